@@ -1,0 +1,162 @@
+//! What a provider is made of, resolved: no option left open, no text to look up.
+
+use crate::axis::Axis;
+use crate::dist::Dist;
+use crate::time::{Instant, Nanos};
+
+/// One provider of a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The provider's name in the scenario.
+    pub name: String,
+    /// How it speaks: headers, bodies, status codes.
+    pub dialect: Dialect,
+    /// The accounts that own quota, at least one.
+    pub accounts: Vec<AccountConfig>,
+    /// The models it serves, at least one.
+    pub models: Vec<ModelConfig>,
+    /// When it misbehaves.
+    pub incidents: Vec<Incident>,
+}
+
+/// How a provider speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Groq as captured in 2026.
+    #[default]
+    Groq,
+}
+
+/// One organisation: the unit that owns quota. Its keys share it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountConfig {
+    /// The account's name in the scenario.
+    pub name: String,
+    /// Its keys, at least one.
+    pub keys: Vec<String>,
+}
+
+/// One model of a provider; every account has its own meters for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// The model's name as clients send it.
+    pub name: String,
+    /// Its limits, at most one per axis, in the order of [`Axis::ALL`].
+    pub limits: Vec<Limit>,
+    /// How admission estimates what a call will use.
+    pub reserve: Reserve,
+    /// How long a call takes.
+    pub latency: Latency,
+    /// What tokens cost.
+    pub price: Price,
+    /// How often the world draws for calls that bring no truth of their own: completion tokens.
+    pub completion: Dist,
+}
+
+/// One limit: a number on an axis, and the law by which it refills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is counted.
+    pub axis: Axis,
+    /// How much per window (or at once, for concurrency).
+    pub limit: u64,
+    /// How it refills.
+    pub law: Law,
+    /// For the bucket law, how much fits when it is full; the limit itself where not given.
+    pub burst: u64,
+}
+
+/// The law by which a limit refills.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Law {
+    /// Refills continuously at limit ÷ window; holds `burst` at most.
+    #[default]
+    Bucket,
+    /// Counts per window of the clock, aligned to the start of the run; empties at each boundary.
+    Fixed,
+    /// Counts what was admitted within the last window.
+    SlidingLog,
+}
+
+/// What admission assumes a call will use of the token axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reserve {
+    /// Prompt and `max_tokens` (where absent, [`DEFAULT_MAX_TOKENS`]); the difference is refunded when the call ends.
+    #[default]
+    PromptAndMaxTokens,
+    /// The prompt only; the completion is charged when the call ends.
+    Prompt,
+}
+
+/// What Groq assumes for a call without `max_tokens`. Evidence: reports of 2026-09 for OTPM (evidence: reported, not captured).
+pub const DEFAULT_MAX_TOKENS: u32 = 1024;
+
+/// How long calls to a model take. Lengths are sampled in seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    /// How the time from the start of service to the end of the reply comes about.
+    pub service: Service,
+    /// The round trip between client and provider, halved for each way.
+    pub network: Dist,
+    /// How many calls are served at once, over all accounts; the others queue in order of arrival. `None`: no bound.
+    pub slots: Option<u32>,
+}
+
+/// The service time of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Service {
+    /// Time to the first token, then the rest at a steady speed.
+    Split {
+        /// Seconds until the first token of a prompt of any length.
+        first_token: Dist,
+        /// Prompt tokens read per second, added to the time to the first token; `None`: no cost per prompt token.
+        prefill: Option<f64>,
+        /// Tokens written per second.
+        output: f64,
+    },
+    /// Seconds for the whole reply; the first token comes with the last.
+    Total(Dist),
+}
+
+/// What a million tokens cost, in USD.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Price {
+    /// Per million prompt tokens.
+    pub input: f64,
+    /// Per million completion tokens.
+    pub output: f64,
+}
+
+/// A stretch of time in which calls meet a fault.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Incident {
+    /// When it begins.
+    pub at: Instant,
+    /// When it ends (exclusive).
+    pub until: Instant,
+    /// What happens.
+    pub fault: Fault,
+    /// The share of calls it happens to, in `0..=1`.
+    pub share: f64,
+}
+
+/// What can go wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// The call is answered with this status and not served.
+    Status(u16),
+    /// The call is never answered.
+    Timeout,
+    /// The call is served, so many times slower.
+    Slow(f64),
+    /// The connection is closed before anything is answered.
+    Reset,
+    /// The call is served, but the reply breaks off half-way.
+    CutStream,
+    /// The call is answered with status 200 and a body that is not JSON.
+    Garbage,
+    /// A refusal says nothing about when to come back.
+    NoRetryAfter,
+    /// A refusal names this wait instead of the true one.
+    RetryAfter(Nanos),
+}

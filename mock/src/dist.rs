@@ -1,0 +1,255 @@
+//! Distributions as a scenario writes them, sampled by inverting the distribution function.
+//!
+//! One uniform draw gives one sample, and a larger draw a larger sample: two runs that share a stream
+//! share their luck, which is what lets the planner compare policies on the same traffic. The maths
+//! comes from `libm`, never from the platform, so a sample has the same bits everywhere.
+
+use crate::rng::Stream;
+
+/// A distribution over non-negative numbers; the unit is the caller's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dist {
+    /// Always the same value.
+    Constant(f64),
+    /// `exp(mu + sigma · Z)`.
+    LogNormal {
+        /// The mean of the logarithm.
+        mu: f64,
+        /// The standard deviation of the logarithm.
+        sigma: f64,
+    },
+    /// Memoryless, with this mean.
+    Exponential(f64),
+    /// Evenly spread between two values.
+    Uniform {
+        /// The smallest value.
+        min: f64,
+        /// The largest value.
+        max: f64,
+    },
+    /// One of a list: each value with the share of draws that fall on it or on one before it.
+    Discrete(Vec<(f64, f64)>),
+}
+
+/// The 90th, 95th and 99th percentile of the standard normal distribution.
+const Z: [(f64, f64); 3] =
+    [(0.90, 1.281_551_565_544_600_4), (0.95, 1.644_853_626_951_472_2), (0.99, 2.326_347_874_040_840_8)];
+
+impl Dist {
+    /// The lognormal whose median is `p50` and whose `share`-quantile (0.90, 0.95 or 0.99) is `quantile`.
+    ///
+    /// # Panics
+    /// Where `share` is none of the three, or `0 < p50 <= quantile` does not hold: callers check first.
+    #[must_use]
+    pub fn log_normal(p50: f64, share: f64, quantile: f64) -> Self {
+        assert!(p50 > 0.0 && quantile >= p50, "quantiles must be positive and rise");
+        let z = Z.iter().find(|(known, _)| (known - share).abs() < 1e-9).expect("a known quantile").1;
+        let mu = libm::log(p50);
+        Self::LogNormal { mu, sigma: (libm::log(quantile) - mu) / z }
+    }
+
+    /// A list of values with weights (equal where `weights` is empty).
+    ///
+    /// # Panics
+    /// Where the lists are empty, differ in length, or the weights do not add up to something positive.
+    #[must_use]
+    pub fn discrete(values: &[f64], weights: &[f64]) -> Self {
+        assert!(!values.is_empty() && (weights.is_empty() || weights.len() == values.len()));
+        let weight = |index: usize| weights.get(index).copied().unwrap_or(1.0);
+        let total: f64 = (0..values.len()).map(weight).sum();
+        assert!(total > 0.0, "weights must add up to something");
+        let mut share = 0.0;
+        let steps = values.iter().enumerate().map(|(index, &value)| {
+            share += weight(index) / total;
+            (value, share)
+        });
+        Self::Discrete(steps.collect())
+    }
+
+    /// One sample: exactly one draw from `stream`, none where the value is constant.
+    pub fn sample(&self, stream: &mut Stream) -> f64 {
+        match self {
+            Self::Constant(value) => *value,
+            _ => self.quantile(stream.open_unit()),
+        }
+    }
+
+    /// The value below which a share `p` of the samples fall, for `p` in `(0, 1)`.
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> f64 {
+        match self {
+            Self::Constant(value) => *value,
+            Self::LogNormal { mu, sigma } => libm::exp(mu + sigma * normal_quantile(p)),
+            Self::Exponential(mean) => -mean * libm::log1p(-p),
+            Self::Uniform { min, max } => min + (max - min) * p,
+            Self::Discrete(steps) => {
+                let found = steps.iter().find(|(_, share)| p < *share);
+                found.or(steps.last()).map_or(0.0, |(value, _)| *value)
+            }
+        }
+    }
+
+    /// The mean of the distribution.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        match self {
+            Self::Constant(value) => *value,
+            Self::LogNormal { mu, sigma } => libm::exp(mu + sigma * sigma / 2.0),
+            Self::Exponential(mean) => *mean,
+            Self::Uniform { min, max } => f64::midpoint(*min, *max),
+            Self::Discrete(steps) => {
+                let mut before = 0.0;
+                steps
+                    .iter()
+                    .map(|(value, share)| value * (share - std::mem::replace(&mut before, *share)))
+                    .sum()
+            }
+        }
+    }
+}
+
+/// The inverse of the standard normal distribution function, to about 1e-16 relative.
+///
+/// Algorithm AS 241 (PPND16), M. J. Wichura, Applied Statistics 37 (1988), 477–484.
+#[must_use]
+pub fn normal_quantile(p: f64) -> f64 {
+    debug_assert!(p > 0.0 && p < 1.0);
+    let q = p - 0.5;
+    if q.abs() <= 0.425 {
+        let r = 0.180_625 - q * q;
+        return q * horner(&CENTRE.0, r) / horner(&CENTRE.1, r);
+    }
+    let tail = if q < 0.0 { p } else { 1.0 - p };
+    let r = libm::sqrt(-libm::log(tail));
+    let value = if r <= 5.0 {
+        horner(&MIDDLE.0, r - 1.6) / horner(&MIDDLE.1, r - 1.6)
+    } else {
+        horner(&FAR.0, r - 5.0) / horner(&FAR.1, r - 5.0)
+    };
+    if q < 0.0 { -value } else { value }
+}
+
+/// A polynomial with its highest coefficient first.
+fn horner(coefficients: &[f64; 8], x: f64) -> f64 {
+    coefficients.iter().fold(0.0, |sum, coefficient| sum * x + coefficient)
+}
+
+type Ratio = ([f64; 8], [f64; 8]);
+
+const CENTRE: Ratio = (
+    [
+        2.509_080_928_730_122_6e3,
+        3.343_057_558_358_813e4,
+        6.726_577_092_700_87e4,
+        4.592_195_393_154_987e4,
+        1.373_169_376_550_946_1e4,
+        1.971_590_950_306_551_3e3,
+        1.331_416_678_917_843_8e2,
+        3.387_132_872_796_366_5,
+    ],
+    [
+        5.226_495_278_852_545e3,
+        2.872_908_573_572_194_3e4,
+        3.930_789_580_009_271e4,
+        2.121_379_430_158_659_7e4,
+        5.394_196_021_424_751e3,
+        6.871_870_074_920_579e2,
+        4.231_333_070_160_091e1,
+        1.0,
+    ],
+);
+const MIDDLE: Ratio = (
+    [
+        7.745_450_142_783_414e-4,
+        2.272_384_498_926_918_4e-2,
+        2.417_807_251_774_506e-1,
+        1.270_458_252_452_368_4,
+        3.647_848_324_763_204_5,
+        5.769_497_221_460_691,
+        4.630_337_846_156_546,
+        1.423_437_110_749_683_5,
+    ],
+    [
+        1.050_750_071_644_416_9e-9,
+        5.475_938_084_995_345e-4,
+        1.519_866_656_361_645_7e-2,
+        1.481_039_764_274_800_8e-1,
+        6.897_673_349_851e-1,
+        1.676_384_830_183_803_8,
+        2.053_191_626_637_759,
+        1.0,
+    ],
+);
+const FAR: Ratio = (
+    [
+        2.010_334_399_292_288_1e-7,
+        2.711_555_568_743_487_6e-5,
+        1.242_660_947_388_078_4e-3,
+        2.653_218_952_657_612_4e-2,
+        2.965_605_718_285_049e-1,
+        1.784_826_539_917_291_3,
+        5.463_784_911_164_114,
+        6.657_904_643_501_103,
+    ],
+    [
+        2.044_263_103_389_939_8e-15,
+        1.421_511_758_316_446e-7,
+        1.846_318_317_510_054_8e-5,
+        7.868_691_311_456_133e-4,
+        1.487_536_129_085_061_5e-2,
+        1.369_298_809_227_358e-1,
+        5.998_322_065_558_88e-1,
+        1.0,
+    ],
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_normal_quantile_matches_published_values() {
+        // Wichura's own check values, and the usual ones.
+        for (p, z) in [
+            (0.25, -0.674_489_750_196_081_7),
+            (0.001, -3.090_232_306_167_813_5),
+            (1e-20, -9.262_340_089_798_408),
+        ] {
+            assert!((normal_quantile(p) / z - 1.0).abs() < 1e-13, "{p}: {}", normal_quantile(p));
+        }
+        for (p, z) in Z {
+            assert!((normal_quantile(p) - z).abs() < 1e-13);
+            assert!((normal_quantile(1.0 - p) + z).abs() < 1e-13);
+        }
+    }
+
+    #[test]
+    fn a_lognormal_has_the_quantiles_it_was_made_from() {
+        let dist = Dist::log_normal(800.0, 0.95, 3000.0);
+        assert!((dist.quantile(0.5) - 800.0).abs() < 1e-9);
+        assert!((dist.quantile(0.95) - 3000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn sample_means_agree_with_the_stated_means() {
+        let dists = [
+            Dist::Constant(3.0),
+            Dist::log_normal(100.0, 0.99, 300.0),
+            Dist::Exponential(5.0),
+            Dist::Uniform { min: 2.0, max: 8.0 },
+            Dist::discrete(&[1.0, 10.0], &[3.0, 1.0]),
+        ];
+        for dist in dists {
+            let mut stream = Stream::new(3, "mean", 0);
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for _ in 0..200_000 {
+                let value = dist.sample(&mut stream);
+                sum += value;
+                squares += value * value;
+            }
+            let mean = sum / 2e5;
+            let error = ((squares / 2e5 - mean * mean).max(0.0) / 2e5).sqrt();
+            assert!((mean - dist.mean()).abs() <= 4.0 * error + 1e-9, "{dist:?}: {mean} ± {error}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The provider's side of the wire: a model of a rate-limited LLM API.
+//!
+//! The model is a sans-IO state machine: time is an argument, chance is a seeded
+//! [`rng::Stream`], and every answer to [`machine::Provider::arrive`] is a pure function of what
+//! came before. Nothing here reads a clock, opens a socket or iterates a randomly seeded map.
+//!
+//! ```text
+//!  Call + Truth ──▶ Provider ──▶ account ──▶ meter (every axis of one account × model) ──▶ window (one law)
+//!                      │                                                                     │
+//!                      │◀── latency, fault, slots ◀── admitted | refused, and when the next yes is
+//!                      ▼
+//!                   Ruling ──▶ wire::groq (status, headers, body) ──▶ server (HTTP)   feature `server`
+//!                          └─▶ taken typed by a simulation in virtual time
+//! ```
+//!
+//! What each rule rests on, and how sure we are of it, is listed in `mock/README.md`.
+
+pub mod axis;
+pub mod call;
+pub mod config;
+pub mod dist;
+pub mod rng;
+pub mod ruling;
+pub mod time;
+
+pub use axis::Axis;
+pub use call::{Call, Truth, Usage};
+pub use rng::Stream;
+pub use time::{Instant, Nanos};

@@ -1,0 +1,99 @@
+//! What a provider decides on a call: the vocabulary between the machine, the wire and a simulation.
+
+use crate::axis::Axis;
+use crate::call::Usage;
+use crate::config::Fault;
+use crate::time::{Instant, Nanos};
+
+/// The provider's decision on one call, made at one instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ruling {
+    /// What was decided.
+    pub verdict: Verdict,
+    /// What the response headers tell about the limits afterwards.
+    pub limits: LimitsView,
+}
+
+/// What was decided on a call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// The call is served on this schedule.
+    Admitted(Service),
+    /// A limit refused it; nothing was charged.
+    Refused(Denial),
+    /// A fault answered in the provider's stead; nothing was charged.
+    Faulted(Fault),
+}
+
+/// How an admitted call is served. All instants are the provider's: the network comes on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// What the provider needs to settle the call when it ends.
+    pub ticket: Ticket,
+    /// When a slot took it (equals the arrival where slots are unbounded).
+    pub started_at: Instant,
+    /// When the first token leaves.
+    pub first_token_at: Instant,
+    /// When the last token leaves, or the connection is cut.
+    pub done_at: Instant,
+    /// What it will have used.
+    pub usage: Usage,
+    /// Whether the reply breaks off before its end.
+    pub cut: bool,
+    /// Whether the reply is not JSON.
+    pub garbage: bool,
+}
+
+/// The open reservation of an admitted call; hand it back to [`crate::machine::Provider::depart`] exactly once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The account charged.
+    pub account: u16,
+    /// The model called.
+    pub model: u16,
+    /// Prompt tokens reserved.
+    pub prompt_tokens: u32,
+    /// Completion tokens reserved (zero where only the prompt is).
+    pub completion_tokens: u32,
+    /// When the reservation was taken.
+    pub at: Instant,
+}
+
+/// Which limit said no, in the provider's own whole numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The axis that refused. Where several would have, the one with the longest wait.
+    pub axis: Axis,
+    /// Its limit.
+    pub limit: u64,
+    /// How much of it was used, as printed: the limit less the truncated remainder; above the limit after a settlement that overdrew it.
+    pub used: i64,
+    /// How much the call asked for.
+    pub requested: u64,
+    /// The wait the provider announces; `None` where it says nothing. Never shorter than the true wait unless a fault lies.
+    pub wait: Option<Nanos>,
+    /// The call asks for more than the limit itself: no wait helps.
+    pub oversize: bool,
+}
+
+/// What the `x-ratelimit-*` headers tell, after the ruling: requests and tokens, `None` where the provider sends none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitsView {
+    /// The request axis the headers speak of (Groq: the day's).
+    pub requests: Option<LimitView>,
+    /// The token axis the headers speak of (Groq: the minute's).
+    pub tokens: Option<LimitView>,
+}
+
+/// One limit as headers tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitView {
+    /// The axis meant.
+    pub axis: Axis,
+    /// The limit.
+    pub limit: u64,
+    /// What is left, in whole units; never negative on the wire.
+    pub remaining: u64,
+    /// The time until the limit is full again: not until a call fits.
+    pub reset: Nanos,
+}

@@ -1,0 +1,6 @@
+//! From a YAML file to a plan: read into shapes (`spec`), then resolved in one consuming step that
+//! reports every problem at once with its place.
+
+mod plan;
+
+pub use plan::*;
