@@ -19,9 +19,11 @@ pub mod axis;
 pub mod call;
 pub mod config;
 pub mod dist;
+pub mod meter;
 pub mod rng;
 pub mod ruling;
 pub mod time;
+pub mod window;
 
 pub use axis::Axis;
 pub use call::{Call, Truth, Usage};
