@@ -1,1 +1,15 @@
-//! (being built)
+//! The two drivers: the same loop around the same engine, once over a heap of virtual instants, once over
+//! real HTTP. Everything that only one of them knows stays in its file.
+//!
+//! ```text
+//!            next of: engine timer │ reply │ arrival          at one instant in this order: that is law
+//!                 ▼
+//!            engine.advance │ handle │ submit
+//!                 ▼
+//!            drain: Send ──▶ the world        Log ──▶ the fold        Done ──▶ the load (closed users go on)
+//! ```
+
+pub mod typed;
+// pub mod virt;
+
+pub use typed::reply;

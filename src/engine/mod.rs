@@ -1,1 +1,394 @@
-//! (being built)
+//! The routing engine: a sans-IO state machine that decides where every job goes, when it is tried
+//! again, and when it is given up.
+//!
+//! It opens no socket, reads no clock and draws no chance of its own: time is an argument, chance is a
+//! seeded stream. One driver runs it in virtual time, another over HTTP; both do this, in this order:
+//!
+//! ```text
+//!            submit(now, job) │ handle(now, slot, attempt, reply) │ advance(now)      one mutation …
+//!                             ▼
+//!            poll() until it is empty: Send, Abandon, Done, Log                        … then drain
+//!                             ▼
+//!            deadline(): the instant at which `advance` is due next
+//! ```
+//!
+//! **Rules of the house.** Outputs are drained to the end before the next mutation (asserted). `now` never
+//! runs back (asserted). The order of outputs is the order of the log. The engine holds ids and sizes,
+//! never bodies; what a provider really does with a job ([`provider::Truth`]) never reaches it.
+//!
+//! The tactics, each on a page of its own: [`route`] chooses, [`backoff`] waits, [`budget`] bounds retries,
+//! [`target`] cools down, [`belief`] paces, [`cache`] remembers.
+
+mod backoff;
+mod belief;
+mod budget;
+mod cache;
+pub mod parse;
+mod reply;
+mod route;
+mod target;
+mod timers;
+mod work;
+
+pub use reply::{Meaning, Reply, Told, Wait};
+
+use crate::event::{Cause, Event, Kind, Outcome, Reason, Verdict};
+use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
+use crate::job::Job;
+use crate::scenario::{Client, Plan};
+use cache::Cache;
+use provider::{Instant, Nanos};
+use reply::Meant;
+use route::{Move, Router, Turn};
+use std::collections::VecDeque;
+use timers::Timers;
+use work::{State, Work, Works};
+
+/// The routing engine. See the module's page for how to drive it.
+#[derive(Debug)]
+pub struct Engine {
+    client: Client,
+    router: Router,
+    works: Works,
+    timers: Timers,
+    cache: Option<Cache>,
+    /// Jobs in line for a place of the concurrency cap.
+    line: VecDeque<(Slot, JobId)>,
+    /// How many stand in line: those whose deadline came leave it before they reach its head.
+    waiting: u32,
+    in_flight: u32,
+    attempts: u64,
+    now: Instant,
+    outputs: VecDeque<Output>,
+}
+
+/// What the engine wants of its driver.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Output {
+    /// Send this job to this target, once; answer with [`Engine::handle`].
+    Send {
+        /// Where the job lives.
+        slot: Slot,
+        /// The number of the attempt.
+        attempt: AttemptId,
+        /// The how-many-eth attempt of the job, from one.
+        number: u8,
+        /// Where to.
+        target: TargetId,
+        /// What is sent.
+        job: Job,
+    },
+    /// Stop waiting for this attempt: its reply is not wanted any more.
+    Abandon {
+        /// Where the job lived.
+        slot: Slot,
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// The job at this place is over; the place may be given to another.
+    Done {
+        /// The place.
+        slot: Slot,
+        /// Its workload.
+        class: ClassId,
+    },
+    /// Something happened.
+    Log(Event),
+}
+
+impl Engine {
+    /// An engine at the beginning of a run.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            client: plan.client.clone(),
+            router: Router::new(plan),
+            works: Works::default(),
+            timers: Timers::default(),
+            cache: plan.client.cache.map(Cache::new),
+            line: VecDeque::new(),
+            waiting: 0,
+            in_flight: 0,
+            attempts: 0,
+            now: Instant::ZERO,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A job came. Returns its place, which stays its own until [`Output::Done`] names it.
+    pub fn submit(&mut self, now: Instant, job: Job) -> Slot {
+        self.begin(now);
+        let deadline = job.scheduled + self.client.deadline;
+        let slot = self.works.insert(Work::new(job, deadline, now));
+        let Job { class, scheduled, prompt_tokens, max_tokens, .. } = job;
+        self.log(slot, Kind::Arrived { class, scheduled, prompt_tokens, max_tokens });
+        self.router.budget.deposit();
+        if now >= deadline {
+            self.give_up(slot, Reason::Deadline);
+        } else if self.cache.as_mut().is_some_and(|cache| cache.hit(now, job.fingerprint)) {
+            self.log(slot, Kind::CacheHit);
+            self.works.at(slot).first_token = Some(now.since(scheduled));
+            self.finish(slot, Verdict::Succeeded);
+        } else {
+            self.timers.deadline(deadline, slot, job.id);
+            self.decide(slot);
+        }
+        slot
+    }
+
+    /// The reply to an attempt came. A reply to an attempt that was abandoned must not be handed in.
+    pub fn handle(&mut self, now: Instant, slot: Slot, attempt: AttemptId, reply: &Reply) {
+        self.begin(now);
+        let work = self.works.at(slot);
+        let State::Sent { attempt: sent, turn } = work.state else { unreachable!("only sent jobs get replies") };
+        assert_eq!(sent, attempt, "a reply belongs to the attempt that is out");
+        let spent = work.enter(now, State::Deciding);
+        let (job, target) = (work.job, turn.target);
+        self.in_flight -= 1;
+        self.log(slot, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
+
+        let meant = reply.meant();
+        let state = &mut self.router.targets[target.index()];
+        state.settle(now, &job, (meant == Meant::Served).then_some(reply.usage));
+        state.learn(now, reply);
+        if meant == Meant::Served {
+            state.served();
+            self.served(slot, spent, reply);
+        } else {
+            self.works.at(slot).lost += spent;
+            self.cool_down(slot, target, meant, reply);
+            self.try_again(slot, meant, turn.bit);
+        }
+        self.admit_from_line();
+    }
+
+    /// Does what is due at or before `now`: wakes sleepers, ends jobs at their deadline.
+    pub fn advance(&mut self, now: Instant) {
+        self.begin(now);
+        while let Some(timer) = self.timers.due_wake(now) {
+            if let Some(work) = self.works.still(timer.slot, timer.job) {
+                let State::Asleep { booked } = work.state else { continue };
+                work.enter(now, State::Deciding);
+                work.tried_this_round = 0;
+                self.resume(timer.slot, booked);
+            }
+        }
+        while let Some(timer) = self.timers.due_deadline(now) {
+            if self.works.still(timer.slot, timer.job).is_some() {
+                self.expire(timer.slot);
+            }
+        }
+        self.admit_from_line();
+    }
+
+    /// The next output, or nothing where everything is said.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::advance`] is due next; nothing where no job sleeps or has a deadline.
+    #[must_use]
+    pub fn deadline(&mut self) -> Option<Instant> {
+        let works = &mut self.works;
+        self.timers.forget(|timer| works.is_gone(timer.slot, timer.job));
+        self.timers.next()
+    }
+
+    /// Jobs under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.works.len()
+    }
+
+    fn begin(&mut self, now: Instant) {
+        assert!(self.outputs.is_empty(), "outputs are drained before the next mutation");
+        assert!(now >= self.now, "time never runs back");
+        self.now = now;
+    }
+
+    fn log(&mut self, slot: Slot, kind: Kind) {
+        let job = self.works.at(slot).job.id;
+        self.outputs.push_back(Output::Log(Event { at: self.now, job, kind }));
+    }
+
+    /// Makes the next move of a job that is neither in line nor asleep nor out.
+    fn decide(&mut self, slot: Slot) {
+        if self.is_full() {
+            return self.stand_in_line(slot, None);
+        }
+        match self.router.choose(self.now, self.works.at(slot)) {
+            Move::Send(turn) => {
+                self.book(slot, turn);
+                self.send(slot, turn);
+            }
+            Move::Sleep { until, why, book } => {
+                if let Some(turn) = book {
+                    self.book(slot, turn);
+                }
+                let work = self.works.at(slot);
+                work.enter(self.now, State::Asleep { booked: book });
+                self.timers.wake(until, slot, work.job.id);
+                self.log(slot, Kind::Waiting { until, why });
+            }
+            Move::GiveUp(reason) => self.give_up(slot, reason),
+        }
+    }
+
+    /// Goes on with a job whose sleep or time in line is over: it takes the turn it booked, if it still can.
+    fn resume(&mut self, slot: Slot, booked: Option<Turn>) {
+        let Some(turn) = booked else { return self.decide(slot) };
+        if self.router.targets[turn.target.index()].cool_until > self.now {
+            self.unbook(slot, turn);
+            self.decide(slot);
+        } else if self.is_full() {
+            self.stand_in_line(slot, booked);
+        } else {
+            self.send(slot, turn);
+        }
+    }
+
+    fn send(&mut self, slot: Slot, turn: Turn) {
+        let Turn { target, step, bit } = turn;
+        let attempt = AttemptId(self.attempts);
+        self.attempts += 1;
+        self.in_flight += 1;
+        let work = self.works.at(slot);
+        debug_assert!(work.attempts < self.client.retry.attempts, "law 14: attempts stay inside their bound");
+        let (left, retried) = (work.step, work.tried & bit != 0);
+        work.enter(self.now, State::Sent { attempt, turn });
+        work.step = step;
+        work.attempts += 1;
+        work.tried |= bit;
+        work.tried_this_round |= bit;
+        let (number, job) = (work.attempts, work.job);
+        if retried {
+            self.router.budget.withdraw();
+        }
+        if step > left {
+            self.log(slot, Kind::FellBack { from: left, to: step });
+        }
+        self.log(slot, Kind::Sent { attempt, target, step, number });
+        self.outputs.push_back(Output::Send { slot, attempt, number, target, job });
+    }
+
+    fn served(&mut self, slot: Slot, spent: Nanos, reply: &Reply) {
+        let work = self.works.at(slot);
+        work.service = spent;
+        work.served_by = Some(work.step);
+        work.first_token = Some(reply.first_token_at.since(work.job.scheduled));
+        let fingerprint = work.job.fingerprint;
+        if let Some(cache) = &mut self.cache {
+            cache.store(self.now, fingerprint);
+        }
+        self.finish(slot, Verdict::Succeeded);
+    }
+
+    /// Lets a target rest where the reply asks for it.
+    fn cool_down(&mut self, slot: Slot, target: TargetId, meant: Meant, reply: &Reply) {
+        let now = self.now;
+        let asked = reply.ready_at(now).filter(|_| self.client.retry.obey_retry_after);
+        let state = &mut self.router.targets[target.index()];
+        let (until, cause) = match (meant, reply.outcome) {
+            (Meant::NoRoom, Outcome::Limited { cause, .. }) if self.client.retry.obey_retry_after => {
+                let refusals = state.refused();
+                (asked.or_else(|| Some(now + self.router.rest_unasked(refusals))), cause)
+            }
+            (Meant::Unwell, _) => (state.failed(now).into_iter().chain(asked).max(), Cause::Overload),
+            (Meant::NeverHere, Outcome::Limited { cause: cause @ (Cause::Auth | Cause::Billing), .. }) => {
+                (state.failed(now), cause)
+            }
+            _ => (None, Cause::Other),
+        };
+        if let Some(until) = until.filter(|until| *until > now) {
+            let until = self.router.targets[target.index()].rest(until);
+            self.log(slot, Kind::CooledDown { target, until, cause });
+        }
+    }
+
+    /// Goes on after an attempt that did not serve the job.
+    fn try_again(&mut self, slot: Slot, meant: Meant, bit: u64) {
+        let work = self.works.at(slot);
+        if meant == Meant::NeverHere {
+            work.barred |= bit;
+        }
+        if meant == Meant::Never {
+            self.give_up(slot, Reason::Rejected);
+        } else if work.attempts >= self.client.retry.attempts {
+            self.give_up(slot, Reason::Attempts);
+        } else {
+            self.decide(slot);
+        }
+    }
+
+    /// Ends a job whose deadline came, whatever it is doing.
+    fn expire(&mut self, slot: Slot) {
+        let work = self.works.at(slot);
+        let state = work.state;
+        let spent = work.enter(self.now, State::Deciding);
+        match state {
+            State::Sent { attempt, turn } => {
+                work.lost += spent;
+                self.in_flight -= 1;
+                let target = turn.target;
+                self.router.targets[target.index()].failed(self.now);
+                self.log(slot, Kind::Abandoned { attempt, target });
+                self.outputs.push_back(Output::Abandon { slot, attempt });
+            }
+            State::InLine { booked } => {
+                self.waiting -= 1;
+                booked.into_iter().for_each(|turn| self.unbook(slot, turn));
+            }
+            State::Asleep { booked } => booked.into_iter().for_each(|turn| self.unbook(slot, turn)),
+            State::Deciding => {}
+        }
+        self.give_up(slot, Reason::Deadline);
+    }
+
+    fn is_full(&self) -> bool {
+        self.client.concurrency.is_some_and(|places| self.in_flight >= places)
+    }
+
+    fn stand_in_line(&mut self, slot: Slot, booked: Option<Turn>) {
+        if self.waiting >= self.client.queue {
+            booked.into_iter().for_each(|turn| self.unbook(slot, turn));
+            return self.give_up(slot, Reason::QueueFull);
+        }
+        let work = self.works.at(slot);
+        work.enter(self.now, State::InLine { booked });
+        self.line.push_back((slot, work.job.id));
+        self.waiting += 1;
+        self.log(slot, Kind::Queued { waiting: self.waiting });
+    }
+
+    /// Gives the free places of the concurrency cap to those in line, first come first served.
+    fn admit_from_line(&mut self) {
+        while !self.is_full() {
+            let Some((slot, id)) = self.line.pop_front() else { return };
+            let Some(work) = self.works.still(slot, id) else { continue };
+            let State::InLine { booked } = work.state else { unreachable!("who is in line stands in line") };
+            work.enter(self.now, State::Deciding);
+            self.waiting -= 1;
+            self.resume(slot, booked);
+        }
+    }
+
+    fn book(&mut self, slot: Slot, turn: Turn) {
+        self.router.targets[turn.target.index()].book(self.now, &self.works.at(slot).job);
+    }
+
+    fn unbook(&mut self, slot: Slot, turn: Turn) {
+        self.router.targets[turn.target.index()].settle(self.now, &self.works.at(slot).job, None);
+    }
+
+    fn give_up(&mut self, slot: Slot, reason: Reason) {
+        let sent = self.works.at(slot).attempts > 0;
+        self.finish(slot, if sent { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
+    }
+
+    fn finish(&mut self, slot: Slot, verdict: Verdict) {
+        let ending = self.works.at(slot).ending(verdict);
+        self.log(slot, Kind::Done(ending));
+        self.works.remove(slot);
+        self.outputs.push_back(Output::Done { slot, class: ending.class });
+    }
+}

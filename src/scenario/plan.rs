@@ -31,6 +31,14 @@ pub struct Plan {
     pub expect: Vec<Expectation>,
 }
 
+impl Plan {
+    /// The ids of all targets.
+    pub fn target_ids(&self) -> impl Iterator<Item = TargetId> + use<> {
+        let count = u16::try_from(self.targets.len()).expect("targets are numbered in 16 bits");
+        (0..count).map(TargetId)
+    }
+}
+
 /// An account × model that jobs can be sent to.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -67,6 +75,9 @@ pub struct Route {
     /// At least one.
     pub steps: Vec<Step>,
 }
+
+/// How many targets the steps of one route may name in all: the engine counts them in the bits of a word.
+pub const ROUTE_TARGETS_MAX: usize = 64;
 
 /// Targets among which a pick decides.
 #[derive(Clone, Debug)]

@@ -1,0 +1,150 @@
+//! One attempt over HTTP: one request, one reply, no retry of its own. Only the engine tries again.
+
+use super::clock::Clock;
+use super::sse::Events;
+use crate::engine::{Reply, parse};
+use crate::event::{Failure, Outcome};
+use crate::job::Job;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use provider::wire::truth;
+use provider::{Instant, Usage};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Sends attempts to providers over HTTP/1.1, reusing connections.
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    client: Client<HttpConnector, Full<Bytes>>,
+    clock: Clock,
+    /// What prompts are made of.
+    filler: Arc<str>,
+}
+
+/// Where an attempt goes and what it says.
+#[derive(Clone, Debug)]
+pub(super) struct Letter {
+    pub(super) to: SocketAddr,
+    pub(super) key: Arc<str>,
+    pub(super) model: Arc<str>,
+    pub(super) job: Job,
+    pub(super) stream: bool,
+    /// For our own mock only; real providers ignore the header.
+    pub(super) note: truth::Note,
+}
+
+impl Sender {
+    pub(super) fn new(clock: Clock) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Self { client, clock, filler: "word ".repeat(PROMPT_BYTES_MAX / 5 + 1).into() }
+    }
+
+    /// Sends once and waits for the whole reply.
+    pub(super) async fn send(&self, letter: &Letter) -> Reply {
+        let response = match self.client.request(self.request(letter)).await {
+            Ok(response) => response,
+            Err(_) => return Reply::broken(self.clock.now(), Failure::Connection),
+        };
+        let streamed = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == EVENT_STREAM);
+        let reply = if streamed { self.read_stream(response).await } else { self.read_whole(response).await };
+        reply.unwrap_or_else(|| Reply::broken(self.clock.now(), Failure::Connection))
+    }
+
+    fn request(&self, letter: &Letter) -> Request<Full<Bytes>> {
+        let Letter { to, key, model, job, stream, note } = letter;
+        let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(PROMPT_BYTES_MAX)];
+        let max_tokens = job.max_tokens.map(|max| format!(r#","max_tokens":{max}"#)).unwrap_or_default();
+        // A model's name is the plan's own text: it is quoted as JSON quotes it.
+        let model = serde_json::to_string(&**model).expect("text is always JSON");
+        let fingerprint = job.fingerprint;
+        let body = format!(
+            r#"{{"model":{model},"stream":{stream}{max_tokens},"messages":[{{"role":"user","content":"{fingerprint:016x} {prompt}"}}]}}"#
+        );
+        Request::post(format!("http://{to}/openai/v1/chat/completions"))
+            .header(AUTHORIZATION, format!("Bearer {key}"))
+            .header(CONTENT_TYPE, "application/json")
+            .header(truth::HEADER, note.to_string())
+            .body(Full::new(Bytes::from(body)))
+            .expect("an address and checked keys make a valid request")
+    }
+
+    /// A reply that comes in one piece; `None` where the connection broke.
+    async fn read_whole<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
+        &self,
+        response: Response<B>,
+    ) -> Option<Reply> {
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, BODY_BYTES_MAX).collect().await.ok()?.to_bytes();
+        Some(parse::reply(self.clock.now(), head.status.as_u16(), &Lines(&head.headers), &body))
+    }
+
+    /// A reply that comes token by token; `None` where it broke off before its end.
+    async fn read_stream<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
+        &self,
+        response: Response<B>,
+    ) -> Option<Reply> {
+        let (head, body) = response.into_parts();
+        let mut body = std::pin::pin!(Limited::new(body, BODY_BYTES_MAX));
+        let (mut events, mut seen) = (Events::default(), Seen::default());
+        while !seen.done {
+            let frame = body.as_mut().frame().await?.ok()?;
+            let Ok(data) = frame.into_data() else { continue };
+            let now = self.clock.now();
+            events.feed(&data, |payload| seen.take(now, payload)).ok()?;
+        }
+        let now = self.clock.now();
+        let limits = parse::limits(&Lines(&head.headers));
+        let garbage = Reply { limits, ..Reply::broken(now, Failure::Garbage) };
+        let Some(usage) = seen.usage else { return Some(garbage) };
+        let first_token_at = seen.first_token_at.unwrap_or(now);
+        Some(Reply { outcome: Outcome::Ok, usage, first_token_at, ..garbage })
+    }
+}
+
+/// What a stream has told so far.
+#[derive(Debug, Default)]
+struct Seen {
+    first_token_at: Option<Instant>,
+    usage: Option<Usage>,
+    done: bool,
+}
+
+impl Seen {
+    fn take(&mut self, now: Instant, payload: &[u8]) {
+        if payload == b"[DONE]" {
+            self.done = true;
+        } else if self.first_token_at.is_none() && !contains(payload, br#""content":"""#) {
+            self.first_token_at = Some(now);
+        }
+        // Only the last chunk has a usage; looking for the word first spares parsing all the others.
+        if contains(payload, br#""usage":{"#) {
+            self.usage = parse::usage(payload).or(self.usage);
+        }
+    }
+}
+
+fn contains(payload: &[u8], needle: &[u8]) -> bool {
+    payload.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Response headers as the parser reads them.
+struct Lines<'a>(&'a HeaderMap);
+
+impl parse::Headers for Lines<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
+    }
+}
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+/// A prompt of more than 16,000 tokens is sent as 16,000: the mock counts by the truth header, not by bytes.
+const PROMPT_BYTES_MAX: usize = 64 << 10;
+/// No reply of a chat model is longer.
+const BODY_BYTES_MAX: usize = 16 << 20;

@@ -1,0 +1,264 @@
+//! The live driver: the virtual loop with a channel in place of the heap, and the wall clock in place of
+//! the next event's instant.
+//!
+//! One thread owns the engine and never waits for anything but the channel, with the next deadline as its
+//! time-out: that wakes within tens of microseconds, where a timer wheel is good to a millisecond. Attempts
+//! run beside it on the async runtime and report through the channel; bodies never pass through here.
+//!
+//! Latency counts from the *scheduled* arrival, and every arrival in the log says when it was scheduled: a
+//! generator that falls behind shows it, instead of quietly measuring less.
+
+use super::attempt::{Letter, Sender};
+use super::clock::Clock;
+use super::truths::attempt_truth;
+use crate::engine::{Engine, Output, Reply};
+use crate::event::{Event, Kind, Ruled};
+use crate::ids::{AttemptId, JobId, Slot, TargetId};
+use crate::job::{Arrival, Job};
+use crate::load::Load;
+use crate::record::Fold;
+use crate::scenario::Plan;
+use provider::wire::truth::Note;
+use provider::{Axis, Instant, Nanos, Truth, Usage};
+use rustc_hash::FxHashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as Post};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+/// What reaches the driver from beside it.
+#[derive(Debug)]
+pub enum Message {
+    /// The reply to an attempt.
+    Replied {
+        /// The place of its job.
+        slot: Slot,
+        /// The attempt.
+        attempt: AttemptId,
+        /// What came back.
+        reply: Reply,
+    },
+    /// A mock ruled on an attempt.
+    Ruled {
+        /// The attempt.
+        attempt: AttemptId,
+        /// What it decided.
+        ruled: Ruled,
+    },
+    /// A mock settled an admitted attempt.
+    Settled {
+        /// The attempt.
+        attempt: AttemptId,
+        /// To what.
+        usage: Usage,
+    },
+}
+
+/// The world that a live run talks to.
+pub trait World {
+    /// Where a provider of the plan listens.
+    fn address(&self, provider: u16) -> SocketAddr;
+
+    /// Calls `each` with the used share of every limit of a target at `now`; a world that cannot know its
+    /// levels calls it never.
+    fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64));
+}
+
+/// Runs a plan over HTTP against `world` and feeds every event to `fold`. Blocks its thread until all jobs
+/// are over and returns when that was; attempts run on `runtime`. `inbox` receives what `post` (and the mocks, through clones of it) send.
+pub fn run<F: Fold>(
+    plan: &Plan,
+    fold: &mut F,
+    world: &impl World,
+    clock: Clock,
+    runtime: &Handle,
+    (post, inbox): (Post<Message>, Receiver<Message>),
+) -> Instant {
+    let live = Live {
+        plan,
+        engine: Engine::new(plan),
+        load: Load::new(plan),
+        names: plan.targets.iter().map(|target| Named::of(plan, target)).collect(),
+        sender: Sender::new(clock),
+        clock,
+        runtime,
+        post,
+        flights: Vec::new(),
+        unruled: FxHashMap::default(),
+        fold,
+        world,
+    };
+    live.run(&inbox)
+}
+
+struct Live<'a, F, W> {
+    plan: &'a Plan,
+    engine: Engine,
+    load: Load,
+    names: Vec<Named>,
+    sender: Sender,
+    clock: Clock,
+    runtime: &'a Handle,
+    post: Post<Message>,
+    /// What is out for each place of the engine.
+    flights: Vec<Flight>,
+    /// Attempts whose ruling or settlement the world has yet to report.
+    unruled: FxHashMap<AttemptId, (JobId, TargetId)>,
+    fold: &'a mut F,
+    world: &'a W,
+}
+
+/// What a target is called on the wire.
+#[derive(Clone, Debug)]
+struct Named {
+    model: Arc<str>,
+    keys: Vec<Arc<str>>,
+}
+
+impl Named {
+    fn of(plan: &Plan, target: &crate::scenario::Target) -> Self {
+        let provider = &plan.providers[usize::from(target.provider)];
+        let keys = &provider.accounts[usize::from(target.account)].keys;
+        Self {
+            model: provider.models[usize::from(target.model)].name.as_str().into(),
+            keys: keys.iter().map(|key| key.as_str().into()).collect(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Flight {
+    truth: Truth,
+    attempt: Option<(AttemptId, AbortHandle)>,
+}
+
+impl<F: Fold, W: World> Live<'_, F, W> {
+    fn run(mut self, inbox: &Receiver<Message>) -> Instant {
+        loop {
+            let now = self.clock.now();
+            let timer = self.engine.deadline().unwrap_or(Instant::MAX);
+            let arrival = self.load.peek().unwrap_or(Instant::MAX);
+            self.sample_until(now);
+            // At one instant: timers, then replies, then arrivals.
+            if timer <= now {
+                self.engine.advance(now);
+                self.drain(now);
+            } else if let Ok(message) = inbox.try_recv() {
+                self.take(now, message);
+            } else if arrival <= now {
+                self.submit(now);
+            } else {
+                let next = timer.min(arrival);
+                let over = next == Instant::MAX && self.engine.under_way() == 0;
+                if over && !self.await_world(inbox) {
+                    return self.clock.now();
+                }
+                if !over {
+                    let wait = self.clock.until(next.min(self.fold.next_sample()));
+                    match inbox.recv_timeout(wait) {
+                        Ok(message) => self.take(self.clock.now(), message),
+                        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// When all jobs are over: waits a little for what the mocks still have to report. Says whether it came.
+    fn await_world(&mut self, inbox: &Receiver<Message>) -> bool {
+        if self.unruled.is_empty() {
+            return false;
+        }
+        let grace = self.clock.until(self.clock.now() + GRACE);
+        inbox.recv_timeout(grace).map(|message| self.take(self.clock.now(), message)).is_ok()
+    }
+
+    fn submit(&mut self, now: Instant) {
+        let Some(Arrival { job, truth }) = self.load.next() else { return };
+        let slot = self.engine.submit(now, job);
+        let flight = Flight { truth, attempt: None };
+        if slot.index() == self.flights.len() {
+            self.flights.push(flight);
+        } else {
+            self.flights[slot.index()] = flight;
+        }
+        self.drain(now);
+    }
+
+    fn take(&mut self, now: Instant, message: Message) {
+        match message {
+            Message::Replied { slot, attempt, reply } => {
+                let out = &mut self.flights[slot.index()].attempt;
+                if out.as_ref().is_some_and(|(sent, _)| *sent == attempt) {
+                    *out = None;
+                    self.engine.handle(now, slot, attempt, &reply);
+                    self.drain(now);
+                }
+            }
+            Message::Ruled { attempt, ruled } => {
+                let Some(&(job, target)) = self.unruled.get(&attempt) else { return };
+                if !matches!(ruled, Ruled::Admitted { .. }) {
+                    self.unruled.remove(&attempt);
+                }
+                self.fold.event(&Event { at: now, job, kind: Kind::Ruled { attempt, target, ruled } });
+            }
+            Message::Settled { attempt, usage } => {
+                let Some((job, target)) = self.unruled.remove(&attempt) else { return };
+                self.fold.event(&Event { at: now, job, kind: Kind::Settled { attempt, target, usage } });
+            }
+        }
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Log(event) => self.fold.event(&event),
+                Output::Send { slot, attempt, number, target, job } => self.send(slot, attempt, number, target, job),
+                Output::Abandon { slot, .. } => {
+                    if let Some((_, task)) = self.flights[slot.index()].attempt.take() {
+                        task.abort();
+                    }
+                }
+                Output::Done { class, .. } => self.load.finished(now, class),
+            }
+        }
+    }
+
+    fn send(&mut self, slot: Slot, attempt: AttemptId, number: u8, target: TargetId, job: Job) {
+        let (named, flight) = (&self.names[target.index()], &mut self.flights[slot.index()]);
+        let truth = attempt_truth(flight.truth, number);
+        let letter = Letter {
+            to: self.world.address(self.plan.targets[target.index()].provider),
+            // The keys of an account share its quota; each in turn, so that none idles.
+            key: Arc::clone(&named.keys[usize::try_from(attempt.0).unwrap_or(0) % named.keys.len()]),
+            model: Arc::clone(&named.model),
+            job,
+            stream: self.plan.workloads[job.class.index()].stream,
+            note: Note { truth, tag: attempt.0 },
+        };
+        let (sender, post) = (self.sender.clone(), self.post.clone());
+        let task = self.runtime.spawn(async move {
+            let reply = sender.send(&letter).await;
+            // Nobody listens any more once the run is over: that is no error of the attempt's.
+            let _ = post.send(Message::Replied { slot, attempt, reply });
+        });
+        flight.attempt = Some((attempt, task.abort_handle()));
+        self.unruled.insert(attempt, (job.id, target));
+    }
+
+    /// Takes every sample of the limits that is due by `now`.
+    fn sample_until(&mut self, now: Instant) {
+        while self.fold.next_sample() <= now {
+            let at = self.fold.next_sample();
+            for target in self.plan.target_ids() {
+                let fold = &mut *self.fold;
+                self.world.levels(now, target, &mut |axis, share| fold.sample(at, target, axis, share));
+            }
+            self.fold.sampled(at);
+        }
+    }
+}
+
+/// How long the mocks get to report what they settled after the last job is over.
+const GRACE: Nanos = Nanos::from_millis(200);

@@ -1,0 +1,57 @@
+//! From a ruling to a reply without the detour over bytes: what the mock would render and the engine would
+//! parse. A law test holds it to `parse(render(ruling)) == reply(ruling)`, so that a simulation may take
+//! this short cut and still be the wire.
+
+use crate::engine::{Meaning, Reply, Told, Wait};
+use crate::event::{Cause, Failure, Outcome};
+use provider::config::Fault;
+use provider::ruling::{Denial, Ruling, Service, Verdict};
+use provider::{Instant, Nanos, Usage};
+
+/// The reply that the client of a ruling gets at `now`; `None` where it never gets one.
+#[must_use]
+pub fn reply(now: Instant, ruling: &Ruling, first_token_at: Instant) -> Option<Reply> {
+    let broken = |failure| Reply { limits: ruling.limits, ..Reply::broken(now, failure) };
+    match &ruling.verdict {
+        Verdict::Admitted(service) => Some(served(now, ruling, service, first_token_at)),
+        Verdict::Refused(denial) => Some(Reply { limits: ruling.limits, ..refused(now, denial) }),
+        Verdict::Faulted(Fault::Status(status)) => Some(broken(Failure::Status(*status))),
+        Verdict::Faulted(Fault::Timeout) => None,
+        Verdict::Faulted(_) => Some(Reply::broken(now, Failure::Connection)),
+    }
+}
+
+fn served(now: Instant, ruling: &Ruling, service: &Service, first_token_at: Instant) -> Reply {
+    if service.cut {
+        return Reply::broken(now, Failure::Connection);
+    }
+    let limits = ruling.limits;
+    if service.garbage {
+        return Reply { limits, ..Reply::broken(now, Failure::Garbage) };
+    }
+    Reply { outcome: Outcome::Ok, wait: None, told: None, limits, usage: service.usage, first_token_at }
+}
+
+fn refused(now: Instant, denial: &Denial) -> Reply {
+    let cause = match denial.axis.window() {
+        _ if denial.oversize => Cause::TooLarge,
+        Some(window) if window >= Nanos::DAY => Cause::DayLimit,
+        Some(_) => Cause::MinuteLimit,
+        None => Cause::Concurrency,
+    };
+    let meaning = if denial.oversize { Meaning::Meaningless } else { Meaning::UntilEnough };
+    let told = Told {
+        axis: Some(denial.axis),
+        limit: denial.limit,
+        used: (!denial.oversize).then_some(denial.used),
+        requested: denial.requested,
+    };
+    Reply {
+        outcome: Outcome::Limited { axis: Some(denial.axis), cause },
+        wait: denial.wait.map(|length| Wait { length, meaning }),
+        told: Some(told),
+        limits: provider::ruling::LimitsView::default(),
+        usage: Usage::default(),
+        first_token_at: now,
+    }
+}

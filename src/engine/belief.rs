@@ -1,0 +1,112 @@
+//! What the engine thinks a target has left. Only the provider knows; this is kept from the documented
+//! limits, from what we sent, and from what replies told.
+//!
+//! A send is charged at once with what it may use (prompt and `max_tokens`) and settled when the reply
+//! says what it did use. What a reply tells is evidence, not state: other clients may share the quota, so
+//! a smaller remainder is believed, but a larger one is not, because sends may be on their way that the
+//! provider had not seen when it answered.
+
+use super::reply::{Reply, Told};
+use crate::job::Job;
+use crate::scenario::KnownLimit;
+use provider::config::DEFAULT_MAX_TOKENS;
+use provider::ruling::LimitView;
+use provider::window::Bucket;
+use provider::{Axis, Instant, Usage};
+
+/// What a target is believed to have left on each known axis.
+#[derive(Clone, Debug)]
+pub(super) struct Belief {
+    axes: Vec<(Axis, Bucket)>,
+}
+
+/// What a job may use of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Need(Usage);
+
+impl Need {
+    /// What admission will reckon with: the estimated prompt and the bound on the completion.
+    pub(super) fn of(job: &Job) -> Self {
+        let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+        Self(Usage { prompt_tokens: job.prompt_tokens, completion_tokens })
+    }
+}
+
+impl Belief {
+    /// Full, as a quota that nobody used yet.
+    pub(super) fn new(limits: &[KnownLimit]) -> Self {
+        let bucket = |known: &KnownLimit| {
+            known.axis.window().map(|window| (known.axis, Bucket::new(known.limit, window, known.burst)))
+        };
+        Self { axes: limits.iter().filter_map(bucket).collect() }
+    }
+
+    /// The instant from which `need` fits on every axis that `bounds`; `None` where it never does.
+    pub(super) fn ready_at(&mut self, now: Instant, need: Need, bounds: fn(Axis) -> bool) -> Option<Instant> {
+        let mut ready = now;
+        for (axis, bucket) in self.axes.iter_mut().filter(|(axis, _)| bounds(*axis)) {
+            bucket.roll(now);
+            ready = ready.max(bucket.next_yes(units(*axis, need.0))?);
+        }
+        Some(ready)
+    }
+
+    /// Charges what a send may use, even below zero: that is a turn booked ahead.
+    pub(super) fn reserve(&mut self, now: Instant, need: Need) {
+        for (axis, bucket) in &mut self.axes {
+            bucket.roll(now);
+            bucket.charge(units(*axis, need.0));
+        }
+    }
+
+    /// Replaces what was reserved by what was used; `None` where the attempt was not charged.
+    pub(super) fn settle(&mut self, now: Instant, need: Need, used: Option<Usage>) {
+        for (axis, bucket) in &mut self.axes {
+            bucket.roll(now);
+            bucket.settle(now, units(*axis, need.0), used.map_or(0, |usage| units(*axis, usage)));
+        }
+    }
+
+    /// Believes what a reply tells where it is less than was thought.
+    pub(super) fn learn(&mut self, now: Instant, reply: &Reply) {
+        if let Some(Told { axis: Some(axis), limit, used: Some(used), .. }) = reply.told {
+            self.at_most(now, axis, i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(used));
+        }
+        for LimitView { axis, remaining, .. } in reply.limits.requests.into_iter().chain(reply.limits.tokens) {
+            self.at_most(now, axis, i64::try_from(remaining).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// The share of the tightest limit that would be left after `need`, in units of 2^-20; negative where
+    /// it does not fit now.
+    pub(super) fn room(&mut self, now: Instant, need: Need) -> i64 {
+        let left = |(axis, bucket): &mut (Axis, Bucket)| {
+            bucket.roll(now);
+            let left = i128::from(bucket.remaining()) - i128::from(units(*axis, need.0));
+            (left << 20) / i128::from(bucket.capacity().max(1))
+        };
+        let tightest = self.axes.iter_mut().map(left).min().unwrap_or(i128::from(i64::MAX));
+        i64::try_from(tightest).unwrap_or(if tightest < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    fn at_most(&mut self, now: Instant, axis: Axis, remaining: i64) {
+        if let Some((_, bucket)) = self.axes.iter_mut().find(|(known, _)| *known == axis) {
+            bucket.roll(now);
+            let surplus = bucket.remaining().saturating_sub(remaining);
+            if surplus > 0 {
+                bucket.charge(surplus.unsigned_abs());
+            }
+        }
+    }
+}
+
+/// How many units of `axis` a usage takes.
+const fn units(axis: Axis, usage: Usage) -> u64 {
+    match axis {
+        Axis::Rpm | Axis::Rpd | Axis::Concurrency => 1,
+        Axis::Tpm | Axis::Tpd => usage.total(),
+        Axis::Itpm => usage.prompt_tokens as u64,
+        Axis::Otpm => usage.completion_tokens as u64,
+        Axis::Ash | Axis::Asd => 0,
+    }
+}

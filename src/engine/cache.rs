@@ -1,0 +1,173 @@
+//! The exact-match response cache: a job whose fingerprint was answered within the time to live is
+//! answered at once and sends nothing.
+//!
+//! Least recently used goes first. The entries form a ring list inside one vector, so that neither a
+//! hit nor a store allocates once the cache is full. The driver keeps the bodies; the cache knows only
+//! which fingerprints have one.
+
+use provider::{Instant, Nanos};
+use rustc_hash::FxHashMap;
+
+/// Which fingerprints have a fresh answer.
+#[derive(Debug)]
+pub(super) struct Cache {
+    ttl: Nanos,
+    entries_max: usize,
+    by_fingerprint: FxHashMap<u64, u32>,
+    entries: Vec<Entry>,
+    /// The most recently used entry; its `older` chain ends at the least recently used.
+    newest: u32,
+    oldest: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    fingerprint: u64,
+    stored_at: Instant,
+    newer: u32,
+    older: u32,
+}
+
+impl Cache {
+    /// An empty cache of at most `policy.entries` answers.
+    pub(super) fn new(policy: crate::scenario::Cache) -> Self {
+        assert!(policy.entries > 0, "a cache of no entries is no cache");
+        Self {
+            ttl: policy.ttl,
+            entries_max: policy.entries as usize,
+            by_fingerprint: FxHashMap::default(),
+            entries: Vec::new(),
+            newest: NONE,
+            oldest: NONE,
+        }
+    }
+
+    /// Whether a fresh answer to `fingerprint` is kept; using it makes it the most recently used.
+    pub(super) fn hit(&mut self, now: Instant, fingerprint: u64) -> bool {
+        let Some(&index) = self.by_fingerprint.get(&fingerprint) else { return false };
+        if now.since(self.entries[index as usize].stored_at) >= self.ttl {
+            return false;
+        }
+        self.unlink(index);
+        self.link(index);
+        true
+    }
+
+    /// Keeps an answer to `fingerprint`, given now.
+    pub(super) fn store(&mut self, now: Instant, fingerprint: u64) {
+        let entry = Entry { fingerprint, stored_at: now, newer: NONE, older: NONE };
+        let index = if let Some(&index) = self.by_fingerprint.get(&fingerprint) {
+            self.unlink(index);
+            index
+        } else if self.entries.len() < self.entries_max {
+            self.entries.push(entry);
+            self.entries.len() as u32 - 1
+        } else {
+            let index = self.oldest;
+            self.unlink(index);
+            self.by_fingerprint.remove(&self.entries[index as usize].fingerprint);
+            index
+        };
+        self.entries[index as usize] = entry;
+        self.by_fingerprint.insert(fingerprint, index);
+        self.link(index);
+    }
+
+    /// Puts an unlinked entry at the newest end.
+    fn link(&mut self, index: u32) {
+        let newest = std::mem::replace(&mut self.newest, index);
+        self.entries[index as usize].older = newest;
+        self.entries[index as usize].newer = NONE;
+        if newest == NONE {
+            self.oldest = index;
+        } else {
+            self.entries[newest as usize].newer = index;
+        }
+    }
+
+    /// Takes an entry out of the chain.
+    fn unlink(&mut self, index: u32) {
+        let Entry { newer, older, .. } = self.entries[index as usize];
+        if newer == NONE {
+            self.newest = older;
+        } else {
+            self.entries[newer as usize].older = older;
+        }
+        if older == NONE {
+            self.oldest = newer;
+        } else {
+            self.entries[older as usize].newer = newer;
+        }
+    }
+}
+
+/// No entry. A cache of four billion entries does not fit any machine this runs on.
+const NONE: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cache(entries: u32, ttl_secs: u64) -> Cache {
+        Cache::new(crate::scenario::Cache { entries, ttl: Nanos::from_secs(ttl_secs) })
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::ZERO + Nanos::from_secs(seconds)
+    }
+
+    #[test]
+    fn an_answer_is_good_until_its_time_to_live_is_over() {
+        let mut cache = cache(10, 60);
+        assert!(!cache.hit(at(0), 7));
+        cache.store(at(0), 7);
+        assert!(cache.hit(at(59), 7));
+        assert!(!cache.hit(at(60), 7));
+        cache.store(at(61), 7);
+        assert!(cache.hit(at(100), 7));
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let mut cache = cache(2, 1_000);
+        cache.store(at(0), 1);
+        cache.store(at(1), 2);
+        assert!(cache.hit(at(2), 1));
+        cache.store(at(3), 3);
+        assert!(cache.hit(at(4), 1) && cache.hit(at(4), 3) && !cache.hit(at(4), 2));
+    }
+
+    proptest! {
+        /// Against the obvious model: a list ordered by use.
+        #[test]
+        fn behaves_as_a_list_ordered_by_use(
+            entries in 1u32..6,
+            moves in prop::collection::vec((0u64..8, any::<bool>(), 0u64..30), 1..200),
+        ) {
+            let mut cache = cache(entries, 100);
+            let mut model: Vec<(u64, Instant)> = Vec::new();
+            let mut now = 0;
+            for (fingerprint, store, pause) in moves {
+                now += pause;
+                let found = model.iter().position(|(known, _)| *known == fingerprint);
+                if store {
+                    cache.store(at(now), fingerprint);
+                    found.map(|index| model.remove(index));
+                    if model.len() == entries as usize {
+                        model.remove(0);
+                    }
+                    model.push((fingerprint, at(now)));
+                } else {
+                    let fresh = found.filter(|&index| at(now).since(model[index].1) < Nanos::from_secs(100));
+                    prop_assert_eq!(cache.hit(at(now), fingerprint), fresh.is_some());
+                    if let Some(index) = fresh {
+                        let entry = model.remove(index);
+                        model.push(entry);
+                    }
+                }
+                prop_assert_eq!(cache.by_fingerprint.len(), model.len());
+            }
+        }
+    }
+}

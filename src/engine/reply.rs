@@ -1,0 +1,128 @@
+//! What came back from an attempt, as far as routing cares: one small typed value, made by
+//! [`super::parse`] from a real response or handed over by a simulation.
+
+use crate::event::{Cause, Failure, Outcome};
+use provider::ruling::LimitsView;
+use provider::{Axis, Instant, Nanos, Usage};
+
+/// The reply to one attempt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reply {
+    /// How it went.
+    pub outcome: Outcome,
+    /// What the server says about when to come back.
+    pub wait: Option<Wait>,
+    /// What the refusal told about the limit that refused.
+    pub told: Option<Told>,
+    /// What the headers told about the limits.
+    pub limits: LimitsView,
+    /// What was used; zero unless it succeeded.
+    pub usage: Usage,
+    /// When the first token came; the instant of the reply itself where nothing was streamed.
+    pub first_token_at: Instant,
+}
+
+/// A wait and what it means. The number is worth nothing without the meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// How long, from the reply.
+    pub length: Nanos,
+    /// Until what.
+    pub meaning: Meaning,
+}
+
+/// Until what a server asks to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Until this very call would be admitted.
+    UntilEnough,
+    /// Until the limit is wholly free again.
+    UntilFull,
+    /// Until the window of the clock ends.
+    UntilWindowEnds,
+    /// A guess of the server's.
+    Suggested,
+    /// No wait helps, whatever the number says.
+    Meaningless,
+}
+
+impl Meaning {
+    /// The word of `explain --json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UntilEnough => "until_enough",
+            Self::UntilFull => "until_full",
+            Self::UntilWindowEnds => "until_window_ends",
+            Self::Suggested => "suggested",
+            Self::Meaningless => "meaningless",
+        }
+    }
+}
+
+/// The numbers of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The axis that refused, where it was named.
+    pub axis: Option<Axis>,
+    /// Its limit.
+    pub limit: u64,
+    /// How much was used; `None` for a call that is too large for the limit itself.
+    pub used: Option<i64>,
+    /// How much was asked for.
+    pub requested: u64,
+}
+
+/// What a reply means for the target it came from and for the job that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// The job is answered.
+    Served,
+    /// The target has no room now; the job may come back or go elsewhere.
+    NoRoom,
+    /// The target is unwell; the job may come back or go elsewhere.
+    Unwell,
+    /// This target will never serve this job; another may.
+    NeverHere,
+    /// Nobody will ever serve this job.
+    Never,
+}
+
+impl Reply {
+    /// A reply that never came whole.
+    #[must_use]
+    pub fn broken(at: Instant, failure: Failure) -> Self {
+        Self {
+            outcome: Outcome::Failed(failure),
+            wait: None,
+            told: None,
+            limits: LimitsView::default(),
+            usage: Usage::default(),
+            first_token_at: at,
+        }
+    }
+
+    /// What it means for the next move.
+    ///
+    /// The classes follow what providers document and what routers get wrong: a 413 read as a 429 stalls a
+    /// client for nothing, a 400 sent again costs seconds and never succeeds (evidence/groq.md §4).
+    pub(super) const fn meant(&self) -> Meant {
+        match self.outcome {
+            Outcome::Ok => Meant::Served,
+            Outcome::Limited { cause, .. } => match cause {
+                Cause::MinuteLimit | Cause::DayLimit | Cause::Concurrency | Cause::Other => Meant::NoRoom,
+                Cause::Overload => Meant::Unwell,
+                Cause::Billing | Cause::TooLarge | Cause::NotInTier | Cause::Auth => Meant::NeverHere,
+            },
+            Outcome::Failed(Failure::Status(400 | 405 | 409 | 415 | 422)) => Meant::Never,
+            Outcome::Failed(Failure::Status(401..=404 | 410 | 413)) => Meant::NeverHere,
+            Outcome::Failed(_) => Meant::Unwell,
+        }
+    }
+
+    /// The instant the server asks to wait for, where its wait means anything.
+    pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
+        let wait = self.wait.filter(|wait| wait.meaning != Meaning::Meaningless)?;
+        Some(now + wait.length)
+    }
+}

@@ -1,0 +1,116 @@
+//! What the engine keeps of each target: whether it rests, how unwell it is, and when the next send is due.
+//!
+//! A target *cools down* for two reasons, kept apart. It has no room: then until the instant the server
+//! named, exactly, whether that is two seconds of a minute limit or an hour of a day limit. Or it is
+//! unwell: then after [`UNWELL_AFTER`] failures in a row, for [`UNWELL_FOR`]; one success clears it, one
+//! more failure after the rest sends it to rest again (Envoy's outlier detection and Finagle's failure
+//! accrual both take five; 30 s is Envoy's base ejection time).
+
+use super::belief::{Belief, Need};
+use super::reply::Reply;
+use crate::job::Job;
+use crate::scenario::{Pace, Pick, Plan};
+use provider::{Axis, Instant, Nanos, Usage};
+
+/// One target as the engine sees it.
+#[derive(Clone, Debug)]
+pub(super) struct TargetState {
+    /// Nothing is sent before this instant (law 8).
+    pub(super) cool_until: Instant,
+    /// Refusals or failures in a row.
+    refusals: u32,
+    failures: u32,
+    pace: Pace,
+    /// For a paced gap: the next free turn.
+    next_turn: Instant,
+    /// Kept only where pacing or a pick reads it.
+    belief: Option<Belief>,
+}
+
+impl TargetState {
+    /// Every target of the plan, rested and with all its quota.
+    pub(super) fn all(plan: &Plan) -> Vec<Self> {
+        let asked = plan.routes.iter().flat_map(|route| &route.steps).any(|step| step.pick == Pick::MostRoom);
+        let believes = asked || matches!(plan.client.pace, Pace::Requests | Pace::Tokens);
+        let target = |target: &crate::scenario::Target| Self {
+            cool_until: Instant::ZERO,
+            refusals: 0,
+            failures: 0,
+            pace: plan.client.pace,
+            next_turn: Instant::ZERO,
+            belief: believes.then(|| Belief::new(&target.limits)),
+        };
+        plan.targets.iter().map(target).collect()
+    }
+
+    /// When the pace has a turn for the job; `None` where its known limits can never hold it.
+    pub(super) fn turn(&mut self, now: Instant, job: &Job) -> Option<Instant> {
+        match (self.pace, &mut self.belief) {
+            (Pace::Gap(_), _) => Some(self.next_turn.max(now)),
+            (Pace::Requests, Some(belief)) => {
+                belief.ready_at(now, Need::of(job), |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
+            }
+            (Pace::Tokens, Some(belief)) => belief.ready_at(now, Need::of(job), |_| true),
+            _ => Some(now),
+        }
+    }
+
+    /// Takes the turn that [`Self::turn`] named, now or ahead.
+    pub(super) fn book(&mut self, now: Instant, job: &Job) {
+        if let Pace::Gap(gap) = self.pace {
+            self.next_turn = self.next_turn.max(now) + gap;
+        }
+        if let Some(belief) = &mut self.belief {
+            belief.reserve(now, Need::of(job));
+        }
+    }
+
+    /// Gives a turn back, or replaces what was reserved for it by what was used.
+    pub(super) fn settle(&mut self, now: Instant, job: &Job, used: Option<Usage>) {
+        if let Some(belief) = &mut self.belief {
+            belief.settle(now, Need::of(job), used);
+        }
+    }
+
+    /// Takes in what a reply tells about the limits.
+    pub(super) fn learn(&mut self, now: Instant, reply: &Reply) {
+        if let Some(belief) = &mut self.belief {
+            belief.learn(now, reply);
+        }
+    }
+
+    /// How much room it is believed to have after the job: comparable between targets.
+    pub(super) fn room(&mut self, now: Instant, job: &Job) -> i64 {
+        self.belief.as_mut().map_or(0, |belief| belief.room(now, Need::of(job)))
+    }
+
+    /// It served a job: it is well.
+    pub(super) fn served(&mut self) {
+        self.failures = 0;
+        self.refusals = 0;
+    }
+
+    /// It had no room; returns how many refusals in a row came before.
+    pub(super) fn refused(&mut self) -> u32 {
+        let before = self.refusals;
+        self.refusals = self.refusals.saturating_add(1);
+        before
+    }
+
+    /// It failed; returns until when it rests, if this failure sends it to rest.
+    pub(super) fn failed(&mut self, now: Instant) -> Option<Instant> {
+        self.failures = self.failures.saturating_add(1);
+        (self.failures >= UNWELL_AFTER).then(|| self.rest(now + UNWELL_FOR))
+    }
+
+    /// Rests until `until`, or longer where it already does (a later, shorter wait must not cut a longer one).
+    pub(super) fn rest(&mut self, until: Instant) -> Instant {
+        self.cool_until = self.cool_until.max(until);
+        self.cool_until
+    }
+}
+
+/// Failures in a row after which a target is unwell.
+const UNWELL_AFTER: u32 = 5;
+/// How long an unwell target rests.
+const UNWELL_FOR: Nanos = Nanos::from_secs(30);

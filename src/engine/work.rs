@@ -1,0 +1,148 @@
+//! The jobs under way: one place each, reused when the job is done, so that memory follows what is in
+//! flight and never how many jobs the run holds.
+
+use super::backoff::Backoffs;
+use crate::event::{Ending, Verdict};
+use super::route::Turn;
+use crate::ids::{AttemptId, JobId, Slot};
+use crate::job::Job;
+use provider::{Instant, Nanos};
+
+/// One job under way.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    pub(super) job: Job,
+    pub(super) deadline: Instant,
+    pub(super) state: State,
+    /// When the present state began.
+    pub(super) since: Instant,
+    /// The step of the last send; zero before any.
+    pub(super) step: u8,
+    pub(super) attempts: u8,
+    /// Positions of the route's targets, as bits: tried ever, tried since the last sleep, never to try again.
+    pub(super) tried: u64,
+    pub(super) tried_this_round: u64,
+    pub(super) barred: u64,
+    pub(super) backoffs: Backoffs,
+    /// Where the time went so far.
+    pub(super) queue: Nanos,
+    pub(super) wait: Nanos,
+    pub(super) lost: Nanos,
+    pub(super) service: Nanos,
+    /// The step whose attempt succeeded, and when its first token came, from the schedule on.
+    pub(super) served_by: Option<u8>,
+    pub(super) first_token: Option<Nanos>,
+}
+
+/// What a job is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing: the moment between two moves.
+    Deciding,
+    /// In line for a place of the concurrency cap, perhaps with a turn booked on a paced target.
+    InLine { booked: Option<Turn> },
+    /// Asleep, perhaps with a turn booked on a paced target.
+    Asleep { booked: Option<Turn> },
+    /// An attempt is out.
+    Sent { attempt: AttemptId, turn: Turn },
+}
+
+impl Work {
+    /// A job that has just come.
+    pub(super) fn new(job: Job, deadline: Instant, now: Instant) -> Self {
+        Self {
+            job,
+            deadline,
+            state: State::Deciding,
+            since: now,
+            step: 0,
+            attempts: 0,
+            tried: 0,
+            tried_this_round: 0,
+            barred: 0,
+            backoffs: Backoffs::default(),
+            queue: Nanos::ZERO,
+            wait: Nanos::ZERO,
+            lost: Nanos::ZERO,
+            service: Nanos::ZERO,
+            served_by: None,
+            first_token: None,
+        }
+    }
+
+    /// Leaves the present state for `next`, and books the time spent in it where it belongs.
+    pub(super) fn enter(&mut self, now: Instant, next: State) -> Nanos {
+        let spent = now.since(self.since);
+        match self.state {
+            State::InLine { .. } => self.queue += spent,
+            State::Asleep { .. } => self.wait += spent,
+            State::Deciding | State::Sent { .. } => {}
+        }
+        self.since = now;
+        self.state = next;
+        spent
+    }
+
+    /// The account of its life.
+    pub(super) fn ending(&self, verdict: Verdict) -> Ending {
+        Ending {
+            verdict,
+            class: self.job.class,
+            scheduled: self.job.scheduled,
+            attempts: self.attempts,
+            step: self.served_by,
+            queue: self.queue,
+            wait: self.wait,
+            service: self.service,
+            lost: self.lost,
+            first_token: self.first_token,
+        }
+    }
+}
+
+/// The places of all jobs under way.
+#[derive(Debug, Default)]
+pub(super) struct Works {
+    places: Vec<Option<Work>>,
+    free: Vec<Slot>,
+}
+
+impl Works {
+    /// Gives a job a place.
+    pub(super) fn insert(&mut self, work: Work) -> Slot {
+        if let Some(slot) = self.free.pop() {
+            debug_assert!(self.places[slot.index()].is_none());
+            self.places[slot.index()] = Some(work);
+            return slot;
+        }
+        let slot = Slot(u32::try_from(self.places.len()).expect("four billion jobs in flight do not fit any machine"));
+        self.places.push(Some(work));
+        slot
+    }
+
+    /// Takes a job out of its place.
+    pub(super) fn remove(&mut self, slot: Slot) -> Work {
+        self.free.push(slot);
+        self.places[slot.index()].take().expect("a place is left once")
+    }
+
+    /// The job at a place that is known to be taken.
+    pub(super) fn at(&mut self, slot: Slot) -> &mut Work {
+        self.places[slot.index()].as_mut().expect("the place is taken")
+    }
+
+    /// The job at a place, if it is still the one that was there.
+    pub(super) fn still(&mut self, slot: Slot, id: JobId) -> Option<&mut Work> {
+        self.places[slot.index()].as_mut().filter(|work| work.job.id == id)
+    }
+
+    /// Whether the job has left its place.
+    pub(super) fn is_gone(&self, slot: Slot, id: JobId) -> bool {
+        self.places[slot.index()].as_ref().is_none_or(|work| work.job.id != id)
+    }
+
+    /// Jobs under way.
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+}
