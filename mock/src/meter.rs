@@ -51,7 +51,7 @@ impl Meter {
         Self { gauges: limits.iter().map(gauge).collect(), open: 0, now: Instant::ZERO }
     }
 
-    /// Moves every window to `now`.
+    /// Moves every window to `now`; whatever is asked or charged afterwards is meant at that instant.
     pub fn roll(&mut self, now: Instant) {
         for gauge in &mut self.gauges {
             gauge.window.roll(now);
@@ -64,8 +64,7 @@ impl Meter {
     /// # Errors
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
-    pub fn admit(&mut self, now: Instant, asked: Usage) -> Result<(), Denial> {
-        self.roll(now);
+    pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
         let refusals =
             self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
         let loudest = refusals.reduce(|loudest, next| {
@@ -83,10 +82,9 @@ impl Meter {
     }
 
     /// Turns the reservation of `asked` taken `at` into what was really `used`; a place in flight becomes free.
-    pub fn settle(&mut self, now: Instant, at: Instant, asked: Usage, used: Usage) {
+    pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
-        self.roll(now);
         for gauge in &mut self.gauges {
             let actual = if gauge.axis == Axis::Concurrency { 0 } else { amount(gauge.axis, used) };
             gauge.window.settle(at, amount(gauge.axis, asked), actual);
@@ -99,7 +97,7 @@ impl Meter {
         self.open
     }
 
-    /// What response headers tell of the instant last rolled to: the day's requests and the minute's tokens, as
+    /// What response headers tell now: the day's requests and the minute's tokens, as
     /// Groq does (groq.md §0.8).
     #[must_use]
     pub fn view(&self) -> LimitsView {
@@ -108,7 +106,7 @@ impl Meter {
         LimitsView { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) }
     }
 
-    /// How full each limit is at the instant last rolled to, in the order of the configuration.
+    /// How full each limit is now, in the order of the configuration.
     pub fn levels(&self) -> impl Iterator<Item = Level> {
         self.gauges.iter().map(|gauge| Level {
             axis: gauge.axis,
