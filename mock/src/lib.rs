@@ -22,6 +22,7 @@ pub mod dist;
 pub mod rng;
 pub mod ruling;
 pub mod time;
+pub mod wire;
 
 pub use axis::Axis;
 pub use call::{Call, Truth, Usage};
