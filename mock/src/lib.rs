@@ -27,6 +27,7 @@ pub mod rng;
 pub mod ruling;
 pub mod time;
 pub mod window;
+pub mod wire;
 
 pub use axis::Axis;
 pub use call::{Call, Truth, Usage};
