@@ -9,7 +9,13 @@
 //!            drain: Send ──▶ the world        Log ──▶ the fold        Done ──▶ the load (closed users go on)
 //! ```
 
-pub mod typed;
-// pub mod virt;
+mod attempt;
+pub mod clock;
+pub mod live;
+pub mod local;
+mod sse;
+mod truths;
+mod typed;
+pub mod virt;
 
 pub use typed::reply;

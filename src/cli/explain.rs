@@ -1,0 +1,48 @@
+//! `quotalab explain [FILE]`
+
+use super::{Exit, Stop, failed, input};
+use crate::explain;
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+/// How much of a pasted reply is read.
+const BYTES_MAX: u64 = 1 << 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The reply: a body, or the output of `curl -i` [default: standard input]
+    file: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// Whose reply it is
+    #[arg(long, value_name = "NAME", default_value = "groq", value_parser = ["groq"])]
+    dialect: String,
+}
+
+impl Explain {
+    #[expect(clippy::print_stdout, reason = "the explanation is the result")]
+    pub(super) fn run(self) -> Result<Exit, Stop> {
+        let mut bytes = Vec::new();
+        match &self.file {
+            Some(path) => std::fs::File::open(path)
+                .and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes))
+                .with_context(|| format!("error: {} cannot be read", path.display())),
+            None => std::io::stdin()
+                .take(BYTES_MAX)
+                .read_to_end(&mut bytes)
+                .context("error: standard input cannot be read"),
+        }
+        .map_err(Stop::Input)?;
+        let explanation =
+            explain::explain(&String::from_utf8_lossy(&bytes)).map_err(|error| input(anyhow!("error: {error}")))?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&explanation).map_err(failed)?);
+        } else {
+            print!("{}", explanation.text());
+        }
+        Ok(Exit::Fine)
+    }
+}

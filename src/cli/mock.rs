@@ -1,0 +1,90 @@
+//! `quotalab mock SCENARIO | --preset NAME`
+
+use super::{Changes, Exit, Stop, failed, input};
+use crate::drive::clock::Clock;
+use crate::drive::local::Mocks;
+use crate::scenario::{self, Overrides};
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use provider::config::Config;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+use tokio::runtime;
+
+#[derive(Debug, Args)]
+pub(super) struct Mock {
+    /// The scenario whose providers are served
+    #[arg(required_unless_present = "preset", conflicts_with = "preset")]
+    scenario: Option<PathBuf>,
+    /// A preset instead of a scenario, such as groq-free
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Where the first provider listens; each further one takes the next port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4141")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+impl Mock {
+    pub(super) fn run(self) -> Result<Exit, Stop> {
+        let (providers, seed) = self.providers()?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the async runtime cannot be started")
+            .map_err(failed)?;
+        runtime.block_on(self.serve(&providers, seed))
+    }
+
+    fn providers(&self) -> Result<(Vec<Config>, u64), Stop> {
+        if let Some(scenario) = &self.scenario {
+            let plan = self.changes.load(scenario)?;
+            return Ok((plan.providers, plan.seed));
+        }
+        let name = self.preset.as_deref().unwrap_or_default();
+        let overrides: Overrides = self.changes.overrides();
+        let seed = overrides.seed.unwrap_or(0);
+        Ok((vec![scenario::preset(name, &overrides)?], seed))
+    }
+
+    async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, Stop> {
+        let mut listeners = Vec::new();
+        for index in 0..providers.len() {
+            let port = u16::try_from(usize::from(self.listen.port()) + if self.listen.port() == 0 { 0 } else { index })
+                .map_err(|_| input(anyhow!("error: no port is left above {}", self.listen)))?;
+            let address = SocketAddr::new(self.listen.ip(), port);
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("{address} cannot be listened on; choose another with --listen"))
+                .map_err(failed)?;
+            listeners.push(listener);
+        }
+        let mocks = Mocks::serve(providers, seed, Clock::start(), listeners, None).map_err(failed)?;
+        announce(providers, &mocks);
+        tokio::signal::ctrl_c().await.map_err(failed)?;
+        mocks.stop().await;
+        Ok(Exit::Fine)
+    }
+}
+
+/// Says where everything is, and one line to try it with.
+#[expect(clippy::print_stdout, reason = "where the mocks listen is the result of this verb")]
+fn announce(providers: &[Config], mocks: &Mocks) {
+    for (config, address) in providers.iter().zip(mocks.addresses()) {
+        println!("{} listens on http://{address}/openai/v1", config.name);
+        for account in &config.accounts {
+            println!("  account {}: {}", account.name, account.keys.join(", "));
+        }
+        let models: Vec<_> = config.models.iter().map(|model| model.name.as_str()).collect();
+        println!("  models: {}", models.join(", "));
+        if let (Some(account), Some(model)) = (config.accounts.first(), models.first()) {
+            println!(
+                "  try: curl -i http://{address}/openai/v1/chat/completions -H 'Authorization: Bearer {}' -H 'Content-Type: \
+                 application/json' -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'",
+                account.keys.first().map_or("", String::as_str),
+            );
+        }
+    }
+}
