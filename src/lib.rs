@@ -21,6 +21,7 @@ pub mod cli;
 pub mod drive;
 pub mod engine;
 pub mod event;
+pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod load;

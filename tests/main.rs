@@ -1,3 +1,4 @@
-//! The one integration binary.
+//! The one integration binary: a module per question.
 
 mod load;
+mod report;

@@ -1,0 +1,294 @@
+//! The laws, checked again from outside: a fold that believes nobody and reads only the events.
+//!
+//! It checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never runs
+//! back), 8 (no send before a cool-down ends), 9 (reservations are settled once) and 14 (attempts, queue and
+//! waiting stay inside their bounds). It remembers what is in flight and forgets it at its end; ids only
+//! ever rise, so whatever is unknown was never begun, or is over.
+
+use super::Fold;
+use crate::event::{Ending, Event, Kind, Outcome, Ruled, Verdict};
+use crate::ids::{AttemptId, JobId, TargetId};
+use crate::scenario::Plan;
+use provider::{Instant, Nanos};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The most violations kept word by word; the others are counted.
+const KEPT: usize = 100;
+
+/// A law that was broken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    /// The number of the law, as the list of laws has it.
+    pub law: u8,
+    /// The event that broke it; `None` where something is missing at the end.
+    pub event: Option<Event>,
+    /// What is wrong, in words.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "law {}: {}", self.law, self.what)?;
+        self.event.map_or(Ok(()), |event| write!(f, " (at {}: {event:?})", event.at))
+    }
+}
+
+/// Checks the laws on the events of a run.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    deadline: Nanos,
+    attempts: u8,
+    queue: u32,
+    now: Instant,
+    /// Whether the world tells its rulings.
+    told: bool,
+    next_job: u64,
+    next_attempt: u64,
+    jobs: FxHashMap<JobId, JobBook>,
+    open: FxHashMap<AttemptId, AttemptBook>,
+    /// By target, until when nothing may be sent.
+    resting: Vec<Instant>,
+    found: Vec<Violation>,
+    count: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct JobBook {
+    scheduled: Instant,
+    sent: u8,
+    /// Attempts neither replied to nor abandoned.
+    flying: u8,
+    served: bool,
+    cached: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct AttemptBook {
+    job: JobId,
+    target: TargetId,
+    client: Client,
+    world: World,
+}
+
+/// How far the client is with an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Waits,
+    Replied,
+    Abandoned,
+}
+
+/// How far the provider is with an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum World {
+    Unruled,
+    Admitted,
+    Over,
+}
+
+impl Audit {
+    /// An audit of a run of `plan`. `slack` is how much later than its deadline a job may end: zero in virtual
+    /// time, what timers are late by on a real clock.
+    #[must_use]
+    pub fn new(plan: &Plan, slack: Nanos) -> Self {
+        Self {
+            deadline: plan.client.deadline + slack,
+            attempts: plan.client.retry.attempts,
+            queue: plan.client.queue,
+            now: Instant::ZERO,
+            told: false,
+            next_job: 0,
+            next_attempt: 0,
+            jobs: FxHashMap::default(),
+            open: FxHashMap::default(),
+            resting: vec![Instant::ZERO; plan.targets.len()],
+            found: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// The first hundred violations in order, and how many there were in all. Call it once the run is over.
+    #[must_use]
+    pub fn finish(mut self) -> (Vec<Violation>, u64) {
+        let unended: BTreeMap<_, _> = std::mem::take(&mut self.jobs).into_iter().collect();
+        for job in unended.keys() {
+            self.broken(1, None, format!("{job} never ends"));
+        }
+        let open: BTreeMap<_, _> = std::mem::take(&mut self.open).into_iter().collect();
+        for (attempt, book) in open {
+            // What was still under way when the run was cut off may stay open, and so may its reservation.
+            if book.world == World::Admitted && book.client != Client::Waits {
+                self.broken(9, None, format!("the reservation of attempt {} is never settled", attempt.0));
+            }
+        }
+        (self.found, self.count)
+    }
+
+    fn broken(&mut self, law: u8, event: Option<&Event>, what: impl Into<String>) {
+        self.count += 1;
+        if self.found.len() < KEPT {
+            self.found.push(Violation { law, event: event.copied(), what: what.into() });
+        }
+    }
+
+    /// Notes that a law is broken unless `holds`.
+    fn check(&mut self, holds: bool, law: u8, event: &Event, what: &str) {
+        if !holds {
+            self.broken(law, Some(event), what);
+        }
+    }
+
+    fn arrived(&mut self, event: &Event, scheduled: Instant) {
+        self.check(event.job.0 >= self.next_job, 1, event, "the job has arrived before");
+        self.next_job = self.next_job.max(event.job.0 + 1);
+        self.check(scheduled <= event.at, 3, event, "the job arrives before its schedule");
+        let book = JobBook { scheduled, sent: 0, flying: 0, served: false, cached: false };
+        self.jobs.insert(event.job, book);
+    }
+
+    fn sent(&mut self, event: &Event, attempt: AttemptId, target: TargetId, number: u8) {
+        self.check(attempt.0 >= self.next_attempt, 2, event, "the attempt was sent before");
+        self.next_attempt = self.next_attempt.max(attempt.0 + 1);
+        let rests = self.resting[target.index()];
+        self.check(event.at >= rests, 8, event, "the target's cool-down has not ended");
+        self.check(number <= self.attempts, 14, event, "more attempts than the plan allows");
+        if let Some(job) = self.jobs.get_mut(&event.job) {
+            job.sent = job.sent.saturating_add(1);
+            job.flying = job.flying.saturating_add(1);
+            let counted = job.sent == number;
+            self.check(counted, 2, event, "the attempt's number is not the count of the job's sends");
+        }
+        let book = AttemptBook { job: event.job, target, client: Client::Waits, world: World::Unruled };
+        self.open.insert(attempt, book);
+    }
+
+    fn ruled(&mut self, event: &Event, attempt: AttemptId, target: TargetId, ruled: Ruled) {
+        self.told = true;
+        let Some(mut book) = self.book(event, attempt, target) else { return };
+        self.check(book.world == World::Unruled, 2, event, "the attempt was ruled on before");
+        book.world = if matches!(ruled, Ruled::Admitted { .. }) { World::Admitted } else { World::Over };
+        self.keep(attempt, book);
+    }
+
+    fn settled(&mut self, event: &Event, attempt: AttemptId, target: TargetId) {
+        let Some(mut book) = self.open.get(&attempt).copied() else {
+            return self.broken(9, Some(event), "nothing is reserved for the attempt");
+        };
+        self.check(book.target == target && book.job == event.job, 2, event, "the attempt is another's");
+        self.check(book.world == World::Admitted, 9, event, "nothing is reserved for the attempt");
+        book.world = World::Over;
+        self.keep(attempt, book);
+    }
+
+    /// The client is done with an attempt: because of this outcome, or (`None`) because it gave it up.
+    fn ended(&mut self, event: &Event, attempt: AttemptId, target: TargetId, outcome: Option<Outcome>) {
+        let Some(mut book) = self.book(event, attempt, target) else { return };
+        self.check(book.client == Client::Waits, 2, event, "the attempt has ended before");
+        let from_the_world = matches!(outcome, Some(Outcome::Ok | Outcome::Limited { .. }));
+        let unruled = self.told && book.world == World::Unruled;
+        self.check(!(from_the_world && unruled), 3, event, "the reply comes before the ruling");
+        book.client = if outcome.is_some() { Client::Replied } else { Client::Abandoned };
+        self.keep(attempt, book);
+        if let Some(job) = self.jobs.get_mut(&event.job) {
+            job.flying = job.flying.saturating_sub(1);
+            job.served |= outcome == Some(Outcome::Ok);
+        }
+    }
+
+    fn book(&mut self, event: &Event, attempt: AttemptId, target: TargetId) -> Option<AttemptBook> {
+        let Some(book) = self.open.get(&attempt).copied() else {
+            let known = attempt.0 < self.next_attempt;
+            let (law, what) =
+                if known { (2, "the attempt is over") } else { (3, "the attempt was never sent") };
+            self.broken(law, Some(event), what);
+            return None;
+        };
+        self.check(book.target == target && book.job == event.job, 2, event, "the attempt is another's");
+        Some(book)
+    }
+
+    /// Remembers an attempt until both sides are done with it. Where no ruling is ever told (a real upstream),
+    /// the client's word is enough.
+    fn keep(&mut self, attempt: AttemptId, book: AttemptBook) {
+        let over = match (book.client, book.world) {
+            (Client::Waits, _) | (_, World::Admitted) => false,
+            (_, World::Over) | (Client::Replied, World::Unruled) => true,
+            (Client::Abandoned, World::Unruled) => !self.told,
+        };
+        if over {
+            self.open.remove(&attempt);
+        } else {
+            self.open.insert(attempt, book);
+        }
+    }
+
+    fn done(&mut self, event: &Event, ending: &Ending) {
+        let Some(job) = self.jobs.remove(&event.job) else { return };
+        self.check(ending.scheduled == job.scheduled, 3, event, "the schedule has changed");
+        self.check(ending.attempts == job.sent, 2, event, "the attempts told are not the attempts sent");
+        let fits = match ending.verdict {
+            Verdict::InFlight => return,
+            Verdict::Succeeded => job.served || job.cached,
+            Verdict::Failed(_) => job.sent > 0 && !job.served,
+            Verdict::Shed(_) => job.sent == 0 && !job.cached,
+        };
+        self.check(fits, 1, event, "the ending does not fit what happened to the job");
+        self.check(job.flying == 0, 2, event, "an attempt of the job has not ended");
+        let latency = event.at.since(job.scheduled);
+        let parts = ending.queue + ending.wait + ending.service + ending.lost;
+        self.check(parts == latency, 3, event, "the parts do not add up to the job's time");
+        self.check(
+            ending.first_token.is_none_or(|first| first <= latency),
+            3,
+            event,
+            "the first token is last",
+        );
+        self.check(latency <= self.deadline, 14, event, "the job ends after its deadline");
+    }
+
+    fn waiting(&mut self, event: &Event, until: Instant) {
+        let latest = self.jobs.get(&event.job).map_or(Instant::MAX, |job| job.scheduled + self.deadline);
+        self.check(until <= latest, 14, event, "the job sleeps beyond its deadline");
+    }
+}
+
+impl Fold for Audit {
+    fn event(&mut self, event: &Event) {
+        self.check(event.at >= self.now, 4, event, "time runs back");
+        self.now = self.now.max(event.at);
+        let under_way = self.jobs.contains_key(&event.job);
+        match event.kind {
+            Kind::Arrived { .. } | Kind::Ruled { .. } | Kind::Settled { .. } | Kind::CooledDown { .. } => {}
+            _ => self.check(under_way, 1, event, "the job is not under way"),
+        }
+        match event.kind {
+            Kind::Arrived { scheduled, .. } => self.arrived(event, scheduled),
+            Kind::Queued { waiting } => {
+                self.check(waiting <= self.queue, 14, event, "the line is longer than the plan allows");
+            }
+            Kind::Waiting { until, .. } => self.waiting(event, until),
+            Kind::Sent { attempt, target, number, .. } => self.sent(event, attempt, target, number),
+            Kind::Ruled { attempt, target, ruled } => self.ruled(event, attempt, target, ruled),
+            Kind::Settled { attempt, target, .. } => self.settled(event, attempt, target),
+            Kind::Replied { attempt, target, outcome, .. } => {
+                self.ended(event, attempt, target, Some(outcome));
+            }
+            Kind::Abandoned { attempt, target } => {
+                self.ended(event, attempt, target, None);
+            }
+            Kind::CooledDown { target, until, .. } => {
+                let rests = &mut self.resting[target.index()];
+                *rests = until.max(*rests);
+            }
+            Kind::CacheHit => {
+                if let Some(job) = self.jobs.get_mut(&event.job) {
+                    job.cached = true;
+                }
+            }
+            Kind::Done(ref ending) => self.done(event, ending),
+            Kind::FellBack { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What was expected of a run against what came.
+
+use super::summary::{Expected, Spread, Summary};
+use super::words::{rounded, share_of};
+use crate::scenario::{Expectation, Metric, Op, Time};
+
+/// Judges every expectation, in the scenario's order.
+pub(super) fn judge(expectations: &[Expectation], summary: &Summary) -> Vec<Expected> {
+    let each = expectations.iter().map(|expectation| {
+        let actual = measure(expectation.metric, summary).map(|actual| rounded(actual, 6));
+        let unlimited = expectation.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
+        let judged = if unlimited { Some(f64::INFINITY) } else { actual };
+        let pass = judged.is_some_and(|actual| holds(actual, expectation.op, expectation.value));
+        Expected { rule: expectation.rule.clone(), actual, pass }
+    });
+    each.collect()
+}
+
+/// What a metric came to; `None` where there was nothing to measure.
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
+    let (jobs, attempts) = (&summary.jobs, &summary.attempts);
+    match metric {
+        Metric::Success => share_of(jobs.succeeded, jobs.succeeded + jobs.failed + jobs.shed),
+        Metric::Goodput => (summary.duration_s > 0.0).then(|| jobs.succeeded as f64 / summary.duration_s),
+        Metric::Percentile(percent, time) => percentile(percent, spread(time, summary)),
+        Metric::FallbackShare => share_of(jobs.fell_back, jobs.succeeded - jobs.cached.min(jobs.succeeded)),
+        Metric::LimitedShare => share_of(attempts.limited, attempts.total),
+        Metric::AttemptsPerJob => share_of(attempts.total, jobs.offered),
+        Metric::Cost => Some(summary.cost_usd),
+        Metric::Headroom => summary.ceiling.multiple,
+    }
+}
+
+fn spread(time: Time, summary: &Summary) -> &Spread {
+    match time {
+        Time::Latency => &summary.latency_s,
+        Time::FirstToken => &summary.first_token_s,
+        Time::Queue => &summary.queue_s,
+    }
+}
+
+/// The plan knows only these four percentiles.
+fn percentile(percent: u8, spread: &Spread) -> Option<f64> {
+    let value = match percent {
+        50 => spread.p50,
+        90 => spread.p90,
+        95 => spread.p95,
+        99 => spread.p99,
+        _ => return None,
+    };
+    (spread.count > 0).then_some(value)
+}
+
+/// Compares at the precision of results, so that the text of a result agrees with its judgement.
+fn holds(actual: f64, op: Op, value: f64) -> bool {
+    let value = rounded(value, 6);
+    match op {
+        Op::AtLeast => actual >= value,
+        Op::AtMost => actual <= value,
+        Op::Above => actual > value,
+        Op::Below => actual < value,
+        Op::Equal => (actual - value).abs() < 5e-7,
+    }
+}

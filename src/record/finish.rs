@@ -1,0 +1,283 @@
+//! From the counters of a recorder to the summary: names for numbers, seconds for nanoseconds, and the
+//! books closed: what was offered must be accounted for to the last job.
+
+use super::recorder::{
+    Class, End, NANOS_PER_SECOND, REASONS, Recorder, Refusal, Traffic, Used, failure_name, refusal_name,
+};
+use super::summary::{
+    Attempts, Counts, FirstRefusal, Jobs, Limit, Mode, SCHEMA, Series, Shares, Spread, Summary, Target,
+    TimeSpent, Tokens, Workload,
+};
+use super::words::{at_seconds, rounded, seconds};
+use super::{expect, verdict};
+use crate::event::Failure;
+use crate::scenario::Plan;
+use provider::config::{Law, Limit as WorldLimit, Price};
+use provider::{Axis, Instant, Nanos};
+
+impl Recorder {
+    /// Closes the books.
+    ///
+    /// # Panics
+    /// Where the stream does not end every job that arrived (law 1), those in flight included, or ends an
+    /// attempt that was never sent: a result that hides jobs would be worse than none.
+    #[must_use]
+    pub fn finish(self, end: End) -> Summary {
+        let jobs = self.jobs();
+        let ended = jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight;
+        assert_eq!(jobs.offered, ended, "every job that arrived ends exactly once");
+        let span = self.span(end.at);
+        let targets = self.targets(end.at, span);
+        let series = self.steps.clone().finish(end.at, &self.plan);
+        let mut summary = Summary {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario: self.plan.name.clone(),
+            about: self.plan.about.clone(),
+            seed: self.plan.seed,
+            mode: end.mode,
+            duration_s: seconds(self.plan.duration),
+            ended_s: at_seconds(self.last.min(end.at)),
+            reproduce: end.reproduce,
+            verdict: Vec::new(),
+            notes: end.notes,
+            attempts: self.attempts(),
+            latency_s: self.latency.spread(),
+            first_token_s: self.first_token.spread(),
+            queue_s: self.queue.spread(),
+            service_s: self.service.spread(),
+            time_s: self.time_spent(jobs.succeeded),
+            tokens: targets.iter().fold(Tokens::default(), |sum, target| Tokens {
+                prompt: sum.prompt + target.tokens.prompt,
+                completion: sum.completion + target.tokens.completion,
+            }),
+            cost_usd: rounded(targets.iter().map(|target| target.cost_usd).sum(), 6),
+            first_refusal: self.first_refusal.map(|refusal| first_refusal(refusal, &self.plan, &series)),
+            workloads: self.workloads(),
+            targets,
+            ceiling: end.ceiling,
+            series,
+            expect: Vec::new(),
+            lag_s: (end.mode == Mode::Live).then(|| self.lag_of(jobs.offered)),
+            jobs,
+        };
+        summary.expect = expect::judge(&self.plan.expect, &summary);
+        summary.verdict = verdict::of(&summary, end.scheduled);
+        summary
+    }
+
+    /// The time over which limits could admit: to the end of arrivals, or to the last ruling where that came later.
+    fn span(&self, end: Instant) -> Nanos {
+        Nanos(self.plan.duration.0.min(end.0).max(self.last_ruled.0))
+    }
+
+    fn jobs(&self) -> Jobs {
+        let sum = |of: fn(&Class) -> u64| self.classes.iter().map(of).sum();
+        let by = |of: fn(&Class) -> &[u64; REASONS.len()]| -> Counts {
+            let counts = REASONS.iter().enumerate().map(|(place, (_, name))| {
+                ((*name).to_owned(), self.classes.iter().map(|class| of(class)[place]).sum())
+            });
+            counts.filter(|(_, count)| *count > 0).collect()
+        };
+        Jobs {
+            offered: sum(|class| class.offered),
+            succeeded: sum(|class| class.succeeded),
+            failed: sum(|class| class.failed.iter().sum()),
+            shed: sum(|class| class.shed.iter().sum()),
+            in_flight: sum(|class| class.in_flight),
+            cached: self.cached,
+            fell_back: self.fell_back,
+            failed_by: by(|class| &class.failed),
+            shed_by: by(|class| &class.shed),
+        }
+    }
+
+    fn attempts(&self) -> Attempts {
+        let sum = |of: fn(&Traffic) -> u64| self.targets.iter().map(of).sum::<u64>();
+        let (total, ok) = (sum(|target| target.sent), sum(|target| target.ok));
+        let (limited, failed) = (sum(Traffic::limited), sum(|target| target.failed));
+        let in_flight =
+            total.checked_sub(ok + limited + failed).expect("an attempt ends only once it was sent");
+        let mut limited_by = Counts::new();
+        for target in &self.targets {
+            for (name, count) in target.limited_by() {
+                *limited_by.entry(name).or_default() += count;
+            }
+        }
+        Attempts { total, ok, limited, failed, in_flight, limited_by, failed_by: self.failed_by() }
+    }
+
+    fn failed_by(&self) -> Counts {
+        let failures = &self.failures;
+        let statuses = (0u16..).zip(&failures.status).map(|(code, &count)| (Failure::Status(code), count));
+        let others = [
+            (Failure::Connection, failures.connection),
+            (Failure::Timeout, failures.timeout),
+            (Failure::Garbage, failures.garbage),
+        ];
+        let named =
+            statuses.chain(others).map(|(failure, count)| (failure_name(failure).into_owned(), count));
+        let all = named.chain([("abandoned".to_owned(), failures.abandoned)]);
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a mean of nanoseconds needs no more than 53 bits")]
+    fn time_spent(&self, succeeded: u64) -> TimeSpent {
+        let mean = |sum: u128| rounded(sum as f64 / NANOS_PER_SECOND / succeeded.max(1) as f64, 6);
+        TimeSpent {
+            queue: mean(self.spent.queue),
+            wait: mean(self.spent.wait),
+            lost: mean(self.spent.lost),
+            first_token: mean(self.spent.first_token),
+            output: mean(self.spent.output),
+        }
+    }
+
+    fn workloads(&self) -> Vec<Workload> {
+        let each = self.plan.workloads.iter().zip(&self.classes);
+        each.map(|(workload, class)| Workload {
+            name: workload.name.clone(),
+            offered: class.offered,
+            succeeded: class.succeeded,
+            failed: class.failed.iter().sum(),
+            shed: class.shed.iter().sum(),
+            in_flight: class.in_flight,
+            latency_s: class.latency.spread(),
+        })
+        .collect()
+    }
+
+    fn targets(&self, end: Instant, span: Nanos) -> Vec<Target> {
+        // Over real HTTP nobody may see the provider's books; then the replies tell what was used.
+        let told = self.targets.iter().any(|traffic| traffic.ruled > 0);
+        let each = self.plan.targets.iter().zip(&self.targets);
+        each.map(|(target, traffic)| {
+            let model = &self.plan.providers[usize::from(target.provider)].models[usize::from(target.model)];
+            let used = if told { traffic.settled } else { traffic.replied };
+            let by_axis = |of: &dyn Fn(&WorldLimit) -> Option<f64>| -> Shares {
+                let shares = model.limits.iter().filter_map(|limit| Some((limit, of(limit)?)));
+                shares.map(|(limit, share)| (limit.axis.name().to_owned(), rounded(share, 6))).collect()
+            };
+            Target {
+                name: target.name.clone(),
+                attempts: traffic.sent,
+                ok: traffic.ok,
+                limited: traffic.limited(),
+                failed: traffic.failed,
+                limited_by: traffic.limited_by(),
+                tokens: Tokens { prompt: used.prompt, completion: used.completion },
+                cost_usd: rounded(cost(used, target.price), 6),
+                cool_downs: traffic.cool_downs,
+                limits: model.limits.iter().map(limit_of).collect(),
+                utilisation: by_axis(&|limit| utilisation(limit, traffic, told, end, span)),
+                peak: by_axis(&|limit| Some(traffic.peak[limit.axis as usize])),
+            }
+        })
+        .collect()
+    }
+
+    /// The jobs that were on time were late by nothing.
+    fn lag_of(&self, offered: u64) -> Spread {
+        let mut lag = self.lag.clone();
+        lag.record_n(Nanos::ZERO, offered - lag.len());
+        lag.spread()
+    }
+}
+
+impl Traffic {
+    fn limited(&self) -> u64 {
+        self.limited_by.iter().sum()
+    }
+
+    /// `concurrency` is the name of an axis and of a cause: one count.
+    fn limited_by(&self) -> Counts {
+        let mut counts = Counts::new();
+        for (by, &count) in self.limited_by.iter().enumerate().filter(|(_, count)| **count > 0) {
+            *counts.entry(refusal_name(by).to_owned()).or_default() += count;
+        }
+        counts
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "token counts of a run stay far below 2^53")]
+fn cost(used: Used, price: Price) -> f64 {
+    (used.prompt as f64 * price.input + used.completion as f64 * price.output) / 1e6
+}
+
+/// What was used of a limit ÷ what it could have admitted in `span`; `None` where no event tells.
+///
+/// Between 0 and 1 as long as the provider keeps law 5, but for what settlements overdraw.
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+fn utilisation(limit: &WorldLimit, traffic: &Traffic, told: bool, end: Instant, span: Nanos) -> Option<f64> {
+    let used = if told { traffic.settled } else { traffic.replied };
+    let charged = match limit.axis {
+        Axis::Rpm | Axis::Rpd if told => traffic.admitted as f64,
+        Axis::Rpm | Axis::Rpd => used.calls as f64,
+        Axis::Tpm | Axis::Tpd => (used.prompt + used.completion) as f64,
+        Axis::Itpm => used.prompt as f64,
+        Axis::Otpm => used.completion as f64,
+        Axis::Ash | Axis::Asd => return None,
+        Axis::Concurrency if told => busy(traffic, end) / NANOS_PER_SECOND,
+        Axis::Concurrency => return None,
+    };
+    let capacity = match (limit.axis.window(), limit.law) {
+        (None, _) => limit.limit as f64 * Nanos(end.0).as_secs_f64(),
+        (Some(window), Law::Bucket) => {
+            limit.burst as f64 + limit.limit as f64 * (span.0 as f64 / window.0 as f64)
+        }
+        (Some(window), Law::Fixed | Law::SlidingLog) => {
+            limit.limit as f64 * span.0.div_ceil(window.0).max(1) as f64
+        }
+    };
+    (capacity > 0.0).then(|| charged / capacity)
+}
+
+/// How long the calls of a target were in flight, added up, in nanoseconds.
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+fn busy(traffic: &Traffic, end: Instant) -> f64 {
+    let open = traffic.admitted.saturating_sub(traffic.settled.calls);
+    let ends = traffic.settled_at + u128::from(open) * u128::from(end.0);
+    ends.saturating_sub(traffic.admitted_at) as f64
+}
+
+fn limit_of(limit: &WorldLimit) -> Limit {
+    let law = match (limit.axis.window(), limit.law) {
+        (None, _) => "at_once",
+        (_, Law::Bucket) => "bucket",
+        (_, Law::Fixed) => "fixed",
+        (_, Law::SlidingLog) => "sliding_log",
+    };
+    Limit {
+        axis: limit.axis.name().to_owned(),
+        limit: limit.limit,
+        burst: limit.burst,
+        window_s: limit.axis.window().map(seconds),
+        law: law.to_owned(),
+    }
+}
+
+/// The rate is that of the steps that make up the minute before the refusal (the first minute, early in a run).
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "steps are few, their counts far below 2^53"
+)]
+fn first_refusal(refusal: Refusal, plan: &Plan, series: &Series) -> FirstRefusal {
+    let at_s = at_seconds(refusal.at);
+    let steps_per_minute = (libm::ceil(60.0 / series.step_s) as usize).max(1);
+    let planned =
+        (libm::ceil(seconds(plan.duration) / series.step_s) as usize).clamp(1, series.offered.len());
+    let after = ((at_s / series.step_s) as usize + 1).max(steps_per_minute).min(planned);
+    let before = after.saturating_sub(steps_per_minute);
+    let offered: u64 = series.offered[before..after].iter().sum();
+    let covered_s = ((after as f64 * series.step_s).min(seconds(plan.duration))
+        - before as f64 * series.step_s)
+        .max(series.step_s.min(1.0));
+    FirstRefusal {
+        at_s,
+        target: plan.targets[refusal.target.index()].name.clone(),
+        axis: refusal_name(refusal.by).to_owned(),
+        offered_per_min: rounded(offered as f64 * 60.0 / covered_s, 6),
+    }
+}

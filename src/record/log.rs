@@ -1,0 +1,178 @@
+//! The events written down, one JSON object per line, schema `quotalab/events/1`.
+//!
+//! The first line names the schema, the scenario and the seed; every other line is one event with `at_ns`,
+//! `job` and `kind`, times in whole nanoseconds since the run began. Nothing in it depends on the machine or
+//! on the hour, so the same text, or the same [`Chain`] over it, means that two runs were the same run.
+
+use super::Fold;
+use super::recorder::{REASONS, failure_name};
+use crate::event::{Ending, Event, Kind, Outcome, Ruled, Verdict, Why};
+use crate::scenario::Plan;
+use provider::{Axis, Usage};
+use std::io::{self, Write};
+
+/// The name and version of the schema: in the first line of every log.
+const SCHEMA: &str = "quotalab/events/1";
+
+/// Writes events as JSON lines.
+#[derive(Debug)]
+pub struct Log<W> {
+    out: W,
+    /// The first error met; nothing is written after it.
+    error: Option<io::Error>,
+}
+
+impl<W: Write> Log<W> {
+    /// Begins the log of a run of `plan` with its header. `out` should be buffered.
+    ///
+    /// # Errors
+    /// Where the header cannot be written.
+    pub fn new(mut out: W, plan: &Plan) -> io::Result<Self> {
+        let header = serde_json::json!({ "schema": SCHEMA, "scenario": plan.name, "seed": plan.seed });
+        writeln!(out, "{header}")?;
+        Ok(Self { out, error: None })
+    }
+
+    /// Flushes the log and hands back what it was written to.
+    ///
+    /// # Errors
+    /// The first error that any line met.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.error.take().map_or_else(|| self.out.flush(), Err)?;
+        Ok(self.out)
+    }
+}
+
+impl<W: Write> Fold for Log<W> {
+    fn event(&mut self, event: &Event) {
+        if self.error.is_none() {
+            self.error = line(&mut self.out, event).err();
+        }
+    }
+}
+
+/// A running hash of whatever is written to it (FNV-1a, 64 bits): the fingerprint of a run, where a [`Log`]
+/// writes to it. See Fowler, Noll and Vo, draft-eastlake-fnv.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain(pub u64);
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Write for Chain {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn line(out: &mut impl Write, event: &Event) -> io::Result<()> {
+    write!(out, r#"{{"at_ns":{},"job":{},"kind":"#, event.at.0, event.job.0)?;
+    match event.kind {
+        Kind::Arrived { class, scheduled, prompt_tokens, max_tokens } => {
+            let (class, scheduled) = (class.0, scheduled.0);
+            write!(
+                out,
+                r#""arrived","class":{class},"scheduled_ns":{scheduled},"prompt_tokens":{prompt_tokens}"#
+            )?;
+            max_tokens.map_or(Ok(()), |tokens| write!(out, r#","max_tokens":{tokens}"#))
+        }
+        Kind::Queued { waiting } => write!(out, r#""queued","waiting":{waiting}"#),
+        Kind::Waiting { until, why } => {
+            let why = match why {
+                Why::BackOff => "back_off",
+                Why::CoolDown => "cool_down",
+                Why::Pace => "pace",
+            };
+            write!(out, r#""waiting","until_ns":{},"why":"{why}""#, until.0)
+        }
+        Kind::Sent { attempt, target, step, number } => {
+            write!(
+                out,
+                r#""sent","attempt":{},"target":{},"step":{step},"number":{number}"#,
+                attempt.0, target.0
+            )
+        }
+        Kind::Ruled { attempt, target, ruled } => {
+            write!(out, r#""ruled","attempt":{},"target":{},"ruled":"#, attempt.0, target.0)?;
+            ruling(out, ruled)
+        }
+        Kind::Settled { attempt, target, usage } => {
+            write!(out, r#""settled","attempt":{},"target":{}"#, attempt.0, target.0)?;
+            tokens(out, usage)
+        }
+        Kind::Replied { attempt, target, outcome, usage } => {
+            write!(out, r#""replied","attempt":{},"target":{},"outcome":"#, attempt.0, target.0)?;
+            reply(out, outcome)?;
+            tokens(out, usage)
+        }
+        Kind::Abandoned { attempt, target } => {
+            write!(out, r#""abandoned","attempt":{},"target":{}"#, attempt.0, target.0)
+        }
+        Kind::CooledDown { target, until, cause } => {
+            let (target, until) = (target.0, until.0);
+            write!(out, r#""cooled_down","target":{target},"until_ns":{until},"cause":"{}""#, cause.name())
+        }
+        Kind::FellBack { from, to } => write!(out, r#""fell_back","from":{from},"to":{to}"#),
+        Kind::CacheHit => write!(out, r#""cache_hit""#),
+        Kind::Done(ending) => done(out, &ending),
+    }?;
+    writeln!(out, "}}")
+}
+
+fn ruling(out: &mut impl Write, ruled: Ruled) -> io::Result<()> {
+    match ruled {
+        Ruled::Admitted { reserved } => write!(out, r#""admitted","reserved":{reserved}"#),
+        Ruled::Refused { axis, requested } => {
+            write!(out, r#""refused","axis":"{axis}","requested":{requested}"#)
+        }
+        Ruled::Faulted => write!(out, r#""faulted""#),
+    }
+}
+
+fn reply(out: &mut impl Write, outcome: Outcome) -> io::Result<()> {
+    match outcome {
+        Outcome::Ok => write!(out, r#""ok""#),
+        Outcome::Limited { axis, cause } => {
+            write!(out, r#""limited","cause":"{}""#, cause.name())?;
+            axis.map_or(Ok(()), |axis: Axis| write!(out, r#","axis":"{axis}""#))
+        }
+        Outcome::Failed(failure) => write!(out, r#""failed","failure":"{}""#, failure_name(failure)),
+    }
+}
+
+fn tokens(out: &mut impl Write, usage: Usage) -> io::Result<()> {
+    let Usage { prompt_tokens, completion_tokens } = usage;
+    write!(out, r#","prompt_tokens":{prompt_tokens},"completion_tokens":{completion_tokens}"#)
+}
+
+fn done(out: &mut impl Write, ending: &Ending) -> io::Result<()> {
+    let (verdict, reason) = match ending.verdict {
+        Verdict::Succeeded => ("succeeded", None),
+        Verdict::Failed(reason) => ("failed", Some(reason)),
+        Verdict::Shed(reason) => ("shed", Some(reason)),
+        Verdict::InFlight => ("in_flight", None),
+    };
+    write!(out, r#""done","verdict":"{verdict}","attempts":{}"#, ending.attempts)?;
+    if let Some(reason) = reason {
+        write!(out, r#","reason":"{}""#, REASONS[reason as usize].1)?;
+    }
+    if let Some(step) = ending.step {
+        write!(out, r#","step":{step}"#)?;
+    }
+    let Ending { queue, wait, service, lost, .. } = ending;
+    write!(
+        out,
+        r#","queue_ns":{},"wait_ns":{},"service_ns":{},"lost_ns":{}"#,
+        queue.0, wait.0, service.0, lost.0
+    )?;
+    ending.first_token.map_or(Ok(()), |first| write!(out, r#","first_token_ns":{}"#, first.0))
+}

@@ -1,0 +1,378 @@
+//! The fold that becomes the summary: counters in arrays, four histograms and the series.
+//!
+//! It stands in the hot path of virtual time, where every job brings half a dozen events, so it allocates
+//! nothing, looks nothing up by name and remembers nothing of a job: what must be known when a job ends is
+//! said by the event that ends it. Sums that need both ends of an attempt (what is still reserved, how long
+//! it was in flight) are differences of two sums, which needs no memory of the attempt.
+
+use super::Fold;
+use super::hist::Hist;
+use super::series::{Steps, refusal};
+use super::summary::{Ceiling, Mode};
+use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict};
+use crate::ids::TargetId;
+use crate::scenario::Plan;
+use provider::{Axis, Instant, Nanos, Usage};
+use std::borrow::Cow;
+
+pub(super) const AXES: usize = Axis::ALL.len();
+/// Refusals by axis, and behind them by cause where no axis was named.
+pub(super) const REFUSALS: usize = AXES + CAUSES.len();
+/// Every cause, in the order of [`Cause`].
+pub(super) const CAUSES: [Cause; 9] = [
+    Cause::MinuteLimit,
+    Cause::DayLimit,
+    Cause::Concurrency,
+    Cause::Overload,
+    Cause::Billing,
+    Cause::TooLarge,
+    Cause::NotInTier,
+    Cause::Auth,
+    Cause::Other,
+];
+/// Every reason, in the order of [`Reason`], with the word of results.
+pub(super) const REASONS: [(Reason, &str); 5] = [
+    (Reason::Deadline, "deadline"),
+    (Reason::Attempts, "attempts"),
+    (Reason::RetryBudget, "retry_budget"),
+    (Reason::QueueFull, "queue_full"),
+    (Reason::Rejected, "rejected"),
+];
+/// One more than the largest status that is told apart; larger ones count as the last.
+pub(super) const STATUSES: usize = 1_000;
+
+/// Folds a run into a [`super::Summary`], in constant memory.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    pub(super) plan: Plan,
+    pub(super) steps: Steps,
+    pub(super) classes: Vec<Class>,
+    pub(super) targets: Vec<Traffic>,
+    pub(super) latency: Hist,
+    pub(super) first_token: Hist,
+    pub(super) queue: Hist,
+    pub(super) service: Hist,
+    pub(super) lag: Hist,
+    pub(super) spent: Spent,
+    pub(super) failures: Failures,
+    pub(super) cached: u64,
+    pub(super) fell_back: u64,
+    pub(super) first_refusal: Option<Refusal>,
+    pub(super) last_ruled: Instant,
+    pub(super) last: Instant,
+}
+
+/// How a run ended: what only its driver knows.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The last instant of the run.
+    pub at: Instant,
+    /// How it was driven.
+    pub mode: Mode,
+    /// How many jobs the schedule wanted in this time, where a live driver may have delivered fewer.
+    pub scheduled: Option<u64>,
+    /// What the limits allow.
+    pub ceiling: Ceiling,
+    /// The command that makes this result again; empty where there is none.
+    pub reproduce: String,
+    /// What the reader should know besides.
+    pub notes: Vec<String>,
+}
+
+/// The jobs of one workload.
+#[derive(Clone, Debug)]
+pub(super) struct Class {
+    pub(super) offered: u64,
+    pub(super) succeeded: u64,
+    pub(super) failed: [u64; REASONS.len()],
+    pub(super) shed: [u64; REASONS.len()],
+    pub(super) in_flight: u64,
+    pub(super) latency: Hist,
+}
+
+/// What went to one target and came back.
+#[derive(Clone, Debug)]
+pub(super) struct Traffic {
+    pub(super) sent: u64,
+    pub(super) ok: u64,
+    pub(super) failed: u64,
+    pub(super) limited_by: [u64; REFUSALS],
+    pub(super) cool_downs: u64,
+    /// By the client's reckoning: the replies.
+    pub(super) replied: Used,
+    /// By the provider's reckoning, where the world tells of it.
+    pub(super) settled: Used,
+    pub(super) ruled: u64,
+    pub(super) admitted: u64,
+    /// The sums of the instants at which calls were admitted and settled.
+    pub(super) admitted_at: u128,
+    pub(super) settled_at: u128,
+    pub(super) peak: [f64; AXES],
+}
+
+/// Calls and their tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Used {
+    pub(super) calls: u64,
+    pub(super) prompt: u64,
+    pub(super) completion: u64,
+}
+
+/// Where the time of the jobs that succeeded went, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    pub(super) queue: u128,
+    pub(super) wait: u128,
+    pub(super) lost: u128,
+    pub(super) first_token: u128,
+    pub(super) output: u128,
+}
+
+/// Attempts that no limit explains.
+#[derive(Clone, Debug)]
+pub(super) struct Failures {
+    pub(super) status: Vec<u64>,
+    pub(super) connection: u64,
+    pub(super) timeout: u64,
+    pub(super) garbage: u64,
+    pub(super) abandoned: u64,
+}
+
+/// The first refusal by a limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    pub(super) at: Instant,
+    pub(super) target: TargetId,
+    /// Into the names of refusals: an axis, or behind the axes a cause.
+    pub(super) by: usize,
+}
+
+impl Recorder {
+    /// A recorder of a run of `plan`. All memory it will ever need is taken here.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            steps: Steps::new(plan),
+            classes: vec![Class::new(); plan.workloads.len()],
+            targets: vec![Traffic::new(); plan.targets.len()],
+            latency: Hist::of_run(),
+            first_token: Hist::of_run(),
+            queue: Hist::of_run(),
+            service: Hist::of_run(),
+            lag: Hist::of_run(),
+            spent: Spent::default(),
+            failures: Failures {
+                status: vec![0; STATUSES],
+                connection: 0,
+                timeout: 0,
+                garbage: 0,
+                abandoned: 0,
+            },
+            cached: 0,
+            fell_back: 0,
+            first_refusal: None,
+            last_ruled: Instant::ZERO,
+            last: Instant::ZERO,
+            plan: plan.clone(),
+        }
+    }
+
+    fn replied(&mut self, at: Instant, target: TargetId, outcome: Outcome, usage: Usage) {
+        let traffic = &mut self.targets[target.index()];
+        match outcome {
+            Outcome::Ok => {
+                traffic.ok += 1;
+                traffic.replied.add(usage);
+            }
+            Outcome::Limited { axis, cause } => {
+                let by = axis.map_or(AXES + cause as usize, |axis| axis as usize);
+                traffic.limited_by[by] += 1;
+                self.steps.at(at).limited_by[refusal(axis)] += 1;
+                self.refused(at, target, by);
+            }
+            Outcome::Failed(failure) => {
+                traffic.failed += 1;
+                self.failures.count(failure);
+            }
+        }
+    }
+
+    fn ruled(&mut self, at: Instant, target: TargetId, ruled: Ruled) {
+        self.last_ruled = at;
+        let traffic = &mut self.targets[target.index()];
+        traffic.ruled += 1;
+        match ruled {
+            Ruled::Admitted { .. } => {
+                traffic.admitted += 1;
+                traffic.admitted_at += u128::from(at.0);
+            }
+            Ruled::Refused { axis, .. } => self.refused(at, target, axis as usize),
+            Ruled::Faulted => {}
+        }
+    }
+
+    fn refused(&mut self, at: Instant, target: TargetId, by: usize) {
+        self.first_refusal.get_or_insert(Refusal { at, target, by });
+    }
+
+    fn done(&mut self, at: Instant, ending: &Ending) {
+        let class = &mut self.classes[usize::from(ending.class.0)];
+        let step = self.steps.at(at);
+        match ending.verdict {
+            Verdict::Succeeded => {
+                class.succeeded += 1;
+                step.succeeded += 1;
+                self.succeeded(at, ending);
+            }
+            Verdict::Failed(reason) => {
+                class.failed[reason as usize] += 1;
+                step.failed += 1;
+            }
+            Verdict::Shed(reason) => {
+                class.shed[reason as usize] += 1;
+                step.shed += 1;
+            }
+            Verdict::InFlight => class.in_flight += 1,
+        }
+    }
+
+    fn succeeded(&mut self, at: Instant, ending: &Ending) {
+        let latency = at.since(ending.scheduled);
+        let before = latency.saturating_sub(ending.service);
+        let first_token = ending.first_token.unwrap_or(latency).min(latency);
+        let served = first_token.saturating_sub(before);
+        self.latency.record(latency);
+        self.first_token.record(first_token);
+        self.queue.record(ending.queue);
+        self.service.record(ending.service);
+        self.classes[usize::from(ending.class.0)].latency.record(latency);
+        self.steps.latency(latency);
+        self.spent.queue += u128::from(ending.queue.0);
+        self.spent.wait += u128::from(ending.wait.0);
+        self.spent.lost += u128::from(ending.lost.0);
+        self.spent.first_token += u128::from(served.0);
+        self.spent.output += u128::from(ending.service.saturating_sub(served).0);
+        self.fell_back += u64::from(ending.step.is_some_and(|step| step > 0));
+    }
+}
+
+impl Fold for Recorder {
+    fn event(&mut self, event: &Event) {
+        let at = event.at;
+        self.last = at;
+        match event.kind {
+            Kind::Arrived { class, scheduled, .. } => {
+                self.classes[usize::from(class.0)].offered += 1;
+                self.steps.at(at).offered += 1;
+                if at > scheduled {
+                    self.lag.record(at.since(scheduled));
+                }
+            }
+            Kind::Sent { target, .. } => {
+                self.targets[target.index()].sent += 1;
+                self.steps.at(at).sent += 1;
+            }
+            Kind::Ruled { target, ruled, .. } => self.ruled(at, target, ruled),
+            Kind::Settled { target, usage, .. } => {
+                let traffic = &mut self.targets[target.index()];
+                traffic.settled.add(usage);
+                traffic.settled_at += u128::from(at.0);
+            }
+            Kind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
+            Kind::Abandoned { target, .. } => {
+                self.targets[target.index()].failed += 1;
+                self.failures.abandoned += 1;
+            }
+            Kind::CooledDown { target, .. } => self.targets[target.index()].cool_downs += 1,
+            Kind::CacheHit => self.cached += 1,
+            Kind::Done(ref ending) => self.done(at, ending),
+            Kind::Queued { .. } | Kind::Waiting { .. } | Kind::FellBack { .. } => {}
+        }
+    }
+
+    fn next_sample(&self) -> Instant {
+        self.steps.next_sample()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the series keeps three digits")]
+    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64) {
+        // A limit of nothing has no share to use; a result can only say numbers.
+        let used_share = if used_share.is_finite() { used_share } else { 1.0 };
+        let peak = &mut self.targets[target.index()].peak[axis as usize];
+        *peak = peak.max(used_share);
+        self.steps.sample(at, target.index(), axis, used_share as f32);
+    }
+
+    fn sampled(&mut self, _: Instant) {
+        self.steps.sampled();
+    }
+}
+
+impl Class {
+    fn new() -> Self {
+        Self {
+            offered: 0,
+            succeeded: 0,
+            failed: [0; REASONS.len()],
+            shed: [0; REASONS.len()],
+            in_flight: 0,
+            latency: Hist::of_step(),
+        }
+    }
+}
+
+impl Traffic {
+    fn new() -> Self {
+        Self {
+            sent: 0,
+            ok: 0,
+            failed: 0,
+            limited_by: [0; REFUSALS],
+            cool_downs: 0,
+            replied: Used::default(),
+            settled: Used::default(),
+            ruled: 0,
+            admitted: 0,
+            admitted_at: 0,
+            settled_at: 0,
+            peak: [0.0; AXES],
+        }
+    }
+}
+
+impl Used {
+    fn add(&mut self, usage: Usage) {
+        self.calls += 1;
+        self.prompt += u64::from(usage.prompt_tokens);
+        self.completion += u64::from(usage.completion_tokens);
+    }
+}
+
+impl Failures {
+    fn count(&mut self, failure: Failure) {
+        match failure {
+            Failure::Status(status) => self.status[usize::from(status).min(STATUSES - 1)] += 1,
+            Failure::Connection => self.connection += 1,
+            Failure::Timeout => self.timeout += 1,
+            Failure::Garbage => self.garbage += 1,
+        }
+    }
+}
+
+/// The name of a refusal in results.
+pub(super) fn refusal_name(by: usize) -> &'static str {
+    Axis::ALL.get(by).map_or_else(|| CAUSES[by - AXES].name(), |axis| axis.name())
+}
+
+/// The name of a failure in results and logs.
+pub(super) fn failure_name(failure: Failure) -> Cow<'static, str> {
+    match failure {
+        Failure::Status(status) => format!("status_{status}").into(),
+        Failure::Connection => "connection".into(),
+        Failure::Timeout => "timeout".into(),
+        Failure::Garbage => "garbage".into(),
+    }
+}
+
+/// Reports speak in seconds.
+pub(super) const NANOS_PER_SECOND: f64 = Nanos::SECOND.0 as f64;

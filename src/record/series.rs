@@ -1,0 +1,200 @@
+//! The run over time: counts, latency percentiles and how full each limit was, per step of fixed length.
+//!
+//! Memory is set when the run begins: about two hundred steps, and some more for the jobs that are still
+//! under way when arrivals stop; whatever comes later than those counts into the last one. Events come in
+//! order of time, so a step is finished for good when the next one begins: one small histogram serves all.
+
+use super::hist::Hist;
+use super::summary::{Fill, Series};
+use super::words::{rounded, seconds};
+use crate::scenario::Plan;
+use provider::{Axis, Instant, Nanos};
+use std::collections::BTreeMap;
+
+/// Lengths a reader can add up in the head, in tenths of a second: from 100 ms to 90 days.
+const ROUND: [u64; 25] = [
+    1, 2, 5, 10, 20, 50, 100, 150, 300, 600, 1_200, 3_000, 6_000, 9_000, 18_000, 36_000, 72_000, 216_000,
+    432_000, 864_000, 1_728_000, 4_320_000, 8_640_000, 25_920_000, 77_760_000,
+];
+/// The most steps a run's duration is cut into.
+const MOST_STEPS: u64 = 240;
+/// Of the time after the duration, so many steps are told apart: as many as half the duration, but no fewer.
+const FEWEST_DRAIN_STEPS: usize = 20;
+/// Samples of the limits per step.
+const SAMPLES: u64 = 8;
+/// Refusals by axis, and one place more for those whose axis nobody named.
+const REFUSALS: usize = Axis::ALL.len() + 1;
+
+/// The shortest round length that cuts `duration` into at most [`MOST_STEPS`].
+fn step_of(duration: Nanos) -> Nanos {
+    let fits = |step: &Nanos| duration.0.div_ceil(step.0) <= MOST_STEPS;
+    let round = ROUND.into_iter().map(|tenths| Nanos::from_millis(tenths * 100)).find(fits);
+    round.unwrap_or(Nanos(duration.0.div_ceil(MOST_STEPS)))
+}
+
+/// What is counted in one step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Step {
+    pub(super) offered: u64,
+    pub(super) sent: u64,
+    pub(super) succeeded: u64,
+    pub(super) failed: u64,
+    pub(super) shed: u64,
+    pub(super) limited_by: [u64; REFUSALS],
+    p50_s: Option<f64>,
+    p95_s: Option<f64>,
+}
+
+/// The series while it grows.
+#[derive(Clone, Debug)]
+pub(super) struct Steps {
+    length: Nanos,
+    /// Steps that the duration is cut into.
+    planned: usize,
+    steps: Vec<Step>,
+    /// The step of now, and when it ends.
+    now: usize,
+    ends: Instant,
+    latency: Hist,
+    next_sample: Instant,
+    /// Every limit of every target: where its row of steps begins in `fill`.
+    rows: Vec<[Option<usize>; Axis::ALL.len()]>,
+    fill: Vec<f32>,
+}
+
+impl Steps {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let length = step_of(plan.duration);
+        let planned = (plan.duration.0.div_ceil(length.0) as usize).max(1);
+        let steps = planned + (planned / 2).max(FEWEST_DRAIN_STEPS);
+        let mut size = 0;
+        let rows = plan.targets.iter().map(|target| {
+            let mut row = [None; Axis::ALL.len()];
+            for limit in
+                &plan.providers[usize::from(target.provider)].models[usize::from(target.model)].limits
+            {
+                row[limit.axis as usize] = Some(size);
+                size += steps;
+            }
+            row
+        });
+        Self {
+            length,
+            planned,
+            rows: rows.collect(),
+            fill: vec![0.0; size],
+            steps: vec![Step::default(); steps],
+            now: 0,
+            ends: Instant::ZERO + length,
+            latency: Hist::of_step(),
+            next_sample: Instant(length.0 / SAMPLES / 2),
+        }
+    }
+
+    /// The step of an instant no earlier than any before.
+    pub(super) fn at(&mut self, at: Instant) -> &mut Step {
+        while at >= self.ends && self.now + 1 < self.steps.len() {
+            self.close();
+            self.now += 1;
+            self.ends += self.length;
+        }
+        &mut self.steps[self.now]
+    }
+
+    /// Counts the latency of a job that succeeded in the step of now.
+    pub(super) fn latency(&mut self, latency: Nanos) {
+        self.latency.record(latency);
+    }
+
+    pub(super) fn next_sample(&self) -> Instant {
+        self.next_sample
+    }
+
+    /// Keeps the fullest a limit was seen in a step.
+    pub(super) fn sample(&mut self, at: Instant, target: usize, axis: Axis, share: f32) {
+        self.at(at);
+        if let Some(row) = self.rows[target][axis as usize] {
+            let fullest = &mut self.fill[row + self.now];
+            *fullest = fullest.max(share);
+        }
+    }
+
+    /// Samples fall inside the steps, never on their borders, and end with the last step.
+    pub(super) fn sampled(&mut self) {
+        let next = self.next_sample + Nanos((self.length.0 / SAMPLES).max(1));
+        let end = self.length * self.steps.len() as u64;
+        self.next_sample = if next.0 < end.0 { next } else { Instant::MAX };
+    }
+
+    fn close(&mut self) {
+        let step = &mut self.steps[self.now];
+        step.p50_s = self.latency.quantile_s(0.50);
+        step.p95_s = self.latency.quantile_s(0.95);
+        self.latency.clear();
+    }
+
+    /// The series of a run that ended at `end`, and the step in which an instant lies.
+    pub(super) fn finish(mut self, end: Instant, plan: &Plan) -> Series {
+        self.at(end);
+        self.close();
+        let steps = self.planned.max(self.now + 1);
+        let kept = &self.steps[..steps];
+        let counts = |of: fn(&Step) -> u64| kept.iter().map(of).collect::<Vec<_>>();
+        let limited_by = (0..REFUSALS).filter(|&by| kept.iter().any(|step| step.limited_by[by] > 0));
+        let fill = plan.targets.iter().zip(&self.rows).map(|(target, rows)| {
+            let axes = Axis::ALL.into_iter().filter_map(|axis| {
+                let row = rows[axis as usize]?;
+                let shares = self.fill[row..row + steps].iter();
+                Some((axis.name().to_owned(), shares.map(|&share| rounded(f64::from(share), 3)).collect()))
+            });
+            Fill { target: target.name.clone(), axes: axes.collect() }
+        });
+        Series {
+            step_s: seconds(self.length),
+            offered: counts(|step| step.offered),
+            sent: counts(|step| step.sent),
+            succeeded: counts(|step| step.succeeded),
+            limited: counts(|step| step.limited_by.iter().sum()),
+            failed: counts(|step| step.failed),
+            shed: counts(|step| step.shed),
+            p50_s: kept.iter().map(|step| step.p50_s).collect(),
+            p95_s: kept.iter().map(|step| step.p95_s).collect(),
+            limited_by: limited_by
+                .map(|by| {
+                    let name = Axis::ALL.get(by).map_or("unnamed", |axis| axis.name());
+                    (name.to_owned(), kept.iter().map(|step| step.limited_by[by]).collect())
+                })
+                .collect::<BTreeMap<_, _>>(),
+            fill: fill.collect(),
+        }
+    }
+}
+
+/// The place in [`Step::limited_by`] of a refusal.
+pub(super) fn refusal(axis: Option<Axis>) -> usize {
+    axis.map_or(Axis::ALL.len(), |axis| axis as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Law: any duration is cut into at most 240 steps, and into at least 80 wherever a round length allows it.
+        #[test]
+        fn steps_are_neither_many_nor_few(millis in 1u64..100_000_000_000) {
+            let duration = Nanos::from_millis(millis);
+            let steps = duration.0.div_ceil(step_of(duration).0);
+            prop_assert!(steps <= MOST_STEPS);
+            prop_assert!(steps >= 79 || step_of(duration) == Nanos::from_millis(100), "{steps}");
+        }
+    }
+
+    #[test]
+    fn the_longest_duration_still_has_a_step() {
+        assert!(Nanos::MAX.0.div_ceil(step_of(Nanos::MAX).0) <= MOST_STEPS);
+        assert_eq!(step_of(Nanos::DAY), Nanos::from_secs(600));
+        assert_eq!(step_of(Nanos::ZERO), Nanos::from_millis(100));
+    }
+}

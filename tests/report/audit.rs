@@ -1,0 +1,208 @@
+//! The audit: silent on a good stream, and each law caught where it is broken.
+
+use super::plan::plan;
+use provider::{Axis, Instant, Nanos, Usage};
+use quotalab::event::{Cause, Ending, Event, Kind, Outcome, Reason, Ruled, Verdict, Why};
+use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::record::{Audit, Fold};
+
+const ATTEMPT: AttemptId = AttemptId(0);
+const TARGET: TargetId = TargetId(0);
+const NONE: [u8; 0] = [];
+
+/// What happens in seconds to which job.
+type Line = (u64, u64, Kind);
+
+fn arrived(scheduled: u64) -> Kind {
+    let scheduled = Instant::ZERO + Nanos::from_secs(scheduled);
+    Kind::Arrived { class: ClassId(0), scheduled, prompt_tokens: 1, max_tokens: None }
+}
+
+fn sent(attempt: u64, number: u8) -> Kind {
+    Kind::Sent { attempt: AttemptId(attempt), target: TARGET, step: 0, number }
+}
+
+fn replied(attempt: u64, outcome: Outcome) -> Kind {
+    Kind::Replied { attempt: AttemptId(attempt), target: TARGET, outcome, usage: Usage::default() }
+}
+
+fn done(verdict: Verdict, attempts: u8, service: u64) -> Kind {
+    let service = Nanos::from_secs(service);
+    let zero = Nanos::ZERO;
+    let scheduled = Instant::ZERO;
+    Kind::Done(Ending {
+        verdict,
+        class: ClassId(0),
+        scheduled,
+        attempts,
+        step: None,
+        queue: zero,
+        wait: zero,
+        service,
+        lost: zero,
+        first_token: None,
+    })
+}
+
+const ADMITTED: Kind =
+    Kind::Ruled { attempt: ATTEMPT, target: TARGET, ruled: Ruled::Admitted { reserved: 9 } };
+const SETTLED: Kind = Kind::Settled {
+    attempt: ATTEMPT,
+    target: TARGET,
+    usage: Usage { prompt_tokens: 1, completion_tokens: 1 },
+};
+
+/// A job that arrives at zero and is served after two seconds.
+fn good() -> Vec<Line> {
+    let ends = done(Verdict::Succeeded, 1, 2);
+    let kinds = [
+        (0, arrived(0)),
+        (0, sent(0, 1)),
+        (0, ADMITTED),
+        (1, SETTLED),
+        (2, replied(0, Outcome::Ok)),
+        (2, ends),
+    ];
+    kinds.into_iter().map(|(at, kind)| (at, 0, kind)).collect()
+}
+
+fn laws_broken(lines: &[Line]) -> Vec<u8> {
+    let plan = plan("audit", Nanos::from_secs(60), &[("groq/acme/small", &[(Axis::Rpm, 30)])]);
+    let mut audit = Audit::new(&plan, Nanos::ZERO);
+    for &(at, job, kind) in lines {
+        audit.event(&Event { at: Instant::ZERO + Nanos::from_secs(at), job: JobId(job), kind });
+    }
+    let (violations, count) = audit.finish();
+    assert_eq!(violations.len() as u64, count);
+    violations.iter().map(|violation| violation.law).collect()
+}
+
+/// The good stream with line `at` replaced by `lines`.
+fn with(at: usize, lines: &[Line]) -> Vec<Line> {
+    let mut all = good();
+    all.splice(at..=at, lines.iter().copied());
+    all
+}
+
+#[test]
+fn a_good_stream_breaks_no_law() {
+    assert_eq!(laws_broken(&good()), NONE);
+    assert_eq!(laws_broken(&[]), NONE);
+}
+
+#[test]
+fn law_1_a_job_that_never_ends_ends_twice_or_comes_twice() {
+    assert_eq!(laws_broken(&with(5, &[])), [1]);
+    let ends = good()[5];
+    assert_eq!(laws_broken(&with(5, &[ends, ends])), [1]);
+    assert_eq!(laws_broken(&with(0, &[(0, 0, arrived(0)), (0, 0, arrived(0))])), [1]);
+    assert_eq!(laws_broken(&[(0, 0, Kind::CacheHit)]), [1], "nobody asked");
+}
+
+#[test]
+fn law_1_an_ending_that_does_not_fit() {
+    let shed = (2, 0, done(Verdict::Shed(Reason::Deadline), 1, 2));
+    let failed = (2, 0, done(Verdict::Failed(Reason::Deadline), 1, 2));
+    assert_eq!(laws_broken(&with(5, &[shed])), [1]);
+    assert_eq!(laws_broken(&with(5, &[failed])), [1]);
+    let unserved = [(0, 0, arrived(0)), (0, 0, done(Verdict::Succeeded, 0, 0))];
+    assert_eq!(laws_broken(&unserved), [1]);
+}
+
+#[test]
+fn law_2_an_attempt_that_never_ends_ends_twice_or_is_sent_twice() {
+    let unanswered = [
+        good()[0],
+        good()[1],
+        (0, 0, Kind::Ruled { attempt: ATTEMPT, target: TARGET, ruled: Ruled::Faulted }),
+        (2, 0, done(Verdict::Failed(Reason::Deadline), 1, 2)),
+    ];
+    assert_eq!(laws_broken(&unanswered), [2]);
+    let reply = good()[4];
+    assert_eq!(laws_broken(&with(4, &[reply, reply])), [2]);
+    assert_eq!(
+        laws_broken(&with(4, &[reply, (2, 0, Kind::Abandoned { attempt: ATTEMPT, target: TARGET })])),
+        [2]
+    );
+    assert_eq!(laws_broken(&with(2, &[good()[2], good()[2]])), [2], "ruled on twice");
+    assert_eq!(
+        laws_broken(&with(5, &[(2, 0, done(Verdict::Succeeded, 2, 2))])),
+        [2],
+        "one was sent, two are told"
+    );
+}
+
+#[test]
+fn law_3_effects_before_causes() {
+    assert_eq!(laws_broken(&with(0, &[(0, 0, arrived(1))]))[0], 3, "before its schedule");
+    let unsent = [good()[0], (1, 0, replied(0, Outcome::Ok))];
+    assert_eq!(laws_broken(&unsent)[0], 3, "a reply to nothing");
+    let mut early = good();
+    early.extend([(3, 1, arrived(3)), (3, 1, sent(1, 1)), (3, 1, replied(1, Outcome::Ok))]);
+    assert_eq!(laws_broken(&early)[0], 3, "a reply before the ruling");
+    assert_eq!(laws_broken(&with(5, &[(2, 0, done(Verdict::Succeeded, 1, 1))])), [3], "a second is missing");
+}
+
+#[test]
+fn law_4_time_that_runs_back() {
+    assert_eq!(laws_broken(&with(3, &[(9, 0, SETTLED)]))[0], 4);
+}
+
+#[test]
+fn law_8_a_send_to_a_target_that_rests() {
+    let rests = |until| {
+        let until = Instant::ZERO + Nanos::from_secs(until);
+        (0, 0, Kind::CooledDown { target: TARGET, until, cause: Cause::MinuteLimit })
+    };
+    assert_eq!(laws_broken(&with(0, &[good()[0], rests(1)])), [8]);
+    assert_eq!(laws_broken(&with(0, &[good()[0], rests(0)])), NONE, "the very instant is free");
+}
+
+#[test]
+fn law_9_reservations_that_stay_open_or_close_twice() {
+    assert_eq!(laws_broken(&with(3, &[])), [9]);
+    assert_eq!(laws_broken(&with(3, &[good()[3], good()[3]])), [9]);
+    assert_eq!(
+        laws_broken(&with(
+            2,
+            &[(0, 0, Kind::Ruled { attempt: ATTEMPT, target: TARGET, ruled: Ruled::Faulted })]
+        )),
+        [9]
+    );
+    let cut_off = [good()[0], good()[1], good()[2], (2, 0, done(Verdict::InFlight, 1, 0))];
+    assert_eq!(laws_broken(&cut_off), NONE, "the run ended before the call did");
+}
+
+#[test]
+fn law_14_attempts_queue_and_waiting_beyond_their_bounds() {
+    assert_eq!(laws_broken(&with(0, &[good()[0], (0, 0, Kind::Queued { waiting: 101 })])), [14]);
+    let sleeps = Kind::Waiting { until: Instant::ZERO + Nanos::from_secs(31), why: Why::BackOff };
+    assert_eq!(laws_broken(&with(0, &[good()[0], (0, 0, sleeps)])), [14]);
+    let mut late = with(5, &[(31, 0, done(Verdict::Succeeded, 1, 31))]);
+    assert_eq!(laws_broken(&late), [14]);
+    late.truncate(1);
+    for attempt in 0..6 {
+        late.extend([
+            (0, 0, sent(attempt, attempt as u8 + 1)),
+            (0, 0, Kind::Abandoned { attempt: AttemptId(attempt), target: TARGET }),
+        ]);
+    }
+    late.push((0, 0, done(Verdict::Failed(Reason::Attempts), 6, 0)));
+    assert_eq!(laws_broken(&late), [14]);
+}
+
+#[test]
+fn violations_are_kept_up_to_a_bound_and_counted_beyond_it() {
+    let plan = plan("audit", Nanos::from_secs(60), &[("groq/acme/small", &[])]);
+    let mut audit = Audit::new(&plan, Nanos::ZERO);
+    for _ in 0..1_000 {
+        audit.event(&Event { at: Instant::ZERO, job: JobId(0), kind: Kind::CacheHit });
+    }
+    let (violations, count) = audit.finish();
+    assert_eq!((violations.len(), count), (100, 1_000));
+    assert!(
+        violations[0].to_string().starts_with("law 1: the job is not under way (at 0.000s: "),
+        "{}",
+        violations[0]
+    );
+}

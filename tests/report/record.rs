@@ -1,0 +1,290 @@
+//! The recorder's books: nothing lost, nothing counted twice, and the same text every time.
+
+use super::plan::{expectation, plan};
+use super::world::{Weather, play};
+use proptest::prelude::*;
+use provider::{Axis, Instant, Nanos};
+use quotalab::event::{Cause, Ending, Event, Kind, Outcome, Ruled, Verdict};
+use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::record::{
+    Audit, Binding, Ceiling, CeilingAxis, CeilingTarget, Chain, End, Fold, Log, Mode, Recorder, Summary,
+};
+use quotalab::scenario::{Metric, Op, Plan};
+
+/// A day on two accounts and a fallback, with an incident in the afternoon and a peak that does not fit.
+pub(super) fn launch_day() -> Summary {
+    let plan = launch_plan();
+    let mut recorder = Recorder::new(&plan);
+    let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
+    let at = play(&plan, &weather, &mut recorder);
+    recorder.finish(end(at, &plan))
+}
+
+pub(super) fn launch_plan() -> Plan {
+    let groq: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Rpd, 14_400), (Axis::Tpm, 30_000)];
+    plan(
+        "launch day",
+        Nanos::DAY,
+        &[
+            ("groq/acme/llama-3.3-70b-versatile", groq),
+            ("cerebras/default/gpt-oss-120b", &[(Axis::Rpm, 60), (Axis::Tpm, 20_000)]),
+        ],
+    )
+}
+
+pub(super) fn end(at: Instant, plan: &Plan) -> End {
+    let axes = |target: usize| {
+        let limits = plan.providers[target].models[0].limits.iter();
+        let each = limits.map(|limit| CeilingAxis {
+            axis: limit.axis.name().to_owned(),
+            limit: limit.limit,
+            jobs_per_min: if limit.axis == Axis::Rpm { limit.limit as f64 } else { 21.5 },
+        });
+        each.collect()
+    };
+    let target = |(id, target): (usize, &quotalab::scenario::Target)| CeilingTarget {
+        name: target.name.clone(),
+        axes: axes(id),
+    };
+    let binding =
+        plan.targets.first().map(|target| Binding { target: target.name.clone(), axis: "tpm".to_owned() });
+    let ceiling = Ceiling {
+        jobs_per_min: Some(21.5),
+        multiple: Some(1.54),
+        offered_jobs_per_min: 14.0,
+        binding,
+        targets: plan.targets.iter().enumerate().map(target).collect(),
+    };
+    End {
+        at,
+        mode: Mode::Virtual,
+        scheduled: None,
+        ceiling,
+        reproduce: "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned(),
+        notes: Vec::new(),
+    }
+}
+
+fn short(limits: &[(Axis, u64)]) -> Plan {
+    plan("short", Nanos::from_secs(60), &[("groq/acme/small", limits)])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Law: whatever the load, the books close, the audit is silent, the series adds up to the totals, no limit
+    /// is used beyond what it can admit, and the result reads back as it was written.
+    #[test]
+    fn the_books_close_under_any_load(seed in 0u64..1_000, per_min in 0.0f64..400.0, rpm in 1u64..100, tpm in 1_000u64..100_000) {
+        let mut plan = short(&[(Axis::Rpm, rpm), (Axis::Tpm, tpm)]);
+        plan.seed = seed;
+        let mut folds = (Recorder::new(&plan), Audit::new(&plan, Nanos::ZERO));
+        let weather = Weather { per_min, swing: 0.5, incident: 20.0..25.0 };
+        let at = play(&plan, &weather, &mut folds);
+        let (violations, count) = folds.1.finish();
+        prop_assert!(count == 0, "{violations:?}");
+
+        let summary = folds.0.finish(end(at, &plan));
+        let (jobs, attempts, series) = (&summary.jobs, &summary.attempts, &summary.series);
+        prop_assert_eq!(jobs.offered, jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight);
+        prop_assert_eq!(attempts.total, attempts.ok + attempts.limited + attempts.failed + attempts.in_flight);
+        prop_assert_eq!(attempts.limited, attempts.limited_by.values().sum::<u64>());
+        prop_assert_eq!(attempts.failed, attempts.failed_by.values().sum::<u64>());
+        prop_assert_eq!(jobs.failed, jobs.failed_by.values().sum::<u64>());
+        prop_assert_eq!(series.offered.iter().sum::<u64>(), jobs.offered);
+        prop_assert_eq!(series.succeeded.iter().sum::<u64>(), jobs.succeeded);
+        prop_assert_eq!(series.failed.iter().sum::<u64>(), jobs.failed);
+        prop_assert_eq!(series.sent.iter().sum::<u64>(), attempts.total);
+        prop_assert_eq!(series.limited.iter().sum::<u64>(), attempts.limited);
+        prop_assert_eq!(series.limited_by.values().flatten().sum::<u64>(), attempts.limited);
+        prop_assert_eq!(summary.latency_s.count, jobs.succeeded);
+        let parts = summary.time_s;
+        let sum = parts.queue + parts.wait + parts.lost + parts.first_token + parts.output;
+        prop_assert!((sum - summary.latency_s.mean).abs() < 1e-5, "{} for {}", sum, summary.latency_s.mean);
+        for target in &summary.targets {
+            prop_assert!(target.utilisation.values().all(|share| (0.0..=1.0).contains(share)), "{:?}", target.utilisation);
+        }
+        prop_assert_eq!(Summary::from_json(&summary.to_json()).unwrap(), summary);
+    }
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes_and_the_same_fingerprint() {
+    let run = |seed| {
+        let mut plan = short(&[(Axis::Rpm, 30)]);
+        plan.seed = seed;
+        let mut folds = (Recorder::new(&plan), Log::new(Chain::default(), &plan).unwrap());
+        let at = play(&plan, &Weather { per_min: 60.0, swing: 0.0, incident: 0.0..0.0 }, &mut folds);
+        (folds.0.finish(end(at, &plan)).to_json(), folds.1.finish().unwrap())
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1).1, run(2).1);
+}
+
+#[test]
+fn every_line_of_the_log_is_json_and_says_what_happened() {
+    let plan = launch_plan();
+    let mut log = Log::new(Vec::new(), &plan).unwrap();
+    let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
+    play(&plan, &weather, &mut log);
+    let text = String::from_utf8(log.finish().unwrap()).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let header = lines.next().unwrap();
+    assert_eq!(header["schema"], "quotalab/events/1");
+    assert_eq!(header["seed"], 7);
+    let mut kinds = std::collections::BTreeSet::new();
+    let mut last = 0;
+    for line in lines {
+        kinds.insert(line["kind"].as_str().unwrap().to_owned());
+        assert!(line["at_ns"].as_u64().unwrap() >= last);
+        last = line["at_ns"].as_u64().unwrap();
+    }
+    let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();
+    assert_eq!(kinds, ["arrived", "done", "fell_back", "replied", "ruled", "sent", "settled", "waiting"]);
+}
+
+/// One job that arrives, is served after a second, and is over.
+fn served(fold: &mut impl Fold, job: u64, at: Instant) {
+    let (attempt, target) = (AttemptId(job), TargetId(0));
+    let usage = provider::Usage { prompt_tokens: 100, completion_tokens: 50 };
+    let later = at + Nanos::SECOND;
+    let ending = Ending {
+        verdict: Verdict::Succeeded,
+        class: ClassId(0),
+        scheduled: at,
+        attempts: 1,
+        step: Some(0),
+        queue: Nanos::ZERO,
+        wait: Nanos::ZERO,
+        service: Nanos::SECOND,
+        lost: Nanos::ZERO,
+        first_token: Some(Nanos::from_millis(250)),
+    };
+    for (at, kind) in [
+        (at, Kind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens: 100, max_tokens: None }),
+        (at, Kind::Sent { attempt, target, step: 0, number: 1 }),
+        (at, Kind::Ruled { attempt, target, ruled: Ruled::Admitted { reserved: 150 } }),
+        (later, Kind::Settled { attempt, target, usage }),
+        (later, Kind::Replied { attempt, target, outcome: Outcome::Ok, usage }),
+        (later, Kind::Done(ending)),
+    ] {
+        fold.event(&Event { at, job: JobId(job), kind });
+    }
+}
+
+#[test]
+fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
+    let plan = short(&[(Axis::Rpm, 30), (Axis::Tpm, 6_000), (Axis::Concurrency, 2)]);
+    let mut recorder = Recorder::new(&plan);
+    for job in 0..6 {
+        served(&mut recorder, job, Instant::ZERO + Nanos::from_secs(job * 10));
+    }
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &plan));
+    let used = &summary.targets[0].utilisation;
+    assert_eq!(used["rpm"], 0.1, "6 of a burst of 30 and 30 more");
+    assert_eq!(used["tpm"], 0.075, "6 x 150 of 12,000");
+    assert_eq!(used["concurrency"], 0.05, "6 s of 2 x 60 s");
+    assert_eq!(summary.cost_usd, 0.000_591, "600 x 0.59 and 300 x 0.79 per million");
+    assert_eq!(summary.time_s.first_token, 0.25);
+    assert_eq!(summary.time_s.output, 0.75);
+}
+
+#[test]
+fn the_first_refusal_is_told_with_the_load_that_met_it() {
+    let plan = short(&[(Axis::Rpm, 30)]);
+    let mut recorder = Recorder::new(&plan);
+    let weather = Weather { per_min: 120.0, swing: 0.0, incident: 0.0..0.0 };
+    let at = play(&plan, &weather, &mut recorder);
+    let summary = recorder.finish(end(at, &plan));
+    let refusal = summary.first_refusal.as_ref().unwrap();
+    assert_eq!((refusal.axis.as_str(), refusal.target.as_str()), ("rpm", "groq/acme/small"));
+    // In its first minute the run offers what it offers: the whole of it.
+    assert_eq!(refusal.offered_per_min, summary.jobs.offered as f64);
+    assert!(
+        summary.verdict[0].starts_with("rpm on groq/acme/small is the first limit to refuse"),
+        "{:?}",
+        summary.verdict
+    );
+}
+
+#[test]
+fn what_cannot_be_measured_is_not_a_pass() {
+    let mut plan = short(&[]);
+    plan.expect.push(expectation("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
+    let mut last = end(Instant::ZERO, &plan);
+    last.ceiling = Ceiling::default();
+    let summary = Recorder::new(&plan).finish(last);
+    let passes: Vec<_> = summary.expect.iter().map(|expected| (expected.actual, expected.pass)).collect();
+    assert_eq!(passes, [(None, false), (None, false), (Some(0.0), true), (None, true)]);
+    assert!(!summary.holds());
+    assert_eq!(summary.verdict[0], "No job arrived, so nothing was tried.");
+}
+
+#[test]
+fn a_live_run_that_could_not_keep_its_schedule_says_so_first() {
+    let plan = short(&[(Axis::Rpm, 30)]);
+    let first = |lag: Nanos, scheduled: u64| {
+        let mut recorder = Recorder::new(&plan);
+        let at = Instant::ZERO + lag;
+        let scheduled_at = Instant::ZERO;
+        recorder.event(&Event {
+            at,
+            job: JobId(0),
+            kind: Kind::Arrived {
+                class: ClassId(0),
+                scheduled: scheduled_at,
+                prompt_tokens: 1,
+                max_tokens: None,
+            },
+        });
+        let ending = Ending {
+            verdict: Verdict::InFlight,
+            class: ClassId(0),
+            scheduled: scheduled_at,
+            attempts: 0,
+            step: None,
+            queue: Nanos::ZERO,
+            wait: Nanos::ZERO,
+            service: Nanos::ZERO,
+            lost: Nanos::ZERO,
+            first_token: None,
+        };
+        recorder.event(&Event { at, job: JobId(0), kind: Kind::Done(ending) });
+        let summary = recorder.finish(End { mode: Mode::Live, scheduled: Some(scheduled), ..end(at, &plan) });
+        assert_eq!(summary.lag_s.unwrap().max, lag.as_secs_f64());
+        summary.verdict[0].clone()
+    };
+    let complaint = "The generator could not keep its schedule";
+    assert!(!first(Nanos::from_millis(10), 1).starts_with(complaint));
+    assert!(first(Nanos::from_millis(11), 1).starts_with(complaint));
+    assert!(first(Nanos::ZERO, 2).contains("it delivered 1 of 2 jobs"));
+}
+
+#[test]
+fn refusals_without_an_axis_are_counted_by_cause() {
+    let plan = short(&[(Axis::Rpm, 30)]);
+    let mut recorder = Recorder::new(&plan);
+    served(&mut recorder, 0, Instant::ZERO);
+    let at = Instant::ZERO + Nanos::from_secs(2);
+    let outcome = |axis, cause| Outcome::Limited { axis, cause };
+    let refusals = [
+        outcome(None, Cause::Billing),
+        outcome(None, Cause::Concurrency),
+        outcome(Some(Axis::Concurrency), Cause::Concurrency),
+    ];
+    for (id, outcome) in (1..).zip(refusals) {
+        let (attempt, target) = (AttemptId(id), TargetId(0));
+        recorder.event(&Event {
+            at,
+            job: JobId(0),
+            kind: Kind::Sent { attempt, target, step: 0, number: 1 },
+        });
+        let usage = provider::Usage::default();
+        recorder.event(&Event { at, job: JobId(0), kind: Kind::Replied { attempt, target, outcome, usage } });
+    }
+    let summary = recorder.finish(end(at, &plan));
+    let by: Vec<_> =
+        summary.attempts.limited_by.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(by, [("billing", 1), ("concurrency", 2)]);
+    assert_eq!(summary.series.limited_by["unnamed"].iter().sum::<u64>(), 2);
+}

@@ -1,0 +1,266 @@
+//! A little world of its own, just true enough to fill a report: it draws arrivals with a daily shape,
+//! keeps a bucket per limit, retries with a doubling wait, falls back, and meets an incident. It is no
+//! model of anything; the real machines are tested elsewhere.
+
+use provider::{Axis, Instant, Nanos, Stream, Usage};
+use quotalab::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict, Why};
+use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::record::Fold;
+use quotalab::scenario::Plan;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+/// So that no call needs to be broken off at a deadline.
+const LONGEST_FIRST_TOKEN_S: f64 = 5.0;
+const LONGEST_CALL: Nanos = Nanos(9_000_000_000);
+
+/// What the little world is told besides the plan.
+pub(super) struct Weather {
+    /// Mean jobs per minute.
+    pub(super) per_min: f64,
+    /// How far the rate swings around its mean over the run, in `0..1`.
+    pub(super) swing: f64,
+    /// When the first target answers 503.
+    pub(super) incident: std::ops::Range<f64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Replied(u64),
+    Settled(u64),
+    Retry(u64),
+    Arrive(u64),
+}
+
+struct JobState {
+    scheduled: Instant,
+    attempts: u8,
+    step: u8,
+    sent: Instant,
+    wait: Nanos,
+    lost: Nanos,
+    usage: Usage,
+    first_token: Nanos,
+}
+
+struct World<'a, F> {
+    plan: &'a Plan,
+    fold: F,
+    agenda: BinaryHeap<Reverse<(u64, Next)>>,
+    jobs: BTreeMap<u64, JobState>,
+    flying: BTreeMap<u64, (u64, TargetId, Outcome)>,
+    /// By target and axis: level and when it was brought up to date.
+    buckets: BTreeMap<(u16, Axis), (f64, u64)>,
+    incident: std::ops::Range<f64>,
+    chance: Stream,
+    attempts: u64,
+    arrived: u64,
+}
+
+/// Plays a run of `plan` into `fold` and says when it ended.
+pub(super) fn play(plan: &Plan, weather: &Weather, fold: impl Fold) -> Instant {
+    let mut world = World {
+        plan,
+        fold,
+        agenda: BinaryHeap::new(),
+        jobs: BTreeMap::new(),
+        flying: BTreeMap::new(),
+        buckets: BTreeMap::new(),
+        incident: weather.incident.clone(),
+        chance: Stream::new(plan.seed, "little world", 0),
+        attempts: 0,
+        arrived: 0,
+    };
+    let mut arrivals = Stream::new(plan.seed, "arrivals", 0);
+    let mut at = 0.0;
+    let end = plan.duration.as_secs_f64();
+    loop {
+        at -= arrivals.open_unit().ln() * 60.0 / (weather.per_min * (1.0 + weather.swing));
+        if at >= end {
+            break;
+        }
+        let shape = 1.0 - weather.swing * (at / end * std::f64::consts::TAU).cos();
+        if arrivals.unit() * (1.0 + weather.swing) < shape {
+            world.agenda.push(Reverse(((at * 1e9) as u64, Next::Arrive(world.arrived))));
+            world.arrived += 1;
+        }
+    }
+    world.run()
+}
+
+impl<F: Fold> World<'_, F> {
+    fn run(mut self) -> Instant {
+        let mut now = Instant::ZERO;
+        while let Some(Reverse((at, next))) = self.agenda.pop() {
+            self.sample_until(Instant(at));
+            now = Instant(at);
+            match next {
+                Next::Arrive(job) => self.arrive(now, job),
+                Next::Retry(job) => self.send(now, job),
+                Next::Settled(attempt) => {
+                    let (job, target, _) = self.flying[&attempt];
+                    let usage = self.jobs[&job].usage;
+                    self.settle(now, target, usage);
+                    self.log(now, job, Kind::Settled { attempt: AttemptId(attempt), target, usage });
+                }
+                Next::Replied(attempt) => self.reply(now, attempt),
+            }
+        }
+        self.sample_until(now);
+        now
+    }
+
+    fn log(&mut self, at: Instant, job: u64, kind: Kind) {
+        self.fold.event(&Event { at, job: JobId(job), kind });
+    }
+
+    fn sample_until(&mut self, until: Instant) {
+        while self.fold.next_sample() <= until {
+            let at = self.fold.next_sample();
+            for id in 0..self.plan.targets.len() {
+                for limit in &self.plan.providers[id].models[0].limits.clone() {
+                    let level = self.level(at, id as u16, limit.axis, limit.limit);
+                    self.fold.sample(at, TargetId(id as u16), limit.axis, 1.0 - level / limit.limit as f64);
+                }
+            }
+            self.fold.sampled(at);
+        }
+    }
+
+    fn level(&mut self, at: Instant, target: u16, axis: Axis, limit: u64) -> f64 {
+        let bucket = self.buckets.entry((target, axis)).or_insert((limit as f64, 0));
+        let window = axis.window().map_or(1.0, Nanos::as_secs_f64);
+        let refill = (at.0 - bucket.1) as f64 / 1e9 / window * limit as f64;
+        *bucket = ((bucket.0 + refill).min(limit as f64), at.0);
+        bucket.0
+    }
+
+    fn arrive(&mut self, at: Instant, job: u64) {
+        let prompt_tokens = (300.0 / self.chance.open_unit().sqrt()).min(8_000.0) as u32;
+        let completion_tokens = (120.0 / self.chance.open_unit().sqrt()).min(1_024.0) as u32;
+        let usage = Usage { prompt_tokens, completion_tokens };
+        let arrived =
+            Kind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens, max_tokens: Some(1024) };
+        self.log(at, job, arrived);
+        let (zero, sent) = (Nanos::ZERO, at);
+        let state = JobState {
+            scheduled: at,
+            attempts: 0,
+            step: 0,
+            sent,
+            wait: zero,
+            lost: zero,
+            usage,
+            first_token: zero,
+        };
+        self.jobs.insert(job, state);
+        self.send(at, job);
+    }
+
+    fn send(&mut self, at: Instant, job: u64) {
+        let attempt = self.attempts;
+        self.attempts += 1;
+        let state = self.jobs.get_mut(&job).expect("in flight");
+        state.attempts += 1;
+        state.sent = at;
+        let (step, number, usage) = (state.step, state.attempts, state.usage);
+        let target = TargetId(u16::from(step));
+        let id = AttemptId(attempt);
+        self.log(at, job, Kind::Sent { attempt: id, target, step, number });
+        let (ruled, outcome, after) = self.rule(at, target, usage);
+        self.log(at, job, Kind::Ruled { attempt: id, target, ruled });
+        self.flying.insert(attempt, (job, target, outcome));
+        let reply_at = at.0 + after.0;
+        if matches!(ruled, Ruled::Admitted { .. }) {
+            self.agenda.push(Reverse((reply_at - 10_000_000, Next::Settled(attempt))));
+        }
+        self.agenda.push(Reverse((reply_at, Next::Replied(attempt))));
+    }
+
+    fn rule(&mut self, at: Instant, target: TargetId, usage: Usage) -> (Ruled, Outcome, Nanos) {
+        let short = Nanos::from_millis(60);
+        if target.0 == 0 && self.incident.contains(&at.as_secs_f64()) {
+            return (Ruled::Faulted, Outcome::Failed(Failure::Status(503)), short);
+        }
+        let reserved = u64::from(usage.prompt_tokens) + 1024;
+        let limits = self.plan.providers[target.index()].models[0].limits.clone();
+        let asked = |axis: Axis| if axis.counts_tokens() { reserved } else { 1 };
+        for limit in &limits {
+            if self.level(at, target.0, limit.axis, limit.limit) < asked(limit.axis) as f64 {
+                let (axis, requested) = (limit.axis, asked(limit.axis));
+                let cause = if axis.is_daily() { Cause::DayLimit } else { Cause::MinuteLimit };
+                return (
+                    Ruled::Refused { axis, requested },
+                    Outcome::Limited { axis: Some(axis), cause },
+                    short,
+                );
+            }
+        }
+        for limit in &limits {
+            self.buckets.get_mut(&(target.0, limit.axis)).expect("just read").0 -= asked(limit.axis) as f64;
+        }
+        let first = (0.15 / self.chance.open_unit().sqrt()).min(LONGEST_FIRST_TOKEN_S);
+        let seconds = first + f64::from(usage.completion_tokens) / 300.0;
+        (Ruled::Admitted { reserved }, Outcome::Ok, Nanos::from_secs_f64(seconds))
+    }
+
+    fn settle(&mut self, at: Instant, target: TargetId, usage: Usage) {
+        let refund = 1024.0 - f64::from(usage.completion_tokens);
+        for limit in &self.plan.providers[target.index()].models[0].limits.clone() {
+            if limit.axis.counts_tokens() {
+                self.level(at, target.0, limit.axis, limit.limit);
+                self.buckets.get_mut(&(target.0, limit.axis)).expect("just read").0 += refund;
+            }
+        }
+    }
+
+    fn reply(&mut self, at: Instant, attempt: u64) {
+        let (job, target, outcome) = self.flying.remove(&attempt).expect("flying");
+        let served = outcome == Outcome::Ok;
+        let state = self.jobs.get_mut(&job).expect("in flight");
+        let took = at.since(state.sent);
+        let usage = if served { state.usage } else { Usage::default() };
+        self.log(at, job, Kind::Replied { attempt: AttemptId(attempt), target, outcome, usage });
+        let state = self.jobs.get_mut(&job).expect("in flight");
+        if served {
+            state.first_token = state.sent.since(state.scheduled) + Nanos(took.0 / 4);
+            return self.done(at, job, Verdict::Succeeded, took);
+        }
+        state.lost += took;
+        if state.attempts >= self.plan.client.retry.attempts {
+            return self.done(at, job, Verdict::Failed(Reason::Attempts), Nanos::ZERO);
+        }
+        let from = state.step;
+        let wait = Nanos::from_secs_f64(self.chance.unit() * f64::from(1u32 << state.attempts));
+        let until = at + wait;
+        if until.since(state.scheduled) + LONGEST_CALL >= self.plan.client.deadline {
+            return self.done(at, job, Verdict::Failed(Reason::Deadline), Nanos::ZERO);
+        }
+        state.wait += wait;
+        let last = self.plan.routes[0].steps.len() as u8 - 1;
+        if state.attempts >= 2 && from < last {
+            state.step += 1;
+            self.log(at, job, Kind::FellBack { from, to: from + 1 });
+        }
+        self.log(at, job, Kind::Waiting { until, why: Why::BackOff });
+        self.agenda.push(Reverse((until.0, Next::Retry(job))));
+    }
+
+    fn done(&mut self, at: Instant, job: u64, verdict: Verdict, service: Nanos) {
+        let state = self.jobs.remove(&job).expect("in flight");
+        let served = verdict == Verdict::Succeeded;
+        let ending = Ending {
+            verdict,
+            class: ClassId(0),
+            scheduled: state.scheduled,
+            attempts: state.attempts,
+            step: served.then_some(state.step),
+            queue: Nanos::ZERO,
+            wait: state.wait,
+            service,
+            lost: state.lost,
+            first_token: served.then_some(state.first_token),
+        };
+        self.log(at, job, Kind::Done(ending));
+    }
+}
