@@ -1,0 +1,139 @@
+//! What `sim` and `run` share: the folds of a run, and the delivery of its result.
+
+use super::{Changes, Delivery, Exit, Stop, failed, input, quoted};
+use crate::ceiling::Ceiling;
+use crate::event::Event;
+use crate::record::{End, Fold, Log, Mode, Recorder, Summary};
+use crate::report;
+use crate::scenario::Plan;
+use anyhow::Context as _;
+use provider::{Axis, Instant};
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use super::progress::Progress;
+
+/// Everything that listens to a run.
+#[derive(Debug)]
+pub(super) struct Folds {
+    recorder: Recorder,
+    log: Option<Log<BufWriter<File>>>,
+    progress: Option<Progress>,
+}
+
+impl Folds {
+    /// The folds that the command line asks for.
+    pub(super) fn new(verb: &'static str, plan: &Plan, delivery: &Delivery) -> Result<Self, Stop> {
+        let log = delivery.events.as_ref().map(|path| {
+            let begin = || Log::new(BufWriter::new(File::create(path)?), plan);
+            begin().with_context(|| format!("error: {} cannot be written", path.display())).map_err(input)
+        });
+        Ok(Self {
+            recorder: Recorder::new(plan),
+            log: log.transpose()?,
+            progress: (!delivery.quiet).then(|| Progress::new(verb, plan.duration)),
+        })
+    }
+}
+
+impl Fold for Folds {
+    fn event(&mut self, event: &Event) {
+        self.recorder.event(event);
+        self.log.event(event);
+        self.progress.event(event);
+    }
+
+    fn next_sample(&self) -> Instant {
+        self.recorder.next_sample()
+    }
+
+    fn sample(&mut self, at: Instant, target: crate::ids::TargetId, axis: Axis, used_share: f64) {
+        self.recorder.sample(at, target, axis, used_share);
+    }
+
+    fn sampled(&mut self, at: Instant) {
+        self.recorder.sampled(at);
+    }
+}
+
+/// The command line that made a result.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    pub(super) verb: &'static str,
+    pub(super) scenario: &'a Path,
+    pub(super) changes: &'a Changes,
+}
+
+impl Source<'_> {
+    fn command(&self) -> String {
+        let scenario = quoted(&self.scenario.display().to_string());
+        format!("quotalab {} {scenario}{}", self.verb, self.changes.typed())
+    }
+
+    /// `out/<scenario>`, where nothing else is said.
+    fn folder(&self) -> PathBuf {
+        Path::new("out").join(self.scenario.file_stem().unwrap_or(self.scenario.as_os_str()))
+    }
+}
+
+/// Sums a run up, prints it, writes its files, and says whether its expectations hold.
+pub(super) fn deliver(
+    plan: &Plan,
+    folds: Folds,
+    mode: Mode,
+    at: Instant,
+    source: &Source<'_>,
+    delivery: &Delivery,
+) -> Result<Exit, Stop> {
+    if let Some(progress) = folds.progress {
+        progress.finish();
+    }
+    if let Some(log) = folds.log {
+        log.finish().context("the event log cannot be written to its end").map_err(failed)?;
+    }
+    let end = End {
+        at,
+        mode,
+        scheduled: None,
+        ceiling: crate::record::Ceiling::of(plan, &Ceiling::of(plan)),
+        reproduce: source.command(),
+        notes: plan.notes.clone(),
+    };
+    let summary = folds.recorder.finish(end);
+    let folder = delivery.out.clone().unwrap_or_else(|| source.folder());
+    print(&summary, delivery.json);
+    let page = write_files(&folder, &summary)
+        .with_context(|| format!("the report cannot be written to {}", folder.display()))
+        .map_err(failed)?;
+    if !delivery.quiet {
+        say(&format!("report: {}", page.display()));
+    }
+    Ok(if summary.holds() { Exit::Fine } else { Exit::Missed })
+}
+
+#[expect(clippy::print_stdout, reason = "the summary is the result")]
+fn print(summary: &Summary, json: bool) {
+    if json {
+        println!("{}", summary.to_json());
+    } else {
+        print!("{}", report::text(summary));
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "where the files are is no result, but a person wants to know")]
+pub(super) fn say(note: &str) {
+    eprintln!("{note}");
+}
+
+/// Writes result.json, the charts and the page into `folder`; returns the page's path.
+pub(super) fn write_files(folder: &Path, summary: &Summary) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("result.json"), summary.to_json())?;
+    for (name, svg) in report::charts(summary) {
+        fs::write(folder.join(format!("{name}.svg")), svg)?;
+    }
+    let page = folder.join("report.html");
+    fs::write(&page, report::html(summary))?;
+    Ok(page)
+}

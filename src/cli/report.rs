@@ -1,0 +1,66 @@
+//! `quotalab report RESULT.json...`
+
+use super::outcome::{say, write_files};
+use super::{Exit, Stop, failed, input};
+use crate::record::Summary;
+use crate::report;
+use anyhow::Context as _;
+use clap::Args;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// One result to render again, or several to compare
+    #[arg(required = true, value_name = "RESULT.json")]
+    results: Vec<PathBuf>,
+    /// Write the page and the charts here
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// No notes on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Report {
+    #[expect(clippy::print_stdout, reason = "the report is the result")]
+    pub(super) fn run(self) -> Result<Exit, Stop> {
+        let summaries = self.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+        match summaries.as_slice() {
+            [one] if self.json => println!("{}", one.to_json()),
+            many if self.json => println!("{}", serde_json::to_string_pretty(many).map_err(failed)?),
+            [one] => print!("{}", report::text(one)),
+            many => print!("{}", report::compare_text(many)),
+        }
+        if let Some(folder) = &self.out {
+            let page = self.write(folder, &summaries).map_err(failed)?;
+            if !self.quiet {
+                say(&format!("report: {}", page.display()));
+            }
+        }
+        Ok(Exit::Fine)
+    }
+
+    fn write(&self, folder: &Path, summaries: &[Summary]) -> anyhow::Result<PathBuf> {
+        let written = match summaries {
+            [one] => write_files(folder, one),
+            many => fs::create_dir_all(folder).and_then(|()| {
+                let page = folder.join("report.html");
+                fs::write(&page, report::compare_html(many)).map(|()| page)
+            }),
+        };
+        written.with_context(|| format!("the report cannot be written to {}", folder.display()))
+    }
+}
+
+fn read(path: &Path) -> Result<Summary, Stop> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("error: {} cannot be read", path.display()))
+        .map_err(input)?;
+    Summary::from_json(&text)
+        .with_context(|| format!("error: {} is not a result of quotalab (schema quotalab/result/1)", path.display()))
+        .map_err(input)
+}
