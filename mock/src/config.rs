@@ -11,6 +11,8 @@ pub struct Config {
     pub name: String,
     /// How it speaks: headers, bodies, status codes.
     pub dialect: Dialect,
+    /// The plan its accounts are on.
+    pub tier: Tier,
     /// The accounts that own quota, at least one.
     pub accounts: Vec<AccountConfig>,
     /// The models it serves, at least one.
@@ -25,6 +27,16 @@ pub enum Dialect {
     /// Groq as captured in 2026.
     #[default]
     Groq,
+}
+
+/// The plan an account is on. The limits are written out per model; the tier decides what a refusal advises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tier {
+    /// Nothing is paid.
+    #[default]
+    Free,
+    /// Paid by use.
+    Developer,
 }
 
 /// One organisation: the unit that owns quota. Its keys share it.

@@ -97,3 +97,27 @@ pub struct LimitView {
     /// The time until the limit is full again: not until a call fits.
     pub reset: Nanos,
 }
+
+/// The wait a refilling limit announces: `(used + requested − limit) ÷ limit × window`, zero where nothing is over.
+///
+/// The operations and their order are Groq's, in double precision: over ÷ limit, then × the window in
+/// seconds, then × 1e9, truncated. That is why it prints `459.999999ms` where 460 ms would be exact. Below
+/// 2^52 ns it differs from the exact wait, cut to whole nanoseconds, by one nanosecond at most.
+/// With `requested` equal to `limit` it is the time until the limit is full again: what `x-ratelimit-reset-*` tells.
+///
+/// Evidence: public captures of 2025–2026; `mock/tests/captures.rs` lists each of them and what it proves.
+///
+/// # Panics
+/// Where `limit` is zero.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the provider's own arithmetic; a float-to-int cast saturates, and the operand is never negative"
+)]
+pub fn announced_wait(limit: u64, used: i64, requested: u64, window: Nanos) -> Nanos {
+    assert!(limit > 0, "a limit of nothing never refills");
+    let over = i128::from(used) + i128::from(requested) - i128::from(limit);
+    Nanos((over.max(0) as f64 / limit as f64 * window.as_secs_f64() * 1e9) as u64)
+}
