@@ -3,6 +3,10 @@
 use crate::ids::{ClassId, JobId, RouteId};
 use provider::{Instant, Truth};
 
+/// The largest prompt or completion, in tokens; larger draws are cut to it. Past every context window on
+/// offer, and small enough that no sum over a run overflows.
+pub const MOST_TOKENS: u32 = 1_000_000;
+
 /// All that a client can know of a request before it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
