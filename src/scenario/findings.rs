@@ -42,13 +42,7 @@ impl Findings {
     }
 
     /// Reports a problem. A place behind the end of its source is moved to the last line.
-    pub(super) fn report(
-        &self,
-        place: Place,
-        path: &str,
-        what: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    pub(super) fn report(&self, place: Place, path: &str, what: impl Into<String>, help: impl Into<String>) {
         let sources = self.sources.borrow();
         let Source { name, text } = &sources[place.source];
         let last = text.lines().count().max(1);

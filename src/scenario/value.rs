@@ -101,7 +101,10 @@ impl<'a> Value<'a> {
     pub(super) fn one_of_or<T: Copy>(&self, words: &[(&str, T)], unmodelled: &[&str]) -> Option<T> {
         if let Some(word) = self.as_text().filter(|text| unmodelled.contains(text)) {
             let use_instead: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(format!("`{word}` is not modelled yet"), format!("use {}", alternatives(&use_instead)));
+            self.wrong(
+                format!("`{word}` is not modelled yet"),
+                format!("use {}", alternatives(&use_instead)),
+            );
             return None;
         }
         self.one_of(words)
@@ -118,7 +121,11 @@ impl<'a> Value<'a> {
             self.not("a list", format!("write it as `{example}`"));
             return None;
         };
-        let item = |(index, node)| Value { node, path: join(&self.path, &index.to_string()), ..self.clone() };
+        let item = |(index, node): (usize, &'a Node)| Value {
+            node,
+            path: join(&self.path, &index.to_string()),
+            ..self.clone()
+        };
         Some(items.iter().enumerate().map(item).collect())
     }
 
@@ -170,8 +177,7 @@ impl<'a> Fields<'a> {
     pub(super) fn get(&mut self, word: &'static str) -> Option<Value<'a>> {
         self.asked.push(word);
         let entry = self.entries.iter().find(|entry| entry.key == word)?;
-        let value =
-            Value { node: &entry.value, path: join(&self.value.path, word), ..self.value.clone() };
+        let value = Value { node: &entry.value, path: join(&self.value.path, word), ..self.value.clone() };
         if matches!(entry.value.kind, Kind::Nothing) {
             let help = "give it one, or remove the word";
             self.value.findings.report(entry.place, &value.path, format!("`{word}` has no value"), help);

@@ -47,13 +47,13 @@ pub(super) struct Entry {
     pub(super) value: Node,
 }
 
-/// Reads one document. `None` where there is none to speak of; then at least one problem was reported.
-pub(super) fn read(findings: &Findings, name: &str, text: &str) -> Option<Node> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let source = findings.source(name, text);
+/// Reads one document, which in its source stands behind so many columns. `None` where there is none to
+/// speak of; then at least one problem was reported.
+pub(super) fn read(findings: &Findings, source: usize, text: &str, columns: usize) -> Option<Node> {
     let mut reader = Reader {
         findings,
         source,
+        columns,
         parser: Parser::new_from_str(text),
         anchors: BTreeMap::new(),
         open: Vec::new(),
@@ -68,6 +68,7 @@ struct Stop;
 struct Reader<'t> {
     findings: &'t Findings,
     source: usize,
+    columns: usize,
     parser: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
     anchors: BTreeMap<usize, Node>,
     open: Vec<Place>,
@@ -215,7 +216,8 @@ impl<'t> Reader<'t> {
     }
 
     fn mark(&self, mark: Marker) -> Place {
-        Place { source: self.source, line: mark.line(), column: mark.col() + 1, width: 1 }
+        let before = if mark.line() == 1 { self.columns } else { 0 };
+        Place { source: self.source, line: mark.line(), column: mark.col() + 1 + before, width: 1 }
     }
 
     fn stop<T>(&self, place: Place, what: impl Into<String>, help: impl Into<String>) -> Result<T, Stop> {

@@ -70,7 +70,10 @@ pub(super) fn arrivals(value: &Value) -> Option<(ArrivalsSpec, Option<[f64; 24]>
         }
         [] if refused => return None,
         [] => {
-            value.wrong("this does not say how jobs come", format!("write one of {}, such as `{EXAMPLE}`", ways()));
+            value.wrong(
+                "this does not say how jobs come",
+                format!("write one of {}, such as `{EXAMPLE}`", ways()),
+            );
             return None;
         }
         [first, second, ..] => {
@@ -121,7 +124,10 @@ fn above_zero(text: &str) -> Result<f64, Wrong> {
     if rate > 0.0 {
         return Ok(rate);
     }
-    Err(Wrong::new(format!("a rate of `{text}` brings no jobs"), "write a rate above zero, or remove the workload"))
+    Err(Wrong::new(
+        format!("a rate of `{text}` brings no jobs"),
+        "write a rate above zero, or remove the workload",
+    ))
 }
 
 fn kept(text: &str) -> Result<f64, Wrong> {
@@ -129,7 +135,10 @@ fn kept(text: &str) -> Result<f64, Wrong> {
     if share > 0.0 {
         return Ok(share);
     }
-    Err(Wrong::new(format!("a share of `{text}` keeps nothing of the trace"), "write the share to keep, such as `10%`"))
+    Err(Wrong::new(
+        format!("a share of `{text}` keeps nothing of the trace"),
+        "write the share to keep, such as `10%`",
+    ))
 }
 
 fn faster(text: &str) -> Result<f64, Wrong> {
@@ -151,7 +160,10 @@ fn ramp(value: &Value) -> Option<Arrivals> {
         }
         [_, _] => None,
         _ => {
-            value.wrong(format!("a ramp has two rates, not {}", rates.len()), "write `ramp: [10/min, 100/min]`");
+            value.wrong(
+                format!("a ramp has two rates, not {}", rates.len()),
+                "write `ramp: [10/min, 100/min]`",
+            );
             None
         }
     }
@@ -163,7 +175,10 @@ fn steps(value: &Value) -> Option<Arrivals> {
     let mut steps = read.into_iter().collect::<Option<Vec<_>>>()?;
     for (pair, item) in steps.windows(2).zip(items.iter().skip(1)) {
         if pair[1].0 <= pair[0].0 {
-            item.wrong("this step is not later than the one before it", "list the steps in the order of `at`");
+            item.wrong(
+                "this step is not later than the one before it",
+                "list the steps in the order of `at`",
+            );
             return None;
         }
     }

@@ -77,7 +77,10 @@ fn uniform(value: &Value, min: f64, max: f64) -> Option<Dist> {
 
 fn positive(value: &Value, word: &str, number: f64) -> Option<f64> {
     if number <= 0.0 {
-        value.wrong(format!("`{word}` must be more than zero"), "for a value that is always zero, write it bare");
+        value.wrong(
+            format!("`{word}` must be more than zero"),
+            "for a value that is always zero, write it bare",
+        );
         return None;
     }
     Some(number)
@@ -106,7 +109,10 @@ fn discrete(values: &Value, weights: Option<&Value>, unit: &Unit) -> Option<Dist
             return None;
         }
         if !(weighed.iter().sum::<f64>() > 0.0 && weighed.iter().sum::<f64>() <= MOST_WEIGHT) {
-            place.wrong("the weights add up to nothing, or to more than a billion", "give shares such as `[3, 1]`");
+            place.wrong(
+                "the weights add up to nothing, or to more than a billion",
+                "give shares such as `[3, 1]`",
+            );
             return None;
         }
     }

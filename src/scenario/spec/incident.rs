@@ -46,10 +46,16 @@ fn fault(value: &Value) -> Option<Fault> {
             "garbage" => Ok(Fault::Garbage),
             "no_retry_after" => Ok(Fault::NoRetryAfter),
             "slow" => Err(Wrong::new("`slow` needs to know how much", "write `fault: {slow: 4x}`")),
-            "retry_after" => Err(Wrong::new("`retry_after` needs a wait", "write `fault: {retry_after: 3600s}`")),
+            "retry_after" => {
+                Err(Wrong::new("`retry_after` needs a wait", "write `fault: {retry_after: 3600s}`"))
+            }
             _ => {
-                let words = ["timeout", "reset", "cut_stream", "garbage", "no_retry_after", "slow", "retry_after"];
-                Err(Wrong::new(format!("unknown fault `{text}`"), meant(text, STATUSES.into_iter().chain(words))))
+                let words =
+                    ["timeout", "reset", "cut_stream", "garbage", "no_retry_after", "slow", "retry_after"];
+                Err(Wrong::new(
+                    format!("unknown fault `{text}`"),
+                    meant(text, STATUSES.into_iter().chain(words)),
+                ))
             }
         }
     })
@@ -65,7 +71,10 @@ fn fault_with_a_number(value: &Value) -> Option<Fault> {
     let given = fields.given(&["slow", "retry_after"]);
     let value = fields.value.clone();
     if fields.done() && given.len() != 1 {
-        value.wrong("a fault is one thing", "write `fault: 503`, `fault: {slow: 4x}` or `fault: {retry_after: 3600s}`");
+        value.wrong(
+            "a fault is one thing",
+            "write `fault: 503`, `fault: {slow: 4x}` or `fault: {retry_after: 3600s}`",
+        );
         return None;
     }
     slow.or(wait)

@@ -65,9 +65,7 @@ pub(super) fn read(root: &Value) -> Option<Spec> {
             .require("routes", "routes: {chat: [{of: [groq/default/openai/gpt-oss-120b]}]}")
             .map(|value| route::routes(&value))
             .unwrap_or_default(),
-        client: fields
-            .get("client")
-            .map_or_else(defaults::client, |value| client::client(&value)),
+        client: fields.get("client").map_or_else(defaults::client, |value| client::client(&value)),
         workloads: fields
             .require("workload", "workload: [{name: chat, arrivals: {poisson: 250/min}, prompt: 800}]")
             .map(|value| workload::workloads(&value))

@@ -141,7 +141,10 @@ fn speed(text: &str) -> Result<f64, Wrong> {
 fn price(value: &Value) -> Price {
     let dollars = |text: &str| match units::number(text)? {
         price if price <= 1e6 => Ok(price),
-        _ => Err(Wrong::new(format!("`{text}` is out of range"), "write USD per million tokens, up to `1000000`")),
+        _ => Err(Wrong::new(
+            format!("`{text}` is out of range"),
+            "write USD per million tokens, up to `1000000`",
+        )),
     };
     let Some(mut fields) = value.fields("{input: 0.35, output: 0.75}") else { return Price::default() };
     let input = fields.parse("input", dollars).unwrap_or_default();

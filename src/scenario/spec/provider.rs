@@ -18,17 +18,8 @@ pub(in crate::scenario) struct ProviderSpec {
 
 /// Dialects with a name of their own that Groq's stands in for, for now: their limits and laws hold, their
 /// headers and bodies do not.
-const STAND_INS: [&str; 9] = [
-    "cerebras",
-    "openai",
-    "anthropic",
-    "azure",
-    "mistral",
-    "deepinfra",
-    "together",
-    "fireworks",
-    "gemini",
-];
+const STAND_INS: [&str; 9] =
+    ["cerebras", "openai", "anthropic", "azure", "mistral", "deepinfra", "together", "fireworks", "gemini"];
 
 /// Reads a provider whose preset is already laid under it.
 pub(in crate::scenario) fn provider(name: &Word, value: &Value) -> ProviderSpec {
@@ -57,7 +48,9 @@ pub(in crate::scenario) fn provider(name: &Word, value: &Value) -> ProviderSpec 
         None => vec![AccountConfig { name: "default".into(), keys: vec!["default".into()] }],
     };
     let example = "models: {gpt-oss-120b: {limits: {rpm: 1000}}}` or `preset: groq-free";
-    for (name, value) in fields.require("models", example).and_then(|models| named(&models)).unwrap_or_default() {
+    for (name, value) in
+        fields.require("models", example).and_then(|models| named(&models)).unwrap_or_default()
+    {
         let (model, assumed) = model(&name, &value, inherited);
         if assumed {
             spec.assumed_latency.push(model.name.clone());

@@ -59,6 +59,12 @@ fn workload(value: &Value) -> Option<WorkloadSpec> {
     let max_tokens = fields.parse("max_tokens", whole(1, 10_000_000));
     let repeats = fields.get("repeats").and_then(|value| repeats(&value));
     let stream = fields.get("stream").and_then(|value| value.yes_or_no());
+    if traced {
+        for word in fields.given(&["prompt", "completion", "repeats"]) {
+            let help = "leave it out: a trace brings the tokens of its own requests";
+            fields.value.wrong(format!("`{word}` means nothing beside a trace"), help);
+        }
+    }
     fields.done();
     let (arrivals, shape) = come?;
     Some(WorkloadSpec {
