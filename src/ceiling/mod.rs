@@ -21,6 +21,7 @@ mod need;
 mod offer;
 mod packing;
 mod spread;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,7 @@ fn plan(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Plan {
         },
         workloads,
         expect: vec![],
+        notes: vec![],
     }
 }
 

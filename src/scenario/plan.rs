@@ -29,6 +29,9 @@ pub struct Plan {
     pub workloads: Vec<Workload>,
     /// What must hold.
     pub expect: Vec<Expectation>,
+    /// What the plan assumes where the scenario asks for more than is modelled, or says nothing: a sentence
+    /// each, for `check` and the reports to print.
+    pub notes: Vec<String>,
 }
 
 impl Plan {

@@ -1,0 +1,68 @@
+//! Where problems are gathered while a scenario is read: readers report through a shared reference and go
+//! on, and the one who asked for the reading looks at the end whether anything was found.
+//!
+//! A scenario has several sources: the file, each `--set` of the command line, each preset. A [`Place`]
+//! remembers its source, so a wrong `--set` is blamed on the command line and not on the file.
+
+use crate::problem::{Problem, Problems};
+use std::cell::RefCell;
+
+/// A stretch of one line of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Which source, in the order in which [`Findings::source`] was told of them.
+    pub(super) source: usize,
+    /// The line, from 1.
+    pub(super) line: usize,
+    /// The column in characters, from 1.
+    pub(super) column: usize,
+    /// Characters meant, at least 1.
+    pub(super) width: usize,
+}
+
+/// The sources read so far and the problems found in them.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    sources: RefCell<Vec<Source>>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+#[derive(Debug)]
+struct Source {
+    name: String,
+    text: String,
+}
+
+impl Findings {
+    /// Takes note of a source; the number is for [`Place::source`].
+    pub(super) fn source(&self, name: &str, text: &str) -> usize {
+        let mut sources = self.sources.borrow_mut();
+        sources.push(Source { name: name.to_owned(), text: text.to_owned() });
+        sources.len() - 1
+    }
+
+    /// Reports a problem. A place behind the end of its source is moved to the last line.
+    pub(super) fn report(&self, place: Place, path: &str, what: impl Into<String>, help: impl Into<String>) {
+        let sources = self.sources.borrow();
+        let Source { name, text } = &sources[place.source];
+        let last = text.lines().count().max(1);
+        let line = place.line.clamp(1, last);
+        let source = text.lines().nth(line - 1).unwrap_or_default().trim_end().to_owned();
+        let column = if line == place.line { place.column } else { source.chars().count() + 1 };
+        self.problems.borrow_mut().push(Problem {
+            file: name.clone(),
+            line,
+            column,
+            path: path.to_owned(),
+            what: what.into(),
+            help: help.into(),
+            source,
+            width: place.width,
+        });
+    }
+
+    /// What was found, if anything.
+    pub(super) fn problems(&self) -> Option<Problems> {
+        Problems::found(self.problems.borrow().clone())
+    }
+}

@@ -1,0 +1,101 @@
+//! The scenario as written, read into shapes: quantities are numbers, words of the language are variants,
+//! defaults are filled in, and only names that must be looked up are still names. What is wrong is reported
+//! and left out, so that everything else can still be checked.
+
+mod arrivals;
+mod client;
+mod dist;
+mod expect;
+mod incident;
+mod model;
+mod provider;
+mod route;
+mod workload;
+
+use super::defaults;
+use super::plan::{Client, Expectation};
+use super::value::{Value, length};
+use crate::units;
+use ::provider::Nanos;
+pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
+pub(super) use provider::{ProviderSpec, provider};
+pub(super) use route::{RouteSpec, StepSpec};
+pub(super) use workload::WorkloadSpec;
+
+/// The longest time a scenario may name: a leap year.
+const LONGEST: Nanos = Nanos(366 * Nanos::DAY.0);
+
+/// A scenario with names not yet looked up.
+#[derive(Debug)]
+pub(super) struct Spec {
+    /// `name`; `None` where absent.
+    pub(super) name: Option<String>,
+    /// `about`.
+    pub(super) about: String,
+    /// `seed`.
+    pub(super) seed: u64,
+    /// `duration`.
+    pub(super) duration: Nanos,
+    /// `providers`, in the order written.
+    pub(super) providers: Vec<ProviderSpec>,
+    /// `routes`, in the order written.
+    pub(super) routes: Vec<RouteSpec>,
+    /// `client`.
+    pub(super) client: Client,
+    /// `workload`, in the order written.
+    pub(super) workloads: Vec<WorkloadSpec>,
+    /// `expect`.
+    pub(super) expect: Vec<Expectation>,
+}
+
+/// Reads a scenario. `None` where it is no map at all; problems are with the findings of `root`.
+pub(super) fn read(root: &Value) -> Option<Spec> {
+    let mut fields = root.fields("name: my first")?;
+    let text = |text: &str| Ok(text.trim().to_owned());
+    let spec = Spec {
+        name: fields.parse("name", text).filter(|name| !name.is_empty()),
+        about: fields.parse("about", text).unwrap_or_default(),
+        seed: fields.parse("seed", units::count).unwrap_or(defaults::SEED),
+        duration: fields.parse("duration", length(Nanos::SECOND, LONGEST)).unwrap_or(defaults::DURATION),
+        providers: fields
+            .require("providers", "providers: {groq: {preset: groq-free}}")
+            .map(|value| providers(&value))
+            .unwrap_or_default(),
+        routes: fields
+            .require("routes", "routes: {chat: [{of: [groq/default/openai/gpt-oss-120b]}]}")
+            .map(|value| route::routes(&value))
+            .unwrap_or_default(),
+        client: fields.get("client").map_or_else(defaults::client, |value| client::client(&value)),
+        workloads: fields
+            .require("workload", "workload: [{name: chat, arrivals: {poisson: 250/min}, prompt: 800}]")
+            .map(|value| workload::workloads(&value))
+            .unwrap_or_default(),
+        expect: fields.get("expect").map(|value| expect::expectations(&value)).unwrap_or_default(),
+    };
+    fields.done();
+    Some(spec)
+}
+
+/// Reads the providers of a scenario and nothing else.
+pub(super) fn read_providers(root: &Value) -> Vec<ProviderSpec> {
+    let fields = root.fields("providers: {groq: {preset: groq-free}}");
+    fields.and_then(|mut fields| fields.get("providers")).map(|value| providers(&value)).unwrap_or_default()
+}
+
+fn providers(value: &Value) -> Vec<ProviderSpec> {
+    let entries = value.entries("groq: {preset: groq-free}").unwrap_or_default();
+    if entries.is_empty() && value.is_map() {
+        value.wrong("there is no provider", "write `groq: {preset: groq-free}`");
+    }
+    let mut specs = Vec::new();
+    for (name, value) in entries {
+        if name.text.contains('/') {
+            value.wrong(
+                format!("the provider name `{}` contains `/`", name.text),
+                "choose a name without: targets are written `provider/account/model`",
+            );
+        }
+        specs.push(provider(&name, &value));
+    }
+    specs
+}

@@ -1,0 +1,154 @@
+//! One model of a provider: `limits`, `latency`, `price`, `reserve`, `completion`.
+
+use super::dist::{SECONDS, TOKENS, dist};
+use crate::scenario::defaults;
+use crate::scenario::value::{Value, Word, whole};
+use crate::units::{self, Wrong};
+use provider::Axis;
+use provider::config::{Latency, Law, Limit, ModelConfig, Price, Reserve, Service};
+
+/// What a provider says for all of its models.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Inherited {
+    /// The law of limits that name none.
+    pub(super) law: Law,
+    /// How admission estimates.
+    pub(super) reserve: Reserve,
+}
+
+/// Reads a model; what is wrong is reported and left at its default. The flag tells whether its latency is assumed.
+pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelConfig, bool) {
+    let mut config = ModelConfig {
+        name: name.text.clone(),
+        limits: Vec::new(),
+        reserve: inherited.reserve,
+        latency: defaults::latency(),
+        price: Price::default(),
+        completion: defaults::completion(),
+    };
+    let Some(mut fields) = value.fields("{limits: {rpm: 30, tpm: 6k}}") else { return (config, false) };
+    if let Some(limits) = fields.get("limits") {
+        config.limits = self::limits(&limits, inherited.law);
+    }
+    if let Some(reserve) = fields.get("reserve").and_then(|value| reserve(&value)) {
+        config.reserve = reserve;
+    }
+    let assumed = !fields.has("latency");
+    if let Some(latency) = fields.get("latency").and_then(|value| latency(&value)) {
+        config.latency = latency;
+    }
+    if let Some(price) = fields.get("price") {
+        config.price = self::price(&price);
+    }
+    if let Some(completion) = fields.get("completion").and_then(|value| dist(&value, &TOKENS)) {
+        config.completion = completion;
+    }
+    fields.done();
+    (config, assumed)
+}
+
+/// `law: …`
+pub(super) fn law(value: &Value) -> Option<Law> {
+    let known = [("bucket", Law::Bucket), ("fixed", Law::Fixed), ("sliding_log", Law::SlidingLog)];
+    value.one_of_or(&known, &["sliding_counter", "calendar"])
+}
+
+/// `reserve: …`
+pub(super) fn reserve(value: &Value) -> Option<Reserve> {
+    value.one_of(&[("prompt+max_tokens", Reserve::PromptAndMaxTokens), ("prompt", Reserve::Prompt)])
+}
+
+fn limits(value: &Value, law_of_provider: Law) -> Vec<Limit> {
+    let Some(mut fields) = value.fields("{rpm: 30, tpm: 6k}") else { return Vec::new() };
+    let law = fields.get("law").and_then(|value| law(&value)).unwrap_or(law_of_provider);
+    fields.refuse(&["zone"], "it belongs to the law `calendar`; use `bucket`, `fixed` or `sliding_log`");
+    let read = Axis::ALL.map(|axis| {
+        let value = fields.get(axis.name()).filter(|value| value.as_text() != Some("none"))?;
+        limit(&value, axis, law)
+    });
+    fields.done();
+    read.into_iter().flatten().collect()
+}
+
+/// A limit beyond this would leave the exact integers of the window laws.
+const MOST: u64 = 1_000_000_000_000;
+
+fn limit(value: &Value, axis: Axis, inherited: Law) -> Option<Limit> {
+    let per_window = |text: &str| match units::count(text)? {
+        0 => Err(Wrong::new(
+            format!("a limit of `{text}` lets nothing through"),
+            format!("for no limit leave `{axis}` out; for a model that may not be used leave the model out"),
+        )),
+        _ => whole(1, MOST)(text),
+    };
+    if !value.is_map() {
+        let limit = value.parse(per_window)?;
+        let law = if axis == Axis::Concurrency { Law::default() } else { inherited };
+        return Some(Limit { axis, limit, law, burst: limit });
+    }
+    let mut fields = value.fields("{limit: 30, law: fixed}")?;
+    let limit = fields.require("limit", "limit: 30").and_then(|value| value.parse(per_window));
+    let law_value = fields.get("law");
+    let burst_value = fields.get("burst");
+    fields.refuse(&["zone"], "it belongs to the law `calendar`; use `bucket`, `fixed` or `sliding_log`");
+    let law = law_value.as_ref().and_then(law).unwrap_or(inherited);
+    let burst = burst_value.as_ref().and_then(|value| value.parse(per_window));
+    fields.done();
+    if axis == Axis::Concurrency {
+        for value in [&law_value, &burst_value].into_iter().flatten() {
+            value.wrong("`concurrency` counts what is in flight: it has no window", "write `concurrency: 8`");
+        }
+    } else if let Some(value) = burst_value.filter(|_| law != Law::Bucket) {
+        value.wrong("only the law `bucket` has a `burst`", "leave it out, or use `law: bucket`");
+    }
+    let limit = limit?;
+    Some(Limit { axis, limit, law, burst: burst.unwrap_or(limit) })
+}
+
+fn latency(value: &Value) -> Option<Latency> {
+    let mut fields = value.fields("{first_token: 200ms, output: 300 tok/s}")?;
+    let first_token = fields.get("first_token").and_then(|value| dist(&value, &SECONDS));
+    let output = fields.parse("output", speed);
+    let prefill = fields.parse("prefill", speed);
+    let total = fields.get("total").and_then(|value| dist(&value, &SECONDS));
+    let network = fields.get("network").and_then(|value| dist(&value, &SECONDS));
+    let slots = fields.parse("slots", whole(1, 1_000_000));
+    let split = fields.given(&["first_token", "output", "prefill"]);
+    if let ([word, ..], true) = (&split[..], fields.has("total")) {
+        let help = format!("keep `total`, or `{word}` and its like");
+        fields.value.wrong(format!("`total` and `{word}` contradict each other"), help);
+    }
+    fields.done();
+    let service = total.map_or_else(
+        || Service::Split {
+            first_token: first_token.unwrap_or(defaults::FIRST_TOKEN),
+            prefill,
+            output: output.unwrap_or(defaults::OUTPUT),
+        },
+        Service::Total,
+    );
+    Some(Latency { service, network: network.unwrap_or_else(defaults::network), slots })
+}
+
+fn speed(text: &str) -> Result<f64, Wrong> {
+    let speed = units::speed(text)?;
+    if (1e-3..=1e9).contains(&speed) {
+        return Ok(speed);
+    }
+    Err(Wrong::new(format!("`{text}` is out of range"), "write a speed up to a billion tokens per second"))
+}
+
+fn price(value: &Value) -> Price {
+    let dollars = |text: &str| match units::number(text)? {
+        price if price <= 1e6 => Ok(price),
+        _ => Err(Wrong::new(
+            format!("`{text}` is out of range"),
+            "write USD per million tokens, up to `1000000`",
+        )),
+    };
+    let Some(mut fields) = value.fields("{input: 0.35, output: 0.75}") else { return Price::default() };
+    let input = fields.parse("input", dollars).unwrap_or_default();
+    let output = fields.parse("output", dollars).unwrap_or_default();
+    fields.done();
+    Price { input, output }
+}

@@ -1,0 +1,127 @@
+//! One provider: its dialect, its accounts and their keys, its models, its incidents.
+
+use super::incident::incidents;
+use super::model::{Inherited, law, model, reserve};
+use crate::scenario::value::{Value, Word};
+use provider::config::{AccountConfig, Config, Dialect, Tier};
+
+/// A provider as read; what was wrong is reported and left out.
+#[derive(Debug)]
+pub(in crate::scenario) struct ProviderSpec {
+    /// The world's side of it. Without accounts or models only where those were wrong.
+    pub(in crate::scenario) config: Config,
+    /// Its dialect, where another one stands in for it.
+    pub(in crate::scenario) spoken_as_groq: Option<String>,
+    /// The models whose latency is assumed.
+    pub(in crate::scenario) assumed_latency: Vec<String>,
+}
+
+/// Dialects with a name of their own that Groq's stands in for, for now: their limits and laws hold, their
+/// headers and bodies do not.
+const STAND_INS: [&str; 9] =
+    ["cerebras", "openai", "anthropic", "azure", "mistral", "deepinfra", "together", "fireworks", "gemini"];
+
+/// Reads a provider whose preset is already laid under it.
+pub(in crate::scenario) fn provider(name: &Word, value: &Value) -> ProviderSpec {
+    let config = Config {
+        name: name.text.clone(),
+        dialect: Dialect::Groq,
+        tier: Tier::default(),
+        accounts: Vec::new(),
+        models: Vec::new(),
+        incidents: Vec::new(),
+    };
+    let mut spec = ProviderSpec { config, spoken_as_groq: None, assumed_latency: Vec::new() };
+    let Some(mut fields) = value.fields("groq: {preset: groq-free}") else { return spec };
+    fields.get("preset"); // laid under by `preset`
+    spec.spoken_as_groq = fields.get("dialect").and_then(|value| dialect(&value));
+    if let Some(tier) = fields.get("tier").and_then(|value| tier(&value)) {
+        spec.config.tier = tier;
+    }
+    let inherited = Inherited {
+        law: fields.get("law").and_then(|value| law(&value)).unwrap_or_default(),
+        reserve: fields.get("reserve").and_then(|value| reserve(&value)).unwrap_or_default(),
+    };
+    fields.refuse(&["zone"], "it belongs to the law `calendar`; use `bucket`, `fixed` or `sliding_log`");
+    spec.config.accounts = match fields.get("accounts") {
+        Some(value) => accounts(&value),
+        None => vec![AccountConfig { name: "default".into(), keys: vec!["default".into()] }],
+    };
+    let example = "models: {gpt-oss-120b: {limits: {rpm: 1000}}}` or `preset: groq-free";
+    for (name, value) in
+        fields.require("models", example).and_then(|models| named(&models)).unwrap_or_default()
+    {
+        let (model, assumed) = model(&name, &value, inherited);
+        if assumed {
+            spec.assumed_latency.push(model.name.clone());
+        }
+        spec.config.models.push(model);
+    }
+    spec.config.incidents = fields.get("incidents").map(|value| incidents(&value)).unwrap_or_default();
+    fields.done();
+    spec
+}
+
+/// The dialect's name where another stands in for it; `None` for Groq's.
+fn dialect(value: &Value) -> Option<String> {
+    let mut words = vec![("groq", None)];
+    words.extend(STAND_INS.map(|name| (name, Some(name))));
+    value.one_of(&words)?.map(str::to_owned)
+}
+
+fn tier(value: &Value) -> Option<Tier> {
+    value.one_of(&[("free", Tier::Free), ("developer", Tier::Developer)])
+}
+
+fn named<'a>(value: &Value<'a>) -> Option<Vec<(Word, Value<'a>)>> {
+    let entries = value.entries("name: {…}")?;
+    if entries.is_empty() {
+        value.wrong("nothing is listed here", "give at least one");
+    }
+    Some(entries)
+}
+
+fn accounts(value: &Value) -> Vec<AccountConfig> {
+    let mut taken: Vec<Word> = Vec::new();
+    let mut accounts = Vec::new();
+    for (name, value) in named(value).unwrap_or_default() {
+        if name.text.contains('/') {
+            value.wrong(
+                format!("the account name `{}` contains `/`", name.text),
+                "choose a name without: targets are written `provider/account/model`",
+            );
+        }
+        let mut keys = Vec::new();
+        for key in self::keys(&value) {
+            match taken.iter().find(|other| other.text == key.text) {
+                Some(other) => value.wrong(
+                    format!("the key `{}` is already used on line {}", key.text, other.place.line),
+                    "give every key of a provider its own name: a key belongs to one account",
+                ),
+                None => {
+                    keys.push(key.text.clone());
+                    taken.push(key);
+                }
+            }
+        }
+        accounts.push(AccountConfig { name: name.text, keys });
+    }
+    accounts
+}
+
+/// `{keys: [k1, k2]}`, or the list alone.
+fn keys(value: &Value) -> Vec<Word> {
+    let listed = if value.is_map() {
+        let Some(mut fields) = value.fields("{keys: [k1]}") else { return Vec::new() };
+        let keys = fields.require("keys", "keys: [k1]");
+        fields.done();
+        keys
+    } else {
+        Some(value.clone())
+    };
+    let Some(items) = listed.as_ref().and_then(|keys| keys.items("[k1, k2]")) else { return Vec::new() };
+    if items.is_empty() {
+        value.wrong("an account without keys cannot be used", "give it one, such as `{keys: [k1]}`");
+    }
+    items.iter().filter_map(Value::word).collect()
+}

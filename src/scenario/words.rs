@@ -1,0 +1,267 @@
+//! The plan in words, for `check`: short lines that a reader can hold against what they meant to write.
+
+use super::plan::{Arrivals, Cache, Client, Jitter, Pace, Pick, Plan, Workload};
+use crate::units::{print_count, print_duration, print_number, print_rate, print_share};
+use provider::Nanos;
+use provider::config::{AccountConfig, Config, Fault, Incident, Latency, Law, Limit, ModelConfig, Service};
+use provider::dist::Dist;
+use std::fmt::Write as _;
+
+impl Plan {
+    /// The plan in words: providers, accounts, limits, routes, client, workloads, expectations, notes.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = self.name.clone();
+        if !self.about.is_empty() {
+            words += &format!(": {}", self.about);
+        }
+        words += &format!("\n\nJobs arrive for {}; seed {}.\n", print_duration(self.duration), self.seed);
+        section(&mut words, "Providers", self.provider_lines());
+        section(&mut words, "Routes", self.route_lines());
+        section(&mut words, "Client", client(&self.client));
+        let workloads = self.workloads.iter().flat_map(|workload| {
+            let route = &self.routes[workload.route.index()].name;
+            workload_lines(workload, route)
+        });
+        section(&mut words, "Workload", workloads.collect());
+        section(
+            &mut words,
+            "Expected",
+            self.expect.iter().map(|expectation| expectation.rule.clone()).collect(),
+        );
+        section(&mut words, "Note", self.notes.clone());
+        words
+    }
+
+    fn provider_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (index, provider) in self.providers.iter().enumerate() {
+            lines.push(format!("{}: {}", provider.name, accounts(provider)));
+            lines.extend(provider.incidents.iter().map(|incident| format!("  {}", self::incident(incident))));
+            for (position, model) in provider.models.iter().enumerate() {
+                let here = |target: &&super::Target| {
+                    (usize::from(target.provider), usize::from(target.model)) == (index, position)
+                };
+                if self.targets.iter().any(|target| here(&target)) {
+                    lines.extend(model_lines(model).map(|line| format!("  {line}")));
+                }
+            }
+        }
+        lines
+    }
+
+    fn route_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for route in &self.routes {
+            lines.push(format!("{}:", route.name));
+            for (number, step) in route.steps.iter().enumerate() {
+                let names: Vec<&str> =
+                    step.targets.iter().map(|id| self.targets[id.index()].name.as_str()).collect();
+                let pick = match step.pick {
+                    _ if names.len() == 1 => "",
+                    Pick::InOrder => "the first free of ",
+                    Pick::RoundRobin => "in turn ",
+                    Pick::MostRoom => "the one with most room of ",
+                };
+                lines.push(format!("  {}. {pick}{}", number + 1, names.join(", ")));
+            }
+        }
+        lines
+    }
+}
+
+fn section(words: &mut String, title: &str, lines: Vec<String>) {
+    if lines.is_empty() {
+        return;
+    }
+    write!(words, "\n{title}\n").expect("a String takes everything");
+    for line in lines {
+        writeln!(words, "  {line}").expect("a String takes everything");
+    }
+}
+
+fn accounts(provider: &Config) -> String {
+    let account = |account: &AccountConfig| match &account.keys[..] {
+        [key] => format!("account {} (key {key})", account.name),
+        keys => format!("account {} (keys {} share its limits)", account.name, keys.join(", ")),
+    };
+    provider.accounts.iter().map(account).collect::<Vec<_>>().join(", ")
+}
+
+fn model_lines(model: &ModelConfig) -> impl Iterator<Item = String> {
+    let limits: Vec<String> = model.limits.iter().map(limit).collect();
+    let limits = if limits.is_empty() { "no limits".into() } else { limits.join(", ") };
+    let price = match (model.price.input, model.price.output) {
+        (0.0, 0.0) => "free of charge".into(),
+        (input, output) => format!("{input} USD in, {output} USD out per million tokens"),
+    };
+    [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))].into_iter()
+}
+
+fn limit(limit: &Limit) -> String {
+    let mut words = format!("{} {}", limit.axis, print_count(limit.limit));
+    match limit.law {
+        Law::Bucket if limit.burst != limit.limit => {
+            words += &format!(" (bursts of {})", print_count(limit.burst));
+        }
+        Law::Bucket => {}
+        Law::Fixed => words += " (fixed window)",
+        Law::SlidingLog => words += " (sliding log)",
+    }
+    words
+}
+
+fn latency(latency: &Latency) -> String {
+    let mut words = match &latency.service {
+        Service::Split { first_token, prefill, output } => {
+            let prefill = prefill.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
+            format!(
+                "first token after {}{}, then {} tok/s",
+                dist(first_token, &seconds),
+                prefill.unwrap_or_default(),
+                print_number(*output)
+            )
+        }
+        Service::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
+    };
+    if latency.network != Dist::Constant(0.0) {
+        words += &format!(", network {}", dist(&latency.network, &seconds));
+    }
+    if let Some(slots) = latency.slots {
+        words += &format!(", {} at once", print_count(slots.into()));
+    }
+    words
+}
+
+fn incident(incident: &Incident) -> String {
+    let fault = match incident.fault {
+        Fault::Status(status) => format!("is answered with {status}"),
+        Fault::Timeout => "is never answered".into(),
+        Fault::Slow(times) => format!("is served {}x slower", print_number(times)),
+        Fault::Reset => "has its connection closed".into(),
+        Fault::CutStream => "has its reply cut off".into(),
+        Fault::Garbage => "is answered with garbage".into(),
+        Fault::NoRetryAfter => "gets no retry-after when refused".into(),
+        Fault::RetryAfter(wait) => format!("is told to wait {} when refused", print_duration(wait)),
+    };
+    let whom = if incident.share >= 1.0 {
+        "every call".into()
+    } else {
+        format!("{} of calls", print_share(incident.share))
+    };
+    let begins = print_duration(Nanos(incident.at.0));
+    format!("from {begins} for {}, {whom} {fault}", print_duration(incident.until.since(incident.at)))
+}
+
+fn client(client: &Client) -> Vec<String> {
+    let retry = &client.retry;
+    let jitter = match retry.backoff.jitter {
+        Jitter::None => "no",
+        Jitter::Full => "full",
+        Jitter::Equal => "equal",
+        Jitter::Decorrelated => "decorrelated",
+    };
+    let backoff = format!(
+        "waits {} doubling to {}, {jitter} jitter",
+        print_duration(retry.backoff.base),
+        print_duration(retry.backoff.cap)
+    );
+    let obeys = if retry.obey_retry_after { "obeys retry-after" } else { "ignores retry-after" };
+    let budget = retry.budget_permille.map(|permille| {
+        format!("at most {} retries per job on average", print_share(f64::from(permille) / 1000.0))
+    });
+    let mut lines = vec![
+        format!(
+            "gives a job up after {}; sends it at most {} times in all",
+            print_duration(client.deadline),
+            retry.attempts
+        ),
+        [Some(backoff), Some(obeys.to_owned()), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),
+        client.concurrency.map_or_else(
+            || "any number of attempts at once".into(),
+            |most| format!("{} attempts at once; {} jobs may queue", most, print_count(client.queue.into())),
+        ),
+    ];
+    lines.extend(match client.pace {
+        Pace::Off => None,
+        Pace::Gap(gap) => Some(format!("{} between sends to a target", print_duration(gap))),
+        Pace::Requests => Some("sends as the request limits refill".to_owned()),
+        Pace::Tokens => Some("sends as the request and token limits refill".to_owned()),
+    });
+    lines.extend(client.cache.map(|Cache { entries, ttl }| {
+        format!("remembers {} answers for {}", print_count(entries.into()), print_duration(ttl))
+    }));
+    lines
+}
+
+fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
+    let shape = workload.shape.map(|hours| {
+        let least = hours.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = hours.iter().copied().fold(0.0, f64::max);
+        format!(", times {least} to {most} by the hour")
+    });
+    let mut lines = vec![format!(
+        "{} takes the route {route}: {}{}",
+        workload.name,
+        arrivals(&workload.arrivals),
+        shape.unwrap_or_default()
+    )];
+    let bound = workload.max_tokens.map(|most| format!(", max_tokens {most}")).unwrap_or_default();
+    if matches!(workload.arrivals, Arrivals::Trace { .. }) {
+        lines.push(format!("  tokens as recorded{bound}"));
+    } else {
+        lines.push(format!(
+            "  prompt {} tokens, completion {} tokens{bound}",
+            dist(&workload.prompt, &print_number),
+            dist(&workload.completion, &print_number),
+        ));
+    }
+    if let Some(repeats) = workload.repeats {
+        lines.push(format!(
+            "  {} of jobs ask one of {} popular prompts again (Zipf {})",
+            print_share(repeats.share),
+            print_count(repeats.of.into()),
+            repeats.zipf
+        ));
+    }
+    lines
+}
+
+fn arrivals(arrivals: &Arrivals) -> String {
+    match arrivals {
+        Arrivals::Constant(rate) => format!("{} evenly spaced", print_rate(*rate)),
+        Arrivals::Poisson(rate) => format!("{} at random", print_rate(*rate)),
+        Arrivals::Ramp(from, to) => format!("from {} to {} at random", print_rate(*from), print_rate(*to)),
+        Arrivals::Steps(steps) => {
+            let step = |(at, rate): &(provider::Instant, f64)| {
+                format!("{} from {}", print_rate(*rate), print_duration(Nanos(at.0)))
+            };
+            steps.iter().map(step).collect::<Vec<_>>().join(", ")
+        }
+        Arrivals::Burst { jobs, every } => {
+            format!("{} at once every {}", print_count((*jobs).into()), print_duration(*every))
+        }
+        Arrivals::Users { users, think } => {
+            format!("{} users who think for {}", print_count((*users).into()), dist(think, &seconds))
+        }
+        Arrivals::Trace { rows } => format!("{} recorded requests", rows.len()),
+    }
+}
+
+fn dist(dist: &Dist, print: &dyn Fn(f64) -> String) -> String {
+    match dist {
+        Dist::Constant(value) => print(*value),
+        Dist::LogNormal { .. } => {
+            format!("{} (p95 {})", print(dist.quantile(0.5)), print(dist.quantile(0.95)))
+        }
+        Dist::Exponential(mean) => format!("{} on average (exponential)", print(*mean)),
+        Dist::Uniform { min, max } => format!("{} to {}", print(*min), print(*max)),
+        Dist::Discrete(steps) => format!("one of {} values, {} on average", steps.len(), print(dist.mean())),
+    }
+}
+
+/// Seconds as a length of time, to the millisecond.
+fn seconds(seconds: f64) -> String {
+    let Nanos(nanos) = Nanos::from_secs_f64(seconds);
+    print_duration(Nanos(nanos.saturating_add(500_000) / 1_000_000 * 1_000_000))
+}

@@ -1,0 +1,269 @@
+//! YAML text to a tree in which every key and value knows its place. The one module that knows the YAML
+//! reader: it takes the reader's events and not its serde face, since serde stops at the first thing that
+//! does not fit, and a scenario is to be told everything at once.
+//!
+//! What could surprise is refused rather than interpreted: duplicate keys, tags, merge keys, several
+//! documents. Depth, nodes (aliases unfolded) and nothing else can be exhausted, so both are bounded.
+
+use super::findings::{Findings, Place};
+use serde_yaml::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span};
+use std::collections::BTreeMap;
+
+/// Collections inside collections; a scenario needs about eight.
+const DEPTH: usize = 32;
+/// Values in a scenario, each alias counted as what it stands for.
+const NODES: usize = 50_000;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    /// Where it begins.
+    pub(super) place: Place,
+    /// What it is.
+    pub(super) kind: Kind,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// Keys and values in the order written; no key twice.
+    Map(Vec<Entry>),
+    /// Values in the order written.
+    List(Vec<Node>),
+    /// Text, as written.
+    Text(String),
+    /// Nothing was written, or `null`, or `~`.
+    Nothing,
+}
+
+/// A key with its value.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// The key.
+    pub(super) key: String,
+    /// Where the key stands.
+    pub(super) place: Place,
+    /// The value.
+    pub(super) value: Node,
+}
+
+/// Reads one document, which in its source stands behind so many columns. `None` where there is none to
+/// speak of; then at least one problem was reported.
+pub(super) fn read(findings: &Findings, source: usize, text: &str, columns: usize) -> Option<Node> {
+    let mut reader = Reader {
+        findings,
+        source,
+        columns,
+        parser: Parser::new_from_str(text),
+        anchors: BTreeMap::new(),
+        open: Vec::new(),
+        nodes: 0,
+    };
+    reader.document().ok()
+}
+
+/// The problem was reported; stop reading.
+struct Stop;
+
+struct Reader<'t> {
+    findings: &'t Findings,
+    source: usize,
+    columns: usize,
+    parser: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
+    anchors: BTreeMap<usize, Node>,
+    open: Vec<Place>,
+    nodes: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn document(&mut self) -> Result<Node, Stop> {
+        let mut document = None;
+        while let Some((event, place)) = self.next()? {
+            match event {
+                Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+                Event::DocumentStart(..) if document.is_some() => {
+                    return self.stop(
+                        place,
+                        "a second document begins here",
+                        "write one scenario per file, without `---`",
+                    );
+                }
+                Event::DocumentStart(..) => document = self.root()?,
+                _ => return self.stop(place, "this stands outside the scenario", "remove it"),
+            }
+        }
+        match document {
+            Some(Node { kind: Kind::Nothing, .. }) | None => {
+                let start = Place { source: self.source, line: 1, column: 1, width: 1 };
+                self.stop(start, "the file says nothing", EMPTY_HELP)
+            }
+            Some(node) => Ok(node),
+        }
+    }
+
+    fn root(&mut self) -> Result<Option<Node>, Stop> {
+        match self.next()? {
+            Some((Event::DocumentEnd | Event::StreamEnd, _)) | None => Ok(None),
+            Some((event, place)) => self.node(event, place).map(Some),
+        }
+    }
+
+    /// The next event that is not a comment.
+    fn next(&mut self) -> Result<Option<(Event<'t>, Place)>, Stop> {
+        loop {
+            match self.parser.next_event() {
+                None => return Ok(None),
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok((event, span))) => return Ok(Some((event, self.place(span)))),
+                Some(Err(error)) => return self.malformed(&error),
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'t>, place: Place) -> Result<Node, Stop> {
+        self.count(place, 1)?;
+        let (kind, anchor, tag) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let empty = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null");
+                let kind = if empty { Kind::Nothing } else { Kind::Text(text.into_owned()) };
+                (kind, anchor, tag)
+            }
+            Event::MappingStart(_, anchor, tag) => (self.inside(place, Self::map)?, anchor, tag),
+            Event::SequenceStart(_, anchor, tag) => (self.inside(place, Self::list)?, anchor, tag),
+            Event::Alias(anchor) => return self.alias(anchor, place),
+            _ => return self.stop(place, "a value was expected here", "write one, or remove the key"),
+        };
+        if tag.is_some() {
+            self.findings.report(place, "", "a tag (`!…`) has no meaning here", "remove it");
+        }
+        let node = Node { place, kind };
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn inside(&mut self, place: Place, read: fn(&mut Self) -> Result<Kind, Stop>) -> Result<Kind, Stop> {
+        if self.open.len() == DEPTH {
+            let what = format!("this is nested deeper than {DEPTH} levels");
+            return self.stop(place, what, "flatten it: a scenario needs about eight");
+        }
+        self.open.push(place);
+        let kind = read(self)?;
+        self.open.pop();
+        Ok(kind)
+    }
+
+    fn map(&mut self) -> Result<Kind, Stop> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        while let Some((event, place)) = self.next()? {
+            let key = match event {
+                Event::MappingEnd => break,
+                Event::Scalar(key, ..) => key.into_owned(),
+                _ => return self.stop(place, "a key must be a plain word", "write `key: value`"),
+            };
+            let Some((event, value_place)) = self.next()? else { break };
+            let value = self.node(event, value_place)?;
+            if key == "<<" {
+                let help = "write the words out, or give the whole value an anchor";
+                self.findings.report(place, "", "merge keys (`<<`) are not read", help);
+            } else if let Some(first) = seen.insert(key.clone(), place.line) {
+                let what = format!("`{key}` is given twice: already on line {first}");
+                self.findings.report(place, "", what, "keep one of the two");
+            } else {
+                entries.push(Entry { key, place, value });
+            }
+        }
+        Ok(Kind::Map(entries))
+    }
+
+    fn list(&mut self) -> Result<Kind, Stop> {
+        let mut items = Vec::new();
+        while let Some((event, place)) = self.next()? {
+            if event == Event::SequenceEnd {
+                break;
+            }
+            items.push(self.node(event, place)?);
+        }
+        Ok(Kind::List(items))
+    }
+
+    fn alias(&mut self, anchor: usize, place: Place) -> Result<Node, Stop> {
+        let Some(node) = self.anchors.get(&anchor).cloned() else {
+            return self.stop(place, "this alias stands inside what it stands for", "write the value out");
+        };
+        self.count(place, size(&node))?;
+        Ok(node)
+    }
+
+    fn count(&mut self, place: Place, nodes: usize) -> Result<(), Stop> {
+        self.nodes += nodes;
+        if self.nodes <= NODES {
+            return Ok(());
+        }
+        let what = format!("the scenario has more than {NODES} values, aliases unfolded");
+        self.stop(place, what, "keep long tables in a trace file (`arrivals: {trace: FILE}`)")
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let width = if span.start.line() == span.end.line() {
+            span.end.col().saturating_sub(span.start.col())
+        } else {
+            1
+        };
+        Place { width: width.max(1), ..self.mark(span.start) }
+    }
+
+    fn mark(&self, mark: Marker) -> Place {
+        let before = if mark.line() == 1 { self.columns } else { 0 };
+        Place { source: self.source, line: mark.line(), column: mark.col() + 1 + before, width: 1 }
+    }
+
+    fn stop<T>(&self, place: Place, what: impl Into<String>, help: impl Into<String>) -> Result<T, Stop> {
+        self.findings.report(place, "", what, help);
+        Err(Stop)
+    }
+
+    /// The reader's complaint in our words, at the opening bracket where one is left open.
+    fn malformed<T>(&self, error: &ScanError) -> Result<T, Stop> {
+        let place = self.mark(*error.marker());
+        let opening = self.open.last().copied().unwrap_or(place);
+        match error.kind() {
+            ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
+                self.stop(place, "a tab stands where YAML wants spaces", "indent with spaces")
+            }
+            ErrorKind::UnexpectedEofFlowSequence | ErrorKind::ExpectedFlowSequenceSeparator => self.stop(
+                opening,
+                "this `[` is not closed, or a `,` is missing inside",
+                "close it with `]`; separate what is inside with `,`",
+            ),
+            ErrorKind::UnexpectedEofFlowMapping
+            | ErrorKind::UnexpectedEofImplicitFlowMapping
+            | ErrorKind::ExpectedFlowMappingSeparator => self.stop(
+                opening,
+                "this `{` is not closed, or a `,` is missing inside",
+                "close it with `}`; separate what is inside with `,`",
+            ),
+            ErrorKind::UnknownAnchor => {
+                self.stop(place, "nothing has the name of this alias", "name a value with `&name` before it")
+            }
+            kind => self.stop(
+                place,
+                format!("this is not YAML: {kind}"),
+                "check the indentation, the colons and the quotes around here",
+            ),
+        }
+    }
+}
+
+const EMPTY_HELP: &str = "a scenario has at least `providers`, `routes` and `workload`; begin with \
+`name: my first`";
+
+fn size(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::Map(entries) => entries.iter().map(|entry| size(&entry.value)).sum(),
+        Kind::List(items) => items.iter().map(size).sum(),
+        Kind::Text(_) | Kind::Nothing => 0,
+    }
+}

@@ -1,0 +1,408 @@
+//! The scenario language: what parses, what every mistake is told, and that no text whatever gets through
+//! half-read. Golden messages are in `tests/golden/scenario`; `QUOTALAB_BLESS=1` writes them anew.
+
+use proptest::prelude::*;
+use provider::Nanos;
+use provider::dist::Dist;
+use quotalab::problem::Problems;
+use quotalab::scenario::{self, Arrivals, Metric, Op, Overrides, Pace, Pick, Plan, Time};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn the_launch_day_parses_as_written() {
+    let plan = load("launch-day.yaml", &[]).unwrap();
+    assert_eq!((plan.name.as_str(), plan.seed, plan.duration), ("launch day", 7, Nanos::DAY));
+    let targets: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
+    assert_eq!(
+        targets,
+        ["groq/acme/openai/gpt-oss-120b", "groq/beta/openai/gpt-oss-120b", "cerebras/default/gpt-oss-120b"]
+    );
+    assert_eq!(plan.targets[0].model, plan.targets[1].model);
+    assert_ne!(plan.targets[0].account, plan.targets[1].account);
+    assert_eq!(plan.providers[0].accounts[0].keys, ["k1", "k2"]);
+    assert_eq!(plan.routes[0].steps[0].pick, Pick::MostRoom);
+    assert_eq!(plan.routes[0].steps[1].pick, Pick::InOrder);
+    assert_eq!(plan.client.retry.budget_permille, Some(200));
+    assert_eq!(plan.client.pace, Pace::Tokens);
+    assert_eq!(plan.workloads[0].arrivals, Arrivals::Poisson(250.0 / 60.0));
+    assert_eq!(plan.workloads[0].prompt, Dist::log_normal(800.0, 0.95, 3000.0));
+    let rules: Vec<(Metric, Op, f64)> =
+        plan.expect.iter().map(|rule| (rule.metric, rule.op, rule.value)).collect();
+    assert_eq!(
+        rules,
+        [
+            (Metric::Success, Op::AtLeast, 0.995),
+            (Metric::Percentile(95, Time::Latency), Op::AtMost, 8.0),
+            (Metric::FallbackShare, Op::AtMost, 0.25),
+            (Metric::Cost, Op::AtMost, 150.0),
+        ]
+    );
+    assert!(plan.notes.iter().any(|note| note.starts_with("cerebras is spoken as groq")), "{:?}", plan.notes);
+    golden("launch-day", &plan.words());
+}
+
+#[test]
+fn every_word_of_the_language_is_understood() {
+    let plan = load("every-word.yaml", &[]).unwrap();
+    assert_eq!(plan.providers[0].incidents.len(), 13);
+    assert_eq!(plan.expect.len(), 10);
+    golden("every-word", &plan.words());
+}
+
+#[test]
+fn the_daily_shape_has_mean_one() {
+    let plan = load("launch-day.yaml", &[]).unwrap();
+    let mean = plan.workloads[0].shape.unwrap().iter().sum::<f64>() / 24.0;
+    assert!((mean - 1.0).abs() < 5e-4, "{mean}");
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_its_remedy() {
+    for path in bad_fixtures() {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        // A relative name, so that the golden file holds on every machine.
+        let shown = format!("bad/{name}.yaml");
+        let problems = scenario::load(&path, &Overrides::default()).expect_err(&name);
+        let printed = problems.to_string().replace(&path.display().to_string(), &shown);
+        golden(&name, &printed.replace(&path.parent().unwrap().display().to_string(), "bad"));
+    }
+}
+
+#[test]
+fn every_problem_has_a_line_that_exists_and_a_help() {
+    for path in bad_fixtures() {
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        let problems = scenario::load(&path, &Overrides::default()).unwrap_err();
+        for problem in &problems {
+            assert!((1..=lines.len().max(1)).contains(&problem.line), "{problem}");
+            let line = lines.get(problem.line - 1).copied().unwrap_or_default();
+            assert!((1..=line.chars().count() + 1).contains(&problem.column), "{problem}");
+            assert!(problem.help.len() > 5 && problem.what.len() > 5, "{problem}");
+        }
+        let places: Vec<(usize, usize)> =
+            problems.iter().map(|problem| (problem.line, problem.column)).collect();
+        assert!(places.is_sorted(), "{places:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_scenario_is_one_problem() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let large = directory.join("large.yaml");
+    fs::write(&large, "about: x\n".repeat(600_000)).unwrap();
+    let missing = directory.join("missing/scenario.yaml");
+    for (path, expected) in
+        [(&large, "larger than 1 MiB"), (&missing, "cannot be read"), (&directory, "cannot be read")]
+    {
+        let problems = scenario::load(path, &Overrides::default()).unwrap_err();
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+        assert!(problems.to_string().contains(expected), "{problems}");
+    }
+    let text = "about: x\n".repeat(600_000);
+    assert!(scenario::parse("x", &text, &Overrides::default(), None).is_err());
+}
+
+#[test]
+fn overrides_reach_every_part_of_the_tree() {
+    let plan = load(
+        "launch-day.yaml",
+        &[
+            ("client.deadline", "5s"),
+            ("client.pace", "{gap: 100ms}"),
+            ("workload.0.arrivals.poisson", "500/min"),
+            ("providers.groq.models.openai/gpt-oss-120b.limits.rpm", "60"),
+            ("expect", "[]"),
+            ("name", "another day"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(plan.client.deadline, Nanos::from_secs(5));
+    assert_eq!(plan.client.pace, Pace::Gap(Nanos::from_millis(100)));
+    assert_eq!(plan.workloads[0].arrivals, Arrivals::Poisson(500.0 / 60.0));
+    assert_eq!(plan.targets[0].limits[0].limit, 60);
+    assert_eq!(plan.targets[2].limits[0].limit, 1000, "the other provider is untouched");
+    assert!(plan.expect.is_empty());
+    assert_eq!(plan.name, "another day");
+}
+
+#[test]
+fn a_name_with_dots_is_found_by_an_override() {
+    let set = ("providers.one.models.vendor/model-1.5.limits.rpm", "7");
+    let plan = load("every-word.yaml", &[set]).unwrap();
+    assert_eq!(plan.targets[0].limits[0].limit, 7);
+}
+
+#[test]
+fn seed_and_duration_come_before_the_file_and_before_set() {
+    let overrides = Overrides {
+        set: vec![("seed".into(), "3".into())],
+        seed: Some(u64::MAX),
+        duration: Some(Nanos::from_millis(90_500)),
+    };
+    let plan = scenario::load(&fixture("launch-day.yaml"), &overrides).unwrap();
+    assert_eq!((plan.seed, plan.duration), (u64::MAX, Nanos::from_millis(90_500)));
+}
+
+#[test]
+fn a_wrong_override_is_blamed_on_the_command_line() {
+    let sets = [
+        ("client.deadline", "xx"),
+        ("clinet.deadline", "5s"),
+        ("workload.7.name", "x"),
+        ("name.first", "x"),
+        ("client.pace", ""),
+        ("client..pace", "off"),
+        ("client.cache", "{entries: 5"),
+        ("providers.groq.preset", "groq-fee"),
+        ("providers.groq.models.openai/gpt-oss-120b.limits.rmp", "5"),
+        ("", "5"),
+    ];
+    let problems = load("launch-day.yaml", &sets).unwrap_err();
+    golden("overrides", &problems.to_string());
+    for (path, _) in sets {
+        let name = format!("--set {path}");
+        assert!(problems.iter().any(|problem| problem.file == name), "nothing is said of {name}: {problems}");
+    }
+}
+
+#[test]
+fn what_the_scenario_says_overrides_the_preset() {
+    let text = "\
+providers:
+  groq:
+    preset: groq-developer
+    models:
+      openai/gpt-oss-120b: { limits: {tpm: none, rpm: 7} }
+      mine: { limits: {rpm: 1} }
+routes: { r: [{ of: [groq/default/openai/gpt-oss-120b, groq/default/mine] }] }
+workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
+";
+    let plan = parse(text).unwrap();
+    let axes: Vec<(&str, u64)> =
+        plan.targets[0].limits.iter().map(|known| (known.axis.name(), known.limit)).collect();
+    assert_eq!(axes, [("rpm", 7), ("rpd", 500_000)], "rpm replaced, tpm taken away, rpd kept");
+    assert!(plan.targets[0].price.input > 0.0, "the price is the preset's");
+}
+
+#[test]
+fn silence_means_the_documented_defaults() {
+    let text = "\
+providers: { p: { models: { m: {} } } }
+routes: { r: [{ of: [p/default/m] }] }
+workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
+";
+    let plan = parse(text).unwrap();
+    assert_eq!(plan.client.retry.attempts, 3);
+    assert_eq!(plan.client.deadline, Nanos::MINUTE);
+    assert_eq!(plan.client.queue, 10_000);
+    assert!(plan.client.concurrency.is_none() && plan.client.cache.is_none());
+    assert!(plan.workloads[0].stream);
+    assert_eq!(plan.workloads[0].completion, Dist::log_normal(200.0, 0.95, 700.0));
+    assert_eq!(plan.name, "text", "the name of the file");
+    assert_eq!(plan.notes.len(), 1, "the latency is assumed: {:?}", plan.notes);
+}
+
+#[test]
+fn aliases_stand_for_what_they_name() {
+    let text = "\
+providers: { p: { models: { m: &small {limits: {rpm: 5}}, n: *small } } }
+routes: { r: [{ of: [p/default/m, p/default/n] }] }
+workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
+";
+    let plan = parse(text).unwrap();
+    assert_eq!(plan.targets[0].limits, plan.targets[1].limits);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn yaml_like_noise_makes_no_nonsense(words in prop::collection::vec(noise(), 0..60)) {
+        if let Ok(plan) = parse(&words.concat()) {
+            assert_sound(&plan);
+        }
+    }
+
+    #[test]
+    fn a_mutated_scenario_is_refused_or_makes_sense(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, noise()), 1..4),
+        every_word: bool,
+    ) {
+        let file = if every_word { "every-word.yaml" } else { "launch-day.yaml" };
+        let mut text = fs::read_to_string(fixture(file)).unwrap();
+        for (at, removed, inserted) in edits {
+            let at = at.index(text.len());
+            let end = (at + removed).min(text.len());
+            text.replace_range(at..end, &inserted);
+        }
+        match scenario::parse("text.yaml", &text, &Overrides::default(), fixture(file).parent()) {
+            Ok(plan) => assert_sound(&plan),
+            Err(problems) => prop_assert!(!problems.to_string().is_empty()),
+        }
+    }
+
+    #[test]
+    fn no_override_makes_the_reader_panic(path in "[a-z.0-9/]{0,30}", value in "\\PC{0,30}") {
+        if let Ok(plan) = load("launch-day.yaml", &[(&path, &value)]) {
+            assert_sound(&plan);
+        }
+    }
+}
+
+/// Scraps of YAML and of the language, for tearing scenarios apart.
+fn noise() -> impl Strategy<Value = String> {
+    let scraps = [
+        "",
+        " ",
+        "\n",
+        "\n  ",
+        "\t",
+        ":",
+        ": ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "#",
+        "&a ",
+        "*a",
+        "!t ",
+        "\"",
+        "'",
+        "|",
+        ">",
+        "?",
+        "---\n",
+        "null",
+        "0",
+        "-1",
+        "9999999999999999999999",
+        "1e9",
+        "NaN",
+        "0%",
+        "100%",
+        "1s",
+        "0s",
+        "5/min",
+        "0/s",
+        "rpm",
+        "limits",
+        "k",
+        "M",
+        "é",
+        "\u{feff}",
+        "\r\n",
+        "providers:",
+        "routes:",
+        "workload:",
+        "none",
+        "x/y/z",
+    ];
+    prop::sample::select(scraps.to_vec()).prop_map(str::to_owned)
+}
+
+/// What every plan promises to those who run it.
+fn assert_sound(plan: &Plan) {
+    assert!(plan.duration > Nanos::ZERO && !plan.workloads.is_empty() && !plan.routes.is_empty());
+    for provider in &plan.providers {
+        assert!(!provider.accounts.is_empty() && !provider.models.is_empty());
+        assert!(provider.accounts.iter().all(|account| !account.keys.is_empty()));
+        let limits = provider.models.iter().flat_map(|model| &model.limits);
+        assert!(limits.clone().all(|limit| limit.limit > 0 && limit.burst > 0));
+        assert!(provider.models.iter().all(|model| model.limits.is_sorted_by_key(|limit| limit.axis)));
+        assert!(provider.incidents.iter().all(|incident| incident.at < incident.until));
+        assert!(provider.incidents.iter().all(|incident| (0.0..=1.0).contains(&incident.share)));
+    }
+    for target in &plan.targets {
+        let provider = &plan.providers[usize::from(target.provider)];
+        let account = &provider.accounts[usize::from(target.account)];
+        let model = &provider.models[usize::from(target.model)];
+        assert_eq!(target.name, format!("{}/{}/{}", provider.name, account.name, model.name));
+    }
+    for route in &plan.routes {
+        assert!(!route.steps.is_empty());
+        for step in &route.steps {
+            assert!(!step.targets.is_empty());
+            assert!(step.targets.iter().all(|id| id.index() < plan.targets.len()));
+        }
+    }
+    assert!(plan.client.retry.attempts >= 1 && plan.client.deadline > Nanos::ZERO);
+    assert!(plan.client.retry.backoff.base <= plan.client.retry.backoff.cap);
+    for workload in &plan.workloads {
+        assert!(workload.route.index() < plan.routes.len());
+        for dist in [&workload.prompt, &workload.completion] {
+            assert!(dist.mean().is_finite() && dist.quantile(0.5) >= 0.0, "{dist:?}");
+        }
+        let rates = match &workload.arrivals {
+            Arrivals::Constant(rate) | Arrivals::Poisson(rate) => vec![*rate],
+            Arrivals::Ramp(from, to) => vec![from + to],
+            Arrivals::Steps(steps) => {
+                assert_eq!(steps[0].0, provider::Instant::ZERO);
+                assert!(steps.is_sorted_by(|a, b| a.0 < b.0));
+                vec![steps.iter().map(|(_, rate)| rate).sum()]
+            }
+            Arrivals::Burst { jobs, every } => vec![f64::from(*jobs) / every.as_secs_f64()],
+            Arrivals::Users { users, .. } => vec![f64::from(*users)],
+            Arrivals::Trace { rows } => vec![rows.len() as f64],
+        };
+        assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{:?}", workload.arrivals);
+    }
+    assert!(plan.expect.iter().all(|rule| rule.value.is_finite()));
+    assert!(plan.words().contains(&plan.name));
+}
+
+fn parse(text: &str) -> Result<Plan, Problems> {
+    scenario::parse("text.yaml", text, &Overrides::default(), None)
+}
+
+fn load(file: &str, set: &[(&str, &str)]) -> Result<Plan, Problems> {
+    let set = set.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
+    scenario::load(&fixture(file), &Overrides { set, ..Overrides::default() })
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn bad_fixtures() -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(fixture("bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() > 15);
+    paths
+}
+
+/// Compares with `tests/golden/scenario/NAME.txt`; the first line that differs is shown from both sides.
+fn golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/scenario/{name}.txt"));
+    let actual = format!("{}\n", actual.trim_end());
+    if std::env::var_os("QUOTALAB_BLESS").is_some() {
+        fs::write(&path, &actual).unwrap();
+        return;
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    let lines = expected.lines().zip(actual.lines()).enumerate();
+    let (expected_count, actual_count) = (expected.lines().count(), actual.lines().count());
+    for (index, (expected, actual)) in lines {
+        assert_eq!(
+            expected,
+            actual,
+            "line {} of {} (left: golden, right: now; QUOTALAB_BLESS=1 accepts)",
+            index + 1,
+            path.display()
+        );
+    }
+    assert_eq!(expected_count, actual_count, "lines of {} (QUOTALAB_BLESS=1 accepts)", path.display());
+}
