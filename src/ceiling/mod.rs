@@ -10,8 +10,10 @@
 //!  several:        max m  where  Σ_t x[w,t] = m·λ[w]   and   Σ_w need[w,t,axis]·x[w,t] ≤ allowed[t,axis]
 //! ```
 //!
-//! It is an upper bound (law 11), sharp for long runs. It leaves out what can only lower the outcome:
-//! incidents, bunched arrivals, provider slots, the client's deadline and its own concurrency. Admission
+//! No larger load can be served whole, whatever the policy (law 11). A run beyond it that refuses its
+//! large jobs more often than its small ones may still end more jobs than this, of a lighter mix: compare
+//! in tokens there. It leaves out what can only lower the outcome: incidents, bunched arrivals, provider
+//! slots, the client's deadline and its own concurrency. Admission
 //! reserves prompt and `max_tokens` and refunds the rest at the end, so the reservation bounds what is in
 //! flight at once and refuses bursts early, but the long-run rate follows what jobs really use, and that
 //! is what is counted here. Nor are cache hits counted, which would lift it, nor what is served after the

@@ -117,7 +117,7 @@ impl Spacing {
     fn gap(&mut self) -> f64 {
         match self {
             Self::Even => 1.0,
-            Self::Memoryless(stream) => Dist::Exponential(1.0).sample(stream),
+            Self::Memoryless(stream) => -libm::log(stream.open_unit()),
         }
     }
 }
