@@ -42,6 +42,15 @@ pub struct Level {
     pub remaining: i64,
 }
 
+impl Level {
+    /// The used share of the limit: 0 when untouched, above 1 when overdrawn; for reports.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share for a chart; limits are far below 2^53")]
+    pub fn used_share(&self) -> f64 {
+        1.0 - self.remaining as f64 / self.burst.max(1) as f64
+    }
+}
+
 impl Meter {
     /// An unused meter.
     #[must_use]

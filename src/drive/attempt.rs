@@ -76,7 +76,7 @@ impl Sender {
     }
 
     /// A reply that comes in one piece; `None` where the connection broke.
-    async fn read_whole<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
+    async fn read_whole<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         response: Response<B>,
     ) -> Option<Reply> {
@@ -86,7 +86,7 @@ impl Sender {
     }
 
     /// A reply that comes token by token; `None` where it broke off before its end.
-    async fn read_stream<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
+    async fn read_stream<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         response: Response<B>,
     ) -> Option<Reply> {
