@@ -123,7 +123,7 @@ impl Gauge {
         if self.window.admits(requested) {
             return None;
         }
-        let used = self.used();
+        let used = self.used(self.window.remaining());
         let exact = self.window.next_yes(requested).map(|yes| yes.since(now));
         Some(Denial {
             axis: self.axis,
@@ -135,9 +135,9 @@ impl Gauge {
         })
     }
 
-    /// What the limit counts as used, in the whole numbers that are printed.
-    fn used(&self) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit).saturating_sub(self.window.remaining())
+    /// What the limit counts as used where so much remains, in the whole numbers that are printed.
+    fn used(&self, remaining: i64) -> i64 {
+        0_i64.saturating_add_unsigned(self.limit).saturating_sub(remaining)
     }
 
     /// The wait in the provider's own arithmetic, for the law that refills continuously.
@@ -155,7 +155,7 @@ impl Gauge {
     /// The limit as headers tell it. An overdrawn one shows nothing left, but the time until it is full again.
     fn view(&self, now: Instant) -> LimitView {
         let remaining = self.window.remaining();
-        let reset = self.refilled(self.used(), self.window.capacity());
+        let reset = self.refilled(self.used(remaining), self.window.capacity());
         let exact = || self.window.full_at().map_or(Nanos::MAX, |full| full.since(now));
         LimitView {
             axis: self.axis,

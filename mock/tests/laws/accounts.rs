@@ -214,6 +214,29 @@ fn a_gate_that_is_shut_speaks_only_where_no_other_limit_does() {
 }
 
 #[test]
+fn limits_of_nothing_and_of_everything_are_kept_too() {
+    let call = Call { account: 0, model: 0, max_tokens: Some(u32::MAX) };
+    let truth = Truth { prompt_tokens: u32::MAX, completion_tokens: u32::MAX, draw: 0 };
+    for law in [Law::Bucket, Law::Fixed, Law::SlidingLog] {
+        for axis in [Axis::Rpd, Axis::Tpm, Axis::Concurrency] {
+            let limit = |limit| vec![Limit { law, ..Limit::new(axis, limit) }];
+            let mut shut = Provider::new(&config(1, limit(0), Reserve::PromptAndMaxTokens));
+            let Verdict::Refused(denial) = shut.arrive(Instant(1), call, truth).verdict else {
+                panic!("there is never room for {axis}")
+            };
+            assert!(denial.oversize && denial.used == 0 && denial.wait.is_none(), "{denial:?}");
+            let mut open = Provider::new(&config(1, limit(u64::MAX), Reserve::Prompt));
+            for now in [Instant(1), Instant(2), Instant::MAX, Instant::MAX] {
+                let Verdict::Admitted(service) = open.arrive(now, call, truth).verdict else {
+                    panic!("there is always room for {axis}")
+                };
+                open.depart(now, service.ticket, service.usage);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_calls_luck_depends_on_its_truth_alone() {
     use provider::config::{Latency, Service as Law};
     use provider::dist::Dist;
