@@ -1,6 +1,6 @@
 //! All limits of one account × model: every axis is asked, then all are charged or none.
 //!
-//! A refusal is charged nowhere (Groq: verified on token axes, groq.md §1.6). Where several axes refuse, the
+//! A refusal is charged nowhere (Groq: verified on captures for token axes, assumed for requests). Where several axes refuse, the
 //! one with the longest wait speaks, so that a client that obeys it meets no second refusal. An admitted call
 //! holds a reservation until [`Meter::settle`] makes it what the call really used, which may overdraw.
 
@@ -98,7 +98,7 @@ impl Meter {
     }
 
     /// What response headers tell now: the day's requests and the minute's tokens, as
-    /// Groq does (groq.md §0.8).
+    /// Groq does (verified on captures).
     #[must_use]
     pub fn view(&self) -> LimitsView {
         let view =
