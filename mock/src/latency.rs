@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A call's luck depends on its truth alone, never on what else happens, so that two policies that send
-//! the same call meet the same service. Groq's own account: total = queue + prefill + decode + network (groq.md §2.2).
+//! the same call meet the same service. Groq's own account: total = queue + prefill + decode + network (its guide to latency, 2026).
 
 use crate::call::{Luck, Truth, Usage};
 use crate::config::{Latency, Service};

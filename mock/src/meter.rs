@@ -1,6 +1,6 @@
 //! All limits of one account × model: every axis is asked, then all are charged or none.
 //!
-//! A refusal is charged nowhere (Groq: verified on token axes, groq.md §1.6). Where several axes refuse, the
+//! A refusal is charged nowhere (Groq: verified on captures for token axes, assumed for requests). Where several axes refuse, the
 //! one with the longest wait speaks, so that a client that obeys it meets no second refusal. An admitted call
 //! holds a reservation until [`Meter::settle`] makes it what the call really used, which may overdraw.
 
@@ -107,7 +107,7 @@ impl Meter {
     }
 
     /// What response headers tell now: the day's requests and the minute's tokens, as
-    /// Groq does (groq.md §0.8).
+    /// Groq does (verified on captures).
     #[must_use]
     pub fn view(&self) -> LimitsView {
         let view =
@@ -132,7 +132,7 @@ impl Gauge {
         if self.window.admits(requested) {
             return None;
         }
-        let used = self.used();
+        let used = self.used(self.window.remaining());
         let exact = self.window.next_yes(requested).map(|yes| yes.since(now));
         Some(Denial {
             axis: self.axis,
@@ -144,9 +144,9 @@ impl Gauge {
         })
     }
 
-    /// What the limit counts as used, in the whole numbers that are printed.
-    fn used(&self) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit).saturating_sub(self.window.remaining())
+    /// What the limit counts as used where so much remains, in the whole numbers that are printed.
+    fn used(&self, remaining: i64) -> i64 {
+        0_i64.saturating_add_unsigned(self.limit).saturating_sub(remaining)
     }
 
     /// The wait in the provider's own arithmetic, for the law that refills continuously.
@@ -164,7 +164,7 @@ impl Gauge {
     /// The limit as headers tell it. An overdrawn one shows nothing left, but the time until it is full again.
     fn view(&self, now: Instant) -> LimitView {
         let remaining = self.window.remaining();
-        let reset = self.refilled(self.used(), self.window.capacity());
+        let reset = self.refilled(self.used(remaining), self.window.capacity());
         let exact = || self.window.full_at().map_or(Nanos::MAX, |full| full.since(now));
         LimitView {
             axis: self.axis,

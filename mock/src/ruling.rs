@@ -144,6 +144,6 @@ pub struct LimitView {
 )]
 pub fn announced_wait(limit: u64, used: i64, requested: u64, window: Nanos) -> Nanos {
     assert!(limit > 0, "a limit of nothing never refills");
-    let over = i128::from(used) + i128::from(requested) - i128::from(limit);
+    let over = used.saturating_add_unsigned(requested).saturating_sub_unsigned(limit);
     Nanos((over.max(0) as f64 / limit as f64 * window.as_secs_f64() * 1e9) as u64)
 }

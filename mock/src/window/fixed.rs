@@ -1,7 +1,7 @@
 //! The fixed window: counts, and starts again from nothing at each boundary of the clock.
 //!
 //! Boundaries are multiples of the window since the run began. It admits up to twice its limit around a
-//! boundary, which is why it is taught beside the other laws. Not what Groq does (groq.md §0.1).
+//! boundary, which is why it is taught beside the other laws. Not what Groq does: its captured waits follow continuous refill.
 
 use crate::time::{Instant, Nanos};
 

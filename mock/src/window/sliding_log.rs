@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The strictest law of a given limit, and the folklore of «a rolling 60-second window», which Groq's
-//! captures contradict (groq.md §5). Its memory is one entry per instant of admission in the window.
+//! captures contradict. Its memory is one entry per instant of admission in the window.
 
 use crate::time::{Instant, Nanos};
 use std::collections::VecDeque;

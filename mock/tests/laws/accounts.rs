@@ -141,7 +141,7 @@ proptest! {
 /// rise while nobody calls.
 fn first_yes(provider: &Provider, now: Instant, call: Call, truth: Truth) -> Instant {
     let admits = |at| matches!(provider.clone().arrive(at, call, truth).verdict, Verdict::Admitted(_));
-    let (mut no, mut yes) = (now, now + Nanos(10 * Nanos::DAY.0));
+    let (mut no, mut yes) = (now, now + Nanos::DAY * 1000);
     assert!(admits(yes));
     while yes.since(no) > Nanos(1) {
         let between = Instant(no.0.midpoint(yes.0));
@@ -211,6 +211,29 @@ fn a_gate_that_is_shut_speaks_only_where_no_other_limit_does() {
     assert!(matches!(ask(&mut provider), Verdict::Admitted(_)));
     let Verdict::Refused(denial) = ask(&mut provider) else { panic!("both are used up") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpm, Some(Nanos::from_secs(30))));
+}
+
+#[test]
+fn limits_of_nothing_and_of_everything_are_kept_too() {
+    let call = Call { account: 0, model: 0, max_tokens: Some(u32::MAX) };
+    let truth = Truth { prompt_tokens: u32::MAX, completion_tokens: u32::MAX, draw: 0 };
+    for law in [Law::Bucket, Law::Fixed, Law::SlidingLog] {
+        for axis in [Axis::Rpd, Axis::Tpm, Axis::Concurrency] {
+            let limit = |limit| vec![Limit { law, ..Limit::new(axis, limit) }];
+            let mut shut = Provider::new(&config(1, limit(0), Reserve::PromptAndMaxTokens));
+            let Verdict::Refused(denial) = shut.arrive(Instant(1), call, truth).verdict else {
+                panic!("there is never room for {axis}")
+            };
+            assert!(denial.oversize && denial.used == 0 && denial.wait.is_none(), "{denial:?}");
+            let mut open = Provider::new(&config(1, limit(u64::MAX), Reserve::Prompt));
+            for now in [Instant(1), Instant(2), Instant::MAX, Instant::MAX] {
+                let Verdict::Admitted(service) = open.arrive(now, call, truth).verdict else {
+                    panic!("there is always room for {axis}")
+                };
+                open.depart(now, service.ticket, service.usage);
+            }
+        }
+    }
 }
 
 #[test]

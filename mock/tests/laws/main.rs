@@ -1,4 +1,4 @@
-//! The provider's laws (design laws 5, 6, 7 and 9), proved from outside: what a window promises for any
+//! The provider's laws (laws 5, 6, 7 and 9), proved from outside: what a window promises for any
 //! sequence of calls by property tests, what it loses under random traffic against closed formulas.
 
 mod accounts;
