@@ -32,6 +32,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
     let provider = Config {
         name: String::new(),
         dialect: Dialect::Groq,
+        tier: provider::config::Tier::default(),
         accounts: vec![],
         models: targets.iter().map(model).collect(),
         incidents: vec![],
@@ -70,6 +71,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
         },
         workloads,
         expect: vec![],
+        notes: vec![],
     }
 }
 
