@@ -10,6 +10,7 @@
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
 
 /// One thing that is wrong with an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct Problem {
     /// What to write instead.
     pub help: String,
     /// The line as written, for showing; may be empty.
-    pub source: String,
+    pub source: Arc<str>,
     /// How many characters from the column on are meant, at least 1.
     pub width: usize,
 }
@@ -43,7 +44,7 @@ impl Problem {
             path: String::new(),
             what: what.into(),
             help: help.into(),
-            source: String::new(),
+            source: Arc::default(),
             width: 1,
         }
     }
@@ -114,7 +115,7 @@ impl<'a> IntoIterator for &'a Problems {
 impl std::error::Error for Problems {}
 
 /// More than this many problems are counted, not printed.
-const PRINTED: usize = 50;
+const PRINTED: usize = 200;
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,14 +140,21 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let distance = |candidate: &str| {
         let candidate: Vec<char> = candidate.chars().flat_map(char::to_lowercase).take(LONGEST).collect();
         let most = (candidate.len().max(word.len()) / 3).max(1);
-        Some(edits(&word, &candidate)).filter(|&edits| edits <= most)
+        (candidate.len().abs_diff(word.len()) <= most)
+            .then(|| edits(&word, &candidate))
+            .filter(|&edits| edits <= most)
     };
-    let near = candidates.into_iter().filter_map(|candidate| Some((distance(candidate)?, candidate)));
+    let near = candidates
+        .into_iter()
+        .take(MOST_CANDIDATES)
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)));
     near.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
 
 /// Longer words are compared by their beginning.
-const LONGEST: usize = 80;
+const LONGEST: usize = 60;
+/// Only so many candidates are looked at: a message is not worth more.
+const MOST_CANDIDATES: usize = 500;
 
 /// The number of characters to insert, delete, replace, or swap with their neighbour to make `a` of `b`
 /// (the optimal string alignment distance: `rmp` is one swap from `rpm`).
@@ -185,8 +193,13 @@ mod tests {
     #[test]
     fn a_far_column_is_still_shown_with_its_caret() {
         let source = format!("{}here", " ".repeat(5_000));
-        let problem =
-            Problem { line: 1, column: 5_001, source, width: 4, ..Problem::with_file("x", "w", "h") };
+        let problem = Problem {
+            line: 1,
+            column: 5_001,
+            source: source.into(),
+            width: 4,
+            ..Problem::with_file("x", "w", "h")
+        };
         let printed = problem.to_string();
         let lines: Vec<&str> = printed.lines().collect();
         assert_eq!(lines[1].find("here"), lines[2].find("^^^^"));

@@ -116,8 +116,8 @@ pub fn duration(text: &str) -> Result<Nanos, Wrong> {
             let meant = text.replacen(unit, short, 1).replace(' ', "");
             return Err(Wrong::new(wrong().what, format!("write `{meant}`")));
         }
-        if unit.is_empty() {
-            let help = format!("say of what: `{text}s`, `{text}m`, `{text}h`");
+        if unit.is_empty() && after.is_empty() {
+            let help = format!("say of what: `{text}ms`, `{text}s`, `{text}m` or `{text}h`");
             return Err(Wrong::new(format!("`{text}` has no unit"), help));
         }
         let (_, length, _) = units.find(|(short, ..)| *short == unit).ok_or_else(wrong)?;
@@ -169,6 +169,10 @@ pub fn count(text: &str) -> Result<u64, Wrong> {
         (number, unit @ ("K" | "m")) if number.times(1).is_some() => {
             let meant = if unit == "K" { "k" } else { "M" };
             Err(Wrong::new(wrong().what, format!("write `{}{meant}`", trimmed.trim_end_matches(unit))))
+        }
+        (number, unit) if number.times(1).is_some() && unit.starts_with([' ', '/']) => {
+            let meant = trimmed.strip_suffix(unit).unwrap_or_default();
+            Err(Wrong::new(wrong().what, format!("write `{meant}`: the word says of what")))
         }
         _ => Err(wrong()),
     }
@@ -304,9 +308,12 @@ pub fn print_rate(per_second: f64) -> String {
 /// A number to four significant digits, without needless zeros.
 #[must_use]
 pub fn print_number(value: f64) -> String {
-    let places = (3..=6).find(|&places| value * [1.0, 1e1, 1e2, 1e3][places - 3] >= 1.0).unwrap_or(9);
+    let (mut places, mut scaled) = (0, value);
+    while scaled < 1_000.0 && places < 12 {
+        (places, scaled) = (places + 1, scaled * 10.0);
+    }
     let text = format!("{value:.places$}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 /// A whole number in the words of [`count`], exactly: `400k`, `14.4k`, `1M`, `6001`.
@@ -366,9 +373,11 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused_with_a_remedy() {
-        for (text, help) in
-            [("5min", "write `5m`"), ("2 hours", "write `2h`"), ("30", "say of what: `30s`, `30m`, `30h`")]
-        {
+        for (text, help) in [
+            ("5min", "write `5m`"),
+            ("2 hours", "write `2h`"),
+            ("30", "say of what: `30ms`, `30s`, `30m` or `30h`"),
+        ] {
             assert_eq!(duration(text).unwrap_err().help, help, "{text}");
         }
         for (text, help) in [
@@ -379,6 +388,7 @@ mod tests {
             assert_eq!(rate(text).unwrap_err().help, help, "{text}");
         }
         assert_eq!(count("400K").unwrap_err().help, "write `400k`");
+        assert_eq!(count("400k/min").unwrap_err().help, "write `400k`: the word says of what");
         assert_eq!(share("0.2").unwrap_err().help, "write `20%`");
         assert_eq!(share("20").unwrap_err().help, "write `20%`");
         assert_eq!(speed("1800").unwrap_err().help, "say of what: `1800 tok/s`");

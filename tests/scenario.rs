@@ -51,6 +51,19 @@ fn every_word_of_the_language_is_understood() {
 }
 
 #[test]
+fn every_preset_is_a_whole_provider() {
+    for (name, _) in provider::presets::PRESETS {
+        let config = scenario::preset(name).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(!config.models.is_empty() && config.accounts.len() == 1, "{name}");
+        for model in &config.models {
+            assert!(!model.limits.is_empty(), "{name}: {} has no limits", model.name);
+        }
+    }
+    let problems = scenario::preset("groq-developr").unwrap_err();
+    assert!(problems.to_string().contains("did you mean `groq-developer`"), "{problems}");
+}
+
+#[test]
 fn the_daily_shape_has_mean_one() {
     let plan = load("launch-day.yaml", &[]).unwrap();
     let mean = plan.workloads[0].shape.unwrap().iter().sum::<f64>() / 24.0;
@@ -215,6 +228,32 @@ workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
     assert_eq!(plan.targets[0].limits, plan.targets[1].limits);
 }
 
+/// Files that are as bad as a megabyte can be: told in bounded memory, in messages that stay readable.
+#[test]
+fn a_megabyte_of_mistakes_is_still_told() {
+    let words: String = (0..40_000).map(|number| format!("w{number}: 1, ")).collect();
+    let targets: String = (0..15_000).map(|number| format!("small/default/n{number}, ")).collect();
+    let models: String = (0..15_000).map(|number| format!("m{number}: {{}}, ")).collect();
+    let hostile = [
+        format!("{{{words}}}"),
+        words.replace(", ", "\n"),
+        format!("seed: {}", "9".repeat(1_000_000)),
+        format!("{}: 1", "k".repeat(1_000_000)),
+        format!("providers: {{small: {{models: {{{models}}}}}}}\nroutes: {{r: [{{of: [{targets}]}}]}}"),
+        "- ".repeat(500_000),
+        "[".repeat(1_000_000),
+        "{a: ".repeat(250_000),
+        "&a ".repeat(300_000),
+        "\n".repeat(1_000_000),
+    ];
+    for text in hostile {
+        let problems = parse(&text).expect_err("this is no scenario");
+        let printed = problems.to_string();
+        assert!(printed.len() < 300_000, "{} bytes for {:.20}", printed.len(), text);
+        assert!(problems.iter().all(|problem| problem.what.len() < 2_000 && problem.help.len() < 2_000));
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
@@ -377,8 +416,10 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn bad_fixtures() -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(fixture("bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(fixture("bad"))
+        .expect("the fixtures are there")
+        .map(|entry| entry.expect("a fixture can be listed").path())
+        .collect();
     paths.sort();
     assert!(paths.len() > 15);
     paths
@@ -389,7 +430,7 @@ fn golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/scenario/{name}.txt"));
     let actual = format!("{}\n", actual.trim_end());
     if std::env::var_os("QUOTALAB_BLESS").is_some() {
-        fs::write(&path, &actual).unwrap();
+        fs::write(&path, &actual).expect("golden files can be written");
         return;
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();

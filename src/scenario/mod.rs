@@ -22,6 +22,7 @@ mod yaml;
 
 use crate::problem::{Problem, Problems};
 use findings::Findings;
+use provider::config::Config;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -73,6 +74,26 @@ pub fn parse(
         (Some(problems), _) => Err(problems),
         (None, Some(plan)) => Ok(plan),
         (None, None) => unreachable!("without a plan there is a problem"),
+    }
+}
+
+/// The provider of a preset alone, with one account `default` and one key `default`.
+///
+/// # Errors
+/// Where no preset has that name.
+pub fn preset(name: &str) -> Result<Config, Problems> {
+    let findings = Findings::default();
+    let read = preset::text(name).and_then(|text| {
+        let root = yaml::read(&findings, findings.source(&format!("preset {name}"), text), text, 0)?;
+        Some(spec::preset(name, &Value::root(&root, &findings)).config)
+    });
+    match (findings.problems(), read) {
+        (Some(problems), _) => Err(problems),
+        (None, Some(config)) => Ok(config),
+        (None, None) => {
+            Err(Problem::with_file("--preset", format!("unknown preset `{name}`"), preset::meant(name))
+                .into())
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Opt
     let mut workloads = Vec::new();
     for workload in spec.workloads {
         let Word { text, place, .. } = &workload.name;
-        if let Some(first) = named.insert(text.clone(), place.line) {
+        if let Some(first) = named.insert(text.clone(), place.line).filter(|_| !text.is_empty()) {
             let what = format!("a workload named `{text}` is already on line {first}");
             workload.name.wrong(findings, what, "give every workload a name of its own");
         }
@@ -103,20 +103,28 @@ impl Targets<'_> {
         let accounts = || config.accounts.iter().map(|account| account.name.as_str());
         let models = || config.models.iter().map(|model| model.name.as_str());
         let Some(account) = accounts().position(|known| known == account_name) else {
-            let what = format!("`{provider_name}` has no account `{account_name}`");
+            let what = match account_name {
+                "" => format!("`{name}` names no account and no model"),
+                account => format!("`{provider_name}` has no account `{account}`"),
+            };
             let help = match (nearest(account_name, accounts()), accounts().next()) {
                 (_, Some(first)) if models().any(|model| model == rest) => {
                     format!(
                         "a target is `provider/account/model`: did you mean `{provider_name}/{first}/{rest}`?"
                     )
                 }
-                (Some(near), _) => format!("did you mean `{provider_name}/{near}/{model_name}`?"),
+                (Some(near), _) if !model_name.is_empty() => {
+                    format!("did you mean `{provider_name}/{near}/{model_name}`?")
+                }
                 _ => format!("{} as the second part", meant(account_name, accounts())),
             };
             return missing(what, help);
         };
         let Some(model) = models().position(|known| known == model_name) else {
-            let what = format!("`{provider_name}` has no model `{model_name}`");
+            let what = match model_name {
+                "" => format!("`{name}` names no model"),
+                model => format!("`{provider_name}` has no model `{model}`"),
+            };
             let help = match nearest(model_name, models()) {
                 Some(near) => format!("did you mean `{provider_name}/{account_name}/{near}`?"),
                 None => format!("{} as the last part", meant(model_name, models())),
@@ -167,8 +175,9 @@ impl Scope<'_> {
     fn workload(&self, spec: WorkloadSpec) -> Option<Workload> {
         let route = self.route(&spec);
         let arrivals = match spec.arrivals {
-            ArrivalsSpec::Known(arrivals) => Some(arrivals),
-            ArrivalsSpec::Trace(trace) => self.trace(&trace),
+            Some(ArrivalsSpec::Known(arrivals)) => Some(arrivals),
+            Some(ArrivalsSpec::Trace(trace)) => self.trace(&trace),
+            None => None,
         };
         Some(Workload {
             name: spec.name.text,
