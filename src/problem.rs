@@ -84,6 +84,9 @@ fn window(line: &str, column: usize) -> (String, usize) {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
+    /// Nobody reads more: a reader that has found so many may stop looking.
+    pub const ENOUGH: usize = 1_000;
+
     /// Sorts what was found by file, line and column, and drops what is said twice; `None` where nothing was found.
     #[must_use]
     pub fn found(mut problems: Vec<Problem>) -> Option<Self> {
@@ -127,6 +130,7 @@ impl fmt::Display for Problems {
         }
         match self.0.len() {
             1 => write!(f, "1 problem; nothing was started"),
+            Self::ENOUGH.. => write!(f, "{} problems or more; nothing was started", Self::ENOUGH),
             many => write!(f, "{many} problems; nothing was started"),
         }
     }

@@ -72,6 +72,11 @@ impl Findings {
         });
     }
 
+    /// Whether so much was found that looking for more is a waste: long loops ask.
+    pub(super) fn enough(&self) -> bool {
+        self.problems.borrow().len() >= Problems::ENOUGH
+    }
+
     /// What was found, if anything.
     pub(super) fn problems(&self) -> Option<Problems> {
         Problems::found(self.problems.borrow().clone())

@@ -6,6 +6,7 @@ use super::plan::{Arrivals, KnownLimit, Plan, Route, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::{self, TraceOptions};
 use super::value::{Word, meant};
+use super::words;
 use crate::ids::{RouteId, TargetId};
 use crate::problem::nearest;
 use crate::units::Wrong;
@@ -23,7 +24,7 @@ pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Opt
     let scope = Scope { findings, routes: &spec.routes, base_dir, seed: spec.seed, duration: spec.duration };
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut workloads = Vec::new();
-    for workload in spec.workloads {
+    for workload in spec.workloads.into_iter().take_while(|_| !findings.enough()) {
         let Word { text, place, .. } = &workload.name;
         if let Some(first) = named.insert(text.clone(), place.line).filter(|_| !text.is_empty()) {
             let what = format!("a workload named `{text}` is already on line {first}");
@@ -61,7 +62,7 @@ impl Targets<'_> {
 
     fn step(&mut self, step: &StepSpec, findings: &Findings) -> Step {
         let mut targets: Vec<TargetId> = Vec::new();
-        for word in &step.of {
+        for word in step.of.iter().take_while(|_| !findings.enough()) {
             match self.target(&word.text) {
                 Ok(Some(id)) if targets.contains(&id) => {
                     let what = format!("`{}` stands twice in this step", word.text);
@@ -254,8 +255,10 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<String> {
             let is_used = used.iter().any(|target| usize::from(target.model) == position);
             if is_used && provider.assumed_latency.contains(&model.name) {
                 notes.push(format!(
-                    "{}/{} states no latency: 200ms to the first token, then 300 tok/s, are assumed",
-                    provider.config.name, model.name
+                    "{}/{} states no latency; assumed: {}",
+                    provider.config.name,
+                    model.name,
+                    words::latency(&model.latency)
                 ));
             }
         }

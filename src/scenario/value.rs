@@ -5,7 +5,7 @@
 
 use super::findings::{self, Findings, Place};
 use super::yaml::{Entry, Kind, Node};
-use crate::problem::nearest;
+use crate::problem::{Problems, nearest};
 use crate::units::{self, Wrong};
 use provider::Nanos;
 
@@ -244,7 +244,7 @@ impl<'a> Fields<'a> {
     pub(super) fn done(self) -> bool {
         let path = &self.value.path;
         let unknown = |entry: &&Entry| !self.asked.contains(&&*entry.key);
-        for entry in self.entries.iter().filter(unknown) {
+        for entry in self.entries.iter().filter(unknown).take(Problems::ENOUGH) {
             let what = match &**path {
                 "" => format!("unknown word `{}`", shortened(&entry.key)),
                 path => format!("unknown word `{}` in `{path}`", shortened(&entry.key)),

@@ -111,7 +111,8 @@ fn limit(limit: &Limit) -> String {
     words
 }
 
-fn latency(latency: &Latency) -> String {
+/// A latency in words.
+pub(super) fn latency(latency: &Latency) -> String {
     let mut words = match &latency.service {
         Service::Split { first_token, prefill, output } => {
             let prefill = prefill.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
