@@ -264,7 +264,7 @@ pub(super) fn meant<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone
     }
 }
 
-/// `a`, `b` or `c`; more than a dozen are cut.
+/// `a`, `b` or `c`; more than two dozen are cut.
 fn alternatives(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().take(24).map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
