@@ -1,5 +1,7 @@
 //! What reaches a provider: the call a client sends, and the truth that only the world knows.
 
+use crate::rng::Stream;
+
 /// What a client sends, as far as limits can see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -46,4 +48,26 @@ impl Truth {
         let completion_tokens = self.completion_tokens.min(max_tokens.unwrap_or(u32::MAX));
         Usage { prompt_tokens: self.prompt_tokens, completion_tokens }
     }
+
+    /// The stream of this call's own draws for one purpose.
+    #[must_use]
+    pub fn luck(self, purpose: Luck) -> Stream {
+        let id = match purpose {
+            Luck::Service => 0,
+            Luck::Network => 1,
+            Luck::Incident(index) => 2 + u64::from(index),
+        };
+        Stream::keyed(self.draw, id)
+    }
+}
+
+/// What a call draws for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Luck {
+    /// How long its service takes.
+    Service,
+    /// How long the network takes.
+    Network,
+    /// Whether an incident, by its index in the configuration, happens to it.
+    Incident(u32),
 }

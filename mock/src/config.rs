@@ -78,6 +78,14 @@ pub struct Limit {
     pub burst: u64,
 }
 
+impl Limit {
+    /// A limit under the default law: a bucket that holds as much as it refills per window.
+    #[must_use]
+    pub const fn new(axis: Axis, limit: u64) -> Self {
+        Self { axis, limit, law: Law::Bucket, burst: limit }
+    }
+}
+
 /// The law by which a limit refills.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Law {

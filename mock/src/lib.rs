@@ -5,8 +5,8 @@
 //! came before. Nothing here reads a clock, opens a socket or iterates a randomly seeded map.
 //!
 //! ```text
-//!  Call + Truth ──▶ Provider ──▶ account ──▶ meter (every axis of one account × model) ──▶ window (one law)
-//!                      │                                                                     │
+//!  Call + Truth ──▶ Provider ──▶ meter (every axis of one account × model) ──▶ window (one law)
+//!                      │                                                            │
 //!                      │◀── latency, fault, slots ◀── admitted | refused, and when the next yes is
 //!                      ▼
 //!                   Ruling ──▶ wire::groq (status, headers, body) ──▶ server (HTTP)   feature `server`
@@ -19,11 +19,18 @@ pub mod axis;
 pub mod call;
 pub mod config;
 pub mod dist;
+pub mod fault;
+pub mod latency;
+pub mod machine;
+pub mod meter;
 pub mod rng;
 pub mod ruling;
 pub mod time;
+pub mod window;
+pub mod wire;
 
 pub use axis::Axis;
 pub use call::{Call, Truth, Usage};
+pub use machine::Provider;
 pub use rng::Stream;
 pub use time::{Instant, Nanos};

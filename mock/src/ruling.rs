@@ -44,6 +44,24 @@ pub struct Service {
     pub garbage: bool,
 }
 
+impl Service {
+    /// What the call has used by `now`: its prompt, and the tokens that have left by then.
+    #[must_use]
+    pub fn used_by(&self, now: Instant) -> Usage {
+        let whole = self.usage.completion_tokens;
+        let completion_tokens = if now >= self.done_at {
+            whole
+        } else if now < self.first_token_at || whole == 0 {
+            0
+        } else {
+            let (passed, rest) = (now.since(self.first_token_at), self.done_at.since(self.first_token_at));
+            let later = u128::from(whole - 1) * u128::from(passed.0) / u128::from(rest.0);
+            1 + u32::try_from(later).expect("less than the whole, since the end has not come")
+        };
+        Usage { completion_tokens, ..self.usage }
+    }
+}
+
 /// The open reservation of an admitted call; hand it back to [`crate::machine::Provider::depart`] exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
@@ -57,6 +75,14 @@ pub struct Ticket {
     pub completion_tokens: u32,
     /// When the reservation was taken.
     pub at: Instant,
+}
+
+impl Ticket {
+    /// The tokens reserved.
+    #[must_use]
+    pub const fn reserved(&self) -> Usage {
+        Usage { prompt_tokens: self.prompt_tokens, completion_tokens: self.completion_tokens }
+    }
 }
 
 /// Which limit said no, in the provider's own whole numbers.

@@ -1,0 +1,128 @@
+//! What goes wrong with one call: the incidents under way, and the draw that decides whom they meet.
+//!
+//! Incidents are independent of each other and may overlap. The first that answers in the provider's stead
+//! does; the others change how the call is served, or what a refusal says.
+
+use crate::call::{Luck, Truth};
+use crate::config::{Fault, Incident};
+use crate::time::{Instant, Nanos};
+
+/// All that the incidents of one instant do to one call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trouble {
+    /// Answers in the provider's stead: a status, a timeout or a reset.
+    pub instead: Option<Fault>,
+    /// How many times slower the call is served.
+    pub slow: f64,
+    /// The reply breaks off half-way.
+    pub cut: bool,
+    /// The reply is not JSON.
+    pub garbage: bool,
+    /// What a refusal says of its wait.
+    pub hint: Hint,
+}
+
+/// What a refusal says of its wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hint {
+    /// What the limit says.
+    #[default]
+    Honest,
+    /// Nothing.
+    Silent,
+    /// This, whatever the limit says.
+    Wait(Nanos),
+}
+
+impl Default for Trouble {
+    /// No trouble at all.
+    fn default() -> Self {
+        Self { instead: None, slow: 1.0, cut: false, garbage: false, hint: Hint::Honest }
+    }
+}
+
+impl Trouble {
+    /// What happens at `now` to a call with this truth. An incident meets its share of calls by a draw that
+    /// only the truth and the incident's place in the list decide.
+    #[must_use]
+    pub fn at(now: Instant, incidents: &[Incident], truth: Truth) -> Self {
+        let mut trouble = Self::default();
+        for (index, incident) in (0..).zip(incidents) {
+            let under_way = incident.at <= now && now < incident.until;
+            if under_way && truth.luck(Luck::Incident(index)).unit() < incident.share {
+                trouble.add(incident.fault);
+            }
+        }
+        trouble
+    }
+
+    fn add(&mut self, fault: Fault) {
+        match fault {
+            Fault::Status(_) | Fault::Timeout | Fault::Reset => self.instead = self.instead.or(Some(fault)),
+            Fault::Slow(times) => self.slow *= times,
+            Fault::CutStream => self.cut = true,
+            Fault::Garbage => self.garbage = true,
+            Fault::NoRetryAfter => self.hint = Hint::Silent,
+            Fault::RetryAfter(wait) => self.hint = Hint::Wait(wait),
+        }
+    }
+}
+
+impl Hint {
+    /// The wait that is announced where the limit says `honest`.
+    #[must_use]
+    pub fn applied(self, honest: Option<Nanos>) -> Option<Nanos> {
+        match self {
+            Self::Honest => honest,
+            Self::Silent => None,
+            Self::Wait(wait) => Some(wait),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incident(at: u64, until: u64, fault: Fault, share: f64) -> Incident {
+        Incident { at: Instant(at), until: Instant(until), fault, share }
+    }
+
+    #[test]
+    fn an_incident_begins_at_its_instant_and_is_over_at_its_end() {
+        let incidents = [incident(10, 20, Fault::Status(503), 1.0)];
+        let hit = |now| Trouble::at(Instant(now), &incidents, Truth::default()).instead.is_some();
+        assert_eq!([9, 10, 19, 20].map(hit), [false, true, true, false]);
+    }
+
+    #[test]
+    fn overlapping_incidents_add_up_and_the_first_answer_stands() {
+        let faults = [
+            Fault::Slow(2.0),
+            Fault::Timeout,
+            Fault::Slow(3.0),
+            Fault::Reset,
+            Fault::CutStream,
+            Fault::Garbage,
+            Fault::NoRetryAfter,
+            Fault::RetryAfter(Nanos(5)),
+        ];
+        let incidents = faults.map(|fault| incident(0, 1, fault, 1.0));
+        let trouble = Trouble::at(Instant(0), &incidents, Truth::default());
+        let hint = Hint::Wait(Nanos(5));
+        let all = Trouble { instead: Some(Fault::Timeout), slow: 6.0, cut: true, garbage: true, hint };
+        assert_eq!(trouble, all);
+        assert_eq!(Trouble::at(Instant(1), &incidents, Truth::default()), Trouble::default());
+    }
+
+    #[test]
+    fn each_incident_meets_its_own_share_of_calls() {
+        let incidents = [incident(0, 1, Fault::CutStream, 0.2), incident(0, 1, Fault::Garbage, 0.2)];
+        let trouble = |draw| Trouble::at(Instant(0), &incidents, Truth { draw, ..Truth::default() });
+        let count = |test: fn(&Trouble) -> bool| (0..10_000).map(trouble).filter(test).count();
+        // The standard error of a share of 20 % is 40 calls, of 4 % it is 20.
+        assert!(count(|t| t.cut).abs_diff(2000) < 120);
+        assert!(count(|t| t.garbage).abs_diff(2000) < 120);
+        assert!(count(|t| t.cut && t.garbage).abs_diff(400) < 60);
+    }
+}

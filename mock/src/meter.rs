@@ -1,0 +1,179 @@
+//! All limits of one account × model: every axis is asked, then all are charged or none.
+//!
+//! A refusal is charged nowhere (Groq: verified on token axes, groq.md §1.6). Where several axes refuse, the
+//! one with the longest wait speaks, so that a client that obeys it meets no second refusal. An admitted call
+//! holds a reservation until [`Meter::settle`] makes it what the call really used, which may overdraw.
+
+use crate::axis::Axis;
+use crate::call::Usage;
+use crate::config::Limit;
+use crate::ruling::{Denial, LimitView, LimitsView, announced_wait};
+use crate::time::{Instant, Nanos};
+use crate::window::Window;
+
+/// The windows of one account × model.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    gauges: Box<[Gauge]>,
+    /// Reservations not yet settled.
+    open: u64,
+    /// The instant last rolled to.
+    now: Instant,
+}
+
+/// One limit and the state of its window.
+#[derive(Clone, Debug)]
+struct Gauge {
+    axis: Axis,
+    limit: u64,
+    window: Window,
+}
+
+/// How full one limit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// What is counted.
+    pub axis: Axis,
+    /// How much per window.
+    pub limit: u64,
+    /// The most that fits: the burst of a bucket, the limit under every other law.
+    pub burst: u64,
+    /// Whole units left, cut off toward zero; negative where a settlement overdrew the limit.
+    pub remaining: i64,
+}
+
+impl Meter {
+    /// An unused meter.
+    #[must_use]
+    pub fn new(limits: &[Limit]) -> Self {
+        let gauge =
+            |limit: &Limit| Gauge { axis: limit.axis, limit: limit.limit, window: Window::new(limit) };
+        Self { gauges: limits.iter().map(gauge).collect(), open: 0, now: Instant::ZERO }
+    }
+
+    /// Moves every window to `now`; whatever is asked or charged afterwards is meant at that instant.
+    pub fn roll(&mut self, now: Instant) {
+        for gauge in &mut self.gauges {
+            gauge.window.roll(now);
+        }
+        self.now = now;
+    }
+
+    /// Reserves `asked` on every axis, or on none.
+    ///
+    /// # Errors
+    /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
+    /// ends nobody knows when (concurrency) speaks only where it stands alone.
+    pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
+        let refusals =
+            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
+        let loudest = refusals.reduce(|loudest, next| {
+            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
+        });
+        if let Some(denial) = loudest {
+            return Err(denial);
+        }
+        for gauge in &mut self.gauges {
+            gauge.window.charge(amount(gauge.axis, asked));
+            debug_assert!(gauge.window.admits(0), "{} admitted more than it had", gauge.axis);
+        }
+        self.open += 1;
+        Ok(())
+    }
+
+    /// Turns the reservation of `asked` taken `at` into what was really `used`; a place in flight becomes free.
+    pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage) {
+        debug_assert!(self.open > 0, "a reservation is settled once");
+        self.open = self.open.saturating_sub(1);
+        for gauge in &mut self.gauges {
+            let actual = if gauge.axis == Axis::Concurrency { 0 } else { amount(gauge.axis, used) };
+            gauge.window.settle(at, amount(gauge.axis, asked), actual);
+        }
+    }
+
+    /// Reservations not yet settled.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.open
+    }
+
+    /// What response headers tell now: the day's requests and the minute's tokens, as
+    /// Groq does (groq.md §0.8).
+    #[must_use]
+    pub fn view(&self) -> LimitsView {
+        let view =
+            |axis| self.gauges.iter().find(|gauge| gauge.axis == axis).map(|gauge| gauge.view(self.now));
+        LimitsView { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) }
+    }
+
+    /// How full each limit is now, in the order of the configuration.
+    pub fn levels(&self) -> impl Iterator<Item = Level> {
+        self.gauges.iter().map(|gauge| Level {
+            axis: gauge.axis,
+            limit: gauge.limit,
+            burst: gauge.window.capacity(),
+            remaining: gauge.window.remaining(),
+        })
+    }
+}
+
+impl Gauge {
+    /// The refusal of `requested`, where there is no room for it.
+    fn refusal(&self, now: Instant, requested: u64) -> Option<Denial> {
+        if self.window.admits(requested) {
+            return None;
+        }
+        let used = self.used();
+        let exact = self.window.next_yes(requested).map(|yes| yes.since(now));
+        Some(Denial {
+            axis: self.axis,
+            limit: self.limit,
+            used,
+            requested,
+            wait: self.refilled(used, requested).max(exact),
+            oversize: requested > self.window.capacity(),
+        })
+    }
+
+    /// What the limit counts as used, in the whole numbers that are printed.
+    fn used(&self) -> i64 {
+        0_i64.saturating_add_unsigned(self.limit).saturating_sub(self.window.remaining())
+    }
+
+    /// The wait in the provider's own arithmetic, for the law that refills continuously.
+    ///
+    /// It counts from the level cut off toward zero. A level above zero is cut down, and the wait comes out up
+    /// to one unit too long. Below zero it is cut up, and the wait up to one unit too short; and where the
+    /// level is a whole number the double may lose the last nanosecond. In both cases obeying would be
+    /// answered by another refusal, so [`Gauge::refusal`] announces the exact wait instead.
+    fn refilled(&self, used: i64, requested: u64) -> Option<Nanos> {
+        let window =
+            self.axis.window().filter(|_| self.limit > 0 && matches!(self.window, Window::Bucket(_)))?;
+        Some(announced_wait(self.limit, used, requested, window))
+    }
+
+    /// The limit as headers tell it. An overdrawn one shows nothing left, but the time until it is full again.
+    fn view(&self, now: Instant) -> LimitView {
+        let remaining = self.window.remaining();
+        let reset = self.refilled(self.used(), self.window.capacity());
+        let exact = || self.window.full_at().map_or(Nanos::MAX, |full| full.since(now));
+        LimitView {
+            axis: self.axis,
+            limit: self.limit,
+            remaining: u64::try_from(remaining).unwrap_or(0),
+            reset: reset.unwrap_or_else(exact),
+        }
+    }
+}
+
+/// How much of an axis a call takes that uses, or asks for, these tokens. A chat has no seconds of audio.
+#[must_use]
+pub fn amount(axis: Axis, tokens: Usage) -> u64 {
+    match axis {
+        Axis::Rpm | Axis::Rpd | Axis::Concurrency => 1,
+        Axis::Tpm | Axis::Tpd => tokens.total(),
+        Axis::Itpm => u64::from(tokens.prompt_tokens),
+        Axis::Otpm => u64::from(tokens.completion_tokens),
+        Axis::Ash | Axis::Asd => 0,
+    }
+}

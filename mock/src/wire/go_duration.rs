@@ -1,0 +1,78 @@
+//! A length of time as Go prints it: `2h42m9.504s`, `459.999999ms`, `2s`.
+//!
+//! Groq's waits and resets carry this text. The grammar is that of `time.Duration.String`: the largest unit
+//! that leaves an integer part for lengths under a second, else hours, minutes and seconds, without the
+//! leading units that are zero; trailing zeros of the fraction are dropped; nothing at all is `0s`.
+//! Evidence: the waits and resets of `mock/tests/captures.rs`; the documentation of Go's package `time`.
+
+use crate::time::Nanos;
+use std::fmt;
+
+/// Prints a length of time as Go does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoDuration(pub Nanos);
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.0;
+        match nanos {
+            0 => return f.write_str("0s"),
+            1..1_000 => return write!(f, "{nanos}ns"),
+            1_000..1_000_000 => return decimal(f, nanos, 3, "µs"),
+            1_000_000..1_000_000_000 => return decimal(f, nanos, 6, "ms"),
+            _ => {}
+        }
+        let (minutes, rest) = (nanos / Nanos::MINUTE.0, nanos % Nanos::MINUTE.0);
+        if minutes >= 60 {
+            write!(f, "{}h", minutes / 60)?;
+        }
+        if minutes > 0 {
+            write!(f, "{}m", minutes % 60)?;
+        }
+        decimal(f, rest, 9, "s")
+    }
+}
+
+/// `value` ÷ 10^`places` without trailing zeros, and its unit.
+fn decimal(f: &mut fmt::Formatter<'_>, value: u64, places: usize, unit: &str) -> fmt::Result {
+    let scale = 10u64.pow(u32::try_from(places).expect("nine at most"));
+    let (whole, mut fraction, mut places) = (value / scale, value % scale, places);
+    if fraction == 0 {
+        return write!(f, "{whole}{unit}");
+    }
+    while fraction.is_multiple_of(10) {
+        fraction /= 10;
+        places -= 1;
+    }
+    write!(f, "{whole}.{fraction:0places$}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_every_unit_as_go_does() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (999, "999ns"),
+            (1_100, "1.1µs"),
+            (2_200_000, "2.2ms"),
+            (459_999_999, "459.999999ms"),
+            (999_999_999, "999.999999ms"),
+            (1_000_000_000, "1s"),
+            (3_300_000_000, "3.3s"),
+            (60_000_000_000, "1m0s"),
+            (245_000_000_000, "4m5s"),
+            (245_001_000_000, "4m5.001s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (18_367_001_000_000, "5h6m7.001s"),
+            (480_000_000_001, "8m0.000000001s"),
+            (i64::MAX as u64, "2562047h47m16.854775807s"),
+            (u64::MAX, "5124095h34m33.709551615s"),
+        ] {
+            assert_eq!(GoDuration(Nanos(nanos)).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The ids of a reply: shaped as Groq's, derived from the number of the call alone, so that no clock and no
+//! hidden chance is in them.
+
+use crate::rng::mix;
+use crate::time::{Instant, Nanos};
+
+/// `req_01` and 24 characters of Crockford's base 32: 30 in all, like the ULIDs of captures.
+pub(super) fn request(number: u64) -> String {
+    let mut bits = wide(number);
+    let mut id = String::with_capacity(30);
+    id.push_str("req_01");
+    for _ in 0..24 {
+        id.push(char::from(CROCKFORD[(bits & 31) as usize]));
+        bits >>= 5;
+    }
+    id
+}
+
+/// `chatcmpl-` and a UUID of version 4.
+pub(super) fn completion(number: u64) -> String {
+    let bits = wide(number ^ COMPLETION);
+    format!(
+        "chatcmpl-{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        bits as u32,
+        (bits >> 32) as u16,
+        (bits >> 48) & 0xfff,
+        0x8000 | (bits >> 60) & 0x3fff,
+        bits >> 80,
+    )
+}
+
+/// The sampling seed that a reply reports.
+pub(super) fn seed(number: u64) -> u32 {
+    mix(number ^ SEED) as u32
+}
+
+/// `fp_` and ten hexadecimal digits, the same for every reply of a model.
+pub(super) fn fingerprint(model: &str) -> String {
+    format!("fp_{:010x}", crate::rng::key(0, model) & 0xff_ffff_ffff)
+}
+
+/// Seconds of the Unix epoch: the run is taken to begin on 2026-11-01 at 00:00 UTC.
+pub(super) const fn created(at: Instant) -> u64 {
+    1_793_491_200 + at.0 / Nanos::SECOND.0
+}
+
+/// 128 bits, different for every number.
+fn wide(number: u64) -> u128 {
+    u128::from(mix(number)) | u128::from(mix(!number)) << 64
+}
+
+const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const COMPLETION: u64 = 0x0063_6861_7463_6d70;
+const SEED: u64 = 0x7365_6564;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_have_the_captured_shape_and_never_repeat() {
+        let ids: BTreeSet<_> = (0..10_000).map(request).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| id.len() == 30 && id.starts_with("req_01")));
+        let completions: BTreeSet<_> = (0..10_000).map(completion).collect();
+        assert_eq!(completions.len(), 10_000);
+        for id in completions {
+            let lengths: Vec<_> = id.split('-').map(str::len).collect();
+            assert_eq!(lengths, [8, 8, 4, 4, 4, 12]);
+        }
+        assert_eq!(fingerprint("openai/gpt-oss-20b").len(), 13);
+    }
+}

@@ -1,0 +1,76 @@
+//! The three JSON tokens that the wire needs, written straight into a buffer.
+
+use crate::time::Nanos;
+use std::fmt::Write;
+
+/// Appends `text` as a JSON string, quoted and escaped (RFC 8259, section 7).
+pub(super) fn string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut plain = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        if byte != b'"' && byte != b'\\' && byte >= 0x20 {
+            continue;
+        }
+        out.push_str(&text[plain..index]);
+        plain = index + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            control => put(out, format_args!("\\u{control:04x}")),
+        }
+    }
+    out.push_str(&text[plain..]);
+    out.push('"');
+}
+
+/// Appends a length of time as a number of seconds, exact to the nanosecond: `0.041876985`.
+pub(super) fn seconds(out: &mut String, length: Nanos) {
+    let (whole, mut fraction, mut places) = (length.0 / Nanos::SECOND.0, length.0 % Nanos::SECOND.0, 9);
+    if fraction == 0 {
+        return put(out, format_args!("{whole}"));
+    }
+    while fraction.is_multiple_of(10) {
+        fraction /= 10;
+        places -= 1;
+    }
+    put(out, format_args!("{whole}.{fraction:0places$}"));
+}
+
+/// Appends formatted text.
+pub(super) fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a string takes whatever is written");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_from_its_json(text in any::<String>()) {
+            let mut out = String::new();
+            string(&mut out, &text);
+            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn seconds_are_exact(nanos in any::<u64>()) {
+            let mut out = String::new();
+            seconds(&mut out, Nanos(nanos));
+            let (whole, fraction) = out.split_once('.').unwrap_or((&out, ""));
+            prop_assert!(!fraction.ends_with('0'));
+            prop_assert_eq!(format!("{whole}{fraction:0<9}").parse::<u64>().unwrap(), nanos);
+        }
+    }
+
+    #[test]
+    fn controls_are_escaped() {
+        let mut out = String::new();
+        string(&mut out, "a\"b\\c\n\t\r\u{1}é");
+        assert_eq!(out, r#""a\"b\\c\n\t\r\u0001é""#);
+    }
+}

@@ -1,0 +1,356 @@
+//! Every refusal and every header that Groq's users published, rendered again byte for byte from its numbers.
+//!
+//! One row that its collectors labelled exact is not (`4.759s`, where the formula ends in …999999 ns): it is held
+//! to the nanosecond it is off by. The rows come from public issue threads (`data/*`, each file says how to read it). What a row proves is
+//! its class; the count of every class is pinned, so that no row can be lost or quietly demoted. Run with
+//! `--nocapture` to read the tally and the rows that are not exact.
+
+use proptest::prelude::*;
+use provider::config::Tier;
+use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Verdict, announced_wait};
+use provider::wire::go_duration::GoDuration;
+use provider::wire::{Reply, groq};
+use provider::{Axis, Instant, Nanos};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One published refusal.
+#[derive(serde::Deserialize)]
+struct Refusal {
+    axis: String,
+    limit: u64,
+    #[serde(default)]
+    used: Option<i64>,
+    requested: u64,
+    #[serde(default)]
+    wait: Option<String>,
+    class: String,
+    form: String,
+    status: u16,
+    r#type: String,
+    code: String,
+    model: String,
+    #[serde(default)]
+    retry_after: Option<u64>,
+    message: String,
+}
+
+impl Refusal {
+    fn axis(&self) -> Axis {
+        Axis::from_name(&self.axis).expect("a known axis")
+    }
+
+    /// Nothing is used where an oversize refusal does not say: its wait is never printed.
+    fn used(&self) -> i64 {
+        self.used.unwrap_or(0)
+    }
+
+    fn oversize(&self) -> bool {
+        self.used.is_none()
+    }
+
+    fn formula(&self) -> Nanos {
+        announced_wait(self.limit, self.used(), self.requested, window(self.axis()))
+    }
+
+    /// The reply that the server would send, from the row's numbers alone.
+    fn render(&self) -> Reply {
+        let wait = (self.oversize() || self.wait.is_some()).then(|| self.formula());
+        let denial = Denial {
+            axis: self.axis(),
+            limit: self.limit,
+            used: self.used(),
+            requested: self.requested,
+            wait,
+            oversize: self.oversize(),
+        };
+        let tier = if self.form == "developer" { Tier::Developer } else { Tier::Free };
+        refuse(denial, LimitsView::default(), tier, &self.model)
+    }
+
+    /// The published text in today's form: what the same numbers would have read in 2026.
+    fn message_of_today(&self) -> String {
+        let ending =
+            " Need more tokens? Upgrade to Dev Tier today at https://console.groq.com/settings/billing";
+        match self.form.as_str() {
+            "no_tail" => self.message.trim_end().to_owned() + ending,
+            "visit" => {
+                let old = " Visit https://console.groq.com/docs/rate-limits for more information.";
+                let text = self.message.replace(old, ending).replace("Requested ~", "Requested ");
+                let tiered = text.contains("service tier");
+                if tiered { text } else { text.replace("`org_x`", "`org_x` service tier `on_demand`") }
+            }
+            _ => self.message.clone(),
+        }
+    }
+}
+
+fn refuse(denial: Denial, limits: LimitsView, tier: Tier, model: &str) -> Reply {
+    let context =
+        groq::Context { model, account: "x", tier, number: 1, at: Instant::ZERO, finish: groq::Finish::Stop };
+    groq::reply(&Ruling { verdict: Verdict::Refused(denial), limits }, &context)
+        .expect("a refusal is answered")
+}
+
+fn window(axis: Axis) -> Nanos {
+    axis.window().expect("every captured axis has a window")
+}
+
+fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+}
+
+fn refusals() -> Vec<Refusal> {
+    lines(include_str!("data/groq_refusals.jsonl"))
+        .map(|line| serde_json::from_str(line).expect("a row of the data"))
+        .collect()
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.starts_with('#'))
+}
+
+#[test]
+fn every_exact_refusal_is_reproduced_to_the_byte() {
+    let mut whole = BTreeMap::new();
+    let mut other_type = BTreeMap::new();
+    let rows = refusals();
+    for row in rows.iter().filter(|row| matches!(row.class.as_str(), "exact" | "no_wait")) {
+        let reply = row.render();
+        let body: Value = serde_json::from_str(&reply.body).expect("a refusal is JSON");
+        let (message, error) = (body["error"]["message"].as_str().unwrap(), &body["error"]);
+        if let Some(wait) = &row.wait {
+            assert_eq!(&GoDuration(row.formula()).to_string(), wait);
+        }
+        if row.form == "fragment" {
+            assert!(message.contains(&row.message), "{message}\n{}", row.message);
+        } else {
+            assert_eq!(message, row.message_of_today());
+        }
+        *whole.entry((row.class.as_str(), row.form.as_str())).or_insert(0) += 1;
+        assert_eq!(reply.status, row.status, "{message}");
+        if error["type"] != *row.r#type || error["code"] != *row.code {
+            *other_type.entry((row.axis.as_str(), row.r#type.as_str(), row.code.as_str())).or_insert(0) += 1;
+        }
+    }
+    println!("reproduced: {whole:?}\ntypes and codes not modelled: {other_type:?}");
+    let expected = [
+        (("exact", "developer"), 2),
+        (("exact", "fragment"), 19),
+        (("exact", "free"), 40),
+        (("exact", "no_tail"), 1),
+        (("exact", "visit"), 1),
+        (("no_wait", "fragment"), 8),
+        (("no_wait", "free"), 17),
+        (("no_wait", "visit"), 1),
+    ];
+    assert_eq!(whole, BTreeMap::from(expected));
+    // `groq/compound` names itself instead of the axis; one body each says `requests` of a token axis.
+    let unmodelled = [
+        (("itpm", "requests", "too_many_requests"), 1),
+        (("otpm", "requests", "rate_limit_exceeded"), 1),
+        (("tpm", "compound", "rate_limit_exceeded"), 4),
+    ];
+    assert_eq!(other_type, BTreeMap::from(unmodelled));
+}
+
+#[test]
+fn the_other_refusals_differ_only_for_the_reason_given() {
+    let mut counts = BTreeMap::new();
+    for row in refusals().iter().filter(|row| !matches!(row.class.as_str(), "exact" | "no_wait")) {
+        let published = parse(row.wait.as_ref().unwrap()).expect("a Go duration");
+        let formula = row.formula().0;
+        let unit = window(row.axis()).0 as f64 / row.limit as f64;
+        let units = (published as f64 - formula as f64) / unit;
+        println!(
+            "{:10} {:>14} for {}, {units:+.6} units",
+            row.class,
+            row.wait.as_ref().unwrap(),
+            GoDuration(row.formula())
+        );
+        assert_ne!(published, formula, "exact after all: move it up");
+        match row.class.as_str() {
+            // The whole numbers are the finer level truncated toward zero: the wait is off by less than a unit, on one side.
+            "fractional" if row.used() <= row.limit as i64 => assert!(units > -1.0 && units <= 0.0),
+            "fractional" => assert!((0.0..1.0).contains(&units)),
+            // Shortened or rounded by a reporter: under a second away.
+            "edited" => assert!(published.abs_diff(formula) < Nanos::SECOND.0),
+            "one_ns" => assert_eq!(published.abs_diff(formula), 1),
+            class => panic!("unknown class {class}"),
+        }
+        *counts.entry(row.class.clone()).or_insert(0) += 1;
+    }
+    println!("not exact: {counts:?}");
+    let expected = [("edited", 3), ("fractional", 16), ("one_ns", 1)];
+    assert_eq!(counts, expected.map(|(class, count)| (class.to_owned(), count)).into());
+}
+
+#[test]
+fn retry_after_is_the_wait_rounded_up() {
+    // Published pairs of a wait and the header beside it.
+    for (wait, seconds) in [("34.1475s", "35"), ("11.34s", "12"), ("27.675s", "28"), ("2s", "2")] {
+        let wait = Some(Nanos(parse(wait).unwrap()));
+        let denial = Denial { axis: Axis::Tpm, limit: 8000, used: 0, requested: 1, wait, oversize: false };
+        let reply = refuse(denial, LimitsView::default(), Tier::Free, "m");
+        assert_eq!(header(&reply, "retry-after"), Some(seconds));
+    }
+    let with_header: Vec<_> = refusals().into_iter().filter(|row| row.retry_after.is_some()).collect();
+    assert_eq!(with_header.len(), 3);
+    for row in with_header {
+        // An oversize refusal does not print how much was used: nothing explains one header, a little the other.
+        let seconds = [0, 60].map(|hidden| {
+            let used = row.used.unwrap_or(hidden);
+            announced_wait(row.limit, used, row.requested, window(row.axis())).0.div_ceil(Nanos::SECOND.0)
+        });
+        assert!(seconds.contains(&row.retry_after.unwrap()), "{}: {seconds:?}", row.message);
+    }
+    let output = Denial {
+        axis: Axis::Otpm,
+        limit: 1000,
+        used: 0,
+        requested: 1200,
+        wait: Some(Nanos::SECOND),
+        oversize: true,
+    };
+    assert_eq!(header(&refuse(output, LimitsView::default(), Tier::Free, "m"), "retry-after"), None);
+}
+
+#[test]
+fn every_published_wait_is_reproduced_to_the_digit() {
+    let mut held = 0;
+    for line in lines(include_str!("data/groq_waits.csv")) {
+        let [axis, limit, used, requested, wait, retry_after] = fields(line);
+        let axis = Axis::from_name(axis).unwrap();
+        let (limit, used) = (limit.parse().unwrap(), used.parse().unwrap());
+        let requested = requested.parse().unwrap();
+        let announced = announced_wait(limit, used, requested, window(axis));
+        assert_eq!(GoDuration(announced).to_string(), wait, "{line}");
+        if !retry_after.is_empty() {
+            let denial = Denial { axis, limit, used, requested, wait: Some(announced), oversize: false };
+            let reply = refuse(denial, LimitsView::default(), Tier::Free, "m");
+            assert_eq!(header(&reply, "retry-after"), Some(retry_after));
+        }
+        held += 1;
+    }
+    println!("waits held: {held}");
+    assert_eq!(held, 15);
+}
+
+#[test]
+fn every_exact_reset_header_is_reproduced_to_the_byte() {
+    let mut counts = BTreeMap::new();
+    for line in lines(include_str!("data/groq_resets.csv")) {
+        let [_, _, kind, axis, limit, remaining, published, class] = fields(line);
+        let axis = Axis::from_name(axis).unwrap();
+        let (limit, remaining): (u64, u64) = (limit.parse().unwrap(), remaining.parse().unwrap());
+        let used = i64::try_from(limit - remaining).unwrap();
+        let reset = announced_wait(limit, used, limit, window(axis));
+        let view = Some(LimitView { axis, limit, remaining, reset });
+        let limits = match kind {
+            "requests" => LimitsView { requests: view, tokens: None },
+            _ => LimitsView { requests: None, tokens: view },
+        };
+        let denial = Denial { axis, limit, used, requested: 1, wait: None, oversize: false };
+        let reply = refuse(denial, limits, Tier::Free, "m");
+        // Audio seconds have headers of their own, which the mock does not send yet: their value is checked all the same.
+        let name = if kind == "requests" { kind } else { "tokens" };
+        let told = |what: &str| header(&reply, &format!("x-ratelimit-{what}-{name}")).unwrap().to_owned();
+        assert_eq!(told("limit"), limit.to_string());
+        assert_eq!(told("remaining"), remaining.to_string());
+        match class {
+            "exact" => assert_eq!(told("reset"), published, "{line}"),
+            "shortened" => assert!(reset.0.abs_diff(parse(published).unwrap()) < Nanos::SECOND.0, "{line}"),
+            "fractional" => {
+                let unit = window(axis).0 / limit;
+                let published = parse(published).unwrap();
+                assert!(published <= reset.0 && published > reset.0 - unit, "{line}");
+            }
+            class => panic!("unknown class {class}"),
+        }
+        *counts.entry(class).or_insert(0) += 1;
+    }
+    println!("resets: {counts:?}");
+    assert_eq!(counts, [("exact", 21), ("fractional", 1), ("shortened", 4)].into());
+}
+
+#[test]
+fn headers_keep_their_order_and_their_case() {
+    let view = |axis| Some(LimitView { axis, limit: 10, remaining: 5, reset: Nanos::SECOND });
+    let limits = LimitsView { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) };
+    let denial = Denial {
+        axis: Axis::Rpm,
+        limit: 30,
+        used: 30,
+        requested: 1,
+        wait: Some(Nanos::SECOND),
+        oversize: false,
+    };
+    let reply = refuse(denial, limits, Tier::Free, "m");
+    let names: Vec<_> = reply.headers.iter().map(|(name, _)| *name).collect();
+    let expected = [
+        "content-type",
+        "cache-control",
+        "retry-after",
+        "vary",
+        "x-groq-region",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-requests",
+        "x-ratelimit-reset-tokens",
+        "x-request-id",
+    ];
+    assert_eq!(names, expected);
+}
+
+proptest! {
+    /// A client that sleeps as told never comes more than a nanosecond too early, nor more than one too late.
+    #[test]
+    fn the_announced_wait_is_the_exact_one_to_a_nanosecond(
+        limit in 1u64..=1_000_000_000,
+        used_share in -1.0f64..2.0,
+        requested_share in 0.0f64..1.0,
+        axis in prop::sample::select(&Axis::ALL[..8]),
+    ) {
+        let used = (limit as f64 * used_share) as i64;
+        let requested = (limit as f64 * requested_share) as u64;
+        let over = i128::from(used) + i128::from(requested) - i128::from(limit);
+        let exact = over.max(0) as u128 * u128::from(window(axis).0) / u128::from(limit);
+        let wait = announced_wait(limit, used, requested, window(axis)).0;
+        prop_assert!(wait.abs_diff(exact as u64) <= 1, "{wait} for {exact}");
+    }
+
+    #[test]
+    fn a_go_duration_reads_back(nanos in prop_oneof![any::<u64>(), 0u64..10_000_000_000, 0u64..200_000_000_000_000]) {
+        prop_assert_eq!(parse(&GoDuration(Nanos(nanos)).to_string()), Some(nanos));
+    }
+}
+
+fn fields<const N: usize>(line: &str) -> [&str; N] {
+    line.split(',').collect::<Vec<_>>().try_into().expect("a row of the data")
+}
+
+/// A Go duration in nanoseconds; strict enough to refuse what Go would not print in shape.
+fn parse(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 6] = [
+        ("h", Nanos::HOUR.0),
+        ("ms", 1_000_000),
+        ("m", Nanos::MINUTE.0),
+        ("ns", 1),
+        ("µs", 1_000),
+        ("s", Nanos::SECOND.0),
+    ];
+    let (mut rest, mut total) = (text, 0u64);
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(end);
+        let (name, unit) = UNITS.into_iter().find(|(name, _)| after.starts_with(name))?;
+        rest = &after[name.len()..];
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
+        let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+        total = total.checked_add(u64::try_from(digits * u128::from(unit) / scale).ok()?)?;
+    }
+    (!text.is_empty()).then_some(total)
+}

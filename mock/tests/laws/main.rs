@@ -1,0 +1,37 @@
+//! The provider's laws (design laws 5, 6, 7 and 9), proved from outside: what a window promises for any
+//! sequence of calls by property tests, what it loses under random traffic against closed formulas.
+
+mod accounts;
+mod erlang;
+mod poisson;
+mod queue;
+mod windows;
+
+use provider::config::{
+    AccountConfig, Config, Dialect, Latency, Limit, ModelConfig, Price, Reserve, Service, Tier,
+};
+use provider::dist::Dist;
+
+/// A provider of so many accounts with one model, whose calls take no time.
+fn config(accounts: usize, limits: Vec<Limit>, reserve: Reserve) -> Config {
+    let account = |index| AccountConfig { name: format!("a{index}"), keys: vec![format!("k{index}")] };
+    Config {
+        name: "provider".into(),
+        dialect: Dialect::Groq,
+        tier: Tier::Free,
+        accounts: (0..accounts).map(account).collect(),
+        models: vec![ModelConfig {
+            name: "model".into(),
+            limits,
+            reserve,
+            latency: Latency {
+                service: Service::Total(Dist::Constant(0.0)),
+                network: Dist::Constant(0.0),
+                slots: None,
+            },
+            price: Price::default(),
+            completion: Dist::Constant(1.0),
+        }],
+        incidents: vec![],
+    }
+}

@@ -1,0 +1,259 @@
+//! One window under each law, against a model that knows nothing of levels: it keeps the whole history and
+//! judges every question from the definition of the law. Together: never too much (law 5), never too little
+//! (law 6), and the next yes exact to the nanosecond (law 7).
+
+use proptest::prelude::*;
+use provider::config::{Law, Limit};
+use provider::window::Window;
+use provider::{Axis, Instant, Nanos};
+
+const MINUTE: u64 = Nanos::MINUTE.0;
+
+/// What happens to a window, one step after another.
+#[derive(Clone, Debug)]
+enum Step {
+    /// After a gap in nanoseconds a client asks for an amount.
+    Ask(u64, u64),
+    /// After a gap one of the charges, by its place modulo their number, turns out to be this much.
+    Settle(u64, usize, u64),
+}
+
+/// Gaps from nothing to longer than a window, with the instants around its boundaries.
+fn gap() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        2 => Just(0),
+        4 => 0..MINUTE / 10,
+        2 => 0..2 * MINUTE,
+        1 => Just(MINUTE),
+        1 => Just(MINUTE - 1),
+        2 => (1_u64..40).prop_map(|parts| MINUTE / parts),
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Step> {
+    (gap(), 0_u64..25).prop_map(|(gap, amount)| Step::Ask(gap, amount))
+}
+
+fn settle() -> impl Strategy<Value = Step> {
+    (gap(), any::<prop::sample::Index>(), 0_u64..40)
+        .prop_map(|(gap, which, actual)| Step::Settle(gap, which.index(1 << 20), actual))
+}
+
+fn limits() -> impl Strategy<Value = Limit> {
+    let law = prop_oneof![Just(Law::Bucket), Just(Law::Fixed), Just(Law::SlidingLog)];
+    (law, 1_u64..40, 1_u64..40).prop_map(|(law, limit, burst)| Limit {
+        law,
+        burst,
+        ..Limit::new(Axis::Rpm, limit)
+    })
+}
+
+/// A window as its definition has it: the whole history, judged anew at every question.
+struct History {
+    limit: Limit,
+    /// Every charge as it counts by now: when, and how much.
+    charges: Vec<(Instant, u64)>,
+    /// Every change of the sum of charges: when, and by how much.
+    changes: Vec<(Instant, i128)>,
+}
+
+impl History {
+    fn charge(&mut self, now: Instant, amount: u64) {
+        self.charges.push((now, amount));
+        self.changes.push((now, i128::from(amount)));
+    }
+
+    fn settle(&mut self, now: Instant, which: usize, actual: u64) {
+        let before = std::mem::replace(&mut self.charges[which].1, actual);
+        self.changes.push((now, i128::from(actual) - i128::from(before)));
+    }
+
+    /// Units × window that are left at `now`.
+    ///
+    /// A bucket admits what no stretch of the past forbids: over any stretch that ends now, at most the burst
+    /// and what refilled in it is charged. The other laws add up the charges that count.
+    fn left(&self, now: Instant) -> i128 {
+        let (limit, window) = (i128::from(self.limit.limit), i128::from(MINUTE));
+        let counted = |counts: &dyn Fn(Instant) -> bool| -> i128 {
+            let sum: u64 = self.charges.iter().filter(|(at, _)| counts(*at)).map(|(_, amount)| amount).sum();
+            (limit - i128::from(sum)) * window
+        };
+        match self.limit.law {
+            Law::Bucket => {
+                let burst = i128::from(self.limit.burst) * window;
+                let mut charged = 0;
+                let stretches = self.changes.iter().rev().map(|(at, change)| {
+                    charged += change * window;
+                    burst + i128::from(now.since(*at).0) * limit - charged
+                });
+                stretches.fold(burst, i128::min)
+            }
+            Law::Fixed => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
+            Law::SlidingLog => counted(&|at| now.since(at) < Nanos::MINUTE),
+        }
+    }
+
+    fn admits(&self, now: Instant, amount: u64) -> bool {
+        self.left(now) >= i128::from(amount) * i128::from(MINUTE)
+    }
+
+    fn capacity(&self) -> u64 {
+        if self.limit.law == Law::Bucket { self.limit.burst } else { self.limit.limit }
+    }
+}
+
+/// The first yes is a yes, and the nanosecond before it is a no.
+fn check_next_yes(
+    window: &Window,
+    history: &History,
+    now: Instant,
+    amount: u64,
+) -> Result<(), TestCaseError> {
+    let Some(yes) = window.next_yes(amount) else {
+        prop_assert!(amount > history.capacity(), "only what never fits has no next yes");
+        let mut rested = window.clone();
+        rested.roll(now + Nanos::DAY);
+        prop_assert!(!rested.admits(amount));
+        return Ok(());
+    };
+    prop_assert!(yes > now);
+    let answer = |at| {
+        let mut later = window.clone();
+        later.roll(at);
+        (later.admits(amount), history.admits(at, amount))
+    };
+    prop_assert_eq!(answer(Instant(yes.0 - 1)), (false, false));
+    prop_assert_eq!(answer(Instant(now.0.midpoint(yes.0 - 1))), (false, false));
+    prop_assert_eq!(answer(yes), (true, true));
+    Ok(())
+}
+
+fn check(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut window = Window::new(&limit);
+    let mut history = History { limit, charges: vec![], changes: vec![] };
+    let mut reserved = vec![];
+    let mut now = Instant::ZERO;
+    for step in steps {
+        let (Step::Ask(gap, _) | Step::Settle(gap, ..)) = step;
+        now += Nanos(*gap);
+        window.roll(now);
+        match *step {
+            Step::Ask(_, amount) => {
+                prop_assert_eq!(window.admits(amount), history.admits(now, amount), "{} at {}", amount, now);
+                if window.admits(amount) {
+                    window.charge(amount);
+                    history.charge(now, amount);
+                    reserved.push(Some(amount));
+                } else {
+                    check_next_yes(&window, &history, now, amount)?;
+                }
+            }
+            Step::Settle(_, which, actual) if !reserved.is_empty() => {
+                let which = which % reserved.len();
+                if let Some(amount) = reserved[which].take() {
+                    window.settle(history.charges[which].0, amount, actual);
+                    history.settle(now, which, actual);
+                }
+            }
+            Step::Settle(..) => {}
+        }
+        prop_assert_eq!(i128::from(window.remaining()), history.left(now) / i128::from(MINUTE));
+    }
+    if let Some(full) = window.full_at() {
+        prop_assert!(full == now || history.left(Instant(full.0 - 1)) < history.left(full));
+        prop_assert_eq!(history.left(full), i128::from(history.capacity()) * i128::from(MINUTE));
+    }
+    Ok(())
+}
+
+proptest! {
+    /// Laws 5, 6 and 7 without settlements: amounts are charged as asked.
+    #[test]
+    fn a_window_admits_exactly_what_its_law_allows(
+        limit in limits(),
+        steps in prop::collection::vec(ask(), 1..80),
+    ) {
+        check(limit, &steps)?;
+    }
+
+    /// The same where charges turn out larger or smaller than reserved, at any time after.
+    #[test]
+    fn a_settlement_counts_as_its_law_has_it(
+        limit in limits(),
+        steps in prop::collection::vec(prop_oneof![3 => ask(), 1 => settle()], 1..80),
+    ) {
+        check(limit, &steps)?;
+    }
+
+    /// Law 9: once settled, a window stands where it would, had the actual amount been charged at once.
+    #[test]
+    fn a_settled_window_stands_as_if_nothing_had_been_reserved(
+        limit in limits(),
+        before in 0_u64..20,
+        (reserved, actual) in (0_u64..20, 0_u64..40),
+        (gap, after) in (gap(), gap()),
+    ) {
+        let mut window = Window::new(&limit);
+        prop_assume!(window.admits(before + reserved));
+        window.charge(before);
+        window.roll(Instant(MINUTE / 7));
+        let mut plain = window.clone();
+        window.charge(reserved);
+        plain.charge(actual);
+        window.roll(Instant(MINUTE / 7 + gap));
+        // A bucket that was full again meanwhile has forgotten: what it could not hold is lost.
+        prop_assume!(window.full_at() != Some(Instant(MINUTE / 7 + gap)) || limit.law != Law::Bucket);
+        window.settle(Instant(MINUTE / 7), reserved, actual);
+        for window in [&mut window, &mut plain] {
+            window.roll(Instant(MINUTE / 7 + gap + after));
+        }
+        prop_assert_eq!(window.remaining(), plain.remaining());
+        prop_assert_eq!(window.full_at(), plain.full_at());
+    }
+
+    /// Law 5 by the plain words of each law, from nothing but the list of what was admitted.
+    #[test]
+    fn no_stretch_of_time_holds_more_than_the_law_allows(
+        limit in limits(),
+        steps in prop::collection::vec(ask(), 1..80),
+    ) {
+        let mut window = Window::new(&limit);
+        let mut now = Instant::ZERO;
+        let mut admitted: Vec<(Instant, u64)> = vec![];
+        for step in steps {
+            let Step::Ask(gap, amount) = step else { continue };
+            now += Nanos(gap);
+            window.roll(now);
+            if window.admits(amount) {
+                window.charge(amount);
+                admitted.push((now, amount));
+            }
+        }
+        for (first, (from, _)) in admitted.iter().enumerate() {
+            let mut sum = 0;
+            for (until, amount) in &admitted[first..] {
+                sum += amount;
+                let length = until.since(*from).0;
+                let allowed = match limit.law {
+                    Law::Bucket => limit.burst * MINUTE + length * limit.limit,
+                    Law::Fixed => limit.limit * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
+                    Law::SlidingLog => limit.limit * MINUTE * (length / MINUTE + 1),
+                };
+                prop_assert!(sum * MINUTE <= allowed, "{sum} from {from} until {until}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_model_itself_refuses_the_thirty_first_call_of_a_minute() {
+    for law in [Law::Bucket, Law::Fixed, Law::SlidingLog] {
+        let limit = Limit { law, ..Limit::new(Axis::Rpm, 30) };
+        let mut history = History { limit, charges: vec![], changes: vec![] };
+        for _ in 0..30 {
+            assert!(history.admits(Instant::ZERO, 1));
+            history.charge(Instant::ZERO, 1);
+        }
+        assert!(!history.admits(Instant::ZERO, 1));
+    }
+}
