@@ -10,6 +10,7 @@
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
 
 /// One thing that is wrong with an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct Problem {
     /// What to write instead.
     pub help: String,
     /// The line as written, for showing; may be empty.
-    pub source: String,
+    pub source: Arc<str>,
     /// How many characters from the column on are meant, at least 1.
     pub width: usize,
 }
@@ -43,7 +44,7 @@ impl Problem {
             path: String::new(),
             what: what.into(),
             help: help.into(),
-            source: String::new(),
+            source: Arc::default(),
             width: 1,
         }
     }
@@ -83,6 +84,9 @@ fn window(line: &str, column: usize) -> (String, usize) {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
+    /// Nobody reads more: a reader that has found so many may stop looking.
+    pub const ENOUGH: usize = 1_000;
+
     /// Sorts what was found by file, line and column, and drops what is said twice; `None` where nothing was found.
     #[must_use]
     pub fn found(mut problems: Vec<Problem>) -> Option<Self> {
@@ -114,7 +118,7 @@ impl<'a> IntoIterator for &'a Problems {
 impl std::error::Error for Problems {}
 
 /// More than this many problems are counted, not printed.
-const PRINTED: usize = 50;
+const PRINTED: usize = 200;
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,6 +130,7 @@ impl fmt::Display for Problems {
         }
         match self.0.len() {
             1 => write!(f, "1 problem; nothing was started"),
+            Self::ENOUGH.. => write!(f, "{} problems or more; nothing was started", Self::ENOUGH),
             many => write!(f, "{many} problems; nothing was started"),
         }
     }
@@ -139,14 +144,21 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let distance = |candidate: &str| {
         let candidate: Vec<char> = candidate.chars().flat_map(char::to_lowercase).take(LONGEST).collect();
         let most = (candidate.len().max(word.len()) / 3).max(1);
-        Some(edits(&word, &candidate)).filter(|&edits| edits <= most)
+        (candidate.len().abs_diff(word.len()) <= most)
+            .then(|| edits(&word, &candidate))
+            .filter(|&edits| edits <= most)
     };
-    let near = candidates.into_iter().filter_map(|candidate| Some((distance(candidate)?, candidate)));
+    let near = candidates
+        .into_iter()
+        .take(MOST_CANDIDATES)
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)));
     near.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
 
 /// Longer words are compared by their beginning.
-const LONGEST: usize = 80;
+const LONGEST: usize = 60;
+/// Only so many candidates are looked at: a message is not worth more.
+const MOST_CANDIDATES: usize = 500;
 
 /// The number of characters to insert, delete, replace, or swap with their neighbour to make `a` of `b`
 /// (the optimal string alignment distance: `rmp` is one swap from `rpm`).
@@ -185,8 +197,13 @@ mod tests {
     #[test]
     fn a_far_column_is_still_shown_with_its_caret() {
         let source = format!("{}here", " ".repeat(5_000));
-        let problem =
-            Problem { line: 1, column: 5_001, source, width: 4, ..Problem::with_file("x", "w", "h") };
+        let problem = Problem {
+            line: 1,
+            column: 5_001,
+            source: source.into(),
+            width: 4,
+            ..Problem::with_file("x", "w", "h")
+        };
         let printed = problem.to_string();
         let lines: Vec<&str> = printed.lines().collect();
         assert_eq!(lines[1].find("here"), lines[2].find("^^^^"));

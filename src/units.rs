@@ -6,6 +6,10 @@
 
 use provider::Nanos;
 
+mod print;
+
+pub use print::{print_count, print_duration, print_number, print_rate, print_share};
+
 /// Why a text is not the quantity that was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
@@ -116,8 +120,8 @@ pub fn duration(text: &str) -> Result<Nanos, Wrong> {
             let meant = text.replacen(unit, short, 1).replace(' ', "");
             return Err(Wrong::new(wrong().what, format!("write `{meant}`")));
         }
-        if unit.is_empty() {
-            let help = format!("say of what: `{text}s`, `{text}m`, `{text}h`");
+        if unit.is_empty() && after.is_empty() {
+            let help = format!("say of what: `{text}ms`, `{text}s`, `{text}m` or `{text}h`");
             return Err(Wrong::new(format!("`{text}` has no unit"), help));
         }
         let (_, length, _) = units.find(|(short, ..)| *short == unit).ok_or_else(wrong)?;
@@ -169,6 +173,10 @@ pub fn count(text: &str) -> Result<u64, Wrong> {
         (number, unit @ ("K" | "m")) if number.times(1).is_some() => {
             let meant = if unit == "K" { "k" } else { "M" };
             Err(Wrong::new(wrong().what, format!("write `{}{meant}`", trimmed.trim_end_matches(unit))))
+        }
+        (number, unit) if number.times(1).is_some() && unit.starts_with([' ', '/']) => {
+            let meant = trimmed.strip_suffix(unit).unwrap_or_default();
+            Err(Wrong::new(wrong().what, format!("write `{meant}`: the word says of what")))
         }
         _ => Err(wrong()),
     }
@@ -263,69 +271,6 @@ pub fn dollars(text: &str) -> Result<f64, Wrong> {
     }
 }
 
-/// A length of time in the words of [`duration`], exactly.
-#[must_use]
-pub fn print_duration(length: Nanos) -> String {
-    let mut rest = length.0;
-    let mut printed = String::new();
-    for (unit, size, _) in &TIMES[..3] {
-        if rest >= size.0 {
-            printed += &format!("{}{unit}", rest / size.0);
-            rest %= size.0;
-        }
-    }
-    match rest {
-        0 if printed.is_empty() => "0s".into(),
-        0 => printed,
-        _ if rest >= Nanos::SECOND.0 => printed + &decimals(rest, Nanos::SECOND.0, 9) + "s",
-        _ => printed + &decimals(rest, 1_000_000, 6) + "ms",
-    }
-}
-
-/// `value / one` with as many of `places` decimals as it needs.
-fn decimals(value: u64, one: u64, places: usize) -> String {
-    let text = format!("{}.{:0places$}", value / one, value % one);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A rate (per second) in the words of [`rate`]: the shortest period that makes it a whole number, or
-/// per minute to four digits.
-#[must_use]
-pub fn print_rate(per_second: f64) -> String {
-    for (period, seconds, _) in PERIODS {
-        let amount = per_second * Decimal { digits: u128::from(seconds), scale: 0 }.to_f64();
-        if amount >= 1.0 && (amount - libm::round(amount)).abs() < 1e-9 * amount {
-            return format!("{}/{period}", libm::round(amount));
-        }
-    }
-    format!("{}/min", print_number(per_second * 60.0))
-}
-
-/// A number to four significant digits, without needless zeros.
-#[must_use]
-pub fn print_number(value: f64) -> String {
-    let places = (3..=6).find(|&places| value * [1.0, 1e1, 1e2, 1e3][places - 3] >= 1.0).unwrap_or(9);
-    let text = format!("{value:.places$}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A whole number in the words of [`count`], exactly: `400k`, `14.4k`, `1M`, `6001`.
-#[must_use]
-pub fn print_count(count: u64) -> String {
-    match count {
-        1_000_000.. if count.is_multiple_of(100_000) => decimals(count, 1_000_000, 6) + "M",
-        1_000.. if count.is_multiple_of(100) => decimals(count, 1_000, 3) + "k",
-        _ => count.to_string(),
-    }
-}
-
-/// A share in the words of [`share`], to a tenth of a percent.
-#[must_use]
-pub fn print_share(share: f64) -> String {
-    let text = format!("{:.1}", share * 100.0);
-    format!("{}%", text.trim_end_matches(".0"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,9 +311,11 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused_with_a_remedy() {
-        for (text, help) in
-            [("5min", "write `5m`"), ("2 hours", "write `2h`"), ("30", "say of what: `30s`, `30m`, `30h`")]
-        {
+        for (text, help) in [
+            ("5min", "write `5m`"),
+            ("2 hours", "write `2h`"),
+            ("30", "say of what: `30ms`, `30s`, `30m` or `30h`"),
+        ] {
             assert_eq!(duration(text).unwrap_err().help, help, "{text}");
         }
         for (text, help) in [
@@ -379,6 +326,7 @@ mod tests {
             assert_eq!(rate(text).unwrap_err().help, help, "{text}");
         }
         assert_eq!(count("400K").unwrap_err().help, "write `400k`");
+        assert_eq!(count("400k/min").unwrap_err().help, "write `400k`: the word says of what");
         assert_eq!(share("0.2").unwrap_err().help, "write `20%`");
         assert_eq!(share("20").unwrap_err().help, "write `20%`");
         assert_eq!(speed("1800").unwrap_err().help, "say of what: `1800 tok/s`");

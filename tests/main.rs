@@ -3,3 +3,4 @@
 mod load;
 mod report;
 mod scenario;
+mod story;

@@ -3,7 +3,7 @@
 use super::{Changes, Exit, Stop, failed, input};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
-use crate::scenario::{self, Overrides};
+use crate::scenario;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use provider::config::Config;
@@ -43,10 +43,11 @@ impl Mock {
             let plan = self.changes.load(scenario)?;
             return Ok((plan.providers, plan.seed));
         }
+        if !self.changes.set.is_empty() || self.changes.duration.is_some() {
+            return Err(input(anyhow!("error: --set and --for change a scenario; a preset is served as it is")));
+        }
         let name = self.preset.as_deref().unwrap_or_default();
-        let overrides: Overrides = self.changes.overrides();
-        let seed = overrides.seed.unwrap_or(0);
-        Ok((vec![scenario::preset(name, &overrides)?], seed))
+        Ok((vec![scenario::preset(name)?], self.changes.seed.unwrap_or(0)))
     }
 
     async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, Stop> {

@@ -6,6 +6,7 @@
 
 use crate::problem::{Problem, Problems};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// A stretch of one line of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,16 @@ pub(super) struct Place {
     pub(super) width: usize,
 }
 
+/// The longest sentence of a problem: a value may be a megabyte.
+const MOST_SAID: usize = 400;
+
+/// The text on one line, cut where it is too long.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let shown: String = text.chars().take(most).map(plain).collect();
+    if text.chars().nth(most).is_some() { shown + "…" } else { shown }
+}
+
 /// The sources read so far and the problems found in them.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -30,35 +41,40 @@ pub(super) struct Findings {
 #[derive(Debug)]
 struct Source {
     name: String,
-    text: String,
+    lines: Vec<Arc<str>>,
 }
 
 impl Findings {
     /// Takes note of a source; the number is for [`Place::source`].
     pub(super) fn source(&self, name: &str, text: &str) -> usize {
         let mut sources = self.sources.borrow_mut();
-        sources.push(Source { name: name.to_owned(), text: text.to_owned() });
+        let lines = text.lines().map(|line| Arc::from(line.trim_end())).collect();
+        sources.push(Source { name: name.to_owned(), lines });
         sources.len() - 1
     }
 
     /// Reports a problem. A place behind the end of its source is moved to the last line.
     pub(super) fn report(&self, place: Place, path: &str, what: impl Into<String>, help: impl Into<String>) {
         let sources = self.sources.borrow();
-        let Source { name, text } = &sources[place.source];
-        let last = text.lines().count().max(1);
-        let line = place.line.clamp(1, last);
-        let source = text.lines().nth(line - 1).unwrap_or_default().trim_end().to_owned();
+        let Source { name, lines } = &sources[place.source];
+        let line = place.line.clamp(1, lines.len().max(1));
+        let source = lines.get(line - 1).cloned().unwrap_or_default();
         let column = if line == place.line { place.column } else { source.chars().count() + 1 };
         self.problems.borrow_mut().push(Problem {
             file: name.clone(),
             line,
             column,
             path: path.to_owned(),
-            what: what.into(),
-            help: help.into(),
+            what: shortened(&what.into(), MOST_SAID),
+            help: shortened(&help.into(), MOST_SAID),
             source,
             width: place.width,
         });
+    }
+
+    /// Whether so much was found that looking for more is a waste: long loops ask.
+    pub(super) fn enough(&self) -> bool {
+        self.problems.borrow().len() >= Problems::ENOUGH
     }
 
     /// What was found, if anything.

@@ -13,6 +13,7 @@ mod overrides;
 mod plan;
 mod preset;
 pub mod rate;
+mod read;
 mod resolve;
 mod spec;
 pub mod trace;
@@ -20,119 +21,6 @@ mod value;
 mod words;
 mod yaml;
 
-use crate::problem::{Problem, Problems};
-use findings::Findings;
-use provider::config::Config;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use value::Value;
-use yaml::Node;
-
 pub use overrides::Overrides;
 pub use plan::*;
-
-/// The largest scenario; traces are files of their own.
-const MOST_BYTES: u64 = 1 << 20;
-
-/// Reads the scenario in a file, changed by `overrides`. Traces are looked for beside it.
-///
-/// # Errors
-/// Everything that is wrong with it, each with its place and its remedy.
-pub fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Problems> {
-    let name = path.display().to_string();
-    let bytes = read_file(path, &name)?;
-    let text = match std::str::from_utf8(&bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let before = &bytes[..error.valid_up_to()];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let what = format!("this is not text: byte {} is not UTF-8", error.valid_up_to() + 1);
-            let problem = Problem::with_file(&name, what, "give a scenario in YAML, saved as UTF-8");
-            return Err(Problem { line, ..problem }.into());
-        }
-    };
-    let base_dir = path.parent().unwrap_or(Path::new(""));
-    parse(&name, text, overrides, Some(base_dir))
-}
-
-/// Reads a scenario from its text; `name` is what problems call it.
-///
-/// # Errors
-/// Everything that is wrong with it, each with its place and its remedy.
-pub fn parse(
-    name: &str,
-    text: &str,
-    overrides: &Overrides,
-    base_dir: Option<&Path>,
-) -> Result<Plan, Problems> {
-    if text.len() as u64 > MOST_BYTES {
-        return Err(too_large(name).into());
-    }
-    let findings = Findings::default();
-    let plan = plan(&findings, name, text, overrides, base_dir);
-    match (findings.problems(), plan) {
-        (Some(problems), _) => Err(problems),
-        (None, Some(plan)) => Ok(plan),
-        (None, None) => unreachable!("without a plan there is a problem"),
-    }
-}
-
-/// The provider of a preset alone, changed by `overrides` under `providers.<name>`.
-///
-/// # Errors
-/// Where there is no such preset, or an override is wrong.
-pub fn preset(name: &str, overrides: &Overrides) -> Result<Config, Problems> {
-    let findings = Findings::default();
-    // Text is always JSON, and JSON is YAML.
-    let quoted = serde_json::Value::from(name).to_string();
-    let text = format!("providers: {{{quoted}: {{preset: {quoted}}}}}");
-    let tree = tree(&findings, "--preset", &text, overrides);
-    let mut specs = tree.map(|root| spec::read_providers(&Value::root(&root, &findings))).unwrap_or_default();
-    match (findings.problems(), specs.pop()) {
-        (Some(problems), _) => Err(problems),
-        (None, Some(spec)) => Ok(spec.config),
-        (None, None) => unreachable!("without a provider there is a problem"),
-    }
-}
-
-/// The scenario as a tree, with presets laid under it and overrides made.
-fn tree(findings: &Findings, name: &str, text: &str, overrides: &Overrides) -> Option<Node> {
-    let mut root = yaml::read(findings, findings.source(name, text), text, 0)?;
-    overrides.choose_presets(findings, &mut root);
-    preset::lay_under(findings, &mut root);
-    overrides.apply(findings, &mut root);
-    Some(root)
-}
-
-fn plan(
-    findings: &Findings,
-    name: &str,
-    text: &str,
-    overrides: &Overrides,
-    base_dir: Option<&Path>,
-) -> Option<Plan> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root = tree(findings, name, text, overrides)?;
-    let spec = spec::read(&Value::root(&root, findings))?;
-    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    Some(resolve::resolve(spec, findings, &stem, base_dir))
-}
-
-/// The bytes of a file, never more than a scenario may have.
-fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Problems> {
-    let unreadable = |error: std::io::Error| {
-        let what = format!("cannot be read: {error}");
-        Problems::from(Problem::with_file(name, what, "give the path of a scenario file"))
-    };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MOST_BYTES { Err(too_large(name).into()) } else { Ok(bytes) }
-}
-
-fn too_large(name: &str) -> Problem {
-    let help = "keep long tables in a trace file (`arrivals: {trace: FILE}`)";
-    let problem = Problem::with_file(name, "the scenario is larger than 1 MiB", help);
-    Problem { line: 1, ..problem }
-}
+pub use read::{load, parse, preset};

@@ -60,7 +60,7 @@ fn set(findings: &Findings, root: &mut Node, option: &str, path: &str, value: &s
     } else if path.matches('.').count() >= DEPTH {
         Err(Wrong::new("the path is too deep", "name a key of the scenario, such as `client.deadline`"))
     } else if let Some(value) = yaml::read(findings, source, value, columns + 1) {
-        put(root, path, value)
+        put(root, place, path, value)
     } else {
         Ok(())
     };
@@ -69,13 +69,13 @@ fn set(findings: &Findings, root: &mut Node, option: &str, path: &str, value: &s
     }
 }
 
-/// Puts a value at a path, making the maps on the way.
-fn put(node: &mut Node, path: &str, value: Node) -> Result<(), Wrong> {
+/// Puts a value at a path, making the maps on the way. The place is that of the path.
+fn put(node: &mut Node, place: Place, path: &str, value: Node) -> Result<(), Wrong> {
     if matches!(node.kind, Kind::Nothing) {
         *node = Node { place: value.place, kind: Kind::Map(Vec::new()) };
     }
     match &mut node.kind {
-        Kind::Map(entries) => put_in_map(entries, path, value),
+        Kind::Map(entries) => put_in_map(entries, place, path, value),
         Kind::List(items) => {
             let (index, rest) = path.split_once('.').unwrap_or((path, ""));
             let count = items.len();
@@ -88,7 +88,7 @@ fn put(node: &mut Node, path: &str, value: Node) -> Result<(), Wrong> {
                 *item = value;
                 return Ok(());
             }
-            put(item, rest, value)
+            put(item, behind(place, index), rest, value)
         }
         Kind::Text(text) => Err(Wrong::new(
             format!("there is no `{path}` inside the single value `{}`", shortened(text)),
@@ -98,7 +98,13 @@ fn put(node: &mut Node, path: &str, value: Node) -> Result<(), Wrong> {
     }
 }
 
-fn put_in_map(entries: &mut Vec<Entry>, path: &str, value: Node) -> Result<(), Wrong> {
+/// The place of what stands behind a key and its dot.
+fn behind(place: Place, key: &str) -> Place {
+    let passed = key.chars().count() + 1;
+    Place { column: place.column + passed, width: place.width.saturating_sub(passed).max(1), ..place }
+}
+
+fn put_in_map(entries: &mut Vec<Entry>, place: Place, path: &str, value: Node) -> Result<(), Wrong> {
     // The longest key that begins the path: names may contain dots.
     let rest_after = |entry: &Entry| match path.strip_prefix(entry.key.as_str())? {
         "" => Some(""),
@@ -107,23 +113,23 @@ fn put_in_map(entries: &mut Vec<Entry>, path: &str, value: Node) -> Result<(), W
     let known = entries.iter_mut().filter_map(|entry| Some((rest_after(entry)?, entry)));
     if let Some((rest, entry)) = known.max_by_key(|(_, entry)| entry.key.len()) {
         if rest.is_empty() {
-            entry.place = value.place;
+            entry.place = place;
             entry.value = value;
             return Ok(());
         }
-        return put(&mut entry.value, rest, value);
+        return put(&mut entry.value, behind(place, &entry.key), rest, value);
     }
     let (key, rest) = path.split_once('.').unwrap_or((path, ""));
     if key.is_empty() || path.ends_with('.') {
         return Err(Wrong::new("the path has an empty part", "write it as `client.deadline=30s`"));
     }
-    let place = value.place;
     let mut made = value;
     if !rest.is_empty() {
-        let mut map = Node { place, kind: Kind::Map(Vec::new()) };
-        put(&mut map, rest, made)?;
+        let mut map = Node { place: made.place, kind: Kind::Map(Vec::new()) };
+        put(&mut map, behind(place, key), rest, made)?;
         made = map;
     }
+    let place = Place { width: key.chars().count(), ..place };
     entries.push(Entry { key: key.to_owned(), place, value: made });
     Ok(())
 }

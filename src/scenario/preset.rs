@@ -2,9 +2,19 @@
 //! silent. Models and their limits are merged one by one, everything else is taken whole.
 
 use super::findings::Findings;
-use super::value::meant;
+use super::value;
 use super::yaml::{self, Entry, Kind, Node};
 use provider::presets::PRESETS;
+
+/// The text of a preset.
+pub(super) fn text(name: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// Which preset was probably meant.
+pub(super) fn meant(name: &str) -> String {
+    value::meant(name, PRESETS.iter().map(|(known, _)| *known))
+}
 
 /// Lays its preset under every provider that names one.
 pub(super) fn lay_under(findings: &Findings, root: &mut Node) {
@@ -20,10 +30,9 @@ pub(super) fn lay_under(findings: &Findings, root: &mut Node) {
             findings.report(named.place, "", "a preset is a name", "write `preset: groq-free`");
             continue;
         };
-        let Some((_, text)) = PRESETS.iter().find(|(known, _)| known == name) else {
+        let Some(text) = text(name) else {
             let path = format!("providers.{}.preset", provider.key);
-            let help = meant(name, PRESETS.iter().map(|(known, _)| *known));
-            findings.report(named.place, &path, format!("unknown preset `{name}`"), help);
+            findings.report(named.place, &path, format!("unknown preset `{name}`"), meant(name));
             continue;
         };
         let source = findings.source(&format!("preset {name}"), text);

@@ -6,6 +6,7 @@ use super::plan::{Arrivals, KnownLimit, Plan, Route, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::{self, TraceOptions};
 use super::value::{Word, meant};
+use super::words;
 use crate::ids::{RouteId, TargetId};
 use crate::problem::nearest;
 use crate::units::Wrong;
@@ -23,9 +24,9 @@ pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Opt
     let scope = Scope { findings, routes: &spec.routes, base_dir, seed: spec.seed, duration: spec.duration };
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut workloads = Vec::new();
-    for workload in spec.workloads {
+    for workload in spec.workloads.into_iter().take_while(|_| !findings.enough()) {
         let Word { text, place, .. } = &workload.name;
-        if let Some(first) = named.insert(text.clone(), place.line) {
+        if let Some(first) = named.insert(text.clone(), place.line).filter(|_| !text.is_empty()) {
             let what = format!("a workload named `{text}` is already on line {first}");
             workload.name.wrong(findings, what, "give every workload a name of its own");
         }
@@ -61,7 +62,7 @@ impl Targets<'_> {
 
     fn step(&mut self, step: &StepSpec, findings: &Findings) -> Step {
         let mut targets: Vec<TargetId> = Vec::new();
-        for word in &step.of {
+        for word in step.of.iter().take_while(|_| !findings.enough()) {
             match self.target(&word.text) {
                 Ok(Some(id)) if targets.contains(&id) => {
                     let what = format!("`{}` stands twice in this step", word.text);
@@ -103,20 +104,28 @@ impl Targets<'_> {
         let accounts = || config.accounts.iter().map(|account| account.name.as_str());
         let models = || config.models.iter().map(|model| model.name.as_str());
         let Some(account) = accounts().position(|known| known == account_name) else {
-            let what = format!("`{provider_name}` has no account `{account_name}`");
+            let what = match account_name {
+                "" => format!("`{name}` names no account and no model"),
+                account => format!("`{provider_name}` has no account `{account}`"),
+            };
             let help = match (nearest(account_name, accounts()), accounts().next()) {
                 (_, Some(first)) if models().any(|model| model == rest) => {
                     format!(
                         "a target is `provider/account/model`: did you mean `{provider_name}/{first}/{rest}`?"
                     )
                 }
-                (Some(near), _) => format!("did you mean `{provider_name}/{near}/{model_name}`?"),
+                (Some(near), _) if !model_name.is_empty() => {
+                    format!("did you mean `{provider_name}/{near}/{model_name}`?")
+                }
                 _ => format!("{} as the second part", meant(account_name, accounts())),
             };
             return missing(what, help);
         };
         let Some(model) = models().position(|known| known == model_name) else {
-            let what = format!("`{provider_name}` has no model `{model_name}`");
+            let what = match model_name {
+                "" => format!("`{name}` names no model"),
+                model => format!("`{provider_name}` has no model `{model}`"),
+            };
             let help = match nearest(model_name, models()) {
                 Some(near) => format!("did you mean `{provider_name}/{account_name}/{near}`?"),
                 None => format!("{} as the last part", meant(model_name, models())),
@@ -167,8 +176,9 @@ impl Scope<'_> {
     fn workload(&self, spec: WorkloadSpec) -> Option<Workload> {
         let route = self.route(&spec);
         let arrivals = match spec.arrivals {
-            ArrivalsSpec::Known(arrivals) => Some(arrivals),
-            ArrivalsSpec::Trace(trace) => self.trace(&trace),
+            Some(ArrivalsSpec::Known(arrivals)) => Some(arrivals),
+            Some(ArrivalsSpec::Trace(trace)) => self.trace(&trace),
+            None => None,
         };
         Some(Workload {
             name: spec.name.text,
@@ -237,16 +247,21 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<String> {
         let used: Vec<&Target> =
             targets.iter().filter(|target| usize::from(target.provider) == index).collect();
         if let Some(dialect) = &provider.spoken_as_groq {
-            notes.push(format!(
+            let note = format!(
                 "{dialect} is spoken as groq for now: its limits and laws hold, its headers and bodies are Groq's"
-            ));
+            );
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
         }
         for (position, model) in provider.config.models.iter().enumerate() {
             let is_used = used.iter().any(|target| usize::from(target.model) == position);
             if is_used && provider.assumed_latency.contains(&model.name) {
                 notes.push(format!(
-                    "{}/{} states no latency: 200ms to the first token, then 300 tok/s, are assumed",
-                    provider.config.name, model.name
+                    "{}/{} states no latency; assumed: {}",
+                    provider.config.name,
+                    model.name,
+                    words::latency(&model.latency)
                 ));
             }
         }

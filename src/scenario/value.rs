@@ -3,12 +3,11 @@
 //!
 //! Nothing here stops: what cannot be read is reported and is `None`, and the caller goes on with the rest.
 
-use super::findings::{Findings, Place};
+use super::findings::{self, Findings, Place};
 use super::yaml::{Entry, Kind, Node};
-use crate::problem::nearest;
+use crate::problem::{Problems, nearest};
 use crate::units::{self, Wrong};
 use provider::Nanos;
-use std::fmt::Display;
 
 /// A value of the scenario, with its path.
 #[derive(Clone, Debug)]
@@ -40,6 +39,11 @@ impl<'a> Value<'a> {
         self.findings.report(self.node.place, &self.path, what, help);
     }
 
+    /// Reports a problem with a word in or near this value.
+    pub(super) fn blame(&self, word: &Word, what: impl Into<String>, help: impl Into<String>) {
+        word.wrong(self.findings, what, help);
+    }
+
     /// Reports that this is not the kind of value that was expected.
     fn not(&self, expected: &str, help: impl Into<String>) {
         let found = match &self.node.kind {
@@ -49,6 +53,11 @@ impl<'a> Value<'a> {
             Kind::Nothing => "nothing".into(),
         };
         self.wrong(format!("expected {expected}, found {found}"), help);
+    }
+
+    /// Whether this is a map that has `word`.
+    pub(super) fn has(&self, word: &str) -> bool {
+        matches!(&self.node.kind, Kind::Map(entries) if entries.iter().any(|entry| entry.key == word))
     }
 
     /// The text of this value, if it is one; says nothing otherwise.
@@ -77,10 +86,15 @@ impl<'a> Value<'a> {
     /// This value as a name to look up or to be looked up.
     pub(super) fn word(&self) -> Option<Word> {
         let text = self.parse(|text| match text.trim() {
-            "" => Err(Wrong::new("a name cannot be empty", "give it one")),
+            "" => Err(Wrong::new("a name cannot be empty", "write a name")),
             text => Ok(text.to_owned()),
         })?;
         Some(Word { text, place: self.node.place, path: self.path.clone() })
+    }
+
+    /// Stands in for a name that is missing, with the place of this value.
+    pub(super) fn nameless(&self) -> Word {
+        Word { text: String::new(), place: self.node.place, path: self.path.clone() }
     }
 
     /// One of a few words.
@@ -209,7 +223,7 @@ impl<'a> Fields<'a> {
 
     /// Whether `word` is given.
     pub(super) fn has(&self, word: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == word)
+        self.value.has(word)
     }
 
     /// Those of `words` that are given, in their order.
@@ -230,7 +244,7 @@ impl<'a> Fields<'a> {
     pub(super) fn done(self) -> bool {
         let path = &self.value.path;
         let unknown = |entry: &&Entry| !self.asked.contains(&&*entry.key);
-        for entry in self.entries.iter().filter(unknown) {
+        for entry in self.entries.iter().filter(unknown).take(Problems::ENOUGH) {
             let what = match &**path {
                 "" => format!("unknown word `{}`", shortened(&entry.key)),
                 path => format!("unknown word `{}` in `{path}`", shortened(&entry.key)),
@@ -250,7 +264,7 @@ pub(super) fn meant<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone
     }
 }
 
-/// `a`, `b` or `c`; more than a dozen are cut.
+/// `a`, `b` or `c`; more than two dozen are cut.
 fn alternatives(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().take(24).map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
@@ -261,22 +275,20 @@ fn alternatives(words: &[&str]) -> String {
     }
 }
 
-/// The text, cut where it is too long for a message.
+/// A value as a message names it.
 pub(super) fn shortened(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let shown: String = text.chars().take(SHOWN).map(plain).collect();
-    if text.chars().nth(SHOWN).is_some() { shown + "…" } else { shown }
+    findings::shortened(text, 60)
 }
 
 /// Reads a whole number of `low..=high`.
 pub(super) fn whole<N>(low: N, high: N) -> impl Fn(&str) -> Result<N, Wrong>
 where
-    N: TryFrom<u64> + PartialOrd + Display + Copy,
+    N: TryFrom<u64> + Into<u64> + PartialOrd + Copy,
 {
     move |text| {
         let count = units::count(text)?;
         N::try_from(count).ok().filter(|count| (low..=high).contains(count)).ok_or_else(|| {
+            let [low, high] = [low, high].map(|bound| units::print_count(bound.into()));
             Wrong::new(
                 format!("`{text}` is out of range"),
                 format!("write a whole number from {low} to {high}"),

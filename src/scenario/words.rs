@@ -111,7 +111,8 @@ fn limit(limit: &Limit) -> String {
     words
 }
 
-fn latency(latency: &Latency) -> String {
+/// A latency in words.
+pub(super) fn latency(latency: &Latency) -> String {
     let mut words = match &latency.service {
         Service::Split { first_token, prefill, output } => {
             let prefill = prefill.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
@@ -135,14 +136,14 @@ fn latency(latency: &Latency) -> String {
 
 fn incident(incident: &Incident) -> String {
     let fault = match incident.fault {
-        Fault::Status(status) => format!("is answered with {status}"),
-        Fault::Timeout => "is never answered".into(),
-        Fault::Slow(times) => format!("is served {}x slower", print_number(times)),
-        Fault::Reset => "has its connection closed".into(),
-        Fault::CutStream => "has its reply cut off".into(),
-        Fault::Garbage => "is answered with garbage".into(),
-        Fault::NoRetryAfter => "gets no retry-after when refused".into(),
-        Fault::RetryAfter(wait) => format!("is told to wait {} when refused", print_duration(wait)),
+        Fault::Status(status) => format!("status {status}"),
+        Fault::Timeout => "no answer".into(),
+        Fault::Slow(times) => format!("{} times the latency", print_number(times)),
+        Fault::Reset => "a closed connection".into(),
+        Fault::CutStream => "a reply cut off half-way".into(),
+        Fault::Garbage => "a body that is not JSON".into(),
+        Fault::NoRetryAfter => "refusals without retry-after".into(),
+        Fault::RetryAfter(wait) => format!("refusals that say to wait {}", print_duration(wait)),
     };
     let whom = if incident.share >= 1.0 {
         "every call".into()
@@ -150,7 +151,7 @@ fn incident(incident: &Incident) -> String {
         format!("{} of calls", print_share(incident.share))
     };
     let begins = print_duration(Nanos(incident.at.0));
-    format!("from {begins} for {}, {whom} {fault}", print_duration(incident.until.since(incident.at)))
+    format!("from {begins} for {}: {fault} for {whom}", print_duration(incident.until.since(incident.at)))
 }
 
 fn client(client: &Client) -> Vec<String> {
@@ -167,15 +168,15 @@ fn client(client: &Client) -> Vec<String> {
         print_duration(retry.backoff.cap)
     );
     let obeys = if retry.obey_retry_after { "obeys retry-after" } else { "ignores retry-after" };
-    let budget = retry.budget_permille.map(|permille| {
-        format!("at most {} retries per job on average", print_share(f64::from(permille) / 1000.0))
-    });
+    let budget = retry
+        .budget_permille
+        .map(|permille| format!("retries at most {} of jobs", print_share(f64::from(permille) / 1000.0)));
+    let times = match retry.attempts {
+        1 => "once".to_owned(),
+        attempts => format!("{attempts} times, over all targets"),
+    };
     let mut lines = vec![
-        format!(
-            "gives a job up after {}; sends it at most {} times in all",
-            print_duration(client.deadline),
-            retry.attempts
-        ),
+        format!("gives a job up after {}; sends it at most {times}", print_duration(client.deadline)),
         [Some(backoff), Some(obeys.to_owned()), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),
         client.concurrency.map_or_else(
             || "any number of attempts at once".into(),

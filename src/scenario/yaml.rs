@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 const DEPTH: usize = 32;
 /// Values in a scenario, each alias counted as what it stands for.
 const NODES: usize = 50_000;
+/// Characters in a key; model names have about fifty.
+const KEY: usize = 200;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ pub(super) fn read(findings: &Findings, source: usize, text: &str, columns: usiz
         parser: Parser::new_from_str(text),
         anchors: BTreeMap::new(),
         open: Vec::new(),
+        path: Vec::new(),
         nodes: 0,
     };
     reader.document().ok()
@@ -72,6 +75,7 @@ struct Reader<'t> {
     parser: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
     anchors: BTreeMap<usize, Node>,
     open: Vec<Place>,
+    path: Vec<String>,
     nodes: usize,
 }
 
@@ -134,7 +138,7 @@ impl<'t> Reader<'t> {
             _ => return self.stop(place, "a value was expected here", "write one, or remove the key"),
         };
         if tag.is_some() {
-            self.findings.report(place, "", "a tag (`!…`) has no meaning here", "remove it");
+            self.report(place, "a tag (`!…`) has no meaning here", "remove it");
         }
         let node = Node { place, kind };
         if anchor > 0 {
@@ -163,17 +167,23 @@ impl<'t> Reader<'t> {
                 Event::Scalar(key, ..) => key.into_owned(),
                 _ => return self.stop(place, "a key must be a plain word", "write `key: value`"),
             };
+            if key.chars().nth(KEY).is_some() {
+                let what = format!("this key is longer than {KEY} characters");
+                return self.stop(place, what, "choose a shorter name; check the colons before it");
+            }
             let Some((event, value_place)) = self.next()? else { break };
+            self.path.push(key.clone());
             let value = self.node(event, value_place)?;
             if key == "<<" {
                 let help = "write the words out, or give the whole value an anchor";
-                self.findings.report(place, "", "merge keys (`<<`) are not read", help);
+                self.report(place, "merge keys (`<<`) are not read", help);
             } else if let Some(first) = seen.insert(key.clone(), place.line) {
                 let what = format!("`{key}` is given twice: already on line {first}");
-                self.findings.report(place, "", what, "keep one of the two");
+                self.report(place, what, "keep one of the two");
             } else {
                 entries.push(Entry { key, place, value });
             }
+            self.path.pop();
         }
         Ok(Kind::Map(entries))
     }
@@ -184,7 +194,9 @@ impl<'t> Reader<'t> {
             if event == Event::SequenceEnd {
                 break;
             }
+            self.path.push(items.len().to_string());
             items.push(self.node(event, place)?);
+            self.path.pop();
         }
         Ok(Kind::List(items))
     }
@@ -221,8 +233,12 @@ impl<'t> Reader<'t> {
     }
 
     fn stop<T>(&self, place: Place, what: impl Into<String>, help: impl Into<String>) -> Result<T, Stop> {
-        self.findings.report(place, "", what, help);
+        self.report(place, what, help);
         Err(Stop)
+    }
+
+    fn report(&self, place: Place, what: impl Into<String>, help: impl Into<String>) {
+        self.findings.report(place, &self.path.join("."), what, help);
     }
 
     /// The reader's complaint in our words, at the opening bracket where one is left open.
@@ -245,6 +261,9 @@ impl<'t> Reader<'t> {
                 "this `{` is not closed, or a `,` is missing inside",
                 "close it with `}`; separate what is inside with `,`",
             ),
+            ErrorKind::UnclosedFlowCollection { open } => {
+                self.stop(place, format!("this `{open}` is not closed"), "close it where its last value ends")
+            }
             ErrorKind::UnknownAnchor => {
                 self.stop(place, "nothing has the name of this alias", "name a value with `&name` before it")
             }

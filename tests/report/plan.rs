@@ -15,6 +15,7 @@ use quotalab::scenario::{
 pub(super) fn plan(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u64)])]) -> Plan {
     let ids = (0..targets.len()).map(|id| TargetId(id as u16));
     Plan {
+        notes: vec![],
         name: name.to_owned(),
         about: "Does the evening peak hold, and which limit stops us first?".to_owned(),
         seed: 7,
@@ -75,6 +76,7 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
     Config {
         name: name.to_owned(),
         dialect: Dialect::Groq,
+        tier: provider::config::Tier::default(),
         accounts: vec![AccountConfig { name: "acme".to_owned(), keys: vec!["k1".to_owned()] }],
         models: vec![ModelConfig {
             name: "model".to_owned(),

@@ -55,7 +55,7 @@ pub(super) fn arrivals(value: &Value) -> Option<(ArrivalsSpec, Option<[f64; 24]>
     if fields.has("users") && !fields.has("think") {
         value.wrong("`users` needs the time they think", "write `{users: 20, think: 10s}`");
     }
-    fields.done();
+    let clean = fields.done();
     let shape = shape.and_then(|value| self::shape(&value));
     let known = match given[..] {
         ["constant"] => Arrivals::Constant(constant?),
@@ -64,11 +64,7 @@ pub(super) fn arrivals(value: &Value) -> Option<(ArrivalsSpec, Option<[f64; 24]>
         ["steps"] => self::steps(&steps?)?,
         ["burst"] => Arrivals::Burst { jobs: burst?, every: every? },
         ["users"] => Arrivals::Users { users: users?, think: think? },
-        ["trace"] => {
-            let (rate, speed) = (rate.unwrap_or(defaults::WHOLE), speed.unwrap_or(1.0));
-            return Some((ArrivalsSpec::Trace(TraceSpec { file: trace?.word()?, rate, speed }), None));
-        }
-        [] if refused => return None,
+        [] if refused || !clean => return None,
         [] => {
             value.wrong(
                 "this does not say how jobs come",
@@ -81,7 +77,11 @@ pub(super) fn arrivals(value: &Value) -> Option<(ArrivalsSpec, Option<[f64; 24]>
             value.wrong(what, "keep one; for both, write two workloads");
             return None;
         }
-        [_] => unreachable!("every way is listed above"),
+        // A trace: the one way that is left.
+        [_] => {
+            let (rate, speed) = (rate.unwrap_or(defaults::WHOLE), speed.unwrap_or(1.0));
+            return Some((ArrivalsSpec::Trace(TraceSpec { file: trace?.word()?, rate, speed }), None));
+        }
     };
     Some((ArrivalsSpec::Known(known), shape))
 }

@@ -26,8 +26,9 @@ fn incident(value: &Value) -> Option<Incident> {
     Some(Incident { at, until: at + lasts?, fault: fault?, share: share.unwrap_or(defaults::WHOLE) })
 }
 
-/// The statuses a provider answers with when it fails; 498 is Groq's "flex capacity exceeded", 529 Anthropic's "overloaded".
-const STATUSES: [&str; 6] = ["500", "502", "503", "498", "529", "429"];
+/// The statuses a provider answers with when it fails or will not serve; 498 is Groq's "flex capacity exceeded",
+/// 529 Anthropic's "overloaded".
+const STATUSES: [&str; 11] = ["500", "502", "503", "504", "498", "529", "429", "400", "401", "403", "404"];
 
 fn fault(value: &Value) -> Option<Fault> {
     if value.is_map() {

@@ -14,11 +14,12 @@ mod workload;
 
 use super::defaults;
 use super::plan::{Client, Expectation};
-use super::value::{Value, length};
+use super::value::{Value, Word, length};
 use crate::units;
 use ::provider::Nanos;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
-pub(super) use provider::{ProviderSpec, provider};
+pub(super) use provider::ProviderSpec;
+use provider::provider;
 pub(super) use route::{RouteSpec, StepSpec};
 pub(super) use workload::WorkloadSpec;
 
@@ -53,7 +54,7 @@ pub(super) fn read(root: &Value) -> Option<Spec> {
     let mut fields = root.fields("name: my first")?;
     let text = |text: &str| Ok(text.trim().to_owned());
     let spec = Spec {
-        name: fields.parse("name", text).filter(|name| !name.is_empty()),
+        name: fields.get("name").and_then(|value| value.word()).map(|word| word.text),
         about: fields.parse("about", text).unwrap_or_default(),
         seed: fields.parse("seed", units::count).unwrap_or(defaults::SEED),
         duration: fields.parse("duration", length(Nanos::SECOND, LONGEST)).unwrap_or(defaults::DURATION),
@@ -76,10 +77,9 @@ pub(super) fn read(root: &Value) -> Option<Spec> {
     Some(spec)
 }
 
-/// Reads the providers of a scenario and nothing else.
-pub(super) fn read_providers(root: &Value) -> Vec<ProviderSpec> {
-    let fields = root.fields("providers: {groq: {preset: groq-free}}");
-    fields.and_then(|mut fields| fields.get("providers")).map(|value| providers(&value)).unwrap_or_default()
+/// Reads a preset as a provider of its own.
+pub(super) fn preset(name: &str, root: &Value) -> ProviderSpec {
+    provider(&Word { text: name.to_owned(), ..root.nameless() }, root)
 }
 
 fn providers(value: &Value) -> Vec<ProviderSpec> {
@@ -90,7 +90,8 @@ fn providers(value: &Value) -> Vec<ProviderSpec> {
     let mut specs = Vec::new();
     for (name, value) in entries {
         if name.text.contains('/') {
-            value.wrong(
+            value.blame(
+                &name,
                 format!("the provider name `{}` contains `/`", name.text),
                 "choose a name without: targets are written `provider/account/model`",
             );

@@ -81,10 +81,10 @@ fn limit(value: &Value, axis: Axis, inherited: Law) -> Option<Limit> {
         )),
         _ => whole(1, MOST)(text),
     };
+    let inherited = if axis == Axis::Concurrency { Law::default() } else { inherited };
     if !value.is_map() {
         let limit = value.parse(per_window)?;
-        let law = if axis == Axis::Concurrency { Law::default() } else { inherited };
-        return Some(Limit { axis, limit, law, burst: limit });
+        return Some(Limit { axis, limit, law: inherited, burst: limit });
     }
     let mut fields = value.fields("{limit: 30, law: fixed}")?;
     let limit = fields.require("limit", "limit: 30").and_then(|value| value.parse(per_window));

@@ -22,7 +22,7 @@ const STAND_INS: [&str; 9] =
     ["cerebras", "openai", "anthropic", "azure", "mistral", "deepinfra", "together", "fireworks", "gemini"];
 
 /// Reads a provider whose preset is already laid under it.
-pub(in crate::scenario) fn provider(name: &Word, value: &Value) -> ProviderSpec {
+pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
     let config = Config {
         name: name.text.clone(),
         dialect: Dialect::Groq,
@@ -48,9 +48,8 @@ pub(in crate::scenario) fn provider(name: &Word, value: &Value) -> ProviderSpec 
         None => vec![AccountConfig { name: "default".into(), keys: vec!["default".into()] }],
     };
     let example = "models: {gpt-oss-120b: {limits: {rpm: 1000}}}` or `preset: groq-free";
-    for (name, value) in
-        fields.require("models", example).and_then(|models| named(&models)).unwrap_or_default()
-    {
+    let models = if fields.has("preset") { fields.get("models") } else { fields.require("models", example) };
+    for (name, value) in models.and_then(|models| named(&models)).unwrap_or_default() {
         let (model, assumed) = model(&name, &value, inherited);
         if assumed {
             spec.assumed_latency.push(model.name.clone());
@@ -86,7 +85,8 @@ fn accounts(value: &Value) -> Vec<AccountConfig> {
     let mut accounts = Vec::new();
     for (name, value) in named(value).unwrap_or_default() {
         if name.text.contains('/') {
-            value.wrong(
+            value.blame(
+                &name,
                 format!("the account name `{}` contains `/`", name.text),
                 "choose a name without: targets are written `provider/account/model`",
             );
@@ -94,7 +94,8 @@ fn accounts(value: &Value) -> Vec<AccountConfig> {
         let mut keys = Vec::new();
         for key in self::keys(&value) {
             match taken.iter().find(|other| other.text == key.text) {
-                Some(other) => value.wrong(
+                Some(other) => value.blame(
+                    &key,
                     format!("the key `{}` is already used on line {}", key.text, other.place.line),
                     "give every key of a provider its own name: a key belongs to one account",
                 ),

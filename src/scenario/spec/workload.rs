@@ -15,8 +15,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) name: Word,
     /// Its route; `None` where it names none.
     pub(in crate::scenario) route: Option<Word>,
-    /// When its jobs come.
-    pub(in crate::scenario) arrivals: ArrivalsSpec,
+    /// When its jobs come; `None` where that was wrong.
+    pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
     /// The factors by hour.
     pub(in crate::scenario) shape: Option<[f64; 24]>,
     /// Prompt tokens.
@@ -47,13 +47,11 @@ fn workload(value: &Value) -> Option<WorkloadSpec> {
     let mut fields = value.fields(EXAMPLE)?;
     let name = fields.require("name", "name: chat").and_then(|value| value.word());
     let route = fields.get("route").and_then(|value| value.word());
-    let come = fields.require("arrivals", "arrivals: {poisson: 250/min}").and_then(|value| arrivals(&value));
-    let traced = matches!(&come, Some((ArrivalsSpec::Trace(_), _)));
-    let prompt = if traced || come.is_none() {
-        fields.get("prompt")
-    } else {
-        fields.require("prompt", "prompt: {p50: 800, p95: 3000}")
-    };
+    let come = fields.require("arrivals", "arrivals: {poisson: 250/min}");
+    let traced = come.as_ref().is_some_and(|value| value.has("trace"));
+    let (arrivals, shape) = come.and_then(|value| arrivals(&value)).unzip();
+    let prompt =
+        if traced { fields.get("prompt") } else { fields.require("prompt", "prompt: {p50: 800, p95: 3000}") };
     let prompt = prompt.and_then(|value| dist(&value, &TOKENS));
     let completion = fields.get("completion").and_then(|value| dist(&value, &TOKENS));
     let max_tokens = fields.parse("max_tokens", whole(1, 10_000_000));
@@ -66,12 +64,11 @@ fn workload(value: &Value) -> Option<WorkloadSpec> {
         }
     }
     fields.done();
-    let (arrivals, shape) = come?;
     Some(WorkloadSpec {
-        name: name?,
+        name: name.unwrap_or_else(|| value.nameless()),
         route,
         arrivals,
-        shape,
+        shape: shape.flatten(),
         prompt: prompt.unwrap_or(Dist::Constant(0.0)),
         completion: completion.unwrap_or_else(defaults::completion),
         max_tokens,

@@ -1,0 +1,181 @@
+//! Laws of the reader: no text whatever makes it panic, and what it lets through makes sense.
+
+use super::{fixture, load, parse};
+use proptest::prelude::*;
+use provider::Nanos;
+use quotalab::scenario::{self, Arrivals, Overrides, Plan};
+use std::fs;
+
+/// Files that are as bad as a megabyte can be: told in bounded memory, in messages that stay readable.
+#[test]
+fn a_megabyte_of_mistakes_is_still_told() {
+    let words: String = (0..40_000).map(|number| format!("w{number}: 1, ")).collect();
+    let targets: String = (0..15_000).map(|number| format!("small/default/n{number}, ")).collect();
+    let models: String = (0..15_000).map(|number| format!("m{number}: {{}}, ")).collect();
+    let hostile = [
+        format!("{{{words}}}"),
+        words.replace(", ", "\n"),
+        format!("seed: {}", "9".repeat(1_000_000)),
+        format!("{}: 1", "k".repeat(1_000_000)),
+        format!("providers: {{small: {{models: {{{models}}}}}}}\nroutes: {{r: [{{of: [{targets}]}}]}}"),
+        "- ".repeat(500_000),
+        "[".repeat(1_000_000),
+        "{a: ".repeat(250_000),
+        "&a ".repeat(300_000),
+        "\n".repeat(1_000_000),
+    ];
+    for text in hostile {
+        let problems = parse(&text).expect_err("this is no scenario");
+        let printed = problems.to_string();
+        assert!(printed.len() < 300_000, "{} bytes for {:.20}", printed.len(), text);
+        assert!(problems.iter().all(|problem| problem.what.len() < 2_000 && problem.help.len() < 2_000));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn yaml_like_noise_makes_no_nonsense(words in prop::collection::vec(noise(), 0..60)) {
+        if let Ok(plan) = parse(&words.concat()) {
+            assert_sound(&plan);
+        }
+    }
+
+    #[test]
+    fn a_mutated_scenario_is_refused_or_makes_sense(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, noise()), 1..4),
+        every_word: bool,
+    ) {
+        let file = if every_word { "every-word.yaml" } else { "launch-day.yaml" };
+        let mut text = fs::read_to_string(fixture(file)).unwrap();
+        for (at, removed, inserted) in edits {
+            let at = at.index(text.len());
+            let end = (at + removed).min(text.len());
+            text.replace_range(at..end, &inserted);
+        }
+        match scenario::parse("text.yaml", &text, &Overrides::default(), fixture(file).parent()) {
+            Ok(plan) => assert_sound(&plan),
+            Err(problems) => prop_assert!(!problems.to_string().is_empty()),
+        }
+    }
+
+    #[test]
+    fn no_override_makes_the_reader_panic(path in "[a-z.0-9/]{0,30}", value in "\\PC{0,30}") {
+        if let Ok(plan) = load("launch-day.yaml", &[(&path, &value)]) {
+            assert_sound(&plan);
+        }
+    }
+}
+
+/// Scraps of YAML and of the language, for tearing scenarios apart.
+fn noise() -> impl Strategy<Value = String> {
+    let scraps = [
+        "",
+        " ",
+        "\n",
+        "\n  ",
+        "\t",
+        ":",
+        ": ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "#",
+        "&a ",
+        "*a",
+        "!t ",
+        "\"",
+        "'",
+        "|",
+        ">",
+        "?",
+        "---\n",
+        "null",
+        "0",
+        "-1",
+        "9999999999999999999999",
+        "1e9",
+        "NaN",
+        "0%",
+        "100%",
+        "1s",
+        "0s",
+        "5/min",
+        "0/s",
+        "rpm",
+        "limits",
+        "k",
+        "M",
+        "é",
+        "\u{feff}",
+        "\r\n",
+        "providers:",
+        "routes:",
+        "workload:",
+        "none",
+        "x/y/z",
+    ];
+    prop::sample::select(scraps.to_vec()).prop_map(str::to_owned)
+}
+
+/// What every plan promises to those who run it.
+fn assert_sound(plan: &Plan) {
+    assert!(plan.duration > Nanos::ZERO && !plan.workloads.is_empty() && !plan.routes.is_empty());
+    for provider in &plan.providers {
+        assert!(!provider.accounts.is_empty() && !provider.models.is_empty());
+        assert!(provider.accounts.iter().all(|account| !account.keys.is_empty()));
+        let limits = provider.models.iter().flat_map(|model| &model.limits);
+        assert!(limits.clone().all(|limit| limit.limit > 0 && limit.burst > 0));
+        assert!(provider.models.iter().all(|model| model.limits.is_sorted_by_key(|limit| limit.axis)));
+        assert!(provider.incidents.iter().all(|incident| incident.at < incident.until));
+        assert!(provider.incidents.iter().all(|incident| (0.0..=1.0).contains(&incident.share)));
+    }
+    for target in &plan.targets {
+        let provider = &plan.providers[usize::from(target.provider)];
+        let account = &provider.accounts[usize::from(target.account)];
+        let model = &provider.models[usize::from(target.model)];
+        assert_eq!(target.name, format!("{}/{}/{}", provider.name, account.name, model.name));
+    }
+    for route in &plan.routes {
+        assert!(!route.steps.is_empty());
+        for step in &route.steps {
+            assert!(!step.targets.is_empty());
+            assert!(step.targets.iter().all(|id| id.index() < plan.targets.len()));
+        }
+    }
+    assert!(plan.client.retry.attempts >= 1 && plan.client.deadline > Nanos::ZERO);
+    assert!(plan.client.retry.backoff.base <= plan.client.retry.backoff.cap);
+    for workload in &plan.workloads {
+        assert!(workload.route.index() < plan.routes.len());
+        for dist in [&workload.prompt, &workload.completion] {
+            assert!(dist.mean().is_finite() && dist.quantile(0.5) >= 0.0, "{dist:?}");
+        }
+        let rates = match &workload.arrivals {
+            Arrivals::Constant(rate) | Arrivals::Poisson(rate) => vec![*rate],
+            Arrivals::Ramp(from, to) => vec![from + to],
+            Arrivals::Steps(steps) => {
+                assert_eq!(steps[0].0, provider::Instant::ZERO);
+                assert!(steps.is_sorted_by(|a, b| a.0 < b.0));
+                vec![steps.iter().map(|(_, rate)| rate).sum()]
+            }
+            Arrivals::Burst { jobs, every } => vec![f64::from(*jobs) / every.as_secs_f64()],
+            Arrivals::Users { users, .. } => vec![f64::from(*users)],
+            Arrivals::Trace { rows } => vec![rows.len() as f64],
+        };
+        assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{:?}", workload.arrivals);
+    }
+    assert!(plan.expect.iter().all(|rule| rule.value.is_finite()));
+    assert!(plan.words().contains(&plan.name));
+}

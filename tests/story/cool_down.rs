@@ -1,0 +1,96 @@
+//! A refusal says how long to wait: the target rests exactly so long, and nobody is sent there meanwhile.
+
+use super::{assert_timeline, tell};
+
+const TWO_A_MINUTE: &str = "
+providers: {p: {accounts: {a: [k]}, models: {m: {limits: {rpm: 2}, latency: {total: 100ms}}}}}
+routes: {r: [{of: [p/a/m]}]}
+duration: 1m
+";
+
+#[test]
+fn a_refused_job_comes_back_when_the_server_said() {
+    let story = tell(&format!(
+        "{TWO_A_MINUTE}
+client: {{deadline: 2m, retry: {{attempts: 3, backoff: {{base: 1s, cap: 8s, jitter: none}}}}}}
+workload: [{{name: w, route: r, arrivals: {{burst: 3, every: 1h}}, prompt: 10, completion: 10, max_tokens: 10}}]"
+    ));
+    assert_timeline(
+        &story,
+        "0.000s job 0: arrives
+         0.000s job 0: try 1 to p/a/m
+         0.000s job 1: arrives
+         0.000s job 1: try 1 to p/a/m
+         0.000s job 2: arrives
+         0.000s job 2: try 1 to p/a/m
+         0.000s job 2: p/a/m refuses (rpm)
+         0.000s job 2: p/a/m rests until 30.000s (minute_limit)
+         0.000s job 2: sleeps until 30.000s (CoolDown)
+         0.100s job 0: p/a/m answers
+         0.100s job 0: Succeeded
+         0.100s job 1: p/a/m answers
+         0.100s job 1: Succeeded
+         30.000s job 2: try 2 to p/a/m
+         30.100s job 2: p/a/m answers
+         30.100s job 2: Succeeded",
+    );
+}
+
+#[test]
+fn who_comes_while_it_rests_is_not_sent_there() {
+    let story = tell(&format!(
+        "{TWO_A_MINUTE}
+client: {{deadline: 2m, retry: {{attempts: 3, backoff: {{base: 1s, cap: 8s, jitter: none}}}}}}
+workload: [{{name: w, route: r, arrivals: {{constant: 12/min}}, prompt: 10, completion: 10, max_tokens: 10}}]"
+    ));
+    // Jobs at 0, 5, 10 …: two fit, the third is refused at 10 s, when the bucket has a third of a request.
+    let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
+    assert_eq!(sends[..3], [0.0, 5.0, 10.0]);
+    assert!(sends[3] >= 30.0, "nothing leaves before the wait is over: {sends:?}");
+}
+
+#[test]
+fn a_client_that_does_not_obey_hammers() {
+    let workload = "workload: [{name: w, route: r, arrivals: {burst: 4, every: 1h}, prompt: 10, completion: 10, max_tokens: 10}]";
+    let client = |obey| {
+        format!("client: {{deadline: 2m, retry: {{attempts: 20, obey_retry_after: {obey}, backoff: {{base: 1s, cap: 4s, jitter: none}}}}}}")
+    };
+    let obeys = tell(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(true)));
+    let hammers = tell(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(false)));
+    assert!(obeys.refused() <= 3, "{}", obeys.timeline());
+    assert!(hammers.refused() >= 4 * obeys.refused(), "{} against {}", hammers.refused(), obeys.refused());
+}
+
+#[test]
+fn a_day_limit_is_not_mistaken_for_a_minute_limit() {
+    let story = tell(
+        "
+providers: {p: {accounts: {a: [k]}, models: {m: {limits: {rpm: 60, rpd: 24}, latency: {total: 100ms}}}}}
+routes: {r: [{of: [p/a/m]}]}
+duration: 2h
+client: {deadline: 3h, retry: {attempts: 3, backoff: {base: 1s, cap: 8s, jitter: none}}}
+workload: [{name: w, route: r, arrivals: {burst: 25, every: 5h}, prompt: 10, completion: 10, max_tokens: 10}]",
+    );
+    // One request of 24 a day comes back every hour: one refusal, one wait of an hour, no knocking in between.
+    assert_eq!(story.refused(), 1);
+    assert_eq!(story.sends().last().map(|(at, _)| *at), Some(3600.0));
+    assert!(story.timeline().contains("rests until 3600.000s (day_limit)"), "{}", story.timeline());
+}
+
+#[test]
+fn an_unwell_target_rests_after_five_failures_in_a_row() {
+    let story = tell(
+        "
+providers:
+  p: {accounts: {a: [k]}, models: {m: {latency: {total: 100ms}}}, incidents: [{at: 0s, for: 20s, fault: 503}]}
+routes: {r: [{of: [p/a/m]}]}
+duration: 50s
+client: {deadline: 1m, retry: {attempts: 1}}
+workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion: 10, max_tokens: 10}]",
+    );
+    // Failures at 0 … 4 s; it rests from 4 s to 34 s, and who came meanwhile waits for it and is served.
+    assert!(story.timeline().contains("4.000s job 4: p/a/m rests until 34.000s (overload)"), "{}", story.timeline());
+    let in_between = story.sends().iter().filter(|(at, _)| *at > 4.0 && *at < 34.0).count();
+    assert_eq!(in_between, 0);
+    assert_eq!(story.verdicts().iter().filter(|verdict| **verdict == quotalab::event::Verdict::Succeeded).count(), 45);
+}

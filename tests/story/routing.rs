@@ -1,0 +1,61 @@
+//! The picks: who gets the next job, among those that could take it.
+
+use super::{Story, tell};
+use quotalab::event::{Reason, Verdict};
+
+fn two_accounts(pick: &str, arrivals: &str) -> Story {
+    tell(&format!(
+        "
+providers: {{p: {{accounts: {{a: [k1], b: [k2]}}, models: {{m: {{limits: {{rpm: 30, tpm: 10k}}, latency: {{total: 500ms}}}}}}}}}}
+routes: {{r: [{{pick: {pick}, of: [p/a/m, p/b/m]}}]}}
+duration: 1m
+client: {{deadline: 10m, retry: {{attempts: 2, backoff: {{base: 1s, cap: 8s, jitter: none}}}}}}
+workload: [{{name: w, route: r, arrivals: {arrivals}, prompt: 100, completion: 50, max_tokens: 100}}]"
+    ))
+}
+
+fn names(story: &Story) -> Vec<&str> {
+    story.sends().iter().map(|(_, name)| &name[2..3]).collect()
+}
+
+#[test]
+fn in_order_fills_the_first_before_it_asks_the_second() {
+    let story = two_accounts("in_order", "{burst: 40, every: 1h}");
+    let names = names(&story);
+    assert_eq!(names[..30], ["a"; 30]);
+    assert_eq!(names[30..32], ["a", "b"], "the 31st is refused by a and goes on to b");
+    assert_eq!(names[32..], ["b"; 9]);
+}
+
+#[test]
+fn round_robin_takes_turns() {
+    let story = two_accounts("round_robin", "{constant: 6/min}");
+    assert_eq!(names(&story), ["a", "b", "a", "b", "a", "b"]);
+}
+
+#[test]
+fn most_room_spreads_until_both_are_used_up() {
+    let story = two_accounts("most_room", "{burst: 60, every: 1h}");
+    assert_eq!(story.refused(), 0, "sixty fit into twice thirty");
+    assert_eq!(names(&story).iter().filter(|name| **name == "a").count(), 30);
+}
+
+#[test]
+fn a_retry_costs_the_budget_and_a_fresh_target_does_not() {
+    let failing = |budget: &str| {
+        tell(&format!(
+            "
+providers: {{p: {{models: {{m: {{latency: {{total: 10ms}}}}}}, incidents: [{{at: 0s, for: 1h, fault: 500, share: 50%}}]}}}}
+routes: {{r: [{{of: [p/default/m]}}]}}
+duration: 10m
+client: {{deadline: 1m, retry: {{attempts: 5, {budget}backoff: {{base: 10ms, cap: 20ms, jitter: none}}}}}}
+workload: [{{name: w, route: r, arrivals: {{constant: 10/s}}, prompt: 10, completion: 5, max_tokens: 10}}]"
+        ))
+    };
+    let bounded = failing("budget: 10%, ");
+    let retries = bounded.sends().len() - bounded.verdicts().len();
+    // A hundred to begin with, and a tenth of 6,000 jobs.
+    assert!(retries <= 700, "{retries} retries");
+    assert!(bounded.verdicts().contains(&Verdict::Failed(Reason::RetryBudget)));
+    assert!(failing("").verdicts().iter().all(|verdict| *verdict != Verdict::Failed(Reason::RetryBudget)));
+}
