@@ -25,6 +25,8 @@ pub mod machine;
 pub mod meter;
 pub mod rng;
 pub mod ruling;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod time;
 pub mod window;
 pub mod wire;
