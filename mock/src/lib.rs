@@ -26,6 +26,8 @@ pub mod meter;
 pub mod presets;
 pub mod rng;
 pub mod ruling;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod time;
 pub mod window;
 pub mod wire;
