@@ -17,7 +17,7 @@
 //! ```
 
 pub mod ceiling;
-// pub mod cli;
+pub mod cli;
 pub mod drive;
 pub mod engine;
 pub mod event;

@@ -1,8 +1,8 @@
 //! The command line of quotalab.
 
-// use clap::Parser as _;
+use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    quotalab::cli::Cli::parse().run().into()
 }

@@ -5,6 +5,7 @@
 //! 1,500,000,000 ns and not the nearest double to it. The scenario reader and the command line use these.
 
 use provider::Nanos;
+use std::fmt;
 
 mod print;
 
@@ -17,6 +18,12 @@ pub struct Wrong {
     pub what: String,
     /// What to write instead.
     pub help: String,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.help)
+    }
 }
 
 impl Wrong {

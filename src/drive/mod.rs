@@ -12,7 +12,7 @@
 mod attempt;
 pub mod clock;
 pub mod live;
-// pub mod local;
+pub mod local;
 mod sse;
 mod truths;
 mod typed;

@@ -1,6 +1,7 @@
 //! What all connections share: the provider's machine behind one lock, the names of its accounts and models,
 //! the clock, and whoever watches.
 
+use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Tier};
 use crate::dist::Dist;
@@ -81,6 +82,15 @@ impl Mock {
             calls: AtomicU64::new(0),
             world: Mutex::new(World { provider: Provider::new(config), now: Instant::ZERO }),
         }
+    }
+
+    /// Calls `each` with every limit of an account × model and the share of it that is used now.
+    pub fn levels(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
+        self.with_world(|world, now| {
+            for level in world.provider.levels(now, account, model) {
+                each(level.axis, level.used_share());
+            }
+        });
     }
 
     /// The account a key belongs to.
