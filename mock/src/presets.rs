@@ -1,6 +1,10 @@
-//! temporary
-/// temp
-pub const PRESETS: &[(&str, &str)] = &[(
-    "groq-developer",
-    "dialect: groq\ntier: developer\nmodels:\n  openai/gpt-oss-120b:\n    limits: {rpm: 1k, rpd: 500k, tpm: 250k}\n    latency: {first_token: {p50: 200ms, p99: 900ms}, output: 500 tok/s}\n    price: {input: 0.15, output: 0.60}\n",
-)];
+//! Providers that need not be written down: the limits, speeds and prices of known plans, each number with its source.
+//!
+//! The texts are the `providers:` grammar of a scenario, one provider each, without accounts. They are read where
+//! scenarios are read; here they only travel with the model they parametrise.
+
+/// Every preset: its name and its YAML.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("groq-free", include_str!("../presets/groq-free.yaml")),
+    ("groq-developer", include_str!("../presets/groq-developer.yaml")),
+];

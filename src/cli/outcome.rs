@@ -4,12 +4,12 @@ use super::{Changes, Delivery, Exit, Stop, failed, input, quoted};
 use crate::ceiling::Ceiling;
 use crate::event::Event;
 use crate::record::{End, Fold, Log, Mode, Recorder, Summary};
-use crate::report;
+use crate::report::{self, Style};
 use crate::scenario::Plan;
 use anyhow::Context as _;
 use provider::{Axis, Instant};
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use super::progress::Progress;
@@ -96,7 +96,7 @@ pub(super) fn deliver(
         at,
         mode,
         scheduled: None,
-        ceiling: crate::record::Ceiling::of(plan, &Ceiling::of(plan)),
+        ceiling: Ceiling::of(plan),
         reproduce: source.command(),
         notes: plan.notes.clone(),
     };
@@ -117,7 +117,7 @@ fn print(summary: &Summary, json: bool) {
     if json {
         println!("{}", summary.to_json());
     } else {
-        print!("{}", report::text(summary));
+        print!("{}", report::text::render(summary, style()));
     }
 }
 
@@ -126,14 +126,20 @@ pub(super) fn say(note: &str) {
     eprintln!("{note}");
 }
 
+/// Colours for a person at a terminal who has not asked for none (no-color.org), none for a file or a pipe.
+pub(super) fn style() -> Style {
+    let plain = !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if plain { Style::Plain } else { Style::Colour }
+}
+
 /// Writes result.json, the charts and the page into `folder`; returns the page's path.
 pub(super) fn write_files(folder: &Path, summary: &Summary) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("result.json"), summary.to_json())?;
-    for (name, svg) in report::charts(summary) {
-        fs::write(folder.join(format!("{name}.svg")), svg)?;
+    for chart in report::charts(summary) {
+        fs::write(folder.join(format!("{}.svg", chart.name)), chart.standalone())?;
     }
     let page = folder.join("report.html");
-    fs::write(&page, report::html(summary))?;
+    fs::write(&page, report::html::render(summary))?;
     Ok(page)
 }

@@ -1,9 +1,9 @@
 //! `quotalab report RESULT.json...`
 
-use super::outcome::{say, write_files};
+use super::outcome::{say, style, write_files};
 use super::{Exit, Stop, failed, input};
 use crate::record::Summary;
-use crate::report;
+use crate::report::{self, compare};
 use anyhow::Context as _;
 use clap::Args;
 use std::fs;
@@ -32,8 +32,8 @@ impl Report {
         match summaries.as_slice() {
             [one] if self.json => println!("{}", one.to_json()),
             many if self.json => println!("{}", serde_json::to_string_pretty(many).map_err(failed)?),
-            [one] => print!("{}", report::text(one)),
-            many => print!("{}", report::compare_text(many)),
+            [one] => print!("{}", report::text::render(one, style())),
+            many => print!("{}", compare::text(&self.named(many), style())),
         }
         if let Some(folder) = &self.out {
             let page = self.write(folder, &summaries).map_err(failed)?;
@@ -44,12 +44,18 @@ impl Report {
         Ok(Exit::Fine)
     }
 
+    /// The results, each called by the path it was read from.
+    fn named<'a>(&'a self, summaries: &'a [Summary]) -> Vec<compare::Named<'a>> {
+        let labels = self.results.iter().map(|path| path.to_str().unwrap_or("a result"));
+        labels.zip(summaries).collect()
+    }
+
     fn write(&self, folder: &Path, summaries: &[Summary]) -> anyhow::Result<PathBuf> {
         let written = match summaries {
             [one] => write_files(folder, one),
             many => fs::create_dir_all(folder).and_then(|()| {
                 let page = folder.join("report.html");
-                fs::write(&page, report::compare_html(many)).map(|()| page)
+                fs::write(&page, compare::html(&self.named(many))).map(|()| page)
             }),
         };
         written.with_context(|| format!("the report cannot be written to {}", folder.display()))

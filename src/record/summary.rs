@@ -4,9 +4,6 @@
 //! Its text is the same on every machine: maps are sorted, times are in seconds rounded to the microsecond,
 //! shares, rates and money to six decimal digits, and how full a limit was over time to three.
 
-use crate::ids::TargetId;
-use crate::scenario::Plan;
-use super::words::rounded;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -244,7 +241,7 @@ pub struct Workload {
     pub shed: u64,
     /// Still under way when the run was over.
     pub in_flight: u64,
-    /// From the scheduled arrival to the end of the reply, of jobs that succeeded (percentiles to 1 %).
+    /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Spread,
 }
 
@@ -305,31 +302,6 @@ pub struct Ceiling {
     pub binding: Option<Binding>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
-}
-
-impl Ceiling {
-    /// A plan's ceiling by the names of its targets.
-    #[must_use]
-    pub fn of(plan: &Plan, ceiling: &crate::ceiling::Ceiling) -> Self {
-        let name = |target: TargetId| plan.targets[target.index()].name.clone();
-        let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
-        let axis = |axis: &crate::ceiling::AxisCeiling| CeilingAxis {
-            axis: axis.axis.name().into(),
-            limit: axis.limit,
-            jobs_per_min: rounded(axis.jobs_per_min, 6),
-        };
-        let target = |target: &crate::ceiling::TargetCeiling| CeilingTarget {
-            name: name(target.target),
-            axes: target.axes.iter().map(axis).collect(),
-        };
-        Self {
-            jobs_per_min: finite(ceiling.jobs_per_min),
-            multiple: finite(ceiling.multiple),
-            offered_jobs_per_min: rounded(ceiling.offered_jobs_per_min, 6),
-            binding: ceiling.binding.map(|(target, axis)| Binding { target: name(target), axis: axis.name().into() }),
-            targets: ceiling.targets.iter().map(target).collect(),
-        }
-    }
 }
 
 /// One limit of one target.
@@ -403,8 +375,26 @@ pub struct Fill {
 pub struct Expected {
     /// As written.
     pub rule: String,
-    /// What was measured, in the rule's unit (shares as 0..=1, times in seconds); `None` where there was nothing to measure.
+    /// What was measured; `None` where there was nothing to measure.
     pub actual: Option<f64>,
+    /// What `actual` counts in.
+    pub unit: Unit,
     /// Whether it holds; what could not be measured does not, except headroom without any limit.
     pub pass: bool,
+}
+
+/// What a measured number counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A part of a whole, `0..=1`.
+    Share,
+    /// Seconds.
+    Seconds,
+    /// Jobs per second.
+    JobsPerSecond,
+    /// So many times.
+    Times,
+    /// US dollars.
+    Usd,
 }
