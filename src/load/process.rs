@@ -8,6 +8,7 @@
 //! workload wait for an answer before they think and ask again.
 
 use crate::ids::ClassId;
+use crate::job::LEAST_THINK;
 use crate::scenario::rate::{Clock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
 use provider::dist::Dist;
@@ -16,14 +17,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// Users think at least this long, so that one who is refused at once cannot ask forever at one instant.
-const LEAST_THINK: Nanos = Nanos::from_millis(1);
-
 /// The arrivals of one workload: the next is looked at, then passed.
 #[derive(Clone, Debug)]
 pub(super) enum Process {
     /// At a rate.
-    Rated { clock: Clock, spacing: Spacing, operational: f64, next: Option<Instant> },
+    Rated { clock: Box<Clock>, spacing: Spacing, operational: f64, next: Option<Instant> },
     /// So many at once, every so often.
     Burst { jobs: u64, every: Nanos, passed: u64 },
     /// A fixed number of users; an instant for each that is not waiting for an answer.
@@ -66,7 +64,7 @@ impl Process {
             Spacing::Memoryless(_) => spacing.gap(),
         };
         let next = clock.when(operational);
-        Self::Rated { clock, spacing, operational, next }
+        Self::Rated { clock: Box::new(clock), spacing, operational, next }
     }
 
     fn users(users: u32, think: Dist, thoughts: Stream) -> Self {
@@ -119,7 +117,7 @@ impl Spacing {
     fn gap(&mut self) -> f64 {
         match self {
             Self::Even => 1.0,
-            Self::Memoryless(stream) => Dist::Exponential(1.0).sample(stream),
+            Self::Memoryless(stream) => -libm::log(stream.open_unit()),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Rate {
     /// The jobs expected over the whole run: the integral of the rate.
     #[must_use]
     pub fn jobs(&self) -> f64 {
-        self.pieces().map(|piece| piece.jobs()).sum()
+        self.pieces().map(|piece| piece.jobs).sum()
     }
 
     fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
@@ -74,7 +74,7 @@ impl Rate {
                 (steps.get(next).map_or(until, |(at, _)| until.min(*at)), rate, rate)
             }
         };
-        Some(Piece { from, until, first: first * factor, last: last * factor })
+        Some(Piece::new(from, until, first * factor, last * factor))
     }
 }
 
@@ -83,27 +83,33 @@ impl Rate {
 struct Piece {
     from: Instant,
     until: Instant,
+    /// The rate at its beginning.
     first: f64,
-    last: f64,
+    /// By how much the rate grows per second.
+    slope: f64,
+    /// The integral of the rate over it.
+    jobs: f64,
 }
 
 impl Piece {
-    fn seconds(&self) -> f64 {
-        self.until.since(self.from).as_secs_f64()
+    fn new(from: Instant, until: Instant, first: f64, last: f64) -> Self {
+        let seconds = until.since(from).as_secs_f64();
+        Self {
+            from,
+            until,
+            first,
+            slope: (last - first) / seconds,
+            jobs: f64::midpoint(first, last) * seconds,
+        }
     }
 
-    fn jobs(&self) -> f64 {
-        f64::midpoint(self.first, self.last) * self.seconds()
-    }
-
-    /// The instant at which `jobs` have come since the piece began, for `jobs` from zero to [`Self::jobs`].
+    /// The instant at which `jobs` have come since the piece began, for `jobs` from zero to all of its.
     fn when(&self, jobs: f64) -> Instant {
-        let slope = (self.last - self.first) / self.seconds();
-        let seconds = if slope == 0.0 || jobs == 0.0 {
+        let seconds = if self.slope == 0.0 || jobs == 0.0 {
             jobs / self.first.max(f64::MIN_POSITIVE)
         } else {
             // The root of first·t + slope·t²/2 = jobs, in the form that loses no digits for small slopes.
-            let under = (self.first * self.first + 2.0 * slope * jobs).max(0.0);
+            let under = (self.first * self.first + 2.0 * self.slope * jobs).max(0.0);
             2.0 * jobs / (self.first + libm::sqrt(under))
         };
         self.until.min(self.from + Nanos::from_secs_f64(seconds))
@@ -133,7 +139,7 @@ impl Clock {
     pub fn when(&mut self, jobs: f64) -> Option<Instant> {
         loop {
             let piece = self.piece?;
-            let after = self.before + piece.jobs();
+            let after = self.before + piece.jobs;
             if jobs < after {
                 self.last = self.last.max(piece.when(jobs - self.before));
                 return Some(self.last).filter(|at| *at < self.rate.end);
@@ -211,8 +217,7 @@ mod tests {
                 let area: f64 = whole.pieces().take_while(|piece| piece.from < at).map(|piece| {
                     let until = piece.until.min(at);
                     let part = until.since(piece.from).as_secs_f64();
-                    let end = piece.first + (piece.last - piece.first) * part / piece.seconds();
-                    f64::midpoint(piece.first, end) * part
+                    (piece.first + piece.slope * part / 2.0) * part
                 }).sum();
                 prop_assert!((area - jobs).abs() < 1e-6 * (1.0 + jobs), "{area} {jobs}");
             }
