@@ -23,6 +23,7 @@ pub mod fault;
 pub mod latency;
 pub mod machine;
 pub mod meter;
+pub mod presets;
 pub mod rng;
 pub mod ruling;
 #[cfg(feature = "server")]
