@@ -23,8 +23,11 @@ pub mod fault;
 pub mod latency;
 pub mod machine;
 pub mod meter;
+pub mod presets;
 pub mod rng;
 pub mod ruling;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod time;
 pub mod window;
 pub mod wire;

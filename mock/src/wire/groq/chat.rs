@@ -29,9 +29,9 @@ impl Finish {
     }
 }
 
-/// The body of a completion that is answered whole.
+/// The body of a completion that is answered whole. Its text ends at [`MOST_WORDS`] tokens, whatever `usage` counts.
 pub(super) fn completion(service: &Service, context: &Context<'_>) -> String {
-    let tokens = service.usage.completion_tokens;
+    let tokens = service.usage.completion_tokens.min(MOST_WORDS);
     let mut out = String::with_capacity(700 + tokens as usize * 5);
     opening(&mut out, "chat.completion", context);
     out.push_str(r#","choices":[{"index":0,"message":{"role":"assistant","content":""#);
@@ -63,7 +63,6 @@ pub struct Chunks {
     request: String,
     usage: String,
     number: u64,
-    tokens: u32,
     finish: Finish,
 }
 
@@ -85,15 +84,8 @@ impl Chunks {
             request: ids::request(context.number),
             usage: used,
             number: context.number,
-            tokens: service.usage.completion_tokens,
             finish: context.finish,
         }
-    }
-
-    /// How many tokens there are, one event each.
-    #[must_use]
-    pub const fn tokens(&self) -> u32 {
-        self.tokens
     }
 
     /// The first event: the role and the ids.
@@ -171,3 +163,6 @@ fn usage(out: &mut String, service: &Service) {
     time(format_args!(r#","total_tokens":{},"total_time":"#, service.usage.total()), prompt + completion);
     out.push('}');
 }
+
+/// The longest completion that any of Groq's models writes (documentation, 2026): a bound on memory.
+const MOST_WORDS: u32 = 131_072;

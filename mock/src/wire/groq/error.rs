@@ -105,9 +105,9 @@ pub enum Error<'a> {
     InvalidKey,
     /// 404: no such model. Captured.
     UnknownModel(&'a str),
-    /// 404: no such path. Assumed: the shape is captured, the words are not.
-    UnknownPath(&'a str),
-    /// 400 with this message. The envelope is captured; messages about missing properties are assumed.
+    /// 404: no such method and path. The opening words are quoted in public issues, the rest is assumed.
+    UnknownPath(&'a str, &'a str),
+    /// 400 with this message. The envelope is captured; most of the messages are assumed.
     Invalid(Cow<'a, str>),
     /// 400: prompt and completion do not fit the model's context. Captured.
     ContextLength,
@@ -138,7 +138,7 @@ impl<'a> Error<'a> {
     pub const fn status(&self) -> u16 {
         match self {
             Self::InvalidKey => 401,
-            Self::UnknownModel(_) | Self::UnknownPath(_) => 404,
+            Self::UnknownModel(_) | Self::UnknownPath(..) => 404,
             Self::Invalid(_) | Self::ContextLength => 400,
             Self::BodyTooLarge => 413,
             Self::OverCapacity(_) => 503,
@@ -163,9 +163,11 @@ impl<'a> Error<'a> {
                 INVALID,
                 Some("model_not_found"),
             ),
-            Self::UnknownPath(path) => {
-                body(format!("Unknown request URL: {path}.").into(), INVALID, Some("unknown_url"))
-            }
+            Self::UnknownPath(method, path) => body(
+                format!("Unknown request URL: {method} {path}. Please check the URL for typos.").into(),
+                INVALID,
+                Some("unknown_url"),
+            ),
             Self::Invalid(message) => body(Cow::Borrowed(message), INVALID, None),
             Self::ContextLength => Body {
                 param: Some("messages"),

@@ -38,7 +38,7 @@ pub struct Context<'a> {
 /// A service that is [cut](crate::ruling::Service::cut) is rendered whole; whoever sends it breaks it off.
 ///
 /// # Panics
-/// Where the verdict is a fault that bends a reply (`slow`, `cut_stream`, a false wait) rather than replaces it:
+/// Where the verdict is a fault that bends a reply (slow, cut, garbage, a false wait) rather than replaces it:
 /// the provider's machine hands those out as services and denials.
 #[must_use]
 pub fn reply(ruling: &Ruling, context: &Context<'_>) -> Option<Reply> {
@@ -51,7 +51,6 @@ pub fn reply(ruling: &Ruling, context: &Context<'_>) -> Option<Reply> {
         }
         Verdict::Refused(denial) => return Some(error::refusal(denial, &ruling.limits, context)),
         Verdict::Faulted(Fault::Timeout | Fault::Reset) => return None,
-        Verdict::Faulted(Fault::Garbage) => return Some(garbage(limits, context.number)),
         Verdict::Faulted(Fault::Status(status)) => Error::from_status(*status, context.model),
         Verdict::Faulted(fault) => unreachable!("{fault:?} bends a reply and never replaces one"),
     };

@@ -1,0 +1,152 @@
+//! `POST /openai/v1/chat/completions`: from a request's body to a ruling, and from the ruling to what is sent when.
+
+use super::body::{Body, Broken};
+use super::request::Chat;
+use super::route::response;
+use super::seat::Seat;
+use super::stream::{Stream, UsageChunk};
+use super::{MOST_BYTES, Mock, PATIENCE};
+use crate::call::{Call, Truth};
+use crate::config::Fault;
+use crate::ruling::{Ruling, Service, Verdict};
+use crate::time::Nanos;
+use crate::wire::Reply;
+use crate::wire::groq::{self, Chunks, Context, Error, Finish};
+use crate::wire::truth::{self, Note};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use hyper::{Request, Response};
+use std::sync::Arc;
+
+/// Answers a request of an account. Calls are numbered: the number is the seed of what the world draws for this one.
+pub(super) async fn answer(
+    mock: Arc<Mock>,
+    account: u16,
+    number: u64,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Broken> {
+    let note = request.headers().get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
+    let refuse = |error: Error<'_>| Ok(response(error.reply(None, number), Body::whole));
+    let body = match read(request.into_body()).await? {
+        Ok(body) => body,
+        Err(error) => return refuse(error),
+    };
+    let chat = match Chat::parse(&body) {
+        Ok(chat) => chat,
+        Err(error) => return refuse(error),
+    };
+    let Some(model) = mock.model(&chat.model) else {
+        return refuse(Error::UnknownModel(&chat.model));
+    };
+    let call = Call { account, model, max_tokens: chat.max_tokens };
+    let (truth, tag) = note.map_or_else(
+        || (mock.draw(number, model, chat.prompt_tokens), None),
+        |note| (note.truth, Some(note.tag)),
+    );
+    let (way_in, way_back) = mock.network(model, truth);
+    mock.sleep(way_in).await;
+    let ruling = mock.arrive(call, truth, tag);
+    let sending = Sending { mock, number, call, truth, way_back };
+    match ruling.verdict {
+        Verdict::Admitted(service) => {
+            let seat = Seat::new(Arc::clone(&sending.mock), call, tag, service);
+            if chat.stream && !service.garbage {
+                let usage = if chat.include_usage { UsageChunk::Included } else { UsageChunk::Omitted };
+                sending.stream(&ruling, &service, seat, usage).await
+            } else {
+                sending.serve(&ruling, &service, seat).await
+            }
+        }
+        Verdict::Faulted(Fault::Reset) => Err(Broken),
+        Verdict::Faulted(Fault::Timeout) => {
+            tokio::time::sleep(PATIENCE).await;
+            Err(Broken)
+        }
+        Verdict::Refused(_) | Verdict::Faulted(_) => sending.refuse(&ruling).await,
+    }
+}
+
+/// Reads a whole body, within bounds of size and time. Whoever takes too long loses the connection.
+async fn read(body: Incoming) -> Result<Result<Bytes, Error<'static>>, Broken> {
+    if body.size_hint().lower() > MOST_BYTES as u64 {
+        return Ok(Err(Error::BodyTooLarge));
+    }
+    match tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(Ok(body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
+        Ok(Err(_)) | Err(_) => Err(Broken),
+    }
+}
+
+/// A ruling on its way back.
+struct Sending {
+    mock: Arc<Mock>,
+    number: u64,
+    call: Call,
+    truth: Truth,
+    way_back: Nanos,
+}
+
+impl Sending {
+    /// An answer that takes no service.
+    async fn refuse(self, ruling: &Ruling) -> Result<Response<Body>, Broken> {
+        let reply = self.reply(ruling, Finish::Stop);
+        self.mock.sleep(self.way_back).await;
+        Ok(response(reply, Body::whole))
+    }
+
+    /// A completion that is answered whole, or as far as it gets.
+    async fn serve(
+        self,
+        ruling: &Ruling,
+        service: &Service,
+        mut seat: Seat,
+    ) -> Result<Response<Body>, Broken> {
+        self.mock.sleep_until(service.done_at).await;
+        seat.depart();
+        self.mock.sleep(self.way_back).await;
+        let reply = self.reply(ruling, self.finish(service));
+        Ok(response(reply, if service.cut { Body::cut } else { Body::whole }))
+    }
+
+    /// A completion that is streamed: its head leaves now.
+    async fn stream(
+        self,
+        ruling: &Ruling,
+        service: &Service,
+        seat: Seat,
+        usage: UsageChunk,
+    ) -> Result<Response<Body>, Broken> {
+        let chunks = Chunks::new(service, &self.context(self.finish(service)));
+        let headers = groq::stream_headers(&ruling.limits, self.number);
+        self.mock.sleep(self.way_back).await;
+        let stream = Stream::new(seat, chunks, usage, self.way_back);
+        let head = Reply { status: 200, headers, body: String::new() };
+        Ok(response(head, |_| Body::Stream(Box::new(stream))))
+    }
+
+    fn reply(&self, ruling: &Ruling, finish: Finish) -> Reply {
+        groq::reply(ruling, &self.context(finish)).expect("only timeouts and resets go unanswered")
+    }
+
+    /// A completion shorter than the model would have made it was cut by the client's bound.
+    const fn finish(&self, service: &Service) -> Finish {
+        if !service.cut && service.usage.completion_tokens < self.truth.completion_tokens {
+            Finish::Length
+        } else {
+            Finish::Stop
+        }
+    }
+
+    fn context(&self, finish: Finish) -> Context<'_> {
+        Context {
+            model: self.mock.model_name(self.call.model),
+            account: self.mock.account_name(self.call.account),
+            tier: self.mock.tier(),
+            number: self.number,
+            at: self.mock.now(),
+            finish,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The provider over HTTP/1.1: Groq's endpoints on a socket, with the machine behind one lock.
+//!
+//! ```text
+//!  socket ─▶ route (key, path) ─▶ request (JSON) ─▶ Mock::arrive ─▶ Ruling ─▶ wire ─▶ body: whole, streamed, or broken off
+//!                                                    │  one lock, held for the ruling only     │
+//!                                                    └──────── Seat: depart when done, cancel when dropped
+//! ```
+//!
+//! | path | answers |
+//! |---|---|
+//! | `POST /openai/v1/chat/completions` | a completion, whole or streamed, or a refusal |
+//! | `GET /openai/v1/models` | the names of the models |
+//! | `GET /health` | `{"status":"ok"}`, without a key |
+//!
+//! Time stays an argument: the clock is handed to [`Mock::new`], and only sleeping is left to tokio. Everything a
+//! client can make grow is bounded: connections ([`MOST_CONNECTIONS`]), heads (hyper's own bounds: 100 headers,
+//! about 400 KiB), bodies ([`MOST_BYTES`]), and how long anything may take ([`PATIENCE`]).
+
+mod body;
+mod chat;
+mod mock;
+mod request;
+mod route;
+mod seat;
+mod stream;
+
+pub use mock::{Clock, Mock, Observer};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// The largest request body that is read, in bytes: 4 MiB is a million tokens, beyond any context.
+pub const MOST_BYTES: usize = 4 << 20;
+
+/// Connections served at once; more wait in the listener's queue.
+pub const MOST_CONNECTIONS: usize = 16_384;
+
+/// How long a client may take over a request's head or body, and how long a call that is never answered is held.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Serves until `shutdown` resolves, then drops every connection. When it returns, each admitted call has been settled.
+pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future<Output = ()>) {
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+                Ok((socket, _)) => {
+                    connections.spawn(connection(socket, Arc::clone(&mock)));
+                }
+                // Out of descriptors, or a client that left in the queue: neither is helped by haste.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            },
+        }
+    }
+    connections.shutdown().await;
+}
+
+/// Serves one connection until either side closes it. Its errors are the client's to see: a broken connection.
+async fn connection(socket: TcpStream, mock: Arc<Mock>) {
+    if socket.set_nodelay(true).is_err() {
+        return; // The client has gone already.
+    }
+    let service = service_fn(move |request| route::answer(Arc::clone(&mock), request));
+    let _closed = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(socket), service)
+        .await;
+}

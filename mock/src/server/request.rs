@@ -1,0 +1,249 @@
+//! The body of a chat request: what limits can see of it, and nothing more.
+//!
+//! The messages are counted while they are read and never kept. What Groq refuses besides (`logprobs`, `n` above
+//! one, names of messages, …) is let through: the mock is about limits.
+
+use crate::wire::groq::Error;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A chat request that is well formed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chat<'a> {
+    /// The model asked for.
+    pub(super) model: Cow<'a, str>,
+    /// Tokens of the prompt, estimated: see [`Text::tokens`].
+    pub(super) prompt_tokens: u32,
+    /// The most tokens of the completion; at least one.
+    pub(super) max_tokens: Option<u32>,
+    /// Whether the completion is streamed.
+    pub(super) stream: bool,
+    /// Whether a streamed completion ends with one more chunk that tells the usage.
+    pub(super) include_usage: bool,
+}
+
+impl<'a> Chat<'a> {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// A 400 in Groq's shape where it is not JSON, a member has the wrong type, or one that must be there is not.
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Error<'static>> {
+        let raw: Raw<'a> = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+        let model = raw.model.ok_or_else(|| invalid("'model' : property 'model' is missing"))?;
+        let text = raw.messages.ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
+        if text.messages == 0 {
+            return Err(invalid("'messages' : minimum number of items is 1"));
+        }
+        let max_tokens = raw.max_completion_tokens.or(raw.max_tokens);
+        if max_tokens == Some(0) {
+            return Err(invalid("'max_tokens' : number must be at least 1"));
+        }
+        Ok(Self {
+            model,
+            prompt_tokens: text.tokens(),
+            max_tokens,
+            stream: raw.stream.unwrap_or_default(),
+            include_usage: raw.stream_options.and_then(|options| options.include_usage).unwrap_or_default(),
+        })
+    }
+}
+
+fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
+    Error::Invalid(message.into())
+}
+
+#[derive(Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
+    messages: Option<Text>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+/// How much text there is, and in how many messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Text {
+    messages: u64,
+    chars: u64,
+}
+
+impl Text {
+    /// About four characters per token (OpenAI's rule of thumb for English), and at least one token.
+    fn tokens(self) -> u32 {
+        u32::try_from(self.chars.div_ceil(4)).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Messages;
+        impl<'de> Visitor<'de> for Messages {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of messages")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<Text, A::Error> {
+                let mut text = Text::default();
+                while let Some(message) = messages.next_element::<Message>()? {
+                    text.messages += 1;
+                    text.chars += message.content.map_or(0, |content| content.0);
+                }
+                Ok(text)
+            }
+        }
+        deserializer.deserialize_seq(Messages)
+    }
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(rename = "role")]
+    _role: Role,
+    content: Option<Content>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    System,
+    Developer,
+    User,
+    Assistant,
+    Tool,
+    Function,
+}
+
+/// The characters of a content: a text, or parts of which some have a text.
+struct Content(u64);
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Parts;
+        impl<'de> Visitor<'de> for Parts {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of parts")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+                Ok(Content(text.chars().count() as u64))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Content, A::Error> {
+                let mut chars = 0;
+                while let Some(Part(part)) = parts.next_element()? {
+                    chars += part;
+                }
+                Ok(Content(chars))
+            }
+        }
+        deserializer.deserialize_any(Parts)
+    }
+}
+
+/// The characters of one part: those of its `text`, none where it is an image or the like.
+struct Part(u64);
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Part;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a part of a content")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Part, A::Error> {
+                let mut chars = 0;
+                while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+                    if name == "text" {
+                        chars += members.next_value::<Content>()?.0;
+                    } else {
+                        members.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Part(chars))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_parts_are_counted_by_character() {
+        for (messages, tokens) in [
+            (r#"[{"role":"user","content":"hi"}]"#, 1),
+            (r#"[{"role":"user","content":"éééé\néééé"}]"#, 3),
+            (r#"[{"role":"system","content":"12345678"},{"role":"user","content":"1234"}]"#, 3),
+            (
+                r#"[{"role":"user","content":[{"type":"text","text":"12345678"},{"type":"image_url","image_url":{"url":"x"}}]}]"#,
+                2,
+            ),
+            (
+                r#"[{"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","tool_call_id":"1","content":"12345"}]"#,
+                2,
+            ),
+            (r#"[{"role":"user","content":""}]"#, 1),
+        ] {
+            let body = format!(r#"{{"messages":{messages},"model":"m","temperature":0.2}}"#);
+            assert_eq!(Chat::parse(body.as_bytes()).unwrap().prompt_tokens, tokens, "{messages}");
+        }
+    }
+
+    #[test]
+    fn the_newer_bound_on_the_completion_wins() {
+        let parse = |rest: &str| {
+            let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{rest}}}"#);
+            Chat::parse(body.as_bytes()).map(|chat| (chat.max_tokens, chat.stream, chat.include_usage))
+        };
+        assert_eq!(parse(""), Ok((None, false, false)));
+        assert_eq!(parse(r#","max_tokens":5,"stream":true"#), Ok((Some(5), true, false)));
+        assert_eq!(parse(r#","max_tokens":5,"max_completion_tokens":7"#), Ok((Some(7), false, false)));
+        let options = r#","stream":true,"stream_options":{"include_usage":true}"#;
+        assert_eq!(parse(options), Ok((None, true, true)));
+        assert!(parse(r#","max_tokens":0"#).is_err());
+        assert!(parse(r#","max_tokens":-1"#).is_err());
+        assert!(parse(r#","max_tokens":"5""#).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (body, message) in [
+            ("", "EOF while parsing"),
+            ("{", "EOF while parsing"),
+            ("[]", "invalid length 0"),
+            (r#"{"messages":[{"role":"user","content":"x"}]}"#, "property 'model' is missing"),
+            (r#"{"model":"m"}"#, "property 'messages' is missing"),
+            (r#"{"model":"m","messages":[]}"#, "minimum number of items is 1"),
+            (r#"{"model":"m","messages":{}}"#, "an array of messages"),
+            (r#"{"model":"m","messages":[{"content":"x"}]}"#, "role"),
+            (r#"{"model":"m","messages":[{"role":"user","content":5}]}"#, "a string or an array of parts"),
+            (r#"{"model":5,"messages":[]}"#, "string"),
+        ] {
+            let Err(Error::Invalid(said)) = Chat::parse(body.as_bytes()) else {
+                panic!("{body} was accepted")
+            };
+            assert!(said.contains(message), "{body}: {said}");
+        }
+        let deep = format!(r#"{{"model":"m","x":{}"#, "[".repeat(100_000));
+        assert!(Chat::parse(deep.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! A provider on loopback whose clock the test holds, and a client that sees every byte.
+
+use provider::config::{
+    AccountConfig, Config, Dialect, Fault, Incident, Latency, Limit, ModelConfig, Price, Reserve, Service,
+    Tier,
+};
+use provider::dist::Dist;
+use provider::ruling::{Ruling, Verdict};
+use provider::server::{Mock, Observer, serve};
+use provider::{Call, Instant, Nanos, Usage};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) const MODEL: &str = "meta-llama/llama-4-scout-17b-16e-instruct";
+
+/// What an observer saw.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Seen {
+    Ruled(Instant, Option<u64>, Ruling),
+    Settled(Instant, Option<u64>, Usage),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Log(Mutex<Vec<Seen>>);
+
+impl Observer for Log {
+    fn ruled(&self, at: Instant, tag: Option<u64>, _: Call, ruling: &Ruling) {
+        self.0.lock().unwrap().push(Seen::Ruled(at, tag, *ruling));
+    }
+
+    fn settled(&self, at: Instant, tag: Option<u64>, _: Call, usage: Usage) {
+        self.0.lock().unwrap().push(Seen::Settled(at, tag, usage));
+    }
+}
+
+/// A provider being served.
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) clock: Arc<AtomicU64>,
+    log: Arc<Log>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    /// Serves a provider; its clock stands at zero until it is moved.
+    pub(crate) async fn start(config: &Config) -> Self {
+        let (clock, log) = (Arc::new(AtomicU64::new(0)), Arc::new(Log::default()));
+        let reading = Arc::clone(&clock);
+        let now = Arc::new(move || Instant(reading.load(Ordering::SeqCst)));
+        let mock = Arc::new(Mock::new(config, 7, now, Some(Arc::clone(&log) as _)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(serve(listener, mock, async {
+            let _ = stopped.await;
+        }));
+        Self { address, clock, log, stop, task }
+    }
+
+    pub(crate) fn set_clock(&self, now: Nanos) {
+        self.clock.store(now.0, Ordering::SeqCst);
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.log.0.lock().unwrap().clone()
+    }
+
+    /// Waits for the observer to have seen so much; how long is bounded by the patience of a test, not asserted.
+    pub(crate) async fn wait_for(&self, what: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
+        for _ in 0..2_000 {
+            let seen = self.seen();
+            if what(&seen) {
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("it never came: {:?}", self.seen());
+    }
+
+    pub(crate) async fn stop(self) -> Vec<Seen> {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap();
+        self.log.0.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends bytes on a connection of their own and reads until the server closes it.
+    pub(crate) async fn exchange(&self, request: &str) -> String {
+        let mut socket = self.connect().await;
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = Vec::new();
+        // A reset after the last byte is an end as good as any.
+        let _end = socket.read_to_end(&mut reply).await;
+        String::from_utf8(reply).unwrap()
+    }
+
+    pub(crate) async fn chat(&self, truth: &str, body: &str) -> Http {
+        Http::parse(&self.exchange(&post(truth, body)).await)
+    }
+
+    /// A short question with a short answer.
+    pub(crate) async fn ask(&self) -> Http {
+        self.chat("prompt=10;completion=5;draw=1;tag=9", &question("")).await
+    }
+}
+
+pub(crate) fn settled(seen: &[Seen]) -> usize {
+    seen.iter().filter(|seen| matches!(seen, Seen::Settled(..))).count()
+}
+
+pub(crate) fn admitted(seen: &[Seen]) -> usize {
+    let admitted = |seen: &&Seen| matches!(seen, Seen::Ruled(_, _, ruling) if matches!(ruling.verdict, Verdict::Admitted(_)));
+    seen.iter().filter(admitted).count()
+}
+
+/// A body that asks [`MODEL`] something, with more members behind.
+pub(crate) fn question(more: &str) -> String {
+    format!(r#"{{"model":"{MODEL}","messages":[{{"role":"user","content":"hi"}}],"max_tokens":100{more}}}"#)
+}
+
+/// A request for a completion that closes its connection; no truth header where `truth` is empty.
+pub(crate) fn post(truth: &str, body: &str) -> String {
+    let truth = if truth.is_empty() { String::new() } else { format!("x-quotalab-truth: {truth}\r\n") };
+    format!(
+        "POST /openai/v1/chat/completions HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\n{truth}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A reply, taken apart.
+#[derive(Debug)]
+pub(crate) struct Http {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Http {
+    pub(crate) fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines.map(|line| line.split_once(": ").unwrap());
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut reply = Self { status, headers, body: body.to_owned() };
+        if reply.header("transfer-encoding") == Some("chunked") {
+            reply.body = unchunk(body);
+        }
+        reply
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+/// The content of a chunked body, as far as it goes.
+fn unchunk(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+    body
+}
+
+/// One account `x` with the key `k1`, and one model.
+pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> Config {
+    let incident = |&fault| Incident { at: Instant::ZERO, until: Instant::MAX, fault, share: 1.0 };
+    Config {
+        name: "groq".into(),
+        dialect: Dialect::Groq,
+        tier: Tier::Free,
+        accounts: vec![
+            AccountConfig { name: "x".into(), keys: vec!["k1".into(), "k2".into()] },
+            AccountConfig { name: "y".into(), keys: vec!["k3".into()] },
+        ],
+        models: vec![ModelConfig {
+            name: MODEL.into(),
+            limits,
+            reserve: Reserve::PromptAndMaxTokens,
+            latency: Latency { service, network: Dist::Constant(0.0), slots: None },
+            price: Price::default(),
+            completion: Dist::Constant(3.0),
+        }],
+        incidents: faults.iter().map(incident).collect(),
+    }
+}
+
+/// A service that takes no time.
+pub(crate) fn at_once() -> Service {
+    Service::Total(Dist::Constant(0.0))
+}

@@ -1,0 +1,96 @@
+//! Refusals on the wire, to the byte, and that the wait they announce is served.
+
+use crate::client::{MODEL, Served, at_once, config, post, question};
+use provider::config::{Limit, Tier};
+use provider::{Axis, Nanos};
+
+#[tokio::test]
+async fn the_thirty_first_request_reads_as_captured_and_waiting_helps() {
+    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 30)], at_once(), &[])).await;
+    for _ in 0..30 {
+        assert_eq!(served.ask().await.status, 200);
+    }
+    let refused = served.ask().await;
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.header("retry-after"), Some("2"));
+    // The refusal of 2026 in tests/data, model and organisation included.
+    let captured = format!(
+        r#"{{"error":{{"message":"Rate limit reached for model `{MODEL}` in organization `org_x` service tier `on_demand` on requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in 2s. Need more tokens? Upgrade to Dev Tier today at https://console.groq.com/settings/billing","type":"requests","code":"rate_limit_exceeded"}}}}"#
+    );
+    assert_eq!(refused.body.trim_end(), captured);
+
+    served.set_clock(Nanos(1_999_999_999));
+    assert_eq!(served.ask().await.status, 429);
+    served.set_clock(Nanos::from_secs(2));
+    assert_eq!(served.ask().await.status, 200);
+}
+
+#[tokio::test]
+async fn the_head_is_lower_case_and_in_groqs_order() {
+    let limits = vec![Limit::new(Axis::Rpd, 1000), Limit::new(Axis::Tpm, 8000)];
+    let served = Served::start(&config(limits, at_once(), &[])).await;
+    let text = served.exchange(&post("prompt=26;completion=200;draw=1;tag=1", &question(""))).await;
+    let names: Vec<_> =
+        text.lines().skip(1).map_while(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+    let expected = [
+        "content-type",
+        "cache-control",
+        "vary",
+        "x-groq-region",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-requests",
+        "x-ratelimit-reset-tokens",
+        "x-request-id",
+    ];
+    assert_eq!(names[..expected.len()], expected);
+    for line in [
+        "x-ratelimit-limit-requests: 1000",
+        "x-ratelimit-limit-tokens: 8000",
+        "x-ratelimit-remaining-requests: 999",
+        // 26 prompt tokens and max_tokens 100 are reserved: what the headers tell before the answer is settled.
+        "x-ratelimit-remaining-tokens: 7874",
+        "x-ratelimit-reset-requests: 1m26.4s",
+        "x-ratelimit-reset-tokens: 945ms",
+    ] {
+        assert!(text.contains(&format!("\r\n{line}\r\n")), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn too_large_is_a_413_with_a_useless_wait_and_too_much_output_a_429_without() {
+    let limits = vec![Limit::new(Axis::Tpm, 8000)];
+    let served = Served::start(&config(limits, at_once(), &[])).await;
+    let large = served.chat("prompt=10394;completion=5;draw=1;tag=1", &question("")).await;
+    assert_eq!((large.status, large.header("retry-after")), (413, Some("19")));
+    let message = large.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("(TPM): Limit 8000, Requested 10494, please reduce your message size"),
+        "{message}"
+    );
+
+    let mut developer = config(vec![Limit::new(Axis::Otpm, 90)], at_once(), &[]);
+    developer.tier = Tier::Developer;
+    let served = Served::start(&developer).await;
+    let large = served.ask().await;
+    assert_eq!((large.status, large.header("retry-after")), (429, None));
+    let message = large.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("(OTPM): Limit 90, Requested 100. The request's expected output"), "{message}");
+    assert!(
+        message.ends_with("Visit https://groq.com/self-serve-support/ to request higher limits."),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn the_keys_of_an_account_share_its_quota_and_no_other() {
+    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[])).await;
+    let mut statuses = Vec::new();
+    for key in ["k1", "k2", "k3", "k3"] {
+        let request = post("", &question("")).replace("Bearer k1", &format!("Bearer {key}"));
+        statuses.push(served.exchange(&request).await[9..12].to_owned());
+    }
+    assert_eq!(statuses, ["200", "429", "200", "429"]);
+}

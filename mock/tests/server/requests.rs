@@ -1,0 +1,180 @@
+//! What is answered to requests that never reach a limit, and what a served one looks like.
+
+use crate::client::{Http, MODEL, Seen, Served, at_once, config, post, question};
+use provider::config::Limit;
+use provider::server::MOST_BYTES;
+use provider::{Axis, Usage};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[tokio::test]
+async fn a_completion_has_the_captured_members_in_the_captured_order() {
+    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let reply = served.ask().await;
+    let body = reply.json();
+    let mut place = 0;
+    for member in [
+        "\"id\":\"chatcmpl-",
+        "\"object\":\"chat.completion\"",
+        "\"created\":",
+        "\"model\":",
+        "\"choices\":[{\"index\":0",
+        "\"message\":{\"role\":\"assistant\",\"content\":",
+        "\"logprobs\":null",
+        "\"finish_reason\":\"stop\"",
+        "\"usage\":{\"queue_time\":",
+        "\"prompt_tokens\":10",
+        "\"prompt_time\":",
+        "\"completion_tokens\":5",
+        "\"completion_time\":",
+        "\"total_tokens\":15",
+        "\"total_time\":",
+        "\"usage_breakdown\":null",
+        "\"system_fingerprint\":\"fp_",
+        "\"x_groq\":{\"id\":\"req_01",
+        "\"seed\":",
+        "\"service_tier\":\"on_demand\"",
+    ] {
+        place +=
+            reply.body[place..].find(member).unwrap_or_else(|| panic!("{member} in order in {}", reply.body));
+    }
+    assert_eq!(body["model"], MODEL);
+    assert_eq!(body["choices"][0]["message"]["content"].as_str().unwrap().split(' ').count(), 5);
+    assert_eq!(reply.header("x-request-id"), body["x_groq"]["id"].as_str());
+}
+
+#[tokio::test]
+async fn max_tokens_cuts_a_completion_and_says_so() {
+    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let reply = served.chat("prompt=10;completion=101;draw=1;tag=1", &question("")).await.json();
+    assert_eq!(
+        (&reply["choices"][0]["finish_reason"], &reply["usage"]["completion_tokens"]),
+        (&json!("length"), &json!(100))
+    );
+    let reply = served.chat("prompt=10;completion=100;draw=1;tag=1", &question("")).await.json();
+    assert_eq!(reply["choices"][0]["finish_reason"], "stop");
+}
+
+#[tokio::test]
+async fn without_a_truth_header_the_world_estimates_and_draws() {
+    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    for truth in ["", "prompt=1;nonsense"] {
+        let usage = &served.chat(truth, &question("")).await.json()["usage"];
+        assert_eq!(
+            (&usage["prompt_tokens"], &usage["completion_tokens"]),
+            (&json!(1), &json!(3)),
+            "{truth:?}"
+        );
+    }
+    let _settled = served.ask().await;
+    let tags: Vec<_> = served
+        .seen()
+        .iter()
+        .map(|seen| match seen {
+            Seen::Ruled(_, tag, _) | Seen::Settled(_, tag, _) => *tag,
+        })
+        .collect();
+    assert_eq!(tags, [None, None, None, None, Some(9), Some(9)]);
+    assert_eq!(
+        served.seen().last(),
+        Some(&Seen::Settled(
+            provider::Instant::ZERO,
+            Some(9),
+            Usage { prompt_tokens: 10, completion_tokens: 5 },
+        ))
+    );
+}
+
+#[tokio::test]
+async fn wrong_keys_models_paths_and_bodies_are_refused_in_groqs_shape() {
+    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[])).await;
+    let invalid = "invalid_request_error";
+    let request = |from: &str, to: &str| post("", &question("")).replace(from, to);
+    let model = question("").replace(MODEL, "a`b\\\"c\\u0001");
+    let cases = [
+        (
+            request("Bearer k1", "Bearer nobody"),
+            401,
+            json!({"message": "Invalid API Key", "type": invalid, "code": "invalid_api_key"}),
+        ),
+        (
+            request("authorization: Bearer k1\r\n", ""),
+            401,
+            json!({"message": "Invalid API Key", "type": invalid, "code": "invalid_api_key"}),
+        ),
+        (
+            post("", &model),
+            404,
+            json!({"message": "The model `a`b\"c\u{1}` does not exist or you do not have access to it.", "type": invalid, "code": "model_not_found"}),
+        ),
+        (
+            request("/chat/completions", "/chat"),
+            404,
+            json!({"message": "Unknown request URL: POST /openai/v1/chat. Please check the URL for typos.", "type": invalid, "code": "unknown_url"}),
+        ),
+        (
+            post("", "{\"model\":\"m\"}"),
+            400,
+            json!({"message": "'messages' : property 'messages' is missing", "type": invalid}),
+        ),
+        (
+            post("", "{\"model\":\"m\",\"messages\":[]}"),
+            400,
+            json!({"message": "'messages' : minimum number of items is 1", "type": invalid}),
+        ),
+        (post("", "{]"), 400, json!({"message": "key must be a string at line 1 column 2", "type": invalid})),
+    ];
+    for (request, status, error) in cases {
+        let reply = Http::parse(&served.exchange(&request).await);
+        assert_eq!((reply.status, &reply.json()["error"]), (status, &error));
+        assert_eq!(reply.header("x-ratelimit-limit-requests"), None);
+    }
+    assert_eq!(served.seen(), [], "none of them reached a limit");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_bound_is_a_413_whether_announced_or_not() {
+    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let announced = format!("content-length: {}", MOST_BYTES + 1);
+    let chunk = format!("{MOST_BYTES:x}\r\n{}\r\n1\r\n \r\n", " ".repeat(MOST_BYTES));
+    for (framing, body) in [(announced.as_str(), ""), ("transfer-encoding: chunked", chunk.as_str())] {
+        let mut socket = served.connect().await;
+        let head = format!(
+            "POST /openai/v1/chat/completions HTTP/1.1\r\nhost: m\r\nauthorization: bearer k1\r\n{framing}\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(body.as_bytes()).await.unwrap();
+        let mut reply = [0; 12];
+        socket.read_exact(&mut reply).await.unwrap();
+        assert_eq!(&reply, b"HTTP/1.1 413", "{framing}");
+    }
+    let fits = format!("{}{}", question(""), " ".repeat(MOST_BYTES - question("").len()));
+    assert_eq!(served.chat("", &fits).await.status, 200);
+}
+
+#[tokio::test]
+async fn models_need_a_key_and_health_does_not() {
+    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let get =
+        |path: &str, key: &str| format!("GET {path} HTTP/1.1\r\nhost: m\r\n{key}connection: close\r\n\r\n");
+    let models =
+        Http::parse(&served.exchange(&get("/openai/v1/models", "authorization: Bearer k3\r\n")).await);
+    assert_eq!((models.status, &models.json()["data"][0]["id"]), (200, &json!(MODEL)));
+    assert_eq!(models.header("x-ratelimit-limit-requests"), None);
+    assert_eq!(Http::parse(&served.exchange(&get("/openai/v1/models", "")).await).status, 401);
+    assert_eq!(Http::parse(&served.exchange(&get("/health", "")).await).json(), json!({"status": "ok"}));
+}
+
+#[tokio::test]
+async fn one_connection_carries_many_requests() {
+    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mut socket = served.connect().await;
+    let kept = post("", &question("")).replace("connection: close\r\n", "");
+    for _ in 0..10 {
+        socket.write_all(kept.as_bytes()).await.unwrap();
+        let mut reply = Vec::new();
+        while !reply.ends_with(b"\"service_tier\":\"on_demand\"}\n") {
+            assert_ne!(socket.read_buf(&mut reply).await.unwrap(), 0, "closed early");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Every admitted call is settled exactly once, whoever ends it and when.
+
+use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
+use provider::config::{Limit, Service};
+use provider::dist::Dist;
+use provider::{Axis, Instant, Nanos, Stream, Usage};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// A first token after a minute: longer than any test.
+fn slow() -> Service {
+    Service::Split { first_token: Dist::Constant(60.0), prefill: None, output: 1.0 }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_end_is_charged_what_was_written_so_far() {
+    for more in ["", r#","stream":true"#] {
+        let served = Served::start(&config(vec![Limit::new(Axis::Tpm, 8000)], slow(), &[])).await;
+        let mut socket = served.connect().await;
+        let request = post("prompt=10;completion=50;draw=1;tag=3", &question(more));
+        socket.write_all(request.as_bytes()).await.unwrap();
+        served.wait_for(|seen| admitted(seen) == 1).await;
+        served.set_clock(Nanos::from_secs(69)); // nine seconds and ten tokens past the first
+        drop(socket);
+        served.wait_for(|seen| settled(seen) == 1).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let usage = Usage { prompt_tokens: 10, completion_tokens: 10 };
+        let at = Instant::ZERO + Nanos::from_secs(69);
+        let seen = served.stop().await;
+        assert_eq!(seen[1..], [Seen::Settled(at, Some(3), usage)], "{more}");
+    }
+}
+
+#[tokio::test]
+async fn shutting_down_settles_what_is_in_flight() {
+    let served = Served::start(&config(vec![], slow(), &[])).await;
+    let mut sockets = Vec::new();
+    for more in ["", r#","stream":true"#, "", r#","stream":true"#] {
+        let mut socket = served.connect().await;
+        socket.write_all(post("", &question(more)).as_bytes()).await.unwrap();
+        sockets.push(socket);
+    }
+    served.wait_for(|seen| admitted(seen) == 4).await;
+    let seen = served.stop().await;
+    assert_eq!((admitted(&seen), settled(&seen)), (4, 4));
+}
+
+#[tokio::test]
+async fn a_clock_that_runs_back_is_not_believed() {
+    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[])).await;
+    for (now, status) in [(5, 200), (3, 429), (4, 429), (65, 200), (0, 429)] {
+        served.set_clock(Nanos::from_secs(now));
+        assert_eq!(served.ask().await.status, status, "at {now} s");
+    }
+    let times: Vec<_> = served.stop().await.iter().map(time).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+/// Clients that leave at random moments, some after the end, some before the beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_disconnects_never_settle_a_call_twice_or_not_at_all() {
+    let service = Service::Split { first_token: Dist::Constant(0.003), prefill: None, output: 5000.0 };
+    let limits = vec![Limit::new(Axis::Concurrency, 1000), Limit::new(Axis::Tpm, 100_000_000)];
+    let served = Arc::new(Served::start(&config(limits, service, &[])).await);
+    let clients = (0..400u64).map(|tag| {
+        let served = Arc::clone(&served);
+        tokio::spawn(async move {
+            let mut chance = Stream::new(11, "leave", tag);
+            let more = if chance.below(2) == 0 { "" } else { r#","stream":true"# };
+            let mut socket = served.connect().await;
+            let request = post(&format!("prompt=10;completion=40;draw={tag};tag={tag}"), &question(more));
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let patience = Duration::from_micros(chance.below(20_000));
+            let mut reply = Vec::new();
+            let _left_or_served = tokio::time::timeout(patience, socket.read_to_end(&mut reply)).await;
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    served.wait_for(|seen| admitted(seen) == settled(seen)).await;
+    let seen = Arc::into_inner(served).expect("every client has left").stop().await;
+    let mut balance = BTreeMap::new();
+    for event in &seen {
+        match event {
+            Seen::Ruled(_, tag, _) => assert_eq!(balance.insert(*tag, 1), None),
+            Seen::Settled(_, tag, usage) => {
+                assert_eq!(
+                    balance.insert(*tag, 0),
+                    Some(1),
+                    "{tag:?} is settled once, after it was admitted"
+                );
+                assert!(usage.prompt_tokens == 10 && usage.completion_tokens <= 40);
+            }
+        }
+    }
+    assert!(balance.values().all(|open| *open == 0), "{balance:?}");
+    assert!(admitted(&seen) > 100, "too few got as far as a ruling to prove anything");
+    assert!(seen.is_sorted_by_key(time));
+}
+
+fn time(seen: &Seen) -> Instant {
+    match seen {
+        Seen::Ruled(at, ..) | Seen::Settled(at, ..) => *at,
+    }
+}
