@@ -87,3 +87,22 @@ async fn a_cut_stream_has_half_its_tokens_and_no_end() {
         matches!(seen[..], [Seen::Ruled(..), Seen::Settled(_, Some(1), usage)] if usage.completion_tokens == 10)
     );
 }
+
+#[tokio::test]
+async fn a_network_changes_when_bytes_come_and_not_which() {
+    let body = |network: f64, more: &'static str| async move {
+        let service = Service::Split { first_token: Dist::Constant(0.002), prefill: None, output: 1000.0 };
+        let mut config = config(vec![], service, &[]);
+        config.models[0].latency.network = Dist::Constant(network);
+        let served = Served::start(&config).await;
+        let reply = served.chat("prompt=10;completion=20;draw=1;tag=1", &question(more)).await;
+        assert_eq!(served.stop().await.len(), 2, "ruled and settled");
+        reply.body
+    };
+    for more in ["", r#","stream":true"#] {
+        // Shorter than the service, and longer: the call is settled before its first token is seen.
+        let near = body(0.0, more).await;
+        assert_eq!(near, body(0.004, more).await);
+        assert_eq!(near, body(0.1, more).await);
+    }
+}
