@@ -1,7 +1,15 @@
 //! What a user asks for, split at birth: the [`Job`] goes to the engine, the [`Truth`] only to the world.
 
 use crate::ids::{ClassId, JobId, RouteId};
-use provider::{Instant, Truth};
+use provider::{Instant, Nanos, Truth};
+
+/// The largest prompt or completion, in tokens; larger draws are cut to it. Past every context window on
+/// offer, and small enough that no sum over a run overflows.
+pub const MOST_TOKENS: u32 = 1_000_000;
+
+/// The least a user of a closed workload thinks between an answer and the next question, so that one who
+/// is refused at once cannot ask forever at one instant.
+pub const LEAST_THINK: Nanos = Nanos::from_millis(1);
 
 /// All that a client can know of a request before it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,13 @@
 //!  6  cli        a file per verb, exit codes
 //!  5  report     text, JSON, SVG, HTML, comparison
 //!  4  drive      virtual time and real HTTP: twins        record   folds over the event stream
-//!  3  engine     the routing machine                      load     arrivals
+//!  3  engine     the routing machine                      load     arrivals        ceiling  the most that limits allow
 //!  2  scenario   YAML -> Spec -> Plan
 //!  1  event  job
 //!  0  ids  units  problem                     and below ground the crate `provider` (mock/)
 //! ```
 
+pub mod ceiling;
 pub mod cli;
 pub mod drive;
 pub mod engine;

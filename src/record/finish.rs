@@ -5,12 +5,14 @@ use super::recorder::{
     Class, End, NANOS_PER_SECOND, REASONS, Recorder, Refusal, Traffic, Used, failure_name, refusal_name,
 };
 use super::summary::{
-    Attempts, Counts, FirstRefusal, Jobs, Limit, Mode, SCHEMA, Series, Shares, Spread, Summary, Target,
-    TimeSpent, Tokens, Workload,
+    Attempts, Binding, Ceiling, CeilingAxis, CeilingTarget, Counts, FirstRefusal, Jobs, Limit, Mode, SCHEMA,
+    Series, Shares, Spread, Summary, Target, TimeSpent, Tokens, Workload,
 };
 use super::words::{at_seconds, rounded, seconds};
 use super::{expect, verdict};
+use crate::ceiling::AxisCeiling;
 use crate::event::Failure;
+use crate::ids::TargetId;
 use crate::scenario::Plan;
 use provider::config::{Law, Limit as WorldLimit, Price};
 use provider::{Axis, Instant, Nanos};
@@ -55,7 +57,7 @@ impl Recorder {
             first_refusal: self.first_refusal.map(|refusal| first_refusal(refusal, &self.plan, &series)),
             workloads: self.workloads(),
             targets,
-            ceiling: end.ceiling,
+            ceiling: ceiling_of(&end.ceiling, &self.plan),
             series,
             expect: Vec::new(),
             lag_s: (end.mode == Mode::Live).then(|| self.lag_of(jobs.offered)),
@@ -253,6 +255,29 @@ fn limit_of(limit: &WorldLimit) -> Limit {
         burst: limit.burst,
         window_s: limit.axis.window().map(seconds),
         law: law.to_owned(),
+    }
+}
+
+fn ceiling_of(ceiling: &crate::ceiling::Ceiling, plan: &Plan) -> Ceiling {
+    let name = |target: TargetId| plan.targets[target.index()].name.clone();
+    // JSON has no infinity: what nothing limits is not there.
+    let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
+    let axis = |axis: &AxisCeiling| {
+        let jobs_per_min = finite(axis.jobs_per_min)?;
+        Some(CeilingAxis { axis: axis.axis.name().to_owned(), limit: axis.limit, jobs_per_min })
+    };
+    let targets = ceiling.targets.iter().map(|target| CeilingTarget {
+        name: name(target.target),
+        axes: target.axes.iter().filter_map(axis).collect(),
+    });
+    Ceiling {
+        jobs_per_min: finite(ceiling.jobs_per_min),
+        multiple: finite(ceiling.multiple),
+        offered_jobs_per_min: rounded(ceiling.offered_jobs_per_min, 6),
+        binding: ceiling
+            .binding
+            .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
+        targets: targets.collect(),
     }
 }
 

@@ -8,7 +8,8 @@
 use super::Fold;
 use super::hist::Hist;
 use super::series::{Steps, refusal};
-use super::summary::{Ceiling, Mode};
+use super::summary::Mode;
+use crate::ceiling::Ceiling;
 use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict};
 use crate::ids::TargetId;
 use crate::scenario::Plan;
@@ -71,7 +72,7 @@ pub struct End {
     pub mode: Mode,
     /// How many jobs the schedule wanted in this time, where a live driver may have delivered fewer.
     pub scheduled: Option<u64>,
-    /// What the limits allow.
+    /// What the limits of the plan allow.
     pub ceiling: Ceiling,
     /// The command that makes this result again; empty where there is none.
     pub reproduce: String,

@@ -2,5 +2,7 @@
 //! reports every problem at once with its place.
 
 mod plan;
+pub mod rate;
+pub mod trace;
 
 pub use plan::*;

@@ -4,11 +4,10 @@ use super::plan::{expectation, plan};
 use super::world::{Weather, play};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
+use quotalab::ceiling::Ceiling;
 use quotalab::event::{Cause, Ending, Event, Kind, Outcome, Ruled, Verdict};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
-use quotalab::record::{
-    Audit, Binding, Ceiling, CeilingAxis, CeilingTarget, Chain, End, Fold, Log, Mode, Recorder, Summary,
-};
+use quotalab::record::{Audit, Chain, End, Fold, Log, Mode, Recorder, Summary};
 use quotalab::scenario::{Metric, Op, Plan};
 
 /// A day on two accounts and a fallback, with an incident in the afternoon and a peak that does not fit.
@@ -33,33 +32,11 @@ pub(super) fn launch_plan() -> Plan {
 }
 
 pub(super) fn end(at: Instant, plan: &Plan) -> End {
-    let axes = |target: usize| {
-        let limits = plan.providers[target].models[0].limits.iter();
-        let each = limits.map(|limit| CeilingAxis {
-            axis: limit.axis.name().to_owned(),
-            limit: limit.limit,
-            jobs_per_min: if limit.axis == Axis::Rpm { limit.limit as f64 } else { 21.5 },
-        });
-        each.collect()
-    };
-    let target = |(id, target): (usize, &quotalab::scenario::Target)| CeilingTarget {
-        name: target.name.clone(),
-        axes: axes(id),
-    };
-    let binding =
-        plan.targets.first().map(|target| Binding { target: target.name.clone(), axis: "tpm".to_owned() });
-    let ceiling = Ceiling {
-        jobs_per_min: Some(21.5),
-        multiple: Some(1.54),
-        offered_jobs_per_min: 14.0,
-        binding,
-        targets: plan.targets.iter().enumerate().map(target).collect(),
-    };
     End {
         at,
         mode: Mode::Virtual,
         scheduled: None,
-        ceiling,
+        ceiling: Ceiling::of(plan),
         reproduce: "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned(),
         notes: Vec::new(),
     }
@@ -211,9 +188,7 @@ fn the_first_refusal_is_told_with_the_load_that_met_it() {
 fn what_cannot_be_measured_is_not_a_pass() {
     let mut plan = short(&[]);
     plan.expect.push(expectation("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
-    let mut last = end(Instant::ZERO, &plan);
-    last.ceiling = Ceiling::default();
-    let summary = Recorder::new(&plan).finish(last);
+    let summary = Recorder::new(&plan).finish(end(Instant::ZERO, &plan));
     let passes: Vec<_> = summary.expect.iter().map(|expected| (expected.actual, expected.pass)).collect();
     assert_eq!(passes, [(None, false), (None, false), (Some(0.0), true), (None, true)]);
     assert!(!summary.holds());

@@ -1,0 +1,174 @@
+//! The analytic ceiling: the most that the limits of a plan can let through, without simulating anything.
+//!
+//! Every job needs something on every axis: one request, its prompt and completion tokens, a place for as
+//! long as it is served. A limit allows so much of that over the run. The ceiling is the largest multiple
+//! of the offered load for which the workloads can be spread over the targets of their routes with no
+//! limit overdrawn on average: a linear programme, since each workload may be split freely.
+//!
+//! ```text
+//!  one workload:   Σ over the distinct targets of its route of the tightest axis' (allowed ÷ mean need)
+//!  several:        max m  where  Σ_t x[w,t] = m·λ[w]   and   Σ_w need[w,t,axis]·x[w,t] ≤ allowed[t,axis]
+//! ```
+//!
+//! It is an upper bound (law 11), sharp for long runs. It leaves out what can only lower the outcome:
+//! incidents, bunched arrivals, provider slots, the client's deadline and its own concurrency. Admission
+//! reserves prompt and `max_tokens` and refunds the rest at the end, so the reservation bounds what is in
+//! flight at once and refuses bursts early, but the long-run rate follows what jobs really use, and that
+//! is what is counted here. Nor are cache hits counted, which would lift it, nor what is served after the
+//! last arrival: over a run of length D a bucket allows its burst and limit · D ÷ window.
+
+mod need;
+mod offer;
+mod packing;
+mod spread;
+
+#[cfg(test)]
+mod tests;
+
+use crate::ids::TargetId;
+use crate::scenario::{Plan, Workload};
+use need::Sizes;
+use provider::config::{Law, Limit, ModelConfig};
+use provider::{Axis, Nanos};
+
+/// The ceiling of a plan, and what each of its limits allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ceiling {
+    /// The most jobs per minute, in the mix that the plan offers; infinite where nothing limits it.
+    pub jobs_per_min: f64,
+    /// The same as a multiple of the offered load.
+    pub multiple: f64,
+    /// What the plan offers on average over its duration.
+    pub offered_jobs_per_min: f64,
+    /// The limit that, were it a little larger in proportion, would lift the ceiling the most: the first
+    /// in the order of the plan where several would alike. `None` where nothing limits.
+    pub binding: Option<(TargetId, Axis)>,
+    /// Every target of the plan, in its order.
+    pub targets: Vec<TargetCeiling>,
+}
+
+/// What the limits of a target allow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetCeiling {
+    /// Which target.
+    pub target: TargetId,
+    /// Its limits, save those on axes that no offered job uses.
+    pub axes: Vec<AxisCeiling>,
+}
+
+/// What one limit allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AxisCeiling {
+    /// What is counted.
+    pub axis: Axis,
+    /// How much per window.
+    pub limit: u64,
+    /// Jobs per minute that it alone would allow, were all workloads whose routes name the target sent there.
+    pub jobs_per_min: f64,
+}
+
+/// A workload as the ceiling sees it.
+struct Class {
+    /// Offered jobs per second, on average; positive.
+    rate: f64,
+    sizes: Sizes,
+    /// The targets of its route, each once.
+    targets: Vec<TargetId>,
+}
+
+/// A limit of a target.
+struct Cap<'plan> {
+    target: TargetId,
+    model: &'plan ModelConfig,
+    limit: Limit,
+    /// Units per second, over the run.
+    allowed: f64,
+}
+
+impl Ceiling {
+    /// The ceiling of `plan`.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let classes: Vec<Class> =
+            plan.workloads.iter().filter_map(|workload| Class::of(plan, workload)).collect();
+        let caps = caps(plan);
+        let offered = classes.iter().map(|class| class.rate).sum::<f64>() * 60.0;
+        let (multiple, binding) = spread::tightest(&classes, &caps);
+        Self {
+            jobs_per_min: if multiple.is_finite() { multiple * offered } else { f64::INFINITY },
+            multiple,
+            offered_jobs_per_min: offered,
+            binding: binding.map(|cap| (cap.target, cap.limit.axis)),
+            targets: target_ids(plan).map(|target| TargetCeiling::of(target, &classes, &caps)).collect(),
+        }
+    }
+}
+
+impl TargetCeiling {
+    fn of(target: TargetId, classes: &[Class], caps: &[Cap<'_>]) -> Self {
+        let here = || classes.iter().filter(|class| class.targets.contains(&target));
+        let rate: f64 = here().map(|class| class.rate).sum();
+        let axes = caps.iter().filter(|cap| cap.target == target).filter_map(|cap| {
+            let used: f64 = here().map(|class| class.rate * cap.need(class)).sum();
+            let jobs_per_min = 60.0 * cap.allowed * rate / used;
+            (used > 0.0).then_some(AxisCeiling { axis: cap.limit.axis, limit: cap.limit.limit, jobs_per_min })
+        });
+        Self { target, axes: axes.collect() }
+    }
+}
+
+impl Class {
+    /// `None` where the workload offers nothing.
+    fn of(plan: &Plan, workload: &Workload) -> Option<Self> {
+        let sizes = Sizes::of(workload, plan.duration);
+        let rate = offer::jobs_per_second(plan, workload, sizes);
+        let mut targets: Vec<TargetId> = Vec::new();
+        for target in plan.routes[workload.route.0 as usize].steps.iter().flat_map(|step| &step.targets) {
+            if !targets.contains(target) {
+                targets.push(*target);
+            }
+        }
+        (rate > 0.0).then_some(Self { rate, sizes, targets })
+    }
+}
+
+impl Cap<'_> {
+    /// What one job of a class needs of it, on average.
+    fn need(&self, class: &Class) -> f64 {
+        class.sizes.need(self.limit.axis, &self.model.latency)
+    }
+
+    /// The share of it that the offered load of a class would use.
+    fn share(&self, class: &Class) -> f64 {
+        let used = class.rate * self.need(class);
+        if used > 0.0 { used / self.allowed } else { 0.0 }
+    }
+}
+
+fn target_ids(plan: &Plan) -> impl Iterator<Item = TargetId> {
+    (0..).map(TargetId).take(plan.targets.len())
+}
+
+/// The limits of every target, in the order of the plan.
+fn caps(plan: &Plan) -> Vec<Cap<'_>> {
+    let of_target = |target: TargetId| {
+        let model = need::model(plan, target);
+        let cap =
+            move |limit: &Limit| Cap { target, model, limit: *limit, allowed: allowed(limit, plan.duration) };
+        model.limits.iter().map(cap)
+    };
+    target_ids(plan).flat_map(of_target).collect()
+}
+
+/// Units per second that a limit allows over a run of length `duration`; for concurrency, places.
+#[expect(clippy::cast_precision_loss, reason = "an average for reports")]
+fn allowed(limit: &Limit, duration: Nanos) -> f64 {
+    let Some(window) = limit.axis.window() else { return limit.limit as f64 };
+    let duration = duration.max(Nanos(1));
+    let whole = match limit.law {
+        Law::Bucket => limit.burst as f64 + limit.limit as f64 * (duration.0 as f64 / window.0 as f64),
+        // A window that is used up at its very start lets the next one through a window later.
+        Law::Fixed | Law::SlidingLog => limit.limit as f64 * duration.0.div_ceil(window.0) as f64,
+    };
+    whole / duration.as_secs_f64()
+}

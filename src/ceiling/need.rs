@@ -1,0 +1,109 @@
+//! What a job needs on average: tokens, and the time it is served.
+
+use crate::ids::TargetId;
+use crate::job::MOST_TOKENS;
+use crate::scenario::{Arrivals, Plan, Workload};
+use provider::config::{Latency, ModelConfig, Service};
+use provider::dist::Dist;
+use provider::{Axis, Instant, Nanos};
+
+/// The mean sizes of a workload's jobs, as they are really used: the completion cut by `max_tokens`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sizes {
+    pub(super) prompt: f64,
+    pub(super) completion: f64,
+}
+
+impl Sizes {
+    /// The means of what the load draws (at least 1 token, at most [`MOST_TOKENS`]); the rounding to whole
+    /// tokens is left out.
+    pub(super) fn of(workload: &Workload, duration: Nanos) -> Self {
+        let most = workload.max_tokens.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
+        let Arrivals::Trace { rows } = &workload.arrivals else {
+            let prompt = mean_within(&workload.prompt, 1.0, f64::from(MOST_TOKENS));
+            return Self { prompt, completion: mean_within(&workload.completion, 1.0, f64::from(most)) };
+        };
+        let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + duration)];
+        let mean = |size: &dyn Fn(usize) -> u32| {
+            (0..rows.len()).map(|row| f64::from(size(row))).sum::<f64>() / rows.len().max(1) as f64
+        };
+        Self {
+            prompt: mean(&|row| rows[row].prompt_tokens.clamp(1, MOST_TOKENS)),
+            completion: mean(&|row| rows[row].completion_tokens.max(1).min(most)),
+        }
+    }
+
+    /// What a job uses of an axis: requests, tokens, or seconds in service. Nothing of the audio axes:
+    /// workloads are text.
+    pub(super) fn need(self, axis: Axis, latency: &Latency) -> f64 {
+        match axis {
+            Axis::Rpm | Axis::Rpd => 1.0,
+            Axis::Tpm | Axis::Tpd => self.prompt + self.completion,
+            Axis::Itpm => self.prompt,
+            Axis::Otpm => self.completion,
+            Axis::Ash | Axis::Asd => 0.0,
+            Axis::Concurrency => self.service_seconds(latency),
+        }
+    }
+
+    /// The mean time from the start of service to the end of the reply.
+    pub(super) fn service_seconds(self, latency: &Latency) -> f64 {
+        match &latency.service {
+            Service::Total(total) => total.mean(),
+            Service::Split { first_token, prefill, output } => {
+                let reading = prefill.map_or(0.0, |speed| self.prompt / speed);
+                first_token.mean() + reading + self.completion / output
+            }
+        }
+    }
+}
+
+/// The model that a target is served by.
+pub(super) fn model(plan: &Plan, target: TargetId) -> &ModelConfig {
+    let target = &plan.targets[target.index()];
+    &plan.providers[usize::from(target.provider)].models[usize::from(target.model)]
+}
+
+/// The mean of a distribution whose samples are moved into `low..=high`.
+fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
+    if high <= low {
+        return high;
+    }
+    low + mean_at_most(dist, high) - mean_at_most(dist, low)
+}
+
+/// The mean of the smaller of a sample and `most`, which is positive.
+fn mean_at_most(dist: &Dist, most: f64) -> f64 {
+    match dist {
+        Dist::Constant(value) => value.min(most),
+        Dist::LogNormal { mu, sigma } if *sigma > 0.0 => {
+            let score = (libm::log(most) - mu) / sigma;
+            // The part of the mean that lies below `most`; where its share underflows, so does the part.
+            let share = normal_below(score - sigma);
+            let below = if share > 0.0 { share * dist.mean() } else { 0.0 };
+            below + most * normal_below(-score)
+        }
+        Dist::LogNormal { mu, .. } => libm::exp(*mu).min(most),
+        Dist::Exponential(mean) if *mean > 0.0 => -mean * libm::expm1(-most / mean),
+        Dist::Exponential(_) => 0.0,
+        Dist::Uniform { min, max } => {
+            // All of it is above `min`; of what is above `cut`, nothing counts.
+            let (cut, width) = (most.clamp(*min, *max), max - min);
+            let above =
+                if width > 0.0 { (cut - min) * (max - f64::midpoint(*min, cut)) / width } else { 0.0 };
+            most.min(*min) + above
+        }
+        Dist::Discrete(steps) => {
+            let mut before = 0.0;
+            steps
+                .iter()
+                .map(|(value, share)| value.min(most) * (share - std::mem::replace(&mut before, *share)))
+                .sum()
+        }
+    }
+}
+
+/// The standard normal distribution function.
+fn normal_below(score: f64) -> f64 {
+    0.5 * libm::erfc(-score * std::f64::consts::FRAC_1_SQRT_2)
+}

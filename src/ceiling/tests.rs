@@ -1,0 +1,346 @@
+//! The ceiling against closed forms, sampling, and its own laws.
+
+use super::*;
+use crate::ids::RouteId;
+use crate::scenario::*;
+use proptest::prelude::*;
+use provider::config::*;
+use provider::dist::Dist;
+use provider::{Instant, Stream};
+use std::sync::Arc;
+
+const RUN: Nanos = Nanos(100 * Nanos::DAY.0);
+
+fn limit(axis: Axis, limit: u64) -> Limit {
+    Limit { axis, limit, law: Law::Fixed, burst: limit }
+}
+
+/// A provider with a model per list of limits, each a target of the same number.
+fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) -> Plan {
+    let model = |limits: &Vec<Limit>| ModelConfig {
+        name: String::new(),
+        limits: limits.clone(),
+        reserve: Reserve::default(),
+        latency: Latency {
+            service: Service::Total(Dist::Constant(2.0)),
+            network: Dist::Constant(0.5),
+            slots: None,
+        },
+        price: Price::default(),
+        completion: Dist::Constant(1.0),
+    };
+    let provider = Config {
+        name: String::new(),
+        dialect: Dialect::Groq,
+        accounts: vec![],
+        models: targets.iter().map(model).collect(),
+        incidents: vec![],
+    };
+    let target = |model| Target {
+        name: String::new(),
+        provider: 0,
+        account: 0,
+        model,
+        limits: vec![],
+        price: Price::default(),
+    };
+    let step = |targets: &&[u16]| Step {
+        pick: Pick::InOrder,
+        targets: targets.iter().map(|t| TargetId(*t)).collect(),
+    };
+    let backoff = Backoff { base: Nanos::SECOND, cap: Nanos::SECOND, jitter: Jitter::None };
+    Plan {
+        name: String::new(),
+        about: String::new(),
+        seed: 1,
+        duration: RUN,
+        providers: vec![provider],
+        targets: (0..).take(targets.len()).map(target).collect(),
+        routes: routes
+            .iter()
+            .map(|steps| Route { name: String::new(), steps: steps.iter().map(step).collect() })
+            .collect(),
+        client: Client {
+            deadline: Nanos::SECOND,
+            retry: Retry { attempts: 1, backoff, obey_retry_after: true, budget_permille: None },
+            concurrency: None,
+            queue: 0,
+            pace: Pace::Off,
+            cache: None,
+        },
+        workloads,
+        expect: vec![],
+    }
+}
+
+/// So many jobs per minute of 300 + 100 tokens.
+fn workload(route: u16, per_minute: f64) -> Workload {
+    Workload {
+        name: String::new(),
+        route: RouteId(route),
+        arrivals: Arrivals::Poisson(per_minute / 60.0),
+        shape: None,
+        prompt: Dist::Constant(300.0),
+        completion: Dist::Constant(250.0),
+        max_tokens: Some(100),
+        repeats: None,
+        stream: false,
+    }
+}
+
+fn close(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
+}
+
+#[track_caller]
+fn assert_ceiling(plan: &Plan, jobs_per_min: f64, binding: (u16, Axis)) {
+    let ceiling = Ceiling::of(plan);
+    assert!(close(ceiling.jobs_per_min, jobs_per_min), "{ceiling:?}");
+    assert!(close(ceiling.multiple * ceiling.offered_jobs_per_min, jobs_per_min), "{ceiling:?}");
+    assert_eq!(ceiling.binding, Some((TargetId(binding.0), binding.1)));
+}
+
+#[test]
+fn accounts_and_the_fallback_add_up() {
+    let account = vec![limit(Axis::Rpm, 30), limit(Axis::Tpm, 8_000)];
+    let fallback = vec![limit(Axis::Rpm, 12)];
+    let of = |targets: &[Vec<Limit>], steps: &[&[u16]]| plan(targets, &[steps], vec![workload(0, 10.0)]);
+    // 8,000 tokens a minute at 400 each: 20 jobs.
+    assert_ceiling(&of(std::slice::from_ref(&account), &[&[0]]), 20.0, (0, Axis::Tpm));
+    assert_ceiling(&of(&[account.clone(), account.clone()], &[&[0, 1]]), 40.0, (0, Axis::Tpm));
+    let all = [account.clone(), account, fallback];
+    assert_ceiling(&of(&all, &[&[0, 1], &[2]]), 52.0, (0, Axis::Tpm));
+    // A target that two steps name counts once.
+    assert_ceiling(&of(&all, &[&[0, 1], &[2, 0], &[1]]), 52.0, (0, Axis::Tpm));
+    let ceiling = Ceiling::of(&of(&all, &[&[0, 1], &[2]]));
+    assert_eq!(ceiling.targets.len(), 3);
+    let axes: Vec<_> = ceiling.targets[0]
+        .axes
+        .iter()
+        .map(|axis| (axis.axis, axis.limit, axis.jobs_per_min.round()))
+        .collect();
+    assert_eq!(axes, [(Axis::Rpm, 30, 30.0), (Axis::Tpm, 8_000, 20.0)]);
+    assert!(close(ceiling.offered_jobs_per_min, 10.0) && close(ceiling.multiple, 5.2));
+}
+
+#[test]
+fn every_axis_counts_what_it_should() {
+    let of = |axis, number| plan(&[vec![limit(axis, number)]], &[&[&[0]]], vec![workload(0, 1.0)]);
+    assert_ceiling(&of(Axis::Rpd, 1440), 1.0, (0, Axis::Rpd));
+    assert_ceiling(&of(Axis::Tpd, 400 * 1440), 1.0, (0, Axis::Tpd));
+    assert_ceiling(&of(Axis::Itpm, 600), 2.0, (0, Axis::Itpm));
+    assert_ceiling(&of(Axis::Otpm, 500), 5.0, (0, Axis::Otpm));
+    // Three places, two seconds each: 90 a minute.
+    assert_ceiling(&of(Axis::Concurrency, 3), 90.0, (0, Axis::Concurrency));
+    let audio = Ceiling::of(&of(Axis::Ash, 1));
+    assert!(audio.multiple.is_infinite() && audio.binding.is_none() && audio.targets[0].axes.is_empty());
+}
+
+#[test]
+fn a_law_allows_what_it_admits_over_the_run() {
+    let jobs = |law, duration| {
+        let limit = Limit { axis: Axis::Rpm, limit: 30, law, burst: 10 };
+        let plan = Plan { duration, ..plan(&[vec![limit]], &[&[&[0]]], vec![workload(0, 1.0)]) };
+        Ceiling::of(&plan).jobs_per_min * duration.as_secs_f64() / 60.0
+    };
+    let half = Nanos(90 * Nanos::SECOND.0);
+    assert!(close(jobs(Law::Bucket, half), 10.0 + 45.0));
+    assert!(close(jobs(Law::Fixed, half), 60.0));
+    assert!(close(jobs(Law::SlidingLog, half), 60.0));
+}
+
+#[test]
+fn workloads_share_what_they_share_and_no_more() {
+    let thirty = || vec![limit(Axis::Rpm, 30)];
+    // Both on one target: 30 between them, two to one.
+    let both = plan(&[thirty()], &[&[&[0]]], vec![workload(0, 20.0), workload(0, 10.0)]);
+    assert_ceiling(&both, 30.0, (0, Axis::Rpm));
+    // The second may also go elsewhere: at double load, 20 + 20 of which 10 stay and 10 leave.
+    let routes: &[&[&[u16]]] = &[&[&[0]], &[&[0], &[1]]];
+    let spill =
+        plan(&[thirty(), vec![limit(Axis::Rpm, 10)]], routes, vec![workload(0, 10.0), workload(1, 10.0)]);
+    assert_ceiling(&spill, 40.0, (0, Axis::Rpm));
+    // The small one is the bottleneck of the whole mix where only it can serve a workload.
+    let apart = plan(
+        &[thirty(), vec![limit(Axis::Rpm, 1)]],
+        &[&[&[0]], &[&[1]]],
+        vec![workload(0, 3.0), workload(1, 1.0)],
+    );
+    assert_ceiling(&apart, 4.0, (1, Axis::Rpm));
+    // Complements: one is heavy on requests, the other on tokens; together they fit better than a half each.
+    let heavy = Workload { prompt: Dist::Constant(900.0), ..workload(0, 10.0) };
+    let light = Workload { prompt: Dist::Constant(1.0), max_tokens: Some(9), ..workload(0, 90.0) };
+    let mixed =
+        plan(&[vec![limit(Axis::Rpm, 100), limit(Axis::Tpm, 100_000)]], &[&[&[0]]], vec![heavy, light]);
+    assert_ceiling(&mixed, 100.0, (0, Axis::Rpm));
+}
+
+#[test]
+fn nothing_limited_nothing_offered_and_nothing_allowed() {
+    let one = |limits: Vec<Limit>, rate| Ceiling::of(&plan(&[limits], &[&[&[0]]], vec![workload(0, rate)]));
+    let free = one(vec![], 1.0);
+    assert!(free.multiple.is_infinite() && free.jobs_per_min.is_infinite() && free.binding.is_none());
+    let idle = one(vec![limit(Axis::Rpm, 1)], 0.0);
+    assert!(
+        idle.multiple.is_infinite() && idle.jobs_per_min.is_infinite() && idle.offered_jobs_per_min == 0.0
+    );
+    let shut = one(vec![limit(Axis::Rpm, 5), limit(Axis::Tpm, 0)], 1.0);
+    assert_eq!((shut.multiple, shut.jobs_per_min, shut.binding), (0.0, 0.0, Some((TargetId(0), Axis::Tpm))));
+    // A workload with somewhere unlimited to go leaves the limited one to the other.
+    let routes: &[&[&[u16]]] = &[&[&[0, 1]], &[&[0]]];
+    let helped =
+        plan(&[vec![limit(Axis::Rpm, 7)], vec![]], routes, vec![workload(0, 100.0), workload(1, 1.0)]);
+    assert!(close(Ceiling::of(&helped).multiple, 7.0));
+}
+
+#[test]
+fn the_offered_load_is_the_mean_over_the_run() {
+    let offered = |duration, workload: Workload| {
+        Ceiling::of(&Plan { duration, ..plan(&[vec![]], &[&[&[0]]], vec![workload]) }).offered_jobs_per_min
+    };
+    let with = |arrivals| Workload { arrivals, ..workload(0, 0.0) };
+    let hour = Nanos::HOUR;
+    assert!(close(offered(hour, with(Arrivals::Ramp(0.0, 4.0))), 120.0));
+    let steps = Arrivals::Steps(vec![(Instant::ZERO, 1.0), (Instant(hour.0 / 4), 5.0)]);
+    assert!(close(offered(hour, with(steps)), 240.0));
+    let mut shape = [0.0; 24];
+    shape[0] = 3.0;
+    assert!(close(offered(hour * 2, Workload { shape: Some(shape), ..workload(0, 10.0) }), 15.0));
+    assert!(close(offered(hour, with(Arrivals::Burst { jobs: 7, every: Nanos::MINUTE })), 7.0));
+    // Twenty users, 7.5 s of thought, 2 s of service and half a second on the wire.
+    let users = Arrivals::Users { users: 20, think: Dist::Exponential(7.5) };
+    assert!(close(offered(hour, with(users)), 120.0));
+    let row = |minute: u64| TraceRow {
+        at: Instant(minute * Nanos::MINUTE.0),
+        prompt_tokens: 1,
+        completion_tokens: 1,
+    };
+    let rows = Arc::new(vec![row(0), row(1), row(60)]);
+    assert!(close(offered(hour, with(Arrivals::Trace { rows })), 2.0 / 60.0));
+}
+
+#[test]
+fn a_trace_needs_what_its_rows_say() {
+    let row =
+        |at, prompt_tokens, completion_tokens| TraceRow { at: Instant(at), prompt_tokens, completion_tokens };
+    let rows = Arc::new(vec![row(0, 100, 50), row(1, 300, 500), row(RUN.0, 9_999, 9_999)]);
+    let trace = Workload { arrivals: Arrivals::Trace { rows }, ..workload(0, 0.0) };
+    // Completions are cut at 100: (100 + 50 + 300 + 100) / 2 tokens a job.
+    assert_ceiling(&plan(&[vec![limit(Axis::Tpm, 275)]], &[&[&[0]]], vec![trace]), 1.0, (0, Axis::Tpm));
+}
+
+#[test]
+fn mean_completions_under_a_bound_agree_with_sampling() {
+    let dists = [
+        Dist::Constant(300.0),
+        Dist::log_normal(200.0, 0.95, 700.0),
+        Dist::log_normal(3.0, 0.99, 3000.0),
+        Dist::LogNormal { mu: 5.0, sigma: 0.0 },
+        Dist::LogNormal { mu: 0.0, sigma: 60.0 },
+        Dist::Exponential(150.0),
+        Dist::Exponential(0.0),
+        Dist::Uniform { min: 50.0, max: 900.0 },
+        Dist::Uniform { min: 90.0, max: 90.0 },
+        Dist::discrete(&[0.0, 10.0, 1000.0], &[1.0, 2.0, 3.0]),
+    ];
+    for dist in dists {
+        for most in [0u32, 1, 7, 60, 512, 5_000] {
+            let workload = Workload { completion: dist.clone(), max_tokens: Some(most), ..workload(0, 1.0) };
+            let exact = Sizes::of(&workload, RUN).completion;
+            let mut stream = Stream::new(5, "bounded", 0);
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for _ in 0..40_000 {
+                let value = dist.sample(&mut stream).max(1.0).min(f64::from(most));
+                (sum, squares) = (sum + value, squares + value * value);
+            }
+            let mean = sum / 4e4;
+            let error = ((squares / 4e4 - mean * mean).max(0.0) / 4e4).sqrt();
+            // What happens less than once in all draws is not seen by them.
+            let unseen = f64::from(most) / 4e4;
+            assert!(
+                (mean - exact).abs() <= 4.0 * error + unseen,
+                "{dist:?} {most}: {mean} ± {error}, {exact}"
+            );
+        }
+    }
+}
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    let number = || (0.0..6.0f64).prop_map(|exponent| 1000 * (10f64.powf(exponent) as u64 + 1));
+    let limits = prop::collection::vec((number(), number()), 1..5);
+    let route = prop::collection::vec(0u16..5, 1..4);
+    let workloads = prop::collection::vec((route, -3.0..4.0f64, 1.0..5000.0f64), 1..4);
+    (limits, workloads).prop_map(|(limits, workloads)| {
+        let targets: Vec<_> = limits
+            .iter()
+            .map(|(rpm, tpm)| vec![limit(Axis::Rpm, *rpm), limit(Axis::Tpm, *tpm * 100)])
+            .collect();
+        let count = u16::try_from(targets.len()).unwrap();
+        let routes: Vec<Vec<u16>> =
+            workloads.iter().map(|(route, ..)| route.iter().map(|target| target % count).collect()).collect();
+        let steps: Vec<[&[u16]; 1]> = routes.iter().map(|route| [route.as_slice()]).collect();
+        let steps: Vec<&[&[u16]]> = steps.iter().map(<[&[u16]; 1]>::as_slice).collect();
+        let make = |(index, (_, exponent, prompt)): (u16, &(Vec<u16>, f64, f64))| Workload {
+            prompt: Dist::Constant(*prompt),
+            ..workload(index, 10f64.powf(*exponent))
+        };
+        plan(&targets, &steps, (0..).zip(&workloads).map(make).collect())
+    })
+}
+
+proptest! {
+    /// Twice the offered load halves the multiple; ten times every limit is ten times the ceiling.
+    #[test]
+    fn the_ceiling_scales(plan in any_plan()) {
+        let base = Ceiling::of(&plan);
+        prop_assert!(base.multiple > 0.0 && base.multiple.is_finite() && base.binding.is_some());
+        let mut busier = plan.clone();
+        for workload in &mut busier.workloads {
+            let Arrivals::Poisson(rate) = &mut workload.arrivals else { unreachable!() };
+            *rate *= 2.0;
+        }
+        let busier = Ceiling::of(&busier);
+        prop_assert!((busier.multiple * 2.0 / base.multiple - 1.0).abs() < 1e-6);
+        let mut larger = plan.clone();
+        for limit in larger.providers[0].models.iter_mut().flat_map(|model| &mut model.limits) {
+            limit.limit *= 10;
+        }
+        prop_assert!((Ceiling::of(&larger).multiple / base.multiple / 10.0 - 1.0).abs() < 1e-6);
+    }
+
+    /// The named limit is the one to raise: no other alone, a little larger, lifts the ceiling more.
+    #[test]
+    fn the_binding_limit_lifts_the_most(plan in any_plan()) {
+        let base = Ceiling::of(&plan);
+        let lifted = |target: usize, axis: Axis| {
+            let mut plan = plan.clone();
+            let model = &mut plan.providers[0].models[target];
+            let limit = model.limits.iter_mut().find(|limit| limit.axis == axis).unwrap();
+            limit.limit += limit.limit / 1000;
+            (Ceiling::of(&plan).multiple / base.multiple - 1.0) * 1000.0
+        };
+        let (target, axis) = base.binding.unwrap();
+        let named = lifted(target.index(), axis);
+        for target in 0..plan.targets.len() {
+            for axis in [Axis::Rpm, Axis::Tpm] {
+                let other = lifted(target, axis);
+                prop_assert!(other <= named * 1.01 + 1e-6, "{target} {axis}: {other} over {named}");
+            }
+        }
+    }
+
+    /// No workload, alone or in the mix, gets more than its targets could carry of it.
+    #[test]
+    fn no_workload_gets_more_than_its_targets_allow(plan in any_plan()) {
+        let base = Ceiling::of(&plan);
+        for workload in &plan.workloads {
+            let alone = Plan { workloads: vec![workload.clone()], ..plan.clone() };
+            prop_assert!(base.multiple <= Ceiling::of(&alone).multiple * (1.0 + 1e-9));
+            let sum: f64 = Ceiling::of(&alone).targets.iter()
+                .map(|target| target.axes.iter().map(|axis| axis.jobs_per_min).fold(f64::INFINITY, f64::min))
+                .filter(|jobs| jobs.is_finite())
+                .sum();
+            prop_assert!((Ceiling::of(&alone).jobs_per_min / sum - 1.0).abs() < 1e-9);
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The laws of the schedule, each as the property that would catch its absence. Statistical laws use
+//! fixed seeds and name their standard errors.
+
+use super::*;
+use crate::scenario::*;
+use proptest::prelude::*;
+use provider::dist::Dist;
+use provider::{Nanos, Stream};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
+
+fn workload(arrivals: Arrivals) -> Workload {
+    Workload {
+        name: "w".to_owned(),
+        route: RouteId(0),
+        arrivals,
+        shape: None,
+        prompt: Dist::log_normal(800.0, 0.95, 3000.0),
+        completion: Dist::log_normal(200.0, 0.95, 700.0),
+        max_tokens: Some(512),
+        repeats: None,
+        stream: false,
+    }
+}
+
+fn plan(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Plan {
+    Plan {
+        name: "p".to_owned(),
+        about: String::new(),
+        seed,
+        duration,
+        providers: vec![],
+        targets: vec![],
+        routes: vec![],
+        client: Client {
+            deadline: Nanos::SECOND,
+            retry: Retry {
+                attempts: 1,
+                backoff: Backoff { base: Nanos::SECOND, cap: Nanos::SECOND, jitter: Jitter::None },
+                obey_retry_after: true,
+                budget_permille: None,
+            },
+            concurrency: None,
+            queue: 0,
+            pace: Pace::Off,
+            cache: None,
+        },
+        workloads,
+        expect: vec![],
+    }
+}
+
+/// Every arrival of a plan without closed workloads.
+fn all(plan: &Plan) -> Vec<Arrival> {
+    let mut load = Load::new(plan);
+    std::iter::from_fn(|| load.next()).collect()
+}
+
+fn of_class(arrivals: &[Arrival], class: u16) -> Vec<Arrival> {
+    arrivals.iter().filter(|arrival| arrival.job.class == ClassId(class)).copied().collect()
+}
+
+fn instants(arrivals: &[Arrival]) -> Vec<Instant> {
+    arrivals.iter().map(|arrival| arrival.job.scheduled).collect()
+}
+
+fn any_open() -> impl Strategy<Value = Arrivals> {
+    let rate = || prop_oneof![Just(0.0), 0.001..0.5f64];
+    let rows = || {
+        prop::collection::vec((0..Nanos::DAY.0, 0u32..5000, 0u32..5000), 0..50).prop_map(|mut rows| {
+            rows.sort_unstable();
+            let row = |(at, prompt_tokens, completion_tokens)| TraceRow {
+                at: Instant(at),
+                prompt_tokens,
+                completion_tokens,
+            };
+            Arc::new(rows.into_iter().map(row).collect::<Vec<_>>())
+        })
+    };
+    prop_oneof![
+        rate().prop_map(Arrivals::Constant),
+        rate().prop_map(Arrivals::Poisson),
+        (rate(), rate()).prop_map(|(first, last)| Arrivals::Ramp(first, last)),
+        prop::collection::vec((0..Nanos::DAY.0, rate()), 0..5).prop_map(|mut steps| {
+            steps.sort_by_key(|(at, _)| *at);
+            Arrivals::Steps(steps.into_iter().map(|(at, rate)| (Instant(at), rate)).collect())
+        }),
+        (0u32..20, 1..Nanos::HOUR.0 * 4)
+            .prop_map(|(jobs, every)| Arrivals::Burst { jobs, every: Nanos(every.max(Nanos::MINUTE.0)) }),
+        rows().prop_map(|rows| Arrivals::Trace { rows }),
+    ]
+}
+
+fn any_shape() -> impl Strategy<Value = Option<[f64; 24]>> {
+    prop::option::of(prop::array::uniform24(prop_oneof![Just(0.0), 0.0..3.0f64]))
+}
+
+fn any_workload() -> impl Strategy<Value = Workload> {
+    (any_open(), any_shape()).prop_map(|(arrivals, shape)| Workload { shape, ..workload(arrivals) })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Instants never run back and stay inside the run; jobs are numbered in order; equals come in the
+    /// order of the workloads; and the same seed gives the same schedule.
+    #[test]
+    fn the_schedule_is_in_order_and_repeatable(
+        seed: u64, workloads in prop::collection::vec(any_workload(), 0..4), hours in 0u64..30,
+    ) {
+        let plan = plan(seed, Nanos::HOUR * hours, workloads);
+        let arrivals = all(&plan);
+        for (number, arrival) in (0..).zip(&arrivals) {
+            prop_assert_eq!(arrival.job.id, JobId(number));
+            prop_assert!(arrival.job.scheduled < Instant::ZERO + plan.duration);
+            prop_assert!(arrival.truth.prompt_tokens >= 1 && arrival.truth.completion_tokens >= 1);
+        }
+        for pair in arrivals.windows(2) {
+            let place = |arrival: &Arrival| (arrival.job.scheduled, arrival.job.class);
+            prop_assert!(place(&pair[0]) <= place(&pair[1]));
+        }
+        prop_assert_eq!(arrivals, all(&plan));
+    }
+
+    /// Under any shape, the jobs of a constant rate that have come by the end of any hour are the integral.
+    #[test]
+    fn a_constant_rate_counts_to_its_integral(rate in 0.0..1.0f64, shape in any_shape(), hours in 1u64..50) {
+        let constant = Workload { shape, ..workload(Arrivals::Constant(rate)) };
+        let arrivals = all(&plan(1, Nanos::HOUR * hours, vec![constant]));
+        let mut integral = 0.0;
+        for hour in 0..hours {
+            integral += rate * 3600.0 * shape.map_or(1.0, |shape| shape[(hour % 24) as usize]);
+            let end = Instant::ZERO + Nanos::HOUR * (hour + 1);
+            let count = arrivals.partition_point(|arrival| arrival.job.scheduled < end) as f64;
+            prop_assert!((count - integral).abs() <= 1.0 + 1e-6, "by hour {hour}: {count} of {integral}");
+        }
+    }
+
+    /// What one workload is changed to moves nothing in another.
+    #[test]
+    fn workloads_do_not_move_one_another(seed: u64, one in any_workload(), other in any_workload(), last in any_workload()) {
+        let with = |other: Workload| of_class(&all(&plan(seed, Nanos::DAY, vec![one.clone(), other])), 0);
+        let strip = |arrivals: Vec<Arrival>| arrivals.into_iter()
+            .map(|arrival| Arrival { job: Job { id: JobId(0), ..arrival.job }, ..arrival }).collect::<Vec<_>>();
+        prop_assert_eq!(strip(with(other)), strip(with(last)));
+    }
+}
+
+#[test]
+fn a_change_of_one_size_moves_no_arrival_and_no_other_size() {
+    let base = workload(Arrivals::Poisson(1.0));
+    let changed = Workload { prompt: Dist::Constant(5.0), ..base.clone() };
+    let run = |workload| all(&plan(3, Nanos::HOUR, vec![workload]));
+    let (base, changed) = (run(base), run(changed));
+    assert_eq!(base.len(), changed.len());
+    for (base, changed) in base.iter().zip(&changed) {
+        assert_eq!(base.job.scheduled, changed.job.scheduled);
+        assert_eq!(base.truth.completion_tokens, changed.truth.completion_tokens);
+        assert_eq!(base.truth.draw, changed.truth.draw);
+        assert_eq!(changed.truth.prompt_tokens, 5);
+    }
+}
+
+#[test]
+fn evenly_spaced_jobs_stand_exactly_on_their_grid() {
+    // 7 a minute: the k-th at k·60/7 s. After a day the 10,080th would be at midnight, and is not part of it.
+    let arrivals = all(&plan(1, Nanos::DAY, vec![workload(Arrivals::Constant(7.0 / 60.0))]));
+    assert_eq!(arrivals.len(), 10_080);
+    for (k, arrival) in (0u64..).zip(&arrivals) {
+        let exact = (k * 60_000_000_000 + 3) / 7;
+        assert!(arrival.job.scheduled.0.abs_diff(exact) <= 1, "{k}: {} {exact}", arrival.job.scheduled.0);
+    }
+    assert_eq!(arrivals[7 * 60].job.scheduled, Instant::ZERO + Nanos::HOUR);
+}
+
+/// Counts of a memoryless process over slots of a second in operational time.
+#[test]
+fn memoryless_arrivals_have_the_mean_and_the_dispersion_of_poisson() {
+    const SLOTS: usize = 20_000;
+    for seed in 0..5 {
+        let arrivals = instants(&all(&plan(
+            seed,
+            Nanos::from_secs(SLOTS as u64),
+            vec![workload(Arrivals::Poisson(4.0))],
+        )));
+        let expected = 4.0 * SLOTS as f64;
+        assert!((arrivals.len() as f64 - expected).abs() < 3.0 * expected.sqrt(), "{}", arrivals.len());
+        let mut counts = vec![0.0; SLOTS];
+        arrivals.iter().for_each(|at| counts[(at.0 / Nanos::SECOND.0) as usize] += 1.0);
+        let mean = arrivals.len() as f64 / SLOTS as f64;
+        let variance = counts.iter().map(|count: &f64| (count - mean).powi(2)).sum::<f64>() / SLOTS as f64;
+        // The index of dispersion of n Poisson counts has the standard error √(2/n) = 0.01.
+        assert!((variance / mean - 1.0).abs() < 0.03, "seed {seed}: {}", variance / mean);
+        let gaps: Vec<f64> = arrivals.windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64()).collect();
+        let gap = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        assert!((gap - 0.25).abs() < 3.0 * 0.25 / (gaps.len() as f64).sqrt(), "seed {seed}: {gap}");
+        // Memoryless: a share e^−1 of the gaps is longer than the mean; its error is √(p(1−p)/n) = 0.0017.
+        let long = gaps.iter().filter(|gap| **gap > 0.25).count() as f64 / gaps.len() as f64;
+        assert!((long - (-1.0f64).exp()).abs() < 0.0052, "seed {seed}: {long}");
+    }
+}
+
+#[test]
+fn ramps_and_steps_put_their_jobs_where_the_rate_is() {
+    let hour = Instant::ZERO + Nanos::HOUR;
+    let within = |count: usize, expected: f64| {
+        assert!((count as f64 - expected).abs() < 3.0 * expected.sqrt(), "{count} of {expected}");
+    };
+    // From 0 to 4 per second over two hours: a quarter of 14,400 in the first.
+    let ramp = instants(&all(&plan(5, Nanos::HOUR * 2, vec![workload(Arrivals::Ramp(0.0, 4.0))])));
+    within(ramp.len(), 14_400.0);
+    within(ramp.partition_point(|at| *at < hour), 3_600.0);
+    let steps = Arrivals::Steps(vec![(Instant::ZERO, 3.0), (hour, 0.0), (hour + Nanos::HOUR, 1.0)]);
+    let steps = instants(&all(&plan(5, Nanos::HOUR * 3, vec![workload(steps)])));
+    let first = steps.partition_point(|at| *at < hour);
+    within(first, 10_800.0);
+    assert!(steps[first] >= hour + Nanos::HOUR, "nothing comes while the rate is zero");
+    within(steps.len() - first, 3_600.0);
+}
+
+#[test]
+fn bursts_and_traces_come_as_written() {
+    let burst = workload(Arrivals::Burst { jobs: 3, every: Nanos::from_secs(20) });
+    let rows = vec![
+        TraceRow { at: Instant::ZERO, prompt_tokens: 0, completion_tokens: 7 },
+        TraceRow { at: Instant::ZERO + Nanos::from_secs(20), prompt_tokens: u32::MAX, completion_tokens: 8 },
+        TraceRow { at: Instant::ZERO + Nanos::MINUTE, prompt_tokens: 1, completion_tokens: 9 },
+    ];
+    let trace = workload(Arrivals::Trace { rows: Arc::new(rows) });
+    let arrivals = all(&plan(1, Nanos::from_secs(41), vec![trace, burst]));
+    let seen: Vec<(u64, u16)> =
+        arrivals.iter().map(|a| (a.job.scheduled.0 / Nanos::SECOND.0, a.job.class.0)).collect();
+    let expected =
+        [(0, 0), (0, 1), (0, 1), (0, 1), (20, 0), (20, 1), (20, 1), (20, 1), (40, 1), (40, 1), (40, 1)];
+    assert_eq!(seen, expected);
+    let sizes: Vec<_> =
+        of_class(&arrivals, 0).iter().map(|a| (a.truth.prompt_tokens, a.truth.completion_tokens)).collect();
+    assert_eq!(sizes, [(1, 7), (1_000_000, 8)]);
+}
+
+#[test]
+fn a_popular_prompt_always_has_the_same_sizes_and_others_are_asked_once() {
+    let repeats = Some(Repeats { share: 0.4, zipf: 1.1, of: 50 });
+    let one = || Workload { repeats, ..workload(Arrivals::Constant(10.0)) };
+    let arrivals = all(&plan(9, Nanos::HOUR, vec![one(), one()]));
+    let mut seen: BTreeMap<u64, (ClassId, u32, u32, u32)> = BTreeMap::new();
+    let mut draws = BTreeSet::new();
+    for Arrival { job, truth } in &arrivals {
+        assert_eq!(job.prompt_tokens, truth.prompt_tokens);
+        assert!(draws.insert(truth.draw), "the world draws anew for each job");
+        let first = (job.class, truth.prompt_tokens, truth.completion_tokens, 0);
+        let known = seen.entry(job.fingerprint).or_insert(first);
+        assert_eq!((known.0, known.1, known.2), (first.0, first.1, first.2));
+        known.3 += 1;
+    }
+    let popular: Vec<u32> = seen.values().map(|known| known.3).filter(|times| *times > 1).collect();
+    assert_eq!(popular.len(), 100, "fifty prompts for each of two workloads");
+    let repeated = f64::from(popular.iter().sum::<u32>());
+    let (jobs, share) = (arrivals.len() as f64, 0.4);
+    assert!(
+        (repeated - share * jobs).abs() < 3.0 * (jobs * share * (1.0 - share)).sqrt(),
+        "{repeated} of {jobs}"
+    );
+}
+
+/// Plays a closed workload against a server without limits: (jobs, mean outstanding, most outstanding).
+fn closed(users: u32, think: Dist, service: &Dist, duration: Nanos) -> (u64, f64, usize) {
+    let plan = plan(4, duration, vec![workload(Arrivals::Users { users, think })]);
+    let (mut load, mut replies) = (Load::new(&plan), BinaryHeap::new());
+    let mut served = Stream::new(4, "service", 0);
+    let (mut jobs, mut busy, mut most) = (0, 0.0, 0);
+    loop {
+        let reply = replies.peek().map(|Reverse(at)| *at);
+        match (load.peek(), reply) {
+            (Some(arrival), reply) if reply.is_none_or(|reply| arrival < reply) => {
+                let length = Nanos::from_secs_f64(service.sample(&mut served));
+                let arrival = load.next().expect("it was seen").job.scheduled;
+                replies.push(Reverse(arrival + length));
+                (jobs, busy, most) = (jobs + 1, busy + length.as_secs_f64(), most.max(replies.len()));
+            }
+            (_, Some(reply)) => {
+                replies.pop();
+                load.finished(reply, ClassId(0));
+            }
+            (_, None) => return (jobs, busy / duration.as_secs_f64(), most),
+        }
+    }
+}
+
+#[test]
+fn users_follow_littles_law() {
+    // N = X·(Z + S), with ten users who think 3 s on average and are served in 2 s.
+    let seconds = 50_000.0;
+    let (jobs, outstanding, most) =
+        closed(10, Dist::Exponential(3.0), &Dist::Exponential(2.0), Nanos::from_secs(50_000));
+    // Each user's cycles are a renewal process with mean 5 s and deviation √13 s: the count over t has the
+    // deviation √(t·13/125), and ten users are independent.
+    let error = (10.0 * seconds * 13.0 / 125.0f64).sqrt();
+    assert!((jobs as f64 - 10.0 * seconds / 5.0).abs() < 3.0 * error + 10.0, "{jobs} ± {error}");
+    assert!((outstanding - 4.0).abs() < 0.08, "{outstanding}");
+    assert_eq!(most, 10, "all ten wait at once at times, and never more than ten");
+}
+
+#[test]
+fn fixed_users_ask_like_clockwork_and_never_at_once_forever() {
+    let second = Dist::Constant(1.0);
+    assert_eq!(closed(3, Dist::Constant(4.0), &second, Nanos::from_secs(101)), (3 * 20, 60.0 / 101.0, 3));
+    // No thought and no service: the least pause, a millisecond, keeps the loop finite.
+    assert_eq!(closed(1, Dist::Constant(0.0), &Dist::Constant(0.0), Nanos::SECOND).0, 999);
+}
+
+#[test]
+fn the_end_of_a_job_is_nothing_to_an_open_workload() {
+    let plan = plan(1, Nanos::MINUTE, vec![workload(Arrivals::Poisson(1.0))]);
+    let mut load = Load::new(&plan);
+    let mut told = Vec::new();
+    while let Some(arrival) = load.next() {
+        load.finished(arrival.job.scheduled, arrival.job.class);
+        told.push(arrival);
+    }
+    assert_eq!(told, all(&plan));
+    assert_eq!(load.peek(), None);
+}

@@ -1,0 +1,221 @@
+//! The rate of a workload as a function of time, and the integral of it: how many jobs have come by when.
+//!
+//! A rate is a straight line (constant or ramp) or a staircase, times the factor of the hour of the day.
+//! Cut at every step and every full hour, each piece is a straight line whose integral is a parabola, so
+//! the question "when has the integral reached x?" has an exact answer without steps of time. The load
+//! asks it job by job, the ceiling asks for the whole.
+//!
+//! ```text
+//!  rate │    ╱▏▁▁▁▏        Clock: x jobs ──▶ the instant at which the
+//!       │  ╱  ▏   ▏╲▁      area under the rate is x
+//!       └──────────────▶ time
+//! ```
+
+use super::{Arrivals, Workload};
+use provider::{Instant, Nanos};
+
+/// The rate of a workload, in jobs per second, from zero to the end of the run.
+#[derive(Clone, Debug)]
+pub struct Rate {
+    base: Base,
+    shape: Option<[f64; 24]>,
+    end: Instant,
+}
+
+#[derive(Clone, Debug)]
+enum Base {
+    Line { first: f64, last: f64 },
+    Steps(Vec<(Instant, f64)>),
+}
+
+impl Rate {
+    /// The rate of a workload over a run of `duration`; `None` where its arrivals have none (bursts,
+    /// users and traces, which no shape bends).
+    #[must_use]
+    pub fn of(workload: &Workload, duration: Nanos) -> Option<Self> {
+        let base = match &workload.arrivals {
+            Arrivals::Constant(rate) | Arrivals::Poisson(rate) => Base::Line { first: *rate, last: *rate },
+            Arrivals::Ramp(first, last) => Base::Line { first: *first, last: *last },
+            Arrivals::Steps(steps) => Base::Steps(steps.clone()),
+            Arrivals::Burst { .. } | Arrivals::Users { .. } | Arrivals::Trace { .. } => return None,
+        };
+        Some(Self { base, shape: workload.shape, end: Instant::ZERO + duration })
+    }
+
+    /// The jobs expected over the whole run: the integral of the rate.
+    #[must_use]
+    pub fn jobs(&self) -> f64 {
+        self.pieces().map(|piece| piece.jobs()).sum()
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        std::iter::successors(self.piece(Instant::ZERO), |piece| self.piece(piece.until))
+    }
+
+    /// The straight piece that begins at `from`; `None` at the end of the run.
+    fn piece(&self, from: Instant) -> Option<Piece> {
+        if from >= self.end {
+            return None;
+        }
+        let (factor, hour_ends) = self.shape.as_ref().map_or((1.0, Instant::MAX), |shape| {
+            let hour = from.0 / Nanos::HOUR.0;
+            (shape[(hour % 24) as usize], Instant::ZERO + Nanos::HOUR * (hour + 1))
+        });
+        let until = self.end.min(hour_ends);
+        let (until, first, last) = match &self.base {
+            Base::Line { first, last } => {
+                let whole = self.end.as_secs_f64();
+                let at = |when: Instant| first + (last - first) * (when.as_secs_f64() / whole);
+                (until, at(from), at(until))
+            }
+            Base::Steps(steps) => {
+                let next = steps.partition_point(|(at, _)| *at <= from);
+                let rate = next.checked_sub(1).map_or(0.0, |now| steps[now].1);
+                (steps.get(next).map_or(until, |(at, _)| until.min(*at)), rate, rate)
+            }
+        };
+        Some(Piece { from, until, first: first * factor, last: last * factor })
+    }
+}
+
+/// A stretch of time on which the rate is a straight line.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    from: Instant,
+    until: Instant,
+    first: f64,
+    last: f64,
+}
+
+impl Piece {
+    fn seconds(&self) -> f64 {
+        self.until.since(self.from).as_secs_f64()
+    }
+
+    fn jobs(&self) -> f64 {
+        f64::midpoint(self.first, self.last) * self.seconds()
+    }
+
+    /// The instant at which `jobs` have come since the piece began, for `jobs` from zero to [`Self::jobs`].
+    fn when(&self, jobs: f64) -> Instant {
+        let slope = (self.last - self.first) / self.seconds();
+        let seconds = if slope == 0.0 || jobs == 0.0 {
+            jobs / self.first.max(f64::MIN_POSITIVE)
+        } else {
+            // The root of first·t + slope·t²/2 = jobs, in the form that loses no digits for small slopes.
+            let under = (self.first * self.first + 2.0 * slope * jobs).max(0.0);
+            2.0 * jobs / (self.first + libm::sqrt(under))
+        };
+        self.until.min(self.from + Nanos::from_secs_f64(seconds))
+    }
+}
+
+/// Turns numbers of jobs into instants, going forward only and in constant memory.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    rate: Rate,
+    piece: Option<Piece>,
+    /// Jobs before the piece.
+    before: f64,
+    last: Instant,
+}
+
+impl Clock {
+    /// A clock at the beginning of the run.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        Self { piece: rate.piece(Instant::ZERO), rate, before: 0.0, last: Instant::ZERO }
+    }
+
+    /// The first instant after which the integral of the rate exceeds `jobs`, to the nanosecond;
+    /// `None` where the run ends first. Never earlier than the answer before; `jobs` must not fall
+    /// from one call to the next.
+    pub fn when(&mut self, jobs: f64) -> Option<Instant> {
+        loop {
+            let piece = self.piece?;
+            let after = self.before + piece.jobs();
+            if jobs < after {
+                self.last = self.last.max(piece.when(jobs - self.before));
+                return Some(self.last).filter(|at| *at < self.rate.end);
+            }
+            self.before = after;
+            self.piece = self.rate.piece(piece.until);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn clock(base: Base, shape: Option<[f64; 24]>, duration: Nanos) -> Clock {
+        Clock::new(Rate { base, shape, end: Instant::ZERO + duration })
+    }
+
+    fn flat(rate: f64) -> Base {
+        Base::Line { first: rate, last: rate }
+    }
+
+    #[test]
+    fn a_ramp_reaches_a_quarter_of_its_jobs_at_half_its_time() {
+        // From 0 to 2 per second over 100 s: t²/100 jobs by t.
+        let mut clock = clock(Base::Line { first: 0.0, last: 2.0 }, None, Nanos::from_secs(100));
+        assert_eq!(clock.when(0.0), Some(Instant::ZERO));
+        assert_eq!(clock.when(25.0), Some(Instant(50_000_000_000)));
+        assert_eq!(clock.when(81.0), Some(Instant(90_000_000_000)));
+        assert_eq!(clock.when(100.0), None);
+    }
+
+    #[test]
+    fn hours_and_steps_without_rate_are_passed_over() {
+        let mut shape = [0.0; 24];
+        shape[5] = 1.0;
+        let hour = |hour: u64| Some(Instant::ZERO + Nanos::HOUR * hour);
+        let mut once_a_day = clock(flat(1.0), Some(shape), Nanos::DAY * 2);
+        assert_eq!(once_a_day.when(0.0), hour(5));
+        assert_eq!(once_a_day.when(3600.0), hour(24 + 5));
+        assert_eq!(once_a_day.when(7200.0), None);
+        assert_eq!(clock(flat(1.0), Some([0.0; 24]), Nanos::MAX).when(0.0), None);
+        let steps = Base::Steps(vec![(Instant::ZERO, 0.0), (hour(1).unwrap(), 0.5), (hour(2).unwrap(), 0.0)]);
+        let mut middle = clock(steps, None, Nanos::DAY);
+        assert_eq!(middle.when(0.0), hour(1));
+        assert_eq!(middle.when(1800.0), None);
+        assert_eq!(clock(flat(1.0), None, Nanos::ZERO).when(0.0), None);
+    }
+
+    proptest! {
+        /// A rate of p jobs per q seconds has its k-th job at k·q/p: checked with integers, over a day.
+        #[test]
+        fn a_constant_rate_never_drifts(p in 1u64..10_000, q in 1u64..10_000, k in 0u64..1 << 40) {
+            let mut clock = clock(flat(p as f64 / q as f64), None, Nanos::DAY);
+            let exact = u128::from(k) * u128::from(q) * 1_000_000_000 / u128::from(p);
+            match clock.when(k as f64) {
+                Some(at) => prop_assert!(u128::from(at.0).abs_diff(exact) <= 1, "{at:?} {exact}"),
+                None => prop_assert!(exact + 1 >= u128::from(Nanos::DAY.0)),
+            }
+        }
+
+        /// The answer is the inverse: the integral up to the instant is the number asked for.
+        #[test]
+        fn the_area_up_to_the_answer_is_what_was_asked(
+            first in 0.0..5.0f64, last in 0.0..5.0f64,
+            shape in prop::option::of(prop::array::uniform24(prop_oneof![Just(0.0), 0.0..3.0f64])),
+            hours in 1u64..60, share in 0.0..1.0f64,
+        ) {
+            let base = Base::Line { first, last };
+            let whole = Rate { base: base.clone(), shape, end: Instant::ZERO + Nanos::HOUR * hours };
+            let jobs = whole.jobs() * share;
+            if let Some(at) = Clock::new(whole.clone()).when(jobs) {
+                // The rate at an instant does not depend on where we stop looking: integrate by pieces up to `at`.
+                let area: f64 = whole.pieces().take_while(|piece| piece.from < at).map(|piece| {
+                    let until = piece.until.min(at);
+                    let part = until.since(piece.from).as_secs_f64();
+                    let end = piece.first + (piece.last - piece.first) * part / piece.seconds();
+                    f64::midpoint(piece.first, end) * part
+                }).sum();
+                prop_assert!((area - jobs).abs() < 1e-6 * (1.0 + jobs), "{area} {jobs}");
+            }
+        }
+    }
+}

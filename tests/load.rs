@@ -1,0 +1,86 @@
+//! The recorded traces, read whole: their row counts, spans and means are those of a separate reading.
+//! The files are not part of the repository; where they are absent the test says so and passes.
+
+use provider::Nanos;
+use quotalab::scenario::trace::{TraceOptions, read};
+use std::path::Path;
+
+const ALL: TraceOptions = TraceOptions { rate: 1.0, speed: 1.0, seed: 7, limit: None };
+
+struct Known {
+    file: &'static str,
+    rows: usize,
+    span_s: f64,
+    prompt: f64,
+    completion: f64,
+    largest: (u32, u32),
+}
+
+const KNOWN: [Known; 4] = [
+    Known {
+        file: "azure_llm_2023_conv.csv.gz",
+        rows: 19_366,
+        span_s: 3501.7,
+        prompt: 1155.0,
+        completion: 211.0,
+        largest: (14_050, 1_000),
+    },
+    Known {
+        file: "azure_llm_2023_code.csv.gz",
+        rows: 8_819,
+        span_s: 3435.9,
+        prompt: 2048.0,
+        completion: 28.0,
+        largest: (7_437, 1_899),
+    },
+    Known {
+        file: "mooncake_fast25_conversation.jsonl.gz",
+        rows: 12_031,
+        span_s: 3537.0,
+        prompt: 12_035.0,
+        completion: 343.0,
+        largest: (126_195, 2_000),
+    },
+    Known {
+        file: "mooncake_fast25_synthetic.jsonl.gz",
+        rows: 3_993,
+        span_s: 1022.0,
+        prompt: 15_325.0,
+        completion: 149.0,
+        largest: (191_378, 893),
+    },
+];
+
+#[test]
+fn real_traces_have_the_rows_and_the_means_they_are_known_for() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/traces");
+    for known in KNOWN {
+        let path = folder.join(known.file);
+        if !path.exists() {
+            println!("skipped: {} is not here", known.file);
+            continue;
+        }
+        let rows = read(&path, &ALL).unwrap();
+        assert_eq!(rows.len(), known.rows, "{}", known.file);
+        assert!(rows.is_sorted_by_key(|row| row.at));
+        assert_eq!(rows[0].at.0, 0);
+        let mean = |size: &dyn Fn(usize) -> u32| {
+            (0..rows.len()).map(|row| f64::from(size(row))).sum::<f64>() / rows.len() as f64
+        };
+        let near = |actual: f64, known: f64, rounding: f64| {
+            assert!((actual - known).abs() <= rounding, "{actual} is not {known}");
+        };
+        near(rows[rows.len() - 1].at.as_secs_f64(), known.span_s, 0.06);
+        near(mean(&|row| rows[row].prompt_tokens), known.prompt, 0.51);
+        near(mean(&|row| rows[row].completion_tokens), known.completion, 0.51);
+        let most = |size: &dyn Fn(usize) -> u32| (0..rows.len()).map(size).max();
+        assert_eq!(most(&|row| rows[row].prompt_tokens), Some(known.largest.0));
+        assert_eq!(most(&|row| rows[row].completion_tokens), Some(known.largest.1));
+
+        // Half of it at double speed within ten minutes: the rows of the first twenty, about every second.
+        let limit = Some(Nanos::MINUTE * 10);
+        let part = read(&path, &TraceOptions { rate: 0.5, speed: 2.0, limit, ..ALL }).unwrap();
+        let whole = rows.partition_point(|row| row.at.0 < Nanos::MINUTE.0 * 20) as f64;
+        near(part.len() as f64, whole / 2.0, 3.0 * (whole / 4.0).sqrt());
+    }
+}
