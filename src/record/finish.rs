@@ -1,6 +1,7 @@
 //! From the counters of a recorder to the summary: names for numbers, seconds for nanoseconds, and the
 //! books closed: what was offered must be accounted for to the last job.
 
+use super::hist::Hist;
 use super::recorder::{
     Class, End, NANOS_PER_SECOND, REASONS, Recorder, Refusal, Traffic, Used, failure_name, refusal_name,
 };
@@ -44,9 +45,9 @@ impl Recorder {
             verdict: Vec::new(),
             notes: end.notes,
             attempts: self.attempts(),
-            latency_s: self.latency.spread(),
+            latency_s: self.latency().spread(),
             first_token_s: self.first_token.spread(),
-            queue_s: self.queue.spread(),
+            queue_s: with_zeros(&self.queue, jobs.succeeded),
             service_s: self.service.spread(),
             time_s: self.time_spent(jobs.succeeded),
             tokens: targets.iter().fold(Tokens::default(), |sum, target| Tokens {
@@ -60,7 +61,7 @@ impl Recorder {
             ceiling: ceiling_of(&end.ceiling, &self.plan),
             series,
             expect: Vec::new(),
-            lag_s: (end.mode == Mode::Live).then(|| self.lag_of(jobs.offered)),
+            lag_s: (end.mode == Mode::Live).then(|| with_zeros(&self.lag, jobs.offered)),
             jobs,
         };
         summary.expect = expect::judge(&self.plan.expect, &summary);
@@ -178,12 +179,19 @@ impl Recorder {
         .collect()
     }
 
-    /// The jobs that were on time were late by nothing.
-    fn lag_of(&self, offered: u64) -> Spread {
-        let mut lag = self.lag.clone();
-        lag.record_n(Nanos::ZERO, offered - lag.len());
-        lag.spread()
+    fn latency(&self) -> Hist {
+        self.classes.iter().fold(Hist::of_run(), |mut all, class| {
+            all.add(&class.latency);
+            all
+        })
     }
+}
+
+/// The spread over `all`, of whom only those with more than nothing were recorded.
+fn with_zeros(recorded: &Hist, all: u64) -> Spread {
+    let mut hist = recorded.clone();
+    hist.record_zeros(all - hist.len());
+    hist.spread()
 }
 
 impl Traffic {

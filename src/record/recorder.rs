@@ -1,4 +1,4 @@
-//! The fold that becomes the summary: counters in arrays, four histograms and the series.
+//! The fold that becomes the summary: counters in arrays, a few histograms and the series.
 //!
 //! It stands in the hot path of virtual time, where every job brings half a dozen events, so it allocates
 //! nothing, looks nothing up by name and remembers nothing of a job: what must be known when a job ends is
@@ -49,10 +49,11 @@ pub struct Recorder {
     pub(super) steps: Steps,
     pub(super) classes: Vec<Class>,
     pub(super) targets: Vec<Traffic>,
-    pub(super) latency: Hist,
     pub(super) first_token: Hist,
+    /// Only of jobs that stood in line at all.
     pub(super) queue: Hist,
     pub(super) service: Hist,
+    /// Only of jobs that came late.
     pub(super) lag: Hist,
     pub(super) spent: Spent,
     pub(super) failures: Failures,
@@ -156,7 +157,6 @@ impl Recorder {
             steps: Steps::new(plan),
             classes: vec![Class::new(); plan.workloads.len()],
             targets: vec![Traffic::new(); plan.targets.len()],
-            latency: Hist::of_run(),
             first_token: Hist::of_run(),
             queue: Hist::of_run(),
             service: Hist::of_run(),
@@ -242,9 +242,10 @@ impl Recorder {
         let before = latency.saturating_sub(ending.service);
         let first_token = ending.first_token.unwrap_or(latency).min(latency);
         let served = first_token.saturating_sub(before);
-        self.latency.record(latency);
         self.first_token.record(first_token);
-        self.queue.record(ending.queue);
+        if ending.queue > Nanos::ZERO {
+            self.queue.record(ending.queue);
+        }
         self.service.record(ending.service);
         self.classes[usize::from(ending.class.0)].latency.record(latency);
         self.steps.latency(latency);
@@ -317,7 +318,7 @@ impl Class {
             failed: [0; REASONS.len()],
             shed: [0; REASONS.len()],
             in_flight: 0,
-            latency: Hist::of_step(),
+            latency: Hist::of_run(),
         }
     }
 }

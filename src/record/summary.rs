@@ -241,7 +241,7 @@ pub struct Workload {
     pub shed: u64,
     /// Still under way when the run was over.
     pub in_flight: u64,
-    /// From the scheduled arrival to the end of the reply, of jobs that succeeded (percentiles to 1 %).
+    /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Spread,
 }
 
