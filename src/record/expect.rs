@@ -1,6 +1,6 @@
 //! What was expected of a run against what came.
 
-use super::summary::{Expected, Spread, Summary};
+use super::summary::{Expected, Spread, Summary, Unit};
 use super::words::{rounded, share_of};
 use crate::scenario::{Expectation, Metric, Op, Time};
 
@@ -11,7 +11,7 @@ pub(super) fn judge(expectations: &[Expectation], summary: &Summary) -> Vec<Expe
         let unlimited = expectation.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let judged = if unlimited { Some(f64::INFINITY) } else { actual };
         let pass = judged.is_some_and(|actual| holds(actual, expectation.op, expectation.value));
-        Expected { rule: expectation.rule.clone(), actual, pass }
+        Expected { rule: expectation.rule.clone(), actual, unit: unit(expectation.metric), pass }
     });
     each.collect()
 }
@@ -29,6 +29,16 @@ fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
         Metric::AttemptsPerJob => share_of(attempts.total, jobs.offered),
         Metric::Cost => Some(summary.cost_usd),
         Metric::Headroom => summary.ceiling.multiple,
+    }
+}
+
+fn unit(metric: Metric) -> Unit {
+    match metric {
+        Metric::Success | Metric::FallbackShare | Metric::LimitedShare => Unit::Share,
+        Metric::Percentile(..) => Unit::Seconds,
+        Metric::Goodput => Unit::JobsPerSecond,
+        Metric::AttemptsPerJob | Metric::Headroom => Unit::Times,
+        Metric::Cost => Unit::Usd,
     }
 }
 

@@ -375,8 +375,26 @@ pub struct Fill {
 pub struct Expected {
     /// As written.
     pub rule: String,
-    /// What was measured, in the rule's unit (shares as 0..=1, times in seconds); `None` where there was nothing to measure.
+    /// What was measured; `None` where there was nothing to measure.
     pub actual: Option<f64>,
+    /// What `actual` counts in.
+    pub unit: Unit,
     /// Whether it holds; what could not be measured does not, except headroom without any limit.
     pub pass: bool,
+}
+
+/// What a measured number counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A part of a whole, `0..=1`.
+    Share,
+    /// Seconds.
+    Seconds,
+    /// Jobs per second.
+    JobsPerSecond,
+    /// So many times.
+    Times,
+    /// US dollars.
+    Usd,
 }

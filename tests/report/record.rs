@@ -2,45 +2,13 @@
 
 use super::plan::{expectation, plan};
 use super::world::{Weather, play};
+use super::{end, launch_plan};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
-use quotalab::ceiling::Ceiling;
 use quotalab::event::{Cause, Ending, Event, Kind, Outcome, Ruled, Verdict};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
 use quotalab::record::{Audit, Chain, End, Fold, Log, Mode, Recorder, Summary};
 use quotalab::scenario::{Metric, Op, Plan};
-
-/// A day on two accounts and a fallback, with an incident in the afternoon and a peak that does not fit.
-pub(super) fn launch_day() -> Summary {
-    let plan = launch_plan();
-    let mut recorder = Recorder::new(&plan);
-    let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
-    let at = play(&plan, &weather, &mut recorder);
-    recorder.finish(end(at, &plan))
-}
-
-pub(super) fn launch_plan() -> Plan {
-    let groq: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Rpd, 14_400), (Axis::Tpm, 30_000)];
-    plan(
-        "launch day",
-        Nanos::DAY,
-        &[
-            ("groq/acme/llama-3.3-70b-versatile", groq),
-            ("cerebras/default/gpt-oss-120b", &[(Axis::Rpm, 60), (Axis::Tpm, 20_000)]),
-        ],
-    )
-}
-
-pub(super) fn end(at: Instant, plan: &Plan) -> End {
-    End {
-        at,
-        mode: Mode::Virtual,
-        scheduled: None,
-        ceiling: Ceiling::of(plan),
-        reproduce: "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned(),
-        notes: Vec::new(),
-    }
-}
 
 fn short(limits: &[(Axis, u64)]) -> Plan {
     plan("short", Nanos::from_secs(60), &[("groq/acme/small", limits)])
@@ -100,7 +68,7 @@ fn the_same_run_gives_the_same_bytes_and_the_same_fingerprint() {
 
 #[test]
 fn every_line_of_the_log_is_json_and_says_what_happened() {
-    let plan = launch_plan();
+    let plan = launch_plan(14.0);
     let mut log = Log::new(Vec::new(), &plan).unwrap();
     let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
     play(&plan, &weather, &mut log);

@@ -1,0 +1,125 @@
+//! Ticks where a reader expects them: round numbers, decades, and round times.
+
+use crate::record::words;
+
+/// A place on an axis and what is written there.
+pub(super) type Tick = (f64, String);
+
+/// Lengths of time that make good ticks, in seconds.
+const TIMES: [f64; 22] = [
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    15.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    900.0,
+    1_800.0,
+    3_600.0,
+    7_200.0,
+    10_800.0,
+    14_400.0,
+    21_600.0,
+    43_200.0,
+    86_400.0,
+    172_800.0,
+    604_800.0,
+    2_592_000.0,
+];
+
+/// Round numbers from zero past `top`, about five of them; the last is the top of the axis.
+pub(super) fn linear(top: f64, unit: impl Fn(f64) -> String) -> Vec<Tick> {
+    let step = round_up(top.max(1e-6) / 5.0);
+    let count = libm::ceil(top.max(1e-6) / step - 1e-9).clamp(1.0, 20.0);
+    ticks(step, count).map(|at| (at, unit(at))).collect()
+}
+
+/// 1, 2 or 5 times a power of ten, at or above `value`.
+fn round_up(value: f64) -> f64 {
+    let decade = libm::pow(10.0, libm::floor(libm::log10(value)));
+    [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|step| step * decade)
+        .find(|step| *step >= value * (1.0 - 1e-9))
+        .unwrap_or(value)
+}
+
+/// Powers of ten (with 2 and 5 between them, where there is room) that enclose `low..=high`, as logarithms.
+pub(super) fn decades(low: f64, high: f64, unit: impl Fn(f64) -> String) -> Vec<Tick> {
+    let fine = enclosing(&[1.0, 2.0, 5.0], low, high);
+    let chosen = if fine.len() <= 8 { fine } else { enclosing(&[1.0], low, high) };
+    chosen.into_iter().map(|at| (libm::log10(at), unit(at))).collect()
+}
+
+/// Multiples of powers of ten, from the last at or below `low` to the first at or above `high`.
+fn enclosing(multiples: &[f64], low: f64, high: f64) -> Vec<f64> {
+    let (from, to) = (libm::floor(libm::log10(low)), libm::ceil(libm::log10(high)));
+    let decades = ticks(1.0, to - from).map(|up| libm::pow(10.0, from + up));
+    let all: Vec<f64> = decades.flat_map(|decade| multiples.iter().map(move |step| step * decade)).collect();
+    let first = all.iter().rposition(|at| *at <= low).unwrap_or(0);
+    let last = all.iter().position(|at| *at >= high).unwrap_or(all.len() - 1);
+    all[first..=last].to_vec()
+}
+
+/// A length of time short enough for the side of a chart.
+pub(super) fn seconds(length: f64) -> String {
+    if (1.0..3_600.0).contains(&length) {
+        format!("{} s", words::number(length))
+    } else {
+        words::duration(length)
+    }
+}
+
+/// Round times over a run of `length` seconds, and what they count in.
+pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
+    let step = TIMES.into_iter().find(|step| length / step <= 8.0).unwrap_or_else(|| round_up(length / 8.0));
+    let fraction = if length < 4.0 { round_up(length.max(1e-3) / 8.0) } else { step };
+    let count = libm::floor(length / fraction + 1e-9).min(20.0);
+    let (name, write): (_, fn(u64) -> String) = match length {
+        ..=120.0 => ("seconds", |at| at.to_string()),
+        ..=7_200.0 => ("min:s", |at| format!("{}:{:02}", at / 60, at % 60)),
+        ..=172_800.0 => ("time (hh:mm)", |at| format!("{:02}:{:02}", at / 3_600, at % 3_600 / 60)),
+        _ => ("days", |at| words::number(at as f64 / 86_400.0)),
+    };
+    let write = |at: f64| if length < 4.0 { words::number(at) } else { write(at as u64) };
+    (ticks(fraction, count).map(|at| (at, write(at))).collect(), name)
+}
+
+/// Zero and `count` multiples of `step`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
+fn ticks(step: f64, count: f64) -> impl Iterator<Item = f64> {
+    (0..=count as u32).map(move |tick| f64::from(tick) * step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Law: an axis encloses its data, with neither few nor many ticks.
+        #[test]
+        fn axes_enclose_their_data(top in 1e-5f64..1e12, ratio in 1.0f64..1e5, length in 0.0f64..1e9) {
+            let linear = linear(top, words::number);
+            prop_assert!(linear.last().unwrap().0 >= top * (1.0 - 1e-6) && (2..=11).contains(&linear.len()));
+            let logarithmic = decades(top / ratio, top, words::number);
+            let (first, last) = (logarithmic[0].0, logarithmic.last().unwrap().0);
+            prop_assert!(first <= libm::log10(top / ratio) + 1e-9 && last >= libm::log10(top) - 1e-9);
+            let (times, _) = times(length);
+            prop_assert!((1..=10).contains(&times.len()) && times.last().unwrap().0 <= length + 1e-6);
+        }
+    }
+
+    #[test]
+    fn times_are_round() {
+        let text = |length| times(length).0.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ");
+        assert_eq!(text(86_400.0), "00:00 03:00 06:00 09:00 12:00 15:00 18:00 21:00 24:00");
+        assert_eq!(text(60.0), "0 10 20 30 40 50 60");
+        assert_eq!(text(600.0), "0:00 2:00 4:00 6:00 8:00 10:00");
+        assert_eq!(text(2.0), "0 0.5 1 1.5 2");
+    }
+}

@@ -1,0 +1,202 @@
+//! The drawing surface: a thin layer over plotters' SVG that speaks in roles and nominal units.
+//!
+//! SVG coordinates of the backend are whole numbers, so everything is drawn [`SCALE`] times larger and shrunk
+//! by the view box, which keeps curves smooth. Text is set in the system's own typeface by the style sheet
+//! around it; nothing is measured, so labels are kept short by counting letters.
+
+use super::axis::Tick;
+use crate::report::lettering::printable;
+use crate::report::palette::Role;
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
+use plotters::element::{Circle, DashedPathElement, PathElement, Polygon, Rectangle};
+use plotters::prelude::{Cartesian2d, SVGBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontStyle, IntoFont, ShapeStyle, TextStyle};
+use std::ops::Range;
+
+/// The width of every chart.
+pub(super) const WIDTH: i32 = 720;
+/// Drawn so many times larger.
+pub(super) const SCALE: i32 = 4;
+/// The size of labels.
+pub(super) const LABEL: i32 = 12;
+/// The backend divides the sizes of letters by this (its own constant).
+const LETTERING: f64 = 1.24;
+/// Strokes and texts end up in a string.
+const TAKES: &str = "a string takes every stroke";
+
+/// A blank chart.
+pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
+
+/// Where a text hangs on its point.
+#[derive(Clone, Copy)]
+pub(super) enum Hang {
+    Left,
+    Middle,
+    Right,
+}
+
+/// What a legend shows before a name.
+#[derive(Clone, Copy)]
+pub(super) enum Mark {
+    Line,
+    Dashes,
+    Box,
+}
+
+/// A rectangle inside a canvas, in nominal units.
+#[derive(Clone, Copy)]
+pub(super) struct Frame {
+    pub(super) left: i32,
+    pub(super) top: i32,
+    pub(super) right: i32,
+    pub(super) bottom: i32,
+}
+
+/// A pair of axes inside a frame.
+pub(super) struct Plot<'c, 'a> {
+    canvas: &'c Canvas<'a>,
+    frame: Frame,
+    area: DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
+    xs: Range<f64>,
+    ys: Range<f64>,
+}
+
+/// What `draw` leaves on a canvas of this height: the elements of an SVG, without the element around them.
+pub(super) fn drawn(height: i32, draw: impl FnOnce(&Canvas<'_>)) -> String {
+    let mut svg = String::new();
+    {
+        let size = ((WIDTH * SCALE).unsigned_abs(), (height * SCALE).unsigned_abs());
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        let canvas = Canvas(root);
+        draw(&canvas);
+        canvas.0.present().expect(TAKES);
+    }
+    let inner = svg.split_once('>').expect("the backend opens an element").1;
+    inner.rsplit_once("</svg>").expect("and closes it").0.trim().to_owned()
+}
+
+impl<'a> Canvas<'a> {
+    /// One line of text; `y` is its middle.
+    pub(super) fn text(&self, (x, y): (i32, i32), size: i32, role: Role, hang: Hang, text: &str) {
+        let h_pos = match hang {
+            Hang::Left => HPos::Left,
+            Hang::Middle => HPos::Center,
+            Hang::Right => HPos::Right,
+        };
+        let font = ("sans-serif", f64::from(size * SCALE) * LETTERING).into_font().style(FontStyle::Normal);
+        let colour = role.colour();
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(h_pos, VPos::Center));
+        self.0.draw_text(&printable(text), &style, (x * SCALE, y * SCALE)).expect(TAKES);
+    }
+
+    /// A filled rectangle.
+    pub(super) fn bar(&self, frame: Frame, role: Role) {
+        let corners = [(frame.left * SCALE, frame.top * SCALE), (frame.right * SCALE, frame.bottom * SCALE)];
+        self.0.draw(&Rectangle::new(corners, role.colour().filled())).expect(TAKES);
+    }
+
+    /// A legend in one line from `(x, y)`, and where it ends.
+    pub(super) fn legend(&self, (x, y): (i32, i32), entries: &[(Mark, Role, &str)]) -> i32 {
+        let mut x = x;
+        for (mark, role, name) in entries {
+            match mark {
+                Mark::Box => {
+                    self.bar(Frame { left: x, top: y - 5, right: x + 14, bottom: y + 5 }, *role);
+                }
+                Mark::Line => {
+                    self.bar(Frame { left: x, top: y - 1, right: x + 14, bottom: y + 1 }, *role);
+                }
+                Mark::Dashes => {
+                    for left in [x, x + 6, x + 12] {
+                        self.bar(Frame { left, top: y - 1, right: left + 4, bottom: y + 1 }, *role);
+                    }
+                }
+            }
+            self.text((x + 20, y), LABEL, Role::Ink, Hang::Left, name);
+            x += 20 + width_of(name, LABEL) + 16;
+        }
+        x
+    }
+
+    /// Axes over `xs` × `ys` inside a frame.
+    pub(super) fn plot(&self, frame: Frame, xs: Range<f64>, ys: Range<f64>) -> Plot<'_, 'a> {
+        let across = frame.left * SCALE..frame.right * SCALE;
+        let down = frame.bottom * SCALE..frame.top * SCALE;
+        let axes = Cartesian2d::new(xs.clone(), ys.clone(), (across, down));
+        Plot { canvas: self, frame, area: self.0.clone().apply_coord_spec(axes), xs, ys }
+    }
+}
+
+impl Plot<'_, '_> {
+    /// A pale line across at every tick, and its text on the left.
+    pub(super) fn rows(&self, ticks: &[Tick]) {
+        for (y, text) in ticks {
+            self.stroke(&[(self.xs.start, *y), (self.xs.end, *y)], Role::Grid, 1);
+            let at = (self.frame.left - 8, self.y(*y));
+            self.canvas.text(at, LABEL, Role::Muted, Hang::Right, text);
+        }
+    }
+
+    /// A small mark under the axis at every tick, and its text below.
+    pub(super) fn columns(&self, ticks: &[Tick]) {
+        self.stroke(&[(self.xs.start, self.ys.start), (self.xs.end, self.ys.start)], Role::Muted, 1);
+        for (x, text) in ticks {
+            let (at, bottom) = (self.x(*x), self.frame.bottom);
+            self.canvas.bar(Frame { left: at, top: bottom, right: at + 1, bottom: bottom + 4 }, Role::Muted);
+            self.canvas.text((at, bottom + 14), LABEL, Role::Muted, Hang::Middle, text);
+        }
+    }
+
+    /// A line through points, `thickness` in nominal units.
+    pub(super) fn stroke(&self, points: &[(f64, f64)], role: Role, thickness: u32) {
+        let points: Vec<_> = points.iter().map(|point| self.inside(*point)).collect();
+        self.area.draw(&PathElement::new(points, pen(role, thickness))).expect(TAKES);
+    }
+
+    /// A point that has no neighbours.
+    pub(super) fn dot(&self, point: (f64, f64), role: Role) {
+        self.area.draw(&Circle::new(self.inside(point), 5 * SCALE / 2, role.colour().filled())).expect(TAKES);
+    }
+
+    /// A dashed line across at `y`.
+    pub(super) fn dashes(&self, y: f64, role: Role) {
+        let ends = [self.inside((self.xs.start, y)), self.inside((self.xs.end, y))];
+        let (dash, gap) = (6 * SCALE.unsigned_abs(), 4 * SCALE.unsigned_abs());
+        self.area.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(TAKES);
+    }
+
+    /// What lies between the axis and the points, `alpha` in `0..=1`.
+    pub(super) fn area(&self, points: &[(f64, f64)], role: Role, alpha: f64) {
+        let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
+        let base = [(last.0, self.ys.start), (first.0, self.ys.start)];
+        let outline: Vec<_> = points.iter().chain(&base).map(|point| self.inside(*point)).collect();
+        self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(TAKES);
+    }
+
+    /// Where a value of the vertical axis lies on the canvas.
+    pub(super) fn y(&self, y: f64) -> i32 {
+        self.area.map_coordinate(&self.inside((self.xs.start, y))).1 / SCALE
+    }
+
+    fn x(&self, x: f64) -> i32 {
+        self.area.map_coordinate(&self.inside((x, self.ys.start))).0 / SCALE
+    }
+
+    /// The nearest point inside the axes.
+    fn inside(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (x.clamp(self.xs.start, self.xs.end), y.clamp(self.ys.start, self.ys.end))
+    }
+}
+
+/// About how wide a text is set: letters of a system typeface are a little over half their size.
+pub(super) fn width_of(text: &str, size: i32) -> i32 {
+    let letters = i32::try_from(text.chars().count()).unwrap_or(i32::MAX / 1_000);
+    letters * size * 58 / 100
+}
+
+fn pen(role: Role, thickness: u32) -> ShapeStyle {
+    role.colour().stroke_width(thickness * SCALE.unsigned_abs())
+}

@@ -1,0 +1,174 @@
+//! The rows that text and page share: names and numbers in words, without any layout.
+
+use crate::record::words::{count, duration, number, percent, plural, share_of};
+use crate::record::{Counts, Expected, Limit, Mode, Spread, Summary, Target, Unit};
+use provider::Axis;
+
+/// What was run, in a line: `24 h of traffic, simulated, seed 7`.
+pub(super) fn run(summary: &Summary) -> String {
+    let how = match summary.mode {
+        Mode::Virtual => "simulated",
+        Mode::Live => "over real HTTP",
+    };
+    format!("{} of traffic, {how}, seed {}", duration(summary.duration_s), summary.seed)
+}
+
+/// What became of the jobs: names, counts, and shares of what was offered.
+pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
+    let jobs = &summary.jobs;
+    let all = [
+        ("succeeded", jobs.succeeded),
+        ("failed", jobs.failed),
+        ("shed", jobs.shed),
+        ("in flight", jobs.in_flight),
+        ("from cache", jobs.cached),
+        ("fell back", jobs.fell_back),
+    ];
+    let told =
+        all.into_iter().filter(|(name, count)| *count > 0 || *name == "succeeded" || *name == "failed");
+    told.map(|(name, count)| (name, count, percent(share_of(count, jobs.offered).unwrap_or(0.0)))).collect()
+}
+
+/// Why things went wrong: names, and what stands behind each; empty lists are left out.
+pub(super) fn troubles(summary: &Summary) -> Vec<(&'static str, String)> {
+    let all = [
+        ("limited by", &summary.attempts.limited_by),
+        ("broken by", &summary.attempts.failed_by),
+        ("failed by", &summary.jobs.failed_by),
+        ("shed by", &summary.jobs.shed_by),
+    ];
+    all.into_iter()
+        .filter(|(_, counts)| !counts.is_empty())
+        .map(|(name, counts)| (name, listed(counts)))
+        .collect()
+}
+
+/// Counts by name, the largest first: `tpm 1,234 · rpm 50`.
+pub(super) fn listed(counts: &Counts) -> String {
+    let mut all: Vec<_> = counts.iter().collect();
+    all.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let each: Vec<_> = all.into_iter().map(|(name, number)| format!("{name} {}", count(*number))).collect();
+    each.join(" · ")
+}
+
+/// The columns of [`times`].
+pub(super) const TIMES: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
+
+/// Every time that is measured, with its columns; those that nothing was measured of are left out.
+pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len()])> {
+    let lag = summary.lag_s.unwrap_or_default();
+    let all = [
+        ("latency", summary.latency_s),
+        ("first token", summary.first_token_s),
+        ("in line", summary.queue_s),
+        ("service", summary.service_s),
+        ("generator lag", lag),
+    ];
+    let columns = |spread: Spread| {
+        [spread.mean, spread.p50, spread.p90, spread.p95, spread.p99, spread.max].map(duration)
+    };
+    all.into_iter()
+        .filter(|(_, spread)| spread.count > 0)
+        .map(|(name, spread)| (name, columns(spread)))
+        .collect()
+}
+
+/// What came of an expectation, in its unit.
+pub(super) fn actual(expected: &Expected) -> String {
+    let Some(actual) = expected.actual else {
+        return if expected.pass { "unlimited".to_owned() } else { "nothing to measure".to_owned() };
+    };
+    match expected.unit {
+        Unit::Share => percent(actual),
+        Unit::Seconds => duration(actual),
+        Unit::JobsPerSecond => format!("{} jobs/s", number(actual)),
+        Unit::Times => format!("{} ×", number(actual)),
+        Unit::Usd => usd(actual),
+    }
+}
+
+/// Money: `0.0042 USD`, `12.40 USD`, `1,240 USD`.
+pub(super) fn usd(amount: f64) -> String {
+    if amount >= 100.0 {
+        format!("{} USD", number(amount))
+    } else if amount >= 0.1 || amount == 0.0 {
+        format!("{amount:.2} USD")
+    } else {
+        format!("{amount:.4} USD")
+    }
+}
+
+/// A limit of a target and how it was used.
+pub(super) struct Use {
+    pub(super) axis: String,
+    /// `30 per min`.
+    pub(super) limit: String,
+    /// The share used of what it could have admitted; `None` where no event tells.
+    pub(super) used: Option<f64>,
+    /// The fullest it was seen.
+    pub(super) peak: f64,
+}
+
+/// The limits of a target, in the order of reports.
+pub(super) fn uses(target: &Target) -> Vec<Use> {
+    let each = target.limits.iter().map(|limit| Use {
+        axis: limit.axis.clone(),
+        limit: limit_text(limit),
+        used: target.utilisation.get(&limit.axis).copied(),
+        peak: target.peak.get(&limit.axis).copied().unwrap_or(0.0),
+    });
+    each.collect()
+}
+
+fn limit_text(limit: &Limit) -> String {
+    let per = match limit.window_s {
+        Some(60.0) => "per min".to_owned(),
+        Some(3_600.0) => "per hour".to_owned(),
+        Some(86_400.0) => "per day".to_owned(),
+        Some(window) => format!("per {}", duration(window)),
+        None => "at once".to_owned(),
+    };
+    let burst =
+        if limit.burst == limit.limit { String::new() } else { format!(", burst {}", count(limit.burst)) };
+    format!("{} {per}{burst}", count(limit.limit))
+}
+
+/// What went to a target: `1,234 sent, 1,200 answered, 30 limited, 4 broken`.
+pub(super) fn traffic(target: &Target) -> String {
+    let mut text = format!("{} sent, {} answered", count(target.attempts), count(target.ok));
+    for (number, what) in [(target.limited, "limited"), (target.failed, "broken")] {
+        if number > 0 {
+            text.push_str(&format!(", {} {what}", count(number)));
+        }
+    }
+    if target.cool_downs > 0 {
+        text.push_str(&format!(", {}", plural(target.cool_downs, "cool-down")));
+    }
+    text
+}
+
+/// Tokens and money of the whole run.
+pub(super) fn charged(summary: &Summary) -> String {
+    let tokens = summary.tokens;
+    format!(
+        "{} prompt and {} completion tokens, {}",
+        count(tokens.prompt),
+        count(tokens.completion),
+        usd(summary.cost_usd)
+    )
+}
+
+/// Whether a word of a result is an axis; others are causes.
+pub(super) fn meaning(word: &str) -> Option<&'static str> {
+    Some(match Axis::from_name(word)? {
+        Axis::Rpm => "requests per minute",
+        Axis::Rpd => "requests per day",
+        Axis::Tpm => "tokens per minute",
+        Axis::Tpd => "tokens per day",
+        Axis::Itpm => "input tokens per minute",
+        Axis::Otpm => "output tokens per minute",
+        Axis::Ash => "audio seconds per hour",
+        Axis::Asd => "audio seconds per day",
+        Axis::Concurrency => "requests in flight at once",
+    })
+}

@@ -1,0 +1,85 @@
+//! Text that fits its place and stays text: broken into lines, cut, escaped.
+
+/// `text` in lines of at most `width` letters, broken at spaces; a longer word has a line of its own.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// A name short enough for `letters`: what is cut is the middle, since names differ at their ends.
+pub(super) fn short(name: &str, letters: usize) -> String {
+    let all: Vec<char> = name.chars().collect();
+    if all.len() <= letters {
+        return name.to_owned();
+    }
+    let (head, tail) =
+        (letters.saturating_sub(1) / 3, letters.saturating_sub(1) - letters.saturating_sub(1) / 3);
+    all[..head].iter().chain(&['…']).chain(&all[all.len() - tail..]).collect()
+}
+
+/// A name cut to `letters`, control characters made visible blanks.
+pub(super) fn fitted(name: &str, letters: usize) -> String {
+    short(&printable(name), letters)
+}
+
+/// XML knows no control characters, not even escaped.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// Text that is text, in XML and in HTML.
+pub(super) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in printable(text).chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Law: wrapping loses no word and keeps to the width wherever words allow.
+        #[test]
+        fn wrapped_text_is_the_same_text(text in "[a-z ]{0,200}", width in 5usize..40) {
+            let lines = wrap(&text, width);
+            prop_assert!(lines.iter().all(|line| line.chars().count() <= width || !line.contains(' ')));
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(words(&lines.join(" ")), words(&text));
+        }
+    }
+
+    #[test]
+    fn names_lose_their_middle() {
+        assert_eq!(short("groq/acme/small", 15), "groq/acme/small");
+        assert_eq!(short("groq/acme/llama-3.3-70b-versatile", 16), "groq/…-versatile");
+        assert_eq!(short("abc", 0), "…");
+    }
+
+    #[test]
+    fn what_comes_from_outside_stays_text() {
+        assert_eq!(escaped("<b title='\u{1}'>&\""), "&lt;b title=&#39; &#39;&gt;&amp;&quot;");
+        assert_eq!(fitted("a\u{1b}[31mb\n", 20), "a [31mb ");
+    }
+}

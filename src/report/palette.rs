@@ -1,0 +1,121 @@
+//! The colours of charts by role, each with its twin for dark backgrounds.
+//!
+//! The hues are those of Okabe and Ito (2008), which stay apart under every common colour blindness. A chart
+//! is drawn in the light colours; a style sheet that selects by those very values puts the dark ones in
+//! their place, so a drawing needs no second copy. That is why no two roles may share a light value.
+
+use plotters::style::RGBColor;
+use std::fmt::Write;
+
+/// What a colour means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Ink,
+    Muted,
+    Grid,
+    Paper,
+    Ceiling,
+    Offered,
+    Served,
+    Refused,
+    Failed,
+    Shed,
+    Fill,
+    Full,
+    Median,
+    Tail,
+    Queue,
+    Wait,
+    Lost,
+    FirstToken,
+    Output,
+}
+
+type Rgb = (u8, u8, u8);
+
+/// Every role with its light and its dark colour.
+const COLOURS: [(Role, Rgb, Rgb); 19] = [
+    (Role::Ink, (0x1F, 0x29, 0x33), (0xE6, 0xEA, 0xF0)),
+    (Role::Muted, (0x5F, 0x6B, 0x7A), (0x9A, 0xA6, 0xB5)),
+    (Role::Grid, (0xE3, 0xE7, 0xEC), (0x2C, 0x35, 0x41)),
+    (Role::Paper, (0xFF, 0xFF, 0xFF), (0x12, 0x17, 0x1E)),
+    (Role::Ceiling, (0x2B, 0x33, 0x3C), (0xD5, 0xDB, 0xE3)),
+    (Role::Offered, (0x7C, 0x87, 0x95), (0x8D, 0x99, 0xA8)),
+    (Role::Served, (0x00, 0x72, 0xB2), (0x4F, 0xAE, 0xE8)),
+    (Role::Refused, (0xD5, 0x5E, 0x00), (0xFF, 0x8A, 0x42)),
+    (Role::Failed, (0xAA, 0x33, 0x77), (0xE8, 0x8A, 0xBD)),
+    (Role::Shed, (0xE6, 0x9F, 0x01), (0xF3, 0xBB, 0x45)),
+    (Role::Fill, (0x01, 0x72, 0xB2), (0x3F, 0x93, 0xC9)),
+    (Role::Full, (0xD5, 0x5E, 0x01), (0xFF, 0x8A, 0x43)),
+    (Role::Median, (0x00, 0x72, 0xB3), (0x4F, 0xAE, 0xE9)),
+    (Role::Tail, (0xD5, 0x5E, 0x02), (0xFF, 0x8A, 0x44)),
+    (Role::Queue, (0xCC, 0x79, 0xA7), (0xD9, 0x8F, 0xB9)),
+    (Role::Wait, (0xE6, 0x9F, 0x00), (0xF0, 0xB2, 0x2E)),
+    (Role::Lost, (0xD5, 0x5E, 0x03), (0xF0, 0x7C, 0x33)),
+    (Role::FirstToken, (0x56, 0xB4, 0xE9), (0x7C, 0xC8, 0xF2)),
+    (Role::Output, (0x00, 0x72, 0xB4), (0x3A, 0x94, 0xCE)),
+];
+
+impl Role {
+    /// Its colour on light backgrounds.
+    pub(super) fn colour(self) -> RGBColor {
+        let (_, (red, green, blue), _) = COLOURS[self as usize];
+        RGBColor(red, green, blue)
+    }
+
+    /// The same as SVG writes it.
+    pub(super) fn hex(self) -> String {
+        hex(COLOURS[self as usize].1)
+    }
+}
+
+/// The style rules that put a chart into its dark colours; the caller says when they hold.
+pub(super) fn dark_rules() -> String {
+    let mut css = String::new();
+    for (_, light, dark) in COLOURS {
+        let (light, dark) = (hex(light), hex(dark));
+        for attribute in ["fill", "stroke"] {
+            write!(css, "[{attribute}=\"{light}\"]{{{attribute}:{dark}}}")
+                .expect("a string takes every text");
+        }
+    }
+    css
+}
+
+fn hex((red, green, blue): Rgb) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_find_their_colours_and_no_two_share_one() {
+        for (place, (role, light, _)) in COLOURS.iter().enumerate() {
+            assert_eq!(*role as usize, place);
+            assert!(COLOURS[..place].iter().all(|(_, other, _)| other != light), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_legible_on_both_papers() {
+        // WCAG 2.1 asks for a contrast of 4.5 for text.
+        let luminance = |(red, green, blue): Rgb| {
+            let linear = |value: u8| {
+                let share = f64::from(value) / 255.0;
+                if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
+        };
+        let contrast = |a: Rgb, b: Rgb| {
+            let (a, b) = (luminance(a), luminance(b));
+            (a.max(b) + 0.05) / (a.min(b) + 0.05)
+        };
+        let (_, white, black) = COLOURS[Role::Paper as usize];
+        for role in [Role::Ink, Role::Muted, Role::Ceiling] {
+            let (_, light, dark) = COLOURS[role as usize];
+            assert!(contrast(light, white) >= 4.5 && contrast(dark, black) >= 4.5, "{role:?}");
+        }
+    }
+}
