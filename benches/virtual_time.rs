@@ -24,7 +24,7 @@ fn main() {
         let begun = Instant::now();
         let end = virt::simulate(&plan, &mut recorder);
         let seconds = begun.elapsed().as_secs_f64();
-        let ceiling = quotalab::record::Ceiling::of(&plan, &quotalab::ceiling::Ceiling::of(&plan));
+        let ceiling = quotalab::ceiling::Ceiling::of(&plan);
         let end = quotalab::record::End { at: end, mode: quotalab::record::Mode::Virtual, scheduled: None, ceiling, reproduce: String::new(), notes: vec![] };
         let s = recorder.finish(end);
         println!("{duration}: {seconds} {:?} {:?} {:?} {:?}", s.jobs, s.attempts, s.latency_s, s.verdict);

@@ -77,6 +77,9 @@ pub fn duration(seconds: f64) -> String {
         0 => format!("{number} {unit}"),
         _ => format!("{number} {unit} {rest} {part}"),
     };
+    if seconds <= 0.0 {
+        return "0 s".to_owned();
+    }
     if seconds < 0.000_999_5 {
         return format!("{} µs", libm::round(seconds * 1e6));
     }
@@ -89,7 +92,7 @@ pub fn duration(seconds: f64) -> String {
     let whole = libm::round(seconds) as u64;
     match whole {
         0..3_600 => two(whole / 60, "min", whole % 60, "s"),
-        3_600..86_400 => two(whole / 3_600, "h", whole % 3_600 / 60, "min"),
+        3_600..172_800 => two(whole / 3_600, "h", whole % 3_600 / 60, "min"),
         _ => two(whole / 86_400, "d", whole % 86_400 / 3_600, "h"),
     }
 }
@@ -160,7 +163,7 @@ mod tests {
     #[test]
     fn times_use_the_unit_that_suits_them() {
         for (seconds, text) in [
-            (0.0, "0 µs"),
+            (0.0, "0 s"),
             (0.000_42, "420 µs"),
             (0.035, "35 ms"),
             (0.999_9, "1 s"),
@@ -169,6 +172,7 @@ mod tests {
             (200.0, "3 min 20 s"),
             (3_600.0, "1 h"),
             (18_720.0, "5 h 12 min"),
+            (86_400.0, "24 h"),
             (183_600.0, "2 d 3 h"),
         ] {
             assert_eq!(duration(seconds), text);

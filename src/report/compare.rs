@@ -8,8 +8,8 @@ use crate::record::words::{count, duration, number, percent, share_of};
 
 /// Runs beside each other in a line of text; more begin a new block.
 const BESIDE: usize = 3;
-const NAME: usize = 19;
-const COLUMN: usize = 20;
+const NAME: usize = 17;
+const COLUMN: usize = 21;
 
 /// A run and what to call it: the name of its file, or of its policy.
 pub type Named<'s> = (&'s str, &'s Summary);
@@ -64,7 +64,7 @@ const ROWS: [Row; 15] = [
     Row { name: "latency p99", measure: |run| answered(run, run.latency_s.p99), unit: Unit::Seconds },
     Row { name: "first token p95", measure: |run| answered(run, run.first_token_s.p95), unit: Unit::Seconds },
     Row { name: "cost", measure: |run| Some(run.cost_usd), unit: Unit::Usd },
-    Row { name: "ceiling, jobs/min", measure: |run| run.ceiling.jobs_per_min, unit: Unit::Rate },
+    Row { name: "ceiling per min", measure: |run| run.ceiling.jobs_per_min, unit: Unit::Rate },
     Row { name: "headroom", measure: |run| run.ceiling.multiple, unit: Unit::Rate },
 ];
 
@@ -184,7 +184,7 @@ fn change(unit: Unit, base: f64, value: f64) -> String {
     if base == 0.0 {
         return "(new)".to_owned();
     }
-    format!("({sign}{})", percent(difference.abs() / base))
+    format!("({sign}{} %)", number(difference.abs() / base * 100.0))
 }
 
 fn expectations(run: &Summary) -> String {

@@ -95,7 +95,7 @@ impl Page {
         self.line("");
         let mut jobs = format!("{} offered", count(summary.jobs.offered));
         for (name, number, share) in facts::jobs(summary) {
-            jobs.push_str(&format!(" · {} {name} ({})", count(number), share.replace(' ', "\u{a0}")));
+            jobs.push_str(&format!(" · {} {name} ({share})", count(number)));
         }
         self.value("jobs", &jobs);
         let attempts = &summary.attempts;
@@ -161,7 +161,7 @@ impl Page {
         let bar = bar(limit.used.unwrap_or(0.0), BAR - 6);
         let peak = format!("peak {}", percent(limit.peak));
         let peak = if limit.peak >= 0.98 { self.style.bad(&peak) } else { peak };
-        let text = format!("    {:<12}{:<20}▕{bar}▏{used:>13}  {peak}", limit.axis, fitted(&limit.limit, 19));
+        let text = format!("    {:<12}{:<19}▕{bar}▏{used:>13}  {peak}", limit.axis, fitted(&limit.limit, 18));
         self.line(&text);
     }
 

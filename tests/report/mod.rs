@@ -1,6 +1,77 @@
 //! Recorder and reports: a little world plays runs into the folds, and what comes out is held to its promises.
 
 mod audit;
+mod page;
 mod plan;
 mod record;
+mod text;
 mod world;
+mod xml;
+
+use provider::dist::Dist;
+use provider::{Axis, Instant, Nanos};
+use quotalab::ceiling::Ceiling;
+use quotalab::record::{End, Mode, Recorder, Summary};
+use quotalab::scenario::{Arrivals, Plan};
+use world::{Weather, play};
+
+/// A day on one account and a fallback, with an incident in the afternoon and a peak that does not fit.
+fn launch_day() -> Summary {
+    run(&launch_plan(26.0), 26.0)
+}
+
+fn launch_plan(per_min: f64) -> Plan {
+    let groq: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Rpd, 14_400), (Axis::Tpm, 30_000)];
+    let cerebras: &[(Axis, u64)] = &[(Axis::Rpm, 60), (Axis::Tpm, 20_000)];
+    let targets = [("groq/acme/llama-3.3-70b-versatile", groq), ("cerebras/default/gpt-oss-120b", cerebras)];
+    let mut plan = plan::plan("launch day", Nanos::DAY, &targets);
+    plan.workloads[0].arrivals = Arrivals::Poisson(per_min / 60.0);
+    plan.workloads[0].prompt = Dist::Constant(580.0);
+    plan.workloads[0].completion = Dist::Constant(230.0);
+    plan
+}
+
+/// A run of a plan under so many jobs per minute, with an incident a little after its middle.
+fn run(plan: &Plan, per_min: f64) -> Summary {
+    let middle = plan.duration.as_secs_f64() * 0.55;
+    let weather = Weather { per_min, swing: 0.8, incident: middle..middle * 1.02 };
+    let mut recorder = Recorder::new(plan);
+    let at = play(plan, &weather, &mut recorder);
+    recorder.finish(end(at, plan))
+}
+
+fn end(at: Instant, plan: &Plan) -> End {
+    End {
+        at,
+        mode: Mode::Virtual,
+        scheduled: None,
+        ceiling: Ceiling::of(plan),
+        reproduce: "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned(),
+        notes: Vec::new(),
+    }
+}
+
+/// Runs that reports must survive: nothing, one job, one step, a name that is code, a world of targets.
+fn odd_runs() -> Vec<Summary> {
+    let limits: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Tpm, 30_000), (Axis::Rpd, 1_000)];
+    let small = |name, duration| plan::plan(name, duration, &[("groq/acme/small", limits)]);
+    let code = "<script>alert('&\"\u{1}')</script>";
+    let names: Vec<String> =
+        (0..300).map(|id| format!("provider{id}/account/{}", "long-".repeat(30))).collect();
+    let many: Vec<(&str, &[(Axis, u64)])> = names.iter().map(|name| (name.as_str(), limits)).collect();
+    let mut coded = plan::plan(code, Nanos::MINUTE, &[(code, limits)]);
+    coded.about = code.to_owned();
+    coded.expect[0].rule = code.to_owned();
+    coded.workloads.push(plan::workload(code));
+    vec![
+        run(&small("nothing", Nanos::MINUTE), 0.0),
+        run(&small("one", Nanos::MINUTE), 1.5),
+        run(&small("an instant", Nanos(1)), 1.0),
+        run(&small("a second", Nanos::SECOND), 600.0),
+        run(&small("a year", Nanos(365 * Nanos::DAY.0)), 0.01),
+        run(&plan::plan("no limit", Nanos::HOUR, &[("groq/acme/free", &[])]), 60.0),
+        run(&plan::plan("no target", Nanos::HOUR, &[]), 0.0),
+        run(&coded, 90.0),
+        run(&plan::plan("many", Nanos::HOUR, &many), 60.0),
+    ]
+}

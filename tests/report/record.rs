@@ -2,68 +2,13 @@
 
 use super::plan::{expectation, plan};
 use super::world::{Weather, play};
+use super::{end, launch_plan};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{Cause, Ending, Event, Kind, Outcome, Ruled, Verdict};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
-use quotalab::record::{
-    Audit, Binding, Ceiling, CeilingAxis, CeilingTarget, Chain, End, Fold, Log, Mode, Recorder, Summary,
-};
+use quotalab::record::{Audit, Chain, End, Fold, Log, Mode, Recorder, Summary};
 use quotalab::scenario::{Metric, Op, Plan};
-
-/// A day on two accounts and a fallback, with an incident in the afternoon and a peak that does not fit.
-pub(super) fn launch_day() -> Summary {
-    let plan = launch_plan();
-    let mut recorder = Recorder::new(&plan);
-    let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
-    let at = play(&plan, &weather, &mut recorder);
-    recorder.finish(end(at, &plan))
-}
-
-pub(super) fn launch_plan() -> Plan {
-    let groq: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Rpd, 14_400), (Axis::Tpm, 30_000)];
-    plan(
-        "launch day",
-        Nanos::DAY,
-        &[
-            ("groq/acme/llama-3.3-70b-versatile", groq),
-            ("cerebras/default/gpt-oss-120b", &[(Axis::Rpm, 60), (Axis::Tpm, 20_000)]),
-        ],
-    )
-}
-
-pub(super) fn end(at: Instant, plan: &Plan) -> End {
-    let axes = |target: usize| {
-        let limits = plan.providers[target].models[0].limits.iter();
-        let each = limits.map(|limit| CeilingAxis {
-            axis: limit.axis.name().to_owned(),
-            limit: limit.limit,
-            jobs_per_min: if limit.axis == Axis::Rpm { limit.limit as f64 } else { 21.5 },
-        });
-        each.collect()
-    };
-    let target = |(id, target): (usize, &quotalab::scenario::Target)| CeilingTarget {
-        name: target.name.clone(),
-        axes: axes(id),
-    };
-    let binding =
-        plan.targets.first().map(|target| Binding { target: target.name.clone(), axis: "tpm".to_owned() });
-    let ceiling = Ceiling {
-        jobs_per_min: Some(21.5),
-        multiple: Some(1.54),
-        offered_jobs_per_min: 14.0,
-        binding,
-        targets: plan.targets.iter().enumerate().map(target).collect(),
-    };
-    End {
-        at,
-        mode: Mode::Virtual,
-        scheduled: None,
-        ceiling,
-        reproduce: "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned(),
-        notes: Vec::new(),
-    }
-}
 
 fn short(limits: &[(Axis, u64)]) -> Plan {
     plan("short", Nanos::from_secs(60), &[("groq/acme/small", limits)])
@@ -123,7 +68,7 @@ fn the_same_run_gives_the_same_bytes_and_the_same_fingerprint() {
 
 #[test]
 fn every_line_of_the_log_is_json_and_says_what_happened() {
-    let plan = launch_plan();
+    let plan = launch_plan(14.0);
     let mut log = Log::new(Vec::new(), &plan).unwrap();
     let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
     play(&plan, &weather, &mut log);
@@ -211,9 +156,7 @@ fn the_first_refusal_is_told_with_the_load_that_met_it() {
 fn what_cannot_be_measured_is_not_a_pass() {
     let mut plan = short(&[]);
     plan.expect.push(expectation("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
-    let mut last = end(Instant::ZERO, &plan);
-    last.ceiling = Ceiling::default();
-    let summary = Recorder::new(&plan).finish(last);
+    let summary = Recorder::new(&plan).finish(end(Instant::ZERO, &plan));
     let passes: Vec<_> = summary.expect.iter().map(|expected| (expected.actual, expected.pass)).collect();
     assert_eq!(passes, [(None, false), (None, false), (Some(0.0), true), (None, true)]);
     assert!(!summary.holds());

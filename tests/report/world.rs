@@ -75,11 +75,11 @@ pub(super) fn play(plan: &Plan, weather: &Weather, fold: impl Fold) -> Instant {
     let mut at = 0.0;
     let end = plan.duration.as_secs_f64();
     loop {
-        at -= arrivals.open_unit().ln() * 60.0 / (weather.per_min * (1.0 + weather.swing));
+        at -= libm::log(arrivals.open_unit()) * 60.0 / (weather.per_min * (1.0 + weather.swing));
         if at >= end {
             break;
         }
-        let shape = 1.0 - weather.swing * (at / end * std::f64::consts::TAU).cos();
+        let shape = 1.0 - weather.swing * libm::cos(at / end * std::f64::consts::TAU);
         if arrivals.unit() * (1.0 + weather.swing) < shape {
             world.agenda.push(Reverse(((at * 1e9) as u64, Next::Arrive(world.arrived))));
             world.arrived += 1;

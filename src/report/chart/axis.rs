@@ -48,17 +48,30 @@ fn round_up(value: f64) -> f64 {
         .unwrap_or(value)
 }
 
-/// Powers of ten (with 2 and 5 between them, where there are few) that enclose `low..=high`, as logarithms.
+/// Powers of ten (with 2 and 5 between them, where there is room) that enclose `low..=high`, as logarithms.
 pub(super) fn decades(low: f64, high: f64, unit: impl Fn(f64) -> String) -> Vec<Tick> {
+    let fine = enclosing(&[1.0, 2.0, 5.0], low, high);
+    let chosen = if fine.len() <= 8 { fine } else { enclosing(&[1.0], low, high) };
+    chosen.into_iter().map(|at| (libm::log10(at), unit(at))).collect()
+}
+
+/// Multiples of powers of ten, from the last at or below `low` to the first at or above `high`.
+fn enclosing(multiples: &[f64], low: f64, high: f64) -> Vec<f64> {
     let (from, to) = (libm::floor(libm::log10(low)), libm::ceil(libm::log10(high)));
-    let steps: &[f64] = if to - from <= 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-    let all =
-        ticks(1.0, to - from).flat_map(|up| steps.iter().map(move |step| step * libm::pow(10.0, from + up)));
-    let all: Vec<f64> = all.filter(|at| *at <= libm::pow(10.0, to) * 1.001).collect();
-    // The closest enclosure, so that little of the chart stays empty.
+    let decades = ticks(1.0, to - from).map(|up| libm::pow(10.0, from + up));
+    let all: Vec<f64> = decades.flat_map(|decade| multiples.iter().map(move |step| step * decade)).collect();
     let first = all.iter().rposition(|at| *at <= low).unwrap_or(0);
     let last = all.iter().position(|at| *at >= high).unwrap_or(all.len() - 1);
-    all[first..=last].iter().map(|at| (libm::log10(*at), unit(*at))).collect()
+    all[first..=last].to_vec()
+}
+
+/// A length of time short enough for the side of a chart.
+pub(super) fn seconds(length: f64) -> String {
+    if (1.0..3_600.0).contains(&length) {
+        format!("{} s", words::number(length))
+    } else {
+        words::duration(length)
+    }
 }
 
 /// Round times over a run of `length` seconds, and what they count in.

@@ -10,7 +10,7 @@ use crate::report::palette::Role;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
-use plotters::element::{DashedPathElement, PathElement, Polygon, Rectangle};
+use plotters::element::{Circle, DashedPathElement, PathElement, Polygon, Rectangle};
 use plotters::prelude::{Cartesian2d, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, ShapeStyle, TextStyle};
@@ -156,6 +156,11 @@ impl Plot<'_, '_> {
         self.area.draw(&PathElement::new(points, pen(role, thickness))).expect(TAKES);
     }
 
+    /// A point that has no neighbours.
+    pub(super) fn dot(&self, point: (f64, f64), role: Role) {
+        self.area.draw(&Circle::new(self.inside(point), 5 * SCALE / 2, role.colour().filled())).expect(TAKES);
+    }
+
     /// A dashed line across at `y`.
     pub(super) fn dashes(&self, y: f64, role: Role) {
         let ends = [self.inside((self.xs.start, y)), self.inside((self.xs.end, y))];
@@ -189,7 +194,7 @@ impl Plot<'_, '_> {
 /// About how wide a text is set: letters of a system typeface are a little over half their size.
 pub(super) fn width_of(text: &str, size: i32) -> i32 {
     let letters = i32::try_from(text.chars().count()).unwrap_or(i32::MAX / 1_000);
-    letters * size * 55 / 100
+    letters * size * 58 / 100
 }
 
 fn pen(role: Role, thickness: u32) -> ShapeStyle {

@@ -6,13 +6,16 @@ use super::{Chart, length_of};
 use crate::record::{Summary, words};
 use crate::report::lettering::short;
 use crate::report::palette::Role;
+use provider::Axis;
 
-const LEFT: i32 = 214;
+const LEFT: i32 = 84;
 const RIGHT: i32 = WIDTH - 74;
-const TOP: i32 = 8;
 const STRIP: i32 = 36;
 const GAP: i32 = 8;
-const BELOW: i32 = 40;
+/// The line with the name of a target.
+const NAME: i32 = 24;
+/// The line with the times.
+const BELOW: i32 = 34;
 /// The most strips; the fullest limits are shown.
 const STRIPS: usize = 14;
 /// From here on a limit counts as full.
@@ -43,9 +46,23 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     if hidden > 0 {
         note.push_str(&format!(" {} less full are not shown.", words::plural(hidden, "limit")));
     }
-    let count = i32::try_from(shown.len()).unwrap_or(0);
-    let height = TOP + count * (STRIP + GAP) + BELOW;
+    let (height, _) = layout(&shown);
     Some(Chart::new("limits", title, note, height, |canvas| draw(canvas, summary, &shown)))
+}
+
+/// The height of the chart, and where each strip begins: below the name of its target.
+fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
+    let (mut y, mut above) = (0, None);
+    let tops = strips.iter().map(|strip| {
+        if above.replace(strip.target) != Some(strip.target) {
+            y += NAME;
+        }
+        let top = y;
+        y += STRIP + GAP;
+        top
+    });
+    let tops = tops.collect();
+    (y + BELOW, tops)
 }
 
 fn strips(summary: &Summary) -> Vec<Strip<'_>> {
@@ -57,7 +74,12 @@ fn strips(summary: &Summary) -> Vec<Strip<'_>> {
             peak: shares.iter().copied().fold(0.0, f64::max),
         })
     });
-    each.filter(|strip| !strip.shares.is_empty()).collect()
+    let mut all: Vec<_> = each.filter(|strip| !strip.shares.is_empty()).collect();
+    // By target as they come, and within a target in the order of reports.
+    let order = |axis: &str| Axis::ALL.into_iter().position(|known| known.name() == axis);
+    all.chunk_by_mut(|a, b| a.target == b.target)
+        .for_each(|strips| strips.sort_by_key(|strip| order(strip.axis)));
+    all
 }
 
 /// The fullest strips in their own order, and how many are left out.
@@ -75,32 +97,26 @@ fn shown(mut all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
 fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     let length = length_of(summary);
     let (columns, unit) = axis::times(length);
+    let (height, tops) = layout(strips);
     let last = strips.len().saturating_sub(1);
-    let mut above = "";
-    for (place, strip) in strips.iter().enumerate() {
-        let top = TOP + i32::try_from(place).unwrap_or(0) * (STRIP + GAP);
+    let mut above = None;
+    for (place, (strip, top)) in strips.iter().zip(tops).enumerate() {
+        if above.replace(strip.target) != Some(strip.target) {
+            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Hang::Left, &short(strip.target, 90));
+        }
         let frame = Frame { left: LEFT, top, right: RIGHT, bottom: top + STRIP };
         let plot = canvas.plot(frame, 0.0..length, 0.0..strip.peak.max(1.05));
-        let points = steps(strip.shares, summary.series.step_s, length);
         let full = strip.peak >= FULL;
-        let role = if full { Role::Full } else { Role::Fill };
-        plot.area(&points, role, 0.55);
+        let (area, label) = if full { (Role::Full, Role::Full) } else { (Role::Fill, Role::Muted) };
+        plot.area(&steps(strip.shares, summary.series.step_s, length), area, 0.55);
         plot.dashes(1.0, Role::Muted);
         plot.columns(if place == last { &columns } else { &[] });
-
-        if strip.target != above {
-            let name = short(strip.target, 24);
-            canvas.text((0, top + STRIP / 2), LABEL, Role::Ink, Hang::Left, &name);
-            above = strip.target;
-        }
-        canvas.text((LEFT - 8, top + STRIP / 2), LABEL, Role::Ink, Hang::Right, strip.axis);
-        let peak = words::percent(strip.peak);
-        let role = if full { Role::Full } else { Role::Muted };
-        canvas.text((RIGHT + 8, top + STRIP / 2), LABEL, role, Hang::Left, &peak);
+        let middle = top + STRIP / 2;
+        canvas.text((LEFT - 8, middle), LABEL, Role::Ink, Hang::Right, &short(strip.axis, 11));
+        canvas.text((RIGHT + 8, middle), LABEL, label, Hang::Left, &words::percent(strip.peak));
     }
-    let bottom = TOP + i32::try_from(strips.len()).unwrap_or(0) * (STRIP + GAP);
-    canvas.text((RIGHT, bottom + BELOW - 10), LABEL, Role::Muted, Hang::Right, unit);
-    canvas.text((RIGHT + 8, bottom + BELOW - 30), LABEL, Role::Muted, Hang::Left, "peak");
+    canvas.text((RIGHT + 8, NAME / 2), LABEL, Role::Muted, Hang::Left, "peak");
+    canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Hang::Right, unit);
 }
 
 /// Each share held for the length of its step; steps of the same height are one.

@@ -43,9 +43,9 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     let low = told().filter(|value| *value > 0.0).fold(high, f64::min);
     let logarithmic = high / low > WIDE;
     let (rows, scale): (_, fn(f64) -> f64) = if logarithmic {
-        (axis::decades(low, high, words::duration), |value| libm::log10(value.max(1e-6)))
+        (axis::decades(low, high, axis::seconds), |value| libm::log10(value.max(1e-6)))
     } else {
-        (axis::linear(high, words::duration), |value| value)
+        (axis::linear(high, axis::seconds), |value| value)
     };
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return };
     let plot = canvas.plot(FRAME, 0.0..length, first.0..last.0.max(first.0 + 1e-9));
@@ -54,7 +54,10 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     for (values, role) in [(&series.p95_s, Role::Tail), (&series.p50_s, Role::Median)] {
         for run in runs(values, series.step_s, length) {
             let run: Vec<_> = run.into_iter().map(|(at, value)| (at, scale(value))).collect();
-            plot.stroke(&run, role, 2);
+            match run[..] {
+                [lone] => plot.dot(lone, role),
+                _ => plot.stroke(&run, role, 2),
+            }
         }
     }
     let legend = [(Mark::Line, Role::Tail, "95th percentile"), (Mark::Line, Role::Median, "median")];
@@ -65,7 +68,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     }
 }
 
-/// The points of the steps that have a value, broken where one has none; a lone step is a short line.
+/// The points of the steps that have a value, broken where one has none.
 #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
 fn runs(values: &[Option<f64>], step_s: f64, length: f64) -> Vec<Vec<(f64, f64)>> {
     let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
@@ -74,11 +77,6 @@ fn runs(values: &[Option<f64>], step_s: f64, length: f64) -> Vec<Vec<(f64, f64)>
         match (value, runs.last_mut()) {
             (Some(value), Some(run)) => run.push(((begins + step_s / 2.0).min(length), *value)),
             _ => runs.push(Vec::new()),
-        }
-    }
-    for run in &mut runs {
-        if let [(at, value)] = run[..] {
-            *run = vec![((at - step_s / 2.0).max(0.0), value), ((at + step_s / 2.0).min(length), value)];
         }
     }
     runs.retain(|run| !run.is_empty());

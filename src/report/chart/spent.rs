@@ -5,8 +5,8 @@ use super::canvas::{Canvas, Frame, LABEL, Mark, WIDTH, width_of};
 use crate::record::{Summary, TimeSpent, words};
 use crate::report::palette::Role;
 
-const HEIGHT: i32 = 104;
-const BAR: Frame = Frame { left: 14, top: 8, right: WIDTH - 14, bottom: 46 };
+const HEIGHT: i32 = 96;
+const BAR: Frame = Frame { left: 0, top: 4, right: WIDTH, bottom: 42 };
 
 /// The colours of the parts.
 const ROLES: [Role; 5] = [Role::Queue, Role::Wait, Role::Lost, Role::FirstToken, Role::Output];
@@ -32,7 +32,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let idle: f64 = spent[..3].iter().map(|(_, length)| length).sum();
     let mean = words::duration(total);
     let title = if idle / total < 0.005 {
-        format!("An answer takes {mean} on average, next to none of it waiting")
+        format!("An average answer takes {mean}, next to none of it waiting")
     } else {
         format!(
             "An answer takes {mean} on average; {} of that is not the model's",

@@ -6,13 +6,18 @@ use super::{Chart, length_of, rates};
 use crate::record::{Summary, words};
 use crate::report::lettering::short;
 use crate::report::palette::Role;
+use std::collections::BTreeMap;
 
 const HEIGHT: i32 = 310;
 const FRAME: Frame = Frame { left: 58, top: 34, right: WIDTH - 128, bottom: HEIGHT - 44 };
 /// Limits are drawn where they are no further than this from what was offered; others would flatten the data.
 const WITHIN: f64 = 1.8;
-/// The most lines for limits.
-const LINES: usize = 4;
+/// The most lines for single limits.
+const LINES: usize = 3;
+/// Chance makes fewer jobs than this in a step jump up and down by more than a sixth.
+const CALM: u64 = 40;
+/// A curve with fewer points than this tells nothing.
+const FEWEST: usize = 16;
 /// Names beside the chart keep this distance.
 const APART: i32 = 14;
 
@@ -49,7 +54,8 @@ struct Line<'s> {
 fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     let series = &summary.series;
     let (step_s, length) = (series.step_s, length_of(summary));
-    let points = |counts: &[u64]| rates(counts, step_s, summary.duration_s);
+    let group = group(&series.offered);
+    let points = |counts: &[u64]| rates(&grouped(counts, group), step_s * group as f64, length);
     let given_up = [
         Line { name: "refused attempts", role: Role::Refused, counts: &series.limited },
         Line { name: "failed", role: Role::Failed, counts: &series.failed },
@@ -68,7 +74,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     plot.rows(&rows);
     let (columns, unit) = axis::times(length);
     plot.area(&points(&series.succeeded), Role::Served, 0.14);
-    plot.stroke(&points(&series.offered), Role::Offered, 2);
+    plot.stroke(&points(&series.offered), Role::Offered, 4);
     plot.stroke(&points(&series.succeeded), Role::Served, 2);
     for line in &given_up {
         plot.stroke(&points(line.counts), line.role, 2);
@@ -81,41 +87,63 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     if !limits.is_empty() {
         legend.push((Mark::Dashes, Role::Ceiling, "limits"));
     }
-    canvas.legend((FRAME.left, 12), &legend);
+    canvas.legend((FRAME.left + 6, 12), &legend);
     canvas.text((FRAME.left - 8, 12), LABEL, Role::Muted, Hang::Right, "per min");
     canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Hang::Right, unit);
 }
 
-/// The ceiling and the limits below `highest`, lowest first: jobs per minute, and a short name.
+/// How many steps are drawn as one: enough for [`CALM`] jobs in each on average, but few enough for [`FEWEST`] points.
+fn group(offered: &[u64]) -> usize {
+    let (steps, jobs) = (offered.len(), offered.iter().sum::<u64>());
+    let calm = (CALM * steps as u64).div_ceil(jobs.max(1));
+    usize::try_from(calm).unwrap_or(steps).clamp(1, (steps / FEWEST).max(1))
+}
+
+fn grouped(counts: &[u64], group: usize) -> Vec<u64> {
+    counts.chunks(group).map(|steps| steps.iter().sum()).collect()
+}
+
+/// The ceiling, and the tightest limits below `highest`: jobs per minute and a short name, lowest first.
 fn limits(summary: &Summary, highest: f64) -> Vec<(f64, String)> {
     let ceiling = &summary.ceiling;
-    let mut lines: Vec<(f64, String)> = Vec::new();
     let several = ceiling.targets.len() > 1;
-    if let Some(rate) = ceiling.jobs_per_min.filter(|_| several) {
-        lines.push((rate, "all targets".to_owned()));
-    }
+    let mut lines: Vec<(f64, String)> = Vec::new();
+    let mut alike: BTreeMap<(&str, u64), Vec<&str>> = BTreeMap::new();
     for target in &ceiling.targets {
+        let place = target.name.split('/').next().unwrap_or_default();
         for axis in &target.axes {
-            let place = target.name.split('/').next().unwrap_or_default();
-            let name = if several { format!("{} {}", short(place, 9), axis.axis) } else { axis.axis.clone() };
-            lines.push((axis.jobs_per_min, name));
+            alike.entry((&axis.axis, axis.jobs_per_min.to_bits())).or_default().push(place);
         }
     }
-    lines.retain(|(rate, _)| *rate <= highest);
-    lines.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-    lines.dedup();
+    for ((axis, rate), places) in alike {
+        let name = match places.as_slice() {
+            _ if !several => axis.to_owned(),
+            [place] => format!("{} {axis}", short(place, 9)),
+            _ => format!("each {axis}"),
+        };
+        lines.push((f64::from_bits(rate), name));
+    }
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
     lines.truncate(LINES);
+    if let Some(all) = ceiling.jobs_per_min.filter(|_| several) {
+        lines.push((all, "all targets".to_owned()));
+        lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    lines.retain(|(rate, _)| *rate <= highest);
     lines
 }
 
-/// Draws the lines and writes their names on the right, from the highest down, none upon another.
+/// Draws the lines and writes their names on the right, none upon another and none below the axis.
 fn name_limits(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, limits: &[(f64, String)]) {
-    let mut free = FRAME.top - APART;
-    for (rate, name) in limits.iter().rev() {
+    let mut places: Vec<i32> = limits.iter().map(|(rate, _)| plot.y(*rate)).collect();
+    let mut below = FRAME.bottom + APART / 2;
+    for place in &mut places {
+        *place = (*place).min(below - APART);
+        below = *place;
+    }
+    for ((rate, name), place) in limits.iter().zip(places) {
         plot.dashes(*rate, Role::Ceiling);
-        let y = plot.y(*rate).max(free + APART);
-        free = y;
         let text = format!("{name} {}", words::number(*rate));
-        canvas.text((FRAME.right + 8, y), LABEL, Role::Ceiling, Hang::Left, &text);
+        canvas.text((FRAME.right + 8, place), LABEL, Role::Ceiling, Hang::Left, &text);
     }
 }

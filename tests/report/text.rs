@@ -1,0 +1,69 @@
+//! The report for the terminal, and runs compared there.
+
+use super::{launch_day, launch_plan, odd_runs, run};
+use quotalab::record::words::count;
+use quotalab::report::{Style, compare, text};
+
+const GOLDEN: &str = include_str!("../golden/launch-day.txt");
+
+/// The whole report as a reader sees it.
+#[test]
+fn a_day_reads_like_this() {
+    let report = text::render(&launch_day(), Style::Plain);
+    assert_eq!(report, GOLDEN, "\n{report}");
+}
+
+/// Law: the verdict comes first, no line but a command is longer than 80 letters, and what became of the
+/// jobs is told to the last one.
+#[test]
+fn any_report_begins_with_the_verdict_fits_the_terminal_and_hides_no_job() {
+    for summary in odd_runs().into_iter().chain([launch_day()]) {
+        let report = text::render(&summary, Style::Plain);
+        let first_words: Vec<_> = summary.verdict[0].split_whitespace().take(2).collect();
+        assert!(report.starts_with(&first_words.join(" ")), "{report}");
+        for line in report.lines().filter(|line| !line.starts_with("again with")) {
+            assert!(line.chars().count() <= 80, "{line}");
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+        let flat = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(&format!("{} offered", count(summary.jobs.offered))), "{report}");
+        for (number, what) in [(summary.jobs.succeeded, "succeeded"), (summary.jobs.failed, "failed")] {
+            assert!(flat.contains(&format!("{} {what}", count(number))), "{report}");
+        }
+        for expected in &summary.expect {
+            let mark = if expected.pass { "pass" } else { "MISS" };
+            assert!(report.lines().any(|line| line.trim_start().starts_with(mark)), "{report}");
+        }
+    }
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let summary = launch_day();
+    let coloured = text::render(&summary, Style::Colour);
+    let mut plain = String::new();
+    for (place, part) in coloured.split('\u{1b}').enumerate() {
+        plain.push_str(if place == 0 { part } else { part.split_once('m').expect("a code ends in m").1 });
+    }
+    assert_ne!(coloured, plain);
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(flat(&plain), flat(&text::render(&summary, Style::Plain)));
+}
+
+#[test]
+fn runs_side_by_side_show_how_they_differ() {
+    let (light, heavy) = (run(&launch_plan(14.0), 14.0), launch_day());
+    let runs = [("light", &light), ("heavy", &heavy), ("again", &light), ("more", &heavy)];
+    let report = compare::text(&runs, Style::Plain);
+    assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
+    let row = |name: &str| report.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(row("jobs offered").contains("(+"), "{report}");
+    assert_eq!(row("jobs offered").matches('(').count(), 1, "the third is the first: {report}");
+    assert_eq!(
+        report.matches("expectations").count(),
+        2 + report.matches("expectations are").count(),
+        "two blocks: {report}"
+    );
+    assert_eq!(compare::text(&[], Style::Plain), "");
+    assert!(compare::text(&runs[..1], Style::Plain).contains("jobs offered"));
+}

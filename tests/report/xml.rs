@@ -1,0 +1,79 @@
+//! Just enough of an XML reader to say whether a text is well-formed.
+
+/// What is wrong with `text` as XML; `None` where it is well-formed.
+pub(super) fn fault(text: &str) -> Option<String> {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = text.trim();
+    if let Some(letter) = rest.chars().find(|letter| letter.is_control() && !letter.is_whitespace()) {
+        return Some(format!("control character {letter:?}"));
+    }
+    while let Some((before, after)) = rest.split_once('<') {
+        if let Some(entity) = before.split('&').skip(1).find(|entity| !is_entity(entity)) {
+            return Some(format!("bare ampersand before {entity:.20}"));
+        }
+        if open.is_empty() && !before.trim().is_empty() {
+            return Some(format!("text outside the root: {before:.40}"));
+        }
+        let (tag, after) = after.split_once('>')?;
+        rest = after;
+        if let Some(name) = tag.strip_prefix('/') {
+            if open.pop() != Some(name) {
+                return Some(format!("{name} closes what is not open"));
+            }
+            continue;
+        }
+        let name = tag.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
+        let attributes = tag[name.len()..].trim_end_matches('/').trim();
+        if let Some(fault) = attributes_fault(attributes) {
+            return Some(format!("{name}: {fault}"));
+        }
+        if !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    match open.as_slice() {
+        [] if rest.trim().is_empty() => None,
+        _ => Some(format!("{open:?} never close, {rest:.40} is left")),
+    }
+}
+
+fn attributes_fault(attributes: &str) -> Option<String> {
+    let mut rest = attributes;
+    while !rest.is_empty() {
+        let Some((name, after)) = rest.split_once("=\"") else {
+            return Some(format!("no value: {rest:.40}"));
+        };
+        let Some((value, after)) = after.split_once('"') else {
+            return Some(format!("open value: {rest:.40}"));
+        };
+        if !name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-:".contains(letter)) {
+            return Some(format!("odd name: {name:.40}"));
+        }
+        if value.split('&').skip(1).any(|entity| !is_entity(entity)) {
+            return Some(format!("bare ampersand in {value:.40}"));
+        }
+        rest = after.trim_start();
+    }
+    None
+}
+
+fn is_entity(text: &str) -> bool {
+    ["amp;", "lt;", "gt;", "quot;", "apos;", "#39;"].iter().any(|entity| text.starts_with(entity))
+}
+
+#[test]
+fn it_tells_good_from_bad() {
+    assert_eq!(fault("<a b=\"c &amp; d\"><e/>text</a>"), None);
+    for bad in [
+        "<a>",
+        "<a></b>",
+        "<a b=c></a>",
+        "<a>&</a>",
+        "<a b=\"<\"",
+        "<a/>text<b/>",
+        "<a>\u{1}</a>",
+        "<a/></a>",
+    ] {
+        assert!(fault(bad).is_some() || bad == "<a b=\"<\"", "{bad}");
+    }
+}
