@@ -16,7 +16,11 @@ fn plan(duration: &str) -> Plan {
     scenario::parse("three_targets.yaml", SCENARIO, &overrides, None).expect("the bench's scenario is valid")
 }
 
-#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints what it saw")]
+#[expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark reads the clock and prints what it saw"
+)]
 fn main() {
     for duration in ["1h"] {
         let plan = plan(duration);
@@ -25,7 +29,14 @@ fn main() {
         let end = virt::simulate(&plan, &mut recorder);
         let seconds = begun.elapsed().as_secs_f64();
         let ceiling = quotalab::ceiling::Ceiling::of(&plan);
-        let end = quotalab::record::End { at: end, mode: quotalab::record::Mode::Virtual, scheduled: None, ceiling, reproduce: String::new(), notes: vec![] };
+        let end = quotalab::record::End {
+            at: end,
+            mode: quotalab::record::Mode::Virtual,
+            scheduled: None,
+            ceiling,
+            reproduce: String::new(),
+            notes: vec![],
+        };
         let s = recorder.finish(end);
         println!("{duration}: {seconds} {:?} {:?} {:?} {:?}", s.jobs, s.attempts, s.latency_s, s.verdict);
     }

@@ -78,7 +78,10 @@ pub fn explain(text: &str) -> Result<Explanation, Unreadable> {
     let dump = Dump::read(text);
     let message = parse::error_message(dump.body.as_bytes());
     let refusal = message.as_deref().map(Refusal::read).unwrap_or_default();
-    let status = dump.status.or_else(|| status_of(&refusal)).or_else(|| message.as_ref().and_then(|m| known_status(m)));
+    let status = dump
+        .status
+        .or_else(|| status_of(&refusal))
+        .or_else(|| message.as_ref().and_then(|m| known_status(m)));
     let Some(status) = status else { return Err(Unreadable::Unknown) };
     if status < 400 {
         return Err(Unreadable::Success(status));
@@ -212,9 +215,17 @@ impl Explanation {
         }
         if let Some(wait) = self.wait {
             let _ = if self.wait_meaning == Some(Meaning::Meaningless.name()) {
-                writeln!(out, "\nThe reply names a wait of {}. It means nothing: no wait helps here.", wait_words(wait))
+                writeln!(
+                    out,
+                    "\nThe reply names a wait of {}. It means nothing: no wait helps here.",
+                    wait_words(wait)
+                )
             } else {
-                writeln!(out, "\nCome back in {}: from then on this very request fits, if nobody else asks.", wait_words(wait))
+                writeln!(
+                    out,
+                    "\nCome back in {}: from then on this very request fits, if nobody else asks.",
+                    wait_words(wait)
+                )
             };
         }
         self.headers_do_not_say(&mut out);
@@ -226,12 +237,19 @@ impl Explanation {
     }
 
     fn headline(&self) -> String {
-        let whose = self.organization.as_ref().map_or_else(|| "the organisation".into(), |name| format!("organisation {name}"));
+        let whose = self
+            .organization
+            .as_ref()
+            .map_or_else(|| "the organisation".into(), |name| format!("organisation {name}"));
         let model = self.model.as_ref().map_or_else(|| "this model".into(), |name| name.clone());
         let axis = self.axis.and_then(Axis::from_name).map_or("limit", long_name);
         match self.cause {
-            "minute_limit" | "day_limit" => format!("The {axis} limit of {whose} on {model} is used up for now."),
-            "too_large" => format!("The request is larger than the whole {axis} limit of {whose} on {model}."),
+            "minute_limit" | "day_limit" => {
+                format!("The {axis} limit of {whose} on {model} is used up for now.")
+            }
+            "too_large" => {
+                format!("The request is larger than the whole {axis} limit of {whose} on {model}.")
+            }
             "overload" => format!("The provider is overloaded or broken: {}", self.said()),
             "auth" => format!("The key was not accepted: {}", self.said()),
             "concurrency" => format!("{whose} has too many requests in flight on {model}."),
@@ -262,7 +280,8 @@ impl Explanation {
             );
         }
         if let Some(axis) = self.axis.filter(|axis| shown.iter().all(|view| view.axis.name() != *axis)) {
-            let _ = writeln!(out, "  - Nothing about {axis}, the limit that refused: only the body tells of it.");
+            let _ =
+                writeln!(out, "  - Nothing about {axis}, the limit that refused: only the body tells of it.");
         }
     }
 }

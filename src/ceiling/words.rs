@@ -25,9 +25,17 @@ impl Ceiling {
             let axes: Vec<String> = target
                 .axes
                 .iter()
-                .map(|axis| format!("{} {} allows {:.1}", axis.axis, units::print_count(axis.limit), axis.jobs_per_min))
+                .map(|axis| {
+                    format!(
+                        "{} {} allows {:.1}",
+                        axis.axis,
+                        units::print_count(axis.limit),
+                        axis.jobs_per_min
+                    )
+                })
                 .collect();
-            let _ = writeln!(out, "  {}: {} jobs/min", plan.targets[target.target.index()].name, axes.join(", "));
+            let _ =
+                writeln!(out, "  {}: {} jobs/min", plan.targets[target.target.index()].name, axes.join(", "));
         }
         out
     }

@@ -15,14 +15,23 @@ pub(super) struct Check {
 }
 
 impl Check {
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "plans are the result, problems are problems")]
+    #[expect(
+        clippy::print_stdout,
+        clippy::print_stderr,
+        reason = "plans are the result, problems are problems"
+    )]
     pub(super) fn run(self) -> Result<Exit, Stop> {
         let mut exit = Exit::Fine;
         for (index, scenario) in self.scenarios.iter().enumerate() {
             match self.changes.load(scenario) {
                 Ok(plan) => {
                     let gap = if index == 0 { "" } else { "\n" };
-                    println!("{gap}{}: fine\n\n{}\n{}", scenario.display(), plan.words(), Ceiling::of(&plan).words(&plan));
+                    println!(
+                        "{gap}{}: fine\n\n{}\n{}",
+                        scenario.display(),
+                        plan.words(),
+                        Ceiling::of(&plan).words(&plan)
+                    );
                 }
                 Err(Stop::Input(problems)) => {
                     eprintln!("{problems:#}");

@@ -36,8 +36,8 @@ impl Explain {
                 .context("error: standard input cannot be read"),
         }
         .map_err(Stop::Input)?;
-        let explanation =
-            explain::explain(&String::from_utf8_lossy(&bytes)).map_err(|error| input(anyhow!("error: {error}")))?;
+        let explanation = explain::explain(&String::from_utf8_lossy(&bytes))
+            .map_err(|error| input(anyhow!("error: {error}")))?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&explanation).map_err(failed)?);
         } else {

@@ -44,7 +44,9 @@ impl Mock {
             return Ok((plan.providers, plan.seed));
         }
         if !self.changes.set.is_empty() || self.changes.duration.is_some() {
-            return Err(input(anyhow!("error: --set and --for change a scenario; a preset is served as it is")));
+            return Err(input(anyhow!(
+                "error: --set and --for change a scenario; a preset is served as it is"
+            )));
         }
         let name = self.preset.as_deref().unwrap_or_default();
         Ok((vec![scenario::preset(name)?], self.changes.seed.unwrap_or(0)))
@@ -53,8 +55,10 @@ impl Mock {
     async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, Stop> {
         let mut listeners = Vec::new();
         for index in 0..providers.len() {
-            let port = u16::try_from(usize::from(self.listen.port()) + if self.listen.port() == 0 { 0 } else { index })
-                .map_err(|_| input(anyhow!("error: no port is left above {}", self.listen)))?;
+            let port = u16::try_from(
+                usize::from(self.listen.port()) + if self.listen.port() == 0 { 0 } else { index },
+            )
+            .map_err(|_| input(anyhow!("error: no port is left above {}", self.listen)))?;
             let address = SocketAddr::new(self.listen.ip(), port);
             let listener = TcpListener::bind(address)
                 .await

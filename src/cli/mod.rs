@@ -146,7 +146,8 @@ impl Changes {
     fn typed(&self) -> String {
         let seed = self.seed.map(|seed| format!(" --seed {seed}"));
         let duration = self.duration.map(|length| format!(" --for {}", units::print_duration(length)));
-        let set = self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
+        let set =
+            self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
         seed.into_iter().chain(duration).chain(set).collect()
     }
 }
@@ -182,5 +183,9 @@ fn duration(text: &str) -> Result<Nanos, String> {
 /// A word as a POSIX shell reads it back.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

@@ -128,7 +128,8 @@ pub(super) fn say(note: &str) {
 
 /// Colours for a person at a terminal who has not asked for none (no-color.org), none for a file or a pipe.
 pub(super) fn style() -> Style {
-    let plain = !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = !std::io::stdout().is_terminal()
+        || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if plain { Style::Plain } else { Style::Colour }
 }
 

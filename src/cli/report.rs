@@ -67,6 +67,8 @@ fn read(path: &Path) -> Result<Summary, Stop> {
         .with_context(|| format!("error: {} cannot be read", path.display()))
         .map_err(input)?;
     Summary::from_json(&text)
-        .with_context(|| format!("error: {} is not a result of quotalab (schema quotalab/result/1)", path.display()))
+        .with_context(|| {
+            format!("error: {} is not a result of quotalab (schema quotalab/result/1)", path.display())
+        })
         .map_err(input)
 }

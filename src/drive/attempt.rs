@@ -52,7 +52,8 @@ impl Sender {
             Ok(response) => response,
             Err(_) => return Reply::broken(self.clock.now(), Failure::Connection),
         };
-        let streamed = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == EVENT_STREAM);
+        let streamed =
+            response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == EVENT_STREAM);
         let reply = if streamed { self.read_stream(response).await } else { self.read_whole(response).await };
         reply.unwrap_or_else(|| Reply::broken(self.clock.now(), Failure::Connection))
     }

@@ -45,7 +45,8 @@ impl Mocks {
         let (stop, stopped) = watch::channel(false);
         let (mut served, mut tasks) = (Vec::new(), JoinSet::new());
         for (config, listener) in providers.iter().zip(listeners) {
-            let observer = post.map(|post| Arc::new(Reporter { post: post.clone() }) as Arc<dyn Observer + Send + Sync>);
+            let observer =
+                post.map(|post| Arc::new(Reporter { post: post.clone() }) as Arc<dyn Observer + Send + Sync>);
             let mock = Arc::new(Mock::new(config, seed, Arc::new(move || clock.now()), observer));
             served.push((listener.local_addr()?, Arc::clone(&mock)));
             let mut stopped = stopped.clone();

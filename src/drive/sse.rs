@@ -53,7 +53,9 @@ mod tests {
     fn read(pieces: &[&[u8]]) -> Vec<String> {
         let (mut events, mut seen) = (Events::default(), Vec::new());
         for piece in pieces {
-            events.feed(piece, |data| seen.push(String::from_utf8_lossy(data).into_owned())).expect("short lines");
+            events
+                .feed(piece, |data| seen.push(String::from_utf8_lossy(data).into_owned()))
+                .expect("short lines");
         }
         seen
     }

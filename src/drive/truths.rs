@@ -17,7 +17,9 @@ pub(super) fn ruled(ruling: &Ruling) -> Ruled {
     match &ruling.verdict {
         Verdict::Admitted(service) => {
             let ticket = service.ticket;
-            Ruled::Admitted { reserved: u64::from(ticket.prompt_tokens) + u64::from(ticket.completion_tokens) }
+            Ruled::Admitted {
+                reserved: u64::from(ticket.prompt_tokens) + u64::from(ticket.completion_tokens),
+            }
         }
         Verdict::Refused(denial) => Ruled::Refused { axis: denial.axis, requested: denial.requested },
         Verdict::Faulted(_) => Ruled::Faulted,

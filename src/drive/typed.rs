@@ -16,9 +16,10 @@ pub fn reply(now: Instant, ruling: &Ruling, first_token_at: Instant) -> Option<R
         Verdict::Admitted(service) => Some(served(now, ruling, service, first_token_at)),
         Verdict::Refused(denial) => Some(Reply { limits: ruling.limits, ..refused(now, denial) }),
         // A 429 that names no limit.
-        Verdict::Faulted(Fault::Status(429)) => {
-            Some(Reply { outcome: Outcome::Limited { axis: None, cause: Cause::Other }, ..broken(Failure::Status(429)) })
-        }
+        Verdict::Faulted(Fault::Status(429)) => Some(Reply {
+            outcome: Outcome::Limited { axis: None, cause: Cause::Other },
+            ..broken(Failure::Status(429))
+        }),
         Verdict::Faulted(Fault::Status(status)) => Some(broken(Failure::Status(*status))),
         Verdict::Faulted(Fault::Timeout) => None,
         Verdict::Faulted(_) => Some(Reply::broken(now, Failure::Connection)),

@@ -135,7 +135,9 @@ impl<'a, F: Fold> Simulation<'a, F> {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Log(event) => self.fold.event(&event),
-                Output::Send { slot, attempt, number, target, .. } => self.send(now, slot, attempt, number, target),
+                Output::Send { slot, attempt, number, target, .. } => {
+                    self.send(now, slot, attempt, number, target)
+                }
                 Output::Abandon { slot, attempt } => self.abandon(now, slot, attempt),
                 Output::Done { class, .. } => self.load.finished(now, class),
             }
@@ -223,7 +225,8 @@ impl<'a, F: Fold> Simulation<'a, F> {
         let flight = &self.flights[slot.index()];
         debug_assert_eq!(flight.attempt, attempt);
         if let Some(service) = flight.service {
-            let provider = &mut self.providers[usize::from(self.plan.targets[flight.target.index()].provider)];
+            let provider =
+                &mut self.providers[usize::from(self.plan.targets[flight.target.index()].provider)];
             let usage = provider.cancel(now, &service);
             self.settle(now, slot, Some(usage));
         }

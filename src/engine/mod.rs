@@ -140,7 +140,9 @@ impl Engine {
     pub fn handle(&mut self, now: Instant, slot: Slot, attempt: AttemptId, reply: &Reply) {
         self.begin(now);
         let work = self.works.at(slot);
-        let State::Sent { attempt: sent, turn } = work.state else { unreachable!("only sent jobs get replies") };
+        let State::Sent { attempt: sent, turn } = work.state else {
+            unreachable!("only sent jobs get replies")
+        };
         assert_eq!(sent, attempt, "a reply belongs to the attempt that is out");
         let spent = work.enter(now, State::Deciding);
         let (job, target) = (work.job, turn.target);

@@ -23,7 +23,9 @@ pub fn reply(now: Instant, status: u16, headers: &impl Headers, body: &[u8]) -> 
     let limits = limits(headers);
     if (200..300).contains(&status) {
         return match usage(body) {
-            Some(usage) => Reply { outcome: Outcome::Ok, limits, usage, ..Reply::broken(now, Failure::Garbage) },
+            Some(usage) => {
+                Reply { outcome: Outcome::Ok, limits, usage, ..Reply::broken(now, Failure::Garbage) }
+            }
             None => Reply { limits, ..Reply::broken(now, Failure::Garbage) },
         };
     }
@@ -152,7 +154,8 @@ pub fn usage(body: &[u8]) -> Option<Usage> {
         completion_tokens: u32,
     }
     let body = serde_json::from_slice::<Body>(body).ok()?;
-    let Stated { prompt_tokens, completion_tokens } = body.usage.or(body.x_groq.and_then(|part| part.usage))?;
+    let Stated { prompt_tokens, completion_tokens } =
+        body.usage.or(body.x_groq.and_then(|part| part.usage))?;
     Some(Usage { prompt_tokens, completion_tokens })
 }
 
@@ -200,7 +203,8 @@ fn go_duration_prefix(text: &str) -> Option<Nanos> {
 fn decimal(text: &str, unit: u64) -> Option<Nanos> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) || (text.contains('.') && fraction.is_empty()) {
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || (text.contains('.') && fraction.is_empty())
+    {
         return None;
     }
     let mut nanos = whole.parse::<u64>().ok()?.checked_mul(unit)?;
@@ -295,7 +299,10 @@ mod tests {
         );
         let reply = read(429, &[("retry-after", "9730")], &body);
         assert_eq!(reply.outcome, Outcome::Limited { axis: Some(Axis::Tpd), cause: Cause::DayLimit });
-        assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), meaning: Meaning::UntilEnough }));
+        assert_eq!(
+            reply.wait,
+            Some(Wait { length: Nanos(9_729_504_000_000), meaning: Meaning::UntilEnough })
+        );
         let told = Told { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
         assert_eq!(reply.told, Some(told));
     }
@@ -314,8 +321,9 @@ mod tests {
 
     #[test]
     fn an_unnamed_axis_is_told_by_its_own_numbers() {
-        let body =
-            refused("Rate limit reached on : Limit 100000, Used 98894, Requested 4273. Please try again in 45m36.288s.");
+        let body = refused(
+            "Rate limit reached on : Limit 100000, Used 98894, Requested 4273. Please try again in 45m36.288s.",
+        );
         let reply = read(429, &[], &body);
         assert_eq!(reply.outcome, Outcome::Limited { axis: None, cause: Cause::DayLimit });
     }
@@ -333,7 +341,11 @@ mod tests {
     #[test]
     fn a_success_without_usage_is_garbage() {
         assert_eq!(read(200, &[], "<html>").outcome, Outcome::Failed(Failure::Garbage));
-        let served = read(200, &[], r#"{"id":"x","usage":{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}}"#);
+        let served = read(
+            200,
+            &[],
+            r#"{"id":"x","usage":{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}}"#,
+        );
         assert_eq!(served.outcome, Outcome::Ok);
         assert_eq!(served.usage, Usage { prompt_tokens: 7, completion_tokens: 9 });
     }

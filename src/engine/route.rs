@@ -105,7 +105,10 @@ impl Router {
     pub(super) fn new(plan: &Plan) -> Self {
         for route in &plan.routes {
             let targets: usize = route.steps.iter().map(|step| step.targets.len()).sum();
-            assert!(targets <= ROUTE_TARGETS_MAX, "a plan has at most {ROUTE_TARGETS_MAX} targets on a route");
+            assert!(
+                targets <= ROUTE_TARGETS_MAX,
+                "a plan has at most {ROUTE_TARGETS_MAX} targets on a route"
+            );
         }
         Self {
             routes: plan.routes.clone(),
@@ -124,7 +127,11 @@ impl Router {
         let mut obstacles = Obstacles::default();
         let mut position = 0;
         for (index, (step, cursor)) in routes[route].steps.iter().zip(&mut cursors[route]).enumerate() {
-            let turn = |place: usize| Turn { target: step.targets[place], step: index as u8, bit: 1 << (position + place) };
+            let turn = |place: usize| Turn {
+                target: step.targets[place],
+                step: index as u8,
+                bit: 1 << (position + place),
+            };
             let first = if step.pick == Pick::RoundRobin { *cursor } else { 0 };
             let mut best: Option<(i64, usize)> = None;
             for place in (0..step.targets.len()).map(|offset| (first + offset) % step.targets.len()) {
@@ -184,7 +191,13 @@ impl Router {
 }
 
 /// What keeps a job from being sent to a target now.
-fn obstacle(now: Instant, work: &Work, bit: u64, state: &mut TargetState, budget: &Budget) -> Option<Obstacle> {
+fn obstacle(
+    now: Instant,
+    work: &Work,
+    bit: u64,
+    state: &mut TargetState,
+    budget: &Budget,
+) -> Option<Obstacle> {
     if work.tried & bit != 0 && !budget.allows() {
         return Some(Obstacle::Budget);
     }

@@ -2,8 +2,8 @@
 //! flight and never how many jobs the run holds.
 
 use super::backoff::Backoffs;
-use crate::event::{Ending, Verdict};
 use super::route::Turn;
+use crate::event::{Ending, Verdict};
 use crate::ids::{AttemptId, JobId, Slot};
 use crate::job::Job;
 use provider::{Instant, Nanos};
@@ -115,7 +115,9 @@ impl Works {
             self.places[slot.index()] = Some(work);
             return slot;
         }
-        let slot = Slot(u32::try_from(self.places.len()).expect("four billion jobs in flight do not fit any machine"));
+        let slot = Slot(
+            u32::try_from(self.places.len()).expect("four billion jobs in flight do not fit any machine"),
+        );
         self.places.push(Some(work));
         slot
     }

@@ -53,7 +53,9 @@ workload: [{{name: w, route: r, arrivals: {{constant: 12/min}}, prompt: 10, comp
 fn a_client_that_does_not_obey_hammers() {
     let workload = "workload: [{name: w, route: r, arrivals: {burst: 4, every: 1h}, prompt: 10, completion: 10, max_tokens: 10}]";
     let client = |obey| {
-        format!("client: {{deadline: 2m, retry: {{attempts: 20, obey_retry_after: {obey}, backoff: {{base: 1s, cap: 4s, jitter: none}}}}}}")
+        format!(
+            "client: {{deadline: 2m, retry: {{attempts: 20, obey_retry_after: {obey}, backoff: {{base: 1s, cap: 4s, jitter: none}}}}}}"
+        )
     };
     let obeys = tell(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(true)));
     let hammers = tell(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(false)));
@@ -89,8 +91,15 @@ client: {deadline: 1m, retry: {attempts: 1}}
 workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion: 10, max_tokens: 10}]",
     );
     // Failures at 0 … 4 s; it rests from 4 s to 34 s, and who came meanwhile waits for it and is served.
-    assert!(story.timeline().contains("4.000s job 4: p/a/m rests until 34.000s (overload)"), "{}", story.timeline());
+    assert!(
+        story.timeline().contains("4.000s job 4: p/a/m rests until 34.000s (overload)"),
+        "{}",
+        story.timeline()
+    );
     let in_between = story.sends().iter().filter(|(at, _)| *at > 4.0 && *at < 34.0).count();
     assert_eq!(in_between, 0);
-    assert_eq!(story.verdicts().iter().filter(|verdict| **verdict == quotalab::event::Verdict::Succeeded).count(), 45);
+    assert_eq!(
+        story.verdicts().iter().filter(|verdict| **verdict == quotalab::event::Verdict::Succeeded).count(),
+        45
+    );
 }

@@ -33,7 +33,8 @@ impl Fold for Keep {
 
 /// Runs a scenario in virtual time; every story also passes the audit.
 pub(crate) fn tell(yaml: &str) -> Story {
-    let plan = scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let plan =
+        scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"));
     let mut folds = (Keep::default(), Audit::new(&plan, provider::Nanos::ZERO));
     virt::simulate(&plan, &mut folds);
     let (violations, _) = folds.1.finish();
@@ -67,7 +68,9 @@ impl Story {
                 Outcome::Failed(failure) => format!("{} fails ({failure:?})", name(target)),
             },
             Kind::Abandoned { target, .. } => format!("gives up on {}", name(target)),
-            Kind::CooledDown { target, until, cause } => format!("{} rests until {until} ({})", name(target), cause.name()),
+            Kind::CooledDown { target, until, cause } => {
+                format!("{} rests until {until} ({})", name(target), cause.name())
+            }
             Kind::FellBack { from, to } => format!("falls back from step {from} to {to}"),
             Kind::CacheHit => "is answered from the cache".into(),
             Kind::Done(Ending { verdict, .. }) => format!("{verdict:?}"),
@@ -90,7 +93,9 @@ impl Story {
     /// When attempts were sent, and where to.
     pub(crate) fn sends(&self) -> Vec<(f64, &str)> {
         let sent = |event: &Event| match event.kind {
-            Kind::Sent { target, .. } => Some((event.at.as_secs_f64(), self.plan.targets[target.index()].name.as_str())),
+            Kind::Sent { target, .. } => {
+                Some((event.at.as_secs_f64(), self.plan.targets[target.index()].name.as_str()))
+            }
             _ => None,
         };
         self.events.iter().filter_map(sent).collect()
@@ -106,7 +111,12 @@ impl Story {
 /// Compares a timeline with what is written in a test, indented as the test is.
 #[track_caller]
 pub(crate) fn assert_timeline(story: &Story, expected: &str) {
-    let expected: String = expected.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect();
+    let expected: String = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| format!("{line}\n"))
+        .collect();
     let told = story.timeline();
     assert!(told == expected, "the story went otherwise:\n{told}");
 }

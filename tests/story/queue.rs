@@ -26,7 +26,10 @@ fn those_in_line_go_in_the_order_they_came() {
 #[test]
 fn who_finds_the_line_full_is_shed() {
     let story = four_at_once("{deadline: 1m, concurrency: 1, queue: 2}");
-    assert_eq!(story.verdicts().iter().filter(|verdict| **verdict == Verdict::Shed(Reason::QueueFull)).count(), 1);
+    assert_eq!(
+        story.verdicts().iter().filter(|verdict| **verdict == Verdict::Shed(Reason::QueueFull)).count(),
+        1
+    );
 }
 
 #[test]
