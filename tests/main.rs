@@ -2,6 +2,7 @@
 
 mod laws;
 mod load;
+mod parity;
 mod report;
 mod scenario;
 mod story;

@@ -2,12 +2,12 @@
 //! bounds what is served within the run exactly; no standard error excuses it.
 
 use proptest::prelude::*;
+use provider::Instant;
 use quotalab::ceiling::Ceiling;
 use quotalab::drive::virt;
 use quotalab::event::{Event, Kind, Verdict};
 use quotalab::record::Fold;
 use quotalab::scenario::{self, Overrides, Plan};
-use provider::Instant;
 
 /// Counts what was answered within the run.
 struct Served {
@@ -23,7 +23,14 @@ impl Fold for Served {
     }
 }
 
-fn plan(law: &str, limits: [(&str, u32); 4], accounts: u32, sizes: (u32, u32), rate: u32, client: &str) -> Plan {
+fn plan(
+    law: &str,
+    limits: [(&str, u32); 4],
+    accounts: u32,
+    sizes: (u32, u32),
+    rate: u32,
+    client: &str,
+) -> Plan {
     let limits = limits.map(|(axis, limit)| format!("{axis}: {limit}")).join(", ");
     let names: Vec<String> = (0..accounts).map(|number| format!("a{number}")).collect();
     let keys: Vec<String> = names.iter().map(|name| format!("{name}: {{ keys: [k-{name}] }}")).collect();
@@ -46,7 +53,8 @@ workload:
         keys.join(", "),
         targets.join(", ")
     );
-    scenario::parse("overload", &yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}\n{yaml}"))
+    scenario::parse("overload", &yaml, &Overrides::default(), None)
+        .unwrap_or_else(|wrong| panic!("{wrong}\n{yaml}"))
 }
 
 proptest! {

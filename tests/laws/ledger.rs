@@ -26,16 +26,25 @@ impl Ledgers {
             let provider = &plan.providers[usize::from(target.provider)];
             let limits = &provider.models[usize::from(target.model)].limits;
             let told = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
-            limits.iter().filter(|limit| told(limit.axis)).map(|limit| (limit.axis, Book::new(limit))).collect()
+            limits
+                .iter()
+                .filter(|limit| told(limit.axis))
+                .map(|limit| (limit.axis, Book::new(limit)))
+                .collect()
         };
-        Self { targets: plan.targets.iter().map(of_target).collect(), open: BTreeMap::new(), broken: Vec::new() }
+        Self {
+            targets: plan.targets.iter().map(of_target).collect(),
+            open: BTreeMap::new(),
+            broken: Vec::new(),
+        }
     }
 
     fn admitted(&mut self, event: &Event, attempt: AttemptId, target: TargetId, reserved: u64) {
         for (axis, book) in &mut self.targets[target.index()] {
             book.roll(event.at);
             if !book.holds(amount(*axis, reserved)) {
-                self.broken.push(format!("law 5: {axis} admits more than it has room for: {event:?}, {book:?}"));
+                self.broken
+                    .push(format!("law 5: {axis} admits more than it has room for: {event:?}, {book:?}"));
             }
             book.charge(event.at, amount(*axis, reserved));
         }
@@ -98,7 +107,13 @@ impl Book {
         match limit.law {
             Law::Bucket => {
                 let full = i128::from(limit.burst) * i128::from(window.0);
-                Self::Bucket { credit: full, most: full, limit: most, window: i128::from(window.0), at: Instant::ZERO }
+                Self::Bucket {
+                    credit: full,
+                    most: full,
+                    limit: most,
+                    window: i128::from(window.0),
+                    at: Instant::ZERO,
+                }
             }
             Law::Fixed => Self::Fixed { used: 0, limit: most, window: window.0, number: 0 },
             Law::SlidingLog => Self::Log { admitted: VecDeque::new(), limit: most, window: window.0 },

@@ -101,7 +101,10 @@ fn the_concurrency_cap_is_erlangs_queue() {
         let error = (variance / runs).sqrt();
         println!("M/M/{c}: {mean:.4} s in line, Erlang says {expected:.4}, standard error {error:.4}");
         assert!(error < 0.05 * expected, "M/M/{c}: too few jobs to tell");
-        assert!((mean - expected).abs() <= 3.0 * error, "M/M/{c}: {mean} s in line, not {expected} ± {error}");
+        assert!(
+            (mean - expected).abs() <= 3.0 * error,
+            "M/M/{c}: {mean} s in line, not {expected} ± {error}"
+        );
     }
 }
 

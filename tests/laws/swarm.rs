@@ -46,7 +46,11 @@ fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, m
     let _ = writeln!(out, "  p{number}:\n    law: {law}\n    reserve: {reserve}\n    accounts:");
     for account in 0..accounts {
         let keys = tape.pick(&["one", "one, two"]).replace("one", &format!("k{number}{account}"));
-        let _ = writeln!(out, "      a{account}: {{ keys: [{}] }}", keys.replace("two", &format!("l{number}{account}")));
+        let _ = writeln!(
+            out,
+            "      a{account}: {{ keys: [{}] }}",
+            keys.replace("two", &format!("l{number}{account}"))
+        );
     }
     let _ = writeln!(out, "    models:");
     for model in 0..models {
@@ -68,9 +72,42 @@ fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, m
 
 fn limits(tape: &mut Tape<'_>) -> String {
     let of_axis = [
-        ("rpm", ["none", "60", "20", "300", "1", "{ limit: 60, law: bucket, burst: 1 }", "{ limit: 30, law: bucket, burst: 90 }"]),
-        ("rpd", ["none", "none", "none", "50", "1000", "{ limit: 86400, law: fixed }", "{ limit: 100, law: sliding_log }"]),
-        ("tpm", ["none", "20k", "3k", "200k", "{ limit: 6k, law: bucket, burst: 1500 }", "{ limit: 5k, law: bucket, burst: 9k }", "1"]),
+        (
+            "rpm",
+            [
+                "none",
+                "60",
+                "20",
+                "300",
+                "1",
+                "{ limit: 60, law: bucket, burst: 1 }",
+                "{ limit: 30, law: bucket, burst: 90 }",
+            ],
+        ),
+        (
+            "rpd",
+            [
+                "none",
+                "none",
+                "none",
+                "50",
+                "1000",
+                "{ limit: 86400, law: fixed }",
+                "{ limit: 100, law: sliding_log }",
+            ],
+        ),
+        (
+            "tpm",
+            [
+                "none",
+                "20k",
+                "3k",
+                "200k",
+                "{ limit: 6k, law: bucket, burst: 1500 }",
+                "{ limit: 5k, law: bucket, burst: 9k }",
+                "1",
+            ],
+        ),
         ("tpd", ["none", "none", "none", "none", "30k", "500k", "{ limit: 100k, law: sliding_log }"]),
         ("itpm", ["none", "none", "none", "none", "none", "5k", "500"]),
         ("otpm", ["none", "none", "none", "none", "none", "5k", "500"]),
@@ -81,8 +118,20 @@ fn limits(tape: &mut Tape<'_>) -> String {
 
 fn incident(tape: &mut Tape<'_>) -> String {
     let fault = tape.pick(&[
-        "503", "429", "500", "498", "401", "400", "timeout", "{ slow: 4x }", "reset", "cut_stream", "garbage",
-        "no_retry_after", "{ retry_after: 3600s }", "{ retry_after: 0s }",
+        "503",
+        "429",
+        "500",
+        "498",
+        "401",
+        "400",
+        "timeout",
+        "{ slow: 4x }",
+        "reset",
+        "cut_stream",
+        "garbage",
+        "no_retry_after",
+        "{ retry_after: 3600s }",
+        "{ retry_after: 0s }",
     ]);
     let at = tape.pick(&["0s", "5s", "40s"]);
     let lasts = tape.pick(&["10s", "1m", "1ms"]);
