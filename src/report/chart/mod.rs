@@ -54,7 +54,7 @@ impl Chart {
         Self { name, title, note, height, body: canvas::drawn(height, draw) }
     }
 
-    /// An `<svg>` element for a page that has the [`style`] of charts.
+    /// An `<svg>` element for a page that has the style of charts.
     #[must_use]
     pub fn inline(&self) -> String {
         let (width, height) = (WIDTH * SCALE, self.height * SCALE);

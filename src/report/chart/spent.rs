@@ -35,7 +35,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         format!("An average answer takes {mean}, next to none of it waiting")
     } else {
         let share = words::percent(idle / total);
-        format!("An average answer takes {mean}; {share} of it pass before the attempt that serves it")
+        format!("An average answer takes {mean}; {share} of it passes before the attempt that serves it")
     };
     let note = "The mean time of jobs that succeeded, from the scheduled arrival to the end of the answer.";
     Some(Chart::new("time", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, &spent, total)))
