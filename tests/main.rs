@@ -4,3 +4,4 @@ mod load;
 mod report;
 mod scenario;
 mod story;
+mod wire;
