@@ -74,13 +74,8 @@ impl Meter {
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
     pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
-        let refusals =
-            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
-        let loudest = refusals.reduce(|loudest, next| {
-            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
-        });
-        if let Some(denial) = loudest {
-            return Err(denial);
+        if !self.gauges.iter().all(|gauge| gauge.window.admits(amount(gauge.axis, asked))) {
+            return Err(self.loudest(asked));
         }
         for gauge in &mut self.gauges {
             gauge.window.charge(amount(gauge.axis, asked));
@@ -88,6 +83,16 @@ impl Meter {
         }
         self.open += 1;
         Ok(())
+    }
+
+    /// The refusal that speaks for all; only asked where there is one.
+    fn loudest(&self, asked: Usage) -> Denial {
+        let refusals =
+            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
+        let loudest = refusals.reduce(|loudest, next| {
+            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
+        });
+        loudest.expect("some axis has no room")
     }
 
     /// Turns the reservation of `asked` taken `at` into what was really `used`; a place in flight becomes free.

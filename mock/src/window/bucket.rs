@@ -21,8 +21,10 @@ pub struct Bucket {
     rate: u64,
     /// Grains in one unit.
     grains: u64,
-    /// In grains; never above those of `burst`.
+    /// In grains; never above `full`.
     credit: i128,
+    /// The grains of `burst`.
+    full: i128,
     at: Instant,
 }
 
@@ -36,15 +38,17 @@ impl Bucket {
         assert!(window > Nanos::ZERO && i64::try_from(window.0).is_ok(), "a window of {window}");
         let divisor = common_divisor(limit, window.0);
         let (rate, grains) = (limit / divisor, window.0 / divisor);
-        Self { burst, rate, grains, credit: times(burst, grains), at: Instant::ZERO }
+        let full = times(burst, grains);
+        Self { burst, rate, grains, credit: full, full, at: Instant::ZERO }
     }
 
     /// Earns what time has brought until `now`.
     pub fn roll(&mut self, now: Instant) {
         debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
         let earned = u128::from(now.since(self.at).0) * u128::from(self.rate);
-        let room = times(self.burst, self.grains).saturating_sub(self.credit);
-        self.credit += i128::try_from(earned).map_or(room, |earned| earned.min(room));
+        // Never negative and below 2^128: wrapping is exact.
+        let room = self.full.wrapping_sub(self.credit) as u128;
+        self.credit = self.credit.wrapping_add(earned.min(room) as i128);
         self.at = self.at.max(now);
     }
 
@@ -63,14 +67,25 @@ impl Bucket {
     /// Gives back `reserved` and takes `actual` instead. What does not fit any more is lost.
     pub fn settle(&mut self, _charged_at: Instant, reserved: u64, actual: u64) {
         let settled = self.credit.saturating_add(times(reserved, self.grains) - times(actual, self.grains));
-        self.credit = settled.min(times(self.burst, self.grains));
+        self.credit = settled.min(self.full);
     }
 
     /// The whole units left, cut off toward zero as Groq prints them.
     #[must_use]
     pub fn remaining(&self) -> i64 {
+        // One machine word holds nearly every level, and divides many times faster than two.
+        if let (Ok(credit), Ok(grains)) = (i64::try_from(self.credit), i64::try_from(self.grains)) {
+            return credit / grains;
+        }
         let units = self.credit / i128::from(self.grains);
         i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// The share of the burst that would be left after `amount`, negative where it is not covered: to compare
+    /// buckets with, not to count by.
+    #[must_use]
+    pub fn share_after(&self, amount: u64) -> f64 {
+        float(self.credit.saturating_sub(times(amount, self.grains))) / float(self.full.max(1))
     }
 
     /// The most it holds.
@@ -88,7 +103,7 @@ impl Bucket {
     /// The exact first instant at which the bucket is full; `None` where it does not refill.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        self.reaches(times(self.burst, self.grains))
+        self.reaches(self.full)
     }
 
     /// The first nanosecond at which the credit is at least `level`.
@@ -106,6 +121,17 @@ impl Bucket {
 #[expect(clippy::cast_possible_wrap, reason = "a product of 64 and 63 bits stays below 2^127")]
 fn times(amount: u64, grains: u64) -> i128 {
     (u128::from(amount) * u128::from(grains)) as i128
+}
+
+/// The nearest float. One machine word holds nearly every level, and converts many times faster than two.
+#[expect(clippy::cast_precision_loss, reason = "what is compared need not be exact")]
+fn float(grains: i128) -> f64 {
+    #[cold]
+    #[inline(never)]
+    fn wide(grains: i128) -> f64 {
+        grains as f64
+    }
+    i64::try_from(grains).map_or_else(|_| wide(grains), |grains| grains as f64)
 }
 
 /// The greatest common divisor (Euclid); `b` where `a` is zero.
