@@ -126,7 +126,7 @@ impl Router {
         for (index, (step, cursor)) in routes[route].steps.iter().zip(&mut cursors[route]).enumerate() {
             let turn = |place: usize| Turn { target: step.targets[place], step: index as u8, bit: 1 << (position + place) };
             let first = if step.pick == Pick::RoundRobin { *cursor } else { 0 };
-            let mut best: Option<(i64, usize)> = None;
+            let mut best: Option<(f64, usize)> = None;
             for place in (0..step.targets.len()).map(|offset| (first + offset) % step.targets.len()) {
                 let turn = turn(place);
                 if work.barred & turn.bit != 0 {
@@ -139,7 +139,7 @@ impl Router {
                     let room = state.room(now, &work.job);
                     best = best.filter(|(most, _)| *most >= room).or(Some((room, place)));
                 } else {
-                    best = Some((0, place));
+                    best = Some((0.0, place));
                     break;
                 }
             }

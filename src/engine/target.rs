@@ -80,8 +80,8 @@ impl TargetState {
     }
 
     /// How much room it is believed to have after the job: comparable between targets.
-    pub(super) fn room(&mut self, now: Instant, job: &Job) -> i64 {
-        self.belief.as_mut().map_or(0, |belief| belief.room(now, Need::of(job)))
+    pub(super) fn room(&mut self, now: Instant, job: &Job) -> f64 {
+        self.belief.as_mut().map_or(0.0, |belief| belief.room(now, Need::of(job)))
     }
 
     /// It served a job: it is well.
