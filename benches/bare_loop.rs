@@ -17,7 +17,9 @@ const AGAIN: u64 = 500_000_000;
 /// Runs the first workload of `plan` over all its targets, in their order; returns how many jobs were completed.
 pub(crate) fn run(plan: &Plan) -> u64 {
     let workload = &plan.workloads[0];
-    let Arrivals::Poisson(rate) = workload.arrivals else { unreachable!("the bench's arrivals are memoryless") };
+    let Arrivals::Poisson(rate) = workload.arrivals else {
+        unreachable!("the bench's arrivals are memoryless")
+    };
     let max_tokens = workload.max_tokens.expect("the bench's jobs are bounded");
     let mut targets: Vec<Target> = plan.targets.iter().map(|target| Target::new(plan, target)).collect();
     let [mut gaps, mut prompts, mut completions, mut services] =
@@ -29,7 +31,9 @@ pub(crate) fn run(plan: &Plan) -> u64 {
     loop {
         let next = agenda.peek().map_or(u64::MAX, |Reverse((at, ..))| *at);
         let (now, job) = if next <= arrival {
-            let Some(Reverse((now, place, prompt_tokens, completion_tokens))) = agenda.pop() else { return jobs };
+            let Some(Reverse((now, place, prompt_tokens, completion_tokens))) = agenda.pop() else {
+                return jobs;
+            };
             let used = Usage { prompt_tokens, completion_tokens };
             if let Some(target) = targets.get_mut(place) {
                 target.settle(max_tokens, used);
@@ -47,7 +51,12 @@ pub(crate) fn run(plan: &Plan) -> u64 {
         let asked = Usage { completion_tokens: max_tokens, ..job };
         let room = targets.iter_mut().position(|target| target.admits(now, asked));
         let after = room.map_or(AGAIN, |place| targets[place].service(job, &mut services));
-        agenda.push(Reverse((now + after, room.unwrap_or(targets.len()), job.prompt_tokens, job.completion_tokens)));
+        agenda.push(Reverse((
+            now + after,
+            room.unwrap_or(targets.len()),
+            job.prompt_tokens,
+            job.completion_tokens,
+        )));
     }
 }
 
@@ -105,7 +114,8 @@ impl Bucket {
     fn new(limit: &Limit) -> Self {
         let window = limit.axis.window().expect("the bench's limits have windows").0;
         let whole = "the bench's limits are whole fractions of their windows";
-        let (per_nano, per_unit) = if limit.limit <= window { (1, window / limit.limit) } else { (limit.limit / window, 1) };
+        let (per_nano, per_unit) =
+            if limit.limit <= window { (1, window / limit.limit) } else { (limit.limit / window, 1) };
         assert_eq!(limit.limit * per_unit, window * per_nano, "{whole}");
         let signed = |number: u64| i64::try_from(number).expect(whole);
         let (per_nano, per_unit, full) = (signed(per_nano), signed(per_unit), signed(limit.burst * per_unit));

@@ -165,7 +165,8 @@ fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
 fn plan(duration: &str) -> anyhow::Result<Plan> {
     let duration = units::duration(duration).ok().context("a duration such as 10m")?;
     let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
-    Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None).expect("the bench's scenario is valid"))
+    Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None)
+        .expect("the bench's scenario is valid"))
 }
 
 /// The most memory this process has held; `None` where the system has no `/proc`.

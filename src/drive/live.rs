@@ -212,9 +212,11 @@ impl<F: Fold, W: World> Live<'_, F, W> {
 
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.engine.poll() {
-            match output {
-                Output::Log(event) => self.fold.event(&event),
-                Output::Send { slot, attempt, number, target, job } => self.send(slot, attempt, number, target, job),
+            match *output {
+                Output::Log(ref event) => self.fold.event(event),
+                Output::Send { slot, attempt, number, target, job } => {
+                    self.send(slot, attempt, number, target, job)
+                }
                 Output::Abandon { slot, .. } => {
                     if let Some((_, task)) = self.flights[slot.index()].attempt.take() {
                         task.abort();

@@ -82,7 +82,8 @@ impl Belief {
         if let Some(Told { axis: Some(axis), limit, used: Some(used), .. }) = reply.told {
             self.at_most(now, axis, i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(used));
         }
-        for LimitView { axis, remaining, .. } in reply.limits.requests.into_iter().chain(reply.limits.tokens) {
+        for LimitView { axis, remaining, .. } in reply.limits.requests.into_iter().chain(reply.limits.tokens)
+        {
             self.at_most(now, axis, i64::try_from(remaining).unwrap_or(i64::MAX));
         }
     }
