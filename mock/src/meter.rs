@@ -74,11 +74,12 @@ impl Meter {
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
     pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
-        if !self.gauges.iter().all(|gauge| gauge.window.admits(amount(gauge.axis, asked))) {
+        let amounts = amounts(asked);
+        if !self.gauges.iter().all(|gauge| gauge.window.admits(amounts[gauge.axis as usize])) {
             return Err(self.loudest(asked));
         }
         for gauge in &mut self.gauges {
-            gauge.window.charge(amount(gauge.axis, asked));
+            gauge.window.charge(amounts[gauge.axis as usize]);
             debug_assert!(gauge.window.admits(0), "{} admitted more than it had", gauge.axis);
         }
         self.open += 1;
@@ -99,9 +100,13 @@ impl Meter {
     pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
+        let (reserved, mut actual) = (amounts(asked), amounts(used));
+        actual[Axis::Concurrency as usize] = 0;
         for gauge in &mut self.gauges {
-            let actual = if gauge.axis == Axis::Concurrency { 0 } else { amount(gauge.axis, used) };
-            gauge.window.settle(at, amount(gauge.axis, asked), actual);
+            let (reserved, actual) = (reserved[gauge.axis as usize], actual[gauge.axis as usize]);
+            if reserved != actual {
+                gauge.window.settle(at, reserved, actual);
+            }
         }
     }
 
@@ -178,6 +183,12 @@ impl Gauge {
             reset: reset.unwrap_or_else(exact),
         }
     }
+}
+
+/// How much of every axis a call takes that uses, or asks for, these tokens: the index is the axis.
+#[must_use]
+pub fn amounts(tokens: Usage) -> [u64; Axis::ALL.len()] {
+    Axis::ALL.map(|axis| amount(axis, tokens))
 }
 
 /// How much of an axis a call takes that uses, or asks for, these tokens. A chat has no seconds of audio.
