@@ -155,7 +155,7 @@ impl Engine {
 
         let meant = reply.meant();
         let state = &mut self.router.targets[target.index()];
-        state.settle(now, need, (meant == Meant::Served).then_some(reply.usage));
+        state.settle(now, &need, (meant == Meant::Served).then_some(reply.usage));
         state.learn(now, reply);
         if meant == Meant::Served {
             state.served();
@@ -384,12 +384,12 @@ impl Engine {
 
     fn book(&mut self, slot: Slot, turn: Turn) {
         let need = Need::of(&self.works.at(slot).job);
-        self.router.targets[turn.target.index()].book(self.now, need);
+        self.router.targets[turn.target.index()].book(self.now, &need);
     }
 
     fn unbook(&mut self, slot: Slot, turn: Turn) {
         let need = Need::of(&self.works.at(slot).job);
-        self.router.targets[turn.target.index()].settle(self.now, need, None);
+        self.router.targets[turn.target.index()].settle(self.now, &need, None);
     }
 
     fn give_up(&mut self, slot: Slot, reason: Reason) {

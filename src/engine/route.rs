@@ -148,10 +148,10 @@ impl Router {
                     continue;
                 }
                 let state = &mut targets[turn.target.index()];
-                if let Some(obstacle) = obstacle(now, work, turn.bit(), need, state, budget) {
+                if let Some(obstacle) = obstacle(now, work, turn.bit(), &need, state, budget) {
                     obstacles.note(obstacle, turn);
                 } else if step.pick == Pick::MostRoom {
-                    let room = state.room(now, need);
+                    let room = state.room(now, &need);
                     best = best.filter(|(most, _)| *most >= room).or(Some((room, place)));
                 } else {
                     best = Some((0.0, place));
@@ -203,7 +203,7 @@ fn obstacle(
     now: Instant,
     work: &Work,
     bit: u64,
-    need: Need,
+    need: &Need,
     state: &mut TargetState,
     budget: &Budget,
 ) -> Option<Obstacle> {

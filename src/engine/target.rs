@@ -43,7 +43,7 @@ impl TargetState {
     }
 
     /// When the pace has a turn for the job; `None` where its known limits can never hold it.
-    pub(super) fn turn(&mut self, now: Instant, need: Need) -> Option<Instant> {
+    pub(super) fn turn(&mut self, now: Instant, need: &Need) -> Option<Instant> {
         match (self.pace, &mut self.belief) {
             (Pace::Gap(_), _) => Some(self.next_turn.max(now)),
             (Pace::Requests, Some(belief)) => {
@@ -55,7 +55,7 @@ impl TargetState {
     }
 
     /// Takes the turn that [`Self::turn`] named, now or ahead.
-    pub(super) fn book(&mut self, now: Instant, need: Need) {
+    pub(super) fn book(&mut self, now: Instant, need: &Need) {
         if let Pace::Gap(gap) = self.pace {
             self.next_turn = self.next_turn.max(now) + gap;
         }
@@ -65,7 +65,7 @@ impl TargetState {
     }
 
     /// Gives a turn back, or replaces what was reserved for it by what was used.
-    pub(super) fn settle(&mut self, now: Instant, need: Need, used: Option<Usage>) {
+    pub(super) fn settle(&mut self, now: Instant, need: &Need, used: Option<Usage>) {
         if let Some(belief) = &mut self.belief {
             belief.settle(now, need, used);
         }
@@ -79,7 +79,7 @@ impl TargetState {
     }
 
     /// How much room it is believed to have after the job: comparable between targets.
-    pub(super) fn room(&mut self, now: Instant, need: Need) -> f64 {
+    pub(super) fn room(&mut self, now: Instant, need: &Need) -> f64 {
         self.belief.as_mut().map_or(0.0, |belief| belief.room(now, need))
     }
 
