@@ -65,23 +65,26 @@ fn refused() -> impl Strategy<Value = Verdict> {
 
 fn service() -> impl Strategy<Value = Service> {
     let lengths = (0..1_000_000_000_000u64, 0..1_000_000_000_000u64, 0..1_000_000_000_000u64);
-    (0..2_000_000u32, 0..200u32, lengths).prop_map(|(prompt_tokens, completion_tokens, (queue, first, rest))| {
-        let at = Instant::ZERO;
-        let first_token_at = at + Nanos(queue) + Nanos(first);
-        Service {
-            ticket: Ticket { account: 0, model: 0, prompt_tokens, completion_tokens, at },
-            started_at: at + Nanos(queue),
-            first_token_at,
-            done_at: first_token_at + Nanos(rest),
-            usage: Usage { prompt_tokens, completion_tokens },
-            cut: false,
-            garbage: false,
-        }
-    })
+    (0..2_000_000u32, 0..200u32, lengths).prop_map(
+        |(prompt_tokens, completion_tokens, (queue, first, rest))| {
+            let at = Instant::ZERO;
+            let first_token_at = at + Nanos(queue) + Nanos(first);
+            Service {
+                ticket: Ticket { account: 0, model: 0, prompt_tokens, completion_tokens, at },
+                started_at: at + Nanos(queue),
+                first_token_at,
+                done_at: first_token_at + Nanos(rest),
+                usage: Usage { prompt_tokens, completion_tokens },
+                cut: false,
+                garbage: false,
+            }
+        },
+    )
 }
 
 fn served() -> impl Strategy<Value = Verdict> {
-    (service(), any::<bool>()).prop_map(|(service, garbage)| Verdict::Admitted(Service { garbage, ..service }))
+    (service(), any::<bool>())
+        .prop_map(|(service, garbage)| Verdict::Admitted(Service { garbage, ..service }))
 }
 
 /// Every fault that answers in the provider's stead.
