@@ -74,29 +74,39 @@ impl Meter {
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
     pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
-        let refusals =
-            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
-        let loudest = refusals.reduce(|loudest, next| {
-            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
-        });
-        if let Some(denial) = loudest {
-            return Err(denial);
+        let amounts = amounts(asked);
+        if !self.gauges.iter().all(|gauge| gauge.window.admits(amounts[gauge.axis as usize])) {
+            return Err(self.loudest(asked));
         }
         for gauge in &mut self.gauges {
-            gauge.window.charge(amount(gauge.axis, asked));
+            gauge.window.charge(amounts[gauge.axis as usize]);
             debug_assert!(gauge.window.admits(0), "{} admitted more than it had", gauge.axis);
         }
         self.open += 1;
         Ok(())
     }
 
+    /// The refusal that speaks for all; only asked where there is one.
+    fn loudest(&self, asked: Usage) -> Denial {
+        let refusals =
+            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
+        let loudest = refusals.reduce(|loudest, next| {
+            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
+        });
+        loudest.expect("some axis has no room")
+    }
+
     /// Turns the reservation of `asked` taken `at` into what was really `used`; a place in flight becomes free.
     pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
+        let (reserved, mut actual) = (amounts(asked), amounts(used));
+        actual[Axis::Concurrency as usize] = 0;
         for gauge in &mut self.gauges {
-            let actual = if gauge.axis == Axis::Concurrency { 0 } else { amount(gauge.axis, used) };
-            gauge.window.settle(at, amount(gauge.axis, asked), actual);
+            let (reserved, actual) = (reserved[gauge.axis as usize], actual[gauge.axis as usize]);
+            if reserved != actual {
+                gauge.window.settle(at, reserved, actual);
+            }
         }
     }
 
@@ -173,6 +183,12 @@ impl Gauge {
             reset: reset.unwrap_or_else(exact),
         }
     }
+}
+
+/// How much of every axis a call takes that uses, or asks for, these tokens: the index is the axis.
+#[must_use]
+pub fn amounts(tokens: Usage) -> [u64; Axis::ALL.len()] {
+    Axis::ALL.map(|axis| amount(axis, tokens))
 }
 
 /// How much of an axis a call takes that uses, or asks for, these tokens. A chat has no seconds of audio.

@@ -9,6 +9,7 @@ mod progress;
 mod report;
 mod run;
 mod sim;
+mod tell;
 
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Plan};
@@ -95,7 +96,6 @@ impl From<Exit> for ExitCode {
 impl Cli {
     /// Does what the command line asks.
     #[must_use]
-    #[expect(clippy::print_stderr, reason = "problems go to stderr")]
     pub fn run(self) -> Exit {
         let done = match self.verb {
             Verb::Check(verb) => verb.run(),
@@ -108,11 +108,11 @@ impl Cli {
         match done {
             Ok(exit) => exit,
             Err(Stop::Input(error)) => {
-                eprintln!("{error:#}");
+                tell::say(&format!("{error:#}"));
                 Exit::WrongInput
             }
             Err(Stop::Run(error)) => {
-                eprintln!("error: {error:#}");
+                tell::say(&format!("error: {error:#}"));
                 Exit::Failed
             }
         }

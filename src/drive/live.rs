@@ -212,8 +212,8 @@ impl<F: Fold, W: World> Live<'_, F, W> {
 
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.engine.poll() {
-            match output {
-                Output::Log(event) => self.fold.event(&event),
+            match *output {
+                Output::Log(ref event) => self.fold.event(event),
                 Output::Send { slot, attempt, number, target, job } => {
                     self.send(slot, attempt, number, target, job)
                 }

@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 /// The name and version of the schema: the first field of every result.
 pub const SCHEMA: &str = "quotalab/result/1";
 
+/// What a reader takes for a step: a millisecond to a century.
+const SHORTEST_STEP_S: f64 = 1e-3;
+const LONGEST_STEP_S: f64 = 3.2e9;
+
 /// Counts by name.
 pub type Counts = BTreeMap<String, u64>;
 /// Shares by axis.
@@ -96,14 +100,20 @@ impl Summary {
     /// Reads a `result.json` again.
     ///
     /// # Errors
-    /// Where the text is not JSON, or not of the schema [`SCHEMA`].
+    /// Where the text is not JSON, not of the schema [`SCHEMA`], or has steps of no length.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         let summary: Self = serde_json::from_str(text)?;
-        if summary.schema == SCHEMA {
+        let fault = if summary.schema != SCHEMA {
+            format!("schema is `{}`; this version reads `{SCHEMA}`", summary.schema)
+        } else if !(SHORTEST_STEP_S..=LONGEST_STEP_S).contains(&summary.series.step_s) {
+            format!(
+                "series.step_s is {}; expected {SHORTEST_STEP_S} to {LONGEST_STEP_S}",
+                summary.series.step_s
+            )
+        } else {
             return Ok(summary);
-        }
-        let found = format!("schema is `{}`; this version reads `{SCHEMA}`", summary.schema);
-        Err(serde::de::Error::custom(found))
+        };
+        Err(serde::de::Error::custom(fault))
     }
 }
 

@@ -24,6 +24,13 @@ pub fn share_of(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
+/// `number` things in `seconds`, per minute; less than a millisecond counts as one.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+pub fn per_minute(number: u64, seconds: f64) -> f64 {
+    number as f64 * 60.0 / seconds.max(1e-3)
+}
+
 /// A whole number with thousands apart: `1,234,567`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -38,7 +45,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// A number with about three significant digits, and thousands apart: `0.52`, `7.4`, `312`, `12,400`.
+/// A number with two or three significant digits, and thousands apart: `0.0052`, `0.52`, `7.4`, `312`, `12,400`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn number(value: f64) -> String {
@@ -49,7 +56,12 @@ pub fn number(value: f64) -> String {
             format!("{sign}{}", count(libm::round(size) as u64))
         }
         size if size >= 9.995 || size == 0.0 => trimmed(format!("{value:.1}")),
-        _ => trimmed(format!("{value:.2}")),
+        size if size >= 0.1 => trimmed(format!("{value:.2}")),
+        size if size >= 1e-6 => {
+            let zeros = -libm::floor(libm::log10(size)) as usize;
+            trimmed(format!("{value:.0$}", zeros + 1))
+        }
+        _ => format!("{value:.0e}"),
     }
 }
 
@@ -141,6 +153,9 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(number(0.523), "0.52");
+        assert_eq!(number(0.005), "0.005");
+        assert_eq!(number(-0.0123), "-0.012");
+        assert_eq!(number(1e-9), "1e-9");
         assert_eq!(number(7.04), "7.04");
         assert_eq!(number(99.97), "100");
         assert_eq!(number(12_400.4), "12,400");

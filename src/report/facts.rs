@@ -158,7 +158,7 @@ pub(super) fn charged(summary: &Summary) -> String {
     )
 }
 
-/// Whether a word of a result is an axis; others are causes.
+/// What an axis counts, in words; `None` for what is no axis.
 pub(super) fn meaning(word: &str) -> Option<&'static str> {
     Some(match Axis::from_name(word)? {
         Axis::Rpm => "requests per minute",

@@ -3,7 +3,7 @@
 //!
 //! Every report is a function of [`crate::record::Summary`] and of nothing else, so a run in virtual time, a
 //! run over HTTP and a `result.json` of last week look the same. Numbers are put into words in one place
-//! ([`crate::record::words`]), and text and page take their rows from the same [`facts`].
+//! ([`crate::record::words`]), and text and page take their rows from the same `facts`.
 
 mod chart;
 pub mod compare;

@@ -12,7 +12,7 @@ mod traffic;
 
 use super::lettering::{escaped, short, wrap};
 use super::palette::{self, Role};
-use crate::record::Summary;
+use crate::record::{Summary, words};
 use canvas::{SCALE, WIDTH};
 pub(super) use spent::parts as time_parts;
 use std::fmt::Write;
@@ -54,7 +54,7 @@ impl Chart {
         Self { name, title, note, height, body: canvas::drawn(height, draw) }
     }
 
-    /// An `<svg>` element for a page that has the [`style`] of charts.
+    /// An `<svg>` element for a page that has the style of charts.
     #[must_use]
     pub fn inline(&self) -> String {
         let (width, height) = (WIDTH * SCALE, self.height * SCALE);
@@ -70,22 +70,21 @@ impl Chart {
     pub fn standalone(&self) -> String {
         let (title, note) = (wrapped(&self.title), wrapped(&self.note));
         let above = PADDING * 2 + LINE * i32::try_from(title.len() + note.len()).unwrap_or(1);
-        let (width, height) = (WIDTH * SCALE, (self.height + above) * SCALE);
+        let (width, height) = (WIDTH + PADDING * 2, self.height + above + PADDING);
+        let (left, top) = (-PADDING * SCALE, -above * SCALE);
+        let (wide, high) = (width * SCALE, height * SCALE);
         let (ink, muted, paper) = (Role::Ink.hex(), Role::Muted.hex(), Role::Paper.hex());
         let mut text = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{}\" viewBox=\"0 {} {width} {height}\" role=\"img\">\n\
-             <title>{}</title>\n<style>{}</style>\n\
-             <rect x=\"0\" y=\"{}\" width=\"{width}\" height=\"{height}\" fill=\"{paper}\"/>\n",
-            self.height + above,
-            -above * SCALE,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"{left} {top} {wide} {high}\" role=\"img\">\n<title>{}</title>\n<style>{}</style>\n\
+             <rect x=\"{left}\" y=\"{top}\" width=\"{wide}\" height=\"{high}\" fill=\"{paper}\"/>\n",
             escaped(&self.title),
             style("svg"),
-            -above * SCALE,
         );
         let lines = title.iter().map(|line| (line, 15, "bold", &ink));
         let lines = lines.chain(note.iter().map(|line| (line, 12, "normal", &muted)));
         for (place, (line, size, weight, colour)) in (0..).zip(lines) {
-            let (x, y) = (PADDING * SCALE, (-above + PADDING + LINE * place + LINE * 3 / 4) * SCALE);
+            let (x, y) = (0, (-above + PADDING + LINE * place + LINE * 3 / 4) * SCALE);
             let size = size * SCALE;
             let line = escaped(line);
             writeln!(text, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" font-weight=\"{weight}\" fill=\"{colour}\">{line}</text>")
@@ -116,13 +115,13 @@ fn wrapped(text: &str) -> Vec<String> {
 }
 
 /// The points of a series of counts, as rates per minute in the middle of each step.
-#[expect(clippy::cast_precision_loss, reason = "counts per step stay far below 2^53")]
+#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
 fn rates(counts: &[u64], step_s: f64, length_s: f64) -> Vec<(f64, f64)> {
     let point = |(step, count): (usize, &u64)| {
         // The last step of the arrivals may be a short one.
         let begins = step as f64 * step_s;
         let covered = if begins < length_s { (length_s - begins).min(step_s) } else { step_s };
-        (begins + covered / 2.0, *count as f64 * 60.0 / covered)
+        (begins + covered / 2.0, words::per_minute(*count, covered))
     };
     counts.iter().enumerate().map(point).collect()
 }
