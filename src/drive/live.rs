@@ -145,7 +145,8 @@ impl<F: Fold, W: World> Live<'_, F, W> {
                 self.engine.advance(now);
                 self.drain(now);
             } else if let Ok(message) = inbox.try_recv() {
-                self.take(now, message);
+                // The clock is read again: the message may be younger than `now`.
+                self.take(self.clock.now(), message);
             } else if arrival <= now {
                 self.submit(now);
             } else {
