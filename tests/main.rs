@@ -1,9 +1,11 @@
 //! The one integration binary: a module per question.
 
+mod cli;
 mod laws;
 mod load;
 mod parity;
 mod report;
 mod scenario;
+mod scenarios;
 mod story;
 mod wire;

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// The lessons, in their order.
 pub(crate) fn lessons() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let files = fs::read_dir(folder).expect("the lessons are there").map(|entry| entry.expect("a file").path());
+    let files =
+        fs::read_dir(folder).expect("the lessons are there").map(|entry| entry.expect("a file").path());
     let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
     files.sort();
     files
@@ -29,7 +30,14 @@ fn simulate(plan: &Plan) -> Summary {
     let mut recorder = Recorder::new(plan);
     let at = virt::simulate(plan, &mut recorder);
     let ceiling = Ceiling::of(plan);
-    recorder.finish(End { at, mode: Mode::Virtual, scheduled: None, ceiling, reproduce: String::new(), notes: Vec::new() })
+    recorder.finish(End {
+        at,
+        mode: Mode::Virtual,
+        scheduled: None,
+        ceiling,
+        reproduce: String::new(),
+        notes: Vec::new(),
+    })
 }
 
 #[test]
@@ -39,11 +47,16 @@ fn every_lesson_opens_with_its_question_where_to_look_and_the_answer() {
         let head: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
         let mut from = 0;
         for word in ["# QUESTION  ", "# LOOK AT   ", "# ANSWER    "] {
-            let found = head[from..].iter().position(|line| line.starts_with(word) && line.len() > word.len() + 20);
-            let Some(at) = found else { panic!("{}: no `{}` with a sentence behind it", path.display(), word.trim()) };
+            let found =
+                head[from..].iter().position(|line| line.starts_with(word) && line.len() > word.len() + 20);
+            let Some(at) = found else {
+                panic!("{}: no `{}` with a sentence behind it", path.display(), word.trim())
+            };
             from += at + 1;
         }
-        for other in head.iter().flat_map(|line| line.split_whitespace()).filter(|word| word.ends_with(".yaml")) {
+        for other in
+            head.iter().flat_map(|line| line.split_whitespace()).filter(|word| word.ends_with(".yaml"))
+        {
             let named = path.with_file_name(other.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
             assert!(named.exists(), "{} names {other}", path.display());
         }
