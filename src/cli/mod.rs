@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod mock;
 mod outcome;
+mod plan;
 mod progress;
 mod report;
 mod run;
@@ -37,6 +38,8 @@ enum Verb {
     Sim(sim::Sim),
     /// Run a scenario over real HTTP: starts its providers as mocks on loopback and drives them
     Run(run::Run),
+    /// The ceiling, what binds, and ranked what-ifs
+    Plan(plan::Plan),
     /// Check the expectations of scenarios, and compare them with a baseline: for CI
     Test(test::Test),
     /// Serve the providers of a scenario, or of a preset, over HTTP
@@ -104,6 +107,7 @@ impl Cli {
             Verb::Check(verb) => verb.run(),
             Verb::Sim(verb) => verb.run(),
             Verb::Run(verb) => verb.run(),
+            Verb::Plan(verb) => verb.run(),
             Verb::Test(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
             Verb::Explain(verb) => verb.run(),

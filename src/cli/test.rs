@@ -1,5 +1,6 @@
 //! `quotalab test PATH...`
 
+use super::tell::{say, show};
 use super::{Changes, Exit, Stop, failed, input, quoted};
 use crate::gate::{self, Baseline, Case, Outcome};
 use crate::problem::{Problem, Problems};
@@ -133,16 +134,15 @@ impl Test {
         ProgressBar::new(runs).with_style(style)
     }
 
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the outcome is the result")]
     fn deliver(&self, outcome: &Outcome) -> Result<(), Stop> {
         let annotations =
             if self.annotations || on_github() { gate::annotations(outcome) } else { String::new() };
         if self.json {
             // GitHub reads both; what reads JSON reads only stdout.
-            eprint!("{annotations}");
-            println!("{}", outcome.to_json());
+            annotations.lines().for_each(say);
+            show(&(outcome.to_json() + "\n"))?;
         } else {
-            print!("{annotations}{}", gate::text(outcome));
+            show(&format!("{annotations}{}", gate::text(outcome)))?;
         }
         if let Some(path) = &self.junit {
             write(path, &gate::junit(outcome))?;
