@@ -185,20 +185,17 @@ impl Gauge {
     }
 }
 
-/// How much of every axis a call takes that uses, or asks for, these tokens: the index is the axis.
+/// How much of every axis a call takes that uses, or asks for, these tokens, in the order of [`Axis::ALL`]. A chat
+/// has no seconds of audio.
 #[must_use]
 pub fn amounts(tokens: Usage) -> [u64; Axis::ALL.len()] {
-    Axis::ALL.map(|axis| amount(axis, tokens))
+    let [prompt, completion] = [tokens.prompt_tokens, tokens.completion_tokens].map(u64::from);
+    let (requests, both, audio, in_flight) = (1, prompt + completion, 0, 1);
+    [requests, requests, both, both, prompt, completion, audio, audio, in_flight]
 }
 
-/// How much of an axis a call takes that uses, or asks for, these tokens. A chat has no seconds of audio.
+/// How much of one axis.
 #[must_use]
 pub fn amount(axis: Axis, tokens: Usage) -> u64 {
-    match axis {
-        Axis::Rpm | Axis::Rpd | Axis::Concurrency => 1,
-        Axis::Tpm | Axis::Tpd => tokens.total(),
-        Axis::Itpm => u64::from(tokens.prompt_tokens),
-        Axis::Otpm => u64::from(tokens.completion_tokens),
-        Axis::Ash | Axis::Asd => 0,
-    }
+    amounts(tokens)[axis as usize]
 }

@@ -5,11 +5,13 @@ mod check;
 mod explain;
 mod mock;
 mod outcome;
+mod plan;
 mod progress;
 mod report;
 mod run;
 mod sim;
 mod tell;
+mod test;
 
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Plan};
@@ -36,6 +38,10 @@ enum Verb {
     Sim(sim::Sim),
     /// Run a scenario over real HTTP: starts its providers as mocks on loopback and drives them
     Run(run::Run),
+    /// The ceiling, what binds, and ranked what-ifs
+    Plan(plan::Plan),
+    /// Check the expectations of scenarios, and compare them with a baseline: for CI
+    Test(test::Test),
     /// Serve the providers of a scenario, or of a preset, over HTTP
     Mock(mock::Mock),
     /// Explain a 429: a body, or the output of `curl -i`
@@ -49,7 +55,7 @@ enum Verb {
 pub enum Exit {
     /// 0: fine.
     Fine,
-    /// 1: an expectation is missed.
+    /// 1: an expectation or a baseline is missed.
     Missed,
     /// 2: the input is wrong; nothing was started.
     WrongInput,
@@ -101,6 +107,8 @@ impl Cli {
             Verb::Check(verb) => verb.run(),
             Verb::Sim(verb) => verb.run(),
             Verb::Run(verb) => verb.run(),
+            Verb::Plan(verb) => verb.run(),
+            Verb::Test(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
             Verb::Explain(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),

@@ -101,8 +101,10 @@ impl Belief {
     /// The share of the tightest limit that would be left after `need`; negative where it does not fit now.
     pub(super) fn room(&mut self, now: Instant, need: &Need) -> f64 {
         self.roll(now);
-        let shares = self.axes.iter().map(|(axis, bucket)| bucket.share_after(need.0[*axis as usize]));
-        shares.fold(f64::INFINITY, f64::min)
+        self.axes.iter().fold(f64::INFINITY, |tightest, (axis, bucket)| {
+            let share = bucket.share_after(need.0[*axis as usize]);
+            if share < tightest { share } else { tightest }
+        })
     }
 
     fn at_most(&mut self, now: Instant, axis: Axis, remaining: i64) {

@@ -4,7 +4,7 @@
 use super::chart;
 use super::facts::{self, TIMES};
 use super::lettering::{escaped, short};
-use crate::record::words::{count, duration, moment, number, percent, plural, share_of};
+use crate::record::words::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
 use std::fmt::Write;
 
@@ -111,7 +111,7 @@ fn tiles(summary: &Summary) -> String {
         (answered(latency.p95), "95th percentile".to_owned()),
         (share(summary.attempts.limited, summary.attempts.total), "of attempts refused".to_owned()),
         (headroom, "ceiling ÷ load".to_owned()),
-        (facts::usd(summary.cost_usd), "charged".to_owned()),
+        (usd(summary.cost_usd), "charged".to_owned()),
     ];
     let each = tiles
         .iter()

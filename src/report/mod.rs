@@ -11,6 +11,7 @@ mod facts;
 pub mod html;
 mod lettering;
 mod palette;
+pub mod plan;
 pub mod text;
 
 pub use chart::{Chart, charts};

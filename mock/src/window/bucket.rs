@@ -16,7 +16,7 @@
 use crate::time::{Instant, Nanos};
 
 /// A bucket that refills continuously, full at the start of the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bucket {
     burst: u64,
     /// Grains earned per nanosecond.
@@ -28,25 +28,28 @@ pub struct Bucket {
     /// How many grains time must have earned since the run began for the bucket to be full.
     due: u128,
     at: Instant,
+    /// The share of the burst that a grain is.
+    share: f64,
 }
 
 impl Bucket {
     /// A full bucket that refills `limit` units per `window` and holds `burst`.
     ///
     /// # Panics
-    /// Where the window is empty or longer than 292 years (`i64::MAX` ns).
+    /// Where the window is empty or longer than 36 years (2^60 ns).
     #[must_use]
     pub fn new(limit: u64, window: Nanos, burst: u64) -> Self {
-        assert!(window > Nanos::ZERO && i64::try_from(window.0).is_ok(), "a window of {window}");
+        assert!(window > Nanos::ZERO && window.0 <= 1 << 60, "a window of {window}");
         let divisor = common_divisor(limit, window.0);
         let (rate, grains) = (limit / divisor, window.0 / divisor);
-        Self { burst, rate, grains, full: times(burst, grains), due: 0, at: Instant::ZERO }
+        let full = times(burst, grains);
+        Self { burst, rate, grains, full, due: 0, at: Instant::ZERO, share: 1.0 / float(full.max(1)) }
     }
 
     /// Moves to `now`.
     pub fn roll(&mut self, now: Instant) {
         debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
-        self.at = self.at.max(now);
+        self.at = now;
     }
 
     /// Whether the credit covers `amount`.
@@ -58,13 +61,12 @@ impl Bucket {
     /// Takes `amount`; below zero where the credit does not cover it. To book ahead, ask
     /// [`Bucket::next_yes`] when the turn comes and charge at once: the next booking queues behind.
     pub fn charge(&mut self, amount: u64) {
-        self.due = self.due.max(self.earned()).saturating_add_signed(times(amount, self.grains));
+        self.add(times(amount, self.grains));
     }
 
     /// Gives back `reserved` and takes `actual` instead. What does not fit any more is lost.
     pub fn settle(&mut self, _charged_at: Instant, reserved: u64, actual: u64) {
-        let more = times(actual, self.grains) - times(reserved, self.grains);
-        self.due = self.due.max(self.earned()).saturating_add_signed(more);
+        self.add(times(actual, self.grains) - times(reserved, self.grains));
     }
 
     /// The whole units left, cut off toward zero as Groq prints them.
@@ -83,7 +85,7 @@ impl Bucket {
     /// buckets with, not to count by.
     #[must_use]
     pub fn share_after(&self, amount: u64) -> f64 {
-        float(self.credit().saturating_sub(times(amount, self.grains))) / float(self.full.max(1))
+        float(self.credit() - times(amount, self.grains)) * self.share
     }
 
     /// The most it holds.
@@ -109,9 +111,16 @@ impl Bucket {
         u128::from(self.at.0) * u128::from(self.rate)
     }
 
-    /// In grains; never above `full`.
+    /// In grains; never above `full`, nor further below it than [`MOST_MISSING`].
     fn credit(&self) -> i128 {
-        self.full.saturating_sub_unsigned(self.due.saturating_sub(self.earned()))
+        self.full - self.due.saturating_sub(self.earned()) as i128
+    }
+
+    /// Puts the instant at which it is full off by so many grains.
+    fn add(&mut self, grains: i128) {
+        let earned = self.earned();
+        let due = self.due.max(earned).saturating_add_signed(grains);
+        self.due = due.min(earned.saturating_add(MOST_MISSING));
     }
 
     /// The first nanosecond at which the credit is at least `level`.
@@ -120,14 +129,18 @@ impl Bucket {
         if credit >= level {
             return Some(self.at);
         }
-        let missing = level.saturating_sub(credit).unsigned_abs();
+        let missing = (level - credit).unsigned_abs();
         let wait = if self.rate == 0 { None } else { Some(missing.div_ceil(u128::from(self.rate))) };
         wait.map(|wait| self.at + Nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
     }
 }
 
-/// The grains of an amount. They fit, because a window is at most `i64::MAX` ns.
-#[expect(clippy::cast_possible_wrap, reason = "a product of 64 and 63 bits stays below 2^127")]
+/// What can be missing, in grains: the bucket forgets the rest of an absurd debt. As amounts take less than
+/// 2^124 grains, no sum of these overflows.
+const MOST_MISSING: u128 = 1 << 125;
+
+/// The grains of an amount: fewer than 2^124, because a window is at most 2^60 ns.
+#[expect(clippy::cast_possible_wrap, reason = "a product of 64 and 60 bits stays below 2^127")]
 fn times(amount: u64, grains: u64) -> i128 {
     (u128::from(amount) * u128::from(grains)) as i128
 }
@@ -201,7 +214,7 @@ mod tests {
         assert_eq!(bucket.remaining(), i64::MIN);
         bucket.roll(Instant::MAX);
         assert_eq!(bucket.remaining(), i64::MAX);
-        let mut never = Bucket::new(0, Nanos(i64::MAX as u64), 1);
+        let mut never = Bucket::new(0, Nanos(1 << 60), 1);
         never.charge(1);
         assert_eq!((never.next_yes(1), never.next_yes(2), never.full_at()), (None, None, None));
     }
