@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 fn bad_fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bad");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("the fixtures").map(|entry| entry.expect("a file").path()).collect();
     files.sort();
     files
 }

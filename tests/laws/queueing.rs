@@ -8,7 +8,7 @@ use quotalab::record::Fold;
 use quotalab::scenario::{self, Overrides, Plan};
 
 const LOAD: f64 = 0.8;
-const REPLICAS: u64 = 12;
+const REPLICAS: u64 = 40;
 
 /// `c` places, served in a second on average, at four fifths of what they can serve.
 fn plan(c: u32, seed: u64) -> Plan {
@@ -88,7 +88,8 @@ fn the_concurrency_cap_is_erlangs_queue() {
         let expected = erlang_c(c, LOAD * f64::from(c)) / (f64::from(c) * (1.0 - LOAD));
         let means: Vec<f64> = (0..REPLICAS)
             .map(|seed| {
-                let plan = plan(c, seed);
+                // Seeds of their own, so that one unlucky replica does not speak for every c.
+                let plan = plan(c, u64::from(c) * 1_000 + seed);
                 // A tenth of the run is many times longer than the queue remembers.
                 let mut heads = Heads { after: Instant(plan.duration.0 / 10), ..Heads::default() };
                 virt::simulate(&plan, &mut heads);

@@ -66,7 +66,7 @@ fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, m
         let _ = writeln!(out, "        latency: {{ {service}, network: {network}{slots} }}");
         let _ = writeln!(out, "        price: {{ input: 0.1, output: 0.3 }}");
     }
-    let incidents: Vec<String> = (0..tape.pick(&[0, 0, 1, 2])).map(|_| incident(tape)).collect();
+    let incidents: Vec<String> = (0..tape.pick(&[0, 1, 1, 2])).map(|_| incident(tape)).collect();
     let _ = writeln!(out, "    incidents: [{}]", incidents.join(", "));
 }
 
@@ -119,6 +119,8 @@ fn limits(tape: &mut Tape<'_>) -> String {
 fn incident(tape: &mut Tape<'_>) -> String {
     let fault = tape.pick(&[
         "503",
+        "reset",
+        "cut_stream",
         "429",
         "500",
         "498",
