@@ -124,7 +124,7 @@ fn a_broken_policy_is_caught_with_the_same_seeds_and_with_others() {
     let good = baseline(&GOOD);
     // Which scenario tells, and which of its measures at least.
     let broken = [
-        (RETRY_AFTER_IGNORED, 0, "limited share"),
+        (RETRY_AFTER_IGNORED, 2, "limited share"),
         (KEYS_COUNTED_TWICE, 1, "limited share"),
         (COOL_DOWN_FORGOTTEN, 2, "attempts per job"),
     ];

@@ -52,12 +52,15 @@ fn a_folder_is_checked_in_order_and_counted() {
     assert_eq!((run.code, &*run.err), (Some(0), ""));
 }
 
+/// Three times what the wall lets through.
+const CROWD: &str = "workload.0.arrivals.poisson=90/min";
+
 #[test]
 fn a_missed_rule_says_by_how_much_where_and_how_to_see_it_again() {
     let folder = folder("missed", &[("a.yaml", WALL)]);
-    let run = test(&folder, true, &["s", "--set", "client.deadline=1s", "--seed", "5"]);
+    let run = test(&folder, true, &["s", "--set", CROWD, "--set", "client.deadline=1s", "--seed", "5"]);
     assert_eq!(run.code, Some(1));
-    let command = "quotalab sim s/a.yaml --set client.deadline=1s --seed 5";
+    let command = format!("quotalab sim s/a.yaml --set {CROWD} --set client.deadline=1s --seed 5");
     assert!(run.out.contains(&format!("again with: {command}\n")), "{}", run.out);
     let line = WALL.lines().position(|line| line.starts_with("expect:")).unwrap() + 1;
     assert!(run.out.starts_with(&format!("::error file=s/a.yaml,line={line},title=wall%3A")), "{}", run.out);
