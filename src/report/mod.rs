@@ -10,8 +10,11 @@ pub mod compare;
 mod facts;
 pub mod html;
 mod lettering;
+mod live;
+mod page;
 mod palette;
 pub mod text;
+mod usage;
 
 pub use chart::{Chart, charts};
 
