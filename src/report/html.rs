@@ -22,7 +22,6 @@ pub fn render(summary: &Summary) -> String {
         tiles(summary),
         expectations(summary),
         figures(summary),
-        hours(summary),
         times(summary),
         jobs(summary),
         targets(summary),
@@ -74,7 +73,11 @@ fn expectations(summary: &Summary) -> String {
 }
 
 fn figures(summary: &Summary) -> String {
-    chart::charts(summary).iter().map(page::figure).collect()
+    let each = chart::charts(summary).into_iter().map(|chart| {
+        let numbers = if chart.name == "heat" { hours(summary) } else { String::new() };
+        page::figure(&chart) + &numbers
+    });
+    each.collect()
 }
 
 /// The heat map in numbers: a line per column of it.

@@ -3,7 +3,8 @@
 //!
 //! A limit of 6,000 tokens a minute allows 60,000 in ten: that is what the charges of ten minutes are a share
 //! of, whatever the law by which it refills and whatever fits at once. A burst may be charged more than its
-//! step allows, and a limit that is full at its end may have been charged little in its last hour.
+//! step allows, and a limit that is full at its end may have been charged little in its last hour. A limit whose
+//! window is longer than the run counts as spread over the run: a day limit has all of a short run for its number.
 
 use crate::record::{Charged, Fill, Limit, Summary};
 use provider::Axis;
@@ -45,7 +46,8 @@ pub(super) struct Row<'s> {
     limit: Option<&'s Limit>,
     fill: &'s Fill,
     step_s: f64,
-    /// When everything was over.
+    /// How long jobs arrived, and when everything was over.
+    duration_s: f64,
     end_s: f64,
 }
 
@@ -64,6 +66,7 @@ pub(super) fn rows(summary: &Summary) -> Vec<Row<'_>> {
             limit: target.and_then(|target| target.limits.iter().find(|limit| limit.axis == *axis)),
             fill,
             step_s: summary.series.step_s,
+            duration_s: summary.duration_s,
             end_s,
         }));
         rows[before..].sort_by_key(|row: &Row<'_>| order(row.axis));
@@ -86,7 +89,8 @@ impl Row<'_> {
     pub(super) fn share(&self, steps: Range<usize>) -> Option<f64> {
         let limit = self.limit?;
         let charged = self.charged(steps.clone())?;
-        let allowed = as_f64(limit.limit) * self.seconds(steps) / limit.window_s.unwrap_or(1.0);
+        let window_s = limit.window_s.map_or(1.0, |window_s| window_s.min(self.duration_s.max(1.0)));
+        let allowed = as_f64(limit.limit) * self.seconds(steps) / window_s;
         (allowed > 0.0).then(|| charged / allowed)
     }
 

@@ -111,12 +111,14 @@
     const range = (_, low, high) => {
       if (high == null) return [0, panel.top || 1];
       if (panel.logarithmic) return uPlot.rangeLog(low, high, 10, false);
+      // Shares far above all would flatten the rest; the legend tells them.
+      if (panel.up === "share") return [0, Math.min(Math.max(panel.top, high), 1.5) * 1.04];
       return [0, Math.max(panel.top, high) * 1.04 || 1];
     };
     const options = {
       width: figure.clientWidth,
       height: panel.height + (last ? 22 : 0),
-      padding: [8, 14, last ? 0 : 8, 0],
+      padding: [8, 20, last ? 0 : 8, 0],
       scales: { x: { time: false }, y: { distr: panel.logarithmic ? 3 : 1, range } },
       cursor: {
         sync: { key: group, scales: ["x", null] },
@@ -124,10 +126,13 @@
         y: false,
         points: { size: 6 },
       },
-      legend: { mount: (_, legend) => head.append(legend) },
+      legend: {
+        mount: (_, legend) => head.append(legend),
+        markers: { width: 0, fill: (_, i) => panel.lines[i - 1].colours[dark.matches ? 1 : 0] },
+      },
       axes: [
         {
-          stroke: muted, font, grid: { show: false }, ticks: grid, show: true, size: last ? 30 : 8, incrs: steps[group],
+          stroke: muted, font, grid: { show: false }, ticks: last ? grid : { show: false }, show: true, size: last ? 30 : 8, incrs: steps[group],
           values: (_, at) => at.map((x) => (last ? (group === "load" ? number(x) : moment(x, model.length)) : "")),
         },
         {

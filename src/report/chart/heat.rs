@@ -90,6 +90,7 @@ fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
             canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Hang::Left, &short(row.target, 90));
         }
         canvas.text((LEFT - 8, top + CELL / 2), LABEL, Role::Ink, Hang::Right, &short(row.axis, 11));
+        canvas.cell(Frame { left: LEFT, top, right: WIDTH, bottom: top + CELL }, Role::Grid, 0.45);
         for (place, steps) in columns.steps.iter().enumerate() {
             let frame = Frame { left: edge(place, columns), top, right: edge(place + 1, columns) - 1, bottom: top + CELL };
             cell(canvas, frame, row.share(steps.clone()).unwrap_or(0.0), row.refused(steps.clone()));
@@ -107,8 +108,6 @@ fn edge(place: usize, columns: &Columns) -> i32 {
 
 fn cell(canvas: &Canvas<'_>, frame: Frame, share: f64, refused: u64) {
     let (role, alpha) = shade(share);
-    canvas.bar(frame, Role::Grid);
-    canvas.cell(frame, Role::Paper, 0.55);
     if share > 0.0 {
         canvas.cell(frame, role, alpha);
     }
@@ -117,7 +116,7 @@ fn cell(canvas: &Canvas<'_>, frame: Frame, share: f64, refused: u64) {
     }
     let wide = frame.right - frame.left >= LEGIBLE;
     if wide && share >= 0.005 {
-        let text = if share < 9.995 { format!("{:.0}", share * 100.0) } else { "999".to_owned() };
+        let text = if share < 9.995 { format!("{:.0}", share * 100.0) } else { format!("{share:.0}×") };
         let ink = if alpha > 0.6 { Role::Paper } else { Role::Ink };
         let middle = (i32::midpoint(frame.left, frame.right), i32::midpoint(frame.top, frame.bottom));
         canvas.text(middle, SMALL, ink, Hang::Middle, &text);
@@ -137,7 +136,6 @@ fn legend(canvas: &Canvas<'_>) {
     let mut left = LEFT + 76;
     for (share, name) in [(0.1, "10"), (0.25, ""), (0.5, "50"), (0.75, ""), (1.0, "100"), (1.5, "more")] {
         let frame = Frame { left, top: 1, right: left + 31, bottom: 19 };
-        cell(canvas, frame, 0.0, 0);
         let (role, alpha) = shade(share);
         canvas.cell(frame, role, alpha);
         let ink = if alpha > 0.6 { Role::Paper } else { Role::Ink };
@@ -145,6 +143,7 @@ fn legend(canvas: &Canvas<'_>) {
         left += 32;
     }
     let frame = Frame { left: left + 14, top: 1, right: left + 32, bottom: 19 };
+    canvas.cell(frame, Role::Grid, 0.45);
     cell(canvas, frame, 0.0, 1);
     canvas.text((left + 38, 10), LABEL, Role::Ink, Hang::Left, "refused");
 }

@@ -158,7 +158,12 @@ fn grouped_steps(summary: &Summary) -> Vec<Range<usize>> {
     let (steps, jobs) = (offered.len(), offered.iter().sum::<u64>());
     let calm = (CALM * steps as u64).div_ceil(jobs.max(1));
     let group = usize::try_from(calm).unwrap_or(steps).clamp(1, (steps / FEWEST).max(1));
-    (0..steps).step_by(group).map(|from| from..(from + group).min(steps)).collect()
+    let mut all: Vec<_> = (0..steps).step_by(group).map(|from| from..(from + group).min(steps)).collect();
+    // A remainder joins the group before it.
+    if all.len() > 1 && all.pop_if(|last| last.len() * 2 < group).is_some() {
+        all.last_mut().expect("one is left").end = steps;
+    }
+    all
 }
 
 /// The points of a series of counts: rates per minute in the middle of each group of steps, up to `length`.
