@@ -36,6 +36,7 @@ fn main() {
             ceiling,
             reproduce: String::new(),
             notes: vec![],
+            what_if: vec![],
         };
         let s = recorder.finish(end);
         println!("{duration}: {seconds} {:?} {:?} {:?} {:?}", s.jobs, s.attempts, s.latency_s, s.verdict);

@@ -8,7 +8,7 @@
 //! ```text
 //!  7  main
 //!  6  cli        a file per verb, exit codes
-//!  5  report     text, JSON, SVG, HTML, comparison
+//!  5  report     text, JSON, SVG, HTML, comparison    planner  the ceiling, what binds, what to change
 //!  4  drive      virtual time and real HTTP: twins        record   folds over the event stream
 //!  3  engine     the routing machine                      load     arrivals        ceiling  the most that limits allow
 //!  2  scenario   YAML -> Spec -> Plan
@@ -25,6 +25,7 @@ pub mod explain;
 pub mod ids;
 pub mod job;
 pub mod load;
+pub mod planner;
 pub mod problem;
 pub mod record;
 pub mod report;

@@ -13,12 +13,13 @@
 //! No larger load can be served whole, whatever the policy (law 11). A run beyond it that refuses its
 //! large jobs more often than its small ones may still end more jobs than this, of a lighter mix: compare
 //! in tokens there. It leaves out what can only lower the outcome: incidents, bunched arrivals, provider
-//! slots, the client's deadline and its own concurrency. Admission
-//! reserves prompt and `max_tokens` and refunds the rest at the end, so the reservation bounds what is in
-//! flight at once and refuses bursts early, but the long-run rate follows what jobs really use, and that
-//! is what is counted here. Nor are cache hits counted, which would lift it, nor what is served after the
-//! last arrival: over a run of length D a bucket allows its burst and limit · D ÷ window.
+//! slots, the client's deadline and its own concurrency. Admission reserves prompt and `max_tokens` and
+//! refunds the rest at the end, so the reservation bounds what is in flight at once and refuses bursts
+//! early, but the long-run rate follows what jobs really use, and that is what is counted here. Cache hits,
+//! which would lift it, are counted only by [`Ceiling::cached`], and what is served after the last arrival
+//! not at all: over a run of length D a bucket allows its burst and limit · D ÷ window.
 
+mod cached;
 mod need;
 mod offer;
 mod packing;
@@ -27,6 +28,8 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+
+pub use cached::Cached;
 
 use crate::ids::TargetId;
 use crate::scenario::{Plan, Workload};
@@ -105,6 +108,23 @@ impl Ceiling {
             targets: target_ids(plan).map(|target| TargetCeiling::of(target, &classes, &caps)).collect(),
         }
     }
+}
+
+impl Ceiling {
+    /// The ceiling of `plan` with the hits of its cache counted in; `None` where it has no cache, no job
+    /// repeats another, or nothing limits.
+    #[must_use]
+    pub fn cached(plan: &Plan) -> Option<Cached> {
+        cached::of(plan)
+    }
+}
+
+/// What a job of `workload` has on average: its prompt, and prompt and completion together as they are
+/// really used, in tokens.
+#[must_use]
+pub fn mean_tokens(workload: &Workload, duration: Nanos) -> (f64, f64) {
+    let sizes = Sizes::of(workload, duration);
+    (sizes.prompt, sizes.prompt + sizes.completion)
 }
 
 impl TargetCeiling {

@@ -72,6 +72,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
         workloads,
         expect: vec![],
         notes: vec![],
+        what_if: vec![],
     }
 }
 

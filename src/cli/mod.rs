@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod mock;
 mod outcome;
+mod plan;
 mod progress;
 mod report;
 mod run;
@@ -35,6 +36,8 @@ enum Verb {
     Sim(sim::Sim),
     /// Run a scenario over real HTTP: starts its providers as mocks on loopback and drives them
     Run(run::Run),
+    /// The ceiling, what binds, and ranked what-ifs
+    Plan(plan::Plan),
     /// Serve the providers of a scenario, or of a preset, over HTTP
     Mock(mock::Mock),
     /// Explain a 429: a body, or the output of `curl -i`
@@ -101,6 +104,7 @@ impl Cli {
             Verb::Check(verb) => verb.run(),
             Verb::Sim(verb) => verb.run(),
             Verb::Run(verb) => verb.run(),
+            Verb::Plan(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
             Verb::Explain(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),

@@ -70,11 +70,11 @@ impl Source<'_> {
         let scenario = quoted(&self.scenario.display().to_string());
         format!("quotalab {} {scenario}{}", self.verb, self.changes.typed())
     }
+}
 
-    /// `out/<scenario>`, where nothing else is said.
-    fn folder(&self) -> PathBuf {
-        Path::new("out").join(self.scenario.file_stem().unwrap_or(self.scenario.as_os_str()))
-    }
+/// `out/<scenario>`, where nothing else is said.
+pub(super) fn folder(scenario: &Path) -> PathBuf {
+    Path::new("out").join(scenario.file_stem().unwrap_or(scenario.as_os_str()))
 }
 
 /// Sums a run up, prints it, writes its files, and says whether its expectations hold.
@@ -101,7 +101,7 @@ pub(super) fn deliver(
         notes: plan.notes.clone(),
     };
     let summary = folds.recorder.finish(end);
-    let folder = delivery.out.clone().unwrap_or_else(|| source.folder());
+    let folder = delivery.out.clone().unwrap_or_else(|| folder(source.scenario));
     print(&summary, delivery.json);
     let page = write_files(&folder, &summary)
         .with_context(|| format!("the report cannot be written to {}", folder.display()))

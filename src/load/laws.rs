@@ -49,6 +49,7 @@ fn plan(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Plan {
         workloads,
         expect: vec![],
         notes: vec![],
+        what_if: vec![],
     }
 }
 

@@ -13,6 +13,7 @@ mod lettering;
 mod live;
 mod page;
 mod palette;
+pub mod plan;
 pub mod text;
 mod usage;
 

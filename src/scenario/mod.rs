@@ -15,6 +15,7 @@ mod preset;
 pub mod rate;
 mod read;
 mod resolve;
+mod scaled;
 mod spec;
 pub mod trace;
 mod value;

@@ -43,7 +43,8 @@ impl Overrides {
     }
 }
 
-fn is_preset(path: &str) -> bool {
+/// Whether a path names the preset of a provider: such changes come before presets are laid under.
+pub(super) fn is_preset(path: &str) -> bool {
     path.starts_with("providers.") && path.ends_with(".preset")
 }
 
@@ -55,14 +56,19 @@ fn set(findings: &Findings, root: &mut Node, option: &str, path: &str, value: &s
     let source = findings.source(&name, &format!("{path}={value}"));
     let columns = path.chars().count();
     let place = Place { source, line: 1, column: 1, width: columns.max(1) };
-    let outcome = if value.trim().is_empty() {
-        Err(Wrong::new(format!("`{path}` is given no value"), format!("write `{path}=value`")))
-    } else if path.matches('.').count() >= DEPTH {
-        Err(Wrong::new("the path is too deep", "name a key of the scenario, such as `client.deadline`"))
+    if value.trim().is_empty() {
+        findings.report(place, "", format!("`{path}` is given no value"), format!("write `{path}=value`"));
     } else if let Some(value) = yaml::read(findings, source, value, columns + 1) {
-        put(root, place, path, value)
+        change(findings, root, place, path, value);
+    }
+}
+
+/// Puts a value at a path that is written at `place`; what does not fit is reported.
+pub(super) fn change(findings: &Findings, root: &mut Node, place: Place, path: &str, value: Node) {
+    let outcome = if path.matches('.').count() >= DEPTH {
+        Err(Wrong::new("the path is too deep", "name a key of the scenario, such as `client.deadline`"))
     } else {
-        Ok(())
+        put(root, place, path, value)
     };
     if let Err(Wrong { what, help }) = outcome {
         findings.report(place, "", what, help);

@@ -32,6 +32,17 @@ pub struct Plan {
     /// What the plan assumes where the scenario asks for more than is modelled, or says nothing: a sentence
     /// each, for `check` and the reports to print.
     pub notes: Vec<String>,
+    /// What the author wants the planner to try.
+    pub what_if: Vec<WhatIf>,
+}
+
+/// A change that the author wants tried.
+#[derive(Clone, Debug)]
+pub struct WhatIf {
+    /// What is changed, in the author's words.
+    pub name: String,
+    /// The plan with the change.
+    pub plan: Plan,
 }
 
 impl Plan {

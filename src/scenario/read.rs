@@ -1,8 +1,10 @@
 //! The door: a scenario comes in as a file or as text, and leaves as a plan or as all of its problems.
 
 use super::findings::Findings;
+use super::spec::{Spec, WishSpec};
 use super::value::Value;
-use super::{Overrides, Plan, preset as presets, resolve, spec, yaml};
+use super::yaml::Node;
+use super::{Overrides, Plan, WhatIf, preset as presets, resolve, spec, yaml};
 use crate::problem::{Problem, Problems};
 use provider::config::Config;
 use std::fs::File;
@@ -83,13 +85,34 @@ fn plan(
     base_dir: Option<&Path>,
 ) -> Option<Plan> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut root = yaml::read(findings, findings.source(name, text), text, 0)?;
+    let root = yaml::read(findings, findings.source(name, text), text, 0)?;
+    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    let made = |wish: Option<&WishSpec>| {
+        let mut spec = spec(findings, root.clone(), overrides, wish)?;
+        let wishes = std::mem::take(&mut spec.what_if);
+        Some((resolve::resolve(spec, findings, &stem, base_dir), wishes))
+    };
+    let (mut plan, wishes) = made(None)?;
+    // What is wrong with the scenario itself would be told again for every wish.
+    for wish in wishes.iter().take_while(|_| findings.problems().is_none()) {
+        let (changed, _) = made(Some(wish))?;
+        plan.what_if.push(WhatIf { name: wish.name.clone(), plan: changed });
+    }
+    Some(plan)
+}
+
+/// Reads the tree as the command line changes it, and a wish after it.
+fn spec(findings: &Findings, mut root: Node, overrides: &Overrides, wish: Option<&WishSpec>) -> Option<Spec> {
     overrides.choose_presets(findings, &mut root);
+    if let Some(wish) = wish {
+        wish.choose_presets(findings, &mut root);
+    }
     presets::lay_under(findings, &mut root);
     overrides.apply(findings, &mut root);
-    let spec = spec::read(&Value::root(&root, findings))?;
-    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    Some(resolve::resolve(spec, findings, &stem, base_dir))
+    if let Some(wish) = wish {
+        wish.apply(findings, &mut root);
+    }
+    spec::read(&Value::root(&root, findings))
 }
 
 /// The bytes of a file, never more than a scenario may have.

@@ -44,6 +44,7 @@ pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Opt
         client: spec.client,
         workloads,
         expect: spec.expect,
+        what_if: Vec::new(), // made of the tree again, by `read`
     }
 }
 

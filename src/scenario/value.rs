@@ -55,6 +55,11 @@ impl<'a> Value<'a> {
         self.wrong(format!("expected {expected}, found {found}"), help);
     }
 
+    /// The tree of this value.
+    pub(super) fn node(&self) -> &'a Node {
+        self.node
+    }
+
     /// Whether this is a map that has `word`.
     pub(super) fn has(&self, word: &str) -> bool {
         matches!(&self.node.kind, Kind::Map(entries) if entries.iter().any(|entry| entry.key == word))

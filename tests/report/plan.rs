@@ -16,6 +16,7 @@ pub(super) fn plan(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u64)]
     let ids = (0..targets.len()).map(|id| TargetId(id as u16));
     Plan {
         notes: vec![],
+        what_if: vec![],
         name: name.to_owned(),
         about: "Does the evening peak hold, and which limit stops us first?".to_owned(),
         seed: 7,

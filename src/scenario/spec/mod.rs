@@ -10,6 +10,7 @@ mod incident;
 mod model;
 mod provider;
 mod route;
+mod what_if;
 mod workload;
 
 use super::defaults;
@@ -21,6 +22,7 @@ pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
 pub(super) use provider::ProviderSpec;
 use provider::provider;
 pub(super) use route::{RouteSpec, StepSpec};
+pub(super) use what_if::WishSpec;
 pub(super) use workload::WorkloadSpec;
 
 /// The longest time a scenario may name: a leap year.
@@ -47,6 +49,8 @@ pub(super) struct Spec {
     pub(super) workloads: Vec<WorkloadSpec>,
     /// `expect`.
     pub(super) expect: Vec<Expectation>,
+    /// `what_if`.
+    pub(super) what_if: Vec<WishSpec>,
 }
 
 /// Reads a scenario. `None` where it is no map at all; problems are with the findings of `root`.
@@ -72,6 +76,7 @@ pub(super) fn read(root: &Value) -> Option<Spec> {
             .map(|value| workload::workloads(&value))
             .unwrap_or_default(),
         expect: fields.get("expect").map(|value| expect::expectations(&value)).unwrap_or_default(),
+        what_if: fields.get("what_if").map(|value| what_if::wishes(&value)).unwrap_or_default(),
     };
     fields.done();
     Some(spec)

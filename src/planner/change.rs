@@ -1,0 +1,226 @@
+//! A change to a plan: typed edits, made one after the other, each leaving a plan that can be run.
+
+use super::summary::Kind;
+use crate::ids::TargetId;
+use crate::scenario::{
+    Arrivals, Cache, Jitter, KnownLimit, Pace, Pick, Plan, ROUTE_TARGETS_MAX, Step, Target, TraceRow,
+    Workload,
+};
+use provider::config::{AccountConfig, Config, ModelConfig};
+use provider::dist::Dist;
+use std::sync::Arc;
+
+/// One change, with the words for it.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    /// For people.
+    pub(super) words: String,
+    /// What has to be done for it.
+    pub(super) kind: Kind,
+    pub(super) edit: Edit,
+}
+
+/// What is changed. Indices are those of the plan that the change was made for; where another plan has no
+/// such thing, nothing happens.
+#[derive(Clone, Debug)]
+pub(super) enum Edit {
+    /// One more account of a provider, beside the others in every step.
+    Account { provider: u16 },
+    /// The limits and prices of a better plan of the same provider.
+    Tier { provider: u16, better: Config },
+    /// One more step at the end of every route.
+    Fallback { config: Config },
+    /// A cache.
+    Cache(Cache),
+    /// How sends are spread.
+    Pace(Pace),
+    /// How chance spreads a wait.
+    Jitter(Jitter),
+    /// Retries per job, in thousandths.
+    Budget(u32),
+    /// How steps with a choice choose.
+    Pick(Pick),
+    /// At most so many tokens for the completion, by workload.
+    MaxTokens(Vec<Option<u32>>),
+    /// Prompts of this share of their length.
+    Prompt(f64),
+    /// These workloads come between midnight and six.
+    Night(Vec<usize>),
+    /// The plan that the scenario itself describes.
+    Own(Box<Plan>),
+}
+
+impl Change {
+    /// The plan with all these changes: the scenario's own first, since they stand for a whole plan.
+    pub(super) fn all<'c>(plan: &Plan, changes: impl IntoIterator<Item = &'c Self>) -> Plan {
+        let mut changes: Vec<&Self> = changes.into_iter().collect();
+        changes.sort_by_key(|change| change.kind != Kind::Own);
+        let mut changed = plan.clone();
+        for change in changes {
+            change.edit.apply(&mut changed);
+        }
+        changed
+    }
+
+    /// Whether it can be made again on top of itself.
+    pub(super) fn repeats(&self) -> bool {
+        matches!(self.edit, Edit::Account { .. })
+    }
+}
+
+impl Edit {
+    fn apply(&self, plan: &mut Plan) {
+        match self {
+            Self::Account { provider } => add_account(plan, *provider),
+            Self::Tier { provider, better } => lift_tier(plan, *provider, better),
+            Self::Fallback { config } => add_fallback(plan, config),
+            Self::Cache(cache) => plan.client.cache = Some(*cache),
+            Self::Pace(pace) => plan.client.pace = *pace,
+            Self::Jitter(jitter) => plan.client.retry.backoff.jitter = *jitter,
+            Self::Budget(permille) => plan.client.retry.budget_permille = Some(*permille),
+            Self::Pick(pick) => {
+                let steps = plan.routes.iter_mut().flat_map(|route| &mut route.steps);
+                steps.filter(|step| step.targets.len() > 1).for_each(|step| step.pick = *pick);
+            }
+            Self::MaxTokens(most) => {
+                plan.workloads.iter_mut().zip(most).for_each(|(workload, most)| {
+                    workload.max_tokens = most.or(workload.max_tokens);
+                });
+            }
+            Self::Prompt(share) => plan.workloads.iter_mut().for_each(|workload| shorten(workload, *share)),
+            Self::Night(workloads) => {
+                for &index in workloads {
+                    plan.workloads.get_mut(index).into_iter().for_each(to_night);
+                }
+            }
+            Self::Own(own) => plan.clone_from(own),
+        }
+    }
+}
+
+fn id(index: usize) -> u16 {
+    u16::try_from(index).expect("plans are numbered in 16 bits, and changes are few")
+}
+
+fn known_limits(model: &ModelConfig) -> Vec<KnownLimit> {
+    let known = |limit: &provider::config::Limit| KnownLimit {
+        axis: limit.axis,
+        limit: limit.limit,
+        burst: limit.burst,
+    };
+    model.limits.iter().map(known).collect()
+}
+
+/// A name that none of `taken` has: `base`, or with the first number that makes it new.
+fn new_name<'a>(base: &str, taken: impl Iterator<Item = &'a str> + Clone) -> String {
+    let names = std::iter::once(base.to_owned()).chain((2u32..).map(|number| format!("{base}-{number}")));
+    let mut free = names.filter(|name| taken.clone().all(|other| other != name));
+    free.next().expect("there are more numbers than names")
+}
+
+fn add_account(plan: &mut Plan, provider: u16) {
+    let Some(config) = plan.providers.get_mut(usize::from(provider)) else { return };
+    let account = id(config.accounts.len());
+    let name = new_name("more", config.accounts.iter().map(|account| account.name.as_str()));
+    config.accounts.push(AccountConfig { name: name.clone(), keys: vec![format!("{name}-key")] });
+    let config = &plan.providers[usize::from(provider)];
+    let served = |target: &Target| (target.provider == provider).then_some(target.model);
+    let mut models: Vec<u16> = plan.targets.iter().filter_map(served).collect();
+    models.sort_unstable();
+    models.dedup();
+    for model in models {
+        let new = TargetId(id(plan.targets.len()));
+        let known = &config.models[usize::from(model)];
+        plan.targets.push(Target {
+            name: format!("{}/{name}/{}", config.name, known.name),
+            provider,
+            account,
+            model,
+            limits: known_limits(known),
+            price: known.price,
+        });
+        let (targets, routes) = (&plan.targets, &mut plan.routes);
+        for route in routes {
+            let mut room =
+                ROUTE_TARGETS_MAX - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
+            let here = |target: &TargetId| {
+                let target = &targets[target.index()];
+                (target.provider, target.model) == (provider, model)
+            };
+            for step in route.steps.iter_mut().filter(|step| step.targets.iter().any(here)) {
+                if room > 0 {
+                    step.targets.push(new);
+                    room -= 1;
+                }
+            }
+        }
+    }
+}
+
+fn lift_tier(plan: &mut Plan, provider: u16, better: &Config) {
+    let Some(config) = plan.providers.get_mut(usize::from(provider)) else { return };
+    config.tier = better.tier;
+    for model in &mut config.models {
+        if let Some(better) = better.models.iter().find(|other| other.name == model.name) {
+            model.limits.clone_from(&better.limits);
+            model.price = better.price;
+        }
+    }
+    for target in plan.targets.iter_mut().filter(|target| target.provider == provider) {
+        let model = &config.models[usize::from(target.model)];
+        target.limits = known_limits(model);
+        target.price = model.price;
+    }
+}
+
+/// The first account and the first model of `config`, which serves one.
+fn add_fallback(plan: &mut Plan, config: &Config) {
+    let provider = id(plan.providers.len());
+    let name = new_name(&config.name, plan.providers.iter().map(|provider| provider.name.as_str()));
+    let model = &config.models[0];
+    let target = TargetId(id(plan.targets.len()));
+    plan.targets.push(Target {
+        name: format!("{name}/{}/{}", config.accounts[0].name, model.name),
+        provider,
+        account: 0,
+        model: 0,
+        limits: known_limits(model),
+        price: model.price,
+    });
+    plan.providers.push(Config { name, ..config.clone() });
+    for route in &mut plan.routes {
+        if route.steps.iter().map(|step| step.targets.len()).sum::<usize>() < ROUTE_TARGETS_MAX {
+            route.steps.push(Step { pick: Pick::InOrder, targets: vec![target] });
+        }
+    }
+}
+
+fn shorten(workload: &mut Workload, share: f64) {
+    workload.prompt = match &workload.prompt {
+        Dist::Constant(value) => Dist::Constant(value * share),
+        Dist::LogNormal { mu, sigma } => Dist::LogNormal { mu: mu + libm::log(share), sigma: *sigma },
+        Dist::Exponential(mean) => Dist::Exponential(mean * share),
+        Dist::Uniform { min, max } => Dist::Uniform { min: min * share, max: max * share },
+        Dist::Discrete(steps) => {
+            Dist::Discrete(steps.iter().map(|(value, part)| (value * share, *part)).collect())
+        }
+    };
+    if let Arrivals::Trace { rows } = &mut workload.arrivals {
+        let shorter = |row: &TraceRow| TraceRow {
+            prompt_tokens: (f64::from(row.prompt_tokens) * share) as u32,
+            ..*row
+        };
+        *rows = Arc::new(rows.iter().map(shorter).collect());
+    }
+}
+
+/// Hours from midnight in which what can wait is done.
+const NIGHT: usize = 6;
+
+/// The same jobs a day, evenly between midnight and six.
+fn to_night(workload: &mut Workload) {
+    let mean = workload.shape.map_or(1.0, |shape| shape.iter().sum::<f64>() / 24.0);
+    let mut shape = [0.0; 24];
+    shape[..NIGHT].fill(mean * 24.0 / NIGHT as f64);
+    workload.shape = Some(shape);
+}

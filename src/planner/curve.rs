@@ -1,0 +1,41 @@
+//! The ceiling curve: whole runs from far below the ceiling to far above it, on one seed.
+
+use super::lab::{Lab, Trial};
+use super::summary::Point;
+use crate::record::words::rounded;
+use crate::scenario::Plan;
+use rayon::prelude::*;
+
+/// The loads, as shares of the ceiling: close together around the knee.
+const LOADS: [f64; 10] = [0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 2.5];
+
+/// The runs at [`LOADS`] around `knee`, and `present`, the one at the present load, by rising multiple.
+pub(super) fn curve(lab: &Lab<'_>, plan: &Plan, knee: f64, present: &Trial) -> Vec<Point> {
+    let loads = LOADS.par_iter().map(|share| point(&lab.run(plan, share * knee, 0)));
+    let mut points: Vec<Point> = loads.chain(rayon::iter::once(point(present))).collect();
+    points.sort_by(|one, other| one.multiple.total_cmp(&other.multiple));
+    points.dedup_by(|one, other| one.multiple == other.multiple);
+    points
+}
+
+/// What the curve keeps of a run.
+fn point(trial: &Trial) -> Point {
+    let (summary, jobs, attempts) = (&trial.summary, &trial.summary.jobs, &trial.summary.attempts);
+    let per_minute = |count: u64| rounded(count as f64 * 60.0 / summary.duration_s, 6);
+    Point {
+        multiple: rounded(trial.multiple, 6),
+        offered_jobs_per_min: per_minute(jobs.offered),
+        goodput_jobs_per_min: per_minute(jobs.succeeded),
+        offered: jobs.offered,
+        succeeded: jobs.succeeded,
+        failed: jobs.failed,
+        shed: jobs.shed,
+        limited: attempts.limited,
+        attempts: attempts.total,
+        cached: jobs.cached,
+        p50_s: (summary.latency_s.count > 0).then_some(summary.latency_s.p50),
+        p95_s: trial.p95_s(),
+        cost_usd: summary.cost_usd,
+        holds: trial.holds(),
+    }
+}

@@ -1,0 +1,124 @@
+//! What each change is worth, measured on the same traffic, and which are worth more together than apart.
+
+use super::change::Change;
+use super::lab::{Lab, Trial};
+use super::search::{Found, Search};
+use super::summary::{Kind, Pair, WhatIf};
+use crate::ceiling::Ceiling;
+use crate::record::words::rounded;
+use crate::scenario::Plan;
+use rayon::prelude::*;
+
+/// To what share of itself the ceiling of a change is found: coarser than that of the plan as it is.
+pub(super) const TOLERANCE: f64 = 0.01;
+/// How far around the expected ceiling the first steps go.
+const STEP: f64 = 1.03;
+/// Lifts no further apart than this are alike: then the cheaper is the better.
+const ALIKE: f64 = 0.02;
+/// Among so many of the best, pairs are tried.
+const PAIRED: usize = 3;
+
+/// The plan as it is: what changes are measured against.
+pub(super) struct Base<'a> {
+    pub(super) lab: Lab<'a>,
+    pub(super) plan: &'a Plan,
+    /// On the scenario's own seed.
+    pub(super) found: &'a Found,
+    pub(super) present: &'a Trial,
+    /// The arithmetic ceiling, as a multiple.
+    pub(super) analytic: f64,
+    /// The highest multiple to try.
+    pub(super) most: f64,
+}
+
+/// A change that was measured.
+#[derive(Clone, Debug)]
+pub(super) struct Measured {
+    pub(super) change: Change,
+    pub(super) worth: WhatIf,
+}
+
+impl Base<'_> {
+    /// Every change measured, best first.
+    pub(super) fn measure(&self, changes: Vec<Change>) -> Vec<Measured> {
+        let mut measured: Vec<Measured> =
+            changes.into_par_iter().map(|change| self.measured(change)).collect();
+        // Lifts in steps of what counts as alike, so that the order is one.
+        let class = |worth: &WhatIf| libm::round(worth.lift / ALIKE) as u64;
+        measured.sort_by(|one, other| {
+            let (one, other) = (&one.worth, &other.worth);
+            class(other).cmp(&class(one)).then(one.extra_usd_per_day.total_cmp(&other.extra_usd_per_day))
+        });
+        measured
+    }
+
+    fn measured(&self, change: Change) -> Measured {
+        let plan = Change::all(self.plan, [&change]);
+        let present = self.lab.run(&plan, 1.0, 0);
+        let found = self.search(&plan);
+        let (lift, extra) = (self.lift(&found), present.cost_per_day() - self.present.cost_per_day());
+        // A tenth of a cent a day is no price.
+        let per_usd = (extra > 1e-3).then(|| rounded((lift - 1.0) / extra, 6));
+        let breaks = found.high.as_ref().and_then(|trial| super::breaks::first(trial, self.lab.rules));
+        let offered = self.present.summary.ceiling.offered_jobs_per_min;
+        let worth = WhatIf {
+            change: change.words.clone(),
+            kind: change.kind,
+            ceiling_jobs_per_min: found.ceiling().map(|multiple| rounded(multiple * offered, 3)),
+            lift: rounded(lift, 4),
+            p95_s: present.p95_s(),
+            cost_usd_per_day: rounded(present.cost_per_day(), 4),
+            extra_usd_per_day: rounded(extra, 4),
+            lift_per_usd: per_usd,
+            breaks: breaks.map(|breaks| breaks.rule),
+        };
+        Measured { change, worth }
+    }
+
+    /// The ceiling of a changed plan, looked for where arithmetic expects it.
+    fn search(&self, plan: &Plan) -> Found {
+        let analytic = Ceiling::of(plan).multiple / self.analytic;
+        let ratio = if analytic.is_finite() && analytic > 0.0 { analytic } else { 1.0 };
+        let search = Search {
+            guess: self.found.at_least() * ratio.min(4.0),
+            step: STEP,
+            tolerance: TOLERANCE,
+            most: self.most,
+            replica: 0,
+        };
+        search.run(&self.lab, plan)
+    }
+
+    fn lift(&self, found: &Found) -> f64 {
+        let base = self.found.at_least();
+        // Where nothing held before, whatever holds now is counted from the least that was tried.
+        found.at_least() / if base > 0.0 { base } else { 1e-3 }
+    }
+
+    /// The pairs of the best changes, best first.
+    pub(super) fn pairs(&self, measured: &[Measured]) -> Vec<Pair> {
+        let best: Vec<&Measured> =
+            measured.iter().filter(|one| one.worth.lift > 1.0 + ALIKE).take(PAIRED).collect();
+        let both_own =
+            |one: &Measured, other: &Measured| one.change.kind == Kind::Own && other.change.kind == Kind::Own;
+        let pairs: Vec<(&Measured, &Measured)> = (0..best.len())
+            .flat_map(|first| (first + 1..best.len()).map(move |second| (first, second)))
+            .map(|(first, second)| (best[first], best[second]))
+            .filter(|(one, other)| !both_own(one, other))
+            .collect();
+        let mut pairs: Vec<Pair> = pairs.into_par_iter().map(|(one, other)| self.pair(one, other)).collect();
+        pairs.sort_by(|one, other| other.lift.total_cmp(&one.lift));
+        pairs
+    }
+
+    fn pair(&self, one: &Measured, other: &Measured) -> Pair {
+        let lift = self.lift(&self.search(&Change::all(self.plan, [&one.change, &other.change])));
+        let apart = one.worth.lift * other.worth.lift;
+        Pair {
+            changes: [one.worth.change.clone(), other.worth.change.clone()],
+            lift: rounded(lift, 4),
+            apart: rounded(apart, 4),
+            together: lift > apart * (1.0 + 2.0 * TOLERANCE),
+        }
+    }
+}

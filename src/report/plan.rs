@@ -1,0 +1,225 @@
+//! A capacity plan for the terminal: the answer first, then the tables behind it, in 80 columns.
+
+use super::Style;
+use super::lettering::{fitted, short, wrap};
+use super::text::bar;
+use crate::planner::{Point, Report, WhatIf, repeated};
+use crate::record::words::{count, duration, number, percent};
+
+/// The width of a report.
+const WIDTH: usize = 80;
+/// Letters for what a change is called.
+const CHANGE: usize = 34;
+/// Letters of the bar of served jobs.
+const BAR: usize = 10;
+
+/// The plan, ending in a line feed.
+#[must_use]
+pub fn render(report: &Report, style: Style) -> String {
+    let mut page = Page { text: String::new(), style };
+    page.verdict(report);
+    page.ceilings(report);
+    page.curve(report);
+    page.what_ifs(report);
+    page.pairs(report);
+    page.buy(report);
+    page.outages(report);
+    page.last(report);
+    page.text
+}
+
+struct Page {
+    text: String,
+    style: Style,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.line("");
+        let strong = self.style.strong(text);
+        self.line(&strong);
+    }
+
+    fn faint(&mut self, text: &str) {
+        let faint = self.style.faint(text);
+        self.line(&faint);
+    }
+
+    /// A sentence in as many lines as it needs, all but the first behind `indent` blanks.
+    fn sentence(&mut self, text: &str, indent: usize) {
+        for (place, line) in wrap(text, WIDTH - indent).into_iter().enumerate() {
+            let indent = if place == 0 { 0 } else { indent };
+            self.line(&format!("{:indent$}{}", "", fitted(&line, WIDTH - indent)));
+        }
+    }
+
+    fn verdict(&mut self, report: &Report) {
+        for (place, sentence) in report.verdict.iter().enumerate() {
+            for line in wrap(sentence, WIDTH) {
+                let line = fitted(&line, WIDTH);
+                let line = if place == 0 { self.style.strong(&line) } else { line };
+                self.line(&line);
+            }
+        }
+        self.line("");
+        let run = format!(
+            "{}: {} of traffic, seed {}; {} runs, {} jobs simulated",
+            fitted(&report.scenario, 30),
+            duration(report.duration_s),
+            report.seed,
+            count(report.simulated.runs),
+            count(report.simulated.jobs)
+        );
+        wrap(&run, WIDTH).iter().for_each(|line| self.faint(line));
+    }
+
+    fn ceilings(&mut self, report: &Report) {
+        self.heading("the ceiling                          jobs/min    × load   what stops it");
+        let (analytic, simulated) = (&report.ceiling.analytic, &report.ceiling.simulated);
+        let bound = analytic.binding.as_ref().map(|binding| format!("{} {}", binding.axis, binding.target));
+        self.ceiling("by arithmetic", analytic.jobs_per_min, analytic.multiple, bound.as_deref());
+        if let Some(cached) = &analytic.cached {
+            let name = format!("  with {} from the cache", percent(cached.hit_share));
+            self.ceiling(&name, Some(cached.jobs_per_min), Some(cached.multiple), None);
+        }
+        let broken = simulated.breaks.as_ref().map(|breaks| breaks.rule.as_str());
+        self.ceiling("by simulation", simulated.jobs_per_min, simulated.multiple, broken);
+        if let Some(multiple) = simulated.but_for_cost {
+            let jobs = multiple * report.load.jobs_per_min;
+            self.ceiling("  but for the rules on cost", Some(jobs), Some(multiple), None);
+        }
+        self.ceiling("the load", Some(report.load.jobs_per_min), Some(1.0), None);
+        for target in &report.targets {
+            let name = format!("  {}", short(&target.name, CHANGE - 2));
+            for (place, axis) in target.axes.iter().enumerate() {
+                let name = if place == 0 { name.as_str() } else { "" };
+                let limit = format!("{} {}", axis.axis, count(axis.limit));
+                let multiple = axis.jobs_per_min / report.load.jobs_per_min;
+                self.ceiling(name, Some(axis.jobs_per_min), Some(multiple), Some(&limit));
+            }
+        }
+        self.line("");
+        for sentence in &report.ceiling.words {
+            self.sentence(sentence, 2);
+        }
+    }
+
+    fn ceiling(&mut self, name: &str, jobs: Option<f64>, multiple: Option<f64>, stops: Option<&str>) {
+        let told = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), number);
+        let stops = short(stops.unwrap_or(""), WIDTH - CHANGE - 24);
+        self.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", told(jobs), told(multiple)));
+    }
+
+    fn curve(&mut self, report: &Report) {
+        self.heading(" × load   offered    served of it             limited      p95    cost/day  holds");
+        for point in &report.curve {
+            let days = report.duration_s / 86_400.0;
+            let line = curve_line(point, days);
+            let line = if point.multiple == 1.0 { self.style.strong(&line) } else { line };
+            self.line(&line);
+        }
+        self.faint("offered and served in jobs a minute; limited: refusals per job");
+    }
+
+    fn what_ifs(&mut self, report: &Report) {
+        if report.what_if.is_empty() {
+            return;
+        }
+        self.heading("what if                              jobs/min   lift     p95  USD/day  lift/USD");
+        for change in &report.what_if {
+            self.line(&what_if_line(change));
+        }
+        self.faint("p95 and cost at the present load; lift/USD: ceiling won per extra dollar a day");
+    }
+
+    fn pairs(&mut self, report: &Report) {
+        for pair in report.pairs.iter().filter(|pair| pair.together) {
+            let [one, other] = &pair.changes;
+            self.sentence(
+                &format!(
+                    "worth more together: {one} and {other} lift {} times, not {}",
+                    number(pair.lift),
+                    number(pair.apart)
+                ),
+                2,
+            );
+        }
+    }
+
+    fn buy(&mut self, report: &Report) {
+        let Some(buy) = &report.buy else { return };
+        let verdict = if buy.holds { self.style.good("holds") } else { self.style.bad("does not hold") };
+        self.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
+        let changes =
+            if buy.changes.is_empty() { "nothing to change".to_owned() } else { repeated(&buy.changes) };
+        self.sentence(&format!("  {changes}"), 2);
+        let p95 = buy.p95_s.map_or_else(|| "no answers".to_owned(), duration);
+        self.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
+    }
+
+    fn outages(&mut self, report: &Report) {
+        if report.incidents.is_empty() {
+            return;
+        }
+        self.heading("the loss of a provider            at            for  success      p95  survives");
+        for outage in &report.incidents {
+            let survives = if outage.survives { self.style.good("yes") } else { self.style.bad("no") };
+            let p95 = outage.p95_s.map_or_else(|| "-".to_owned(), duration);
+            self.line(&format!(
+                "{:<30} {:>5} {:>14} {:>8} {p95:>8}  {survives}",
+                fitted(&outage.provider, 30),
+                outage.at,
+                duration(outage.for_s),
+                percent(outage.success)
+            ));
+        }
+    }
+
+    fn last(&mut self, report: &Report) {
+        self.line("");
+        for note in &report.notes {
+            self.sentence(&format!("note: {note}"), 6);
+        }
+        if !report.reproduce.is_empty() {
+            self.line(&format!("again with: {}", report.reproduce));
+        }
+    }
+}
+
+fn curve_line(point: &Point, days: f64) -> String {
+    let served = point.succeeded as f64 / point.offered.max(1) as f64;
+    let limited = point.limited as f64 / point.offered.max(1) as f64;
+    let p95 = point.p95_s.map_or_else(|| "-".to_owned(), duration);
+    format!(
+        "{:>7}  {:>8}  {:>8} ▕{}▏{:>9}  {:>9}  {p95:>7}  {:>10.2}  {}",
+        number(point.multiple),
+        number(point.offered_jobs_per_min),
+        number(point.goodput_jobs_per_min),
+        bar(served, BAR),
+        percent(served),
+        percent(limited),
+        point.cost_usd / days,
+        if point.holds { "yes" } else { "no" }
+    )
+}
+
+fn what_if_line(change: &WhatIf) -> String {
+    let ceiling = change.ceiling_jobs_per_min.map_or_else(|| "none".to_owned(), number);
+    let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
+    let per_usd = match change.lift_per_usd {
+        Some(lift) => number(lift),
+        None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
+        None => "free".to_owned(),
+    };
+    format!(
+        "{:<CHANGE$} {ceiling:>10} {:>6} {p95:>7} {:>8.2}  {per_usd:>8}",
+        short(&change.change, CHANGE),
+        format!("{:.2}", change.lift),
+        change.cost_usd_per_day
+    )
+}
