@@ -371,13 +371,42 @@ pub struct Series {
     pub fill: Vec<Fill>,
 }
 
-/// How full the limits of one target were: by axis, the fullest seen in each step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How the limits of one target were used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fill {
     /// `provider/account/model`.
     pub target: String,
-    /// Used shares, 0 when untouched, above 1 when overdrawn.
+    /// How full they were, by axis: the fullest seen in each step, 0 when untouched, above 1 when overdrawn.
     pub axes: BTreeMap<String, Vec<f64>>,
+    /// What was charged to them.
+    #[serde(default, skip_serializing_if = "Charged::is_empty")]
+    pub charged: Charged,
+    /// Attempts they refused, by axis; axes that never refused are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, Vec<u64>>,
+}
+
+/// What one target charged in each step: calls when they were admitted, tokens when they were settled. All
+/// lists are empty where nothing was charged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Charged {
+    /// Calls admitted.
+    pub calls: Vec<u64>,
+    /// Tokens in their prompts.
+    pub prompt_tokens: Vec<u64>,
+    /// Tokens in their completions.
+    pub completion_tokens: Vec<u64>,
+    /// How long calls were in flight, added up; empty where concurrency is not limited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub busy_s: Vec<f64>,
+}
+
+impl Charged {
+    /// Whether nothing was charged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
 }
 
 /// One expectation and what became of it.

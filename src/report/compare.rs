@@ -1,6 +1,6 @@
 //! Several runs side by side: the first is what the others are measured against.
 
-use super::html::{page, table, text as escaped};
+use super::page::{page, table, text as escaped};
 use super::lettering::{fitted, wrap};
 use super::{Style, facts};
 use crate::record::Summary;

@@ -10,9 +10,12 @@ pub mod compare;
 mod facts;
 pub mod html;
 mod lettering;
+mod live;
+mod page;
 mod palette;
 pub mod plan;
 pub mod text;
+mod usage;
 
 pub use chart::{Chart, charts};
 
