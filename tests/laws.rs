@@ -11,8 +11,10 @@ use proptest::prelude::*;
 use provider::{Nanos, Stream};
 use quotalab::ceiling::Ceiling;
 use quotalab::drive::virt;
-use quotalab::record::{Audit, Chain, End, Log, Mode, Recorder, Summary};
+use quotalab::event::{Ending, Event, Kind, Outcome, Verdict};
+use quotalab::record::{Audit, Chain, End, Fold, Log, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Arrivals, Overrides, Plan};
+use std::collections::BTreeSet;
 
 /// Scenarios that are the same on every machine and day.
 const FIXED: std::ops::Range<u64> = 0..40;
@@ -23,18 +25,22 @@ const CHOICES: usize = 120;
 fn the_laws_hold_in_forty_known_scenarios() {
     let mut admitted = 0;
     let mut refused = 0;
+    let mut met = BTreeSet::new();
     for seed in FIXED {
         let mut stream = Stream::new(seed, "swarm", 0);
         let tape: Vec<u32> = (0..CHOICES).map(|_| u32::try_from(stream.below(1 << 32)).unwrap()).collect();
         match examine(&tape) {
-            Ok(summary) => {
+            Ok(Run { summary, met: here, .. }) => {
                 admitted += summary.attempts.ok;
                 refused += summary.attempts.limited;
+                met.extend(here);
             }
             Err(what) => panic!("seed {seed}: {what}"),
         }
     }
     assert!(admitted > 1_000 && refused > 1_000, "the swarm meets room and walls: {admitted}, {refused}");
+    let missing: Vec<_> = everything().into_iter().filter(|word| !met.contains(word.as_str())).collect();
+    assert!(missing.is_empty(), "the swarm never meets {missing:?}");
 }
 
 proptest! {
@@ -49,13 +55,13 @@ proptest! {
 }
 
 /// Runs the scenario of a tape and holds it to the laws; what is wrong comes with the scenario's text.
-fn examine(tape: &[u32]) -> Result<Summary, String> {
+fn examine(tape: &[u32]) -> Result<Run, String> {
     let yaml = swarm::scenario(tape);
     let told = |what: String| format!("{what}\nin this scenario:\n{yaml}");
     let plan = scenario::parse("swarm", &yaml, &Overrides::default(), None)
         .map_err(|wrong| told(wrong.to_string()))?;
     let run = Run::of(&plan, &plan);
-    let Run { summary, broken, chain } = &run;
+    let Run { summary, broken, chain, .. } = &run;
     if !broken.is_empty() {
         return Err(told(broken.join("\n")));
     }
@@ -71,7 +77,7 @@ fn examine(tape: &[u32]) -> Result<Summary, String> {
     if by_chance && Run::of(&Plan { seed: plan.seed + 1, ..plan.clone() }, &plan).chain == *chain {
         return Err(told("law 10: another seed is the same run".into()));
     }
-    Ok(run.summary)
+    Ok(run)
 }
 
 /// A run in virtual time, and all that is wrong with it.
@@ -79,15 +85,67 @@ struct Run {
     summary: Summary,
     broken: Vec<String>,
     chain: Chain,
+    met: BTreeSet<String>,
+}
+
+/// Which kinds of events, reasons and rulings there were.
+#[derive(Default)]
+struct Met(BTreeSet<String>);
+
+impl Met {
+    /// Notes the name of a variant.
+    fn note(&mut self, variant: &impl std::fmt::Debug) {
+        let text = format!("{variant:?}");
+        let name = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        if !self.0.contains(name) {
+            self.0.insert(name.to_owned());
+        }
+    }
+}
+
+impl Fold for Met {
+    fn event(&mut self, event: &Event) {
+        self.note(&event.kind);
+        match event.kind {
+            Kind::Waiting { why, .. } => self.note(&why),
+            Kind::Ruled { ruled, .. } => self.note(&ruled),
+            Kind::Replied { outcome: Outcome::Failed(failure), .. } => self.note(&failure),
+            Kind::Done(Ending { verdict: Verdict::Failed(reason) | Verdict::Shed(reason), .. }) => {
+                self.note(&reason)
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The names of all variants that a run in virtual time can meet, read from the source: a new one is missed
+/// here until the swarm meets it.
+fn everything() -> Vec<String> {
+    let source = include_str!("../src/event.rs");
+    let variants = |of: &str| {
+        let body =
+            source.split(&format!("pub enum {of} {{")).nth(1).and_then(|rest| rest.split("\n}").next());
+        let lines = body.expect("an enum of the events").lines().filter_map(|line| line.strip_prefix("    "));
+        let names = lines.filter(|line| line.starts_with(char::is_uppercase));
+        names
+            .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or(line).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let all = ["Kind", "Why", "Ruled", "Reason", "Failure"].into_iter().flat_map(variants);
+    // A deadline abandons an attempt: only a live driver could time one out by itself.
+    all.filter(|name| name != "Timeout").collect()
 }
 
 impl Run {
     /// `named` is the plan that the log names in its first line, whatever seed is run.
     fn of(plan: &Plan, named: &Plan) -> Self {
         let log = Log::new(Chain::default(), named).expect("a chain takes everything");
-        let mut folds = (Recorder::new(plan), (Audit::new(plan, Nanos::ZERO), (Ledgers::new(plan), log)));
+        let mut folds = (
+            Recorder::new(plan),
+            (Audit::new(plan, Nanos::ZERO), (Ledgers::new(plan), (Met::default(), log))),
+        );
         let at = virt::simulate(plan, &mut folds);
-        let (recorder, (audit, (ledgers, log))) = folds;
+        let (recorder, (audit, (ledgers, (met, log)))) = folds;
         let end = End {
             at,
             mode: Mode::Virtual,
@@ -101,6 +159,7 @@ impl Run {
             summary: recorder.finish(end),
             broken: violations.chain(ledgers.broken).collect(),
             chain: log.finish().expect("a chain takes everything"),
+            met: met.0,
         }
     }
 }
