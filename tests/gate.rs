@@ -80,10 +80,10 @@ const COOL_DOWN_FORGOTTEN: Policy =
     Policy { set: |_| vec![("client.retry.obey_retry_after", "false")], change: |_| () };
 
 fn plan(text: &str, policy: &Policy, seed: u64) -> Plan {
-    let name = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap();
+    let name = text.lines().find_map(|line| line.strip_prefix("name: ")).expect("a name");
     let set = (policy.set)(name).into_iter().map(|(path, value)| (path.to_owned(), value.to_owned()));
     let overrides = Overrides { set: set.collect(), seed: Some(seed), duration: None };
-    let mut plan = scenario::parse("text.yaml", text, &overrides, None).unwrap();
+    let mut plan = scenario::parse("text.yaml", text, &overrides, None).expect("a scenario");
     (policy.change)(&mut plan);
     plan
 }
@@ -103,7 +103,7 @@ const ALL: [&str; 3] = [WALL, KEYS, CHAIN];
 fn baseline(policy: &Policy) -> Baseline {
     let cases = cases(&ALL, policy, 7);
     let made = Baseline::of(&cases, &gate::run(&cases, &|| ()));
-    let read = Baseline::from_json(&made.to_json()).unwrap();
+    let read = Baseline::from_json(&made.to_json()).expect("a baseline");
     assert_eq!(read.to_json(), made.to_json(), "a baseline survives its file");
     read
 }

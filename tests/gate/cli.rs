@@ -9,9 +9,9 @@ use std::process::{Command, Output};
 fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gate").join(name);
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(folder.join("s")).unwrap();
+    fs::create_dir_all(folder.join("s")).expect("a folder can be made");
     for (file, text) in files {
-        fs::write(folder.join("s").join(file), text).unwrap();
+        fs::write(folder.join("s").join(file), text).expect("a scenario can be written");
     }
     folder
 }
@@ -28,13 +28,13 @@ fn test(folder: &Path, github: bool, arguments: &[&str]) -> Run {
     if github {
         command.env("GITHUB_ACTIONS", "true");
     }
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let Output { status, stdout, stderr } = command.output().expect("the command can be run");
+    let text = |bytes| String::from_utf8(bytes).expect("what is said is text");
     Run { code: status.code(), out: text(stdout), err: text(stderr) }
 }
 
 fn read(folder: &Path, file: &str) -> String {
-    fs::read_to_string(folder.join(file)).unwrap()
+    fs::read_to_string(folder.join(file)).expect("the file was written")
 }
 
 #[test]
