@@ -1,6 +1,7 @@
 //! The one integration binary: a module per question.
 
 mod load;
+mod planner;
 mod report;
 mod scenario;
 mod story;
