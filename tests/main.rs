@@ -6,6 +6,7 @@ mod laws;
 mod load;
 mod parity;
 mod readme;
+mod planner;
 mod report;
 mod scenario;
 mod scenarios;
