@@ -3,7 +3,7 @@
 use super::{Changes, Delivery, Exit, Stop, failed, input, quoted};
 use crate::ceiling::Ceiling;
 use crate::event::Event;
-use crate::record::{End, Fold, Log, Mode, Recorder, Summary};
+use crate::record::{End, Fold, Log, Mode, Recorder, Summary, Worst};
 use crate::report::{self, Style};
 use crate::scenario::Plan;
 use anyhow::Context as _;
@@ -18,6 +18,7 @@ use super::progress::Progress;
 #[derive(Debug)]
 pub(super) struct Folds {
     recorder: Recorder,
+    worst: Worst,
     log: Option<Log<BufWriter<File>>>,
     progress: Option<Progress>,
 }
@@ -31,6 +32,7 @@ impl Folds {
         });
         Ok(Self {
             recorder: Recorder::new(plan),
+            worst: Worst::new(),
             log: log.transpose()?,
             progress: (!delivery.quiet).then(|| Progress::new(verb, plan.duration)),
         })
@@ -40,6 +42,7 @@ impl Folds {
 impl Fold for Folds {
     fn event(&mut self, event: &Event) {
         self.recorder.event(event);
+        self.worst.event(event);
         self.log.event(event);
         self.progress.event(event);
     }
@@ -100,7 +103,7 @@ pub(super) fn deliver(
         reproduce: source.command(),
         notes: plan.notes.clone(),
     };
-    let summary = folds.recorder.finish(end);
+    let summary = Summary { worst: folds.worst.stories(plan), ..folds.recorder.finish(end) };
     let folder = delivery.out.clone().unwrap_or_else(|| folder(source.scenario));
     print(&summary, delivery.json);
     let page = write_files(&folder, &summary)
