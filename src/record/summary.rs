@@ -74,6 +74,9 @@ pub struct Summary {
     pub series: Series,
     /// What was expected of the run, and what came.
     pub expect: Vec<Expected>,
+    /// The slowest jobs that succeeded and the first that did not; empty where nobody kept them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worst: Vec<Story>,
     /// How late the generator delivered jobs; only where it ran against a real clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_s: Option<Spread>,
@@ -407,6 +410,39 @@ impl Charged {
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
+}
+
+/// One job and what happened to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Story {
+    /// Its number, in order of arrival from zero.
+    pub job: u64,
+    /// Its workload.
+    pub workload: String,
+    /// When the schedule wanted it.
+    pub scheduled_s: f64,
+    /// From then until it was over.
+    pub latency_s: f64,
+    /// Tokens in its prompt, as the client estimates them.
+    pub prompt_tokens: u32,
+    /// Attempts made.
+    pub attempts: u8,
+    /// `succeeded`, `failed` or `shed`.
+    pub verdict: String,
+    /// Why it was given up; `None` where it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What happened, in order; the last is how it ended.
+    pub moments: Vec<Moment>,
+}
+
+/// One thing that happened to a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// When, counted from the job's schedule.
+    pub at_s: f64,
+    /// What, in words.
+    pub what: String,
 }
 
 /// One expectation and what became of it.

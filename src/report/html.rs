@@ -3,16 +3,15 @@
 
 use super::chart;
 use super::facts::{self, TIMES};
+use super::hours;
 use super::lettering::escaped;
-use super::page::{self, ROWS, embedded_json, page, push, section, table, text};
-use super::usage::{self, Columns};
+use super::page::{self, ROWS, axis, embedded_json, page, push, section, table, text};
+use super::stories;
 use crate::record::words::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
 
 /// Results up to this size are embedded whole, in bytes; larger ones without how full the limits were, or not at all.
 const EMBEDDED: usize = 150_000;
-/// The most limits that the table by hour tells of: they lie beside each other.
-const LIMITS: usize = 16;
 
 /// The page of a run.
 #[must_use]
@@ -27,6 +26,7 @@ pub fn render(summary: &Summary) -> String {
         targets(summary),
         ceiling(summary),
         workloads(summary),
+        stories::sections(summary),
         reproduce(summary),
     ];
     page(&summary.scenario, &(parts.concat() + &embedded(summary)))
@@ -74,52 +74,10 @@ fn expectations(summary: &Summary) -> String {
 
 fn figures(summary: &Summary) -> String {
     let each = chart::charts(summary).into_iter().map(|chart| {
-        let numbers = if chart.name == "heat" { hours(summary) } else { String::new() };
+        let numbers = if chart.name == "heat" { hours::table(summary) } else { String::new() };
         page::figure(&chart) + &numbers
     });
     each.collect()
-}
-
-/// The heat map in numbers: a line per column of it.
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
-fn hours(summary: &Summary) -> String {
-    let columns = Columns::of(summary);
-    let all = columns.steps.iter().map(|steps| steps.end).max().unwrap_or(0);
-    let mut rows = usage::rows(summary);
-    rows.retain(|row| row.share(0..all).is_some_and(|share| share > 0.0) || row.refused(0..all) > 0);
-    let hidden = rows.len().saturating_sub(LIMITS);
-    rows.truncate(LIMITS);
-    if rows.is_empty() {
-        return String::new();
-    }
-    let mut html = "<details>\n<summary>The same in numbers</summary>\n<div class=\"scroll\"><table class=\"hours\">\n<tr><th></th>".to_owned();
-    for targets in rows.chunk_by(|a, b| a.target == b.target) {
-        let name = text(targets[0].target);
-        push(&mut html, format_args!("<th class=\"n\" colspan=\"{}\">{name}</th>", targets.len()));
-    }
-    html.push_str("</tr>\n<tr><th>from</th>");
-    for row in &rows {
-        push(&mut html, format_args!("<th class=\"n\">{}</th>", axis(row.axis)));
-    }
-    html.push_str("</tr>\n");
-    for steps in &columns.steps {
-        let begins = moment(steps.start as f64 * summary.series.step_s, summary.duration_s);
-        push(&mut html, format_args!("<tr><td>{begins}</td>"));
-        for row in &rows {
-            let share = row.share(steps.clone()).map_or_else(|| "–".to_owned(), percent);
-            let refused = match row.refused(steps.clone()) {
-                0 => String::new(),
-                refused => format!("<br><small class=\"miss\">{} refused</small>", count(refused)),
-            };
-            push(&mut html, format_args!("<td class=\"n\">{share}{refused}</td>"));
-        }
-        html.push_str("</tr>\n");
-    }
-    html.push_str("</table></div>\n");
-    if hidden > 0 {
-        push(&mut html, format_args!("<p class=\"note\">and {}</p>\n", plural(hidden as u64, "more limit")));
-    }
-    html + "</details>\n"
 }
 
 fn times(summary: &Summary) -> String {
@@ -192,14 +150,6 @@ fn target_rows(html: &mut String, target: &Target) {
                 percent(limit.peak)
             ),
         );
-    }
-}
-
-/// An axis with its meaning behind it.
-fn axis(name: &str) -> String {
-    match facts::meaning(name) {
-        Some(meaning) => format!("<abbr title=\"{meaning}\">{name}</abbr>"),
-        None => text(name),
     }
 }
 
@@ -295,7 +245,8 @@ fn embedded(summary: &Summary) -> String {
         embedded_json(&smaller)
     };
     let fits = |json: &String| json.len() <= EMBEDDED;
-    let Some(json) = Some(embedded_json(summary)).filter(fits).or_else(|| Some(without_fill()).filter(fits)) else {
+    let Some(json) = Some(embedded_json(summary)).filter(fits).or_else(|| Some(without_fill()).filter(fits))
+    else {
         return "<p class=\"note\">The result is too large for this page: see result.json.</p>\n".to_owned();
     };
     format!("<script type=\"application/json\" id=\"result\">{json}</script>\n")

@@ -5,6 +5,7 @@
 //! values; the drawings stay for paper and for browsers that run none.
 
 use super::chart::{self, Chart};
+use super::facts;
 use super::lettering::{escaped, short};
 use crate::record::words::plural;
 use serde::Serialize;
@@ -120,4 +121,12 @@ pub(super) fn tiles(tiles: &[(String, String)]) -> String {
         .iter()
         .map(|(value, name)| format!("<div class=\"tile\"><b>{value}</b><span>{name}</span></div>\n"));
     format!("<div class=\"tiles\">\n{}</div>\n", each.collect::<String>())
+}
+
+/// An axis with its meaning behind it.
+pub(super) fn axis(name: &str) -> String {
+    match facts::meaning(name) {
+        Some(meaning) => format!("<abbr title=\"{meaning}\">{name}</abbr>"),
+        None => text(name),
+    }
 }

@@ -220,6 +220,18 @@ impl Plot<'_, '_> {
         self.canvas.upright(self.x(x), (self.frame.top, self.frame.bottom), role);
     }
 
+    /// What lies between two lines with the same places, `alpha` in `0..=1`.
+    pub(super) fn between(&self, lower: &[(f64, f64)], upper: &[(f64, f64)], role: Role, alpha: f64) {
+        let outline: Vec<_> =
+            upper.iter().chain(lower.iter().rev()).map(|point| self.inside(*point)).collect();
+        self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(TAKES);
+    }
+
+    /// Where the vertical axis ends.
+    pub(super) fn top(&self) -> f64 {
+        self.ys.end
+    }
+
     /// Where a value of the vertical axis lies on the canvas.
     pub(super) fn y(&self, y: f64) -> i32 {
         self.area.map_coordinate(&self.inside((self.xs.start, y))).1 / SCALE

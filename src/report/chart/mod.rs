@@ -4,12 +4,15 @@
 //! own it brings both along.
 
 mod axis;
+pub(super) mod beside;
 mod canvas;
+pub(super) mod curve;
 mod fill;
 mod heat;
 mod latency;
 mod spent;
 mod traffic;
+pub(super) mod what_if;
 
 use super::lettering::{escaped, short, wrap};
 use super::live::Live;

@@ -3,7 +3,7 @@
 use super::axis;
 use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot, spread_up};
 use super::{Chart, LEFT, RIGHT, length_of, rates};
-use crate::record::{Summary, words};
+use crate::record::{CeilingTarget, Summary, words};
 use crate::report::lettering::short;
 use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
@@ -82,7 +82,13 @@ impl Picture {
             .collect();
         let highest = curves.iter().flat_map(|curve| &curve.points);
         let highest = highest.fold(0.0, |top: f64, (_, rate)| top.max(*rate));
-        let limits = limits(summary, highest * WITHIN);
+        let ceiling = &summary.ceiling;
+        let limits = limits(&Limits {
+            targets: &ceiling.targets,
+            all: ceiling.jobs_per_min,
+            highest: highest * WITHIN,
+            lines: LINES,
+        });
         let top = limits.iter().fold(highest, |top, (rate, _)| top.max(*rate));
         let arrivals_end = (length > summary.duration_s).then_some(summary.duration_s);
         Self { length, arrivals_end, curves, limits, top }
@@ -137,13 +143,23 @@ impl Picture {
     }
 }
 
-/// The ceiling, and the tightest limits below `highest`: jobs per minute and a short name, lowest first.
-fn limits(summary: &Summary, highest: f64) -> Vec<(f64, String)> {
-    let ceiling = &summary.ceiling;
-    let several = ceiling.targets.len() > 1;
+/// Which limits are to be drawn as lines.
+pub(super) struct Limits<'a> {
+    pub(super) targets: &'a [CeilingTarget],
+    /// What all of them allow together; `None` where nothing limits.
+    pub(super) all: Option<f64>,
+    /// Nothing above this is drawn, in jobs per minute.
+    pub(super) highest: f64,
+    /// The most lines for single limits.
+    pub(super) lines: usize,
+}
+
+/// The tightest limits, and what all targets allow together: jobs per minute and a short name, lowest first.
+pub(super) fn limits(asked: &Limits<'_>) -> Vec<(f64, String)> {
+    let several = asked.targets.len() > 1;
     let mut lines: Vec<(f64, String)> = Vec::new();
     let mut alike: BTreeMap<(&str, u64), Vec<&str>> = BTreeMap::new();
-    for target in &ceiling.targets {
+    for target in asked.targets {
         let place = target.name.split('/').next().unwrap_or_default();
         for axis in &target.axes {
             alike.entry((&axis.axis, axis.jobs_per_min.to_bits())).or_default().push(place);
@@ -158,12 +174,12 @@ fn limits(summary: &Summary, highest: f64) -> Vec<(f64, String)> {
         lines.push((f64::from_bits(rate), name));
     }
     lines.sort_by(|a, b| a.0.total_cmp(&b.0));
-    lines.truncate(LINES);
-    if let Some(all) = ceiling.jobs_per_min.filter(|_| several) {
+    lines.truncate(asked.lines);
+    if let Some(all) = asked.all.filter(|_| several) {
         lines.push((all, "all targets".to_owned()));
         lines.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
-    lines.retain(|(rate, _)| *rate <= highest);
+    lines.retain(|(rate, _)| *rate <= asked.highest);
     lines
 }
 
