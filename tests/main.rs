@@ -1,9 +1,11 @@
 //! The one integration binary: a module per question.
 
 mod cli;
+mod gate;
 mod laws;
 mod load;
 mod parity;
+mod planner;
 mod readme;
 mod report;
 mod scenario;

@@ -4,7 +4,7 @@ use super::tell::{say, show};
 use super::{Changes, Delivery, Exit, Stop, failed, input, quoted};
 use crate::ceiling::Ceiling;
 use crate::event::Event;
-use crate::record::{End, Fold, Log, Mode, Recorder, Summary};
+use crate::record::{End, Fold, Log, Mode, Recorder, Summary, Worst};
 use crate::report::{self, Style};
 use crate::scenario::Plan;
 use anyhow::Context as _;
@@ -19,6 +19,7 @@ use super::progress::Progress;
 #[derive(Debug)]
 pub(super) struct Folds {
     recorder: Recorder,
+    worst: Worst,
     log: Option<Log<BufWriter<File>>>,
     progress: Option<Progress>,
 }
@@ -32,6 +33,7 @@ impl Folds {
         });
         Ok(Self {
             recorder: Recorder::new(plan),
+            worst: Worst::new(),
             log: log.transpose()?,
             progress: (!delivery.quiet).then(|| Progress::new(verb, plan.duration)),
         })
@@ -41,6 +43,7 @@ impl Folds {
 impl Fold for Folds {
     fn event(&mut self, event: &Event) {
         self.recorder.event(event);
+        self.worst.event(event);
         self.log.event(event);
         self.progress.event(event);
     }
@@ -101,7 +104,7 @@ pub(super) fn deliver(
         reproduce: source.command(),
         notes: plan.notes.clone(),
     };
-    let summary = folds.recorder.finish(end);
+    let summary = Summary { worst: folds.worst.stories(plan), ..folds.recorder.finish(end) };
     let folder = delivery.out.clone().unwrap_or_else(|| folder(source.scenario));
     show(&if delivery.json { summary.to_json() + "\n" } else { report::text::render(&summary, style()) })?;
     let page = write_files(&folder, &summary)

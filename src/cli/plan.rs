@@ -29,7 +29,7 @@ pub(super) struct Plan {
     replicas: Option<u32>,
     #[command(flatten)]
     changes: Changes,
-    /// Write plan.json here [default: out/<scenario>]
+    /// Write plan.json, plan.html and the charts here [default: out/<scenario>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print plan.json instead of text
@@ -75,7 +75,6 @@ impl Plan {
         Ok(())
     }
 
-
     /// The command that makes this plan again.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
@@ -104,9 +103,13 @@ fn holds(report: &Report) -> bool {
 
 fn write(folder: &Path, report: &Report) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
-    let file = folder.join("plan.json");
-    std::fs::write(&file, report.to_json())?;
-    Ok(file)
+    std::fs::write(folder.join("plan.json"), report.to_json())?;
+    for chart in report::plan::charts(report) {
+        std::fs::write(folder.join(format!("{}.svg", chart.name)), chart.standalone())?;
+    }
+    let page = folder.join("plan.html");
+    std::fs::write(&page, report::plan::html(report))?;
+    Ok(page)
 }
 
 fn target(text: &str) -> Result<(String, Target), String> {

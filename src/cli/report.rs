@@ -53,13 +53,20 @@ impl Report {
     fn write(&self, folder: &Path, summaries: &[Summary]) -> anyhow::Result<PathBuf> {
         let written = match summaries {
             [one] => write_files(folder, one),
-            many => fs::create_dir_all(folder).and_then(|()| {
-                let page = folder.join("report.html");
-                fs::write(&page, compare::html(&self.named(many))).map(|()| page)
-            }),
+            many => write_comparison(folder, &self.named(many)),
         };
         written.with_context(|| format!("the report cannot be written to {}", folder.display()))
     }
+}
+
+fn write_comparison(folder: &Path, runs: &[compare::Named<'_>]) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    for chart in compare::charts(runs) {
+        fs::write(folder.join(format!("{}.svg", chart.name)), chart.standalone())?;
+    }
+    let page = folder.join("report.html");
+    fs::write(&page, compare::html(runs))?;
+    Ok(page)
 }
 
 fn read(path: &Path) -> Result<Summary, Stop> {

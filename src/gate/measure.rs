@@ -4,6 +4,7 @@
 use crate::record::words::{number, quantity, rounded, share_of};
 use crate::record::{Summary, Unit, measure};
 use crate::scenario::{Metric, Time};
+use std::cmp::Ordering;
 
 /// One number of a run that a change of policy may move.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +102,10 @@ pub(super) fn amount(unit: Unit, old: f64, amount: f64) -> String {
 
 /// A difference in words, with its sign.
 pub(super) fn difference(unit: Unit, old: f64, new: f64) -> String {
-    let sign = if new < old { '−' } else { '+' };
-    format!("{sign}{}", amount(unit, old, (new - old).abs()))
+    let size = amount(unit, old, (new - old).abs());
+    match new.total_cmp(&old) {
+        Ordering::Less => format!("−{size}"),
+        Ordering::Equal => "none".to_owned(),
+        Ordering::Greater => format!("+{size}"),
+    }
 }

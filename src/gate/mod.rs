@@ -7,10 +7,9 @@
 //!
 //! A rule of `expect:` is judged on the scenario's own seed: the same every time, so it never flickers. A
 //! measure is compared over several replicas ([`seeds`]), each a seed of its own, and is called worse only
-//! where the difference of the means exceeds both what chance explains ([`noise`]) and what matters to
-//! anyone ([`measure`]). With nothing changed, a whole comparison cries wolf less than once in a hundred
-//! times: the tail allowed to one measure is that hundredth, divided by all the measures of all the
-//! scenarios (Bonferroni).
+//! where the difference of the means exceeds both what chance explains (`noise`) and what matters to
+//! anyone (`measure`). A whole comparison with nothing changed may cry wolf once in a hundred times: the tail allowed
+//! to one measure is that hundredth, divided by all the measures of all the scenarios (Bonferroni).
 
 mod annotation;
 mod baseline;

@@ -2,7 +2,6 @@
 
 use super::compare::Verdict;
 use super::outcome::{Checked, Outcome, Status};
-use crate::record::words::plural;
 
 /// The outcome as text, ending in a line feed.
 #[must_use]
@@ -44,7 +43,7 @@ fn judged(checked: &Checked) -> String {
     let rules = checked.expect.len();
     if rules > 0 {
         let held = rules - checked.missed().count();
-        parts.push(format!("{held} of {} hold", plural(rules as u64, "expectation")));
+        parts.push(format!("{held} of {rules} expectations hold"));
     }
     if !checked.compared.is_empty() {
         let counts = [(Verdict::Same, "as before"), (Verdict::Worse, "worse"), (Verdict::Better, "better")];

@@ -61,6 +61,7 @@ impl Recorder {
             ceiling: ceiling_of(&end.ceiling, &self.plan),
             series,
             expect: Vec::new(),
+            worst: Vec::new(),
             lag_s: (end.mode == Mode::Live).then(|| with_zeros(&self.lag, jobs.offered)),
             jobs,
         };

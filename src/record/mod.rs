@@ -2,7 +2,8 @@
 //!
 //! Whoever drives a run hands every [`Event`] to a [`Fold`], and at the instants the fold asks for tells it
 //! how full each limit is. [`Recorder`] folds the stream into a [`Summary`] (the content of `result.json`,
-//! and all that any report reads), [`Audit`] checks the laws from outside, [`Log`] writes the events down.
+//! and all that any report reads), [`Worst`] keeps the stories of the worst jobs, [`Audit`] checks the laws from
+//! outside, [`Log`] writes the events down.
 //! A pair of folds is a fold, so a driver needs to know only one.
 //!
 //! ```text
@@ -19,12 +20,14 @@ mod series;
 mod summary;
 mod verdict;
 pub mod words;
+mod worst;
 
 pub use audit::{Audit, Violation};
 pub use expect::measure;
 pub use log::{Chain, Log};
 pub use recorder::{End, Recorder};
 pub use summary::*;
+pub use worst::Worst;
 
 use crate::event::Event;
 use crate::ids::TargetId;

@@ -74,6 +74,9 @@ pub struct Summary {
     pub series: Series,
     /// What was expected of the run, and what came.
     pub expect: Vec<Expected>,
+    /// The slowest jobs that succeeded and the first that did not; empty where nobody kept them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worst: Vec<Story>,
     /// How late the generator delivered jobs; only where it ran against a real clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_s: Option<Spread>,
@@ -371,13 +374,75 @@ pub struct Series {
     pub fill: Vec<Fill>,
 }
 
-/// How full the limits of one target were: by axis, the fullest seen in each step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How the limits of one target were used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fill {
     /// `provider/account/model`.
     pub target: String,
-    /// Used shares, 0 when untouched, above 1 when overdrawn.
+    /// How full they were, by axis: the fullest seen in each step, 0 when untouched, above 1 when overdrawn.
     pub axes: BTreeMap<String, Vec<f64>>,
+    /// What was charged to them.
+    #[serde(default, skip_serializing_if = "Charged::is_empty")]
+    pub charged: Charged,
+    /// Attempts they refused, by axis; axes that never refused are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, Vec<u64>>,
+}
+
+/// What one target charged in each step: calls when they were admitted, tokens when they were settled. All
+/// lists are empty where nothing was charged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Charged {
+    /// Calls admitted.
+    pub calls: Vec<u64>,
+    /// Tokens in their prompts.
+    pub prompt_tokens: Vec<u64>,
+    /// Tokens in their completions.
+    pub completion_tokens: Vec<u64>,
+    /// How long calls were in flight, added up; empty where concurrency is not limited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub busy_s: Vec<f64>,
+}
+
+impl Charged {
+    /// Whether nothing was charged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+}
+
+/// One job and what happened to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Story {
+    /// Its number, in order of arrival from zero.
+    pub job: u64,
+    /// Its workload.
+    pub workload: String,
+    /// When the schedule wanted it.
+    pub scheduled_s: f64,
+    /// From then until it was over.
+    pub latency_s: f64,
+    /// Tokens in its prompt, as the client estimates them.
+    pub prompt_tokens: u32,
+    /// Attempts made.
+    pub attempts: u8,
+    /// `succeeded`, `failed` or `shed`.
+    pub verdict: String,
+    /// Why it was given up; `None` where it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What happened, in order; the last is how it ended.
+    pub moments: Vec<Moment>,
+}
+
+/// One thing that happened to a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// When, counted from the job's schedule.
+    pub at_s: f64,
+    /// What, in words.
+    pub what: String,
 }
 
 /// One expectation and what became of it.

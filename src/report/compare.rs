@@ -1,7 +1,8 @@
 //! Several runs side by side: the first is what the others are measured against.
 
-use super::html::{page, table, text as escaped};
+use super::chart::{Chart, beside};
 use super::lettering::{fitted, wrap};
+use super::page::{figure, page, table, text as escaped};
 use super::{Style, facts};
 use crate::record::Summary;
 use crate::record::words::{count, duration, number, percent, share_of, usd};
@@ -101,6 +102,12 @@ pub fn text(runs: &[Named<'_>], style: Style) -> String {
     report
 }
 
+/// The pictures of a comparison: what was answered and how long it took over time, and what it took.
+#[must_use]
+pub fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
+    beside::charts(runs)
+}
+
 /// The comparison as a page.
 #[must_use]
 pub fn html(runs: &[Named<'_>]) -> String {
@@ -117,6 +124,7 @@ pub fn html(runs: &[Named<'_>]) -> String {
         })
         .collect();
     content.push_str(&format!("<section>\n{}</section>\n", table(&["run", "what", "verdict"], 3, &verdicts)));
+    content.extend(charts(runs).iter().map(figure));
     let labels: Vec<String> = runs.iter().map(|(label, _)| escaped(label)).collect();
     let mut head = vec![""];
     head.extend(labels.iter().map(String::as_str));

@@ -8,11 +8,16 @@
 mod chart;
 pub mod compare;
 mod facts;
+mod hours;
 pub mod html;
 mod lettering;
+mod live;
+mod page;
 mod palette;
 pub mod plan;
+mod stories;
 pub mod text;
+mod usage;
 
 pub use chart::{Chart, charts};
 

@@ -1,6 +1,12 @@
-//! A capacity plan for the terminal: the answer first, then the tables behind it, in 80 columns.
+//! A capacity plan: as text for the terminal, the answer first and then the tables behind it, in 80 columns; as
+//! pictures; as a page.
+
+mod html;
+
+pub use html::html;
 
 use super::Style;
+use super::chart::{Chart, curve, what_if};
 use super::lettering::{fitted, short, wrap};
 use super::text::bar;
 use crate::planner::{Point, Report, WhatIf, repeated};
@@ -12,6 +18,12 @@ const WIDTH: usize = 80;
 const CHANGE: usize = 34;
 /// Letters of the bar of served jobs.
 const BAR: usize = 10;
+
+/// The pictures of a plan: the ceiling curve, and what changes are worth.
+#[must_use]
+pub fn charts(report: &Report) -> Vec<Chart> {
+    [curve::chart(report), what_if::chart(report)].into_iter().flatten().collect()
+}
 
 /// The plan, ending in a line feed.
 #[must_use]

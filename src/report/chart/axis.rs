@@ -46,6 +46,12 @@ fn enclosing(multiples: &[f64], low: f64, high: f64) -> Vec<f64> {
     all[first..=last].to_vec()
 }
 
+/// Every so-many-eth tick, so that at most `most` are left; the first stays.
+pub(super) fn thinned(ticks: Vec<Tick>, most: usize) -> Vec<Tick> {
+    let each = ticks.len().div_ceil(most.max(1)).max(1);
+    ticks.into_iter().step_by(each).collect()
+}
+
 /// A length of time short enough for the side of a chart.
 pub(super) fn seconds(length: f64) -> String {
     if (1.0..3_600.0).contains(&length) {

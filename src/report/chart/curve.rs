@@ -1,0 +1,345 @@
+//! The ceiling curve: what becomes of the jobs as the load rises through the ceiling and past it.
+//!
+//! The three fates of a job lie upon each other, so that together they are the load itself, the diagonal:
+//! while everything is answered it is one triangle, and the knee is where the others open. The limits lie
+//! across, the ceiling by simulation stands upright with its interval, and below, on the same axis, is what
+//! waiting becomes.
+
+use super::axis::{self, Tick};
+use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot, spread_up, width_of};
+use super::traffic::{Limits, limits};
+use super::{Chart, LEFT, RIGHT};
+use crate::planner::{Point, Report};
+use crate::record::words::number;
+use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
+use crate::report::palette::Role;
+
+const HEIGHT: i32 = 500;
+const JOBS: Frame = Frame { left: LEFT, top: 32, right: RIGHT, bottom: 324 };
+const WAITING: Frame = Frame { left: LEFT, top: 352, right: RIGHT, bottom: HEIGHT - 44 };
+/// Names beside the chart keep this distance.
+const APART: i32 = 14;
+/// Where the slowest is so many times the fastest, a logarithmic axis shows both.
+const WIDE: f64 = 20.0;
+/// The most lines for limits.
+const LINES: usize = 5;
+
+/// The chart; `None` where no curve was walked.
+pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
+    let last = report.curve.last().filter(|last| last.offered_jobs_per_min > 0.0)?;
+    let picture = Picture {
+        report,
+        minutes: (report.duration_s / 60.0).max(1e-6),
+        most: last.offered_jobs_per_min,
+        limits: lines(report, last.offered_jobs_per_min),
+    };
+    let note = "Each point is a whole run. Upon each other: jobs answered, failed and shed per minute; together \
+                they are the load. Dashed across: what the limits allow on average. Upright: the present load, \
+                and the ceiling by simulation with its interval.";
+    let live = picture.live();
+    let chart = Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas));
+    Some(chart.with(live))
+}
+
+fn title(report: &Report) -> String {
+    let simulated = &report.ceiling.simulated;
+    let Some((jobs, multiple)) = simulated.jobs_per_min.zip(simulated.multiple) else {
+        let tried = number(simulated.tried);
+        return format!("No ceiling was met up to {tried} times the present load");
+    };
+    if multiple <= 0.0 {
+        return "What is expected holds at no load that was tried".to_owned();
+    }
+    let breaks =
+        simulated.breaks.as_ref().map_or_else(String::new, |breaks| format!(", then {} breaks", breaks.rule));
+    format!(
+        "It holds up to {} jobs a minute, {} times the present load{breaks}",
+        number(jobs),
+        number(multiple)
+    )
+}
+
+/// What the limits allow: those of single targets, all together, and with the cache.
+fn lines(report: &Report, most: f64) -> Vec<(f64, String)> {
+    let analytic = &report.ceiling.analytic;
+    let asked = Limits { targets: &report.targets, all: analytic.jobs_per_min, highest: most, lines: LINES };
+    let mut lines = limits(&asked);
+    lines.extend(analytic.cached.map(|cached| (cached.jobs_per_min, "with the cache".to_owned())));
+    lines.retain(|(rate, _)| *rate <= most);
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    lines
+}
+
+struct Picture<'r> {
+    report: &'r Report,
+    minutes: f64,
+    /// The highest load of the curve: where both axes end.
+    most: f64,
+    limits: Vec<(f64, String)>,
+}
+
+/// A measure of a point, per minute or in seconds.
+type Measure = fn(&Point, f64) -> Option<f64>;
+
+/// The fates of a job from the bottom up.
+const FATES: [(&str, Role, Measure); 3] = [
+    ("answered", Role::Served, |point, minutes| Some(as_f64(point.succeeded) / minutes)),
+    ("failed", Role::Failed, |point, minutes| Some(as_f64(point.failed) / minutes)),
+    ("shed", Role::Shed, |point, minutes| Some(as_f64(point.shed) / minutes)),
+];
+const REFUSALS: (&str, Role, Measure) =
+    ("refused attempts", Role::Refused, |point, minutes| Some(as_f64(point.limited) / minutes));
+const TIMES: [(&str, Role, Measure); 2] = [
+    ("95th percentile", Role::Tail, |point, _| point.p95_s),
+    ("median", Role::Median, |point, _| point.p50_s),
+];
+
+impl Picture<'_> {
+    /// A measure along the curve.
+    fn along(&self, measure: Measure) -> Vec<(f64, f64)> {
+        let points = self.report.curve.iter();
+        points.filter_map(|point| Some((point.offered_jobs_per_min, measure(point, self.minutes)?))).collect()
+    }
+
+    fn told(&self, measure: Measure) -> bool {
+        self.along(measure).iter().any(|(_, value)| *value > 0.0)
+    }
+
+    fn draw(&self, canvas: &Canvas<'_>) {
+        let rows = axis::linear(self.most, number);
+        let jobs = canvas.plot(JOBS, 0.0..self.most, 0.0..rows.last().map_or(1.0, |row| row.0));
+        jobs.rows(&rows);
+        let waiting = self.waiting(canvas);
+        self.draw_ceiling(&jobs);
+        waiting.iter().for_each(|waiting| self.draw_ceiling(waiting));
+        self.draw_fates(&jobs);
+        jobs.columns(&[]);
+        self.draw_limits(canvas, &jobs);
+        self.draw_names(canvas, &jobs);
+        let columns: Vec<Tick> =
+            axis::linear(self.most, number).into_iter().filter(|(at, _)| *at <= self.most).collect();
+        waiting.as_ref().unwrap_or(&jobs).columns(&columns);
+        let mut legend: Vec<_> = FATES
+            .iter()
+            .filter(|(.., of)| self.told(*of))
+            .map(|(name, role, _)| (Mark::Box, *role, *name))
+            .collect();
+        if self.told(REFUSALS.2) {
+            legend.push((Mark::Line, REFUSALS.1, REFUSALS.0));
+        }
+        legend.push((Mark::Line, Role::Offered, "offered"));
+        canvas.legend((JOBS.left, 12), &legend);
+        canvas.text((JOBS.left - 8, 12), LABEL, Role::Muted, Hang::Right, "jobs/min");
+        canvas.text((JOBS.right, HEIGHT - 10), LABEL, Role::Muted, Hang::Right, "offered jobs per minute");
+    }
+
+    /// The fates upon each other, the load along their upper edge, and a dot for every run.
+    fn draw_fates(&self, plot: &Plot<'_, '_>) {
+        let mut floor: Vec<(f64, f64)> =
+            std::iter::once((0.0, 0.0)).chain(self.along(|_, _| Some(0.0))).collect();
+        for (_, role, measure) in FATES {
+            let values = std::iter::once((0.0, 0.0)).chain(self.along(measure));
+            let roof: Vec<_> =
+                floor.iter().zip(values).map(|(below, (at, value))| (at, below.1 + value)).collect();
+            if self.told(measure) {
+                plot.between(&floor, &roof, role, if role == Role::Served { 0.3 } else { 0.6 });
+            }
+            floor = roof;
+        }
+        plot.stroke(&[(0.0, 0.0), (self.most, self.most)], Role::Offered, 2);
+        if self.told(REFUSALS.2) {
+            let top = plot.top();
+            for run in below(&self.along(REFUSALS.2), top) {
+                plot.stroke(&run, REFUSALS.1, 2);
+            }
+        }
+        let answered: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(FATES[0].2)).collect();
+        plot.stroke(&answered, Role::Served, 3);
+        for (point, at) in self.report.curve.iter().zip(&answered[1..]) {
+            plot.dot(*at, if point.holds { Role::Served } else { Role::Full });
+        }
+    }
+
+    /// The interval of the ceiling and the present load, through a panel.
+    fn draw_ceiling(&self, plot: &Plot<'_, '_>) {
+        let load = self.report.load.jobs_per_min;
+        let simulated = &self.report.ceiling.simulated;
+        plot.dashes_down(load, Role::Muted);
+        if let (Some(low), Some(high)) = (simulated.low, simulated.high) {
+            plot.band(low * load, high * load, Role::Ceiling, 0.22);
+        }
+        if let Some(ceiling) = simulated.jobs_per_min.filter(|rate| *rate <= self.most) {
+            plot.dashes_down(ceiling, Role::Ceiling);
+        }
+    }
+
+    /// What stands upright, by name, in the empty half above the load; and a ring around the knee.
+    fn draw_names(&self, canvas: &Canvas<'_>, plot: &Plot<'_, '_>) {
+        let load = self.report.load.jobs_per_min;
+        let name = |x: f64, y: i32, role: Role, text: &str| {
+            let at = plot.x(x);
+            let fits = at - width_of(text, LABEL) - 8 > JOBS.left;
+            let (x, hang) = if fits { (at - 7, Hang::Right) } else { (at + 7, Hang::Left) };
+            canvas.text((x, y), LABEL, role, hang, text);
+        };
+        let simulated = &self.report.ceiling.simulated;
+        if let Some(ceiling) = simulated.jobs_per_min.filter(|rate| *rate <= self.most && *rate > 0.0) {
+            plot.ring((ceiling, self.answered_at(ceiling)), Role::Ceiling);
+            name(ceiling, JOBS.top + 10, Role::Ceiling, &format!("ceiling {}", number(ceiling)));
+            let multiple = simulated
+                .multiple
+                .map_or_else(String::new, |multiple| format!("{} × the load", number(multiple)));
+            name(ceiling, JOBS.top + 26, Role::Muted, &multiple);
+        }
+        name(load, JOBS.top + 50, Role::Muted, &format!("load {}", number(load)));
+    }
+
+    /// Jobs answered per minute at a load between two runs.
+    fn answered_at(&self, load: f64) -> f64 {
+        let answered: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(FATES[0].2)).collect();
+        let around = answered.windows(2).find(|pair| pair[0].0 <= load && load <= pair[1].0);
+        around.map_or(load, |pair| between(pair[0], pair[1], load))
+    }
+
+    fn draw_limits(&self, canvas: &Canvas<'_>, plot: &Plot<'_, '_>) {
+        let mut places: Vec<i32> = self.limits.iter().map(|(rate, _)| plot.y(*rate)).collect();
+        spread_up(&mut places, JOBS.bottom - APART / 2, APART);
+        for ((rate, name), place) in self.limits.iter().zip(places) {
+            plot.dashes(*rate, Role::Ceiling);
+            let text = format!("{name} {}", number(*rate));
+            canvas.text((JOBS.right + 8, place), LABEL, Role::Ceiling, Hang::Left, &text);
+        }
+    }
+
+    /// The panel of latency; `None` where nothing was answered.
+    fn waiting<'c, 'a>(&self, canvas: &'c Canvas<'a>) -> Option<Plot<'c, 'a>> {
+        let (low, high) = self.extent()?;
+        let (rows, scale): (_, fn(f64) -> f64) = if high / low > WIDE {
+            (axis::decades(low, high, axis::seconds), |value| libm::log10(value.max(1e-6)))
+        } else {
+            (axis::linear(high, axis::seconds), |value| value)
+        };
+        let (first, last) = (rows.first()?.0, rows.last()?.0);
+        let plot = canvas.plot(WAITING, 0.0..self.most, first..last.max(first + 1e-9));
+        plot.rows(&axis::thinned(rows, 6));
+        let mut names = Vec::new();
+        for (name, role, measure) in TIMES.into_iter().rev() {
+            let points: Vec<_> =
+                self.along(measure).into_iter().map(|(at, value)| (at, scale(value))).collect();
+            names.extend(points.last().map(|last| (plot.y(last.1), role, name)));
+            match points[..] {
+                [lone] => plot.dot(lone, role),
+                _ => plot.stroke(&points, role, 2),
+            }
+        }
+        let mut places: Vec<i32> = names.iter().map(|name| name.0).collect();
+        spread_up(&mut places, WAITING.bottom - 4, APART);
+        for ((_, role, name), place) in names.iter().zip(places) {
+            canvas.text((WAITING.right + 8, place), LABEL, *role, Hang::Left, name);
+        }
+        canvas.text((WAITING.left, WAITING.top - 11), LABEL, Role::Muted, Hang::Left, "latency");
+        Some(plot)
+    }
+
+    /// The shortest and the longest latency.
+    fn extent(&self) -> Option<(f64, f64)> {
+        let told: Vec<f64> = TIMES
+            .iter()
+            .flat_map(|(.., of)| self.along(*of))
+            .map(|(_, value)| value)
+            .filter(|value| *value > 0.0)
+            .collect();
+        let high = told.iter().copied().reduce(f64::max)?;
+        Some((told.iter().copied().fold(high, f64::min), high))
+    }
+
+    fn live(&self) -> Live {
+        let points = &self.report.curve;
+        let line = |(name, role, measure): &(&str, Role, Measure), shape| {
+            Line::new(name, *role, shape, points.iter().map(|point| measure(point, self.minutes)))
+        };
+        let told = |of: &&(&str, Role, Measure)| self.told(of.2);
+        let offered = points.iter().map(|point| Some(point.offered_jobs_per_min));
+        let mut jobs =
+            vec![Line::new("offered", Role::Offered, Shape::Wide, offered), line(&FATES[0], Shape::Area)];
+        jobs.extend(FATES[1..].iter().chain([&REFUSALS]).filter(told).map(|fate| line(fate, Shape::Line)));
+        jobs.extend(self.limits.iter().map(|(rate, name)| Line::level(name, *rate, points.len())));
+        let mut panels = vec![Panel {
+            name: String::new(),
+            up: Up::PerMinute,
+            height: 300,
+            logarithmic: false,
+            top: 0.0,
+            lines: jobs,
+        }];
+        if let Some((low, high)) = self.extent() {
+            panels.push(Panel {
+                name: "latency".to_owned(),
+                up: Up::Seconds,
+                height: 130,
+                logarithmic: high / low > WIDE,
+                top: 0.0,
+                lines: TIMES.iter().map(|time| line(time, Shape::Line)).collect(),
+            });
+        }
+        let x = points.iter().map(|point| point.offered_jobs_per_min).collect();
+        Live { across: Across::Load, length: self.most, x, panels }
+    }
+}
+
+/// The parts of a line that lie below `top`, cut where it crosses.
+fn below(points: &[(f64, f64)], top: f64) -> Vec<Vec<(f64, f64)>> {
+    let mut runs: Vec<Vec<(f64, f64)>> = Vec::new();
+    for pair in points.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let cut = || (between((from.1, from.0), (to.1, to.0), top), top);
+        match (from.1 <= top, to.1 <= top) {
+            (true, true) => match runs.last_mut() {
+                Some(run) if run.last() == Some(&from) => run.push(to),
+                _ => runs.push(vec![from, to]),
+            },
+            (true, false) => match runs.last_mut() {
+                Some(run) if run.last() == Some(&from) => run.push(cut()),
+                _ => runs.push(vec![from, cut()]),
+            },
+            (false, true) => runs.push(vec![cut(), to]),
+            (false, false) => {}
+        }
+    }
+    runs
+}
+
+/// The height at `x` of the line through two points.
+fn between(from: (f64, f64), to: (f64, f64), x: f64) -> f64 {
+    let width = to.0 - from.0;
+    if width == 0.0 { from.1 } else { from.1 + (to.1 - from.1) * (x - from.0) / width }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+const fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Law: what is drawn of a line lies on the line, never above the top, and no visible point is lost.
+        #[test]
+        fn lines_are_cut_at_the_top(heights in prop::collection::vec(0.0f64..10.0, 2..12), top in 0.5f64..9.5) {
+            let points: Vec<_> = heights.iter().enumerate().map(|(at, height)| (at as f64, *height)).collect();
+            let drawn: Vec<_> = below(&points, top).concat();
+            for &(x, y) in &drawn {
+                prop_assert!(y <= top + 1e-9);
+                let left = (x.floor() as usize).min(points.len() - 2);
+                prop_assert!((between(points[left], points[left + 1], x) - y).abs() < 1e-6, "{x} {y}");
+            }
+            let segments = points.windows(2).filter(|pair| pair[0].1 <= top && pair[1].1 <= top);
+            for pair in segments {
+                prop_assert!(drawn.contains(&pair[0]) && drawn.contains(&pair[1]));
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What changes are worth: a bar for the ceiling that each would make, against the ceiling as it is.
+
+use super::Chart;
+use super::canvas::{Canvas, Frame, Hang, LABEL, WIDTH, width_of};
+use crate::planner::{Report, WhatIf};
+use crate::record::words::usd;
+use crate::record::words::{number, plural};
+use crate::report::lettering::short;
+use crate::report::palette::Role;
+
+/// The line with the heads of the columns, and one per change.
+const ABOVE: i32 = 44;
+const ROW: i32 = 30;
+const BAR: i32 = 18;
+const BELOW: i32 = 10;
+/// Where the bars begin and end; the columns of numbers end right of them.
+const LEFT: i32 = 246;
+const RIGHT: i32 = 520;
+const LIFT: i32 = 600;
+/// Letters of a change.
+const LETTERS: usize = 36;
+/// The most bars.
+const BARS: usize = 20;
+
+/// The chart; `None` where no change was tried.
+pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
+    let best = report.what_if.first()?;
+    let title = if best.lift > 1.005 {
+        format!("{} lifts the ceiling most, {} times", best.change, number(best.lift))
+    } else {
+        "No change that was tried lifts the ceiling".to_owned()
+    };
+    let mut note =
+        "The ceiling in jobs a minute after each change, on the same traffic, against the ceiling as \
+                    it is. Dollars: what a day at the present load costs more or less."
+            .to_owned();
+    if report.what_if.len() > BARS {
+        let more = plural((report.what_if.len() - BARS) as u64, "change");
+        note.push_str(&format!(" {more} worth less are not shown."));
+    }
+    let rows = report.what_if.len().min(BARS);
+    let height = ABOVE + ROW * i32::try_from(rows).unwrap_or(0) + BELOW;
+    Some(Chart::new("what-if", title, note, height, |canvas| draw(canvas, report, height)))
+}
+
+fn draw(canvas: &Canvas<'_>, report: &Report, height: i32) {
+    let now = report.ceiling.simulated.jobs_per_min.unwrap_or(0.0);
+    let shown = &report.what_if[..report.what_if.len().min(BARS)];
+    let most = shown.iter().filter_map(|change| change.ceiling_jobs_per_min).fold(now, f64::max);
+    let scale = Scale { most: most.max(report.load.jobs_per_min) * 1.02 };
+    for (head, x) in [("lift", LIFT), ("USD per day", WIDTH)] {
+        canvas.text((x, ABOVE - 14), LABEL, Role::Muted, Hang::Right, head);
+    }
+    for (place, change) in (0..).zip(shown) {
+        bar(canvas, &scale, change, now, ABOVE + ROW * place);
+    }
+    for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, "ceiling now", ABOVE - 18)] {
+        if rate > 0.0 {
+            let x = scale.x(rate);
+            let text = format!("{name} {}", number(rate));
+            canvas.upright(
+                x,
+                (y + 8, height - BELOW),
+                if name == "load" { Role::Muted } else { Role::Ceiling },
+            );
+            let half = width_of(&text, LABEL) / 2;
+            canvas.text(
+                (x.clamp(LEFT + half, RIGHT - half.min(60)), y),
+                LABEL,
+                Role::Muted,
+                Hang::Middle,
+                &text,
+            );
+        }
+    }
+}
+
+/// From jobs per minute to places.
+struct Scale {
+    most: f64,
+}
+
+impl Scale {
+    #[expect(clippy::cast_possible_truncation, reason = "a place on the canvas")]
+    fn x(&self, rate: f64) -> i32 {
+        LEFT + (f64::from(RIGHT - LEFT) * (rate / self.most).clamp(0.0, 1.0)) as i32
+    }
+}
+
+/// One change: what it has in common with now, what it wins or loses, and its numbers.
+fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
+    let middle = y + ROW / 2;
+    let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
+    canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Hang::Right, &short(&change.change, LETTERS));
+    let reached = change.ceiling_jobs_per_min;
+    let ceiling = reached.unwrap_or(f64::MAX);
+    let (low, high) = (scale.x(ceiling.min(now)), scale.x(ceiling.max(now)));
+    canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Fill, 0.45);
+    if high > low {
+        let lost = ceiling < now;
+        let frame = Frame { left: low, top, right: high, bottom };
+        canvas.cell(frame, if lost { Role::Failed } else { Role::Served }, if lost { 0.35 } else { 1.0 });
+    }
+    let text = reached.map_or_else(|| "none found".to_owned(), number);
+    canvas.text((scale.x(ceiling) + 6, middle), LABEL, Role::Ink, Hang::Left, &text);
+    let lift = format!("{:.2} ×", change.lift);
+    let role = if change.lift > 1.005 { Role::Ink } else { Role::Muted };
+    canvas.text((LIFT, middle), LABEL, role, Hang::Right, &lift);
+    canvas.text((WIDTH, middle), LABEL, Role::Ink, Hang::Right, &extra(change.extra_usd_per_day));
+}
+
+/// What a change costs more or less: `+4.20 USD`, `−12.00 USD`, `±0`.
+pub(in crate::report) fn extra(amount: f64) -> String {
+    if amount.abs() < 0.005 {
+        return "±0".to_owned();
+    }
+    format!("{}{}", if amount < 0.0 { "−" } else { "+" }, usd(amount.abs()))
+}
