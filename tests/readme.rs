@@ -29,7 +29,12 @@ fn typed(text: &str) -> Vec<String> {
     joined.lines().map(|line| line.trim().trim_start_matches("$ ").to_owned()).collect()
 }
 
-/// A line as a shell splits it, up to the first pipe, redirection or comment.
+/// The commands of a line: each side of a pipe is one.
+fn commands(line: &str) -> impl Iterator<Item = Vec<String>> {
+    line.split(" | ").filter_map(arguments)
+}
+
+/// A command as a shell splits it, up to the first redirection or comment.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in line.chars() {
@@ -63,11 +68,12 @@ fn every_command_of_the_pages_is_understood() {
     let mut told = 0;
     for page in PAGES {
         for line in typed(&read(page)) {
-            let Some(arguments) = arguments(&line) else { continue };
-            told += 1;
-            let all = std::iter::once("quotalab".to_owned()).chain(arguments.clone());
-            if let Err(wrong) = Cli::command().try_get_matches_from(all) {
-                assert!(!wrong.use_stderr(), "{page}: `{line}`: {wrong}");
+            for arguments in commands(&line) {
+                told += 1;
+                let all = std::iter::once("quotalab".to_owned()).chain(arguments);
+                if let Err(wrong) = Cli::command().try_get_matches_from(all) {
+                    assert!(!wrong.use_stderr(), "{page}: `{line}`: {wrong}");
+                }
             }
         }
     }
@@ -76,8 +82,9 @@ fn every_command_of_the_pages_is_understood() {
 
 #[test]
 fn every_verb_is_shown_in_the_readme() {
+    let lines = typed(&read("README.md"));
     let shown: Vec<_> =
-        typed(&read("README.md")).iter().filter_map(|line| arguments(line)?.first().cloned()).collect();
+        lines.iter().flat_map(|line| commands(line)).filter_map(|words| words.first().cloned()).collect();
     for verb in Cli::command().get_subcommands() {
         assert!(shown.iter().any(|word| word == verb.get_name()), "`{}` is nowhere shown", verb.get_name());
     }

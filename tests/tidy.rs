@@ -51,7 +51,7 @@ const ONLINE: [&str; 7] = [
 const LINES: usize = 400;
 
 /// Files that are longer, as measured, and why: one machine with its table of moves, one list of fields.
-const LONGER: [(&str, usize); 2] = [("src/engine/mod.rs", 410), ("src/record/summary.rs", 410)];
+const LONGER: [(&str, usize); 2] = [("src/engine/mod.rs", 410), ("src/record/summary.rs", 475)];
 
 /// What no source may hold.
 const FORBIDDEN: [&str; 5] = [
