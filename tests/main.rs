@@ -1,7 +1,13 @@
 //! The one integration binary: a module per question.
 
+mod cli;
+mod gate;
+mod laws;
 mod load;
 mod planner;
+mod parity;
 mod report;
 mod scenario;
+mod scenarios;
 mod story;
+mod wire;

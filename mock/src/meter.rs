@@ -74,29 +74,39 @@ impl Meter {
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
     pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
-        let refusals =
-            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
-        let loudest = refusals.reduce(|loudest, next| {
-            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
-        });
-        if let Some(denial) = loudest {
-            return Err(denial);
+        let amounts = amounts(asked);
+        if !self.gauges.iter().all(|gauge| gauge.window.admits(amounts[gauge.axis as usize])) {
+            return Err(self.loudest(asked));
         }
         for gauge in &mut self.gauges {
-            gauge.window.charge(amount(gauge.axis, asked));
+            gauge.window.charge(amounts[gauge.axis as usize]);
             debug_assert!(gauge.window.admits(0), "{} admitted more than it had", gauge.axis);
         }
         self.open += 1;
         Ok(())
     }
 
+    /// The refusal that speaks for all; only asked where there is one.
+    fn loudest(&self, asked: Usage) -> Denial {
+        let refusals =
+            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
+        let loudest = refusals.reduce(|loudest, next| {
+            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
+        });
+        loudest.expect("some axis has no room")
+    }
+
     /// Turns the reservation of `asked` taken `at` into what was really `used`; a place in flight becomes free.
     pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
+        let (reserved, mut actual) = (amounts(asked), amounts(used));
+        actual[Axis::Concurrency as usize] = 0;
         for gauge in &mut self.gauges {
-            let actual = if gauge.axis == Axis::Concurrency { 0 } else { amount(gauge.axis, used) };
-            gauge.window.settle(at, amount(gauge.axis, asked), actual);
+            let (reserved, actual) = (reserved[gauge.axis as usize], actual[gauge.axis as usize]);
+            if reserved != actual {
+                gauge.window.settle(at, reserved, actual);
+            }
         }
     }
 
@@ -175,14 +185,17 @@ impl Gauge {
     }
 }
 
-/// How much of an axis a call takes that uses, or asks for, these tokens. A chat has no seconds of audio.
+/// How much of every axis a call takes that uses, or asks for, these tokens, in the order of [`Axis::ALL`]. A chat
+/// has no seconds of audio.
+#[must_use]
+pub fn amounts(tokens: Usage) -> [u64; Axis::ALL.len()] {
+    let [prompt, completion] = [tokens.prompt_tokens, tokens.completion_tokens].map(u64::from);
+    let (requests, both, audio, in_flight) = (1, prompt + completion, 0, 1);
+    [requests, requests, both, both, prompt, completion, audio, audio, in_flight]
+}
+
+/// How much of one axis.
 #[must_use]
 pub fn amount(axis: Axis, tokens: Usage) -> u64 {
-    match axis {
-        Axis::Rpm | Axis::Rpd | Axis::Concurrency => 1,
-        Axis::Tpm | Axis::Tpd => tokens.total(),
-        Axis::Itpm => u64::from(tokens.prompt_tokens),
-        Axis::Otpm => u64::from(tokens.completion_tokens),
-        Axis::Ash | Axis::Asd => 0,
-    }
+    amounts(tokens)[axis as usize]
 }

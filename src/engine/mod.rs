@@ -32,10 +32,11 @@ mod work;
 
 pub use reply::{Meaning, Reply, Told, Wait};
 
-use crate::event::{Cause, Event, Kind, Outcome, Reason, Verdict};
+use crate::event::{Cause, Ending, Event, Kind, Outcome, Reason, Verdict};
 use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
 use crate::job::Job;
 use crate::scenario::{Client, Plan};
+use belief::Need;
 use cache::Cache;
 use provider::{Instant, Nanos};
 use reply::Meant;
@@ -59,7 +60,9 @@ pub struct Engine {
     in_flight: u32,
     attempts: u64,
     now: Instant,
-    outputs: VecDeque<Output>,
+    /// What is to be said, and how much of it the driver has heard.
+    outputs: Vec<Output>,
+    heard: usize,
 }
 
 /// What the engine wants of its driver.
@@ -111,7 +114,8 @@ impl Engine {
             in_flight: 0,
             attempts: 0,
             now: Instant::ZERO,
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
+            heard: 0,
         }
     }
 
@@ -127,8 +131,8 @@ impl Engine {
             self.give_up(slot, Reason::Deadline);
         } else if self.cache.as_mut().is_some_and(|cache| cache.hit(now, job.fingerprint)) {
             self.log(slot, Kind::CacheHit);
-            self.works.at(slot).first_token = Some(now.since(scheduled));
-            self.finish(slot, Verdict::Succeeded);
+            let ending = self.works.at(slot).ending(Verdict::Succeeded);
+            self.finish(slot, Ending { first_token: Some(now.since(scheduled)), ..ending });
         } else {
             self.timers.deadline(deadline, slot, job.id);
             self.decide(slot);
@@ -145,13 +149,13 @@ impl Engine {
         };
         assert_eq!(sent, attempt, "a reply belongs to the attempt that is out");
         let spent = work.enter(now, State::Deciding);
-        let (job, target) = (work.job, turn.target);
+        let (need, target) = (Need::of(&work.job), turn.target);
         self.in_flight -= 1;
         self.log(slot, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
 
         let meant = reply.meant();
         let state = &mut self.router.targets[target.index()];
-        state.settle(now, &job, (meant == Meant::Served).then_some(reply.usage));
+        state.settle(now, &need, (meant == Meant::Served).then_some(reply.usage));
         state.learn(now, reply);
         if meant == Meant::Served {
             state.served();
@@ -159,7 +163,7 @@ impl Engine {
         } else {
             self.works.at(slot).lost += spent;
             self.cool_down(slot, target, meant, reply);
-            self.try_again(slot, meant, turn.bit);
+            self.try_again(slot, meant, turn.bit());
         }
         self.admit_from_line();
     }
@@ -184,15 +188,15 @@ impl Engine {
     }
 
     /// The next output, or nothing where everything is said.
-    pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+    pub fn poll(&mut self) -> Option<&Output> {
+        let next = self.outputs.get(self.heard);
+        self.heard += 1;
+        next
     }
 
     /// When [`Self::advance`] is due next; nothing where no job sleeps or has a deadline.
     #[must_use]
-    pub fn deadline(&mut self) -> Option<Instant> {
-        let works = &mut self.works;
-        self.timers.forget(|timer| works.is_gone(timer.slot, timer.job));
+    pub fn deadline(&self) -> Option<Instant> {
         self.timers.next()
     }
 
@@ -203,14 +207,16 @@ impl Engine {
     }
 
     fn begin(&mut self, now: Instant) {
-        assert!(self.outputs.is_empty(), "outputs are drained before the next mutation");
+        assert!(self.heard >= self.outputs.len(), "outputs are drained before the next mutation");
+        self.outputs.clear();
+        self.heard = 0;
         assert!(now >= self.now, "time never runs back");
         self.now = now;
     }
 
     fn log(&mut self, slot: Slot, kind: Kind) {
         let job = self.works.at(slot).job.id;
-        self.outputs.push_back(Output::Log(Event { at: self.now, job, kind }));
+        self.outputs.push(Output::Log(Event { at: self.now, job, kind }));
     }
 
     /// Makes the next move of a job that is neither in line nor asleep nor out.
@@ -250,7 +256,7 @@ impl Engine {
     }
 
     fn send(&mut self, slot: Slot, turn: Turn) {
-        let Turn { target, step, bit } = turn;
+        let (Turn { target, step, .. }, bit) = (turn, turn.bit());
         let attempt = AttemptId(self.attempts);
         self.attempts += 1;
         self.in_flight += 1;
@@ -270,19 +276,21 @@ impl Engine {
             self.log(slot, Kind::FellBack { from: left, to: step });
         }
         self.log(slot, Kind::Sent { attempt, target, step, number });
-        self.outputs.push_back(Output::Send { slot, attempt, number, target, job });
+        self.outputs.push(Output::Send { slot, attempt, number, target, job });
     }
 
     fn served(&mut self, slot: Slot, spent: Nanos, reply: &Reply) {
         let work = self.works.at(slot);
-        work.service = spent;
-        work.served_by = Some(work.step);
-        work.first_token = Some(reply.first_token_at.since(work.job.scheduled));
-        let fingerprint = work.job.fingerprint;
+        let ending = Ending {
+            service: spent,
+            step: Some(work.step),
+            first_token: Some(reply.first_token_at.since(work.job.scheduled)),
+            ..work.ending(Verdict::Succeeded)
+        };
         if let Some(cache) = &mut self.cache {
-            cache.store(self.now, fingerprint);
+            cache.store(self.now, work.job.fingerprint);
         }
-        self.finish(slot, Verdict::Succeeded);
+        self.finish(slot, ending);
     }
 
     /// Lets a target rest where the reply asks for it.
@@ -334,7 +342,7 @@ impl Engine {
                 let target = turn.target;
                 self.router.targets[target.index()].failed(self.now);
                 self.log(slot, Kind::Abandoned { attempt, target });
-                self.outputs.push_back(Output::Abandon { slot, attempt });
+                self.outputs.push(Output::Abandon { slot, attempt });
             }
             State::InLine { booked } => {
                 self.waiting -= 1;
@@ -375,22 +383,26 @@ impl Engine {
     }
 
     fn book(&mut self, slot: Slot, turn: Turn) {
-        self.router.targets[turn.target.index()].book(self.now, &self.works.at(slot).job);
+        let need = Need::of(&self.works.at(slot).job);
+        self.router.targets[turn.target.index()].book(self.now, &need);
     }
 
     fn unbook(&mut self, slot: Slot, turn: Turn) {
-        self.router.targets[turn.target.index()].settle(self.now, &self.works.at(slot).job, None);
+        let need = Need::of(&self.works.at(slot).job);
+        self.router.targets[turn.target.index()].settle(self.now, &need, None);
     }
 
     fn give_up(&mut self, slot: Slot, reason: Reason) {
-        let sent = self.works.at(slot).attempts > 0;
-        self.finish(slot, if sent { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
+        let work = self.works.at(slot);
+        let ending =
+            work.ending(if work.attempts > 0 { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
+        self.finish(slot, ending);
     }
 
-    fn finish(&mut self, slot: Slot, verdict: Verdict) {
-        let ending = self.works.at(slot).ending(verdict);
+    fn finish(&mut self, slot: Slot, ending: Ending) {
         self.log(slot, Kind::Done(ending));
+        self.outputs.push(Output::Done { slot, class: ending.class });
         self.works.remove(slot);
-        self.outputs.push_back(Output::Done { slot, class: ending.class });
+        self.timers.forget(|timer| self.works.is_gone(timer.slot, timer.job));
     }
 }

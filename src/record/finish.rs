@@ -9,7 +9,7 @@ use super::summary::{
     Attempts, Binding, Ceiling, CeilingAxis, CeilingTarget, Counts, FirstRefusal, Jobs, Limit, Mode, SCHEMA,
     Series, Shares, Spread, Summary, Target, TimeSpent, Tokens, Workload,
 };
-use super::words::{at_seconds, rounded, seconds};
+use super::words::{at_seconds, per_minute, rounded, seconds};
 use super::{expect, verdict};
 use crate::ceiling::AxisCeiling;
 use crate::event::Failure;
@@ -190,7 +190,7 @@ impl Recorder {
 /// The spread over `all`, of whom only those with more than nothing were recorded.
 fn with_zeros(recorded: &Hist, all: u64) -> Spread {
     let mut hist = recorded.clone();
-    hist.record_zeros(all - hist.len());
+    hist.record_n(Nanos::ZERO, all - hist.len());
     hist.spread()
 }
 
@@ -311,6 +311,6 @@ fn first_refusal(refusal: Refusal, plan: &Plan, series: &Series) -> FirstRefusal
         at_s,
         target: plan.targets[refusal.target.index()].name.clone(),
         axis: refusal_name(refusal.by).to_owned(),
-        offered_per_min: rounded(offered as f64 * 60.0 / covered_s, 6),
+        offered_per_min: rounded(per_minute(offered, covered_s), 6),
     }
 }

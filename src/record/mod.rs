@@ -21,6 +21,7 @@ mod verdict;
 pub mod words;
 
 pub use audit::{Audit, Violation};
+pub use expect::measure;
 pub use log::{Chain, Log};
 pub use recorder::{End, Recorder};
 pub use summary::*;

@@ -7,7 +7,7 @@
 
 use super::Fold;
 use super::hist::Hist;
-use super::series::{Steps, refusal};
+use super::series::Steps;
 use super::summary::Mode;
 use crate::ceiling::Ceiling;
 use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict};
@@ -184,11 +184,14 @@ impl Recorder {
             Outcome::Ok => {
                 traffic.ok += 1;
                 traffic.replied.add(usage);
+                if traffic.ruled == 0 {
+                    self.steps.served(at, target.index(), usage);
+                }
             }
             Outcome::Limited { axis, cause } => {
                 let by = axis.map_or(AXES + cause as usize, |axis| axis as usize);
                 traffic.limited_by[by] += 1;
-                self.steps.at(at).limited_by[refusal(axis)] += 1;
+                self.steps.refused(at, target.index(), axis);
                 self.refused(at, target, by);
             }
             Outcome::Failed(failure) => {
@@ -206,6 +209,7 @@ impl Recorder {
             Ruled::Admitted { .. } => {
                 traffic.admitted += 1;
                 traffic.admitted_at += u128::from(at.0);
+                self.steps.admitted(at, target.index());
             }
             Ruled::Refused { axis, .. } => self.refused(at, target, axis as usize),
             Ruled::Faulted => {}
@@ -279,6 +283,7 @@ impl Fold for Recorder {
                 let traffic = &mut self.targets[target.index()];
                 traffic.settled.add(usage);
                 traffic.settled_at += u128::from(at.0);
+                self.steps.settled(at, target.index(), usage);
             }
             Kind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
             Kind::Abandoned { target, .. } => {

@@ -1,14 +1,15 @@
-//! The run over time: counts, latency percentiles and how full each limit was, per step of fixed length.
+//! The run over time: counts, latency percentiles, what was charged and how full each limit was, per step of
+//! fixed length.
 //!
 //! Memory is set when the run begins: about two hundred steps, and some more for the jobs that are still
 //! under way when arrivals stop; whatever comes later than those counts into the last one. Events come in
 //! order of time, so a step is finished for good when the next one begins: one small histogram serves all.
 
 use super::hist::Hist;
-use super::summary::{Fill, Series};
+use super::summary::{Charged, Fill, Series};
 use super::words::{rounded, seconds};
 use crate::scenario::Plan;
-use provider::{Axis, Instant, Nanos};
+use provider::{Axis, Instant, Nanos, Usage};
 use std::collections::BTreeMap;
 
 /// Lengths a reader can add up in the head, in tenths of a second: from 100 ms to 90 days.
@@ -45,6 +46,16 @@ pub(super) struct Step {
     p95_s: Option<f64>,
 }
 
+/// What one target charged in one step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Charge {
+    calls: u64,
+    prompt: u64,
+    completion: u64,
+    /// How long its calls were in flight, added up.
+    busy: Nanos,
+}
+
 /// The series while it grows.
 #[derive(Clone, Debug)]
 pub(super) struct Steps {
@@ -60,6 +71,12 @@ pub(super) struct Steps {
     /// Every limit of every target: where its row of steps begins in `fill`.
     rows: Vec<[Option<usize>; Axis::ALL.len()]>,
     fill: Vec<f32>,
+    /// Refusals, in the same places.
+    refused: Vec<u32>,
+    /// By target, then by step.
+    charges: Vec<Charge>,
+    /// Calls in flight, by target.
+    open: Vec<u64>,
 }
 
 impl Steps {
@@ -83,6 +100,9 @@ impl Steps {
             planned,
             rows: rows.collect(),
             fill: vec![0.0; size],
+            refused: vec![0; size],
+            charges: vec![Charge::default(); steps * plan.targets.len()],
+            open: vec![0; plan.targets.len()],
             steps: vec![Step::default(); steps],
             now: 0,
             ends: Instant::ZERO + length,
@@ -97,8 +117,51 @@ impl Steps {
             self.close();
             self.now += 1;
             self.ends += self.length;
+            for target in 0..self.open.len() {
+                self.charge(target).busy = self.length * self.open[target];
+            }
         }
         &mut self.steps[self.now]
+    }
+
+    /// What a target charges in the step of now.
+    fn charge(&mut self, target: usize) -> &mut Charge {
+        &mut self.charges[target * self.steps.len() + self.now]
+    }
+
+    /// A target admits a call.
+    pub(super) fn admitted(&mut self, at: Instant, target: usize) {
+        self.at(at);
+        let rest = self.ends.since(at);
+        self.open[target] += 1;
+        let charge = self.charge(target);
+        charge.calls += 1;
+        charge.busy = charge.busy + rest;
+    }
+
+    /// A target settles a call that it had admitted.
+    pub(super) fn settled(&mut self, at: Instant, target: usize, usage: Usage) {
+        self.at(at);
+        let rest = self.ends.since(at);
+        self.open[target] = self.open[target].saturating_sub(1);
+        let charge = self.charge(target);
+        charge.busy = charge.busy.saturating_sub(rest);
+        charge.prompt += u64::from(usage.prompt_tokens);
+        charge.completion += u64::from(usage.completion_tokens);
+    }
+
+    /// A target served a call of which no other event told.
+    pub(super) fn served(&mut self, at: Instant, target: usize, usage: Usage) {
+        self.admitted(at, target);
+        self.settled(at, target, usage);
+    }
+
+    /// A target refused a call.
+    pub(super) fn refused(&mut self, at: Instant, target: usize, axis: Option<Axis>) {
+        self.at(at).limited_by[axis.map_or(Axis::ALL.len(), |axis| axis as usize)] += 1;
+        if let Some(row) = axis.and_then(|axis| self.rows[target][axis as usize]) {
+            self.refused[row + self.now] += 1;
+        }
     }
 
     /// Counts the latency of a job that succeeded in the step of now.
@@ -137,17 +200,26 @@ impl Steps {
     pub(super) fn finish(mut self, end: Instant, plan: &Plan) -> Series {
         self.at(end);
         self.close();
+        for target in 0..self.open.len() {
+            let never = self.ends.since(end) * self.open[target];
+            let charge = self.charge(target);
+            charge.busy = charge.busy.saturating_sub(never);
+        }
         let steps = self.planned.max(self.now + 1);
         let kept = &self.steps[..steps];
         let counts = |of: fn(&Step) -> u64| kept.iter().map(of).collect::<Vec<_>>();
         let limited_by = (0..REFUSALS).filter(|&by| kept.iter().any(|step| step.limited_by[by] > 0));
-        let fill = plan.targets.iter().zip(&self.rows).map(|(target, rows)| {
-            let axes = Axis::ALL.into_iter().filter_map(|axis| {
-                let row = rows[axis as usize]?;
+        let fill = plan.targets.iter().enumerate().map(|(id, target)| Fill {
+            target: target.name.clone(),
+            axes: self.by_axis(id, |row| {
                 let shares = self.fill[row..row + steps].iter();
-                Some((axis.name().to_owned(), shares.map(|&share| rounded(f64::from(share), 3)).collect()))
-            });
-            Fill { target: target.name.clone(), axes: axes.collect() }
+                Some(shares.map(|&share| rounded(f64::from(share), 3)).collect())
+            }),
+            charged: self.charged(id, steps),
+            refused: self.by_axis(id, |row| {
+                let counts: Vec<_> = self.refused[row..row + steps].iter().map(|&c| u64::from(c)).collect();
+                counts.iter().any(|count| *count > 0).then_some(counts)
+            }),
         });
         Series {
             step_s: seconds(self.length),
@@ -168,11 +240,29 @@ impl Steps {
             fill: fill.collect(),
         }
     }
-}
 
-/// The place in [`Step::limited_by`] of a refusal.
-pub(super) fn refusal(axis: Option<Axis>) -> usize {
-    axis.map_or(Axis::ALL.len(), |axis| axis as usize)
+    /// What `of` makes of the rows of a target, by the names of their axes.
+    fn by_axis<T>(&self, target: usize, of: impl Fn(usize) -> Option<Vec<T>>) -> BTreeMap<String, Vec<T>> {
+        let rows = Axis::ALL.into_iter().filter_map(|axis| Some((axis, self.rows[target][axis as usize]?)));
+        rows.filter_map(|(axis, row)| Some((axis.name().to_owned(), of(row)?))).collect()
+    }
+
+    /// What a target charged in the first `steps`; nothing at all where it charged nothing.
+    fn charged(&self, target: usize, steps: usize) -> Charged {
+        let begin = target * self.steps.len();
+        let kept = &self.charges[begin..begin + steps];
+        if kept.iter().all(|charge| charge.calls == 0 && charge.prompt == 0 && charge.completion == 0) {
+            return Charged::default();
+        }
+        let bounded = self.rows[target][Axis::Concurrency as usize].is_some();
+        let busy = kept.iter().filter(|_| bounded).map(|charge| rounded(charge.busy.as_secs_f64(), 3));
+        Charged {
+            calls: kept.iter().map(|charge| charge.calls).collect(),
+            prompt_tokens: kept.iter().map(|charge| charge.prompt).collect(),
+            completion_tokens: kept.iter().map(|charge| charge.completion).collect(),
+            busy_s: busy.collect(),
+        }
+    }
 }
 
 #[cfg(test)]

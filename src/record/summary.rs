@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 /// The name and version of the schema: the first field of every result.
 pub const SCHEMA: &str = "quotalab/result/1";
 
+/// What a reader takes for a step: a millisecond to a century.
+const SHORTEST_STEP_S: f64 = 1e-3;
+const LONGEST_STEP_S: f64 = 3.2e9;
+
 /// Counts by name.
 pub type Counts = BTreeMap<String, u64>;
 /// Shares by axis.
@@ -96,14 +100,20 @@ impl Summary {
     /// Reads a `result.json` again.
     ///
     /// # Errors
-    /// Where the text is not JSON, or not of the schema [`SCHEMA`].
+    /// Where the text is not JSON, not of the schema [`SCHEMA`], or has steps of no length.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         let summary: Self = serde_json::from_str(text)?;
-        if summary.schema == SCHEMA {
+        let fault = if summary.schema != SCHEMA {
+            format!("schema is `{}`; this version reads `{SCHEMA}`", summary.schema)
+        } else if !(SHORTEST_STEP_S..=LONGEST_STEP_S).contains(&summary.series.step_s) {
+            format!(
+                "series.step_s is {}; expected {SHORTEST_STEP_S} to {LONGEST_STEP_S}",
+                summary.series.step_s
+            )
+        } else {
             return Ok(summary);
-        }
-        let found = format!("schema is `{}`; this version reads `{SCHEMA}`", summary.schema);
-        Err(serde::de::Error::custom(found))
+        };
+        Err(serde::de::Error::custom(fault))
     }
 }
 
@@ -361,13 +371,42 @@ pub struct Series {
     pub fill: Vec<Fill>,
 }
 
-/// How full the limits of one target were: by axis, the fullest seen in each step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How the limits of one target were used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fill {
     /// `provider/account/model`.
     pub target: String,
-    /// Used shares, 0 when untouched, above 1 when overdrawn.
+    /// How full they were, by axis: the fullest seen in each step, 0 when untouched, above 1 when overdrawn.
     pub axes: BTreeMap<String, Vec<f64>>,
+    /// What was charged to them.
+    #[serde(default, skip_serializing_if = "Charged::is_empty")]
+    pub charged: Charged,
+    /// Attempts they refused, by axis; axes that never refused are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, Vec<u64>>,
+}
+
+/// What one target charged in each step: calls when they were admitted, tokens when they were settled. All
+/// lists are empty where nothing was charged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Charged {
+    /// Calls admitted.
+    pub calls: Vec<u64>,
+    /// Tokens in their prompts.
+    pub prompt_tokens: Vec<u64>,
+    /// Tokens in their completions.
+    pub completion_tokens: Vec<u64>,
+    /// How long calls were in flight, added up; empty where concurrency is not limited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub busy_s: Vec<f64>,
+}
+
+impl Charged {
+    /// Whether nothing was charged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
 }
 
 /// One expectation and what became of it.

@@ -2,7 +2,7 @@
 //! saw, whether the expectations hold; and before all that, whether the run can be believed.
 
 use super::summary::{Ceiling, Expected, FirstRefusal, Summary};
-use super::words::{count, duration, moment, number, percent, plural, share_of};
+use super::words::{count, duration, moment, number, per_minute, percent, plural, share_of};
 
 /// A live run is believed while 99 % of its jobs left no later than this after their schedule.
 const LATEST_S: f64 = 0.010;
@@ -50,9 +50,9 @@ fn unrefused(summary: &Summary) -> String {
         return "No job arrived, so nothing was tried.".to_owned();
     }
     match &summary.ceiling {
-        Ceiling { jobs_per_min: Some(ceiling), binding: Some(binding), offered_jobs_per_min, .. } => format!(
+        Ceiling { jobs_per_min: Some(ceiling), binding: Some(binding), .. } => format!(
             "No limit refused anything: {} jobs/min were offered on average, {} on {} allows {}.",
-            number(*offered_jobs_per_min),
+            number(per_minute(summary.jobs.offered, summary.duration_s)),
             binding.axis,
             binding.target,
             number(*ceiling)

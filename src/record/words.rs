@@ -1,5 +1,6 @@
 //! Numbers as people read them: counts, shares, times and clocks, the same in every report.
 
+use super::summary::Unit;
 use provider::{Instant, Nanos};
 
 /// `value` rounded to `digits` decimal digits: what makes the text of a result the same everywhere.
@@ -24,6 +25,13 @@ pub fn share_of(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
+/// `number` things in `seconds`, per minute; less than a millisecond counts as one.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+pub fn per_minute(number: u64, seconds: f64) -> f64 {
+    number as f64 * 60.0 / seconds.max(1e-3)
+}
+
 /// A whole number with thousands apart: `1,234,567`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -38,7 +46,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// A number with about three significant digits, and thousands apart: `0.52`, `7.4`, `312`, `12,400`.
+/// A number with two or three significant digits, and thousands apart: `0.0052`, `0.52`, `7.4`, `312`, `12,400`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn number(value: f64) -> String {
@@ -49,7 +57,12 @@ pub fn number(value: f64) -> String {
             format!("{sign}{}", count(libm::round(size) as u64))
         }
         size if size >= 9.995 || size == 0.0 => trimmed(format!("{value:.1}")),
-        _ => trimmed(format!("{value:.2}")),
+        size if size >= 0.1 => trimmed(format!("{value:.2}")),
+        size if size >= 1e-6 => {
+            let zeros = -libm::floor(libm::log10(size)) as usize;
+            trimmed(format!("{value:.0$}", zeros + 1))
+        }
+        _ => format!("{value:.0e}"),
     }
 }
 
@@ -97,6 +110,30 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Money: `0.0042 USD`, `12.40 USD`, `1,240 USD`.
+#[must_use]
+pub fn usd(amount: f64) -> String {
+    if amount >= 100.0 {
+        format!("{} USD", number(amount))
+    } else if amount >= 0.1 || amount == 0.0 {
+        format!("{amount:.2} USD")
+    } else {
+        format!("{amount:.4} USD")
+    }
+}
+
+/// A measured number in the words of its unit.
+#[must_use]
+pub fn quantity(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Share => percent(value),
+        Unit::Seconds => duration(value),
+        Unit::JobsPerSecond => format!("{} jobs/s", number(value)),
+        Unit::Times => format!("{} ×", number(value)),
+        Unit::Usd => usd(value),
+    }
+}
+
 /// A moment of the run: `12.3 s` in runs of up to two minutes, `m:ss` up to two hours, `hh:mm` within a day, `day 2 hh:mm` beyond.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
@@ -141,6 +178,9 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(number(0.523), "0.52");
+        assert_eq!(number(0.005), "0.005");
+        assert_eq!(number(-0.0123), "-0.012");
+        assert_eq!(number(1e-9), "1e-9");
         assert_eq!(number(7.04), "7.04");
         assert_eq!(number(99.97), "100");
         assert_eq!(number(12_400.4), "12,400");

@@ -1,20 +1,18 @@
-//! A run as one page: no script runs and nothing is loaded, so it opens offline, in a mail, on a phone, and
-//! prints. The verdict comes first; the whole result lies inside as JSON for whoever wants to compute.
+//! A run as one page. The verdict comes first; the whole result lies inside as JSON for whoever wants to
+//! compute.
 
 use super::chart;
 use super::facts::{self, TIMES};
-use super::lettering::{escaped, short};
-use crate::record::words::{count, duration, moment, number, percent, plural, share_of};
+use super::lettering::escaped;
+use super::page::{self, ROWS, embedded_json, page, push, section, table, text};
+use super::usage::{self, Columns};
+use crate::record::words::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
-use std::fmt::Write;
 
-const CSS: &str = include_str!("assets/page.css");
 /// Results up to this size are embedded whole, in bytes; larger ones without how full the limits were, or not at all.
 const EMBEDDED: usize = 150_000;
-/// The most rows of a table.
-const ROWS: usize = 60;
-/// The most letters of a name or a sentence that came from outside.
-const LETTERS: usize = 400;
+/// The most limits that the table by hour tells of: they lie beside each other.
+const LIMITS: usize = 16;
 
 /// The page of a run.
 #[must_use]
@@ -34,67 +32,9 @@ pub fn render(summary: &Summary) -> String {
     page(&summary.scenario, &(parts.concat() + &embedded(summary)))
 }
 
-/// A whole page around its content.
-pub(super) fn page(title: &str, content: &str) -> String {
-    let title = text(title);
-    let charts = chart::style(".scroll svg");
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
-         <title>{title} · quotalab</title>\n<style>\n{CSS}{charts}\n</style>\n</head>\n\
-         <body>\n<main>\n{content}</main>\n</body>\n</html>\n"
-    )
-}
-
-/// Text from outside: escaped, and not longer than anyone would read.
-pub(super) fn text(outside: &str) -> String {
-    escaped(&short(outside, LETTERS))
-}
-
-/// A table; cells are HTML already, the columns from `numbers` on are numbers.
-pub(super) fn table(head: &[&str], numbers: usize, rows: &[Vec<String>]) -> String {
-    let class = |column: usize| if column >= numbers { " class=\"n\"" } else { "" };
-    let mut html = "<div class=\"scroll\"><table>\n<tr>".to_owned();
-    for (column, name) in head.iter().enumerate() {
-        push(&mut html, format_args!("<th{}>{name}</th>", class(column)));
-    }
-    html.push_str("</tr>\n");
-    for row in rows.iter().take(ROWS) {
-        html.push_str("<tr>");
-        for (column, cell) in row.iter().enumerate() {
-            push(&mut html, format_args!("<td{}>{cell}</td>", class(column)));
-        }
-        html.push_str("</tr>\n");
-    }
-    html.push_str("</table></div>\n");
-    if rows.len() > ROWS {
-        push(
-            &mut html,
-            format_args!("<p class=\"note\">and {}</p>\n", plural((rows.len() - ROWS) as u64, "more row")),
-        );
-    }
-    html
-}
-
-fn push(html: &mut String, part: std::fmt::Arguments<'_>) {
-    html.write_fmt(part).expect("a string takes every text");
-}
-
-fn section(title: &str, content: &str) -> String {
-    format!("<section>\n<h2>{title}</h2>\n{content}</section>\n")
-}
-
 fn header(summary: &Summary) -> String {
-    let mut html =
-        format!("<header>\n<p class=\"run\">{}: {}</p>\n", text(&summary.scenario), facts::run(summary));
-    for (place, sentence) in summary.verdict.iter().enumerate() {
-        let (open, close) = if place == 0 { ("<h1>", "</h1>") } else { ("<p class=\"lead\">", "</p>") };
-        push(&mut html, format_args!("{open}{}{close}\n", text(sentence)));
-    }
-    if !summary.about.is_empty() {
-        push(&mut html, format_args!("<p class=\"about\">{}</p>\n", text(&summary.about)));
-    }
-    html + "</header>\n"
+    let what = format!("{}: {}", text(&summary.scenario), facts::run(summary));
+    page::header(&what, &summary.verdict, &summary.about)
 }
 
 fn tiles(summary: &Summary) -> String {
@@ -111,12 +51,9 @@ fn tiles(summary: &Summary) -> String {
         (answered(latency.p95), "95th percentile".to_owned()),
         (share(summary.attempts.limited, summary.attempts.total), "of attempts refused".to_owned()),
         (headroom, "ceiling ÷ load".to_owned()),
-        (facts::usd(summary.cost_usd), "charged".to_owned()),
+        (usd(summary.cost_usd), "charged".to_owned()),
     ];
-    let each = tiles
-        .iter()
-        .map(|(value, name)| format!("<div class=\"tile\"><b>{value}</b><span>{name}</span></div>\n"));
-    format!("<div class=\"tiles\">\n{}</div>\n", each.collect::<String>())
+    page::tiles(&tiles)
 }
 
 fn expectations(summary: &Summary) -> String {
@@ -137,14 +74,52 @@ fn expectations(summary: &Summary) -> String {
 
 fn figures(summary: &Summary) -> String {
     let each = chart::charts(summary).into_iter().map(|chart| {
-        format!(
-            "<figure>\n<figcaption><h2>{}</h2><p>{}</p></figcaption>\n<div class=\"scroll\">{}</div>\n</figure>\n",
-            text(&chart.title),
-            text(&chart.note),
-            chart.inline()
-        )
+        let numbers = if chart.name == "heat" { hours(summary) } else { String::new() };
+        page::figure(&chart) + &numbers
     });
     each.collect()
+}
+
+/// The heat map in numbers: a line per column of it.
+#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+fn hours(summary: &Summary) -> String {
+    let columns = Columns::of(summary);
+    let all = columns.steps.iter().map(|steps| steps.end).max().unwrap_or(0);
+    let mut rows = usage::rows(summary);
+    rows.retain(|row| row.share(0..all).is_some_and(|share| share > 0.0) || row.refused(0..all) > 0);
+    let hidden = rows.len().saturating_sub(LIMITS);
+    rows.truncate(LIMITS);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut html = "<details>\n<summary>The same in numbers</summary>\n<div class=\"scroll\"><table class=\"hours\">\n<tr><th></th>".to_owned();
+    for targets in rows.chunk_by(|a, b| a.target == b.target) {
+        let name = text(targets[0].target);
+        push(&mut html, format_args!("<th class=\"n\" colspan=\"{}\">{name}</th>", targets.len()));
+    }
+    html.push_str("</tr>\n<tr><th>from</th>");
+    for row in &rows {
+        push(&mut html, format_args!("<th class=\"n\">{}</th>", axis(row.axis)));
+    }
+    html.push_str("</tr>\n");
+    for steps in &columns.steps {
+        let begins = moment(steps.start as f64 * summary.series.step_s, summary.duration_s);
+        push(&mut html, format_args!("<tr><td>{begins}</td>"));
+        for row in &rows {
+            let share = row.share(steps.clone()).map_or_else(|| "–".to_owned(), percent);
+            let refused = match row.refused(steps.clone()) {
+                0 => String::new(),
+                refused => format!("<br><small class=\"miss\">{} refused</small>", count(refused)),
+            };
+            push(&mut html, format_args!("<td class=\"n\">{share}{refused}</td>"));
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</table></div>\n");
+    if hidden > 0 {
+        push(&mut html, format_args!("<p class=\"note\">and {}</p>\n", plural(hidden as u64, "more limit")));
+    }
+    html + "</details>\n"
 }
 
 fn times(summary: &Summary) -> String {
@@ -317,16 +292,11 @@ fn embedded(summary: &Summary) -> String {
     let without_fill = || {
         let mut smaller = summary.clone();
         smaller.series.fill.clear();
-        json(&smaller)
+        embedded_json(&smaller)
     };
     let fits = |json: &String| json.len() <= EMBEDDED;
-    let Some(json) = Some(json(summary)).filter(fits).or_else(|| Some(without_fill()).filter(fits)) else {
+    let Some(json) = Some(embedded_json(summary)).filter(fits).or_else(|| Some(without_fill()).filter(fits)) else {
         return "<p class=\"note\">The result is too large for this page: see result.json.</p>\n".to_owned();
     };
     format!("<script type=\"application/json\" id=\"result\">{json}</script>\n")
-}
-
-/// JSON that cannot end the element it stands in.
-fn json(summary: &Summary) -> String {
-    serde_json::to_string(summary).expect("string keys and plain data").replace('<', "\\u003c")
 }

@@ -3,16 +3,19 @@
 //!
 //! Every report is a function of [`crate::record::Summary`] and of nothing else, so a run in virtual time, a
 //! run over HTTP and a `result.json` of last week look the same. Numbers are put into words in one place
-//! ([`crate::record::words`]), and text and page take their rows from the same [`facts`].
+//! ([`crate::record::words`]), and text and page take their rows from the same `facts`.
 
 mod chart;
 pub mod compare;
 mod facts;
 pub mod html;
 mod lettering;
+mod live;
+mod page;
 mod palette;
 pub mod plan;
 pub mod text;
+mod usage;
 
 pub use chart::{Chart, charts};
 

@@ -29,12 +29,20 @@ pub(super) enum Role {
     Lost,
     FirstToken,
     Output,
+    Level,
+    Over,
+    First,
+    Second,
+    Third,
+    Fourth,
+    Fifth,
+    Sixth,
 }
 
 type Rgb = (u8, u8, u8);
 
 /// Every role with its light and its dark colour.
-const COLOURS: [(Role, Rgb, Rgb); 19] = [
+const COLOURS: [(Role, Rgb, Rgb); 27] = [
     (Role::Ink, (0x1F, 0x29, 0x33), (0xE6, 0xEA, 0xF0)),
     (Role::Muted, (0x5F, 0x6B, 0x7A), (0x9A, 0xA6, 0xB5)),
     (Role::Grid, (0xE3, 0xE7, 0xEC), (0x2C, 0x35, 0x41)),
@@ -54,6 +62,14 @@ const COLOURS: [(Role, Rgb, Rgb); 19] = [
     (Role::Lost, (0xD5, 0x5E, 0x03), (0xF0, 0x7C, 0x33)),
     (Role::FirstToken, (0x56, 0xB4, 0xE9), (0x7C, 0xC8, 0xF2)),
     (Role::Output, (0x00, 0x72, 0xB4), (0x3A, 0x94, 0xCE)),
+    (Role::Level, (0x00, 0x4D, 0x80), (0xA8, 0xD8, 0xF8)),
+    (Role::Over, (0x7A, 0x2E, 0x8E), (0xC9, 0x8B, 0xDB)),
+    (Role::First, (0x00, 0x72, 0xB5), (0x4F, 0xAE, 0xEA)),
+    (Role::Second, (0xD5, 0x5E, 0x04), (0xFF, 0x8A, 0x45)),
+    (Role::Third, (0x00, 0x9E, 0x73), (0x3E, 0xCF, 0xA4)),
+    (Role::Fourth, (0xAA, 0x33, 0x78), (0xE8, 0x8A, 0xBE)),
+    (Role::Fifth, (0xC6, 0x88, 0x00), (0xF3, 0xBB, 0x46)),
+    (Role::Sixth, (0x5B, 0x6B, 0x7B), (0xA9, 0xB4, 0xC2)),
 ];
 
 impl Role {
@@ -66,6 +82,18 @@ impl Role {
     /// The same as SVG writes it.
     pub(super) fn hex(self) -> String {
         hex(COLOURS[self as usize].1)
+    }
+
+    /// Its colour on dark backgrounds, as a style sheet writes it.
+    pub(super) fn dark_hex(self) -> String {
+        hex(COLOURS[self as usize].2)
+    }
+
+    /// The colours of things of one kind beside each other; from the seventh on they come again.
+    pub(super) fn of_series(place: usize) -> Self {
+        const SERIES: [Role; 6] =
+            [Role::First, Role::Second, Role::Third, Role::Fourth, Role::Fifth, Role::Sixth];
+        SERIES[place % SERIES.len()]
     }
 }
 

@@ -6,7 +6,7 @@ mod plan;
 mod record;
 mod text;
 mod world;
-mod xml;
+pub(crate) mod xml;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};

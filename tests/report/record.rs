@@ -231,3 +231,13 @@ fn refusals_without_an_axis_are_counted_by_cause() {
     assert_eq!(by, [("billing", 1), ("concurrency", 2)]);
     assert_eq!(summary.series.limited_by["unnamed"].iter().sum::<u64>(), 2);
 }
+
+#[test]
+fn a_result_of_another_schema_or_without_steps_is_turned_away() {
+    let plan = short(&[]);
+    let json = Recorder::new(&plan).finish(end(Instant::ZERO, &plan)).to_json();
+    let told = |json: &str| Summary::from_json(json).unwrap_err().to_string();
+    assert!(told(&json.replace("quotalab/result/1", "quotalab/result/9")).contains("quotalab/result/9"));
+    assert!(told(&json.replace("\"step_s\": 0.5", "\"step_s\": 0.0")).contains("series.step_s is 0"));
+    assert!(told("{").contains("EOF"));
+}

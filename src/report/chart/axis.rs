@@ -5,31 +5,12 @@ use crate::record::words;
 /// A place on an axis and what is written there.
 pub(super) type Tick = (f64, String);
 
-/// Lengths of time that make good ticks, in seconds.
-const TIMES: [f64; 22] = [
-    1.0,
-    2.0,
-    5.0,
-    10.0,
-    15.0,
-    30.0,
-    60.0,
-    120.0,
-    300.0,
-    600.0,
-    900.0,
-    1_800.0,
-    3_600.0,
-    7_200.0,
-    10_800.0,
-    14_400.0,
-    21_600.0,
-    43_200.0,
-    86_400.0,
-    172_800.0,
-    604_800.0,
-    2_592_000.0,
+/// Lengths of time that make good ticks, in seconds; beyond them come round numbers of days.
+const TIMES: [f64; 19] = [
+    1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0,
+    14_400.0, 21_600.0, 43_200.0, DAY,
 ];
+const DAY: f64 = 86_400.0;
 
 /// Round numbers from zero past `top`, about five of them; the last is the top of the axis.
 pub(super) fn linear(top: f64, unit: impl Fn(f64) -> String) -> Vec<Tick> {
@@ -76,14 +57,17 @@ pub(super) fn seconds(length: f64) -> String {
 
 /// Round times over a run of `length` seconds, and what they count in.
 pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
-    let step = TIMES.into_iter().find(|step| length / step <= 8.0).unwrap_or_else(|| round_up(length / 8.0));
+    let step = TIMES
+        .into_iter()
+        .find(|step| length / step <= 8.0)
+        .unwrap_or_else(|| round_up(length / 8.0 / DAY) * DAY);
     let fraction = if length < 4.0 { round_up(length.max(1e-3) / 8.0) } else { step };
     let count = libm::floor(length / fraction + 1e-9).min(20.0);
     let (name, write): (_, fn(u64) -> String) = match length {
         ..=120.0 => ("seconds", |at| at.to_string()),
         ..=7_200.0 => ("min:s", |at| format!("{}:{:02}", at / 60, at % 60)),
         ..=172_800.0 => ("time (hh:mm)", |at| format!("{:02}:{:02}", at / 3_600, at % 3_600 / 60)),
-        _ => ("days", |at| words::number(at as f64 / 86_400.0)),
+        _ => ("days", |at| words::number(at as f64 / DAY)),
     };
     let write = |at: f64| if length < 4.0 { words::number(at) } else { write(at as u64) };
     (ticks(fraction, count).map(|at| (at, write(at))).collect(), name)
@@ -121,5 +105,6 @@ mod tests {
         assert_eq!(text(60.0), "0 10 20 30 40 50 60");
         assert_eq!(text(600.0), "0:00 2:00 4:00 6:00 8:00 10:00");
         assert_eq!(text(2.0), "0 0.5 1 1.5 2");
+        assert_eq!(text(365.0 * DAY), "0 50 100 150 200 250 300 350");
     }
 }

@@ -94,8 +94,28 @@ impl<'a> Canvas<'a> {
 
     /// A filled rectangle.
     pub(super) fn bar(&self, frame: Frame, role: Role) {
+        self.cell(frame, role, 1.0);
+    }
+
+    /// A rectangle filled so strongly, in `0..=1`.
+    pub(super) fn cell(&self, frame: Frame, role: Role, alpha: f64) {
         let corners = [(frame.left * SCALE, frame.top * SCALE), (frame.right * SCALE, frame.bottom * SCALE)];
-        self.0.draw(&Rectangle::new(corners, role.colour().filled())).expect(TAKES);
+        self.0.draw(&Rectangle::new(corners, role.colour().mix(alpha).filled())).expect(TAKES);
+    }
+
+    /// A small triangle that fills the upper right corner of a frame.
+    pub(super) fn corner(&self, frame: Frame, size: i32, role: Role) {
+        let (right, top) = (frame.right, frame.top);
+        let points = [(right - size, top), (right, top), (right, top + size)];
+        let points = points.map(|(x, y)| (x * SCALE, y * SCALE)).to_vec();
+        self.0.draw(&Polygon::new(points, role.colour().filled())).expect(TAKES);
+    }
+
+    /// A dashed line down from one height to another.
+    pub(super) fn upright(&self, x: i32, (from, to): (i32, i32), role: Role) {
+        let ends = [(x * SCALE, from * SCALE), (x * SCALE, to * SCALE)];
+        let (dash, gap) = (4 * SCALE.unsigned_abs(), 4 * SCALE.unsigned_abs());
+        self.0.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(TAKES);
     }
 
     /// A legend in one line from `(x, y)`, and where it ends.
@@ -176,18 +196,53 @@ impl Plot<'_, '_> {
         self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(TAKES);
     }
 
+    /// A ring around a point.
+    pub(super) fn ring(&self, point: (f64, f64), role: Role) {
+        let at = self.inside(point);
+        self.area.draw(&Circle::new(at, 5 * SCALE, Role::Paper.colour().filled())).expect(TAKES);
+        self.area.draw(&Circle::new(at, 5 * SCALE, pen(role, 2))).expect(TAKES);
+    }
+
+    /// A filled rectangle between two points.
+    pub(super) fn block(&self, from: (f64, f64), to: (f64, f64), role: Role) {
+        let corners = [self.inside(from), self.inside(to)];
+        self.area.draw(&Rectangle::new(corners, role.colour().filled())).expect(TAKES);
+    }
+
+    /// Everything between two places of the horizontal axis, `alpha` in `0..=1`.
+    pub(super) fn band(&self, from: f64, to: f64, role: Role, alpha: f64) {
+        let corners = [self.inside((from, self.ys.start)), self.inside((to, self.ys.end))];
+        self.area.draw(&Rectangle::new(corners, role.colour().mix(alpha).filled())).expect(TAKES);
+    }
+
+    /// A dashed line down at `x`.
+    pub(super) fn dashes_down(&self, x: f64, role: Role) {
+        self.canvas.upright(self.x(x), (self.frame.top, self.frame.bottom), role);
+    }
+
     /// Where a value of the vertical axis lies on the canvas.
     pub(super) fn y(&self, y: f64) -> i32 {
         self.area.map_coordinate(&self.inside((self.xs.start, y))).1 / SCALE
     }
 
-    fn x(&self, x: f64) -> i32 {
+    /// Where a value of the horizontal axis lies on the canvas.
+    pub(super) fn x(&self, x: f64) -> i32 {
         self.area.map_coordinate(&self.inside((x, self.ys.start))).0 / SCALE
     }
 
     /// The nearest point inside the axes.
     fn inside(&self, (x, y): (f64, f64)) -> (f64, f64) {
         (x.clamp(self.xs.start, self.xs.end), y.clamp(self.ys.start, self.ys.end))
+    }
+}
+
+/// Places for labels of height `apart` as near to where they should be as leaves none upon another and none
+/// below `bottom`; `places` from the lowest on the canvas to the highest.
+pub(super) fn spread_up(places: &mut [i32], bottom: i32, apart: i32) {
+    let mut below = bottom + apart;
+    for place in places {
+        *place = (*place).min(below - apart);
+        below = *place;
     }
 }
 

@@ -1,60 +1,102 @@
-//! How full each limit was over time: one strip per limit, so that the one which filled up first stands out.
+//! How every limit was used over time: one strip per limit, so that the one which filled up first stands out.
+//!
+//! Two things are told of each, since neither tells the other: what was charged, of what the limit allows in
+//! that time (a bucket that refills as fast as it is drained stays full however much flows through), and how
+//! full the limit was.
 
 use super::axis;
-use super::canvas::{Canvas, Frame, Hang, LABEL, WIDTH};
-use super::{Chart, length_of};
+use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot};
+use super::{Chart, LEFT, RIGHT, grouped_steps, length_of};
 use crate::record::{Summary, words};
 use crate::report::lettering::short;
+use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
-use provider::Axis;
+use crate::report::usage::{self, Row};
+use std::ops::Range;
 
-const LEFT: i32 = 84;
-const RIGHT: i32 = WIDTH - 74;
-const STRIP: i32 = 36;
+const STRIP: i32 = 40;
 const GAP: i32 = 8;
 /// The line with the name of a target.
 const NAME: i32 = 24;
+/// The line with the legend.
+const ABOVE: i32 = 22;
 /// The line with the times.
 const BELOW: i32 = 34;
-/// The most strips; the fullest limits are shown.
+/// The most strips; the most used limits are shown.
 const STRIPS: usize = 14;
 /// From here on a limit counts as full.
 const FULL: f64 = 0.98;
+/// What a strip shows: everything, and a little above for what is more.
+const TOP: f64 = 1.14;
+/// Where the two columns of numbers end, and how wide they are.
+const NUMBERS: [i32; 2] = [RIGHT + 58, RIGHT + 116];
 
 /// The use of one limit over time.
 struct Strip<'s> {
-    target: &'s str,
-    axis: &'s str,
-    shares: &'s [f64],
+    row: Row<'s>,
+    /// Of the whole run.
+    mean: Option<f64>,
     peak: f64,
+}
+
+impl Strip<'_> {
+    fn what(&self) -> String {
+        format!("{} on {}", self.row.axis, self.row.target)
+    }
+
+    /// How much attention it wants.
+    fn weight(&self) -> f64 {
+        self.peak.max(self.mean.unwrap_or(0.0))
+    }
+
+    fn full(&self) -> bool {
+        self.peak >= FULL
+    }
 }
 
 /// The chart; `None` where nothing was sampled.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
-    let all = strips(summary);
-    let fullest = all.iter().max_by(|a, b| a.peak.total_cmp(&b.peak).then(b.target.cmp(a.target)))?;
-    let peak = words::percent(fullest.peak);
-    let what = format!("{} on {}", fullest.axis, fullest.target);
-    let title = if fullest.peak >= FULL {
-        format!("{what} was full ({peak} at its peak)")
-    } else {
-        format!("{what} came closest to full, at {peak}")
-    };
+    let steps = summary.series.offered.len();
+    let each = usage::rows(summary).into_iter();
+    let all: Vec<_> =
+        each.map(|row| Strip { mean: row.share(0..steps), peak: row.peak(), row }).collect();
+    let title = title(&all)?;
     let (shown, hidden) = shown(all);
-    let mut note =
-        "The used share of each limit: the fullest moment of each step. Full at the dashed line.".to_owned();
+    let mut note = "Filled: what was charged in each step, of what the limit allows in that time; a bar above \
+                    the dashes where it was more. Line: how full the limit was at its fullest moment."
+        .to_owned();
     if hidden > 0 {
-        note.push_str(&format!(" {} less full are not shown.", words::plural(hidden, "limit")));
+        note.push_str(&format!(" {} less used are not shown.", words::plural(hidden, "limit")));
     }
     let (height, _) = layout(&shown);
-    Some(Chart::new("limits", title, note, height, |canvas| draw(canvas, summary, &shown)))
+    let live = live(summary, &shown);
+    Some(Chart::new("limits", title, note, height, |canvas| draw(canvas, summary, &shown)).with(live))
+}
+
+fn title(strips: &[Strip<'_>]) -> Option<String> {
+    let most = |of: fn(&Strip<'_>) -> f64| {
+        strips.iter().max_by(|a, b| of(a).total_cmp(&of(b)).then(b.row.target.cmp(a.row.target)))
+    };
+    let fullest = most(|strip| strip.peak)?;
+    if fullest.full() {
+        return Some(format!("{} was full ({} at its peak)", fullest.what(), words::percent(fullest.peak)));
+    }
+    let busiest = most(|strip| strip.mean.unwrap_or(0.0))?;
+    Some(match busiest.mean {
+        Some(mean) if mean > 0.0 => format!(
+            "No limit was full; {} was used most, {} of what it allows",
+            busiest.what(),
+            words::percent(mean)
+        ),
+        _ => format!("{} came closest to full, at {}", fullest.what(), words::percent(fullest.peak)),
+    })
 }
 
 /// The height of the chart, and where each strip begins: below the name of its target.
 fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
-    let (mut y, mut above) = (0, None);
+    let (mut y, mut above) = (ABOVE, None);
     let tops = strips.iter().map(|strip| {
-        if above.replace(strip.target) != Some(strip.target) {
+        if above.replace(strip.row.target) != Some(strip.row.target) {
             y += NAME;
         }
         let top = y;
@@ -65,30 +107,13 @@ fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
     (y + BELOW, tops)
 }
 
-fn strips(summary: &Summary) -> Vec<Strip<'_>> {
-    let each = summary.series.fill.iter().flat_map(|fill| {
-        fill.axes.iter().map(|(axis, shares)| Strip {
-            target: &fill.target,
-            axis,
-            shares,
-            peak: shares.iter().copied().fold(0.0, f64::max),
-        })
-    });
-    let mut all: Vec<_> = each.filter(|strip| !strip.shares.is_empty()).collect();
-    // By target as they come, and within a target in the order of reports.
-    let order = |axis: &str| Axis::ALL.into_iter().position(|known| known.name() == axis);
-    all.chunk_by_mut(|a, b| a.target == b.target)
-        .for_each(|strips| strips.sort_by_key(|strip| order(strip.axis)));
-    all
-}
-
-/// The fullest strips in their own order, and how many are left out.
+/// The most used strips in their own order, and how many are left out.
 fn shown(mut all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
-    let mut peaks: Vec<f64> = all.iter().map(|strip| strip.peak).collect();
-    peaks.sort_by(|a, b| b.total_cmp(a));
-    let least = peaks.get(STRIPS - 1).copied().unwrap_or(0.0);
+    let mut weights: Vec<f64> = all.iter().map(Strip::weight).collect();
+    weights.sort_by(|a, b| b.total_cmp(a));
+    let least = weights.get(STRIPS - 1).copied().unwrap_or(0.0);
     let before = all.len();
-    all.retain(|strip| strip.peak >= least);
+    all.retain(|strip| strip.weight() >= least);
     all.truncate(STRIPS);
     let hidden = before - all.len();
     (all, hidden as u64)
@@ -100,35 +125,93 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     let (height, tops) = layout(strips);
     let last = strips.len().saturating_sub(1);
     let mut above = None;
+    let legend =
+        [(Mark::Box, Role::Fill, "charged"), (Mark::Line, Role::Level, "fullest"), (Mark::Line, Role::Full, "full")];
+    canvas.legend((LEFT, 10), &legend);
+    for (end, name) in NUMBERS.into_iter().zip(["charged", "fullest"]) {
+        canvas.text((end, 10), LABEL, Role::Muted, Hang::Right, name);
+    }
     for (place, (strip, top)) in strips.iter().zip(tops).enumerate() {
-        if above.replace(strip.target) != Some(strip.target) {
-            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Hang::Left, &short(strip.target, 90));
+        if above.replace(strip.row.target) != Some(strip.row.target) {
+            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Hang::Left, &short(strip.row.target, 90));
         }
         let frame = Frame { left: LEFT, top, right: RIGHT, bottom: top + STRIP };
-        let plot = canvas.plot(frame, 0.0..length, 0.0..strip.peak.max(1.05));
-        let full = strip.peak >= FULL;
-        let (area, label) = if full { (Role::Full, Role::Full) } else { (Role::Fill, Role::Muted) };
-        plot.area(&steps(strip.shares, summary.series.step_s, length), area, 0.55);
-        plot.dashes(1.0, Role::Muted);
+        let plot = canvas.plot(frame, 0.0..length, 0.0..TOP);
+        draw_strip(&plot, summary, strip, length);
         plot.columns(if place == last { &columns } else { &[] });
         let middle = top + STRIP / 2;
-        canvas.text((LEFT - 8, middle), LABEL, Role::Ink, Hang::Right, &short(strip.axis, 11));
-        canvas.text((RIGHT + 8, middle), LABEL, label, Hang::Left, &words::percent(strip.peak));
+        canvas.text((LEFT - 8, middle), LABEL, Role::Ink, Hang::Right, &short(strip.row.axis, 11));
+        let mean = strip.mean.map_or_else(|| "–".to_owned(), words::percent);
+        canvas.text((NUMBERS[0], middle), LABEL, Role::Ink, Hang::Right, &mean);
+        let role = if strip.full() { Role::Full } else { Role::Muted };
+        canvas.text((NUMBERS[1], middle), LABEL, role, Hang::Right, &words::percent(strip.peak));
     }
-    canvas.text((RIGHT + 8, NAME / 2), LABEL, Role::Muted, Hang::Left, "peak");
     canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Hang::Right, unit);
 }
 
-/// Each share held for the length of its step; steps of the same height are one.
+/// One strip: what was charged as an area, cut at what the limit allows; how full it was as a line above it.
 #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
-fn steps(shares: &[f64], step_s: f64, length: f64) -> Vec<(f64, f64)> {
+fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length: f64) {
+    let step_s = summary.series.step_s;
+    let held = |steps: &Range<usize>| {
+        ((steps.start as f64 * step_s).min(length), (steps.end as f64 * step_s).min(length))
+    };
+    let steps = grouped_steps(summary);
+    let shares: Vec<_> =
+        steps.iter().filter_map(|steps| Some((held(steps), strip.row.share(steps.clone())?))).collect();
+    plot.area(&outline(shares.iter().map(|(span, share)| (*span, share.min(1.0)))), Role::Fill, 0.45);
+    for ((from, to), _) in shares.iter().filter(|(_, share)| *share > 1.005) {
+        plot.block((*from, 1.04), (*to, TOP), Role::Fill);
+    }
+    plot.dashes(1.0, Role::Muted);
+    let levels = strip.row.levels.iter().enumerate();
+    let levels: Vec<_> = levels.map(|(step, level)| (held(&(step..step + 1)), level.min(1.0))).collect();
+    plot.stroke(&outline(levels.iter().copied()), Role::Level, 1);
+    for run in levels.chunk_by(|a, b| (a.1 >= FULL) == (b.1 >= FULL)).filter(|run| run[0].1 >= FULL) {
+        plot.stroke(&outline(run.iter().copied()), Role::Full, 2);
+    }
+}
+
+/// Each value held for the length of its step; neighbours of the same height are one.
+fn outline(values: impl Iterator<Item = ((f64, f64), f64)>) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = Vec::new();
-    for (step, share) in shares.iter().enumerate() {
-        let (begins, ends) = (step as f64 * step_s, ((step + 1) as f64 * step_s).min(length));
+    for ((begins, ends), value) in values.filter(|((begins, ends), _)| ends > begins) {
         match points.last_mut() {
-            Some(last) if last.1 == *share => last.0 = ends,
-            _ => points.extend([(begins.min(length), *share), (ends, *share)]),
+            Some(last) if last.1 == value => last.0 = ends,
+            _ => points.extend([(begins, value), (ends, value)]),
         }
     }
     points
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+fn live(summary: &Summary, strips: &[Strip<'_>]) -> Live {
+    let (length, step_s) = (length_of(summary), summary.series.step_s);
+    let mut steps = grouped_steps(summary);
+    steps.retain(|steps| (steps.start as f64 * step_s) < length);
+    let middle = |steps: &Range<usize>| {
+        let (from, to) = (steps.start as f64 * step_s, (steps.end as f64 * step_s).min(length));
+        f64::midpoint(from, to)
+    };
+    let panel = |strip: &Strip<'_>| {
+        let charged = steps.iter().map(|steps| strip.row.share(steps.clone()));
+        let level = steps.iter().map(|steps| Some(strip.row.level(steps.clone())));
+        Panel {
+            name: format!("{} {}", strip.row.target, strip.row.axis),
+            up: Up::Share,
+            height: 92,
+            logarithmic: false,
+            top: 1.0,
+            lines: vec![
+                Line::new("charged", Role::Fill, Shape::Area, charged),
+                Line::new("fullest", Role::Level, Shape::Line, level),
+            ],
+        }
+    };
+    Live {
+        across: Across::Time,
+        length,
+        x: steps.iter().map(middle).collect(),
+        panels: strips.iter().map(panel).collect(),
+    }
 }

@@ -1,13 +1,14 @@
 //! How long answers took over time: the median and the 95th percentile of each step.
 
 use super::axis;
-use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, WIDTH};
-use super::{Chart, length_of};
+use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, spread_up};
+use super::{Chart, LEFT, RIGHT, length_of};
 use crate::record::{Summary, words};
+use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
 
 const HEIGHT: i32 = 270;
-const FRAME: Frame = Frame { left: 66, top: 34, right: WIDTH - 24, bottom: HEIGHT - 44 };
+const FRAME: Frame = Frame { left: LEFT, top: 34, right: RIGHT, bottom: HEIGHT - 44 };
 /// Where the slowest is so many times the fastest, a logarithmic axis shows both.
 const WIDE: f64 = 20.0;
 
@@ -24,7 +25,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     }
     let note =
         "From the scheduled arrival to the end of the answer, of jobs that succeeded, by when they ended.";
-    Some(Chart::new("latency", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, summary)))
+    Some(Chart::new("latency", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, summary)).with(live(summary)))
 }
 
 /// The step with the highest 95th percentile: when it begins, and how high.
@@ -36,11 +37,8 @@ fn worst(summary: &Summary) -> Option<(f64, f64)> {
 }
 
 fn draw(canvas: &Canvas<'_>, summary: &Summary) {
-    let series = &summary.series;
     let length = length_of(summary);
-    let told = || series.p50_s.iter().chain(&series.p95_s).flatten().copied();
-    let high = told().fold(1e-6, f64::max);
-    let low = told().filter(|value| *value > 0.0).fold(high, f64::min);
+    let (low, high) = extent(summary);
     let logarithmic = high / low > WIDE;
     let (rows, scale): (_, fn(f64) -> f64) = if logarithmic {
         (axis::decades(low, high, axis::seconds), |value| libm::log10(value.max(1e-6)))
@@ -51,8 +49,11 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     let plot = canvas.plot(FRAME, 0.0..length, first.0..last.0.max(first.0 + 1e-9));
     plot.rows(&rows);
     plot.columns(&axis::times(length).0);
-    for (values, role) in [(&series.p95_s, Role::Tail), (&series.p50_s, Role::Median)] {
-        for run in runs(values, series.step_s, length) {
+    let mut ends = Vec::new();
+    for (values, role, name, whole) in curves(summary).into_iter().rev() {
+        let runs = runs(values, summary.series.step_s, length);
+        ends.extend(runs.last().and_then(|run| run.last()).map(|last| (plot.y(scale(last.1)), role, name, whole)));
+        for run in runs {
             let run: Vec<_> = run.into_iter().map(|(at, value)| (at, scale(value))).collect();
             match run[..] {
                 [lone] => plot.dot(lone, role),
@@ -60,12 +61,58 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
             }
         }
     }
-    let legend = [(Mark::Line, Role::Tail, "95th percentile"), (Mark::Line, Role::Median, "median")];
+    let legend = curves(summary).map(|(_, role, name, _)| (Mark::Line, role, name));
     canvas.legend((FRAME.left, 12), &legend);
+    let mut places: Vec<i32> = ends.iter().map(|end| end.0).collect();
+    spread_up(&mut places, FRAME.bottom, 16);
+    for ((_, role, _, whole), place) in ends.iter().zip(places) {
+        let text = format!("{} overall", words::duration(*whole));
+        canvas.text((FRAME.right + 8, place), LABEL, *role, Hang::Left, &text);
+    }
     canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Hang::Right, axis::times(length).1);
     if logarithmic {
         canvas.text((FRAME.right, 12), LABEL, Role::Muted, Hang::Right, "logarithmic");
     }
+}
+
+/// The curves from the upper to the lower: values, colour, name, and what it was over the whole run.
+fn curves(summary: &Summary) -> [(&[Option<f64>], Role, &'static str, f64); 2] {
+    let (series, whole) = (&summary.series, &summary.latency_s);
+    [
+        (&series.p95_s, Role::Tail, "95th percentile", whole.p95),
+        (&series.p50_s, Role::Median, "median", whole.p50),
+    ]
+}
+
+/// The lowest value above zero, and the highest.
+fn extent(summary: &Summary) -> (f64, f64) {
+    let told = || curves(summary).into_iter().flat_map(|(values, ..)| values.iter().flatten().copied());
+    let high = told().fold(1e-6, f64::max);
+    (told().filter(|value| *value > 0.0).fold(high, f64::min), high)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+fn live(summary: &Summary) -> Live {
+    let (length, step_s) = (length_of(summary), summary.series.step_s);
+    let x = (0..summary.series.p95_s.len()).map(|step| (step as f64 * step_s, (step as f64 + 1.0) * step_s));
+    let x: Vec<f64> = x
+        .filter(|(from, _)| *from < length)
+        .map(|(from, to)| f64::midpoint(from, to.min(length)))
+        .collect();
+    let lines = curves(summary).map(|(values, role, name, _)| {
+        let values = values.iter().take(x.len()).map(|value| value.filter(|value| *value > 0.0));
+        Line::new(name, role, Shape::Line, values)
+    });
+    let (low, high) = extent(summary);
+    let panel = Panel {
+        name: String::new(),
+        up: Up::Seconds,
+        height: 260,
+        logarithmic: high / low > WIDE,
+        top: 0.0,
+        lines: lines.into(),
+    };
+    Live { across: Across::Time, length, x, panels: vec![panel] }
 }
 
 /// The points of the steps that have a value, broken where one has none.
@@ -75,7 +122,8 @@ fn runs(values: &[Option<f64>], step_s: f64, length: f64) -> Vec<Vec<(f64, f64)>
     for (step, value) in values.iter().enumerate() {
         let begins = step as f64 * step_s;
         match (value, runs.last_mut()) {
-            (Some(value), Some(run)) => run.push(((begins + step_s / 2.0).min(length), *value)),
+            _ if begins >= length => break,
+            (Some(value), Some(run)) => run.push((f64::midpoint(begins, (begins + step_s).min(length)), *value)),
             _ => runs.push(Vec::new()),
         }
     }

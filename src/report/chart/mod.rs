@@ -6,16 +6,29 @@
 mod axis;
 mod canvas;
 mod fill;
+mod heat;
 mod latency;
 mod spent;
 mod traffic;
 
 use super::lettering::{escaped, short, wrap};
+use super::live::Live;
 use super::palette::{self, Role};
-use crate::record::Summary;
+use crate::record::{Summary, words};
 use canvas::{SCALE, WIDTH};
 pub(super) use spent::parts as time_parts;
 use std::fmt::Write;
+use std::ops::Range;
+
+/// Where the axes of every chart over time begin and end, so that charts below each other line up.
+const LEFT: i32 = 84;
+const RIGHT: i32 = WIDTH - 128;
+/// Chance makes fewer jobs than this in a step jump up and down by more than a sixth.
+const CALM: u64 = 40;
+/// A curve with fewer points than this tells nothing.
+const FEWEST: usize = 16;
+/// A drain longer than this share of the run is drawn to its end.
+const LONG_DRAIN: f64 = 0.1;
 
 /// The height of a heading above a chart that is a file of its own, per line of text, and around the text.
 const LINE: i32 = 20;
@@ -34,12 +47,19 @@ pub struct Chart {
     pub note: String,
     height: i32,
     body: String,
+    live: Option<Live>,
 }
 
 /// Every chart of a run, in the order in which they are read.
 #[must_use]
 pub fn charts(summary: &Summary) -> Vec<Chart> {
-    let all = [traffic::chart(summary), fill::chart(summary), latency::chart(summary), spent::chart(summary)];
+    let all = [
+        traffic::chart(summary),
+        fill::chart(summary),
+        heat::chart(summary),
+        latency::chart(summary),
+        spent::chart(summary),
+    ];
     all.into_iter().flatten().collect()
 }
 
@@ -51,10 +71,20 @@ impl Chart {
         height: i32,
         draw: impl FnOnce(&canvas::Canvas<'_>),
     ) -> Self {
-        Self { name, title, note, height, body: canvas::drawn(height, draw) }
+        Self { name, title, note, height, body: canvas::drawn(height, draw), live: None }
     }
 
-    /// An `<svg>` element for a page that has the [`style`] of charts.
+    /// The same, with the numbers that a script needs to draw it again.
+    fn with(self, live: Live) -> Self {
+        Self { live: Some(live), ..self }
+    }
+
+    /// What a script needs to draw it again; `None` where the drawing is all there is.
+    pub(super) fn live(&self) -> Option<&Live> {
+        self.live.as_ref()
+    }
+
+    /// An `<svg>` element for a page that has the style of charts.
     #[must_use]
     pub fn inline(&self) -> String {
         let (width, height) = (WIDTH * SCALE, self.height * SCALE);
@@ -70,22 +100,21 @@ impl Chart {
     pub fn standalone(&self) -> String {
         let (title, note) = (wrapped(&self.title), wrapped(&self.note));
         let above = PADDING * 2 + LINE * i32::try_from(title.len() + note.len()).unwrap_or(1);
-        let (width, height) = (WIDTH * SCALE, (self.height + above) * SCALE);
+        let (width, height) = (WIDTH + PADDING * 2, self.height + above + PADDING);
+        let (left, top) = (-PADDING * SCALE, -above * SCALE);
+        let (wide, high) = (width * SCALE, height * SCALE);
         let (ink, muted, paper) = (Role::Ink.hex(), Role::Muted.hex(), Role::Paper.hex());
         let mut text = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{}\" viewBox=\"0 {} {width} {height}\" role=\"img\">\n\
-             <title>{}</title>\n<style>{}</style>\n\
-             <rect x=\"0\" y=\"{}\" width=\"{width}\" height=\"{height}\" fill=\"{paper}\"/>\n",
-            self.height + above,
-            -above * SCALE,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"{left} {top} {wide} {high}\" role=\"img\">\n<title>{}</title>\n<style>{}</style>\n\
+             <rect x=\"{left}\" y=\"{top}\" width=\"{wide}\" height=\"{high}\" fill=\"{paper}\"/>\n",
             escaped(&self.title),
             style("svg"),
-            -above * SCALE,
         );
         let lines = title.iter().map(|line| (line, 15, "bold", &ink));
         let lines = lines.chain(note.iter().map(|line| (line, 12, "normal", &muted)));
         for (place, (line, size, weight, colour)) in (0..).zip(lines) {
-            let (x, y) = (PADDING * SCALE, (-above + PADDING + LINE * place + LINE * 3 / 4) * SCALE);
+            let (x, y) = (0, (-above + PADDING + LINE * place + LINE * 3 / 4) * SCALE);
             let size = size * SCALE;
             let line = escaped(line);
             writeln!(text, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" font-weight=\"{weight}\" fill=\"{colour}\">{line}</text>")
@@ -115,21 +144,38 @@ fn wrapped(text: &str) -> Vec<String> {
     lines.into_iter().map(|line| short(&line, LETTERS + 1)).collect()
 }
 
-/// The points of a series of counts, as rates per minute in the middle of each step.
-#[expect(clippy::cast_precision_loss, reason = "counts per step stay far below 2^53")]
-fn rates(counts: &[u64], step_s: f64, length_s: f64) -> Vec<(f64, f64)> {
-    let point = |(step, count): (usize, &u64)| {
-        // The last step of the arrivals may be a short one.
-        let begins = step as f64 * step_s;
-        let covered = if begins < length_s { (length_s - begins).min(step_s) } else { step_s };
-        (begins + covered / 2.0, *count as f64 * 60.0 / covered)
-    };
-    counts.iter().enumerate().map(point).collect()
+/// How far the horizontal axis of a series goes: to the end of the arrivals, or to the end of everything where
+/// that came much later.
+fn length_of(summary: &Summary) -> f64 {
+    let (planned, ended) = (summary.duration_s, summary.ended_s);
+    if ended - planned > planned * LONG_DRAIN { ended } else { planned }.max(1e-3)
 }
 
-/// How far the horizontal axis of a series goes: to the end of its last step that holds anything.
+/// The steps of a run put together until chance no longer rules them: about [`CALM`] jobs in each on average,
+/// but few enough for [`FEWEST`] points.
+fn grouped_steps(summary: &Summary) -> Vec<Range<usize>> {
+    let offered = &summary.series.offered;
+    let (steps, jobs) = (offered.len(), offered.iter().sum::<u64>());
+    let calm = (CALM * steps as u64).div_ceil(jobs.max(1));
+    let group = usize::try_from(calm).unwrap_or(steps).clamp(1, (steps / FEWEST).max(1));
+    let mut all: Vec<_> = (0..steps).step_by(group).map(|from| from..(from + group).min(steps)).collect();
+    // A remainder joins the group before it.
+    if all.len() > 1 && all.pop_if(|last| last.len() * 2 < group).is_some() {
+        all.last_mut().expect("one is left").end = steps;
+    }
+    all
+}
+
+/// The points of a series of counts: rates per minute in the middle of each group of steps, up to `length`.
 #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
-fn length_of(summary: &Summary) -> f64 {
-    let steps = summary.series.offered.len() as f64 * summary.series.step_s;
-    if steps > summary.duration_s + summary.series.step_s { steps } else { summary.duration_s }.max(1e-3)
+fn rates(summary: &Summary, counts: &[u64], length: f64) -> Vec<(f64, f64)> {
+    let step_s = summary.series.step_s;
+    let point = |steps: Range<usize>| {
+        let begins = steps.start as f64 * step_s;
+        // The last step of the arrivals may be a short one.
+        let ends = (steps.end as f64 * step_s).min(length);
+        let count = counts.get(steps).unwrap_or_default().iter().sum();
+        (begins < ends).then(|| (f64::midpoint(begins, ends), words::per_minute(count, ends - begins)))
+    };
+    grouped_steps(summary).into_iter().filter_map(point).collect()
 }

@@ -34,10 +34,8 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let title = if idle / total < 0.005 {
         format!("An average answer takes {mean}, next to none of it waiting")
     } else {
-        format!(
-            "An answer takes {mean} on average; {} of that is not the model's",
-            words::percent(idle / total)
-        )
+        let share = words::percent(idle / total);
+        format!("An average answer takes {mean}; {share} of it passes before the attempt that serves it")
     };
     let note = "The mean time of jobs that succeeded, from the scheduled arrival to the end of the answer.";
     Some(Chart::new("time", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, &spent, total)))

@@ -1,23 +1,20 @@
 //! What was asked, what was answered and what was refused, per minute, below the lines that the limits draw.
 
 use super::axis;
-use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot, WIDTH};
-use super::{Chart, length_of, rates};
+use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot, spread_up};
+use super::{Chart, LEFT, RIGHT, length_of, rates};
 use crate::record::{Summary, words};
 use crate::report::lettering::short;
+use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
 use std::collections::BTreeMap;
 
 const HEIGHT: i32 = 310;
-const FRAME: Frame = Frame { left: 58, top: 34, right: WIDTH - 128, bottom: HEIGHT - 44 };
+const FRAME: Frame = Frame { left: LEFT, top: 34, right: RIGHT, bottom: HEIGHT - 44 };
 /// Limits are drawn where they are no further than this from what was offered; others would flatten the data.
 const WITHIN: f64 = 1.8;
 /// The most lines for single limits.
 const LINES: usize = 3;
-/// Chance makes fewer jobs than this in a step jump up and down by more than a sixth.
-const CALM: u64 = 40;
-/// A curve with fewer points than this tells nothing.
-const FEWEST: usize = 16;
 /// Names beside the chart keep this distance.
 const APART: i32 = 14;
 
@@ -29,7 +26,9 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let note = "Jobs offered and answered, attempts refused by a limit, and jobs given up, per minute. \
                 Dashed: what the limits allow on average."
         .to_owned();
-    Some(Chart::new("traffic", title(summary), note, HEIGHT, |canvas| draw(canvas, summary)))
+    let picture = Picture::of(summary);
+    let live = picture.live();
+    Some(Chart::new("traffic", title(summary), note, HEIGHT, |canvas| picture.draw(canvas)).with(live))
 }
 
 fn title(summary: &Summary) -> String {
@@ -44,63 +43,98 @@ fn title(summary: &Summary) -> String {
     }
 }
 
-/// A line of the chart.
-struct Line<'s> {
+/// A curve of the chart.
+struct Curve {
     name: &'static str,
     role: Role,
-    counts: &'s [u64],
+    points: Vec<(f64, f64)>,
 }
 
-fn draw(canvas: &Canvas<'_>, summary: &Summary) {
-    let series = &summary.series;
-    let (step_s, length) = (series.step_s, length_of(summary));
-    let group = group(&series.offered);
-    let points = |counts: &[u64]| rates(&grouped(counts, group), step_s * group as f64, length);
-    let given_up = [
-        Line { name: "refused attempts", role: Role::Refused, counts: &series.limited },
-        Line { name: "failed", role: Role::Failed, counts: &series.failed },
-        Line { name: "shed", role: Role::Shed, counts: &series.shed },
-    ];
-    let given_up: Vec<_> =
-        given_up.into_iter().filter(|line| line.counts.iter().any(|count| *count > 0)).collect();
-    let drawn = [&series.offered, &series.succeeded].into_iter().map(Vec::as_slice);
-    let highest = drawn.chain(given_up.iter().map(|line| line.counts)).flat_map(&points);
-    let highest = highest.fold(0.0, |top: f64, (_, rate)| top.max(rate));
-    let limits = limits(summary, highest * WITHIN);
-    let top = limits.iter().fold(highest, |top, (rate, _)| top.max(*rate));
+/// All that is drawn.
+struct Picture {
+    length: f64,
+    /// When arrivals end, where that is not the end of the chart.
+    arrivals_end: Option<f64>,
+    /// Offered and answered, and behind them what went wrong.
+    curves: Vec<Curve>,
+    /// Jobs per minute and a short name, lowest first.
+    limits: Vec<(f64, String)>,
+    top: f64,
+}
 
-    let rows = axis::linear(top * 1.02, words::number);
-    let plot = canvas.plot(FRAME, 0.0..length, 0.0..rows.last().map_or(1.0, |row| row.0));
-    plot.rows(&rows);
-    let (columns, unit) = axis::times(length);
-    plot.area(&points(&series.succeeded), Role::Served, 0.14);
-    plot.stroke(&points(&series.offered), Role::Offered, 4);
-    plot.stroke(&points(&series.succeeded), Role::Served, 2);
-    for line in &given_up {
-        plot.stroke(&points(line.counts), line.role, 2);
+impl Picture {
+    fn of(summary: &Summary) -> Self {
+        let series = &summary.series;
+        let length = length_of(summary);
+        let all = [
+            ("offered", Role::Offered, &series.offered),
+            ("answered", Role::Served, &series.succeeded),
+            ("refused attempts", Role::Refused, &series.limited),
+            ("failed", Role::Failed, &series.failed),
+            ("shed", Role::Shed, &series.shed),
+        ];
+        let told = all.into_iter().enumerate().filter(|(place, (.., counts))| {
+            // What went wrong is only told where anything did.
+            *place < 2 || counts.iter().any(|count| *count > 0)
+        });
+        let curves: Vec<_> = told
+            .map(|(_, (name, role, counts))| Curve { name, role, points: rates(summary, counts, length) })
+            .collect();
+        let highest = curves.iter().flat_map(|curve| &curve.points);
+        let highest = highest.fold(0.0, |top: f64, (_, rate)| top.max(*rate));
+        let limits = limits(summary, highest * WITHIN);
+        let top = limits.iter().fold(highest, |top, (rate, _)| top.max(*rate));
+        let arrivals_end = (length > summary.duration_s).then_some(summary.duration_s);
+        Self { length, arrivals_end, curves, limits, top }
     }
-    plot.columns(&columns);
-    name_limits(canvas, &plot, &limits);
 
-    let mut legend = vec![(Mark::Line, Role::Offered, "offered"), (Mark::Line, Role::Served, "answered")];
-    legend.extend(given_up.iter().map(|line| (Mark::Line, line.role, line.name)));
-    if !limits.is_empty() {
-        legend.push((Mark::Dashes, Role::Ceiling, "limits"));
+    fn draw(&self, canvas: &Canvas<'_>) {
+        let rows = axis::linear(self.top * 1.02, words::number);
+        let plot = canvas.plot(FRAME, 0.0..self.length, 0.0..rows.last().map_or(1.0, |row| row.0));
+        plot.rows(&rows);
+        let (columns, unit) = axis::times(self.length);
+        plot.area(&self.curves[1].points, Role::Served, 0.14);
+        for curve in &self.curves {
+            plot.stroke(&curve.points, curve.role, if curve.role == Role::Offered { 4 } else { 2 });
+        }
+        plot.columns(&columns);
+        if let Some(end) = self.arrivals_end {
+            plot.dashes_down(end, Role::Muted);
+            let at = (plot.x(end) - 6, FRAME.top + 8);
+            canvas.text(at, LABEL, Role::Muted, Hang::Right, "arrivals end");
+        }
+        name_limits(canvas, &plot, &self.limits);
+        let mut legend: Vec<_> =
+            self.curves.iter().map(|curve| (Mark::Line, curve.role, curve.name)).collect();
+        if !self.limits.is_empty() {
+            legend.push((Mark::Dashes, Role::Ceiling, "limits"));
+        }
+        canvas.legend((FRAME.left, 12), &legend);
+        canvas.text((FRAME.left - 8, 12), LABEL, Role::Muted, Hang::Right, "per min");
+        canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Hang::Right, unit);
     }
-    canvas.legend((FRAME.left + 6, 12), &legend);
-    canvas.text((FRAME.left - 8, 12), LABEL, Role::Muted, Hang::Right, "per min");
-    canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Hang::Right, unit);
-}
 
-/// How many steps are drawn as one: enough for [`CALM`] jobs in each on average, but few enough for [`FEWEST`] points.
-fn group(offered: &[u64]) -> usize {
-    let (steps, jobs) = (offered.len(), offered.iter().sum::<u64>());
-    let calm = (CALM * steps as u64).div_ceil(jobs.max(1));
-    usize::try_from(calm).unwrap_or(steps).clamp(1, (steps / FEWEST).max(1))
-}
-
-fn grouped(counts: &[u64], group: usize) -> Vec<u64> {
-    counts.chunks(group).map(|steps| steps.iter().sum()).collect()
+    fn live(&self) -> Live {
+        let x: Vec<f64> = self.curves[0].points.iter().map(|(at, _)| *at).collect();
+        let curves = self.curves.iter().map(|curve| {
+            let shape = match curve.role {
+                Role::Offered => Shape::Wide,
+                Role::Served => Shape::Area,
+                _ => Shape::Line,
+            };
+            Line::new(curve.name, curve.role, shape, curve.points.iter().map(|(_, rate)| Some(*rate)))
+        });
+        let limits = self.limits.iter().map(|(rate, name)| Line::level(name, *rate, x.len()));
+        let panel = Panel {
+            name: String::new(),
+            up: Up::PerMinute,
+            height: 300,
+            logarithmic: false,
+            top: 0.0,
+            lines: curves.chain(limits).collect(),
+        };
+        Live { across: Across::Time, length: self.length, x, panels: vec![panel] }
+    }
 }
 
 /// The ceiling, and the tightest limits below `highest`: jobs per minute and a short name, lowest first.
@@ -136,11 +170,7 @@ fn limits(summary: &Summary, highest: f64) -> Vec<(f64, String)> {
 /// Draws the lines and writes their names on the right, none upon another and none below the axis.
 fn name_limits(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, limits: &[(f64, String)]) {
     let mut places: Vec<i32> = limits.iter().map(|(rate, _)| plot.y(*rate)).collect();
-    let mut below = FRAME.bottom + APART / 2;
-    for place in &mut places {
-        *place = (*place).min(below - APART);
-        below = *place;
-    }
+    spread_up(&mut places, FRAME.bottom - APART / 2, APART);
     for ((rate, name), place) in limits.iter().zip(places) {
         plot.dashes(*rate, Role::Ceiling);
         let text = format!("{name} {}", words::number(*rate));

@@ -1,0 +1,200 @@
+// Draws the charts of the page again so that one can zoom and read values. Every figure that can be drawn so
+// carries its numbers as JSON; this script knows how to draw lines and nothing of what they mean. Without it
+// the drawings stay as they are, and on paper they are what is printed.
+(function () {
+  "use strict";
+  if (typeof uPlot === "undefined") return;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const groups = { time: [], load: [] };
+  let figures = [];
+
+  // Numbers in words, as the rest of the page writes them.
+  const grouped = (text) => text.replace(/\B(?=(\d{3})+$)/g, ",");
+  function number(value) {
+    const size = Math.abs(value);
+    if (size >= 99.95) return grouped(String(Math.round(value)));
+    const digits = size >= 9.995 ? 1 : size >= 0.1 ? 2 : 4;
+    return String(Number(value.toFixed(digits)));
+  }
+  function seconds(value) {
+    if (value < 1) return number(value * 1000) + " ms";
+    if (value < 60) return number(value) + " s";
+    if (value < 3600) return Math.floor(value / 60) + " min " + Math.round(value % 60) + " s";
+    return Math.floor(value / 3600) + " h " + Math.round((value % 3600) / 60) + " min";
+  }
+  const percent = (value) => number(value * 100) + " %";
+  const up = { per_minute: (v) => number(v) + "/min", share: percent, seconds: seconds };
+  const ticks = { per_minute: number, share: percent, seconds: seconds };
+  const two = (value) => String(value).padStart(2, "0");
+  function moment(at, length) {
+    const whole = Math.floor(at + 1e-6), hour = Math.floor(whole / 3600);
+    const clock = two(hour % 24) + ":" + two(Math.floor((whole % 3600) / 60));
+    if (length <= 120) return number(at) + " s";
+    if (length <= 7200) return Math.floor(whole / 60) + ":" + two(whole % 60);
+    if (length <= 172800) return two(hour) + ":" + two(Math.floor((whole % 3600) / 60));
+    return "day " + (Math.floor(whole / 86400) + 1) + " " + clock;
+  }
+  const across = {
+    time: (at, length) => moment(at, length),
+    load: (rate) => number(rate) + " jobs/min",
+  };
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200];
+  const TIMES = [0.1, 0.2, 0.5].concat(STEPS, [1, 2, 5, 10, 20, 50, 100].map((days) => days * 86400));
+  const steps = { time: TIMES, load: undefined };
+
+  function line(of, panel) {
+    const colour = of.colours[dark.matches ? 1 : 0];
+    const shape = { label: of.name, stroke: colour, width: 2, points: { show: false } };
+    shape.value = (_, value) => (value == null ? "–" : up[panel.up](value));
+    shape.spanGaps = false;
+    if (of.shape === "wide") shape.width = 4;
+    if (of.shape === "area") shape.fill = colour + (panel.up === "share" ? "66" : "24");
+    if (of.shape === "dashes") Object.assign(shape, { width: 1, dash: [6, 4] });
+    // A value without neighbours would be no line at all.
+    const alone = (i) => of.values[i] != null && of.values[i - 1] == null && of.values[i + 1] == null;
+    if (of.values.some((_, i) => alone(i)))
+      shape.points = { show: true, size: 5, filter: (_, n, show) => (show ? of.values.map((_, i) => i).filter(alone) : []) };
+    return shape;
+  }
+
+  function zoom(group, min, max) {
+    for (const plot of groups[group]) plot.setScale("x", { min, max });
+  }
+
+  // A finger reads values; two fingers zoom. Scrolling the page stays what it is.
+  function touch(plot, group, length) {
+    const fingers = new Map();
+    let before = null;
+    const over = plot.over;
+    over.style.touchAction = "pan-y";
+    const left = (event) => event.clientX - over.getBoundingClientRect().left;
+    function span() {
+      const [a, b] = [...fingers.values()].sort((a, b) => a - b);
+      return [a, b];
+    }
+    over.addEventListener("pointerdown", (event) => {
+      if (event.pointerType === "mouse") return;
+      fingers.set(event.pointerId, left(event));
+      if (fingers.size === 2) before = span().map((x) => plot.posToVal(x, "x"));
+    });
+    over.addEventListener("pointermove", (event) => {
+      if (!fingers.has(event.pointerId)) return;
+      fingers.set(event.pointerId, left(event));
+      if (fingers.size === 1) plot.setCursor({ left: left(event), top: over.clientHeight / 2 }, true, true);
+      if (fingers.size !== 2 || !before) return;
+      const [a, b] = span();
+      if (b - a < 12) return;
+      const scale = (before[1] - before[0]) / (b - a);
+      const min = Math.max(0, before[0] - a * scale);
+      zoom(group, min, Math.min(length, min + over.clientWidth * scale));
+    });
+    for (const end of ["pointerup", "pointercancel", "pointerleave"])
+      over.addEventListener(end, (event) => {
+        fingers.delete(event.pointerId);
+        before = null;
+      });
+  }
+
+  function draw(figure, model, panel, last) {
+    const group = model.across;
+    const holder = document.createElement("div");
+    const head = document.createElement("div");
+    holder.className = "panel";
+    head.className = "head";
+    if (panel.name) head.append(Object.assign(document.createElement("b"), { textContent: panel.name }));
+    holder.append(head);
+    figure.append(holder);
+    const muted = css("--muted"), grid = { stroke: css("--line"), width: 1 };
+    const font = "12px system-ui, sans-serif";
+    const small = panel.height < 120;
+    const range = (_, low, high) => {
+      if (high == null) return [0, panel.top || 1];
+      if (panel.logarithmic) return uPlot.rangeLog(low, high, 10, false);
+      // Shares far above all would flatten the rest; the legend tells them.
+      if (panel.up === "share") return [0, Math.min(Math.max(panel.top, high), 1.5) * 1.04];
+      return [0, Math.max(panel.top, high) * 1.04 || 1];
+    };
+    const options = {
+      width: figure.clientWidth,
+      height: panel.height + (last ? 22 : 0),
+      padding: [8, 20, last ? 0 : 8, 0],
+      scales: { x: { time: false }, y: { distr: panel.logarithmic ? 3 : 1, range } },
+      cursor: {
+        sync: { key: group, scales: ["x", null] },
+        drag: { x: true, y: false },
+        y: false,
+        points: { size: 6 },
+      },
+      legend: {
+        mount: (_, legend) => head.append(legend),
+        markers: { width: 0, fill: (_, i) => panel.lines[i - 1].colours[dark.matches ? 1 : 0] },
+      },
+      axes: [
+        {
+          stroke: muted, font, grid: { show: false }, ticks: last ? grid : { show: false }, show: true, size: last ? 30 : 8, incrs: steps[group],
+          values: (_, at) => at.map((x) => (last ? (group === "load" ? number(x) : moment(x, model.length)) : "")),
+        },
+        {
+          stroke: muted, font, grid, ticks: { show: false }, size: 64, space: small ? 26 : 40,
+          values: (_, at) => at.map((y) => (y == null ? "" : ticks[panel.up](y))),
+        },
+      ],
+      series: [
+        { label: "at", value: (_, x) => (x == null ? "–" : across[group](x, model.length)) },
+        ...panel.lines.map((of) => line(of, panel)),
+      ],
+      hooks: {
+        setScale: [
+          (plot, key) => {
+            if (key !== "x" || plot.following) return;
+            const { min, max } = plot.scales.x;
+            for (const other of groups[group]) {
+              if (other === plot || (other.scales.x.min === min && other.scales.x.max === max)) continue;
+              other.following = true;
+              other.setScale("x", { min, max });
+              queueMicrotask(() => (other.following = false));
+            }
+          },
+        ],
+      },
+    };
+    options.scales.x.range = (_, min, max) =>
+      min == null || max - min <= 0 ? [0, model.length] : [min, max];
+    const plot = new uPlot(options, [model.x, ...panel.lines.map((of) => of.values)], holder);
+    plot.setScale("x", { min: 0, max: model.length });
+    plot.over.addEventListener("dblclick", () => setTimeout(() => zoom(group, 0, model.length)));
+    touch(plot, group, model.length);
+    groups[group].push(plot);
+    return plot;
+  }
+
+  function build() {
+    for (const { plots, live } of figures) {
+      plots.forEach((plot) => plot.destroy());
+      live.remove();
+    }
+    figures = [];
+    groups.time.length = groups.load.length = 0;
+    for (const source of document.querySelectorAll("script.numbers")) {
+      const model = JSON.parse(source.textContent);
+      const live = document.createElement("div");
+      live.className = "live";
+      source.before(live);
+      const plots = model.panels.map((panel, i) => draw(live, model, panel, i === model.panels.length - 1));
+      figures.push({ plots, live });
+    }
+    document.documentElement.classList.add("drawn");
+  }
+
+  build();
+  dark.addEventListener("change", build);
+  let resizing = 0;
+  addEventListener("resize", () => {
+    cancelAnimationFrame(resizing);
+    resizing = requestAnimationFrame(() => {
+      for (const { plots, live } of figures)
+        for (const plot of plots) plot.setSize({ width: live.clientWidth, height: plot.height });
+    });
+  });
+})();

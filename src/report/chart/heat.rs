@@ -1,0 +1,167 @@
+//! The limits by hour: a map of how strongly each was charged when, with a mark where it refused.
+
+use super::axis;
+use super::canvas::{Canvas, Frame, Hang, LABEL, WIDTH};
+use super::{Chart, LEFT};
+use crate::record::{Summary, words};
+use crate::report::lettering::short;
+use crate::report::palette::Role;
+use crate::report::usage::{self, Columns, Row};
+
+const CELL: i32 = 20;
+const GAP: i32 = 2;
+/// The line with the name of a target, and the one with the legend.
+const NAME: i32 = 22;
+const ABOVE: i32 = 24;
+const BELOW: i32 = 34;
+/// The size of the numbers in the cells, and from which width on they are written.
+const SMALL: i32 = 9;
+const LEGIBLE: i32 = 17;
+/// The most rows; the most charged are shown.
+const ROWS: usize = 24;
+
+/// The map; `None` where nothing was charged or refused.
+pub(super) fn chart(summary: &Summary) -> Option<Chart> {
+    let columns = Columns::of(summary);
+    let mut rows = usage::rows(summary);
+    let most = |row: &Row<'_>| {
+        let shares = columns.steps.iter().filter_map(|steps| row.share(steps.clone()));
+        shares.fold(0.0, f64::max)
+    };
+    let refusals = |row: &Row<'_>| columns.steps.iter().map(|steps| row.refused(steps.clone())).sum::<u64>();
+    rows.retain(|row| row.share(0..1).is_some());
+    if rows.iter().all(|row| most(row) <= 0.0 && refusals(row) == 0) {
+        return None;
+    }
+    let before = rows.len();
+    if before > ROWS {
+        let mut weights: Vec<f64> = rows.iter().map(most).collect();
+        weights.sort_by(|a, b| b.total_cmp(a));
+        rows.retain(|row| most(row) >= weights[ROWS - 1]);
+        rows.truncate(ROWS);
+    }
+    let each = words::duration(columns.length_s);
+    let mut note = format!(
+        "Per {each}: what was charged, in percent of what the limit allows in that time. \
+         A corner marks where it refused attempts."
+    );
+    if before > rows.len() {
+        let hidden = words::plural((before - rows.len()) as u64, "limit");
+        note.push_str(&format!(" {hidden} less used are not shown."));
+    }
+    let height = layout(&rows).0;
+    let title = title(summary, &rows, &columns);
+    Some(Chart::new("heat", title, note, height, |canvas| draw(canvas, &rows, &columns)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+fn title(summary: &Summary, rows: &[Row<'_>], columns: &Columns) -> String {
+    let cells = rows.iter().flat_map(|row| {
+        columns.steps.iter().filter_map(move |steps| Some((row, steps.start, row.share(steps.clone())?)))
+    });
+    let strongest = cells.max_by(|a, b| a.2.total_cmp(&b.2).then(b.1.cmp(&a.1)));
+    strongest.map_or_else(String::new, |(row, step, share)| {
+        let when = words::moment(step as f64 * summary.series.step_s, summary.duration_s);
+        format!("{} on {} is charged most from {when}: {}", row.axis, row.target, words::percent(share))
+    })
+}
+
+/// The height of the map, and where each row begins.
+fn layout(rows: &[Row<'_>]) -> (i32, Vec<i32>) {
+    let (mut y, mut above) = (ABOVE, None);
+    let tops = rows.iter().map(|row| {
+        if above.replace(row.target) != Some(row.target) {
+            y += NAME;
+        }
+        let top = y;
+        y += CELL + GAP;
+        top
+    });
+    let tops = tops.collect();
+    (y + BELOW, tops)
+}
+
+fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
+    legend(canvas);
+    let (height, tops) = layout(rows);
+    let mut above = None;
+    for (row, top) in rows.iter().zip(tops) {
+        if above.replace(row.target) != Some(row.target) {
+            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Hang::Left, &short(row.target, 90));
+        }
+        canvas.text((LEFT - 8, top + CELL / 2), LABEL, Role::Ink, Hang::Right, &short(row.axis, 11));
+        canvas.cell(Frame { left: LEFT, top, right: WIDTH, bottom: top + CELL }, Role::Grid, 0.45);
+        for (place, steps) in columns.steps.iter().enumerate() {
+            let frame = Frame { left: edge(place, columns), top, right: edge(place + 1, columns) - 1, bottom: top + CELL };
+            cell(canvas, frame, row.share(steps.clone()).unwrap_or(0.0), row.refused(steps.clone()));
+        }
+    }
+    times(canvas, columns, height - BELOW);
+}
+
+/// Where a column begins.
+fn edge(place: usize, columns: &Columns) -> i32 {
+    let width = WIDTH - LEFT;
+    let (place, all) = (i32::try_from(place).unwrap_or(0), i32::try_from(columns.steps.len()).unwrap_or(1));
+    LEFT + width * place / all.max(1)
+}
+
+fn cell(canvas: &Canvas<'_>, frame: Frame, share: f64, refused: u64) {
+    let (role, alpha) = shade(share);
+    if share > 0.0 {
+        canvas.cell(frame, role, alpha);
+    }
+    if refused > 0 {
+        canvas.corner(frame, 7, Role::Refused);
+    }
+    let wide = frame.right - frame.left >= LEGIBLE;
+    if wide && share >= 0.005 {
+        let text = if share < 9.995 { format!("{:.0}", share * 100.0) } else { format!("{share:.0}×") };
+        let ink = if alpha > 0.6 { Role::Paper } else { Role::Ink };
+        let middle = (i32::midpoint(frame.left, frame.right), i32::midpoint(frame.top, frame.bottom));
+        canvas.text(middle, SMALL, ink, Hang::Middle, &text);
+    }
+}
+
+/// The colour of a share and how strong it is: twelve tones up to all, and another colour for more.
+fn shade(share: f64) -> (Role, f64) {
+    if share > 1.005 {
+        return (Role::Over, 1.0);
+    }
+    (Role::Fill, (libm::ceil(share * 12.0) / 12.0 * 0.94).clamp(0.06, 0.94))
+}
+
+fn legend(canvas: &Canvas<'_>) {
+    canvas.text((LEFT, 10), LABEL, Role::Muted, Hang::Left, "charged, %");
+    let mut left = LEFT + 76;
+    for (share, name) in [(0.1, "10"), (0.25, ""), (0.5, "50"), (0.75, ""), (1.0, "100"), (1.5, "more")] {
+        let frame = Frame { left, top: 1, right: left + 31, bottom: 19 };
+        let (role, alpha) = shade(share);
+        canvas.cell(frame, role, alpha);
+        let ink = if alpha > 0.6 { Role::Paper } else { Role::Ink };
+        canvas.text((left + 15, 10), SMALL, ink, Hang::Middle, name);
+        left += 32;
+    }
+    let frame = Frame { left: left + 14, top: 1, right: left + 32, bottom: 19 };
+    canvas.cell(frame, Role::Grid, 0.45);
+    cell(canvas, frame, 0.0, 1);
+    canvas.text((left + 38, 10), LABEL, Role::Ink, Hang::Left, "refused");
+}
+
+/// When columns begin, where there is room.
+#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+fn times(canvas: &Canvas<'_>, columns: &Columns, y: i32) {
+    let ends = columns.steps.len() as f64 * columns.length_s;
+    let (ticks, unit) = axis::times(ends);
+    for (at, text) in ticks {
+        let place = at / columns.length_s;
+        if (place - libm::round(place)).abs() > 1e-6 {
+            continue;
+        }
+        let x = edge(libm::round(place) as usize, columns);
+        canvas.bar(Frame { left: x, top: y, right: x + 1, bottom: y + 4 }, Role::Muted);
+        let hang = if x > WIDTH - 24 { Hang::Right } else { Hang::Middle };
+        canvas.text((x, y + 14), LABEL, Role::Muted, hang, &text);
+    }
+    canvas.text((WIDTH, y + 27), LABEL, Role::Muted, Hang::Right, unit);
+}

@@ -1,0 +1,168 @@
+//! What the limits were charged over time, of what they allow: the one reckoning behind the strips, the heat
+//! map and the table by hour.
+//!
+//! A limit of 6,000 tokens a minute allows 60,000 in ten: that is what the charges of ten minutes are a share
+//! of, whatever the law by which it refills and whatever fits at once. A burst may be charged more than its
+//! step allows, and a limit that is full at its end may have been charged little in its last hour. A limit whose
+//! window is longer than the run counts as spread over the run: a day limit has all of a short run for its number.
+
+use crate::record::{Charged, Fill, Limit, Summary};
+use provider::Axis;
+use std::ops::Range;
+
+/// A heat map has about so many columns at most: the hours of a day, and one for what came after.
+const COLUMNS: usize = 25;
+/// Lengths of columns that a reader knows, in seconds; beyond them come whole days.
+const ROUND: [f64; 19] = [
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    15.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    900.0,
+    1_800.0,
+    HOUR,
+    2.0 * HOUR,
+    3.0 * HOUR,
+    4.0 * HOUR,
+    6.0 * HOUR,
+    12.0 * HOUR,
+    24.0 * HOUR,
+];
+const HOUR: f64 = 3_600.0;
+
+/// One limit of one target over time.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'s> {
+    pub(super) target: &'s str,
+    pub(super) axis: &'s str,
+    /// How full it was: the fullest of each step.
+    pub(super) levels: &'s [f64],
+    limit: Option<&'s Limit>,
+    fill: &'s Fill,
+    step_s: f64,
+    /// How long jobs arrived, and when everything was over.
+    duration_s: f64,
+    end_s: f64,
+}
+
+/// Every limit that was watched: target by target as they come, their axes in the order of reports.
+pub(super) fn rows(summary: &Summary) -> Vec<Row<'_>> {
+    let order = |axis: &str| Axis::ALL.into_iter().position(|known| known.name() == axis);
+    let end_s = summary.duration_s.max(summary.ended_s);
+    let mut rows = Vec::new();
+    for (place, fill) in summary.series.fill.iter().enumerate() {
+        let target = summary.targets.get(place).filter(|target| target.name == fill.target);
+        let before = rows.len();
+        rows.extend(fill.axes.iter().filter(|(_, levels)| !levels.is_empty()).map(|(axis, levels)| Row {
+            target: &fill.target,
+            axis,
+            levels,
+            limit: target.and_then(|target| target.limits.iter().find(|limit| limit.axis == *axis)),
+            fill,
+            step_s: summary.series.step_s,
+            duration_s: summary.duration_s,
+            end_s,
+        }));
+        rows[before..].sort_by_key(|row: &Row<'_>| order(row.axis));
+    }
+    rows
+}
+
+impl Row<'_> {
+    /// The fullest it was seen.
+    pub(super) fn peak(&self) -> f64 {
+        self.level(0..self.levels.len())
+    }
+
+    /// The fullest it was seen in some steps.
+    pub(super) fn level(&self, steps: Range<usize>) -> f64 {
+        within(self.levels, steps).iter().copied().fold(0.0, f64::max)
+    }
+
+    /// What was charged in some steps of what the limit allows in them; `None` where no one counted.
+    pub(super) fn share(&self, steps: Range<usize>) -> Option<f64> {
+        let limit = self.limit?;
+        let charged = self.charged(steps.clone())?;
+        let window_s = limit.window_s.map_or(1.0, |window_s| window_s.min(self.duration_s.max(1.0)));
+        let allowed = as_f64(limit.limit) * self.seconds(steps) / window_s;
+        (allowed > 0.0).then(|| charged / allowed)
+    }
+
+    /// What was charged in some steps: calls, tokens, or seconds of calls in flight.
+    pub(super) fn charged(&self, steps: Range<usize>) -> Option<f64> {
+        let Charged { calls, prompt_tokens, completion_tokens, busy_s } = &self.fill.charged;
+        let sum = |counts: &[u64]| as_f64(within(counts, steps.clone()).iter().sum());
+        Some(match Axis::from_name(self.axis)? {
+            Axis::Rpm | Axis::Rpd => sum(calls),
+            Axis::Tpm | Axis::Tpd => sum(prompt_tokens) + sum(completion_tokens),
+            Axis::Itpm => sum(prompt_tokens),
+            Axis::Otpm => sum(completion_tokens),
+            Axis::Concurrency => within(busy_s, steps).iter().sum(),
+            Axis::Ash | Axis::Asd => return None,
+        })
+    }
+
+    /// Attempts it refused in some steps.
+    pub(super) fn refused(&self, steps: Range<usize>) -> u64 {
+        self.fill.refused.get(self.axis).map_or(0, |counts| within(counts, steps).iter().sum())
+    }
+
+    /// How long some steps were; the last one of a run may be short.
+    #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+    fn seconds(&self, steps: Range<usize>) -> f64 {
+        let (from, to) = (steps.start as f64 * self.step_s, steps.end as f64 * self.step_s);
+        (to.min(self.end_s) - from).max(0.0)
+    }
+}
+
+/// Steps put together: each a range of steps, all of the same round length but the last, which also takes
+/// what came after the end of the arrivals.
+pub(super) struct Columns {
+    pub(super) length_s: f64,
+    pub(super) steps: Vec<Range<usize>>,
+}
+
+impl Columns {
+    /// Columns over a run.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "there are few steps"
+    )]
+    pub(super) fn of(summary: &Summary) -> Self {
+        let (step_s, all) = (summary.series.step_s, summary.series.offered.len());
+        let planned = (libm::ceil(summary.duration_s / step_s - 1e-9) as usize).clamp(1, all.max(1));
+        // A long drain is worth columns of its own.
+        let told = if all > planned + planned / 4 { all } else { planned };
+        let fits = |length: f64| {
+            let steps = libm::round(length / step_s);
+            (steps >= 1.0 && (steps * step_s - length).abs() < 1e-6 && told.div_ceil(steps as usize) < COLUMNS)
+                .then_some(steps as usize)
+        };
+        let days = (2..400).map(|days| f64::from(days) * 24.0 * HOUR);
+        let each = ROUND.into_iter().chain(days).find_map(fits).unwrap_or(told.div_ceil(COLUMNS - 1));
+        let mut steps: Vec<_> =
+            (0..told).step_by(each.max(1)).map(|from| from..(from + each).min(told)).collect();
+        if let Some(last) = steps.last_mut() {
+            last.end = last.end.max(all);
+        }
+        Self { length_s: each as f64 * step_s, steps }
+    }
+}
+
+fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
+    let end = steps.end.min(values.len());
+    &values[steps.start.min(end)..end]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}
