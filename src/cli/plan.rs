@@ -75,7 +75,6 @@ impl Plan {
         Ok(())
     }
 
-
     /// The command that makes this plan again.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());

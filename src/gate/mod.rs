@@ -20,7 +20,6 @@ mod markdown;
 mod measure;
 mod noise;
 mod outcome;
-mod student;
 mod text;
 mod trial;
 

@@ -39,8 +39,7 @@ use lab::{Lab, Tally, Trial};
 use replicas::{CONFIDENCE, Interval, Replicas};
 use rules::{Rules, is_on_cost};
 use search::{Found, Search};
-use std::collections::BTreeSet;
-use what_if::{Base, Measured};
+use what_if::Base;
 
 /// What is asked beside the ceiling.
 #[derive(Clone, Debug, Default)]
@@ -95,29 +94,34 @@ pub fn plan(plan: &Plan, ask: &Ask, watch: &dyn Watch) -> Result<Report, Nothing
     let present = lab.run(plan, 1.0, 0);
     tally.stage("the ceiling");
     let search = search(plan, &analytic);
-    let replicas = Replicas::run(&lab, plan, search, ask.replicas);
-    let simulated = simulated(&lab, plan, search, &replicas, &analytic);
+    let near = Search { guess: search.guess.min(rules.reached_at(&present.summary)), ..search };
+    let replicas = Replicas::run(&lab, plan, near, ask.replicas);
+    let service = rules.but_for_cost();
+    let unpaid = Lab { rules: &service, ..lab };
+    let but_for_cost =
+        money_first(&replicas).then(|| Search { tolerance: what_if::TOLERANCE, ..search }.run(&unpaid, plan));
+    let simulated = simulated(&lab, &replicas, but_for_cost.as_ref(), &analytic);
     tally.stage("the curve");
     let knee = replicas.found[0].at_least();
     let curve = curve::curve(&lab, plan, if knee > 0.0 { knee } else { 1.0 }, &present);
 
     tally.stage("what-ifs");
     let base = Base {
-        lab,
+        lab: if but_for_cost.is_some() { unpaid } else { lab },
         plan,
-        found: &replicas.found[0],
+        found: but_for_cost.as_ref().unwrap_or(&replicas.found[0]),
         present: &present,
         analytic: analytic.multiple,
         most: search.most,
     };
-    let changes = catalogue::changes(plan, &in_the_way(plan, &analytic, &simulated));
+    let changes = catalogue::changes(plan);
     let measured = base.measure(changes);
     tally.stage("pairs");
     let pairs = base.pairs(&measured);
     let aim = ask.target.map(|target| target.multiple(&analytic));
     let buy = aim.map(|aim| {
         tally.stage("what to buy");
-        bought(&base, &measured, &simulated, aim)
+        buy::buy(&base, lab, &measured, aim)
     });
     let incidents = if ask.incident {
         tally.stage("outages");
@@ -187,19 +191,22 @@ fn search(plan: &Plan, analytic: &Ceiling) -> Search {
     }
 }
 
+/// Whether a rule on money breaks first.
+fn money_first(replicas: &Replicas) -> bool {
+    let broken = replicas.found[0].high.as_ref().map(|trial| trial.broken().all(is_on_cost));
+    broken.unwrap_or(false)
+}
+
 fn simulated(
     lab: &Lab<'_>,
-    plan: &Plan,
-    search: Search,
     replicas: &Replicas,
+    but_for_cost: Option<&Found>,
     analytic: &Ceiling,
 ) -> Simulated {
     let first = &replicas.found[0];
     let ceilings = replicas.ceilings();
     let interval = first.ceiling().map(|_| Interval::of(&ceilings));
     let breaks = first.high.as_ref().and_then(|trial| breaks::first(trial, lab.rules));
-    let money = breaks.as_ref().is_some_and(|breaks| is_on_cost(&breaks.rule));
-    let but_for_cost = money.then(|| but_for_cost(lab, plan, search)).and_then(|found| found.ceiling());
     let multiple = interval.map(|interval| rounded(interval.mean, 4));
     Simulated {
         jobs_per_min: interval.map(|interval| rounded(interval.mean * analytic.offered_jobs_per_min, 3)),
@@ -208,38 +215,12 @@ fn simulated(
         high: interval.map(|interval| rounded(interval.high, 4)),
         confidence: CONFIDENCE,
         replicas: ceilings.iter().map(|ceiling| rounded(*ceiling, 4)).collect(),
-        tolerance: search.tolerance,
+        tolerance: replicas::TOLERANCE,
         tried: rounded(first.high.as_ref().map_or(first.low, |trial| trial.multiple), 4),
         rules: lab.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
         breaks,
-        but_for_cost: but_for_cost.map(|multiple| rounded(multiple, 4)),
+        but_for_cost: but_for_cost.and_then(Found::ceiling).map(|multiple| rounded(multiple, 4)),
     }
-}
-
-fn but_for_cost(lab: &Lab<'_>, plan: &Plan, search: Search) -> Found {
-    let rules = lab.rules.but_for_cost();
-    search.run(&Lab { rules: &rules, ..*lab }, plan)
-}
-
-/// The providers that stop the load, by arithmetic or by simulation.
-fn in_the_way(plan: &Plan, analytic: &Ceiling, simulated: &Simulated) -> BTreeSet<u16> {
-    let by_arithmetic = analytic.binding.map(|(target, _)| plan.targets[target.index()].provider);
-    let name = simulated.breaks.as_ref().and_then(|breaks| breaks.target.as_ref());
-    let by_simulation = plan.targets.iter().find(|target| Some(&target.name) == name);
-    by_arithmetic.into_iter().chain(by_simulation.map(|target| target.provider)).collect()
-}
-
-/// The changes that hold `aim`. Where money breaks first, their worth is measured again without it.
-fn bought(base: &Base<'_>, measured: &[Measured], simulated: &Simulated, aim: f64) -> Buy {
-    if simulated.but_for_cost.is_none() {
-        return buy::buy(base, base.lab, measured, aim);
-    }
-    let service = base.lab.rules.but_for_cost();
-    let lab = Lab { rules: &service, ..base.lab };
-    let found = search(base.plan, &Ceiling::of(base.plan)).run(&lab, base.plan);
-    let changes = measured.iter().map(|one| one.change.clone()).collect();
-    let served = Base { lab, found: &found, ..*base };
-    buy::buy(&served, base.lab, &served.measure(changes), aim)
 }
 
 fn load(present: &Trial) -> Load {
@@ -292,7 +273,7 @@ fn targets(plan: &Plan, analytic: &Ceiling) -> Vec<CeilingTarget> {
 
 /// How it was found.
 fn how(simulated: &Simulated) -> Vec<String> {
-    vec![
+    let mut notes = vec![
         format!(
             "Every run is a whole one. The ceiling is the mean over {} seeds, each searched to {} %, with the {} % \
              interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %.",
@@ -303,5 +284,12 @@ fn how(simulated: &Simulated) -> Vec<String> {
         ),
         "Not tried: joining identical jobs that are under way at the same time, which the engine cannot do."
             .to_owned(),
-    ]
+    ];
+    if simulated.but_for_cost.is_some() {
+        notes.push(
+            "Money is spent before any limit is reached, so the changes are measured without the rules on cost."
+                .to_owned(),
+        );
+    }
+    notes
 }

@@ -40,6 +40,17 @@ impl Rules {
         Self { kept, notes: Vec::new() }
     }
 
+    /// The multiple of the load at which a rule on something that follows the load is reached, judging from
+    /// a run at the load itself; infinite where there is none.
+    pub(super) fn reached_at(&self, present: &Summary) -> f64 {
+        let each = self.kept.iter().zip(&present.expect).filter_map(|(rule, judged)| match rule.metric {
+            Metric::Cost => Some(rule.value / judged.actual.filter(|cost| *cost > 0.0)?),
+            Metric::Headroom => Some(judged.actual? / rule.value),
+            _ => None,
+        });
+        each.filter(|multiple| *multiple > 0.0).fold(f64::INFINITY, f64::min)
+    }
+
     /// How far a run judged by these rules is from breaking the nearest of them, in `-1..=1`: 1 where it is
     /// as far as it can be, 0 at the border, -1 where a rule is overrun by as much as it allows or more.
     pub(super) fn slack(&self, summary: &Summary) -> f64 {

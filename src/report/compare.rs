@@ -1,7 +1,7 @@
 //! Several runs side by side: the first is what the others are measured against.
 
-use super::page::{page, table, text as escaped};
 use super::lettering::{fitted, wrap};
+use super::page::{page, table, text as escaped};
 use super::{Style, facts};
 use crate::record::Summary;
 use crate::record::words::{count, duration, number, percent, share_of, usd};

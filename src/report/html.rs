@@ -295,7 +295,8 @@ fn embedded(summary: &Summary) -> String {
         embedded_json(&smaller)
     };
     let fits = |json: &String| json.len() <= EMBEDDED;
-    let Some(json) = Some(embedded_json(summary)).filter(fits).or_else(|| Some(without_fill()).filter(fits)) else {
+    let Some(json) = Some(embedded_json(summary)).filter(fits).or_else(|| Some(without_fill()).filter(fits))
+    else {
         return "<p class=\"note\">The result is too large for this page: see result.json.</p>\n".to_owned();
     };
     format!("<script type=\"application/json\" id=\"result\">{json}</script>\n")

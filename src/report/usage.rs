@@ -143,7 +143,9 @@ impl Columns {
         let told = if all > planned + planned / 4 { all } else { planned };
         let fits = |length: f64| {
             let steps = libm::round(length / step_s);
-            (steps >= 1.0 && (steps * step_s - length).abs() < 1e-6 && told.div_ceil(steps as usize) < COLUMNS)
+            (steps >= 1.0
+                && (steps * step_s - length).abs() < 1e-6
+                && told.div_ceil(steps as usize) < COLUMNS)
                 .then_some(steps as usize)
         };
         let days = (2..400).map(|days| f64::from(days) * 24.0 * HOUR);

@@ -58,13 +58,13 @@ impl Strip<'_> {
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let steps = summary.series.offered.len();
     let each = usage::rows(summary).into_iter();
-    let all: Vec<_> =
-        each.map(|row| Strip { mean: row.share(0..steps), peak: row.peak(), row }).collect();
+    let all: Vec<_> = each.map(|row| Strip { mean: row.share(0..steps), peak: row.peak(), row }).collect();
     let title = title(&all)?;
     let (shown, hidden) = shown(all);
-    let mut note = "Filled: what was charged in each step, of what the limit allows in that time; a bar above \
+    let mut note =
+        "Filled: what was charged in each step, of what the limit allows in that time; a bar above \
                     the dashes where it was more. Line: how full the limit was at its fullest moment."
-        .to_owned();
+            .to_owned();
     if hidden > 0 {
         note.push_str(&format!(" {} less used are not shown.", words::plural(hidden, "limit")));
     }
@@ -125,8 +125,11 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     let (height, tops) = layout(strips);
     let last = strips.len().saturating_sub(1);
     let mut above = None;
-    let legend =
-        [(Mark::Box, Role::Fill, "charged"), (Mark::Line, Role::Level, "fullest"), (Mark::Line, Role::Full, "full")];
+    let legend = [
+        (Mark::Box, Role::Fill, "charged"),
+        (Mark::Line, Role::Level, "fullest"),
+        (Mark::Line, Role::Full, "full"),
+    ];
     canvas.legend((LEFT, 10), &legend);
     for (end, name) in NUMBERS.into_iter().zip(["charged", "fullest"]) {
         canvas.text((end, 10), LABEL, Role::Muted, Hang::Right, name);

@@ -92,7 +92,12 @@ fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
         canvas.text((LEFT - 8, top + CELL / 2), LABEL, Role::Ink, Hang::Right, &short(row.axis, 11));
         canvas.cell(Frame { left: LEFT, top, right: WIDTH, bottom: top + CELL }, Role::Grid, 0.45);
         for (place, steps) in columns.steps.iter().enumerate() {
-            let frame = Frame { left: edge(place, columns), top, right: edge(place + 1, columns) - 1, bottom: top + CELL };
+            let frame = Frame {
+                left: edge(place, columns),
+                top,
+                right: edge(place + 1, columns) - 1,
+                bottom: top + CELL,
+            };
             cell(canvas, frame, row.share(steps.clone()).unwrap_or(0.0), row.refused(steps.clone()));
         }
     }

@@ -25,7 +25,10 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     }
     let note =
         "From the scheduled arrival to the end of the answer, of jobs that succeeded, by when they ended.";
-    Some(Chart::new("latency", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, summary)).with(live(summary)))
+    Some(
+        Chart::new("latency", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, summary))
+            .with(live(summary)),
+    )
 }
 
 /// The step with the highest 95th percentile: when it begins, and how high.
@@ -52,7 +55,9 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     let mut ends = Vec::new();
     for (values, role, name, whole) in curves(summary).into_iter().rev() {
         let runs = runs(values, summary.series.step_s, length);
-        ends.extend(runs.last().and_then(|run| run.last()).map(|last| (plot.y(scale(last.1)), role, name, whole)));
+        ends.extend(
+            runs.last().and_then(|run| run.last()).map(|last| (plot.y(scale(last.1)), role, name, whole)),
+        );
         for run in runs {
             let run: Vec<_> = run.into_iter().map(|(at, value)| (at, scale(value))).collect();
             match run[..] {
@@ -95,10 +100,8 @@ fn extent(summary: &Summary) -> (f64, f64) {
 fn live(summary: &Summary) -> Live {
     let (length, step_s) = (length_of(summary), summary.series.step_s);
     let x = (0..summary.series.p95_s.len()).map(|step| (step as f64 * step_s, (step as f64 + 1.0) * step_s));
-    let x: Vec<f64> = x
-        .filter(|(from, _)| *from < length)
-        .map(|(from, to)| f64::midpoint(from, to.min(length)))
-        .collect();
+    let x: Vec<f64> =
+        x.filter(|(from, _)| *from < length).map(|(from, to)| f64::midpoint(from, to.min(length))).collect();
     let lines = curves(summary).map(|(values, role, name, _)| {
         let values = values.iter().take(x.len()).map(|value| value.filter(|value| *value > 0.0));
         Line::new(name, role, Shape::Line, values)
@@ -123,7 +126,9 @@ fn runs(values: &[Option<f64>], step_s: f64, length: f64) -> Vec<Vec<(f64, f64)>
         let begins = step as f64 * step_s;
         match (value, runs.last_mut()) {
             _ if begins >= length => break,
-            (Some(value), Some(run)) => run.push((f64::midpoint(begins, (begins + step_s).min(length)), *value)),
+            (Some(value), Some(run)) => {
+                run.push((f64::midpoint(begins, (begins + step_s).min(length)), *value))
+            }
             _ => runs.push(Vec::new()),
         }
     }
