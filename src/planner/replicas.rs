@@ -53,6 +53,11 @@ impl Replicas {
         Self { found }
     }
 
+    /// The mean ceiling; `None` where nothing broke.
+    pub(super) fn interval(&self) -> Option<Interval> {
+        self.found[0].ceiling().map(|_| Interval::of(&self.ceilings()))
+    }
+
     /// The ceiling of each; of the highest load tried where nothing broke.
     pub(super) fn ceilings(&self) -> Vec<f64> {
         ceilings(&self.found)
