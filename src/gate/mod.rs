@@ -19,7 +19,6 @@ mod markdown;
 mod measure;
 mod noise;
 mod outcome;
-mod student;
 mod text;
 mod trial;
 

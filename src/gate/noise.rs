@@ -7,7 +7,7 @@
 //! swapped for one another, so that their difference is symmetric about zero however skewed the measure is;
 //! that is what keeps the t margin honest for shares and tail percentiles of a few replicas.
 
-use super::student::critical;
+use crate::student::critical;
 
 /// The values of one measure, each with the seed of its replica.
 pub(super) type Values = Vec<(u64, f64)>;

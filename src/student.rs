@@ -3,7 +3,8 @@
 /// The `t` that a variable with `degrees` of freedom exceeds with probability `tail`.
 ///
 /// Found by bisection, to a relative 1e-9; `tail` must lie in `(0, 0.5)` and `degrees` be at least 1.
-pub(super) fn critical(degrees: f64, tail: f64) -> f64 {
+#[must_use]
+pub fn critical(degrees: f64, tail: f64) -> f64 {
     debug_assert!(degrees >= 1.0 && tail > 0.0 && tail < 0.5, "{degrees} degrees, tail {tail}");
     let mut high = 1.0;
     while above(high, degrees) > tail && high < 1e300 {
