@@ -245,7 +245,9 @@ impl Engine {
     /// Goes on with a job whose sleep or time in line is over: it takes the turn it booked, if it still can.
     fn resume(&mut self, slot: Slot, booked: Option<Turn>) {
         let Some(turn) = booked else { return self.decide(slot) };
-        if self.router.targets[turn.target.index()].cool_until > self.now {
+        let retries = self.works.at(slot).tried & turn.bit() != 0;
+        let unaffordable = retries && !self.router.budget.allows();
+        if unaffordable || self.router.targets[turn.target.index()].cool_until > self.now {
             self.unbook(slot, turn);
             self.decide(slot);
         } else if self.is_full() {

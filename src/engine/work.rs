@@ -57,7 +57,7 @@ impl Work {
             tried_this_round: 0,
             barred: 0,
             backoffs: Backoffs::default(),
-            queue: Nanos::ZERO,
+            queue: now.since(job.scheduled), // late out of the generator
             wait: Nanos::ZERO,
             lost: Nanos::ZERO,
         }
