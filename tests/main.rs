@@ -2,6 +2,7 @@
 
 mod cli;
 mod gate;
+mod golden;
 mod laws;
 mod load;
 mod parity;

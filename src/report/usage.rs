@@ -168,3 +168,82 @@ fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
 fn as_f64(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ceiling::Ceiling;
+    use crate::drive::virt;
+    use crate::record::{End, Mode, Recorder};
+    use crate::scenario::{self, Overrides};
+    use proptest::prelude::*;
+    use provider::Nanos;
+
+    const SCENARIO: &str = "
+name: usage
+duration: 1h
+providers:
+  groq:
+    dialect: groq
+    accounts: { acme: {keys: [k1]} }
+    models:
+      small:
+        limits: { rpm: 20, tpm: 20k, tpd: 1M, concurrency: 4 }
+        latency: { total: {mean: 2s} }
+routes:
+  chat: [{ of: [groq/acme/small] }]
+workload:
+  - { name: chat, route: chat, arrivals: { poisson: 25/min }, prompt: 500, completion: 200, max_tokens: 300 }
+";
+
+    fn run(seed: u64, duration: Nanos) -> Summary {
+        let overrides = Overrides { seed: Some(seed), duration: Some(duration), ..Overrides::default() };
+        let plan = scenario::parse("usage.yaml", SCENARIO, &overrides, None).unwrap();
+        let mut recorder = Recorder::new(&plan);
+        let at = virt::simulate(&plan, &mut recorder);
+        let (ceiling, reproduce) = (Ceiling::of(&plan), String::new());
+        recorder.finish(End { at, mode: Mode::Virtual, scheduled: None, ceiling, reproduce, notes: vec![] })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Law: the columns of the map cover the run without gap or overlap, and what they show adds up to what
+        /// the run charged and refused.
+        #[test]
+        fn the_map_adds_up_to_the_run(seed in 0u64..1_000, seconds in 1u64..40_000) {
+            let summary = run(seed, Nanos::from_secs(seconds));
+            let columns = Columns::of(&summary);
+            let all = summary.series.offered.len();
+            prop_assert!(columns.steps.len() <= COLUMNS);
+            prop_assert_eq!((columns.steps[0].start, columns.steps.last().unwrap().end), (0, all));
+            prop_assert!(columns.steps.windows(2).all(|pair| pair[0].end == pair[1].start));
+            let target = &summary.targets[0];
+            for row in rows(&summary) {
+                let sum: f64 = columns.steps.iter().filter_map(|steps| row.charged(steps.clone())).sum();
+                let whole = match row.axis {
+                    "rpm" => as_f64(target.ok + target.failed),
+                    "concurrency" => target.utilisation["concurrency"] * 4.0 * summary.ended_s,
+                    _ => as_f64(target.tokens.prompt + target.tokens.completion),
+                };
+                prop_assert!((sum - whole).abs() <= whole * 1e-3 + 0.2, "{}: {sum} of {whole}", row.axis);
+                let refused: u64 = columns.steps.iter().map(|steps| row.refused(steps.clone())).sum();
+                prop_assert_eq!(refused, target.limited_by.get(row.axis).copied().unwrap_or(0));
+            }
+        }
+    }
+
+    #[test]
+    fn shares_are_of_what_the_limit_allows_in_that_time() {
+        let summary = run(7, Nanos::from_secs(3_600));
+        let all = 0..summary.series.offered.len();
+        let share =
+            |axis: &str| rows(&summary).into_iter().find(|row| row.axis == axis).unwrap().share(all.clone());
+        let target = &summary.targets[0];
+        let tokens = as_f64(target.tokens.prompt + target.tokens.completion);
+        let minutes = summary.ended_s.max(3_600.0) / 60.0;
+        assert!((share("tpm").unwrap() - tokens / (20_000.0 * minutes)).abs() < 1e-3);
+        // A day limit has all of a shorter run for its number.
+        assert!((share("tpd").unwrap() - tokens / 1e6).abs() < 1e-2);
+    }
+}

@@ -6,6 +6,7 @@ mod plan;
 mod record;
 mod text;
 mod world;
+mod worst;
 pub(crate) mod xml;
 
 use provider::dist::Dist;

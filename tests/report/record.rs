@@ -46,7 +46,14 @@ proptest! {
         let parts = summary.time_s;
         let sum = parts.queue + parts.wait + parts.lost + parts.first_token + parts.output;
         prop_assert!((sum - summary.latency_s.mean).abs() < 1e-5, "{} for {}", sum, summary.latency_s.mean);
-        for target in &summary.targets {
+        for (target, fill) in summary.targets.iter().zip(&series.fill) {
+            let charged = &fill.charged;
+            prop_assert_eq!(charged.prompt_tokens.iter().sum::<u64>(), target.tokens.prompt);
+            prop_assert_eq!(charged.completion_tokens.iter().sum::<u64>(), target.tokens.completion);
+            prop_assert_eq!(charged.calls.iter().sum::<u64>(), target.ok);
+            let refused: std::collections::BTreeMap<_, u64> =
+                fill.refused.iter().map(|(axis, counts)| (axis.clone(), counts.iter().sum())).collect();
+            prop_assert_eq!(&refused, &target.limited_by);
             prop_assert!(target.utilisation.values().all(|share| (0.0..=1.0).contains(share)), "{:?}", target.utilisation);
         }
         prop_assert_eq!(Summary::from_json(&summary.to_json()).unwrap(), summary);
@@ -129,6 +136,8 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
     assert_eq!(used["rpm"], 0.1, "6 of a burst of 30 and 30 more");
     assert_eq!(used["tpm"], 0.075, "6 x 150 of 12,000");
     assert_eq!(used["concurrency"], 0.05, "6 s of 2 x 60 s");
+    let charged = &summary.series.fill[0].charged;
+    assert_eq!(charged.busy_s.iter().sum::<f64>(), 6.0);
     assert_eq!(summary.cost_usd, 0.000_591, "600 x 0.59 and 300 x 0.79 per million");
     assert_eq!(summary.time_s.first_token, 0.25);
     assert_eq!(summary.time_s.output, 0.75);
@@ -240,4 +249,38 @@ fn a_result_of_another_schema_or_without_steps_is_turned_away() {
     assert!(told(&json.replace("quotalab/result/1", "quotalab/result/9")).contains("quotalab/result/9"));
     assert!(told(&json.replace("\"step_s\": 0.5", "\"step_s\": 0.0")).contains("series.step_s is 0"));
     assert!(told("{").contains("EOF"));
+}
+
+#[test]
+fn charges_fall_into_the_steps_they_belong_to() {
+    let plan = short(&[(Axis::Rpm, 30), (Axis::Concurrency, 2)]);
+    let mut recorder = Recorder::new(&plan);
+    let step = Nanos::from_millis(500);
+    // Admitted a quarter of a second before the fourth step ends, settled three quarters into the sixth second's.
+    served(&mut recorder, 0, Instant::ZERO + Nanos(step.0 * 4 - step.0 / 2));
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &plan));
+    let (series, charged) = (&summary.series, &summary.series.fill[0].charged);
+    assert_eq!(series.step_s, 0.5);
+    assert_eq!(charged.calls[..7], [0, 0, 0, 1, 0, 0, 0], "when it was admitted");
+    assert_eq!(charged.prompt_tokens[..7], [0, 0, 0, 0, 0, 100, 0], "when it was settled");
+    assert_eq!(charged.busy_s[..7], [0.0, 0.0, 0.0, 0.25, 0.5, 0.25, 0.0], "while it was in flight");
+}
+
+/// Law: without any ruling, as over HTTP to a real provider, the replies are what was charged.
+#[test]
+fn replies_are_charged_where_no_ruling_is_told() {
+    struct Outside<'a>(&'a mut Recorder);
+    impl Fold for Outside<'_> {
+        fn event(&mut self, event: &Event) {
+            if !matches!(event.kind, Kind::Ruled { .. } | Kind::Settled { .. }) {
+                self.0.event(event);
+            }
+        }
+    }
+    let plan = short(&[(Axis::Rpm, 30)]);
+    let mut recorder = Recorder::new(&plan);
+    served(&mut Outside(&mut recorder), 0, Instant::ZERO);
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &plan));
+    let charged = &summary.series.fill[0].charged;
+    assert_eq!((charged.calls.iter().sum::<u64>(), charged.completion_tokens.iter().sum::<u64>()), (1, 50));
 }

@@ -6,7 +6,7 @@
   if (typeof uPlot === "undefined") return;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const groups = { time: [], load: [] };
+  const all = [];
   let figures = [];
 
   // Numbers in words, as the rest of the page writes them.
@@ -25,7 +25,8 @@
   }
   const percent = (value) => number(value * 100) + " %";
   const up = { per_minute: (v) => number(v) + "/min", share: percent, seconds: seconds };
-  const ticks = { per_minute: number, share: percent, seconds: seconds };
+  const short = (v) => (v < 60 ? seconds(v) : v < 3600 ? number(v / 60) + " min" : number(v / 3600) + " h");
+  const ticks = { per_minute: number, share: percent, seconds: short };
   const two = (value) => String(value).padStart(2, "0");
   function moment(at, length) {
     const whole = Math.floor(at + 1e-6), hour = Math.floor(whole / 3600);
@@ -35,13 +36,8 @@
     if (length <= 172800) return two(hour) + ":" + two(Math.floor((whole % 3600) / 60));
     return "day " + (Math.floor(whole / 86400) + 1) + " " + clock;
   }
-  const across = {
-    time: (at, length) => moment(at, length),
-    load: (rate) => number(rate) + " jobs/min",
-  };
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200];
   const TIMES = [0.1, 0.2, 0.5].concat(STEPS, [1, 2, 5, 10, 20, 50, 100].map((days) => days * 86400));
-  const steps = { time: TIMES, load: undefined };
 
   function line(of, panel) {
     const colour = of.colours[dark.matches ? 1 : 0];
@@ -58,12 +54,12 @@
     return shape;
   }
 
-  function zoom(group, min, max) {
-    for (const plot of groups[group]) plot.setScale("x", { min, max });
+  function zoom(min, max) {
+    for (const plot of all) plot.setScale("x", { min, max });
   }
 
   // A finger reads values; two fingers zoom. Scrolling the page stays what it is.
-  function touch(plot, group, length) {
+  function touch(plot, length) {
     const fingers = new Map();
     let before = null;
     const over = plot.over;
@@ -87,7 +83,7 @@
       if (b - a < 12) return;
       const scale = (before[1] - before[0]) / (b - a);
       const min = Math.max(0, before[0] - a * scale);
-      zoom(group, min, Math.min(length, min + over.clientWidth * scale));
+      zoom(min, Math.min(length, min + over.clientWidth * scale));
     });
     for (const end of ["pointerup", "pointercancel", "pointerleave"])
       over.addEventListener(end, (event) => {
@@ -97,7 +93,6 @@
   }
 
   function draw(figure, model, panel, last) {
-    const group = model.across;
     const holder = document.createElement("div");
     const head = document.createElement("div");
     holder.className = "panel";
@@ -121,7 +116,7 @@
       padding: [8, 20, last ? 0 : 8, 0],
       scales: { x: { time: false }, y: { distr: panel.logarithmic ? 3 : 1, range } },
       cursor: {
-        sync: { key: group, scales: ["x", null] },
+        sync: { key: "run", scales: ["x", null] },
         drag: { x: true, y: false },
         y: false,
         points: { size: 6 },
@@ -132,8 +127,8 @@
       },
       axes: [
         {
-          stroke: muted, font, grid: { show: false }, ticks: last ? grid : { show: false }, show: true, size: last ? 30 : 8, incrs: steps[group],
-          values: (_, at) => at.map((x) => (last ? (group === "load" ? number(x) : moment(x, model.length)) : "")),
+          stroke: muted, font, grid: { show: false }, ticks: last ? grid : { show: false }, show: true, size: last ? 30 : 8, incrs: TIMES,
+          values: (_, at) => at.map((x) => (last ? moment(x, model.length) : "")),
         },
         {
           stroke: muted, font, grid, ticks: { show: false }, size: 64, space: small ? 26 : 40,
@@ -141,7 +136,7 @@
         },
       ],
       series: [
-        { label: "at", value: (_, x) => (x == null ? "–" : across[group](x, model.length)) },
+        { label: "at", value: (_, x) => (x == null ? "–" : moment(x, model.length)) },
         ...panel.lines.map((of) => line(of, panel)),
       ],
       hooks: {
@@ -149,7 +144,7 @@
           (plot, key) => {
             if (key !== "x" || plot.following) return;
             const { min, max } = plot.scales.x;
-            for (const other of groups[group]) {
+            for (const other of all) {
               if (other === plot || (other.scales.x.min === min && other.scales.x.max === max)) continue;
               other.following = true;
               other.setScale("x", { min, max });
@@ -163,9 +158,9 @@
       min == null || max - min <= 0 ? [0, model.length] : [min, max];
     const plot = new uPlot(options, [model.x, ...panel.lines.map((of) => of.values)], holder);
     plot.setScale("x", { min: 0, max: model.length });
-    plot.over.addEventListener("dblclick", () => setTimeout(() => zoom(group, 0, model.length)));
-    touch(plot, group, model.length);
-    groups[group].push(plot);
+    plot.over.addEventListener("dblclick", () => setTimeout(() => zoom(0, model.length)));
+    touch(plot, model.length);
+    all.push(plot);
     return plot;
   }
 
@@ -175,7 +170,7 @@
       live.remove();
     }
     figures = [];
-    groups.time.length = groups.load.length = 0;
+    all.length = 0;
     for (const source of document.querySelectorAll("script.numbers")) {
       const model = JSON.parse(source.textContent);
       const live = document.createElement("div");

@@ -9,7 +9,7 @@ use crate::record::words::usd;
 use crate::record::words::{duration, number, percent, share_of};
 use crate::report::compare::Named;
 use crate::report::lettering::short;
-use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
+use crate::report::live::{Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
 
 const HEIGHT: i32 = 300;
@@ -155,7 +155,7 @@ impl Curves {
             top: 0.0,
             lines: lines.collect(),
         };
-        Some(Live { across: Across::Time, length: self.length, x, panels: vec![panel] })
+        Some(Live { length: self.length, x, panels: vec![panel] })
     }
 }
 

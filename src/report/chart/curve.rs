@@ -11,7 +11,6 @@ use super::traffic::{Limits, limits};
 use super::{Chart, LEFT, RIGHT};
 use crate::planner::{Point, Report};
 use crate::record::words::number;
-use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
 
 const HEIGHT: i32 = 500;
@@ -36,9 +35,7 @@ pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
     let note = "Each point is a whole run. Upon each other: jobs answered, failed and shed per minute; together \
                 they are the load. Dashed across: what the limits allow on average. Upright: the present load, \
                 and the ceiling by simulation with its interval.";
-    let live = picture.live();
-    let chart = Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas));
-    Some(chart.with(live))
+    Some(Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas)))
 }
 
 fn title(report: &Report) -> String {
@@ -251,39 +248,6 @@ impl Picture<'_> {
             .collect();
         let high = told.iter().copied().reduce(f64::max)?;
         Some((told.iter().copied().fold(high, f64::min), high))
-    }
-
-    fn live(&self) -> Live {
-        let points = &self.report.curve;
-        let line = |(name, role, measure): &(&str, Role, Measure), shape| {
-            Line::new(name, *role, shape, points.iter().map(|point| measure(point, self.minutes)))
-        };
-        let told = |of: &&(&str, Role, Measure)| self.told(of.2);
-        let offered = points.iter().map(|point| Some(point.offered_jobs_per_min));
-        let mut jobs =
-            vec![Line::new("offered", Role::Offered, Shape::Wide, offered), line(&FATES[0], Shape::Area)];
-        jobs.extend(FATES[1..].iter().chain([&REFUSALS]).filter(told).map(|fate| line(fate, Shape::Line)));
-        jobs.extend(self.limits.iter().map(|(rate, name)| Line::level(name, *rate, points.len())));
-        let mut panels = vec![Panel {
-            name: String::new(),
-            up: Up::PerMinute,
-            height: 300,
-            logarithmic: false,
-            top: 0.0,
-            lines: jobs,
-        }];
-        if let Some((low, high)) = self.extent() {
-            panels.push(Panel {
-                name: "latency".to_owned(),
-                up: Up::Seconds,
-                height: 130,
-                logarithmic: high / low > WIDE,
-                top: 0.0,
-                lines: TIMES.iter().map(|time| line(time, Shape::Line)).collect(),
-            });
-        }
-        let x = points.iter().map(|point| point.offered_jobs_per_min).collect();
-        Live { across: Across::Load, length: self.most, x, panels }
     }
 }
 

@@ -9,7 +9,7 @@ use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot};
 use super::{Chart, LEFT, RIGHT, grouped_steps, length_of};
 use crate::record::{Summary, words};
 use crate::report::lettering::short;
-use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
+use crate::report::live::{Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
 use crate::report::usage::{self, Row};
 use std::ops::Range;
@@ -211,10 +211,5 @@ fn live(summary: &Summary, strips: &[Strip<'_>]) -> Live {
             ],
         }
     };
-    Live {
-        across: Across::Time,
-        length,
-        x: steps.iter().map(middle).collect(),
-        panels: strips.iter().map(panel).collect(),
-    }
+    Live { length, x: steps.iter().map(middle).collect(), panels: strips.iter().map(panel).collect() }
 }

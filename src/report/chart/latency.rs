@@ -4,7 +4,7 @@ use super::axis;
 use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, spread_up};
 use super::{Chart, LEFT, RIGHT, length_of};
 use crate::record::{Summary, words};
-use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
+use crate::report::live::{Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
 
 const HEIGHT: i32 = 270;
@@ -115,7 +115,7 @@ fn live(summary: &Summary) -> Live {
         top: 0.0,
         lines: lines.into(),
     };
-    Live { across: Across::Time, length, x, panels: vec![panel] }
+    Live { length, x, panels: vec![panel] }
 }
 
 /// The points of the steps that have a value, broken where one has none.

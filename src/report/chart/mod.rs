@@ -36,8 +36,9 @@ const LONG_DRAIN: f64 = 0.1;
 /// The height of a heading above a chart that is a file of its own, per line of text, and around the text.
 const LINE: i32 = 20;
 const PADDING: i32 = 14;
-/// Letters that fit beside each other in a heading.
-const LETTERS: usize = 92;
+/// Letters that fit beside each other in a heading, and in the lines under it.
+const TITLE: usize = 88;
+const NOTE: usize = 116;
 
 /// A chart with what is said about it.
 #[derive(Clone, Debug)]
@@ -101,7 +102,7 @@ impl Chart {
     /// A whole `.svg` file: with its heading, and with colours for light and dark surroundings.
     #[must_use]
     pub fn standalone(&self) -> String {
-        let (title, note) = (wrapped(&self.title), wrapped(&self.note));
+        let (title, note) = (wrapped(&self.title, TITLE), wrapped(&self.note, NOTE));
         let above = PADDING * 2 + LINE * i32::try_from(title.len() + note.len()).unwrap_or(1);
         let (width, height) = (WIDTH + PADDING * 2, self.height + above + PADDING);
         let (left, top) = (-PADDING * SCALE, -above * SCALE);
@@ -137,14 +138,14 @@ pub(super) fn style(within: &str) -> String {
     )
 }
 
-/// Lines of at most [`LETTERS`] letters, two at most; what does not fit is cut.
-fn wrapped(text: &str) -> Vec<String> {
-    let mut lines = wrap(text, LETTERS);
-    if lines.len() > 2 {
-        lines.truncate(2);
-        lines[1].push('…');
+/// Lines of at most so many letters, three at most; what does not fit is cut.
+fn wrapped(text: &str, letters: usize) -> Vec<String> {
+    let mut lines = wrap(text, letters);
+    if lines.len() > 3 {
+        lines.truncate(3);
+        lines[2].push('…');
     }
-    lines.into_iter().map(|line| short(&line, LETTERS + 1)).collect()
+    lines.into_iter().map(|line| short(&line, letters + 1)).collect()
 }
 
 /// How far the horizontal axis of a series goes: to the end of the arrivals, or to the end of everything where

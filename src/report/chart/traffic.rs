@@ -5,7 +5,7 @@ use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot, spread_up};
 use super::{Chart, LEFT, RIGHT, length_of, rates};
 use crate::record::{CeilingTarget, Summary, words};
 use crate::report::lettering::short;
-use crate::report::live::{Across, Line, Live, Panel, Shape, Up};
+use crate::report::live::{Line, Live, Panel, Shape, Up};
 use crate::report::palette::Role;
 use std::collections::BTreeMap;
 
@@ -139,7 +139,7 @@ impl Picture {
             top: 0.0,
             lines: curves.chain(limits).collect(),
         };
-        Live { across: Across::Time, length: self.length, x, panels: vec![panel] }
+        Live { length: self.length, x, panels: vec![panel] }
     }
 }
 

@@ -26,7 +26,7 @@ const BARS: usize = 20;
 pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
     let best = report.what_if.first()?;
     let title = if best.lift > 1.005 {
-        format!("{} lifts the ceiling most, {} times", best.change, number(best.lift))
+        format!("Most is won by {}: {} times the ceiling", best.change, number(best.lift))
     } else {
         "No change that was tried lifts the ceiling".to_owned()
     };
