@@ -4,8 +4,9 @@ use super::{launch_day, launch_plan, odd_runs, run, xml};
 use quotalab::record::Summary;
 use quotalab::report::{charts, compare, html};
 
-/// What a page weighs at most, in bytes.
-const HEAVIEST: usize = 400_000;
+/// What a page weighs at most, in bytes; and the page of an ordinary day.
+const HEAVIEST: usize = 1_000_000;
+const ORDINARY: usize = 400_000;
 
 fn runs() -> Vec<Summary> {
     let mut runs = odd_runs();
@@ -82,6 +83,7 @@ fn a_page_works_offline_and_is_small() {
         assert!(page.len() < HEAVIEST, "{} weighs {}", summary.scenario, page.len());
         assert_offline(&page);
     }
+    assert!(html::render(&launch_day()).len() < ORDINARY);
 }
 
 /// Every chart that a script draws again is there without one, and its numbers can be read.
@@ -109,14 +111,16 @@ fn the_drawings_are_there_without_a_script() {
 
 #[test]
 fn charts_over_time_end_with_the_arrivals() {
-    let summary = launch_day();
+    let mut plan = launch_plan(120.0);
+    plan.duration = provider::Nanos::HOUR;
+    let summary = run(&plan, 120.0);
     assert!(summary.ended_s > summary.duration_s, "something was still under way");
     let page = html::render(&summary);
     for text in page.split("class=\"numbers\">").skip(1) {
         let json: serde_json::Value = serde_json::from_str(text.split_once("</script>").unwrap().0).unwrap();
-        assert_eq!(json["length"], 86_400.0);
+        assert_eq!(json["length"], 3_600.0);
         let last = json["x"].as_array().unwrap().last().unwrap().as_f64().unwrap();
-        assert!((80_000.0..86_400.0).contains(&last), "{last}");
+        assert!((3_500.0..3_600.0).contains(&last), "{last}");
     }
 }
 
