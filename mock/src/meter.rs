@@ -15,6 +15,8 @@ use crate::window::Window;
 #[derive(Clone, Debug)]
 pub struct Meter {
     gauges: Box<[Gauge]>,
+    /// Where the gauges of the requests and the tokens stand that headers tell of.
+    told: [Option<usize>; 2],
     /// Reservations not yet settled.
     open: u64,
     /// The instant last rolled to.
@@ -27,6 +29,8 @@ struct Gauge {
     axis: Axis,
     limit: u64,
     window: Window,
+    /// Over how long it refills, where it refills continuously.
+    refills: Option<Nanos>,
 }
 
 /// How full one limit is.
@@ -55,9 +59,9 @@ impl Meter {
     /// An unused meter.
     #[must_use]
     pub fn new(limits: &[Limit]) -> Self {
-        let gauge =
-            |limit: &Limit| Gauge { axis: limit.axis, limit: limit.limit, window: Window::new(limit) };
-        Self { gauges: limits.iter().map(gauge).collect(), open: 0, now: Instant::ZERO }
+        // Groq tells of the day's requests and of the minute's tokens (verified on captures).
+        let told = [Axis::Rpd, Axis::Tpm].map(|axis| limits.iter().position(|limit| limit.axis == axis));
+        Self { gauges: limits.iter().map(Gauge::new).collect(), told, open: 0, now: Instant::ZERO }
     }
 
     /// Moves every window to `now`; whatever is asked or charged afterwards is meant at that instant.
@@ -116,13 +120,11 @@ impl Meter {
         self.open
     }
 
-    /// What response headers tell now: the day's requests and the minute's tokens, as
-    /// Groq does (verified on captures).
+    /// What response headers tell now.
     #[must_use]
     pub fn view(&self) -> LimitsView {
-        let view =
-            |axis| self.gauges.iter().find(|gauge| gauge.axis == axis).map(|gauge| gauge.view(self.now));
-        LimitsView { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) }
+        let [requests, tokens] = self.told.map(|told| Some(self.gauges[told?].view(self.now)));
+        LimitsView { requests, tokens }
     }
 
     /// How full each limit is now, in the order of the configuration.
@@ -137,6 +139,13 @@ impl Meter {
 }
 
 impl Gauge {
+    fn new(limit: &Limit) -> Self {
+        let window = Window::new(limit);
+        let refills =
+            limit.axis.window().filter(|_| limit.limit > 0 && matches!(window, Window::Bucket(_)));
+        Self { axis: limit.axis, limit: limit.limit, window, refills }
+    }
+
     /// The refusal of `requested`, where there is no room for it.
     fn refusal(&self, now: Instant, requested: u64) -> Option<Denial> {
         if self.window.admits(requested) {
@@ -166,9 +175,7 @@ impl Gauge {
     /// level is a whole number the double may lose the last nanosecond. In both cases obeying would be
     /// answered by another refusal, so [`Gauge::refusal`] announces the exact wait instead.
     fn refilled(&self, used: i64, requested: u64) -> Option<Nanos> {
-        let window =
-            self.axis.window().filter(|_| self.limit > 0 && matches!(self.window, Window::Bucket(_)))?;
-        Some(announced_wait(self.limit, used, requested, window))
+        Some(announced_wait(self.limit, used, requested, self.refills?))
     }
 
     /// The limit as headers tell it. An overdrawn one shows nothing left, but the time until it is full again.

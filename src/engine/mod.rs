@@ -125,12 +125,12 @@ impl Engine {
         let deadline = job.scheduled + self.client.deadline;
         let slot = self.works.insert(Work::new(job, deadline, now));
         let Job { class, scheduled, prompt_tokens, max_tokens, .. } = job;
-        self.log(slot, Kind::Arrived { class, scheduled, prompt_tokens, max_tokens });
+        self.log(job.id, Kind::Arrived { class, scheduled, prompt_tokens, max_tokens });
         self.router.budget.deposit();
         if now >= deadline {
             self.give_up(slot, Reason::Deadline);
         } else if self.cache.as_mut().is_some_and(|cache| cache.hit(now, job.fingerprint)) {
-            self.log(slot, Kind::CacheHit);
+            self.log(job.id, Kind::CacheHit);
             let ending = self.works.at(slot).ending(Verdict::Succeeded);
             self.finish(slot, Ending { first_token: Some(now.since(scheduled)), ..ending });
         } else {
@@ -149,9 +149,9 @@ impl Engine {
         };
         assert_eq!(sent, attempt, "a reply belongs to the attempt that is out");
         let spent = work.enter(now, State::Deciding);
-        let (need, target) = (Need::of(&work.job), turn.target);
+        let (job, need, target) = (work.job.id, Need::of(&work.job), turn.target);
         self.in_flight -= 1;
-        self.log(slot, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
+        self.log(job, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
 
         let meant = reply.meant();
         let state = &mut self.router.targets[target.index()];
@@ -162,7 +162,7 @@ impl Engine {
             self.served(slot, spent, reply);
         } else {
             self.works.at(slot).lost += spent;
-            self.cool_down(slot, target, meant, reply);
+            self.cool_down(job, target, meant, reply);
             self.try_again(slot, meant, turn.bit());
         }
         self.admit_from_line();
@@ -214,8 +214,7 @@ impl Engine {
         self.now = now;
     }
 
-    fn log(&mut self, slot: Slot, kind: Kind) {
-        let job = self.works.at(slot).job.id;
+    fn log(&mut self, job: JobId, kind: Kind) {
         self.outputs.push(Output::Log(Event { at: self.now, job, kind }));
     }
 
@@ -235,8 +234,9 @@ impl Engine {
                 }
                 let work = self.works.at(slot);
                 work.enter(self.now, State::Asleep { booked: book });
-                self.timers.wake(until, slot, work.job.id);
-                self.log(slot, Kind::Waiting { until, why });
+                let job = work.job.id;
+                self.timers.wake(until, slot, job);
+                self.log(job, Kind::Waiting { until, why });
             }
             Move::GiveUp(reason) => self.give_up(slot, reason),
         }
@@ -275,9 +275,9 @@ impl Engine {
             self.router.budget.withdraw();
         }
         if step > left {
-            self.log(slot, Kind::FellBack { from: left, to: step });
+            self.log(job.id, Kind::FellBack { from: left, to: step });
         }
-        self.log(slot, Kind::Sent { attempt, target, step, number });
+        self.log(job.id, Kind::Sent { attempt, target, step, number });
         self.outputs.push(Output::Send { slot, attempt, number, target, job });
     }
 
@@ -296,7 +296,7 @@ impl Engine {
     }
 
     /// Lets a target rest where the reply asks for it.
-    fn cool_down(&mut self, slot: Slot, target: TargetId, meant: Meant, reply: &Reply) {
+    fn cool_down(&mut self, job: JobId, target: TargetId, meant: Meant, reply: &Reply) {
         let now = self.now;
         let asked = reply.ready_at(now).filter(|_| self.client.retry.obey_retry_after);
         let state = &mut self.router.targets[target.index()];
@@ -313,7 +313,7 @@ impl Engine {
         };
         if let Some(until) = until.filter(|until| *until > now) {
             let until = self.router.targets[target.index()].rest(until);
-            self.log(slot, Kind::CooledDown { target, until, cause });
+            self.log(job, Kind::CooledDown { target, until, cause });
         }
     }
 
@@ -340,10 +340,11 @@ impl Engine {
         match state {
             State::Sent { attempt, turn } => {
                 work.lost += spent;
+                let job = work.job.id;
                 self.in_flight -= 1;
                 let target = turn.target;
                 self.router.targets[target.index()].failed(self.now);
-                self.log(slot, Kind::Abandoned { attempt, target });
+                self.log(job, Kind::Abandoned { attempt, target });
                 self.outputs.push(Output::Abandon { slot, attempt });
             }
             State::InLine { booked } => {
@@ -367,9 +368,10 @@ impl Engine {
         }
         let work = self.works.at(slot);
         work.enter(self.now, State::InLine { booked });
-        self.line.push_back((slot, work.job.id));
+        let job = work.job.id;
+        self.line.push_back((slot, job));
         self.waiting += 1;
-        self.log(slot, Kind::Queued { waiting: self.waiting });
+        self.log(job, Kind::Queued { waiting: self.waiting });
     }
 
     /// Gives the free places of the concurrency cap to those in line, first come first served.
@@ -402,7 +404,8 @@ impl Engine {
     }
 
     fn finish(&mut self, slot: Slot, ending: Ending) {
-        self.log(slot, Kind::Done(ending));
+        let job = self.works.at(slot).job.id;
+        self.log(job, Kind::Done(ending));
         self.outputs.push(Output::Done { slot, class: ending.class });
         self.works.remove(slot);
         self.timers.forget(|timer| self.works.is_gone(timer.slot, timer.job));

@@ -26,20 +26,21 @@ pub struct Bucket {
     /// The grains of `burst`.
     full: i128,
     /// How many grains time must have earned since the run began for the bucket to be full.
-    due: u128,
+    due: i128,
     at: Instant,
     /// The share of the burst that a grain is.
     share: f64,
 }
 
 impl Bucket {
-    /// A full bucket that refills `limit` units per `window` and holds `burst`.
+    /// A full bucket that refills `limit` units per `window` (2^62 at most) and holds `burst`.
     ///
     /// # Panics
     /// Where the window is empty or longer than 36 years (2^60 ns).
     #[must_use]
     pub fn new(limit: u64, window: Nanos, burst: u64) -> Self {
         assert!(window > Nanos::ZERO && window.0 <= 1 << 60, "a window of {window}");
+        let limit = limit.min(1 << 62);
         let divisor = common_divisor(limit, window.0);
         let (rate, grains) = (limit / divisor, window.0 / divisor);
         let full = times(burst, grains);
@@ -107,20 +108,19 @@ impl Bucket {
     }
 
     /// The grains that time has earned since the run began, also those for which there was no room.
-    fn earned(&self) -> u128 {
-        u128::from(self.at.0) * u128::from(self.rate)
+    fn earned(&self) -> i128 {
+        times(self.at.0, self.rate)
     }
 
     /// In grains; never above `full`, nor further below it than [`MOST_MISSING`].
     fn credit(&self) -> i128 {
-        self.full - self.due.saturating_sub(self.earned()) as i128
+        self.full - (self.due - self.earned()).max(0)
     }
 
     /// Puts the instant at which it is full off by so many grains.
     fn add(&mut self, grains: i128) {
         let earned = self.earned();
-        let due = self.due.max(earned).saturating_add_signed(grains);
-        self.due = due.min(earned.saturating_add(MOST_MISSING));
+        self.due = (self.due.max(earned) + grains).min(earned + MOST_MISSING);
     }
 
     /// The first nanosecond at which the credit is at least `level`.
@@ -135,12 +135,12 @@ impl Bucket {
     }
 }
 
-/// What can be missing, in grains: the bucket forgets the rest of an absurd debt. As amounts take less than
-/// 2^124 grains, no sum of these overflows.
-const MOST_MISSING: u128 = 1 << 125;
+/// What can be missing, in grains: the bucket forgets the rest of an absurd debt. Time earns less than 2^126
+/// grains and an amount takes less than 2^124, so no sum of these overflows.
+const MOST_MISSING: i128 = 1 << 125;
 
-/// The grains of an amount: fewer than 2^124, because a window is at most 2^60 ns.
-#[expect(clippy::cast_possible_wrap, reason = "a product of 64 and 60 bits stays below 2^127")]
+/// So many times so many grains, which are at most 2^62.
+#[expect(clippy::cast_possible_wrap, reason = "a product of 64 and 62 bits stays below 2^127")]
 fn times(amount: u64, grains: u64) -> i128 {
     (u128::from(amount) * u128::from(grains)) as i128
 }
