@@ -8,20 +8,23 @@ use crate::record::{Moment, Story, Summary};
 pub(super) fn sections(summary: &Summary) -> String {
     let part = |title: &str, succeeded: bool| {
         let each = summary.worst.iter().filter(|one| (one.verdict == "succeeded") == succeeded);
-        let stories: String = each.take(ROWS).map(|one| story(one, summary.duration_s)).collect();
+        // The first lies open: it shows what is behind the others.
+        let opened = std::iter::once(" open").chain(std::iter::repeat(""));
+        let stories = each.take(ROWS).zip(opened);
+        let stories: String = stories.map(|(one, open)| story(one, open, summary.duration_s)).collect();
         if stories.is_empty() { stories } else { section(title, &stories) }
     };
     part("The slowest answers", true) + &part("The first jobs that were given up", false)
 }
 
 /// One job: a line, and what happened behind it.
-fn story(story: &Story, run_s: f64) -> String {
+fn story(story: &Story, open: &str, run_s: f64) -> String {
     let ended = match &story.reason {
         Some(reason) => format!("{} ({})", text(&story.verdict), text(reason)),
         None => "answered".to_owned(),
     };
     let mut html = format!(
-        "<details class=\"story\">\n<summary>{ended} after {}, {}: job {} of {}, due at {}, {} prompt tokens</summary>\n<ol>\n",
+        "<details class=\"story\"{open}>\n<summary>{ended} after {}, {}: job {} of {}, due at {}, {} prompt tokens</summary>\n<ol>\n",
         duration(story.latency_s),
         plural(story.attempts.into(), "attempt"),
         count(story.job),

@@ -167,7 +167,9 @@ fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length:
         plot.block((*from, 1.04), (*to, TOP), Role::Fill);
     }
     plot.dashes(1.0, Role::Muted);
-    let levels = strip.row.levels.iter().enumerate();
+    // Nobody looks at a limit once everything is over.
+    let watched = |step: &usize| (*step as f64 * step_s) < summary.ended_s.max(step_s);
+    let levels = strip.row.levels.iter().enumerate().filter(|(step, _)| watched(step));
     let levels: Vec<_> = levels.map(|(step, level)| (held(&(step..step + 1)), level.min(1.0))).collect();
     plot.stroke(&outline(levels.iter().copied()), Role::Level, 1);
     for run in levels.chunk_by(|a, b| (a.1 >= FULL) == (b.1 >= FULL)).filter(|run| run[0].1 >= FULL) {
@@ -198,7 +200,8 @@ fn live(summary: &Summary, strips: &[Strip<'_>]) -> Live {
     };
     let panel = |strip: &Strip<'_>| {
         let charged = steps.iter().map(|steps| strip.row.share(steps.clone()));
-        let level = steps.iter().map(|steps| Some(strip.row.level(steps.clone())));
+        let watched = |steps: &Range<usize>| (steps.start as f64 * step_s) < summary.ended_s.max(step_s);
+        let level = steps.iter().map(|steps| watched(steps).then(|| strip.row.level(steps.clone())));
         Panel {
             name: format!("{} {}", strip.row.target, strip.row.axis),
             up: Up::Share,
