@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up: a module imports only from lower ones.
 const FLOORS: [&[&str]; 8] = [
-    &["ids", "units", "problem"],
+    &["ids", "units", "problem", "student"],
     &["event", "job"],
     &["scenario"],
     &["engine", "load", "ceiling"],
@@ -50,8 +50,8 @@ const ONLINE: [&str; 7] = [
 /// The most lines of a file, its unit tests not counted.
 const LINES: usize = 400;
 
-/// Files that are longer, as measured, and why: one machine with its table of moves, one list of fields.
-const LONGER: [(&str, usize); 2] = [("src/engine/mod.rs", 410), ("src/record/summary.rs", 475)];
+/// Files that are longer, as measured, and why: one list of fields.
+const LONGER: [(&str, usize); 1] = [("src/record/summary.rs", 475)];
 
 /// What no source may hold.
 const FORBIDDEN: [&str; 5] = [

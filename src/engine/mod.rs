@@ -23,6 +23,7 @@ mod backoff;
 mod belief;
 mod budget;
 mod cache;
+mod output;
 pub mod parse;
 mod reply;
 mod route;
@@ -30,10 +31,11 @@ mod target;
 mod timers;
 mod work;
 
+pub use output::Output;
 pub use reply::{Meaning, Reply, Told, Wait};
 
 use crate::event::{Cause, Ending, Event, Kind, Outcome, Reason, Verdict};
-use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
+use crate::ids::{AttemptId, JobId, Slot, TargetId};
 use crate::job::Job;
 use crate::scenario::{Client, Plan};
 use belief::Need;
@@ -63,40 +65,6 @@ pub struct Engine {
     /// What is to be said, and how much of it the driver has heard.
     outputs: Vec<Output>,
     heard: usize,
-}
-
-/// What the engine wants of its driver.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Output {
-    /// Send this job to this target, once; answer with [`Engine::handle`].
-    Send {
-        /// Where the job lives.
-        slot: Slot,
-        /// The number of the attempt.
-        attempt: AttemptId,
-        /// The how-many-eth attempt of the job, from one.
-        number: u8,
-        /// Where to.
-        target: TargetId,
-        /// What is sent.
-        job: Job,
-    },
-    /// Stop waiting for this attempt: its reply is not wanted any more.
-    Abandon {
-        /// Where the job lived.
-        slot: Slot,
-        /// The attempt.
-        attempt: AttemptId,
-    },
-    /// The job at this place is over; the place may be given to another.
-    Done {
-        /// The place.
-        slot: Slot,
-        /// Its workload.
-        class: ClassId,
-    },
-    /// Something happened.
-    Log(Event),
 }
 
 impl Engine {
