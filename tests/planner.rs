@@ -35,7 +35,7 @@ fn simulate(plan: &Plan) -> Summary {
 fn one_account(limits: &str, rate: &str, more: &str) -> String {
     format!(
         "name: one account
-duration: 2h
+duration: 30m
 providers: {{ p: {{ models: {{ m: {{ limits: {{ {limits} }}, latency: {{ total: 500ms }}, price: {{ input: 1, output: 1 }} }} }} }} }}
 routes: {{ r: [{{ of: [p/default/m] }}] }}
 client: {{ retry: {{ attempts: 1, obey_retry_after: false }} }}
@@ -70,21 +70,21 @@ fn evenly_asked_a_single_limit_is_the_ceiling() {
 }
 
 #[test]
-fn asked_at_random_with_patience_a_limit_is_the_ceiling_on_every_seed() {
-    // Whoever waits is served at the rate of the limit; when 5 % may fail, the load may be 1/0.95 of it.
-    // 36,000 arrivals have a standard error of 0.5 %, four times as many half of that.
+fn asked_at_random_the_ceiling_is_the_loss_formula_on_every_seed() {
+    // A bucket that holds one job is a server without a queue, busy for as long as one job refills: of a
+    // memoryless load of ρ a share 1 / (1 + ρ) is served (Erlang B with one server, whatever the service
+    // time). Half may fail: ρ = 1, the load is the limit.
     for seed in [1, 2, 3] {
         let yaml =
-            one_account("rpm: { limit: 600, burst: 1 }", "poisson: 300/min", "expect: [success >= 95%]")
-                .replace("duration: 2h", &format!("duration: 1h\nseed: {seed}"))
-                .replace("client: {", "client: { deadline: 20s, pace: requests,")
-                .replace("attempts: 1", "attempts: 5");
-        let report = plan(&yaml, &ask(4));
-        assert_ceiling(&report, 600.0 / 0.95);
+            one_account("rpm: { limit: 900, burst: 1 }", "poisson: 500/min", "expect: [success >= 50%]")
+                .replace("duration: 30m", &format!("duration: 40m\nseed: {seed}"));
+        let report = plan(&yaml, &ask(8));
+        // 36,000 jobs leave an error of 0.9 % in a replica's ceiling, 0.3 % in the mean of eight.
+        assert_ceiling(&report, 900.0);
         let simulated = &report.ceiling.simulated;
         assert!(simulated.low.unwrap() <= simulated.multiple.unwrap());
         assert!(simulated.multiple.unwrap() <= simulated.high.unwrap());
-        assert_eq!(simulated.replicas.len(), 4);
+        assert_eq!(simulated.replicas.len(), 8);
     }
 }
 
@@ -93,7 +93,7 @@ fn the_ceiling_table_is_the_limit_the_sum_and_the_sum_plus_the_fallback() {
     let table = |accounts: &str, steps: &str| {
         format!(
             "name: the ceiling table
-duration: 2h
+duration: 30m
 providers:
   groq: {{ accounts: {accounts}, models: {{ m: {{ limits: {{ rpm: {{ limit: 30, burst: 1 }} }}, latency: {{ total: 500ms }} }} }} }}
   other: {{ models: {{ m: {{ limits: {{ rpm: {{ limit: 40, burst: 1 }} }}, latency: {{ total: 500ms }} }} }} }}
@@ -150,7 +150,7 @@ fn a_target_is_bought_and_the_purchase_holds_when_it_is_made() {
 #[test]
 fn what_cannot_be_bought_is_said() {
     let slow = one_account("rpm: 30", "constant: 20/min", "expect: [p95 latency <= 400ms]");
-    let report = plan(&slow, &Ask { target: Some(Target::Multiple(2.0)), ..ask(1) });
+    let report = plan(&slow, &Ask { target: Some(Target::Multiple(1.2)), ..ask(1) });
     assert_eq!(report.headroom, Some(0.0), "half a second is more than 400 ms at any load");
     let buy = report.buy.as_ref().unwrap();
     assert!(!buy.holds && buy.broken == ["p95 latency <= 400ms"], "{buy:#?}");
@@ -162,15 +162,15 @@ fn what_cannot_be_bought_is_said() {
     let dear = one_account(
         "rpm: { limit: 30, burst: 1 }",
         "constant: 20/min",
-        "expect: [success >= 99%, cost <= 0.6 USD]",
+        "expect: [success >= 99%, cost <= 0.15 USD]",
     );
-    // 2,400 jobs of 200 tokens cost 0.48 USD: money is gone at 1.25 times the load, the limit at 1.5.
+    // 600 jobs of 200 tokens cost 0.12 USD: money is gone at 1.25 times the load, the limit at 1.5.
     let report = plan(&dear, &Ask { target: Some(Target::Multiple(1.4)), ..ask(1) });
     let simulated = &report.ceiling.simulated;
     assert!((simulated.multiple.unwrap() - 1.25).abs() < 0.0125, "{simulated:#?}");
     assert!((simulated.but_for_cost.unwrap() - 1.5).abs() < 0.03, "{simulated:#?}");
     let buy = report.buy.as_ref().unwrap();
-    assert!(!buy.holds && buy.changes.is_empty() && buy.broken == ["cost <= 0.6 USD"], "{buy:#?}");
+    assert!(!buy.holds && buy.changes.is_empty() && buy.broken == ["cost <= 0.15 USD"], "{buy:#?}");
 }
 
 #[test]
@@ -187,7 +187,8 @@ fn growth_meets_the_ceiling_when_it_should() {
 
 #[test]
 fn the_loss_of_the_only_provider_is_not_survived_and_that_of_one_of_two_is() {
-    let yaml = one_account("rpm: 1000", "poisson: 20/min", "expect: [success >= 99%]");
+    let yaml = one_account("rpm: 1000", "poisson: 20/min", "expect: [success >= 99%]")
+        .replace("duration: 30m", "duration: 2h");
     let alone = plan(&yaml, &Ask { incident: true, ..ask(1) });
     assert_eq!(alone.incidents.len(), 1);
     assert!(!alone.incidents[0].survives && alone.incidents[0].broken == ["success >= 99%"]);
@@ -211,10 +212,10 @@ fn accounts_lift_in_proportion_and_the_ranking_is_by_lift() {
         .replace("attempts: 1", "attempts: 5");
     let report = plan(&yaml, &ask(1));
     let account = report.what_if.iter().find(|change| change.change == "one more account at p").unwrap();
-    assert!((account.lift - 2.0).abs() < 0.02 && account.kind == Kind::Quota, "{account:#?}");
+    assert!((account.lift - 2.0).abs() < 0.04 && account.kind == Kind::Quota, "{account:#?}");
     let prompts = report.what_if.iter().find(|change| change.change == "prompts a quarter shorter").unwrap();
     // 100 + 100 tokens become 75 + 100, and no request limit cares.
-    assert!((prompts.lift - 1.0).abs() < 0.02, "{prompts:#?}");
+    assert!((prompts.lift - 1.0).abs() < 0.03, "{prompts:#?}");
     assert!((prompts.cost_usd_per_day / (20.0 * 1440.0 * 175e-6) - 1.0).abs() < 0.01, "{prompts:#?}");
     let lifts: Vec<f64> = report.what_if.iter().map(|change| change.lift).collect();
     assert!(lifts.windows(2).all(|pair| pair[0] >= pair[1] - 0.03), "{lifts:?}");
@@ -242,7 +243,7 @@ fn the_expected_hits_of_a_cache_are_those_of_a_run() {
         let yaml = one_account("rpm: 120", "poisson: 100/min", "")
             .replace("client: {", &format!("client: {{ cache: {{ {cache} }},"))
             .replace("max_tokens: 100", "max_tokens: 100, repeats: { share: 60%, zipf: 0.9, of: 500 }")
-            .replace("duration: 2h", "duration: 6h");
+            .replace("duration: 30m", "duration: 6h");
         let plan = parse(&yaml);
         let cached = Ceiling::cached(&plan).expect("there is a cache, a limit and repeats");
         assert!(cached.multiple > Ceiling::of(&plan).multiple);

@@ -24,6 +24,8 @@ mod risk;
 mod rules;
 mod search;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod what_if;
 mod words;
 
