@@ -1,44 +1,199 @@
-//! How fast virtual time is: simulated jobs per second and core for a scenario with three targets, limits,
-//! retries and recording on, and the peak memory of an hour and of a day of the same traffic.
+//! How fast virtual time is: simulated jobs per second on one core, with three targets, limits, retries and
+//! recording on; the peak memory of an hour and of a day of the same traffic; and both beside a bare loop
+//! (`bare_loop.rs`) and the same model in SimPy (`three_targets_simpy.py`). `README.md` tells how to read it.
 //!
-//! `cargo bench --bench virtual_time`
+//! ```text
+//! cargo bench --bench virtual_time                          everything, in less than a minute
+//! cargo bench --bench virtual_time -- --quick               ten minutes and an hour of traffic, for CI
+//! cargo bench --bench virtual_time -- --once sim 10m        one run of one subject, for a profiler
+//! ```
+//!
+//! Every run is a process of its own, so that a peak of memory is that of one run, and the subjects take
+//! turns, so that a busy minute of the machine meets them all.
 
+mod bare_loop;
+
+use anyhow::{Context, ensure};
 use quotalab::drive::virt;
-use quotalab::record::Recorder;
+use quotalab::event::{Event, Kind};
+use quotalab::ids::TargetId;
+use quotalab::record::{Fold, Recorder};
 use quotalab::scenario::{self, Overrides, Plan};
+use quotalab::units;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 const SCENARIO: &str = include_str!("three_targets.yaml");
 
-fn plan(duration: &str) -> Plan {
-    let duration = quotalab::units::duration(duration).expect("a duration");
-    let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
-    scenario::parse("three_targets.yaml", SCENARIO, &overrides, None).expect("the bench's scenario is valid")
+/// How much is measured.
+struct Measure {
+    /// Rounds in which the subjects take turns.
+    rounds: usize,
+    /// The traffic of a round, and of the SimPy model's share of it, which is slower by far.
+    round: &'static str,
+    simpy: &'static str,
+    /// The traffic whose peak memory is compared with a round's.
+    long: &'static str,
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a benchmark reads the clock and prints what it saw"
-)]
-fn main() {
-    for duration in ["1h"] {
-        let plan = plan(duration);
-        let mut recorder = Recorder::new(&plan);
-        let begun = Instant::now();
-        let end = virt::simulate(&plan, &mut recorder);
-        let seconds = begun.elapsed().as_secs_f64();
-        let ceiling = quotalab::ceiling::Ceiling::of(&plan);
-        let end = quotalab::record::End {
-            at: end,
-            mode: quotalab::record::Mode::Virtual,
-            scheduled: None,
-            ceiling,
-            reproduce: String::new(),
-            notes: vec![],
-            what_if: vec![],
-        };
-        let s = recorder.finish(end);
-        println!("{duration}: {seconds} {:?} {:?} {:?} {:?}", s.jobs, s.attempts, s.latency_s, s.verdict);
+const WHOLE: Measure = Measure { rounds: 7, round: "1h", simpy: "2m", long: "24h" };
+const QUICK: Measure = Measure { rounds: 3, round: "10m", simpy: "20s", long: "1h" };
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => compare(&WHOLE),
+        ["--quick"] => compare(&QUICK),
+        ["--once", subject, duration] => once(subject, duration),
+        _ => anyhow::bail!("--quick, --once sim DURATION, --once bare DURATION, or nothing"),
+    }
+}
+
+/// One run of one subject: its jobs, its seconds and, where the system tells, its peak memory in KiB.
+#[derive(Clone, Copy)]
+struct Run {
+    jobs: f64,
+    seconds: f64,
+    peak_kib: Option<f64>,
+}
+
+impl Run {
+    fn jobs_per_second(self) -> f64 {
+        self.jobs / self.seconds
+    }
+
+    /// Reads what [`once`] or the SimPy model prints.
+    fn read(line: &str) -> anyhow::Result<Self> {
+        let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        ensure!(numbers.len() >= 2, "jobs and seconds, not {line:?}");
+        Ok(Self { jobs: numbers[0], seconds: numbers[1], peak_kib: numbers.get(2).copied() })
+    }
+
+    /// Runs a command that prints one.
+    fn of(command: &mut Command) -> anyhow::Result<Self> {
+        let output = command.output().with_context(|| format!("{command:?}"))?;
+        ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Self::read(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// Runs a subject in a process of its own.
+    fn child(subject: &str, duration: &str) -> anyhow::Result<Self> {
+        Self::of(Command::new(std::env::current_exe()?).args(["--once", subject, duration]))
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints what it saw")]
+fn compare(measure: &Measure) -> anyhow::Result<()> {
+    let (mut sims, mut bares, mut simpys) = (Vec::new(), Vec::new(), Vec::new());
+    let mut simpy = simpy_model(measure.simpy);
+    for _ in 0..measure.rounds {
+        sims.push(Run::child("sim", measure.round)?);
+        bares.push(Run::child("bare", measure.round)?);
+        if let Ok(command) = &mut simpy {
+            simpys.push(Run::of(command)?);
+        }
+    }
+    let long = Run::child("sim", measure.long)?;
+
+    let rates = |runs: &[Run]| runs.iter().map(|run| run.jobs_per_second() / 1e6).collect::<Vec<_>>();
+    let ratios = |others: &[Run]| {
+        let pairs = sims.iter().zip(others);
+        pairs.map(|(sim, other)| sim.jobs_per_second() / other.jobs_per_second()).collect::<Vec<_>>()
+    };
+    println!("million jobs per second and core, median (least to most of {} rounds)", measure.rounds);
+    println!("  quotalab, {:>3} of traffic   {}", measure.round, spread(rates(&sims)));
+    println!("  quotalab, {:>3} of traffic   {:.3}", measure.long, long.jobs_per_second() / 1e6);
+    println!("  bare loop                 {}", spread(rates(&bares)));
+    println!("  quotalab / bare loop      {}", spread(ratios(&bares)));
+    match simpy {
+        Ok(_) => {
+            println!("  SimPy                     {}", spread(rates(&simpys)));
+            println!("  quotalab / SimPy          {}", spread(ratios(&simpys)));
+        }
+        Err(reason) => println!("  SimPy                     skipped: {reason:#}"),
+    }
+    println!("peak memory");
+    match (sims[0].peak_kib, long.peak_kib) {
+        (Some(short), Some(day)) => {
+            println!("  {:>3} of traffic            {:.2} MiB", measure.round, short / 1024.0);
+            println!("  {:>3} of traffic            {:.2} MiB", measure.long, day / 1024.0);
+            println!("  ratio                     {:.3}", day / short);
+        }
+        _ => println!("  skipped: this system has no /proc/self/status"),
+    }
+    Ok(())
+}
+
+/// `median (least to most)`.
+fn spread(mut figures: Vec<f64>) -> String {
+    figures.sort_by(f64::total_cmp);
+    let (least, most) = (figures[0], figures[figures.len() - 1]);
+    format!("{:.3} ({least:.3} to {most:.3})", figures[figures.len() / 2])
+}
+
+/// The command that runs the SimPy model over so much traffic, where Python and SimPy are installed.
+fn simpy_model(duration: &str) -> anyhow::Result<Command> {
+    let found = Command::new("python3").args(["-c", "import simpy"]).output();
+    ensure!(found.context("there is no python3")?.status.success(), "python3 has no simpy");
+    let seconds = units::duration(duration).expect("a duration").as_secs_f64();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/three_targets_simpy.py");
+    let mut command = Command::new("python3");
+    command.arg(model).arg(seconds.to_string());
+    Ok(command)
+}
+
+/// Runs one subject in this process and prints the [`Run`].
+#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
+fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
+    let plan = plan(duration)?;
+    let begun = Instant::now();
+    let jobs = match subject {
+        "sim" => {
+            let mut fold = Counted { recorder: Recorder::new(&plan), jobs: 0 };
+            virt::simulate(&plan, &mut fold);
+            fold.jobs
+        }
+        "bare" => bare_loop::run(&plan),
+        _ => anyhow::bail!("sim or bare, not {subject}"),
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{jobs} {seconds} {}", peak_kib().map_or(String::new(), |kib| kib.to_string()));
+    Ok(())
+}
+
+fn plan(duration: &str) -> anyhow::Result<Plan> {
+    let duration = units::duration(duration).ok().context("a duration such as 10m")?;
+    let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
+    Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None)
+        .expect("the bench's scenario is valid"))
+}
+
+/// The most memory this process has held; `None` where the system has no `/proc`.
+fn peak_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
+}
+
+/// The recorder, and how many jobs ended well: what the loops beside it count.
+struct Counted {
+    recorder: Recorder,
+    jobs: u64,
+}
+
+impl Fold for Counted {
+    fn event(&mut self, event: &Event) {
+        self.jobs += u64::from(matches!(event.kind, Kind::Done(_)));
+        self.recorder.event(event);
+    }
+    fn next_sample(&self) -> provider::Instant {
+        self.recorder.next_sample()
+    }
+    fn sample(&mut self, at: provider::Instant, target: TargetId, axis: provider::Axis, used_share: f64) {
+        self.recorder.sample(at, target, axis, used_share);
+    }
+    fn sampled(&mut self, at: provider::Instant) {
+        self.recorder.sampled(at);
     }
 }

@@ -8,12 +8,13 @@
 //! ```text
 //!  7  main
 //!  6  cli        a file per verb, exit codes
-//!  5  report     text, JSON, SVG, HTML, comparison    planner  the ceiling, what binds, what to change
+//!  5  planner    the ceiling, what binds, what to buy    gate     expectations and baselines, for CI
+//!     report     text, charts, one offline page, comparison
 //!  4  drive      virtual time and real HTTP: twins        record   folds over the event stream
 //!  3  engine     the routing machine                      load     arrivals        ceiling  the most that limits allow
 //!  2  scenario   YAML -> Spec -> Plan
 //!  1  event  job
-//!  0  ids  units  problem                     and below ground the crate `provider` (mock/)
+//!  0  ids  units  problem  student                     and below ground the crate `provider` (mock/)
 //! ```
 
 pub mod ceiling;
@@ -22,6 +23,7 @@ pub mod drive;
 pub mod engine;
 pub mod event;
 pub mod explain;
+pub mod gate;
 pub mod ids;
 pub mod job;
 pub mod load;
@@ -30,4 +32,5 @@ pub mod problem;
 pub mod record;
 pub mod report;
 pub mod scenario;
+pub mod student;
 pub mod units;

@@ -1,6 +1,16 @@
 //! The one integration binary: a module per question.
 
+mod cli;
+mod gate;
+mod golden;
+mod laws;
 mod load;
+mod parity;
+mod planner;
+mod readme;
 mod report;
 mod scenario;
+mod scenarios;
 mod story;
+mod tidy;
+mod wire;

@@ -3,6 +3,7 @@
 
 mod laws;
 
+use crate::golden;
 use provider::Nanos;
 use provider::dist::Dist;
 use quotalab::problem::Problems;
@@ -40,7 +41,7 @@ fn the_launch_day_parses_as_written() {
         ]
     );
     assert!(plan.notes.iter().any(|note| note.starts_with("cerebras is spoken as groq")), "{:?}", plan.notes);
-    golden("launch-day", &plan.words());
+    golden::check("scenario/launch-day", &plan.words());
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn every_word_of_the_language_is_understood() {
     let plan = load("every-word.yaml", &[]).unwrap();
     assert_eq!(plan.providers[0].incidents.len(), 13);
     assert_eq!(plan.expect.len(), 10);
-    golden("every-word", &plan.words());
+    golden::check("scenario/every-word", &plan.words());
 }
 
 #[test]
@@ -79,7 +80,10 @@ fn every_mistake_is_told_with_its_place_and_its_remedy() {
         let shown = format!("bad/{name}.yaml");
         let problems = scenario::load(&path, &Overrides::default()).expect_err(&name);
         let printed = problems.to_string().replace(&path.display().to_string(), &shown);
-        golden(&name, &printed.replace(&path.parent().unwrap().display().to_string(), "bad"));
+        golden::check(
+            &format!("scenario/{name}"),
+            &printed.replace(&path.parent().unwrap().display().to_string(), "bad"),
+        );
     }
 }
 
@@ -174,7 +178,7 @@ fn a_wrong_override_is_blamed_on_the_command_line() {
         ("", "5"),
     ];
     let problems = load("launch-day.yaml", &sets).unwrap_err();
-    golden("overrides", &problems.to_string());
+    golden::check("scenario/overrides", &problems.to_string());
     for (path, _) in sets {
         let name = format!("--set {path}");
         assert!(problems.iter().any(|problem| problem.file == name), "nothing is said of {name}: {problems}");
@@ -250,27 +254,4 @@ fn bad_fixtures() -> Vec<PathBuf> {
     paths.sort();
     assert!(paths.len() > 15);
     paths
-}
-
-/// Compares with `tests/golden/scenario/NAME.txt`; the first line that differs is shown from both sides.
-fn golden(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/scenario/{name}.txt"));
-    let actual = format!("{}\n", actual.trim_end());
-    if std::env::var_os("QUOTALAB_BLESS").is_some() {
-        fs::write(&path, &actual).expect("golden files can be written");
-        return;
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    let lines = expected.lines().zip(actual.lines()).enumerate();
-    let (expected_count, actual_count) = (expected.lines().count(), actual.lines().count());
-    for (index, (expected, actual)) in lines {
-        assert_eq!(
-            expected,
-            actual,
-            "line {} of {} (left: golden, right: now; QUOTALAB_BLESS=1 accepts)",
-            index + 1,
-            path.display()
-        );
-    }
-    assert_eq!(expected_count, actual_count, "lines of {} (QUOTALAB_BLESS=1 accepts)", path.display());
 }

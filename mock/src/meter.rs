@@ -15,6 +15,8 @@ use crate::window::Window;
 #[derive(Clone, Debug)]
 pub struct Meter {
     gauges: Box<[Gauge]>,
+    /// Where the gauges of the requests and the tokens stand that headers tell of.
+    told: [Option<usize>; 2],
     /// Reservations not yet settled.
     open: u64,
     /// The instant last rolled to.
@@ -27,6 +29,8 @@ struct Gauge {
     axis: Axis,
     limit: u64,
     window: Window,
+    /// Over how long it refills, where it refills continuously.
+    refills: Option<Nanos>,
 }
 
 /// How full one limit is.
@@ -55,9 +59,9 @@ impl Meter {
     /// An unused meter.
     #[must_use]
     pub fn new(limits: &[Limit]) -> Self {
-        let gauge =
-            |limit: &Limit| Gauge { axis: limit.axis, limit: limit.limit, window: Window::new(limit) };
-        Self { gauges: limits.iter().map(gauge).collect(), open: 0, now: Instant::ZERO }
+        // Groq tells of the day's requests and of the minute's tokens (verified on captures).
+        let told = [Axis::Rpd, Axis::Tpm].map(|axis| limits.iter().position(|limit| limit.axis == axis));
+        Self { gauges: limits.iter().map(Gauge::new).collect(), told, open: 0, now: Instant::ZERO }
     }
 
     /// Moves every window to `now`; whatever is asked or charged afterwards is meant at that instant.
@@ -74,29 +78,39 @@ impl Meter {
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
     pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
-        let refusals =
-            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
-        let loudest = refusals.reduce(|loudest, next| {
-            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
-        });
-        if let Some(denial) = loudest {
-            return Err(denial);
+        let amounts = amounts(asked);
+        if !self.gauges.iter().all(|gauge| gauge.window.admits(amounts[gauge.axis as usize])) {
+            return Err(self.loudest(asked));
         }
         for gauge in &mut self.gauges {
-            gauge.window.charge(amount(gauge.axis, asked));
+            gauge.window.charge(amounts[gauge.axis as usize]);
             debug_assert!(gauge.window.admits(0), "{} admitted more than it had", gauge.axis);
         }
         self.open += 1;
         Ok(())
     }
 
+    /// The refusal that speaks for all; only asked where there is one.
+    fn loudest(&self, asked: Usage) -> Denial {
+        let refusals =
+            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
+        let loudest = refusals.reduce(|loudest, next| {
+            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
+        });
+        loudest.expect("some axis has no room")
+    }
+
     /// Turns the reservation of `asked` taken `at` into what was really `used`; a place in flight becomes free.
     pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
+        let (reserved, mut actual) = (amounts(asked), amounts(used));
+        actual[Axis::Concurrency as usize] = 0;
         for gauge in &mut self.gauges {
-            let actual = if gauge.axis == Axis::Concurrency { 0 } else { amount(gauge.axis, used) };
-            gauge.window.settle(at, amount(gauge.axis, asked), actual);
+            let (reserved, actual) = (reserved[gauge.axis as usize], actual[gauge.axis as usize]);
+            if reserved != actual {
+                gauge.window.settle(at, reserved, actual);
+            }
         }
     }
 
@@ -106,13 +120,11 @@ impl Meter {
         self.open
     }
 
-    /// What response headers tell now: the day's requests and the minute's tokens, as
-    /// Groq does (verified on captures).
+    /// What response headers tell now.
     #[must_use]
     pub fn view(&self) -> LimitsView {
-        let view =
-            |axis| self.gauges.iter().find(|gauge| gauge.axis == axis).map(|gauge| gauge.view(self.now));
-        LimitsView { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) }
+        let [requests, tokens] = self.told.map(|told| Some(self.gauges[told?].view(self.now)));
+        LimitsView { requests, tokens }
     }
 
     /// How full each limit is now, in the order of the configuration.
@@ -127,6 +139,13 @@ impl Meter {
 }
 
 impl Gauge {
+    fn new(limit: &Limit) -> Self {
+        let window = Window::new(limit);
+        let refills =
+            limit.axis.window().filter(|_| limit.limit > 0 && matches!(window, Window::Bucket(_)));
+        Self { axis: limit.axis, limit: limit.limit, window, refills }
+    }
+
     /// The refusal of `requested`, where there is no room for it.
     fn refusal(&self, now: Instant, requested: u64) -> Option<Denial> {
         if self.window.admits(requested) {
@@ -156,9 +175,7 @@ impl Gauge {
     /// level is a whole number the double may lose the last nanosecond. In both cases obeying would be
     /// answered by another refusal, so [`Gauge::refusal`] announces the exact wait instead.
     fn refilled(&self, used: i64, requested: u64) -> Option<Nanos> {
-        let window =
-            self.axis.window().filter(|_| self.limit > 0 && matches!(self.window, Window::Bucket(_)))?;
-        Some(announced_wait(self.limit, used, requested, window))
+        Some(announced_wait(self.limit, used, requested, self.refills?))
     }
 
     /// The limit as headers tell it. An overdrawn one shows nothing left, but the time until it is full again.
@@ -175,14 +192,17 @@ impl Gauge {
     }
 }
 
-/// How much of an axis a call takes that uses, or asks for, these tokens. A chat has no seconds of audio.
+/// How much of every axis a call takes that uses, or asks for, these tokens, in the order of [`Axis::ALL`]. A chat
+/// has no seconds of audio.
+#[must_use]
+pub fn amounts(tokens: Usage) -> [u64; Axis::ALL.len()] {
+    let [prompt, completion] = [tokens.prompt_tokens, tokens.completion_tokens].map(u64::from);
+    let (requests, both, audio, in_flight) = (1, prompt + completion, 0, 1);
+    [requests, requests, both, both, prompt, completion, audio, audio, in_flight]
+}
+
+/// How much of one axis.
 #[must_use]
 pub fn amount(axis: Axis, tokens: Usage) -> u64 {
-    match axis {
-        Axis::Rpm | Axis::Rpd | Axis::Concurrency => 1,
-        Axis::Tpm | Axis::Tpd => tokens.total(),
-        Axis::Itpm => u64::from(tokens.prompt_tokens),
-        Axis::Otpm => u64::from(tokens.completion_tokens),
-        Axis::Ash | Axis::Asd => 0,
-    }
+    amounts(tokens)[axis as usize]
 }

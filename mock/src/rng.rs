@@ -1,12 +1,11 @@
 //! Chance as an argument. Every consumer of randomness owns a [`Stream`] keyed by (seed, label, id), so
 //! that one more draw in one place moves nothing elsewhere, and two policies meet the same traffic.
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, SeedableRng};
-
-/// A seeded stream of random numbers (Xoshiro256++, the same on every machine).
+/// A seeded stream of random numbers: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// generators", 2014), the same on every machine. Its state is one word, so that a stream for a single draw
+/// costs little more than the draw: every job has several.
 #[derive(Clone, Debug)]
-pub struct Stream(Xoshiro256PlusPlus);
+pub struct Stream(u64);
 
 impl Stream {
     /// The stream of `seed` for the consumer `label` and its `id`-th instance.
@@ -18,12 +17,14 @@ impl Stream {
     /// The stream of a [`key`] computed once and an `id`: what a hot loop calls.
     #[must_use]
     pub fn keyed(key: u64, id: u64) -> Self {
-        Self(Xoshiro256PlusPlus::seed_from_u64(mix(key ^ mix(id))))
+        Self(mix(key ^ mix(id)))
     }
 
     /// The next 64 random bits.
     pub fn bits(&mut self) -> u64 {
-        self.0.next_u64()
+        let bits = mix(self.0);
+        self.0 = self.0.wrapping_add(GAMMA);
+        bits
     }
 
     /// A float in `[0, 1)` with 53 random bits.
@@ -50,10 +51,13 @@ pub fn key(seed: u64, label: &str) -> u64 {
     label.bytes().fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)))
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection that spreads every bit.
+/// What a stream steps by: odd, so that it passes every word before it repeats one.
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The step and the finaliser of SplitMix64: a bijection that spreads every bit.
 #[must_use]
 pub fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = value.wrapping_add(GAMMA);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)

@@ -46,7 +46,10 @@ impl Nanos {
         reason = "a float-to-int cast saturates and sends not-a-number to zero, which is what is promised"
     )]
     pub fn from_secs_f64(seconds: f64) -> Self {
-        Self(libm::round(seconds * 1e9) as u64)
+        let nanos = seconds * 1e9;
+        let whole = nanos as u64;
+        // Without `round`, which has no instruction of its own on every machine.
+        Self(whole.saturating_add(u64::from(nanos - whole as f64 >= 0.5)))
     }
 
     /// Seconds as a float, for reports and samplers only.

@@ -1,5 +1,6 @@
 //! `quotalab check SCENARIO...`
 
+use super::tell::{say, show};
 use super::{Changes, Exit, Stop};
 use crate::ceiling::Ceiling;
 use clap::Args;
@@ -15,26 +16,17 @@ pub(super) struct Check {
 }
 
 impl Check {
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "plans are the result, problems are problems"
-    )]
     pub(super) fn run(self) -> Result<Exit, Stop> {
         let mut exit = Exit::Fine;
         for (index, scenario) in self.scenarios.iter().enumerate() {
             match self.changes.load(scenario) {
                 Ok(plan) => {
                     let gap = if index == 0 { "" } else { "\n" };
-                    println!(
-                        "{gap}{}: fine\n\n{}\n{}",
-                        scenario.display(),
-                        plan.words(),
-                        Ceiling::of(&plan).words(&plan)
-                    );
+                    let (words, ceiling) = (plan.words(), Ceiling::of(&plan).words(&plan));
+                    show(&format!("{gap}{}: fine\n\n{words}\n{ceiling}\n", scenario.display()))?;
                 }
                 Err(Stop::Input(problems)) => {
-                    eprintln!("{problems:#}");
+                    say(&format!("{problems:#}"));
                     exit = Exit::WrongInput;
                 }
                 Err(stop) => return Err(stop),

@@ -1,5 +1,6 @@
 //! `quotalab explain [FILE]`
 
+use super::tell::show;
 use super::{Exit, Stop, failed, input};
 use crate::explain;
 use anyhow::{Context as _, anyhow};
@@ -23,7 +24,6 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    #[expect(clippy::print_stdout, reason = "the explanation is the result")]
     pub(super) fn run(self) -> Result<Exit, Stop> {
         let mut bytes = Vec::new();
         match &self.file {
@@ -39,9 +39,9 @@ impl Explain {
         let explanation = explain::explain(&String::from_utf8_lossy(&bytes))
             .map_err(|error| input(anyhow!("error: {error}")))?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&explanation).map_err(failed)?);
+            show(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(failed)?))?;
         } else {
-            print!("{}", explanation.text());
+            show(&explanation.text())?;
         }
         Ok(Exit::Fine)
     }

@@ -1,5 +1,6 @@
 //! `quotalab mock SCENARIO | --preset NAME`
 
+use super::tell::show;
 use super::{Changes, Exit, Stop, failed, input};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
@@ -7,6 +8,7 @@ use crate::scenario;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use provider::config::Config;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::net::TcpListener;
@@ -67,29 +69,31 @@ impl Mock {
             listeners.push(listener);
         }
         let mocks = Mocks::serve(providers, seed, Clock::start(), listeners, None).map_err(failed)?;
-        announce(providers, &mocks);
+        show(&announcement(providers, &mocks))?;
         tokio::signal::ctrl_c().await.map_err(failed)?;
         mocks.stop().await;
         Ok(Exit::Fine)
     }
 }
 
-/// Says where everything is, and one line to try it with.
-#[expect(clippy::print_stdout, reason = "where the mocks listen is the result of this verb")]
-fn announce(providers: &[Config], mocks: &Mocks) {
+/// Where everything is, and one line to try it with.
+fn announcement(providers: &[Config], mocks: &Mocks) -> String {
+    let mut out = String::new();
     for (config, address) in providers.iter().zip(mocks.addresses()) {
-        println!("{} listens on http://{address}/openai/v1", config.name);
+        let _ = writeln!(out, "{} listens on http://{address}/openai/v1", config.name);
         for account in &config.accounts {
-            println!("  account {}: {}", account.name, account.keys.join(", "));
+            let _ = writeln!(out, "  account {}: {}", account.name, account.keys.join(", "));
         }
         let models: Vec<_> = config.models.iter().map(|model| model.name.as_str()).collect();
-        println!("  models: {}", models.join(", "));
+        let _ = writeln!(out, "  models: {}", models.join(", "));
         if let (Some(account), Some(model)) = (config.accounts.first(), models.first()) {
-            println!(
-                "  try: curl -i http://{address}/openai/v1/chat/completions -H 'Authorization: Bearer {}' -H 'Content-Type: \
-                 application/json' -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'",
-                account.keys.first().map_or("", String::as_str),
+            let key = account.keys.first().map_or("", String::as_str);
+            let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}"#);
+            let _ = writeln!(
+                out,
+                "  try: curl -i http://{address}/openai/v1/chat/completions -H 'Authorization: Bearer {key}' -d '{body}'"
             );
         }
     }
+    out
 }

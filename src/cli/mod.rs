@@ -10,6 +10,8 @@ mod progress;
 mod report;
 mod run;
 mod sim;
+mod tell;
+mod test;
 
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Plan};
@@ -38,6 +40,8 @@ enum Verb {
     Run(run::Run),
     /// The ceiling, what binds, and ranked what-ifs
     Plan(plan::Plan),
+    /// Check the expectations of scenarios, and compare them with a baseline: for CI
+    Test(test::Test),
     /// Serve the providers of a scenario, or of a preset, over HTTP
     Mock(mock::Mock),
     /// Explain a 429: a body, or the output of `curl -i`
@@ -51,7 +55,7 @@ enum Verb {
 pub enum Exit {
     /// 0: fine.
     Fine,
-    /// 1: an expectation is missed.
+    /// 1: an expectation or a baseline is missed.
     Missed,
     /// 2: the input is wrong; nothing was started.
     WrongInput,
@@ -98,13 +102,13 @@ impl From<Exit> for ExitCode {
 impl Cli {
     /// Does what the command line asks.
     #[must_use]
-    #[expect(clippy::print_stderr, reason = "problems go to stderr")]
     pub fn run(self) -> Exit {
         let done = match self.verb {
             Verb::Check(verb) => verb.run(),
             Verb::Sim(verb) => verb.run(),
             Verb::Run(verb) => verb.run(),
             Verb::Plan(verb) => verb.run(),
+            Verb::Test(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
             Verb::Explain(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
@@ -112,11 +116,11 @@ impl Cli {
         match done {
             Ok(exit) => exit,
             Err(Stop::Input(error)) => {
-                eprintln!("{error:#}");
+                tell::say(&format!("{error:#}"));
                 Exit::WrongInput
             }
             Err(Stop::Run(error)) => {
-                eprintln!("error: {error:#}");
+                tell::say(&format!("error: {error:#}"));
                 Exit::Failed
             }
         }

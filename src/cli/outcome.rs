@@ -1,5 +1,6 @@
 //! What `sim` and `run` share: the folds of a run, and the delivery of its result.
 
+use super::tell::{say, show};
 use super::{Changes, Delivery, Exit, Stop, failed, input, quoted};
 use crate::ceiling::Ceiling;
 use crate::event::Event;
@@ -105,7 +106,7 @@ pub(super) fn deliver(
     };
     let summary = Summary { worst: folds.worst.stories(plan), ..folds.recorder.finish(end) };
     let folder = delivery.out.clone().unwrap_or_else(|| folder(source.scenario));
-    print(&summary, delivery.json);
+    show(&if delivery.json { summary.to_json() + "\n" } else { report::text::render(&summary, style()) })?;
     let page = write_files(&folder, &summary)
         .with_context(|| format!("the report cannot be written to {}", folder.display()))
         .map_err(failed)?;
@@ -113,20 +114,6 @@ pub(super) fn deliver(
         say(&format!("report: {}", page.display()));
     }
     Ok(if summary.holds() { Exit::Fine } else { Exit::Missed })
-}
-
-#[expect(clippy::print_stdout, reason = "the summary is the result")]
-fn print(summary: &Summary, json: bool) {
-    if json {
-        println!("{}", summary.to_json());
-    } else {
-        print!("{}", report::text::render(summary, style()));
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "where the files are is no result, but a person wants to know")]
-pub(super) fn say(note: &str) {
-    eprintln!("{note}");
 }
 
 /// Colours for a person at a terminal who has not asked for none (no-color.org), none for a file or a pipe.

@@ -1,5 +1,6 @@
 //! `quotalab plan SCENARIO`
 
+use super::tell::{say, show};
 use super::{Changes, Exit, Stop, failed, input, outcome, quoted};
 use crate::planner::{self, Ask, Growing, Report, Target, Watch};
 use crate::report;
@@ -63,24 +64,15 @@ impl Plan {
     }
 
     fn deliver(&self, report: &Report) -> Result<(), Stop> {
-        self.print(report);
+        show(&if self.json { report.to_json() } else { report::plan::render(report, outcome::style()) })?;
         let folder = self.out.clone().unwrap_or_else(|| outcome::folder(&self.scenario));
         let file = write(&folder, report)
             .with_context(|| format!("the plan cannot be written to {}", folder.display()))
             .map_err(failed)?;
         if !self.quiet {
-            outcome::say(&format!("plan: {}", file.display()));
+            say(&format!("plan: {}", file.display()));
         }
         Ok(())
-    }
-
-    #[expect(clippy::print_stdout, reason = "the plan is the result")]
-    fn print(&self, report: &Report) {
-        if self.json {
-            print!("{}", report.to_json());
-        } else {
-            print!("{}", report::plan::render(report, outcome::style()));
-        }
     }
 
     /// The command that makes this plan again.

@@ -1,6 +1,7 @@
 //! `quotalab report RESULT.json...`
 
-use super::outcome::{say, style, write_files};
+use super::outcome::{style, write_files};
+use super::tell::{say, show};
 use super::{Exit, Stop, failed, input};
 use crate::record::Summary;
 use crate::report::{self, compare};
@@ -26,15 +27,14 @@ pub(super) struct Report {
 }
 
 impl Report {
-    #[expect(clippy::print_stdout, reason = "the report is the result")]
     pub(super) fn run(self) -> Result<Exit, Stop> {
         let summaries = self.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-        match summaries.as_slice() {
-            [one] if self.json => println!("{}", one.to_json()),
-            many if self.json => println!("{}", serde_json::to_string_pretty(many).map_err(failed)?),
-            [one] => print!("{}", report::text::render(one, style())),
-            many => print!("{}", compare::text(&self.named(many), style())),
-        }
+        show(&match summaries.as_slice() {
+            [one] if self.json => one.to_json() + "\n",
+            many if self.json => serde_json::to_string_pretty(many).map_err(failed)? + "\n",
+            [one] => report::text::render(one, style()),
+            many => compare::text(&self.named(many), style()),
+        })?;
         if let Some(folder) = &self.out {
             let page = self.write(folder, &summaries).map_err(failed)?;
             if !self.quiet {

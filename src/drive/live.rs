@@ -145,7 +145,8 @@ impl<F: Fold, W: World> Live<'_, F, W> {
                 self.engine.advance(now);
                 self.drain(now);
             } else if let Ok(message) = inbox.try_recv() {
-                self.take(now, message);
+                // The clock is read again: the message may be younger than `now`.
+                self.take(self.clock.now(), message);
             } else if arrival <= now {
                 self.submit(now);
             } else {
@@ -212,8 +213,8 @@ impl<F: Fold, W: World> Live<'_, F, W> {
 
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.engine.poll() {
-            match output {
-                Output::Log(event) => self.fold.event(&event),
+            match *output {
+                Output::Log(ref event) => self.fold.event(event),
                 Output::Send { slot, attempt, number, target, job } => {
                     self.send(slot, attempt, number, target, job)
                 }

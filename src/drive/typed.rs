@@ -6,7 +6,7 @@ use crate::engine::{Meaning, Reply, Told, Wait};
 use crate::event::{Cause, Failure, Outcome};
 use provider::config::Fault;
 use provider::ruling::{Denial, Ruling, Service, Verdict};
-use provider::{Instant, Nanos, Usage};
+use provider::{Axis, Instant, Nanos, Usage};
 
 /// The reply that the client of a ruling gets at `now`; `None` where it never gets one.
 #[must_use]
@@ -44,7 +44,11 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         Some(_) => Cause::MinuteLimit,
         None => Cause::Concurrency,
     };
-    let meaning = if denial.oversize { Meaning::Meaningless } else { Meaning::UntilEnough };
+    let (length, meaning) = if denial.oversize {
+        (useless_wait(denial), Meaning::Meaningless)
+    } else {
+        (denial.wait, Meaning::UntilEnough)
+    };
     let told = Told {
         axis: Some(denial.axis),
         limit: denial.limit,
@@ -53,10 +57,17 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     };
     Reply {
         outcome: Outcome::Limited { axis: Some(denial.axis), cause },
-        wait: denial.wait.map(|length| Wait { length, meaning }),
+        wait: length.map(|length| Wait { length, meaning }),
         told: Some(told),
         limits: provider::ruling::LimitsView::default(),
         usage: Usage::default(),
         first_token_at: now,
     }
+}
+
+/// The wait that a refusal of too large a call names: only the `retry-after` header has it, in whole seconds
+/// rounded up, and too much output comes without (evidence: captures of 413s; OTPM reported 2026-09).
+fn useless_wait(denial: &Denial) -> Option<Nanos> {
+    let wait = denial.wait.filter(|_| denial.axis != Axis::Otpm)?;
+    wait.0.div_ceil(Nanos::SECOND.0).checked_mul(Nanos::SECOND.0).map(Nanos)
 }

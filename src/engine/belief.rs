@@ -10,6 +10,7 @@ use super::reply::{Reply, Told};
 use crate::job::Job;
 use crate::scenario::KnownLimit;
 use provider::config::DEFAULT_MAX_TOKENS;
+use provider::meter::amounts;
 use provider::ruling::LimitView;
 use provider::window::Bucket;
 use provider::{Axis, Instant, Usage};
@@ -18,17 +19,19 @@ use provider::{Axis, Instant, Usage};
 #[derive(Clone, Debug)]
 pub(super) struct Belief {
     axes: Vec<(Axis, Bucket)>,
+    /// The instant that every bucket was last rolled to.
+    at: Instant,
 }
 
-/// What a job may use of a target.
+/// What a job may use of a target, by axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Need(Usage);
+pub(super) struct Need([u64; Axis::ALL.len()]);
 
 impl Need {
     /// What admission will reckon with: the estimated prompt and the bound on the completion.
     pub(super) fn of(job: &Job) -> Self {
         let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-        Self(Usage { prompt_tokens: job.prompt_tokens, completion_tokens })
+        Self(amounts(Usage { prompt_tokens: job.prompt_tokens, completion_tokens }))
     }
 }
 
@@ -38,32 +41,49 @@ impl Belief {
         let bucket = |known: &KnownLimit| {
             known.axis.window().map(|window| (known.axis, Bucket::new(known.limit, window, known.burst)))
         };
-        Self { axes: limits.iter().filter_map(bucket).collect() }
+        Self { axes: limits.iter().filter_map(bucket).collect(), at: Instant::ZERO }
+    }
+
+    /// Moves every bucket to `now`.
+    fn roll(&mut self, now: Instant) {
+        if now > self.at {
+            self.axes.iter_mut().for_each(|(_, bucket)| bucket.roll(now));
+            self.at = now;
+        }
     }
 
     /// The instant from which `need` fits on every axis that `bounds`; `None` where it never does.
-    pub(super) fn ready_at(&mut self, now: Instant, need: Need, bounds: fn(Axis) -> bool) -> Option<Instant> {
+    pub(super) fn ready_at(
+        &mut self,
+        now: Instant,
+        need: &Need,
+        bounds: fn(Axis) -> bool,
+    ) -> Option<Instant> {
+        self.roll(now);
         let mut ready = now;
-        for (axis, bucket) in self.axes.iter_mut().filter(|(axis, _)| bounds(*axis)) {
-            bucket.roll(now);
-            ready = ready.max(bucket.next_yes(units(*axis, need.0))?);
+        for (axis, bucket) in self.axes.iter().filter(|(axis, _)| bounds(*axis)) {
+            ready = ready.max(bucket.next_yes(need.0[*axis as usize])?);
         }
         Some(ready)
     }
 
     /// Charges what a send may use, even below zero: that is a turn booked ahead.
-    pub(super) fn reserve(&mut self, now: Instant, need: Need) {
+    pub(super) fn reserve(&mut self, now: Instant, need: &Need) {
+        self.roll(now);
         for (axis, bucket) in &mut self.axes {
-            bucket.roll(now);
-            bucket.charge(units(*axis, need.0));
+            bucket.charge(need.0[*axis as usize]);
         }
     }
 
     /// Replaces what was reserved by what was used; `None` where the attempt was not charged.
-    pub(super) fn settle(&mut self, now: Instant, need: Need, used: Option<Usage>) {
+    pub(super) fn settle(&mut self, now: Instant, need: &Need, used: Option<Usage>) {
+        self.roll(now);
+        let used = used.map_or([0; Axis::ALL.len()], amounts);
         for (axis, bucket) in &mut self.axes {
-            bucket.roll(now);
-            bucket.settle(now, units(*axis, need.0), used.map_or(0, |usage| units(*axis, usage)));
+            let (reserved, used) = (need.0[*axis as usize], used[*axis as usize]);
+            if reserved != used {
+                bucket.settle(now, reserved, used);
+            }
         }
     }
 
@@ -78,36 +98,22 @@ impl Belief {
         }
     }
 
-    /// The share of the tightest limit that would be left after `need`, in units of 2^-20; negative where
-    /// it does not fit now.
-    pub(super) fn room(&mut self, now: Instant, need: Need) -> i64 {
-        let left = |(axis, bucket): &mut (Axis, Bucket)| {
-            bucket.roll(now);
-            let left = i128::from(bucket.remaining()) - i128::from(units(*axis, need.0));
-            (left << 20) / i128::from(bucket.capacity().max(1))
-        };
-        let tightest = self.axes.iter_mut().map(left).min().unwrap_or(i128::from(i64::MAX));
-        i64::try_from(tightest).unwrap_or(if tightest < 0 { i64::MIN } else { i64::MAX })
+    /// The share of the tightest limit that would be left after `need`; negative where it does not fit now.
+    pub(super) fn room(&mut self, now: Instant, need: &Need) -> f64 {
+        self.roll(now);
+        self.axes.iter().fold(f64::INFINITY, |tightest, (axis, bucket)| {
+            let share = bucket.share_after(need.0[*axis as usize]);
+            if share < tightest { share } else { tightest }
+        })
     }
 
     fn at_most(&mut self, now: Instant, axis: Axis, remaining: i64) {
+        self.roll(now);
         if let Some((_, bucket)) = self.axes.iter_mut().find(|(known, _)| *known == axis) {
-            bucket.roll(now);
             let surplus = bucket.remaining().saturating_sub(remaining);
             if surplus > 0 {
                 bucket.charge(surplus.unsigned_abs());
             }
         }
-    }
-}
-
-/// How many units of `axis` a usage takes.
-const fn units(axis: Axis, usage: Usage) -> u64 {
-    match axis {
-        Axis::Rpm | Axis::Rpd | Axis::Concurrency => 1,
-        Axis::Tpm | Axis::Tpd => usage.total(),
-        Axis::Itpm => usage.prompt_tokens as u64,
-        Axis::Otpm => usage.completion_tokens as u64,
-        Axis::Ash | Axis::Asd => 0,
     }
 }

@@ -32,10 +32,11 @@ mod work;
 
 pub use reply::{Meaning, Reply, Told, Wait};
 
-use crate::event::{Cause, Event, Kind, Outcome, Reason, Verdict};
+use crate::event::{Cause, Ending, Event, Kind, Outcome, Reason, Verdict};
 use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
 use crate::job::Job;
 use crate::scenario::{Client, Plan};
+use belief::Need;
 use cache::Cache;
 use provider::{Instant, Nanos};
 use reply::Meant;
@@ -59,7 +60,9 @@ pub struct Engine {
     in_flight: u32,
     attempts: u64,
     now: Instant,
-    outputs: VecDeque<Output>,
+    /// What is to be said, and how much of it the driver has heard.
+    outputs: Vec<Output>,
+    heard: usize,
 }
 
 /// What the engine wants of its driver.
@@ -111,7 +114,8 @@ impl Engine {
             in_flight: 0,
             attempts: 0,
             now: Instant::ZERO,
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
+            heard: 0,
         }
     }
 
@@ -121,14 +125,14 @@ impl Engine {
         let deadline = job.scheduled + self.client.deadline;
         let slot = self.works.insert(Work::new(job, deadline, now));
         let Job { class, scheduled, prompt_tokens, max_tokens, .. } = job;
-        self.log(slot, Kind::Arrived { class, scheduled, prompt_tokens, max_tokens });
+        self.log(job.id, Kind::Arrived { class, scheduled, prompt_tokens, max_tokens });
         self.router.budget.deposit();
         if now >= deadline {
             self.give_up(slot, Reason::Deadline);
         } else if self.cache.as_mut().is_some_and(|cache| cache.hit(now, job.fingerprint)) {
-            self.log(slot, Kind::CacheHit);
-            self.works.at(slot).first_token = Some(now.since(scheduled));
-            self.finish(slot, Verdict::Succeeded);
+            self.log(job.id, Kind::CacheHit);
+            let ending = self.works.at(slot).ending(Verdict::Succeeded);
+            self.finish(slot, Ending { first_token: Some(now.since(scheduled)), ..ending });
         } else {
             self.timers.deadline(deadline, slot, job.id);
             self.decide(slot);
@@ -145,21 +149,21 @@ impl Engine {
         };
         assert_eq!(sent, attempt, "a reply belongs to the attempt that is out");
         let spent = work.enter(now, State::Deciding);
-        let (job, target) = (work.job, turn.target);
+        let (job, need, target) = (work.job.id, Need::of(&work.job), turn.target);
         self.in_flight -= 1;
-        self.log(slot, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
+        self.log(job, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
 
         let meant = reply.meant();
         let state = &mut self.router.targets[target.index()];
-        state.settle(now, &job, (meant == Meant::Served).then_some(reply.usage));
+        state.settle(now, &need, (meant == Meant::Served).then_some(reply.usage));
         state.learn(now, reply);
         if meant == Meant::Served {
             state.served();
             self.served(slot, spent, reply);
         } else {
             self.works.at(slot).lost += spent;
-            self.cool_down(slot, target, meant, reply);
-            self.try_again(slot, meant, turn.bit);
+            self.cool_down(job, target, meant, reply);
+            self.try_again(slot, meant, turn.bit());
         }
         self.admit_from_line();
     }
@@ -184,15 +188,15 @@ impl Engine {
     }
 
     /// The next output, or nothing where everything is said.
-    pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+    pub fn poll(&mut self) -> Option<&Output> {
+        let next = self.outputs.get(self.heard);
+        self.heard += 1;
+        next
     }
 
     /// When [`Self::advance`] is due next; nothing where no job sleeps or has a deadline.
     #[must_use]
-    pub fn deadline(&mut self) -> Option<Instant> {
-        let works = &mut self.works;
-        self.timers.forget(|timer| works.is_gone(timer.slot, timer.job));
+    pub fn deadline(&self) -> Option<Instant> {
         self.timers.next()
     }
 
@@ -203,14 +207,15 @@ impl Engine {
     }
 
     fn begin(&mut self, now: Instant) {
-        assert!(self.outputs.is_empty(), "outputs are drained before the next mutation");
+        assert!(self.heard >= self.outputs.len(), "outputs are drained before the next mutation");
+        self.outputs.clear();
+        self.heard = 0;
         assert!(now >= self.now, "time never runs back");
         self.now = now;
     }
 
-    fn log(&mut self, slot: Slot, kind: Kind) {
-        let job = self.works.at(slot).job.id;
-        self.outputs.push_back(Output::Log(Event { at: self.now, job, kind }));
+    fn log(&mut self, job: JobId, kind: Kind) {
+        self.outputs.push(Output::Log(Event { at: self.now, job, kind }));
     }
 
     /// Makes the next move of a job that is neither in line nor asleep nor out.
@@ -229,8 +234,9 @@ impl Engine {
                 }
                 let work = self.works.at(slot);
                 work.enter(self.now, State::Asleep { booked: book });
-                self.timers.wake(until, slot, work.job.id);
-                self.log(slot, Kind::Waiting { until, why });
+                let job = work.job.id;
+                self.timers.wake(until, slot, job);
+                self.log(job, Kind::Waiting { until, why });
             }
             Move::GiveUp(reason) => self.give_up(slot, reason),
         }
@@ -239,7 +245,9 @@ impl Engine {
     /// Goes on with a job whose sleep or time in line is over: it takes the turn it booked, if it still can.
     fn resume(&mut self, slot: Slot, booked: Option<Turn>) {
         let Some(turn) = booked else { return self.decide(slot) };
-        if self.router.targets[turn.target.index()].cool_until > self.now {
+        let retries = self.works.at(slot).tried & turn.bit() != 0;
+        let unaffordable = retries && !self.router.budget.allows();
+        if unaffordable || self.router.targets[turn.target.index()].cool_until > self.now {
             self.unbook(slot, turn);
             self.decide(slot);
         } else if self.is_full() {
@@ -250,7 +258,7 @@ impl Engine {
     }
 
     fn send(&mut self, slot: Slot, turn: Turn) {
-        let Turn { target, step, bit } = turn;
+        let (Turn { target, step, .. }, bit) = (turn, turn.bit());
         let attempt = AttemptId(self.attempts);
         self.attempts += 1;
         self.in_flight += 1;
@@ -267,26 +275,28 @@ impl Engine {
             self.router.budget.withdraw();
         }
         if step > left {
-            self.log(slot, Kind::FellBack { from: left, to: step });
+            self.log(job.id, Kind::FellBack { from: left, to: step });
         }
-        self.log(slot, Kind::Sent { attempt, target, step, number });
-        self.outputs.push_back(Output::Send { slot, attempt, number, target, job });
+        self.log(job.id, Kind::Sent { attempt, target, step, number });
+        self.outputs.push(Output::Send { slot, attempt, number, target, job });
     }
 
     fn served(&mut self, slot: Slot, spent: Nanos, reply: &Reply) {
         let work = self.works.at(slot);
-        work.service = spent;
-        work.served_by = Some(work.step);
-        work.first_token = Some(reply.first_token_at.since(work.job.scheduled));
-        let fingerprint = work.job.fingerprint;
+        let ending = Ending {
+            service: spent,
+            step: Some(work.step),
+            first_token: Some(reply.first_token_at.since(work.job.scheduled)),
+            ..work.ending(Verdict::Succeeded)
+        };
         if let Some(cache) = &mut self.cache {
-            cache.store(self.now, fingerprint);
+            cache.store(self.now, work.job.fingerprint);
         }
-        self.finish(slot, Verdict::Succeeded);
+        self.finish(slot, ending);
     }
 
     /// Lets a target rest where the reply asks for it.
-    fn cool_down(&mut self, slot: Slot, target: TargetId, meant: Meant, reply: &Reply) {
+    fn cool_down(&mut self, job: JobId, target: TargetId, meant: Meant, reply: &Reply) {
         let now = self.now;
         let asked = reply.ready_at(now).filter(|_| self.client.retry.obey_retry_after);
         let state = &mut self.router.targets[target.index()];
@@ -303,7 +313,7 @@ impl Engine {
         };
         if let Some(until) = until.filter(|until| *until > now) {
             let until = self.router.targets[target.index()].rest(until);
-            self.log(slot, Kind::CooledDown { target, until, cause });
+            self.log(job, Kind::CooledDown { target, until, cause });
         }
     }
 
@@ -330,11 +340,12 @@ impl Engine {
         match state {
             State::Sent { attempt, turn } => {
                 work.lost += spent;
+                let job = work.job.id;
                 self.in_flight -= 1;
                 let target = turn.target;
                 self.router.targets[target.index()].failed(self.now);
-                self.log(slot, Kind::Abandoned { attempt, target });
-                self.outputs.push_back(Output::Abandon { slot, attempt });
+                self.log(job, Kind::Abandoned { attempt, target });
+                self.outputs.push(Output::Abandon { slot, attempt });
             }
             State::InLine { booked } => {
                 self.waiting -= 1;
@@ -357,9 +368,10 @@ impl Engine {
         }
         let work = self.works.at(slot);
         work.enter(self.now, State::InLine { booked });
-        self.line.push_back((slot, work.job.id));
+        let job = work.job.id;
+        self.line.push_back((slot, job));
         self.waiting += 1;
-        self.log(slot, Kind::Queued { waiting: self.waiting });
+        self.log(job, Kind::Queued { waiting: self.waiting });
     }
 
     /// Gives the free places of the concurrency cap to those in line, first come first served.
@@ -375,22 +387,27 @@ impl Engine {
     }
 
     fn book(&mut self, slot: Slot, turn: Turn) {
-        self.router.targets[turn.target.index()].book(self.now, &self.works.at(slot).job);
+        let need = Need::of(&self.works.at(slot).job);
+        self.router.targets[turn.target.index()].book(self.now, &need);
     }
 
     fn unbook(&mut self, slot: Slot, turn: Turn) {
-        self.router.targets[turn.target.index()].settle(self.now, &self.works.at(slot).job, None);
+        let need = Need::of(&self.works.at(slot).job);
+        self.router.targets[turn.target.index()].settle(self.now, &need, None);
     }
 
     fn give_up(&mut self, slot: Slot, reason: Reason) {
-        let sent = self.works.at(slot).attempts > 0;
-        self.finish(slot, if sent { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
+        let work = self.works.at(slot);
+        let ending =
+            work.ending(if work.attempts > 0 { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
+        self.finish(slot, ending);
     }
 
-    fn finish(&mut self, slot: Slot, verdict: Verdict) {
-        let ending = self.works.at(slot).ending(verdict);
-        self.log(slot, Kind::Done(ending));
+    fn finish(&mut self, slot: Slot, ending: Ending) {
+        let job = self.works.at(slot).job.id;
+        self.log(job, Kind::Done(ending));
+        self.outputs.push(Output::Done { slot, class: ending.class });
         self.works.remove(slot);
-        self.outputs.push_back(Output::Done { slot, class: ending.class });
+        self.timers.forget(|timer| self.works.is_gone(timer.slot, timer.job));
     }
 }

@@ -73,14 +73,20 @@ impl Refusal {
     pub fn read(message: &str) -> Self {
         let number = |label: &str| {
             let digits = after(message, label)?.trim_start_matches('~');
-            digits.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
+            leading_digits(digits).parse::<u64>().ok()
+        };
+        // Below zero where a burst above the limit leaves more than the limit.
+        let used = || {
+            let rest = after(message, "Used ")?;
+            let (sign, digits) = rest.strip_prefix('-').map_or(("", rest), |digits| ("-", digits));
+            format!("{sign}{}", leading_digits(digits)).parse::<i64>().ok()
         };
         Self {
             model: between(message, "model `", "`").map(str::to_owned),
             organization: between(message, "organization `", "`").map(str::to_owned),
             axis: AXES.iter().find(|(label, _)| message.contains(label)).map(|(_, axis)| *axis),
             limit: number("Limit "),
-            used: number("Used ").and_then(|used| i64::try_from(used).ok()),
+            used: used(),
             requested: number("Requested "),
             wait: after(message, "try again in ").and_then(go_duration_prefix),
             too_large: message.starts_with("Request too large"),
@@ -217,6 +223,10 @@ fn decimal(text: &str, unit: u64) -> Option<Nanos> {
     Some(Nanos(nanos))
 }
 
+fn leading_digits(text: &str) -> &str {
+    &text[..text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())]
+}
+
 fn after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     text.find(label).map(|start| &text[start + label.len()..])
 }
@@ -226,8 +236,9 @@ fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     rest.find(close).map(|end| &rest[..end])
 }
 
-/// How messages name the axes. The documentation says ASH and ASD, the API says ASPH and ASPD.
-const AXES: [(&str, Axis); 10] = [
+/// How messages name the axes. The documentation says ASH and ASD, the API says ASPH and ASPD. Groq states no
+/// limit on concurrency: that name is the mock's.
+const AXES: [(&str, Axis); 11] = [
     ("(ITPM)", Axis::Itpm),
     ("(OTPM)", Axis::Otpm),
     ("(TPM)", Axis::Tpm),
@@ -238,6 +249,7 @@ const AXES: [(&str, Axis); 10] = [
     ("(ASPD)", Axis::Asd),
     ("(ASH)", Axis::Ash),
     ("(ASD)", Axis::Asd),
+    ("(CONCURRENCY)", Axis::Concurrency),
 ];
 
 /// The units of Go's `time.Duration.String`.

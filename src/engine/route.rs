@@ -15,6 +15,7 @@
 //! Nothing here looks ahead further than one move: whoever wakes decides anew, because by then others
 //! may have taken the room.
 
+use super::belief::Need;
 use super::budget::Budget;
 use super::target::TargetState;
 use super::work::Work;
@@ -31,8 +32,15 @@ pub(super) struct Turn {
     pub(super) target: TargetId,
     /// The step that names it.
     pub(super) step: u8,
+    /// Its position among all targets of the route.
+    pub(super) position: u8,
+}
+
+impl Turn {
     /// Its position in the route, as a bit.
-    pub(super) bit: u64,
+    pub(super) const fn bit(self) -> u64 {
+        1 << self.position
+    }
 }
 
 /// The next move of a job.
@@ -123,30 +131,30 @@ impl Router {
     /// Decides where a job goes.
     pub(super) fn choose(&mut self, now: Instant, work: &mut Work) -> Move {
         let Self { routes, cursors, targets, budget, .. } = self;
-        let route = work.job.route.index();
+        let (route, need) = (work.job.route.index(), Need::of(&work.job));
         let mut obstacles = Obstacles::default();
         let mut position = 0;
         for (index, (step, cursor)) in routes[route].steps.iter().zip(&mut cursors[route]).enumerate() {
             let turn = |place: usize| Turn {
                 target: step.targets[place],
                 step: index as u8,
-                bit: 1 << (position + place),
+                position: (position + place) as u8,
             };
             let first = if step.pick == Pick::RoundRobin { *cursor } else { 0 };
-            let mut best: Option<(i64, usize)> = None;
-            for place in (0..step.targets.len()).map(|offset| (first + offset) % step.targets.len()) {
+            let mut best: Option<(f64, usize)> = None;
+            for place in (first..step.targets.len()).chain(0..first) {
                 let turn = turn(place);
-                if work.barred & turn.bit != 0 {
+                if work.barred & turn.bit() != 0 {
                     continue;
                 }
                 let state = &mut targets[turn.target.index()];
-                if let Some(obstacle) = obstacle(now, work, turn.bit, state, budget) {
+                if let Some(obstacle) = obstacle(now, work, turn.bit(), &need, state, budget) {
                     obstacles.note(obstacle, turn);
                 } else if step.pick == Pick::MostRoom {
-                    let room = state.room(now, &work.job);
+                    let room = state.room(now, &need);
                     best = best.filter(|(most, _)| *most >= room).or(Some((room, place)));
                 } else {
-                    best = Some((0, place));
+                    best = Some((0.0, place));
                     break;
                 }
             }
@@ -195,6 +203,7 @@ fn obstacle(
     now: Instant,
     work: &Work,
     bit: u64,
+    need: &Need,
     state: &mut TargetState,
     budget: &Budget,
 ) -> Option<Obstacle> {
@@ -207,7 +216,7 @@ fn obstacle(
     if work.tried_this_round & bit != 0 {
         return Some(Obstacle::JustTried);
     }
-    match state.turn(now, &work.job) {
+    match state.turn(now, need) {
         None => Some(Obstacle::TooLarge),
         Some(turn) if turn > now => Some(Obstacle::Paced(turn)),
         Some(_) => None,

@@ -8,7 +8,6 @@
 
 use super::belief::{Belief, Need};
 use super::reply::Reply;
-use crate::job::Job;
 use crate::scenario::{Pace, Pick, Plan};
 use provider::{Axis, Instant, Nanos, Usage};
 
@@ -44,31 +43,31 @@ impl TargetState {
     }
 
     /// When the pace has a turn for the job; `None` where its known limits can never hold it.
-    pub(super) fn turn(&mut self, now: Instant, job: &Job) -> Option<Instant> {
+    pub(super) fn turn(&mut self, now: Instant, need: &Need) -> Option<Instant> {
         match (self.pace, &mut self.belief) {
             (Pace::Gap(_), _) => Some(self.next_turn.max(now)),
             (Pace::Requests, Some(belief)) => {
-                belief.ready_at(now, Need::of(job), |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
+                belief.ready_at(now, need, |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
             }
-            (Pace::Tokens, Some(belief)) => belief.ready_at(now, Need::of(job), |_| true),
+            (Pace::Tokens, Some(belief)) => belief.ready_at(now, need, |_| true),
             _ => Some(now),
         }
     }
 
     /// Takes the turn that [`Self::turn`] named, now or ahead.
-    pub(super) fn book(&mut self, now: Instant, job: &Job) {
+    pub(super) fn book(&mut self, now: Instant, need: &Need) {
         if let Pace::Gap(gap) = self.pace {
             self.next_turn = self.next_turn.max(now) + gap;
         }
         if let Some(belief) = &mut self.belief {
-            belief.reserve(now, Need::of(job));
+            belief.reserve(now, need);
         }
     }
 
     /// Gives a turn back, or replaces what was reserved for it by what was used.
-    pub(super) fn settle(&mut self, now: Instant, job: &Job, used: Option<Usage>) {
+    pub(super) fn settle(&mut self, now: Instant, need: &Need, used: Option<Usage>) {
         if let Some(belief) = &mut self.belief {
-            belief.settle(now, Need::of(job), used);
+            belief.settle(now, need, used);
         }
     }
 
@@ -80,8 +79,8 @@ impl TargetState {
     }
 
     /// How much room it is believed to have after the job: comparable between targets.
-    pub(super) fn room(&mut self, now: Instant, job: &Job) -> i64 {
-        self.belief.as_mut().map_or(0, |belief| belief.room(now, Need::of(job)))
+    pub(super) fn room(&mut self, now: Instant, need: &Need) -> f64 {
+        self.belief.as_mut().map_or(0.0, |belief| belief.room(now, need))
     }
 
     /// It served a job: it is well.

@@ -65,7 +65,10 @@ impl Timers {
     pub(super) fn next(&self) -> Option<Instant> {
         let wake = self.wakes.peek().map(|Reverse(timer)| timer.at);
         let deadline = self.deadlines.front().map(|timer| timer.at);
-        wake.into_iter().chain(deadline).min()
+        match (wake, deadline) {
+            (Some(wake), Some(deadline)) => Some(wake.min(deadline)),
+            _ => wake.or(deadline),
+        }
     }
 
     fn timer(&mut self, at: Instant, slot: Slot, job: JobId) -> Timer {

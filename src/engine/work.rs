@@ -28,10 +28,6 @@ pub(super) struct Work {
     pub(super) queue: Nanos,
     pub(super) wait: Nanos,
     pub(super) lost: Nanos,
-    pub(super) service: Nanos,
-    /// The step whose attempt succeeded, and when its first token came, from the schedule on.
-    pub(super) served_by: Option<u8>,
-    pub(super) first_token: Option<Nanos>,
 }
 
 /// What a job is doing.
@@ -61,12 +57,9 @@ impl Work {
             tried_this_round: 0,
             barred: 0,
             backoffs: Backoffs::default(),
-            queue: Nanos::ZERO,
+            queue: now.since(job.scheduled), // late out of the generator
             wait: Nanos::ZERO,
             lost: Nanos::ZERO,
-            service: Nanos::ZERO,
-            served_by: None,
-            first_token: None,
         }
     }
 
@@ -83,19 +76,19 @@ impl Work {
         spent
     }
 
-    /// The account of its life.
+    /// The account of its life, as far as it goes without the attempt that served it.
     pub(super) fn ending(&self, verdict: Verdict) -> Ending {
         Ending {
             verdict,
             class: self.job.class,
             scheduled: self.job.scheduled,
             attempts: self.attempts,
-            step: self.served_by,
+            step: None,
             queue: self.queue,
             wait: self.wait,
-            service: self.service,
+            service: Nanos::ZERO,
             lost: self.lost,
-            first_token: self.first_token,
+            first_token: None,
         }
     }
 }
@@ -122,10 +115,11 @@ impl Works {
         slot
     }
 
-    /// Takes a job out of its place.
-    pub(super) fn remove(&mut self, slot: Slot) -> Work {
+    /// Frees the place of a job that is over.
+    pub(super) fn remove(&mut self, slot: Slot) {
+        debug_assert!(self.places[slot.index()].is_some(), "a place is left once");
         self.free.push(slot);
-        self.places[slot.index()].take().expect("a place is left once")
+        self.places[slot.index()] = None;
     }
 
     /// The job at a place that is known to be taken.

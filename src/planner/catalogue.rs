@@ -2,12 +2,15 @@
 
 use super::change::{Change, Edit};
 use super::summary::Kind;
+use crate::ceiling::Ceiling;
 use crate::scenario::{Arrivals, Cache, Jitter, Pace, Pick, Plan, Workload, preset};
 use crate::units::{print_count, print_duration};
 use provider::Nanos;
 use provider::config::{Config, DEFAULT_MAX_TOKENS, Tier};
 use std::collections::BTreeSet;
 
+/// What an account must lift the arithmetic ceiling to be tried, as a ratio.
+const LIFTS: f64 = 1.005;
 /// What a cache is tried with where there is none.
 const CACHE: Cache = Cache { entries: 10_000, ttl: Nanos::HOUR };
 /// What a prompt is shortened to.
@@ -19,14 +22,9 @@ const DEVELOPER: &str = "groq-developer";
 /// What is fallen back to: both models are on every plan, and each has limits of its own.
 const FALLBACKS: [&str; 2] = ["openai/gpt-oss-120b", "openai/gpt-oss-20b"];
 
-/// Every change worth trying on `plan`, of which the providers in `binding` are in the way.
-pub(super) fn changes(plan: &Plan, binding: &BTreeSet<u16>) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for &provider in binding {
-        let name = &plan.providers[usize::from(provider)].name;
-        let words = format!("one more account at {name}");
-        changes.push(Change { words, kind: Kind::Quota, edit: Edit::Account { provider } });
-    }
+/// Every change worth trying on `plan`.
+pub(super) fn changes(plan: &Plan) -> Vec<Change> {
+    let mut changes = accounts(plan);
     changes.extend(tiers(plan));
     changes.extend(fallback(plan));
     changes.extend(cache(plan));
@@ -38,6 +36,19 @@ pub(super) fn changes(plan: &Plan, binding: &BTreeSet<u16>) -> Vec<Change> {
         edit: Edit::Own(Box::new(own.plan.clone())),
     }));
     changes
+}
+
+/// One more account of every provider that binds: whose quota, were there more of it, would lift the
+/// arithmetic ceiling.
+fn accounts(plan: &Plan) -> Vec<Change> {
+    let account = |(index, config): (usize, &Config)| Change {
+        words: format!("one more account at {}", config.name),
+        kind: Kind::Quota,
+        edit: Edit::Account { provider: index as u16 },
+    };
+    let multiple = Ceiling::of(plan).multiple;
+    let lifts = |change: &Change| Ceiling::of(&Change::all(plan, [change])).multiple > multiple * LIFTS;
+    plan.providers.iter().enumerate().map(account).filter(lifts).collect()
 }
 
 fn developer() -> Config {

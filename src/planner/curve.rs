@@ -9,8 +9,10 @@ use rayon::prelude::*;
 /// The loads, as shares of the ceiling: close together around the knee.
 const LOADS: [f64; 10] = [0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 2.5];
 
-/// The runs at [`LOADS`] around `knee`, and `present`, the one at the present load, by rising multiple.
+/// The runs at [`LOADS`] around `knee` (around the present load, where that is zero), and `present`, the
+/// one at the present load, by rising multiple.
 pub(super) fn curve(lab: &Lab<'_>, plan: &Plan, knee: f64, present: &Trial) -> Vec<Point> {
+    let knee = if knee > 0.0 { knee } else { 1.0 };
     let loads = LOADS.par_iter().map(|share| point(&lab.run(plan, share * knee, 0)));
     let mut points: Vec<Point> = loads.chain(rayon::iter::once(point(present))).collect();
     points.sort_by(|one, other| one.multiple.total_cmp(&other.multiple));

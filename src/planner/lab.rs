@@ -114,7 +114,7 @@ impl Lab<'_> {
     }
 }
 
-/// The seed of a replica.
+/// The seed of a replica, short enough to be typed.
 fn seed(seed: u64, replica: u32) -> u64 {
-    if replica == 0 { seed } else { Stream::new(seed, "replica", u64::from(replica)).bits() }
+    if replica == 0 { seed } else { Stream::new(seed, "replica", u64::from(replica)).bits() >> 32 }
 }

@@ -17,6 +17,7 @@ mod buy;
 mod catalogue;
 mod change;
 mod curve;
+mod findings;
 mod lab;
 mod replicas;
 mod risk;
@@ -32,15 +33,13 @@ pub use summary::*;
 pub use words::repeated;
 
 use crate::ceiling::Ceiling;
-use crate::record::words::rounded;
-use crate::record::{Binding, CeilingAxis, CeilingTarget};
 use crate::scenario::Plan;
-use lab::{Lab, Tally, Trial};
-use replicas::{CONFIDENCE, Interval, Replicas};
+use findings::{Findings, Tables};
+use lab::{Lab, Tally};
+use replicas::Replicas;
 use rules::{Rules, is_on_cost};
 use search::{Found, Search};
-use std::collections::BTreeSet;
-use what_if::{Base, Measured};
+use what_if::Base;
 
 /// What is asked beside the ceiling.
 #[derive(Clone, Debug, Default)]
@@ -90,75 +89,45 @@ pub fn plan(plan: &Plan, ask: &Ask, watch: &dyn Watch) -> Result<Report, Nothing
     let rules = Rules::of(plan);
     let tally = Tally::new(watch);
     let lab = Lab { rules: &rules, tally: &tally };
-
     tally.stage("the load as it is");
     let present = lab.run(plan, 1.0, 0);
     tally.stage("the ceiling");
     let search = search(plan, &analytic);
-    let replicas = Replicas::run(&lab, plan, search, ask.replicas);
-    let simulated = simulated(&lab, plan, search, &replicas, &analytic);
+    let near = Search { guess: search.guess.min(rules.reached_at(&present.summary)), ..search };
+    let replicas = Replicas::run(&lab, plan, near, ask.replicas);
+    let service = rules.but_for_cost();
+    let unpaid = Lab { rules: &service, ..lab };
+    let coarse = Search { tolerance: what_if::TOLERANCE, ..search };
+    let but_for_cost = money_first(&replicas).then(|| coarse.run(&unpaid, plan));
     tally.stage("the curve");
-    let knee = replicas.found[0].at_least();
-    let curve = curve::curve(&lab, plan, if knee > 0.0 { knee } else { 1.0 }, &present);
-
+    let curve = curve::curve(&lab, plan, replicas.found[0].at_least(), &present);
     tally.stage("what-ifs");
     let base = Base {
-        lab,
+        lab: if but_for_cost.is_some() { unpaid } else { lab },
         plan,
-        found: &replicas.found[0],
+        found: but_for_cost.as_ref().unwrap_or(&replicas.found[0]),
         present: &present,
         analytic: analytic.multiple,
         most: search.most,
     };
-    let changes = catalogue::changes(plan, &in_the_way(plan, &analytic, &simulated));
-    let measured = base.measure(changes);
+    let measured = base.measure(catalogue::changes(plan));
     tally.stage("pairs");
     let pairs = base.pairs(&measured);
+    tally.stage("what was asked besides");
     let aim = ask.target.map(|target| target.multiple(&analytic));
-    let buy = aim.map(|aim| {
-        tally.stage("what to buy");
-        bought(&base, &measured, &simulated, aim)
-    });
-    let incidents = if ask.incident {
-        tally.stage("outages");
-        risk::outages(&lab, plan, &present)
-    } else {
-        Vec::new()
+    let buy = aim.map(|aim| buy::buy(&base, lab, &measured, aim));
+    let incidents = if ask.incident { risk::outages(&lab, plan, &present) } else { Vec::new() };
+    let found = Findings {
+        plan,
+        ask,
+        rules: &rules,
+        analytic: &analytic,
+        present: &present,
+        replicas: &replicas,
+        but_for_cost: but_for_cost.as_ref().and_then(Found::ceiling),
     };
-
-    let interval = simulated.multiple.map(|_| Interval::of(&replicas.ceilings()));
-    let mut notes = rules.notes.clone();
-    notes.extend(how(&simulated));
-    notes.extend(plan.notes.iter().cloned());
-    let above = replicas.found[0].high.as_deref();
-    let mut report = Report {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        scenario: plan.name.clone(),
-        about: plan.about.clone(),
-        seed: plan.seed,
-        duration_s: rounded(plan.duration.as_secs_f64(), 6),
-        reproduce: ask.reproduce.clone(),
-        verdict: Vec::new(),
-        notes,
-        load: load(&present),
-        headroom: simulated.multiple,
-        targets: targets(plan, &analytic),
-        ceiling: Ceilings {
-            words: words::difference(plan, &analytic, &simulated, above),
-            analytic: by_arithmetic(plan, &analytic),
-            simulated,
-        },
-        curve,
-        what_if: measured.into_iter().map(|one| one.worth).collect(),
-        pairs,
-        buy,
-        growth: ask.growth.as_ref().map(|growing| growing.reaches(interval)),
-        incidents,
-        simulated: tally.simulations(),
-    };
-    report.verdict = words::verdict(&report);
-    Ok(report)
+    let what_if = measured.into_iter().map(|one| one.worth).collect();
+    Ok(found.report(Tables { curve, what_if, pairs, buy, incidents }, tally.simulations()))
 }
 
 impl Target {
@@ -187,121 +156,8 @@ fn search(plan: &Plan, analytic: &Ceiling) -> Search {
     }
 }
 
-fn simulated(
-    lab: &Lab<'_>,
-    plan: &Plan,
-    search: Search,
-    replicas: &Replicas,
-    analytic: &Ceiling,
-) -> Simulated {
-    let first = &replicas.found[0];
-    let ceilings = replicas.ceilings();
-    let interval = first.ceiling().map(|_| Interval::of(&ceilings));
-    let breaks = first.high.as_ref().and_then(|trial| breaks::first(trial, lab.rules));
-    let money = breaks.as_ref().is_some_and(|breaks| is_on_cost(&breaks.rule));
-    let but_for_cost = money.then(|| but_for_cost(lab, plan, search)).and_then(|found| found.ceiling());
-    let multiple = interval.map(|interval| rounded(interval.mean, 4));
-    Simulated {
-        jobs_per_min: interval.map(|interval| rounded(interval.mean * analytic.offered_jobs_per_min, 3)),
-        multiple,
-        low: interval.map(|interval| rounded(interval.low, 4)),
-        high: interval.map(|interval| rounded(interval.high, 4)),
-        confidence: CONFIDENCE,
-        replicas: ceilings.iter().map(|ceiling| rounded(*ceiling, 4)).collect(),
-        tolerance: search.tolerance,
-        tried: rounded(first.high.as_ref().map_or(first.low, |trial| trial.multiple), 4),
-        rules: lab.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
-        breaks,
-        but_for_cost: but_for_cost.map(|multiple| rounded(multiple, 4)),
-    }
-}
-
-fn but_for_cost(lab: &Lab<'_>, plan: &Plan, search: Search) -> Found {
-    let rules = lab.rules.but_for_cost();
-    search.run(&Lab { rules: &rules, ..*lab }, plan)
-}
-
-/// The providers that stop the load, by arithmetic or by simulation.
-fn in_the_way(plan: &Plan, analytic: &Ceiling, simulated: &Simulated) -> BTreeSet<u16> {
-    let by_arithmetic = analytic.binding.map(|(target, _)| plan.targets[target.index()].provider);
-    let name = simulated.breaks.as_ref().and_then(|breaks| breaks.target.as_ref());
-    let by_simulation = plan.targets.iter().find(|target| Some(&target.name) == name);
-    by_arithmetic.into_iter().chain(by_simulation.map(|target| target.provider)).collect()
-}
-
-/// The changes that hold `aim`. Where money breaks first, their worth is measured again without it.
-fn bought(base: &Base<'_>, measured: &[Measured], simulated: &Simulated, aim: f64) -> Buy {
-    if simulated.but_for_cost.is_none() {
-        return buy::buy(base, base.lab, measured, aim);
-    }
-    let service = base.lab.rules.but_for_cost();
-    let lab = Lab { rules: &service, ..base.lab };
-    let found = search(base.plan, &Ceiling::of(base.plan)).run(&lab, base.plan);
-    let changes = measured.iter().map(|one| one.change.clone()).collect();
-    let served = Base { lab, found: &found, ..*base };
-    buy::buy(&served, base.lab, &served.measure(changes), aim)
-}
-
-fn load(present: &Trial) -> Load {
-    let summary = &present.summary;
-    let busiest = summary.series.offered.iter().copied().max().unwrap_or(0);
-    Load {
-        jobs_per_min: summary.ceiling.offered_jobs_per_min,
-        peak_jobs_per_min: rounded(busiest as f64 * 60.0 / summary.series.step_s, 3),
-        holds: present.holds(),
-        expect: summary.expect.clone(),
-        p95_s: present.p95_s(),
-        cost_usd_per_day: rounded(present.cost_per_day(), 4),
-        cached_share: rounded(summary.jobs.cached as f64 / summary.jobs.offered.max(1) as f64, 6),
-    }
-}
-
-fn by_arithmetic(plan: &Plan, analytic: &Ceiling) -> Analytic {
-    let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
-    Analytic {
-        jobs_per_min: finite(analytic.jobs_per_min),
-        multiple: finite(analytic.multiple),
-        binding: analytic.binding.map(|(target, axis)| Binding {
-            target: plan.targets[target.index()].name.clone(),
-            axis: axis.name().to_owned(),
-        }),
-        cached: Ceiling::cached(plan).map(|cached| CachedCeiling {
-            hit_share: rounded(cached.hit_share, 6),
-            jobs_per_min: rounded(cached.jobs_per_min, 6),
-            multiple: rounded(cached.multiple, 6),
-        }),
-    }
-}
-
-fn targets(plan: &Plan, analytic: &Ceiling) -> Vec<CeilingTarget> {
-    let each = analytic.targets.iter().map(|target| CeilingTarget {
-        name: plan.targets[target.target.index()].name.clone(),
-        axes: target
-            .axes
-            .iter()
-            .filter(|axis| axis.jobs_per_min.is_finite())
-            .map(|axis| CeilingAxis {
-                axis: axis.axis.name().to_owned(),
-                limit: axis.limit,
-                jobs_per_min: rounded(axis.jobs_per_min, 6),
-            })
-            .collect(),
-    });
-    each.collect()
-}
-
-/// How it was found.
-fn how(simulated: &Simulated) -> Vec<String> {
-    vec![
-        format!(
-            "Every run is a whole one. The ceiling is the mean over {} seeds, each searched to {} %, with the {} % \
-             interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %.",
-            simulated.replicas.len(),
-            simulated.tolerance * 100.0,
-            simulated.confidence * 100.0,
-            what_if::TOLERANCE * 100.0
-        ),
-        "Not tried: joining identical jobs that are under way at the same time, which the engine cannot do."
-            .to_owned(),
-    ]
+/// Whether a rule on money breaks first.
+fn money_first(replicas: &Replicas) -> bool {
+    let broken = replicas.found[0].high.as_ref().map(|trial| trial.broken().all(is_on_cost));
+    broken.unwrap_or(false)
 }

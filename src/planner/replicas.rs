@@ -3,12 +3,13 @@
 use super::lab::Lab;
 use super::search::{Found, Search};
 use crate::scenario::Plan;
+use crate::student::critical;
 use rayon::prelude::*;
 
 /// How near the two sides of a replica's ceiling must come.
-pub(super) const TOLERANCE: f64 = 0.002;
+pub(super) const TOLERANCE: f64 = 0.004;
 /// How far around the first replica's ceiling the others look first.
-const NEAR: f64 = 1.01;
+const NEAR: f64 = 1.008;
 /// Replicas to begin with, and so many more at a time until the interval is narrow enough.
 const BATCH: u32 = 4;
 /// The most replicas of their own accord.
@@ -17,13 +18,6 @@ const MOST: u32 = 16;
 const SURE: f64 = 0.005;
 /// The share of intervals that hold the mean.
 pub(super) const CONFIDENCE: f64 = 0.95;
-/// Student's t for that confidence, two-sided, by degrees of freedom from 1 to 30 (E. S. Pearson and H. O.
-/// Hartley, Biometrika Tables for Statisticians, table 12).
-const STUDENT: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
-
 /// The ceilings of several replicas.
 #[derive(Clone, Debug)]
 pub(super) struct Replicas {
@@ -59,6 +53,11 @@ impl Replicas {
         Self { found }
     }
 
+    /// The mean ceiling; `None` where nothing broke.
+    pub(super) fn interval(&self) -> Option<Interval> {
+        self.found[0].ceiling().map(|_| Interval::of(&self.ceilings()))
+    }
+
     /// The ceiling of each; of the highest load tried where nothing broke.
     pub(super) fn ceilings(&self) -> Vec<f64> {
         ceilings(&self.found)
@@ -77,9 +76,10 @@ impl Interval {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-        let spread = match values.len() {
-            1 => 0.0,
-            n => STUDENT[(n - 2).min(STUDENT.len() - 1)] * libm::sqrt(squares / (count - 1.0) / count),
+        let spread = if values.len() > 1 {
+            critical(count - 1.0, (1.0 - CONFIDENCE) / 2.0) * libm::sqrt(squares / (count - 1.0) / count)
+        } else {
+            0.0
         };
         let reach = spread.max(mean * TOLERANCE / 2.0);
         Self { mean, low: mean - reach, high: mean + reach }

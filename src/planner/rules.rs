@@ -12,7 +12,7 @@ pub(super) struct Rules {
     pub(super) notes: Vec<String>,
 }
 
-/// What holds where a scenario has no rule that more load can break.
+/// What holds where a scenario has no rule on success: without one, a load that is refused whole would do.
 const DEFAULT_SUCCESS: f64 = 0.99;
 
 impl Rules {
@@ -22,13 +22,13 @@ impl Rules {
         if !left_out.is_empty() {
             let rules: Vec<_> = left_out.iter().map(|rule| format!("`{}`", rule.rule)).collect();
             notes.push(format!(
-                "Left out of the ceiling, since more load does not break it in any one direction: {}.",
+                "Left out of the ceiling, since these are not rules that more load breaks and less load mends: {}.",
                 rules.join(", ")
             ));
         }
-        if kept.is_empty() {
+        if kept.iter().all(|rule| rule.metric != Metric::Success) {
             let rule = format!("success >= {} %", DEFAULT_SUCCESS * 100.0);
-            notes.push(format!("The scenario expects nothing that bounds its load; assumed: `{rule}`."));
+            notes.push(format!("The scenario does not say how many jobs may fail; assumed: `{rule}`."));
             kept.push(Expectation { rule, metric: Metric::Success, op: Op::AtLeast, value: DEFAULT_SUCCESS });
         }
         Self { kept, notes }
@@ -38,6 +38,17 @@ impl Rules {
     pub(super) fn but_for_cost(&self) -> Self {
         let kept = self.kept.iter().filter(|rule| rule.metric != Metric::Cost).cloned().collect();
         Self { kept, notes: Vec::new() }
+    }
+
+    /// The multiple of the load at which a rule on something that follows the load is reached, judging from
+    /// a run at the load itself; infinite where there is none.
+    pub(super) fn reached_at(&self, present: &Summary) -> f64 {
+        let each = self.kept.iter().zip(&present.expect).filter_map(|(rule, judged)| match rule.metric {
+            Metric::Cost => Some(rule.value / judged.actual.filter(|cost| *cost > 0.0)?),
+            Metric::Headroom => Some(judged.actual? / rule.value),
+            _ => None,
+        });
+        each.filter(|multiple| *multiple > 0.0).fold(f64::INFINITY, f64::min)
     }
 
     /// How far a run judged by these rules is from breaking the nearest of them, in `-1..=1`: 1 where it is

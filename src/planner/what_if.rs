@@ -10,9 +10,9 @@ use crate::scenario::Plan;
 use rayon::prelude::*;
 
 /// To what share of itself the ceiling of a change is found: coarser than that of the plan as it is.
-pub(super) const TOLERANCE: f64 = 0.01;
+pub(super) const TOLERANCE: f64 = 0.02;
 /// How far around the expected ceiling the first steps go.
-const STEP: f64 = 1.03;
+const STEP: f64 = 1.04;
 /// Lifts no further apart than this are alike: then the cheaper is the better.
 const ALIKE: f64 = 0.02;
 /// Among so many of the best, pairs are tried.

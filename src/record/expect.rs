@@ -17,8 +17,9 @@ pub(super) fn judge(expectations: &[Expectation], summary: &Summary) -> Vec<Expe
 }
 
 /// What a metric came to; `None` where there was nothing to measure.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
-fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
+pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
     let (jobs, attempts) = (&summary.jobs, &summary.attempts);
     match metric {
         Metric::Success => share_of(jobs.succeeded, jobs.succeeded + jobs.failed + jobs.shed),

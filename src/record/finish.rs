@@ -191,7 +191,7 @@ impl Recorder {
 /// The spread over `all`, of whom only those with more than nothing were recorded.
 fn with_zeros(recorded: &Hist, all: u64) -> Spread {
     let mut hist = recorded.clone();
-    hist.record_zeros(all - hist.len());
+    hist.record_n(Nanos::ZERO, all - hist.len());
     hist.spread()
 }
 

@@ -23,6 +23,7 @@ pub mod words;
 mod worst;
 
 pub use audit::{Audit, Violation};
+pub use expect::measure;
 pub use log::{Chain, Log};
 pub use recorder::{End, Recorder};
 pub use summary::*;

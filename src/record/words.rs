@@ -1,5 +1,6 @@
 //! Numbers as people read them: counts, shares, times and clocks, the same in every report.
 
+use super::summary::Unit;
 use provider::{Instant, Nanos};
 
 /// `value` rounded to `digits` decimal digits: what makes the text of a result the same everywhere.
@@ -106,6 +107,30 @@ pub fn duration(seconds: f64) -> String {
         0..3_600 => two(whole / 60, "min", whole % 60, "s"),
         3_600..172_800 => two(whole / 3_600, "h", whole % 3_600 / 60, "min"),
         _ => two(whole / 86_400, "d", whole % 86_400 / 3_600, "h"),
+    }
+}
+
+/// Money: `0.0042 USD`, `12.40 USD`, `1,240 USD`.
+#[must_use]
+pub fn usd(amount: f64) -> String {
+    if amount >= 100.0 {
+        format!("{} USD", number(amount))
+    } else if amount >= 0.1 || amount == 0.0 {
+        format!("{amount:.2} USD")
+    } else {
+        format!("{amount:.4} USD")
+    }
+}
+
+/// A measured number in the words of its unit.
+#[must_use]
+pub fn quantity(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Share => percent(value),
+        Unit::Seconds => duration(value),
+        Unit::JobsPerSecond => format!("{} jobs/s", number(value)),
+        Unit::Times => format!("{} ×", number(value)),
+        Unit::Usd => usd(value),
     }
 }
 

@@ -5,7 +5,7 @@ use super::lettering::{fitted, wrap};
 use super::page::{figure, page, table, text as escaped};
 use super::{Style, facts};
 use crate::record::Summary;
-use crate::record::words::{count, duration, number, percent, share_of};
+use crate::record::words::{count, duration, number, percent, share_of, usd};
 
 /// Runs beside each other in a line of text; more begin a new block.
 const BESIDE: usize = 3;
@@ -174,7 +174,7 @@ fn cell(row: &Row, base: &Summary, run: &Summary) -> Vec<String> {
         Unit::Count | Unit::Rate => number(value),
         Unit::Share => percent(value),
         Unit::Seconds => duration(value),
-        Unit::Usd => facts::usd(value),
+        Unit::Usd => usd(value),
     };
     match (row.measure)(base) {
         Some(base) if base != value => vec![written, change(row.unit, base, value)],

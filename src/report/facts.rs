@@ -1,7 +1,7 @@
 //! The rows that text and page share: names and numbers in words, without any layout.
 
-use crate::record::words::{count, duration, number, percent, plural, share_of};
-use crate::record::{Counts, Expected, Limit, Mode, Spread, Summary, Target, Unit};
+use crate::record::words::{count, duration, percent, plural, quantity, share_of, usd};
+use crate::record::{Counts, Expected, Limit, Mode, Spread, Summary, Target};
 use provider::Axis;
 
 /// What was run, in a line: `24 h of traffic, simulated, seed 7`.
@@ -78,24 +78,7 @@ pub(super) fn actual(expected: &Expected) -> String {
     let Some(actual) = expected.actual else {
         return if expected.pass { "unlimited".to_owned() } else { "nothing to measure".to_owned() };
     };
-    match expected.unit {
-        Unit::Share => percent(actual),
-        Unit::Seconds => duration(actual),
-        Unit::JobsPerSecond => format!("{} jobs/s", number(actual)),
-        Unit::Times => format!("{} ×", number(actual)),
-        Unit::Usd => usd(actual),
-    }
-}
-
-/// Money: `0.0042 USD`, `12.40 USD`, `1,240 USD`.
-pub(super) fn usd(amount: f64) -> String {
-    if amount >= 100.0 {
-        format!("{} USD", number(amount))
-    } else if amount >= 0.1 || amount == 0.0 {
-        format!("{amount:.2} USD")
-    } else {
-        format!("{amount:.4} USD")
-    }
+    quantity(expected.unit, actual)
 }
 
 /// A limit of a target and how it was used.

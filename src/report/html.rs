@@ -7,7 +7,7 @@ use super::hours;
 use super::lettering::escaped;
 use super::page::{self, ROWS, axis, embedded_json, page, push, section, table, text};
 use super::stories;
-use crate::record::words::{count, duration, moment, number, percent, plural, share_of};
+use crate::record::words::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
 
 /// Results up to this size are embedded whole, in bytes; larger ones without how full the limits were, or not at all.
@@ -51,7 +51,7 @@ fn tiles(summary: &Summary) -> String {
         (answered(latency.p95), "95th percentile".to_owned()),
         (share(summary.attempts.limited, summary.attempts.total), "of attempts refused".to_owned()),
         (headroom, "ceiling ÷ load".to_owned()),
-        (facts::usd(summary.cost_usd), "charged".to_owned()),
+        (usd(summary.cost_usd), "charged".to_owned()),
     ];
     page::tiles(&tiles)
 }

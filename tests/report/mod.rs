@@ -7,7 +7,7 @@ mod record;
 mod text;
 mod world;
 mod worst;
-mod xml;
+pub(crate) mod xml;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};

@@ -1,16 +1,14 @@
 //! The report for the terminal, and runs compared there.
 
 use super::{launch_day, launch_plan, odd_runs, run};
+use crate::golden;
 use quotalab::record::words::count;
 use quotalab::report::{Style, compare, text};
-
-const GOLDEN: &str = include_str!("../golden/launch-day.txt");
 
 /// The whole report as a reader sees it.
 #[test]
 fn a_day_reads_like_this() {
-    let report = text::render(&launch_day(), Style::Plain);
-    assert_eq!(report, GOLDEN, "\n{report}");
+    golden::check("launch-day", &text::render(&launch_day(), Style::Plain));
 }
 
 /// Law: the verdict comes first, no line but a command is longer than 80 letters, and what became of the

@@ -1,7 +1,7 @@
 //! Just enough of an XML reader to say whether a text is well-formed.
 
 /// What is wrong with `text` as XML; `None` where it is well-formed.
-pub(super) fn fault(text: &str) -> Option<String> {
+pub(crate) fn fault(text: &str) -> Option<String> {
     let mut open: Vec<&str> = Vec::new();
     let mut rest = text.trim();
     if let Some(letter) = rest.chars().find(|letter| letter.is_control() && !letter.is_whitespace()) {

@@ -20,7 +20,7 @@ use crate::config::{Law, Limit};
 use crate::time::Instant;
 
 /// One limit under one law.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Window {
     /// Refills continuously.
     Bucket(Bucket),

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod erlang;
+mod multirate;
 mod poisson;
 mod queue;
 mod windows;

@@ -3,8 +3,8 @@
 use super::Chart;
 use super::canvas::{Canvas, Frame, Hang, LABEL, WIDTH, width_of};
 use crate::planner::{Report, WhatIf};
+use crate::record::words::usd;
 use crate::record::words::{number, plural};
-use crate::report::facts::usd;
 use crate::report::lettering::short;
 use crate::report::palette::Role;
 

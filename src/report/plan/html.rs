@@ -2,9 +2,10 @@
 //! behind them. The whole plan lies inside as JSON for whoever wants to compute.
 
 use crate::planner::{Report, repeated};
+use crate::record::words::usd;
 use crate::record::words::{count, duration, number, percent, plural, share_of};
 use crate::report::chart::what_if::extra;
-use crate::report::facts::{self, usd};
+use crate::report::facts;
 use crate::report::lettering::escaped;
 use crate::report::page::{self, embedded_json, page, push, section, table, text};
 

@@ -1,0 +1,131 @@
+//! `explain`: a refusal in, plain words out.
+
+use super::{arg, quotalab, quotalab_reading, scratch};
+use serde_json::{Value, json};
+use std::fs;
+
+fn body(message: &str, kind: &str) -> String {
+    json!({ "error": { "message": message, "type": kind, "code": "rate_limit_exceeded" } }).to_string()
+}
+
+/// A refusal as users published it in 2026 (mock/tests/data).
+fn day_of_tokens() -> String {
+    body(
+        "Rate limit reached for model `llama-3.3-70b-versatile` in organization `org_x` service tier `on_demand` on tokens per \
+         day (TPD): Limit 100000, Used 98894, Requested 4273. Please try again in 45m36.288s. Need more tokens? Upgrade to Dev \
+         Tier today at https://console.groq.com/settings/billing",
+        "tokens",
+    )
+}
+
+fn dump() -> String {
+    format!(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 2737\r\n\
+         x-ratelimit-limit-requests: 1000\r\nx-ratelimit-limit-tokens: 12000\r\nx-ratelimit-remaining-requests: 998\r\n\
+         x-ratelimit-remaining-tokens: 11985\r\nx-ratelimit-reset-requests: 2m52.8s\r\nx-ratelimit-reset-tokens: 75ms\r\n\r\n{}",
+        day_of_tokens()
+    )
+}
+
+fn explained(text: &str) -> Value {
+    let said = quotalab_reading(&["explain", "--json"], text.as_bytes());
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    said.json()
+}
+
+#[test]
+fn a_body_is_explained_in_the_promised_fields() {
+    let fields = explained(&day_of_tokens());
+    let names: Vec<&str> = fields.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut promised = [
+        "provider",
+        "cause",
+        "axis",
+        "model",
+        "limit",
+        "used",
+        "requested",
+        "wait_s",
+        "wait_meaning",
+        "terminal",
+        "advice",
+    ];
+    promised.sort_unstable();
+    assert_eq!(names, promised);
+    let expected = json!({
+        "provider": "groq", "cause": "day_limit", "axis": "tpd", "model": "llama-3.3-70b-versatile", "limit": 100_000,
+        "used": 98_894, "requested": 4_273, "wait_s": 2736.288, "wait_meaning": "until_enough", "terminal": false,
+        "advice": fields["advice"],
+    });
+    assert_eq!(fields, expected);
+    assert!(fields["advice"].as_array().is_some_and(|advice| advice.len() > 2));
+}
+
+#[test]
+fn a_dump_says_what_its_headers_do_not() {
+    assert_eq!(explained(&dump()), explained(&day_of_tokens()), "headers add nothing to the fields here");
+    let said = quotalab_reading(&["explain"], dump().as_bytes());
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    for words in [
+        "The tokens-per-day limit of organisation org_x on llama-3.3-70b-versatile is used up",
+        "45m36.288s",
+        "998 of 1000 rpd left",
+        "Nothing about tpd, the limit that refused",
+        "What to do:",
+    ] {
+        assert!(said.out.contains(words), "no `{words}` in:\n{}", said.out);
+    }
+}
+
+#[test]
+fn a_file_is_read_like_standard_input() {
+    let path = scratch("explain").join("refusal.txt");
+    fs::write(&path, dump()).unwrap();
+    let said = quotalab(&["explain", arg(&path)]);
+    assert_eq!(said, quotalab_reading(&["explain"], dump().as_bytes()));
+}
+
+#[test]
+fn every_cause_has_its_word() {
+    let limited = |axis: &str| {
+        body(
+            &format!(
+                "Rate limit reached for model `m` in organization `o` service tier `on_demand` on {axis}: Limit 30, Used 30, Requested 1. Please try again in 2s."
+            ),
+            "requests",
+        )
+    };
+    let too_large = "Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM): Limit 8000, Requested 10494, please reduce your message size and try again.";
+    let other = |status: &str, message: &str| {
+        format!("HTTP/2 {status}\n\n{}", body(message, "invalid_request_error"))
+    };
+    for (text, cause, terminal) in [
+        (limited("requests per minute (RPM)"), "minute_limit", false),
+        (limited("requests per day (RPD)"), "day_limit", false),
+        (limited("concurrent requests (CONCURRENCY)"), "concurrency", false),
+        (body(too_large, "tokens"), "too_large", true),
+        (other("503 Service Unavailable", "m is currently over capacity."), "overload", false),
+        (other("401 Unauthorized", "Invalid API Key"), "auth", true),
+        (other("402 Payment Required", "Pay first"), "billing", true),
+        (other("400 Bad Request", "What?"), "other", true),
+    ] {
+        let fields = explained(&text);
+        assert_eq!((&fields["cause"], &fields["terminal"]), (&json!(cause), &json!(terminal)), "{text}");
+        assert_eq!(quotalab_reading(&["explain"], text.as_bytes()).code, 0);
+    }
+}
+
+#[test]
+fn what_cannot_be_explained_is_exit_2() {
+    let noise: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let success = b"HTTP/1.1 200 OK\n\n{}";
+    for garbage in
+        [&b""[..], b"  \n", b"hello", b"{}", b"[1, 2]", b"{\"error\": 3}", b"HTTP/1.1", success, &noise]
+    {
+        let said = quotalab_reading(&["explain"], garbage);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
+        assert!(said.err.starts_with("error: "), "{}", said.err);
+    }
+    assert_eq!(quotalab(&["explain", "no/such/file"]).code, 2);
+    assert_eq!(quotalab_reading(&["explain", "--dialect", "klingon"], dump().as_bytes()).code, 2);
+}

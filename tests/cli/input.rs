@@ -1,0 +1,96 @@
+//! Wrong input: exit 2, all on stderr, nothing started and nothing written.
+
+use super::{SHORT, Said, arg, quotalab, scratch};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn bad_fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bad");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("the fixtures").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+#[track_caller]
+fn assert_refused(said: &Said, words: &str) {
+    assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
+    assert!(said.err.contains(words), "no `{words}` in:\n{}", said.err);
+}
+
+#[test]
+fn a_wrong_scenario_starts_nothing_and_writes_nothing() {
+    let folder = scratch("bad");
+    let bad = bad_fixtures();
+    assert!(bad.len() > 15, "{bad:?}");
+    for scenario in bad {
+        let (out, events) = (folder.join("out"), folder.join("events"));
+        for verb in ["sim", "run"] {
+            let said = quotalab(&[verb, arg(&scenario), "--out", arg(&out), "--events", arg(&events)]);
+            assert_refused(&said, "nothing was started");
+            assert!(said.err.contains("help: "), "a problem has a remedy: {}", said.err);
+        }
+        for verb in ["check", "mock"] {
+            assert_refused(&quotalab(&[verb, arg(&scenario)]), "nothing was started");
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "{}", scenario.display());
+    }
+}
+
+#[test]
+fn files_that_are_no_scenarios_are_told_so() {
+    let folder = scratch("files");
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(folder.join(name), bytes).unwrap();
+        folder.join(name)
+    };
+    let binary: Vec<u8> = (0..=255).cycle().take(5_000).collect();
+    for (path, words) in [
+        (write("empty.yaml", b""), "empty"),
+        (write("binary.yaml", &binary), "text"),
+        (write("large.yaml", "about: x\n".repeat(600_000).as_bytes()), "larger than"),
+        (folder.join("missing.yaml"), "cannot be read"),
+        (folder.clone(), "cannot be read"),
+    ] {
+        assert_refused(&quotalab(&["sim", arg(&path)]), words);
+    }
+}
+
+#[test]
+fn one_wrong_scenario_among_several_is_exit_2_and_the_others_are_checked() {
+    let said = quotalab(&["check", SHORT, "tests/fixtures/bad/negative.yaml", SHORT]);
+    assert_eq!(said.code, 2);
+    assert_eq!(said.out.matches(": fine\n").count(), 2, "{}", said.out);
+    assert!(said.err.contains("negative.yaml"), "{}", said.err);
+}
+
+#[test]
+fn wrong_changes_are_blamed_on_their_option() {
+    for (change, words) in [
+        (["--set", "client.retry.attemps=2"], "did you mean `attempts`"),
+        (["--set", "client.retry.attempts=two"], "client.retry.attempts"),
+        (["--set", "client.retry.attempts"], "expected a path and a value"),
+        (["--set", "=2"], "expected a path and a value"),
+        (["--set", "client.retry.attempts="], "no value"),
+        (["--set", "workload.7.prompt=2"], "workload.7.prompt"),
+        (["--seed", "-1"], "-1"),
+        (["--seed", "x"], "--seed"),
+        (["--for", "5 parsecs"], "--for"),
+        (["--for", "0s"], "--for"),
+    ] {
+        assert_refused(&quotalab(&["sim", SHORT, change[0], change[1]]), words);
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_exit_2() {
+    for args in
+        [&["simulate"][..], &["sim"], &["sim", SHORT, "--fast"], &["mock"], &["report"], &["check"], &[]]
+    {
+        assert_eq!(quotalab(args).code, 2, "{args:?}");
+    }
+    for args in [&["--help"][..], &["sim", "--help"], &["--version"]] {
+        let said = quotalab(args);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{args:?}");
+    }
+}

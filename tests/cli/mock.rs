@@ -1,0 +1,156 @@
+//! `mock`: a server that strangers talk to over plain TCP.
+
+use super::{SHORT, quotalab};
+use provider::Axis;
+use quotalab::engine::parse::Refusal;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// A mock in a process of its own, which ends with the test.
+struct Mock {
+    child: Child,
+    address: String,
+    key: String,
+}
+
+impl Mock {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args([&["mock"], args, &["--listen", "127.0.0.1:0"]].concat())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut lines =
+            BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+        let mut find = |before: &str| {
+            let line = lines.find(|line| line.contains(before)).unwrap_or_else(|| panic!("no `{before}`"));
+            line.split_once(before).expect("just found").1.to_owned()
+        };
+        let address = find("listens on http://").replace("/openai/v1", "");
+        let key = find("  account default: ").split(',').next().expect("a key").to_owned();
+        Self { child, address, key }
+    }
+
+    /// Asks once on a connection of its own.
+    fn ask(&self, model: &str) -> Reply {
+        self.ask_with(&self.key, model)
+    }
+
+    fn ask_with(&self, key: &str, model: &str) -> Reply {
+        let body = format!(
+            r#"{{"model":"{model}","max_tokens":1,"messages":[{{"role":"user","content":"hello"}}]}}"#
+        );
+        let mut stream = TcpStream::connect(&self.address).expect("the mock listens");
+        write!(
+            stream,
+            "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("a whole reply");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        Reply { head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Reply {
+    head: String,
+    body: String,
+}
+
+impl Reply {
+    fn status(&self) -> u16 {
+        self.head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line")
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    fn message(&self) -> String {
+        let body: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
+        body["error"]["message"].as_str().expect("an error").to_owned()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client that waits, as clients do")]
+fn wait(length: Duration) {
+    thread::sleep(length);
+}
+
+#[test]
+fn the_free_plan_answers_until_its_requests_are_used_up() {
+    let mock = Mock::start(&["--preset", "groq-free"]);
+    assert_eq!(mock.ask_with("wrong", "openai/gpt-oss-20b").status(), 401);
+    assert_eq!(mock.ask("no-such-model").status(), 404);
+    // 30 a minute, all at once; in the second this takes not one comes back.
+    let replies: Vec<Reply> = thread::scope(|scope| {
+        let asked: Vec<_> = (0..40).map(|_| scope.spawn(|| mock.ask("openai/gpt-oss-20b"))).collect();
+        asked.into_iter().map(|asked| asked.join().expect("an answer")).collect()
+    });
+    let (served, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status() == 200);
+    assert!((30..=35).contains(&served.len()), "{} served", served.len());
+    for reply in served {
+        assert!(
+            reply.body.contains(r#""x_groq":{"id":"req_"#)
+                && reply.body.contains(r#""service_tier":"on_demand""#)
+        );
+        assert_eq!(reply.header("x-ratelimit-limit-requests"), Some("1000"), "the day's requests");
+        assert_eq!(reply.header("x-ratelimit-limit-tokens"), Some("8000"), "the minute's tokens");
+    }
+    for reply in refused {
+        assert_eq!(reply.status(), 429);
+        let refusal = Refusal::read(&reply.message());
+        assert_eq!((refusal.axis, refusal.limit, refusal.requested), (Some(Axis::Rpm), Some(30), Some(1)));
+        let seconds: u64 = reply.header("retry-after").expect("a wait").parse().expect("whole seconds");
+        let named = refusal.wait.expect("the message names it too");
+        assert_eq!(seconds, named.0.div_ceil(1_000_000_000), "rounded up");
+        assert!(reply.header("x-request-id").is_some_and(|id| id.starts_with("req_")));
+    }
+}
+
+#[test]
+fn a_client_that_waits_as_told_is_served() {
+    let mock = Mock::start(&[SHORT]);
+    assert_eq!(mock.ask("m").status(), 200, "a burst of one");
+    for _ in 0..2 {
+        let refused = mock.ask("m");
+        assert_eq!(refused.status(), 429);
+        let seconds: u64 = refused.header("retry-after").expect("a wait").parse().expect("whole seconds");
+        assert_eq!(seconds, 1);
+        wait(Duration::from_secs(seconds));
+        assert_eq!(mock.ask("m").status(), 200);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_exit_3_with_a_remedy() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let said = quotalab(&["mock", "--preset", "groq-free", "--listen", &address]);
+    assert_eq!((said.code, said.out.as_str()), (3, ""), "{said:?}");
+    assert!(said.err.contains(&address) && said.err.contains("choose another with --listen"), "{}", said.err);
+}
+
+#[test]
+fn an_unknown_preset_is_exit_2_with_the_nearest_name() {
+    let said = quotalab(&["mock", "--preset", "groq-fre"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
+    assert!(said.err.contains("groq-free"), "{}", said.err);
+    assert_eq!(quotalab(&["mock", "--preset", "groq-free", "--set", "a=b"]).code, 2);
+    assert_eq!(quotalab(&["mock", SHORT, "--preset", "groq-free"]).code, 2);
+}

@@ -1,0 +1,204 @@
+//! `check`, `sim` and `run`: the verdict first, the result on stdout, everything else on stderr.
+
+use super::{SHORT, Said, arg, quotalab, scratch};
+use crate::scenarios::lessons;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// What `result.json` promises at least: names and, below a dot, what is inside.
+const PROMISED: [&str; 40] = [
+    "scenario",
+    "seed",
+    "mode",
+    "duration_s",
+    "cost_usd",
+    "targets",
+    "series.step_s",
+    "series.offered",
+    "series.succeeded",
+    "series.limited",
+    "jobs.offered",
+    "jobs.succeeded",
+    "jobs.failed",
+    "jobs.shed",
+    "jobs.in_flight",
+    "attempts.total",
+    "attempts.ok",
+    "attempts.limited",
+    "attempts.failed",
+    "attempts.limited_by",
+    "attempts.failed_by",
+    "tokens.prompt",
+    "tokens.completion",
+    "ceiling",
+    "expect",
+    "latency_s.mean",
+    "latency_s.p50",
+    "latency_s.p90",
+    "latency_s.p95",
+    "latency_s.p99",
+    "latency_s.max",
+    "first_token_s.p95",
+    "queue_s.p95",
+    "service_s.p95",
+    "targets.0.name",
+    "targets.0.attempts",
+    "targets.0.ok",
+    "targets.0.limited",
+    "targets.0.utilisation",
+    "expect.0.rule",
+];
+
+fn at<'a>(result: &'a Value, path: &str) -> Option<&'a Value> {
+    result.pointer(&format!("/{}", path.replace('.', "/")))
+}
+
+fn assert_promised(result: &Value) {
+    assert_eq!(result["schema"], "quotalab/result/1");
+    for path in PROMISED {
+        assert!(at(result, path).is_some(), "`{path}` is missing in {}", result["scenario"]);
+    }
+    for part in ["actual", "pass"] {
+        assert!(result["expect"][0].get(part).is_some(), "{part}");
+    }
+}
+
+/// Text that was folded into lines, as one line.
+fn unfolded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_lesson_is_checked_and_simulated() {
+    let folder = scratch("lessons");
+    for lesson in lessons() {
+        let check = quotalab(&["check", arg(&lesson)]);
+        assert_eq!((check.code, check.err.as_str()), (0, ""), "{}", lesson.display());
+        assert!(check.out.contains(": fine\n") && check.out.contains("ceiling"), "{}", check.out);
+
+        let out = folder.join(lesson.file_stem().unwrap());
+        let sim = quotalab(&["sim", arg(&lesson), "--json", "--out", arg(&out)]);
+        assert_eq!(sim.code, 0, "{}", sim.err);
+        let page = out.join("report.html");
+        assert_eq!(
+            sim.err,
+            format!("report: {}\n", page.display()),
+            "stderr names the report, and nothing else"
+        );
+        assert_promised(&sim.json());
+        let written = fs::read_to_string(out.join("result.json")).expect("result.json");
+        assert_eq!(sim.out.trim_end(), written.trim_end(), "stdout is the result");
+        assert!(fs::read_to_string(page).expect("the page").contains("</html>"));
+        let charts = fs::read_dir(&out)
+            .unwrap()
+            .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "svg"));
+        assert!(charts.count() >= 3, "{}", out.display());
+    }
+}
+
+#[test]
+fn the_verdict_comes_first() {
+    let folder = scratch("verdict");
+    let text = quotalab(&["sim", SHORT, "--quiet", "--out", arg(&folder)]);
+    assert_eq!((text.code, text.err.as_str()), (0, ""), "quiet is quiet");
+    let result: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("result.json")).unwrap()).unwrap();
+    let verdict = result["verdict"][0].as_str().unwrap();
+    assert!(unfolded(&text.out).starts_with(&unfolded(verdict)), "{}", text.out);
+    assert!(verdict.starts_with("rpm on p/default/m is the first limit to refuse"), "{verdict}");
+    assert!(!text.out.contains('\u{1b}'), "no colours in a pipe");
+    assert!(text.out.lines().all(|line| line.chars().count() <= 80), "{}", text.out);
+}
+
+#[test]
+fn a_run_is_the_same_to_the_byte_and_another_seed_is_not() {
+    let folder = scratch("same");
+    let sim = |name: &str, seed: &str| {
+        let (out, events) = (folder.join(name), folder.join(format!("{name}.jsonl")));
+        let said = quotalab(&[
+            "sim",
+            SHORT,
+            "--seed",
+            seed,
+            "--quiet",
+            "--out",
+            arg(&out),
+            "--events",
+            arg(&events),
+        ]);
+        let mut files: Vec<_> = fs::read_dir(&out).unwrap().map(|file| file.unwrap().path()).collect();
+        files.push(events);
+        files.sort();
+        let bytes: Vec<_> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+        (said, bytes)
+    };
+    let (first, again, other) = (sim("a", "7"), sim("b", "7"), sim("c", "8"));
+    assert!(first.1.len() > 4 && first.1.iter().all(|file| !file.is_empty()));
+    assert_eq!(first, again);
+    assert_ne!(first.0.out, other.0.out);
+    assert!(first.1.iter().zip(&other.1).filter(|(one, other)| one != other).count() >= 3);
+}
+
+#[test]
+fn results_go_below_out_where_nothing_else_is_said() {
+    let folder = scratch("default");
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT);
+    let done = assert_cmd::Command::new(env!("CARGO_BIN_EXE_quotalab"))
+        .current_dir(&folder)
+        .args(["sim", arg(&scenario)])
+        .output()
+        .unwrap();
+    assert!(done.status.success());
+    assert!(folder.join("out/short/result.json").exists());
+}
+
+#[test]
+fn a_missed_expectation_is_exit_1_with_the_whole_report() {
+    let folder = scratch("missed");
+    let Said { code, out, .. } =
+        quotalab(&["sim", SHORT, "--set", "expect=[success >= 99%]", "--out", arg(&folder)]);
+    assert_eq!(code, 1);
+    assert!(out.contains("The expectation is missed: success >= 99%."), "{out}");
+    assert!(folder.join("report.html").exists());
+}
+
+#[test]
+fn changes_on_the_command_line_change_the_run() {
+    let folder = scratch("changes");
+    let sim = |changes: &[&str]| {
+        let args = [&["sim", SHORT, "--json", "--quiet", "--out", arg(&folder)], changes].concat();
+        quotalab(&args).json()
+    };
+    assert_eq!(sim(&["--for", "5s"])["duration_s"], 5.0);
+    assert_eq!(sim(&["--seed", "9"])["seed"], 9);
+    let open = sim(&["--set", "providers.p.models.m.limits.rpm=none"]);
+    assert_eq!((&open["attempts"]["limited"], &open["jobs"]["failed"]), (&Value::from(0), &Value::from(0)));
+    assert_eq!(open["reproduce"], format!("quotalab sim {SHORT} --set providers.p.models.m.limits.rpm=none"));
+}
+
+#[test]
+fn a_run_over_http_is_reported_like_a_simulation_and_tells_its_lag() {
+    let folder = scratch("live");
+    let run = quotalab(&["run", SHORT, "--json", "--out", arg(&folder)]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let result = run.json();
+    assert_promised(&result);
+    assert_eq!(result["mode"], "live");
+    for part in ["p50", "p99", "max"] {
+        assert!(result["lag_s"][part].is_number(), "{part}");
+    }
+    let simulated = quotalab(&["sim", SHORT, "--json", "--out", arg(&folder)]).json();
+    assert_eq!(result["jobs"]["offered"], simulated["jobs"]["offered"], "the same schedule");
+    assert_eq!(simulated.get("lag_s"), None);
+}
+
+#[test]
+fn what_cannot_be_written_is_exit_3() {
+    let folder = scratch("unwritable");
+    let file = folder.join("file");
+    fs::write(&file, "in the way").unwrap();
+    let said = quotalab(&["sim", SHORT, "--out", arg(&file.join("below"))]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.err.contains("cannot be written to") && said.err.contains("file/below"), "{}", said.err);
+}

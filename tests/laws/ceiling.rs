@@ -1,0 +1,93 @@
+//! Law 11: no run beats the analytic ceiling. Where all jobs are alike the ceiling, which counts the burst in,
+//! bounds what is served within the run exactly; no standard error excuses it.
+
+use proptest::prelude::*;
+use provider::Instant;
+use quotalab::ceiling::Ceiling;
+use quotalab::drive::virt;
+use quotalab::event::{Event, Kind, Verdict};
+use quotalab::record::Fold;
+use quotalab::scenario::{self, Overrides, Plan};
+
+/// Counts what was answered within the run.
+struct Served {
+    until: Instant,
+    jobs: u32,
+}
+
+impl Fold for Served {
+    fn event(&mut self, event: &Event) {
+        if let Kind::Done(ending) = event.kind {
+            self.jobs += u32::from(ending.verdict == Verdict::Succeeded && event.at <= self.until);
+        }
+    }
+}
+
+fn plan(
+    law: &str,
+    limits: [(&str, u32); 4],
+    accounts: u32,
+    sizes: (u32, u32),
+    rate: u32,
+    client: &str,
+) -> Plan {
+    let limits = limits.map(|(axis, limit)| format!("{axis}: {limit}")).join(", ");
+    let names: Vec<String> = (0..accounts).map(|number| format!("a{number}")).collect();
+    let keys: Vec<String> = names.iter().map(|name| format!("{name}: {{ keys: [k-{name}] }}")).collect();
+    let targets: Vec<String> = names.iter().map(|name| format!("p/{name}/m")).collect();
+    let (prompt, completion) = sizes;
+    let yaml = format!(
+        "
+name: overload
+duration: 5m
+providers:
+  p:
+    law: {law}
+    accounts: {{ {} }}
+    models: {{ m: {{ limits: {{ {limits} }}, latency: {{ total: 400ms, network: 0s }} }} }}
+routes: {{ r: [{{ pick: most_room, of: [{}] }}] }}
+client: {client}
+workload:
+  - {{ name: w, route: r, arrivals: {{ constant: {rate}/min }}, prompt: {prompt}, completion: {completion}, max_tokens: 1000 }}
+",
+        keys.join(", "),
+        targets.join(", ")
+    );
+    scenario::parse("overload", &yaml, &Overrides::default(), None)
+        .unwrap_or_else(|wrong| panic!("{wrong}\n{yaml}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_run_beats_the_analytic_ceiling(
+        law in prop::sample::select(vec!["bucket", "fixed", "sliding_log"]),
+        (rpm, tpm, tpd, concurrency) in (1..200u32, 2_000..200_000u32, 10_000..500_000u32, 1..20u32),
+        accounts in 1..4u32, sizes in (1..1_000u32, 1..1_000u32), rate in 1..1_000u32,
+        client in prop::sample::select(vec![
+            "{ retry: { attempts: 1, obey_retry_after: false } }",
+            "{ retry: { attempts: 4 } }",
+            "{ deadline: 10m, pace: tokens, queue: 100k }",
+            "{ concurrency: 5, queue: 3 }",
+        ]),
+    ) {
+        let limits = [("rpm", rpm), ("tpm", tpm), ("tpd", tpd), ("concurrency", concurrency)];
+        let plan = plan(law, limits, accounts, sizes, rate, client);
+        let ceiling = Ceiling::of(&plan).jobs_per_min * plan.duration.as_secs_f64() / 60.0;
+        let mut served = Served { until: Instant(plan.duration.0), jobs: 0 };
+        virt::simulate(&plan, &mut served);
+        prop_assert!(f64::from(served.jobs) <= ceiling * (1.0 + 1e-9), "{} served, ceiling {ceiling}", served.jobs);
+    }
+
+    /// And a client that keeps at it comes near: the ceiling is no idle bound.
+    #[test]
+    fn a_stubborn_client_comes_within_a_tenth_of_the_ceiling(rpm in 20..200u32, accounts in 1..4u32) {
+        let limits = [("rpm", rpm), ("tpm", 1_000_000), ("tpd", 1_000_000_000), ("concurrency", 1_000)];
+        let plan = plan("bucket", limits, accounts, (10, 10), 2_000, "{ retry: { attempts: 1, obey_retry_after: false } }");
+        let ceiling = Ceiling::of(&plan).jobs_per_min * plan.duration.as_secs_f64() / 60.0;
+        let mut served = Served { until: Instant(plan.duration.0), jobs: 0 };
+        virt::simulate(&plan, &mut served);
+        prop_assert!(f64::from(served.jobs) >= 0.9 * ceiling, "{} served, ceiling {ceiling}", served.jobs);
+    }
+}

@@ -1,0 +1,181 @@
+//! Laws 5 and 6 from outside: no window ever admits more than its law allows, and none refuses where there
+//! was room. A fold that keeps books of its own, from the rulings and settlements alone; the laws are
+//! written again from their definitions, not from the provider's code.
+//!
+//! Input and output tokens apart are not told by the events: those two axes are left to the provider's tests.
+
+use provider::config::{Law, Limit};
+use provider::{Axis, Instant};
+use quotalab::event::{Event, Kind, Ruled};
+use quotalab::ids::{AttemptId, TargetId};
+use quotalab::record::Fold;
+use quotalab::scenario::Plan;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The books of every limit of every target.
+pub(super) struct Ledgers {
+    targets: Vec<Vec<(Axis, Book)>>,
+    /// Admitted and not yet settled: where, when, and for how many tokens.
+    open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
+    pub(super) broken: Vec<String>,
+}
+
+impl Ledgers {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let of_target = |target: &quotalab::scenario::Target| {
+            let provider = &plan.providers[usize::from(target.provider)];
+            let limits = &provider.models[usize::from(target.model)].limits;
+            let told = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
+            limits
+                .iter()
+                .filter(|limit| told(limit.axis))
+                .map(|limit| (limit.axis, Book::new(limit)))
+                .collect()
+        };
+        Self {
+            targets: plan.targets.iter().map(of_target).collect(),
+            open: BTreeMap::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    fn admitted(&mut self, event: &Event, attempt: AttemptId, target: TargetId, reserved: u64) {
+        for (axis, book) in &mut self.targets[target.index()] {
+            book.roll(event.at);
+            if !book.holds(amount(*axis, reserved)) {
+                self.broken
+                    .push(format!("law 5: {axis} admits more than it has room for: {event:?}, {book:?}"));
+            }
+            book.charge(event.at, amount(*axis, reserved));
+        }
+        self.open.insert(attempt, (target, event.at, reserved));
+    }
+
+    fn refused(&mut self, event: &Event, target: TargetId, axis: Axis, requested: u64) {
+        let books = &mut self.targets[target.index()];
+        if let Some((_, book)) = books.iter_mut().find(|(known, _)| *known == axis) {
+            book.roll(event.at);
+            if book.holds(requested) {
+                self.broken.push(format!("law 6: {axis} refuses where there is room: {event:?}, {book:?}"));
+            }
+        }
+    }
+}
+
+impl Fold for Ledgers {
+    fn event(&mut self, event: &Event) {
+        match event.kind {
+            Kind::Ruled { attempt, target, ruled: Ruled::Admitted { reserved } } => {
+                self.admitted(event, attempt, target, reserved);
+            }
+            Kind::Ruled { target, ruled: Ruled::Refused { axis, requested }, .. } => {
+                self.refused(event, target, axis, requested);
+            }
+            Kind::Settled { attempt, usage, .. } => {
+                let (target, at, reserved) = self.open.remove(&attempt).expect("the audit has checked law 9");
+                for (axis, book) in &mut self.targets[target.index()] {
+                    book.roll(event.at);
+                    book.settle(at, amount(*axis, reserved), amount(*axis, usage.total()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn amount(axis: Axis, tokens: u64) -> u64 {
+    if axis.counts_tokens() { tokens } else { 1 }
+}
+
+/// What one limit has admitted, under its law.
+#[derive(Debug)]
+enum Book {
+    /// Credit in units × window, so that what a nanosecond earns is a whole number.
+    Bucket { credit: i128, most: i128, limit: i128, window: i128, at: Instant },
+    /// What the window of the clock with this number has admitted.
+    Fixed { used: i128, limit: i128, window: u64, number: u64 },
+    /// What was admitted when, for one window back.
+    Log { admitted: VecDeque<(Instant, i128)>, limit: i128, window: u64 },
+    /// How many are in flight.
+    Places { taken: u64, limit: u64 },
+}
+
+impl Book {
+    fn new(limit: &Limit) -> Self {
+        let most = i128::from(limit.limit);
+        let Some(window) = limit.axis.window() else { return Self::Places { taken: 0, limit: limit.limit } };
+        match limit.law {
+            Law::Bucket => {
+                let full = i128::from(limit.burst) * i128::from(window.0);
+                Self::Bucket {
+                    credit: full,
+                    most: full,
+                    limit: most,
+                    window: i128::from(window.0),
+                    at: Instant::ZERO,
+                }
+            }
+            Law::Fixed => Self::Fixed { used: 0, limit: most, window: window.0, number: 0 },
+            Law::SlidingLog => Self::Log { admitted: VecDeque::new(), limit: most, window: window.0 },
+        }
+    }
+
+    fn roll(&mut self, now: Instant) {
+        match self {
+            Self::Bucket { credit, most, limit, at, .. } => {
+                *credit = (*credit + i128::from(now.0 - at.0) * *limit).min(*most);
+                *at = now;
+            }
+            Self::Fixed { used, window, number, .. } => {
+                if now.0 / *window != *number {
+                    (*used, *number) = (0, now.0 / *window);
+                }
+            }
+            Self::Log { admitted, window, .. } => admitted.retain(|(at, _)| now.0 - at.0 < *window),
+            Self::Places { .. } => {}
+        }
+    }
+
+    fn holds(&self, amount: u64) -> bool {
+        let amount = i128::from(amount);
+        match self {
+            Self::Bucket { credit, window, .. } => *credit >= amount * *window,
+            Self::Fixed { used, limit, .. } => *used + amount <= *limit,
+            Self::Log { admitted, limit, .. } => {
+                admitted.iter().map(|(_, amount)| amount).sum::<i128>() + amount <= *limit
+            }
+            Self::Places { taken, limit } => taken < limit,
+        }
+    }
+
+    fn charge(&mut self, now: Instant, amount: u64) {
+        let amount = i128::from(amount);
+        match self {
+            Self::Bucket { credit, window, .. } => *credit -= amount * *window,
+            Self::Fixed { used, .. } => *used += amount,
+            Self::Log { admitted, .. } => admitted.push_back((now, amount)),
+            Self::Places { taken, .. } => *taken += 1,
+        }
+    }
+
+    /// What was reserved `then` turns out to be what was used.
+    fn settle(&mut self, then: Instant, reserved: u64, used: u64) {
+        let (reserved, really) = (i128::from(reserved), i128::from(used));
+        match self {
+            Self::Bucket { credit, most, window, .. } => {
+                *credit = (*credit + (reserved - really) * *window).min(*most);
+            }
+            Self::Fixed { used, window, number, .. } => {
+                if then.0 / *window == *number {
+                    *used += really - reserved;
+                }
+            }
+            Self::Log { admitted, .. } => {
+                if let Some((_, amount)) = admitted.iter_mut().find(|(at, _)| *at == then) {
+                    *amount += really - reserved;
+                }
+            }
+            Self::Places { taken, .. } => *taken -= 1,
+        }
+    }
+}

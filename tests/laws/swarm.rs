@@ -1,0 +1,201 @@
+//! Whole scenarios out of a tape of numbers: each number decides one thing, and a tape that has run out
+//! decides for the plainest. Shrinking a tape therefore shrinks the scenario, and any tape is one.
+
+use std::fmt::Write as _;
+
+/// Reads decisions.
+struct Tape<'a>(std::slice::Iter<'a, u32>);
+
+impl Tape<'_> {
+    /// One of some; the first is the plainest.
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        let choice = self.0.next().copied().unwrap_or(0) as usize;
+        of[choice % of.len()]
+    }
+}
+
+/// The scenario of a tape.
+pub(super) fn scenario(tape: &[u32]) -> String {
+    let mut tape = Tape(tape.iter());
+    let mut out = String::from("name: swarm\n");
+    let seed = tape.pick(&[1, 2, 3, 5, 8, 13, 21]);
+    let duration = tape.pick(&["30s", "2m", "10m", "1s"]);
+    let _ = writeln!(out, "seed: {seed}\nduration: {duration}\nproviders:");
+    let providers = tape.pick(&[1, 2]);
+    let mut targets = Vec::new();
+    for provider in 0..providers {
+        let accounts = tape.pick(&[1, 2]);
+        let models = tape.pick(&[1, 2]);
+        self::provider(&mut tape, &mut out, provider, accounts, models);
+        for account in 0..accounts {
+            targets.extend((0..models).map(|model| format!("p{provider}/a{account}/m{model}")));
+        }
+    }
+    routes(&mut tape, &mut out, &targets);
+    client(&mut tape, &mut out);
+    let _ = writeln!(out, "workload:");
+    for number in 0..tape.pick(&[1, 1, 2]) {
+        workload(&mut tape, &mut out, number);
+    }
+    out
+}
+
+fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, models: u32) {
+    let law = tape.pick(&["bucket", "bucket", "fixed", "sliding_log"]);
+    let reserve = tape.pick(&["prompt+max_tokens", "prompt"]);
+    let _ = writeln!(out, "  p{number}:\n    law: {law}\n    reserve: {reserve}\n    accounts:");
+    for account in 0..accounts {
+        let keys = tape.pick(&["one", "one, two"]).replace("one", &format!("k{number}{account}"));
+        let _ = writeln!(
+            out,
+            "      a{account}: {{ keys: [{}] }}",
+            keys.replace("two", &format!("l{number}{account}"))
+        );
+    }
+    let _ = writeln!(out, "    models:");
+    for model in 0..models {
+        let _ = writeln!(out, "      m{model}:\n        limits: {{ {} }}", limits(tape));
+        let service = tape.pick(&[
+            "total: 300ms",
+            "total: { mean: 1s }",
+            "first_token: { p50: 200ms, p99: 2s }, prefill: 20k tok/s, output: 200 tok/s",
+            "total: 0s",
+        ]);
+        let network = tape.pick(&["0s", "40ms", "{ mean: 100ms }"]);
+        let slots = tape.pick(&["", ", slots: 1", ", slots: 7"]);
+        let _ = writeln!(out, "        latency: {{ {service}, network: {network}{slots} }}");
+        let _ = writeln!(out, "        price: {{ input: 0.1, output: 0.3 }}");
+    }
+    let incidents: Vec<String> = (0..tape.pick(&[0, 1, 1, 2])).map(|_| incident(tape)).collect();
+    let _ = writeln!(out, "    incidents: [{}]", incidents.join(", "));
+}
+
+fn limits(tape: &mut Tape<'_>) -> String {
+    let of_axis = [
+        (
+            "rpm",
+            [
+                "none",
+                "60",
+                "20",
+                "300",
+                "1",
+                "{ limit: 60, law: bucket, burst: 1 }",
+                "{ limit: 30, law: bucket, burst: 90 }",
+            ],
+        ),
+        (
+            "rpd",
+            [
+                "none",
+                "none",
+                "none",
+                "50",
+                "1000",
+                "{ limit: 86400, law: fixed }",
+                "{ limit: 100, law: sliding_log }",
+            ],
+        ),
+        (
+            "tpm",
+            [
+                "none",
+                "20k",
+                "3k",
+                "200k",
+                "{ limit: 6k, law: bucket, burst: 1500 }",
+                "{ limit: 5k, law: bucket, burst: 9k }",
+                "1",
+            ],
+        ),
+        ("tpd", ["none", "none", "none", "none", "30k", "500k", "{ limit: 100k, law: sliding_log }"]),
+        ("itpm", ["none", "none", "none", "none", "none", "5k", "500"]),
+        ("otpm", ["none", "none", "none", "none", "none", "5k", "500"]),
+        ("concurrency", ["none", "none", "none", "1", "4", "20", "2"]),
+    ];
+    of_axis.map(|(axis, limits)| format!("{axis}: {}", tape.pick(&limits))).join(", ")
+}
+
+fn incident(tape: &mut Tape<'_>) -> String {
+    let fault = tape.pick(&[
+        "503",
+        "reset",
+        "cut_stream",
+        "429",
+        "500",
+        "498",
+        "401",
+        "400",
+        "timeout",
+        "{ slow: 4x }",
+        "reset",
+        "cut_stream",
+        "garbage",
+        "no_retry_after",
+        "{ retry_after: 3600s }",
+        "{ retry_after: 0s }",
+    ]);
+    let at = tape.pick(&["0s", "5s", "40s"]);
+    let lasts = tape.pick(&["10s", "1m", "1ms"]);
+    let share = tape.pick(&["100%", "30%", "0%"]);
+    format!("{{ at: {at}, for: {lasts}, fault: {fault}, share: {share} }}")
+}
+
+fn routes(tape: &mut Tape<'_>, out: &mut String, targets: &[String]) {
+    let _ = writeln!(out, "routes:");
+    for route in 0..2 {
+        let _ = writeln!(out, "  r{route}:");
+        let mut left = targets.to_vec();
+        for _ in 0..tape.pick(&[1, 2, 3]) {
+            let many = tape.pick(&[1, 2, 4]).min(left.len());
+            if many == 0 {
+                break;
+            }
+            let pick = tape.pick(&["in_order", "round_robin", "most_room"]);
+            let of: Vec<String> = left.drain(..many).collect();
+            let _ = writeln!(out, "    - {{ pick: {pick}, of: [{}] }}", of.join(", "));
+        }
+    }
+}
+
+fn client(tape: &mut Tape<'_>, out: &mut String) {
+    let deadline = tape.pick(&["60s", "5s", "500ms", "10m", "1ms"]);
+    let attempts = tape.pick(&[3, 1, 2, 10]);
+    let jitter = tape.pick(&["full", "none", "equal", "decorrelated"]);
+    let backoff = tape.pick(&["base: 500ms, cap: 8s", "base: 1ms, cap: 1ms", "base: 2s, cap: 1m"]);
+    let obey = tape.pick(&[true, false]);
+    let budget = tape.pick(&["none", "20%", "0%"]);
+    let concurrency = tape.pick(&["none", "20", "3", "1"]);
+    let queue = tape.pick(&[10_000, 5, 0]);
+    let pace = tape.pick(&["off", "{ gap: 100ms }", "requests", "tokens"]);
+    let cache = tape.pick(&["off", "{ entries: 10, ttl: 1m }"]);
+    let _ = writeln!(
+        out,
+        "client:\n  deadline: {deadline}\n  retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
+         obey_retry_after: {obey}, budget: {budget} }}\n  concurrency: {concurrency}\n  queue: {queue}\n  pace: {pace}\n  \
+         cache: {cache}"
+    );
+}
+
+fn workload(tape: &mut Tape<'_>, out: &mut String, number: u32) {
+    let arrivals = tape.pick(&[
+        "{ poisson: 2/s }",
+        "{ constant: 5/s }",
+        "{ poisson: 30/s }",
+        "{ ramp: [0/s, 8/s] }",
+        "{ steps: [{ at: 0s, rate: 1/s }, { at: 10s, rate: 20/s }] }",
+        "{ burst: 40, every: 15s }",
+        "{ users: 6, think: { mean: 1s } }",
+    ]);
+    let prompt = tape.pick(&["100", "{ p50: 200, p95: 900 }", "{ min: 1, max: 2000 }", "0"]);
+    let completion = tape.pick(&["50", "{ mean: 100 }", "{ p50: 100, p99: 3000 }", "0"]);
+    let max_tokens = tape.pick(&["", ", max_tokens: 64", ", max_tokens: 1024"]);
+    let repeats = tape.pick(&["", ", repeats: { share: 50%, of: 20 }"]);
+    let stream = tape.pick(&[true, false]);
+    let _ = writeln!(
+        out,
+        "  - {{ name: w{number}, route: r{}, arrivals: {arrivals}, prompt: {prompt}, completion: {completion}{max_tokens}{repeats}, \
+         stream: {stream} }}",
+        number % 2
+    );
+}

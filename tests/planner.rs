@@ -1,0 +1,281 @@
+//! The planner against what can be known without it: closed forms, sums, its own laws.
+
+use quotalab::ceiling::Ceiling;
+use quotalab::drive::virt;
+use quotalab::planner::{self, Ask, Growing, Kind, Report, Target};
+use quotalab::record::{End, Mode, Recorder, Summary};
+use quotalab::scenario::{self, Overrides, Plan};
+
+fn parse(yaml: &str) -> Plan {
+    scenario::parse("plan", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+fn ask(replicas: u32) -> Ask {
+    Ask { replicas: Some(replicas), ..Ask::default() }
+}
+
+fn plan(yaml: &str, ask: &Ask) -> Report {
+    planner::plan(&parse(yaml), ask, &()).expect("something is offered")
+}
+
+fn simulate(plan: &Plan) -> Summary {
+    let mut recorder = Recorder::new(plan);
+    let at = virt::simulate(plan, &mut recorder);
+    recorder.finish(End {
+        at,
+        mode: Mode::Virtual,
+        scheduled: None,
+        ceiling: Ceiling::of(plan),
+        reproduce: String::new(),
+        notes: Vec::new(),
+    })
+}
+
+/// One account with `limits`, asked evenly for `rate` jobs of 100 + 100 tokens by a client that never tries again.
+fn one_account(limits: &str, rate: &str, more: &str) -> String {
+    format!(
+        "name: one account
+duration: 2h
+providers: {{ p: {{ models: {{ m: {{ limits: {{ {limits} }}, latency: {{ total: 500ms }}, price: {{ input: 1, output: 1 }} }} }} }} }}
+routes: {{ r: [{{ of: [p/default/m] }}] }}
+client: {{ retry: {{ attempts: 1, obey_retry_after: false }} }}
+workload: [{{ name: w, route: r, arrivals: {{ {rate} }}, prompt: 100, completion: 100, max_tokens: 100 }}]
+{more}"
+    )
+}
+
+#[track_caller]
+fn assert_ceiling(report: &Report, jobs_per_min: f64) {
+    let simulated = &report.ceiling.simulated;
+    let found = simulated.jobs_per_min.expect("there is a ceiling");
+    assert!((found / jobs_per_min - 1.0).abs() < 0.01, "{found} is not {jobs_per_min}: {simulated:#?}");
+}
+
+#[test]
+fn evenly_asked_a_single_limit_is_the_ceiling() {
+    // A bucket that holds one job admits exactly as it refills, and every other job as soon as it is asked faster.
+    let rpm = "rpm: { limit: 30, burst: 1 }";
+    // 6,000 tokens a minute are thirty jobs of 200.
+    let tpm = "tpm: { limit: 6000, burst: 200 }";
+    let fixed = "rpm: { limit: 30, law: fixed }";
+    let log = "rpm: { limit: 30, law: sliding_log }";
+    for (limits, axis) in [(rpm, "rpm"), (tpm, "tpm"), (fixed, "rpm"), (log, "rpm")] {
+        let report = plan(&one_account(limits, "constant: 20/min", "expect: [success >= 99.9%]"), &ask(1));
+        assert_ceiling(&report, 30.0);
+        let breaks = report.ceiling.simulated.breaks.as_ref().expect("it breaks above");
+        assert_eq!((breaks.target.as_deref(), breaks.axis.as_deref()), (Some("p/default/m"), Some(axis)));
+        assert_eq!(breaks.rule, "success >= 99.9%");
+        assert!((report.headroom.unwrap() - 1.5).abs() < 0.015);
+    }
+}
+
+#[test]
+fn asked_at_random_with_patience_a_limit_is_the_ceiling_on_every_seed() {
+    // Whoever waits is served at the rate of the limit; when 5 % may fail, the load may be 1/0.95 of it.
+    // 36,000 arrivals have a standard error of 0.5 %, four times as many half of that.
+    for seed in [1, 2, 3] {
+        let yaml =
+            one_account("rpm: { limit: 600, burst: 1 }", "poisson: 300/min", "expect: [success >= 95%]")
+                .replace("duration: 2h", &format!("duration: 1h\nseed: {seed}"))
+                .replace("client: {", "client: { deadline: 20s, pace: requests,")
+                .replace("attempts: 1", "attempts: 5");
+        let report = plan(&yaml, &ask(4));
+        assert_ceiling(&report, 600.0 / 0.95);
+        let simulated = &report.ceiling.simulated;
+        assert!(simulated.low.unwrap() <= simulated.multiple.unwrap());
+        assert!(simulated.multiple.unwrap() <= simulated.high.unwrap());
+        assert_eq!(simulated.replicas.len(), 4);
+    }
+}
+
+#[test]
+fn the_ceiling_table_is_the_limit_the_sum_and_the_sum_plus_the_fallback() {
+    let table = |accounts: &str, steps: &str| {
+        format!(
+            "name: the ceiling table
+duration: 2h
+providers:
+  groq: {{ accounts: {accounts}, models: {{ m: {{ limits: {{ rpm: {{ limit: 30, burst: 1 }} }}, latency: {{ total: 500ms }} }} }} }}
+  other: {{ models: {{ m: {{ limits: {{ rpm: {{ limit: 40, burst: 1 }} }}, latency: {{ total: 500ms }} }} }} }}
+routes: {{ r: [{steps}] }}
+client: {{ deadline: 20s, pace: requests }}
+workload: [{{ name: w, route: r, arrivals: {{ constant: 20/min }}, prompt: 100, completion: 100, max_tokens: 100 }}]
+expect: [success >= 99.9%]"
+        )
+    };
+    let (one, two) = ("{ acme: [k1] }", "{ acme: [k1], beta: [k2] }");
+    let pair = "{ pick: most_room, of: [groq/acme/m, groq/beta/m] }";
+    assert_ceiling(&plan(&table(one, "{ of: [groq/acme/m] }"), &ask(1)), 30.0);
+    assert_ceiling(&plan(&table(two, pair), &ask(1)), 60.0);
+    assert_ceiling(&plan(&table(two, &format!("{pair}, {{ of: [other/default/m] }}")), &ask(1)), 100.0);
+}
+
+#[test]
+fn the_plan_is_the_same_on_any_number_of_threads() {
+    let yaml = one_account("rpm: 30, tpm: 8k", "poisson: 20/min", "expect: [success >= 95%]");
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let ask = Ask { target: Some(Target::Multiple(3.0)), incident: true, ..Ask::default() };
+        pool.install(|| plan(&yaml, &ask)).to_json()
+    };
+    let one = on(1);
+    assert_eq!(one, on(5));
+    assert_eq!(Report::from_json(&one).unwrap().to_json(), one, "what is written can be read again");
+}
+
+#[test]
+fn a_target_is_bought_and_the_purchase_holds_when_it_is_made() {
+    let yaml = one_account("rpm: { limit: 30, burst: 1 }", "constant: 20/min", "expect: [success >= 99.9%]")
+        .replace("client: {", "client: { deadline: 20s, pace: requests,")
+        .replace("attempts: 1", "attempts: 5");
+    let ask = Ask { target: Some(Target::JobsPerMin(110.0)), ..ask(1) };
+    let report = plan(&yaml, &ask);
+    let buy = report.buy.as_ref().expect("a target was given");
+    // 110 a minute need four accounts of 30, and nothing less.
+    assert!(buy.holds, "{buy:#?}");
+    assert_eq!(buy.changes, ["one more account at p"; 3]);
+    assert!((buy.target.multiple - 5.5).abs() < 1e-9);
+    // Written down by hand, it holds too, and one account less does not.
+    let by_hand = |accounts: &str, targets: &str| {
+        let yaml = yaml
+            .replace("p: { models", &format!("p: {{ accounts: {{ {accounts} }}, models"))
+            .replace("of: [p/default/m]", &format!("pick: most_room, of: [{targets}]"))
+            .replace("constant: 20/min", "constant: 110/min");
+        simulate(&parse(&yaml)).holds()
+    };
+    assert!(by_hand("a: [1], b: [2], c: [3], d: [4]", "p/a/m, p/b/m, p/c/m, p/d/m"));
+    assert!(!by_hand("a: [1], b: [2], c: [3]", "p/a/m, p/b/m, p/c/m"));
+}
+
+#[test]
+fn what_cannot_be_bought_is_said() {
+    let slow = one_account("rpm: 30", "constant: 20/min", "expect: [p95 latency <= 400ms]");
+    let report = plan(&slow, &Ask { target: Some(Target::Multiple(2.0)), ..ask(1) });
+    assert_eq!(report.headroom, Some(0.0), "half a second is more than 400 ms at any load");
+    let buy = report.buy.as_ref().unwrap();
+    assert!(!buy.holds && buy.broken == ["p95 latency <= 400ms"], "{buy:#?}");
+    assert!(
+        report.verdict.iter().any(|sentence| sentence.starts_with("Nothing tried holds")),
+        "{:#?}",
+        report.verdict
+    );
+    let dear = one_account(
+        "rpm: { limit: 30, burst: 1 }",
+        "constant: 20/min",
+        "expect: [success >= 99%, cost <= 0.6 USD]",
+    );
+    // 2,400 jobs of 200 tokens cost 0.48 USD: money is gone at 1.25 times the load, the limit at 1.5.
+    let report = plan(&dear, &Ask { target: Some(Target::Multiple(1.4)), ..ask(1) });
+    let simulated = &report.ceiling.simulated;
+    assert!((simulated.multiple.unwrap() - 1.25).abs() < 0.0125, "{simulated:#?}");
+    assert!((simulated.but_for_cost.unwrap() - 1.5).abs() < 0.03, "{simulated:#?}");
+    let buy = report.buy.as_ref().unwrap();
+    assert!(!buy.holds && buy.changes.is_empty() && buy.broken == ["cost <= 0.6 USD"], "{buy:#?}");
+}
+
+#[test]
+fn growth_meets_the_ceiling_when_it_should() {
+    let yaml = one_account("rpm: { limit: 30, burst: 1 }", "constant: 20/min", "expect: [success >= 99.9%]");
+    let report = plan(&yaml, &Ask { growth: Some(Growing::parse("8%/month").unwrap()), ..ask(1) });
+    let months = report.growth.unwrap().months.unwrap();
+    // 1.08^n = 1.5
+    assert!((months - 1.5f64.ln() / 1.08f64.ln()).abs() < 0.05, "{months}");
+    for wrong in ["8", "8%", "8/month", "-3%/month", "8%/fortnight", "%/month", "inf%/day"] {
+        assert!(Growing::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_loss_of_the_only_provider_is_not_survived_and_that_of_one_of_two_is() {
+    let yaml = one_account("rpm: 1000", "poisson: 20/min", "expect: [success >= 99%]");
+    let alone = plan(&yaml, &Ask { incident: true, ..ask(1) });
+    assert_eq!(alone.incidents.len(), 1);
+    assert!(!alone.incidents[0].survives && alone.incidents[0].broken == ["success >= 99%"]);
+    assert!((alone.incidents[0].success - 0.5).abs() < 0.05, "an hour of two is lost");
+    let yaml = yaml
+        .replace("providers: {", "providers: { q: { models: { m: { latency: { total: 500ms } } } },")
+        .replace("of: [p/default/m] }", "of: [p/default/m] }, { of: [q/default/m] }")
+        .replace("attempts: 1", "attempts: 3");
+    let two = plan(&yaml, &Ask { incident: true, ..ask(1) });
+    assert!(
+        two.incidents.len() == 2 && two.incidents.iter().all(|outage| outage.survives),
+        "{:#?}",
+        two.incidents
+    );
+}
+
+#[test]
+fn accounts_lift_in_proportion_and_the_ranking_is_by_lift() {
+    let yaml = one_account("rpm: { limit: 30, burst: 1 }", "constant: 20/min", "expect: [success >= 99.9%]")
+        .replace("client: {", "client: { deadline: 20s, pace: requests,")
+        .replace("attempts: 1", "attempts: 5");
+    let report = plan(&yaml, &ask(1));
+    let account = report.what_if.iter().find(|change| change.change == "one more account at p").unwrap();
+    assert!((account.lift - 2.0).abs() < 0.02 && account.kind == Kind::Quota, "{account:#?}");
+    let prompts = report.what_if.iter().find(|change| change.change == "prompts a quarter shorter").unwrap();
+    // 100 + 100 tokens become 75 + 100, and no request limit cares.
+    assert!((prompts.lift - 1.0).abs() < 0.02, "{prompts:#?}");
+    assert!((prompts.cost_usd_per_day / (20.0 * 1440.0 * 175e-6) - 1.0).abs() < 0.01, "{prompts:#?}");
+    let lifts: Vec<f64> = report.what_if.iter().map(|change| change.lift).collect();
+    assert!(lifts.windows(2).all(|pair| pair[0] >= pair[1] - 0.03), "{lifts:?}");
+    assert_eq!(report.curve.len(), 11);
+    assert!(report.curve.windows(2).all(|pair| pair[0].multiple < pair[1].multiple));
+}
+
+#[test]
+fn without_any_limit_no_ceiling_is_made_up() {
+    let yaml = one_account("", "poisson: 1/min", "expect: [success >= 99%]");
+    let report = plan(&yaml, &ask(2));
+    let simulated = &report.ceiling.simulated;
+    assert_eq!((simulated.multiple, report.headroom, simulated.breaks.is_none()), (None, None, true));
+    assert!(simulated.tried >= 60.0);
+    assert!(report.verdict[0].contains("no ceiling was found"), "{:#?}", report.verdict);
+    let mut idle = parse(&yaml);
+    idle.workloads.clear();
+    assert!(planner::plan(&idle, &ask(1), &()).is_err());
+}
+
+#[test]
+fn the_expected_hits_of_a_cache_are_those_of_a_run() {
+    // A time to live that matters, then a cache so small that it forgets, then both.
+    for cache in ["entries: 100k, ttl: 10m", "entries: 200, ttl: 24h", "entries: 400, ttl: 5m"] {
+        let yaml = one_account("rpm: 120", "poisson: 100/min", "")
+            .replace("client: {", &format!("client: {{ cache: {{ {cache} }},"))
+            .replace("max_tokens: 100", "max_tokens: 100, repeats: { share: 60%, zipf: 0.9, of: 500 }")
+            .replace("duration: 2h", "duration: 6h");
+        let plan = parse(&yaml);
+        let cached = Ceiling::cached(&plan).expect("there is a cache, a limit and repeats");
+        assert!(cached.multiple > Ceiling::of(&plan).multiple);
+        let summary = simulate(&plan.scaled(cached.multiple * 0.98));
+        let hits = summary.jobs.cached as f64 / summary.jobs.offered as f64;
+        assert!((hits - cached.hit_share).abs() < 0.03, "{cache}: {hits} of a run, {cached:?}");
+    }
+}
+
+#[test]
+fn the_scenario_may_bring_what_ifs_of_its_own() {
+    let yaml = one_account("rpm: { limit: 30, burst: 1 }", "constant: 20/min", "expect: [success >= 99.9%]")
+        + "\nwhat_if:\n  - { name: a larger limit, set: { providers.p.models.m.limits.rpm.limit: 60 } }\n";
+    let report = plan(&yaml, &ask(1));
+    let own = report.what_if.iter().find(|change| change.kind == Kind::Own).expect("it was asked for");
+    assert_eq!(own.change, "a larger limit");
+    assert!((own.lift - 2.0).abs() < 0.03, "{own:#?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_what_if_is_told_with_its_line() {
+    let wrong = |wish: &str| {
+        let yaml = one_account("rpm: 30", "constant: 20/min", "what_if:") + "\n  - " + wish;
+        let problems =
+            scenario::parse("s.yaml", &yaml, &Overrides::default(), None).expect_err(wish).to_string();
+        assert!(problems.contains("s.yaml:8:"), "{wish}: {problems}");
+        problems
+    };
+    assert!(wrong("{ name: a, set: { client.dedline: 3s } }").contains("did you mean `deadline`"));
+    assert!(wrong("{ name: a, set: { client.deadline: soon } }").contains("soon"));
+    assert!(wrong("{ name: a, set: {} }").contains("nothing is changed"));
+    assert!(wrong("{ name: a, set: { client.deadline: } }").contains("no value"));
+    assert!(wrong("{ set: { client.deadline: 3s } }").contains("has no `name`"));
+    assert!(wrong("{ name: a }").contains("has no `set`"));
+    assert!(wrong("a").contains("expected a map"));
+}

@@ -1,0 +1,91 @@
+//! Every lesson in `scenarios/` says what it asks and what to expect, and keeps its word.
+
+use quotalab::ceiling::Ceiling;
+use quotalab::drive::virt;
+use quotalab::record::{End, Mode, Recorder, Summary};
+use quotalab::scenario::{self, Overrides, Plan};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The lessons, in their order.
+pub(crate) fn lessons() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files =
+        fs::read_dir(folder).expect("the lessons are there").map(|entry| entry.expect("a file").path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    files.sort();
+    files
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().and_then(|stem| stem.to_str()).expect("a plain name")
+}
+
+fn load(path: &Path) -> Plan {
+    scenario::load(path, &Overrides::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+fn simulate(plan: &Plan) -> Summary {
+    let mut recorder = Recorder::new(plan);
+    let at = virt::simulate(plan, &mut recorder);
+    let ceiling = Ceiling::of(plan);
+    recorder.finish(End {
+        at,
+        mode: Mode::Virtual,
+        scheduled: None,
+        ceiling,
+        reproduce: String::new(),
+        notes: Vec::new(),
+    })
+}
+
+#[test]
+fn every_lesson_opens_with_its_question_where_to_look_and_the_answer() {
+    for path in lessons() {
+        let text = fs::read_to_string(&path).expect("a readable lesson");
+        let head: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
+        let mut from = 0;
+        for word in ["# QUESTION  ", "# LOOK AT   ", "# ANSWER    "] {
+            let found =
+                head[from..].iter().position(|line| line.starts_with(word) && line.len() > word.len() + 20);
+            let Some(at) = found else {
+                panic!("{}: no `{}` with a sentence behind it", path.display(), word.trim())
+            };
+            from += at + 1;
+        }
+        for other in
+            head.iter().flat_map(|line| line.split_whitespace()).filter(|word| word.ends_with(".yaml"))
+        {
+            let named = path.with_file_name(other.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+            assert!(named.exists(), "{} names {other}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_lessons_are_numbered_without_a_gap_and_have_names_of_their_own() {
+    let lessons = lessons();
+    assert!(lessons.len() > 10, "{lessons:?}");
+    let mut names = BTreeSet::new();
+    for (number, path) in lessons.iter().enumerate() {
+        let words = stem(path).strip_prefix(&format!("{number:02}-"));
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(words.is_some_and(|words| words.chars().all(plain)), "{} is no. {number}", path.display());
+        let plan = load(path);
+        assert!(!plan.about.is_empty(), "{} says what it is about", path.display());
+        assert!(names.insert(plan.name.clone()), "two lessons are called `{}`", plan.name);
+    }
+}
+
+#[test]
+fn every_lesson_keeps_its_word() {
+    for path in lessons() {
+        let plan = load(&path);
+        assert!(!plan.expect.is_empty(), "{}: a lesson says what it expects", path.display());
+        let summary = simulate(&plan);
+        let missed: Vec<_> = summary.expect.iter().filter(|expected| !expected.pass).collect();
+        assert!(missed.is_empty(), "{}: {missed:#?}", path.display());
+        assert!(summary.jobs.offered > 0, "{}", path.display());
+    }
+}
