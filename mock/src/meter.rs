@@ -141,8 +141,7 @@ impl Meter {
 impl Gauge {
     fn new(limit: &Limit) -> Self {
         let window = Window::new(limit);
-        let refills =
-            limit.axis.window().filter(|_| limit.limit > 0 && matches!(window, Window::Bucket(_)));
+        let refills = limit.axis.window().filter(|_| limit.limit > 0 && matches!(window, Window::Bucket(_)));
         Self { axis: limit.axis, limit: limit.limit, window, refills }
     }
 
