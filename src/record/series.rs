@@ -136,7 +136,7 @@ impl Steps {
         self.open[target] += 1;
         let charge = self.charge(target);
         charge.calls += 1;
-        charge.busy = charge.busy + rest;
+        charge.busy += rest;
     }
 
     /// A target settles a call that it had admitted.

@@ -191,7 +191,7 @@ mod plans {
         let mut small = launch_plan(6.0);
         small.duration = provider::Nanos::from_secs(120);
         let ask = Ask { incident: true, replicas: Some(2), ..Ask::default() };
-        planner::plan(&small, &ask, &()).unwrap()
+        planner::plan(&small, &ask, &()).expect("jobs are offered")
     }
 
     /// Plans that pages must survive: no curve, no ceiling, no answer, and names that are code.

@@ -179,6 +179,9 @@
       const plots = model.panels.map((panel, i) => draw(live, model, panel, i === model.panels.length - 1));
       figures.push({ plots, live });
     }
+    const first = figures.length > 0 && figures[0].live;
+    const hint = "Drag (or pull two fingers apart) to zoom all charts over time; a double click shows the whole run.";
+    if (first) first.append(Object.assign(document.createElement("p"), { className: "note", textContent: hint }));
     document.documentElement.classList.add("drawn");
   }
 

@@ -37,8 +37,8 @@ const LONG_DRAIN: f64 = 0.1;
 const LINE: i32 = 20;
 const PADDING: i32 = 14;
 /// Letters that fit beside each other in a heading, and in the lines under it.
-const TITLE: usize = 88;
-const NOTE: usize = 116;
+const TITLE: usize = 76;
+const NOTE: usize = 102;
 
 /// A chart with what is said about it.
 #[derive(Clone, Debug)]
