@@ -55,12 +55,12 @@ fn weight(load: f64, count: u32) -> f64 {
 
 /// The next tuple of counts, each within `fits`; false after the last.
 fn advance<const K: usize>(counts: &mut [u32; K], fits: impl Fn(usize, u32) -> bool) -> bool {
-    for place in 0..K {
-        counts[place] += 1;
-        if fits(place, counts[place]) {
+    for (place, count) in counts.iter_mut().enumerate() {
+        *count += 1;
+        if fits(place, *count) {
             return true;
         }
-        counts[place] = 0;
+        *count = 0;
     }
     false
 }
