@@ -16,8 +16,8 @@
 //! runs back (asserted). The order of outputs is the order of the log. The engine holds ids and sizes,
 //! never bodies; what a provider really does with a job ([`provider::Truth`]) never reaches it.
 //!
-//! The tactics, each on a page of its own: [`route`] chooses, [`backoff`] waits, [`budget`] bounds retries,
-//! [`target`] cools down, [`belief`] paces, [`cache`] remembers.
+//! The tactics, each on a page of its own: `route` chooses, `backoff` waits, `budget` bounds retries,
+//! `target` cools down, `belief` paces, `cache` remembers.
 
 mod backoff;
 mod belief;

@@ -7,7 +7,7 @@ use crate::job::Job;
 /// What the engine wants of its driver.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output {
-    /// Send this job to this target, once; answer with [`Engine::handle`].
+    /// Send this job to this target, once; answer with [`super::Engine::handle`].
     Send {
         /// Where the job lives.
         slot: Slot,
