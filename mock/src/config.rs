@@ -21,12 +21,63 @@ pub struct Config {
     pub incidents: Vec<Incident>,
 }
 
-/// How a provider speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How a provider speaks: the status codes, headers, number formats and bodies of its replies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
     /// Groq as captured in 2026.
     #[default]
     Groq,
+    /// OpenAI's own API.
+    OpenAi,
+    /// OpenAI's models on Azure.
+    Azure,
+    /// Anthropic, native and OpenAI-compatible.
+    Anthropic,
+    /// Cerebras.
+    Cerebras,
+    /// Mistral.
+    Mistral,
+    /// `DeepInfra`.
+    DeepInfra,
+    /// Together.
+    Together,
+    /// Fireworks.
+    Fireworks,
+    /// Gemini's OpenAI-compatible endpoint.
+    Gemini,
+}
+
+impl Dialect {
+    /// Every dialect, in the order in which lists name them.
+    pub const ALL: [Self; 10] = [
+        Self::Groq,
+        Self::OpenAi,
+        Self::Azure,
+        Self::Anthropic,
+        Self::Cerebras,
+        Self::Mistral,
+        Self::DeepInfra,
+        Self::Together,
+        Self::Fireworks,
+        Self::Gemini,
+    ];
+
+    /// The word of scenarios and of `--dialect`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Groq => "groq",
+            Self::OpenAi => "openai",
+            Self::Azure => "azure",
+            Self::Anthropic => "anthropic",
+            Self::Cerebras => "cerebras",
+            Self::Mistral => "mistral",
+            Self::DeepInfra => "deepinfra",
+            Self::Together => "together",
+            Self::Fireworks => "fireworks",
+            Self::Gemini => "gemini",
+        }
+    }
 }
 
 /// The plan an account is on. The limits are written out per model; the tier decides what a refusal advises.
