@@ -1,80 +1,70 @@
 //! The yardstick: the least that any simulation of this traffic has to do, and nothing else.
 //!
-//! A heap of completions, the same samplers, and a bucket of plain 64-bit numbers per limit: a job is drawn,
-//! admitted by the first target that has room on every axis, and completed; where none has room it comes again
+//! The same jobs from the same schedule, a heap of completions, and a bucket of plain 64-bit numbers per limit: a job
+//! is admitted by the first target that has room on every axis, and completed; where none has room it comes again
 //! half a second later. No engine, no beliefs, no deadlines, no provider's words, no events, no recording.
 
-use provider::config::{Latency, Limit, Service};
-use provider::dist::Dist;
-use provider::{Axis, Stream, Usage};
-use quotalab::scenario::{Arrivals, Plan};
+use provider::config::{Latency, Limit};
+use provider::{Axis, Truth, Usage};
+use quotalab::load::Load;
+use quotalab::scenario::Plan;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// When a job comes again that found no room, in nanoseconds.
 const AGAIN: u64 = 500_000_000;
 
-/// Runs the first workload of `plan` over all its targets, in their order; returns how many jobs were completed.
+/// Runs the traffic of `plan` over all its targets, in their order; returns how many jobs were completed.
 pub(crate) fn run(plan: &Plan) -> u64 {
-    let workload = &plan.workloads[0];
-    let Arrivals::Poisson(rate) = workload.arrivals else {
-        unreachable!("the bench's arrivals are memoryless")
-    };
-    let max_tokens = workload.max_tokens.expect("the bench's jobs are bounded");
+    let max_tokens = plan.workloads[0].max_tokens.expect("the bench's jobs are bounded");
     let mut targets: Vec<Target> = plan.targets.iter().map(|target| Target::new(plan, target)).collect();
-    let [mut gaps, mut prompts, mut completions, mut services] =
-        ["gap", "prompt", "completion", "service"].map(|label| Stream::new(plan.seed, label, 0));
-    let mut gap = || nanos(Dist::Exponential(1.0 / rate).sample(&mut gaps));
-    // When, the place of the target (one past the last: none), and the job's tokens.
-    let mut agenda: BinaryHeap<Reverse<(u64, usize, u32, u32)>> = BinaryHeap::new();
-    let (mut arrival, mut jobs) = (gap(), 0);
+    let mut load = Load::new(plan);
+    // When, the place of the target (one past the last: none), and the job.
+    let mut agenda: BinaryHeap<Reverse<(u64, usize, Job)>> = BinaryHeap::new();
+    let mut jobs = 0;
     loop {
         let next = agenda.peek().map_or(u64::MAX, |Reverse((at, ..))| *at);
+        let arrival = load.peek().map_or(u64::MAX, |at| at.0);
         let (now, job) = if next <= arrival {
-            let Some(Reverse((now, place, prompt_tokens, completion_tokens))) = agenda.pop() else {
+            let Some(Reverse((now, place, job))) = agenda.pop() else {
                 return jobs;
             };
-            let used = Usage { prompt_tokens, completion_tokens };
             if let Some(target) = targets.get_mut(place) {
-                target.settle(max_tokens, used);
+                target.settle(max_tokens, job);
                 jobs += 1;
                 continue;
             }
-            (now, used)
+            (now, job)
         } else {
-            let prompt_tokens = tokens(workload.prompt.sample(&mut prompts));
-            let completion_tokens = tokens(workload.completion.sample(&mut completions)).min(max_tokens);
-            let now = arrival;
-            arrival = Some(now + gap()).filter(|at| *at < plan.duration.0).unwrap_or(u64::MAX);
-            (now, Usage { prompt_tokens, completion_tokens })
+            let Truth { prompt_tokens, completion_tokens, draw } =
+                load.next().expect("an arrival is due").truth;
+            (arrival, Job { prompt_tokens, completion_tokens: completion_tokens.min(max_tokens), draw })
         };
-        let asked = Usage { completion_tokens: max_tokens, ..job };
+        let asked = Usage { prompt_tokens: job.prompt_tokens, completion_tokens: max_tokens };
         let room = targets.iter_mut().position(|target| target.admits(now, asked));
-        let after = room.map_or(AGAIN, |place| targets[place].service(job, &mut services));
-        agenda.push(Reverse((
-            now + after,
-            room.unwrap_or(targets.len()),
-            job.prompt_tokens,
-            job.completion_tokens,
-        )));
+        let after = room.map_or(AGAIN, |place| targets[place].service(job));
+        agenda.push(Reverse((now + after, room.unwrap_or(targets.len()), job)));
     }
+}
+
+/// What a job uses, and the key of its luck.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Job {
+    prompt_tokens: u32,
+    completion_tokens: u32,
+    draw: u64,
 }
 
 /// A target: its buckets, and how long it takes.
 struct Target {
     buckets: Vec<Bucket>,
-    first_token: Dist,
-    output: f64,
+    latency: Latency,
 }
 
 impl Target {
     fn new(plan: &Plan, target: &quotalab::scenario::Target) -> Self {
         let model = &plan.providers[usize::from(target.provider)].models[usize::from(target.model)];
-        let Latency { service: Service::Split { first_token, output, .. }, .. } = &model.latency else {
-            unreachable!("the bench's targets write token by token")
-        };
-        let buckets = model.limits.iter().map(Bucket::new).collect();
-        Self { buckets, first_token: first_token.clone(), output: *output }
+        Self { buckets: model.limits.iter().map(Bucket::new).collect(), latency: model.latency.clone() }
     }
 
     /// Charges every bucket, or none.
@@ -87,16 +77,17 @@ impl Target {
     }
 
     /// Gives back what was reserved and not used.
-    fn settle(&mut self, max_tokens: u32, used: Usage) {
+    fn settle(&mut self, max_tokens: u32, used: Job) {
         let unused = Usage { prompt_tokens: 0, completion_tokens: max_tokens - used.completion_tokens };
         for bucket in self.buckets.iter_mut().filter(|bucket| bucket.counts_tokens) {
             bucket.level += bucket.price(unused);
         }
     }
 
-    fn service(&self, job: Usage, stream: &mut Stream) -> u64 {
-        let rest = f64::from(job.completion_tokens - 1) / self.output;
-        nanos(self.first_token.sample(stream) + rest)
+    fn service(&self, Job { prompt_tokens, completion_tokens, draw }: Job) -> u64 {
+        let usage = Usage { prompt_tokens, completion_tokens };
+        let stretch = self.latency.service(Truth { prompt_tokens, completion_tokens, draw }, usage, 1.0);
+        stretch.first_token.0 + stretch.rest.0
     }
 }
 
@@ -133,12 +124,4 @@ impl Bucket {
     fn price(&self, asked: Usage) -> i64 {
         self.per_unit * if self.counts_tokens { asked.total() as i64 } else { 1 }
     }
-}
-
-fn nanos(seconds: f64) -> u64 {
-    provider::Nanos::from_secs_f64(seconds).0
-}
-
-fn tokens(drawn: f64) -> u32 {
-    drawn.max(1.0) as u32
 }

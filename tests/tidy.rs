@@ -32,7 +32,7 @@ const ENGINE_IMPORTS: [&str; 11] = [
     "ruling::LimitView",
     "ruling::LimitsView",
     "window::Bucket",
-    "meter::amounts",
+    "meter::Tariff",
     "config::DEFAULT_MAX_TOKENS",
 ];
 

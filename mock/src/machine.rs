@@ -93,15 +93,21 @@ impl Provider {
         }
     }
 
-    /// Decides on a call that reaches the provider now.
+    /// Decides on a call that reaches the provider now, and tells of the limits afterwards.
     ///
     /// # Panics
     /// Here and below, where the account or the model is not one of the configuration.
     pub fn arrive(&mut self, now: Instant, call: Call, truth: Truth) -> Ruling {
+        let verdict = self.rule(now, call, truth);
+        Ruling { verdict, limits: self.limits(now, call.account, call.model) }
+    }
+
+    /// Decides on a call that reaches the provider now: [`Provider::arrive`] for those who do not care for headers.
+    pub fn rule(&mut self, now: Instant, call: Call, truth: Truth) -> Verdict {
         let trouble = Trouble::at(now, &self.incidents, truth);
         let index = self.advance(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
-        let verdict = match trouble.instead {
+        match trouble.instead {
             Some(fault) => Verdict::Faulted(fault),
             None => {
                 let asked = model.reserve.tokens(call, truth);
@@ -114,8 +120,7 @@ impl Provider {
                     }
                 }
             }
-        };
-        Ruling { verdict, limits: meter.view() }
+        }
     }
 
     /// Ends an admitted call: its reservation becomes what it used. Once per ticket.

@@ -27,6 +27,7 @@ pub struct Meter {
 #[derive(Clone, Debug)]
 struct Gauge {
     axis: Axis,
+    tariff: Tariff,
     limit: u64,
     window: Window,
     /// Over how long it refills, where it refills continuously.
@@ -66,10 +67,12 @@ impl Meter {
 
     /// Moves every window to `now`; whatever is asked or charged afterwards is meant at that instant.
     pub fn roll(&mut self, now: Instant) {
-        for gauge in &mut self.gauges {
-            gauge.window.roll(now);
+        if now > self.now {
+            for gauge in &mut self.gauges {
+                gauge.window.roll(now);
+            }
+            self.now = now;
         }
-        self.now = now;
     }
 
     /// Reserves `asked` on every axis, or on none.
@@ -78,12 +81,11 @@ impl Meter {
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
     pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
-        let amounts = amounts(asked);
-        if !self.gauges.iter().all(|gauge| gauge.window.admits(amounts[gauge.axis as usize])) {
+        if !self.gauges.iter().all(|gauge| gauge.window.admits(gauge.tariff.charge(asked))) {
             return Err(self.loudest(asked));
         }
         for gauge in &mut self.gauges {
-            gauge.window.charge(amounts[gauge.axis as usize]);
+            gauge.window.charge(gauge.tariff.charge(asked));
             debug_assert!(gauge.window.admits(0), "{} admitted more than it had", gauge.axis);
         }
         self.open += 1;
@@ -93,7 +95,7 @@ impl Meter {
     /// The refusal that speaks for all; only asked where there is one.
     fn loudest(&self, asked: Usage) -> Denial {
         let refusals =
-            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, amount(gauge.axis, asked)));
+            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, gauge.tariff.charge(asked)));
         let loudest = refusals.reduce(|loudest, next| {
             if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
         });
@@ -104,10 +106,9 @@ impl Meter {
     pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
-        let (reserved, mut actual) = (amounts(asked), amounts(used));
-        actual[Axis::Concurrency as usize] = 0;
         for gauge in &mut self.gauges {
-            let (reserved, actual) = (reserved[gauge.axis as usize], actual[gauge.axis as usize]);
+            let reserved = gauge.tariff.charge(asked);
+            let actual = if gauge.axis == Axis::Concurrency { 0 } else { gauge.tariff.charge(used) };
             if reserved != actual {
                 gauge.window.settle(at, reserved, actual);
             }
@@ -123,8 +124,9 @@ impl Meter {
     /// What response headers tell now.
     #[must_use]
     pub fn view(&self) -> LimitsView {
-        let [requests, tokens] = self.told.map(|told| Some(self.gauges[told?].view(self.now)));
-        LimitsView { requests, tokens }
+        let view = |told: Option<usize>| told.map(|index| self.gauges[index].view(self.now));
+        let [requests, tokens] = self.told;
+        LimitsView { requests: view(requests), tokens: view(tokens) }
     }
 
     /// How full each limit is now, in the order of the configuration.
@@ -141,8 +143,8 @@ impl Meter {
 impl Gauge {
     fn new(limit: &Limit) -> Self {
         let window = Window::new(limit);
-        let refills = limit.axis.window().filter(|_| limit.limit > 0 && matches!(window, Window::Bucket(_)));
-        Self { axis: limit.axis, limit: limit.limit, window, refills }
+        let refills = limit.axis.window().filter(|_| limit.limit > 0 && window.is_bucket());
+        Self { axis: limit.axis, tariff: Tariff::of(limit.axis), limit: limit.limit, window, refills }
     }
 
     /// The refusal of `requested`, where there is no room for it.
@@ -191,17 +193,44 @@ impl Gauge {
     }
 }
 
-/// How much of every axis a call takes that uses, or asks for, these tokens, in the order of [`Axis::ALL`]. A chat
-/// has no seconds of audio.
-#[must_use]
-pub fn amounts(tokens: Usage) -> [u64; Axis::ALL.len()] {
-    let [prompt, completion] = [tokens.prompt_tokens, tokens.completion_tokens].map(u64::from);
-    let (requests, both, audio, in_flight) = (1, prompt + completion, 0, 1);
-    [requests, requests, both, both, prompt, completion, audio, audio, in_flight]
+/// What a call is charged on one axis, for each thing there is to charge.
+///
+/// ```
+/// use provider::meter::Tariff;
+/// use provider::{Axis, Usage};
+///
+/// let call = Usage { prompt_tokens: 100, completion_tokens: 20 };
+/// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| Tariff::of(axis).charge(call)), [1, 120, 20]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tariff {
+    /// For the call itself.
+    call: u64,
+    /// For each prompt token.
+    prompt_token: u64,
+    /// For each completion token.
+    completion_token: u64,
 }
 
-/// How much of one axis.
-#[must_use]
-pub fn amount(axis: Axis, tokens: Usage) -> u64 {
-    amounts(tokens)[axis as usize]
+impl Tariff {
+    /// The tariff of an axis. A chat has no seconds of audio.
+    #[must_use]
+    pub const fn of(axis: Axis) -> Self {
+        let (call, prompt_token, completion_token) = match axis {
+            Axis::Rpm | Axis::Rpd | Axis::Concurrency => (1, 0, 0),
+            Axis::Tpm | Axis::Tpd => (0, 1, 1),
+            Axis::Itpm => (0, 1, 0),
+            Axis::Otpm => (0, 0, 1),
+            Axis::Ash | Axis::Asd => (0, 0, 0),
+        };
+        Self { call, prompt_token, completion_token }
+    }
+
+    /// The charge of a call that uses, or asks for, these tokens.
+    #[must_use]
+    pub const fn charge(self, tokens: Usage) -> u64 {
+        self.call
+            + self.prompt_token * tokens.prompt_tokens as u64
+            + self.completion_token * tokens.completion_tokens as u64
+    }
 }

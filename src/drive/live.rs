@@ -11,10 +11,10 @@
 use super::attempt::{Letter, Sender};
 use super::clock::Clock;
 use super::truths::attempt_truth;
-use crate::engine::{Engine, Output, Reply};
+use crate::engine::{Attempt, Driver, Engine, Reply};
 use crate::event::{Event, Kind, Ruled};
-use crate::ids::{AttemptId, JobId, Slot, TargetId};
-use crate::job::{Arrival, Job};
+use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
+use crate::job::Arrival;
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Plan;
@@ -75,9 +75,8 @@ pub fn run<F: Fold>(
     runtime: &Handle,
     (post, inbox): (Post<Message>, Receiver<Message>),
 ) -> Instant {
-    let live = Live {
+    let hands = Hands {
         plan,
-        engine: Engine::new(plan),
         load: Load::new(plan),
         names: plan.targets.iter().map(|target| Named::of(plan, target)).collect(),
         sender: Sender::new(clock),
@@ -89,12 +88,17 @@ pub fn run<F: Fold>(
         fold,
         world,
     };
-    live.run(&inbox)
+    Live { engine: Engine::new(plan), hands }.run(&inbox)
 }
 
 struct Live<'a, F, W> {
-    plan: &'a Plan,
     engine: Engine,
+    hands: Hands<'a, F, W>,
+}
+
+/// What the engine is driven with: all but the engine.
+struct Hands<'a, F, W> {
+    plan: &'a Plan,
     load: Load,
     names: Vec<Named>,
     sender: Sender,
@@ -135,30 +139,30 @@ struct Flight {
 
 impl<F: Fold, W: World> Live<'_, F, W> {
     fn run(mut self, inbox: &Receiver<Message>) -> Instant {
+        let clock = self.hands.clock;
         loop {
-            let now = self.clock.now();
+            let now = clock.now();
             let timer = self.engine.deadline().unwrap_or(Instant::MAX);
-            let arrival = self.load.peek().unwrap_or(Instant::MAX);
-            self.sample_until(now);
+            let arrival = self.hands.load.peek().unwrap_or(Instant::MAX);
+            self.hands.sample_until(now);
             // At one instant: timers, then replies, then arrivals.
             if timer <= now {
-                self.engine.advance(now);
-                self.drain(now);
+                self.engine.advance(&mut self.hands, now);
             } else if let Ok(message) = inbox.try_recv() {
                 // The clock is read again: the message may be younger than `now`.
-                self.take(self.clock.now(), message);
+                self.take(clock.now(), message);
             } else if arrival <= now {
                 self.submit(now);
             } else {
                 let next = timer.min(arrival);
                 let over = next == Instant::MAX && self.engine.under_way() == 0;
                 if over && !self.await_world(inbox) {
-                    return self.clock.now();
+                    return clock.now();
                 }
                 if !over {
-                    let wait = self.clock.until(next.min(self.fold.next_sample()));
+                    let wait = clock.until(next.min(self.hands.fold.next_sample()));
                     match inbox.recv_timeout(wait) {
-                        Ok(message) => self.take(self.clock.now(), message),
+                        Ok(message) => self.take(clock.now(), message),
                         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
                     }
                 }
@@ -168,67 +172,47 @@ impl<F: Fold, W: World> Live<'_, F, W> {
 
     /// When all jobs are over: waits a little for what the mocks still have to report. Says whether it came.
     fn await_world(&mut self, inbox: &Receiver<Message>) -> bool {
-        if self.unruled.is_empty() {
+        if self.hands.unruled.is_empty() {
             return false;
         }
-        let grace = self.clock.until(self.clock.now() + GRACE);
-        inbox.recv_timeout(grace).map(|message| self.take(self.clock.now(), message)).is_ok()
+        let clock = self.hands.clock;
+        let grace = clock.until(clock.now() + GRACE);
+        inbox.recv_timeout(grace).map(|message| self.take(clock.now(), message)).is_ok()
     }
 
     fn submit(&mut self, now: Instant) {
-        let Some(Arrival { job, truth }) = self.load.next() else { return };
-        let slot = self.engine.submit(now, job);
+        let Some(Arrival { job, truth }) = self.hands.load.next() else { return };
+        let slot = self.engine.vacant();
         let flight = Flight { truth, attempt: None };
-        if slot.index() == self.flights.len() {
-            self.flights.push(flight);
+        if slot.index() == self.hands.flights.len() {
+            self.hands.flights.push(flight);
         } else {
-            self.flights[slot.index()] = flight;
+            self.hands.flights[slot.index()] = flight;
         }
-        self.drain(now);
+        self.engine.submit(&mut self.hands, now, job);
     }
 
     fn take(&mut self, now: Instant, message: Message) {
         match message {
             Message::Replied { slot, attempt, reply } => {
-                let out = &mut self.flights[slot.index()].attempt;
+                let out = &mut self.hands.flights[slot.index()].attempt;
                 if out.as_ref().is_some_and(|(sent, _)| *sent == attempt) {
                     *out = None;
-                    self.engine.handle(now, slot, attempt, &reply);
-                    self.drain(now);
+                    self.engine.handle(&mut self.hands, now, slot, attempt, &reply);
                 }
             }
-            Message::Ruled { attempt, ruled } => {
-                let Some(&(job, target)) = self.unruled.get(&attempt) else { return };
-                if !matches!(ruled, Ruled::Admitted { .. }) {
-                    self.unruled.remove(&attempt);
-                }
-                self.fold.event(&Event { at: now, job, kind: Kind::Ruled { attempt, target, ruled } });
-            }
-            Message::Settled { attempt, usage } => {
-                let Some((job, target)) = self.unruled.remove(&attempt) else { return };
-                self.fold.event(&Event { at: now, job, kind: Kind::Settled { attempt, target, usage } });
-            }
+            Message::Ruled { attempt, ruled } => self.hands.ruled(now, attempt, ruled),
+            Message::Settled { attempt, usage } => self.hands.settled(now, attempt, usage),
         }
     }
+}
 
-    fn drain(&mut self, now: Instant) {
-        while let Some(output) = self.engine.poll() {
-            match *output {
-                Output::Log(ref event) => self.fold.event(event),
-                Output::Send { slot, attempt, number, target, job } => {
-                    self.send(slot, attempt, number, target, job)
-                }
-                Output::Abandon { slot, .. } => {
-                    if let Some((_, task)) = self.flights[slot.index()].attempt.take() {
-                        task.abort();
-                    }
-                }
-                Output::Done { class, .. } => self.load.finished(now, class),
-            }
-        }
+impl<F: Fold, W: World> Driver for Hands<'_, F, W> {
+    fn log(&mut self, event: &Event) {
+        self.fold.event(event);
     }
 
-    fn send(&mut self, slot: Slot, attempt: AttemptId, number: u8, target: TargetId, job: Job) {
+    fn send(&mut self, _: Instant, &Attempt { id: attempt, slot, number, target, job }: &Attempt) {
         let (named, flight) = (&self.names[target.index()], &mut self.flights[slot.index()]);
         let truth = attempt_truth(flight.truth, number);
         let letter = Letter {
@@ -248,6 +232,33 @@ impl<F: Fold, W: World> Live<'_, F, W> {
         });
         flight.attempt = Some((attempt, task.abort_handle()));
         self.unruled.insert(attempt, (job.id, target));
+    }
+
+    fn abandon(&mut self, _: Instant, slot: Slot, _: AttemptId) {
+        if let Some((_, task)) = self.flights[slot.index()].attempt.take() {
+            task.abort();
+        }
+    }
+
+    fn done(&mut self, now: Instant, _: Slot, class: ClassId) {
+        self.load.finished(now, class);
+    }
+}
+
+impl<F: Fold, W: World> Hands<'_, F, W> {
+    /// A mock ruled on an attempt.
+    fn ruled(&mut self, now: Instant, attempt: AttemptId, ruled: Ruled) {
+        let Some(&(job, target)) = self.unruled.get(&attempt) else { return };
+        if !matches!(ruled, Ruled::Admitted { .. }) {
+            self.unruled.remove(&attempt);
+        }
+        self.fold.event(&Event { at: now, job, kind: Kind::Ruled { attempt, target, ruled } });
+    }
+
+    /// A mock settled an attempt.
+    fn settled(&mut self, now: Instant, attempt: AttemptId, usage: Usage) {
+        let Some((job, target)) = self.unruled.remove(&attempt) else { return };
+        self.fold.event(&Event { at: now, job, kind: Kind::Settled { attempt, target, usage } });
     }
 
     /// Takes every sample of the limits that is due by `now`.

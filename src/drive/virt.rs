@@ -3,16 +3,16 @@
 
 use super::truths::{attempt_truth, ruled};
 use super::typed;
-use crate::engine::{Engine, Output, Reply};
+use crate::engine::{Attempt, Driver, Engine, Reply};
 use crate::event::{Event, Kind};
-use crate::ids::{AttemptId, JobId, Slot, TargetId};
+use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
 use crate::job::Arrival;
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Plan;
 use provider::config::Fault;
 use provider::machine::Provider;
-use provider::ruling::{Ruling, Service, Verdict};
+use provider::ruling::{LimitsView, Ruling, Service, Verdict};
 use provider::{Call, Instant, Nanos, Truth, Usage};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -22,21 +22,23 @@ pub fn simulate(plan: &Plan, fold: &mut impl Fold) -> Instant {
     Simulation::new(plan, fold).run()
 }
 
-/// The client's side, and the load that it is under.
+/// The client's side.
 struct Simulation<'a, F> {
     engine: Engine,
-    load: Load,
     world: World<'a, F>,
 }
 
-/// All that is beyond the client: networks, providers, and who watches.
+/// All that is beyond the client: the load, networks, providers, and who watches.
 struct World<'a, F> {
     plan: &'a Plan,
+    load: Load,
     providers: Vec<Provider>,
     agenda: BinaryHeap<Reverse<Entry>>,
     entries: u64,
     /// What is out for each place of the engine.
     flights: Vec<Flight>,
+    /// Whether the client reads what replies tell of the limits.
+    heeds_limits: bool,
     fold: &'a mut F,
 }
 
@@ -83,56 +85,88 @@ struct Flight {
 
 impl<'a, F: Fold> Simulation<'a, F> {
     fn new(plan: &'a Plan, fold: &'a mut F) -> Self {
+        let engine = Engine::new(plan);
         let world = World {
             plan,
+            load: Load::new(plan),
             providers: plan.providers.iter().map(Provider::new).collect(),
             agenda: BinaryHeap::new(),
             entries: 0,
             flights: Vec::new(),
+            heeds_limits: engine.heeds_limits(),
             fold,
         };
-        Self { engine: Engine::new(plan), load: Load::new(plan), world }
+        Self { engine, world }
     }
 
     fn run(mut self) -> Instant {
+        let Self { engine, world } = &mut self;
         let mut now = Instant::ZERO;
         loop {
-            let timer = self.engine.deadline().unwrap_or(Instant::MAX);
-            let world = self.world.agenda.peek().map_or(Instant::MAX, |Reverse(entry)| entry.at);
-            let arrival = self.load.peek().unwrap_or(Instant::MAX);
-            let next = timer.min(world).min(arrival);
+            let timer = engine.deadline().unwrap_or(Instant::MAX);
+            let event = world.agenda.peek().map_or(Instant::MAX, |Reverse(entry)| entry.at);
+            let arrival = world.load.peek().unwrap_or(Instant::MAX);
+            let next = timer.min(event).min(arrival);
             if next == Instant::MAX {
-                self.world.sample_until(now);
+                world.sample_until(now);
                 return now;
             }
             now = next;
-            self.world.sample_until(now);
+            world.sample_until(now);
             // At one instant: timers, then replies, then arrivals.
             if timer == now {
-                self.engine.advance(now);
-            } else if world == now {
-                if let Some((slot, attempt, reply)) = self.world.turn(now) {
-                    self.engine.handle(now, slot, attempt, &reply);
+                engine.advance(world, now);
+            } else if event == now {
+                if let Some((slot, attempt, reply)) = world.turn(now) {
+                    engine.handle(world, now, slot, attempt, &reply);
                 }
-            } else if let Some(arrival) = self.load.next() {
-                let slot = self.engine.submit(now, arrival.job);
-                self.world.expect(slot, &arrival);
+            } else if let Some(arrival) = world.load.next() {
+                world.expect(engine.vacant(), &arrival);
+                engine.submit(world, now, arrival.job);
             }
-            self.drain(now);
+        }
+    }
+}
+
+impl<F: Fold> Driver for World<'_, F> {
+    #[inline(always)]
+    fn log(&mut self, event: &Event) {
+        self.fold.event(event);
+    }
+
+    fn send(&mut self, now: Instant, &Attempt { id, slot, number, target, .. }: &Attempt) {
+        let named = &self.plan.targets[target.index()];
+        let flight = &mut self.flights[slot.index()];
+        flight.attempt = id;
+        flight.target = target;
+        flight.number = number;
+        flight.call.account = named.account;
+        flight.call.model = named.model;
+        flight.ruling = None;
+        let truth = attempt_truth(flight.truth, number);
+        let (there, back) = self.providers[usize::from(named.provider)].network(named.model, truth);
+        flight.back = back;
+        if there == Nanos::ZERO {
+            self.reach(now, slot, truth);
+        } else {
+            self.enter(now + there, slot, What::Reach);
         }
     }
 
-    fn drain(&mut self, now: Instant) {
-        while let Some(output) = self.engine.poll() {
-            match *output {
-                Output::Log(ref event) => self.world.fold.event(event),
-                Output::Send { slot, attempt, number, target, .. } => {
-                    self.world.send(now, slot, attempt, number, target);
-                }
-                Output::Abandon { slot, attempt } => self.world.abandon(now, slot, attempt),
-                Output::Done { class, .. } => self.load.finished(now, class),
-            }
+    fn abandon(&mut self, now: Instant, slot: Slot, attempt: AttemptId) {
+        let flight = &mut self.flights[slot.index()];
+        debug_assert_eq!(flight.attempt, attempt);
+        flight.entry = 0;
+        let provider = &mut self.providers[usize::from(self.plan.targets[flight.target.index()].provider)];
+        // The provider keeps what it had done by then.
+        if let Some(service) = flight.close() {
+            let usage = provider.cancel(now, service);
+            self.fold.event(&flight.settled(now, usage));
         }
+    }
+
+    fn done(&mut self, now: Instant, _: Slot, class: ClassId) {
+        self.load.finished(now, class);
     }
 }
 
@@ -159,33 +193,18 @@ impl<F: Fold> World<'_, F> {
         }
     }
 
-    /// An attempt leaves the client.
-    fn send(&mut self, now: Instant, slot: Slot, attempt: AttemptId, number: u8, target: TargetId) {
-        let named = &self.plan.targets[target.index()];
-        let flight = &mut self.flights[slot.index()];
-        flight.attempt = attempt;
-        flight.target = target;
-        flight.number = number;
-        flight.call.account = named.account;
-        flight.call.model = named.model;
-        flight.ruling = None;
-        let truth = attempt_truth(flight.truth, number);
-        let (there, back) = self.providers[usize::from(named.provider)].network(named.model, truth);
-        flight.back = back;
-        if there == Nanos::ZERO {
-            self.reach(now, slot);
-        } else {
-            self.enter(now + there, slot, What::Reach);
-        }
-    }
-
     /// The attempt of `slot` reaches its provider, which rules on it.
-    fn reach(&mut self, now: Instant, slot: Slot) {
+    fn reach(&mut self, now: Instant, slot: Slot, truth: Truth) {
         let flight = &mut self.flights[slot.index()];
-        let Flight { attempt, job, target, back, .. } = *flight;
-        let truth = attempt_truth(flight.truth, flight.number);
+        let Flight { attempt, job, target, back, call, .. } = *flight;
         let provider = &mut self.providers[usize::from(self.plan.targets[target.index()].provider)];
-        let ruling = flight.ruling.insert(provider.arrive(now, flight.call, truth));
+        let verdict = provider.rule(now, call, truth);
+        let limits = if self.heeds_limits {
+            provider.limits(now, call.account, call.model)
+        } else {
+            LimitsView::default()
+        };
+        let ruling = flight.ruling.insert(Ruling { verdict, limits });
         let kind = Kind::Ruled { attempt, target, ruled: ruled(ruling) };
         self.fold.event(&Event { at: now, job, kind });
         match ruling.verdict {
@@ -208,7 +227,10 @@ impl<F: Fold> World<'_, F> {
         }
         flight.entry = 0;
         match what {
-            What::Reach => self.reach(now, slot),
+            What::Reach => {
+                let truth = attempt_truth(flight.truth, flight.number);
+                self.reach(now, slot, truth);
+            }
             What::Depart => {
                 let whole_at = now + flight.back;
                 self.settle(now, slot);
@@ -230,18 +252,6 @@ impl<F: Fold> World<'_, F> {
             let provider =
                 &mut self.providers[usize::from(self.plan.targets[flight.target.index()].provider)];
             provider.depart(now, ticket, usage);
-            self.fold.event(&flight.settled(now, usage));
-        }
-    }
-
-    /// The client goes away from an attempt; the provider keeps what it had done by then.
-    fn abandon(&mut self, now: Instant, slot: Slot, attempt: AttemptId) {
-        let flight = &mut self.flights[slot.index()];
-        debug_assert_eq!(flight.attempt, attempt);
-        flight.entry = 0;
-        let provider = &mut self.providers[usize::from(self.plan.targets[flight.target.index()].provider)];
-        if let Some(service) = flight.close() {
-            let usage = provider.cancel(now, service);
             self.fold.event(&flight.settled(now, usage));
         }
     }

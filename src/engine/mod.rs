@@ -5,16 +5,17 @@
 //! seeded stream. One driver runs it in virtual time, another over HTTP; both do this, in this order:
 //!
 //! ```text
-//!            submit(now, job) │ handle(now, slot, attempt, reply) │ advance(now)      one mutation …
+//!            submit(now, job) │ handle(now, slot, attempt, reply) │ advance(now)      one move …
 //!                             ▼
-//!            poll() until it is empty: Send, Abandon, Done, Log                        … then drain
+//!            Driver: send, abandon, done, log                                          … and what it asks for
 //!                             ▼
 //!            deadline(): the instant at which `advance` is due next
 //! ```
 //!
-//! **Rules of the house.** Outputs are drained to the end before the next mutation (asserted). `now` never
-//! runs back (asserted). The order of outputs is the order of the log. The engine holds ids and sizes,
-//! never bodies; what a provider really does with a job ([`provider::Truth`]) never reaches it.
+//! **Rules of the house.** `now` never runs back (asserted). The order of what a move asks for is the order of
+//! the log, and a driver heeds it at once: it is handed over as it comes up, not queued, because in virtual time
+//! the queue cost more than the moves. The engine holds ids and sizes, never bodies; what a provider
+//! really does with a job ([`provider::Truth`]) never reaches it.
 //!
 //! The tactics, each on a page of its own: `route` chooses, `backoff` waits, `budget` bounds retries,
 //! `target` cools down, `belief` paces, `cache` remembers.
@@ -23,7 +24,7 @@ mod backoff;
 mod belief;
 mod budget;
 mod cache;
-mod output;
+mod driver;
 pub mod parse;
 mod reply;
 mod route;
@@ -31,19 +32,20 @@ mod target;
 mod timers;
 mod work;
 
-pub use output::Output;
+pub use driver::{Attempt, Driver};
 pub use reply::{Meaning, Reply, Told, Wait};
 
 use crate::event::{Cause, Ending, Event, Kind, Outcome, Reason, Verdict};
 use crate::ids::{AttemptId, JobId, Slot, TargetId};
 use crate::job::Job;
 use crate::scenario::{Client, Plan};
-use belief::Need;
+use belief::need;
 use cache::Cache;
 use provider::{Instant, Nanos};
 use reply::Meant;
 use route::{Move, Router, Turn};
 use std::collections::VecDeque;
+use target::TargetState;
 use timers::Timers;
 use work::{State, Work, Works};
 
@@ -62,9 +64,6 @@ pub struct Engine {
     in_flight: u32,
     attempts: u64,
     now: Instant,
-    /// What is to be said, and how much of it the driver has heard.
-    outputs: Vec<Output>,
-    heard: usize,
 }
 
 impl Engine {
@@ -82,34 +81,39 @@ impl Engine {
             in_flight: 0,
             attempts: 0,
             now: Instant::ZERO,
-            outputs: Vec::new(),
-            heard: 0,
         }
     }
 
     /// A job came. Returns its place, which stays its own until [`Output::Done`] names it.
-    pub fn submit(&mut self, now: Instant, job: Job) -> Slot {
+    pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job) -> Slot {
         self.begin(now);
         let deadline = job.scheduled + self.client.deadline;
         let slot = self.works.insert(Work::new(job, deadline, now));
         let Job { class, scheduled, prompt_tokens, max_tokens, .. } = job;
-        self.log(job.id, Kind::Arrived { class, scheduled, prompt_tokens, max_tokens });
+        self.log(driver, job.id, Kind::Arrived { class, scheduled, prompt_tokens, max_tokens });
         self.router.budget.deposit();
         if now >= deadline {
-            self.give_up(slot, Reason::Deadline);
+            self.give_up(driver, slot, Reason::Deadline);
         } else if self.cache.as_mut().is_some_and(|cache| cache.hit(now, job.fingerprint)) {
-            self.log(job.id, Kind::CacheHit);
+            self.log(driver, job.id, Kind::CacheHit);
             let ending = self.works.at(slot).ending(Verdict::Succeeded);
-            self.finish(slot, Ending { first_token: Some(now.since(scheduled)), ..ending });
+            self.finish(driver, slot, Ending { first_token: Some(now.since(scheduled)), ..ending });
         } else {
             self.timers.deadline(deadline, slot, job.id);
-            self.decide(slot);
+            self.decide(driver, slot);
         }
         slot
     }
 
     /// The reply to an attempt came. A reply to an attempt that was abandoned must not be handed in.
-    pub fn handle(&mut self, now: Instant, slot: Slot, attempt: AttemptId, reply: &Reply) {
+    pub fn handle(
+        &mut self,
+        driver: &mut impl Driver,
+        now: Instant,
+        slot: Slot,
+        attempt: AttemptId,
+        reply: &Reply,
+    ) {
         self.begin(now);
         let work = self.works.at(slot);
         let State::Sent { attempt: sent, turn } = work.state else {
@@ -117,55 +121,60 @@ impl Engine {
         };
         assert_eq!(sent, attempt, "a reply belongs to the attempt that is out");
         let spent = work.enter(now, State::Deciding);
-        let (job, need, target) = (work.job.id, Need::of(&work.job), turn.target);
+        let (job, need, target) = (work.job.id, need(&work.job), turn.target);
         self.in_flight -= 1;
-        self.log(job, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
+        self.log(driver, job, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
 
         let meant = reply.meant();
         let state = &mut self.router.targets[target.index()];
-        state.settle(now, &need, (meant == Meant::Served).then_some(reply.usage));
+        state.settle(now, need, (meant == Meant::Served).then_some(reply.usage));
         state.learn(now, reply);
         if meant == Meant::Served {
             state.served();
-            self.served(slot, spent, reply);
+            self.served(driver, slot, spent, reply);
         } else {
             self.works.at(slot).lost += spent;
-            self.cool_down(job, target, meant, reply);
-            self.try_again(slot, meant, turn.bit());
+            self.cool_down(driver, job, target, meant, reply);
+            self.try_again(driver, slot, meant, turn.bit());
         }
-        self.admit_from_line();
+        self.admit_from_line(driver);
     }
 
     /// Does what is due at or before `now`: wakes sleepers, ends jobs at their deadline.
-    pub fn advance(&mut self, now: Instant) {
+    pub fn advance(&mut self, driver: &mut impl Driver, now: Instant) {
         self.begin(now);
         while let Some(timer) = self.timers.due_wake(now) {
             if let Some(work) = self.works.still(timer.slot, timer.job) {
                 let State::Asleep { booked } = work.state else { continue };
                 work.enter(now, State::Deciding);
                 work.tried_this_round = 0;
-                self.resume(timer.slot, booked);
+                self.resume(driver, timer.slot, booked);
             }
         }
         while let Some(timer) = self.timers.due_deadline(now) {
             if self.works.still(timer.slot, timer.job).is_some() {
-                self.expire(timer.slot);
+                self.expire(driver, timer.slot);
             }
         }
-        self.admit_from_line();
+        self.admit_from_line(driver);
     }
 
-    /// The next output, or nothing where everything is said.
-    pub fn poll(&mut self) -> Option<&Output> {
-        let next = self.outputs.get(self.heard);
-        self.heard += 1;
-        next
+    /// The place that the next job will get.
+    #[must_use]
+    pub fn vacant(&self) -> Slot {
+        self.works.vacant()
     }
 
     /// When [`Self::advance`] is due next; nothing where no job sleeps or has a deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// Whether it heeds what replies tell of the limits: only where a tactic asks what a target has left.
+    #[must_use]
+    pub fn heeds_limits(&self) -> bool {
+        self.router.targets.iter().any(TargetState::believes)
     }
 
     /// Jobs under way.
@@ -175,26 +184,24 @@ impl Engine {
     }
 
     fn begin(&mut self, now: Instant) {
-        assert!(self.heard >= self.outputs.len(), "outputs are drained before the next mutation");
-        self.outputs.clear();
-        self.heard = 0;
         assert!(now >= self.now, "time never runs back");
         self.now = now;
     }
 
-    fn log(&mut self, job: JobId, kind: Kind) {
-        self.outputs.push(Output::Log(Event { at: self.now, job, kind }));
+    #[inline(always)]
+    fn log(&self, driver: &mut impl Driver, job: JobId, kind: Kind) {
+        driver.log(&Event { at: self.now, job, kind });
     }
 
     /// Makes the next move of a job that is neither in line nor asleep nor out.
-    fn decide(&mut self, slot: Slot) {
+    fn decide(&mut self, driver: &mut impl Driver, slot: Slot) {
         if self.is_full() {
-            return self.stand_in_line(slot, None);
+            return self.stand_in_line(driver, slot, None);
         }
         match self.router.choose(self.now, self.works.at(slot)) {
             Move::Send(turn) => {
                 self.book(slot, turn);
-                self.send(slot, turn);
+                self.send(driver, slot, turn);
             }
             Move::Sleep { until, why, book } => {
                 if let Some(turn) = book {
@@ -204,28 +211,28 @@ impl Engine {
                 work.enter(self.now, State::Asleep { booked: book });
                 let job = work.job.id;
                 self.timers.wake(until, slot, job);
-                self.log(job, Kind::Waiting { until, why });
+                self.log(driver, job, Kind::Waiting { until, why });
             }
-            Move::GiveUp(reason) => self.give_up(slot, reason),
+            Move::GiveUp(reason) => self.give_up(driver, slot, reason),
         }
     }
 
     /// Goes on with a job whose sleep or time in line is over: it takes the turn it booked, if it still can.
-    fn resume(&mut self, slot: Slot, booked: Option<Turn>) {
-        let Some(turn) = booked else { return self.decide(slot) };
+    fn resume(&mut self, driver: &mut impl Driver, slot: Slot, booked: Option<Turn>) {
+        let Some(turn) = booked else { return self.decide(driver, slot) };
         let retries = self.works.at(slot).tried & turn.bit() != 0;
         let unaffordable = retries && !self.router.budget.allows();
         if unaffordable || self.router.targets[turn.target.index()].cool_until > self.now {
             self.unbook(slot, turn);
-            self.decide(slot);
+            self.decide(driver, slot);
         } else if self.is_full() {
-            self.stand_in_line(slot, booked);
+            self.stand_in_line(driver, slot, booked);
         } else {
-            self.send(slot, turn);
+            self.send(driver, slot, turn);
         }
     }
 
-    fn send(&mut self, slot: Slot, turn: Turn) {
+    fn send(&mut self, driver: &mut impl Driver, slot: Slot, turn: Turn) {
         let (Turn { target, step, .. }, bit) = (turn, turn.bit());
         let attempt = AttemptId(self.attempts);
         self.attempts += 1;
@@ -243,13 +250,13 @@ impl Engine {
             self.router.budget.withdraw();
         }
         if step > left {
-            self.log(job.id, Kind::FellBack { from: left, to: step });
+            self.log(driver, job.id, Kind::FellBack { from: left, to: step });
         }
-        self.log(job.id, Kind::Sent { attempt, target, step, number });
-        self.outputs.push(Output::Send { slot, attempt, number, target, job });
+        self.log(driver, job.id, Kind::Sent { attempt, target, step, number });
+        driver.send(self.now, &Attempt { id: attempt, slot, number, target, job });
     }
 
-    fn served(&mut self, slot: Slot, spent: Nanos, reply: &Reply) {
+    fn served(&mut self, driver: &mut impl Driver, slot: Slot, spent: Nanos, reply: &Reply) {
         let work = self.works.at(slot);
         let ending = Ending {
             service: spent,
@@ -260,11 +267,18 @@ impl Engine {
         if let Some(cache) = &mut self.cache {
             cache.store(self.now, work.job.fingerprint);
         }
-        self.finish(slot, ending);
+        self.finish(driver, slot, ending);
     }
 
     /// Lets a target rest where the reply asks for it.
-    fn cool_down(&mut self, job: JobId, target: TargetId, meant: Meant, reply: &Reply) {
+    fn cool_down(
+        &mut self,
+        driver: &mut impl Driver,
+        job: JobId,
+        target: TargetId,
+        meant: Meant,
+        reply: &Reply,
+    ) {
         let now = self.now;
         let asked = reply.ready_at(now).filter(|_| self.client.retry.obey_retry_after);
         let state = &mut self.router.targets[target.index()];
@@ -281,27 +295,27 @@ impl Engine {
         };
         if let Some(until) = until.filter(|until| *until > now) {
             let until = self.router.targets[target.index()].rest(until);
-            self.log(job, Kind::CooledDown { target, until, cause });
+            self.log(driver, job, Kind::CooledDown { target, until, cause });
         }
     }
 
     /// Goes on after an attempt that did not serve the job.
-    fn try_again(&mut self, slot: Slot, meant: Meant, bit: u64) {
+    fn try_again(&mut self, driver: &mut impl Driver, slot: Slot, meant: Meant, bit: u64) {
         let work = self.works.at(slot);
         if meant == Meant::NeverHere {
             work.barred |= bit;
         }
         if meant == Meant::Never {
-            self.give_up(slot, Reason::Rejected);
+            self.give_up(driver, slot, Reason::Rejected);
         } else if work.attempts >= self.client.retry.attempts {
-            self.give_up(slot, Reason::Attempts);
+            self.give_up(driver, slot, Reason::Attempts);
         } else {
-            self.decide(slot);
+            self.decide(driver, slot);
         }
     }
 
     /// Ends a job whose deadline came, whatever it is doing.
-    fn expire(&mut self, slot: Slot) {
+    fn expire(&mut self, driver: &mut impl Driver, slot: Slot) {
         let work = self.works.at(slot);
         let state = work.state;
         let spent = work.enter(self.now, State::Deciding);
@@ -312,8 +326,8 @@ impl Engine {
                 self.in_flight -= 1;
                 let target = turn.target;
                 self.router.targets[target.index()].failed(self.now);
-                self.log(job, Kind::Abandoned { attempt, target });
-                self.outputs.push(Output::Abandon { slot, attempt });
+                self.log(driver, job, Kind::Abandoned { attempt, target });
+                driver.abandon(self.now, slot, attempt);
             }
             State::InLine { booked } => {
                 self.waiting -= 1;
@@ -322,60 +336,60 @@ impl Engine {
             State::Asleep { booked } => booked.into_iter().for_each(|turn| self.unbook(slot, turn)),
             State::Deciding => {}
         }
-        self.give_up(slot, Reason::Deadline);
+        self.give_up(driver, slot, Reason::Deadline);
     }
 
     fn is_full(&self) -> bool {
         self.client.concurrency.is_some_and(|places| self.in_flight >= places)
     }
 
-    fn stand_in_line(&mut self, slot: Slot, booked: Option<Turn>) {
+    fn stand_in_line(&mut self, driver: &mut impl Driver, slot: Slot, booked: Option<Turn>) {
         if self.waiting >= self.client.queue {
             booked.into_iter().for_each(|turn| self.unbook(slot, turn));
-            return self.give_up(slot, Reason::QueueFull);
+            return self.give_up(driver, slot, Reason::QueueFull);
         }
         let work = self.works.at(slot);
         work.enter(self.now, State::InLine { booked });
         let job = work.job.id;
         self.line.push_back((slot, job));
         self.waiting += 1;
-        self.log(job, Kind::Queued { waiting: self.waiting });
+        self.log(driver, job, Kind::Queued { waiting: self.waiting });
     }
 
     /// Gives the free places of the concurrency cap to those in line, first come first served.
-    fn admit_from_line(&mut self) {
+    fn admit_from_line(&mut self, driver: &mut impl Driver) {
         while !self.is_full() {
             let Some((slot, id)) = self.line.pop_front() else { return };
             let Some(work) = self.works.still(slot, id) else { continue };
             let State::InLine { booked } = work.state else { unreachable!("who is in line stands in line") };
             work.enter(self.now, State::Deciding);
             self.waiting -= 1;
-            self.resume(slot, booked);
+            self.resume(driver, slot, booked);
         }
     }
 
     fn book(&mut self, slot: Slot, turn: Turn) {
-        let need = Need::of(&self.works.at(slot).job);
-        self.router.targets[turn.target.index()].book(self.now, &need);
+        let need = need(&self.works.at(slot).job);
+        self.router.targets[turn.target.index()].book(self.now, need);
     }
 
     fn unbook(&mut self, slot: Slot, turn: Turn) {
-        let need = Need::of(&self.works.at(slot).job);
-        self.router.targets[turn.target.index()].settle(self.now, &need, None);
+        let need = need(&self.works.at(slot).job);
+        self.router.targets[turn.target.index()].settle(self.now, need, None);
     }
 
-    fn give_up(&mut self, slot: Slot, reason: Reason) {
+    fn give_up(&mut self, driver: &mut impl Driver, slot: Slot, reason: Reason) {
         let work = self.works.at(slot);
         let ending =
             work.ending(if work.attempts > 0 { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
-        self.finish(slot, ending);
+        self.finish(driver, slot, ending);
     }
 
-    fn finish(&mut self, slot: Slot, ending: Ending) {
+    fn finish(&mut self, driver: &mut impl Driver, slot: Slot, ending: Ending) {
         let job = self.works.at(slot).job.id;
-        self.log(job, Kind::Done(ending));
-        self.outputs.push(Output::Done { slot, class: ending.class });
+        self.log(driver, job, Kind::Done(ending));
         self.works.remove(slot);
+        driver.done(self.now, slot, ending.class);
         self.timers.forget(|timer| self.works.is_gone(timer.slot, timer.job));
     }
 }

@@ -15,7 +15,7 @@
 //! Nothing here looks ahead further than one move: whoever wakes decides anew, because by then others
 //! may have taken the room.
 
-use super::belief::Need;
+use super::belief::need;
 use super::budget::Budget;
 use super::target::TargetState;
 use super::work::Work;
@@ -23,7 +23,7 @@ use crate::event::{Reason, Why};
 use crate::ids::TargetId;
 use crate::job::Job;
 use crate::scenario::{Backoff, Pick, Plan, ROUTE_TARGETS_MAX, Route};
-use provider::{Instant, Stream, rng};
+use provider::{Instant, Stream, Usage, rng};
 
 /// A place on a route that a job can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Router {
     /// Decides where a job goes.
     pub(super) fn choose(&mut self, now: Instant, work: &mut Work) -> Move {
         let Self { routes, cursors, targets, budget, .. } = self;
-        let (route, need) = (work.job.route.index(), Need::of(&work.job));
+        let (route, need) = (work.job.route.index(), need(&work.job));
         let mut obstacles = Obstacles::default();
         let mut position = 0;
         for (index, (step, cursor)) in routes[route].steps.iter().zip(&mut cursors[route]).enumerate() {
@@ -147,11 +147,11 @@ impl Router {
                 if work.barred & turn.bit() != 0 {
                     continue;
                 }
-                let state = &mut targets[turn.target.index()];
-                if let Some(obstacle) = obstacle(now, work, turn.bit(), &need, state, budget) {
+                let state = &targets[turn.target.index()];
+                if let Some(obstacle) = obstacle(now, work, turn.bit(), need, state, budget) {
                     obstacles.note(obstacle, turn);
                 } else if step.pick == Pick::MostRoom {
-                    let room = state.room(now, &need);
+                    let room = state.room(now, need);
                     best = best.filter(|(most, _)| *most >= room).or(Some((room, place)));
                 } else {
                     best = Some((0.0, place));
@@ -203,8 +203,8 @@ fn obstacle(
     now: Instant,
     work: &Work,
     bit: u64,
-    need: &Need,
-    state: &mut TargetState,
+    need: Usage,
+    state: &TargetState,
     budget: &Budget,
 ) -> Option<Obstacle> {
     if work.tried & bit != 0 && !budget.allows() {

@@ -6,7 +6,7 @@
 //! more failure after the rest sends it to rest again (Envoy's outlier detection and Finagle's failure
 //! accrual both take five; 30 s is Envoy's base ejection time).
 
-use super::belief::{Belief, Need};
+use super::belief::Belief;
 use super::reply::Reply;
 use crate::scenario::{Pace, Pick, Plan};
 use provider::{Axis, Instant, Nanos, Usage};
@@ -42,9 +42,14 @@ impl TargetState {
         plan.targets.iter().map(target).collect()
     }
 
+    /// Whether it is kept what the target has left.
+    pub(super) fn believes(&self) -> bool {
+        self.belief.is_some()
+    }
+
     /// When the pace has a turn for the job; `None` where its known limits can never hold it.
-    pub(super) fn turn(&mut self, now: Instant, need: &Need) -> Option<Instant> {
-        match (self.pace, &mut self.belief) {
+    pub(super) fn turn(&self, now: Instant, need: Usage) -> Option<Instant> {
+        match (self.pace, &self.belief) {
             (Pace::Gap(_), _) => Some(self.next_turn.max(now)),
             (Pace::Requests, Some(belief)) => {
                 belief.ready_at(now, need, |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
@@ -55,7 +60,7 @@ impl TargetState {
     }
 
     /// Takes the turn that [`Self::turn`] named, now or ahead.
-    pub(super) fn book(&mut self, now: Instant, need: &Need) {
+    pub(super) fn book(&mut self, now: Instant, need: Usage) {
         if let Pace::Gap(gap) = self.pace {
             self.next_turn = self.next_turn.max(now) + gap;
         }
@@ -65,7 +70,7 @@ impl TargetState {
     }
 
     /// Gives a turn back, or replaces what was reserved for it by what was used.
-    pub(super) fn settle(&mut self, now: Instant, need: &Need, used: Option<Usage>) {
+    pub(super) fn settle(&mut self, now: Instant, need: Usage, used: Option<Usage>) {
         if let Some(belief) = &mut self.belief {
             belief.settle(now, need, used);
         }
@@ -79,8 +84,8 @@ impl TargetState {
     }
 
     /// How much room it is believed to have after the job: comparable between targets.
-    pub(super) fn room(&mut self, now: Instant, need: &Need) -> f64 {
-        self.belief.as_mut().map_or(0.0, |belief| belief.room(now, need))
+    pub(super) fn room(&self, now: Instant, need: Usage) -> f64 {
+        self.belief.as_ref().map_or(0.0, |belief| belief.room(now, need))
     }
 
     /// It served a job: it is well.

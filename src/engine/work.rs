@@ -101,17 +101,24 @@ pub(super) struct Works {
 }
 
 impl Works {
+    /// The place that the next job will get.
+    pub(super) fn vacant(&self) -> Slot {
+        self.free.last().copied().unwrap_or_else(|| {
+            Slot(
+                u32::try_from(self.places.len()).expect("four billion jobs in flight do not fit any machine"),
+            )
+        })
+    }
+
     /// Gives a job a place.
     pub(super) fn insert(&mut self, work: Work) -> Slot {
-        if let Some(slot) = self.free.pop() {
+        let slot = self.vacant();
+        if self.free.pop().is_some() {
             debug_assert!(self.places[slot.index()].is_none());
             self.places[slot.index()] = Some(work);
-            return slot;
+        } else {
+            self.places.push(Some(work));
         }
-        let slot = Slot(
-            u32::try_from(self.places.len()).expect("four billion jobs in flight do not fit any machine"),
-        );
-        self.places.push(Some(work));
         slot
     }
 

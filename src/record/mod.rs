@@ -63,6 +63,7 @@ impl Fold for () {
 }
 
 impl<F: Fold + ?Sized> Fold for &mut F {
+    #[inline(always)]
     fn event(&mut self, event: &Event) {
         (**self).event(event);
     }
@@ -101,6 +102,7 @@ impl<F: Fold> Fold for Option<F> {
 
 /// Both folds see every event; each sees only the samples it asked for.
 impl<A: Fold, B: Fold> Fold for (A, B) {
+    #[inline(always)]
     fn event(&mut self, event: &Event) {
         self.0.event(event);
         self.1.event(event);

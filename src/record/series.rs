@@ -112,7 +112,17 @@ impl Steps {
     }
 
     /// The step of an instant no earlier than any before.
+    #[inline]
     pub(super) fn at(&mut self, at: Instant) -> &mut Step {
+        if at >= self.ends {
+            self.move_to(at);
+        }
+        &mut self.steps[self.now]
+    }
+
+    /// Closes the steps that end by then. It happens once in thousands of events.
+    #[cold]
+    fn move_to(&mut self, at: Instant) {
         while at >= self.ends && self.now + 1 < self.steps.len() {
             self.close();
             self.now += 1;
@@ -121,7 +131,6 @@ impl Steps {
                 self.charge(target).busy = self.length * self.open[target];
             }
         }
-        &mut self.steps[self.now]
     }
 
     /// What a target charges in the step of now.

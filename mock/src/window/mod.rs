@@ -9,6 +9,7 @@
 mod bucket;
 mod fixed;
 mod gate;
+mod grains;
 mod sliding_log;
 
 pub use bucket::Bucket;
@@ -21,25 +22,28 @@ use crate::time::Instant;
 
 /// One limit under one law.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Window {
-    /// Refills continuously.
+pub struct Window {
+    law: Machine,
+    at: Instant,
+}
+
+/// The machine of a law.
+#[derive(Clone, Debug, PartialEq)]
+enum Machine {
     Bucket(Bucket),
-    /// Empties at each boundary of the clock.
     Fixed(Fixed),
-    /// Forgets each admission one window after it.
     SlidingLog(SlidingLog),
-    /// Counts what is in flight.
     Gate(Gate),
 }
 
-/// Runs one expression on whichever law the window follows.
-macro_rules! under_its_law {
-    ($window:expr, $law:ident => $answer:expr) => {
-        match $window {
-            Self::Bucket($law) => $answer,
-            Self::Fixed($law) => $answer,
-            Self::SlidingLog($law) => $answer,
-            Self::Gate($law) => $answer,
+/// Asks whichever machine it is: a bucket at an instant, the others where they stand.
+macro_rules! ask {
+    ($window:expr, $question:ident($($argument:expr),*)) => {
+        match &$window.law {
+            Machine::Bucket(bucket) => bucket.$question($window.at $(, $argument)*),
+            Machine::Fixed(fixed) => fixed.$question($($argument),*),
+            Machine::SlidingLog(log) => log.$question($($argument),*),
+            Machine::Gate(gate) => gate.$question($($argument),*),
         }
     };
 }
@@ -48,58 +52,92 @@ impl Window {
     /// The unused window of a limit at the start of the run. Concurrency is a gate under any law.
     #[must_use]
     pub fn new(limit: &Limit) -> Self {
-        match (limit.axis.window(), limit.law) {
-            (None, _) => Self::Gate(Gate::new(limit.limit)),
-            (Some(window), Law::Bucket) => Self::Bucket(Bucket::new(limit.limit, window, limit.burst)),
-            (Some(window), Law::Fixed) => Self::Fixed(Fixed::new(limit.limit, window)),
-            (Some(window), Law::SlidingLog) => Self::SlidingLog(SlidingLog::new(limit.limit, window)),
-        }
+        let law = match (limit.axis.window(), limit.law) {
+            (None, _) => Machine::Gate(Gate::new(limit.limit)),
+            (Some(window), Law::Bucket) => Machine::Bucket(Bucket::new(limit.limit, window, limit.burst)),
+            (Some(window), Law::Fixed) => Machine::Fixed(Fixed::new(limit.limit, window)),
+            (Some(window), Law::SlidingLog) => Machine::SlidingLog(SlidingLog::new(limit.limit, window)),
+        };
+        Self { law, at: Instant::ZERO }
     }
 
     /// Moves to `now`, which is never earlier than where the window stands.
+    #[inline]
     pub fn roll(&mut self, now: Instant) {
-        under_its_law!(self, law => law.roll(now));
+        debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
+        self.at = now;
+        match &mut self.law {
+            Machine::Bucket(_) => {}
+            Machine::Fixed(fixed) => fixed.roll(now),
+            Machine::SlidingLog(log) => log.roll(now),
+            Machine::Gate(gate) => gate.roll(now),
+        }
     }
 
     /// Whether there is room for `amount`. Nothing at all is refused only while the window is overdrawn.
     #[must_use]
+    #[inline]
     pub fn admits(&self, amount: u64) -> bool {
-        under_its_law!(self, law => law.admits(amount))
+        ask!(self, admits(amount))
     }
 
     /// Takes `amount`, whether or not there is room.
+    #[inline]
     pub fn charge(&mut self, amount: u64) {
-        under_its_law!(self, law => law.charge(amount));
+        match &mut self.law {
+            Machine::Bucket(bucket) => bucket.charge(self.at, amount),
+            Machine::Fixed(fixed) => fixed.charge(amount),
+            Machine::SlidingLog(log) => log.charge(amount),
+            Machine::Gate(gate) => gate.charge(amount),
+        }
     }
 
     /// Makes the charge of `reserved` at `charged_at` one of `actual`, if the window still remembers it.
+    #[inline]
     pub fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
-        under_its_law!(self, law => law.settle(charged_at, reserved, actual));
+        match &mut self.law {
+            Machine::Bucket(bucket) => bucket.settle(self.at, reserved, actual),
+            Machine::Fixed(fixed) => fixed.settle(charged_at, reserved, actual),
+            Machine::SlidingLog(log) => log.settle(charged_at, reserved, actual),
+            Machine::Gate(gate) => gate.settle(charged_at, reserved, actual),
+        }
     }
 
     /// What is left, in whole units cut off toward zero; negative where a settlement overdrew it.
     #[must_use]
+    #[inline]
     pub fn remaining(&self) -> i64 {
-        under_its_law!(self, law => law.remaining())
+        ask!(self, remaining())
     }
 
     /// The most it ever holds: a call that asks for more is never admitted.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        under_its_law!(self, law => law.capacity())
+        match &self.law {
+            Machine::Bucket(bucket) => bucket.capacity(),
+            Machine::Fixed(fixed) => fixed.capacity(),
+            Machine::SlidingLog(log) => log.capacity(),
+            Machine::Gate(gate) => gate.capacity(),
+        }
+    }
+
+    /// Whether it refills continuously.
+    #[must_use]
+    pub fn is_bucket(&self) -> bool {
+        matches!(self.law, Machine::Bucket(_))
     }
 
     /// The first instant from here on at which `amount` is admitted if nothing else is charged or settled;
     /// `None` where waiting alone does not bring it.
     #[must_use]
     pub fn next_yes(&self, amount: u64) -> Option<Instant> {
-        under_its_law!(self, law => law.next_yes(amount))
+        ask!(self, next_yes(amount))
     }
 
     /// The first instant from here on at which nothing is used if nothing else is charged or settled;
     /// `None` where waiting alone does not bring it.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        under_its_law!(self, law => law.full_at())
+        ask!(self, full_at())
     }
 }

@@ -4,7 +4,7 @@
 use super::config;
 use proptest::prelude::*;
 use provider::config::{Law, Limit, Reserve};
-use provider::meter::{Level, amount};
+use provider::meter::{Level, Tariff};
 use provider::ruling::{Denial, Service, Verdict};
 use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
 
@@ -68,12 +68,12 @@ proptest! {
                 Verdict::Admitted(service) => {
                     prop_assert_eq!(service.ticket.reserved(), asked);
                     for level in &mut left {
-                        level.remaining -= i64::try_from(amount(level.axis, asked)).unwrap();
+                        level.remaining -= i64::try_from(Tariff::of(level.axis).charge(asked)).unwrap();
                         prop_assert!(level.remaining >= 0, "law 5 on {}", level.axis);
                     }
                 }
                 Verdict::Refused(denial) => {
-                    check_denial(denial, &limits, &left, amount(denial.axis, asked))?;
+                    check_denial(denial, &limits, &left, Tariff::of(denial.axis).charge(asked))?;
                 }
                 Verdict::Faulted(_) => unreachable!("no incidents"),
             }
@@ -129,7 +129,7 @@ proptest! {
         for account in 0..2 {
             for level in levels(&mut provider, Instant::ZERO, account) {
                 let mine = open.iter().filter(|service| service.ticket.account == account);
-                let used: u64 = mine.map(|service| amount(level.axis, service.usage)).sum();
+                let used: u64 = mine.map(|service| Tariff::of(level.axis).charge(service.usage)).sum();
                 let used = if level.axis == Axis::Concurrency { 0 } else { used };
                 prop_assert_eq!(level.remaining, 1_000_000 - i64::try_from(used).unwrap(), "{}", level.axis);
             }
