@@ -22,7 +22,7 @@ const STAIRS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner")];
 
 /// All that the engine knows of the world: time, chance, and the words that stand on the wire. No truth, no
 /// ruling, no provider (law 13).
-const ENGINE_IMPORTS: [&str; 11] = [
+const ENGINE_IMPORTS: [&str; 12] = [
     "Axis",
     "Instant",
     "Nanos",
@@ -33,6 +33,7 @@ const ENGINE_IMPORTS: [&str; 11] = [
     "ruling::LimitsView",
     "window::Bucket",
     "meter::amounts",
+    "config::Dialect",
     "config::DEFAULT_MAX_TOKENS",
 ];
 
