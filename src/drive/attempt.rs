@@ -54,14 +54,7 @@ impl Sender {
             Ok(response) => response,
             Err(_) => return Reply::broken(self.clock.now(), Failure::Connection),
         };
-        // A refusal is never a stream, and some name a charset behind the type.
-        let kind = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
-        let streamed = kind.is_some_and(|kind| kind.as_bytes().starts_with(EVENT_STREAM));
-        let reply = if streamed {
-            self.read_stream(letter.dialect, response).await
-        } else {
-            self.read_whole(letter.dialect, response).await
-        };
+        let reply = self.read(letter.dialect, response).await;
         reply.unwrap_or_else(|| Reply::broken(self.clock.now(), Failure::Connection))
     }
 
@@ -81,6 +74,21 @@ impl Sender {
             .header(truth::HEADER, note.to_string())
             .body(Full::new(Bytes::from(body)))
             .expect("an address and checked keys make a valid request")
+    }
+
+    /// Reads a reply in either form; `None` where it broke off before its end.
+    async fn read<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
+        &self,
+        dialect: Dialect,
+        response: Response<B>,
+    ) -> Option<Reply> {
+        // A refusal is never a stream, and some name a charset behind the type.
+        let kind = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(EVENT_STREAM)) {
+            self.read_stream(dialect, response).await
+        } else {
+            self.read_whole(dialect, response).await
+        }
     }
 
     /// A reply that comes in one piece; `None` where the connection broke.
@@ -129,3 +137,49 @@ const EVENT_STREAM: &[u8] = b"text/event-stream";
 const PROMPT_BYTES_MAX: usize = 64 << 10;
 /// No reply of a chat model is longer.
 const BODY_BYTES_MAX: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+    use provider::Usage;
+
+    /// What the sender makes of a response whose body comes in one frame.
+    async fn read(dialect: Dialect, kind: &str, body: &'static str) -> Option<Reply> {
+        let response = Response::builder().header(CONTENT_TYPE, kind).body(Full::new(Bytes::from(body)));
+        Sender::new(Clock::start()).read(dialect, response.expect("a response")).await
+    }
+
+    const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
+
+    #[tokio::test]
+    async fn an_error_event_fails_the_attempt() {
+        const BROKEN: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\
+            \"output_tokens\":1}}}\n\n: ping\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
+        let reply = read(Dialect::Anthropic, "text/event-stream; charset=utf-8", BROKEN).await;
+        assert_eq!(reply.map(|reply| reply.outcome), Some(Outcome::Failed(Failure::Status(529))));
+        let whole = read(
+            Dialect::OpenRouter,
+            "application/json",
+            r#"{"error":{"code":502,"message":"Bad gateway"}}"#,
+        )
+        .await;
+        assert_eq!(whole.map(|reply| reply.outcome), Some(Outcome::Failed(Failure::Status(502))));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_is_no_reply() {
+        assert_eq!(read(Dialect::OpenAi, "text/event-stream", TOKEN).await, None);
+    }
+
+    #[tokio::test]
+    async fn the_usage_on_the_last_chunk_is_found() {
+        const STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}],\
+            \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
+        let reply = read(Dialect::Together, "text/event-stream", STREAM).await.expect("a reply");
+        assert_eq!(
+            (reply.outcome, reply.usage),
+            (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1 })
+        );
+    }
+}

@@ -53,7 +53,8 @@ impl Moment {
         let mut parts = time.split(':');
         let (hour, minute) = (number(parts.next()?, 2)?, number(parts.next()?, 2)?);
         let second = seconds(parts.next()?)?;
-        let leap = u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+        let leap =
+            u64::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)));
         let days_of = |month: u64| match month {
             2 => 28 + leap,
             4 | 6 | 9 | 11 => 30,

@@ -59,7 +59,7 @@ fn of(dialect: Option<Dialect>, seen: &Seen<'_>) -> Failure {
     refusal.axis = refusal.axis.or_else(|| page.axis(seen.said));
     let decided = page.cause(seen).or(refusal.cause);
     let limits = (page.limits)(seen.headers);
-    let is_limit = seen.status == 429 && !decided.is_some_and(|cause| !is_window(cause));
+    let is_limit = seen.status == 429 && decided.is_none_or(is_window);
     let refused_by = exhausted(&limits, refusal.axis).filter(|_| is_limit && page.resets.is_some());
     if let Some(limit) = refused_by {
         refusal.axis = limit.axis;

@@ -78,12 +78,17 @@ pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> 
     let dialect = dialect.or_else(|| recognise::recognise(response));
     let stated = (Page::of(dialect).limits)(response.headers);
     let limits = stated::view(&stated);
-    let (failure, reply) = match failure(dialect, response) {
-        Ok(usage) => (None, success(now, usage, limits)),
-        Err(failure) => {
-            let reply = failure.reply(now, limits);
-            (Some(failure), reply)
-        }
+    let Response { status, headers, body } = *response;
+    let (failure, usage) = if (200..300).contains(&status) {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        // Also a 200 may have an error inside.
+        (Said::inside(&body).map(|said| failure::inside(dialect, headers, &said)), usage_of(&body))
+    } else {
+        (Some(failure::read(dialect, status, headers, body)), None)
+    };
+    let reply = match &failure {
+        Some(failure) => failure.reply(now, limits),
+        None => success(now, usage, limits),
     };
     Reading { dialect, failure, stated, reply }
 }
@@ -110,19 +115,6 @@ pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> LimitsView {
 #[must_use]
 pub fn status_of(body: &[u8]) -> Option<u16> {
     failure::status_of(&Said::read(body)?)
-}
-
-/// The usage of a success, or what failed: also a 200 may have an error inside.
-fn failure(dialect: Option<Dialect>, response: &Response<'_>) -> Result<Option<Usage>, Failure> {
-    let Response { status, headers, body } = *response;
-    if !(200..300).contains(&status) {
-        return Err(failure::read(dialect, status, headers, body));
-    }
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    match Said::inside(&body) {
-        Some(said) => Err(failure::inside(dialect, headers, &said)),
-        None => Ok(usage_of(&body)),
-    }
 }
 
 fn usage_of(body: &Value) -> Option<Usage> {

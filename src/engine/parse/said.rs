@@ -115,16 +115,13 @@ impl Said {
                 return deeper;
             }
         }
-        let words: Vec<String> =
-            CALLED.iter().filter_map(|key| text(&fields, key)).map(str::to_owned).collect();
-        if message.is_none() && words.is_empty() {
-            return None;
-        }
-        let mut said = Self { words, status: stated_status(&fields), ..Self::default() };
+        let named = CALLED.iter().filter_map(|key| text(&fields, key)).map(str::to_owned);
+        let mut said = Self { words: named.collect(), status: stated_status(&fields), ..Self::default() };
         said.set_message(message.unwrap_or_default());
         said.error = Value::Object(fields);
         said.words.extend(reasons(&said.error));
-        Some(said)
+        let says = said.message.is_some() || said.status.is_some() || !said.words.is_empty();
+        says.then_some(said)
     }
 
     /// Bare text. HTML is a page of somebody's proxy, and what begins like JSON is a body that was cut.

@@ -153,7 +153,7 @@ mod tests {
             (overloaded, 529),
             (unnamed, 529),
             (routed, 502),
-            (groq, 500),
+            (groq, 503),
             ("!not even JSON", 500),
             (r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#, 500),
         ] {
