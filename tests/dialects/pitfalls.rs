@@ -71,6 +71,12 @@ fn the_period_is_told_before_the_wait_is_trusted() {
     };
     assert_eq!(bedrock("Too many tokens per day, please wait before trying again."), Some(Axis::Tpd));
     assert_eq!(bedrock("Too many tokens, please wait before trying again."), Some(Axis::Tpm));
+    let gemini = says("You exceeded your current quota. Please retry in 5.2s.", "429");
+    assert_eq!(
+        wait(Dialect::Gemini, 429, &[], &gemini),
+        Some((5_200, Meaning::Suggested)),
+        "of which period?"
+    );
     let azure = |seconds: u32| {
         cause(
             Dialect::Azure,

@@ -108,6 +108,11 @@ fn wait(seen: &Seen<'_>) -> Option<Wait> {
     let sentence = after(message, "Please retry in ").and_then(go_duration_prefix);
     let delay = || details(seen.said).find_map(|detail| detail["retryDelay"].as_str());
     let length = sentence.or_else(|| delay().and_then(go_duration))?;
-    let daily = worst(seen.said).is_some_and(|quota| quota.daily);
-    Some(Wait { length, meaning: if daily { Meaning::Meaningless } else { Meaning::UntilEnough } })
+    let meaning = match worst(seen.said) {
+        Some(quota) if quota.daily => Meaning::Meaningless,
+        Some(_) => Meaning::UntilEnough,
+        // It may be the day's: without the period it is not known what the number is worth.
+        None => Meaning::Suggested,
+    };
+    Some(Wait { length, meaning })
 }
