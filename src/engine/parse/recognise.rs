@@ -7,14 +7,20 @@ use super::dialect::Dialect;
 use super::headers::{Headers, Response};
 use super::said::Said;
 use super::{azure, openai};
+use serde_json::Value;
 
 /// The dialect that a reply bears the marks of.
 pub(super) fn recognise(response: &Response<'_>) -> Option<Dialect> {
     let Response { status, headers, body } = *response;
-    let success = (200..300).contains(&status);
-    by_header(headers)
-        .or_else(|| if success { x_groq(body) } else { Said::read(body).and_then(|said| by_words(&said)) })
-        .or_else(|| by_numbers(headers))
+    let by_body = || {
+        if !(200..300).contains(&status) {
+            return by_words(&Said::read(body)?);
+        }
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let served = || body["x_groq"].is_object().then_some(Dialect::Groq);
+        Said::inside(&body).map_or_else(served, |said| by_words(&said))
+    };
+    by_header(headers).or_else(by_body).or_else(|| by_numbers(headers))
 }
 
 /// A header that one dialect sends.
@@ -30,13 +36,12 @@ fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
     openai::states_the_minute(headers).then_some(Dialect::OpenAi)
 }
 
-fn x_groq(body: &[u8]) -> Option<Dialect> {
-    let mark = br#""x_groq""#;
-    body.windows(mark.len()).any(|window| window == mark).then_some(Dialect::Groq)
-}
-
 /// The words of an error.
-pub(super) fn by_words(said: &Said) -> Option<Dialect> {
+fn by_words(said: &Said) -> Option<Dialect> {
+    // What a router passes on bears the marks of another.
+    if said.error["metadata"]["provider_name"].is_string() {
+        return Some(Dialect::OpenRouter);
+    }
     let called = || CALLED.iter().find(|(word, _)| said.is_called(word)).map(|(_, dialect)| *dialect);
     let says = || SAYS.iter().find(|(words, _)| said.lower.contains(words)).map(|(_, dialect)| *dialect);
     let bears =

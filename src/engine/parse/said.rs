@@ -47,11 +47,11 @@ impl Said {
         }
         let named = ["type", "object"].iter().any(|key| value[key] == "error");
         if named || is_error(&&value["error"]) {
-            return Self::of(value.clone(), 0);
+            return Some(Self::of(value.clone(), 0).unwrap_or_default());
         }
         let nested = [&value["x_groq"]["error"], &value["choices"][0]["error"]];
         let error = nested.into_iter().find(is_error)?;
-        Self::of(error.clone(), 0)
+        Some(Self::of(error.clone(), 0).unwrap_or_default())
     }
 
     /// Whether `word` is one of those that it is called by.
@@ -92,12 +92,14 @@ impl Said {
         }
     }
 
-    /// An error with what stands around it: its own words go first, a message only where it brings none or a name.
+    /// An error with what stands around it. Its own message goes first, unless all of it is a text: then that is
+    /// its name, and the message stands beside it.
     fn within(mut self, around: &Map<String, Value>) -> Self {
-        if self.error.is_null() {
-            if let Some(message) = text(around, "message") {
-                self.set_message(message);
-            }
+        let named_only = self.error.is_null();
+        if let Some(message) = text(around, "message").filter(|_| named_only || self.message.is_none()) {
+            self.set_message(message);
+        }
+        if named_only {
             self.error = Value::Object(around.clone());
         }
         if let Some(id) = text(around, "request_id") {
@@ -120,8 +122,18 @@ impl Said {
         said.set_message(message.unwrap_or_default());
         said.error = Value::Object(fields);
         said.words.extend(reasons(&said.error));
+        said.add_upstream(depth);
         let says = said.message.is_some() || said.status.is_some() || !said.words.is_empty();
         says.then_some(said)
+    }
+
+    /// What another provider said to a router (`OpenRouter`), itself in any wrapping.
+    fn add_upstream(&mut self, depth: u8) {
+        let raw = self.error["metadata"]["raw"].clone();
+        if let Some(reason) = Self::of(raw, depth + 1).and_then(|said| said.message) {
+            let message = self.message.take().unwrap_or_default();
+            self.set_message(&format!("{message}: {reason}"));
+        }
     }
 
     /// Bare text. HTML is a page of somebody's proxy, and what begins like JSON is a body that was cut.
@@ -259,6 +271,13 @@ mod tests {
         assert_eq!(inside(json!([{ "error": { "message": "M" } }])), Some("M".into()));
         assert_eq!(inside(json!({ "type": "error", "error": { "message": "M" } })), Some("M".into()));
         assert_eq!(inside(json!({ "x_groq": { "error": "M" } })), Some("M".into()));
+        let raw = json!({ "error": { "message": "deep" } }).to_string();
+        let routed = json!({ "error": { "message": "M", "metadata": { "raw": raw } } });
+        assert_eq!(inside(routed), Some("M: deep".into()));
+        assert!(
+            Said::inside(&json!({ "error": { "odd": 1 } })).is_some(),
+            "an error that says nothing is one"
+        );
         assert_eq!(inside(json!({ "choices": [{ "error": { "message": "M" } }] })), Some("M".into()));
         for fine in [
             json!({ "message": "hello" }),
