@@ -8,7 +8,7 @@ use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Service, Ticket, V
 use provider::wire::{self, groq};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::drive;
-use quotalab::engine::parse::{self, Refusal};
+use quotalab::engine::parse::{self, Dialect, Refusal, Response};
 use quotalab::engine::{Meaning, Reply};
 use quotalab::event::{Cause, Outcome};
 
@@ -30,7 +30,12 @@ fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> groq::Context<'a
 /// A ruling rendered and parsed again; `None` where nothing is ever answered.
 fn through_the_wire(ruling: &Ruling, context: &groq::Context<'_>) -> Option<Reply> {
     let wire::Reply { status, headers, body } = groq::reply(ruling, context)?;
-    Some(parse::reply(NOW, status, &Pairs(&headers), body.as_bytes()))
+    Some(read(status, &Pairs(&headers), &body))
+}
+
+/// What the engine makes of a reply of Groq's.
+fn read(status: u16, headers: &Pairs<'_>, body: &str) -> Reply {
+    parse::reply(Some(Dialect::Groq), NOW, &Response { status, headers, body: body.as_bytes() })
 }
 
 fn limits() -> impl Strategy<Value = LimitsView> {
@@ -146,7 +151,7 @@ proptest! {
     #[test]
     fn the_headers_of_a_stream_tell_the_limits(limits in limits()) {
         let headers = groq::stream_headers(&limits, 7);
-        prop_assert_eq!(parse::limits(&Pairs(&headers)), limits);
+        prop_assert_eq!(parse::limits(Some(Dialect::Groq), &Pairs(&headers)), limits);
     }
 }
 
@@ -205,7 +210,7 @@ fn every_published_refusal_is_understood() {
         let body = serde_json::json!({ "error": error }).to_string();
         let header: Vec<_> =
             capture.retry_after.map(|seconds| ("retry-after", seconds.to_string())).into_iter().collect();
-        let reply = parse::reply(NOW, capture.status, &Pairs(&header), body.as_bytes());
+        let reply = read(capture.status, &Pairs(&header), &body);
         let too_large = capture.used.is_none();
         let cause = match axis {
             _ if too_large => Cause::TooLarge,

@@ -2,9 +2,11 @@
 
 use super::tell::show;
 use super::{Exit, Stop, failed, input};
+use crate::engine::parse::Dialect;
 use crate::explain;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use std::io::Read as _;
 use std::path::PathBuf;
 
@@ -18,9 +20,9 @@ pub(super) struct Explain {
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
-    /// Whose reply it is
-    #[arg(long, value_name = "NAME", default_value = "groq", value_parser = ["groq"])]
-    dialect: String,
+    /// Whose reply it is [default: what the reply itself shows]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Dialect::ALL.map(Dialect::name)))]
+    dialect: Option<String>,
 }
 
 impl Explain {
@@ -36,7 +38,8 @@ impl Explain {
                 .context("error: standard input cannot be read"),
         }
         .map_err(Stop::Input)?;
-        let explanation = explain::explain(&String::from_utf8_lossy(&bytes))
+        let dialect = self.dialect.as_deref().and_then(Dialect::from_name);
+        let explanation = explain::explain(&String::from_utf8_lossy(&bytes), dialect)
             .map_err(|error| input(anyhow!("error: {error}")))?;
         if self.json {
             show(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(failed)?))?;

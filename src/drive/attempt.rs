@@ -2,8 +2,9 @@
 
 use super::clock::Clock;
 use super::sse::Events;
-use crate::engine::{Reply, parse};
-use crate::event::{Failure, Outcome};
+use crate::engine::Reply;
+use crate::engine::parse::{self, Dialect};
+use crate::event::Failure;
 use crate::job::Job;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -13,7 +14,6 @@ use hyper::{HeaderMap, Request, Response};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use provider::wire::truth;
-use provider::{Instant, Usage};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub(super) struct Letter {
     pub(super) model: Arc<str>,
     pub(super) job: Job,
     pub(super) stream: bool,
+    /// How the provider answers.
+    pub(super) dialect: Dialect,
     /// For our own mock only; real providers ignore the header.
     pub(super) note: truth::Note,
 }
@@ -52,14 +54,12 @@ impl Sender {
             Ok(response) => response,
             Err(_) => return Reply::broken(self.clock.now(), Failure::Connection),
         };
-        let streamed =
-            response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == EVENT_STREAM);
-        let reply = if streamed { self.read_stream(response).await } else { self.read_whole(response).await };
+        let reply = self.read(letter.dialect, response).await;
         reply.unwrap_or_else(|| Reply::broken(self.clock.now(), Failure::Connection))
     }
 
     fn request(&self, letter: &Letter) -> Request<Full<Bytes>> {
-        let Letter { to, key, model, job, stream, note } = letter;
+        let Letter { to, key, model, job, stream, note, .. } = letter;
         let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(PROMPT_BYTES_MAX)];
         let max_tokens = job.max_tokens.map(|max| format!(r#","max_tokens":{max}"#)).unwrap_or_default();
         // A model's name is the plan's own text: it is quoted as JSON quotes it.
@@ -76,63 +76,51 @@ impl Sender {
             .expect("an address and checked keys make a valid request")
     }
 
+    /// Reads a reply in either form; `None` where it broke off before its end.
+    async fn read<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
+        &self,
+        dialect: Dialect,
+        response: Response<B>,
+    ) -> Option<Reply> {
+        // A refusal is never a stream, and some name a charset behind the type.
+        let kind = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(EVENT_STREAM)) {
+            self.read_stream(dialect, response).await
+        } else {
+            self.read_whole(dialect, response).await
+        }
+    }
+
     /// A reply that comes in one piece; `None` where the connection broke.
     async fn read_whole<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
+        dialect: Dialect,
         response: Response<B>,
     ) -> Option<Reply> {
         let (head, body) = response.into_parts();
         let body = Limited::new(body, BODY_BYTES_MAX).collect().await.ok()?.to_bytes();
-        Some(parse::reply(self.clock.now(), head.status.as_u16(), &Lines(&head.headers), &body))
+        let (status, headers) = (head.status.as_u16(), &Lines(&head.headers));
+        let response = parse::Response { status, headers, body: &body };
+        Some(parse::reply(Some(dialect), self.clock.now(), &response))
     }
 
     /// A reply that comes token by token; `None` where it broke off before its end.
     async fn read_stream<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
+        dialect: Dialect,
         response: Response<B>,
     ) -> Option<Reply> {
         let (head, body) = response.into_parts();
         let mut body = std::pin::pin!(Limited::new(body, BODY_BYTES_MAX));
-        let (mut events, mut seen) = (Events::default(), Seen::default());
-        while !seen.done {
+        let (mut events, mut stream) = (Events::default(), parse::Stream::default());
+        while !stream.is_done() {
             let frame = body.as_mut().frame().await?.ok()?;
             let Ok(data) = frame.into_data() else { continue };
             let now = self.clock.now();
-            events.feed(&data, |payload| seen.take(now, payload)).ok()?;
+            events.feed(&data, |data| stream.take(now, data.payload, data.error)).ok()?;
         }
-        let now = self.clock.now();
-        let limits = parse::limits(&Lines(&head.headers));
-        let garbage = Reply { limits, ..Reply::broken(now, Failure::Garbage) };
-        let Some(usage) = seen.usage else { return Some(garbage) };
-        let first_token_at = seen.first_token_at.unwrap_or(now);
-        Some(Reply { outcome: Outcome::Ok, usage, first_token_at, ..garbage })
+        Some(stream.reply(Some(dialect), self.clock.now(), &Lines(&head.headers)))
     }
-}
-
-/// What a stream has told so far.
-#[derive(Debug, Default)]
-struct Seen {
-    first_token_at: Option<Instant>,
-    usage: Option<Usage>,
-    done: bool,
-}
-
-impl Seen {
-    fn take(&mut self, now: Instant, payload: &[u8]) {
-        if payload == b"[DONE]" {
-            self.done = true;
-        } else if self.first_token_at.is_none() && !contains(payload, br#""content":"""#) {
-            self.first_token_at = Some(now);
-        }
-        // Only the last chunk has a usage; looking for the word first spares parsing all the others.
-        if contains(payload, br#""usage":{"#) {
-            self.usage = parse::usage(payload).or(self.usage);
-        }
-    }
-}
-
-fn contains(payload: &[u8], needle: &[u8]) -> bool {
-    payload.windows(needle.len()).any(|window| window == needle)
 }
 
 /// Response headers as the parser reads them.
@@ -149,3 +137,49 @@ const EVENT_STREAM: &[u8] = b"text/event-stream";
 const PROMPT_BYTES_MAX: usize = 64 << 10;
 /// No reply of a chat model is longer.
 const BODY_BYTES_MAX: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+    use provider::Usage;
+
+    /// What the sender makes of a response whose body comes in one frame.
+    async fn read(dialect: Dialect, kind: &str, body: &'static str) -> Option<Reply> {
+        let response = Response::builder().header(CONTENT_TYPE, kind).body(Full::new(Bytes::from(body)));
+        Sender::new(Clock::start()).read(dialect, response.expect("a response")).await
+    }
+
+    const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
+
+    #[tokio::test]
+    async fn an_error_event_fails_the_attempt() {
+        const BROKEN: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\
+            \"output_tokens\":1}}}\n\n: ping\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
+        let reply = read(Dialect::Anthropic, "text/event-stream; charset=utf-8", BROKEN).await;
+        assert_eq!(reply.map(|reply| reply.outcome), Some(Outcome::Failed(Failure::Status(529))));
+        let whole = read(
+            Dialect::OpenRouter,
+            "application/json",
+            r#"{"error":{"code":502,"message":"Bad gateway"}}"#,
+        )
+        .await;
+        assert_eq!(whole.map(|reply| reply.outcome), Some(Outcome::Failed(Failure::Status(502))));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_is_no_reply() {
+        assert_eq!(read(Dialect::OpenAi, "text/event-stream", TOKEN).await, None);
+    }
+
+    #[tokio::test]
+    async fn the_usage_on_the_last_chunk_is_found() {
+        const STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}],\
+            \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
+        let reply = read(Dialect::Together, "text/event-stream", STREAM).await.expect("a reply");
+        assert_eq!(
+            (reply.outcome, reply.usage),
+            (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1 })
+        );
+    }
+}

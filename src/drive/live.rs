@@ -11,6 +11,7 @@
 use super::attempt::{Letter, Sender};
 use super::clock::Clock;
 use super::truths::attempt_truth;
+use crate::engine::parse::Dialect;
 use crate::engine::{Attempt, Driver, Engine, Reply};
 use crate::event::{Event, Kind, Ruled};
 use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
@@ -113,11 +114,12 @@ struct Hands<'a, F, W> {
     world: &'a W,
 }
 
-/// What a target is called on the wire.
+/// What a target is called on the wire, and how it answers.
 #[derive(Clone, Debug)]
 struct Named {
     model: Arc<str>,
     keys: Vec<Arc<str>>,
+    dialect: Dialect,
 }
 
 impl Named {
@@ -127,6 +129,7 @@ impl Named {
         Self {
             model: provider.models[usize::from(target.model)].name.as_str().into(),
             keys: keys.iter().map(|key| key.as_str().into()).collect(),
+            dialect: provider.dialect.into(),
         }
     }
 }
@@ -222,6 +225,7 @@ impl<F: Fold, W: World> Driver for Hands<'_, F, W> {
             model: Arc::clone(&named.model),
             job,
             stream: self.plan.workloads[job.class.index()].stream,
+            dialect: named.dialect,
             note: Note { truth, tag: attempt.0 },
         };
         let (sender, post) = (self.sender.clone(), self.post.clone());

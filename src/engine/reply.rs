@@ -120,9 +120,14 @@ impl Reply {
         }
     }
 
-    /// The instant the server asks to wait for, where its wait means anything.
+    /// The instant the server asks to wait for, where its wait means anything. A limit that is wholly free has
+    /// been free enough for long: for a limit of the minute, OpenAI's resets ask for up to sixty times the wait
+    /// that one request needs, so our own back-off decides there.
     pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
-        let wait = self.wait.filter(|wait| wait.meaning != Meaning::Meaningless)?;
-        Some(now + wait.length)
+        let Wait { length, meaning } = self.wait?;
+        match meaning {
+            Meaning::UntilEnough | Meaning::UntilWindowEnds | Meaning::Suggested => Some(now + length),
+            Meaning::UntilFull | Meaning::Meaningless => None,
+        }
     }
 }

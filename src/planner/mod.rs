@@ -100,9 +100,11 @@ pub fn plan(plan: &Plan, ask: &Ask, watch: &dyn Watch) -> Result<Report, Nothing
     let service = rules.but_for_cost();
     let unpaid = Lab { rules: &service, ..lab };
     let coarse = Search { tolerance: what_if::TOLERANCE, ..search };
-    let but_for_cost = money_first(&replicas).then(|| coarse.run(&unpaid, plan));
     tally.stage("the curve");
-    let curve = curve::curve(&lab, plan, replicas.found[0].at_least(), &present);
+    let (but_for_cost, curve) = rayon::join(
+        || money_first(&replicas).then(|| coarse.run(&unpaid, plan)),
+        || curve::curve(&lab, plan, replicas.found[0].at_least(), &present),
+    );
     tally.stage("what-ifs");
     let base = Base {
         lab: if but_for_cost.is_some() { unpaid } else { lab },

@@ -1,6 +1,7 @@
 //! The simulated ceiling of one plan on one seed: bisection over whole runs.
 //!
-//! Every candidate meets the same luck, so what changes from one to the next is the load alone. The
+//! Every candidate meets the same luck, so what changes from one to the next is the load alone. Until both
+//! sides are seen, a step goes as far as the slack of the last run says, and farther each time; then the
 //! middle is taken nearer to the end whose run came nearer to the border: a regula falsi whose slopes are
 //! bounded, and hence never worse than a little more than halving.
 
@@ -12,7 +13,7 @@ use crate::scenario::Plan;
 pub(super) struct Search {
     /// Where the ceiling is expected.
     pub(super) guess: f64,
-    /// How far from there the first steps go, as a ratio; they grow.
+    /// How far the first step from there goes at most, as a ratio; steps grow.
     pub(super) step: f64,
     /// How near the two sides of the ceiling must come, as a share of it.
     pub(super) tolerance: f64,
@@ -47,16 +48,18 @@ impl Found {
 /// Below this multiple of the present load nobody looks for a ceiling.
 const LEAST: f64 = 1e-3;
 /// No candidate is nearer to an end of what is left than this share of it.
-const MARGIN: f64 = 0.15;
+const MARGIN: f64 = 0.3;
 
 impl Search {
     /// Looks for the ceiling of `plan`.
     pub(super) fn run(&self, lab: &Lab<'_>, plan: &Plan) -> Found {
         let (mut low, mut high): (Option<(f64, f64)>, Option<Box<Trial>>) = (None, None);
-        let mut step = self.step;
+        let (mut least, mut most) = (self.tolerance, self.step - 1.0);
         let mut next = self.guess.clamp(LEAST, self.most);
         loop {
             let trial = lab.run(plan, next, self.replica);
+            // A rule that follows the load is as far away as it has slack.
+            let step = 1.0 + trial.slack.abs().clamp(least, most.max(least));
             if trial.holds() {
                 low = Some((next, trial.slack));
             } else {
@@ -71,9 +74,8 @@ impl Search {
                 (None, Some(high)) => (high.multiple / step).max(LEAST),
                 (None, None) => unreachable!("every run holds or does not"),
             };
-            if low.is_none() || high.is_none() {
-                step *= step;
-            }
+            // One that does not is farther.
+            (least, most) = (2.0 * (step - 1.0), 2.0 * most);
         }
         Found { low: low.map_or(0.0, |(low, _)| low), high }
     }

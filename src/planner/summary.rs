@@ -258,7 +258,7 @@ pub enum Kind {
     Own,
 }
 
-/// Two changes at once.
+/// Two changes that are worth more together than apart, by more than the tolerance of the search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// Both changes.
@@ -267,8 +267,6 @@ pub struct Pair {
     pub lift: f64,
     /// What they would be worth if neither helped nor hindered the other: the product of their lifts.
     pub apart: f64,
-    /// Whether they are worth more together than apart, by more than the tolerance of the search.
-    pub together: bool,
 }
 
 /// The cheapest changes that hold a load.

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 /// To what share of itself the ceiling of a change is found: coarser than that of the plan as it is.
 pub(super) const TOLERANCE: f64 = 0.02;
-/// How far around the expected ceiling the first steps go.
-const STEP: f64 = 1.04;
+/// How far around the expected ceiling the first step goes at most.
+const STEP: f64 = 1.08;
 /// Lifts no further apart than this are alike: then the cheaper is the better.
 const ALIKE: f64 = 0.02;
 /// Among so many of the best, pairs are tried.
@@ -95,7 +95,7 @@ impl Base<'_> {
         found.at_least() / if base > 0.0 { base } else { 1e-3 }
     }
 
-    /// The pairs of the best changes, best first.
+    /// The pairs of the best changes that are worth more together than apart, best first.
     pub(super) fn pairs(&self, measured: &[Measured]) -> Vec<Pair> {
         let best: Vec<&Measured> =
             measured.iter().filter(|one| one.worth.lift > 1.0 + ALIKE).take(PAIRED).collect();
@@ -106,19 +106,22 @@ impl Base<'_> {
             .map(|(first, second)| (best[first], best[second]))
             .filter(|(one, other)| !both_own(one, other))
             .collect();
-        let mut pairs: Vec<Pair> = pairs.into_par_iter().map(|(one, other)| self.pair(one, other)).collect();
+        let pairs = pairs.into_par_iter().filter_map(|(one, other)| self.pair(one, other));
+        let mut pairs: Vec<Pair> = pairs.collect();
         pairs.sort_by(|one, other| other.lift.total_cmp(&one.lift));
         pairs
     }
 
-    fn pair(&self, one: &Measured, other: &Measured) -> Pair {
-        let lift = self.lift(&self.search(&Change::all(self.plan, [&one.change, &other.change])));
+    /// What two changes are worth at once, where one run shows that it is more than the product of their lifts.
+    fn pair(&self, one: &Measured, other: &Measured) -> Option<Pair> {
+        let plan = Change::all(self.plan, [&one.change, &other.change]);
         let apart = one.worth.lift * other.worth.lift;
-        Pair {
+        let beyond = self.found.at_least() * apart * (1.0 + 2.0 * TOLERANCE);
+        let more = beyond < self.most && self.lab.run(&plan, beyond, 0).holds();
+        more.then(|| Pair {
             changes: [one.worth.change.clone(), other.worth.change.clone()],
-            lift: rounded(lift, 4),
+            lift: rounded(self.lift(&self.search(&plan)), 4),
             apart: rounded(apart, 4),
-            together: lift > apart * (1.0 + 2.0 * TOLERANCE),
-        }
+        })
     }
 }

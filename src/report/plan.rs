@@ -150,7 +150,7 @@ impl Page {
     }
 
     fn pairs(&mut self, report: &Report) {
-        for pair in report.pairs.iter().filter(|pair| pair.together) {
+        for pair in &report.pairs {
             let [one, other] = &pair.changes;
             self.sentence(
                 &format!(

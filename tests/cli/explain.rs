@@ -115,6 +115,82 @@ fn every_cause_has_its_word() {
     }
 }
 
+/// A refusal of each provider, as published (tests/data) or documented, in the words that its reader needs.
+#[test]
+fn each_provider_is_explained_in_its_own_terms() {
+    let openai = json!({ "error": { "message": "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Used 29937, Requested 385. Please try again in 644ms. Visit https://platform.openai.com/account/rate-limits to learn more.", "type": "tokens", "code": "rate_limit_exceeded" } });
+    let cerebras = json!({ "message": "Tokens per minute limit exceeded - too many tokens processed.", "type": "too_many_tokens_error", "param": "quota", "code": "token_quota_exceeded" });
+    let gemini = json!([{ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "You exceeded your current quota. Please retry in 36.4s.", "details": [
+        { "violations": [{ "quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "20", "quotaDimensions": { "model": "gemini-3.6-flash" } }] },
+        { "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "36s" }] } }]);
+    let anthropic = json!({ "type": "error", "error": { "type": "rate_limit_error", "message": "This request would exceed your organization's rate limit of 30,000 input tokens per minute (org: acme, model: claude-sonnet-4-20250514). For details, refer to: https://docs.claude.com/en/api/rate-limits." } });
+    let busy = json!({ "error": { "message": "Model busy, retry later", "code": "engine_overloaded" } });
+    let mistral = json!({ "object": "error", "message": "Rate limit exceeded", "type": "rate_limited", "code": "1300", "raw_status_code": 429 });
+    let xai = "HTTP/2 429\n\nYour team t has either used all available credits or reached its monthly spending limit.";
+    for (text, provider, cause, axis, words) in [
+        (
+            openai.to_string(),
+            "openai",
+            "minute_limit",
+            json!("tpm"),
+            "the prompt counts at admission, max_tokens does not",
+        ),
+        (cerebras.to_string(), "cerebras", "minute_limit", json!("tpm"), "Always send max_tokens"),
+        (gemini.to_string(), "gemini", "day_limit", json!("rpd"), "midnight Pacific time"),
+        (
+            anthropic.to_string(),
+            "anthropic",
+            "minute_limit",
+            json!("itpm"),
+            "limit of organisation acme on claude-sonnet-4-20250514",
+        ),
+        (busy.to_string(), "deepinfra", "overload", json!(null), "fall back to another provider"),
+        (mistral.to_string(), "mistral", "minute_limit", json!(null), "Another key of the same workspace"),
+        (xai.to_owned(), "xai", "billing", json!(null), "used all available credits"),
+    ] {
+        let fields = explained(&text);
+        assert_eq!(
+            (&fields["provider"], &fields["cause"], &fields["axis"]),
+            (&json!(provider), &json!(cause), &axis),
+            "{text}"
+        );
+        let said = quotalab_reading(&["explain"], text.as_bytes());
+        assert!(said.out.contains(words), "no `{words}` in:\n{}", said.out);
+        let told = quotalab_reading(&["explain", "--json", "--dialect", provider], text.as_bytes());
+        assert_eq!(told.json(), fields, "told or recognised, it is the same");
+    }
+    let fields = explained(&gemini.to_string());
+    assert_eq!(
+        (&fields["wait_s"], &fields["wait_meaning"], &fields["terminal"]),
+        (&json!(36.4), &json!("meaningless"), &json!(false))
+    );
+}
+
+#[test]
+fn whose_reply_it_is_can_be_told_and_is_not_made_up() {
+    let text = b"HTTP/1.1 429 Too Many Requests\nx-ratelimit-reset: 2\n\nslow down";
+    let said = quotalab_reading(&["explain", "--json"], text).json();
+    assert_eq!(
+        (&said["provider"], &said["cause"], &said["wait_s"]),
+        (&json!(null), &json!("other"), &json!(null))
+    );
+    let said = quotalab_reading(&["explain", "--json", "--dialect", "together"], text).json();
+    assert_eq!(
+        (&said["provider"], &said["wait_s"], &said["wait_meaning"]),
+        (&json!("together"), &json!(2.0), &json!("suggested"))
+    );
+}
+
+#[test]
+fn an_error_inside_a_success_is_explained() {
+    let text = format!(
+        "HTTP/1.1 200 OK\n\n{}",
+        json!({ "error": { "message": "Rate limit exceeded: free-models-per-day", "code": 429 } })
+    );
+    let fields = quotalab_reading(&["explain", "--json", "--dialect", "openrouter"], text.as_bytes()).json();
+    assert_eq!((&fields["cause"], &fields["axis"]), (&json!("day_limit"), &json!("rpd")));
+}
+
 #[test]
 fn what_cannot_be_explained_is_exit_2() {
     let noise: Vec<u8> = (0..=255).cycle().take(100_000).collect();

@@ -93,7 +93,7 @@ fn what_ifs(report: &Report) -> String {
     let head = ["change", "then breaks", "jobs/min", "lift", "p95", "a day", "extra", "lift/USD"];
     let mut html = table(&head, 2, &rows);
     html.push_str("<p class=\"note\">p95 and cost at the present load; lift/USD: ceiling won per extra dollar a day.</p>\n");
-    for pair in report.pairs.iter().filter(|pair| pair.together) {
+    for pair in &report.pairs {
         let [one, other] = &pair.changes;
         push(
             &mut html,

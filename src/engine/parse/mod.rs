@@ -1,0 +1,129 @@
+//! From a real response to a [`Reply`]: status, headers and body, as captures and documentation show them.
+//!
+//! ```text
+//!   body ──▶ said       the error in whatever it is wrapped         ┐
+//!   headers ▶ headers   retry-after; date, duration: lengths        ├─▶ failure   cause, numbers, wait and its meaning ─▶ Reply
+//!   dialect ▶ page      a page per dialect: groq, openai, azure, …  ┘
+//!   usage, stream       what a success used, and an error that comes after a 200
+//!   recognise           whose reply it is, where nobody says
+//! ```
+//!
+//! Nothing is invented: what a reply does not say stays `None`. The mock renders the same things from the other
+//! side; the two are written apart and held together by a law test (`tests/wire.rs`), and `tests/dialects.rs` holds
+//! every published capture against what a reader finds in it.
+
+mod anthropic;
+mod azure;
+mod cerebras;
+mod date;
+mod deepinfra;
+mod dialect;
+mod duration;
+mod failure;
+mod fireworks;
+mod further;
+mod gemini;
+mod groq;
+mod headers;
+mod mistral;
+mod openai;
+mod openrouter;
+mod page;
+mod recognise;
+mod refusal;
+mod said;
+mod stated;
+mod stream;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod together;
+mod usage;
+mod xai;
+
+pub use dialect::Dialect;
+pub use duration::{go_duration, seconds};
+pub use failure::Failure;
+pub use headers::{Headers, Response};
+pub use refusal::Refusal;
+pub use stated::Stated;
+pub use stream::Stream;
+
+use super::Reply;
+use crate::event::{self, Outcome};
+use page::Page;
+use provider::ruling::LimitsView;
+use provider::{Instant, Usage};
+use said::Said;
+use serde_json::Value;
+use usage::Tally;
+
+/// Everything that can be read out of one response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Whose it is: as told or, where nobody said, as recognised; `None` where it bears no mark.
+    pub dialect: Option<Dialect>,
+    /// What it means; `None` for a success.
+    pub failure: Option<Failure>,
+    /// Every limit that its headers state.
+    pub stated: Vec<Stated>,
+    /// As the engine keeps it.
+    pub reply: Reply,
+}
+
+/// Reads a response. `dialect` is whose it is, where that is known; `now` is when its last byte came.
+#[must_use]
+pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Reading {
+    let dialect = dialect.or_else(|| recognise::recognise(response));
+    let stated = (Page::of(dialect).limits)(response.headers);
+    let limits = stated::view(&stated);
+    let Response { status, headers, body } = *response;
+    let (failure, usage) = if (200..300).contains(&status) {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        // Also a 200 may have an error inside.
+        (Said::inside(&body).map(|said| failure::inside(dialect, headers, &said)), usage_of(&body))
+    } else {
+        (Some(failure::read(dialect, status, headers, body)), None)
+    };
+    let reply = match &failure {
+        Some(failure) => failure.reply(now, limits),
+        None => success(now, usage, limits),
+    };
+    Reading { dialect, failure, stated, reply }
+}
+
+/// Reads a response as the engine keeps it.
+#[must_use]
+pub fn reply(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Reply {
+    read(dialect, now, response).reply
+}
+
+/// The usage that a completion states; `None` where it states none.
+#[must_use]
+pub fn usage(body: &[u8]) -> Option<Usage> {
+    usage_of(&serde_json::from_slice(body).ok()?)
+}
+
+/// The limits that headers state, as far as the engine keeps them.
+#[must_use]
+pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> LimitsView {
+    stated::view(&(Page::of(dialect).limits)(headers))
+}
+
+/// The status that an error stands for by its own words, where nobody kept the status itself.
+#[must_use]
+pub fn status_of(body: &[u8]) -> Option<u16> {
+    failure::status_of(&Said::read(body)?)
+}
+
+fn usage_of(body: &Value) -> Option<Usage> {
+    let mut tally = Tally::default();
+    tally.take(body);
+    tally.usage()
+}
+
+fn success(now: Instant, usage: Option<Usage>, limits: LimitsView) -> Reply {
+    let garbage = Reply { limits, ..Reply::broken(now, event::Failure::Garbage) };
+    usage.map_or(garbage, |usage| Reply { outcome: Outcome::Ok, usage, ..garbage })
+}

@@ -1,0 +1,98 @@
+//! Limits as headers state them: at most a handful, of which the engine keeps two.
+
+use super::headers::{Headers, whole};
+use provider::ruling::{LimitView, LimitsView};
+use provider::{Axis, Nanos};
+
+/// One limit that the headers of a reply state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// What the headers call it: `requests`, `tokens-minute`.
+    pub name: &'static str,
+    /// The axis, where it is one that we know; none for months, hours and seconds.
+    pub axis: Option<Axis>,
+    /// The limit.
+    pub limit: u64,
+    /// What is left.
+    pub remaining: u64,
+    /// How long until it is wholly free again, where that is said.
+    pub reset: Option<Nanos>,
+}
+
+impl Stated {
+    /// `{prefix}{limit,remaining}-{name}`, without a reset.
+    pub(super) fn read(headers: &dyn Headers, name: &'static str, axis: Option<Axis>) -> Option<Self> {
+        let number = |part: &str| whole(headers, &format!("x-ratelimit-{part}-{name}"));
+        Some(Self { name, axis, limit: number("limit")?, remaining: number("remaining")?, reset: None })
+    }
+
+    /// How much is used, as the numbers say.
+    pub(super) const fn used(&self) -> u64 {
+        self.limit.saturating_sub(self.remaining)
+    }
+
+    fn view(&self) -> Option<LimitView> {
+        let Self { axis, limit, remaining, reset, .. } = *self;
+        Some(LimitView { axis: axis?, limit, remaining, reset: reset? })
+    }
+}
+
+/// The two limits that the engine keeps: of the requests and of the tokens the one with the smallest share
+/// left, the first of equals. What states no axis or no reset is left out.
+pub(super) fn view(stated: &[Stated]) -> LimitsView {
+    let tightest = |of: fn(Axis) -> bool| {
+        let views = stated.iter().filter_map(Stated::view).filter(|view| of(view.axis));
+        views.reduce(|first, second| if is_tighter(&second, &first) { second } else { first })
+    };
+    LimitsView {
+        requests: tightest(|axis| matches!(axis, Axis::Rpm | Axis::Rpd)),
+        tokens: tightest(Axis::counts_tokens),
+    }
+}
+
+fn is_tighter(one: &LimitView, other: &LimitView) -> bool {
+    u128::from(one.remaining) * u128::from(other.limit) < u128::from(other.remaining) * u128::from(one.limit)
+}
+
+/// The limit that refused, as far as headers can tell: the one of the axis named; where none is, the only one
+/// that has nothing left.
+pub(super) fn exhausted(stated: &[Stated], axis: Option<Axis>) -> Option<&Stated> {
+    if axis.is_some() {
+        return stated.iter().find(|limit| limit.axis == axis);
+    }
+    let mut empty = stated.iter().filter(|limit| limit.remaining == 0 && limit.limit > 0);
+    empty.next().filter(|_| empty.next().is_none())
+}
+
+/// The time that `used` of `limit` takes to refill over `window`, exactly but for what is below a nanosecond.
+pub(super) fn refill(limit: u64, used: u64, window: Nanos) -> Nanos {
+    let nanos = u128::from(used) * u128::from(window.0) / u128::from(limit.max(1));
+    Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stated(axis: Axis, remaining: u64, reset: Option<u64>) -> Stated {
+        Stated { name: "x", axis: Some(axis), limit: 100, remaining, reset: reset.map(Nanos) }
+    }
+
+    #[test]
+    fn the_tightest_of_a_kind_is_kept() {
+        let limits =
+            [stated(Axis::Itpm, 50, Some(1)), stated(Axis::Otpm, 20, Some(2)), stated(Axis::Rpm, 9, None)];
+        let view = view(&limits);
+        assert_eq!(view.tokens.map(|view| view.axis), Some(Axis::Otpm));
+        assert_eq!(view.requests, None, "without a reset it does not fit");
+    }
+
+    #[test]
+    fn two_empty_limits_do_not_tell_which_refused() {
+        let (one, other) = (stated(Axis::Rpm, 0, None), stated(Axis::Tpm, 0, None));
+        assert_eq!(exhausted(&[one, other], None), None);
+        assert_eq!(exhausted(&[one, other], Some(Axis::Tpm)), Some(&other));
+        assert_eq!(exhausted(&[one, stated(Axis::Tpm, 5, None)], None), Some(&one));
+        assert_eq!(exhausted(&[one], Some(Axis::Tpd)), None);
+    }
+}

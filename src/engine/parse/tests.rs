@@ -1,0 +1,110 @@
+//! Replies in the small: what each part of a refusal decides, and what must not be made of it.
+
+use super::testing::Pairs;
+use super::*;
+use crate::engine::{Meaning, Told, Wait};
+use crate::event::{Cause, Failure as Broken};
+use provider::{Axis, Nanos};
+use serde_json::json;
+
+fn read_as(dialect: Option<Dialect>, status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
+    reply(dialect, Instant::ZERO, &Response { status, headers: &Pairs(headers), body: body.as_bytes() })
+}
+
+fn read(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
+    read_as(Some(Dialect::Groq), status, headers, body)
+}
+
+fn refused(message: &str) -> String {
+    json!({ "error": { "message": message, "type": "tokens", "code": "rate_limit_exceeded" } }).to_string()
+}
+
+#[test]
+fn a_refusal_says_which_axis_how_full_and_until_when() {
+    let body = refused(
+        "Rate limit reached for model `m/x` in organization `org_1` service tier `on_demand` on tokens per day \
+         (TPD): Limit 200000, Used 198334, Requested 24188. Please try again in 2h42m9.504s. Need more tokens?",
+    );
+    let reply = read(429, &[("retry-after", "9730")], &body);
+    assert_eq!(reply.outcome, Outcome::Limited { axis: Some(Axis::Tpd), cause: Cause::DayLimit });
+    assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), meaning: Meaning::UntilEnough }));
+    let told = Told { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
+    assert_eq!(reply.told, Some(told));
+}
+
+#[test]
+fn a_413_never_becomes_a_wait() {
+    let body = refused(
+        "Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute \
+         (TPM): Limit 8000, Requested 10494, please reduce your message size and try again.",
+    );
+    let reply = read(413, &[("retry-after", "19")], &body);
+    assert_eq!(reply.outcome, Outcome::Limited { axis: Some(Axis::Tpm), cause: Cause::TooLarge });
+    assert_eq!(reply.wait.map(|wait| wait.meaning), Some(Meaning::Meaningless));
+    assert_eq!(reply.ready_at(Instant::ZERO), None);
+}
+
+#[test]
+fn an_unnamed_axis_is_told_by_its_own_numbers() {
+    let body = refused(
+        "Rate limit reached on : Limit 100000, Used 98894, Requested 4273. Please try again in 45m36.288s.",
+    );
+    let reply = read(429, &[], &body);
+    assert_eq!(reply.outcome, Outcome::Limited { axis: None, cause: Cause::DayLimit });
+}
+
+#[test]
+fn the_header_speaks_where_the_body_does_not() {
+    for dialect in Dialect::ALL.map(Some).into_iter().chain([None]) {
+        let reply = read_as(dialect, 429, &[("retry-after", "12")], "<html>too many</html>");
+        assert_eq!(reply.outcome, Outcome::Limited { axis: None, cause: Cause::Other });
+        assert_eq!(reply.wait.map(|wait| wait.length), Some(Nanos::from_secs(12)));
+        for nonsense in ["", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9", "99999999999999999999"] {
+            assert_eq!(read_as(dialect, 429, &[("retry-after", nonsense)], "").wait, None, "{nonsense}");
+        }
+    }
+}
+
+#[test]
+fn a_success_without_usage_is_garbage() {
+    assert_eq!(read(200, &[], "<html>").outcome, Outcome::Failed(Broken::Garbage));
+    let body = r#"{"id":"x","usage":{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}}"#;
+    let served = read_as(Some(Dialect::Anthropic), 200, &[("retry-after", "25")], body);
+    assert_eq!((served.outcome, served.wait), (Outcome::Ok, None), "a wait beside a success refuses nothing");
+    assert_eq!(served.usage, Usage { prompt_tokens: 7, completion_tokens: 9 });
+}
+
+#[test]
+fn a_wait_until_full_is_not_waited_for() {
+    let headers = [
+        ("x-ratelimit-limit-requests", "500"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "1m0s"),
+    ];
+    let reply = read_as(Some(Dialect::OpenAi), 429, &headers, "");
+    assert_eq!(reply.wait, Some(Wait { length: Nanos::MINUTE, meaning: Meaning::UntilFull }));
+    assert_eq!(reply.ready_at(Instant::ZERO), None, "one request fits after 120 ms");
+}
+
+#[test]
+fn a_status_decides_where_no_words_do() {
+    for dialect in Dialect::ALL.map(Some).into_iter().chain([None]) {
+        for (status, cause) in [
+            (401, Cause::Auth),
+            (403, Cause::Auth),
+            (402, Cause::Billing),
+            (413, Cause::TooLarge),
+            (498, Cause::Overload),
+            (500, Cause::Overload),
+            (503, Cause::Overload),
+            (529, Cause::Overload),
+            (429, Cause::Other),
+            (400, Cause::Other),
+            (404, Cause::Other),
+        ] {
+            let response = Response { status, headers: &Pairs(&[]), body: b"" };
+            let failure = super::read(dialect, Instant::ZERO, &response).failure.expect("no success");
+            assert_eq!((failure.cause, failure.wait), (cause, None), "{dialect:?} {status}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What holds of any body: cut, wrapped, mutated or inside a success.
+
+use super::{NOW, Pairs, Row, rows};
+use proptest::prelude::*;
+use provider::Nanos;
+use quotalab::engine::parse::{self, Dialect, Failure, Reading, Response};
+use quotalab::event::{Cause, Outcome};
+use quotalab::explain::explain;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// The facts of a failure that must never be made up.
+fn facts(reading: &Reading) -> Vec<(&'static str, String)> {
+    let Some(Failure { refusal, wait, .. }) = &reading.failure else { return Vec::new() };
+    let wait = wait.map(|wait| wait.length);
+    [
+        ("axis", refusal.axis.map(|axis| axis.to_string())),
+        ("limit", refusal.limit.map(|limit| limit.to_string())),
+        ("used", refusal.used.map(|used| used.to_string())),
+        ("requested", refusal.requested.map(|requested| requested.to_string())),
+        ("wait", wait.map(|Nanos(wait)| wait.to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
+}
+
+/// A body that was cut, anywhere, is never read as saying something else than the whole: what is not there is
+/// not known, and half a number is no number.
+#[test]
+fn a_body_cut_anywhere_says_less_and_never_otherwise() {
+    for row in rows() {
+        let bytes = row.bytes();
+        let whole = row.read(Some(row.dialect()), &bytes);
+        let known: BTreeSet<_> = facts(&whole).into_iter().collect();
+        for end in 0..bytes.len() {
+            let cut = row.read(Some(row.dialect()), &bytes[..end]);
+            for fact in facts(&cut) {
+                assert!(known.contains(&fact), "{fact:?} in {}", String::from_utf8_lossy(&bytes[..end]));
+            }
+            assert!(cut.reply.usage == provider::Usage::default());
+        }
+    }
+}
+
+/// Gateways and libraries wrap bodies in arrays, strings and envelopes: what they say stays the same.
+#[test]
+fn a_body_says_the_same_in_every_wrapping() {
+    for row in rows().into_iter().filter(|row| row.body.is_object() || row.body.is_array()) {
+        let whole = row.read(Some(row.dialect()), &row.bytes()).failure;
+        let text = row.body.to_string();
+        for wrapped in [
+            json!([row.body]),
+            json!(text),
+            json!(json!(text).to_string()),
+            json!({ "error": { "message": text } }),
+            json!({ "message": text }),
+        ] {
+            let failure = row.read(Some(row.dialect()), wrapped.to_string().as_bytes()).failure;
+            assert_eq!(failure, whole, "{wrapped}");
+        }
+    }
+}
+
+/// An error inside a 200 is the failure that it would have been outside: its words stand for its status.
+#[test]
+fn a_refusal_inside_a_success_is_no_success() {
+    for row in rows().into_iter().filter(|row| row.body["error"].is_object()) {
+        let inside = Row { status: 200, ..row.clone() };
+        for dialect in [Some(row.dialect()), None] {
+            let (outside, inside) = (row.read(dialect, &row.bytes()), inside.read(dialect, &row.bytes()));
+            assert!(inside.failure.is_some());
+            assert_eq!(inside, outside, "{row:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// No bytes and no headers make any dialect panic, and what is not JSON is no success.
+    #[test]
+    fn anything_may_come(
+        at in 0..91usize, dialect in prop::option::of(prop::sample::select(Dialect::ALL.to_vec())),
+        status in 100..600u16, spliced in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        value in ".{0,30}", noise in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let row = &rows()[at];
+        let mut bytes = row.bytes();
+        bytes.splice(0..0, noise.iter().copied().take(usize::from(noise.len() % 3 == 0) * noise.len()));
+        for (place, byte) in spliced {
+            if !bytes.is_empty() {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+        }
+        let headers = Pairs(row.headers.0.keys().chain(&["retry-after".into(), "date".into()]).map(|name| (name.clone(), value.clone())).collect());
+        let reading = parse::read(dialect, NOW, &Response { status, headers: &headers, body: &bytes });
+        prop_assert!(reading.failure.is_some() || (200..300).contains(&status));
+        prop_assert_eq!(reading.reply.outcome == Outcome::Ok, false);
+        let mut stream = parse::Stream::default();
+        stream.take(NOW, &bytes, status % 2 == 0);
+        let _ = stream.reply(dialect, NOW, &headers);
+        let _ = explain(&String::from_utf8_lossy(&bytes), dialect).map(|explanation| explanation.text());
+    }
+
+    /// A number is read whole or not at all, however large.
+    #[test]
+    fn numbers_are_read_whole(limit in 1..u64::MAX, used in 0..i64::MAX, requested: u64, millis in 1..1_000_000_000u64) {
+        let message = format!("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit {limit}, Used {used}, Requested {requested}. Please try again in {millis}ms. Visit");
+        let body = json!({ "error": { "message": message, "type": "tokens", "code": "rate_limit_exceeded" } }).to_string();
+        let response = Response { status: 429, headers: &Pairs::default(), body: body.as_bytes() };
+        let reading = parse::read(None, NOW, &response);
+        let Some(Failure { refusal, cause, wait, .. }) = reading.failure else { panic!("a refusal") };
+        prop_assert_eq!((refusal.limit, refusal.used, refusal.requested), (Some(limit), Some(used), Some(requested)));
+        prop_assert_eq!((cause, wait.map(|wait| wait.length)), (Cause::MinuteLimit, Some(Nanos::from_millis(millis))));
+    }
+}

@@ -1,0 +1,286 @@
+//! Every published reply of every provider against what a reader finds in it: `tests/data/dialects.jsonl` for all
+//! of them, `mock/tests/data` for Groq's, which the mock is held to as well.
+//!
+//! The column `expect` was worked out by reading the rows, not by running the parser.
+
+mod laws;
+mod pitfalls;
+
+use provider::{Axis, Instant};
+use quotalab::engine::parse::{self, Dialect, Failure, Headers, Reading, Response, Stated};
+use quotalab::event::{self, Outcome};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const ROWS: &str = include_str!("../data/dialects.jsonl");
+const NOW: Instant = Instant(5_000_000_000);
+
+/// One published reply, and what is to be found in it.
+#[derive(Clone, Debug, Deserialize)]
+struct Row {
+    provider: String,
+    status: u16,
+    headers: Pairs,
+    body: Value,
+    expect: Expect,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Expect {
+    dialect: String,
+    recognised: bool,
+    cause: Option<String>,
+    axis: Option<String>,
+    limit: Option<u64>,
+    used: Option<i64>,
+    requested: Option<u64>,
+    wait_ns: Option<u64>,
+    meaning: Option<String>,
+    model: Option<String>,
+    limits: Vec<Limit>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Limit {
+    name: String,
+    axis: Option<String>,
+    limit: u64,
+    remaining: u64,
+    reset_ns: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Pairs(BTreeMap<String, String>);
+
+impl Headers for Pairs {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl Row {
+    fn dialect(&self) -> Dialect {
+        Dialect::from_name(&self.expect.dialect).expect("a known dialect")
+    }
+
+    /// The body as it went over the wire: a string was bare text.
+    fn bytes(&self) -> Vec<u8> {
+        match &self.body {
+            Value::Null => Vec::new(),
+            Value::String(text) => text.clone().into_bytes(),
+            json => json.to_string().into_bytes(),
+        }
+    }
+
+    fn read(&self, dialect: Option<Dialect>, body: &[u8]) -> Reading {
+        parse::read(dialect, NOW, &Response { status: self.status, headers: &self.headers, body })
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.starts_with('#'))
+}
+
+fn rows() -> Vec<Row> {
+    lines(ROWS)
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+fn limit(stated: &Stated) -> Limit {
+    let Stated { name, axis, limit, remaining, reset } = *stated;
+    Limit {
+        name: name.into(),
+        axis: axis.map(|axis| axis.name().into()),
+        limit,
+        remaining,
+        reset_ns: reset.map(|reset| reset.0),
+    }
+}
+
+/// What was read, in the words of the column `expect`.
+fn found(reading: &Reading, expect: &Expect) -> Expect {
+    let failure = reading.failure.as_ref();
+    let refusal = failure.map(|failure| failure.refusal.clone()).unwrap_or_default();
+    let wait = failure.and_then(|failure| failure.wait);
+    Expect {
+        dialect: expect.dialect.clone(),
+        recognised: expect.recognised,
+        cause: failure.map(|failure| failure.cause.name().into()),
+        axis: refusal.axis.map(|axis| axis.name().into()),
+        limit: refusal.limit,
+        used: refusal.used,
+        requested: refusal.requested,
+        wait_ns: wait.map(|wait| wait.length.0),
+        meaning: wait.map(|wait| wait.meaning.name().into()),
+        model: refusal.model,
+        limits: reading.stated.iter().map(limit).collect(),
+    }
+}
+
+#[test]
+fn every_published_reply_is_understood() {
+    let mut held: BTreeMap<String, u32> = BTreeMap::new();
+    for row in rows() {
+        let reading = row.read(Some(row.dialect()), &row.bytes());
+        assert_eq!(found(&reading, &row.expect), row.expect, "{row:?}");
+        agrees(&reading, &row);
+        *held.entry(row.provider).or_default() += 1;
+    }
+    for (provider, rows) in &held {
+        println!("{provider:<18}{rows:>3} rows hold");
+    }
+    let counts: Vec<(&str, u32)> = held.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(counts, HELD, "a row is lost or new");
+}
+
+/// The engine's copy says what the reading says, and a success refuses nothing.
+fn agrees(reading: &Reading, row: &Row) {
+    let Reading { failure, reply, .. } = reading;
+    match failure {
+        Some(Failure { cause, refusal, wait, status, .. }) => {
+            assert_eq!(reply.wait, *wait);
+            match reply.outcome {
+                Outcome::Limited { axis, cause: kept } => assert_eq!((axis, kept), (refusal.axis, *cause)),
+                Outcome::Failed(event::Failure::Status(kept)) => assert_eq!(kept, *status),
+                other => panic!("{other:?} for {row:?}"),
+            }
+        }
+        None => assert!(
+            row.status == 200 && reply.wait.is_none() && !matches!(reply.outcome, Outcome::Limited { .. })
+        ),
+    }
+    for view in reply.limits.requests.into_iter().chain(reply.limits.tokens) {
+        let known = |limit: &Stated| (limit.axis, limit.limit, limit.remaining, limit.reset);
+        let kept = (Some(view.axis), view.limit, view.remaining, Some(view.reset));
+        assert!(reading.stated.iter().any(|limit| known(limit) == kept), "{view:?}");
+    }
+}
+
+#[test]
+fn every_reply_that_bears_a_mark_is_recognised_and_read_the_same() {
+    let mut unmarked = Vec::new();
+    for row in rows() {
+        let (told, untold) = (row.read(Some(row.dialect()), &row.bytes()), row.read(None, &row.bytes()));
+        if row.expect.recognised {
+            assert_eq!(untold, told, "{row:?}");
+        } else {
+            assert_eq!(untold.dialect, None, "{row:?}");
+            unmarked.push(row.provider.clone());
+        }
+    }
+    // `retry-after` alone; the day's requests as both Groq and OpenAI state them; what is left without its limit;
+    // `Not authenticated`; and sentences without a name.
+    assert_eq!(
+        unmarked,
+        [
+            "together",
+            "together",
+            "deepinfra",
+            "deepinfra",
+            "deepseek",
+            "anthropic",
+            "groq",
+            "azure_openai",
+            "azure_openai"
+        ]
+    );
+}
+
+/// The rows are the evidence's: none is missing here and none was changed on the way.
+#[test]
+fn no_row_of_the_evidence_is_missing() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/evidence/dialects.jsonl");
+    let Ok(evidence) = std::fs::read_to_string(&shared) else {
+        println!("skipped: {} is absent", shared.display());
+        return;
+    };
+    let key = |line: &str| {
+        let row: Value = serde_json::from_str(line).expect("JSON");
+        json!([row["provider"], row["status"], row["headers"], row["body"]]).to_string()
+    };
+    let here: Vec<String> = lines(ROWS).map(key).collect();
+    let there: Vec<String> = evidence.lines().map(key).collect();
+    assert_eq!(here, there);
+}
+
+/// Groq's headers as published, through the page that reads them.
+#[test]
+fn every_published_reset_of_groq_is_read() {
+    let mut held = 0;
+    for line in lines(include_str!("../../mock/tests/data/groq_resets.csv")) {
+        let [_, _, name, axis, limit, remaining, reset, _] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("eight columns: {line}")
+        };
+        let header = |part: &str, value: &str| (format!("x-ratelimit-{part}-{name}"), value.to_owned());
+        let headers =
+            Pairs([header("limit", limit), header("remaining", remaining), header("reset", reset)].into());
+        let reading =
+            parse::read(Some(Dialect::Groq), NOW, &Response { status: 200, headers: &headers, body: b"{}" });
+        let [stated] = reading.stated[..] else { panic!("one limit: {line}") };
+        assert_eq!((stated.axis, stated.reset), (Axis::from_name(axis), parse::go_duration(reset)), "{line}");
+        assert_eq!(
+            (stated.limit.to_string(), stated.remaining.to_string()),
+            (limit.into(), remaining.into())
+        );
+        held += 1;
+    }
+    assert_eq!(held, 26, "a row is lost or new");
+}
+
+/// Every refusal of Groq's as published, recognised without being told whose it is (`tests/wire.rs` reads the numbers).
+#[test]
+fn every_published_refusal_of_groq_is_recognised() {
+    #[derive(Deserialize)]
+    struct Published {
+        status: u16,
+        message: String,
+        form: String,
+    }
+    let (mut recognised, mut unmarked) = (0, 0);
+    for line in lines(include_str!("../../mock/tests/data/groq_refusals.jsonl")) {
+        let Published { status, message, form } = serde_json::from_str(line).expect("a row");
+        let body = json!({ "error": { "message": message, "code": "rate_limit_exceeded" } }).to_string();
+        let response = Response { status, headers: &Pairs::default(), body: body.as_bytes() };
+        let told = parse::read(Some(Dialect::Groq), NOW, &response);
+        let untold = parse::read(None, NOW, &response);
+        match untold.dialect {
+            Some(dialect) => {
+                assert_eq!(dialect, Dialect::Groq, "{message}");
+                recognised += 1;
+            }
+            // A part of the sentence, which OpenAI writes as well.
+            None => {
+                assert_eq!(form, "fragment", "{message}");
+                unmarked += 1;
+            }
+        }
+        assert_eq!(untold.failure, told.failure, "{message}");
+    }
+    println!("groq: {recognised} recognised, {unmarked} fragments without a mark");
+    assert_eq!((recognised, unmarked), (88, 21), "a row is lost or new");
+}
+
+/// How many rows of each provider there are.
+const HELD: [(&str, u32); 18] = [
+    ("anthropic", 16),
+    ("azure_openai", 6),
+    ("bedrock", 2),
+    ("cerebras", 3),
+    ("deepinfra", 4),
+    ("deepseek", 1),
+    ("fireworks", 4),
+    ("gemini", 6),
+    ("gemini_cloudcode", 2),
+    ("groq", 3),
+    ("meta_llama_api", 1),
+    ("minimax", 1),
+    ("mistral", 11),
+    ("openai", 17),
+    ("openrouter", 3),
+    ("together", 6),
+    ("vertex", 1),
+    ("xai", 4),
+];

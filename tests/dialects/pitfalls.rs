@@ -1,0 +1,324 @@
+//! The fourteen ways in which clients of several providers go wrong (evidence: sources of eight routers, and
+//! recorded replies), each as a case. Those that are no matter of reading are named with the place that keeps them.
+
+use super::{NOW, Pairs};
+use provider::{Axis, Instant, Usage};
+use quotalab::engine::parse::{self, Dialect, Failure, Reading, Response, Stream};
+use quotalab::engine::{Meaning, Reply};
+use quotalab::event::{self, Cause, Outcome};
+use serde_json::json;
+
+fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Reading {
+    let headers = Pairs(headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
+    parse::read(Some(dialect), NOW, &Response { status, headers: &headers, body: body.as_bytes() })
+}
+
+fn failure(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
+    read(dialect, status, headers, body).failure.expect("no success")
+}
+
+fn cause(dialect: Dialect, status: u16, body: &str) -> Cause {
+    failure(dialect, status, &[], body).cause
+}
+
+/// The wait in milliseconds and its meaning.
+fn wait(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Option<(u64, Meaning)> {
+    failure(dialect, status, headers, body).wait.map(|wait| (wait.length.0 / 1_000_000, wait.meaning))
+}
+
+fn says(message: &str, code: &str) -> String {
+    json!({ "error": { "message": message, "type": "t", "param": null, "code": code } }).to_string()
+}
+
+/// One. All of these arrive as 429 somewhere.
+#[test]
+fn one_status_has_every_cause() {
+    let zero = json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Please retry in 20.04466179s.",
+        "details": [{ "violations": [{ "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "0" }] }] } });
+    for (dialect, body, cause_) in [
+        (Dialect::OpenAi, says("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit 9, Used 9, Requested 1.", "x"), Cause::MinuteLimit),
+        (Dialect::Cerebras, json!({ "message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded" }).to_string(), Cause::DayLimit),
+        (Dialect::DeepInfra, says("Rate limited", "x"), Cause::Concurrency),
+        (Dialect::Cerebras, json!({ "message": "Busy", "code": "queue_exceeded" }).to_string(), Cause::Overload),
+        (Dialect::OpenAi, says("You exceeded your current quota", "insufficient_quota"), Cause::Billing),
+        (Dialect::OpenAi, says("Request too large for m in organization org-x on tokens per min (TPM): Limit 9, Requested 10.", "x"), Cause::TooLarge),
+        (Dialect::Gemini, zero.to_string(), Cause::NotInTier),
+        (Dialect::Anthropic, says("Extra usage is required for long context requests", "rate_limit_error"), Cause::NotInTier),
+    ] {
+        assert_eq!(cause(dialect, 429, &body), cause_, "{body}");
+    }
+    assert_eq!(Cause::NotInTier.name(), "not_in_tier");
+    assert_eq!(wait(Dialect::Gemini, 429, &[], &zero.to_string()), Some((20_044, Meaning::Meaningless)));
+}
+
+/// Two. The same code or sentence, another period.
+#[test]
+fn the_period_is_told_before_the_wait_is_trusted() {
+    let cerebras = |period: &str| {
+        let message = format!("Tokens per {period} limit exceeded - too many tokens processed.");
+        cause(
+            Dialect::Cerebras,
+            429,
+            &json!({ "message": message, "code": "token_quota_exceeded" }).to_string(),
+        )
+    };
+    assert_eq!(
+        ["minute", "hour", "day"].map(cerebras),
+        [Cause::MinuteLimit, Cause::MinuteLimit, Cause::DayLimit]
+    );
+    let bedrock = |message: &str| {
+        failure(Dialect::Bedrock, 429, &[], &json!({ "message": message }).to_string()).refusal.axis
+    };
+    assert_eq!(bedrock("Too many tokens per day, please wait before trying again."), Some(Axis::Tpd));
+    assert_eq!(bedrock("Too many tokens, please wait before trying again."), Some(Axis::Tpm));
+    let gemini = says("You exceeded your current quota. Please retry in 5.2s.", "429");
+    assert_eq!(
+        wait(Dialect::Gemini, 429, &[], &gemini),
+        Some((5_200, Meaning::Suggested)),
+        "of which period?"
+    );
+    let azure = |seconds: u32| {
+        cause(
+            Dialect::Azure,
+            429,
+            &says(
+                &format!(
+                    "Requests have exceeded token rate limit of your tier. Please retry after {seconds} seconds."
+                ),
+                "429",
+            ),
+        )
+    };
+    assert_eq!(
+        [azure(60), azure(61)],
+        [Cause::MinuteLimit, Cause::DayLimit],
+        "no minute's bucket takes longer"
+    );
+}
+
+/// Three and four. What a number means and in which unit is a matter of the dialect, never of the number.
+#[test]
+fn one_header_means_another_thing_by_dialect() {
+    let suggestion = [("x-ratelimit-reset", "2")];
+    assert_eq!(wait(Dialect::Together, 429, &suggestion, ""), Some((2_000, Meaning::Suggested)));
+    assert_eq!(wait(Dialect::OpenAi, 429, &suggestion, ""), None);
+
+    let minute = [
+        ("x-ratelimit-limit-tokens-minute", "60000"),
+        ("x-ratelimit-remaining-tokens-minute", "0"),
+        ("x-ratelimit-reset-tokens-minute", "11.382867097854614"),
+    ];
+    assert_eq!(wait(Dialect::Cerebras, 429, &minute, ""), Some((11_382, Meaning::UntilWindowEnds)));
+    assert_eq!(wait(Dialect::Mistral, 429, &minute, ""), None);
+
+    let tokens = |reset| {
+        [
+            ("x-ratelimit-limit-tokens", "30000"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", reset),
+        ]
+    };
+    assert_eq!(wait(Dialect::OpenAi, 429, &tokens("1m0s"), ""), Some((60_000, Meaning::UntilFull)));
+    assert_eq!(
+        wait(Dialect::Azure, 429, &tokens("60000"), ""),
+        Some((60_000, Meaning::UntilFull)),
+        "classic"
+    );
+    assert_eq!(wait(Dialect::Azure, 429, &tokens("60"), ""), Some((60_000, Meaning::UntilFull)), "Foundry");
+    assert_eq!(wait(Dialect::OpenAi, 429, &tokens("60"), ""), None, "no Go duration");
+    assert_eq!(wait(Dialect::Groq, 429, &tokens("1m0s"), ""), None, "seldom the limit that refused");
+
+    let epoch = json!({ "error": { "message": "Rate limit exceeded: free-models-per-day", "code": 429,
+        "metadata": { "headers": { "X-RateLimit-Limit": "50", "X-RateLimit-Reset": "1787184000000" } } } });
+    let date = [("date", "Wed, 19 Aug 2026 14:34:22 GMT")];
+    assert_eq!(
+        wait(Dialect::OpenRouter, 429, &date, &epoch.to_string()),
+        Some((33_938_000, Meaning::UntilWindowEnds))
+    );
+    assert_eq!(
+        wait(Dialect::OpenRouter, 429, &[], &epoch.to_string()),
+        None,
+        "never against a clock of ours"
+    );
+}
+
+/// Five. The forms of `retry-after`.
+#[test]
+fn retry_after_comes_in_every_form() {
+    let date = ("date", "Wed, 19 Aug 2026 14:34:22 GMT");
+    for (headers, millis) in [
+        (vec![("retry-after", "1"), ("retry-after-ms", "0")], Some(1_000)),
+        (vec![("retry-after", "0"), ("retry-after-ms", "0")], None),
+        (vec![("retry-after", "0.05")], Some(50)),
+        (vec![("retry-after", "86400")], Some(86_400_000)),
+        (vec![("retry-after", "-1")], None),
+        (vec![("retry-after", "Wed, 19 Aug 2026 14:35:22 GMT"), date], Some(60_000)),
+        (vec![("retry-after", "Wed, 19 Aug 2026 14:35:22 GMT")], None),
+        (vec![("retry-after", "Tue, 18 Aug 2026 14:35:22 GMT"), date], None),
+    ] {
+        for dialect in Dialect::ALL {
+            let wait = wait(dialect, 429, &headers, "").map(|(millis, _)| millis);
+            assert_eq!(wait, millis, "{dialect:?} {headers:?}");
+        }
+    }
+    let served = read(
+        Dialect::Anthropic,
+        200,
+        &[("retry-after", "25")],
+        r#"{"usage":{"input_tokens":1,"output_tokens":2}}"#,
+    );
+    assert_eq!((served.reply.outcome, served.reply.wait), (Outcome::Ok, None));
+}
+
+/// Six. No header at all is nothing, and not an error.
+#[test]
+fn no_headers_are_no_limits() {
+    for dialect in Dialect::ALL {
+        let reading = read(dialect, 429, &[], "");
+        assert!(reading.stated.is_empty() && reading.reply.wait.is_none());
+    }
+}
+
+/// Seven. Overload as 429 is no limit of the account's: it names no axis, and its wait is a guess.
+#[test]
+fn overload_charges_no_limit() {
+    for (dialect, body) in [
+        (
+            Dialect::Cerebras,
+            json!({ "message": "We're experiencing high traffic right now!", "code": "queue_exceeded" })
+                .to_string(),
+        ),
+        (Dialect::DeepInfra, says("Model busy, retry later", "engine_overloaded")),
+        (
+            Dialect::Fireworks,
+            says("Request didn't generate first token before the given deadline", "too_many_requests"),
+        ),
+        (
+            Dialect::Azure,
+            "The system is currently experiencing high demand and cannot process your request.".into(),
+        ),
+        (
+            Dialect::GeminiCloudCode,
+            json!({ "error": { "code": 429, "details": [{ "reason": "MODEL_CAPACITY_EXHAUSTED" }] } })
+                .to_string(),
+        ),
+    ] {
+        let failure = failure(dialect, 429, &[("retry-after", "3")], &body);
+        assert_eq!((failure.cause, failure.refusal.axis), (Cause::Overload, None), "{body}");
+        assert_eq!(failure.wait.map(|wait| wait.meaning), Some(Meaning::Suggested));
+    }
+    assert_eq!(cause(Dialect::Together, 503, ""), Cause::Overload);
+    assert_eq!(cause(Dialect::Groq, 498, &says("x", "capacity_exceeded")), Cause::Overload);
+}
+
+/// Eleven. The shapes of bodies: `tests/dialects/laws.rs` wraps every row; here the odd ones. (Eight to ten, scope,
+/// reservation and whether a refusal is charged, are the provider model's: `mock/`.)
+#[test]
+fn odd_bodies_are_read() {
+    let codes = [json!(429), json!("429"), json!(null)];
+    for code in codes {
+        let body =
+            json!({ "error": { "message": "Rate limit exceeded: free-models-per-min.", "code": code } })
+                .to_string();
+        assert_eq!(failure(Dialect::OpenRouter, 429, &[], &body).refusal.axis, Some(Axis::Rpm));
+    }
+    let inner = says(
+        "Rate limit reached for m in organization org-x on requests per min (RPM): Limit 3, Used 3, Requested 1.",
+        "x",
+    );
+    let wrapped = json!({ "error": { "message": inner, "code": "invalid_request" } }).to_string();
+    let reply = read(Dialect::OpenAi, 429, &[], &wrapped).reply;
+    assert!(matches!(reply.outcome, Outcome::Limited { axis: Some(Axis::Rpm), cause: Cause::MinuteLimit }));
+
+    let inside = json!({ "error": { "message": "Rate limit exceeded: free-models-per-day", "code": 429 } })
+        .to_string();
+    let reply = read(Dialect::OpenRouter, 200, &[], &inside).reply;
+    assert!(matches!(reply.outcome, Outcome::Limited { axis: Some(Axis::Rpd), cause: Cause::DayLimit }));
+    let broken = json!({ "error": { "message": "Upstream died", "code": 502 }, "choices": [], "usage": { "prompt_tokens": 1, "completion_tokens": 0 } });
+    let reply = read(Dialect::OpenRouter, 200, &[], &broken.to_string()).reply;
+    assert_eq!(reply.outcome, Outcome::Failed(event::Failure::Status(502)));
+    let azure = says("Your requests to m for m in westeurope have exceeded rate limit.", "RateLimitReached");
+    assert_eq!(cause(Dialect::Azure, 400, &azure), Cause::MinuteLimit, "an inner 429 inside a 400");
+}
+
+/// Eleven and twelve, as they come in pieces: errors after the first token, and usage where each puts it.
+#[test]
+fn streams_end_in_usage_or_in_failure() {
+    let stream = |dialect, events: &[&str]| -> Reply {
+        let mut stream = Stream::default();
+        events.iter().for_each(|event| stream.take(NOW, event.as_bytes(), false));
+        assert!(stream.is_done());
+        stream.reply(Some(dialect), Instant(9_000_000_000), &Pairs::default())
+    };
+    let token = r#"{"choices":[{"delta":{"content":"Hi"}}]}"#;
+    let bedrock = r#"{"error":{"message":"Too many tokens, please wait before trying again.","type":"ThrottlingException"}}"#;
+    let limited = stream(Dialect::Bedrock, &[token, bedrock]);
+    assert_eq!(limited.outcome, Outcome::Limited { axis: Some(Axis::Tpm), cause: Cause::MinuteLimit });
+    let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
+    let served = stream(Dialect::Together, &[token, finish, "[DONE]"]);
+    assert_eq!(
+        (served.outcome, served.usage),
+        (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1 })
+    );
+    assert_eq!(served.first_token_at, NOW);
+}
+
+/// Thirteen. What can never succeed is never worth a wait, whatever the reply names.
+#[test]
+fn what_never_succeeds_is_never_waited_for() {
+    for (dialect, status, body) in [
+        (Dialect::OpenAi, 429, says("You exceeded your current quota", "insufficient_quota")),
+        (
+            Dialect::OpenAi,
+            429,
+            says(
+                "Request too large for m in organization org-x on tokens per min (TPM): Limit 1, Requested 2.",
+                "x",
+            ),
+        ),
+        (
+            Dialect::DeepInfra,
+            500,
+            says("Requested input length 99009 exceeds maximum input length 8192", "x"),
+        ),
+        (
+            Dialect::Anthropic,
+            429,
+            says("Extra usage is required for long context requests", "rate_limit_error"),
+        ),
+        (
+            Dialect::Anthropic,
+            400,
+            says("Your credit balance is too low to access the API", "invalid_request_error"),
+        ),
+    ] {
+        let reply = read(dialect, status, &[("retry-after", "5")], &body).reply;
+        assert_eq!(reply.wait.map(|wait| wait.meaning), Some(Meaning::Meaningless), "{body}");
+        assert!(matches!(
+            reply.outcome,
+            Outcome::Limited { cause: Cause::Billing | Cause::TooLarge | Cause::NotInTier, .. }
+        ));
+    }
+}
+
+/// Fourteen. Headers are evidence: what they do not say of a limit is not filled in.
+#[test]
+fn headers_are_kept_only_where_they_are_whole() {
+    let lagging = [("x-ratelimit-limit-requests", "1800"), ("x-ratelimit-remaining-requests", "1800")];
+    let reading = read(Dialect::XAi, 200, &lagging, "{}");
+    assert_eq!(
+        (reading.stated.len(), reading.reply.limits.requests),
+        (1, None),
+        "no reset: told, and not kept"
+    );
+    let alone = [("x-ratelimit-remaining-requests", "119")];
+    assert!(read(Dialect::Azure, 200, &alone, "{}").stated.is_empty(), "no limit");
+    let sentinel = [
+        ("x-ratelimit-limit-tokens", "-1"),
+        ("x-ratelimit-remaining-tokens", "-1"),
+        ("x-ratelimit-reset-tokens", "0"),
+    ];
+    assert!(read(Dialect::Azure, 429, &sentinel, "").stated.is_empty());
+    let over = [("x-ratelimit-over-limit", "yes"), ("x-ratelimit-limit-tokens-prompt", "60000")];
+    assert!(read(Dialect::Fireworks, 200, &over, "{}").failure.is_none());
+}
