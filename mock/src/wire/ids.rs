@@ -1,11 +1,10 @@
-//! The ids of a reply: shaped as Groq's, derived from the number of the call alone, so that no clock and no
-//! hidden chance is in them.
+//! The ids of a reply: shaped as each provider's, derived from the number of the call alone, so that no clock
+//! and no hidden chance is in them.
 
 use crate::rng::mix;
-use crate::time::{Instant, Nanos};
 
-/// `req_01` and 24 characters of Crockford's base 32: 30 in all, like the ULIDs of captures.
-pub(super) fn request(number: u64) -> String {
+/// `req_01` and 24 characters of Crockford's base 32: 30 in all, like the ULIDs of Groq's captures.
+pub(super) fn groq_request(number: u64) -> String {
     let mut bits = wide(number);
     let mut id = String::with_capacity(30);
     id.push_str("req_01");
@@ -17,10 +16,15 @@ pub(super) fn request(number: u64) -> String {
 }
 
 /// `chatcmpl-` and a UUID of version 4.
-pub(super) fn completion(number: u64) -> String {
-    let bits = wide(number ^ COMPLETION);
+pub(super) fn uuid_completion(number: u64) -> String {
+    format!("chatcmpl-{}", uuid(number ^ COMPLETION))
+}
+
+/// A UUID of version 4.
+pub(super) fn uuid(number: u64) -> String {
+    let bits = wide(number);
     format!(
-        "chatcmpl-{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
         bits as u32,
         (bits >> 32) as u16,
         (bits >> 48) & 0xfff,
@@ -39,9 +43,22 @@ pub(super) fn fingerprint(model: &str) -> String {
     format!("fp_{:010x}", crate::rng::key(0, model) & 0xff_ffff_ffff)
 }
 
-/// Seconds of the Unix epoch: the run is taken to begin on 2026-11-01 at 00:00 UTC.
-pub(super) const fn created(at: Instant) -> u64 {
-    1_793_491_200 + at.0 / Nanos::SECOND.0
+/// `length` letters and digits, at most 21: 128 bits hold no more.
+pub(super) fn letters(number: u64, length: usize) -> String {
+    let mut bits = wide(number);
+    let mut id = String::with_capacity(length);
+    for _ in 0..length {
+        id.push(char::from(BASE_62[(bits % 62) as usize]));
+        bits /= 62;
+    }
+    id
+}
+
+/// `length` hexadecimal digits, at most 32.
+pub(super) fn hex(number: u64, length: usize) -> String {
+    let mut id = format!("{:032x}", wide(number));
+    id.truncate(length);
+    id
 }
 
 /// 128 bits, different for every number.
@@ -50,6 +67,7 @@ fn wide(number: u64) -> u128 {
 }
 
 const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const BASE_62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const COMPLETION: u64 = 0x0063_6861_7463_6d70;
 const SEED: u64 = 0x7365_6564;
 
@@ -60,10 +78,10 @@ mod tests {
 
     #[test]
     fn ids_have_the_captured_shape_and_never_repeat() {
-        let ids: BTreeSet<_> = (0..10_000).map(request).collect();
+        let ids: BTreeSet<_> = (0..10_000).map(groq_request).collect();
         assert_eq!(ids.len(), 10_000);
         assert!(ids.iter().all(|id| id.len() == 30 && id.starts_with("req_01")));
-        let completions: BTreeSet<_> = (0..10_000).map(completion).collect();
+        let completions: BTreeSet<_> = (0..10_000).map(uuid_completion).collect();
         assert_eq!(completions.len(), 10_000);
         for id in completions {
             let lengths: Vec<_> = id.split('-').map(str::len).collect();
