@@ -20,6 +20,15 @@ pub fn reply(now: Instant, ruling: &Ruling, first_token_at: Instant) -> Option<R
             outcome: Outcome::Limited { axis: None, cause: Cause::Other },
             ..broken(Failure::Status(429))
         }),
+        Verdict::Faulted(fault @ (Fault::Overload | Fault::Billing | Fault::NotInTier)) => {
+            let cause = match fault {
+                Fault::Overload => Cause::Overload,
+                Fault::Billing => Cause::Billing,
+                _ => Cause::NotInTier,
+            };
+            let outcome = Outcome::Limited { axis: None, cause };
+            Some(Reply { outcome, limits: ruling.limits, ..Reply::broken(now, Failure::Status(429)) })
+        }
         Verdict::Faulted(Fault::Status(status)) => Some(broken(Failure::Status(*status))),
         Verdict::Faulted(Fault::Timeout) => None,
         Verdict::Faulted(_) => Some(Reply::broken(now, Failure::Connection)),

@@ -137,6 +137,9 @@ pub(super) fn latency(latency: &Latency) -> String {
 fn incident(incident: &Incident) -> String {
     let fault = match incident.fault {
         Fault::Status(status) => format!("status {status}"),
+        Fault::Overload => "the answer that there is no capacity".into(),
+        Fault::Billing => "the answer that the money is spent".into(),
+        Fault::NotInTier => "the answer that the plan has no such model".into(),
         Fault::Timeout => "no answer".into(),
         Fault::Slow(times) => format!("{} times the latency", print_number(times)),
         Fault::Reset => "a closed connection".into(),

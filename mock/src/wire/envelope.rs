@@ -92,3 +92,11 @@ pub(super) const fn reason(status: u16) -> &'static str {
         _ => "The request was not served",
     }
 }
+
+/// The `type` of an error in OpenAI's shape that has no better one.
+pub(super) const fn kind(status: u16) -> &'static str {
+    if status < 500 { INVALID } else { SERVER }
+}
+
+pub(super) const INVALID: &str = "invalid_request_error";
+pub(super) const SERVER: &str = "server_error";

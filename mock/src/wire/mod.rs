@@ -12,14 +12,23 @@
 //! Each dialect has a page that says only what is its own; the shapes that many share are in [`chat`] and
 //! `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic) has one [`Voice`] for each.
 
+mod anthropic;
+mod azure;
+mod cerebras;
 pub mod chat;
 mod date;
+mod deepinfra;
 mod envelope;
 pub mod error;
+mod fireworks;
+mod gemini;
 pub mod go_duration;
 mod groq;
 mod ids;
 mod json;
+mod mistral;
+mod openai;
+mod together;
 pub mod told;
 pub mod truth;
 mod voice;
@@ -38,7 +47,15 @@ use crate::config::Dialect;
 pub fn voices(dialect: Dialect) -> &'static [&'static dyn Voice] {
     match dialect {
         Dialect::Groq => &[&groq::Groq],
-        _ => &[&groq::Groq],
+        Dialect::OpenAi => &[&openai::OpenAi],
+        Dialect::Azure => &[&azure::Foundry, &azure::Classic],
+        Dialect::Anthropic => &[&anthropic::Compatible, &anthropic::Native],
+        Dialect::Cerebras => &[&cerebras::Cerebras],
+        Dialect::Mistral => &[&mistral::Mistral],
+        Dialect::DeepInfra => &[&deepinfra::DeepInfra],
+        Dialect::Together => &[&together::Together],
+        Dialect::Fireworks => &[&fireworks::Fireworks],
+        Dialect::Gemini => &[&gemini::Gemini],
     }
 }
 

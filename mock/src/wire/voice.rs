@@ -170,8 +170,10 @@ pub trait Voice: fmt::Debug + Sync {
     /// What is said to anything else that is not served; `number` and `at` as in [`Context`].
     fn error(&self, error: &Error<'_>, number: u64, at: Instant) -> Answer;
 
-    /// The shape of its completions.
-    fn shape(&self) -> &'static Shape;
+    /// The shape of its completions, where that is OpenAI's.
+    fn shape(&self) -> &'static Shape {
+        &Shape::PLAIN
+    }
 
     /// The body of a completion that is answered whole.
     fn completion(&self, service: &Service, context: &Context<'_>) -> String {

@@ -5,7 +5,6 @@
 //! 2026-02. The edge's own headers (`server`, `cf-ray`, `set-cookie`, `via`, …) are left out: the mock has no edge.
 
 use crate::ruling::{LimitView, LimitsView};
-use crate::time::Nanos;
 use crate::wire::go_duration::GoDuration;
 use crate::wire::{Head, Headers, ids};
 
@@ -15,7 +14,8 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
     headers.push(("content-type", head.content.media_type().to_owned()));
     headers.push(("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate".to_owned()));
     if let Some(wait) = head.wait {
-        headers.push(("retry-after", retry_after(wait).to_string()));
+        // Rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
+        headers.push(("retry-after", wait.secs_up().to_string()));
     }
     headers.push(("vary", "Origin".to_owned()));
     headers.push(("x-groq-region", REGION.to_owned()));
@@ -34,11 +34,6 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
     }
     headers.push(("x-request-id", ids::groq_request(head.number)));
     headers
-}
-
-/// The wait in whole seconds, rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
-const fn retry_after(wait: Nanos) -> u64 {
-    wait.0.div_ceil(Nanos::SECOND.0)
 }
 
 /// One of the regions seen in captures (`fra`, `bom`, `dls`, `dal`, `msp`, `yul`, `hel`).
