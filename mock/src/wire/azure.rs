@@ -23,13 +23,18 @@ impl Voice for Classic {
         "/openai/deployments"
     }
 
+    fn path(&self, model: &str) -> String {
+        format!("{}/{model}/chat/completions", self.base())
+    }
+
     fn keys(&self) -> &'static [Key] {
         KEYS
     }
 
     fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
-        let (deployment, rest) = path.strip_prefix(self.base())?.strip_prefix('/')?.split_once('/')?;
-        ((method, rest) == ("POST", "chat/completions")).then_some(Endpoint::Deployment(deployment))
+        let deployment =
+            path.strip_prefix(self.base())?.strip_prefix('/')?.strip_suffix("/chat/completions")?;
+        (method == "POST").then_some(Endpoint::Deployment(deployment))
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {

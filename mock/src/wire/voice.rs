@@ -142,6 +142,11 @@ pub trait Voice: fmt::Debug + Sync {
     /// The path under which its endpoints are, such as `/openai/v1`: what a client's base URL ends in.
     fn base(&self) -> &'static str;
 
+    /// The path at which completions of a model are asked for.
+    fn path(&self, _model: &str) -> String {
+        format!("{}/chat/completions", self.base())
+    }
+
     /// The headers in which a key may arrive, in the order in which they are looked at.
     fn keys(&self) -> &'static [Key] {
         &[Key::Bearer]
@@ -191,7 +196,7 @@ pub trait Voice: fmt::Debug + Sync {
     }
 }
 
-impl dyn Voice {
+impl dyn Voice + '_ {
     /// The whole reply to a call. `None` where nothing is ever answered: a timeout, a reset.
     ///
     /// A service that is [cut](crate::ruling::Service::cut) is rendered whole; whoever sends it breaks it off.

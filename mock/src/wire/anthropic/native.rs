@@ -14,12 +14,16 @@ impl Voice for Native {
         "/v1"
     }
 
+    fn path(&self, _model: &str) -> String {
+        PATH.to_owned()
+    }
+
     fn keys(&self) -> &'static [Key] {
         &[Key::Named("x-api-key"), Key::Bearer]
     }
 
     fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
-        ((method, path) == ("POST", "/v1/messages")).then_some(Endpoint::Messages)
+        ((method, path) == ("POST", PATH)).then_some(Endpoint::Messages)
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -113,5 +117,6 @@ fn body(kind: &str, message: &str, number: Option<u64>) -> String {
     out
 }
 
+const PATH: &str = "/v1/messages";
 /// The usage up to the prompt's tokens; nothing is cached.
 const INPUT: &str = r#""cache_creation_input_tokens":0,"cache_read_input_tokens":0,"input_tokens":"#;
