@@ -56,11 +56,11 @@ impl Row {
     /// The sums of the limits and of what is left, in whole `units` to the nearest, and the first date at which one
     /// of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
     fn of(levels: &[&Level], units: u64, at: Instant) -> Self {
-        let left: u64 = levels.iter().map(|level| level.left()).sum();
+        let sum = |of: fn(&Level) -> u64| levels.iter().map(|level| of(level)).fold(0, u64::saturating_add);
         let full_in = levels.iter().map(|level| level.full_in()).min().unwrap_or_default();
         Self {
-            limit: levels.iter().map(|level| level.limit).sum(),
-            remaining: (left + units / 2) / units * units,
+            limit: sum(|level| level.limit),
+            remaining: sum(Level::left).saturating_add(units / 2) / units * units,
             reset: at + full_in,
         }
     }
