@@ -1,7 +1,7 @@
 //! Every published reply that a dialect renders, rendered again from its situation. The count of every class is pinned, so
 //! that no row can be lost or quietly demoted; run with `--nocapture` to read the tally and the rows that are not exact.
 
-use crate::{Case, denial, faulted, header, level, refused, served};
+use crate::{denial, faulted, header, level, refused, served};
 use provider::config::{Dialect, Fault, Tier};
 use provider::ruling::Denial;
 use provider::wire::{self, Error, Reply, Voice};

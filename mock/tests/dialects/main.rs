@@ -1,14 +1,16 @@
-//! The dialects held to what providers really sent (`captures`), and to the rules by which they count (`laws`).
+//! The dialects held to what providers really sent (`captures`), to the rules by which they count (`laws`), and to
+//! what they have in `common`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod captures;
+mod common;
 mod laws;
 
-use provider::config::{Fault, Tier};
+use provider::config::{Dialect, Fault, Tier};
 use provider::meter::Level;
 use provider::ruling::{Denial, LimitsView, Ruling, Service, Ticket, Verdict, announced_wait};
-use provider::wire::{Context, Finish, Reply, Told, Voice};
+use provider::wire::{self, Context, Finish, Reply, Told, Voice};
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// One call as a voice is told of it.
@@ -46,6 +48,13 @@ impl Case {
     fn render(&self, voice: &dyn Voice) -> Reply {
         self.sent(voice).expect("it is answered")
     }
+}
+
+/// Every voice, with its dialect.
+fn voices() -> impl Iterator<Item = (Dialect, &'static dyn Voice)> {
+    Dialect::ALL
+        .into_iter()
+        .flat_map(|dialect| wire::voices(dialect).iter().map(move |voice| (dialect, *voice)))
 }
 
 fn faulted(fault: Fault) -> Case {
