@@ -37,7 +37,7 @@ pub struct Shape {
     /// Members of a whole message behind its content.
     pub(super) message: &'static str,
     /// Members of every choice before the reason it ends.
-    pub(super) choice: &'static str,
+    pub(super) choice: Choice,
     /// The `usage` object.
     pub(super) usage: fn(&mut String, &Service),
     /// Members of a whole completion behind its usage.
@@ -57,7 +57,7 @@ impl Shape {
     pub(super) const PLAIN: Self = Self {
         id: ids::uuid_completion,
         message: "",
-        choice: "",
+        choice: Choice::PLAIN,
         usage,
         whole: |_, _, _| {},
         chunk: |_, _| {},
@@ -70,6 +70,25 @@ impl Shape {
     pub(super) fn usage_on_last(out: &mut String, usage: &str, _: &Service, _: &Context<'_>) {
         json::put(out, format_args!(r#","usage":{usage}"#));
     }
+}
+
+/// What stands in every choice between its text and the reason it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    members: &'static str,
+    /// All that follows the text of a token.
+    behind_token: &'static str,
+}
+
+impl Choice {
+    /// Nothing.
+    pub(super) const PLAIN: Self = Self { members: "", behind_token: "\"},\"finish_reason\":null}]}\n\n" };
+
+    /// A member `logprobs` that says nothing.
+    pub(super) const LOGPROBS: Self = Self {
+        members: r#""logprobs":null,"#,
+        behind_token: "\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+    };
 }
 
 /// `{"prompt_tokens":…,"completion_tokens":…,"total_tokens":…}`.
@@ -96,7 +115,7 @@ pub(super) fn completion(shape: &Shape, service: &Service, context: &Context<'_>
         format_args!(
             r#""{}}},{}"finish_reason":"{}"}}],"usage":"#,
             shape.message,
-            shape.choice,
+            shape.choice.members,
             context.finish.name()
         ),
     );
@@ -117,11 +136,12 @@ pub struct Chunks {
     /// What comes before the first token.
     pub(super) role: String,
     /// What stands before and behind the text of a token.
-    pub(super) token: (String, String),
+    pub(super) token: (String, &'static str),
     /// What comes after the last token.
     pub(super) end: String,
-    /// What `stream_options.include_usage` adds; empty where it adds nothing.
-    pub(super) usage: String,
+    /// For what `stream_options.include_usage` adds: how much of what stands before a token opens any event, and the
+    /// `usage` object. `None` where it adds nothing.
+    pub(super) usage: Option<(usize, String)>,
     /// What closes every stream that was not broken off.
     pub(super) done: &'static str,
     pub(super) number: u64,
@@ -137,7 +157,7 @@ impl Chunks {
     pub fn token(&self, out: &mut String, index: u32) {
         out.push_str(&self.token.0);
         out.push_str(words::token(self.number, index));
-        out.push_str(&self.token.1);
+        out.push_str(self.token.1);
     }
 
     /// The event after the last token: why it ends, at most providers with what it used.
@@ -147,7 +167,10 @@ impl Chunks {
 
     /// The event that `stream_options.include_usage` adds: no choices.
     pub fn usage(&self, out: &mut String) {
-        out.push_str(&self.usage);
+        if let Some((opening, usage)) = &self.usage {
+            out.push_str(&self.token.0[..*opening]);
+            json::put(out, format_args!("],\"usage\":{usage}}}\n\n"));
+        }
     }
 
     /// What closes every stream that was not broken off.
@@ -158,7 +181,7 @@ impl Chunks {
 
 /// The events of a service in OpenAI's shape.
 pub(super) fn chunks(shape: &Shape, service: &Service, context: &Context<'_>) -> Chunks {
-    let mut head = String::with_capacity(256);
+    let mut head = String::with_capacity(320);
     head.push_str("data: ");
     opening(&mut head, shape, "chat.completion.chunk", context);
     (shape.chunk)(&mut head, context);
@@ -166,30 +189,30 @@ pub(super) fn chunks(shape: &Shape, service: &Service, context: &Context<'_>) ->
     let mut used = String::with_capacity(180);
     (shape.usage)(&mut used, service);
 
-    let choice = shape.choice;
-    let event = |choice: std::fmt::Arguments<'_>, more: &dyn Fn(&mut String)| {
-        let mut out = String::with_capacity(head.len() + 400);
-        out.push_str(&head);
-        json::put(&mut out, choice);
-        more(&mut out);
-        out.push_str("}\n\n");
-        out
-    };
-    let role = event(
+    let Choice { members, behind_token } = shape.choice;
+    let mut role = String::with_capacity(head.len() + 192);
+    role.push_str(&head);
+    json::put(
+        &mut role,
         format_args!(
-            r#"{{"index":0,"delta":{{"role":"assistant","content":""}},{choice}"finish_reason":null}}]"#
+            r#"{{"index":0,"delta":{{"role":"assistant","content":""}},{members}"finish_reason":null}}]"#
         ),
-        &|out| (shape.first)(out, context),
     );
-    let end = event(
-        format_args!(r#"{{"index":0,"delta":{{}},{choice}"finish_reason":"{}"}}]"#, context.finish.name()),
-        &|out| (shape.last)(out, &used, service, context),
+    (shape.first)(&mut role, context);
+    role.push_str("}\n\n");
+
+    let mut end = String::with_capacity(head.len() + 2 * used.len() + 192);
+    end.push_str(&head);
+    json::put(
+        &mut end,
+        format_args!(r#"{{"index":0,"delta":{{}},{members}"finish_reason":"{}"}}]"#, context.finish.name()),
     );
-    let usage =
-        if shape.usage_chunk { event(format_args!(r#"],"usage":{used}"#), &|_| {}) } else { String::new() };
+    (shape.last)(&mut end, &used, service, context);
+    end.push_str("}\n\n");
+
+    let usage = shape.usage_chunk.then_some((head.len(), used));
     head.push_str(r#"{"index":0,"delta":{"content":""#);
-    let behind = format!("\"}},{choice}\"finish_reason\":null}}]}}\n\n");
-    Chunks { role, token: (head, behind), end, usage, done: "data: [DONE]\n\n", number: context.number }
+    Chunks { role, token: (head, behind_token), end, usage, done: "data: [DONE]\n\n", number: context.number }
 }
 
 /// `{"id":…,"object":…,"created":…,"model":…`, left open.
@@ -217,9 +240,6 @@ pub(super) fn model(out: &mut String, name: &str, more: &str) {
         ),
     );
 }
-
-/// The member of every choice of those who have it.
-pub(super) const LOGPROBS: &str = r#""logprobs":null,"#;
 
 /// The longest completion that any of Groq's models writes (documentation, 2026): a bound on memory.
 pub(super) const MOST_WORDS: u32 = 131_072;

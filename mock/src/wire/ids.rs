@@ -1,36 +1,48 @@
 //! The ids of a reply: shaped as each provider's, derived from the number of the call alone, so that no clock
 //! and no hidden chance is in them.
 
+use super::json;
 use crate::rng::mix;
 
 /// `req_01` and 24 characters of Crockford's base 32: 30 in all, like the ULIDs of Groq's captures.
 pub(super) fn groq_request(number: u64) -> String {
     let mut bits = wide(number);
-    let mut id = String::with_capacity(30);
-    id.push_str("req_01");
-    for _ in 0..24 {
-        id.push(char::from(CROCKFORD[(bits & 31) as usize]));
+    let mut id = *b"req_01________________________";
+    for letter in &mut id[6..] {
+        *letter = CROCKFORD[(bits & 31) as usize];
         bits >>= 5;
     }
-    id
+    String::from_utf8(id.to_vec()).expect("all of it is ASCII")
 }
 
 /// `chatcmpl-` and a UUID of version 4.
 pub(super) fn uuid_completion(number: u64) -> String {
-    format!("chatcmpl-{}", uuid(number ^ COMPLETION))
+    let mut id = String::with_capacity(45);
+    id.push_str("chatcmpl-");
+    push_uuid(&mut id, number ^ COMPLETION);
+    id
 }
 
 /// A UUID of version 4.
 pub(super) fn uuid(number: u64) -> String {
+    let mut id = String::with_capacity(36);
+    push_uuid(&mut id, number);
+    id
+}
+
+fn push_uuid(out: &mut String, number: u64) {
     let bits = wide(number);
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        bits as u32,
-        (bits >> 32) as u16,
-        (bits >> 48) & 0xfff,
-        0x8000 | (bits >> 60) & 0x3fff,
-        bits >> 80,
-    )
+    json::put(
+        out,
+        format_args!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            bits as u32,
+            (bits >> 32) as u16,
+            (bits >> 48) & 0xfff,
+            0x8000 | (bits >> 60) & 0x3fff,
+            bits >> 80,
+        ),
+    );
 }
 
 /// The sampling seed that a reply reports.

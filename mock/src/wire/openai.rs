@@ -4,7 +4,7 @@
 //! 708 recordings, the words of a spent quota. Limits are buckets that refill, those of a day too. Whether a
 //! refusal carries `retry-after` varies in captures; here it does. Other errors are documented or assumed.
 
-use super::chat::{LOGPROBS, Shape};
+use super::chat::{Choice, Shape};
 use super::envelope::{self, INVALID, SERVER, reason};
 use super::go_duration::GoDuration;
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
@@ -132,7 +132,7 @@ const fn whole_millis(length: Nanos) -> GoDuration {
 pub(super) const SHAPE: Shape = Shape {
     id: |number| format!("chatcmpl-{}", ids::letters(number, 20)),
     message: r#","refusal":null,"annotations":[]"#,
-    choice: LOGPROBS,
+    choice: Choice::LOGPROBS,
     whole: |out, _: &Service, context| tier_and_fingerprint(out, context),
     chunk: tier_and_fingerprint,
     ..Shape::PLAIN

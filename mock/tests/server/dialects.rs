@@ -122,6 +122,10 @@ async fn the_headers_tell_axes_that_a_ruling_does_not() {
         let served = Served::start(&speaking(dialect, limits.to_vec(), &[])).await;
         let reply = ask(&served, wire::voice(dialect), "").await;
         assert_eq!(reply.header(name), Some(value), "{dialect:?} {:?}", reply.headers);
+        // Where resets are dates, the run's own `date` stands in place of the transport's.
+        let dates: Vec<_> = reply.headers.iter().filter(|(name, _)| name == "date").collect();
+        assert_eq!(dates.len(), 1, "{dialect:?}");
+        assert_eq!(dates[0].1 == "Sun, 01 Nov 2026 00:00:00 GMT", dialect == Dialect::Anthropic);
     }
 }
 

@@ -79,9 +79,9 @@ impl Voice for Native {
         );
         Chunks {
             role,
-            token: (before.to_owned(), "\"}}\n\n".to_owned()),
+            token: (before.to_owned(), "\"}}\n\n"),
             end,
-            usage: String::new(),
+            usage: None,
             done: "",
             number: context.number,
         }

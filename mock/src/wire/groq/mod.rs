@@ -6,7 +6,7 @@
 mod error;
 mod headers;
 
-use super::chat::{self, LOGPROBS, Shape};
+use super::chat::{self, Choice, Shape};
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::call::Usage;
 use crate::ruling::{Denial, Service};
@@ -45,7 +45,7 @@ impl Voice for Groq {
 /// Members and their order as in captures of 2026-02 (the published fixtures of Vercel's package `ai`); that
 /// `include_usage` adds a chunk is reported.
 const SHAPE: Shape = Shape {
-    choice: LOGPROBS,
+    choice: Choice::LOGPROBS,
     usage,
     whole: |out, _, context| {
         json::put(
