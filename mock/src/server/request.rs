@@ -44,7 +44,8 @@ impl<'a> Chat<'a> {
         if endpoint == Endpoint::Messages {
             // Anthropic's own: the bound is required, and the system prompt stands beside the messages.
             max_tokens = Some(raw.max_tokens.ok_or_else(|| invalid("max_tokens: Field required"))?);
-            text.chars += raw.system.map_or(0, |system| system.0);
+            let beside: Beside = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+            text.chars += beside.system.map_or(0, |system| system.0);
         }
         if max_tokens == Some(0) {
             return Err(invalid("'max_tokens' : number must be at least 1"));
@@ -68,11 +69,16 @@ struct Raw<'a> {
     #[serde(borrow)]
     model: Option<Cow<'a, str>>,
     messages: Option<Text>,
-    system: Option<Content>,
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+}
+
+/// What Anthropic's own shape has beside the messages; elsewhere a member of this name means nothing.
+#[derive(Deserialize)]
+struct Beside {
+    system: Option<Content>,
 }
 
 #[derive(Deserialize)]
