@@ -3,9 +3,9 @@
 //! driver hands over without it; and every published capture says to the parser what it says to a reader.
 
 use proptest::prelude::*;
-use provider::config::{Fault, Tier};
+use provider::config::{self, Fault, Tier};
 use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Service, Ticket, Verdict};
-use provider::wire::{self, groq};
+use provider::wire::{self, Context, Finish, Told};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::drive;
 use quotalab::engine::parse::{self, Dialect, Refusal, Response};
@@ -23,13 +23,14 @@ impl parse::Headers for Pairs<'_> {
 
 const NOW: Instant = Instant(77_000_000_123);
 
-fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> groq::Context<'a> {
-    groq::Context { model, account, tier, number: 7, at: NOW, finish: groq::Finish::Stop }
+fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
+    Context { model, account, tier, number: 7, at: NOW, finish: Finish::Stop }
 }
 
 /// A ruling rendered and parsed again; `None` where nothing is ever answered.
-fn through_the_wire(ruling: &Ruling, context: &groq::Context<'_>) -> Option<Reply> {
-    let wire::Reply { status, headers, body } = groq::reply(ruling, context)?;
+fn through_the_wire(ruling: &Ruling, context: &Context<'_>) -> Option<Reply> {
+    let wire::Reply { status, headers, body } =
+        wire::voice(config::Dialect::Groq).reply(ruling, &Told::new(NOW, ruling.limits), context)?;
     Some(read(status, &Pairs(&headers), &body))
 }
 
@@ -126,7 +127,7 @@ proptest! {
     #[test]
     fn a_stream_states_the_usage_of_the_whole_reply(service in service(), include_usage: bool) {
         let context = context("m", "acme", Tier::Free);
-        let chunks = groq::Chunks::new(&service, &context);
+        let chunks = wire::voice(config::Dialect::Groq).chunks(&service, &context);
         let mut text = String::new();
         chunks.role(&mut text);
         (0..service.usage.completion_tokens).for_each(|index| chunks.token(&mut text, index));
@@ -134,7 +135,7 @@ proptest! {
         if include_usage {
             chunks.usage(&mut text);
         }
-        text.push_str(groq::Chunks::DONE);
+        chunks.done(&mut text);
 
         let payloads: Vec<&str> = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").expect("only data")).collect();
         let (done, chunks) = payloads.split_last().expect("a stream is never empty");
@@ -150,7 +151,7 @@ proptest! {
     /// The headers of a stream tell the limits as those of a whole reply do.
     #[test]
     fn the_headers_of_a_stream_tell_the_limits(limits in limits()) {
-        let headers = groq::stream_headers(&limits, 7);
+        let headers = wire::voice(config::Dialect::Groq).stream_headers(&Told::new(NOW, limits), 7, NOW);
         prop_assert_eq!(parse::limits(Some(Dialect::Groq), &Pairs(&headers)), limits);
     }
 }

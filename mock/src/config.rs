@@ -216,6 +216,12 @@ pub struct Incident {
 pub enum Fault {
     /// The call is answered with this status and not served.
     Status(u16),
+    /// The call is answered that the provider is out of capacity: with the status and in the words of its dialect.
+    Overload,
+    /// The call is answered that there is no money left: likewise.
+    Billing,
+    /// The call is answered that the plan does not have the model: likewise.
+    NotInTier,
     /// The call is never answered.
     Timeout,
     /// The call is served, so many times slower.

@@ -58,7 +58,12 @@ impl Trouble {
 
     fn add(&mut self, fault: Fault) {
         match fault {
-            Fault::Status(_) | Fault::Timeout | Fault::Reset => self.instead = self.instead.or(Some(fault)),
+            Fault::Status(_)
+            | Fault::Overload
+            | Fault::Billing
+            | Fault::NotInTier
+            | Fault::Timeout
+            | Fault::Reset => self.instead = self.instead.or(Some(fault)),
             Fault::Slow(times) => self.slow *= times,
             Fault::CutStream => self.cut = true,
             Fault::Garbage => self.garbage = true,

@@ -9,7 +9,7 @@
 //!                      │                                                            │
 //!                      │◀── latency, fault, slots ◀── admitted | refused, and when the next yes is
 //!                      ▼
-//!                   Ruling ──▶ wire::groq (status, headers, body) ──▶ server (HTTP)   feature `server`
+//!                   Ruling ──▶ wire (status, headers, body by dialect) ──▶ server (HTTP)   feature `server`
 //!                          └─▶ taken typed by a simulation in virtual time
 //! ```
 //!

@@ -32,6 +32,12 @@ impl Nanos {
         Self(seconds.saturating_mul(Self::SECOND.0))
     }
 
+    /// How many whole seconds it takes to cover this length.
+    #[must_use]
+    pub const fn secs_up(self) -> u64 {
+        self.0.div_ceil(Self::SECOND.0)
+    }
+
     /// Whole milliseconds.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {

@@ -6,10 +6,10 @@
 //! `--nocapture` to read the tally and the rows that are not exact.
 
 use proptest::prelude::*;
-use provider::config::Tier;
+use provider::config::{Dialect, Tier};
 use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Verdict, announced_wait};
 use provider::wire::go_duration::GoDuration;
-use provider::wire::{Reply, groq};
+use provider::wire::{self, Context, Finish, Reply, Told};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -86,10 +86,11 @@ impl Refusal {
 }
 
 fn refuse(denial: Denial, limits: LimitsView, tier: Tier, model: &str) -> Reply {
-    let context =
-        groq::Context { model, account: "x", tier, number: 1, at: Instant::ZERO, finish: groq::Finish::Stop };
-    groq::reply(&Ruling { verdict: Verdict::Refused(denial), limits }, &context)
-        .expect("a refusal is answered")
+    let at = Instant::ZERO;
+    let context = Context { model, account: "x", tier, number: 1, at, finish: Finish::Stop };
+    let ruling = Ruling { verdict: Verdict::Refused(denial), limits };
+    let reply = wire::voice(Dialect::Groq).reply(&ruling, &Told::new(at, limits), &context);
+    reply.expect("a refusal is answered")
 }
 
 fn window(axis: Axis) -> Nanos {

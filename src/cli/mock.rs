@@ -8,6 +8,7 @@ use crate::scenario;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use provider::config::Config;
+use provider::wire::{self, Key, Voice};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -76,11 +77,12 @@ impl Mock {
     }
 }
 
-/// Where everything is, and one line to try it with.
+/// Where everything is, and a line to try each kind of endpoint with.
 fn announcement(providers: &[Config], mocks: &Mocks) -> String {
     let mut out = String::new();
     for (config, address) in providers.iter().zip(mocks.addresses()) {
-        let _ = writeln!(out, "{} listens on http://{address}/openai/v1", config.name);
+        let (name, dialect, base) = (&config.name, config.dialect.name(), wire::voice(config.dialect).base());
+        let _ = writeln!(out, "{name} speaks {dialect} and listens on http://{address}{base}");
         for account in &config.accounts {
             let _ = writeln!(out, "  account {}: {}", account.name, account.keys.join(", "));
         }
@@ -88,12 +90,22 @@ fn announcement(providers: &[Config], mocks: &Mocks) -> String {
         let _ = writeln!(out, "  models: {}", models.join(", "));
         if let (Some(account), Some(model)) = (config.accounts.first(), models.first()) {
             let key = account.keys.first().map_or("", String::as_str);
-            let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}"#);
-            let _ = writeln!(
-                out,
-                "  try: curl -i http://{address}/openai/v1/chat/completions -H 'Authorization: Bearer {key}' -d '{body}'"
-            );
+            for voice in wire::voices(config.dialect) {
+                let _ = writeln!(out, "  try: {}", curl(*voice, address, key, model));
+            }
         }
     }
     out
+}
+
+/// The command that asks a model something.
+fn curl(voice: &dyn Voice, address: SocketAddr, key: &str, model: &str) -> String {
+    let header = match voice.keys().first() {
+        Some(Key::Named(name)) => format!("{name}: {key}"),
+        Some(Key::Bearer) | None => format!("Authorization: Bearer {key}"),
+    };
+    let path = voice.path(model);
+    format!(
+        r#"curl -i http://{address}{path} -H '{header}' -d '{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}],"max_tokens":100}}'"#
+    )
 }

@@ -30,6 +30,8 @@ pub(super) struct Sender {
 #[derive(Clone, Debug)]
 pub(super) struct Letter {
     pub(super) to: SocketAddr,
+    /// Of the endpoint.
+    pub(super) path: Arc<str>,
     pub(super) key: Arc<str>,
     pub(super) model: Arc<str>,
     pub(super) job: Job,
@@ -59,16 +61,19 @@ impl Sender {
     }
 
     fn request(&self, letter: &Letter) -> Request<Full<Bytes>> {
-        let Letter { to, key, model, job, stream, note, .. } = letter;
+        let Letter { to, path, key, model, job, stream, dialect, note } = letter;
         let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(PROMPT_BYTES_MAX)];
         let max_tokens = job.max_tokens.map(|max| format!(r#","max_tokens":{max}"#)).unwrap_or_default();
+        // Groq tells the usage of a stream unasked, and Mistral refuses to be asked.
+        let asks = *stream && !matches!(dialect, Dialect::Groq | Dialect::Mistral);
+        let usage = if asks { r#","stream_options":{"include_usage":true}"# } else { "" };
         // A model's name is the plan's own text: it is quoted as JSON quotes it.
         let model = serde_json::to_string(&**model).expect("text is always JSON");
         let fingerprint = job.fingerprint;
         let body = format!(
-            r#"{{"model":{model},"stream":{stream}{max_tokens},"messages":[{{"role":"user","content":"{fingerprint:016x} {prompt}"}}]}}"#
+            r#"{{"model":{model},"stream":{stream}{usage}{max_tokens},"messages":[{{"role":"user","content":"{fingerprint:016x} {prompt}"}}]}}"#
         );
-        Request::post(format!("http://{to}/openai/v1/chat/completions"))
+        Request::post(format!("http://{to}{path}"))
             .header(AUTHORIZATION, format!("Bearer {key}"))
             .header(CONTENT_TYPE, "application/json")
             .header(truth::HEADER, note.to_string())

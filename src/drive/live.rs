@@ -19,7 +19,7 @@ use crate::job::Arrival;
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Plan;
-use provider::wire::truth::Note;
+use provider::wire::{truth::Note, voice};
 use provider::{Axis, Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
 use std::net::SocketAddr;
@@ -119,6 +119,7 @@ struct Hands<'a, F, W> {
 struct Named {
     model: Arc<str>,
     keys: Vec<Arc<str>>,
+    path: Arc<str>,
     dialect: Dialect,
 }
 
@@ -126,8 +127,10 @@ impl Named {
     fn of(plan: &Plan, target: &crate::scenario::Target) -> Self {
         let provider = &plan.providers[usize::from(target.provider)];
         let keys = &provider.accounts[usize::from(target.account)].keys;
+        let model = provider.models[usize::from(target.model)].name.as_str();
         Self {
-            model: provider.models[usize::from(target.model)].name.as_str().into(),
+            model: model.into(),
+            path: voice(provider.dialect).path(model).into(),
             keys: keys.iter().map(|key| key.as_str().into()).collect(),
             dialect: provider.dialect.into(),
         }
@@ -222,6 +225,7 @@ impl<F: Fold, W: World> Driver for Hands<'_, F, W> {
             to: self.world.address(self.plan.targets[target.index()].provider),
             // The keys of an account share its quota; each in turn, so that none idles.
             key: Arc::clone(&named.keys[usize::try_from(attempt.0).unwrap_or(0) % named.keys.len()]),
+            path: Arc::clone(&named.path),
             model: Arc::clone(&named.model),
             job,
             stream: self.plan.workloads[job.class.index()].stream,

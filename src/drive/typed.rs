@@ -12,14 +12,18 @@ use provider::{Axis, Instant, Nanos, Usage};
 #[must_use]
 pub fn reply(now: Instant, ruling: &Ruling, first_token_at: Instant) -> Option<Reply> {
     let broken = |failure| Reply { limits: ruling.limits, ..Reply::broken(now, failure) };
+    let limited = |cause| {
+        let outcome = Outcome::Limited { axis: None, cause };
+        Some(Reply { outcome, ..broken(Failure::Status(429)) })
+    };
     match &ruling.verdict {
         Verdict::Admitted(service) => Some(served(now, ruling, service, first_token_at)),
         Verdict::Refused(denial) => Some(Reply { limits: ruling.limits, ..refused(now, denial) }),
         // A 429 that names no limit.
-        Verdict::Faulted(Fault::Status(429)) => Some(Reply {
-            outcome: Outcome::Limited { axis: None, cause: Cause::Other },
-            ..broken(Failure::Status(429))
-        }),
+        Verdict::Faulted(Fault::Status(429)) => limited(Cause::Other),
+        Verdict::Faulted(Fault::Overload) => limited(Cause::Overload),
+        Verdict::Faulted(Fault::Billing) => limited(Cause::Billing),
+        Verdict::Faulted(Fault::NotInTier) => limited(Cause::NotInTier),
         Verdict::Faulted(Fault::Status(status)) => Some(broken(Failure::Status(*status))),
         Verdict::Faulted(Fault::Timeout) => None,
         Verdict::Faulted(_) => Some(Reply::broken(now, Failure::Connection)),

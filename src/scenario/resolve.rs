@@ -247,14 +247,6 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<String> {
     for (index, provider) in providers.iter().enumerate() {
         let used: Vec<&Target> =
             targets.iter().filter(|target| usize::from(target.provider) == index).collect();
-        if let Some(dialect) = &provider.spoken_as_groq {
-            let note = format!(
-                "{dialect} is spoken as groq for now: its limits and laws hold, its headers and bodies are Groq's"
-            );
-            if !notes.contains(&note) {
-                notes.push(note);
-            }
-        }
         for (position, model) in provider.config.models.iter().enumerate() {
             let is_used = used.iter().any(|target| usize::from(target.model) == position);
             if is_used && provider.assumed_latency.contains(&model.name) {

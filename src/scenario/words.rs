@@ -3,7 +3,9 @@
 use super::plan::{Arrivals, Cache, Client, Jitter, Pace, Pick, Plan, Workload};
 use crate::units::{print_count, print_duration, print_number, print_rate, print_share};
 use provider::Nanos;
-use provider::config::{AccountConfig, Config, Fault, Incident, Latency, Law, Limit, ModelConfig, Service};
+use provider::config::{
+    AccountConfig, Config, Dialect, Fault, Incident, Latency, Law, Limit, ModelConfig, Service,
+};
 use provider::dist::Dist;
 use std::fmt::Write as _;
 
@@ -36,7 +38,11 @@ impl Plan {
     fn provider_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (index, provider) in self.providers.iter().enumerate() {
-            lines.push(format!("{}: {}", provider.name, accounts(provider)));
+            let speaks = match provider.dialect {
+                Dialect::Groq => String::new(),
+                dialect => format!(" (dialect {})", dialect.name()),
+            };
+            lines.push(format!("{}{speaks}: {}", provider.name, accounts(provider)));
             lines.extend(provider.incidents.iter().map(|incident| format!("  {}", self::incident(incident))));
             for (position, model) in provider.models.iter().enumerate() {
                 let here = |target: &&super::Target| {
@@ -137,6 +143,9 @@ pub(super) fn latency(latency: &Latency) -> String {
 fn incident(incident: &Incident) -> String {
     let fault = match incident.fault {
         Fault::Status(status) => format!("status {status}"),
+        Fault::Overload => "the answer that there is no capacity".into(),
+        Fault::Billing => "the answer that the money is spent".into(),
+        Fault::NotInTier => "the answer that the plan has no such model".into(),
         Fault::Timeout => "no answer".into(),
         Fault::Slow(times) => format!("{} times the latency", print_number(times)),
         Fault::Reset => "a closed connection".into(),

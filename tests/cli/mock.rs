@@ -2,6 +2,8 @@
 
 use super::{SHORT, quotalab};
 use provider::Axis;
+use provider::config::Dialect;
+use provider::wire;
 use quotalab::engine::parse::Refusal;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,6 +16,8 @@ struct Mock {
     child: Child,
     address: String,
     key: String,
+    /// The first command that is proposed.
+    command: String,
 }
 
 impl Mock {
@@ -30,9 +34,10 @@ impl Mock {
             let line = lines.find(|line| line.contains(before)).unwrap_or_else(|| panic!("no `{before}`"));
             line.split_once(before).expect("just found").1.to_owned()
         };
-        let address = find("listens on http://").replace("/openai/v1", "");
+        let address = find("listens on http://").split('/').next().expect("an address").to_owned();
         let key = find("  account default: ").split(',').next().expect("a key").to_owned();
-        Self { child, address, key }
+        let command = find("  try: ");
+        Self { child, address, key, command }
     }
 
     /// Asks once on a connection of its own.
@@ -44,10 +49,22 @@ impl Mock {
         let body = format!(
             r#"{{"model":"{model}","max_tokens":1,"messages":[{{"role":"user","content":"hello"}}]}}"#
         );
+        self.post("/openai/v1/chat/completions", &format!("Authorization: Bearer {key}"), &body)
+    }
+
+    /// Does what the proposed command does.
+    fn obey(&self) -> Reply {
+        let rest = self.command.split_once(&self.address).expect("the address of the mock").1;
+        let (path, rest) = rest.split_once(" -H '").expect("a header");
+        let (header, rest) = rest.split_once("' -d '").expect("a body");
+        self.post(path, header, rest.strip_suffix('\'').expect("a closing quote"))
+    }
+
+    fn post(&self, path: &str, header: &str, body: &str) -> Reply {
         let mut stream = TcpStream::connect(&self.address).expect("the mock listens");
         write!(
             stream,
-            "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {key}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {}\r\n{header}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             self.address,
             body.len()
@@ -120,6 +137,16 @@ fn the_free_plan_answers_until_its_requests_are_used_up() {
         let named = refusal.wait.expect("the message names it too");
         assert_eq!(seconds, named.0.div_ceil(1_000_000_000), "rounded up");
         assert!(reply.header("x-request-id").is_some_and(|id| id.starts_with("req_")));
+    }
+}
+
+#[test]
+fn the_proposed_command_works_in_every_dialect() {
+    for dialect in Dialect::ALL {
+        let mock = Mock::start(&[SHORT, "--set", &format!("providers.p.dialect={}", dialect.name())]);
+        assert!(mock.command.contains(wire::voice(dialect).base()), "{}", mock.command);
+        let reply = mock.obey();
+        assert_eq!(reply.status(), 200, "{}: {}", mock.command, reply.body);
     }
 }
 

@@ -132,6 +132,9 @@ fn incident(tape: &mut Tape<'_>) -> String {
         "cut_stream",
         "garbage",
         "no_retry_after",
+        "overload",
+        "billing",
+        "not_in_tier",
         "{ retry_after: 3600s }",
         "{ retry_after: 0s }",
     ]);

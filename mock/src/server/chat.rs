@@ -1,8 +1,8 @@
-//! `POST /openai/v1/chat/completions`: from a request's body to a ruling, and from the ruling to what is sent when.
+//! A request for a completion: from its body to a ruling, and from the ruling to what is sent when.
 
 use super::body::{Body, Broken};
 use super::request::Chat;
-use super::route::response;
+use super::route::{Asked, response};
 use super::seat::Seat;
 use super::stream::{Stream, UsageChunk};
 use super::{MOST_BYTES, Mock, PATIENCE};
@@ -10,29 +10,29 @@ use crate::call::{Call, Truth};
 use crate::config::Fault;
 use crate::ruling::{Ruling, Service, Verdict};
 use crate::time::Nanos;
-use crate::wire::Reply;
-use crate::wire::groq::{self, Chunks, Context, Error, Finish};
 use crate::wire::truth::{self, Note};
+use crate::wire::{Context, Error, Finish, Reply, Told, Voice};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Response};
 use std::sync::Arc;
 
 /// Answers a request of an account. Calls are numbered: the number is the seed of what the world draws for this one.
 pub(super) async fn answer(
     mock: Arc<Mock>,
-    account: u16,
-    number: u64,
-    request: Request<Incoming>,
+    asked: Asked<'_>,
+    headers: &HeaderMap,
+    body: Incoming,
 ) -> Result<Response<Body>, Broken> {
-    let note = request.headers().get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
-    let refuse = |error: Error<'_>| Ok(response(error.reply(None, number), Body::whole));
-    let body = match read(request.into_body()).await? {
+    let Asked { voice, endpoint, account, number } = asked;
+    let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
+    let refuse = |error: Error<'_>| Ok(response(voice.complaint(&error, number, mock.now()), Body::whole));
+    let body = match read(body).await? {
         Ok(body) => body,
         Err(error) => return refuse(error),
     };
-    let chat = match Chat::parse(&body) {
+    let chat = match Chat::parse(&body, endpoint) {
         Ok(chat) => chat,
         Err(error) => return refuse(error),
     };
@@ -46,14 +46,14 @@ pub(super) async fn answer(
     );
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
-    let ruling = mock.arrive(call, truth, tag);
-    let sending = Sending { mock, number, call, truth, way_back };
+    let (ruling, told) = mock.arrive(call, truth, tag);
+    let sending = Sending { mock, voice, number, call, truth, told, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
             let seat = Seat::new(Arc::clone(&sending.mock), call, tag, service);
             if chat.stream && !service.garbage {
                 let usage = if chat.include_usage { UsageChunk::Included } else { UsageChunk::Omitted };
-                sending.stream(&ruling, &service, seat, usage).await
+                sending.stream(&service, seat, usage).await
             } else {
                 sending.serve(&ruling, &service, seat).await
             }
@@ -82,9 +82,12 @@ async fn read(body: Incoming) -> Result<Result<Bytes, Error<'static>>, Broken> {
 /// A ruling on its way back.
 struct Sending {
     mock: Arc<Mock>,
+    voice: &'static dyn Voice,
     number: u64,
     call: Call,
     truth: Truth,
+    /// The limits after the ruling.
+    told: Told,
     way_back: Nanos,
 }
 
@@ -98,13 +101,16 @@ impl Sending {
 
     /// A completion that is answered whole, or as far as it gets.
     async fn serve(
-        self,
+        mut self,
         ruling: &Ruling,
         service: &Service,
         mut seat: Seat,
     ) -> Result<Response<Body>, Broken> {
         self.mock.sleep_until(service.done_at).await;
         seat.depart();
+        if self.voice.tells_settled() {
+            self.told = self.mock.told(self.call);
+        }
         self.mock.sleep(self.way_back).await;
         let reply = self.reply(ruling, self.finish(service));
         Ok(response(reply, if service.cut { Body::cut } else { Body::whole }))
@@ -113,13 +119,13 @@ impl Sending {
     /// A completion that is streamed: its head leaves now.
     async fn stream(
         self,
-        ruling: &Ruling,
         service: &Service,
         seat: Seat,
         usage: UsageChunk,
     ) -> Result<Response<Body>, Broken> {
-        let chunks = Chunks::new(service, &self.context(self.finish(service)));
-        let headers = groq::stream_headers(&ruling.limits, self.number);
+        let context = self.context(self.finish(service));
+        let chunks = self.voice.chunks(service, &context);
+        let headers = self.voice.stream_headers(&self.told, self.number, context.at);
         self.mock.sleep(self.way_back).await;
         let stream = Stream::new(seat, chunks, usage, self.way_back);
         let head = Reply { status: 200, headers, body: String::new() };
@@ -127,7 +133,8 @@ impl Sending {
     }
 
     fn reply(&self, ruling: &Ruling, finish: Finish) -> Reply {
-        groq::reply(ruling, &self.context(finish)).expect("only timeouts and resets go unanswered")
+        let reply = self.voice.reply(ruling, &self.told, &self.context(finish));
+        reply.expect("only timeouts and resets go unanswered")
     }
 
     /// A completion shorter than the model would have made it was cut by the client's bound.

@@ -3,12 +3,13 @@
 
 use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
-use crate::config::{Config, Tier};
+use crate::config::{Config, Dialect, Tier};
 use crate::dist::Dist;
 use crate::machine::Provider;
 use crate::rng::{self, Stream};
 use crate::ruling::{Ruling, Service};
 use crate::time::{Instant, Nanos};
+use crate::wire::{self, Told, Voice};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,7 @@ pub struct Mock {
     models: Vec<Model>,
     account_by_key: BTreeMap<String, u16>,
     model_by_name: BTreeMap<String, u16>,
+    dialect: Dialect,
     tier: Tier,
     clock: Clock,
     observer: Option<Arc<dyn Observer + Send + Sync>>,
@@ -75,6 +77,7 @@ impl Mock {
             models: models.collect(),
             account_by_key: index("key", keys),
             model_by_name: index("model", config.models.iter().map(|model| model.name.as_str()).zip(0..)),
+            dialect: config.dialect,
             tier: config.tier,
             clock,
             observer,
@@ -115,6 +118,11 @@ impl Mock {
         self.models.iter().map(|model| model.name.as_str())
     }
 
+    /// How the provider speaks, at each kind of endpoint that it has.
+    pub(super) fn voices(&self) -> &'static [&'static dyn Voice] {
+        wire::voices(self.dialect)
+    }
+
     pub(super) const fn tier(&self) -> Tier {
         self.tier
     }
@@ -136,13 +144,29 @@ impl Mock {
         self.with_world(|world, _| world.provider.network(model, truth))
     }
 
-    /// Decides on a call that has arrived.
-    pub(super) fn arrive(&self, call: Call, truth: Truth, tag: Option<u64>) -> Ruling {
+    /// Decides on a call that has arrived; with what the headers can tell afterwards.
+    pub(super) fn arrive(&self, call: Call, truth: Truth, tag: Option<u64>) -> (Ruling, Told) {
         self.with_world(|world, now| {
             let ruling = world.provider.arrive(now, call, truth);
             self.observe(|observer| observer.ruled(now, tag, call, &ruling));
-            ruling
+            (ruling, self.tell(world, Told::new(now, ruling.limits), call))
         })
+    }
+
+    /// What the headers can tell of the limits now.
+    pub(super) fn told(&self, call: Call) -> Told {
+        self.with_world(|world, now| {
+            let limits = world.provider.limits(now, call.account, call.model);
+            self.tell(world, Told::new(now, limits), call)
+        })
+    }
+
+    /// Adds every level; Groq tells nothing but what is in a ruling.
+    fn tell(&self, world: &mut World, told: Told, call: Call) -> Told {
+        match self.dialect {
+            Dialect::Groq => told,
+            _ => told.with(world.provider.levels(told.at, call.account, call.model)),
+        }
     }
 
     /// Ends a call that was served to its end.

@@ -1,4 +1,4 @@
-//! The provider over HTTP/1.1: Groq's endpoints on a socket, with the machine behind one lock.
+//! The provider over HTTP/1.1: the endpoints of its dialect on a socket, with the machine behind one lock.
 //!
 //! ```text
 //!  socket ─▶ route (key, path) ─▶ request (JSON) ─▶ Mock::arrive ─▶ Ruling ─▶ wire ─▶ body: whole, streamed, or broken off
@@ -8,9 +8,12 @@
 //!
 //! | path | answers |
 //! |---|---|
-//! | `POST /openai/v1/chat/completions` | a completion, whole or streamed, or a refusal |
-//! | `GET /openai/v1/models` | the names of the models |
+//! | `POST …/chat/completions` | a completion, whole or streamed, or a refusal |
+//! | `POST /v1/messages` (Anthropic), `POST /openai/deployments/…/chat/completions` (Azure) | the same in their own shape |
+//! | `GET …/models` | the names of the models |
 //! | `GET /health` | `{"status":"ok"}`, without a key |
+//!
+//! What stands for `…`, and in which header the key arrives, is the dialect's: [`crate::wire::Voice::base`].
 //!
 //! Time stays an argument: the clock is handed to [`Mock::new`], and only sleeping is left to tokio. Everything a
 //! client can make grow is bounded: connections ([`MOST_CONNECTIONS`]), heads (hyper's own bounds: 100 headers,

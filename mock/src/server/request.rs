@@ -3,7 +3,7 @@
 //! The messages are counted while they are read and never kept. What Groq refuses besides (`logprobs`, `n` above
 //! one, names of messages, …) is let through: the mock is about limits.
 
-use crate::wire::groq::Error;
+use crate::wire::{Endpoint, Error};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -28,15 +28,25 @@ impl<'a> Chat<'a> {
     /// Reads a request.
     ///
     /// # Errors
-    /// A 400 in Groq's shape where it is not JSON, a member has the wrong type, or one that must be there is not.
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Error<'static>> {
+    /// An invalid request where it is not JSON, a member has the wrong type, or one that must be there is not.
+    pub(super) fn parse(body: &'a [u8], endpoint: Endpoint<'a>) -> Result<Self, Error<'static>> {
         let raw: Raw<'a> = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
-        let model = raw.model.ok_or_else(|| invalid("'model' : property 'model' is missing"))?;
-        let text = raw.messages.ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
+        let model = match endpoint {
+            Endpoint::Deployment(name) => Some(Cow::Borrowed(name)),
+            _ => raw.model,
+        };
+        let model = model.ok_or_else(|| invalid("'model' : property 'model' is missing"))?;
+        let mut text = raw.messages.ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
         if text.messages == 0 {
             return Err(invalid("'messages' : minimum number of items is 1"));
         }
-        let max_tokens = raw.max_completion_tokens.or(raw.max_tokens);
+        let mut max_tokens = raw.max_completion_tokens.or(raw.max_tokens);
+        if endpoint == Endpoint::Messages {
+            // Anthropic's own: the bound is required, and the system prompt stands beside the messages.
+            max_tokens = Some(raw.max_tokens.ok_or_else(|| invalid("max_tokens: Field required"))?);
+            let beside: Beside = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+            text.chars += beside.system.map_or(0, |system| system.0);
+        }
         if max_tokens == Some(0) {
             return Err(invalid("'max_tokens' : number must be at least 1"));
         }
@@ -63,6 +73,12 @@ struct Raw<'a> {
     max_completion_tokens: Option<u32>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+}
+
+/// What Anthropic's own shape has beside the messages; elsewhere a member of this name means nothing.
+#[derive(Deserialize)]
+struct Beside {
+    system: Option<Content>,
 }
 
 #[derive(Deserialize)]
@@ -204,7 +220,11 @@ mod tests {
             (r#"[{"role":"user","content":""}]"#, 1),
         ] {
             let body = format!(r#"{{"messages":{messages},"model":"m","temperature":0.2}}"#);
-            assert_eq!(Chat::parse(body.as_bytes()).unwrap().prompt_tokens, tokens, "{messages}");
+            assert_eq!(
+                Chat::parse(body.as_bytes(), Endpoint::Completions).unwrap().prompt_tokens,
+                tokens,
+                "{messages}"
+            );
         }
     }
 
@@ -212,7 +232,8 @@ mod tests {
     fn the_newer_bound_on_the_completion_wins() {
         let parse = |rest: &str| {
             let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{rest}}}"#);
-            Chat::parse(body.as_bytes()).map(|chat| (chat.max_tokens, chat.stream, chat.include_usage))
+            Chat::parse(body.as_bytes(), Endpoint::Completions)
+                .map(|chat| (chat.max_tokens, chat.stream, chat.include_usage))
         };
         assert_eq!(parse(""), Ok((None, false, false)));
         assert_eq!(parse(r#","max_tokens":5,"stream":true"#), Ok((Some(5), true, false)));
@@ -222,6 +243,23 @@ mod tests {
         assert!(parse(r#","max_tokens":0"#).is_err());
         assert!(parse(r#","max_tokens":-1"#).is_err());
         assert!(parse(r#","max_tokens":"5""#).is_err());
+    }
+
+    #[test]
+    fn a_deployment_names_the_model_and_anthropics_own_shape_has_a_system_prompt() {
+        let body = r#"{"messages":[{"role":"user","content":"1234"}],"system":"12345678","max_tokens":5}"#;
+        let parse = |endpoint| Chat::parse(body.as_bytes(), endpoint);
+        let chat = parse(Endpoint::Deployment("d")).unwrap();
+        assert_eq!((chat.model.as_ref(), chat.prompt_tokens), ("d", 1));
+        assert!(matches!(parse(Endpoint::Messages), Err(Error::Invalid(said)) if said.contains("model")));
+        let body = body.replacen('{', r#"{"model":"m","#, 1);
+        assert_eq!(Chat::parse(body.as_bytes(), Endpoint::Messages).unwrap().prompt_tokens, 3);
+        let body = body.replace(r#","max_tokens":5"#, "");
+        assert!(
+            matches!(Chat::parse(body.as_bytes(), Endpoint::Messages), Err(Error::Invalid(said)) if said.contains("max_tokens"))
+        );
+        let parts = r#"{"model":"m","messages":[{"role":"user","content":"1234"}],"max_tokens":5,"system":[{"type":"text","text":"12345"}]}"#;
+        assert_eq!(Chat::parse(parts.as_bytes(), Endpoint::Messages).unwrap().prompt_tokens, 3);
     }
 
     #[test]
@@ -238,12 +276,12 @@ mod tests {
             (r#"{"model":"m","messages":[{"role":"user","content":5}]}"#, "a string or an array of parts"),
             (r#"{"model":5,"messages":[]}"#, "string"),
         ] {
-            let Err(Error::Invalid(said)) = Chat::parse(body.as_bytes()) else {
+            let Err(Error::Invalid(said)) = Chat::parse(body.as_bytes(), Endpoint::Completions) else {
                 panic!("{body} was accepted")
             };
             assert!(said.contains(message), "{body}: {said}");
         }
         let deep = format!(r#"{{"model":"m","x":{}"#, "[".repeat(100_000));
-        assert!(Chat::parse(deep.as_bytes()).is_err());
+        assert!(Chat::parse(deep.as_bytes(), Endpoint::Completions).is_err());
     }
 }

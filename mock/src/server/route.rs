@@ -2,39 +2,71 @@
 
 use super::body::{Body, Broken};
 use super::{Mock, chat};
-use crate::wire::Reply;
-use crate::wire::groq::{self, Error};
+use crate::wire::{Endpoint, Error, Key, Reply, Voice};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use std::sync::Arc;
 
 /// Answers one request. [`Broken`] makes hyper close the connection without a reply.
 pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
     let number = mock.number();
-    let path = request.uri().path();
-    let refuse = |error: Error<'_>| Ok(response(error.reply(None, number), Body::whole));
-    if (request.method(), path) == (&Method::GET, "/health") {
+    let (head, body) = request.into_parts();
+    let (method, path) = (head.method.as_str(), head.uri.path());
+    if (&head.method, path) == (&Method::GET, "/health") {
         let mut reply = Response::new(Body::Whole(Some(Bytes::from_static(b"{\"status\":\"ok\"}\n"))));
         reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         return Ok(reply);
     }
-    let Some(account) = key(&request).and_then(|key| mock.account(key)) else {
+    let (voice, endpoint) = find(mock.voices(), method, path);
+    let refuse = |error: Error<'_>| Ok(response(voice.complaint(&error, number, mock.now()), Body::whole));
+    let Some(account) = key(voice.keys(), &head.headers).and_then(|key| mock.account(key)) else {
         return refuse(Error::InvalidKey);
     };
-    match (request.method(), path) {
-        (&Method::POST, "/openai/v1/chat/completions") => chat::answer(mock, account, number, request).await,
-        (&Method::GET, "/openai/v1/models") => {
-            Ok(response(groq::models(mock.model_names(), number), Body::whole))
+    match endpoint {
+        None => refuse(Error::UnknownPath(method, path)),
+        Some(Endpoint::Models) => {
+            Ok(response(voice.models(mock.model_names(), number, mock.now()), Body::whole))
         }
-        (method, path) => refuse(Error::UnknownPath(method.as_str(), path)),
+        Some(endpoint) => {
+            let asked = Asked { voice, endpoint, account, number };
+            chat::answer(mock, asked, &head.headers, body).await
+        }
     }
 }
 
+/// Where a request for a completion came in, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) voice: &'static dyn Voice,
+    pub(super) endpoint: Endpoint<'a>,
+    pub(super) account: u16,
+    /// The number of the request.
+    pub(super) number: u64,
+}
+
+/// The voice that knows a path; the first one where none does.
+fn find<'p>(
+    voices: &'static [&'static dyn Voice],
+    method: &str,
+    path: &'p str,
+) -> (&'static dyn Voice, Option<Endpoint<'p>>) {
+    let known = voices.iter().find_map(|voice| Some((*voice, Some(voice.endpoint(method, path)?))));
+    known.unwrap_or((voices[0], None))
+}
+
+/// The key of the first of these headers that is there.
+fn key<'h>(keys: &[Key], headers: &'h HeaderMap) -> Option<&'h str> {
+    keys.iter().find_map(|key| match key {
+        Key::Bearer => bearer(headers),
+        Key::Named(name) => headers.get(*name)?.to_str().ok(),
+    })
+}
+
 /// The key of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110, section 11.1).
-fn key(request: &Request<Incoming>) -> Option<&str> {
-    let (scheme, key) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim_start())
 }
 

@@ -13,7 +13,7 @@ use super::body::{Broken, Flushed};
 use super::seat::Seat;
 use crate::ruling::Service;
 use crate::time::{Instant, Nanos};
-use crate::wire::groq::Chunks;
+use crate::wire::Chunks;
 use bytes::Bytes;
 use hyper::body::Frame;
 use std::pin::Pin;
@@ -115,7 +115,7 @@ impl Stream {
                     if self.usage_chunk == UsageChunk::Included {
                         self.chunks.usage(&mut out);
                     }
-                    out.push_str(Chunks::DONE);
+                    self.chunks.done(&mut out);
                     Next::Nothing
                 }
                 Next::Break(_) | Next::Nothing => unreachable!("these are never due"),

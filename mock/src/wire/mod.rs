@@ -4,27 +4,63 @@
 //! evidence: the two meet in a test, so neither can repeat the other's mistake.
 //!
 //! ```text
-//!  Ruling ──▶ groq::reply ──▶ Reply { status, headers, body }      a whole reply
-//!         └─▶ groq::Chunks ─▶ data: {…}  data: {…}  data: [DONE]   a streamed one
+//!  Ruling, Told ──▶ Voice::reply ──▶ Reply { status, headers, body }      a whole reply
+//!               └─▶ Voice::chunks ─▶ data: {…}  data: {…}  data: [DONE]   a streamed one
 //!  truth::Note ◀──▶ the request header in which a simulation tells the mock what only the world knows
 //! ```
+//!
+//! Each dialect has a page that says only what is its own; the shapes that many share are in [`chat`] and
+//! `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic) has one [`Voice`] for each.
 
+mod anthropic;
+mod azure;
+mod cerebras;
+pub mod chat;
+mod date;
+mod deepinfra;
+mod envelope;
+pub mod error;
+mod fireworks;
+mod gemini;
 pub mod go_duration;
-pub mod groq;
+mod groq;
+mod ids;
 mod json;
+mod mistral;
+mod openai;
+mod together;
+pub mod told;
 pub mod truth;
+mod voice;
 mod words;
 
-/// Header names in lower case, in the order in which they are sent.
-pub type Headers = Vec<(&'static str, String)>;
+pub use chat::{Chunks, Finish};
+pub use error::Error;
+pub use told::Told;
+pub use voice::{Answer, Content, Context, Endpoint, Head, Headers, Key, Reply, Voice};
 
-/// A whole HTTP reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// The status code.
-    pub status: u16,
-    /// What the provider sends; the transport adds its own (`date`, `content-length`).
-    pub headers: Headers,
-    /// JSON, but for garbage.
-    pub body: String,
+use crate::config::Dialect;
+
+/// The voices of a dialect, at least one. The first is that of its OpenAI-compatible endpoint, and answers
+/// whatever no other knows.
+#[must_use]
+pub fn voices(dialect: Dialect) -> &'static [&'static dyn Voice] {
+    match dialect {
+        Dialect::Groq => &[&groq::Groq],
+        Dialect::OpenAi => &[&openai::OpenAi],
+        Dialect::Azure => &[&azure::Foundry, &azure::Classic],
+        Dialect::Anthropic => &[&anthropic::Compatible, &anthropic::Native],
+        Dialect::Cerebras => &[&cerebras::Cerebras],
+        Dialect::Mistral => &[&mistral::Mistral],
+        Dialect::DeepInfra => &[&deepinfra::DeepInfra],
+        Dialect::Together => &[&together::Together],
+        Dialect::Fireworks => &[&fireworks::Fireworks],
+        Dialect::Gemini => &[&gemini::Gemini],
+    }
+}
+
+/// The voice of a dialect's OpenAI-compatible endpoint.
+#[must_use]
+pub fn voice(dialect: Dialect) -> &'static dyn Voice {
+    voices(dialect)[0]
 }

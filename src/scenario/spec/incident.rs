@@ -30,6 +30,20 @@ fn incident(value: &Value) -> Option<Incident> {
 /// 529 Anthropic's "overloaded".
 const STATUSES: [&str; 11] = ["500", "502", "503", "504", "498", "529", "429", "400", "401", "403", "404"];
 
+/// The faults that are named. The first three are answered in the provider's own words, with the status that it has for them.
+const WORDS: [&str; 10] = [
+    "overload",
+    "billing",
+    "not_in_tier",
+    "timeout",
+    "reset",
+    "cut_stream",
+    "garbage",
+    "no_retry_after",
+    "slow",
+    "retry_after",
+];
+
 fn fault(value: &Value) -> Option<Fault> {
     if value.is_map() {
         return fault_with_a_number(value);
@@ -41,6 +55,9 @@ fn fault(value: &Value) -> Option<Fault> {
             return Ok(Fault::Status(status));
         }
         match text {
+            "overload" => Ok(Fault::Overload),
+            "billing" => Ok(Fault::Billing),
+            "not_in_tier" => Ok(Fault::NotInTier),
             "timeout" => Ok(Fault::Timeout),
             "reset" => Ok(Fault::Reset),
             "cut_stream" => Ok(Fault::CutStream),
@@ -50,14 +67,10 @@ fn fault(value: &Value) -> Option<Fault> {
             "retry_after" => {
                 Err(Wrong::new("`retry_after` needs a wait", "write `fault: {retry_after: 3600s}`"))
             }
-            _ => {
-                let words =
-                    ["timeout", "reset", "cut_stream", "garbage", "no_retry_after", "slow", "retry_after"];
-                Err(Wrong::new(
-                    format!("unknown fault `{text}`"),
-                    meant(text, STATUSES.into_iter().chain(words)),
-                ))
-            }
+            _ => Err(Wrong::new(
+                format!("unknown fault `{text}`"),
+                meant(text, STATUSES.into_iter().chain(WORDS)),
+            )),
         }
     })
 }

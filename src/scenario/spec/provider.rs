@@ -10,31 +10,26 @@ use provider::config::{AccountConfig, Config, Dialect, Tier};
 pub(in crate::scenario) struct ProviderSpec {
     /// The world's side of it. Without accounts or models only where those were wrong.
     pub(in crate::scenario) config: Config,
-    /// Its dialect, where another one stands in for it.
-    pub(in crate::scenario) spoken_as_groq: Option<String>,
     /// The models whose latency is assumed.
     pub(in crate::scenario) assumed_latency: Vec<String>,
 }
-
-/// Dialects with a name of their own that Groq's stands in for, for now: their limits and laws hold, their
-/// headers and bodies do not.
-const STAND_INS: [&str; 9] =
-    ["cerebras", "openai", "anthropic", "azure", "mistral", "deepinfra", "together", "fireworks", "gemini"];
 
 /// Reads a provider whose preset is already laid under it.
 pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
     let config = Config {
         name: name.text.clone(),
-        dialect: Dialect::Groq,
+        dialect: Dialect::default(),
         tier: Tier::default(),
         accounts: Vec::new(),
         models: Vec::new(),
         incidents: Vec::new(),
     };
-    let mut spec = ProviderSpec { config, spoken_as_groq: None, assumed_latency: Vec::new() };
+    let mut spec = ProviderSpec { config, assumed_latency: Vec::new() };
     let Some(mut fields) = value.fields("groq: {preset: groq-free}") else { return spec };
     fields.get("preset"); // laid under by `preset`
-    spec.spoken_as_groq = fields.get("dialect").and_then(|value| dialect(&value));
+    if let Some(dialect) = fields.get("dialect").and_then(|value| dialect(&value)) {
+        spec.config.dialect = dialect;
+    }
     if let Some(tier) = fields.get("tier").and_then(|value| tier(&value)) {
         spec.config.tier = tier;
     }
@@ -61,11 +56,8 @@ pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
     spec
 }
 
-/// The dialect's name where another stands in for it; `None` for Groq's.
-fn dialect(value: &Value) -> Option<String> {
-    let mut words = vec![("groq", None)];
-    words.extend(STAND_INS.map(|name| (name, Some(name))));
-    value.one_of(&words)?.map(str::to_owned)
+fn dialect(value: &Value) -> Option<Dialect> {
+    value.one_of(&Dialect::ALL.map(|dialect| (dialect.name(), dialect)))
 }
 
 fn tier(value: &Value) -> Option<Tier> {

@@ -1,28 +1,18 @@
 //! What Groq says when it does not serve: refusals of a limit, and everything else that can be wrong.
 
-use super::{Context, JSON, headers};
 use crate::axis::Axis;
 use crate::config::Tier;
-use crate::ruling::{Denial, LimitsView};
+use crate::ruling::Denial;
+use crate::wire::envelope::{Member, Members, reason};
 use crate::wire::go_duration::GoDuration;
-use crate::wire::{Reply, json};
-use std::borrow::Cow;
+use crate::wire::{Answer, Context, Error, json};
 
-/// The reply to a call that a limit refused.
-pub(super) fn refusal(denial: &Denial, limits: &LimitsView, context: &Context<'_>) -> Reply {
-    let error = Body {
-        message: message(denial, context).into(),
-        kind: kind(denial.axis),
-        code: Some("rate_limit_exceeded"),
-        param: None,
-    };
+/// What is said to a call that a limit refused.
+pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> Answer {
+    let status = if denial.oversize && !oversize_output(denial) { 413 } else { 429 };
+    let body = body(&message(denial, context), kind(denial.axis), None, Some("rate_limit_exceeded"));
     // A refused output estimate comes without the header (evidence: reported 2026-09), although a wait is known.
-    let wait = denial.wait.filter(|_| !oversize_output(denial));
-    Reply {
-        status: if denial.oversize && !oversize_output(denial) { 413 } else { 429 },
-        headers: headers::render(JSON, Some(limits), wait, context.number),
-        body: error.render(),
-    }
+    Answer::new(status, body).after(denial.wait.filter(|_| !oversize_output(denial)))
 }
 
 /// More output asked for than a minute allows: a 429 without a wait, where any other oversize is a 413 with a useless one.
@@ -98,123 +88,56 @@ const fn kind(axis: Axis) -> &'static str {
     }
 }
 
-/// An error that is no refusal of a limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error<'a> {
-    /// 401: no account has this key. Captured.
-    InvalidKey,
-    /// 404: no such model. Captured.
-    UnknownModel(&'a str),
-    /// 404: no such method and path. The opening words are quoted in public issues, the rest is assumed.
-    UnknownPath(&'a str, &'a str),
-    /// 400 with this message. The envelope is captured; most of the messages are assumed.
-    Invalid(Cow<'a, str>),
-    /// 400: prompt and completion do not fit the model's context. Captured.
-    ContextLength,
-    /// 413: the body is larger than is read. The code is documented, the words are assumed.
-    BodyTooLarge,
-    /// 503: the model has no capacity left. Captured.
-    OverCapacity(&'a str),
-    /// Any other status. The words are assumed; the code of 498 is documented.
-    Status(u16),
-}
-
-impl<'a> Error<'a> {
-    /// What Groq says with a status that came from nowhere but a fault.
-    #[must_use]
-    pub const fn from_status(status: u16, model: &'a str) -> Self {
-        match status {
-            400 => Self::ContextLength,
-            401 => Self::InvalidKey,
-            404 => Self::UnknownModel(model),
-            413 => Self::BodyTooLarge,
-            503 => Self::OverCapacity(model),
-            other => Self::Status(other),
+/// What is said to anything else. Captured: 401, 404 of a model, the 400 of a context, 503. The 400 of a spend limit and
+/// the codes of 498 and of the 413 are documented, their words assumed; so is the end of the 404 of a path. The
+/// envelope of the other 400s is captured, most of their messages are assumed; so is every other status. That a model
+/// outside the plan is the captured 404 is what its words say.
+pub(super) fn answer(error: &Error<'_>) -> Answer {
+    let (status, message, kind, code): (u16, &str, _, _) = match error {
+        Error::InvalidKey | Error::Status(401, _) => {
+            (401, "Invalid API Key", INVALID, Some("invalid_api_key"))
         }
-    }
-
-    /// The status code.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        match self {
-            Self::InvalidKey => 401,
-            Self::UnknownModel(_) | Self::UnknownPath(..) => 404,
-            Self::Invalid(_) | Self::ContextLength => 400,
-            Self::BodyTooLarge => 413,
-            Self::OverCapacity(_) => 503,
-            Self::Status(status) => *status,
+        Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => (
+            404,
+            &format!("The model `{model}` does not exist or you do not have access to it."),
+            INVALID,
+            Some("model_not_found"),
+        ),
+        Error::UnknownPath(method, path) => (
+            404,
+            &format!("Unknown request URL: {method} {path}. Please check the URL for typos."),
+            INVALID,
+            Some("unknown_url"),
+        ),
+        Error::Invalid(message) => (400, message.as_ref(), INVALID, None),
+        Error::BodyTooLarge | Error::Status(413, _) => (413, reason(413), INVALID, Some("request_too_large")),
+        Error::Overload(model) | Error::Status(503, model) => {
+            (503, &format!("{model} is currently over capacity. {BACK_OFF}"), INTERNAL, None)
         }
-    }
-
-    /// The whole reply; `limits` where the call got as far as a limit.
-    #[must_use]
-    pub fn reply(&self, limits: Option<&LimitsView>, number: u64) -> Reply {
-        let headers = headers::render(JSON, limits, None, number);
-        Reply { status: self.status(), headers, body: self.body().render() }
-    }
-
-    fn body(&self) -> Body<'_> {
-        const INVALID: &str = "invalid_request_error";
-        let body = |message, kind, code| Body { message, kind, code, param: None };
-        match self {
-            Self::InvalidKey => body("Invalid API Key".into(), INVALID, Some("invalid_api_key")),
-            Self::UnknownModel(model) => body(
-                format!("The model `{model}` does not exist or you do not have access to it.").into(),
-                INVALID,
-                Some("model_not_found"),
-            ),
-            Self::UnknownPath(method, path) => body(
-                format!("Unknown request URL: {method} {path}. Please check the URL for typos.").into(),
-                INVALID,
-                Some("unknown_url"),
-            ),
-            Self::Invalid(message) => body(Cow::Borrowed(message), INVALID, None),
-            Self::ContextLength => Body {
-                param: Some("messages"),
-                ..body("Please reduce the length of the messages or completion.".into(), INVALID, None)
-            },
-            Self::BodyTooLarge => body("Request Entity Too Large".into(), INVALID, Some("request_too_large")),
-            Self::OverCapacity(model) => {
-                body(format!("{model} is currently over capacity. {BACK_OFF}").into(), INTERNAL, None)
-            }
-            Self::Status(498) => {
-                body("Flex tier capacity exceeded.".into(), INTERNAL, Some("capacity_exceeded"))
-            }
-            Self::Status(429) => body("Too Many Requests".into(), "requests", Some("rate_limit_exceeded")),
-            Self::Status(500) => body("Internal Server Error".into(), INTERNAL, None),
-            Self::Status(502) => body("Bad Gateway".into(), INTERNAL, None),
-            Self::Status(status) => {
-                let kind = if *status < 500 { INVALID } else { INTERNAL };
-                body(format!("The service answered with status {status}.").into(), kind, None)
-            }
-        }
-    }
+        Error::Billing => (400, SPEND_LIMIT, INVALID, Some("blocked_api_access")),
+        Error::Status(400, _) => return Answer::new(400, body(CONTEXT, INVALID, Some("messages"), None)),
+        Error::Status(429, _) => (429, reason(429), "requests", Some("rate_limit_exceeded")),
+        Error::Status(498, _) => (498, "Flex tier capacity exceeded.", INTERNAL, Some("capacity_exceeded")),
+        Error::Status(status @ (500 | 502), _) => (*status, reason(*status), INTERNAL, None),
+        Error::Status(status, _) => (
+            *status,
+            &format!("The service answered with status {status}."),
+            if *status < 500 { INVALID } else { INTERNAL },
+            None,
+        ),
+    };
+    Answer::new(status, body(message, kind, None, code))
 }
 
 /// `{"error":{"message":…,"type":…,"param":…,"code":…}}`, absent members left out.
-struct Body<'a> {
-    message: Cow<'a, str>,
-    kind: &'static str,
-    code: Option<&'static str>,
-    param: Option<&'static str>,
+fn body(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> String {
+    let (param, code) = (Member::or_absent(param), Member::or_absent(code));
+    Members { message, kind: Member::Text(kind), param, code }.wrapped() + "\n"
 }
 
-impl Body<'_> {
-    fn render(&self) -> String {
-        let mut out = String::with_capacity(self.message.len() + 80);
-        out.push_str(r#"{"error":{"message":"#);
-        json::string(&mut out, &self.message);
-        let members = [("type", Some(self.kind)), ("param", self.param), ("code", self.code)];
-        for (name, value) in members {
-            if let Some(value) = value {
-                json::put(&mut out, format_args!(r#","{name}":"{value}""#));
-            }
-        }
-        out.push_str("}}\n");
-        out
-    }
-}
-
+const INVALID: &str = "invalid_request_error";
 const INTERNAL: &str = "internal_server_error";
 const EXPECTED_OUTPUT: &str = "The request's expected output tokens exceed the enforced limit; reduce max_tokens (or the request's expected output) and try again.";
 const BACK_OFF: &str = "Please try again and back off exponentially. Visit https://groqstatus.com to see if there is an active incident.";
+const CONTEXT: &str = "Please reduce the length of the messages or completion.";
+const SPEND_LIMIT: &str = "API access is blocked: the organization has reached its spend limit. Visit https://console.groq.com/settings/billing/limits to review it.";

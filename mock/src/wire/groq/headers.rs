@@ -4,28 +4,22 @@
 //! until the limit is full, not until a call fits. Evidence: 16 header sets of 2024–2026, documentation of
 //! 2026-02. The edge's own headers (`server`, `cf-ray`, `set-cookie`, `via`, …) are left out: the mock has no edge.
 
-use super::ids;
 use crate::ruling::{LimitView, LimitsView};
-use crate::time::Nanos;
-use crate::wire::Headers;
 use crate::wire::go_duration::GoDuration;
+use crate::wire::{Head, Headers, ids};
 
-/// The headers of a reply of this content type, refused for `wait` where it is a refusal that says so.
-pub(super) fn render(
-    content_type: &str,
-    limits: Option<&LimitsView>,
-    wait: Option<Nanos>,
-    number: u64,
-) -> Headers {
+/// The headers of a reply.
+pub(super) fn render(head: &Head<'_>) -> Headers {
     let mut headers = Vec::with_capacity(12);
-    headers.push(("content-type", content_type.to_owned()));
+    headers.push(("content-type", head.content.media_type().to_owned()));
     headers.push(("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate".to_owned()));
-    if let Some(wait) = wait {
-        headers.push(("retry-after", retry_after(wait).to_string()));
+    if let Some(wait) = head.wait {
+        // Rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
+        headers.push(("retry-after", wait.secs_up().to_string()));
     }
     headers.push(("vary", "Origin".to_owned()));
     headers.push(("x-groq-region", REGION.to_owned()));
-    if let Some(LimitsView { requests, tokens }) = limits {
+    if let Some(LimitsView { requests, tokens }) = head.told.map(|told| told.limits) {
         let mut put = |names: [&'static str; 2], text: fn(&LimitView) -> String| {
             let views = names.into_iter().zip([requests, tokens]);
             headers.extend(views.filter_map(|(name, view)| Some((name, text(view.as_ref()?)))));
@@ -38,13 +32,8 @@ pub(super) fn render(
             GoDuration(view.reset).to_string()
         });
     }
-    headers.push(("x-request-id", ids::request(number)));
+    headers.push(("x-request-id", ids::groq_request(head.number)));
     headers
-}
-
-/// The wait in whole seconds, rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
-const fn retry_after(wait: Nanos) -> u64 {
-    wait.0.div_ceil(Nanos::SECOND.0)
 }
 
 /// One of the regions seen in captures (`fra`, `bom`, `dls`, `dal`, `msp`, `yul`, `hel`).

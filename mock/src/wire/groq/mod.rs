@@ -1,92 +1,91 @@
-//! Groq as captured in 2026: one function per kind of reply, each a pure function of the ruling.
+//! Groq as captured in 2026.
 //!
 //! Where a text is quoted from captures its doc comment says so; where it is assumed, that too. The list of
 //! rules with their evidence is in `mock/README.md`, the captures themselves in `mock/tests/data`.
 
-mod chat;
 mod error;
 mod headers;
-mod ids;
 
-pub use chat::{Chunks, Finish};
-pub use error::Error;
+use super::chat::{self, Choice, Shape};
+use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
+use crate::call::Usage;
+use crate::ruling::{Denial, Service};
+use crate::time::{Instant, Nanos};
 
-use super::Reply;
-use crate::config::{Fault, Tier};
-use crate::ruling::{LimitsView, Ruling, Verdict};
-use crate::time::Instant;
-
-/// What a reply says besides the ruling.
+/// Groq's one endpoint.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// The model's name, as the client sent it.
-    pub model: &'a str,
-    /// The account's name; the organisation of messages is `org_` and this name.
-    pub account: &'a str,
-    /// The plan the account is on: it changes what a refusal advises.
-    pub tier: Tier,
-    /// The number of the call: every id of the reply is derived from it.
-    pub number: u64,
-    /// When the reply is made; `created` is this many seconds after 2026-11-01 00:00 UTC.
-    pub at: Instant,
-    /// Why a served completion ends.
-    pub finish: Finish,
+pub(super) struct Groq;
+
+impl Voice for Groq {
+    fn base(&self) -> &'static str {
+        "/openai/v1"
+    }
+
+    fn headers(&self, head: &Head<'_>) -> Headers {
+        headers::render(head)
+    }
+
+    fn refusal(&self, denial: &Denial, _: &Told, context: &Context<'_>) -> Answer {
+        error::refusal(denial, context)
+    }
+
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+        error::answer(error)
+    }
+
+    fn shape(&self) -> &'static Shape {
+        &SHAPE
+    }
+
+    fn model(&self, out: &mut String, name: &str) {
+        chat::model(out, name, r#","active":true"#);
+    }
 }
 
-/// The whole reply to a call. `None` where nothing is ever answered: a timeout, a reset.
-///
-/// A service that is [cut](crate::ruling::Service::cut) is rendered whole; whoever sends it breaks it off.
-///
-/// # Panics
-/// Where the verdict is a fault that bends a reply (slow, cut, garbage, a false wait) rather than replaces it:
-/// the provider's machine hands those out as services and denials.
-#[must_use]
-pub fn reply(ruling: &Ruling, context: &Context<'_>) -> Option<Reply> {
-    let limits = Some(&ruling.limits);
-    let error = match &ruling.verdict {
-        Verdict::Admitted(service) if service.garbage => return Some(garbage(limits, context.number)),
-        Verdict::Admitted(service) => {
-            let headers = headers::render(JSON, limits, None, context.number);
-            return Some(Reply { status: 200, headers, body: chat::completion(service, context) });
-        }
-        Verdict::Refused(denial) => return Some(error::refusal(denial, &ruling.limits, context)),
-        Verdict::Faulted(Fault::Timeout | Fault::Reset) => return None,
-        Verdict::Faulted(Fault::Status(status)) => Error::from_status(*status, context.model),
-        Verdict::Faulted(fault) => unreachable!("{fault:?} bends a reply and never replaces one"),
-    };
-    Some(error.reply(limits, context.number))
-}
-
-/// The headers of a streamed reply; its status is 200.
-#[must_use]
-pub fn stream_headers(limits: &LimitsView, number: u64) -> super::Headers {
-    headers::render("text/event-stream", Some(limits), None, number)
-}
-
-/// The list that `GET /models` answers with. It carries no limit headers (evidence: captures, 2026).
-#[must_use]
-pub fn models<'a>(names: impl Iterator<Item = &'a str>, number: u64) -> Reply {
-    let mut body = String::from(r#"{"object":"list","data":["#);
-    for (index, name) in names.enumerate() {
-        body.push_str(if index == 0 { r#"{"id":"# } else { r#",{"id":"# });
-        super::json::string(&mut body, name);
-        super::json::put(
-            &mut body,
+/// Members and their order as in captures of 2026-02 (the published fixtures of Vercel's package `ai`); that
+/// `include_usage` adds a chunk is reported.
+const SHAPE: Shape = Shape {
+    choice: Choice::LOGPROBS,
+    usage,
+    whole: |out, _, context| {
+        json::put(
+            out,
             format_args!(
-                r#","object":"model","created":{},"owned_by":"quotalab","active":true}}"#,
-                ids::created(Instant::ZERO)
+                r#","usage_breakdown":null,"system_fingerprint":"{}","x_groq":{{"id":"{}","seed":{}}},"service_tier":"on_demand""#,
+                ids::fingerprint(context.model),
+                ids::groq_request(context.number),
+                ids::seed(context.number),
             ),
         );
-    }
-    body.push_str("]}");
-    Reply { status: 200, headers: headers::render(JSON, None, None, number), body }
-}
+    },
+    chunk: |out, context| {
+        json::put(out, format_args!(r#","system_fingerprint":"{}""#, ids::fingerprint(context.model)));
+    },
+    first: |out, context| {
+        let (id, seed) = (ids::groq_request(context.number), ids::seed(context.number));
+        json::put(out, format_args!(r#","x_groq":{{"id":"{id}","seed":{seed}}}"#));
+    },
+    // The usage twice, as Groq does since 2026.
+    last: |out, usage, _, context| {
+        let id = ids::groq_request(context.number);
+        json::put(out, format_args!(r#","x_groq":{{"id":"{id}","usage":{usage}}},"usage":{usage}"#));
+    },
+    ..Shape::PLAIN
+};
 
-/// A success that no client can read: what a proxy in trouble answers.
-fn garbage(limits: Option<&LimitsView>, number: u64) -> Reply {
-    let body =
-        "<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>\n";
-    Reply { status: 200, headers: headers::render("text/html", limits, None, number), body: body.to_owned() }
+/// The `usage` object; the total time leaves the queue out (evidence: fixtures, 2026-02).
+fn usage(out: &mut String, service: &Service) {
+    let queue = service.started_at.since(service.ticket.at);
+    let prompt = service.first_token_at.since(service.started_at);
+    let completion = service.done_at.since(service.first_token_at);
+    let Usage { prompt_tokens, completion_tokens } = service.usage;
+    let mut time = |before: std::fmt::Arguments<'_>, length: Nanos| {
+        json::put(out, before);
+        json::seconds(out, length);
+    };
+    time(format_args!(r#"{{"queue_time":"#), queue);
+    time(format_args!(r#","prompt_tokens":{prompt_tokens},"prompt_time":"#), prompt);
+    time(format_args!(r#","completion_tokens":{completion_tokens},"completion_time":"#), completion);
+    time(format_args!(r#","total_tokens":{},"total_time":"#, service.usage.total()), prompt + completion);
+    out.push('}');
 }
-
-const JSON: &str = "application/json";

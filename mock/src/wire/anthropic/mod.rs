@@ -1,0 +1,172 @@
+//! Anthropic: its own endpoint, and the one that is compatible with OpenAI's.
+//!
+//! Both send the same headers; bodies differ ([`Native`], [`Compatible`]). Limits are buckets that refill, and a
+//! reset is the date at which one is full, cut to whole seconds: it may lie in the past when it arrives. As a
+//! client sets such a date against `date`, that header is part of the dialect.
+
+mod compatible;
+mod native;
+
+pub(super) use compatible::Compatible;
+pub(super) use native::Native;
+
+use super::date::{HttpDate, Rfc3339};
+use super::{Error, Head, Headers, ids};
+use crate::axis::Axis;
+use crate::meter::Level;
+use crate::ruling::Denial;
+use crate::time::Instant;
+use std::borrow::Cow;
+
+/// The headers of a reply.
+fn headers(head: &Head<'_>) -> Headers {
+    let mut headers = Vec::with_capacity(18);
+    headers.push(("content-type", head.content.media_type().to_owned()));
+    headers.push(("date", HttpDate(head.at).to_string()));
+    headers.push(("request-id", request_id(head.number)));
+    if matches!(head.status, 429 | 500..) {
+        headers.push(("x-should-retry", "true".to_owned()));
+    }
+    if let Some(told) = head.told {
+        let [requests, tokens, input, output] =
+            [Axis::Rpm, Axis::Tpm, Axis::Itpm, Axis::Otpm].map(|axis| told.level(axis));
+        // The date of requests is stamped on arrival, that of tokens with the reply (evidence: captures of 2026).
+        limit(&mut headers, REQUESTS, requests.map(|level| Row::of(&[level], 1, told.at)));
+        let split: Vec<&Level> =
+            tokens.map_or_else(|| input.into_iter().chain(output).collect(), |both| vec![both]);
+        let tokens = (!split.is_empty()).then(|| Row::of(&split, THOUSAND, head.at));
+        limit(&mut headers, TOKENS, tokens);
+        limit(&mut headers, INPUT, input.map(|level| Row::of(&[level], THOUSAND, head.at)));
+        limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
+    }
+    if let Some(wait) = head.wait {
+        headers.push(("retry-after", wait.secs_up().to_string()));
+    }
+    headers
+}
+
+/// One limit, or several told as one.
+struct Row {
+    limit: u64,
+    remaining: u64,
+    reset: Instant,
+}
+
+impl Row {
+    /// The sums of the limits and of what is left, in whole `units` to the nearest, and the first date at which one
+    /// of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
+    fn of(levels: &[&Level], units: u64, at: Instant) -> Self {
+        let sum = |of: fn(&Level) -> u64| levels.iter().map(|level| of(level)).fold(0, u64::saturating_add);
+        let full_in = levels.iter().map(|level| level.full_in()).min().unwrap_or_default();
+        Self {
+            limit: sum(|level| level.limit),
+            remaining: sum(Level::left).saturating_add(units / 2) / units * units,
+            reset: at + full_in,
+        }
+    }
+}
+
+fn limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
+    let Some(Row { limit, remaining, reset }) = row else { return };
+    let values = [limit.to_string(), remaining.to_string(), Rfc3339(reset).to_string()];
+    headers.extend(names.into_iter().zip(values));
+}
+
+/// The message of a refusal. Captured: tokens per minute (the wording of 2026, with organisation and model) and per day
+/// (2024). Requests and the day's requests are assumed to read alike; the words about concurrency are reported.
+fn message(denial: &Denial, account: &str, model: &str) -> Cow<'static, str> {
+    let what = match denial.axis {
+        Axis::Concurrency => return CONCURRENCY.into(),
+        Axis::Tpd => return DAILY_TOKENS.into(),
+        Axis::Rpd | Axis::Ash | Axis::Asd => return DAILY_REQUESTS.into(),
+        Axis::Rpm => "requests",
+        Axis::Tpm => "tokens",
+        Axis::Itpm => "input tokens",
+        Axis::Otpm => "output tokens",
+    };
+    let limit = Grouped(denial.limit);
+    format!(
+        "This request would exceed your organization's rate limit of {limit} {what} per minute (org: {account}, model: {model}). For details, refer to: https://docs.claude.com/en/api/rate-limits. You can see the response headers for current usage. Please reduce the prompt length or the maximum tokens requested, or try again later. You may also contact sales at https://claude.com/contact-sales to discuss your options for a rate limit increase."
+    )
+    .into()
+}
+
+/// What is said to anything but a limit: status, type and message, the same at both endpoints. Captured: 529, the 500 that
+/// is overload, the bare 429, and the 429 of long contexts outside the plan. A spent balance is a 400 (reported). The
+/// types are documented, other messages assumed.
+fn words<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
+    let (status, message): (u16, Cow<'e, str>) = match error {
+        Error::InvalidKey => (401, "invalid x-api-key".into()),
+        Error::UnknownModel(model) => (404, format!("model: {model}").into()),
+        Error::UnknownPath(..) => (404, "Not found".into()),
+        Error::Invalid(message) => (400, message.as_ref().into()),
+        Error::BodyTooLarge => (413, "Request exceeds the maximum size".into()),
+        Error::Overload(_) => (529, "Overloaded".into()),
+        Error::Billing => (400, NO_CREDIT.into()),
+        Error::NotInTier(_) => (429, "Extra usage is required for long context requests.".into()),
+        Error::Status(400, _) => (400, "prompt is too long".into()),
+        Error::Status(429, _) => (429, "Rate limited".into()),
+        Error::Status(500, _) => (500, "Overloaded".into()),
+        Error::Status(status, _) => (*status, super::envelope::reason(*status).into()),
+    };
+    (status, kind(status), message)
+}
+
+/// The type of an error (documented).
+const fn kind(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        504 => "timeout_error",
+        529 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    }
+}
+
+/// `req_011` and 21 letters and digits: 28 in all, as in captures.
+fn request_id(number: u64) -> String {
+    format!("req_011{}", ids::letters(number, 21))
+}
+
+/// A number with commas between the thousands.
+struct Grouped(u64);
+
+impl std::fmt::Display for Grouped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            small @ 0..THOUSAND => write!(f, "{small}"),
+            large => write!(f, "{},{:03}", Self(large / THOUSAND), large % THOUSAND),
+        }
+    }
+}
+
+const THOUSAND: u64 = 1_000;
+const REQUESTS: [&str; 3] = [
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+];
+const TOKENS: [&str; 3] = [
+    "anthropic-ratelimit-tokens-limit",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-tokens-reset",
+];
+const INPUT: [&str; 3] = [
+    "anthropic-ratelimit-input-tokens-limit",
+    "anthropic-ratelimit-input-tokens-remaining",
+    "anthropic-ratelimit-input-tokens-reset",
+];
+const OUTPUT: [&str; 3] = [
+    "anthropic-ratelimit-output-tokens-limit",
+    "anthropic-ratelimit-output-tokens-remaining",
+    "anthropic-ratelimit-output-tokens-reset",
+];
+const CONCURRENCY: &str = "Number of concurrent connections has exceeded your rate limit. Please try again later or contact sales at https://www.anthropic.com/contact-sales to discuss your options for a rate limit increase.";
+const DAILY_TOKENS: &str = "Number of request tokens has exceeded your daily rate limit (https://docs.anthropic.com/en/api/rate-limits); see the response headers for current usage. Please reduce the prompt length or the maximum tokens requested, or try again later. You may also contact sales at https://www.anthropic.com/contact-sales to discuss your options for a rate limit increase.";
+const DAILY_REQUESTS: &str = "Number of requests has exceeded your daily rate limit (https://docs.anthropic.com/en/api/rate-limits); see the response headers for current usage. Please try again later. You may also contact sales at https://www.anthropic.com/contact-sales to discuss your options for a rate limit increase.";
+const NO_CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";

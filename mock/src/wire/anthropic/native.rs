@@ -1,0 +1,122 @@
+//! Anthropic's own endpoint: `POST /v1/messages`, with its own body, events and errors (documented; errors captured).
+
+use crate::ruling::{Denial, Service};
+use crate::time::Instant;
+use crate::wire::chat::{self, Chunks, Finish};
+use crate::wire::{Answer, Context, Endpoint, Error, Head, Headers, Key, Told, Voice, ids, json};
+
+/// The native endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::wire) struct Native;
+
+impl Voice for Native {
+    fn base(&self) -> &'static str {
+        "/v1"
+    }
+
+    fn path(&self, _model: &str) -> String {
+        PATH.to_owned()
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        &[Key::Named("x-api-key"), Key::Bearer]
+    }
+
+    fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
+        ((method, path) == ("POST", PATH)).then_some(Endpoint::Messages)
+    }
+
+    fn headers(&self, head: &Head<'_>) -> Headers {
+        super::headers(head)
+    }
+
+    fn refusal(&self, denial: &Denial, _: &Told, context: &Context<'_>) -> Answer {
+        let message = super::message(denial, context.account, context.model);
+        Answer::new(429, body(super::kind(429), &message, Some(context.number))).after(denial.wait)
+    }
+
+    /// The 500 that is overload has no id (captured).
+    fn error(&self, error: &Error<'_>, number: u64, _: Instant) -> Answer {
+        let (status, kind, message) = super::words(error);
+        Answer::new(status, body(kind, &message, (status != 500).then_some(number)))
+    }
+
+    fn completion(&self, service: &Service, context: &Context<'_>) -> String {
+        let usage = service.usage;
+        let mut out = String::with_capacity(500 + usage.completion_tokens.min(chat::MOST_WORDS) as usize * 5);
+        opening(&mut out, context);
+        out.push_str(r#""content":[{"type":"text","text":""#);
+        chat::text(&mut out, usage.completion_tokens, context.number);
+        json::put(
+            &mut out,
+            format_args!(
+                r#""}}],"stop_reason":"{}","stop_sequence":null,"usage":{{{INPUT}{},"output_tokens":{}}}}}"#,
+                stop_reason(context.finish),
+                usage.prompt_tokens,
+                usage.completion_tokens
+            ),
+        );
+        out
+    }
+
+    fn chunks(&self, service: &Service, context: &Context<'_>) -> Chunks {
+        let mut role = String::with_capacity(600);
+        role.push_str("event: message_start\ndata: {\"type\":\"message_start\",\"message\":");
+        opening(&mut role, context);
+        json::put(
+            &mut role,
+            format_args!(
+                r#""content":[],"stop_reason":null,"stop_sequence":null,"usage":{{{INPUT}{},"output_tokens":1}}}}}}"#,
+                service.usage.prompt_tokens
+            ),
+        );
+        role.push_str("\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n");
+        let before = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"";
+        let end = format!(
+            "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":0}}\n\nevent: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{}\",\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":{}}}}}\n\nevent: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n",
+            stop_reason(context.finish),
+            service.usage.completion_tokens
+        );
+        Chunks {
+            role,
+            token: (before.to_owned(), "\"}}\n\n"),
+            end,
+            usage: None,
+            done: "",
+            number: context.number,
+        }
+    }
+}
+
+/// `{"id":…,"type":"message","role":"assistant","model":…,` left open.
+fn opening(out: &mut String, context: &Context<'_>) {
+    let id = ids::letters(context.number, 20);
+    json::put(out, format_args!(r#"{{"id":"msg_0101{id}","type":"message","role":"assistant","model":"#));
+    json::string(out, context.model);
+    out.push(',');
+}
+
+const fn stop_reason(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop => "end_turn",
+        Finish::Length => "max_tokens",
+    }
+}
+
+/// `{"type":"error","error":{"type":…,"message":…},"request_id":…}`.
+fn body(kind: &str, message: &str, number: Option<u64>) -> String {
+    let mut out = String::with_capacity(message.len() + 96);
+    json::put(&mut out, format_args!(r#"{{"type":"error","error":{{"type":"{kind}","message":"#));
+    json::string(&mut out, message);
+    match number {
+        Some(number) => {
+            json::put(&mut out, format_args!(r#"}},"request_id":"{}"}}"#, super::request_id(number)))
+        }
+        None => out.push_str(r#"},"request_id":null}"#),
+    }
+    out
+}
+
+const PATH: &str = "/v1/messages";
+/// The usage up to the prompt's tokens; nothing is cached.
+const INPUT: &str = r#""cache_creation_input_tokens":0,"cache_read_input_tokens":0,"input_tokens":"#;

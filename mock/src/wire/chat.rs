@@ -1,0 +1,245 @@
+//! A served completion in OpenAI's shape, whole or as server-sent events; a dialect adds members of its own.
+//!
+//! A stream is: a chunk with the role, one chunk per token, a chunk with the reason it ends, then `[DONE]`.
+//! Members and their order follow captures of Groq of 2026-02 (the published fixtures of Vercel's package `ai`) and
+//! the documentation of the others; each dialect's page says which.
+
+use super::voice::Context;
+use super::{date, ids, json, words};
+use crate::ruling::Service;
+use crate::time::Instant;
+
+/// Why a completion ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finish {
+    /// The model had said all.
+    #[default]
+    Stop,
+    /// `max_tokens` cut it.
+    Length,
+}
+
+impl Finish {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+        }
+    }
+}
+
+/// What a dialect's completions have besides the members that all share. Each function appends what it names,
+/// comma first.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The id of a completion, from the number of its call.
+    pub(super) id: fn(u64) -> String,
+    /// Members of a whole message behind its content.
+    pub(super) message: &'static str,
+    /// Members of every choice before the reason it ends.
+    pub(super) choice: Choice,
+    /// The `usage` object.
+    pub(super) usage: fn(&mut String, &Service),
+    /// Members of a whole completion behind its usage.
+    pub(super) whole: fn(&mut String, &Service, &Context<'_>),
+    /// Members of every chunk before its choices.
+    pub(super) chunk: fn(&mut String, &Context<'_>),
+    /// Members of the first chunk behind its choices.
+    pub(super) first: fn(&mut String, &Context<'_>),
+    /// Members of the last chunk behind its choices; the text is the `usage` object.
+    pub(super) last: fn(&mut String, &str, &Service, &Context<'_>),
+    /// Whether `stream_options.include_usage` adds a chunk without choices that tells the usage.
+    pub(super) usage_chunk: bool,
+}
+
+impl Shape {
+    /// Nothing but what all share.
+    pub(super) const PLAIN: Self = Self {
+        id: ids::uuid_completion,
+        message: "",
+        choice: Choice::PLAIN,
+        usage,
+        whole: |_, _, _| {},
+        chunk: |_, _| {},
+        first: |_, _| {},
+        last: |_, _, _, _| {},
+        usage_chunk: true,
+    };
+
+    /// Members of the last chunk of those who tell the usage there, asked or not.
+    pub(super) fn usage_on_last(out: &mut String, usage: &str, _: &Service, _: &Context<'_>) {
+        json::put(out, format_args!(r#","usage":{usage}"#));
+    }
+}
+
+/// What stands in every choice between its text and the reason it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    members: &'static str,
+    /// All that follows the text of a token.
+    behind_token: &'static str,
+}
+
+impl Choice {
+    /// Nothing.
+    pub(super) const PLAIN: Self = Self { members: "", behind_token: "\"},\"finish_reason\":null}]}\n\n" };
+
+    /// A member `logprobs` that says nothing.
+    pub(super) const LOGPROBS: Self = Self {
+        members: r#""logprobs":null,"#,
+        behind_token: "\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+    };
+}
+
+/// `{"prompt_tokens":…,"completion_tokens":…,"total_tokens":…}`.
+pub(super) fn usage(out: &mut String, service: &Service) {
+    let (prompt, completion, total) =
+        (service.usage.prompt_tokens, service.usage.completion_tokens, service.usage.total());
+    json::put(
+        out,
+        format_args!(
+            r#"{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}}}"#
+        ),
+    );
+}
+
+/// The body of a completion that is answered whole. Its text ends at [`MOST_WORDS`] tokens, whatever `usage` counts.
+pub(super) fn completion(shape: &Shape, service: &Service, context: &Context<'_>) -> String {
+    let tokens = service.usage.completion_tokens;
+    let mut out = String::with_capacity(700 + tokens.min(MOST_WORDS) as usize * 5);
+    opening(&mut out, shape, "chat.completion", context);
+    out.push_str(r#","choices":[{"index":0,"message":{"role":"assistant","content":""#);
+    text(&mut out, tokens, context.number);
+    json::put(
+        &mut out,
+        format_args!(
+            r#""{}}},{}"finish_reason":"{}"}}],"usage":"#,
+            shape.message,
+            shape.choice.members,
+            context.finish.name()
+        ),
+    );
+    (shape.usage)(&mut out, service);
+    (shape.whole)(&mut out, service, context);
+    out.push_str("}\n");
+    out
+}
+
+/// The text of a completion, as far as it is written. Its words need no escape.
+pub(super) fn text(out: &mut String, tokens: u32, number: u64) {
+    (0..tokens.min(MOST_WORDS)).for_each(|index| out.push_str(words::token(number, index)));
+}
+
+/// The server-sent events of one completion, each appended to a buffer when it is due.
+#[derive(Clone, Debug)]
+pub struct Chunks {
+    /// What comes before the first token.
+    pub(super) role: String,
+    /// What stands before and behind the text of a token.
+    pub(super) token: (String, &'static str),
+    /// What comes after the last token.
+    pub(super) end: String,
+    /// For what `stream_options.include_usage` adds: how much of what stands before a token opens any event, and the
+    /// `usage` object. `None` where it adds nothing.
+    pub(super) usage: Option<(usize, String)>,
+    /// What closes every stream that was not broken off.
+    pub(super) done: &'static str,
+    pub(super) number: u64,
+}
+
+impl Chunks {
+    /// The first event: the role and the ids.
+    pub fn role(&self, out: &mut String) {
+        out.push_str(&self.role);
+    }
+
+    /// The event of the token `index`, from zero.
+    pub fn token(&self, out: &mut String, index: u32) {
+        out.push_str(&self.token.0);
+        out.push_str(words::token(self.number, index));
+        out.push_str(self.token.1);
+    }
+
+    /// The event after the last token: why it ends, at most providers with what it used.
+    pub fn end(&self, out: &mut String) {
+        out.push_str(&self.end);
+    }
+
+    /// The event that `stream_options.include_usage` adds: no choices.
+    pub fn usage(&self, out: &mut String) {
+        if let Some((opening, usage)) = &self.usage {
+            out.push_str(&self.token.0[..*opening]);
+            json::put(out, format_args!("],\"usage\":{usage}}}\n\n"));
+        }
+    }
+
+    /// What closes every stream that was not broken off.
+    pub fn done(&self, out: &mut String) {
+        out.push_str(self.done);
+    }
+}
+
+/// The events of a service in OpenAI's shape.
+pub(super) fn chunks(shape: &Shape, service: &Service, context: &Context<'_>) -> Chunks {
+    let mut head = String::with_capacity(320);
+    head.push_str("data: ");
+    opening(&mut head, shape, "chat.completion.chunk", context);
+    (shape.chunk)(&mut head, context);
+    head.push_str(r#","choices":["#);
+    let mut used = String::with_capacity(180);
+    (shape.usage)(&mut used, service);
+
+    let Choice { members, behind_token } = shape.choice;
+    let mut role = String::with_capacity(head.len() + 192);
+    role.push_str(&head);
+    json::put(
+        &mut role,
+        format_args!(
+            r#"{{"index":0,"delta":{{"role":"assistant","content":""}},{members}"finish_reason":null}}]"#
+        ),
+    );
+    (shape.first)(&mut role, context);
+    role.push_str("}\n\n");
+
+    let mut end = String::with_capacity(head.len() + 2 * used.len() + 192);
+    end.push_str(&head);
+    json::put(
+        &mut end,
+        format_args!(r#"{{"index":0,"delta":{{}},{members}"finish_reason":"{}"}}]"#, context.finish.name()),
+    );
+    (shape.last)(&mut end, &used, service, context);
+    end.push_str("}\n\n");
+
+    let usage = shape.usage_chunk.then_some((head.len(), used));
+    head.push_str(r#"{"index":0,"delta":{"content":""#);
+    Chunks { role, token: (head, behind_token), end, usage, done: "data: [DONE]\n\n", number: context.number }
+}
+
+/// `{"id":…,"object":…,"created":…,"model":…`, left open.
+fn opening(out: &mut String, shape: &Shape, object: &str, context: &Context<'_>) {
+    json::put(
+        out,
+        format_args!(
+            r#"{{"id":"{}","object":"{object}","created":{},"model":"#,
+            (shape.id)(context.number),
+            date::epoch(context.at),
+        ),
+    );
+    json::string(out, context.model);
+}
+
+/// `{"id":…,"object":"model","created":…,"owned_by":"quotalab"…}` with more members behind.
+pub(super) fn model(out: &mut String, name: &str, more: &str) {
+    out.push_str(r#"{"id":"#);
+    json::string(out, name);
+    json::put(
+        out,
+        format_args!(
+            r#","object":"model","created":{},"owned_by":"quotalab"{more}}}"#,
+            date::epoch(Instant::ZERO)
+        ),
+    );
+}
+
+/// The longest completion that any of Groq's models writes (documentation, 2026): a bound on memory.
+pub(super) const MOST_WORDS: u32 = 131_072;

@@ -1,0 +1,45 @@
+//! `DeepInfra`: a limit on concurrency and nothing else, and no header that tells of it.
+//!
+//! Captured: the busy model, which is a 429, and the wrong key. The words of the concurrency limit are documented in
+//! substance; the rest is assumed. Too long a context is a 500 in captures: the mock has no such limit of its own.
+
+use super::envelope::{self, INVALID, reason};
+use super::{Answer, Context, Error, Head, Headers, Told, Voice};
+use crate::ruling::Denial;
+use crate::time::Instant;
+
+/// `DeepInfra`'s endpoint that is compatible with OpenAI's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DeepInfra;
+
+impl Voice for DeepInfra {
+    fn base(&self) -> &'static str {
+        "/v1/openai"
+    }
+
+    fn headers(&self, head: &Head<'_>) -> Headers {
+        vec![("content-type", head.content.media_type().to_owned())]
+    }
+
+    /// The same of every axis, and without a wait.
+    fn refusal(&self, _: &Denial, _: &Told, _: &Context<'_>) -> Answer {
+        Answer::new(429, envelope::error("Rate limited", INVALID, None, Some("rate_limited")))
+    }
+
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+        let (status, message, code): (u16, &str, _) = match error {
+            Error::InvalidKey | Error::Status(401, _) => (401, "Not authenticated", None),
+            Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => {
+                (404, &format!("The model `{model}` does not exist"), Some("model_not_found"))
+            }
+            Error::UnknownPath(..) => (404, reason(404), None),
+            Error::Invalid(message) => (422, message.as_ref(), None),
+            Error::BodyTooLarge => (413, reason(413), None),
+            Error::Overload(_) => (429, "Model busy, retry later", Some("engine_overloaded")),
+            Error::Billing => (402, "Inference prohibited, please top up your balance", None),
+            Error::Status(400, _) => (400, "Requested input length exceeds maximum input length", None),
+            Error::Status(status, _) => (*status, reason(*status), None),
+        };
+        Answer::new(status, envelope::error(message, INVALID, None, code))
+    }
+}

@@ -1,0 +1,97 @@
+//! Fireworks: limits told in tokens per second, and an overload that is a 429.
+//!
+//! Captured: the overload. The words of a refused limit are captured at the endpoint for audio, where the envelope is
+//! another. The headers are documented. No headers of a real 429 are public, and no wait is announced.
+
+use super::chat::Shape;
+use super::envelope::reason;
+use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
+use crate::axis::Axis;
+use crate::ruling::Denial;
+use crate::time::Instant;
+
+/// Fireworks's one endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fireworks;
+
+impl Voice for Fireworks {
+    fn base(&self) -> &'static str {
+        "/inference/v1"
+    }
+
+    fn headers(&self, head: &Head<'_>) -> Headers {
+        let mut headers = Vec::with_capacity(6);
+        headers.push(("content-type", head.content.media_type().to_owned()));
+        if let Some(usage) = head.usage {
+            headers.push(("fireworks-prompt-tokens", usage.prompt_tokens.to_string()));
+            headers.push(("fireworks-cached-prompt-tokens", "0".to_owned()));
+        }
+        let Some(told) = head.told else { return headers };
+        for (axes, name) in LIMITS {
+            if let Some(level) = told.first(axes) {
+                headers.push((name, (level.limit / 60).to_string()));
+            }
+        }
+        headers
+    }
+
+    /// The same of every axis.
+    fn refusal(&self, _: &Denial, _: &Told, _: &Context<'_>) -> Answer {
+        Answer::new(429, body(TOO_MANY, EXCEEDED))
+    }
+
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+        let (status, code, message): (u16, &str, &str) = match error {
+            Error::InvalidKey | Error::Status(401, _) => {
+                (401, "unauthorized", "The API key you provided is invalid.")
+            }
+            Error::UnknownModel(_) | Error::NotInTier(_) | Error::Status(404, _) => {
+                (404, "NOT_FOUND", "Model not found, inaccessible, and/or not deployed")
+            }
+            Error::UnknownPath(..) => (404, "NOT_FOUND", "Path not found"),
+            Error::Invalid(message) => (400, "bad_request", message.as_ref()),
+            Error::BodyTooLarge => (413, "request_too_large", reason(413)),
+            Error::Overload(_) => (429, TOO_MANY, OVERLOADED),
+            Error::Billing => (412, "account_suspended", SUSPENDED),
+            Error::Status(400, _) => (400, "context_length_exceeded", CONTEXT),
+            Error::Status(429, _) => (429, TOO_MANY, reason(429)),
+            Error::Status(503, _) => (503, "service_unavailable", "Service Overloaded"),
+            Error::Status(status, _) => (*status, "error", reason(*status)),
+        };
+        Answer::new(status, body(code, message))
+    }
+
+    fn shape(&self) -> &'static Shape {
+        &SHAPE
+    }
+}
+
+/// `{"error":{"object":"error","type":"invalid_request_error","code":…,"message":…}}`.
+fn body(code: &str, message: &str) -> String {
+    let mut out = String::with_capacity(message.len() + 96);
+    json::put(
+        &mut out,
+        format_args!(
+            r#"{{"error":{{"object":"error","type":"invalid_request_error","code":"{code}","message":"#
+        ),
+    );
+    json::string(&mut out, message);
+    out.push_str("}}");
+    out
+}
+
+/// The usage comes with the last chunk (assumed).
+const SHAPE: Shape = Shape { id: ids::uuid, last: Shape::usage_on_last, usage_chunk: false, ..Shape::PLAIN };
+
+/// The token limits that headers tell, per second, cut. A limit on all tokens stands in where prompts have none.
+const LIMITS: [(&[Axis], &str); 3] = [
+    (&[Axis::Itpm, Axis::Tpm], "x-ratelimit-limit-tokens-prompt"),
+    (&[Axis::Itpm, Axis::Tpm], "x-ratelimit-limit-tokens-cache-adjusted-prompt"),
+    (&[Axis::Otpm], "x-ratelimit-limit-tokens-generated"),
+];
+const TOO_MANY: &str = "too_many_requests";
+const EXCEEDED: &str = "You have exceeded your usage limits. Please try again later or contact Fireworks to explore dedicated capacity.";
+const OVERLOADED: &str =
+    "Request didn't generate first token before the given deadline, the service is overloaded";
+const SUSPENDED: &str = "The account is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.";
+const CONTEXT: &str = "The prompt is too long for the model's context.";

@@ -1,0 +1,275 @@
+//! The seam between the server and the dialects: all that a server asks of a provider's way of speaking.
+//!
+//! ```text
+//!  path, key ─▶ Voice::endpoint, Voice::keys          which endpoint, and how the key arrives
+//!  ruling    ─▶ Voice::reply ─┬─ Voice::completion    a page of a dialect writes these …
+//!                             ├─ Voice::refusal
+//!                             ├─ Voice::error
+//!                             └─ Voice::headers       … and the replies are put together here
+//! ```
+
+use super::chat::{self, Chunks, Finish, Shape};
+use super::error::Error;
+use super::told::Told;
+use crate::call::Usage;
+use crate::config::{Fault, Tier};
+use crate::ruling::{Denial, Ruling, Service, Verdict};
+use crate::time::{Instant, Nanos};
+use std::fmt;
+
+/// Header names in lower case, in the order in which they are sent.
+pub type Headers = Vec<(&'static str, String)>;
+
+/// A whole HTTP reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// What the provider sends; the transport adds its own (`date`, `content-length`).
+    pub headers: Headers,
+    /// JSON, but for garbage.
+    pub body: String,
+}
+
+/// What a reply says besides the ruling.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The model's name, as the client sent it.
+    pub model: &'a str,
+    /// The account's name; where messages name an organisation, its id is made of it.
+    pub account: &'a str,
+    /// The plan the account is on: it changes what a refusal advises, and at some which words it uses.
+    pub tier: Tier,
+    /// The number of the call: every id of the reply is derived from it.
+    pub number: u64,
+    /// When the reply is made; the wire's dates count from 2026-11-01 00:00 UTC.
+    pub at: Instant,
+    /// Why a served completion ends.
+    pub finish: Finish,
+}
+
+/// What a provider says when it does not serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body, JSON.
+    pub body: String,
+    /// The wait that headers announce, where the provider sends such headers; `None` where it says nothing.
+    pub wait: Option<Nanos>,
+}
+
+impl Answer {
+    /// An answer that announces no wait.
+    #[must_use]
+    pub const fn new(status: u16, body: String) -> Self {
+        Self { status, body, wait: None }
+    }
+
+    /// The answer with this wait in its headers.
+    #[must_use]
+    pub fn after(self, wait: Option<Nanos>) -> Self {
+        Self { wait, ..self }
+    }
+}
+
+/// What headers depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The status of the reply.
+    pub status: u16,
+    /// What the body is.
+    pub content: Content,
+    /// The limits after the ruling; `None` where the call did not get as far as a limit.
+    pub told: Option<&'a Told>,
+    /// The wait of an [`Answer`].
+    pub wait: Option<Nanos>,
+    /// What a served call used, where that is known before its body is sent.
+    pub usage: Option<Usage>,
+    /// The number of the call.
+    pub number: u64,
+    /// When the reply is made.
+    pub at: Instant,
+}
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A JSON value.
+    Json,
+    /// Server-sent events.
+    Events,
+    /// A page for people.
+    Html,
+}
+
+impl Content {
+    /// The value of `content-type`.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Events => "text/event-stream",
+            Self::Html => "text/html",
+        }
+    }
+}
+
+/// What a method and a path ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint<'a> {
+    /// A completion, asked for in OpenAI's shape.
+    Completions,
+    /// The same of the deployment that the path names (Azure): the body need not name a model.
+    Deployment(&'a str),
+    /// A completion, asked for in Anthropic's own shape.
+    Messages,
+    /// The list of the models.
+    Models,
+}
+
+/// The header in which a key arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// `authorization: Bearer …`.
+    Bearer,
+    /// A header of this name that has nothing but the key.
+    Named(&'static str),
+}
+
+/// How one kind of endpoint of a provider speaks. Everything is a pure function of its arguments.
+pub trait Voice: fmt::Debug + Sync {
+    /// The path under which its endpoints are, such as `/openai/v1`: what a client's base URL ends in.
+    fn base(&self) -> &'static str;
+
+    /// The path at which completions of a model are asked for.
+    fn path(&self, _model: &str) -> String {
+        format!("{}/chat/completions", self.base())
+    }
+
+    /// The headers in which a key may arrive, in the order in which they are looked at.
+    fn keys(&self) -> &'static [Key] {
+        &[Key::Bearer]
+    }
+
+    /// The endpoint of a method and a path; `None` where there is none.
+    fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
+        match (method, path.strip_prefix(self.base())?) {
+            ("POST", "/chat/completions") => Some(Endpoint::Completions),
+            ("GET", "/models") => Some(Endpoint::Models),
+            _ => None,
+        }
+    }
+
+    /// Whether a whole reply tells the limits as they are once it has been charged, rather than on arrival.
+    fn tells_settled(&self) -> bool {
+        false
+    }
+
+    /// The headers of a reply.
+    fn headers(&self, head: &Head<'_>) -> Headers;
+
+    /// What is said to a call that a limit refused.
+    fn refusal(&self, denial: &Denial, told: &Told, context: &Context<'_>) -> Answer;
+
+    /// What is said to anything else that is not served; `number` and `at` as in [`Context`].
+    fn error(&self, error: &Error<'_>, number: u64, at: Instant) -> Answer;
+
+    /// The shape of its completions, where that is OpenAI's.
+    fn shape(&self) -> &'static Shape {
+        &Shape::PLAIN
+    }
+
+    /// The body of a completion that is answered whole.
+    fn completion(&self, service: &Service, context: &Context<'_>) -> String {
+        chat::completion(self.shape(), service, context)
+    }
+
+    /// The server-sent events of a completion.
+    fn chunks(&self, service: &Service, context: &Context<'_>) -> Chunks {
+        chat::chunks(self.shape(), service, context)
+    }
+
+    /// One entry of the list of models.
+    fn model(&self, out: &mut String, name: &str) {
+        chat::model(out, name, "");
+    }
+}
+
+impl dyn Voice + '_ {
+    /// The whole reply to a call. `None` where nothing is ever answered: a timeout, a reset.
+    ///
+    /// A service that is [cut](crate::ruling::Service::cut) is rendered whole; whoever sends it breaks it off.
+    ///
+    /// # Panics
+    /// Where the verdict is a fault that bends a reply (slow, cut, garbage, a false wait) rather than replaces it:
+    /// the provider's machine hands those out as services and denials.
+    #[must_use]
+    pub fn reply(&self, ruling: &Ruling, told: &Told, context: &Context<'_>) -> Option<Reply> {
+        let answer = match &ruling.verdict {
+            Verdict::Admitted(service) => {
+                let (content, body) = if service.garbage {
+                    (Content::Html, GARBAGE.to_owned())
+                } else {
+                    (Content::Json, self.completion(service, context))
+                };
+                let usage = Some(service.usage);
+                let head = Head { content, usage, ..Head::new(200, Some(told), context.number, context.at) };
+                return Some(Reply { status: 200, headers: self.headers(&head), body });
+            }
+            Verdict::Refused(denial) => self.refusal(denial, told, context),
+            Verdict::Faulted(Fault::Timeout | Fault::Reset) => return None,
+            Verdict::Faulted(fault) => {
+                let error = Error::of_fault(*fault, context.model);
+                let error =
+                    error.unwrap_or_else(|| unreachable!("{fault:?} bends a reply and never replaces one"));
+                self.error(&error, context.number, context.at)
+            }
+        };
+        Some(self.answered(answer, Some(told), context.number, context.at))
+    }
+
+    /// The whole reply to a request that never got as far as a limit.
+    #[must_use]
+    pub fn complaint(&self, error: &Error<'_>, number: u64, at: Instant) -> Reply {
+        self.answered(self.error(error, number, at), None, number, at)
+    }
+
+    /// The headers of a streamed reply; its status is 200.
+    #[must_use]
+    pub fn stream_headers(&self, told: &Told, number: u64, at: Instant) -> Headers {
+        self.headers(&Head { content: Content::Events, ..Head::new(200, Some(told), number, at) })
+    }
+
+    /// The list of the models. It carries no limit headers (evidence: captures of Groq, 2026; assumed of the others).
+    #[must_use]
+    pub fn models<'a>(&self, names: impl Iterator<Item = &'a str>, number: u64, at: Instant) -> Reply {
+        let mut body = String::from(r#"{"object":"list","data":["#);
+        for (index, name) in names.enumerate() {
+            if index > 0 {
+                body.push(',');
+            }
+            self.model(&mut body, name);
+        }
+        body.push_str("]}");
+        Reply { status: 200, headers: self.headers(&Head::new(200, None, number, at)), body }
+    }
+
+    fn answered(&self, answer: Answer, told: Option<&Told>, number: u64, at: Instant) -> Reply {
+        let Answer { status, body, wait } = answer;
+        let head = Head { wait, ..Head::new(status, told, number, at) };
+        Reply { status, headers: self.headers(&head), body }
+    }
+}
+
+impl<'a> Head<'a> {
+    /// The head of a JSON reply.
+    #[must_use]
+    pub const fn new(status: u16, told: Option<&'a Told>, number: u64, at: Instant) -> Self {
+        Self { status, content: Content::Json, told, wait: None, usage: None, number, at }
+    }
+}
+
+/// A success that no client can read: what a proxy in trouble answers.
+const GARBAGE: &str =
+    "<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>\n";

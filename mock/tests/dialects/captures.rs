@@ -1,0 +1,208 @@
+//! Every published reply that a dialect renders, rendered again from its situation. The count of every class is pinned, so
+//! that no row can be lost or quietly demoted; run with `--nocapture` to read the tally and the rows that are not exact.
+
+use crate::{denial, faulted, header, level, refused, served};
+use provider::config::{Dialect, Fault, Tier};
+use provider::ruling::Denial;
+use provider::wire::{self, Error, Reply, Voice};
+use provider::{Axis, Instant, Nanos};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// One published reply; see the head of the data file.
+#[derive(serde::Deserialize)]
+struct Row {
+    dialect: String,
+    class: String,
+    #[serde(default)]
+    why: String,
+    status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    body: Option<Box<RawValue>>,
+    #[serde(default)]
+    situation: Situation,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Situation {
+    voice: usize,
+    denied: Option<Denied>,
+    fault: Option<String>,
+    levels: BTreeMap<String, [i64; 2]>,
+    usage: Option<[u32; 2]>,
+    model: Option<String>,
+    tier: Option<String>,
+    arrived: Option<String>,
+    at: Option<String>,
+    same: Vec<String>,
+    except: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Denied {
+    axis: String,
+    limit: u64,
+    used: i64,
+    requested: u64,
+    wait: Option<f64>,
+}
+
+impl Row {
+    fn voice(&self) -> &'static dyn Voice {
+        let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == self.dialect);
+        wire::voices(dialect.expect("a known dialect"))[self.situation.voice]
+    }
+
+    /// The reply that the server would send, from the situation alone.
+    fn render(&self) -> Reply {
+        let Situation { denied, fault, levels, usage, model, tier, arrived, at, .. } = &self.situation;
+        let mut case = match (denied, fault.as_deref()) {
+            (Some(denied), None) => refused(denied.denial()),
+            (None, Some("wrong key")) => {
+                return self.voice().complaint(&Error::InvalidKey, 7, Instant::ZERO);
+            }
+            (None, Some("overload")) => faulted(Fault::Overload),
+            (None, Some("billing")) => faulted(Fault::Billing),
+            (None, Some(status)) => faulted(Fault::Status(status.parse().unwrap())),
+            (None, None) => {
+                let [prompt, completion] = usage.unwrap_or_default();
+                served(prompt, completion)
+            }
+            (Some(_), Some(_)) => panic!("a reply has one cause"),
+        };
+        case.levels = levels
+            .iter()
+            .map(|(axis, [limit, left])| {
+                level(Axis::from_name(axis).unwrap(), u64::try_from(*limit).unwrap(), *left)
+            })
+            .collect();
+        case.model = model.clone().unwrap_or_default();
+        case.tier = if tier.as_deref() == Some("developer") { Tier::Developer } else { Tier::Free };
+        case.at = at.as_deref().map_or(Instant::ZERO, time_of_day);
+        case.arrived = arrived.as_deref().map_or(case.at, time_of_day);
+        case.render(self.voice())
+    }
+
+    /// Compares the headers, but for those that are excepted. Dates are moved to the first day of a run.
+    fn compare_headers(&self, reply: &Reply) {
+        for (name, value) in &self.headers {
+            if self.situation.except.contains(name) {
+                assert!(self.class == "partial", "only a partial row may except a header: {name}");
+                continue;
+            }
+            let value = match value.split_once('T') {
+                Some((_, time)) if name.ends_with("-reset") => format!("2026-11-01T{time}"),
+                _ => value.clone(),
+            };
+            assert_eq!(header(reply, name), Some(value.as_str()), "{}: {name}", self.dialect);
+        }
+    }
+}
+
+impl Denied {
+    fn denial(&self) -> Denial {
+        let axis = Axis::from_name(&self.axis).expect("a known axis");
+        let denial = denial(axis, self.limit, self.used, self.requested);
+        Denial { wait: self.wait.map(Nanos::from_secs_f64).or(denial.wait), ..denial }
+    }
+}
+
+fn rows() -> impl Iterator<Item = Row> {
+    include_str!("../data/dialects.jsonl")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+}
+
+/// `06:14:23.570239952` on the first day of a run.
+fn time_of_day(text: &str) -> Instant {
+    let seconds = text.splitn(3, ':').fold(0, |sum, part| {
+        let (whole, fraction) = part.split_once('.').unwrap_or((part, ""));
+        let nanos: u64 = format!("{fraction:0<9}").parse().unwrap();
+        sum * 60 + whole.parse::<u64>().unwrap() * Nanos::SECOND.0 + nanos
+    });
+    Instant(seconds)
+}
+
+/// Ids differ from reply to reply, and many rows were published without theirs.
+fn without_request_id(body: &str) -> String {
+    body.split_once(r#","request_id":"#).map_or_else(|| body.to_owned(), |(before, _)| format!("{before}}}"))
+}
+
+/// Google's compatible endpoint wraps in an array what was captured at its native one.
+fn unwrapped(body: &str) -> &str {
+    body.strip_prefix('[').and_then(|body| body.strip_suffix(']')).unwrap_or(body)
+}
+
+#[test]
+fn every_published_reply_is_reproduced_as_far_as_its_class_says() {
+    let mut counts = BTreeMap::new();
+    for row in rows() {
+        *counts.entry((row.dialect.clone(), row.class.clone())).or_insert(0) += 1;
+        if !row.why.is_empty() {
+            println!("{:10} {:9} {}", row.dialect, row.class, row.why);
+        }
+        if row.class == "other" {
+            continue;
+        }
+        let reply = row.render();
+        assert_eq!(reply.status, row.status, "{}", reply.body);
+        row.compare_headers(&reply);
+        let Some(body) = row.body.as_ref().map(|body| body.get()) else { continue };
+        let ours = reply.body.trim_end();
+        match row.class.as_str() {
+            "exact" => assert_eq!(without_request_id(unwrapped(ours)), without_request_id(body)),
+            "fragment" => {
+                let quoted: Value = serde_json::from_str(body).unwrap();
+                let quoted =
+                    quoted.as_str().or_else(|| quoted["error"]["message"].as_str()).unwrap().to_owned();
+                let ours: Value = serde_json::from_str(ours).unwrap();
+                assert!(ours["error"]["message"].as_str().unwrap().starts_with(&quoted), "{ours}\n{quoted}");
+            }
+            "form" => {
+                assert!(!row.situation.same.is_empty(), "a form has something that agrees");
+                let theirs: Value = serde_json::from_str(body).unwrap();
+                let theirs = if ours.starts_with('[') { Value::Array(vec![theirs]) } else { theirs };
+                let ours: Value = serde_json::from_str(ours).unwrap();
+                for pointer in &row.situation.same {
+                    assert!(theirs.pointer(pointer).is_some(), "{pointer} in {theirs}");
+                    assert_eq!(ours.pointer(pointer), theirs.pointer(pointer), "{pointer}");
+                }
+            }
+            class => panic!("{class} has no body"),
+        }
+    }
+    println!("{counts:?}");
+    let expected = [
+        ("anthropic", "exact", 8),
+        ("anthropic", "form", 2),
+        ("anthropic", "other", 3),
+        ("anthropic", "partial", 3),
+        ("azure", "exact", 4),
+        ("azure", "fragment", 1),
+        ("azure", "other", 1),
+        ("cerebras", "exact", 3),
+        ("deepinfra", "exact", 1),
+        ("deepinfra", "form", 1),
+        ("deepinfra", "other", 2),
+        ("fireworks", "exact", 1),
+        ("fireworks", "fragment", 1),
+        ("fireworks", "other", 2),
+        ("gemini", "exact", 3),
+        ("gemini", "form", 3),
+        ("mistral", "exact", 6),
+        ("mistral", "other", 3),
+        ("mistral", "partial", 2),
+        ("openai", "exact", 15),
+        ("openai", "form", 1),
+        ("openai", "fragment", 1),
+        ("together", "exact", 3),
+        ("together", "form", 2),
+        ("together", "other", 1),
+    ];
+    let expected = expected.map(|(dialect, class, count)| ((dialect.to_owned(), class.to_owned()), count));
+    assert_eq!(counts, BTreeMap::from(expected));
+}

@@ -1,0 +1,227 @@
+//! The rules by which each dialect counts and prints, over all numbers.
+
+use crate::{Case, denial, header, level, refused, served, voices};
+use proptest::prelude::*;
+use provider::config::{Dialect, Fault, Tier};
+use provider::ruling::{Denial, Verdict};
+use provider::wire::{self, Content, Head, Voice};
+use provider::{Axis, Instant, Nanos};
+use serde_json::Value;
+
+const SECOND: u64 = Nanos::SECOND.0;
+
+fn voice(dialect: Dialect) -> &'static dyn Voice {
+    wire::voice(dialect)
+}
+
+/// A limit and what is left of it, which a settlement may have overdrawn.
+fn state() -> impl Strategy<Value = (u64, i64)> {
+    (1u64..=1_000_000_000).prop_flat_map(|limit| {
+        let all = i64::try_from(limit).unwrap();
+        (Just(limit), -all..=all)
+    })
+}
+
+fn told(
+    dialect: usize,
+    voice: Dialect,
+    levels: &[(Axis, u64, i64)],
+    at: Instant,
+) -> Vec<(&'static str, String)> {
+    let mut case = served(1, 1);
+    case.levels = levels.iter().map(|(axis, limit, left)| level(*axis, *limit, *left)).collect();
+    (case.at, case.arrived) = (at, at);
+    case.render(wire::voices(voice)[dialect]).headers
+}
+
+fn value<'a>(headers: &'a [(&'static str, String)], name: &str) -> &'a str {
+    let found = headers.iter().find(|(known, _)| *known == name);
+    &found.unwrap_or_else(|| panic!("{name} in {headers:?}")).1
+}
+
+/// Nanoseconds until a bucket is full, rounded down: the rule that 708 recordings of OpenAI obey.
+fn until_full(limit: u64, left: i64, window: Nanos) -> u128 {
+    let used = u128::try_from(i128::from(limit) - i128::from(left)).unwrap();
+    used * u128::from(window.0) / u128::from(limit)
+}
+
+/// Hours, minutes, seconds and milliseconds of a Go duration, as nanoseconds.
+fn go(text: &str) -> u128 {
+    let (mut rest, mut total) = (text, 0.0);
+    for (unit, seconds) in [("h", 3600.0), ("m", 60.0)] {
+        if let Some((number, after)) = rest.split_once(unit).filter(|(_, after)| !after.starts_with('s')) {
+            total += number.parse::<f64>().unwrap() * seconds;
+            rest = after;
+        }
+    }
+    let millis = rest.strip_suffix("ms").map(|number| number.parse::<f64>().unwrap());
+    let seconds =
+        millis.map_or_else(|| rest.strip_suffix('s').unwrap().parse::<f64>().unwrap(), |ms| ms / 1e3);
+    ((total + seconds) * 1e9).round() as u128
+}
+
+proptest! {
+    /// OpenAI: `reset` is the time until full, cut to whole milliseconds, of days as of minutes; `remaining` is never negative.
+    #[test]
+    fn openai_resets_are_the_time_until_full((limit, left) in state(), daily: bool) {
+        let axis = if daily { Axis::Rpd } else { Axis::Rpm };
+        let window = axis.window().unwrap();
+        let headers = told(0, Dialect::OpenAi, &[(axis, limit, left), (Axis::Tpm, limit, left)], Instant::ZERO);
+        for (name, window) in [("requests", window), ("tokens", Nanos::MINUTE)] {
+            let value = |what: &str| value(&headers, &format!("x-ratelimit-{what}-{name}")).to_owned();
+            let exact = until_full(limit, left, window);
+            prop_assert_eq!(go(&value("reset")), exact - exact % 1_000_000);
+            prop_assert_eq!(value("limit"), limit.to_string());
+            prop_assert_eq!(value("remaining"), left.max(0).to_string());
+        }
+    }
+
+    /// OpenAI: the wait in words is (used + requested − limit) ÷ limit × period, cut to the millisecond; the headers never
+    /// tell a shorter one.
+    #[test]
+    fn openai_words_state_the_wait_to_the_millisecond(
+        (limit, left) in state(), axis in prop::sample::select(vec![Axis::Tpm, Axis::Rpm, Axis::Rpd, Axis::Tpd]), ask in 0.0..1.0,
+    ) {
+        let requested = ((limit as f64 * ask) as u64).max(1);
+        let used = i64::try_from(limit).unwrap() - left;
+        let over = i128::from(used) + i128::from(requested) - i128::from(limit);
+        prop_assume!(over > 0);
+        let denial = denial(axis, limit, used, requested);
+        let reply = refused(denial).render(voice(Dialect::OpenAi));
+        let (_, said) = reply.body.split_once("Please try again in ").unwrap();
+        let said = go(said.split_once(". ").unwrap().0);
+        let exact = u128::try_from(over).unwrap() * u128::from(axis.window().unwrap().0) / u128::from(limit);
+        // One nanosecond of a wait computed in doubles may decide about one millisecond.
+        prop_assert!(said.is_multiple_of(1_000_000) && said <= exact + 1 && exact < said + 1_000_000 + 1, "{said} for {exact}");
+        let millis: u128 = header(&reply, "retry-after-ms").unwrap().parse().unwrap();
+        let seconds: u128 = header(&reply, "retry-after").unwrap().parse().unwrap();
+        prop_assert!(millis * 1_000_000 >= exact - 1 && seconds * u128::from(SECOND) >= exact - 1);
+    }
+
+    /// Azure: the same resets as bare numbers, of milliseconds at one kind of endpoint and of seconds at the other.
+    #[test]
+    fn azure_resets_are_bare_numbers_in_two_units((limit, left) in state()) {
+        let levels = [(Axis::Rpm, limit, left), (Axis::Tpm, limit, left)];
+        for (index, unit) in [(0, u128::from(SECOND)), (1, 1_000_000)] {
+            let headers = told(index, Dialect::Azure, &levels, Instant::ZERO);
+            for name in ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"] {
+                let reset: u128 = value(&headers, name).parse().unwrap();
+                prop_assert_eq!(reset, until_full(limit, left, Nanos::MINUTE) / unit);
+            }
+        }
+    }
+
+    /// Anthropic: tokens are told in thousands, to the nearest; requests as they are; both token axes also as one, with the
+    /// earlier date; dates are cut to whole seconds.
+    #[test]
+    fn anthropic_rounds_tokens_to_thousands((input, left_in) in state(), (output, left_out) in state(), secs in 0..86_400u64) {
+        let at = Instant(secs * SECOND);
+        let levels = [(Axis::Rpm, input, left_in), (Axis::Itpm, input, left_in), (Axis::Otpm, output, left_out)];
+        let headers = told(0, Dialect::Anthropic, &levels, at);
+        let number = |name: &str| value(&headers, &format!("anthropic-ratelimit-{name}")).parse::<i64>().unwrap();
+        prop_assert_eq!(number("requests-remaining"), left_in.max(0));
+        for (name, left) in [("input-tokens-remaining", left_in), ("output-tokens-remaining", left_out)] {
+            prop_assert!(number(name) % 1000 == 0 && number(name).abs_diff(left.max(0)) <= 500);
+        }
+        prop_assert_eq!(number("tokens-limit"), i64::try_from(input + output).unwrap());
+        prop_assert!(number("tokens-remaining").abs_diff(left_in.max(0) + left_out.max(0)) <= 500);
+        let date = |name: &str| value(&headers, &format!("anthropic-ratelimit-{name}-reset")).to_owned();
+        prop_assert_eq!(date("tokens"), date("input-tokens").min(date("output-tokens")));
+        let reset = secs + u64::try_from(until_full(input, left_in, Nanos::MINUTE) / u128::from(SECOND)).unwrap();
+        let (day, second) = (reset / 86_400 + 1, reset % 86_400);
+        let clock = format!("2026-11-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60);
+        prop_assert_eq!(date("input-tokens"), clock);
+    }
+
+    /// Cerebras: a reset is the end of the clock's minute or day, so that the two differ by whole minutes.
+    #[test]
+    fn cerebras_resets_point_to_the_end_of_the_clocks_window((limit, left) in state(), at in 0..Nanos::DAY.0 * 3) {
+        let levels = [(Axis::Rpm, limit, left), (Axis::Rpd, limit, left), (Axis::Tpm, limit, left), (Axis::Tpd, limit, left)];
+        let headers = told(0, Dialect::Cerebras, &levels, Instant(at));
+        let reset = |name: &str| value(&headers, &format!("x-ratelimit-reset-{name}")).parse::<f64>().unwrap();
+        let (minute, day) = (reset("tokens-minute"), reset("requests-day"));
+        prop_assert!(minute > 0.0 && minute <= 60.0 && day >= minute && day <= 86_400.0);
+        let ends = at as f64 / 1e9 + minute;
+        prop_assert!((ends / 60.0 - (ends / 60.0).round()).abs() < 1e-6, "{ends}");
+        let between = (day - minute) / 60.0;
+        prop_assert!((between - between.round()).abs() < 1e-6, "{day} − {minute}");
+        prop_assert_eq!(minute.to_bits(), reset("requests-minute").to_bits());
+        prop_assert_eq!(day.to_bits(), reset("tokens-day").to_bits());
+    }
+
+    /// Mistral: what is left is told beside what the call cost, and nothing tells a reset.
+    #[test]
+    fn mistral_tells_the_cost_and_no_reset((limit, left) in state(), prompt: u32, completion: u32) {
+        let mut case = served(prompt, completion);
+        case.levels = vec![level(Axis::Tpm, limit, left), level(Axis::Rpm, limit, left)];
+        // The text of the longest completions is not what this is about.
+        let told = case.told();
+        let usage = match case.verdict { Verdict::Admitted(service) => Some(service.usage), _ => None };
+        let head = Head { content: Content::Json, usage, ..Head::new(200, Some(&told), 7, Instant::ZERO) };
+        let headers = voice(Dialect::Mistral).headers(&head);
+        prop_assert_eq!(value(&headers, "x-ratelimit-tokens-query-cost"), (u64::from(prompt) + u64::from(completion)).to_string());
+        prop_assert_eq!(value(&headers, "x-ratelimit-remaining-tokens-minute"), left.max(0).to_string());
+        prop_assert!(headers.iter().all(|(name, _)| !name.contains("reset")));
+    }
+
+    /// Together: limits per second, rounded up; never more left than that.
+    #[test]
+    fn together_tells_limits_per_second((limit, left) in state()) {
+        let headers = told(0, Dialect::Together, &[(Axis::Rpm, limit, left), (Axis::Tpm, limit, left)], Instant::ZERO);
+        let number = |name: &str| value(&headers, name).parse::<u64>().unwrap();
+        for of in ["x-ratelimit", "x-tokenlimit"] {
+            let per_second = number(&format!("{of}-limit"));
+            prop_assert!(per_second * 60 >= limit && (per_second - 1) * 60 < limit);
+            let left = number(&format!("{of}-remaining"));
+            prop_assert!(left <= per_second);
+            prop_assert_eq!(per_second, number(&format!("{of}-limit-dynamic")));
+        }
+    }
+
+    /// Gemini: the same wait in words and in `RetryInfo`; that of a day is the rest of the minute, whatever the limit says.
+    #[test]
+    fn gemini_tells_one_wait_twice_and_misleads_about_days(at in 0..Nanos::DAY.0, (limit, left) in state(), daily: bool) {
+        let axis = if daily { Axis::Rpd } else { Axis::Tpm };
+        let denial = denial(axis, limit, i64::try_from(limit).unwrap() - left, limit);
+        let case = Case { arrived: Instant(at), ..refused(denial) };
+        let reply = case.render(voice(Dialect::Gemini));
+        let body: Value = serde_json::from_str(&reply.body).unwrap();
+        let error = &body[0]["error"];
+        let (_, said) = error["message"].as_str().unwrap().split_once("Please retry in ").unwrap();
+        let said: f64 = said.strip_suffix("s.").unwrap().parse().unwrap();
+        prop_assert_eq!(error["details"][1]["retryDelay"].as_str().unwrap(), format!("{}s", said.floor()));
+        let meant = if daily { Nanos::MINUTE.0 - at % Nanos::MINUTE.0 } else { denial.wait.unwrap().0 };
+        prop_assert!((said - meant as f64 / 1e9).abs() < 1e-6, "{said} for {meant}");
+        let id = error["details"][0]["violations"][0]["quotaId"].as_str().unwrap();
+        let period = if daily { "PerDay" } else { "PerMinute" };
+        prop_assert!(id.contains(period), "{id}");
+    }
+
+    /// Whatever the numbers and the names, every voice answers in JSON that reads back, with headers that HTTP can carry.
+    #[test]
+    fn everything_is_well_formed(
+        model in any::<String>(), limit in 1..=u64::MAX, used: i64, requested: u64, wait in prop::option::of(any::<u64>()),
+        axis in prop::sample::select(Axis::ALL.to_vec()), at: u64, oversize: bool, developer: bool, left: i64,
+        missing in prop::sample::select(Axis::ALL.to_vec()),
+    ) {
+        let denial = Denial { axis, limit, used, requested, wait: wait.map(Nanos), oversize };
+        let verdicts = [
+            Verdict::Refused(denial), Verdict::Faulted(Fault::Overload), Verdict::Faulted(Fault::Billing),
+            Verdict::Faulted(Fault::NotInTier), Verdict::Faulted(Fault::Status(400)), served(1, 3).verdict,
+        ];
+        for (dialect, voice) in voices() {
+            for verdict in verdicts {
+                let mut case = Case { at: Instant(at), arrived: Instant(at), model: model.clone(), ..Case::new(verdict) };
+                case.tier = if developer { Tier::Developer } else { Tier::Free };
+                case.levels = Axis::ALL.map(|axis| level(axis, limit, left)).to_vec();
+                case.levels.retain(|level| level.axis != missing);
+                let reply = case.render(voice);
+                prop_assert!(serde_json::from_str::<Value>(&reply.body).is_ok(), "{dialect:?}: {}", reply.body);
+                for (name, value) in &reply.headers {
+                    prop_assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')), "{name}");
+                    prop_assert!(!value.is_empty() && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{name}: {value}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Every dialect over a socket: its path, its key's header, a success, a stream, a refusal, and words of its own for faults.
+
+use crate::client::{Http, MODEL, Served, at_once, config, question};
+use provider::config::{Config, Dialect, Fault, Limit, Reserve};
+use provider::wire::{self, Key, Voice};
+use provider::{Axis, Nanos};
+use serde_json::{Value, json};
+
+fn speaking(dialect: Dialect, limits: Vec<Limit>, faults: &[Fault]) -> Config {
+    Config { dialect, ..config(limits, at_once(), faults) }
+}
+
+/// Every dialect with each of its voices.
+fn voices() -> impl Iterator<Item = (Dialect, &'static dyn Voice)> {
+    Dialect::ALL
+        .into_iter()
+        .flat_map(|dialect| wire::voices(dialect).iter().map(move |voice| (dialect, *voice)))
+}
+
+/// A request with the key in the header that the voice looks at first.
+fn request(voice: &dyn Voice, path: &str, key: &str, body: &str) -> String {
+    let header = match voice.keys()[0] {
+        Key::Bearer => format!("authorization: Bearer {key}"),
+        Key::Named(name) => format!("{name}: {key}"),
+    };
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: mock\r\n{header}\r\nx-quotalab-truth: prompt=10;completion=5;draw=1;tag=9\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn ask(served: &Served, voice: &dyn Voice, more: &str) -> Http {
+    let request = request(voice, &voice.path(MODEL), "k1", &question(more));
+    Http::parse(&served.exchange(&request).await)
+}
+
+/// What was written, and how many tokens it counted, in OpenAI's shape or Anthropic's.
+fn said(body: &Value) -> (Option<&str>, Option<u64>) {
+    if body["type"] == "message" {
+        (body["content"][0]["text"].as_str(), body["usage"]["output_tokens"].as_u64())
+    } else {
+        (body["choices"][0]["message"]["content"].as_str(), body["usage"]["completion_tokens"].as_u64())
+    }
+}
+
+#[tokio::test]
+async fn a_success_is_answered_whole_at_the_dialects_own_path() {
+    for (dialect, voice) in voices() {
+        let served = Served::start(&speaking(dialect, vec![], &[])).await;
+        let reply = ask(&served, voice, "").await;
+        assert_eq!(reply.status, 200, "{dialect:?}: {}", reply.body);
+        let body = reply.json();
+        let (text, tokens) = said(&body);
+        assert_eq!((text.unwrap().split(' ').count(), tokens), (5, Some(5)), "{dialect:?}");
+        assert_eq!(body["model"], MODEL);
+    }
+}
+
+#[tokio::test]
+async fn a_success_is_streamed_in_the_dialects_own_events() {
+    for (dialect, voice) in voices() {
+        let served = Served::start(&speaking(dialect, vec![], &[])).await;
+        let reply = ask(&served, voice, r#","stream":true"#).await;
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (200, Some("text/event-stream")),
+            "{dialect:?}"
+        );
+        let native = voice.path(MODEL).ends_with("/messages");
+        let token = if native { "content_block_delta\",\"index\":0" } else { "\"delta\":{\"content\":\"" };
+        assert_eq!(reply.body.matches(token).count(), 5, "{dialect:?}: {}", reply.body);
+        let end = if native { "{\"type\":\"message_stop\"}\n\n" } else { "data: [DONE]\n\n" };
+        assert!(reply.body.ends_with(end), "{dialect:?}: {}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_429_in_the_dialects_own_shape() {
+    for (dialect, voice) in voices() {
+        let served = Served::start(&speaking(dialect, vec![Limit::new(Axis::Rpm, 60)], &[])).await;
+        for _ in 0..60 {
+            assert_eq!(ask(&served, voice, "").await.status, 200);
+        }
+        let reply = ask(&served, voice, "").await;
+        assert_eq!(reply.status, 429, "{dialect:?}: {}", reply.body);
+        let body = reply.json();
+        let shape = match dialect {
+            Dialect::Groq | Dialect::OpenAi => &body["error"]["type"] == "requests",
+            Dialect::Azure => body["error"]["code"].is_string(),
+            Dialect::Anthropic => {
+                body["error"]["message"].as_str().unwrap().contains("60 requests per minute (org: x")
+            }
+            Dialect::Cerebras => body["code"] == "request_quota_exceeded",
+            Dialect::Mistral => body == json!({"message": "Requests rate limit exceeded"}),
+            Dialect::DeepInfra => body["error"]["message"] == "Rate limited",
+            Dialect::Together => body["error"]["type"] == "credit_limit",
+            Dialect::Fireworks => body["error"]["object"] == "error",
+            Dialect::Gemini => body[0]["error"]["status"] == "RESOURCE_EXHAUSTED",
+        };
+        assert!(shape, "{dialect:?}: {body}");
+        // The limit refills under every dialect alike.
+        served.set_clock(Nanos::SECOND);
+        assert_eq!(ask(&served, voice, "").await.status, 200, "{dialect:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_headers_tell_axes_that_a_ruling_does_not() {
+    let limits = [Axis::Rpm, Axis::Itpm, Axis::Otpm, Axis::Tpd].map(|axis| Limit::new(axis, 6_000));
+    let dialects = [
+        (Dialect::OpenAi, "x-ratelimit-remaining-requests", "5999"),
+        (Dialect::Azure, "x-ratelimit-reset-requests", "0"),
+        (Dialect::Anthropic, "anthropic-ratelimit-requests-remaining", "5999"),
+        (Dialect::Anthropic, "anthropic-ratelimit-tokens-limit", "12000"),
+        (Dialect::Anthropic, "anthropic-ratelimit-requests-reset", "2026-11-01T00:00:00Z"),
+        (Dialect::Cerebras, "x-ratelimit-remaining-tokens-day", "5890"),
+        (Dialect::Cerebras, "x-ratelimit-reset-requests-minute", "60"),
+        (Dialect::Fireworks, "x-ratelimit-limit-tokens-generated", "100"),
+        (Dialect::Together, "x-ratelimit-limit", "100"),
+    ];
+    for (dialect, name, value) in dialects {
+        let served = Served::start(&speaking(dialect, limits.to_vec(), &[])).await;
+        let reply = ask(&served, wire::voice(dialect), "").await;
+        assert_eq!(reply.header(name), Some(value), "{dialect:?} {:?}", reply.headers);
+        // Where resets are dates, the run's own `date` stands in place of the transport's.
+        let dates: Vec<_> = reply.headers.iter().filter(|(name, _)| name == "date").collect();
+        assert_eq!(dates.len(), 1, "{dialect:?}");
+        assert_eq!(dates[0].1 == "Sun, 01 Nov 2026 00:00:00 GMT", dialect == Dialect::Anthropic);
+    }
+}
+
+#[tokio::test]
+async fn mistral_tells_what_is_left_once_a_call_is_charged() {
+    let mut config = speaking(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
+    config.models[0].reserve = Reserve::Prompt;
+    let served = Served::start(&config).await;
+    let reply = ask(&served, wire::voice(Dialect::Mistral), "").await;
+    let told = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
+        .map(|name| reply.header(name));
+    assert_eq!(told, [Some("985"), Some("15")]);
+    let streamed = ask(&served, wire::voice(Dialect::Mistral), r#","stream":true"#).await;
+    let told = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
+        .map(|name| streamed.header(name));
+    assert_eq!(told, [Some("975"), None], "a stream's head leaves before the completion is charged");
+}
+
+#[tokio::test]
+async fn causes_without_a_limit_are_answered_in_the_dialects_own_words() {
+    for (fault, expected) in [
+        (Fault::Overload, [503, 503, 429, 529, 429, 429, 429, 503, 429, 503]),
+        (Fault::Billing, [400, 429, 429, 400, 402, 402, 402, 402, 412, 429]),
+        (Fault::NotInTier, [404, 404, 404, 429, 404, 403, 404, 404, 404, 429]),
+    ] {
+        for (dialect, status) in Dialect::ALL.into_iter().zip(expected) {
+            let served = Served::start(&speaking(dialect, vec![], &[fault])).await;
+            let reply = ask(&served, wire::voice(dialect), "").await;
+            assert_eq!(reply.status, status, "{dialect:?} {fault:?}: {}", reply.body);
+            assert_eq!(served.stop().await.len(), 1, "nothing to settle");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_looked_for_where_the_dialect_expects_it() {
+    for (dialect, voice) in voices() {
+        let served = Served::start(&speaking(dialect, vec![], &[])).await;
+        let path = voice.path(MODEL);
+        let wrong = Http::parse(&served.exchange(&request(voice, &path, "nobody", &question(""))).await);
+        assert!(matches!(wrong.status, 400 | 401), "{dialect:?}: {}", wrong.body);
+        let elsewhere = request(voice, &path, "k1", &question(""));
+        let elsewhere = match voice.keys()[0] {
+            Key::Bearer => elsewhere.replace("authorization: Bearer", "api-key:"),
+            Key::Named(name) => elsewhere.replace(name, "authorization"),
+        };
+        let elsewhere = Http::parse(&served.exchange(&elsewhere).await);
+        assert_eq!(elsewhere.status, wrong.status, "{dialect:?}");
+        // Clients of OpenAI's shape send a bearer key to every compatible endpoint.
+        let compatible = wire::voice(dialect);
+        let request = request(compatible, &compatible.path(MODEL), "k1", &question(""));
+        let bearer = request.replace("api-key: ", "authorization: Bearer ");
+        assert_eq!(Http::parse(&served.exchange(&bearer).await).status, 200, "{dialect:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_models_are_listed_and_the_paths_of_others_are_unknown() {
+    for dialect in Dialect::ALL {
+        let served = Served::start(&speaking(dialect, vec![], &[])).await;
+        let base = wire::voice(dialect).base();
+        let get = |path: &str| {
+            format!("GET {path} HTTP/1.1\r\nhost: m\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n")
+        };
+        let models = Http::parse(&served.exchange(&get(&format!("{base}/models"))).await);
+        assert_eq!((models.status, &models.json()["data"][0]["id"]), (200, &json!(MODEL)), "{dialect:?}");
+        assert_eq!(Http::parse(&served.exchange(&get("/v9/models")).await).status, 404, "{dialect:?}");
+    }
+}
+
+#[tokio::test]
+async fn anthropics_own_endpoint_insists_on_a_bound() {
+    let served = Served::start(&speaking(Dialect::Anthropic, vec![], &[])).await;
+    let native = wire::voices(Dialect::Anthropic)[1];
+    let body = question("").replace(r#","max_tokens":100"#, "");
+    let reply = Http::parse(&served.exchange(&request(native, "/v1/messages", "k1", &body)).await);
+    let error = reply.json();
+    assert_eq!(
+        (reply.status, &error["type"], &error["error"]["type"]),
+        (400, &json!("error"), &json!("invalid_request_error"))
+    );
+    assert_eq!(error["error"]["message"], "max_tokens: Field required");
+    assert_eq!(reply.header("request-id"), error["request_id"].as_str());
+}
