@@ -115,7 +115,7 @@ proptest! {
     ) {
         let tier = if developer { Tier::Developer } else { Tier::Free };
         let parsed = through_the_wire(&ruling, &context(&model, &account, tier));
-        let typed = drive::reply(NOW, &ruling, NOW);
+        let typed = drive::reply(NOW, &ruling.verdict, ruling.limits.remaining(), NOW);
         match ruling.verdict {
             Verdict::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && typed.is_some()),
             _ => prop_assert_eq!(parsed, typed),

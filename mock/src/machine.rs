@@ -15,7 +15,7 @@ use crate::config::{Config, DEFAULT_MAX_TOKENS, Incident, Latency, ModelConfig, 
 use crate::fault::Trouble;
 use crate::latency::{Slots, Stretch};
 use crate::meter::{Level, Meter};
-use crate::ruling::{Denial, LimitsView, Ruling, Service, Ticket, Verdict};
+use crate::ruling::{Denial, LimitsView, Remaining, Ruling, Service, Ticket, Verdict};
 use crate::time::{Instant, Nanos};
 
 /// One provider: the truth that a client's beliefs are about.
@@ -147,6 +147,12 @@ impl Provider {
     pub fn limits(&mut self, now: Instant, account: u16, model: u16) -> LimitsView {
         let index = self.advance(now, account, model);
         self.meters[index].view()
+    }
+
+    /// What [`Provider::limits`] tells, without the lengths of time.
+    pub fn remaining(&mut self, now: Instant, account: u16, model: u16) -> Remaining {
+        let index = self.advance(now, account, model);
+        self.meters[index].remaining()
     }
 
     /// How full each limit is now, in the order of the configuration.

@@ -7,7 +7,7 @@
 use crate::axis::Axis;
 use crate::call::Usage;
 use crate::config::Limit;
-use crate::ruling::{Denial, LimitView, LimitsView, announced_wait};
+use crate::ruling::{Denial, LimitView, LimitsView, Remaining, announced_wait};
 use crate::time::{Instant, Nanos};
 use crate::window::Window;
 
@@ -127,6 +127,17 @@ impl Meter {
         let view = |told: Option<usize>| told.map(|index| self.gauges[index].view(self.now));
         let [requests, tokens] = self.told;
         LimitsView { requests: view(requests), tokens: view(tokens) }
+    }
+
+    /// What [`Meter::view`] tells, without the lengths of time.
+    #[must_use]
+    pub fn remaining(&self) -> Remaining {
+        let left = |told: Option<usize>| {
+            told.map(|index| (self.gauges[index].axis, self.gauges[index].window.remaining()))
+                .map(|(axis, left)| (axis, u64::try_from(left).unwrap_or(0)))
+        };
+        let [requests, tokens] = self.told;
+        Remaining { requests: left(requests), tokens: left(tokens) }
     }
 
     /// How full each limit is now, in the order of the configuration.

@@ -111,6 +111,24 @@ pub struct LimitsView {
     pub tokens: Option<LimitView>,
 }
 
+/// What is left of the limits that headers tell of, in whole units: all that a client can reckon with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// The request axis, and what is left of it.
+    pub requests: Option<(Axis, u64)>,
+    /// The token axis, and what is left of it.
+    pub tokens: Option<(Axis, u64)>,
+}
+
+impl LimitsView {
+    /// Without the lengths of time.
+    #[must_use]
+    pub fn remaining(&self) -> Remaining {
+        let left = |view: Option<LimitView>| view.map(|view| (view.axis, view.remaining));
+        Remaining { requests: left(self.requests), tokens: left(self.tokens) }
+    }
+}
+
 /// One limit as headers tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitView {
