@@ -17,6 +17,7 @@
 
 pub mod axis;
 pub mod call;
+pub mod conduct;
 pub mod config;
 pub mod dist;
 pub mod fault;
