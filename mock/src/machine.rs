@@ -105,7 +105,11 @@ impl Provider {
     /// The same amid this trouble, whatever the scenario has in store.
     pub fn arrive_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Ruling {
         let verdict = self.rule_amid(now, call, truth, trouble);
-        Ruling { verdict, limits: self.limits(now, call.account, call.model) }
+        let limits = match trouble.bend.silent {
+            true => LimitsView::default(),
+            false => self.limits(now, call.account, call.model),
+        };
+        Ruling { verdict, limits }
     }
 
     /// What the scenario has in store for a call that reaches the provider now.
@@ -193,10 +197,9 @@ impl Model {
     /// rounded down, when the last of them leaves.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, trouble: &Trouble) -> Service {
         let mut usage = truth.usage(call.max_tokens);
-        if trouble.cut {
-            usage.completion_tokens /= 2;
-        }
-        let Stretch { first_token, rest } = self.latency.service(truth, usage, trouble.slow);
+        usage.completion_tokens = trouble.leaves(usage.completion_tokens);
+        let Stretch { first_token, rest } =
+            self.latency.service(truth, usage, trouble.slow).troubled(trouble.late, trouble.drip);
         let started_at = match &mut self.slots {
             Some(slots) => slots.take(ticket.at, first_token + rest),
             None => ticket.at,

@@ -21,6 +21,13 @@ pub fn reply(now: Instant, ruling: &Ruling, first_token_at: Instant) -> Option<R
         Verdict::Refused(denial) => Some(Reply { limits: ruling.limits, ..refused(now, denial) }),
         // A 429 that names no limit.
         Verdict::Faulted(Fault::Status(429)) => limited(Cause::Other),
+        Verdict::Faulted(Fault::Throttle(wait)) => {
+            let length = Nanos::from_secs(wait.secs_up());
+            let wait = Some(Wait { length, meaning: Meaning::UntilEnough }).filter(|_| length > Nanos::ZERO);
+            limited(Cause::Other).map(|reply| Reply { wait, ..reply })
+        }
+        // In the words of an overload, which stand for this status.
+        Verdict::Faulted(Fault::ErrorInside) => Some(broken(Failure::Status(503))),
         Verdict::Faulted(Fault::Overload) => limited(Cause::Overload),
         Verdict::Faulted(Fault::Billing) => limited(Cause::Billing),
         Verdict::Faulted(Fault::NotInTier) => limited(Cause::NotInTier),

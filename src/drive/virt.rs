@@ -198,13 +198,12 @@ impl<F: Fold> World<'_, F> {
         let flight = &mut self.flights[slot.index()];
         let Flight { attempt, job, target, back, call, .. } = *flight;
         let provider = &mut self.providers[usize::from(self.plan.targets[target.index()].provider)];
-        let verdict = provider.rule(now, call, truth);
-        let limits = if self.heeds_limits {
-            provider.limits(now, call.account, call.model)
+        let ruling = if self.heeds_limits {
+            provider.arrive(now, call, truth)
         } else {
-            LimitsView::default()
+            Ruling { verdict: provider.rule(now, call, truth), limits: LimitsView::default() }
         };
-        let ruling = flight.ruling.insert(Ruling { verdict, limits });
+        let ruling = flight.ruling.insert(ruling);
         let kind = Kind::Ruled { attempt, target, ruled: ruled(ruling) };
         self.fold.event(&Event { at: now, job, kind });
         match ruling.verdict {
