@@ -236,4 +236,41 @@ pub enum Fault {
     NoRetryAfter,
     /// A refusal names this wait instead of the true one.
     RetryAfter(Nanos),
+    /// A refusal's `retry-after` is written in this form.
+    RetryAfterAs(WaitForm),
+    /// The call is answered with a 429 that names no limit, but this wait.
+    Throttle(Nanos),
+    /// The call is answered with status 200 and an error in the body; it is not served.
+    ErrorInside,
+    /// The call is served, the first token later by this.
+    LateFirstToken(Nanos),
+    /// The call is served, the tokens after the first so many times slower.
+    Drip(f64),
+    /// The call is served, but the connection is closed behind the head of the reply.
+    ResetAfterHead,
+    /// The call is served, but the reply breaks off before its first token.
+    CutBeforeToken,
+    /// The call is served, but the JSON of the reply ends half-way, although the reply itself ends well.
+    Truncated,
+    /// The call is served, but the reply claims to be a page of HTML.
+    WrongType,
+    /// No header tells of limits or of waits.
+    NoHeaders,
+    /// The provider's clock is ahead by this: dates in headers are.
+    ClockAhead(Nanos),
+    /// The provider's clock is behind by this.
+    ClockBehind(Nanos),
+}
+
+/// How a `retry-after` may be written besides whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitForm {
+    /// In seconds with a fraction: `2.5`.
+    Fraction,
+    /// As a date (RFC 9110, section 10.2.3), on the same clock as the header `date` beside it.
+    Date,
+    /// Less than nothing, and nothing else tells the wait: `-1`.
+    Negative,
+    /// More seconds than any counter holds, and nothing else tells the wait.
+    Absurd,
 }

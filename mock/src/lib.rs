@@ -17,9 +17,11 @@
 
 pub mod axis;
 pub mod call;
+pub mod conduct;
 pub mod config;
 pub mod dist;
 pub mod fault;
+pub mod journal;
 pub mod latency;
 pub mod machine;
 pub mod meter;

@@ -98,13 +98,33 @@ impl Provider {
     /// # Panics
     /// Here and below, where the account or the model is not one of the configuration.
     pub fn arrive(&mut self, now: Instant, call: Call, truth: Truth) -> Ruling {
-        let verdict = self.rule(now, call, truth);
-        Ruling { verdict, limits: self.limits(now, call.account, call.model) }
+        let trouble = self.trouble(now, truth);
+        self.arrive_amid(now, call, truth, &trouble)
+    }
+
+    /// The same amid this trouble, whatever the scenario has in store.
+    pub fn arrive_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Ruling {
+        let verdict = self.rule_amid(now, call, truth, trouble);
+        let limits = match trouble.bend.silent {
+            true => LimitsView::default(),
+            false => self.limits(now, call.account, call.model),
+        };
+        Ruling { verdict, limits }
+    }
+
+    /// What the scenario has in store for a call that reaches the provider now.
+    #[must_use]
+    pub fn trouble(&self, now: Instant, truth: Truth) -> Trouble {
+        Trouble::at(now, &self.incidents, truth)
     }
 
     /// Decides on a call that reaches the provider now: [`Provider::arrive`] for those who do not care for headers.
     pub fn rule(&mut self, now: Instant, call: Call, truth: Truth) -> Verdict {
-        let trouble = Trouble::at(now, &self.incidents, truth);
+        let trouble = self.trouble(now, truth);
+        self.rule_amid(now, call, truth, &trouble)
+    }
+
+    fn rule_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Verdict {
         let index = self.advance(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
         match trouble.instead {
@@ -113,7 +133,7 @@ impl Provider {
                 let asked = model.reserve.tokens(call, truth);
                 match meter.admit(asked) {
                     Ok(()) => {
-                        Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, &trouble))
+                        Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, trouble))
                     }
                     Err(denial) => {
                         Verdict::Refused(Denial { wait: trouble.hint.applied(denial.wait), ..denial })
@@ -183,10 +203,9 @@ impl Model {
     /// rounded down, when the last of them leaves.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, trouble: &Trouble) -> Service {
         let mut usage = truth.usage(call.max_tokens);
-        if trouble.cut {
-            usage.completion_tokens /= 2;
-        }
-        let Stretch { first_token, rest } = self.latency.service(truth, usage, trouble.slow);
+        usage.completion_tokens = trouble.leaves(usage.completion_tokens);
+        let Stretch { first_token, rest } =
+            self.latency.service(truth, usage, trouble.slow).troubled(trouble.late, trouble.drip);
         let started_at = match &mut self.slots {
             Some(slots) => slots.take(ticket.at, first_token + rest),
             None => ticket.at,

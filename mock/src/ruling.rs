@@ -14,6 +14,18 @@ pub struct Ruling {
     pub limits: LimitsView,
 }
 
+impl Ruling {
+    /// The wait that the answer announces, where it is one that announces any.
+    #[must_use]
+    pub const fn wait(&self) -> Option<Nanos> {
+        match self.verdict {
+            Verdict::Refused(Denial { wait, .. }) => wait,
+            Verdict::Faulted(Fault::Throttle(wait)) => Some(wait),
+            Verdict::Admitted(_) | Verdict::Faulted(_) => None,
+        }
+    }
+}
+
 /// What was decided on a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {

@@ -20,15 +20,24 @@ pub fn reply(
     match verdict {
         Verdict::Admitted(service) => Some(served(now, service, remaining, first_token_at)),
         Verdict::Refused(denial) => Some(Reply { remaining, ..refused(now, denial) }),
-        // A 429 that names no limit.
-        Verdict::Faulted(Fault::Status(429)) => Some(Reply {
-            outcome: Outcome::Limited { axis: None, cause: Cause::Other },
-            ..broken(Failure::Status(429))
-        }),
+        Verdict::Faulted(Fault::Status(429)) => Some(throttled(now, remaining, None)),
+        Verdict::Faulted(Fault::Throttle(wait)) => {
+            let length = Nanos::from_secs(wait.secs_up());
+            let wait = Some(Wait { length, meaning: Meaning::UntilEnough }).filter(|_| length > Nanos::ZERO);
+            Some(throttled(now, remaining, wait))
+        }
+        // In the words of an overload, which stand for this status.
+        Verdict::Faulted(Fault::ErrorInside) => Some(broken(Failure::Status(503))),
         Verdict::Faulted(Fault::Status(status)) => Some(broken(Failure::Status(*status))),
         Verdict::Faulted(Fault::Timeout) => None,
         Verdict::Faulted(_) => Some(Reply::broken(now, Failure::Connection)),
     }
+}
+
+/// A 429 that names no limit.
+fn throttled(now: Instant, remaining: Remaining, wait: Option<Wait>) -> Reply {
+    let outcome = Outcome::Limited { axis: None, cause: Cause::Other };
+    Reply { outcome, wait, remaining, ..Reply::broken(now, Failure::Status(429)) }
 }
 
 fn served(now: Instant, service: &Service, remaining: Remaining, first_token_at: Instant) -> Reply {

@@ -4,7 +4,7 @@ use super::plan::{Arrivals, Cache, Client, Jitter, Pace, Pick, Plan, Workload};
 use crate::units::{print_count, print_duration, print_number, print_rate, print_share};
 use provider::Nanos;
 use provider::config::{
-    AccountConfig, Config, Dialect, Fault, Incident, Latency, Law, Limit, ModelConfig, Service,
+    AccountConfig, Config, Dialect, Fault, Incident, Latency, Law, Limit, ModelConfig, Service, WaitForm,
 };
 use provider::dist::Dist;
 use std::fmt::Write as _;
@@ -153,6 +153,21 @@ fn incident(incident: &Incident) -> String {
         Fault::Garbage => "a body that is not JSON".into(),
         Fault::NoRetryAfter => "refusals without retry-after".into(),
         Fault::RetryAfter(wait) => format!("refusals that say to wait {}", print_duration(wait)),
+        Fault::RetryAfterAs(WaitForm::Fraction) => "waits in fractions of seconds".into(),
+        Fault::RetryAfterAs(WaitForm::Date) => "waits as dates".into(),
+        Fault::RetryAfterAs(WaitForm::Negative) => "waits below nothing".into(),
+        Fault::RetryAfterAs(WaitForm::Absurd) => "waits beyond any number".into(),
+        Fault::Throttle(wait) => format!("status 429 and a wait of {}", print_duration(wait)),
+        Fault::ErrorInside => "an error under status 200".into(),
+        Fault::LateFirstToken(by) => format!("a first token {} late", print_duration(by)),
+        Fault::Drip(times) => format!("tokens {} times slower", print_number(times)),
+        Fault::ResetAfterHead => "a connection closed behind the head".into(),
+        Fault::CutBeforeToken => "a reply cut off before its first token".into(),
+        Fault::Truncated => "JSON that ends half-way".into(),
+        Fault::WrongType => "a reply that claims to be HTML".into(),
+        Fault::NoHeaders => "no headers about limits".into(),
+        Fault::ClockAhead(by) => format!("a clock {} ahead", print_duration(by)),
+        Fault::ClockBehind(by) => format!("a clock {} behind", print_duration(by)),
     };
     let whom = if incident.share >= 1.0 {
         "every call".into()

@@ -1,6 +1,7 @@
 //! A request for a completion: from its body to a ruling, and from the ruling to what is sent when.
 
 use super::body::{Body, Broken};
+use super::mock::{Arrived, Slip};
 use super::request::Chat;
 use super::route::{Asked, response};
 use super::seat::Seat;
@@ -8,7 +9,9 @@ use super::stream::{Stream, UsageChunk};
 use super::{MOST_BYTES, Mock, PATIENCE};
 use crate::call::{Call, Truth};
 use crate::config::Fault;
-use crate::ruling::{Ruling, Service, Verdict};
+use crate::fault::{Bend, Spoilt};
+use crate::journal::Decision;
+use crate::ruling::{Denial, Ruling, Service, Verdict};
 use crate::time::Nanos;
 use crate::wire::truth::{self, Note};
 use crate::wire::{Context, Error, Finish, Reply, Told, Voice};
@@ -27,17 +30,29 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Broken> {
     let Asked { voice, endpoint, account, number } = asked;
     let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
-    let refuse = |error: Error<'_>| Ok(response(voice.complaint(&error, number, mock.now()), Body::whole));
+    let mut slip = Slip { number, account: Some(account), model: None, stream: false, fingerprint: 0 };
+    let refuse = |slip: Slip, error: Error<'_>| {
+        let reply = voice.complaint(&error, number, mock.now());
+        mock.note(slip, Decision::Rejected, Some(reply.status), None);
+        Ok(response(reply, Body::whole))
+    };
+    let length = body.size_hint().lower();
     let body = match read(body).await? {
         Ok(body) => body,
-        Err(error) => return refuse(error),
+        Err(error) => {
+            slip.fingerprint = mock.fingerprint(Some(account), &length.to_be_bytes());
+            return refuse(slip, error);
+        }
     };
+    slip.fingerprint = mock.fingerprint(Some(account), &body);
     let chat = match Chat::parse(&body, endpoint) {
         Ok(chat) => chat,
-        Err(error) => return refuse(error),
+        Err(error) => return refuse(slip, error),
     };
-    let Some(model) = mock.model(&chat.model) else {
-        return refuse(Error::UnknownModel(&chat.model));
+    slip.stream = chat.stream;
+    slip.model = mock.model(&chat.model);
+    let Some(model) = slip.model else {
+        return refuse(slip, Error::UnknownModel(&chat.model));
     };
     let call = Call { account, model, max_tokens: chat.max_tokens };
     let (truth, tag) = note.map_or_else(
@@ -46,24 +61,35 @@ pub(super) async fn answer(
     );
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
-    let (ruling, told) = mock.arrive(call, truth, tag);
-    let sending = Sending { mock, voice, number, call, truth, told, way_back };
+    let Arrived { ruling, told, bend, era } = mock.arrive(call, truth, tag);
+    let streamed = chat.stream;
+    let sending = Sending { mock, voice, number, call, truth, told, bend, streamed, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
-            let seat = Seat::new(Arc::clone(&sending.mock), call, tag, service);
-            if chat.stream && !service.garbage {
+            let seat = Seat::new(Arc::clone(&sending.mock), era, call, tag, service);
+            let spoiled = service.cut || service.garbage;
+            let decision = if spoiled { Decision::Spoiled } else { Decision::Served };
+            sending.mock.note(slip, decision, Some(200), None);
+            if sending.comes_token_by_token(&service) {
                 let usage = if chat.include_usage { UsageChunk::Included } else { UsageChunk::Omitted };
                 sending.stream(&service, seat, usage).await
             } else {
                 sending.serve(&ruling, &service, seat).await
             }
         }
-        Verdict::Faulted(Fault::Reset) => Err(Broken),
-        Verdict::Faulted(Fault::Timeout) => {
+        Verdict::Faulted(fault @ Fault::Reset) => {
+            sending.mock.note(slip, Decision::Faulted(fault), None, None);
+            Err(Broken)
+        }
+        Verdict::Faulted(fault @ Fault::Timeout) => {
+            sending.mock.note(slip, Decision::Faulted(fault), None, None);
             tokio::time::sleep(PATIENCE).await;
             Err(Broken)
         }
-        Verdict::Refused(_) | Verdict::Faulted(_) => sending.refuse(&ruling).await,
+        Verdict::Refused(Denial { axis, oversize, .. }) => {
+            sending.refuse(&ruling, slip, Decision::Refused { axis, oversize }).await
+        }
+        Verdict::Faulted(fault) => sending.refuse(&ruling, slip, Decision::Faulted(fault)).await,
     }
 }
 
@@ -79,6 +105,15 @@ async fn read(body: Incoming) -> Result<Result<Bytes, Error<'static>>, Broken> {
     }
 }
 
+/// The wait that a reply names: in its headers or, at Gemini, in its body alone. A wait that cannot help is none.
+fn announced(ruling: &Ruling, reply: &Reply) -> Option<Nanos> {
+    if matches!(ruling.verdict, Verdict::Refused(Denial { oversize: true, .. })) {
+        return None;
+    }
+    let named = reply.headers.iter().any(|(name, _)| *name == "retry-after");
+    ruling.wait().filter(|_| named || reply.body.contains("retryDelay"))
+}
+
 /// A ruling on its way back.
 struct Sending {
     mock: Arc<Mock>,
@@ -88,13 +123,20 @@ struct Sending {
     truth: Truth,
     /// The limits after the ruling.
     told: Told,
+    bend: Bend,
+    /// Whether its client asked for a stream.
+    streamed: bool,
     way_back: Nanos,
 }
 
 impl Sending {
     /// An answer that takes no service.
-    async fn refuse(self, ruling: &Ruling) -> Result<Response<Body>, Broken> {
-        let reply = self.reply(ruling, Finish::Stop);
+    async fn refuse(self, ruling: &Ruling, slip: Slip, decision: Decision) -> Result<Response<Body>, Broken> {
+        let mut reply = self.reply(ruling, Finish::Stop);
+        if self.streamed && reply.status == 200 {
+            reply = reply.into_event();
+        }
+        self.mock.note(slip, decision, Some(reply.status), announced(ruling, &reply));
         self.mock.sleep(self.way_back).await;
         Ok(response(reply, Body::whole))
     }
@@ -112,8 +154,18 @@ impl Sending {
             self.told = self.mock.told(self.call);
         }
         self.mock.sleep(self.way_back).await;
-        let reply = self.reply(ruling, self.finish(service));
-        Ok(response(reply, if service.cut { Body::cut } else { Body::whole }))
+        let spoilt = self.bend.body;
+        let reply = if self.streamed && spoilt.is_some() {
+            self.opening(service)
+        } else {
+            self.reply(ruling, self.finish(service))
+        };
+        let body = match spoilt {
+            Some(Spoilt::HeadOnly | Spoilt::NoToken) => Body::none,
+            _ if service.cut => Body::cut,
+            _ => Body::whole,
+        };
+        Ok(response(reply, body))
     }
 
     /// A completion that is streamed: its head leaves now.
@@ -125,16 +177,40 @@ impl Sending {
     ) -> Result<Response<Body>, Broken> {
         let context = self.context(self.finish(service));
         let chunks = self.voice.chunks(service, &context);
-        let headers = self.voice.stream_headers(&self.told, self.number, context.at);
+        let head = self.head_of_stream(String::new());
         self.mock.sleep(self.way_back).await;
         let stream = Stream::new(seat, chunks, usage, self.way_back);
-        let head = Reply { status: 200, headers, body: String::new() };
         Ok(response(head, |_| Body::Stream(Box::new(stream))))
     }
 
     fn reply(&self, ruling: &Ruling, finish: Finish) -> Reply {
-        let reply = self.voice.reply(ruling, &self.told, &self.context(finish));
-        reply.expect("only timeouts and resets go unanswered")
+        let context = self.context(finish);
+        let reply = self.voice.reply(&self.bend.whole(ruling), &self.told, &context);
+        let reply = reply.expect("only timeouts and resets go unanswered");
+        self.bend.applied(reply, ruling.wait(), context.at)
+    }
+
+    /// A stream that never gets further than its first event.
+    fn opening(&self, service: &Service) -> Reply {
+        let mut body = String::new();
+        self.voice.chunks(service, &self.context(Finish::Stop)).role(&mut body);
+        self.head_of_stream(body)
+    }
+
+    fn head_of_stream(&self, body: String) -> Reply {
+        let at = self.mock.now();
+        let headers = self.voice.stream_headers(&self.told, self.number, at);
+        self.bend.applied(Reply { status: 200, headers, body }, None, at)
+    }
+
+    /// Whether the client sees tokens as they leave.
+    const fn comes_token_by_token(&self, service: &Service) -> bool {
+        self.streamed
+            && match self.bend.body {
+                Some(Spoilt::NoToken | Spoilt::WrongType) => true,
+                Some(Spoilt::HeadOnly | Spoilt::Truncated) => false,
+                None => !service.garbage,
+            }
     }
 
     /// A completion shorter than the model would have made it was cut by the client's bound.
