@@ -20,6 +20,7 @@ pub mod call;
 pub mod config;
 pub mod dist;
 pub mod fault;
+pub mod journal;
 pub mod latency;
 pub mod machine;
 pub mod meter;

@@ -98,13 +98,29 @@ impl Provider {
     /// # Panics
     /// Here and below, where the account or the model is not one of the configuration.
     pub fn arrive(&mut self, now: Instant, call: Call, truth: Truth) -> Ruling {
-        let verdict = self.rule(now, call, truth);
+        let trouble = self.trouble(now, truth);
+        self.arrive_amid(now, call, truth, &trouble)
+    }
+
+    /// The same amid this trouble, whatever the scenario has in store.
+    pub fn arrive_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Ruling {
+        let verdict = self.rule_amid(now, call, truth, trouble);
         Ruling { verdict, limits: self.limits(now, call.account, call.model) }
+    }
+
+    /// What the scenario has in store for a call that reaches the provider now.
+    #[must_use]
+    pub fn trouble(&self, now: Instant, truth: Truth) -> Trouble {
+        Trouble::at(now, &self.incidents, truth)
     }
 
     /// Decides on a call that reaches the provider now: [`Provider::arrive`] for those who do not care for headers.
     pub fn rule(&mut self, now: Instant, call: Call, truth: Truth) -> Verdict {
-        let trouble = Trouble::at(now, &self.incidents, truth);
+        let trouble = self.trouble(now, truth);
+        self.rule_amid(now, call, truth, &trouble)
+    }
+
+    fn rule_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Verdict {
         let index = self.advance(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
         match trouble.instead {
@@ -113,7 +129,7 @@ impl Provider {
                 let asked = model.reserve.tokens(call, truth);
                 match meter.admit(asked) {
                     Ok(()) => {
-                        Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, &trouble))
+                        Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, trouble))
                     }
                     Err(denial) => {
                         Verdict::Refused(Denial { wait: trouble.hint.applied(denial.wait), ..denial })

@@ -8,6 +8,7 @@ use crate::scenario;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use provider::config::Config;
+use provider::server::ControlPlane;
 use provider::wire::{self, Key, Voice};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -26,6 +27,9 @@ pub(super) struct Mock {
     /// Where the first provider listens; each further one takes the next port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4141")]
     listen: SocketAddr,
+    /// Answers under /_quotalab/ to whoever can reach it; on loopback it always does
+    #[arg(long)]
+    control: bool,
     #[command(flatten)]
     changes: Changes,
 }
@@ -69,16 +73,27 @@ impl Mock {
                 .map_err(failed)?;
             listeners.push(listener);
         }
-        let mocks = Mocks::serve(providers, seed, Clock::start(), listeners, None).map_err(failed)?;
-        show(&announcement(providers, &mocks))?;
+        let control = self.control_plane();
+        let mocks =
+            Mocks::serve(providers, seed, Clock::start(), listeners, control, None).map_err(failed)?;
+        show(&announcement(providers, &mocks, control))?;
         tokio::signal::ctrl_c().await.map_err(failed)?;
         mocks.stop().await;
         Ok(Exit::Fine)
     }
+
+    /// Others on the network may only steer the mock where that was asked for.
+    const fn control_plane(&self) -> ControlPlane {
+        if self.control || self.listen.ip().is_loopback() {
+            ControlPlane::Present
+        } else {
+            ControlPlane::Absent
+        }
+    }
 }
 
 /// Where everything is, and a line to try each kind of endpoint with.
-fn announcement(providers: &[Config], mocks: &Mocks) -> String {
+fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> String {
     let mut out = String::new();
     for (config, address) in providers.iter().zip(mocks.addresses()) {
         let (name, dialect, base) = (&config.name, config.dialect.name(), wire::voice(config.dialect).base());
@@ -94,6 +109,10 @@ fn announcement(providers: &[Config], mocks: &Mocks) -> String {
                 let _ = writeln!(out, "  try: {}", curl(*voice, address, key, model));
             }
         }
+        let _ = match control {
+            ControlPlane::Present => writeln!(out, "  control: http://{address}/_quotalab and /metrics"),
+            ControlPlane::Absent => writeln!(out, "  control: off; --control turns it on"),
+        };
     }
     out
 }

@@ -7,7 +7,7 @@ use crate::ids::{AttemptId, TargetId};
 use crate::scenario::{Plan, Target};
 use provider::config::Config;
 use provider::ruling::Ruling;
-use provider::server::{Mock, Observer, serve};
+use provider::server::{ControlPlane, Mock, Observer, serve};
 use provider::{Axis, Call, Instant, Usage};
 use std::io;
 use std::net::SocketAddr;
@@ -39,6 +39,7 @@ impl Mocks {
         seed: u64,
         clock: Clock,
         listeners: Vec<TcpListener>,
+        control: ControlPlane,
         post: Option<&Sender<Message>>,
     ) -> io::Result<Self> {
         assert_eq!(listeners.len(), providers.len(), "one listener per provider");
@@ -47,7 +48,8 @@ impl Mocks {
         for (config, listener) in providers.iter().zip(listeners) {
             let observer =
                 post.map(|post| Arc::new(Reporter { post: post.clone() }) as Arc<dyn Observer + Send + Sync>);
-            let mock = Arc::new(Mock::new(config, seed, Arc::new(move || clock.now()), observer));
+            let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
+            let mock = Arc::new(mock.with(control));
             served.push((listener.local_addr()?, Arc::clone(&mock)));
             let mut stopped = stopped.clone();
             tasks.spawn(serve(listener, mock, async move {
@@ -67,7 +69,8 @@ impl Mocks {
         for _ in &plan.providers {
             listeners.push(TcpListener::bind(("127.0.0.1", 0)).await?);
         }
-        let mocks = Self::serve(&plan.providers, plan.seed, clock, listeners, Some(post))?;
+        let mocks =
+            Self::serve(&plan.providers, plan.seed, clock, listeners, ControlPlane::Absent, Some(post))?;
         Ok(Self { targets: plan.targets.clone(), ..mocks })
     }
 

@@ -1,6 +1,7 @@
 //! A request for a completion: from its body to a ruling, and from the ruling to what is sent when.
 
 use super::body::{Body, Broken};
+use super::mock::{Arrived, Slip};
 use super::request::Chat;
 use super::route::{Asked, response};
 use super::seat::Seat;
@@ -8,7 +9,8 @@ use super::stream::{Stream, UsageChunk};
 use super::{MOST_BYTES, Mock, PATIENCE};
 use crate::call::{Call, Truth};
 use crate::config::Fault;
-use crate::ruling::{Ruling, Service, Verdict};
+use crate::journal::Decision;
+use crate::ruling::{Denial, Ruling, Service, Verdict};
 use crate::time::Nanos;
 use crate::wire::truth::{self, Note};
 use crate::wire::{Context, Error, Finish, Reply, Told, Voice};
@@ -27,17 +29,29 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Broken> {
     let Asked { voice, endpoint, account, number } = asked;
     let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
-    let refuse = |error: Error<'_>| Ok(response(voice.complaint(&error, number, mock.now()), Body::whole));
+    let mut slip = Slip { number, account: Some(account), model: None, stream: false, fingerprint: 0 };
+    let refuse = |slip: Slip, error: Error<'_>| {
+        let reply = voice.complaint(&error, number, mock.now());
+        mock.note(slip, Decision::Rejected, Some(reply.status), None);
+        Ok(response(reply, Body::whole))
+    };
+    let length = body.size_hint().lower();
     let body = match read(body).await? {
         Ok(body) => body,
-        Err(error) => return refuse(error),
+        Err(error) => {
+            slip.fingerprint = mock.fingerprint(Some(account), &length.to_be_bytes());
+            return refuse(slip, error);
+        }
     };
+    slip.fingerprint = mock.fingerprint(Some(account), &body);
     let chat = match Chat::parse(&body, endpoint) {
         Ok(chat) => chat,
-        Err(error) => return refuse(error),
+        Err(error) => return refuse(slip, error),
     };
-    let Some(model) = mock.model(&chat.model) else {
-        return refuse(Error::UnknownModel(&chat.model));
+    slip.stream = chat.stream;
+    slip.model = mock.model(&chat.model);
+    let Some(model) = slip.model else {
+        return refuse(slip, Error::UnknownModel(&chat.model));
     };
     let call = Call { account, model, max_tokens: chat.max_tokens };
     let (truth, tag) = note.map_or_else(
@@ -46,11 +60,14 @@ pub(super) async fn answer(
     );
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
-    let (ruling, told) = mock.arrive(call, truth, tag);
+    let Arrived { ruling, told, era } = mock.arrive(call, truth, tag);
     let sending = Sending { mock, voice, number, call, truth, told, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
-            let seat = Seat::new(Arc::clone(&sending.mock), call, tag, service);
+            let seat = Seat::new(Arc::clone(&sending.mock), era, call, tag, service);
+            let spoiled = service.cut || service.garbage;
+            let decision = if spoiled { Decision::Spoiled } else { Decision::Served };
+            sending.mock.note(slip, decision, Some(200), None);
             if chat.stream && !service.garbage {
                 let usage = if chat.include_usage { UsageChunk::Included } else { UsageChunk::Omitted };
                 sending.stream(&service, seat, usage).await
@@ -58,12 +75,19 @@ pub(super) async fn answer(
                 sending.serve(&ruling, &service, seat).await
             }
         }
-        Verdict::Faulted(Fault::Reset) => Err(Broken),
-        Verdict::Faulted(Fault::Timeout) => {
+        Verdict::Faulted(fault @ Fault::Reset) => {
+            sending.mock.note(slip, Decision::Faulted(fault), None, None);
+            Err(Broken)
+        }
+        Verdict::Faulted(fault @ Fault::Timeout) => {
+            sending.mock.note(slip, Decision::Faulted(fault), None, None);
             tokio::time::sleep(PATIENCE).await;
             Err(Broken)
         }
-        Verdict::Refused(_) | Verdict::Faulted(_) => sending.refuse(&ruling).await,
+        Verdict::Refused(Denial { axis, oversize, .. }) => {
+            sending.refuse(&ruling, slip, Decision::Refused { axis, oversize }).await
+        }
+        Verdict::Faulted(fault) => sending.refuse(&ruling, slip, Decision::Faulted(fault)).await,
     }
 }
 
@@ -77,6 +101,13 @@ async fn read(body: Incoming) -> Result<Result<Bytes, Error<'static>>, Broken> {
         Ok(Err(error)) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
         Ok(Err(_)) | Err(_) => Err(Broken),
     }
+}
+
+/// The wait that a reply names: in its headers or, at Gemini, in its body alone. A wait that cannot help is none.
+fn announced(ruling: &Ruling, reply: &Reply) -> Option<Nanos> {
+    let Verdict::Refused(Denial { wait, oversize: false, .. }) = ruling.verdict else { return None };
+    let named = reply.headers.iter().any(|(name, _)| *name == "retry-after");
+    wait.filter(|_| named || reply.body.contains("retryDelay"))
 }
 
 /// A ruling on its way back.
@@ -93,8 +124,9 @@ struct Sending {
 
 impl Sending {
     /// An answer that takes no service.
-    async fn refuse(self, ruling: &Ruling) -> Result<Response<Body>, Broken> {
+    async fn refuse(self, ruling: &Ruling, slip: Slip, decision: Decision) -> Result<Response<Body>, Broken> {
         let reply = self.reply(ruling, Finish::Stop);
+        self.mock.note(slip, decision, Some(reply.status), announced(ruling, &reply));
         self.mock.sleep(self.way_back).await;
         Ok(response(reply, Body::whole))
     }

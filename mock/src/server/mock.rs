@@ -1,11 +1,14 @@
 //! What all connections share: the provider's machine behind one lock, the names of its accounts and models,
 //! the clock, and whoever watches.
 
+use super::standing::Standing;
 use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Dialect, Tier};
 use crate::dist::Dist;
+use crate::journal::{self, Decision, Entry, Journal};
 use crate::machine::Provider;
+use crate::meter::Level;
 use crate::rng::{self, Stream};
 use crate::ruling::{Ruling, Service};
 use crate::time::{Instant, Nanos};
@@ -13,7 +16,7 @@ use crate::wire::{self, Told, Voice};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The time since the run began. It may stand still; where it runs back, the last reading stays in force.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -41,7 +44,49 @@ pub struct Mock {
     draws: u64,
     calls: AtomicU64,
     world: Mutex<World>,
+    control: Option<Control>,
 }
+
+/// Whether a server answers under `/_quotalab/` too: whoever reaches it there may see and change everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ControlPlane {
+    /// It does not.
+    #[default]
+    Absent,
+    /// It does.
+    Present,
+}
+
+/// What only a mock with a control plane keeps.
+struct Control {
+    /// The provider as it was at the start, to return to.
+    fresh: Provider,
+    /// By how much the clock was advanced, in nanoseconds.
+    ahead: AtomicU64,
+    journal: Mutex<Journal>,
+}
+
+/// What is known of a request before it is decided on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slip {
+    pub(super) number: u64,
+    pub(super) account: Option<u16>,
+    pub(super) model: Option<u16>,
+    pub(super) stream: bool,
+    pub(super) fingerprint: u64,
+}
+
+/// A call that was decided on.
+pub(super) struct Arrived {
+    pub(super) ruling: Ruling,
+    /// What headers can tell of the limits afterwards.
+    pub(super) told: Told,
+    pub(super) era: Era,
+}
+
+/// How often the provider had been reset when it decided on a call: a later one knows nothing of the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Era(u64);
 
 struct Model {
     name: String,
@@ -51,6 +96,8 @@ struct Model {
 struct World {
     provider: Provider,
     now: Instant,
+    standing: Standing,
+    era: Era,
 }
 
 impl Mock {
@@ -83,17 +130,87 @@ impl Mock {
             observer,
             draws: rng::key(seed, "mock call"),
             calls: AtomicU64::new(0),
-            world: Mutex::new(World { provider: Provider::new(config), now: Instant::ZERO }),
+            world: Mutex::new(World {
+                provider: Provider::new(config),
+                now: Instant::ZERO,
+                standing: Standing::default(),
+                era: Era::default(),
+            }),
+            control: None,
         }
+    }
+
+    /// The same with a control plane, or without.
+    #[must_use]
+    pub fn with(mut self, control: ControlPlane) -> Self {
+        self.control = match control {
+            ControlPlane::Absent => None,
+            ControlPlane::Present => Some(Control {
+                fresh: self.with_world(|world, _| world.provider.clone()),
+                ahead: AtomicU64::new(0),
+                journal: Mutex::default(),
+            }),
+        };
+        self
+    }
+
+    /// Whether there is a control plane.
+    pub(super) const fn is_controlled(&self) -> bool {
+        self.control.is_some()
     }
 
     /// Calls `each` with every limit of an account × model and the share of it that is used now.
     pub fn levels(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
-        self.with_world(|world, now| {
-            for level in world.provider.levels(now, account, model) {
-                each(level.axis, level.used_share());
-            }
+        self.each_level(account, model, |level| each(level.axis, level.used_share()));
+    }
+
+    pub(super) fn each_level(&self, account: u16, model: u16, each: impl FnMut(Level)) {
+        self.with_world(|world, now| world.provider.levels(now, account, model).for_each(each));
+    }
+
+    /// Returns every limit to its start, lifts the faults that were asked for and empties the journal. Calls under
+    /// way are served to their end, and charged to nobody. The clock goes on.
+    pub(super) fn reset(&self) {
+        let Some(control) = &self.control else { return };
+        self.with_world(|world, _| {
+            world.provider = control.fresh.clone();
+            world.standing.clear();
+            world.era.0 += 1;
+            *control.journal() = Journal::default();
         });
+    }
+
+    /// Moves the clock on, for what is decided from now on; whoever sleeps already sleeps as long as planned.
+    pub(super) fn advance(&self, by: Nanos) {
+        let add = |ahead: u64| Some(ahead.saturating_add(by.0));
+        if let Some(control) = &self.control {
+            // Always some, so it always succeeds.
+            let _before = control.ahead.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
+        }
+    }
+
+    /// Looks at, or changes, the faults that were asked for.
+    pub(super) fn standing<T>(&self, act: impl FnOnce(&mut Standing, Instant) -> T) -> T {
+        self.with_world(|world, now| act(&mut world.standing, now))
+    }
+
+    /// Looks at the journal; nothing where none is kept.
+    pub(super) fn journal<T>(&self, look: impl FnOnce(&Journal) -> T) -> Option<T> {
+        self.control.as_ref().map(|control| look(&control.journal()))
+    }
+
+    /// The fingerprint of what an account sent; only a mock with a journal has a use for it.
+    pub(super) fn fingerprint(&self, account: Option<u16>, sent: &[u8]) -> u64 {
+        if self.is_controlled() { journal::fingerprint(account, sent) } else { 0 }
+    }
+
+    /// Writes into the journal, where there is one, what became of a request.
+    pub(super) fn note(&self, slip: Slip, decision: Decision, status: Option<u16>, wait: Option<Nanos>) {
+        let Some(control) = &self.control else { return };
+        let Slip { number, account, model, stream, fingerprint } = slip;
+        let mut journal = control.journal();
+        let at = self.now();
+        journal.add(Entry { number, at, account, model, stream, fingerprint, decision, status, wait });
     }
 
     /// The account a key belongs to.
@@ -112,6 +229,10 @@ impl Mock {
 
     pub(super) fn model_name(&self, model: u16) -> &str {
         &self.models[usize::from(model)].name
+    }
+
+    pub(super) fn account_names(&self) -> impl Iterator<Item = &str> {
+        self.accounts.iter().map(String::as_str)
     }
 
     pub(super) fn model_names(&self) -> impl Iterator<Item = &str> {
@@ -144,12 +265,15 @@ impl Mock {
         self.with_world(|world, _| world.provider.network(model, truth))
     }
 
-    /// Decides on a call that has arrived; with what the headers can tell afterwards.
-    pub(super) fn arrive(&self, call: Call, truth: Truth, tag: Option<u64>) -> (Ruling, Told) {
+    /// Decides on a call that has arrived.
+    pub(super) fn arrive(&self, call: Call, truth: Truth, tag: Option<u64>) -> Arrived {
         self.with_world(|world, now| {
-            let ruling = world.provider.arrive(now, call, truth);
+            let mut trouble = world.provider.trouble(now, truth);
+            world.standing.meet(now, truth, &mut trouble);
+            let ruling = world.provider.arrive_amid(now, call, truth, &trouble);
             self.observe(|observer| observer.ruled(now, tag, call, &ruling));
-            (ruling, self.tell(world, Told::new(now, ruling.limits), call))
+            let told = self.tell(world, Told::new(now, ruling.limits), call);
+            Arrived { ruling, told, era: world.era }
         })
     }
 
@@ -170,24 +294,28 @@ impl Mock {
     }
 
     /// Ends a call that was served to its end.
-    pub(super) fn depart(&self, call: Call, tag: Option<u64>, service: &Service) {
+    pub(super) fn depart(&self, era: Era, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
-            world.provider.depart(now, service.ticket, service.usage);
+            if world.era == era {
+                world.provider.depart(now, service.ticket, service.usage);
+            }
             self.observe(|observer| observer.settled(now, tag, call, service.usage));
         });
     }
 
     /// Ends a call whose client went away.
-    pub(super) fn cancel(&self, call: Call, tag: Option<u64>, service: &Service) {
+    pub(super) fn cancel(&self, era: Era, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
-            let usage = world.provider.cancel(now, service);
+            let usage =
+                if world.era == era { world.provider.cancel(now, service) } else { service.used_by(now) };
             self.observe(|observer| observer.settled(now, tag, call, usage));
         });
     }
 
     /// The time now.
     pub(super) fn now(&self) -> Instant {
-        (self.clock)()
+        let ahead = self.control.as_ref().map_or(0, |control| control.ahead.load(Ordering::SeqCst));
+        (self.clock)() + Nanos(ahead)
     }
 
     /// Sleeps from now until an instant; returns at once where it has come.
@@ -214,6 +342,12 @@ impl Mock {
         if let Some(observer) = &self.observer {
             tell(observer.as_ref());
         }
+    }
+}
+
+impl Control {
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().expect("nothing panics while it holds the journal")
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `POST /v1/messages` (Anthropic), `POST /openai/deployments/…/chat/completions` (Azure) | the same in their own shape |
 //! | `GET …/models` | the names of the models |
 //! | `GET /health` | `{"status":"ok"}`, without a key |
+//! | `/_quotalab/…`, `GET /metrics` | the control plane, where there is one ([`ControlPlane`]): see `mock/README.md` |
 //!
 //! What stands for `…`, and in which header the key arrives, is the dialect's: [`crate::wire::Voice::base`].
 //!
@@ -21,13 +22,15 @@
 
 mod body;
 mod chat;
+mod control;
 mod mock;
 mod request;
 mod route;
 mod seat;
+mod standing;
 mod stream;
 
-pub use mock::{Clock, Mock, Observer};
+pub use mock::{Clock, ControlPlane, Mock, Observer};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;

@@ -1,7 +1,9 @@
 //! From a request to the endpoint that answers it: path, key, and the shape of every plain answer.
 
 use super::body::{Body, Broken};
-use super::{Mock, chat};
+use super::mock::Slip;
+use super::{Mock, chat, control};
+use crate::journal::Decision;
 use crate::wire::{Endpoint, Error, Key, Reply, Voice};
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -11,21 +13,31 @@ use std::sync::Arc;
 
 /// Answers one request. [`Broken`] makes hyper close the connection without a reply.
 pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
-    let number = mock.number();
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
+    if mock.is_controlled() && control::is_for(path) {
+        return Ok(control::answer(&mock, &head, body).await);
+    }
+    let number = mock.number();
     if (&head.method, path) == (&Method::GET, "/health") {
         let mut reply = Response::new(Body::Whole(Some(Bytes::from_static(b"{\"status\":\"ok\"}\n"))));
         reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         return Ok(reply);
     }
     let (voice, endpoint) = find(mock.voices(), method, path);
-    let refuse = |error: Error<'_>| Ok(response(voice.complaint(&error, number, mock.now()), Body::whole));
-    let Some(account) = key(voice.keys(), &head.headers).and_then(|key| mock.account(key)) else {
-        return refuse(Error::InvalidKey);
+    let refuse = |account: Option<u16>, sent: &str, error: Error<'_>| {
+        let reply = voice.complaint(&error, number, mock.now());
+        let fingerprint = mock.fingerprint(account, sent.as_bytes());
+        let slip = Slip { number, account, model: None, stream: false, fingerprint };
+        mock.note(slip, Decision::Rejected, Some(reply.status), None);
+        Ok(response(reply, Body::whole))
+    };
+    let key = key(voice.keys(), &head.headers);
+    let Some(account) = key.and_then(|key| mock.account(key)) else {
+        return refuse(None, key.unwrap_or_default(), Error::InvalidKey);
     };
     match endpoint {
-        None => refuse(Error::UnknownPath(method, path)),
+        None => refuse(Some(account), path, Error::UnknownPath(method, path)),
         Some(Endpoint::Models) => {
             Ok(response(voice.models(mock.model_names(), number, mock.now()), Body::whole))
         }

@@ -2,6 +2,7 @@
 //! been served, or, where its client goes away first, when the seat is dropped.
 
 use super::Mock;
+use super::mock::Era;
 use crate::call::Call;
 use crate::ruling::Service;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Seat {
     mock: Arc<Mock>,
+    era: Era,
     call: Call,
     tag: Option<u64>,
     service: Service,
@@ -18,8 +20,14 @@ pub(super) struct Seat {
 
 impl Seat {
     /// A seat for a call that has just been admitted.
-    pub(super) const fn new(mock: Arc<Mock>, call: Call, tag: Option<u64>, service: Service) -> Self {
-        Self { mock, call, tag, service, open: true }
+    pub(super) const fn new(
+        mock: Arc<Mock>,
+        era: Era,
+        call: Call,
+        tag: Option<u64>,
+        service: Service,
+    ) -> Self {
+        Self { mock, era, call, tag, service, open: true }
     }
 
     pub(super) fn mock(&self) -> &Mock {
@@ -37,7 +45,7 @@ impl Seat {
     /// The call has been served; does nothing a second time.
     pub(super) fn depart(&mut self) {
         if std::mem::take(&mut self.open) {
-            self.mock.depart(self.call, self.tag, &self.service);
+            self.mock.depart(self.era, self.call, self.tag, &self.service);
         }
     }
 }
@@ -45,7 +53,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         if self.open {
-            self.mock.cancel(self.call, self.tag, &self.service);
+            self.mock.cancel(self.era, self.call, self.tag, &self.service);
         }
     }
 }

@@ -6,7 +6,7 @@ use provider::config::{
 };
 use provider::dist::Dist;
 use provider::ruling::{Ruling, Verdict};
-use provider::server::{Mock, Observer, serve};
+use provider::server::{ControlPlane, Mock, Observer, serve};
 use provider::{Call, Instant, Nanos, Usage};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,10 +51,15 @@ pub(crate) struct Served {
 impl Served {
     /// Serves a provider; its clock stands at zero until it is moved.
     pub(crate) async fn start(config: &Config) -> Self {
+        Self::start_with(config, ControlPlane::Absent).await
+    }
+
+    pub(crate) async fn start_with(config: &Config, control: ControlPlane) -> Self {
         let (clock, log) = (Arc::new(AtomicU64::new(0)), Arc::new(Log::default()));
         let reading = Arc::clone(&clock);
         let now = Arc::new(move || Instant(reading.load(Ordering::SeqCst)));
-        let mock = Arc::new(Mock::new(config, 7, now, Some(Arc::clone(&log) as _)));
+        let mock = Mock::new(config, 7, now, Some(Arc::clone(&log) as _));
+        let mock = Arc::new(mock.with(control));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -106,6 +111,15 @@ impl Served {
 
     pub(crate) async fn chat(&self, truth: &str, body: &str) -> Http {
         Http::parse(&self.exchange(&post(truth, body)).await)
+    }
+
+    /// Asks the control plane.
+    pub(crate) async fn control(&self, method: &str, path: &str, body: &str) -> Http {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: mock\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        Http::parse(&self.exchange(&request).await)
     }
 
     /// A short question with a short answer.

@@ -3,6 +3,10 @@
 //! Incidents are independent of each other and may overlap. The first that answers in the provider's stead
 //! does; the others change how the call is served, or what a refusal says.
 
+mod word;
+
+pub use word::{WORDS, Word};
+
 use crate::call::{Luck, Truth};
 use crate::config::{Fault, Incident};
 use crate::time::{Instant, Nanos};
@@ -56,7 +60,8 @@ impl Trouble {
         trouble
     }
 
-    fn add(&mut self, fault: Fault) {
+    /// Adds one more fault.
+    pub fn add(&mut self, fault: Fault) {
         match fault {
             Fault::Status(_)
             | Fault::Overload

@@ -1,0 +1,158 @@
+//! What a provider received: a bounded ring of entries, of which the last are kept and all are counted.
+//!
+//! Neither keys nor texts are in it. A request is tied to its retries by a fingerprint of what was sent.
+
+use crate::axis::Axis;
+use crate::config::Fault;
+use crate::time::{Instant, Nanos};
+use std::collections::{BTreeMap, VecDeque};
+
+/// One request and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// The number of the request, from zero.
+    pub number: u64,
+    /// When it was decided on.
+    pub at: Instant,
+    /// Whose it was; `None` where nobody has its key.
+    pub account: Option<u16>,
+    /// Which model it asked for; `None` where it asked for none that there is.
+    pub model: Option<u16>,
+    /// Whether it asked for a stream.
+    pub stream: bool,
+    /// The [`fingerprint`] by which its retries are known.
+    pub fingerprint: u64,
+    /// What was decided.
+    pub decision: Decision,
+    /// The status it was answered with; `None` where it was not answered.
+    pub status: Option<u16>,
+    /// The wait that the answer announced.
+    pub wait: Option<Nanos>,
+}
+
+/// What was decided on a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decision {
+    /// It is served.
+    Served,
+    /// It is served, but its client cannot read the reply.
+    Spoiled,
+    /// A limit refused it.
+    Refused {
+        /// The limit that spoke.
+        axis: Axis,
+        /// It asks for more than the limit itself.
+        oversize: bool,
+    },
+    /// A fault answered, or kept silent.
+    Faulted(Fault),
+    /// It did not get as far as a limit: wrong key, path, model or body.
+    Rejected,
+}
+
+impl Decision {
+    /// Every name, in the order of [`Decision`].
+    pub const NAMES: [&str; 5] = ["served", "spoiled", "refused", "faulted", "rejected"];
+
+    /// The word of the journal and of metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        Self::NAMES[match self {
+            Self::Served => 0,
+            Self::Spoiled => 1,
+            Self::Refused { .. } => 2,
+            Self::Faulted(_) => 3,
+            Self::Rejected => 4,
+        }]
+    }
+}
+
+/// The last requests, and how many there were of each kind.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    entries: VecDeque<Entry>,
+    forgotten: u64,
+    counts: BTreeMap<Kind, u64>,
+}
+
+/// Account, model and what was decided: what requests are counted by.
+pub type Kind = (Option<u16>, Option<u16>, &'static str);
+
+/// The most entries that are kept: about a megabyte.
+pub const MOST_ENTRIES: usize = 10_000;
+
+impl Journal {
+    /// Adds an entry; the oldest is forgotten where there are too many.
+    pub fn add(&mut self, entry: Entry) {
+        if self.entries.len() == MOST_ENTRIES {
+            self.entries.pop_front();
+            self.forgotten += 1;
+        }
+        *self.counts.entry((entry.account, entry.model, entry.decision.name())).or_default() += 1;
+        self.entries.push_back(entry);
+    }
+
+    /// The entries that are kept, in the order in which they were added.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
+        self.entries.iter()
+    }
+
+    /// How many entries are kept no more.
+    #[must_use]
+    pub const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// How many requests there were of each kind, forgotten ones too.
+    pub fn counts(&self) -> impl Iterator<Item = (Kind, u64)> {
+        self.counts.iter().map(|(kind, count)| (*kind, *count))
+    }
+}
+
+/// A number that is the same for the same account and bytes, and hardly ever for others (FNV-1a, 64 bits).
+#[must_use]
+pub fn fingerprint(account: Option<u16>, sent: &[u8]) -> u64 {
+    let account = account.map_or([0; 3], |account| {
+        let [high, low] = account.to_be_bytes();
+        [1, high, low]
+    });
+    account
+        .iter()
+        .chain(sent)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_are_kept_and_all_are_counted() {
+        let mut journal = Journal::default();
+        let kept = MOST_ENTRIES as u64;
+        for number in 0..kept + 3 {
+            journal.add(Entry {
+                number,
+                at: Instant(number),
+                account: Some(0),
+                model: None,
+                stream: false,
+                fingerprint: 0,
+                decision: Decision::Rejected,
+                status: Some(404),
+                wait: None,
+            });
+        }
+        assert_eq!((journal.entries().len(), journal.forgotten()), (MOST_ENTRIES, 3));
+        assert_eq!(journal.entries().next().unwrap().number, 3);
+        assert_eq!(journal.counts().collect::<Vec<_>>(), [((Some(0), None, "rejected"), kept + 3)]);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_accounts_and_texts_apart() {
+        assert_eq!(fingerprint(None, b"a"), fingerprint(None, b"a"));
+        let all = [fingerprint(None, b"a"), fingerprint(Some(0), b"a"), fingerprint(Some(1), b"a")];
+        assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
+        assert_ne!(fingerprint(Some(0), b"ab"), fingerprint(Some(0), b"ba"));
+    }
+}

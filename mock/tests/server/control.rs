@@ -1,0 +1,210 @@
+//! The control plane, as a test in another language uses it.
+
+use crate::client::{MODEL, Seen, Served, admitted, at_once, config, post, question, settled};
+use provider::config::{Limit, Service};
+use provider::dist::Dist;
+use provider::server::ControlPlane;
+use provider::{Axis, Nanos};
+use serde_json::{Value, json};
+
+async fn start(limits: Vec<Limit>) -> Served {
+    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Present).await
+}
+
+impl Served {
+    async fn get(&self, path: &str) -> Value {
+        let reply = self.control("GET", path, "").await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.json()
+    }
+
+    async fn do_post(&self, path: &str, body: &Value) -> Value {
+        let reply = self.control("POST", path, &body.to_string()).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.json()
+    }
+}
+
+#[tokio::test]
+async fn without_it_its_paths_are_unknown() {
+    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    for path in ["/_quotalab/state", "/_quotalab", "/metrics"] {
+        assert_eq!(served.control("GET", path, "").await.status, 401, "{path}");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n"
+        );
+        assert_eq!(crate::client::Http::parse(&served.exchange(&request).await).status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_day_limit_is_tested_in_milliseconds() {
+    let served = start(vec![Limit::new(Axis::Rpd, 2)]).await;
+    for status in [200, 200, 429] {
+        assert_eq!(served.ask().await.status, status);
+    }
+    // The bucket of a day refills one of two in half a day.
+    let clock = served.do_post("/_quotalab/clock", &json!({ "advance": "12h" })).await;
+    assert_eq!(clock, json!({ "now_s": 43_200.0 }));
+    for status in [200, 429] {
+        assert_eq!(served.ask().await.status, status);
+    }
+    assert_eq!(served.get("/_quotalab/clock").await, clock, "it stands where it was put");
+}
+
+#[tokio::test]
+async fn levels_are_told_and_a_reset_returns_them_to_the_start() {
+    let served = start(vec![Limit::new(Axis::Rpm, 30), Limit::new(Axis::Tpm, 8000)]).await;
+    let fresh = served.get("/_quotalab/state").await;
+    served.ask().await;
+    let state = served.get("/_quotalab/state").await;
+    let model = &state["accounts"][0]["models"][0];
+    assert_eq!((&state["accounts"][0]["name"], &model["name"]), (&json!("x"), &json!(MODEL)));
+    assert_eq!((&model["limits"][0]["axis"], &model["limits"][0]["remaining"]), (&json!("rpm"), &json!(29)));
+    assert_eq!(
+        (&model["limits"][1]["limit"], &model["limits"][1]["remaining"]),
+        (&json!(8000), &json!(7985))
+    );
+    assert_eq!(state["accounts"][1], fresh["accounts"][1], "the other account is untouched");
+    served.do_post("/_quotalab/faults", &json!({ "fault": "503" })).await;
+    assert_eq!(served.control("POST", "/_quotalab/reset", "").await.json(), fresh);
+    assert_eq!(served.ask().await.status, 200, "the fault was lifted");
+    assert_eq!(served.get("/_quotalab/requests").await["received"], json!(1));
+}
+
+#[tokio::test]
+async fn a_reset_forgets_the_calls_under_way_and_each_still_settles_once() {
+    let slow = Service::Total(Dist::Constant(0.15));
+    let limits = vec![Limit::new(Axis::Concurrency, 1), Limit::new(Axis::Rpm, 9)];
+    let served = Served::start_with(&config(limits, slow, &[]), ControlPlane::Present).await;
+    let body = question("");
+    let request = post("prompt=1;completion=1;draw=1;tag=1", &body);
+    let (first, ()) = tokio::join!(served.exchange(&request), async {
+        served.wait_for(|seen| admitted(seen) == 1).await;
+        served.control("POST", "/_quotalab/reset", "").await;
+        assert_eq!(served.ask().await.status, 200, "the place in flight is free again");
+    });
+    assert!(first.starts_with("HTTP/1.1 200"));
+    let state = served.get("/_quotalab/state").await;
+    let remaining = |limit: usize| state["accounts"][0]["models"][0]["limits"][limit]["remaining"].clone();
+    assert_eq!((remaining(0), remaining(1)), (json!(1), json!(8)), "the first is charged to nobody");
+    let seen = served.stop().await;
+    assert_eq!((admitted(&seen), settled(&seen)), (2, 2));
+}
+
+#[tokio::test]
+async fn the_journal_tells_what_was_received_and_never_a_key() {
+    let served = start(vec![Limit::new(Axis::Rpm, 1)]).await;
+    served.ask().await;
+    served.chat("", &question(r#","stream":true"#)).await;
+    served.exchange(&post("", &question("")).replace("Bearer k1", "Bearer secret-of-mine")).await;
+    served.chat("", "{").await;
+    let told = served.control("GET", "/_quotalab/requests", "").await;
+    assert!(!told.body.contains("secret-of-mine") && !told.body.contains("k1"), "{}", told.body);
+    let told = told.json();
+    let column = |name: &str| -> Vec<Value> {
+        told["requests"].as_array().unwrap().iter().map(|request| request[name].clone()).collect()
+    };
+    assert_eq!(column("ruling"), ["served", "refused", "rejected", "rejected"]);
+    assert_eq!(column("status"), [200, 429, 401, 400]);
+    assert_eq!(column("wait_s"), [json!(null), json!(60.0), json!(null), json!(null)]);
+    assert_eq!(column("account"), [json!("x"), json!("x"), json!(null), json!("x")]);
+    assert_eq!(column("stream"), [false, true, false, false]);
+    assert_eq!(told["requests"][1]["axis"], "rpm");
+    let last = served.get("/_quotalab/requests?last=1").await;
+    assert_eq!((&last["received"], last["requests"].as_array().unwrap().len()), (&json!(4), 1));
+}
+
+#[tokio::test]
+async fn faults_come_on_demand_for_so_many_requests_a_share_or_a_time() {
+    let served = start(vec![]).await;
+    let added = served.do_post("/_quotalab/faults", &json!({ "fault": "503", "next": 2 })).await;
+    assert_eq!((&added["fault"], &added["next"]), (&json!("503"), &json!(2)));
+    for status in [503, 503, 200] {
+        assert_eq!(served.ask().await.status, status);
+    }
+    served.do_post("/_quotalab/faults", &json!({ "fault": 529, "for": "10s" })).await;
+    assert_eq!(served.ask().await.status, 529);
+    served.set_clock(Nanos::from_secs(10));
+    assert_eq!(served.ask().await.status, 200);
+    served.do_post("/_quotalab/faults", &json!({ "fault": "garbage", "share": "0%" })).await;
+    assert_eq!(served.ask().await.header("content-type"), Some("application/json"));
+    served.do_post("/_quotalab/faults", &json!({ "fault": { "retry_after": "2m" } })).await;
+    assert_eq!(served.get("/_quotalab/faults").await["faults"].as_array().unwrap().len(), 2);
+    let none = served.control("DELETE", "/_quotalab/faults", "").await.json();
+    assert_eq!(none, json!({ "faults": [] }));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_with_what_to_write_instead() {
+    let served = start(vec![]).await;
+    let deep = "[".repeat(10_000);
+    let large = format!(r#"{{"fault":"{}"}}"#, "x".repeat(70_000));
+    for (method, path, body, status, help) in [
+        ("GET", "/_quotalab/nonsense", "", 404, "GET /_quotalab/state"),
+        ("DELETE", "/_quotalab/clock", "", 405, "POST /_quotalab/clock"),
+        ("POST", "/_quotalab/clock", r#"{"advance":"-1h"}"#, 400, r#"{"advance": "1h"}"#),
+        ("POST", "/_quotalab/clock", r#"{"advance":"1h","back":1}"#, 400, r#"{"advance": "1h"}"#),
+        ("POST", "/_quotalab/clock", "", 400, "JSON object"),
+        ("POST", "/_quotalab/faults", "[]", 400, "JSON object"),
+        ("POST", "/_quotalab/faults", &deep, 400, "JSON object"),
+        ("POST", "/_quotalab/faults", &large, 413, "JSON object"),
+        ("POST", "/_quotalab/faults", "{}", 400, r#""fault": "503""#),
+        ("POST", "/_quotalab/faults", r#"{"fault":"slwo"}"#, 400, r#"{"slow": "4x"}"#),
+        ("POST", "/_quotalab/faults", r#"{"fault":"slow"}"#, 400, r#"{"slow": "4x"}"#),
+        ("POST", "/_quotalab/faults", r#"{"fault":{"slow":"-4x"}}"#, 400, r#"{"slow": "4x"}"#),
+        ("POST", "/_quotalab/faults", r#"{"fault":"503","next":0}"#, 400, r#""next": 3"#),
+        ("POST", "/_quotalab/faults", r#"{"fault":"503","share":2}"#, 400, r#""20%""#),
+        ("POST", "/_quotalab/faults", r#"{"fault":"503","until":"10s"}"#, 400, r#""for": "10s""#),
+        ("GET", "/_quotalab/requests?first=3", "", 400, "?last=20"),
+    ] {
+        let reply = served.control(method, path, body).await;
+        assert_eq!(reply.status, status, "{method} {path} {}", reply.body);
+        let error = reply.json()["error"].clone();
+        assert!(error["help"].as_str().unwrap().contains(help), "{error}");
+        assert!(!error["message"].as_str().unwrap().is_empty());
+    }
+    for _ in 0..64 {
+        served.do_post("/_quotalab/faults", &json!({ "fault": "503", "share": 0 })).await;
+    }
+    let full = served.control("POST", "/_quotalab/faults", r#"{"fault":"503"}"#).await;
+    assert_eq!(full.status, 400);
+    assert!(full.body.contains("DELETE"), "{}", full.body);
+}
+
+#[tokio::test]
+async fn metrics_are_in_the_text_format_of_prometheus() {
+    let served = start(vec![Limit::new(Axis::Rpm, 1)]).await;
+    served.ask().await;
+    served.ask().await;
+    let reply = served.control("GET", "/metrics", "").await;
+    assert!(reply.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+    for line in [
+        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="refused"}} 1"#),
+        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="served"}} 1"#),
+        format!(r#"quotalab_mock_remaining{{account="x",model="{MODEL}",axis="rpm"}} 0"#),
+        format!(r#"quotalab_mock_limit{{account="y",model="{MODEL}",axis="rpm"}} 1"#),
+        "quotalab_mock_clock_seconds 0".to_owned(),
+    ] {
+        assert!(reply.body.lines().any(|known| known == line), "{line} in {}", reply.body);
+    }
+    let bare = |line: &str| line.split_once(['{', ' ']).unwrap().0.to_owned();
+    let mut families: Vec<_> = reply.body.lines().filter(|line| !line.starts_with('#')).map(bare).collect();
+    families.dedup();
+    assert_eq!(families.len(), 5, "each family stands together: {families:?}");
+}
+
+#[tokio::test]
+async fn asking_the_control_plane_changes_nothing_of_what_calls_draw() {
+    let mut lengths = Vec::new();
+    for asks in [0, 5] {
+        let served = start(vec![]).await;
+        for _ in 0..asks {
+            served.get("/_quotalab/state").await;
+        }
+        let reply = served.chat("", &question("")).await;
+        lengths.push(reply.json()["id"].clone());
+        assert!(matches!(served.seen()[0], Seen::Ruled(..)));
+    }
+    assert_eq!(lengths[0], lengths[1]);
+}
