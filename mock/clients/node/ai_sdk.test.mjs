@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGroq } from "@ai-sdk/groq";
-import { APICallError, RetryError, generateText, streamText } from "ai";
+import { APICallError, Output, RetryError, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
 import { FAILURES, KEY, MODEL, address, announcedWait, failure } from "./wire.mjs";
 
 const ACCOUNT = "ai-sdk";
@@ -24,6 +24,20 @@ test("a stream", async () => {
   assert.equal(parts.length, 12);
   assert.equal(await stream.finishReason, "stop");
   assert.equal((await stream.usage).outputTokens, 12);
+});
+
+const CITY = jsonSchema({ type: "object", properties: { city: { type: "string" } }, required: ["city"] });
+
+test("a tool, and words when it has answered", async () => {
+  const cities = [];
+  const weather = tool({ inputSchema: CITY, execute: ({ city }) => cities.push(city) });
+  const { steps, finishReason } = await ask(at("serves"), { tools: { weather }, stopWhen: stepCountIs(5) });
+  assert.deepEqual([steps.length, finishReason, cities.length], [2, "stop", 1]);
+});
+
+test("an object", async () => {
+  const { output } = await ask(at("serves"), { output: Output.object({ schema: CITY }) });
+  assert.equal(typeof output.city, "string");
 });
 
 test("a refusal and the client's own retry", async () => {

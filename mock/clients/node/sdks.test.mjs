@@ -34,6 +34,8 @@ for (const [name, [Client, base, account]] of Object.entries(SDKS)) {
       const models = [];
       for await (const model of (await at("serves").models.list()).data) models.push(model.id);
       assert.deepEqual(models, [MODEL]);
+      assert.equal((await at("serves").models.retrieve(MODEL)).id, MODEL);
+      assert.equal((await failure(at("serves").models.retrieve("gpt-2"))).status, 404);
     });
 
     test("a bucket of tokens", async () => {

@@ -1,5 +1,6 @@
 """The `openai` and `groq` packages, which one generator wrote: the same story for both."""
 
+import json
 import math
 import time
 
@@ -8,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from wire import FAILURES, KEY, MODEL, QUESTION, announced_wait
+from wire import FAILURES, KEY, MODEL, QUESTION, WEATHER, announced_wait
 
 # Each package, its class, what it wants behind the address, the account that is its own, and what a broken stream raises.
 SDKS = {
@@ -72,7 +73,33 @@ def test_groq_is_told_the_usage_of_a_stream(address):
 
 
 def test_the_models(sdk):
-    assert [model.id for model in sdk.at("serves").models.list().data] == [MODEL]
+    models = sdk.at("serves").models
+    assert [model.id for model in models.list().data] == [MODEL]
+    assert models.retrieve(MODEL).id == MODEL
+    with pytest.raises(sdk.package.NotFoundError):
+        models.retrieve("gpt-2")
+
+
+def test_a_tool(sdk):
+    reply = ask(sdk.at("serves"), tools=[WEATHER])
+    call = reply.choices[0].message.tool_calls[0]
+    assert (reply.choices[0].finish_reason, call.function.name) == ("tool_calls", "weather")
+    assert isinstance(json.loads(call.function.arguments)["city"], str)
+    answer = {"role": "tool", "tool_call_id": call.id, "content": "12 degrees"}
+    asked = [*QUESTION, {"role": "assistant", "tool_calls": [call.model_dump()]}, answer]
+    after = sdk.at("serves").chat.completions.create(model=MODEL, messages=asked, tools=[WEATHER])
+    assert after.choices[0].finish_reason == "stop"
+
+
+def test_a_streamed_tool(sdk):
+    deltas = [chunk.choices[0].delta for chunk in ask(sdk.at("serves"), tools=[WEATHER], stream=True)]
+    (call,) = (call for delta in deltas for call in delta.tool_calls or [])
+    assert (call.index, call.function.name) == (0, "weather")
+
+
+def test_json(sdk):
+    reply = ask(sdk.at("serves"), response_format={"type": "json_object"})
+    assert isinstance(json.loads(reply.choices[0].message.content), dict)
 
 
 def test_a_bucket_of_requests(sdk):
@@ -85,6 +112,9 @@ def test_a_bucket_of_requests(sdk):
             waits.append(int(refusal.response.headers["retry-after"]))
     assert (served, len(waits)) == (3, 2)
     assert all(0 < wait <= 20 for wait in waits)
+    with pytest.raises(sdk.package.APIStatusError) as refusal:
+        ask(sdk.limited(), "three-at-once", service_tier="flex")
+    assert refusal.value.status_code == 498
 
 
 def test_a_bucket_of_tokens(sdk):

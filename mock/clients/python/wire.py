@@ -5,6 +5,13 @@ import re
 KEY = "default"
 MODEL = "openai/gpt-oss-20b"
 QUESTION = [{"role": "user", "content": "hello"}]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
 
 # What each way to fail looks like on the wire: provider of the scenario, key, model, max_tokens, status, code.
 FAILURES = {
