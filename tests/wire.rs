@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
 use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Service, Ticket, Verdict};
-use provider::wire::{self, Context, Finish, Told};
+use provider::wire::{self, Context, Finish, Said, Told};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::drive;
 use quotalab::engine::parse::{self, Dialect, Refusal, Response};
@@ -24,7 +24,7 @@ impl parse::Headers for Pairs<'_> {
 const NOW: Instant = Instant(77_000_000_123);
 
 fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
-    Context { model, account, tier, number: 7, at: NOW, finish: Finish::Stop }
+    Context { model, account, tier, number: 7, at: NOW, finish: Finish::Stop, said: Said::Words }
 }
 
 /// A ruling rendered and parsed again; `None` where nothing is ever answered.

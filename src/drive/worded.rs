@@ -9,7 +9,7 @@ use crate::engine::Reply;
 use crate::engine::parse::{self, Headers, Response};
 use provider::config::{Config, Dialect, Fault};
 use provider::ruling::{Ruling, Verdict};
-use provider::wire::{self, Context, Finish, Told, voice};
+use provider::wire::{self, Context, Finish, Said, Told, voice};
 use provider::{Call, Instant};
 
 /// Whether the reply to a verdict of this provider takes the detour.
@@ -36,6 +36,7 @@ pub(super) fn reply(
         number: 0, // Ids mean nothing to the engine.
         at: told.at,
         finish: Finish::Stop,
+        said: Said::Words,
     };
     let wire::Reply { status, headers, body } = voice(config.dialect).reply(ruling, told, &context)?;
     let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };

@@ -1,8 +1,9 @@
 //! A request for a completion: from its body to a ruling, and from the ruling to what is sent when.
 
 use super::body::{Body, Broken};
+use super::form::Form;
 use super::mock::{Arrived, Slip};
-use super::request::Chat;
+use super::request::{Chat, ServiceTier};
 use super::route::{Asked, response};
 use super::seat::Seat;
 use super::stream::{Stream, UsageChunk};
@@ -14,7 +15,7 @@ use crate::journal::Decision;
 use crate::ruling::{Denial, Ruling, Service, Verdict};
 use crate::time::Nanos;
 use crate::wire::truth::{self, Note};
-use crate::wire::{Context, Error, Finish, Reply, Told, Voice};
+use crate::wire::{Context, Error, Finish, Reply, Said, Told, Voice};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -45,7 +46,7 @@ pub(super) async fn answer(
         }
     };
     slip.fingerprint = mock.fingerprint(Some(account), &body);
-    let chat = match Chat::parse(&body, endpoint) {
+    let chat = match Chat::parse(&body, endpoint).and_then(|chat| chat.of_at_most(voice.most_choices())) {
         Ok(chat) => chat,
         Err(error) => return refuse(slip, error),
     };
@@ -61,9 +62,9 @@ pub(super) async fn answer(
     );
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
-    let Arrived { ruling, told, bend, era } = mock.arrive(call, truth, tag);
-    let streamed = chat.stream;
-    let sending = Sending { mock, voice, number, call, truth, told, bend, streamed, way_back };
+    let Arrived { mut ruling, told, bend, era } = mock.arrive(call, truth, tag);
+    let (streamed, form) = (chat.stream, chat.form);
+    let sending = Sending { mock, voice, number, call, truth, form, told, bend, streamed, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
             let seat = Seat::new(Arc::clone(&sending.mock), era, call, tag, service);
@@ -87,6 +88,9 @@ pub(super) async fn answer(
             Err(Broken)
         }
         Verdict::Refused(Denial { axis, oversize, .. }) => {
+            if let (ServiceTier::Flex, Some(status), false) = (chat.tier, voice.flex_refusal(), oversize) {
+                ruling.verdict = Verdict::Faulted(Fault::Status(status));
+            }
             sending.refuse(&ruling, slip, Decision::Refused { axis, oversize }).await
         }
         Verdict::Faulted(fault) => sending.refuse(&ruling, slip, Decision::Faulted(fault)).await,
@@ -121,6 +125,7 @@ struct Sending {
     number: u64,
     call: Call,
     truth: Truth,
+    form: Form,
     /// The limits after the ruling.
     told: Told,
     bend: Bend,
@@ -213,12 +218,14 @@ impl Sending {
             }
     }
 
-    /// A completion shorter than the model would have made it was cut by the client's bound.
+    /// A completion shorter than the model would have made it was cut by the client's bound. What has a form is
+    /// never cut: half of it could not be read.
     const fn finish(&self, service: &Service) -> Finish {
-        if !service.cut && service.usage.completion_tokens < self.truth.completion_tokens {
-            Finish::Length
-        } else {
-            Finish::Stop
+        let cut = !service.cut && service.usage.completion_tokens < self.truth.completion_tokens;
+        match self.form {
+            Form::Call { .. } => Finish::ToolCalls,
+            Form::Words if cut => Finish::Length,
+            Form::Words | Form::Json(_) => Finish::Stop,
         }
     }
 
@@ -230,6 +237,11 @@ impl Sending {
             number: self.number,
             at: self.mock.now(),
             finish,
+            said: match &self.form {
+                Form::Words => Said::Words,
+                Form::Json(text) => Said::Text(text),
+                Form::Call { name, arguments } => Said::Call { name, arguments },
+            },
         }
     }
 }

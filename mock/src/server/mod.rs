@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `POST …/chat/completions` | a completion, whole or streamed, or a refusal |
 //! | `POST /v1/messages` (Anthropic), `POST /openai/deployments/…/chat/completions` (Azure) | the same in their own shape |
-//! | `GET …/models` | the names of the models |
+//! | `GET …/models`, `GET …/models/MODEL` | the names of the models, or one of them |
 //! | `GET /health` | `{"status":"ok"}`, without a key |
 //! | `/_quotalab/…`, `GET /metrics` | the control plane, where there is one ([`ControlPlane`]): see `mock/README.md` |
 //!
@@ -23,6 +23,7 @@
 mod body;
 mod chat;
 mod control;
+mod form;
 mod mock;
 mod request;
 mod route;

@@ -1,11 +1,13 @@
-//! The body of a chat request: what limits can see of it, and nothing more.
+//! The body of a chat request: what limits can see of it, and what form of reply it asks for.
 //!
-//! The messages are counted while they are read and never kept. What Groq refuses besides (`logprobs`, `n` above
-//! one, names of messages, …) is let through: the mock is about limits.
+//! The messages are counted while they are read and never kept. What Groq refuses besides (`logprobs`, names of
+//! messages, …) is let through: the mock is about limits.
 
+use super::form::{Form, ResponseFormat, Tool, Wanted};
 use crate::wire::{Endpoint, Error};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -22,6 +24,22 @@ pub(super) struct Chat<'a> {
     pub(super) stream: bool,
     /// Whether a streamed completion ends with one more chunk that tells the usage.
     pub(super) include_usage: bool,
+    /// How many completions are asked for at once; at least one.
+    pub(super) choices: u32,
+    /// How much it minds to be refused.
+    pub(super) tier: ServiceTier,
+    /// What the reply is to be.
+    pub(super) form: Form,
+}
+
+/// How much a call minds to be refused (`service_tier`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ServiceTier {
+    /// As any other: `on_demand`, and whatever else is not `flex`.
+    #[default]
+    OnDemand,
+    /// It is served where there is capacity, and fails at once where there is none.
+    Flex,
 }
 
 impl<'a> Chat<'a> {
@@ -47,8 +65,16 @@ impl<'a> Chat<'a> {
             let beside: Beside = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
             text.chars += beside.system.map_or(0, |system| system.0);
         }
+        let form = match endpoint {
+            Endpoint::Messages => Form::Words, // Its tools have a shape of their own, which is not read.
+            _ => Wanted { tools: raw.tools, choice: raw.tool_choice, format: raw.response_format }
+                .form(matches!(text.last, Some(Role::Tool | Role::Function)))?,
+        };
         if max_tokens == Some(0) {
             return Err(invalid("'max_tokens' : number must be at least 1"));
+        }
+        if raw.n == Some(0) {
+            return Err(invalid("'n' : number must be at least 1"));
         }
         Ok(Self {
             model,
@@ -56,11 +82,28 @@ impl<'a> Chat<'a> {
             max_tokens,
             stream: raw.stream.unwrap_or_default(),
             include_usage: raw.stream_options.and_then(|options| options.include_usage).unwrap_or_default(),
+            choices: raw.n.unwrap_or(1),
+            tier: match raw.service_tier.as_deref() {
+                Some("flex") => ServiceTier::Flex,
+                _ => ServiceTier::OnDemand,
+            },
+            form,
         })
+    }
+
+    /// The request, where the provider makes so many completions of one prompt.
+    ///
+    /// # Errors
+    /// An invalid request where it does not.
+    pub(super) fn of_at_most(self, choices: u32) -> Result<Self, Error<'static>> {
+        if self.choices > choices {
+            return Err(invalid(format!("'n' : number must be at most {choices}")));
+        }
+        Ok(self)
     }
 }
 
-fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
+pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
     Error::Invalid(message.into())
 }
 
@@ -73,6 +116,12 @@ struct Raw<'a> {
     max_completion_tokens: Option<u32>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    n: Option<u32>,
+    #[serde(borrow)]
+    service_tier: Option<Cow<'a, str>>,
+    tools: Option<Vec<Tool>>,
+    tool_choice: Option<Value>,
+    response_format: Option<ResponseFormat>,
 }
 
 /// What Anthropic's own shape has beside the messages; elsewhere a member of this name means nothing.
@@ -86,11 +135,12 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
-/// How much text there is, and in how many messages.
+/// How much text there is, in how many messages, and whose the last one is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Text {
     messages: u64,
     chars: u64,
+    last: Option<Role>,
 }
 
 impl Text {
@@ -114,6 +164,7 @@ impl<'de> Deserialize<'de> for Text {
                 let mut text = Text::default();
                 while let Some(message) = messages.next_element::<Message>()? {
                     text.messages += 1;
+                    text.last = Some(message.role);
                     text.chars += message.content.map_or(0, |content| content.0);
                 }
                 Ok(text)
@@ -125,12 +176,11 @@ impl<'de> Deserialize<'de> for Text {
 
 #[derive(Deserialize)]
 struct Message {
-    #[serde(rename = "role")]
-    _role: Role,
+    role: Role,
     content: Option<Content>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Role {
     System,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
 /// Answers one request. [`Broken`] makes hyper close the connection without a reply.
@@ -40,6 +41,13 @@ pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Resul
         None => refuse(Some(account), path, Error::UnknownPath(method, path)),
         Some(Endpoint::Models) => {
             Ok(response(voice.models(mock.model_names(), number, mock.now()), Body::whole))
+        }
+        Some(Endpoint::Model(name)) => {
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            match mock.model(&name) {
+                Some(_) => Ok(response(voice.one_model(&name, number, mock.now()), Body::whole)),
+                None => refuse(Some(account), path, Error::UnknownModel(&name)),
+            }
         }
         Some(endpoint) => {
             let asked = Asked { voice, endpoint, account, number };

@@ -17,6 +17,25 @@ pub enum Finish {
     Stop,
     /// `max_tokens` cut it.
     Length,
+    /// It wants a tool to be called.
+    ToolCalls,
+}
+
+/// What a completion says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// As many words as it has tokens.
+    #[default]
+    Words,
+    /// This text, however many tokens it is counted as.
+    Text(&'a str),
+    /// The call of a function.
+    Call {
+        /// The function's name.
+        name: &'a str,
+        /// Its arguments: JSON.
+        arguments: &'a str,
+    },
 }
 
 impl Finish {
@@ -24,6 +43,7 @@ impl Finish {
         match self {
             Self::Stop => "stop",
             Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
         }
     }
 }
@@ -108,12 +128,23 @@ pub(super) fn completion(shape: &Shape, service: &Service, context: &Context<'_>
     let tokens = service.usage.completion_tokens;
     let mut out = String::with_capacity(700 + tokens.min(MOST_WORDS) as usize * 5);
     opening(&mut out, shape, "chat.completion", context);
-    out.push_str(r#","choices":[{"index":0,"message":{"role":"assistant","content":""#);
-    text(&mut out, tokens, context.number);
+    out.push_str(r#","choices":[{"index":0,"message":{"role":"assistant","content":"#);
+    match context.said {
+        Said::Words => {
+            out.push('"');
+            text(&mut out, tokens, context.number);
+            out.push('"');
+        }
+        Said::Text(text) => json::string(&mut out, text),
+        Said::Call { name, arguments } => {
+            out.push_str("null,");
+            tool_call(&mut out, name, arguments, context.number);
+        }
+    }
     json::put(
         &mut out,
         format_args!(
-            r#""{}}},{}"finish_reason":"{}"}}],"usage":"#,
+            r#"{}}},{}"finish_reason":"{}"}}],"usage":"#,
             shape.message,
             shape.choice.members,
             context.finish.name()
@@ -130,6 +161,42 @@ pub(super) fn text(out: &mut String, tokens: u32, number: u64) {
     (0..tokens.min(MOST_WORDS)).for_each(|index| out.push_str(words::token(number, index)));
 }
 
+/// `"tool_calls":[…]`: all at once, as Groq streams it too (published fixtures of Vercel's `ai`); the id's shape is assumed.
+fn tool_call(out: &mut String, name: &str, arguments: &str, number: u64) {
+    let id = ids::letters(number, 9);
+    json::put(
+        out,
+        format_args!(r#""tool_calls":[{{"id":"call_{id}","type":"function","function":{{"name":"#),
+    );
+    json::string(out, name);
+    out.push_str(r#","arguments":"#);
+    json::string(out, arguments);
+    out.push_str(r#"},"index":0}]"#);
+}
+
+/// What the tokens of a stream say.
+#[derive(Clone, Debug)]
+pub(super) enum Text {
+    /// One word each.
+    Words,
+    /// A text in so many pieces, about equal.
+    Pieces(String, u32),
+    /// Nothing: what there is to say comes at the end.
+    Nothing,
+}
+
+impl Text {
+    /// The piece of a token; what is behind the last piece's end is empty.
+    fn piece(text: &str, tokens: u32, index: u32) -> &str {
+        let place = |index: u32| {
+            let place = text.len() as u64 * u64::from(index) / u64::from(tokens.max(1));
+            let place = usize::try_from(place).expect("within the text");
+            (0..=place).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0)
+        };
+        &text[place(index)..place(index + 1)]
+    }
+}
+
 /// The server-sent events of one completion, each appended to a buffer when it is due.
 #[derive(Clone, Debug)]
 pub struct Chunks {
@@ -144,6 +211,7 @@ pub struct Chunks {
     pub(super) usage: Option<(usize, String)>,
     /// What closes every stream that was not broken off.
     pub(super) done: &'static str,
+    pub(super) text: Text,
     pub(super) number: u64,
 }
 
@@ -155,9 +223,16 @@ impl Chunks {
 
     /// The event of the token `index`, from zero.
     pub fn token(&self, out: &mut String, index: u32) {
-        out.push_str(&self.token.0);
-        out.push_str(words::token(self.number, index));
-        out.push_str(self.token.1);
+        let piece = match &self.text {
+            Text::Words => words::token(self.number, index),
+            Text::Pieces(text, tokens) => Text::piece(text, *tokens, index),
+            Text::Nothing => "",
+        };
+        if !piece.is_empty() {
+            out.push_str(&self.token.0);
+            json::escaped(out, piece);
+            out.push_str(self.token.1);
+        }
     }
 
     /// The event after the last token: why it ends, at most providers with what it used.
@@ -202,6 +277,11 @@ pub(super) fn chunks(shape: &Shape, service: &Service, context: &Context<'_>) ->
     role.push_str("}\n\n");
 
     let mut end = String::with_capacity(head.len() + 2 * used.len() + 192);
+    if let Said::Call { name, arguments } = context.said {
+        json::put(&mut end, format_args!(r#"{head}{{"index":0,"delta":{{"#));
+        tool_call(&mut end, name, arguments, context.number);
+        json::put(&mut end, format_args!("}},{members}\"finish_reason\":null}}]}}\n\n"));
+    }
     end.push_str(&head);
     json::put(
         &mut end,
@@ -212,7 +292,13 @@ pub(super) fn chunks(shape: &Shape, service: &Service, context: &Context<'_>) ->
 
     let usage = shape.usage_chunk.then_some((head.len(), used));
     head.push_str(r#"{"index":0,"delta":{"content":""#);
-    Chunks { role, token: (head, behind_token), end, usage, done: "data: [DONE]\n\n", number: context.number }
+    let text = match context.said {
+        Said::Words => Text::Words,
+        Said::Text(text) => Text::Pieces(text.to_owned(), service.usage.completion_tokens),
+        Said::Call { .. } => Text::Nothing,
+    };
+    let number = context.number;
+    Chunks { role, token: (head, behind_token), end, usage, done: "data: [DONE]\n\n", text, number }
 }
 
 /// `{"id":…,"object":…,"created":…,"model":…`, left open.

@@ -6,6 +6,12 @@ use std::fmt::Write;
 /// Appends `text` as a JSON string, quoted and escaped (RFC 8259, section 7).
 pub(super) fn string(out: &mut String, text: &str) {
     out.push('"');
+    escaped(out, text);
+    out.push('"');
+}
+
+/// Appends `text` as it stands inside a JSON string.
+pub(super) fn escaped(out: &mut String, text: &str) {
     let mut plain = 0;
     for (index, byte) in text.bytes().enumerate() {
         if byte != b'"' && byte != b'\\' && byte >= 0x20 {
@@ -23,7 +29,6 @@ pub(super) fn string(out: &mut String, text: &str) {
         }
     }
     out.push_str(&text[plain..]);
-    out.push('"');
 }
 
 /// Appends a length of time as a number of seconds, exact to the nanosecond: `0.041876985`.

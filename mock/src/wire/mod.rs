@@ -35,7 +35,7 @@ pub mod truth;
 mod voice;
 mod words;
 
-pub use chat::{Chunks, Finish};
+pub use chat::{Chunks, Finish, Said};
 pub use error::Error;
 pub use told::Told;
 pub use voice::{Answer, Content, Context, Endpoint, Head, Headers, Key, Reply, Voice};

@@ -8,7 +8,7 @@
 //!                             └─ Voice::headers       … and the replies are put together here
 //! ```
 
-use super::chat::{self, Chunks, Finish, Shape};
+use super::chat::{self, Chunks, Finish, Said, Shape};
 use super::error::Error;
 use super::told::Told;
 use crate::call::Usage;
@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub at: Instant,
     /// Why a served completion ends.
     pub finish: Finish,
+    /// What it says.
+    pub said: Said<'a>,
 }
 
 /// What a provider says when it does not serve.
@@ -126,6 +128,8 @@ pub enum Endpoint<'a> {
     Messages,
     /// The list of the models.
     Models,
+    /// One model, by its name as it stands in the path: percent-encoded where the client chose to.
+    Model(&'a str),
 }
 
 /// The header in which a key arrives.
@@ -157,8 +161,20 @@ pub trait Voice: fmt::Debug + Sync {
         match (method, path.strip_prefix(self.base())?) {
             ("POST", "/chat/completions") => Some(Endpoint::Completions),
             ("GET", "/models") => Some(Endpoint::Models),
+            ("GET", rest) => rest.strip_prefix("/models/").map(Endpoint::Model),
             _ => None,
         }
+    }
+
+    /// How many completions it makes of one prompt (`n`).
+    fn most_choices(&self) -> u32 {
+        u32::MAX
+    }
+
+    /// The status that tells a call of `service_tier: flex` that a limit has no room for it; `None` where it is refused
+    /// like any other.
+    fn flex_refusal(&self) -> Option<u16> {
+        None
     }
 
     /// Whether a whole reply tells the limits as they are once it has been charged, rather than on arrival.
@@ -257,6 +273,14 @@ impl dyn Voice + '_ {
             self.model(&mut body, name);
         }
         body.push_str("]}");
+        Reply { status: 200, headers: self.headers(&Head::new(200, None, number, at)), body }
+    }
+
+    /// One model, without limit headers likewise.
+    #[must_use]
+    pub fn one_model(&self, name: &str, number: u64, at: Instant) -> Reply {
+        let mut body = String::new();
+        self.model(&mut body, name);
         Reply { status: 200, headers: self.headers(&Head::new(200, None, number, at)), body }
     }
 

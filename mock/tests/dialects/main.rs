@@ -10,7 +10,7 @@ mod laws;
 use provider::config::{Dialect, Fault, Tier};
 use provider::meter::Level;
 use provider::ruling::{Denial, LimitsView, Ruling, Service, Ticket, Verdict, announced_wait};
-use provider::wire::{self, Context, Finish, Reply, Told, Voice};
+use provider::wire::{self, Context, Finish, Reply, Said, Told, Voice};
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// One call as a voice is told of it.
@@ -36,7 +36,7 @@ impl Case {
 
     fn context(&self) -> Context<'_> {
         let (model, tier, at) = (self.model.as_str(), self.tier, self.at);
-        Context { model, account: "***", tier, number: 7, at, finish: Finish::Stop }
+        Context { model, account: "***", tier, number: 7, at, finish: Finish::Stop, said: Said::Words }
     }
 
     /// What is sent; nothing where a fault answers nothing.

@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod dialects;
 mod faults;
+mod forms;
 mod limits;
 mod requests;
 mod settling;

@@ -82,6 +82,7 @@ impl Voice for Native {
             token: (before.to_owned(), "\"}}\n\n"),
             end,
             usage: None,
+            text: chat::Text::Words,
             done: "",
             number: context.number,
         }
@@ -100,6 +101,7 @@ const fn stop_reason(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "end_turn",
         Finish::Length => "max_tokens",
+        Finish::ToolCalls => "tool_use",
     }
 }
 

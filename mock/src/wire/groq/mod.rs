@@ -33,6 +33,16 @@ impl Voice for Groq {
         error::answer(error)
     }
 
+    /// Documented, 2026-02: `n` must be 1.
+    fn most_choices(&self) -> u32 {
+        1
+    }
+
+    /// Documented, 2026-02: 498 `capacity_exceeded`, at once.
+    fn flex_refusal(&self) -> Option<u16> {
+        Some(498)
+    }
+
     fn shape(&self) -> &'static Shape {
         &SHAPE
     }

@@ -1,0 +1,85 @@
+// Vercel's `ai` with `@ai-sdk/groq`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGroq } from "@ai-sdk/groq";
+import { APICallError, Output, RetryError, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
+import { FAILURES, KEY, MODEL, address, announcedWait, failure } from "./wire.mjs";
+
+const ACCOUNT = "ai-sdk";
+const at = (provider, model = MODEL, key = KEY) =>
+  createGroq({ apiKey: key, baseURL: `${address(provider)}/openai/v1` })(model);
+const ask = (model, options = {}) =>
+  generateText({ model, prompt: "hello", maxOutputTokens: 100, maxRetries: 0, ...options });
+
+test("a completion", async () => {
+  const { text, finishReason, usage } = await ask(at("serves"));
+  assert.deepEqual([finishReason, usage.outputTokens, text.split(" ").length], ["stop", 12, 12]);
+});
+
+test("a stream", async () => {
+  const stream = streamText({ model: at("serves"), prompt: "hello" });
+  const parts = [];
+  for await (const part of stream.textStream) parts.push(part);
+  assert.equal(parts.length, 12);
+  assert.equal(await stream.finishReason, "stop");
+  assert.equal((await stream.usage).outputTokens, 12);
+});
+
+const CITY = jsonSchema({ type: "object", properties: { city: { type: "string" } }, required: ["city"] });
+
+test("a tool, and words when it has answered", async () => {
+  const cities = [];
+  const weather = tool({ inputSchema: CITY, execute: ({ city }) => cities.push(city) });
+  const { steps, finishReason } = await ask(at("serves"), { tools: { weather }, stopWhen: stepCountIs(5) });
+  assert.deepEqual([steps.length, finishReason, cities.length], [2, "stop", 1]);
+});
+
+test("an object", async () => {
+  const { output } = await ask(at("serves"), { output: Output.object({ schema: CITY }) });
+  assert.equal(typeof output.city, "string");
+});
+
+test("a refusal and the client's own retry", async () => {
+  const model = at("limits", "every-two-seconds", ACCOUNT);
+  await ask(model);
+  const refusal = await failure(ask(model));
+  assert.ok(APICallError.isInstance(refusal));
+  assert.deepEqual([refusal.statusCode, refusal.isRetryable], [429, true]);
+  assert.match(refusal.responseHeaders["retry-after"], /^[12]$/);
+  const since = performance.now();
+  await ask(model, { maxRetries: 2 });
+  assert.ok((performance.now() - since) / 1000 >= announcedWait(refusal.message) - 0.1);
+});
+
+test("what it gives up on tells of every try", async () => {
+  const error = await failure(ask(at("is_overloaded"), { maxRetries: 1 }));
+  assert.ok(RetryError.isInstance(error));
+  assert.deepEqual(error.errors.map((each) => each.statusCode), [503, 503]);
+});
+
+for (const { name, provider, key = ACCOUNT, model, maxTokens, status, code } of FAILURES) {
+  test(name, async () => {
+    const error = await failure(ask(at(provider, model, key), { maxOutputTokens: maxTokens }));
+    assert.ok(APICallError.isInstance(error));
+    assert.equal(error.statusCode, status);
+    assert.equal(JSON.parse(error.responseBody).error.code, code);
+    assert.equal(error.isRetryable, status >= 500, "498 and 413 are not tried again");
+  });
+}
+
+test("a whole reply that breaks off", async () => {
+  await failure(ask(at("breaks_off")));
+});
+
+test("a stream that breaks off", async () => {
+  const stream = streamText({ model: at("breaks_off"), prompt: "hello", onError: () => {} });
+  const parts = [];
+  const error = await failure(
+    (async () => {
+      for await (const part of stream.textStream) parts.push(part);
+    })(),
+  );
+  assert.match(error.message, /Failed to process successful response/);
+  assert.equal(parts.length, 6, "half of it had come");
+});
