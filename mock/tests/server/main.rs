@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod dialects;
 mod faults;
+mod hostile;
 mod limits;
 mod requests;
 mod settling;
