@@ -112,7 +112,7 @@ impl fmt::Display for Misdeed {
             Self::Hopeless { status } => write!(f, "sent again what a {status} had said can never succeed"),
             Self::Hammered { tries } => write!(f, "tried {tries} times in a row without a pause"),
             Self::GaveUp { tries, wait } => {
-                write!(f, "gave up after {tries} of its tries, although waiting {wait} would have helped")
+                write!(f, "did not come back after try {tries}, although waiting {wait} would have helped")
             }
             Self::Herded { clients, wait } => {
                 write!(f, "{clients} came back at the same moment after a wait of {wait}: add jitter")

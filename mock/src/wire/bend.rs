@@ -66,10 +66,11 @@ impl Skew {
 }
 
 impl Reply {
-    /// The same as the one event of a stream: how an error arrives that comes after the head.
+    /// The same as the one event of a stream: how an error arrives that comes after the head. The event has a name, by
+    /// which the SDKs of Anthropic and Groq know an error; OpenAI's looks into the data.
     #[must_use]
     pub fn into_event(mut self) -> Self {
-        self.body = format!("data: {}\n\n", self.body.trim_end());
+        self.body = format!("event: error\ndata: {}\n\n", self.body.trim_end());
         self.claim(Content::Events);
         self
     }
@@ -165,7 +166,7 @@ mod tests {
         let lying = bend(Spoilt::WrongType).applied(reply(200), None, Instant::ZERO);
         assert_eq!((lying.headers[0].1.as_str(), lying.body), ("text/html", reply(200).body));
         let event = reply(200).into_event();
-        assert!(event.body.starts_with("data: {") && event.body.ends_with("}\n\n"));
+        assert!(event.body.starts_with("event: error\ndata: {") && event.body.ends_with("}\n\n"));
         assert_eq!(event.headers[0].1, "text/event-stream");
     }
 }

@@ -132,7 +132,7 @@ async fn a_200_may_have_an_error_inside() {
     assert!(whole.json()["error"]["message"].as_str().unwrap().contains("over capacity"));
     let stream = served.chat("", &question(r#","stream":true"#)).await;
     assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
-    let event = stream.body.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap();
+    let event = stream.body.strip_prefix("event: error\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
     assert!(serde_json::from_str::<serde_json::Value>(event).unwrap()["error"].is_object());
     assert!(matches!(served.stop().await[..], [Seen::Ruled(..), Seen::Ruled(..)]), "nothing to settle");
 }
