@@ -3,6 +3,7 @@
 use crate::axis::Axis;
 use crate::dist::Dist;
 use crate::time::{Instant, Nanos};
+use crate::zone::Zone;
 
 /// One provider of a scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,6 +136,22 @@ impl Limit {
     pub const fn new(axis: Axis, limit: u64) -> Self {
         Self { axis, limit, law: Law::Bucket, burst: limit }
     }
+
+    /// The most units that it admits of in the first `span` of a run; for a limit without a window, at once.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
+    pub fn most_in(&self, span: Nanos) -> f64 {
+        let (limit, span) = (self.limit as f64, span.max(Nanos(1)));
+        let Some(window) = self.axis.window() else { return limit };
+        match self.law {
+            Law::Bucket => self.burst as f64 + limit * (span.0 as f64 / window.0 as f64),
+            Law::Calendar(zone) if self.axis.is_daily() => limit * zone.days(span) as f64,
+            // A window that is used up at its very start lets the next one through a window later.
+            Law::Fixed | Law::Calendar(_) | Law::SlidingLog | Law::SlidingCounter => {
+                limit * span.0.div_ceil(window.0) as f64
+            }
+        }
+    }
 }
 
 /// The law by which a limit refills.
@@ -147,6 +164,10 @@ pub enum Law {
     Fixed,
     /// Counts what was admitted within the last window.
     SlidingLog,
+    /// Counts per window of the clock; what the former counted fades in a straight line while the present one passes.
+    SlidingCounter,
+    /// Counts per window of the clock: a day from midnight to midnight of the zone, a minute and an hour as everywhere.
+    Calendar(Zone),
 }
 
 /// What admission assumes a call will use of the token axes.

@@ -31,9 +31,11 @@ pub mod server;
 pub mod time;
 pub mod window;
 pub mod wire;
+pub mod zone;
 
 pub use axis::Axis;
 pub use call::{Call, Truth, Usage};
 pub use machine::Provider;
 pub use rng::Stream;
 pub use time::{Instant, Nanos};
+pub use zone::Zone;

@@ -34,7 +34,7 @@ pub use cached::Cached;
 use crate::ids::TargetId;
 use crate::scenario::{Plan, Workload};
 use need::Sizes;
-use provider::config::{Law, Limit, ModelConfig};
+use provider::config::{Limit, ModelConfig};
 use provider::{Axis, Nanos};
 
 /// The ceiling of a plan, and what each of its limits allows.
@@ -184,14 +184,7 @@ fn caps(plan: &Plan) -> Vec<Cap<'_>> {
 }
 
 /// Units per second that a limit allows over a run of length `duration`; for concurrency, places.
-#[expect(clippy::cast_precision_loss, reason = "an average for reports")]
 fn allowed(limit: &Limit, duration: Nanos) -> f64 {
-    let Some(window) = limit.axis.window() else { return limit.limit as f64 };
-    let duration = duration.max(Nanos(1));
-    let whole = match limit.law {
-        Law::Bucket => limit.burst as f64 + limit.limit as f64 * (duration.0 as f64 / window.0 as f64),
-        // A window that is used up at its very start lets the next one through a window later.
-        Law::Fixed | Law::SlidingLog => limit.limit as f64 * duration.0.div_ceil(window.0) as f64,
-    };
-    whole / duration.as_secs_f64()
+    let seconds = limit.axis.window().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
+    limit.most_in(duration) / seconds
 }

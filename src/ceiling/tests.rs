@@ -6,7 +6,7 @@ use crate::scenario::*;
 use proptest::prelude::*;
 use provider::config::*;
 use provider::dist::Dist;
-use provider::{Instant, Stream};
+use provider::{Instant, Stream, Zone};
 use std::sync::Arc;
 
 const RUN: Nanos = Nanos(100 * Nanos::DAY.0);
@@ -150,6 +150,8 @@ fn a_law_allows_what_it_admits_over_the_run() {
     assert!(close(jobs(Law::Bucket, half), 10.0 + 45.0));
     assert!(close(jobs(Law::Fixed, half), 60.0));
     assert!(close(jobs(Law::SlidingLog, half), 60.0));
+    assert!(close(jobs(Law::SlidingCounter, half), 60.0));
+    assert!(close(jobs(Law::Calendar(Zone::Pacific), half), 60.0));
 }
 
 #[test]

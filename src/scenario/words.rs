@@ -113,6 +113,11 @@ fn limit(limit: &Limit) -> String {
         Law::Bucket => {}
         Law::Fixed => words += " (fixed window)",
         Law::SlidingLog => words += " (sliding log)",
+        Law::SlidingCounter => words += " (sliding counter)",
+        Law::Calendar(zone) if limit.axis.is_daily() => {
+            words += &format!(" (from midnight, {})", zone.name())
+        }
+        Law::Calendar(_) => words += " (fixed window)",
     }
     words
 }

@@ -5,7 +5,7 @@
 //! Input and output tokens apart are not told by the events: those two axes are left to the provider's tests.
 
 use provider::config::{Law, Limit};
-use provider::{Axis, Instant};
+use provider::{Axis, Instant, Nanos, Zone};
 use quotalab::event::{Event, Kind, Ruled};
 use quotalab::ids::{AttemptId, TargetId};
 use quotalab::record::Fold;
@@ -93,11 +93,33 @@ enum Book {
     /// Credit in units × window, so that what a nanosecond earns is a whole number.
     Bucket { credit: i128, most: i128, limit: i128, window: i128, at: Instant },
     /// What the window of the clock with this number has admitted.
-    Fixed { used: i128, limit: i128, window: u64, number: u64 },
+    Fixed { used: i128, limit: i128, clock: Clock, number: u64 },
     /// What was admitted when, for one window back.
     Log { admitted: VecDeque<(Instant, i128)>, limit: i128, window: u64 },
+    /// What the window of the clock with this number has admitted, and the one before it.
+    Counter { used: [i128; 2], limit: i128, window: u64, at: u64 },
     /// How many are in flight.
     Places { taken: u64, limit: u64 },
+}
+
+/// How windows are numbered.
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    /// From the start of the run, each this long.
+    Every(u64),
+    /// By the dates of California, until the clocks go forward again in March: the second lasts 25 hours.
+    California,
+}
+
+impl Clock {
+    fn number(self, at: Instant) -> u64 {
+        match (self, at.0 / Nanos::HOUR.0) {
+            (Self::Every(window), _) => at.0 / window,
+            (Self::California, 0..7) => 0,
+            (Self::California, 7..32) => 1,
+            (Self::California, hours) => 2 + (hours - 32) / 24,
+        }
+    }
 }
 
 impl Book {
@@ -115,8 +137,14 @@ impl Book {
                     at: Instant::ZERO,
                 }
             }
-            Law::Fixed => Self::Fixed { used: 0, limit: most, window: window.0, number: 0 },
+            Law::Calendar(Zone::Pacific) if limit.axis.is_daily() => {
+                Self::Fixed { used: 0, limit: most, clock: Clock::California, number: 0 }
+            }
+            Law::Fixed | Law::Calendar(_) => {
+                Self::Fixed { used: 0, limit: most, clock: Clock::Every(window.0), number: 0 }
+            }
             Law::SlidingLog => Self::Log { admitted: VecDeque::new(), limit: most, window: window.0 },
+            Law::SlidingCounter => Self::Counter { used: [0; 2], limit: most, window: window.0, at: 0 },
         }
     }
 
@@ -126,12 +154,18 @@ impl Book {
                 *credit = (*credit + i128::from(now.0 - at.0) * *limit).min(*most);
                 *at = now;
             }
-            Self::Fixed { used, window, number, .. } => {
-                if now.0 / *window != *number {
-                    (*used, *number) = (0, now.0 / *window);
+            Self::Fixed { used, clock, number, .. } => {
+                if clock.number(now) != *number {
+                    (*used, *number) = (0, clock.number(now));
                 }
             }
             Self::Log { admitted, window, .. } => admitted.retain(|(at, _)| now.0 - at.0 < *window),
+            Self::Counter { used, window, at, .. } => {
+                for _ in 0..(now.0 / *window - *at / *window).min(2) {
+                    *used = [0, used[0]];
+                }
+                *at = now.0;
+            }
             Self::Places { .. } => {}
         }
     }
@@ -144,6 +178,10 @@ impl Book {
             Self::Log { admitted, limit, .. } => {
                 admitted.iter().map(|(_, amount)| amount).sum::<i128>() + amount <= *limit
             }
+            Self::Counter { used: [present, former], limit, window, at } => {
+                let (whole, to_come) = (i128::from(*window), i128::from(*window - *at % *window));
+                (present + amount) * whole + former * to_come <= limit * whole
+            }
             Self::Places { taken, limit } => taken < limit,
         }
     }
@@ -154,6 +192,7 @@ impl Book {
             Self::Bucket { credit, window, .. } => *credit -= amount * *window,
             Self::Fixed { used, .. } => *used += amount,
             Self::Log { admitted, .. } => admitted.push_back((now, amount)),
+            Self::Counter { used, .. } => used[0] += amount,
             Self::Places { taken, .. } => *taken += 1,
         }
     }
@@ -165,14 +204,20 @@ impl Book {
             Self::Bucket { credit, most, window, .. } => {
                 *credit = (*credit + (reserved - really) * *window).min(*most);
             }
-            Self::Fixed { used, window, number, .. } => {
-                if then.0 / *window == *number {
+            Self::Fixed { used, clock, number, .. } => {
+                if clock.number(then) == *number {
                     *used += really - reserved;
                 }
             }
             Self::Log { admitted, .. } => {
                 if let Some((_, amount)) = admitted.iter_mut().find(|(at, _)| *at == then) {
                     *amount += really - reserved;
+                }
+            }
+            Self::Counter { used, window, at, .. } => {
+                let age = usize::try_from(*at / *window - then.0 / *window).expect("a few windows");
+                if let Some(used) = used.get_mut(age) {
+                    *used += really - reserved;
                 }
             }
             Self::Places { taken, .. } => *taken -= 1,

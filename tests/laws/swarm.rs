@@ -41,7 +41,7 @@ pub(super) fn scenario(tape: &[u32]) -> String {
 }
 
 fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, models: u32) {
-    let law = tape.pick(&["bucket", "bucket", "fixed", "sliding_log"]);
+    let law = tape.pick(&["bucket", "bucket", "fixed", "sliding_log", "sliding_counter", "calendar"]);
     let reserve = tape.pick(&["prompt+max_tokens", "prompt"]);
     let _ = writeln!(out, "  p{number}:\n    law: {law}\n    reserve: {reserve}\n    accounts:");
     for account in 0..accounts {
@@ -92,7 +92,7 @@ fn limits(tape: &mut Tape<'_>) -> String {
                 "none",
                 "50",
                 "1000",
-                "{ limit: 86400, law: fixed }",
+                "{ limit: 40, law: calendar, zone: pacific }",
                 "{ limit: 100, law: sliding_log }",
             ],
         ),

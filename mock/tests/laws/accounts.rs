@@ -1,7 +1,7 @@
 //! All axes of an account together, through the provider: all or nothing, refusals free, accounts apart,
 //! and a wait that suffices (law 7).
 
-use super::config;
+use super::{LAWS, config};
 use proptest::prelude::*;
 use provider::config::{Law, Limit, Reserve};
 use provider::meter::{Level, Tariff};
@@ -10,7 +10,7 @@ use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
 
 /// Limits on some of the axes, small enough to be met.
 fn limits() -> impl Strategy<Value = Vec<Limit>> {
-    let law = prop_oneof![4 => Just(Law::Bucket), 1 => Just(Law::Fixed), 1 => Just(Law::SlidingLog)];
+    let law = prop_oneof![1 => Just(Law::Bucket), 1 => prop::sample::select(&LAWS)];
     let limit = (law, 1_u64..400, 0_u64..=100).prop_map(|(law, limit, burst)| (law, limit, burst));
     prop::collection::vec(prop::option::of(limit), Axis::ALL.len()).prop_map(|limits| {
         let on_axis = |(axis, limit): (Axis, Option<(Law, u64, u64)>)| {
@@ -217,7 +217,7 @@ fn a_gate_that_is_shut_speaks_only_where_no_other_limit_does() {
 fn limits_of_nothing_and_of_everything_are_kept_too() {
     let call = Call { account: 0, model: 0, max_tokens: Some(u32::MAX) };
     let truth = Truth { prompt_tokens: u32::MAX, completion_tokens: u32::MAX, draw: 0 };
-    for law in [Law::Bucket, Law::Fixed, Law::SlidingLog] {
+    for law in LAWS {
         for axis in [Axis::Rpd, Axis::Tpm, Axis::Concurrency] {
             let limit = |limit| vec![Limit { law, ..Limit::new(axis, limit) }];
             let mut shut = Provider::new(&config(1, limit(0), Reserve::PromptAndMaxTokens));

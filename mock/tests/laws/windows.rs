@@ -2,6 +2,7 @@
 //! judges every question from the definition of the law. Together: never too much (law 5), never too little
 //! (law 6), and the next yes exact to the nanosecond (law 7).
 
+use super::LAWS;
 use proptest::prelude::*;
 use provider::config::{Law, Limit};
 use provider::window::Window;
@@ -40,7 +41,7 @@ fn settle() -> impl Strategy<Value = Step> {
 }
 
 fn limits() -> impl Strategy<Value = Limit> {
-    let law = prop_oneof![Just(Law::Bucket), Just(Law::Fixed), Just(Law::SlidingLog)];
+    let law = prop::sample::select(&LAWS);
     (law, 1_u64..40, 1_u64..40).prop_map(|(law, limit, burst)| Limit {
         law,
         burst,
@@ -74,10 +75,11 @@ impl History {
     /// and what refilled in it is charged. The other laws add up the charges that count.
     fn left(&self, now: Instant) -> i128 {
         let (limit, window) = (i128::from(self.limit.limit), i128::from(MINUTE));
-        let counted = |counts: &dyn Fn(Instant) -> bool| -> i128 {
-            let sum: u64 = self.charges.iter().filter(|(at, _)| counts(*at)).map(|(_, amount)| amount).sum();
-            (limit - i128::from(sum)) * window
+        let weighed = |weight: &dyn Fn(Instant) -> u64| -> i128 {
+            let weigh = |(at, amount): &(Instant, u64)| i128::from(*amount) * i128::from(weight(*at));
+            limit * window - self.charges.iter().map(weigh).sum::<i128>()
         };
+        let counted = |counts: &dyn Fn(Instant) -> bool| weighed(&|at| MINUTE * u64::from(counts(at)));
         match self.limit.law {
             Law::Bucket => {
                 let burst = i128::from(self.limit.burst) * window;
@@ -88,8 +90,13 @@ impl History {
                 });
                 stretches.fold(burst, i128::min)
             }
-            Law::Fixed => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
+            Law::Fixed | Law::Calendar(_) => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
             Law::SlidingLog => counted(&|at| now.since(at) < Nanos::MINUTE),
+            Law::SlidingCounter => weighed(&|at| match now.0 / MINUTE - at.0 / MINUTE {
+                0 => MINUTE,
+                1 => MINUTE - now.0 % MINUTE,
+                _ => 0,
+            }),
         }
     }
 
@@ -236,8 +243,13 @@ proptest! {
                 let length = until.since(*from).0;
                 let allowed = match limit.law {
                     Law::Bucket => limit.burst * MINUTE + length * limit.limit,
-                    Law::Fixed => limit.limit * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
+                    Law::Fixed | Law::Calendar(_) => limit.limit * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
                     Law::SlidingLog => limit.limit * MINUTE * (length / MINUTE + 1),
+                    // A limit for each minute of the clock that is over, and of the last as much as has passed.
+                    Law::SlidingCounter => match until.0 / MINUTE - from.0 / MINUTE {
+                        0 => limit.limit * MINUTE,
+                        minutes => limit.limit * (minutes * MINUTE + until.0 % MINUTE),
+                    },
                 };
                 prop_assert!(sum * MINUTE <= allowed, "{sum} from {from} until {until}");
             }
@@ -247,7 +259,7 @@ proptest! {
 
 #[test]
 fn the_model_itself_refuses_the_thirty_first_call_of_a_minute() {
-    for law in [Law::Bucket, Law::Fixed, Law::SlidingLog] {
+    for law in LAWS {
         let limit = Limit { law, ..Limit::new(Axis::Rpm, 30) };
         let mut history = History { limit, charges: vec![], changes: vec![] };
         for _ in 0..30 {

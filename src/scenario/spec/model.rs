@@ -2,10 +2,10 @@
 
 use super::dist::{SECONDS, TOKENS, dist};
 use crate::scenario::defaults;
-use crate::scenario::value::{Value, Word, whole};
+use crate::scenario::value::{Fields, Value, Word, whole};
 use crate::units::{self, Wrong};
-use provider::Axis;
 use provider::config::{Latency, Law, Limit, ModelConfig, Price, Reserve, Service};
+use provider::{Axis, Zone};
 
 /// What a provider says for all of its models.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,10 +47,23 @@ pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelC
     (config, assumed)
 }
 
-/// `law: …`
-pub(super) fn law(value: &Value) -> Option<Law> {
-    let known = [("bucket", Law::Bucket), ("fixed", Law::Fixed), ("sliding_log", Law::SlidingLog)];
-    value.one_of_or(&known, &["sliding_counter", "calendar"])
+/// `law: …`, with the words that go with it; what is not said is as `inherited`.
+pub(super) fn law(fields: &mut Fields, inherited: Law) -> Law {
+    let known = [
+        ("bucket", Law::Bucket),
+        ("fixed", Law::Fixed),
+        ("sliding_log", Law::SlidingLog),
+        ("sliding_counter", Law::SlidingCounter),
+        ("calendar", Law::Calendar(Zone::default())),
+    ];
+    let law = fields.get("law").and_then(|value| value.one_of(&known)).unwrap_or(inherited);
+    let Some(value) = fields.get("zone") else { return law };
+    if let Law::Calendar(inherited) = law {
+        let zone = value.one_of(&Zone::ALL.map(|zone| (zone.name(), zone)));
+        return Law::Calendar(zone.unwrap_or(inherited));
+    }
+    value.wrong("only the law `calendar` has a `zone`", "leave it out, or use `law: calendar`");
+    law
 }
 
 /// `reserve: …`
@@ -60,8 +73,7 @@ pub(super) fn reserve(value: &Value) -> Option<Reserve> {
 
 fn limits(value: &Value, law_of_provider: Law) -> Vec<Limit> {
     let Some(mut fields) = value.fields("{rpm: 30, tpm: 6k}") else { return Vec::new() };
-    let law = fields.get("law").and_then(|value| law(&value)).unwrap_or(law_of_provider);
-    fields.refuse(&["zone"], "it belongs to the law `calendar`; use `bucket`, `fixed` or `sliding_log`");
+    let law = law(&mut fields, law_of_provider);
     let read = Axis::ALL.map(|axis| {
         let value = fields.get(axis.name()).filter(|value| value.as_text() != Some("none"))?;
         limit(&value, axis, law)
@@ -81,26 +93,27 @@ fn limit(value: &Value, axis: Axis, inherited: Law) -> Option<Limit> {
         )),
         _ => whole(1, MOST)(text),
     };
-    let inherited = if axis == Axis::Concurrency { Law::default() } else { inherited };
     if !value.is_map() {
         let limit = value.parse(per_window)?;
-        return Some(Limit { axis, limit, law: inherited, burst: limit });
+        let law = if axis == Axis::Concurrency { Law::default() } else { inherited };
+        return Some(Limit { law, ..Limit::new(axis, limit) });
     }
     let mut fields = value.fields("{limit: 30, law: fixed}")?;
     let limit = fields.require("limit", "limit: 30").and_then(|value| value.parse(per_window));
-    let law_value = fields.get("law");
-    let burst_value = fields.get("burst");
-    fields.refuse(&["zone"], "it belongs to the law `calendar`; use `bucket`, `fixed` or `sliding_log`");
-    let law = law_value.as_ref().and_then(law).unwrap_or(inherited);
-    let burst = burst_value.as_ref().and_then(|value| value.parse(per_window));
-    fields.done();
-    if axis == Axis::Concurrency {
-        for value in [&law_value, &burst_value].into_iter().flatten() {
+    let law = if axis == Axis::Concurrency {
+        for value in ["law", "zone", "burst"].iter().filter_map(|word| fields.get(word)) {
             value.wrong("`concurrency` counts what is in flight: it has no window", "write `concurrency: 8`");
         }
-    } else if let Some(value) = burst_value.filter(|_| law != Law::Bucket) {
+        Law::default()
+    } else {
+        law(&mut fields, inherited)
+    };
+    let burst = fields.get("burst").filter(|_| axis != Axis::Concurrency);
+    if let Some(value) = burst.as_ref().filter(|_| law != Law::Bucket) {
         value.wrong("only the law `bucket` has a `burst`", "leave it out, or use `law: bucket`");
     }
+    let burst = burst.and_then(|value| value.parse(per_window));
+    fields.done();
     let limit = limit?;
     Some(Limit { axis, limit, law, burst: burst.unwrap_or(limit) })
 }
