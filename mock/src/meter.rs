@@ -39,9 +39,9 @@ struct Gauge {
 pub struct Level {
     /// What is counted.
     pub axis: Axis,
-    /// How much per window.
+    /// How much per window, at present.
     pub limit: u64,
-    /// The most that fits: the burst of a bucket, the limit under every other law.
+    /// The most that fits at present: the burst of a bucket, the limit under every other law.
     pub burst: u64,
     /// Whole units left, cut off toward zero; negative where a settlement overdrew the limit.
     pub remaining: i64,
@@ -133,8 +133,8 @@ impl Meter {
     pub fn levels(&self) -> impl Iterator<Item = Level> {
         self.gauges.iter().map(|gauge| Level {
             axis: gauge.axis,
-            limit: gauge.limit,
-            burst: gauge.window.capacity(),
+            limit: gauge.limit(),
+            burst: gauge.window.adapted().unwrap_or_else(|| gauge.window.capacity()),
             remaining: gauge.window.remaining(),
         })
     }
@@ -156,7 +156,7 @@ impl Gauge {
         let exact = self.window.next_yes(requested).map(|yes| yes.since(now));
         Some(Denial {
             axis: self.axis,
-            limit: self.limit,
+            limit: self.limit(),
             used,
             requested,
             wait: self.refilled(used, requested).max(exact),
@@ -166,7 +166,12 @@ impl Gauge {
 
     /// What the limit counts as used where so much remains, in the whole numbers that are printed.
     fn used(&self, remaining: i64) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit).saturating_sub(remaining)
+        0_i64.saturating_add_unsigned(self.limit()).saturating_sub(remaining)
+    }
+
+    /// The limit as it stands at present.
+    fn limit(&self) -> u64 {
+        self.window.adapted().unwrap_or(self.limit)
     }
 
     /// The wait in the provider's own arithmetic, for the law that refills continuously.
@@ -186,7 +191,7 @@ impl Gauge {
         let exact = || self.window.full_at().map_or(Nanos::MAX, |full| full.since(now));
         LimitView {
             axis: self.axis,
-            limit: self.limit,
+            limit: self.limit(),
             remaining: u64::try_from(remaining).unwrap_or(0),
             reset: reset.unwrap_or_else(exact),
         }

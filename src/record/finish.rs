@@ -251,6 +251,7 @@ fn limit_of(limit: &WorldLimit) -> Limit {
         (_, Law::Fixed) => "fixed",
         (_, Law::SlidingLog) => "sliding_log",
         (_, Law::SlidingCounter) => "sliding_counter",
+        (_, Law::Adaptive(_)) => "adaptive",
         (_, Law::Calendar(Zone::Utc)) => "calendar_utc",
         (_, Law::Calendar(Zone::Pacific)) => "calendar_pacific",
     };

@@ -299,7 +299,7 @@ pub struct Limit {
     /// The window; `None` for concurrency.
     pub window_s: Option<f64>,
     /// The law by which it refills: `bucket`, `fixed`, `sliding_log`, `sliding_counter`, `calendar_utc`,
-    /// `calendar_pacific`; `at_once` for concurrency.
+    /// `calendar_pacific`, `adaptive`; `at_once` for concurrency.
     pub law: String,
 }
 

@@ -115,9 +115,14 @@ fn limit(limit: &Limit) -> String {
         Law::SlidingLog => words += " (sliding log)",
         Law::SlidingCounter => words += " (sliding counter)",
         Law::Calendar(zone) if limit.axis.is_daily() => {
-            words += &format!(" (from midnight, {})", zone.name())
+            words += &format!(" (until midnight, {})", zone.name())
         }
         Law::Calendar(_) => words += " (fixed window)",
+        Law::Adaptive(growth) => {
+            let most = print_count(growth.most_of(limit.limit));
+            let factor = print_number(f64::from(growth.factor) / 1000.0);
+            words += &format!(" (grows to {factor}x of what is used, up to {most})");
+        }
     }
     words
 }

@@ -94,6 +94,8 @@ enum Book {
     Bucket { credit: i128, most: i128, limit: i128, window: i128, at: Instant },
     /// What the window of the clock with this number has admitted.
     Fixed { used: i128, limit: i128, clock: Clock, number: u64 },
+    /// What the window of the clock with this number has admitted, of a limit between two bounds.
+    Adaptive { used: i128, limit: i128, bounds: [i128; 2], factor: i128, window: u64, number: u64 },
     /// What was admitted when, for one window back.
     Log { admitted: VecDeque<(Instant, i128)>, limit: i128, window: u64 },
     /// What the window of the clock with this number has admitted, and the one before it.
@@ -143,6 +145,14 @@ impl Book {
             Law::Fixed | Law::Calendar(_) => {
                 Self::Fixed { used: 0, limit: most, clock: Clock::Every(window.0), number: 0 }
             }
+            Law::Adaptive(growth) => Self::Adaptive {
+                used: 0,
+                limit: most,
+                bounds: [most, most * i128::from(growth.most) / 1000],
+                factor: growth.factor.into(),
+                window: window.0,
+                number: 0,
+            },
             Law::SlidingLog => Self::Log { admitted: VecDeque::new(), limit: most, window: window.0 },
             Law::SlidingCounter => Self::Counter { used: [0; 2], limit: most, window: window.0, at: 0 },
         }
@@ -159,6 +169,13 @@ impl Book {
                     (*used, *number) = (0, clock.number(now));
                 }
             }
+            Self::Adaptive { used, limit, bounds: [floor, most], factor, window, number } => {
+                for _ in *number..now.0 / *window {
+                    *limit = (*used * *factor / 1000).max(*limit / 2).clamp(*floor, *most);
+                    *used = 0;
+                }
+                *number = now.0 / *window;
+            }
             Self::Log { admitted, window, .. } => admitted.retain(|(at, _)| now.0 - at.0 < *window),
             Self::Counter { used, window, at, .. } => {
                 for _ in 0..(now.0 / *window - *at / *window).min(2) {
@@ -174,7 +191,7 @@ impl Book {
         let amount = i128::from(amount);
         match self {
             Self::Bucket { credit, window, .. } => *credit >= amount * *window,
-            Self::Fixed { used, limit, .. } => *used + amount <= *limit,
+            Self::Fixed { used, limit, .. } | Self::Adaptive { used, limit, .. } => *used + amount <= *limit,
             Self::Log { admitted, limit, .. } => {
                 admitted.iter().map(|(_, amount)| amount).sum::<i128>() + amount <= *limit
             }
@@ -190,7 +207,7 @@ impl Book {
         let amount = i128::from(amount);
         match self {
             Self::Bucket { credit, window, .. } => *credit -= amount * *window,
-            Self::Fixed { used, .. } => *used += amount,
+            Self::Fixed { used, .. } | Self::Adaptive { used, .. } => *used += amount,
             Self::Log { admitted, .. } => admitted.push_back((now, amount)),
             Self::Counter { used, .. } => used[0] += amount,
             Self::Places { taken, .. } => *taken += 1,
@@ -206,6 +223,11 @@ impl Book {
             }
             Self::Fixed { used, clock, number, .. } => {
                 if clock.number(then) == *number {
+                    *used += really - reserved;
+                }
+            }
+            Self::Adaptive { used, window, number, .. } => {
+                if then.0 / *window == *number {
                     *used += really - reserved;
                 }
             }

@@ -41,7 +41,8 @@ pub(super) fn scenario(tape: &[u32]) -> String {
 }
 
 fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, models: u32) {
-    let law = tape.pick(&["bucket", "bucket", "fixed", "sliding_log", "sliding_counter", "calendar"]);
+    let law =
+        tape.pick(&["bucket", "bucket", "fixed", "sliding_log", "sliding_counter", "calendar", "adaptive"]);
     let reserve = tape.pick(&["prompt+max_tokens", "prompt"]);
     let _ = writeln!(out, "  p{number}:\n    law: {law}\n    reserve: {reserve}\n    accounts:");
     for account in 0..accounts {
@@ -81,7 +82,7 @@ fn limits(tape: &mut Tape<'_>) -> String {
                 "300",
                 "1",
                 "{ limit: 60, law: bucket, burst: 1 }",
-                "{ limit: 30, law: bucket, burst: 90 }",
+                "{ limit: 30, law: adaptive, growth: 1.5x, most: 3x }",
             ],
         ),
         (

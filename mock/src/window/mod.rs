@@ -6,6 +6,7 @@
 //!
 //! A [`crate::meter::Meter`] holds one window per limit; the engine's pacing holds a [`Bucket`] of its own.
 
+mod adaptive;
 mod bucket;
 mod fixed;
 mod gate;
@@ -13,6 +14,7 @@ mod grains;
 mod sliding_counter;
 mod sliding_log;
 
+pub use adaptive::Adaptive;
 pub use bucket::Bucket;
 pub use fixed::Fixed;
 pub use gate::Gate;
@@ -36,6 +38,7 @@ enum Machine {
     Fixed(Fixed),
     SlidingLog(SlidingLog),
     SlidingCounter(SlidingCounter),
+    Adaptive(Adaptive),
     Gate(Gate),
 }
 
@@ -47,6 +50,7 @@ macro_rules! ask {
             Machine::Fixed(fixed) => fixed.$question($($argument),*),
             Machine::SlidingLog(log) => log.$question($($argument),*),
             Machine::SlidingCounter(counter) => counter.$question($($argument),*),
+            Machine::Adaptive(adaptive) => adaptive.$question($($argument),*),
             Machine::Gate(gate) => gate.$question($($argument),*),
         }
     };
@@ -60,6 +64,9 @@ impl Window {
             (None, _) => Machine::Gate(Gate::new(limit.limit)),
             (Some(window), Law::Bucket) => Machine::Bucket(Bucket::new(limit.limit, window, limit.burst)),
             (Some(window), Law::Fixed) => Machine::Fixed(Fixed::new(limit.limit, window)),
+            (Some(window), Law::Adaptive(growth)) => {
+                Machine::Adaptive(Adaptive::new(limit.limit, growth, window))
+            }
             (_, Law::Calendar(zone)) if limit.axis.is_daily() => {
                 Machine::Fixed(Fixed::daily(limit.limit, zone))
             }
@@ -83,6 +90,7 @@ impl Window {
             Machine::Fixed(fixed) => fixed.roll(now),
             Machine::SlidingLog(log) => log.roll(now),
             Machine::SlidingCounter(counter) => counter.roll(now),
+            Machine::Adaptive(adaptive) => adaptive.roll(now),
             Machine::Gate(gate) => gate.roll(now),
         }
     }
@@ -102,6 +110,7 @@ impl Window {
             Machine::Fixed(fixed) => fixed.charge(amount),
             Machine::SlidingLog(log) => log.charge(amount),
             Machine::SlidingCounter(counter) => counter.charge(amount),
+            Machine::Adaptive(adaptive) => adaptive.charge(amount),
             Machine::Gate(gate) => gate.charge(amount),
         }
     }
@@ -114,6 +123,7 @@ impl Window {
             Machine::Fixed(fixed) => fixed.settle(charged_at, reserved, actual),
             Machine::SlidingLog(log) => log.settle(charged_at, reserved, actual),
             Machine::SlidingCounter(counter) => counter.settle(charged_at, reserved, actual),
+            Machine::Adaptive(adaptive) => adaptive.settle(charged_at, reserved, actual),
             Machine::Gate(gate) => gate.settle(charged_at, reserved, actual),
         }
     }
@@ -133,7 +143,17 @@ impl Window {
             Machine::Fixed(fixed) => fixed.capacity(),
             Machine::SlidingLog(log) => log.capacity(),
             Machine::SlidingCounter(counter) => counter.capacity(),
+            Machine::Adaptive(adaptive) => adaptive.capacity(),
             Machine::Gate(gate) => gate.capacity(),
+        }
+    }
+
+    /// The limit as it stands at present, where it is one that changes with use.
+    #[must_use]
+    pub fn adapted(&self) -> Option<u64> {
+        match &self.law {
+            Machine::Adaptive(adaptive) => Some(adaptive.limit()),
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{LAWS, config};
 use proptest::prelude::*;
-use provider::config::{Law, Limit, Reserve};
+use provider::config::{Growth, Law, Limit, Reserve};
 use provider::meter::{Level, Tariff};
 use provider::ruling::{Denial, Service, Verdict};
 use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
@@ -211,6 +211,28 @@ fn a_gate_that_is_shut_speaks_only_where_no_other_limit_does() {
     assert!(matches!(ask(&mut provider), Verdict::Admitted(_)));
     let Verdict::Refused(denial) = ask(&mut provider) else { panic!("both are used up") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpm, Some(Nanos::from_secs(30))));
+}
+
+#[test]
+fn a_leap_beyond_an_adaptive_limit_is_told_no_wait_until_traffic_has_raised_it() {
+    let growth = Growth { factor: 2_000, most: 4_000 };
+    let limits = vec![Limit { law: Law::Adaptive(growth), ..Limit::new(Axis::Tpm, 100) }];
+    let mut provider = Provider::new(&config(1, limits, Reserve::Prompt));
+    let call = Call { account: 0, model: 0, max_tokens: None };
+    let mut ask = |minute: u64, prompt_tokens| {
+        let truth = Truth { prompt_tokens, ..Truth::default() };
+        match provider.arrive(Instant::ZERO + Nanos::MINUTE * minute, call, truth).verdict {
+            Verdict::Refused(denial) => Some((denial.limit, denial.wait, denial.oversize)),
+            _ => None,
+        }
+    };
+    assert_eq!(ask(0, 300), Some((100, None, false)));
+    assert_eq!(ask(0, 401), Some((100, None, true)));
+    assert_eq!(ask(0, 80), None);
+    assert_eq!(ask(0, 160), Some((100, Some(Nanos::MINUTE), false)));
+    assert_eq!(ask(1, 161), Some((160, None, false)));
+    assert_eq!(ask(1, 150), None);
+    assert_eq!(ask(2, 300), None);
 }
 
 #[test]

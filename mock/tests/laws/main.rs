@@ -15,7 +15,7 @@ use provider::config::{
 };
 use provider::dist::Dist;
 
-/// Every law of a window.
+/// Every law of a limit that stands still.
 const LAWS: [Law; 5] =
     [Law::Bucket, Law::Fixed, Law::SlidingLog, Law::SlidingCounter, Law::Calendar(Zone::Pacific)];
 

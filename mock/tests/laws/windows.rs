@@ -4,7 +4,7 @@
 
 use super::LAWS;
 use proptest::prelude::*;
-use provider::config::{Law, Limit};
+use provider::config::{Growth, Law, Limit};
 use provider::window::Window;
 use provider::{Axis, Instant, Nanos};
 
@@ -41,7 +41,8 @@ fn settle() -> impl Strategy<Value = Step> {
 }
 
 fn limits() -> impl Strategy<Value = Limit> {
-    let law = prop::sample::select(&LAWS);
+    let growth = (0_u32..4_000, 1_000_u32..9_000).prop_map(|(factor, most)| Growth { factor, most });
+    let law = prop_oneof![5 => prop::sample::select(&LAWS), 2 => growth.prop_map(Law::Adaptive)];
     (law, 1_u64..40, 1_u64..40).prop_map(|(law, limit, burst)| Limit {
         law,
         burst,
@@ -54,19 +55,20 @@ struct History {
     limit: Limit,
     /// Every charge as it counts by now: when, and how much.
     charges: Vec<(Instant, u64)>,
-    /// Every change of the sum of charges: when, and by how much.
-    changes: Vec<(Instant, i128)>,
+    /// Every change of the sum of charges: when, by how much, and when what it changes was charged.
+    changes: Vec<(Instant, i128, Instant)>,
 }
 
 impl History {
     fn charge(&mut self, now: Instant, amount: u64) {
         self.charges.push((now, amount));
-        self.changes.push((now, i128::from(amount)));
+        self.changes.push((now, i128::from(amount), now));
     }
 
     fn settle(&mut self, now: Instant, which: usize, actual: u64) {
-        let before = std::mem::replace(&mut self.charges[which].1, actual);
-        self.changes.push((now, i128::from(actual) - i128::from(before)));
+        let (at, amount) = &mut self.charges[which];
+        let before = std::mem::replace(amount, actual);
+        self.changes.push((now, i128::from(actual) - i128::from(before), *at));
     }
 
     /// Units × window that are left at `now`.
@@ -84,11 +86,15 @@ impl History {
             Law::Bucket => {
                 let burst = i128::from(self.limit.burst) * window;
                 let mut charged = 0;
-                let stretches = self.changes.iter().rev().map(|(at, change)| {
+                let stretches = self.changes.iter().rev().map(|(at, change, _)| {
                     charged += change * window;
                     burst + i128::from(now.since(*at).0) * limit - charged
                 });
                 stretches.fold(burst, i128::min)
+            }
+            Law::Adaptive(growth) => {
+                let minute = now.0 / MINUTE;
+                (self.adapted(growth, minute) - self.used(minute)) * window
             }
             Law::Fixed | Law::Calendar(_) => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
             Law::SlidingLog => counted(&|at| now.since(at) < Nanos::MINUTE),
@@ -100,12 +106,35 @@ impl History {
         }
     }
 
-    fn admits(&self, now: Instant, amount: u64) -> bool {
-        self.left(now) >= i128::from(amount) * i128::from(MINUTE)
+    /// What a minute of the clock has counted, with what was settled before its end.
+    fn used(&self, minute: u64) -> i128 {
+        let here = |(at, _, charged_at): &&(Instant, i128, Instant)| {
+            [at, charged_at].iter().all(|at| at.0 / MINUTE == minute)
+        };
+        self.changes.iter().filter(here).map(|(_, change, _)| change).sum()
     }
 
-    fn capacity(&self) -> u64 {
-        if self.limit.law == Law::Bucket { self.limit.burst } else { self.limit.limit }
+    /// The limit of a minute, from the use of all before it.
+    fn adapted(&self, growth: Growth, minute: u64) -> i128 {
+        let floor = i128::from(self.limit.limit);
+        let most = floor * i128::from(growth.most) / 1000;
+        (0..minute).fold(floor, |limit, minute| {
+            let grown = self.used(minute) * i128::from(growth.factor) / 1000;
+            grown.max(limit / 2).min(most).max(floor)
+        })
+    }
+
+    /// What is left at `now` where nothing is used.
+    fn full(&self, now: Instant) -> i128 {
+        match self.limit.law {
+            Law::Bucket => self.limit.burst.into(),
+            Law::Adaptive(growth) => self.adapted(growth, now.0 / MINUTE),
+            _ => self.limit.limit.into(),
+        }
+    }
+
+    fn admits(&self, now: Instant, amount: u64) -> bool {
+        self.left(now) >= i128::from(amount) * i128::from(MINUTE)
     }
 }
 
@@ -117,10 +146,13 @@ fn check_next_yes(
     amount: u64,
 ) -> Result<(), TestCaseError> {
     let Some(yes) = window.next_yes(amount) else {
-        prop_assert!(amount > history.capacity(), "only what never fits has no next yes");
-        let mut rested = window.clone();
-        rested.roll(now + Nanos::DAY);
-        prop_assert!(!rested.admits(amount));
+        for minutes in 0..20 {
+            let later = now + Nanos::MINUTE * minutes;
+            prop_assert!(!history.admits(later, amount), "only what never fits has no next yes");
+            let mut rested = window.clone();
+            rested.roll(later);
+            prop_assert!(!rested.admits(amount));
+        }
         return Ok(());
     };
     prop_assert!(yes > now);
@@ -167,8 +199,9 @@ fn check(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
         prop_assert_eq!(i128::from(window.remaining()), history.left(now) / i128::from(MINUTE));
     }
     if let Some(full) = window.full_at() {
-        prop_assert!(full == now || history.left(Instant(full.0 - 1)) < history.left(full));
-        prop_assert_eq!(history.left(full), i128::from(history.capacity()) * i128::from(MINUTE));
+        let unused = |at| history.left(at) == history.full(at) * i128::from(MINUTE);
+        prop_assert!(full == now || !unused(Instant(full.0 - 1)));
+        prop_assert!(unused(full));
     }
     Ok(())
 }
@@ -210,6 +243,8 @@ proptest! {
         window.roll(Instant(MINUTE / 7 + gap));
         // A bucket that was full again meanwhile has forgotten: what it could not hold is lost.
         prop_assume!(window.full_at() != Some(Instant(MINUTE / 7 + gap)) || limit.law != Law::Bucket);
+        // An adaptive limit has grown by what was reserved.
+        prop_assume!(MINUTE / 7 + gap < MINUTE || !matches!(limit.law, Law::Adaptive(_)));
         window.settle(Instant(MINUTE / 7), reserved, actual);
         for window in [&mut window, &mut plain] {
             window.roll(Instant(MINUTE / 7 + gap + after));
@@ -243,6 +278,10 @@ proptest! {
                 let length = until.since(*from).0;
                 let allowed = match limit.law {
                     Law::Bucket => limit.burst * MINUTE + length * limit.limit,
+                    Law::Adaptive(growth) => {
+                        let minutes = until.0 / MINUTE - from.0 / MINUTE + 1;
+                        limit.limit * u64::from(growth.most) / 1000 * minutes * MINUTE
+                    }
                     Law::Fixed | Law::Calendar(_) => limit.limit * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
                     Law::SlidingLog => limit.limit * MINUTE * (length / MINUTE + 1),
                     // A limit for each minute of the clock that is over, and of the last as much as has passed.
@@ -259,7 +298,7 @@ proptest! {
 
 #[test]
 fn the_model_itself_refuses_the_thirty_first_call_of_a_minute() {
-    for law in LAWS {
+    for law in LAWS.into_iter().chain([Law::Adaptive(Growth::default())]) {
         let limit = Limit { law, ..Limit::new(Axis::Rpm, 30) };
         let mut history = History { limit, charges: vec![], changes: vec![] };
         for _ in 0..30 {

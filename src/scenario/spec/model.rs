@@ -4,7 +4,7 @@ use super::dist::{SECONDS, TOKENS, dist};
 use crate::scenario::defaults;
 use crate::scenario::value::{Fields, Value, Word, whole};
 use crate::units::{self, Wrong};
-use provider::config::{Latency, Law, Limit, ModelConfig, Price, Reserve, Service};
+use provider::config::{Growth, Latency, Law, Limit, ModelConfig, Price, Reserve, Service};
 use provider::{Axis, Zone};
 
 /// What a provider says for all of its models.
@@ -55,15 +55,47 @@ pub(super) fn law(fields: &mut Fields, inherited: Law) -> Law {
         ("sliding_log", Law::SlidingLog),
         ("sliding_counter", Law::SlidingCounter),
         ("calendar", Law::Calendar(Zone::default())),
+        ("adaptive", Law::Adaptive(Growth::default())),
     ];
-    let law = fields.get("law").and_then(|value| value.one_of(&known)).unwrap_or(inherited);
-    let Some(value) = fields.get("zone") else { return law };
-    if let Law::Calendar(inherited) = law {
-        let zone = value.one_of(&Zone::ALL.map(|zone| (zone.name(), zone)));
-        return Law::Calendar(zone.unwrap_or(inherited));
+    let law = match (fields.get("law").and_then(|value| value.one_of(&known)), inherited) {
+        // What the inherited law says more of goes for the same law named again.
+        (Some(Law::Calendar(_)), Law::Calendar(_)) | (Some(Law::Adaptive(_)), Law::Adaptive(_)) => inherited,
+        (named, inherited) => named.unwrap_or(inherited),
+    };
+    let [is_calendar, is_adaptive] = [matches!(law, Law::Calendar(_)), matches!(law, Law::Adaptive(_))];
+    let zone = belongs(fields, "zone", "calendar", is_calendar);
+    let factor = belongs(fields, "growth", "adaptive", is_adaptive);
+    let most = belongs(fields, "most", "adaptive", is_adaptive);
+    match law {
+        Law::Calendar(inherited) => {
+            let zone = zone.and_then(|value| value.one_of(&Zone::ALL.map(|zone| (zone.name(), zone))));
+            Law::Calendar(zone.unwrap_or(inherited))
+        }
+        Law::Adaptive(inherited) => Law::Adaptive(Growth {
+            factor: factor.and_then(|value| value.parse(growth)).unwrap_or(inherited.factor),
+            most: most.and_then(|value| value.parse(growth)).unwrap_or(inherited.most),
+        }),
+        law => law,
     }
-    value.wrong("only the law `calendar` has a `zone`", "leave it out, or use `law: calendar`");
-    law
+}
+
+/// The value of a word that only one law has; a problem where the law `is` another.
+fn belongs<'a>(fields: &mut Fields<'a>, word: &'static str, law: &str, is: bool) -> Option<Value<'a>> {
+    let value = fields.get(word)?;
+    if !is {
+        let what = format!("only the law `{law}` has a `{word}`");
+        value.wrong(what, format!("leave it out, or use `law: {law}`"));
+    }
+    Some(value).filter(|_| is)
+}
+
+/// A multiple from 1 to 1000, in thousandths.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 1 and 1000")]
+fn growth(text: &str) -> Result<u32, Wrong> {
+    match units::multiple(text)? {
+        times if (1.0..=1000.0).contains(&times) => Ok(libm::round(times * 1000.0) as u32),
+        _ => Err(Wrong::new(format!("`{text}` is out of range"), "write a multiple from `1x` to `1000x`")),
+    }
 }
 
 /// `reserve: …`
@@ -101,17 +133,17 @@ fn limit(value: &Value, axis: Axis, inherited: Law) -> Option<Limit> {
     let mut fields = value.fields("{limit: 30, law: fixed}")?;
     let limit = fields.require("limit", "limit: 30").and_then(|value| value.parse(per_window));
     let law = if axis == Axis::Concurrency {
-        for value in ["law", "zone", "burst"].iter().filter_map(|word| fields.get(word)) {
+        for value in ["law", "zone", "growth", "most", "burst"].iter().filter_map(|word| fields.get(word)) {
             value.wrong("`concurrency` counts what is in flight: it has no window", "write `concurrency: 8`");
         }
         Law::default()
     } else {
         law(&mut fields, inherited)
     };
-    let burst = fields.get("burst").filter(|_| axis != Axis::Concurrency);
-    if let Some(value) = burst.as_ref().filter(|_| law != Law::Bucket) {
-        value.wrong("only the law `bucket` has a `burst`", "leave it out, or use `law: bucket`");
-    }
+    let burst = match axis {
+        Axis::Concurrency => None,
+        _ => belongs(&mut fields, "burst", "bucket", law == Law::Bucket),
+    };
     let burst = burst.and_then(|value| value.parse(per_window));
     fields.done();
     let limit = limit?;
