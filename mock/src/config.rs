@@ -2,6 +2,7 @@
 
 use crate::axis::Axis;
 use crate::dist::Dist;
+pub use crate::reserve::{DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
 use crate::time::{Instant, Nanos};
 use crate::zone::Zone;
 
@@ -207,19 +208,6 @@ impl Default for Growth {
 fn thousandths(whole: u64, parts: u32) -> u64 {
     u64::try_from(u128::from(whole) * u128::from(parts) / 1000).unwrap_or(u64::MAX)
 }
-
-/// What admission assumes a call will use of the token axes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reserve {
-    /// Prompt and `max_tokens` (where absent, [`DEFAULT_MAX_TOKENS`]); the difference is refunded when the call ends.
-    #[default]
-    PromptAndMaxTokens,
-    /// The prompt only; the completion is charged when the call ends.
-    Prompt,
-}
-
-/// What Groq assumes for a call without `max_tokens`. Evidence: reports of 2026-09 for OTPM (evidence: reported, not captured).
-pub const DEFAULT_MAX_TOKENS: u32 = 1024;
 
 /// How long calls to a model take. Lengths are sampled in seconds.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,6 +24,7 @@ pub mod latency;
 pub mod machine;
 pub mod meter;
 pub mod presets;
+pub mod reserve;
 pub mod rng;
 pub mod ruling;
 #[cfg(feature = "server")]

@@ -15,7 +15,8 @@
 //! in tokens there. It leaves out what can only lower the outcome: incidents, bunched arrivals, provider
 //! slots, the client's deadline and its own concurrency. Admission reserves prompt and `max_tokens` and
 //! refunds the rest at the end, so the reservation bounds what is in flight at once and refuses bursts
-//! early, but the long-run rate follows what jobs really use, and that is what is counted here. Cache hits,
+//! early, but the long-run rate follows what jobs really use, and that is what is counted here (or what stays
+//! charged, under a policy that does not refund). Cache hits,
 //! which would lift it, are counted only by [`Ceiling::cached`], and what is served after the last arrival
 //! not at all: over a run of length D a bucket allows its burst and limit · D ÷ window.
 
@@ -158,7 +159,7 @@ impl Class {
 impl Cap<'_> {
     /// What one job of a class needs of it, on average.
     fn need(&self, class: &Class) -> f64 {
-        class.sizes.need(self.limit.axis, &self.model.latency)
+        class.sizes.need(self.limit.axis, self.model)
     }
 
     /// The share of it that the offered load of a class would use.

@@ -156,6 +156,25 @@ fn a_law_allows_what_it_admits_over_the_run() {
 }
 
 #[test]
+fn what_is_not_refunded_is_needed() {
+    let needs = |estimate, settle| {
+        let reserve = Reserve { estimate, settle, ..Reserve::default() };
+        let mut plan = plan(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
+        let sizes = need::Sizes::of(&plan.workloads[0], RUN);
+        plan.providers[0].models[0].reserve = reserve;
+        let need = sizes.need(Axis::Tpm, &plan.providers[0].models[0]);
+        (need, sizes.prompt, sizes.completion)
+    };
+    let (need, prompt, completion) = needs(Estimate::PromptAndMaxTokens, Settle::Refund);
+    assert!(close(need, prompt + completion));
+    let reserved = prompt + 100.0;
+    assert!(close(needs(Estimate::PromptAndMaxTokens, Settle::Nothing).0, reserved));
+    assert!(close(needs(Estimate::PromptAndMaxTokens, Settle::After).0, reserved));
+    assert!(close(needs(Estimate::Prompt, Settle::Nothing).0, prompt));
+    assert!(close(needs(Estimate::Nothing, Settle::After).0, prompt + completion));
+}
+
+#[test]
 fn workloads_share_what_they_share_and_no_more() {
     let thirty = || vec![limit(Axis::Rpm, 30)];
     // Both on one target: 30 between them, two to one.

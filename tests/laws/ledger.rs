@@ -4,7 +4,7 @@
 //!
 //! Input and output tokens apart are not told by the events: those two axes are left to the provider's tests.
 
-use provider::config::{Law, Limit};
+use provider::config::{Law, Limit, Reserve, Settle};
 use provider::{Axis, Instant, Nanos, Zone};
 use quotalab::event::{Event, Kind, Ruled};
 use quotalab::ids::{AttemptId, TargetId};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The books of every limit of every target.
 pub(super) struct Ledgers {
-    targets: Vec<Vec<(Axis, Book)>>,
+    targets: Vec<(Reserve, Vec<(Axis, Book)>)>,
     /// Admitted and not yet settled: where, when, and for how many tokens.
     open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
     pub(super) broken: Vec<String>,
@@ -24,13 +24,10 @@ impl Ledgers {
     pub(super) fn new(plan: &Plan) -> Self {
         let of_target = |target: &quotalab::scenario::Target| {
             let provider = &plan.providers[usize::from(target.provider)];
-            let limits = &provider.models[usize::from(target.model)].limits;
+            let model = &provider.models[usize::from(target.model)];
             let told = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
-            limits
-                .iter()
-                .filter(|limit| told(limit.axis))
-                .map(|limit| (limit.axis, Book::new(limit)))
-                .collect()
+            let limits = model.limits.iter().filter(|limit| told(limit.axis));
+            (model.reserve, limits.map(|limit| (limit.axis, Book::new(limit))).collect())
         };
         Self {
             targets: plan.targets.iter().map(of_target).collect(),
@@ -40,7 +37,7 @@ impl Ledgers {
     }
 
     fn admitted(&mut self, event: &Event, attempt: AttemptId, target: TargetId, reserved: u64) {
-        for (axis, book) in &mut self.targets[target.index()] {
+        for (axis, book) in &mut self.targets[target.index()].1 {
             book.roll(event.at);
             if !book.holds(amount(*axis, reserved)) {
                 self.broken
@@ -52,11 +49,17 @@ impl Ledgers {
     }
 
     fn refused(&mut self, event: &Event, target: TargetId, axis: Axis, requested: u64) {
-        let books = &mut self.targets[target.index()];
+        let (reserve, books) = &mut self.targets[target.index()];
         if let Some((_, book)) = books.iter_mut().find(|(known, _)| *known == axis) {
             book.roll(event.at);
             if book.holds(requested) {
                 self.broken.push(format!("law 6: {axis} refuses where there is room: {event:?}, {book:?}"));
+            }
+        }
+        for (axis, book) in books.iter_mut().filter(|(axis, _)| matches!(axis, Axis::Rpm | Axis::Rpd)) {
+            if reserve.charge_refused {
+                book.roll(event.at);
+                book.charge(event.at, amount(*axis, 0));
             }
         }
     }
@@ -73,9 +76,18 @@ impl Fold for Ledgers {
             }
             Kind::Settled { attempt, usage, .. } => {
                 let (target, at, reserved) = self.open.remove(&attempt).expect("the audit has checked law 9");
-                for (axis, book) in &mut self.targets[target.index()] {
+                let (policy, books) = &mut self.targets[target.index()];
+                for (axis, book) in books {
+                    let (reserved, used) = (amount(*axis, reserved), amount(*axis, usage.total()));
                     book.roll(event.at);
-                    book.settle(at, amount(*axis, reserved), amount(*axis, usage.total()));
+                    match policy.settle {
+                        Settle::Refund => book.settle(at, reserved, used),
+                        Settle::Nothing => book.settle(at, reserved, reserved),
+                        Settle::After => {
+                            book.settle(at, reserved, reserved);
+                            book.charge_more(event.at, used.saturating_sub(reserved));
+                        }
+                    }
                 }
             }
             _ => {}
@@ -211,6 +223,13 @@ impl Book {
             Self::Log { admitted, .. } => admitted.push_back((now, amount)),
             Self::Counter { used, .. } => used[0] += amount,
             Self::Places { taken, .. } => *taken += 1,
+        }
+    }
+
+    /// What was used beyond a reservation; nothing, of a place.
+    fn charge_more(&mut self, now: Instant, amount: u64) {
+        if amount > 0 {
+            self.charge(now, amount);
         }
     }
 

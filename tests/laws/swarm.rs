@@ -43,7 +43,14 @@ pub(super) fn scenario(tape: &[u32]) -> String {
 fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, models: u32) {
     let law =
         tape.pick(&["bucket", "bucket", "fixed", "sliding_log", "sliding_counter", "calendar", "adaptive"]);
-    let reserve = tape.pick(&["prompt+max_tokens", "prompt"]);
+    let reserve = tape.pick(&[
+        "prompt+max_tokens",
+        "prompt",
+        "prompt+recent",
+        "nothing",
+        "{ default: 300, cap: 500, settle: nothing }",
+        "{ estimate: prompt, settle: after, charge_refused: true }",
+    ]);
     let _ = writeln!(out, "  p{number}:\n    law: {law}\n    reserve: {reserve}\n    accounts:");
     for account in 0..accounts {
         let keys = tape.pick(&["one", "one, two"]).replace("one", &format!("k{number}{account}"));

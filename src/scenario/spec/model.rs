@@ -1,6 +1,7 @@
 //! One model of a provider: `limits`, `latency`, `price`, `reserve`, `completion`.
 
 use super::dist::{SECONDS, TOKENS, dist};
+use super::reserve::reserve;
 use crate::scenario::defaults;
 use crate::scenario::value::{Fields, Value, Word, whole};
 use crate::units::{self, Wrong};
@@ -96,11 +97,6 @@ fn growth(text: &str) -> Result<u32, Wrong> {
         times if (1.0..=1000.0).contains(&times) => Ok(libm::round(times * 1000.0) as u32),
         _ => Err(Wrong::new(format!("`{text}` is out of range"), "write a multiple from `1x` to `1000x`")),
     }
-}
-
-/// `reserve: …`
-pub(super) fn reserve(value: &Value) -> Option<Reserve> {
-    value.one_of(&[("prompt+max_tokens", Reserve::PromptAndMaxTokens), ("prompt", Reserve::Prompt)])
 }
 
 fn limits(value: &Value, law_of_provider: Law) -> Vec<Limit> {

@@ -1,7 +1,8 @@
 //! One provider: its dialect, its accounts and their keys, its models, its incidents.
 
 use super::incident::incidents;
-use super::model::{Inherited, law, model, reserve};
+use super::model::{Inherited, law, model};
+use super::reserve::reserve;
 use crate::scenario::value::{Value, Word};
 use provider::config::{AccountConfig, Config, Dialect, Law, Tier};
 
