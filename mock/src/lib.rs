@@ -26,6 +26,7 @@ pub mod latency;
 pub mod machine;
 pub mod meter;
 pub mod presets;
+pub mod reserve;
 pub mod rng;
 pub mod ruling;
 #[cfg(feature = "server")]
@@ -33,9 +34,11 @@ pub mod server;
 pub mod time;
 pub mod window;
 pub mod wire;
+pub mod zone;
 
 pub use axis::Axis;
 pub use call::{Call, Truth, Usage};
 pub use machine::Provider;
 pub use rng::Stream;
 pub use time::{Instant, Nanos};
+pub use zone::Zone;

@@ -11,7 +11,7 @@
 //! it hands the ticket back when [`Service::done_at`] has come, or earlier where the client goes away.
 
 use crate::call::{Call, Truth, Usage};
-use crate::config::{Config, DEFAULT_MAX_TOKENS, Incident, Latency, ModelConfig, Reserve};
+use crate::config::{Config, Estimate, Incident, Latency, ModelConfig, Reserve};
 use crate::fault::Trouble;
 use crate::latency::{Slots, Stretch};
 use crate::meter::{Level, Meter};
@@ -41,7 +41,7 @@ use crate::time::{Instant, Nanos};
 ///     models: vec![ModelConfig {
 ///         name: "llama".into(),
 ///         limits: vec![Limit::new(Axis::Rpm, 30)],
-///         reserve: config::Reserve::PromptAndMaxTokens,
+///         reserve: config::Reserve::default(),
 ///         latency: at_once,
 ///         price: config::Price::default(),
 ///         completion: Dist::Constant(100.0),
@@ -130,12 +130,14 @@ impl Provider {
         match trouble.instead {
             Some(fault) => Verdict::Faulted(fault),
             None => {
-                let asked = model.reserve.tokens(call, truth);
+                let asked = model.reserve.tokens(call, truth, meter.recent());
                 match meter.admit(asked) {
                     Ok(()) => {
                         Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, trouble))
                     }
                     Err(denial) => {
+                        let charged = model.reserve.charge_refused.then(|| meter.charge_refused(asked));
+                        let denial = charged.unwrap_or(denial);
                         Verdict::Refused(Denial { wait: trouble.hint.applied(denial.wait), ..denial })
                     }
                 }
@@ -143,10 +145,14 @@ impl Provider {
         }
     }
 
-    /// Ends an admitted call: its reservation becomes what it used. Once per ticket.
+    /// Ends an admitted call: its reservation is settled as its model has it. Once per ticket.
     pub fn depart(&mut self, now: Instant, ticket: Ticket, used: Usage) {
         let index = self.advance(now, ticket.account, ticket.model);
-        self.meters[index].settle(ticket.at, ticket.reserved(), used);
+        let (meter, reserve) = (&mut self.meters[index], self.models[usize::from(ticket.model)].reserve);
+        meter.settle(ticket.at, ticket.reserved(), used, reserve.settle);
+        if reserve.estimate == Estimate::PromptAndRecent {
+            meter.note(used);
+        }
     }
 
     /// Ends an admitted call whose client went away, in place of [`Provider::depart`]; returns what it used
@@ -223,19 +229,6 @@ impl Model {
     }
 }
 
-impl Reserve {
-    /// The tokens that admission reserves for a call. Under [`Reserve::Prompt`] nothing is asked of an axis
-    /// that counts completions only: it refuses while earlier calls have overdrawn it, and not before.
-    #[must_use]
-    pub fn tokens(self, call: Call, truth: Truth) -> Usage {
-        let completion_tokens = match self {
-            Self::PromptAndMaxTokens => call.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
-            Self::Prompt => 0,
-        };
-        Usage { prompt_tokens: truth.prompt_tokens, completion_tokens }
-    }
-}
-
 impl Ticket {
     /// The reservation of what a call asked for.
     fn new(call: Call, asked: Usage, at: Instant) -> Self {
@@ -264,7 +257,7 @@ mod tests {
             models: vec![ModelConfig {
                 name: "m".into(),
                 limits,
-                reserve: Reserve::PromptAndMaxTokens,
+                reserve: Reserve::default(),
                 latency: Latency { service, network: Dist::Constant(0.0), slots },
                 price: Price::default(),
                 completion: Dist::Constant(1.0),

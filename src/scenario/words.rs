@@ -4,7 +4,8 @@ use super::plan::{Arrivals, Cache, Client, Jitter, Pace, Pick, Plan, Workload};
 use crate::units::{print_count, print_duration, print_number, print_rate, print_share};
 use provider::Nanos;
 use provider::config::{
-    AccountConfig, Config, Dialect, Fault, Incident, Latency, Law, Limit, ModelConfig, Service, WaitForm,
+    AccountConfig, Config, Dialect, Estimate, Fault, Incident, Latency, Law, Limit, ModelConfig, Reserve,
+    Service, Settle, WaitForm,
 };
 use provider::dist::Dist;
 use std::fmt::Write as _;
@@ -101,7 +102,26 @@ fn model_lines(model: &ModelConfig) -> impl Iterator<Item = String> {
         (0.0, 0.0) => "free of charge".into(),
         (input, output) => format!("{input} USD in, {output} USD out per million tokens"),
     };
-    [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))].into_iter()
+    let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
+    lines.into_iter().chain((model.reserve != Reserve::default()).then(|| reserve(&model.reserve)))
+}
+
+fn reserve(reserve: &Reserve) -> String {
+    let estimate = match reserve.estimate {
+        Estimate::PromptAndMaxTokens => format!("prompt and max_tokens ({} where absent)", reserve.absent),
+        Estimate::PromptAndRecent => "prompt and the largest recent answer".into(),
+        Estimate::Prompt => "the prompt".into(),
+        Estimate::Nothing => "nothing".into(),
+    };
+    let cap =
+        if reserve.cap < u32::MAX { format!(", {} tokens at most", reserve.cap) } else { String::new() };
+    let settle = match reserve.settle {
+        Settle::Refund => "settled to what was used",
+        Settle::Nothing => "never settled",
+        Settle::After => "what was used beyond it charged at the end",
+    };
+    let refused = if reserve.charge_refused { "; refused requests count" } else { "" };
+    format!("  reserves {estimate}{cap}, {settle}{refused}")
 }
 
 fn limit(limit: &Limit) -> String {
@@ -113,6 +133,16 @@ fn limit(limit: &Limit) -> String {
         Law::Bucket => {}
         Law::Fixed => words += " (fixed window)",
         Law::SlidingLog => words += " (sliding log)",
+        Law::SlidingCounter => words += " (sliding counter)",
+        Law::Calendar(zone) if limit.axis.is_daily() => {
+            words += &format!(" (until midnight, {})", zone.name())
+        }
+        Law::Calendar(_) => words += " (fixed window)",
+        Law::Adaptive(growth) => {
+            let most = print_count(growth.most_of(limit.limit));
+            let factor = print_number(f64::from(growth.factor) / 1000.0);
+            words += &format!(" (grows to {factor}x of what is used, up to {most})");
+        }
     }
     words
 }

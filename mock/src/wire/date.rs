@@ -1,10 +1,8 @@
-//! The calendar of the wire: a run is taken to begin on 2026-11-01 at 00:00 UTC, a Sunday.
+//! The calendar of the wire, as everywhere from 2026-11-01 at 00:00 UTC.
 
 use crate::time::{Instant, Nanos};
+use crate::zone::START;
 use std::fmt;
-
-/// The start of a run in seconds of the Unix epoch.
-const START: u64 = 1_793_491_200;
 
 /// Seconds of the Unix epoch.
 pub(super) const fn epoch(at: Instant) -> u64 {
