@@ -134,7 +134,7 @@ fn incident(tape: &mut Tape<'_>) -> String {
         "reset",
         "cut_stream",
         "429",
-        "500",
+        "garbage",
         "498",
         "401",
         "400",
