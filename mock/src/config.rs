@@ -101,11 +101,13 @@ pub struct AccountConfig {
     pub keys: Vec<String>,
 }
 
-/// One model of a provider; every account has its own meters for it.
+/// One model of a provider; every account has its own meter for it, or for its family.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
     /// The model's name as clients send it.
     pub name: String,
+    /// The family whose models draw from one meter, if it is of one. The limits are those of the family's first model.
+    pub family: Option<String>,
     /// Its limits, at most one per axis, in the order of [`Axis::ALL`].
     pub limits: Vec<Limit>,
     /// How admission estimates what a call will use.
@@ -116,6 +118,19 @@ pub struct ModelConfig {
     pub price: Price,
     /// How often the world draws for calls that bring no truth of their own: completion tokens.
     pub completion: Dist,
+}
+
+impl Config {
+    /// The model whose meter this one draws from, by index: itself, or the first of its family.
+    ///
+    /// # Panics
+    /// Where there is no such model.
+    #[must_use]
+    pub fn meter_of(&self, model: usize) -> usize {
+        let family = &self.models[model].family;
+        let first = || self.models.iter().position(|other| other.family == *family);
+        family.as_ref().and_then(|_| first()).unwrap_or(model)
+    }
 }
 
 /// One limit: a number on an axis, and the law by which it refills.

@@ -11,7 +11,7 @@
 //! it hands the ticket back when [`Service::done_at`] has come, or earlier where the client goes away.
 
 use crate::call::{Call, Truth, Usage};
-use crate::config::{Config, Estimate, Incident, Latency, ModelConfig, Reserve};
+use crate::config::{Config, Estimate, Incident, Latency, Reserve};
 use crate::fault::Trouble;
 use crate::latency::{Slots, Stretch};
 use crate::meter::{Level, Meter};
@@ -44,6 +44,7 @@ use crate::time::{Instant, Nanos};
 ///         reserve: config::Reserve::default(),
 ///         latency: at_once,
 ///         price: config::Price::default(),
+///         family: None,
 ///         completion: Dist::Constant(100.0),
 ///     }],
 ///     incidents: vec![],
@@ -62,7 +63,8 @@ use crate::time::{Instant, Nanos};
 #[derive(Clone, Debug)]
 pub struct Provider {
     models: Vec<Model>,
-    /// One per account and model: those of the first account, then those of the second, …
+    /// One per account and model: those of the first account, then those of the second, … Of a family, only the
+    /// first model's is used.
     meters: Vec<Meter>,
     incidents: Vec<Incident>,
     now: Instant,
@@ -71,6 +73,8 @@ pub struct Provider {
 /// What is the same for all accounts of a model.
 #[derive(Clone, Debug)]
 struct Model {
+    /// The model whose meter it draws from.
+    meter: usize,
     reserve: Reserve,
     latency: Latency,
     /// `None`: no bound.
@@ -86,7 +90,7 @@ impl Provider {
     pub fn new(config: &Config) -> Self {
         let meters = config.models.iter().map(|model| Meter::new(&model.limits)).collect::<Vec<_>>();
         Self {
-            models: config.models.iter().map(Model::new).collect(),
+            models: (0..config.models.len()).map(|model| Model::new(config, model)).collect(),
             meters: config.accounts.iter().flat_map(|_| meters.iter().cloned()).collect(),
             incidents: config.incidents.clone(),
             now: Instant::ZERO,
@@ -193,16 +197,22 @@ impl Provider {
         self.now = now;
         let (model, models) = (usize::from(model), self.models.len());
         assert!(model < models, "model {model} of {models}");
-        let index = usize::from(account) * models + model;
+        let index = usize::from(account) * models + self.models[model].meter;
         self.meters[index].roll(now);
         index
     }
 }
 
 impl Model {
-    fn new(config: &ModelConfig) -> Self {
+    fn new(provider: &Config, model: usize) -> Self {
+        let config = &provider.models[model];
         let slots = config.latency.slots.map(Slots::new);
-        Self { reserve: config.reserve, latency: config.latency.clone(), slots }
+        Self {
+            meter: provider.meter_of(model),
+            reserve: config.reserve,
+            latency: config.latency.clone(),
+            slots,
+        }
     }
 
     /// The schedule of an admitted call. A reply that is cut breaks off after half of its completion tokens,
@@ -241,7 +251,7 @@ impl Ticket {
 mod tests {
     use super::*;
     use crate::axis::Axis;
-    use crate::config::{self, AccountConfig, Dialect, Fault, Limit, Price, Tier};
+    use crate::config::{self, AccountConfig, Dialect, Fault, Limit, ModelConfig, Price, Tier};
     use crate::dist::Dist;
 
     /// One account and one model that writes its first token after a second, then ten per second.
@@ -260,6 +270,7 @@ mod tests {
                 reserve: Reserve::default(),
                 latency: Latency { service, network: Dist::Constant(0.0), slots },
                 price: Price::default(),
+                family: None,
                 completion: Dist::Constant(1.0),
             }],
             incidents: faults.iter().map(incident).collect(),

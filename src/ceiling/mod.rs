@@ -33,7 +33,7 @@ mod tests;
 pub use cached::Cached;
 
 use crate::ids::TargetId;
-use crate::scenario::{Plan, Workload};
+use crate::scenario::{Plan, Target, Workload};
 use need::Sizes;
 use provider::config::{Limit, ModelConfig};
 use provider::{Axis, Nanos};
@@ -83,10 +83,10 @@ struct Class {
     targets: Vec<TargetId>,
 }
 
-/// A limit of a target.
+/// A limit of a target, or of all targets of an account that draw from one meter.
 struct Cap<'plan> {
-    target: TargetId,
-    model: &'plan ModelConfig,
+    /// At least one, in the order of the plan.
+    targets: Vec<(TargetId, &'plan ModelConfig)>,
     limit: Limit,
     /// Units per second, over the run.
     allowed: f64,
@@ -105,7 +105,7 @@ impl Ceiling {
             jobs_per_min: if multiple.is_finite() { multiple * offered } else { f64::INFINITY },
             multiple,
             offered_jobs_per_min: offered,
-            binding: binding.map(|cap| (cap.target, cap.limit.axis)),
+            binding: binding.map(|cap| (cap.targets[0].0, cap.limit.axis)),
             targets: target_ids(plan).map(|target| TargetCeiling::of(target, &classes, &caps)).collect(),
         }
     }
@@ -132,8 +132,8 @@ impl TargetCeiling {
     fn of(target: TargetId, classes: &[Class], caps: &[Cap<'_>]) -> Self {
         let here = || classes.iter().filter(|class| class.targets.contains(&target));
         let rate: f64 = here().map(|class| class.rate).sum();
-        let axes = caps.iter().filter(|cap| cap.target == target).filter_map(|cap| {
-            let used: f64 = here().map(|class| class.rate * cap.need(class)).sum();
+        let axes = caps.iter().filter(|cap| cap.covers(target)).filter_map(|cap| {
+            let used: f64 = here().map(|class| class.rate * cap.need(class, target)).sum();
             let jobs_per_min = 60.0 * cap.allowed * rate / used;
             (used > 0.0).then_some(AxisCeiling { axis: cap.limit.axis, limit: cap.limit.limit, jobs_per_min })
         });
@@ -157,14 +157,20 @@ impl Class {
 }
 
 impl Cap<'_> {
-    /// What one job of a class needs of it, on average.
-    fn need(&self, class: &Class) -> f64 {
-        class.sizes.need(self.limit.axis, self.model)
+    /// Whether what a target carries draws on it.
+    fn covers(&self, target: TargetId) -> bool {
+        self.targets.iter().any(|(covered, _)| *covered == target)
     }
 
-    /// The share of it that the offered load of a class would use.
-    fn share(&self, class: &Class) -> f64 {
-        let used = class.rate * self.need(class);
+    /// What one job of a class needs of it on average, where a target carries it.
+    fn need(&self, class: &Class, target: TargetId) -> f64 {
+        let covered = self.targets.iter().find(|(covered, _)| *covered == target);
+        covered.map_or(0.0, |(_, model)| class.sizes.need(self.limit.axis, model))
+    }
+
+    /// The share of it that the offered load of a class would use, were a target to carry it.
+    fn share(&self, class: &Class, target: TargetId) -> f64 {
+        let used = class.rate * self.need(class, target);
         if used > 0.0 { used / self.allowed } else { 0.0 }
     }
 }
@@ -173,15 +179,30 @@ fn target_ids(plan: &Plan) -> impl Iterator<Item = TargetId> {
     (0..).map(TargetId).take(plan.targets.len())
 }
 
-/// The limits of every target, in the order of the plan.
+/// The limits of every meter, in the order of the plan.
 fn caps(plan: &Plan) -> Vec<Cap<'_>> {
-    let of_target = |target: TargetId| {
-        let model = need::model(plan, target);
-        let cap =
-            move |limit: &Limit| Cap { target, model, limit: *limit, allowed: allowed(limit, plan.duration) };
-        model.limits.iter().map(cap)
+    let meter = |target: TargetId| {
+        let Target { provider, account, model, .. } = plan.targets[target.index()];
+        (provider, account, plan.providers[usize::from(provider)].meter_of(usize::from(model)))
     };
-    target_ids(plan).flat_map(of_target).collect()
+    let mut meters: Vec<(_, Vec<(TargetId, &ModelConfig)>)> = Vec::new();
+    for target in target_ids(plan) {
+        let drawn = (target, need::model(plan, target));
+        match meters.iter_mut().find(|(known, _)| *known == meter(target)) {
+            Some((_, targets)) => targets.push(drawn),
+            None => meters.push((meter(target), vec![drawn])),
+        }
+    }
+    let mut caps = Vec::new();
+    for (_, targets) in meters {
+        let model = targets[0].1;
+        caps.extend(model.limits.iter().map(|limit| Cap {
+            targets: targets.clone(),
+            limit: *limit,
+            allowed: allowed(limit, plan.duration),
+        }));
+    }
+    caps
 }
 
 /// Units per second that a limit allows over a run of length `duration`; for concurrency, places.

@@ -27,14 +27,14 @@ struct Outlet {
 impl Outlet {
     fn of_class(index: usize, class: &Class, caps: &[Cap<'_>]) -> impl Iterator<Item = Self> {
         class.targets.iter().map(move |&target| {
-            let shares = caps.iter().filter(|cap| cap.target == target).map(|cap| cap.share(class));
+            let shares = caps.iter().map(|cap| cap.share(class, target));
             Self { class: index, target, alone: 1.0 / shares.fold(0.0, f64::max) }
         })
     }
 
     /// The share of a limit that the outlet uses when its target carries nothing else.
     fn uses(&self, cap: &Cap<'_>, classes: &[Class]) -> f64 {
-        if cap.target == self.target { cap.share(&classes[self.class]) * self.alone } else { 0.0 }
+        if cap.covers(self.target) { cap.share(&classes[self.class], self.target) * self.alone } else { 0.0 }
     }
 
     /// The part of `scale` that the outlet carries of a workload when its target carries nothing else.
@@ -57,7 +57,7 @@ pub(super) fn tightest<'caps, 'plan>(
         return (f64::INFINITY, None);
     }
     if scale == 0.0 {
-        let shut = |cap: &Cap<'_>| outlets.iter().any(|o| o.target == cap.target && reaches[o.class] == 0.0);
+        let shut = |cap: &Cap<'_>| outlets.iter().any(|o| cap.covers(o.target) && reaches[o.class] == 0.0);
         return (0.0, caps.iter().find(|cap| cap.allowed == 0.0 && shut(cap)));
     }
     // A workload with an unlimited target goes there and hinders nobody.

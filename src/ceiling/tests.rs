@@ -27,6 +27,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
             slots: None,
         },
         price: Price::default(),
+        family: None,
         completion: Dist::Constant(1.0),
     };
     let provider = Config {
@@ -153,6 +154,24 @@ fn a_law_allows_what_it_admits_over_the_run() {
     assert!(close(jobs(Law::SlidingCounter, half), 60.0));
     assert!(close(jobs(Law::Calendar(Zone::Pacific), half), 60.0));
     assert!(close(jobs(Law::Adaptive(Growth { factor: 2000, most: 3000 }), half), 180.0));
+}
+
+#[test]
+fn a_family_has_one_limit_between_its_models() {
+    let thirty = || vec![limit(Axis::Rpm, 30)];
+    let mut plan = plan(&[thirty(), thirty(), thirty()], &[&[&[0, 1]], &[&[2]]], vec![workload(0, 10.0)]);
+    assert!(close(Ceiling::of(&plan).jobs_per_min, 60.0));
+    for model in [0, 1] {
+        plan.providers[0].models[model].family = Some("gpt".into());
+    }
+    assert_ceiling(&plan, 30.0, (0, Axis::Rpm));
+    let both = Ceiling::of(&plan);
+    assert_eq!(both.targets[0].axes, both.targets[1].axes);
+    // Whoever calls the third model has its own.
+    plan.workloads.push(workload(1, 10.0));
+    assert!(close(Ceiling::of(&plan).jobs_per_min, 60.0));
+    plan.providers[0].models[2].family = Some("gpt".into());
+    assert!(close(Ceiling::of(&plan).jobs_per_min, 30.0));
 }
 
 #[test]

@@ -298,8 +298,7 @@ pub struct Limit {
     pub burst: u64,
     /// The window; `None` for concurrency.
     pub window_s: Option<f64>,
-    /// The law by which it refills: `bucket`, `fixed`, `sliding_log`, `sliding_counter`, `calendar_utc`,
-    /// `calendar_pacific`, `adaptive`; `at_once` for concurrency.
+    /// The law by which it refills, in the scenario's word; `calendar_pacific` with the zone, `at_once` for concurrency.
     pub law: String,
 }
 

@@ -102,6 +102,8 @@ fn model_lines(model: &ModelConfig) -> impl Iterator<Item = String> {
         (0.0, 0.0) => "free of charge".into(),
         (input, output) => format!("{input} USD in, {output} USD out per million tokens"),
     };
+    let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
+    let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
     lines.into_iter().chain((model.reserve != Reserve::default()).then(|| reserve(&model.reserve)))
 }

@@ -9,12 +9,15 @@ use provider::{Axis, Instant, Nanos, Zone};
 use quotalab::event::{Event, Kind, Ruled};
 use quotalab::ids::{AttemptId, TargetId};
 use quotalab::record::Fold;
-use quotalab::scenario::Plan;
+use quotalab::scenario::{Plan, Target};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The books of every limit of every target.
 pub(super) struct Ledgers {
+    /// By target; of those that share a meter, the books of the first are kept.
     targets: Vec<(Reserve, Vec<(Axis, Book)>)>,
+    /// The target whose books a target is kept in.
+    kept_in: Vec<usize>,
     /// Admitted and not yet settled: where, when, and for how many tokens.
     open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
     pub(super) broken: Vec<String>,
@@ -31,13 +34,14 @@ impl Ledgers {
         };
         Self {
             targets: plan.targets.iter().map(of_target).collect(),
+            kept_in: plan.targets.iter().map(|target| first_of_family(plan, target)).collect(),
             open: BTreeMap::new(),
             broken: Vec::new(),
         }
     }
 
     fn admitted(&mut self, event: &Event, attempt: AttemptId, target: TargetId, reserved: u64) {
-        for (axis, book) in &mut self.targets[target.index()].1 {
+        for (axis, book) in &mut self.targets[self.kept_in[target.index()]].1 {
             book.roll(event.at);
             if !book.holds(amount(*axis, reserved)) {
                 self.broken
@@ -49,17 +53,18 @@ impl Ledgers {
     }
 
     fn refused(&mut self, event: &Event, target: TargetId, axis: Axis, requested: u64) {
-        let (reserve, books) = &mut self.targets[target.index()];
+        let (reserve, books) = &mut self.targets[self.kept_in[target.index()]];
+        // Where refused calls count, the refusal tells of the limits with this one counted.
+        for (axis, book) in books.iter_mut().filter(|_| reserve.charge_refused) {
+            if matches!(axis, Axis::Rpm | Axis::Rpd) {
+                book.roll(event.at);
+                book.charge(event.at, 1);
+            }
+        }
         if let Some((_, book)) = books.iter_mut().find(|(known, _)| *known == axis) {
             book.roll(event.at);
             if book.holds(requested) {
                 self.broken.push(format!("law 6: {axis} refuses where there is room: {event:?}, {book:?}"));
-            }
-        }
-        for (axis, book) in books.iter_mut().filter(|(axis, _)| matches!(axis, Axis::Rpm | Axis::Rpd)) {
-            if reserve.charge_refused {
-                book.roll(event.at);
-                book.charge(event.at, amount(*axis, 0));
             }
         }
     }
@@ -76,7 +81,7 @@ impl Fold for Ledgers {
             }
             Kind::Settled { attempt, usage, .. } => {
                 let (target, at, reserved) = self.open.remove(&attempt).expect("the audit has checked law 9");
-                let (policy, books) = &mut self.targets[target.index()];
+                let (policy, books) = &mut self.targets[self.kept_in[target.index()]];
                 for (axis, book) in books {
                     let (reserved, used) = (amount(*axis, reserved), amount(*axis, usage.total()));
                     book.roll(event.at);
@@ -93,6 +98,19 @@ impl Fold for Ledgers {
             _ => {}
         }
     }
+}
+
+/// The first target of the plan that is the same account's and of the same family, or the target itself.
+fn first_of_family(plan: &Plan, target: &Target) -> usize {
+    let family = |target: &Target| {
+        plan.providers[usize::from(target.provider)].models[usize::from(target.model)].family.as_ref()
+    };
+    let same = |other: &Target| {
+        let place = |target: &Target| (target.provider, target.account);
+        other.name == target.name
+            || place(other) == place(target) && family(target).is_some() && family(other) == family(target)
+    };
+    plan.targets.iter().position(same).expect("at least the target itself")
 }
 
 fn amount(axis: Axis, tokens: u64) -> u64 {

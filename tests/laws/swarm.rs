@@ -61,8 +61,12 @@ fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, m
         );
     }
     let _ = writeln!(out, "    models:");
+    let family = tape.pick(&["", "", "        family: f\n"]);
     for model in 0..models {
-        let _ = writeln!(out, "      m{model}:\n        limits: {{ {} }}", limits(tape));
+        let _ = write!(out, "      m{model}:\n{family}");
+        if model == 0 || family.is_empty() {
+            let _ = writeln!(out, "        limits: {{ {} }}", limits(tape));
+        }
         let service = tape.pick(&[
             "total: 300ms",
             "total: { mean: 1s }",
@@ -130,7 +134,7 @@ fn incident(tape: &mut Tape<'_>) -> String {
         "reset",
         "cut_stream",
         "429",
-        "500",
+        "garbage",
         "498",
         "401",
         "400",

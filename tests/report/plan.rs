@@ -82,6 +82,7 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
         models: vec![ModelConfig {
             name: "model".to_owned(),
             limits: limits.iter().map(bucket).collect(),
+            family: None,
             reserve: Reserve::default(),
             latency: Latency {
                 service: Service::Total(Dist::Constant(1.0)),

@@ -3,7 +3,7 @@
 
 use super::{LAWS, config};
 use proptest::prelude::*;
-use provider::config::{Estimate, Growth, Law, Limit, Reserve, Settle};
+use provider::config::{Estimate, Growth, Law, Limit, ModelConfig, Reserve, Settle};
 use provider::meter::{Level, Tariff};
 use provider::reserve::Recent;
 use provider::ruling::{Denial, Service, Verdict};
@@ -270,6 +270,36 @@ fn refused_calls_that_count_keep_an_impatient_client_out() {
     let levels: Vec<_> =
         provider.levels(Instant(299_500_000_000), 0, 0).map(|level| level.remaining).collect();
     assert!(levels[0] < 0 && levels[1] > 5000, "{levels:?}");
+}
+
+#[test]
+fn a_family_draws_from_one_meter_per_account() {
+    let mut config = config(2, vec![Limit::new(Axis::Rpm, 3)], Reserve::default());
+    let model = |name: &str, family: Option<&str>| ModelConfig {
+        name: name.into(),
+        family: family.map(Into::into),
+        ..config.models[0].clone()
+    };
+    config.models = vec![
+        model("alone", None),
+        model("large", Some("gpt")),
+        model("small", Some("gpt")),
+        model("other", Some("claude")),
+        model("apart", None),
+    ];
+    let mut provider = Provider::new(&config);
+    let mut asks = |account, models: &[u16]| -> Vec<bool> {
+        let call = |model: &u16| Call { account, model: *model, max_tokens: None };
+        let admits = |call| {
+            matches!(provider.arrive(Instant::ZERO, call, Truth::default()).verdict, Verdict::Admitted(_))
+        };
+        models.iter().map(call).map(admits).collect()
+    };
+    assert_eq!(asks(0, &[1, 2, 1, 2, 1]), [true, true, true, false, false]);
+    assert_eq!(asks(1, &[2, 2, 1, 1]), [true, true, true, false]);
+    for model in [0, 3, 4] {
+        assert_eq!(asks(0, &[model; 4]), [true, true, true, false]);
+    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn config(accounts: usize, limits: Vec<Limit>, reserve: Reserve) -> Config {
                 slots: None,
             },
             price: Price::default(),
+            family: None,
             completion: Dist::Constant(1.0),
         }],
         incidents: vec![],

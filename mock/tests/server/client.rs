@@ -210,6 +210,7 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
             reserve: Reserve::default(),
             latency: Latency { service, network: Dist::Constant(0.0), slots: None },
             price: Price::default(),
+            family: None,
             completion: Dist::Constant(3.0),
         }],
         incidents: faults.iter().map(incident).collect(),

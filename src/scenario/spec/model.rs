@@ -21,6 +21,7 @@ pub(super) struct Inherited {
 pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelConfig, bool) {
     let mut config = ModelConfig {
         name: name.text.clone(),
+        family: None,
         limits: Vec::new(),
         reserve: inherited.reserve,
         latency: defaults::latency(),
@@ -28,6 +29,7 @@ pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelC
         completion: defaults::completion(),
     };
     let Some(mut fields) = value.fields("{limits: {rpm: 30, tpm: 6k}}") else { return (config, false) };
+    config.family = fields.get("family").and_then(|value| value.word()).map(|word| word.text);
     if let Some(limits) = fields.get("limits") {
         config.limits = self::limits(&limits, inherited.law);
     }

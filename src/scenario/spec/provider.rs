@@ -3,8 +3,8 @@
 use super::incident::incidents;
 use super::model::{Inherited, law, model};
 use super::reserve::reserve;
-use crate::scenario::value::{Value, Word};
-use provider::config::{AccountConfig, Config, Dialect, Law, Tier};
+use crate::scenario::value::{Value, Word, shortened};
+use provider::config::{AccountConfig, Config, Dialect, Law, ModelConfig, Tier};
 
 /// A provider as read; what was wrong is reported and left out.
 #[derive(Debug)]
@@ -45,7 +45,12 @@ pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
     let example = "models: {gpt-oss-120b: {limits: {rpm: 1000}}}` or `preset: groq-free";
     let models = if fields.has("preset") { fields.get("models") } else { fields.require("models", example) };
     for (name, value) in models.and_then(|models| named(&models)).unwrap_or_default() {
-        let (model, assumed) = model(&name, &value, inherited);
+        let (mut model, assumed) = model(&name, &value, inherited);
+        if let Some(first) =
+            spec.config.models.iter().find(|first| model.family.is_some() && first.family == model.family)
+        {
+            share(first, &mut model, &value);
+        }
         if assumed {
             spec.assumed_latency.push(model.name.clone());
         }
@@ -54,6 +59,17 @@ pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
     spec.config.incidents = fields.get("incidents").map(|value| incidents(&value)).unwrap_or_default();
     fields.done();
     spec
+}
+
+/// Gives a model the limits of the first of its family, whose meter it draws from.
+fn share(first: &ModelConfig, model: &mut ModelConfig, value: &Value) {
+    if !model.limits.is_empty() && model.limits != first.limits {
+        value.wrong(
+            format!("its family draws from the limits of `{}`, and these are others", shortened(&first.name)),
+            "leave the limits out here, or give both models the same",
+        );
+    }
+    model.limits.clone_from(&first.limits);
 }
 
 fn dialect(value: &Value) -> Option<Dialect> {
