@@ -109,9 +109,10 @@ impl Provider {
     /// The same amid this trouble, whatever the scenario has in store.
     pub fn arrive_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Ruling {
         let verdict = self.rule_amid(now, call, truth, trouble);
-        let limits = match trouble.bend.silent {
-            true => LimitsView::default(),
-            false => self.limits(now, call.account, call.model),
+        let limits = if trouble.bend.silent {
+            LimitsView::default()
+        } else {
+            self.limits(now, call.account, call.model)
         };
         Ruling { verdict, limits }
     }
@@ -128,7 +129,8 @@ impl Provider {
         self.rule_amid(now, call, truth, &trouble)
     }
 
-    fn rule_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Verdict {
+    /// The same amid this trouble, whatever the scenario has in store.
+    pub fn rule_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Verdict {
         let index = self.advance(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
         match trouble.instead {

@@ -150,6 +150,7 @@ impl<F: Fold> Driver for World<'_, F> {
         flight.call.model = named.model;
         flight.verdict = None;
         flight.worded = None;
+        flight.remaining = Remaining::default();
         let truth = attempt_truth(flight.truth, number);
         let (there, back) = self.providers[usize::from(named.provider)].network(named.model, truth);
         flight.back = back;
@@ -208,12 +209,13 @@ impl<F: Fold> World<'_, F> {
         let Flight { attempt, job, target, back, call, .. } = *flight;
         let index = usize::from(self.plan.targets[target.index()].provider);
         let (config, provider) = (&self.plan.providers[index], &mut self.providers[index]);
-        let verdict = flight.verdict.insert(provider.rule(now, call, truth));
+        let trouble = provider.trouble(now, truth);
+        let verdict = flight.verdict.insert(provider.rule_amid(now, call, truth, &trouble));
         if is_worded(config, verdict) {
             let ruling = Ruling { verdict: *verdict, limits: provider.limits(now, call.account, call.model) };
             let told = Told::new(now, ruling.limits).with(provider.levels(now, call.account, call.model));
-            flight.worded = worded::reply(config, call, &ruling, &told, now + back);
-        } else if self.heeds_limits && config.dialect == Dialect::Groq {
+            flight.worded = worded::reply(config, call, &ruling, &told, &trouble.bend, now + back);
+        } else if self.heeds_limits && config.dialect == Dialect::Groq && !trouble.bend.silent {
             flight.remaining = provider.remaining(now, call.account, call.model);
         }
         let kind = Kind::Ruled { attempt, target, ruled: ruled(verdict) };

@@ -8,6 +8,7 @@
 use crate::engine::Reply;
 use crate::engine::parse::{self, Headers, Response};
 use provider::config::{Config, Dialect, Fault};
+use provider::fault::Bend;
 use provider::ruling::{Ruling, Verdict};
 use provider::wire::{self, Context, Finish, Said, Told, voice};
 use provider::{Call, Instant};
@@ -21,12 +22,13 @@ pub(super) fn is_worded(config: &Config, verdict: &Verdict) -> bool {
     }
 }
 
-/// The reply to a call that was ruled on when the limits stood as `told`, and that comes at `whole_at`.
+/// The reply to a call that was ruled on when the limits stood as `told`, and that comes at `whole_at`, bent on its way.
 pub(super) fn reply(
     config: &Config,
     call: Call,
     ruling: &Ruling,
     told: &Told,
+    bend: &Bend,
     whole_at: Instant,
 ) -> Option<Reply> {
     let context = Context {
@@ -38,7 +40,8 @@ pub(super) fn reply(
         finish: Finish::Stop,
         said: Said::Words,
     };
-    let wire::Reply { status, headers, body } = voice(config.dialect).reply(ruling, told, &context)?;
+    let reply = voice(config.dialect).reply(ruling, told, &context)?;
+    let wire::Reply { status, headers, body } = bend.applied(reply, ruling.wait(), told.at);
     let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
     Some(parse::reply(Some(config.dialect.into()), whole_at, &response))
 }
