@@ -1,6 +1,7 @@
 //! The one integration binary: a module per question.
 
 mod cli;
+mod conformance;
 mod dialects;
 mod gate;
 mod golden;

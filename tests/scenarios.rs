@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 
 /// The lessons, in their order.
 pub(crate) fn lessons() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    scenarios("scenarios")
+}
+
+/// The scenarios of a folder, in their order.
+pub(crate) fn scenarios(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files =
         fs::read_dir(folder).expect("the lessons are there").map(|entry| entry.expect("a file").path());
     let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
@@ -18,15 +23,15 @@ pub(crate) fn lessons() -> Vec<PathBuf> {
     files
 }
 
-fn stem(path: &Path) -> &str {
+pub(crate) fn stem(path: &Path) -> &str {
     path.file_stem().and_then(|stem| stem.to_str()).expect("a plain name")
 }
 
-fn load(path: &Path) -> Plan {
+pub(crate) fn load(path: &Path) -> Plan {
     scenario::load(path, &Overrides::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
-fn simulate(plan: &Plan) -> Summary {
+pub(crate) fn simulate(plan: &Plan) -> Summary {
     let mut recorder = Recorder::new(plan);
     let at = virt::simulate(plan, &mut recorder);
     let ceiling = Ceiling::of(plan);

@@ -22,7 +22,7 @@ const STAIRS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner")];
 
 /// All that the engine knows of the world: time, chance, and the words that stand on the wire. No truth, no
 /// ruling, no provider (law 13).
-const ENGINE_IMPORTS: [&str; 12] = [
+const ENGINE_IMPORTS: [&str; 13] = [
     "Axis",
     "Instant",
     "Nanos",
@@ -31,6 +31,7 @@ const ENGINE_IMPORTS: [&str; 12] = [
     "rng",
     "ruling::LimitView",
     "ruling::LimitsView",
+    "ruling::Remaining",
     "window::Bucket",
     "meter::Tariff",
     "config::Dialect",

@@ -96,7 +96,14 @@ fn served() -> impl Strategy<Value = Verdict> {
 /// Every fault that answers in the provider's stead.
 fn faulted() -> impl Strategy<Value = Verdict> {
     let statuses = [400, 401, 403, 404, 429, 498, 500, 502, 503, 504, 529].map(Fault::Status);
-    let faults = statuses.into_iter().chain([Fault::Timeout, Fault::Reset]).collect::<Vec<_>>();
+    let others = [
+        Fault::Timeout,
+        Fault::Reset,
+        Fault::ErrorInside,
+        Fault::Throttle(Nanos::ZERO),
+        Fault::Throttle(Nanos(1_500_000_000)),
+    ];
+    let faults = statuses.into_iter().chain(others).collect::<Vec<_>>();
     prop::sample::select(faults).prop_map(Verdict::Faulted)
 }
 
@@ -115,7 +122,7 @@ proptest! {
     ) {
         let tier = if developer { Tier::Developer } else { Tier::Free };
         let parsed = through_the_wire(&ruling, &context(&model, &account, tier));
-        let typed = drive::reply(NOW, &ruling, NOW);
+        let typed = drive::reply(NOW, &ruling.verdict, ruling.limits.remaining(), NOW);
         match ruling.verdict {
             Verdict::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && typed.is_some()),
             _ => prop_assert_eq!(parsed, typed),

@@ -74,6 +74,12 @@ impl Axis {
         }
     }
 
+    /// Whether the axis counts requests over time.
+    #[must_use]
+    pub const fn counts_requests(self) -> bool {
+        matches!(self, Self::Rpm | Self::Rpd)
+    }
+
     /// Whether the axis counts tokens of any kind.
     #[must_use]
     pub const fn counts_tokens(self) -> bool {

@@ -2,7 +2,9 @@
 
 use crate::axis::Axis;
 use crate::dist::Dist;
+pub use crate::reserve::{DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
 use crate::time::{Instant, Nanos};
+use crate::zone::Zone;
 
 /// One provider of a scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,6 +137,23 @@ impl Limit {
     pub const fn new(axis: Axis, limit: u64) -> Self {
         Self { axis, limit, law: Law::Bucket, burst: limit }
     }
+
+    /// The most units that it admits of in the first `span` of a run; for a limit without a window, at once.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
+    pub fn most_in(&self, span: Nanos) -> f64 {
+        let (limit, span) = (self.limit as f64, span.max(Nanos(1)));
+        let Some(window) = self.axis.window() else { return limit };
+        match self.law {
+            Law::Bucket => self.burst as f64 + limit * (span.0 as f64 / window.0 as f64),
+            Law::Adaptive(growth) => growth.most_of(self.limit) as f64 * span.0.div_ceil(window.0) as f64,
+            Law::Calendar(zone) if self.axis.is_daily() => limit * zone.days(span) as f64,
+            // A window that is used up at its very start lets the next one through a window later.
+            Law::Fixed | Law::Calendar(_) | Law::SlidingLog | Law::SlidingCounter => {
+                limit * span.0.div_ceil(window.0) as f64
+            }
+        }
+    }
 }
 
 /// The law by which a limit refills.
@@ -147,20 +166,48 @@ pub enum Law {
     Fixed,
     /// Counts what was admitted within the last window.
     SlidingLog,
+    /// Counts per window of the clock; what the former counted fades in a straight line while the present one passes.
+    SlidingCounter,
+    /// Counts per window of the clock: a day from midnight to midnight of the zone, a minute and an hour as everywhere.
+    Calendar(Zone),
+    /// Counts per window of the clock; the limit of the next one follows what is used of this one.
+    Adaptive(Growth),
 }
 
-/// What admission assumes a call will use of the token axes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reserve {
-    /// Prompt and `max_tokens` (where absent, [`DEFAULT_MAX_TOKENS`]); the difference is refunded when the call ends.
-    #[default]
-    PromptAndMaxTokens,
-    /// The prompt only; the completion is charged when the call ends.
-    Prompt,
+/// How an adaptive limit grows, in thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// The limit of the next window, by what is used of this one.
+    pub factor: u32,
+    /// The most it grows to, by the limit it begins with and never falls below; 1000 at least.
+    pub most: u32,
 }
 
-/// What Groq assumes for a call without `max_tokens`. Evidence: reports of 2026-09 for OTPM (evidence: reported, not captured).
-pub const DEFAULT_MAX_TOKENS: u32 = 1024;
+impl Growth {
+    /// The limit that so much use leads to, before it is held between the bounds.
+    #[must_use]
+    pub fn of(self, used: u64) -> u64 {
+        thousandths(used, self.factor)
+    }
+
+    /// The most that a limit grows to that begins with so much.
+    #[must_use]
+    pub fn most_of(self, limit: u64) -> u64 {
+        thousandths(limit, self.most).max(limit)
+    }
+}
+
+impl Default for Growth {
+    /// Twice what is used, up to ten times the limit: assumed, as no provider says.
+    fn default() -> Self {
+        Self { factor: 2_000, most: 10_000 }
+    }
+}
+
+/// So many thousandths of `whole`, cut to whole units.
+fn thousandths(whole: u64, parts: u32) -> u64 {
+    u64::try_from(u128::from(whole) * u128::from(parts) / 1000).unwrap_or(u64::MAX)
+}
 
 /// How long calls to a model take. Lengths are sampled in seconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -236,4 +283,41 @@ pub enum Fault {
     NoRetryAfter,
     /// A refusal names this wait instead of the true one.
     RetryAfter(Nanos),
+    /// A refusal's `retry-after` is written in this form.
+    RetryAfterAs(WaitForm),
+    /// The call is answered with a 429 that names no limit, but this wait.
+    Throttle(Nanos),
+    /// The call is answered with status 200 and an error in the body; it is not served.
+    ErrorInside,
+    /// The call is served, the first token later by this.
+    LateFirstToken(Nanos),
+    /// The call is served, the tokens after the first so many times slower.
+    Drip(f64),
+    /// The call is served, but the connection is closed behind the head of the reply.
+    ResetAfterHead,
+    /// The call is served, but the reply breaks off before its first token.
+    CutBeforeToken,
+    /// The call is served, but the JSON of the reply ends half-way, although the reply itself ends well.
+    Truncated,
+    /// The call is served, but the reply claims to be a page of HTML.
+    WrongType,
+    /// No header tells of limits or of waits.
+    NoHeaders,
+    /// The provider's clock is ahead by this: dates in headers are.
+    ClockAhead(Nanos),
+    /// The provider's clock is behind by this.
+    ClockBehind(Nanos),
+}
+
+/// How a `retry-after` may be written besides whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitForm {
+    /// In seconds with a fraction: `2.5`.
+    Fraction,
+    /// As a date (RFC 9110, section 10.2.3), on the same clock as the header `date` beside it.
+    Date,
+    /// Less than nothing, and nothing else tells the wait: `-1`.
+    Negative,
+    /// More seconds than any counter holds, and nothing else tells the wait.
+    Absurd,
 }

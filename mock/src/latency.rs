@@ -23,6 +23,16 @@ pub struct Stretch {
     pub rest: Nanos,
 }
 
+impl Stretch {
+    /// The same with a first token that comes later, and a rest that takes so many times longer.
+    #[must_use]
+    pub fn troubled(self, late: Nanos, drip: f64) -> Self {
+        // Nearly always one, and then not a nanosecond is lost to a float.
+        let rest = if drip == 1.0 { self.rest } else { Nanos::from_secs_f64(self.rest.as_secs_f64() * drip) };
+        Self { first_token: self.first_token + late, rest }
+    }
+}
+
 impl Latency {
     /// How long the service of a call with this truth takes that writes `usage`, `slow` times slower than usual.
     #[must_use]

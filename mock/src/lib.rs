@@ -17,6 +17,7 @@
 
 pub mod axis;
 pub mod call;
+pub mod conduct;
 pub mod config;
 pub mod dist;
 pub mod fault;
@@ -25,6 +26,7 @@ pub mod latency;
 pub mod machine;
 pub mod meter;
 pub mod presets;
+pub mod reserve;
 pub mod rng;
 pub mod ruling;
 #[cfg(feature = "server")]
@@ -32,9 +34,11 @@ pub mod server;
 pub mod time;
 pub mod window;
 pub mod wire;
+pub mod zone;
 
 pub use axis::Axis;
 pub use call::{Call, Truth, Usage};
 pub use machine::Provider;
 pub use rng::Stream;
 pub use time::{Instant, Nanos};
+pub use zone::Zone;

@@ -11,11 +11,11 @@
 //! it hands the ticket back when [`Service::done_at`] has come, or earlier where the client goes away.
 
 use crate::call::{Call, Truth, Usage};
-use crate::config::{Config, DEFAULT_MAX_TOKENS, Incident, Latency, ModelConfig, Reserve};
+use crate::config::{Config, Estimate, Incident, Latency, ModelConfig, Reserve};
 use crate::fault::Trouble;
 use crate::latency::{Slots, Stretch};
 use crate::meter::{Level, Meter};
-use crate::ruling::{Denial, LimitsView, Ruling, Service, Ticket, Verdict};
+use crate::ruling::{Denial, LimitsView, Remaining, Ruling, Service, Ticket, Verdict};
 use crate::time::{Instant, Nanos};
 
 /// One provider: the truth that a client's beliefs are about.
@@ -41,7 +41,7 @@ use crate::time::{Instant, Nanos};
 ///     models: vec![ModelConfig {
 ///         name: "llama".into(),
 ///         limits: vec![Limit::new(Axis::Rpm, 30)],
-///         reserve: config::Reserve::PromptAndMaxTokens,
+///         reserve: config::Reserve::default(),
 ///         latency: at_once,
 ///         price: config::Price::default(),
 ///         completion: Dist::Constant(100.0),
@@ -112,7 +112,11 @@ impl Provider {
         trouble: &Trouble,
     ) -> Ruling {
         let verdict = self.rule_amid(now, call, audio_seconds, truth, trouble);
-        Ruling { verdict, limits: self.limits(now, call.account, call.model) }
+        let limits = match trouble.bend.silent {
+            true => LimitsView::default(),
+            false => self.limits(now, call.account, call.model),
+        };
+        Ruling { verdict, limits }
     }
 
     /// What the scenario has in store for a call that reaches the provider now.
@@ -140,12 +144,15 @@ impl Provider {
         match trouble.instead {
             Some(fault) => Verdict::Faulted(fault),
             None => {
-                let asked = model.reserve.tokens(call, truth);
+                let asked = model.reserve.tokens(call, truth, meter.recent());
                 match meter.admit_audio(asked, audio_seconds) {
                     Ok(()) => {
                         Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, trouble))
                     }
                     Err(denial) => {
+                        let charged =
+                            model.reserve.charge_refused.then(|| meter.charge_refused(asked, audio_seconds));
+                        let denial = charged.unwrap_or(denial);
                         Verdict::Refused(Denial { wait: trouble.hint.applied(denial.wait), ..denial })
                     }
                 }
@@ -153,10 +160,14 @@ impl Provider {
         }
     }
 
-    /// Ends an admitted call: its reservation becomes what it used. Once per ticket.
+    /// Ends an admitted call: its reservation is settled as its model has it. Once per ticket.
     pub fn depart(&mut self, now: Instant, ticket: Ticket, used: Usage) {
         let index = self.advance(now, ticket.account, ticket.model);
-        self.meters[index].settle(ticket.at, ticket.reserved(), used);
+        let (meter, reserve) = (&mut self.meters[index], self.models[usize::from(ticket.model)].reserve);
+        meter.settle(ticket.at, ticket.reserved(), used, reserve.settle);
+        if reserve.estimate == Estimate::PromptAndRecent {
+            meter.note(used);
+        }
     }
 
     /// Ends an admitted call whose client went away, in place of [`Provider::depart`]; returns what it used
@@ -177,6 +188,12 @@ impl Provider {
     pub fn limits(&mut self, now: Instant, account: u16, model: u16) -> LimitsView {
         let index = self.advance(now, account, model);
         self.meters[index].view()
+    }
+
+    /// What [`Provider::limits`] tells, without the lengths of time.
+    pub fn remaining(&mut self, now: Instant, account: u16, model: u16) -> Remaining {
+        let index = self.advance(now, account, model);
+        self.meters[index].remaining()
     }
 
     /// How full each limit is now, in the order of the configuration.
@@ -207,10 +224,9 @@ impl Model {
     /// rounded down, when the last of them leaves.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, trouble: &Trouble) -> Service {
         let mut usage = truth.usage(call.max_tokens);
-        if trouble.cut {
-            usage.completion_tokens /= 2;
-        }
-        let Stretch { first_token, rest } = self.latency.service(truth, usage, trouble.slow);
+        usage.completion_tokens = trouble.leaves(usage.completion_tokens);
+        let Stretch { first_token, rest } =
+            self.latency.service(truth, usage, trouble.slow).troubled(trouble.late, trouble.drip);
         let started_at = match &mut self.slots {
             Some(slots) => slots.take(ticket.at, first_token + rest),
             None => ticket.at,
@@ -225,19 +241,6 @@ impl Model {
             cut: trouble.cut,
             garbage: trouble.garbage,
         }
-    }
-}
-
-impl Reserve {
-    /// The tokens that admission reserves for a call. Under [`Reserve::Prompt`] nothing is asked of an axis
-    /// that counts completions only: it refuses while earlier calls have overdrawn it, and not before.
-    #[must_use]
-    pub fn tokens(self, call: Call, truth: Truth) -> Usage {
-        let completion_tokens = match self {
-            Self::PromptAndMaxTokens => call.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
-            Self::Prompt => 0,
-        };
-        Usage { prompt_tokens: truth.prompt_tokens, completion_tokens }
     }
 }
 
@@ -269,7 +272,7 @@ mod tests {
             models: vec![ModelConfig {
                 name: "m".into(),
                 limits,
-                reserve: Reserve::PromptAndMaxTokens,
+                reserve: Reserve::default(),
                 latency: Latency { service, network: Dist::Constant(0.0), slots },
                 price: Price::default(),
                 completion: Dist::Constant(1.0),

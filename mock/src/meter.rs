@@ -6,8 +6,9 @@
 
 use crate::axis::Axis;
 use crate::call::Usage;
-use crate::config::Limit;
-use crate::ruling::{Denial, LimitView, LimitsView, announced_wait};
+use crate::config::{Limit, Settle};
+use crate::reserve::Recent;
+use crate::ruling::{Denial, LimitView, LimitsView, Remaining, announced_wait};
 use crate::time::{Instant, Nanos};
 use crate::window::Window;
 
@@ -21,6 +22,7 @@ pub struct Meter {
     open: u64,
     /// The instant last rolled to.
     now: Instant,
+    recent: Recent,
 }
 
 /// One limit and the state of its window.
@@ -39,9 +41,9 @@ struct Gauge {
 pub struct Level {
     /// What is counted.
     pub axis: Axis,
-    /// How much per window.
+    /// How much per window, at present.
     pub limit: u64,
-    /// The most that fits: the burst of a bucket, the limit under every other law.
+    /// The most that fits at present: the burst of a bucket, the limit under every other law.
     pub burst: u64,
     /// Whole units left, cut off toward zero; negative where a settlement overdrew the limit.
     pub remaining: i64,
@@ -64,7 +66,13 @@ impl Meter {
         // audio (verified on captures).
         let place = |axis: &Axis| limits.iter().position(|limit| limit.axis == *axis);
         let told = [&[Axis::Rpd][..], &[Axis::Tpm, Axis::Ash]].map(|axes| axes.iter().find_map(place));
-        Self { gauges: limits.iter().map(Gauge::new).collect(), told, open: 0, now: Instant::ZERO }
+        Self {
+            gauges: limits.iter().map(Gauge::new).collect(),
+            told,
+            open: 0,
+            now: Instant::ZERO,
+            recent: Recent::default(),
+        }
     }
 
     /// Moves every window to `now`; whatever is asked or charged afterwards is meant at that instant.
@@ -113,17 +121,53 @@ impl Meter {
         loudest.expect("some axis has no room")
     }
 
-    /// Turns the reservation of `asked` taken `at` into what was really `used`; a place in flight becomes free.
-    pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage) {
+    /// Counts the call that was just refused on the request axes, and refuses it again as things stand then.
+    pub fn charge_refused(&mut self, asked: Usage, seconds: u64) -> Denial {
+        for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_requests()) {
+            gauge.window.charge(gauge.tariff.charge(asked));
+        }
+        self.loudest(|tariff| tariff.charge(asked) + tariff.audio(seconds))
+    }
+
+    /// Settles the reservation of `asked` taken `at` for a call that really `used` so much; a place in flight
+    /// becomes free.
+    pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage, settle: Settle) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
         for gauge in &mut self.gauges {
             let reserved = gauge.tariff.charge(asked);
-            let actual = if gauge.axis == Axis::Concurrency { 0 } else { gauge.tariff.charge(used) };
+            let actual = match settle {
+                _ if gauge.axis == Axis::Concurrency => 0,
+                Settle::Refund => gauge.tariff.charge(used),
+                Settle::Nothing | Settle::After => reserved,
+            };
             if reserved != actual {
                 gauge.window.settle(at, reserved, actual);
             }
         }
+        if settle == Settle::After {
+            self.charge_beyond(asked, used);
+        }
+    }
+
+    /// Charges now what was used beyond what was asked.
+    fn charge_beyond(&mut self, asked: Usage, used: Usage) {
+        for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_tokens()) {
+            let beyond = gauge.tariff.charge(used).saturating_sub(gauge.tariff.charge(asked));
+            gauge.window.charge(beyond);
+        }
+    }
+
+    /// The last answers of the account.
+    #[must_use]
+    #[inline]
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Remembers the answer of a call that ended.
+    pub fn note(&mut self, used: Usage) {
+        self.recent.note(used.completion_tokens);
     }
 
     /// Reservations not yet settled.
@@ -140,12 +184,23 @@ impl Meter {
         LimitsView { requests: view(requests), tokens: view(tokens) }
     }
 
+    /// What [`Meter::view`] tells, without the lengths of time.
+    #[must_use]
+    pub fn remaining(&self) -> Remaining {
+        let left = |told: Option<usize>| {
+            told.map(|index| (self.gauges[index].axis, self.gauges[index].window.remaining()))
+                .map(|(axis, left)| (axis, u64::try_from(left).unwrap_or(0)))
+        };
+        let [requests, tokens] = self.told;
+        Remaining { requests: left(requests), tokens: left(tokens) }
+    }
+
     /// How full each limit is now, in the order of the configuration.
     pub fn levels(&self) -> impl Iterator<Item = Level> {
         self.gauges.iter().map(|gauge| Level {
             axis: gauge.axis,
-            limit: gauge.limit,
-            burst: gauge.window.capacity(),
+            limit: gauge.limit(),
+            burst: gauge.window.adapted().unwrap_or_else(|| gauge.window.capacity()),
             remaining: gauge.window.remaining(),
         })
     }
@@ -167,7 +222,7 @@ impl Gauge {
         let exact = self.window.next_yes(requested).map(|yes| yes.since(now));
         Some(Denial {
             axis: self.axis,
-            limit: self.limit,
+            limit: self.limit(),
             used,
             requested,
             wait: self.refilled(used, requested).max(exact),
@@ -177,7 +232,12 @@ impl Gauge {
 
     /// What the limit counts as used where so much remains, in the whole numbers that are printed.
     fn used(&self, remaining: i64) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit).saturating_sub(remaining)
+        0_i64.saturating_add_unsigned(self.limit()).saturating_sub(remaining)
+    }
+
+    /// The limit as it stands at present.
+    fn limit(&self) -> u64 {
+        self.window.adapted().unwrap_or(self.limit)
     }
 
     /// The wait in the provider's own arithmetic, for the law that refills continuously.
@@ -197,7 +257,7 @@ impl Gauge {
         let exact = || self.window.full_at().map_or(Nanos::MAX, |full| full.since(now));
         LimitView {
             axis: self.axis,
-            limit: self.limit,
+            limit: self.limit(),
             remaining: u64::try_from(remaining).unwrap_or(0),
             reset: reset.unwrap_or_else(exact),
         }

@@ -14,6 +14,18 @@ pub struct Ruling {
     pub limits: LimitsView,
 }
 
+impl Ruling {
+    /// The wait that the answer announces, where it is one that announces any.
+    #[must_use]
+    pub const fn wait(&self) -> Option<Nanos> {
+        match self.verdict {
+            Verdict::Refused(Denial { wait, .. }) => wait,
+            Verdict::Faulted(Fault::Throttle(wait)) => Some(wait),
+            Verdict::Admitted(_) | Verdict::Faulted(_) => None,
+        }
+    }
+}
+
 /// What was decided on a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
@@ -109,6 +121,24 @@ pub struct LimitsView {
     pub requests: Option<LimitView>,
     /// The token axis the headers speak of (Groq: the minute's); of a model that hears, seconds of audio.
     pub tokens: Option<LimitView>,
+}
+
+/// What is left of the limits that headers tell of, in whole units: all that a client can reckon with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// The request axis, and what is left of it.
+    pub requests: Option<(Axis, u64)>,
+    /// The token axis, and what is left of it.
+    pub tokens: Option<(Axis, u64)>,
+}
+
+impl LimitsView {
+    /// Without the lengths of time.
+    #[must_use]
+    pub fn remaining(&self) -> Remaining {
+        let left = |view: Option<LimitView>| view.map(|view| (view.axis, view.remaining));
+        Remaining { requests: left(self.requests), tokens: left(self.tokens) }
+    }
 }
 
 /// One limit as headers tell it.

@@ -15,7 +15,8 @@
 //! in tokens there. It leaves out what can only lower the outcome: incidents, bunched arrivals, provider
 //! slots, the client's deadline and its own concurrency. Admission reserves prompt and `max_tokens` and
 //! refunds the rest at the end, so the reservation bounds what is in flight at once and refuses bursts
-//! early, but the long-run rate follows what jobs really use, and that is what is counted here. Cache hits,
+//! early, but the long-run rate follows what jobs really use, and that is what is counted here (or what stays
+//! charged, under a policy that does not refund). Cache hits,
 //! which would lift it, are counted only by [`Ceiling::cached`], and what is served after the last arrival
 //! not at all: over a run of length D a bucket allows its burst and limit · D ÷ window.
 
@@ -34,7 +35,7 @@ pub use cached::Cached;
 use crate::ids::TargetId;
 use crate::scenario::{Plan, Workload};
 use need::Sizes;
-use provider::config::{Law, Limit, ModelConfig};
+use provider::config::{Limit, ModelConfig};
 use provider::{Axis, Nanos};
 
 /// The ceiling of a plan, and what each of its limits allows.
@@ -158,7 +159,7 @@ impl Class {
 impl Cap<'_> {
     /// What one job of a class needs of it, on average.
     fn need(&self, class: &Class) -> f64 {
-        class.sizes.need(self.limit.axis, &self.model.latency)
+        class.sizes.need(self.limit.axis, self.model)
     }
 
     /// The share of it that the offered load of a class would use.
@@ -184,14 +185,7 @@ fn caps(plan: &Plan) -> Vec<Cap<'_>> {
 }
 
 /// Units per second that a limit allows over a run of length `duration`; for concurrency, places.
-#[expect(clippy::cast_precision_loss, reason = "an average for reports")]
 fn allowed(limit: &Limit, duration: Nanos) -> f64 {
-    let Some(window) = limit.axis.window() else { return limit.limit as f64 };
-    let duration = duration.max(Nanos(1));
-    let whole = match limit.law {
-        Law::Bucket => limit.burst as f64 + limit.limit as f64 * (duration.0 as f64 / window.0 as f64),
-        // A window that is used up at its very start lets the next one through a window later.
-        Law::Fixed | Law::SlidingLog => limit.limit as f64 * duration.0.div_ceil(window.0) as f64,
-    };
-    whole / duration.as_secs_f64()
+    let seconds = limit.axis.window().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
+    limit.most_in(duration) / seconds
 }

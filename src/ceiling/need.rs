@@ -3,7 +3,7 @@
 use crate::ids::TargetId;
 use crate::job::MOST_TOKENS;
 use crate::scenario::{Arrivals, Plan, Workload};
-use provider::config::{Latency, ModelConfig, Service};
+use provider::config::{Estimate, Latency, ModelConfig, Reserve, Service, Settle};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
@@ -12,6 +12,8 @@ use provider::{Axis, Instant, Nanos};
 pub(super) struct Sizes {
     pub(super) prompt: f64,
     pub(super) completion: f64,
+    /// What the jobs allow.
+    pub(super) max_tokens: Option<u32>,
 }
 
 impl Sizes {
@@ -21,7 +23,8 @@ impl Sizes {
         let most = workload.max_tokens.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
         let Arrivals::Trace { rows } = &workload.arrivals else {
             let prompt = mean_within(&workload.prompt, 1.0, f64::from(MOST_TOKENS));
-            return Self { prompt, completion: mean_within(&workload.completion, 1.0, f64::from(most)) };
+            let completion = mean_within(&workload.completion, 1.0, f64::from(most));
+            return Self { prompt, completion, max_tokens: workload.max_tokens };
         };
         let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + duration)];
         let mean = |size: &dyn Fn(usize) -> u32| {
@@ -30,19 +33,36 @@ impl Sizes {
         Self {
             prompt: mean(&|row| rows[row].prompt_tokens.clamp(1, MOST_TOKENS)),
             completion: mean(&|row| rows[row].completion_tokens.max(1).min(most)),
+            max_tokens: workload.max_tokens,
         }
     }
 
-    /// What a job uses of an axis: requests, tokens, or seconds in service. Nothing of the audio axes:
-    /// workloads are text.
-    pub(super) fn need(self, axis: Axis, latency: &Latency) -> f64 {
+    /// What a job is charged on an axis, at least: requests, tokens, or seconds in service. Nothing of the audio
+    /// axes: workloads are text.
+    pub(super) fn need(self, axis: Axis, model: &ModelConfig) -> f64 {
+        let (prompt, completion) = self.charged(&model.reserve);
         match axis {
             Axis::Rpm | Axis::Rpd => 1.0,
-            Axis::Tpm | Axis::Tpd => self.prompt + self.completion,
-            Axis::Itpm => self.prompt,
-            Axis::Otpm => self.completion,
+            Axis::Tpm | Axis::Tpd => prompt + completion,
+            Axis::Itpm => prompt,
+            Axis::Otpm => completion,
             Axis::Ash | Axis::Asd => 0.0,
-            Axis::Concurrency => self.service_seconds(latency),
+            Axis::Concurrency => self.service_seconds(&model.latency),
+        }
+    }
+
+    /// The prompt and the completion as they are charged in the end: what is used, where that is settled; what
+    /// is reserved, where it stays; of what is recent, nothing can be said beforehand.
+    fn charged(self, reserve: &Reserve) -> (f64, f64) {
+        let prompt = if reserve.estimate == Estimate::Nothing { 0.0 } else { self.prompt };
+        let completion = match reserve.estimate {
+            Estimate::PromptAndMaxTokens => f64::from(reserve.allowed(self.max_tokens)),
+            Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0.0,
+        };
+        match reserve.settle {
+            Settle::Refund => (self.prompt, self.completion),
+            Settle::Nothing => (prompt, completion),
+            Settle::After => (self.prompt, self.completion.max(completion)),
         }
     }
 

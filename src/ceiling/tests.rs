@@ -6,7 +6,7 @@ use crate::scenario::*;
 use proptest::prelude::*;
 use provider::config::*;
 use provider::dist::Dist;
-use provider::{Instant, Stream};
+use provider::{Instant, Stream, Zone};
 use std::sync::Arc;
 
 const RUN: Nanos = Nanos(100 * Nanos::DAY.0);
@@ -150,6 +150,28 @@ fn a_law_allows_what_it_admits_over_the_run() {
     assert!(close(jobs(Law::Bucket, half), 10.0 + 45.0));
     assert!(close(jobs(Law::Fixed, half), 60.0));
     assert!(close(jobs(Law::SlidingLog, half), 60.0));
+    assert!(close(jobs(Law::SlidingCounter, half), 60.0));
+    assert!(close(jobs(Law::Calendar(Zone::Pacific), half), 60.0));
+    assert!(close(jobs(Law::Adaptive(Growth { factor: 2000, most: 3000 }), half), 180.0));
+}
+
+#[test]
+fn what_is_not_refunded_is_needed() {
+    let needs = |estimate, settle| {
+        let reserve = Reserve { estimate, settle, ..Reserve::default() };
+        let mut plan = plan(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
+        let sizes = need::Sizes::of(&plan.workloads[0], RUN);
+        plan.providers[0].models[0].reserve = reserve;
+        let need = sizes.need(Axis::Tpm, &plan.providers[0].models[0]);
+        (need, sizes.prompt, sizes.completion)
+    };
+    let (need, prompt, completion) = needs(Estimate::PromptAndMaxTokens, Settle::Refund);
+    assert!(close(need, prompt + completion));
+    let reserved = prompt + 100.0;
+    assert!(close(needs(Estimate::PromptAndMaxTokens, Settle::Nothing).0, reserved));
+    assert!(close(needs(Estimate::PromptAndMaxTokens, Settle::After).0, reserved));
+    assert!(close(needs(Estimate::Prompt, Settle::Nothing).0, prompt));
+    assert!(close(needs(Estimate::Nothing, Settle::After).0, prompt + completion));
 }
 
 #[test]

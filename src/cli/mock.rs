@@ -128,3 +128,29 @@ fn curl(voice: &dyn Voice, address: SocketAddr, key: &str, model: &str) -> Strin
         r#"curl -i http://{address}{path} -H '{header}' -d '{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}],"max_tokens":100}}'"#
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        mock: Mock,
+    }
+
+    #[test]
+    fn beyond_loopback_the_control_plane_has_to_be_asked_for() {
+        for (args, control) in [
+            (&["--listen", "127.0.0.1:1"][..], ControlPlane::Present),
+            (&["--listen", "[::1]:1"], ControlPlane::Present),
+            (&["--listen", "0.0.0.0:1"], ControlPlane::Absent),
+            (&["--listen", "[::]:1"], ControlPlane::Absent),
+            (&["--listen", "0.0.0.0:1", "--control"], ControlPlane::Present),
+        ] {
+            let line = Line::parse_from([&["mock", "a.yaml"], args].concat());
+            assert_eq!(line.mock.control_plane(), control, "{args:?}");
+        }
+    }
+}

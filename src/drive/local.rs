@@ -106,7 +106,7 @@ impl Observer for Reporter {
     fn ruled(&self, _: Instant, tag: Option<u64>, _: Call, ruling: &Ruling) {
         let Some(attempt) = tag.map(AttemptId) else { return };
         // Nobody listens any more once the run is over: that is no error of the mock's.
-        let _ = self.post.send(Message::Ruled { attempt, ruled: ruled(ruling) });
+        let _ = self.post.send(Message::Ruled { attempt, ruled: ruled(&ruling.verdict) });
     }
 
     fn settled(&self, _: Instant, tag: Option<u64>, _: Call, usage: Usage) {

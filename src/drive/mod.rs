@@ -6,7 +6,7 @@
 //!                 ▼
 //!            engine.advance │ handle │ submit
 //!                 ▼
-//!            drain: Send ──▶ the world        Log ──▶ the fold        Done ──▶ the load (closed users go on)
+//!            Driver: send ──▶ the world       log ──▶ the fold       done ──▶ the load (closed users go on)
 //! ```
 
 mod attempt;
@@ -17,5 +17,6 @@ mod sse;
 mod truths;
 mod typed;
 pub mod virt;
+mod worded;
 
 pub use typed::reply;

@@ -1,7 +1,7 @@
 //! What both drivers do with the truth of a job and the ruling of a provider.
 
 use crate::event::Ruled;
-use provider::ruling::{Ruling, Verdict};
+use provider::ruling::Verdict;
 use provider::{Truth, rng};
 
 /// The truth of a job's n-th attempt: the world's luck differs from attempt to attempt, and depends on
@@ -13,8 +13,8 @@ pub(super) fn attempt_truth(truth: Truth, number: u8) -> Truth {
 
 /// A ruling as the log records it.
 #[must_use]
-pub(super) fn ruled(ruling: &Ruling) -> Ruled {
-    match &ruling.verdict {
+pub(super) fn ruled(verdict: &Verdict) -> Ruled {
+    match verdict {
         Verdict::Admitted(service) => {
             let ticket = service.ticket;
             Ruled::Admitted {

@@ -1,44 +1,53 @@
-//! From a ruling to a reply without the detour over bytes: what the mock would render and the engine would
-//! parse. A law test holds it to `parse(render(ruling)) == reply(ruling)`, so that a simulation may take
+//! From a ruling in Groq's dialect to a reply without the detour over bytes: what the mock would render and the
+//! engine would parse. A law test holds it to `parse(render(ruling)) == reply(ruling)`, so that a simulation may take
 //! this short cut and still be the wire.
 
 use crate::engine::{Meaning, Reply, Told, Wait};
 use crate::event::{Cause, Failure, Outcome};
 use provider::config::Fault;
-use provider::ruling::{Denial, Ruling, Service, Verdict};
+use provider::ruling::{Denial, Remaining, Service, Verdict};
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// The reply that the client of a ruling gets at `now`; `None` where it never gets one.
 #[must_use]
-pub fn reply(now: Instant, ruling: &Ruling, first_token_at: Instant) -> Option<Reply> {
-    let broken = |failure| Reply { limits: ruling.limits, ..Reply::broken(now, failure) };
-    let limited = |cause| {
-        let outcome = Outcome::Limited { axis: None, cause };
-        Some(Reply { outcome, ..broken(Failure::Status(429)) })
-    };
-    match &ruling.verdict {
-        Verdict::Admitted(service) => Some(served(now, ruling, service, first_token_at)),
-        Verdict::Refused(denial) => Some(Reply { limits: ruling.limits, ..refused(now, denial) }),
-        // A 429 that names no limit.
-        Verdict::Faulted(Fault::Status(429)) => limited(Cause::Other),
-        Verdict::Faulted(Fault::Overload) => limited(Cause::Overload),
-        Verdict::Faulted(Fault::Billing) => limited(Cause::Billing),
-        Verdict::Faulted(Fault::NotInTier) => limited(Cause::NotInTier),
+pub fn reply(
+    now: Instant,
+    verdict: &Verdict,
+    remaining: Remaining,
+    first_token_at: Instant,
+) -> Option<Reply> {
+    let broken = |failure| Reply { remaining, ..Reply::broken(now, failure) };
+    match verdict {
+        Verdict::Admitted(service) => Some(served(now, service, remaining, first_token_at)),
+        Verdict::Refused(denial) => Some(Reply { remaining, ..refused(now, denial) }),
+        Verdict::Faulted(Fault::Status(429)) => Some(throttled(now, remaining, None)),
+        Verdict::Faulted(Fault::Throttle(wait)) => {
+            let length = Nanos::from_secs(wait.secs_up());
+            let wait = Some(Wait { length, meaning: Meaning::UntilEnough }).filter(|_| length > Nanos::ZERO);
+            Some(throttled(now, remaining, wait))
+        }
+        // In the words of an overload, which stand for this status.
+        Verdict::Faulted(Fault::ErrorInside) => Some(broken(Failure::Status(503))),
         Verdict::Faulted(Fault::Status(status)) => Some(broken(Failure::Status(*status))),
         Verdict::Faulted(Fault::Timeout) => None,
         Verdict::Faulted(_) => Some(Reply::broken(now, Failure::Connection)),
     }
 }
 
-fn served(now: Instant, ruling: &Ruling, service: &Service, first_token_at: Instant) -> Reply {
+/// A 429 that names no limit.
+fn throttled(now: Instant, remaining: Remaining, wait: Option<Wait>) -> Reply {
+    let outcome = Outcome::Limited { axis: None, cause: Cause::Other };
+    Reply { outcome, wait, remaining, ..Reply::broken(now, Failure::Status(429)) }
+}
+
+fn served(now: Instant, service: &Service, remaining: Remaining, first_token_at: Instant) -> Reply {
     if service.cut {
         return Reply::broken(now, Failure::Connection);
     }
-    let limits = ruling.limits;
     if service.garbage {
-        return Reply { limits, ..Reply::broken(now, Failure::Garbage) };
+        return Reply { remaining, ..Reply::broken(now, Failure::Garbage) };
     }
-    Reply { outcome: Outcome::Ok, wait: None, told: None, limits, usage: service.usage, first_token_at }
+    Reply { outcome: Outcome::Ok, wait: None, told: None, remaining, usage: service.usage, first_token_at }
 }
 
 fn refused(now: Instant, denial: &Denial) -> Reply {
@@ -63,7 +72,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         outcome: Outcome::Limited { axis: Some(denial.axis), cause },
         wait: length.map(|length| Wait { length, meaning }),
         told: Some(told),
-        limits: provider::ruling::LimitsView::default(),
+        remaining: Remaining::default(),
         usage: Usage::default(),
         first_token_at: now,
     }

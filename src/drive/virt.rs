@@ -2,7 +2,8 @@
 //! events take to decide.
 
 use super::truths::{attempt_truth, ruled};
-use super::typed;
+use super::worded::is_worded;
+use super::{typed, worded};
 use crate::engine::{Attempt, Driver, Engine, Reply};
 use crate::event::{Event, Kind};
 use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
@@ -10,9 +11,10 @@ use crate::job::Arrival;
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Plan;
-use provider::config::Fault;
+use provider::config::{Dialect, Fault};
 use provider::machine::Provider;
-use provider::ruling::{LimitsView, Ruling, Service, Verdict};
+use provider::ruling::{Remaining, Ruling, Service, Verdict};
+use provider::wire::Told;
 use provider::{Call, Instant, Nanos, Truth, Usage};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -80,7 +82,11 @@ struct Flight {
     /// Whether the provider admitted it and has not settled it.
     open: bool,
     /// None before it has reached the provider.
-    ruling: Option<Ruling>,
+    verdict: Option<Verdict>,
+    /// What its reply tells of the limits, where the client reads that.
+    remaining: Remaining,
+    /// The reply to a refusal in words that are no Groq's.
+    worded: Option<Reply>,
 }
 
 impl<'a, F: Fold> Simulation<'a, F> {
@@ -142,7 +148,8 @@ impl<F: Fold> Driver for World<'_, F> {
         flight.number = number;
         flight.call.account = named.account;
         flight.call.model = named.model;
-        flight.ruling = None;
+        flight.verdict = None;
+        flight.worded = None;
         let truth = attempt_truth(flight.truth, number);
         let (there, back) = self.providers[usize::from(named.provider)].network(named.model, truth);
         flight.back = back;
@@ -184,7 +191,9 @@ impl<F: Fold> World<'_, F> {
             number: 0,
             back: Nanos::ZERO,
             open: false,
-            ruling: None,
+            verdict: None,
+            remaining: Remaining::default(),
+            worded: None,
         };
         if slot.index() == self.flights.len() {
             self.flights.push(flight);
@@ -197,17 +206,19 @@ impl<F: Fold> World<'_, F> {
     fn reach(&mut self, now: Instant, slot: Slot, truth: Truth) {
         let flight = &mut self.flights[slot.index()];
         let Flight { attempt, job, target, back, call, .. } = *flight;
-        let provider = &mut self.providers[usize::from(self.plan.targets[target.index()].provider)];
-        let verdict = provider.rule(now, call, truth);
-        let limits = if self.heeds_limits {
-            provider.limits(now, call.account, call.model)
-        } else {
-            LimitsView::default()
-        };
-        let ruling = flight.ruling.insert(Ruling { verdict, limits });
-        let kind = Kind::Ruled { attempt, target, ruled: ruled(ruling) };
+        let index = usize::from(self.plan.targets[target.index()].provider);
+        let (config, provider) = (&self.plan.providers[index], &mut self.providers[index]);
+        let verdict = flight.verdict.insert(provider.rule(now, call, truth));
+        if is_worded(config, verdict) {
+            let ruling = Ruling { verdict: *verdict, limits: provider.limits(now, call.account, call.model) };
+            let told = Told::new(now, ruling.limits).with(provider.levels(now, call.account, call.model));
+            flight.worded = worded::reply(config, call, &ruling, &told, now + back);
+        } else if self.heeds_limits && config.dialect == Dialect::Groq {
+            flight.remaining = provider.remaining(now, call.account, call.model);
+        }
+        let kind = Kind::Ruled { attempt, target, ruled: ruled(verdict) };
         self.fold.event(&Event { at: now, job, kind });
-        match ruling.verdict {
+        match *verdict {
             Verdict::Admitted(Service { done_at, .. }) => {
                 flight.open = true;
                 let what = if back > Nanos::ZERO { What::Depart } else { What::Reply };
@@ -282,10 +293,8 @@ impl<F: Fold> World<'_, F> {
 impl Flight {
     /// The service that the provider has yet to settle; no more after this.
     fn close(&mut self) -> Option<&Service> {
-        match &self.ruling {
-            Some(Ruling { verdict: Verdict::Admitted(service), .. }) if std::mem::take(&mut self.open) => {
-                Some(service)
-            }
+        match &self.verdict {
+            Some(Verdict::Admitted(service)) if std::mem::take(&mut self.open) => Some(service),
             _ => None,
         }
     }
@@ -298,12 +307,16 @@ impl Flight {
 
     /// What the client reads when the reply is whole, now.
     fn reply(&self, now: Instant) -> Reply {
-        let ruling = self.ruling.as_ref().expect("who rules replies");
-        let first_token_at = match ruling.verdict {
+        if let Some(reply) = self.worded {
+            return reply;
+        }
+        let verdict = self.verdict.as_ref().expect("who rules replies");
+        let first_token_at = match verdict {
             Verdict::Admitted(service) if self.stream => service.first_token_at + self.back,
             _ => now,
         };
-        typed::reply(now, ruling, first_token_at).expect("only an attempt with a reply is entered for one")
+        typed::reply(now, verdict, self.remaining, first_token_at)
+            .expect("only an attempt with a reply is entered for one")
     }
 }
 

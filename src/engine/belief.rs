@@ -11,7 +11,6 @@ use crate::job::Job;
 use crate::scenario::KnownLimit;
 use provider::config::DEFAULT_MAX_TOKENS;
 use provider::meter::Tariff;
-use provider::ruling::LimitView;
 use provider::window::Bucket;
 use provider::{Axis, Instant, Usage};
 
@@ -76,9 +75,8 @@ impl Belief {
         if let Some(Told { axis: Some(axis), limit, used: Some(used), .. }) = reply.told {
             self.at_most(now, axis, i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(used));
         }
-        for LimitView { axis, remaining, .. } in [reply.limits.requests, reply.limits.tokens].iter().flatten()
-        {
-            self.at_most(now, *axis, i64::try_from(*remaining).unwrap_or(i64::MAX));
+        for &(axis, left) in [reply.remaining.requests, reply.remaining.tokens].iter().flatten() {
+            self.at_most(now, axis, i64::try_from(left).unwrap_or(i64::MAX));
         }
     }
 

@@ -2,7 +2,7 @@
 //! [`super::parse`] from a real response or handed over by a simulation.
 
 use crate::event::{Cause, Failure, Outcome};
-use provider::ruling::LimitsView;
+use provider::ruling::Remaining;
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// The reply to one attempt.
@@ -15,7 +15,7 @@ pub struct Reply {
     /// What the refusal told about the limit that refused.
     pub told: Option<Told>,
     /// What the headers told about the limits.
-    pub limits: LimitsView,
+    pub remaining: Remaining,
     /// What was used; zero unless it succeeded.
     pub usage: Usage,
     /// When the first token came; the instant of the reply itself where nothing was streamed.
@@ -96,7 +96,7 @@ impl Reply {
             outcome: Outcome::Failed(failure),
             wait: None,
             told: None,
-            limits: LimitsView::default(),
+            remaining: Remaining::default(),
             usage: Usage::default(),
             first_token_at: at,
         }

@@ -1,10 +1,11 @@
 //! The cheapest set of changes that holds a load, proved by simulation.
 //!
 //! Which set is tried next is arithmetic: the analytic ceiling of the changed plan, times what each change
-//! was measured to be worth beyond (or short of) that. Greedy: the cheapest gain first, changes to the
-//! traffic itself last, until the load should be held; then a proof on several seeds; then pruning, since
-//! what was taken early may have become needless. Money is not quota: a rule on cost is judged at the end
-//! and never stops the search, as nothing that is bought makes a bill smaller.
+//! was measured to be worth beyond (or short of) that. Greedy: the cheapest first, by what one more answer
+//! costs at that load, changes to the traffic itself last, until the load should be held; then a proof on
+//! several seeds; then pruning, since what was taken early may have become needless. Money is not quota: a
+//! rule on cost is judged at the end and never stops the search, as nothing that is bought makes a bill
+//! smaller.
 
 use super::change::Change;
 use super::lab::{Lab, Trial};
@@ -33,6 +34,8 @@ struct Shop<'a> {
     candidates: &'a [Measured],
     /// Per candidate, its measured lift ÷ its analytic one.
     beyond: Vec<f64>,
+    /// Per candidate, what it costs at the aim: see [`dearness`].
+    dear: Vec<f64>,
     aim: f64,
 }
 
@@ -43,9 +46,12 @@ pub(super) fn buy(base: &Base<'_>, lab: Lab<'_>, candidates: &[Measured], aim: f
         let analytic = Ceiling::of(&Change::all(base.plan, [&one.change])).multiple / base.analytic;
         if analytic.is_finite() && analytic > 0.0 { one.worth.lift / analytic } else { 1.0 }
     });
-    let shop = Shop { base, lab, candidates, beyond: beyond.collect(), aim };
+    let mut shop = Shop { base, lab, candidates, beyond: beyond.collect(), dear: Vec::new(), aim };
     let mut chosen = Vec::new();
     let mut proof = shop.proof(&chosen);
+    if !serve(&proof) {
+        shop.dear = shop.prices(&proof[0]);
+    }
     let mut spare = 1.0;
     while !serve(&proof) && shop.fill(&mut chosen, spare) {
         proof = shop.proof(&chosen);
@@ -57,6 +63,14 @@ pub(super) fn buy(base: &Base<'_>, lab: Lab<'_>, candidates: &[Measured], aim: f
     shop.receipt(&chosen, &proof)
 }
 
+/// What a job costs, in USD, that is answered with a change and would not be without it; nothing where the change
+/// saves money, and infinite where it answers no more.
+fn dearness(with: &Trial, without: &Trial) -> f64 {
+    let extra = with.summary.cost_usd - without.summary.cost_usd;
+    let more = with.summary.jobs.succeeded.saturating_sub(without.summary.jobs.succeeded);
+    if extra <= 0.0 { 0.0 } else { extra / more as f64 }
+}
+
 /// Whether users are served as expected, whatever it costs.
 fn serve(proof: &[Trial]) -> bool {
     proof.iter().flat_map(Trial::broken).all(is_on_cost)
@@ -66,6 +80,12 @@ impl Shop<'_> {
     /// The plan with what was chosen.
     fn plan(&self, chosen: &[usize]) -> Plan {
         Change::all(self.base.plan, chosen.iter().map(|&index| &self.candidates[index].change))
+    }
+
+    /// What each candidate costs at the aim, where nothing that is cheap only because it is little used looks so.
+    fn prices(&self, without: &Trial) -> Vec<f64> {
+        let price = |index| dearness(&self.lab.run(&self.plan(&[index]), self.aim, 0), without);
+        (0..self.candidates.len()).into_par_iter().map(price).collect()
     }
 
     /// The multiple that a set is expected to hold.
@@ -106,10 +126,7 @@ impl Shop<'_> {
             (reached > expected * GAIN).then_some((index, reached))
         });
         offers.min_by(|one, other| {
-            let price = |(index, reached): &(usize, f64)| {
-                let worth = &self.candidates[*index].worth;
-                worth.extra_usd_per_day.max(0.0) / libm::log(reached / expected).max(1e-9)
-            };
+            let price = |(index, _): &(usize, f64)| self.dear[*index];
             let last = |(index, _): &(usize, f64)| self.candidates[*index].change.kind == Kind::Traffic;
             last(one)
                 .cmp(&last(other))
@@ -135,7 +152,7 @@ impl Shop<'_> {
         order.sort_unstable();
         order.dedup();
         order.sort_by(|one, other| {
-            let price = |index: usize| self.candidates[index].worth.extra_usd_per_day;
+            let price = |index: usize| self.dear[index];
             let traffic = |index: usize| self.candidates[index].change.kind == Kind::Traffic;
             traffic(*other).cmp(&traffic(*one)).then(price(*other).total_cmp(&price(*one)))
         });

@@ -53,7 +53,17 @@ const MARGIN: f64 = 0.3;
 impl Search {
     /// Looks for the ceiling of `plan`.
     pub(super) fn run(&self, lab: &Lab<'_>, plan: &Plan) -> Found {
-        let (mut low, mut high): (Option<(f64, f64)>, Option<Box<Trial>>) = (None, None);
+        self.look(lab, plan, None)
+    }
+
+    /// Looks for the ceiling of `plan` above a run that held.
+    pub(super) fn run_above(&self, lab: &Lab<'_>, plan: &Plan, held: &Trial) -> Found {
+        let guess = self.guess.max(held.multiple * (1.0 + self.tolerance));
+        Self { guess, ..*self }.look(lab, plan, Some((held.multiple, held.slack)))
+    }
+
+    fn look(&self, lab: &Lab<'_>, plan: &Plan, mut low: Option<(f64, f64)>) -> Found {
+        let mut high: Option<Box<Trial>> = None;
         let (mut least, mut most) = (self.tolerance, self.step - 1.0);
         let mut next = self.guess.clamp(LEAST, self.most);
         loop {

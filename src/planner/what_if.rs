@@ -55,7 +55,7 @@ impl Base<'_> {
     fn measured(&self, change: Change) -> Measured {
         let plan = Change::all(self.plan, [&change]);
         let present = self.lab.run(&plan, 1.0, 0);
-        let found = self.search(&plan);
+        let found = self.search(&plan).run(&self.lab, &plan);
         let (lift, extra) = (self.lift(&found), present.cost_per_day() - self.present.cost_per_day());
         // A tenth of a cent a day is no price.
         let per_usd = (extra > 1e-3).then(|| rounded((lift - 1.0) / extra, 6));
@@ -75,18 +75,17 @@ impl Base<'_> {
         Measured { change, worth }
     }
 
-    /// The ceiling of a changed plan, looked for where arithmetic expects it.
-    fn search(&self, plan: &Plan) -> Found {
+    /// A search for the ceiling of a changed plan, from where arithmetic expects it.
+    fn search(&self, plan: &Plan) -> Search {
         let analytic = Ceiling::of(plan).multiple / self.analytic;
         let ratio = if analytic.is_finite() && analytic > 0.0 { analytic } else { 1.0 };
-        let search = Search {
+        Search {
             guess: self.found.at_least() * ratio.min(4.0),
             step: STEP,
             tolerance: TOLERANCE,
             most: self.most,
             replica: 0,
-        };
-        search.run(&self.lab, plan)
+        }
     }
 
     fn lift(&self, found: &Found) -> f64 {
@@ -117,10 +116,11 @@ impl Base<'_> {
         let plan = Change::all(self.plan, [&one.change, &other.change]);
         let apart = one.worth.lift * other.worth.lift;
         let beyond = self.found.at_least() * apart * (1.0 + 2.0 * TOLERANCE);
-        let more = beyond < self.most && self.lab.run(&plan, beyond, 0).holds();
-        more.then(|| Pair {
+        let trial = (beyond < self.most).then(|| self.lab.run(&plan, beyond, 0)).filter(Trial::holds)?;
+        let found = self.search(&plan).run_above(&self.lab, &plan, &trial);
+        Some(Pair {
             changes: [one.worth.change.clone(), other.worth.change.clone()],
-            lift: rounded(self.lift(&self.search(&plan)), 4),
+            lift: rounded(self.lift(&found), 4),
             apart: rounded(apart, 4),
         })
     }

@@ -7,7 +7,7 @@ use crate::ceiling::Ceiling;
 use crate::record::words::{count, duration, number, percent, share_of};
 use crate::scenario::{Metric, Plan, Workload};
 use provider::Axis;
-use provider::config::{DEFAULT_MAX_TOKENS, Limit, Reserve};
+use provider::config::{Estimate, Limit, Settle};
 
 /// The ceilings are the same when they are no further apart.
 const SAME: f64 = 0.02;
@@ -239,17 +239,21 @@ fn reservations(plan: &Plan) -> Vec<String> {
 
 fn reservation(plan: &Plan, workload: &Workload) -> Option<String> {
     let (prompt, used) = crate::ceiling::mean_tokens(workload, plan.duration);
-    let reserved = prompt + f64::from(workload.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS));
     let targets = plan.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
     let limits = targets.filter_map(|target| {
         let target = &plan.targets[target.index()];
         let model = &plan.providers[usize::from(target.provider)].models[usize::from(target.model)];
         let tpm = model.limits.iter().find(|limit| limit.axis == Axis::Tpm)?;
-        (model.reserve == Reserve::PromptAndMaxTokens).then_some((tpm.burst, &target.name))
+        (model.reserve.estimate == Estimate::PromptAndMaxTokens).then_some((
+            tpm.burst,
+            model.reserve,
+            &target.name,
+        ))
     });
-    let (burst, name) = limits.min_by_key(|(burst, _)| *burst)?;
+    let (burst, reserve, name) = limits.min_by_key(|(burst, ..)| *burst)?;
+    let reserved = prompt + f64::from(reserve.allowed(workload.max_tokens));
     let at_once = libm::floor(burst as f64 / reserved);
-    (reserved > used * 1.05).then(|| {
+    (reserved > used * 1.05 && reserve.settle == Settle::Refund).then(|| {
         format!(
             "A job of {} reserves {} tokens and uses {} on average: {} of them fit at once into the full bucket of \
              {name}, though its long run follows what is used.",

@@ -16,7 +16,7 @@ use crate::event::Failure;
 use crate::ids::TargetId;
 use crate::scenario::Plan;
 use provider::config::{Law, Limit as WorldLimit, Price};
-use provider::{Axis, Instant, Nanos};
+use provider::{Axis, Instant, Nanos, Zone};
 
 impl Recorder {
     /// Closes the books.
@@ -231,15 +231,8 @@ fn utilisation(limit: &WorldLimit, traffic: &Traffic, told: bool, end: Instant, 
         Axis::Concurrency if told => busy(traffic, end) / NANOS_PER_SECOND,
         Axis::Concurrency => return None,
     };
-    let capacity = match (limit.axis.window(), limit.law) {
-        (None, _) => limit.limit as f64 * Nanos(end.0).as_secs_f64(),
-        (Some(window), Law::Bucket) => {
-            limit.burst as f64 + limit.limit as f64 * (span.0 as f64 / window.0 as f64)
-        }
-        (Some(window), Law::Fixed | Law::SlidingLog) => {
-            limit.limit as f64 * span.0.div_ceil(window.0).max(1) as f64
-        }
-    };
+    let seconds = limit.axis.window().map_or_else(|| Nanos(end.0).as_secs_f64(), |_| 1.0);
+    let capacity = limit.most_in(span) * seconds;
     (capacity > 0.0).then(|| charged / capacity)
 }
 
@@ -257,6 +250,10 @@ fn limit_of(limit: &WorldLimit) -> Limit {
         (_, Law::Bucket) => "bucket",
         (_, Law::Fixed) => "fixed",
         (_, Law::SlidingLog) => "sliding_log",
+        (_, Law::SlidingCounter) => "sliding_counter",
+        (_, Law::Adaptive(_)) => "adaptive",
+        (_, Law::Calendar(Zone::Utc)) => "calendar_utc",
+        (_, Law::Calendar(Zone::Pacific)) => "calendar_pacific",
     };
     Limit {
         axis: limit.axis.name().to_owned(),

@@ -298,7 +298,8 @@ pub struct Limit {
     pub burst: u64,
     /// The window; `None` for concurrency.
     pub window_s: Option<f64>,
-    /// The law by which it refills: `bucket`, `fixed`, `sliding_log`; `at_once` for concurrency.
+    /// The law by which it refills: `bucket`, `fixed`, `sliding_log`, `sliding_counter`, `calendar_utc`,
+    /// `calendar_pacific`, `adaptive`; `at_once` for concurrency.
     pub law: String,
 }
 

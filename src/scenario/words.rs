@@ -4,7 +4,8 @@ use super::plan::{Arrivals, Cache, Client, Jitter, Pace, Pick, Plan, Workload};
 use crate::units::{print_count, print_duration, print_number, print_rate, print_share};
 use provider::Nanos;
 use provider::config::{
-    AccountConfig, Config, Dialect, Fault, Incident, Latency, Law, Limit, ModelConfig, Service,
+    AccountConfig, Config, Dialect, Estimate, Fault, Incident, Latency, Law, Limit, ModelConfig, Reserve,
+    Service, Settle, WaitForm,
 };
 use provider::dist::Dist;
 use std::fmt::Write as _;
@@ -101,7 +102,26 @@ fn model_lines(model: &ModelConfig) -> impl Iterator<Item = String> {
         (0.0, 0.0) => "free of charge".into(),
         (input, output) => format!("{input} USD in, {output} USD out per million tokens"),
     };
-    [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))].into_iter()
+    let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
+    lines.into_iter().chain((model.reserve != Reserve::default()).then(|| reserve(&model.reserve)))
+}
+
+fn reserve(reserve: &Reserve) -> String {
+    let estimate = match reserve.estimate {
+        Estimate::PromptAndMaxTokens => format!("prompt and max_tokens ({} where absent)", reserve.absent),
+        Estimate::PromptAndRecent => "prompt and the largest recent answer".into(),
+        Estimate::Prompt => "the prompt".into(),
+        Estimate::Nothing => "nothing".into(),
+    };
+    let cap =
+        if reserve.cap < u32::MAX { format!(", {} tokens at most", reserve.cap) } else { String::new() };
+    let settle = match reserve.settle {
+        Settle::Refund => "settled to what was used",
+        Settle::Nothing => "never settled",
+        Settle::After => "what was used beyond it charged at the end",
+    };
+    let refused = if reserve.charge_refused { "; refused requests count" } else { "" };
+    format!("  reserves {estimate}{cap}, {settle}{refused}")
 }
 
 fn limit(limit: &Limit) -> String {
@@ -113,6 +133,16 @@ fn limit(limit: &Limit) -> String {
         Law::Bucket => {}
         Law::Fixed => words += " (fixed window)",
         Law::SlidingLog => words += " (sliding log)",
+        Law::SlidingCounter => words += " (sliding counter)",
+        Law::Calendar(zone) if limit.axis.is_daily() => {
+            words += &format!(" (until midnight, {})", zone.name())
+        }
+        Law::Calendar(_) => words += " (fixed window)",
+        Law::Adaptive(growth) => {
+            let most = print_count(growth.most_of(limit.limit));
+            let factor = print_number(f64::from(growth.factor) / 1000.0);
+            words += &format!(" (grows to {factor}x of what is used, up to {most})");
+        }
     }
     words
 }
@@ -153,6 +183,21 @@ fn incident(incident: &Incident) -> String {
         Fault::Garbage => "a body that is not JSON".into(),
         Fault::NoRetryAfter => "refusals without retry-after".into(),
         Fault::RetryAfter(wait) => format!("refusals that say to wait {}", print_duration(wait)),
+        Fault::RetryAfterAs(WaitForm::Fraction) => "waits in fractions of seconds".into(),
+        Fault::RetryAfterAs(WaitForm::Date) => "waits as dates".into(),
+        Fault::RetryAfterAs(WaitForm::Negative) => "waits below nothing".into(),
+        Fault::RetryAfterAs(WaitForm::Absurd) => "waits beyond any number".into(),
+        Fault::Throttle(wait) => format!("status 429 and a wait of {}", print_duration(wait)),
+        Fault::ErrorInside => "an error under status 200".into(),
+        Fault::LateFirstToken(by) => format!("a first token {} late", print_duration(by)),
+        Fault::Drip(times) => format!("tokens {} times slower", print_number(times)),
+        Fault::ResetAfterHead => "a connection closed behind the head".into(),
+        Fault::CutBeforeToken => "a reply cut off before its first token".into(),
+        Fault::Truncated => "JSON that ends half-way".into(),
+        Fault::WrongType => "a reply that claims to be HTML".into(),
+        Fault::NoHeaders => "no headers about limits".into(),
+        Fault::ClockAhead(by) => format!("a clock {} ahead", print_duration(by)),
+        Fault::ClockBehind(by) => format!("a clock {} behind", print_duration(by)),
     };
     let whom = if incident.share >= 1.0 {
         "every call".into()

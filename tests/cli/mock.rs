@@ -165,6 +165,18 @@ fn a_client_that_waits_as_told_is_served() {
 }
 
 #[test]
+fn on_loopback_a_test_moves_the_clock_and_asks_for_a_verdict() {
+    let mock = Mock::start(&[SHORT]);
+    let control = |path, body| mock.post(&format!("/_quotalab/{path}"), "Accept: text/plain", body);
+    assert_eq!(mock.ask("m").status(), 200, "a burst of one");
+    assert_eq!(control("clock", r#"{"advance":"1m"}"#).status(), 200);
+    assert_eq!(mock.ask("m").status(), 200, "a minute later");
+    assert_eq!(control("faults", r#"{"fault":"503","next":1}"#).status(), 200);
+    assert_eq!((mock.ask("m").status(), mock.ask("m").status()), (503, 429));
+    assert_eq!(control("verdict", "").status(), 405, "a verdict is got and not posted");
+}
+
+#[test]
 fn a_port_that_is_taken_is_exit_3_with_a_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();

@@ -4,8 +4,8 @@
 //!
 //! Input and output tokens apart are not told by the events: those two axes are left to the provider's tests.
 
-use provider::config::{Law, Limit};
-use provider::{Axis, Instant};
+use provider::config::{Law, Limit, Reserve, Settle};
+use provider::{Axis, Instant, Nanos, Zone};
 use quotalab::event::{Event, Kind, Ruled};
 use quotalab::ids::{AttemptId, TargetId};
 use quotalab::record::Fold;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The books of every limit of every target.
 pub(super) struct Ledgers {
-    targets: Vec<Vec<(Axis, Book)>>,
+    targets: Vec<(Reserve, Vec<(Axis, Book)>)>,
     /// Admitted and not yet settled: where, when, and for how many tokens.
     open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
     pub(super) broken: Vec<String>,
@@ -24,13 +24,10 @@ impl Ledgers {
     pub(super) fn new(plan: &Plan) -> Self {
         let of_target = |target: &quotalab::scenario::Target| {
             let provider = &plan.providers[usize::from(target.provider)];
-            let limits = &provider.models[usize::from(target.model)].limits;
+            let model = &provider.models[usize::from(target.model)];
             let told = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
-            limits
-                .iter()
-                .filter(|limit| told(limit.axis))
-                .map(|limit| (limit.axis, Book::new(limit)))
-                .collect()
+            let limits = model.limits.iter().filter(|limit| told(limit.axis));
+            (model.reserve, limits.map(|limit| (limit.axis, Book::new(limit))).collect())
         };
         Self {
             targets: plan.targets.iter().map(of_target).collect(),
@@ -40,7 +37,7 @@ impl Ledgers {
     }
 
     fn admitted(&mut self, event: &Event, attempt: AttemptId, target: TargetId, reserved: u64) {
-        for (axis, book) in &mut self.targets[target.index()] {
+        for (axis, book) in &mut self.targets[target.index()].1 {
             book.roll(event.at);
             if !book.holds(amount(*axis, reserved)) {
                 self.broken
@@ -52,11 +49,17 @@ impl Ledgers {
     }
 
     fn refused(&mut self, event: &Event, target: TargetId, axis: Axis, requested: u64) {
-        let books = &mut self.targets[target.index()];
+        let (reserve, books) = &mut self.targets[target.index()];
         if let Some((_, book)) = books.iter_mut().find(|(known, _)| *known == axis) {
             book.roll(event.at);
             if book.holds(requested) {
                 self.broken.push(format!("law 6: {axis} refuses where there is room: {event:?}, {book:?}"));
+            }
+        }
+        for (axis, book) in books.iter_mut().filter(|(axis, _)| matches!(axis, Axis::Rpm | Axis::Rpd)) {
+            if reserve.charge_refused {
+                book.roll(event.at);
+                book.charge(event.at, amount(*axis, 0));
             }
         }
     }
@@ -73,9 +76,18 @@ impl Fold for Ledgers {
             }
             Kind::Settled { attempt, usage, .. } => {
                 let (target, at, reserved) = self.open.remove(&attempt).expect("the audit has checked law 9");
-                for (axis, book) in &mut self.targets[target.index()] {
+                let (policy, books) = &mut self.targets[target.index()];
+                for (axis, book) in books {
+                    let (reserved, used) = (amount(*axis, reserved), amount(*axis, usage.total()));
                     book.roll(event.at);
-                    book.settle(at, amount(*axis, reserved), amount(*axis, usage.total()));
+                    match policy.settle {
+                        Settle::Refund => book.settle(at, reserved, used),
+                        Settle::Nothing => book.settle(at, reserved, reserved),
+                        Settle::After => {
+                            book.settle(at, reserved, reserved);
+                            book.charge_more(event.at, used.saturating_sub(reserved));
+                        }
+                    }
                 }
             }
             _ => {}
@@ -93,11 +105,35 @@ enum Book {
     /// Credit in units × window, so that what a nanosecond earns is a whole number.
     Bucket { credit: i128, most: i128, limit: i128, window: i128, at: Instant },
     /// What the window of the clock with this number has admitted.
-    Fixed { used: i128, limit: i128, window: u64, number: u64 },
+    Fixed { used: i128, limit: i128, clock: Clock, number: u64 },
+    /// What the window of the clock with this number has admitted, of a limit between two bounds.
+    Adaptive { used: i128, limit: i128, bounds: [i128; 2], factor: i128, window: u64, number: u64 },
     /// What was admitted when, for one window back.
     Log { admitted: VecDeque<(Instant, i128)>, limit: i128, window: u64 },
+    /// What the window of the clock with this number has admitted, and the one before it.
+    Counter { used: [i128; 2], limit: i128, window: u64, at: u64 },
     /// How many are in flight.
     Places { taken: u64, limit: u64 },
+}
+
+/// How windows are numbered.
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    /// From the start of the run, each this long.
+    Every(u64),
+    /// By the dates of California, until the clocks go forward again in March: the second lasts 25 hours.
+    California,
+}
+
+impl Clock {
+    fn number(self, at: Instant) -> u64 {
+        match (self, at.0 / Nanos::HOUR.0) {
+            (Self::Every(window), _) => at.0 / window,
+            (Self::California, 0..7) => 0,
+            (Self::California, 7..32) => 1,
+            (Self::California, hours) => 2 + (hours - 32) / 24,
+        }
+    }
 }
 
 impl Book {
@@ -115,8 +151,22 @@ impl Book {
                     at: Instant::ZERO,
                 }
             }
-            Law::Fixed => Self::Fixed { used: 0, limit: most, window: window.0, number: 0 },
+            Law::Calendar(Zone::Pacific) if limit.axis.is_daily() => {
+                Self::Fixed { used: 0, limit: most, clock: Clock::California, number: 0 }
+            }
+            Law::Fixed | Law::Calendar(_) => {
+                Self::Fixed { used: 0, limit: most, clock: Clock::Every(window.0), number: 0 }
+            }
+            Law::Adaptive(growth) => Self::Adaptive {
+                used: 0,
+                limit: most,
+                bounds: [most, most * i128::from(growth.most) / 1000],
+                factor: growth.factor.into(),
+                window: window.0,
+                number: 0,
+            },
             Law::SlidingLog => Self::Log { admitted: VecDeque::new(), limit: most, window: window.0 },
+            Law::SlidingCounter => Self::Counter { used: [0; 2], limit: most, window: window.0, at: 0 },
         }
     }
 
@@ -126,12 +176,25 @@ impl Book {
                 *credit = (*credit + i128::from(now.0 - at.0) * *limit).min(*most);
                 *at = now;
             }
-            Self::Fixed { used, window, number, .. } => {
-                if now.0 / *window != *number {
-                    (*used, *number) = (0, now.0 / *window);
+            Self::Fixed { used, clock, number, .. } => {
+                if clock.number(now) != *number {
+                    (*used, *number) = (0, clock.number(now));
                 }
             }
+            Self::Adaptive { used, limit, bounds: [floor, most], factor, window, number } => {
+                for _ in *number..now.0 / *window {
+                    *limit = (*used * *factor / 1000).max(*limit / 2).clamp(*floor, *most);
+                    *used = 0;
+                }
+                *number = now.0 / *window;
+            }
             Self::Log { admitted, window, .. } => admitted.retain(|(at, _)| now.0 - at.0 < *window),
+            Self::Counter { used, window, at, .. } => {
+                for _ in 0..(now.0 / *window - *at / *window).min(2) {
+                    *used = [0, used[0]];
+                }
+                *at = now.0;
+            }
             Self::Places { .. } => {}
         }
     }
@@ -140,9 +203,13 @@ impl Book {
         let amount = i128::from(amount);
         match self {
             Self::Bucket { credit, window, .. } => *credit >= amount * *window,
-            Self::Fixed { used, limit, .. } => *used + amount <= *limit,
+            Self::Fixed { used, limit, .. } | Self::Adaptive { used, limit, .. } => *used + amount <= *limit,
             Self::Log { admitted, limit, .. } => {
                 admitted.iter().map(|(_, amount)| amount).sum::<i128>() + amount <= *limit
+            }
+            Self::Counter { used: [present, former], limit, window, at } => {
+                let (whole, to_come) = (i128::from(*window), i128::from(*window - *at % *window));
+                (present + amount) * whole + former * to_come <= limit * whole
             }
             Self::Places { taken, limit } => taken < limit,
         }
@@ -152,9 +219,17 @@ impl Book {
         let amount = i128::from(amount);
         match self {
             Self::Bucket { credit, window, .. } => *credit -= amount * *window,
-            Self::Fixed { used, .. } => *used += amount,
+            Self::Fixed { used, .. } | Self::Adaptive { used, .. } => *used += amount,
             Self::Log { admitted, .. } => admitted.push_back((now, amount)),
+            Self::Counter { used, .. } => used[0] += amount,
             Self::Places { taken, .. } => *taken += 1,
+        }
+    }
+
+    /// What was used beyond a reservation; nothing, of a place.
+    fn charge_more(&mut self, now: Instant, amount: u64) {
+        if amount > 0 {
+            self.charge(now, amount);
         }
     }
 
@@ -165,7 +240,12 @@ impl Book {
             Self::Bucket { credit, most, window, .. } => {
                 *credit = (*credit + (reserved - really) * *window).min(*most);
             }
-            Self::Fixed { used, window, number, .. } => {
+            Self::Fixed { used, clock, number, .. } => {
+                if clock.number(then) == *number {
+                    *used += really - reserved;
+                }
+            }
+            Self::Adaptive { used, window, number, .. } => {
                 if then.0 / *window == *number {
                     *used += really - reserved;
                 }
@@ -173,6 +253,12 @@ impl Book {
             Self::Log { admitted, .. } => {
                 if let Some((_, amount)) = admitted.iter_mut().find(|(at, _)| *at == then) {
                     *amount += really - reserved;
+                }
+            }
+            Self::Counter { used, window, at, .. } => {
+                let age = usize::try_from(*at / *window - then.0 / *window).expect("a few windows");
+                if let Some(used) = used.get_mut(age) {
+                    *used += really - reserved;
                 }
             }
             Self::Places { taken, .. } => *taken -= 1,

@@ -41,8 +41,16 @@ pub(super) fn scenario(tape: &[u32]) -> String {
 }
 
 fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, models: u32) {
-    let law = tape.pick(&["bucket", "bucket", "fixed", "sliding_log"]);
-    let reserve = tape.pick(&["prompt+max_tokens", "prompt"]);
+    let law =
+        tape.pick(&["bucket", "bucket", "fixed", "sliding_log", "sliding_counter", "calendar", "adaptive"]);
+    let reserve = tape.pick(&[
+        "prompt+max_tokens",
+        "prompt",
+        "prompt+recent",
+        "nothing",
+        "{ default: 300, cap: 500, settle: nothing }",
+        "{ estimate: prompt, settle: after, charge_refused: true }",
+    ]);
     let _ = writeln!(out, "  p{number}:\n    law: {law}\n    reserve: {reserve}\n    accounts:");
     for account in 0..accounts {
         let keys = tape.pick(&["one", "one, two"]).replace("one", &format!("k{number}{account}"));
@@ -81,7 +89,7 @@ fn limits(tape: &mut Tape<'_>) -> String {
                 "300",
                 "1",
                 "{ limit: 60, law: bucket, burst: 1 }",
-                "{ limit: 30, law: bucket, burst: 90 }",
+                "{ limit: 30, law: adaptive, growth: 1.5x, most: 3x }",
             ],
         ),
         (
@@ -92,7 +100,7 @@ fn limits(tape: &mut Tape<'_>) -> String {
                 "none",
                 "50",
                 "1000",
-                "{ limit: 86400, law: fixed }",
+                "{ limit: 40, law: calendar, zone: pacific }",
                 "{ limit: 100, law: sliding_log }",
             ],
         ),

@@ -82,7 +82,7 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
         models: vec![ModelConfig {
             name: "model".to_owned(),
             limits: limits.iter().map(bucket).collect(),
-            reserve: Reserve::PromptAndMaxTokens,
+            reserve: Reserve::default(),
             latency: Latency {
                 service: Service::Total(Dist::Constant(1.0)),
                 network: Dist::Constant(0.0),

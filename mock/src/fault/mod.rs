@@ -8,7 +8,7 @@ mod word;
 pub use word::{WORDS, Word};
 
 use crate::call::{Luck, Truth};
-use crate::config::{Fault, Incident};
+use crate::config::{Fault, Incident, WaitForm};
 use crate::time::{Instant, Nanos};
 
 /// All that the incidents of one instant do to one call.
@@ -18,12 +18,54 @@ pub struct Trouble {
     pub instead: Option<Fault>,
     /// How many times slower the call is served.
     pub slow: f64,
+    /// How much later its first token comes.
+    pub late: Nanos,
+    /// How many times slower the tokens after it come.
+    pub drip: f64,
     /// The reply breaks off half-way.
     pub cut: bool,
     /// The reply is not JSON.
     pub garbage: bool,
     /// What a refusal says of its wait.
     pub hint: Hint,
+    /// How the reply is bent on its way.
+    pub bend: Bend,
+}
+
+/// How a reply is bent on its way, whatever the ruling says: for whoever puts it on a wire. What a client makes of
+/// it is in the ruling already, so a simulation has no use for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bend {
+    /// What is wrong with the body of a served call.
+    pub body: Option<Spoilt>,
+    /// How the wait is written, where not in whole seconds.
+    pub wait: Option<WaitForm>,
+    /// No header tells of limits or of waits.
+    pub silent: bool,
+    /// How wrong the provider's clock is.
+    pub clock: Option<Skew>,
+}
+
+/// What is wrong with the body of a served call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoilt {
+    /// There is none: the connection is closed behind the head.
+    HeadOnly,
+    /// It breaks off before its first token.
+    NoToken,
+    /// Its JSON ends half-way.
+    Truncated,
+    /// It claims to be a page of HTML.
+    WrongType,
+}
+
+/// How wrong a clock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skew {
+    /// It is ahead.
+    Ahead(Nanos),
+    /// It is behind.
+    Behind(Nanos),
 }
 
 /// What a refusal says of its wait.
@@ -41,7 +83,16 @@ pub enum Hint {
 impl Default for Trouble {
     /// No trouble at all.
     fn default() -> Self {
-        Self { instead: None, slow: 1.0, cut: false, garbage: false, hint: Hint::Honest }
+        Self {
+            instead: None,
+            slow: 1.0,
+            late: Nanos::ZERO,
+            drip: 1.0,
+            cut: false,
+            garbage: false,
+            hint: Hint::Honest,
+            bend: Bend::default(),
+        }
     }
 }
 
@@ -67,6 +118,8 @@ impl Trouble {
             | Fault::Overload
             | Fault::Billing
             | Fault::NotInTier
+            | Fault::Throttle(_)
+            | Fault::ErrorInside
             | Fault::Timeout
             | Fault::Reset => self.instead = self.instead.or(Some(fault)),
             Fault::Slow(times) => self.slow *= times,
@@ -74,6 +127,42 @@ impl Trouble {
             Fault::Garbage => self.garbage = true,
             Fault::NoRetryAfter => self.hint = Hint::Silent,
             Fault::RetryAfter(wait) => self.hint = Hint::Wait(wait),
+            Fault::RetryAfterAs(form) => self.write_wait_as(form),
+            Fault::LateFirstToken(late) => self.late += late,
+            Fault::Drip(times) => self.drip *= times,
+            Fault::ResetAfterHead => self.spoil(Spoilt::HeadOnly),
+            Fault::CutBeforeToken => self.spoil(Spoilt::NoToken),
+            Fault::Truncated => self.spoil(Spoilt::Truncated),
+            Fault::WrongType => self.spoil(Spoilt::WrongType),
+            Fault::NoHeaders => self.bend.silent = true,
+            Fault::ClockAhead(by) => self.bend.clock = Some(Skew::Ahead(by)),
+            Fault::ClockBehind(by) => self.bend.clock = Some(Skew::Behind(by)),
+        }
+    }
+
+    /// The first that spoils a body decides how.
+    fn spoil(&mut self, how: Spoilt) {
+        self.bend.body.get_or_insert(how);
+        match how {
+            Spoilt::HeadOnly | Spoilt::NoToken => self.cut = true,
+            Spoilt::Truncated | Spoilt::WrongType => self.garbage = true,
+        }
+    }
+
+    fn write_wait_as(&mut self, form: WaitForm) {
+        self.bend.wait = Some(form);
+        if matches!(form, WaitForm::Negative | WaitForm::Absurd) {
+            self.hint = Hint::Silent;
+        }
+    }
+
+    /// How many completion tokens leave of so many before the reply breaks off, if it does.
+    #[must_use]
+    pub const fn leaves(&self, completion_tokens: u32) -> u32 {
+        match self.bend.body {
+            _ if !self.cut => completion_tokens,
+            Some(Spoilt::HeadOnly | Spoilt::NoToken) => 0,
+            _ => completion_tokens / 2,
         }
     }
 }
@@ -120,7 +209,8 @@ mod tests {
         let incidents = faults.map(|fault| incident(0, 1, fault, 1.0));
         let trouble = Trouble::at(Instant(0), &incidents, Truth::default());
         let hint = Hint::Wait(Nanos(5));
-        let all = Trouble { instead: Some(Fault::Timeout), slow: 6.0, cut: true, garbage: true, hint };
+        let instead = Some(Fault::Timeout);
+        let all = Trouble { instead, slow: 6.0, cut: true, garbage: true, hint, ..Trouble::default() };
         assert_eq!(trouble, all);
         assert_eq!(Trouble::at(Instant(1), &incidents, Truth::default()), Trouble::default());
     }

@@ -1,6 +1,6 @@
 //! What faults are called: one table for scenarios and for the server's control plane.
 
-use crate::config::Fault;
+use crate::config::{Fault, WaitForm};
 use crate::time::Nanos;
 
 /// What a fault's name needs to become a fault.
@@ -24,7 +24,7 @@ impl Word {
 
 /// Every fault that can be asked for, by name: the statuses with which a provider fails or will not serve (498 is
 /// Groq's "flex capacity exceeded", 529 Anthropic's "overloaded"), then what has a word of its own.
-pub const WORDS: [(&str, Word); 21] = [
+pub const WORDS: [(&str, Word); 36] = [
     ("500", Word::Alone(Fault::Status(500))),
     ("502", Word::Alone(Fault::Status(502))),
     ("503", Word::Alone(Fault::Status(503))),
@@ -45,6 +45,21 @@ pub const WORDS: [(&str, Word); 21] = [
     ("cut_stream", Word::Alone(Fault::CutStream)),
     ("garbage", Word::Alone(Fault::Garbage)),
     ("no_retry_after", Word::Alone(Fault::NoRetryAfter)),
+    ("fractional_wait", Word::Alone(Fault::RetryAfterAs(WaitForm::Fraction))),
+    ("dated_wait", Word::Alone(Fault::RetryAfterAs(WaitForm::Date))),
+    ("negative_wait", Word::Alone(Fault::RetryAfterAs(WaitForm::Negative))),
+    ("absurd_wait", Word::Alone(Fault::RetryAfterAs(WaitForm::Absurd))),
+    ("error_inside", Word::Alone(Fault::ErrorInside)),
+    ("reset_after_head", Word::Alone(Fault::ResetAfterHead)),
+    ("cut_before_token", Word::Alone(Fault::CutBeforeToken)),
+    ("truncated", Word::Alone(Fault::Truncated)),
+    ("wrong_type", Word::Alone(Fault::WrongType)),
+    ("no_headers", Word::Alone(Fault::NoHeaders)),
     ("slow", Word::Times(Fault::Slow)),
+    ("drip", Word::Times(Fault::Drip)),
     ("retry_after", Word::Length(Fault::RetryAfter)),
+    ("throttle", Word::Length(Fault::Throttle)),
+    ("late_first_token", Word::Length(Fault::LateFirstToken)),
+    ("clock_ahead", Word::Length(Fault::ClockAhead)),
+    ("clock_behind", Word::Length(Fault::ClockBehind)),
 ];

@@ -42,6 +42,11 @@ impl Body {
         let sent = Some(text.slice(..text.len() / 2));
         Self::Cut { promised: text.len() as u64, sent, flushed: Flushed::new() }
     }
+
+    /// Nothing of it, under the promise of all.
+    pub(super) fn none(text: String) -> Self {
+        Self::Cut { promised: text.len() as u64, sent: None, flushed: Flushed::new() }
+    }
 }
 
 impl HttpBody for Body {

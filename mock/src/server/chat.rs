@@ -10,6 +10,7 @@ use super::stream::{Stream, UsageChunk};
 use super::{MOST_BYTES, Mock, PATIENCE};
 use crate::call::{Call, Truth};
 use crate::config::Fault;
+use crate::fault::{Bend, Spoilt};
 use crate::journal::Decision;
 use crate::ruling::{Denial, Ruling, Service, Verdict};
 use crate::time::Nanos;
@@ -98,8 +99,9 @@ pub(super) async fn call(
     let call = Call { account, model, max_tokens };
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
-    let Arrived { mut ruling, told, era } = mock.arrive(call, audio_seconds, truth, tag);
-    let sending = Sending { mock, voice, number, call, truth, form, told, way_back };
+    let Arrived { mut ruling, told, bend, era } = mock.arrive(call, audio_seconds, truth, tag);
+    let streamed = stream.is_some();
+    let sending = Sending { mock, voice, number, call, truth, form, told, bend, streamed, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
             let seat = Seat::new(Arc::clone(&sending.mock), era, call, tag, service);
@@ -107,7 +109,9 @@ pub(super) async fn call(
             let decision = if spoiled { Decision::Spoiled } else { Decision::Served };
             sending.mock.note(slip, decision, Some(200), None);
             match stream {
-                Some(usage) if !service.garbage => sending.stream(&service, seat, usage).await,
+                Some(usage) if sending.comes_token_by_token(&service) => {
+                    sending.stream(&service, seat, usage).await
+                }
                 _ => sending.serve(&ruling, &service, seat).await,
             }
         }
@@ -144,9 +148,11 @@ async fn read(body: Incoming) -> Result<Result<Bytes, Error<'static>>, Broken> {
 
 /// The wait that a reply names: in its headers or, at Gemini, in its body alone. A wait that cannot help is none.
 fn announced(ruling: &Ruling, reply: &Reply) -> Option<Nanos> {
-    let Verdict::Refused(Denial { wait, oversize: false, .. }) = ruling.verdict else { return None };
+    if matches!(ruling.verdict, Verdict::Refused(Denial { oversize: true, .. })) {
+        return None;
+    }
     let named = reply.headers.iter().any(|(name, _)| *name == "retry-after");
-    wait.filter(|_| named || reply.body.contains("retryDelay"))
+    ruling.wait().filter(|_| named || reply.body.contains("retryDelay"))
 }
 
 /// A ruling on its way back.
@@ -159,13 +165,19 @@ struct Sending {
     form: Form,
     /// The limits after the ruling.
     told: Told,
+    bend: Bend,
+    /// Whether its client asked for a stream.
+    streamed: bool,
     way_back: Nanos,
 }
 
 impl Sending {
     /// An answer that takes no service.
     async fn refuse(self, ruling: &Ruling, slip: Slip, decision: Decision) -> Result<Response<Body>, Broken> {
-        let reply = self.reply(ruling, Finish::Stop);
+        let mut reply = self.reply(ruling, Finish::Stop);
+        if self.streamed && reply.status == 200 {
+            reply = reply.into_event();
+        }
         self.mock.note(slip, decision, Some(reply.status), announced(ruling, &reply));
         self.mock.sleep(self.way_back).await;
         Ok(response(reply, Body::whole))
@@ -184,8 +196,18 @@ impl Sending {
             self.told = self.mock.told(self.call);
         }
         self.mock.sleep(self.way_back).await;
-        let reply = self.reply(ruling, self.finish(service));
-        Ok(response(reply, if service.cut { Body::cut } else { Body::whole }))
+        let spoilt = self.bend.body;
+        let reply = if self.streamed && spoilt.is_some() {
+            self.opening(service)
+        } else {
+            self.reply(ruling, self.finish(service))
+        };
+        let body = match spoilt {
+            Some(Spoilt::HeadOnly | Spoilt::NoToken) => Body::none,
+            _ if service.cut => Body::cut,
+            _ => Body::whole,
+        };
+        Ok(response(reply, body))
     }
 
     /// A completion that is streamed: its head leaves now.
@@ -197,16 +219,40 @@ impl Sending {
     ) -> Result<Response<Body>, Broken> {
         let context = self.context(self.finish(service));
         let chunks = self.voice.chunks(service, &context);
-        let headers = self.voice.stream_headers(&self.told, self.number, context.at);
+        let head = self.head_of_stream(String::new());
         self.mock.sleep(self.way_back).await;
         let stream = Stream::new(seat, chunks, usage, self.way_back);
-        let head = Reply { status: 200, headers, body: String::new() };
         Ok(response(head, |_| Body::Stream(Box::new(stream))))
     }
 
     fn reply(&self, ruling: &Ruling, finish: Finish) -> Reply {
-        let reply = self.voice.reply(ruling, &self.told, &self.context(finish));
-        reply.expect("only timeouts and resets go unanswered")
+        let context = self.context(finish);
+        let reply = self.voice.reply(&self.bend.whole(ruling), &self.told, &context);
+        let reply = reply.expect("only timeouts and resets go unanswered");
+        self.bend.applied(reply, ruling.wait(), context.at)
+    }
+
+    /// A stream that never gets further than its first event.
+    fn opening(&self, service: &Service) -> Reply {
+        let mut body = String::new();
+        self.voice.chunks(service, &self.context(Finish::Stop)).role(&mut body);
+        self.head_of_stream(body)
+    }
+
+    fn head_of_stream(&self, body: String) -> Reply {
+        let at = self.mock.now();
+        let headers = self.voice.stream_headers(&self.told, self.number, at);
+        self.bend.applied(Reply { status: 200, headers, body }, None, at)
+    }
+
+    /// Whether the client sees tokens as they leave.
+    const fn comes_token_by_token(&self, service: &Service) -> bool {
+        self.streamed
+            && match self.bend.body {
+                Some(Spoilt::NoToken | Spoilt::WrongType) => true,
+                Some(Spoilt::HeadOnly | Spoilt::Truncated) => false,
+                None => !service.garbage,
+            }
     }
 
     /// A completion shorter than the model would have made it was cut by the client's bound. What has a form is

@@ -6,6 +6,7 @@ use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Dialect, Tier};
 use crate::dist::Dist;
+use crate::fault::Bend;
 use crate::journal::{self, Decision, Entry, Journal};
 use crate::machine::Provider;
 use crate::meter::Level;
@@ -81,6 +82,8 @@ pub(super) struct Arrived {
     pub(super) ruling: Ruling,
     /// What headers can tell of the limits afterwards.
     pub(super) told: Told,
+    /// What happens to the reply on its way.
+    pub(super) bend: Bend,
     pub(super) era: Era,
 }
 
@@ -273,7 +276,7 @@ impl Mock {
             let ruling = world.provider.arrive_amid(now, call, audio_seconds, truth, &trouble);
             self.observe(|observer| observer.ruled(now, tag, call, &ruling));
             let told = self.tell(world, Told::new(now, ruling.limits), call);
-            Arrived { ruling, told, era: world.era }
+            Arrived { ruling, told, bend: trouble.bend, era: world.era }
         })
     }
 

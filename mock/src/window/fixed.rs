@@ -1,19 +1,44 @@
 //! The fixed window: counts, and starts again from nothing at each boundary of the clock.
 //!
-//! Boundaries are multiples of the window since the run began. It admits up to twice its limit around a
+//! Boundaries are multiples of the window since the run began, or the midnights of a zone (Gemini: those of the
+//! Pacific one). It admits up to twice its limit around a
 //! boundary, which is why it is taught beside the other laws. Not what Groq does: its captured waits follow continuous refill.
 
 use crate::time::{Instant, Nanos};
+use crate::zone::Zone;
+use std::ops::Range;
 
-/// A counter that empties at each multiple of its window.
+/// A counter that empties at each boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixed {
     limit: u64,
-    window: Nanos,
+    boundaries: Boundaries,
     used: u64,
-    /// Where the present window began.
-    began: Instant,
+    /// The window that lasts at present.
+    present: Range<Instant>,
     at: Instant,
+}
+
+/// Where windows begin and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Boundaries {
+    /// At each multiple of a length, which is not nothing.
+    Every(Nanos),
+    /// At each midnight of a zone.
+    Midnights(Zone),
+}
+
+impl Boundaries {
+    /// The window that `at` lies in.
+    fn around(self, at: Instant) -> Range<Instant> {
+        match self {
+            Self::Every(window) => {
+                let began = Instant(at.0 - at.0 % window.0);
+                began..began + window
+            }
+            Self::Midnights(zone) => zone.day(at),
+        }
+    }
 }
 
 impl Fixed {
@@ -24,14 +49,24 @@ impl Fixed {
     #[must_use]
     pub fn new(limit: u64, window: Nanos) -> Self {
         assert!(window > Nanos::ZERO, "a window of no length");
-        Self { limit, window, used: 0, began: Instant::ZERO, at: Instant::ZERO }
+        Self::between(limit, Boundaries::Every(window))
+    }
+
+    /// An empty counter of `limit` units per day of a zone.
+    #[must_use]
+    pub fn daily(limit: u64, zone: Zone) -> Self {
+        Self::between(limit, Boundaries::Midnights(zone))
+    }
+
+    fn between(limit: u64, boundaries: Boundaries) -> Self {
+        Self { limit, boundaries, used: 0, present: boundaries.around(Instant::ZERO), at: Instant::ZERO }
     }
 
     /// Begins a new window where `now` lies in one.
     pub fn roll(&mut self, now: Instant) {
         debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
-        if now.since(self.began) >= self.window {
-            self.began = Instant(now.0 - now.0 % self.window.0);
+        if now >= self.present.end {
+            self.present = self.boundaries.around(now);
             self.used = 0;
         }
         self.at = self.at.max(now);
@@ -50,7 +85,7 @@ impl Fixed {
 
     /// Counts `actual` in place of `reserved`; changes nothing where the window of the charge is over.
     pub fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
-        if charged_at >= self.began {
+        if charged_at >= self.present.start {
             self.used = self.used.saturating_sub(reserved).saturating_add(actual);
         }
     }
@@ -70,13 +105,13 @@ impl Fixed {
     /// Now or the next boundary; `None` where `amount` is over the limit.
     #[must_use]
     pub fn next_yes(&self, amount: u64) -> Option<Instant> {
-        (amount <= self.limit).then(|| if self.admits(amount) { self.at } else { self.began + self.window })
+        (amount <= self.limit).then(|| if self.admits(amount) { self.at } else { self.present.end })
     }
 
     /// Now where nothing is used, otherwise the next boundary.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        Some(if self.used == 0 { self.at } else { self.began + self.window })
+        Some(if self.used == 0 { self.at } else { self.present.end })
     }
 }
 
@@ -92,6 +127,22 @@ mod tests {
         assert_eq!(fixed.next_yes(1), Some(Instant(Nanos::MINUTE.0)));
         fixed.roll(Instant(Nanos::MINUTE.0));
         assert!(fixed.admits(10) && !fixed.admits(11));
+    }
+
+    #[test]
+    fn a_day_of_the_pacific_zone_ends_with_its_own_midnight() {
+        let hour = |hours: u64| Instant(Nanos::HOUR.0 * hours);
+        let mut daily = Fixed::daily(20, Zone::Pacific);
+        daily.charge(20);
+        // 7:00 UTC is midnight until the clocks go back two hours later, and the next midnight is 25 hours away.
+        assert_eq!(daily.next_yes(1), Some(hour(7)));
+        daily.roll(hour(7));
+        daily.charge(20);
+        assert_eq!((daily.next_yes(1), daily.next_yes(21)), (Some(hour(32)), None));
+        daily.roll(Instant(hour(32).0 - 1));
+        assert!(!daily.admits(1));
+        daily.settle(hour(7), 20, 19);
+        assert!(daily.admits(1) && daily.full_at() == Some(hour(32)));
     }
 
     #[test]

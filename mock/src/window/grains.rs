@@ -140,10 +140,11 @@ impl<W: Grains> Tank<W> {
 
     /// The first instant from `now` on at which `amount` of what it holds is left; `None` where it never is.
     pub(super) fn reaches(&self, now: Instant, amount: u64) -> Option<Instant> {
-        let missing = self.of(amount).minus(self.credit(now)).wide().max(0).unsigned_abs();
-        if missing == 0 {
+        let (wanted, credit) = (self.of(amount), self.credit(now));
+        if credit >= wanted {
             return Some(now);
         }
+        let missing = wanted.minus(credit).wide().unsigned_abs();
         let wait = if self.rate == 0 { None } else { Some(missing.div_ceil(u128::from(self.rate))) };
         wait.map(|wait| now + Nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
     }

@@ -6,15 +6,19 @@
 //!
 //! A [`crate::meter::Meter`] holds one window per limit; the engine's pacing holds a [`Bucket`] of its own.
 
+mod adaptive;
 mod bucket;
 mod fixed;
 mod gate;
 mod grains;
+mod sliding_counter;
 mod sliding_log;
 
+pub use adaptive::Adaptive;
 pub use bucket::Bucket;
 pub use fixed::Fixed;
 pub use gate::Gate;
+pub use sliding_counter::SlidingCounter;
 pub use sliding_log::SlidingLog;
 
 use crate::config::{Law, Limit};
@@ -33,6 +37,8 @@ enum Machine {
     Bucket(Bucket),
     Fixed(Fixed),
     SlidingLog(SlidingLog),
+    SlidingCounter(SlidingCounter),
+    Adaptive(Adaptive),
     Gate(Gate),
 }
 
@@ -43,6 +49,8 @@ macro_rules! ask {
             Machine::Bucket(bucket) => bucket.$question($window.at $(, $argument)*),
             Machine::Fixed(fixed) => fixed.$question($($argument),*),
             Machine::SlidingLog(log) => log.$question($($argument),*),
+            Machine::SlidingCounter(counter) => counter.$question($($argument),*),
+            Machine::Adaptive(adaptive) => adaptive.$question($($argument),*),
             Machine::Gate(gate) => gate.$question($($argument),*),
         }
     };
@@ -56,7 +64,18 @@ impl Window {
             (None, _) => Machine::Gate(Gate::new(limit.limit)),
             (Some(window), Law::Bucket) => Machine::Bucket(Bucket::new(limit.limit, window, limit.burst)),
             (Some(window), Law::Fixed) => Machine::Fixed(Fixed::new(limit.limit, window)),
+            (Some(window), Law::Adaptive(growth)) => {
+                Machine::Adaptive(Adaptive::new(limit.limit, growth, window))
+            }
+            (_, Law::Calendar(zone)) if limit.axis.is_daily() => {
+                Machine::Fixed(Fixed::daily(limit.limit, zone))
+            }
+            // Both zones are whole hours apart: their minutes and hours begin together, and with the run.
+            (Some(window), Law::Calendar(_)) => Machine::Fixed(Fixed::new(limit.limit, window)),
             (Some(window), Law::SlidingLog) => Machine::SlidingLog(SlidingLog::new(limit.limit, window)),
+            (Some(window), Law::SlidingCounter) => {
+                Machine::SlidingCounter(SlidingCounter::new(limit.limit, window))
+            }
         };
         Self { law, at: Instant::ZERO }
     }
@@ -70,6 +89,8 @@ impl Window {
             Machine::Bucket(_) => {}
             Machine::Fixed(fixed) => fixed.roll(now),
             Machine::SlidingLog(log) => log.roll(now),
+            Machine::SlidingCounter(counter) => counter.roll(now),
+            Machine::Adaptive(adaptive) => adaptive.roll(now),
             Machine::Gate(gate) => gate.roll(now),
         }
     }
@@ -88,6 +109,8 @@ impl Window {
             Machine::Bucket(bucket) => bucket.charge(self.at, amount),
             Machine::Fixed(fixed) => fixed.charge(amount),
             Machine::SlidingLog(log) => log.charge(amount),
+            Machine::SlidingCounter(counter) => counter.charge(amount),
+            Machine::Adaptive(adaptive) => adaptive.charge(amount),
             Machine::Gate(gate) => gate.charge(amount),
         }
     }
@@ -99,6 +122,8 @@ impl Window {
             Machine::Bucket(bucket) => bucket.settle(self.at, reserved, actual),
             Machine::Fixed(fixed) => fixed.settle(charged_at, reserved, actual),
             Machine::SlidingLog(log) => log.settle(charged_at, reserved, actual),
+            Machine::SlidingCounter(counter) => counter.settle(charged_at, reserved, actual),
+            Machine::Adaptive(adaptive) => adaptive.settle(charged_at, reserved, actual),
             Machine::Gate(gate) => gate.settle(charged_at, reserved, actual),
         }
     }
@@ -117,7 +142,18 @@ impl Window {
             Machine::Bucket(bucket) => bucket.capacity(),
             Machine::Fixed(fixed) => fixed.capacity(),
             Machine::SlidingLog(log) => log.capacity(),
+            Machine::SlidingCounter(counter) => counter.capacity(),
+            Machine::Adaptive(adaptive) => adaptive.capacity(),
             Machine::Gate(gate) => gate.capacity(),
+        }
+    }
+
+    /// The limit as it stands at present, where it is one that changes with use.
+    #[must_use]
+    pub fn adapted(&self) -> Option<u64> {
+        match &self.law {
+            Machine::Adaptive(adaptive) => Some(adaptive.limit()),
+            _ => None,
         }
     }
 

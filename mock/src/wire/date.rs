@@ -1,10 +1,8 @@
-//! The calendar of the wire: a run is taken to begin on 2026-11-01 at 00:00 UTC, a Sunday.
+//! The calendar of the wire, as everywhere from 2026-11-01 at 00:00 UTC.
 
 use crate::time::{Instant, Nanos};
+use crate::zone::START;
 use std::fmt;
-
-/// The start of a run in seconds of the Unix epoch.
-const START: u64 = 1_793_491_200;
 
 /// Seconds of the Unix epoch.
 pub(super) const fn epoch(at: Instant) -> u64 {
@@ -22,14 +20,14 @@ pub(super) struct Rfc3339(pub(super) Instant);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil { year, month, day, hour, minute, second, .. } = Civil::of(self.0);
+        let Civil { year, month, day, hour, minute, second, .. } = Civil::of(epoch(self.0));
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
-/// A date as HTTP writes it (RFC 9110, section 5.6.7): `Sun, 01 Nov 2026 00:00:00 GMT`.
+/// A date as HTTP writes it (RFC 9110, section 5.6.7), from seconds of the Unix epoch: `Sun, 01 Nov 2026 00:00:00 GMT`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct HttpDate(pub(super) Instant);
+pub(super) struct HttpDate(pub(super) u64);
 
 impl fmt::Display for HttpDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,8 +50,7 @@ struct Civil {
 
 impl Civil {
     /// The Gregorian date, counted in eras of 400 years that begin in March, so that the leap day comes last.
-    const fn of(at: Instant) -> Self {
-        let seconds = epoch(at);
+    const fn of(seconds: u64) -> Self {
         let days = seconds / 86_400;
         let since_march_0000 = days + 719_468;
         let (era, day_of_era) = (since_march_0000 / 146_097, since_march_0000 % 146_097);
@@ -92,8 +89,8 @@ mod tests {
         ] {
             assert_eq!(Rfc3339(at).to_string(), date);
         }
-        assert_eq!(HttpDate(Instant(Nanos::HOUR.0)).to_string(), "Sun, 01 Nov 2026 01:00:00 GMT");
-        assert_eq!(HttpDate(day(1)).to_string(), "Mon, 02 Nov 2026 00:00:00 GMT");
+        assert_eq!(HttpDate(epoch(Instant(Nanos::HOUR.0))).to_string(), "Sun, 01 Nov 2026 01:00:00 GMT");
+        assert_eq!(HttpDate(epoch(day(1))).to_string(), "Mon, 02 Nov 2026 00:00:00 GMT");
     }
 
     #[test]

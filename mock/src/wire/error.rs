@@ -35,6 +35,8 @@ impl<'a> Error<'a> {
             Fault::Overload => Some(Self::Overload(model)),
             Fault::Billing => Some(Self::Billing),
             Fault::NotInTier => Some(Self::NotInTier(model)),
+            Fault::Throttle(_) => Some(Self::Status(429, model)),
+            Fault::ErrorInside => Some(Self::Overload(model)),
             _ => None,
         }
     }

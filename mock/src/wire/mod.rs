@@ -14,6 +14,7 @@
 
 mod anthropic;
 mod azure;
+mod bend;
 mod cerebras;
 pub mod chat;
 mod date;

@@ -252,7 +252,12 @@ impl dyn Voice + '_ {
                 let error = Error::of_fault(*fault, context.model);
                 let error =
                     error.unwrap_or_else(|| unreachable!("{fault:?} bends a reply and never replaces one"));
-                self.error(&error, context.number, context.at)
+                let answer = self.error(&error, context.number, context.at);
+                match fault {
+                    Fault::Throttle(wait) => answer.after(Some(*wait)),
+                    Fault::ErrorInside => Answer { status: 200, wait: None, ..answer },
+                    _ => answer,
+                }
             }
         };
         Some(self.answered(answer, Some(told), context.number, context.at))

@@ -2,16 +2,22 @@
 //! sequence of calls by property tests, what it loses under random traffic against closed formulas.
 
 mod accounts;
+mod calendar;
 mod erlang;
 mod multirate;
 mod poisson;
 mod queue;
 mod windows;
 
+use provider::Zone;
 use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Limit, ModelConfig, Price, Reserve, Service, Tier,
+    AccountConfig, Config, Dialect, Latency, Law, Limit, ModelConfig, Price, Reserve, Service, Tier,
 };
 use provider::dist::Dist;
+
+/// Every law of a limit that stands still.
+const LAWS: [Law; 5] =
+    [Law::Bucket, Law::Fixed, Law::SlidingLog, Law::SlidingCounter, Law::Calendar(Zone::Pacific)];
 
 /// A provider of so many accounts with one model, whose calls take no time.
 fn config(accounts: usize, limits: Vec<Limit>, reserve: Reserve) -> Config {

@@ -3,7 +3,7 @@
 //! often than small ones; these are the numbers of it.
 
 use super::config;
-use provider::config::{Law, Limit, Reserve};
+use provider::config::{Estimate, Law, Limit, Reserve};
 use provider::dist::Dist;
 use provider::ruling::Verdict;
 use provider::{Axis, Call, Instant, Nanos, Provider, Stream, Truth};
@@ -83,7 +83,7 @@ fn kaufman_roberts<const K: usize>(kinds: [Kind; K], capacity: usize, unit: u32)
 
 /// The share of each kind that a provider refuses, with its standard error, over batches of Poisson traffic.
 fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64); K] {
-    let mut provider = Provider::new(&config(1, limits, Reserve::Prompt));
+    let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
     let mut stream = Stream::new(2026, "multirate", 0);
     let rate: f64 = kinds.iter().map(|kind| kind.per_minute).sum();
     let gap = Dist::Exponential(60.0 / rate);

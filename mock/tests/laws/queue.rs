@@ -2,7 +2,7 @@
 
 use super::config;
 use super::erlang::{batch_means, erlang_c};
-use provider::config::{Latency, Reserve, Service};
+use provider::config::{Estimate, Latency, Reserve, Service};
 use provider::dist::Dist;
 use provider::ruling::Verdict;
 use provider::{Call, Instant, Nanos, Provider, Stream, Truth};
@@ -15,7 +15,7 @@ const BUSY: f64 = 0.8;
 /// Holds the mean wait of `slots` slots against `C / (cμ − λ)` with μ = 1 per second, to three standard errors
 /// of the batch means.
 fn holds(slots: u32) {
-    let mut config = config(1, vec![], Reserve::Prompt);
+    let mut config = config(1, vec![], Reserve::of(Estimate::Prompt));
     config.models[0].latency = Latency {
         service: Service::Total(Dist::Exponential(1.0)),
         network: Dist::Constant(0.0),

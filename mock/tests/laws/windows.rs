@@ -2,8 +2,9 @@
 //! judges every question from the definition of the law. Together: never too much (law 5), never too little
 //! (law 6), and the next yes exact to the nanosecond (law 7).
 
+use super::LAWS;
 use proptest::prelude::*;
-use provider::config::{Law, Limit};
+use provider::config::{Growth, Law, Limit};
 use provider::window::Window;
 use provider::{Axis, Instant, Nanos};
 
@@ -40,7 +41,8 @@ fn settle() -> impl Strategy<Value = Step> {
 }
 
 fn limits() -> impl Strategy<Value = Limit> {
-    let law = prop_oneof![Just(Law::Bucket), Just(Law::Fixed), Just(Law::SlidingLog)];
+    let growth = (0_u32..4_000, 1_000_u32..9_000).prop_map(|(factor, most)| Growth { factor, most });
+    let law = prop_oneof![5 => prop::sample::select(&LAWS), 2 => growth.prop_map(Law::Adaptive)];
     (law, 1_u64..40, 1_u64..40).prop_map(|(law, limit, burst)| Limit {
         law,
         burst,
@@ -53,19 +55,20 @@ struct History {
     limit: Limit,
     /// Every charge as it counts by now: when, and how much.
     charges: Vec<(Instant, u64)>,
-    /// Every change of the sum of charges: when, and by how much.
-    changes: Vec<(Instant, i128)>,
+    /// Every change of the sum of charges: when, by how much, and when what it changes was charged.
+    changes: Vec<(Instant, i128, Instant)>,
 }
 
 impl History {
     fn charge(&mut self, now: Instant, amount: u64) {
         self.charges.push((now, amount));
-        self.changes.push((now, i128::from(amount)));
+        self.changes.push((now, i128::from(amount), now));
     }
 
     fn settle(&mut self, now: Instant, which: usize, actual: u64) {
-        let before = std::mem::replace(&mut self.charges[which].1, actual);
-        self.changes.push((now, i128::from(actual) - i128::from(before)));
+        let (at, amount) = &mut self.charges[which];
+        let before = std::mem::replace(amount, actual);
+        self.changes.push((now, i128::from(actual) - i128::from(before), *at));
     }
 
     /// Units × window that are left at `now`.
@@ -74,31 +77,64 @@ impl History {
     /// and what refilled in it is charged. The other laws add up the charges that count.
     fn left(&self, now: Instant) -> i128 {
         let (limit, window) = (i128::from(self.limit.limit), i128::from(MINUTE));
-        let counted = |counts: &dyn Fn(Instant) -> bool| -> i128 {
-            let sum: u64 = self.charges.iter().filter(|(at, _)| counts(*at)).map(|(_, amount)| amount).sum();
-            (limit - i128::from(sum)) * window
+        let weighed = |weight: &dyn Fn(Instant) -> u64| -> i128 {
+            let weigh = |(at, amount): &(Instant, u64)| i128::from(*amount) * i128::from(weight(*at));
+            limit * window - self.charges.iter().map(weigh).sum::<i128>()
         };
+        let counted = |counts: &dyn Fn(Instant) -> bool| weighed(&|at| MINUTE * u64::from(counts(at)));
         match self.limit.law {
             Law::Bucket => {
                 let burst = i128::from(self.limit.burst) * window;
                 let mut charged = 0;
-                let stretches = self.changes.iter().rev().map(|(at, change)| {
+                let stretches = self.changes.iter().rev().map(|(at, change, _)| {
                     charged += change * window;
                     burst + i128::from(now.since(*at).0) * limit - charged
                 });
                 stretches.fold(burst, i128::min)
             }
-            Law::Fixed => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
+            Law::Adaptive(growth) => {
+                let minute = now.0 / MINUTE;
+                (self.adapted(growth, minute) - self.used(minute)) * window
+            }
+            Law::Fixed | Law::Calendar(_) => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
             Law::SlidingLog => counted(&|at| now.since(at) < Nanos::MINUTE),
+            Law::SlidingCounter => weighed(&|at| match now.0 / MINUTE - at.0 / MINUTE {
+                0 => MINUTE,
+                1 => MINUTE - now.0 % MINUTE,
+                _ => 0,
+            }),
+        }
+    }
+
+    /// What a minute of the clock has counted, with what was settled before its end.
+    fn used(&self, minute: u64) -> i128 {
+        let here = |(at, _, charged_at): &&(Instant, i128, Instant)| {
+            [at, charged_at].iter().all(|at| at.0 / MINUTE == minute)
+        };
+        self.changes.iter().filter(here).map(|(_, change, _)| change).sum()
+    }
+
+    /// The limit of a minute, from the use of all before it.
+    fn adapted(&self, growth: Growth, minute: u64) -> i128 {
+        let floor = i128::from(self.limit.limit);
+        let most = floor * i128::from(growth.most) / 1000;
+        (0..minute).fold(floor, |limit, minute| {
+            let grown = self.used(minute) * i128::from(growth.factor) / 1000;
+            grown.max(limit / 2).min(most).max(floor)
+        })
+    }
+
+    /// What is left at `now` where nothing is used.
+    fn full(&self, now: Instant) -> i128 {
+        match self.limit.law {
+            Law::Bucket => self.limit.burst.into(),
+            Law::Adaptive(growth) => self.adapted(growth, now.0 / MINUTE),
+            _ => self.limit.limit.into(),
         }
     }
 
     fn admits(&self, now: Instant, amount: u64) -> bool {
         self.left(now) >= i128::from(amount) * i128::from(MINUTE)
-    }
-
-    fn capacity(&self) -> u64 {
-        if self.limit.law == Law::Bucket { self.limit.burst } else { self.limit.limit }
     }
 }
 
@@ -110,10 +146,13 @@ fn check_next_yes(
     amount: u64,
 ) -> Result<(), TestCaseError> {
     let Some(yes) = window.next_yes(amount) else {
-        prop_assert!(amount > history.capacity(), "only what never fits has no next yes");
-        let mut rested = window.clone();
-        rested.roll(now + Nanos::DAY);
-        prop_assert!(!rested.admits(amount));
+        for minutes in 0..20 {
+            let later = now + Nanos::MINUTE * minutes;
+            prop_assert!(!history.admits(later, amount), "only what never fits has no next yes");
+            let mut rested = window.clone();
+            rested.roll(later);
+            prop_assert!(!rested.admits(amount));
+        }
         return Ok(());
     };
     prop_assert!(yes > now);
@@ -160,8 +199,9 @@ fn check(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
         prop_assert_eq!(i128::from(window.remaining()), history.left(now) / i128::from(MINUTE));
     }
     if let Some(full) = window.full_at() {
-        prop_assert!(full == now || history.left(Instant(full.0 - 1)) < history.left(full));
-        prop_assert_eq!(history.left(full), i128::from(history.capacity()) * i128::from(MINUTE));
+        let unused = |at| history.left(at) == history.full(at) * i128::from(MINUTE);
+        prop_assert!(full == now || !unused(Instant(full.0 - 1)));
+        prop_assert!(unused(full));
     }
     Ok(())
 }
@@ -203,6 +243,8 @@ proptest! {
         window.roll(Instant(MINUTE / 7 + gap));
         // A bucket that was full again meanwhile has forgotten: what it could not hold is lost.
         prop_assume!(window.full_at() != Some(Instant(MINUTE / 7 + gap)) || limit.law != Law::Bucket);
+        // An adaptive limit has grown by what was reserved.
+        prop_assume!(MINUTE / 7 + gap < MINUTE || !matches!(limit.law, Law::Adaptive(_)));
         window.settle(Instant(MINUTE / 7), reserved, actual);
         for window in [&mut window, &mut plain] {
             window.roll(Instant(MINUTE / 7 + gap + after));
@@ -236,8 +278,17 @@ proptest! {
                 let length = until.since(*from).0;
                 let allowed = match limit.law {
                     Law::Bucket => limit.burst * MINUTE + length * limit.limit,
-                    Law::Fixed => limit.limit * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
+                    Law::Adaptive(growth) => {
+                        let minutes = until.0 / MINUTE - from.0 / MINUTE + 1;
+                        limit.limit * u64::from(growth.most) / 1000 * minutes * MINUTE
+                    }
+                    Law::Fixed | Law::Calendar(_) => limit.limit * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
                     Law::SlidingLog => limit.limit * MINUTE * (length / MINUTE + 1),
+                    // A limit for each minute of the clock that is over, and of the last as much as has passed.
+                    Law::SlidingCounter => match until.0 / MINUTE - from.0 / MINUTE {
+                        0 => limit.limit * MINUTE,
+                        minutes => limit.limit * (minutes * MINUTE + until.0 % MINUTE),
+                    },
                 };
                 prop_assert!(sum * MINUTE <= allowed, "{sum} from {from} until {until}");
             }
@@ -247,7 +298,7 @@ proptest! {
 
 #[test]
 fn the_model_itself_refuses_the_thirty_first_call_of_a_minute() {
-    for law in [Law::Bucket, Law::Fixed, Law::SlidingLog] {
+    for law in LAWS.into_iter().chain([Law::Adaptive(Growth::default())]) {
         let limit = Limit { law, ..Limit::new(Axis::Rpm, 30) };
         let mut history = History { limit, charges: vec![], changes: vec![] };
         for _ in 0..30 {

@@ -212,7 +212,7 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
         models: vec![ModelConfig {
             name: MODEL.into(),
             limits,
-            reserve: Reserve::PromptAndMaxTokens,
+            reserve: Reserve::default(),
             latency: Latency { service, network: Dist::Constant(0.0), slots: None },
             price: Price::default(),
             completion: Dist::Constant(3.0),

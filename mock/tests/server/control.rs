@@ -208,3 +208,41 @@ async fn asking_the_control_plane_changes_nothing_of_what_calls_draw() {
     }
     assert_eq!(lengths[0], lengths[1]);
 }
+
+#[tokio::test]
+async fn the_verdict_tells_a_client_that_obeys_from_one_that_does_not() {
+    let served = start(vec![Limit::new(Axis::Rpm, 30)]).await;
+    // Thirty different texts fill the limit; one more of each client is refused for two seconds.
+    for number in 0..30 {
+        let body = question(&format!(r#","user":"{number}""#));
+        assert_eq!(served.chat("", &body).await.status, 200);
+    }
+    let (obedient, hasty) = (question(r#","user":"obedient""#), question(r#","user":"hasty""#));
+    assert_eq!(served.chat("", &obedient).await.status, 429);
+    served.do_post("/_quotalab/clock", &json!({ "advance": "2s" })).await;
+    assert_eq!(served.chat("", &obedient).await.status, 200);
+    let good = served.get("/_quotalab/verdict").await;
+    assert_eq!(
+        (&good["behaved"], &good["requests"], &good["retries"]),
+        (&json!(true), &json!(32), &json!(1))
+    );
+
+    for status in [429, 429] {
+        assert_eq!(served.chat("", &hasty).await.status, status);
+    }
+    served.exchange(&post("", &hasty).replace("Bearer k1", "Bearer wrong")).await;
+    served.exchange(&post("", &obedient).replace("Bearer k1", "Bearer wrong")).await;
+    let bad = served.get("/_quotalab/verdict").await;
+    assert_eq!((&bad["behaved"], &bad["counts"]["too_early"]), (&json!(false), &json!(1)));
+    assert_eq!(bad["counts"]["hopeless"], json!(1), "a key that nobody has is wrong for any text");
+    let words = bad["findings"][0]["words"].as_str().unwrap();
+    assert_eq!(words, "came back after 0.000s, although told to wait 2.000s");
+
+    served.do_post("/_quotalab/clock", &json!({ "advance": "1m" })).await;
+    assert_eq!(served.get("/_quotalab/verdict").await["counts"]["gave_up"], json!(1), "the hasty one left");
+    let words = served.control("GET", "/_quotalab/verdict?words", "").await;
+    assert!(words.body.starts_with("The client misbehaved: 36 requests"), "{}", words.body);
+    let accepted =
+        "GET /_quotalab/verdict HTTP/1.1\r\nhost: mock\r\naccept: text/plain\r\nconnection: close\r\n\r\n";
+    assert!(served.exchange(accepted).await.ends_with(&words.body));
+}

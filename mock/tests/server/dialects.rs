@@ -1,7 +1,7 @@
 //! Every dialect over a socket: its path, its key's header, a success, a stream, a refusal, and words of its own for faults.
 
 use crate::client::{Http, MODEL, Served, at_once, config, question};
-use provider::config::{Config, Dialect, Fault, Limit, Reserve};
+use provider::config::{Config, Dialect, Estimate, Fault, Limit, Reserve};
 use provider::wire::{self, Key, Voice};
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ async fn the_headers_tell_axes_that_a_ruling_does_not() {
 #[tokio::test]
 async fn mistral_tells_what_is_left_once_a_call_is_charged() {
     let mut config = speaking(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
-    config.models[0].reserve = Reserve::Prompt;
+    config.models[0].reserve = Reserve::of(Estimate::Prompt);
     let served = Served::start(&config).await;
     let reply = ask(&served, wire::voice(Dialect::Mistral), "").await;
     let told = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]

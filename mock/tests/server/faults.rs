@@ -1,7 +1,11 @@
 //! Scripted faults, as a client meets them.
 
-use crate::client::{Seen, Served, at_once, config, post, question};
-use provider::config::{Fault, Limit};
+use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
+use provider::config::{Fault, Limit, Service, WaitForm};
+use provider::dist::Dist;
+use provider::fault::{WORDS, Word};
+use provider::ruling::Verdict;
+use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -73,5 +77,157 @@ async fn a_refusal_may_hide_its_wait_or_lie() {
         let refused = served.ask().await;
         assert_eq!((refused.status, refused.header("retry-after")), (429, header));
         assert!(refused.body.contains(words), "{}", refused.body);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_behind_the_head_promises_all_and_sends_nothing() {
+    let served = Served::start(&config(vec![], at_once(), &[Fault::ResetAfterHead])).await;
+    for (more, kind) in [("", "application/json"), (r#","stream":true"#, "text/event-stream")] {
+        let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
+        assert_eq!((reply.status, reply.header("content-type"), reply.body.as_str()), (200, Some(kind), ""));
+        assert!(reply.header("content-length").unwrap().parse::<usize>().unwrap() > 0);
+    }
+    assert_eq!(served.stop().await.len(), 4, "both are charged, for what was read");
+}
+
+#[tokio::test]
+async fn a_stream_may_break_off_before_its_first_token() {
+    let served = Served::start(&config(vec![], at_once(), &[Fault::CutBeforeToken])).await;
+    let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(r#","stream":true"#)).await;
+    let events: Vec<_> = reply.body.split_terminator("\n\n").collect();
+    assert_eq!((reply.status, events.len()), (200, 1), "{}", reply.body);
+    assert!(events[0].contains(r#""role":"assistant","content":"""#), "{}", events[0]);
+}
+
+#[tokio::test]
+async fn truncated_json_comes_in_a_reply_that_ends_well() {
+    let served = Served::start(&config(vec![], at_once(), &[Fault::Truncated])).await;
+    for (more, kind) in [("", "application/json"), (r#","stream":true"#, "text/event-stream")] {
+        let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
+        let promised: usize = reply.header("content-length").unwrap().parse().unwrap();
+        assert_eq!((reply.header("content-type"), reply.body.len()), (Some(kind), promised));
+        let json = reply.body.trim_start_matches("data: ");
+        assert!(json.starts_with(r#"{"id":"#));
+        assert!(serde_json::from_str::<serde_json::Value>(json).is_err_and(|error| error.is_eof()), "{json}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_may_claim_to_be_something_else() {
+    let served = Served::start(&config(vec![], at_once(), &[Fault::WrongType])).await;
+    let whole = served.ask().await;
+    assert_eq!((whole.status, whole.header("content-type")), (200, Some("text/html")));
+    assert_eq!(whole.json()["object"], "chat.completion");
+    let stream = served.chat("", &question(r#","stream":true"#)).await;
+    assert_eq!(stream.header("content-type"), Some("text/html"));
+    assert!(stream.body.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn a_200_may_have_an_error_inside() {
+    let served = Served::start(&config(vec![], at_once(), &[Fault::ErrorInside])).await;
+    let whole = served.ask().await;
+    assert_eq!((whole.status, whole.header("content-type")), (200, Some("application/json")));
+    assert!(whole.json()["error"]["message"].as_str().unwrap().contains("over capacity"));
+    let stream = served.chat("", &question(r#","stream":true"#)).await;
+    assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
+    let event = stream.body.strip_prefix("event: error\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(event).unwrap()["error"].is_object());
+    assert!(matches!(served.stop().await[..], [Seen::Ruled(..), Seen::Ruled(..)]), "nothing to settle");
+}
+
+#[tokio::test]
+async fn a_throttle_is_a_429_that_names_a_wait_and_no_limit() {
+    let fault = Fault::Throttle(Nanos::from_millis(4_200));
+    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 30)], at_once(), &[fault])).await;
+    let reply = served.ask().await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("5")));
+    assert!(!reply.body.contains("RPM"), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn a_wait_is_written_in_every_form() {
+    for (form, header, words) in [
+        (WaitForm::Fraction, "8.571428572", "Please try again in 8.571428572s."),
+        (WaitForm::Date, "Sun, 01 Nov 2026 00:00:09 GMT", "Please try again in 8.571428572s."),
+        (WaitForm::Negative, "-1", "Requested 1. Need more tokens?"),
+        (WaitForm::Absurd, "99999999999999999999", "Requested 1. Need more tokens?"),
+    ] {
+        let faults = [Fault::RetryAfterAs(form)];
+        let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 7)], at_once(), &faults)).await;
+        for _ in 0..7 {
+            assert_eq!(served.ask().await.header("retry-after"), None);
+        }
+        let refused = served.ask().await;
+        assert_eq!((refused.status, refused.header("retry-after")), (429, Some(header)));
+        assert!(refused.body.contains(words), "{}", refused.body);
+        let dated = form == WaitForm::Date;
+        assert_eq!(refused.header("date") == Some("Sun, 01 Nov 2026 00:00:00 GMT"), dated);
+    }
+}
+
+#[tokio::test]
+async fn headers_may_be_absent_and_clocks_wrong() {
+    let limits = vec![Limit::new(Axis::Rpd, 1), Limit::new(Axis::Tpm, 8000)];
+    let served = Served::start(&config(limits.clone(), at_once(), &[Fault::NoHeaders])).await;
+    for status in [200, 429] {
+        let reply = served.ask().await;
+        assert_eq!(reply.status, status);
+        let tells = |name: &str| name.contains("ratelimit") || name == "retry-after";
+        assert!(!reply.headers.iter().any(|(name, _)| tells(name)), "{:?}", reply.headers);
+    }
+    for (fault, date) in [
+        (Fault::ClockAhead(Nanos::HOUR), "Sun, 01 Nov 2026 01:00:00 GMT"),
+        (Fault::ClockBehind(Nanos::DAY), "Sat, 31 Oct 2026 00:00:00 GMT"),
+    ] {
+        let served = Served::start(&config(limits.clone(), at_once(), &[fault])).await;
+        let reply = served.ask().await;
+        assert_eq!((reply.status, reply.header("date")), (200, Some(date)));
+        assert_eq!(reply.headers.iter().filter(|(name, _)| name == "date").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_first_token_comes_late_and_the_others_drip() {
+    // A thousand tokens a second: of five, the last four take 4 ms.
+    let service = Service::Split { first_token: Dist::Constant(0.01), prefill: None, output: 1_000.0 };
+    for (fault, first, rest) in
+        [(Fault::LateFirstToken(Nanos::from_millis(30)), 40, 4), (Fault::Drip(10.0), 10, 40)]
+    {
+        let served = Served::start(&config(vec![], service.clone(), &[fault])).await;
+        served.ask().await;
+        let seen = served.stop().await;
+        let Seen::Ruled(at, _, ruling) = &seen[0] else { panic!("{seen:?}") };
+        let Verdict::Admitted(service) = ruling.verdict else { panic!("{ruling:?}") };
+        assert_eq!(service.first_token_at.since(*at), Nanos::from_millis(first));
+        assert_eq!(service.done_at.since(service.first_token_at), Nanos::from_millis(rest));
+    }
+}
+
+#[tokio::test]
+async fn every_fault_that_has_a_word_is_had_on_demand() {
+    for (name, word) in WORDS {
+        let served = Served::start_with(
+            &config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[]),
+            ControlPlane::Present,
+        )
+        .await;
+        let fault = match word {
+            Word::Alone(_) => format!(r#""{name}""#),
+            Word::Times(_) => format!(r#"{{"{name}":"2x"}}"#),
+            Word::Length(_) => format!(r#"{{"{name}":"1ms"}}"#),
+        };
+        let order = format!(r#"{{"fault":{fault},"next":2}}"#);
+        assert_eq!(served.control("POST", "/_quotalab/faults", &order).await.status, 200, "{order}");
+        if name != "timeout" {
+            served.exchange(&post("", &question(""))).await;
+            served.exchange(&post("", &question(r#","stream":true"#))).await;
+        }
+        let left = served.control("GET", "/_quotalab/faults", "").await.json();
+        assert_eq!(left["faults"].as_array().unwrap().len(), usize::from(name == "timeout"), "{name}");
+        let seen = served.stop().await;
+        let admitted = admitted(&seen);
+        assert_eq!(settled(&seen), admitted, "{name}: {seen:?}");
     }
 }

@@ -10,6 +10,7 @@ mod control;
 mod dialects;
 mod faults;
 mod forms;
+mod hostile;
 mod limits;
 mod requests;
 mod settling;

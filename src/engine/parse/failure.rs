@@ -8,7 +8,7 @@ use super::said::Said;
 use super::stated::{Stated, exhausted};
 use crate::engine::{Meaning, Reply, Told, Wait};
 use crate::event::{Cause, Failure as Broken, Outcome};
-use provider::ruling::LimitsView;
+use provider::ruling::Remaining;
 use provider::{Axis, Instant};
 
 /// What a reply that is no success means.
@@ -28,7 +28,7 @@ pub struct Failure {
 
 impl Failure {
     /// As the engine keeps it.
-    pub(super) fn reply(&self, now: Instant, limits: LimitsView) -> Reply {
+    pub(super) fn reply(&self, now: Instant, remaining: Remaining) -> Reply {
         let Self { status, cause, wait, .. } = *self;
         let Refusal { axis, limit, used, requested, .. } = self.refusal;
         let told = limit.zip(requested).map(|(limit, requested)| Told { axis, limit, used, requested });
@@ -36,7 +36,7 @@ impl Failure {
         // A status that says the same as the body stays a status; 400 and 500 were seen to hide a limit.
         let limited = matches!(status, 429 | 413) || cause != by_status(status);
         let outcome = if limited { Outcome::Limited { axis, cause } } else { broken.outcome };
-        Reply { outcome, wait, told, limits, ..broken }
+        Reply { outcome, wait, told, remaining, ..broken }
     }
 }
 

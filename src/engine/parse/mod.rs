@@ -53,7 +53,7 @@ pub use stream::Stream;
 use super::Reply;
 use crate::event::{self, Outcome};
 use page::Page;
-use provider::ruling::LimitsView;
+use provider::ruling::{LimitsView, Remaining};
 use provider::{Instant, Usage};
 use said::Said;
 use serde_json::Value;
@@ -77,7 +77,7 @@ pub struct Reading {
 pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Reading {
     let dialect = dialect.or_else(|| recognise::recognise(response));
     let stated = (Page::of(dialect).limits)(response.headers);
-    let limits = stated::view(&stated);
+    let remaining = stated::remaining(&stated);
     let Response { status, headers, body } = *response;
     let (failure, usage) = if (200..300).contains(&status) {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -87,8 +87,8 @@ pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> 
         (Some(failure::read(dialect, status, headers, body)), None)
     };
     let reply = match &failure {
-        Some(failure) => failure.reply(now, limits),
-        None => success(now, usage, limits),
+        Some(failure) => failure.reply(now, remaining),
+        None => success(now, usage, remaining),
     };
     Reading { dialect, failure, stated, reply }
 }
@@ -105,10 +105,15 @@ pub fn usage(body: &[u8]) -> Option<Usage> {
     usage_of(&serde_json::from_slice(body).ok()?)
 }
 
-/// The limits that headers state, as far as the engine keeps them.
+/// The limits that headers state with all their numbers: of the requests and of the tokens the tightest.
 #[must_use]
 pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> LimitsView {
     stated::view(&(Page::of(dialect).limits)(headers))
+}
+
+/// What headers state to be left, as the engine keeps it.
+fn remaining(dialect: Option<Dialect>, headers: &dyn Headers) -> Remaining {
+    stated::remaining(&(Page::of(dialect).limits)(headers))
 }
 
 /// The status that an error stands for by its own words, where nobody kept the status itself.
@@ -123,7 +128,7 @@ fn usage_of(body: &Value) -> Option<Usage> {
     tally.usage()
 }
 
-fn success(now: Instant, usage: Option<Usage>, limits: LimitsView) -> Reply {
-    let garbage = Reply { limits, ..Reply::broken(now, event::Failure::Garbage) };
+fn success(now: Instant, usage: Option<Usage>, remaining: Remaining) -> Reply {
+    let garbage = Reply { remaining, ..Reply::broken(now, event::Failure::Garbage) };
     usage.map_or(garbage, |usage| Reply { outcome: Outcome::Ok, usage, ..garbage })
 }

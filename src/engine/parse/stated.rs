@@ -1,7 +1,7 @@
 //! Limits as headers state them: at most a handful, of which the engine keeps two.
 
 use super::headers::{Headers, whole};
-use provider::ruling::{LimitView, LimitsView};
+use provider::ruling::{LimitView, LimitsView, Remaining};
 use provider::{Axis, Nanos};
 
 /// One limit that the headers of a reply state.
@@ -37,20 +37,29 @@ impl Stated {
     }
 }
 
-/// The two limits that the engine keeps: of the requests and of the tokens the one with the smallest share
-/// left, the first of equals. What states no axis or no reset is left out.
-pub(super) fn view(stated: &[Stated]) -> LimitsView {
-    let tightest = |of: fn(Axis) -> bool| {
-        let views = stated.iter().filter_map(Stated::view).filter(|view| of(view.axis));
-        views.reduce(|first, second| if is_tighter(&second, &first) { second } else { first })
-    };
-    LimitsView {
-        requests: tightest(|axis| matches!(axis, Axis::Rpm | Axis::Rpd)),
-        tokens: tightest(Axis::counts_tokens),
-    }
+/// What the engine keeps: what is left of the tightest limit of the requests, and of the tightest of the tokens.
+pub(super) fn remaining(stated: &[Stated]) -> Remaining {
+    let [requests, tokens] = tightest(stated, |_| true).map(|limit| Some((limit?.axis?, limit?.remaining)));
+    Remaining { requests, tokens }
 }
 
-fn is_tighter(one: &LimitView, other: &LimitView) -> bool {
+/// Those with all their numbers, as a provider's rulings tell them.
+pub(super) fn view(stated: &[Stated]) -> LimitsView {
+    let [requests, tokens] = tightest(stated, |limit| limit.reset.is_some()).map(|limit| limit?.view());
+    LimitsView { requests, tokens }
+}
+
+/// Of the requests and of the tokens the limit with the smallest share left, the first of equals; what states
+/// no axis is neither.
+fn tightest(stated: &[Stated], which: fn(&Stated) -> bool) -> [Option<&Stated>; 2] {
+    let counts_requests = |axis: Axis| matches!(axis, Axis::Rpm | Axis::Rpd);
+    [counts_requests, Axis::counts_tokens].map(|of| {
+        let of_kind = stated.iter().filter(|limit| which(limit) && limit.axis.is_some_and(of));
+        of_kind.reduce(|first, second| if is_tighter(second, first) { second } else { first })
+    })
+}
+
+fn is_tighter(one: &Stated, other: &Stated) -> bool {
     u128::from(one.remaining) * u128::from(other.limit) < u128::from(other.remaining) * u128::from(one.limit)
 }
 
@@ -84,7 +93,9 @@ mod tests {
             [stated(Axis::Itpm, 50, Some(1)), stated(Axis::Otpm, 20, Some(2)), stated(Axis::Rpm, 9, None)];
         let view = view(&limits);
         assert_eq!(view.tokens.map(|view| view.axis), Some(Axis::Otpm));
-        assert_eq!(view.requests, None, "without a reset it does not fit");
+        assert_eq!(view.requests, None, "without a reset it is no whole view");
+        let remaining = remaining(&limits);
+        assert_eq!((remaining.requests, remaining.tokens), (Some((Axis::Rpm, 9)), Some((Axis::Otpm, 20))));
     }
 
     #[test]

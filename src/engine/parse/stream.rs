@@ -5,7 +5,7 @@ use super::dialect::Dialect;
 use super::headers::Headers;
 use super::said::Said;
 use super::usage::Tally;
-use super::{failure, limits};
+use super::{failure, remaining};
 use crate::engine::Reply;
 use crate::event::{Failure, Outcome};
 use provider::Instant;
@@ -58,11 +58,11 @@ impl Stream {
     /// The reply that the stream was, once it is done; `now` is when its last byte came.
     #[must_use]
     pub fn reply(&self, dialect: Option<Dialect>, now: Instant, headers: &dyn Headers) -> Reply {
+        let remaining = remaining(dialect, headers);
         if let Some(said) = &self.error {
-            return failure::inside(dialect, headers, said).reply(now, limits(dialect, headers));
+            return failure::inside(dialect, headers, said).reply(now, remaining);
         }
-        let limits = limits(dialect, headers);
-        let garbage = Reply { limits, ..Reply::broken(now, Failure::Garbage) };
+        let garbage = Reply { remaining, ..Reply::broken(now, Failure::Garbage) };
         let Some(usage) = self.usage.usage() else { return garbage };
         Reply { outcome: Outcome::Ok, usage, first_token_at: self.first_token_at.unwrap_or(now), ..garbage }
     }

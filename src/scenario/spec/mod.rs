@@ -9,6 +9,7 @@ mod expect;
 mod incident;
 mod model;
 mod provider;
+mod reserve;
 mod route;
 mod what_if;
 mod workload;

@@ -1,11 +1,12 @@
 //! One model of a provider: `limits`, `latency`, `price`, `reserve`, `completion`.
 
 use super::dist::{SECONDS, TOKENS, dist};
+use super::reserve::reserve;
 use crate::scenario::defaults;
-use crate::scenario::value::{Value, Word, whole};
+use crate::scenario::value::{Fields, Value, Word, whole};
 use crate::units::{self, Wrong};
-use provider::Axis;
-use provider::config::{Latency, Law, Limit, ModelConfig, Price, Reserve, Service};
+use provider::config::{Growth, Latency, Law, Limit, ModelConfig, Price, Reserve, Service};
+use provider::{Axis, Zone};
 
 /// What a provider says for all of its models.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,21 +48,60 @@ pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelC
     (config, assumed)
 }
 
-/// `law: …`
-pub(super) fn law(value: &Value) -> Option<Law> {
-    let known = [("bucket", Law::Bucket), ("fixed", Law::Fixed), ("sliding_log", Law::SlidingLog)];
-    value.one_of_or(&known, &["sliding_counter", "calendar"])
+/// `law: …`, with the words that go with it; what is not said is as `inherited`.
+pub(super) fn law(fields: &mut Fields, inherited: Law) -> Law {
+    let known = [
+        ("bucket", Law::Bucket),
+        ("fixed", Law::Fixed),
+        ("sliding_log", Law::SlidingLog),
+        ("sliding_counter", Law::SlidingCounter),
+        ("calendar", Law::Calendar(Zone::default())),
+        ("adaptive", Law::Adaptive(Growth::default())),
+    ];
+    let law = match (fields.get("law").and_then(|value| value.one_of(&known)), inherited) {
+        // What the inherited law says more of goes for the same law named again.
+        (Some(Law::Calendar(_)), Law::Calendar(_)) | (Some(Law::Adaptive(_)), Law::Adaptive(_)) => inherited,
+        (named, inherited) => named.unwrap_or(inherited),
+    };
+    let [is_calendar, is_adaptive] = [matches!(law, Law::Calendar(_)), matches!(law, Law::Adaptive(_))];
+    let zone = belongs(fields, "zone", "calendar", is_calendar);
+    let factor = belongs(fields, "growth", "adaptive", is_adaptive);
+    let most = belongs(fields, "most", "adaptive", is_adaptive);
+    match law {
+        Law::Calendar(inherited) => {
+            let zone = zone.and_then(|value| value.one_of(&Zone::ALL.map(|zone| (zone.name(), zone))));
+            Law::Calendar(zone.unwrap_or(inherited))
+        }
+        Law::Adaptive(inherited) => Law::Adaptive(Growth {
+            factor: factor.and_then(|value| value.parse(growth)).unwrap_or(inherited.factor),
+            most: most.and_then(|value| value.parse(growth)).unwrap_or(inherited.most),
+        }),
+        law => law,
+    }
 }
 
-/// `reserve: …`
-pub(super) fn reserve(value: &Value) -> Option<Reserve> {
-    value.one_of(&[("prompt+max_tokens", Reserve::PromptAndMaxTokens), ("prompt", Reserve::Prompt)])
+/// The value of a word that only one law has; a problem where the law `is` another.
+fn belongs<'a>(fields: &mut Fields<'a>, word: &'static str, law: &str, is: bool) -> Option<Value<'a>> {
+    let value = fields.get(word)?;
+    if !is {
+        let what = format!("only the law `{law}` has a `{word}`");
+        value.wrong(what, format!("leave it out, or use `law: {law}`"));
+    }
+    Some(value).filter(|_| is)
+}
+
+/// A multiple from 1 to 1000, in thousandths.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 1 and 1000")]
+fn growth(text: &str) -> Result<u32, Wrong> {
+    match units::multiple(text)? {
+        times if (1.0..=1000.0).contains(&times) => Ok(libm::round(times * 1000.0) as u32),
+        _ => Err(Wrong::new(format!("`{text}` is out of range"), "write a multiple from `1x` to `1000x`")),
+    }
 }
 
 fn limits(value: &Value, law_of_provider: Law) -> Vec<Limit> {
     let Some(mut fields) = value.fields("{rpm: 30, tpm: 6k}") else { return Vec::new() };
-    let law = fields.get("law").and_then(|value| law(&value)).unwrap_or(law_of_provider);
-    fields.refuse(&["zone"], "it belongs to the law `calendar`; use `bucket`, `fixed` or `sliding_log`");
+    let law = law(&mut fields, law_of_provider);
     let read = Axis::ALL.map(|axis| {
         let value = fields.get(axis.name()).filter(|value| value.as_text() != Some("none"))?;
         limit(&value, axis, law)
@@ -81,26 +121,27 @@ fn limit(value: &Value, axis: Axis, inherited: Law) -> Option<Limit> {
         )),
         _ => whole(1, MOST)(text),
     };
-    let inherited = if axis == Axis::Concurrency { Law::default() } else { inherited };
     if !value.is_map() {
         let limit = value.parse(per_window)?;
-        return Some(Limit { axis, limit, law: inherited, burst: limit });
+        let law = if axis == Axis::Concurrency { Law::default() } else { inherited };
+        return Some(Limit { law, ..Limit::new(axis, limit) });
     }
     let mut fields = value.fields("{limit: 30, law: fixed}")?;
     let limit = fields.require("limit", "limit: 30").and_then(|value| value.parse(per_window));
-    let law_value = fields.get("law");
-    let burst_value = fields.get("burst");
-    fields.refuse(&["zone"], "it belongs to the law `calendar`; use `bucket`, `fixed` or `sliding_log`");
-    let law = law_value.as_ref().and_then(law).unwrap_or(inherited);
-    let burst = burst_value.as_ref().and_then(|value| value.parse(per_window));
-    fields.done();
-    if axis == Axis::Concurrency {
-        for value in [&law_value, &burst_value].into_iter().flatten() {
+    let law = if axis == Axis::Concurrency {
+        for value in ["law", "zone", "growth", "most", "burst"].iter().filter_map(|word| fields.get(word)) {
             value.wrong("`concurrency` counts what is in flight: it has no window", "write `concurrency: 8`");
         }
-    } else if let Some(value) = burst_value.filter(|_| law != Law::Bucket) {
-        value.wrong("only the law `bucket` has a `burst`", "leave it out, or use `law: bucket`");
-    }
+        Law::default()
+    } else {
+        law(&mut fields, inherited)
+    };
+    let burst = match axis {
+        Axis::Concurrency => None,
+        _ => belongs(&mut fields, "burst", "bucket", law == Law::Bucket),
+    };
+    let burst = burst.and_then(|value| value.parse(per_window));
+    fields.done();
     let limit = limit?;
     Some(Limit { axis, limit, law, burst: burst.unwrap_or(limit) })
 }

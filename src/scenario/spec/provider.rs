@@ -1,9 +1,10 @@
 //! One provider: its dialect, its accounts and their keys, its models, its incidents.
 
 use super::incident::incidents;
-use super::model::{Inherited, law, model, reserve};
+use super::model::{Inherited, law, model};
+use super::reserve::reserve;
 use crate::scenario::value::{Value, Word};
-use provider::config::{AccountConfig, Config, Dialect, Tier};
+use provider::config::{AccountConfig, Config, Dialect, Law, Tier};
 
 /// A provider as read; what was wrong is reported and left out.
 #[derive(Debug)]
@@ -34,10 +35,9 @@ pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
         spec.config.tier = tier;
     }
     let inherited = Inherited {
-        law: fields.get("law").and_then(|value| law(&value)).unwrap_or_default(),
+        law: law(&mut fields, Law::default()),
         reserve: fields.get("reserve").and_then(|value| reserve(&value)).unwrap_or_default(),
     };
-    fields.refuse(&["zone"], "it belongs to the law `calendar`; use `bucket`, `fixed` or `sliding_log`");
     spec.config.accounts = match fields.get("accounts") {
         Some(value) => accounts(&value),
         None => vec![AccountConfig { name: "default".into(), keys: vec!["default".into()] }],

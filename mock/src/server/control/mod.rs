@@ -3,6 +3,7 @@
 //! ```text
 //!  GET  /_quotalab/state                       levels of every limit        POST /_quotalab/reset   all as at the start
 //!  GET  /_quotalab/requests                    what was received            POST /_quotalab/clock   {"advance": "1h"}
+//!  GET  /_quotalab/verdict                     whether the client behaved
 //!  GET, POST, DELETE /_quotalab/faults         what goes wrong on demand    GET  /metrics           for Prometheus
 //! ```
 //!
@@ -12,6 +13,7 @@ mod amount;
 mod faults;
 mod metrics;
 mod state;
+mod verdict;
 
 use super::body::Body;
 use super::{Mock, PATIENCE};
@@ -69,6 +71,7 @@ async fn ask(mock: &Mock, head: &Parts, body: Incoming) -> Result<Said, Wrong> {
         (&Method::GET, "/_quotalab/clock") => Ok(state::clock(mock)),
         (&Method::GET, "/_quotalab/faults") => Ok(faults::list(mock)),
         (&Method::DELETE, "/_quotalab/faults") => Ok(faults::clear(mock)),
+        (&Method::GET, "/_quotalab/verdict") => verdict::verdict(mock, query, &head.headers),
         (&Method::GET, "/metrics") => Ok(metrics::metrics(mock)),
         (&Method::POST, "/_quotalab/reset") => {
             mock.reset();
@@ -122,10 +125,11 @@ fn shortened(text: &str) -> String {
     short
 }
 
-const ENDPOINTS: [&str; 9] = [
+const ENDPOINTS: [&str; 10] = [
     "GET /_quotalab/state",
     "POST /_quotalab/reset",
     "GET /_quotalab/requests",
+    "GET /_quotalab/verdict",
     "GET /_quotalab/clock",
     "POST /_quotalab/clock",
     "GET /_quotalab/faults",

@@ -10,7 +10,7 @@ mod native;
 pub(super) use compatible::Compatible;
 pub(super) use native::Native;
 
-use super::date::{HttpDate, Rfc3339};
+use super::date::{HttpDate, Rfc3339, epoch};
 use super::{Error, Head, Headers, ids};
 use crate::axis::Axis;
 use crate::meter::Level;
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 fn headers(head: &Head<'_>) -> Headers {
     let mut headers = Vec::with_capacity(18);
     headers.push(("content-type", head.content.media_type().to_owned()));
-    headers.push(("date", HttpDate(head.at).to_string()));
+    headers.push(("date", HttpDate(epoch(head.at)).to_string()));
     headers.push(("request-id", request_id(head.number)));
     if matches!(head.status, 429 | 500..) {
         headers.push(("x-should-retry", "true".to_owned()));

@@ -1,0 +1,66 @@
+//! The days of the Pacific zone through a window, against a list of the moments at which its clocks change: what
+//! counts is what was admitted on the same date.
+
+use proptest::prelude::*;
+use provider::config::{Law, Limit};
+use provider::window::Window;
+use provider::{Axis, Instant, Nanos, Zone};
+
+const HOUR: u64 = Nanos::HOUR.0;
+
+/// When the clocks go back, forward and back again, in hours of a run: 2026-11-01 9:00, 2027-03-14 10:00 and
+/// 2027-11-07 9:00 UTC.
+const CHANGES: [u64; 3] = [9, 133 * 24 + 10, 371 * 24 + 9];
+
+/// The date on the wall in California, as a number.
+fn date(at: Instant) -> u64 {
+    let changes = CHANGES.iter().filter(|change| at.0 >= **change * HOUR).count();
+    let behind = [7, 8][changes % 2];
+    (at.0 + (24 - behind) * HOUR) / (24 * HOUR)
+}
+
+/// An instant not far from one of the changes, or anywhere in between.
+fn start() -> impl Strategy<Value = Instant> {
+    let near = (prop::sample::select(&CHANGES), 0..72 * HOUR)
+        .prop_map(|(change, after)| Instant((change * HOUR).saturating_sub(36 * HOUR) + after));
+    prop_oneof![4 => near, 1 => (0..370 * 24 * HOUR).prop_map(Instant)]
+}
+
+fn gap() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 0..HOUR, 0..30 * HOUR, Just(24 * HOUR), Just(25 * HOUR - 1)]
+}
+
+proptest! {
+    #[test]
+    fn a_day_admits_its_limit_and_says_when_the_next_begins(
+        limit in 1_u64..20, start in start(), asks in prop::collection::vec((gap(), 0_u64..10), 1..40),
+    ) {
+        let law = Law::Calendar(Zone::Pacific);
+        let mut window = Window::new(&Limit { law, ..Limit::new(Axis::Rpd, limit) });
+        let mut admitted: Vec<(Instant, u64)> = vec![];
+        let mut now = start;
+        for (gap, amount) in asks {
+            now += Nanos(gap);
+            window.roll(now);
+            let today = admitted.iter().filter(|(at, _)| date(*at) == date(now));
+            let fits = today.map(|(_, amount)| amount).sum::<u64>() + amount <= limit;
+            prop_assert_eq!(window.admits(amount), fits, "{} at {}", amount, now);
+            if fits {
+                window.charge(amount);
+                admitted.push((now, amount));
+                prop_assert_eq!(window.next_yes(0), Some(now));
+            } else if let Some(yes) = window.next_yes(amount) {
+                prop_assert_eq!([date(Instant(yes.0 - 1)), date(yes)], [date(now), date(now) + 1]);
+            } else {
+                prop_assert!(amount > limit);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_of_november_is_on_the_wall_for_25_hours() {
+    assert_eq!([6, 7, 31, 32].map(|hour| date(Instant(hour * HOUR))), [0, 1, 1, 2]);
+    let spring = 133 * 24;
+    assert_eq!([7, 8, 30, 31].map(|hour| date(Instant((spring + hour) * HOUR)) - 132), [1, 2, 2, 3]);
+}

@@ -1,0 +1,53 @@
+//! From a refusal to a reply by way of its words: rendered as the provider writes it, and read as a client reads
+//! it. What a dialect does not state is lost on the way, and what it states misleadingly misleads, in a
+//! simulation as on the wire.
+//!
+//! Groq's refusals take the short cut of [`super::typed`], which a law holds to the same result. Other dialects
+//! state so many different things that the detour is the only short description of them; only refusals take it.
+
+use crate::engine::Reply;
+use crate::engine::parse::{self, Headers, Response};
+use provider::config::{Config, Dialect, Fault};
+use provider::ruling::{Ruling, Verdict};
+use provider::wire::{self, Context, Finish, Said, Told, voice};
+use provider::{Call, Instant};
+
+/// Whether the reply to a verdict of this provider takes the detour.
+pub(super) fn is_worded(config: &Config, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Admitted(_) | Verdict::Faulted(Fault::Timeout | Fault::Reset) => false,
+        Verdict::Faulted(Fault::Overload | Fault::Billing | Fault::NotInTier) => true,
+        Verdict::Refused(_) | Verdict::Faulted(_) => config.dialect != Dialect::Groq,
+    }
+}
+
+/// The reply to a call that was ruled on when the limits stood as `told`, and that comes at `whole_at`.
+pub(super) fn reply(
+    config: &Config,
+    call: Call,
+    ruling: &Ruling,
+    told: &Told,
+    whole_at: Instant,
+) -> Option<Reply> {
+    let context = Context {
+        model: &config.models[usize::from(call.model)].name,
+        account: &config.accounts[usize::from(call.account)].name,
+        tier: config.tier,
+        number: 0, // Ids mean nothing to the engine.
+        at: told.at,
+        finish: Finish::Stop,
+        said: Said::Words,
+    };
+    let wire::Reply { status, headers, body } = voice(config.dialect).reply(ruling, told, &context)?;
+    let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
+    Some(parse::reply(Some(config.dialect.into()), whole_at, &response))
+}
+
+/// Headers as a provider renders them.
+struct Rendered<'a>(&'a wire::Headers);
+
+impl Headers for Rendered<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+}

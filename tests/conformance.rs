@@ -1,0 +1,88 @@
+//! `scenarios/conformance/`: one scenario for each published class of failure, with what a good client makes of it.
+
+use crate::scenarios::{load, scenarios, simulate, stem};
+use provider::fault::WORDS;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+fn classes() -> Vec<PathBuf> {
+    scenarios("scenarios/conformance")
+}
+
+#[test]
+fn every_class_has_its_scenario_and_every_scenario_its_number_question_and_answer() {
+    let mut names = BTreeSet::new();
+    for (number, path) in (1..).zip(classes()) {
+        let class =
+            stem(&path).strip_prefix(&format!("{number:02}-")).expect("numbered without a gap").to_owned();
+        let plan = load(&path);
+        assert_eq!(plan.name, class.replace('-', " "));
+        assert!(!plan.about.is_empty() && names.insert(class));
+        let text = fs::read_to_string(&path).expect("a readable scenario");
+        for word in ["# QUESTION  ", "# ANSWER    "] {
+            assert!(text.lines().any(|line| line.starts_with(word)), "{}: no {word}", path.display());
+        }
+    }
+    for class in [
+        "outage",
+        "brown-out",
+        "slow-brown-out",
+        "hang",
+        "slow-first-token",
+        "slow-drip",
+        "reset-before-head",
+        "reset-after-head",
+        "cut-before-token",
+        "cut-after-token",
+        "truncated-json",
+        "garbage",
+        "wrong-type",
+        "throttle-with-wait",
+        "throttle-without-wait",
+        "absurd-wait",
+        "fractional-wait",
+        "dated-wait",
+        "negative-wait",
+        "auth-failure",
+        "error-inside",
+        "no-headers",
+        "clock-skew",
+    ] {
+        assert!(names.contains(class), "{class} is a published class");
+    }
+}
+
+/// The virtual run meets what `expect` says. It would not be worth much if it met that anyway, so where the client
+/// is to notice something, the same run without its incidents must come out differently.
+#[test]
+fn a_good_client_keeps_what_every_scenario_expects() {
+    /// What a simulation does not feel: forms and clocks are on the wire alone, and Groq's body tells what its headers hide.
+    const NOT_FELT: [&str; 5] = ["fractional wait", "dated wait", "clock skew", "clock behind", "no headers"];
+    for path in classes() {
+        let mut plan = load(&path);
+        let summary = simulate(&plan);
+        assert!(!summary.expect.is_empty(), "{}: a scenario says what it expects", path.display());
+        let missed: Vec<_> = summary.expect.iter().filter(|expected| !expected.pass).collect();
+        assert!(missed.is_empty(), "{}: {missed:#?}", path.display());
+        plan.providers.iter_mut().for_each(|provider| provider.incidents.clear());
+        let calm = simulate(&plan);
+        let felt = |summary: &quotalab::record::Summary| {
+            format!("{:?} {:?} {:?}", summary.jobs, summary.attempts, summary.latency_s)
+        };
+        let same = felt(&summary) == felt(&calm);
+        assert_eq!(same, NOT_FELT.contains(&&*plan.name), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_fault_that_has_a_word_is_met_in_some_scenario() {
+    let mut texts: Vec<_> = classes();
+    texts.extend(scenarios("tests/fixtures"));
+    let texts: String = texts.iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
+    let statuses = ["504", "400", "403", "404"];
+    for (name, _) in WORDS.iter().filter(|(name, _)| !statuses.contains(name)) {
+        let met = [format!("fault: {name}"), format!("fault: {{ {name}: "), format!("fault: {{{name}: ")];
+        assert!(met.iter().any(|met| texts.contains(met)), "no scenario meets `{name}`");
+    }
+}
