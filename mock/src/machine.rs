@@ -103,12 +103,19 @@ impl Provider {
     /// Here and below, where the account or the model is not one of the configuration.
     pub fn arrive(&mut self, now: Instant, call: Call, truth: Truth) -> Ruling {
         let trouble = self.trouble(now, truth);
-        self.arrive_amid(now, call, truth, &trouble)
+        self.arrive_amid(now, call, 0, truth, &trouble)
     }
 
-    /// The same amid this trouble, whatever the scenario has in store.
-    pub fn arrive_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Ruling {
-        let verdict = self.rule_amid(now, call, truth, trouble);
+    /// The same with so many seconds of audio and amid this trouble, whatever the scenario has in store.
+    pub fn arrive_amid(
+        &mut self,
+        now: Instant,
+        call: Call,
+        audio_seconds: u64,
+        truth: Truth,
+        trouble: &Trouble,
+    ) -> Ruling {
+        let verdict = self.rule_amid(now, call, audio_seconds, truth, trouble);
         let limits = if trouble.bend.silent {
             LimitsView::default()
         } else {
@@ -126,23 +133,31 @@ impl Provider {
     /// Decides on a call that reaches the provider now: [`Provider::arrive`] for those who do not care for headers.
     pub fn rule(&mut self, now: Instant, call: Call, truth: Truth) -> Verdict {
         let trouble = self.trouble(now, truth);
-        self.rule_amid(now, call, truth, &trouble)
+        self.rule_amid(now, call, 0, truth, &trouble)
     }
 
-    /// The same amid this trouble, whatever the scenario has in store.
-    pub fn rule_amid(&mut self, now: Instant, call: Call, truth: Truth, trouble: &Trouble) -> Verdict {
+    /// The same with so many seconds of audio and amid this trouble, whatever the scenario has in store.
+    pub fn rule_amid(
+        &mut self,
+        now: Instant,
+        call: Call,
+        audio_seconds: u64,
+        truth: Truth,
+        trouble: &Trouble,
+    ) -> Verdict {
         let index = self.advance(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
         match trouble.instead {
             Some(fault) => Verdict::Faulted(fault),
             None => {
                 let asked = model.reserve.tokens(call, truth, meter.recent());
-                match meter.admit(asked) {
+                match meter.admit_audio(asked, audio_seconds) {
                     Ok(()) => {
                         Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, trouble))
                     }
                     Err(denial) => {
-                        let charged = model.reserve.charge_refused.then(|| meter.charge_refused(asked));
+                        let charged =
+                            model.reserve.charge_refused.then(|| meter.charge_refused(asked, audio_seconds));
                         let denial = charged.unwrap_or(denial);
                         Verdict::Refused(Denial { wait: trouble.hint.applied(denial.wait), ..denial })
                     }

@@ -62,8 +62,10 @@ impl Meter {
     /// An unused meter.
     #[must_use]
     pub fn new(limits: &[Limit]) -> Self {
-        // Groq tells of the day's requests and of the minute's tokens (verified on captures).
-        let told = [Axis::Rpd, Axis::Tpm].map(|axis| limits.iter().position(|limit| limit.axis == axis));
+        // Groq tells of the day's requests and of the minute's tokens; where there are none, of the hour's seconds of
+        // audio (verified on captures).
+        let place = |axis: &Axis| limits.iter().position(|limit| limit.axis == *axis);
+        let told = [&[Axis::Rpd][..], &[Axis::Tpm, Axis::Ash]].map(|axes| axes.iter().find_map(place));
         Self {
             gauges: limits.iter().map(Gauge::new).collect(),
             told,
@@ -89,11 +91,21 @@ impl Meter {
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
     pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
-        if !self.gauges.iter().all(|gauge| gauge.window.admits(gauge.tariff.charge(asked))) {
-            return Err(self.loudest(asked));
+        self.admit_audio(asked, 0)
+    }
+
+    /// The same for a call that brings so many seconds of audio. They are charged here and stay charged: how long
+    /// the audio is was known beforehand.
+    ///
+    /// # Errors
+    /// As [`Meter::admit`].
+    pub fn admit_audio(&mut self, asked: Usage, seconds: u64) -> Result<(), Denial> {
+        let charge = |tariff: Tariff| tariff.charge(asked) + tariff.audio(seconds);
+        if !self.gauges.iter().all(|gauge| gauge.window.admits(charge(gauge.tariff))) {
+            return Err(self.loudest(charge));
         }
         for gauge in &mut self.gauges {
-            gauge.window.charge(gauge.tariff.charge(asked));
+            gauge.window.charge(charge(gauge.tariff));
             debug_assert!(gauge.window.admits(0), "{} admitted more than it had", gauge.axis);
         }
         self.open += 1;
@@ -101,9 +113,8 @@ impl Meter {
     }
 
     /// The refusal that speaks for all; only asked where there is one.
-    fn loudest(&self, asked: Usage) -> Denial {
-        let refusals =
-            self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, gauge.tariff.charge(asked)));
+    fn loudest(&self, charge: impl Fn(Tariff) -> u64) -> Denial {
+        let refusals = self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, charge(gauge.tariff)));
         let loudest = refusals.reduce(|loudest, next| {
             if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
         });
@@ -111,11 +122,11 @@ impl Meter {
     }
 
     /// Counts the call that was just refused on the request axes, and refuses it again as things stand then.
-    pub fn charge_refused(&mut self, asked: Usage) -> Denial {
+    pub fn charge_refused(&mut self, asked: Usage, seconds: u64) -> Denial {
         for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_requests()) {
             gauge.window.charge(gauge.tariff.charge(asked));
         }
-        self.loudest(asked)
+        self.loudest(|tariff| tariff.charge(asked) + tariff.audio(seconds))
     }
 
     /// Settles the reservation of `asked` taken `at` for a call that really `used` so much; a place in flight
@@ -270,20 +281,28 @@ pub struct Tariff {
     prompt_token: u64,
     /// For each completion token.
     completion_token: u64,
+    /// For each second of audio.
+    audio_second: u64,
 }
 
 impl Tariff {
     /// The tariff of an axis. A chat has no seconds of audio.
     #[must_use]
     pub const fn of(axis: Axis) -> Self {
-        let (call, prompt_token, completion_token) = match axis {
-            Axis::Rpm | Axis::Rpd | Axis::Concurrency => (1, 0, 0),
-            Axis::Tpm | Axis::Tpd => (0, 1, 1),
-            Axis::Itpm => (0, 1, 0),
-            Axis::Otpm => (0, 0, 1),
-            Axis::Ash | Axis::Asd => (0, 0, 0),
+        let (call, prompt_token, completion_token, audio_second) = match axis {
+            Axis::Rpm | Axis::Rpd | Axis::Concurrency => (1, 0, 0, 0),
+            Axis::Tpm | Axis::Tpd => (0, 1, 1, 0),
+            Axis::Itpm => (0, 1, 0, 0),
+            Axis::Otpm => (0, 0, 1, 0),
+            Axis::Ash | Axis::Asd => (0, 0, 0, 1),
         };
-        Self { call, prompt_token, completion_token }
+        Self { call, prompt_token, completion_token, audio_second }
+    }
+
+    /// The charge of so many seconds of audio.
+    #[must_use]
+    pub const fn audio(self, seconds: u64) -> u64 {
+        self.audio_second * seconds
     }
 
     /// The charge of a call that uses, or asks for, these tokens.

@@ -119,7 +119,7 @@ pub struct Denial {
 pub struct LimitsView {
     /// The request axis the headers speak of (Groq: the day's).
     pub requests: Option<LimitView>,
-    /// The token axis the headers speak of (Groq: the minute's).
+    /// The token axis the headers speak of (Groq: the minute's); of a model that hears, seconds of audio.
     pub tokens: Option<LimitView>,
 }
 

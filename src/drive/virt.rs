@@ -210,7 +210,7 @@ impl<F: Fold> World<'_, F> {
         let index = usize::from(self.plan.targets[target.index()].provider);
         let (config, provider) = (&self.plan.providers[index], &mut self.providers[index]);
         let trouble = provider.trouble(now, truth);
-        let verdict = flight.verdict.insert(provider.rule_amid(now, call, truth, &trouble));
+        let verdict = flight.verdict.insert(provider.rule_amid(now, call, 0, truth, &trouble));
         if is_worded(config, verdict) {
             let ruling = Ruling { verdict: *verdict, limits: provider.limits(now, call.account, call.model) };
             let told = Told::new(now, ruling.limits).with(provider.levels(now, call.account, call.model));

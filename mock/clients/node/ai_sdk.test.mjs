@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGroq } from "@ai-sdk/groq";
-import { APICallError, Output, RetryError, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
-import { FAILURES, KEY, MODEL, address, announcedWait, failure } from "./wire.mjs";
+import { APICallError, Output, RetryError, generateText, jsonSchema, stepCountIs, streamText, tool, transcribe } from "ai";
+import { FAILURES, KEY, MODEL, WHISPER, address, announcedWait, failure, wav } from "./wire.mjs";
 
 const ACCOUNT = "ai-sdk";
 const at = (provider, model = MODEL, key = KEY) =>
@@ -38,6 +38,16 @@ test("a tool, and words when it has answered", async () => {
 test("an object", async () => {
   const { output } = await ask(at("serves"), { output: Output.object({ schema: CITY }) });
   assert.equal(typeof output.city, "string");
+});
+
+test("audio", async () => {
+  const model = createGroq({ apiKey: KEY, baseURL: `${address("hears")}/openai/v1` }).transcription(WHISPER);
+  const { text, durationInSeconds } = await transcribe({
+    model,
+    audio: wav(2),
+    providerOptions: { groq: { responseFormat: "verbose_json" } },
+  });
+  assert.deepEqual([text.split(" ").length, durationInSeconds], [5, 2]);
 });
 
 test("a refusal and the client's own retry", async () => {

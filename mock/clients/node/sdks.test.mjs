@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import Groq from "groq-sdk";
 import OpenAI from "openai";
-import { FAILURES, KEY, MODEL, QUESTION, address, announcedWait, failure } from "./wire.mjs";
+import { FAILURES, KEY, MODEL, QUESTION, WHISPER, address, announcedWait, failure, wav } from "./wire.mjs";
 
 // Each class, what it wants behind the address, and the account that is its own.
 const SDKS = { openai: [OpenAI, "/openai/v1", "openai-node"], "groq-sdk": [Groq, "", "groq-node"] };
@@ -36,6 +36,13 @@ for (const [name, [Client, base, account]] of Object.entries(SDKS)) {
       assert.deepEqual(models, [MODEL]);
       assert.equal((await at("serves").models.retrieve(MODEL)).id, MODEL);
       assert.equal((await failure(at("serves").models.retrieve("gpt-2"))).status, 404);
+    });
+
+    test("audio", async () => {
+      const hear = (seconds) =>
+        at("hears").audio.transcriptions.create({ model: WHISPER, file: new File([wav(seconds)], "question.wav") });
+      assert.equal((await hear(2)).text.split(" ").length, 5);
+      assert.equal((await failure(hear(7201))).status, 413);
     });
 
     test("a bucket of tokens", async () => {

@@ -4,6 +4,18 @@ export const KEY = "default";
 export const MODEL = "openai/gpt-oss-20b";
 export const QUESTION = [{ role: "user", content: "hello" }];
 
+export const WHISPER = "whisper-large-v3";
+
+/** A file that declares so many seconds of sound: 16,000 bytes for each, of which none are there. */
+export function wav(seconds) {
+  const file = Buffer.alloc(44);
+  file.write("RIFF$\0\0\0WAVEfmt ", "latin1");
+  [16, 0x10001, 8000, 16000, 0x100002].forEach((number, place) => file.writeUInt32LE(number, 16 + 4 * place));
+  file.write("data", 36, "latin1");
+  file.writeUInt32LE(16000 * seconds, 40);
+  return file;
+}
+
 /** The root URL of a provider of ../scenario.yaml, told by `run` in the environment. */
 export const address = (provider) => process.env[`MOCK_${provider.toUpperCase()}`];
 

@@ -9,7 +9,7 @@ import time
 import litellm
 import pytest
 
-from wire import FAILURES, KEY, MODEL, QUESTION, announced_wait
+from wire import FAILURES, KEY, MODEL, QUESTION, WHISPER, announced_wait, wav
 
 ACCOUNT = "litellm"
 # What each status becomes: it goes by the words as well, so that too large a call is a rate limit to it.
@@ -45,6 +45,11 @@ def test_a_stream(ask):
     choices = [chunk.choices[0] for chunk in ask("serves", stream=True)]
     assert sum(bool(choice.delta.content) for choice in choices) == 12
     assert choices[-1].finish_reason == "stop"
+
+
+def test_audio(address):
+    heard = litellm.transcription(file=wav(2), **at(address("hears"), WHISPER, KEY))
+    assert len(heard.text.split()) == 5
 
 
 def test_a_bucket_of_tokens(ask):

@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from wire import FAILURES, KEY, MODEL, QUESTION, WEATHER, announced_wait
+from wire import FAILURES, KEY, MODEL, QUESTION, WEATHER, WHISPER, announced_wait, wav
 
 # Each package, its class, what it wants behind the address, the account that is its own, and what a broken stream raises.
 SDKS = {
@@ -100,6 +100,18 @@ def test_a_streamed_tool(sdk):
 def test_json(sdk):
     reply = ask(sdk.at("serves"), response_format={"type": "json_object"})
     assert isinstance(json.loads(reply.choices[0].message.content), dict)
+
+
+def test_audio(sdk):
+    audio = sdk.at("hears").audio
+    heard = audio.transcriptions.with_raw_response.create(model=WHISPER, file=wav(2))
+    assert len(heard.parse().text.split()) == 5
+    assert heard.headers["x-ratelimit-limit-audio-seconds"] == "7200"
+    assert audio.transcriptions.create(model=WHISPER, file=wav(3), response_format="verbose_json").duration == 3
+    assert audio.translations.create(model=WHISPER, file=wav(2)).text
+    with pytest.raises(sdk.package.APIStatusError, match=r"\(ASPH\): Limit 7200, Requested 7201") as refusal:
+        audio.transcriptions.create(model=WHISPER, file=wav(7201))
+    assert refusal.value.status_code == 413
 
 
 def test_a_bucket_of_requests(sdk):

@@ -1,6 +1,7 @@
 """What the tests of all clients say to the mock, and read from its refusals."""
 
 import re
+import struct
 
 KEY = "default"
 MODEL = "openai/gpt-oss-20b"
@@ -12,6 +13,14 @@ WEATHER = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
+WHISPER = "whisper-large-v3"
+
+
+def wav(seconds):
+    """A file that declares so many seconds of sound: 16,000 bytes for each, of which none are there."""
+    sound = struct.pack("<4sIHHIIHH4sI", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", 16000 * seconds)
+    return ("question.wav", struct.pack("<4sI4s", b"RIFF", 36, b"WAVE") + sound, "audio/wav")
+
 
 # What each way to fail looks like on the wire: provider of the scenario, key, model, max_tokens, status, code.
 FAILURES = {

@@ -55,15 +55,52 @@ pub(super) async fn answer(
     let Some(model) = slip.model else {
         return refuse(slip, Error::UnknownModel(&chat.model));
     };
-    let call = Call { account, model, max_tokens: chat.max_tokens };
     let (truth, tag) = note.map_or_else(
         || (mock.draw(number, model, chat.prompt_tokens), None),
         |note| (note.truth, Some(note.tag)),
     );
+    let usage_chunk = if chat.include_usage { UsageChunk::Included } else { UsageChunk::Omitted };
+    let request = Request {
+        model,
+        max_tokens: chat.max_tokens,
+        audio_seconds: 0,
+        truth,
+        tag,
+        form: chat.form,
+        tier: chat.tier,
+        stream: chat.stream.then_some(usage_chunk),
+    };
+    call(mock, asked, slip, request).await
+}
+
+/// A request that is well formed, for a model that there is.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) model: u16,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) audio_seconds: u64,
+    pub(super) truth: Truth,
+    pub(super) tag: Option<u64>,
+    pub(super) form: Form,
+    pub(super) tier: ServiceTier,
+    /// How it is streamed, if it is.
+    pub(super) stream: Option<UsageChunk>,
+}
+
+/// Has the provider decide on a request, and answers it.
+pub(super) async fn call(
+    mock: Arc<Mock>,
+    asked: Asked<'_>,
+    slip: Slip,
+    request: Request,
+) -> Result<Response<Body>, Broken> {
+    let Asked { voice, account, number, .. } = asked;
+    let Request { model, max_tokens, audio_seconds, truth, tag, form, tier, stream } = request;
+    let call = Call { account, model, max_tokens };
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
-    let Arrived { mut ruling, told, bend, era } = mock.arrive(call, truth, tag);
-    let (streamed, form) = (chat.stream, chat.form);
+    let Arrived { mut ruling, told, bend, era } = mock.arrive(call, audio_seconds, truth, tag);
+    let streamed = stream.is_some();
     let sending = Sending { mock, voice, number, call, truth, form, told, bend, streamed, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
@@ -71,11 +108,11 @@ pub(super) async fn answer(
             let spoiled = service.cut || service.garbage;
             let decision = if spoiled { Decision::Spoiled } else { Decision::Served };
             sending.mock.note(slip, decision, Some(200), None);
-            if sending.comes_token_by_token(&service) {
-                let usage = if chat.include_usage { UsageChunk::Included } else { UsageChunk::Omitted };
-                sending.stream(&service, seat, usage).await
-            } else {
-                sending.serve(&ruling, &service, seat).await
+            match stream {
+                Some(usage) if sending.comes_token_by_token(&service) => {
+                    sending.stream(&service, seat, usage).await
+                }
+                _ => sending.serve(&ruling, &service, seat).await,
             }
         }
         Verdict::Faulted(fault @ Fault::Reset) => {
@@ -88,7 +125,7 @@ pub(super) async fn answer(
             Err(Broken)
         }
         Verdict::Refused(Denial { axis, oversize, .. }) => {
-            if let (ServiceTier::Flex, Some(status), false) = (chat.tier, voice.flex_refusal(), oversize) {
+            if let (ServiceTier::Flex, Some(status), false) = (tier, voice.flex_refusal(), oversize) {
                 ruling.verdict = Verdict::Faulted(Fault::Status(status));
             }
             sending.refuse(&ruling, slip, Decision::Refused { axis, oversize }).await
@@ -225,7 +262,7 @@ impl Sending {
         match self.form {
             Form::Call { .. } => Finish::ToolCalls,
             Form::Words if cut => Finish::Length,
-            Form::Words | Form::Json(_) => Finish::Stop,
+            Form::Words | Form::Json(_) | Form::Transcript(_) => Finish::Stop,
         }
     }
 
@@ -241,6 +278,7 @@ impl Sending {
                 Form::Words => Said::Words,
                 Form::Json(text) => Said::Text(text),
                 Form::Call { name, arguments } => Said::Call { name, arguments },
+                Form::Transcript(transcript) => Said::Transcript(*transcript),
             },
         }
     }

@@ -4,7 +4,7 @@
 //! its types, enumerations and constants. Other keywords (`pattern`, `minLength`, `$ref`, …) are not honoured.
 
 use super::request::invalid;
-use crate::wire::Error;
+use crate::wire::{Error, Transcript};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,8 @@ pub(super) enum Form {
     Json(String),
     /// The call of a function with these arguments, which are JSON.
     Call { name: String, arguments: String },
+    /// What was heard.
+    Transcript(Transcript),
 }
 
 /// The members of a request that say so.

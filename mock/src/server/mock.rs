@@ -269,11 +269,11 @@ impl Mock {
     }
 
     /// Decides on a call that has arrived.
-    pub(super) fn arrive(&self, call: Call, truth: Truth, tag: Option<u64>) -> Arrived {
+    pub(super) fn arrive(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Arrived {
         self.with_world(|world, now| {
             let mut trouble = world.provider.trouble(now, truth);
             world.standing.meet(now, truth, &mut trouble);
-            let ruling = world.provider.arrive_amid(now, call, truth, &trouble);
+            let ruling = world.provider.arrive_amid(now, call, audio_seconds, truth, &trouble);
             self.observe(|observer| observer.ruled(now, tag, call, &ruling));
             let told = self.tell(world, Told::new(now, ruling.limits), call);
             Arrived { ruling, told, bend: trouble.bend, era: world.era }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `POST …/chat/completions` | a completion, whole or streamed, or a refusal |
 //! | `POST /v1/messages` (Anthropic), `POST /openai/deployments/…/chat/completions` (Azure) | the same in their own shape |
+//! | `POST …/audio/transcriptions`, `…/audio/translations` (Groq) | what is said in a file of audio |
 //! | `GET …/models`, `GET …/models/MODEL` | the names of the models, or one of them |
 //! | `GET /health` | `{"status":"ok"}`, without a key |
 //! | `/_quotalab/…`, `GET /metrics` | the control plane, where there is one ([`ControlPlane`]): see `mock/README.md` |
@@ -20,6 +21,7 @@
 //! client can make grow is bounded: connections ([`MOST_CONNECTIONS`]), heads (hyper's own bounds: 100 headers,
 //! about 400 KiB), bodies ([`MOST_BYTES`]), and how long anything may take ([`PATIENCE`]).
 
+mod audio;
 mod body;
 mod chat;
 mod control;
@@ -43,6 +45,9 @@ use tokio::task::JoinSet;
 
 /// The largest request body that is read, in bytes: 4 MiB is a million tokens, beyond any context.
 pub const MOST_BYTES: usize = 4 << 20;
+
+/// The largest form with a file of audio that is read, in bytes: Groq's 25 MiB (documentation, 2026-02).
+pub const MOST_AUDIO_BYTES: u64 = 25 << 20;
 
 /// Connections served at once; more wait in the listener's queue.
 pub const MOST_CONNECTIONS: usize = 16_384;

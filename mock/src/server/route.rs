@@ -2,7 +2,7 @@
 
 use super::body::{Body, Broken};
 use super::mock::Slip;
-use super::{Mock, chat, control};
+use super::{Mock, audio, chat, control};
 use crate::journal::Decision;
 use crate::wire::{Endpoint, Error, Key, Reply, Voice};
 use bytes::Bytes;
@@ -48,6 +48,10 @@ pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Resul
                 Some(_) => Ok(response(voice.one_model(&name, number, mock.now()), Body::whole)),
                 None => refuse(Some(account), path, Error::UnknownModel(&name)),
             }
+        }
+        Some(endpoint @ Endpoint::Audio(task)) => {
+            let asked = Asked { voice, endpoint, account, number };
+            audio::answer(mock, asked, task, &head.headers, body).await
         }
         Some(endpoint) => {
             let asked = Asked { voice, endpoint, account, number };

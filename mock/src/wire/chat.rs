@@ -4,6 +4,7 @@
 //! Members and their order follow captures of Groq of 2026-02 (the published fixtures of Vercel's package `ai`) and
 //! the documentation of the others; each dialect's page says which.
 
+use super::transcript::Transcript;
 use super::voice::Context;
 use super::{date, ids, json, words};
 use crate::ruling::Service;
@@ -36,6 +37,8 @@ pub enum Said<'a> {
         /// Its arguments: JSON.
         arguments: &'a str,
     },
+    /// What was heard; it is never streamed.
+    Transcript(Transcript),
 }
 
 impl Finish {
@@ -130,7 +133,7 @@ pub(super) fn completion(shape: &Shape, service: &Service, context: &Context<'_>
     opening(&mut out, shape, "chat.completion", context);
     out.push_str(r#","choices":[{"index":0,"message":{"role":"assistant","content":"#);
     match context.said {
-        Said::Words => {
+        Said::Words | Said::Transcript(_) => {
             out.push('"');
             text(&mut out, tokens, context.number);
             out.push('"');
@@ -293,7 +296,7 @@ pub(super) fn chunks(shape: &Shape, service: &Service, context: &Context<'_>) ->
     let usage = shape.usage_chunk.then_some((head.len(), used));
     head.push_str(r#"{"index":0,"delta":{"content":""#);
     let text = match context.said {
-        Said::Words => Text::Words,
+        Said::Words | Said::Transcript(_) => Text::Words,
         Said::Text(text) => Text::Pieces(text.to_owned(), service.usage.completion_tokens),
         Said::Call { .. } => Text::Nothing,
     };

@@ -31,6 +31,7 @@ mod mistral;
 mod openai;
 mod together;
 pub mod told;
+mod transcript;
 pub mod truth;
 mod voice;
 mod words;
@@ -38,6 +39,7 @@ mod words;
 pub use chat::{Chunks, Finish, Said};
 pub use error::Error;
 pub use told::Told;
+pub use transcript::{Task, Transcript, Written};
 pub use voice::{Answer, Content, Context, Endpoint, Head, Headers, Key, Reply, Voice};
 
 use crate::config::Dialect;

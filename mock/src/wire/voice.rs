@@ -11,6 +11,7 @@
 use super::chat::{self, Chunks, Finish, Said, Shape};
 use super::error::Error;
 use super::told::Told;
+use super::transcript::Task;
 use crate::call::Usage;
 use crate::config::{Fault, Tier};
 use crate::ruling::{Denial, Ruling, Service, Verdict};
@@ -103,6 +104,8 @@ pub enum Content {
     Events,
     /// A page for people.
     Html,
+    /// Nothing but text.
+    Text,
 }
 
 impl Content {
@@ -113,6 +116,7 @@ impl Content {
             Self::Json => "application/json",
             Self::Events => "text/event-stream",
             Self::Html => "text/html",
+            Self::Text => "text/plain",
         }
     }
 }
@@ -126,6 +130,8 @@ pub enum Endpoint<'a> {
     Deployment(&'a str),
     /// A completion, asked for in Anthropic's own shape.
     Messages,
+    /// What is said in a file of audio.
+    Audio(Task),
     /// The list of the models.
     Models,
     /// One model, by its name as it stands in the path: percent-encoded where the client chose to.
@@ -160,10 +166,17 @@ pub trait Voice: fmt::Debug + Sync {
     fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
         match (method, path.strip_prefix(self.base())?) {
             ("POST", "/chat/completions") => Some(Endpoint::Completions),
+            ("POST", "/audio/transcriptions") if self.hears() => Some(Endpoint::Audio(Task::Transcribe)),
+            ("POST", "/audio/translations") if self.hears() => Some(Endpoint::Audio(Task::Translate)),
             ("GET", "/models") => Some(Endpoint::Models),
             ("GET", rest) => rest.strip_prefix("/models/").map(Endpoint::Model),
             _ => None,
         }
+    }
+
+    /// Whether it has endpoints for audio.
+    fn hears(&self) -> bool {
+        false
     }
 
     /// How many completions it makes of one prompt (`n`).
@@ -224,10 +237,10 @@ impl dyn Voice + '_ {
     pub fn reply(&self, ruling: &Ruling, told: &Told, context: &Context<'_>) -> Option<Reply> {
         let answer = match &ruling.verdict {
             Verdict::Admitted(service) => {
-                let (content, body) = if service.garbage {
-                    (Content::Html, GARBAGE.to_owned())
-                } else {
-                    (Content::Json, self.completion(service, context))
+                let (content, body) = match context.said {
+                    _ if service.garbage => (Content::Html, GARBAGE.to_owned()),
+                    Said::Transcript(transcript) => transcript.render(context.number),
+                    _ => (Content::Json, self.completion(service, context)),
                 };
                 let usage = Some(service.usage);
                 let head = Head { content, usage, ..Head::new(200, Some(told), context.number, context.at) };

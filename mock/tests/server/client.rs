@@ -101,8 +101,13 @@ impl Served {
 
     /// Sends bytes on a connection of their own and reads until the server closes it.
     pub(crate) async fn exchange(&self, request: &str) -> String {
+        self.exchange_bytes(request.as_bytes()).await
+    }
+
+    /// The same of what is not text.
+    pub(crate) async fn exchange_bytes(&self, request: &[u8]) -> String {
         let mut socket = self.connect().await;
-        socket.write_all(request.as_bytes()).await.unwrap();
+        socket.write_all(request).await.unwrap();
         let mut reply = Vec::new();
         // A reset after the last byte is an end as good as any.
         let _end = socket.read_to_end(&mut reply).await;

@@ -4,6 +4,7 @@
 //! until the limit is full, not until a call fits. Evidence: 16 header sets of 2024–2026, documentation of
 //! 2026-02. The edge's own headers (`server`, `cf-ray`, `set-cookie`, `via`, …) are left out: the mock has no edge.
 
+use crate::axis::Axis;
 use crate::ruling::{LimitView, LimitsView};
 use crate::wire::go_duration::GoDuration;
 use crate::wire::{Head, Headers, ids};
@@ -20,17 +21,17 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
     headers.push(("vary", "Origin".to_owned()));
     headers.push(("x-groq-region", REGION.to_owned()));
     if let Some(LimitsView { requests, tokens }) = head.told.map(|told| told.limits) {
-        let mut put = |names: [&'static str; 2], text: fn(&LimitView) -> String| {
+        let hears = tokens.is_some_and(|view| view.axis == Axis::Ash);
+        let names = if hears { AUDIO } else { CHAT };
+        let texts: [fn(&LimitView) -> String; 3] = [
+            |view| view.limit.to_string(),
+            |view| view.remaining.to_string(),
+            |view| GoDuration(view.reset).to_string(),
+        ];
+        for (names, text) in names.into_iter().zip(texts) {
             let views = names.into_iter().zip([requests, tokens]);
             headers.extend(views.filter_map(|(name, view)| Some((name, text(view.as_ref()?)))));
-        };
-        put(["x-ratelimit-limit-requests", "x-ratelimit-limit-tokens"], |view| view.limit.to_string());
-        put(["x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens"], |view| {
-            view.remaining.to_string()
-        });
-        put(["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"], |view| {
-            GoDuration(view.reset).to_string()
-        });
+        }
     }
     headers.push(("x-request-id", ids::groq_request(head.number)));
     headers
@@ -38,3 +39,17 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
 
 /// One of the regions seen in captures (`fra`, `bom`, `dls`, `dal`, `msp`, `yul`, `hel`).
 const REGION: &str = "fra";
+
+/// Limit, remaining and reset, each of requests and of tokens.
+const CHAT: [[&str; 2]; 3] = [
+    ["x-ratelimit-limit-requests", "x-ratelimit-limit-tokens"],
+    ["x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens"],
+    ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"],
+];
+
+/// The same at the audio endpoints. Evidence: captures of 2024-07 and 2026-03; their order is assumed to be alphabetical.
+const AUDIO: [[&str; 2]; 3] = [
+    ["x-ratelimit-limit-requests", "x-ratelimit-limit-audio-seconds"],
+    ["x-ratelimit-remaining-requests", "x-ratelimit-remaining-audio-seconds"],
+    ["x-ratelimit-reset-requests", "x-ratelimit-reset-audio-seconds"],
+];

@@ -43,6 +43,10 @@ impl Voice for Groq {
         Some(498)
     }
 
+    fn hears(&self) -> bool {
+        true
+    }
+
     fn shape(&self) -> &'static Shape {
         &SHAPE
     }
