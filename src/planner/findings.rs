@@ -142,11 +142,12 @@ fn how(simulated: &Simulated) -> Vec<String> {
     let mut notes = vec![
         format!(
             "Every run is a whole one. The ceiling is the mean over {} seeds, each searched to {} %, with the {} % \
-             interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %.",
+             interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %, pairs to {} %.",
             simulated.replicas.len(),
             simulated.tolerance * 100.0,
             simulated.confidence * 100.0,
-            what_if::TOLERANCE * 100.0
+            what_if::TOLERANCE * 100.0,
+            what_if::PAIR_TOLERANCE * 100.0
         ),
         "Not tried: joining identical jobs that are under way at the same time, which the engine cannot do."
             .to_owned(),

@@ -96,14 +96,17 @@ pub fn plan(plan: &Plan, ask: &Ask, watch: &dyn Watch) -> Result<Report, Nothing
     tally.stage("the ceiling");
     let search = search(plan, &analytic);
     let near = Search { guess: search.guess.min(rules.reached_at(&present.summary)), ..search };
-    let replicas = Replicas::run(&lab, plan, near, ask.replicas);
     let service = rules.but_for_cost();
     let unpaid = Lab { rules: &service, ..lab };
     let coarse = Search { tolerance: what_if::TOLERANCE, ..search };
-    tally.stage("the curve");
-    let (but_for_cost, curve) = rayon::join(
-        || money_first(&replicas).then(|| coarse.run(&unpaid, plan)),
-        || curve::curve(&lab, plan, replicas.found[0].at_least(), &present),
+    let is_bounded_by_money = service.kept.len() < rules.kept.len();
+    let (first, but_for_cost) =
+        rayon::join(|| near.run(&lab, plan), || is_bounded_by_money.then(|| coarse.run(&unpaid, plan)));
+    let (but_for_cost, knee) = (but_for_cost.filter(|_| money_first(&first)), first.at_least());
+    tally.stage("the ceiling on other seeds, and the curve");
+    let (replicas, curve) = rayon::join(
+        || Replicas::run(&lab, plan, first, near, ask.replicas),
+        || curve::curve(&lab, plan, knee, &present),
     );
     tally.stage("what-ifs");
     let base = Base {
@@ -161,7 +164,7 @@ fn search(plan: &Plan, analytic: &Ceiling) -> Search {
 }
 
 /// Whether a rule on money breaks first.
-fn money_first(replicas: &Replicas) -> bool {
-    let broken = replicas.found[0].high.as_ref().map(|trial| trial.broken().all(is_on_cost));
+fn money_first(found: &Found) -> bool {
+    let broken = found.high.as_ref().map(|trial| trial.broken().all(is_on_cost));
     broken.unwrap_or(false)
 }

@@ -10,8 +10,10 @@ use rayon::prelude::*;
 pub(super) const TOLERANCE: f64 = 0.004;
 /// How far around the first replica's ceiling the others look first.
 const NEAR: f64 = 1.008;
-/// Replicas to begin with, and so many more at a time until the interval is narrow enough.
-const BATCH: u32 = 4;
+/// The fewest replicas that say something of their spread.
+const LEAST: u32 = 4;
+/// So many more at a time until the interval is narrow enough.
+const MORE: u32 = 2;
 /// The most replicas of their own accord.
 const MOST: u32 = 16;
 /// The mean is sure enough when its interval reaches no further than this share of it to either side.
@@ -34,16 +36,15 @@ pub(super) struct Interval {
 }
 
 impl Replicas {
-    /// Looks for the ceiling on `wanted` seeds, or on as many as it takes to be sure.
-    pub(super) fn run(lab: &Lab<'_>, plan: &Plan, search: Search, wanted: Option<u32>) -> Self {
-        let first = search.run(lab, plan);
+    /// Looks for the ceiling on `wanted` seeds, or on as many as it takes to be sure, around that of the first.
+    pub(super) fn run(lab: &Lab<'_>, plan: &Plan, first: Found, search: Search, wanted: Option<u32>) -> Self {
         let near = Search { guess: first.at_least(), step: NEAR, ..search };
         let mut found = vec![first];
         let most = wanted.unwrap_or(MOST);
         let open = |found: &[Found]| found[0].ceiling().is_none_or(|ceiling| ceiling == 0.0);
         while (found.len() as u32) < most && !open(&found) {
             let done = found.len() as u32;
-            let next = wanted.unwrap_or(done.next_multiple_of(BATCH).max(done + 1)).min(most);
+            let next = wanted.unwrap_or(if done < LEAST { LEAST } else { done + MORE }).min(most);
             let more = (done..next).into_par_iter().map(|replica| Search { replica, ..near }.run(lab, plan));
             found.par_extend(more);
             if wanted.is_none() && Interval::of(&ceilings(&found)).is_narrow() {

@@ -15,6 +15,10 @@ pub(super) const TOLERANCE: f64 = 0.02;
 const STEP: f64 = 1.08;
 /// Lifts no further apart than this are alike: then the cheaper is the better.
 const ALIKE: f64 = 0.02;
+/// To what share of itself the ceiling of a pair is found, once it is known to be worth more than its parts.
+pub(super) const PAIR_TOLERANCE: f64 = 0.05;
+/// How far the first step goes at most, of that search.
+const PAIR_STEP: f64 = 1.2;
 /// Among so many of the best, pairs are tried.
 const PAIRED: usize = 3;
 
@@ -117,7 +121,8 @@ impl Base<'_> {
         let apart = one.worth.lift * other.worth.lift;
         let beyond = self.found.at_least() * apart * (1.0 + 2.0 * TOLERANCE);
         let trial = (beyond < self.most).then(|| self.lab.run(&plan, beyond, 0)).filter(Trial::holds)?;
-        let found = self.search(&plan).run_above(&self.lab, &plan, &trial);
+        let search = Search { tolerance: PAIR_TOLERANCE, step: PAIR_STEP, ..self.search(&plan) };
+        let found = search.run_above(&self.lab, &plan, &trial);
         Some(Pair {
             changes: [one.worth.change.clone(), other.worth.change.clone()],
             lift: rounded(self.lift(&found), 4),
