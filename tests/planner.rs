@@ -176,6 +176,10 @@ fn what_cannot_be_bought_is_said() {
     assert!((simulated.but_for_cost.unwrap() - 1.5).abs() < 0.03, "{simulated:#?}");
     let buy = report.buy.as_ref().unwrap();
     assert!(!buy.holds && buy.changes.is_empty() && buy.broken == ["cost <= 0.15 USD"], "{buy:#?}");
+    // What changes are measured against is what their picture is drawn against.
+    let bars =
+        quotalab::report::plan::charts(&report).into_iter().find(|chart| chart.name == "what-if").unwrap();
+    assert!(bars.standalone().contains("ceiling but for cost"), "{}", bars.standalone());
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    /// A job came. Returns its place, which stays its own until [`Output::Done`] names it.
+    /// A job came. Returns its place, which stays its own until [`Driver::done`] names it.
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job) -> Slot {
         self.begin(now);
         let deadline = job.scheduled + self.client.deadline;

@@ -7,7 +7,7 @@ use crate::scenario::Plan;
 use rayon::prelude::*;
 
 /// The loads, as shares of the ceiling: close together around the knee.
-const LOADS: [f64; 9] = [0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0];
+const LOADS: [f64; 9] = [0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 2.5];
 
 /// The runs at [`LOADS`] around `knee` (around the present load, where that is zero), and `present`, the
 /// one at the present load, by rising multiple.

@@ -43,8 +43,18 @@ pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
     Some(Chart::new("what-if", title, note, height, |canvas| draw(canvas, report, height)))
 }
 
+/// The ceiling that changes are measured against, in jobs per minute, and what it is called: where money is gone
+/// before any limit is full, changes are measured without the rules on cost.
+fn measured_against(report: &Report) -> (f64, &'static str) {
+    let simulated = &report.ceiling.simulated;
+    match simulated.but_for_cost {
+        Some(multiple) => (multiple * report.load.jobs_per_min, "ceiling but for cost"),
+        None => (simulated.jobs_per_min.unwrap_or(0.0), "ceiling now"),
+    }
+}
+
 fn draw(canvas: &Canvas<'_>, report: &Report, height: i32) {
-    let now = report.ceiling.simulated.jobs_per_min.unwrap_or(0.0);
+    let (now, name) = measured_against(report);
     let shown = &report.what_if[..report.what_if.len().min(BARS)];
     let most = shown.iter().filter_map(|change| change.ceiling_jobs_per_min).fold(now, f64::max);
     let scale = Scale { most: most.max(report.load.jobs_per_min) * 1.02 };
@@ -54,7 +64,7 @@ fn draw(canvas: &Canvas<'_>, report: &Report, height: i32) {
     for (place, change) in (0..).zip(shown) {
         bar(canvas, &scale, change, now, ABOVE + ROW * place);
     }
-    for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, "ceiling now", ABOVE - 18)] {
+    for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, name, ABOVE - 18)] {
         if rate > 0.0 {
             let x = scale.x(rate);
             let text = format!("{name} {}", number(rate));
