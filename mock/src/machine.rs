@@ -130,13 +130,7 @@ impl Provider {
         Trouble::at(now, &self.incidents, truth)
     }
 
-    /// Decides on a call that reaches the provider now: [`Provider::arrive`] for those who do not care for headers.
-    pub fn rule(&mut self, now: Instant, call: Call, truth: Truth) -> Verdict {
-        let trouble = self.trouble(now, truth);
-        self.rule_amid(now, call, 0, truth, &trouble)
-    }
-
-    /// The same with so many seconds of audio and amid this trouble, whatever the scenario has in store.
+    /// What [`Provider::arrive_amid`] decides, for those who do not care for headers.
     pub fn rule_amid(
         &mut self,
         now: Instant,

@@ -188,8 +188,8 @@ impl Meter {
     #[must_use]
     pub fn remaining(&self) -> Remaining {
         let left = |told: Option<usize>| {
-            told.map(|index| (self.gauges[index].axis, self.gauges[index].window.remaining()))
-                .map(|(axis, left)| (axis, u64::try_from(left).unwrap_or(0)))
+            let gauge = &self.gauges[told?];
+            Some((gauge.axis, u64::try_from(gauge.window.remaining()).unwrap_or(0)))
         };
         let [requests, tokens] = self.told;
         Remaining { requests: left(requests), tokens: left(tokens) }

@@ -33,7 +33,7 @@ pub struct Trouble {
 }
 
 /// How a reply is bent on its way, whatever the ruling says: for whoever puts it on a wire. What a client makes of
-/// it is in the ruling already, so a simulation has no use for it.
+/// a served call's is in the ruling already; a simulation needs it where headers are absent and where it reads words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bend {
     /// What is wrong with the body of a served call.

@@ -8,9 +8,8 @@ use super::chat::{self, Request};
 use super::form::Form;
 use super::mock::{Mock, Slip};
 use super::request::{ServiceTier, invalid};
-use super::route::{Asked, response};
+use super::route::{Asked, reject};
 use super::{PATIENCE, body};
-use crate::journal::Decision;
 use crate::time::Nanos;
 use crate::wire::{Error, Task, Transcript, Written};
 use http_body_util::BodyDataStream;
@@ -29,12 +28,8 @@ pub(super) async fn answer(
     body: Incoming,
 ) -> Result<Response<body::Body>, body::Broken> {
     let Asked { voice, account, number, .. } = asked;
-    let mut slip = Slip { number, account: Some(account), model: None, stream: false, fingerprint: 0 };
-    let refuse = |slip: Slip, error: Error<'_>| {
-        let reply = voice.complaint(&error, number, mock.now());
-        mock.note(slip, Decision::Rejected, Some(reply.status), None);
-        Ok(response(reply, body::Body::whole))
-    };
+    let mut slip = Slip::new(number, Some(account));
+    let refuse = |slip: Slip, error: Error<'_>| Ok(reject(&mock, voice, slip, &error));
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let read = tokio::time::timeout(PATIENCE, Upload::read(content_type, body)).await;
     let upload = match read.map_err(|_| body::Broken)? {

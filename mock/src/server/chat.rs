@@ -4,7 +4,7 @@ use super::body::{Body, Broken};
 use super::form::Form;
 use super::mock::{Arrived, Slip};
 use super::request::{Chat, ServiceTier};
-use super::route::{Asked, response};
+use super::route::{Asked, reject, response};
 use super::seat::Seat;
 use super::stream::{Stream, UsageChunk};
 use super::{MOST_BYTES, Mock, PATIENCE};
@@ -31,12 +31,8 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Broken> {
     let Asked { voice, endpoint, account, number } = asked;
     let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
-    let mut slip = Slip { number, account: Some(account), model: None, stream: false, fingerprint: 0 };
-    let refuse = |slip: Slip, error: Error<'_>| {
-        let reply = voice.complaint(&error, number, mock.now());
-        mock.note(slip, Decision::Rejected, Some(reply.status), None);
-        Ok(response(reply, Body::whole))
-    };
+    let mut slip = Slip::new(number, Some(account));
+    let refuse = |slip: Slip, error: Error<'_>| Ok(reject(&mock, voice, slip, &error));
     let length = body.size_hint().lower();
     let body = match read(body).await? {
         Ok(body) => body,

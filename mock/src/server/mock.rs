@@ -77,6 +77,13 @@ pub(super) struct Slip {
     pub(super) fingerprint: u64,
 }
 
+impl Slip {
+    /// As little as is known of the request of an account before its body is read.
+    pub(super) const fn new(number: u64, account: Option<u16>) -> Self {
+        Self { number, account, model: None, stream: false, fingerprint: 0 }
+    }
+}
+
 /// A call that was decided on.
 pub(super) struct Arrived {
     pub(super) ruling: Ruling,

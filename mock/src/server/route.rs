@@ -27,11 +27,8 @@ pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Resul
     }
     let (voice, endpoint) = find(mock.voices(), method, path);
     let refuse = |account: Option<u16>, sent: &str, error: Error<'_>| {
-        let reply = voice.complaint(&error, number, mock.now());
         let fingerprint = mock.fingerprint(account, sent.as_bytes());
-        let slip = Slip { number, account, model: None, stream: false, fingerprint };
-        mock.note(slip, Decision::Rejected, Some(reply.status), None);
-        Ok(response(reply, Body::whole))
+        Ok(reject(&mock, voice, Slip { fingerprint, ..Slip::new(number, account) }, &error))
     };
     let key = key(voice.keys(), &head.headers);
     let Some(account) = key.and_then(|key| mock.account(key)) else {
@@ -58,6 +55,13 @@ pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Resul
             chat::answer(mock, asked, &head.headers, body).await
         }
     }
+}
+
+/// Answers a request that nothing can be decided on, and notes it.
+pub(super) fn reject(mock: &Mock, voice: &dyn Voice, slip: Slip, error: &Error<'_>) -> Response<Body> {
+    let reply = voice.complaint(error, slip.number, mock.now());
+    mock.note(slip, Decision::Rejected, Some(reply.status), None);
+    response(reply, Body::whole)
 }
 
 /// Where a request for a completion came in, and whose it is.

@@ -9,6 +9,7 @@
 //! at first, and an idle hour costs what was earned. Evidence: Together and Fireworks say that traffic raises their
 //! limits, that leaps are refused, and within what bounds; the steps, the growth and the half are assumed.
 
+use super::count::Count;
 use crate::config::Growth;
 use crate::time::{Instant, Nanos};
 
@@ -19,9 +20,8 @@ pub struct Adaptive {
     most: u64,
     growth: Growth,
     step: Nanos,
-    /// The limit of the present step.
-    limit: u64,
-    used: u64,
+    /// The limit of the present step, and what it has seen.
+    count: Count,
     /// Where the present step began.
     began: Instant,
     at: Instant,
@@ -36,7 +36,7 @@ impl Adaptive {
     pub fn new(floor: u64, growth: Growth, step: Nanos) -> Self {
         assert!(step > Nanos::ZERO, "a step of no length");
         let (began, at) = (Instant::ZERO, Instant::ZERO);
-        Self { floor, most: growth.most_of(floor), growth, step, limit: floor, used: 0, began, at }
+        Self { floor, most: growth.most_of(floor), growth, step, count: Count::of(floor), began, at }
     }
 
     /// Takes the steps to the one that `now` lies in.
@@ -46,8 +46,8 @@ impl Adaptive {
         if steps > 0 {
             self.began = Instant(now.0 - now.0 % self.step.0);
         }
-        while steps > 0 && (self.used, self.limit) != (0, self.floor) {
-            (self.limit, self.used) = (self.next_limit(), 0);
+        while steps > 0 && self.count != Count::of(self.floor) {
+            self.count = Count::of(self.next_limit());
             steps -= 1;
         }
         self.at = self.at.max(now);
@@ -55,37 +55,37 @@ impl Adaptive {
 
     /// The limit of the next step, were this one over.
     fn next_limit(&self) -> u64 {
-        self.growth.of(self.used).max(self.limit / 2).clamp(self.floor, self.most)
+        self.growth.of(self.count.used).max(self.count.limit / 2).clamp(self.floor, self.most)
     }
 
     /// The limit of the present step.
     #[must_use]
     pub fn limit(&self) -> u64 {
-        self.limit
+        self.count.limit
     }
 
     /// Whether the present step has room for `amount`.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {
-        self.used.checked_add(amount).is_some_and(|used| used <= self.limit)
+        self.count.admits(amount)
     }
 
     /// Counts `amount`.
     pub fn charge(&mut self, amount: u64) {
-        self.used = self.used.saturating_add(amount);
+        self.count.charge(amount);
     }
 
     /// Counts `actual` in place of `reserved`; changes nothing where the step of the charge is over.
     pub fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
         if charged_at >= self.began {
-            self.used = self.used.saturating_sub(reserved).saturating_add(actual);
+            self.count.settle(reserved, actual);
         }
     }
 
     /// What the present step has left; negative where a settlement overdrew it.
     #[must_use]
     pub fn remaining(&self) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit).saturating_sub_unsigned(self.used)
+        self.count.remaining()
     }
 
     /// The most that the limit ever grows to.
@@ -107,7 +107,7 @@ impl Adaptive {
     /// Now where nothing is used, otherwise the next step.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        Some(if self.used == 0 { self.at } else { self.began + self.step })
+        Some(if self.count.used == 0 { self.at } else { self.began + self.step })
     }
 }
 

@@ -1,9 +1,10 @@
 //! The fixed window: counts, and starts again from nothing at each boundary of the clock.
 //!
 //! Boundaries are multiples of the window since the run began, or the midnights of a zone (Gemini: those of the
-//! Pacific one). It admits up to twice its limit around a
-//! boundary, which is why it is taught beside the other laws. Not what Groq does: its captured waits follow continuous refill.
+//! Pacific one). It admits up to twice its limit around a boundary, which is why it is taught beside the other
+//! laws. Not what Groq does: its captured waits follow continuous refill.
 
+use super::count::Count;
 use crate::time::{Instant, Nanos};
 use crate::zone::Zone;
 use std::ops::Range;
@@ -11,9 +12,8 @@ use std::ops::Range;
 /// A counter that empties at each boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixed {
-    limit: u64,
+    count: Count,
     boundaries: Boundaries,
-    used: u64,
     /// The window that lasts at present.
     present: Range<Instant>,
     at: Instant,
@@ -59,7 +59,12 @@ impl Fixed {
     }
 
     fn between(limit: u64, boundaries: Boundaries) -> Self {
-        Self { limit, boundaries, used: 0, present: boundaries.around(Instant::ZERO), at: Instant::ZERO }
+        Self {
+            count: Count::of(limit),
+            boundaries,
+            present: boundaries.around(Instant::ZERO),
+            at: Instant::ZERO,
+        }
     }
 
     /// Begins a new window where `now` lies in one.
@@ -67,7 +72,7 @@ impl Fixed {
         debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
         if now >= self.present.end {
             self.present = self.boundaries.around(now);
-            self.used = 0;
+            self.count.used = 0;
         }
         self.at = self.at.max(now);
     }
@@ -75,43 +80,43 @@ impl Fixed {
     /// Whether the present window has room for `amount`.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {
-        self.used.checked_add(amount).is_some_and(|used| used <= self.limit)
+        self.count.admits(amount)
     }
 
     /// Counts `amount`.
     pub fn charge(&mut self, amount: u64) {
-        self.used = self.used.saturating_add(amount);
+        self.count.charge(amount);
     }
 
     /// Counts `actual` in place of `reserved`; changes nothing where the window of the charge is over.
     pub fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
         if charged_at >= self.present.start {
-            self.used = self.used.saturating_sub(reserved).saturating_add(actual);
+            self.count.settle(reserved, actual);
         }
     }
 
     /// What the present window has left; negative where a settlement overdrew it.
     #[must_use]
     pub fn remaining(&self) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit).saturating_sub_unsigned(self.used)
+        self.count.remaining()
     }
 
     /// The limit.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.limit
+        self.count.limit
     }
 
     /// Now or the next boundary; `None` where `amount` is over the limit.
     #[must_use]
     pub fn next_yes(&self, amount: u64) -> Option<Instant> {
-        (amount <= self.limit).then(|| if self.admits(amount) { self.at } else { self.present.end })
+        (amount <= self.count.limit).then(|| if self.admits(amount) { self.at } else { self.present.end })
     }
 
     /// Now where nothing is used, otherwise the next boundary.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        Some(if self.used == 0 { self.at } else { self.present.end })
+        Some(if self.count.used == 0 { self.at } else { self.present.end })
     }
 }
 

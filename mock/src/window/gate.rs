@@ -1,13 +1,13 @@
 //! The concurrency gate: counts what is in flight. Time alone frees nothing, so nobody can say when it
 //! next says yes.
 
+use super::count::Count;
 use crate::time::Instant;
 
 /// A counter of calls in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
-    limit: u64,
-    used: u64,
+    count: Count,
     at: Instant,
 }
 
@@ -15,7 +15,7 @@ impl Gate {
     /// A gate that lets `limit` through at once.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self { limit, used: 0, at: Instant::ZERO }
+        Self { count: Count::of(limit), at: Instant::ZERO }
     }
 
     /// Only remembers the instant.
@@ -27,29 +27,29 @@ impl Gate {
     /// Whether `amount` more may be in flight.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {
-        self.used.checked_add(amount).is_some_and(|used| used <= self.limit)
+        self.count.admits(amount)
     }
 
     /// Lets `amount` through.
     pub fn charge(&mut self, amount: u64) {
-        self.used = self.used.saturating_add(amount);
+        self.count.charge(amount);
     }
 
     /// Counts `actual` in place of `reserved`: nothing in place of one where a call has ended.
     pub fn settle(&mut self, _charged_at: Instant, reserved: u64, actual: u64) {
-        self.used = self.used.saturating_sub(reserved).saturating_add(actual);
+        self.count.settle(reserved, actual);
     }
 
     /// How many more may be in flight.
     #[must_use]
     pub fn remaining(&self) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit).saturating_sub_unsigned(self.used)
+        self.count.remaining()
     }
 
     /// The limit.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.limit
+        self.count.limit
     }
 
     /// Now, or nobody knows.
@@ -61,7 +61,7 @@ impl Gate {
     /// Now, or nobody knows.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        (self.used == 0).then_some(self.at)
+        (self.count.used == 0).then_some(self.at)
     }
 }
 

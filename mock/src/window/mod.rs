@@ -8,6 +8,7 @@
 
 mod adaptive;
 mod bucket;
+mod count;
 mod fixed;
 mod gate;
 mod grains;

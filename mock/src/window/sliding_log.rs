@@ -7,16 +7,16 @@
 //! The strictest law of a given limit, and the folklore of «a rolling 60-second window», which Groq's
 //! captures contradict. Its memory is one entry per instant of admission in the window.
 
+use super::count::Count;
 use crate::time::{Instant, Nanos};
 use std::collections::VecDeque;
 
 /// A log of what was admitted within the last window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlidingLog {
-    limit: u64,
     window: Nanos,
     /// The sum of the entries.
-    used: u64,
+    count: Count,
     /// Oldest first, one per instant.
     entries: VecDeque<Entry>,
     at: Instant,
@@ -37,14 +37,14 @@ impl SlidingLog {
     #[must_use]
     pub fn new(limit: u64, window: Nanos) -> Self {
         assert!(window > Nanos::ZERO, "a window of no length");
-        Self { limit, window, used: 0, entries: VecDeque::new(), at: Instant::ZERO }
+        Self { window, count: Count::of(limit), entries: VecDeque::new(), at: Instant::ZERO }
     }
 
     /// Forgets what is one window old at `now`.
     pub fn roll(&mut self, now: Instant) {
         debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
         while let Some(oldest) = self.entries.front().filter(|oldest| oldest.at + self.window <= now) {
-            self.used = self.used.saturating_sub(oldest.amount);
+            self.count.settle(oldest.amount, 0);
             self.entries.pop_front();
         }
         self.at = self.at.max(now);
@@ -53,12 +53,12 @@ impl SlidingLog {
     /// Whether the last window has room for `amount`.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {
-        fits(self.limit, self.used, amount)
+        self.count.admits(amount)
     }
 
     /// Logs `amount`; an entry of nothing too, since a settlement may make it something.
     pub fn charge(&mut self, amount: u64) {
-        self.used = self.used.saturating_add(amount);
+        self.count.charge(amount);
         match self.entries.back_mut() {
             Some(latest) if latest.at == self.at => latest.amount = latest.amount.saturating_add(amount),
             _ => self.entries.push_back(Entry { at: self.at, amount }),
@@ -70,20 +70,20 @@ impl SlidingLog {
         if let Ok(index) = self.entries.binary_search_by_key(&charged_at, |entry| entry.at) {
             let amount = &mut self.entries[index].amount;
             *amount = amount.saturating_sub(reserved).saturating_add(actual);
-            self.used = self.used.saturating_sub(reserved).saturating_add(actual);
+            self.count.settle(reserved, actual);
         }
     }
 
     /// What the last window has left; negative where a settlement overdrew it.
     #[must_use]
     pub fn remaining(&self) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit).saturating_sub_unsigned(self.used)
+        self.count.remaining()
     }
 
     /// The limit.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.limit
+        self.count.limit
     }
 
     /// The instant at which enough of the oldest entries are forgotten; `None` where `amount` is over the limit.
@@ -92,10 +92,10 @@ impl SlidingLog {
         if self.admits(amount) {
             return Some(self.at);
         }
-        let mut used = self.used;
+        let mut count = self.count;
         self.entries.iter().find_map(|oldest| {
-            used = used.saturating_sub(oldest.amount);
-            fits(self.limit, used, amount).then(|| oldest.at + self.window)
+            count.settle(oldest.amount, 0);
+            count.admits(amount).then(|| oldest.at + self.window)
         })
     }
 
@@ -105,11 +105,6 @@ impl SlidingLog {
         let latest = self.entries.iter().rfind(|entry| entry.amount > 0);
         Some(latest.map_or(self.at, |latest| latest.at + self.window))
     }
-}
-
-/// Whether `amount` fits beside `used`.
-fn fits(limit: u64, used: u64, amount: u64) -> bool {
-    used.checked_add(amount).is_some_and(|used| used <= limit)
 }
 
 #[cfg(test)]
