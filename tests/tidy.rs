@@ -33,7 +33,7 @@ const ENGINE_IMPORTS: [&str; 13] = [
     "ruling::LimitsView",
     "ruling::Remaining",
     "window::Bucket",
-    "meter::Tariff",
+    "meter::Bill",
     "config::Dialect",
     "config::DEFAULT_MAX_TOKENS",
 ];

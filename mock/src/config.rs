@@ -273,6 +273,14 @@ pub struct Incident {
     pub share: f64,
 }
 
+impl Incident {
+    /// Whether it is under way.
+    #[must_use]
+    pub fn is_on(&self, now: Instant) -> bool {
+        self.at <= now && now < self.until
+    }
+}
+
 /// What can go wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {

@@ -56,7 +56,8 @@ impl Latency {
     #[must_use]
     pub fn network(&self, truth: Truth) -> (Nanos, Nanos) {
         let seconds = match &self.network {
-            Dist::Constant(seconds) => *seconds, // Most are, and a stream that nobody draws from costs as much.
+            Dist::Constant(0.0) => return (Nanos::ZERO, Nanos::ZERO), // Nearly always.
+            Dist::Constant(seconds) => *seconds, // A stream that nobody draws from costs as much as a draw.
             law => law.sample(&mut truth.luck(Luck::Network)),
         };
         let round_trip = Nanos::from_secs_f64(seconds);

@@ -103,7 +103,7 @@ impl Provider {
     /// Here and below, where the account or the model is not one of the configuration.
     pub fn arrive(&mut self, now: Instant, call: Call, truth: Truth) -> Ruling {
         let trouble = self.trouble(now, truth);
-        self.arrive_amid(now, call, 0, truth, &trouble)
+        self.arrive_amid(now, call, 0, truth, trouble.as_ref().unwrap_or(&Trouble::NONE))
     }
 
     /// The same with so many seconds of audio and amid this trouble, whatever the scenario has in store.
@@ -124,9 +124,10 @@ impl Provider {
         Ruling { verdict, limits }
     }
 
-    /// What the scenario has in store for a call that reaches the provider now.
+    /// What the scenario has in store for a call that reaches the provider now, if anything.
     #[must_use]
-    pub fn trouble(&self, now: Instant, truth: Truth) -> Trouble {
+    #[inline]
+    pub fn trouble(&self, now: Instant, truth: Truth) -> Option<Trouble> {
         Trouble::at(now, &self.incidents, truth)
     }
 
@@ -180,6 +181,7 @@ impl Provider {
 
     /// How long the network takes to the provider and back for a call with this truth.
     #[must_use]
+    #[inline]
     pub fn network(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
         self.models[usize::from(model)].latency.network(truth)
     }
@@ -203,6 +205,7 @@ impl Provider {
     }
 
     /// Moves time on and rolls one meter to it; returns where that meter is.
+    #[inline]
     fn advance(&mut self, now: Instant, account: u16, model: u16) -> usize {
         debug_assert!(now >= self.now, "time never runs back: {now} after {}", self.now);
         self.now = now;

@@ -22,6 +22,8 @@ pub struct Meter {
     open: u64,
     /// The instant last rolled to.
     now: Instant,
+    /// Whether any window must be told the time: a bucket need not.
+    rolls: bool,
     recent: Recent,
 }
 
@@ -29,7 +31,6 @@ pub struct Meter {
 #[derive(Clone, Debug)]
 struct Gauge {
     axis: Axis,
-    tariff: Tariff,
     limit: u64,
     window: Window,
     /// Over how long it refills, where it refills continuously.
@@ -71,18 +72,18 @@ impl Meter {
             told,
             open: 0,
             now: Instant::ZERO,
+            rolls: limits.iter().any(|limit| !Window::new(limit).is_bucket()),
             recent: Recent::default(),
         }
     }
 
     /// Moves every window to `now`; whatever is asked or charged afterwards is meant at that instant.
     pub fn roll(&mut self, now: Instant) {
-        if now > self.now {
-            for gauge in &mut self.gauges {
-                gauge.window.roll(now);
-            }
-            self.now = now;
+        debug_assert!(now >= self.now, "time never runs back: {now} after {}", self.now);
+        if self.rolls && now > self.now {
+            self.gauges.iter_mut().for_each(|gauge| gauge.window.roll(now));
         }
+        self.now = now;
     }
 
     /// Reserves `asked` on every axis, or on none.
@@ -100,21 +101,21 @@ impl Meter {
     /// # Errors
     /// As [`Meter::admit`].
     pub fn admit_audio(&mut self, asked: Usage, seconds: u64) -> Result<(), Denial> {
-        let charge = |tariff: Tariff| tariff.charge(asked) + tariff.audio(seconds);
-        if !self.gauges.iter().all(|gauge| gauge.window.admits(charge(gauge.tariff))) {
-            return Err(self.loudest(charge));
+        let bill = Bill::with_audio(asked, seconds);
+        if !self.gauges.iter().all(|gauge| gauge.window.admits(self.now, bill.on(gauge.axis))) {
+            return Err(self.loudest(&bill));
         }
         for gauge in &mut self.gauges {
-            gauge.window.charge(charge(gauge.tariff));
-            debug_assert!(gauge.window.admits(0), "{} admitted more than it had", gauge.axis);
+            gauge.window.charge(self.now, bill.on(gauge.axis));
+            debug_assert!(gauge.window.admits(self.now, 0), "{} admitted more than it had", gauge.axis);
         }
         self.open += 1;
         Ok(())
     }
 
     /// The refusal that speaks for all; only asked where there is one.
-    fn loudest(&self, charge: impl Fn(Tariff) -> u64) -> Denial {
-        let refusals = self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, charge(gauge.tariff)));
+    fn loudest(&self, bill: &Bill) -> Denial {
+        let refusals = self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, bill.on(gauge.axis)));
         let loudest = refusals.reduce(|loudest, next| {
             if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
         });
@@ -123,10 +124,11 @@ impl Meter {
 
     /// Counts the call that was just refused on the request axes, and refuses it again as things stand then.
     pub fn charge_refused(&mut self, asked: Usage, seconds: u64) -> Denial {
+        let bill = Bill::with_audio(asked, seconds);
         for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_requests()) {
-            gauge.window.charge(gauge.tariff.charge(asked));
+            gauge.window.charge(self.now, bill.on(gauge.axis));
         }
-        self.loudest(|tariff| tariff.charge(asked) + tariff.audio(seconds))
+        self.loudest(&bill)
     }
 
     /// Settles the reservation of `asked` taken `at` for a call that really `used` so much; a place in flight
@@ -134,27 +136,24 @@ impl Meter {
     pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage, settle: Settle) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
+        let (asked, used) = (Bill::of(asked), Bill::of(used));
+        let settled = if settle == Settle::Refund { used } else { asked };
         for gauge in &mut self.gauges {
-            let reserved = gauge.tariff.charge(asked);
-            let actual = match settle {
-                _ if gauge.axis == Axis::Concurrency => 0,
-                Settle::Refund => gauge.tariff.charge(used),
-                Settle::Nothing | Settle::After => reserved,
-            };
+            let reserved = asked.on(gauge.axis);
+            let actual = if gauge.axis == Axis::Concurrency { 0 } else { settled.on(gauge.axis) };
             if reserved != actual {
-                gauge.window.settle(at, reserved, actual);
+                gauge.window.settle(self.now, at, reserved, actual);
             }
         }
         if settle == Settle::After {
-            self.charge_beyond(asked, used);
+            self.charge_beyond(&asked, &used);
         }
     }
 
     /// Charges now what was used beyond what was asked.
-    fn charge_beyond(&mut self, asked: Usage, used: Usage) {
+    fn charge_beyond(&mut self, asked: &Bill, used: &Bill) {
         for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_tokens()) {
-            let beyond = gauge.tariff.charge(used).saturating_sub(gauge.tariff.charge(asked));
-            gauge.window.charge(beyond);
+            gauge.window.charge(self.now, used.on(gauge.axis).saturating_sub(asked.on(gauge.axis)));
         }
     }
 
@@ -189,7 +188,7 @@ impl Meter {
     pub fn remaining(&self) -> Remaining {
         let left = |told: Option<usize>| {
             let gauge = &self.gauges[told?];
-            Some((gauge.axis, u64::try_from(gauge.window.remaining()).unwrap_or(0)))
+            Some((gauge.axis, u64::try_from(gauge.window.remaining(self.now)).unwrap_or(0)))
         };
         let [requests, tokens] = self.told;
         Remaining { requests: left(requests), tokens: left(tokens) }
@@ -201,7 +200,7 @@ impl Meter {
             axis: gauge.axis,
             limit: gauge.limit(),
             burst: gauge.window.adapted().unwrap_or_else(|| gauge.window.capacity()),
-            remaining: gauge.window.remaining(),
+            remaining: gauge.window.remaining(self.now),
         })
     }
 }
@@ -210,16 +209,16 @@ impl Gauge {
     fn new(limit: &Limit) -> Self {
         let window = Window::new(limit);
         let refills = limit.axis.window().filter(|_| limit.limit > 0 && window.is_bucket());
-        Self { axis: limit.axis, tariff: Tariff::of(limit.axis), limit: limit.limit, window, refills }
+        Self { axis: limit.axis, limit: limit.limit, window, refills }
     }
 
     /// The refusal of `requested`, where there is no room for it.
     fn refusal(&self, now: Instant, requested: u64) -> Option<Denial> {
-        if self.window.admits(requested) {
+        if self.window.admits(now, requested) {
             return None;
         }
-        let used = self.used(self.window.remaining());
-        let exact = self.window.next_yes(requested).map(|yes| yes.since(now));
+        let used = self.used(self.window.remaining(now));
+        let exact = self.window.next_yes(now, requested).map(|yes| yes.since(now));
         Some(Denial {
             axis: self.axis,
             limit: self.limit(),
@@ -252,9 +251,9 @@ impl Gauge {
 
     /// The limit as headers tell it. An overdrawn one shows nothing left, but the time until it is full again.
     fn view(&self, now: Instant) -> LimitView {
-        let remaining = self.window.remaining();
+        let remaining = self.window.remaining(now);
         let reset = self.refilled(self.used(remaining), self.window.capacity());
-        let exact = || self.window.full_at().map_or(Nanos::MAX, |full| full.since(now));
+        let exact = || self.window.full_at(now).map_or(Nanos::MAX, |full| full.since(now));
         LimitView {
             axis: self.axis,
             limit: self.limit(),
@@ -264,52 +263,39 @@ impl Gauge {
     }
 }
 
-/// What a call is charged on one axis, for each thing there is to charge.
+/// What a call is charged on each axis: written out once, and then read by every limit.
 ///
 /// ```
-/// use provider::meter::Tariff;
+/// use provider::meter::Bill;
 /// use provider::{Axis, Usage};
 ///
-/// let call = Usage { prompt_tokens: 100, completion_tokens: 20 };
-/// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| Tariff::of(axis).charge(call)), [1, 120, 20]);
+/// let bill = Bill::of(Usage { prompt_tokens: 100, completion_tokens: 20 });
+/// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| bill.on(axis)), [1, 120, 20]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tariff {
-    /// For the call itself.
-    call: u64,
-    /// For each prompt token.
-    prompt_token: u64,
-    /// For each completion token.
-    completion_token: u64,
-    /// For each second of audio.
-    audio_second: u64,
-}
+pub struct Bill([u64; Axis::ALL.len()]);
 
-impl Tariff {
-    /// The tariff of an axis. A chat has no seconds of audio.
+impl Bill {
+    /// That of a call that uses, or asks for, these tokens. A chat has no seconds of audio.
     #[must_use]
-    pub const fn of(axis: Axis) -> Self {
-        let (call, prompt_token, completion_token, audio_second) = match axis {
-            Axis::Rpm | Axis::Rpd | Axis::Concurrency => (1, 0, 0, 0),
-            Axis::Tpm | Axis::Tpd => (0, 1, 1, 0),
-            Axis::Itpm => (0, 1, 0, 0),
-            Axis::Otpm => (0, 0, 1, 0),
-            Axis::Ash | Axis::Asd => (0, 0, 0, 1),
-        };
-        Self { call, prompt_token, completion_token, audio_second }
+    #[inline]
+    pub const fn of(tokens: Usage) -> Self {
+        Self::with_audio(tokens, 0)
     }
 
-    /// The charge of so many seconds of audio.
+    /// The same for a call that brings so many seconds of audio.
     #[must_use]
-    pub const fn audio(self, seconds: u64) -> u64 {
-        self.audio_second * seconds
+    #[inline]
+    pub const fn with_audio(tokens: Usage, seconds: u64) -> Self {
+        let Usage { prompt_tokens: prompt, completion_tokens: completion } = tokens;
+        // In the order of `Axis::ALL`.
+        Self([1, 1, tokens.total(), tokens.total(), prompt as u64, completion as u64, seconds, seconds, 1])
     }
 
-    /// The charge of a call that uses, or asks for, these tokens.
+    /// What an axis counts of it.
     #[must_use]
-    pub const fn charge(self, tokens: Usage) -> u64 {
-        self.call
-            + self.prompt_token * tokens.prompt_tokens as u64
-            + self.completion_token * tokens.completion_tokens as u64
+    #[inline]
+    pub const fn on(&self, axis: Axis) -> u64 {
+        self.0[axis as usize]
     }
 }

@@ -12,6 +12,7 @@ use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Plan;
 use provider::config::{Dialect, Fault};
+use provider::fault::Trouble;
 use provider::machine::Provider;
 use provider::ruling::{Remaining, Ruling, Service, Verdict};
 use provider::wire::Told;
@@ -81,12 +82,18 @@ struct Flight {
     back: Nanos,
     /// Whether the provider admitted it and has not settled it.
     open: bool,
-    /// None before it has reached the provider.
-    verdict: Option<Verdict>,
-    /// What its reply tells of the limits, where the client reads that.
-    remaining: Remaining,
-    /// The reply to a refusal in words that are no Groq's.
-    worded: Option<Reply>,
+    answer: Answer,
+}
+
+/// What the provider makes of an attempt.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    /// Nothing yet.
+    None,
+    /// A ruling, and what its reply tells of the limits where the client reads that.
+    Ruled(Verdict, Remaining),
+    /// A refusal in words that are no Groq's, as the client reads them.
+    Worded(Reply),
 }
 
 impl<'a, F: Fold> Simulation<'a, F> {
@@ -148,9 +155,7 @@ impl<F: Fold> Driver for World<'_, F> {
         flight.number = number;
         flight.call.account = named.account;
         flight.call.model = named.model;
-        flight.verdict = None;
-        flight.worded = None;
-        flight.remaining = Remaining::default();
+        flight.answer = Answer::None;
         let truth = attempt_truth(flight.truth, number);
         let (there, back) = self.providers[usize::from(named.provider)].network(named.model, truth);
         flight.back = back;
@@ -192,9 +197,7 @@ impl<F: Fold> World<'_, F> {
             number: 0,
             back: Nanos::ZERO,
             open: false,
-            verdict: None,
-            remaining: Remaining::default(),
-            worded: None,
+            answer: Answer::None,
         };
         if slot.index() == self.flights.len() {
             self.flights.push(flight);
@@ -210,24 +213,23 @@ impl<F: Fold> World<'_, F> {
         let index = usize::from(self.plan.targets[target.index()].provider);
         let (config, provider) = (&self.plan.providers[index], &mut self.providers[index]);
         let trouble = provider.trouble(now, truth);
-        let verdict = flight.verdict.insert(provider.rule_amid(now, call, 0, truth, &trouble));
-        if is_worded(config, verdict) {
-            let ruling = Ruling { verdict: *verdict, limits: provider.limits(now, call.account, call.model) };
+        let trouble = trouble.as_ref().unwrap_or(&Trouble::NONE);
+        let verdict = provider.rule_amid(now, call, 0, truth, trouble);
+        flight.open = matches!(verdict, Verdict::Admitted(_));
+        let (ruled, ends) = (ruled(&verdict), ends(now, &verdict, back));
+        flight.answer = if is_worded(config, &verdict) {
+            let ruling = Ruling { verdict, limits: provider.limits(now, call.account, call.model) };
             let told = Told::new(now, ruling.limits).with(provider.levels(now, call.account, call.model));
-            flight.worded = worded::reply(config, call, &ruling, &told, &trouble.bend, now + back);
+            let reply = worded::reply(config, call, &ruling, &told, &trouble.bend, now + back);
+            reply.map_or(Answer::Ruled(verdict, Remaining::default()), Answer::Worded)
         } else if self.heeds_limits && config.dialect == Dialect::Groq && !trouble.bend.silent {
-            flight.remaining = provider.remaining(now, call.account, call.model);
-        }
-        let kind = Kind::Ruled { attempt, target, ruled: ruled(verdict) };
-        self.fold.event(&Event { at: now, job, kind });
-        match *verdict {
-            Verdict::Admitted(Service { done_at, .. }) => {
-                flight.open = true;
-                let what = if back > Nanos::ZERO { What::Depart } else { What::Reply };
-                self.enter(done_at, slot, what);
-            }
-            Verdict::Faulted(Fault::Timeout) => {} // No reply ever comes.
-            Verdict::Refused(_) | Verdict::Faulted(_) => self.enter(now + back, slot, What::Reply),
+            Answer::Ruled(verdict, provider.remaining(now, call.account, call.model))
+        } else {
+            Answer::Ruled(verdict, Remaining::default())
+        };
+        self.fold.event(&Event { at: now, job, kind: Kind::Ruled { attempt, target, ruled } });
+        if let Some((at, what)) = ends {
+            self.enter(at, slot, what);
         }
     }
 
@@ -277,26 +279,43 @@ impl<F: Fold> World<'_, F> {
     }
 
     /// Takes every sample of the limits that is due by `now`.
+    #[inline]
     fn sample_until(&mut self, now: Instant) {
         while self.fold.next_sample() <= now {
-            let at = self.fold.next_sample();
-            for id in self.plan.target_ids() {
-                let target = &self.plan.targets[id.index()];
-                let provider = &mut self.providers[usize::from(target.provider)];
-                for level in provider.levels(at, target.account, target.model) {
-                    self.fold.sample(at, id, level.axis, level.used_share());
-                }
-            }
-            self.fold.sampled(at);
+            self.sample();
         }
+    }
+
+    /// Takes the next sample of the limits.
+    #[cold]
+    fn sample(&mut self) {
+        let at = self.fold.next_sample();
+        for id in self.plan.target_ids() {
+            let target = &self.plan.targets[id.index()];
+            let provider = &mut self.providers[usize::from(target.provider)];
+            for level in provider.levels(at, target.account, target.model) {
+                self.fold.sample(at, id, level.axis, level.used_share());
+            }
+        }
+        self.fold.sampled(at);
+    }
+}
+
+/// What an attempt waits for that was ruled on now, and when that is; nothing where no reply ever comes.
+fn ends(now: Instant, verdict: &Verdict, back: Nanos) -> Option<(Instant, What)> {
+    match verdict {
+        Verdict::Admitted(service) if back > Nanos::ZERO => Some((service.done_at, What::Depart)),
+        Verdict::Admitted(service) => Some((service.done_at, What::Reply)),
+        Verdict::Faulted(Fault::Timeout) => None,
+        Verdict::Refused(_) | Verdict::Faulted(_) => Some((now + back, What::Reply)),
     }
 }
 
 impl Flight {
     /// The service that the provider has yet to settle; no more after this.
     fn close(&mut self) -> Option<&Service> {
-        match &self.verdict {
-            Some(Verdict::Admitted(service)) if std::mem::take(&mut self.open) => Some(service),
+        match &self.answer {
+            Answer::Ruled(Verdict::Admitted(service), _) if std::mem::take(&mut self.open) => Some(service),
             _ => None,
         }
     }
@@ -309,15 +328,16 @@ impl Flight {
 
     /// What the client reads when the reply is whole, now.
     fn reply(&self, now: Instant) -> Reply {
-        if let Some(reply) = self.worded {
-            return reply;
-        }
-        let verdict = self.verdict.as_ref().expect("who rules replies");
+        let (verdict, remaining) = match &self.answer {
+            Answer::Worded(reply) => return *reply,
+            Answer::Ruled(verdict, remaining) => (verdict, *remaining),
+            Answer::None => unreachable!("who has not ruled does not reply"),
+        };
         let first_token_at = match verdict {
             Verdict::Admitted(service) if self.stream => service.first_token_at + self.back,
             _ => now,
         };
-        typed::reply(now, verdict, self.remaining, first_token_at)
+        typed::reply(now, verdict, remaining, first_token_at)
             .expect("only an attempt with a reply is entered for one")
     }
 }

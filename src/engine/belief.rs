@@ -10,7 +10,7 @@ use super::reply::{Reply, Told};
 use crate::job::Job;
 use crate::scenario::KnownLimit;
 use provider::config::DEFAULT_MAX_TOKENS;
-use provider::meter::Tariff;
+use provider::meter::Bill;
 use provider::window::Bucket;
 use provider::{Axis, Instant, Usage};
 
@@ -24,14 +24,13 @@ pub(super) struct Belief {
 #[derive(Clone, Debug)]
 struct Known {
     axis: Axis,
-    tariff: Tariff,
     bucket: Bucket,
 }
 
 /// What admission will reckon with for a job: the estimated prompt and the bound on the completion.
-pub(super) fn need(job: &Job) -> Usage {
+pub(super) fn need(job: &Job) -> Bill {
     let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-    Usage { prompt_tokens: job.prompt_tokens, completion_tokens }
+    Bill::of(Usage { prompt_tokens: job.prompt_tokens, completion_tokens })
 }
 
 impl Belief {
@@ -39,31 +38,32 @@ impl Belief {
     pub(super) fn new(limits: &[KnownLimit]) -> Self {
         let known = |&KnownLimit { axis, limit, burst }: &KnownLimit| {
             let bucket = Bucket::new(limit, axis.window()?, burst);
-            Some(Known { axis, tariff: Tariff::of(axis), bucket })
+            Some(Known { axis, bucket })
         };
         Self { axes: limits.iter().filter_map(known).collect() }
     }
 
     /// The instant from which `need` fits on every axis that `bounds`; `None` where it never does.
-    pub(super) fn ready_at(&self, now: Instant, need: Usage, bounds: fn(Axis) -> bool) -> Option<Instant> {
+    pub(super) fn ready_at(&self, now: Instant, need: &Bill, bounds: fn(Axis) -> bool) -> Option<Instant> {
         let mut ready = now;
-        for Known { tariff, bucket, .. } in self.axes.iter().filter(|known| bounds(known.axis)) {
-            ready = ready.max(bucket.next_yes(now, tariff.charge(need))?);
+        for Known { axis, bucket } in self.axes.iter().filter(|known| bounds(known.axis)) {
+            ready = ready.max(bucket.next_yes(now, need.on(*axis))?);
         }
         Some(ready)
     }
 
     /// Charges what a send may use, even below zero: that is a turn booked ahead.
-    pub(super) fn reserve(&mut self, now: Instant, need: Usage) {
-        for Known { tariff, bucket, .. } in &mut self.axes {
-            bucket.charge(now, tariff.charge(need));
+    pub(super) fn reserve(&mut self, now: Instant, need: &Bill) {
+        for Known { axis, bucket } in &mut self.axes {
+            bucket.charge(now, need.on(*axis));
         }
     }
 
     /// Replaces what was reserved by what was used; `None` where the attempt was not charged.
-    pub(super) fn settle(&mut self, now: Instant, need: Usage, used: Option<Usage>) {
-        for Known { tariff, bucket, .. } in &mut self.axes {
-            let (reserved, used) = (tariff.charge(need), used.map_or(0, |used| tariff.charge(used)));
+    pub(super) fn settle(&mut self, now: Instant, need: &Bill, used: Option<Usage>) {
+        let used = used.map(Bill::of);
+        for Known { axis, bucket } in &mut self.axes {
+            let (reserved, used) = (need.on(*axis), used.map_or(0, |used| used.on(*axis)));
             if reserved != used {
                 bucket.settle(now, reserved, used);
             }
@@ -81,9 +81,9 @@ impl Belief {
     }
 
     /// The share of the tightest limit that would be left after `need`; negative where it does not fit now.
-    pub(super) fn room(&self, now: Instant, need: Usage) -> f64 {
-        self.axes.iter().fold(f64::INFINITY, |tightest, Known { tariff, bucket, .. }| {
-            let share = bucket.share_after(now, tariff.charge(need));
+    pub(super) fn room(&self, now: Instant, need: &Bill) -> f64 {
+        self.axes.iter().fold(f64::INFINITY, |tightest, Known { axis, bucket }| {
+            let share = bucket.share_after(now, need.on(*axis));
             if share < tightest { share } else { tightest }
         })
     }

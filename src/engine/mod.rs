@@ -97,7 +97,8 @@ impl Engine {
         } else if self.cache.as_mut().is_some_and(|cache| cache.hit(now, job.fingerprint)) {
             self.log(driver, job.id, Kind::CacheHit);
             let ending = self.works.at(slot).ending(Verdict::Succeeded);
-            self.finish(driver, slot, Ending { first_token: Some(now.since(scheduled)), ..ending });
+            let ending = Ending { first_token: Some(now.since(scheduled)), ..ending };
+            self.finish(driver, slot, job.id, ending);
         } else {
             self.timers.deadline(deadline, slot, job.id);
             self.decide(driver, slot);
@@ -127,7 +128,7 @@ impl Engine {
 
         let meant = reply.meant();
         let state = &mut self.router.targets[target.index()];
-        state.settle(now, need, (meant == Meant::Served).then_some(reply.usage));
+        state.settle(now, &need, (meant == Meant::Served).then_some(reply.usage));
         state.learn(now, reply);
         if meant == Meant::Served {
             state.served();
@@ -264,10 +265,11 @@ impl Engine {
             first_token: Some(reply.first_token_at.since(work.job.scheduled)),
             ..work.ending(Verdict::Succeeded)
         };
+        let job = work.job.id;
         if let Some(cache) = &mut self.cache {
             cache.store(self.now, work.job.fingerprint);
         }
-        self.finish(driver, slot, ending);
+        self.finish(driver, slot, job, ending);
     }
 
     /// Lets a target rest where the reply asks for it.
@@ -370,23 +372,23 @@ impl Engine {
 
     fn book(&mut self, slot: Slot, turn: Turn) {
         let need = need(&self.works.at(slot).job);
-        self.router.targets[turn.target.index()].book(self.now, need);
+        self.router.targets[turn.target.index()].book(self.now, &need);
     }
 
     fn unbook(&mut self, slot: Slot, turn: Turn) {
         let need = need(&self.works.at(slot).job);
-        self.router.targets[turn.target.index()].settle(self.now, need, None);
+        self.router.targets[turn.target.index()].settle(self.now, &need, None);
     }
 
     fn give_up(&mut self, driver: &mut impl Driver, slot: Slot, reason: Reason) {
         let work = self.works.at(slot);
         let ending =
             work.ending(if work.attempts > 0 { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
-        self.finish(driver, slot, ending);
+        let job = work.job.id;
+        self.finish(driver, slot, job, ending);
     }
 
-    fn finish(&mut self, driver: &mut impl Driver, slot: Slot, ending: Ending) {
-        let job = self.works.at(slot).job.id;
+    fn finish(&mut self, driver: &mut impl Driver, slot: Slot, job: JobId, ending: Ending) {
         self.log(driver, job, Kind::Done(ending));
         self.works.remove(slot);
         driver.done(self.now, slot, ending.class);

@@ -23,7 +23,8 @@ use crate::event::{Reason, Why};
 use crate::ids::TargetId;
 use crate::job::Job;
 use crate::scenario::{Backoff, Pick, Plan, ROUTE_TARGETS_MAX, Route};
-use provider::{Instant, Stream, Usage, rng};
+use provider::meter::Bill;
+use provider::{Instant, Stream, rng};
 
 /// A place on a route that a job can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ impl Router {
     /// Decides where a job goes.
     pub(super) fn choose(&mut self, now: Instant, work: &mut Work) -> Move {
         let Self { routes, cursors, targets, budget, .. } = self;
-        let (route, need) = (work.job.route.index(), need(&work.job));
+        let (route, need) = (work.job.route.index(), &need(&work.job));
         let mut obstacles = Obstacles::default();
         let mut position = 0;
         for (index, (step, cursor)) in routes[route].steps.iter().zip(&mut cursors[route]).enumerate() {
@@ -140,9 +141,11 @@ impl Router {
                 step: index as u8,
                 position: (position + place) as u8,
             };
-            let first = if step.pick == Pick::RoundRobin { *cursor } else { 0 };
+            let (first, places) =
+                (if step.pick == Pick::RoundRobin { *cursor } else { 0 }, step.targets.len());
             let mut best: Option<(f64, usize)> = None;
-            for place in (first..step.targets.len()).chain(0..first) {
+            for place in first..first + places {
+                let place = if place < places { place } else { place - places };
                 let turn = turn(place);
                 if work.barred & turn.bit() != 0 {
                     continue;
@@ -203,7 +206,7 @@ fn obstacle(
     now: Instant,
     work: &Work,
     bit: u64,
-    need: Usage,
+    need: &Bill,
     state: &TargetState,
     budget: &Budget,
 ) -> Option<Obstacle> {

@@ -9,6 +9,7 @@
 use super::belief::Belief;
 use super::reply::Reply;
 use crate::scenario::{Pace, Pick, Plan};
+use provider::meter::Bill;
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// One target as the engine sees it.
@@ -48,7 +49,7 @@ impl TargetState {
     }
 
     /// When the pace has a turn for the job; `None` where its known limits can never hold it.
-    pub(super) fn turn(&self, now: Instant, need: Usage) -> Option<Instant> {
+    pub(super) fn turn(&self, now: Instant, need: &Bill) -> Option<Instant> {
         match (self.pace, &self.belief) {
             (Pace::Gap(_), _) => Some(self.next_turn.max(now)),
             (Pace::Requests, Some(belief)) => {
@@ -60,7 +61,7 @@ impl TargetState {
     }
 
     /// Takes the turn that [`Self::turn`] named, now or ahead.
-    pub(super) fn book(&mut self, now: Instant, need: Usage) {
+    pub(super) fn book(&mut self, now: Instant, need: &Bill) {
         if let Pace::Gap(gap) = self.pace {
             self.next_turn = self.next_turn.max(now) + gap;
         }
@@ -70,7 +71,7 @@ impl TargetState {
     }
 
     /// Gives a turn back, or replaces what was reserved for it by what was used.
-    pub(super) fn settle(&mut self, now: Instant, need: Usage, used: Option<Usage>) {
+    pub(super) fn settle(&mut self, now: Instant, need: &Bill, used: Option<Usage>) {
         if let Some(belief) = &mut self.belief {
             belief.settle(now, need, used);
         }
@@ -84,7 +85,7 @@ impl TargetState {
     }
 
     /// How much room it is believed to have after the job: comparable between targets.
-    pub(super) fn room(&self, now: Instant, need: Usage) -> f64 {
+    pub(super) fn room(&self, now: Instant, need: &Bill) -> f64 {
         self.belief.as_ref().map_or(0.0, |belief| belief.room(now, need))
     }
 

@@ -113,11 +113,13 @@ impl Works {
     /// Gives a job a place.
     pub(super) fn insert(&mut self, work: Work) -> Slot {
         let slot = self.vacant();
-        if self.free.pop().is_some() {
-            debug_assert!(self.places[slot.index()].is_none());
-            self.places[slot.index()] = Some(work);
-        } else {
-            self.places.push(Some(work));
+        match self.places.get_mut(slot.index()) {
+            Some(place) => {
+                debug_assert!(place.is_none());
+                *place = Some(work);
+                self.free.pop();
+            }
+            None => self.places.push(Some(work)),
         }
         slot
     }

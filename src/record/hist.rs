@@ -25,7 +25,9 @@ const NANOS_PER_MICRO: u64 = 1_000;
 pub(super) struct Hist {
     /// There are two to this power of bins per doubling.
     bits: u32,
-    bins: Box<[u64]>,
+    /// Half a word each, because a run touches thousands of them at random. A full one stays full: so many jobs of
+    /// one length take a machine hours.
+    bins: Box<[u32]>,
     count: u64,
     sum_us: u64,
     max_us: u64,
@@ -47,14 +49,17 @@ impl Hist {
     }
 
     /// Counts one length, rounded to the nearest microsecond.
+    #[inline]
     pub(super) fn record(&mut self, length: Nanos) {
         self.record_n(length, 1);
     }
 
     /// Counts the same length `times` times.
+    #[inline]
     pub(super) fn record_n(&mut self, length: Nanos, times: u64) {
         let micros = length.0.saturating_add(NANOS_PER_MICRO / 2) / NANOS_PER_MICRO;
-        self.bins[bin(self.bits, micros.min(LONGEST_US))] += times;
+        let bin = &mut self.bins[bin(self.bits, micros.min(LONGEST_US))];
+        *bin = bin.saturating_add(u32::try_from(times).unwrap_or(u32::MAX));
         self.count += times;
         self.sum_us = self.sum_us.saturating_add(micros.saturating_mul(times));
         if times > 0 {
@@ -65,7 +70,7 @@ impl Hist {
     /// Counts everything that `other`, of the same precision, has counted.
     pub(super) fn add(&mut self, other: &Self) {
         assert_eq!(self.bits, other.bits, "only histograms of one precision add up");
-        self.bins.iter_mut().zip(&other.bins).for_each(|(count, more)| *count += more);
+        self.bins.iter_mut().zip(&other.bins).for_each(|(count, more)| *count = count.saturating_add(*more));
         self.count += other.count;
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.max_us = self.max_us.max(other.max_us);
@@ -87,10 +92,11 @@ impl Hist {
         let rank = (libm::ceil(quantile * self.count as f64) as u64).max(1);
         let mut below = 0;
         let found = self.bins.iter().position(|count| {
-            below += count;
+            below += u64::from(*count);
             below >= rank
         });
-        found.map(|bin| seconds(longest(self.bits, bin).min(self.max_us)))
+        let upper = found.map_or(self.max_us, |bin| longest(self.bits, bin).min(self.max_us));
+        (self.count > 0).then(|| seconds(upper))
     }
 
     /// Forgets everything and keeps the memory.

@@ -62,8 +62,10 @@ pub(super) struct Steps {
     length: Nanos,
     /// Steps that the duration is cut into.
     planned: usize,
+    /// The steps that are over.
     steps: Vec<Step>,
-    /// The step of now, and when it ends.
+    /// The step of now, its place among them, and when it ends.
+    present: Step,
     now: usize,
     ends: Instant,
     latency: Hist,
@@ -75,8 +77,17 @@ pub(super) struct Steps {
     refused: Vec<u32>,
     /// By target, then by step.
     charges: Vec<Charge>,
-    /// Calls in flight, by target.
-    open: Vec<u64>,
+    /// By target.
+    sites: Vec<Site>,
+}
+
+/// What one target does at present.
+#[derive(Clone, Copy, Debug, Default)]
+struct Site {
+    /// Its calls in flight.
+    open: u64,
+    /// What it charged in the step of now.
+    charge: Charge,
 }
 
 impl Steps {
@@ -102,8 +113,9 @@ impl Steps {
             fill: vec![0.0; size],
             refused: vec![0; size],
             charges: vec![Charge::default(); steps * plan.targets.len()],
-            open: vec![0; plan.targets.len()],
+            sites: vec![Site::default(); plan.targets.len()],
             steps: vec![Step::default(); steps],
+            present: Step::default(),
             now: 0,
             ends: Instant::ZERO + length,
             latency: Hist::of_step(),
@@ -117,7 +129,7 @@ impl Steps {
         if at >= self.ends {
             self.move_to(at);
         }
-        &mut self.steps[self.now]
+        &mut self.present
     }
 
     /// Closes the steps that end by then. It happens once in thousands of events.
@@ -127,33 +139,26 @@ impl Steps {
             self.close();
             self.now += 1;
             self.ends += self.length;
-            for target in 0..self.open.len() {
-                self.charge(target).busy = self.length * self.open[target];
+            for site in &mut self.sites {
+                site.charge = Charge { busy: self.length * site.open, ..Charge::default() };
             }
         }
-    }
-
-    /// What a target charges in the step of now.
-    fn charge(&mut self, target: usize) -> &mut Charge {
-        &mut self.charges[target * self.steps.len() + self.now]
     }
 
     /// A target admits a call.
     pub(super) fn admitted(&mut self, at: Instant, target: usize) {
         self.at(at);
-        let rest = self.ends.since(at);
-        self.open[target] += 1;
-        let charge = self.charge(target);
-        charge.calls += 1;
-        charge.busy += rest;
+        let (rest, site) = (self.ends.since(at), &mut self.sites[target]);
+        site.open += 1;
+        site.charge.calls += 1;
+        site.charge.busy += rest;
     }
 
     /// A target settles a call that it had admitted.
     pub(super) fn settled(&mut self, at: Instant, target: usize, usage: Usage) {
         self.at(at);
-        let rest = self.ends.since(at);
-        self.open[target] = self.open[target].saturating_sub(1);
-        let charge = self.charge(target);
+        let (rest, Site { open, charge }) = (self.ends.since(at), &mut self.sites[target]);
+        *open = open.saturating_sub(1);
         charge.busy = charge.busy.saturating_sub(rest);
         charge.prompt += u64::from(usage.prompt_tokens);
         charge.completion += u64::from(usage.completion_tokens);
@@ -199,21 +204,21 @@ impl Steps {
     }
 
     fn close(&mut self) {
-        let step = &mut self.steps[self.now];
-        step.p50_s = self.latency.quantile_s(0.50);
-        step.p95_s = self.latency.quantile_s(0.95);
+        let (p50_s, p95_s) = (self.latency.quantile_s(0.50), self.latency.quantile_s(0.95));
         self.latency.clear();
+        self.steps[self.now] = Step { p50_s, p95_s, ..std::mem::take(&mut self.present) };
+        for (charges, site) in self.charges.chunks_mut(self.steps.len()).zip(&self.sites) {
+            charges[self.now] = site.charge;
+        }
     }
 
     /// The series of a run that ended at `end`, and the step in which an instant lies.
     pub(super) fn finish(mut self, end: Instant, plan: &Plan) -> Series {
         self.at(end);
-        self.close();
-        for target in 0..self.open.len() {
-            let never = self.ends.since(end) * self.open[target];
-            let charge = self.charge(target);
-            charge.busy = charge.busy.saturating_sub(never);
+        for Site { open, charge } in &mut self.sites {
+            charge.busy = charge.busy.saturating_sub(self.ends.since(end) * *open);
         }
+        self.close();
         let steps = self.planned.max(self.now + 1);
         let kept = &self.steps[..steps];
         let counts = |of: fn(&Step) -> u64| kept.iter().map(of).collect::<Vec<_>>();

@@ -80,32 +80,36 @@ pub enum Hint {
     Wait(Nanos),
 }
 
-impl Default for Trouble {
-    /// No trouble at all.
-    fn default() -> Self {
-        Self {
-            instead: None,
-            slow: 1.0,
-            late: Nanos::ZERO,
-            drip: 1.0,
-            cut: false,
-            garbage: false,
-            hint: Hint::Honest,
-            bend: Bend::default(),
+impl Trouble {
+    /// No trouble at all: what nearly every call meets.
+    pub const NONE: Self = Self {
+        instead: None,
+        slow: 1.0,
+        late: Nanos::ZERO,
+        drip: 1.0,
+        cut: false,
+        garbage: false,
+        hint: Hint::Honest,
+        bend: Bend { body: None, wait: None, silent: false, clock: None },
+    };
+
+    /// What happens at `now` to a call with this truth, if anything does. An incident meets its share of calls by a
+    /// draw that only the truth and the incident's place in the list decide.
+    #[must_use]
+    #[inline]
+    pub fn at(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
+        if incidents.iter().any(|incident| incident.is_on(now)) {
+            Self::drawn(now, incidents, truth)
+        } else {
+            None
         }
     }
-}
 
-impl Trouble {
-    /// What happens at `now` to a call with this truth. An incident meets its share of calls by a draw that
-    /// only the truth and the incident's place in the list decide.
-    #[must_use]
-    pub fn at(now: Instant, incidents: &[Incident], truth: Truth) -> Self {
-        let mut trouble = Self::default();
+    fn drawn(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
+        let mut trouble = None;
         for (index, incident) in (0..).zip(incidents) {
-            let under_way = incident.at <= now && now < incident.until;
-            if under_way && truth.luck(Luck::Incident(index)).unit() < incident.share {
-                trouble.add(incident.fault);
+            if incident.is_on(now) && truth.luck(Luck::Incident(index)).unit() < incident.share {
+                trouble.get_or_insert(Self::NONE).add(incident.fault);
             }
         }
         trouble
@@ -190,7 +194,7 @@ mod tests {
     #[test]
     fn an_incident_begins_at_its_instant_and_is_over_at_its_end() {
         let incidents = [incident(10, 20, Fault::Status(503), 1.0)];
-        let hit = |now| Trouble::at(Instant(now), &incidents, Truth::default()).instead.is_some();
+        let hit = |now| Trouble::at(Instant(now), &incidents, Truth::default()).is_some();
         assert_eq!([9, 10, 19, 20].map(hit), [false, true, true, false]);
     }
 
@@ -210,15 +214,17 @@ mod tests {
         let trouble = Trouble::at(Instant(0), &incidents, Truth::default());
         let hint = Hint::Wait(Nanos(5));
         let instead = Some(Fault::Timeout);
-        let all = Trouble { instead, slow: 6.0, cut: true, garbage: true, hint, ..Trouble::default() };
-        assert_eq!(trouble, all);
-        assert_eq!(Trouble::at(Instant(1), &incidents, Truth::default()), Trouble::default());
+        let all = Trouble { instead, slow: 6.0, cut: true, garbage: true, hint, ..Trouble::NONE };
+        assert_eq!(trouble, Some(all));
+        assert_eq!(Trouble::at(Instant(1), &incidents, Truth::default()), None);
     }
 
     #[test]
     fn each_incident_meets_its_own_share_of_calls() {
         let incidents = [incident(0, 1, Fault::CutStream, 0.2), incident(0, 1, Fault::Garbage, 0.2)];
-        let trouble = |draw| Trouble::at(Instant(0), &incidents, Truth { draw, ..Truth::default() });
+        let trouble = |draw| {
+            Trouble::at(Instant(0), &incidents, Truth { draw, ..Truth::default() }).unwrap_or(Trouble::NONE)
+        };
         let count = |test: fn(&Trouble) -> bool| (0..10_000).map(trouble).filter(test).count();
         // The standard error of a share of 20 % is 40 calls, of 4 % it is 20.
         assert!(count(|t| t.cut).abs_diff(2000) < 120);

@@ -6,7 +6,7 @@ use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Dialect, Tier};
 use crate::dist::Dist;
-use crate::fault::Bend;
+use crate::fault::{Bend, Trouble};
 use crate::journal::{self, Decision, Entry, Journal};
 use crate::machine::Provider;
 use crate::meter::Level;
@@ -278,7 +278,7 @@ impl Mock {
     /// Decides on a call that has arrived.
     pub(super) fn arrive(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Arrived {
         self.with_world(|world, now| {
-            let mut trouble = world.provider.trouble(now, truth);
+            let mut trouble = world.provider.trouble(now, truth).unwrap_or(Trouble::NONE);
             world.standing.meet(now, truth, &mut trouble);
             let ruling = world.provider.arrive_amid(now, call, audio_seconds, truth, &trouble);
             self.observe(|observer| observer.ruled(now, tag, call, &ruling));

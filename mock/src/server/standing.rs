@@ -84,7 +84,7 @@ mod tests {
     /// How many of these calls meet a fault.
     fn met(standing: &mut Standing, calls: impl Iterator<Item = (Instant, u64)>) -> usize {
         let hit = |&(now, draw): &(Instant, u64)| {
-            let mut trouble = Trouble::default();
+            let mut trouble = Trouble::NONE;
             standing.meet(now, Truth { draw, ..Truth::default() }, &mut trouble);
             trouble.instead.is_some()
         };

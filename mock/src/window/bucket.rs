@@ -25,11 +25,12 @@ pub struct Bucket {
     level: Level,
 }
 
-/// The level of a bucket.
+/// The level of a bucket. The wide one is rare, and stands apart so that the other shares a cache line with what it
+/// belongs to.
 #[derive(Clone, Debug, PartialEq)]
 enum Level {
     Narrow(Tank<i64>),
-    Wide(Tank<i128>),
+    Wide(Box<Tank<i128>>),
 }
 
 /// Asks the level, however wide it is.
@@ -55,7 +56,7 @@ impl Bucket {
         let divisor = common_divisor(limit, window.0);
         let (rate, grains) = (limit / divisor, window.0 / divisor);
         let wide = || Tank::full(rate, grains, burst).expect("64 and 60 bits fit two words");
-        let level = Tank::full(rate, grains, burst).map_or_else(|| Level::Wide(wide()), Level::Narrow);
+        let level = Tank::full(rate, grains, burst).map_or_else(|| Level::Wide(wide().into()), Level::Narrow);
         let share = 1.0 / (burst as f64 * grains as f64).max(1.0);
         Self { burst, share, level }
     }
@@ -133,7 +134,7 @@ impl Bucket {
 fn widened(tank: &Tank<i64>, at: Instant, amount: u64) -> Level {
     let mut wide = tank.wide();
     wide.take_any(at, amount);
-    Level::Wide(wide)
+    Level::Wide(wide.into())
 }
 
 fn common_divisor(a: u64, b: u64) -> u64 {

@@ -16,7 +16,7 @@ pub(super) trait Grains: Copy + Ord {
     /// The difference; as above.
     fn minus(self, other: Self) -> Self;
     /// Whole units, cut off toward zero; beyond 64 bits, the last number that fits.
-    fn units(self, grains: u64) -> i64;
+    fn units(self, unit: Unit) -> i64;
     /// For comparing only.
     fn float(self) -> f64;
     /// The same, in two words.
@@ -41,9 +41,10 @@ impl Grains for i64 {
         self - other
     }
 
-    fn units(self, grains: u64) -> i64 {
-        // More grains in a unit than a word holds are more than the level.
-        Self::try_from(grains).map_or(0, |grains| self / grains)
+    #[expect(clippy::cast_possible_wrap, reason = "no more units than grains, and these are below 2^63")]
+    fn units(self, unit: Unit) -> i64 {
+        let units = unit.whole_in(self.unsigned_abs()) as Self;
+        if self < 0 { -units } else { units }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "what is compared need not be exact")]
@@ -73,8 +74,8 @@ impl Grains for i128 {
         self - other
     }
 
-    fn units(self, grains: u64) -> i64 {
-        let units = self / Self::from(grains);
+    fn units(self, unit: Unit) -> i64 {
+        let units = self / Self::from(unit.grains);
         i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
     }
 
@@ -88,14 +89,36 @@ impl Grains for i128 {
     }
 }
 
+/// What one unit is worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Unit {
+    grains: u64,
+    /// 2^64 over that, cut off: what is multiplied by instead of dividing, since every reply tells whole units.
+    inverse: u64,
+}
+
+impl Unit {
+    fn of(grains: u64) -> Self {
+        // 2^64 − 1 over the grains is the same, but for a power of two: then it is one less, and so near as well.
+        Self { grains, inverse: u64::MAX / grains }
+    }
+
+    /// How many whole units there are in so many grains, less than 2^63.
+    fn whole_in(self, grains: u64) -> u64 {
+        // The inverse is one too small at most, and what it is multiplied by less than 2^63, so the product falls
+        // short of the true quotient by less than one half: its whole part by one at most.
+        let units = ((u128::from(grains) * u128::from(self.inverse)) >> 64) as u64;
+        units + u64::from(grains - units * self.grains >= self.grains)
+    }
+}
+
 /// When a bucket will be full, in the grains that time earns: what is kept instead of its level, because it does
 /// not change while time passes (virtual scheduling, ITU-T I.371, known as GCRA).
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tank<W> {
     /// Grains earned per nanosecond.
     rate: u64,
-    /// Grains in one unit.
-    grains: u64,
+    unit: Unit,
     /// The most it holds.
     full: W,
     /// How many grains time must have earned since the run began for it to be full.
@@ -105,12 +128,12 @@ pub(super) struct Tank<W> {
 impl<W: Grains> Tank<W> {
     /// A full one; `None` where it holds more than can be counted.
     pub(super) fn full(rate: u64, grains: u64, units: u64) -> Option<Self> {
-        Some(Self { rate, grains, full: W::product(units, grains)?, due: W::NONE })
+        Some(Self { rate, unit: Unit::of(grains), full: W::product(units, grains)?, due: W::NONE })
     }
 
     /// What so many units are; as much as can be counted, where that is less.
     fn of(&self, units: u64) -> W {
-        W::product(units, self.grains).unwrap_or(W::MOST)
+        W::product(units, self.unit.grains).unwrap_or(W::MOST)
     }
 
     /// What time has earned by `now`. Where that is beyond counting, so is what could be due.
@@ -130,7 +153,7 @@ impl<W: Grains> Tank<W> {
 
     /// Whole units left, cut off toward zero.
     pub(super) fn units(&self, now: Instant) -> i64 {
-        self.credit(now).units(self.grains)
+        self.credit(now).units(self.unit)
     }
 
     /// The share of a full one that would be left after `amount`.
@@ -151,7 +174,7 @@ impl<W: Grains> Tank<W> {
 
     /// Takes units; says whether the new level can be counted, and changes nothing where it can not.
     pub(super) fn take(&mut self, now: Instant, units: u64) -> bool {
-        let level = W::product(now.0, self.rate).zip(W::product(units, self.grains));
+        let level = W::product(now.0, self.rate).zip(W::product(units, self.unit.grains));
         let due = level.map(|(earned, taken)| self.due.max(earned).plus(taken)).filter(|due| *due <= W::MOST);
         if let Some(due) = due {
             self.due = due;
@@ -168,7 +191,7 @@ impl<W: Grains> Tank<W> {
 impl Tank<i64> {
     /// The same, in two words.
     pub(super) fn wide(&self) -> Tank<i128> {
-        Tank { rate: self.rate, grains: self.grains, full: self.full.wide(), due: self.due.wide() }
+        Tank { rate: self.rate, unit: self.unit, full: self.full.wide(), due: self.due.wide() }
     }
 }
 
@@ -177,6 +200,27 @@ impl Tank<i128> {
     pub(super) fn take_any(&mut self, now: Instant, units: u64) {
         if !self.take(now, units) {
             self.due = i128::MOST;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Law: multiplying by the inverse is dividing.
+        #[test]
+        fn whole_units_are_those_of_a_division(
+            unit in prop_oneof![1..1_u64 << 60, 1_u64..100, (0_u32..60).prop_map(|power| 1 << power)],
+            level in prop_oneof![0..1_u64 << 63, 0_u64..100],
+            near in 0_u64..3,
+        ) {
+            let multiple = (level / unit * unit).saturating_sub(1) + near;
+            for grains in [level, multiple.min((1 << 63) - 1)] {
+                prop_assert_eq!(Unit::of(unit).whole_in(grains), grains / unit);
+            }
         }
     }
 }

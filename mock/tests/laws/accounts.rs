@@ -4,7 +4,7 @@
 use super::{LAWS, config};
 use proptest::prelude::*;
 use provider::config::{Estimate, Growth, Law, Limit, ModelConfig, Reserve, Settle};
-use provider::meter::{Level, Tariff};
+use provider::meter::{Bill, Level};
 use provider::reserve::Recent;
 use provider::ruling::{Denial, Service, Verdict};
 use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
@@ -81,12 +81,12 @@ proptest! {
                 Verdict::Admitted(service) => {
                     prop_assert_eq!(service.ticket.reserved(), asked);
                     for level in &mut left {
-                        level.remaining -= i64::try_from(Tariff::of(level.axis).charge(asked)).unwrap();
+                        level.remaining -= i64::try_from(Bill::of(asked).on(level.axis)).unwrap();
                         prop_assert!(level.remaining >= 0, "law 5 on {}", level.axis);
                     }
                 }
                 Verdict::Refused(denial) => {
-                    check_denial(denial, &limits, &left, Tariff::of(denial.axis).charge(asked))?;
+                    check_denial(denial, &limits, &left, Bill::of(asked).on(denial.axis))?;
                 }
                 Verdict::Faulted(_) => unreachable!("no incidents"),
             }
@@ -144,7 +144,7 @@ proptest! {
             for level in levels(&mut provider, Instant::ZERO, account) {
                 let mine = open.iter().filter(|service| service.ticket.account == account);
                 let counted = |service: &Service| {
-                    let charge = |usage| Tariff::of(level.axis).charge(usage);
+                    let charge = |usage| Bill::of(usage).on(level.axis);
                     let (reserved, used) = (charge(service.ticket.reserved()), charge(service.usage));
                     match reserve.settle {
                         Settle::Refund => used,

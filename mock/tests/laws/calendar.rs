@@ -44,12 +44,12 @@ proptest! {
             window.roll(now);
             let today = admitted.iter().filter(|(at, _)| date(*at) == date(now));
             let fits = today.map(|(_, amount)| amount).sum::<u64>() + amount <= limit;
-            prop_assert_eq!(window.admits(amount), fits, "{} at {}", amount, now);
+            prop_assert_eq!(window.admits(now, amount), fits, "{} at {}", amount, now);
             if fits {
-                window.charge(amount);
+                window.charge(now, amount);
                 admitted.push((now, amount));
-                prop_assert_eq!(window.next_yes(0), Some(now));
-            } else if let Some(yes) = window.next_yes(amount) {
+                prop_assert_eq!(window.next_yes(now, 0), Some(now));
+            } else if let Some(yes) = window.next_yes(now, amount) {
                 prop_assert_eq!([date(Instant(yes.0 - 1)), date(yes)], [date(now), date(now) + 1]);
             } else {
                 prop_assert!(amount > limit);

@@ -28,9 +28,9 @@ fn holds(law: Law, burst: u32, formula: impl Fn(f64) -> f64) {
         let (share, spread) = batch_means(BATCHES, LENGTH, || {
             now += Nanos::from_secs_f64(gap.sample(&mut stream));
             window.roll(now);
-            let admitted = window.admits(1);
+            let admitted = window.admits(now, 1);
             if admitted {
-                window.charge(1);
+                window.charge(now, 1);
             }
             f64::from(u8::from(admitted))
         });

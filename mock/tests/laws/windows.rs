@@ -145,13 +145,13 @@ fn check_next_yes(
     now: Instant,
     amount: u64,
 ) -> Result<(), TestCaseError> {
-    let Some(yes) = window.next_yes(amount) else {
+    let Some(yes) = window.next_yes(now, amount) else {
         for minutes in 0..20 {
             let later = now + Nanos::MINUTE * minutes;
             prop_assert!(!history.admits(later, amount), "only what never fits has no next yes");
             let mut rested = window.clone();
             rested.roll(later);
-            prop_assert!(!rested.admits(amount));
+            prop_assert!(!rested.admits(later, amount));
         }
         return Ok(());
     };
@@ -159,7 +159,7 @@ fn check_next_yes(
     let answer = |at| {
         let mut later = window.clone();
         later.roll(at);
-        (later.admits(amount), history.admits(at, amount))
+        (later.admits(at, amount), history.admits(at, amount))
     };
     prop_assert_eq!(answer(Instant(yes.0 - 1)), (false, false));
     prop_assert_eq!(answer(Instant(now.0.midpoint(yes.0 - 1))), (false, false));
@@ -178,9 +178,15 @@ fn check(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
         window.roll(now);
         match *step {
             Step::Ask(_, amount) => {
-                prop_assert_eq!(window.admits(amount), history.admits(now, amount), "{} at {}", amount, now);
-                if window.admits(amount) {
-                    window.charge(amount);
+                prop_assert_eq!(
+                    window.admits(now, amount),
+                    history.admits(now, amount),
+                    "{} at {}",
+                    amount,
+                    now
+                );
+                if window.admits(now, amount) {
+                    window.charge(now, amount);
                     history.charge(now, amount);
                     reserved.push(Some(amount));
                 } else {
@@ -190,15 +196,15 @@ fn check(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
             Step::Settle(_, which, actual) if !reserved.is_empty() => {
                 let which = which % reserved.len();
                 if let Some(amount) = reserved[which].take() {
-                    window.settle(history.charges[which].0, amount, actual);
+                    window.settle(now, history.charges[which].0, amount, actual);
                     history.settle(now, which, actual);
                 }
             }
             Step::Settle(..) => {}
         }
-        prop_assert_eq!(i128::from(window.remaining()), history.left(now) / i128::from(MINUTE));
+        prop_assert_eq!(i128::from(window.remaining(now)), history.left(now) / i128::from(MINUTE));
     }
-    if let Some(full) = window.full_at() {
+    if let Some(full) = window.full_at(now) {
         let unused = |at| history.left(at) == history.full(at) * i128::from(MINUTE);
         prop_assert!(full == now || !unused(Instant(full.0 - 1)));
         prop_assert!(unused(full));
@@ -235,22 +241,24 @@ proptest! {
     ) {
         let roomy = Limit { limit: limit.limit + 40, burst: limit.burst + 40, ..limit };
         let mut window = Window::new(&roomy);
-        window.charge(before);
-        window.roll(Instant(MINUTE / 7));
+        let (charged_at, settled_at) = (Instant(MINUTE / 7), Instant(MINUTE / 7 + gap));
+        let end = Instant(MINUTE / 7 + gap + after);
+        window.charge(Instant::ZERO, before);
+        window.roll(charged_at);
         let mut plain = window.clone();
-        window.charge(reserved);
-        plain.charge(actual);
-        window.roll(Instant(MINUTE / 7 + gap));
+        window.charge(charged_at, reserved);
+        plain.charge(charged_at, actual);
+        window.roll(settled_at);
         // A bucket that was full again meanwhile has forgotten: what it could not hold is lost.
-        prop_assume!(window.full_at() != Some(Instant(MINUTE / 7 + gap)) || limit.law != Law::Bucket);
+        prop_assume!(window.full_at(settled_at) != Some(settled_at) || limit.law != Law::Bucket);
         // An adaptive limit has grown by what was reserved.
         prop_assume!(MINUTE / 7 + gap < MINUTE || !matches!(limit.law, Law::Adaptive(_)));
-        window.settle(Instant(MINUTE / 7), reserved, actual);
+        window.settle(settled_at, charged_at, reserved, actual);
         for window in [&mut window, &mut plain] {
-            window.roll(Instant(MINUTE / 7 + gap + after));
+            window.roll(end);
         }
-        prop_assert_eq!(window.remaining(), plain.remaining());
-        prop_assert_eq!(window.full_at(), plain.full_at());
+        prop_assert_eq!(window.remaining(end), plain.remaining(end));
+        prop_assert_eq!(window.full_at(end), plain.full_at(end));
     }
 
     /// Law 5 by the plain words of each law, from nothing but the list of what was admitted.
@@ -266,8 +274,8 @@ proptest! {
             let Step::Ask(gap, amount) = step else { continue };
             now += Nanos(gap);
             window.roll(now);
-            if window.admits(amount) {
-                window.charge(amount);
+            if window.admits(now, amount) {
+                window.charge(now, amount);
                 admitted.push((now, amount));
             }
         }

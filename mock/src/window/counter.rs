@@ -1,0 +1,71 @@
+//! The laws that count, behind one door: each is told the time before it is asked. Only the bucket, which knows
+//! what a moment is worth by arithmetic alone, is none of them.
+
+use super::{Adaptive, Fixed, Gate, SlidingCounter, SlidingLog};
+use crate::time::Instant;
+
+/// A machine of one of the counting laws.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Counter {
+    Fixed(Fixed),
+    SlidingLog(SlidingLog),
+    SlidingCounter(SlidingCounter),
+    Adaptive(Adaptive),
+    Gate(Gate),
+}
+
+/// Asks or tells whichever machine it is.
+macro_rules! machine {
+    ($counter:expr, $machine:ident => $answer:expr) => {
+        match $counter {
+            Counter::Fixed($machine) => $answer,
+            Counter::SlidingLog($machine) => $answer,
+            Counter::SlidingCounter($machine) => $answer,
+            Counter::Adaptive($machine) => $answer,
+            Counter::Gate($machine) => $answer,
+        }
+    };
+}
+
+// Never inlined, so that the short way of the bucket stays short.
+impl Counter {
+    #[inline(never)]
+    pub(super) fn roll(&mut self, now: Instant) {
+        machine!(self, machine => machine.roll(now));
+    }
+
+    #[inline(never)]
+    pub(super) fn admits(&self, amount: u64) -> bool {
+        machine!(self, machine => machine.admits(amount))
+    }
+
+    #[inline(never)]
+    pub(super) fn charge(&mut self, amount: u64) {
+        machine!(self, machine => machine.charge(amount));
+    }
+
+    #[inline(never)]
+    pub(super) fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
+        machine!(self, machine => machine.settle(charged_at, reserved, actual));
+    }
+
+    #[inline(never)]
+    pub(super) fn remaining(&self) -> i64 {
+        machine!(self, machine => machine.remaining())
+    }
+
+    #[inline(never)]
+    pub(super) fn capacity(&self) -> u64 {
+        machine!(self, machine => machine.capacity())
+    }
+
+    #[inline(never)]
+    pub(super) fn next_yes(&self, amount: u64) -> Option<Instant> {
+        machine!(self, machine => machine.next_yes(amount))
+    }
+
+    #[inline(never)]
+    pub(super) fn full_at(&self) -> Option<Instant> {
+        machine!(self, machine => machine.full_at())
+    }
+}
