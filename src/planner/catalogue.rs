@@ -120,24 +120,52 @@ fn cache(plan: &Plan) -> Option<Change> {
     Some(Change { words, kind: Kind::Client, edit: Edit::Cache(cache) })
 }
 
-fn client(plan: &Plan) -> Vec<Change> {
+/// A tactic of the client, and whether the plan has it already.
+struct Tactic {
+    words: &'static str,
+    edit: Edit,
+    in_force: bool,
+}
+
+/// The tactics that mean something in a plan.
+fn tactics(plan: &Plan) -> Vec<Tactic> {
     let client = &plan.client;
-    let mut changes = Vec::new();
-    let mut add = |wanted: bool, words: &str, edit: Edit| {
-        if wanted {
-            changes.push(Change { words: words.to_owned(), kind: Kind::Client, edit });
-        }
-    };
-    let retries = client.retry.attempts > 1;
-    add(client.pace != Pace::Tokens, "pace by tokens", Edit::Pace(Pace::Tokens));
-    let jitter = client.retry.backoff.jitter;
-    add(retries && jitter != Jitter::Full, "full jitter", Edit::Jitter(Jitter::Full));
-    let unbounded = client.retry.budget_permille.is_none_or(|budget| budget > BUDGET);
-    add(retries && unbounded, "a retry budget of 20 %", Edit::Budget(BUDGET));
-    let mut steps = plan.routes.iter().flat_map(|route| &route.steps);
-    let blind = steps.any(|step| step.targets.len() > 1 && step.pick != Pick::MostRoom);
-    add(blind, "pick the account with most room", Edit::Pick(Pick::MostRoom));
-    changes
+    let mut tactics = vec![Tactic {
+        words: "pace by tokens",
+        edit: Edit::Pace(Pace::Tokens),
+        in_force: client.pace == Pace::Tokens,
+    }];
+    if client.retry.attempts > 1 {
+        tactics.push(Tactic {
+            words: "full jitter",
+            edit: Edit::Jitter(Jitter::Full),
+            in_force: client.retry.backoff.jitter == Jitter::Full,
+        });
+        tactics.push(Tactic {
+            words: "a retry budget of 20 %",
+            edit: Edit::Budget(BUDGET),
+            in_force: client.retry.budget_permille.is_some_and(|budget| budget <= BUDGET),
+        });
+    }
+    let mut choices = plan.routes.iter().flat_map(|route| &route.steps).filter(|step| step.targets.len() > 1);
+    if let Some(first) = choices.next() {
+        tactics.push(Tactic {
+            words: "pick the account with most room",
+            edit: Edit::Pick(Pick::MostRoom),
+            in_force: choices.chain([first]).all(|step| step.pick == Pick::MostRoom),
+        });
+    }
+    tactics
+}
+
+fn client(plan: &Plan) -> impl Iterator<Item = Change> {
+    let lacking = tactics(plan).into_iter().filter(|tactic| !tactic.in_force);
+    lacking.map(|Tactic { words, edit, .. }| Change { words: words.to_owned(), kind: Kind::Client, edit })
+}
+
+/// The tactics that need not be tried, because the plan has them.
+pub(super) fn in_force(plan: &Plan) -> Vec<&'static str> {
+    tactics(plan).iter().filter(|tactic| tactic.in_force).map(|tactic| tactic.words).collect()
 }
 
 fn traffic(plan: &Plan) -> Vec<Change> {

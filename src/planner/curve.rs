@@ -1,20 +1,23 @@
 //! The ceiling curve: whole runs from far below the ceiling to far above it, on one seed.
 
 use super::lab::{Lab, Trial};
+use super::search::Found;
 use super::summary::Point;
 use crate::record::words::rounded;
 use crate::scenario::Plan;
 use rayon::prelude::*;
 
-/// The loads, as shares of the ceiling: close together around the knee.
-const LOADS: [f64; 9] = [0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 2.5];
+/// The loads beside the ceiling, as shares of it: close together around the knee.
+const LOADS: [f64; 8] = [0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2.0, 2.5];
 
-/// The runs at [`LOADS`] around `knee` (around the present load, where that is zero), and `present`, the
-/// one at the present load, by rising multiple.
-pub(super) fn curve(lab: &Lab<'_>, plan: &Plan, knee: f64, present: &Trial) -> Vec<Point> {
-    let knee = if knee > 0.0 { knee } else { 1.0 };
+/// The runs at [`LOADS`] around the ceiling (around the present load, where nothing held), the first that broke a
+/// rule, and `present`, the one at the present load, by rising multiple.
+pub(super) fn curve(lab: &Lab<'_>, plan: &Plan, found: &Found, present: &Trial) -> Vec<Point> {
+    let knee = Some(found.at_least()).filter(|knee| *knee > 0.0).unwrap_or(1.0);
     let loads = LOADS.par_iter().map(|share| point(&lab.run(plan, share * knee, 0)));
-    let mut points: Vec<Point> = loads.chain(rayon::iter::once(point(present))).collect();
+    let known = found.high.as_deref().into_iter().chain([present]).map(point);
+    let mut points: Vec<Point> = loads.collect();
+    points.extend(known);
     points.sort_by(|one, other| one.multiple.total_cmp(&other.multiple));
     points.dedup_by(|one, other| one.multiple == other.multiple);
     points

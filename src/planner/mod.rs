@@ -102,24 +102,29 @@ pub fn plan(plan: &Plan, ask: &Ask, watch: &dyn Watch) -> Result<Report, Nothing
     let is_bounded_by_money = service.kept.len() < rules.kept.len();
     let (first, but_for_cost) =
         rayon::join(|| near.run(&lab, plan), || is_bounded_by_money.then(|| coarse.run(&unpaid, plan)));
-    let (but_for_cost, knee) = (but_for_cost.filter(|_| money_first(&first)), first.at_least());
-    tally.stage("the ceiling on other seeds, and the curve");
-    let (replicas, curve) = rayon::join(
-        || Replicas::run(&lab, plan, first, near, ask.replicas),
-        || curve::curve(&lab, plan, knee, &present),
-    );
-    tally.stage("what-ifs");
+    let but_for_cost = but_for_cost.filter(|_| money_first(&first));
     let base = Base {
         lab: if but_for_cost.is_some() { unpaid } else { lab },
         plan,
-        found: but_for_cost.as_ref().unwrap_or(&replicas.found[0]),
+        found: but_for_cost.as_ref().unwrap_or(&first),
         present: &present,
         analytic: analytic.multiple,
         most: search.most,
     };
-    let measured = base.measure(catalogue::changes(plan));
-    tally.stage("pairs");
-    let pairs = base.pairs(&measured);
+    tally.stage("what-ifs, the ceiling on other seeds, and the curve");
+    let ((measured, pairs), (replicas, curve)) = rayon::join(
+        || {
+            let measured = base.measure(catalogue::changes(plan));
+            let pairs = base.pairs(&measured);
+            (measured, pairs)
+        },
+        || {
+            rayon::join(
+                || Replicas::run(&lab, plan, first.clone(), near, ask.replicas),
+                || curve::curve(&lab, plan, &first, &present),
+            )
+        },
+    );
     tally.stage("what was asked besides");
     let aim = ask.target.map(|target| target.multiple(&analytic));
     let buy = aim.map(|aim| buy::buy(&base, lab, &measured, aim));
@@ -157,6 +162,7 @@ fn search(plan: &Plan, analytic: &Ceiling) -> Search {
     Search {
         guess: if finite { cached / peak } else { 1.0 },
         step: STEP,
+        steepness: 1.0,
         tolerance: replicas::TOLERANCE,
         most,
         replica: 0,

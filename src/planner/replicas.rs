@@ -6,14 +6,16 @@ use crate::scenario::Plan;
 use crate::student::critical;
 use rayon::prelude::*;
 
-/// How near the two sides of a replica's ceiling must come.
+/// How near the two sides of the first replica's ceiling must come.
 pub(super) const TOLERANCE: f64 = 0.004;
+/// The same for the others: coarser, because their mean is nearer to the truth than each of them.
+pub(super) const OTHERS: f64 = 0.012;
 /// How far around the first replica's ceiling the others look first.
 const NEAR: f64 = 1.008;
 /// The fewest replicas that say something of their spread.
 const LEAST: u32 = 4;
-/// So many more at a time until the interval is narrow enough.
-const MORE: u32 = 2;
+/// So many more at a time, until the interval is narrow enough.
+const MORE: u32 = 1;
 /// The most replicas of their own accord.
 const MOST: u32 = 16;
 /// The mean is sure enough when its interval reaches no further than this share of it to either side.
@@ -38,7 +40,8 @@ pub(super) struct Interval {
 impl Replicas {
     /// Looks for the ceiling on `wanted` seeds, or on as many as it takes to be sure, around that of the first.
     pub(super) fn run(lab: &Lab<'_>, plan: &Plan, first: Found, search: Search, wanted: Option<u32>) -> Self {
-        let near = Search { guess: first.at_least(), step: NEAR, ..search };
+        let (guess, steepness) = (first.at_least(), first.steepness());
+        let near = Search { guess, step: NEAR, steepness, tolerance: OTHERS, ..search };
         let mut found = vec![first];
         let most = wanted.unwrap_or(MOST);
         let open = |found: &[Found]| found[0].ceiling().is_none_or(|ceiling| ceiling == 0.0);

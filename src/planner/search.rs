@@ -1,9 +1,9 @@
 //! The simulated ceiling of one plan on one seed: bisection over whole runs.
 //!
-//! Every candidate meets the same luck, so what changes from one to the next is the load alone. Until both
-//! sides are seen, a step goes as far as the slack of the last run says, and farther each time; then the
-//! middle is taken nearer to the end whose run came nearer to the border: a regula falsi whose slopes are
-//! bounded, and hence never worse than a little more than halving.
+//! Every candidate meets the same luck, so what changes from one to the next is the load alone. A run also tells
+//! how far it is from the border, so a candidate is not the middle of what is left but the place where the border
+//! is expected, a little to that side of it which would leave less: two such runs, one on either side, end the
+//! search. An expectation that turns out wrong is followed by a halving, so it is never worse than twice one.
 
 use super::lab::{Lab, Trial};
 use crate::scenario::Plan;
@@ -13,8 +13,10 @@ use crate::scenario::Plan;
 pub(super) struct Search {
     /// Where the ceiling is expected.
     pub(super) guess: f64,
-    /// How far the first step from there goes at most, as a ratio; steps grow.
+    /// How far the first step from there goes where a run tells no more than its side, as a ratio; steps grow.
     pub(super) step: f64,
+    /// How much slack is lost near the ceiling by so much more load, both as shares: one, where nothing is known.
+    pub(super) steepness: f64,
     /// How near the two sides of the ceiling must come, as a share of it.
     pub(super) tolerance: f64,
     /// The highest multiple to try.
@@ -28,48 +30,77 @@ pub(super) struct Search {
 pub(super) struct Found {
     /// The highest multiple that held; 0 where none did.
     pub(super) low: f64,
+    /// How much slack it had.
+    slack: f64,
     /// The lowest run that broke a rule; `None` where none did.
     pub(super) high: Option<Box<Trial>>,
 }
 
 impl Found {
-    /// The ceiling: the middle of what is left; `None` where nothing broke, 0 where nothing held.
+    /// The ceiling: where the two nearest runs let it expect, between them; `None` where nothing broke, 0 where
+    /// nothing held.
     pub(super) fn ceiling(&self) -> Option<f64> {
-        let high = self.high.as_ref()?.multiple;
-        Some(if self.low > 0.0 { f64::midpoint(self.low, high) } else { 0.0 })
+        let high = self.high.as_ref()?;
+        let (low, high) = ((self.low, self.slack), (high.multiple, high.slack));
+        Some(if self.low > 0.0 { border(low, high) } else { 0.0 })
     }
 
     /// The ceiling, or the highest load that was tried.
     pub(super) fn at_least(&self) -> f64 {
         self.ceiling().unwrap_or(self.low)
     }
+
+    /// How much slack is lost at the ceiling by so much more load.
+    pub(super) fn steepness(&self) -> f64 {
+        let both = self.high.as_ref().filter(|_| self.low > 0.0);
+        let slope = |high: &Trial| (self.slack - high.slack) * self.low / (high.multiple - self.low);
+        both.map_or(1.0, |high| slope(high).max(1.0))
+    }
 }
 
 /// Below this multiple of the present load nobody looks for a ceiling.
 const LEAST: f64 = 1e-3;
+/// So far beyond the expected border a candidate lies, as a share of the tolerance: less than one half, so that one
+/// on either side ends the search.
+const ASIDE: f64 = 0.45;
 /// No candidate is nearer to an end of what is left than this share of it.
-const MARGIN: f64 = 0.3;
+const MARGIN: f64 = 0.05;
+/// Less slack than this is near the border, where the steepness holds.
+const NEAR: f64 = 0.1;
+
+/// A run of a search: its multiple and its slack.
+type Probe = (f64, f64);
+
+/// Where the slack of a run that holds and of one that does not let the border between them expect.
+fn border((low, over): Probe, (high, under): Probe) -> f64 {
+    let share = over / (over - under);
+    low + (high - low) * share.clamp(MARGIN, 1.0 - MARGIN)
+}
 
 impl Search {
     /// Looks for the ceiling of `plan`.
     pub(super) fn run(&self, lab: &Lab<'_>, plan: &Plan) -> Found {
-        self.look(lab, plan, None)
+        self.look(lab, plan, self.guess, None)
     }
 
     /// Looks for the ceiling of `plan` above a run that held.
     pub(super) fn run_above(&self, lab: &Lab<'_>, plan: &Plan, held: &Trial) -> Found {
         let guess = self.guess.max(held.multiple * (1.0 + self.tolerance));
-        Self { guess, ..*self }.look(lab, plan, Some((held.multiple, held.slack)))
+        self.look(lab, plan, guess, Some((held.multiple, held.slack)))
     }
 
-    fn look(&self, lab: &Lab<'_>, plan: &Plan, mut low: Option<(f64, f64)>) -> Found {
+    fn aside(&self) -> f64 {
+        self.tolerance * ASIDE
+    }
+
+    fn look(&self, lab: &Lab<'_>, plan: &Plan, first: f64, mut low: Option<Probe>) -> Found {
         let mut high: Option<Box<Trial>> = None;
-        let (mut least, mut most) = (self.tolerance, self.step - 1.0);
-        let mut next = self.guess.clamp(LEAST, self.most);
+        let (mut least, mut most) = (self.aside(), self.step - 1.0);
+        let mut next = first.clamp(LEAST, self.most);
+        let mut width = f64::INFINITY;
         loop {
             let trial = lab.run(plan, next, self.replica);
-            // A rule that follows the load is as far away as it has slack.
-            let step = 1.0 + trial.slack.abs().clamp(least, most.max(least));
+            let step = 1.0 + self.distance(trial.slack, most).max(least);
             if trial.holds() {
                 low = Some((next, trial.slack));
             } else {
@@ -77,22 +108,42 @@ impl Search {
             }
             next = match (low, &high) {
                 (Some((low, _)), Some(high)) if high.multiple <= low * (1.0 + self.tolerance) => break,
-                (Some(low), Some(high)) => between(low, (high.multiple, high.slack)),
+                (Some(low), Some(high)) => {
+                    let (high, before) = ((high.multiple, high.slack), width);
+                    width = high.0 - low.0;
+                    if width > before / 2.0 { f64::midpoint(low.0, high.0) } else { self.between(low, high) }
+                }
                 (Some((low, _)), None) if low >= self.most => break,
                 (Some((low, _)), None) => (low * step).min(self.most),
                 (None, Some(high)) if high.multiple <= LEAST => break,
                 (None, Some(high)) => (high.multiple / step).max(LEAST),
                 (None, None) => unreachable!("every run holds or does not"),
             };
-            // One that does not is farther.
-            (least, most) = (2.0 * (step - 1.0), 2.0 * most);
+            // What is not within one step is farther.
+            (least, most) = (2.0 * least, 2.0 * most);
         }
-        Found { low: low.map_or(0.0, |(low, _)| low), high }
+        let (low, slack) = low.unwrap_or((0.0, 0.0));
+        Found { low, slack, high }
     }
-}
 
-/// A multiple between one that holds and one that does not, nearer to the one with less slack.
-fn between((low, over): (f64, f64), (high, under): (f64, f64)) -> f64 {
-    let share = over / (over - under);
-    low + (high - low) * share.clamp(MARGIN, 1.0 - MARGIN)
+    /// How far beyond a run with this slack a candidate on the other side of the border is, as a share of the load.
+    fn distance(&self, slack: f64, most: f64) -> f64 {
+        let slack = slack.abs();
+        if slack >= 1.0 {
+            most
+        } else {
+            let steepness = if slack < NEAR { self.steepness } else { 1.0 };
+            slack / steepness + self.aside()
+        }
+    }
+
+    /// A candidate between a run that holds and one that does not: beyond the border that their slacks let expect,
+    /// where less would be left.
+    fn between(&self, low: Probe, high: Probe) -> f64 {
+        let border = border(low, high);
+        let near_low = border - low.0 < high.0 - border;
+        let beyond = border * if near_low { 1.0 + self.aside() } else { 1.0 - self.aside() };
+        let margin = MARGIN * (high.0 - low.0);
+        beyond.clamp(low.0 + margin, high.0 - margin)
+    }
 }

@@ -167,7 +167,14 @@ fn the_search_ends_on_both_sides_of_the_ceiling_as_near_as_asked() {
     let lab = lab::Lab { rules: &rules, tally: &tally };
     let mut ceilings = Vec::new();
     for guess in [0.1, 30.0, 200.0] {
-        let search = Search { guess, step: 1.3, tolerance: replicas::TOLERANCE, most: 1_000.0, replica: 0 };
+        let search = Search {
+            guess,
+            step: 1.3,
+            steepness: 1.0,
+            tolerance: replicas::TOLERANCE,
+            most: 1_000.0,
+            replica: 0,
+        };
         let found = search.run(&lab, &plan);
         let high = found.high.as_ref().expect("a thousand times is too much");
         assert!(high.multiple <= found.low * (1.0 + replicas::TOLERANCE) && high.multiple > found.low);

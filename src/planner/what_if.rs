@@ -10,17 +10,19 @@ use crate::scenario::Plan;
 use rayon::prelude::*;
 
 /// To what share of itself the ceiling of a change is found: coarser than that of the plan as it is.
-pub(super) const TOLERANCE: f64 = 0.02;
+pub(super) const TOLERANCE: f64 = 0.03;
 /// How far around the expected ceiling the first step goes at most.
 const STEP: f64 = 1.08;
 /// Lifts no further apart than this are alike: then the cheaper is the better.
 const ALIKE: f64 = 0.02;
 /// To what share of itself the ceiling of a pair is found, once it is known to be worth more than its parts.
-pub(super) const PAIR_TOLERANCE: f64 = 0.05;
+pub(super) const PAIR_TOLERANCE: f64 = 0.1;
 /// How far the first step goes at most, of that search.
 const PAIR_STEP: f64 = 1.2;
-/// Among so many of the best, pairs are tried.
-const PAIRED: usize = 3;
+/// What a pair must be worth together by what it is worth apart, so that the tolerance alone does not explain it.
+const BEYOND: f64 = 1.04;
+/// So many pairs are tried.
+const PAIRED: usize = 2;
 
 /// The plan as it is: what changes are measured against.
 pub(super) struct Base<'a> {
@@ -86,6 +88,7 @@ impl Base<'_> {
         Search {
             guess: self.found.at_least() * ratio.min(4.0),
             step: STEP,
+            steepness: self.found.steepness(),
             tolerance: TOLERANCE,
             most: self.most,
             replica: 0,
@@ -98,18 +101,25 @@ impl Base<'_> {
         found.at_least() / if base > 0.0 { base } else { 1e-3 }
     }
 
-    /// The pairs of the best changes that are worth more together than apart, best first.
+    /// The pairs that are worth more together than apart, best first: of those where arithmetic promises most beyond
+    /// what each was found to be worth alone, as where one change only moves the strain to what the other widens.
     pub(super) fn pairs(&self, measured: &[Measured]) -> Vec<Pair> {
-        let best: Vec<&Measured> =
-            measured.iter().filter(|one| one.worth.lift > 1.0 + ALIKE).take(PAIRED).collect();
         let both_own =
             |one: &Measured, other: &Measured| one.change.kind == Kind::Own && other.change.kind == Kind::Own;
-        let pairs: Vec<(&Measured, &Measured)> = (0..best.len())
-            .flat_map(|first| (first + 1..best.len()).map(move |second| (first, second)))
-            .map(|(first, second)| (best[first], best[second]))
-            .filter(|(one, other)| !both_own(one, other))
-            .collect();
-        let pairs = pairs.into_par_iter().filter_map(|(one, other)| self.pair(one, other));
+        let pairs = measured.iter().enumerate().flat_map(|(first, one)| {
+            measured[first + 1..]
+                .iter()
+                .map(move |other| (one, other))
+                .filter(|(one, other)| !both_own(one, other))
+        });
+        let promised = pairs.map(|(one, other)| {
+            let together = Ceiling::of(&Change::all(self.plan, [&one.change, &other.change]));
+            (together.multiple / self.analytic / (one.worth.lift * other.worth.lift), one, other)
+        });
+        let mut promised: Vec<_> = promised.filter(|(beyond, ..)| *beyond > BEYOND).collect();
+        promised.sort_by(|one, other| other.0.total_cmp(&one.0));
+        promised.truncate(PAIRED);
+        let pairs = promised.into_par_iter().filter_map(|(_, one, other)| self.pair(one, other));
         let mut pairs: Vec<Pair> = pairs.collect();
         pairs.sort_by(|one, other| other.lift.total_cmp(&one.lift));
         pairs
@@ -119,8 +129,11 @@ impl Base<'_> {
     fn pair(&self, one: &Measured, other: &Measured) -> Option<Pair> {
         let plan = Change::all(self.plan, [&one.change, &other.change]);
         let apart = one.worth.lift * other.worth.lift;
-        let beyond = self.found.at_least() * apart * (1.0 + 2.0 * TOLERANCE);
-        let trial = (beyond < self.most).then(|| self.lab.run(&plan, beyond, 0)).filter(Trial::holds)?;
+        let beyond = self.found.at_least() * apart * BEYOND;
+        // Where nothing holds at present, there is nothing to be beyond.
+        let trial = (beyond > 0.0 && beyond < self.most)
+            .then(|| self.lab.run(&plan, beyond, 0))
+            .filter(Trial::holds)?;
         let search = Search { tolerance: PAIR_TOLERANCE, step: PAIR_STEP, ..self.search(&plan) };
         let found = search.run_above(&self.lab, &plan, &trial);
         Some(Pair {
