@@ -153,6 +153,35 @@ fn a_target_is_bought_and_the_purchase_holds_when_it_is_made() {
 }
 
 #[test]
+fn what_only_moves_the_strain_is_worth_more_beside_what_widens_the_other_side() {
+    // Sixty a minute and twenty behind them, of which a quarter may fall back: both rules bind at eighty. One more
+    // account in front lifts that to 140, behind it to nothing; both at once to 160.
+    let report = plan(
+        "name: pairs
+duration: 1h
+providers:
+  front: { models: { m: { limits: { rpm: { limit: 60, burst: 2 } }, latency: { total: 500ms } } } }
+  behind: { models: { m: { limits: { rpm: { limit: 20, burst: 2 } }, latency: { total: 500ms } } } }
+routes: { r: [{ of: [front/default/m] }, { of: [behind/default/m] }] }
+client: { deadline: 20s, pace: requests, retry: { attempts: 1 } }
+workload: [{ name: w, route: r, arrivals: { constant: 40/min }, prompt: 100, completion: 100, max_tokens: 100 }]
+expect: [success >= 99%, fallback share <= 25.5%]",
+        &ask(1),
+    );
+    assert_ceiling(&report, 80.0);
+    let lift = |words: &str| {
+        report.what_if.iter().find(|one| one.change.contains(words)).unwrap_or_else(|| panic!("{words}")).lift
+    };
+    assert!((lift("account at front") - 1.75).abs() < 0.05, "{:#?}", report.what_if);
+    assert!((lift("account at behind") - 1.0).abs() < 0.03, "{:#?}", report.what_if);
+    let pair = report.pairs.first().unwrap_or_else(|| panic!("{:#?}", report.what_if));
+    assert!(pair.changes.iter().all(|change| change.contains("account at")), "{:#?}", report.pairs);
+    // A pair is searched to a tenth.
+    assert!((pair.lift - 2.0).abs() < 0.2 && (pair.apart - 1.75).abs() < 0.08, "{pair:#?}");
+    assert!(pair.lift > pair.apart * 1.04, "{pair:#?}");
+}
+
+#[test]
 fn what_cannot_be_bought_is_said() {
     let slow = one_account("rpm: 30", "constant: 20/min", "expect: [p95 latency <= 400ms]");
     let report = plan(&slow, &Ask { target: Some(Target::Multiple(1.2)), ..ask(1) });

@@ -1,6 +1,6 @@
 //! Every change does what it says and leaves the rest alone; every rule is as near as it says.
 
-use super::catalogue::changes;
+use super::catalogue::{changes, in_force};
 use super::change::{Change, Edit};
 use super::rules::Rules;
 use super::search::Search;
@@ -145,6 +145,9 @@ fn what_is_there_already_is_not_tried_again() {
     };
     assert!(!left.iter().any(again), "{left:#?}");
     assert!(left.iter().any(|change| change.words == "cache for 2h instead of 1h"));
+    assert!(in_force(&parse(POOR)).is_empty());
+    let all = ["pace by tokens", "full jitter", "a retry budget of 20 %", "pick the account with most room"];
+    assert_eq!(in_force(&better), all);
 }
 
 #[test]

@@ -101,22 +101,29 @@ impl Base<'_> {
         found.at_least() / if base > 0.0 { base } else { 1e-3 }
     }
 
-    /// The pairs that are worth more together than apart, best first: of those where arithmetic promises most beyond
-    /// what each was found to be worth alone, as where one change only moves the strain to what the other widens.
+    /// The pairs that are worth more together than apart, best first: of those in which either change has a part, the
+    /// ones where arithmetic promises most beyond what each was found to be worth alone. One change may only move the
+    /// strain to what the other widens.
     pub(super) fn pairs(&self, measured: &[Measured]) -> Vec<Pair> {
         let both_own =
             |one: &Measured, other: &Measured| one.change.kind == Kind::Own && other.change.kind == Kind::Own;
-        let pairs = measured.iter().enumerate().flat_map(|(first, one)| {
-            measured[first + 1..]
-                .iter()
-                .map(move |other| (one, other))
-                .filter(|(one, other)| !both_own(one, other))
-        });
-        let promised = pairs.map(|(one, other)| {
-            let together = Ceiling::of(&Change::all(self.plan, [&one.change, &other.change]));
-            (together.multiple / self.analytic / (one.worth.lift * other.worth.lift), one, other)
-        });
-        let mut promised: Vec<_> = promised.filter(|(beyond, ..)| *beyond > BEYOND).collect();
+        let arithmetic = |changes: &[&Change]| {
+            Ceiling::of(&Change::all(self.plan, changes.iter().copied())).multiple / self.analytic
+        };
+        let alone: Vec<(f64, &Measured)> =
+            measured.iter().map(|one| (arithmetic(&[&one.change]), one)).collect();
+        let mut promised = Vec::new();
+        for (first, &(promise, one)) in alone.iter().enumerate() {
+            for &(other_promise, other) in &alone[first + 1..] {
+                let together = arithmetic(&[&one.change, &other.change]);
+                let has_part = |one: &Measured, without: f64| {
+                    one.worth.lift > 1.0 + ALIKE || together > without * BEYOND
+                };
+                if !both_own(one, other) && has_part(one, other_promise) && has_part(other, promise) {
+                    promised.push((together / (one.worth.lift * other.worth.lift), one, other));
+                }
+            }
+        }
         promised.sort_by(|one, other| other.0.total_cmp(&one.0));
         promised.truncate(PAIRED);
         let pairs = promised.into_par_iter().filter_map(|(_, one, other)| self.pair(one, other));
