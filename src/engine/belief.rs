@@ -88,6 +88,7 @@ impl Belief {
         })
     }
 
+    #[inline]
     fn at_most(&mut self, now: Instant, axis: Axis, remaining: i64) {
         let Some(Known { bucket, .. }) = self.axes.iter_mut().find(|known| known.axis == axis) else {
             return;

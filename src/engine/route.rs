@@ -22,7 +22,7 @@ use super::work::Work;
 use crate::event::{Reason, Why};
 use crate::ids::TargetId;
 use crate::job::Job;
-use crate::scenario::{Backoff, Pick, Plan, ROUTE_TARGETS_MAX, Route};
+use crate::scenario::{Backoff, Pick, Plan, ROUTE_TARGETS_MAX, Route, Step};
 use provider::meter::Bill;
 use provider::{Instant, Stream, rng};
 
@@ -58,13 +58,18 @@ pub(super) enum Move {
 /// Everything a decision reads, apart from the job itself.
 #[derive(Debug)]
 pub(super) struct Router {
-    routes: Vec<Route>,
-    /// For each route and step, where a round robin goes on.
-    cursors: Vec<Vec<usize>>,
+    routes: Vec<Vec<Leg>>,
     pub(super) targets: Vec<TargetState>,
     pub(super) budget: Budget,
     backoff: Backoff,
     jitter_key: u64,
+}
+
+/// A step of a route, and where its round robin goes on.
+#[derive(Debug)]
+struct Leg {
+    step: Step,
+    cursor: usize,
 }
 
 /// Why a target cannot be sent to now.
@@ -112,16 +117,16 @@ impl Obstacles {
 impl Router {
     /// The routes of a plan, every target rested.
     pub(super) fn new(plan: &Plan) -> Self {
-        for route in &plan.routes {
+        let legs = |route: &Route| {
             let targets: usize = route.steps.iter().map(|step| step.targets.len()).sum();
             assert!(
                 targets <= ROUTE_TARGETS_MAX,
                 "a plan has at most {ROUTE_TARGETS_MAX} targets on a route"
             );
-        }
+            route.steps.iter().map(|step| Leg { step: step.clone(), cursor: 0 }).collect()
+        };
         Self {
-            routes: plan.routes.clone(),
-            cursors: plan.routes.iter().map(|route| vec![0; route.steps.len()]).collect(),
+            routes: plan.routes.iter().map(legs).collect(),
             targets: TargetState::all(plan),
             budget: Budget::new(plan.client.retry.budget_permille),
             backoff: plan.client.retry.backoff,
@@ -131,11 +136,11 @@ impl Router {
 
     /// Decides where a job goes.
     pub(super) fn choose(&mut self, now: Instant, work: &mut Work) -> Move {
-        let Self { routes, cursors, targets, budget, .. } = self;
+        let Self { routes, targets, budget, .. } = self;
         let (route, need) = (work.job.route.index(), &need(&work.job));
         let mut obstacles = Obstacles::default();
         let mut position = 0;
-        for (index, (step, cursor)) in routes[route].steps.iter().zip(&mut cursors[route]).enumerate() {
+        for (index, Leg { step, cursor }) in routes[route].iter_mut().enumerate() {
             let turn = |place: usize| Turn {
                 target: step.targets[place],
                 step: index as u8,
