@@ -130,7 +130,9 @@ impl<'a, F: Fold> Simulation<'a, F> {
             if timer == now {
                 engine.advance(world, now);
             } else if event == now {
-                if let Some((slot, attempt, reply)) = world.turn(now) {
+                if let Some(slot) = world.turn(now) {
+                    let flight = &world.flights[slot.index()];
+                    let (attempt, reply) = (flight.attempt, flight.reply(now));
                     engine.handle(world, now, slot, attempt, &reply);
                 }
             } else if let Some(arrival) = world.load.next() {
@@ -233,8 +235,8 @@ impl<F: Fold> World<'_, F> {
         }
     }
 
-    /// Takes the next thing that happens in the world; returns the reply that is whole by it.
-    fn turn(&mut self, now: Instant) -> Option<(Slot, AttemptId, Reply)> {
+    /// Takes the next thing that happens in the world; returns the place whose reply is whole by it.
+    fn turn(&mut self, now: Instant) -> Option<Slot> {
         let Reverse(Entry { number, slot, what, .. }) = self.agenda.pop()?;
         let flight = &mut self.flights[slot.index()];
         if flight.entry != number {
@@ -253,8 +255,7 @@ impl<F: Fold> World<'_, F> {
             }
             What::Reply => {
                 self.settle(now, slot);
-                let flight = &self.flights[slot.index()];
-                return Some((slot, flight.attempt, flight.reply(now)));
+                return Some(slot);
             }
         }
         None

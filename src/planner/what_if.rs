@@ -47,8 +47,11 @@ pub(super) struct Measured {
 impl Base<'_> {
     /// Every change measured, best first.
     pub(super) fn measure(&self, changes: Vec<Change>) -> Vec<Measured> {
-        let mut measured: Vec<Measured> =
-            changes.into_par_iter().map(|change| self.measured(change)).collect();
+        // One after the other to whoever is free, since some take much longer than others.
+        let measured = changes.into_iter().enumerate().par_bridge();
+        let mut measured: Vec<_> = measured.map(|(place, change)| (place, self.measured(change))).collect();
+        measured.sort_by_key(|(place, _)| *place);
+        let mut measured: Vec<Measured> = measured.into_iter().map(|(_, measured)| measured).collect();
         // Lifts in steps of what counts as alike, so that the order is one.
         let class = |worth: &WhatIf| libm::round(worth.lift / ALIKE) as u64;
         measured.sort_by(|one, other| {
