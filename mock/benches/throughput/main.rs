@@ -10,7 +10,8 @@
 //! cargo bench --bench throughput                    everything, in about a minute and a half
 //! cargo bench --bench throughput -- --quick         a few seconds, without the million, for CI
 //! cargo bench --bench throughput -- --memory        the million alone
-//! cargo bench --bench throughput -- --serve served  one server on a free port until its input ends, for a profiler
+//! cargo bench --bench throughput -- --serve served  one server on a free port until its input ends, and
+//! cargo bench --bench throughput -- --load ADDRESS N  so many requests to it, for a profiler
 //! ```
 //!
 //! The subjects take turns, and a ratio is of two runs that stood side by side, so that a busy minute of the machine
@@ -46,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         [] => compare(&WHOLE).and_then(|()| remember()),
         ["--quick"] => compare(&QUICK),
         ["--memory"] => remember(),
+        ["--load", address, requests] => load(address.parse()?, requests.parse()?),
         ["--serve", "bare", status, length] => servers::bare(status.parse()?, length.parse()?),
         ["--serve", case] => servers::mock(Case::of(case).context("--serve served or --serve refused")?),
         _ => bail!("--quick, --memory, --serve served, --serve refused, or nothing"),
@@ -165,4 +167,12 @@ fn remember() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sends so many requests to a server, for a profiler beside it.
+fn load(address: std::net::SocketAddr, requests: u64) -> anyhow::Result<()> {
+    let mut load = Load::connect(address)?;
+    load.ask()?;
+    let Reply { status, .. } = load.ask()?;
+    load.send(requests, status).map(|_seconds| ())
 }

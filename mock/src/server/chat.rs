@@ -147,7 +147,7 @@ fn announced(ruling: &Ruling, reply: &Reply) -> Option<Nanos> {
     if matches!(ruling.verdict, Verdict::Refused(Denial { oversize: true, .. })) {
         return None;
     }
-    let named = reply.headers.iter().any(|(name, _)| *name == "retry-after");
+    let named = reply.headers.value("retry-after").is_some();
     ruling.wait().filter(|_| named || reply.body.contains("retryDelay"))
 }
 

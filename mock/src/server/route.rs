@@ -103,9 +103,12 @@ pub(super) fn response(reply: Reply, body: impl FnOnce(String) -> Body) -> Respo
     let mut response = Response::new(body(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.reserve(reply.headers.len());
-    for (name, value) in reply.headers {
-        let value = HeaderValue::try_from(value).expect("rendered headers have no control characters");
+    let (values, lines) = reply.headers.into_parts();
+    let values = Bytes::from(values);
+    headers.reserve(lines.len());
+    for (name, place) in lines {
+        let value = HeaderValue::from_maybe_shared(values.slice(place));
+        let value = value.expect("rendered headers have no control characters");
         headers.append(HeaderName::from_static(name), value);
     }
     response

@@ -55,8 +55,8 @@ impl Finish {
 /// comma first.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// The id of a completion, from the number of its call.
-    pub(super) id: fn(u64) -> String,
+    /// The id of a completion, from the number of its call; without a comma.
+    pub(super) id: fn(&mut String, u64),
     /// Members of a whole message behind its content.
     pub(super) message: &'static str,
     /// Members of every choice before the reason it ends.
@@ -166,7 +166,7 @@ pub(super) fn text(out: &mut String, tokens: u32, number: u64) {
 
 /// `"tool_calls":[…]`: all at once, as Groq streams it too (published fixtures of Vercel's `ai`); the id's shape is assumed.
 fn tool_call(out: &mut String, name: &str, arguments: &str, number: u64) {
-    let id = ids::letters(number, 9);
+    let id = ids::letters::<9>(number);
     json::put(
         out,
         format_args!(r#""tool_calls":[{{"id":"call_{id}","type":"function","function":{{"name":"#),
@@ -306,14 +306,10 @@ pub(super) fn chunks(shape: &Shape, service: &Service, context: &Context<'_>) ->
 
 /// `{"id":…,"object":…,"created":…,"model":…`, left open.
 fn opening(out: &mut String, shape: &Shape, object: &str, context: &Context<'_>) {
-    json::put(
-        out,
-        format_args!(
-            r#"{{"id":"{}","object":"{object}","created":{},"model":"#,
-            (shape.id)(context.number),
-            date::epoch(context.at),
-        ),
-    );
+    out.push_str("{\"id\":\"");
+    (shape.id)(out, context.number);
+    let created = date::epoch(context.at);
+    json::put(out, format_args!(r#"","object":"{object}","created":{created},"model":"#));
     json::string(out, context.model);
 }
 

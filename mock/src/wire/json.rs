@@ -12,11 +12,13 @@ pub(super) fn string(out: &mut String, text: &str) {
 
 /// Appends `text` as it stands inside a JSON string.
 pub(super) fn escaped(out: &mut String, text: &str) {
+    let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    // Nearly every text is plain. A look at every byte, rather than up to the first that is not, takes many at a time.
+    if !text.bytes().fold(false, |any, byte| any | special(byte)) {
+        return out.push_str(text);
+    }
     let mut plain = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        if byte != b'"' && byte != b'\\' && byte >= 0x20 {
-            continue;
-        }
+    for (index, byte) in text.bytes().enumerate().filter(|(_, byte)| special(*byte)) {
         out.push_str(&text[plain..index]);
         plain = index + 1;
         match byte {
