@@ -28,15 +28,16 @@ use servers::Case;
 
 /// How much is measured.
 struct Measure {
-    /// Rounds in which the subjects take turns.
+    /// Rounds, each with processes of its own.
     rounds: usize,
-    /// Requests before each run, uncounted, and in it.
-    warm_up: u64,
+    /// Turns that the two servers of a round take.
+    turns: usize,
+    /// Requests of a turn; as many go before the first, uncounted.
     requests: u64,
 }
 
-const WHOLE: Measure = Measure { rounds: 15, warm_up: 5_000, requests: 40_000 };
-const QUICK: Measure = Measure { rounds: 3, warm_up: 1_000, requests: 10_000 };
+const WHOLE: Measure = Measure { rounds: 11, turns: 10, requests: 5_000 };
+const QUICK: Measure = Measure { rounds: 3, turns: 4, requests: 2_500 };
 
 /// After how many requests memory is read.
 const MEMORY: [u64; 2] = [100_000, 1_000_000];
@@ -54,42 +55,60 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// One run against one server.
-#[derive(Clone, Copy)]
+/// What one server did with its share of a round.
+#[derive(Clone, Copy, Default)]
 struct Run {
     requests: f64,
     seconds: f64,
-    /// The server's seconds on its core, where the system tells.
-    on_core: Option<f64>,
+    /// The server's seconds on its core; not a number where the system does not tell.
+    on_core: f64,
 }
 
 impl Run {
-    /// Starts a server, lets it warm up, and counts.
-    fn of(arguments: &[&str], core: Option<Core>, measure: &Measure, status: u16) -> anyhow::Result<Self> {
-        let server = Server::start(arguments, core)?;
-        let mut load = Load::connect(server.address())?;
-        load.ask()?; // It uses up the limit, where there is one to be used up.
-        load.send(measure.warm_up, status)?;
-        let before = server.seconds_on_core();
-        let seconds = load.send(measure.requests, status)?;
-        let on_core = server.seconds_on_core().zip(before).map(|(now, before)| now - before);
-        Ok(Self { requests: measure.requests as f64, seconds, on_core })
+    /// Adds one turn.
+    fn add(&mut self, server: &Server, load: &mut Load, requests: u64, status: u16) -> anyhow::Result<()> {
+        let on_core = || server.seconds_on_core().unwrap_or(f64::NAN);
+        let before = on_core();
+        self.seconds += load.send(requests, status)?;
+        self.on_core += on_core() - before;
+        self.requests += requests as f64;
+        Ok(())
     }
 
     /// Thousands of requests per second.
-    fn rate(&self) -> Option<f64> {
-        Some(self.requests / self.seconds / 1e3)
+    fn rate(&self) -> f64 {
+        self.requests / self.seconds / 1e3
     }
 
-    /// Requests per millisecond of the server on its core.
-    fn rate_on_core(&self) -> Option<f64> {
-        Some(self.requests / self.on_core? / 1e3)
+    /// The same per second that the server was on its core.
+    fn rate_on_core(&self) -> f64 {
+        self.requests / self.on_core / 1e3
     }
 
-    /// The share of the run that the server was on its core.
-    fn share(&self) -> Option<f64> {
-        Some(self.on_core? / self.seconds)
+    /// The share of the time that the server was on its core.
+    fn share(&self) -> f64 {
+        self.on_core / self.seconds
     }
+}
+
+/// One round of the mock and of hyper alone: in turns, so that a busy moment of the machine meets both.
+fn round(case: Case, reply: Reply, core: Option<Core>, measure: &Measure) -> anyhow::Result<[Run; 2]> {
+    let Reply { status, length } = reply;
+    let mock = Server::start(&[case.name()], core)?;
+    let bare = Server::start(&["bare", &status.to_string(), &length.to_string()], core)?;
+    let servers = [&mock, &bare];
+    let mut loads = [Load::connect(mock.address())?, Load::connect(bare.address())?];
+    for load in &mut loads {
+        load.ask()?; // It uses up the limit, where there is one to be used up.
+        load.send(measure.requests, status)?;
+    }
+    let mut runs = [Run::default(); 2];
+    for _ in 0..measure.turns {
+        for (run, (server, load)) in runs.iter_mut().zip(servers.into_iter().zip(&mut loads)) {
+            run.add(server, load, measure.requests, status)?;
+        }
+    }
+    Ok(runs)
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints what it saw")]
@@ -102,17 +121,13 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
     let core = core.ok();
     println!("median (least to most of {} rounds)", measure.rounds);
     for case in Case::ALL {
-        let Reply { status, length } = expected(case)?;
-        let (mut mocks, mut bares) = (Vec::new(), Vec::new());
-        for _ in 0..measure.rounds {
-            mocks.push(Run::of(&[case.name()], core, measure, status)?);
-            let bare = ["bare", &status.to_string(), &length.to_string()];
-            bares.push(Run::of(&bare, core, measure, status)?);
-        }
-        println!("{}: status {status}, a body of {length} bytes", case.name());
-        tell("thousand requests per second", &mocks, &bares, Run::rate);
-        tell("the same per second on a core", &mocks, &bares, Run::rate_on_core);
-        tell("share of its core in use", &mocks, &bares, Run::share);
+        let reply = expected(case)?;
+        println!("{}: status {}, a body of {} bytes", case.name(), reply.status, reply.length);
+        let rounds = (0..measure.rounds).map(|_| round(case, reply, core, measure));
+        let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
+        tell("thousand requests per second", &rounds, Run::rate);
+        tell("the same per second on a core", &rounds, Run::rate_on_core);
+        tell("share of its core in use", &rounds, Run::share);
     }
     Ok(())
 }
@@ -125,17 +140,15 @@ fn expected(case: Case) -> anyhow::Result<Reply> {
     load.ask()
 }
 
-/// Prints a figure of both subjects and, as a ratio, of the runs that stood side by side.
+/// Prints a figure of both servers, and the ratio of the two in each round.
 #[expect(clippy::print_stdout, reason = "a benchmark prints what it saw")]
-fn tell(what: &str, mocks: &[Run], bares: &[Run], figure: fn(&Run) -> Option<f64>) {
-    let figures = |runs: &[Run]| runs.iter().map(figure).collect::<Option<Vec<_>>>();
-    match (figures(mocks), figures(bares)) {
-        (Some(mocks), Some(bares)) => {
-            let ratios = mocks.iter().zip(&bares).map(|(mock, bare)| mock / bare).collect();
-            println!("  {what:<30} mock {}  bare {}  ratio {}", spread(mocks), spread(bares), spread(ratios));
-        }
-        _ => println!("  {what:<30} skipped: this system has no /proc"),
+fn tell(what: &str, rounds: &[[Run; 2]], figure: fn(&Run) -> f64) {
+    if rounds.iter().flatten().any(|run| figure(run).is_nan()) {
+        return println!("  {what:<30} skipped: this system has no /proc");
     }
+    let of = |place: usize| spread(rounds.iter().map(|round| figure(&round[place])).collect());
+    let ratios = spread(rounds.iter().map(|[mock, bare]| figure(mock) / figure(bare)).collect());
+    println!("  {what:<30} mock {}  bare {}  ratio {ratios}", of(0), of(1));
 }
 
 /// `median (least to most)`.

@@ -97,7 +97,7 @@ pub(super) async fn call(
     mock.sleep(way_in).await;
     let Arrived { mut ruling, told, bend, era } = mock.arrive(call, audio_seconds, truth, tag);
     let streamed = stream.is_some();
-    let sending = Sending { mock, voice, number, call, truth, form, told, bend, streamed, way_back };
+    let mut sending = Sending { mock, voice, number, call, truth, form, told, bend, streamed, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
             let seat = Seat::new(Arc::clone(&sending.mock), era, call, tag, service);
@@ -169,7 +169,12 @@ struct Sending {
 
 impl Sending {
     /// An answer that takes no service.
-    async fn refuse(self, ruling: &Ruling, slip: Slip, decision: Decision) -> Result<Response<Body>, Broken> {
+    async fn refuse(
+        &self,
+        ruling: &Ruling,
+        slip: Slip,
+        decision: Decision,
+    ) -> Result<Response<Body>, Broken> {
         let mut reply = self.reply(ruling, Finish::Stop);
         if self.streamed && reply.status == 200 {
             reply = reply.into_event();
@@ -181,7 +186,7 @@ impl Sending {
 
     /// A completion that is answered whole, or as far as it gets.
     async fn serve(
-        mut self,
+        &mut self,
         ruling: &Ruling,
         service: &Service,
         mut seat: Seat,
@@ -208,7 +213,7 @@ impl Sending {
 
     /// A completion that is streamed: its head leaves now.
     async fn stream(
-        self,
+        &self,
         service: &Service,
         seat: Seat,
         usage: UsageChunk,

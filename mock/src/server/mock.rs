@@ -272,7 +272,7 @@ impl Mock {
 
     /// How long the network takes to the provider and back.
     pub(super) fn network(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.with_world(|world, _| world.provider.network(model, truth))
+        self.world().provider.network(model, truth)
     }
 
     /// Decides on a call that has arrived.
@@ -342,10 +342,14 @@ impl Mock {
 
     /// The clock is read inside the lock, so that what the machine sees never runs back.
     fn with_world<T>(&self, act: impl FnOnce(&mut World, Instant) -> T) -> T {
-        let mut world = self.world.lock().expect("nothing panics while it holds the provider");
+        let mut world = self.world();
         world.now = world.now.max(self.now());
         let now = world.now;
         act(&mut world, now)
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().expect("nothing panics while it holds the provider")
     }
 
     fn observe(&self, tell: impl FnOnce(&(dyn Observer + Send + Sync))) {

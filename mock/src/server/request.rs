@@ -51,7 +51,7 @@ impl<'a> Chat<'a> {
         let raw: Raw<'a> = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
         let model = match endpoint {
             Endpoint::Deployment(name) => Some(Cow::Borrowed(name)),
-            _ => raw.model,
+            _ => raw.model.map(|model| model.0),
         };
         let model = model.ok_or_else(|| invalid("'model' : property 'model' is missing"))?;
         let mut text = raw.messages.ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
@@ -83,8 +83,8 @@ impl<'a> Chat<'a> {
             stream: raw.stream.unwrap_or_default(),
             include_usage: raw.stream_options.and_then(|options| options.include_usage).unwrap_or_default(),
             choices: raw.n.unwrap_or(1),
-            tier: match raw.service_tier.as_deref() {
-                Some("flex") => ServiceTier::Flex,
+            tier: match raw.service_tier {
+                Some(Name(tier)) if tier == "flex" => ServiceTier::Flex,
                 _ => ServiceTier::OnDemand,
             },
             form,
@@ -110,7 +110,7 @@ pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
 #[derive(Deserialize)]
 struct Raw<'a> {
     #[serde(borrow)]
-    model: Option<Cow<'a, str>>,
+    model: Option<Name<'a>>,
     messages: Option<Text>,
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
@@ -118,11 +118,15 @@ struct Raw<'a> {
     stream_options: Option<StreamOptions>,
     n: Option<u32>,
     #[serde(borrow)]
-    service_tier: Option<Cow<'a, str>>,
+    service_tier: Option<Name<'a>>,
     tools: Option<Vec<Tool>>,
     tool_choice: Option<Value>,
     response_format: Option<ResponseFormat>,
 }
+
+/// A text that is borrowed from the body wherever no escape is in it. Inside an option serde borrows no bare [`Cow`].
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What Anthropic's own shape has beside the messages; elsewhere a member of this name means nothing.
 #[derive(Deserialize)]

@@ -48,7 +48,8 @@ pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Resul
         }
         Some(endpoint @ Endpoint::Audio(task)) => {
             let asked = Asked { voice, endpoint, account, number };
-            audio::answer(mock, asked, task, &head.headers, body).await
+            // Boxed, for it takes much room, and every request would move that about.
+            Box::pin(audio::answer(mock, asked, task, &head.headers, body)).await
         }
         Some(endpoint) => {
             let asked = Asked { voice, endpoint, account, number };

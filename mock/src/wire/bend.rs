@@ -26,7 +26,7 @@ impl Bend {
     pub fn applied(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
         let date = |at| HttpDate(self.clock.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
         if self.clock.is_some() || self.wait == Some(WaitForm::Date) {
-            reply.headers.set("date", date(at));
+            reply.headers.set("date", &date(at));
         }
         // Up to the next whole second, since `date` is cut to whole ones: never shorter than the wait.
         let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).secs_up()));
@@ -40,7 +40,7 @@ impl Bend {
         if let Some(text) = text {
             // The finer header that some dialects send beside it would give the wait away.
             reply.headers.retain(|name| name != "retry-after-ms");
-            reply.headers.set("retry-after", text);
+            reply.headers.set("retry-after", &text);
         }
         if self.silent {
             let tells = |name: &str| name.contains("ratelimit") || name.starts_with("retry-after");
@@ -101,9 +101,9 @@ mod tests {
 
     fn reply(status: u16) -> Reply {
         let mut headers = Headers::of(Content::Json);
-        headers.push("retry-after", 3);
-        headers.push("retry-after-ms", 2500);
-        headers.push("x-ratelimit-limit-requests", 30);
+        headers.number("retry-after", 3);
+        headers.number("retry-after-ms", 2500);
+        headers.number("x-ratelimit-limit-requests", 30);
         Reply { status, headers, body: r#"{"error":{"message":"é"}}"#.to_owned() }
     }
 

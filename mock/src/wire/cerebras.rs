@@ -28,9 +28,9 @@ impl Voice for Cerebras {
             let Some((level, window)) = told.level(axis).zip(axis.window()) else { continue };
             let reset = until_end_of(window, told.at).as_secs_f64();
             let [limit_name, left_name, reset_name] = names;
-            headers.push(limit_name, level.limit);
-            headers.push(left_name, level.left());
-            headers.push(reset_name, reset);
+            headers.number(limit_name, level.limit);
+            headers.number(left_name, level.left());
+            headers.print(reset_name, reset);
         }
         headers
     }

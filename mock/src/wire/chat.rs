@@ -161,7 +161,7 @@ pub(super) fn completion(shape: &Shape, service: &Service, context: &Context<'_>
 
 /// The text of a completion, as far as it is written. Its words need no escape.
 pub(super) fn text(out: &mut String, tokens: u32, number: u64) {
-    (0..tokens.min(MOST_WORDS)).for_each(|index| out.push_str(words::token(number, index)));
+    words::text(out, number, tokens.min(MOST_WORDS));
 }
 
 /// `"tool_calls":[…]`: all at once, as Groq streams it too (published fixtures of Vercel's `ai`); the id's shape is assumed.

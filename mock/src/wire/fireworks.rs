@@ -22,13 +22,13 @@ impl Voice for Fireworks {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::of(head.content);
         if let Some(usage) = head.usage {
-            headers.push("fireworks-prompt-tokens", usage.prompt_tokens);
-            headers.push("fireworks-cached-prompt-tokens", "0");
+            headers.number("fireworks-prompt-tokens", usage.prompt_tokens.into());
+            headers.text("fireworks-cached-prompt-tokens", "0");
         }
         let Some(told) = head.told else { return headers };
         for (axes, name) in LIMITS {
             if let Some(level) = told.first(axes) {
-                headers.push(name, level.limit / 60);
+                headers.number(name, level.limit / 60);
             }
         }
         headers

@@ -1,8 +1,9 @@
 //! The headers of a reply. Their values stand in one text, one behind the other: however many there are, they take one
 //! allocation, and a server sends pieces of that text.
 
+use super::json;
 use super::voice::Content;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::ops::Range;
 
 /// Header names in lower case with their values, in the order in which they are sent.
@@ -19,26 +20,38 @@ impl Headers {
     /// Those that every reply begins with.
     pub(super) fn of(content: Content) -> Self {
         let mut headers = Self { values: String::with_capacity(256), lines: Vec::with_capacity(16) };
-        headers.push("content-type", content.media_type());
+        headers.text("content-type", content.media_type());
         headers
     }
 
     /// Adds a header.
-    pub fn push(&mut self, name: &'static str, value: impl fmt::Display) {
-        let value = self.write(value);
-        self.lines.push((name, value));
+    pub(super) fn text(&mut self, name: &'static str, value: &str) {
+        let place = self.write(|values| values.push_str(value));
+        self.lines.push((name, place));
+    }
+
+    /// The same of a number.
+    pub(super) fn number(&mut self, name: &'static str, value: u64) {
+        let place = self.write(|values| json::number(values, value));
+        self.lines.push((name, place));
+    }
+
+    /// The same of whatever can be printed.
+    pub(super) fn print(&mut self, name: &'static str, value: impl fmt::Display) {
+        let place = self.write(|values| json::put(values, format_args!("{value}")));
+        self.lines.push((name, place));
     }
 
     /// Sets a header, in its place where it is there already.
-    pub fn set(&mut self, name: &'static str, value: impl fmt::Display) {
+    pub(super) fn set(&mut self, name: &'static str, value: &str) {
         match self.lines.iter().position(|(known, _)| *known == name) {
-            Some(index) => self.lines[index].1 = self.write(value),
-            None => self.push(name, value),
+            Some(index) => self.lines[index].1 = self.write(|values| values.push_str(value)),
+            None => self.text(name, value),
         }
     }
 
     /// Drops the headers whose name is not to be kept.
-    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+    pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.lines.retain(|(name, _)| keep(name));
     }
 
@@ -59,9 +72,10 @@ impl Headers {
         (self.values, self.lines)
     }
 
-    fn write(&mut self, value: impl fmt::Display) -> Range<usize> {
+    /// Writes one value, and tells where it stands.
+    fn write(&mut self, value: impl FnOnce(&mut String)) -> Range<usize> {
         let start = self.values.len();
-        write!(self.values, "{value}").expect("a string takes whatever is written");
+        value(&mut self.values);
         start..self.values.len()
     }
 }
@@ -87,8 +101,8 @@ mod tests {
     #[test]
     fn what_is_set_keeps_its_place_and_what_is_dropped_is_gone() {
         let mut headers = Headers::of(Content::Json);
-        headers.push("retry-after", 3);
-        headers.push("vary", "Origin");
+        headers.number("retry-after", 3);
+        headers.text("vary", "Origin");
         headers.set("retry-after", "a longer one");
         headers.set("date", "today");
         let all = [

@@ -28,19 +28,19 @@ impl Voice for Mistral {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::of(head.content);
         if let Some(wait) = head.wait {
-            headers.push("retry-after", wait.secs_up());
+            headers.number("retry-after", wait.secs_up());
         }
         let level = |axis| head.told?.level(axis);
         if let Some(tokens) = level(Axis::Tpm) {
-            headers.push("x-ratelimit-limit-tokens-minute", tokens.limit);
-            headers.push("x-ratelimit-remaining-tokens-minute", tokens.left());
+            headers.number("x-ratelimit-limit-tokens-minute", tokens.limit);
+            headers.number("x-ratelimit-remaining-tokens-minute", tokens.left());
         }
         if let Some(usage) = head.usage {
-            headers.push("x-ratelimit-tokens-query-cost", usage.total());
+            headers.number("x-ratelimit-tokens-query-cost", usage.total());
         }
         if let Some(requests) = level(Axis::Rpm) {
-            headers.push("x-ratelimit-limit-req-minute", requests.limit);
-            headers.push("x-ratelimit-remaining-req-minute", requests.left());
+            headers.number("x-ratelimit-limit-req-minute", requests.limit);
+            headers.number("x-ratelimit-remaining-req-minute", requests.left());
         }
         headers
     }

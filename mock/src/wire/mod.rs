@@ -19,6 +19,7 @@ mod cerebras;
 pub mod chat;
 mod date;
 mod deepinfra;
+mod digits;
 mod envelope;
 pub mod error;
 mod fireworks;

@@ -25,13 +25,13 @@ impl Voice for OpenAi {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::of(head.content);
         if let Some(wait) = head.wait {
-            headers.push("retry-after", wait.secs_up());
-            headers.push("retry-after-ms", wait.0.div_ceil(MILLISECOND));
+            headers.number("retry-after", wait.secs_up());
+            headers.number("retry-after-ms", wait.0.div_ceil(MILLISECOND));
         }
         if let Some(told) = head.told {
             limits(&mut headers, told, whole_millis);
         }
-        headers.push("x-request-id", format_args!("req_{}", ids::hex::<32>(head.number)));
+        headers.print("x-request-id", format_args!("req_{}", ids::hex::<32>(head.number)));
         headers
     }
 
@@ -118,9 +118,9 @@ pub(super) fn limits<T: Display>(headers: &mut Headers, told: &Told, reset: impl
         ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     ];
     let both = || levels.iter().zip(&names).filter_map(|(level, names)| Some(((*level)?, names)));
-    both().for_each(|(level, names)| headers.push(names.0, level.limit));
-    both().for_each(|(level, names)| headers.push(names.1, level.left()));
-    both().for_each(|(level, names)| headers.push(names.2, reset(level.full_in())));
+    both().for_each(|(level, names)| headers.number(names.0, level.limit));
+    both().for_each(|(level, names)| headers.number(names.1, level.left()));
+    both().for_each(|(level, names)| headers.print(names.2, reset(level.full_in())));
 }
 
 /// A length cut to whole milliseconds, as Go prints it (evidence: 708 recordings, 10 messages).

@@ -101,7 +101,7 @@ fn per_second(level: &Level) -> (u64, u64) {
 
 /// The value under both names: the mock's limits do not adapt.
 fn put(headers: &mut Headers, names: [&'static str; 2], value: u64) {
-    names.into_iter().for_each(|name| headers.push(name, value));
+    names.into_iter().for_each(|name| headers.number(name, value));
 }
 
 /// The usage rides on the chunk that says why it ends, asked or not (reported).

@@ -21,10 +21,10 @@ use std::borrow::Cow;
 /// The headers of a reply.
 fn headers(head: &Head<'_>) -> Headers {
     let mut headers = Headers::of(head.content);
-    headers.push("date", HttpDate(epoch(head.at)));
-    headers.push("request-id", request_id(head.number));
+    headers.print("date", HttpDate(epoch(head.at)));
+    headers.text("request-id", &request_id(head.number));
     if matches!(head.status, 429 | 500..) {
-        headers.push("x-should-retry", "true");
+        headers.text("x-should-retry", "true");
     }
     if let Some(told) = head.told {
         let [requests, tokens, input, output] =
@@ -39,7 +39,7 @@ fn headers(head: &Head<'_>) -> Headers {
         limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
     }
     if let Some(wait) = head.wait {
-        headers.push("retry-after", wait.secs_up());
+        headers.number("retry-after", wait.secs_up());
     }
     headers
 }
@@ -68,9 +68,9 @@ impl Row {
 fn limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     let Some(Row { limit, remaining, reset }) = row else { return };
     let [limit_name, remaining_name, reset_name] = names;
-    headers.push(limit_name, limit);
-    headers.push(remaining_name, remaining);
-    headers.push(reset_name, Rfc3339(reset));
+    headers.number(limit_name, limit);
+    headers.number(remaining_name, remaining);
+    headers.print(reset_name, Rfc3339(reset));
 }
 
 /// The message of a refusal. Captured: tokens per minute (the wording of 2026, with organisation and model) and per day

@@ -12,20 +12,20 @@ use crate::wire::{Head, Headers, ids};
 /// The headers of a reply.
 pub(super) fn render(head: &Head<'_>) -> Headers {
     let mut headers = Headers::of(head.content);
-    headers.push("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate");
+    headers.text("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate");
     if let Some(wait) = head.wait {
         // Rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
-        headers.push("retry-after", wait.secs_up());
+        headers.number("retry-after", wait.secs_up());
     }
-    headers.push("vary", "Origin");
-    headers.push("x-groq-region", REGION);
+    headers.text("vary", "Origin");
+    headers.text("x-groq-region", REGION);
     if let Some(LimitsView { requests, tokens }) = head.told.map(|told| told.limits) {
         let hears = tokens.is_some_and(|view| view.axis == Axis::Ash);
         let names = if hears { AUDIO } else { CHAT };
         let figures: [fn(&mut Headers, &'static str, &LimitView); 3] = [
-            |headers, name, view| headers.push(name, view.limit),
-            |headers, name, view| headers.push(name, view.remaining),
-            |headers, name, view| headers.push(name, GoDuration(view.reset)),
+            |headers, name, view| headers.number(name, view.limit),
+            |headers, name, view| headers.number(name, view.remaining),
+            |headers, name, view| headers.print(name, GoDuration(view.reset)),
         ];
         for (names, push) in names.into_iter().zip(figures) {
             for (name, view) in names.into_iter().zip([&requests, &tokens]) {
@@ -33,7 +33,7 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
             }
         }
     }
-    headers.push("x-request-id", ids::groq_request(head.number));
+    headers.print("x-request-id", ids::groq_request(head.number));
     headers
 }
 
