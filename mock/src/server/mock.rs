@@ -214,13 +214,28 @@ impl Mock {
         if self.is_controlled() { journal::fingerprint(account, sent) } else { 0 }
     }
 
-    /// Writes into the journal, where there is one, what became of a request.
-    pub(super) fn note(&self, slip: Slip, decision: Decision, status: Option<u16>, wait: Option<Nanos>) {
+    /// Writes into the journal, where there is one, what became of a request that was decided on at this instant.
+    pub(super) fn note(
+        &self,
+        at: Instant,
+        slip: Slip,
+        decision: Decision,
+        status: Option<u16>,
+        wait: Option<Nanos>,
+    ) {
         let Some(control) = &self.control else { return };
         let Slip { number, account, model, stream, fingerprint } = slip;
-        let mut journal = control.journal();
-        let at = self.now();
-        journal.add(Entry { number, at, account, model, stream, fingerprint, decision, status, wait });
+        control.journal().add(Entry {
+            number,
+            at,
+            account,
+            model,
+            stream,
+            fingerprint,
+            decision,
+            status,
+            wait,
+        });
     }
 
     /// The account a key belongs to.
