@@ -10,7 +10,7 @@
 //! cargo bench --bench throughput                    everything, in about a minute and a half
 //! cargo bench --bench throughput -- --quick         a few seconds, without the million, for CI
 //! cargo bench --bench throughput -- --memory        the million alone
-//! cargo bench --bench throughput -- --serve served  one server on a free port until its input ends, and
+//! cargo bench --bench throughput -- --serve CASE    one server on a free port until its input ends, and
 //! cargo bench --bench throughput -- --load ADDRESS N  so many requests to it, for a profiler
 //! ```
 //!
@@ -50,8 +50,8 @@ fn main() -> anyhow::Result<()> {
         ["--memory"] => remember(),
         ["--load", address, requests] => load(address.parse()?, requests.parse()?),
         ["--serve", "bare", status, length] => servers::bare(status.parse()?, length.parse()?),
-        ["--serve", case] => servers::mock(Case::of(case).context("--serve served or --serve refused")?),
-        _ => bail!("--quick, --memory, --serve served, --serve refused, or nothing"),
+        ["--serve", case] => servers::mock(Case::of(case).context("--serve unlimited, limited or refused")?),
+        _ => bail!("--quick, --memory, --serve CASE, --load ADDRESS REQUESTS, or nothing"),
     }
 }
 

@@ -26,18 +26,21 @@ use tokio::sync::oneshot;
 /// What the mock makes of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// It serves it: the limits of a day's requests and a minute's tokens never bind, but are told in every reply.
-    Served,
+    /// It serves it, without limits.
+    Unlimited,
+    /// It serves it: the limits of a day's requests and of a minute's tokens never bind, but are told in every reply.
+    Limited,
     /// It refuses all but the first: the one request of a day is used up.
     Refused,
 }
 
 impl Case {
-    pub(crate) const ALL: [Self; 2] = [Self::Served, Self::Refused];
+    pub(crate) const ALL: [Self; 3] = [Self::Unlimited, Self::Limited, Self::Refused];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Served => "served",
+            Self::Unlimited => "unlimited",
+            Self::Limited => "limited",
             Self::Refused => "refused",
         }
     }
@@ -48,9 +51,10 @@ impl Case {
 
     /// Groq with one account and one model, which answers at once.
     fn config(self) -> Config {
-        let requests = match self {
-            Self::Served => PLENTY,
-            Self::Refused => 1,
+        let limits = match self {
+            Self::Unlimited => vec![],
+            Self::Limited => vec![Limit::new(Axis::Rpd, PLENTY), Limit::new(Axis::Tpm, PLENTY)],
+            Self::Refused => vec![Limit::new(Axis::Rpd, 1)],
         };
         Config {
             name: "groq".into(),
@@ -59,7 +63,7 @@ impl Case {
             accounts: vec![AccountConfig { name: "acme".into(), keys: vec![KEY.into()] }],
             models: vec![ModelConfig {
                 name: MODEL.into(),
-                limits: vec![Limit::new(Axis::Rpd, requests), Limit::new(Axis::Tpm, PLENTY)],
+                limits,
                 reserve: Reserve::default(),
                 latency: Latency {
                     service: Service::Total(Dist::Constant(0.0)),

@@ -88,7 +88,7 @@ async fn connection(socket: TcpStream, mock: Arc<Mock>) {
     let _closed = http1::Builder::new()
         .timer(timer)
         .header_read_timeout(PATIENCE)
-        .writev(false) // Head and body are short: they are sent sooner as one piece than gathered from two.
+        .writev(false) // Head and body are short: one piece is sent sooner than two are gathered.
         .serve_connection(TokioIo::new(socket), service)
         .await;
 }

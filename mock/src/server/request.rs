@@ -48,7 +48,7 @@ impl<'a> Chat<'a> {
     /// # Errors
     /// An invalid request where it is not JSON, a member has the wrong type, or one that must be there is not.
     pub(super) fn parse(body: &'a [u8], endpoint: Endpoint<'a>) -> Result<Self, Error<'static>> {
-        let raw: Raw<'a> = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+        let raw: Raw<'a> = read(body)?;
         let model = match endpoint {
             Endpoint::Deployment(name) => Some(Cow::Borrowed(name)),
             _ => raw.model.map(|model| model.0),
@@ -62,7 +62,7 @@ impl<'a> Chat<'a> {
         if endpoint == Endpoint::Messages {
             // Anthropic's own: the bound is required, and the system prompt stands beside the messages.
             max_tokens = Some(raw.max_tokens.ok_or_else(|| invalid("max_tokens: Field required"))?);
-            let beside: Beside = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+            let beside: Beside = read(body)?;
             text.chars += beside.system.map_or(0, |system| system.0);
         }
         let form = match endpoint {
@@ -101,6 +101,16 @@ impl<'a> Chat<'a> {
         }
         Ok(self)
     }
+}
+
+/// Reads JSON. That it is UTF-8 is checked once, rather than string by string; where it is not, only the strings that
+/// are looked at need be.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error<'static>> {
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    read.map_err(|error| invalid(error.to_string()))
 }
 
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
