@@ -1,21 +1,18 @@
-//! What the mock costs beside hyper alone: requests per second on one core, limits that never bind and limits that
-//! refuse everything, each beside a bare hyper server whose fixed body is as long; and the mock's memory over a
-//! million requests. `../README.md` tells how to read it.
+//! What the mock costs beside hyper alone: requests per second on one core, without limits, with limits that never bind
+//! and with one that refuses everything, each beside a bare hyper server whose fixed body is as long; and the mock's
+//! memory over a million requests. `../README.md` tells how to read it.
 //!
 //! ```text
 //!  server (a process of its own, on one core)  ◀── 64 connections on loopback ──▶  load (this process, on another)
 //! ```
 //!
 //! ```text
-//! cargo bench --bench throughput                    everything, in about a minute and a half
-//! cargo bench --bench throughput -- --quick         a few seconds, without the million, for CI
-//! cargo bench --bench throughput -- --memory        the million alone
-//! cargo bench --bench throughput -- --serve CASE    one server on a free port until its input ends, and
-//! cargo bench --bench throughput -- --load ADDRESS N  so many requests to it, for a profiler
+//! cargo bench --bench throughput                           everything, in about two minutes
+//! cargo bench --bench throughput -- --quick                a few seconds, without the million, for CI
+//! cargo bench --bench throughput -- --memory               the million alone
+//! cargo bench --bench throughput -- --serve CASE           one server on a free port until its input ends, and
+//! cargo bench --bench throughput -- --load ADDRESS NUMBER  so many requests to it, for a profiler
 //! ```
-//!
-//! The subjects take turns, and a ratio is of two runs that stood side by side, so that a busy minute of the machine
-//! meets both. A server's seconds on its core per request are told too: no client can hold those up.
 
 mod load;
 mod process;
@@ -25,6 +22,7 @@ use anyhow::{Context, bail};
 use load::{CONNECTIONS, Load, Reply};
 use process::{Core, Server};
 use servers::Case;
+use std::net::SocketAddr;
 
 /// How much is measured.
 struct Measure {
@@ -50,8 +48,8 @@ fn main() -> anyhow::Result<()> {
         ["--memory"] => remember(),
         ["--load", address, requests] => load(address.parse()?, requests.parse()?),
         ["--serve", "bare", status, length] => servers::bare(status.parse()?, length.parse()?),
-        ["--serve", case] => servers::mock(Case::of(case).context("--serve unlimited, limited or refused")?),
-        _ => bail!("--quick, --memory, --serve CASE, --load ADDRESS REQUESTS, or nothing"),
+        ["--serve", case] => servers::mock(Case::of(case).context("a case: unlimited, limited or refused")?),
+        _ => bail!("--quick, --memory, --serve CASE, --load ADDRESS NUMBER, or nothing"),
     }
 }
 
@@ -158,7 +156,7 @@ fn spread(mut figures: Vec<f64>) -> String {
     format!("{:.3} ({least:.3} to {most:.3})", figures[figures.len() / 2])
 }
 
-/// Reads the mock's memory again and again over so many requests.
+/// Reads the mock's memory after so many requests, and after so many more.
 #[expect(clippy::print_stdout, reason = "a benchmark prints what it saw")]
 fn remember() -> anyhow::Result<()> {
     println!("memory in MiB now, and at its peak");
@@ -183,7 +181,7 @@ fn remember() -> anyhow::Result<()> {
 }
 
 /// Sends so many requests to a server, for a profiler beside it.
-fn load(address: std::net::SocketAddr, requests: u64) -> anyhow::Result<()> {
+fn load(address: SocketAddr, requests: u64) -> anyhow::Result<()> {
     let mut load = Load::connect(address)?;
     load.ask()?;
     let Reply { status, .. } = load.ask()?;

@@ -37,7 +37,7 @@ fn place(key: u64, index: u32) -> usize {
 const WIDTH: usize = 8;
 
 /// The words, filled up to one width.
-const PADDED: [[u8; WIDTH]; WORDS.len()] = {
+static PADDED: [[u8; WIDTH]; WORDS.len()] = {
     let mut padded = [[0; WIDTH]; WORDS.len()];
     let mut word = 0;
     while word < WORDS.len() {
