@@ -4,6 +4,7 @@
 
 use crate::axis::Axis;
 use crate::config::Fault;
+use crate::rng::mix;
 use crate::time::{Instant, Nanos};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -109,22 +110,22 @@ impl Journal {
     }
 }
 
-/// A number that is the same for the same account and bytes, and hardly ever for others (FNV-1a, 64 bits).
+/// A number that is the same for the same account and bytes, and hardly ever for others.
 #[must_use]
 pub fn fingerprint(account: Option<u16>, sent: &[u8]) -> u64 {
-    let account = account.map_or([0; 3], |account| {
-        let [high, low] = account.to_be_bytes();
-        [1, high, low]
-    });
-    account
-        .iter()
-        .chain(sent)
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    let account = account.map_or(0, |account| 1 + u64::from(account));
+    let (words, rest) = sent.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let fold = |hash, word: &[u8; 8]| mix(hash ^ u64::from_le_bytes(*word));
+    // The length tells a text from itself with zeros behind.
+    fold(words.iter().fold(mix(account) ^ sent.len() as u64, fold), &last)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_last_are_kept_and_all_are_counted() {
@@ -154,5 +155,8 @@ mod tests {
         let all = [fingerprint(None, b"a"), fingerprint(Some(0), b"a"), fingerprint(Some(1), b"a")];
         assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
         assert_ne!(fingerprint(Some(0), b"ab"), fingerprint(Some(0), b"ba"));
+        let zeros = [0; 24];
+        let lengths: BTreeSet<_> = (0..=24).map(|length| fingerprint(None, &zeros[..length])).collect();
+        assert_eq!(lengths.len(), 25, "a text is not itself with zeros behind");
     }
 }

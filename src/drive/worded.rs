@@ -51,6 +51,6 @@ struct Rendered<'a>(&'a wire::Headers);
 
 impl Headers for Rendered<'_> {
     fn value(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        self.0.value(name)
     }
 }

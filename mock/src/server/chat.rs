@@ -3,6 +3,7 @@
 use super::body::{Body, Broken};
 use super::form::Form;
 use super::mock::{Arrived, Slip};
+use super::patience::Patience;
 use super::request::{Chat, ServiceTier};
 use super::route::{Asked, reject, response};
 use super::seat::Seat;
@@ -29,12 +30,12 @@ pub(super) async fn answer(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Response<Body>, Broken> {
-    let Asked { voice, endpoint, account, number } = asked;
+    let Asked { voice, endpoint, account, number, patience } = asked;
     let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
     let mut slip = Slip::new(number, Some(account));
     let refuse = |slip: Slip, error: Error<'_>| Ok(reject(&mock, voice, slip, &error));
     let length = body.size_hint().lower();
-    let body = match read(body).await? {
+    let body = match read(body, patience).await? {
         Ok(body) => body,
         Err(error) => {
             slip.fingerprint = mock.fingerprint(Some(account), &length.to_be_bytes());
@@ -96,14 +97,14 @@ pub(super) async fn call(
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
     let Arrived { mut ruling, told, bend, era } = mock.arrive(call, audio_seconds, truth, tag);
-    let streamed = stream.is_some();
-    let sending = Sending { mock, voice, number, call, truth, form, told, bend, streamed, way_back };
+    let (at, streamed) = (told.at, stream.is_some());
+    let mut sending = Sending { mock, voice, number, call, truth, form, told, bend, streamed, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
             let seat = Seat::new(Arc::clone(&sending.mock), era, call, tag, service);
             let spoiled = service.cut || service.garbage;
             let decision = if spoiled { Decision::Spoiled } else { Decision::Served };
-            sending.mock.note(slip, decision, Some(200), None);
+            sending.mock.note(at, slip, decision, Some(200), None);
             match stream {
                 Some(usage) if sending.comes_token_by_token(&service) => {
                     sending.stream(&service, seat, usage).await
@@ -112,11 +113,11 @@ pub(super) async fn call(
             }
         }
         Verdict::Faulted(fault @ Fault::Reset) => {
-            sending.mock.note(slip, Decision::Faulted(fault), None, None);
+            sending.mock.note(at, slip, Decision::Faulted(fault), None, None);
             Err(Broken)
         }
         Verdict::Faulted(fault @ Fault::Timeout) => {
-            sending.mock.note(slip, Decision::Faulted(fault), None, None);
+            sending.mock.note(at, slip, Decision::Faulted(fault), None, None);
             tokio::time::sleep(PATIENCE).await;
             Err(Broken)
         }
@@ -131,14 +132,14 @@ pub(super) async fn call(
 }
 
 /// Reads a whole body, within bounds of size and time. Whoever takes too long loses the connection.
-async fn read(body: Incoming) -> Result<Result<Bytes, Error<'static>>, Broken> {
+async fn read(body: Incoming, patience: &Patience) -> Result<Result<Bytes, Error<'static>>, Broken> {
     if body.size_hint().lower() > MOST_BYTES as u64 {
         return Ok(Err(Error::BodyTooLarge));
     }
-    match tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect()).await {
-        Ok(Ok(body)) => Ok(Ok(body.to_bytes())),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
-        Ok(Err(_)) | Err(_) => Err(Broken),
+    match patience.wait_for(Limited::new(body, MOST_BYTES).collect()).await {
+        Some(Ok(body)) => Ok(Ok(body.to_bytes())),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
+        Some(Err(_)) | None => Err(Broken),
     }
 }
 
@@ -147,7 +148,7 @@ fn announced(ruling: &Ruling, reply: &Reply) -> Option<Nanos> {
     if matches!(ruling.verdict, Verdict::Refused(Denial { oversize: true, .. })) {
         return None;
     }
-    let named = reply.headers.iter().any(|(name, _)| *name == "retry-after");
+    let named = reply.headers.value("retry-after").is_some();
     ruling.wait().filter(|_| named || reply.body.contains("retryDelay"))
 }
 
@@ -169,19 +170,24 @@ struct Sending {
 
 impl Sending {
     /// An answer that takes no service.
-    async fn refuse(self, ruling: &Ruling, slip: Slip, decision: Decision) -> Result<Response<Body>, Broken> {
+    async fn refuse(
+        &self,
+        ruling: &Ruling,
+        slip: Slip,
+        decision: Decision,
+    ) -> Result<Response<Body>, Broken> {
         let mut reply = self.reply(ruling, Finish::Stop);
         if self.streamed && reply.status == 200 {
             reply = reply.into_event();
         }
-        self.mock.note(slip, decision, Some(reply.status), announced(ruling, &reply));
+        self.mock.note(self.told.at, slip, decision, Some(reply.status), announced(ruling, &reply));
         self.mock.sleep(self.way_back).await;
         Ok(response(reply, Body::whole))
     }
 
     /// A completion that is answered whole, or as far as it gets.
     async fn serve(
-        mut self,
+        &mut self,
         ruling: &Ruling,
         service: &Service,
         mut seat: Seat,
@@ -208,7 +214,7 @@ impl Sending {
 
     /// A completion that is streamed: its head leaves now.
     async fn stream(
-        self,
+        &self,
         service: &Service,
         seat: Seat,
         usage: UsageChunk,

@@ -214,13 +214,28 @@ impl Mock {
         if self.is_controlled() { journal::fingerprint(account, sent) } else { 0 }
     }
 
-    /// Writes into the journal, where there is one, what became of a request.
-    pub(super) fn note(&self, slip: Slip, decision: Decision, status: Option<u16>, wait: Option<Nanos>) {
+    /// Writes into the journal, where there is one, what became of a request that was decided on at this instant.
+    pub(super) fn note(
+        &self,
+        at: Instant,
+        slip: Slip,
+        decision: Decision,
+        status: Option<u16>,
+        wait: Option<Nanos>,
+    ) {
         let Some(control) = &self.control else { return };
         let Slip { number, account, model, stream, fingerprint } = slip;
-        let mut journal = control.journal();
-        let at = self.now();
-        journal.add(Entry { number, at, account, model, stream, fingerprint, decision, status, wait });
+        control.journal().add(Entry {
+            number,
+            at,
+            account,
+            model,
+            stream,
+            fingerprint,
+            decision,
+            status,
+            wait,
+        });
     }
 
     /// The account a key belongs to.
@@ -272,7 +287,7 @@ impl Mock {
 
     /// How long the network takes to the provider and back.
     pub(super) fn network(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.with_world(|world, _| world.provider.network(model, truth))
+        self.world().provider.network(model, truth)
     }
 
     /// Decides on a call that has arrived.
@@ -342,10 +357,14 @@ impl Mock {
 
     /// The clock is read inside the lock, so that what the machine sees never runs back.
     fn with_world<T>(&self, act: impl FnOnce(&mut World, Instant) -> T) -> T {
-        let mut world = self.world.lock().expect("nothing panics while it holds the provider");
+        let mut world = self.world();
         world.now = world.now.max(self.now());
         let now = world.now;
         act(&mut world, now)
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().expect("nothing panics while it holds the provider")
     }
 
     fn observe(&self, tell: impl FnOnce(&(dyn Observer + Send + Sync))) {

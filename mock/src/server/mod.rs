@@ -27,6 +27,7 @@ mod chat;
 mod control;
 mod form;
 mod mock;
+mod patience;
 mod request;
 mod route;
 mod seat;
@@ -37,7 +38,8 @@ pub use mock::{Clock, ControlPlane, Mock, Observer};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use patience::Patience;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -80,10 +82,13 @@ async fn connection(socket: TcpStream, mock: Arc<Mock>) {
     if socket.set_nodelay(true).is_err() {
         return; // The client has gone already.
     }
-    let service = service_fn(move |request| route::answer(Arc::clone(&mock), request));
+    let patience = Patience::new(PATIENCE);
+    let timer = patience.clone();
+    let service = service_fn(move |request| route::answer(Arc::clone(&mock), patience.clone(), request));
     let _closed = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(timer)
         .header_read_timeout(PATIENCE)
+        .writev(false) // Head and body are short: one piece is sent sooner than two are gathered.
         .serve_connection(TokioIo::new(socket), service)
         .await;
 }

@@ -48,10 +48,10 @@ impl<'a> Chat<'a> {
     /// # Errors
     /// An invalid request where it is not JSON, a member has the wrong type, or one that must be there is not.
     pub(super) fn parse(body: &'a [u8], endpoint: Endpoint<'a>) -> Result<Self, Error<'static>> {
-        let raw: Raw<'a> = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+        let raw: Raw<'a> = read(body)?;
         let model = match endpoint {
             Endpoint::Deployment(name) => Some(Cow::Borrowed(name)),
-            _ => raw.model,
+            _ => raw.model.map(|model| model.0),
         };
         let model = model.ok_or_else(|| invalid("'model' : property 'model' is missing"))?;
         let mut text = raw.messages.ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
@@ -62,7 +62,7 @@ impl<'a> Chat<'a> {
         if endpoint == Endpoint::Messages {
             // Anthropic's own: the bound is required, and the system prompt stands beside the messages.
             max_tokens = Some(raw.max_tokens.ok_or_else(|| invalid("max_tokens: Field required"))?);
-            let beside: Beside = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+            let beside: Beside = read(body)?;
             text.chars += beside.system.map_or(0, |system| system.0);
         }
         let form = match endpoint {
@@ -83,8 +83,8 @@ impl<'a> Chat<'a> {
             stream: raw.stream.unwrap_or_default(),
             include_usage: raw.stream_options.and_then(|options| options.include_usage).unwrap_or_default(),
             choices: raw.n.unwrap_or(1),
-            tier: match raw.service_tier.as_deref() {
-                Some("flex") => ServiceTier::Flex,
+            tier: match raw.service_tier {
+                Some(Name(tier)) if tier == "flex" => ServiceTier::Flex,
                 _ => ServiceTier::OnDemand,
             },
             form,
@@ -103,6 +103,16 @@ impl<'a> Chat<'a> {
     }
 }
 
+/// Reads JSON. That it is UTF-8 is checked once, rather than string by string; where it is not, only the strings that
+/// are looked at need be.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error<'static>> {
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    read.map_err(|error| invalid(error.to_string()))
+}
+
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
     Error::Invalid(message.into())
 }
@@ -110,7 +120,7 @@ pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
 #[derive(Deserialize)]
 struct Raw<'a> {
     #[serde(borrow)]
-    model: Option<Cow<'a, str>>,
+    model: Option<Name<'a>>,
     messages: Option<Text>,
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
@@ -118,11 +128,15 @@ struct Raw<'a> {
     stream_options: Option<StreamOptions>,
     n: Option<u32>,
     #[serde(borrow)]
-    service_tier: Option<Cow<'a, str>>,
+    service_tier: Option<Name<'a>>,
     tools: Option<Vec<Tool>>,
     tool_choice: Option<Value>,
     response_format: Option<ResponseFormat>,
 }
+
+/// A text that is borrowed from the body wherever no escape is in it. Inside an option serde borrows no bare [`Cow`].
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What Anthropic's own shape has beside the messages; elsewhere a member of this name means nothing.
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 
 use super::body::{Body, Broken};
 use super::mock::Slip;
+use super::patience::Patience;
 use super::{Mock, audio, chat, control};
 use crate::journal::Decision;
 use crate::wire::{Endpoint, Error, Key, Reply, Voice};
@@ -13,7 +14,11 @@ use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
 /// Answers one request. [`Broken`] makes hyper close the connection without a reply.
-pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+pub(super) async fn answer(
+    mock: Arc<Mock>,
+    patience: Patience,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Broken> {
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
     if mock.is_controlled() && control::is_for(path) {
@@ -47,11 +52,12 @@ pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Resul
             }
         }
         Some(endpoint @ Endpoint::Audio(task)) => {
-            let asked = Asked { voice, endpoint, account, number };
-            audio::answer(mock, asked, task, &head.headers, body).await
+            let asked = Asked { voice, endpoint, account, number, patience: &patience };
+            // Boxed, for it takes much room, and every request would move that about.
+            Box::pin(audio::answer(mock, asked, task, &head.headers, body)).await
         }
         Some(endpoint) => {
-            let asked = Asked { voice, endpoint, account, number };
+            let asked = Asked { voice, endpoint, account, number, patience: &patience };
             chat::answer(mock, asked, &head.headers, body).await
         }
     }
@@ -59,8 +65,9 @@ pub(super) async fn answer(mock: Arc<Mock>, request: Request<Incoming>) -> Resul
 
 /// Answers a request that nothing can be decided on, and notes it.
 pub(super) fn reject(mock: &Mock, voice: &dyn Voice, slip: Slip, error: &Error<'_>) -> Response<Body> {
-    let reply = voice.complaint(error, slip.number, mock.now());
-    mock.note(slip, Decision::Rejected, Some(reply.status), None);
+    let now = mock.now();
+    let reply = voice.complaint(error, slip.number, now);
+    mock.note(now, slip, Decision::Rejected, Some(reply.status), None);
     response(reply, Body::whole)
 }
 
@@ -72,6 +79,8 @@ pub(super) struct Asked<'a> {
     pub(super) account: u16,
     /// The number of the request.
     pub(super) number: u64,
+    /// With whoever sends it.
+    pub(super) patience: &'a Patience,
 }
 
 /// The voice that knows a path; the first one where none does.
@@ -103,9 +112,12 @@ pub(super) fn response(reply: Reply, body: impl FnOnce(String) -> Body) -> Respo
     let mut response = Response::new(body(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.reserve(reply.headers.len());
-    for (name, value) in reply.headers {
-        let value = HeaderValue::try_from(value).expect("rendered headers have no control characters");
+    let (values, lines) = reply.headers.into_parts();
+    let values = Bytes::from(values);
+    headers.reserve(lines.len());
+    for (name, place) in lines {
+        let value = HeaderValue::from_maybe_shared(values.slice(place));
+        let value = value.expect("rendered headers have no control characters");
         headers.append(HeaderName::from_static(name), value);
     }
     response

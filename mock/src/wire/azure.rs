@@ -106,15 +106,14 @@ const KEYS: &[Key] = &[Key::Named("api-key"), Key::Bearer];
 
 /// The headers of a reply; what the two kinds differ in are the numbers of `retry-after-ms` and of the resets.
 fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -> u64) -> Headers {
-    let mut headers = Vec::with_capacity(10);
-    headers.push(("content-type", head.content.media_type().to_owned()));
-    headers.push(("apim-request-id", ids::uuid(head.number)));
+    let mut headers = Headers::of(head.content);
+    headers.print("apim-request-id", ids::uuid(head.number));
     if let Some(wait) = head.wait {
-        headers.push(("retry-after", wait.secs_up().to_string()));
-        headers.push(("retry-after-ms", retry_after_ms(wait).to_string()));
+        headers.number("retry-after", wait.secs_up());
+        headers.number("retry-after-ms", retry_after_ms(wait));
     }
     if let Some(told) = head.told {
-        openai::limits(&mut headers, told, |length| reset(length).to_string());
+        openai::limits(&mut headers, told, reset);
     }
     headers
 }

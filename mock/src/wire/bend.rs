@@ -26,7 +26,7 @@ impl Bend {
     pub fn applied(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
         let date = |at| HttpDate(self.clock.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
         if self.clock.is_some() || self.wait == Some(WaitForm::Date) {
-            reply.put("date", date(at));
+            reply.headers.set("date", &date(at));
         }
         // Up to the next whole second, since `date` is cut to whole ones: never shorter than the wait.
         let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).secs_up()));
@@ -39,12 +39,12 @@ impl Bend {
         };
         if let Some(text) = text {
             // The finer header that some dialects send beside it would give the wait away.
-            reply.headers.retain(|(name, _)| *name != "retry-after-ms");
-            reply.put("retry-after", text);
+            reply.headers.retain(|name| name != "retry-after-ms");
+            reply.headers.set("retry-after", &text);
         }
         if self.silent {
             let tells = |name: &str| name.contains("ratelimit") || name.starts_with("retry-after");
-            reply.headers.retain(|(name, _)| !tells(name));
+            reply.headers.retain(|name| !tells(name));
         }
         match self.body {
             Some(Spoilt::WrongType) => reply.claim(Content::Html),
@@ -77,17 +77,7 @@ impl Reply {
 
     /// Says that the body is something else.
     fn claim(&mut self, content: Content) {
-        for (_, value) in self.headers.iter_mut().filter(|(name, _)| *name == "content-type") {
-            content.media_type().clone_into(value);
-        }
-    }
-
-    /// Sets a header, in its place where it is there already.
-    fn put(&mut self, name: &'static str, value: String) {
-        match self.headers.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, before)) => *before = value,
-            None => self.headers.push((name, value)),
-        }
+        self.headers.set("content-type", content.media_type());
     }
 
     /// Drops the second half of the body.
@@ -107,21 +97,20 @@ fn fraction(wait: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Headers;
 
     fn reply(status: u16) -> Reply {
-        let headers = vec![
-            ("content-type", "application/json".to_owned()),
-            ("retry-after", "3".to_owned()),
-            ("retry-after-ms", "2500".to_owned()),
-            ("x-ratelimit-limit-requests", "30".to_owned()),
-        ];
+        let mut headers = Headers::of(Content::Json);
+        headers.number("retry-after", 3);
+        headers.number("retry-after-ms", 2500);
+        headers.number("x-ratelimit-limit-requests", 30);
         Reply { status, headers, body: r#"{"error":{"message":"é"}}"#.to_owned() }
     }
 
     /// What a header reads once this bend has been applied to a refusal with a wait of 2.5 s, half a second into the run.
     fn header(bend: Bend, name: &str) -> Option<String> {
         let reply = bend.applied(reply(429), Some(Nanos::from_millis(2_500)), Instant(500_000_000));
-        reply.headers.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        reply.headers.value(name).map(str::to_owned)
     }
 
     #[test]
@@ -153,7 +142,7 @@ mod tests {
     #[test]
     fn nothing_is_told_where_headers_are_absent_and_a_success_never_names_a_wait() {
         let silent = Bend { silent: true, wait: Some(WaitForm::Negative), ..Bend::default() };
-        assert_eq!(silent.applied(reply(429), None, Instant::ZERO).headers.len(), 1);
+        assert_eq!(silent.applied(reply(429), None, Instant::ZERO).headers.iter().len(), 1);
         let absurd = Bend { wait: Some(WaitForm::Absurd), ..Bend::default() };
         assert_eq!(absurd.applied(reply(200), None, Instant::ZERO), reply(200));
     }
@@ -164,9 +153,9 @@ mod tests {
         let truncated = bend(Spoilt::Truncated).applied(reply(200), None, Instant::ZERO);
         assert!(reply(200).body.starts_with(&truncated.body) && truncated.body.len() < 14);
         let lying = bend(Spoilt::WrongType).applied(reply(200), None, Instant::ZERO);
-        assert_eq!((lying.headers[0].1.as_str(), lying.body), ("text/html", reply(200).body));
+        assert_eq!((lying.headers.value("content-type"), lying.body), (Some("text/html"), reply(200).body));
         let event = reply(200).into_event();
         assert!(event.body.starts_with("event: error\ndata: {") && event.body.ends_with("}\n\n"));
-        assert_eq!(event.headers[0].1, "text/event-stream");
+        assert_eq!(event.headers.value("content-type"), Some("text/event-stream"));
     }
 }

@@ -22,17 +22,15 @@ impl Voice for Cerebras {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Vec::with_capacity(14);
-        headers.push(("content-type", head.content.media_type().to_owned()));
+        let mut headers = Headers::of(head.content);
         let Some(told) = head.told else { return headers };
         for (axis, names) in LIMITS {
             let Some((level, window)) = told.level(axis).zip(axis.window()) else { continue };
             let reset = until_end_of(window, told.at).as_secs_f64();
-            headers.extend(names.into_iter().zip([
-                level.limit.to_string(),
-                level.left().to_string(),
-                reset.to_string(),
-            ]));
+            let [limit_name, left_name, reset_name] = names;
+            headers.number(limit_name, level.limit);
+            headers.number(left_name, level.left());
+            headers.print(reset_name, reset);
         }
         headers
     }

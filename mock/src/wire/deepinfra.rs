@@ -18,7 +18,7 @@ impl Voice for DeepInfra {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        vec![("content-type", head.content.media_type().to_owned())]
+        Headers::of(head.content)
     }
 
     /// The same of every axis, and without a wait.

@@ -29,9 +29,12 @@ impl Members<'_> {
         for (name, member) in [("type", self.kind), ("param", self.param), ("code", self.code)] {
             match member {
                 Member::Absent => {}
-                Member::Null => json::put(out, format_args!(r#","{name}":null"#)),
+                Member::Null => {
+                    json::name(out, name);
+                    out.push_str("null");
+                }
                 Member::Text(text) => {
-                    json::put(out, format_args!(r#","{name}":"#));
+                    json::name(out, name);
                     json::string(out, text);
                 }
             }

@@ -20,16 +20,15 @@ impl Voice for Fireworks {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Vec::with_capacity(6);
-        headers.push(("content-type", head.content.media_type().to_owned()));
+        let mut headers = Headers::of(head.content);
         if let Some(usage) = head.usage {
-            headers.push(("fireworks-prompt-tokens", usage.prompt_tokens.to_string()));
-            headers.push(("fireworks-cached-prompt-tokens", "0".to_owned()));
+            headers.number("fireworks-prompt-tokens", usage.prompt_tokens.into());
+            headers.text("fireworks-cached-prompt-tokens", "0");
         }
         let Some(told) = head.told else { return headers };
         for (axes, name) in LIMITS {
             if let Some(level) = told.first(axes) {
-                headers.push((name, (level.limit / 60).to_string()));
+                headers.number(name, level.limit / 60);
             }
         }
         headers
@@ -81,7 +80,12 @@ fn body(code: &str, message: &str) -> String {
 }
 
 /// The usage comes with the last chunk (assumed).
-const SHAPE: Shape = Shape { id: ids::uuid, last: Shape::usage_on_last, usage_chunk: false, ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    id: |out, number| json::put(out, format_args!("{}", ids::uuid(number))),
+    last: Shape::usage_on_last,
+    usage_chunk: false,
+    ..Shape::PLAIN
+};
 
 /// The token limits that headers tell, per second, cut. A limit on all tokens stands in where prompts have none.
 const LIMITS: [(&[Axis], &str); 3] = [

@@ -24,7 +24,7 @@ impl Voice for Gemini {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        vec![("content-type", head.content.media_type().to_owned())]
+        Headers::of(head.content)
     }
 
     /// There is no other answer to too large a call, and none about concurrency but the bare one (assumed).

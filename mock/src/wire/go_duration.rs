@@ -5,6 +5,7 @@
 //! leading units that are zero; trailing zeros of the fraction are dropped; nothing at all is `0s`.
 //! Evidence: the waits and resets of `mock/tests/captures.rs`; the documentation of Go's package `time`.
 
+use super::digits::Digits;
 use crate::time::Nanos;
 use std::fmt;
 
@@ -14,37 +15,36 @@ pub struct GoDuration(pub Nanos);
 
 impl fmt::Display for GoDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = self.0.0;
-        match nanos {
-            0 => return f.write_str("0s"),
-            1..1_000 => return write!(f, "{nanos}ns"),
-            1_000..1_000_000 => return decimal(f, nanos, 3, "µs"),
-            1_000_000..1_000_000_000 => return decimal(f, nanos, 6, "ms"),
-            _ => {}
-        }
-        let (minutes, rest) = (nanos / Nanos::MINUTE.0, nanos % Nanos::MINUTE.0);
-        if minutes >= 60 {
-            write!(f, "{}h", minutes / 60)?;
-        }
-        if minutes > 0 {
-            write!(f, "{}m", minutes % 60)?;
-        }
-        decimal(f, rest, 9, "s")
+        let mut text = Digits::new();
+        write(&mut text, self.0.0);
+        f.write_str(text.as_str())
     }
 }
 
-/// `value` ÷ 10^`places` without trailing zeros, and its unit.
-fn decimal(f: &mut fmt::Formatter<'_>, value: u64, places: usize, unit: &str) -> fmt::Result {
-    let scale = 10u64.pow(u32::try_from(places).expect("nine at most"));
-    let (whole, mut fraction, mut places) = (value / scale, value % scale, places);
-    if fraction == 0 {
-        return write!(f, "{whole}{unit}");
+/// Writes so many nanoseconds, from the smallest unit to the largest; the longest take 24 bytes.
+fn write(text: &mut Digits, nanos: u64) {
+    let (unit, places) = match nanos {
+        0 => ("s", 0),
+        1..1_000 => ("ns", 0),
+        1_000..1_000_000 => ("µs", 3),
+        1_000_000..1_000_000_000 => ("ms", 6),
+        _ => ("s", 9),
+    };
+    text.text(unit);
+    let whole = text.fraction(nanos, places);
+    if places < 9 {
+        return text.number(whole);
     }
-    while fraction.is_multiple_of(10) {
-        fraction /= 10;
-        places -= 1;
+    text.number(whole % 60);
+    let minutes = whole / 60;
+    if minutes > 0 {
+        text.text("m");
+        text.number(minutes % 60);
     }
-    write!(f, "{whole}.{fraction:0places$}{unit}")
+    if minutes >= 60 {
+        text.text("h");
+        text.number(minutes / 60);
+    }
 }
 
 #[cfg(test)]

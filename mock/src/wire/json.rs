@@ -1,5 +1,6 @@
-//! The three JSON tokens that the wire needs, written straight into a buffer.
+//! The JSON tokens that the wire needs, written straight into a buffer.
 
+use super::digits::Digits;
 use crate::time::Nanos;
 use std::fmt::Write;
 
@@ -12,11 +13,13 @@ pub(super) fn string(out: &mut String, text: &str) {
 
 /// Appends `text` as it stands inside a JSON string.
 pub(super) fn escaped(out: &mut String, text: &str) {
+    let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    // Nearly every text is plain. A look at every byte, rather than up to the first that is not, takes many at a time.
+    if !text.bytes().fold(false, |any, byte| any | special(byte)) {
+        return out.push_str(text);
+    }
     let mut plain = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        if byte != b'"' && byte != b'\\' && byte >= 0x20 {
-            continue;
-        }
+    for (index, byte) in text.bytes().enumerate().filter(|(_, byte)| special(*byte)) {
         out.push_str(&text[plain..index]);
         plain = index + 1;
         match byte {
@@ -31,17 +34,26 @@ pub(super) fn escaped(out: &mut String, text: &str) {
     out.push_str(&text[plain..]);
 }
 
+/// Appends a comma and the name of one more member, which needs no escape.
+pub(super) fn name(out: &mut String, name: &str) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+}
+
+/// Appends a whole number.
+pub(super) fn number(out: &mut String, number: u64) {
+    let mut digits = Digits::new();
+    digits.number(number);
+    out.push_str(digits.as_str());
+}
+
 /// Appends a length of time as a number of seconds, exact to the nanosecond: `0.041876985`.
 pub(super) fn seconds(out: &mut String, length: Nanos) {
-    let (whole, mut fraction, mut places) = (length.0 / Nanos::SECOND.0, length.0 % Nanos::SECOND.0, 9);
-    if fraction == 0 {
-        return put(out, format_args!("{whole}"));
-    }
-    while fraction.is_multiple_of(10) {
-        fraction /= 10;
-        places -= 1;
-    }
-    put(out, format_args!("{whole}.{fraction:0places$}"));
+    let mut digits = Digits::new();
+    let whole = digits.fraction(length.0, 9);
+    digits.number(whole);
+    out.push_str(digits.as_str());
 }
 
 /// Appends formatted text.

@@ -26,22 +26,21 @@ impl Voice for Mistral {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Vec::with_capacity(8);
-        headers.push(("content-type", head.content.media_type().to_owned()));
+        let mut headers = Headers::of(head.content);
         if let Some(wait) = head.wait {
-            headers.push(("retry-after", wait.secs_up().to_string()));
+            headers.number("retry-after", wait.secs_up());
         }
         let level = |axis| head.told?.level(axis);
         if let Some(tokens) = level(Axis::Tpm) {
-            headers.push(("x-ratelimit-limit-tokens-minute", tokens.limit.to_string()));
-            headers.push(("x-ratelimit-remaining-tokens-minute", tokens.left().to_string()));
+            headers.number("x-ratelimit-limit-tokens-minute", tokens.limit);
+            headers.number("x-ratelimit-remaining-tokens-minute", tokens.left());
         }
         if let Some(usage) = head.usage {
-            headers.push(("x-ratelimit-tokens-query-cost", usage.total().to_string()));
+            headers.number("x-ratelimit-tokens-query-cost", usage.total());
         }
         if let Some(requests) = level(Axis::Rpm) {
-            headers.push(("x-ratelimit-limit-req-minute", requests.limit.to_string()));
-            headers.push(("x-ratelimit-remaining-req-minute", requests.left().to_string()));
+            headers.number("x-ratelimit-limit-req-minute", requests.limit);
+            headers.number("x-ratelimit-remaining-req-minute", requests.left());
         }
         headers
     }
@@ -106,7 +105,7 @@ fn application(message: &str, kind: &str, code: Option<&str>, status: Option<u16
 
 /// The last chunk tells the usage (assumed: `stream_options` is not taken).
 const SHAPE: Shape = Shape {
-    id: |number| ids::hex(number, 32),
+    id: |out, number| json::put(out, format_args!("{}", ids::hex::<32>(number))),
     message: r#","tool_calls":null"#,
     last: Shape::usage_on_last,
     usage_chunk: false,

@@ -19,12 +19,14 @@ mod cerebras;
 pub mod chat;
 mod date;
 mod deepinfra;
+mod digits;
 mod envelope;
 pub mod error;
 mod fireworks;
 mod gemini;
 pub mod go_duration;
 mod groq;
+mod headers;
 mod ids;
 mod json;
 mod mistral;
@@ -38,9 +40,10 @@ mod words;
 
 pub use chat::{Chunks, Finish, Said};
 pub use error::Error;
+pub use headers::Headers;
 pub use told::Told;
 pub use transcript::{Task, Transcript, Written};
-pub use voice::{Answer, Content, Context, Endpoint, Head, Headers, Key, Reply, Voice};
+pub use voice::{Answer, Content, Context, Endpoint, Head, Key, Reply, Voice};
 
 use crate::config::Dialect;
 

@@ -11,6 +11,7 @@ use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::axis::Axis;
 use crate::ruling::{Denial, Service};
 use crate::time::{Instant, Nanos};
+use std::fmt::Display;
 
 /// OpenAI's one endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -22,16 +23,15 @@ impl Voice for OpenAi {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Vec::with_capacity(10);
-        headers.push(("content-type", head.content.media_type().to_owned()));
+        let mut headers = Headers::of(head.content);
         if let Some(wait) = head.wait {
-            headers.push(("retry-after", wait.secs_up().to_string()));
-            headers.push(("retry-after-ms", wait.0.div_ceil(MILLISECOND).to_string()));
+            headers.number("retry-after", wait.secs_up());
+            headers.number("retry-after-ms", wait.0.div_ceil(MILLISECOND));
         }
         if let Some(told) = head.told {
-            limits(&mut headers, told, |reset| whole_millis(reset).to_string());
+            limits(&mut headers, told, whole_millis);
         }
-        headers.push(("x-request-id", format!("req_{}", ids::hex(head.number, 32))));
+        headers.print("x-request-id", format_args!("req_{}", ids::hex::<32>(head.number)));
         headers
     }
 
@@ -111,16 +111,16 @@ const fn axis_name(axis: Axis) -> &'static str {
 
 /// The six limit headers. `…-requests` is the day's where the account has a limit per day, otherwise the
 /// minute's: the same names (evidence: 29 of 708 recordings). `reset` is the time until the limit is full.
-pub(super) fn limits(headers: &mut Headers, told: &Told, reset: impl Fn(Nanos) -> String) {
+pub(super) fn limits<T: Display>(headers: &mut Headers, told: &Told, reset: impl Fn(Nanos) -> T) {
     let levels = [told.first(&[Axis::Rpd, Axis::Rpm]), told.first(&[Axis::Tpm])];
     let names = [
         ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
         ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     ];
     let both = || levels.iter().zip(&names).filter_map(|(level, names)| Some(((*level)?, names)));
-    headers.extend(both().map(|(level, names)| (names.0, level.limit.to_string())));
-    headers.extend(both().map(|(level, names)| (names.1, level.left().to_string())));
-    headers.extend(both().map(|(level, names)| (names.2, reset(level.full_in()))));
+    both().for_each(|(level, names)| headers.number(names.0, level.limit));
+    both().for_each(|(level, names)| headers.number(names.1, level.left()));
+    both().for_each(|(level, names)| headers.print(names.2, reset(level.full_in())));
 }
 
 /// A length cut to whole milliseconds, as Go prints it (evidence: 708 recordings, 10 messages).
@@ -130,7 +130,7 @@ const fn whole_millis(length: Nanos) -> GoDuration {
 
 /// Members of a completion as documented in 2026; details of the usage beyond the totals are left out.
 pub(super) const SHAPE: Shape = Shape {
-    id: |number| format!("chatcmpl-{}", ids::letters(number, 20)),
+    id: |out, number| json::put(out, format_args!("chatcmpl-{}", ids::letters::<20>(number))),
     message: r#","refusal":null,"annotations":[]"#,
     choice: Choice::LOGPROBS,
     whole: |out, _: &Service, context| tier_and_fingerprint(out, context),

@@ -7,7 +7,7 @@
 
 use super::chat::Shape;
 use super::envelope::{self, INVALID, Member, Members, reason};
-use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids};
+use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::axis::Axis;
 use crate::config::Tier;
 use crate::meter::Level;
@@ -24,12 +24,11 @@ impl Voice for Together {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Vec::with_capacity(12);
-        headers.push(("content-type", head.content.media_type().to_owned()));
+        let mut headers = Headers::of(head.content);
         let level = |axis| head.told?.level(axis);
         if let Some(requests) = level(Axis::Rpm) {
             let (limit, left) = per_second(requests);
-            let reset = head.wait.unwrap_or_else(|| requests.full_in()).secs_up().max(1).to_string();
+            let reset = head.wait.unwrap_or_else(|| requests.full_in()).secs_up().max(1);
             put(&mut headers, ["x-ratelimit-limit", "x-ratelimit-limit-dynamic"], limit);
             put(&mut headers, ["x-ratelimit-remaining", "x-ratelimit-remaining-dynamic"], left);
             put(&mut headers, ["x-ratelimit-reset", "x-ratelimit-reset-dynamic"], reset);
@@ -95,20 +94,21 @@ impl Voice for Together {
 }
 
 /// A limit per minute as it is told: per second, rounded up, and what is left of that.
-fn per_second(level: &Level) -> (String, String) {
+fn per_second(level: &Level) -> (u64, u64) {
     let limit = level.limit.div_ceil(60);
-    (limit.to_string(), level.left().min(limit).to_string())
+    (limit, level.left().min(limit))
 }
 
 /// The value under both names: the mock's limits do not adapt.
-fn put(headers: &mut Headers, names: [&'static str; 2], value: String) {
-    headers.push((names[0], value.clone()));
-    headers.push((names[1], value));
+fn put(headers: &mut Headers, names: [&'static str; 2], value: u64) {
+    names.into_iter().for_each(|name| headers.number(name, value));
 }
 
 /// The usage rides on the chunk that says why it ends, asked or not (reported).
 const SHAPE: Shape = Shape {
-    id: |number| format!("o{}-{}", ids::letters(number, 6), ids::hex(number, 16)),
+    id: |out, number| {
+        json::put(out, format_args!("o{}-{}", ids::letters::<6>(number), ids::hex::<16>(number)));
+    },
     last: Shape::usage_on_last,
     usage_chunk: false,
     ..Shape::PLAIN

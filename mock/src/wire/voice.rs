@@ -10,6 +10,7 @@
 
 use super::chat::{self, Chunks, Finish, Said, Shape};
 use super::error::Error;
+use super::headers::Headers;
 use super::told::Told;
 use super::transcript::Task;
 use crate::call::Usage;
@@ -17,9 +18,6 @@ use crate::config::{Fault, Tier};
 use crate::ruling::{Denial, Ruling, Service, Verdict};
 use crate::time::{Instant, Nanos};
 use std::fmt;
-
-/// Header names in lower case, in the order in which they are sent.
-pub type Headers = Vec<(&'static str, String)>;
 
 /// A whole HTTP reply.
 #[derive(Clone, Debug, PartialEq, Eq)]

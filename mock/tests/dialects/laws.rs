@@ -22,21 +22,15 @@ fn state() -> impl Strategy<Value = (u64, i64)> {
     })
 }
 
-fn told(
-    dialect: usize,
-    voice: Dialect,
-    levels: &[(Axis, u64, i64)],
-    at: Instant,
-) -> Vec<(&'static str, String)> {
+fn told(dialect: usize, voice: Dialect, levels: &[(Axis, u64, i64)], at: Instant) -> wire::Headers {
     let mut case = served(1, 1);
     case.levels = levels.iter().map(|(axis, limit, left)| level(*axis, *limit, *left)).collect();
     (case.at, case.arrived) = (at, at);
     case.render(wire::voices(voice)[dialect]).headers
 }
 
-fn value<'a>(headers: &'a [(&'static str, String)], name: &str) -> &'a str {
-    let found = headers.iter().find(|(known, _)| *known == name);
-    &found.unwrap_or_else(|| panic!("{name} in {headers:?}")).1
+fn value<'a>(headers: &'a wire::Headers, name: &str) -> &'a str {
+    headers.value(name).unwrap_or_else(|| panic!("{name} in {headers:?}"))
 }
 
 /// Nanoseconds until a bucket is full, rounded down: the rule that 708 recordings of OpenAI obey.
@@ -217,7 +211,7 @@ proptest! {
                 case.levels.retain(|level| level.axis != missing);
                 let reply = case.render(voice);
                 prop_assert!(serde_json::from_str::<Value>(&reply.body).is_ok(), "{dialect:?}: {}", reply.body);
-                for (name, value) in &reply.headers {
+                for (name, value) in reply.headers.iter() {
                     prop_assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')), "{name}");
                     prop_assert!(!value.is_empty() && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{name}: {value}");
                 }

@@ -90,5 +90,5 @@ fn level(axis: Axis, limit: u64, remaining: i64) -> Level {
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
-    reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    reply.headers.value(name)
 }

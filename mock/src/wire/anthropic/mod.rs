@@ -20,12 +20,11 @@ use std::borrow::Cow;
 
 /// The headers of a reply.
 fn headers(head: &Head<'_>) -> Headers {
-    let mut headers = Vec::with_capacity(18);
-    headers.push(("content-type", head.content.media_type().to_owned()));
-    headers.push(("date", HttpDate(epoch(head.at)).to_string()));
-    headers.push(("request-id", request_id(head.number)));
+    let mut headers = Headers::of(head.content);
+    headers.print("date", HttpDate(epoch(head.at)));
+    headers.text("request-id", &request_id(head.number));
     if matches!(head.status, 429 | 500..) {
-        headers.push(("x-should-retry", "true".to_owned()));
+        headers.text("x-should-retry", "true");
     }
     if let Some(told) = head.told {
         let [requests, tokens, input, output] =
@@ -40,7 +39,7 @@ fn headers(head: &Head<'_>) -> Headers {
         limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
     }
     if let Some(wait) = head.wait {
-        headers.push(("retry-after", wait.secs_up().to_string()));
+        headers.number("retry-after", wait.secs_up());
     }
     headers
 }
@@ -68,8 +67,10 @@ impl Row {
 
 fn limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     let Some(Row { limit, remaining, reset }) = row else { return };
-    let values = [limit.to_string(), remaining.to_string(), Rfc3339(reset).to_string()];
-    headers.extend(names.into_iter().zip(values));
+    let [limit_name, remaining_name, reset_name] = names;
+    headers.number(limit_name, limit);
+    headers.number(remaining_name, remaining);
+    headers.print(reset_name, Rfc3339(reset));
 }
 
 /// The message of a refusal. Captured: tokens per minute (the wording of 2026, with organisation and model) and per day
@@ -130,7 +131,7 @@ const fn kind(status: u16) -> &'static str {
 
 /// `req_011` and 21 letters and digits: 28 in all, as in captures.
 fn request_id(number: u64) -> String {
-    format!("req_011{}", ids::letters(number, 21))
+    format!("req_011{}", ids::letters::<21>(number))
 }
 
 /// A number with commas between the thousands.

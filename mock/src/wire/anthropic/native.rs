@@ -91,7 +91,7 @@ impl Voice for Native {
 
 /// `{"id":…,"type":"message","role":"assistant","model":…,` left open.
 fn opening(out: &mut String, context: &Context<'_>) {
-    let id = ids::letters(context.number, 20);
+    let id = ids::letters::<20>(context.number);
     json::put(out, format_args!(r#"{{"id":"msg_0101{id}","type":"message","role":"assistant","model":"#));
     json::string(out, context.model);
     out.push(',');

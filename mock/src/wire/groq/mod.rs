@@ -10,7 +10,7 @@ use super::chat::{self, Choice, Shape};
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::call::Usage;
 use crate::ruling::{Denial, Service};
-use crate::time::{Instant, Nanos};
+use crate::time::Instant;
 
 /// Groq's one endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -93,13 +93,18 @@ fn usage(out: &mut String, service: &Service) {
     let prompt = service.first_token_at.since(service.started_at);
     let completion = service.done_at.since(service.first_token_at);
     let Usage { prompt_tokens, completion_tokens } = service.usage;
-    let mut time = |before: std::fmt::Arguments<'_>, length: Nanos| {
-        json::put(out, before);
+    out.push_str(r#"{"queue_time":"#);
+    json::seconds(out, queue);
+    let parts = [
+        ("prompt_tokens", prompt_tokens.into(), "prompt_time", prompt),
+        ("completion_tokens", completion_tokens.into(), "completion_time", completion),
+        ("total_tokens", service.usage.total(), "total_time", prompt + completion),
+    ];
+    for (tokens, count, time, length) in parts {
+        json::name(out, tokens);
+        json::number(out, count);
+        json::name(out, time);
         json::seconds(out, length);
-    };
-    time(format_args!(r#"{{"queue_time":"#), queue);
-    time(format_args!(r#","prompt_tokens":{prompt_tokens},"prompt_time":"#), prompt);
-    time(format_args!(r#","completion_tokens":{completion_tokens},"completion_time":"#), completion);
-    time(format_args!(r#","total_tokens":{},"total_time":"#, service.usage.total()), prompt + completion);
+    }
     out.push('}');
 }
