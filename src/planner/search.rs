@@ -62,7 +62,7 @@ impl Found {
 const LEAST: f64 = 1e-3;
 /// So far beyond the expected border a candidate lies, as a share of the tolerance: less than one half, so that one
 /// on either side ends the search.
-const ASIDE: f64 = 0.45;
+const ASIDE: f64 = 0.4;
 /// No candidate is nearer to an end of what is left than this share of it.
 const MARGIN: f64 = 0.05;
 /// Less slack than this is near the border, where the steepness holds.
