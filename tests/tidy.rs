@@ -39,13 +39,14 @@ const ENGINE_IMPORTS: [&str; 13] = [
 ];
 
 /// Where the network and its runtime may be named.
-const ONLINE: [&str; 7] = [
+const ONLINE: [&str; 8] = [
     "src/drive/attempt.rs",
     "src/drive/live.rs",
     "src/drive/local.rs",
     "src/cli/mock.rs",
     "src/cli/run.rs",
     "mock/src/server/",
+    "mock/benches/",
     "src/gateway/",
 ];
 

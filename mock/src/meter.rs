@@ -114,6 +114,7 @@ impl Meter {
     }
 
     /// The refusal that speaks for all; only asked where there is one.
+    #[cold]
     fn loudest(&self, bill: &Bill) -> Denial {
         let refusals = self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, bill.on(gauge.axis)));
         let loudest = refusals.reduce(|loudest, next| {

@@ -50,6 +50,7 @@ fn served(now: Instant, service: &Service, remaining: Remaining, first_token_at:
     Reply { outcome: Outcome::Ok, wait: None, told: None, remaining, usage: service.usage, first_token_at }
 }
 
+#[cold]
 fn refused(now: Instant, denial: &Denial) -> Reply {
     let cause = match denial.axis.window() {
         _ if denial.oversize => Cause::TooLarge,

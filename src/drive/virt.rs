@@ -89,7 +89,7 @@ struct Flight {
 #[derive(Clone, Copy, Debug)]
 enum Answer {
     /// Nothing yet.
-    None,
+    Awaited,
     /// A ruling, and what its reply tells of the limits where the client reads that.
     Ruled(Verdict, Remaining),
     /// A refusal in words that are no Groq's, as the client reads them.
@@ -157,7 +157,7 @@ impl<F: Fold> Driver for World<'_, F> {
         flight.number = number;
         flight.call.account = named.account;
         flight.call.model = named.model;
-        flight.answer = Answer::None;
+        flight.answer = Answer::Awaited;
         let truth = attempt_truth(flight.truth, number);
         let (there, back) = self.providers[usize::from(named.provider)].network(named.model, truth);
         flight.back = back;
@@ -199,7 +199,7 @@ impl<F: Fold> World<'_, F> {
             number: 0,
             back: Nanos::ZERO,
             open: false,
-            answer: Answer::None,
+            answer: Answer::Awaited,
         };
         if slot.index() == self.flights.len() {
             self.flights.push(flight);
@@ -332,7 +332,7 @@ impl Flight {
         let (verdict, remaining) = match &self.answer {
             Answer::Worded(reply) => return *reply,
             Answer::Ruled(verdict, remaining) => (verdict, *remaining),
-            Answer::None => unreachable!("who has not ruled does not reply"),
+            Answer::Awaited => unreachable!("who has not ruled does not reply"),
         };
         let first_token_at = match verdict {
             Verdict::Admitted(service) if self.stream => service.first_token_at + self.back,

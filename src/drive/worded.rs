@@ -23,6 +23,7 @@ pub(super) fn is_worded(config: &Config, verdict: &Verdict) -> bool {
 }
 
 /// The reply to a call that was ruled on when the limits stood as `told`, and that comes at `whole_at`, bent on its way.
+#[cold]
 pub(super) fn reply(
     config: &Config,
     call: Call,

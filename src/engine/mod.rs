@@ -273,6 +273,7 @@ impl Engine {
     }
 
     /// Lets a target rest where the reply asks for it.
+    #[cold] // No part of a job that goes well: out of its way.
     fn cool_down(
         &mut self,
         driver: &mut impl Driver,
@@ -317,6 +318,7 @@ impl Engine {
     }
 
     /// Ends a job whose deadline came, whatever it is doing.
+    #[cold]
     fn expire(&mut self, driver: &mut impl Driver, slot: Slot) {
         let work = self.works.at(slot);
         let state = work.state;
@@ -345,6 +347,7 @@ impl Engine {
         self.client.concurrency.is_some_and(|places| self.in_flight >= places)
     }
 
+    #[cold]
     fn stand_in_line(&mut self, driver: &mut impl Driver, slot: Slot, booked: Option<Turn>) {
         if self.waiting >= self.client.queue {
             booked.into_iter().for_each(|turn| self.unbook(slot, turn));

@@ -176,6 +176,7 @@ impl Router {
     }
 
     /// The earliest instant worth waking at, if it lies before the deadline.
+    #[cold]
     fn wait(&mut self, now: Instant, work: &mut Work, obstacles: Obstacles) -> Move {
         let mut backoffs = work.backoffs;
         let delay = backoffs.next(&self.backoff, &mut self.jitter(&work.job, backoffs.rounds()));

@@ -105,6 +105,7 @@ impl Trouble {
         }
     }
 
+    #[cold]
     fn drawn(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
         let mut trouble = None;
         for (index, incident) in (0..).zip(incidents) {

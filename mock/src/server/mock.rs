@@ -225,17 +225,8 @@ impl Mock {
     ) {
         let Some(control) = &self.control else { return };
         let Slip { number, account, model, stream, fingerprint } = slip;
-        control.journal().add(Entry {
-            number,
-            at,
-            account,
-            model,
-            stream,
-            fingerprint,
-            decision,
-            status,
-            wait,
-        });
+        let entry = Entry { number, at, account, model, stream, fingerprint, decision, status, wait };
+        control.journal().add(entry);
     }
 
     /// The account a key belongs to.
