@@ -12,8 +12,11 @@
 //! turns, so that a busy minute of the machine meets them all.
 
 mod bare_loop;
+#[path = "../mock/benches/throughput/measured.rs"]
+mod measured;
 
 use anyhow::{Context, ensure};
+use measured::{memory_kib, seconds_on_core, spread};
 use quotalab::drive::virt;
 use quotalab::event::{Event, Kind};
 use quotalab::record::{Fold, Recorder};
@@ -124,13 +127,6 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `median (least to most)`.
-fn spread(mut figures: Vec<f64>) -> String {
-    figures.sort_by(f64::total_cmp);
-    let (least, most) = (figures[0], figures[figures.len() - 1]);
-    format!("{:.3} ({least:.3} to {most:.3})", figures[figures.len() / 2])
-}
-
 /// The command that runs the SimPy model over so much traffic, where Python and SimPy are installed.
 fn simpy_model(duration: &str) -> anyhow::Result<Command> {
     let found = Command::new("python3").args(["-c", "import simpy"]).output();
@@ -146,7 +142,7 @@ fn simpy_model(duration: &str) -> anyhow::Result<Command> {
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
     let plan = plan(duration)?;
-    let (begun, idle) = (Instant::now(), cpu_seconds());
+    let (begun, idle) = (Instant::now(), seconds_on_core("self"));
     let jobs = match subject {
         "sim" => {
             let mut fold = (Recorder::new(&plan), Ended(0));
@@ -156,8 +152,9 @@ fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
         "bare" => bare_loop::run(&plan),
         _ => anyhow::bail!("sim or bare, not {subject}"),
     };
-    let seconds = cpu_seconds().zip(idle).map_or(begun.elapsed().as_secs_f64(), |(now, then)| now - then);
-    println!("{jobs} {seconds} {}", peak_kib().map_or(String::new(), |kib| kib.to_string()));
+    let seconds =
+        seconds_on_core("self").zip(idle).map_or(begun.elapsed().as_secs_f64(), |(now, then)| now - then);
+    println!("{jobs} {seconds} {}", memory_kib("self", "VmHWM").map_or(String::new(), |kib| kib.to_string()));
     Ok(())
 }
 
@@ -166,20 +163,6 @@ fn plan(duration: &str) -> anyhow::Result<Plan> {
     let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
     Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None)
         .expect("the bench's scenario is valid"))
-}
-
-/// How long this process has been on a core, which a busy machine does not stretch as it does the clock; `None`
-/// where the system has no `/proc`.
-fn cpu_seconds() -> Option<f64> {
-    let nanos = std::fs::read_to_string("/proc/self/schedstat").ok()?;
-    Some(nanos.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
-}
-
-/// The most memory this process has held; `None` where the system has no `/proc`.
-fn peak_kib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 /// How many jobs ended: what the loops beside it count too.

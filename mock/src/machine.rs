@@ -146,7 +146,7 @@ impl Provider {
             Some(fault) => Verdict::Faulted(fault),
             None => {
                 let asked = model.reserve.tokens(call, truth, meter.recent());
-                match meter.admit_audio(asked, audio_seconds) {
+                match meter.admit(asked, audio_seconds) {
                     Ok(()) => {
                         Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, trouble))
                     }

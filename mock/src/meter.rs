@@ -67,12 +67,13 @@ impl Meter {
         // audio (verified on captures).
         let place = |axis: &Axis| limits.iter().position(|limit| limit.axis == *axis);
         let told = [&[Axis::Rpd][..], &[Axis::Tpm, Axis::Ash]].map(|axes| axes.iter().find_map(place));
+        let gauges: Box<[Gauge]> = limits.iter().map(Gauge::new).collect();
         Self {
-            gauges: limits.iter().map(Gauge::new).collect(),
+            rolls: gauges.iter().any(|gauge| !gauge.window.is_bucket()),
+            gauges,
             told,
             open: 0,
             now: Instant::ZERO,
-            rolls: limits.iter().any(|limit| !Window::new(limit).is_bucket()),
             recent: Recent::default(),
         }
     }
@@ -86,21 +87,13 @@ impl Meter {
         self.now = now;
     }
 
-    /// Reserves `asked` on every axis, or on none.
+    /// Reserves `asked` on every axis, or on none, for a call that brings so many seconds of audio. Those are charged
+    /// here and stay charged: how long the audio is was known beforehand.
     ///
     /// # Errors
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
-    pub fn admit(&mut self, asked: Usage) -> Result<(), Denial> {
-        self.admit_audio(asked, 0)
-    }
-
-    /// The same for a call that brings so many seconds of audio. They are charged here and stay charged: how long
-    /// the audio is was known beforehand.
-    ///
-    /// # Errors
-    /// As [`Meter::admit`].
-    pub fn admit_audio(&mut self, asked: Usage, seconds: u64) -> Result<(), Denial> {
+    pub fn admit(&mut self, asked: Usage, seconds: u64) -> Result<(), Denial> {
         let bill = Bill::with_audio(asked, seconds);
         if !self.gauges.iter().all(|gauge| gauge.window.admits(self.now, bill.on(gauge.axis))) {
             return Err(self.loudest(&bill));

@@ -2,6 +2,7 @@
 
 use super::lab::{Lab, Trial};
 use super::replicas::Interval;
+use super::search::LEAST;
 use super::summary::{Growth, Outage};
 use crate::record::Series;
 use crate::record::words::{moment, rounded};
@@ -51,7 +52,7 @@ impl Growing {
 
     /// When a load that grows like this reaches `ceiling` times itself.
     pub(super) fn reaches(&self, ceiling: Option<Interval>) -> Growth {
-        let months = |multiple: f64| rounded(libm::log(multiple.max(1e-3)) / self.per_month, 2);
+        let months = |multiple: f64| rounded(libm::log(multiple.max(LEAST)) / self.per_month, 2);
         Growth {
             rate: self.words.clone(),
             months: ceiling.map(|ceiling| months(ceiling.mean)),

@@ -59,7 +59,7 @@ impl Found {
 }
 
 /// Below this multiple of the present load nobody looks for a ceiling.
-const LEAST: f64 = 1e-3;
+pub(super) const LEAST: f64 = 1e-3;
 /// So far beyond the expected border a candidate lies, as a share of the tolerance: less than one half, so that one
 /// on either side ends the search.
 const ASIDE: f64 = 0.4;

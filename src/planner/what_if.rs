@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use super::lab::{Lab, Trial};
-use super::search::{Found, Search};
+use super::search::{Found, LEAST, Search};
 use super::summary::{Kind, Pair, WhatIf};
 use crate::ceiling::Ceiling;
 use crate::record::words::rounded;
@@ -50,15 +50,14 @@ impl Base<'_> {
         // One after the other to whoever is free, since some take much longer than others.
         let measured = changes.into_iter().enumerate().par_bridge();
         let mut measured: Vec<_> = measured.map(|(place, change)| (place, self.measured(change))).collect();
-        measured.sort_by_key(|(place, _)| *place);
-        let mut measured: Vec<Measured> = measured.into_iter().map(|(_, measured)| measured).collect();
         // Lifts in steps of what counts as alike, so that the order is one.
         let class = |worth: &WhatIf| libm::round(worth.lift / ALIKE) as u64;
-        measured.sort_by(|one, other| {
+        measured.sort_by(|(place, one), (other_place, other)| {
             let (one, other) = (&one.worth, &other.worth);
-            class(other).cmp(&class(one)).then(one.extra_usd_per_day.total_cmp(&other.extra_usd_per_day))
+            let cheaper = one.extra_usd_per_day.total_cmp(&other.extra_usd_per_day);
+            class(other).cmp(&class(one)).then(cheaper).then(place.cmp(other_place))
         });
-        measured
+        measured.into_iter().map(|(_, measured)| measured).collect()
     }
 
     fn measured(&self, change: Change) -> Measured {
@@ -101,7 +100,7 @@ impl Base<'_> {
     fn lift(&self, found: &Found) -> f64 {
         let base = self.found.at_least();
         // Where nothing held before, whatever holds now is counted from the least that was tried.
-        found.at_least() / if base > 0.0 { base } else { 1e-3 }
+        found.at_least() / if base > 0.0 { base } else { LEAST }
     }
 
     /// The pairs that are worth more together than apart, best first: of those in which either change has a part, the

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! ```text
-//! cargo bench --bench throughput                           everything, in about two minutes
+//! cargo bench --bench throughput                           everything, in about four minutes
 //! cargo bench --bench throughput -- --quick                a few seconds, without the million, for CI
 //! cargo bench --bench throughput -- --memory               the million alone
 //! cargo bench --bench throughput -- --serve CASE           one server on a free port until its input ends, and
@@ -15,11 +15,13 @@
 //! ```
 
 mod load;
+mod measured;
 mod process;
 mod servers;
 
 use anyhow::{Context, bail};
 use load::{CONNECTIONS, Load, Reply};
+use measured::spread;
 use process::{Core, Server};
 use servers::Case;
 use std::net::SocketAddr;
@@ -147,13 +149,6 @@ fn tell(what: &str, rounds: &[[Run; 2]], figure: fn(&Run) -> f64) {
     let of = |place: usize| spread(rounds.iter().map(|round| figure(&round[place])).collect());
     let ratios = spread(rounds.iter().map(|[mock, bare]| figure(mock) / figure(bare)).collect());
     println!("  {what:<30} mock {}  bare {}  ratio {ratios}", of(0), of(1));
-}
-
-/// `median (least to most)`.
-fn spread(mut figures: Vec<f64>) -> String {
-    figures.sort_by(f64::total_cmp);
-    let (least, most) = (figures[0], figures[figures.len() - 1]);
-    format!("{:.3} ({least:.3} to {most:.3})", figures[figures.len() / 2])
 }
 
 /// Reads the mock's memory after so many requests, and after so many more.

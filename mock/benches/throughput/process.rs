@@ -1,5 +1,6 @@
 //! The server's process: started on a core of its own, watched through `/proc`, and ended with its input.
 
+use crate::measured::{memory_kib, seconds_on_core};
 use anyhow::Context;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -71,22 +72,14 @@ impl Server {
 
     /// How long its one thread has been on a core; `None` where the system has no `/proc`.
     pub(crate) fn seconds_on_core(&self) -> Option<f64> {
-        let nanos = self.proc("schedstat")?;
-        Some(nanos.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+        seconds_on_core(&self.child.id().to_string())
     }
 
     /// Its memory in MiB, now and at its peak; `None` where the system has no `/proc`.
     pub(crate) fn memory_mib(&self) -> Option<[f64; 2]> {
-        let status = self.proc("status")?;
-        let mib = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            Some(line.trim().trim_end_matches("kB").trim().parse::<f64>().ok()? / 1024.0)
-        };
-        Some([mib("VmRSS:")?, mib("VmHWM:")?])
-    }
-
-    fn proc(&self, file: &str) -> Option<String> {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).ok()
+        let process = self.child.id().to_string();
+        let mib = |size| Some(memory_kib(&process, size)? as f64 / 1024.0);
+        Some([mib("VmRSS")?, mib("VmHWM")?])
     }
 }
 
