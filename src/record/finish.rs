@@ -25,7 +25,8 @@ impl Recorder {
     /// Where the stream does not end every job that arrived (law 1), those in flight included, or ends an
     /// attempt that was never sent: a result that hides jobs would be worse than none.
     #[must_use]
-    pub fn finish(self, end: End) -> Summary {
+    pub fn finish(mut self, end: End) -> Summary {
+        self.gather();
         let jobs = self.jobs();
         let ended = jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight;
         assert_eq!(jobs.offered, ended, "every job that arrived ends exactly once");
