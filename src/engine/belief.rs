@@ -48,7 +48,12 @@ impl Belief {
     }
 
     /// The instant from which `need` fits on every axis that `bounds`; `None` where it never does.
-    pub(super) fn ready_at(&self, now: Instant, need: &Bill, bounds: fn(Axis) -> bool) -> Option<Instant> {
+    pub(super) fn ready_at(
+        &self,
+        now: Instant,
+        need: &Bill,
+        bounds: impl Fn(Axis) -> bool,
+    ) -> Option<Instant> {
         let mut ready = now;
         for Known { axis, bucket } in self.axes.iter().filter(|known| bounds(known.axis)) {
             ready = ready.max(bucket.next_yes(now, need.on(*axis))?);

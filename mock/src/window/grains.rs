@@ -188,12 +188,16 @@ impl<W: Grains> Tank<W> {
     }
 
     /// The first instant from `now` on at which `amount` of what it holds is left; `None` where it never is.
+    #[inline]
     pub(super) fn reaches(&self, now: Instant, amount: u64) -> Option<Instant> {
         let (wanted, credit) = (self.of(amount), self.credit(now));
-        if credit >= wanted {
-            return Some(now);
-        }
-        let missing = wanted.minus(credit).wide().unsigned_abs();
+        if credit >= wanted { Some(now) } else { self.earns(wanted.minus(credit), now) }
+    }
+
+    /// The instant by which `missing` will have been earned from `now` on; `None` where nothing ever is.
+    #[cold]
+    fn earns(&self, missing: W, now: Instant) -> Option<Instant> {
+        let missing = missing.wide().unsigned_abs();
         let wait = if self.rate == 0 { None } else { Some(missing.div_ceil(u128::from(self.rate))) };
         wait.map(|wait| now + Nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
     }
