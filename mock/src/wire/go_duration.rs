@@ -6,6 +6,7 @@
 //! Evidence: the waits and resets of `mock/tests/captures.rs`; the documentation of Go's package `time`.
 
 use super::digits::Digits;
+use super::pieces::Piece;
 use crate::time::Nanos;
 use std::fmt;
 
@@ -13,11 +14,19 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoDuration(pub Nanos);
 
-impl fmt::Display for GoDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Piece for GoDuration {
+    fn append(&self, out: &mut String) {
         let mut text = Digits::new();
         write(&mut text, self.0.0);
-        f.write_str(text.as_str())
+        out.push_str(text.as_str());
+    }
+}
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.append(&mut text);
+        f.write_str(&text)
     }
 }
 

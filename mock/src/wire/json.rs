@@ -41,13 +41,6 @@ pub(super) fn name(out: &mut String, name: &str) {
     out.push_str("\":");
 }
 
-/// Appends a whole number.
-pub(super) fn number(out: &mut String, number: u64) {
-    let mut digits = Digits::new();
-    digits.number(number);
-    out.push_str(digits.as_str());
-}
-
 /// Appends a length of time as a number of seconds, exact to the nanosecond: `0.041876985`.
 pub(super) fn seconds(out: &mut String, length: Nanos) {
     let mut digits = Digits::new();

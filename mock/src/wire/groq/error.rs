@@ -5,7 +5,8 @@ use crate::config::Tier;
 use crate::ruling::Denial;
 use crate::wire::envelope::{Member, Members, reason};
 use crate::wire::go_duration::GoDuration;
-use crate::wire::{Answer, Context, Error, json};
+use crate::wire::pieces::put;
+use crate::wire::{Answer, Context, Error};
 
 /// What is said to a call that a limit refused.
 pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> Answer {
@@ -26,25 +27,18 @@ fn message(denial: &Denial, context: &Context<'_>) -> String {
     let mut text = String::with_capacity(320);
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
     let (model, account, axis) = (context.model, context.account, axis_name(axis));
-    json::put(
-        &mut text,
-        format_args!(
-            "{what} for model `{model}` in organization `org_{account}` service tier `on_demand` on {axis}: "
-        ),
-    );
+    let service = " service tier `on_demand` on ";
+    put(&mut text, &[&what, &" for model `", &model, &"` in organization `org_", &account, &"`", &service]);
+    put(&mut text, &[&axis, &": Limit ", &limit]);
     if oversize_output(denial) {
-        json::put(&mut text, format_args!("Limit {limit}, Requested {requested}. {EXPECTED_OUTPUT}"));
+        put(&mut text, &[&", Requested ", &requested, &". ", &EXPECTED_OUTPUT]);
     } else if oversize {
-        json::put(
-            &mut text,
-            format_args!(
-                "Limit {limit}, Requested {requested}, please reduce your message size and try again."
-            ),
-        );
+        let reduce = ", please reduce your message size and try again.";
+        put(&mut text, &[&", Requested ", &requested, &reduce]);
     } else {
-        json::put(&mut text, format_args!("Limit {limit}, Used {used}, Requested {requested}."));
+        put(&mut text, &[&", Used ", &used, &", Requested ", &requested, &"."]);
         if let Some(wait) = wait {
-            json::put(&mut text, format_args!(" Please try again in {}.", GoDuration(wait)));
+            put(&mut text, &[&" Please try again in ", &GoDuration(wait), &"."]);
         }
     }
     text.push_str(advice(context.tier));
