@@ -69,7 +69,7 @@ impl Decision {
 }
 
 /// The last requests, and how many there were of each kind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Journal {
     entries: VecDeque<Entry>,
     forgotten: u64,
@@ -81,6 +81,13 @@ pub type Kind = (Option<u16>, Option<u16>, &'static str);
 
 /// The most entries that are kept: about a megabyte.
 pub const MOST_ENTRIES: usize = 10_000;
+
+impl Default for Journal {
+    fn default() -> Self {
+        // No more room than is used: the ring goes through all that there is.
+        Self { entries: VecDeque::with_capacity(MOST_ENTRIES), forgotten: 0, counts: BTreeMap::new() }
+    }
+}
 
 impl Journal {
     /// Adds an entry; the oldest is forgotten where there are too many.

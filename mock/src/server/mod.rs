@@ -29,6 +29,7 @@ mod form;
 mod heads;
 mod mock;
 mod patience;
+mod plain;
 mod request;
 mod route;
 mod seat;
