@@ -177,13 +177,13 @@ fn plain(bytes: &[u8]) -> usize {
 /// Of eight bytes those that are quotes, backslashes or controls, each marked in its highest bit. A byte is below another
 /// where it borrows when that is taken from it; so bytes above the first that is marked may be marked by mistake.
 const fn special(bytes: u64) -> u64 {
-    const EACH: u64 = u64::MAX / 0xff;
-    const fn below(bytes: u64, bound: u8) -> u64 {
-        bytes.wrapping_sub(EACH * bound as u64) & !bytes
+    const fn each(byte: u8) -> u64 {
+        u64::MAX / 0xff * byte as u64
     }
-    let quotes = below(bytes ^ EACH * b'"' as u64, 1);
-    let backslashes = below(bytes ^ EACH * b'\\' as u64, 1);
-    (quotes | backslashes | below(bytes, b' ')) & EACH * 0x80
+    const fn below(bytes: u64, bound: u8) -> u64 {
+        bytes.wrapping_sub(each(bound)) & !bytes & each(0x80)
+    }
+    below(bytes ^ each(b'"'), 1) | below(bytes ^ each(b'\\'), 1) | below(bytes, b' ')
 }
 
 #[cfg(test)]

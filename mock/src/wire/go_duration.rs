@@ -5,8 +5,8 @@
 //! leading units that are zero; trailing zeros of the fraction are dropped; nothing at all is `0s`.
 //! Evidence: the waits and resets of `mock/tests/captures.rs`; the documentation of Go's package `time`.
 
-use super::digits::Digits;
-use super::pieces::Piece;
+use super::digits;
+use super::pieces::{Piece, put};
 use crate::time::Nanos;
 use std::fmt;
 
@@ -16,9 +16,23 @@ pub struct GoDuration(pub Nanos);
 
 impl Piece for GoDuration {
     fn append(&self, out: &mut String) {
-        let mut text = Digits::new();
-        write(&mut text, self.0.0);
-        out.push_str(text.as_str());
+        let nanos = self.0.0;
+        let (unit, places) = match nanos {
+            0 => ("s", 0),
+            1..1_000 => ("ns", 0),
+            1_000..1_000_000 => ("µs", 3),
+            1_000_000..1_000_000_000 => ("ms", 6),
+            _ => ("s", 9),
+        };
+        let minutes = nanos / Nanos::MINUTE.0;
+        if minutes >= 60 {
+            put(out, &[&(minutes / 60), &"h"]);
+        }
+        if minutes > 0 {
+            put(out, &[&(minutes % 60), &"m"]);
+        }
+        digits::decimal(out, nanos % Nanos::MINUTE.0, places);
+        out.push_str(unit);
     }
 }
 
@@ -27,32 +41,6 @@ impl fmt::Display for GoDuration {
         let mut text = String::new();
         self.append(&mut text);
         f.write_str(&text)
-    }
-}
-
-/// Writes so many nanoseconds, from the smallest unit to the largest; the longest take 24 bytes.
-fn write(text: &mut Digits, nanos: u64) {
-    let (unit, places) = match nanos {
-        0 => ("s", 0),
-        1..1_000 => ("ns", 0),
-        1_000..1_000_000 => ("µs", 3),
-        1_000_000..1_000_000_000 => ("ms", 6),
-        _ => ("s", 9),
-    };
-    text.text(unit);
-    let whole = text.fraction(nanos, places);
-    if places < 9 {
-        return text.number(whole);
-    }
-    text.number(whole % 60);
-    let minutes = whole / 60;
-    if minutes > 0 {
-        text.text("m");
-        text.number(minutes % 60);
-    }
-    if minutes >= 60 {
-        text.text("h");
-        text.number(minutes / 60);
     }
 }
 

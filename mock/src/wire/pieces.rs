@@ -1,7 +1,7 @@
 //! Texts put together from pieces. It is what `write!` does, without the machinery of formatting: every reply has a score
 //! of pieces, and for most of them that takes longer than to append them.
 
-use super::digits::Digits;
+use super::digits;
 
 /// What can be appended to a text.
 pub(super) trait Piece {
@@ -22,9 +22,7 @@ impl Piece for &str {
 
 impl Piece for u64 {
     fn append(&self, out: &mut String) {
-        let mut digits = Digits::new();
-        digits.number(*self);
-        out.push_str(digits.as_str());
+        digits::number(out, *self);
     }
 }
 
