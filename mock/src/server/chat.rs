@@ -134,27 +134,29 @@ pub(super) async fn call(
 }
 
 /// Reads a whole body, within bounds of size and time: whoever takes too long loses the connection.
-async fn read(mut body: Incoming, patience: &Patience) -> Result<Result<Bytes, Error<'static>>, Broken> {
+async fn read(body: Incoming, patience: &Patience) -> Result<Result<Bytes, Error<'static>>, Broken> {
     if body.size_hint().lower() > MOST_BYTES as u64 {
         return Ok(Err(Error::BodyTooLarge));
     }
-    let whole = async {
-        let first = body.frame().await.transpose()?;
-        let first = first.and_then(|frame| frame.into_data().ok()).unwrap_or_default();
-        if body.is_end_stream() {
-            return Ok::<_, Box<dyn std::error::Error + Send + Sync>>(first); // Nearly always: nothing needs to be put together.
-        }
-        let rest = Limited::new(body, MOST_BYTES.saturating_sub(first.len())).collect().await?;
-        Ok([first, rest.to_bytes()].concat().into())
-    };
     patience.begin();
-    let whole = whole.await;
+    let whole = whole(body).await;
     patience.end();
     match whole {
         Ok(body) => Ok(Ok(body)),
         Err(error) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
         Err(_) => Err(Broken),
     }
+}
+
+/// All of a body. Nearly every one comes in one piece, and nothing needs to be put together.
+async fn whole(mut body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let first = body.frame().await.transpose()?;
+    let first = first.and_then(|frame| frame.into_data().ok()).unwrap_or_default();
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let rest = Limited::new(body, MOST_BYTES.saturating_sub(first.len())).collect().await?;
+    Ok([first, rest.to_bytes()].concat().into())
 }
 
 /// The wait that a reply names: in its headers or, at Gemini, in its body alone. A wait that cannot help is none.

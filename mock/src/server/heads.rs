@@ -9,8 +9,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use std::ptr;
 use std::sync::OnceLock;
 
-/// The maps that were built, each once and for good, so that no reply waits for another. There is room for every kind
-/// that a dialect has without faults, and few enough are there to be searched.
+/// The maps that were built, each once and for good, so that no reply waits for another. There is room for the kinds that
+/// a dialect usually has, and they are few enough to be searched; a reply of one more has its map built.
 #[derive(Debug, Default)]
 pub(super) struct Heads([OnceLock<Form>; 16]);
 
@@ -40,8 +40,8 @@ impl Heads {
 
     /// The map of these lines, its places for what was written empty.
     fn empty(&self, lines: &[Line]) -> HeaderMap {
-        let forms = self.0.iter().map(|place| place.get_or_init(|| Form::of(lines)));
-        match forms.into_iter().find(|form| form.is_of(lines)) {
+        let mut forms = self.0.iter().map(|place| place.get_or_init(|| Form::of(lines)));
+        match forms.find(|form| form.is_of(lines)) {
             Some(form) => form.map.clone(),
             None => Form::of(lines).map,
         }

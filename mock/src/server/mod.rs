@@ -57,7 +57,8 @@ pub const MOST_AUDIO_BYTES: u64 = 25 << 20;
 /// Connections served at once; more wait in the listener's queue.
 pub const MOST_CONNECTIONS: usize = 16_384;
 
-/// How long a client may take over a request's head or body, or over its reply; and how long a call that is never answered is held.
+/// How long a client may take over a request's head, over its body, and over a whole reply; and how long a call that is
+/// never answered is held.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Serves until `shutdown` resolves, then drops every connection. When it returns, each admitted call has been settled.

@@ -38,6 +38,7 @@ pub(super) enum UsageChunk {
 /// The body of one streamed completion.
 #[derive(Debug)]
 pub(super) struct Stream {
+    /// Until all of it has been taken.
     _under_way: UnderWay,
     seat: Seat,
     chunks: Chunks,
