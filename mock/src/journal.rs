@@ -69,7 +69,7 @@ impl Decision {
 }
 
 /// The last requests, and how many there were of each kind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Journal {
     entries: VecDeque<Entry>,
     forgotten: u64,
@@ -81,6 +81,13 @@ pub type Kind = (Option<u16>, Option<u16>, &'static str);
 
 /// The most entries that are kept: about a megabyte.
 pub const MOST_ENTRIES: usize = 10_000;
+
+impl Default for Journal {
+    fn default() -> Self {
+        // No more room than is used: the ring goes through all that there is.
+        Self { entries: VecDeque::with_capacity(MOST_ENTRIES), forgotten: 0, counts: BTreeMap::new() }
+    }
+}
 
 impl Journal {
     /// Adds an entry; the oldest is forgotten where there are too many.
@@ -114,12 +121,18 @@ impl Journal {
 #[must_use]
 pub fn fingerprint(account: Option<u16>, sent: &[u8]) -> u64 {
     let account = account.map_or(0, |account| 1 + u64::from(account));
-    let (words, rest) = sent.as_chunks::<8>();
-    let mut last = [0; 8];
+    let (blocks, rest) = sent.as_chunks::<32>();
+    let mut last = [0; 32];
     last[..rest.len()].copy_from_slice(rest);
-    let fold = |hash, word: &[u8; 8]| mix(hash ^ u64::from_le_bytes(*word));
+    // Four sums beside each other: while one waits for its product, the others are reckoned.
+    let mut sums = [0, 1, 2, 3];
+    for block in blocks.iter().chain([&last]) {
+        for (sum, word) in sums.iter_mut().zip(block.as_chunks::<8>().0) {
+            *sum = mix(*sum ^ u64::from_le_bytes(*word));
+        }
+    }
     // The length tells a text from itself with zeros behind.
-    fold(words.iter().fold(mix(account) ^ sent.len() as u64, fold), &last)
+    sums.into_iter().fold(mix(account) ^ sent.len() as u64, |hash, sum| mix(hash ^ sum))
 }
 
 #[cfg(test)]

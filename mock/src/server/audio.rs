@@ -4,11 +4,12 @@
 //! nothing else. A WAV file says so; of any other kind the length is estimated from its size.
 
 use super::MOST_AUDIO_BYTES;
+use super::Mock;
 use super::chat::{self, Request};
 use super::form::Form;
-use super::mock::{Mock, Slip};
 use super::request::{ServiceTier, invalid};
 use super::route::{Asked, reject};
+use super::slip::Slip;
 use super::{PATIENCE, body};
 use crate::time::Nanos;
 use crate::wire::{Error, Task, Transcript, Written};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 /// Answers a request of an account.
 pub(super) async fn answer(
-    mock: Arc<Mock>,
+    mock: &Arc<Mock>,
     asked: Asked<'_>,
     task: Task,
     headers: &HeaderMap,
@@ -29,7 +30,7 @@ pub(super) async fn answer(
 ) -> Result<Response<body::Body>, body::Broken> {
     let Asked { voice, account, number, .. } = asked;
     let mut slip = Slip::new(number, Some(account));
-    let refuse = |slip: Slip, error: Error<'_>| Ok(reject(&mock, voice, slip, &error));
+    let refuse = |slip: Slip, error: Error<'_>| Ok(reject(mock, voice, slip, &error));
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let read = tokio::time::timeout(PATIENCE, Upload::read(content_type, body)).await;
     let upload = match read.map_err(|_| body::Broken)? {

@@ -43,6 +43,11 @@ impl Body {
         Self::Cut { promised: text.len() as u64, sent, flushed: Flushed::new() }
     }
 
+    /// Whether it comes token by token.
+    pub(super) const fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
+
     /// Nothing of it, under the promise of all.
     pub(super) fn none(text: String) -> Self {
         Self::Cut { promised: text.len() as u64, sent: None, flushed: Flushed::new() }

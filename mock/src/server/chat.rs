@@ -2,11 +2,12 @@
 
 use super::body::{Body, Broken};
 use super::form::Form;
-use super::mock::{Arrived, Slip};
-use super::patience::Patience;
+use super::mock::Arrived;
+use super::patience::{Patience, UnderWay};
 use super::request::{Chat, ServiceTier};
 use super::route::{Asked, reject, response};
 use super::seat::Seat;
+use super::slip::Slip;
 use super::stream::{Stream, UsageChunk};
 use super::{MOST_BYTES, Mock, PATIENCE};
 use crate::call::{Call, Truth};
@@ -14,7 +15,7 @@ use crate::config::Fault;
 use crate::fault::{Bend, Spoilt};
 use crate::journal::Decision;
 use crate::ruling::{Denial, Ruling, Service, Verdict};
-use crate::time::Nanos;
+use crate::time::{Instant, Nanos};
 use crate::wire::truth::{self, Note};
 use crate::wire::{Context, Error, Finish, Reply, Said, Told, Voice};
 use bytes::Bytes;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 /// Answers a request of an account. Calls are numbered: the number is the seed of what the world draws for this one.
 pub(super) async fn answer(
-    mock: Arc<Mock>,
+    mock: &Arc<Mock>,
     asked: Asked<'_>,
     headers: &HeaderMap,
     body: Incoming,
@@ -33,7 +34,7 @@ pub(super) async fn answer(
     let Asked { voice, endpoint, account, number, patience } = asked;
     let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
     let mut slip = Slip::new(number, Some(account));
-    let refuse = |slip: Slip, error: Error<'_>| Ok(reject(&mock, voice, slip, &error));
+    let refuse = |slip: Slip, error: Error<'_>| Ok(reject(mock, voice, slip, &error));
     let length = body.size_hint().lower();
     let body = match read(body, patience).await? {
         Ok(body) => body,
@@ -86,25 +87,26 @@ pub(super) struct Request {
 
 /// Has the provider decide on a request, and answers it.
 pub(super) async fn call(
-    mock: Arc<Mock>,
+    mock: &Arc<Mock>,
     asked: Asked<'_>,
     slip: Slip,
     request: Request,
 ) -> Result<Response<Body>, Broken> {
-    let Asked { voice, account, number, .. } = asked;
+    let Asked { voice, account, number, patience, .. } = asked;
     let Request { model, max_tokens, audio_seconds, truth, tag, form, tier, stream } = request;
     let call = Call { account, model, max_tokens };
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
     let Arrived { mut ruling, told, bend, era } = mock.arrive(call, audio_seconds, truth, tag);
     let (at, streamed) = (told.at, stream.is_some());
-    let mut sending = Sending { mock, voice, number, call, truth, form, told, bend, streamed, way_back };
+    let mut sending =
+        Sending { mock, patience, voice, number, call, truth, form, told, bend, streamed, way_back };
     match ruling.verdict {
         Verdict::Admitted(service) => {
-            let seat = Seat::new(Arc::clone(&sending.mock), era, call, tag, service);
+            let seat = Seat::new(Arc::clone(mock), era, call, tag, service);
             let spoiled = service.cut || service.garbage;
             let decision = if spoiled { Decision::Spoiled } else { Decision::Served };
-            sending.mock.note(at, slip, decision, Some(200), None);
+            mock.note(at, slip, decision, Some(200), None);
             match stream {
                 Some(usage) if sending.comes_token_by_token(&service) => {
                     sending.stream(&service, seat, usage).await
@@ -113,11 +115,11 @@ pub(super) async fn call(
             }
         }
         Verdict::Faulted(fault @ Fault::Reset) => {
-            sending.mock.note(at, slip, Decision::Faulted(fault), None, None);
+            mock.note(at, slip, Decision::Faulted(fault), None, None);
             Err(Broken)
         }
         Verdict::Faulted(fault @ Fault::Timeout) => {
-            sending.mock.note(at, slip, Decision::Faulted(fault), None, None);
+            mock.note(at, slip, Decision::Faulted(fault), None, None);
             tokio::time::sleep(PATIENCE).await;
             Err(Broken)
         }
@@ -131,16 +133,30 @@ pub(super) async fn call(
     }
 }
 
-/// Reads a whole body, within bounds of size and time. Whoever takes too long loses the connection.
+/// Reads a whole body, within bounds of size and time: whoever takes too long loses the connection.
 async fn read(body: Incoming, patience: &Patience) -> Result<Result<Bytes, Error<'static>>, Broken> {
     if body.size_hint().lower() > MOST_BYTES as u64 {
         return Ok(Err(Error::BodyTooLarge));
     }
-    match patience.wait_for(Limited::new(body, MOST_BYTES).collect()).await {
-        Some(Ok(body)) => Ok(Ok(body.to_bytes())),
-        Some(Err(error)) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
-        Some(Err(_)) | None => Err(Broken),
+    patience.begin();
+    let whole = whole(body).await;
+    patience.end();
+    match whole {
+        Ok(body) => Ok(Ok(body)),
+        Err(error) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
+        Err(_) => Err(Broken),
     }
+}
+
+/// All of a body. Nearly every one comes in one piece, and nothing needs to be put together.
+async fn whole(mut body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let first = body.frame().await.transpose()?;
+    let first = first.and_then(|frame| frame.into_data().ok()).unwrap_or_default();
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let rest = Limited::new(body, MOST_BYTES.saturating_sub(first.len())).collect().await?;
+    Ok([first, rest.to_bytes()].concat().into())
 }
 
 /// The wait that a reply names: in its headers or, at Gemini, in its body alone. A wait that cannot help is none.
@@ -153,8 +169,9 @@ fn announced(ruling: &Ruling, reply: &Reply) -> Option<Nanos> {
 }
 
 /// A ruling on its way back.
-struct Sending {
-    mock: Arc<Mock>,
+struct Sending<'a> {
+    mock: &'a Mock,
+    patience: &'a Arc<Patience>,
     voice: &'static dyn Voice,
     number: u64,
     call: Call,
@@ -168,7 +185,7 @@ struct Sending {
     way_back: Nanos,
 }
 
-impl Sending {
+impl Sending<'_> {
     /// An answer that takes no service.
     async fn refuse(
         &self,
@@ -176,13 +193,13 @@ impl Sending {
         slip: Slip,
         decision: Decision,
     ) -> Result<Response<Body>, Broken> {
-        let mut reply = self.reply(ruling, Finish::Stop);
+        let mut reply = self.reply(ruling, Finish::Stop, self.told.at);
         if self.streamed && reply.status == 200 {
             reply = reply.into_event();
         }
         self.mock.note(self.told.at, slip, decision, Some(reply.status), announced(ruling, &reply));
         self.mock.sleep(self.way_back).await;
-        Ok(response(reply, Body::whole))
+        Ok(response(self.mock, reply, Body::whole))
     }
 
     /// A completion that is answered whole, or as far as it gets.
@@ -202,14 +219,14 @@ impl Sending {
         let reply = if self.streamed && spoilt.is_some() {
             self.opening(service)
         } else {
-            self.reply(ruling, self.finish(service))
+            self.reply(ruling, self.finish(service), self.mock.now())
         };
         let body = match spoilt {
             Some(Spoilt::HeadOnly | Spoilt::NoToken) => Body::none,
             _ if service.cut => Body::cut,
             _ => Body::whole,
         };
-        Ok(response(reply, body))
+        Ok(response(self.mock, reply, body))
     }
 
     /// A completion that is streamed: its head leaves now.
@@ -219,25 +236,26 @@ impl Sending {
         seat: Seat,
         usage: UsageChunk,
     ) -> Result<Response<Body>, Broken> {
-        let context = self.context(self.finish(service));
+        let context = self.context(self.finish(service), self.mock.now());
         let chunks = self.voice.chunks(service, &context);
         let head = self.head_of_stream(String::new());
         self.mock.sleep(self.way_back).await;
-        let stream = Stream::new(seat, chunks, usage, self.way_back);
-        Ok(response(head, |_| Body::Stream(Box::new(stream))))
+        let stream =
+            Stream::new(UnderWay::new(Arc::clone(self.patience)), seat, chunks, usage, self.way_back);
+        Ok(response(self.mock, head, |_| Body::Stream(Box::new(stream))))
     }
 
-    fn reply(&self, ruling: &Ruling, finish: Finish) -> Reply {
-        let context = self.context(finish);
+    fn reply(&self, ruling: &Ruling, finish: Finish, at: Instant) -> Reply {
+        let context = self.context(finish, at);
         let reply = self.voice.reply(&self.bend.whole(ruling), &self.told, &context);
         let reply = reply.expect("only timeouts and resets go unanswered");
-        self.bend.applied(reply, ruling.wait(), context.at)
+        self.bend.applied(reply, ruling.wait(), at)
     }
 
     /// A stream that never gets further than its first event.
     fn opening(&self, service: &Service) -> Reply {
         let mut body = String::new();
-        self.voice.chunks(service, &self.context(Finish::Stop)).role(&mut body);
+        self.voice.chunks(service, &self.context(Finish::Stop, self.mock.now())).role(&mut body);
         self.head_of_stream(body)
     }
 
@@ -268,13 +286,13 @@ impl Sending {
         }
     }
 
-    fn context(&self, finish: Finish) -> Context<'_> {
+    fn context(&self, finish: Finish, at: Instant) -> Context<'_> {
         Context {
             model: self.mock.model_name(self.call.model),
             account: self.mock.account_name(self.call.account),
             tier: self.mock.tier(),
             number: self.number,
-            at: self.mock.now(),
+            at,
             finish,
             said: match &self.form {
                 Form::Words => Said::Words,

@@ -1,17 +1,19 @@
 //! What all connections share: the provider's machine behind one lock, the names of its accounts and models,
 //! the clock, and whoever watches.
 
+use super::heads::Heads;
+use super::slip::Slip;
 use super::standing::Standing;
 use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
-use crate::config::{Config, Dialect, Tier};
+use crate::config::{Config, Dialect, Latency, ModelConfig, Tier};
 use crate::dist::Dist;
 use crate::fault::{Bend, Trouble};
 use crate::journal::{self, Decision, Entry, Journal};
 use crate::machine::Provider;
 use crate::meter::Level;
 use crate::rng::{self, Stream};
-use crate::ruling::{Ruling, Service};
+use crate::ruling::{LimitsView, Ruling, Service};
 use crate::time::{Instant, Nanos};
 use crate::wire::{self, Told, Voice};
 use std::collections::BTreeMap;
@@ -45,6 +47,7 @@ pub struct Mock {
     draws: u64,
     calls: AtomicU64,
     world: Mutex<World>,
+    heads: Heads,
     control: Option<Control>,
 }
 
@@ -67,23 +70,6 @@ struct Control {
     journal: Mutex<Journal>,
 }
 
-/// What is known of a request before it is decided on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Slip {
-    pub(super) number: u64,
-    pub(super) account: Option<u16>,
-    pub(super) model: Option<u16>,
-    pub(super) stream: bool,
-    pub(super) fingerprint: u64,
-}
-
-impl Slip {
-    /// As little as is known of the request of an account before its body is read.
-    pub(super) const fn new(number: u64, account: Option<u16>) -> Self {
-        Self { number, account, model: None, stream: false, fingerprint: 0 }
-    }
-}
-
 /// A call that was decided on.
 pub(super) struct Arrived {
     pub(super) ruling: Ruling,
@@ -101,6 +87,7 @@ pub(super) struct Era(u64);
 struct Model {
     name: String,
     completion: Dist,
+    latency: Latency,
 }
 
 struct World {
@@ -125,10 +112,11 @@ impl Mock {
         let keys = (0..)
             .zip(&config.accounts)
             .flat_map(|(id, account)| account.keys.iter().map(move |key| (key.as_str(), id)));
-        let models = config
-            .models
-            .iter()
-            .map(|model| Model { name: model.name.clone(), completion: model.completion.clone() });
+        let models = config.models.iter().map(|ModelConfig { name, completion, latency, .. }| Model {
+            name: name.clone(),
+            completion: completion.clone(),
+            latency: latency.clone(),
+        });
         Self {
             accounts: config.accounts.iter().map(|account| account.name.clone()).collect(),
             models: models.collect(),
@@ -146,6 +134,7 @@ impl Mock {
                 standing: Standing::default(),
                 era: Era::default(),
             }),
+            heads: Heads::default(),
             control: None,
         }
     }
@@ -260,6 +249,10 @@ impl Mock {
         wire::voices(self.dialect)
     }
 
+    pub(super) const fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
     pub(super) const fn tier(&self) -> Tier {
         self.tier
     }
@@ -278,7 +271,7 @@ impl Mock {
 
     /// How long the network takes to the provider and back.
     pub(super) fn network(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.world().provider.network(model, truth)
+        self.models[usize::from(model)].latency.network(truth)
     }
 
     /// Decides on a call that has arrived.
@@ -288,7 +281,7 @@ impl Mock {
             world.standing.meet(now, truth, &mut trouble);
             let ruling = world.provider.arrive_amid(now, call, audio_seconds, truth, &trouble);
             self.observe(|observer| observer.ruled(now, tag, call, &ruling));
-            let told = self.tell(world, Told::new(now, ruling.limits), call);
+            let told = self.tell(world, now, ruling.limits, call);
             Arrived { ruling, told, bend: trouble.bend, era: world.era }
         })
     }
@@ -297,15 +290,16 @@ impl Mock {
     pub(super) fn told(&self, call: Call) -> Told {
         self.with_world(|world, now| {
             let limits = world.provider.limits(now, call.account, call.model);
-            self.tell(world, Told::new(now, limits), call)
+            self.tell(world, now, limits, call)
         })
     }
 
     /// Adds every level; Groq tells nothing but what is in a ruling.
-    fn tell(&self, world: &mut World, told: Told, call: Call) -> Told {
+    fn tell(&self, world: &mut World, now: Instant, limits: LimitsView, call: Call) -> Told {
+        let told = Told::new(now, limits);
         match self.dialect {
             Dialect::Groq => told,
-            _ => told.with(world.provider.levels(told.at, call.account, call.model)),
+            _ => told.with(world.provider.levels(now, call.account, call.model)),
         }
     }
 

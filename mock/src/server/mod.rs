@@ -26,11 +26,14 @@ mod body;
 mod chat;
 mod control;
 mod form;
+mod heads;
 mod mock;
 mod patience;
+mod plain;
 mod request;
 mod route;
 mod seat;
+mod slip;
 mod standing;
 mod stream;
 
@@ -54,7 +57,8 @@ pub const MOST_AUDIO_BYTES: u64 = 25 << 20;
 /// Connections served at once; more wait in the listener's queue.
 pub const MOST_CONNECTIONS: usize = 16_384;
 
-/// How long a client may take over a request's head or body, and how long a call that is never answered is held.
+/// How long a client may take over a request's head, over its body, and over a whole reply; and how long a call that is
+/// never answered is held.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Serves until `shutdown` resolves, then drops every connection. When it returns, each admitted call has been settled.
@@ -82,13 +86,17 @@ async fn connection(socket: TcpStream, mock: Arc<Mock>) {
     if socket.set_nodelay(true).is_err() {
         return; // The client has gone already.
     }
-    let patience = Patience::new(PATIENCE);
-    let timer = patience.clone();
-    let service = service_fn(move |request| route::answer(Arc::clone(&mock), patience.clone(), request));
-    let _closed = http1::Builder::new()
-        .timer(timer)
-        .header_read_timeout(PATIENCE)
+    let patience = Arc::new(Patience::default());
+    let service = service_fn(async |request| {
+        patience.end();
+        let reply = route::answer(&mock, &patience, request).await;
+        if !reply.as_ref().is_ok_and(|reply| reply.body().is_stream()) {
+            patience.begin();
+        }
+        reply
+    });
+    let served = http1::Builder::new()
         .writev(false) // Head and body are short: one piece is sent sooner than two are gathered.
-        .serve_connection(TokioIo::new(socket), service)
-        .await;
+        .serve_connection(TokioIo::new(socket), service);
+    patience.bound(PATIENCE, served).await;
 }

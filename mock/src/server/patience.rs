@@ -1,92 +1,122 @@
-//! How long a client is waited for. Every request brings two waits, for its head and for its body, and nearly none is
-//! long: to set a timer for each and to clear it again would cost more than to rule on the call. So a connection has
-//! one alarm, which is left alone; where it rings during a later wait than it was set for, it is set anew.
+//! How long a client is waited for: over the head of a request, over its body, over taking its reply. Nearly no wait is
+//! long, and every request brings some: to set a timer for each, or only to read the clock, would cost more than to rule
+//! on the call. So a connection has one alarm that rings now and then, and a wait remembers how often it had rung.
 
-use hyper::rt;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
-use std::time;
-use tokio::time::{Instant, Sleep};
+use std::future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// The patience with the client of one connection.
-#[derive(Clone, Debug)]
+/// How often the alarm rings in the time that a wait may take. No wait is cut short; it may end one ring late.
+const RINGS: u32 = 16;
+
+/// Whether the client of one connection is waited for, and since when. It is from the first.
+#[derive(Debug, Default)]
 pub(super) struct Patience {
-    /// How long one wait may take.
-    length: time::Duration,
-    alarm: Arc<Mutex<Pin<Box<Sleep>>>>,
+    /// How often the alarm has rung.
+    rung: AtomicU32,
+    /// How often it had when the wait began, or [`NOBODY`].
+    since: AtomicU32,
 }
 
-/// One wait of a connection. All are equally long, so that none ends before one that began earlier.
-struct Wait {
-    alarm: Arc<Mutex<Pin<Box<Sleep>>>>,
-    until: Instant,
-}
+/// The client is not waited for.
+const NOBODY: u32 = u32::MAX;
 
 impl Patience {
-    pub(super) fn new(length: time::Duration) -> Self {
-        Self { length, alarm: Arc::new(Mutex::new(Box::pin(tokio::time::sleep(length)))) }
+    /// The client is to do its part now.
+    pub(super) fn begin(&self) {
+        self.since.store(self.rung.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// What comes of waiting; nothing where it takes too long.
-    pub(super) async fn wait_for<T>(&self, coming: impl Future<Output = T>) -> Option<T> {
-        let wait = self.wait(Instant::now() + self.length);
-        tokio::select! {
-            biased;
-            come = coming => Some(come),
-            () = wait => None,
-        }
+    /// The client has done its part: it waits for the server.
+    pub(super) fn end(&self) {
+        self.since.store(NOBODY, Ordering::Relaxed);
     }
 
-    fn wait(&self, until: Instant) -> Wait {
-        Wait { alarm: Arc::clone(&self.alarm), until }
-    }
-}
-
-impl Future for Wait {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut alarm = self.alarm.lock().expect("nothing panics while it holds an alarm");
-        loop {
-            ready!(alarm.as_mut().poll(cx));
-            if alarm.deadline() >= self.until {
+    /// Serves a connection until it ends, or until a wait has taken so long.
+    pub(super) async fn bound<T>(&self, length: Duration, serving: impl Future<Output = T>) {
+        let pause = length / RINGS;
+        let mut serving = pin!(serving);
+        let mut alarm = pin!(tokio::time::sleep(pause));
+        let mut wakes: Option<Waker> = None;
+        future::poll_fn(|cx| {
+            if serving.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            alarm.as_mut().reset(self.until);
-        }
+            let heard = wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if heard && !alarm.is_elapsed() {
+                return Poll::Pending; // Nearly always.
+            }
+            while alarm.as_mut().poll(cx).is_ready() {
+                if self.ring() {
+                    return Poll::Ready(());
+                }
+                alarm.as_mut().reset(Instant::now() + pause);
+            }
+            wakes = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Counts one more ring; returns whether the wait is over that is under way. Its first ring may have come at once.
+    fn ring(&self) -> bool {
+        let rung = self.rung.fetch_add(1, Ordering::Relaxed) + 1;
+        let since = self.since.load(Ordering::Relaxed);
+        since != NOBODY && rung - since > RINGS
     }
 }
 
-impl rt::Sleep for Wait {}
+/// A reply that takes its time: its client is not waited for before this is dropped.
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Patience>);
 
-/// For the heads of requests, which hyper waits for.
-impl rt::Timer for Patience {
-    fn sleep(&self, length: time::Duration) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(self.wait(Instant::now() + length))
+impl UnderWay {
+    pub(super) const fn new(patience: Arc<Patience>) -> Self {
+        Self(patience)
     }
+}
 
-    fn sleep_until(&self, deadline: time::Instant) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(self.wait(deadline.into()))
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.begin();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future;
-    use std::time::Duration;
+
+    const LENGTH: Duration = Duration::from_millis(40);
 
     #[tokio::test]
     async fn no_wait_ends_before_its_time_although_the_alarm_was_set_for_another() {
-        let length = Duration::from_millis(20);
-        let patience = Patience::new(length);
         for pause in [0, 5, 15, 0, 30] {
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-            assert_eq!(patience.wait_for(future::ready(pause)).await, Some(pause));
-            let begun = Instant::now();
-            assert_eq!(patience.wait_for(future::pending::<()>()).await, None);
-            assert!(begun.elapsed() >= length, "after a pause of {pause} ms");
+            let patience = Patience::default();
+            let mut began = Instant::now();
+            let client = async {
+                patience.end();
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                patience.begin();
+                began = Instant::now();
+                future::pending::<()>().await;
+            };
+            patience.bound(LENGTH, client).await;
+            assert!(began.elapsed() >= LENGTH, "after a pause of {pause} ms");
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waits_for_its_reply_is_not_at_fault() {
+        let patience = Arc::new(Patience::default());
+        patience.end();
+        let reply = UnderWay::new(Arc::clone(&patience));
+        let served = patience.bound(LENGTH, future::pending::<()>());
+        assert!(tokio::time::timeout(4 * LENGTH, served).await.is_err());
+        drop(reply);
+        patience.bound(LENGTH, future::pending::<()>()).await;
     }
 }

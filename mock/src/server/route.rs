@@ -1,28 +1,28 @@
 //! From a request to the endpoint that answers it: path, key, and the shape of every plain answer.
 
 use super::body::{Body, Broken};
-use super::mock::Slip;
 use super::patience::Patience;
+use super::slip::Slip;
 use super::{Mock, audio, chat, control};
 use crate::journal::Decision;
 use crate::wire::{Endpoint, Error, Key, Reply, Voice};
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
 /// Answers one request. [`Broken`] makes hyper close the connection without a reply.
 pub(super) async fn answer(
-    mock: Arc<Mock>,
-    patience: Patience,
+    mock: &Arc<Mock>,
+    patience: &Arc<Patience>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Broken> {
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
     if mock.is_controlled() && control::is_for(path) {
-        return Ok(control::answer(&mock, &head, body).await);
+        return Ok(control::answer(mock, &head, body).await);
     }
     let number = mock.number();
     if (&head.method, path) == (&Method::GET, "/health") {
@@ -33,7 +33,7 @@ pub(super) async fn answer(
     let (voice, endpoint) = find(mock.voices(), method, path);
     let refuse = |account: Option<u16>, sent: &str, error: Error<'_>| {
         let fingerprint = mock.fingerprint(account, sent.as_bytes());
-        Ok(reject(&mock, voice, Slip { fingerprint, ..Slip::new(number, account) }, &error))
+        Ok(reject(mock, voice, Slip { fingerprint, ..Slip::new(number, account) }, &error))
     };
     let key = key(voice.keys(), &head.headers);
     let Some(account) = key.and_then(|key| mock.account(key)) else {
@@ -42,22 +42,22 @@ pub(super) async fn answer(
     match endpoint {
         None => refuse(Some(account), path, Error::UnknownPath(method, path)),
         Some(Endpoint::Models) => {
-            Ok(response(voice.models(mock.model_names(), number, mock.now()), Body::whole))
+            Ok(response(mock, voice.models(mock.model_names(), number, mock.now()), Body::whole))
         }
         Some(Endpoint::Model(name)) => {
             let name = percent_decode_str(name).decode_utf8_lossy();
             match mock.model(&name) {
-                Some(_) => Ok(response(voice.one_model(&name, number, mock.now()), Body::whole)),
+                Some(_) => Ok(response(mock, voice.one_model(&name, number, mock.now()), Body::whole)),
                 None => refuse(Some(account), path, Error::UnknownModel(&name)),
             }
         }
         Some(endpoint @ Endpoint::Audio(task)) => {
-            let asked = Asked { voice, endpoint, account, number, patience: &patience };
+            let asked = Asked { voice, endpoint, account, number, patience };
             // Boxed, for it takes much room, and every request would move that about.
             Box::pin(audio::answer(mock, asked, task, &head.headers, body)).await
         }
         Some(endpoint) => {
-            let asked = Asked { voice, endpoint, account, number, patience: &patience };
+            let asked = Asked { voice, endpoint, account, number, patience };
             chat::answer(mock, asked, &head.headers, body).await
         }
     }
@@ -68,7 +68,7 @@ pub(super) fn reject(mock: &Mock, voice: &dyn Voice, slip: Slip, error: &Error<'
     let now = mock.now();
     let reply = voice.complaint(error, slip.number, now);
     mock.note(now, slip, Decision::Rejected, Some(reply.status), None);
-    response(reply, Body::whole)
+    response(mock, reply, Body::whole)
 }
 
 /// Where a request for a completion came in, and whose it is.
@@ -80,7 +80,7 @@ pub(super) struct Asked<'a> {
     /// The number of the request.
     pub(super) number: u64,
     /// With whoever sends it.
-    pub(super) patience: &'a Patience,
+    pub(super) patience: &'a Arc<Patience>,
 }
 
 /// The voice that knows a path; the first one where none does.
@@ -108,17 +108,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A rendered reply as hyper sends it, its text made into a body.
-pub(super) fn response(reply: Reply, body: impl FnOnce(String) -> Body) -> Response<Body> {
+pub(super) fn response(mock: &Mock, reply: Reply, body: impl FnOnce(String) -> Body) -> Response<Body> {
     let mut response = Response::new(body(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    let (values, lines) = reply.headers.into_parts();
-    let values = Bytes::from(values);
-    headers.reserve(lines.len());
-    for (name, place) in lines {
-        let value = HeaderValue::from_maybe_shared(values.slice(place));
-        let value = value.expect("rendered headers have no control characters");
-        headers.append(HeaderName::from_static(name), value);
-    }
+    *response.headers_mut() = mock.heads().map(reply.headers);
     response
 }

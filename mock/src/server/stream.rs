@@ -10,6 +10,7 @@
 //! of it goes out in one write, so a fast model is late by a grain at most and never falls behind.
 
 use super::body::{Broken, Flushed};
+use super::patience::UnderWay;
 use super::seat::Seat;
 use crate::ruling::Service;
 use crate::time::{Instant, Nanos};
@@ -37,6 +38,8 @@ pub(super) enum UsageChunk {
 /// The body of one streamed completion.
 #[derive(Debug)]
 pub(super) struct Stream {
+    /// Until all of it has been taken.
+    _under_way: UnderWay,
     seat: Seat,
     chunks: Chunks,
     usage_chunk: UsageChunk,
@@ -59,8 +62,23 @@ enum Next {
 }
 
 impl Stream {
-    pub(super) fn new(seat: Seat, chunks: Chunks, usage_chunk: UsageChunk, way_back: Nanos) -> Self {
-        Self { seat, chunks, usage_chunk, way_back, next: Next::Role, sleep: None, wake: Instant::ZERO }
+    pub(super) fn new(
+        under_way: UnderWay,
+        seat: Seat,
+        chunks: Chunks,
+        usage_chunk: UsageChunk,
+        way_back: Nanos,
+    ) -> Self {
+        Self {
+            _under_way: under_way,
+            seat,
+            chunks,
+            usage_chunk,
+            way_back,
+            next: Next::Role,
+            sleep: None,
+            wake: Instant::ZERO,
+        }
     }
 
     /// Writes what is due, or sleeps until something is. The seat departs when the provider is done, which is

@@ -4,6 +4,7 @@
 //! Members and their order follow captures of Groq of 2026-02 (the published fixtures of Vercel's package `ai`) and
 //! the documentation of the others; each dialect's page says which.
 
+use super::pieces::put;
 use super::transcript::Transcript;
 use super::voice::Context;
 use super::{date, ids, json, words};
@@ -118,12 +119,8 @@ impl Choice {
 pub(super) fn usage(out: &mut String, service: &Service) {
     let (prompt, completion, total) =
         (service.usage.prompt_tokens, service.usage.completion_tokens, service.usage.total());
-    json::put(
-        out,
-        format_args!(
-            r#"{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}}}"#
-        ),
-    );
+    put(out, &[&r#"{"prompt_tokens":"#, &prompt, &r#","completion_tokens":"#, &completion]);
+    put(out, &[&r#","total_tokens":"#, &total, &"}"]);
 }
 
 /// The body of a completion that is answered whole. Its text ends at [`MOST_WORDS`] tokens, whatever `usage` counts.
@@ -145,15 +142,8 @@ pub(super) fn completion(shape: &Shape, service: &Service, context: &Context<'_>
             tool_call(&mut out, name, arguments, context.number);
         }
     }
-    json::put(
-        &mut out,
-        format_args!(
-            r#"{}}},{}"finish_reason":"{}"}}],"usage":"#,
-            shape.message,
-            shape.choice.members,
-            context.finish.name()
-        ),
-    );
+    put(&mut out, &[&shape.message, &"},", &shape.choice.members]);
+    put(&mut out, &[&r#""finish_reason":""#, &context.finish.name(), &r#""}],"usage":"#]);
     (shape.usage)(&mut out, service);
     (shape.whole)(&mut out, service, context);
     out.push_str("}\n");
@@ -310,7 +300,7 @@ fn opening(out: &mut String, shape: &Shape, object: &str, context: &Context<'_>)
     out.push_str("{\"id\":\"");
     (shape.id)(out, context.number);
     let created = date::epoch(context.at);
-    json::put(out, format_args!(r#"","object":"{object}","created":{created},"model":"#));
+    put(out, &[&r#"","object":""#, &object, &r#"","created":"#, &created, &r#","model":"#]);
     json::string(out, context.model);
 }
 

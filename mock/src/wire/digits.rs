@@ -1,68 +1,55 @@
-//! Numbers in decimal, written from their last digit to their first: what JSON, headers and lengths of time share.
-//! Every reply has a score of them, so they go without the machinery of `format!`.
+//! Numbers in decimal: what JSON, headers and lengths of time share. Every reply has a score of them, so they go without
+//! the machinery of `format!`.
 
-/// A short text that grows at its front.
-pub(super) struct Digits {
-    room: [u8; 32],
-    /// Where it begins.
-    first: usize,
+/// Appends a whole number.
+pub(super) fn number(out: &mut String, value: u64) {
+    match value {
+        0..10 => out.push(char::from(b'0' + value as u8)),
+        10..100 => out.push_str(pair(value)),
+        _ => {
+            number(out, value / 100);
+            out.push_str(pair(value % 100));
+        }
+    }
 }
 
-impl Digits {
-    /// No text yet.
-    pub(super) const fn new() -> Self {
-        Self { room: [0; 32], first: 32 }
+/// Appends `value` ÷ 10^`places`: its whole part, then, unless that is all, a point and the fraction without the zeros at
+/// its end.
+pub(super) fn decimal(out: &mut String, value: u64, places: u32) {
+    let unit = 10_u64.pow(places);
+    number(out, value / unit);
+    let fraction = value % unit;
+    if fraction == 0 {
+        return;
     }
+    out.push('.');
+    padded(out, fraction, places);
+    out.truncate(out.trim_end_matches('0').len());
+}
 
-    /// Puts a text in front.
-    ///
-    /// # Panics
-    /// Here and below, beyond 32 bytes.
-    pub(super) fn text(&mut self, text: &str) {
-        let end = self.first;
-        self.first -= text.len();
-        self.room[self.first..end].copy_from_slice(text.as_bytes());
-    }
-
-    /// Puts a whole number in front.
-    pub(super) fn number(&mut self, mut number: u64) {
-        loop {
-            self.digit(number);
-            number /= 10;
-            if number == 0 {
-                return;
-            }
+/// Appends a number with zeros in front.
+fn padded(out: &mut String, value: u64, places: u32) {
+    match places {
+        0 => {}
+        1 => number(out, value),
+        _ => {
+            padded(out, value / 100, places - 2);
+            out.push_str(pair(value % 100));
         }
-    }
-
-    /// Puts the fraction of `number` ÷ 10^`places` in front, with its point and without the zeros at its end; nothing
-    /// where there is none. Returns the whole part, which belongs before it.
-    pub(super) fn fraction(&mut self, mut number: u64, places: u32) -> u64 {
-        let mut begun = false;
-        for _ in 0..places {
-            begun |= !number.is_multiple_of(10);
-            if begun {
-                self.digit(number);
-            }
-            number /= 10;
-        }
-        if begun {
-            self.text(".");
-        }
-        number
-    }
-
-    /// The text.
-    pub(super) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.room[self.first..]).expect("only texts and digits were put there")
-    }
-
-    /// Puts the last digit of a number in front.
-    fn digit(&mut self, number: u64) {
-        self.first -= 1;
-        self.room[self.first] = b'0' + (number % 10) as u8;
     }
 }
+
+/// A number below a hundred in two digits.
+fn pair(value: u64) -> &'static str {
+    let place = 2 * value as usize;
+    &PAIRS[place..place + 2]
+}
+
+const PAIRS: &str = "0001020304050607080910111213141516171819\
+2021222324252627282930313233343536373839\
+4041424344454647484950515253545556575859\
+6061626364656667686970717273747576777879\
+8081828384858687888990919293949596979899";
 
 #[cfg(test)]
 mod tests {
@@ -71,11 +58,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_written_as_everywhere(number: u64, shift in 0u32..64) {
-            let mut digits = Digits::new();
-            digits.number(number >> shift);
-            digits.text("×");
-            prop_assert_eq!(digits.as_str(), format!("×{}", number >> shift));
+        fn numbers_are_written_as_everywhere(value: u64, shift in 0u32..64) {
+            let mut out = String::from("×");
+            number(&mut out, value >> shift);
+            prop_assert_eq!(out, format!("×{}", value >> shift));
+        }
+
+        #[test]
+        fn fractions_are_exact(value: u64, shift in 0u32..64, places in 0u32..10) {
+            let mut out = String::new();
+            decimal(&mut out, value >> shift, places);
+            let (whole, fraction) = out.split_once('.').unwrap_or((&out, ""));
+            prop_assert!(!fraction.ends_with('0') && fraction.len() <= places as usize);
+            let width = places as usize;
+            prop_assert_eq!(format!("{whole}{fraction:0<width$}").parse::<u64>().unwrap(), value >> shift);
         }
     }
 }

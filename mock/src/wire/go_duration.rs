@@ -5,7 +5,8 @@
 //! leading units that are zero; trailing zeros of the fraction are dropped; nothing at all is `0s`.
 //! Evidence: the waits and resets of `mock/tests/captures.rs`; the documentation of Go's package `time`.
 
-use super::digits::Digits;
+use super::digits;
+use super::pieces::{Piece, put};
 use crate::time::Nanos;
 use std::fmt;
 
@@ -13,37 +14,33 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoDuration(pub Nanos);
 
-impl fmt::Display for GoDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = Digits::new();
-        write(&mut text, self.0.0);
-        f.write_str(text.as_str())
+impl Piece for GoDuration {
+    fn append(&self, out: &mut String) {
+        let nanos = self.0.0;
+        let (unit, places) = match nanos {
+            0 => ("s", 0),
+            1..1_000 => ("ns", 0),
+            1_000..1_000_000 => ("µs", 3),
+            1_000_000..1_000_000_000 => ("ms", 6),
+            _ => ("s", 9),
+        };
+        let minutes = nanos / Nanos::MINUTE.0;
+        if minutes >= 60 {
+            put(out, &[&(minutes / 60), &"h"]);
+        }
+        if minutes > 0 {
+            put(out, &[&(minutes % 60), &"m"]);
+        }
+        digits::decimal(out, nanos % Nanos::MINUTE.0, places);
+        out.push_str(unit);
     }
 }
 
-/// Writes so many nanoseconds, from the smallest unit to the largest; the longest take 24 bytes.
-fn write(text: &mut Digits, nanos: u64) {
-    let (unit, places) = match nanos {
-        0 => ("s", 0),
-        1..1_000 => ("ns", 0),
-        1_000..1_000_000 => ("µs", 3),
-        1_000_000..1_000_000_000 => ("ms", 6),
-        _ => ("s", 9),
-    };
-    text.text(unit);
-    let whole = text.fraction(nanos, places);
-    if places < 9 {
-        return text.number(whole);
-    }
-    text.number(whole % 60);
-    let minutes = whole / 60;
-    if minutes > 0 {
-        text.text("m");
-        text.number(minutes % 60);
-    }
-    if minutes >= 60 {
-        text.text("h");
-        text.number(minutes / 60);
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.append(&mut text);
+        f.write_str(&text)
     }
 }
 

@@ -1,58 +1,77 @@
-//! The headers of a reply. Their values stand in one text, one behind the other: however many there are, they take one
-//! allocation, and a server sends pieces of that text.
+//! The headers of a reply. The values that differ from reply to reply stand in one text, one behind the other: however
+//! many there are, they take one allocation, and a server sends pieces of that text.
 
 use super::json;
+use super::pieces::Piece;
 use super::voice::Content;
 use std::fmt;
 use std::ops::Range;
 
-/// Header names in lower case with their values, in the order in which they are sent.
+/// Header names in lower case with their values, in the order in which they are sent; no name is there twice.
 #[derive(Clone, Default)]
 pub struct Headers {
-    values: String,
+    written: String,
     lines: Vec<Line>,
 }
 
-/// A name, and where its value stands.
-pub(crate) type Line = (&'static str, Range<usize>);
+/// One header.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) value: Value,
+}
+
+/// The value of a header.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// The same in every reply that has this line.
+    Fixed(&'static str),
+    /// Written for this reply: where it stands in the text.
+    Written(Range<usize>),
+}
 
 impl Headers {
     /// Those that every reply begins with.
     pub(super) fn of(content: Content) -> Self {
-        let mut headers = Self { values: String::with_capacity(256), lines: Vec::with_capacity(16) };
+        let mut headers = Self { written: String::with_capacity(128), lines: Vec::with_capacity(16) };
         headers.text("content-type", content.media_type());
         headers
     }
 
-    /// Adds a header.
-    pub(super) fn text(&mut self, name: &'static str, value: &str) {
-        let place = self.write(|values| values.push_str(value));
-        self.lines.push((name, place));
+    /// Adds a header that always has this value.
+    pub(super) fn text(&mut self, name: &'static str, value: &'static str) {
+        self.add(name, Value::Fixed(value));
     }
 
-    /// The same of a number.
+    /// Adds a number.
     pub(super) fn number(&mut self, name: &'static str, value: u64) {
-        let place = self.write(|values| json::number(values, value));
-        self.lines.push((name, place));
+        self.piece(name, &value);
     }
 
-    /// The same of whatever can be printed.
+    /// Adds whatever can be printed.
     pub(super) fn print(&mut self, name: &'static str, value: impl fmt::Display) {
-        let place = self.write(|values| json::put(values, format_args!("{value}")));
-        self.lines.push((name, place));
+        let value = self.append(|values| json::put(values, format_args!("{value}")));
+        self.add(name, value);
+    }
+
+    /// Adds what is appended to a text.
+    pub(super) fn piece(&mut self, name: &'static str, value: &dyn Piece) {
+        let value = self.append(|values| value.append(values));
+        self.add(name, value);
     }
 
     /// Sets a header, in its place where it is there already.
     pub(super) fn set(&mut self, name: &'static str, value: &str) {
-        match self.lines.iter().position(|(known, _)| *known == name) {
-            Some(index) => self.lines[index].1 = self.write(|values| values.push_str(value)),
-            None => self.text(name, value),
+        let value = self.append(|values| values.push_str(value));
+        match self.lines.iter_mut().find(|line| line.name == name) {
+            Some(line) => line.value = value,
+            None => self.add(name, value),
         }
     }
 
     /// Drops the headers whose name is not to be kept.
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.lines.retain(|(name, _)| keep(name));
+        self.lines.retain(|line| keep(line.name));
     }
 
     /// The value of a header.
@@ -63,20 +82,28 @@ impl Headers {
 
     /// Names and values.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'static str, &str)> {
-        self.lines.iter().map(|(name, place)| (*name, &self.values[place.clone()]))
+        self.lines.iter().map(|line| match &line.value {
+            Value::Fixed(text) => (line.name, *text),
+            Value::Written(place) => (line.name, &self.written[place.clone()]),
+        })
     }
 
-    /// The text that has all values, and where in it each stands.
+    /// The text that has the values that were written, and all lines.
     #[cfg(feature = "server")]
     pub(crate) fn into_parts(self) -> (String, Vec<Line>) {
-        (self.values, self.lines)
+        (self.written, self.lines)
     }
 
-    /// Writes one value, and tells where it stands.
-    fn write(&mut self, value: impl FnOnce(&mut String)) -> Range<usize> {
-        let start = self.values.len();
-        value(&mut self.values);
-        start..self.values.len()
+    fn add(&mut self, name: &'static str, value: Value) {
+        debug_assert!(self.value(name).is_none(), "{name} is there already");
+        self.lines.push(Line { name, value });
+    }
+
+    /// Writes one value.
+    fn append(&mut self, value: impl FnOnce(&mut String)) -> Value {
+        let start = self.written.len();
+        value(&mut self.written);
+        Value::Written(start..self.written.len())
     }
 }
 

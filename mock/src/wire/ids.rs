@@ -1,7 +1,7 @@
 //! The ids of a reply: shaped as each provider's, derived from the number of the call alone, so that no clock
 //! and no hidden chance is in them.
 
-use super::json;
+use super::pieces::{Piece, put};
 use crate::rng::mix;
 use std::fmt;
 
@@ -9,9 +9,21 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id<const N: usize>([u8; N]);
 
+impl<const N: usize> Piece for Id<N> {
+    fn append(&self, out: &mut String) {
+        out.push_str(self.as_str());
+    }
+}
+
+impl<const N: usize> Id<N> {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("all of it is ASCII")
+    }
+}
+
 impl<const N: usize> fmt::Display for Id<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&self.0).expect("all of it is ASCII"))
+        f.write_str(self.as_str())
     }
 }
 
@@ -28,7 +40,7 @@ pub(super) fn groq_request(number: u64) -> Id<30> {
 
 /// Appends `chatcmpl-` and a UUID of version 4.
 pub(super) fn uuid_completion(out: &mut String, number: u64) {
-    json::put(out, format_args!("chatcmpl-{}", uuid(number ^ COMPLETION)));
+    put(out, &[&"chatcmpl-", &uuid(number ^ COMPLETION)]);
 }
 
 /// A UUID of version 4.

@@ -1,6 +1,6 @@
 //! The JSON tokens that the wire needs, written straight into a buffer.
 
-use super::digits::Digits;
+use super::digits;
 use crate::time::Nanos;
 use std::fmt::Write;
 
@@ -41,19 +41,9 @@ pub(super) fn name(out: &mut String, name: &str) {
     out.push_str("\":");
 }
 
-/// Appends a whole number.
-pub(super) fn number(out: &mut String, number: u64) {
-    let mut digits = Digits::new();
-    digits.number(number);
-    out.push_str(digits.as_str());
-}
-
 /// Appends a length of time as a number of seconds, exact to the nanosecond: `0.041876985`.
 pub(super) fn seconds(out: &mut String, length: Nanos) {
-    let mut digits = Digits::new();
-    let whole = digits.fraction(length.0, 9);
-    digits.number(whole);
-    out.push_str(digits.as_str());
+    digits::decimal(out, length.0, 9);
 }
 
 /// Appends formatted text.

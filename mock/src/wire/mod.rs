@@ -31,6 +31,7 @@ mod ids;
 mod json;
 mod mistral;
 mod openai;
+mod pieces;
 mod together;
 pub mod told;
 mod transcript;
@@ -41,6 +42,8 @@ mod words;
 pub use chat::{Chunks, Finish, Said};
 pub use error::Error;
 pub use headers::Headers;
+#[cfg(feature = "server")]
+pub(crate) use headers::{Line, Value};
 pub use told::Told;
 pub use transcript::{Task, Transcript, Written};
 pub use voice::{Answer, Content, Context, Endpoint, Head, Key, Reply, Voice};

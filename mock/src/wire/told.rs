@@ -10,35 +10,34 @@ use crate::ruling::LimitsView;
 use crate::time::{Instant, Nanos};
 
 /// The limits of one account × model at one instant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// When the limits were read.
     pub at: Instant,
     /// The two that a ruling carries.
     pub limits: LimitsView,
-    levels: [Option<Level>; Axis::ALL.len()],
+    /// Every level, where a dialect asks for more than the two.
+    levels: Vec<Level>,
 }
 
 impl Told {
     /// What a ruling made at this instant tells.
     #[must_use]
     pub const fn new(at: Instant, limits: LimitsView) -> Self {
-        Self { at, limits, levels: [None; Axis::ALL.len()] }
+        Self { at, limits, levels: Vec::new() }
     }
 
     /// The same and every level.
     #[must_use]
     pub fn with(mut self, levels: impl Iterator<Item = Level>) -> Self {
-        for level in levels {
-            self.levels[level.axis as usize] = Some(level);
-        }
+        self.levels.extend(levels);
         self
     }
 
     /// The level of an axis, where it is limited.
     #[must_use]
-    pub const fn level(&self, axis: Axis) -> Option<&Level> {
-        self.levels[axis as usize].as_ref()
+    pub fn level(&self, axis: Axis) -> Option<&Level> {
+        self.levels.iter().rfind(|level| level.axis == axis)
     }
 
     /// The level of the first of these axes that is limited.

@@ -22,7 +22,7 @@ use std::borrow::Cow;
 fn headers(head: &Head<'_>) -> Headers {
     let mut headers = Headers::of(head.content);
     headers.print("date", HttpDate(epoch(head.at)));
-    headers.text("request-id", &request_id(head.number));
+    headers.print("request-id", request_id(head.number));
     if matches!(head.status, 429 | 500..) {
         headers.text("x-should-retry", "true");
     }

@@ -5,12 +5,16 @@ use crate::config::Tier;
 use crate::ruling::Denial;
 use crate::wire::envelope::{Member, Members, reason};
 use crate::wire::go_duration::GoDuration;
+use crate::wire::pieces::put;
 use crate::wire::{Answer, Context, Error, json};
 
 /// What is said to a call that a limit refused.
 pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> Answer {
     let status = if denial.oversize && !oversize_output(denial) { 413 } else { 429 };
-    let body = body(&message(denial, context), kind(denial.axis), None, Some("rate_limit_exceeded"));
+    let mut body = String::with_capacity(448);
+    body.push_str(r#"{"error":{"message":""#);
+    message(&mut body, denial, context);
+    put(&mut body, &[&r#"","type":""#, &kind(denial.axis), &r#"","code":"rate_limit_exceeded"}}"#, &"\n"]);
     // A refused output estimate comes without the header (evidence: reported 2026-09), although a wait is known.
     Answer::new(status, body).after(denial.wait.filter(|_| !oversize_output(denial)))
 }
@@ -20,35 +24,28 @@ fn oversize_output(denial: &Denial) -> bool {
     denial.oversize && denial.axis == Axis::Otpm
 }
 
-/// The message of a refusal. Evidence: 109 captures; every complete one of 2026 is reproduced by `mock/tests/captures.rs`.
-fn message(denial: &Denial, context: &Context<'_>) -> String {
+/// Appends the message of a refusal as it stands in JSON. Evidence: 109 captures; every complete one of 2026 is reproduced
+/// by `mock/tests/captures.rs`.
+fn message(out: &mut String, denial: &Denial, context: &Context<'_>) {
     let Denial { axis, limit, used, requested, wait, oversize } = *denial;
-    let mut text = String::with_capacity(320);
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
-    let (model, account, axis) = (context.model, context.account, axis_name(axis));
-    json::put(
-        &mut text,
-        format_args!(
-            "{what} for model `{model}` in organization `org_{account}` service tier `on_demand` on {axis}: "
-        ),
-    );
+    put(out, &[&what, &" for model `"]);
+    json::escaped(out, context.model);
+    out.push_str("` in organization `org_");
+    json::escaped(out, context.account);
+    put(out, &[&"` service tier `on_demand` on ", &axis_name(axis), &": Limit ", &limit]);
     if oversize_output(denial) {
-        json::put(&mut text, format_args!("Limit {limit}, Requested {requested}. {EXPECTED_OUTPUT}"));
+        put(out, &[&", Requested ", &requested, &". ", &EXPECTED_OUTPUT]);
     } else if oversize {
-        json::put(
-            &mut text,
-            format_args!(
-                "Limit {limit}, Requested {requested}, please reduce your message size and try again."
-            ),
-        );
+        let reduce = ", please reduce your message size and try again.";
+        put(out, &[&", Requested ", &requested, &reduce]);
     } else {
-        json::put(&mut text, format_args!("Limit {limit}, Used {used}, Requested {requested}."));
+        put(out, &[&", Used ", &used, &", Requested ", &requested, &"."]);
         if let Some(wait) = wait {
-            json::put(&mut text, format_args!(" Please try again in {}.", GoDuration(wait)));
+            put(out, &[&" Please try again in ", &GoDuration(wait), &"."]);
         }
     }
-    text.push_str(advice(context.tier));
-    text
+    out.push_str(advice(context.tier));
 }
 
 /// The end of every refusal. Evidence: captures of both plans, 2026.

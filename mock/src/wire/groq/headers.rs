@@ -25,7 +25,7 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
         let figures: [fn(&mut Headers, &'static str, &LimitView); 3] = [
             |headers, name, view| headers.number(name, view.limit),
             |headers, name, view| headers.number(name, view.remaining),
-            |headers, name, view| headers.print(name, GoDuration(view.reset)),
+            |headers, name, view| headers.piece(name, &GoDuration(view.reset)),
         ];
         for (names, push) in names.into_iter().zip(figures) {
             for (name, view) in names.into_iter().zip([&requests, &tokens]) {
@@ -33,7 +33,7 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
             }
         }
     }
-    headers.print("x-request-id", ids::groq_request(head.number));
+    headers.piece("x-request-id", &ids::groq_request(head.number));
     headers
 }
 

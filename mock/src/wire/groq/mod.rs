@@ -7,6 +7,7 @@ mod error;
 mod headers;
 
 use super::chat::{self, Choice, Shape};
+use super::pieces::{Piece, put};
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::call::Usage;
 use crate::ruling::{Denial, Service};
@@ -62,15 +63,11 @@ const SHAPE: Shape = Shape {
     choice: Choice::LOGPROBS,
     usage,
     whole: |out, _, context| {
-        json::put(
-            out,
-            format_args!(
-                r#","usage_breakdown":null,"system_fingerprint":"{}","x_groq":{{"id":"{}","seed":{}}},"service_tier":"on_demand""#,
-                ids::fingerprint(context.model),
-                ids::groq_request(context.number),
-                ids::seed(context.number),
-            ),
-        );
+        let (id, seed) = (ids::groq_request(context.number), ids::seed(context.number));
+        let fingerprint = ids::fingerprint(context.model);
+        put(out, &[&r#","usage_breakdown":null,"system_fingerprint":""#, &fingerprint]);
+        put(out, &[&r#"","x_groq":{"id":""#, &id, &r#"","seed":"#, &seed]);
+        out.push_str(r#"},"service_tier":"on_demand""#);
     },
     chunk: |out, context| {
         json::put(out, format_args!(r#","system_fingerprint":"{}""#, ids::fingerprint(context.model)));
@@ -102,7 +99,7 @@ fn usage(out: &mut String, service: &Service) {
     ];
     for (tokens, count, time, length) in parts {
         json::name(out, tokens);
-        json::number(out, count);
+        count.append(out);
         json::name(out, time);
         json::seconds(out, length);
     }
