@@ -29,7 +29,6 @@ mod form;
 mod heads;
 mod mock;
 mod patience;
-mod plain;
 mod request;
 mod route;
 mod seat;

@@ -4,7 +4,6 @@
 //! messages, …) is let through: the mock is about limits.
 
 use super::form::{Form, ResponseFormat, Tool, Wanted};
-use super::plain;
 use crate::wire::{Endpoint, Error};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -49,15 +48,7 @@ impl<'a> Chat<'a> {
     /// # Errors
     /// An invalid request where it is not JSON, a member has the wrong type, or one that must be there is not.
     pub(super) fn parse(body: &'a [u8], endpoint: Endpoint<'a>) -> Result<Self, Error<'static>> {
-        let raw = match std::str::from_utf8(body).ok().and_then(plain::read) {
-            Some(raw) => raw,
-            None => read(body)?,
-        };
-        Self::of(raw, body, endpoint)
-    }
-
-    /// The request that has these members.
-    pub(super) fn of(raw: Raw<'a>, body: &'a [u8], endpoint: Endpoint<'a>) -> Result<Self, Error<'static>> {
+        let raw: Raw<'a> = read(body)?;
         let model = match endpoint {
             Endpoint::Deployment(name) => Some(Cow::Borrowed(name)),
             _ => raw.model.map(|model| model.0),
@@ -114,7 +105,7 @@ impl<'a> Chat<'a> {
 
 /// Reads JSON. That it is UTF-8 is checked once, rather than string by string; where it is not, only the strings that
 /// are looked at need be.
-pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error<'static>> {
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error<'static>> {
     let read = match std::str::from_utf8(body) {
         Ok(text) => serde_json::from_str(text),
         Err(_) => serde_json::from_slice(body),
@@ -126,19 +117,18 @@ pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
     Error::Invalid(message.into())
 }
 
-/// The members that count.
-#[derive(Default, Deserialize)]
-pub(super) struct Raw<'a> {
+#[derive(Deserialize)]
+struct Raw<'a> {
     #[serde(borrow)]
-    pub(super) model: Option<Name<'a>>,
-    pub(super) messages: Option<Text>,
-    pub(super) max_tokens: Option<u32>,
-    pub(super) max_completion_tokens: Option<u32>,
-    pub(super) stream: Option<bool>,
+    model: Option<Name<'a>>,
+    messages: Option<Text>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    stream: Option<bool>,
     stream_options: Option<StreamOptions>,
-    pub(super) n: Option<u32>,
+    n: Option<u32>,
     #[serde(borrow)]
-    pub(super) service_tier: Option<Name<'a>>,
+    service_tier: Option<Name<'a>>,
     tools: Option<Vec<Tool>>,
     tool_choice: Option<Value>,
     response_format: Option<ResponseFormat>,
@@ -146,7 +136,7 @@ pub(super) struct Raw<'a> {
 
 /// A text that is borrowed from the body wherever no escape is in it. Inside an option serde borrows no bare [`Cow`].
 #[derive(Deserialize)]
-pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What Anthropic's own shape has beside the messages; elsewhere a member of this name means nothing.
 #[derive(Deserialize)]
@@ -161,20 +151,13 @@ struct StreamOptions {
 
 /// How much text there is, in how many messages, and whose the last one is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Text {
+struct Text {
     messages: u64,
     chars: u64,
     last: Option<Role>,
 }
 
 impl Text {
-    /// Adds a message with so many characters.
-    pub(super) const fn add(&mut self, role: Role, chars: u64) {
-        self.messages += 1;
-        self.last = Some(role);
-        self.chars += chars;
-    }
-
     /// About four characters per token (OpenAI's rule of thumb for English), and at least one token.
     fn tokens(self) -> u32 {
         u32::try_from(self.chars.div_ceil(4)).unwrap_or(u32::MAX).max(1)
@@ -194,7 +177,9 @@ impl<'de> Deserialize<'de> for Text {
             fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<Text, A::Error> {
                 let mut text = Text::default();
                 while let Some(message) = messages.next_element::<Message>()? {
-                    text.add(message.role, message.content.map_or(0, |content| content.0));
+                    text.messages += 1;
+                    text.last = Some(message.role);
+                    text.chars += message.content.map_or(0, |content| content.0);
                 }
                 Ok(text)
             }
@@ -211,28 +196,13 @@ struct Message {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Role {
+enum Role {
     System,
     Developer,
     User,
     Assistant,
     Tool,
     Function,
-}
-
-impl Role {
-    /// The role of this name.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        match name {
-            "system" => Some(Self::System),
-            "developer" => Some(Self::Developer),
-            "user" => Some(Self::User),
-            "assistant" => Some(Self::Assistant),
-            "tool" => Some(Self::Tool),
-            "function" => Some(Self::Function),
-            _ => None,
-        }
-    }
 }
 
 /// The characters of a content: a text, or parts of which some have a text.

@@ -3,14 +3,7 @@
 
 /// Appends a whole number.
 pub(super) fn number(out: &mut String, value: u64) {
-    match value {
-        0..10 => out.push(char::from(b'0' + value as u8)),
-        10..100 => out.push_str(pair(value)),
-        _ => {
-            number(out, value / 100);
-            out.push_str(pair(value % 100));
-        }
-    }
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 /// Appends `value` ÷ 10^`places`: its whole part, then, unless that is all, a point and the fraction without the zeros at
@@ -19,37 +12,14 @@ pub(super) fn decimal(out: &mut String, value: u64, places: u32) {
     let unit = 10_u64.pow(places);
     number(out, value / unit);
     let fraction = value % unit;
-    if fraction == 0 {
-        return;
-    }
-    out.push('.');
-    padded(out, fraction, places);
-    out.truncate(out.trim_end_matches('0').len());
-}
-
-/// Appends a number with zeros in front.
-fn padded(out: &mut String, value: u64, places: u32) {
-    match places {
-        0 => {}
-        1 => number(out, value),
-        _ => {
-            padded(out, value / 100, places - 2);
-            out.push_str(pair(value % 100));
-        }
+    if fraction > 0 {
+        // A one in front keeps the zeros there, and gives its place to the point.
+        let point = out.len();
+        number(out, unit + fraction);
+        out.replace_range(point..=point, ".");
+        out.truncate(out.trim_end_matches('0').len());
     }
 }
-
-/// A number below a hundred in two digits.
-fn pair(value: u64) -> &'static str {
-    let place = 2 * value as usize;
-    &PAIRS[place..place + 2]
-}
-
-const PAIRS: &str = "0001020304050607080910111213141516171819\
-2021222324252627282930313233343536373839\
-4041424344454647484950515253545556575859\
-6061626364656667686970717273747576777879\
-8081828384858687888990919293949596979899";
 
 #[cfg(test)]
 mod tests {
