@@ -90,6 +90,7 @@ impl Recorder {
             shed: sum(|class| class.shed.iter().sum()),
             in_flight: sum(|class| class.in_flight),
             cached: self.cached,
+            joined: self.joined,
             fell_back: self.fell_back,
             failed_by: by(|class| &class.failed),
             shed_by: by(|class| &class.shed),

@@ -14,6 +14,7 @@ mod audit;
 mod expect;
 mod finish;
 mod hist;
+mod joins;
 mod log;
 mod recorder;
 mod series;

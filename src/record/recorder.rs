@@ -58,6 +58,8 @@ pub struct Recorder {
     pub(super) spent: Spent,
     pub(super) failures: Failures,
     pub(super) cached: u64,
+    /// Who follows, and whoever was served so: one less where one takes over.
+    pub(super) joined: u64,
     pub(super) fell_back: u64,
     pub(super) first_refusal: Option<Refusal>,
     pub(super) last_ruled: Instant,
@@ -170,6 +172,7 @@ impl Recorder {
                 abandoned: 0,
             },
             cached: 0,
+            joined: 0,
             fell_back: 0,
             first_refusal: None,
             last_ruled: Instant::ZERO,
@@ -300,6 +303,8 @@ impl Fold for Recorder {
             }
             Kind::CooledDown { target, .. } => self.targets[target.index()].cool_downs += 1,
             Kind::CacheHit => self.cached += 1,
+            Kind::Joined { .. } => self.joined += 1,
+            Kind::TookOver { .. } => self.joined -= 1,
             Kind::Done(ref ending) => self.done(at, ending),
             Kind::Queued { .. } | Kind::Waiting { .. } | Kind::FellBack { .. } => {}
         }
