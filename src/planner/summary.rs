@@ -102,6 +102,9 @@ pub struct Load {
     pub cost_usd_per_day: f64,
     /// The share of jobs answered from the cache.
     pub cached_share: f64,
+    /// The share of jobs answered with the answer to an identical one; none in a plan of an earlier version.
+    #[serde(default)]
+    pub joined_share: f64,
 }
 
 /// The ceiling, twice.
@@ -256,6 +259,8 @@ pub enum Kind {
     Traffic,
     /// The scenario's own.
     Own,
+    /// A tactic of today left out, to show what it is worth: never bought, nor paired.
+    Without,
 }
 
 /// Two changes that are worth more together than apart, by more than the tolerance of the search.

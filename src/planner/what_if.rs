@@ -1,4 +1,5 @@
-//! What each change is worth, measured on the same traffic, and which are worth more together than apart.
+//! What each change is worth, measured on the same traffic, and which are worth more together than apart. What leaves
+//! a tactic out is measured alike, and goes no further.
 
 use super::change::Change;
 use super::lab::{Lab, Trial};
@@ -112,8 +113,8 @@ impl Base<'_> {
         let arithmetic = |changes: &[&Change]| {
             Ceiling::of(&Change::all(self.plan, changes.iter().copied())).multiple / self.analytic
         };
-        let alone: Vec<(f64, &Measured)> =
-            measured.iter().map(|one| (arithmetic(&[&one.change]), one)).collect();
+        let offers = measured.iter().filter(|one| one.change.is_offer());
+        let alone: Vec<(f64, &Measured)> = offers.map(|one| (arithmetic(&[&one.change]), one)).collect();
         let mut promised = Vec::new();
         for (first, &(promise, one)) in alone.iter().enumerate() {
             for &(other_promise, other) in &alone[first + 1..] {
