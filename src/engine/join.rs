@@ -77,42 +77,30 @@ impl Joining {
     }
 }
 
+/// Where joining is off each of these is a look at an option, and what stands behind it is out of the loop's way.
 impl Engine {
     /// Lets the job at a place follow an identical one that is under way; whether there is one.
+    #[inline]
     pub(super) fn follows(&mut self, driver: &mut impl Driver, slot: Slot) -> bool {
-        let Some(joining) = &mut self.joining else { return false };
-        let job = self.works.at(slot).job;
-        let Some(leader) = joining.lead_or_follow(job.fingerprint, slot) else { return false };
-        self.works.at(slot).enter(self.now, State::Follows);
-        let leader = self.works.at(leader).job.id;
-        self.log(driver, job.id, Kind::Joined { leader });
-        true
+        self.joining.is_some() && self.follow(driver, slot)
     }
 
     /// Serves those who followed a job that was served, and has left its place: with its answer, whole and now.
+    #[inline]
     pub(super) fn serve_followers(&mut self, driver: &mut impl Driver, leader: Slot, fingerprint: u64) {
-        let Some(joining) = &mut self.joining else { return };
-        let mut next = joining.end(fingerprint, leader);
-        while let Some(slot) = next {
-            next = self.joining.as_ref().and_then(|joining| joining.links[slot.index()].next);
-            let work = self.works.at(slot);
-            work.enter(self.now, State::Deciding);
-            let (job, waited) = (work.job.id, self.now.since(work.job.scheduled));
-            let ending = Ending { first_token: Some(waited), ..work.ending(Verdict::Succeeded) };
-            self.finish(driver, slot, job, ending);
+        let first = self.joining.as_mut().and_then(|joining| joining.end(fingerprint, leader));
+        if let Some(first) = first {
+            self.serve_from(driver, first);
         }
     }
 
-    /// Lets the first of those who followed a job that was given up, and has left its place, lead the others. It
-    /// decides at the end of this move: what else is due now may be its own deadline.
+    /// Lets the first of those who followed a job that was given up, and has left its place, lead the others.
+    #[inline]
     pub(super) fn bequeath(&mut self, driver: &mut impl Driver, leader: (Slot, JobId), fingerprint: u64) {
-        let Some(joining) = &mut self.joining else { return };
-        let Some(heir) = joining.bequeath(fingerprint, leader.0) else { return };
-        let work = self.works.at(heir);
-        work.enter(self.now, State::Deciding);
-        let job = work.job.id;
-        joining.heirs.push_back((heir, job));
-        self.log(driver, job, Kind::TookOver { leader: leader.1 });
+        let heir = self.joining.as_mut().and_then(|joining| joining.bequeath(fingerprint, leader.0));
+        if let Some(heir) = heir {
+            self.take_over(driver, heir, leader.1);
+        }
     }
 
     /// Lets those decide who took over, those among them whose deadline has not come meanwhile. Who gives up at once
@@ -124,5 +112,41 @@ impl Engine {
                 self.decide(driver, slot);
             }
         }
+    }
+
+    #[cold]
+    fn follow(&mut self, driver: &mut impl Driver, slot: Slot) -> bool {
+        let Some(joining) = &mut self.joining else { return false };
+        let job = self.works.at(slot).job;
+        let Some(leader) = joining.lead_or_follow(job.fingerprint, slot) else { return false };
+        self.works.at(slot).enter(self.now, State::Follows);
+        let leader = self.works.at(leader).job.id;
+        self.log(driver, job.id, Kind::Joined { leader });
+        true
+    }
+
+    #[cold]
+    fn serve_from(&mut self, driver: &mut impl Driver, first: Slot) {
+        let mut next = Some(first);
+        while let Some(slot) = next {
+            next = self.joining.as_ref().and_then(|joining| joining.links[slot.index()].next);
+            let work = self.works.at(slot);
+            work.enter(self.now, State::Deciding);
+            let (job, waited) = (work.job.id, self.now.since(work.job.scheduled));
+            let ending = Ending { first_token: Some(waited), ..work.ending(Verdict::Succeeded) };
+            self.finish(driver, slot, job, ending);
+        }
+    }
+
+    /// The heir decides at the end of this move: what else is due now may be its own deadline.
+    #[cold]
+    fn take_over(&mut self, driver: &mut impl Driver, heir: Slot, from: JobId) {
+        let work = self.works.at(heir);
+        work.enter(self.now, State::Deciding);
+        let job = work.job.id;
+        if let Some(joining) = &mut self.joining {
+            joining.heirs.push_back((heir, job));
+        }
+        self.log(driver, job, Kind::TookOver { leader: from });
     }
 }

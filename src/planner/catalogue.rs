@@ -52,6 +52,17 @@ fn accounts(plan: &Plan) -> Vec<Change> {
     plan.providers.iter().enumerate().map(account).filter(lifts).collect()
 }
 
+/// What the names of the changes to `plan` do not say.
+pub(super) fn notes(plan: &Plan) -> Vec<String> {
+    let note = |change: Change| {
+        format!(
+            "`{}` needs no new account, since limits are per model; its answers are another model's.",
+            change.words
+        )
+    };
+    other_models(plan).into_iter().map(note).collect()
+}
+
 fn developer() -> Config {
     preset(DEVELOPER).expect("the presets are part of the program, and tested")
 }
@@ -239,8 +250,12 @@ fn shorter_answers(plan: &Plan) -> Option<Change> {
     };
     let (percent, most) = bounds(99).or_else(|| bounds(95))?;
     let each: Vec<String> = most.iter().flatten().map(|most| print_count(u64::from(*most))).collect();
-    let price = if percent == 99 { "(99 % of answers)" } else { "(5 % of answers cut)" };
-    let words = format!("max_tokens {} {price}", each.join(", "));
+    let bound = format!("max_tokens {}", each.join(", "));
+    let words = if percent == 99 {
+        format!("{bound} (99 % of answers)")
+    } else {
+        format!("cut 5 % of answers: {bound}")
+    };
     Some(Change { words, kind: Kind::Traffic, edit: Edit::MaxTokens(most) })
 }
 

@@ -7,7 +7,7 @@ use super::summary::{
     Analytic, Buy, CachedCeiling, Ceilings, Load, Outage, Pair, Point, Report, SCHEMA, Simulated,
     Simulations, WhatIf,
 };
-use super::{Ask, breaks, what_if, words};
+use super::{Ask, breaks, catalogue, what_if, words};
 use crate::ceiling::Ceiling;
 use crate::record::words::rounded;
 use crate::record::{Binding, CeilingAxis, CeilingTarget};
@@ -48,7 +48,8 @@ impl Findings<'_> {
             duration_s: rounded(plan.duration.as_secs_f64(), 6),
             reproduce: self.ask.reproduce.clone(),
             verdict: Vec::new(),
-            notes: [self.rules.notes.clone(), how(&simulated, &tables.what_if), plan.notes.clone()].concat(),
+            notes: [self.rules.notes.clone(), how(plan, &simulated, &tables.what_if), plan.notes.clone()]
+                .concat(),
             load: load(self.present),
             headroom: simulated.multiple,
             targets: targets(plan, self.analytic),
@@ -140,7 +141,7 @@ fn targets(plan: &Plan, analytic: &Ceiling) -> Vec<CeilingTarget> {
 }
 
 /// How it was found.
-fn how(simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
+fn how(plan: &Plan, simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
     let mut notes = vec![format!(
         "Every run is a whole one. The ceiling is the mean over {} seeds, the first searched to {} % and the others \
              to {} %, with the {} % interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %, pairs to {} %.",
@@ -151,7 +152,8 @@ fn how(simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
         what_if::TOLERANCE * 100.0,
         what_if::PAIR_TOLERANCE * 100.0
     )];
-    notes.extend(words::about_changes(changes));
+    notes.extend(catalogue::notes(plan));
+    notes.extend(words::left_out(changes));
     if simulated.but_for_cost.is_some() {
         notes.push(
             "Money is spent before any limit is reached, so the changes are measured without the rules on cost."

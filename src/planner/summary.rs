@@ -241,7 +241,7 @@ pub struct WhatIf {
     pub cost_usd_per_day: f64,
     /// How much more that is than now; negative where it saves.
     pub extra_usd_per_day: f64,
-    /// What is lifted beyond 1 ÷ the extra cost in USD per day; `None` where it costs nothing extra.
+    /// What is lifted beyond 1 ÷ the extra cost in USD per day; `None` where it costs nothing extra, or buys nothing.
     pub lift_per_usd: Option<f64>,
     /// What breaks first then; `None` where nothing does.
     pub breaks: Option<String>,

@@ -181,7 +181,7 @@ fn a_bound_that_cuts_answers_says_so_and_is_offered_only_where_none_else_helps()
     assert!(most < 85 && f64::from(most) >= plan.workloads[0].completion.quantile(0.95), "{most}");
     assert_eq!(cut.workloads[1].max_tokens, plan.workloads[1].max_tokens);
     let words: Vec<String> = changes(&plan).into_iter().map(|change| change.words).collect();
-    assert!(words.contains(&format!("max_tokens {most} (5 % of answers cut)")), "{words:?}");
+    assert!(words.contains(&format!("cut 5 % of answers: max_tokens {most}")), "{words:?}");
     let tight = parse(&POOR.replace("max_tokens: 512", "max_tokens: 60"));
     assert!(changes(&tight).iter().all(|change| !matches!(change.edit, Edit::MaxTokens(_))));
 }

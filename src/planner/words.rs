@@ -97,8 +97,8 @@ fn hinders(without: &WhatIf) -> Option<String> {
     })
 }
 
-/// What the table of changes does not say by itself.
-pub(super) fn about_changes(changes: &[WhatIf]) -> Option<String> {
+/// Which of the changes are none, but show the worth of a tactic.
+pub(super) fn left_out(changes: &[WhatIf]) -> Option<String> {
     let without: Vec<&str> =
         changes.iter().filter(|one| one.kind == Kind::Without).map(|one| one.change.as_str()).collect();
     (!without.is_empty()).then(|| {
