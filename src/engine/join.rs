@@ -150,3 +150,51 @@ impl Engine {
         self.log(driver, job, Kind::TookOver { leader: from });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// Against the obvious model: a queue per fingerprint, whose head leads. Places are used again.
+        #[test]
+        fn behaves_as_a_queue_for_each_fingerprint(
+            moves in prop::collection::vec((0u64..5, 0u8..4), 1..300),
+        ) {
+            let mut joining = Joining::default();
+            let mut model: BTreeMap<u64, VecDeque<Slot>> = BTreeMap::new();
+            let (mut free, mut places) = (Vec::new(), 0);
+            for (fingerprint, what) in moves {
+                let line = model.entry(fingerprint).or_default();
+                if what > 1 || line.is_empty() {
+                    let slot = free.pop().unwrap_or_else(|| {
+                        places += 1;
+                        Slot(places - 1)
+                    });
+                    prop_assert_eq!(joining.lead_or_follow(fingerprint, slot), line.front().copied());
+                    line.push_back(slot);
+                } else if what == 1 {
+                    let leader = line.pop_front().expect("the line is not empty");
+                    prop_assert_eq!(joining.bequeath(fingerprint, leader), line.front().copied());
+                    // Who leads no more is asked in vain.
+                    prop_assert_eq!(joining.bequeath(fingerprint, leader), None);
+                    free.push(leader);
+                } else {
+                    let leader = line.pop_front().expect("the line is not empty");
+                    free.push(leader);
+                    let mut next = joining.end(fingerprint, leader);
+                    while let Some(slot) = next {
+                        prop_assert_eq!(line.pop_front(), Some(slot));
+                        next = joining.links[slot.index()].next;
+                        free.push(slot);
+                    }
+                    prop_assert!(line.is_empty());
+                }
+            }
+            let leading = model.values().filter(|line| !line.is_empty()).count();
+            prop_assert_eq!(joining.leaders.len(), leading, "nothing is kept of what is over");
+        }
+    }
+}

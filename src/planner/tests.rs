@@ -235,6 +235,15 @@ fn what_is_there_already_is_not_tried_again_but_left_out() {
 }
 
 #[test]
+fn the_launch_day_has_ten_things_to_try_though_it_does_much_already() {
+    let day = parse(include_str!("../../scenarios/11-launch-day.yaml"));
+    let words: Vec<String> = changes(&day).into_iter().map(|change| change.words).collect();
+    assert!(words.len() >= 10, "{words:#?}");
+    assert!(words.iter().any(|words| words == "fall back to openai/gpt-oss-20b at groq"), "{words:#?}");
+    assert!(words.iter().any(|words| words == "cut 5 % of answers: max_tokens 700"), "{words:#?}");
+}
+
+#[test]
 fn where_nothing_repeats_neither_cache_nor_joining_is_tried() {
     let once = parse(&POOR.replace(", repeats: { share: 30%, of: 100 }", ""));
     let pointless = |change: &Change| matches!(change.edit, Edit::Cache(_) | Edit::Join(_));
