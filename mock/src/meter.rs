@@ -270,6 +270,9 @@ impl Gauge {
 pub struct Bill([u64; Axis::ALL.len()]);
 
 impl Bill {
+    /// That of no call.
+    pub const NOTHING: Self = Self([0; Axis::ALL.len()]);
+
     /// That of a call that uses, or asks for, these tokens. A chat has no seconds of audio.
     #[must_use]
     #[inline]

@@ -148,7 +148,7 @@ impl<F: Fold, W: World> Live<'_, F, W> {
         let clock = self.hands.clock;
         loop {
             let now = clock.now();
-            let timer = self.engine.deadline().unwrap_or(Instant::MAX);
+            let timer = self.engine.deadline();
             let arrival = self.hands.load.peek().unwrap_or(Instant::MAX);
             self.hands.sample_until(now);
             // At one instant: timers, then replies, then arrivals.

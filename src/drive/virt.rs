@@ -36,13 +36,19 @@ struct World<'a, F> {
     plan: &'a Plan,
     load: Load,
     providers: Vec<Provider>,
-    agenda: BinaryHeap<Reverse<Entry>>,
-    entries: u64,
+    agenda: Agenda,
     /// What is out for each place of the engine.
     flights: Vec<Flight>,
     /// Whether the client reads what replies tell of the limits.
     heeds_limits: bool,
     fold: &'a mut F,
+}
+
+/// What happens next in the world.
+#[derive(Debug, Default)]
+struct Agenda {
+    heap: BinaryHeap<Reverse<Entry>>,
+    entries: u64,
 }
 
 /// Something that happens in the world at an instant.
@@ -73,6 +79,8 @@ struct Flight {
     entry: u64,
     job: JobId,
     target: TargetId,
+    /// Whose target that is.
+    provider: u16,
     call: Call,
     /// The truth of the job, given at its arrival.
     truth: Truth,
@@ -103,8 +111,7 @@ impl<'a, F: Fold> Simulation<'a, F> {
             plan,
             load: Load::new(plan),
             providers: plan.providers.iter().map(Provider::new).collect(),
-            agenda: BinaryHeap::new(),
-            entries: 0,
+            agenda: Agenda::default(),
             flights: Vec::new(),
             heeds_limits: engine.heeds_limits(),
             fold,
@@ -116,8 +123,8 @@ impl<'a, F: Fold> Simulation<'a, F> {
         let Self { engine, world } = &mut self;
         let mut now = Instant::ZERO;
         loop {
-            let timer = engine.deadline().unwrap_or(Instant::MAX);
-            let event = world.agenda.peek().map_or(Instant::MAX, |Reverse(entry)| entry.at);
+            let timer = engine.deadline();
+            let event = world.agenda.next();
             let arrival = world.load.peek().unwrap_or(Instant::MAX);
             let next = timer.min(event).min(arrival);
             if next == Instant::MAX {
@@ -154,6 +161,7 @@ impl<F: Fold> Driver for World<'_, F> {
         let flight = &mut self.flights[slot.index()];
         flight.attempt = id;
         flight.target = target;
+        flight.provider = named.provider;
         flight.number = number;
         flight.call.account = named.account;
         flight.call.model = named.model;
@@ -164,7 +172,7 @@ impl<F: Fold> Driver for World<'_, F> {
         if there == Nanos::ZERO {
             self.reach(now, slot, truth);
         } else {
-            self.enter(now + there, slot, What::Reach);
+            self.agenda.enter(flight, now + there, slot, What::Reach);
         }
     }
 
@@ -172,7 +180,7 @@ impl<F: Fold> Driver for World<'_, F> {
         let flight = &mut self.flights[slot.index()];
         debug_assert_eq!(flight.attempt, attempt);
         flight.entry = 0;
-        let provider = &mut self.providers[usize::from(self.plan.targets[flight.target.index()].provider)];
+        let provider = &mut self.providers[usize::from(flight.provider)];
         // The provider keeps what it had done by then.
         if let Some(service) = flight.close() {
             let usage = provider.cancel(now, service);
@@ -193,6 +201,7 @@ impl<F: Fold> World<'_, F> {
             entry: 0,
             job: job.id,
             target: TargetId(0),
+            provider: 0,
             call: Call { account: 0, model: 0, max_tokens: job.max_tokens },
             truth: *truth,
             stream: self.plan.workloads[job.class.index()].stream,
@@ -212,7 +221,7 @@ impl<F: Fold> World<'_, F> {
     fn reach(&mut self, now: Instant, slot: Slot, truth: Truth) {
         let flight = &mut self.flights[slot.index()];
         let Flight { attempt, job, target, back, call, .. } = *flight;
-        let index = usize::from(self.plan.targets[target.index()].provider);
+        let index = usize::from(flight.provider);
         let (config, provider) = (&self.plan.providers[index], &mut self.providers[index]);
         let trouble = provider.trouble(now, truth);
         let trouble = trouble.as_ref().unwrap_or(&Trouble::NONE);
@@ -231,13 +240,13 @@ impl<F: Fold> World<'_, F> {
         };
         self.fold.event(&Event { at: now, job, kind: Kind::Ruled { attempt, target, ruled } });
         if let Some((at, what)) = ends {
-            self.enter(at, slot, what);
+            self.agenda.enter(flight, at, slot, what);
         }
     }
 
     /// Takes the next thing that happens in the world; returns the place whose reply is whole by it.
     fn turn(&mut self, now: Instant) -> Option<Slot> {
-        let Reverse(Entry { number, slot, what, .. }) = self.agenda.pop()?;
+        let Entry { number, slot, what, .. } = self.agenda.take()?;
         let flight = &mut self.flights[slot.index()];
         if flight.entry != number {
             return None; // It was abandoned; nobody waits for it.
@@ -250,33 +259,15 @@ impl<F: Fold> World<'_, F> {
             }
             What::Depart => {
                 let whole_at = now + flight.back;
-                self.settle(now, slot);
-                self.enter(whole_at, slot, What::Reply);
+                settle(&mut self.providers, self.fold, now, flight);
+                self.agenda.enter(flight, whole_at, slot, What::Reply);
             }
             What::Reply => {
-                self.settle(now, slot);
+                settle(&mut self.providers, self.fold, now, flight);
                 return Some(slot);
             }
         }
         None
-    }
-
-    /// The provider settles an admitted attempt that has ended, once.
-    fn settle(&mut self, now: Instant, slot: Slot) {
-        let flight = &mut self.flights[slot.index()];
-        if let Some(&Service { ticket, usage, .. }) = flight.close() {
-            let provider =
-                &mut self.providers[usize::from(self.plan.targets[flight.target.index()].provider)];
-            provider.depart(now, ticket, usage);
-            self.fold.event(&flight.settled(now, usage));
-        }
-    }
-
-    /// Enters what the attempt of `slot` waits for.
-    fn enter(&mut self, at: Instant, slot: Slot, what: What) {
-        self.entries += 1;
-        self.flights[slot.index()].entry = self.entries;
-        self.agenda.push(Reverse(Entry { at, number: self.entries, slot, what }));
     }
 
     /// Takes every sample of the limits that is due by `now`.
@@ -302,6 +293,14 @@ impl<F: Fold> World<'_, F> {
     }
 }
 
+/// The provider settles an admitted attempt that has ended, once.
+fn settle(providers: &mut [Provider], fold: &mut impl Fold, now: Instant, flight: &mut Flight) {
+    if let Some(&Service { ticket, usage, .. }) = flight.close() {
+        providers[usize::from(flight.provider)].depart(now, ticket, usage);
+        fold.event(&flight.settled(now, usage));
+    }
+}
+
 /// What an attempt waits for that was ruled on now, and when that is; nothing where no reply ever comes.
 fn ends(now: Instant, verdict: &Verdict, back: Nanos) -> Option<(Instant, What)> {
     match verdict {
@@ -309,6 +308,24 @@ fn ends(now: Instant, verdict: &Verdict, back: Nanos) -> Option<(Instant, What)>
         Verdict::Admitted(service) => Some((service.done_at, What::Reply)),
         Verdict::Faulted(Fault::Timeout) => None,
         Verdict::Refused(_) | Verdict::Faulted(_) => Some((now + back, What::Reply)),
+    }
+}
+
+impl Agenda {
+    /// When the next thing happens; [`Instant::MAX`] where nothing does.
+    fn next(&self) -> Instant {
+        self.heap.peek().map_or(Instant::MAX, |Reverse(entry)| entry.at)
+    }
+
+    fn take(&mut self) -> Option<Entry> {
+        self.heap.pop().map(|Reverse(entry)| entry)
+    }
+
+    /// Enters what the attempt of `slot` waits for.
+    fn enter(&mut self, flight: &mut Flight, at: Instant, slot: Slot, what: What) {
+        self.entries += 1;
+        flight.entry = self.entries;
+        self.heap.push(Reverse(Entry { at, number: self.entries, slot, what }));
     }
 }
 

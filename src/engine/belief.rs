@@ -17,7 +17,9 @@ use provider::{Axis, Instant, Usage};
 /// What a target is believed to have left on each known axis.
 #[derive(Clone, Debug)]
 pub(super) struct Belief {
-    axes: Vec<Known>,
+    axes: Box<[Known]>,
+    /// Where each axis stands among them; past their end where nothing is known of it.
+    places: [u8; Axis::ALL.len()],
 }
 
 /// One limit as the engine knows it.
@@ -40,11 +42,18 @@ impl Belief {
             let bucket = Bucket::new(limit, axis.window()?, burst);
             Some(Known { axis, bucket })
         };
-        Self { axes: limits.iter().filter_map(known).collect() }
+        let axes: Box<[Known]> = limits.iter().filter_map(known).collect();
+        let place = |axis: Axis| axes.iter().position(|known| known.axis == axis).unwrap_or(axes.len());
+        Self { places: Axis::ALL.map(|axis| place(axis) as u8), axes }
     }
 
     /// The instant from which `need` fits on every axis that `bounds`; `None` where it never does.
-    pub(super) fn ready_at(&self, now: Instant, need: &Bill, bounds: fn(Axis) -> bool) -> Option<Instant> {
+    pub(super) fn ready_at(
+        &self,
+        now: Instant,
+        need: &Bill,
+        bounds: impl Fn(Axis) -> bool,
+    ) -> Option<Instant> {
         let mut ready = now;
         for Known { axis, bucket } in self.axes.iter().filter(|known| bounds(known.axis)) {
             ready = ready.max(bucket.next_yes(now, need.on(*axis))?);
@@ -61,9 +70,9 @@ impl Belief {
 
     /// Replaces what was reserved by what was used; `None` where the attempt was not charged.
     pub(super) fn settle(&mut self, now: Instant, need: &Bill, used: Option<Usage>) {
-        let used = used.map(Bill::of);
+        let used = used.map_or(Bill::NOTHING, Bill::of);
         for Known { axis, bucket } in &mut self.axes {
-            let (reserved, used) = (need.on(*axis), used.map_or(0, |used| used.on(*axis)));
+            let (reserved, used) = (need.on(*axis), used.on(*axis));
             if reserved != used {
                 bucket.settle(now, reserved, used);
             }
@@ -90,9 +99,8 @@ impl Belief {
 
     #[inline]
     fn at_most(&mut self, now: Instant, axis: Axis, remaining: i64) {
-        let Some(Known { bucket, .. }) = self.axes.iter_mut().find(|known| known.axis == axis) else {
-            return;
-        };
+        let place = self.places[axis as usize];
+        let Some(Known { bucket, .. }) = self.axes.get_mut(usize::from(place)) else { return };
         // Nearly always no more is believed than is told, and asking that needs no division.
         let more = u64::try_from(remaining).map_or(true, |told| bucket.admits(now, told.saturating_add(1)));
         if more {

@@ -79,7 +79,7 @@ impl Engine {
             client: plan.client.clone(),
             router: Router::new(plan),
             works: Works::default(),
-            timers: Timers::default(),
+            timers: Timers::new(),
             cache: plan.client.cache.map(Cache::new),
             joining: plan.client.join.then(Joining::default),
             line: VecDeque::new(),
@@ -161,9 +161,7 @@ impl Engine {
             }
         }
         while let Some(timer) = self.timers.due_deadline(now) {
-            if self.works.still(timer.slot, timer.job).is_some() {
-                self.expire(driver, timer.slot);
-            }
+            self.expire(driver, timer.slot);
         }
         self.admit_from_line(driver);
     }
@@ -174,9 +172,9 @@ impl Engine {
         self.works.vacant()
     }
 
-    /// When [`Self::advance`] is due next; nothing where no job sleeps or has a deadline.
+    /// When [`Self::advance`] is due next; [`Instant::MAX`] where no job sleeps or has a deadline.
     #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Instant {
         self.timers.next()
     }
 
@@ -207,16 +205,17 @@ impl Engine {
         if self.is_full() {
             return self.stand_in_line(driver, slot, None);
         }
-        match self.router.choose(self.now, self.works.at(slot)) {
+        let work = self.works.at(slot);
+        let need = need(&work.job);
+        match self.router.choose(self.now, work, &need) {
             Move::Send(turn) => {
-                self.book(slot, turn);
+                self.router.targets[turn.target.index()].book(self.now, &need);
                 self.send(driver, slot, turn);
             }
             Move::Sleep { until, why, book } => {
                 if let Some(turn) = book {
-                    self.book(slot, turn);
+                    self.router.targets[turn.target.index()].book(self.now, &need);
                 }
-                let work = self.works.at(slot);
                 work.enter(self.now, State::Asleep { booked: book });
                 let job = work.job.id;
                 self.timers.wake(until, slot, job);
@@ -353,11 +352,6 @@ impl Engine {
         self.give_up(driver, slot, Reason::Deadline);
     }
 
-    fn book(&mut self, slot: Slot, turn: Turn) {
-        let need = need(&self.works.at(slot).job);
-        self.router.targets[turn.target.index()].book(self.now, &need);
-    }
-
     fn unbook(&mut self, slot: Slot, turn: Turn) {
         let need = need(&self.works.at(slot).job);
         self.router.targets[turn.target.index()].settle(self.now, &need, None);
@@ -376,6 +370,6 @@ impl Engine {
         self.log(driver, job, Kind::Done(ending));
         self.works.remove(slot);
         driver.done(self.now, slot, ending.class);
-        self.timers.forget(|timer| self.works.is_gone(timer.slot, timer.job));
+        self.timers.forget(job, |timer| self.works.is_gone(timer.slot, timer.job));
     }
 }

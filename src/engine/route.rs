@@ -15,7 +15,6 @@
 //! Nothing here looks ahead further than one move: whoever wakes decides anew, because by then others
 //! may have taken the room.
 
-use super::belief::need;
 use super::budget::Budget;
 use super::target::TargetState;
 use super::work::Work;
@@ -134,10 +133,10 @@ impl Router {
         }
     }
 
-    /// Decides where a job goes.
-    pub(super) fn choose(&mut self, now: Instant, work: &mut Work) -> Move {
+    /// Decides where a job with this `need` goes.
+    pub(super) fn choose(&mut self, now: Instant, work: &mut Work, need: &Bill) -> Move {
         let Self { routes, targets, budget, .. } = self;
-        let (route, need) = (work.job.route.index(), &need(&work.job));
+        let route = work.job.route.index();
         let mut obstacles = Obstacles::default();
         let mut position = 0;
         for (index, Leg { step, cursor }) in routes[route].iter_mut().enumerate() {

@@ -3,7 +3,7 @@
 //!
 //! Every job has the same time from its schedule to its deadline, and jobs come in order of their
 //! schedule, so deadlines form a line of their own: no heap, nothing to cancel. An entry whose job is
-//! gone is skipped when it comes to the front.
+//! gone stays in the line until it comes to the front, and never longer: the job at the front is under way.
 
 use crate::ids::{JobId, Slot};
 use provider::Instant;
@@ -21,14 +21,21 @@ pub(super) struct Timer {
 }
 
 /// Wake-ups and deadlines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timers {
     wakes: BinaryHeap<Reverse<Timer>>,
     deadlines: VecDeque<Timer>,
+    /// When the first of those is due, since it is asked for at every move; [`Instant::MAX`] where there is none.
+    first_deadline: Instant,
     set: u64,
 }
 
 impl Timers {
+    /// None set.
+    pub(super) fn new() -> Self {
+        Self { wakes: BinaryHeap::new(), deadlines: VecDeque::new(), first_deadline: Instant::MAX, set: 0 }
+    }
+
     /// Sets a wake-up.
     pub(super) fn wake(&mut self, at: Instant, slot: Slot, job: JobId) {
         let timer = self.timer(at, slot, job);
@@ -39,6 +46,7 @@ impl Timers {
     pub(super) fn deadline(&mut self, at: Instant, slot: Slot, job: JobId) {
         let at = self.deadlines.back().map_or(at, |last| at.max(last.at));
         let timer = self.timer(at, slot, job);
+        self.first_deadline = self.first_deadline.min(at);
         self.deadlines.push_back(timer);
     }
 
@@ -48,27 +56,26 @@ impl Timers {
         self.wakes.pop().map(|Reverse(timer)| timer)
     }
 
-    /// The next deadline that is due, taken.
-    pub(super) fn due_deadline(&mut self, now: Instant) -> Option<Timer> {
-        self.deadlines.front().filter(|timer| timer.at <= now)?;
-        self.deadlines.pop_front()
+    /// The next deadline that is due, left in its place: it goes with its job.
+    pub(super) fn due_deadline(&self, now: Instant) -> Option<Timer> {
+        self.deadlines.front().copied().filter(|timer| timer.at <= now)
     }
 
-    /// Forgets the deadlines at the front of the line whose job is gone.
-    pub(super) fn forget(&mut self, gone: impl Fn(&Timer) -> bool) {
-        while self.deadlines.front().is_some_and(&gone) {
+    /// Forgets the deadline of a job that is over, where it is the first in line, and of those behind it that were
+    /// over before.
+    pub(super) fn forget(&mut self, over: JobId, gone: impl Fn(&Timer) -> bool) {
+        if self.deadlines.front().is_some_and(|timer| timer.job == over) {
             self.deadlines.pop_front();
+            while self.deadlines.front().is_some_and(&gone) {
+                self.deadlines.pop_front();
+            }
+            self.first_deadline = self.deadlines.front().map_or(Instant::MAX, |timer| timer.at);
         }
     }
 
-    /// The earliest instant at which something is due.
-    pub(super) fn next(&self) -> Option<Instant> {
-        let wake = self.wakes.peek().map(|Reverse(timer)| timer.at);
-        let deadline = self.deadlines.front().map(|timer| timer.at);
-        match (wake, deadline) {
-            (Some(wake), Some(deadline)) => Some(wake.min(deadline)),
-            _ => wake.or(deadline),
-        }
+    /// The earliest instant at which something is due; [`Instant::MAX`] where nothing is.
+    pub(super) fn next(&self) -> Instant {
+        self.wakes.peek().map_or(self.first_deadline, |Reverse(timer)| timer.at.min(self.first_deadline))
     }
 
     fn timer(&mut self, at: Instant, slot: Slot, job: JobId) -> Timer {

@@ -2,9 +2,8 @@
 //! books closed: what was offered must be accounted for to the last job.
 
 use super::hist::Hist;
-use super::recorder::{
-    Class, End, NANOS_PER_SECOND, REASONS, Recorder, Refusal, Traffic, Used, failure_name, refusal_name,
-};
+use super::names::{REASONS, failure_name, refusal_name};
+use super::recorder::{Class, End, NANOS_PER_SECOND, Recorder, Refusal, Traffic, Used};
 use super::summary::{
     Attempts, Binding, Ceiling, CeilingAxis, CeilingTarget, Counts, FirstRefusal, Jobs, Limit, Mode, SCHEMA,
     Series, Shares, Spread, Summary, Target, TimeSpent, Tokens, Workload,
@@ -25,7 +24,8 @@ impl Recorder {
     /// Where the stream does not end every job that arrived (law 1), those in flight included, or ends an
     /// attempt that was never sent: a result that hides jobs would be worse than none.
     #[must_use]
-    pub fn finish(self, end: End) -> Summary {
+    pub fn finish(mut self, end: End) -> Summary {
+        self.gather();
         let jobs = self.jobs();
         let ended = jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight;
         assert_eq!(jobs.offered, ended, "every job that arrived ends exactly once");

@@ -70,7 +70,10 @@ impl Hist {
     /// Counts everything that `other`, of the same precision, has counted.
     pub(super) fn add(&mut self, other: &Self) {
         assert_eq!(self.bits, other.bits, "only histograms of one precision add up");
-        self.bins.iter_mut().zip(&other.bins).for_each(|(count, more)| *count = count.saturating_add(*more));
+        // Memory that neither has touched stays untouched.
+        let used = bin(self.bits, other.max_us.min(LONGEST_US)) + 1;
+        let bins = self.bins.iter_mut().zip(&other.bins[..used]);
+        bins.for_each(|(count, more)| *count = count.saturating_add(*more));
         self.count += other.count;
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.max_us = self.max_us.max(other.max_us);

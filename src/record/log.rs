@@ -5,7 +5,7 @@
 //! on the hour, so the same text, or the same [`Chain`] over it, means that two runs were the same run.
 
 use super::Fold;
-use super::recorder::{REASONS, failure_name};
+use super::names::{REASONS, failure_name};
 use crate::event::{Ending, Event, Kind, Outcome, Ruled, Verdict, Why};
 use crate::scenario::Plan;
 use provider::{Axis, Usage};

@@ -16,6 +16,7 @@ mod finish;
 mod hist;
 mod joins;
 mod log;
+mod names;
 mod recorder;
 mod series;
 mod summary;

@@ -7,38 +7,15 @@
 
 use super::Fold;
 use super::hist::Hist;
+use super::names::{AXES, REASONS, REFUSALS};
 use super::series::Steps;
 use super::summary::Mode;
 use crate::ceiling::Ceiling;
-use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict};
+use crate::event::{Ending, Event, Failure, Kind, Outcome, Ruled, Verdict};
 use crate::ids::{ClassId, TargetId};
 use crate::scenario::Plan;
 use provider::{Axis, Instant, Nanos, Usage};
-use std::borrow::Cow;
 
-pub(super) const AXES: usize = Axis::ALL.len();
-/// Refusals by axis, and behind them by cause where no axis was named.
-pub(super) const REFUSALS: usize = AXES + CAUSES.len();
-/// Every cause, in the order of [`Cause`].
-pub(super) const CAUSES: [Cause; 9] = [
-    Cause::MinuteLimit,
-    Cause::DayLimit,
-    Cause::Concurrency,
-    Cause::Overload,
-    Cause::Billing,
-    Cause::TooLarge,
-    Cause::NotInTier,
-    Cause::Auth,
-    Cause::Other,
-];
-/// Every reason, in the order of [`Reason`], with the word of results.
-pub(super) const REASONS: [(Reason, &str); 5] = [
-    (Reason::Deadline, "deadline"),
-    (Reason::Attempts, "attempts"),
-    (Reason::RetryBudget, "retry_budget"),
-    (Reason::QueueFull, "queue_full"),
-    (Reason::Rejected, "rejected"),
-];
 /// One more than the largest status that is told apart; larger ones count as the last.
 pub(super) const STATUSES: usize = 1_000;
 
@@ -91,6 +68,10 @@ pub(super) struct Class {
     pub(super) failed: [u64; REASONS.len()],
     pub(super) shed: [u64; REASONS.len()],
     pub(super) in_flight: u64,
+    /// Of jobs whose latency is the service alone, because they were sent as they came and served by that attempt.
+    /// Most are, so one record serves two histograms until [`Recorder::gather`].
+    straight: Hist,
+    /// Of all others.
     pub(super) latency: Hist,
 }
 
@@ -266,22 +247,40 @@ impl Recorder {
 
     fn succeeded(&mut self, at: Instant, ending: &Ending) {
         let latency = at.since(ending.scheduled);
-        let before = latency.saturating_sub(ending.service);
         let first_token = ending.first_token.unwrap_or(latency).min(latency);
-        let served = first_token.saturating_sub(before);
+        let class = &mut self.classes[usize::from(ending.class.0)];
+        let served = if ending.service == latency {
+            class.straight.record(latency);
+            first_token
+        } else {
+            class.latency.record(latency);
+            self.detained(ending);
+            first_token.saturating_sub(latency.saturating_sub(ending.service))
+        };
         self.first_token.record(first_token);
+        self.steps.latency(latency);
+        self.spent.first_token += u128::from(served.0);
+        self.spent.output += u128::from(ending.service.saturating_sub(served).0);
+        self.fell_back += u64::from(ending.step.is_some_and(|step| step > 0));
+    }
+
+    /// Where the time of a job went that stood in line, waited or was tried again.
+    fn detained(&mut self, ending: &Ending) {
         if ending.queue > Nanos::ZERO {
             self.queue.record(ending.queue);
         }
         self.service.record(ending.service);
-        self.classes[usize::from(ending.class.0)].latency.record(latency);
-        self.steps.latency(latency);
         self.spent.queue += u128::from(ending.queue.0);
         self.spent.wait += u128::from(ending.wait.0);
         self.spent.lost += u128::from(ending.lost.0);
-        self.spent.first_token += u128::from(served.0);
-        self.spent.output += u128::from(ending.service.saturating_sub(served).0);
-        self.fell_back += u64::from(ending.step.is_some_and(|step| step > 0));
+    }
+
+    /// Adds what was recorded once for two histograms to each of them: once, when the books are closed.
+    pub(super) fn gather(&mut self) {
+        for class in &mut self.classes {
+            class.latency.add(&class.straight);
+            self.service.add(&class.straight);
+        }
     }
 }
 
@@ -336,6 +335,7 @@ impl Class {
             failed: [0; REASONS.len()],
             shed: [0; REASONS.len()],
             in_flight: 0,
+            straight: Hist::of_run(),
             latency: Hist::of_run(),
         }
     }
@@ -376,21 +376,6 @@ impl Failures {
             Failure::Timeout => self.timeout += 1,
             Failure::Garbage => self.garbage += 1,
         }
-    }
-}
-
-/// The name of a refusal in results.
-pub(super) fn refusal_name(by: usize) -> &'static str {
-    Axis::ALL.get(by).map_or_else(|| CAUSES[by - AXES].name(), |axis| axis.name())
-}
-
-/// The name of a failure in results and logs.
-pub(super) fn failure_name(failure: Failure) -> Cow<'static, str> {
-    match failure {
-        Failure::Status(status) => format!("status_{status}").into(),
-        Failure::Connection => "connection".into(),
-        Failure::Timeout => "timeout".into(),
-        Failure::Garbage => "garbage".into(),
     }
 }
 

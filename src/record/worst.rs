@@ -6,7 +6,7 @@
 //! and the younger is not followed. Memory is set when the run begins, and an event costs one look at its place.
 
 use super::Fold;
-use super::recorder::{REASONS, failure_name};
+use super::names::{REASONS, failure_name};
 use super::summary::{Moment, Story};
 use super::words::{at_seconds, number, seconds};
 use crate::event::{Ending, Event, Kind, Outcome, Verdict, Why};

@@ -118,6 +118,7 @@ impl Bucket {
 
     /// The first instant from `now` on at which `amount` is covered; `None` where it never is.
     #[must_use]
+    #[inline]
     pub fn next_yes(&self, now: Instant, amount: u64) -> Option<Instant> {
         if amount > self.burst { None } else { level!(self, tank => tank.reaches(now, amount)) }
     }

@@ -8,10 +8,14 @@ pub(super) trait Grains: Copy + Ord {
     const NONE: Self;
     /// The most that is kept apart from more.
     const MOST: Self;
+    /// What stands for everything above that.
+    const MORE: Self;
 
-    /// `count` times `grains`; `None` beyond [`Grains::MOST`].
-    fn product(count: u64, grains: u64) -> Option<Self>;
-    /// The sum; both are between minus and plus [`Grains::MOST`].
+    /// The largest count that may be multiplied by `grains`.
+    fn largest(grains: u64) -> u64;
+    /// `count` times `grains`, for a count up to the [`Grains::largest`].
+    fn product(count: u64, grains: u64) -> Self;
+    /// The sum; both are between minus and plus [`Grains::MORE`].
     fn plus(self, other: Self) -> Self;
     /// The difference; as above.
     fn minus(self, other: Self) -> Self;
@@ -26,11 +30,16 @@ pub(super) trait Grains: Copy + Ord {
 impl Grains for i64 {
     const NONE: Self = 0;
     const MOST: Self = 1 << 61;
+    const MORE: Self = Self::MOST + 1;
 
+    fn largest(grains: u64) -> u64 {
+        (Self::MOST as u64).checked_div(grains).unwrap_or(u64::MAX)
+    }
+
+    #[inline]
     #[expect(clippy::cast_possible_wrap, reason = "nothing is above 2^61")]
-    fn product(count: u64, grains: u64) -> Option<Self> {
-        let product = count.checked_mul(grains)?;
-        if product > Self::MOST as u64 { None } else { Some(product as Self) }
+    fn product(count: u64, grains: u64) -> Self {
+        count.wrapping_mul(grains) as Self
     }
 
     fn plus(self, other: Self) -> Self {
@@ -60,10 +69,16 @@ impl Grains for i64 {
 impl Grains for i128 {
     const NONE: Self = 0;
     const MOST: Self = 1 << 125;
+    const MORE: Self = Self::MOST + 1;
 
-    fn product(count: u64, grains: u64) -> Option<Self> {
-        let product = u128::from(count) * u128::from(grains);
-        Self::try_from(product).ok().filter(|product| *product <= Self::MOST)
+    fn largest(grains: u64) -> u64 {
+        let largest = Self::MOST.checked_div(grains.into());
+        largest.and_then(|largest| u64::try_from(largest).ok()).unwrap_or(u64::MAX)
+    }
+
+    #[expect(clippy::cast_possible_wrap, reason = "nothing is above 2^125")]
+    fn product(count: u64, grains: u64) -> Self {
+        u128::from(count).wrapping_mul(grains.into()) as Self
     }
 
     fn plus(self, other: Self) -> Self {
@@ -118,7 +133,11 @@ impl Unit {
 pub(super) struct Tank<W> {
     /// Grains earned per nanosecond.
     rate: u64,
+    /// Until which instant of the run what is earned can be counted.
+    until: u64,
     unit: Unit,
+    /// How many units can be counted.
+    most: u64,
     /// The most it holds.
     full: W,
     /// How many grains time must have earned since the run began for it to be full.
@@ -128,20 +147,27 @@ pub(super) struct Tank<W> {
 impl<W: Grains> Tank<W> {
     /// A full one; `None` where it holds more than can be counted.
     pub(super) fn full(rate: u64, grains: u64, units: u64) -> Option<Self> {
-        Some(Self { rate, unit: Unit::of(grains), full: W::product(units, grains)?, due: W::NONE })
+        let (until, most) = (W::largest(rate), W::largest(grains));
+        let full = if units > most { None } else { Some(W::product(units, grains)) };
+        Some(Self { rate, until, unit: Unit::of(grains), most, full: full?, due: W::NONE })
     }
 
-    /// What so many units are; as much as can be counted, where that is less.
+    /// What so many units are.
+    #[inline]
     fn of(&self, units: u64) -> W {
-        W::product(units, self.unit.grains).unwrap_or(W::MOST)
+        let grains = W::product(units, self.unit.grains);
+        if units > self.most { W::MORE } else { grains }
     }
 
-    /// What time has earned by `now`. Where that is beyond counting, so is what could be due.
+    /// What time has earned by `now`. Where that is beyond counting, nothing that can be counted is due any more.
+    #[inline]
     fn earned(&self, now: Instant) -> W {
-        W::product(now.0, self.rate).unwrap_or(W::MOST)
+        let earned = W::product(now.0, self.rate);
+        if now.0 > self.until { W::MORE } else { earned }
     }
 
     /// What is left; negative where it is overdrawn.
+    #[inline]
     fn credit(&self, now: Instant) -> W {
         self.full.minus(self.due.minus(self.earned(now)).max(W::NONE))
     }
@@ -162,24 +188,31 @@ impl<W: Grains> Tank<W> {
     }
 
     /// The first instant from `now` on at which `amount` of what it holds is left; `None` where it never is.
+    #[inline]
     pub(super) fn reaches(&self, now: Instant, amount: u64) -> Option<Instant> {
         let (wanted, credit) = (self.of(amount), self.credit(now));
-        if credit >= wanted {
-            return Some(now);
-        }
-        let missing = wanted.minus(credit).wide().unsigned_abs();
+        if credit >= wanted { Some(now) } else { self.earns(wanted.minus(credit), now) }
+    }
+
+    /// The instant by which `missing` will have been earned from `now` on; `None` where nothing ever is.
+    #[cold]
+    fn earns(&self, missing: W, now: Instant) -> Option<Instant> {
+        let missing = missing.wide().unsigned_abs();
         let wait = if self.rate == 0 { None } else { Some(missing.div_ceil(u128::from(self.rate))) };
         wait.map(|wait| now + Nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
     }
 
     /// Takes units; says whether the new level can be counted, and changes nothing where it can not.
+    #[inline]
     pub(super) fn take(&mut self, now: Instant, units: u64) -> bool {
-        let level = W::product(now.0, self.rate).zip(W::product(units, self.unit.grains));
-        let due = level.map(|(earned, taken)| self.due.max(earned).plus(taken)).filter(|due| *due <= W::MOST);
-        if let Some(due) = due {
+        let (earned, taken) = (self.earned(now), self.of(units));
+        let due = self.due.max(earned).plus(taken);
+        // What is beyond counting is more than the most, whatever it is added to.
+        let counted = due <= W::MOST;
+        if counted {
             self.due = due;
         }
-        due.is_some()
+        counted
     }
 
     /// Gives units back; what does not fit is lost.
@@ -191,7 +224,14 @@ impl<W: Grains> Tank<W> {
 impl Tank<i64> {
     /// The same, in two words.
     pub(super) fn wide(&self) -> Tank<i128> {
-        Tank { rate: self.rate, unit: self.unit, full: self.full.wide(), due: self.due.wide() }
+        Tank {
+            rate: self.rate,
+            until: i128::largest(self.rate),
+            unit: self.unit,
+            most: i128::largest(self.unit.grains),
+            full: self.full.wide(),
+            due: self.due.wide(),
+        }
     }
 }
 
