@@ -106,6 +106,16 @@ pub enum Kind {
     },
     /// The cache answered; nothing was sent.
     CacheHit,
+    /// An identical job is under way: this one is not sent, but stands by for that one's answer.
+    Joined {
+        /// The job that goes on for both.
+        leader: JobId,
+    },
+    /// The job that it followed was given up: it goes on by itself, and whoever followed that one follows it.
+    TookOver {
+        /// The job that was given up.
+        leader: JobId,
+    },
     /// It is over.
     Done(Ending),
 }
@@ -125,7 +135,7 @@ pub struct Ending {
     pub step: Option<u8>,
     /// Time in line for a place of the concurrency cap.
     pub queue: Nanos,
-    /// Time asleep: back-off, cool-down, pacing.
+    /// Time asleep (back-off, cool-down, pacing), or standing by for the answer to an identical job.
     pub wait: Nanos,
     /// Time of the attempt that succeeded, from send to the end of its reply.
     pub service: Nanos,

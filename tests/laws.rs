@@ -2,10 +2,12 @@
 //! say of themselves. Each law has the number that the list of laws gives it.
 
 mod ceiling;
+mod joining;
 mod ledger;
 mod queueing;
 mod swarm;
 
+use joining::Twins;
 use ledger::Ledgers;
 use proptest::prelude::*;
 use provider::{Nanos, Stream};
@@ -142,10 +144,10 @@ impl Run {
         let log = Log::new(Chain::default(), named).expect("a chain takes everything");
         let mut folds = (
             Recorder::new(plan),
-            (Audit::new(plan, Nanos::ZERO), (Ledgers::new(plan), (Met::default(), log))),
+            (Audit::new(plan, Nanos::ZERO), (Ledgers::new(plan), (Twins::new(plan), (Met::default(), log)))),
         );
         let at = virt::simulate(plan, &mut folds);
-        let (recorder, (audit, (ledgers, (met, log)))) = folds;
+        let (recorder, (audit, (ledgers, (twins, (met, log))))) = folds;
         let end = End {
             at,
             mode: Mode::Virtual,
@@ -157,7 +159,7 @@ impl Run {
         let violations = audit.finish().0.into_iter().map(|violation| violation.to_string());
         Self {
             summary: recorder.finish(end),
-            broken: violations.chain(ledgers.broken).collect(),
+            broken: violations.chain(ledgers.broken).chain(twins.broken).collect(),
             chain: log.finish().expect("a chain takes everything"),
             met: met.0,
         }

@@ -16,7 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use tokio::runtime;
 
-const SCENARIOS: [(&str, &str); 4] = [
+const SCENARIOS: [(&str, &str); 5] = [
     (
         "a wall of requests: four in five refused",
         "
@@ -66,6 +66,21 @@ providers:
 routes: { r: [{ of: [p/default/m] }] }
 client: { retry: { attempts: 3, backoff: { base: 100ms, cap: 1s, jitter: full } }, concurrency: 200 }
 workload: [{ name: w, route: r, arrivals: { constant: 80/s }, prompt: { p50: 200, p95: 800 }, completion: { p50: 20, p95: 50 }, max_tokens: 60 }]
+",
+    ),
+    (
+        "twins: what is asked at once goes as one, and one in ten breaks",
+        "
+name: twins
+duration: 20s
+providers:
+  p:
+    models: { m: { latency: { total: { p50: 300ms, p95: 500ms }, network: 20ms } } }
+    incidents: [{ at: 0s, for: 1h, fault: 503, share: 10% }]
+routes: { r: [{ of: [p/default/m] }] }
+client: { join: true, retry: { attempts: 1 } }
+workload: [{ name: w, route: r, arrivals: { burst: 60, every: 2s }, prompt: 50, completion: 40, max_tokens: 50, stream: false,
+             repeats: { share: 90%, zipf: 0.8, of: 20 } }]
 ",
     ),
 ];
@@ -165,6 +180,7 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary) {
     let counts = |of: fn(&Summary) -> u64| (of(simulated) as f64, of(real) as f64);
     table.row("jobs offered", counts(|run| run.jobs.offered), 0.001);
     table.row("goodput, jobs", counts(|run| run.jobs.succeeded), 0.02);
+    table.row("joined an identical job", counts(|run| run.jobs.joined), 0.02);
     table.row("attempts", counts(|run| run.attempts.total), 0.02);
     for (ours, theirs) in simulated.targets.iter().zip(&real.targets) {
         table.row(&format!("admitted by {}", ours.name), (ours.ok as f64, theirs.ok as f64), 0.02);

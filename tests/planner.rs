@@ -160,9 +160,9 @@ fn what_only_moves_the_strain_is_worth_more_beside_what_widens_the_other_side() 
         "name: pairs
 duration: 1h
 providers:
-  front: { models: { m: { limits: { rpm: { limit: 60, burst: 2 } }, latency: { total: 500ms } } } }
-  behind: { models: { m: { limits: { rpm: { limit: 20, burst: 2 } }, latency: { total: 500ms } } } }
-routes: { r: [{ of: [front/default/m] }, { of: [behind/default/m] }] }
+  front: { tier: developer, models: { openai/gpt-oss-120b: { limits: { rpm: { limit: 60, burst: 2 } }, latency: { total: 500ms } } } }
+  behind: { tier: developer, models: { openai/gpt-oss-20b: { limits: { rpm: { limit: 20, burst: 2 } }, latency: { total: 500ms } } } }
+routes: { r: [{ of: [front/default/openai/gpt-oss-120b] }, { of: [behind/default/openai/gpt-oss-20b] }] }
 client: { deadline: 20s, pace: requests, retry: { attempts: 1 } }
 workload: [{ name: w, route: r, arrivals: { constant: 40/min }, prompt: 100, completion: 100, max_tokens: 100 }]
 expect: [success >= 99%, fallback share <= 25.5%]",
@@ -317,4 +317,53 @@ fn what_is_wrong_with_a_what_if_is_told_with_its_line() {
     assert!(wrong("{ set: { client.deadline: 3s } }").contains("has no `name`"));
     assert!(wrong("{ name: a }").contains("has no `set`"));
     assert!(wrong("a").contains("expected a map"));
+}
+
+/// Bursts of 20 twins a minute at an account that takes 30 requests a minute; every answer takes a second.
+fn twins(client: &str) -> String {
+    one_account("rpm: { limit: 30, burst: 10 }", "burst: 20, every: 1m", "expect: [success >= 99%]")
+        .replace("client: {", &format!("client: {{ deadline: 20s, {client}"))
+        .replace("attempts: 1", "attempts: 3")
+        .replace("total: 500ms", "total: 1s")
+        .replace("max_tokens: 100", "max_tokens: 100, repeats: { share: 100%, zipf: 0, of: 2 }")
+}
+
+#[test]
+fn joining_is_tried_where_jobs_repeat_and_is_worth_what_it_spares() {
+    let report = plan(&twins(""), &ask(1));
+    let join = report.what_if.iter().find(|one| one.change == "join identical jobs under way").unwrap();
+    // Of a burst only one job of either question is sent: ten times less, at the least.
+    assert!(join.lift > 5.0 && join.kind == Kind::Client, "{join:#?}");
+    assert!(report.notes.iter().all(|note| !note.contains("Not tried")), "{:#?}", report.notes);
+    let report = plan(&twins("join: true, "), &ask(1));
+    let without = report.what_if.iter().find(|one| one.change == "without joining identical jobs").unwrap();
+    assert!(without.lift < 0.2 && without.kind == Kind::Without, "{without:#?}");
+    assert!(report.load.joined_share > 0.8, "{:#?}", report.load);
+    assert!(report.notes.iter().any(|note| note.contains("without joining identical jobs")));
+}
+
+#[test]
+fn what_is_only_left_out_to_show_its_worth_is_neither_bought_nor_paired() {
+    // Pacing makes jobs wait for longer than the rule on latency allows: without it more would hold.
+    let yaml = one_account(
+        "rpm: { limit: 30, burst: 30 }",
+        "constant: 20/min",
+        "expect: [p95 latency <= 700ms, success >= 50%]",
+    )
+    .replace("client: {", "client: { pace: tokens,");
+    let report = plan(&yaml, &Ask { target: Some(Target::Multiple(2.0)), ..ask(1) });
+    let without = report.what_if.iter().find(|one| one.change == "without pacing").unwrap();
+    assert!(without.lift > 1.1, "{:#?}", report.what_if);
+    assert!(report.verdict.iter().any(|sentence| sentence.contains("in the way")), "{:#?}", report.verdict);
+    let shown =
+        |words: &String| report.what_if.iter().any(|one| one.change == *words && one.kind == Kind::Without);
+    assert!(!report.buy.unwrap().changes.iter().any(shown));
+    assert!(!report.pairs.iter().flat_map(|pair| &pair.changes).any(shown));
+    assert!(
+        report
+            .verdict
+            .iter()
+            .filter(|sentence| sentence.contains("best of the changes"))
+            .all(|best| !best.contains("without"))
+    );
 }

@@ -174,6 +174,8 @@ fn a_wrong_override_is_blamed_on_the_command_line() {
         ("client.pace", ""),
         ("client..pace", "off"),
         ("client.cache", "{entries: 5"),
+        ("client.join", "yes"),
+        ("client.joins", "true"),
         ("providers.groq.preset", "groq-fee"),
         ("providers.groq.models.openai/gpt-oss-120b.limits.rmp", "5"),
         ("", "5"),

@@ -54,7 +54,7 @@ const ONLINE: [&str; 8] = [
 const LINES: usize = 400;
 
 /// Files that are longer, as measured, and why: one list of fields.
-const LONGER: [(&str, usize); 1] = [("src/record/summary.rs", 475)];
+const LONGER: [(&str, usize); 1] = [("src/record/summary.rs", 479)];
 
 /// What no source may hold.
 const FORBIDDEN: [&str; 5] = [

@@ -17,8 +17,8 @@
 //! refunds the rest at the end, so the reservation bounds what is in flight at once and refuses bursts
 //! early, but the long-run rate follows what jobs really use, and that is what is counted here (or what stays
 //! charged, under a policy that does not refund). Cache hits,
-//! which would lift it, are counted only by [`Ceiling::cached`], and what is served after the last arrival
-//! not at all: over a run of length D a bucket allows its burst and limit · D ÷ window.
+//! which would lift it, are counted only by [`Ceiling::cached`], jobs that join others and what is served after
+//! the last arrival not at all: over a run of length D a bucket allows its burst and limit · D ÷ window.
 
 mod cached;
 mod need;

@@ -69,6 +69,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
             queue: 0,
             pace: Pace::Off,
             cache: None,
+            join: false,
         },
         workloads,
         expect: vec![],

@@ -18,13 +18,16 @@
 //! really does with a job ([`provider::Truth`]) never reaches it.
 //!
 //! The tactics, each on a page of its own: `route` chooses, `backoff` waits, `budget` bounds retries,
-//! `target` cools down, `belief` paces, `cache` remembers.
+//! `target` cools down, `belief` paces, `cache` remembers, `join` lets identical jobs go as one, `line` bounds how
+//! many are out at once.
 
 mod backoff;
 mod belief;
 mod budget;
 mod cache;
 mod driver;
+mod join;
+mod line;
 pub mod parse;
 mod reply;
 mod route;
@@ -41,6 +44,7 @@ use crate::job::Job;
 use crate::scenario::{Client, Plan};
 use belief::need;
 use cache::Cache;
+use join::Joining;
 use provider::{Instant, Nanos};
 use reply::Meant;
 use route::{Move, Router, Turn};
@@ -57,6 +61,7 @@ pub struct Engine {
     works: Works,
     timers: Timers,
     cache: Option<Cache>,
+    joining: Option<Joining>,
     /// Jobs in line for a place of the concurrency cap.
     line: VecDeque<(Slot, JobId)>,
     /// How many stand in line: those whose deadline came leave it before they reach its head.
@@ -76,6 +81,7 @@ impl Engine {
             works: Works::default(),
             timers: Timers::new(),
             cache: plan.client.cache.map(Cache::new),
+            joining: plan.client.join.then(Joining::default),
             line: VecDeque::new(),
             waiting: 0,
             in_flight: 0,
@@ -101,7 +107,9 @@ impl Engine {
             self.finish(driver, slot, job.id, ending);
         } else {
             self.timers.deadline(deadline, slot, job.id);
-            self.decide(driver, slot);
+            if !self.follows(driver, slot) {
+                self.decide(driver, slot);
+            }
         }
         slot
     }
@@ -264,11 +272,12 @@ impl Engine {
             first_token: Some(reply.first_token_at.since(work.job.scheduled)),
             ..work.ending(Verdict::Succeeded)
         };
-        let job = work.job.id;
+        let (job, fingerprint) = (work.job.id, work.job.fingerprint);
         if let Some(cache) = &mut self.cache {
-            cache.store(self.now, work.job.fingerprint);
+            cache.store(self.now, fingerprint);
         }
         self.finish(driver, slot, job, ending);
+        self.serve_followers(driver, slot, fingerprint);
     }
 
     /// Lets a target rest where the reply asks for it.
@@ -338,38 +347,9 @@ impl Engine {
             }
             State::Asleep { booked } => booked.into_iter().for_each(|turn| self.unbook(slot, turn)),
             State::Deciding => {}
+            State::Follows => unreachable!("a leader's deadline comes before its followers'"),
         }
         self.give_up(driver, slot, Reason::Deadline);
-    }
-
-    fn is_full(&self) -> bool {
-        self.client.concurrency.is_some_and(|places| self.in_flight >= places)
-    }
-
-    #[cold]
-    fn stand_in_line(&mut self, driver: &mut impl Driver, slot: Slot, booked: Option<Turn>) {
-        if self.waiting >= self.client.queue {
-            booked.into_iter().for_each(|turn| self.unbook(slot, turn));
-            return self.give_up(driver, slot, Reason::QueueFull);
-        }
-        let work = self.works.at(slot);
-        work.enter(self.now, State::InLine { booked });
-        let job = work.job.id;
-        self.line.push_back((slot, job));
-        self.waiting += 1;
-        self.log(driver, job, Kind::Queued { waiting: self.waiting });
-    }
-
-    /// Gives the free places of the concurrency cap to those in line, first come first served.
-    fn admit_from_line(&mut self, driver: &mut impl Driver) {
-        while !self.is_full() {
-            let Some((slot, id)) = self.line.pop_front() else { return };
-            let Some(work) = self.works.still(slot, id) else { continue };
-            let State::InLine { booked } = work.state else { unreachable!("who is in line stands in line") };
-            work.enter(self.now, State::Deciding);
-            self.waiting -= 1;
-            self.resume(driver, slot, booked);
-        }
     }
 
     fn unbook(&mut self, slot: Slot, turn: Turn) {
@@ -381,8 +361,9 @@ impl Engine {
         let work = self.works.at(slot);
         let ending =
             work.ending(if work.attempts > 0 { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
-        let job = work.job.id;
+        let (job, fingerprint) = (work.job.id, work.job.fingerprint);
         self.finish(driver, slot, job, ending);
+        self.bequeath(driver, (slot, job), fingerprint);
     }
 
     fn finish(&mut self, driver: &mut impl Driver, slot: Slot, job: JobId, ending: Ending) {

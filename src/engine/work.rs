@@ -39,6 +39,8 @@ pub(super) enum State {
     InLine { booked: Option<Turn> },
     /// Asleep, perhaps with a turn booked on a paced target.
     Asleep { booked: Option<Turn> },
+    /// An identical job is under way, whose answer it stands by for.
+    Follows,
     /// An attempt is out.
     Sent { attempt: AttemptId, turn: Turn },
 }
@@ -68,7 +70,7 @@ impl Work {
         let spent = now.since(self.since);
         match self.state {
             State::InLine { .. } => self.queue += spent,
-            State::Asleep { .. } => self.wait += spent,
+            State::Asleep { .. } | State::Follows => self.wait += spent,
             State::Deciding | State::Sent { .. } => {}
         }
         self.since = now;

@@ -45,6 +45,7 @@ fn plan(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Plan {
             queue: 0,
             pace: Pace::Off,
             cache: None,
+            join: false,
         },
         workloads,
         expect: vec![],

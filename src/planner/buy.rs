@@ -31,7 +31,7 @@ struct Shop<'a> {
     base: &'a Base<'a>,
     /// Judges by all rules, those on cost included.
     lab: Lab<'a>,
-    candidates: &'a [Measured],
+    candidates: Vec<&'a Measured>,
     /// Per candidate, its measured lift ÷ its analytic one.
     beyond: Vec<f64>,
     /// Per candidate, what it costs at the aim: see [`dearness`].
@@ -39,14 +39,16 @@ struct Shop<'a> {
     aim: f64,
 }
 
-/// The cheapest of `candidates` that hold `aim` times the load; `base` and the candidates are measured
-/// without rules on cost, `lab` judges by all.
-pub(super) fn buy(base: &Base<'_>, lab: Lab<'_>, candidates: &[Measured], aim: f64) -> Buy {
+/// The cheapest of the changes on offer that hold `aim` times the load; `base` and what was `measured` go without rules
+/// on cost, `lab` judges by all.
+pub(super) fn buy(base: &Base<'_>, lab: Lab<'_>, measured: &[Measured], aim: f64) -> Buy {
+    let candidates: Vec<&Measured> = measured.iter().filter(|one| one.change.is_offer()).collect();
     let beyond = candidates.iter().map(|one| {
         let analytic = Ceiling::of(&Change::all(base.plan, [&one.change])).multiple / base.analytic;
         if analytic.is_finite() && analytic > 0.0 { one.worth.lift / analytic } else { 1.0 }
     });
-    let mut shop = Shop { base, lab, candidates, beyond: beyond.collect(), dear: Vec::new(), aim };
+    let beyond = beyond.collect();
+    let mut shop = Shop { base, lab, candidates, beyond, dear: Vec::new(), aim };
     let mut chosen = Vec::new();
     let mut proof = shop.proof(&chosen);
     if !serve(&proof) {

@@ -1,4 +1,5 @@
-//! The changes that are tried without being asked for: each only where it would change something.
+//! The changes that are tried without being asked for: each only where it would change something; and of the tactics
+//! in force, what the plan would be without each.
 
 use super::change::{Change, Edit};
 use super::summary::Kind;
@@ -7,7 +8,6 @@ use crate::scenario::{Arrivals, Cache, Jitter, Pace, Pick, Plan, Workload, prese
 use crate::units::{print_count, print_duration};
 use provider::Nanos;
 use provider::config::{Config, DEFAULT_MAX_TOKENS, Tier};
-use std::collections::BTreeSet;
 
 /// What an account must lift the arithmetic ceiling to be tried, as a ratio.
 const LIFTS: f64 = 1.005;
@@ -26,8 +26,9 @@ const FALLBACKS: [&str; 2] = ["openai/gpt-oss-120b", "openai/gpt-oss-20b"];
 pub(super) fn changes(plan: &Plan) -> Vec<Change> {
     let mut changes = accounts(plan);
     changes.extend(tiers(plan));
+    changes.extend(other_models(plan));
     changes.extend(fallback(plan));
-    changes.extend(cache(plan));
+    changes.extend(longer_cache(plan));
     changes.extend(client(plan));
     changes.extend(traffic(plan));
     changes.extend(plan.what_if.iter().map(|own| Change {
@@ -51,6 +52,17 @@ fn accounts(plan: &Plan) -> Vec<Change> {
     plan.providers.iter().enumerate().map(account).filter(lifts).collect()
 }
 
+/// What the names of the changes to `plan` do not say.
+pub(super) fn notes(plan: &Plan) -> Vec<String> {
+    let note = |change: Change| {
+        format!(
+            "`{}` needs no new account, since limits are per model; its answers are another model's.",
+            change.words
+        )
+    };
+    other_models(plan).into_iter().map(note).collect()
+}
+
 fn developer() -> Config {
     preset(DEVELOPER).expect("the presets are part of the program, and tested")
 }
@@ -72,14 +84,38 @@ fn tiers(plan: &Plan) -> Vec<Change> {
     free.map(change).collect()
 }
 
-/// A model of the developer plan as the last step, where every job has only one provider to go to.
+/// The first of [`FALLBACKS`] that no job can go to yet.
+fn unserved(plan: &Plan) -> Option<&'static str> {
+    let served = |name: &str| plan.targets.iter().any(|target| target.name.ends_with(name));
+    FALLBACKS.into_iter().find(|name| !served(name))
+}
+
+/// Another model of a provider as the last step, on the accounts that are there: limits are per model, so this is quota
+/// that is paid for already, though the answers are another model's.
+fn other_models(plan: &Plan) -> Vec<Change> {
+    let Some(name) = unserved(plan) else { return Vec::new() };
+    let uses = |provider: usize| plan.targets.iter().any(|target| usize::from(target.provider) == provider);
+    let change = |(index, config): (usize, &Config)| {
+        let model = config.models.iter().position(|model| model.name == name).filter(|_| uses(index))?;
+        Some(Change {
+            words: format!("fall back to {name} at {}", config.name),
+            kind: Kind::Quota,
+            edit: Edit::OtherModel { provider: index as u16, model: model as u16 },
+        })
+    };
+    plan.providers.iter().enumerate().filter_map(change).collect()
+}
+
+/// A model of the developer plan as the last step, by an account of its own; nothing where an account on that plan
+/// has the model already.
 fn fallback(plan: &Plan) -> Option<Change> {
-    let used: BTreeSet<u16> = plan.targets.iter().map(|target| target.provider).collect();
-    if used.len() != 1 {
+    let name = unserved(plan)?;
+    let has = |config: &Config| {
+        config.tier == Tier::Developer && config.models.iter().any(|model| model.name == name)
+    };
+    if plan.providers.iter().any(has) {
         return None;
     }
-    let served = |name: &str| plan.targets.iter().any(|target| target.name.ends_with(name));
-    let name = FALLBACKS.into_iter().find(|name| !served(name))?;
     let mut config = developer();
     config.name = "fallback".to_owned();
     config.models.retain(|model| model.name == name);
@@ -91,91 +127,109 @@ fn fallback(plan: &Plan) -> Option<Change> {
     })
 }
 
-/// A cache, or one that keeps twice as long; nothing where no job is ever repeated.
-fn cache(plan: &Plan) -> Option<Change> {
+/// Whether jobs are asked again that were asked before.
+fn repeats(plan: &Plan) -> bool {
     let repeated = |workload: &Workload| {
         let traced = matches!(workload.arrivals, Arrivals::Trace { .. });
         !traced && workload.repeats.is_some_and(|repeats| repeats.share > 0.0)
     };
-    if !plan.workloads.iter().any(repeated) {
-        return None;
-    }
-    let (words, cache) = match plan.client.cache {
-        None => (
-            format!(
-                "cache {} answers for {}",
-                print_count(u64::from(CACHE.entries)),
-                print_duration(CACHE.ttl)
-            ),
-            CACHE,
-        ),
-        Some(cache) => {
-            let ttl = cache.ttl * 2;
-            (
-                format!("cache for {} instead of {}", print_duration(ttl), print_duration(cache.ttl)),
-                Cache { ttl, ..cache },
-            )
-        }
-    };
-    Some(Change { words, kind: Kind::Client, edit: Edit::Cache(cache) })
+    plan.workloads.iter().any(repeated)
 }
 
-/// A tactic of the client, and whether the plan has it already.
+/// A cache that keeps twice as long as the one there is; nothing where no job is ever repeated.
+fn longer_cache(plan: &Plan) -> Option<Change> {
+    let cache = plan.client.cache.filter(|_| repeats(plan))?;
+    let ttl = cache.ttl * 2;
+    let words = format!("cache for {} instead of {}", print_duration(ttl), print_duration(cache.ttl));
+    Some(Change { words, kind: Kind::Client, edit: Edit::Cache(Some(Cache { ttl, ..cache })) })
+}
+
+/// A tactic of the client: tried where the plan lacks it, left out where it is in force.
 struct Tactic {
-    words: &'static str,
+    words: String,
     edit: Edit,
+    /// The same client without it, in words and as an edit.
+    without: (&'static str, Edit),
     in_force: bool,
 }
 
 /// The tactics that mean something in a plan.
 fn tactics(plan: &Plan) -> Vec<Tactic> {
-    let client = &plan.client;
     let mut tactics = vec![Tactic {
-        words: "pace by tokens",
+        words: "pace by tokens".to_owned(),
         edit: Edit::Pace(Pace::Tokens),
-        in_force: client.pace == Pace::Tokens,
+        without: ("without pacing", Edit::Pace(Pace::Off)),
+        in_force: plan.client.pace == Pace::Tokens,
     }];
-    if client.retry.attempts > 1 {
-        tactics.push(Tactic {
-            words: "full jitter",
-            edit: Edit::Jitter(Jitter::Full),
-            in_force: client.retry.backoff.jitter == Jitter::Full,
-        });
-        tactics.push(Tactic {
-            words: "a retry budget of 20 %",
-            edit: Edit::Budget(BUDGET),
-            in_force: client.retry.budget_permille.is_some_and(|budget| budget <= BUDGET),
-        });
+    if plan.client.retry.attempts > 1 {
+        tactics.extend(retries(plan));
+    }
+    if repeats(plan) {
+        tactics.extend(repetitions(plan));
     }
     let mut choices = plan.routes.iter().flat_map(|route| &route.steps).filter(|step| step.targets.len() > 1);
     if let Some(first) = choices.next() {
         tactics.push(Tactic {
-            words: "pick the account with most room",
+            words: "pick the account with most room".to_owned(),
             edit: Edit::Pick(Pick::MostRoom),
+            without: ("round robin instead of most room", Edit::Pick(Pick::RoundRobin)),
             in_force: choices.chain([first]).all(|step| step.pick == Pick::MostRoom),
         });
     }
     tactics
 }
 
-fn client(plan: &Plan) -> impl Iterator<Item = Change> {
-    let lacking = tactics(plan).into_iter().filter(|tactic| !tactic.in_force);
-    lacking.map(|Tactic { words, edit, .. }| Change { words: words.to_owned(), kind: Kind::Client, edit })
+/// The tactics of a client that tries again.
+fn retries(plan: &Plan) -> [Tactic; 2] {
+    let retry = &plan.client.retry;
+    [
+        Tactic {
+            words: "full jitter".to_owned(),
+            edit: Edit::Jitter(Jitter::Full),
+            without: ("without jitter", Edit::Jitter(Jitter::None)),
+            in_force: retry.backoff.jitter == Jitter::Full,
+        },
+        Tactic {
+            words: "a retry budget of 20 %".to_owned(),
+            edit: Edit::Budget(Some(BUDGET)),
+            without: ("without a retry budget", Edit::Budget(None)),
+            in_force: retry.budget_permille.is_some_and(|budget| budget <= BUDGET),
+        },
+    ]
 }
 
-/// The tactics that need not be tried, because the plan has them.
-pub(super) fn in_force(plan: &Plan) -> Vec<&'static str> {
-    tactics(plan).iter().filter(|tactic| tactic.in_force).map(|tactic| tactic.words).collect()
+/// The tactics of a client that is asked the same again.
+fn repetitions(plan: &Plan) -> [Tactic; 2] {
+    let (entries, ttl) = (print_count(u64::from(CACHE.entries)), print_duration(CACHE.ttl));
+    [
+        Tactic {
+            words: format!("cache {entries} answers for {ttl}"),
+            edit: Edit::Cache(Some(CACHE)),
+            without: ("without the cache", Edit::Cache(None)),
+            in_force: plan.client.cache.is_some(),
+        },
+        Tactic {
+            words: "join identical jobs under way".to_owned(),
+            edit: Edit::Join(true),
+            without: ("without joining identical jobs", Edit::Join(false)),
+            in_force: plan.client.join,
+        },
+    ]
+}
+
+fn client(plan: &Plan) -> impl Iterator<Item = Change> {
+    tactics(plan).into_iter().map(|Tactic { words, edit, without, in_force }| {
+        if in_force {
+            Change { words: without.0.to_owned(), kind: Kind::Without, edit: without.1 }
+        } else {
+            Change { words, kind: Kind::Client, edit }
+        }
+    })
 }
 
 fn traffic(plan: &Plan) -> Vec<Change> {
     let mut changes = Vec::new();
-    let most: Vec<Option<u32>> = plan.workloads.iter().map(enough_tokens).collect();
-    if most.iter().any(Option::is_some) {
-        let each: Vec<String> = most.iter().flatten().map(|most| print_count(u64::from(*most))).collect();
-        let words = format!("max_tokens {} (99 % of answers)", each.join(", "));
-        changes.push(Change { words, kind: Kind::Traffic, edit: Edit::MaxTokens(most) });
-    }
+    changes.extend(shorter_answers(plan));
     let words = "prompts a quarter shorter".to_owned();
     changes.push(Change { words, kind: Kind::Traffic, edit: Edit::Prompt(PROMPT) });
     let night = batches(plan);
@@ -187,16 +241,34 @@ fn traffic(plan: &Plan) -> Vec<Change> {
     changes
 }
 
-/// A bound that 99 % of the completions keep, where it is smaller than the bound there is.
+/// A bound on the answers that 99 % of them keep by themselves, or, where none is smaller than what there is, one
+/// that cuts one in twenty.
+fn shorter_answers(plan: &Plan) -> Option<Change> {
+    let bounds = |percent| {
+        let most: Vec<_> = plan.workloads.iter().map(|workload| enough_tokens(workload, percent)).collect();
+        most.iter().any(Option::is_some).then_some((percent, most))
+    };
+    let (percent, most) = bounds(99).or_else(|| bounds(95))?;
+    let each: Vec<String> = most.iter().flatten().map(|most| print_count(u64::from(*most))).collect();
+    let bound = format!("max_tokens {}", each.join(", "));
+    let words = if percent == 99 {
+        format!("{bound} (99 % of answers)")
+    } else {
+        format!("cut 5 % of answers: {bound}")
+    };
+    Some(Change { words, kind: Kind::Traffic, edit: Edit::MaxTokens(most) })
+}
+
+/// A bound that so many per cent of the completions keep, where it is smaller than the bound there is.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-fn enough_tokens(workload: &Workload) -> Option<u32> {
+fn enough_tokens(workload: &Workload, percent: u8) -> Option<u32> {
     let most = match &workload.arrivals {
         Arrivals::Trace { rows } => {
             let mut sizes: Vec<u32> = rows.iter().map(|row| row.completion_tokens).collect();
             sizes.sort_unstable();
-            sizes.get(sizes.len().saturating_sub(1) * 99 / 100).copied()?
+            sizes.get(sizes.len().saturating_sub(1) * usize::from(percent) / 100).copied()?
         }
-        _ => libm::ceil(workload.completion.quantile(0.99)) as u32,
+        _ => libm::ceil(workload.completion.quantile(f64::from(percent) / 100.0)) as u32,
     };
     let most = most.max(1);
     (most < workload.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)).then_some(most)

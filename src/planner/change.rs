@@ -8,6 +8,7 @@ use crate::scenario::{
 };
 use provider::config::{AccountConfig, Config, ModelConfig};
 use provider::dist::Dist;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One change, with the words for it.
@@ -30,14 +31,18 @@ pub(super) enum Edit {
     Tier { provider: u16, better: Config },
     /// One more step at the end of every route.
     Fallback { config: Config },
-    /// A cache.
-    Cache(Cache),
+    /// One more step at the end of every route that uses the provider: another of its models, on the same accounts.
+    OtherModel { provider: u16, model: u16 },
+    /// A cache, or none.
+    Cache(Option<Cache>),
+    /// Whether identical jobs under way go as one.
+    Join(bool),
     /// How sends are spread.
     Pace(Pace),
     /// How chance spreads a wait.
     Jitter(Jitter),
-    /// Retries per job, in thousandths.
-    Budget(u32),
+    /// Retries per job, in thousandths; `None`: no bound.
+    Budget(Option<u32>),
     /// How steps with a choice choose.
     Pick(Pick),
     /// At most so many tokens for the completion, by workload.
@@ -62,6 +67,11 @@ impl Change {
         changed
     }
 
+    /// Whether somebody might make it; what only shows the worth of a tactic of today is none.
+    pub(super) fn is_offer(&self) -> bool {
+        self.kind != Kind::Without
+    }
+
     /// Whether it can be made again on top of itself.
     pub(super) fn repeats(&self) -> bool {
         matches!(self.edit, Edit::Account { .. })
@@ -74,10 +84,12 @@ impl Edit {
             Self::Account { provider } => add_account(plan, *provider),
             Self::Tier { provider, better } => lift_tier(plan, *provider, better),
             Self::Fallback { config } => add_fallback(plan, config),
-            Self::Cache(cache) => plan.client.cache = Some(*cache),
+            Self::OtherModel { provider, model } => add_other_model(plan, *provider, *model),
+            Self::Cache(cache) => plan.client.cache = *cache,
+            Self::Join(join) => plan.client.join = *join,
             Self::Pace(pace) => plan.client.pace = *pace,
             Self::Jitter(jitter) => plan.client.retry.backoff.jitter = *jitter,
-            Self::Budget(permille) => plan.client.retry.budget_permille = Some(*permille),
+            Self::Budget(permille) => plan.client.retry.budget_permille = *permille,
             Self::Pick(pick) => {
                 let steps = plan.routes.iter_mut().flat_map(|route| &mut route.steps);
                 steps.filter(|step| step.targets.len() > 1).for_each(|step| step.pick = *pick);
@@ -193,6 +205,35 @@ fn add_fallback(plan: &mut Plan, config: &Config) {
             route.steps.push(Step { pick: Pick::InOrder, targets: vec![target] });
         }
     }
+}
+
+/// The accounts that are used already, in their order, chosen among as the route does where it uses them.
+fn add_other_model(plan: &mut Plan, provider: u16, model: u16) {
+    let Some(config) = plan.providers.get(usize::from(provider)) else { return };
+    let Some(known) = config.models.get(usize::from(model)) else { return };
+    let here = |target: &Target| (target.provider == provider).then_some(target.account);
+    let accounts: BTreeSet<u16> = plan.targets.iter().filter_map(here).collect();
+    let first = plan.targets.len();
+    let target = |account: u16| Target {
+        name: format!("{}/{}/{}", config.name, config.accounts[usize::from(account)].name, known.name),
+        provider,
+        account,
+        model,
+        limits: known_limits(known),
+        price: known.price,
+    };
+    let new: Vec<Target> = accounts.into_iter().map(target).collect();
+    let ids: Vec<TargetId> = (first..first + new.len()).map(|index| TargetId(id(index))).collect();
+    for route in &mut plan.routes {
+        let room = ROUTE_TARGETS_MAX - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
+        let uses = |step: &&Step| step.targets.iter().any(|id| plan.targets[id.index()].provider == provider);
+        if let Some(pick) = route.steps.iter().find(uses).map(|step| step.pick)
+            && ids.len() <= room
+        {
+            route.steps.push(Step { pick, targets: ids.clone() });
+        }
+    }
+    plan.targets.extend(new);
 }
 
 fn shorten(workload: &mut Workload, share: f64) {

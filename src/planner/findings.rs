@@ -48,7 +48,8 @@ impl Findings<'_> {
             duration_s: rounded(plan.duration.as_secs_f64(), 6),
             reproduce: self.ask.reproduce.clone(),
             verdict: Vec::new(),
-            notes: [self.rules.notes.clone(), how(plan, &simulated), plan.notes.clone()].concat(),
+            notes: [self.rules.notes.clone(), how(plan, &simulated, &tables.what_if), plan.notes.clone()]
+                .concat(),
             load: load(self.present),
             headroom: simulated.multiple,
             targets: targets(plan, self.analytic),
@@ -92,6 +93,7 @@ impl Findings<'_> {
 fn load(present: &Trial) -> Load {
     let summary = &present.summary;
     let busiest = summary.series.offered.iter().copied().max().unwrap_or(0);
+    let share = |jobs: u64| rounded(jobs as f64 / summary.jobs.offered.max(1) as f64, 6);
     Load {
         jobs_per_min: summary.ceiling.offered_jobs_per_min,
         peak_jobs_per_min: rounded(busiest as f64 * 60.0 / summary.series.step_s, 3),
@@ -99,7 +101,8 @@ fn load(present: &Trial) -> Load {
         expect: summary.expect.clone(),
         p95_s: present.p95_s(),
         cost_usd_per_day: rounded(present.cost_per_day(), 4),
-        cached_share: rounded(summary.jobs.cached as f64 / summary.jobs.offered.max(1) as f64, 6),
+        cached_share: share(summary.jobs.cached),
+        joined_share: share(summary.jobs.joined),
     }
 }
 
@@ -138,25 +141,19 @@ fn targets(plan: &Plan, analytic: &Ceiling) -> Vec<CeilingTarget> {
 }
 
 /// How it was found.
-fn how(plan: &Plan, simulated: &Simulated) -> Vec<String> {
-    let mut notes = vec![
-        format!(
-            "Every run is a whole one. The ceiling is the mean over {} seeds, the first searched to {} % and the others \
+fn how(plan: &Plan, simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
+    let mut notes = vec![format!(
+        "Every run is a whole one. The ceiling is the mean over {} seeds, the first searched to {} % and the others \
              to {} %, with the {} % interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %, pairs to {} %.",
-            simulated.replicas.len(),
-            simulated.tolerance * 100.0,
-            replicas::OTHERS * 100.0,
-            simulated.confidence * 100.0,
-            what_if::TOLERANCE * 100.0,
-            what_if::PAIR_TOLERANCE * 100.0
-        ),
-        "Not tried: joining identical jobs that are under way at the same time, which the engine cannot do."
-            .to_owned(),
-    ];
-    let in_force = catalogue::in_force(plan);
-    if !in_force.is_empty() {
-        notes.push(format!("Not tried, because the scenario does it already: {}.", in_force.join(", ")));
-    }
+        simulated.replicas.len(),
+        simulated.tolerance * 100.0,
+        replicas::OTHERS * 100.0,
+        simulated.confidence * 100.0,
+        what_if::TOLERANCE * 100.0,
+        what_if::PAIR_TOLERANCE * 100.0
+    )];
+    notes.extend(catalogue::notes(plan));
+    notes.extend(words::left_out(changes));
     if simulated.but_for_cost.is_some() {
         notes.push(
             "Money is spent before any limit is reached, so the changes are measured without the rules on cost."

@@ -102,6 +102,9 @@ pub struct Load {
     pub cost_usd_per_day: f64,
     /// The share of jobs answered from the cache.
     pub cached_share: f64,
+    /// The share of jobs answered with the answer to an identical one; none in a plan of an earlier version.
+    #[serde(default)]
+    pub joined_share: f64,
 }
 
 /// The ceiling, twice.
@@ -238,7 +241,7 @@ pub struct WhatIf {
     pub cost_usd_per_day: f64,
     /// How much more that is than now; negative where it saves.
     pub extra_usd_per_day: f64,
-    /// What is lifted beyond 1 ÷ the extra cost in USD per day; `None` where it costs nothing extra.
+    /// What is lifted beyond 1 ÷ the extra cost in USD per day; `None` where it costs nothing extra, or buys nothing.
     pub lift_per_usd: Option<f64>,
     /// What breaks first then; `None` where nothing does.
     pub breaks: Option<String>,
@@ -256,6 +259,8 @@ pub enum Kind {
     Traffic,
     /// The scenario's own.
     Own,
+    /// A tactic of today left out, to show what it is worth: never bought, nor paired.
+    Without,
 }
 
 /// Two changes that are worth more together than apart, by more than the tolerance of the search.

@@ -1,9 +1,10 @@
 //! Every change does what it says and leaves the rest alone; every rule is as near as it says.
 
-use super::catalogue::{changes, in_force};
+use super::catalogue::changes;
 use super::change::{Change, Edit};
 use super::rules::Rules;
 use super::search::Search;
+use super::summary::Kind;
 use super::{lab, replicas};
 use crate::ceiling::Ceiling;
 use crate::scenario::{self, Arrivals, Jitter, Overrides, Pace, Pick, Plan};
@@ -49,8 +50,14 @@ fn whole(plan: &Plan) -> String {
 fn every_change_changes_the_plan_and_only_what_it_names() {
     let plan = parse(POOR);
     let all = changes(&plan);
-    assert_eq!(all.len(), 12, "{all:#?}");
+    assert_eq!(all.len(), 14, "{all:#?}");
     for change in &all {
+        assert_ne!(
+            change.kind,
+            Kind::Without,
+            "nothing is in force that could be left out: {}",
+            change.words
+        );
         assert_ne!(whole(&Change::all(&plan, [change])), whole(&plan), "{}", change.words);
     }
     let with = |words: &str, undo: &dyn Fn(&mut Plan)| {
@@ -68,7 +75,9 @@ fn every_change_changes_the_plan_and_only_what_it_names() {
     with("most room", &|changed| changed.routes[0].steps[0].pick = Pick::InOrder);
     assert_eq!(changed(&plan, "cache 10k answers").client.cache.unwrap().ttl, Nanos::HOUR);
     with("cache 10k answers", &|changed| changed.client.cache = None);
-    assert_eq!(changed(&plan, "max_tokens 90").workloads[0].max_tokens, Some(90));
+    assert!(changed(&plan, "join identical jobs").client.join);
+    with("join identical jobs", &|changed| changed.client.join = false);
+    assert_eq!(changed(&plan, "max_tokens 90 (99 % of answers)").workloads[0].max_tokens, Some(90));
     with("max_tokens 90", &|changed| changed.workloads[0].max_tokens = Some(512));
     assert_eq!(changed(&plan, "patience").client.deadline, Nanos::MINUTE * 5);
 }
@@ -94,7 +103,7 @@ fn quota_that_is_bought_is_there_and_in_every_route() {
     let rpm = tier.targets[1].limits.iter().find(|limit| limit.axis == Axis::Rpm).unwrap();
     assert_eq!((tier.providers[0].tier, rpm.limit), (Tier::Developer, 1_000));
     assert!(tier.targets[0].price.input > 0.0 && plan.targets[0].price.input == 0.0);
-    let fallback = changed(&plan, "fall back to");
+    let fallback = changed(&plan, "fall back to groq-developer");
     assert_eq!(fallback.routes[0].steps.len(), 2);
     assert_eq!(fallback.targets[2].name, "fallback/default/openai/gpt-oss-120b");
     assert_eq!(fallback.providers[1].models.len(), 1);
@@ -125,29 +134,120 @@ fn shorter_prompts_are_a_quarter_shorter_whatever_their_law() {
 }
 
 #[test]
-fn what_is_there_already_is_not_tried_again() {
+fn another_model_of_the_same_accounts_is_quota_without_an_account() {
     let plan = parse(POOR);
-    let better = changes(&plan).iter().filter(|change| !change.repeats()).fold(plan, |plan, change| {
-        if matches!(change.edit, Edit::Own(_)) { plan } else { Change::all(&plan, [change]) }
-    });
-    let left = changes(&better);
-    let again = |change: &Change| {
-        matches!(
-            change.edit,
-            Edit::Tier { .. }
-                | Edit::Fallback { .. }
-                | Edit::Pace(_)
-                | Edit::Jitter(_)
-                | Edit::Budget(_)
-                | Edit::Pick(_)
-                | Edit::MaxTokens(_)
-        )
+    let other = changed(&plan, "fall back to openai/gpt-oss-120b at groq");
+    assert_eq!(other.providers[0].accounts.len(), plan.providers[0].accounts.len());
+    let names: Vec<&str> = other.targets[2..].iter().map(|target| target.name.as_str()).collect();
+    assert_eq!(names, ["groq/acme/openai/gpt-oss-120b", "groq/beta/openai/gpt-oss-120b"]);
+    let steps = &other.routes[0].steps;
+    assert_eq!((steps.len(), steps[1].targets.len(), steps[1].pick), (2, 2, steps[0].pick));
+    let limits = &other.providers[0].models[usize::from(other.targets[2].model)].limits;
+    let rpm = |axis| limits.iter().find(|limit| limit.axis == axis).map(|limit| limit.limit);
+    let known = other.targets[2].limits.iter().find(|limit| limit.axis == Axis::Rpm).map(|limit| limit.limit);
+    assert!(known.is_some() && known == rpm(Axis::Rpm));
+    assert!(Ceiling::of(&other).multiple > Ceiling::of(&plan).multiple * 1.5);
+    // On top of it, one more account serves both models.
+    let account = changes(&plan).into_iter().find(Change::repeats).unwrap();
+    let with_account = Change::all(&other, [&account]);
+    assert_eq!(
+        with_account.routes[0].steps.iter().map(|step| step.targets.len()).collect::<Vec<_>>(),
+        [3, 3]
+    );
+    // Behind a fallback that is there, the other model is offered; once both are served, nothing is.
+    let words = |plan: &Plan| {
+        let fallbacks = changes(plan).into_iter().filter(|change| change.words.starts_with("fall back"));
+        fallbacks.map(|change| change.words).collect::<Vec<_>>()
     };
-    assert!(!left.iter().any(again), "{left:#?}");
-    assert!(left.iter().any(|change| change.words == "cache for 2h instead of 1h"));
-    assert!(in_force(&parse(POOR)).is_empty());
-    let all = ["pace by tokens", "full jitter", "a retry budget of 20 %", "pick the account with most room"];
-    assert_eq!(in_force(&better), all);
+    let two = parse(
+        &POOR
+            .replace("groq-free", "groq-developer")
+            .replace("providers:", "providers:\n  spare: { models: { m: {} } }")
+            .replace("routes:\n  r: [{", "routes:\n  r: [{ of: [spare/default/m] }, {"),
+    );
+    assert_eq!(words(&two), ["fall back to openai/gpt-oss-120b at groq"], "no account on that plan lacks it");
+    let both = Change::all(
+        &two,
+        &changes(&two).into_iter().filter(|c| c.words.starts_with("fall")).collect::<Vec<_>>(),
+    );
+    assert!(words(&both).is_empty(), "{:?}", words(&both));
+}
+
+#[test]
+fn a_bound_that_cuts_answers_says_so_and_is_offered_only_where_none_else_helps() {
+    let plan = parse(&POOR.replace("max_tokens: 512", "max_tokens: 85"));
+    let cut = changed(&plan, "max_tokens");
+    let most = cut.workloads[0].max_tokens.unwrap();
+    assert!(most < 85 && f64::from(most) >= plan.workloads[0].completion.quantile(0.95), "{most}");
+    assert_eq!(cut.workloads[1].max_tokens, plan.workloads[1].max_tokens);
+    let words: Vec<String> = changes(&plan).into_iter().map(|change| change.words).collect();
+    assert!(words.contains(&format!("cut 5 % of answers: max_tokens {most}")), "{words:?}");
+    let tight = parse(&POOR.replace("max_tokens: 512", "max_tokens: 60"));
+    assert!(changes(&tight).iter().all(|change| !matches!(change.edit, Edit::MaxTokens(_))));
+}
+
+/// The plan with everything that the catalogue can add, but for more accounts and what the scenario brings.
+fn better(plan: Plan) -> Plan {
+    let lasting = |change: &&Change| !change.repeats() && !matches!(change.edit, Edit::Own(_));
+    changes(&plan).iter().filter(lasting).fold(plan, |plan, change| Change::all(&plan, [change]))
+}
+
+#[test]
+fn what_is_there_already_is_not_tried_again_but_left_out() {
+    let better = better(parse(POOR));
+    let all = changes(&better);
+    let again = |change: &&Change| {
+        change.kind != Kind::Without
+            && matches!(
+                change.edit,
+                Edit::Tier { .. }
+                    | Edit::Fallback { .. }
+                    | Edit::OtherModel { .. }
+                    | Edit::Pace(_)
+                    | Edit::Jitter(_)
+                    | Edit::Budget(_)
+                    | Edit::Pick(_)
+                    | Edit::Join(_)
+            )
+    };
+    assert!(!all.iter().any(|change| again(&change)), "{all:#?}");
+    assert!(all.iter().any(|change| change.words == "cache for 2h instead of 1h"));
+    let left_out: Vec<&str> = all
+        .iter()
+        .filter(|change| change.kind == Kind::Without)
+        .map(|change| change.words.as_str())
+        .collect();
+    let expected = [
+        "without pacing",
+        "without jitter",
+        "without a retry budget",
+        "without the cache",
+        "without joining identical jobs",
+        "round robin instead of most room",
+    ];
+    assert_eq!(left_out, expected);
+    assert_eq!(changed(&better, "without pacing").client.pace, Pace::Off);
+    assert_eq!(changed(&better, "without jitter").client.retry.backoff.jitter, Jitter::None);
+    assert_eq!(changed(&better, "without a retry budget").client.retry.budget_permille, None);
+    assert_eq!(changed(&better, "without the cache").client.cache, None);
+    assert!(!changed(&better, "without joining").client.join);
+    assert_eq!(changed(&better, "round robin").routes[0].steps[0].pick, Pick::RoundRobin);
+}
+
+#[test]
+fn the_launch_day_has_ten_things_to_try_though_it_does_much_already() {
+    let day = parse(include_str!("../../scenarios/11-launch-day.yaml"));
+    let words: Vec<String> = changes(&day).into_iter().map(|change| change.words).collect();
+    assert!(words.len() >= 10, "{words:#?}");
+    assert!(words.iter().any(|words| words == "fall back to openai/gpt-oss-20b at groq"), "{words:#?}");
+    assert!(words.iter().any(|words| words == "cut 5 % of answers: max_tokens 700"), "{words:#?}");
+}
+
+#[test]
+fn where_nothing_repeats_neither_cache_nor_joining_is_tried() {
+    let once = parse(&POOR.replace(", repeats: { share: 30%, of: 100 }", ""));
+    let pointless = |change: &Change| matches!(change.edit, Edit::Cache(_) | Edit::Join(_));
+    assert!(!changes(&once).iter().any(pointless));
 }
 
 #[test]

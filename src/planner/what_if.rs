@@ -1,4 +1,5 @@
-//! What each change is worth, measured on the same traffic, and which are worth more together than apart.
+//! What each change is worth, measured on the same traffic, and which are worth more together than apart. What leaves
+//! a tactic out is measured alike, and goes no further.
 
 use super::change::Change;
 use super::lab::{Lab, Trial};
@@ -22,7 +23,7 @@ const PAIR_STEP: f64 = 1.2;
 /// What a pair must be worth together by what it is worth apart, so that the tolerance alone does not explain it.
 const BEYOND: f64 = 1.04;
 /// So many pairs are tried.
-const PAIRED: usize = 2;
+const PAIRED: usize = 4;
 
 /// The plan as it is: what changes are measured against.
 pub(super) struct Base<'a> {
@@ -65,8 +66,8 @@ impl Base<'_> {
         let present = self.lab.run(&plan, 1.0, 0);
         let found = self.search(&plan).run(&self.lab, &plan);
         let (lift, extra) = (self.lift(&found), present.cost_per_day() - self.present.cost_per_day());
-        // A tenth of a cent a day is no price.
-        let per_usd = (extra > 1e-3).then(|| rounded((lift - 1.0) / extra, 6));
+        // A tenth of a cent a day is no price, and who leaves something out buys nothing.
+        let per_usd = (extra > 1e-3 && change.is_offer()).then(|| rounded((lift - 1.0) / extra, 6));
         let breaks = found.high.as_ref().and_then(|trial| super::breaks::first(trial, self.lab.rules));
         let offered = self.present.summary.ceiling.offered_jobs_per_min;
         let worth = WhatIf {
@@ -112,8 +113,8 @@ impl Base<'_> {
         let arithmetic = |changes: &[&Change]| {
             Ceiling::of(&Change::all(self.plan, changes.iter().copied())).multiple / self.analytic
         };
-        let alone: Vec<(f64, &Measured)> =
-            measured.iter().map(|one| (arithmetic(&[&one.change]), one)).collect();
+        let offers = measured.iter().filter(|one| one.change.is_offer());
+        let alone: Vec<(f64, &Measured)> = offers.map(|one| (arithmetic(&[&one.change]), one)).collect();
         let mut promised = Vec::new();
         for (first, &(promise, one)) in alone.iter().enumerate() {
             for &(other_promise, other) in &alone[first + 1..] {

@@ -18,6 +18,7 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
     let mut sentences = vec![holds(report)];
     sentences.extend(simulated.breaks.as_ref().map(|breaks| breaks_words(breaks, simulated)));
     sentences.extend(best(report));
+    sentences.extend(report.what_if.iter().filter(|change| change.kind == Kind::Without).filter_map(hinders));
     sentences.extend(report.buy.as_ref().map(buy));
     sentences.extend(report.growth.as_ref().map(growth));
     sentences.extend(report.incidents.iter().map(outage));
@@ -64,7 +65,7 @@ fn breaks_words(breaks: &Breaks, simulated: &Simulated) -> String {
 
 /// The best change, and the best that costs nothing extra where that is another.
 fn best(report: &Report) -> Option<String> {
-    let worth = |change: &&WhatIf| change.lift > 1.0 + SAME;
+    let worth = |change: &&WhatIf| change.lift > 1.0 + SAME && change.kind != Kind::Without;
     let best = report.what_if.iter().find(worth)?;
     let told = |change: &WhatIf| {
         let extra = change.extra_usd_per_day;
@@ -83,6 +84,30 @@ fn best(report: &Report) -> Option<String> {
     let free = free.filter(|_| best.extra_usd_per_day > 0.005 || best.kind == Kind::Traffic);
     let free = free.map_or_else(String::new, |free| format!("; {}", told(free)));
     Some(format!("The best of the changes tried: {}{free}.", told(best)))
+}
+
+/// A tactic that costs more than it brings; silent where it earns its keep.
+fn hinders(without: &WhatIf) -> Option<String> {
+    (without.lift > 1.0 + SAME).then(|| {
+        format!(
+            "A tactic of today is in the way: the ceiling is {} times as high `{}`.",
+            number(without.lift),
+            without.change
+        )
+    })
+}
+
+/// Which of the changes are none, but show the worth of a tactic.
+pub(super) fn left_out(changes: &[WhatIf]) -> Option<String> {
+    let without: Vec<&str> =
+        changes.iter().filter(|one| one.kind == Kind::Without).map(|one| one.change.as_str()).collect();
+    (!without.is_empty()).then(|| {
+        format!(
+            "What the scenario does today was left out in turn, to show what it is worth at the ceiling (a lift below 1 is \
+             what it wins), never to be bought: {}.",
+            without.join(", ")
+        )
+    })
 }
 
 fn buy(buy: &Buy) -> String {
@@ -198,6 +223,9 @@ fn causes(plan: &Plan, above: &Trial, simulated: &Simulated) -> Vec<String> {
     }
     if let Some(share) = share_of(summary.jobs.cached, summary.jobs.offered).filter(|share| *share > 0.005) {
         words.push(format!("The cache answers {} of the jobs before they meet a limit.", percent(share)));
+    }
+    if let Some(share) = share_of(summary.jobs.joined, summary.jobs.offered).filter(|share| *share > 0.005) {
+        words.push(format!("{} of the jobs join an identical one and meet no limit.", percent(share)));
     }
     let success = plan.expect.iter().find(|rule| rule.metric == Metric::Success).map(|rule| rule.value);
     if let Some(value) = success.filter(|value| *value < 0.98) {

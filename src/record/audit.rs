@@ -1,11 +1,12 @@
 //! The laws, checked again from outside: a fold that believes nobody and reads only the events.
 //!
 //! It checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never runs
-//! back), 8 (no send before a cool-down ends), 9 (reservations are settled once) and 14 (attempts, queue and
-//! waiting stay inside their bounds). It remembers what is in flight and forgets it at its end; ids only
+//! back), 8 (no send before a cool-down ends), 9 (reservations are settled once), 14 (attempts, queue and
+//! waiting stay inside their bounds) and 15 (who follows ends with its leader or takes its place). It remembers what is in flight and forgets it at its end; ids only
 //! ever rise, so whatever is unknown was never begun, or is over.
 
 use super::Fold;
+use super::joins::Joins;
 use crate::event::{Ending, Event, Kind, Outcome, Ruled, Verdict};
 use crate::ids::{AttemptId, JobId, TargetId};
 use crate::scenario::Plan;
@@ -47,6 +48,7 @@ pub struct Audit {
     next_job: u64,
     next_attempt: u64,
     jobs: FxHashMap<JobId, JobBook>,
+    joins: Joins,
     open: FxHashMap<AttemptId, AttemptBook>,
     /// By target, until when nothing may be sent.
     resting: Vec<Instant>,
@@ -61,7 +63,8 @@ struct JobBook {
     /// Attempts neither replied to nor abandoned.
     flying: u8,
     served: bool,
-    cached: bool,
+    /// Answered without an attempt of its own: from the cache, or with the job that it follows.
+    given: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +105,7 @@ impl Audit {
             next_job: 0,
             next_attempt: 0,
             jobs: FxHashMap::default(),
+            joins: Joins::default(),
             open: FxHashMap::default(),
             resting: vec![Instant::ZERO; plan.targets.len()],
             found: Vec::new(),
@@ -144,7 +148,7 @@ impl Audit {
         self.check(event.job.0 >= self.next_job, 1, event, "the job has arrived before");
         self.next_job = self.next_job.max(event.job.0 + 1);
         self.check(scheduled <= event.at, 3, event, "the job arrives before its schedule");
-        let book = JobBook { scheduled, sent: 0, flying: 0, served: false, cached: false };
+        let book = JobBook { scheduled, sent: 0, flying: 0, served: false, given: false };
         self.jobs.insert(event.job, book);
     }
 
@@ -230,9 +234,9 @@ impl Audit {
         self.check(ending.attempts == job.sent, 2, event, "the attempts told are not the attempts sent");
         let fits = match ending.verdict {
             Verdict::InFlight => return,
-            Verdict::Succeeded => job.served || job.cached,
+            Verdict::Succeeded => job.served || job.given,
             Verdict::Failed(_) => job.sent > 0 && !job.served,
-            Verdict::Shed(_) => job.sent == 0 && !job.cached,
+            Verdict::Shed(_) => job.sent == 0 && !job.given,
         };
         self.check(fits, 1, event, "the ending does not fit what happened to the job");
         self.check(job.flying == 0, 2, event, "an attempt of the job has not ended");
@@ -246,6 +250,13 @@ impl Audit {
             "the first token is last",
         );
         self.check(latency <= self.deadline, 14, event, "the job ends after its deadline");
+    }
+
+    /// Notes whether the job is answered without an attempt of its own.
+    fn given(&mut self, job: JobId, given: bool) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.given = given;
+        }
     }
 
     fn waiting(&mut self, event: &Event, until: Instant) {
@@ -262,6 +273,9 @@ impl Fold for Audit {
         match event.kind {
             Kind::Arrived { .. } | Kind::Ruled { .. } | Kind::Settled { .. } | Kind::CooledDown { .. } => {}
             _ => self.check(under_way, 1, event, "the job is not under way"),
+        }
+        if let Some(what) = self.joins.event(event) {
+            self.broken(15, Some(event), what);
         }
         match event.kind {
             Kind::Arrived { scheduled, .. } => self.arrived(event, scheduled),
@@ -282,11 +296,17 @@ impl Fold for Audit {
                 let rests = &mut self.resting[target.index()];
                 *rests = until.max(*rests);
             }
-            Kind::CacheHit => {
-                if let Some(job) = self.jobs.get_mut(&event.job) {
-                    job.cached = true;
-                }
+            Kind::CacheHit => self.given(event.job, true),
+            Kind::Joined { leader } => {
+                self.check(
+                    self.jobs.contains_key(&leader),
+                    15,
+                    event,
+                    "it follows a job that is not under way",
+                );
+                self.given(event.job, true);
             }
+            Kind::TookOver { .. } => self.given(event.job, false),
             Kind::Done(ref ending) => self.done(event, ending),
             Kind::FellBack { .. } => {}
         }

@@ -25,7 +25,9 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
         Metric::Success => share_of(jobs.succeeded, jobs.succeeded + jobs.failed + jobs.shed),
         Metric::Goodput => (summary.duration_s > 0.0).then(|| jobs.succeeded as f64 / summary.duration_s),
         Metric::Percentile(percent, time) => percentile(percent, spread(time, summary)),
-        Metric::FallbackShare => share_of(jobs.fell_back, jobs.succeeded - jobs.cached.min(jobs.succeeded)),
+        Metric::FallbackShare => {
+            share_of(jobs.fell_back, jobs.succeeded.saturating_sub(jobs.cached + jobs.joined))
+        }
         Metric::LimitedShare => share_of(attempts.limited, attempts.total),
         Metric::AttemptsPerJob => share_of(attempts.total, jobs.offered),
         Metric::Cost => Some(summary.cost_usd),

@@ -2,9 +2,8 @@
 //! books closed: what was offered must be accounted for to the last job.
 
 use super::hist::Hist;
-use super::recorder::{
-    Class, End, NANOS_PER_SECOND, REASONS, Recorder, Refusal, Traffic, Used, failure_name, refusal_name,
-};
+use super::names::{REASONS, failure_name, refusal_name};
+use super::recorder::{Class, End, NANOS_PER_SECOND, Recorder, Refusal, Traffic, Used};
 use super::summary::{
     Attempts, Binding, Ceiling, CeilingAxis, CeilingTarget, Counts, FirstRefusal, Jobs, Limit, Mode, SCHEMA,
     Series, Shares, Spread, Summary, Target, TimeSpent, Tokens, Workload,
@@ -91,6 +90,7 @@ impl Recorder {
             shed: sum(|class| class.shed.iter().sum()),
             in_flight: sum(|class| class.in_flight),
             cached: self.cached,
+            joined: self.joined,
             fell_back: self.fell_back,
             failed_by: by(|class| &class.failed),
             shed_by: by(|class| &class.shed),

@@ -5,7 +5,7 @@
 //! on the hour, so the same text, or the same [`Chain`] over it, means that two runs were the same run.
 
 use super::Fold;
-use super::recorder::{REASONS, failure_name};
+use super::names::{REASONS, failure_name};
 use crate::event::{Ending, Event, Kind, Outcome, Ruled, Verdict, Why};
 use crate::scenario::Plan;
 use provider::{Axis, Usage};
@@ -123,6 +123,8 @@ fn line(out: &mut impl Write, event: &Event) -> io::Result<()> {
         }
         Kind::FellBack { from, to } => write!(out, r#""fell_back","from":{from},"to":{to}"#),
         Kind::CacheHit => write!(out, r#""cache_hit""#),
+        Kind::Joined { leader } => write!(out, r#""joined","leader":{}"#, leader.0),
+        Kind::TookOver { leader } => write!(out, r#""took_over","leader":{}"#, leader.0),
         Kind::Done(ending) => done(out, &ending),
     }?;
     writeln!(out, "}}")

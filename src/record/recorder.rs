@@ -7,38 +7,15 @@
 
 use super::Fold;
 use super::hist::Hist;
+use super::names::{AXES, REASONS, REFUSALS};
 use super::series::Steps;
 use super::summary::Mode;
 use crate::ceiling::Ceiling;
-use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict};
+use crate::event::{Ending, Event, Failure, Kind, Outcome, Ruled, Verdict};
 use crate::ids::{ClassId, TargetId};
 use crate::scenario::Plan;
 use provider::{Axis, Instant, Nanos, Usage};
-use std::borrow::Cow;
 
-pub(super) const AXES: usize = Axis::ALL.len();
-/// Refusals by axis, and behind them by cause where no axis was named.
-pub(super) const REFUSALS: usize = AXES + CAUSES.len();
-/// Every cause, in the order of [`Cause`].
-pub(super) const CAUSES: [Cause; 9] = [
-    Cause::MinuteLimit,
-    Cause::DayLimit,
-    Cause::Concurrency,
-    Cause::Overload,
-    Cause::Billing,
-    Cause::TooLarge,
-    Cause::NotInTier,
-    Cause::Auth,
-    Cause::Other,
-];
-/// Every reason, in the order of [`Reason`], with the word of results.
-pub(super) const REASONS: [(Reason, &str); 5] = [
-    (Reason::Deadline, "deadline"),
-    (Reason::Attempts, "attempts"),
-    (Reason::RetryBudget, "retry_budget"),
-    (Reason::QueueFull, "queue_full"),
-    (Reason::Rejected, "rejected"),
-];
 /// One more than the largest status that is told apart; larger ones count as the last.
 pub(super) const STATUSES: usize = 1_000;
 
@@ -58,6 +35,8 @@ pub struct Recorder {
     pub(super) spent: Spent,
     pub(super) failures: Failures,
     pub(super) cached: u64,
+    /// Who follows, and whoever was served so: one less where one takes over.
+    pub(super) joined: u64,
     pub(super) fell_back: u64,
     pub(super) first_refusal: Option<Refusal>,
     pub(super) last_ruled: Instant,
@@ -174,6 +153,7 @@ impl Recorder {
                 abandoned: 0,
             },
             cached: 0,
+            joined: 0,
             fell_back: 0,
             first_refusal: None,
             last_ruled: Instant::ZERO,
@@ -322,6 +302,8 @@ impl Fold for Recorder {
             }
             Kind::CooledDown { target, .. } => self.targets[target.index()].cool_downs += 1,
             Kind::CacheHit => self.cached += 1,
+            Kind::Joined { .. } => self.joined += 1,
+            Kind::TookOver { .. } => self.joined -= 1,
             Kind::Done(ref ending) => self.done(at, ending),
             Kind::Queued { .. } | Kind::Waiting { .. } | Kind::FellBack { .. } => {}
         }
@@ -394,21 +376,6 @@ impl Failures {
             Failure::Timeout => self.timeout += 1,
             Failure::Garbage => self.garbage += 1,
         }
-    }
-}
-
-/// The name of a refusal in results.
-pub(super) fn refusal_name(by: usize) -> &'static str {
-    Axis::ALL.get(by).map_or_else(|| CAUSES[by - AXES].name(), |axis| axis.name())
-}
-
-/// The name of a failure in results and logs.
-pub(super) fn failure_name(failure: Failure) -> Cow<'static, str> {
-    match failure {
-        Failure::Status(status) => format!("status_{status}").into(),
-        Failure::Connection => "connection".into(),
-        Failure::Timeout => "timeout".into(),
-        Failure::Garbage => "garbage".into(),
     }
 }
 

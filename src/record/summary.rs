@@ -156,6 +156,10 @@ pub struct Jobs {
     pub in_flight: u64,
     /// Of the succeeded, those answered from the cache.
     pub cached: u64,
+    /// Of the succeeded, those answered with the answer to an identical job that was under way; a result of an
+    /// earlier version has none.
+    #[serde(default)]
+    pub joined: u64,
     /// Of the succeeded, those served by a later step of their route than the first.
     pub fell_back: u64,
     /// The failed, by reason.
@@ -207,7 +211,7 @@ pub struct Spread {
 pub struct TimeSpent {
     /// In line for a place of the concurrency cap, and late out of the generator.
     pub queue: f64,
-    /// Asleep: back-off, cool-down, pacing.
+    /// Asleep (back-off, cool-down, pacing), or standing by for the answer to an identical job.
     pub wait: f64,
     /// In attempts that did not succeed.
     pub lost: f64,

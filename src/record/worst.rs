@@ -6,7 +6,7 @@
 //! and the younger is not followed. Memory is set when the run begins, and an event costs one look at its place.
 
 use super::Fold;
-use super::recorder::{REASONS, failure_name};
+use super::names::{REASONS, failure_name};
 use super::summary::{Moment, Story};
 use super::words::{at_seconds, number, seconds};
 use crate::event::{Ending, Event, Kind, Outcome, Verdict, Why};
@@ -63,6 +63,8 @@ enum What {
     Abandoned(TargetId),
     FellBack(u8),
     CacheHit,
+    Joined(JobId),
+    TookOver(JobId),
 }
 
 impl Worst {
@@ -137,6 +139,8 @@ impl Fold for Worst {
             Kind::Abandoned { target, .. } => What::Abandoned(target),
             Kind::FellBack { to, .. } => What::FellBack(to),
             Kind::CacheHit => What::CacheHit,
+            Kind::Joined { leader } => What::Joined(leader),
+            Kind::TookOver { leader } => What::TookOver(leader),
             Kind::Done(ref ending) => return self.over(event.at, event.job, ending),
             // The world's side, and what a target does for everyone, are not the job's own story.
             Kind::Ruled { .. } | Kind::Settled { .. } | Kind::CooledDown { .. } => return,
@@ -237,6 +241,8 @@ impl What {
             Self::Abandoned(target) => format!("gives up the attempt at {}", name(target)),
             Self::FellBack(to) => format!("falls back to step {}", to + 1),
             Self::CacheHit => "answered from the cache".to_owned(),
+            Self::Joined(leader) => format!("joins {leader}, which asks the same"),
+            Self::TookOver(leader) => format!("takes over from {leader}, which was not served"),
         }
     }
 }

@@ -31,7 +31,7 @@ enum Unit {
     Usd,
 }
 
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 16] = [
     Row { name: "jobs offered", measure: |run| Some(to_f64(run.jobs.offered)), unit: Unit::Count },
     Row {
         name: "succeeded",
@@ -50,6 +50,7 @@ const ROWS: [Row; 15] = [
         measure: |run| share_of(run.jobs.cached, run.jobs.succeeded),
         unit: Unit::Share,
     },
+    Row { name: "joined", measure: |run| share_of(run.jobs.joined, run.jobs.succeeded), unit: Unit::Share },
     Row {
         name: "attempts per job",
         measure: |run| share_of(run.attempts.total, run.jobs.offered),

@@ -22,6 +22,7 @@ pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
         ("shed", jobs.shed),
         ("in flight", jobs.in_flight),
         ("from cache", jobs.cached),
+        ("joined", jobs.joined),
         ("fell back", jobs.fell_back),
     ];
     let told =

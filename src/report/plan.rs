@@ -9,7 +9,7 @@ use super::Style;
 use super::chart::{Chart, curve, what_if};
 use super::lettering::{fitted, short, wrap};
 use super::text::bar;
-use crate::planner::{Point, Report, WhatIf, repeated};
+use crate::planner::{Kind, Point, Report, WhatIf, repeated};
 use crate::record::words::{count, duration, number, percent};
 
 /// The width of a report.
@@ -224,6 +224,7 @@ fn what_if_line(change: &WhatIf) -> String {
     let ceiling = change.ceiling_jobs_per_min.map_or_else(|| "none".to_owned(), number);
     let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
     let per_usd = match change.lift_per_usd {
+        _ if change.kind == Kind::Without => "left out".to_owned(),
         Some(lift) => number(lift),
         None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
         None => "free".to_owned(),

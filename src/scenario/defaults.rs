@@ -40,6 +40,7 @@ pub(super) fn client() -> Client {
         queue: 10_000, // a bound, so that an overload ends in shed jobs and not in memory
         pace: Pace::Off,
         cache: None,
+        join: false,
     }
 }
 

@@ -129,6 +129,8 @@ pub struct Client {
     pub pace: Pace,
     /// The exact-match cache; `None`: off.
     pub cache: Option<Cache>,
+    /// Whether a job joins an identical one that is under way instead of being sent.
+    pub join: bool,
 }
 
 /// When and how often to try again.

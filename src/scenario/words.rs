@@ -248,6 +248,9 @@ fn client(client: &Client) -> Vec<String> {
     lines.extend(client.cache.map(|Cache { entries, ttl }| {
         format!("remembers {} answers for {}", print_count(entries.into()), print_duration(ttl))
     }));
+    lines.extend(
+        client.join.then(|| "joins identical jobs under way: one is sent, all get its answer".to_owned()),
+    );
     lines
 }
 

@@ -184,11 +184,12 @@ fn client(tape: &mut Tape<'_>, out: &mut String) {
     let queue = tape.pick(&[10_000, 5, 0]);
     let pace = tape.pick(&["off", "{ gap: 100ms }", "requests", "tokens"]);
     let cache = tape.pick(&["off", "{ entries: 10, ttl: 1m }"]);
+    let join = tape.pick(&[false, true]);
     let _ = writeln!(
         out,
         "client:\n  deadline: {deadline}\n  retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
          obey_retry_after: {obey}, budget: {budget} }}\n  concurrency: {concurrency}\n  queue: {queue}\n  pace: {pace}\n  \
-         cache: {cache}"
+         cache: {cache}\n  join: {join}"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use super::plan::plan;
 use provider::{Axis, Instant, Nanos, Usage};
-use quotalab::event::{Cause, Ending, Event, Kind, Outcome, Reason, Ruled, Verdict, Why};
+use quotalab::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict, Why};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
 use quotalab::record::{Audit, Fold};
 
@@ -189,6 +189,50 @@ fn law_14_attempts_queue_and_waiting_beyond_their_bounds() {
     }
     late.push((0, 0, done(Verdict::Failed(Reason::Attempts), 6, 0)));
     assert_eq!(laws_broken(&late), [14]);
+}
+
+/// Job 1 follows job 0, which ends like this after two seconds; then comes `rest`.
+fn joined(verdict: Verdict, rest: &[Line]) -> Vec<Line> {
+    let Kind::Done(ending) = done(verdict, 1, 2) else { unreachable!("it is an ending") };
+    let (outcome, ending) = match verdict {
+        Verdict::Succeeded => (Outcome::Ok, ending),
+        _ => {
+            let lost = Ending { service: Nanos::ZERO, lost: ending.service, ..ending };
+            (Outcome::Failed(Failure::Garbage), lost)
+        }
+    };
+    let mut all = good();
+    all.splice(2..2, [(0, 1, arrived(0)), (0, 1, Kind::Joined { leader: JobId(0) })]);
+    all.splice(6.., [(2, 0, replied(0, outcome)), (2, 0, Kind::Done(ending))]);
+    all.extend(rest);
+    all
+}
+
+/// The end of a job that stood by for so many seconds.
+fn stood_by(verdict: Verdict, wait: u64) -> Kind {
+    let Kind::Done(ending) = done(verdict, 0, 0) else { unreachable!("it is an ending") };
+    Kind::Done(Ending { wait: Nanos::from_secs(wait), ..ending })
+}
+
+#[test]
+fn law_15_who_follows_ends_with_its_leader_or_takes_its_place() {
+    let failed = Verdict::Failed(Reason::Attempts);
+    let served = (2, 1, stood_by(Verdict::Succeeded, 2));
+    assert_eq!(laws_broken(&joined(Verdict::Succeeded, &[served])), NONE);
+    let late = (3, 1, stood_by(Verdict::Succeeded, 3));
+    assert_eq!(laws_broken(&joined(Verdict::Succeeded, &[late])), [15], "a second after its leader");
+    let took_over = (2, 1, Kind::TookOver { leader: JobId(0) });
+    let shed = (2, 1, stood_by(Verdict::Shed(Reason::Deadline), 2));
+    assert_eq!(laws_broken(&joined(failed, &[took_over, shed])), NONE);
+    assert_eq!(laws_broken(&joined(failed, &[shed]))[0], 15, "failed with its leader");
+    assert_eq!(laws_broken(&joined(failed, &[served]))[0], 15, "served by nobody");
+    let own = [(0, 1, sent(1, 1))];
+    let mut eager = joined(Verdict::Succeeded, &[served]);
+    eager.splice(4..4, own);
+    assert_eq!(laws_broken(&eager)[0], 15, "it follows and is sent");
+    assert_eq!(laws_broken(&[(0, 0, arrived(0)), (0, 0, took_over.2)])[0], 15, "nobody left anything");
+    let alone = [(0, 0, arrived(0)), (0, 0, Kind::Joined { leader: JobId(7) })];
+    assert_eq!(laws_broken(&alone)[0], 15, "nobody is there to follow");
 }
 
 #[test]

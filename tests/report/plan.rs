@@ -39,6 +39,7 @@ pub(super) fn plan(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u64)]
             queue: 100,
             pace: Pace::Off,
             cache: None,
+            join: false,
         },
         workloads: vec![workload("chat")],
         expect: vec![

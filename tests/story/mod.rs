@@ -5,6 +5,7 @@ mod cache;
 mod cool_down;
 mod deadline;
 mod fallback;
+mod joining;
 mod pacing;
 mod queue;
 mod routing;
@@ -73,6 +74,8 @@ impl Story {
             }
             Kind::FellBack { from, to } => format!("falls back from step {from} to {to}"),
             Kind::CacheHit => "is answered from the cache".into(),
+            Kind::Joined { leader } => format!("joins {leader}"),
+            Kind::TookOver { leader } => format!("takes over from {leader}"),
             Kind::Done(Ending { verdict, .. }) => format!("{verdict:?}"),
         })
     }

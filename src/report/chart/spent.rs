@@ -15,7 +15,7 @@ const ROLES: [Role; 5] = [Role::Queue, Role::Wait, Role::Lost, Role::FirstToken,
 pub(crate) fn parts(spent: &TimeSpent) -> [(&'static str, f64); ROLES.len()] {
     [
         ("in line", spent.queue),
-        ("waiting to retry", spent.wait),
+        ("waiting", spent.wait),
         ("lost attempts", spent.lost),
         ("to first token", spent.first_token),
         ("writing", spent.output),

@@ -2,7 +2,7 @@
 
 use super::Chart;
 use super::canvas::{Canvas, Frame, Hang, LABEL, WIDTH, width_of};
-use crate::planner::{Report, WhatIf};
+use crate::planner::{Kind, Report, WhatIf};
 use crate::record::words::usd;
 use crate::record::words::{number, plural};
 use crate::report::lettering::short;
@@ -24,11 +24,11 @@ const BARS: usize = 20;
 
 /// The chart; `None` where no change was tried.
 pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
-    let best = report.what_if.first()?;
-    let title = if best.lift > 1.005 {
-        format!("Most is won by {}: {} times the ceiling", best.change, number(best.lift))
-    } else {
-        "No change that was tried lifts the ceiling".to_owned()
+    report.what_if.first()?;
+    let best = report.what_if.iter().find(|change| change.kind != Kind::Without && change.lift > 1.005);
+    let title = match best {
+        Some(best) => format!("Most is won by {}: {} times the ceiling", best.change, number(best.lift)),
+        None => "No change that was tried lifts the ceiling".to_owned(),
     };
     let mut note =
         "The ceiling in jobs a minute after each change, on the same traffic, against the ceiling as \

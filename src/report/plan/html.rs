@@ -1,7 +1,7 @@
 //! A capacity plan as one page: the answer, the picture of the ceiling, what could be changed, and the tables
 //! behind them. The whole plan lies inside as JSON for whoever wants to compute.
 
-use crate::planner::{Report, repeated};
+use crate::planner::{Kind, Report, repeated};
 use crate::record::words::usd;
 use crate::record::words::{count, duration, number, percent, plural, share_of};
 use crate::report::chart::what_if::extra;
@@ -74,6 +74,7 @@ fn what_ifs(report: &Report) -> String {
         .iter()
         .map(|change| {
             let per_usd = match change.lift_per_usd {
+                _ if change.kind == Kind::Without => "left out".to_owned(),
                 Some(lift) => number(lift),
                 None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
                 None => "free".to_owned(),

@@ -1,4 +1,4 @@
-//! How the client behaves: deadline, retries, concurrency, pacing, cache.
+//! How the client behaves: deadline, retries, concurrency, pacing, cache, joining.
 
 use super::LONGEST;
 use crate::scenario::defaults;
@@ -28,6 +28,9 @@ pub(super) fn client(value: &Value) -> Client {
         client.pace = pace;
     }
     client.cache = fields.get("cache").and_then(|value| cache(&value));
+    if let Some(join) = fields.get("join").and_then(|value| value.yes_or_no()) {
+        client.join = join;
+    }
     fields.done();
     client
 }
