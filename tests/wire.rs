@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
+use provider::length::{Bound, TooLong};
 use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Service, Ticket, Verdict};
 use provider::wire::{self, Context, Finish, Said, Told};
 use provider::{Axis, Instant, Nanos, Usage};
@@ -116,8 +117,18 @@ fn faulted() -> impl Strategy<Value = Verdict> {
     prop::sample::select(faults).prop_map(Verdict::Faulted)
 }
 
+fn too_long() -> impl Strategy<Value = TooLong> {
+    (any::<bool>(), any::<u32>(), any::<u32>(), prop::option::of(any::<u32>())).prop_map(
+        |(context, limit, prompt_tokens, max_tokens)| {
+            let bound = if context { Bound::Context } else { Bound::Output };
+            TooLong { bound, limit, prompt_tokens, max_tokens }
+        },
+    )
+}
+
 fn ruling() -> impl Strategy<Value = Ruling> {
-    (prop_oneof![4 => refused(), 2 => served(), 1 => faulted()], limits())
+    let too_long = too_long().prop_map(Verdict::TooLong);
+    (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
         .prop_map(|(verdict, limits)| Ruling { verdict, limits })
 }
 
@@ -135,6 +146,39 @@ proptest! {
         match ruling.verdict {
             Verdict::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && typed.is_some()),
             _ => prop_assert_eq!(parsed, typed),
+        }
+    }
+
+    /// In every dialect a call that is too long reads as one that is never served here, with the lengths that are stated: Groq
+    /// states no length of a context.
+    #[test]
+    fn what_is_too_long_reads_as_too_large_in_every_dialect(
+        too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
+    ) {
+        prop_assume!(too_long.bound == Bound::Context || too_long.max_tokens.is_some());
+        let ruling = Ruling { verdict: Verdict::TooLong(too_long), limits: LimitsView::default() };
+        for voice in wire::voices(dialect) {
+            let reply = voice.reply(&ruling, &Told::new(NOW, ruling.limits), &context(&model, "acme", Tier::Free));
+            let wire::Reply { status, headers, body } = reply.expect("it is answered");
+            let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
+            for reader in [Some(dialect.into()), None] {
+                let reading = parse::read(reader, NOW, &response);
+                let expected = Outcome::Limited { axis: None, cause: Cause::TooLarge };
+                prop_assert_eq!(reading.reply.outcome, expected, "{}", body);
+                let refusal = reading.failure.expect("no success").refusal;
+                let told = [refusal.limit, refusal.requested];
+                // Anthropic does not mention the answer where the prompt alone is too long.
+                let prompt_alone = dialect == config::Dialect::Anthropic
+                    && too_long.bound == Bound::Context
+                    && too_long.prompt_tokens > too_long.limit;
+                let asked = if prompt_alone { too_long.prompt_tokens.into() } else { too_long.requested() };
+                let (limit, requested) = (Some(u64::from(too_long.limit)), Some(asked));
+                match (dialect, too_long.bound) {
+                    (config::Dialect::Groq, Bound::Context) => prop_assert_eq!(told, [None, None]),
+                    (config::Dialect::Groq | config::Dialect::Cerebras, Bound::Output) => prop_assert_eq!(told, [limit, None]),
+                    _ => prop_assert_eq!(told, [limit, requested], "{}", body),
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::axis::Axis;
 use crate::dist::Dist;
+pub use crate::length::Lengths;
 pub use crate::reserve::{DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
 use crate::time::{Instant, Nanos};
 use crate::zone::Zone;
@@ -110,6 +111,8 @@ pub struct ModelConfig {
     pub family: Option<String>,
     /// Its limits, at most one per axis, in the order of [`Axis::ALL`].
     pub limits: Vec<Limit>,
+    /// How long its calls may be.
+    pub lengths: Lengths,
     /// How admission estimates what a call will use.
     pub reserve: Reserve,
     /// How long a call takes.

@@ -1,17 +1,17 @@
 //! The provider as a machine: calls arrive and depart, rulings come out, and nothing happens between.
 //!
 //! ```text
-//!  arrive ─▶ fault? ─▶ meter: room on every axis? ─▶ slot, service time ─▶ Admitted (Service, Ticket) ─▶ depart | cancel
-//!              │                 │                                                                        │
-//!              ▼                 ▼                                                                        ▼
-//!           Faulted           Refused                                                        settled to what was used
+//!  arrive ─▶ fault? ─▶ fits? ─▶ meter: room on every axis? ─▶ slot, service time ─▶ Admitted (Service, Ticket) ─▶ depart | cancel
+//!              │         │               │                                                                        │
+//!              ▼         ▼               ▼                                                                        ▼
+//!           Faulted   TooLong         Refused                                                        settled to what was used
 //! ```
 //!
 //! A call's whole schedule is known when it arrives, so the machine needs no clock of its own: whoever drives
 //! it hands the ticket back when [`Service::done_at`] has come, or earlier where the client goes away.
 
 use crate::call::{Call, Truth, Usage};
-use crate::config::{Config, Estimate, Incident, Latency, Reserve};
+use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve};
 use crate::fault::Trouble;
 use crate::latency::{Slots, Stretch};
 use crate::meter::{Level, Meter};
@@ -41,6 +41,7 @@ use crate::time::{Instant, Nanos};
 ///     models: vec![ModelConfig {
 ///         name: "llama".into(),
 ///         limits: vec![Limit::new(Axis::Rpm, 30)],
+///         lengths: config::Lengths::default(),
 ///         reserve: config::Reserve::default(),
 ///         latency: at_once,
 ///         price: config::Price::default(),
@@ -75,6 +76,7 @@ pub struct Provider {
 struct Model {
     /// The model whose meter it draws from.
     meter: usize,
+    lengths: Lengths,
     reserve: Reserve,
     latency: Latency,
     /// `None`: no bound.
@@ -142,9 +144,10 @@ impl Provider {
     ) -> Verdict {
         let index = self.advance(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
-        match trouble.instead {
-            Some(fault) => Verdict::Faulted(fault),
-            None => {
+        match (trouble.instead, model.lengths.check(call, truth)) {
+            (Some(fault), _) => Verdict::Faulted(fault),
+            (None, Err(too_long)) => Verdict::TooLong(too_long),
+            (None, Ok(())) => {
                 let asked = model.reserve.tokens(call, truth, meter.recent());
                 match meter.admit(asked, audio_seconds) {
                     Ok(()) => {
@@ -223,6 +226,7 @@ impl Model {
         let slots = config.latency.slots.map(Slots::new);
         Self {
             meter: provider.meter_of(model),
+            lengths: config.lengths,
             reserve: config.reserve,
             latency: config.latency.clone(),
             slots,
@@ -232,7 +236,7 @@ impl Model {
     /// The schedule of an admitted call. A reply that is cut breaks off after half of its completion tokens,
     /// rounded down, when the last of them leaves.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, trouble: &Trouble) -> Service {
-        let mut usage = truth.usage(call.max_tokens);
+        let mut usage = truth.usage(self.lengths.answer(call, truth));
         usage.completion_tokens = trouble.leaves(usage.completion_tokens);
         let Stretch { first_token, rest } =
             self.latency.service(truth, usage, trouble.slow).troubled(trouble.late, trouble.drip);
@@ -281,6 +285,7 @@ mod tests {
             models: vec![ModelConfig {
                 name: "m".into(),
                 limits,
+                lengths: Lengths::default(),
                 reserve: Reserve::default(),
                 latency: Latency { service, network: Dist::Constant(0.0), slots },
                 price: Price::default(),

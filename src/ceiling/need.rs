@@ -3,7 +3,7 @@
 use crate::ids::TargetId;
 use crate::job::MOST_TOKENS;
 use crate::scenario::{Arrivals, Plan, Workload};
-use provider::config::{Estimate, Latency, ModelConfig, Reserve, Service, Settle};
+use provider::config::{Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settle};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
@@ -19,11 +19,17 @@ pub(super) struct Sizes {
 impl Sizes {
     /// The means of what the load draws (at least 1 token, at most [`MOST_TOKENS`]); the rounding to whole
     /// tokens is left out.
-    pub(super) fn of(workload: &Workload, duration: Nanos) -> Self {
-        let most = workload.max_tokens.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
+    pub(super) fn of(workload: &Workload, duration: Nanos, lengths: Lengths) -> Self {
+        let bound = workload.max_tokens.or(lengths.max_output);
+        let most = bound.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
+        // Where a job does not bound its answer, the context does: it has what the prompt leaves of it.
+        let context = lengths.context.filter(|_| workload.max_tokens.is_none());
         let Arrivals::Trace { rows } = &workload.arrivals else {
             let prompt = mean_within(&workload.prompt, 1.0, f64::from(MOST_TOKENS));
-            let completion = mean_within(&workload.completion, 1.0, f64::from(most));
+            let completion = match context {
+                Some(context) => mean_behind(workload, f64::from(context), f64::from(most)),
+                None => mean_within(&workload.completion, 1.0, f64::from(most)),
+            };
             return Self { prompt, completion, max_tokens: workload.max_tokens };
         };
         let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + duration)];
@@ -32,7 +38,10 @@ impl Sizes {
         };
         Self {
             prompt: mean(&|row| rows[row].prompt_tokens.clamp(1, MOST_TOKENS)),
-            completion: mean(&|row| rows[row].completion_tokens.max(1).min(most)),
+            completion: mean(&|row| {
+                let left = context.map_or(most, |context| context.saturating_sub(rows[row].prompt_tokens));
+                rows[row].completion_tokens.max(1).min(most).min(left.max(1))
+            }),
             max_tokens: workload.max_tokens,
         }
     }
@@ -84,6 +93,16 @@ pub(super) fn model(plan: &Plan, target: TargetId) -> &ModelConfig {
     &plan.providers[usize::from(target.provider)].models[usize::from(target.model)]
 }
 
+/// The mean of completions that end where the context does: over prompts as long as their quantiles in equal steps.
+fn mean_behind(workload: &Workload, context: f64, most: f64) -> f64 {
+    const STEPS: u32 = 32;
+    let mean = |step| {
+        let prompt = workload.prompt.quantile((f64::from(step) + 0.5) / f64::from(STEPS)).max(1.0);
+        mean_within(&workload.completion, 1.0, (context - prompt).clamp(1.0, most))
+    };
+    (0..STEPS).map(mean).sum::<f64>() / f64::from(STEPS)
+}
+
 /// The mean of a distribution whose samples are moved into `low..=high`.
 fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
     if high <= low {
@@ -126,4 +145,43 @@ fn mean_at_most(dist: &Dist, most: f64) -> f64 {
 /// The standard normal distribution function.
 fn normal_below(score: f64) -> f64 {
     0.5 * libm::erfc(-score * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ceiling::tests::{RUN, workload};
+    use provider::Stream;
+
+    /// A job that does not bound its answer is cut by the model, and needs no more than what is left of it.
+    #[test]
+    fn a_model_cuts_what_a_job_leaves_open() {
+        let workload = Workload {
+            prompt: Dist::Uniform { min: 100.0, max: 900.0 },
+            completion: Dist::Exponential(500.0),
+            ..workload(0, 1.0)
+        };
+        for (max_tokens, lengths) in [
+            (None, Lengths { context: Some(1_000), max_output: None }),
+            (None, Lengths { context: None, max_output: Some(300) }),
+            (None, Lengths { context: Some(1_000), max_output: Some(300) }),
+            (Some(200), Lengths { context: Some(10_000), max_output: Some(300) }),
+        ] {
+            let workload = Workload { max_tokens, ..workload.clone() };
+            let expected = Sizes::of(&workload, RUN, lengths).completion;
+            let mut stream = Stream::new(7, "cut", 0);
+            let mut drawn = || {
+                let prompt = workload.prompt.sample(&mut stream);
+                let left = lengths.context.map_or(f64::INFINITY, |context| f64::from(context) - prompt);
+                let most = max_tokens
+                    .map_or(lengths.max_output.map_or(left, |most| left.min(f64::from(most))), f64::from);
+                workload.completion.sample(&mut stream).max(1.0).min(most)
+            };
+            let measured = (0..40_000).map(|_| drawn()).sum::<f64>() / 40_000.0;
+            assert!(
+                (measured / expected - 1.0).abs() < 0.02,
+                "{max_tokens:?} {lengths:?}: {measured} {expected}"
+            );
+        }
+    }
 }

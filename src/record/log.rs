@@ -134,6 +134,7 @@ fn ruling(out: &mut impl Write, ruled: Ruled) -> io::Result<()> {
         Ruled::Refused { axis, requested } => {
             write!(out, r#""refused","axis":"{axis}","requested":{requested}"#)
         }
+        Ruled::TooLong => write!(out, r#""too_long""#),
         Ruled::Faulted => write!(out, r#""faulted""#),
     }
 }

@@ -232,7 +232,7 @@ impl Recorder {
                 self.steps.admitted(at, target.index());
             }
             Ruled::Refused { axis, .. } => self.refused(at, target, axis as usize),
-            Ruled::Faulted => {}
+            Ruled::TooLong | Ruled::Faulted => {}
         }
     }
 

@@ -4,8 +4,8 @@ use super::plan::{Arrivals, Cache, Client, Jitter, Pace, Pick, Plan, Workload};
 use crate::units::{print_count, print_duration, print_number, print_rate, print_share};
 use provider::Nanos;
 use provider::config::{
-    AccountConfig, Config, Dialect, Estimate, Fault, Incident, Latency, Law, Limit, ModelConfig, Reserve,
-    Service, Settle, WaitForm,
+    AccountConfig, Config, Dialect, Estimate, Fault, Incident, Latency, Law, Lengths, Limit, ModelConfig,
+    Reserve, Service, Settle, WaitForm,
 };
 use provider::dist::Dist;
 use std::fmt::Write as _;
@@ -105,7 +105,17 @@ fn model_lines(model: &ModelConfig) -> impl Iterator<Item = String> {
     let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
     let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
-    lines.into_iter().chain((model.reserve != Reserve::default()).then(|| reserve(&model.reserve)))
+    lines
+        .into_iter()
+        .chain(lengths(model.lengths))
+        .chain((model.reserve != Reserve::default()).then(|| reserve(&model.reserve)))
+}
+
+fn lengths(lengths: Lengths) -> Option<String> {
+    let context = lengths.context.map(|tokens| format!("{tokens} tokens of context"));
+    let output = lengths.max_output.map(|tokens| format!("answers of at most {tokens} tokens"));
+    let both: Vec<String> = context.into_iter().chain(output).collect();
+    (!both.is_empty()).then(|| format!("  {}", both.join(", ")))
 }
 
 fn reserve(reserve: &Reserve) -> String {

@@ -67,6 +67,11 @@ fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, m
         if model == 0 || family.is_empty() {
             let _ = writeln!(out, "        limits: {{ {} }}", limits(tape));
         }
+        let lengths =
+            tape.pick(&["", "", "context: 700", "max_output: 500", "context: 1500, max_output: 64"]);
+        for length in lengths.split(", ").filter(|length| !length.is_empty()) {
+            let _ = writeln!(out, "        {length}");
+        }
         let service = tape.pick(&[
             "total: 300ms",
             "total: { mean: 1s }",

@@ -1,7 +1,7 @@
 //! Plans made by hand for the tests of recorder and reports.
 
 use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Law, Limit, ModelConfig, Price, Reserve, Service,
+    AccountConfig, Config, Dialect, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve, Service,
 };
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
@@ -83,6 +83,7 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
             name: "model".to_owned(),
             limits: limits.iter().map(bucket).collect(),
             family: None,
+            lengths: Lengths::default(),
             reserve: Reserve::default(),
             latency: Latency {
                 service: Service::Total(Dist::Constant(1.0)),

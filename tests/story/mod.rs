@@ -5,6 +5,7 @@ mod cache;
 mod cool_down;
 mod deadline;
 mod fallback;
+mod length;
 mod pacing;
 mod queue;
 mod routing;

@@ -88,7 +88,7 @@ proptest! {
                 Verdict::Refused(denial) => {
                     check_denial(denial, &limits, &left, Bill::of(asked).on(denial.axis))?;
                 }
-                Verdict::Faulted(_) => unreachable!("no incidents"),
+                Verdict::TooLong(_) | Verdict::Faulted(_) => unreachable!("no incidents"),
             }
             // What is left is a whole number less a fraction: whole charges move the whole number only.
             prop_assert_eq!(levels(&mut provider, now, call.account), left);

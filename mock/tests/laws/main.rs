@@ -4,6 +4,7 @@
 mod accounts;
 mod calendar;
 mod erlang;
+mod lengths;
 mod multirate;
 mod poisson;
 mod queue;
@@ -11,7 +12,7 @@ mod windows;
 
 use provider::Zone;
 use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Law, Limit, ModelConfig, Price, Reserve, Service, Tier,
+    AccountConfig, Config, Dialect, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve, Service, Tier,
 };
 use provider::dist::Dist;
 
@@ -30,6 +31,7 @@ fn config(accounts: usize, limits: Vec<Limit>, reserve: Reserve) -> Config {
         models: vec![ModelConfig {
             name: "model".into(),
             limits,
+            lengths: Lengths::default(),
             reserve,
             latency: Latency {
                 service: Service::Total(Dist::Constant(0.0)),
