@@ -81,8 +81,10 @@ fn refused() -> impl Strategy<Value = Verdict> {
 
 fn service() -> impl Strategy<Value = Service> {
     let lengths = (0..1_000_000_000_000u64, 0..1_000_000_000_000u64, 0..1_000_000_000_000u64);
-    (0..2_000_000u32, 0..200u32, lengths).prop_map(
-        |(prompt_tokens, completion_tokens, (queue, first, rest))| {
+    let cached = prop_oneof![Just(0.0), 0.0..=1.0];
+    (0..2_000_000u32, cached, 0..200u32, lengths).prop_map(
+        |(prompt_tokens, cached, completion_tokens, (queue, first, rest))| {
+            let cached_tokens = (f64::from(prompt_tokens) * cached) as u32;
             let at = Instant::ZERO;
             let first_token_at = at + Nanos(queue) + Nanos(first);
             Service {
@@ -90,7 +92,7 @@ fn service() -> impl Strategy<Value = Service> {
                 started_at: at + Nanos(queue),
                 first_token_at,
                 done_at: first_token_at + Nanos(rest),
-                usage: Usage { prompt_tokens, completion_tokens },
+                usage: Usage { prompt_tokens, cached_tokens, completion_tokens },
                 cut: false,
                 garbage: false,
             }
@@ -206,6 +208,27 @@ proptest! {
         let opening = |chunk: &&&str| chunk.contains(r#""content":"""#);
         prop_assert_eq!(chunks.iter().filter(opening).count(), 1);
         prop_assert!(opening(&&chunks[0]));
+    }
+
+    /// Every voice tells what was used, and what of it was cached, whole and streamed.
+    #[test]
+    fn every_dialect_tells_what_was_cached(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
+        let context = context("m", "acme", Tier::Free);
+        let ruling = Ruling { verdict: Verdict::Admitted(service), limits: LimitsView::default() };
+        for voice in wire::voices(dialect) {
+            let reply = voice.reply(&ruling, &Told::new(NOW, ruling.limits), &context).expect("it is answered");
+            prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);
+            let (chunks, mut text) = (voice.chunks(&service, &context), String::new());
+            chunks.role(&mut text);
+            chunks.end(&mut text);
+            chunks.usage(&mut text);
+            chunks.done(&mut text);
+            let mut stream = parse::Stream::default();
+            for line in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
+                stream.take(NOW, line.as_bytes(), false);
+            }
+            prop_assert_eq!(stream.reply(Some(dialect.into()), NOW, &Rendered(&reply.headers)).usage, service.usage);
+        }
     }
 
     /// The headers of a stream tell the limits as those of a whole reply do.

@@ -3,7 +3,7 @@
 use crate::axis::Axis;
 use crate::dist::Dist;
 pub use crate::length::Lengths;
-pub use crate::reserve::{DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
+pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
 use crate::time::{Instant, Nanos};
 use crate::zone::Zone;
 
@@ -259,6 +259,8 @@ pub enum Service {
 pub struct Price {
     /// Per million prompt tokens.
     pub input: f64,
+    /// Per million prompt tokens that are found in the provider's prefix cache.
+    pub cached_input: f64,
     /// Per million completion tokens.
     pub output: f64,
 }

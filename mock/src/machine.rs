@@ -168,7 +168,7 @@ impl Provider {
     pub fn depart(&mut self, now: Instant, ticket: Ticket, used: Usage) {
         let index = self.advance(now, ticket.account, ticket.model);
         let (meter, reserve) = (&mut self.meters[index], self.models[usize::from(ticket.model)].reserve);
-        meter.settle(ticket.at, ticket.reserved(), used, reserve.settle);
+        meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settle);
         if reserve.estimate == Estimate::PromptAndRecent {
             meter.note(used);
         }
@@ -260,7 +260,7 @@ impl Model {
 impl Ticket {
     /// The reservation of what a call asked for.
     fn new(call: Call, asked: Usage, at: Instant) -> Self {
-        let Usage { prompt_tokens, completion_tokens } = asked;
+        let Usage { prompt_tokens, completion_tokens, .. } = asked;
         Self { account: call.account, model: call.model, prompt_tokens, completion_tokens, at }
     }
 }
@@ -297,7 +297,7 @@ mod tests {
     }
 
     const CALL: Call = Call { account: 0, model: 0, max_tokens: Some(100) };
-    const TRUTH: Truth = Truth { prompt_tokens: 50, completion_tokens: 21, draw: 1 };
+    const TRUTH: Truth = Truth { prompt_tokens: 50, completion_tokens: 21, cached_tokens: 0, draw: 1 };
 
     fn admitted(ruling: Ruling) -> Service {
         match ruling.verdict {
@@ -318,7 +318,11 @@ mod tests {
             let service = admitted(provider.arrive(Instant::ZERO, CALL, TRUTH));
             assert_eq!((service.first_token_at, service.done_at), (at(1000), at(3000)));
             let used = provider.cancel(at(left_at), &service);
-            assert_eq!(used, Usage { prompt_tokens: 50, completion_tokens: written }, "at {left_at} ms");
+            assert_eq!(
+                used,
+                Usage { prompt_tokens: 50, completion_tokens: written, cached_tokens: 0 },
+                "at {left_at} ms"
+            );
             let level = provider.levels(at(left_at), 0, 0).next().unwrap();
             assert_eq!(level.remaining, 1000 - 50 - i64::from(written), "at {left_at} ms");
         }

@@ -96,7 +96,11 @@ impl Ticket {
     /// The tokens reserved.
     #[must_use]
     pub const fn reserved(&self) -> Usage {
-        Usage { prompt_tokens: self.prompt_tokens, completion_tokens: self.completion_tokens }
+        Usage {
+            prompt_tokens: self.prompt_tokens,
+            cached_tokens: 0,
+            completion_tokens: self.completion_tokens,
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::ids::TargetId;
 use crate::job::MOST_TOKENS;
-use crate::scenario::{Arrivals, Plan, Workload};
-use provider::config::{Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settle};
+use crate::scenario::{Arrivals, CachedPrompt, Plan, TraceRow, Workload};
+use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settle};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
@@ -11,6 +11,8 @@ use provider::{Axis, Instant, Nanos};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sizes {
     pub(super) prompt: f64,
+    /// Of the prompt, what is found in the provider's prefix cache.
+    pub(super) cached: f64,
     pub(super) completion: f64,
     /// What the jobs allow.
     pub(super) max_tokens: Option<u32>,
@@ -30,17 +32,25 @@ impl Sizes {
                 Some(context) => mean_behind(workload, f64::from(context), f64::from(most)),
                 None => mean_within(&workload.completion, 1.0, f64::from(most)),
             };
-            return Self { prompt, completion, max_tokens: workload.max_tokens };
+            let cached = match &workload.cached_prompt {
+                CachedPrompt::Share(share) => prompt * share,
+                CachedPrompt::Tokens(tokens) => over_prompts(workload, |prompt| cached_of(tokens, prompt)),
+            };
+            return Self { prompt, cached, completion, max_tokens: workload.max_tokens };
         };
         let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + duration)];
-        let mean = |size: &dyn Fn(usize) -> u32| {
-            (0..rows.len()).map(|row| f64::from(size(row))).sum::<f64>() / rows.len().max(1) as f64
-        };
+        let mean =
+            |size: &dyn Fn(&TraceRow) -> f64| rows.iter().map(size).sum::<f64>() / rows.len().max(1) as f64;
+        let prompt = |row: &TraceRow| f64::from(row.prompt_tokens.clamp(1, MOST_TOKENS));
         Self {
-            prompt: mean(&|row| rows[row].prompt_tokens.clamp(1, MOST_TOKENS)),
+            prompt: mean(&prompt),
+            cached: mean(&|row| match &workload.cached_prompt {
+                CachedPrompt::Share(share) => prompt(row) * share,
+                CachedPrompt::Tokens(tokens) => cached_of(tokens, prompt(row)),
+            }),
             completion: mean(&|row| {
-                let left = context.map_or(most, |context| context.saturating_sub(rows[row].prompt_tokens));
-                rows[row].completion_tokens.max(1).min(most).min(left.max(1))
+                let left = context.map_or(most, |context| context.saturating_sub(row.prompt_tokens));
+                f64::from(row.completion_tokens.max(1).min(most).min(left.max(1)))
             }),
             max_tokens: workload.max_tokens,
         }
@@ -63,15 +73,21 @@ impl Sizes {
     /// The prompt and the completion as they are charged in the end: what is used, where that is settled; what
     /// is reserved, where it stays; of what is recent, nothing can be said beforehand.
     fn charged(self, reserve: &Reserve) -> (f64, f64) {
-        let prompt = if reserve.estimate == Estimate::Nothing { 0.0 } else { self.prompt };
+        let new = self.prompt - self.cached;
+        let used = if reserve.cached == CachedTokens::Counted { self.prompt } else { new };
+        let prompt = match (reserve.estimate, reserve.cached) {
+            (Estimate::Nothing, _) => 0.0,
+            (_, CachedTokens::Free) => new,
+            (_, CachedTokens::Counted | CachedTokens::Refunded) => self.prompt,
+        };
         let completion = match reserve.estimate {
             Estimate::PromptAndMaxTokens => f64::from(reserve.allowed(self.max_tokens)),
             Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0.0,
         };
         match reserve.settle {
-            Settle::Refund => (self.prompt, self.completion),
+            Settle::Refund => (used, self.completion),
             Settle::Nothing => (prompt, completion),
-            Settle::After => (self.prompt, self.completion.max(completion)),
+            Settle::After => (used.max(prompt), self.completion.max(completion)),
         }
     }
 
@@ -93,14 +109,24 @@ pub(super) fn model(plan: &Plan, target: TargetId) -> &ModelConfig {
     &plan.providers[usize::from(target.provider)].models[usize::from(target.model)]
 }
 
-/// The mean of completions that end where the context does: over prompts as long as their quantiles in equal steps.
+/// The mean of completions that end where the context does.
 fn mean_behind(workload: &Workload, context: f64, most: f64) -> f64 {
-    const STEPS: u32 = 32;
-    let mean = |step| {
-        let prompt = workload.prompt.quantile((f64::from(step) + 0.5) / f64::from(STEPS)).max(1.0);
+    over_prompts(workload, |prompt| {
         mean_within(&workload.completion, 1.0, (context - prompt).clamp(1.0, most))
-    };
-    (0..STEPS).map(mean).sum::<f64>() / f64::from(STEPS)
+    })
+}
+
+/// The mean of what is cached of a prompt of this length.
+fn cached_of(tokens: &Dist, prompt: f64) -> f64 {
+    mean_within(tokens, 0.0, prompt)
+}
+
+/// The mean of something over the prompts of a workload, as long as their quantiles in equal steps.
+fn over_prompts(workload: &Workload, of: impl Fn(f64) -> f64) -> f64 {
+    const STEPS: u32 = 32;
+    let at = |step| workload.prompt.quantile((f64::from(step) + 0.5) / f64::from(STEPS));
+    let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MOST_TOKENS)))).sum();
+    sum / f64::from(STEPS)
 }
 
 /// The mean of a distribution whose samples are moved into `low..=high`.
@@ -182,6 +208,34 @@ mod tests {
                 (measured / expected - 1.0).abs() < 0.02,
                 "{max_tokens:?} {lengths:?}: {measured} {expected}"
             );
+        }
+    }
+
+    /// What is cached needs nothing of a token limit where it does not count in the end.
+    #[test]
+    fn what_is_cached_is_needed_only_where_it_counts() {
+        let prompt = Dist::Uniform { min: 200.0, max: 1_000.0 };
+        for (cached_prompt, mean) in [
+            (CachedPrompt::Share(0.5), 300.0),
+            (CachedPrompt::Tokens(Dist::Constant(100.0)), 100.0),
+            // All of the shorter prompts, 600 of the others: half of them 400 on average.
+            (CachedPrompt::Tokens(Dist::Constant(600.0)), 500.0),
+        ] {
+            let workload = Workload { prompt: prompt.clone(), cached_prompt, ..workload(0, 1.0) };
+            let sizes = Sizes::of(&workload, RUN, Lengths::default());
+            assert!((sizes.cached - mean).abs() < 1.0, "{}", sizes.cached);
+            let whole = sizes.prompt + sizes.completion;
+            for (cached, settle, need) in [
+                (CachedTokens::Counted, Settle::Refund, whole),
+                (CachedTokens::Refunded, Settle::Refund, whole - sizes.cached),
+                (CachedTokens::Free, Settle::Refund, whole - sizes.cached),
+                (CachedTokens::Refunded, Settle::After, sizes.prompt + sizes.completion.max(1_024.0)),
+            ] {
+                let reserve = Reserve { cached, settle, ..Reserve::default() };
+                let sizes = Sizes { max_tokens: None, ..sizes };
+                let (prompt, completion) = sizes.charged(&reserve);
+                assert!((prompt + completion - need).abs() < 1e-9, "{cached:?} {settle:?}");
+            }
         }
     }
 }

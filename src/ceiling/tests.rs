@@ -46,6 +46,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
         model,
         limits: vec![],
         price: Price::default(),
+        cached: CachedTokens::default(),
     };
     let step = |targets: &&[u16]| Step {
         pick: Pick::InOrder,
@@ -88,6 +89,7 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
         prompt: Dist::Constant(300.0),
         completion: Dist::Constant(250.0),
         max_tokens: Some(100),
+        cached_prompt: CachedPrompt::NOTHING,
         repeats: None,
         stream: false,
     }

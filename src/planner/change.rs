@@ -138,6 +138,7 @@ fn add_account(plan: &mut Plan, provider: u16) {
             model,
             limits: known_limits(known),
             price: known.price,
+            cached: known.reserve.cached,
         });
         let (targets, routes) = (&plan.targets, &mut plan.routes);
         for route in routes {
@@ -186,6 +187,7 @@ fn add_fallback(plan: &mut Plan, config: &Config) {
         model: 0,
         limits: known_limits(model),
         price: model.price,
+        cached: model.reserve.cached,
     });
     plan.providers.push(Config { name, ..config.clone() });
     for route in &mut plan.routes {

@@ -151,8 +151,12 @@ fn reply(out: &mut impl Write, outcome: Outcome) -> io::Result<()> {
 }
 
 fn tokens(out: &mut impl Write, usage: Usage) -> io::Result<()> {
-    let Usage { prompt_tokens, completion_tokens } = usage;
-    write!(out, r#","prompt_tokens":{prompt_tokens},"completion_tokens":{completion_tokens}"#)
+    let Usage { prompt_tokens, cached_tokens, completion_tokens } = usage;
+    write!(out, r#","prompt_tokens":{prompt_tokens}"#)?;
+    if cached_tokens > 0 {
+        write!(out, r#","cached_tokens":{cached_tokens}"#)?;
+    }
+    write!(out, r#","completion_tokens":{completion_tokens}"#)
 }
 
 fn done(out: &mut impl Write, ending: &Ending) -> io::Result<()> {

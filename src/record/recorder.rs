@@ -12,7 +12,8 @@ use super::summary::Mode;
 use crate::ceiling::Ceiling;
 use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict};
 use crate::ids::{ClassId, TargetId};
-use crate::scenario::Plan;
+use crate::scenario::{Plan, Target};
+use provider::config::CachedTokens;
 use provider::{Axis, Instant, Nanos, Usage};
 use std::borrow::Cow;
 
@@ -110,6 +111,8 @@ pub(super) struct Traffic {
     pub(super) admitted_at: u128,
     pub(super) settled_at: u128,
     pub(super) peak: [f64; AXES],
+    /// What cached tokens of a prompt count here.
+    pub(super) cached: CachedTokens,
 }
 
 /// Calls and their tokens.
@@ -117,6 +120,8 @@ pub(super) struct Traffic {
 pub(super) struct Used {
     pub(super) calls: u64,
     pub(super) prompt: u64,
+    /// Of the prompts, what was cached.
+    pub(super) cached: u64,
     pub(super) completion: u64,
 }
 
@@ -156,7 +161,7 @@ impl Recorder {
         Self {
             steps: Steps::new(plan),
             classes: vec![Class::new(); plan.workloads.len()],
-            targets: vec![Traffic::new(); plan.targets.len()],
+            targets: plan.targets.iter().map(Traffic::new).collect(),
             first_token: Hist::of_run(),
             queue: Hist::of_run(),
             service: Hist::of_run(),
@@ -195,7 +200,7 @@ impl Recorder {
         let traffic = &mut self.targets[target.index()];
         traffic.settled.add(usage);
         traffic.settled_at += u128::from(at.0);
-        self.steps.settled(at, target.index(), usage);
+        self.steps.settled(at, target.index(), traffic.cached.counted(usage));
     }
 
     fn replied(&mut self, at: Instant, target: TargetId, outcome: Outcome, usage: Usage) {
@@ -337,7 +342,7 @@ impl Class {
 }
 
 impl Traffic {
-    fn new() -> Self {
+    fn new(target: &Target) -> Self {
         Self {
             sent: 0,
             ok: 0,
@@ -351,6 +356,7 @@ impl Traffic {
             admitted_at: 0,
             settled_at: 0,
             peak: [0.0; AXES],
+            cached: target.cached,
         }
     }
 }
@@ -359,6 +365,7 @@ impl Used {
     fn add(&mut self, usage: Usage) {
         self.calls += 1;
         self.prompt += u64::from(usage.prompt_tokens);
+        self.cached += u64::from(usage.cached_tokens);
         self.completion += u64::from(usage.completion_tokens);
     }
 }

@@ -156,6 +156,7 @@ impl Targets<'_> {
             model,
             limits,
             price: config.price,
+            cached: config.reserve.cached,
         });
         id
     }
@@ -189,6 +190,7 @@ impl Scope<'_> {
             arrivals: arrivals?,
             shape: spec.shape,
             prompt: spec.prompt,
+            cached_prompt: spec.cached_prompt,
             completion: spec.completion,
             max_tokens: spec.max_tokens,
             repeats: spec.repeats,

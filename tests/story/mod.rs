@@ -2,6 +2,7 @@
 //! engine has the story that teaches it; the laws behind them are hunted in `laws.rs`.
 
 mod cache;
+mod cached;
 mod cool_down;
 mod deadline;
 mod fallback;

@@ -24,7 +24,7 @@ impl Voice for Fireworks {
         let mut headers = Headers::of(head.content);
         if let Some(usage) = head.usage {
             headers.number("fireworks-prompt-tokens", usage.prompt_tokens.into());
-            headers.text("fireworks-cached-prompt-tokens", "0");
+            headers.number("fireworks-cached-prompt-tokens", usage.cached_tokens.into());
         }
         let Some(told) = head.told else { return headers };
         for (axes, name) in LIMITS {

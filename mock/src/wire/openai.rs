@@ -152,7 +152,7 @@ const fn whole_millis(length: Nanos) -> GoDuration {
     GoDuration(Nanos(length.0 - length.0 % MILLISECOND))
 }
 
-/// Members of a completion as documented in 2026; details of the usage beyond the totals are left out.
+/// Members of a completion as documented in 2026; details of the usage are left out but for cached tokens.
 pub(super) const SHAPE: Shape = Shape {
     id: |out, number| json::put(out, format_args!("chatcmpl-{}", ids::letters::<20>(number))),
     message: r#","refusal":null,"annotations":[]"#,

@@ -28,7 +28,7 @@ proptest! {
             provider.arrive(Instant::ZERO, Call { max_tokens: Some(1), ..call }, Truth::default());
         }
         let before: Vec<_> = provider.levels(Instant::ZERO, 0, 0).collect();
-        let verdict = provider.arrive(Instant::ZERO, call, Truth { prompt_tokens, completion_tokens, draw: 0 }).verdict;
+        let verdict = provider.arrive(Instant::ZERO, call, Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: 0 }).verdict;
         let asks_too_much = max_tokens.zip(max_output).is_some_and(|(asked, most)| asked > most);
         let overflows = context.is_some_and(|context| prompt_tokens + max_tokens.unwrap_or(0) > context);
         let fits = lengths.longest_prompt(max_tokens).is_some_and(|longest| prompt_tokens <= longest);

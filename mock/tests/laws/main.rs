@@ -2,6 +2,7 @@
 //! sequence of calls by property tests, what it loses under random traffic against closed formulas.
 
 mod accounts;
+mod cached;
 mod calendar;
 mod erlang;
 mod lengths;

@@ -5,7 +5,9 @@ use super::reserve::reserve;
 use crate::scenario::defaults;
 use crate::scenario::value::{Fields, Value, Word, whole};
 use crate::units::{self, Wrong};
-use provider::config::{Growth, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve, Service};
+use provider::config::{
+    CachedTokens, Growth, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve, Service,
+};
 use provider::{Axis, Zone};
 
 /// What a provider says for all of its models.
@@ -15,6 +17,8 @@ pub(super) struct Inherited {
     pub(super) law: Law,
     /// How admission estimates.
     pub(super) reserve: Reserve,
+    /// What cached tokens count where a model's own reservation does not say.
+    pub(super) cached: CachedTokens,
 }
 
 /// Reads a model; what is wrong is reported and left at its default. The flag tells whether its latency is assumed.
@@ -34,7 +38,7 @@ pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelC
     if let Some(limits) = fields.get("limits") {
         config.limits = self::limits(&limits, inherited.law);
     }
-    if let Some(reserve) = fields.get("reserve").and_then(|value| reserve(&value)) {
+    if let Some(reserve) = fields.get("reserve").and_then(|value| reserve(&value, inherited.cached)) {
         config.reserve = reserve;
     }
     config.lengths = lengths(&mut fields);
@@ -212,7 +216,8 @@ fn price(value: &Value) -> Price {
     };
     let Some(mut fields) = value.fields("{input: 0.35, output: 0.75}") else { return Price::default() };
     let input = fields.parse("input", dollars).unwrap_or_default();
+    let cached_input = fields.parse("cached_input", dollars).unwrap_or(input);
     let output = fields.parse("output", dollars).unwrap_or_default();
     fields.done();
-    Price { input, output }
+    Price { input, cached_input, output }
 }
