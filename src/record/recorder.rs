@@ -13,8 +13,7 @@ use crate::ceiling::Ceiling;
 use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict};
 use crate::ids::{ClassId, TargetId};
 use crate::scenario::{Plan, Target};
-use provider::config::CachedTokens;
-use provider::{Axis, Instant, Nanos, Usage};
+use provider::{Axis, Instant, Nanos, Usage, config::CachedTokens};
 use std::borrow::Cow;
 
 pub(super) const AXES: usize = Axis::ALL.len();
@@ -242,7 +241,8 @@ impl Recorder {
     }
 
     fn refused(&mut self, at: Instant, target: TargetId, by: usize) {
-        self.first_refusal.get_or_insert(Refusal { at, target, by });
+        let by_limit = by != AXES + Cause::TooLarge as usize; // No limit refuses what a model cannot take.
+        self.first_refusal = self.first_refusal.or(by_limit.then_some(Refusal { at, target, by }));
     }
 
     fn done(&mut self, at: Instant, ending: &Ending) {

@@ -1,6 +1,7 @@
 //! A call that is longer than a model takes: no wait helps, a longer context does.
 
 use super::tell;
+use crate::scenarios::simulate;
 use quotalab::event::{Reason, Verdict};
 
 /// A short model before a long one.
@@ -41,6 +42,8 @@ fn an_answer_longer_than_the_model_gives_is_not_asked_for_twice() {
     assert_eq!(story.verdicts(), [Verdict::Failed(Reason::Rejected)]);
     assert_eq!(story.sends().len(), 2, "once to each: {}", story.timeline());
     assert_eq!(story.refused(), 0, "no limit has refused");
+    let summary = simulate(&story.plan);
+    assert_eq!((summary.first_refusal, summary.attempts.limited_by["too_large"]), (None, 2));
     let note = "Every job of w can never be served: no model of the route r takes its prompt and its max_tokens of 200";
     assert_eq!(story.plan.notes, [note], "and it could be known beforehand");
 }
