@@ -101,6 +101,7 @@ impl Asks {
     /// How much of a prompt of this length the provider finds in its cache.
     fn cached(&self, fingerprint: u64, prompt_tokens: u32) -> u32 {
         let found = match &self.cached {
+            CachedPrompt::Share(0.0) => return 0, // As nearly everywhere: nothing to reckon.
             CachedPrompt::Share(share) => share * f64::from(prompt_tokens),
             CachedPrompt::Tokens(dist) => dist.sample(&mut Stream::keyed(self.cached_key, fingerprint)),
         };
