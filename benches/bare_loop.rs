@@ -36,11 +36,12 @@ pub(crate) fn run(plan: &Plan) -> u64 {
             }
             (now, job)
         } else {
-            let Truth { prompt_tokens, completion_tokens, draw } =
+            let Truth { prompt_tokens, completion_tokens, draw, .. } =
                 load.next().expect("an arrival is due").truth;
             (arrival, Job { prompt_tokens, completion_tokens: completion_tokens.min(max_tokens), draw })
         };
-        let asked = Usage { prompt_tokens: job.prompt_tokens, completion_tokens: max_tokens };
+        let asked =
+            Usage { prompt_tokens: job.prompt_tokens, completion_tokens: max_tokens, cached_tokens: 0 };
         let room = targets.iter_mut().position(|target| target.admits(now, asked));
         let after = room.map_or(AGAIN, |place| targets[place].service(job));
         agenda.push(Reverse((now + after, room.unwrap_or(targets.len()), job)));
@@ -78,15 +79,23 @@ impl Target {
 
     /// Gives back what was reserved and not used.
     fn settle(&mut self, max_tokens: u32, used: Job) {
-        let unused = Usage { prompt_tokens: 0, completion_tokens: max_tokens - used.completion_tokens };
+        let unused = Usage {
+            prompt_tokens: 0,
+            completion_tokens: max_tokens - used.completion_tokens,
+            cached_tokens: 0,
+        };
         for bucket in self.buckets.iter_mut().filter(|bucket| bucket.counts_tokens) {
             bucket.level += bucket.price(unused);
         }
     }
 
     fn service(&self, Job { prompt_tokens, completion_tokens, draw }: Job) -> u64 {
-        let usage = Usage { prompt_tokens, completion_tokens };
-        let stretch = self.latency.service(Truth { prompt_tokens, completion_tokens, draw }, usage, 1.0);
+        let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
+        let stretch = self.latency.service(
+            Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw },
+            usage,
+            1.0,
+        );
         stretch.first_token.0 + stretch.rest.0
     }
 }

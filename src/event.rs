@@ -199,6 +199,8 @@ pub enum Ruled {
         /// How much was asked of it.
         requested: u64,
     },
+    /// It does not fit the model.
+    TooLong,
     /// A fault answered.
     Faulted,
 }

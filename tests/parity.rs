@@ -16,7 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use tokio::runtime;
 
-const SCENARIOS: [(&str, &str); 5] = [
+const SCENARIOS: [(&str, &str); 6] = [
     (
         "a wall of requests: four in five refused",
         "
@@ -81,6 +81,20 @@ routes: { r: [{ of: [p/default/m] }] }
 client: { join: true, retry: { attempts: 1 } }
 workload: [{ name: w, route: r, arrivals: { burst: 60, every: 2s }, prompt: 50, completion: 40, max_tokens: 50, stream: false,
              repeats: { share: 90%, zipf: 0.8, of: 20 } }]
+",
+    ),
+    (
+        "half of each prompt cached, some too long: given back, and gone elsewhere",
+        "
+name: cached
+duration: 10s
+providers:
+  first: { models: { m: {
+    context: 400, limits: { tpm: { limit: 240k, law: bucket, burst: 8k } }, latency: { total: { p50: 300ms, p95: 500ms }, network: 0s } } } }
+  second: { dialect: openai, models: { m: { context: 500, latency: { total: { p50: 300ms, p95: 500ms }, network: 0s } } } }
+routes: { r: [{ of: [first/default/m] }, { of: [second/default/m] }] }
+client: { retry: { attempts: 2, obey_retry_after: false } }
+workload: [{ name: w, route: r, arrivals: { poisson: 40/s }, prompt: { min: 100, max: 460 }, cached_prompt: 50%, completion: 20, max_tokens: 60 }]
 ",
     ),
 ];
@@ -193,6 +207,9 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary) {
     }
     table.row("attempts that failed otherwise", counts(|run| run.attempts.failed), 0.02);
     table.row("tokens, completion", counts(|run| run.tokens.completion), 0.02);
+    if simulated.tokens.cached > 0 {
+        table.row("tokens, cached", counts(|run| run.tokens.cached), 0.02);
+    }
     table.row("latency p50, s", (simulated.latency_s.p50, real.latency_s.p50), 0.10);
     table.row("latency p95, s", (simulated.latency_s.p95, real.latency_s.p95), 0.10);
     table.row("first token p50, s", (simulated.first_token_s.p50, real.first_token_s.p50), 0.10);

@@ -22,7 +22,7 @@ const STAIRS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner")];
 
 /// All that the engine knows of the world: time, chance, and the words that stand on the wire. No truth, no
 /// ruling, no provider (law 13).
-const ENGINE_IMPORTS: [&str; 13] = [
+const ENGINE_IMPORTS: [&str; 14] = [
     "Axis",
     "Instant",
     "Nanos",
@@ -34,6 +34,7 @@ const ENGINE_IMPORTS: [&str; 13] = [
     "ruling::Remaining",
     "window::Bucket",
     "meter::Bill",
+    "config::CachedTokens",
     "config::Dialect",
     "config::DEFAULT_MAX_TOKENS",
 ];
@@ -54,7 +55,7 @@ const ONLINE: [&str; 8] = [
 const LINES: usize = 400;
 
 /// Files that are longer, as measured, and why: one list of fields.
-const LONGER: [(&str, usize); 1] = [("src/record/summary.rs", 479)];
+const LONGER: [(&str, usize); 1] = [("src/record/summary.rs", 482)];
 
 /// What no source may hold.
 const FORBIDDEN: [&str; 5] = [

@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
+use provider::length::{Bound, TooLong};
 use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Service, Ticket, Verdict};
 use provider::wire::{self, Context, Finish, Said, Told};
 use provider::{Axis, Instant, Nanos, Usage};
@@ -80,8 +81,10 @@ fn refused() -> impl Strategy<Value = Verdict> {
 
 fn service() -> impl Strategy<Value = Service> {
     let lengths = (0..1_000_000_000_000u64, 0..1_000_000_000_000u64, 0..1_000_000_000_000u64);
-    (0..2_000_000u32, 0..200u32, lengths).prop_map(
-        |(prompt_tokens, completion_tokens, (queue, first, rest))| {
+    let cached = prop_oneof![Just(0.0), 0.0..=1.0];
+    (0..2_000_000u32, cached, 0..200u32, lengths).prop_map(
+        |(prompt_tokens, cached, completion_tokens, (queue, first, rest))| {
+            let cached_tokens = (f64::from(prompt_tokens) * cached) as u32;
             let at = Instant::ZERO;
             let first_token_at = at + Nanos(queue) + Nanos(first);
             Service {
@@ -89,7 +92,7 @@ fn service() -> impl Strategy<Value = Service> {
                 started_at: at + Nanos(queue),
                 first_token_at,
                 done_at: first_token_at + Nanos(rest),
-                usage: Usage { prompt_tokens, completion_tokens },
+                usage: Usage { prompt_tokens, cached_tokens, completion_tokens },
                 cut: false,
                 garbage: false,
             }
@@ -116,8 +119,18 @@ fn faulted() -> impl Strategy<Value = Verdict> {
     prop::sample::select(faults).prop_map(Verdict::Faulted)
 }
 
+fn too_long() -> impl Strategy<Value = TooLong> {
+    (any::<bool>(), any::<u32>(), any::<u32>(), prop::option::of(any::<u32>())).prop_map(
+        |(context, limit, prompt_tokens, max_tokens)| {
+            let bound = if context { Bound::Context } else { Bound::Output };
+            TooLong { bound, limit, prompt_tokens, max_tokens }
+        },
+    )
+}
+
 fn ruling() -> impl Strategy<Value = Ruling> {
-    (prop_oneof![4 => refused(), 2 => served(), 1 => faulted()], limits())
+    let too_long = too_long().prop_map(Verdict::TooLong);
+    (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
         .prop_map(|(verdict, limits)| Ruling { verdict, limits })
 }
 
@@ -135,6 +148,39 @@ proptest! {
         match ruling.verdict {
             Verdict::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && typed.is_some()),
             _ => prop_assert_eq!(parsed, typed),
+        }
+    }
+
+    /// In every dialect a call that is too long reads as one that is never served here, with the lengths that are stated: Groq
+    /// states no length of a context.
+    #[test]
+    fn what_is_too_long_reads_as_too_large_in_every_dialect(
+        too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
+    ) {
+        prop_assume!(too_long.bound == Bound::Context || too_long.max_tokens.is_some());
+        let ruling = Ruling { verdict: Verdict::TooLong(too_long), limits: LimitsView::default() };
+        for voice in wire::voices(dialect) {
+            let reply = voice.reply(&ruling, &Told::new(NOW, ruling.limits), &context(&model, "acme", Tier::Free));
+            let wire::Reply { status, headers, body } = reply.expect("it is answered");
+            let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
+            for reader in [Some(dialect.into()), None] {
+                let reading = parse::read(reader, NOW, &response);
+                let expected = Outcome::Limited { axis: None, cause: Cause::TooLarge };
+                prop_assert_eq!(reading.reply.outcome, expected, "{}", body);
+                let refusal = reading.failure.expect("no success").refusal;
+                let told = [refusal.limit, refusal.requested];
+                // Anthropic does not mention the answer where the prompt alone is too long.
+                let prompt_alone = dialect == config::Dialect::Anthropic
+                    && too_long.bound == Bound::Context
+                    && too_long.prompt_tokens > too_long.limit;
+                let asked = if prompt_alone { too_long.prompt_tokens.into() } else { too_long.requested() };
+                let (limit, requested) = (Some(u64::from(too_long.limit)), Some(asked));
+                match (dialect, too_long.bound) {
+                    (config::Dialect::Groq, Bound::Context) => prop_assert_eq!(told, [None, None]),
+                    (config::Dialect::Groq | config::Dialect::Cerebras, Bound::Output) => prop_assert_eq!(told, [limit, None]),
+                    _ => prop_assert_eq!(told, [limit, requested], "{}", body),
+                }
+            }
         }
     }
 
@@ -162,6 +208,27 @@ proptest! {
         let opening = |chunk: &&&str| chunk.contains(r#""content":"""#);
         prop_assert_eq!(chunks.iter().filter(opening).count(), 1);
         prop_assert!(opening(&&chunks[0]));
+    }
+
+    /// Every voice tells what was used, and what of it was cached, whole and streamed.
+    #[test]
+    fn every_dialect_tells_what_was_cached(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
+        let context = context("m", "acme", Tier::Free);
+        let ruling = Ruling { verdict: Verdict::Admitted(service), limits: LimitsView::default() };
+        for voice in wire::voices(dialect) {
+            let reply = voice.reply(&ruling, &Told::new(NOW, ruling.limits), &context).expect("it is answered");
+            prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);
+            let (chunks, mut text) = (voice.chunks(&service, &context), String::new());
+            chunks.role(&mut text);
+            chunks.end(&mut text);
+            chunks.usage(&mut text);
+            chunks.done(&mut text);
+            let mut stream = parse::Stream::default();
+            for line in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
+                stream.take(NOW, line.as_bytes(), false);
+            }
+            prop_assert_eq!(stream.reply(Some(dialect.into()), NOW, &Rendered(&reply.headers)).usage, service.usage);
+        }
     }
 
     /// The headers of a stream tell the limits as those of a whole reply do.

@@ -18,6 +18,8 @@ pub struct Call {
 pub struct Truth {
     /// Tokens the prompt really has.
     pub prompt_tokens: u32,
+    /// Those of them that the provider finds in its prefix cache; more than all are all.
+    pub cached_tokens: u32,
     /// Tokens the model would write if nothing stopped it; `max_tokens` cuts it.
     pub completion_tokens: u32,
     /// The key of the world's own draws for this call (latency, faults).
@@ -27,8 +29,10 @@ pub struct Truth {
 /// What a served call used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Prompt tokens.
+    /// Prompt tokens, cached ones included.
     pub prompt_tokens: u32,
+    /// Those of them that were found in the provider's prefix cache.
+    pub cached_tokens: u32,
     /// Completion tokens.
     pub completion_tokens: u32,
 }
@@ -46,7 +50,14 @@ impl Truth {
     #[must_use]
     pub fn usage(self, max_tokens: Option<u32>) -> Usage {
         let completion_tokens = self.completion_tokens.min(max_tokens.unwrap_or(u32::MAX));
-        Usage { prompt_tokens: self.prompt_tokens, completion_tokens }
+        Usage { prompt_tokens: self.prompt_tokens, cached_tokens: self.cached(), completion_tokens }
+    }
+
+    /// Tokens of the prompt that are found in the prefix cache.
+    #[must_use]
+    #[inline]
+    pub fn cached(self) -> u32 {
+        self.cached_tokens.min(self.prompt_tokens)
     }
 
     /// The stream of this call's own draws for one purpose.

@@ -2,7 +2,8 @@
 
 use crate::axis::Axis;
 use crate::dist::Dist;
-pub use crate::reserve::{DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
+pub use crate::length::Lengths;
+pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
 use crate::time::{Instant, Nanos};
 use crate::zone::Zone;
 
@@ -110,6 +111,8 @@ pub struct ModelConfig {
     pub family: Option<String>,
     /// Its limits, at most one per axis, in the order of [`Axis::ALL`].
     pub limits: Vec<Limit>,
+    /// How long its calls may be.
+    pub lengths: Lengths,
     /// How admission estimates what a call will use.
     pub reserve: Reserve,
     /// How long a call takes.
@@ -256,6 +259,8 @@ pub enum Service {
 pub struct Price {
     /// Per million prompt tokens.
     pub input: f64,
+    /// Per million prompt tokens that are found in the provider's prefix cache.
+    pub cached_input: f64,
     /// Per million completion tokens.
     pub output: f64,
 }

@@ -89,6 +89,28 @@ impl Dist {
         }
     }
 
+    /// The share of samples above a value.
+    #[must_use]
+    pub fn share_above(&self, value: f64) -> f64 {
+        match self {
+            Self::Constant(constant) => f64::from(*constant > value),
+            Self::LogNormal { mu, sigma } if *sigma > 0.0 && value > 0.0 => {
+                0.5 * libm::erfc((libm::log(value) - mu) / sigma * std::f64::consts::FRAC_1_SQRT_2)
+            }
+            Self::LogNormal { mu, .. } => f64::from(libm::exp(*mu) > value),
+            Self::Exponential(mean) if *mean > 0.0 => libm::exp(-value.max(0.0) / mean),
+            Self::Exponential(_) => f64::from(value < 0.0),
+            Self::Uniform { min, max } if max > min => ((max - value) / (max - min)).clamp(0.0, 1.0),
+            Self::Uniform { min, .. } => f64::from(*min > value),
+            Self::Discrete(steps) => {
+                let mut before = 0.0;
+                let share = |(_, share): &(f64, f64)| share - std::mem::replace(&mut before, *share);
+                let shares = steps.iter().map(share).collect::<Vec<_>>();
+                steps.iter().zip(shares).filter(|((step, _), _)| *step > value).map(|(_, share)| share).sum()
+            }
+        }
+    }
+
     /// The mean of the distribution.
     #[must_use]
     pub fn mean(&self) -> f64 {
@@ -220,6 +242,28 @@ mod tests {
         for (p, z) in Z {
             assert!((normal_quantile(p) - z).abs() < 1e-13);
             assert!((normal_quantile(1.0 - p) + z).abs() < 1e-13);
+        }
+    }
+
+    #[test]
+    fn the_share_above_is_what_samples_say() {
+        for dist in [
+            Dist::Constant(5.0),
+            Dist::log_normal(5.0, 0.95, 9.0),
+            Dist::LogNormal { mu: 1.5, sigma: 0.0 },
+            Dist::Exponential(4.0),
+            Dist::Exponential(0.0),
+            Dist::Uniform { min: 2.0, max: 8.0 },
+            Dist::Uniform { min: 5.0, max: 5.0 },
+            Dist::discrete(&[7.0, 1.0, 4.0], &[1.0, 2.0, 1.0]),
+        ] {
+            for value in [0.0, 1.0, 4.5, 5.0, 7.5, 20.0] {
+                let above = (0..10_000)
+                    .filter(|step| dist.quantile((f64::from(*step) + 0.5) / 10_000.0) > value)
+                    .count();
+                let share = dist.share_above(value);
+                assert!((share - above as f64 / 10_000.0).abs() < 1e-3, "{dist:?} above {value}: {share}");
+            }
         }
     }
 

@@ -47,7 +47,7 @@ pub enum Decision {
     },
     /// A fault answered, or kept silent.
     Faulted(Fault),
-    /// It did not get as far as a limit: wrong key, path, model or body.
+    /// It did not get as far as a limit: wrong key, path, model or body, or too long for the model.
     Rejected,
 }
 

@@ -111,7 +111,7 @@ mod tests {
         let service =
             Service::Split { first_token: Dist::Constant(0.25), prefill: Some(1000.0), output: 100.0 };
         let latency = Latency { service, network: Dist::Constant(0.0), slots: None };
-        let usage = Usage { prompt_tokens: 500, completion_tokens };
+        let usage = Usage { prompt_tokens: 500, completion_tokens, cached_tokens: 0 };
         latency.service(Truth::default(), usage, slow)
     }
 

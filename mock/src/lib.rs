@@ -23,6 +23,7 @@ pub mod dist;
 pub mod fault;
 pub mod journal;
 pub mod latency;
+pub mod length;
 pub mod machine;
 pub mod meter;
 pub mod presets;

@@ -1,17 +1,17 @@
 //! The provider as a machine: calls arrive and depart, rulings come out, and nothing happens between.
 //!
 //! ```text
-//!  arrive ─▶ fault? ─▶ meter: room on every axis? ─▶ slot, service time ─▶ Admitted (Service, Ticket) ─▶ depart | cancel
-//!              │                 │                                                                        │
-//!              ▼                 ▼                                                                        ▼
-//!           Faulted           Refused                                                        settled to what was used
+//!  arrive ─▶ fault? ─▶ fits? ─▶ meter: room on every axis? ─▶ slot, service time ─▶ Admitted (Service, Ticket) ─▶ depart | cancel
+//!              │         │               │                                                                        │
+//!              ▼         ▼               ▼                                                                        ▼
+//!           Faulted   TooLong         Refused                                                        settled to what was used
 //! ```
 //!
 //! A call's whole schedule is known when it arrives, so the machine needs no clock of its own: whoever drives
 //! it hands the ticket back when [`Service::done_at`] has come, or earlier where the client goes away.
 
 use crate::call::{Call, Truth, Usage};
-use crate::config::{Config, Estimate, Incident, Latency, Reserve};
+use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve};
 use crate::fault::Trouble;
 use crate::latency::{Slots, Stretch};
 use crate::meter::{Level, Meter};
@@ -41,6 +41,7 @@ use crate::time::{Instant, Nanos};
 ///     models: vec![ModelConfig {
 ///         name: "llama".into(),
 ///         limits: vec![Limit::new(Axis::Rpm, 30)],
+///         lengths: config::Lengths::default(),
 ///         reserve: config::Reserve::default(),
 ///         latency: at_once,
 ///         price: config::Price::default(),
@@ -75,6 +76,7 @@ pub struct Provider {
 struct Model {
     /// The model whose meter it draws from.
     meter: usize,
+    lengths: Lengths,
     reserve: Reserve,
     latency: Latency,
     /// `None`: no bound.
@@ -142,9 +144,10 @@ impl Provider {
     ) -> Verdict {
         let index = self.advance(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
-        match trouble.instead {
-            Some(fault) => Verdict::Faulted(fault),
-            None => {
+        match (trouble.instead, model.lengths.check(call, truth)) {
+            (Some(fault), _) => Verdict::Faulted(fault),
+            (None, Err(too_long)) => Verdict::TooLong(too_long),
+            (None, Ok(())) => {
                 let asked = model.reserve.tokens(call, truth, meter.recent());
                 match meter.admit(asked, audio_seconds) {
                     Ok(()) => {
@@ -165,7 +168,7 @@ impl Provider {
     pub fn depart(&mut self, now: Instant, ticket: Ticket, used: Usage) {
         let index = self.advance(now, ticket.account, ticket.model);
         let (meter, reserve) = (&mut self.meters[index], self.models[usize::from(ticket.model)].reserve);
-        meter.settle(ticket.at, ticket.reserved(), used, reserve.settle);
+        meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settle);
         if reserve.estimate == Estimate::PromptAndRecent {
             meter.note(used);
         }
@@ -223,6 +226,7 @@ impl Model {
         let slots = config.latency.slots.map(Slots::new);
         Self {
             meter: provider.meter_of(model),
+            lengths: config.lengths,
             reserve: config.reserve,
             latency: config.latency.clone(),
             slots,
@@ -232,7 +236,7 @@ impl Model {
     /// The schedule of an admitted call. A reply that is cut breaks off after half of its completion tokens,
     /// rounded down, when the last of them leaves.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, trouble: &Trouble) -> Service {
-        let mut usage = truth.usage(call.max_tokens);
+        let mut usage = truth.usage(self.lengths.answer(call, truth));
         usage.completion_tokens = trouble.leaves(usage.completion_tokens);
         let Stretch { first_token, rest } =
             self.latency.service(truth, usage, trouble.slow).troubled(trouble.late, trouble.drip);
@@ -256,7 +260,7 @@ impl Model {
 impl Ticket {
     /// The reservation of what a call asked for.
     fn new(call: Call, asked: Usage, at: Instant) -> Self {
-        let Usage { prompt_tokens, completion_tokens } = asked;
+        let Usage { prompt_tokens, completion_tokens, .. } = asked;
         Self { account: call.account, model: call.model, prompt_tokens, completion_tokens, at }
     }
 }
@@ -281,6 +285,7 @@ mod tests {
             models: vec![ModelConfig {
                 name: "m".into(),
                 limits,
+                lengths: Lengths::default(),
                 reserve: Reserve::default(),
                 latency: Latency { service, network: Dist::Constant(0.0), slots },
                 price: Price::default(),
@@ -292,7 +297,7 @@ mod tests {
     }
 
     const CALL: Call = Call { account: 0, model: 0, max_tokens: Some(100) };
-    const TRUTH: Truth = Truth { prompt_tokens: 50, completion_tokens: 21, draw: 1 };
+    const TRUTH: Truth = Truth { prompt_tokens: 50, completion_tokens: 21, cached_tokens: 0, draw: 1 };
 
     fn admitted(ruling: Ruling) -> Service {
         match ruling.verdict {
@@ -313,7 +318,11 @@ mod tests {
             let service = admitted(provider.arrive(Instant::ZERO, CALL, TRUTH));
             assert_eq!((service.first_token_at, service.done_at), (at(1000), at(3000)));
             let used = provider.cancel(at(left_at), &service);
-            assert_eq!(used, Usage { prompt_tokens: 50, completion_tokens: written }, "at {left_at} ms");
+            assert_eq!(
+                used,
+                Usage { prompt_tokens: 50, completion_tokens: written, cached_tokens: 0 },
+                "at {left_at} ms"
+            );
             let level = provider.levels(at(left_at), 0, 0).next().unwrap();
             assert_eq!(level.remaining, 1000 - 50 - i64::from(written), "at {left_at} ms");
         }

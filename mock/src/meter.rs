@@ -263,7 +263,7 @@ impl Gauge {
 /// use provider::meter::Bill;
 /// use provider::{Axis, Usage};
 ///
-/// let bill = Bill::of(Usage { prompt_tokens: 100, completion_tokens: 20 });
+/// let bill = Bill::of(Usage { prompt_tokens: 100, cached_tokens: 0, completion_tokens: 20 });
 /// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| bill.on(axis)), [1, 120, 20]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,7 +284,7 @@ impl Bill {
     #[must_use]
     #[inline]
     pub const fn with_audio(tokens: Usage, seconds: u64) -> Self {
-        let Usage { prompt_tokens: prompt, completion_tokens: completion } = tokens;
+        let Usage { prompt_tokens: prompt, completion_tokens: completion, .. } = tokens;
         // In the order of `Axis::ALL`.
         Self([1, 1, tokens.total(), tokens.total(), prompt as u64, completion as u64, seconds, seconds, 1])
     }

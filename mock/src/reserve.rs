@@ -11,6 +11,7 @@
 //! and how sure we are.
 
 use crate::call::{Call, Truth, Usage};
+use crate::config::Dialect;
 
 /// How a model's token axes are reserved and settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Reserve {
     pub cap: u32,
     /// What becomes of the reservation.
     pub settle: Settle,
+    /// What prompt tokens count that the provider finds in its prefix cache.
+    pub cached: CachedTokens,
     /// Whether a refused call counts as one on the request axes.
     pub charge_refused: bool,
 }
@@ -55,6 +58,44 @@ pub enum Settle {
     After,
 }
 
+/// What prompt tokens count, on the token axes, that the provider finds in its prefix cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CachedTokens {
+    /// As any other.
+    #[default]
+    Counted,
+    /// As any other at admission, and nothing once the call is settled: a provider that learns of them while it reads the
+    /// prompt gives them back.
+    Refunded,
+    /// Nothing, from the start.
+    Free,
+}
+
+impl CachedTokens {
+    /// What the provider of a dialect does, where a scenario does not say. Documented by Groq ("do not count towards your
+    /// rate limits", but are subtracted only after processing) and by Anthropic; nobody else says that they count less.
+    #[must_use]
+    pub const fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Groq => Self::Refunded,
+            Dialect::Anthropic => Self::Free,
+            _ => Self::Counted,
+        }
+    }
+
+    /// What a call used as far as it counts once it is settled.
+    #[must_use]
+    #[inline]
+    pub const fn counted(self, used: Usage) -> Usage {
+        match self {
+            Self::Counted => used,
+            Self::Refunded | Self::Free => {
+                Usage { prompt_tokens: used.prompt_tokens.saturating_sub(used.cached_tokens), ..used }
+            }
+        }
+    }
+}
+
 /// What Groq assumes for a call without `max_tokens`. Evidence: reports of 2026-09 for OTPM (evidence: reported, not captured).
 pub const DEFAULT_MAX_TOKENS: u32 = 1024;
 
@@ -70,14 +111,25 @@ impl Reserve {
     #[must_use]
     pub const fn of(estimate: Estimate) -> Self {
         let settle = if matches!(estimate, Estimate::Nothing) { Settle::After } else { Settle::Refund };
-        Self { estimate, absent: DEFAULT_MAX_TOKENS, cap: u32::MAX, settle, charge_refused: false }
+        Self {
+            estimate,
+            absent: DEFAULT_MAX_TOKENS,
+            cap: u32::MAX,
+            settle,
+            cached: CachedTokens::Counted,
+            charge_refused: false,
+        }
     }
 
     /// The tokens that admission reserves for a call of an account with these `recent` answers.
     #[must_use]
     #[inline]
     pub fn tokens(&self, call: Call, truth: Truth, recent: &Recent) -> Usage {
-        let prompt_tokens = if self.estimate == Estimate::Nothing { 0 } else { truth.prompt_tokens };
+        let prompt_tokens = match (self.estimate, self.cached) {
+            (Estimate::Nothing, _) => 0,
+            (_, CachedTokens::Free) => truth.prompt_tokens - truth.cached(),
+            (_, CachedTokens::Counted | CachedTokens::Refunded) => truth.prompt_tokens,
+        };
         let completion_tokens = match self.estimate {
             Estimate::PromptAndMaxTokens => self.allowed(call.max_tokens),
             Estimate::PromptAndRecent => recent.largest().map_or(self.allowed(call.max_tokens), |largest| {
@@ -85,7 +137,7 @@ impl Reserve {
             }),
             Estimate::Prompt | Estimate::Nothing => 0,
         };
-        Usage { prompt_tokens, completion_tokens }
+        Usage { prompt_tokens, cached_tokens: 0, completion_tokens }
     }
 
     /// Completion tokens that a call is taken to allow, as far as they are reserved.
@@ -123,7 +175,7 @@ impl Recent {
 mod tests {
     use super::*;
 
-    const TRUTH: Truth = Truth { prompt_tokens: 50, completion_tokens: 20, draw: 0 };
+    const TRUTH: Truth = Truth { prompt_tokens: 50, completion_tokens: 20, cached_tokens: 0, draw: 0 };
 
     fn call(max_tokens: Option<u32>) -> Call {
         Call { account: 0, model: 0, max_tokens }

@@ -3,6 +3,7 @@
 use crate::axis::Axis;
 use crate::call::Usage;
 use crate::config::Fault;
+use crate::length::TooLong;
 use crate::time::{Instant, Nanos};
 
 /// The provider's decision on one call, made at one instant.
@@ -21,7 +22,7 @@ impl Ruling {
         match self.verdict {
             Verdict::Refused(Denial { wait, .. }) => wait,
             Verdict::Faulted(Fault::Throttle(wait)) => Some(wait),
-            Verdict::Admitted(_) | Verdict::Faulted(_) => None,
+            Verdict::Admitted(_) | Verdict::TooLong(_) | Verdict::Faulted(_) => None,
         }
     }
 }
@@ -33,6 +34,8 @@ pub enum Verdict {
     Admitted(Service),
     /// A limit refused it; nothing was charged.
     Refused(Denial),
+    /// It does not fit the model; nothing was charged, and nothing but a shorter call helps.
+    TooLong(TooLong),
     /// A fault answered in the provider's stead; nothing was charged.
     Faulted(Fault),
 }
@@ -93,7 +96,11 @@ impl Ticket {
     /// The tokens reserved.
     #[must_use]
     pub const fn reserved(&self) -> Usage {
-        Usage { prompt_tokens: self.prompt_tokens, completion_tokens: self.completion_tokens }
+        Usage {
+            prompt_tokens: self.prompt_tokens,
+            cached_tokens: 0,
+            completion_tokens: self.completion_tokens,
+        }
     }
 }
 

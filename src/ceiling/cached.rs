@@ -65,7 +65,7 @@ pub(super) fn of(plan: &Plan) -> Option<Cached> {
             .map(|(class, hit)| Class {
                 rate: class.rate * (1.0 - hit),
                 targets: class.targets.clone(),
-                ..*class
+                sizes: class.sizes.clone(),
             })
             .collect();
         let next = spread::tightest(&missing, &caps).0;

@@ -35,7 +35,7 @@ pub use cached::Cached;
 use crate::ids::TargetId;
 use crate::scenario::{Plan, Target, Workload};
 use need::Sizes;
-use provider::config::{Limit, ModelConfig};
+use provider::config::{Lengths, Limit, ModelConfig};
 use provider::{Axis, Nanos};
 
 /// The ceiling of a plan, and what each of its limits allows.
@@ -78,9 +78,10 @@ pub struct AxisCeiling {
 struct Class {
     /// Offered jobs per second, on average; positive.
     rate: f64,
-    sizes: Sizes,
     /// The targets of its route, each once.
     targets: Vec<TargetId>,
+    /// What its jobs are like at each of them, in that order: a model may cut what a job leaves open.
+    sizes: Vec<Sizes>,
 }
 
 /// A limit of a target, or of all targets of an account that draw from one meter.
@@ -124,7 +125,7 @@ impl Ceiling {
 /// really used, in tokens.
 #[must_use]
 pub fn mean_tokens(workload: &Workload, duration: Nanos) -> (f64, f64) {
-    let sizes = Sizes::of(workload, duration);
+    let sizes = Sizes::of(workload, duration, Lengths::default());
     (sizes.prompt, sizes.prompt + sizes.completion)
 }
 
@@ -144,15 +145,16 @@ impl TargetCeiling {
 impl Class {
     /// `None` where the workload offers nothing.
     fn of(plan: &Plan, workload: &Workload) -> Option<Self> {
-        let sizes = Sizes::of(workload, plan.duration);
-        let rate = offer::jobs_per_second(plan, workload, sizes);
+        let sizes = |lengths| Sizes::of(workload, plan.duration, lengths);
+        let rate = offer::jobs_per_second(plan, workload, sizes(Lengths::default()));
         let mut targets: Vec<TargetId> = Vec::new();
         for target in plan.routes[workload.route.0 as usize].steps.iter().flat_map(|step| &step.targets) {
             if !targets.contains(target) {
                 targets.push(*target);
             }
         }
-        (rate > 0.0).then_some(Self { rate, sizes, targets })
+        let sizes = targets.iter().map(|target| sizes(need::model(plan, *target).lengths)).collect();
+        (rate > 0.0).then_some(Self { rate, targets, sizes })
     }
 }
 
@@ -165,7 +167,8 @@ impl Cap<'_> {
     /// What one job of a class needs of it on average, where a target carries it.
     fn need(&self, class: &Class, target: TargetId) -> f64 {
         let covered = self.targets.iter().find(|(covered, _)| *covered == target);
-        covered.map_or(0.0, |(_, model)| class.sizes.need(self.limit.axis, model))
+        let sizes = class.targets.iter().zip(&class.sizes).find(|(known, _)| **known == target);
+        covered.zip(sizes).map_or(0.0, |((_, model), (_, sizes))| sizes.need(self.limit.axis, model))
     }
 
     /// The share of it that the offered load of a class would use, were a target to carry it.

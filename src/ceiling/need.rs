@@ -2,8 +2,8 @@
 
 use crate::ids::TargetId;
 use crate::job::MOST_TOKENS;
-use crate::scenario::{Arrivals, Plan, Workload};
-use provider::config::{Estimate, Latency, ModelConfig, Reserve, Service, Settle};
+use crate::scenario::{Arrivals, CachedPrompt, Plan, TraceRow, Workload};
+use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settle};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
@@ -11,6 +11,8 @@ use provider::{Axis, Instant, Nanos};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sizes {
     pub(super) prompt: f64,
+    /// Of the prompt, what is found in the provider's prefix cache.
+    pub(super) cached: f64,
     pub(super) completion: f64,
     /// What the jobs allow.
     pub(super) max_tokens: Option<u32>,
@@ -19,20 +21,37 @@ pub(super) struct Sizes {
 impl Sizes {
     /// The means of what the load draws (at least 1 token, at most [`MOST_TOKENS`]); the rounding to whole
     /// tokens is left out.
-    pub(super) fn of(workload: &Workload, duration: Nanos) -> Self {
-        let most = workload.max_tokens.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
+    pub(super) fn of(workload: &Workload, duration: Nanos, lengths: Lengths) -> Self {
+        let bound = workload.max_tokens.or(lengths.max_output);
+        let most = bound.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
+        // Where a job does not bound its answer, the context does: it has what the prompt leaves of it.
+        let context = lengths.context.filter(|_| workload.max_tokens.is_none());
         let Arrivals::Trace { rows } = &workload.arrivals else {
             let prompt = mean_within(&workload.prompt, 1.0, f64::from(MOST_TOKENS));
-            let completion = mean_within(&workload.completion, 1.0, f64::from(most));
-            return Self { prompt, completion, max_tokens: workload.max_tokens };
+            let completion = match context {
+                Some(context) => mean_behind(workload, f64::from(context), f64::from(most)),
+                None => mean_within(&workload.completion, 1.0, f64::from(most)),
+            };
+            let cached = match &workload.cached_prompt {
+                CachedPrompt::Share(share) => prompt * share,
+                CachedPrompt::Tokens(tokens) => over_prompts(workload, |prompt| cached_of(tokens, prompt)),
+            };
+            return Self { prompt, cached, completion, max_tokens: workload.max_tokens };
         };
         let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + duration)];
-        let mean = |size: &dyn Fn(usize) -> u32| {
-            (0..rows.len()).map(|row| f64::from(size(row))).sum::<f64>() / rows.len().max(1) as f64
-        };
+        let mean =
+            |size: &dyn Fn(&TraceRow) -> f64| rows.iter().map(size).sum::<f64>() / rows.len().max(1) as f64;
+        let prompt = |row: &TraceRow| f64::from(row.prompt_tokens.clamp(1, MOST_TOKENS));
         Self {
-            prompt: mean(&|row| rows[row].prompt_tokens.clamp(1, MOST_TOKENS)),
-            completion: mean(&|row| rows[row].completion_tokens.max(1).min(most)),
+            prompt: mean(&prompt),
+            cached: mean(&|row| match &workload.cached_prompt {
+                CachedPrompt::Share(share) => prompt(row) * share,
+                CachedPrompt::Tokens(tokens) => cached_of(tokens, prompt(row)),
+            }),
+            completion: mean(&|row| {
+                let left = context.map_or(most, |context| context.saturating_sub(row.prompt_tokens));
+                f64::from(row.completion_tokens.max(1).min(most).min(left.max(1)))
+            }),
             max_tokens: workload.max_tokens,
         }
     }
@@ -54,15 +73,21 @@ impl Sizes {
     /// The prompt and the completion as they are charged in the end: what is used, where that is settled; what
     /// is reserved, where it stays; of what is recent, nothing can be said beforehand.
     fn charged(self, reserve: &Reserve) -> (f64, f64) {
-        let prompt = if reserve.estimate == Estimate::Nothing { 0.0 } else { self.prompt };
+        let new = self.prompt - self.cached;
+        let used = if reserve.cached == CachedTokens::Counted { self.prompt } else { new };
+        let prompt = match (reserve.estimate, reserve.cached) {
+            (Estimate::Nothing, _) => 0.0,
+            (_, CachedTokens::Free) => new,
+            (_, CachedTokens::Counted | CachedTokens::Refunded) => self.prompt,
+        };
         let completion = match reserve.estimate {
             Estimate::PromptAndMaxTokens => f64::from(reserve.allowed(self.max_tokens)),
             Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0.0,
         };
         match reserve.settle {
-            Settle::Refund => (self.prompt, self.completion),
+            Settle::Refund => (used, self.completion),
             Settle::Nothing => (prompt, completion),
-            Settle::After => (self.prompt, self.completion.max(completion)),
+            Settle::After => (used.max(prompt), self.completion.max(completion)),
         }
     }
 
@@ -82,6 +107,26 @@ impl Sizes {
 pub(super) fn model(plan: &Plan, target: TargetId) -> &ModelConfig {
     let target = &plan.targets[target.index()];
     &plan.providers[usize::from(target.provider)].models[usize::from(target.model)]
+}
+
+/// The mean of completions that end where the context does.
+fn mean_behind(workload: &Workload, context: f64, most: f64) -> f64 {
+    over_prompts(workload, |prompt| {
+        mean_within(&workload.completion, 1.0, (context - prompt).clamp(1.0, most))
+    })
+}
+
+/// The mean of what is cached of a prompt of this length.
+fn cached_of(tokens: &Dist, prompt: f64) -> f64 {
+    mean_within(tokens, 0.0, prompt)
+}
+
+/// The mean of something over the prompts of a workload, as long as their quantiles in equal steps.
+fn over_prompts(workload: &Workload, of: impl Fn(f64) -> f64) -> f64 {
+    const STEPS: u32 = 32;
+    let at = |step| workload.prompt.quantile((f64::from(step) + 0.5) / f64::from(STEPS));
+    let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MOST_TOKENS)))).sum();
+    sum / f64::from(STEPS)
 }
 
 /// The mean of a distribution whose samples are moved into `low..=high`.
@@ -126,4 +171,71 @@ fn mean_at_most(dist: &Dist, most: f64) -> f64 {
 /// The standard normal distribution function.
 fn normal_below(score: f64) -> f64 {
     0.5 * libm::erfc(-score * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ceiling::tests::{RUN, workload};
+    use provider::Stream;
+
+    /// A job that does not bound its answer is cut by the model, and needs no more than what is left of it.
+    #[test]
+    fn a_model_cuts_what_a_job_leaves_open() {
+        let workload = Workload {
+            prompt: Dist::Uniform { min: 100.0, max: 900.0 },
+            completion: Dist::Exponential(500.0),
+            ..workload(0, 1.0)
+        };
+        for (max_tokens, lengths) in [
+            (None, Lengths { context: Some(1_000), max_output: None }),
+            (None, Lengths { context: None, max_output: Some(300) }),
+            (None, Lengths { context: Some(1_000), max_output: Some(300) }),
+            (Some(200), Lengths { context: Some(10_000), max_output: Some(300) }),
+        ] {
+            let workload = Workload { max_tokens, ..workload.clone() };
+            let expected = Sizes::of(&workload, RUN, lengths).completion;
+            let mut stream = Stream::new(7, "cut", 0);
+            let mut drawn = || {
+                let prompt = workload.prompt.sample(&mut stream);
+                let left = lengths.context.map_or(f64::INFINITY, |context| f64::from(context) - prompt);
+                let most = max_tokens
+                    .map_or(lengths.max_output.map_or(left, |most| left.min(f64::from(most))), f64::from);
+                workload.completion.sample(&mut stream).max(1.0).min(most)
+            };
+            let measured = (0..40_000).map(|_| drawn()).sum::<f64>() / 40_000.0;
+            assert!(
+                (measured / expected - 1.0).abs() < 0.02,
+                "{max_tokens:?} {lengths:?}: {measured} {expected}"
+            );
+        }
+    }
+
+    /// What is cached needs nothing of a token limit where it does not count in the end.
+    #[test]
+    fn what_is_cached_is_needed_only_where_it_counts() {
+        let prompt = Dist::Uniform { min: 200.0, max: 1_000.0 };
+        for (cached_prompt, mean) in [
+            (CachedPrompt::Share(0.5), 300.0),
+            (CachedPrompt::Tokens(Dist::Constant(100.0)), 100.0),
+            // All of the shorter prompts, 600 of the others: half of them 400 on average.
+            (CachedPrompt::Tokens(Dist::Constant(600.0)), 500.0),
+        ] {
+            let workload = Workload { prompt: prompt.clone(), cached_prompt, ..workload(0, 1.0) };
+            let sizes = Sizes::of(&workload, RUN, Lengths::default());
+            assert!((sizes.cached - mean).abs() < 1.0, "{}", sizes.cached);
+            let whole = sizes.prompt + sizes.completion;
+            for (cached, settle, need) in [
+                (CachedTokens::Counted, Settle::Refund, whole),
+                (CachedTokens::Refunded, Settle::Refund, whole - sizes.cached),
+                (CachedTokens::Free, Settle::Refund, whole - sizes.cached),
+                (CachedTokens::Refunded, Settle::After, sizes.prompt + sizes.completion.max(1_024.0)),
+            ] {
+                let reserve = Reserve { cached, settle, ..Reserve::default() };
+                let sizes = Sizes { max_tokens: None, ..sizes };
+                let (prompt, completion) = sizes.charged(&reserve);
+                assert!((prompt + completion - need).abs() < 1e-9, "{cached:?} {settle:?}");
+            }
+        }
+    }
 }

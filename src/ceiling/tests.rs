@@ -9,7 +9,7 @@ use provider::dist::Dist;
 use provider::{Instant, Stream, Zone};
 use std::sync::Arc;
 
-const RUN: Nanos = Nanos(100 * Nanos::DAY.0);
+pub(super) const RUN: Nanos = Nanos(100 * Nanos::DAY.0);
 
 fn limit(axis: Axis, limit: u64) -> Limit {
     Limit { axis, limit, law: Law::Fixed, burst: limit }
@@ -20,6 +20,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
     let model = |limits: &Vec<Limit>| ModelConfig {
         name: String::new(),
         limits: limits.clone(),
+        lengths: Lengths::default(),
         reserve: Reserve::default(),
         latency: Latency {
             service: Service::Total(Dist::Constant(2.0)),
@@ -45,6 +46,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
         model,
         limits: vec![],
         price: Price::default(),
+        cached: CachedTokens::default(),
     };
     let step = |targets: &&[u16]| Step {
         pick: Pick::InOrder,
@@ -79,7 +81,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
 }
 
 /// So many jobs per minute of 300 + 100 tokens.
-fn workload(route: u16, per_minute: f64) -> Workload {
+pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
     Workload {
         name: String::new(),
         route: RouteId(route),
@@ -88,6 +90,7 @@ fn workload(route: u16, per_minute: f64) -> Workload {
         prompt: Dist::Constant(300.0),
         completion: Dist::Constant(250.0),
         max_tokens: Some(100),
+        cached_prompt: CachedPrompt::NOTHING,
         repeats: None,
         stream: false,
     }
@@ -180,7 +183,7 @@ fn what_is_not_refunded_is_needed() {
     let needs = |estimate, settle| {
         let reserve = Reserve { estimate, settle, ..Reserve::default() };
         let mut plan = plan(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
-        let sizes = need::Sizes::of(&plan.workloads[0], RUN);
+        let sizes = need::Sizes::of(&plan.workloads[0], RUN, Lengths::default());
         plan.providers[0].models[0].reserve = reserve;
         let need = sizes.need(Axis::Tpm, &plan.providers[0].models[0]);
         (need, sizes.prompt, sizes.completion)
@@ -291,7 +294,7 @@ fn mean_completions_under_a_bound_agree_with_sampling() {
     for dist in dists {
         for most in [0u32, 1, 7, 60, 512, 5_000] {
             let workload = Workload { completion: dist.clone(), max_tokens: Some(most), ..workload(0, 1.0) };
-            let exact = Sizes::of(&workload, RUN).completion;
+            let exact = Sizes::of(&workload, RUN, Lengths::default()).completion;
             let mut stream = Stream::new(5, "bounded", 0);
             let (mut sum, mut squares) = (0.0, 0.0);
             for _ in 0..40_000 {

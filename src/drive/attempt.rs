@@ -184,7 +184,7 @@ mod tests {
         let reply = read(Dialect::Together, "text/event-stream", STREAM).await.expect("a reply");
         assert_eq!(
             (reply.outcome, reply.usage),
-            (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1 })
+            (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 })
         );
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn ruled(verdict: &Verdict) -> Ruled {
             }
         }
         Verdict::Refused(denial) => Ruled::Refused { axis: denial.axis, requested: denial.requested },
+        Verdict::TooLong(_) => Ruled::TooLong,
         Verdict::Faulted(_) => Ruled::Faulted,
     }
 }

@@ -20,6 +20,10 @@ pub fn reply(
     match verdict {
         Verdict::Admitted(service) => Some(served(now, service, remaining, first_token_at)),
         Verdict::Refused(denial) => Some(Reply { remaining, ..refused(now, denial) }),
+        Verdict::TooLong(_) => {
+            let outcome = Outcome::Limited { axis: None, cause: Cause::TooLarge };
+            Some(Reply { outcome, ..broken(Failure::Status(400)) })
+        }
         Verdict::Faulted(Fault::Status(429)) => Some(throttled(now, remaining, None)),
         Verdict::Faulted(Fault::Throttle(wait)) => {
             let length = Nanos::from_secs(wait.secs_up());

@@ -307,7 +307,7 @@ fn ends(now: Instant, verdict: &Verdict, back: Nanos) -> Option<(Instant, What)>
         Verdict::Admitted(service) if back > Nanos::ZERO => Some((service.done_at, What::Depart)),
         Verdict::Admitted(service) => Some((service.done_at, What::Reply)),
         Verdict::Faulted(Fault::Timeout) => None,
-        Verdict::Refused(_) | Verdict::Faulted(_) => Some((now + back, What::Reply)),
+        Verdict::Refused(_) | Verdict::TooLong(_) | Verdict::Faulted(_) => Some((now + back, What::Reply)),
     }
 }
 

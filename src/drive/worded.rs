@@ -18,7 +18,7 @@ pub(super) fn is_worded(config: &Config, verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Admitted(_) | Verdict::Faulted(Fault::Timeout | Fault::Reset) => false,
         Verdict::Faulted(Fault::Overload | Fault::Billing | Fault::NotInTier) => true,
-        Verdict::Refused(_) | Verdict::Faulted(_) => config.dialect != Dialect::Groq,
+        Verdict::Refused(_) | Verdict::TooLong(_) | Verdict::Faulted(_) => config.dialect != Dialect::Groq,
     }
 }
 

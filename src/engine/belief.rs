@@ -32,7 +32,7 @@ struct Known {
 /// What admission will reckon with for a job: the estimated prompt and the bound on the completion.
 pub(super) fn need(job: &Job) -> Bill {
     let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-    Bill::of(Usage { prompt_tokens: job.prompt_tokens, completion_tokens })
+    Bill::of(Usage { prompt_tokens: job.prompt_tokens, completion_tokens, cached_tokens: 0 })
 }
 
 impl Belief {

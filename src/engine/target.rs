@@ -9,6 +9,7 @@
 use super::belief::Belief;
 use super::reply::Reply;
 use crate::scenario::{Pace, Pick, Plan};
+use provider::config::CachedTokens;
 use provider::meter::Bill;
 use provider::{Axis, Instant, Nanos, Usage};
 
@@ -25,6 +26,8 @@ pub(super) struct TargetState {
     next_turn: Instant,
     /// Kept only where pacing or a pick reads it.
     belief: Option<Belief>,
+    /// What cached tokens of a prompt count here, as documented.
+    cached: CachedTokens,
 }
 
 impl TargetState {
@@ -39,6 +42,7 @@ impl TargetState {
             pace: plan.client.pace,
             next_turn: Instant::ZERO,
             belief: believes.then(|| Belief::new(&target.limits)),
+            cached: target.cached,
         };
         plan.targets.iter().map(target).collect()
     }
@@ -73,7 +77,7 @@ impl TargetState {
     /// Gives a turn back, or replaces what was reserved for it by what was used.
     pub(super) fn settle(&mut self, now: Instant, need: &Bill, used: Option<Usage>) {
         if let Some(belief) = &mut self.belief {
-            belief.settle(now, need, used);
+            belief.settle(now, need, used.map(|used| self.cached.counted(used)));
         }
     }
 

@@ -119,14 +119,33 @@ fn spacing(axis: Axis, limit: Option<u64>) -> Option<String> {
 }
 
 fn too_large(refusal: &Refusal) -> Vec<String> {
+    if refusal.axis.is_none() {
+        return too_long(refusal);
+    }
     let most = match refusal.limit.filter(|limit| *limit > 0) {
         Some(limit) => {
-            let what = if refusal.axis.is_some() { "tokens (prompt + max_tokens)" } else { "tokens" };
-            format!("Ask for at most {limit} {what}, or send it to a model with a larger limit.")
+            format!(
+                "Ask for at most {limit} tokens (prompt + max_tokens), or send it to a model with a larger limit."
+            )
         }
         None => "Shorten the prompt or max_tokens, or send it to a model with a larger limit.".into(),
     };
     vec!["Never retry this as it is: it asks for more than the limit itself, so no wait helps.".into(), most]
+}
+
+/// The model's own bounds, not those of a quota.
+fn too_long(refusal: &Refusal) -> Vec<String> {
+    let most = refusal.limit.map(|limit| format!(" It takes {limit} tokens at most."));
+    vec![
+        "Never retry this as it is: it does not fit the model, so no wait helps.".into(),
+        format!(
+            "Shorten the messages, ask for a shorter answer (max_tokens counts in full), or send it to a model with a longer \
+             context or answer.{}",
+            most.unwrap_or_default()
+        ),
+        "Another key, account or plan does not help: the bound is the model's, and no quota is concerned."
+            .into(),
+    ]
 }
 
 fn overload(wait: Option<Wait>) -> Vec<String> {

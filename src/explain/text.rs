@@ -41,7 +41,7 @@ impl Explanation {
             Cause::TooLarge if self.axis.is_some() => {
                 format!("The request is larger than the whole {axis} limit of {whose} on {model}.")
             }
-            Cause::TooLarge => format!("The request is larger than {model} takes: {}", self.said()),
+            Cause::TooLarge => format!("The request is longer than {model} takes: {}", self.said()),
             Cause::Overload => format!("The provider is overloaded or broken: {}", self.said()),
             Cause::Auth => format!("The key was not accepted: {}", self.said()),
             Cause::Billing => format!("There is no money or no plan for it: {}", self.said()),

@@ -9,7 +9,7 @@
 use super::zipf::Zipf;
 use crate::ids::ClassId;
 use crate::job::MOST_TOKENS;
-use crate::scenario::{Arrivals, TraceRow, Workload};
+use crate::scenario::{Arrivals, CachedPrompt, TraceRow, Workload};
 use provider::Stream;
 use provider::dist::Dist;
 use provider::rng::{key, mix};
@@ -25,6 +25,7 @@ const NUMBER_BITS: u32 = 47;
 pub(super) struct Ask {
     pub(super) fingerprint: u64,
     pub(super) prompt_tokens: u32,
+    pub(super) cached_tokens: u32,
     pub(super) completion_tokens: u32,
     pub(super) draw: u64,
 }
@@ -34,6 +35,8 @@ pub(super) struct Ask {
 pub(super) struct Asks {
     class: u64,
     sizes: Sizes,
+    cached: CachedPrompt,
+    cached_key: u64,
     repeats: Option<Popular>,
     world_key: u64,
 }
@@ -72,7 +75,14 @@ impl Asks {
             law: Zipf::new(repeats.zipf, repeats.of),
             key: key(seed, "repeat"),
         });
-        Self { class: u64::from(class.0) << NUMBER_BITS, sizes, repeats, world_key: key(seed, "world") }
+        Self {
+            class: u64::from(class.0) << NUMBER_BITS,
+            sizes,
+            cached: workload.cached_prompt.clone(),
+            cached_key: key(seed, "cached"),
+            repeats,
+            world_key: key(seed, "world"),
+        }
     }
 
     /// What the `number`-th job of the workload asks.
@@ -81,7 +91,27 @@ impl Asks {
         let rank = self.repeats.as_ref().and_then(|popular| popular.draw(job));
         let fingerprint = mix(rank.map_or(job, |rank| POPULAR | self.class | u64::from(rank)));
         let (prompt_tokens, completion_tokens) = self.sizes.of(number, fingerprint);
-        Ask { fingerprint, prompt_tokens, completion_tokens, draw: mix(self.world_key ^ mix(job)) }
+        let cached_tokens = self.cached(fingerprint, prompt_tokens);
+        let draw = mix(self.world_key ^ mix(job));
+        Ask { fingerprint, prompt_tokens, cached_tokens, completion_tokens, draw }
+    }
+}
+
+impl Asks {
+    /// How much of a prompt of this length the provider finds in its cache.
+    fn cached(&self, fingerprint: u64, prompt_tokens: u32) -> u32 {
+        let found = match &self.cached {
+            CachedPrompt::Share(0.0) => return 0, // As nearly everywhere: nothing to reckon.
+            CachedPrompt::Share(share) => share * f64::from(prompt_tokens),
+            CachedPrompt::Tokens(dist) => dist.sample(&mut Stream::keyed(self.cached_key, fingerprint)),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "rounded; a float-to-int cast saturates, and no draw is negative"
+        )]
+        let found = libm::round(found) as u32;
+        found.min(prompt_tokens)
     }
 }
 

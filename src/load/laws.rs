@@ -19,6 +19,7 @@ fn workload(arrivals: Arrivals) -> Workload {
         prompt: Dist::log_normal(800.0, 0.95, 3000.0),
         completion: Dist::log_normal(200.0, 0.95, 700.0),
         max_tokens: Some(512),
+        cached_prompt: CachedPrompt::NOTHING,
         repeats: None,
         stream: false,
     }
@@ -147,6 +148,28 @@ proptest! {
         let strip = |arrivals: Vec<Arrival>| arrivals.into_iter()
             .map(|arrival| Arrival { job: Job { id: JobId(0), ..arrival.job }, ..arrival }).collect::<Vec<_>>();
         prop_assert_eq!(strip(with(other)), strip(with(last)));
+    }
+}
+
+#[test]
+fn what_is_cached_moves_nothing_and_is_a_part_of_the_prompt() {
+    let base =
+        Workload { prompt: Dist::Uniform { min: 0.0, max: 900.0 }, ..workload(Arrivals::Poisson(1.0)) };
+    let run = |cached_prompt| all(&plan(3, Nanos::HOUR, vec![Workload { cached_prompt, ..base.clone() }]));
+    let plain = run(CachedPrompt::NOTHING);
+    assert!(plain.iter().all(|arrival| arrival.truth.cached_tokens == 0));
+    for cached in
+        [CachedPrompt::Share(0.6), CachedPrompt::Share(1.0), CachedPrompt::Tokens(Dist::Exponential(400.0))]
+    {
+        let found = run(cached.clone());
+        for (plain, found) in plain.iter().zip(&found) {
+            let (prompt, tokens) = (found.truth.prompt_tokens, found.truth.cached_tokens);
+            assert!(tokens <= prompt, "{tokens} of {prompt}");
+            if let CachedPrompt::Share(share) = cached {
+                assert!((f64::from(tokens) - share * f64::from(prompt)).abs() <= 0.5, "{tokens} of {prompt}");
+            }
+            assert_eq!(Arrival { truth: Truth { cached_tokens: 0, ..found.truth }, ..*found }, *plain);
+        }
     }
 }
 

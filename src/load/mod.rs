@@ -131,6 +131,7 @@ impl Source {
         let truth = Truth {
             prompt_tokens: ask.prompt_tokens,
             completion_tokens: ask.completion_tokens,
+            cached_tokens: ask.cached_tokens,
             draw: ask.draw,
         };
         Arrival { job, truth }

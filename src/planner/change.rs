@@ -130,11 +130,25 @@ fn new_name<'a>(base: &str, taken: impl Iterator<Item = &'a str> + Clone) -> Str
     free.next().expect("there are more numbers than names")
 }
 
+/// An account × model of a provider of the plan, as it is documented to clients.
+fn target(config: &Config, provider: u16, account: u16, model: u16) -> Target {
+    let (known, owner) = (&config.models[usize::from(model)], &config.accounts[usize::from(account)]);
+    Target {
+        name: format!("{}/{}/{}", config.name, owner.name, known.name),
+        provider,
+        account,
+        model,
+        limits: known_limits(known),
+        price: known.price,
+        cached: known.reserve.cached,
+    }
+}
+
 fn add_account(plan: &mut Plan, provider: u16) {
     let Some(config) = plan.providers.get_mut(usize::from(provider)) else { return };
     let account = id(config.accounts.len());
     let name = new_name("more", config.accounts.iter().map(|account| account.name.as_str()));
-    config.accounts.push(AccountConfig { name: name.clone(), keys: vec![format!("{name}-key")] });
+    config.accounts.push(AccountConfig { keys: vec![format!("{name}-key")], name });
     let config = &plan.providers[usize::from(provider)];
     let served = |target: &Target| (target.provider == provider).then_some(target.model);
     let mut models: Vec<u16> = plan.targets.iter().filter_map(served).collect();
@@ -142,15 +156,7 @@ fn add_account(plan: &mut Plan, provider: u16) {
     models.dedup();
     for model in models {
         let new = TargetId(id(plan.targets.len()));
-        let known = &config.models[usize::from(model)];
-        plan.targets.push(Target {
-            name: format!("{}/{name}/{}", config.name, known.name),
-            provider,
-            account,
-            model,
-            limits: known_limits(known),
-            price: known.price,
-        });
+        plan.targets.push(target(config, provider, account, model));
         let (targets, routes) = (&plan.targets, &mut plan.routes);
         for route in routes {
             let mut room =
@@ -180,8 +186,7 @@ fn lift_tier(plan: &mut Plan, provider: u16, better: &Config) {
     }
     for target in plan.targets.iter_mut().filter(|target| target.provider == provider) {
         let model = &config.models[usize::from(target.model)];
-        target.limits = known_limits(model);
-        target.price = model.price;
+        (target.limits, target.price) = (known_limits(model), model.price);
     }
 }
 
@@ -189,20 +194,13 @@ fn lift_tier(plan: &mut Plan, provider: u16, better: &Config) {
 fn add_fallback(plan: &mut Plan, config: &Config) {
     let provider = id(plan.providers.len());
     let name = new_name(&config.name, plan.providers.iter().map(|provider| provider.name.as_str()));
-    let model = &config.models[0];
-    let target = TargetId(id(plan.targets.len()));
-    plan.targets.push(Target {
-        name: format!("{name}/{}/{}", config.accounts[0].name, model.name),
-        provider,
-        account: 0,
-        model: 0,
-        limits: known_limits(model),
-        price: model.price,
-    });
-    plan.providers.push(Config { name, ..config.clone() });
+    let config = Config { name, ..config.clone() };
+    let new = TargetId(id(plan.targets.len()));
+    plan.targets.push(target(&config, provider, 0, 0));
+    plan.providers.push(config);
     for route in &mut plan.routes {
         if route.steps.iter().map(|step| step.targets.len()).sum::<usize>() < ROUTE_TARGETS_MAX {
-            route.steps.push(Step { pick: Pick::InOrder, targets: vec![target] });
+            route.steps.push(Step { pick: Pick::InOrder, targets: vec![new] });
         }
     }
 }
@@ -210,19 +208,14 @@ fn add_fallback(plan: &mut Plan, config: &Config) {
 /// The accounts that are used already, in their order, chosen among as the route does where it uses them.
 fn add_other_model(plan: &mut Plan, provider: u16, model: u16) {
     let Some(config) = plan.providers.get(usize::from(provider)) else { return };
-    let Some(known) = config.models.get(usize::from(model)) else { return };
+    if usize::from(model) >= config.models.len() {
+        return;
+    }
     let here = |target: &Target| (target.provider == provider).then_some(target.account);
     let accounts: BTreeSet<u16> = plan.targets.iter().filter_map(here).collect();
     let first = plan.targets.len();
-    let target = |account: u16| Target {
-        name: format!("{}/{}/{}", config.name, config.accounts[usize::from(account)].name, known.name),
-        provider,
-        account,
-        model,
-        limits: known_limits(known),
-        price: known.price,
-    };
-    let new: Vec<Target> = accounts.into_iter().map(target).collect();
+    let new = accounts.into_iter().map(|account| target(config, provider, account, model));
+    let new: Vec<Target> = new.collect();
     let ids: Vec<TargetId> = (first..first + new.len()).map(|index| TargetId(id(index))).collect();
     for route in &mut plan.routes {
         let room = ROUTE_TARGETS_MAX - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();

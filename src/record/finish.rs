@@ -14,7 +14,7 @@ use crate::ceiling::AxisCeiling;
 use crate::event::Failure;
 use crate::ids::TargetId;
 use crate::scenario::Plan;
-use provider::config::{Law, Limit as WorldLimit, Price};
+use provider::config::{CachedTokens, Law, Limit as WorldLimit, Price};
 use provider::{Axis, Instant, Nanos, Zone};
 
 impl Recorder {
@@ -52,6 +52,7 @@ impl Recorder {
             time_s: self.time_spent(jobs.succeeded),
             tokens: targets.iter().fold(Tokens::default(), |sum, target| Tokens {
                 prompt: sum.prompt + target.tokens.prompt,
+                cached: sum.cached + target.tokens.cached,
                 completion: sum.completion + target.tokens.completion,
             }),
             cost_usd: rounded(targets.iter().map(|target| target.cost_usd).sum(), 6),
@@ -170,7 +171,7 @@ impl Recorder {
                 limited: traffic.limited(),
                 failed: traffic.failed,
                 limited_by: traffic.limited_by(),
-                tokens: Tokens { prompt: used.prompt, completion: used.completion },
+                tokens: Tokens { prompt: used.prompt, cached: used.cached, completion: used.completion },
                 cost_usd: rounded(cost(used, target.price), 6),
                 cool_downs: traffic.cool_downs,
                 limits: model.limits.iter().map(limit_of).collect(),
@@ -213,7 +214,9 @@ impl Traffic {
 
 #[expect(clippy::cast_precision_loss, reason = "token counts of a run stay far below 2^53")]
 fn cost(used: Used, price: Price) -> f64 {
-    (used.prompt as f64 * price.input + used.completion as f64 * price.output) / 1e6
+    let Used { prompt, cached, completion, .. } = used;
+    let new = prompt - cached;
+    (new as f64 * price.input + cached as f64 * price.cached_input + completion as f64 * price.output) / 1e6
 }
 
 /// What was used of a limit ÷ what it could have admitted in `span`; `None` where no event tells.
@@ -222,11 +225,12 @@ fn cost(used: Used, price: Price) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
 fn utilisation(limit: &WorldLimit, traffic: &Traffic, told: bool, end: Instant, span: Nanos) -> Option<f64> {
     let used = if told { traffic.settled } else { traffic.replied };
+    let prompt = used.prompt - if traffic.cached == CachedTokens::Counted { 0 } else { used.cached };
     let charged = match limit.axis {
         Axis::Rpm | Axis::Rpd if told => traffic.admitted as f64,
         Axis::Rpm | Axis::Rpd => used.calls as f64,
-        Axis::Tpm | Axis::Tpd => (used.prompt + used.completion) as f64,
-        Axis::Itpm => used.prompt as f64,
+        Axis::Tpm | Axis::Tpd => (prompt + used.completion) as f64,
+        Axis::Itpm => prompt as f64,
         Axis::Otpm => used.completion as f64,
         Axis::Ash | Axis::Asd => return None,
         Axis::Concurrency if told => busy(traffic, end) / NANOS_PER_SECOND,

@@ -136,6 +136,7 @@ fn ruling(out: &mut impl Write, ruled: Ruled) -> io::Result<()> {
         Ruled::Refused { axis, requested } => {
             write!(out, r#""refused","axis":"{axis}","requested":{requested}"#)
         }
+        Ruled::TooLong => write!(out, r#""too_long""#),
         Ruled::Faulted => write!(out, r#""faulted""#),
     }
 }
@@ -152,8 +153,12 @@ fn reply(out: &mut impl Write, outcome: Outcome) -> io::Result<()> {
 }
 
 fn tokens(out: &mut impl Write, usage: Usage) -> io::Result<()> {
-    let Usage { prompt_tokens, completion_tokens } = usage;
-    write!(out, r#","prompt_tokens":{prompt_tokens},"completion_tokens":{completion_tokens}"#)
+    let Usage { prompt_tokens, cached_tokens, completion_tokens } = usage;
+    write!(out, r#","prompt_tokens":{prompt_tokens}"#)?;
+    if cached_tokens > 0 {
+        write!(out, r#","cached_tokens":{cached_tokens}"#)?;
+    }
+    write!(out, r#","completion_tokens":{completion_tokens}"#)
 }
 
 fn done(out: &mut impl Write, ending: &Ending) -> io::Result<()> {

@@ -11,10 +11,10 @@ use super::names::{AXES, REASONS, REFUSALS};
 use super::series::Steps;
 use super::summary::Mode;
 use crate::ceiling::Ceiling;
-use crate::event::{Ending, Event, Failure, Kind, Outcome, Ruled, Verdict};
+use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Ruled, Verdict};
 use crate::ids::{ClassId, TargetId};
-use crate::scenario::Plan;
-use provider::{Axis, Instant, Nanos, Usage};
+use crate::scenario::{Plan, Target};
+use provider::{Axis, Instant, Nanos, Usage, config::CachedTokens};
 
 /// One more than the largest status that is told apart; larger ones count as the last.
 pub(super) const STATUSES: usize = 1_000;
@@ -93,6 +93,8 @@ pub(super) struct Traffic {
     pub(super) admitted_at: u128,
     pub(super) settled_at: u128,
     pub(super) peak: [f64; AXES],
+    /// What cached tokens of a prompt count here.
+    pub(super) cached: CachedTokens,
 }
 
 /// Calls and their tokens.
@@ -100,6 +102,8 @@ pub(super) struct Traffic {
 pub(super) struct Used {
     pub(super) calls: u64,
     pub(super) prompt: u64,
+    /// Of the prompts, what was cached.
+    pub(super) cached: u64,
     pub(super) completion: u64,
 }
 
@@ -139,7 +143,7 @@ impl Recorder {
         Self {
             steps: Steps::new(plan),
             classes: vec![Class::new(); plan.workloads.len()],
-            targets: vec![Traffic::new(); plan.targets.len()],
+            targets: plan.targets.iter().map(Traffic::new).collect(),
             first_token: Hist::of_run(),
             queue: Hist::of_run(),
             service: Hist::of_run(),
@@ -179,7 +183,7 @@ impl Recorder {
         let traffic = &mut self.targets[target.index()];
         traffic.settled.add(usage);
         traffic.settled_at += u128::from(at.0);
-        self.steps.settled(at, target.index(), usage);
+        self.steps.settled(at, target.index(), traffic.cached.counted(usage));
     }
 
     fn replied(&mut self, at: Instant, target: TargetId, outcome: Outcome, usage: Usage) {
@@ -216,12 +220,13 @@ impl Recorder {
                 self.steps.admitted(at, target.index());
             }
             Ruled::Refused { axis, .. } => self.refused(at, target, axis as usize),
-            Ruled::Faulted => {}
+            Ruled::TooLong | Ruled::Faulted => {}
         }
     }
 
     fn refused(&mut self, at: Instant, target: TargetId, by: usize) {
-        self.first_refusal.get_or_insert(Refusal { at, target, by });
+        let by_limit = by != AXES + Cause::TooLarge as usize; // No limit refuses what a model cannot take.
+        self.first_refusal = self.first_refusal.or(by_limit.then_some(Refusal { at, target, by }));
     }
 
     fn done(&mut self, at: Instant, ending: &Ending) {
@@ -342,7 +347,7 @@ impl Class {
 }
 
 impl Traffic {
-    fn new() -> Self {
+    fn new(target: &Target) -> Self {
         Self {
             sent: 0,
             ok: 0,
@@ -356,6 +361,7 @@ impl Traffic {
             admitted_at: 0,
             settled_at: 0,
             peak: [0.0; AXES],
+            cached: target.cached,
         }
     }
 }
@@ -364,6 +370,7 @@ impl Used {
     fn add(&mut self, usage: Usage) {
         self.calls += 1;
         self.prompt += u64::from(usage.prompt_tokens);
+        self.cached += u64::from(usage.cached_tokens);
         self.completion += u64::from(usage.completion_tokens);
     }
 }

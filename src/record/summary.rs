@@ -226,6 +226,9 @@ pub struct TimeSpent {
 pub struct Tokens {
     /// In prompts.
     pub prompt: u64,
+    /// Of those, what was found in a provider's prefix cache.
+    #[serde(default)]
+    pub cached: u64,
     /// In completions.
     pub completion: u64,
 }

@@ -135,8 +135,9 @@ pub(super) fn traffic(target: &Target) -> String {
 pub(super) fn charged(summary: &Summary) -> String {
     let tokens = summary.tokens;
     format!(
-        "{} prompt and {} completion tokens, {}",
+        "{} prompt{} and {} completion tokens, {}",
         count(tokens.prompt),
+        if tokens.cached > 0 { format!(" ({} cached)", count(tokens.cached)) } else { String::new() },
         count(tokens.completion),
         usd(summary.cost_usd)
     )

@@ -9,6 +9,7 @@
 
 mod defaults;
 mod findings;
+mod fit;
 mod overrides;
 mod plan;
 mod preset;

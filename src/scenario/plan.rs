@@ -68,6 +68,8 @@ pub struct Target {
     pub limits: Vec<KnownLimit>,
     /// What tokens cost here.
     pub price: provider::config::Price,
+    /// What cached tokens of a prompt count here, as documented to clients.
+    pub cached: provider::config::CachedTokens,
 }
 
 /// A limit as a client knows it from the provider's documentation.
@@ -207,6 +209,8 @@ pub struct Workload {
     pub shape: Option<[f64; 24]>,
     /// Prompt tokens. Unused where a trace brings its own.
     pub prompt: Dist,
+    /// What of its prompt a job finds in the provider's prefix cache.
+    pub cached_prompt: CachedPrompt,
     /// Completion tokens, were nothing to stop them. Unused where a trace brings its own.
     pub completion: Dist,
     /// The bound sent with every job.
@@ -215,6 +219,20 @@ pub struct Workload {
     pub repeats: Option<Repeats>,
     /// Whether replies are streamed: whether the user sees the first token before the last.
     pub stream: bool,
+}
+
+/// What of its prompt a job finds in the prefix cache of whoever serves it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CachedPrompt {
+    /// This share, in `0..=1`; nothing by default.
+    Share(f64),
+    /// So many tokens, as far as the prompt has them.
+    Tokens(Dist),
+}
+
+impl CachedPrompt {
+    /// None of it.
+    pub const NOTHING: Self = Self::Share(0.0);
 }
 
 /// When the jobs of a workload come. Rates are in jobs per second.

@@ -32,7 +32,7 @@ pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Opt
         }
         workloads.extend(scope.workload(workload));
     }
-    Plan {
+    let mut plan = Plan {
         name: spec.name.unwrap_or_else(|| name.to_owned()),
         about: spec.about,
         seed: spec.seed,
@@ -45,7 +45,9 @@ pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Opt
         workloads,
         expect: spec.expect,
         what_if: Vec::new(), // made of the tree again, by `read`
-    }
+    };
+    plan.notes.extend(plan.misfits());
+    plan
 }
 
 /// The targets that routes name, numbered as they are met.
@@ -154,6 +156,7 @@ impl Targets<'_> {
             model,
             limits,
             price: config.price,
+            cached: config.reserve.cached,
         });
         id
     }
@@ -187,6 +190,7 @@ impl Scope<'_> {
             arrivals: arrivals?,
             shape: spec.shape,
             prompt: spec.prompt,
+            cached_prompt: spec.cached_prompt,
             completion: spec.completion,
             max_tokens: spec.max_tokens,
             repeats: spec.repeats,

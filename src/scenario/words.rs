@@ -1,11 +1,11 @@
 //! The plan in words, for `check`: short lines that a reader can hold against what they meant to write.
 
-use super::plan::{Arrivals, Cache, Client, Jitter, Pace, Pick, Plan, Workload};
+use super::plan::{Arrivals, Cache, CachedPrompt, Client, Jitter, Pace, Pick, Plan, Workload};
 use crate::units::{print_count, print_duration, print_number, print_rate, print_share};
 use provider::Nanos;
 use provider::config::{
-    AccountConfig, Config, Dialect, Estimate, Fault, Incident, Latency, Law, Limit, ModelConfig, Reserve,
-    Service, Settle, WaitForm,
+    AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Law, Lengths, Limit,
+    ModelConfig, Reserve, Service, Settle, WaitForm,
 };
 use provider::dist::Dist;
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ impl Plan {
                     (usize::from(target.provider), usize::from(target.model)) == (index, position)
                 };
                 if self.targets.iter().any(|target| here(&target)) {
-                    lines.extend(model_lines(model).map(|line| format!("  {line}")));
+                    lines.extend(model_lines(model, provider.dialect).map(|line| format!("  {line}")));
                 }
             }
         }
@@ -95,17 +95,30 @@ fn accounts(provider: &Config) -> String {
     provider.accounts.iter().map(account).collect::<Vec<_>>().join(", ")
 }
 
-fn model_lines(model: &ModelConfig) -> impl Iterator<Item = String> {
+fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = String> {
     let limits: Vec<String> = model.limits.iter().map(limit).collect();
     let limits = if limits.is_empty() { "no limits".into() } else { limits.join(", ") };
     let price = match (model.price.input, model.price.output) {
         (0.0, 0.0) => "free of charge".into(),
-        (input, output) => format!("{input} USD in, {output} USD out per million tokens"),
+        (input, output) => {
+            let cached = model.price.cached_input;
+            let cached = if cached == input { String::new() } else { format!(" ({cached} where cached)") };
+            format!("{input} USD in{cached}, {output} USD out per million tokens")
+        }
     };
     let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
     let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
-    lines.into_iter().chain((model.reserve != Reserve::default()).then(|| reserve(&model.reserve)))
+    let plain = Reserve { cached: CachedTokens::of(dialect), ..Reserve::default() };
+    let reserves = (model.reserve != plain).then(|| reserve(&model.reserve));
+    lines.into_iter().chain(lengths(model.lengths)).chain(reserves)
+}
+
+fn lengths(lengths: Lengths) -> Option<String> {
+    let context = lengths.context.map(|tokens| format!("{tokens} tokens of context"));
+    let output = lengths.max_output.map(|tokens| format!("answers of at most {tokens} tokens"));
+    let both: Vec<String> = context.into_iter().chain(output).collect();
+    (!both.is_empty()).then(|| format!("  {}", both.join(", ")))
 }
 
 fn reserve(reserve: &Reserve) -> String {
@@ -123,7 +136,12 @@ fn reserve(reserve: &Reserve) -> String {
         Settle::After => "what was used beyond it charged at the end",
     };
     let refused = if reserve.charge_refused { "; refused requests count" } else { "" };
-    format!("  reserves {estimate}{cap}, {settle}{refused}")
+    let cached = match reserve.cached {
+        CachedTokens::Counted => "count like others",
+        CachedTokens::Refunded => "are given back at the end",
+        CachedTokens::Free => "count nothing",
+    };
+    format!("  reserves {estimate}{cap}, {settle}; cached prompt tokens {cached}{refused}")
 }
 
 fn limit(limit: &Limit) -> String {
@@ -276,6 +294,16 @@ fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
             dist(&workload.completion, &print_number),
         ));
     }
+    lines.extend(match &workload.cached_prompt {
+        CachedPrompt::Share(0.0) => None,
+        CachedPrompt::Share(share) => {
+            Some(format!("  {} of each prompt is found in the provider's cache", print_share(*share)))
+        }
+        CachedPrompt::Tokens(tokens) => {
+            let tokens = dist(tokens, &print_number);
+            Some(format!("  {tokens} tokens of each prompt are found in the provider's cache"))
+        }
+    });
     if let Some(repeats) = workload.repeats {
         lines.push(format!(
             "  {} of jobs ask one of {} popular prompts again (Zipf {})",

@@ -108,6 +108,11 @@ fn every_cause_has_its_word() {
         (other("401 Unauthorized", "Invalid API Key"), "auth", true),
         (other("402 Payment Required", "Pay first"), "billing", true),
         (other("400 Bad Request", "What?"), "other", true),
+        (
+            other("400 Bad Request", "Please reduce the length of the messages or completion."),
+            "too_large",
+            true,
+        ),
     ] {
         let fields = explained(&text);
         assert_eq!((&fields["cause"], &fields["terminal"]), (&json!(cause), &json!(terminal)), "{text}");
@@ -204,4 +209,23 @@ fn what_cannot_be_explained_is_exit_2() {
     }
     assert_eq!(quotalab(&["explain", "no/such/file"]).code, 2);
     assert_eq!(quotalab_reading(&["explain", "--dialect", "klingon"], dump().as_bytes()).code, 2);
+}
+
+#[test]
+fn what_is_too_long_for_a_model_is_no_matter_of_quota() {
+    let body = r#"{"error":{"message":"`max_tokens` must be less than or equal to `65536`, the maximum value for `max_tokens` is less than the `context_window` for this model","type":"invalid_request_error","param":"max_tokens"}}"#;
+    let fields = explained(body);
+    assert_eq!(
+        (&fields["cause"], &fields["limit"], &fields["terminal"]),
+        (&json!("too_large"), &json!(65_536), &json!(true))
+    );
+    let said = quotalab_reading(&["explain"], body.as_bytes());
+    for words in [
+        "longer than this model takes",
+        "65536 tokens at most",
+        "no quota is concerned",
+        "longer context or answer",
+    ] {
+        assert!(said.out.contains(words), "no `{words}` in:\n{}", said.out);
+    }
 }

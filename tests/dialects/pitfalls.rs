@@ -258,7 +258,7 @@ fn streams_end_in_usage_or_in_failure() {
     let served = stream(Dialect::Together, &[token, finish, "[DONE]"]);
     assert_eq!(
         (served.outcome, served.usage),
-        (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1 })
+        (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 })
     );
     assert_eq!(served.first_token_at, NOW);
 }

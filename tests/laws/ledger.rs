@@ -83,7 +83,8 @@ impl Fold for Ledgers {
                 let (target, at, reserved) = self.open.remove(&attempt).expect("the audit has checked law 9");
                 let (policy, books) = &mut self.targets[self.kept_in[target.index()]];
                 for (axis, book) in books {
-                    let (reserved, used) = (amount(*axis, reserved), amount(*axis, usage.total()));
+                    let (reserved, used) =
+                        (amount(*axis, reserved), amount(*axis, policy.cached.counted(usage).total()));
                     book.roll(event.at);
                     match policy.settle {
                         Settle::Refund => book.settle(at, reserved, used),

@@ -50,6 +50,8 @@ fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, m
         "nothing",
         "{ default: 300, cap: 500, settle: nothing }",
         "{ estimate: prompt, settle: after, charge_refused: true }",
+        "{ cached: counted }",
+        "{ estimate: prompt, cached: free }",
     ]);
     let _ = writeln!(out, "  p{number}:\n    law: {law}\n    reserve: {reserve}\n    accounts:");
     for account in 0..accounts {
@@ -66,6 +68,11 @@ fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, m
         let _ = write!(out, "      m{model}:\n{family}");
         if model == 0 || family.is_empty() {
             let _ = writeln!(out, "        limits: {{ {} }}", limits(tape));
+        }
+        let lengths =
+            tape.pick(&["", "", "context: 700", "max_output: 500", "context: 1500, max_output: 64"]);
+        for length in lengths.split(", ").filter(|length| !length.is_empty()) {
+            let _ = writeln!(out, "        {length}");
         }
         let service = tape.pick(&[
             "total: 300ms",
@@ -207,10 +214,11 @@ fn workload(tape: &mut Tape<'_>, out: &mut String, number: u32) {
     let completion = tape.pick(&["50", "{ mean: 100 }", "{ p50: 100, p99: 3000 }", "0"]);
     let max_tokens = tape.pick(&["", ", max_tokens: 64", ", max_tokens: 1024"]);
     let repeats = tape.pick(&["", ", repeats: { share: 50%, of: 20 }"]);
+    let cached = tape.pick(&["", "", ", cached_prompt: 50%", ", cached_prompt: { min: 0, max: 500 }"]);
     let stream = tape.pick(&[true, false]);
     let _ = writeln!(
         out,
-        "  - {{ name: w{number}, route: r{}, arrivals: {arrivals}, prompt: {prompt}, completion: {completion}{max_tokens}{repeats}, \
+        "  - {{ name: w{number}, route: r{}, arrivals: {arrivals}, prompt: {prompt}, completion: {completion}{max_tokens}{repeats}{cached}, \
          stream: {stream} }}",
         number % 2
     );

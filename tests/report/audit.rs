@@ -49,7 +49,7 @@ const ADMITTED: Kind =
 const SETTLED: Kind = Kind::Settled {
     attempt: ATTEMPT,
     target: TARGET,
-    usage: Usage { prompt_tokens: 1, completion_tokens: 1 },
+    usage: Usage { prompt_tokens: 1, completion_tokens: 1, cached_tokens: 0 },
 };
 
 /// A job that arrives at zero and is served after two seconds.

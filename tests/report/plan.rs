@@ -1,14 +1,15 @@
 //! Plans made by hand for the tests of recorder and reports.
 
 use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Law, Limit, ModelConfig, Price, Reserve, Service,
+    AccountConfig, CachedTokens, Config, Dialect, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve,
+    Service,
 };
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
 use quotalab::ids::{RouteId, TargetId};
 use quotalab::scenario::{
-    Arrivals, Backoff, Client, Expectation, Jitter, Metric, Op, Pace, Pick, Plan, Retry, Route, Step, Target,
-    Time, Workload,
+    Arrivals, Backoff, CachedPrompt, Client, Expectation, Jitter, Metric, Op, Pace, Pick, Plan, Retry, Route,
+    Step, Target, Time, Workload,
 };
 
 /// A plan with these targets (`provider/account/model`), each with these limits, and one workload.
@@ -63,14 +64,23 @@ pub(super) fn workload(name: &str) -> Workload {
         prompt: Dist::Constant(800.0),
         completion: Dist::Constant(200.0),
         max_tokens: Some(1024),
+        cached_prompt: CachedPrompt::NOTHING,
         repeats: None,
         stream: true,
     }
 }
 
 fn target(id: usize, name: &str) -> Target {
-    let price = Price { input: 0.59, output: 0.79 };
-    Target { name: name.to_owned(), provider: id as u16, account: 0, model: 0, limits: Vec::new(), price }
+    let price = Price { input: 0.59, cached_input: 0.59, output: 0.79 };
+    Target {
+        name: name.to_owned(),
+        provider: id as u16,
+        account: 0,
+        model: 0,
+        limits: Vec::new(),
+        price,
+        cached: CachedTokens::default(),
+    }
 }
 
 fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
@@ -84,6 +94,7 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
             name: "model".to_owned(),
             limits: limits.iter().map(bucket).collect(),
             family: None,
+            lengths: Lengths::default(),
             reserve: Reserve::default(),
             latency: Latency {
                 service: Service::Total(Dist::Constant(1.0)),

@@ -98,7 +98,7 @@ fn every_line_of_the_log_is_json_and_says_what_happened() {
 /// One job that arrives, is served after a second, and is over.
 fn served(fold: &mut impl Fold, job: u64, at: Instant) {
     let (attempt, target) = (AttemptId(job), TargetId(0));
-    let usage = provider::Usage { prompt_tokens: 100, completion_tokens: 50 };
+    let usage = provider::Usage { prompt_tokens: 100, completion_tokens: 50, cached_tokens: 0 };
     let later = at + Nanos::SECOND;
     let ending = Ending {
         verdict: Verdict::Succeeded,

@@ -138,7 +138,7 @@ impl<F: Fold> World<'_, F> {
     fn arrive(&mut self, at: Instant, job: u64) {
         let prompt_tokens = (300.0 / self.chance.open_unit().sqrt()).min(8_000.0) as u32;
         let completion_tokens = (120.0 / self.chance.open_unit().sqrt()).min(1_024.0) as u32;
-        let usage = Usage { prompt_tokens, completion_tokens };
+        let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
         let arrived =
             Kind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens, max_tokens: Some(1024) };
         self.log(at, job, arrived);

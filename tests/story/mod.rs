@@ -2,10 +2,12 @@
 //! engine has the story that teaches it; the laws behind them are hunted in `laws.rs`.
 
 mod cache;
+mod cached;
 mod cool_down;
 mod deadline;
 mod fallback;
 mod joining;
+mod length;
 mod pacing;
 mod queue;
 mod routing;

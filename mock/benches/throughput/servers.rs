@@ -9,7 +9,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Limit, ModelConfig, Price, Reserve, Service, Tier,
+    AccountConfig, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, Reserve, Service, Tier,
 };
 use provider::dist::Dist;
 use provider::server::{ControlPlane, Mock};
@@ -64,6 +64,7 @@ impl Case {
             models: vec![ModelConfig {
                 name: MODEL.into(),
                 limits,
+                lengths: Lengths::default(),
                 reserve: Reserve::default(),
                 latency: Latency {
                     service: Service::Total(Dist::Constant(0.0)),

@@ -236,8 +236,8 @@ pub fn judge<'a>(entries: impl IntoIterator<Item = &'a Entry>, now: Instant, bou
 
 /// The status of an answer that says that the same request can never succeed.
 fn hopeless(entry: &Entry) -> Option<u16> {
-    let oversize = matches!(entry.decision, Decision::Refused { oversize: true, .. });
-    entry.status.filter(|status| oversize || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
+    let never = matches!(entry.decision, Decision::Refused { oversize: true, .. } | Decision::Rejected);
+    entry.status.filter(|status| never || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
 }
 
 impl fmt::Display for Conduct {

@@ -129,6 +129,7 @@ pub(super) async fn call(
             }
             sending.refuse(&ruling, slip, Decision::Refused { axis, oversize }).await
         }
+        Verdict::TooLong(_) => sending.refuse(&ruling, slip, Decision::Rejected).await,
         Verdict::Faulted(fault) => sending.refuse(&ruling, slip, Decision::Faulted(fault)).await,
     }
 }

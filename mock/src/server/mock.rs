@@ -266,7 +266,7 @@ impl Mock {
     pub(super) fn draw(&self, number: u64, model: u16, prompt_tokens: u32) -> Truth {
         let mut stream = Stream::keyed(self.draws, number);
         let completion = self.models[usize::from(model)].completion.sample(&mut stream);
-        Truth { prompt_tokens, completion_tokens: tokens(completion), draw: stream.bits() }
+        Truth { prompt_tokens, completion_tokens: tokens(completion), cached_tokens: 0, draw: stream.bits() }
     }
 
     /// How long the network takes to the provider and back.

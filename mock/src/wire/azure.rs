@@ -7,6 +7,7 @@
 use super::chat::Shape;
 use super::envelope::reason;
 use super::{Answer, Context, Endpoint, Error, Head, Headers, Key, Told, Voice, ids, json, openai};
+use crate::length::Bound;
 use crate::ruling::Denial;
 use crate::time::{Instant, Nanos};
 
@@ -119,7 +120,7 @@ fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -
 }
 
 /// What is said to anything but a limit. Captured: the high demand, which is a 429. Documented: the wrong key and
-/// the missing deployment. The rest is assumed.
+/// the missing deployment. The rest is assumed; of too long a call, that the words are OpenAI's.
 fn answer(error: &Error<'_>) -> Answer {
     let (status, code, message): (u16, &str, &str) = match error {
         Error::InvalidKey => (401, "401", WRONG_KEY),
@@ -131,7 +132,13 @@ fn answer(error: &Error<'_>) -> Answer {
             return Answer::new(429, body("429", HIGH_DEMAND)).after(Some(HIGH_DEMAND_WAIT));
         }
         Error::Billing => (429, "insufficient_quota", SPENT),
-        Error::Status(400, _) => (400, "context_length_exceeded", CONTEXT),
+        Error::TooLong(too_long, _) => {
+            let code = match too_long.bound {
+                Bound::Context => "context_length_exceeded",
+                Bound::Output => "BadRequest",
+            };
+            return Answer::new(400, body(code, &openai::length(too_long)));
+        }
         Error::Status(status, _) => (*status, &status.to_string(), reason(*status)),
     };
     Answer::new(status, body(code, message))
@@ -159,5 +166,3 @@ const HIGH_DEMAND_WAIT: Nanos = Nanos::from_secs(20);
 const WRONG_KEY: &str = "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.";
 const NO_DEPLOYMENT: &str = "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again.";
 const SPENT: &str = "You exceeded your current quota, please check your plan and billing details.";
-const CONTEXT: &str =
-    "The messages and the completion do not fit the model's context. Please reduce their length.";

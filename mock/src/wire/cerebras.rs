@@ -9,6 +9,7 @@ use super::date::until_end_of;
 use super::envelope::{INVALID, Member, Members, SERVER, reason};
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, json};
 use crate::axis::Axis;
+use crate::length::{Bound, TooLong};
 use crate::ruling::{Denial, Service};
 use crate::time::{Instant, Nanos};
 
@@ -55,7 +56,8 @@ impl Voice for Cerebras {
         Answer::new(429, flat(&message, kind, QUOTA, code))
     }
 
-    /// Captured: the full queue, which is a 429. The rest is documented or assumed.
+    /// Captured: the full queue, which is a 429, and the message of too long a context (2025-07). The rest is documented
+    /// or assumed.
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
         let (status, message, kind, param, code): (u16, &str, _, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
@@ -75,8 +77,21 @@ impl Voice for Cerebras {
             Error::BodyTooLarge => (413, reason(413), INVALID, Member::Null, "request_too_large"),
             Error::Overload(_) => (429, HIGH_TRAFFIC, MANY_REQUESTS, Member::Absent, "queue_exceeded"),
             Error::Billing => (402, "Payment required.", "payment_required_error", QUOTA, "payment_required"),
-            Error::Status(400, _) => {
-                (400, CONTEXT, INVALID, Member::Text("messages"), "context_length_exceeded")
+            Error::TooLong(too_long, _) => {
+                let TooLong { bound, limit, .. } = *too_long;
+                let (message, param, code) = match bound {
+                    Bound::Context => {
+                        let length = too_long.requested();
+                        let message = format!("{CONTEXT} Current length is {length} while limit is {limit}");
+                        (message, "messages", "context_length_exceeded")
+                    }
+                    Bound::Output => {
+                        let message =
+                            format!("max_completion_tokens must be less than or equal to `{limit}`");
+                        (message, "max_completion_tokens", "wrong_api_format")
+                    }
+                };
+                return Answer::new(400, flat(&message, INVALID, Member::Text(param), code));
             }
             Error::Status(429, _) => (429, reason(429), MANY_REQUESTS, QUOTA, "request_quota_exceeded"),
             Error::Status(status, _) => {

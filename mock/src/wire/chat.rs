@@ -115,12 +115,22 @@ impl Choice {
     };
 }
 
-/// `{"prompt_tokens":…,"completion_tokens":…,"total_tokens":…}`.
+/// `{"prompt_tokens":…,"completion_tokens":…,"total_tokens":…}`, and the cached ones where there are any.
 pub(super) fn usage(out: &mut String, service: &Service) {
     let (prompt, completion, total) =
         (service.usage.prompt_tokens, service.usage.completion_tokens, service.usage.total());
     put(out, &[&r#"{"prompt_tokens":"#, &prompt, &r#","completion_tokens":"#, &completion]);
-    put(out, &[&r#","total_tokens":"#, &total, &"}"]);
+    put(out, &[&r#","total_tokens":"#, &total]);
+    cached(out, service);
+    out.push('}');
+}
+
+/// `,"prompt_tokens_details":{"cached_tokens":…}`, where there are any.
+pub(super) fn cached(out: &mut String, service: &Service) {
+    let cached = service.usage.cached_tokens;
+    if cached > 0 {
+        put(out, &[&r#","prompt_tokens_details":{"cached_tokens":"#, &cached, &"}"]);
+    }
 }
 
 /// The body of a completion that is answered whole. Its text ends at [`MOST_WORDS`] tokens, whatever `usage` counts.

@@ -1,10 +1,12 @@
 //! `DeepInfra`: a limit on concurrency and nothing else, and no header that tells of it.
 //!
 //! Captured: the busy model, which is a 429, and the wrong key. The words of the concurrency limit are documented in
-//! substance; the rest is assumed. Too long a context is a 500 in captures: the mock has no such limit of its own.
+//! substance. Too long a context is a 500 with both lengths (captured; that the number is the sum where the prompt alone
+//! would fit is assumed). The rest is assumed.
 
-use super::envelope::{self, INVALID, reason};
+use super::envelope::{self, INVALID, Member, Members, reason};
 use super::{Answer, Context, Error, Head, Headers, Told, Voice};
+use crate::length::Bound;
 use crate::ruling::Denial;
 use crate::time::Instant;
 
@@ -37,9 +39,24 @@ impl Voice for DeepInfra {
             Error::BodyTooLarge => (413, reason(413), None),
             Error::Overload(_) => (429, "Model busy, retry later", Some("engine_overloaded")),
             Error::Billing => (402, "Inference prohibited, please top up your balance", None),
-            Error::Status(400, _) => (400, "Requested input length exceeds maximum input length", None),
+            Error::TooLong(too_long, _) => {
+                let (asked, limit) = (too_long.requested(), too_long.limit);
+                let (status, what) = match too_long.bound {
+                    Bound::Context => (500, "input"),
+                    Bound::Output => (422, "output"),
+                };
+                let message =
+                    format!("Requested {what} length {asked} exceeds maximum {what} length {limit}");
+                return Answer::new(status, message_only(&message));
+            }
             Error::Status(status, _) => (*status, reason(*status), None),
         };
         Answer::new(status, envelope::error(message, INVALID, None, code))
     }
+}
+
+/// `{"error":{"message":…}}`.
+fn message_only(message: &str) -> String {
+    let (kind, param, code) = (Member::Absent, Member::Absent, Member::Absent);
+    Members { message, kind, param, code }.wrapped()
 }

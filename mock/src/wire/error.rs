@@ -1,6 +1,7 @@
 //! What can be wrong with a call besides a limit, before any dialect has put it into words.
 
 use crate::config::Fault;
+use crate::length::TooLong;
 use std::borrow::Cow;
 
 /// An error that is no refusal of a limit.
@@ -22,6 +23,8 @@ pub enum Error<'a> {
     Billing,
     /// The account's plan does not have this model.
     NotInTier(&'a str),
+    /// The call is too long for this model.
+    TooLong(TooLong, &'a str),
     /// This status, in whatever words the provider has for it; the model asked for.
     Status(u16, &'a str),
 }

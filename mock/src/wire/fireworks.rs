@@ -7,6 +7,7 @@ use super::chat::Shape;
 use super::envelope::reason;
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::axis::Axis;
+use crate::length::Bound;
 use crate::ruling::Denial;
 use crate::time::Instant;
 
@@ -23,7 +24,7 @@ impl Voice for Fireworks {
         let mut headers = Headers::of(head.content);
         if let Some(usage) = head.usage {
             headers.number("fireworks-prompt-tokens", usage.prompt_tokens.into());
-            headers.text("fireworks-cached-prompt-tokens", "0");
+            headers.number("fireworks-cached-prompt-tokens", usage.cached_tokens.into());
         }
         let Some(told) = head.told else { return headers };
         for (axes, name) in LIMITS {
@@ -52,7 +53,18 @@ impl Voice for Fireworks {
             Error::BodyTooLarge => (413, "request_too_large", reason(413)),
             Error::Overload(_) => (429, TOO_MANY, OVERLOADED),
             Error::Billing => (412, "account_suspended", SUSPENDED),
-            Error::Status(400, _) => (400, "context_length_exceeded", CONTEXT),
+            Error::TooLong(too_long, _) => {
+                let (asked, limit) = (too_long.requested(), too_long.limit);
+                let message = match too_long.bound {
+                    Bound::Context => {
+                        format!("The prompt is too long: {asked}, model maximum context length: {limit}")
+                    }
+                    Bound::Output => {
+                        format!("max_tokens is too large: {asked}, model maximum output: {limit}")
+                    }
+                };
+                return Answer::new(400, body("context_length_exceeded", &message));
+            }
             Error::Status(429, _) => (429, TOO_MANY, reason(429)),
             Error::Status(503, _) => (503, "service_unavailable", "Service Overloaded"),
             Error::Status(status, _) => (*status, "error", reason(*status)),
@@ -98,4 +110,3 @@ const EXCEEDED: &str = "You have exceeded your usage limits. Please try again la
 const OVERLOADED: &str =
     "Request didn't generate first token before the given deadline, the service is overloaded";
 const SUSPENDED: &str = "The account is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.";
-const CONTEXT: &str = "The prompt is too long for the model's context.";

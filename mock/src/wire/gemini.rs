@@ -11,6 +11,7 @@ use super::envelope::reason;
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, json};
 use crate::axis::Axis;
 use crate::config::Tier;
+use crate::length::Bound;
 use crate::ruling::Denial;
 use crate::time::{Instant, Nanos};
 
@@ -60,8 +61,16 @@ impl Voice for Gemini {
                 let wait = Some(until_end_of(Nanos::MINUTE, at));
                 return Answer::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded(None, model, wait));
             }
-            Error::Status(400, _) => {
-                (400, "The input token count exceeds the maximum number of tokens allowed.")
+            Error::TooLong(too_long, _) => {
+                let (asked, limit) = (too_long.requested(), too_long.limit);
+                let what = match too_long.bound {
+                    Bound::Context => "input",
+                    Bound::Output => "output",
+                };
+                let message = format!(
+                    "The {what} token count ({asked}) exceeds the maximum number of tokens allowed ({limit})."
+                );
+                return Answer::new(400, body(400, &message, |_| {}));
             }
             Error::Status(429, _) => (429, EXHAUSTED),
             Error::Status(status, _) => (*status, reason(*status)),

@@ -9,6 +9,7 @@ use super::chat::Shape;
 use super::envelope::{self, INVALID, reason};
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::axis::Axis;
+use crate::length::Bound;
 use crate::ruling::Denial;
 use crate::time::Instant;
 
@@ -54,7 +55,8 @@ impl Voice for Mistral {
         Answer::new(429, body).after(denial.wait)
     }
 
-    /// Captured: the capacity, which is a 429 here (a 503 elsewhere). The rest is reported or assumed.
+    /// Captured: the capacity, which is a 429 here (a 503 elsewhere). The rest is reported or assumed; of too long a call,
+    /// that the number is the sum where the prompt alone would fit, and all that is said of `max_tokens`.
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => return Answer::new(401, gateway("Unauthorized")),
@@ -69,7 +71,21 @@ impl Voice for Mistral {
             Error::Invalid(message) => (422, message.as_ref(), INVALID, None),
             Error::BodyTooLarge => (413, reason(413), INVALID, None),
             Error::Billing => (402, "Payment required.", "payment_required", None),
-            Error::Status(400, _) => (400, CONTEXT, "invalid_request_prompt", Some("3051")),
+            Error::TooLong(too_long, _) => {
+                let (asked, limit) = (too_long.requested(), too_long.limit);
+                let message = match too_long.bound {
+                    Bound::Context => format!(
+                        "Prompt contains {asked} tokens, too large for model with {limit} maximum context length"
+                    ),
+                    Bound::Output => {
+                        format!(
+                            "max_tokens is {asked}, too large for model with {limit} maximum output length"
+                        )
+                    }
+                };
+                let body = application(&message, "invalid_request_prompt", Some("3051"), Some(400));
+                return Answer::new(400, body);
+            }
             Error::Status(429, _) => (429, "Rate limit exceeded", "rate_limited", Some("1300")),
             Error::Status(status, _) => (*status, reason(*status), envelope::kind(*status), None),
         };
@@ -113,4 +129,3 @@ const SHAPE: Shape = Shape {
 };
 
 const CAPACITY: &str = "Service tier capacity exceeded for this model.";
-const CONTEXT: &str = "The prompt is too large for the model's maximum context length.";

@@ -9,6 +9,7 @@ use super::envelope::{self, INVALID, SERVER, reason};
 use super::go_duration::GoDuration;
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::axis::Axis;
+use crate::length::{Bound, TooLong};
 use crate::ruling::{Denial, Service};
 use crate::time::{Instant, Nanos};
 use std::fmt::Display;
@@ -57,7 +58,13 @@ impl Voice for OpenAi {
             Error::BodyTooLarge => (413, reason(413), INVALID, None),
             Error::Overload(_) => (503, OVERLOADED, SERVER, Some("server_is_overloaded")),
             Error::Billing => (429, SPENT, "insufficient_quota", Some("insufficient_quota")),
-            Error::Status(400, _) => (400, CONTEXT, INVALID, Some("context_length_exceeded")),
+            Error::TooLong(too_long, _) => {
+                let (param, code) = match too_long.bound {
+                    Bound::Context => ("messages", Some("context_length_exceeded")),
+                    Bound::Output => ("max_tokens", None),
+                };
+                return Answer::new(400, envelope::error(&length(too_long), INVALID, Some(param), code));
+            }
             Error::Status(429, _) => (429, reason(429), "requests", Some("rate_limit_exceeded")),
             Error::Status(status, _) => (*status, reason(*status), envelope::kind(*status), None),
         };
@@ -95,6 +102,23 @@ fn message(denial: &Denial, context: &Context<'_>) -> String {
     text
 }
 
+/// What is said to too long a call. Captured: 2023–2024 for the context, 2024–2026 for the answer.
+pub(super) fn length(too_long: &TooLong) -> String {
+    let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
+    let requested = too_long.requested();
+    match (bound, max_tokens) {
+        (Bound::Context, Some(max_tokens)) => format!(
+            "This model's maximum context length is {limit} tokens. However, you requested {requested} tokens ({prompt_tokens} in the messages, {max_tokens} in the completion). Please reduce the length of the messages or completion."
+        ),
+        (Bound::Context, None) => format!(
+            "This model's maximum context length is {limit} tokens. However, your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages."
+        ),
+        (Bound::Output, _) => format!(
+            "max_tokens is too large: {requested}. This model supports at most {limit} completion tokens, whereas you provided {requested}."
+        ),
+    }
+}
+
 const fn axis_name(axis: Axis) -> &'static str {
     match axis {
         Axis::Rpm => "requests per min (RPM)",
@@ -128,7 +152,7 @@ const fn whole_millis(length: Nanos) -> GoDuration {
     GoDuration(Nanos(length.0 - length.0 % MILLISECOND))
 }
 
-/// Members of a completion as documented in 2026; details of the usage beyond the totals are left out.
+/// Members of a completion as documented in 2026; details of the usage are left out but for cached tokens.
 pub(super) const SHAPE: Shape = Shape {
     id: |out, number| json::put(out, format_args!("chatcmpl-{}", ids::letters::<20>(number))),
     message: r#","refusal":null,"annotations":[]"#,
@@ -149,5 +173,3 @@ const WRONG_KEY: &str =
 /// Captured, 2024–2026; in 2023 it ended after "details." and the code was null.
 const SPENT: &str = "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.";
 const OVERLOADED: &str = "Our servers are currently overloaded. Please try again later.";
-const CONTEXT: &str =
-    "Your input exceeds the context window of this model. Please adjust your input and try again.";

@@ -10,6 +10,7 @@ use super::envelope::{self, INVALID, Member, Members, reason};
 use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
 use crate::axis::Axis;
 use crate::config::Tier;
+use crate::length::{Bound, TooLong};
 use crate::meter::Level;
 use crate::ruling::Denial;
 use crate::time::Instant;
@@ -81,7 +82,10 @@ impl Voice for Together {
             Error::BodyTooLarge => (413, reason(413), Some(INVALID), None),
             Error::Overload(_) | Error::Status(503, _) => (503, OVERLOADED, None, None),
             Error::Billing => (402, "Credit limit exceeded.", Some("credit_limit"), None),
-            Error::Status(400, _) => (400, CONTEXT, Some(INVALID), None),
+            Error::TooLong(too_long, _) => {
+                let body = envelope::error(&length(too_long), INVALID, None, None);
+                return Answer::new(422, body);
+            }
             Error::Status(status, _) => (*status, reason(*status), Some(envelope::kind(*status)), None),
         };
         let (kind, code) = (Member::or_null(kind), Member::or_null(code));
@@ -90,6 +94,24 @@ impl Voice for Together {
 
     fn shape(&self) -> &'static Shape {
         &SHAPE
+    }
+}
+
+/// What is said to too long a call. Captured, 2023-12, for the context; the others are the words of the same server as seen
+/// elsewhere, and so is the status.
+fn length(too_long: &TooLong) -> String {
+    let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
+    match (bound, max_tokens) {
+        (Bound::Context, Some(max_tokens)) => format!(
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= {limit}. Given: {prompt_tokens} `inputs` tokens and {max_tokens} `max_new_tokens`"
+        ),
+        (Bound::Context, None) => format!(
+            "Input validation error: `inputs` must have less than {limit} tokens. Given: {prompt_tokens} tokens"
+        ),
+        (Bound::Output, _) => {
+            let asked = too_long.requested();
+            format!("Input validation error: `max_new_tokens` must be <= {limit}. Given: {asked} tokens")
+        }
     }
 }
 
@@ -118,4 +140,3 @@ const DYNAMIC: &str = "You are sending faster than your present rate limit. Plea
 const OVERLOADED: &str = "The server is overloaded or not ready yet.";
 const WRONG_KEY: &str =
     "Invalid API key provided. You can find your API key at https://api.together.xyz/settings/api-keys.";
-const CONTEXT: &str = "The input is longer than the maximum context length of this model.";

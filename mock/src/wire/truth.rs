@@ -6,12 +6,12 @@
 
 use crate::call::Truth;
 use std::fmt;
-use std::str::Split;
 
 /// The header's name.
 pub const HEADER: &str = "x-quotalab-truth";
 
-/// The header's value: `prompt=800;completion=200;draw=7;tag=42`.
+/// The header's value: `prompt=800;completion=200;draw=7;tag=42`, or `prompt=800;cached=500;completion=…` where tokens of
+/// the prompt are found in the provider's prefix cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note {
     /// What the provider model needs.
@@ -24,9 +24,13 @@ impl Note {
     /// Reads a header's value. `None` where anything is missing, doubled, out of order, out of range or not a number.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut fields = text.split(';');
+        let mut fields = text.split(';').peekable();
+        let prompt_tokens = field(&mut fields, "prompt=")?.try_into().ok()?;
+        let is_cached = fields.peek().is_some_and(|field| field.starts_with(CACHED));
+        let cached = if is_cached { field(&mut fields, CACHED)? } else { 0 };
         let truth = Truth {
-            prompt_tokens: field(&mut fields, "prompt=")?.try_into().ok()?,
+            prompt_tokens,
+            cached_tokens: u32::try_from(cached).ok().filter(|cached| *cached <= prompt_tokens)?,
             completion_tokens: field(&mut fields, "completion=")?.try_into().ok()?,
             draw: field(&mut fields, "draw=")?,
         };
@@ -35,16 +39,23 @@ impl Note {
     }
 }
 
+/// What stands before the cached tokens; a field that is only there where there are any.
+const CACHED: &str = "cached=";
+
 /// The number behind `name` in the next field; digits only, no sign.
-fn field(fields: &mut Split<'_, char>, name: &str) -> Option<u64> {
+fn field<'t>(fields: &mut impl Iterator<Item = &'t str>, name: &str) -> Option<u64> {
     let digits = fields.next()?.strip_prefix(name)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Truth { prompt_tokens, completion_tokens, draw } = self.truth;
-        write!(f, "prompt={prompt_tokens};completion={completion_tokens};draw={draw};tag={}", self.tag)
+        let Truth { prompt_tokens, completion_tokens, draw, .. } = self.truth;
+        write!(f, "prompt={prompt_tokens};")?;
+        if self.truth.cached() > 0 {
+            write!(f, "{CACHED}{};", self.truth.cached())?;
+        }
+        write!(f, "completion={completion_tokens};draw={draw};tag={}", self.tag)
     }
 }
 
@@ -55,8 +66,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read_back(prompt: u32, completion: u32, draw: u64, tag: u64) {
-            let truth = Truth { prompt_tokens: prompt, completion_tokens: completion, draw };
+        fn what_is_printed_is_read_back(prompt: u32, share in 0.0..=1.0, completion: u32, draw: u64, tag: u64) {
+            let cached_tokens = (f64::from(prompt) * share) as u32;
+            let truth = Truth { prompt_tokens: prompt, cached_tokens, completion_tokens: completion, draw };
             let note = Note { truth, tag };
             prop_assert_eq!(Note::parse(&note.to_string()), Some(note));
         }
@@ -75,6 +87,9 @@ mod tests {
             "",
             "prompt=1;completion=2;draw=3",
             "prompt=1;completion=2;draw=3;tag=4;",
+            "prompt=1;cached=2;completion=2;draw=3;tag=4",
+            "prompt=1;completion=2;cached=1;draw=3;tag=4",
+            "prompt=1;cached=;completion=2;draw=3;tag=4",
             "prompt=1;completion=2;draw=3;tag=4;tag=4",
             "completion=2;prompt=1;draw=3;tag=4",
             "prompt=+1;completion=2;draw=3;tag=4",

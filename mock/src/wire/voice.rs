@@ -245,6 +245,9 @@ impl dyn Voice + '_ {
                 return Some(Reply { status: 200, headers: self.headers(&head), body });
             }
             Verdict::Refused(denial) => self.refusal(denial, told, context),
+            Verdict::TooLong(too_long) => {
+                self.error(&Error::TooLong(*too_long, context.model), context.number, context.at)
+            }
             Verdict::Faulted(Fault::Timeout | Fault::Reset) => return None,
             Verdict::Faulted(fault) => {
                 let error = Error::of_fault(*fault, context.model);

@@ -3,6 +3,7 @@
 use crate::{Case, denial, header, level, refused, served, voices};
 use proptest::prelude::*;
 use provider::config::{Dialect, Fault, Tier};
+use provider::length::{Bound, TooLong};
 use provider::ruling::{Denial, Verdict};
 use provider::wire::{self, Content, Head, Voice};
 use provider::{Axis, Instant, Nanos};
@@ -199,9 +200,11 @@ proptest! {
         missing in prop::sample::select(Axis::ALL.to_vec()),
     ) {
         let denial = Denial { axis, limit, used, requested, wait: wait.map(Nanos), oversize };
+        let too_long = |bound| TooLong { bound, limit: at as u32, prompt_tokens: used as u32, max_tokens: wait.map(|wait| wait as u32) };
         let verdicts = [
             Verdict::Refused(denial), Verdict::Faulted(Fault::Overload), Verdict::Faulted(Fault::Billing),
             Verdict::Faulted(Fault::NotInTier), Verdict::Faulted(Fault::Status(400)), served(1, 3).verdict,
+            Verdict::TooLong(too_long(Bound::Context)), Verdict::TooLong(too_long(Bound::Output)),
         ];
         for (dialect, voice) in voices() {
             for verdict in verdicts {

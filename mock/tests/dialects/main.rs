@@ -73,7 +73,7 @@ fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
         started_at: at(1),
         first_token_at: at(3),
         done_at: at(6),
-        usage: Usage { prompt_tokens, completion_tokens },
+        usage: Usage { prompt_tokens, completion_tokens, cached_tokens: 0 },
         cut: false,
         garbage: false,
     }))

@@ -3,7 +3,7 @@
 
 use super::{LAWS, config};
 use proptest::prelude::*;
-use provider::config::{Estimate, Growth, Law, Limit, ModelConfig, Reserve, Settle};
+use provider::config::{CachedTokens, Estimate, Growth, Law, Limit, ModelConfig, Reserve, Settle};
 use provider::meter::{Bill, Level};
 use provider::reserve::Recent;
 use provider::ruling::{Denial, Service, Verdict};
@@ -32,21 +32,30 @@ fn reserve() -> impl Strategy<Value = Reserve> {
         Just(Estimate::Nothing)
     ];
     let settle = prop_oneof![2 => Just(Settle::Refund), 1 => Just(Settle::Nothing), 1 => Just(Settle::After)];
-    (estimate, settle, 0_u32..2000, 0_u32..4000).prop_map(|(estimate, settle, absent, cap)| Reserve {
-        absent,
-        cap,
-        settle,
-        ..Reserve::of(estimate)
-    })
+    let cached = prop::sample::select(&[CachedTokens::Counted, CachedTokens::Refunded, CachedTokens::Free]);
+    (estimate, settle, cached, 0_u32..2000, 0_u32..4000).prop_map(
+        |(estimate, settle, cached, absent, cap)| Reserve {
+            absent,
+            cap,
+            settle,
+            cached,
+            ..Reserve::of(estimate)
+        },
+    )
 }
 
 /// A gap in nanoseconds before a call, the call and its truth.
 fn calls(count: usize) -> impl Strategy<Value = Vec<(u64, Call, Truth)>> {
     let gap = prop_oneof![Just(0), 0..Nanos::SECOND.0, 0..Nanos::MINUTE.0, 0..Nanos::HOUR.0];
-    let call = (gap, 0_u16..2, prop::option::of(0_u32..2000), 0_u32..2000, 0_u32..2000);
-    let call = call.prop_map(|(gap, account, max_tokens, prompt_tokens, completion_tokens)| {
-        (gap, Call { account, model: 0, max_tokens }, Truth { prompt_tokens, completion_tokens, draw: 0 })
-    });
+    let call = (gap, 0_u16..2, prop::option::of(0_u32..2000), 0_u32..2000, 0_u32..2500, 0_u32..2000);
+    let call =
+        call.prop_map(|(gap, account, max_tokens, prompt_tokens, cached_tokens, completion_tokens)| {
+            (
+                gap,
+                Call { account, model: 0, max_tokens },
+                Truth { prompt_tokens, completion_tokens, cached_tokens, draw: 0 },
+            )
+        });
     prop::collection::vec(call, 1..count)
 }
 
@@ -88,7 +97,7 @@ proptest! {
                 Verdict::Refused(denial) => {
                     check_denial(denial, &limits, &left, Bill::of(asked).on(denial.axis))?;
                 }
-                Verdict::Faulted(_) => unreachable!("no incidents"),
+                Verdict::TooLong(_) | Verdict::Faulted(_) => unreachable!("no incidents"),
             }
             // What is left is a whole number less a fraction: whole charges move the whole number only.
             prop_assert_eq!(levels(&mut provider, now, call.account), left);
@@ -145,7 +154,7 @@ proptest! {
                 let mine = open.iter().filter(|service| service.ticket.account == account);
                 let counted = |service: &Service| {
                     let charge = |usage| Bill::of(usage).on(level.axis);
-                    let (reserved, used) = (charge(service.ticket.reserved()), charge(service.usage));
+                    let (reserved, used) = (charge(service.ticket.reserved()), charge(reserve.cached.counted(service.usage)));
                     match reserve.settle {
                         Settle::Refund => used,
                         Settle::Nothing => reserved,
@@ -179,7 +188,7 @@ fn where_several_axes_refuse_the_longest_wait_speaks() {
     let mut provider = Provider::new(&config(1, limits, Reserve::default()));
     let call = Call { account: 0, model: 0, max_tokens: Some(1000) };
     let mut ask = |prompt_tokens| {
-        let truth = Truth { prompt_tokens, completion_tokens: 10, draw: 0 };
+        let truth = Truth { prompt_tokens, completion_tokens: 10, cached_tokens: 0, draw: 0 };
         provider.arrive(Instant::ZERO, call, truth).verdict
     };
     assert!(matches!(ask(1000), Verdict::Admitted(_)));
@@ -194,7 +203,7 @@ fn an_overdrawn_limit_announces_the_exact_wait_where_the_printed_numbers_fall_sh
     let limits = vec![Limit::new(Axis::Tpm, 60)];
     let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
     let call = Call { account: 0, model: 0, max_tokens: None };
-    let truth = Truth { prompt_tokens: 10, completion_tokens: 54, draw: 0 };
+    let truth = Truth { prompt_tokens: 10, completion_tokens: 54, cached_tokens: 0, draw: 0 };
     let Verdict::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).verdict else {
         panic!("the bucket is full")
     };
@@ -243,7 +252,7 @@ fn what_is_charged_at_the_end_counts_in_the_minute_of_the_end() {
         let mut provider =
             Provider::new(&config(1, limits, Reserve { settle, ..Reserve::of(Estimate::Nothing) }));
         let call = Call { account: 0, model: 0, max_tokens: Some(50) };
-        let truth = Truth { prompt_tokens: 30, completion_tokens: 90, draw: 0 };
+        let truth = Truth { prompt_tokens: 30, completion_tokens: 90, cached_tokens: 0, draw: 0 };
         let Verdict::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).verdict else {
             panic!("nothing is asked")
         };
@@ -327,7 +336,7 @@ fn a_leap_beyond_an_adaptive_limit_is_told_no_wait_until_traffic_has_raised_it()
 #[test]
 fn limits_of_nothing_and_of_everything_are_kept_too() {
     let call = Call { account: 0, model: 0, max_tokens: Some(u32::MAX) };
-    let truth = Truth { prompt_tokens: u32::MAX, completion_tokens: u32::MAX, draw: 0 };
+    let truth = Truth { prompt_tokens: u32::MAX, completion_tokens: u32::MAX, cached_tokens: 0, draw: 0 };
     for law in LAWS {
         for axis in [Axis::Rpd, Axis::Tpm, Axis::Concurrency] {
             let limit = |limit| vec![Limit { law, ..Limit::new(axis, limit) }];
@@ -356,7 +365,7 @@ fn a_calls_luck_depends_on_its_truth_alone() {
     let service = Law::Split { first_token, prefill: None, output: 500.0 };
     config.models[0].latency = Latency { service, network: Dist::Exponential(0.05), slots: None };
     let call = Call { account: 0, model: 0, max_tokens: None };
-    let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, draw };
+    let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };
     let length =
         |provider: &mut Provider, draw| match provider.arrive(Instant::ZERO, call, truth(draw)).verdict {
             Verdict::Admitted(service) => (service.done_at, provider.network(0, truth(draw))),

@@ -2,8 +2,10 @@
 //! sequence of calls by property tests, what it loses under random traffic against closed formulas.
 
 mod accounts;
+mod cached;
 mod calendar;
 mod erlang;
+mod lengths;
 mod multirate;
 mod poisson;
 mod queue;
@@ -11,7 +13,7 @@ mod windows;
 
 use provider::Zone;
 use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Law, Limit, ModelConfig, Price, Reserve, Service, Tier,
+    AccountConfig, Config, Dialect, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve, Service, Tier,
 };
 use provider::dist::Dist;
 
@@ -30,6 +32,7 @@ fn config(accounts: usize, limits: Vec<Limit>, reserve: Reserve) -> Config {
         models: vec![ModelConfig {
             name: "model".into(),
             limits,
+            lengths: Lengths::default(),
             reserve,
             latency: Latency {
                 service: Service::Total(Dist::Constant(0.0)),

@@ -1,8 +1,8 @@
 //! A provider on loopback whose clock the test holds, and a client that sees every byte.
 
 use provider::config::{
-    AccountConfig, Config, Dialect, Fault, Incident, Latency, Limit, ModelConfig, Price, Reserve, Service,
-    Tier,
+    AccountConfig, Config, Dialect, Fault, Incident, Latency, Lengths, Limit, ModelConfig, Price, Reserve,
+    Service, Tier,
 };
 use provider::dist::Dist;
 use provider::ruling::{Ruling, Verdict};
@@ -212,6 +212,7 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
         models: vec![ModelConfig {
             name: MODEL.into(),
             limits,
+            lengths: Lengths::default(),
             reserve: Reserve::default(),
             latency: Latency { service, network: Dist::Constant(0.0), slots: None },
             price: Price::default(),

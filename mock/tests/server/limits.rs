@@ -1,7 +1,7 @@
 //! Refusals on the wire, to the byte, and that the wait they announce is served.
 
 use crate::client::{MODEL, Served, at_once, config, post, question};
-use provider::config::{Limit, Tier};
+use provider::config::{Lengths, Limit, Tier};
 use provider::{Axis, Nanos};
 
 #[tokio::test]
@@ -93,4 +93,20 @@ async fn the_keys_of_an_account_share_its_quota_and_no_other() {
         statuses.push(served.exchange(&request).await[9..12].to_owned());
     }
     assert_eq!(statuses, ["200", "429", "200", "429"]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_long_reads_as_captured_and_costs_nothing() {
+    let mut config = config(vec![Limit::new(Axis::Rpd, 1000), Limit::new(Axis::Tpm, 8000)], at_once(), &[]);
+    config.models[0].lengths = Lengths { context: Some(200), max_output: Some(120) };
+    let served = Served::start(&config).await;
+    // The question allows an answer of a hundred tokens.
+    let long = served.exchange(&post("prompt=101;completion=9;draw=1;tag=1", &question(""))).await;
+    assert!(long.starts_with("HTTP/1.1 400 "), "{long}");
+    let captured = r#"{"error":{"message":"Please reduce the length of the messages or completion.","type":"invalid_request_error","param":"messages"}}"#;
+    assert!(long.contains(captured), "{long}");
+    assert!(long.contains("x-ratelimit-remaining-requests: 1000"), "{long}");
+    assert!(long.contains("x-ratelimit-remaining-tokens: 8000"), "{long}");
+    let fits = served.exchange(&post("prompt=100;completion=9;draw=1;tag=2", &question(""))).await;
+    assert!(fits.starts_with("HTTP/1.1 200 "), "{fits}");
 }

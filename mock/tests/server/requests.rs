@@ -80,7 +80,7 @@ async fn without_a_truth_header_the_world_estimates_and_draws() {
         Some(&Seen::Settled(
             provider::Instant::ZERO,
             Some(9),
-            Usage { prompt_tokens: 10, completion_tokens: 5 },
+            Usage { prompt_tokens: 10, completion_tokens: 5, cached_tokens: 0 },
         ))
     );
 }

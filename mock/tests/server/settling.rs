@@ -26,7 +26,7 @@ async fn a_client_that_leaves_before_the_end_is_charged_what_was_written_so_far(
         drop(socket);
         served.wait_for(|seen| settled(seen) == 1).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let usage = Usage { prompt_tokens: 10, completion_tokens: 10 };
+        let usage = Usage { prompt_tokens: 10, completion_tokens: 10, cached_tokens: 0 };
         let at = Instant::ZERO + Nanos::from_secs(69);
         let seen = served.stop().await;
         assert_eq!(seen[1..], [Seen::Settled(at, Some(3), usage)], "{more}");

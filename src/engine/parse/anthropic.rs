@@ -23,7 +23,6 @@ pub(super) const PAGE: Page = Page {
         (Sign::Says("overloaded"), Cause::Overload),
         (Sign::Says("credit balance is too low"), Cause::Billing),
         (Sign::Says("extra usage is required for long context"), Cause::NotInTier),
-        (Sign::Says("prompt is too long"), Cause::TooLarge),
         (Sign::Says("daily rate limit"), Cause::DayLimit),
     ],
     axes: &[

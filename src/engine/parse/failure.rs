@@ -2,6 +2,7 @@
 
 use super::dialect::Dialect;
 use super::headers::{Headers, retry_after};
+use super::length;
 use super::page::{Page, Seen};
 use super::refusal::{Refusal, cause_of};
 use super::said::Said;
@@ -57,7 +58,12 @@ fn of(dialect: Option<Dialect>, seen: &Seen<'_>) -> Failure {
     let page = Page::of(dialect);
     let mut refusal = (page.refusal)(seen.said);
     refusal.axis = refusal.axis.or_else(|| page.axis(seen.said));
-    let decided = page.cause(seen).or(refusal.cause);
+    let too_long = length::read(seen.said).filter(|_| refusal.axis.is_none());
+    let decided = page.cause(seen).or(refusal.cause).or(too_long.map(|_| Cause::TooLarge));
+    if let Some(too_long) = too_long {
+        refusal.limit = refusal.limit.or(too_long.limit);
+        refusal.requested = refusal.requested.or(too_long.requested);
+    }
     let limits = (page.limits)(seen.headers);
     let is_limit = seen.status == 429 && decided.is_none_or(is_window);
     let refused_by = exhausted(&limits, refusal.axis).filter(|_| is_limit && page.resets.is_some());
@@ -128,6 +134,7 @@ pub(super) fn status_of(said: &Said) -> Option<u16> {
         .or_else(|| stands_for(&SENTENCES[..1], &|words| said.lower.contains(words)))
         .or_else(|| stands_for(&WORDS, &|word| said.is_called(word)))
         .or_else(by_sentence)
+        .or_else(|| length::read(said).map(|_| 400))
 }
 
 /// Words that name one status wherever they are used.

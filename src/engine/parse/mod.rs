@@ -25,6 +25,7 @@ mod further;
 mod gemini;
 mod groq;
 mod headers;
+mod length;
 mod mistral;
 mod openai;
 mod openrouter;

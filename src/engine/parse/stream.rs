@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_stream_of_each_shape_is_served() {
-        let usage = Usage { prompt_tokens: 25, completion_tokens: 15 };
+        let usage = Usage { prompt_tokens: 25, completion_tokens: 15, cached_tokens: 0 };
         let anthropic = [
             r#"{"type":"message_start","message":{"content":[],"usage":{"input_tokens":25,"output_tokens":1}}}"#,
             r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,

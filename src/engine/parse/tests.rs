@@ -71,7 +71,7 @@ fn a_success_without_usage_is_garbage() {
     let body = r#"{"id":"x","usage":{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}}"#;
     let served = read_as(Some(Dialect::Anthropic), 200, &[("retry-after", "25")], body);
     assert_eq!((served.outcome, served.wait), (Outcome::Ok, None), "a wait beside a success refuses nothing");
-    assert_eq!(served.usage, Usage { prompt_tokens: 7, completion_tokens: 9 });
+    assert_eq!(served.usage, Usage { prompt_tokens: 7, completion_tokens: 9, cached_tokens: 0 });
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //!  Cerebras, Together   … on the chunk with the finish_reason      Groq until 2025   … inside x_groq on that chunk
 //!  Anthropic            usage{input_tokens, output_tokens}; streamed: message_start has the input, message_delta
 //!                       the output so far
+//!  cached, of the prompt: usage.prompt_tokens_details.cached_tokens; Anthropic tells them beside the input, not in it
 //! ```
 
 use provider::Usage;
@@ -14,6 +15,7 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     prompt: Option<u32>,
+    cached: u32,
     completion: Option<u32>,
 }
 
@@ -24,18 +26,26 @@ impl Tally {
         let Some(usage) = places.into_iter().find(|place| place.is_object()) else { return };
         let number = |key: &str| usage[key].as_u64().and_then(|count| u32::try_from(count).ok());
         self.prompt = number("prompt_tokens").or_else(|| input(number)).or(self.prompt);
+        let details = usage["prompt_tokens_details"]["cached_tokens"].as_u64();
+        let details = details.and_then(|count| u32::try_from(count).ok());
+        self.cached = details.or_else(|| number("cache_read_input_tokens")).unwrap_or(self.cached);
         self.completion = number("completion_tokens").or_else(|| number("output_tokens")).or(self.completion);
     }
 
     /// The usage, once both halves are told.
     pub(super) fn usage(self) -> Option<Usage> {
-        Some(Usage { prompt_tokens: self.prompt?, completion_tokens: self.completion? })
+        {
+            let prompt_tokens = self.prompt?;
+            let cached_tokens = self.cached.min(prompt_tokens);
+            Some(Usage { prompt_tokens, cached_tokens, completion_tokens: self.completion? })
+        }
     }
 }
 
-/// Anthropic's input: what its limits count, that is without what was read from the cache (documentation).
+/// Anthropic's input, which is told in three parts.
 fn input(number: impl Fn(&str) -> Option<u32>) -> Option<u32> {
-    Some(number("input_tokens")?.saturating_add(number("cache_creation_input_tokens").unwrap_or(0)))
+    let parts = ["cache_creation_input_tokens", "cache_read_input_tokens"];
+    Some(parts.into_iter().filter_map(&number).fold(number("input_tokens")?, u32::saturating_add))
 }
 
 #[cfg(test)]
@@ -43,10 +53,26 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(events: &[Value]) -> Option<(u32, u32)> {
+    fn usage(events: &[Value]) -> Option<Usage> {
         let mut tally = Tally::default();
         events.iter().for_each(|event| tally.take(event));
-        tally.usage().map(|usage| (usage.prompt_tokens, usage.completion_tokens))
+        tally.usage()
+    }
+
+    fn told(events: &[Value]) -> Option<(u32, u32)> {
+        usage(events).map(|usage| (usage.prompt_tokens, usage.completion_tokens))
+    }
+
+    #[test]
+    fn cached_tokens_are_a_part_of_the_prompt() {
+        let details = json!({ "prompt_tokens": 7, "completion_tokens": 9, "prompt_tokens_details": { "cached_tokens": 5 } });
+        let beside = json!({ "input_tokens": 2, "cache_read_input_tokens": 5, "output_tokens": 9 });
+        let delta = json!({ "usage": { "output_tokens": 9 } });
+        let all = Some(Usage { prompt_tokens: 7, cached_tokens: 5, completion_tokens: 9 });
+        assert_eq!(usage(&[json!({ "usage": details })]), all);
+        assert_eq!(usage(&[json!({ "x_groq": { "usage": details } })]), all);
+        assert_eq!(usage(&[json!({ "usage": beside })]), all);
+        assert_eq!(usage(&[json!({ "message": { "usage": beside } }), delta]), all);
     }
 
     #[test]
@@ -62,7 +88,7 @@ mod tests {
             told(&[
                 json!({ "usage": { "input_tokens": 7, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 90, "output_tokens": 9 } })
             ]),
-            Some((9, 9))
+            Some((99, 9))
         );
         let start = json!({ "type": "message_start", "message": { "usage": { "input_tokens": 25, "output_tokens": 1 } } });
         let delta = json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 15 } });

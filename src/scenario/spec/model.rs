@@ -5,7 +5,9 @@ use super::reserve::reserve;
 use crate::scenario::defaults;
 use crate::scenario::value::{Fields, Value, Word, whole};
 use crate::units::{self, Wrong};
-use provider::config::{Growth, Latency, Law, Limit, ModelConfig, Price, Reserve, Service};
+use provider::config::{
+    CachedTokens, Growth, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve, Service,
+};
 use provider::{Axis, Zone};
 
 /// What a provider says for all of its models.
@@ -15,6 +17,8 @@ pub(super) struct Inherited {
     pub(super) law: Law,
     /// How admission estimates.
     pub(super) reserve: Reserve,
+    /// What cached tokens count where a model's own reservation does not say.
+    pub(super) cached: CachedTokens,
 }
 
 /// Reads a model; what is wrong is reported and left at its default. The flag tells whether its latency is assumed.
@@ -23,6 +27,7 @@ pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelC
         name: name.text.clone(),
         family: None,
         limits: Vec::new(),
+        lengths: Lengths::default(),
         reserve: inherited.reserve,
         latency: defaults::latency(),
         price: Price::default(),
@@ -33,9 +38,10 @@ pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelC
     if let Some(limits) = fields.get("limits") {
         config.limits = self::limits(&limits, inherited.law);
     }
-    if let Some(reserve) = fields.get("reserve").and_then(|value| reserve(&value)) {
+    if let Some(reserve) = fields.get("reserve").and_then(|value| reserve(&value, inherited.cached)) {
         config.reserve = reserve;
     }
+    config.lengths = lengths(&mut fields);
     let assumed = !fields.has("latency");
     if let Some(latency) = fields.get("latency").and_then(|value| latency(&value)) {
         config.latency = latency;
@@ -49,6 +55,25 @@ pub(super) fn model(name: &Word, value: &Value, inherited: Inherited) -> (ModelC
     fields.done();
     (config, assumed)
 }
+
+/// `context` and `max_output`; `none` takes away what a preset says.
+fn lengths(fields: &mut Fields) -> Lengths {
+    let tokens = |value: &Value| value.parse(whole(1, LONGEST));
+    let mut written = |word| fields.get(word).filter(|value| value.as_text() != Some("none"));
+    let context = written("context").and_then(|value| tokens(&value));
+    let written = written("max_output");
+    let max_output = written.as_ref().and_then(tokens);
+    if let (Some(context), Some(output), Some(value)) = (context, max_output, written)
+        && output > context
+    {
+        let what = format!("`max_output` is {output} tokens, but the whole `context` has only {context}");
+        value.wrong(what, "write the longest answer that may be asked for: it is a part of the context");
+    }
+    Lengths { context, max_output }
+}
+
+/// Longer than any context on offer.
+const LONGEST: u32 = 100_000_000;
 
 /// `law: …`, with the words that go with it; what is not said is as `inherited`.
 pub(super) fn law(fields: &mut Fields, inherited: Law) -> Law {
@@ -191,7 +216,8 @@ fn price(value: &Value) -> Price {
     };
     let Some(mut fields) = value.fields("{input: 0.35, output: 0.75}") else { return Price::default() };
     let input = fields.parse("input", dollars).unwrap_or_default();
+    let cached_input = fields.parse("cached_input", dollars).unwrap_or(input);
     let output = fields.parse("output", dollars).unwrap_or_default();
     fields.done();
-    Price { input, output }
+    Price { input, cached_input, output }
 }

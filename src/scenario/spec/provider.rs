@@ -4,7 +4,7 @@ use super::incident::incidents;
 use super::model::{Inherited, law, model};
 use super::reserve::reserve;
 use crate::scenario::value::{Value, Word, shortened};
-use provider::config::{AccountConfig, Config, Dialect, Law, ModelConfig, Tier};
+use provider::config::{AccountConfig, CachedTokens, Config, Dialect, Law, ModelConfig, Reserve, Tier};
 
 /// A provider as read; what was wrong is reported and left out.
 #[derive(Debug)]
@@ -34,9 +34,12 @@ pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
     if let Some(tier) = fields.get("tier").and_then(|value| tier(&value)) {
         spec.config.tier = tier;
     }
+    let cached = CachedTokens::of(spec.config.dialect);
+    let written = fields.get("reserve").and_then(|value| reserve(&value, cached));
     let inherited = Inherited {
         law: law(&mut fields, Law::default()),
-        reserve: fields.get("reserve").and_then(|value| reserve(&value)).unwrap_or_default(),
+        reserve: written.unwrap_or(Reserve { cached, ..Reserve::default() }),
+        cached,
     };
     spec.config.accounts = match fields.get("accounts") {
         Some(value) => accounts(&value),

@@ -1,12 +1,13 @@
 //! `reserve`: what admission takes a call to use, and what becomes of it.
 
 use crate::scenario::value::{Value, whole};
-use provider::config::{Estimate, Reserve, Settle};
+use provider::config::{CachedTokens, Estimate, Reserve, Settle};
 
-/// A word for the estimate, or a map with everything; `None` where it is wrong.
-pub(super) fn reserve(value: &Value) -> Option<Reserve> {
+/// A word for the estimate, or a map with everything; `None` where it is wrong. What is not said of cached tokens is as
+/// `usual` for the dialect.
+pub(super) fn reserve(value: &Value, usual: CachedTokens) -> Option<Reserve> {
     if !value.is_map() {
-        return estimate(value).map(Reserve::of);
+        return estimate(value).map(|estimate| Reserve { cached: usual, ..Reserve::of(estimate) });
     }
     let mut fields = value.fields("{estimate: prompt+max_tokens, default: 1024}")?;
     let estimate = fields.get("estimate").and_then(|value| estimate(&value)).unwrap_or_default();
@@ -15,6 +16,17 @@ pub(super) fn reserve(value: &Value) -> Option<Reserve> {
     let absent = fields.parse("default", whole(0, u32::MAX));
     let cap = fields.parse("cap", whole(0, u32::MAX));
     let settle = fields.get("settle").and_then(|value| settle(&value));
+    // What is never settled gives nothing back.
+    let usual = if (settle, usual) == (Some(Settle::Nothing), CachedTokens::Refunded) {
+        CachedTokens::Counted
+    } else {
+        usual
+    };
+    let written = fields.get("cached");
+    let cached = written.as_ref().and_then(cached);
+    if let (Some(Settle::Nothing), Some(CachedTokens::Refunded), Some(value)) = (settle, cached, written) {
+        value.wrong("what is never settled cannot be refunded", "use `cached: free`, or another `settle`");
+    }
     let charge_refused = fields.get("charge_refused").and_then(|value| value.yes_or_no());
     if let (Estimate::Prompt | Estimate::Nothing, [word, ..]) = (estimate, &of_completions[..]) {
         fields.value.wrong(
@@ -33,6 +45,7 @@ pub(super) fn reserve(value: &Value) -> Option<Reserve> {
         absent: absent.unwrap_or(silent.absent),
         cap: cap.unwrap_or(silent.cap),
         settle: settle.unwrap_or(silent.settle),
+        cached: cached.unwrap_or(usual),
         charge_refused: charge_refused.unwrap_or(silent.charge_refused),
     })
 }
@@ -43,6 +56,14 @@ fn estimate(value: &Value) -> Option<Estimate> {
         ("prompt+recent", Estimate::PromptAndRecent),
         ("prompt", Estimate::Prompt),
         ("nothing", Estimate::Nothing),
+    ])
+}
+
+fn cached(value: &Value) -> Option<CachedTokens> {
+    value.one_of(&[
+        ("counted", CachedTokens::Counted),
+        ("refund", CachedTokens::Refunded),
+        ("free", CachedTokens::Free),
     ])
 }
 

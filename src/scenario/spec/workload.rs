@@ -3,7 +3,7 @@
 use super::arrivals::{ArrivalsSpec, arrivals};
 use super::dist::{TOKENS, dist};
 use crate::scenario::defaults;
-use crate::scenario::plan::Repeats;
+use crate::scenario::plan::{CachedPrompt, Repeats};
 use crate::scenario::value::{Value, Word, whole};
 use crate::units::{self, Wrong};
 use provider::dist::Dist;
@@ -21,6 +21,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) shape: Option<[f64; 24]>,
     /// Prompt tokens.
     pub(in crate::scenario) prompt: Dist,
+    /// What of it is found in the prefix cache.
+    pub(in crate::scenario) cached_prompt: CachedPrompt,
     /// Completion tokens.
     pub(in crate::scenario) completion: Dist,
     /// The bound sent with every job.
@@ -53,6 +55,7 @@ fn workload(value: &Value) -> Option<WorkloadSpec> {
     let prompt =
         if traced { fields.get("prompt") } else { fields.require("prompt", "prompt: {p50: 800, p95: 3000}") };
     let prompt = prompt.and_then(|value| dist(&value, &TOKENS));
+    let cached_prompt = fields.get("cached_prompt").and_then(|value| cached_prompt(&value));
     let completion = fields.get("completion").and_then(|value| dist(&value, &TOKENS));
     let max_tokens = fields.parse("max_tokens", whole(1, 10_000_000));
     let repeats = fields.get("repeats").and_then(|value| repeats(&value));
@@ -70,11 +73,20 @@ fn workload(value: &Value) -> Option<WorkloadSpec> {
         arrivals,
         shape: shape.flatten(),
         prompt: prompt.unwrap_or(Dist::Constant(0.0)),
+        cached_prompt: cached_prompt.unwrap_or(CachedPrompt::NOTHING),
         completion: completion.unwrap_or_else(defaults::completion),
         max_tokens,
         repeats,
         stream: stream.unwrap_or(true),
     })
+}
+
+/// A share of the prompt (`60%`), or tokens as any distribution.
+fn cached_prompt(value: &Value) -> Option<CachedPrompt> {
+    match value.as_text() {
+        Some(text) if text.contains('%') => value.parse(units::share).map(CachedPrompt::Share),
+        _ => dist(value, &TOKENS).map(CachedPrompt::Tokens),
+    }
 }
 
 fn repeats(value: &Value) -> Option<Repeats> {

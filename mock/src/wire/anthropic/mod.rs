@@ -13,6 +13,7 @@ pub(super) use native::Native;
 use super::date::{HttpDate, Rfc3339, epoch};
 use super::{Error, Head, Headers, ids};
 use crate::axis::Axis;
+use crate::length::{Bound, TooLong};
 use crate::meter::Level;
 use crate::ruling::Denial;
 use crate::time::Instant;
@@ -105,12 +106,27 @@ fn words<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
         Error::Overload(_) => (529, "Overloaded".into()),
         Error::Billing => (400, NO_CREDIT.into()),
         Error::NotInTier(_) => (429, "Extra usage is required for long context requests.".into()),
-        Error::Status(400, _) => (400, "prompt is too long".into()),
+        Error::TooLong(too_long, model) => (400, length(too_long, model).into()),
         Error::Status(429, _) => (429, "Rate limited".into()),
         Error::Status(500, _) => (500, "Overloaded".into()),
         Error::Status(status, _) => (*status, super::envelope::reason(*status).into()),
     };
     (status, kind(status), message)
+}
+
+/// What is said to too long a call. Captured, 2024–2026; newer models stop at the context instead of refusing the sum.
+fn length(too_long: &TooLong, model: &str) -> String {
+    let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
+    let requested = too_long.requested();
+    match (bound, max_tokens) {
+        (Bound::Output, _) => format!(
+            "max_tokens: {requested} > {limit}, which is the maximum allowed number of output tokens for {model}"
+        ),
+        (Bound::Context, Some(max_tokens)) if prompt_tokens <= limit => format!(
+            "input length and `max_tokens` exceed context limit: {prompt_tokens} + {max_tokens} > {limit}, decrease input length or `max_tokens` and try again"
+        ),
+        (Bound::Context, _) => format!("prompt is too long: {prompt_tokens} tokens > {limit} maximum"),
+    }
 }
 
 /// The type of an error (documented).

@@ -1,9 +1,11 @@
 //! Anthropic's own endpoint: `POST /v1/messages`, with its own body, events and errors (documented; errors captured).
 
+use crate::call::Usage;
 use crate::ruling::{Denial, Service};
 use crate::time::Instant;
 use crate::wire::chat::{self, Chunks, Finish};
 use crate::wire::{Answer, Context, Endpoint, Error, Head, Headers, Key, Told, Voice, ids, json};
+use std::fmt;
 
 /// The native endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +52,9 @@ impl Voice for Native {
         json::put(
             &mut out,
             format_args!(
-                r#""}}],"stop_reason":"{}","stop_sequence":null,"usage":{{{INPUT}{},"output_tokens":{}}}}}"#,
+                r#""}}],"stop_reason":"{}","stop_sequence":null,"usage":{{{},"output_tokens":{}}}}}"#,
                 stop_reason(context.finish),
-                usage.prompt_tokens,
+                Input(usage),
                 usage.completion_tokens
             ),
         );
@@ -66,8 +68,8 @@ impl Voice for Native {
         json::put(
             &mut role,
             format_args!(
-                r#""content":[],"stop_reason":null,"stop_sequence":null,"usage":{{{INPUT}{},"output_tokens":1}}}}}}"#,
-                service.usage.prompt_tokens
+                r#""content":[],"stop_reason":null,"stop_sequence":null,"usage":{{{},"output_tokens":1}}}}}}"#,
+                Input(service.usage)
             ),
         );
         role.push_str("\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n");
@@ -119,6 +121,18 @@ fn body(kind: &str, message: &str, number: Option<u64>) -> String {
     out
 }
 
+/// The prompt's tokens: those read from the cache apart from the others. Nothing is told to be written into it.
+struct Input(Usage);
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Usage { prompt_tokens, cached_tokens, .. } = self.0;
+        write!(
+            f,
+            r#""cache_creation_input_tokens":0,"cache_read_input_tokens":{cached_tokens},"input_tokens":{}"#,
+            prompt_tokens.saturating_sub(cached_tokens)
+        )
+    }
+}
+
 const PATH: &str = "/v1/messages";
-/// The usage up to the prompt's tokens; nothing is cached.
-const INPUT: &str = r#""cache_creation_input_tokens":0,"cache_read_input_tokens":0,"input_tokens":"#;

@@ -2,6 +2,7 @@
 
 use crate::axis::Axis;
 use crate::config::Tier;
+use crate::length::{Bound, TooLong};
 use crate::ruling::Denial;
 use crate::wire::envelope::{Member, Members, reason};
 use crate::wire::go_duration::GoDuration;
@@ -85,7 +86,8 @@ const fn kind(axis: Axis) -> &'static str {
     }
 }
 
-/// What is said to anything else. Captured: 401, 404 of a model, the 400 of a context, 503. The 400 of a spend limit and
+/// What is said to anything else. Captured: 401, 404 of a model, the 400 of a context (2025-11; until early 2025 it had the
+/// code `context_length_exceeded`) and that of `max_tokens` (2026-08 and -09), 503. The 400 of a spend limit and
 /// the codes of 498 and of the 413 are documented, their words assumed; so is the end of the 404 of a path. The
 /// envelope of the other 400s is captured, most of their messages are assumed; so is every other status. That a model
 /// outside the plan is the captured 404 is what its words say.
@@ -112,7 +114,12 @@ pub(super) fn answer(error: &Error<'_>) -> Answer {
             (503, &format!("{model} is currently over capacity. {BACK_OFF}"), INTERNAL, None)
         }
         Error::Billing => (400, SPEND_LIMIT, INVALID, Some("blocked_api_access")),
-        Error::Status(400, _) => return Answer::new(400, body(CONTEXT, INVALID, Some("messages"), None)),
+        Error::TooLong(TooLong { bound: Bound::Output, limit, .. }, _) => {
+            let message =
+                format!("`max_tokens` must be less than or equal to `{limit}`, {LESS_THAN_CONTEXT}");
+            return Answer::new(400, body(&message, INVALID, Some("max_tokens"), None));
+        }
+        Error::TooLong(..) => return Answer::new(400, body(CONTEXT, INVALID, Some("messages"), None)),
         Error::Status(429, _) => (429, reason(429), "requests", Some("rate_limit_exceeded")),
         Error::Status(498, _) => (498, "Flex tier capacity exceeded.", INTERNAL, Some("capacity_exceeded")),
         Error::Status(status @ (500 | 502), _) => (*status, reason(*status), INTERNAL, None),
@@ -137,4 +144,6 @@ const INTERNAL: &str = "internal_server_error";
 const EXPECTED_OUTPUT: &str = "The request's expected output tokens exceed the enforced limit; reduce max_tokens (or the request's expected output) and try again.";
 const BACK_OFF: &str = "Please try again and back off exponentially. Visit https://groqstatus.com to see if there is an active incident.";
 const CONTEXT: &str = "Please reduce the length of the messages or completion.";
+const LESS_THAN_CONTEXT: &str =
+    "the maximum value for `max_tokens` is less than the `context_window` for this model";
 const SPEND_LIMIT: &str = "API access is blocked: the organization has reached its spend limit. Visit https://console.groq.com/settings/billing/limits to review it.";

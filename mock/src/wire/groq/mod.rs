@@ -89,7 +89,7 @@ fn usage(out: &mut String, service: &Service) {
     let queue = service.started_at.since(service.ticket.at);
     let prompt = service.first_token_at.since(service.started_at);
     let completion = service.done_at.since(service.first_token_at);
-    let Usage { prompt_tokens, completion_tokens } = service.usage;
+    let Usage { prompt_tokens, completion_tokens, .. } = service.usage;
     out.push_str(r#"{"queue_time":"#);
     json::seconds(out, queue);
     let parts = [
@@ -103,5 +103,6 @@ fn usage(out: &mut String, service: &Service) {
         json::name(out, time);
         json::seconds(out, length);
     }
+    chat::cached(out, service);
     out.push('}');
 }
