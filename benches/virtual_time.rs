@@ -39,7 +39,7 @@ struct Measure {
     long: &'static str,
 }
 
-const WHOLE: Measure = Measure { rounds: 5, round: "1h", simpy: "2m", long: "24h" };
+const WHOLE: Measure = Measure { rounds: 11, round: "1h", simpy: "2m", long: "24h" };
 const QUICK: Measure = Measure { rounds: 3, round: "10m", simpy: "20s", long: "1h" };
 
 fn main() -> anyhow::Result<()> {

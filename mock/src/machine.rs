@@ -195,10 +195,11 @@ impl Provider {
         self.meters[index].view()
     }
 
-    /// What [`Provider::limits`] tells, without the lengths of time.
-    pub fn remaining(&mut self, now: Instant, account: u16, model: u16) -> Remaining {
-        let index = self.advance(now, account, model);
-        self.meters[index].remaining()
+    /// What [`Provider::limits`] told, without the lengths of time, when a call of this account for this model was last
+    /// ruled on or settled.
+    #[must_use]
+    pub fn remaining(&self, account: u16, model: u16) -> Remaining {
+        self.meters[self.meter(account, model)].remaining()
     }
 
     /// How full each limit is now, in the order of the configuration.
@@ -212,11 +213,17 @@ impl Provider {
     fn advance(&mut self, now: Instant, account: u16, model: u16) -> usize {
         debug_assert!(now >= self.now, "time never runs back: {now} after {}", self.now);
         self.now = now;
-        let (model, models) = (usize::from(model), self.models.len());
-        assert!(model < models, "model {model} of {models}");
-        let index = usize::from(account) * models + self.models[model].meter;
+        let index = self.meter(account, model);
         self.meters[index].roll(now);
         index
+    }
+
+    /// Where the meter of an account for a model is.
+    #[inline]
+    fn meter(&self, account: u16, model: u16) -> usize {
+        let (model, models) = (usize::from(model), self.models.len());
+        assert!(model < models, "model {model} of {models}");
+        usize::from(account) * models + self.models[model].meter
     }
 }
 

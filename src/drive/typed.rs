@@ -10,15 +10,24 @@ use provider::{Axis, Instant, Nanos, Usage};
 
 /// The reply that the client of a ruling gets at `now`; `None` where it never gets one.
 #[must_use]
+#[inline]
 pub fn reply(
     now: Instant,
     verdict: &Verdict,
     remaining: Remaining,
     first_token_at: Instant,
 ) -> Option<Reply> {
-    let broken = |failure| Reply { remaining, ..Reply::broken(now, failure) };
     match verdict {
         Verdict::Admitted(service) => Some(served(now, service, remaining, first_token_at)),
+        _ => unserved(now, verdict, remaining),
+    }
+}
+
+#[cold]
+fn unserved(now: Instant, verdict: &Verdict, remaining: Remaining) -> Option<Reply> {
+    let broken = |failure| Reply { remaining, ..Reply::broken(now, failure) };
+    match verdict {
+        Verdict::Admitted(_) | Verdict::Faulted(Fault::Timeout) => None,
         Verdict::Refused(denial) => Some(Reply { remaining, ..refused(now, denial) }),
         Verdict::TooLong(_) => {
             let outcome = Outcome::Limited { axis: None, cause: Cause::TooLarge };
@@ -33,7 +42,6 @@ pub fn reply(
         // In the words of an overload, which stand for this status.
         Verdict::Faulted(Fault::ErrorInside) => Some(broken(Failure::Status(503))),
         Verdict::Faulted(Fault::Status(status)) => Some(broken(Failure::Status(*status))),
-        Verdict::Faulted(Fault::Timeout) => None,
         Verdict::Faulted(_) => Some(Reply::broken(now, Failure::Connection)),
     }
 }
@@ -44,6 +52,7 @@ fn throttled(now: Instant, remaining: Remaining, wait: Option<Wait>) -> Reply {
     Reply { outcome, wait, remaining, ..Reply::broken(now, Failure::Status(429)) }
 }
 
+#[inline]
 fn served(now: Instant, service: &Service, remaining: Remaining, first_token_at: Instant) -> Reply {
     if service.cut {
         return Reply::broken(now, Failure::Connection);
@@ -54,7 +63,6 @@ fn served(now: Instant, service: &Service, remaining: Remaining, first_token_at:
     Reply { outcome: Outcome::Ok, wait: None, told: None, remaining, usage: service.usage, first_token_at }
 }
 
-#[cold]
 fn refused(now: Instant, denial: &Denial) -> Reply {
     let cause = match denial.axis.window() {
         _ if denial.oversize => Cause::TooLarge,

@@ -22,7 +22,12 @@ use std::collections::BinaryHeap;
 
 /// Runs a plan in virtual time and feeds every event to `fold`. Returns the instant of the last event.
 pub fn simulate(plan: &Plan, fold: &mut impl Fold) -> Instant {
-    Simulation::new(plan, fold).run()
+    simulate_load(plan, Load::new(plan), fold)
+}
+
+/// The same with the plan's schedule as it was prepared.
+pub fn simulate_load(plan: &Plan, load: Load, fold: &mut impl Fold) -> Instant {
+    Simulation::new(plan, load, fold).run()
 }
 
 /// The client's side.
@@ -105,11 +110,11 @@ enum Answer {
 }
 
 impl<'a, F: Fold> Simulation<'a, F> {
-    fn new(plan: &'a Plan, fold: &'a mut F) -> Self {
+    fn new(plan: &'a Plan, load: Load, fold: &'a mut F) -> Self {
         let engine = Engine::new(plan);
         let world = World {
             plan,
-            load: Load::new(plan),
+            load,
             providers: plan.providers.iter().map(Provider::new).collect(),
             agenda: Agenda::default(),
             flights: Vec::new(),
@@ -234,7 +239,7 @@ impl<F: Fold> World<'_, F> {
             let reply = worded::reply(config, call, &ruling, &told, &trouble.bend, now + back);
             reply.map_or(Answer::Ruled(verdict, Remaining::default()), Answer::Worded)
         } else if self.heeds_limits && config.dialect == Dialect::Groq && !trouble.bend.silent {
-            Answer::Ruled(verdict, provider.remaining(now, call.account, call.model))
+            Answer::Ruled(verdict, provider.remaining(call.account, call.model))
         } else {
             Answer::Ruled(verdict, Remaining::default())
         };

@@ -31,7 +31,7 @@ pub(super) struct Ask {
 }
 
 /// The recipe of a workload's jobs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Asks {
     class: u64,
     sizes: Sizes,
@@ -41,13 +41,13 @@ pub(super) struct Asks {
     world_key: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Sizes {
     Drawn { prompt: Dist, prompt_key: u64, completion: Dist, completion_key: u64 },
     Recorded(Arc<Vec<TraceRow>>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Popular {
     share: f64,
     law: Zipf,

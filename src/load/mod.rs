@@ -16,6 +16,7 @@
 //! job meets the same luck under every policy.
 
 mod asks;
+mod drawn;
 #[cfg(test)]
 mod laws;
 mod process;
@@ -24,9 +25,11 @@ mod zipf;
 use crate::ids::{ClassId, JobId, RouteId};
 use crate::job::{Arrival, Job};
 use crate::scenario::{Plan, Workload};
-use asks::Asks;
+use asks::{Ask, Asks};
+pub use drawn::Drawn;
 use process::Process;
 use provider::{Instant, Truth};
+use std::sync::Arc;
 
 /// The schedule of a plan.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub struct Load {
 struct Source {
     process: Process,
     asks: Asks,
+    /// What the first jobs ask, where another run of the same traffic drew it already.
+    drawn: Arc<[Ask]>,
     class: ClassId,
     route: RouteId,
     max_tokens: Option<u32>,
@@ -55,10 +60,18 @@ impl Load {
     /// The schedule of every workload of `plan`, from its beginning.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let sources: Vec<Source> = (0..)
-            .zip(&plan.workloads)
-            .map(|(class, workload)| Source::new(plan, ClassId(class), workload))
-            .collect();
+        Self::of(plan, |_, _| Arc::default())
+    }
+
+    /// The same schedule, which reads what its jobs ask from `drawn` as far as that goes.
+    #[must_use]
+    pub fn reading(plan: &Plan, drawn: &Drawn) -> Self {
+        Self::of(plan, |asks, workload| drawn.of(asks, workload, plan.duration))
+    }
+
+    fn of(plan: &Plan, drawn: impl Fn(&Asks, &Workload) -> Arc<[Ask]>) -> Self {
+        let source = |(class, workload)| Source::new(plan, ClassId(class), workload, &drawn);
+        let sources: Vec<Source> = (0..).zip(&plan.workloads).map(source).collect();
         let heads = vec![Instant::MAX; sources.len()];
         let mut load = Self { sources, heads, first: None, end: Instant::ZERO + plan.duration, jobs: 0 };
         for index in 0..load.sources.len() {
@@ -104,10 +117,17 @@ impl Load {
 }
 
 impl Source {
-    fn new(plan: &Plan, class: ClassId, workload: &Workload) -> Self {
+    fn new(
+        plan: &Plan,
+        class: ClassId,
+        workload: &Workload,
+        drawn: impl Fn(&Asks, &Workload) -> Arc<[Ask]>,
+    ) -> Self {
+        let asks = Asks::new(plan.seed, class, workload);
         Self {
             process: Process::new(plan.seed, class, workload, plan.duration),
-            asks: Asks::new(plan.seed, class, workload),
+            drawn: drawn(&asks, workload),
+            asks,
             class,
             route: workload.route,
             max_tokens: workload.max_tokens,
@@ -116,7 +136,8 @@ impl Source {
     }
 
     fn arrival(&mut self, id: JobId, scheduled: Instant) -> Arrival {
-        let ask = self.asks.of(self.jobs);
+        let known = usize::try_from(self.jobs).ok().and_then(|number| self.drawn.get(number));
+        let ask = known.copied().unwrap_or_else(|| self.asks.of(self.jobs));
         self.jobs += 1;
         let job = Job {
             id,

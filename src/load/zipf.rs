@@ -8,7 +8,7 @@
 use provider::Stream;
 
 /// The law over the ranks `1..=of`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Zipf {
     exponent: f64,
     of: f64,

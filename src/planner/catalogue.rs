@@ -28,7 +28,6 @@ pub(super) fn changes(plan: &Plan) -> Vec<Change> {
     changes.extend(tiers(plan));
     changes.extend(other_models(plan));
     changes.extend(fallback(plan));
-    changes.extend(longer_cache(plan));
     changes.extend(client(plan));
     changes.extend(traffic(plan));
     changes.extend(plan.what_if.iter().map(|own| Change {
@@ -136,21 +135,19 @@ fn repeats(plan: &Plan) -> bool {
     plan.workloads.iter().any(repeated)
 }
 
-/// A cache that keeps twice as long as the one there is; nothing where no job is ever repeated.
-fn longer_cache(plan: &Plan) -> Option<Change> {
-    let cache = plan.client.cache.filter(|_| repeats(plan))?;
-    let ttl = cache.ttl * 2;
-    let words = format!("cache for {} instead of {}", print_duration(ttl), print_duration(cache.ttl));
-    Some(Change { words, kind: Kind::Client, edit: Edit::Cache(Some(Cache { ttl, ..cache })) })
-}
-
-/// A tactic of the client: tried where the plan lacks it, left out where it is in force.
+/// A tactic of the client.
 struct Tactic {
+    /// Tried where the plan lacks it.
     words: String,
     edit: Edit,
-    /// The same client without it, in words and as an edit.
-    without: (&'static str, Edit),
+    /// Tried where it is in force: the same client without it, or with more of it.
+    instead: Change,
     in_force: bool,
+}
+
+/// A client without a tactic.
+fn without(words: &str, edit: Edit) -> Change {
+    Change { words: words.to_owned(), kind: Kind::Without, edit }
 }
 
 /// The tactics that mean something in a plan.
@@ -158,7 +155,7 @@ fn tactics(plan: &Plan) -> Vec<Tactic> {
     let mut tactics = vec![Tactic {
         words: "pace by tokens".to_owned(),
         edit: Edit::Pace(Pace::Tokens),
-        without: ("without pacing", Edit::Pace(Pace::Off)),
+        instead: without("without pacing", Edit::Pace(Pace::Off)),
         in_force: plan.client.pace == Pace::Tokens,
     }];
     if plan.client.retry.attempts > 1 {
@@ -172,7 +169,7 @@ fn tactics(plan: &Plan) -> Vec<Tactic> {
         tactics.push(Tactic {
             words: "pick the account with most room".to_owned(),
             edit: Edit::Pick(Pick::MostRoom),
-            without: ("round robin instead of most room", Edit::Pick(Pick::RoundRobin)),
+            instead: without("round robin instead of most room", Edit::Pick(Pick::RoundRobin)),
             in_force: choices.chain([first]).all(|step| step.pick == Pick::MostRoom),
         });
     }
@@ -186,13 +183,13 @@ fn retries(plan: &Plan) -> [Tactic; 2] {
         Tactic {
             words: "full jitter".to_owned(),
             edit: Edit::Jitter(Jitter::Full),
-            without: ("without jitter", Edit::Jitter(Jitter::None)),
+            instead: without("without jitter", Edit::Jitter(Jitter::None)),
             in_force: retry.backoff.jitter == Jitter::Full,
         },
         Tactic {
             words: "a retry budget of 20 %".to_owned(),
             edit: Edit::Budget(Some(BUDGET)),
-            without: ("without a retry budget", Edit::Budget(None)),
+            instead: without("without a retry budget", Edit::Budget(None)),
             in_force: retry.budget_permille.is_some_and(|budget| budget <= BUDGET),
         },
     ]
@@ -201,30 +198,39 @@ fn retries(plan: &Plan) -> [Tactic; 2] {
 /// The tactics of a client that is asked the same again.
 fn repetitions(plan: &Plan) -> [Tactic; 2] {
     let (entries, ttl) = (print_count(u64::from(CACHE.entries)), print_duration(CACHE.ttl));
+    // What a cache brings is told by the ceiling with and without it; whether it should keep longer is not.
+    let present = plan.client.cache.unwrap_or(CACHE);
+    let longer = Cache { ttl: present.ttl * 2, ..present };
     [
         Tactic {
             words: format!("cache {entries} answers for {ttl}"),
-            edit: Edit::Cache(Some(CACHE)),
-            without: ("without the cache", Edit::Cache(None)),
+            edit: Edit::Cache(CACHE),
+            instead: Change {
+                words: format!(
+                    "cache for {} instead of {}",
+                    print_duration(longer.ttl),
+                    print_duration(present.ttl)
+                ),
+                kind: Kind::Client,
+                edit: Edit::Cache(longer),
+            },
             in_force: plan.client.cache.is_some(),
         },
         Tactic {
             words: "join identical jobs under way".to_owned(),
             edit: Edit::Join(true),
-            without: ("without joining identical jobs", Edit::Join(false)),
+            instead: without("without joining identical jobs", Edit::Join(false)),
             in_force: plan.client.join,
         },
     ]
 }
 
 fn client(plan: &Plan) -> impl Iterator<Item = Change> {
-    tactics(plan).into_iter().map(|Tactic { words, edit, without, in_force }| {
-        if in_force {
-            Change { words: without.0.to_owned(), kind: Kind::Without, edit: without.1 }
-        } else {
-            Change { words, kind: Kind::Client, edit }
-        }
-    })
+    tactics(plan).into_iter().map(
+        |Tactic { words, edit, instead, in_force }| {
+            if in_force { instead } else { Change { words, kind: Kind::Client, edit } }
+        },
+    )
 }
 
 fn traffic(plan: &Plan) -> Vec<Change> {

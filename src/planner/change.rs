@@ -33,8 +33,8 @@ pub(super) enum Edit {
     Fallback { config: Config },
     /// One more step at the end of every route that uses the provider: another of its models, on the same accounts.
     OtherModel { provider: u16, model: u16 },
-    /// A cache, or none.
-    Cache(Option<Cache>),
+    /// A cache.
+    Cache(Cache),
     /// Whether identical jobs under way go as one.
     Join(bool),
     /// How sends are spread.
@@ -85,7 +85,7 @@ impl Edit {
             Self::Tier { provider, better } => lift_tier(plan, *provider, better),
             Self::Fallback { config } => add_fallback(plan, config),
             Self::OtherModel { provider, model } => add_other_model(plan, *provider, *model),
-            Self::Cache(cache) => plan.client.cache = *cache,
+            Self::Cache(cache) => plan.client.cache = Some(*cache),
             Self::Join(join) => plan.client.join = *join,
             Self::Pace(pace) => plan.client.pace = *pace,
             Self::Jitter(jitter) => plan.client.retry.backoff.jitter = *jitter,

@@ -6,6 +6,7 @@ use super::rules::Rules;
 use super::summary::Simulations;
 use crate::ceiling::Ceiling;
 use crate::drive::virt;
+use crate::load::{Drawn, Load};
 use crate::record::{End, Mode, Recorder, Summary};
 use crate::scenario::Plan;
 use provider::Stream;
@@ -38,6 +39,8 @@ pub(super) struct Tally<'a> {
     watch: &'a dyn Watch,
     runs: AtomicU64,
     jobs: AtomicU64,
+    /// What their jobs ask, drawn once for all.
+    drawn: Drawn,
 }
 
 /// One run.
@@ -75,7 +78,7 @@ impl Trial {
 
 impl<'a> Tally<'a> {
     pub(super) fn new(watch: &'a dyn Watch) -> Self {
-        Self { watch, runs: AtomicU64::new(0), jobs: AtomicU64::new(0) }
+        Self { watch, runs: AtomicU64::new(0), jobs: AtomicU64::new(0), drawn: Drawn::default() }
     }
 
     pub(super) fn stage(&self, name: &str) {
@@ -100,7 +103,8 @@ impl Lab<'_> {
         plan.seed = seed(plan.seed, replica);
         plan.expect.clone_from(&self.rules.kept);
         let mut recorder = Recorder::new(&plan);
-        let at = virt::simulate(&plan, &mut recorder);
+        let load = Load::reading(&plan, &self.tally.drawn);
+        let at = virt::simulate_load(&plan, load, &mut recorder);
         let summary = recorder.finish(End {
             at,
             mode: Mode::Virtual,

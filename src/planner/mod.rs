@@ -100,31 +100,29 @@ pub fn plan(plan: &Plan, ask: &Ask, watch: &dyn Watch) -> Result<Report, Nothing
     let unpaid = Lab { rules: &service, ..lab };
     let coarse = Search { tolerance: what_if::TOLERANCE, ..search };
     let is_bounded_by_money = service.kept.len() < rules.kept.len();
-    let (but_for_cost, first) =
-        rayon::join(|| is_bounded_by_money.then(|| coarse.run(&unpaid, plan)), || near.run(&lab, plan));
-    let but_for_cost = but_for_cost.filter(|_| money_first(&first));
+    let (but_for_cost, replicas) = rayon::join(
+        || is_bounded_by_money.then(|| coarse.run(&unpaid, plan)),
+        || Replicas::run(&lab, plan, near, ask.replicas),
+    );
+    let first = &replicas.found[0];
+    let but_for_cost = but_for_cost.filter(|_| money_first(first));
     let base = Base {
         lab: if but_for_cost.is_some() { unpaid } else { lab },
         plan,
-        found: but_for_cost.as_ref().unwrap_or(&first),
+        found: but_for_cost.as_ref().unwrap_or(first),
         present: &present,
         analytic: analytic.multiple,
         most: search.most,
     };
-    // Nothing here waits for anything else here but the pairs, so the cores are busy to the end.
-    tally.stage("what-ifs, other seeds and the curve");
-    let ((measured, pairs), (replicas, curve)) = rayon::join(
+    // The curve keeps the cores busy where few changes are left.
+    tally.stage("what-ifs, and the curve");
+    let ((measured, pairs), curve) = rayon::join(
         || {
             let measured = base.measure(catalogue::changes(plan));
             let pairs = base.pairs(&measured);
             (measured, pairs)
         },
-        || {
-            rayon::join(
-                || Replicas::around(first.clone(), &lab, plan, near, ask.replicas),
-                || curve::curve(&lab, plan, &first, &present),
-            )
-        },
+        || curve::curve(&lab, plan, first, &present),
     );
     tally.stage("what was asked besides");
     let aim = ask.target.map(|target| target.multiple(&analytic));

@@ -38,15 +38,10 @@ pub(super) struct Interval {
 }
 
 impl Replicas {
-    /// Looks for the ceiling on `wanted` seeds, or on as many as it takes to be sure: around the `first`, found by
-    /// `search` on the scenario's own seed.
-    pub(super) fn around(
-        first: Found,
-        lab: &Lab<'_>,
-        plan: &Plan,
-        search: Search,
-        wanted: Option<u32>,
-    ) -> Self {
+    /// Looks for the ceiling on `wanted` seeds, or on as many as it takes to be sure: on the scenario's own as
+    /// `search` has it, and around that on the others.
+    pub(super) fn run(lab: &Lab<'_>, plan: &Plan, search: Search, wanted: Option<u32>) -> Self {
+        let first = search.run(lab, plan);
         let (guess, steepness) = (first.at_least(), first.steepness());
         let near = Search { guess, step: NEAR, steepness, tolerance: OTHERS, ..search };
         let mut found = vec![first];

@@ -221,7 +221,6 @@ fn what_is_there_already_is_not_tried_again_but_left_out() {
         "without pacing",
         "without jitter",
         "without a retry budget",
-        "without the cache",
         "without joining identical jobs",
         "round robin instead of most room",
     ];
@@ -229,7 +228,6 @@ fn what_is_there_already_is_not_tried_again_but_left_out() {
     assert_eq!(changed(&better, "without pacing").client.pace, Pace::Off);
     assert_eq!(changed(&better, "without jitter").client.retry.backoff.jitter, Jitter::None);
     assert_eq!(changed(&better, "without a retry budget").client.retry.budget_permille, None);
-    assert_eq!(changed(&better, "without the cache").client.cache, None);
     assert!(!changed(&better, "without joining").client.join);
     assert_eq!(changed(&better, "round robin").routes[0].steps[0].pick, Pick::RoundRobin);
 }

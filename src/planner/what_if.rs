@@ -12,6 +12,8 @@ use rayon::prelude::*;
 
 /// To what share of itself the ceiling of a change is found: coarser than that of the plan as it is.
 pub(super) const TOLERANCE: f64 = 0.03;
+/// The same where a tactic is left out: what it is worth matters, and whether it is anything, but nobody buys it.
+const WITHOUT_TOLERANCE: f64 = 0.05;
 /// How far around the expected ceiling the first step goes at most.
 const STEP: f64 = 1.08;
 /// Lifts no further apart than this are alike: then the cheaper is the better.
@@ -23,7 +25,7 @@ const PAIR_STEP: f64 = 1.2;
 /// What a pair must be worth together by what it is worth apart, so that the tolerance alone does not explain it.
 const BEYOND: f64 = 1.04;
 /// So many pairs are tried.
-const PAIRED: usize = 4;
+const PAIRED: usize = 3;
 
 /// The plan as it is: what changes are measured against.
 pub(super) struct Base<'a> {
@@ -64,7 +66,8 @@ impl Base<'_> {
     fn measured(&self, change: Change) -> Measured {
         let plan = Change::all(self.plan, [&change]);
         let present = self.lab.run(&plan, 1.0, 0);
-        let found = self.search(&plan).run(&self.lab, &plan);
+        let tolerance = if change.is_offer() { TOLERANCE } else { WITHOUT_TOLERANCE };
+        let found = Search { tolerance, ..self.search(&plan) }.run(&self.lab, &plan);
         let (lift, extra) = (self.lift(&found), present.cost_per_day() - self.present.cost_per_day());
         // A tenth of a cent a day is no price, and who leaves something out buys nothing.
         let per_usd = (extra > 1e-3 && change.is_offer()).then(|| rounded((lift - 1.0) / extra, 6));
