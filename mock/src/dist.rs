@@ -5,7 +5,6 @@
 //! comes from `libm`, never from the platform, so a sample has the same bits everywhere.
 
 use crate::rng::Stream;
-use std::f64::consts::LOG2_E;
 
 /// A distribution over non-negative numbers; the unit is the caller's.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,8 +79,7 @@ impl Dist {
     pub fn quantile(&self, p: f64) -> f64 {
         match self {
             Self::Constant(value) => *value,
-            // A power of two, because it needs no division; every job draws several.
-            Self::LogNormal { mu, sigma } => libm::exp2((mu + sigma * normal_quantile(p)) * LOG2_E),
+            Self::LogNormal { mu, sigma } => libm::exp(mu + sigma * normal_quantile(p)),
             Self::Exponential(mean) => -mean * libm::log1p(-p),
             Self::Uniform { min, max } => min + (max - min) * p,
             Self::Discrete(steps) => {

@@ -134,6 +134,7 @@ impl Provider {
     }
 
     /// What [`Provider::arrive_amid`] decides, for those who do not care for headers.
+    #[inline]
     pub fn rule_amid(
         &mut self,
         now: Instant,

@@ -134,6 +134,7 @@ impl Router {
     }
 
     /// Decides where a job with this `need` goes.
+    #[inline]
     pub(super) fn choose(&mut self, now: Instant, work: &mut Work, need: &Bill) -> Move {
         let Self { routes, targets, budget, .. } = self;
         let route = work.job.route.index();
