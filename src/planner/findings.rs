@@ -144,12 +144,13 @@ fn targets(plan: &Plan, analytic: &Ceiling) -> Vec<CeilingTarget> {
 fn how(plan: &Plan, simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
     let mut notes = vec![format!(
         "Every run is a whole one. The ceiling is the mean over {} seeds, the first searched to {} % and the others \
-             to {} %, with the {} % interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %, pairs to {} %.",
+             to {} %, with the {} % interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %, tactics that are left out to {} %, pairs to {} %.",
         simulated.replicas.len(),
         simulated.tolerance * 100.0,
         replicas::OTHERS * 100.0,
         simulated.confidence * 100.0,
         what_if::TOLERANCE * 100.0,
+        what_if::WITHOUT_TOLERANCE * 100.0,
         what_if::PAIR_TOLERANCE * 100.0
     )];
     notes.extend(catalogue::notes(plan));

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 /// To what share of itself the ceiling of a change is found: coarser than that of the plan as it is.
 pub(super) const TOLERANCE: f64 = 0.03;
 /// The same where a tactic is left out: what it is worth matters, and whether it is anything, but nobody buys it.
-const WITHOUT_TOLERANCE: f64 = 0.05;
+pub(super) const WITHOUT_TOLERANCE: f64 = 0.05;
 /// How far around the expected ceiling the first step goes at most.
 const STEP: f64 = 1.08;
 /// Lifts no further apart than this are alike: then the cheaper is the better.
