@@ -173,10 +173,12 @@ impl Picture<'_> {
     /// What stands upright, by name, in the empty half above the load; and a ring around the knee.
     fn draw_names(&self, canvas: &Canvas<'_>, plot: &Plot<'_, '_>) {
         let load = self.report.load.jobs_per_min;
+        // On the left of its line where nothing stands there, and where the right has no room.
         let name = |x: f64, y: i32, role: Role, text: &str| {
-            let at = plot.x(x);
-            let fits = at - width_of(text, LABEL) - 8 > JOBS.left;
-            let (x, hang) = if fits { (at - 7, Hang::Right) } else { (at + 7, Hang::Left) };
+            let (at, width) = (plot.x(x), width_of(text, LABEL) + 8);
+            let free_from = if load < x { plot.x(load) } else { JOBS.left };
+            let left = at - width > free_from || at + width > JOBS.right;
+            let (x, hang) = if left { (at - 7, Hang::Right) } else { (at + 7, Hang::Left) };
             canvas.text((x, y), LABEL, role, hang, text);
         };
         let simulated = &self.report.ceiling.simulated;

@@ -112,7 +112,8 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
         canvas.cell(frame, if lost { Role::Failed } else { Role::Served }, if lost { 0.35 } else { 1.0 });
     }
     let text = reached.map_or_else(|| "none found".to_owned(), number);
-    canvas.text((scale.x(ceiling) + 6, middle), LABEL, Role::Ink, Hang::Left, &text);
+    // Behind both, so that no line runs through it.
+    canvas.text((high + 6, middle), LABEL, Role::Ink, Hang::Left, &text);
     let lift = format!("{:.2} ×", change.lift);
     let role = if change.lift > 1.005 { Role::Ink } else { Role::Muted };
     canvas.text((LIFT, middle), LABEL, role, Hang::Right, &lift);
