@@ -2,7 +2,7 @@
 //!
 //! Each workload has a process that says when its next job comes and a recipe for what that job asks;
 //! [`Load`] merges them by instant, then by the order of the workloads. Nothing is kept per job, so a
-//! day of millions of jobs needs the memory of one.
+//! day of millions of jobs needs the memory of one; only a planner's many runs share what they asked ([`Drawn`]).
 //!
 //! ```text
 //!  workload ─▶ process (when: rates, bursts, users, trace) ─┐

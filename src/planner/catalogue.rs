@@ -1,5 +1,5 @@
 //! The changes that are tried without being asked for: each only where it would change something; and of the tactics
-//! in force, what the plan would be without each.
+//! in force, what the plan would be without each, or with more of it.
 
 use super::change::{Change, Edit};
 use super::summary::Kind;
