@@ -7,7 +7,7 @@
 use provider::config::{Latency, Limit};
 use provider::{Axis, Truth, Usage};
 use quotalab::load::Load;
-use quotalab::scenario::Plan;
+use quotalab::scenario::Scenario;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -15,10 +15,11 @@ use std::collections::BinaryHeap;
 const AGAIN: u64 = 500_000_000;
 
 /// Runs the traffic of `plan` over all its targets, in their order; returns how many jobs were completed.
-pub(crate) fn run(plan: &Plan) -> u64 {
-    let max_tokens = plan.workloads[0].max_tokens.expect("the bench's jobs are bounded");
-    let mut targets: Vec<Target> = plan.targets.iter().map(|target| Target::new(plan, target)).collect();
-    let mut load = Load::new(plan);
+pub(crate) fn run(scenario: &Scenario) -> u64 {
+    let max_tokens = scenario.workloads[0].max_tokens.expect("the bench's jobs are bounded");
+    let mut targets: Vec<Target> =
+        scenario.targets.iter().map(|target| Target::new(scenario, target)).collect();
+    let mut load = Load::new(scenario);
     // When, the place of the target (one past the last: none), and the job.
     let mut agenda: BinaryHeap<Reverse<(u64, usize, Job)>> = BinaryHeap::new();
     let mut jobs = 0;
@@ -63,8 +64,8 @@ struct Target {
 }
 
 impl Target {
-    fn new(plan: &Plan, target: &quotalab::scenario::Target) -> Self {
-        let model = &plan.providers[usize::from(target.provider)].models[usize::from(target.model)];
+    fn new(scenario: &Scenario, target: &quotalab::scenario::Target) -> Self {
+        let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
         Self { buckets: model.limits.iter().map(Bucket::new).collect(), latency: model.latency.clone() }
     }
 

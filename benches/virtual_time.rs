@@ -17,11 +17,11 @@ mod measured;
 
 use anyhow::{Context, ensure};
 use measured::{memory_kib, seconds_on_core, spread};
-use quotalab::drive::virt;
-use quotalab::event::{Event, Kind};
+use provider::units;
+use quotalab::drive::virtual_time;
+use quotalab::event::{Event, EventKind};
 use quotalab::record::{Fold, Recorder};
-use quotalab::scenario::{self, Overrides, Plan};
-use quotalab::units;
+use quotalab::scenario::{self, Overrides, Scenario};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -141,15 +141,15 @@ fn simpy_model(duration: &str) -> anyhow::Result<Command> {
 /// Runs one subject in this process and prints the [`Run`].
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
-    let plan = plan(duration)?;
+    let scenario = scenario(duration)?;
     let (begun, idle) = (Instant::now(), seconds_on_core("self"));
     let jobs = match subject {
         "sim" => {
-            let mut fold = (Recorder::new(&plan), Ended(0));
-            virt::simulate(&plan, &mut fold);
+            let mut fold = (Recorder::new(&scenario), Ended(0));
+            virtual_time::simulate(&scenario, &mut fold);
             fold.1.0
         }
-        "bare" => bare_loop::run(&plan),
+        "bare" => bare_loop::run(&scenario),
         _ => anyhow::bail!("sim or bare, not {subject}"),
     };
     let seconds =
@@ -158,7 +158,7 @@ fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plan(duration: &str) -> anyhow::Result<Plan> {
+fn scenario(duration: &str) -> anyhow::Result<Scenario> {
     let duration = units::duration(duration).ok().context("a duration such as 10m")?;
     let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
     Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None)
@@ -170,6 +170,6 @@ struct Ended(u64);
 
 impl Fold for Ended {
     fn event(&mut self, event: &Event) {
-        self.0 += u64::from(matches!(event.kind, Kind::Done(_)));
+        self.0 += u64::from(matches!(event.kind, EventKind::Done(_)));
     }
 }

@@ -12,12 +12,12 @@ pub struct Event {
     /// To which job.
     pub job: JobId,
     /// What.
-    pub kind: Kind,
+    pub kind: EventKind,
 }
 
 /// What can happen to a job.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum EventKind {
     /// The schedule delivered it.
     Arrived {
         /// Its workload.
@@ -39,7 +39,7 @@ pub enum Kind {
         /// Until when.
         until: Instant,
         /// For what.
-        why: Why,
+        why: WaitReason,
     },
     /// An attempt left for a target.
     Sent {
@@ -53,13 +53,13 @@ pub enum Kind {
         number: u8,
     },
     /// The world's side: the provider decided on the attempt.
-    Ruled {
+    Decided {
         /// The attempt.
         attempt: AttemptId,
         /// Where.
         target: TargetId,
         /// The decision.
-        ruled: Ruled,
+        ruled: RecordedDecision,
     },
     /// The world's side: an admitted attempt ended at the provider and its reservation was settled.
     Settled {
@@ -77,7 +77,7 @@ pub enum Kind {
         /// From where.
         target: TargetId,
         /// How it went.
-        outcome: Outcome,
+        outcome: AttemptOutcome,
         /// What it used; zero unless it succeeded.
         usage: Usage,
     },
@@ -94,8 +94,8 @@ pub enum Kind {
         target: TargetId,
         /// Until when.
         until: Instant,
-        /// Why.
-        cause: Cause,
+        /// WaitReason.
+        cause: LimitCause,
     },
     /// The job left a step of its route for a later one.
     FellBack {
@@ -107,24 +107,24 @@ pub enum Kind {
     /// The cache answered; nothing was sent.
     CacheHit,
     /// An identical job is under way: this one is not sent, but stands by for that one's answer.
-    Joined {
+    Coalesced {
         /// The job that goes on for both.
         leader: JobId,
     },
     /// The job that it followed was given up: it goes on by itself, and whoever followed that one follows it.
-    TookOver {
+    Promoted {
         /// The job that was given up.
         leader: JobId,
     },
     /// It is over.
-    Done(Ending),
+    Done(JobEnd),
 }
 
 /// How a job ended and where its time went. `queue + wait + service + lost` is its whole latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ending {
+pub struct JobEnd {
     /// How it ended.
-    pub verdict: Verdict,
+    pub verdict: JobOutcome,
     /// Its workload.
     pub class: ClassId,
     /// When the schedule wanted it.
@@ -147,20 +147,20 @@ pub struct Ending {
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum JobOutcome {
     /// Answered.
     Succeeded,
     /// Given up after at least one send.
-    Failed(Reason),
+    Failed(EndReason),
     /// Given up before any send.
-    Shed(Reason),
+    Shed(EndReason),
     /// Still under way when the run was over.
     InFlight,
 }
 
-/// Why a job was given up.
+/// WaitReason a job was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
+pub enum EndReason {
     /// The deadline passed, or no move could end before it.
     Deadline,
     /// Every allowed attempt was made.
@@ -175,7 +175,7 @@ pub enum Reason {
 
 /// What a job sleeps for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum WaitReason {
     /// The back-off after a failed attempt.
     BackOff,
     /// The end of a target's cool-down.
@@ -186,7 +186,7 @@ pub enum Why {
 
 /// The provider's decision as the world records it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ruled {
+pub enum RecordedDecision {
     /// Admitted, with this many tokens reserved.
     Admitted {
         /// Tokens reserved at admission.
@@ -207,7 +207,7 @@ pub enum Ruled {
 
 /// How an attempt went, as the engine reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// Served.
     Ok,
     /// Refused by a limit.
@@ -215,15 +215,15 @@ pub enum Outcome {
         /// The axis, where the reply names it.
         axis: Option<Axis>,
         /// What kind of limit.
-        cause: Cause,
+        cause: LimitCause,
     },
     /// Anything else.
-    Failed(Failure),
+    Failed(AttemptFailure),
 }
 
-/// Why a reply was not a success: the words of `explain --json`.
+/// WaitReason a reply was not a success: the words of `explain --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
+pub enum LimitCause {
     /// A limit per minute or hour.
     MinuteLimit,
     /// A limit per day.
@@ -232,11 +232,11 @@ pub enum Cause {
     Concurrency,
     /// The provider is out of capacity or broken.
     Overload,
-    /// No money or no plan.
+    /// No money or no scenario.
     Billing,
     /// More than the limit itself in one call: waiting never helps.
     TooLarge,
-    /// The model is not in this account's plan.
+    /// The model is not in this account's scenario.
     NotInTier,
     /// The key is wrong or may not.
     Auth,
@@ -244,7 +244,7 @@ pub enum Cause {
     Other,
 }
 
-impl Cause {
+impl LimitCause {
     /// The word of `explain --json` and of results.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -264,7 +264,7 @@ impl Cause {
 
 /// A failed attempt that no limit explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Failure {
+pub enum AttemptFailure {
     /// This status.
     Status(u16),
     /// The connection broke before the reply was whole.

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-/// A target of the plan: account × model. An index into [`crate::scenario::Plan::targets`].
+/// A target of the plan: account × model. An index into [`crate::scenario::Scenario::targets`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetId(pub u16);
 
-/// A route of the plan. An index into [`crate::scenario::Plan::routes`].
+/// A route of the plan. An index into [`crate::scenario::Scenario::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
 
-/// A workload of the plan: a class of jobs. An index into [`crate::scenario::Plan::workloads`].
+/// A workload of the plan: a class of jobs. An index into [`crate::scenario::Scenario::workloads`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClassId(pub u16);
 

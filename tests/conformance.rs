@@ -16,9 +16,9 @@ fn every_class_has_its_scenario_and_every_scenario_its_number_question_and_answe
     for (number, path) in (1..).zip(classes()) {
         let class =
             stem(&path).strip_prefix(&format!("{number:02}-")).expect("numbered without a gap").to_owned();
-        let plan = load(&path);
-        assert_eq!(plan.name, class.replace('-', " "));
-        assert!(!plan.about.is_empty() && names.insert(class));
+        let scenario = load(&path);
+        assert_eq!(scenario.name, class.replace('-', " "));
+        assert!(!scenario.about.is_empty() && names.insert(class));
         let text = fs::read_to_string(&path).expect("a readable scenario");
         for word in ["# QUESTION  ", "# ANSWER    "] {
             assert!(text.lines().any(|line| line.starts_with(word)), "{}: no {word}", path.display());
@@ -60,18 +60,18 @@ fn a_good_client_keeps_what_every_scenario_expects() {
     /// What a simulation does not feel: forms and clocks are on the wire alone, and Groq's body tells what its headers hide.
     const NOT_FELT: [&str; 5] = ["fractional wait", "dated wait", "clock skew", "clock behind", "no headers"];
     for path in classes() {
-        let mut plan = load(&path);
-        let summary = simulate(&plan);
+        let mut scenario = load(&path);
+        let summary = simulate(&scenario);
         assert!(!summary.expect.is_empty(), "{}: a scenario says what it expects", path.display());
         let missed: Vec<_> = summary.expect.iter().filter(|expected| !expected.pass).collect();
         assert!(missed.is_empty(), "{}: {missed:#?}", path.display());
-        plan.providers.iter_mut().for_each(|provider| provider.incidents.clear());
-        let calm = simulate(&plan);
+        scenario.providers.iter_mut().for_each(|provider| provider.incidents.clear());
+        let calm = simulate(&scenario);
         let felt = |summary: &quotalab::record::Summary| {
             format!("{:?} {:?} {:?}", summary.jobs, summary.attempts, summary.latency_s)
         };
         let same = felt(&summary) == felt(&calm);
-        assert_eq!(same, NOT_FELT.contains(&&*plan.name), "{}", path.display());
+        assert_eq!(same, NOT_FELT.contains(&&*scenario.name), "{}", path.display());
     }
 }
 

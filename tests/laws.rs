@@ -12,10 +12,10 @@ use ledger::Ledgers;
 use proptest::prelude::*;
 use provider::{Nanos, Stream};
 use quotalab::ceiling::Ceiling;
-use quotalab::drive::virt;
-use quotalab::event::{Ending, Event, Kind, Outcome, Verdict};
-use quotalab::record::{Audit, Chain, End, Fold, Log, Mode, Recorder, Summary};
-use quotalab::scenario::{self, Arrivals, Overrides, Plan};
+use quotalab::drive::virtual_time;
+use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome};
+use quotalab::record::{Audit, Chain, Fold, Log, Mode, Recorder, RunEnd, Summary};
+use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
 use std::collections::BTreeSet;
 
 /// Scenarios that are the same on every machine and day.
@@ -60,9 +60,9 @@ proptest! {
 fn examine(tape: &[u32]) -> Result<Run, String> {
     let yaml = swarm::scenario(tape);
     let told = |what: String| format!("{what}\nin this scenario:\n{yaml}");
-    let plan = scenario::parse("swarm", &yaml, &Overrides::default(), None)
+    let scenario = scenario::parse("swarm", &yaml, &Overrides::default(), None)
         .map_err(|wrong| told(wrong.to_string()))?;
-    let run = Run::of(&plan, &plan);
+    let run = Run::of(&scenario, &scenario);
     let Run { summary, broken, chain, .. } = &run;
     if !broken.is_empty() {
         return Err(told(broken.join("\n")));
@@ -71,12 +71,14 @@ fn examine(tape: &[u32]) -> Result<Run, String> {
     if jobs.offered != jobs.succeeded + jobs.failed + jobs.shed || jobs.in_flight != 0 {
         return Err(told(format!("law 1: jobs are lost: {jobs:?}")));
     }
-    let again = Run::of(&plan, &plan);
+    let again = Run::of(&scenario, &scenario);
     if again.summary.to_json() != summary.to_json() || again.chain != *chain {
         return Err(told("law 10: a second run is another run".into()));
     }
-    let by_chance = matches!(plan.workloads[0].arrivals, Arrivals::Poisson(_)) && jobs.offered > 2;
-    if by_chance && Run::of(&Plan { seed: plan.seed + 1, ..plan.clone() }, &plan).chain == *chain {
+    let by_chance = matches!(scenario.workloads[0].arrivals, Arrivals::Poisson(_)) && jobs.offered > 2;
+    if by_chance
+        && Run::of(&Scenario { seed: scenario.seed + 1, ..scenario.clone() }, &scenario).chain == *chain
+    {
         return Err(told("law 10: another seed is the same run".into()));
     }
     Ok(run)
@@ -109,12 +111,13 @@ impl Fold for Met {
     fn event(&mut self, event: &Event) {
         self.note(&event.kind);
         match event.kind {
-            Kind::Waiting { why, .. } => self.note(&why),
-            Kind::Ruled { ruled, .. } => self.note(&ruled),
-            Kind::Replied { outcome: Outcome::Failed(failure), .. } => self.note(&failure),
-            Kind::Done(Ending { verdict: Verdict::Failed(reason) | Verdict::Shed(reason), .. }) => {
-                self.note(&reason)
-            }
+            EventKind::Waiting { why, .. } => self.note(&why),
+            EventKind::Decided { ruled, .. } => self.note(&ruled),
+            EventKind::Replied { outcome: AttemptOutcome::Failed(failure), .. } => self.note(&failure),
+            EventKind::Done(JobEnd {
+                verdict: JobOutcome::Failed(reason) | JobOutcome::Shed(reason),
+                ..
+            }) => self.note(&reason),
             _ => {}
         }
     }
@@ -133,26 +136,31 @@ fn everything() -> Vec<String> {
             .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or(line).to_owned())
             .collect::<Vec<_>>()
     };
-    let all = ["Kind", "Why", "Ruled", "Reason", "Failure"].into_iter().flat_map(variants);
+    let all = ["EventKind", "WaitReason", "RecordedDecision", "EndReason", "AttemptFailure"]
+        .into_iter()
+        .flat_map(variants);
     // A deadline abandons an attempt: only a live driver could time one out by itself.
     all.filter(|name| name != "Timeout").collect()
 }
 
 impl Run {
     /// `named` is the plan that the log names in its first line, whatever seed is run.
-    fn of(plan: &Plan, named: &Plan) -> Self {
+    fn of(scenario: &Scenario, named: &Scenario) -> Self {
         let log = Log::new(Chain::default(), named).expect("a chain takes everything");
         let mut folds = (
-            Recorder::new(plan),
-            (Audit::new(plan, Nanos::ZERO), (Ledgers::new(plan), (Twins::new(plan), (Met::default(), log)))),
+            Recorder::new(scenario),
+            (
+                Audit::new(scenario, Nanos::ZERO),
+                (Ledgers::new(scenario), (Twins::new(scenario), (Met::default(), log))),
+            ),
         );
-        let at = virt::simulate(plan, &mut folds);
+        let at = virtual_time::simulate(scenario, &mut folds);
         let (recorder, (audit, (ledgers, (twins, (met, log))))) = folds;
-        let end = End {
+        let end = RunEnd {
             at,
             mode: Mode::Virtual,
             scheduled: None,
-            ceiling: Ceiling::of(plan),
+            ceiling: Ceiling::of(scenario),
             reproduce: String::new(),
             notes: Vec::new(),
         };

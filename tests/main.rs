@@ -3,13 +3,13 @@
 mod cli;
 mod conformance;
 mod dialects;
-mod gate;
 mod golden;
 mod laws;
 mod load;
 mod parity;
 mod planner;
 mod readme;
+mod regression;
 mod report;
 mod scenario;
 mod scenarios;

@@ -8,9 +8,9 @@ use provider::Nanos;
 use quotalab::ceiling::Ceiling;
 use quotalab::drive::clock::Clock;
 use quotalab::drive::local::Mocks;
-use quotalab::drive::{live, virt};
-use quotalab::record::{Audit, End, Mode, Recorder, Summary};
-use quotalab::scenario::{self, Overrides, Plan};
+use quotalab::drive::{live, virtual_time};
+use quotalab::record::{Audit, Mode, Recorder, RunEnd, Summary};
+use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::thread;
@@ -107,7 +107,7 @@ const TRIES: u32 = 3;
 #[test]
 fn a_simulation_and_a_run_agree() {
     let pairs: Vec<(Summary, Summary)> = thread::scope(|scope| {
-        let runs: Vec<_> = SCENARIOS.iter().map(|(_, yaml)| scope.spawn(|| both(&plan(yaml)))).collect();
+        let runs: Vec<_> = SCENARIOS.iter().map(|(_, yaml)| scope.spawn(|| both(&scenario(yaml)))).collect();
         runs.into_iter().map(|run| run.join().expect("a run ends well")).collect()
     });
     let mut table = Table::default();
@@ -128,48 +128,60 @@ fn a_simulation_and_a_run_agree() {
     assert!(wall.limited * 2 > wall.total, "the first scenario refuses most of its traffic");
 }
 
-fn plan(yaml: &str) -> Plan {
+fn scenario(yaml: &str) -> Scenario {
     scenario::parse("parity", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
-fn both(plan: &Plan) -> (Summary, Summary) {
-    let simulated = simulate(plan);
-    let mut real = run(plan);
+fn both(scenario: &Scenario) -> (Summary, Summary) {
+    let simulated = simulate(scenario);
+    let mut real = run(scenario);
     for _ in 1..TRIES {
         if real.lag_s.is_some_and(|lag| lag.p99 <= LATEST_S) {
             break;
         }
-        real = run(plan);
+        real = run(scenario);
     }
     (simulated, real)
 }
 
-fn simulate(plan: &Plan) -> Summary {
-    let mut folds = (Recorder::new(plan), Audit::new(plan, Nanos::ZERO));
-    let at = virt::simulate(plan, &mut folds);
-    finish(plan, folds, Mode::Virtual, at)
+fn simulate(scenario: &Scenario) -> Summary {
+    let mut folds = (Recorder::new(scenario), Audit::new(scenario, Nanos::ZERO));
+    let at = virtual_time::simulate(scenario, &mut folds);
+    finish(scenario, folds, Mode::Virtual, at)
 }
 
-fn run(plan: &Plan) -> Summary {
+fn run(scenario: &Scenario) -> Summary {
     let runtime =
         runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let channel = mpsc::channel();
     let clock = Clock::start();
-    let mocks = runtime.block_on(Mocks::of(plan, clock, &channel.0)).expect("free ports on loopback");
+    let mocks = runtime.block_on(Mocks::of(scenario, clock, &channel.0)).expect("free ports on loopback");
     // A timer may be late on a busy machine, a job no more than that.
-    let mut folds = (Recorder::new(plan), Audit::new(plan, Nanos::from_secs(2)));
-    let at = live::run(plan, &mut folds, &mocks, clock, runtime.handle(), channel);
+    let mut folds = (Recorder::new(scenario), Audit::new(scenario, Nanos::from_secs(2)));
+    let at = live::run(scenario, &mut folds, &mocks, clock, runtime.handle(), channel);
     drop(mocks);
     runtime.shutdown_background();
-    finish(plan, folds, Mode::Live, at)
+    finish(scenario, folds, Mode::Live, at)
 }
 
 /// Sums up; the laws hold on the wire as they do in virtual time.
-fn finish(plan: &Plan, (recorder, audit): (Recorder, Audit), mode: Mode, at: provider::Instant) -> Summary {
+fn finish(
+    scenario: &Scenario,
+    (recorder, audit): (Recorder, Audit),
+    mode: Mode,
+    at: provider::Instant,
+) -> Summary {
     let (violations, _) = audit.finish();
-    assert!(violations.is_empty(), "{} in {} time: {violations:#?}", plan.name, mode.name());
-    let ceiling = Ceiling::of(plan);
-    recorder.finish(End { at, mode, scheduled: None, ceiling, reproduce: String::new(), notes: Vec::new() })
+    assert!(violations.is_empty(), "{} in {} time: {violations:#?}", scenario.name, mode.name());
+    let ceiling = Ceiling::of(scenario);
+    recorder.finish(RunEnd {
+        at,
+        mode,
+        scheduled: None,
+        ceiling,
+        reproduce: String::new(),
+        notes: Vec::new(),
+    })
 }
 
 #[derive(Default)]

@@ -1,31 +1,31 @@
 //! The planner against what can be known without it: closed forms, sums, its own laws.
 
 use quotalab::ceiling::Ceiling;
-use quotalab::drive::virt;
-use quotalab::planner::{self, Ask, Growing, Kind, Report, Target};
-use quotalab::record::{End, Mode, Recorder, Summary};
-use quotalab::scenario::{self, Overrides, Plan};
+use quotalab::drive::virtual_time;
+use quotalab::planner::{self, GrowthRate, Kind, Plan, PlanOptions, Target};
+use quotalab::record::{Mode, Recorder, RunEnd, Summary};
+use quotalab::scenario::{self, Overrides, Scenario};
 
-fn parse(yaml: &str) -> Plan {
+fn parse(yaml: &str) -> Scenario {
     scenario::parse("plan", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
-fn ask(replicas: u32) -> Ask {
-    Ask { replicas: Some(replicas), ..Ask::default() }
+fn ask(replicas: u32) -> PlanOptions {
+    PlanOptions { replicas: Some(replicas), ..PlanOptions::default() }
 }
 
-fn plan(yaml: &str, ask: &Ask) -> Report {
+fn scenario(yaml: &str, ask: &PlanOptions) -> Plan {
     planner::plan(&parse(yaml), ask, &()).expect("something is offered")
 }
 
-fn simulate(plan: &Plan) -> Summary {
-    let mut recorder = Recorder::new(plan);
-    let at = virt::simulate(plan, &mut recorder);
-    recorder.finish(End {
+fn simulate(scenario: &Scenario) -> Summary {
+    let mut recorder = Recorder::new(scenario);
+    let at = virtual_time::simulate(scenario, &mut recorder);
+    recorder.finish(RunEnd {
         at,
         mode: Mode::Virtual,
         scheduled: None,
-        ceiling: Ceiling::of(plan),
+        ceiling: Ceiling::of(scenario),
         reproduce: String::new(),
         notes: Vec::new(),
     })
@@ -45,7 +45,7 @@ workload: [{{ name: w, route: r, arrivals: {{ {rate} }}, prompt: 100, completion
 }
 
 #[track_caller]
-fn assert_ceiling(report: &Report, jobs_per_min: f64) {
+fn assert_ceiling(report: &Plan, jobs_per_min: f64) {
     let simulated = &report.ceiling.simulated;
     let found = simulated.jobs_per_min.expect("there is a ceiling");
     assert!((found / jobs_per_min - 1.0).abs() < 0.01, "{found} is not {jobs_per_min}: {simulated:#?}");
@@ -60,7 +60,8 @@ fn evenly_asked_a_single_limit_is_the_ceiling() {
     let fixed = "rpm: { limit: 30, law: fixed }";
     let log = "rpm: { limit: 30, law: sliding_log }";
     for (limits, axis) in [(rpm, "rpm"), (tpm, "tpm"), (fixed, "rpm"), (log, "rpm")] {
-        let report = plan(&one_account(limits, "constant: 20/min", "expect: [success >= 99.9%]"), &ask(1));
+        let report =
+            scenario(&one_account(limits, "constant: 20/min", "expect: [success >= 99.9%]"), &ask(1));
         assert_ceiling(&report, 30.0);
         let breaks = report.ceiling.simulated.breaks.as_ref().expect("it breaks above");
         assert_eq!((breaks.target.as_deref(), breaks.axis.as_deref()), (Some("p/default/m"), Some(axis)));
@@ -78,7 +79,7 @@ fn asked_at_random_the_ceiling_is_the_loss_formula_on_every_seed() {
         let yaml =
             one_account("rpm: { limit: 900, burst: 1 }", "poisson: 500/min", "expect: [success >= 50%]")
                 .replace("duration: 30m", &format!("duration: 40m\nseed: {seed}"));
-        let report = plan(&yaml, &ask(8));
+        let report = scenario(&yaml, &ask(8));
         // 36,000 jobs leave an error of 0.9 % in a replica's ceiling, 0.3 % in the mean of eight.
         assert_ceiling(&report, 900.0);
         let simulated = &report.ceiling.simulated;
@@ -105,9 +106,9 @@ expect: [success >= 99.9%]"
     };
     let (one, two) = ("{ acme: [k1] }", "{ acme: [k1], beta: [k2] }");
     let pair = "{ pick: most_room, of: [groq/acme/m, groq/beta/m] }";
-    assert_ceiling(&plan(&table(one, "{ of: [groq/acme/m] }"), &ask(1)), 30.0);
-    assert_ceiling(&plan(&table(two, pair), &ask(1)), 60.0);
-    assert_ceiling(&plan(&table(two, &format!("{pair}, {{ of: [other/default/m] }}")), &ask(1)), 100.0);
+    assert_ceiling(&scenario(&table(one, "{ of: [groq/acme/m] }"), &ask(1)), 30.0);
+    assert_ceiling(&scenario(&table(two, pair), &ask(1)), 60.0);
+    assert_ceiling(&scenario(&table(two, &format!("{pair}, {{ of: [other/default/m] }}")), &ask(1)), 100.0);
 }
 
 #[test]
@@ -115,12 +116,13 @@ fn the_plan_is_the_same_on_any_number_of_threads() {
     let yaml = one_account("rpm: 30, tpm: 8k", "poisson: 20/min", "expect: [success >= 95%]");
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let ask = Ask { target: Some(Target::Multiple(3.0)), incident: true, ..Ask::default() };
-        pool.install(|| plan(&yaml, &ask)).to_json()
+        let ask =
+            PlanOptions { target: Some(Target::Multiple(3.0)), incident: true, ..PlanOptions::default() };
+        pool.install(|| scenario(&yaml, &ask)).to_json()
     };
     let one = on(1);
     assert_eq!(one, on(5));
-    assert_eq!(Report::from_json(&one).unwrap().to_json(), one, "what is written can be read again");
+    assert_eq!(Plan::from_json(&one).unwrap().to_json(), one, "what is written can be read again");
 }
 
 #[test]
@@ -129,8 +131,8 @@ fn a_target_is_bought_and_the_purchase_holds_when_it_is_made() {
         .replace("client: {", "client: { deadline: 20s, pace: requests,")
         .replace("attempts: 1", "attempts: 5");
     let cheap = yaml.replace("input: 1, output: 1", "input: 0.1, output: 0.1");
-    let ask = Ask { target: Some(Target::JobsPerMin(110.0)), ..ask(1) };
-    let buy = |yaml: &str| plan(yaml, &ask).buy.expect("a target was given");
+    let ask = PlanOptions { target: Some(Target::JobsPerMin(110.0)), ..ask(1) };
+    let buy = |yaml: &str| scenario(yaml, &ask).buy.expect("a target was given");
     let bought = buy(&cheap);
     assert!(bought.holds && bought.changes == ["one more account at p"; 3], "{bought:#?}");
     assert!((bought.target.multiple - 5.5).abs() < 1e-9);
@@ -156,7 +158,7 @@ fn a_target_is_bought_and_the_purchase_holds_when_it_is_made() {
 fn what_only_moves_the_strain_is_worth_more_beside_what_widens_the_other_side() {
     // Sixty a minute and twenty behind them, of which a quarter may fall back: both rules bind at eighty. One more
     // account in front lifts that to 140, behind it to nothing; both at once to 160.
-    let report = plan(
+    let report = scenario(
         "name: pairs
 duration: 1h
 providers:
@@ -184,7 +186,7 @@ expect: [success >= 99%, fallback share <= 25.5%]",
 #[test]
 fn what_cannot_be_bought_is_said() {
     let slow = one_account("rpm: 30", "constant: 20/min", "expect: [p95 latency <= 400ms]");
-    let report = plan(&slow, &Ask { target: Some(Target::Multiple(1.2)), ..ask(1) });
+    let report = scenario(&slow, &PlanOptions { target: Some(Target::Multiple(1.2)), ..ask(1) });
     assert_eq!(report.headroom, Some(0.0), "half a second is more than 400 ms at any load");
     let buy = report.buy.as_ref().unwrap();
     assert!(!buy.holds && buy.broken == ["p95 latency <= 400ms"], "{buy:#?}");
@@ -199,10 +201,10 @@ fn what_cannot_be_bought_is_said() {
         "expect: [success >= 99%, cost <= 0.15 USD]",
     );
     // 600 jobs of 200 tokens cost 0.12 USD: money is gone at 1.25 times the load, the limit at 1.5.
-    let report = plan(&dear, &Ask { target: Some(Target::Multiple(1.4)), ..ask(1) });
+    let report = scenario(&dear, &PlanOptions { target: Some(Target::Multiple(1.4)), ..ask(1) });
     let simulated = &report.ceiling.simulated;
     assert!((simulated.multiple.unwrap() - 1.25).abs() < 0.0125, "{simulated:#?}");
-    assert!((simulated.but_for_cost.unwrap() - 1.5).abs() < 0.03, "{simulated:#?}");
+    assert!((simulated.without_cost_rules.unwrap() - 1.5).abs() < 0.03, "{simulated:#?}");
     let buy = report.buy.as_ref().unwrap();
     assert!(!buy.holds && buy.changes.is_empty() && buy.broken == ["cost <= 0.15 USD"], "{buy:#?}");
     // What changes are measured against is what their picture is drawn against.
@@ -214,12 +216,13 @@ fn what_cannot_be_bought_is_said() {
 #[test]
 fn growth_meets_the_ceiling_when_it_should() {
     let yaml = one_account("rpm: { limit: 30, burst: 1 }", "constant: 20/min", "expect: [success >= 99.9%]");
-    let report = plan(&yaml, &Ask { growth: Some(Growing::parse("8%/month").unwrap()), ..ask(1) });
+    let report =
+        scenario(&yaml, &PlanOptions { growth: Some(GrowthRate::parse("8%/month").unwrap()), ..ask(1) });
     let months = report.growth.unwrap().months.unwrap();
     // 1.08^n = 1.5
     assert!((months - 1.5f64.ln() / 1.08f64.ln()).abs() < 0.05, "{months}");
     for wrong in ["8", "8%", "8/month", "-3%/month", "8%/fortnight", "%/month", "inf%/day"] {
-        assert!(Growing::parse(wrong).is_err(), "{wrong}");
+        assert!(GrowthRate::parse(wrong).is_err(), "{wrong}");
     }
 }
 
@@ -227,7 +230,7 @@ fn growth_meets_the_ceiling_when_it_should() {
 fn the_loss_of_the_only_provider_is_not_survived_and_that_of_one_of_two_is() {
     let yaml = one_account("rpm: 1000", "poisson: 20/min", "expect: [success >= 99%]")
         .replace("duration: 30m", "duration: 2h");
-    let alone = plan(&yaml, &Ask { incident: true, ..ask(1) });
+    let alone = scenario(&yaml, &PlanOptions { incident: true, ..ask(1) });
     assert_eq!(alone.incidents.len(), 1);
     assert!(!alone.incidents[0].survives && alone.incidents[0].broken == ["success >= 99%"]);
     assert!((alone.incidents[0].success - 0.5).abs() < 0.05, "an hour of two is lost");
@@ -235,7 +238,7 @@ fn the_loss_of_the_only_provider_is_not_survived_and_that_of_one_of_two_is() {
         .replace("providers: {", "providers: { q: { models: { m: { latency: { total: 500ms } } } },")
         .replace("of: [p/default/m] }", "of: [p/default/m] }, { of: [q/default/m] }")
         .replace("attempts: 1", "attempts: 3");
-    let two = plan(&yaml, &Ask { incident: true, ..ask(1) });
+    let two = scenario(&yaml, &PlanOptions { incident: true, ..ask(1) });
     assert!(
         two.incidents.len() == 2 && two.incidents.iter().all(|outage| outage.survives),
         "{:#?}",
@@ -248,7 +251,7 @@ fn accounts_lift_in_proportion_and_the_ranking_is_by_lift() {
     let yaml = one_account("rpm: { limit: 30, burst: 1 }", "constant: 20/min", "expect: [success >= 99.9%]")
         .replace("client: {", "client: { deadline: 20s, pace: requests,")
         .replace("attempts: 1", "attempts: 5");
-    let report = plan(&yaml, &ask(1));
+    let report = scenario(&yaml, &ask(1));
     let account = report.what_if.iter().find(|change| change.change == "one more account at p").unwrap();
     assert!((account.lift - 2.0).abs() < 0.04 && account.kind == Kind::Quota, "{account:#?}");
     let prompts = report.what_if.iter().find(|change| change.change == "prompts a quarter shorter").unwrap();
@@ -264,7 +267,7 @@ fn accounts_lift_in_proportion_and_the_ranking_is_by_lift() {
 #[test]
 fn without_any_limit_no_ceiling_is_made_up() {
     let yaml = one_account("", "poisson: 1/min", "expect: [success >= 99%]");
-    let report = plan(&yaml, &ask(2));
+    let report = scenario(&yaml, &ask(2));
     let simulated = &report.ceiling.simulated;
     assert_eq!((simulated.multiple, report.headroom, simulated.breaks.is_none()), (None, None, true));
     assert!(simulated.tried >= 60.0);
@@ -282,10 +285,10 @@ fn the_expected_hits_of_a_cache_are_those_of_a_run() {
             .replace("client: {", &format!("client: {{ cache: {{ {cache} }},"))
             .replace("max_tokens: 100", "max_tokens: 100, repeats: { share: 60%, zipf: 0.9, of: 500 }")
             .replace("duration: 30m", "duration: 6h");
-        let plan = parse(&yaml);
-        let cached = Ceiling::cached(&plan).expect("there is a cache, a limit and repeats");
-        assert!(cached.multiple > Ceiling::of(&plan).multiple);
-        let summary = simulate(&plan.scaled(cached.multiple * 0.98));
+        let scenario = parse(&yaml);
+        let cached = Ceiling::cached(&scenario).expect("there is a cache, a limit and repeats");
+        assert!(cached.multiple > Ceiling::of(&scenario).multiple);
+        let summary = simulate(&scenario.scaled(cached.multiple * 0.98));
         let hits = summary.jobs.cached as f64 / summary.jobs.offered as f64;
         assert!((hits - cached.hit_share).abs() < 0.03, "{cache}: {hits} of a run, {cached:?}");
     }
@@ -295,7 +298,7 @@ fn the_expected_hits_of_a_cache_are_those_of_a_run() {
 fn the_scenario_may_bring_what_ifs_of_its_own() {
     let yaml = one_account("rpm: { limit: 30, burst: 1 }", "constant: 20/min", "expect: [success >= 99.9%]")
         + "\nwhat_if:\n  - { name: a larger limit, set: { providers.p.models.m.limits.rpm.limit: 60 } }\n";
-    let report = plan(&yaml, &ask(1));
+    let report = scenario(&yaml, &ask(1));
     let own = report.what_if.iter().find(|change| change.kind == Kind::Own).expect("it was asked for");
     assert_eq!(own.change, "a larger limit");
     assert!((own.lift - 2.0).abs() < 0.03, "{own:#?}");
@@ -330,12 +333,12 @@ fn twins(client: &str) -> String {
 
 #[test]
 fn joining_is_tried_where_jobs_repeat_and_is_worth_what_it_spares() {
-    let report = plan(&twins(""), &ask(1));
+    let report = scenario(&twins(""), &ask(1));
     let join = report.what_if.iter().find(|one| one.change == "join identical jobs under way").unwrap();
     // Of a burst only one job of either question is sent: ten times less, at the least.
     assert!(join.lift > 5.0 && join.kind == Kind::Client, "{join:#?}");
     assert!(report.notes.iter().all(|note| !note.contains("Not tried")), "{:#?}", report.notes);
-    let report = plan(&twins("join: true, "), &ask(1));
+    let report = scenario(&twins("join: true, "), &ask(1));
     let without = report.what_if.iter().find(|one| one.change == "without joining identical jobs").unwrap();
     assert!(without.lift < 0.2 && without.kind == Kind::Without, "{without:#?}");
     assert!(report.load.joined_share > 0.8, "{:#?}", report.load);
@@ -351,7 +354,7 @@ fn what_is_only_left_out_to_show_its_worth_is_neither_bought_nor_paired() {
         "expect: [p95 latency <= 700ms, success >= 50%]",
     )
     .replace("client: {", "client: { pace: tokens,");
-    let report = plan(&yaml, &Ask { target: Some(Target::Multiple(2.0)), ..ask(1) });
+    let report = scenario(&yaml, &PlanOptions { target: Some(Target::Multiple(2.0)), ..ask(1) });
     let without = report.what_if.iter().find(|one| one.change == "without pacing").unwrap();
     assert!(without.lift > 1.1, "{:#?}", report.what_if);
     assert!(report.verdict.iter().any(|sentence| sentence.contains("in the way")), "{:#?}", report.verdict);

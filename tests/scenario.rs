@@ -8,30 +8,30 @@ use provider::Nanos;
 use provider::config::Dialect;
 use provider::dist::Dist;
 use quotalab::problem::Problems;
-use quotalab::scenario::{self, Arrivals, Metric, Op, Overrides, Pace, Pick, Plan, Time};
+use quotalab::scenario::{self, Arrivals, Metric, Op, Overrides, Pace, Pick, Scenario, Time};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 #[test]
 fn the_launch_day_parses_as_written() {
-    let plan = load("launch-day.yaml", &[]).unwrap();
-    assert_eq!((plan.name.as_str(), plan.seed, plan.duration), ("launch day", 7, Nanos::DAY));
-    let targets: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
+    let scenario = load("launch-day.yaml", &[]).unwrap();
+    assert_eq!((scenario.name.as_str(), scenario.seed, scenario.duration), ("launch day", 7, Nanos::DAY));
+    let targets: Vec<&str> = scenario.targets.iter().map(|target| target.name.as_str()).collect();
     assert_eq!(
         targets,
         ["groq/acme/openai/gpt-oss-120b", "groq/beta/openai/gpt-oss-120b", "cerebras/default/gpt-oss-120b"]
     );
-    assert_eq!(plan.targets[0].model, plan.targets[1].model);
-    assert_ne!(plan.targets[0].account, plan.targets[1].account);
-    assert_eq!(plan.providers[0].accounts[0].keys, ["k1", "k2"]);
-    assert_eq!(plan.routes[0].steps[0].pick, Pick::MostRoom);
-    assert_eq!(plan.routes[0].steps[1].pick, Pick::InOrder);
-    assert_eq!(plan.client.retry.budget_permille, Some(200));
-    assert_eq!(plan.client.pace, Pace::Tokens);
-    assert_eq!(plan.workloads[0].arrivals, Arrivals::Poisson(250.0 / 60.0));
-    assert_eq!(plan.workloads[0].prompt, Dist::log_normal(800.0, 0.95, 3000.0));
+    assert_eq!(scenario.targets[0].model, scenario.targets[1].model);
+    assert_ne!(scenario.targets[0].account, scenario.targets[1].account);
+    assert_eq!(scenario.providers[0].accounts[0].keys, ["k1", "k2"]);
+    assert_eq!(scenario.routes[0].steps[0].pick, Pick::MostRoom);
+    assert_eq!(scenario.routes[0].steps[1].pick, Pick::InOrder);
+    assert_eq!(scenario.client.retry.budget_permille, Some(200));
+    assert_eq!(scenario.client.pace, Pace::Tokens);
+    assert_eq!(scenario.workloads[0].arrivals, Arrivals::Poisson(250.0 / 60.0));
+    assert_eq!(scenario.workloads[0].prompt, Dist::log_normal(800.0, 0.95, 3000.0));
     let rules: Vec<(Metric, Op, f64)> =
-        plan.expect.iter().map(|rule| (rule.metric, rule.op, rule.value)).collect();
+        scenario.expect.iter().map(|rule| (rule.metric, rule.op, rule.value)).collect();
     assert_eq!(
         rules,
         [
@@ -41,16 +41,16 @@ fn the_launch_day_parses_as_written() {
             (Metric::Cost, Op::AtMost, 150.0),
         ]
     );
-    assert!(plan.providers.iter().any(|provider| provider.dialect == Dialect::Cerebras));
-    golden::check("scenario/launch-day", &plan.words());
+    assert!(scenario.providers.iter().any(|provider| provider.dialect == Dialect::Cerebras));
+    golden::check("scenario/launch-day", &scenario.words());
 }
 
 #[test]
 fn every_word_of_the_language_is_understood() {
-    let plan = load("every-word.yaml", &[]).unwrap();
-    assert_eq!(plan.providers[0].incidents.len(), 16);
-    assert_eq!(plan.expect.len(), 10);
-    golden::check("scenario/every-word", &plan.words());
+    let scenario = load("every-word.yaml", &[]).unwrap();
+    assert_eq!(scenario.providers[0].incidents.len(), 16);
+    assert_eq!(scenario.expect.len(), 10);
+    golden::check("scenario/every-word", &scenario.words());
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn every_preset_is_a_whole_provider() {
 
 #[test]
 fn the_daily_shape_has_mean_one() {
-    let plan = load("launch-day.yaml", &[]).unwrap();
-    let mean = plan.workloads[0].shape.unwrap().iter().sum::<f64>() / 24.0;
+    let scenario = load("launch-day.yaml", &[]).unwrap();
+    let mean = scenario.workloads[0].shape.unwrap().iter().sum::<f64>() / 24.0;
     assert!((mean - 1.0).abs() < 5e-4, "{mean}");
 }
 
@@ -125,7 +125,7 @@ fn a_file_that_is_no_scenario_is_one_problem() {
 
 #[test]
 fn overrides_reach_every_part_of_the_tree() {
-    let plan = load(
+    let scenario = load(
         "launch-day.yaml",
         &[
             ("client.deadline", "5s"),
@@ -137,20 +137,20 @@ fn overrides_reach_every_part_of_the_tree() {
         ],
     )
     .unwrap();
-    assert_eq!(plan.client.deadline, Nanos::from_secs(5));
-    assert_eq!(plan.client.pace, Pace::Gap(Nanos::from_millis(100)));
-    assert_eq!(plan.workloads[0].arrivals, Arrivals::Poisson(500.0 / 60.0));
-    assert_eq!(plan.targets[0].limits[0].limit, 60);
-    assert_eq!(plan.targets[2].limits[0].limit, 1000, "the other provider is untouched");
-    assert!(plan.expect.is_empty());
-    assert_eq!(plan.name, "another day");
+    assert_eq!(scenario.client.deadline, Nanos::from_secs(5));
+    assert_eq!(scenario.client.pace, Pace::Gap(Nanos::from_millis(100)));
+    assert_eq!(scenario.workloads[0].arrivals, Arrivals::Poisson(500.0 / 60.0));
+    assert_eq!(scenario.targets[0].limits[0].limit, 60);
+    assert_eq!(scenario.targets[2].limits[0].limit, 1000, "the other provider is untouched");
+    assert!(scenario.expect.is_empty());
+    assert_eq!(scenario.name, "another day");
 }
 
 #[test]
 fn a_name_with_dots_is_found_by_an_override() {
     let set = ("providers.one.models.vendor/model-1.5.limits.rpm", "7");
-    let plan = load("every-word.yaml", &[set]).unwrap();
-    assert_eq!(plan.targets[0].limits[0].limit, 7);
+    let scenario = load("every-word.yaml", &[set]).unwrap();
+    assert_eq!(scenario.targets[0].limits[0].limit, 7);
 }
 
 #[test]
@@ -160,8 +160,8 @@ fn seed_and_duration_come_before_the_file_and_before_set() {
         seed: Some(u64::MAX),
         duration: Some(Nanos::from_millis(90_500)),
     };
-    let plan = scenario::load(&fixture("launch-day.yaml"), &overrides).unwrap();
-    assert_eq!((plan.seed, plan.duration), (u64::MAX, Nanos::from_millis(90_500)));
+    let scenario = scenario::load(&fixture("launch-day.yaml"), &overrides).unwrap();
+    assert_eq!((scenario.seed, scenario.duration), (u64::MAX, Nanos::from_millis(90_500)));
 }
 
 #[test]
@@ -236,11 +236,11 @@ workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
     assert_eq!(plan.targets[0].limits, plan.targets[1].limits);
 }
 
-fn parse(text: &str) -> Result<Plan, Problems> {
+fn parse(text: &str) -> Result<Scenario, Problems> {
     scenario::parse("text.yaml", text, &Overrides::default(), None)
 }
 
-fn load(file: &str, set: &[(&str, &str)]) -> Result<Plan, Problems> {
+fn load(file: &str, set: &[(&str, &str)]) -> Result<Scenario, Problems> {
     let set = set.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
     scenario::load(&fixture(file), &Overrides { set, ..Overrides::default() })
 }

@@ -1,9 +1,9 @@
 //! Every lesson in `scenarios/` says what it asks and what to expect, and keeps its word.
 
 use quotalab::ceiling::Ceiling;
-use quotalab::drive::virt;
-use quotalab::record::{End, Mode, Recorder, Summary};
-use quotalab::scenario::{self, Overrides, Plan};
+use quotalab::drive::virtual_time;
+use quotalab::record::{Mode, Recorder, RunEnd, Summary};
+use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,15 +27,15 @@ pub(crate) fn stem(path: &Path) -> &str {
     path.file_stem().and_then(|stem| stem.to_str()).expect("a plain name")
 }
 
-pub(crate) fn load(path: &Path) -> Plan {
+pub(crate) fn load(path: &Path) -> Scenario {
     scenario::load(path, &Overrides::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
-pub(crate) fn simulate(plan: &Plan) -> Summary {
-    let mut recorder = Recorder::new(plan);
-    let at = virt::simulate(plan, &mut recorder);
-    let ceiling = Ceiling::of(plan);
-    recorder.finish(End {
+pub(crate) fn simulate(scenario: &Scenario) -> Summary {
+    let mut recorder = Recorder::new(scenario);
+    let at = virtual_time::simulate(scenario, &mut recorder);
+    let ceiling = Ceiling::of(scenario);
+    recorder.finish(RunEnd {
         at,
         mode: Mode::Virtual,
         scheduled: None,
@@ -77,18 +77,18 @@ fn the_lessons_are_numbered_without_a_gap_and_have_names_of_their_own() {
         let words = stem(path).strip_prefix(&format!("{number:02}-"));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(words.is_some_and(|words| words.chars().all(plain)), "{} is no. {number}", path.display());
-        let plan = load(path);
-        assert!(!plan.about.is_empty(), "{} says what it is about", path.display());
-        assert!(names.insert(plan.name.clone()), "two lessons are called `{}`", plan.name);
+        let scenario = load(path);
+        assert!(!scenario.about.is_empty(), "{} says what it is about", path.display());
+        assert!(names.insert(scenario.name.clone()), "two lessons are called `{}`", scenario.name);
     }
 }
 
 #[test]
 fn every_lesson_keeps_its_word() {
     for path in lessons() {
-        let plan = load(&path);
-        assert!(!plan.expect.is_empty(), "{}: a lesson says what it expects", path.display());
-        let summary = simulate(&plan);
+        let scenario = load(&path);
+        assert!(!scenario.expect.is_empty(), "{}: a lesson says what it expects", path.display());
+        let summary = simulate(&scenario);
         let missed: Vec<_> = summary.expect.iter().filter(|expected| !expected.pass).collect();
         assert!(missed.is_empty(), "{}: {missed:#?}", path.display());
         assert!(summary.jobs.offered > 0, "{}", path.display());

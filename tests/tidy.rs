@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up: a module imports only from lower ones.
 const FLOORS: [&[&str]; 8] = [
-    &["ids", "units", "problem", "student"],
+    &["ids", "formatting", "problem", "stats"],
     &["event", "job"],
     &["scenario"],
     &["engine", "load", "ceiling"],
     &["drive", "record"],
-    &["planner", "gate", "report", "explain"],
+    &["planner", "regression", "report", "explain"],
     &["cli"],
     &["main"],
 ];
@@ -28,12 +28,12 @@ const ENGINE_IMPORTS: [&str; 14] = [
     "Nanos",
     "Stream",
     "Usage",
-    "rng",
-    "ruling::LimitView",
-    "ruling::LimitsView",
-    "ruling::Remaining",
+    "random",
+    "decision::LimitView",
+    "decision::LimitsView",
+    "decision::Remaining",
     "window::Bucket",
-    "meter::Bill",
+    "meter::Charge",
     "config::CachedTokens",
     "config::Dialect",
     "config::DEFAULT_MAX_TOKENS",
@@ -193,7 +193,7 @@ fn the_engine_never_sees_the_truth() {
         for name in names(&code, "provider::") {
             assert!(ENGINE_IMPORTS.contains(&name.as_str()), "{} imports provider::{name}", page.path);
         }
-        for word in ["Truth", "Arrival", "Ruling", "Verdict::Admitted"] {
+        for word in ["Truth", "Arrival", "DecisionReport", "Verdict::Admitted"] {
             assert!(!code.contains(word), "{} speaks of {word}", page.path);
         }
     }
@@ -267,7 +267,7 @@ fn every_cause_is_told_by_some_test() {
     let tests: String = sources().filter(Page::is_test).map(|page| page.text).collect();
     let causes = event
         .text
-        .split("pub enum Cause {")
+        .split("pub enum LimitCause {")
         .nth(1)
         .and_then(|rest| rest.split("\n}").next())
         .expect("causes");

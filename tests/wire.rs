@@ -4,14 +4,14 @@
 
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
+use provider::decision::{Decision, DecisionReport, Denial, LimitView, LimitsView, Service, Ticket};
 use provider::length::{Bound, TooLong};
-use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Service, Ticket, Verdict};
-use provider::wire::{self, Context, Finish, Said, Told};
+use provider::wire::{self, Context, Finish, LimitsSnapshot, Said};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::drive;
 use quotalab::engine::parse::{self, Dialect, Refusal, Response};
-use quotalab::engine::{Meaning, Reply};
-use quotalab::event::{Cause, Outcome};
+use quotalab::engine::{Reply, WaitKind};
+use quotalab::event::{AttemptOutcome, LimitCause};
 
 /// Response headers as pairs, found by name in any case.
 struct Pairs<'a>(&'a [(&'static str, String)]);
@@ -38,9 +38,12 @@ fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
 }
 
 /// A ruling rendered and parsed again; `None` where nothing is ever answered.
-fn through_the_wire(ruling: &Ruling, context: &Context<'_>) -> Option<Reply> {
-    let wire::Reply { status, headers, body } =
-        wire::voice(config::Dialect::Groq).reply(ruling, &Told::new(NOW, ruling.limits), context)?;
+fn through_the_wire(ruling: &DecisionReport, context: &Context<'_>) -> Option<Reply> {
+    let wire::Reply { status, headers, body } = wire::voice(config::Dialect::Groq).reply(
+        ruling,
+        &LimitsSnapshot::new(NOW, ruling.limits),
+        context,
+    )?;
     Some(read(status, &Rendered(&headers), &body))
 }
 
@@ -67,14 +70,14 @@ fn quantity() -> impl Strategy<Value = u64> {
     prop_oneof![1..100_000u64, 1..=1_000_000_000_000u64]
 }
 
-fn refused() -> impl Strategy<Value = Verdict> {
+fn refused() -> impl Strategy<Value = Decision> {
     let axis = prop::sample::select(Axis::ALL.to_vec());
     // A settlement can overdraw a limit, and a burst above the limit leaves less than nothing used.
     let used = prop_oneof![0..100_000i64, -1_000_000_000_000..=1_000_000_000_000i64];
     let wait = prop::option::of(prop_oneof![0..200_000_000_000u64, any::<u64>()].prop_map(Nanos));
     (axis, quantity(), used, quantity(), wait, any::<bool>()).prop_map(
         |(axis, limit, used, requested, wait, oversize)| {
-            Verdict::Refused(Denial { axis, limit, used, requested, wait, oversize })
+            Decision::Refused(Denial { axis, limit, used, requested, wait, oversize })
         },
     )
 }
@@ -100,13 +103,13 @@ fn service() -> impl Strategy<Value = Service> {
     )
 }
 
-fn served() -> impl Strategy<Value = Verdict> {
+fn served() -> impl Strategy<Value = Decision> {
     (service(), any::<bool>())
-        .prop_map(|(service, garbage)| Verdict::Admitted(Service { garbage, ..service }))
+        .prop_map(|(service, garbage)| Decision::Admitted(Service { garbage, ..service }))
 }
 
 /// Every fault that answers in the provider's stead.
-fn faulted() -> impl Strategy<Value = Verdict> {
+fn faulted() -> impl Strategy<Value = Decision> {
     let statuses = [400, 401, 403, 404, 429, 498, 500, 502, 503, 504, 529].map(Fault::Status);
     let others = [
         Fault::Timeout,
@@ -116,7 +119,7 @@ fn faulted() -> impl Strategy<Value = Verdict> {
         Fault::Throttle(Nanos(1_500_000_000)),
     ];
     let faults = statuses.into_iter().chain(others).collect::<Vec<_>>();
-    prop::sample::select(faults).prop_map(Verdict::Faulted)
+    prop::sample::select(faults).prop_map(Decision::Faulted)
 }
 
 fn too_long() -> impl Strategy<Value = TooLong> {
@@ -128,10 +131,10 @@ fn too_long() -> impl Strategy<Value = TooLong> {
     )
 }
 
-fn ruling() -> impl Strategy<Value = Ruling> {
-    let too_long = too_long().prop_map(Verdict::TooLong);
+fn ruling() -> impl Strategy<Value = DecisionReport> {
+    let too_long = too_long().prop_map(Decision::TooLong);
     (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
-        .prop_map(|(verdict, limits)| Ruling { verdict, limits })
+        .prop_map(|(verdict, limits)| DecisionReport { verdict, limits })
 }
 
 proptest! {
@@ -146,7 +149,7 @@ proptest! {
         let parsed = through_the_wire(&ruling, &context(&model, &account, tier));
         let typed = drive::reply(NOW, &ruling.verdict, ruling.limits.remaining(), NOW);
         match ruling.verdict {
-            Verdict::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && typed.is_some()),
+            Decision::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && typed.is_some()),
             _ => prop_assert_eq!(parsed, typed),
         }
     }
@@ -158,14 +161,14 @@ proptest! {
         too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
     ) {
         prop_assume!(too_long.bound == Bound::Context || too_long.max_tokens.is_some());
-        let ruling = Ruling { verdict: Verdict::TooLong(too_long), limits: LimitsView::default() };
+        let ruling = DecisionReport { verdict: Decision::TooLong(too_long), limits: LimitsView::default() };
         for voice in wire::voices(dialect) {
-            let reply = voice.reply(&ruling, &Told::new(NOW, ruling.limits), &context(&model, "acme", Tier::Free));
+            let reply = voice.reply(&ruling, &LimitsSnapshot::new(NOW, ruling.limits), &context(&model, "acme", Tier::Free));
             let wire::Reply { status, headers, body } = reply.expect("it is answered");
             let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
             for reader in [Some(dialect.into()), None] {
                 let reading = parse::read(reader, NOW, &response);
-                let expected = Outcome::Limited { axis: None, cause: Cause::TooLarge };
+                let expected = AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge };
                 prop_assert_eq!(reading.reply.outcome, expected, "{}", body);
                 let refusal = reading.failure.expect("no success").refusal;
                 let told = [refusal.limit, refusal.requested];
@@ -214,9 +217,9 @@ proptest! {
     #[test]
     fn every_dialect_tells_what_was_cached(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
         let context = context("m", "acme", Tier::Free);
-        let ruling = Ruling { verdict: Verdict::Admitted(service), limits: LimitsView::default() };
+        let ruling = DecisionReport { verdict: Decision::Admitted(service), limits: LimitsView::default() };
         for voice in wire::voices(dialect) {
-            let reply = voice.reply(&ruling, &Told::new(NOW, ruling.limits), &context).expect("it is answered");
+            let reply = voice.reply(&ruling, &LimitsSnapshot::new(NOW, ruling.limits), &context).expect("it is answered");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);
             let (chunks, mut text) = (voice.chunks(&service, &context), String::new());
             chunks.role(&mut text);
@@ -234,7 +237,7 @@ proptest! {
     /// The headers of a stream tell the limits as those of a whole reply do.
     #[test]
     fn the_headers_of_a_stream_tell_the_limits(limits in limits()) {
-        let headers = wire::voice(config::Dialect::Groq).stream_headers(&Told::new(NOW, limits), 7, NOW);
+        let headers = wire::voice(config::Dialect::Groq).stream_headers(&LimitsSnapshot::new(NOW, limits), 7, NOW);
         prop_assert_eq!(parse::limits(Some(Dialect::Groq), &Rendered(&headers)), limits);
     }
 }
@@ -297,14 +300,14 @@ fn every_published_refusal_is_understood() {
         let reply = read(capture.status, &Pairs(&header), &body);
         let too_large = capture.used.is_none();
         let cause = match axis {
-            _ if too_large => Cause::TooLarge,
-            Axis::Rpd | Axis::Tpd | Axis::Asd => Cause::DayLimit,
-            _ => Cause::MinuteLimit,
+            _ if too_large => LimitCause::TooLarge,
+            Axis::Rpd | Axis::Tpd | Axis::Asd => LimitCause::DayLimit,
+            _ => LimitCause::MinuteLimit,
         };
-        assert_eq!(reply.outcome, Outcome::Limited { axis: axis_named, cause }, "{message}");
+        assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: axis_named, cause }, "{message}");
         let told = reply.told.expect("a refusal tells its numbers");
         assert_eq!((told.limit, told.used, told.requested), (capture.limit, capture.used, capture.requested));
-        let meaning = if too_large { Meaning::Meaningless } else { Meaning::UntilEnough };
+        let meaning = if too_large { WaitKind::Meaningless } else { WaitKind::UntilEnough };
         let named = wait.or_else(|| capture.retry_after.map(Nanos::from_secs));
         assert_eq!(reply.wait.map(|wait| (wait.length, wait.meaning)), named.map(|wait| (wait, meaning)));
     }

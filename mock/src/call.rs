@@ -1,6 +1,6 @@
 //! What reaches a provider: the call a client sends, and the truth that only the world knows.
 
-use crate::rng::Stream;
+use crate::random::Stream;
 
 /// What a client sends, as far as limits can see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +62,11 @@ impl Truth {
 
     /// The stream of this call's own draws for one purpose.
     #[must_use]
-    pub fn luck(self, purpose: Luck) -> Stream {
+    pub fn luck(self, purpose: DrawPurpose) -> Stream {
         let id = match purpose {
-            Luck::Service => 0,
-            Luck::Network => 1,
-            Luck::Incident(index) => 2 + u64::from(index),
+            DrawPurpose::Service => 0,
+            DrawPurpose::Network => 1,
+            DrawPurpose::Incident(index) => 2 + u64::from(index),
         };
         Stream::keyed(self.draw, id)
     }
@@ -74,7 +74,7 @@ impl Truth {
 
 /// What a call draws for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Luck {
+pub enum DrawPurpose {
     /// How long its service takes.
     Service,
     /// How long the network takes.

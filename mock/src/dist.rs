@@ -4,7 +4,7 @@
 //! share their luck, which is what lets the planner compare policies on the same traffic. The maths
 //! comes from `libm`, never from the platform, so a sample has the same bits everywhere.
 
-use crate::rng::Stream;
+use crate::random::Stream;
 
 /// A distribution over non-negative numbers; the unit is the caller's.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@
 
 use crate::axis::Axis;
 use crate::config::Fault;
-use crate::rng::mix;
+use crate::random::mix;
 use crate::time::{Instant, Nanos};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,7 +24,7 @@ pub struct Entry {
     /// The [`fingerprint`] by which its retries are known.
     pub fingerprint: u64,
     /// What was decided.
-    pub decision: Decision,
+    pub decision: JournalOutcome,
     /// The status it was answered with; `None` where it was not answered.
     pub status: Option<u16>,
     /// The wait that the answer announced.
@@ -33,7 +33,7 @@ pub struct Entry {
 
 /// What was decided on a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Decision {
+pub enum JournalOutcome {
     /// It is served.
     Served,
     /// It is served, but its client cannot read the reply.
@@ -51,8 +51,8 @@ pub enum Decision {
     Rejected,
 }
 
-impl Decision {
-    /// Every name, in the order of [`Decision`].
+impl JournalOutcome {
+    /// Every name, in the order of [`JournalOutcome`].
     pub const NAMES: [&str; 5] = ["served", "spoiled", "refused", "faulted", "rejected"];
 
     /// The word of the journal and of metrics.
@@ -80,19 +80,19 @@ pub struct Journal {
 pub type Kind = (Option<u16>, Option<u16>, &'static str);
 
 /// The most entries that are kept: about a megabyte.
-pub const MOST_ENTRIES: usize = 10_000;
+pub const MAX_ENTRIES: usize = 10_000;
 
 impl Default for Journal {
     fn default() -> Self {
         // No more room than is used: the ring goes through all that there is.
-        Self { entries: VecDeque::with_capacity(MOST_ENTRIES), forgotten: 0, counts: BTreeMap::new() }
+        Self { entries: VecDeque::with_capacity(MAX_ENTRIES), forgotten: 0, counts: BTreeMap::new() }
     }
 }
 
 impl Journal {
     /// Adds an entry; the oldest is forgotten where there are too many.
     pub fn add(&mut self, entry: Entry) {
-        if self.entries.len() == MOST_ENTRIES {
+        if self.entries.len() == MAX_ENTRIES {
             self.entries.pop_front();
             self.forgotten += 1;
         }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_last_are_kept_and_all_are_counted() {
         let mut journal = Journal::default();
-        let kept = MOST_ENTRIES as u64;
+        let kept = MAX_ENTRIES as u64;
         for number in 0..kept + 3 {
             journal.add(Entry {
                 number,
@@ -152,12 +152,12 @@ mod tests {
                 model: None,
                 stream: false,
                 fingerprint: 0,
-                decision: Decision::Rejected,
+                decision: JournalOutcome::Rejected,
                 status: Some(404),
                 wait: None,
             });
         }
-        assert_eq!((journal.entries().len(), journal.forgotten()), (MOST_ENTRIES, 3));
+        assert_eq!((journal.entries().len(), journal.forgotten()), (MAX_ENTRIES, 3));
         assert_eq!(journal.entries().next().unwrap().number, 3);
         assert_eq!(journal.counts().collect::<Vec<_>>(), [((Some(0), None, "rejected"), kept + 3)]);
     }

@@ -7,7 +7,7 @@
 //! A call's luck depends on its truth alone, never on what else happens, so that two policies that send
 //! the same call meet the same service. Groq's own account: total = queue + prefill + decode + network (its guide to latency, 2026).
 
-use crate::call::{Luck, Truth, Usage};
+use crate::call::{DrawPurpose, Truth, Usage};
 use crate::config::{Latency, Service};
 use crate::dist::Dist;
 use crate::time::{Instant, Nanos};
@@ -16,14 +16,14 @@ use std::collections::BinaryHeap;
 
 /// The parts of a service time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct ServiceTime {
     /// From the start of service to the first token.
     pub first_token: Nanos,
     /// From the first token to the last.
     pub rest: Nanos,
 }
 
-impl Stretch {
+impl ServiceTime {
     /// The same with a first token that comes later, and a rest that takes so many times longer.
     #[must_use]
     pub fn troubled(self, late: Nanos, drip: f64) -> Self {
@@ -36,8 +36,8 @@ impl Stretch {
 impl Latency {
     /// How long the service of a call with this truth takes that writes `usage`, `slow` times slower than usual.
     #[must_use]
-    pub fn service(&self, truth: Truth, usage: Usage, slow: f64) -> Stretch {
-        let mut luck = truth.luck(Luck::Service);
+    pub fn service(&self, truth: Truth, usage: Usage, slow: f64) -> ServiceTime {
+        let mut luck = truth.luck(DrawPurpose::Service);
         let (first_token, rest) = match &self.service {
             Service::Split { first_token, prefill, output } => {
                 let prompt = prefill.map_or(0.0, |speed| f64::from(usage.prompt_tokens) / speed);
@@ -46,7 +46,7 @@ impl Latency {
             }
             Service::Total(total) => (total.sample(&mut luck), 0.0),
         };
-        Stretch {
+        ServiceTime {
             first_token: Nanos::from_secs_f64(first_token * slow),
             rest: Nanos::from_secs_f64(rest * slow),
         }
@@ -58,7 +58,7 @@ impl Latency {
         let seconds = match &self.network {
             Dist::Constant(0.0) => return (Nanos::ZERO, Nanos::ZERO), // Nearly always.
             Dist::Constant(seconds) => *seconds, // A stream that nobody draws from costs as much as a draw.
-            law => law.sample(&mut truth.luck(Luck::Network)),
+            law => law.sample(&mut truth.luck(DrawPurpose::Network)),
         };
         let round_trip = Nanos::from_secs_f64(seconds);
         let there = Nanos(round_trip.0 / 2);
@@ -107,7 +107,7 @@ impl Slots {
 mod tests {
     use super::*;
 
-    fn split(slow: f64, completion_tokens: u32) -> Stretch {
+    fn split(slow: f64, completion_tokens: u32) -> ServiceTime {
         let service =
             Service::Split { first_token: Dist::Constant(0.25), prefill: Some(1000.0), output: 100.0 };
         let latency = Latency { service, network: Dist::Constant(0.0), slots: None };
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_first_token_waits_for_the_prompt_and_the_others_follow_at_a_steady_speed() {
-        let stretch = |first_token, rest| Stretch {
+        let stretch = |first_token, rest| ServiceTime {
             first_token: Nanos::from_millis(first_token),
             rest: Nanos::from_millis(rest),
         };

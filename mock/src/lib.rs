@@ -1,7 +1,7 @@
 //! The provider's side of the wire: a model of a rate-limited LLM API.
 //!
 //! The model is a sans-IO state machine: time is an argument, chance is a seeded
-//! [`rng::Stream`], and every answer to [`machine::Provider::arrive`] is a pure function of what
+//! [`random::Stream`], and every answer to [`machine::Provider::arrive`] is a pure function of what
 //! came before. Nothing here reads a clock, opens a socket or iterates a randomly seeded map.
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //!                      │                                                            │
 //!                      │◀── latency, fault, slots ◀── admitted | refused, and when the next yes is
 //!                      ▼
-//!                   Ruling ──▶ wire (status, headers, body by dialect) ──▶ server (HTTP)   feature `server`
+//!                   DecisionReport ──▶ wire (status, headers, body by dialect) ──▶ server (HTTP)   feature `server`
 //!                          └─▶ taken typed by a simulation in virtual time
 //! ```
 //!
@@ -17,8 +17,9 @@
 
 pub mod axis;
 pub mod call;
-pub mod conduct;
+pub mod client_check;
 pub mod config;
+pub mod decision;
 pub mod dist;
 pub mod fault;
 pub mod journal;
@@ -27,12 +28,12 @@ pub mod length;
 pub mod machine;
 pub mod meter;
 pub mod presets;
+pub mod random;
 pub mod reserve;
-pub mod rng;
-pub mod ruling;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod time;
+pub mod units;
 pub mod window;
 pub mod wire;
 pub mod zone;
@@ -40,6 +41,6 @@ pub mod zone;
 pub use axis::Axis;
 pub use call::{Call, Truth, Usage};
 pub use machine::Provider;
-pub use rng::Stream;
+pub use random::Stream;
 pub use time::{Instant, Nanos};
 pub use zone::Zone;

@@ -12,10 +12,10 @@
 
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve};
-use crate::fault::Trouble;
-use crate::latency::{Slots, Stretch};
+use crate::decision::{Decision, DecisionReport, Denial, LimitsView, Remaining, Service, Ticket};
+use crate::fault::ActiveFaults;
+use crate::latency::{ServiceTime, Slots};
 use crate::meter::{Level, Meter};
-use crate::ruling::{Denial, LimitsView, Remaining, Ruling, Service, Ticket, Verdict};
 use crate::time::{Instant, Nanos};
 
 /// One provider: the truth that a client's beliefs are about.
@@ -25,7 +25,7 @@ use crate::time::{Instant, Nanos};
 /// ```
 /// use provider::config::{self, AccountConfig, Config, Latency, Limit, ModelConfig};
 /// use provider::dist::Dist;
-/// use provider::ruling::Verdict;
+/// use provider::decision::Decision;
 /// use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
 ///
 /// let at_once = Latency {
@@ -54,12 +54,12 @@ use crate::time::{Instant, Nanos};
 /// let mut ask = |now| provider.arrive(now, call, Truth::default()).verdict;
 ///
 /// for _ in 0..30 {
-///     assert!(matches!(ask(Instant::ZERO), Verdict::Admitted(_)));
+///     assert!(matches!(ask(Instant::ZERO), Decision::Admitted(_)));
 /// }
-/// let Verdict::Refused(denial) = ask(Instant::ZERO) else { panic!("the 31st is refused") };
+/// let Decision::Refused(denial) = ask(Instant::ZERO) else { panic!("the 31st is refused") };
 /// assert_eq!((denial.axis, denial.used, denial.wait), (Axis::Rpm, 30, Some(Nanos::from_secs(2))));
-/// assert!(matches!(ask(Instant(1_999_999_999)), Verdict::Refused(_)));
-/// assert!(matches!(ask(Instant(2_000_000_000)), Verdict::Admitted(_)));
+/// assert!(matches!(ask(Instant(1_999_999_999)), Decision::Refused(_)));
+/// assert!(matches!(ask(Instant(2_000_000_000)), Decision::Admitted(_)));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Provider {
@@ -103,62 +103,62 @@ impl Provider {
     ///
     /// # Panics
     /// Here and below, where the account or the model is not one of the configuration.
-    pub fn arrive(&mut self, now: Instant, call: Call, truth: Truth) -> Ruling {
+    pub fn arrive(&mut self, now: Instant, call: Call, truth: Truth) -> DecisionReport {
         let trouble = self.trouble(now, truth);
-        self.arrive_amid(now, call, 0, truth, trouble.as_ref().unwrap_or(&Trouble::NONE))
+        self.arrive_with_faults(now, call, 0, truth, trouble.as_ref().unwrap_or(&ActiveFaults::NONE))
     }
 
     /// The same with so many seconds of audio and amid this trouble, whatever the scenario has in store.
-    pub fn arrive_amid(
+    pub fn arrive_with_faults(
         &mut self,
         now: Instant,
         call: Call,
         audio_seconds: u64,
         truth: Truth,
-        trouble: &Trouble,
-    ) -> Ruling {
-        let verdict = self.rule_amid(now, call, audio_seconds, truth, trouble);
+        trouble: &ActiveFaults,
+    ) -> DecisionReport {
+        let verdict = self.decide_with_faults(now, call, audio_seconds, truth, trouble);
         let limits = if trouble.bend.silent {
             LimitsView::default()
         } else {
             self.limits(now, call.account, call.model)
         };
-        Ruling { verdict, limits }
+        DecisionReport { verdict, limits }
     }
 
     /// What the scenario has in store for a call that reaches the provider now, if anything.
     #[must_use]
     #[inline]
-    pub fn trouble(&self, now: Instant, truth: Truth) -> Option<Trouble> {
-        Trouble::at(now, &self.incidents, truth)
+    pub fn trouble(&self, now: Instant, truth: Truth) -> Option<ActiveFaults> {
+        ActiveFaults::at(now, &self.incidents, truth)
     }
 
-    /// What [`Provider::arrive_amid`] decides, for those who do not care for headers.
+    /// What [`Provider::arrive_with_faults`] decides, for those who do not care for headers.
     #[inline]
-    pub fn rule_amid(
+    pub fn decide_with_faults(
         &mut self,
         now: Instant,
         call: Call,
         audio_seconds: u64,
         truth: Truth,
-        trouble: &Trouble,
-    ) -> Verdict {
+        trouble: &ActiveFaults,
+    ) -> Decision {
         let index = self.advance(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
         match (trouble.instead, model.lengths.check(call, truth)) {
-            (Some(fault), _) => Verdict::Faulted(fault),
-            (None, Err(too_long)) => Verdict::TooLong(too_long),
+            (Some(fault), _) => Decision::Faulted(fault),
+            (None, Err(too_long)) => Decision::TooLong(too_long),
             (None, Ok(())) => {
                 let asked = model.reserve.tokens(call, truth, meter.recent());
                 match meter.admit(asked, audio_seconds) {
                     Ok(()) => {
-                        Verdict::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, trouble))
+                        Decision::Admitted(model.serve(Ticket::new(call, asked, now), call, truth, trouble))
                     }
                     Err(denial) => {
                         let charged =
                             model.reserve.charge_refused.then(|| meter.charge_refused(asked, audio_seconds));
                         let denial = charged.unwrap_or(denial);
-                        Verdict::Refused(Denial { wait: trouble.hint.applied(denial.wait), ..denial })
+                        Decision::Refused(Denial { wait: trouble.hint.applied(denial.wait), ..denial })
                     }
                 }
             }
@@ -243,10 +243,10 @@ impl Model {
 
     /// The schedule of an admitted call. A reply that is cut breaks off after half of its completion tokens,
     /// rounded down, when the last of them leaves.
-    fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, trouble: &Trouble) -> Service {
+    fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, trouble: &ActiveFaults) -> Service {
         let mut usage = truth.usage(self.lengths.answer(call, truth));
         usage.completion_tokens = trouble.leaves(usage.completion_tokens);
-        let Stretch { first_token, rest } =
+        let ServiceTime { first_token, rest } =
             self.latency.service(truth, usage, trouble.slow).troubled(trouble.late, trouble.drip);
         let started_at = match &mut self.slots {
             Some(slots) => slots.take(ticket.at, first_token + rest),
@@ -307,9 +307,9 @@ mod tests {
     const CALL: Call = Call { account: 0, model: 0, max_tokens: Some(100) };
     const TRUTH: Truth = Truth { prompt_tokens: 50, completion_tokens: 21, cached_tokens: 0, draw: 1 };
 
-    fn admitted(ruling: Ruling) -> Service {
+    fn admitted(ruling: DecisionReport) -> Service {
         match ruling.verdict {
-            Verdict::Admitted(service) => service,
+            Decision::Admitted(service) => service,
             other => panic!("not admitted: {other:?}"),
         }
     }
@@ -351,7 +351,7 @@ mod tests {
         let mut down = provider(limits.clone(), Some(1), &[Fault::Status(503)]);
         for _ in 0..5 {
             let ruling = down.arrive(Instant::ZERO, CALL, TRUTH);
-            assert_eq!(ruling.verdict, Verdict::Faulted(Fault::Status(503)));
+            assert_eq!(ruling.verdict, Decision::Faulted(Fault::Status(503)));
             assert_eq!(ruling.limits.requests.unwrap().remaining, 10);
         }
         down.incidents.clear();
@@ -367,7 +367,7 @@ mod tests {
         ] {
             let mut provider = provider(vec![Limit::new(Axis::Rpm, 1)], None, faults);
             admitted(provider.arrive(Instant::ZERO, CALL, TRUTH));
-            let Verdict::Refused(denial) = provider.arrive(Instant::ZERO, CALL, TRUTH).verdict else {
+            let Decision::Refused(denial) = provider.arrive(Instant::ZERO, CALL, TRUTH).verdict else {
                 panic!("the second call finds the bucket empty")
             };
             assert_eq!(denial.wait, wait);
@@ -379,7 +379,7 @@ mod tests {
         let mut provider = provider(vec![Limit::new(Axis::Rpm, 2)], Some(1), &[]);
         let starts = [0, 0].map(|now| admitted(provider.arrive(at(now), CALL, TRUTH)).started_at);
         assert_eq!(starts, [at(0), at(3000)]);
-        assert!(matches!(provider.arrive(at(0), CALL, TRUTH).verdict, Verdict::Refused(_)));
+        assert!(matches!(provider.arrive(at(0), CALL, TRUTH).verdict, Decision::Refused(_)));
         assert_eq!(admitted(provider.arrive(at(30_000), CALL, TRUTH)).started_at, at(30_000));
     }
 }

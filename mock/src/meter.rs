@@ -7,15 +7,15 @@
 use crate::axis::Axis;
 use crate::call::Usage;
 use crate::config::{Limit, Settle};
+use crate::decision::{Denial, LimitView, LimitsView, Remaining, announced_wait};
 use crate::reserve::Recent;
-use crate::ruling::{Denial, LimitView, LimitsView, Remaining, announced_wait};
 use crate::time::{Instant, Nanos};
 use crate::window::Window;
 
 /// The windows of one account × model.
 #[derive(Clone, Debug)]
 pub struct Meter {
-    gauges: Box<[Gauge]>,
+    gauges: Box<[LimitState]>,
     /// Where the gauges of the requests and the tokens stand that headers tell of.
     told: [Option<usize>; 2],
     /// Reservations not yet settled.
@@ -29,7 +29,7 @@ pub struct Meter {
 
 /// One limit and the state of its window.
 #[derive(Clone, Debug)]
-struct Gauge {
+struct LimitState {
     axis: Axis,
     limit: u64,
     window: Window,
@@ -67,7 +67,7 @@ impl Meter {
         // audio (verified on captures).
         let place = |axis: &Axis| limits.iter().position(|limit| limit.axis == *axis);
         let told = [&[Axis::Rpd][..], &[Axis::Tpm, Axis::Ash]].map(|axes| axes.iter().find_map(place));
-        let gauges: Box<[Gauge]> = limits.iter().map(Gauge::new).collect();
+        let gauges: Box<[LimitState]> = limits.iter().map(LimitState::new).collect();
         Self {
             rolls: gauges.iter().any(|gauge| !gauge.window.is_bucket()),
             gauges,
@@ -94,7 +94,7 @@ impl Meter {
     /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
     /// ends nobody knows when (concurrency) speaks only where it stands alone.
     pub fn admit(&mut self, asked: Usage, seconds: u64) -> Result<(), Denial> {
-        let bill = Bill::with_audio(asked, seconds);
+        let bill = Charge::with_audio(asked, seconds);
         if !self.gauges.iter().all(|gauge| gauge.window.admits(self.now, bill.on(gauge.axis))) {
             return Err(self.loudest(&bill));
         }
@@ -108,7 +108,7 @@ impl Meter {
 
     /// The refusal that speaks for all; only asked where there is one.
     #[cold]
-    fn loudest(&self, bill: &Bill) -> Denial {
+    fn loudest(&self, bill: &Charge) -> Denial {
         let refusals = self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, bill.on(gauge.axis)));
         let loudest = refusals.reduce(|loudest, next| {
             if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
@@ -118,7 +118,7 @@ impl Meter {
 
     /// Counts the call that was just refused on the request axes, and refuses it again as things stand then.
     pub fn charge_refused(&mut self, asked: Usage, seconds: u64) -> Denial {
-        let bill = Bill::with_audio(asked, seconds);
+        let bill = Charge::with_audio(asked, seconds);
         for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_requests()) {
             gauge.window.charge(self.now, bill.on(gauge.axis));
         }
@@ -130,7 +130,7 @@ impl Meter {
     pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage, settle: Settle) {
         debug_assert!(self.open > 0, "a reservation is settled once");
         self.open = self.open.saturating_sub(1);
-        let (asked, used) = (Bill::of(asked), Bill::of(used));
+        let (asked, used) = (Charge::of(asked), Charge::of(used));
         let settled = if settle == Settle::Refund { used } else { asked };
         for gauge in &mut self.gauges {
             let reserved = asked.on(gauge.axis);
@@ -145,7 +145,7 @@ impl Meter {
     }
 
     /// Charges now what was used beyond what was asked.
-    fn charge_beyond(&mut self, asked: &Bill, used: &Bill) {
+    fn charge_beyond(&mut self, asked: &Charge, used: &Charge) {
         for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_tokens()) {
             gauge.window.charge(self.now, used.on(gauge.axis).saturating_sub(asked.on(gauge.axis)));
         }
@@ -199,7 +199,7 @@ impl Meter {
     }
 }
 
-impl Gauge {
+impl LimitState {
     fn new(limit: &Limit) -> Self {
         let window = Window::new(limit);
         let refills = limit.axis.window().filter(|_| limit.limit > 0 && window.is_bucket());
@@ -212,7 +212,7 @@ impl Gauge {
             return None;
         }
         let used = self.used(self.window.remaining(now));
-        let exact = self.window.next_yes(now, requested).map(|yes| yes.since(now));
+        let exact = self.window.earliest_admission(now, requested).map(|yes| yes.since(now));
         Some(Denial {
             axis: self.axis,
             limit: self.limit(),
@@ -238,7 +238,7 @@ impl Gauge {
     /// It counts from the level cut off toward zero. A level above zero is cut down, and the wait comes out up
     /// to one unit too long. Below zero it is cut up, and the wait up to one unit too short; and where the
     /// level is a whole number the double may lose the last nanosecond. In both cases obeying would be
-    /// answered by another refusal, so [`Gauge::refusal`] announces the exact wait instead.
+    /// answered by another refusal, so [`LimitState::refusal`] announces the exact wait instead.
     fn refilled(&self, used: i64, requested: u64) -> Option<Nanos> {
         Some(announced_wait(self.limit, used, requested, self.refills?))
     }
@@ -260,16 +260,16 @@ impl Gauge {
 /// What a call is charged on each axis: written out once, and then read by every limit.
 ///
 /// ```
-/// use provider::meter::Bill;
+/// use provider::meter::Charge;
 /// use provider::{Axis, Usage};
 ///
-/// let bill = Bill::of(Usage { prompt_tokens: 100, cached_tokens: 0, completion_tokens: 20 });
+/// let bill = Charge::of(Usage { prompt_tokens: 100, cached_tokens: 0, completion_tokens: 20 });
 /// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| bill.on(axis)), [1, 120, 20]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bill([u64; Axis::ALL.len()]);
+pub struct Charge([u64; Axis::ALL.len()]);
 
-impl Bill {
+impl Charge {
     /// That of no call.
     pub const NOTHING: Self = Self([0; Axis::ALL.len()]);
 

@@ -7,9 +7,9 @@
 
 use proptest::prelude::*;
 use provider::config::{Dialect, Tier};
-use provider::ruling::{Denial, LimitView, LimitsView, Ruling, Verdict, announced_wait};
+use provider::decision::{Decision, DecisionReport, Denial, LimitView, LimitsView, announced_wait};
 use provider::wire::go_duration::GoDuration;
-use provider::wire::{self, Context, Finish, Reply, Said, Told};
+use provider::wire::{self, Context, Finish, LimitsSnapshot, Reply, Said};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -89,8 +89,8 @@ fn refuse(denial: Denial, limits: LimitsView, tier: Tier, model: &str) -> Reply 
     let at = Instant::ZERO;
     let context =
         Context { model, account: "x", tier, number: 1, at, finish: Finish::Stop, said: Said::Words };
-    let ruling = Ruling { verdict: Verdict::Refused(denial), limits };
-    let reply = wire::voice(Dialect::Groq).reply(&ruling, &Told::new(at, limits), &context);
+    let ruling = DecisionReport { verdict: Decision::Refused(denial), limits };
+    let reply = wire::voice(Dialect::Groq).reply(&ruling, &LimitsSnapshot::new(at, limits), &context);
     reply.expect("a refusal is answered")
 }
 

@@ -16,7 +16,7 @@
 //! hits, so the ceiling is the fixed point of the two.
 
 use super::{Class, caps, spread};
-use crate::scenario::{Arrivals, Cache, Plan, Workload};
+use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 
 /// The ceiling with the cache counted in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,15 +42,18 @@ struct Prompts {
     rate: f64,
 }
 
-/// The ceiling of `plan` with its cache; `None` where it has none, nothing is repeated, or nothing limits.
-pub(super) fn of(plan: &Plan) -> Option<Cached> {
-    let cache = plan.client.cache?;
-    let (workloads, classes): (Vec<&Workload>, Vec<Class>) =
-        plan.workloads.iter().filter_map(|workload| Some((workload, Class::of(plan, workload)?))).unzip();
+/// The ceiling of `scenario` with its cache; `None` where it has none, nothing is repeated, or nothing limits.
+pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
+    let cache = scenario.client.cache?;
+    let (workloads, classes): (Vec<&Workload>, Vec<Class>) = scenario
+        .workloads
+        .iter()
+        .filter_map(|workload| Some((workload, Class::of(scenario, workload)?)))
+        .unzip();
     if workloads.iter().all(|workload| repeated(workload) == 0.0) {
         return None;
     }
-    let caps = caps(plan);
+    let caps = caps(scenario);
     let offered: f64 = classes.iter().map(|class| class.rate).sum();
     let (mut multiple, _) = spread::tightest(&classes, &caps);
     let mut hits = vec![0.0; classes.len()];

@@ -1,4 +1,4 @@
-//! The analytic ceiling: the most that the limits of a plan can let through, without simulating anything.
+//! The analytic ceiling: the most that the limits of a scenario can let through, without simulating anything.
 //!
 //! Every job needs something on every axis: one request, its prompt and completion tokens, a place for as
 //! long as it is served. A limit allows so much of that over the run. The ceiling is the largest multiple
@@ -33,24 +33,24 @@ mod tests;
 pub use cached::Cached;
 
 use crate::ids::TargetId;
-use crate::scenario::{Plan, Target, Workload};
+use crate::scenario::{Scenario, Target, Workload};
 use need::Sizes;
 use provider::config::{Lengths, Limit, ModelConfig};
 use provider::{Axis, Nanos};
 
-/// The ceiling of a plan, and what each of its limits allows.
+/// The ceiling of a scenario, and what each of its limits allows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ceiling {
-    /// The most jobs per minute, in the mix that the plan offers; infinite where nothing limits it.
+    /// The most jobs per minute, in the mix that the scenario offers; infinite where nothing limits it.
     pub jobs_per_min: f64,
     /// The same as a multiple of the offered load.
     pub multiple: f64,
-    /// What the plan offers on average over its duration.
+    /// What the scenario offers on average over its duration.
     pub offered_jobs_per_min: f64,
     /// The limit that, were it a little larger in proportion, would lift the ceiling the most: the first
-    /// in the order of the plan where several would alike. `None` where nothing limits.
+    /// in the order of the scenario where several would alike. `None` where nothing limits.
     pub binding: Option<(TargetId, Axis)>,
-    /// Every target of the plan, in its order.
+    /// Every target of the scenario, in its order.
     pub targets: Vec<TargetCeiling>,
 }
 
@@ -85,21 +85,21 @@ struct Class {
 }
 
 /// A limit of a target, or of all targets of an account that draw from one meter.
-struct Cap<'plan> {
-    /// At least one, in the order of the plan.
-    targets: Vec<(TargetId, &'plan ModelConfig)>,
+struct Cap<'scenario> {
+    /// At least one, in the order of the scenario.
+    targets: Vec<(TargetId, &'scenario ModelConfig)>,
     limit: Limit,
     /// Units per second, over the run.
     allowed: f64,
 }
 
 impl Ceiling {
-    /// The ceiling of `plan`.
+    /// The ceiling of `scenario`.
     #[must_use]
-    pub fn of(plan: &Plan) -> Self {
+    pub fn of(scenario: &Scenario) -> Self {
         let classes: Vec<Class> =
-            plan.workloads.iter().filter_map(|workload| Class::of(plan, workload)).collect();
-        let caps = caps(plan);
+            scenario.workloads.iter().filter_map(|workload| Class::of(scenario, workload)).collect();
+        let caps = caps(scenario);
         let offered = classes.iter().map(|class| class.rate).sum::<f64>() * 60.0;
         let (multiple, binding) = spread::tightest(&classes, &caps);
         Self {
@@ -107,17 +107,17 @@ impl Ceiling {
             multiple,
             offered_jobs_per_min: offered,
             binding: binding.map(|cap| (cap.targets[0].0, cap.limit.axis)),
-            targets: target_ids(plan).map(|target| TargetCeiling::of(target, &classes, &caps)).collect(),
+            targets: target_ids(scenario).map(|target| TargetCeiling::of(target, &classes, &caps)).collect(),
         }
     }
 }
 
 impl Ceiling {
-    /// The ceiling of `plan` with the hits of its cache counted in; `None` where it has no cache, no job
+    /// The ceiling of `scenario` with the hits of its cache counted in; `None` where it has no cache, no job
     /// repeats another, or nothing limits.
     #[must_use]
-    pub fn cached(plan: &Plan) -> Option<Cached> {
-        cached::of(plan)
+    pub fn cached(scenario: &Scenario) -> Option<Cached> {
+        cached::of(scenario)
     }
 }
 
@@ -144,16 +144,16 @@ impl TargetCeiling {
 
 impl Class {
     /// `None` where the workload offers nothing.
-    fn of(plan: &Plan, workload: &Workload) -> Option<Self> {
-        let sizes = |lengths| Sizes::of(workload, plan.duration, lengths);
-        let rate = offer::jobs_per_second(plan, workload, sizes(Lengths::default()));
+    fn of(scenario: &Scenario, workload: &Workload) -> Option<Self> {
+        let sizes = |lengths| Sizes::of(workload, scenario.duration, lengths);
+        let rate = offer::jobs_per_second(scenario, workload, sizes(Lengths::default()));
         let mut targets: Vec<TargetId> = Vec::new();
-        for target in plan.routes[workload.route.0 as usize].steps.iter().flat_map(|step| &step.targets) {
+        for target in scenario.routes[workload.route.0 as usize].steps.iter().flat_map(|step| &step.targets) {
             if !targets.contains(target) {
                 targets.push(*target);
             }
         }
-        let sizes = targets.iter().map(|target| sizes(need::model(plan, *target).lengths)).collect();
+        let sizes = targets.iter().map(|target| sizes(need::model(scenario, *target).lengths)).collect();
         (rate > 0.0).then_some(Self { rate, targets, sizes })
     }
 }
@@ -178,19 +178,19 @@ impl Cap<'_> {
     }
 }
 
-fn target_ids(plan: &Plan) -> impl Iterator<Item = TargetId> {
-    (0..).map(TargetId).take(plan.targets.len())
+fn target_ids(scenario: &Scenario) -> impl Iterator<Item = TargetId> {
+    (0..).map(TargetId).take(scenario.targets.len())
 }
 
-/// The limits of every meter, in the order of the plan.
-fn caps(plan: &Plan) -> Vec<Cap<'_>> {
+/// The limits of every meter, in the order of the scenario.
+fn caps(scenario: &Scenario) -> Vec<Cap<'_>> {
     let meter = |target: TargetId| {
-        let Target { provider, account, model, .. } = plan.targets[target.index()];
-        (provider, account, plan.providers[usize::from(provider)].meter_of(usize::from(model)))
+        let Target { provider, account, model, .. } = scenario.targets[target.index()];
+        (provider, account, scenario.providers[usize::from(provider)].meter_of(usize::from(model)))
     };
     let mut meters: Vec<(_, Vec<(TargetId, &ModelConfig)>)> = Vec::new();
-    for target in target_ids(plan) {
-        let drawn = (target, need::model(plan, target));
+    for target in target_ids(scenario) {
+        let drawn = (target, need::model(scenario, target));
         match meters.iter_mut().find(|(known, _)| *known == meter(target)) {
             Some((_, targets)) => targets.push(drawn),
             None => meters.push((meter(target), vec![drawn])),
@@ -202,7 +202,7 @@ fn caps(plan: &Plan) -> Vec<Cap<'_>> {
         caps.extend(model.limits.iter().map(|limit| Cap {
             targets: targets.clone(),
             limit: *limit,
-            allowed: allowed(limit, plan.duration),
+            allowed: allowed(limit, scenario.duration),
         }));
     }
     caps

@@ -2,7 +2,7 @@
 
 use crate::ids::TargetId;
 use crate::job::MOST_TOKENS;
-use crate::scenario::{Arrivals, CachedPrompt, Plan, TraceRow, Workload};
+use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
 use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settle};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
@@ -104,9 +104,9 @@ impl Sizes {
 }
 
 /// The model that a target is served by.
-pub(super) fn model(plan: &Plan, target: TargetId) -> &ModelConfig {
-    let target = &plan.targets[target.index()];
-    &plan.providers[usize::from(target.provider)].models[usize::from(target.model)]
+pub(super) fn model(scenario: &Scenario, target: TargetId) -> &ModelConfig {
+    let target = &scenario.targets[target.index()];
+    &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)]
 }
 
 /// The mean of completions that end where the context does.

@@ -3,7 +3,7 @@
 use super::need::{Sizes, model};
 use crate::job::LEAST_THINK;
 use crate::scenario::rate::Rate;
-use crate::scenario::{Arrivals, Plan, Workload};
+use crate::scenario::{Arrivals, Scenario, Workload};
 use provider::{Instant, Nanos};
 
 /// Jobs per second, on average.
@@ -11,27 +11,31 @@ use provider::{Instant, Nanos};
 /// Users of a closed workload slow down with their answers; they offer what they would if each answer
 /// took as long as an unhindered call to a target of the first step: the most they can ask for.
 #[expect(clippy::cast_precision_loss, reason = "an average for reports")]
-pub(super) fn jobs_per_second(plan: &Plan, workload: &Workload, sizes: Sizes) -> f64 {
-    let duration = plan.duration.max(Nanos(1));
+pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
+    let duration = scenario.duration.max(Nanos(1));
     let jobs = match &workload.arrivals {
         Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
-            Rate::of(workload, plan.duration).map_or(0.0, |rate| rate.jobs())
+            Rate::of(workload, scenario.duration).map_or(0.0, |rate| rate.jobs())
         }
-        Arrivals::Burst { jobs, every } => f64::from(*jobs) * plan.duration.0.div_ceil(every.0.max(1)) as f64,
-        Arrivals::Trace { rows } => rows.partition_point(|row| row.at < Instant::ZERO + plan.duration) as f64,
+        Arrivals::Burst { jobs, every } => {
+            f64::from(*jobs) * scenario.duration.0.div_ceil(every.0.max(1)) as f64
+        }
+        Arrivals::Trace { rows } => {
+            rows.partition_point(|row| row.at < Instant::ZERO + scenario.duration) as f64
+        }
         Arrivals::Users { users, think } => {
             let think = think.mean().max(LEAST_THINK.as_secs_f64());
-            return f64::from(*users) / (think + first_step_seconds(plan, workload, sizes));
+            return f64::from(*users) / (think + first_step_seconds(scenario, workload, sizes));
         }
     };
     jobs / duration.as_secs_f64()
 }
 
 /// The mean time of an unhindered call, over the targets of the first step.
-fn first_step_seconds(plan: &Plan, workload: &Workload, sizes: Sizes) -> f64 {
-    let targets = &plan.routes[usize::from(workload.route.0)].steps[0].targets;
+fn first_step_seconds(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
+    let targets = &scenario.routes[usize::from(workload.route.0)].steps[0].targets;
     let seconds = targets.iter().map(|target| {
-        let latency = &model(plan, *target).latency;
+        let latency = &model(scenario, *target).latency;
         latency.network.mean() + sizes.service_seconds(latency)
     });
     seconds.sum::<f64>() / targets.len() as f64

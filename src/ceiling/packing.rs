@@ -8,7 +8,7 @@
 
 /// Smaller differences are rounding; the rows are expected to be scaled to about one.
 const ROUNDING: f64 = 1e-11;
-/// Far more pivots than any plan needs; what is found by then is allowed, if perhaps not the best.
+/// Far more pivots than any scenario needs; what is found by then is allowed, if perhaps not the best.
 const MOST_PIVOTS: usize = 100_000;
 
 /// The best there is.

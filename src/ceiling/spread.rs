@@ -2,7 +2,7 @@
 //!
 //! Its variables are *outlets*, a workload and a target of its route, measured in shares of what the
 //! target could carry of that workload alone; the last is the multiple itself, measured in what the
-//! tightest workload could reach alone. So its numbers are near one, whatever the plan's are.
+//! tightest workload could reach alone. So its numbers are near one, whatever the scenario's are.
 //!
 //! ```text
 //!  per limit      Σ over its target's outlets of  (share of the limit) · outlet          ≤ 1
@@ -44,10 +44,10 @@ impl Outlet {
 }
 
 /// The largest multiple of the offered load that fits, and the limit that would lift it the most.
-pub(super) fn tightest<'caps, 'plan>(
+pub(super) fn tightest<'caps, 'scenario>(
     classes: &[Class],
-    caps: &'caps [Cap<'plan>],
-) -> (f64, Option<&'caps Cap<'plan>>) {
+    caps: &'caps [Cap<'scenario>],
+) -> (f64, Option<&'caps Cap<'scenario>>) {
     let mut outlets: Vec<Outlet> =
         (0..).zip(classes).flat_map(|(index, class)| Outlet::of_class(index, class, caps)).collect();
     let mut reaches = vec![0.0; classes.len()];

@@ -16,7 +16,7 @@ fn limit(axis: Axis, limit: u64) -> Limit {
 }
 
 /// A provider with a model per list of limits, each a target of the same number.
-fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) -> Plan {
+fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) -> Scenario {
     let model = |limits: &Vec<Limit>| ModelConfig {
         name: String::new(),
         limits: limits.clone(),
@@ -53,7 +53,7 @@ fn plan(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) 
         targets: targets.iter().map(|t| TargetId(*t)).collect(),
     };
     let backoff = Backoff { base: Nanos::SECOND, cap: Nanos::SECOND, jitter: Jitter::None };
-    Plan {
+    Scenario {
         name: String::new(),
         about: String::new(),
         seed: 1,
@@ -101,8 +101,8 @@ fn close(one: f64, other: f64) -> bool {
 }
 
 #[track_caller]
-fn assert_ceiling(plan: &Plan, jobs_per_min: f64, binding: (u16, Axis)) {
-    let ceiling = Ceiling::of(plan);
+fn assert_ceiling(scenario: &Scenario, jobs_per_min: f64, binding: (u16, Axis)) {
+    let ceiling = Ceiling::of(scenario);
     assert!(close(ceiling.jobs_per_min, jobs_per_min), "{ceiling:?}");
     assert!(close(ceiling.multiple * ceiling.offered_jobs_per_min, jobs_per_min), "{ceiling:?}");
     assert_eq!(ceiling.binding, Some((TargetId(binding.0), binding.1)));
@@ -112,7 +112,7 @@ fn assert_ceiling(plan: &Plan, jobs_per_min: f64, binding: (u16, Axis)) {
 fn accounts_and_the_fallback_add_up() {
     let account = vec![limit(Axis::Rpm, 30), limit(Axis::Tpm, 8_000)];
     let fallback = vec![limit(Axis::Rpm, 12)];
-    let of = |targets: &[Vec<Limit>], steps: &[&[u16]]| plan(targets, &[steps], vec![workload(0, 10.0)]);
+    let of = |targets: &[Vec<Limit>], steps: &[&[u16]]| scenario(targets, &[steps], vec![workload(0, 10.0)]);
     // 8,000 tokens a minute at 400 each: 20 jobs.
     assert_ceiling(&of(std::slice::from_ref(&account), &[&[0]]), 20.0, (0, Axis::Tpm));
     assert_ceiling(&of(&[account.clone(), account.clone()], &[&[0, 1]]), 40.0, (0, Axis::Tpm));
@@ -133,7 +133,7 @@ fn accounts_and_the_fallback_add_up() {
 
 #[test]
 fn every_axis_counts_what_it_should() {
-    let of = |axis, number| plan(&[vec![limit(axis, number)]], &[&[&[0]]], vec![workload(0, 1.0)]);
+    let of = |axis, number| scenario(&[vec![limit(axis, number)]], &[&[&[0]]], vec![workload(0, 1.0)]);
     assert_ceiling(&of(Axis::Rpd, 1440), 1.0, (0, Axis::Rpd));
     assert_ceiling(&of(Axis::Tpd, 400 * 1440), 1.0, (0, Axis::Tpd));
     assert_ceiling(&of(Axis::Itpm, 600), 2.0, (0, Axis::Itpm));
@@ -148,8 +148,8 @@ fn every_axis_counts_what_it_should() {
 fn a_law_allows_what_it_admits_over_the_run() {
     let jobs = |law, duration| {
         let limit = Limit { axis: Axis::Rpm, limit: 30, law, burst: 10 };
-        let plan = Plan { duration, ..plan(&[vec![limit]], &[&[&[0]]], vec![workload(0, 1.0)]) };
-        Ceiling::of(&plan).jobs_per_min * duration.as_secs_f64() / 60.0
+        let scenario = Scenario { duration, ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 1.0)]) };
+        Ceiling::of(&scenario).jobs_per_min * duration.as_secs_f64() / 60.0
     };
     let half = Nanos(90 * Nanos::SECOND.0);
     assert!(close(jobs(Law::Bucket, half), 10.0 + 45.0));
@@ -163,29 +163,30 @@ fn a_law_allows_what_it_admits_over_the_run() {
 #[test]
 fn a_family_has_one_limit_between_its_models() {
     let thirty = || vec![limit(Axis::Rpm, 30)];
-    let mut plan = plan(&[thirty(), thirty(), thirty()], &[&[&[0, 1]], &[&[2]]], vec![workload(0, 10.0)]);
-    assert!(close(Ceiling::of(&plan).jobs_per_min, 60.0));
+    let mut scenario =
+        scenario(&[thirty(), thirty(), thirty()], &[&[&[0, 1]], &[&[2]]], vec![workload(0, 10.0)]);
+    assert!(close(Ceiling::of(&scenario).jobs_per_min, 60.0));
     for model in [0, 1] {
-        plan.providers[0].models[model].family = Some("gpt".into());
+        scenario.providers[0].models[model].family = Some("gpt".into());
     }
-    assert_ceiling(&plan, 30.0, (0, Axis::Rpm));
-    let both = Ceiling::of(&plan);
+    assert_ceiling(&scenario, 30.0, (0, Axis::Rpm));
+    let both = Ceiling::of(&scenario);
     assert_eq!(both.targets[0].axes, both.targets[1].axes);
     // Whoever calls the third model has its own.
-    plan.workloads.push(workload(1, 10.0));
-    assert!(close(Ceiling::of(&plan).jobs_per_min, 60.0));
-    plan.providers[0].models[2].family = Some("gpt".into());
-    assert!(close(Ceiling::of(&plan).jobs_per_min, 30.0));
+    scenario.workloads.push(workload(1, 10.0));
+    assert!(close(Ceiling::of(&scenario).jobs_per_min, 60.0));
+    scenario.providers[0].models[2].family = Some("gpt".into());
+    assert!(close(Ceiling::of(&scenario).jobs_per_min, 30.0));
 }
 
 #[test]
 fn what_is_not_refunded_is_needed() {
     let needs = |estimate, settle| {
         let reserve = Reserve { estimate, settle, ..Reserve::default() };
-        let mut plan = plan(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
-        let sizes = need::Sizes::of(&plan.workloads[0], RUN, Lengths::default());
-        plan.providers[0].models[0].reserve = reserve;
-        let need = sizes.need(Axis::Tpm, &plan.providers[0].models[0]);
+        let mut scenario = scenario(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
+        let sizes = need::Sizes::of(&scenario.workloads[0], RUN, Lengths::default());
+        scenario.providers[0].models[0].reserve = reserve;
+        let need = sizes.need(Axis::Tpm, &scenario.providers[0].models[0]);
         (need, sizes.prompt, sizes.completion)
     };
     let (need, prompt, completion) = needs(Estimate::PromptAndMaxTokens, Settle::Refund);
@@ -201,15 +202,15 @@ fn what_is_not_refunded_is_needed() {
 fn workloads_share_what_they_share_and_no_more() {
     let thirty = || vec![limit(Axis::Rpm, 30)];
     // Both on one target: 30 between them, two to one.
-    let both = plan(&[thirty()], &[&[&[0]]], vec![workload(0, 20.0), workload(0, 10.0)]);
+    let both = scenario(&[thirty()], &[&[&[0]]], vec![workload(0, 20.0), workload(0, 10.0)]);
     assert_ceiling(&both, 30.0, (0, Axis::Rpm));
     // The second may also go elsewhere: at double load, 20 + 20 of which 10 stay and 10 leave.
     let routes: &[&[&[u16]]] = &[&[&[0]], &[&[0], &[1]]];
     let spill =
-        plan(&[thirty(), vec![limit(Axis::Rpm, 10)]], routes, vec![workload(0, 10.0), workload(1, 10.0)]);
+        scenario(&[thirty(), vec![limit(Axis::Rpm, 10)]], routes, vec![workload(0, 10.0), workload(1, 10.0)]);
     assert_ceiling(&spill, 40.0, (0, Axis::Rpm));
     // The small one is the bottleneck of the whole mix where only it can serve a workload.
-    let apart = plan(
+    let apart = scenario(
         &[thirty(), vec![limit(Axis::Rpm, 1)]],
         &[&[&[0]], &[&[1]]],
         vec![workload(0, 3.0), workload(1, 1.0)],
@@ -219,13 +220,14 @@ fn workloads_share_what_they_share_and_no_more() {
     let heavy = Workload { prompt: Dist::Constant(900.0), ..workload(0, 10.0) };
     let light = Workload { prompt: Dist::Constant(1.0), max_tokens: Some(9), ..workload(0, 90.0) };
     let mixed =
-        plan(&[vec![limit(Axis::Rpm, 100), limit(Axis::Tpm, 100_000)]], &[&[&[0]]], vec![heavy, light]);
+        scenario(&[vec![limit(Axis::Rpm, 100), limit(Axis::Tpm, 100_000)]], &[&[&[0]]], vec![heavy, light]);
     assert_ceiling(&mixed, 100.0, (0, Axis::Rpm));
 }
 
 #[test]
 fn nothing_limited_nothing_offered_and_nothing_allowed() {
-    let one = |limits: Vec<Limit>, rate| Ceiling::of(&plan(&[limits], &[&[&[0]]], vec![workload(0, rate)]));
+    let one =
+        |limits: Vec<Limit>, rate| Ceiling::of(&scenario(&[limits], &[&[&[0]]], vec![workload(0, rate)]));
     let free = one(vec![], 1.0);
     assert!(free.multiple.is_infinite() && free.jobs_per_min.is_infinite() && free.binding.is_none());
     let idle = one(vec![limit(Axis::Rpm, 1)], 0.0);
@@ -237,14 +239,15 @@ fn nothing_limited_nothing_offered_and_nothing_allowed() {
     // A workload with somewhere unlimited to go leaves the limited one to the other.
     let routes: &[&[&[u16]]] = &[&[&[0, 1]], &[&[0]]];
     let helped =
-        plan(&[vec![limit(Axis::Rpm, 7)], vec![]], routes, vec![workload(0, 100.0), workload(1, 1.0)]);
+        scenario(&[vec![limit(Axis::Rpm, 7)], vec![]], routes, vec![workload(0, 100.0), workload(1, 1.0)]);
     assert!(close(Ceiling::of(&helped).multiple, 7.0));
 }
 
 #[test]
 fn the_offered_load_is_the_mean_over_the_run() {
     let offered = |duration, workload: Workload| {
-        Ceiling::of(&Plan { duration, ..plan(&[vec![]], &[&[&[0]]], vec![workload]) }).offered_jobs_per_min
+        Ceiling::of(&Scenario { duration, ..scenario(&[vec![]], &[&[&[0]]], vec![workload]) })
+            .offered_jobs_per_min
     };
     let with = |arrivals| Workload { arrivals, ..workload(0, 0.0) };
     let hour = Nanos::HOUR;
@@ -274,7 +277,7 @@ fn a_trace_needs_what_its_rows_say() {
     let rows = Arc::new(vec![row(0, 100, 50), row(1, 300, 500), row(RUN.0, 9_999, 9_999)]);
     let trace = Workload { arrivals: Arrivals::Trace { rows }, ..workload(0, 0.0) };
     // Completions are cut at 100: (100 + 50 + 300 + 100) / 2 tokens a job.
-    assert_ceiling(&plan(&[vec![limit(Axis::Tpm, 275)]], &[&[&[0]]], vec![trace]), 1.0, (0, Axis::Tpm));
+    assert_ceiling(&scenario(&[vec![limit(Axis::Tpm, 275)]], &[&[&[0]]], vec![trace]), 1.0, (0, Axis::Tpm));
 }
 
 #[test]
@@ -313,7 +316,7 @@ fn mean_completions_under_a_bound_agree_with_sampling() {
     }
 }
 
-fn any_plan() -> impl Strategy<Value = Plan> {
+fn any_plan() -> impl Strategy<Value = Scenario> {
     let number = || (0.0..6.0f64).prop_map(|exponent| 1000 * (10f64.powf(exponent) as u64 + 1));
     let limits = prop::collection::vec((number(), number()), 1..5);
     let route = prop::collection::vec(0u16..5, 1..4);
@@ -332,24 +335,24 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             prompt: Dist::Constant(*prompt),
             ..workload(index, 10f64.powf(*exponent))
         };
-        plan(&targets, &steps, (0..).zip(&workloads).map(make).collect())
+        scenario(&targets, &steps, (0..).zip(&workloads).map(make).collect())
     })
 }
 
 proptest! {
     /// Twice the offered load halves the multiple; ten times every limit is ten times the ceiling.
     #[test]
-    fn the_ceiling_scales(plan in any_plan()) {
-        let base = Ceiling::of(&plan);
+    fn the_ceiling_scales(scenario in any_plan()) {
+        let base = Ceiling::of(&scenario);
         prop_assert!(base.multiple > 0.0 && base.multiple.is_finite() && base.binding.is_some());
-        let mut busier = plan.clone();
+        let mut busier = scenario.clone();
         for workload in &mut busier.workloads {
             let Arrivals::Poisson(rate) = &mut workload.arrivals else { unreachable!() };
             *rate *= 2.0;
         }
         let busier = Ceiling::of(&busier);
         prop_assert!((busier.multiple * 2.0 / base.multiple - 1.0).abs() < 1e-6);
-        let mut larger = plan.clone();
+        let mut larger = scenario.clone();
         for limit in larger.providers[0].models.iter_mut().flat_map(|model| &mut model.limits) {
             limit.limit *= 10;
         }
@@ -358,18 +361,18 @@ proptest! {
 
     /// The named limit is the one to raise: no other alone, a little larger, lifts the ceiling more.
     #[test]
-    fn the_binding_limit_lifts_the_most(plan in any_plan()) {
-        let base = Ceiling::of(&plan);
+    fn the_binding_limit_lifts_the_most(scenario in any_plan()) {
+        let base = Ceiling::of(&scenario);
         let lifted = |target: usize, axis: Axis| {
-            let mut plan = plan.clone();
-            let model = &mut plan.providers[0].models[target];
+            let mut scenario = scenario.clone();
+            let model = &mut scenario.providers[0].models[target];
             let limit = model.limits.iter_mut().find(|limit| limit.axis == axis).unwrap();
             limit.limit += limit.limit / 1000;
-            (Ceiling::of(&plan).multiple / base.multiple - 1.0) * 1000.0
+            (Ceiling::of(&scenario).multiple / base.multiple - 1.0) * 1000.0
         };
         let (target, axis) = base.binding.unwrap();
         let named = lifted(target.index(), axis);
-        for target in 0..plan.targets.len() {
+        for target in 0..scenario.targets.len() {
             for axis in [Axis::Rpm, Axis::Tpm] {
                 let other = lifted(target, axis);
                 prop_assert!(other <= named * 1.01 + 1e-6, "{target} {axis}: {other} over {named}");
@@ -379,10 +382,10 @@ proptest! {
 
     /// No workload, alone or in the mix, gets more than its targets could carry of it.
     #[test]
-    fn no_workload_gets_more_than_its_targets_allow(plan in any_plan()) {
-        let base = Ceiling::of(&plan);
-        for workload in &plan.workloads {
-            let alone = Plan { workloads: vec![workload.clone()], ..plan.clone() };
+    fn no_workload_gets_more_than_its_targets_allow(scenario in any_plan()) {
+        let base = Ceiling::of(&scenario);
+        for workload in &scenario.workloads {
+            let alone = Scenario { workloads: vec![workload.clone()], ..scenario.clone() };
             prop_assert!(base.multiple <= Ceiling::of(&alone).multiple * (1.0 + 1e-9));
             let sum: f64 = Ceiling::of(&alone).targets.iter()
                 .map(|target| target.axes.iter().map(|axis| axis.jobs_per_min).fold(f64::INFINITY, f64::min))

@@ -1,14 +1,14 @@
 //! The ceiling in words, for `check`.
 
 use super::Ceiling;
-use crate::scenario::Plan;
-use crate::units;
+use crate::scenario::Scenario;
+use provider::units;
 use std::fmt::Write as _;
 
 impl Ceiling {
     /// The ceiling, what binds, and what each limit alone would allow: a few lines of plain text.
     #[must_use]
-    pub fn words(&self, plan: &Plan) -> String {
+    pub fn words(&self, scenario: &Scenario) -> String {
         let mut out = String::from("ceiling (by arithmetic: bursts, waits and outages can only lower it)\n");
         let offered = self.offered_jobs_per_min;
         let _ = match self.binding {
@@ -17,7 +17,7 @@ impl Ceiling {
                 "  {:.1} jobs/min, {:.2} × the {offered:.1} jobs/min offered; {axis} of {} binds",
                 self.jobs_per_min,
                 self.multiple,
-                plan.targets[target.index()].name,
+                scenario.targets[target.index()].name,
             ),
             None => writeln!(out, "  none: no limit is in the way of the {offered:.1} jobs/min offered"),
         };
@@ -34,8 +34,12 @@ impl Ceiling {
                     )
                 })
                 .collect();
-            let _ =
-                writeln!(out, "  {}: {} jobs/min", plan.targets[target.target.index()].name, axes.join(", "));
+            let _ = writeln!(
+                out,
+                "  {}: {} jobs/min",
+                scenario.targets[target.target.index()].name,
+                axes.join(", ")
+            );
         }
         out
     }

@@ -1,13 +1,13 @@
 //! `quotalab check SCENARIO...`
 
 use super::tell::{say, show};
-use super::{Changes, Exit, Stop};
+use super::{Changes, Exit, VerbError};
 use crate::ceiling::Ceiling;
 use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(super) struct CheckArgs {
     /// The scenarios
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
@@ -15,17 +15,17 @@ pub(super) struct Check {
     changes: Changes,
 }
 
-impl Check {
-    pub(super) fn run(self) -> Result<Exit, Stop> {
+impl CheckArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
         let mut exit = Exit::Fine;
-        for (index, scenario) in self.scenarios.iter().enumerate() {
-            match self.changes.load(scenario) {
-                Ok(plan) => {
+        for (index, file) in self.scenarios.iter().enumerate() {
+            match self.changes.load(file) {
+                Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
-                    let (words, ceiling) = (plan.words(), Ceiling::of(&plan).words(&plan));
-                    show(&format!("{gap}{}: fine\n\n{words}\n{ceiling}\n", scenario.display()))?;
+                    let (words, ceiling) = (scenario.words(), Ceiling::of(&scenario).words(&scenario));
+                    show(&format!("{gap}{}: fine\n\n{words}\n{ceiling}\n", file.display()))?;
                 }
-                Err(Stop::Input(problems)) => {
+                Err(VerbError::Input(problems)) => {
                     say(&format!("{problems:#}"));
                     exit = Exit::WrongInput;
                 }

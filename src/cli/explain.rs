@@ -1,7 +1,7 @@
 //! `quotalab explain [FILE]`
 
 use super::tell::show;
-use super::{Exit, Stop, failed, input};
+use super::{Exit, VerbError, failed, input};
 use crate::engine::parse::Dialect;
 use crate::explain;
 use anyhow::{Context as _, anyhow};
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 const BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
-pub(super) struct Explain {
+pub(super) struct ExplainArgs {
     /// The reply: a body, or the output of `curl -i` [default: standard input]
     file: Option<PathBuf>,
     /// Print JSON instead of text
@@ -25,8 +25,8 @@ pub(super) struct Explain {
     dialect: Option<String>,
 }
 
-impl Explain {
-    pub(super) fn run(self) -> Result<Exit, Stop> {
+impl ExplainArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
         let mut bytes = Vec::new();
         match &self.file {
             Some(path) => std::fs::File::open(path)
@@ -37,7 +37,7 @@ impl Explain {
                 .read_to_end(&mut bytes)
                 .context("error: standard input cannot be read"),
         }
-        .map_err(Stop::Input)?;
+        .map_err(VerbError::Input)?;
         let dialect = self.dialect.as_deref().and_then(Dialect::from_name);
         let explanation = explain::explain(&String::from_utf8_lossy(&bytes), dialect)
             .map_err(|error| input(anyhow!("error: {error}")))?;

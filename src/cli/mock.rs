@@ -1,7 +1,7 @@
 //! `quotalab mock SCENARIO | --preset NAME`
 
 use super::tell::show;
-use super::{Changes, Exit, Stop, failed, input};
+use super::{Changes, Exit, VerbError, failed, input};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
 use crate::scenario;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use provider::config::Config;
 use provider::server::ControlPlane;
-use provider::wire::{self, Key, Voice};
+use provider::wire::{self, Key, WireFormat};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 
 #[derive(Debug, Args)]
-pub(super) struct Mock {
+pub(super) struct MockArgs {
     /// The scenario whose providers are served
     #[arg(required_unless_present = "preset", conflicts_with = "preset")]
     scenario: Option<PathBuf>,
@@ -34,8 +34,8 @@ pub(super) struct Mock {
     changes: Changes,
 }
 
-impl Mock {
-    pub(super) fn run(self) -> Result<Exit, Stop> {
+impl MockArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
         let (providers, seed) = self.providers()?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -45,10 +45,10 @@ impl Mock {
         runtime.block_on(self.serve(&providers, seed))
     }
 
-    fn providers(&self) -> Result<(Vec<Config>, u64), Stop> {
+    fn providers(&self) -> Result<(Vec<Config>, u64), VerbError> {
         if let Some(scenario) = &self.scenario {
-            let plan = self.changes.load(scenario)?;
-            return Ok((plan.providers, plan.seed));
+            let scenario = self.changes.load(scenario)?;
+            return Ok((scenario.providers, scenario.seed));
         }
         if !self.changes.set.is_empty() || self.changes.duration.is_some() {
             return Err(input(anyhow!(
@@ -59,7 +59,7 @@ impl Mock {
         Ok((vec![scenario::preset(name)?], self.changes.seed.unwrap_or(0)))
     }
 
-    async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, Stop> {
+    async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, VerbError> {
         let mut listeners = Vec::new();
         for index in 0..providers.len() {
             let port = u16::try_from(
@@ -118,7 +118,7 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> S
 }
 
 /// The command that asks a model something.
-fn curl(voice: &dyn Voice, address: SocketAddr, key: &str, model: &str) -> String {
+fn curl(voice: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) -> String {
     let header = match voice.keys().first() {
         Some(Key::Named(name)) => format!("{name}: {key}"),
         Some(Key::Bearer) | None => format!("Authorization: Bearer {key}"),
@@ -137,7 +137,7 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        mock: Mock,
+        mock: MockArgs,
     }
 
     #[test]

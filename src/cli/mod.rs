@@ -14,11 +14,11 @@ mod tell;
 mod test;
 
 use crate::problem::Problems;
-use crate::scenario::{self, Overrides, Plan};
-use crate::units;
+use crate::scenario::{self, Overrides, Scenario};
 use anyhow::anyhow;
 use clap::{Args, Parser, Subcommand};
 use provider::Nanos;
+use provider::units;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,21 +33,21 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Validate scenarios; print each plan in words and its analytic ceiling
-    Check(check::Check),
+    Check(check::CheckArgs),
     /// Run a scenario in virtual time
-    Sim(sim::Sim),
+    Sim(sim::SimArgs),
     /// Run a scenario over real HTTP: starts its providers as mocks on loopback and drives them
-    Run(run::Run),
+    Run(run::RunArgs),
     /// The ceiling, what binds, and ranked what-ifs
-    Plan(plan::Plan),
+    Plan(plan::PlanArgs),
     /// Check the expectations of scenarios, and compare them with a baseline: for CI
-    Test(test::Test),
+    Test(test::TestArgs),
     /// Serve the providers of a scenario, or of a preset, over HTTP
-    Mock(mock::Mock),
+    Mock(mock::MockArgs),
     /// Explain a 429: a body, or the output of `curl -i`
-    Explain(explain::Explain),
+    Explain(explain::ExplainArgs),
     /// Render results again, or compare several
-    Report(report::Report),
+    Report(report::ReportArgs),
 }
 
 /// How a verb ended, as the shell sees it.
@@ -65,27 +65,27 @@ pub enum Exit {
 
 /// Why a verb could not do its work.
 #[derive(Debug)]
-enum Stop {
+enum VerbError {
     /// The input is wrong: exit code 2.
     Input(anyhow::Error),
     /// The run failed: exit code 3.
     Run(anyhow::Error),
 }
 
-impl From<Problems> for Stop {
+impl From<Problems> for VerbError {
     fn from(problems: Problems) -> Self {
         Self::Input(anyhow!("{problems}"))
     }
 }
 
 /// A problem of the input, unless said otherwise.
-fn input(error: impl Into<anyhow::Error>) -> Stop {
-    Stop::Input(error.into())
+fn input(error: impl Into<anyhow::Error>) -> VerbError {
+    VerbError::Input(error.into())
 }
 
 /// A problem of the run.
-fn failed(error: impl Into<anyhow::Error>) -> Stop {
-    Stop::Run(error.into())
+fn failed(error: impl Into<anyhow::Error>) -> VerbError {
+    VerbError::Run(error.into())
 }
 
 impl From<Exit> for ExitCode {
@@ -115,11 +115,11 @@ impl Cli {
         };
         match done {
             Ok(exit) => exit,
-            Err(Stop::Input(error)) => {
+            Err(VerbError::Input(error)) => {
                 tell::say(&format!("{error:#}"));
                 Exit::WrongInput
             }
-            Err(Stop::Run(error)) => {
+            Err(VerbError::Run(error)) => {
                 tell::say(&format!("error: {error:#}"));
                 Exit::Failed
             }
@@ -146,7 +146,7 @@ impl Changes {
         Overrides { set: self.set.clone(), seed: self.seed, duration: self.duration }
     }
 
-    fn load(&self, scenario: &std::path::Path) -> Result<Plan, Stop> {
+    fn load(&self, scenario: &std::path::Path) -> Result<Scenario, VerbError> {
         Ok(scenario::load(scenario, &self.overrides())?)
     }
 

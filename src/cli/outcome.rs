@@ -1,12 +1,12 @@
 //! What `sim` and `run` share: the folds of a run, and the delivery of its result.
 
 use super::tell::{say, show};
-use super::{Changes, Delivery, Exit, Stop, failed, input, quoted};
+use super::{Changes, Delivery, Exit, VerbError, failed, input, quoted};
 use crate::ceiling::Ceiling;
 use crate::event::Event;
-use crate::record::{End, Fold, Log, Mode, Recorder, Summary, Worst};
+use crate::record::{Fold, Log, Mode, Recorder, RunEnd, SlowJobs, Summary};
 use crate::report::{self, Style};
-use crate::scenario::Plan;
+use crate::scenario::Scenario;
 use anyhow::Context as _;
 use provider::{Axis, Instant};
 use std::fs::{self, File};
@@ -19,23 +19,27 @@ use super::progress::Progress;
 #[derive(Debug)]
 pub(super) struct Folds {
     recorder: Recorder,
-    worst: Worst,
+    worst: SlowJobs,
     log: Option<Log<BufWriter<File>>>,
     progress: Option<Progress>,
 }
 
 impl Folds {
     /// The folds that the command line asks for.
-    pub(super) fn new(verb: &'static str, plan: &Plan, delivery: &Delivery) -> Result<Self, Stop> {
+    pub(super) fn new(
+        verb: &'static str,
+        scenario: &Scenario,
+        delivery: &Delivery,
+    ) -> Result<Self, VerbError> {
         let log = delivery.events.as_ref().map(|path| {
-            let begin = || Log::new(BufWriter::new(File::create(path)?), plan);
+            let begin = || Log::new(BufWriter::new(File::create(path)?), scenario);
             begin().with_context(|| format!("error: {} cannot be written", path.display())).map_err(input)
         });
         Ok(Self {
-            recorder: Recorder::new(plan),
-            worst: Worst::new(),
+            recorder: Recorder::new(scenario),
+            worst: SlowJobs::new(),
             log: log.transpose()?,
-            progress: (!delivery.quiet).then(|| Progress::new(verb, plan.duration)),
+            progress: (!delivery.quiet).then(|| Progress::new(verb, scenario.duration)),
         })
     }
 }
@@ -83,28 +87,28 @@ pub(super) fn folder(scenario: &Path) -> PathBuf {
 
 /// Sums a run up, prints it, writes its files, and says whether its expectations hold.
 pub(super) fn deliver(
-    plan: &Plan,
+    scenario: &Scenario,
     folds: Folds,
     mode: Mode,
     at: Instant,
     source: &Source<'_>,
     delivery: &Delivery,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, VerbError> {
     if let Some(progress) = folds.progress {
         progress.finish();
     }
     if let Some(log) = folds.log {
         log.finish().context("the event log cannot be written to its end").map_err(failed)?;
     }
-    let end = End {
+    let end = RunEnd {
         at,
         mode,
         scheduled: None,
-        ceiling: Ceiling::of(plan),
+        ceiling: Ceiling::of(scenario),
         reproduce: source.command(),
-        notes: plan.notes.clone(),
+        notes: scenario.notes.clone(),
     };
-    let summary = Summary { worst: folds.worst.stories(plan), ..folds.recorder.finish(end) };
+    let summary = Summary { worst: folds.worst.stories(scenario), ..folds.recorder.finish(end) };
     let folder = delivery.out.clone().unwrap_or_else(|| folder(source.scenario));
     show(&if delivery.json { summary.to_json() + "\n" } else { report::text::render(&summary, style()) })?;
     let page = write_files(&folder, &summary)

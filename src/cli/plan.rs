@@ -1,18 +1,18 @@
 //! `quotalab plan SCENARIO`
 
 use super::tell::{say, show};
-use super::{Changes, Exit, Stop, failed, input, outcome, quoted};
-use crate::planner::{self, Ask, Growing, Report, Target, Watch};
+use super::{Changes, Exit, VerbError, failed, input, outcome, quoted};
+use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
 use crate::report;
-use crate::units;
 use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use provider::units;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
-pub(super) struct Plan {
+pub(super) struct PlanArgs {
     /// The scenario
     scenario: PathBuf,
     /// Find the cheapest changes that hold this load: `5x` the present one, or `1000/min`
@@ -20,7 +20,7 @@ pub(super) struct Plan {
     target: Option<(String, Target)>,
     /// Say when a load that grows like this reaches the ceiling
     #[arg(long, value_name = "8%/month", value_parser = growing)]
-    growth: Option<Growing>,
+    growth: Option<GrowthRate>,
     /// Say whether the load survives the loss of each provider for an hour at the worst time
     #[arg(long)]
     incident: bool,
@@ -40,10 +40,10 @@ pub(super) struct Plan {
     quiet: bool,
 }
 
-impl Plan {
-    pub(super) fn run(self) -> Result<Exit, Stop> {
+impl PlanArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
         let plan = self.changes.load(&self.scenario)?;
-        let ask = Ask {
+        let ask = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),
             incident: self.incident,
@@ -63,7 +63,7 @@ impl Plan {
         Ok(if holds(&report) { Exit::Fine } else { Exit::Missed })
     }
 
-    fn deliver(&self, report: &Report) -> Result<(), Stop> {
+    fn deliver(&self, report: &Plan) -> Result<(), VerbError> {
         show(&if self.json { report.to_json() } else { report::plan::render(report, outcome::style()) })?;
         let folder = self.out.clone().unwrap_or_else(|| outcome::folder(&self.scenario));
         let file = write(&folder, report)
@@ -96,12 +96,12 @@ impl Plan {
 }
 
 /// Whether what was asked for holds: the present load, the load to buy for, the loss of each provider.
-fn holds(report: &Report) -> bool {
+fn holds(report: &Plan) -> bool {
     let bought = report.buy.as_ref().is_none_or(|buy| buy.holds);
     report.load.holds && bought && report.incidents.iter().all(|outage| outage.survives)
 }
 
-fn write(folder: &Path, report: &Report) -> std::io::Result<PathBuf> {
+fn write(folder: &Path, report: &Plan) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("plan.json"), report.to_json())?;
     for chart in report::plan::charts(report) {
@@ -130,8 +130,8 @@ fn target(text: &str) -> Result<(String, Target), String> {
     }
 }
 
-fn growing(text: &str) -> Result<Growing, String> {
-    Growing::parse(text).map_err(|wrong| wrong.to_string())
+fn growing(text: &str) -> Result<GrowthRate, String> {
+    GrowthRate::parse(text).map_err(|wrong| wrong.to_string())
 }
 
 /// A line on stderr that tells what is being done, where stderr is a terminal.
@@ -147,7 +147,7 @@ impl Progress {
     }
 }
 
-impl Watch for Progress {
+impl PlanProgress for Progress {
     fn stage(&self, name: &str) {
         self.0.set_message(name.to_owned());
     }

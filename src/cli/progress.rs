@@ -37,7 +37,7 @@ impl Fold for Progress {
         if event.at >= self.shown + step {
             self.shown = event.at;
             self.bar.set_position((event.at.0 / step.0).min(STEPS));
-            self.bar.set_message(crate::units::print_duration(Nanos(
+            self.bar.set_message(provider::units::print_duration(Nanos(
                 event.at.0 / Nanos::SECOND.0 * Nanos::SECOND.0,
             )));
         }

@@ -2,7 +2,7 @@
 
 use super::outcome::{style, write_files};
 use super::tell::{say, show};
-use super::{Exit, Stop, failed, input};
+use super::{Exit, VerbError, failed, input};
 use crate::record::Summary;
 use crate::report::{self, compare};
 use anyhow::Context as _;
@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
-pub(super) struct Report {
+pub(super) struct ReportArgs {
     /// One result to render again, or several to compare
     #[arg(required = true, value_name = "RESULT.json")]
     results: Vec<PathBuf>,
@@ -26,8 +26,8 @@ pub(super) struct Report {
     quiet: bool,
 }
 
-impl Report {
-    pub(super) fn run(self) -> Result<Exit, Stop> {
+impl ReportArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
         let summaries = self.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
         show(&match summaries.as_slice() {
             [one] if self.json => one.to_json() + "\n",
@@ -69,7 +69,7 @@ fn write_comparison(folder: &Path, runs: &[compare::Named<'_>]) -> std::io::Resu
     Ok(page)
 }
 
-fn read(path: &Path) -> Result<Summary, Stop> {
+fn read(path: &Path) -> Result<Summary, VerbError> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("error: {} cannot be read", path.display()))
         .map_err(input)?;

@@ -1,7 +1,7 @@
 //! `quotalab run SCENARIO`
 
 use super::outcome::{self, Folds};
-use super::{Changes, Delivery, Exit, Stop, failed};
+use super::{Changes, Delivery, Exit, VerbError, failed};
 use crate::drive::clock::Clock;
 use crate::drive::live;
 use crate::drive::local::Mocks;
@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use tokio::runtime;
 
 #[derive(Debug, Args)]
-pub(super) struct Run {
+pub(super) struct RunArgs {
     /// The scenario
     scenario: PathBuf,
     #[command(flatten)]
@@ -22,9 +22,9 @@ pub(super) struct Run {
     delivery: Delivery,
 }
 
-impl Run {
-    pub(super) fn run(self) -> Result<Exit, Stop> {
-        let plan = self.changes.load(&self.scenario)?;
+impl RunArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
+        let scenario = self.changes.load(&self.scenario)?;
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()
@@ -35,15 +35,15 @@ impl Run {
         // The provider's time and the driver's are one clock, started after everything slow is done.
         let clock = Clock::start();
         let mocks = runtime
-            .block_on(Mocks::of(&plan, clock, &channel.0))
+            .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
             .map_err(failed)?;
-        let mut folds = Folds::new("run", &plan, &self.delivery)?;
-        let at = live::run(&plan, &mut folds, &mocks, clock, runtime.handle(), channel);
+        let mut folds = Folds::new("run", &scenario, &self.delivery)?;
+        let at = live::run(&scenario, &mut folds, &mocks, clock, runtime.handle(), channel);
         drop(mocks);
         runtime.shutdown_background();
         let source = outcome::Source { verb: "run", scenario: &self.scenario, changes: &self.changes };
-        outcome::deliver(&plan, folds, Mode::Live, at, &source, &self.delivery)
+        outcome::deliver(&scenario, folds, Mode::Live, at, &source, &self.delivery)
     }
 }
 

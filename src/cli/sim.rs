@@ -1,14 +1,14 @@
 //! `quotalab sim SCENARIO`
 
 use super::outcome::{self, Folds};
-use super::{Changes, Delivery, Exit, Stop};
-use crate::drive::virt;
+use super::{Changes, Delivery, Exit, VerbError};
+use crate::drive::virtual_time;
 use crate::record::Mode;
 use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-pub(super) struct Sim {
+pub(super) struct SimArgs {
     /// The scenario
     scenario: PathBuf,
     #[command(flatten)]
@@ -17,12 +17,12 @@ pub(super) struct Sim {
     delivery: Delivery,
 }
 
-impl Sim {
-    pub(super) fn run(self) -> Result<Exit, Stop> {
-        let plan = self.changes.load(&self.scenario)?;
-        let mut folds = Folds::new("sim", &plan, &self.delivery)?;
-        let at = virt::simulate(&plan, &mut folds);
+impl SimArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
+        let scenario = self.changes.load(&self.scenario)?;
+        let mut folds = Folds::new("sim", &scenario, &self.delivery)?;
+        let at = virtual_time::simulate(&scenario, &mut folds);
         let source = outcome::Source { verb: "sim", scenario: &self.scenario, changes: &self.changes };
-        outcome::deliver(&plan, folds, Mode::Virtual, at, &source, &self.delivery)
+        outcome::deliver(&scenario, folds, Mode::Virtual, at, &source, &self.delivery)
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! A reader that stops reading (`| head`) is no error: what it did not want is not written.
 
-use super::{Stop, failed};
+use super::{VerbError, failed};
 use std::io::{self, Write as _};
 
 /// Writes a result to stdout.
-pub(super) fn show(text: &str) -> Result<(), Stop> {
+pub(super) fn show(text: &str) -> Result<(), VerbError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),

@@ -1,10 +1,10 @@
 //! `quotalab test PATH...`
 
 use super::tell::{say, show};
-use super::{Changes, Exit, Stop, failed, input, quoted};
-use crate::gate::{self, Baseline, Case, Outcome};
+use super::{Changes, Exit, VerbError, failed, input, quoted};
 use crate::problem::{Problem, Problems};
-use crate::scenario::{self, Plan};
+use crate::regression::{self, Baseline, Case, Outcome};
+use crate::scenario::{self, Scenario};
 use anyhow::{Context as _, anyhow};
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,7 +19,7 @@ const MOST_REPLICAS: i64 = 1_000;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("measured").args(["baseline", "save_baseline"]).multiple(true))]
-pub(super) struct Test {
+pub(super) struct TestArgs {
     /// Scenarios, or folders of them (every *.yaml inside)
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -52,15 +52,15 @@ pub(super) struct Test {
     quiet: bool,
 }
 
-impl Test {
-    pub(super) fn run(self) -> Result<Exit, Stop> {
+impl TestArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
         let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
         let cases = self.cases(baseline.as_ref())?;
         self.check_fit(&cases, baseline.as_ref())?;
         let progress = self.progress(cases.iter().map(|case| case.plans.len() as u64).sum());
-        let trials = gate::run(&cases, &|| progress.inc(1));
+        let trials = regression::run(&cases, &|| progress.inc(1));
         progress.finish_and_clear();
-        let outcome = gate::judge(&cases, &trials, baseline.as_ref());
+        let outcome = regression::judge(&cases, &trials, baseline.as_ref());
         self.deliver(&outcome)?;
         if let Some(path) = &self.save_baseline {
             write(path, &Baseline::of(&cases, &trials).to_json())?;
@@ -69,25 +69,26 @@ impl Test {
     }
 
     /// The scenarios, each resolved for the seeds it is run with; or every problem of all of them.
-    fn cases(&self, baseline: Option<&Baseline>) -> Result<Vec<Case>, Stop> {
+    fn cases(&self, baseline: Option<&Baseline>) -> Result<Vec<Case>, VerbError> {
         let (mut loaded, mut problems) = (Vec::new(), Vec::new());
         for file in files(&self.paths)? {
             match scenario::load(&file, &self.changes.overrides()) {
-                Ok(plan) => loaded.push((file, plan)),
+                Ok(scenario) => loaded.push((file, scenario)),
                 Err(found) => problems.extend(found.iter().cloned()),
             }
         }
         if let Some(problems) = Problems::found(problems) {
             return Err(problems.into());
         }
-        loaded.into_iter().map(|(file, plan)| self.case(&file, plan, baseline)).collect()
+        loaded.into_iter().map(|(file, scenario)| self.case(&file, scenario, baseline)).collect()
     }
 
     /// Every seed is a scenario of its own: a trace may be thinned by chance.
-    fn case(&self, file: &Path, plan: Plan, baseline: Option<&Baseline>) -> Result<Case, Stop> {
-        let replicas = self.replicas_of(&plan, baseline);
+    fn case(&self, file: &Path, scenario: Scenario, baseline: Option<&Baseline>) -> Result<Case, VerbError> {
+        let replicas = self.replicas_of(&scenario, baseline);
         let seeded = |seed| Changes { seed: Some(seed), ..self.changes.clone() }.load(file);
-        let others = gate::seeds(plan.seed, replicas).skip(1).map(seeded).collect::<Result<Vec<_>, _>>()?;
+        let others =
+            regression::seeds(scenario.seed, replicas).skip(1).map(seeded).collect::<Result<Vec<_>, _>>()?;
         let name = file.display().to_string();
         let unseeded = Changes { seed: None, ..self.changes.clone() };
         Ok(Case {
@@ -95,12 +96,12 @@ impl Test {
             text: fs::read_to_string(file).unwrap_or_default(),
             command: format!("quotalab sim {}{}", quoted(&name), unseeded.typed()),
             file: name,
-            plans: std::iter::once(plan).chain(others).collect(),
+            plans: std::iter::once(scenario).chain(others).collect(),
         })
     }
 
-    fn replicas_of(&self, plan: &Plan, baseline: Option<&Baseline>) -> usize {
-        let known = baseline.and_then(|baseline| baseline.replicas(&plan.name));
+    fn replicas_of(&self, scenario: &Scenario, baseline: Option<&Baseline>) -> usize {
+        let known = baseline.and_then(|baseline| baseline.replicas(&scenario.name));
         if known.is_none() && self.save_baseline.is_none() {
             return 1;
         }
@@ -108,9 +109,9 @@ impl Test {
     }
 
     /// Whether a baseline can be made of the scenarios, and compared with them.
-    fn check_fit(&self, cases: &[Case], baseline: Option<&Baseline>) -> Result<(), Stop> {
+    fn check_fit(&self, cases: &[Case], baseline: Option<&Baseline>) -> Result<(), VerbError> {
         if (baseline.is_some() || self.save_baseline.is_some())
-            && let Some(name) = gate::repeated_name(cases)
+            && let Some(name) = regression::repeated_name(cases)
         {
             let help = "a baseline tells scenarios apart by their names: give each its own `name:`";
             return Err(input(anyhow!("error: two scenarios are named `{name}`\n  help: {help}")));
@@ -134,21 +135,21 @@ impl Test {
         ProgressBar::new(runs).with_style(style)
     }
 
-    fn deliver(&self, outcome: &Outcome) -> Result<(), Stop> {
+    fn deliver(&self, outcome: &Outcome) -> Result<(), VerbError> {
         let annotations =
-            if self.annotations || on_github() { gate::annotations(outcome) } else { String::new() };
+            if self.annotations || on_github() { regression::annotations(outcome) } else { String::new() };
         if self.json {
             // GitHub reads both; what reads JSON reads only stdout.
             annotations.lines().for_each(say);
             show(&(outcome.to_json() + "\n"))?;
         } else {
-            show(&format!("{annotations}{}", gate::text(outcome)))?;
+            show(&format!("{annotations}{}", regression::text(outcome)))?;
         }
         if let Some(path) = &self.junit {
-            write(path, &gate::junit(outcome))?;
+            write(path, &regression::junit(outcome))?;
         }
         if let Some(path) = &self.markdown {
-            write(path, &gate::markdown(outcome))?;
+            write(path, &regression::markdown(outcome))?;
         }
         Ok(())
     }
@@ -159,7 +160,7 @@ fn on_github() -> bool {
 }
 
 /// The files that the paths name, folders opened and sorted, each once.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, VerbError> {
     let mut files = Vec::new();
     for path in paths {
         let found = if path.is_dir() { scenarios_in(path)? } else { vec![path.clone()] };
@@ -172,7 +173,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
     Ok(files)
 }
 
-fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
+fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, VerbError> {
     let list = || -> io::Result<Vec<PathBuf>> {
         fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
     };
@@ -188,7 +189,7 @@ fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
     Ok(files)
 }
 
-fn read_baseline(path: &Path) -> Result<Baseline, Stop> {
+fn read_baseline(path: &Path) -> Result<Baseline, VerbError> {
     let name = path.display();
     let text =
         fs::read_to_string(path).with_context(|| format!("error: {name} cannot be read")).map_err(input)?;
@@ -198,6 +199,6 @@ fn read_baseline(path: &Path) -> Result<Baseline, Stop> {
     })
 }
 
-fn write(path: &Path, content: &str) -> Result<(), Stop> {
+fn write(path: &Path, content: &str) -> Result<(), VerbError> {
     fs::write(path, content).with_context(|| format!("{} cannot be written", path.display())).map_err(failed)
 }

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::sse::Events;
 use crate::engine::Reply;
 use crate::engine::parse::{self, Dialect};
-use crate::event::Failure;
+use crate::event::AttemptFailure;
 use crate::job::Job;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -22,13 +22,13 @@ use std::sync::Arc;
 pub(super) struct Sender {
     client: Client<HttpConnector, Full<Bytes>>,
     clock: Clock,
-    /// What prompts are made of.
+    /// NetworkEvent prompts are made of.
     filler: Arc<str>,
 }
 
 /// Where an attempt goes and what it says.
 #[derive(Clone, Debug)]
-pub(super) struct Letter {
+pub(super) struct OutboundRequest {
     pub(super) to: SocketAddr,
     /// Of the endpoint.
     pub(super) path: Arc<str>,
@@ -51,23 +51,23 @@ impl Sender {
     }
 
     /// Sends once and waits for the whole reply.
-    pub(super) async fn send(&self, letter: &Letter) -> Reply {
+    pub(super) async fn send(&self, letter: &OutboundRequest) -> Reply {
         let response = match self.client.request(self.request(letter)).await {
             Ok(response) => response,
-            Err(_) => return Reply::broken(self.clock.now(), Failure::Connection),
+            Err(_) => return Reply::broken(self.clock.now(), AttemptFailure::Connection),
         };
         let reply = self.read(letter.dialect, response).await;
-        reply.unwrap_or_else(|| Reply::broken(self.clock.now(), Failure::Connection))
+        reply.unwrap_or_else(|| Reply::broken(self.clock.now(), AttemptFailure::Connection))
     }
 
-    fn request(&self, letter: &Letter) -> Request<Full<Bytes>> {
-        let Letter { to, path, key, model, job, stream, dialect, note } = letter;
+    fn request(&self, letter: &OutboundRequest) -> Request<Full<Bytes>> {
+        let OutboundRequest { to, path, key, model, job, stream, dialect, note } = letter;
         let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(PROMPT_BYTES_MAX)];
         let max_tokens = job.max_tokens.map(|max| format!(r#","max_tokens":{max}"#)).unwrap_or_default();
         // Groq tells the usage of a stream unasked, and Mistral refuses to be asked.
         let asks = *stream && !matches!(dialect, Dialect::Groq | Dialect::Mistral);
         let usage = if asks { r#","stream_options":{"include_usage":true}"# } else { "" };
-        // A model's name is the plan's own text: it is quoted as JSON quotes it.
+        // A model's name is the scenario's own text: it is quoted as JSON quotes it.
         let model = serde_json::to_string(&**model).expect("text is always JSON");
         let fingerprint = job.fingerprint;
         let body = format!(
@@ -104,7 +104,7 @@ impl Sender {
     ) -> Option<Reply> {
         let (head, body) = response.into_parts();
         let body = Limited::new(body, BODY_BYTES_MAX).collect().await.ok()?.to_bytes();
-        let (status, headers) = (head.status.as_u16(), &Lines(&head.headers));
+        let (status, headers) = (head.status.as_u16(), &HeaderView(&head.headers));
         let response = parse::Response { status, headers, body: &body };
         Some(parse::reply(Some(dialect), self.clock.now(), &response))
     }
@@ -124,14 +124,14 @@ impl Sender {
             let now = self.clock.now();
             events.feed(&data, |data| stream.take(now, data.payload, data.error)).ok()?;
         }
-        Some(stream.reply(Some(dialect), self.clock.now(), &Lines(&head.headers)))
+        Some(stream.reply(Some(dialect), self.clock.now(), &HeaderView(&head.headers)))
     }
 }
 
 /// Response headers as the parser reads them.
-struct Lines<'a>(&'a HeaderMap);
+struct HeaderView<'a>(&'a HeaderMap);
 
-impl parse::Headers for Lines<'_> {
+impl parse::Headers for HeaderView<'_> {
     fn value(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.to_str().ok()
     }
@@ -146,10 +146,10 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Outcome;
+    use crate::event::AttemptOutcome;
     use provider::Usage;
 
-    /// What the sender makes of a response whose body comes in one frame.
+    /// NetworkEvent the sender makes of a response whose body comes in one frame.
     async fn read(dialect: Dialect, kind: &str, body: &'static str) -> Option<Reply> {
         let response = Response::builder().header(CONTENT_TYPE, kind).body(Full::new(Bytes::from(body)));
         Sender::new(Clock::start()).read(dialect, response.expect("a response")).await
@@ -162,14 +162,20 @@ mod tests {
         const BROKEN: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\
             \"output_tokens\":1}}}\n\n: ping\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
         let reply = read(Dialect::Anthropic, "text/event-stream; charset=utf-8", BROKEN).await;
-        assert_eq!(reply.map(|reply| reply.outcome), Some(Outcome::Failed(Failure::Status(529))));
+        assert_eq!(
+            reply.map(|reply| reply.outcome),
+            Some(AttemptOutcome::Failed(AttemptFailure::Status(529)))
+        );
         let whole = read(
             Dialect::OpenRouter,
             "application/json",
             r#"{"error":{"code":502,"message":"Bad gateway"}}"#,
         )
         .await;
-        assert_eq!(whole.map(|reply| reply.outcome), Some(Outcome::Failed(Failure::Status(502))));
+        assert_eq!(
+            whole.map(|reply| reply.outcome),
+            Some(AttemptOutcome::Failed(AttemptFailure::Status(502)))
+        );
     }
 
     #[tokio::test]
@@ -184,7 +190,7 @@ mod tests {
         let reply = read(Dialect::Together, "text/event-stream", STREAM).await.expect("a reply");
         assert_eq!(
             (reply.outcome, reply.usage),
-            (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 })
+            (AttemptOutcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 })
         );
     }
 }

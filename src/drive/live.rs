@@ -8,17 +8,17 @@
 //! Latency counts from the *scheduled* arrival, and every arrival in the log says when it was scheduled: a
 //! generator that falls behind shows it, instead of quietly measuring less.
 
-use super::attempt::{Letter, Sender};
+use super::attempt::{OutboundRequest, Sender};
+use super::attempt_truth::attempt_truth;
 use super::clock::Clock;
-use super::truths::attempt_truth;
 use crate::engine::parse::Dialect;
 use crate::engine::{Attempt, Driver, Engine, Reply};
-use crate::event::{Event, Kind, Ruled};
+use crate::event::{Event, EventKind, RecordedDecision};
 use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
 use crate::job::Arrival;
 use crate::load::Load;
 use crate::record::Fold;
-use crate::scenario::Plan;
+use crate::scenario::Scenario;
 use provider::wire::{truth::Note, voice};
 use provider::{Axis, Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
@@ -28,7 +28,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as Post};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-/// What reaches the driver from beside it.
+/// NetworkEvent reaches the driver from beside it.
 #[derive(Debug)]
 pub enum Message {
     /// The reply to an attempt.
@@ -37,15 +37,15 @@ pub enum Message {
         slot: Slot,
         /// The attempt.
         attempt: AttemptId,
-        /// What came back.
+        /// NetworkEvent came back.
         reply: Reply,
     },
     /// A mock ruled on an attempt.
-    Ruled {
+    Decided {
         /// The attempt.
         attempt: AttemptId,
-        /// What it decided.
-        ruled: Ruled,
+        /// NetworkEvent it decided.
+        ruled: RecordedDecision,
     },
     /// A mock settled an admitted attempt.
     Settled {
@@ -58,7 +58,7 @@ pub enum Message {
 
 /// The world that a live run talks to.
 pub trait World {
-    /// Where a provider of the plan listens.
+    /// Where a provider of the scenario listens.
     fn address(&self, provider: u16) -> SocketAddr;
 
     /// Calls `each` with the used share of every limit of a target at `now`; a world that cannot know its
@@ -66,20 +66,20 @@ pub trait World {
     fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64));
 }
 
-/// Runs a plan over HTTP against `world` and feeds every event to `fold`. Blocks its thread until all jobs
+/// Runs a scenario over HTTP against `world` and feeds every event to `fold`. Blocks its thread until all jobs
 /// are over and returns when that was; attempts run on `runtime`. `inbox` receives what `post` (and the mocks, through clones of it) send.
 pub fn run<F: Fold>(
-    plan: &Plan,
+    scenario: &Scenario,
     fold: &mut F,
     world: &impl World,
     clock: Clock,
     runtime: &Handle,
     (post, inbox): (Post<Message>, Receiver<Message>),
 ) -> Instant {
-    let hands = Hands {
-        plan,
-        load: Load::new(plan),
-        names: plan.targets.iter().map(|target| Named::of(plan, target)).collect(),
+    let hands = LiveDriver {
+        scenario,
+        load: Load::new(scenario),
+        names: scenario.targets.iter().map(|target| TargetEndpoint::of(scenario, target)).collect(),
         sender: Sender::new(clock),
         clock,
         runtime,
@@ -89,24 +89,24 @@ pub fn run<F: Fold>(
         fold,
         world,
     };
-    Live { engine: Engine::new(plan), hands }.run(&inbox)
+    Live { engine: Engine::new(scenario), hands }.run(&inbox)
 }
 
 struct Live<'a, F, W> {
     engine: Engine,
-    hands: Hands<'a, F, W>,
+    hands: LiveDriver<'a, F, W>,
 }
 
-/// What the engine is driven with: all but the engine.
-struct Hands<'a, F, W> {
-    plan: &'a Plan,
+/// NetworkEvent the engine is driven with: all but the engine.
+struct LiveDriver<'a, F, W> {
+    scenario: &'a Scenario,
     load: Load,
-    names: Vec<Named>,
+    names: Vec<TargetEndpoint>,
     sender: Sender,
     clock: Clock,
     runtime: &'a Handle,
     post: Post<Message>,
-    /// What is out for each place of the engine.
+    /// NetworkEvent is out for each place of the engine.
     flights: Vec<Flight>,
     /// Attempts whose ruling or settlement the world has yet to report.
     unruled: FxHashMap<AttemptId, (JobId, TargetId)>,
@@ -114,18 +114,18 @@ struct Hands<'a, F, W> {
     world: &'a W,
 }
 
-/// What a target is called on the wire, and how it answers.
+/// NetworkEvent a target is called on the wire, and how it answers.
 #[derive(Clone, Debug)]
-struct Named {
+struct TargetEndpoint {
     model: Arc<str>,
     keys: Vec<Arc<str>>,
     path: Arc<str>,
     dialect: Dialect,
 }
 
-impl Named {
-    fn of(plan: &Plan, target: &crate::scenario::Target) -> Self {
-        let provider = &plan.providers[usize::from(target.provider)];
+impl TargetEndpoint {
+    fn of(scenario: &Scenario, target: &crate::scenario::Target) -> Self {
+        let provider = &scenario.providers[usize::from(target.provider)];
         let keys = &provider.accounts[usize::from(target.account)].keys;
         let model = provider.models[usize::from(target.model)].name.as_str();
         Self {
@@ -148,12 +148,12 @@ impl<F: Fold, W: World> Live<'_, F, W> {
         let clock = self.hands.clock;
         loop {
             let now = clock.now();
-            let timer = self.engine.deadline();
+            let timer = self.engine.poll_timeout();
             let arrival = self.hands.load.peek().unwrap_or(Instant::MAX);
             self.hands.sample_until(now);
             // At one instant: timers, then replies, then arrivals.
             if timer <= now {
-                self.engine.advance(&mut self.hands, now);
+                self.engine.handle_timeout(&mut self.hands, now);
             } else if let Ok(message) = inbox.try_recv() {
                 // The clock is read again: the message may be younger than `now`.
                 self.take(clock.now(), message);
@@ -161,7 +161,7 @@ impl<F: Fold, W: World> Live<'_, F, W> {
                 self.submit(now);
             } else {
                 let next = timer.min(arrival);
-                let over = next == Instant::MAX && self.engine.under_way() == 0;
+                let over = next == Instant::MAX && self.engine.jobs_in_flight() == 0;
                 if over && !self.await_world(inbox) {
                     return clock.now();
                 }
@@ -207,13 +207,13 @@ impl<F: Fold, W: World> Live<'_, F, W> {
                     self.engine.handle(&mut self.hands, now, slot, attempt, &reply);
                 }
             }
-            Message::Ruled { attempt, ruled } => self.hands.ruled(now, attempt, ruled),
+            Message::Decided { attempt, ruled } => self.hands.ruled(now, attempt, ruled),
             Message::Settled { attempt, usage } => self.hands.settled(now, attempt, usage),
         }
     }
 }
 
-impl<F: Fold, W: World> Driver for Hands<'_, F, W> {
+impl<F: Fold, W: World> Driver for LiveDriver<'_, F, W> {
     fn log(&mut self, event: &Event) {
         self.fold.event(event);
     }
@@ -221,14 +221,14 @@ impl<F: Fold, W: World> Driver for Hands<'_, F, W> {
     fn send(&mut self, _: Instant, &Attempt { id: attempt, slot, number, target, job }: &Attempt) {
         let (named, flight) = (&self.names[target.index()], &mut self.flights[slot.index()]);
         let truth = attempt_truth(flight.truth, number);
-        let letter = Letter {
-            to: self.world.address(self.plan.targets[target.index()].provider),
+        let letter = OutboundRequest {
+            to: self.world.address(self.scenario.targets[target.index()].provider),
             // The keys of an account share its quota; each in turn, so that none idles.
             key: Arc::clone(&named.keys[usize::try_from(attempt.0).unwrap_or(0) % named.keys.len()]),
             path: Arc::clone(&named.path),
             model: Arc::clone(&named.model),
             job,
-            stream: self.plan.workloads[job.class.index()].stream,
+            stream: self.scenario.workloads[job.class.index()].stream,
             dialect: named.dialect,
             note: Note { truth, tag: attempt.0 },
         };
@@ -242,7 +242,7 @@ impl<F: Fold, W: World> Driver for Hands<'_, F, W> {
         self.unruled.insert(attempt, (job.id, target));
     }
 
-    fn abandon(&mut self, _: Instant, slot: Slot, _: AttemptId) {
+    fn cancel(&mut self, _: Instant, slot: Slot, _: AttemptId) {
         if let Some((_, task)) = self.flights[slot.index()].attempt.take() {
             task.abort();
         }
@@ -253,27 +253,27 @@ impl<F: Fold, W: World> Driver for Hands<'_, F, W> {
     }
 }
 
-impl<F: Fold, W: World> Hands<'_, F, W> {
+impl<F: Fold, W: World> LiveDriver<'_, F, W> {
     /// A mock ruled on an attempt.
-    fn ruled(&mut self, now: Instant, attempt: AttemptId, ruled: Ruled) {
+    fn ruled(&mut self, now: Instant, attempt: AttemptId, ruled: RecordedDecision) {
         let Some(&(job, target)) = self.unruled.get(&attempt) else { return };
-        if !matches!(ruled, Ruled::Admitted { .. }) {
+        if !matches!(ruled, RecordedDecision::Admitted { .. }) {
             self.unruled.remove(&attempt);
         }
-        self.fold.event(&Event { at: now, job, kind: Kind::Ruled { attempt, target, ruled } });
+        self.fold.event(&Event { at: now, job, kind: EventKind::Decided { attempt, target, ruled } });
     }
 
     /// A mock settled an attempt.
     fn settled(&mut self, now: Instant, attempt: AttemptId, usage: Usage) {
         let Some((job, target)) = self.unruled.remove(&attempt) else { return };
-        self.fold.event(&Event { at: now, job, kind: Kind::Settled { attempt, target, usage } });
+        self.fold.event(&Event { at: now, job, kind: EventKind::Settled { attempt, target, usage } });
     }
 
     /// Takes every sample of the limits that is due by `now`.
     fn sample_until(&mut self, now: Instant) {
         while self.fold.next_sample() <= now {
             let at = self.fold.next_sample();
-            for target in self.plan.target_ids() {
+            for target in self.scenario.target_ids() {
                 let fold = &mut *self.fold;
                 self.world.levels(now, target, &mut |axis, share| fold.sample(at, target, axis, share));
             }

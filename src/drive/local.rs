@@ -1,12 +1,12 @@
-//! The providers of a plan as mocks on loopback ports of this process: the world of `run` and `mock`.
+//! The providers of a scenario as mocks on loopback ports of this process: the world of `run` and `mock`.
 
+use super::attempt_truth::ruled;
 use super::clock::Clock;
 use super::live::{Message, World};
-use super::truths::ruled;
 use crate::ids::{AttemptId, TargetId};
-use crate::scenario::{Plan, Target};
+use crate::scenario::{Scenario, Target};
 use provider::config::Config;
-use provider::ruling::Ruling;
+use provider::decision::DecisionReport;
 use provider::server::{ControlPlane, Mock, Observer, serve};
 use provider::{Axis, Call, Instant, Usage};
 use std::io;
@@ -60,18 +60,24 @@ impl Mocks {
         Ok(Self { served, targets: Vec::new(), stop, tasks })
     }
 
-    /// Starts the mocks of a plan on free loopback ports.
+    /// Starts the mocks of a scenario on free loopback ports.
     ///
     /// # Errors
     /// Where no port can be had.
-    pub async fn of(plan: &Plan, clock: Clock, post: &Sender<Message>) -> io::Result<Self> {
+    pub async fn of(scenario: &Scenario, clock: Clock, post: &Sender<Message>) -> io::Result<Self> {
         let mut listeners = Vec::new();
-        for _ in &plan.providers {
+        for _ in &scenario.providers {
             listeners.push(TcpListener::bind(("127.0.0.1", 0)).await?);
         }
-        let mocks =
-            Self::serve(&plan.providers, plan.seed, clock, listeners, ControlPlane::Absent, Some(post))?;
-        Ok(Self { targets: plan.targets.clone(), ..mocks })
+        let mocks = Self::serve(
+            &scenario.providers,
+            scenario.seed,
+            clock,
+            listeners,
+            ControlPlane::Absent,
+            Some(post),
+        )?;
+        Ok(Self { targets: scenario.targets.clone(), ..mocks })
     }
 
     /// Where the mocks listen, in the order of the providers.
@@ -103,10 +109,10 @@ struct Reporter {
 }
 
 impl Observer for Reporter {
-    fn ruled(&self, _: Instant, tag: Option<u64>, _: Call, ruling: &Ruling) {
+    fn ruled(&self, _: Instant, tag: Option<u64>, _: Call, ruling: &DecisionReport) {
         let Some(attempt) = tag.map(AttemptId) else { return };
         // Nobody listens any more once the run is over: that is no error of the mock's.
-        let _ = self.post.send(Message::Ruled { attempt, ruled: ruled(&ruling.verdict) });
+        let _ = self.post.send(Message::Decided { attempt, ruled: ruled(&ruling.verdict) });
     }
 
     fn settled(&self, _: Instant, tag: Option<u64>, _: Call, usage: Usage) {

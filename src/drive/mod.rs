@@ -10,13 +10,13 @@
 //! ```
 
 mod attempt;
+mod attempt_truth;
 pub mod clock;
+mod direct;
 pub mod live;
 pub mod local;
 mod sse;
-mod truths;
-mod typed;
-pub mod virt;
-mod worded;
+mod via_wire;
+pub mod virtual_time;
 
-pub use typed::reply;
+pub use direct::reply;

@@ -20,7 +20,7 @@ use provider::{Nanos, Stream};
 
 /// The waits of one job so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Backoffs {
+pub(super) struct BackoffState {
     rounds: u32,
     last: Nanos,
 }
@@ -41,7 +41,7 @@ impl Delay {
     }
 }
 
-impl Backoffs {
+impl BackoffState {
     /// The next wait.
     pub(super) fn next(&mut self, policy: &Backoff, stream: &mut Stream) -> Delay {
         let whole = exponential(policy, self.rounds);
@@ -87,7 +87,7 @@ mod tests {
 
     fn delays(jitter: Jitter, rounds: usize, seed: u64) -> Vec<Nanos> {
         let policy = Backoff { jitter, ..POLICY };
-        let (mut state, mut stream) = (Backoffs::default(), Stream::new(seed, "jitter", 0));
+        let (mut state, mut stream) = (BackoffState::default(), Stream::new(seed, "jitter", 0));
         (0..rounds).map(|_| state.next(&policy, &mut stream).whole()).collect()
     }
 
@@ -114,7 +114,7 @@ mod tests {
 
         #[test]
         fn without_jitter_nothing_is_added_to_the_servers_wait(seed: u64) {
-            let (mut waits, mut stream) = (Backoffs::default(), Stream::new(seed, "jitter", 0));
+            let (mut waits, mut stream) = (BackoffState::default(), Stream::new(seed, "jitter", 0));
             for _ in 0..6 {
                 prop_assert_eq!(waits.next(&POLICY, &mut stream).spread, Nanos::ZERO);
             }

@@ -18,7 +18,7 @@ pub trait Driver {
     fn send(&mut self, now: Instant, attempt: &Attempt);
 
     /// Stop waiting for this attempt: its reply is not wanted any more.
-    fn abandon(&mut self, now: Instant, slot: Slot, attempt: AttemptId);
+    fn cancel(&mut self, now: Instant, slot: Slot, attempt: AttemptId);
 
     /// The job at this place is over; the place may be given to another.
     fn done(&mut self, now: Instant, slot: Slot, class: ClassId);

@@ -22,46 +22,46 @@
 //! many are out at once.
 
 mod backoff;
-mod belief;
 mod budget;
 mod cache;
+mod coalesce;
 mod driver;
-mod join;
-mod line;
+mod estimate;
+mod jobs;
 pub mod parse;
+mod queue;
 mod reply;
 mod route;
 mod target;
 mod timers;
-mod work;
 
 pub use driver::{Attempt, Driver};
-pub use reply::{Meaning, Reply, Told, Wait};
+pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 
-use crate::event::{Cause, Ending, Event, Kind, Outcome, Reason, Verdict};
+use crate::event::{AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause};
 use crate::ids::{AttemptId, JobId, Slot, TargetId};
 use crate::job::Job;
-use crate::scenario::{Client, Plan};
-use belief::need;
+use crate::scenario::{Client, Scenario};
 use cache::Cache;
-use join::Joining;
+use coalesce::Coalescer;
+use estimate::cost;
+use jobs::{ActiveJob, JobSlab, JobState};
 use provider::{Instant, Nanos};
-use reply::Meant;
-use route::{Move, Router, Turn};
+use reply::ReplyClass;
+use route::{Candidate, NextAction, Router};
 use std::collections::VecDeque;
 use target::TargetState;
 use timers::Timers;
-use work::{State, Work, Works};
 
 /// The routing engine. See the module's page for how to drive it.
 #[derive(Debug)]
 pub struct Engine {
     client: Client,
     router: Router,
-    works: Works,
+    jobs: JobSlab,
     timers: Timers,
     cache: Option<Cache>,
-    joining: Option<Joining>,
+    joining: Option<Coalescer>,
     /// Jobs in line for a place of the concurrency cap.
     line: VecDeque<(Slot, JobId)>,
     /// How many stand in line: those whose deadline came leave it before they reach its head.
@@ -74,14 +74,14 @@ pub struct Engine {
 impl Engine {
     /// An engine at the beginning of a run.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(scenario: &Scenario) -> Self {
         Self {
-            client: plan.client.clone(),
-            router: Router::new(plan),
-            works: Works::default(),
+            client: scenario.client.clone(),
+            router: Router::new(scenario),
+            jobs: JobSlab::default(),
             timers: Timers::new(),
-            cache: plan.client.cache.map(Cache::new),
-            joining: plan.client.join.then(Joining::default),
+            cache: scenario.client.cache.map(Cache::new),
+            joining: scenario.client.join.then(Coalescer::default),
             line: VecDeque::new(),
             waiting: 0,
             in_flight: 0,
@@ -94,16 +94,16 @@ impl Engine {
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job) -> Slot {
         self.begin(now);
         let deadline = job.scheduled + self.client.deadline;
-        let slot = self.works.insert(Work::new(job, deadline, now));
+        let slot = self.jobs.insert(ActiveJob::new(job, deadline, now));
         let Job { class, scheduled, prompt_tokens, max_tokens, .. } = job;
-        self.log(driver, job.id, Kind::Arrived { class, scheduled, prompt_tokens, max_tokens });
+        self.log(driver, job.id, EventKind::Arrived { class, scheduled, prompt_tokens, max_tokens });
         self.router.budget.deposit();
         if now >= deadline {
-            self.give_up(driver, slot, Reason::Deadline);
+            self.give_up(driver, slot, EndReason::Deadline);
         } else if self.cache.as_mut().is_some_and(|cache| cache.hit(now, job.fingerprint)) {
-            self.log(driver, job.id, Kind::CacheHit);
-            let ending = self.works.at(slot).ending(Verdict::Succeeded);
-            let ending = Ending { first_token: Some(now.since(scheduled)), ..ending };
+            self.log(driver, job.id, EventKind::CacheHit);
+            let ending = self.jobs.at(slot).ending(JobOutcome::Succeeded);
+            let ending = JobEnd { first_token: Some(now.since(scheduled)), ..ending };
             self.finish(driver, slot, job.id, ending);
         } else {
             self.timers.deadline(deadline, slot, job.id);
@@ -124,38 +124,42 @@ impl Engine {
         reply: &Reply,
     ) {
         self.begin(now);
-        let work = self.works.at(slot);
-        let State::Sent { attempt: sent, turn } = work.state else {
+        let work = self.jobs.at(slot);
+        let JobState::Sent { attempt: sent, turn } = work.state else {
             unreachable!("only sent jobs get replies")
         };
         assert_eq!(sent, attempt, "a reply belongs to the attempt that is out");
-        let spent = work.enter(now, State::Deciding);
-        let (job, need, target) = (work.job.id, need(&work.job), turn.target);
+        let spent = work.transition(now, JobState::Deciding);
+        let (job, need, target) = (work.job.id, cost(&work.job), turn.target);
         self.in_flight -= 1;
-        self.log(driver, job, Kind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage });
+        self.log(
+            driver,
+            job,
+            EventKind::Replied { attempt, target, outcome: reply.outcome, usage: reply.usage },
+        );
 
-        let meant = reply.meant();
+        let meant = reply.class();
         let state = &mut self.router.targets[target.index()];
-        state.settle(now, &need, (meant == Meant::Served).then_some(reply.usage));
+        state.settle(now, &need, (meant == ReplyClass::Served).then_some(reply.usage));
         state.learn(now, reply);
-        if meant == Meant::Served {
+        if meant == ReplyClass::Served {
             state.served();
             self.served(driver, slot, spent, reply);
         } else {
-            self.works.at(slot).lost += spent;
+            self.jobs.at(slot).lost += spent;
             self.cool_down(driver, job, target, meant, reply);
             self.try_again(driver, slot, meant, turn.bit());
         }
-        self.admit_from_line(driver);
+        self.admit_queued(driver);
     }
 
     /// Does what is due at or before `now`: wakes sleepers, ends jobs at their deadline.
-    pub fn advance(&mut self, driver: &mut impl Driver, now: Instant) {
+    pub fn handle_timeout(&mut self, driver: &mut impl Driver, now: Instant) {
         self.begin(now);
         while let Some(timer) = self.timers.due_wake(now) {
-            if let Some(work) = self.works.still(timer.slot, timer.job) {
-                let State::Asleep { booked } = work.state else { continue };
-                work.enter(now, State::Deciding);
+            if let Some(work) = self.jobs.get_if_current(timer.slot, timer.job) {
+                let JobState::Asleep { booked } = work.state else { continue };
+                work.transition(now, JobState::Deciding);
                 work.tried_this_round = 0;
                 self.resume(driver, timer.slot, booked);
             }
@@ -163,31 +167,31 @@ impl Engine {
         while let Some(timer) = self.timers.due_deadline(now) {
             self.expire(driver, timer.slot);
         }
-        self.admit_from_line(driver);
+        self.admit_queued(driver);
     }
 
     /// The place that the next job will get.
     #[must_use]
     pub fn vacant(&self) -> Slot {
-        self.works.vacant()
+        self.jobs.vacant()
     }
 
     /// When [`Self::advance`] is due next; [`Instant::MAX`] where no job sleeps or has a deadline.
     #[must_use]
-    pub fn deadline(&self) -> Instant {
+    pub fn poll_timeout(&self) -> Instant {
         self.timers.next()
     }
 
     /// Whether it heeds what replies tell of the limits: only where a tactic asks what a target has left.
     #[must_use]
-    pub fn heeds_limits(&self) -> bool {
-        self.router.targets.iter().any(TargetState::believes)
+    pub fn uses_limit_headers(&self) -> bool {
+        self.router.targets.iter().any(TargetState::has_estimate)
     }
 
     /// Jobs under way.
     #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.works.len()
+    pub fn jobs_in_flight(&self) -> usize {
+        self.jobs.len()
     }
 
     fn begin(&mut self, now: Instant) {
@@ -196,59 +200,59 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn log(&self, driver: &mut impl Driver, job: JobId, kind: Kind) {
+    fn log(&self, driver: &mut impl Driver, job: JobId, kind: EventKind) {
         driver.log(&Event { at: self.now, job, kind });
     }
 
     /// Makes the next move of a job that is neither in line nor asleep nor out.
     fn decide(&mut self, driver: &mut impl Driver, slot: Slot) {
         if self.is_full() {
-            return self.stand_in_line(driver, slot, None);
+            return self.enqueue(driver, slot, None);
         }
-        let work = self.works.at(slot);
-        let need = need(&work.job);
+        let work = self.jobs.at(slot);
+        let need = cost(&work.job);
         match self.router.choose(self.now, work, &need) {
-            Move::Send(turn) => {
-                self.router.targets[turn.target.index()].book(self.now, &need);
+            NextAction::Send(turn) => {
+                self.router.targets[turn.target.index()].reserve(self.now, &need);
                 self.send(driver, slot, turn);
             }
-            Move::Sleep { until, why, book } => {
+            NextAction::Sleep { until, why, book } => {
                 if let Some(turn) = book {
-                    self.router.targets[turn.target.index()].book(self.now, &need);
+                    self.router.targets[turn.target.index()].reserve(self.now, &need);
                 }
-                work.enter(self.now, State::Asleep { booked: book });
+                work.transition(self.now, JobState::Asleep { booked: book });
                 let job = work.job.id;
                 self.timers.wake(until, slot, job);
-                self.log(driver, job, Kind::Waiting { until, why });
+                self.log(driver, job, EventKind::Waiting { until, why });
             }
-            Move::GiveUp(reason) => self.give_up(driver, slot, reason),
+            NextAction::GiveUp(reason) => self.give_up(driver, slot, reason),
         }
     }
 
     /// Goes on with a job whose sleep or time in line is over: it takes the turn it booked, if it still can.
-    fn resume(&mut self, driver: &mut impl Driver, slot: Slot, booked: Option<Turn>) {
+    fn resume(&mut self, driver: &mut impl Driver, slot: Slot, booked: Option<Candidate>) {
         let Some(turn) = booked else { return self.decide(driver, slot) };
-        let retries = self.works.at(slot).tried & turn.bit() != 0;
+        let retries = self.jobs.at(slot).tried & turn.bit() != 0;
         let unaffordable = retries && !self.router.budget.allows();
         if unaffordable || self.router.targets[turn.target.index()].cool_until > self.now {
-            self.unbook(slot, turn);
+            self.release(slot, turn);
             self.decide(driver, slot);
         } else if self.is_full() {
-            self.stand_in_line(driver, slot, booked);
+            self.enqueue(driver, slot, booked);
         } else {
             self.send(driver, slot, turn);
         }
     }
 
-    fn send(&mut self, driver: &mut impl Driver, slot: Slot, turn: Turn) {
-        let (Turn { target, step, .. }, bit) = (turn, turn.bit());
+    fn send(&mut self, driver: &mut impl Driver, slot: Slot, turn: Candidate) {
+        let (Candidate { target, step, .. }, bit) = (turn, turn.bit());
         let attempt = AttemptId(self.attempts);
         self.attempts += 1;
         self.in_flight += 1;
-        let work = self.works.at(slot);
+        let work = self.jobs.at(slot);
         debug_assert!(work.attempts < self.client.retry.attempts, "law 14: attempts stay inside their bound");
         let (left, retried) = (work.step, work.tried & bit != 0);
-        work.enter(self.now, State::Sent { attempt, turn });
+        work.transition(self.now, JobState::Sent { attempt, turn });
         work.step = step;
         work.attempts += 1;
         work.tried |= bit;
@@ -258,19 +262,19 @@ impl Engine {
             self.router.budget.withdraw();
         }
         if step > left {
-            self.log(driver, job.id, Kind::FellBack { from: left, to: step });
+            self.log(driver, job.id, EventKind::FellBack { from: left, to: step });
         }
-        self.log(driver, job.id, Kind::Sent { attempt, target, step, number });
+        self.log(driver, job.id, EventKind::Sent { attempt, target, step, number });
         driver.send(self.now, &Attempt { id: attempt, slot, number, target, job });
     }
 
     fn served(&mut self, driver: &mut impl Driver, slot: Slot, spent: Nanos, reply: &Reply) {
-        let work = self.works.at(slot);
-        let ending = Ending {
+        let work = self.jobs.at(slot);
+        let ending = JobEnd {
             service: spent,
             step: Some(work.step),
             first_token: Some(reply.first_token_at.since(work.job.scheduled)),
-            ..work.ending(Verdict::Succeeded)
+            ..work.ending(JobOutcome::Succeeded)
         };
         let (job, fingerprint) = (work.job.id, work.job.fingerprint);
         if let Some(cache) = &mut self.cache {
@@ -287,39 +291,44 @@ impl Engine {
         driver: &mut impl Driver,
         job: JobId,
         target: TargetId,
-        meant: Meant,
+        meant: ReplyClass,
         reply: &Reply,
     ) {
         let now = self.now;
         let asked = reply.ready_at(now).filter(|_| self.client.retry.obey_retry_after);
         let state = &mut self.router.targets[target.index()];
         let (until, cause) = match (meant, reply.outcome) {
-            (Meant::NoRoom, Outcome::Limited { cause, .. }) if self.client.retry.obey_retry_after => {
+            (ReplyClass::RateLimited, AttemptOutcome::Limited { cause, .. })
+                if self.client.retry.obey_retry_after =>
+            {
                 let refusals = state.refused();
-                (asked.or_else(|| Some(now + self.router.rest_unasked(refusals))), cause)
+                (asked.or_else(|| Some(now + self.router.default_cool_down(refusals))), cause)
             }
-            (Meant::Unwell, _) => (state.failed(now).into_iter().chain(asked).max(), Cause::Overload),
-            (Meant::NeverHere, Outcome::Limited { cause: cause @ (Cause::Auth | Cause::Billing), .. }) => {
-                (state.failed(now), cause)
+            (ReplyClass::Unhealthy, _) => {
+                (state.failed(now).into_iter().chain(asked).max(), LimitCause::Overload)
             }
-            _ => (None, Cause::Other),
+            (
+                ReplyClass::TargetPermanent,
+                AttemptOutcome::Limited { cause: cause @ (LimitCause::Auth | LimitCause::Billing), .. },
+            ) => (state.failed(now), cause),
+            _ => (None, LimitCause::Other),
         };
         if let Some(until) = until.filter(|until| *until > now) {
-            let until = self.router.targets[target.index()].rest(until);
-            self.log(driver, job, Kind::CooledDown { target, until, cause });
+            let until = self.router.targets[target.index()].cool_down_until(until);
+            self.log(driver, job, EventKind::CooledDown { target, until, cause });
         }
     }
 
     /// Goes on after an attempt that did not serve the job.
-    fn try_again(&mut self, driver: &mut impl Driver, slot: Slot, meant: Meant, bit: u64) {
-        let work = self.works.at(slot);
-        if meant == Meant::NeverHere {
+    fn try_again(&mut self, driver: &mut impl Driver, slot: Slot, meant: ReplyClass, bit: u64) {
+        let work = self.jobs.at(slot);
+        if meant == ReplyClass::TargetPermanent {
             work.barred |= bit;
         }
-        if meant == Meant::Never {
-            self.give_up(driver, slot, Reason::Rejected);
+        if meant == ReplyClass::Permanent {
+            self.give_up(driver, slot, EndReason::Rejected);
         } else if work.attempts >= self.client.retry.attempts {
-            self.give_up(driver, slot, Reason::Attempts);
+            self.give_up(driver, slot, EndReason::Attempts);
         } else {
             self.decide(driver, slot);
         }
@@ -328,48 +337,51 @@ impl Engine {
     /// Ends a job whose deadline came, whatever it is doing.
     #[cold]
     fn expire(&mut self, driver: &mut impl Driver, slot: Slot) {
-        let work = self.works.at(slot);
+        let work = self.jobs.at(slot);
         let state = work.state;
-        let spent = work.enter(self.now, State::Deciding);
+        let spent = work.transition(self.now, JobState::Deciding);
         match state {
-            State::Sent { attempt, turn } => {
+            JobState::Sent { attempt, turn } => {
                 work.lost += spent;
                 let job = work.job.id;
                 self.in_flight -= 1;
                 let target = turn.target;
                 self.router.targets[target.index()].failed(self.now);
-                self.log(driver, job, Kind::Abandoned { attempt, target });
-                driver.abandon(self.now, slot, attempt);
+                self.log(driver, job, EventKind::Abandoned { attempt, target });
+                driver.cancel(self.now, slot, attempt);
             }
-            State::InLine { booked } => {
+            JobState::Queued { booked } => {
                 self.waiting -= 1;
-                booked.into_iter().for_each(|turn| self.unbook(slot, turn));
+                booked.into_iter().for_each(|turn| self.release(slot, turn));
             }
-            State::Asleep { booked } => booked.into_iter().for_each(|turn| self.unbook(slot, turn)),
-            State::Deciding => {}
-            State::Follows => unreachable!("a leader's deadline comes before its followers'"),
+            JobState::Asleep { booked } => booked.into_iter().for_each(|turn| self.release(slot, turn)),
+            JobState::Deciding => {}
+            JobState::Waiting => unreachable!("a leader's deadline comes before its followers'"),
         }
-        self.give_up(driver, slot, Reason::Deadline);
+        self.give_up(driver, slot, EndReason::Deadline);
     }
 
-    fn unbook(&mut self, slot: Slot, turn: Turn) {
-        let need = need(&self.works.at(slot).job);
+    fn release(&mut self, slot: Slot, turn: Candidate) {
+        let need = cost(&self.jobs.at(slot).job);
         self.router.targets[turn.target.index()].settle(self.now, &need, None);
     }
 
-    fn give_up(&mut self, driver: &mut impl Driver, slot: Slot, reason: Reason) {
-        let work = self.works.at(slot);
-        let ending =
-            work.ending(if work.attempts > 0 { Verdict::Failed(reason) } else { Verdict::Shed(reason) });
+    fn give_up(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
+        let work = self.jobs.at(slot);
+        let ending = work.ending(if work.attempts > 0 {
+            JobOutcome::Failed(reason)
+        } else {
+            JobOutcome::Shed(reason)
+        });
         let (job, fingerprint) = (work.job.id, work.job.fingerprint);
         self.finish(driver, slot, job, ending);
-        self.bequeath(driver, (slot, job), fingerprint);
+        self.promote_next(driver, (slot, job), fingerprint);
     }
 
-    fn finish(&mut self, driver: &mut impl Driver, slot: Slot, job: JobId, ending: Ending) {
-        self.log(driver, job, Kind::Done(ending));
-        self.works.remove(slot);
+    fn finish(&mut self, driver: &mut impl Driver, slot: Slot, job: JobId, ending: JobEnd) {
+        self.log(driver, job, EventKind::Done(ending));
+        self.jobs.remove(slot);
         driver.done(self.now, slot, ending.class);
-        self.timers.forget(job, |timer| self.works.is_gone(timer.slot, timer.job));
+        self.timers.forget(job, |timer| self.jobs.is_gone(timer.slot, timer.job));
     }
 }

@@ -1,19 +1,19 @@
 //! What came back from an attempt, as far as routing cares: one small typed value, made by
 //! [`super::parse`] from a real response or handed over by a simulation.
 
-use crate::event::{Cause, Failure, Outcome};
-use provider::ruling::Remaining;
+use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+use provider::decision::Remaining;
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// The reply to one attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reply {
     /// How it went.
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
     /// What the server says about when to come back.
     pub wait: Option<Wait>,
     /// What the refusal told about the limit that refused.
-    pub told: Option<Told>,
+    pub told: Option<LimitNumbers>,
     /// What the headers told about the limits.
     pub remaining: Remaining,
     /// What was used; zero unless it succeeded.
@@ -28,12 +28,12 @@ pub struct Wait {
     /// How long, from the reply.
     pub length: Nanos,
     /// Until what.
-    pub meaning: Meaning,
+    pub meaning: WaitKind,
 }
 
 /// Until what a server asks to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub enum WaitKind {
     /// Until this very call would be admitted.
     UntilEnough,
     /// Until the limit is wholly free again.
@@ -46,7 +46,7 @@ pub enum Meaning {
     Meaningless,
 }
 
-impl Meaning {
+impl WaitKind {
     /// The word of `explain --json`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -62,7 +62,7 @@ impl Meaning {
 
 /// The numbers of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct LimitNumbers {
     /// The axis that refused, where it was named.
     pub axis: Option<Axis>,
     /// Its limit.
@@ -75,25 +75,25 @@ pub struct Told {
 
 /// What a reply means for the target it came from and for the job that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meant {
+pub(super) enum ReplyClass {
     /// The job is answered.
     Served,
     /// The target has no room now; the job may come back or go elsewhere.
-    NoRoom,
+    RateLimited,
     /// The target is unwell; the job may come back or go elsewhere.
-    Unwell,
+    Unhealthy,
     /// This target will never serve this job; another may.
-    NeverHere,
+    TargetPermanent,
     /// Nobody will ever serve this job.
-    Never,
+    Permanent,
 }
 
 impl Reply {
     /// A reply that never came whole.
     #[must_use]
-    pub fn broken(at: Instant, failure: Failure) -> Self {
+    pub fn broken(at: Instant, failure: AttemptFailure) -> Self {
         Self {
-            outcome: Outcome::Failed(failure),
+            outcome: AttemptOutcome::Failed(failure),
             wait: None,
             told: None,
             remaining: Remaining::default(),
@@ -106,17 +106,26 @@ impl Reply {
     ///
     /// The classes follow what providers document and what routers get wrong: a 413 read as a 429 stalls a
     /// client for nothing, a 400 sent again costs seconds and never succeeds (evidence/groq.md §4).
-    pub(super) const fn meant(&self) -> Meant {
+    pub(super) const fn class(&self) -> ReplyClass {
         match self.outcome {
-            Outcome::Ok => Meant::Served,
-            Outcome::Limited { cause, .. } => match cause {
-                Cause::MinuteLimit | Cause::DayLimit | Cause::Concurrency | Cause::Other => Meant::NoRoom,
-                Cause::Overload => Meant::Unwell,
-                Cause::Billing | Cause::TooLarge | Cause::NotInTier | Cause::Auth => Meant::NeverHere,
+            AttemptOutcome::Ok => ReplyClass::Served,
+            AttemptOutcome::Limited { cause, .. } => match cause {
+                LimitCause::MinuteLimit
+                | LimitCause::DayLimit
+                | LimitCause::Concurrency
+                | LimitCause::Other => ReplyClass::RateLimited,
+                LimitCause::Overload => ReplyClass::Unhealthy,
+                LimitCause::Billing | LimitCause::TooLarge | LimitCause::NotInTier | LimitCause::Auth => {
+                    ReplyClass::TargetPermanent
+                }
             },
-            Outcome::Failed(Failure::Status(400 | 405 | 409 | 415 | 422)) => Meant::Never,
-            Outcome::Failed(Failure::Status(401..=404 | 410 | 413)) => Meant::NeverHere,
-            Outcome::Failed(_) => Meant::Unwell,
+            AttemptOutcome::Failed(AttemptFailure::Status(400 | 405 | 409 | 415 | 422)) => {
+                ReplyClass::Permanent
+            }
+            AttemptOutcome::Failed(AttemptFailure::Status(401..=404 | 410 | 413)) => {
+                ReplyClass::TargetPermanent
+            }
+            AttemptOutcome::Failed(_) => ReplyClass::Unhealthy,
         }
     }
 
@@ -126,8 +135,8 @@ impl Reply {
     pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
         let Wait { length, meaning } = self.wait?;
         match meaning {
-            Meaning::UntilEnough | Meaning::UntilWindowEnds | Meaning::Suggested => Some(now + length),
-            Meaning::UntilFull | Meaning::Meaningless => None,
+            WaitKind::UntilEnough | WaitKind::UntilWindowEnds | WaitKind::Suggested => Some(now + length),
+            WaitKind::UntilFull | WaitKind::Meaningless => None,
         }
     }
 }

@@ -16,18 +16,18 @@
 //! may have taken the room.
 
 use super::budget::Budget;
+use super::jobs::ActiveJob;
 use super::target::TargetState;
-use super::work::Work;
-use crate::event::{Reason, Why};
+use crate::event::{EndReason, WaitReason};
 use crate::ids::TargetId;
 use crate::job::Job;
-use crate::scenario::{Backoff, Pick, Plan, ROUTE_TARGETS_MAX, Route, Step};
-use provider::meter::Bill;
-use provider::{Instant, Stream, rng};
+use crate::scenario::{Backoff, Pick, ROUTE_TARGETS_MAX, Route, Scenario, Step};
+use provider::meter::Charge;
+use provider::{Instant, Stream, random};
 
 /// A place on a route that a job can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct Candidate {
     /// The target.
     pub(super) target: TargetId,
     /// The step that names it.
@@ -36,7 +36,7 @@ pub(super) struct Turn {
     pub(super) position: u8,
 }
 
-impl Turn {
+impl Candidate {
     /// Its position in the route, as a bit.
     pub(super) const fn bit(self) -> u64 {
         1 << self.position
@@ -45,19 +45,19 @@ impl Turn {
 
 /// The next move of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Move {
+pub(super) enum NextAction {
     /// Send.
-    Send(Turn),
+    Send(Candidate),
     /// Sleep; `book` is the paced turn it sleeps for.
-    Sleep { until: Instant, why: Why, book: Option<Turn> },
+    Sleep { until: Instant, why: WaitReason, book: Option<Candidate> },
     /// Give up.
-    GiveUp(Reason),
+    GiveUp(EndReason),
 }
 
 /// Everything a decision reads, apart from the job itself.
 #[derive(Debug)]
 pub(super) struct Router {
-    routes: Vec<Vec<Leg>>,
+    routes: Vec<Vec<StepCursor>>,
     pub(super) targets: Vec<TargetState>,
     pub(super) budget: Budget,
     backoff: Backoff,
@@ -66,14 +66,14 @@ pub(super) struct Router {
 
 /// A step of a route, and where its round robin goes on.
 #[derive(Debug)]
-struct Leg {
+struct StepCursor {
     step: Step,
     cursor: usize,
 }
 
-/// Why a target cannot be sent to now.
+/// WaitReason a target cannot be sent to now.
 #[derive(Clone, Copy, Debug)]
-enum Obstacle {
+enum BlockedBy {
     /// The retry budget is empty.
     Budget,
     /// It rests until then.
@@ -88,60 +88,60 @@ enum Obstacle {
 
 /// The obstacles met on the way through a route: the earliest of each kind that time removes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Obstacles {
+struct Blockers {
     budget: bool,
     just_tried: bool,
     cools: Option<Instant>,
-    paced: Option<(Instant, Turn)>,
+    paced: Option<(Instant, Candidate)>,
 }
 
-impl Obstacles {
-    fn note(&mut self, obstacle: Obstacle, place: Turn) {
+impl Blockers {
+    fn note(&mut self, obstacle: BlockedBy, place: Candidate) {
         match obstacle {
-            Obstacle::Budget => self.budget = true,
-            Obstacle::JustTried => self.just_tried = true,
-            Obstacle::Cools(until) => {
+            BlockedBy::Budget => self.budget = true,
+            BlockedBy::JustTried => self.just_tried = true,
+            BlockedBy::Cools(until) => {
                 self.cools = Some(self.cools.map_or(until, |earliest| earliest.min(until)));
             }
-            Obstacle::Paced(turn) => {
+            BlockedBy::Paced(turn) => {
                 if self.paced.is_none_or(|(earliest, _)| turn < earliest) {
                     self.paced = Some((turn, place));
                 }
             }
-            Obstacle::TooLarge => {}
+            BlockedBy::TooLarge => {}
         }
     }
 }
 
 impl Router {
-    /// The routes of a plan, every target rested.
-    pub(super) fn new(plan: &Plan) -> Self {
+    /// The routes of a scenario, every target rested.
+    pub(super) fn new(scenario: &Scenario) -> Self {
         let legs = |route: &Route| {
             let targets: usize = route.steps.iter().map(|step| step.targets.len()).sum();
             assert!(
                 targets <= ROUTE_TARGETS_MAX,
                 "a plan has at most {ROUTE_TARGETS_MAX} targets on a route"
             );
-            route.steps.iter().map(|step| Leg { step: step.clone(), cursor: 0 }).collect()
+            route.steps.iter().map(|step| StepCursor { step: step.clone(), cursor: 0 }).collect()
         };
         Self {
-            routes: plan.routes.iter().map(legs).collect(),
-            targets: TargetState::all(plan),
-            budget: Budget::new(plan.client.retry.budget_permille),
-            backoff: plan.client.retry.backoff,
-            jitter_key: rng::key(plan.seed, "jitter"),
+            routes: scenario.routes.iter().map(legs).collect(),
+            targets: TargetState::all(scenario),
+            budget: Budget::new(scenario.client.retry.budget_permille),
+            backoff: scenario.client.retry.backoff,
+            jitter_key: random::key(scenario.seed, "jitter"),
         }
     }
 
     /// Decides where a job with this `need` goes.
     #[inline]
-    pub(super) fn choose(&mut self, now: Instant, work: &mut Work, need: &Bill) -> Move {
+    pub(super) fn choose(&mut self, now: Instant, work: &mut ActiveJob, need: &Charge) -> NextAction {
         let Self { routes, targets, budget, .. } = self;
         let route = work.job.route.index();
-        let mut obstacles = Obstacles::default();
+        let mut obstacles = Blockers::default();
         let mut position = 0;
-        for (index, Leg { step, cursor }) in routes[route].iter_mut().enumerate() {
-            let turn = |place: usize| Turn {
+        for (index, StepCursor { step, cursor }) in routes[route].iter_mut().enumerate() {
+            let turn = |place: usize| Candidate {
                 target: step.targets[place],
                 step: index as u8,
                 position: (position + place) as u8,
@@ -168,7 +168,7 @@ impl Router {
             }
             if let Some((_, place)) = best {
                 *cursor = place + 1;
-                return Move::Send(turn(place));
+                return NextAction::Send(turn(place));
             }
             position += step.targets.len();
         }
@@ -177,32 +177,36 @@ impl Router {
 
     /// The earliest instant worth waking at, if it lies before the deadline.
     #[cold]
-    fn wait(&mut self, now: Instant, work: &mut Work, obstacles: Obstacles) -> Move {
+    fn wait(&mut self, now: Instant, work: &mut ActiveJob, obstacles: Blockers) -> NextAction {
         let mut backoffs = work.backoffs;
         let delay = backoffs.next(&self.backoff, &mut self.jitter(&work.job, backoffs.rounds()));
-        let back_off = obstacles.just_tried.then(|| (now + delay.whole(), Why::BackOff, None));
-        let cool_down = obstacles.cools.map(|until| (until + delay.spread, Why::CoolDown, None));
-        let paced = obstacles.paced.map(|(turn, place)| (turn, Why::Pace, Some(place)));
+        let back_off = obstacles.just_tried.then(|| (now + delay.whole(), WaitReason::BackOff, None));
+        let cool_down = obstacles.cools.map(|until| (until + delay.spread, WaitReason::CoolDown, None));
+        let paced = obstacles.paced.map(|(turn, place)| (turn, WaitReason::Pace, Some(place)));
         let earliest = [back_off, cool_down, paced].into_iter().flatten().min_by_key(|(until, ..)| *until);
         let Some((until, why, book)) = earliest else {
-            return Move::GiveUp(if obstacles.budget { Reason::RetryBudget } else { Reason::Rejected });
+            return NextAction::GiveUp(if obstacles.budget {
+                EndReason::RetryBudget
+            } else {
+                EndReason::Rejected
+            });
         };
         if until >= work.deadline {
-            return Move::GiveUp(Reason::Deadline);
+            return NextAction::GiveUp(EndReason::Deadline);
         }
-        if why != Why::Pace {
+        if why != WaitReason::Pace {
             work.backoffs = backoffs;
         }
-        Move::Sleep { until, why, book }
+        NextAction::Sleep { until, why, book }
     }
 
     /// Chance for the job's n-th wait: the same whatever else happens in the run.
     fn jitter(&self, job: &Job, n: u32) -> Stream {
-        Stream::keyed(self.jitter_key, rng::mix(job.id.0) ^ u64::from(n))
+        Stream::keyed(self.jitter_key, random::mix(job.id.0) ^ u64::from(n))
     }
 
     /// The back-off that a target without a better word rests for after so many refusals in a row.
-    pub(super) fn rest_unasked(&self, refusals: u32) -> provider::Nanos {
+    pub(super) fn default_cool_down(&self, refusals: u32) -> provider::Nanos {
         super::backoff::exponential(&self.backoff, refusals)
     }
 }
@@ -210,24 +214,24 @@ impl Router {
 /// What keeps a job from being sent to a target now.
 fn obstacle(
     now: Instant,
-    work: &Work,
+    work: &ActiveJob,
     bit: u64,
-    need: &Bill,
+    need: &Charge,
     state: &TargetState,
     budget: &Budget,
-) -> Option<Obstacle> {
+) -> Option<BlockedBy> {
     if work.tried & bit != 0 && !budget.allows() {
-        return Some(Obstacle::Budget);
+        return Some(BlockedBy::Budget);
     }
     if state.cool_until > now {
-        return Some(Obstacle::Cools(state.cool_until));
+        return Some(BlockedBy::Cools(state.cool_until));
     }
     if work.tried_this_round & bit != 0 {
-        return Some(Obstacle::JustTried);
+        return Some(BlockedBy::JustTried);
     }
-    match state.turn(now, need) {
-        None => Some(Obstacle::TooLarge),
-        Some(turn) if turn > now => Some(Obstacle::Paced(turn)),
+    match state.next_send_at(now, need) {
+        None => Some(BlockedBy::TooLarge),
+        Some(turn) if turn > now => Some(BlockedBy::Paced(turn)),
         Some(_) => None,
     }
 }

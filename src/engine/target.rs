@@ -2,15 +2,15 @@
 //!
 //! A target *cools down* for two reasons, kept apart. It has no room: then until the instant the server
 //! named, exactly, whether that is two seconds of a minute limit or an hour of a day limit. Or it is
-//! unwell: then after [`UNWELL_AFTER`] failures in a row, for [`UNWELL_FOR`]; one success clears it, one
+//! unwell: then after [`EJECT_AFTER`] failures in a row, for [`EJECT_FOR`]; one success clears it, one
 //! more failure after the rest sends it to rest again (Envoy's outlier detection and Finagle's failure
 //! accrual both take five; 30 s is Envoy's base ejection time).
 
-use super::belief::Belief;
+use super::estimate::QuotaEstimate;
 use super::reply::Reply;
-use crate::scenario::{Pace, Pick, Plan};
+use crate::scenario::{Pace, Pick, Scenario};
 use provider::config::CachedTokens;
-use provider::meter::Bill;
+use provider::meter::Charge;
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// One target as the engine sees it.
@@ -25,35 +25,36 @@ pub(super) struct TargetState {
     /// For a paced gap: the next free turn.
     next_turn: Instant,
     /// Kept only where pacing or a pick reads it.
-    belief: Option<Belief>,
+    belief: Option<QuotaEstimate>,
     /// What cached tokens of a prompt count here, as documented.
     cached: CachedTokens,
 }
 
 impl TargetState {
-    /// Every target of the plan, rested and with all its quota.
-    pub(super) fn all(plan: &Plan) -> Vec<Self> {
-        let asked = plan.routes.iter().flat_map(|route| &route.steps).any(|step| step.pick == Pick::MostRoom);
-        let believes = asked || matches!(plan.client.pace, Pace::Requests | Pace::Tokens);
+    /// Every target of the scenario, rested and with all its quota.
+    pub(super) fn all(scenario: &Scenario) -> Vec<Self> {
+        let asked =
+            scenario.routes.iter().flat_map(|route| &route.steps).any(|step| step.pick == Pick::MostRoom);
+        let has_estimate = asked || matches!(scenario.client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
             cool_until: Instant::ZERO,
             refusals: 0,
             failures: 0,
-            pace: plan.client.pace,
+            pace: scenario.client.pace,
             next_turn: Instant::ZERO,
-            belief: believes.then(|| Belief::new(&target.limits)),
+            belief: has_estimate.then(|| QuotaEstimate::new(&target.limits)),
             cached: target.cached,
         };
-        plan.targets.iter().map(target).collect()
+        scenario.targets.iter().map(target).collect()
     }
 
     /// Whether it is kept what the target has left.
-    pub(super) fn believes(&self) -> bool {
+    pub(super) fn has_estimate(&self) -> bool {
         self.belief.is_some()
     }
 
     /// When the pace has a turn for the job; `None` where its known limits can never hold it.
-    pub(super) fn turn(&self, now: Instant, need: &Bill) -> Option<Instant> {
+    pub(super) fn next_send_at(&self, now: Instant, need: &Charge) -> Option<Instant> {
         match (self.pace, &self.belief) {
             (Pace::Gap(_), _) => Some(self.next_turn.max(now)),
             (Pace::Requests, Some(belief)) => {
@@ -65,7 +66,7 @@ impl TargetState {
     }
 
     /// Takes the turn that [`Self::turn`] named, now or ahead.
-    pub(super) fn book(&mut self, now: Instant, need: &Bill) {
+    pub(super) fn reserve(&mut self, now: Instant, need: &Charge) {
         if let Pace::Gap(gap) = self.pace {
             self.next_turn = self.next_turn.max(now) + gap;
         }
@@ -75,7 +76,7 @@ impl TargetState {
     }
 
     /// Gives a turn back, or replaces what was reserved for it by what was used.
-    pub(super) fn settle(&mut self, now: Instant, need: &Bill, used: Option<Usage>) {
+    pub(super) fn settle(&mut self, now: Instant, need: &Charge, used: Option<Usage>) {
         if let Some(belief) = &mut self.belief {
             belief.settle(now, need, used.map(|used| self.cached.counted(used)));
         }
@@ -89,7 +90,7 @@ impl TargetState {
     }
 
     /// How much room it is believed to have after the job: comparable between targets.
-    pub(super) fn room(&self, now: Instant, need: &Bill) -> f64 {
+    pub(super) fn room(&self, now: Instant, need: &Charge) -> f64 {
         self.belief.as_ref().map_or(0.0, |belief| belief.room(now, need))
     }
 
@@ -109,17 +110,17 @@ impl TargetState {
     /// It failed; returns until when it rests, if this failure sends it to rest.
     pub(super) fn failed(&mut self, now: Instant) -> Option<Instant> {
         self.failures = self.failures.saturating_add(1);
-        (self.failures >= UNWELL_AFTER).then(|| self.rest(now + UNWELL_FOR))
+        (self.failures >= EJECT_AFTER).then(|| self.cool_down_until(now + EJECT_FOR))
     }
 
     /// Rests until `until`, or longer where it already does (a later, shorter wait must not cut a longer one).
-    pub(super) fn rest(&mut self, until: Instant) -> Instant {
+    pub(super) fn cool_down_until(&mut self, until: Instant) -> Instant {
         self.cool_until = self.cool_until.max(until);
         self.cool_until
     }
 }
 
 /// Failures in a row after which a target is unwell.
-const UNWELL_AFTER: u32 = 5;
+const EJECT_AFTER: u32 = 5;
 /// How long an unwell target rests.
-const UNWELL_FOR: Nanos = Nanos::from_secs(30);
+const EJECT_FOR: Nanos = Nanos::from_secs(30);

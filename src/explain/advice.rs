@@ -2,28 +2,28 @@
 
 use super::facts::{Counts, Facts};
 use super::text::wait_words;
-use crate::engine::parse::{Failure, Refusal};
-use crate::engine::{Meaning, Wait};
-use crate::event::Cause;
+use crate::engine::parse::{ParsedFailure, Refusal};
+use crate::engine::{Wait, WaitKind};
+use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
 /// The advice for a failure, in whole sentences.
-pub(super) fn advice(failure: &Failure, facts: &Facts) -> Vec<String> {
-    let Failure { cause, ref refusal, .. } = *failure;
+pub(super) fn advice(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
+    let ParsedFailure { cause, ref refusal, .. } = *failure;
     let one = |sentence: &str| vec![sentence.to_owned()];
     match cause {
-        Cause::MinuteLimit | Cause::DayLimit => limit(failure, facts),
-        Cause::TooLarge => too_large(refusal),
-        Cause::Overload => overload(failure.wait),
-        Cause::Auth => {
+        LimitCause::MinuteLimit | LimitCause::DayLimit => limit(failure, facts),
+        LimitCause::TooLarge => too_large(refusal),
+        LimitCause::Overload => overload(failure.wait),
+        LimitCause::Auth => {
             one("Check the key: it is wrong, revoked or not allowed here. Retrying cannot succeed.")
         }
-        Cause::Billing => one("Check the account's balance or plan. Retrying cannot succeed."),
-        Cause::Concurrency => concurrency(refusal, facts),
-        Cause::NotInTier => one(
+        LimitCause::Billing => one("Check the account's balance or plan. Retrying cannot succeed."),
+        LimitCause::Concurrency => concurrency(refusal, facts),
+        LimitCause::NotInTier => one(
             "Choose a model of your plan, or another plan: this one has no quota for the model, and no wait gives it any.",
         ),
-        Cause::Other => match failure.wait {
+        LimitCause::Other => match failure.wait {
             Some(wait) => vec![format!("Wait {} and try again.", wait_words(wait.length))],
             None => one(
                 "The reply does not say why. If its status is 400 or 404, change the request; else back off with jitter.",
@@ -32,10 +32,10 @@ pub(super) fn advice(failure: &Failure, facts: &Facts) -> Vec<String> {
     }
 }
 
-fn limit(failure: &Failure, facts: &Facts) -> Vec<String> {
-    let Failure { cause, ref refusal, wait, .. } = *failure;
+fn limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
+    let ParsedFailure { cause, ref refusal, wait, .. } = *failure;
     let mut advice = vec![come_back(wait)];
-    advice.extend(facts.day_ends.filter(|_| cause == Cause::DayLimit).map(str::to_owned));
+    advice.extend(facts.day_ends.filter(|_| cause == LimitCause::DayLimit).map(str::to_owned));
     match refusal.axis {
         Some(axis) if axis.counts_tokens() => advice.extend(spend_less(axis, refusal, facts)),
         Some(axis) => advice.extend(spacing(axis, refusal.limit)),
@@ -55,19 +55,21 @@ fn come_back(wait: Option<Wait>) -> String {
     };
     let length = wait_words(length);
     match meaning {
-        Meaning::UntilEnough => {
+        WaitKind::UntilEnough => {
             format!("Wait {length} and send the same request again; earlier is refused again.")
         }
-        Meaning::UntilFull => format!(
+        WaitKind::UntilFull => format!(
             "Back off with jitter, for {length} at most: by then the limit is wholly free, and there is room for one \
              request well before."
         ),
-        Meaning::UntilWindowEnds => format!(
-            "Wait {length}: the window ends then and the whole limit is back. Spread what comes after, or everybody who \
+        WaitKind::UntilWindowEnds => format!(
+            "Wait {length}: the window ends then and the whole limit is back. Quantiles what comes after, or everybody who \
              waited returns at once."
         ),
-        Meaning::Suggested => format!("Wait {length}, which is what the provider suggests, and some jitter."),
-        Meaning::Meaningless => format!("Do not wait {length}: the number is no measure of this limit."),
+        WaitKind::Suggested => {
+            format!("Wait {length}, which is what the provider suggests, and some jitter.")
+        }
+        WaitKind::Meaningless => format!("Do not wait {length}: the number is no measure of this limit."),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Facts {
     /// What a request counts as when it is let in.
     pub(super) counts: Counts,
     /// What its limit headers tell.
-    pub(super) headers: Told,
+    pub(super) headers: HeaderMeaning,
     /// When a day's limit comes back, where that is not a refilling bucket's own wait.
     pub(super) day_ends: Option<&'static str>,
 }
@@ -36,7 +36,7 @@ pub(super) enum Counts {
 
 /// What the limit headers of a provider tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum HeaderMeaning {
     /// When a limit is wholly free again.
     Full,
     /// When the window of the clock ends.
@@ -50,7 +50,7 @@ pub(super) enum Told {
 impl Facts {
     pub(super) const fn of(dialect: Option<Dialect>) -> Self {
         use Counts::{Afterwards, Prompt, PromptAndAll, PromptAndMax, Unsaid};
-        use Told::{Full, Left, Nothing, WindowEnd};
+        use HeaderMeaning::{Full, Left, Nothing, WindowEnd};
         let Some(dialect) = dialect else { return Self::new("account", Unsaid, Full) };
         match dialect {
             Dialect::Groq => Self::new("organisation", PromptAndMax, Full),
@@ -77,7 +77,7 @@ impl Facts {
         }
     }
 
-    const fn new(owner: &'static str, counts: Counts, headers: Told) -> Self {
+    const fn new(owner: &'static str, counts: Counts, headers: HeaderMeaning) -> Self {
         Self { owner, counts, headers, day_ends: None }
     }
 }

@@ -9,8 +9,8 @@ mod dump;
 mod facts;
 mod text;
 
-use crate::engine::parse::{self, Dialect, Failure, Response, Stated};
-use crate::event::Cause;
+use crate::engine::parse::{self, Dialect, LimitHeader, ParsedFailure, Response};
+use crate::event::LimitCause;
 use dump::Dump;
 use facts::Facts;
 use provider::{Axis, Instant};
@@ -42,12 +42,12 @@ pub struct Explanation {
     /// What to do, the most useful first.
     pub advice: Vec<String>,
     #[serde(skip)]
-    failure: Failure,
+    failure: ParsedFailure,
     #[serde(skip)]
     facts: Facts,
     /// What the headers state.
     #[serde(skip)]
-    stated: Vec<Stated>,
+    stated: Vec<LimitHeader>,
 }
 
 /// Why a text could not be explained.
@@ -88,8 +88,8 @@ pub fn explain(text: &str, dialect: Option<Dialect>) -> Result<Explanation, Unre
 }
 
 impl Explanation {
-    fn new(dialect: Option<Dialect>, failure: Failure, stated: Vec<Stated>) -> Self {
-        let Failure { status, cause, ref refusal, wait, .. } = failure;
+    fn new(dialect: Option<Dialect>, failure: ParsedFailure, stated: Vec<LimitHeader>) -> Self {
+        let ParsedFailure { status, cause, ref refusal, wait, .. } = failure;
         let facts = Facts::of(dialect);
         Self {
             provider: dialect.map(Dialect::name),
@@ -101,8 +101,10 @@ impl Explanation {
             requested: refusal.requested,
             wait_s: wait.map(|wait| wait.length.as_secs_f64()),
             wait_meaning: wait.map(|wait| wait.meaning.name()),
-            terminal: matches!(cause, Cause::TooLarge | Cause::Billing | Cause::NotInTier | Cause::Auth)
-                || (cause == Cause::Other && status < 429),
+            terminal: matches!(
+                cause,
+                LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth
+            ) || (cause == LimitCause::Other && status < 429),
             advice: advice::advice(&failure, &facts),
             failure,
             facts,

@@ -1,11 +1,11 @@
 //! An explanation as a page of plain text.
 
 use super::Explanation;
-use super::facts::Told;
-use crate::engine::parse::Stated;
-use crate::engine::{Meaning, Wait};
-use crate::event::Cause;
-use crate::units;
+use super::facts::HeaderMeaning;
+use crate::engine::parse::LimitHeader;
+use crate::engine::{Wait, WaitKind};
+use crate::event::LimitCause;
+use provider::units;
 use provider::{Axis, Nanos};
 use std::fmt::Write as _;
 
@@ -35,19 +35,19 @@ impl Explanation {
         let model = self.model.as_deref().unwrap_or("this model");
         let axis = self.failure.refusal.axis.map_or("rate", long_name);
         match self.failure.cause {
-            Cause::MinuteLimit | Cause::DayLimit => {
+            LimitCause::MinuteLimit | LimitCause::DayLimit => {
                 format!("The {axis} limit of {whose} on {model} is used up for now.")
             }
-            Cause::TooLarge if self.axis.is_some() => {
+            LimitCause::TooLarge if self.axis.is_some() => {
                 format!("The request is larger than the whole {axis} limit of {whose} on {model}.")
             }
-            Cause::TooLarge => format!("The request is longer than {model} takes: {}", self.said()),
-            Cause::Overload => format!("The provider is overloaded or broken: {}", self.said()),
-            Cause::Auth => format!("The key was not accepted: {}", self.said()),
-            Cause::Billing => format!("There is no money or no plan for it: {}", self.said()),
-            Cause::NotInTier => format!("The plan of {whose} has no quota for {model}: {}", self.said()),
-            Cause::Concurrency => format!("Too many requests of {whose} are in flight on {model}."),
-            Cause::Other => format!("Refused: {}", self.said()),
+            LimitCause::TooLarge => format!("The request is longer than {model} takes: {}", self.said()),
+            LimitCause::Overload => format!("The provider is overloaded or broken: {}", self.said()),
+            LimitCause::Auth => format!("The key was not accepted: {}", self.said()),
+            LimitCause::Billing => format!("There is no money or no plan for it: {}", self.said()),
+            LimitCause::NotInTier => format!("The plan of {whose} has no quota for {model}: {}", self.said()),
+            LimitCause::Concurrency => format!("Too many requests of {whose} are in flight on {model}."),
+            LimitCause::Other => format!("Refused: {}", self.said()),
         }
     }
 
@@ -75,9 +75,12 @@ impl Explanation {
 
     /// What a reader of the headers would miss.
     fn headers(&self, out: &mut String) {
-        let limited = matches!(self.failure.cause, Cause::MinuteLimit | Cause::DayLimit | Cause::Concurrency);
+        let limited = matches!(
+            self.failure.cause,
+            LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Concurrency
+        );
         if self.stated.is_empty() {
-            if limited && self.facts.headers == Told::Nothing {
+            if limited && self.facts.headers == HeaderMeaning::Nothing {
                 out.push_str("\nNo header says what is left: keep your own count.\n");
             }
             return;
@@ -94,11 +97,11 @@ impl Explanation {
         }
     }
 
-    fn stated(&self, limit: &Stated) -> String {
-        let Stated { name, axis, limit, remaining, reset } = *limit;
+    fn stated(&self, limit: &LimitHeader) -> String {
+        let LimitHeader { name, axis, limit, remaining, reset } = *limit;
         let when = match (reset, self.facts.headers) {
             (None, _) => "when it is free again is not said".into(),
-            (Some(reset), Told::WindowEnd) => format!("its window ends in {}", wait_words(reset)),
+            (Some(reset), HeaderMeaning::WindowEnd) => format!("its window ends in {}", wait_words(reset)),
             (Some(reset), _) => format!("full again (not: room again) in {}", wait_words(reset)),
         };
         format!("{remaining} of {limit} {} left; {when}.", axis.map_or(name, Axis::name))
@@ -108,17 +111,17 @@ impl Explanation {
 fn come_back(Wait { length, meaning }: Wait, terminal: bool) -> String {
     let length = wait_words(length);
     match meaning {
-        Meaning::UntilEnough => {
+        WaitKind::UntilEnough => {
             format!("Come back in {length}: from then on this very request fits, if nobody else asks.")
         }
-        Meaning::UntilFull => {
+        WaitKind::UntilFull => {
             format!("In {length} the limit is wholly free again; this request fits sooner.")
         }
-        Meaning::UntilWindowEnds => {
+        WaitKind::UntilWindowEnds => {
             format!("Come back in {length}, when the window ends and the limit with it.")
         }
-        Meaning::Suggested => format!("Come back in {length} or later: it is a guess of the provider's."),
-        Meaning::Meaningless => {
+        WaitKind::Suggested => format!("Come back in {length} or later: it is a guess of the provider's."),
+        WaitKind::Meaningless => {
             let why = if terminal { "no wait helps here" } else { "this limit takes longer" };
             format!("The reply names a wait of {length}. It means nothing: {why}.")
         }

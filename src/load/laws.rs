@@ -25,8 +25,8 @@ fn workload(arrivals: Arrivals) -> Workload {
     }
 }
 
-fn plan(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Plan {
-    Plan {
+fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
+    Scenario {
         name: "p".to_owned(),
         about: String::new(),
         seed,
@@ -55,9 +55,9 @@ fn plan(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Plan {
     }
 }
 
-/// Every arrival of a plan without closed workloads.
-fn all(plan: &Plan) -> Vec<Arrival> {
-    let mut load = Load::new(plan);
+/// Every arrival of a scenario without closed workloads.
+fn all(scenario: &Scenario) -> Vec<Arrival> {
+    let mut load = Load::new(scenario);
     std::iter::from_fn(|| load.next()).collect()
 }
 
@@ -113,25 +113,25 @@ proptest! {
     fn the_schedule_is_in_order_and_repeatable(
         seed: u64, workloads in prop::collection::vec(any_workload(), 0..4), hours in 0u64..30,
     ) {
-        let plan = plan(seed, Nanos::HOUR * hours, workloads);
-        let arrivals = all(&plan);
+        let scenario = scenario(seed, Nanos::HOUR * hours, workloads);
+        let arrivals = all(&scenario);
         for (number, arrival) in (0..).zip(&arrivals) {
             prop_assert_eq!(arrival.job.id, JobId(number));
-            prop_assert!(arrival.job.scheduled < Instant::ZERO + plan.duration);
+            prop_assert!(arrival.job.scheduled < Instant::ZERO + scenario.duration);
             prop_assert!(arrival.truth.prompt_tokens >= 1 && arrival.truth.completion_tokens >= 1);
         }
         for pair in arrivals.windows(2) {
             let place = |arrival: &Arrival| (arrival.job.scheduled, arrival.job.class);
             prop_assert!(place(&pair[0]) <= place(&pair[1]));
         }
-        prop_assert_eq!(arrivals, all(&plan));
+        prop_assert_eq!(arrivals, all(&scenario));
     }
 
     /// Under any shape, the jobs of a constant rate that have come by the end of any hour are the integral.
     #[test]
     fn a_constant_rate_counts_to_its_integral(rate in 0.0..1.0f64, shape in any_shape(), hours in 1u64..50) {
         let constant = Workload { shape, ..workload(Arrivals::Constant(rate)) };
-        let arrivals = all(&plan(1, Nanos::HOUR * hours, vec![constant]));
+        let arrivals = all(&scenario(1, Nanos::HOUR * hours, vec![constant]));
         let mut integral = 0.0;
         for hour in 0..hours {
             integral += rate * 3600.0 * shape.map_or(1.0, |shape| shape[(hour % 24) as usize]);
@@ -144,7 +144,7 @@ proptest! {
     /// What one workload is changed to moves nothing in another.
     #[test]
     fn workloads_do_not_move_one_another(seed: u64, one in any_workload(), other in any_workload(), last in any_workload()) {
-        let with = |other: Workload| of_class(&all(&plan(seed, Nanos::DAY, vec![one.clone(), other])), 0);
+        let with = |other: Workload| of_class(&all(&scenario(seed, Nanos::DAY, vec![one.clone(), other])), 0);
         let strip = |arrivals: Vec<Arrival>| arrivals.into_iter()
             .map(|arrival| Arrival { job: Job { id: JobId(0), ..arrival.job }, ..arrival }).collect::<Vec<_>>();
         prop_assert_eq!(strip(with(other)), strip(with(last)));
@@ -155,7 +155,8 @@ proptest! {
 fn what_is_cached_moves_nothing_and_is_a_part_of_the_prompt() {
     let base =
         Workload { prompt: Dist::Uniform { min: 0.0, max: 900.0 }, ..workload(Arrivals::Poisson(1.0)) };
-    let run = |cached_prompt| all(&plan(3, Nanos::HOUR, vec![Workload { cached_prompt, ..base.clone() }]));
+    let run =
+        |cached_prompt| all(&scenario(3, Nanos::HOUR, vec![Workload { cached_prompt, ..base.clone() }]));
     let plain = run(CachedPrompt::NOTHING);
     assert!(plain.iter().all(|arrival| arrival.truth.cached_tokens == 0));
     for cached in
@@ -177,7 +178,7 @@ fn what_is_cached_moves_nothing_and_is_a_part_of_the_prompt() {
 fn a_change_of_one_size_moves_no_arrival_and_no_other_size() {
     let base = workload(Arrivals::Poisson(1.0));
     let changed = Workload { prompt: Dist::Constant(5.0), ..base.clone() };
-    let run = |workload| all(&plan(3, Nanos::HOUR, vec![workload]));
+    let run = |workload| all(&scenario(3, Nanos::HOUR, vec![workload]));
     let (base, changed) = (run(base), run(changed));
     assert_eq!(base.len(), changed.len());
     for (base, changed) in base.iter().zip(&changed) {
@@ -191,7 +192,7 @@ fn a_change_of_one_size_moves_no_arrival_and_no_other_size() {
 #[test]
 fn evenly_spaced_jobs_stand_exactly_on_their_grid() {
     // 7 a minute: the k-th at k·60/7 s. After a day the 10,080th would be at midnight, and is not part of it.
-    let arrivals = all(&plan(1, Nanos::DAY, vec![workload(Arrivals::Constant(7.0 / 60.0))]));
+    let arrivals = all(&scenario(1, Nanos::DAY, vec![workload(Arrivals::Constant(7.0 / 60.0))]));
     assert_eq!(arrivals.len(), 10_080);
     for (k, arrival) in (0u64..).zip(&arrivals) {
         let exact = (k * 60_000_000_000 + 3) / 7;
@@ -205,7 +206,7 @@ fn evenly_spaced_jobs_stand_exactly_on_their_grid() {
 fn memoryless_arrivals_have_the_mean_and_the_dispersion_of_poisson() {
     const SLOTS: usize = 20_000;
     for seed in 0..5 {
-        let arrivals = instants(&all(&plan(
+        let arrivals = instants(&all(&scenario(
             seed,
             Nanos::from_secs(SLOTS as u64),
             vec![workload(Arrivals::Poisson(4.0))],
@@ -234,11 +235,11 @@ fn ramps_and_steps_put_their_jobs_where_the_rate_is() {
         assert!((count as f64 - expected).abs() < 3.0 * expected.sqrt(), "{count} of {expected}");
     };
     // From 0 to 4 per second over two hours: a quarter of 14,400 in the first.
-    let ramp = instants(&all(&plan(5, Nanos::HOUR * 2, vec![workload(Arrivals::Ramp(0.0, 4.0))])));
+    let ramp = instants(&all(&scenario(5, Nanos::HOUR * 2, vec![workload(Arrivals::Ramp(0.0, 4.0))])));
     within(ramp.len(), 14_400.0);
     within(ramp.partition_point(|at| *at < hour), 3_600.0);
     let steps = Arrivals::Steps(vec![(Instant::ZERO, 3.0), (hour, 0.0), (hour + Nanos::HOUR, 1.0)]);
-    let steps = instants(&all(&plan(5, Nanos::HOUR * 3, vec![workload(steps)])));
+    let steps = instants(&all(&scenario(5, Nanos::HOUR * 3, vec![workload(steps)])));
     let first = steps.partition_point(|at| *at < hour);
     within(first, 10_800.0);
     assert!(steps[first] >= hour + Nanos::HOUR, "nothing comes while the rate is zero");
@@ -254,7 +255,7 @@ fn bursts_and_traces_come_as_written() {
         TraceRow { at: Instant::ZERO + Nanos::MINUTE, prompt_tokens: 1, completion_tokens: 9 },
     ];
     let trace = workload(Arrivals::Trace { rows: Arc::new(rows) });
-    let arrivals = all(&plan(1, Nanos::from_secs(41), vec![trace, burst]));
+    let arrivals = all(&scenario(1, Nanos::from_secs(41), vec![trace, burst]));
     let seen: Vec<(u64, u16)> =
         arrivals.iter().map(|a| (a.job.scheduled.0 / Nanos::SECOND.0, a.job.class.0)).collect();
     let expected =
@@ -269,7 +270,7 @@ fn bursts_and_traces_come_as_written() {
 fn a_popular_prompt_always_has_the_same_sizes_and_others_are_asked_once() {
     let repeats = Some(Repeats { share: 0.4, zipf: 1.1, of: 50 });
     let one = || Workload { repeats, ..workload(Arrivals::Constant(10.0)) };
-    let arrivals = all(&plan(9, Nanos::HOUR, vec![one(), one()]));
+    let arrivals = all(&scenario(9, Nanos::HOUR, vec![one(), one()]));
     let mut seen: BTreeMap<u64, (ClassId, u32, u32, u32)> = BTreeMap::new();
     let mut draws = BTreeSet::new();
     for Arrival { job, truth } in &arrivals {
@@ -292,8 +293,8 @@ fn a_popular_prompt_always_has_the_same_sizes_and_others_are_asked_once() {
 
 /// Plays a closed workload against a server without limits: (jobs, mean outstanding, most outstanding).
 fn closed(users: u32, think: Dist, service: &Dist, duration: Nanos) -> (u64, f64, usize) {
-    let plan = plan(4, duration, vec![workload(Arrivals::Users { users, think })]);
-    let (mut load, mut replies) = (Load::new(&plan), BinaryHeap::new());
+    let scenario = scenario(4, duration, vec![workload(Arrivals::Users { users, think })]);
+    let (mut load, mut replies) = (Load::new(&scenario), BinaryHeap::new());
     let mut served = Stream::new(4, "service", 0);
     let (mut jobs, mut busy, mut most) = (0, 0.0, 0);
     loop {
@@ -338,13 +339,13 @@ fn fixed_users_ask_like_clockwork_and_never_at_once_forever() {
 
 #[test]
 fn the_end_of_a_job_is_nothing_to_an_open_workload() {
-    let plan = plan(1, Nanos::MINUTE, vec![workload(Arrivals::Poisson(1.0))]);
-    let mut load = Load::new(&plan);
+    let scenario = scenario(1, Nanos::MINUTE, vec![workload(Arrivals::Poisson(1.0))]);
+    let mut load = Load::new(&scenario);
     let mut told = Vec::new();
     while let Some(arrival) = load.next() {
         load.finished(arrival.job.scheduled, arrival.job.class);
         told.push(arrival);
     }
-    assert_eq!(told, all(&plan));
+    assert_eq!(told, all(&scenario));
     assert_eq!(load.peek(), None);
 }

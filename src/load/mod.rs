@@ -1,8 +1,8 @@
-//! Arrivals: the jobs of every workload of a plan, lazily, in order, and without drift.
+//! Arrivals: the jobs of every workload of a scenario, lazily, in order, and without drift.
 //!
 //! Each workload has a process that says when its next job comes and a recipe for what that job asks;
 //! [`Load`] merges them by instant, then by the order of the workloads. Nothing is kept per job, so a
-//! day of millions of jobs needs the memory of one; only a planner's many runs share what they asked ([`Drawn`]).
+//! day of millions of jobs needs the memory of one; only a planner's many runs share what they asked ([`SampleCache`]).
 //!
 //! ```text
 //!  workload ─▶ process (when: rates, bursts, users, trace) ─┐
@@ -15,23 +15,23 @@
 //! sizes of a workload moves no arrival, a change to one workload moves nothing in another, and the n-th
 //! job meets the same luck under every policy.
 
-mod asks;
-mod drawn;
 #[cfg(test)]
 mod laws;
 mod process;
+mod requests;
+mod sample_cache;
 mod zipf;
 
 use crate::ids::{ClassId, JobId, RouteId};
 use crate::job::{Arrival, Job};
-use crate::scenario::{Plan, Workload};
-use asks::{Ask, Asks};
-pub use drawn::Drawn;
+use crate::scenario::{Scenario, Workload};
 use process::Process;
 use provider::{Instant, Truth};
+use requests::{RequestSampler, RequestSpec};
+pub use sample_cache::SampleCache;
 use std::sync::Arc;
 
-/// The schedule of a plan.
+/// The schedule of a scenario.
 #[derive(Clone, Debug)]
 pub struct Load {
     sources: Vec<Source>,
@@ -47,9 +47,9 @@ pub struct Load {
 #[derive(Clone, Debug)]
 struct Source {
     process: Process,
-    asks: Asks,
+    asks: RequestSampler,
     /// What the first jobs ask, where another run of the same traffic drew it already.
-    drawn: Arc<[Ask]>,
+    drawn: Arc<[RequestSpec]>,
     class: ClassId,
     route: RouteId,
     max_tokens: Option<u32>,
@@ -57,23 +57,23 @@ struct Source {
 }
 
 impl Load {
-    /// The schedule of every workload of `plan`, from its beginning.
+    /// The schedule of every workload of `scenario`, from its beginning.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
-        Self::of(plan, |_, _| Arc::default())
+    pub fn new(scenario: &Scenario) -> Self {
+        Self::of(scenario, |_, _| Arc::default())
     }
 
     /// The same schedule, which reads what its jobs ask from `drawn` as far as that goes.
     #[must_use]
-    pub fn reading(plan: &Plan, drawn: &Drawn) -> Self {
-        Self::of(plan, |asks, workload| drawn.of(asks, workload, plan.duration))
+    pub fn reading(scenario: &Scenario, drawn: &SampleCache) -> Self {
+        Self::of(scenario, |asks, workload| drawn.of(asks, workload, scenario.duration))
     }
 
-    fn of(plan: &Plan, drawn: impl Fn(&Asks, &Workload) -> Arc<[Ask]>) -> Self {
-        let source = |(class, workload)| Source::new(plan, ClassId(class), workload, &drawn);
-        let sources: Vec<Source> = (0..).zip(&plan.workloads).map(source).collect();
+    fn of(scenario: &Scenario, drawn: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>) -> Self {
+        let source = |(class, workload)| Source::new(scenario, ClassId(class), workload, &drawn);
+        let sources: Vec<Source> = (0..).zip(&scenario.workloads).map(source).collect();
         let heads = vec![Instant::MAX; sources.len()];
-        let mut load = Self { sources, heads, first: None, end: Instant::ZERO + plan.duration, jobs: 0 };
+        let mut load = Self { sources, heads, first: None, end: Instant::ZERO + scenario.duration, jobs: 0 };
         for index in 0..load.sources.len() {
             load.look(index);
         }
@@ -118,14 +118,14 @@ impl Load {
 
 impl Source {
     fn new(
-        plan: &Plan,
+        scenario: &Scenario,
         class: ClassId,
         workload: &Workload,
-        drawn: impl Fn(&Asks, &Workload) -> Arc<[Ask]>,
+        drawn: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>,
     ) -> Self {
-        let asks = Asks::new(plan.seed, class, workload);
+        let asks = RequestSampler::new(scenario.seed, class, workload);
         Self {
-            process: Process::new(plan.seed, class, workload, plan.duration),
+            process: Process::new(scenario.seed, class, workload, scenario.duration),
             drawn: drawn(&asks, workload),
             asks,
             class,

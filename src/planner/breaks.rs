@@ -1,9 +1,9 @@
 //! What breaks first: the rule, when it is worst, and whose limit is full at that moment.
 
-use super::lab::Trial;
 use super::rules::Rules;
-use super::summary::Breaks;
-use crate::record::words::{moment, rounded};
+use super::runner::Run;
+use super::summary::FirstViolation;
+use crate::formatting::{moment, rounded};
 use crate::record::{Series, Summary};
 use crate::scenario::Metric;
 
@@ -11,7 +11,7 @@ use crate::scenario::Metric;
 const FULL: f64 = 0.9;
 
 /// What breaks in a run judged by `rules`; `None` where every rule holds.
-pub(super) fn first(trial: &Trial, rules: &Rules) -> Option<Breaks> {
+pub(super) fn first(trial: &Run, rules: &Rules) -> Option<FirstViolation> {
     let summary = &trial.summary;
     let judged = rules.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
     let (rule, judged) = judged.min_by(|(one, _), (other, _)| rank(one.metric).cmp(&rank(other.metric)))?;
@@ -19,7 +19,7 @@ pub(super) fn first(trial: &Trial, rules: &Rules) -> Option<Breaks> {
     let at_s = step as f64 * summary.series.step_s;
     let limit = if rule.metric == Metric::Cost { None } else { fullest(summary, step) };
     let (target, axis) = limit.unzip();
-    Some(Breaks {
+    Some(FirstViolation {
         rule: judged.rule.clone(),
         actual: judged.actual,
         multiple: rounded(trial.multiple, 6),

@@ -8,13 +8,13 @@
 //! smaller.
 
 use super::change::Change;
-use super::lab::{Lab, Trial};
 use super::rules::is_on_cost;
+use super::runner::{Run, Runner};
 use super::summary::{Aim, Buy, Kind};
-use super::what_if::{Base, Measured};
+use super::what_if::{Baseline, Measured};
 use crate::ceiling::Ceiling;
-use crate::record::words::rounded;
-use crate::scenario::Plan;
+use crate::formatting::rounded;
+use crate::scenario::Scenario;
 use rayon::prelude::*;
 
 /// Seeds on which a set is proved.
@@ -27,10 +27,10 @@ const SPARE: f64 = 1.05;
 const GAIN: f64 = 1.005;
 
 /// The search for a set.
-struct Shop<'a> {
-    base: &'a Base<'a>,
+struct GreedySearch<'a> {
+    base: &'a Baseline<'a>,
     /// Judges by all rules, those on cost included.
-    lab: Lab<'a>,
+    lab: Runner<'a>,
     candidates: Vec<&'a Measured>,
     /// Per candidate, its measured lift ÷ its analytic one.
     beyond: Vec<f64>,
@@ -41,14 +41,14 @@ struct Shop<'a> {
 
 /// The cheapest of the changes on offer that hold `aim` times the load; `base` and what was `measured` go without rules
 /// on cost, `lab` judges by all.
-pub(super) fn buy(base: &Base<'_>, lab: Lab<'_>, measured: &[Measured], aim: f64) -> Buy {
+pub(super) fn buy(base: &Baseline<'_>, lab: Runner<'_>, measured: &[Measured], aim: f64) -> Buy {
     let candidates: Vec<&Measured> = measured.iter().filter(|one| one.change.is_offer()).collect();
     let beyond = candidates.iter().map(|one| {
-        let analytic = Ceiling::of(&Change::all(base.plan, [&one.change])).multiple / base.analytic;
+        let analytic = Ceiling::of(&Change::all(base.scenario, [&one.change])).multiple / base.analytic;
         if analytic.is_finite() && analytic > 0.0 { one.worth.lift / analytic } else { 1.0 }
     });
     let beyond = beyond.collect();
-    let mut shop = Shop { base, lab, candidates, beyond, dear: Vec::new(), aim };
+    let mut shop = GreedySearch { base, lab, candidates, beyond, dear: Vec::new(), aim };
     let mut chosen = Vec::new();
     let mut proof = shop.proof(&chosen);
     if !serve(&proof) {
@@ -67,32 +67,32 @@ pub(super) fn buy(base: &Base<'_>, lab: Lab<'_>, measured: &[Measured], aim: f64
 
 /// What a job costs, in USD, that is answered with a change and would not be without it; nothing where the change
 /// saves money, and infinite where it answers no more.
-fn dearness(with: &Trial, without: &Trial) -> f64 {
+fn dearness(with: &Run, without: &Run) -> f64 {
     let extra = with.summary.cost_usd - without.summary.cost_usd;
     let more = with.summary.jobs.succeeded.saturating_sub(without.summary.jobs.succeeded);
     if extra <= 0.0 { 0.0 } else { extra / more as f64 }
 }
 
 /// Whether users are served as expected, whatever it costs.
-fn serve(proof: &[Trial]) -> bool {
-    proof.iter().flat_map(Trial::broken).all(is_on_cost)
+fn serve(proof: &[Run]) -> bool {
+    proof.iter().flat_map(Run::broken).all(is_on_cost)
 }
 
-impl Shop<'_> {
+impl GreedySearch<'_> {
     /// The plan with what was chosen.
-    fn plan(&self, chosen: &[usize]) -> Plan {
-        Change::all(self.base.plan, chosen.iter().map(|&index| &self.candidates[index].change))
+    fn scenario(&self, chosen: &[usize]) -> Scenario {
+        Change::all(self.base.scenario, chosen.iter().map(|&index| &self.candidates[index].change))
     }
 
     /// What each candidate costs at the aim, where nothing that is cheap only because it is little used looks so.
-    fn prices(&self, without: &Trial) -> Vec<f64> {
-        let price = |index| dearness(&self.lab.run(&self.plan(&[index]), self.aim, 0), without);
+    fn prices(&self, without: &Run) -> Vec<f64> {
+        let price = |index| dearness(&self.lab.run(&self.scenario(&[index]), self.aim, 0), without);
         (0..self.candidates.len()).into_par_iter().map(price).collect()
     }
 
     /// The multiple that a set is expected to hold.
     fn expected(&self, chosen: &[usize]) -> f64 {
-        let analytic = Ceiling::of(&self.plan(chosen)).multiple / self.base.analytic;
+        let analytic = Ceiling::of(&self.scenario(chosen)).multiple / self.base.analytic;
         let analytic = if analytic.is_nan() { 1.0 } else { analytic };
         let mut once = chosen.to_vec();
         once.sort_unstable();
@@ -138,18 +138,19 @@ impl Shop<'_> {
     }
 
     /// Runs at the aim: on one seed, and where that holds on the others.
-    fn proof(&self, chosen: &[usize]) -> Vec<Trial> {
-        let plan = self.plan(chosen);
-        let mut trials = vec![self.lab.run(&plan, self.aim, 0)];
+    fn proof(&self, chosen: &[usize]) -> Vec<Run> {
+        let scenario = self.scenario(chosen);
+        let mut trials = vec![self.lab.run(&scenario, self.aim, 0)];
         if serve(&trials) {
-            trials
-                .par_extend((1..SEEDS).into_par_iter().map(|replica| self.lab.run(&plan, self.aim, replica)));
+            trials.par_extend(
+                (1..SEEDS).into_par_iter().map(|replica| self.lab.run(&scenario, self.aim, replica)),
+            );
         }
         trials
     }
 
     /// Takes out whatever is not needed, the dearest first; the proof of what is left.
-    fn prune(&self, chosen: &mut Vec<usize>, mut proof: Vec<Trial>) -> Vec<Trial> {
+    fn prune(&self, chosen: &mut Vec<usize>, mut proof: Vec<Run>) -> Vec<Run> {
         let mut order = chosen.clone();
         order.sort_unstable();
         order.dedup();
@@ -173,9 +174,9 @@ impl Shop<'_> {
     }
 
     /// What was bought.
-    fn receipt(&self, chosen: &[usize], proof: &[Trial]) -> Buy {
+    fn receipt(&self, chosen: &[usize], proof: &[Run]) -> Buy {
         let mut broken: Vec<String> = Vec::new();
-        for rule in proof.iter().flat_map(Trial::broken) {
+        for rule in proof.iter().flat_map(Run::broken) {
             if !broken.iter().any(|known| known == rule) {
                 broken.push(rule.to_owned());
             }
@@ -187,7 +188,7 @@ impl Shop<'_> {
             changes: chosen.iter().map(|&index| self.candidates[index].worth.change.clone()).collect(),
             broken,
             cost_usd_per_day: rounded(proof[0].cost_per_day(), 4),
-            p95_s: proof.iter().filter_map(Trial::p95_s).reduce(f64::max),
+            p95_s: proof.iter().filter_map(Run::p95_s).reduce(f64::max),
             replicas: u32::try_from(proof.len()).expect("a few seeds"),
         }
     }

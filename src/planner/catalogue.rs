@@ -4,10 +4,10 @@
 use super::change::{Change, Edit};
 use super::summary::Kind;
 use crate::ceiling::Ceiling;
-use crate::scenario::{Arrivals, Cache, Jitter, Pace, Pick, Plan, Workload, preset};
-use crate::units::{print_count, print_duration};
+use crate::scenario::{Arrivals, Cache, Jitter, Pace, Pick, Scenario, Workload, preset};
 use provider::Nanos;
 use provider::config::{Config, DEFAULT_MAX_TOKENS, Tier};
+use provider::units::{print_count, print_duration};
 
 /// What an account must lift the arithmetic ceiling to be tried, as a ratio.
 const LIFTS: f64 = 1.005;
@@ -23,43 +23,43 @@ const DEVELOPER: &str = "groq-developer";
 const FALLBACKS: [&str; 2] = ["openai/gpt-oss-120b", "openai/gpt-oss-20b"];
 
 /// Every change worth trying on `plan`.
-pub(super) fn changes(plan: &Plan) -> Vec<Change> {
-    let mut changes = accounts(plan);
-    changes.extend(tiers(plan));
-    changes.extend(other_models(plan));
-    changes.extend(fallback(plan));
-    changes.extend(client(plan));
-    changes.extend(traffic(plan));
-    changes.extend(plan.what_if.iter().map(|own| Change {
+pub(super) fn changes(scenario: &Scenario) -> Vec<Change> {
+    let mut changes = accounts(scenario);
+    changes.extend(tiers(scenario));
+    changes.extend(other_models(scenario));
+    changes.extend(fallback(scenario));
+    changes.extend(client(scenario));
+    changes.extend(traffic(scenario));
+    changes.extend(scenario.what_if.iter().map(|own| Change {
         words: own.name.clone(),
         kind: Kind::Own,
-        edit: Edit::Own(Box::new(own.plan.clone())),
+        edit: Edit::Own(Box::new(own.scenario.clone())),
     }));
     changes
 }
 
 /// One more account of every provider that binds: whose quota, were there more of it, would lift the
 /// arithmetic ceiling.
-fn accounts(plan: &Plan) -> Vec<Change> {
+fn accounts(scenario: &Scenario) -> Vec<Change> {
     let account = |(index, config): (usize, &Config)| Change {
         words: format!("one more account at {}", config.name),
         kind: Kind::Quota,
         edit: Edit::Account { provider: index as u16 },
     };
-    let multiple = Ceiling::of(plan).multiple;
-    let lifts = |change: &Change| Ceiling::of(&Change::all(plan, [change])).multiple > multiple * LIFTS;
-    plan.providers.iter().enumerate().map(account).filter(lifts).collect()
+    let multiple = Ceiling::of(scenario).multiple;
+    let lifts = |change: &Change| Ceiling::of(&Change::all(scenario, [change])).multiple > multiple * LIFTS;
+    scenario.providers.iter().enumerate().map(account).filter(lifts).collect()
 }
 
 /// What the names of the changes to `plan` do not say.
-pub(super) fn notes(plan: &Plan) -> Vec<String> {
+pub(super) fn notes(scenario: &Scenario) -> Vec<String> {
     let note = |change: Change| {
         format!(
             "`{}` needs no new account, since limits are per model; its answers are another model's.",
             change.words
         )
     };
-    other_models(plan).into_iter().map(note).collect()
+    other_models(scenario).into_iter().map(note).collect()
 }
 
 fn developer() -> Config {
@@ -67,14 +67,14 @@ fn developer() -> Config {
 }
 
 /// The developer plan, for providers on the free one whose models it has.
-fn tiers(plan: &Plan) -> Vec<Change> {
+fn tiers(scenario: &Scenario) -> Vec<Change> {
     let better = developer();
     let has = |name: &str| better.models.iter().any(|model| model.name == name);
     let lifts = |provider: usize, config: &Config| {
-        let mut used = plan.targets.iter().filter(|target| usize::from(target.provider) == provider);
+        let mut used = scenario.targets.iter().filter(|target| usize::from(target.provider) == provider);
         config.tier == Tier::Free && used.any(|target| has(&config.models[usize::from(target.model)].name))
     };
-    let free = plan.providers.iter().enumerate().filter(|(index, config)| lifts(*index, config));
+    let free = scenario.providers.iter().enumerate().filter(|(index, config)| lifts(*index, config));
     let change = |(index, config): (usize, &Config)| Change {
         words: format!("{} on {DEVELOPER}", config.name),
         kind: Kind::Quota,
@@ -84,16 +84,17 @@ fn tiers(plan: &Plan) -> Vec<Change> {
 }
 
 /// The first of [`FALLBACKS`] that no job can go to yet.
-fn unserved(plan: &Plan) -> Option<&'static str> {
-    let served = |name: &str| plan.targets.iter().any(|target| target.name.ends_with(name));
+fn unserved(scenario: &Scenario) -> Option<&'static str> {
+    let served = |name: &str| scenario.targets.iter().any(|target| target.name.ends_with(name));
     FALLBACKS.into_iter().find(|name| !served(name))
 }
 
 /// Another model of a provider as the last step, on the accounts that are there: limits are per model, so this is quota
 /// that is paid for already, though the answers are another model's.
-fn other_models(plan: &Plan) -> Vec<Change> {
-    let Some(name) = unserved(plan) else { return Vec::new() };
-    let uses = |provider: usize| plan.targets.iter().any(|target| usize::from(target.provider) == provider);
+fn other_models(scenario: &Scenario) -> Vec<Change> {
+    let Some(name) = unserved(scenario) else { return Vec::new() };
+    let uses =
+        |provider: usize| scenario.targets.iter().any(|target| usize::from(target.provider) == provider);
     let change = |(index, config): (usize, &Config)| {
         let model = config.models.iter().position(|model| model.name == name).filter(|_| uses(index))?;
         Some(Change {
@@ -102,17 +103,17 @@ fn other_models(plan: &Plan) -> Vec<Change> {
             edit: Edit::OtherModel { provider: index as u16, model: model as u16 },
         })
     };
-    plan.providers.iter().enumerate().filter_map(change).collect()
+    scenario.providers.iter().enumerate().filter_map(change).collect()
 }
 
 /// A model of the developer plan as the last step, by an account of its own; nothing where an account on that plan
 /// has the model already.
-fn fallback(plan: &Plan) -> Option<Change> {
-    let name = unserved(plan)?;
+fn fallback(scenario: &Scenario) -> Option<Change> {
+    let name = unserved(scenario)?;
     let has = |config: &Config| {
         config.tier == Tier::Developer && config.models.iter().any(|model| model.name == name)
     };
-    if plan.providers.iter().any(has) {
+    if scenario.providers.iter().any(has) {
         return None;
     }
     let mut config = developer();
@@ -127,16 +128,16 @@ fn fallback(plan: &Plan) -> Option<Change> {
 }
 
 /// Whether jobs are asked again that were asked before.
-fn repeats(plan: &Plan) -> bool {
+fn repeats(scenario: &Scenario) -> bool {
     let repeated = |workload: &Workload| {
         let traced = matches!(workload.arrivals, Arrivals::Trace { .. });
         !traced && workload.repeats.is_some_and(|repeats| repeats.share > 0.0)
     };
-    plan.workloads.iter().any(repeated)
+    scenario.workloads.iter().any(repeated)
 }
 
 /// A tactic of the client.
-struct Tactic {
+struct Policy {
     /// Tried where the plan lacks it.
     words: String,
     edit: Edit,
@@ -151,22 +152,23 @@ fn without(words: &str, edit: Edit) -> Change {
 }
 
 /// The tactics that mean something in a plan.
-fn tactics(plan: &Plan) -> Vec<Tactic> {
-    let mut tactics = vec![Tactic {
+fn tactics(scenario: &Scenario) -> Vec<Policy> {
+    let mut tactics = vec![Policy {
         words: "pace by tokens".to_owned(),
         edit: Edit::Pace(Pace::Tokens),
         instead: without("without pacing", Edit::Pace(Pace::Off)),
-        in_force: plan.client.pace == Pace::Tokens,
+        in_force: scenario.client.pace == Pace::Tokens,
     }];
-    if plan.client.retry.attempts > 1 {
-        tactics.extend(retries(plan));
+    if scenario.client.retry.attempts > 1 {
+        tactics.extend(retries(scenario));
     }
-    if repeats(plan) {
-        tactics.extend(repetitions(plan));
+    if repeats(scenario) {
+        tactics.extend(repetitions(scenario));
     }
-    let mut choices = plan.routes.iter().flat_map(|route| &route.steps).filter(|step| step.targets.len() > 1);
+    let mut choices =
+        scenario.routes.iter().flat_map(|route| &route.steps).filter(|step| step.targets.len() > 1);
     if let Some(first) = choices.next() {
-        tactics.push(Tactic {
+        tactics.push(Policy {
             words: "pick the account with most room".to_owned(),
             edit: Edit::Pick(Pick::MostRoom),
             instead: without("round robin instead of most room", Edit::Pick(Pick::RoundRobin)),
@@ -177,16 +179,16 @@ fn tactics(plan: &Plan) -> Vec<Tactic> {
 }
 
 /// The tactics of a client that tries again.
-fn retries(plan: &Plan) -> [Tactic; 2] {
-    let retry = &plan.client.retry;
+fn retries(scenario: &Scenario) -> [Policy; 2] {
+    let retry = &scenario.client.retry;
     [
-        Tactic {
+        Policy {
             words: "full jitter".to_owned(),
             edit: Edit::Jitter(Jitter::Full),
             instead: without("without jitter", Edit::Jitter(Jitter::None)),
             in_force: retry.backoff.jitter == Jitter::Full,
         },
-        Tactic {
+        Policy {
             words: "a retry budget of 20 %".to_owned(),
             edit: Edit::Budget(Some(BUDGET)),
             instead: without("without a retry budget", Edit::Budget(None)),
@@ -196,13 +198,13 @@ fn retries(plan: &Plan) -> [Tactic; 2] {
 }
 
 /// The tactics of a client that is asked the same again.
-fn repetitions(plan: &Plan) -> [Tactic; 2] {
+fn repetitions(scenario: &Scenario) -> [Policy; 2] {
     let (entries, ttl) = (print_count(u64::from(CACHE.entries)), print_duration(CACHE.ttl));
     // What a cache brings is told by the ceiling with and without it; whether it should keep longer is not.
-    let present = plan.client.cache.unwrap_or(CACHE);
+    let present = scenario.client.cache.unwrap_or(CACHE);
     let longer = Cache { ttl: present.ttl * 2, ..present };
     [
-        Tactic {
+        Policy {
             words: format!("cache {entries} answers for {ttl}"),
             edit: Edit::Cache(CACHE),
             instead: Change {
@@ -214,33 +216,31 @@ fn repetitions(plan: &Plan) -> [Tactic; 2] {
                 kind: Kind::Client,
                 edit: Edit::Cache(longer),
             },
-            in_force: plan.client.cache.is_some(),
+            in_force: scenario.client.cache.is_some(),
         },
-        Tactic {
+        Policy {
             words: "join identical jobs under way".to_owned(),
             edit: Edit::Join(true),
             instead: without("without joining identical jobs", Edit::Join(false)),
-            in_force: plan.client.join,
+            in_force: scenario.client.join,
         },
     ]
 }
 
-fn client(plan: &Plan) -> impl Iterator<Item = Change> {
-    tactics(plan).into_iter().map(
-        |Tactic { words, edit, instead, in_force }| {
-            if in_force { instead } else { Change { words, kind: Kind::Client, edit } }
-        },
-    )
+fn client(scenario: &Scenario) -> impl Iterator<Item = Change> {
+    tactics(scenario).into_iter().map(|Policy { words, edit, instead, in_force }| {
+        if in_force { instead } else { Change { words, kind: Kind::Client, edit } }
+    })
 }
 
-fn traffic(plan: &Plan) -> Vec<Change> {
+fn traffic(scenario: &Scenario) -> Vec<Change> {
     let mut changes = Vec::new();
-    changes.extend(shorter_answers(plan));
+    changes.extend(shorter_answers(scenario));
     let words = "prompts a quarter shorter".to_owned();
     changes.push(Change { words, kind: Kind::Traffic, edit: Edit::Prompt(PROMPT) });
-    let night = batches(plan);
+    let night = batches(scenario);
     if !night.is_empty() {
-        let names: Vec<&str> = night.iter().map(|index| plan.workloads[*index].name.as_str()).collect();
+        let names: Vec<&str> = night.iter().map(|index| scenario.workloads[*index].name.as_str()).collect();
         let words = format!("{} at night (0-6 h)", names.join(", "));
         changes.push(Change { words, kind: Kind::Traffic, edit: Edit::Night(night) });
     }
@@ -249,9 +249,10 @@ fn traffic(plan: &Plan) -> Vec<Change> {
 
 /// A bound on the answers that 99 % of them keep by themselves, or, where none is smaller than what there is, one
 /// that cuts one in twenty.
-fn shorter_answers(plan: &Plan) -> Option<Change> {
+fn shorter_answers(scenario: &Scenario) -> Option<Change> {
     let bounds = |percent| {
-        let most: Vec<_> = plan.workloads.iter().map(|workload| enough_tokens(workload, percent)).collect();
+        let most: Vec<_> =
+            scenario.workloads.iter().map(|workload| enough_tokens(workload, percent)).collect();
         most.iter().any(Option::is_some).then_some((percent, most))
     };
     let (percent, most) = bounds(99).or_else(|| bounds(95))?;
@@ -282,16 +283,16 @@ fn enough_tokens(workload: &Workload, percent: u8) -> Option<u32> {
 
 /// The workloads that need not come when they do: those that say so by their name, or all but the first.
 /// A run of less than a day has no night.
-fn batches(plan: &Plan) -> Vec<usize> {
+fn batches(scenario: &Scenario) -> Vec<usize> {
     let rated = |workload: &Workload| {
         !matches!(workload.arrivals, Arrivals::Burst { .. } | Arrivals::Users { .. } | Arrivals::Trace { .. })
     };
-    let named: Vec<usize> = indices(plan, |index| plan.workloads[index].name.contains("batch"));
-    let waiting = if named.is_empty() { indices(plan, |index| index > 0) } else { named };
-    let day = plan.duration >= Nanos::DAY;
-    waiting.into_iter().filter(|index| day && rated(&plan.workloads[*index])).collect()
+    let named: Vec<usize> = indices(scenario, |index| scenario.workloads[index].name.contains("batch"));
+    let waiting = if named.is_empty() { indices(scenario, |index| index > 0) } else { named };
+    let day = scenario.duration >= Nanos::DAY;
+    waiting.into_iter().filter(|index| day && rated(&scenario.workloads[*index])).collect()
 }
 
-fn indices(plan: &Plan, which: impl Fn(usize) -> bool) -> Vec<usize> {
-    (0..plan.workloads.len()).filter(|index| which(*index)).collect()
+fn indices(scenario: &Scenario, which: impl Fn(usize) -> bool) -> Vec<usize> {
+    (0..scenario.workloads.len()).filter(|index| which(*index)).collect()
 }

@@ -3,7 +3,7 @@
 use super::summary::Kind;
 use crate::ids::TargetId;
 use crate::scenario::{
-    Arrivals, Cache, Jitter, KnownLimit, Pace, Pick, Plan, ROUTE_TARGETS_MAX, Step, Target, TraceRow,
+    Arrivals, Cache, Jitter, KnownLimit, Pace, Pick, ROUTE_TARGETS_MAX, Scenario, Step, Target, TraceRow,
     Workload,
 };
 use provider::config::{AccountConfig, Config, ModelConfig};
@@ -52,15 +52,15 @@ pub(super) enum Edit {
     /// These workloads come between midnight and six.
     Night(Vec<usize>),
     /// The plan that the scenario itself describes.
-    Own(Box<Plan>),
+    Own(Box<Scenario>),
 }
 
 impl Change {
     /// The plan with all these changes: the scenario's own first, since they stand for a whole plan.
-    pub(super) fn all<'c>(plan: &Plan, changes: impl IntoIterator<Item = &'c Self>) -> Plan {
+    pub(super) fn all<'c>(scenario: &Scenario, changes: impl IntoIterator<Item = &'c Self>) -> Scenario {
         let mut changes: Vec<&Self> = changes.into_iter().collect();
         changes.sort_by_key(|change| change.kind != Kind::Own);
-        let mut changed = plan.clone();
+        let mut changed = scenario.clone();
         for change in changes {
             change.edit.apply(&mut changed);
         }
@@ -79,33 +79,35 @@ impl Change {
 }
 
 impl Edit {
-    fn apply(&self, plan: &mut Plan) {
+    fn apply(&self, scenario: &mut Scenario) {
         match self {
-            Self::Account { provider } => add_account(plan, *provider),
-            Self::Tier { provider, better } => lift_tier(plan, *provider, better),
-            Self::Fallback { config } => add_fallback(plan, config),
-            Self::OtherModel { provider, model } => add_other_model(plan, *provider, *model),
-            Self::Cache(cache) => plan.client.cache = Some(*cache),
-            Self::Join(join) => plan.client.join = *join,
-            Self::Pace(pace) => plan.client.pace = *pace,
-            Self::Jitter(jitter) => plan.client.retry.backoff.jitter = *jitter,
-            Self::Budget(permille) => plan.client.retry.budget_permille = *permille,
+            Self::Account { provider } => add_account(scenario, *provider),
+            Self::Tier { provider, better } => lift_tier(scenario, *provider, better),
+            Self::Fallback { config } => add_fallback(scenario, config),
+            Self::OtherModel { provider, model } => add_other_model(scenario, *provider, *model),
+            Self::Cache(cache) => scenario.client.cache = Some(*cache),
+            Self::Join(join) => scenario.client.join = *join,
+            Self::Pace(pace) => scenario.client.pace = *pace,
+            Self::Jitter(jitter) => scenario.client.retry.backoff.jitter = *jitter,
+            Self::Budget(permille) => scenario.client.retry.budget_permille = *permille,
             Self::Pick(pick) => {
-                let steps = plan.routes.iter_mut().flat_map(|route| &mut route.steps);
+                let steps = scenario.routes.iter_mut().flat_map(|route| &mut route.steps);
                 steps.filter(|step| step.targets.len() > 1).for_each(|step| step.pick = *pick);
             }
             Self::MaxTokens(most) => {
-                plan.workloads.iter_mut().zip(most).for_each(|(workload, most)| {
+                scenario.workloads.iter_mut().zip(most).for_each(|(workload, most)| {
                     workload.max_tokens = most.or(workload.max_tokens);
                 });
             }
-            Self::Prompt(share) => plan.workloads.iter_mut().for_each(|workload| shorten(workload, *share)),
+            Self::Prompt(share) => {
+                scenario.workloads.iter_mut().for_each(|workload| shorten(workload, *share))
+            }
             Self::Night(workloads) => {
                 for &index in workloads {
-                    plan.workloads.get_mut(index).into_iter().for_each(to_night);
+                    scenario.workloads.get_mut(index).into_iter().for_each(to_night);
                 }
             }
-            Self::Own(own) => plan.clone_from(own),
+            Self::Own(own) => scenario.clone_from(own),
         }
     }
 }
@@ -144,20 +146,20 @@ fn target(config: &Config, provider: u16, account: u16, model: u16) -> Target {
     }
 }
 
-fn add_account(plan: &mut Plan, provider: u16) {
-    let Some(config) = plan.providers.get_mut(usize::from(provider)) else { return };
+fn add_account(scenario: &mut Scenario, provider: u16) {
+    let Some(config) = scenario.providers.get_mut(usize::from(provider)) else { return };
     let account = id(config.accounts.len());
     let name = new_name("more", config.accounts.iter().map(|account| account.name.as_str()));
     config.accounts.push(AccountConfig { keys: vec![format!("{name}-key")], name });
-    let config = &plan.providers[usize::from(provider)];
+    let config = &scenario.providers[usize::from(provider)];
     let served = |target: &Target| (target.provider == provider).then_some(target.model);
-    let mut models: Vec<u16> = plan.targets.iter().filter_map(served).collect();
+    let mut models: Vec<u16> = scenario.targets.iter().filter_map(served).collect();
     models.sort_unstable();
     models.dedup();
     for model in models {
-        let new = TargetId(id(plan.targets.len()));
-        plan.targets.push(target(config, provider, account, model));
-        let (targets, routes) = (&plan.targets, &mut plan.routes);
+        let new = TargetId(id(scenario.targets.len()));
+        scenario.targets.push(target(config, provider, account, model));
+        let (targets, routes) = (&scenario.targets, &mut scenario.routes);
         for route in routes {
             let mut room =
                 ROUTE_TARGETS_MAX - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
@@ -175,8 +177,8 @@ fn add_account(plan: &mut Plan, provider: u16) {
     }
 }
 
-fn lift_tier(plan: &mut Plan, provider: u16, better: &Config) {
-    let Some(config) = plan.providers.get_mut(usize::from(provider)) else { return };
+fn lift_tier(scenario: &mut Scenario, provider: u16, better: &Config) {
+    let Some(config) = scenario.providers.get_mut(usize::from(provider)) else { return };
     config.tier = better.tier;
     for model in &mut config.models {
         if let Some(better) = better.models.iter().find(|other| other.name == model.name) {
@@ -184,21 +186,21 @@ fn lift_tier(plan: &mut Plan, provider: u16, better: &Config) {
             model.price = better.price;
         }
     }
-    for target in plan.targets.iter_mut().filter(|target| target.provider == provider) {
+    for target in scenario.targets.iter_mut().filter(|target| target.provider == provider) {
         let model = &config.models[usize::from(target.model)];
         (target.limits, target.price) = (known_limits(model), model.price);
     }
 }
 
 /// The first account and the first model of `config`, which serves one.
-fn add_fallback(plan: &mut Plan, config: &Config) {
-    let provider = id(plan.providers.len());
-    let name = new_name(&config.name, plan.providers.iter().map(|provider| provider.name.as_str()));
+fn add_fallback(scenario: &mut Scenario, config: &Config) {
+    let provider = id(scenario.providers.len());
+    let name = new_name(&config.name, scenario.providers.iter().map(|provider| provider.name.as_str()));
     let config = Config { name, ..config.clone() };
-    let new = TargetId(id(plan.targets.len()));
-    plan.targets.push(target(&config, provider, 0, 0));
-    plan.providers.push(config);
-    for route in &mut plan.routes {
+    let new = TargetId(id(scenario.targets.len()));
+    scenario.targets.push(target(&config, provider, 0, 0));
+    scenario.providers.push(config);
+    for route in &mut scenario.routes {
         if route.steps.iter().map(|step| step.targets.len()).sum::<usize>() < ROUTE_TARGETS_MAX {
             route.steps.push(Step { pick: Pick::InOrder, targets: vec![new] });
         }
@@ -206,27 +208,28 @@ fn add_fallback(plan: &mut Plan, config: &Config) {
 }
 
 /// The accounts that are used already, in their order, chosen among as the route does where it uses them.
-fn add_other_model(plan: &mut Plan, provider: u16, model: u16) {
-    let Some(config) = plan.providers.get(usize::from(provider)) else { return };
+fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
+    let Some(config) = scenario.providers.get(usize::from(provider)) else { return };
     if usize::from(model) >= config.models.len() {
         return;
     }
     let here = |target: &Target| (target.provider == provider).then_some(target.account);
-    let accounts: BTreeSet<u16> = plan.targets.iter().filter_map(here).collect();
-    let first = plan.targets.len();
+    let accounts: BTreeSet<u16> = scenario.targets.iter().filter_map(here).collect();
+    let first = scenario.targets.len();
     let new = accounts.into_iter().map(|account| target(config, provider, account, model));
     let new: Vec<Target> = new.collect();
     let ids: Vec<TargetId> = (first..first + new.len()).map(|index| TargetId(id(index))).collect();
-    for route in &mut plan.routes {
+    for route in &mut scenario.routes {
         let room = ROUTE_TARGETS_MAX - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
-        let uses = |step: &&Step| step.targets.iter().any(|id| plan.targets[id.index()].provider == provider);
+        let uses =
+            |step: &&Step| step.targets.iter().any(|id| scenario.targets[id.index()].provider == provider);
         if let Some(pick) = route.steps.iter().find(uses).map(|step| step.pick)
             && ids.len() <= room
         {
             route.steps.push(Step { pick, targets: ids.clone() });
         }
     }
-    plan.targets.extend(new);
+    scenario.targets.extend(new);
 }
 
 fn shorten(workload: &mut Workload, share: f64) {

@@ -1,10 +1,10 @@
 //! The ceiling curve: whole runs from far below the ceiling to far above it, on one seed.
 
-use super::lab::{Lab, Trial};
-use super::search::Found;
+use super::runner::{Run, Runner};
+use super::search::CeilingEstimate;
 use super::summary::Point;
-use crate::record::words::rounded;
-use crate::scenario::Plan;
+use crate::formatting::rounded;
+use crate::scenario::Scenario;
 use rayon::prelude::*;
 
 /// The loads beside the ceiling, as shares of it: close together around the knee.
@@ -12,9 +12,14 @@ const LOADS: [f64; 8] = [0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2.0, 2.5];
 
 /// The runs at [`LOADS`] around the ceiling (around the present load, where nothing held), the first that broke a
 /// rule, and `present`, the one at the present load, by rising multiple.
-pub(super) fn curve(lab: &Lab<'_>, plan: &Plan, found: &Found, present: &Trial) -> Vec<Point> {
+pub(super) fn curve(
+    lab: &Runner<'_>,
+    scenario: &Scenario,
+    found: &CeilingEstimate,
+    present: &Run,
+) -> Vec<Point> {
     let knee = Some(found.at_least()).filter(|knee| *knee > 0.0).unwrap_or(1.0);
-    let loads = LOADS.par_iter().map(|share| point(&lab.run(plan, share * knee, 0)));
+    let loads = LOADS.par_iter().map(|share| point(&lab.run(scenario, share * knee, 0)));
     let known = found.high.as_deref().into_iter().chain([present]).map(point);
     let mut points: Vec<Point> = loads.collect();
     points.extend(known);
@@ -24,7 +29,7 @@ pub(super) fn curve(lab: &Lab<'_>, plan: &Plan, found: &Found, present: &Trial) 
 }
 
 /// What the curve keeps of a run.
-fn point(trial: &Trial) -> Point {
+fn point(trial: &Run) -> Point {
     let (summary, jobs, attempts) = (&trial.summary, &trial.summary.jobs, &trial.summary.attempts);
     let per_minute = |count: u64| rounded(count as f64 * 60.0 / summary.duration_s, 6);
     Point {

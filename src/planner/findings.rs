@@ -1,27 +1,27 @@
 //! From what was found to the report: names for numbers, and everything rounded to what results say.
 
-use super::lab::Trial;
 use super::replicas::{self, CONFIDENCE, Replicas};
 use super::rules::Rules;
+use super::runner::Run;
 use super::summary::{
-    Analytic, Buy, CachedCeiling, Ceilings, Load, Outage, Pair, Point, Report, SCHEMA, Simulated,
-    Simulations, WhatIf,
+    Analytic, Buy, CachedCeiling, Ceilings, Load, Outage, Pair, Plan, Point, SCHEMA, Simulated, Simulations,
+    WhatIf,
 };
-use super::{Ask, breaks, catalogue, what_if, words};
+use super::{PlanOptions, breaks, catalogue, what_if, words};
 use crate::ceiling::Ceiling;
-use crate::record::words::rounded;
+use crate::formatting::rounded;
 use crate::record::{Binding, CeilingAxis, CeilingTarget};
-use crate::scenario::Plan;
+use crate::scenario::Scenario;
 
 /// What was found about the plan as it is.
 pub(super) struct Findings<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) ask: &'a Ask,
+    pub(super) scenario: &'a Scenario,
+    pub(super) ask: &'a PlanOptions,
     pub(super) rules: &'a Rules,
     pub(super) analytic: &'a Ceiling,
-    pub(super) present: &'a Trial,
+    pub(super) present: &'a Run,
     pub(super) replicas: &'a Replicas,
-    pub(super) but_for_cost: Option<f64>,
+    pub(super) without_cost_rules: Option<f64>,
 }
 
 /// The tables of the report.
@@ -35,27 +35,31 @@ pub(super) struct Tables {
 
 impl Findings<'_> {
     /// The report, its sentences last, since they tell of all the rest.
-    pub(super) fn report(&self, tables: Tables, runs: Simulations) -> Report {
-        let (plan, simulated) = (self.plan, self.simulated());
+    pub(super) fn report(&self, tables: Tables, runs: Simulations) -> Plan {
+        let (scenario, simulated) = (self.scenario, self.simulated());
         let above = self.replicas.found[0].high.as_deref();
         let growth = self.ask.growth.as_ref();
-        let mut report = Report {
+        let mut report = Plan {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            scenario: plan.name.clone(),
-            about: plan.about.clone(),
-            seed: plan.seed,
-            duration_s: rounded(plan.duration.as_secs_f64(), 6),
+            scenario: scenario.name.clone(),
+            about: scenario.about.clone(),
+            seed: scenario.seed,
+            duration_s: rounded(scenario.duration.as_secs_f64(), 6),
             reproduce: self.ask.reproduce.clone(),
             verdict: Vec::new(),
-            notes: [self.rules.notes.clone(), how(plan, &simulated, &tables.what_if), plan.notes.clone()]
-                .concat(),
+            notes: [
+                self.rules.notes.clone(),
+                how(scenario, &simulated, &tables.what_if),
+                scenario.notes.clone(),
+            ]
+            .concat(),
             load: load(self.present),
             headroom: simulated.multiple,
-            targets: targets(plan, self.analytic),
+            targets: targets(scenario, self.analytic),
             ceiling: Ceilings {
-                words: words::difference(plan, self.analytic, &simulated, above),
-                analytic: by_arithmetic(plan, self.analytic),
+                words: words::difference(scenario, self.analytic, &simulated, above),
+                analytic: by_arithmetic(scenario, self.analytic),
                 simulated,
             },
             curve: tables.curve,
@@ -85,12 +89,12 @@ impl Findings<'_> {
             tried: rounded(first.high.as_ref().map_or(first.low, |trial| trial.multiple), 4),
             rules: self.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
             breaks: first.high.as_ref().and_then(|trial| breaks::first(trial, self.rules)),
-            but_for_cost: self.but_for_cost.map(|multiple| rounded(multiple, 4)),
+            without_cost_rules: self.without_cost_rules.map(|multiple| rounded(multiple, 4)),
         }
     }
 }
 
-fn load(present: &Trial) -> Load {
+fn load(present: &Run) -> Load {
     let summary = &present.summary;
     let busiest = summary.series.offered.iter().copied().max().unwrap_or(0);
     let share = |jobs: u64| rounded(jobs as f64 / summary.jobs.offered.max(1) as f64, 6);
@@ -106,16 +110,16 @@ fn load(present: &Trial) -> Load {
     }
 }
 
-fn by_arithmetic(plan: &Plan, analytic: &Ceiling) -> Analytic {
+fn by_arithmetic(scenario: &Scenario, analytic: &Ceiling) -> Analytic {
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
     Analytic {
         jobs_per_min: finite(analytic.jobs_per_min),
         multiple: finite(analytic.multiple),
         binding: analytic.binding.map(|(target, axis)| Binding {
-            target: plan.targets[target.index()].name.clone(),
+            target: scenario.targets[target.index()].name.clone(),
             axis: axis.name().to_owned(),
         }),
-        cached: Ceiling::cached(plan).map(|cached| CachedCeiling {
+        cached: Ceiling::cached(scenario).map(|cached| CachedCeiling {
             hit_share: rounded(cached.hit_share, 6),
             jobs_per_min: rounded(cached.jobs_per_min, 6),
             multiple: rounded(cached.multiple, 6),
@@ -123,9 +127,9 @@ fn by_arithmetic(plan: &Plan, analytic: &Ceiling) -> Analytic {
     }
 }
 
-fn targets(plan: &Plan, analytic: &Ceiling) -> Vec<CeilingTarget> {
+fn targets(scenario: &Scenario, analytic: &Ceiling) -> Vec<CeilingTarget> {
     let each = analytic.targets.iter().map(|target| CeilingTarget {
-        name: plan.targets[target.target.index()].name.clone(),
+        name: scenario.targets[target.target.index()].name.clone(),
         axes: target
             .axes
             .iter()
@@ -141,7 +145,7 @@ fn targets(plan: &Plan, analytic: &Ceiling) -> Vec<CeilingTarget> {
 }
 
 /// How it was found.
-fn how(plan: &Plan, simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
+fn how(scenario: &Scenario, simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
     let mut notes = vec![format!(
         "Every run is a whole one. The ceiling is the mean over {} seeds, the first searched to {} % and the others \
              to {} %, with the {} % interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %, tactics that are left out to {} %, pairs to {} %.",
@@ -153,9 +157,9 @@ fn how(plan: &Plan, simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
         what_if::WITHOUT_TOLERANCE * 100.0,
         what_if::PAIR_TOLERANCE * 100.0
     )];
-    notes.extend(catalogue::notes(plan));
+    notes.extend(catalogue::notes(scenario));
     notes.extend(words::left_out(changes));
-    if simulated.but_for_cost.is_some() {
+    if simulated.without_cost_rules.is_some() {
         notes.push(
             "Money is spent before any limit is reached, so the changes are measured without the rules on cost."
                 .to_owned(),

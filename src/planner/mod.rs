@@ -6,10 +6,10 @@
 //! the same on any number of them.
 //!
 //! ```text
-//!  Plan ─▶ rules ─▶ search × replicas ─▶ curve
+//!  Scenario ─▶ rules ─▶ search × replicas ─▶ curve
 //!             │          │
 //!             │          └─▶ catalogue ─▶ what_if ─▶ pairs, buy
-//!             └─▶ lab: scaled(multiple) ─▶ virt ─▶ Recorder ─▶ Trial          all ─▶ summary::Report ─▶ text, plan.json
+//!             └─▶ lab: scaled(multiple) ─▶ virt ─▶ Recorder ─▶ Run          all ─▶ summary::Plan ─▶ text, plan.json
 //! ```
 
 mod breaks;
@@ -18,10 +18,10 @@ mod catalogue;
 mod change;
 mod curve;
 mod findings;
-mod lab;
 mod replicas;
 mod risk;
 mod rules;
+mod runner;
 mod search;
 mod summary;
 #[cfg(test)]
@@ -29,27 +29,27 @@ mod tests;
 mod what_if;
 mod words;
 
-pub use lab::Watch;
-pub use risk::Growing;
+pub use risk::GrowthRate;
+pub use runner::PlanProgress;
 pub use summary::*;
 pub use words::repeated;
 
 use crate::ceiling::Ceiling;
-use crate::scenario::Plan;
+use crate::scenario::Scenario;
 use findings::{Findings, Tables};
-use lab::{Lab, Tally};
 use replicas::Replicas;
 use rules::{Rules, is_on_cost};
-use search::{Found, Search};
-use what_if::Base;
+use runner::{RunCount, Runner};
+use search::{CeilingEstimate, Search};
+use what_if::Baseline;
 
 /// What is asked beside the ceiling.
 #[derive(Clone, Debug, Default)]
-pub struct Ask {
+pub struct PlanOptions {
     /// Buy the cheapest changes that hold this load.
     pub target: Option<Target>,
     /// Say when growth reaches the ceiling.
-    pub growth: Option<Growing>,
+    pub growth: Option<GrowthRate>,
     /// Say what the loss of each provider does.
     pub incident: bool,
     /// So many seeds instead of as many as it takes; at least 1.
@@ -83,33 +83,37 @@ const STEP: f64 = 1.1;
 ///
 /// # Errors
 /// Where no job is ever offered.
-pub fn plan(plan: &Plan, ask: &Ask, watch: &dyn Watch) -> Result<Report, NothingOffered> {
-    let analytic = Ceiling::of(plan);
+pub fn plan(
+    scenario: &Scenario,
+    ask: &PlanOptions,
+    watch: &dyn PlanProgress,
+) -> Result<Plan, NothingOffered> {
+    let analytic = Ceiling::of(scenario);
     if analytic.offered_jobs_per_min <= 0.0 {
         return Err(NothingOffered);
     }
-    let rules = Rules::of(plan);
-    let tally = Tally::new(watch);
-    let lab = Lab { rules: &rules, tally: &tally };
+    let rules = Rules::of(scenario);
+    let tally = RunCount::new(watch);
+    let lab = Runner { rules: &rules, tally: &tally };
     tally.stage("the load as it is");
-    let present = lab.run(plan, 1.0, 0);
+    let present = lab.run(scenario, 1.0, 0);
     tally.stage("the ceiling");
-    let search = search(plan, &analytic);
+    let search = search(scenario, &analytic);
     let near = Search { guess: search.guess.min(rules.reached_at(&present.summary)), ..search };
-    let service = rules.but_for_cost();
-    let unpaid = Lab { rules: &service, ..lab };
+    let service = rules.without_cost_rules();
+    let unpaid = Runner { rules: &service, ..lab };
     let coarse = Search { tolerance: what_if::TOLERANCE, ..search };
     let is_bounded_by_money = service.kept.len() < rules.kept.len();
-    let (but_for_cost, replicas) = rayon::join(
-        || is_bounded_by_money.then(|| coarse.run(&unpaid, plan)),
-        || Replicas::run(&lab, plan, near, ask.replicas),
+    let (without_cost_rules, replicas) = rayon::join(
+        || is_bounded_by_money.then(|| coarse.run(&unpaid, scenario)),
+        || Replicas::run(&lab, scenario, near, ask.replicas),
     );
     let first = &replicas.found[0];
-    let but_for_cost = but_for_cost.filter(|_| money_first(first));
-    let base = Base {
-        lab: if but_for_cost.is_some() { unpaid } else { lab },
-        plan,
-        found: but_for_cost.as_ref().unwrap_or(first),
+    let without_cost_rules = without_cost_rules.filter(|_| money_first(first));
+    let base = Baseline {
+        lab: if without_cost_rules.is_some() { unpaid } else { lab },
+        scenario,
+        found: without_cost_rules.as_ref().unwrap_or(first),
         present: &present,
         analytic: analytic.multiple,
         most: search.most,
@@ -118,24 +122,24 @@ pub fn plan(plan: &Plan, ask: &Ask, watch: &dyn Watch) -> Result<Report, Nothing
     tally.stage("what-ifs, and the curve");
     let ((measured, pairs), curve) = rayon::join(
         || {
-            let measured = base.measure(catalogue::changes(plan));
+            let measured = base.measure(catalogue::changes(scenario));
             let pairs = base.pairs(&measured);
             (measured, pairs)
         },
-        || curve::curve(&lab, plan, first, &present),
+        || curve::curve(&lab, scenario, first, &present),
     );
     tally.stage("what was asked besides");
     let aim = ask.target.map(|target| target.multiple(&analytic));
     let buy = aim.map(|aim| buy::buy(&base, lab, &measured, aim));
-    let incidents = if ask.incident { risk::outages(&lab, plan, &present) } else { Vec::new() };
+    let incidents = if ask.incident { risk::outages(&lab, scenario, &present) } else { Vec::new() };
     let found = Findings {
-        plan,
+        scenario,
         ask,
         rules: &rules,
         analytic: &analytic,
         present: &present,
         replicas: &replicas,
-        but_for_cost: but_for_cost.as_ref().and_then(Found::ceiling),
+        without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
     };
     let what_if = measured.into_iter().map(|one| one.worth).collect();
     Ok(found.report(Tables { curve, what_if, pairs, buy, incidents }, tally.simulations()))
@@ -151,11 +155,11 @@ impl Target {
 }
 
 /// Where to look for the ceiling: where arithmetic expects it for the busiest hour.
-fn search(plan: &Plan, analytic: &Ceiling) -> Search {
-    let shapes = plan.workloads.iter().filter_map(|workload| workload.shape);
+fn search(scenario: &Scenario, analytic: &Ceiling) -> Search {
+    let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape);
     let peak = shapes.flatten().fold(1.0, f64::max);
-    let jobs = analytic.offered_jobs_per_min * plan.duration.as_secs_f64() / 60.0;
-    let cached = Ceiling::cached(plan).map_or(analytic.multiple, |cached| cached.multiple);
+    let jobs = analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
+    let cached = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
     let finite = cached.is_finite() && cached > 0.0;
     let most = (MOST_JOBS / jobs).clamp(MOST.0, MOST.1).max(if finite { cached * 4.0 } else { 0.0 });
     Search {
@@ -169,7 +173,7 @@ fn search(plan: &Plan, analytic: &Ceiling) -> Search {
 }
 
 /// Whether a rule on money breaks first.
-fn money_first(found: &Found) -> bool {
+fn money_first(found: &CeilingEstimate) -> bool {
     let broken = found.high.as_ref().map(|trial| trial.broken().all(is_on_cost));
     broken.unwrap_or(false)
 }

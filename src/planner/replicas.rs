@@ -1,9 +1,9 @@
 //! The simulated ceiling over several seeds, and how sure it is.
 
-use super::lab::Lab;
-use super::search::{Found, Search};
-use crate::scenario::Plan;
-use crate::student::critical;
+use super::runner::Runner;
+use super::search::{CeilingEstimate, Search};
+use crate::scenario::Scenario;
+use crate::stats::critical;
 use rayon::prelude::*;
 
 /// How near the two sides of the first replica's ceiling must come.
@@ -26,7 +26,7 @@ pub(super) const CONFIDENCE: f64 = 0.95;
 #[derive(Clone, Debug)]
 pub(super) struct Replicas {
     /// The scenario's own seed first; never empty.
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<CeilingEstimate>,
 }
 
 /// A mean and the interval that holds it with [`CONFIDENCE`].
@@ -40,17 +40,18 @@ pub(super) struct Interval {
 impl Replicas {
     /// Looks for the ceiling on `wanted` seeds, or on as many as it takes to be sure: on the scenario's own as
     /// `search` has it, and around that on the others.
-    pub(super) fn run(lab: &Lab<'_>, plan: &Plan, search: Search, wanted: Option<u32>) -> Self {
-        let first = search.run(lab, plan);
+    pub(super) fn run(lab: &Runner<'_>, scenario: &Scenario, search: Search, wanted: Option<u32>) -> Self {
+        let first = search.run(lab, scenario);
         let (guess, steepness) = (first.at_least(), first.steepness());
         let near = Search { guess, step: NEAR, steepness, tolerance: OTHERS, ..search };
         let mut found = vec![first];
         let most = wanted.unwrap_or(MOST);
-        let open = |found: &[Found]| found[0].ceiling().is_none_or(|ceiling| ceiling == 0.0);
+        let open = |found: &[CeilingEstimate]| found[0].ceiling().is_none_or(|ceiling| ceiling == 0.0);
         while (found.len() as u32) < most && !open(&found) {
             let done = found.len() as u32;
             let next = wanted.unwrap_or(if done < LEAST { LEAST } else { done + MORE }).min(most);
-            let more = (done..next).into_par_iter().map(|replica| Search { replica, ..near }.run(lab, plan));
+            let more =
+                (done..next).into_par_iter().map(|replica| Search { replica, ..near }.run(lab, scenario));
             found.par_extend(more);
             if wanted.is_none() && Interval::of(&ceilings(&found)).is_narrow() {
                 break;
@@ -70,8 +71,8 @@ impl Replicas {
     }
 }
 
-fn ceilings(found: &[Found]) -> Vec<f64> {
-    found.iter().map(Found::at_least).collect()
+fn ceilings(found: &[CeilingEstimate]) -> Vec<f64> {
+    found.iter().map(CeilingEstimate::at_least).collect()
 }
 
 impl Interval {

@@ -1,21 +1,21 @@
 //! What the future does to the ceiling: growth that reaches it, and the loss of a provider at the worst hour.
 
-use super::lab::{Lab, Trial};
 use super::replicas::Interval;
+use super::runner::{Run, Runner};
 use super::search::LEAST;
 use super::summary::{Growth, Outage};
+use crate::formatting::{moment, rounded};
 use crate::record::Series;
-use crate::record::words::{moment, rounded};
-use crate::scenario::Plan;
-use crate::units::Wrong;
+use crate::scenario::Scenario;
 use provider::config::{Fault, Incident};
+use provider::units::ParseError;
 use provider::{Instant, Nanos};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// How a load grows: by a share in every period, each on top of the one before.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Growing {
+pub struct GrowthRate {
     /// As written.
     pub words: String,
     /// The natural logarithm of the growth in a month.
@@ -27,13 +27,14 @@ const DAYS: f64 = 30.4375;
 /// Seeds on which an outage must be survived.
 const SEEDS: u32 = 3;
 
-impl Growing {
+impl GrowthRate {
     /// Reads `8%/month`; the periods are `day`, `week`, `month` and `year`.
     ///
     /// # Errors
     /// Where the text is no share, or no share of a known period.
-    pub fn parse(text: &str) -> Result<Self, Wrong> {
-        let wrong = |what: String| Wrong::new(what, "write it as `8%/month`, per day, week, month or year");
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let wrong =
+            |what: String| ParseError::new(what, "write it as `8%/month`, per day, week, month or year");
         let Some((share, period)) = text.split_once('/') else {
             return Err(wrong(format!("`{text}` does not say in what time")));
         };
@@ -62,38 +63,38 @@ impl Growing {
 }
 
 /// The loss of each provider that is used, for an hour at the worst time, at the present load.
-pub(super) fn outages(lab: &Lab<'_>, plan: &Plan, present: &Trial) -> Vec<Outage> {
-    let length = Nanos::HOUR.min(plan.duration);
-    let at = busiest(&present.summary.series, length, plan.duration);
-    let used: BTreeSet<u16> = plan.targets.iter().map(|target| target.provider).collect();
-    used.into_par_iter().map(|provider| outage(lab, plan, provider, at, length)).collect()
+pub(super) fn outages(lab: &Runner<'_>, scenario: &Scenario, present: &Run) -> Vec<Outage> {
+    let length = Nanos::HOUR.min(scenario.duration);
+    let at = busiest(&present.summary.series, length, scenario.duration);
+    let used: BTreeSet<u16> = scenario.targets.iter().map(|target| target.provider).collect();
+    used.into_par_iter().map(|provider| outage(lab, scenario, provider, at, length)).collect()
 }
 
-fn outage(lab: &Lab<'_>, plan: &Plan, provider: u16, at: Instant, length: Nanos) -> Outage {
-    let mut lost = plan.clone();
+fn outage(lab: &Runner<'_>, scenario: &Scenario, provider: u16, at: Instant, length: Nanos) -> Outage {
+    let mut lost = scenario.clone();
     let config = &mut lost.providers[usize::from(provider)];
     let name = config.name.clone();
     config.incidents.push(Incident { at, until: at + length, fault: Fault::Status(503), share: 1.0 });
-    let trials: Vec<Trial> = (0..SEEDS).into_par_iter().map(|replica| lab.run(&lost, 1.0, replica)).collect();
+    let trials: Vec<Run> = (0..SEEDS).into_par_iter().map(|replica| lab.run(&lost, 1.0, replica)).collect();
     let mut broken: Vec<String> = Vec::new();
-    for rule in trials.iter().flat_map(Trial::broken) {
+    for rule in trials.iter().flat_map(Run::broken) {
         if !broken.iter().any(|known| known == rule) {
             broken.push(rule.to_owned());
         }
     }
-    let success = |trial: &Trial| {
+    let success = |trial: &Run| {
         let jobs = &trial.summary.jobs;
         jobs.succeeded as f64 / (jobs.succeeded + jobs.failed + jobs.shed).max(1) as f64
     };
     Outage {
         provider: name,
-        at: moment(at.as_secs_f64(), plan.duration.as_secs_f64()),
+        at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
         at_s: rounded(at.as_secs_f64(), 6),
         for_s: rounded(length.as_secs_f64(), 6),
-        survives: trials.iter().all(Trial::holds),
+        survives: trials.iter().all(Run::holds),
         broken,
         success: rounded(trials.iter().map(success).fold(1.0, f64::min), 6),
-        p95_s: trials.iter().filter_map(Trial::p95_s).reduce(f64::max),
+        p95_s: trials.iter().filter_map(Run::p95_s).reduce(f64::max),
     }
 }
 

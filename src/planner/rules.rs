@@ -1,7 +1,7 @@
 //! The rules that make a ceiling: the expectations that more load can break, and how near each is to it.
 
 use crate::record::Summary;
-use crate::scenario::{Expectation, Metric, Op, Plan};
+use crate::scenario::{Expectation, Metric, Op, Scenario};
 
 /// The rules of a ceiling.
 #[derive(Clone, Debug)]
@@ -16,8 +16,9 @@ pub(super) struct Rules {
 const DEFAULT_SUCCESS: f64 = 0.99;
 
 impl Rules {
-    pub(super) fn of(plan: &Plan) -> Self {
-        let (mut kept, left_out): (Vec<_>, Vec<_>) = plan.expect.iter().cloned().partition(breaks_with_load);
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        let (mut kept, left_out): (Vec<_>, Vec<_>) =
+            scenario.expect.iter().cloned().partition(breaks_with_load);
         let mut notes = Vec::new();
         if !left_out.is_empty() {
             let rules: Vec<_> = left_out.iter().map(|rule| format!("`{}`", rule.rule)).collect();
@@ -35,7 +36,7 @@ impl Rules {
     }
 
     /// These rules without those on money.
-    pub(super) fn but_for_cost(&self) -> Self {
+    pub(super) fn without_cost_rules(&self) -> Self {
         let kept = self.kept.iter().filter(|rule| rule.metric != Metric::Cost).cloned().collect();
         Self { kept, notes: Vec::new() }
     }

@@ -5,8 +5,8 @@
 //! is expected, a little to that side of it which would leave less: two such runs, one on either side, end the
 //! search. An expectation that turns out wrong is followed by a halving, so it is never worse than twice one.
 
-use super::lab::{Lab, Trial};
-use crate::scenario::Plan;
+use super::runner::{Run, Runner};
+use crate::scenario::Scenario;
 
 /// Where to look, and how closely.
 #[derive(Clone, Copy, Debug)]
@@ -27,16 +27,16 @@ pub(super) struct Search {
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct CeilingEstimate {
     /// The highest multiple that held; 0 where none did.
     pub(super) low: f64,
     /// How much slack it had.
     slack: f64,
     /// The lowest run that broke a rule; `None` where none did.
-    pub(super) high: Option<Box<Trial>>,
+    pub(super) high: Option<Box<Run>>,
 }
 
-impl Found {
+impl CeilingEstimate {
     /// The ceiling: where the two nearest runs let it expect, between them; `None` where nothing broke, 0 where
     /// nothing held.
     pub(super) fn ceiling(&self) -> Option<f64> {
@@ -53,7 +53,7 @@ impl Found {
     /// How much slack is lost at the ceiling by so much more load.
     pub(super) fn steepness(&self) -> f64 {
         let both = self.high.as_ref().filter(|_| self.low > 0.0);
-        let slope = |high: &Trial| (self.slack - high.slack) * self.low / (high.multiple - self.low);
+        let slope = |high: &Run| (self.slack - high.slack) * self.low / (high.multiple - self.low);
         both.map_or(1.0, |high| slope(high).max(1.0))
     }
 }
@@ -79,27 +79,33 @@ fn border((low, over): Probe, (high, under): Probe) -> f64 {
 
 impl Search {
     /// Looks for the ceiling of `plan`.
-    pub(super) fn run(&self, lab: &Lab<'_>, plan: &Plan) -> Found {
-        self.look(lab, plan, self.guess, None)
+    pub(super) fn run(&self, lab: &Runner<'_>, scenario: &Scenario) -> CeilingEstimate {
+        self.look(lab, scenario, self.guess, None)
     }
 
     /// Looks for the ceiling of `plan` above a run that held.
-    pub(super) fn run_above(&self, lab: &Lab<'_>, plan: &Plan, held: &Trial) -> Found {
+    pub(super) fn run_above(&self, lab: &Runner<'_>, scenario: &Scenario, held: &Run) -> CeilingEstimate {
         let guess = self.guess.max(held.multiple * (1.0 + self.tolerance));
-        self.look(lab, plan, guess, Some((held.multiple, held.slack)))
+        self.look(lab, scenario, guess, Some((held.multiple, held.slack)))
     }
 
     fn aside(&self) -> f64 {
         self.tolerance * ASIDE
     }
 
-    fn look(&self, lab: &Lab<'_>, plan: &Plan, first: f64, mut low: Option<Probe>) -> Found {
-        let mut high: Option<Box<Trial>> = None;
+    fn look(
+        &self,
+        lab: &Runner<'_>,
+        scenario: &Scenario,
+        first: f64,
+        mut low: Option<Probe>,
+    ) -> CeilingEstimate {
+        let mut high: Option<Box<Run>> = None;
         let (mut least, mut most) = (self.aside(), self.step - 1.0);
         let mut next = first.clamp(LEAST, self.most);
         let mut width = f64::INFINITY;
         loop {
-            let trial = lab.run(plan, next, self.replica);
+            let trial = lab.run(scenario, next, self.replica);
             let step = 1.0 + self.distance(trial.slack, most).max(least);
             if trial.holds() {
                 low = Some((next, trial.slack));
@@ -123,7 +129,7 @@ impl Search {
             (least, most) = (2.0 * least, 2.0 * most);
         }
         let (low, slack) = low.unwrap_or((0.0, 0.0));
-        Found { low, slack, high }
+        CeilingEstimate { low, slack, high }
     }
 
     /// How far beyond a run with this slack a candidate on the other side of the border is, as a share of the load.

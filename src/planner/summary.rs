@@ -13,7 +13,7 @@ pub const SCHEMA: &str = "quotalab/plan/1";
 
 /// What the planner found out about a scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct Plan {
     /// [`SCHEMA`].
     pub schema: String,
     /// The version of quotalab that made it.
@@ -59,7 +59,7 @@ pub struct Report {
     pub simulated: Simulations,
 }
 
-impl Report {
+impl Plan {
     /// The content of `plan.json`.
     ///
     /// # Panics
@@ -165,16 +165,17 @@ pub struct Simulated {
     /// The rules that had to hold.
     pub rules: Vec<String>,
     /// What breaks first, just above the ceiling; `None` where nothing does.
-    pub breaks: Option<Breaks>,
+    pub breaks: Option<FirstViolation>,
     /// The multiple at which the rules but those on cost break; only where cost breaks first, on the
     /// scenario's own seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub but_for_cost: Option<f64>,
+    #[serde(rename = "but_for_cost")]
+    pub without_cost_rules: Option<f64>,
 }
 
 /// What breaks first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Breaks {
+pub struct FirstViolation {
     /// The rule.
     pub rule: String,
     /// What was measured; `None` where there was nothing to measure.

@@ -5,13 +5,13 @@ use super::change::{Change, Edit};
 use super::rules::Rules;
 use super::search::Search;
 use super::summary::Kind;
-use super::{lab, replicas};
+use super::{replicas, runner};
 use crate::ceiling::Ceiling;
-use crate::scenario::{self, Arrivals, Jitter, Overrides, Pace, Pick, Plan};
+use crate::scenario::{self, Arrivals, Jitter, Overrides, Pace, Pick, Scenario};
 use provider::config::Tier;
 use provider::{Axis, Nanos};
 
-fn parse(yaml: &str) -> Plan {
+fn parse(yaml: &str) -> Scenario {
     scenario::parse("tests", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
@@ -32,24 +32,24 @@ what_if: [{ name: patience, set: { client.deadline: 5m } }]
 
 /// The plan with the change whose words contain these, and nothing else.
 #[track_caller]
-fn changed(plan: &Plan, words: &str) -> Plan {
-    let changes = changes(plan);
+fn changed(scenario: &Scenario, words: &str) -> Scenario {
+    let changes = changes(scenario);
     let found: Vec<&Change> = changes.iter().filter(|change| change.words.contains(words)).collect();
     let [change] = found[..] else {
         panic!("{words}: {:?}", changes.iter().map(|c| &c.words).collect::<Vec<_>>())
     };
-    Change::all(plan, [change])
+    Change::all(scenario, [change])
 }
 
 /// A plan in the words of debug, so that two can be compared whole.
-fn whole(plan: &Plan) -> String {
-    format!("{plan:?}")
+fn whole(scenario: &Scenario) -> String {
+    format!("{scenario:?}")
 }
 
 #[test]
 fn every_change_changes_the_plan_and_only_what_it_names() {
-    let plan = parse(POOR);
-    let all = changes(&plan);
+    let scenario = parse(POOR);
+    let all = changes(&scenario);
     assert_eq!(all.len(), 14, "{all:#?}");
     for change in &all {
         assert_ne!(
@@ -58,52 +58,52 @@ fn every_change_changes_the_plan_and_only_what_it_names() {
             "nothing is in force that could be left out: {}",
             change.words
         );
-        assert_ne!(whole(&Change::all(&plan, [change])), whole(&plan), "{}", change.words);
+        assert_ne!(whole(&Change::all(&scenario, [change])), whole(&scenario), "{}", change.words);
     }
-    let with = |words: &str, undo: &dyn Fn(&mut Plan)| {
-        let mut changed = changed(&plan, words);
+    let with = |words: &str, undo: &dyn Fn(&mut Scenario)| {
+        let mut changed = changed(&scenario, words);
         undo(&mut changed);
-        assert_eq!(whole(&changed), whole(&plan), "{words} changes more than it says");
+        assert_eq!(whole(&changed), whole(&scenario), "{words} changes more than it says");
     };
-    assert_eq!(changed(&plan, "pace by tokens").client.pace, Pace::Tokens);
+    assert_eq!(changed(&scenario, "pace by tokens").client.pace, Pace::Tokens);
     with("pace by tokens", &|changed| changed.client.pace = Pace::Off);
-    assert_eq!(changed(&plan, "full jitter").client.retry.backoff.jitter, Jitter::Full);
+    assert_eq!(changed(&scenario, "full jitter").client.retry.backoff.jitter, Jitter::Full);
     with("full jitter", &|changed| changed.client.retry.backoff.jitter = Jitter::None);
-    assert_eq!(changed(&plan, "retry budget").client.retry.budget_permille, Some(200));
+    assert_eq!(changed(&scenario, "retry budget").client.retry.budget_permille, Some(200));
     with("retry budget", &|changed| changed.client.retry.budget_permille = None);
-    assert_eq!(changed(&plan, "most room").routes[0].steps[0].pick, Pick::MostRoom);
+    assert_eq!(changed(&scenario, "most room").routes[0].steps[0].pick, Pick::MostRoom);
     with("most room", &|changed| changed.routes[0].steps[0].pick = Pick::InOrder);
-    assert_eq!(changed(&plan, "cache 10k answers").client.cache.unwrap().ttl, Nanos::HOUR);
+    assert_eq!(changed(&scenario, "cache 10k answers").client.cache.unwrap().ttl, Nanos::HOUR);
     with("cache 10k answers", &|changed| changed.client.cache = None);
-    assert!(changed(&plan, "join identical jobs").client.join);
+    assert!(changed(&scenario, "join identical jobs").client.join);
     with("join identical jobs", &|changed| changed.client.join = false);
-    assert_eq!(changed(&plan, "max_tokens 90 (99 % of answers)").workloads[0].max_tokens, Some(90));
+    assert_eq!(changed(&scenario, "max_tokens 90 (99 % of answers)").workloads[0].max_tokens, Some(90));
     with("max_tokens 90", &|changed| changed.workloads[0].max_tokens = Some(512));
-    assert_eq!(changed(&plan, "patience").client.deadline, Nanos::MINUTE * 5);
+    assert_eq!(changed(&scenario, "patience").client.deadline, Nanos::MINUTE * 5);
 }
 
 #[test]
 fn quota_that_is_bought_is_there_and_in_every_route() {
-    let plan = parse(POOR);
-    let more = changed(&plan, "one more account at groq");
+    let scenario = parse(POOR);
+    let more = changed(&scenario, "one more account at groq");
     assert_eq!(more.providers[0].accounts.len(), 3);
     assert_eq!(more.targets[2].name, "groq/more/openai/gpt-oss-20b");
     assert_eq!((more.targets[2].account, more.routes[0].steps[0].targets.len()), (2, 3));
     assert_eq!(more.targets[2].limits, more.targets[0].limits);
-    let (base, lifted) = (Ceiling::of(&plan).multiple, Ceiling::of(&more).multiple);
+    let (base, lifted) = (Ceiling::of(&scenario).multiple, Ceiling::of(&more).multiple);
     assert!((lifted / base - 1.5).abs() < 1e-9, "a third account on top of two");
     // Twice the same change is two accounts with two names.
-    let account = changes(&plan).into_iter().find(Change::repeats).unwrap();
-    let twice = Change::all(&plan, [&account, &account]);
+    let account = changes(&scenario).into_iter().find(Change::repeats).unwrap();
+    let twice = Change::all(&scenario, [&account, &account]);
     assert_eq!(
         (twice.targets[2].name.as_str(), twice.targets[3].name.as_str()),
         ("groq/more/openai/gpt-oss-20b", "groq/more-2/openai/gpt-oss-20b")
     );
-    let tier = changed(&plan, "groq on groq-developer");
+    let tier = changed(&scenario, "groq on groq-developer");
     let rpm = tier.targets[1].limits.iter().find(|limit| limit.axis == Axis::Rpm).unwrap();
     assert_eq!((tier.providers[0].tier, rpm.limit), (Tier::Developer, 1_000));
-    assert!(tier.targets[0].price.input > 0.0 && plan.targets[0].price.input == 0.0);
-    let fallback = changed(&plan, "fall back to groq-developer");
+    assert!(tier.targets[0].price.input > 0.0 && scenario.targets[0].price.input == 0.0);
+    let fallback = changed(&scenario, "fall back to groq-developer");
     assert_eq!(fallback.routes[0].steps.len(), 2);
     assert_eq!(fallback.targets[2].name, "fallback/default/openai/gpt-oss-120b");
     assert_eq!(fallback.providers[1].models.len(), 1);
@@ -111,23 +111,23 @@ fn quota_that_is_bought_is_there_and_in_every_route() {
 
 #[test]
 fn the_night_takes_the_batch_and_as_many_jobs() {
-    let plan = parse(POOR);
-    let night = changed(&plan, "nightly batch at night");
+    let scenario = parse(POOR);
+    let night = changed(&scenario, "nightly batch at night");
     let shape = night.workloads[1].shape.unwrap();
     assert!(shape[6..].iter().all(|factor| *factor == 0.0) && shape[0] > 3.9);
-    let jobs = |plan: &Plan| Ceiling::of(plan).offered_jobs_per_min;
-    assert!((jobs(&night) / jobs(&plan) - 1.0).abs() < 1e-9);
+    let jobs = |scenario: &Scenario| Ceiling::of(scenario).offered_jobs_per_min;
+    assert!((jobs(&night) / jobs(&scenario) - 1.0).abs() < 1e-9);
     assert_eq!(night.workloads[0].shape, None);
     // In less than a day there is no night.
-    let short = Plan { duration: Nanos::HOUR * 5, ..plan };
+    let short = Scenario { duration: Nanos::HOUR * 5, ..scenario };
     assert!(changes(&short).iter().all(|change| !matches!(change.edit, Edit::Night(_))));
 }
 
 #[test]
 fn shorter_prompts_are_a_quarter_shorter_whatever_their_law() {
-    let plan = parse(POOR);
-    let short = changed(&plan, "prompts a quarter shorter");
-    for (before, after) in plan.workloads.iter().zip(&short.workloads) {
+    let scenario = parse(POOR);
+    let short = changed(&scenario, "prompts a quarter shorter");
+    for (before, after) in scenario.workloads.iter().zip(&short.workloads) {
         assert!((after.prompt.mean() / before.prompt.mean() - 0.75).abs() < 1e-9);
         assert!((after.prompt.quantile(0.9) / before.prompt.quantile(0.9) - 0.75).abs() < 1e-9);
     }
@@ -135,9 +135,9 @@ fn shorter_prompts_are_a_quarter_shorter_whatever_their_law() {
 
 #[test]
 fn another_model_of_the_same_accounts_is_quota_without_an_account() {
-    let plan = parse(POOR);
-    let other = changed(&plan, "fall back to openai/gpt-oss-120b at groq");
-    assert_eq!(other.providers[0].accounts.len(), plan.providers[0].accounts.len());
+    let scenario = parse(POOR);
+    let other = changed(&scenario, "fall back to openai/gpt-oss-120b at groq");
+    assert_eq!(other.providers[0].accounts.len(), scenario.providers[0].accounts.len());
     let names: Vec<&str> = other.targets[2..].iter().map(|target| target.name.as_str()).collect();
     assert_eq!(names, ["groq/acme/openai/gpt-oss-120b", "groq/beta/openai/gpt-oss-120b"]);
     let steps = &other.routes[0].steps;
@@ -146,17 +146,17 @@ fn another_model_of_the_same_accounts_is_quota_without_an_account() {
     let rpm = |axis| limits.iter().find(|limit| limit.axis == axis).map(|limit| limit.limit);
     let known = other.targets[2].limits.iter().find(|limit| limit.axis == Axis::Rpm).map(|limit| limit.limit);
     assert!(known.is_some() && known == rpm(Axis::Rpm));
-    assert!(Ceiling::of(&other).multiple > Ceiling::of(&plan).multiple * 1.5);
+    assert!(Ceiling::of(&other).multiple > Ceiling::of(&scenario).multiple * 1.5);
     // On top of it, one more account serves both models.
-    let account = changes(&plan).into_iter().find(Change::repeats).unwrap();
+    let account = changes(&scenario).into_iter().find(Change::repeats).unwrap();
     let with_account = Change::all(&other, [&account]);
     assert_eq!(
         with_account.routes[0].steps.iter().map(|step| step.targets.len()).collect::<Vec<_>>(),
         [3, 3]
     );
     // Behind a fallback that is there, the other model is offered; once both are served, nothing is.
-    let words = |plan: &Plan| {
-        let fallbacks = changes(plan).into_iter().filter(|change| change.words.starts_with("fall back"));
+    let words = |scenario: &Scenario| {
+        let fallbacks = changes(scenario).into_iter().filter(|change| change.words.starts_with("fall back"));
         fallbacks.map(|change| change.words).collect::<Vec<_>>()
     };
     let two = parse(
@@ -175,21 +175,24 @@ fn another_model_of_the_same_accounts_is_quota_without_an_account() {
 
 #[test]
 fn a_bound_that_cuts_answers_says_so_and_is_offered_only_where_none_else_helps() {
-    let plan = parse(&POOR.replace("max_tokens: 512", "max_tokens: 85"));
-    let cut = changed(&plan, "max_tokens");
+    let scenario = parse(&POOR.replace("max_tokens: 512", "max_tokens: 85"));
+    let cut = changed(&scenario, "max_tokens");
     let most = cut.workloads[0].max_tokens.unwrap();
-    assert!(most < 85 && f64::from(most) >= plan.workloads[0].completion.quantile(0.95), "{most}");
-    assert_eq!(cut.workloads[1].max_tokens, plan.workloads[1].max_tokens);
-    let words: Vec<String> = changes(&plan).into_iter().map(|change| change.words).collect();
+    assert!(most < 85 && f64::from(most) >= scenario.workloads[0].completion.quantile(0.95), "{most}");
+    assert_eq!(cut.workloads[1].max_tokens, scenario.workloads[1].max_tokens);
+    let words: Vec<String> = changes(&scenario).into_iter().map(|change| change.words).collect();
     assert!(words.contains(&format!("cut 5 % of answers: max_tokens {most}")), "{words:?}");
     let tight = parse(&POOR.replace("max_tokens: 512", "max_tokens: 60"));
     assert!(changes(&tight).iter().all(|change| !matches!(change.edit, Edit::MaxTokens(_))));
 }
 
 /// The plan with everything that the catalogue can add, but for more accounts and what the scenario brings.
-fn better(plan: Plan) -> Plan {
+fn better(scenario: Scenario) -> Scenario {
     let lasting = |change: &&Change| !change.repeats() && !matches!(change.edit, Edit::Own(_));
-    changes(&plan).iter().filter(lasting).fold(plan, |plan, change| Change::all(&plan, [change]))
+    changes(&scenario)
+        .iter()
+        .filter(lasting)
+        .fold(scenario, |scenario, change| Change::all(&scenario, [change]))
 }
 
 #[test]
@@ -262,10 +265,10 @@ fn a_rule_that_load_cannot_break_makes_no_ceiling() {
 
 #[test]
 fn the_search_ends_on_both_sides_of_the_ceiling_as_near_as_asked() {
-    let plan = parse(&POOR.replace("24h", "1h").replace("groq-free", "groq-developer"));
-    let rules = Rules::of(&plan);
-    let tally = lab::Tally::new(&());
-    let lab = lab::Lab { rules: &rules, tally: &tally };
+    let scenario = parse(&POOR.replace("24h", "1h").replace("groq-free", "groq-developer"));
+    let rules = Rules::of(&scenario);
+    let tally = runner::RunCount::new(&());
+    let lab = runner::Runner { rules: &rules, tally: &tally };
     let mut ceilings = Vec::new();
     for guess in [0.1, 30.0, 200.0] {
         let search = Search {
@@ -276,10 +279,10 @@ fn the_search_ends_on_both_sides_of_the_ceiling_as_near_as_asked() {
             most: 1_000.0,
             replica: 0,
         };
-        let found = search.run(&lab, &plan);
+        let found = search.run(&lab, &scenario);
         let high = found.high.as_ref().expect("a thousand times is too much");
         assert!(high.multiple <= found.low * (1.0 + replicas::TOLERANCE) && high.multiple > found.low);
-        assert!(lab.run(&plan, found.low, 0).holds() && !high.holds());
+        assert!(lab.run(&scenario, found.low, 0).holds() && !high.holds());
         ceilings.push(found.ceiling().unwrap());
     }
     let (least, most) = ceilings.iter().fold((f64::MAX, 0.0f64), |(l, m), c| (l.min(*c), m.max(*c)));
@@ -289,18 +292,18 @@ fn the_search_ends_on_both_sides_of_the_ceiling_as_near_as_asked() {
 #[test]
 fn a_larger_multiple_meets_the_same_luck() {
     use crate::load::Load;
-    let plan = parse(POOR);
-    let sizes = |plan: &Plan| {
-        let mut load = Load::new(plan);
+    let scenario = parse(POOR);
+    let sizes = |scenario: &Scenario| {
+        let mut load = Load::new(scenario);
         let jobs = std::iter::from_fn(|| load.next()).filter(|arrival| arrival.job.class.0 == 0);
         jobs.take(500).map(|arrival| (arrival.truth, arrival.job.scheduled)).collect::<Vec<_>>()
     };
-    let (once, twice) = (sizes(&plan), sizes(&plan.scaled(2.0)));
+    let (once, twice) = (sizes(&scenario), sizes(&scenario.scaled(2.0)));
     for ((one, at), (other, sooner)) in once.iter().zip(&twice) {
         assert_eq!(one, other, "the n-th job is the same job");
         assert!((at.as_secs_f64() / sooner.as_secs_f64() - 2.0).abs() < 1e-6, "twice as soon");
     }
     assert!(
-        matches!(plan.scaled(2.0).workloads[0].arrivals, Arrivals::Poisson(rate) if (rate - 1.0 / 6.0).abs() < 1e-12)
+        matches!(scenario.scaled(2.0).workloads[0].arrivals, Arrivals::Poisson(rate) if (rate - 1.0 / 6.0).abs() < 1e-12)
     );
 }

@@ -2,12 +2,12 @@
 //! a tactic out is measured alike, and goes no further.
 
 use super::change::Change;
-use super::lab::{Lab, Trial};
-use super::search::{Found, LEAST, Search};
+use super::runner::{Run, Runner};
+use super::search::{CeilingEstimate, LEAST, Search};
 use super::summary::{Kind, Pair, WhatIf};
 use crate::ceiling::Ceiling;
-use crate::record::words::rounded;
-use crate::scenario::Plan;
+use crate::formatting::rounded;
+use crate::scenario::Scenario;
 use rayon::prelude::*;
 
 /// To what share of itself the ceiling of a change is found: coarser than that of the plan as it is.
@@ -28,12 +28,12 @@ const BEYOND: f64 = 1.04;
 const PAIRED: usize = 3;
 
 /// The plan as it is: what changes are measured against.
-pub(super) struct Base<'a> {
-    pub(super) lab: Lab<'a>,
-    pub(super) plan: &'a Plan,
+pub(super) struct Baseline<'a> {
+    pub(super) lab: Runner<'a>,
+    pub(super) scenario: &'a Scenario,
     /// On the scenario's own seed.
-    pub(super) found: &'a Found,
-    pub(super) present: &'a Trial,
+    pub(super) found: &'a CeilingEstimate,
+    pub(super) present: &'a Run,
     /// The arithmetic ceiling, as a multiple.
     pub(super) analytic: f64,
     /// The highest multiple to try.
@@ -47,7 +47,7 @@ pub(super) struct Measured {
     pub(super) worth: WhatIf,
 }
 
-impl Base<'_> {
+impl Baseline<'_> {
     /// Every change measured, best first.
     pub(super) fn measure(&self, changes: Vec<Change>) -> Vec<Measured> {
         // One after the other to whoever is free, since some take much longer than others.
@@ -64,10 +64,10 @@ impl Base<'_> {
     }
 
     fn measured(&self, change: Change) -> Measured {
-        let plan = Change::all(self.plan, [&change]);
-        let present = self.lab.run(&plan, 1.0, 0);
+        let scenario = Change::all(self.scenario, [&change]);
+        let present = self.lab.run(&scenario, 1.0, 0);
         let tolerance = if change.is_offer() { TOLERANCE } else { WITHOUT_TOLERANCE };
-        let found = Search { tolerance, ..self.search(&plan) }.run(&self.lab, &plan);
+        let found = Search { tolerance, ..self.search(&scenario) }.run(&self.lab, &scenario);
         let (lift, extra) = (self.lift(&found), present.cost_per_day() - self.present.cost_per_day());
         // A tenth of a cent a day is no price, and who leaves something out buys nothing.
         let per_usd = (extra > 1e-3 && change.is_offer()).then(|| rounded((lift - 1.0) / extra, 6));
@@ -88,8 +88,8 @@ impl Base<'_> {
     }
 
     /// A search for the ceiling of a changed plan, from where arithmetic expects it.
-    fn search(&self, plan: &Plan) -> Search {
-        let analytic = Ceiling::of(plan).multiple / self.analytic;
+    fn search(&self, scenario: &Scenario) -> Search {
+        let analytic = Ceiling::of(scenario).multiple / self.analytic;
         let ratio = if analytic.is_finite() && analytic > 0.0 { analytic } else { 1.0 };
         Search {
             guess: self.found.at_least() * ratio.min(4.0),
@@ -101,7 +101,7 @@ impl Base<'_> {
         }
     }
 
-    fn lift(&self, found: &Found) -> f64 {
+    fn lift(&self, found: &CeilingEstimate) -> f64 {
         let base = self.found.at_least();
         // Where nothing held before, whatever holds now is counted from the least that was tried.
         found.at_least() / if base > 0.0 { base } else { LEAST }
@@ -114,7 +114,7 @@ impl Base<'_> {
         let both_own =
             |one: &Measured, other: &Measured| one.change.kind == Kind::Own && other.change.kind == Kind::Own;
         let arithmetic = |changes: &[&Change]| {
-            Ceiling::of(&Change::all(self.plan, changes.iter().copied())).multiple / self.analytic
+            Ceiling::of(&Change::all(self.scenario, changes.iter().copied())).multiple / self.analytic
         };
         let offers = measured.iter().filter(|one| one.change.is_offer());
         let alone: Vec<(f64, &Measured)> = offers.map(|one| (arithmetic(&[&one.change]), one)).collect();
@@ -140,15 +140,15 @@ impl Base<'_> {
 
     /// What two changes are worth at once, where one run shows that it is more than the product of their lifts.
     fn pair(&self, one: &Measured, other: &Measured) -> Option<Pair> {
-        let plan = Change::all(self.plan, [&one.change, &other.change]);
+        let scenario = Change::all(self.scenario, [&one.change, &other.change]);
         let apart = one.worth.lift * other.worth.lift;
         let beyond = self.found.at_least() * apart * BEYOND;
         // Where nothing holds at present, there is nothing to be beyond.
         let trial = (beyond > 0.0 && beyond < self.most)
-            .then(|| self.lab.run(&plan, beyond, 0))
-            .filter(Trial::holds)?;
-        let search = Search { tolerance: PAIR_TOLERANCE, step: PAIR_STEP, ..self.search(&plan) };
-        let found = search.run_above(&self.lab, &plan, &trial);
+            .then(|| self.lab.run(&scenario, beyond, 0))
+            .filter(Run::holds)?;
+        let search = Search { tolerance: PAIR_TOLERANCE, step: PAIR_STEP, ..self.search(&scenario) };
+        let found = search.run_above(&self.lab, &scenario, &trial);
         Some(Pair {
             changes: [one.worth.change.clone(), other.worth.change.clone()],
             lift: rounded(self.lift(&found), 4),

@@ -1,11 +1,11 @@
 //! The planner's sentences: the answer, and why arithmetic and simulation differ.
 
-use super::lab::Trial;
 use super::rules::is_on_cost;
-use super::summary::{Breaks, Buy, Growth, Kind, Outage, Report, Simulated, WhatIf};
+use super::runner::Run;
+use super::summary::{Buy, FirstViolation, Growth, Kind, Outage, Plan, Simulated, WhatIf};
 use crate::ceiling::Ceiling;
-use crate::record::words::{count, duration, number, percent, share_of};
-use crate::scenario::{Metric, Plan, Workload};
+use crate::formatting::{count, duration, number, percent, share_of};
+use crate::scenario::{Metric, Scenario, Workload};
 use provider::Axis;
 use provider::config::{Estimate, Limit, Settle};
 
@@ -13,7 +13,7 @@ use provider::config::{Estimate, Limit, Settle};
 const SAME: f64 = 0.02;
 
 /// The answer, the most important first.
-pub(super) fn verdict(report: &Report) -> Vec<String> {
+pub(super) fn verdict(report: &Plan) -> Vec<String> {
     let simulated = &report.ceiling.simulated;
     let mut sentences = vec![holds(report)];
     sentences.extend(simulated.breaks.as_ref().map(|breaks| breaks_words(breaks, simulated)));
@@ -25,7 +25,7 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
     sentences
 }
 
-fn holds(report: &Report) -> String {
+fn holds(report: &Plan) -> String {
     let load = number(report.load.jobs_per_min);
     let now = if report.load.holds { "It holds" } else { "It does not hold" };
     let simulated = &report.ceiling.simulated;
@@ -50,13 +50,13 @@ fn precise(value: f64) -> String {
     format!("{value:.3}")
 }
 
-fn breaks_words(breaks: &Breaks, simulated: &Simulated) -> String {
+fn breaks_words(breaks: &FirstViolation, simulated: &Simulated) -> String {
     let place = match (&breaks.target, &breaks.axis) {
         (Some(target), Some(axis)) => format!(", where {axis} of {target} is full"),
         _ if is_on_cost(&breaks.rule) => ", which is money and no limit".to_owned(),
         _ => ", though no limit is full: it is the client's own bounds or the provider's speed".to_owned(),
     };
-    let next = simulated.but_for_cost.map_or_else(String::new, |multiple| {
+    let next = simulated.without_cost_rules.map_or_else(String::new, |multiple| {
         format!(" Without the rules on cost the ceiling is {} times the load.", number(multiple))
     });
     let when = if is_on_cost(&breaks.rule) { String::new() } else { format!(", worst at {}", breaks.at) };
@@ -64,7 +64,7 @@ fn breaks_words(breaks: &Breaks, simulated: &Simulated) -> String {
 }
 
 /// The best change, and the best that costs nothing extra where that is another.
-fn best(report: &Report) -> Option<String> {
+fn best(report: &Plan) -> Option<String> {
     let worth = |change: &&WhatIf| change.lift > 1.0 + SAME && change.kind != Kind::Without;
     let best = report.what_if.iter().find(worth)?;
     let told = |change: &WhatIf| {
@@ -151,12 +151,12 @@ pub fn repeated(changes: &[String]) -> String {
 
 fn growth(growth: &Growth) -> String {
     match growth.months {
-        None => format!("Growing by {}, no ceiling is in sight.", growth.rate),
+        None => format!("GrowthRate by {}, no ceiling is in sight.", growth.rate),
         Some(months) if months <= 0.0 => {
-            format!("Growing by {} only makes worse what does not hold.", growth.rate)
+            format!("GrowthRate by {} only makes worse what does not hold.", growth.rate)
         }
         Some(months) => {
-            format!("Growing by {}, the ceiling is reached in {} months.", growth.rate, number(months))
+            format!("GrowthRate by {}, the ceiling is reached in {} months.", growth.rate, number(months))
         }
     }
 }
@@ -176,10 +176,10 @@ fn outage(outage: &Outage) -> String {
 
 /// Why the simulated ceiling is not the analytic one: everything that is known to move it, with its size.
 pub(super) fn difference(
-    plan: &Plan,
+    plan: &Scenario,
     analytic: &Ceiling,
     simulated: &Simulated,
-    above: Option<&Trial>,
+    above: Option<&Run>,
 ) -> Vec<String> {
     let mut words = Vec::new();
     if let (Some(multiple), true) = (simulated.multiple, analytic.multiple.is_finite()) {
@@ -202,7 +202,7 @@ pub(super) fn difference(
 }
 
 /// What a run just above the ceiling shows.
-fn causes(plan: &Plan, above: &Trial, simulated: &Simulated) -> Vec<String> {
+fn causes(plan: &Scenario, above: &Run, simulated: &Simulated) -> Vec<String> {
     let summary = &above.summary;
     let mut words = Vec::new();
     if let Some(breaks) = simulated.breaks.as_ref().filter(|breaks| breaks.axis.is_none()) {
@@ -239,7 +239,7 @@ fn causes(plan: &Plan, above: &Trial, simulated: &Simulated) -> Vec<String> {
 }
 
 /// What full buckets at the start are worth, where that is more than a little.
-fn first_fill(plan: &Plan) -> Option<String> {
+fn first_fill(plan: &Scenario) -> Option<String> {
     let share = |limit: &Limit| {
         let window = limit.axis.window()?;
         let fill = limit.burst as f64;
@@ -261,11 +261,11 @@ fn first_fill(plan: &Plan) -> Option<String> {
 }
 
 /// How reservation bounds bursts, for the tightest token limit of each workload.
-fn reservations(plan: &Plan) -> Vec<String> {
+fn reservations(plan: &Scenario) -> Vec<String> {
     plan.workloads.iter().filter_map(|workload| reservation(plan, workload)).collect()
 }
 
-fn reservation(plan: &Plan, workload: &Workload) -> Option<String> {
+fn reservation(plan: &Scenario, workload: &Workload) -> Option<String> {
     let (prompt, used) = crate::ceiling::mean_tokens(workload, plan.duration);
     let targets = plan.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
     let limits = targets.filter_map(|target| {

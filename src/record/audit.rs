@@ -6,10 +6,10 @@
 //! ever rise, so whatever is unknown was never begun, or is over.
 
 use super::Fold;
-use super::joins::Joins;
-use crate::event::{Ending, Event, Kind, Outcome, Ruled, Verdict};
+use super::coalescing::CoalescingLedger;
+use crate::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
 use crate::ids::{AttemptId, JobId, TargetId};
-use crate::scenario::Plan;
+use crate::scenario::Scenario;
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -47,9 +47,9 @@ pub struct Audit {
     told: bool,
     next_job: u64,
     next_attempt: u64,
-    jobs: FxHashMap<JobId, JobBook>,
-    joins: Joins,
-    open: FxHashMap<AttemptId, AttemptBook>,
+    jobs: FxHashMap<JobId, JobLedger>,
+    joins: CoalescingLedger,
+    open: FxHashMap<AttemptId, AttemptLedger>,
     /// By target, until when nothing may be sent.
     resting: Vec<Instant>,
     found: Vec<Violation>,
@@ -57,7 +57,7 @@ pub struct Audit {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct JobBook {
+struct JobLedger {
     scheduled: Instant,
     sent: u8,
     /// Attempts neither replied to nor abandoned.
@@ -68,7 +68,7 @@ struct JobBook {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct AttemptBook {
+struct AttemptLedger {
     job: JobId,
     target: TargetId,
     client: Client,
@@ -92,22 +92,22 @@ enum World {
 }
 
 impl Audit {
-    /// An audit of a run of `plan`. `slack` is how much later than its deadline a job may end: zero in virtual
+    /// An audit of a run of `scenario`. `slack` is how much later than its deadline a job may end: zero in virtual
     /// time, what timers are late by on a real clock.
     #[must_use]
-    pub fn new(plan: &Plan, slack: Nanos) -> Self {
+    pub fn new(scenario: &Scenario, slack: Nanos) -> Self {
         Self {
-            deadline: plan.client.deadline + slack,
-            attempts: plan.client.retry.attempts,
-            queue: plan.client.queue,
+            deadline: scenario.client.deadline + slack,
+            attempts: scenario.client.retry.attempts,
+            queue: scenario.client.queue,
             now: Instant::ZERO,
             told: false,
             next_job: 0,
             next_attempt: 0,
             jobs: FxHashMap::default(),
-            joins: Joins::default(),
+            joins: CoalescingLedger::default(),
             open: FxHashMap::default(),
-            resting: vec![Instant::ZERO; plan.targets.len()],
+            resting: vec![Instant::ZERO; scenario.targets.len()],
             found: Vec::new(),
             count: 0,
         }
@@ -148,7 +148,7 @@ impl Audit {
         self.check(event.job.0 >= self.next_job, 1, event, "the job has arrived before");
         self.next_job = self.next_job.max(event.job.0 + 1);
         self.check(scheduled <= event.at, 3, event, "the job arrives before its schedule");
-        let book = JobBook { scheduled, sent: 0, flying: 0, served: false, given: false };
+        let book = JobLedger { scheduled, sent: 0, flying: 0, served: false, given: false };
         self.jobs.insert(event.job, book);
     }
 
@@ -164,15 +164,16 @@ impl Audit {
             let counted = job.sent == number;
             self.check(counted, 2, event, "the attempt's number is not the count of the job's sends");
         }
-        let book = AttemptBook { job: event.job, target, client: Client::Waits, world: World::Unruled };
+        let book = AttemptLedger { job: event.job, target, client: Client::Waits, world: World::Unruled };
         self.open.insert(attempt, book);
     }
 
-    fn ruled(&mut self, event: &Event, attempt: AttemptId, target: TargetId, ruled: Ruled) {
+    fn ruled(&mut self, event: &Event, attempt: AttemptId, target: TargetId, ruled: RecordedDecision) {
         self.told = true;
         let Some(mut book) = self.book(event, attempt, target) else { return };
         self.check(book.world == World::Unruled, 2, event, "the attempt was ruled on before");
-        book.world = if matches!(ruled, Ruled::Admitted { .. }) { World::Admitted } else { World::Over };
+        book.world =
+            if matches!(ruled, RecordedDecision::Admitted { .. }) { World::Admitted } else { World::Over };
         self.keep(attempt, book);
     }
 
@@ -187,21 +188,27 @@ impl Audit {
     }
 
     /// The client is done with an attempt: because of this outcome, or (`None`) because it gave it up.
-    fn ended(&mut self, event: &Event, attempt: AttemptId, target: TargetId, outcome: Option<Outcome>) {
+    fn ended(
+        &mut self,
+        event: &Event,
+        attempt: AttemptId,
+        target: TargetId,
+        outcome: Option<AttemptOutcome>,
+    ) {
         let Some(mut book) = self.book(event, attempt, target) else { return };
         self.check(book.client == Client::Waits, 2, event, "the attempt has ended before");
-        let from_the_world = matches!(outcome, Some(Outcome::Ok | Outcome::Limited { .. }));
+        let from_the_world = matches!(outcome, Some(AttemptOutcome::Ok | AttemptOutcome::Limited { .. }));
         let unruled = self.told && book.world == World::Unruled;
         self.check(!(from_the_world && unruled), 3, event, "the reply comes before the ruling");
         book.client = if outcome.is_some() { Client::Replied } else { Client::Abandoned };
         self.keep(attempt, book);
         if let Some(job) = self.jobs.get_mut(&event.job) {
             job.flying = job.flying.saturating_sub(1);
-            job.served |= outcome == Some(Outcome::Ok);
+            job.served |= outcome == Some(AttemptOutcome::Ok);
         }
     }
 
-    fn book(&mut self, event: &Event, attempt: AttemptId, target: TargetId) -> Option<AttemptBook> {
+    fn book(&mut self, event: &Event, attempt: AttemptId, target: TargetId) -> Option<AttemptLedger> {
         let Some(book) = self.open.get(&attempt).copied() else {
             let known = attempt.0 < self.next_attempt;
             let (law, what) =
@@ -215,7 +222,7 @@ impl Audit {
 
     /// Remembers an attempt until both sides are done with it. Where no ruling is ever told (a real upstream),
     /// the client's word is enough.
-    fn keep(&mut self, attempt: AttemptId, book: AttemptBook) {
+    fn keep(&mut self, attempt: AttemptId, book: AttemptLedger) {
         let over = match (book.client, book.world) {
             (Client::Waits, _) | (_, World::Admitted) => false,
             (_, World::Over) | (Client::Replied, World::Unruled) => true,
@@ -228,15 +235,15 @@ impl Audit {
         }
     }
 
-    fn done(&mut self, event: &Event, ending: &Ending) {
+    fn done(&mut self, event: &Event, ending: &JobEnd) {
         let Some(job) = self.jobs.remove(&event.job) else { return };
         self.check(ending.scheduled == job.scheduled, 3, event, "the schedule has changed");
         self.check(ending.attempts == job.sent, 2, event, "the attempts told are not the attempts sent");
         let fits = match ending.verdict {
-            Verdict::InFlight => return,
-            Verdict::Succeeded => job.served || job.given,
-            Verdict::Failed(_) => job.sent > 0 && !job.served,
-            Verdict::Shed(_) => job.sent == 0 && !job.given,
+            JobOutcome::InFlight => return,
+            JobOutcome::Succeeded => job.served || job.given,
+            JobOutcome::Failed(_) => job.sent > 0 && !job.served,
+            JobOutcome::Shed(_) => job.sent == 0 && !job.given,
         };
         self.check(fits, 1, event, "the ending does not fit what happened to the job");
         self.check(job.flying == 0, 2, event, "an attempt of the job has not ended");
@@ -271,33 +278,36 @@ impl Fold for Audit {
         self.now = self.now.max(event.at);
         let under_way = self.jobs.contains_key(&event.job);
         match event.kind {
-            Kind::Arrived { .. } | Kind::Ruled { .. } | Kind::Settled { .. } | Kind::CooledDown { .. } => {}
+            EventKind::Arrived { .. }
+            | EventKind::Decided { .. }
+            | EventKind::Settled { .. }
+            | EventKind::CooledDown { .. } => {}
             _ => self.check(under_way, 1, event, "the job is not under way"),
         }
         if let Some(what) = self.joins.event(event) {
             self.broken(15, Some(event), what);
         }
         match event.kind {
-            Kind::Arrived { scheduled, .. } => self.arrived(event, scheduled),
-            Kind::Queued { waiting } => {
+            EventKind::Arrived { scheduled, .. } => self.arrived(event, scheduled),
+            EventKind::Queued { waiting } => {
                 self.check(waiting <= self.queue, 14, event, "the line is longer than the plan allows");
             }
-            Kind::Waiting { until, .. } => self.waiting(event, until),
-            Kind::Sent { attempt, target, number, .. } => self.sent(event, attempt, target, number),
-            Kind::Ruled { attempt, target, ruled } => self.ruled(event, attempt, target, ruled),
-            Kind::Settled { attempt, target, .. } => self.settled(event, attempt, target),
-            Kind::Replied { attempt, target, outcome, .. } => {
+            EventKind::Waiting { until, .. } => self.waiting(event, until),
+            EventKind::Sent { attempt, target, number, .. } => self.sent(event, attempt, target, number),
+            EventKind::Decided { attempt, target, ruled } => self.ruled(event, attempt, target, ruled),
+            EventKind::Settled { attempt, target, .. } => self.settled(event, attempt, target),
+            EventKind::Replied { attempt, target, outcome, .. } => {
                 self.ended(event, attempt, target, Some(outcome));
             }
-            Kind::Abandoned { attempt, target } => {
+            EventKind::Abandoned { attempt, target } => {
                 self.ended(event, attempt, target, None);
             }
-            Kind::CooledDown { target, until, .. } => {
+            EventKind::CooledDown { target, until, .. } => {
                 let rests = &mut self.resting[target.index()];
                 *rests = until.max(*rests);
             }
-            Kind::CacheHit => self.given(event.job, true),
-            Kind::Joined { leader } => {
+            EventKind::CacheHit => self.given(event.job, true),
+            EventKind::Coalesced { leader } => {
                 self.check(
                     self.jobs.contains_key(&leader),
                     15,
@@ -306,9 +316,9 @@ impl Fold for Audit {
                 );
                 self.given(event.job, true);
             }
-            Kind::TookOver { .. } => self.given(event.job, false),
-            Kind::Done(ref ending) => self.done(event, ending),
-            Kind::FellBack { .. } => {}
+            EventKind::Promoted { .. } => self.given(event.job, false),
+            EventKind::Done(ref ending) => self.done(event, ending),
+            EventKind::FellBack { .. } => {}
         }
     }
 }

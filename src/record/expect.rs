@@ -1,7 +1,7 @@
 //! What was expected of a run against what came.
 
-use super::summary::{Expected, Spread, Summary, Unit};
-use super::words::{rounded, share_of};
+use super::summary::{Expected, Quantiles, Summary, Unit};
+use crate::formatting::{rounded, share_of};
 use crate::scenario::{Expectation, Metric, Op, Time};
 
 /// Judges every expectation, in the scenario's order.
@@ -45,7 +45,7 @@ fn unit(metric: Metric) -> Unit {
     }
 }
 
-fn spread(time: Time, summary: &Summary) -> &Spread {
+fn spread(time: Time, summary: &Summary) -> &Quantiles {
     match time {
         Time::Latency => &summary.latency_s,
         Time::FirstToken => &summary.first_token_s,
@@ -53,8 +53,8 @@ fn spread(time: Time, summary: &Summary) -> &Spread {
     }
 }
 
-/// The plan knows only these four percentiles.
-fn percentile(percent: u8, spread: &Spread) -> Option<f64> {
+/// The scenario knows only these four percentiles.
+fn percentile(percent: u8, spread: &Quantiles) -> Option<f64> {
     let value = match percent {
         50 => spread.p50,
         90 => spread.p90,

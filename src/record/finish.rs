@@ -1,19 +1,19 @@
 //! From the counters of a recorder to the summary: names for numbers, seconds for nanoseconds, and the
 //! books closed: what was offered must be accounted for to the last job.
 
-use super::hist::Hist;
+use super::histogram::Histogram;
 use super::names::{REASONS, failure_name, refusal_name};
-use super::recorder::{Class, End, NANOS_PER_SECOND, Recorder, Refusal, Traffic, Used};
+use super::recorder::{Class, NANOS_PER_SECOND, Recorder, Refusal, RunEnd, Traffic, Used};
 use super::summary::{
-    Attempts, Binding, Ceiling, CeilingAxis, CeilingTarget, Counts, FirstRefusal, Jobs, Limit, Mode, SCHEMA,
-    Series, Shares, Spread, Summary, Target, TimeSpent, Tokens, Workload,
+    Attempts, Binding, Ceiling, CeilingAxis, CeilingTarget, Counts, FirstRefusal, Jobs, LatencyBreakdown,
+    Limit, Mode, Quantiles, SCHEMA, Series, Shares, Summary, Target, Tokens, Workload,
 };
-use super::words::{at_seconds, per_minute, rounded, seconds};
 use super::{expect, verdict};
 use crate::ceiling::AxisCeiling;
-use crate::event::Failure;
+use crate::event::AttemptFailure;
+use crate::formatting::{at_seconds, per_minute, rounded, seconds};
 use crate::ids::TargetId;
-use crate::scenario::Plan;
+use crate::scenario::Scenario;
 use provider::config::{CachedTokens, Law, Limit as WorldLimit, Price};
 use provider::{Axis, Instant, Nanos, Zone};
 
@@ -24,22 +24,22 @@ impl Recorder {
     /// Where the stream does not end every job that arrived (law 1), those in flight included, or ends an
     /// attempt that was never sent: a result that hides jobs would be worse than none.
     #[must_use]
-    pub fn finish(mut self, end: End) -> Summary {
+    pub fn finish(mut self, end: RunEnd) -> Summary {
         self.gather();
         let jobs = self.jobs();
         let ended = jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight;
         assert_eq!(jobs.offered, ended, "every job that arrived ends exactly once");
         let span = self.span(end.at);
         let targets = self.targets(end.at, span);
-        let series = self.steps.clone().finish(end.at, &self.plan);
+        let series = self.steps.clone().finish(end.at, &self.scenario);
         let mut summary = Summary {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            scenario: self.plan.name.clone(),
-            about: self.plan.about.clone(),
-            seed: self.plan.seed,
+            scenario: self.scenario.name.clone(),
+            about: self.scenario.about.clone(),
+            seed: self.scenario.seed,
             mode: end.mode,
-            duration_s: seconds(self.plan.duration),
+            duration_s: seconds(self.scenario.duration),
             ended_s: at_seconds(self.last.min(end.at)),
             reproduce: end.reproduce,
             verdict: Vec::new(),
@@ -56,24 +56,24 @@ impl Recorder {
                 completion: sum.completion + target.tokens.completion,
             }),
             cost_usd: rounded(targets.iter().map(|target| target.cost_usd).sum(), 6),
-            first_refusal: self.first_refusal.map(|refusal| first_refusal(refusal, &self.plan, &series)),
+            first_refusal: self.first_refusal.map(|refusal| first_refusal(refusal, &self.scenario, &series)),
             workloads: self.workloads(),
             targets,
-            ceiling: ceiling_of(&end.ceiling, &self.plan),
+            ceiling: ceiling_of(&end.ceiling, &self.scenario),
             series,
             expect: Vec::new(),
             worst: Vec::new(),
             lag_s: (end.mode == Mode::Live).then(|| with_zeros(&self.lag, jobs.offered)),
             jobs,
         };
-        summary.expect = expect::judge(&self.plan.expect, &summary);
+        summary.expect = expect::judge(&self.scenario.expect, &summary);
         summary.verdict = verdict::of(&summary, end.scheduled);
         summary
     }
 
     /// The time over which limits could admit: to the end of arrivals, or to the last ruling where that came later.
     fn span(&self, end: Instant) -> Nanos {
-        Nanos(self.plan.duration.0.min(end.0).max(self.last_ruled.0))
+        Nanos(self.scenario.duration.0.min(end.0).max(self.last_ruled.0))
     }
 
     fn jobs(&self) -> Jobs {
@@ -115,11 +115,12 @@ impl Recorder {
 
     fn failed_by(&self) -> Counts {
         let failures = &self.failures;
-        let statuses = (0u16..).zip(&failures.status).map(|(code, &count)| (Failure::Status(code), count));
+        let statuses =
+            (0u16..).zip(&failures.status).map(|(code, &count)| (AttemptFailure::Status(code), count));
         let others = [
-            (Failure::Connection, failures.connection),
-            (Failure::Timeout, failures.timeout),
-            (Failure::Garbage, failures.garbage),
+            (AttemptFailure::Connection, failures.connection),
+            (AttemptFailure::Timeout, failures.timeout),
+            (AttemptFailure::Garbage, failures.garbage),
         ];
         let named =
             statuses.chain(others).map(|(failure, count)| (failure_name(failure).into_owned(), count));
@@ -128,9 +129,9 @@ impl Recorder {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a mean of nanoseconds needs no more than 53 bits")]
-    fn time_spent(&self, succeeded: u64) -> TimeSpent {
+    fn time_spent(&self, succeeded: u64) -> LatencyBreakdown {
         let mean = |sum: u128| rounded(sum as f64 / NANOS_PER_SECOND / succeeded.max(1) as f64, 6);
-        TimeSpent {
+        LatencyBreakdown {
             queue: mean(self.spent.queue),
             wait: mean(self.spent.wait),
             lost: mean(self.spent.lost),
@@ -140,7 +141,7 @@ impl Recorder {
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        let each = self.plan.workloads.iter().zip(&self.classes);
+        let each = self.scenario.workloads.iter().zip(&self.classes);
         each.map(|(workload, class)| Workload {
             name: workload.name.clone(),
             offered: class.offered,
@@ -156,9 +157,10 @@ impl Recorder {
     fn targets(&self, end: Instant, span: Nanos) -> Vec<Target> {
         // Over real HTTP nobody may see the provider's books; then the replies tell what was used.
         let told = self.targets.iter().any(|traffic| traffic.ruled > 0);
-        let each = self.plan.targets.iter().zip(&self.targets);
+        let each = self.scenario.targets.iter().zip(&self.targets);
         each.map(|(target, traffic)| {
-            let model = &self.plan.providers[usize::from(target.provider)].models[usize::from(target.model)];
+            let model =
+                &self.scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
             let used = if told { traffic.settled } else { traffic.replied };
             let by_axis = |of: &dyn Fn(&WorldLimit) -> Option<f64>| -> Shares {
                 let shares = model.limits.iter().filter_map(|limit| Some((limit, of(limit)?)));
@@ -182,8 +184,8 @@ impl Recorder {
         .collect()
     }
 
-    fn latency(&self) -> Hist {
-        self.classes.iter().fold(Hist::of_run(), |mut all, class| {
+    fn latency(&self) -> Histogram {
+        self.classes.iter().fold(Histogram::of_run(), |mut all, class| {
             all.add(&class.latency);
             all
         })
@@ -191,7 +193,7 @@ impl Recorder {
 }
 
 /// The spread over `all`, of whom only those with more than nothing were recorded.
-fn with_zeros(recorded: &Hist, all: u64) -> Spread {
+fn with_zeros(recorded: &Histogram, all: u64) -> Quantiles {
     let mut hist = recorded.clone();
     hist.record_n(Nanos::ZERO, all - hist.len());
     hist.spread()
@@ -269,8 +271,8 @@ fn limit_of(limit: &WorldLimit) -> Limit {
     }
 }
 
-fn ceiling_of(ceiling: &crate::ceiling::Ceiling, plan: &Plan) -> Ceiling {
-    let name = |target: TargetId| plan.targets[target.index()].name.clone();
+fn ceiling_of(ceiling: &crate::ceiling::Ceiling, scenario: &Scenario) -> Ceiling {
+    let name = |target: TargetId| scenario.targets[target.index()].name.clone();
     // JSON has no infinity: what nothing limits is not there.
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
     let axis = |axis: &AxisCeiling| {
@@ -299,20 +301,20 @@ fn ceiling_of(ceiling: &crate::ceiling::Ceiling, plan: &Plan) -> Ceiling {
     clippy::cast_sign_loss,
     reason = "steps are few, their counts far below 2^53"
 )]
-fn first_refusal(refusal: Refusal, plan: &Plan, series: &Series) -> FirstRefusal {
+fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Series) -> FirstRefusal {
     let at_s = at_seconds(refusal.at);
     let steps_per_minute = (libm::ceil(60.0 / series.step_s) as usize).max(1);
     let planned =
-        (libm::ceil(seconds(plan.duration) / series.step_s) as usize).clamp(1, series.offered.len());
+        (libm::ceil(seconds(scenario.duration) / series.step_s) as usize).clamp(1, series.offered.len());
     let after = ((at_s / series.step_s) as usize + 1).max(steps_per_minute).min(planned);
     let before = after.saturating_sub(steps_per_minute);
     let offered: u64 = series.offered[before..after].iter().sum();
-    let covered_s = ((after as f64 * series.step_s).min(seconds(plan.duration))
+    let covered_s = ((after as f64 * series.step_s).min(seconds(scenario.duration))
         - before as f64 * series.step_s)
         .max(series.step_s.min(1.0));
     FirstRefusal {
         at_s,
-        target: plan.targets[refusal.target.index()].name.clone(),
+        target: scenario.targets[refusal.target.index()].name.clone(),
         axis: refusal_name(refusal.by).to_owned(),
         offered_per_min: rounded(per_minute(offered, covered_s), 6),
     }

@@ -6,8 +6,8 @@
 
 use super::Fold;
 use super::names::{REASONS, failure_name};
-use crate::event::{Ending, Event, Kind, Outcome, Ruled, Verdict, Why};
-use crate::scenario::Plan;
+use crate::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision, WaitReason};
+use crate::scenario::Scenario;
 use provider::{Axis, Usage};
 use std::io::{self, Write};
 
@@ -23,12 +23,13 @@ pub struct Log<W> {
 }
 
 impl<W: Write> Log<W> {
-    /// Begins the log of a run of `plan` with its header. `out` should be buffered.
+    /// Begins the log of a run of `scenario` with its header. `out` should be buffered.
     ///
     /// # Errors
     /// Where the header cannot be written.
-    pub fn new(mut out: W, plan: &Plan) -> io::Result<Self> {
-        let header = serde_json::json!({ "schema": SCHEMA, "scenario": plan.name, "seed": plan.seed });
+    pub fn new(mut out: W, scenario: &Scenario) -> io::Result<Self> {
+        let header =
+            serde_json::json!({ "schema": SCHEMA, "scenario": scenario.name, "seed": scenario.seed });
         writeln!(out, "{header}")?;
         Ok(Self { out, error: None })
     }
@@ -77,7 +78,7 @@ impl Write for Chain {
 fn line(out: &mut impl Write, event: &Event) -> io::Result<()> {
     write!(out, r#"{{"at_ns":{},"job":{},"kind":"#, event.at.0, event.job.0)?;
     match event.kind {
-        Kind::Arrived { class, scheduled, prompt_tokens, max_tokens } => {
+        EventKind::Arrived { class, scheduled, prompt_tokens, max_tokens } => {
             let (class, scheduled) = (class.0, scheduled.0);
             write!(
                 out,
@@ -85,70 +86,70 @@ fn line(out: &mut impl Write, event: &Event) -> io::Result<()> {
             )?;
             max_tokens.map_or(Ok(()), |tokens| write!(out, r#","max_tokens":{tokens}"#))
         }
-        Kind::Queued { waiting } => write!(out, r#""queued","waiting":{waiting}"#),
-        Kind::Waiting { until, why } => {
+        EventKind::Queued { waiting } => write!(out, r#""queued","waiting":{waiting}"#),
+        EventKind::Waiting { until, why } => {
             let why = match why {
-                Why::BackOff => "back_off",
-                Why::CoolDown => "cool_down",
-                Why::Pace => "pace",
+                WaitReason::BackOff => "back_off",
+                WaitReason::CoolDown => "cool_down",
+                WaitReason::Pace => "pace",
             };
             write!(out, r#""waiting","until_ns":{},"why":"{why}""#, until.0)
         }
-        Kind::Sent { attempt, target, step, number } => {
+        EventKind::Sent { attempt, target, step, number } => {
             write!(
                 out,
                 r#""sent","attempt":{},"target":{},"step":{step},"number":{number}"#,
                 attempt.0, target.0
             )
         }
-        Kind::Ruled { attempt, target, ruled } => {
+        EventKind::Decided { attempt, target, ruled } => {
             write!(out, r#""ruled","attempt":{},"target":{},"ruled":"#, attempt.0, target.0)?;
             ruling(out, ruled)
         }
-        Kind::Settled { attempt, target, usage } => {
+        EventKind::Settled { attempt, target, usage } => {
             write!(out, r#""settled","attempt":{},"target":{}"#, attempt.0, target.0)?;
             tokens(out, usage)
         }
-        Kind::Replied { attempt, target, outcome, usage } => {
+        EventKind::Replied { attempt, target, outcome, usage } => {
             write!(out, r#""replied","attempt":{},"target":{},"outcome":"#, attempt.0, target.0)?;
             reply(out, outcome)?;
             tokens(out, usage)
         }
-        Kind::Abandoned { attempt, target } => {
+        EventKind::Abandoned { attempt, target } => {
             write!(out, r#""abandoned","attempt":{},"target":{}"#, attempt.0, target.0)
         }
-        Kind::CooledDown { target, until, cause } => {
+        EventKind::CooledDown { target, until, cause } => {
             let (target, until) = (target.0, until.0);
             write!(out, r#""cooled_down","target":{target},"until_ns":{until},"cause":"{}""#, cause.name())
         }
-        Kind::FellBack { from, to } => write!(out, r#""fell_back","from":{from},"to":{to}"#),
-        Kind::CacheHit => write!(out, r#""cache_hit""#),
-        Kind::Joined { leader } => write!(out, r#""joined","leader":{}"#, leader.0),
-        Kind::TookOver { leader } => write!(out, r#""took_over","leader":{}"#, leader.0),
-        Kind::Done(ending) => done(out, &ending),
+        EventKind::FellBack { from, to } => write!(out, r#""fell_back","from":{from},"to":{to}"#),
+        EventKind::CacheHit => write!(out, r#""cache_hit""#),
+        EventKind::Coalesced { leader } => write!(out, r#""joined","leader":{}"#, leader.0),
+        EventKind::Promoted { leader } => write!(out, r#""took_over","leader":{}"#, leader.0),
+        EventKind::Done(ending) => done(out, &ending),
     }?;
     writeln!(out, "}}")
 }
 
-fn ruling(out: &mut impl Write, ruled: Ruled) -> io::Result<()> {
+fn ruling(out: &mut impl Write, ruled: RecordedDecision) -> io::Result<()> {
     match ruled {
-        Ruled::Admitted { reserved } => write!(out, r#""admitted","reserved":{reserved}"#),
-        Ruled::Refused { axis, requested } => {
+        RecordedDecision::Admitted { reserved } => write!(out, r#""admitted","reserved":{reserved}"#),
+        RecordedDecision::Refused { axis, requested } => {
             write!(out, r#""refused","axis":"{axis}","requested":{requested}"#)
         }
-        Ruled::TooLong => write!(out, r#""too_long""#),
-        Ruled::Faulted => write!(out, r#""faulted""#),
+        RecordedDecision::TooLong => write!(out, r#""too_long""#),
+        RecordedDecision::Faulted => write!(out, r#""faulted""#),
     }
 }
 
-fn reply(out: &mut impl Write, outcome: Outcome) -> io::Result<()> {
+fn reply(out: &mut impl Write, outcome: AttemptOutcome) -> io::Result<()> {
     match outcome {
-        Outcome::Ok => write!(out, r#""ok""#),
-        Outcome::Limited { axis, cause } => {
+        AttemptOutcome::Ok => write!(out, r#""ok""#),
+        AttemptOutcome::Limited { axis, cause } => {
             write!(out, r#""limited","cause":"{}""#, cause.name())?;
             axis.map_or(Ok(()), |axis: Axis| write!(out, r#","axis":"{axis}""#))
         }
-        Outcome::Failed(failure) => write!(out, r#""failed","failure":"{}""#, failure_name(failure)),
+        AttemptOutcome::Failed(failure) => write!(out, r#""failed","failure":"{}""#, failure_name(failure)),
     }
 }
 
@@ -161,12 +162,12 @@ fn tokens(out: &mut impl Write, usage: Usage) -> io::Result<()> {
     write!(out, r#","completion_tokens":{completion_tokens}"#)
 }
 
-fn done(out: &mut impl Write, ending: &Ending) -> io::Result<()> {
+fn done(out: &mut impl Write, ending: &JobEnd) -> io::Result<()> {
     let (verdict, reason) = match ending.verdict {
-        Verdict::Succeeded => ("succeeded", None),
-        Verdict::Failed(reason) => ("failed", Some(reason)),
-        Verdict::Shed(reason) => ("shed", Some(reason)),
-        Verdict::InFlight => ("in_flight", None),
+        JobOutcome::Succeeded => ("succeeded", None),
+        JobOutcome::Failed(reason) => ("failed", Some(reason)),
+        JobOutcome::Shed(reason) => ("shed", Some(reason)),
+        JobOutcome::InFlight => ("in_flight", None),
     };
     write!(out, r#""done","verdict":"{verdict}","attempts":{}"#, ending.attempts)?;
     if let Some(reason) = reason {
@@ -175,7 +176,7 @@ fn done(out: &mut impl Write, ending: &Ending) -> io::Result<()> {
     if let Some(step) = ending.step {
         write!(out, r#","step":{step}"#)?;
     }
-    let Ending { queue, wait, service, lost, .. } = ending;
+    let JobEnd { queue, wait, service, lost, .. } = ending;
     write!(
         out,
         r#","queue_ns":{},"wait_ns":{},"service_ns":{},"lost_ns":{}"#,

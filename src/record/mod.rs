@@ -2,7 +2,7 @@
 //!
 //! Whoever drives a run hands every [`Event`] to a [`Fold`], and at the instants the fold asks for tells it
 //! how full each limit is. [`Recorder`] folds the stream into a [`Summary`] (the content of `result.json`,
-//! and all that any report reads), [`Worst`] keeps the stories of the worst jobs, [`Audit`] checks the laws from
+//! and all that any report reads), [`SlowJobs`] keeps the stories of the worst jobs, [`Audit`] checks the laws from
 //! outside, [`Log`] writes the events down.
 //! A pair of folds is a fold, so a driver needs to know only one.
 //!
@@ -11,25 +11,24 @@
 //! ```
 
 mod audit;
+mod coalescing;
 mod expect;
 mod finish;
-mod hist;
-mod joins;
+mod histogram;
 mod log;
 mod names;
 mod recorder;
 mod series;
+mod slow_jobs;
 mod summary;
 mod verdict;
-pub mod words;
-mod worst;
 
 pub use audit::{Audit, Violation};
 pub use expect::measure;
 pub use log::{Chain, Log};
-pub use recorder::{End, Recorder};
+pub use recorder::{Recorder, RunEnd};
+pub use slow_jobs::SlowJobs;
 pub use summary::*;
-pub use worst::Worst;
 
 use crate::event::Event;
 use crate::ids::TargetId;

@@ -1,31 +1,31 @@
 //! The names of results and logs: of refusals, reasons and failures.
 
-use crate::event::{Cause, Failure, Reason};
+use crate::event::{AttemptFailure, EndReason, LimitCause};
 use provider::Axis;
 use std::borrow::Cow;
 
 pub(super) const AXES: usize = Axis::ALL.len();
 /// Refusals by axis, and behind them by cause where no axis was named.
 pub(super) const REFUSALS: usize = AXES + CAUSES.len();
-/// Every cause, in the order of [`Cause`].
-pub(super) const CAUSES: [Cause; 9] = [
-    Cause::MinuteLimit,
-    Cause::DayLimit,
-    Cause::Concurrency,
-    Cause::Overload,
-    Cause::Billing,
-    Cause::TooLarge,
-    Cause::NotInTier,
-    Cause::Auth,
-    Cause::Other,
+/// Every cause, in the order of [`LimitCause`].
+pub(super) const CAUSES: [LimitCause; 9] = [
+    LimitCause::MinuteLimit,
+    LimitCause::DayLimit,
+    LimitCause::Concurrency,
+    LimitCause::Overload,
+    LimitCause::Billing,
+    LimitCause::TooLarge,
+    LimitCause::NotInTier,
+    LimitCause::Auth,
+    LimitCause::Other,
 ];
-/// Every reason, in the order of [`Reason`], with the word of results.
-pub(super) const REASONS: [(Reason, &str); 5] = [
-    (Reason::Deadline, "deadline"),
-    (Reason::Attempts, "attempts"),
-    (Reason::RetryBudget, "retry_budget"),
-    (Reason::QueueFull, "queue_full"),
-    (Reason::Rejected, "rejected"),
+/// Every reason, in the order of [`EndReason`], with the word of results.
+pub(super) const REASONS: [(EndReason, &str); 5] = [
+    (EndReason::Deadline, "deadline"),
+    (EndReason::Attempts, "attempts"),
+    (EndReason::RetryBudget, "retry_budget"),
+    (EndReason::QueueFull, "queue_full"),
+    (EndReason::Rejected, "rejected"),
 ];
 
 /// The name of a refusal in results.
@@ -34,11 +34,11 @@ pub(super) fn refusal_name(by: usize) -> &'static str {
 }
 
 /// The name of a failure in results and logs.
-pub(super) fn failure_name(failure: Failure) -> Cow<'static, str> {
+pub(super) fn failure_name(failure: AttemptFailure) -> Cow<'static, str> {
     match failure {
-        Failure::Status(status) => format!("status_{status}").into(),
-        Failure::Connection => "connection".into(),
-        Failure::Timeout => "timeout".into(),
-        Failure::Garbage => "garbage".into(),
+        AttemptFailure::Status(status) => format!("status_{status}").into(),
+        AttemptFailure::Connection => "connection".into(),
+        AttemptFailure::Timeout => "timeout".into(),
+        AttemptFailure::Garbage => "garbage".into(),
     }
 }

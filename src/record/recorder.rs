@@ -6,14 +6,16 @@
 //! it was in flight) are differences of two sums, which needs no memory of the attempt.
 
 use super::Fold;
-use super::hist::Hist;
+use super::histogram::Histogram;
 use super::names::{AXES, REASONS, REFUSALS};
-use super::series::Steps;
+use super::series::TimeBuckets;
 use super::summary::Mode;
 use crate::ceiling::Ceiling;
-use crate::event::{Cause, Ending, Event, Failure, Kind, Outcome, Ruled, Verdict};
+use crate::event::{
+    AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision,
+};
 use crate::ids::{ClassId, TargetId};
-use crate::scenario::{Plan, Target};
+use crate::scenario::{Scenario, Target};
 use provider::{Axis, Instant, Nanos, Usage, config::CachedTokens};
 
 /// One more than the largest status that is told apart; larger ones count as the last.
@@ -22,16 +24,16 @@ pub(super) const STATUSES: usize = 1_000;
 /// Folds a run into a [`super::Summary`], in constant memory.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    pub(super) plan: Plan,
-    pub(super) steps: Steps,
+    pub(super) scenario: Scenario,
+    pub(super) steps: TimeBuckets,
     pub(super) classes: Vec<Class>,
     pub(super) targets: Vec<Traffic>,
-    pub(super) first_token: Hist,
+    pub(super) first_token: Histogram,
     /// Only of jobs that stood in line at all.
-    pub(super) queue: Hist,
-    pub(super) service: Hist,
+    pub(super) queue: Histogram,
+    pub(super) service: Histogram,
     /// Only of jobs that came late.
-    pub(super) lag: Hist,
+    pub(super) lag: Histogram,
     pub(super) spent: Spent,
     pub(super) failures: Failures,
     pub(super) cached: u64,
@@ -45,14 +47,14 @@ pub struct Recorder {
 
 /// How a run ended: what only its driver knows.
 #[derive(Clone, Debug)]
-pub struct End {
+pub struct RunEnd {
     /// The last instant of the run.
     pub at: Instant,
     /// How it was driven.
     pub mode: Mode,
     /// How many jobs the schedule wanted in this time, where a live driver may have delivered fewer.
     pub scheduled: Option<u64>,
-    /// What the limits of the plan allow.
+    /// What the limits of the scenario allow.
     pub ceiling: Ceiling,
     /// The command that makes this result again; empty where there is none.
     pub reproduce: String,
@@ -70,9 +72,9 @@ pub(super) struct Class {
     pub(super) in_flight: u64,
     /// Of jobs whose latency is the service alone, because they were sent as they came and served by that attempt.
     /// Most are, so one record serves two histograms until [`Recorder::gather`].
-    straight: Hist,
+    straight: Histogram,
     /// Of all others.
-    pub(super) latency: Hist,
+    pub(super) latency: Histogram,
 }
 
 /// What went to one target and came back.
@@ -137,17 +139,17 @@ pub(super) struct Refusal {
 }
 
 impl Recorder {
-    /// A recorder of a run of `plan`. All memory it will ever need is taken here.
+    /// A recorder of a run of `scenario`. All memory it will ever need is taken here.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(scenario: &Scenario) -> Self {
         Self {
-            steps: Steps::new(plan),
-            classes: vec![Class::new(); plan.workloads.len()],
-            targets: plan.targets.iter().map(Traffic::new).collect(),
-            first_token: Hist::of_run(),
-            queue: Hist::of_run(),
-            service: Hist::of_run(),
-            lag: Hist::of_run(),
+            steps: TimeBuckets::new(scenario),
+            classes: vec![Class::new(); scenario.workloads.len()],
+            targets: scenario.targets.iter().map(Traffic::new).collect(),
+            first_token: Histogram::of_run(),
+            queue: Histogram::of_run(),
+            service: Histogram::of_run(),
+            lag: Histogram::of_run(),
             spent: Spent::default(),
             failures: Failures {
                 status: vec![0; STATUSES],
@@ -162,7 +164,7 @@ impl Recorder {
             first_refusal: None,
             last_ruled: Instant::ZERO,
             last: Instant::ZERO,
-            plan: plan.clone(),
+            scenario: scenario.clone(),
         }
     }
 
@@ -186,71 +188,71 @@ impl Recorder {
         self.steps.settled(at, target.index(), traffic.cached.counted(usage));
     }
 
-    fn replied(&mut self, at: Instant, target: TargetId, outcome: Outcome, usage: Usage) {
+    fn replied(&mut self, at: Instant, target: TargetId, outcome: AttemptOutcome, usage: Usage) {
         let traffic = &mut self.targets[target.index()];
         match outcome {
-            Outcome::Ok => {
+            AttemptOutcome::Ok => {
                 traffic.ok += 1;
                 traffic.replied.add(usage);
                 if traffic.ruled == 0 {
                     self.steps.served(at, target.index(), usage);
                 }
             }
-            Outcome::Limited { axis, cause } => {
+            AttemptOutcome::Limited { axis, cause } => {
                 let by = axis.map_or(AXES + cause as usize, |axis| axis as usize);
                 traffic.limited_by[by] += 1;
                 self.steps.refused(at, target.index(), axis);
                 self.refused(at, target, by);
             }
-            Outcome::Failed(failure) => {
+            AttemptOutcome::Failed(failure) => {
                 traffic.failed += 1;
                 self.failures.count(failure);
             }
         }
     }
 
-    fn ruled(&mut self, at: Instant, target: TargetId, ruled: Ruled) {
+    fn ruled(&mut self, at: Instant, target: TargetId, ruled: RecordedDecision) {
         self.last_ruled = at;
         let traffic = &mut self.targets[target.index()];
         traffic.ruled += 1;
         match ruled {
-            Ruled::Admitted { .. } => {
+            RecordedDecision::Admitted { .. } => {
                 traffic.admitted += 1;
                 traffic.admitted_at += u128::from(at.0);
                 self.steps.admitted(at, target.index());
             }
-            Ruled::Refused { axis, .. } => self.refused(at, target, axis as usize),
-            Ruled::TooLong | Ruled::Faulted => {}
+            RecordedDecision::Refused { axis, .. } => self.refused(at, target, axis as usize),
+            RecordedDecision::TooLong | RecordedDecision::Faulted => {}
         }
     }
 
     fn refused(&mut self, at: Instant, target: TargetId, by: usize) {
-        let by_limit = by != AXES + Cause::TooLarge as usize; // No limit refuses what a model cannot take.
+        let by_limit = by != AXES + LimitCause::TooLarge as usize; // No limit refuses what a model cannot take.
         self.first_refusal = self.first_refusal.or(by_limit.then_some(Refusal { at, target, by }));
     }
 
-    fn done(&mut self, at: Instant, ending: &Ending) {
+    fn done(&mut self, at: Instant, ending: &JobEnd) {
         let class = &mut self.classes[usize::from(ending.class.0)];
         let step = self.steps.at(at);
         match ending.verdict {
-            Verdict::Succeeded => {
+            JobOutcome::Succeeded => {
                 class.succeeded += 1;
                 step.succeeded += 1;
                 self.succeeded(at, ending);
             }
-            Verdict::Failed(reason) => {
+            JobOutcome::Failed(reason) => {
                 class.failed[reason as usize] += 1;
                 step.failed += 1;
             }
-            Verdict::Shed(reason) => {
+            JobOutcome::Shed(reason) => {
                 class.shed[reason as usize] += 1;
                 step.shed += 1;
             }
-            Verdict::InFlight => class.in_flight += 1,
+            JobOutcome::InFlight => class.in_flight += 1,
         }
     }
 
-    fn succeeded(&mut self, at: Instant, ending: &Ending) {
+    fn succeeded(&mut self, at: Instant, ending: &JobEnd) {
         let latency = at.since(ending.scheduled);
         let first_token = ending.first_token.unwrap_or(latency).min(latency);
         let class = &mut self.classes[usize::from(ending.class.0)];
@@ -270,7 +272,7 @@ impl Recorder {
     }
 
     /// Where the time of a job went that stood in line, waited or was tried again.
-    fn detained(&mut self, ending: &Ending) {
+    fn detained(&mut self, ending: &JobEnd) {
         if ending.queue > Nanos::ZERO {
             self.queue.record(ending.queue);
         }
@@ -296,21 +298,21 @@ impl Fold for Recorder {
         let at = event.at;
         self.last = at;
         match event.kind {
-            Kind::Arrived { class, scheduled, .. } => self.arrived(at, class, scheduled),
-            Kind::Sent { target, .. } => self.sent(at, target),
-            Kind::Ruled { target, ruled, .. } => self.ruled(at, target, ruled),
-            Kind::Settled { target, usage, .. } => self.settled(at, target, usage),
-            Kind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
-            Kind::Abandoned { target, .. } => {
+            EventKind::Arrived { class, scheduled, .. } => self.arrived(at, class, scheduled),
+            EventKind::Sent { target, .. } => self.sent(at, target),
+            EventKind::Decided { target, ruled, .. } => self.ruled(at, target, ruled),
+            EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),
+            EventKind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
+            EventKind::Abandoned { target, .. } => {
                 self.targets[target.index()].failed += 1;
                 self.failures.abandoned += 1;
             }
-            Kind::CooledDown { target, .. } => self.targets[target.index()].cool_downs += 1,
-            Kind::CacheHit => self.cached += 1,
-            Kind::Joined { .. } => self.joined += 1,
-            Kind::TookOver { .. } => self.joined -= 1,
-            Kind::Done(ref ending) => self.done(at, ending),
-            Kind::Queued { .. } | Kind::Waiting { .. } | Kind::FellBack { .. } => {}
+            EventKind::CooledDown { target, .. } => self.targets[target.index()].cool_downs += 1,
+            EventKind::CacheHit => self.cached += 1,
+            EventKind::Coalesced { .. } => self.joined += 1,
+            EventKind::Promoted { .. } => self.joined -= 1,
+            EventKind::Done(ref ending) => self.done(at, ending),
+            EventKind::Queued { .. } | EventKind::Waiting { .. } | EventKind::FellBack { .. } => {}
         }
     }
 
@@ -340,8 +342,8 @@ impl Class {
             failed: [0; REASONS.len()],
             shed: [0; REASONS.len()],
             in_flight: 0,
-            straight: Hist::of_run(),
-            latency: Hist::of_run(),
+            straight: Histogram::of_run(),
+            latency: Histogram::of_run(),
         }
     }
 }
@@ -376,12 +378,12 @@ impl Used {
 }
 
 impl Failures {
-    fn count(&mut self, failure: Failure) {
+    fn count(&mut self, failure: AttemptFailure) {
         match failure {
-            Failure::Status(status) => self.status[usize::from(status).min(STATUSES - 1)] += 1,
-            Failure::Connection => self.connection += 1,
-            Failure::Timeout => self.timeout += 1,
-            Failure::Garbage => self.garbage += 1,
+            AttemptFailure::Status(status) => self.status[usize::from(status).min(STATUSES - 1)] += 1,
+            AttemptFailure::Connection => self.connection += 1,
+            AttemptFailure::Timeout => self.timeout += 1,
+            AttemptFailure::Garbage => self.garbage += 1,
         }
     }
 }

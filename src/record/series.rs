@@ -5,10 +5,10 @@
 //! under way when arrivals stop; whatever comes later than those counts into the last one. Events come in
 //! order of time, so a step is finished for good when the next one begins: one small histogram serves all.
 
-use super::hist::Hist;
+use super::histogram::Histogram;
 use super::summary::{Charged, Fill, Series};
-use super::words::{rounded, seconds};
-use crate::scenario::Plan;
+use crate::formatting::{rounded, seconds};
+use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos, Usage};
 use std::collections::BTreeMap;
 
@@ -58,9 +58,9 @@ struct Charge {
 
 /// The series while it grows.
 #[derive(Clone, Debug)]
-pub(super) struct Steps {
+pub(super) struct TimeBuckets {
     length: Nanos,
-    /// Steps that the duration is cut into.
+    /// TimeBuckets that the duration is cut into.
     planned: usize,
     /// The steps that are over.
     steps: Vec<Step>,
@@ -68,7 +68,7 @@ pub(super) struct Steps {
     present: Step,
     now: usize,
     ends: Instant,
-    latency: Hist,
+    latency: Histogram,
     next_sample: Instant,
     /// Every limit of every target: where its row of steps begins in `fill`.
     rows: Vec<[Option<usize>; Axis::ALL.len()]>,
@@ -78,28 +78,28 @@ pub(super) struct Steps {
     /// By target, then by step.
     charges: Vec<Charge>,
     /// By target.
-    sites: Vec<Site>,
+    sites: Vec<TargetBucket>,
 }
 
 /// What one target does at present.
 #[derive(Clone, Copy, Debug, Default)]
-struct Site {
+struct TargetBucket {
     /// Its calls in flight.
     open: u64,
     /// What it charged in the step of now.
     charge: Charge,
 }
 
-impl Steps {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let length = step_of(plan.duration);
-        let planned = (plan.duration.0.div_ceil(length.0) as usize).max(1);
+impl TimeBuckets {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let length = step_of(scenario.duration);
+        let planned = (scenario.duration.0.div_ceil(length.0) as usize).max(1);
         let steps = planned + (planned / 2).max(FEWEST_DRAIN_STEPS);
         let mut size = 0;
-        let rows = plan.targets.iter().map(|target| {
+        let rows = scenario.targets.iter().map(|target| {
             let mut row = [None; Axis::ALL.len()];
             for limit in
-                &plan.providers[usize::from(target.provider)].models[usize::from(target.model)].limits
+                &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].limits
             {
                 row[limit.axis as usize] = Some(size);
                 size += steps;
@@ -112,13 +112,13 @@ impl Steps {
             rows: rows.collect(),
             fill: vec![0.0; size],
             refused: vec![0; size],
-            charges: vec![Charge::default(); steps * plan.targets.len()],
-            sites: vec![Site::default(); plan.targets.len()],
+            charges: vec![Charge::default(); steps * scenario.targets.len()],
+            sites: vec![TargetBucket::default(); scenario.targets.len()],
             steps: vec![Step::default(); steps],
             present: Step::default(),
             now: 0,
             ends: Instant::ZERO + length,
-            latency: Hist::of_step(),
+            latency: Histogram::of_step(),
             next_sample: Instant(length.0 / SAMPLES / 2),
         }
     }
@@ -157,7 +157,7 @@ impl Steps {
     /// A target settles a call that it had admitted.
     pub(super) fn settled(&mut self, at: Instant, target: usize, usage: Usage) {
         self.at(at);
-        let (rest, Site { open, charge }) = (self.ends.since(at), &mut self.sites[target]);
+        let (rest, TargetBucket { open, charge }) = (self.ends.since(at), &mut self.sites[target]);
         *open = open.saturating_sub(1);
         charge.busy = charge.busy.saturating_sub(rest);
         charge.prompt += u64::from(usage.prompt_tokens);
@@ -213,9 +213,9 @@ impl Steps {
     }
 
     /// The series of a run that ended at `end`, and the step in which an instant lies.
-    pub(super) fn finish(mut self, end: Instant, plan: &Plan) -> Series {
+    pub(super) fn finish(mut self, end: Instant, scenario: &Scenario) -> Series {
         self.at(end);
-        for Site { open, charge } in &mut self.sites {
+        for TargetBucket { open, charge } in &mut self.sites {
             charge.busy = charge.busy.saturating_sub(self.ends.since(end) * *open);
         }
         self.close();
@@ -223,7 +223,7 @@ impl Steps {
         let kept = &self.steps[..steps];
         let counts = |of: fn(&Step) -> u64| kept.iter().map(of).collect::<Vec<_>>();
         let limited_by = (0..REFUSALS).filter(|&by| kept.iter().any(|step| step.limited_by[by] > 0));
-        let fill = plan.targets.iter().enumerate().map(|(id, target)| Fill {
+        let fill = scenario.targets.iter().enumerate().map(|(id, target)| Fill {
             target: target.name.clone(),
             axes: self.by_axis(id, |row| {
                 let shares = self.fill[row..row + steps].iter();

@@ -4,6 +4,7 @@
 //! Its text is the same on every machine: maps are sorted, times are in seconds rounded to the microsecond,
 //! shares, rates and money to six decimal digits, and how full a limit was over time to three.
 
+pub use crate::formatting::Unit;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -49,15 +50,15 @@ pub struct Summary {
     /// What became of the attempts.
     pub attempts: Attempts,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
-    pub latency_s: Spread,
+    pub latency_s: Quantiles,
     /// From the scheduled arrival to the first token, of jobs that succeeded.
-    pub first_token_s: Spread,
+    pub first_token_s: Quantiles,
     /// In line for a place of the concurrency cap, of jobs that succeeded.
-    pub queue_s: Spread,
+    pub queue_s: Quantiles,
     /// The attempt that succeeded, from send to the end of its reply.
-    pub service_s: Spread,
+    pub service_s: Quantiles,
     /// Where the time of the jobs that succeeded went: means that add up to the mean latency.
-    pub time_s: TimeSpent,
+    pub time_s: LatencyBreakdown,
     /// What the providers charged for.
     pub tokens: Tokens,
     /// What the providers charged, in USD.
@@ -66,7 +67,7 @@ pub struct Summary {
     pub first_refusal: Option<FirstRefusal>,
     /// The jobs by workload, in the scenario's order.
     pub workloads: Vec<Workload>,
-    /// Every account × model of the plan, in the plan's order.
+    /// Every account × model of the scenario, in the scenario's order.
     pub targets: Vec<Target>,
     /// The highest load the limits allow, by arithmetic.
     pub ceiling: Ceiling,
@@ -76,10 +77,10 @@ pub struct Summary {
     pub expect: Vec<Expected>,
     /// The slowest jobs that succeeded and the first that did not; empty where nobody kept them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub worst: Vec<Story>,
+    pub worst: Vec<JobTrace>,
     /// How late the generator delivered jobs; only where it ran against a real clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag_s: Option<Spread>,
+    pub lag_s: Option<Quantiles>,
 }
 
 impl Summary {
@@ -189,7 +190,7 @@ pub struct Attempts {
 
 /// How lengths of time are spread, in seconds; all zero where nothing was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
+pub struct Quantiles {
     /// How many were counted.
     pub count: u64,
     /// The mean.
@@ -208,7 +209,7 @@ pub struct Spread {
 
 /// Where the time of a job went, in seconds on average.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TimeSpent {
+pub struct LatencyBreakdown {
     /// In line for a place of the concurrency cap, and late out of the generator.
     pub queue: f64,
     /// Asleep (back-off, cool-down, pacing), or standing by for the answer to an identical job.
@@ -262,7 +263,7 @@ pub struct Workload {
     /// Still under way when the run was over.
     pub in_flight: u64,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
-    pub latency_s: Spread,
+    pub latency_s: Quantiles,
 }
 
 /// One account × model.
@@ -421,7 +422,7 @@ impl Charged {
 
 /// One job and what happened to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Story {
+pub struct JobTrace {
     /// Its number, in order of arrival from zero.
     pub job: u64,
     /// Its workload.
@@ -440,12 +441,12 @@ pub struct Story {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What happened, in order; the last is how it ended.
-    pub moments: Vec<Moment>,
+    pub moments: Vec<TraceEvent>,
 }
 
 /// One thing that happened to a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct TraceEvent {
     /// When, counted from the job's schedule.
     pub at_s: f64,
     /// What, in words.
@@ -463,20 +464,4 @@ pub struct Expected {
     pub unit: Unit,
     /// Whether it holds; what could not be measured does not, except headroom without any limit.
     pub pass: bool,
-}
-
-/// What a measured number counts in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// A part of a whole, `0..=1`.
-    Share,
-    /// Seconds.
-    Seconds,
-    /// Jobs per second.
-    JobsPerSecond,
-    /// So many times.
-    Times,
-    /// US dollars.
-    Usd,
 }

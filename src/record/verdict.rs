@@ -2,7 +2,7 @@
 //! saw, whether the expectations hold; and before all that, whether the run can be believed.
 
 use super::summary::{Ceiling, Expected, FirstRefusal, Summary};
-use super::words::{count, duration, moment, number, per_minute, percent, plural, share_of};
+use crate::formatting::{count, duration, moment, number, per_minute, percent, plural, share_of};
 
 /// A live run is believed while 99 % of its jobs left no later than this after their schedule.
 const LATEST_S: f64 = 0.010;

@@ -1,13 +1,13 @@
 //! Several runs side by side: the first is what the others are measured against.
 
-use super::chart::{Chart, beside};
-use super::lettering::{fitted, wrap};
+use super::chart::{Chart, compare_chart};
 use super::page::{figure, page, table, text as escaped};
+use super::text_layout::{fitted, wrap};
 use super::{Style, facts};
+use crate::formatting::{count, duration, number, percent, share_of, usd};
 use crate::record::Summary;
-use crate::record::words::{count, duration, number, percent, share_of, usd};
 
-/// Runs beside each other in a line of text; more begin a new block.
+/// Runs compare_chart each other in a line of text; more begin a new block.
 const BESIDE: usize = 3;
 const NAME: usize = 17;
 const COLUMN: usize = 21;
@@ -106,7 +106,7 @@ pub fn text(runs: &[Named<'_>], style: Style) -> String {
 /// The pictures of a comparison: what was answered and how long it took over time, and what it took.
 #[must_use]
 pub fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
-    beside::charts(runs)
+    compare_chart::charts(runs)
 }
 
 /// The comparison as a page.

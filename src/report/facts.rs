@@ -1,7 +1,7 @@
 //! The rows that text and page share: names and numbers in words, without any layout.
 
-use crate::record::words::{count, duration, percent, plural, quantity, share_of, usd};
-use crate::record::{Counts, Expected, Limit, Mode, Spread, Summary, Target};
+use crate::formatting::{count, duration, percent, plural, quantity, share_of, usd};
+use crate::record::{Counts, Expected, Limit, Mode, Quantiles, Summary, Target};
 use provider::Axis;
 
 /// What was run, in a line: `24 h of traffic, simulated, seed 7`.
@@ -65,7 +65,7 @@ pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len(
         ("service", summary.service_s),
         ("generator lag", lag),
     ];
-    let columns = |spread: Spread| {
+    let columns = |spread: Quantiles| {
         [spread.mean, spread.p50, spread.p90, spread.p95, spread.p99, spread.max].map(duration)
     };
     all.into_iter()

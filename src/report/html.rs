@@ -3,11 +3,11 @@
 
 use super::chart;
 use super::facts::{self, TIMES};
-use super::hours;
-use super::lettering::escaped;
+use super::job_traces;
 use super::page::{self, ROWS, axis, embedded_json, page, push, section, table, text};
-use super::stories;
-use crate::record::words::{count, duration, moment, number, percent, plural, share_of, usd};
+use super::text_layout::escaped;
+use super::usage_table;
+use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
 
 /// Results up to this size are embedded whole, in bytes; larger ones without how full the limits were, or not at all.
@@ -26,7 +26,7 @@ pub fn render(summary: &Summary) -> String {
         targets(summary),
         ceiling(summary),
         workloads(summary),
-        stories::sections(summary),
+        job_traces::sections(summary),
         reproduce(summary),
     ];
     page(&summary.scenario, &(parts.concat() + &embedded(summary)))
@@ -74,7 +74,7 @@ fn expectations(summary: &Summary) -> String {
 
 fn figures(summary: &Summary) -> String {
     let each = chart::charts(summary).into_iter().map(|chart| {
-        let numbers = if chart.name == "heat" { hours::table(summary) } else { String::new() };
+        let numbers = if chart.name == "heat" { usage_table::table(summary) } else { String::new() };
         page::figure(&chart) + &numbers
     });
     each.collect()

@@ -3,21 +3,21 @@
 //!
 //! Every report is a function of [`crate::record::Summary`] and of nothing else, so a run in virtual time, a
 //! run over HTTP and a `result.json` of last week look the same. Numbers are put into words in one place
-//! ([`crate::record::words`]), and text and page take their rows from the same `facts`.
+//! ([`crate::formatting`]), and text and page take their rows from the same `facts`.
 
 mod chart;
+mod chart_data;
 pub mod compare;
 mod facts;
-mod hours;
 pub mod html;
-mod lettering;
-mod live;
+mod job_traces;
 mod page;
 mod palette;
 pub mod plan;
-mod stories;
 pub mod text;
+mod text_layout;
 mod usage;
+mod usage_table;
 
 pub use chart::{Chart, charts};
 

@@ -6,8 +6,8 @@
 
 use super::chart::{self, Chart};
 use super::facts;
-use super::lettering::{escaped, short};
-use crate::record::words::plural;
+use super::text_layout::{escaped, short};
+use crate::formatting::plural;
 use serde::Serialize;
 use std::fmt::Write;
 

@@ -7,10 +7,10 @@ pub use html::html;
 
 use super::Style;
 use super::chart::{Chart, curve, what_if};
-use super::lettering::{fitted, short, wrap};
 use super::text::bar;
-use crate::planner::{Kind, Point, Report, WhatIf, repeated};
-use crate::record::words::{count, duration, number, percent};
+use super::text_layout::{fitted, short, wrap};
+use crate::formatting::{count, duration, number, percent};
+use crate::planner::{Kind, Plan, Point, WhatIf, repeated};
 
 /// The width of a report.
 const WIDTH: usize = 80;
@@ -21,13 +21,13 @@ const BAR: usize = 10;
 
 /// The pictures of a plan: the ceiling curve, and what changes are worth.
 #[must_use]
-pub fn charts(report: &Report) -> Vec<Chart> {
+pub fn charts(report: &Plan) -> Vec<Chart> {
     [curve::chart(report), what_if::chart(report)].into_iter().flatten().collect()
 }
 
 /// The plan, ending in a line feed.
 #[must_use]
-pub fn render(report: &Report, style: Style) -> String {
+pub fn render(report: &Plan, style: Style) -> String {
     let mut page = Page { text: String::new(), style };
     page.verdict(report);
     page.ceilings(report);
@@ -70,7 +70,7 @@ impl Page {
         }
     }
 
-    fn verdict(&mut self, report: &Report) {
+    fn verdict(&mut self, report: &Plan) {
         for (place, sentence) in report.verdict.iter().enumerate() {
             for line in wrap(sentence, WIDTH) {
                 let line = fitted(&line, WIDTH);
@@ -90,7 +90,7 @@ impl Page {
         wrap(&run, WIDTH).iter().for_each(|line| self.faint(line));
     }
 
-    fn ceilings(&mut self, report: &Report) {
+    fn ceilings(&mut self, report: &Plan) {
         self.heading("the ceiling                          jobs/min    × load   what stops it");
         let (analytic, simulated) = (&report.ceiling.analytic, &report.ceiling.simulated);
         let bound = analytic.binding.as_ref().map(|binding| format!("{} {}", binding.axis, binding.target));
@@ -101,7 +101,7 @@ impl Page {
         }
         let broken = simulated.breaks.as_ref().map(|breaks| breaks.rule.as_str());
         self.ceiling("by simulation", simulated.jobs_per_min, simulated.multiple, broken);
-        if let Some(multiple) = simulated.but_for_cost {
+        if let Some(multiple) = simulated.without_cost_rules {
             let jobs = multiple * report.load.jobs_per_min;
             self.ceiling("  but for the rules on cost", Some(jobs), Some(multiple), None);
         }
@@ -127,7 +127,7 @@ impl Page {
         self.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", told(jobs), told(multiple)));
     }
 
-    fn curve(&mut self, report: &Report) {
+    fn curve(&mut self, report: &Plan) {
         self.heading(" × load   offered    served of it             limited      p95    cost/day  holds");
         for point in &report.curve {
             let days = report.duration_s / 86_400.0;
@@ -138,7 +138,7 @@ impl Page {
         self.faint("offered and served in jobs a minute; limited: refusals per job");
     }
 
-    fn what_ifs(&mut self, report: &Report) {
+    fn what_ifs(&mut self, report: &Plan) {
         if report.what_if.is_empty() {
             return;
         }
@@ -149,7 +149,7 @@ impl Page {
         self.faint("p95 and cost at the present load; lift/USD: ceiling won per extra dollar a day");
     }
 
-    fn pairs(&mut self, report: &Report) {
+    fn pairs(&mut self, report: &Plan) {
         for pair in &report.pairs {
             let [one, other] = &pair.changes;
             self.sentence(
@@ -163,7 +163,7 @@ impl Page {
         }
     }
 
-    fn buy(&mut self, report: &Report) {
+    fn buy(&mut self, report: &Plan) {
         let Some(buy) = &report.buy else { return };
         let verdict = if buy.holds { self.style.good("holds") } else { self.style.bad("does not hold") };
         self.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
@@ -174,7 +174,7 @@ impl Page {
         self.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
     }
 
-    fn outages(&mut self, report: &Report) {
+    fn outages(&mut self, report: &Plan) {
         if report.incidents.is_empty() {
             return;
         }
@@ -192,7 +192,7 @@ impl Page {
         }
     }
 
-    fn last(&mut self, report: &Report) {
+    fn last(&mut self, report: &Plan) {
         self.line("");
         for note in &report.notes {
             self.sentence(&format!("note: {note}"), 6);

@@ -3,9 +3,9 @@
 use super::Style;
 use super::chart::time_parts;
 use super::facts::{self, TIMES, Use};
-use super::lettering::{fitted, wrap};
+use super::text_layout::{fitted, wrap};
+use crate::formatting::{count, duration, percent, plural};
 use crate::record::Summary;
-use crate::record::words::{count, duration, percent, plural};
 
 /// The width of a report.
 const WIDTH: usize = 80;

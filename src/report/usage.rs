@@ -173,8 +173,8 @@ fn as_f64(count: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::ceiling::Ceiling;
-    use crate::drive::virt;
-    use crate::record::{End, Mode, Recorder};
+    use crate::drive::virtual_time;
+    use crate::record::{Mode, Recorder, RunEnd};
     use crate::scenario::{self, Overrides};
     use proptest::prelude::*;
     use provider::Nanos;
@@ -198,11 +198,18 @@ workload:
 
     fn run(seed: u64, duration: Nanos) -> Summary {
         let overrides = Overrides { seed: Some(seed), duration: Some(duration), ..Overrides::default() };
-        let plan = scenario::parse("usage.yaml", SCENARIO, &overrides, None).unwrap();
-        let mut recorder = Recorder::new(&plan);
-        let at = virt::simulate(&plan, &mut recorder);
-        let (ceiling, reproduce) = (Ceiling::of(&plan), String::new());
-        recorder.finish(End { at, mode: Mode::Virtual, scheduled: None, ceiling, reproduce, notes: vec![] })
+        let scenario = scenario::parse("usage.yaml", SCENARIO, &overrides, None).unwrap();
+        let mut recorder = Recorder::new(&scenario);
+        let at = virtual_time::simulate(&scenario, &mut recorder);
+        let (ceiling, reproduce) = (Ceiling::of(&scenario), String::new());
+        recorder.finish(RunEnd {
+            at,
+            mode: Mode::Virtual,
+            scheduled: None,
+            ceiling,
+            reproduce,
+            notes: vec![],
+        })
     }
 
     proptest! {

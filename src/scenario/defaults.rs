@@ -1,6 +1,6 @@
 //! What a scenario means where it is silent: every default in one place, with its reason.
 
-use crate::scenario::plan::{Backoff, Client, Jitter, Pace, Retry};
+use crate::scenario::resolved::{Backoff, Client, Jitter, Pace, Retry};
 use provider::Nanos;
 use provider::config::{Latency, Service};
 use provider::dist::Dist;

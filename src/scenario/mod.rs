@@ -1,28 +1,28 @@
-//! From a YAML file to a plan.
+//! From a YAML file to a scenario.
 //!
 //! ```text
-//!  text ─yaml─▶ tree ─preset, overrides─▶ tree ─spec─▶ Spec ─resolve─▶ Plan
-//!                  every step reports to `findings` and goes on; one problem anywhere and there is no plan
+//!  text ─yaml─▶ tree ─preset, overrides─▶ tree ─spec─▶ Spec ─resolve─▶ Scenario
+//!                  every step reports to `findings` and goes on; one problem anywhere and there is no scenario
 //! ```
 //!
-//! [`load`] and [`parse`] give a [`Plan`] or everything that is wrong at once.
+//! [`load`] and [`parse`] give a [`Scenario`] or everything that is wrong at once.
 
+mod context_fit;
 mod defaults;
-mod findings;
-mod fit;
+mod describe;
+mod diagnostics;
 mod overrides;
-mod plan;
 mod preset;
 pub mod rate;
 mod read;
 mod resolve;
-mod scaled;
+mod resolved;
+mod scale;
 mod spec;
 pub mod trace;
 mod value;
-mod words;
 mod yaml;
 
 pub use overrides::Overrides;
-pub use plan::*;
 pub use read::{load, parse, preset};
+pub use resolved::*;

@@ -2,11 +2,11 @@
 //! are made on the tree, before it is read, so that they are checked like everything else and blamed on
 //! the option that made them.
 
-use super::findings::{Findings, Place};
+use super::diagnostics::{Diagnostics, Place};
 use super::value::shortened;
 use super::yaml::{self, Entry, Kind, Node};
-use crate::units::{self, Wrong};
 use provider::Nanos;
+use provider::units::{self, ParseError};
 
 /// What the command line changes of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,14 +23,14 @@ pub struct Overrides {
 
 impl Overrides {
     /// Changes which preset a provider stands on: must come before presets are laid under.
-    pub(super) fn choose_presets(&self, findings: &Findings, root: &mut Node) {
+    pub(super) fn choose_presets(&self, findings: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| is_preset(path)) {
             set(findings, root, "--set", path, value);
         }
     }
 
     /// Makes all other changes.
-    pub(super) fn apply(&self, findings: &Findings, root: &mut Node) {
+    pub(super) fn apply(&self, findings: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| !is_preset(path)) {
             set(findings, root, "--set", path, value);
         }
@@ -51,7 +51,7 @@ pub(super) fn is_preset(path: &str) -> bool {
 /// Keys in a path; deeper than any word of the language.
 const DEPTH: usize = 32;
 
-fn set(findings: &Findings, root: &mut Node, option: &str, path: &str, value: &str) {
+fn set(findings: &Diagnostics, root: &mut Node, option: &str, path: &str, value: &str) {
     let name = format!("{option} {}", shortened(path));
     let source = findings.source(&name, &format!("{path}={value}"));
     let columns = path.chars().count();
@@ -64,20 +64,20 @@ fn set(findings: &Findings, root: &mut Node, option: &str, path: &str, value: &s
 }
 
 /// Puts a value at a path that is written at `place`; what does not fit is reported.
-pub(super) fn change(findings: &Findings, root: &mut Node, place: Place, path: &str, value: Node) {
+pub(super) fn change(findings: &Diagnostics, root: &mut Node, place: Place, path: &str, value: Node) {
     let outcome = if path.matches('.').count() >= DEPTH {
-        Err(Wrong::new("the path is too deep", "name a key of the scenario, such as `client.deadline`"))
+        Err(ParseError::new("the path is too deep", "name a key of the scenario, such as `client.deadline`"))
     } else {
         put(root, place, path, value)
     };
-    if let Err(Wrong { what, help }) = outcome {
+    if let Err(ParseError { what, help }) = outcome {
         findings.report(place, "", what, help);
     }
 }
 
 /// Puts a value at a path, making the maps on the way. The place is that of the path.
-fn put(node: &mut Node, place: Place, path: &str, value: Node) -> Result<(), Wrong> {
-    if matches!(node.kind, Kind::Nothing) {
+fn put(node: &mut Node, place: Place, path: &str, value: Node) -> Result<(), ParseError> {
+    if matches!(node.kind, Kind::Null) {
         *node = Node { place: value.place, kind: Kind::Map(Vec::new()) };
     }
     match &mut node.kind {
@@ -88,7 +88,7 @@ fn put(node: &mut Node, place: Place, path: &str, value: Node) -> Result<(), Wro
             let item = index.parse().ok().and_then(|index: usize| items.get_mut(index));
             let Some(item) = item else {
                 let what = format!("`{index}` is no entry of the list, which has {count}");
-                return Err(Wrong::new(what, "count from `0`"));
+                return Err(ParseError::new(what, "count from `0`"));
             };
             if rest.is_empty() {
                 *item = value;
@@ -96,11 +96,11 @@ fn put(node: &mut Node, place: Place, path: &str, value: Node) -> Result<(), Wro
             }
             put(item, behind(place, index), rest, value)
         }
-        Kind::Text(text) => Err(Wrong::new(
+        Kind::Text(text) => Err(ParseError::new(
             format!("there is no `{path}` inside the single value `{}`", shortened(text)),
             "shorten the path, or set the whole value, such as `client.pace={gap: 100ms}`",
         )),
-        Kind::Nothing => unreachable!("made a map above"),
+        Kind::Null => unreachable!("made a map above"),
     }
 }
 
@@ -110,7 +110,7 @@ fn behind(place: Place, key: &str) -> Place {
     Place { column: place.column + passed, width: place.width.saturating_sub(passed).max(1), ..place }
 }
 
-fn put_in_map(entries: &mut Vec<Entry>, place: Place, path: &str, value: Node) -> Result<(), Wrong> {
+fn put_in_map(entries: &mut Vec<Entry>, place: Place, path: &str, value: Node) -> Result<(), ParseError> {
     // The longest key that begins the path: names may contain dots.
     let rest_after = |entry: &Entry| match path.strip_prefix(entry.key.as_str())? {
         "" => Some(""),
@@ -127,7 +127,7 @@ fn put_in_map(entries: &mut Vec<Entry>, place: Place, path: &str, value: Node) -
     }
     let (key, rest) = path.split_once('.').unwrap_or((path, ""));
     if key.is_empty() || path.ends_with('.') {
-        return Err(Wrong::new("the path has an empty part", "write it as `client.deadline=30s`"));
+        return Err(ParseError::new("the path has an empty part", "write it as `client.deadline=30s`"));
     }
     let mut made = value;
     if !rest.is_empty() {

@@ -1,7 +1,7 @@
 //! `preset: NAME` lays a known provider under the one that is written: its keys hold where the scenario is
 //! silent. Models and their limits are merged one by one, everything else is taken whole.
 
-use super::findings::Findings;
+use super::diagnostics::Diagnostics;
 use super::value;
 use super::yaml::{self, Entry, Kind, Node};
 use provider::presets::PRESETS;
@@ -17,7 +17,7 @@ pub(super) fn meant(name: &str) -> String {
 }
 
 /// Lays its preset under every provider that names one.
-pub(super) fn lay_under(findings: &Findings, root: &mut Node) {
+pub(super) fn lay_under(findings: &Diagnostics, root: &mut Node) {
     let Some(providers) = entries(root).and_then(|entries| find(entries, "providers")).and_then(entries)
     else {
         return;

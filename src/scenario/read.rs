@@ -1,10 +1,10 @@
-//! The door: a scenario comes in as a file or as text, and leaves as a plan or as all of its problems.
+//! The door: a scenario comes in as a file or as text, and leaves as a scenario or as all of its problems.
 
-use super::findings::Findings;
-use super::spec::{Spec, WishSpec};
+use super::diagnostics::Diagnostics;
+use super::spec::{Spec, WhatIfSpec};
 use super::value::Value;
 use super::yaml::Node;
-use super::{Overrides, Plan, WhatIf, preset as presets, resolve, spec, yaml};
+use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
 use crate::problem::{Problem, Problems};
 use provider::config::Config;
 use std::fs::File;
@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its place and its remedy.
-pub fn load(path: &Path, overrides: &Overrides) -> Result<Plan, Problems> {
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     let name = path.display().to_string();
     let bytes = read_file(path, &name)?;
     let text = match std::str::from_utf8(&bytes) {
@@ -44,15 +44,15 @@ pub fn parse(
     text: &str,
     overrides: &Overrides,
     base_dir: Option<&Path>,
-) -> Result<Plan, Problems> {
+) -> Result<Scenario, Problems> {
     if text.len() as u64 > MOST_BYTES {
         return Err(too_large(name).into());
     }
-    let findings = Findings::default();
-    let plan = plan(&findings, name, text, overrides, base_dir);
-    match (findings.problems(), plan) {
+    let findings = Diagnostics::default();
+    let scenario = scenario(&findings, name, text, overrides, base_dir);
+    match (findings.problems(), scenario) {
         (Some(problems), _) => Err(problems),
-        (None, Some(plan)) => Ok(plan),
+        (None, Some(scenario)) => Ok(scenario),
         (None, None) => unreachable!("without a plan there is a problem"),
     }
 }
@@ -62,7 +62,7 @@ pub fn parse(
 /// # Errors
 /// Where no preset has that name.
 pub fn preset(name: &str) -> Result<Config, Problems> {
-    let findings = Findings::default();
+    let findings = Diagnostics::default();
     let read = presets::text(name).and_then(|text| {
         let root = yaml::read(&findings, findings.source(&format!("preset {name}"), text), text, 0)?;
         Some(spec::preset(name, &Value::root(&root, &findings)).config)
@@ -77,32 +77,37 @@ pub fn preset(name: &str) -> Result<Config, Problems> {
     }
 }
 
-fn plan(
-    findings: &Findings,
+fn scenario(
+    findings: &Diagnostics,
     name: &str,
     text: &str,
     overrides: &Overrides,
     base_dir: Option<&Path>,
-) -> Option<Plan> {
+) -> Option<Scenario> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root = yaml::read(findings, findings.source(name, text), text, 0)?;
     let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    let made = |wish: Option<&WishSpec>| {
+    let made = |wish: Option<&WhatIfSpec>| {
         let mut spec = spec(findings, root.clone(), overrides, wish)?;
         let wishes = std::mem::take(&mut spec.what_if);
         Some((resolve::resolve(spec, findings, &stem, base_dir), wishes))
     };
-    let (mut plan, wishes) = made(None)?;
+    let (mut scenario, wishes) = made(None)?;
     // What is wrong with the scenario itself would be told again for every wish.
     for wish in wishes.iter().take_while(|_| findings.problems().is_none()) {
         let (changed, _) = made(Some(wish))?;
-        plan.what_if.push(WhatIf { name: wish.name.clone(), plan: changed });
+        scenario.what_if.push(WhatIf { name: wish.name.clone(), scenario: changed });
     }
-    Some(plan)
+    Some(scenario)
 }
 
 /// Reads the tree as the command line changes it, and a wish after it.
-fn spec(findings: &Findings, mut root: Node, overrides: &Overrides, wish: Option<&WishSpec>) -> Option<Spec> {
+fn spec(
+    findings: &Diagnostics,
+    mut root: Node,
+    overrides: &Overrides,
+    wish: Option<&WhatIfSpec>,
+) -> Option<Spec> {
     overrides.choose_presets(findings, &mut root);
     if let Some(wish) = wish {
         wish.choose_presets(findings, &mut root);

@@ -1,23 +1,23 @@
-//! Names to numbers: the step that consumes what was read and makes the plan of it, looking up every
+//! Names to numbers: the step that consumes what was read and makes the scenario of it, looking up every
 //! target, route and trace, and reporting each that is not there.
 
-use super::findings::Findings;
-use super::plan::{Arrivals, KnownLimit, Plan, Route, Step, Target, Workload};
+use super::describe;
+use super::diagnostics::Diagnostics;
+use super::resolved::{Arrivals, KnownLimit, Route, Scenario, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::{self, TraceOptions};
 use super::value::{Word, meant};
-use super::words;
 use crate::ids::{RouteId, TargetId};
 use crate::problem::nearest;
-use crate::units::Wrong;
 use provider::Nanos;
+use provider::units::ParseError;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Makes the plan. It is only good where nothing was found: problems stay with `findings`, and what could
+/// Makes the scenario. It is only good where nothing was found: problems stay with `findings`, and what could
 /// not be resolved is left out.
-pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Option<&Path>) -> Plan {
+pub(super) fn resolve(spec: Spec, findings: &Diagnostics, name: &str, base_dir: Option<&Path>) -> Scenario {
     let mut targets = Targets { providers: &spec.providers, found: Vec::new(), ids: BTreeMap::new() };
     let routes: Vec<Route> = spec.routes.iter().map(|route| targets.route(route, findings)).collect();
     let targets = targets.found;
@@ -32,7 +32,7 @@ pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Opt
         }
         workloads.extend(scope.workload(workload));
     }
-    let mut plan = Plan {
+    let mut scenario = Scenario {
         name: spec.name.unwrap_or_else(|| name.to_owned()),
         about: spec.about,
         seed: spec.seed,
@@ -46,8 +46,8 @@ pub(super) fn resolve(spec: Spec, findings: &Findings, name: &str, base_dir: Opt
         expect: spec.expect,
         what_if: Vec::new(), // made of the tree again, by `read`
     };
-    plan.notes.extend(plan.misfits());
-    plan
+    scenario.notes.extend(scenario.misfits());
+    scenario
 }
 
 /// The targets that routes name, numbered as they are met.
@@ -58,12 +58,12 @@ struct Targets<'s> {
 }
 
 impl Targets<'_> {
-    fn route(&mut self, route: &RouteSpec, findings: &Findings) -> Route {
+    fn route(&mut self, route: &RouteSpec, findings: &Diagnostics) -> Route {
         let steps = route.steps.iter().map(|step| self.step(step, findings)).collect();
         Route { name: route.name.text.clone(), steps }
     }
 
-    fn step(&mut self, step: &StepSpec, findings: &Findings) -> Step {
+    fn step(&mut self, step: &StepSpec, findings: &Diagnostics) -> Step {
         let mut targets: Vec<TargetId> = Vec::new();
         for word in step.of.iter().take_while(|_| !findings.enough()) {
             match self.target(&word.text) {
@@ -73,18 +73,18 @@ impl Targets<'_> {
                 }
                 Ok(Some(id)) => targets.push(id),
                 Ok(None) => {}
-                Err(Wrong { what, help }) => word.wrong(findings, what, help),
+                Err(ParseError { what, help }) => word.wrong(findings, what, help),
             }
         }
         Step { pick: step.pick, targets }
     }
 
     /// The number of a target; `None` where its provider is too broken to tell.
-    fn target(&mut self, name: &str) -> Result<Option<TargetId>, Wrong> {
+    fn target(&mut self, name: &str) -> Result<Option<TargetId>, ParseError> {
         if let Some(id) = self.ids.get(name) {
             return Ok(Some(*id));
         }
-        let missing = |what: String, help: String| Err(Wrong::new(what, help));
+        let missing = |what: String, help: String| Err(ParseError::new(what, help));
         let (provider_name, rest) = name.split_once('/').unwrap_or((name, ""));
         let names = || self.providers.iter().map(|provider| provider.config.name.as_str());
         let Some(provider) = names().position(|known| known == provider_name) else {
@@ -169,7 +169,7 @@ fn small(index: usize) -> u16 {
 
 /// What a workload is resolved against.
 struct Scope<'s> {
-    findings: &'s Findings,
+    findings: &'s Diagnostics,
     routes: &'s [RouteSpec],
     base_dir: Option<&'s Path>,
     seed: u64,
@@ -258,7 +258,7 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<String> {
                     "{}/{} states no latency; assumed: {}",
                     provider.config.name,
                     model.name,
-                    words::latency(&model.latency)
+                    describe::latency(&model.latency)
                 ));
             }
         }

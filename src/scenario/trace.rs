@@ -14,7 +14,7 @@
 
 use super::TraceRow;
 use flate2::read::MultiGzDecoder;
-use provider::rng::key;
+use provider::random::key;
 use provider::{Instant, Nanos, Stream};
 use serde::Deserialize;
 use std::fs::File;

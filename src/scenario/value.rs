@@ -3,18 +3,18 @@
 //!
 //! Nothing here stops: what cannot be read is reported and is `None`, and the caller goes on with the rest.
 
-use super::findings::{self, Findings, Place};
+use super::diagnostics::{self, Diagnostics, Place};
 use super::yaml::{Entry, Kind, Node};
 use crate::problem::{Problems, nearest};
-use crate::units::{self, Wrong};
 use provider::Nanos;
+use provider::units::{self, ParseError};
 
 /// A value of the scenario, with its path.
 #[derive(Clone, Debug)]
 pub(super) struct Value<'a> {
     node: &'a Node,
     path: String,
-    findings: &'a Findings,
+    findings: &'a Diagnostics,
 }
 
 /// A word of the author's choosing, kept with its place to complain about later.
@@ -30,7 +30,7 @@ pub(super) struct Word {
 
 impl<'a> Value<'a> {
     /// The whole scenario.
-    pub(super) fn root(node: &'a Node, findings: &'a Findings) -> Self {
+    pub(super) fn root(node: &'a Node, findings: &'a Diagnostics) -> Self {
         Self { node, path: String::new(), findings }
     }
 
@@ -50,7 +50,7 @@ impl<'a> Value<'a> {
             Kind::Map(_) => "a map of `key: value`".into(),
             Kind::List(_) => "a list".into(),
             Kind::Text(text) => format!("`{}`", shortened(text)),
-            Kind::Nothing => "nothing".into(),
+            Kind::Null => "nothing".into(),
         };
         self.wrong(format!("expected {expected}, found {found}"), help);
     }
@@ -79,19 +79,19 @@ impl<'a> Value<'a> {
     }
 
     /// Reads the text of this value with `read`.
-    pub(super) fn parse<T>(&self, read: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn parse<T>(&self, read: impl FnOnce(&str) -> Result<T, ParseError>) -> Option<T> {
         let Some(text) = self.as_text() else {
             let help = read("").err().map_or_else(|| "write a single value".to_owned(), |wrong| wrong.help);
             self.not("a single value", help);
             return None;
         };
-        read(text).map_err(|Wrong { what, help }| self.wrong(what, help)).ok()
+        read(text).map_err(|ParseError { what, help }| self.wrong(what, help)).ok()
     }
 
     /// This value as a name to look up or to be looked up.
     pub(super) fn word(&self) -> Option<Word> {
         let text = self.parse(|text| match text.trim() {
-            "" => Err(Wrong::new("a name cannot be empty", "write a name")),
+            "" => Err(ParseError::new("a name cannot be empty", "write a name")),
             text => Ok(text.to_owned()),
         })?;
         Some(Word { text, place: self.node.place, path: self.path.clone() })
@@ -111,7 +111,7 @@ impl<'a> Value<'a> {
                     "" => "expected a word".into(),
                     _ => format!("unknown word `{}`", shortened(text)),
                 };
-                Wrong::new(what, meant(text, known))
+                ParseError::new(what, meant(text, known))
             })
         })
     }
@@ -177,7 +177,7 @@ impl<'a> Value<'a> {
 
 impl Word {
     /// Reports a problem with this word.
-    pub(super) fn wrong(&self, findings: &Findings, what: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn wrong(&self, findings: &Diagnostics, what: impl Into<String>, help: impl Into<String>) {
         findings.report(self.place, &self.path, what, help);
     }
 }
@@ -197,7 +197,7 @@ impl<'a> Fields<'a> {
         self.asked.push(word);
         let entry = self.entries.iter().find(|entry| entry.key == word)?;
         let value = Value { node: &entry.value, path: join(&self.value.path, word), ..self.value.clone() };
-        if matches!(entry.value.kind, Kind::Nothing) {
+        if matches!(entry.value.kind, Kind::Null) {
             let help = "give it one, or remove the word";
             self.value.findings.report(entry.place, &value.path, format!("`{word}` has no value"), help);
             return None;
@@ -209,7 +209,7 @@ impl<'a> Fields<'a> {
     pub(super) fn parse<T>(
         &mut self,
         word: &'static str,
-        read: impl FnOnce(&str) -> Result<T, Wrong>,
+        read: impl FnOnce(&str) -> Result<T, ParseError>,
     ) -> Option<T> {
         self.get(word)?.parse(read)
     }
@@ -282,11 +282,11 @@ fn alternatives(words: &[&str]) -> String {
 
 /// A value as a message names it.
 pub(super) fn shortened(text: &str) -> String {
-    findings::shortened(text, 60)
+    diagnostics::shortened(text, 60)
 }
 
 /// Reads a whole number of `low..=high`.
-pub(super) fn whole<N>(low: N, high: N) -> impl Fn(&str) -> Result<N, Wrong>
+pub(super) fn whole<N>(low: N, high: N) -> impl Fn(&str) -> Result<N, ParseError>
 where
     N: TryFrom<u64> + Into<u64> + PartialOrd + Copy,
 {
@@ -294,7 +294,7 @@ where
         let count = units::count(text)?;
         N::try_from(count).ok().filter(|count| (low..=high).contains(count)).ok_or_else(|| {
             let [low, high] = [low, high].map(|bound| units::print_count(bound.into()));
-            Wrong::new(
+            ParseError::new(
                 format!("`{text}` is out of range"),
                 format!("write a whole number from {low} to {high}"),
             )
@@ -303,14 +303,17 @@ where
 }
 
 /// Reads a length of time of `low..=high`.
-pub(super) fn length(low: Nanos, high: Nanos) -> impl Fn(&str) -> Result<Nanos, Wrong> {
+pub(super) fn length(low: Nanos, high: Nanos) -> impl Fn(&str) -> Result<Nanos, ParseError> {
     move |text| {
         let length = units::duration(text)?;
         if (low..=high).contains(&length) {
             return Ok(length);
         }
         let [low, high] = [low, high].map(units::print_duration);
-        Err(Wrong::new(format!("`{text}` is out of range"), format!("write a length from {low} to {high}")))
+        Err(ParseError::new(
+            format!("`{text}` is out of range"),
+            format!("write a length from {low} to {high}"),
+        ))
     }
 }
 

@@ -5,7 +5,7 @@
 //! What could surprise is refused rather than interpreted: duplicate keys, tags, merge keys, several
 //! documents. Depth, nodes (aliases unfolded) and nothing else can be exhausted, so both are bounded.
 
-use super::findings::{Findings, Place};
+use super::diagnostics::{Diagnostics, Place};
 use serde_yaml::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span};
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(super) enum Kind {
     /// Text, as written.
     Text(String),
     /// Nothing was written, or `null`, or `~`.
-    Nothing,
+    Null,
 }
 
 /// A key with its value.
@@ -51,7 +51,7 @@ pub(super) struct Entry {
 
 /// Reads one document, which in its source stands behind so many columns. `None` where there is none to
 /// speak of; then at least one problem was reported.
-pub(super) fn read(findings: &Findings, source: usize, text: &str, columns: usize) -> Option<Node> {
+pub(super) fn read(findings: &Diagnostics, source: usize, text: &str, columns: usize) -> Option<Node> {
     let mut reader = Reader {
         findings,
         source,
@@ -69,7 +69,7 @@ pub(super) fn read(findings: &Findings, source: usize, text: &str, columns: usiz
 struct Stop;
 
 struct Reader<'t> {
-    findings: &'t Findings,
+    findings: &'t Diagnostics,
     source: usize,
     columns: usize,
     parser: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
@@ -97,7 +97,7 @@ impl<'t> Reader<'t> {
             }
         }
         match document {
-            Some(Node { kind: Kind::Nothing, .. }) | None => {
+            Some(Node { kind: Kind::Null, .. }) | None => {
                 let start = Place { source: self.source, line: 1, column: 1, width: 1 };
                 self.stop(start, "the file says nothing", EMPTY_HELP)
             }
@@ -129,7 +129,7 @@ impl<'t> Reader<'t> {
         let (kind, anchor, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let empty = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null");
-                let kind = if empty { Kind::Nothing } else { Kind::Text(text.into_owned()) };
+                let kind = if empty { Kind::Null } else { Kind::Text(text.into_owned()) };
                 (kind, anchor, tag)
             }
             Event::MappingStart(_, anchor, tag) => (self.inside(place, Self::map)?, anchor, tag),
@@ -283,6 +283,6 @@ fn size(node: &Node) -> usize {
     1 + match &node.kind {
         Kind::Map(entries) => entries.iter().map(|entry| size(&entry.value)).sum(),
         Kind::List(items) => items.iter().map(size).sum(),
-        Kind::Text(_) | Kind::Nothing => 0,
+        Kind::Text(_) | Kind::Null => 0,
     }
 }

@@ -3,15 +3,15 @@
 use super::{NOW, Pairs, Row, rows};
 use proptest::prelude::*;
 use provider::Nanos;
-use quotalab::engine::parse::{self, Dialect, Failure, Reading, Response};
-use quotalab::event::{Cause, Outcome};
+use quotalab::engine::parse::{self, Dialect, Parsed, ParsedFailure, Response};
+use quotalab::event::{AttemptOutcome, LimitCause};
 use quotalab::explain::explain;
 use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The facts of a failure that must never be made up.
-fn facts(reading: &Reading) -> Vec<(&'static str, String)> {
-    let Some(Failure { refusal, wait, .. }) = &reading.failure else { return Vec::new() };
+fn facts(reading: &Parsed) -> Vec<(&'static str, String)> {
+    let Some(ParsedFailure { refusal, wait, .. }) = &reading.failure else { return Vec::new() };
     let wait = wait.map(|wait| wait.length);
     [
         ("axis", refusal.axis.map(|axis| axis.to_string())),
@@ -97,7 +97,7 @@ proptest! {
         let headers = Pairs(row.headers.0.keys().chain(&["retry-after".into(), "date".into()]).map(|name| (name.clone(), value.clone())).collect());
         let reading = parse::read(dialect, NOW, &Response { status, headers: &headers, body: &bytes });
         prop_assert!(reading.failure.is_some() || (200..300).contains(&status));
-        prop_assert_eq!(reading.reply.outcome == Outcome::Ok, false);
+        prop_assert_eq!(reading.reply.outcome == AttemptOutcome::Ok, false);
         let mut stream = parse::Stream::default();
         stream.take(NOW, &bytes, status % 2 == 0);
         let _ = stream.reply(dialect, NOW, &headers);
@@ -111,8 +111,8 @@ proptest! {
         let body = json!({ "error": { "message": message, "type": "tokens", "code": "rate_limit_exceeded" } }).to_string();
         let response = Response { status: 429, headers: &Pairs::default(), body: body.as_bytes() };
         let reading = parse::read(None, NOW, &response);
-        let Some(Failure { refusal, cause, wait, .. }) = reading.failure else { panic!("a refusal") };
+        let Some(ParsedFailure { refusal, cause, wait, .. }) = reading.failure else { panic!("a refusal") };
         prop_assert_eq!((refusal.limit, refusal.used, refusal.requested), (Some(limit), Some(used), Some(requested)));
-        prop_assert_eq!((cause, wait.map(|wait| wait.length)), (Cause::MinuteLimit, Some(Nanos::from_millis(millis))));
+        prop_assert_eq!((cause, wait.map(|wait| wait.length)), (LimitCause::MinuteLimit, Some(Nanos::from_millis(millis))));
     }
 }

@@ -8,8 +8,8 @@ mod pitfalls;
 mod virtual_time;
 
 use provider::{Axis, Instant};
-use quotalab::engine::parse::{self, Dialect, Failure, Headers, Reading, Response, Stated};
-use quotalab::event::{self, Outcome};
+use quotalab::engine::parse::{self, Dialect, Headers, LimitHeader, Parsed, ParsedFailure, Response};
+use quotalab::event::{self, AttemptOutcome};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ impl Row {
         }
     }
 
-    fn read(&self, dialect: Option<Dialect>, body: &[u8]) -> Reading {
+    fn read(&self, dialect: Option<Dialect>, body: &[u8]) -> Parsed {
         parse::read(dialect, NOW, &Response { status: self.status, headers: &self.headers, body })
     }
 }
@@ -90,8 +90,8 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-fn limit(stated: &Stated) -> Limit {
-    let Stated { name, axis, limit, remaining, reset } = *stated;
+fn limit(stated: &LimitHeader) -> Limit {
+    let LimitHeader { name, axis, limit, remaining, reset } = *stated;
     Limit {
         name: name.into(),
         axis: axis.map(|axis| axis.name().into()),
@@ -102,7 +102,7 @@ fn limit(stated: &Stated) -> Limit {
 }
 
 /// What was read, in the words of the column `expect`.
-fn found(reading: &Reading, expect: &Expect) -> Expect {
+fn found(reading: &Parsed, expect: &Expect) -> Expect {
     let failure = reading.failure.as_ref();
     let refusal = failure.map(|failure| failure.refusal.clone()).unwrap_or_default();
     let wait = failure.and_then(|failure| failure.wait);
@@ -138,23 +138,27 @@ fn every_published_reply_is_understood() {
 }
 
 /// The engine's copy says what the reading says, and a success refuses nothing.
-fn agrees(reading: &Reading, row: &Row) {
-    let Reading { failure, reply, .. } = reading;
+fn agrees(reading: &Parsed, row: &Row) {
+    let Parsed { failure, reply, .. } = reading;
     match failure {
-        Some(Failure { cause, refusal, wait, status, .. }) => {
+        Some(ParsedFailure { cause, refusal, wait, status, .. }) => {
             assert_eq!(reply.wait, *wait);
             match reply.outcome {
-                Outcome::Limited { axis, cause: kept } => assert_eq!((axis, kept), (refusal.axis, *cause)),
-                Outcome::Failed(event::Failure::Status(kept)) => assert_eq!(kept, *status),
+                AttemptOutcome::Limited { axis, cause: kept } => {
+                    assert_eq!((axis, kept), (refusal.axis, *cause))
+                }
+                AttemptOutcome::Failed(event::AttemptFailure::Status(kept)) => assert_eq!(kept, *status),
                 other => panic!("{other:?} for {row:?}"),
             }
         }
         None => assert!(
-            row.status == 200 && reply.wait.is_none() && !matches!(reply.outcome, Outcome::Limited { .. })
+            row.status == 200
+                && reply.wait.is_none()
+                && !matches!(reply.outcome, AttemptOutcome::Limited { .. })
         ),
     }
     for (axis, left) in reply.remaining.requests.into_iter().chain(reply.remaining.tokens) {
-        let known = |limit: &Stated| limit.axis == Some(axis) && limit.remaining == left;
+        let known = |limit: &LimitHeader| limit.axis == Some(axis) && limit.remaining == left;
         assert!(reading.stated.iter().any(known), "{axis}: {left}");
     }
 }

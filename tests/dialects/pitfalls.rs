@@ -3,26 +3,26 @@
 
 use super::{NOW, Pairs};
 use provider::{Axis, Instant, Usage};
-use quotalab::engine::parse::{self, Dialect, Failure, Reading, Response, Stream};
-use quotalab::engine::{Meaning, Reply};
-use quotalab::event::{self, Cause, Outcome};
+use quotalab::engine::parse::{self, Dialect, Parsed, ParsedFailure, Response, Stream};
+use quotalab::engine::{Reply, WaitKind};
+use quotalab::event::{self, AttemptOutcome, LimitCause};
 use serde_json::json;
 
-fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Reading {
+fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Parsed {
     let headers = Pairs(headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
     parse::read(Some(dialect), NOW, &Response { status, headers: &headers, body: body.as_bytes() })
 }
 
-fn failure(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
+fn failure(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> ParsedFailure {
     read(dialect, status, headers, body).failure.expect("no success")
 }
 
-fn cause(dialect: Dialect, status: u16, body: &str) -> Cause {
+fn cause(dialect: Dialect, status: u16, body: &str) -> LimitCause {
     failure(dialect, status, &[], body).cause
 }
 
 /// The wait in milliseconds and its meaning.
-fn wait(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Option<(u64, Meaning)> {
+fn wait(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Option<(u64, WaitKind)> {
     failure(dialect, status, headers, body).wait.map(|wait| (wait.length.0 / 1_000_000, wait.meaning))
 }
 
@@ -36,19 +36,19 @@ fn one_status_has_every_cause() {
     let zero = json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Please retry in 20.04466179s.",
         "details": [{ "violations": [{ "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "0" }] }] } });
     for (dialect, body, cause_) in [
-        (Dialect::OpenAi, says("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit 9, Used 9, Requested 1.", "x"), Cause::MinuteLimit),
-        (Dialect::Cerebras, json!({ "message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded" }).to_string(), Cause::DayLimit),
-        (Dialect::DeepInfra, says("Rate limited", "x"), Cause::Concurrency),
-        (Dialect::Cerebras, json!({ "message": "Busy", "code": "queue_exceeded" }).to_string(), Cause::Overload),
-        (Dialect::OpenAi, says("You exceeded your current quota", "insufficient_quota"), Cause::Billing),
-        (Dialect::OpenAi, says("Request too large for m in organization org-x on tokens per min (TPM): Limit 9, Requested 10.", "x"), Cause::TooLarge),
-        (Dialect::Gemini, zero.to_string(), Cause::NotInTier),
-        (Dialect::Anthropic, says("Extra usage is required for long context requests", "rate_limit_error"), Cause::NotInTier),
+        (Dialect::OpenAi, says("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit 9, Used 9, Requested 1.", "x"), LimitCause::MinuteLimit),
+        (Dialect::Cerebras, json!({ "message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded" }).to_string(), LimitCause::DayLimit),
+        (Dialect::DeepInfra, says("Rate limited", "x"), LimitCause::Concurrency),
+        (Dialect::Cerebras, json!({ "message": "Busy", "code": "queue_exceeded" }).to_string(), LimitCause::Overload),
+        (Dialect::OpenAi, says("You exceeded your current quota", "insufficient_quota"), LimitCause::Billing),
+        (Dialect::OpenAi, says("Request too large for m in organization org-x on tokens per min (TPM): Limit 9, Requested 10.", "x"), LimitCause::TooLarge),
+        (Dialect::Gemini, zero.to_string(), LimitCause::NotInTier),
+        (Dialect::Anthropic, says("Extra usage is required for long context requests", "rate_limit_error"), LimitCause::NotInTier),
     ] {
         assert_eq!(cause(dialect, 429, &body), cause_, "{body}");
     }
-    assert_eq!(Cause::NotInTier.name(), "not_in_tier");
-    assert_eq!(wait(Dialect::Gemini, 429, &[], &zero.to_string()), Some((20_044, Meaning::Meaningless)));
+    assert_eq!(LimitCause::NotInTier.name(), "not_in_tier");
+    assert_eq!(wait(Dialect::Gemini, 429, &[], &zero.to_string()), Some((20_044, WaitKind::Meaningless)));
 }
 
 /// Two. The same code or sentence, another period.
@@ -64,7 +64,7 @@ fn the_period_is_told_before_the_wait_is_trusted() {
     };
     assert_eq!(
         ["minute", "hour", "day"].map(cerebras),
-        [Cause::MinuteLimit, Cause::MinuteLimit, Cause::DayLimit]
+        [LimitCause::MinuteLimit, LimitCause::MinuteLimit, LimitCause::DayLimit]
     );
     let bedrock = |message: &str| {
         failure(Dialect::Bedrock, 429, &[], &json!({ "message": message }).to_string()).refusal.axis
@@ -74,7 +74,7 @@ fn the_period_is_told_before_the_wait_is_trusted() {
     let gemini = says("You exceeded your current quota. Please retry in 5.2s.", "429");
     assert_eq!(
         wait(Dialect::Gemini, 429, &[], &gemini),
-        Some((5_200, Meaning::Suggested)),
+        Some((5_200, WaitKind::Suggested)),
         "of which period?"
     );
     let azure = |seconds: u32| {
@@ -91,7 +91,7 @@ fn the_period_is_told_before_the_wait_is_trusted() {
     };
     assert_eq!(
         [azure(60), azure(61)],
-        [Cause::MinuteLimit, Cause::DayLimit],
+        [LimitCause::MinuteLimit, LimitCause::DayLimit],
         "no minute's bucket takes longer"
     );
 }
@@ -100,7 +100,7 @@ fn the_period_is_told_before_the_wait_is_trusted() {
 #[test]
 fn one_header_means_another_thing_by_dialect() {
     let suggestion = [("x-ratelimit-reset", "2")];
-    assert_eq!(wait(Dialect::Together, 429, &suggestion, ""), Some((2_000, Meaning::Suggested)));
+    assert_eq!(wait(Dialect::Together, 429, &suggestion, ""), Some((2_000, WaitKind::Suggested)));
     assert_eq!(wait(Dialect::OpenAi, 429, &suggestion, ""), None);
 
     let minute = [
@@ -108,7 +108,7 @@ fn one_header_means_another_thing_by_dialect() {
         ("x-ratelimit-remaining-tokens-minute", "0"),
         ("x-ratelimit-reset-tokens-minute", "11.382867097854614"),
     ];
-    assert_eq!(wait(Dialect::Cerebras, 429, &minute, ""), Some((11_382, Meaning::UntilWindowEnds)));
+    assert_eq!(wait(Dialect::Cerebras, 429, &minute, ""), Some((11_382, WaitKind::UntilWindowEnds)));
     assert_eq!(wait(Dialect::Mistral, 429, &minute, ""), None);
 
     let tokens = |reset| {
@@ -118,13 +118,13 @@ fn one_header_means_another_thing_by_dialect() {
             ("x-ratelimit-reset-tokens", reset),
         ]
     };
-    assert_eq!(wait(Dialect::OpenAi, 429, &tokens("1m0s"), ""), Some((60_000, Meaning::UntilFull)));
+    assert_eq!(wait(Dialect::OpenAi, 429, &tokens("1m0s"), ""), Some((60_000, WaitKind::UntilFull)));
     assert_eq!(
         wait(Dialect::Azure, 429, &tokens("60000"), ""),
-        Some((60_000, Meaning::UntilFull)),
+        Some((60_000, WaitKind::UntilFull)),
         "classic"
     );
-    assert_eq!(wait(Dialect::Azure, 429, &tokens("60"), ""), Some((60_000, Meaning::UntilFull)), "Foundry");
+    assert_eq!(wait(Dialect::Azure, 429, &tokens("60"), ""), Some((60_000, WaitKind::UntilFull)), "Foundry");
     assert_eq!(wait(Dialect::OpenAi, 429, &tokens("60"), ""), None, "no Go duration");
     assert_eq!(wait(Dialect::Groq, 429, &tokens("1m0s"), ""), None, "seldom the limit that refused");
 
@@ -133,7 +133,7 @@ fn one_header_means_another_thing_by_dialect() {
     let date = [("date", "Wed, 19 Aug 2026 14:34:22 GMT")];
     assert_eq!(
         wait(Dialect::OpenRouter, 429, &date, &epoch.to_string()),
-        Some((33_938_000, Meaning::UntilWindowEnds))
+        Some((33_938_000, WaitKind::UntilWindowEnds))
     );
     assert_eq!(
         wait(Dialect::OpenRouter, 429, &[], &epoch.to_string()),
@@ -167,7 +167,7 @@ fn retry_after_comes_in_every_form() {
         &[("retry-after", "25")],
         r#"{"usage":{"input_tokens":1,"output_tokens":2}}"#,
     );
-    assert_eq!((served.reply.outcome, served.reply.wait), (Outcome::Ok, None));
+    assert_eq!((served.reply.outcome, served.reply.wait), (AttemptOutcome::Ok, None));
 }
 
 /// Six. No header at all is nothing, and not an error.
@@ -204,11 +204,11 @@ fn overload_charges_no_limit() {
         ),
     ] {
         let failure = failure(dialect, 429, &[("retry-after", "3")], &body);
-        assert_eq!((failure.cause, failure.refusal.axis), (Cause::Overload, None), "{body}");
-        assert_eq!(failure.wait.map(|wait| wait.meaning), Some(Meaning::Suggested));
+        assert_eq!((failure.cause, failure.refusal.axis), (LimitCause::Overload, None), "{body}");
+        assert_eq!(failure.wait.map(|wait| wait.meaning), Some(WaitKind::Suggested));
     }
-    assert_eq!(cause(Dialect::Together, 503, ""), Cause::Overload);
-    assert_eq!(cause(Dialect::Groq, 498, &says("x", "capacity_exceeded")), Cause::Overload);
+    assert_eq!(cause(Dialect::Together, 503, ""), LimitCause::Overload);
+    assert_eq!(cause(Dialect::Groq, 498, &says("x", "capacity_exceeded")), LimitCause::Overload);
 }
 
 /// Eleven. The shapes of bodies: `tests/dialects/laws.rs` wraps every row; here the odd ones. (Eight to ten, scope,
@@ -228,17 +228,23 @@ fn odd_bodies_are_read() {
     );
     let wrapped = json!({ "error": { "message": inner, "code": "invalid_request" } }).to_string();
     let reply = read(Dialect::OpenAi, 429, &[], &wrapped).reply;
-    assert!(matches!(reply.outcome, Outcome::Limited { axis: Some(Axis::Rpm), cause: Cause::MinuteLimit }));
+    assert!(matches!(
+        reply.outcome,
+        AttemptOutcome::Limited { axis: Some(Axis::Rpm), cause: LimitCause::MinuteLimit }
+    ));
 
     let inside = json!({ "error": { "message": "Rate limit exceeded: free-models-per-day", "code": 429 } })
         .to_string();
     let reply = read(Dialect::OpenRouter, 200, &[], &inside).reply;
-    assert!(matches!(reply.outcome, Outcome::Limited { axis: Some(Axis::Rpd), cause: Cause::DayLimit }));
+    assert!(matches!(
+        reply.outcome,
+        AttemptOutcome::Limited { axis: Some(Axis::Rpd), cause: LimitCause::DayLimit }
+    ));
     let broken = json!({ "error": { "message": "Upstream died", "code": 502 }, "choices": [], "usage": { "prompt_tokens": 1, "completion_tokens": 0 } });
     let reply = read(Dialect::OpenRouter, 200, &[], &broken.to_string()).reply;
-    assert_eq!(reply.outcome, Outcome::Failed(event::Failure::Status(502)));
+    assert_eq!(reply.outcome, AttemptOutcome::Failed(event::AttemptFailure::Status(502)));
     let azure = says("Your requests to m for m in westeurope have exceeded rate limit.", "RateLimitReached");
-    assert_eq!(cause(Dialect::Azure, 400, &azure), Cause::MinuteLimit, "an inner 429 inside a 400");
+    assert_eq!(cause(Dialect::Azure, 400, &azure), LimitCause::MinuteLimit, "an inner 429 inside a 400");
 }
 
 /// Eleven and twelve, as they come in pieces: errors after the first token, and usage where each puts it.
@@ -253,12 +259,15 @@ fn streams_end_in_usage_or_in_failure() {
     let token = r#"{"choices":[{"delta":{"content":"Hi"}}]}"#;
     let bedrock = r#"{"error":{"message":"Too many tokens, please wait before trying again.","type":"ThrottlingException"}}"#;
     let limited = stream(Dialect::Bedrock, &[token, bedrock]);
-    assert_eq!(limited.outcome, Outcome::Limited { axis: Some(Axis::Tpm), cause: Cause::MinuteLimit });
+    assert_eq!(
+        limited.outcome,
+        AttemptOutcome::Limited { axis: Some(Axis::Tpm), cause: LimitCause::MinuteLimit }
+    );
     let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
     let served = stream(Dialect::Together, &[token, finish, "[DONE]"]);
     assert_eq!(
         (served.outcome, served.usage),
-        (Outcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 })
+        (AttemptOutcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 })
     );
     assert_eq!(served.first_token_at, NOW);
 }
@@ -293,10 +302,13 @@ fn what_never_succeeds_is_never_waited_for() {
         ),
     ] {
         let reply = read(dialect, status, &[("retry-after", "5")], &body).reply;
-        assert_eq!(reply.wait.map(|wait| wait.meaning), Some(Meaning::Meaningless), "{body}");
+        assert_eq!(reply.wait.map(|wait| wait.meaning), Some(WaitKind::Meaningless), "{body}");
         assert!(matches!(
             reply.outcome,
-            Outcome::Limited { cause: Cause::Billing | Cause::TooLarge | Cause::NotInTier, .. }
+            AttemptOutcome::Limited {
+                cause: LimitCause::Billing | LimitCause::TooLarge | LimitCause::NotInTier,
+                ..
+            }
         ));
     }
 }

@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 use provider::Instant;
 use quotalab::ceiling::Ceiling;
-use quotalab::drive::virt;
-use quotalab::event::{Event, Kind, Verdict};
+use quotalab::drive::virtual_time;
+use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::record::Fold;
-use quotalab::scenario::{self, Overrides, Plan};
+use quotalab::scenario::{self, Overrides, Scenario};
 
 /// Counts what was answered within the run.
 struct Served {
@@ -17,20 +17,20 @@ struct Served {
 
 impl Fold for Served {
     fn event(&mut self, event: &Event) {
-        if let Kind::Done(ending) = event.kind {
-            self.jobs += u32::from(ending.verdict == Verdict::Succeeded && event.at <= self.until);
+        if let EventKind::Done(ending) = event.kind {
+            self.jobs += u32::from(ending.verdict == JobOutcome::Succeeded && event.at <= self.until);
         }
     }
 }
 
-fn plan(
+fn scenario(
     law: &str,
     limits: [(&str, u32); 4],
     accounts: u32,
     sizes: (u32, u32),
     rate: u32,
     client: &str,
-) -> Plan {
+) -> Scenario {
     let limits = limits.map(|(axis, limit)| format!("{axis}: {limit}")).join(", ");
     let names: Vec<String> = (0..accounts).map(|number| format!("a{number}")).collect();
     let keys: Vec<String> = names.iter().map(|name| format!("{name}: {{ keys: [k-{name}] }}")).collect();
@@ -73,10 +73,10 @@ proptest! {
         ]),
     ) {
         let limits = [("rpm", rpm), ("tpm", tpm), ("tpd", tpd), ("concurrency", concurrency)];
-        let plan = plan(law, limits, accounts, sizes, rate, client);
-        let ceiling = Ceiling::of(&plan).jobs_per_min * plan.duration.as_secs_f64() / 60.0;
-        let mut served = Served { until: Instant(plan.duration.0), jobs: 0 };
-        virt::simulate(&plan, &mut served);
+        let scenario = scenario(law, limits, accounts, sizes, rate, client);
+        let ceiling = Ceiling::of(&scenario).jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
+        let mut served = Served { until: Instant(scenario.duration.0), jobs: 0 };
+        virtual_time::simulate(&scenario, &mut served);
         prop_assert!(f64::from(served.jobs) <= ceiling * (1.0 + 1e-9), "{} served, ceiling {ceiling}", served.jobs);
     }
 
@@ -84,10 +84,10 @@ proptest! {
     #[test]
     fn a_stubborn_client_comes_within_a_tenth_of_the_ceiling(rpm in 20..200u32, accounts in 1..4u32) {
         let limits = [("rpm", rpm), ("tpm", 1_000_000), ("tpd", 1_000_000_000), ("concurrency", 1_000)];
-        let plan = plan("bucket", limits, accounts, (10, 10), 2_000, "{ retry: { attempts: 1, obey_retry_after: false } }");
-        let ceiling = Ceiling::of(&plan).jobs_per_min * plan.duration.as_secs_f64() / 60.0;
-        let mut served = Served { until: Instant(plan.duration.0), jobs: 0 };
-        virt::simulate(&plan, &mut served);
+        let scenario = scenario("bucket", limits, accounts, (10, 10), 2_000, "{ retry: { attempts: 1, obey_retry_after: false } }");
+        let ceiling = Ceiling::of(&scenario).jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
+        let mut served = Served { until: Instant(scenario.duration.0), jobs: 0 };
+        virtual_time::simulate(&scenario, &mut served);
         prop_assert!(f64::from(served.jobs) >= 0.9 * ceiling, "{} served, ceiling {ceiling}", served.jobs);
     }
 }

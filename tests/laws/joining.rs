@@ -4,12 +4,12 @@
 use super::Run;
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
-use quotalab::drive::virt;
-use quotalab::event::{Event, Kind, Verdict};
+use quotalab::drive::virtual_time;
+use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::ids::JobId;
 use quotalab::load::Load;
 use quotalab::record::Fold;
-use quotalab::scenario::{self, Overrides, Plan};
+use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeMap;
 
 /// Who asks what, and who is out: the load is made a second time from the events, to know what each job asks.
@@ -23,10 +23,10 @@ pub(super) struct Twins {
 }
 
 impl Twins {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
-            load: Load::new(plan),
-            joins: plan.client.join,
+            load: Load::new(scenario),
+            joins: scenario.client.join,
             asks: BTreeMap::new(),
             out: BTreeMap::new(),
             broken: Vec::new(),
@@ -44,19 +44,19 @@ impl Twins {
 impl Fold for Twins {
     fn event(&mut self, event: &Event) {
         match event.kind {
-            Kind::Arrived { .. } => {
+            EventKind::Arrived { .. } => {
                 let job = self.load.next().expect("a job comes of the load").job;
                 assert_eq!(job.id, event.job, "jobs are numbered as they come");
                 self.asks.insert(job.id, job.fingerprint);
             }
-            Kind::Joined { leader } if self.asks.get(&leader) != self.asks.get(&event.job) => {
+            EventKind::Coalesced { leader } if self.asks.get(&leader) != self.asks.get(&event.job) => {
                 self.broken.push(format!("law 15: {leader} asks something else: {event:?}"));
             }
-            Kind::Sent { .. } => self.sent(event),
-            Kind::Replied { .. } | Kind::Abandoned { .. } => {
+            EventKind::Sent { .. } => self.sent(event),
+            EventKind::Replied { .. } | EventKind::Abandoned { .. } => {
                 self.out.remove(&self.asks[&event.job]);
             }
-            Kind::Done(ending) => {
+            EventKind::Done(ending) => {
                 self.asks.remove(&event.job);
                 self.load.finished(event.at, ending.class);
             }
@@ -66,7 +66,7 @@ impl Fold for Twins {
 }
 
 /// Traffic that no limit refuses; `model` is what the provider says besides.
-fn plan(load: (&str, u32, u32), model: &str, seed: u64, client: &str) -> Plan {
+fn scenario(load: (&str, u32, u32), model: &str, seed: u64, client: &str) -> Scenario {
     let (arrivals, share, of) = load;
     let yaml = format!(
         "
@@ -108,8 +108,8 @@ proptest! {
         let run = |join| {
             let model = format!("models: {{ m: {{ latency: {{ {latency} }} }} }}");
             let client = format!("deadline: 10m, cache: {cache}, join: {join}");
-            let plan = plan((arrivals, share, of), &model, seed, &client);
-            Run::of(&plan, &plan)
+            let scenario = scenario((arrivals, share, of), &model, seed, &client);
+            Run::of(&scenario, &scenario)
         };
         let (apart, joined) = (run(false), run(true));
         prop_assert!(apart.broken.is_empty() && joined.broken.is_empty(), "{:?}", joined.broken);
@@ -144,16 +144,16 @@ struct Chances {
 impl Fold for Chances {
     fn event(&mut self, event: &Event) {
         match event.kind {
-            Kind::Arrived { scheduled, .. } => {
+            EventKind::Arrived { scheduled, .. } => {
                 self.lives.insert(event.job, Life { deadline: scheduled + self.patience, tried: false });
             }
-            Kind::TookOver { .. } => self.heirs += 1,
-            Kind::Sent { .. } | Kind::Waiting { .. } | Kind::Queued { .. } => {
+            EventKind::Promoted { .. } => self.heirs += 1,
+            EventKind::Sent { .. } | EventKind::Waiting { .. } | EventKind::Queued { .. } => {
                 self.lives.get_mut(&event.job).expect("it has arrived").tried = true;
             }
-            Kind::Done(ending) => {
+            EventKind::Done(ending) => {
                 let life = self.lives.remove(&event.job).expect("it has arrived");
-                let given_up = matches!(ending.verdict, Verdict::Failed(_) | Verdict::Shed(_));
+                let given_up = matches!(ending.verdict, JobOutcome::Failed(_) | JobOutcome::Shed(_));
                 if given_up && !life.tried && event.at + UNWELL_FOR < life.deadline {
                     self.broken.push(format!("given up without a try, in time: {event:?}"));
                 }
@@ -181,19 +181,19 @@ proptest! {
             "models: {{ m: {{ latency: {{ total: {{ p50: 1s, p95: 3s }}, network: 200ms }} }} }},
              incidents: [{{ at: 0s, for: 1h, fault: {fault}, share: 50% }}]"
         );
-        let plan = plan((arrivals, 100, 4), &model, seed, &client);
-        let patience = plan.client.deadline;
+        let scenario = scenario((arrivals, 100, 4), &model, seed, &client);
+        let patience = scenario.client.deadline;
         let mut chances = Chances { patience, lives: BTreeMap::new(), heirs: 0, broken: Vec::new() };
-        virt::simulate(&plan, &mut chances);
+        virtual_time::simulate(&scenario, &mut chances);
         prop_assert!(chances.broken.is_empty(), "{:?}", chances.broken.first());
-        prop_assert!(Run::of(&plan, &plan).broken.is_empty());
+        prop_assert!(Run::of(&scenario, &scenario).broken.is_empty());
         prop_assert!(attempts > 1 || chances.heirs > 0, "of two dozen leaders with one attempt none fails");
     }
 }
 
 #[test]
 fn what_cannot_repeat_is_never_joined() {
-    let plan = plan((OPEN[1], 0, 1), "models: { m: { latency: { total: 2s } } }", 1, "join: true");
-    let run = Run::of(&plan, &plan);
+    let scenario = scenario((OPEN[1], 0, 1), "models: { m: { latency: { total: 2s } } }", 1, "join: true");
+    let run = Run::of(&scenario, &scenario);
     assert_eq!((run.summary.jobs.joined, run.summary.attempts.total), (0, run.summary.jobs.offered));
 }

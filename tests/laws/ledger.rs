@@ -6,10 +6,10 @@
 
 use provider::config::{Law, Limit, Reserve, Settle};
 use provider::{Axis, Instant, Nanos, Zone};
-use quotalab::event::{Event, Kind, Ruled};
+use quotalab::event::{Event, EventKind, RecordedDecision};
 use quotalab::ids::{AttemptId, TargetId};
 use quotalab::record::Fold;
-use quotalab::scenario::{Plan, Target};
+use quotalab::scenario::{Scenario, Target};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The books of every limit of every target.
@@ -24,17 +24,17 @@ pub(super) struct Ledgers {
 }
 
 impl Ledgers {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(scenario: &Scenario) -> Self {
         let of_target = |target: &quotalab::scenario::Target| {
-            let provider = &plan.providers[usize::from(target.provider)];
+            let provider = &scenario.providers[usize::from(target.provider)];
             let model = &provider.models[usize::from(target.model)];
             let told = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
             let limits = model.limits.iter().filter(|limit| told(limit.axis));
             (model.reserve, limits.map(|limit| (limit.axis, Book::new(limit))).collect())
         };
         Self {
-            targets: plan.targets.iter().map(of_target).collect(),
-            kept_in: plan.targets.iter().map(|target| first_of_family(plan, target)).collect(),
+            targets: scenario.targets.iter().map(of_target).collect(),
+            kept_in: scenario.targets.iter().map(|target| first_of_family(scenario, target)).collect(),
             open: BTreeMap::new(),
             broken: Vec::new(),
         }
@@ -73,13 +73,13 @@ impl Ledgers {
 impl Fold for Ledgers {
     fn event(&mut self, event: &Event) {
         match event.kind {
-            Kind::Ruled { attempt, target, ruled: Ruled::Admitted { reserved } } => {
+            EventKind::Decided { attempt, target, ruled: RecordedDecision::Admitted { reserved } } => {
                 self.admitted(event, attempt, target, reserved);
             }
-            Kind::Ruled { target, ruled: Ruled::Refused { axis, requested }, .. } => {
+            EventKind::Decided { target, ruled: RecordedDecision::Refused { axis, requested }, .. } => {
                 self.refused(event, target, axis, requested);
             }
-            Kind::Settled { attempt, usage, .. } => {
+            EventKind::Settled { attempt, usage, .. } => {
                 let (target, at, reserved) = self.open.remove(&attempt).expect("the audit has checked law 9");
                 let (policy, books) = &mut self.targets[self.kept_in[target.index()]];
                 for (axis, book) in books {
@@ -102,16 +102,16 @@ impl Fold for Ledgers {
 }
 
 /// The first target of the plan that is the same account's and of the same family, or the target itself.
-fn first_of_family(plan: &Plan, target: &Target) -> usize {
+fn first_of_family(scenario: &Scenario, target: &Target) -> usize {
     let family = |target: &Target| {
-        plan.providers[usize::from(target.provider)].models[usize::from(target.model)].family.as_ref()
+        scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].family.as_ref()
     };
     let same = |other: &Target| {
         let place = |target: &Target| (target.provider, target.account);
         other.name == target.name
             || place(other) == place(target) && family(target).is_some() && family(other) == family(target)
     };
-    plan.targets.iter().position(same).expect("at least the target itself")
+    scenario.targets.iter().position(same).expect("at least the target itself")
 }
 
 fn amount(axis: Axis, tokens: u64) -> u64 {

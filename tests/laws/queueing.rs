@@ -2,16 +2,16 @@
 //! M/M/c queue, whose mean wait Erlang wrote down in 1917.
 
 use provider::Instant;
-use quotalab::drive::virt;
-use quotalab::event::{Event, Kind};
+use quotalab::drive::virtual_time;
+use quotalab::event::{Event, EventKind};
 use quotalab::record::Fold;
-use quotalab::scenario::{self, Overrides, Plan};
+use quotalab::scenario::{self, Overrides, Scenario};
 
 const LOAD: f64 = 0.8;
 const REPLICAS: u64 = 40;
 
 /// `c` places, served in a second on average, at four fifths of what they can serve.
-fn plan(c: u32, seed: u64) -> Plan {
+fn scenario(c: u32, seed: u64) -> Scenario {
     let yaml = format!(
         "
 name: M/M/{c}
@@ -61,14 +61,14 @@ impl Fold for Heads {
         self.line_area += passed * self.in_line;
         self.now = event.at;
         match event.kind {
-            Kind::Arrived { .. } => self.in_system += 1,
-            Kind::Queued { waiting } => {
+            EventKind::Arrived { .. } => self.in_system += 1,
+            EventKind::Queued { waiting } => {
                 self.in_line += 1;
                 assert_eq!(self.in_line, u128::from(waiting), "the line is as long as the event says");
             }
             // Who is sent when the line is not empty comes from its head: first come, first served.
-            Kind::Sent { .. } => self.in_line = self.in_line.saturating_sub(1),
-            Kind::Done(ending) => {
+            EventKind::Sent { .. } => self.in_line = self.in_line.saturating_sub(1),
+            EventKind::Done(ending) => {
                 self.in_system -= 1;
                 self.latencies += u128::from(event.at.since(ending.scheduled).0);
                 self.queues += u128::from(ending.queue.0);
@@ -89,10 +89,10 @@ fn the_concurrency_cap_is_erlangs_queue() {
         let means: Vec<f64> = (0..REPLICAS)
             .map(|seed| {
                 // Seeds of their own, so that one unlucky replica does not speak for every c.
-                let plan = plan(c, u64::from(c) * 1_000 + seed);
+                let scenario = scenario(c, u64::from(c) * 1_000 + seed);
                 // A tenth of the run is many times longer than the queue remembers.
-                let mut heads = Heads { after: Instant(plan.duration.0 / 10), ..Heads::default() };
-                virt::simulate(&plan, &mut heads);
+                let mut heads = Heads { after: Instant(scenario.duration.0 / 10), ..Heads::default() };
+                virtual_time::simulate(&scenario, &mut heads);
                 heads.waited / heads.jobs
             })
             .collect();
@@ -112,9 +112,9 @@ fn the_concurrency_cap_is_erlangs_queue() {
 #[test]
 fn heads_counted_over_time_are_the_times_told_by_the_jobs() {
     for c in [1, 3, 10] {
-        let plan = plan(c, 99);
+        let scenario = scenario(c, 99);
         let mut heads = Heads::default();
-        virt::simulate(&plan, &mut heads);
+        virtual_time::simulate(&scenario, &mut heads);
         // Little's law for a run that begins and ends empty: the area under the number of jobs is the sum of
         // their times, to the nanosecond.
         assert_eq!((heads.in_system, heads.in_line), (0, 0));

@@ -1,8 +1,11 @@
 //! The audit: silent on a good stream, and each law caught where it is broken.
 
-use super::plan::plan;
+use super::scenario::scenario;
 use provider::{Axis, Instant, Nanos, Usage};
-use quotalab::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict, Why};
+use quotalab::event::{
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
+    RecordedDecision, WaitReason,
+};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
 use quotalab::record::{Audit, Fold};
 
@@ -11,26 +14,26 @@ const TARGET: TargetId = TargetId(0);
 const NONE: [u8; 0] = [];
 
 /// What happens in seconds to which job.
-type Line = (u64, u64, Kind);
+type Line = (u64, u64, EventKind);
 
-fn arrived(scheduled: u64) -> Kind {
+fn arrived(scheduled: u64) -> EventKind {
     let scheduled = Instant::ZERO + Nanos::from_secs(scheduled);
-    Kind::Arrived { class: ClassId(0), scheduled, prompt_tokens: 1, max_tokens: None }
+    EventKind::Arrived { class: ClassId(0), scheduled, prompt_tokens: 1, max_tokens: None }
 }
 
-fn sent(attempt: u64, number: u8) -> Kind {
-    Kind::Sent { attempt: AttemptId(attempt), target: TARGET, step: 0, number }
+fn sent(attempt: u64, number: u8) -> EventKind {
+    EventKind::Sent { attempt: AttemptId(attempt), target: TARGET, step: 0, number }
 }
 
-fn replied(attempt: u64, outcome: Outcome) -> Kind {
-    Kind::Replied { attempt: AttemptId(attempt), target: TARGET, outcome, usage: Usage::default() }
+fn replied(attempt: u64, outcome: AttemptOutcome) -> EventKind {
+    EventKind::Replied { attempt: AttemptId(attempt), target: TARGET, outcome, usage: Usage::default() }
 }
 
-fn done(verdict: Verdict, attempts: u8, service: u64) -> Kind {
+fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
     let service = Nanos::from_secs(service);
     let zero = Nanos::ZERO;
     let scheduled = Instant::ZERO;
-    Kind::Done(Ending {
+    EventKind::Done(JobEnd {
         verdict,
         class: ClassId(0),
         scheduled,
@@ -44,9 +47,12 @@ fn done(verdict: Verdict, attempts: u8, service: u64) -> Kind {
     })
 }
 
-const ADMITTED: Kind =
-    Kind::Ruled { attempt: ATTEMPT, target: TARGET, ruled: Ruled::Admitted { reserved: 9 } };
-const SETTLED: Kind = Kind::Settled {
+const ADMITTED: EventKind = EventKind::Decided {
+    attempt: ATTEMPT,
+    target: TARGET,
+    ruled: RecordedDecision::Admitted { reserved: 9 },
+};
+const SETTLED: EventKind = EventKind::Settled {
     attempt: ATTEMPT,
     target: TARGET,
     usage: Usage { prompt_tokens: 1, completion_tokens: 1, cached_tokens: 0 },
@@ -54,21 +60,21 @@ const SETTLED: Kind = Kind::Settled {
 
 /// A job that arrives at zero and is served after two seconds.
 fn good() -> Vec<Line> {
-    let ends = done(Verdict::Succeeded, 1, 2);
+    let ends = done(JobOutcome::Succeeded, 1, 2);
     let kinds = [
         (0, arrived(0)),
         (0, sent(0, 1)),
         (0, ADMITTED),
         (1, SETTLED),
-        (2, replied(0, Outcome::Ok)),
+        (2, replied(0, AttemptOutcome::Ok)),
         (2, ends),
     ];
     kinds.into_iter().map(|(at, kind)| (at, 0, kind)).collect()
 }
 
 fn laws_broken(lines: &[Line]) -> Vec<u8> {
-    let plan = plan("audit", Nanos::from_secs(60), &[("groq/acme/small", &[(Axis::Rpm, 30)])]);
-    let mut audit = Audit::new(&plan, Nanos::ZERO);
+    let scenario = scenario("audit", Nanos::from_secs(60), &[("groq/acme/small", &[(Axis::Rpm, 30)])]);
+    let mut audit = Audit::new(&scenario, Nanos::ZERO);
     for &(at, job, kind) in lines {
         audit.event(&Event { at: Instant::ZERO + Nanos::from_secs(at), job: JobId(job), kind });
     }
@@ -96,16 +102,16 @@ fn law_1_a_job_that_never_ends_ends_twice_or_comes_twice() {
     let ends = good()[5];
     assert_eq!(laws_broken(&with(5, &[ends, ends])), [1]);
     assert_eq!(laws_broken(&with(0, &[(0, 0, arrived(0)), (0, 0, arrived(0))])), [1]);
-    assert_eq!(laws_broken(&[(0, 0, Kind::CacheHit)]), [1], "nobody asked");
+    assert_eq!(laws_broken(&[(0, 0, EventKind::CacheHit)]), [1], "nobody asked");
 }
 
 #[test]
 fn law_1_an_ending_that_does_not_fit() {
-    let shed = (2, 0, done(Verdict::Shed(Reason::Deadline), 1, 2));
-    let failed = (2, 0, done(Verdict::Failed(Reason::Deadline), 1, 2));
+    let shed = (2, 0, done(JobOutcome::Shed(EndReason::Deadline), 1, 2));
+    let failed = (2, 0, done(JobOutcome::Failed(EndReason::Deadline), 1, 2));
     assert_eq!(laws_broken(&with(5, &[shed])), [1]);
     assert_eq!(laws_broken(&with(5, &[failed])), [1]);
-    let unserved = [(0, 0, arrived(0)), (0, 0, done(Verdict::Succeeded, 0, 0))];
+    let unserved = [(0, 0, arrived(0)), (0, 0, done(JobOutcome::Succeeded, 0, 0))];
     assert_eq!(laws_broken(&unserved), [1]);
 }
 
@@ -114,19 +120,19 @@ fn law_2_an_attempt_that_never_ends_ends_twice_or_is_sent_twice() {
     let unanswered = [
         good()[0],
         good()[1],
-        (0, 0, Kind::Ruled { attempt: ATTEMPT, target: TARGET, ruled: Ruled::Faulted }),
-        (2, 0, done(Verdict::Failed(Reason::Deadline), 1, 2)),
+        (0, 0, EventKind::Decided { attempt: ATTEMPT, target: TARGET, ruled: RecordedDecision::Faulted }),
+        (2, 0, done(JobOutcome::Failed(EndReason::Deadline), 1, 2)),
     ];
     assert_eq!(laws_broken(&unanswered), [2]);
     let reply = good()[4];
     assert_eq!(laws_broken(&with(4, &[reply, reply])), [2]);
     assert_eq!(
-        laws_broken(&with(4, &[reply, (2, 0, Kind::Abandoned { attempt: ATTEMPT, target: TARGET })])),
+        laws_broken(&with(4, &[reply, (2, 0, EventKind::Abandoned { attempt: ATTEMPT, target: TARGET })])),
         [2]
     );
     assert_eq!(laws_broken(&with(2, &[good()[2], good()[2]])), [2], "ruled on twice");
     assert_eq!(
-        laws_broken(&with(5, &[(2, 0, done(Verdict::Succeeded, 2, 2))])),
+        laws_broken(&with(5, &[(2, 0, done(JobOutcome::Succeeded, 2, 2))])),
         [2],
         "one was sent, two are told"
     );
@@ -135,12 +141,16 @@ fn law_2_an_attempt_that_never_ends_ends_twice_or_is_sent_twice() {
 #[test]
 fn law_3_effects_before_causes() {
     assert_eq!(laws_broken(&with(0, &[(0, 0, arrived(1))]))[0], 3, "before its schedule");
-    let unsent = [good()[0], (1, 0, replied(0, Outcome::Ok))];
+    let unsent = [good()[0], (1, 0, replied(0, AttemptOutcome::Ok))];
     assert_eq!(laws_broken(&unsent)[0], 3, "a reply to nothing");
     let mut early = good();
-    early.extend([(3, 1, arrived(3)), (3, 1, sent(1, 1)), (3, 1, replied(1, Outcome::Ok))]);
+    early.extend([(3, 1, arrived(3)), (3, 1, sent(1, 1)), (3, 1, replied(1, AttemptOutcome::Ok))]);
     assert_eq!(laws_broken(&early)[0], 3, "a reply before the ruling");
-    assert_eq!(laws_broken(&with(5, &[(2, 0, done(Verdict::Succeeded, 1, 1))])), [3], "a second is missing");
+    assert_eq!(
+        laws_broken(&with(5, &[(2, 0, done(JobOutcome::Succeeded, 1, 1))])),
+        [3],
+        "a second is missing"
+    );
 }
 
 #[test]
@@ -152,7 +162,7 @@ fn law_4_time_that_runs_back() {
 fn law_8_a_send_to_a_target_that_rests() {
     let rests = |until| {
         let until = Instant::ZERO + Nanos::from_secs(until);
-        (0, 0, Kind::CooledDown { target: TARGET, until, cause: Cause::MinuteLimit })
+        (0, 0, EventKind::CooledDown { target: TARGET, until, cause: LimitCause::MinuteLimit })
     };
     assert_eq!(laws_broken(&with(0, &[good()[0], rests(1)])), [8]);
     assert_eq!(laws_broken(&with(0, &[good()[0], rests(0)])), NONE, "the very instant is free");
@@ -165,82 +175,86 @@ fn law_9_reservations_that_stay_open_or_close_twice() {
     assert_eq!(
         laws_broken(&with(
             2,
-            &[(0, 0, Kind::Ruled { attempt: ATTEMPT, target: TARGET, ruled: Ruled::Faulted })]
+            &[(
+                0,
+                0,
+                EventKind::Decided { attempt: ATTEMPT, target: TARGET, ruled: RecordedDecision::Faulted }
+            )]
         )),
         [9]
     );
-    let cut_off = [good()[0], good()[1], good()[2], (2, 0, done(Verdict::InFlight, 1, 0))];
+    let cut_off = [good()[0], good()[1], good()[2], (2, 0, done(JobOutcome::InFlight, 1, 0))];
     assert_eq!(laws_broken(&cut_off), NONE, "the run ended before the call did");
 }
 
 #[test]
 fn law_14_attempts_queue_and_waiting_beyond_their_bounds() {
-    assert_eq!(laws_broken(&with(0, &[good()[0], (0, 0, Kind::Queued { waiting: 101 })])), [14]);
-    let sleeps = Kind::Waiting { until: Instant::ZERO + Nanos::from_secs(31), why: Why::BackOff };
+    assert_eq!(laws_broken(&with(0, &[good()[0], (0, 0, EventKind::Queued { waiting: 101 })])), [14]);
+    let sleeps = EventKind::Waiting { until: Instant::ZERO + Nanos::from_secs(31), why: WaitReason::BackOff };
     assert_eq!(laws_broken(&with(0, &[good()[0], (0, 0, sleeps)])), [14]);
-    let mut late = with(5, &[(31, 0, done(Verdict::Succeeded, 1, 31))]);
+    let mut late = with(5, &[(31, 0, done(JobOutcome::Succeeded, 1, 31))]);
     assert_eq!(laws_broken(&late), [14]);
     late.truncate(1);
     for attempt in 0..6 {
         late.extend([
             (0, 0, sent(attempt, attempt as u8 + 1)),
-            (0, 0, Kind::Abandoned { attempt: AttemptId(attempt), target: TARGET }),
+            (0, 0, EventKind::Abandoned { attempt: AttemptId(attempt), target: TARGET }),
         ]);
     }
-    late.push((0, 0, done(Verdict::Failed(Reason::Attempts), 6, 0)));
+    late.push((0, 0, done(JobOutcome::Failed(EndReason::Attempts), 6, 0)));
     assert_eq!(laws_broken(&late), [14]);
 }
 
 /// Job 1 follows job 0, which ends like this after two seconds; then comes `rest`.
-fn joined(verdict: Verdict, rest: &[Line]) -> Vec<Line> {
-    let Kind::Done(ending) = done(verdict, 1, 2) else { unreachable!("it is an ending") };
+fn joined(verdict: JobOutcome, rest: &[Line]) -> Vec<Line> {
+    let EventKind::Done(ending) = done(verdict, 1, 2) else { unreachable!("it is an ending") };
     let (outcome, ending) = match verdict {
-        Verdict::Succeeded => (Outcome::Ok, ending),
+        JobOutcome::Succeeded => (AttemptOutcome::Ok, ending),
         _ => {
-            let lost = Ending { service: Nanos::ZERO, lost: ending.service, ..ending };
-            (Outcome::Failed(Failure::Garbage), lost)
+            let lost = JobEnd { service: Nanos::ZERO, lost: ending.service, ..ending };
+            (AttemptOutcome::Failed(AttemptFailure::Garbage), lost)
         }
     };
     let mut all = good();
-    all.splice(2..2, [(0, 1, arrived(0)), (0, 1, Kind::Joined { leader: JobId(0) })]);
-    all.splice(6.., [(2, 0, replied(0, outcome)), (2, 0, Kind::Done(ending))]);
+    all.splice(2..2, [(0, 1, arrived(0)), (0, 1, EventKind::Coalesced { leader: JobId(0) })]);
+    all.splice(6.., [(2, 0, replied(0, outcome)), (2, 0, EventKind::Done(ending))]);
     all.extend(rest);
     all
 }
 
 /// The end of a job that stood by for so many seconds.
-fn stood_by(verdict: Verdict, wait: u64) -> Kind {
-    let Kind::Done(ending) = done(verdict, 0, 0) else { unreachable!("it is an ending") };
-    Kind::Done(Ending { wait: Nanos::from_secs(wait), ..ending })
+fn stood_by(verdict: JobOutcome, wait: u64) -> EventKind {
+    let EventKind::Done(ending) = done(verdict, 0, 0) else { unreachable!("it is an ending") };
+    EventKind::Done(JobEnd { wait: Nanos::from_secs(wait), ..ending })
 }
 
 #[test]
 fn law_15_who_follows_ends_with_its_leader_or_takes_its_place() {
-    let failed = Verdict::Failed(Reason::Attempts);
-    let served = (2, 1, stood_by(Verdict::Succeeded, 2));
-    assert_eq!(laws_broken(&joined(Verdict::Succeeded, &[served])), NONE);
-    let late = (3, 1, stood_by(Verdict::Succeeded, 3));
-    assert_eq!(laws_broken(&joined(Verdict::Succeeded, &[late])), [15], "a second after its leader");
-    let took_over = (2, 1, Kind::TookOver { leader: JobId(0) });
-    let shed = (2, 1, stood_by(Verdict::Shed(Reason::Deadline), 2));
+    let failed = JobOutcome::Failed(EndReason::Attempts);
+    let served = (2, 1, stood_by(JobOutcome::Succeeded, 2));
+    assert_eq!(laws_broken(&joined(JobOutcome::Succeeded, &[served])), NONE);
+    let late = (3, 1, stood_by(JobOutcome::Succeeded, 3));
+    assert_eq!(laws_broken(&joined(JobOutcome::Succeeded, &[late])), [15], "a second after its leader");
+    let took_over = (2, 1, EventKind::Promoted { leader: JobId(0) });
+    let shed = (2, 1, stood_by(JobOutcome::Shed(EndReason::Deadline), 2));
     assert_eq!(laws_broken(&joined(failed, &[took_over, shed])), NONE);
     assert_eq!(laws_broken(&joined(failed, &[shed]))[0], 15, "failed with its leader");
     assert_eq!(laws_broken(&joined(failed, &[served]))[0], 15, "served by nobody");
     let own = [(0, 1, sent(1, 1))];
-    let mut eager = joined(Verdict::Succeeded, &[served]);
+    let mut eager = joined(JobOutcome::Succeeded, &[served]);
     eager.splice(4..4, own);
     assert_eq!(laws_broken(&eager)[0], 15, "it follows and is sent");
     assert_eq!(laws_broken(&[(0, 0, arrived(0)), (0, 0, took_over.2)])[0], 15, "nobody left anything");
-    let alone = [(0, 0, arrived(0)), (0, 0, Kind::Joined { leader: JobId(7) })];
+    let alone = [(0, 0, arrived(0)), (0, 0, EventKind::Coalesced { leader: JobId(7) })];
     assert_eq!(laws_broken(&alone)[0], 15, "nobody is there to follow");
 }
 
 #[test]
 fn violations_are_kept_up_to_a_bound_and_counted_beyond_it() {
-    let plan = plan("audit", Nanos::from_secs(60), &[("groq/acme/small", &[])]);
-    let mut audit = Audit::new(&plan, Nanos::ZERO);
+    let scenario = scenario("audit", Nanos::from_secs(60), &[("groq/acme/small", &[])]);
+    let mut audit = Audit::new(&scenario, Nanos::ZERO);
     for _ in 0..1_000 {
-        audit.event(&Event { at: Instant::ZERO, job: JobId(0), kind: Kind::CacheHit });
+        audit.event(&Event { at: Instant::ZERO, job: JobId(0), kind: EventKind::CacheHit });
     }
     let (violations, count) = audit.finish();
     assert_eq!((violations.len(), count), (100, 1_000));

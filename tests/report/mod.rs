@@ -2,8 +2,8 @@
 
 mod audit;
 mod page;
-mod plan;
 mod record;
+mod scenario;
 mod text;
 mod world;
 mod worst;
@@ -12,8 +12,8 @@ pub(crate) mod xml;
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 use quotalab::ceiling::Ceiling;
-use quotalab::record::{End, Mode, Recorder, Summary};
-use quotalab::scenario::{Arrivals, Plan};
+use quotalab::record::{Mode, Recorder, RunEnd, Summary};
+use quotalab::scenario::{Arrivals, Scenario};
 use world::{Weather, play};
 
 /// A day on one account and a fallback, with an incident in the afternoon and a peak that does not fit.
@@ -21,32 +21,32 @@ fn launch_day() -> Summary {
     run(&launch_plan(26.0), 26.0)
 }
 
-fn launch_plan(per_min: f64) -> Plan {
+fn launch_plan(per_min: f64) -> Scenario {
     let groq: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Rpd, 14_400), (Axis::Tpm, 30_000)];
     let cerebras: &[(Axis, u64)] = &[(Axis::Rpm, 60), (Axis::Tpm, 20_000)];
     let targets = [("groq/acme/llama-3.3-70b-versatile", groq), ("cerebras/default/gpt-oss-120b", cerebras)];
-    let mut plan = plan::plan("launch day", Nanos::DAY, &targets);
-    plan.workloads[0].arrivals = Arrivals::Poisson(per_min / 60.0);
-    plan.workloads[0].prompt = Dist::Constant(580.0);
-    plan.workloads[0].completion = Dist::Constant(230.0);
-    plan
+    let mut scenario = scenario::scenario("launch day", Nanos::DAY, &targets);
+    scenario.workloads[0].arrivals = Arrivals::Poisson(per_min / 60.0);
+    scenario.workloads[0].prompt = Dist::Constant(580.0);
+    scenario.workloads[0].completion = Dist::Constant(230.0);
+    scenario
 }
 
 /// A run of a plan under so many jobs per minute, with an incident a little after its middle.
-fn run(plan: &Plan, per_min: f64) -> Summary {
-    let middle = plan.duration.as_secs_f64() * 0.55;
+fn run(scenario: &Scenario, per_min: f64) -> Summary {
+    let middle = scenario.duration.as_secs_f64() * 0.55;
     let weather = Weather { per_min, swing: 0.8, incident: middle..middle * 1.02 };
-    let mut recorder = Recorder::new(plan);
-    let at = play(plan, &weather, &mut recorder);
-    recorder.finish(end(at, plan))
+    let mut recorder = Recorder::new(scenario);
+    let at = play(scenario, &weather, &mut recorder);
+    recorder.finish(end(at, scenario))
 }
 
-fn end(at: Instant, plan: &Plan) -> End {
-    End {
+fn end(at: Instant, scenario: &Scenario) -> RunEnd {
+    RunEnd {
         at,
         mode: Mode::Virtual,
         scheduled: None,
-        ceiling: Ceiling::of(plan),
+        ceiling: Ceiling::of(scenario),
         reproduce: "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned(),
         notes: Vec::new(),
     }
@@ -55,24 +55,24 @@ fn end(at: Instant, plan: &Plan) -> End {
 /// Runs that reports must survive: nothing, one job, one step, a name that is code, a world of targets.
 fn odd_runs() -> Vec<Summary> {
     let limits: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Tpm, 30_000), (Axis::Rpd, 1_000)];
-    let small = |name, duration| plan::plan(name, duration, &[("groq/acme/small", limits)]);
+    let small = |name, duration| scenario::scenario(name, duration, &[("groq/acme/small", limits)]);
     let code = "<script>alert('&\"\u{1}')</script>";
     let names: Vec<String> =
         (0..300).map(|id| format!("provider{id}/account/{}", "long-".repeat(30))).collect();
     let many: Vec<(&str, &[(Axis, u64)])> = names.iter().map(|name| (name.as_str(), limits)).collect();
-    let mut coded = plan::plan(code, Nanos::MINUTE, &[(code, limits)]);
+    let mut coded = scenario::scenario(code, Nanos::MINUTE, &[(code, limits)]);
     coded.about = code.to_owned();
     coded.expect[0].rule = code.to_owned();
-    coded.workloads.push(plan::workload(code));
+    coded.workloads.push(scenario::workload(code));
     vec![
         run(&small("nothing", Nanos::MINUTE), 0.0),
         run(&small("one", Nanos::MINUTE), 1.5),
         run(&small("an instant", Nanos(1)), 1.0),
         run(&small("a second", Nanos::SECOND), 600.0),
         run(&small("a year", Nanos(365 * Nanos::DAY.0)), 0.01),
-        run(&plan::plan("no limit", Nanos::HOUR, &[("groq/acme/free", &[])]), 60.0),
-        run(&plan::plan("no target", Nanos::HOUR, &[]), 0.0),
+        run(&scenario::scenario("no limit", Nanos::HOUR, &[("groq/acme/free", &[])]), 60.0),
+        run(&scenario::scenario("no target", Nanos::HOUR, &[]), 0.0),
         run(&coded, 90.0),
-        run(&plan::plan("many", Nanos::HOUR, &many), 60.0),
+        run(&scenario::scenario("many", Nanos::HOUR, &many), 60.0),
     ]
 }

@@ -111,9 +111,9 @@ fn the_drawings_are_there_without_a_script() {
 
 #[test]
 fn charts_over_time_end_with_the_arrivals() {
-    let mut plan = launch_plan(600.0);
-    plan.duration = provider::Nanos::from_secs(600);
-    let summary = run(&plan, 600.0);
+    let mut scenario = launch_plan(600.0);
+    scenario.duration = provider::Nanos::from_secs(600);
+    let summary = run(&scenario, 600.0);
     assert!(summary.ended_s > summary.duration_s, "something was still under way");
     let page = html::render(&summary);
     for text in page.split("class=\"numbers\">").skip(1) {
@@ -184,19 +184,19 @@ fn charts_of_any_runs_are_well_formed() {
 
 mod plans {
     use super::*;
-    use quotalab::planner::{self, Ask, Report};
+    use quotalab::planner::{self, Plan, PlanOptions};
     use quotalab::report::plan;
 
-    fn planned() -> Report {
+    fn planned() -> Plan {
         let mut small = launch_plan(6.0);
         small.duration = provider::Nanos::from_secs(120);
-        let ask = Ask { incident: true, replicas: Some(2), ..Ask::default() };
+        let ask = PlanOptions { incident: true, replicas: Some(2), ..PlanOptions::default() };
         planner::plan(&small, &ask, &()).expect("jobs are offered")
     }
 
     /// Plans that pages must survive: no curve, no ceiling, no answer, and names that are code.
-    fn odd(report: &Report) -> Vec<Report> {
-        let empty = Report { curve: Vec::new(), what_if: Vec::new(), targets: Vec::new(), ..report.clone() };
+    fn odd(report: &Plan) -> Vec<Plan> {
+        let empty = Plan { curve: Vec::new(), what_if: Vec::new(), targets: Vec::new(), ..report.clone() };
         let mut endless = report.clone();
         let simulated = &mut endless.ceiling.simulated;
         (simulated.jobs_per_min, simulated.multiple, simulated.low, simulated.high) =
@@ -232,7 +232,7 @@ mod plans {
         let heading = page.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0;
         assert!(report.verdict[0].starts_with(&heading[..5]));
         let json = page.split_once("id=\"plan\">").unwrap().1.split_once("</script>").unwrap().0;
-        assert_eq!(Report::from_json(json).unwrap(), report);
+        assert_eq!(Plan::from_json(json).unwrap(), report);
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! The recorder's books: nothing lost, nothing counted twice, and the same text every time.
 
-use super::plan::{expectation, plan};
+use super::scenario::{expectation, scenario};
 use super::world::{Weather, play};
 use super::{end, launch_plan};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
-use quotalab::event::{Cause, Ending, Event, Kind, Outcome, Ruled, Verdict};
+use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
-use quotalab::record::{Audit, Chain, End, Fold, Log, Mode, Recorder, Summary};
-use quotalab::scenario::{Metric, Op, Plan};
+use quotalab::record::{Audit, Chain, Fold, Log, Mode, Recorder, RunEnd, Summary};
+use quotalab::scenario::{Metric, Op, Scenario};
 
-fn short(limits: &[(Axis, u64)]) -> Plan {
-    plan("short", Nanos::from_secs(60), &[("groq/acme/small", limits)])
+fn short(limits: &[(Axis, u64)]) -> Scenario {
+    scenario("short", Nanos::from_secs(60), &[("groq/acme/small", limits)])
 }
 
 proptest! {
@@ -21,15 +21,15 @@ proptest! {
     /// is used beyond what it can admit, and the result reads back as it was written.
     #[test]
     fn the_books_close_under_any_load(seed in 0u64..1_000, per_min in 0.0f64..400.0, rpm in 1u64..100, tpm in 1_000u64..100_000) {
-        let mut plan = short(&[(Axis::Rpm, rpm), (Axis::Tpm, tpm)]);
-        plan.seed = seed;
-        let mut folds = (Recorder::new(&plan), Audit::new(&plan, Nanos::ZERO));
+        let mut scenario = short(&[(Axis::Rpm, rpm), (Axis::Tpm, tpm)]);
+        scenario.seed = seed;
+        let mut folds = (Recorder::new(&scenario), Audit::new(&scenario, Nanos::ZERO));
         let weather = Weather { per_min, swing: 0.5, incident: 20.0..25.0 };
-        let at = play(&plan, &weather, &mut folds);
+        let at = play(&scenario, &weather, &mut folds);
         let (violations, count) = folds.1.finish();
         prop_assert!(count == 0, "{violations:?}");
 
-        let summary = folds.0.finish(end(at, &plan));
+        let summary = folds.0.finish(end(at, &scenario));
         let (jobs, attempts, series) = (&summary.jobs, &summary.attempts, &summary.series);
         prop_assert_eq!(jobs.offered, jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight);
         prop_assert_eq!(attempts.total, attempts.ok + attempts.limited + attempts.failed + attempts.in_flight);
@@ -63,11 +63,11 @@ proptest! {
 #[test]
 fn the_same_run_gives_the_same_bytes_and_the_same_fingerprint() {
     let run = |seed| {
-        let mut plan = short(&[(Axis::Rpm, 30)]);
-        plan.seed = seed;
-        let mut folds = (Recorder::new(&plan), Log::new(Chain::default(), &plan).unwrap());
-        let at = play(&plan, &Weather { per_min: 60.0, swing: 0.0, incident: 0.0..0.0 }, &mut folds);
-        (folds.0.finish(end(at, &plan)).to_json(), folds.1.finish().unwrap())
+        let mut scenario = short(&[(Axis::Rpm, 30)]);
+        scenario.seed = seed;
+        let mut folds = (Recorder::new(&scenario), Log::new(Chain::default(), &scenario).unwrap());
+        let at = play(&scenario, &Weather { per_min: 60.0, swing: 0.0, incident: 0.0..0.0 }, &mut folds);
+        (folds.0.finish(end(at, &scenario)).to_json(), folds.1.finish().unwrap())
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1).1, run(2).1);
@@ -75,10 +75,10 @@ fn the_same_run_gives_the_same_bytes_and_the_same_fingerprint() {
 
 #[test]
 fn every_line_of_the_log_is_json_and_says_what_happened() {
-    let plan = launch_plan(14.0);
-    let mut log = Log::new(Vec::new(), &plan).unwrap();
+    let scenario = launch_plan(14.0);
+    let mut log = Log::new(Vec::new(), &scenario).unwrap();
     let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
-    play(&plan, &weather, &mut log);
+    play(&scenario, &weather, &mut log);
     let text = String::from_utf8(log.finish().unwrap()).unwrap();
     let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let header = lines.next().unwrap();
@@ -100,8 +100,8 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
     let (attempt, target) = (AttemptId(job), TargetId(0));
     let usage = provider::Usage { prompt_tokens: 100, completion_tokens: 50, cached_tokens: 0 };
     let later = at + Nanos::SECOND;
-    let ending = Ending {
-        verdict: Verdict::Succeeded,
+    let ending = JobEnd {
+        verdict: JobOutcome::Succeeded,
         class: ClassId(0),
         scheduled: at,
         attempts: 1,
@@ -113,12 +113,12 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
         first_token: Some(Nanos::from_millis(250)),
     };
     for (at, kind) in [
-        (at, Kind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens: 100, max_tokens: None }),
-        (at, Kind::Sent { attempt, target, step: 0, number: 1 }),
-        (at, Kind::Ruled { attempt, target, ruled: Ruled::Admitted { reserved: 150 } }),
-        (later, Kind::Settled { attempt, target, usage }),
-        (later, Kind::Replied { attempt, target, outcome: Outcome::Ok, usage }),
-        (later, Kind::Done(ending)),
+        (at, EventKind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens: 100, max_tokens: None }),
+        (at, EventKind::Sent { attempt, target, step: 0, number: 1 }),
+        (at, EventKind::Decided { attempt, target, ruled: RecordedDecision::Admitted { reserved: 150 } }),
+        (later, EventKind::Settled { attempt, target, usage }),
+        (later, EventKind::Replied { attempt, target, outcome: AttemptOutcome::Ok, usage }),
+        (later, EventKind::Done(ending)),
     ] {
         fold.event(&Event { at, job: JobId(job), kind });
     }
@@ -126,12 +126,12 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
 
 #[test]
 fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
-    let plan = short(&[(Axis::Rpm, 30), (Axis::Tpm, 6_000), (Axis::Concurrency, 2)]);
-    let mut recorder = Recorder::new(&plan);
+    let scenario = short(&[(Axis::Rpm, 30), (Axis::Tpm, 6_000), (Axis::Concurrency, 2)]);
+    let mut recorder = Recorder::new(&scenario);
     for job in 0..6 {
         served(&mut recorder, job, Instant::ZERO + Nanos::from_secs(job * 10));
     }
-    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &plan));
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &scenario));
     let used = &summary.targets[0].utilisation;
     assert_eq!(used["rpm"], 0.1, "6 of a burst of 30 and 30 more");
     assert_eq!(used["tpm"], 0.075, "6 x 150 of 12,000");
@@ -145,11 +145,11 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
 
 #[test]
 fn the_first_refusal_is_told_with_the_load_that_met_it() {
-    let plan = short(&[(Axis::Rpm, 30)]);
-    let mut recorder = Recorder::new(&plan);
+    let scenario = short(&[(Axis::Rpm, 30)]);
+    let mut recorder = Recorder::new(&scenario);
     let weather = Weather { per_min: 120.0, swing: 0.0, incident: 0.0..0.0 };
-    let at = play(&plan, &weather, &mut recorder);
-    let summary = recorder.finish(end(at, &plan));
+    let at = play(&scenario, &weather, &mut recorder);
+    let summary = recorder.finish(end(at, &scenario));
     let refusal = summary.first_refusal.as_ref().unwrap();
     assert_eq!((refusal.axis.as_str(), refusal.target.as_str()), ("rpm", "groq/acme/small"));
     // In its first minute the run offers what it offers: the whole of it.
@@ -163,9 +163,9 @@ fn the_first_refusal_is_told_with_the_load_that_met_it() {
 
 #[test]
 fn what_cannot_be_measured_is_not_a_pass() {
-    let mut plan = short(&[]);
-    plan.expect.push(expectation("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
-    let summary = Recorder::new(&plan).finish(end(Instant::ZERO, &plan));
+    let mut scenario = short(&[]);
+    scenario.expect.push(expectation("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
+    let summary = Recorder::new(&scenario).finish(end(Instant::ZERO, &scenario));
     let passes: Vec<_> = summary.expect.iter().map(|expected| (expected.actual, expected.pass)).collect();
     assert_eq!(passes, [(None, false), (None, false), (Some(0.0), true), (None, true)]);
     assert!(!summary.holds());
@@ -174,23 +174,23 @@ fn what_cannot_be_measured_is_not_a_pass() {
 
 #[test]
 fn a_live_run_that_could_not_keep_its_schedule_says_so_first() {
-    let plan = short(&[(Axis::Rpm, 30)]);
+    let scenario = short(&[(Axis::Rpm, 30)]);
     let first = |lag: Nanos, scheduled: u64| {
-        let mut recorder = Recorder::new(&plan);
+        let mut recorder = Recorder::new(&scenario);
         let at = Instant::ZERO + lag;
         let scheduled_at = Instant::ZERO;
         recorder.event(&Event {
             at,
             job: JobId(0),
-            kind: Kind::Arrived {
+            kind: EventKind::Arrived {
                 class: ClassId(0),
                 scheduled: scheduled_at,
                 prompt_tokens: 1,
                 max_tokens: None,
             },
         });
-        let ending = Ending {
-            verdict: Verdict::InFlight,
+        let ending = JobEnd {
+            verdict: JobOutcome::InFlight,
             class: ClassId(0),
             scheduled: scheduled_at,
             attempts: 0,
@@ -201,8 +201,9 @@ fn a_live_run_that_could_not_keep_its_schedule_says_so_first() {
             lost: Nanos::ZERO,
             first_token: None,
         };
-        recorder.event(&Event { at, job: JobId(0), kind: Kind::Done(ending) });
-        let summary = recorder.finish(End { mode: Mode::Live, scheduled: Some(scheduled), ..end(at, &plan) });
+        recorder.event(&Event { at, job: JobId(0), kind: EventKind::Done(ending) });
+        let summary =
+            recorder.finish(RunEnd { mode: Mode::Live, scheduled: Some(scheduled), ..end(at, &scenario) });
         assert_eq!(summary.lag_s.unwrap().max, lag.as_secs_f64());
         summary.verdict[0].clone()
     };
@@ -214,27 +215,31 @@ fn a_live_run_that_could_not_keep_its_schedule_says_so_first() {
 
 #[test]
 fn refusals_without_an_axis_are_counted_by_cause() {
-    let plan = short(&[(Axis::Rpm, 30)]);
-    let mut recorder = Recorder::new(&plan);
+    let scenario = short(&[(Axis::Rpm, 30)]);
+    let mut recorder = Recorder::new(&scenario);
     served(&mut recorder, 0, Instant::ZERO);
     let at = Instant::ZERO + Nanos::from_secs(2);
-    let outcome = |axis, cause| Outcome::Limited { axis, cause };
+    let outcome = |axis, cause| AttemptOutcome::Limited { axis, cause };
     let refusals = [
-        outcome(None, Cause::Billing),
-        outcome(None, Cause::Concurrency),
-        outcome(Some(Axis::Concurrency), Cause::Concurrency),
+        outcome(None, LimitCause::Billing),
+        outcome(None, LimitCause::Concurrency),
+        outcome(Some(Axis::Concurrency), LimitCause::Concurrency),
     ];
     for (id, outcome) in (1..).zip(refusals) {
         let (attempt, target) = (AttemptId(id), TargetId(0));
         recorder.event(&Event {
             at,
             job: JobId(0),
-            kind: Kind::Sent { attempt, target, step: 0, number: 1 },
+            kind: EventKind::Sent { attempt, target, step: 0, number: 1 },
         });
         let usage = provider::Usage::default();
-        recorder.event(&Event { at, job: JobId(0), kind: Kind::Replied { attempt, target, outcome, usage } });
+        recorder.event(&Event {
+            at,
+            job: JobId(0),
+            kind: EventKind::Replied { attempt, target, outcome, usage },
+        });
     }
-    let summary = recorder.finish(end(at, &plan));
+    let summary = recorder.finish(end(at, &scenario));
     let by: Vec<_> =
         summary.attempts.limited_by.iter().map(|(name, count)| (name.as_str(), *count)).collect();
     assert_eq!(by, [("billing", 1), ("concurrency", 2)]);
@@ -243,8 +248,8 @@ fn refusals_without_an_axis_are_counted_by_cause() {
 
 #[test]
 fn a_result_of_another_schema_or_without_steps_is_turned_away() {
-    let plan = short(&[]);
-    let json = Recorder::new(&plan).finish(end(Instant::ZERO, &plan)).to_json();
+    let scenario = short(&[]);
+    let json = Recorder::new(&scenario).finish(end(Instant::ZERO, &scenario)).to_json();
     let told = |json: &str| Summary::from_json(json).unwrap_err().to_string();
     assert!(told(&json.replace("quotalab/result/1", "quotalab/result/9")).contains("quotalab/result/9"));
     assert!(told(&json.replace("\"step_s\": 0.5", "\"step_s\": 0.0")).contains("series.step_s is 0"));
@@ -253,12 +258,12 @@ fn a_result_of_another_schema_or_without_steps_is_turned_away() {
 
 #[test]
 fn charges_fall_into_the_steps_they_belong_to() {
-    let plan = short(&[(Axis::Rpm, 30), (Axis::Concurrency, 2)]);
-    let mut recorder = Recorder::new(&plan);
+    let scenario = short(&[(Axis::Rpm, 30), (Axis::Concurrency, 2)]);
+    let mut recorder = Recorder::new(&scenario);
     let step = Nanos::from_millis(500);
     // Admitted a quarter of a second before the fourth step ends, settled three quarters into the sixth second's.
     served(&mut recorder, 0, Instant::ZERO + Nanos(step.0 * 4 - step.0 / 2));
-    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &plan));
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &scenario));
     let (series, charged) = (&summary.series, &summary.series.fill[0].charged);
     assert_eq!(series.step_s, 0.5);
     assert_eq!(charged.calls[..7], [0, 0, 0, 1, 0, 0, 0], "when it was admitted");
@@ -272,15 +277,15 @@ fn replies_are_charged_where_no_ruling_is_told() {
     struct Outside<'a>(&'a mut Recorder);
     impl Fold for Outside<'_> {
         fn event(&mut self, event: &Event) {
-            if !matches!(event.kind, Kind::Ruled { .. } | Kind::Settled { .. }) {
+            if !matches!(event.kind, EventKind::Decided { .. } | EventKind::Settled { .. }) {
                 self.0.event(event);
             }
         }
     }
-    let plan = short(&[(Axis::Rpm, 30)]);
-    let mut recorder = Recorder::new(&plan);
+    let scenario = short(&[(Axis::Rpm, 30)]);
+    let mut recorder = Recorder::new(&scenario);
     served(&mut Outside(&mut recorder), 0, Instant::ZERO);
-    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &plan));
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &scenario));
     let charged = &summary.series.fill[0].charged;
     assert_eq!((charged.calls.iter().sum::<u64>(), charged.completion_tokens.iter().sum::<u64>()), (1, 50));
 }

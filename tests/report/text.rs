@@ -2,7 +2,7 @@
 
 use super::{launch_day, launch_plan, odd_runs, run};
 use crate::golden;
-use quotalab::record::words::count;
+use quotalab::formatting::count;
 use quotalab::report::{Style, compare, text};
 
 /// The whole report as a reader sees it.

@@ -3,10 +3,13 @@
 //! model of anything; the real machines are tested elsewhere.
 
 use provider::{Axis, Instant, Nanos, Stream, Usage};
-use quotalab::event::{Cause, Ending, Event, Failure, Kind, Outcome, Reason, Ruled, Verdict, Why};
+use quotalab::event::{
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
+    RecordedDecision, WaitReason,
+};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
 use quotalab::record::Fold;
-use quotalab::scenario::Plan;
+use quotalab::scenario::Scenario;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -44,11 +47,11 @@ struct JobState {
 }
 
 struct World<'a, F> {
-    plan: &'a Plan,
+    scenario: &'a Scenario,
     fold: F,
     agenda: BinaryHeap<Reverse<(u64, Next)>>,
     jobs: BTreeMap<u64, JobState>,
-    flying: BTreeMap<u64, (u64, TargetId, Outcome)>,
+    flying: BTreeMap<u64, (u64, TargetId, AttemptOutcome)>,
     /// By target and axis: level and when it was brought up to date.
     buckets: BTreeMap<(u16, Axis), (f64, u64)>,
     incident: std::ops::Range<f64>,
@@ -58,22 +61,22 @@ struct World<'a, F> {
 }
 
 /// Plays a run of `plan` into `fold` and says when it ended.
-pub(super) fn play(plan: &Plan, weather: &Weather, fold: impl Fold) -> Instant {
+pub(super) fn play(scenario: &Scenario, weather: &Weather, fold: impl Fold) -> Instant {
     let mut world = World {
-        plan,
+        scenario,
         fold,
         agenda: BinaryHeap::new(),
         jobs: BTreeMap::new(),
         flying: BTreeMap::new(),
         buckets: BTreeMap::new(),
         incident: weather.incident.clone(),
-        chance: Stream::new(plan.seed, "little world", 0),
+        chance: Stream::new(scenario.seed, "little world", 0),
         attempts: 0,
         arrived: 0,
     };
-    let mut arrivals = Stream::new(plan.seed, "arrivals", 0);
+    let mut arrivals = Stream::new(scenario.seed, "arrivals", 0);
     let mut at = 0.0;
-    let end = plan.duration.as_secs_f64();
+    let end = scenario.duration.as_secs_f64();
     loop {
         at -= libm::log(arrivals.open_unit()) * 60.0 / (weather.per_min * (1.0 + weather.swing));
         if at >= end {
@@ -101,7 +104,7 @@ impl<F: Fold> World<'_, F> {
                     let (job, target, _) = self.flying[&attempt];
                     let usage = self.jobs[&job].usage;
                     self.settle(now, target, usage);
-                    self.log(now, job, Kind::Settled { attempt: AttemptId(attempt), target, usage });
+                    self.log(now, job, EventKind::Settled { attempt: AttemptId(attempt), target, usage });
                 }
                 Next::Replied(attempt) => self.reply(now, attempt),
             }
@@ -110,15 +113,15 @@ impl<F: Fold> World<'_, F> {
         now
     }
 
-    fn log(&mut self, at: Instant, job: u64, kind: Kind) {
+    fn log(&mut self, at: Instant, job: u64, kind: EventKind) {
         self.fold.event(&Event { at, job: JobId(job), kind });
     }
 
     fn sample_until(&mut self, until: Instant) {
         while self.fold.next_sample() <= until {
             let at = self.fold.next_sample();
-            for id in 0..self.plan.targets.len() {
-                for limit in &self.plan.providers[id].models[0].limits.clone() {
+            for id in 0..self.scenario.targets.len() {
+                for limit in &self.scenario.providers[id].models[0].limits.clone() {
                     let level = self.level(at, id as u16, limit.axis, limit.limit);
                     self.fold.sample(at, TargetId(id as u16), limit.axis, 1.0 - level / limit.limit as f64);
                 }
@@ -140,7 +143,7 @@ impl<F: Fold> World<'_, F> {
         let completion_tokens = (120.0 / self.chance.open_unit().sqrt()).min(1_024.0) as u32;
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
         let arrived =
-            Kind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens, max_tokens: Some(1024) };
+            EventKind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens, max_tokens: Some(1024) };
         self.log(at, job, arrived);
         let (zero, sent) = (Nanos::ZERO, at);
         let state = JobState {
@@ -166,32 +169,37 @@ impl<F: Fold> World<'_, F> {
         let (step, number, usage) = (state.step, state.attempts, state.usage);
         let target = TargetId(u16::from(step));
         let id = AttemptId(attempt);
-        self.log(at, job, Kind::Sent { attempt: id, target, step, number });
+        self.log(at, job, EventKind::Sent { attempt: id, target, step, number });
         let (ruled, outcome, after) = self.rule(at, target, usage);
-        self.log(at, job, Kind::Ruled { attempt: id, target, ruled });
+        self.log(at, job, EventKind::Decided { attempt: id, target, ruled });
         self.flying.insert(attempt, (job, target, outcome));
         let reply_at = at.0 + after.0;
-        if matches!(ruled, Ruled::Admitted { .. }) {
+        if matches!(ruled, RecordedDecision::Admitted { .. }) {
             self.agenda.push(Reverse((reply_at - 10_000_000, Next::Settled(attempt))));
         }
         self.agenda.push(Reverse((reply_at, Next::Replied(attempt))));
     }
 
-    fn rule(&mut self, at: Instant, target: TargetId, usage: Usage) -> (Ruled, Outcome, Nanos) {
+    fn rule(
+        &mut self,
+        at: Instant,
+        target: TargetId,
+        usage: Usage,
+    ) -> (RecordedDecision, AttemptOutcome, Nanos) {
         let short = Nanos::from_millis(60);
         if target.0 == 0 && self.incident.contains(&at.as_secs_f64()) {
-            return (Ruled::Faulted, Outcome::Failed(Failure::Status(503)), short);
+            return (RecordedDecision::Faulted, AttemptOutcome::Failed(AttemptFailure::Status(503)), short);
         }
         let reserved = u64::from(usage.prompt_tokens) + 1024;
-        let limits = self.plan.providers[target.index()].models[0].limits.clone();
+        let limits = self.scenario.providers[target.index()].models[0].limits.clone();
         let asked = |axis: Axis| if axis.counts_tokens() { reserved } else { 1 };
         for limit in &limits {
             if self.level(at, target.0, limit.axis, limit.limit) < asked(limit.axis) as f64 {
                 let (axis, requested) = (limit.axis, asked(limit.axis));
-                let cause = if axis.is_daily() { Cause::DayLimit } else { Cause::MinuteLimit };
+                let cause = if axis.is_daily() { LimitCause::DayLimit } else { LimitCause::MinuteLimit };
                 return (
-                    Ruled::Refused { axis, requested },
-                    Outcome::Limited { axis: Some(axis), cause },
+                    RecordedDecision::Refused { axis, requested },
+                    AttemptOutcome::Limited { axis: Some(axis), cause },
                     short,
                 );
             }
@@ -201,12 +209,12 @@ impl<F: Fold> World<'_, F> {
         }
         let first = (0.15 / self.chance.open_unit().sqrt()).min(LONGEST_FIRST_TOKEN_S);
         let seconds = first + f64::from(usage.completion_tokens) / 300.0;
-        (Ruled::Admitted { reserved }, Outcome::Ok, Nanos::from_secs_f64(seconds))
+        (RecordedDecision::Admitted { reserved }, AttemptOutcome::Ok, Nanos::from_secs_f64(seconds))
     }
 
     fn settle(&mut self, at: Instant, target: TargetId, usage: Usage) {
         let refund = 1024.0 - f64::from(usage.completion_tokens);
-        for limit in &self.plan.providers[target.index()].models[0].limits.clone() {
+        for limit in &self.scenario.providers[target.index()].models[0].limits.clone() {
             if limit.axis.counts_tokens() {
                 self.level(at, target.0, limit.axis, limit.limit);
                 self.buckets.get_mut(&(target.0, limit.axis)).expect("just read").0 += refund;
@@ -216,40 +224,40 @@ impl<F: Fold> World<'_, F> {
 
     fn reply(&mut self, at: Instant, attempt: u64) {
         let (job, target, outcome) = self.flying.remove(&attempt).expect("flying");
-        let served = outcome == Outcome::Ok;
+        let served = outcome == AttemptOutcome::Ok;
         let state = self.jobs.get_mut(&job).expect("in flight");
         let took = at.since(state.sent);
         let usage = if served { state.usage } else { Usage::default() };
-        self.log(at, job, Kind::Replied { attempt: AttemptId(attempt), target, outcome, usage });
+        self.log(at, job, EventKind::Replied { attempt: AttemptId(attempt), target, outcome, usage });
         let state = self.jobs.get_mut(&job).expect("in flight");
         if served {
             state.first_token = state.sent.since(state.scheduled) + Nanos(took.0 / 4);
-            return self.done(at, job, Verdict::Succeeded, took);
+            return self.done(at, job, JobOutcome::Succeeded, took);
         }
         state.lost += took;
-        if state.attempts >= self.plan.client.retry.attempts {
-            return self.done(at, job, Verdict::Failed(Reason::Attempts), Nanos::ZERO);
+        if state.attempts >= self.scenario.client.retry.attempts {
+            return self.done(at, job, JobOutcome::Failed(EndReason::Attempts), Nanos::ZERO);
         }
         let from = state.step;
         let wait = Nanos::from_secs_f64(self.chance.unit() * f64::from(1u32 << state.attempts));
         let until = at + wait;
-        if until.since(state.scheduled) + LONGEST_CALL >= self.plan.client.deadline {
-            return self.done(at, job, Verdict::Failed(Reason::Deadline), Nanos::ZERO);
+        if until.since(state.scheduled) + LONGEST_CALL >= self.scenario.client.deadline {
+            return self.done(at, job, JobOutcome::Failed(EndReason::Deadline), Nanos::ZERO);
         }
         state.wait += wait;
-        let last = self.plan.routes[0].steps.len() as u8 - 1;
+        let last = self.scenario.routes[0].steps.len() as u8 - 1;
         if state.attempts >= 2 && from < last {
             state.step += 1;
-            self.log(at, job, Kind::FellBack { from, to: from + 1 });
+            self.log(at, job, EventKind::FellBack { from, to: from + 1 });
         }
-        self.log(at, job, Kind::Waiting { until, why: Why::BackOff });
+        self.log(at, job, EventKind::Waiting { until, why: WaitReason::BackOff });
         self.agenda.push(Reverse((until.0, Next::Retry(job))));
     }
 
-    fn done(&mut self, at: Instant, job: u64, verdict: Verdict, service: Nanos) {
+    fn done(&mut self, at: Instant, job: u64, verdict: JobOutcome, service: Nanos) {
         let state = self.jobs.remove(&job).expect("in flight");
-        let served = verdict == Verdict::Succeeded;
-        let ending = Ending {
+        let served = verdict == JobOutcome::Succeeded;
+        let ending = JobEnd {
             verdict,
             class: ClassId(0),
             scheduled: state.scheduled,
@@ -261,6 +269,6 @@ impl<F: Fold> World<'_, F> {
             lost: state.lost,
             first_token: served.then_some(state.first_token),
         };
-        self.log(at, job, Kind::Done(ending));
+        self.log(at, job, EventKind::Done(ending));
     }
 }

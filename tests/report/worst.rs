@@ -4,25 +4,25 @@ use super::launch_plan;
 use super::world::{Weather, play};
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
-use quotalab::event::{Ending, Event, Kind, Reason, Verdict, Why};
+use quotalab::event::{EndReason, Event, EventKind, JobEnd, JobOutcome, WaitReason};
 use quotalab::ids::{ClassId, JobId};
-use quotalab::record::{Fold, Story, Worst};
+use quotalab::record::{Fold, JobTrace, SlowJobs};
 use std::collections::BTreeMap;
 
 /// What every job of a run took, learnt in unbounded memory.
 #[derive(Default)]
 struct All {
     succeeded: BTreeMap<u64, Nanos>,
-    lost: Vec<(u64, Verdict)>,
+    lost: Vec<(u64, JobOutcome)>,
 }
 
 impl Fold for All {
     fn event(&mut self, event: &Event) {
         match event.kind {
-            Kind::Done(Ending { verdict: Verdict::Succeeded, scheduled, .. }) => {
+            EventKind::Done(JobEnd { verdict: JobOutcome::Succeeded, scheduled, .. }) => {
                 self.succeeded.insert(event.job.0, event.at.since(scheduled));
             }
-            Kind::Done(Ending { verdict, .. }) => self.lost.push((event.job.0, verdict)),
+            EventKind::Done(JobEnd { verdict, .. }) => self.lost.push((event.job.0, verdict)),
             _ => {}
         }
     }
@@ -34,13 +34,13 @@ proptest! {
     /// Law: the jobs told are the slowest of all, and every story runs from arrival to end in order of time.
     #[test]
     fn the_slowest_jobs_are_told(seed in 0u64..1_000, per_min in 10.0f64..60.0) {
-        let mut plan = launch_plan(per_min);
-        plan.seed = seed;
-        plan.duration = Nanos::from_secs(1_800);
-        let mut folds = (Worst::new(), All::default());
-        play(&plan, &Weather { per_min, swing: 0.5, incident: 600.0..700.0 }, &mut folds);
-        let stories = folds.0.stories(&plan);
-        let (slowest, lost): (Vec<&Story>, Vec<&Story>) = stories.iter().partition(|s| s.verdict == "succeeded");
+        let mut scenario = launch_plan(per_min);
+        scenario.seed = seed;
+        scenario.duration = Nanos::from_secs(1_800);
+        let mut folds = (SlowJobs::new(), All::default());
+        play(&scenario, &Weather { per_min, swing: 0.5, incident: 600.0..700.0 }, &mut folds);
+        let stories = folds.0.stories(&scenario);
+        let (slowest, lost): (Vec<&JobTrace>, Vec<&JobTrace>) = stories.iter().partition(|s| s.verdict == "succeeded");
         let mut longest: Vec<f64> = folds.1.succeeded.values().map(|length| length.as_secs_f64()).collect();
         longest.sort_by(|a, b| b.total_cmp(a));
         longest.truncate(10);
@@ -61,23 +61,23 @@ proptest! {
     }
 }
 
-fn event(fold: &mut Worst, second: u64, job: u64, kind: Kind) {
+fn event(fold: &mut SlowJobs, second: u64, job: u64, kind: EventKind) {
     fold.event(&Event { at: Instant::ZERO + Nanos::from_secs(second), job: JobId(job), kind });
 }
 
-fn arrives(fold: &mut Worst, second: u64, job: u64) {
+fn arrives(fold: &mut SlowJobs, second: u64, job: u64) {
     let scheduled = Instant::ZERO + Nanos::from_secs(second);
     event(
         fold,
         second,
         job,
-        Kind::Arrived { class: ClassId(0), scheduled, prompt_tokens: 9, max_tokens: None },
+        EventKind::Arrived { class: ClassId(0), scheduled, prompt_tokens: 9, max_tokens: None },
     );
 }
 
-fn ends(fold: &mut Worst, scheduled: u64, second: u64, job: u64, verdict: Verdict) {
+fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: JobOutcome) {
     let zero = Nanos::ZERO;
-    let ending = Ending {
+    let ending = JobEnd {
         verdict,
         class: ClassId(0),
         scheduled: Instant::ZERO + Nanos::from_secs(scheduled),
@@ -89,34 +89,34 @@ fn ends(fold: &mut Worst, scheduled: u64, second: u64, job: u64, verdict: Verdic
         lost: zero,
         first_token: None,
     };
-    event(fold, second, job, Kind::Done(ending));
+    event(fold, second, job, EventKind::Done(ending));
 }
 
 #[test]
 fn where_two_jobs_meet_in_one_place_the_older_is_followed() {
-    let plan = launch_plan(1.0);
-    let mut worst = Worst::new();
+    let scenario = launch_plan(1.0);
+    let mut worst = SlowJobs::new();
     arrives(&mut worst, 0, 0);
     arrives(&mut worst, 1, 4_096);
-    ends(&mut worst, 1, 90, 4_096, Verdict::Succeeded);
-    ends(&mut worst, 0, 99, 0, Verdict::Succeeded);
+    ends(&mut worst, 1, 90, 4_096, JobOutcome::Succeeded);
+    ends(&mut worst, 0, 99, 0, JobOutcome::Succeeded);
     arrives(&mut worst, 100, 8_192);
-    ends(&mut worst, 100, 101, 8_192, Verdict::Succeeded);
-    let told: Vec<_> = worst.stories(&plan).iter().map(|story| (story.job, story.latency_s)).collect();
+    ends(&mut worst, 100, 101, 8_192, JobOutcome::Succeeded);
+    let told: Vec<_> = worst.stories(&scenario).iter().map(|story| (story.job, story.latency_s)).collect();
     assert_eq!(told, [(0, 99.0), (8_192, 1.0)]);
 }
 
 #[test]
 fn a_long_story_loses_its_middle_and_says_so() {
-    let plan = launch_plan(1.0);
-    let mut worst = Worst::new();
+    let scenario = launch_plan(1.0);
+    let mut worst = SlowJobs::new();
     arrives(&mut worst, 0, 0);
     for second in 1..=40 {
         let until = Instant::ZERO + Nanos::from_secs(second + 1);
-        event(&mut worst, second, 0, Kind::Waiting { until, why: Why::BackOff });
+        event(&mut worst, second, 0, EventKind::Waiting { until, why: WaitReason::BackOff });
     }
-    ends(&mut worst, 0, 41, 0, Verdict::Failed(Reason::Deadline));
-    let story = worst.stories(&plan).remove(0);
+    ends(&mut worst, 0, 41, 0, JobOutcome::Failed(EndReason::Deadline));
+    let story = worst.stories(&scenario).remove(0);
     let words: Vec<_> = story.moments.iter().map(|moment| moment.what.as_str()).collect();
     assert_eq!(words[..2], ["arrives", "backs off until 2 s"]);
     assert_eq!(words[12], "(17 moments are left out)");
@@ -126,14 +126,14 @@ fn a_long_story_loses_its_middle_and_says_so() {
 
 #[test]
 fn no_reason_for_failing_crowds_out_the_others() {
-    let plan = launch_plan(1.0);
-    let mut worst = Worst::new();
+    let scenario = launch_plan(1.0);
+    let mut worst = SlowJobs::new();
     for job in 0..50 {
         arrives(&mut worst, job, job);
-        ends(&mut worst, job, job, job, Verdict::Failed(Reason::Attempts));
+        ends(&mut worst, job, job, job, JobOutcome::Failed(EndReason::Attempts));
     }
     arrives(&mut worst, 60, 60);
-    ends(&mut worst, 60, 60, 60, Verdict::Shed(Reason::QueueFull));
-    let told: Vec<_> = worst.stories(&plan).iter().map(|story| story.job).collect();
+    ends(&mut worst, 60, 60, 60, JobOutcome::Shed(EndReason::QueueFull));
+    let told: Vec<_> = worst.stories(&scenario).iter().map(|story| story.job).collect();
     assert_eq!(told, [0, 1, 2, 60]);
 }

@@ -3,7 +3,7 @@
 use super::{fixture, load, parse};
 use proptest::prelude::*;
 use provider::Nanos;
-use quotalab::scenario::{self, Arrivals, Overrides, Plan};
+use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
 use std::fs;
 
 /// Files that are as bad as a megabyte can be: told in bounded memory, in messages that stay readable.
@@ -45,8 +45,8 @@ proptest! {
 
     #[test]
     fn yaml_like_noise_makes_no_nonsense(words in prop::collection::vec(noise(), 0..60)) {
-        if let Ok(plan) = parse(&words.concat()) {
-            assert_sound(&plan);
+        if let Ok(scenario) = parse(&words.concat()) {
+            assert_sound(&scenario);
         }
     }
 
@@ -63,15 +63,15 @@ proptest! {
             text.replace_range(at..end, &inserted);
         }
         match scenario::parse("text.yaml", &text, &Overrides::default(), fixture(file).parent()) {
-            Ok(plan) => assert_sound(&plan),
+            Ok(scenario) => assert_sound(&scenario),
             Err(problems) => prop_assert!(!problems.to_string().is_empty()),
         }
     }
 
     #[test]
     fn no_override_makes_the_reader_panic(path in "[a-z.0-9/]{0,30}", value in "\\PC{0,30}") {
-        if let Ok(plan) = load("launch-day.yaml", &[(&path, &value)]) {
-            assert_sound(&plan);
+        if let Ok(scenario) = load("launch-day.yaml", &[(&path, &value)]) {
+            assert_sound(&scenario);
         }
     }
 }
@@ -131,9 +131,9 @@ fn noise() -> impl Strategy<Value = String> {
 }
 
 /// What every plan promises to those who run it.
-fn assert_sound(plan: &Plan) {
-    assert!(plan.duration > Nanos::ZERO && !plan.workloads.is_empty() && !plan.routes.is_empty());
-    for provider in &plan.providers {
+fn assert_sound(scenario: &Scenario) {
+    assert!(scenario.duration > Nanos::ZERO && !scenario.workloads.is_empty() && !scenario.routes.is_empty());
+    for provider in &scenario.providers {
         assert!(!provider.accounts.is_empty() && !provider.models.is_empty());
         assert!(provider.accounts.iter().all(|account| !account.keys.is_empty()));
         let limits = provider.models.iter().flat_map(|model| &model.limits);
@@ -142,23 +142,23 @@ fn assert_sound(plan: &Plan) {
         assert!(provider.incidents.iter().all(|incident| incident.at < incident.until));
         assert!(provider.incidents.iter().all(|incident| (0.0..=1.0).contains(&incident.share)));
     }
-    for target in &plan.targets {
-        let provider = &plan.providers[usize::from(target.provider)];
+    for target in &scenario.targets {
+        let provider = &scenario.providers[usize::from(target.provider)];
         let account = &provider.accounts[usize::from(target.account)];
         let model = &provider.models[usize::from(target.model)];
         assert_eq!(target.name, format!("{}/{}/{}", provider.name, account.name, model.name));
     }
-    for route in &plan.routes {
+    for route in &scenario.routes {
         assert!(!route.steps.is_empty());
         for step in &route.steps {
             assert!(!step.targets.is_empty());
-            assert!(step.targets.iter().all(|id| id.index() < plan.targets.len()));
+            assert!(step.targets.iter().all(|id| id.index() < scenario.targets.len()));
         }
     }
-    assert!(plan.client.retry.attempts >= 1 && plan.client.deadline > Nanos::ZERO);
-    assert!(plan.client.retry.backoff.base <= plan.client.retry.backoff.cap);
-    for workload in &plan.workloads {
-        assert!(workload.route.index() < plan.routes.len());
+    assert!(scenario.client.retry.attempts >= 1 && scenario.client.deadline > Nanos::ZERO);
+    assert!(scenario.client.retry.backoff.base <= scenario.client.retry.backoff.cap);
+    for workload in &scenario.workloads {
+        assert!(workload.route.index() < scenario.routes.len());
         for dist in [&workload.prompt, &workload.completion] {
             assert!(dist.mean().is_finite() && dist.quantile(0.5) >= 0.0, "{dist:?}");
         }
@@ -176,6 +176,6 @@ fn assert_sound(plan: &Plan) {
         };
         assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{:?}", workload.arrivals);
     }
-    assert!(plan.expect.iter().all(|rule| rule.value.is_finite()));
-    assert!(plan.words().contains(&plan.name));
+    assert!(scenario.expect.iter().all(|rule| rule.value.is_finite()));
+    assert!(scenario.words().contains(&scenario.name));
 }

@@ -1,7 +1,7 @@
 //! The cache: what was answered is not asked again until its time to live is over.
 
 use super::tell;
-use quotalab::event::Kind;
+use quotalab::event::EventKind;
 
 fn asked_twice(client: &str) -> super::Story {
     tell(&format!(
@@ -21,9 +21,9 @@ fn one_question_is_sent_once_per_time_to_live() {
     let story = asked_twice("{cache: {entries: 10, ttl: 30s}}");
     let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
     assert_eq!(sends, [0.0, 40.0, 80.0]);
-    let hits = story.events.iter().filter(|event| event.kind == Kind::CacheHit).count();
+    let hits = story.events.iter().filter(|event| event.kind == EventKind::CacheHit).count();
     assert_eq!(hits, 7);
-    assert!(story.endings().all(|(_, ending)| ending.verdict == quotalab::event::Verdict::Succeeded));
+    assert!(story.endings().all(|(_, ending)| ending.verdict == quotalab::event::JobOutcome::Succeeded));
 }
 
 #[test]

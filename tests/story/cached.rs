@@ -40,13 +40,13 @@ fn anthropic_never_counts_them_and_openai_always_does() {
 #[test]
 fn they_cost_less_and_the_ceiling_knows_where_they_do_not_count() {
     let ceiling = |story: &Story| {
-        let ceiling = Ceiling::of(&story.plan);
+        let ceiling = Ceiling::of(&story.scenario);
         assert_eq!(ceiling.binding.map(|(_, axis)| axis), Some(Axis::Tpm));
         ceiling.jobs_per_min
     };
     let [groq, openai] = ["groq", "openai"].map(|dialect| asked(dialect, "75%", "{constant: 1/min}"));
     assert!((ceiling(&groq) / ceiling(&openai) - 4010.0 / 1010.0).abs() < 1e-9);
-    let summary = simulate(&groq.plan);
+    let summary = simulate(&groq.scenario);
     let served = summary.jobs.succeeded;
     assert_eq!((served, summary.tokens.prompt, summary.tokens.cached), (10, 40_000, 30_000));
     assert!((summary.cost_usd - 10.0 * (1000.0 + 3000.0 * 0.5 + 10.0 * 2.0) / 1e6).abs() < 1e-9);

@@ -99,7 +99,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion
     let in_between = story.sends().iter().filter(|(at, _)| *at > 4.0 && *at < 34.0).count();
     assert_eq!(in_between, 0);
     assert_eq!(
-        story.verdicts().iter().filter(|verdict| **verdict == quotalab::event::Verdict::Succeeded).count(),
+        story.verdicts().iter().filter(|verdict| **verdict == quotalab::event::JobOutcome::Succeeded).count(),
         45
     );
 }

@@ -1,7 +1,7 @@
 //! The deadline is the user's patience: nothing sleeps past it, and nothing is worked on after it.
 
 use super::{assert_timeline, tell};
-use quotalab::event::{Reason, Verdict};
+use quotalab::event::{EndReason, JobOutcome};
 
 #[test]
 fn a_wait_that_would_end_after_the_deadline_is_not_begun() {
@@ -14,7 +14,7 @@ client: {deadline: 30s, retry: {attempts: 5, backoff: {base: 1s, cap: 8s, jitter
 workload: [{name: w, route: r, arrivals: {burst: 2, every: 1h}, prompt: 10, completion: 10, max_tokens: 10}]",
     );
     let ended = story.endings().map(|(at, ending)| (at.as_secs_f64(), ending.verdict)).collect::<Vec<_>>();
-    assert_eq!(ended, [(0.0, Verdict::Failed(Reason::Deadline)), (0.1, Verdict::Succeeded)]);
+    assert_eq!(ended, [(0.0, JobOutcome::Failed(EndReason::Deadline)), (0.1, JobOutcome::Succeeded)]);
 }
 
 #[test]
@@ -47,7 +47,7 @@ client: {deadline: 3s, retry: {attempts: 5}}
 workload: [{name: w, route: r, arrivals: {burst: 1, every: 1h}, prompt: 50, completion: 100, max_tokens: 100}]",
     );
     let settled = story.events.iter().find_map(|event| match event.kind {
-        quotalab::event::Kind::Settled { usage, .. } => Some(usage),
+        quotalab::event::EventKind::Settled { usage, .. } => Some(usage),
         _ => None,
     });
     let settled = settled.expect("an admitted attempt is settled");

@@ -1,7 +1,7 @@
 //! What one target will not do another may: at once, and without asking the first again.
 
 use super::{assert_timeline, tell};
-use quotalab::event::{Reason, Verdict};
+use quotalab::event::{EndReason, JobOutcome};
 
 const TWO_STEPS: &str = "
 routes: {r: [{of: [first/default/m]}, {of: [second/default/m]}]}
@@ -47,7 +47,7 @@ workload: [{{name: w, route: r, arrivals: {{burst: 2, every: 1h}}, prompt: 100, 
     ));
     let to_first = story.sends().iter().filter(|(_, name)| *name == "first/default/m").count();
     assert_eq!(to_first, 2, "each job asks once: {}", story.timeline());
-    assert_eq!(story.verdicts(), [Verdict::Succeeded; 2]);
+    assert_eq!(story.verdicts(), [JobOutcome::Succeeded; 2]);
 }
 
 #[test]
@@ -60,7 +60,7 @@ client: {retry: {attempts: 5}}
 providers: {p: {models: {m: {limits: {tpm: 100}, latency: {total: 100ms}}}}}
 workload: [{name: w, route: r, arrivals: {burst: 1, every: 1h}, prompt: 100, completion: 10, max_tokens: 10}]",
     );
-    assert_eq!(story.verdicts(), [Verdict::Failed(Reason::Rejected)]);
+    assert_eq!(story.verdicts(), [JobOutcome::Failed(EndReason::Rejected)]);
     assert_eq!(story.sends().len(), 1, "a 413 is never sent twice to one target: {}", story.timeline());
 }
 
@@ -73,7 +73,7 @@ providers:
   second: {{models: {{m: {{latency: {{total: 100ms}}}}}}}}
 workload: [{{name: w, route: r, arrivals: {{burst: 1, every: 1h}}, prompt: 10, completion: 10, max_tokens: 10}}]"
     ));
-    assert_eq!(story.verdicts(), [Verdict::Failed(Reason::Rejected)]);
+    assert_eq!(story.verdicts(), [JobOutcome::Failed(EndReason::Rejected)]);
     assert_eq!(story.sends().len(), 1);
 }
 

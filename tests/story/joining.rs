@@ -2,7 +2,7 @@
 //! the next goes on for those who are left.
 
 use super::{assert_timeline, tell};
-use quotalab::event::{Ending, Reason, Verdict};
+use quotalab::event::{EndReason, JobEnd, JobOutcome};
 
 /// Three identical jobs a second, from zero to two seconds, at a provider like `provider`, asked like `client`.
 fn three(provider: &str, client: &str) -> super::Story {
@@ -33,7 +33,7 @@ fn one_is_sent_and_all_get_its_answer() {
          2.500s job 1: Succeeded
          2.500s job 2: Succeeded",
     );
-    let endings: Vec<Ending> = story.endings().map(|(_, ending)| *ending).collect();
+    let endings: Vec<JobEnd> = story.endings().map(|(_, ending)| *ending).collect();
     let stood_by: Vec<f64> = endings.iter().map(|ending| ending.wait.as_secs_f64()).collect();
     assert_eq!(stood_by, [0.0, 1.5, 0.5], "each from its own schedule");
     assert!(endings[1..].iter().all(|ending| ending.attempts == 0 && ending.step.is_none()));
@@ -120,7 +120,8 @@ workload: [{name: w, route: r, arrivals: {burst: 40, every: 1h}, prompt: 10, com
             repeats: {share: 100%, of: 1}}]",
     );
     assert_eq!(story.sends().len(), 1, "their deadlines are one: nobody is left to go on");
-    let shed = story.verdicts().iter().filter(|verdict| **verdict == Verdict::Shed(Reason::Deadline)).count();
+    let shed =
+        story.verdicts().iter().filter(|verdict| **verdict == JobOutcome::Shed(EndReason::Deadline)).count();
     assert_eq!(shed, 39);
 }
 

@@ -2,7 +2,7 @@
 
 use super::tell;
 use crate::scenarios::simulate;
-use quotalab::event::{Reason, Verdict};
+use quotalab::event::{EndReason, JobOutcome};
 
 /// A short model before a long one.
 fn models(short: &str, long: &str) -> String {
@@ -39,20 +39,20 @@ fn what_is_too_long_for_one_model_goes_to_one_with_a_longer_context_at_once() {
 #[test]
 fn an_answer_longer_than_the_model_gives_is_not_asked_for_twice() {
     let story = tell(&(models("max_output: 100", "max_output: 150") + ONE_JOB));
-    assert_eq!(story.verdicts(), [Verdict::Failed(Reason::Rejected)]);
+    assert_eq!(story.verdicts(), [JobOutcome::Failed(EndReason::Rejected)]);
     assert_eq!(story.sends().len(), 2, "once to each: {}", story.timeline());
     assert_eq!(story.refused(), 0, "no limit has refused");
-    let summary = simulate(&story.plan);
+    let summary = simulate(&story.scenario);
     assert_eq!((summary.first_refusal, summary.attempts.limited_by["too_large"]), (None, 2));
     let note = "Every job of w can never be served: no model of the route r takes its prompt and its max_tokens of 200";
-    assert_eq!(story.plan.notes, [note], "and it could be known beforehand");
+    assert_eq!(story.scenario.notes, [note], "and it could be known beforehand");
 }
 
 #[test]
 fn what_just_fits_is_served() {
     let story = tell(&(models("context: 1100, max_output: 200", "context: 1") + ONE_JOB));
-    assert_eq!(story.verdicts(), [Verdict::Succeeded]);
-    assert_eq!((story.sends().len(), story.plan.notes.len()), (1, 0));
+    assert_eq!(story.verdicts(), [JobOutcome::Succeeded]);
+    assert_eq!((story.sends().len(), story.scenario.notes.len()), (1, 0));
 }
 
 #[test]
@@ -60,9 +60,12 @@ fn a_share_of_jobs_that_never_fits_is_told_in_advance_and_comes_true() {
     let mixed =
         ONE_JOB.replace("burst: 1, every: 1h", "constant: 100/s").replace("900", "{min: 0, max: 1000}");
     let story = tell(&(models("context: 500", "context: 950") + &mixed));
-    let rejected =
-        story.verdicts().iter().filter(|verdict| **verdict == Verdict::Failed(Reason::Rejected)).count();
+    let rejected = story
+        .verdicts()
+        .iter()
+        .filter(|verdict| **verdict == JobOutcome::Failed(EndReason::Rejected))
+        .count();
     // Of prompts up to 1000 those above 750: a quarter of a thousand, with a standard error of 14.
     assert!(rejected.abs_diff(250) < 42, "{rejected}");
-    assert!(story.plan.notes[0].starts_with("24.9% of the jobs of w "), "{:?}", story.plan.notes);
+    assert!(story.scenario.notes[0].starts_with("24.9% of the jobs of w "), "{:?}", story.scenario.notes);
 }

@@ -13,14 +13,14 @@ mod queue;
 mod routing;
 
 use provider::{Axis, Instant};
-use quotalab::drive::virt;
-use quotalab::event::{Ending, Event, Kind, Outcome, Ruled, Verdict};
+use quotalab::drive::virtual_time;
+use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
 use quotalab::record::{Audit, Fold};
-use quotalab::scenario::{self, Overrides, Plan};
+use quotalab::scenario::{self, Overrides, Scenario};
 
 /// What happened in a scenario.
 pub(crate) struct Story {
-    pub(crate) plan: Plan,
+    pub(crate) scenario: Scenario,
     pub(crate) events: Vec<Event>,
 }
 
@@ -36,13 +36,13 @@ impl Fold for Keep {
 
 /// Runs a scenario in virtual time; every story also passes the audit.
 pub(crate) fn tell(yaml: &str) -> Story {
-    let plan =
+    let scenario =
         scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"));
-    let mut folds = (Keep::default(), Audit::new(&plan, provider::Nanos::ZERO));
-    virt::simulate(&plan, &mut folds);
+    let mut folds = (Keep::default(), Audit::new(&scenario, provider::Nanos::ZERO));
+    virtual_time::simulate(&scenario, &mut folds);
     let (violations, _) = folds.1.finish();
     assert!(violations.is_empty(), "the laws hold in every story: {violations:#?}");
-    Story { plan, events: folds.0.0 }
+    Story { scenario, events: folds.0.0 }
 }
 
 impl Story {
@@ -55,42 +55,42 @@ impl Story {
         lines.collect()
     }
 
-    fn words(&self, kind: &Kind) -> Option<String> {
-        let name = |target: &quotalab::ids::TargetId| &self.plan.targets[target.index()].name;
+    fn words(&self, kind: &EventKind) -> Option<String> {
+        let name = |target: &quotalab::ids::TargetId| &self.scenario.targets[target.index()].name;
         Some(match kind {
-            Kind::Arrived { .. } => "arrives".into(),
-            Kind::Queued { waiting } => format!("stands in line as number {waiting}"),
-            Kind::Waiting { until, why } => format!("sleeps until {until} ({why:?})"),
-            Kind::Sent { target, number, .. } => format!("try {number} to {}", name(target)),
-            Kind::Ruled { .. } | Kind::Settled { .. } => return None,
-            Kind::Replied { target, outcome, .. } => match outcome {
-                Outcome::Ok => format!("{} answers", name(target)),
-                Outcome::Limited { axis, cause } => {
+            EventKind::Arrived { .. } => "arrives".into(),
+            EventKind::Queued { waiting } => format!("stands in line as number {waiting}"),
+            EventKind::Waiting { until, why } => format!("sleeps until {until} ({why:?})"),
+            EventKind::Sent { target, number, .. } => format!("try {number} to {}", name(target)),
+            EventKind::Decided { .. } | EventKind::Settled { .. } => return None,
+            EventKind::Replied { target, outcome, .. } => match outcome {
+                AttemptOutcome::Ok => format!("{} answers", name(target)),
+                AttemptOutcome::Limited { axis, cause } => {
                     format!("{} refuses ({})", name(target), axis.map_or(cause.name(), Axis::name))
                 }
-                Outcome::Failed(failure) => format!("{} fails ({failure:?})", name(target)),
+                AttemptOutcome::Failed(failure) => format!("{} fails ({failure:?})", name(target)),
             },
-            Kind::Abandoned { target, .. } => format!("gives up on {}", name(target)),
-            Kind::CooledDown { target, until, cause } => {
+            EventKind::Abandoned { target, .. } => format!("gives up on {}", name(target)),
+            EventKind::CooledDown { target, until, cause } => {
                 format!("{} rests until {until} ({})", name(target), cause.name())
             }
-            Kind::FellBack { from, to } => format!("falls back from step {from} to {to}"),
-            Kind::CacheHit => "is answered from the cache".into(),
-            Kind::Joined { leader } => format!("joins {leader}"),
-            Kind::TookOver { leader } => format!("takes over from {leader}"),
-            Kind::Done(Ending { verdict, .. }) => format!("{verdict:?}"),
+            EventKind::FellBack { from, to } => format!("falls back from step {from} to {to}"),
+            EventKind::CacheHit => "is answered from the cache".into(),
+            EventKind::Coalesced { leader } => format!("joins {leader}"),
+            EventKind::Promoted { leader } => format!("takes over from {leader}"),
+            EventKind::Done(JobEnd { verdict, .. }) => format!("{verdict:?}"),
         })
     }
 
     /// The verdicts, in the order in which jobs ended.
-    pub(crate) fn verdicts(&self) -> Vec<Verdict> {
+    pub(crate) fn verdicts(&self) -> Vec<JobOutcome> {
         self.endings().map(|(_, ending)| ending.verdict).collect()
     }
 
     /// When each job ended, and how.
-    pub(crate) fn endings(&self) -> impl Iterator<Item = (Instant, &Ending)> {
+    pub(crate) fn endings(&self) -> impl Iterator<Item = (Instant, &JobEnd)> {
         self.events.iter().filter_map(|event| match &event.kind {
-            Kind::Done(ending) => Some((event.at, ending)),
+            EventKind::Done(ending) => Some((event.at, ending)),
             _ => None,
         })
     }
@@ -98,8 +98,8 @@ impl Story {
     /// When attempts were sent, and where to.
     pub(crate) fn sends(&self) -> Vec<(f64, &str)> {
         let sent = |event: &Event| match event.kind {
-            Kind::Sent { target, .. } => {
-                Some((event.at.as_secs_f64(), self.plan.targets[target.index()].name.as_str()))
+            EventKind::Sent { target, .. } => {
+                Some((event.at.as_secs_f64(), self.scenario.targets[target.index()].name.as_str()))
             }
             _ => None,
         };
@@ -108,7 +108,9 @@ impl Story {
 
     /// How many attempts the providers refused.
     pub(crate) fn refused(&self) -> usize {
-        let refused = |event: &&Event| matches!(event.kind, Kind::Ruled { ruled: Ruled::Refused { .. }, .. });
+        let refused = |event: &&Event| {
+            matches!(event.kind, EventKind::Decided { ruled: RecordedDecision::Refused { .. }, .. })
+        };
         self.events.iter().filter(refused).count()
     }
 }

@@ -1,7 +1,7 @@
 //! Pacing: what is sent in time with the limit is never refused, and waits its turn in order.
 
 use super::tell;
-use quotalab::event::Verdict;
+use quotalab::event::JobOutcome;
 
 fn paced(pace: &str, limits: &str, arrivals: &str) -> super::Story {
     tell(&format!(
@@ -25,7 +25,7 @@ fn a_gap_keeps_sends_apart() {
 fn paced_by_requests_nothing_is_refused() {
     let story = paced("requests", "{rpm: 30}", "{burst: 60, every: 1h}");
     assert_eq!(story.refused(), 0);
-    assert_eq!(story.verdicts(), [Verdict::Succeeded; 60]);
+    assert_eq!(story.verdicts(), [JobOutcome::Succeeded; 60]);
     let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
     assert_eq!(sends[29..33], [0.0, 2.0, 4.0, 6.0], "thirty at once, then as the bucket refills");
 }
@@ -34,7 +34,7 @@ fn paced_by_requests_nothing_is_refused() {
 fn paced_by_tokens_nothing_is_refused_and_what_was_not_used_is_given_back() {
     let story = paced("tokens", "{tpm: 1000}", "{burst: 20, every: 1h}");
     assert_eq!(story.refused(), 0);
-    assert_eq!(story.verdicts(), [Verdict::Succeeded; 20]);
+    assert_eq!(story.verdicts(), [JobOutcome::Succeeded; 20]);
     // 20 jobs reserve 4,000 tokens and use 3,000; 1,000 are there at the start, so they take about two minutes.
     let last = story.sends().last().map(|(at, _)| *at);
     assert!(last.is_some_and(|at| (110.0..=195.0).contains(&at)), "{last:?}");
@@ -49,5 +49,5 @@ fn unpaced_the_same_burst_is_refused() {
 fn what_can_never_fit_is_not_sent() {
     let story = paced("tokens", "{tpm: 150}", "{burst: 1, every: 1h}");
     assert_eq!(story.sends().len(), 0);
-    assert_eq!(story.verdicts(), [Verdict::Shed(quotalab::event::Reason::Rejected)]);
+    assert_eq!(story.verdicts(), [JobOutcome::Shed(quotalab::event::EndReason::Rejected)]);
 }

@@ -1,7 +1,7 @@
 //! The concurrency cap: so many in flight, the others in line, and a line that ends.
 
 use super::tell;
-use quotalab::event::{Reason, Verdict};
+use quotalab::event::{EndReason, JobOutcome};
 
 fn four_at_once(client: &str) -> super::Story {
     tell(&format!(
@@ -27,7 +27,7 @@ fn those_in_line_go_in_the_order_they_came() {
 fn who_finds_the_line_full_is_shed() {
     let story = four_at_once("{deadline: 1m, concurrency: 1, queue: 2}");
     assert_eq!(
-        story.verdicts().iter().filter(|verdict| **verdict == Verdict::Shed(Reason::QueueFull)).count(),
+        story.verdicts().iter().filter(|verdict| **verdict == JobOutcome::Shed(EndReason::QueueFull)).count(),
         1
     );
 }
@@ -35,7 +35,10 @@ fn who_finds_the_line_full_is_shed() {
 #[test]
 fn who_stands_in_line_until_the_deadline_is_shed() {
     let story = four_at_once("{deadline: 1500ms, concurrency: 1}");
-    let shed = Verdict::Shed(Reason::Deadline);
+    let shed = JobOutcome::Shed(EndReason::Deadline);
     // The second is sent at 1 s and given up half-way; the others never leave the line.
-    assert_eq!(story.verdicts(), [Verdict::Succeeded, Verdict::Failed(Reason::Deadline), shed, shed]);
+    assert_eq!(
+        story.verdicts(),
+        [JobOutcome::Succeeded, JobOutcome::Failed(EndReason::Deadline), shed, shed]
+    );
 }

@@ -1,7 +1,7 @@
 //! The picks: who gets the next job, among those that could take it.
 
 use super::{Story, tell};
-use quotalab::event::{Reason, Verdict};
+use quotalab::event::{EndReason, JobOutcome};
 
 fn two_accounts(pick: &str, arrivals: &str) -> Story {
     tell(&format!(
@@ -56,6 +56,8 @@ workload: [{{name: w, route: r, arrivals: {{constant: 10/s}}, prompt: 10, comple
     let retries = bounded.sends().len() - bounded.verdicts().len();
     // A hundred to begin with, and a tenth of 6,000 jobs.
     assert!(retries <= 700, "{retries} retries");
-    assert!(bounded.verdicts().contains(&Verdict::Failed(Reason::RetryBudget)));
-    assert!(failing("").verdicts().iter().all(|verdict| *verdict != Verdict::Failed(Reason::RetryBudget)));
+    assert!(bounded.verdicts().contains(&JobOutcome::Failed(EndReason::RetryBudget)));
+    assert!(
+        failing("").verdicts().iter().all(|verdict| *verdict != JobOutcome::Failed(EndReason::RetryBudget))
+    );
 }

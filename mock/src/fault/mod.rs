@@ -7,13 +7,13 @@ mod word;
 
 pub use word::{WORDS, Word};
 
-use crate::call::{Luck, Truth};
+use crate::call::{DrawPurpose, Truth};
 use crate::config::{Fault, Incident, WaitForm};
 use crate::time::{Instant, Nanos};
 
 /// All that the incidents of one instant do to one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Trouble {
+pub struct ActiveFaults {
     /// Answers in the provider's stead: a status, a timeout or a reset.
     pub instead: Option<Fault>,
     /// How many times slower the call is served.
@@ -27,17 +27,17 @@ pub struct Trouble {
     /// The reply is not JSON.
     pub garbage: bool,
     /// What a refusal says of its wait.
-    pub hint: Hint,
+    pub hint: RetryAfterFault,
     /// How the reply is bent on its way.
-    pub bend: Bend,
+    pub bend: ResponseFault,
 }
 
 /// How a reply is bent on its way, whatever the ruling says: for whoever puts it on a wire. What a client makes of
 /// a served call's is in the ruling already; a simulation needs it where headers are absent and where it reads words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bend {
+pub struct ResponseFault {
     /// What is wrong with the body of a served call.
-    pub body: Option<Spoilt>,
+    pub body: Option<BodyFault>,
     /// How the wait is written, where not in whole seconds.
     pub wait: Option<WaitForm>,
     /// No header tells of limits or of waits.
@@ -48,7 +48,7 @@ pub struct Bend {
 
 /// What is wrong with the body of a served call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoilt {
+pub enum BodyFault {
     /// There is none: the connection is closed behind the head.
     HeadOnly,
     /// It breaks off before its first token.
@@ -70,7 +70,7 @@ pub enum Skew {
 
 /// What a refusal says of its wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Hint {
+pub enum RetryAfterFault {
     /// What the limit says.
     #[default]
     Honest,
@@ -80,7 +80,7 @@ pub enum Hint {
     Wait(Nanos),
 }
 
-impl Trouble {
+impl ActiveFaults {
     /// No trouble at all: what nearly every call meets.
     pub const NONE: Self = Self {
         instead: None,
@@ -89,8 +89,8 @@ impl Trouble {
         drip: 1.0,
         cut: false,
         garbage: false,
-        hint: Hint::Honest,
-        bend: Bend { body: None, wait: None, silent: false, clock: None },
+        hint: RetryAfterFault::Honest,
+        bend: ResponseFault { body: None, wait: None, silent: false, clock: None },
     };
 
     /// What happens at `now` to a call with this truth, if anything does. An incident meets its share of calls by a
@@ -109,7 +109,7 @@ impl Trouble {
     fn drawn(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
         let mut trouble = None;
         for (index, incident) in (0..).zip(incidents) {
-            if incident.is_on(now) && truth.luck(Luck::Incident(index)).unit() < incident.share {
+            if incident.is_on(now) && truth.luck(DrawPurpose::Incident(index)).unit() < incident.share {
                 trouble.get_or_insert(Self::NONE).add(incident.fault);
             }
         }
@@ -130,15 +130,15 @@ impl Trouble {
             Fault::Slow(times) => self.slow *= times,
             Fault::CutStream => self.cut = true,
             Fault::Garbage => self.garbage = true,
-            Fault::NoRetryAfter => self.hint = Hint::Silent,
-            Fault::RetryAfter(wait) => self.hint = Hint::Wait(wait),
+            Fault::NoRetryAfter => self.hint = RetryAfterFault::Silent,
+            Fault::RetryAfter(wait) => self.hint = RetryAfterFault::Wait(wait),
             Fault::RetryAfterAs(form) => self.write_wait_as(form),
             Fault::LateFirstToken(late) => self.late += late,
             Fault::Drip(times) => self.drip *= times,
-            Fault::ResetAfterHead => self.spoil(Spoilt::HeadOnly),
-            Fault::CutBeforeToken => self.spoil(Spoilt::NoToken),
-            Fault::Truncated => self.spoil(Spoilt::Truncated),
-            Fault::WrongType => self.spoil(Spoilt::WrongType),
+            Fault::ResetAfterHead => self.spoil(BodyFault::HeadOnly),
+            Fault::CutBeforeToken => self.spoil(BodyFault::NoToken),
+            Fault::Truncated => self.spoil(BodyFault::Truncated),
+            Fault::WrongType => self.spoil(BodyFault::WrongType),
             Fault::NoHeaders => self.bend.silent = true,
             Fault::ClockAhead(by) => self.bend.clock = Some(Skew::Ahead(by)),
             Fault::ClockBehind(by) => self.bend.clock = Some(Skew::Behind(by)),
@@ -146,18 +146,18 @@ impl Trouble {
     }
 
     /// The first that spoils a body decides how.
-    fn spoil(&mut self, how: Spoilt) {
+    fn spoil(&mut self, how: BodyFault) {
         self.bend.body.get_or_insert(how);
         match how {
-            Spoilt::HeadOnly | Spoilt::NoToken => self.cut = true,
-            Spoilt::Truncated | Spoilt::WrongType => self.garbage = true,
+            BodyFault::HeadOnly | BodyFault::NoToken => self.cut = true,
+            BodyFault::Truncated | BodyFault::WrongType => self.garbage = true,
         }
     }
 
     fn write_wait_as(&mut self, form: WaitForm) {
         self.bend.wait = Some(form);
         if matches!(form, WaitForm::Negative | WaitForm::Absurd) {
-            self.hint = Hint::Silent;
+            self.hint = RetryAfterFault::Silent;
         }
     }
 
@@ -166,13 +166,13 @@ impl Trouble {
     pub const fn leaves(&self, completion_tokens: u32) -> u32 {
         match self.bend.body {
             _ if !self.cut => completion_tokens,
-            Some(Spoilt::HeadOnly | Spoilt::NoToken) => 0,
+            Some(BodyFault::HeadOnly | BodyFault::NoToken) => 0,
             _ => completion_tokens / 2,
         }
     }
 }
 
-impl Hint {
+impl RetryAfterFault {
     /// The wait that is announced where the limit says `honest`.
     #[must_use]
     pub fn applied(self, honest: Option<Nanos>) -> Option<Nanos> {
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn an_incident_begins_at_its_instant_and_is_over_at_its_end() {
         let incidents = [incident(10, 20, Fault::Status(503), 1.0)];
-        let hit = |now| Trouble::at(Instant(now), &incidents, Truth::default()).is_some();
+        let hit = |now| ActiveFaults::at(Instant(now), &incidents, Truth::default()).is_some();
         assert_eq!([9, 10, 19, 20].map(hit), [false, true, true, false]);
     }
 
@@ -212,21 +212,22 @@ mod tests {
             Fault::RetryAfter(Nanos(5)),
         ];
         let incidents = faults.map(|fault| incident(0, 1, fault, 1.0));
-        let trouble = Trouble::at(Instant(0), &incidents, Truth::default());
-        let hint = Hint::Wait(Nanos(5));
+        let trouble = ActiveFaults::at(Instant(0), &incidents, Truth::default());
+        let hint = RetryAfterFault::Wait(Nanos(5));
         let instead = Some(Fault::Timeout);
-        let all = Trouble { instead, slow: 6.0, cut: true, garbage: true, hint, ..Trouble::NONE };
+        let all = ActiveFaults { instead, slow: 6.0, cut: true, garbage: true, hint, ..ActiveFaults::NONE };
         assert_eq!(trouble, Some(all));
-        assert_eq!(Trouble::at(Instant(1), &incidents, Truth::default()), None);
+        assert_eq!(ActiveFaults::at(Instant(1), &incidents, Truth::default()), None);
     }
 
     #[test]
     fn each_incident_meets_its_own_share_of_calls() {
         let incidents = [incident(0, 1, Fault::CutStream, 0.2), incident(0, 1, Fault::Garbage, 0.2)];
         let trouble = |draw| {
-            Trouble::at(Instant(0), &incidents, Truth { draw, ..Truth::default() }).unwrap_or(Trouble::NONE)
+            ActiveFaults::at(Instant(0), &incidents, Truth { draw, ..Truth::default() })
+                .unwrap_or(ActiveFaults::NONE)
         };
-        let count = |test: fn(&Trouble) -> bool| (0..10_000).map(trouble).filter(test).count();
+        let count = |test: fn(&ActiveFaults) -> bool| (0..10_000).map(trouble).filter(test).count();
         // The standard error of a share of 20 % is 40 calls, of 4 % it is 20.
         assert!(count(|t| t.cut).abs_diff(2000) < 120);
         assert!(count(|t| t.garbage).abs_diff(2000) < 120);

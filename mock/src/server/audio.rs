@@ -6,10 +6,10 @@
 use super::MOST_AUDIO_BYTES;
 use super::Mock;
 use super::chat::{self, Request};
-use super::form::Form;
+use super::journal_draft::JournalDraft;
+use super::reply_options::ReplyKind;
 use super::request::{ServiceTier, invalid};
-use super::route::{Asked, reject};
-use super::slip::Slip;
+use super::route::{RequestContext, reject};
 use super::{PATIENCE, body};
 use crate::time::Nanos;
 use crate::wire::{Error, Task, Transcript, Written};
@@ -23,17 +23,17 @@ use std::sync::Arc;
 /// Answers a request of an account.
 pub(super) async fn answer(
     mock: &Arc<Mock>,
-    asked: Asked<'_>,
+    asked: RequestContext<'_>,
     task: Task,
     headers: &HeaderMap,
     body: Incoming,
-) -> Result<Response<body::Body>, body::Broken> {
-    let Asked { voice, account, number, .. } = asked;
-    let mut slip = Slip::new(number, Some(account));
-    let refuse = |slip: Slip, error: Error<'_>| Ok(reject(mock, voice, slip, &error));
+) -> Result<Response<body::Body>, body::Abort> {
+    let RequestContext { voice, account, number, .. } = asked;
+    let mut slip = JournalDraft::new(number, Some(account));
+    let refuse = |slip: JournalDraft, error: Error<'_>| Ok(reject(mock, voice, slip, &error));
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let read = tokio::time::timeout(PATIENCE, Upload::read(content_type, body)).await;
-    let upload = match read.map_err(|_| body::Broken)? {
+    let upload = match read.map_err(|_| body::Abort)? {
         Ok(upload) => upload,
         Err(error) => return refuse(slip, error),
     };
@@ -50,7 +50,7 @@ pub(super) async fn answer(
         audio_seconds: upload.duration.secs_up(),
         truth: mock.draw(number, model, 0),
         tag: None,
-        form: Form::Transcript(transcript),
+        form: ReplyKind::Transcript(transcript),
         tier: ServiceTier::OnDemand,
         stream: None,
     };

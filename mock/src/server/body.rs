@@ -9,15 +9,15 @@ use std::task::{Context, Poll};
 
 /// The connection is to be closed here, whatever was promised. hyper does so without another byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(super) struct Abort;
 
-impl fmt::Display for Broken {
+impl fmt::Display for Abort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("closed by a scripted fault")
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for Abort {}
 
 /// What is sent after the head.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) enum Body {
     /// All at once; taken when it has been handed over.
     Whole(Option<Bytes>),
     /// So many bytes are promised, but only these are sent.
-    Cut { promised: u64, sent: Option<Bytes>, flushed: Flushed },
+    Cut { promised: u64, sent: Option<Bytes>, flushed: YieldOnce },
     /// Token by token.
     Stream(Box<Stream>),
 }
@@ -40,7 +40,7 @@ impl Body {
     pub(super) fn cut(text: String) -> Self {
         let text = Bytes::from(text);
         let sent = Some(text.slice(..text.len() / 2));
-        Self::Cut { promised: text.len() as u64, sent, flushed: Flushed::new() }
+        Self::Cut { promised: text.len() as u64, sent, flushed: YieldOnce::new() }
     }
 
     /// Whether it comes token by token.
@@ -50,23 +50,23 @@ impl Body {
 
     /// Nothing of it, under the promise of all.
     pub(super) fn none(text: String) -> Self {
-        Self::Cut { promised: text.len() as u64, sent: None, flushed: Flushed::new() }
+        Self::Cut { promised: text.len() as u64, sent: None, flushed: YieldOnce::new() }
     }
 }
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = Abort;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Abort>>> {
         match &mut *self {
             Self::Whole(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Cut { sent, flushed, .. } => match sent.take() {
                 Some(text) => Poll::Ready(Some(Ok(Frame::data(text)))),
-                None => flushed.poll(cx).map(|()| Some(Err(Broken))),
+                None => flushed.poll(cx).map(|()| Some(Err(Abort))),
             },
             Self::Stream(stream) => stream.poll_frame(cx),
         }
@@ -87,9 +87,9 @@ impl HttpBody for Body {
 
 /// Gives hyper one turn to flush: a body that fails at once takes what was written before down with it.
 #[derive(Debug)]
-pub(super) struct Flushed(bool);
+pub(super) struct YieldOnce(bool);
 
-impl Flushed {
+impl YieldOnce {
     pub(super) const fn new() -> Self {
         Self(false)
     }

@@ -1,23 +1,23 @@
 //! A request for a completion: from its body to a ruling, and from the ruling to what is sent when.
 
-use super::body::{Body, Broken};
-use super::form::Form;
-use super::mock::Arrived;
-use super::patience::{Patience, UnderWay};
+use super::body::{Abort, Body};
+use super::idle_timeout::{IdleTimeout, UnderWay};
+use super::in_flight::InFlightGuard;
+use super::journal_draft::JournalDraft;
+use super::mock::Admission;
+use super::reply_options::ReplyKind;
 use super::request::{Chat, ServiceTier};
-use super::route::{Asked, reject, response};
-use super::seat::Seat;
-use super::slip::Slip;
+use super::route::{RequestContext, reject, response};
 use super::stream::{Stream, UsageChunk};
 use super::{MOST_BYTES, Mock, PATIENCE};
 use crate::call::{Call, Truth};
 use crate::config::Fault;
-use crate::fault::{Bend, Spoilt};
-use crate::journal::Decision;
-use crate::ruling::{Denial, Ruling, Service, Verdict};
+use crate::decision::{Decision, DecisionReport, Denial, Service};
+use crate::fault::{BodyFault, ResponseFault};
+use crate::journal::JournalOutcome;
 use crate::time::{Instant, Nanos};
 use crate::wire::truth::{self, Note};
-use crate::wire::{Context, Error, Finish, Reply, Said, Told, Voice};
+use crate::wire::{Context, Error, Finish, LimitsSnapshot, Reply, Said, WireFormat};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -27,14 +27,14 @@ use std::sync::Arc;
 /// Answers a request of an account. Calls are numbered: the number is the seed of what the world draws for this one.
 pub(super) async fn answer(
     mock: &Arc<Mock>,
-    asked: Asked<'_>,
+    asked: RequestContext<'_>,
     headers: &HeaderMap,
     body: Incoming,
-) -> Result<Response<Body>, Broken> {
-    let Asked { voice, endpoint, account, number, patience } = asked;
+) -> Result<Response<Body>, Abort> {
+    let RequestContext { voice, endpoint, account, number, patience } = asked;
     let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
-    let mut slip = Slip::new(number, Some(account));
-    let refuse = |slip: Slip, error: Error<'_>| Ok(reject(mock, voice, slip, &error));
+    let mut slip = JournalDraft::new(number, Some(account));
+    let refuse = |slip: JournalDraft, error: Error<'_>| Ok(reject(mock, voice, slip, &error));
     let length = body.size_hint().lower();
     let body = match read(body, patience).await? {
         Ok(body) => body,
@@ -79,7 +79,7 @@ pub(super) struct Request {
     pub(super) audio_seconds: u64,
     pub(super) truth: Truth,
     pub(super) tag: Option<u64>,
-    pub(super) form: Form,
+    pub(super) form: ReplyKind,
     pub(super) tier: ServiceTier,
     /// How it is streamed, if it is.
     pub(super) stream: Option<UsageChunk>,
@@ -88,24 +88,24 @@ pub(super) struct Request {
 /// Has the provider decide on a request, and answers it.
 pub(super) async fn call(
     mock: &Arc<Mock>,
-    asked: Asked<'_>,
-    slip: Slip,
+    asked: RequestContext<'_>,
+    slip: JournalDraft,
     request: Request,
-) -> Result<Response<Body>, Broken> {
-    let Asked { voice, account, number, patience, .. } = asked;
+) -> Result<Response<Body>, Abort> {
+    let RequestContext { voice, account, number, patience, .. } = asked;
     let Request { model, max_tokens, audio_seconds, truth, tag, form, tier, stream } = request;
     let call = Call { account, model, max_tokens };
     let (way_in, way_back) = mock.network(model, truth);
     mock.sleep(way_in).await;
-    let Arrived { mut ruling, told, bend, era } = mock.arrive(call, audio_seconds, truth, tag);
+    let Admission { mut ruling, told, bend, era } = mock.arrive(call, audio_seconds, truth, tag);
     let (at, streamed) = (told.at, stream.is_some());
     let mut sending =
-        Sending { mock, patience, voice, number, call, truth, form, told, bend, streamed, way_back };
+        Responder { mock, patience, voice, number, call, truth, form, told, bend, streamed, way_back };
     match ruling.verdict {
-        Verdict::Admitted(service) => {
-            let seat = Seat::new(Arc::clone(mock), era, call, tag, service);
+        Decision::Admitted(service) => {
+            let seat = InFlightGuard::new(Arc::clone(mock), era, call, tag, service);
             let spoiled = service.cut || service.garbage;
-            let decision = if spoiled { Decision::Spoiled } else { Decision::Served };
+            let decision = if spoiled { JournalOutcome::Spoiled } else { JournalOutcome::Served };
             mock.note(at, slip, decision, Some(200), None);
             match stream {
                 Some(usage) if sending.comes_token_by_token(&service) => {
@@ -114,28 +114,28 @@ pub(super) async fn call(
                 _ => sending.serve(&ruling, &service, seat).await,
             }
         }
-        Verdict::Faulted(fault @ Fault::Reset) => {
-            mock.note(at, slip, Decision::Faulted(fault), None, None);
-            Err(Broken)
+        Decision::Faulted(fault @ Fault::Reset) => {
+            mock.note(at, slip, JournalOutcome::Faulted(fault), None, None);
+            Err(Abort)
         }
-        Verdict::Faulted(fault @ Fault::Timeout) => {
-            mock.note(at, slip, Decision::Faulted(fault), None, None);
+        Decision::Faulted(fault @ Fault::Timeout) => {
+            mock.note(at, slip, JournalOutcome::Faulted(fault), None, None);
             tokio::time::sleep(PATIENCE).await;
-            Err(Broken)
+            Err(Abort)
         }
-        Verdict::Refused(Denial { axis, oversize, .. }) => {
+        Decision::Refused(Denial { axis, oversize, .. }) => {
             if let (ServiceTier::Flex, Some(status), false) = (tier, voice.flex_refusal(), oversize) {
-                ruling.verdict = Verdict::Faulted(Fault::Status(status));
+                ruling.verdict = Decision::Faulted(Fault::Status(status));
             }
-            sending.refuse(&ruling, slip, Decision::Refused { axis, oversize }).await
+            sending.refuse(&ruling, slip, JournalOutcome::Refused { axis, oversize }).await
         }
-        Verdict::TooLong(_) => sending.refuse(&ruling, slip, Decision::Rejected).await,
-        Verdict::Faulted(fault) => sending.refuse(&ruling, slip, Decision::Faulted(fault)).await,
+        Decision::TooLong(_) => sending.refuse(&ruling, slip, JournalOutcome::Rejected).await,
+        Decision::Faulted(fault) => sending.refuse(&ruling, slip, JournalOutcome::Faulted(fault)).await,
     }
 }
 
 /// Reads a whole body, within bounds of size and time: whoever takes too long loses the connection.
-async fn read(body: Incoming, patience: &Patience) -> Result<Result<Bytes, Error<'static>>, Broken> {
+async fn read(body: Incoming, patience: &IdleTimeout) -> Result<Result<Bytes, Error<'static>>, Abort> {
     if body.size_hint().lower() > MOST_BYTES as u64 {
         return Ok(Err(Error::BodyTooLarge));
     }
@@ -145,7 +145,7 @@ async fn read(body: Incoming, patience: &Patience) -> Result<Result<Bytes, Error
     match whole {
         Ok(body) => Ok(Ok(body)),
         Err(error) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
-        Err(_) => Err(Broken),
+        Err(_) => Err(Abort),
     }
 }
 
@@ -161,8 +161,8 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + 
 }
 
 /// The wait that a reply names: in its headers or, at Gemini, in its body alone. A wait that cannot help is none.
-fn announced(ruling: &Ruling, reply: &Reply) -> Option<Nanos> {
-    if matches!(ruling.verdict, Verdict::Refused(Denial { oversize: true, .. })) {
+fn announced(ruling: &DecisionReport, reply: &Reply) -> Option<Nanos> {
+    if matches!(ruling.verdict, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
     let named = reply.headers.value("retry-after").is_some();
@@ -170,30 +170,30 @@ fn announced(ruling: &Ruling, reply: &Reply) -> Option<Nanos> {
 }
 
 /// A ruling on its way back.
-struct Sending<'a> {
+struct Responder<'a> {
     mock: &'a Mock,
-    patience: &'a Arc<Patience>,
-    voice: &'static dyn Voice,
+    patience: &'a Arc<IdleTimeout>,
+    voice: &'static dyn WireFormat,
     number: u64,
     call: Call,
     truth: Truth,
-    form: Form,
+    form: ReplyKind,
     /// The limits after the ruling.
-    told: Told,
-    bend: Bend,
+    told: LimitsSnapshot,
+    bend: ResponseFault,
     /// Whether its client asked for a stream.
     streamed: bool,
     way_back: Nanos,
 }
 
-impl Sending<'_> {
+impl Responder<'_> {
     /// An answer that takes no service.
     async fn refuse(
         &self,
-        ruling: &Ruling,
-        slip: Slip,
-        decision: Decision,
-    ) -> Result<Response<Body>, Broken> {
+        ruling: &DecisionReport,
+        slip: JournalDraft,
+        decision: JournalOutcome,
+    ) -> Result<Response<Body>, Abort> {
         let mut reply = self.reply(ruling, Finish::Stop, self.told.at);
         if self.streamed && reply.status == 200 {
             reply = reply.into_event();
@@ -206,10 +206,10 @@ impl Sending<'_> {
     /// A completion that is answered whole, or as far as it gets.
     async fn serve(
         &mut self,
-        ruling: &Ruling,
+        ruling: &DecisionReport,
         service: &Service,
-        mut seat: Seat,
-    ) -> Result<Response<Body>, Broken> {
+        mut seat: InFlightGuard,
+    ) -> Result<Response<Body>, Abort> {
         self.mock.sleep_until(service.done_at).await;
         seat.depart();
         if self.voice.tells_settled() {
@@ -223,7 +223,7 @@ impl Sending<'_> {
             self.reply(ruling, self.finish(service), self.mock.now())
         };
         let body = match spoilt {
-            Some(Spoilt::HeadOnly | Spoilt::NoToken) => Body::none,
+            Some(BodyFault::HeadOnly | BodyFault::NoToken) => Body::none,
             _ if service.cut => Body::cut,
             _ => Body::whole,
         };
@@ -234,9 +234,9 @@ impl Sending<'_> {
     async fn stream(
         &self,
         service: &Service,
-        seat: Seat,
+        seat: InFlightGuard,
         usage: UsageChunk,
-    ) -> Result<Response<Body>, Broken> {
+    ) -> Result<Response<Body>, Abort> {
         let context = self.context(self.finish(service), self.mock.now());
         let chunks = self.voice.chunks(service, &context);
         let head = self.head_of_stream(String::new());
@@ -246,7 +246,7 @@ impl Sending<'_> {
         Ok(response(self.mock, head, |_| Body::Stream(Box::new(stream))))
     }
 
-    fn reply(&self, ruling: &Ruling, finish: Finish, at: Instant) -> Reply {
+    fn reply(&self, ruling: &DecisionReport, finish: Finish, at: Instant) -> Reply {
         let context = self.context(finish, at);
         let reply = self.voice.reply(&self.bend.whole(ruling), &self.told, &context);
         let reply = reply.expect("only timeouts and resets go unanswered");
@@ -270,8 +270,8 @@ impl Sending<'_> {
     const fn comes_token_by_token(&self, service: &Service) -> bool {
         self.streamed
             && match self.bend.body {
-                Some(Spoilt::NoToken | Spoilt::WrongType) => true,
-                Some(Spoilt::HeadOnly | Spoilt::Truncated) => false,
+                Some(BodyFault::NoToken | BodyFault::WrongType) => true,
+                Some(BodyFault::HeadOnly | BodyFault::Truncated) => false,
                 None => !service.garbage,
             }
     }
@@ -281,9 +281,9 @@ impl Sending<'_> {
     const fn finish(&self, service: &Service) -> Finish {
         let cut = !service.cut && service.usage.completion_tokens < self.truth.completion_tokens;
         match self.form {
-            Form::Call { .. } => Finish::ToolCalls,
-            Form::Words if cut => Finish::Length,
-            Form::Words | Form::Json(_) | Form::Transcript(_) => Finish::Stop,
+            ReplyKind::Call { .. } => Finish::ToolCalls,
+            ReplyKind::Words if cut => Finish::Length,
+            ReplyKind::Words | ReplyKind::Json(_) | ReplyKind::Transcript(_) => Finish::Stop,
         }
     }
 
@@ -296,10 +296,10 @@ impl Sending<'_> {
             at,
             finish,
             said: match &self.form {
-                Form::Words => Said::Words,
-                Form::Json(text) => Said::Text(text),
-                Form::Call { name, arguments } => Said::Call { name, arguments },
-                Form::Transcript(transcript) => Said::Transcript(*transcript),
+                ReplyKind::Words => Said::Words,
+                ReplyKind::Json(text) => Said::Text(text),
+                ReplyKind::Call { name, arguments } => Said::Call { name, arguments },
+                ReplyKind::Transcript(transcript) => Said::Transcript(*transcript),
             },
         }
     }

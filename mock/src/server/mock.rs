@@ -1,21 +1,21 @@
 //! What all connections share: the provider's machine behind one lock, the names of its accounts and models,
 //! the clock, and whoever watches.
 
-use super::heads::Heads;
-use super::slip::Slip;
-use super::standing::Standing;
+use super::fault_queue::FaultQueue;
+use super::header_templates::HeaderTemplates;
+use super::journal_draft::JournalDraft;
 use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Dialect, Latency, ModelConfig, Tier};
+use crate::decision::{DecisionReport, LimitsView, Service};
 use crate::dist::Dist;
-use crate::fault::{Bend, Trouble};
-use crate::journal::{self, Decision, Entry, Journal};
+use crate::fault::{ActiveFaults, ResponseFault};
+use crate::journal::{self, Entry, Journal, JournalOutcome};
 use crate::machine::Provider;
 use crate::meter::Level;
-use crate::rng::{self, Stream};
-use crate::ruling::{LimitsView, Ruling, Service};
+use crate::random::{self, Stream};
 use crate::time::{Instant, Nanos};
-use crate::wire::{self, Told, Voice};
+use crate::wire::{self, LimitsSnapshot, WireFormat};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 /// Called while the provider is locked, so it must be brief and must not call the mock.
 pub trait Observer {
     /// A call was decided on. `tag` is what the sender put in the truth header.
-    fn ruled(&self, at: Instant, tag: Option<u64>, call: Call, ruling: &Ruling);
+    fn ruled(&self, at: Instant, tag: Option<u64>, call: Call, ruling: &DecisionReport);
     /// An admitted call ended, served or given up by its client, and was charged this. Once per admitted call.
     fn settled(&self, at: Instant, tag: Option<u64>, call: Call, usage: Usage);
 }
@@ -47,7 +47,7 @@ pub struct Mock {
     draws: u64,
     calls: AtomicU64,
     world: Mutex<World>,
-    heads: Heads,
+    heads: HeaderTemplates,
     control: Option<Control>,
 }
 
@@ -71,18 +71,18 @@ struct Control {
 }
 
 /// A call that was decided on.
-pub(super) struct Arrived {
-    pub(super) ruling: Ruling,
+pub(super) struct Admission {
+    pub(super) ruling: DecisionReport,
     /// What headers can tell of the limits afterwards.
-    pub(super) told: Told,
+    pub(super) told: LimitsSnapshot,
     /// What happens to the reply on its way.
-    pub(super) bend: Bend,
-    pub(super) era: Era,
+    pub(super) bend: ResponseFault,
+    pub(super) era: Generation,
 }
 
 /// How often the provider had been reset when it decided on a call: a later one knows nothing of the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Era(u64);
+pub(super) struct Generation(u64);
 
 struct Model {
     name: String,
@@ -93,8 +93,8 @@ struct Model {
 struct World {
     provider: Provider,
     now: Instant,
-    standing: Standing,
-    era: Era,
+    standing: FaultQueue,
+    era: Generation,
 }
 
 impl Mock {
@@ -126,15 +126,15 @@ impl Mock {
             tier: config.tier,
             clock,
             observer,
-            draws: rng::key(seed, "mock call"),
+            draws: random::key(seed, "mock call"),
             calls: AtomicU64::new(0),
             world: Mutex::new(World {
                 provider: Provider::new(config),
                 now: Instant::ZERO,
-                standing: Standing::default(),
-                era: Era::default(),
+                standing: FaultQueue::default(),
+                era: Generation::default(),
             }),
-            heads: Heads::default(),
+            heads: HeaderTemplates::default(),
             control: None,
         }
     }
@@ -189,7 +189,7 @@ impl Mock {
     }
 
     /// Looks at, or changes, the faults that were asked for.
-    pub(super) fn standing<T>(&self, act: impl FnOnce(&mut Standing, Instant) -> T) -> T {
+    pub(super) fn standing<T>(&self, act: impl FnOnce(&mut FaultQueue, Instant) -> T) -> T {
         self.with_world(|world, now| act(&mut world.standing, now))
     }
 
@@ -207,13 +207,13 @@ impl Mock {
     pub(super) fn note(
         &self,
         at: Instant,
-        slip: Slip,
-        decision: Decision,
+        slip: JournalDraft,
+        decision: JournalOutcome,
         status: Option<u16>,
         wait: Option<Nanos>,
     ) {
         let Some(control) = &self.control else { return };
-        let Slip { number, account, model, stream, fingerprint } = slip;
+        let JournalDraft { number, account, model, stream, fingerprint } = slip;
         let entry = Entry { number, at, account, model, stream, fingerprint, decision, status, wait };
         control.journal().add(entry);
     }
@@ -245,11 +245,11 @@ impl Mock {
     }
 
     /// How the provider speaks, at each kind of endpoint that it has.
-    pub(super) fn voices(&self) -> &'static [&'static dyn Voice] {
+    pub(super) fn voices(&self) -> &'static [&'static dyn WireFormat] {
         wire::voices(self.dialect)
     }
 
-    pub(super) const fn heads(&self) -> &Heads {
+    pub(super) const fn heads(&self) -> &HeaderTemplates {
         &self.heads
     }
 
@@ -275,19 +275,19 @@ impl Mock {
     }
 
     /// Decides on a call that has arrived.
-    pub(super) fn arrive(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Arrived {
+    pub(super) fn arrive(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Admission {
         self.with_world(|world, now| {
-            let mut trouble = world.provider.trouble(now, truth).unwrap_or(Trouble::NONE);
+            let mut trouble = world.provider.trouble(now, truth).unwrap_or(ActiveFaults::NONE);
             world.standing.meet(now, truth, &mut trouble);
-            let ruling = world.provider.arrive_amid(now, call, audio_seconds, truth, &trouble);
+            let ruling = world.provider.arrive_with_faults(now, call, audio_seconds, truth, &trouble);
             self.observe(|observer| observer.ruled(now, tag, call, &ruling));
             let told = self.tell(world, now, ruling.limits, call);
-            Arrived { ruling, told, bend: trouble.bend, era: world.era }
+            Admission { ruling, told, bend: trouble.bend, era: world.era }
         })
     }
 
     /// What the headers can tell of the limits now.
-    pub(super) fn told(&self, call: Call) -> Told {
+    pub(super) fn told(&self, call: Call) -> LimitsSnapshot {
         self.with_world(|world, now| {
             let limits = world.provider.limits(now, call.account, call.model);
             self.tell(world, now, limits, call)
@@ -295,8 +295,8 @@ impl Mock {
     }
 
     /// Adds every level; Groq tells nothing but what is in a ruling.
-    fn tell(&self, world: &mut World, now: Instant, limits: LimitsView, call: Call) -> Told {
-        let told = Told::new(now, limits);
+    fn tell(&self, world: &mut World, now: Instant, limits: LimitsView, call: Call) -> LimitsSnapshot {
+        let told = LimitsSnapshot::new(now, limits);
         match self.dialect {
             Dialect::Groq => told,
             _ => told.with(world.provider.levels(now, call.account, call.model)),
@@ -304,7 +304,7 @@ impl Mock {
     }
 
     /// Ends a call that was served to its end.
-    pub(super) fn depart(&self, era: Era, call: Call, tag: Option<u64>, service: &Service) {
+    pub(super) fn depart(&self, era: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
             if world.era == era {
                 world.provider.depart(now, service.ticket, service.usage);
@@ -314,7 +314,7 @@ impl Mock {
     }
 
     /// Ends a call whose client went away.
-    pub(super) fn cancel(&self, era: Era, call: Call, tag: Option<u64>, service: &Service) {
+    pub(super) fn cancel(&self, era: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
             let usage =
                 if world.era == era { world.provider.cancel(now, service) } else { service.used_by(now) };

@@ -1,9 +1,9 @@
 //! The provider over HTTP/1.1: the endpoints of its dialect on a socket, with the machine behind one lock.
 //!
 //! ```text
-//!  socket ─▶ route (key, path) ─▶ request (JSON) ─▶ Mock::arrive ─▶ Ruling ─▶ wire ─▶ body: whole, streamed, or broken off
+//!  socket ─▶ route (key, path) ─▶ request (JSON) ─▶ Mock::arrive ─▶ DecisionReport ─▶ wire ─▶ body: whole, streamed, or broken off
 //!                                                    │  one lock, held for the ruling only     │
-//!                                                    └──────── Seat: depart when done, cancel when dropped
+//!                                                    └──────── InFlightGuard: depart when done, cancel when dropped
 //! ```
 //!
 //! | path | answers |
@@ -15,7 +15,7 @@
 //! | `GET /health` | `{"status":"ok"}`, without a key |
 //! | `/_quotalab/…`, `GET /metrics` | the control plane, where there is one ([`ControlPlane`]): see `mock/README.md` |
 //!
-//! What stands for `…`, and in which header the key arrives, is the dialect's: [`crate::wire::Voice::base`].
+//! What stands for `…`, and in which header the key arrives, is the dialect's: [`crate::wire::WireFormat::base`].
 //!
 //! Time stays an argument: the clock is handed to [`Mock::new`], and only sleeping is left to tokio. Everything a
 //! client can make grow is bounded: connections ([`MOST_CONNECTIONS`]), heads (hyper's own bounds: 100 headers,
@@ -25,15 +25,15 @@ mod audio;
 mod body;
 mod chat;
 mod control;
-mod form;
-mod heads;
+mod fault_queue;
+mod header_templates;
+mod idle_timeout;
+mod in_flight;
+mod journal_draft;
 mod mock;
-mod patience;
+mod reply_options;
 mod request;
 mod route;
-mod seat;
-mod slip;
-mod standing;
 mod stream;
 
 pub use mock::{Clock, ControlPlane, Mock, Observer};
@@ -41,7 +41,7 @@ pub use mock::{Clock, ControlPlane, Mock, Observer};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use patience::Patience;
+use idle_timeout::IdleTimeout;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -85,7 +85,7 @@ async fn connection(socket: TcpStream, mock: Arc<Mock>) {
     if socket.set_nodelay(true).is_err() {
         return; // The client has gone already.
     }
-    let patience = Arc::new(Patience::default());
+    let patience = Arc::new(IdleTimeout::default());
     let service = service_fn(async |request| {
         patience.end();
         let reply = route::answer(&mock, &patience, request).await;

@@ -3,7 +3,7 @@
 //! The messages are counted while they are read and never kept. What Groq refuses besides (`logprobs`, names of
 //! messages, …) is let through: the mock is about limits.
 
-use super::form::{Form, ResponseFormat, Tool, Wanted};
+use super::reply_options::{ReplyKind, ReplyOptions, ResponseFormat, Tool};
 use crate::wire::{Endpoint, Error};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -29,7 +29,7 @@ pub(super) struct Chat<'a> {
     /// How much it minds to be refused.
     pub(super) tier: ServiceTier,
     /// What the reply is to be.
-    pub(super) form: Form,
+    pub(super) form: ReplyKind,
 }
 
 /// How much a call minds to be refused (`service_tier`).
@@ -66,8 +66,8 @@ impl<'a> Chat<'a> {
             text.chars += beside.system.map_or(0, |system| system.0);
         }
         let form = match endpoint {
-            Endpoint::Messages => Form::Words, // Its tools have a shape of their own, which is not read.
-            _ => Wanted { tools: raw.tools, choice: raw.tool_choice, format: raw.response_format }
+            Endpoint::Messages => ReplyKind::Words, // Its tools have a shape of their own, which is not read.
+            _ => ReplyOptions { tools: raw.tools, choice: raw.tool_choice, format: raw.response_format }
                 .form(matches!(text.last, Some(Role::Tool | Role::Function)))?,
         };
         if max_tokens == Some(0) {

@@ -1,11 +1,11 @@
 //! From a request to the endpoint that answers it: path, key, and the shape of every plain answer.
 
-use super::body::{Body, Broken};
-use super::patience::Patience;
-use super::slip::Slip;
+use super::body::{Abort, Body};
+use super::idle_timeout::IdleTimeout;
+use super::journal_draft::JournalDraft;
 use super::{Mock, audio, chat, control};
-use crate::journal::Decision;
-use crate::wire::{Endpoint, Error, Key, Reply, Voice};
+use crate::journal::JournalOutcome;
+use crate::wire::{Endpoint, Error, Key, Reply, WireFormat};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -13,12 +13,12 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
-/// Answers one request. [`Broken`] makes hyper close the connection without a reply.
+/// Answers one request. [`Abort`] makes hyper close the connection without a reply.
 pub(super) async fn answer(
     mock: &Arc<Mock>,
-    patience: &Arc<Patience>,
+    patience: &Arc<IdleTimeout>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Broken> {
+) -> Result<Response<Body>, Abort> {
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
     if mock.is_controlled() && control::is_for(path) {
@@ -33,7 +33,7 @@ pub(super) async fn answer(
     let (voice, endpoint) = find(mock.voices(), method, path);
     let refuse = |account: Option<u16>, sent: &str, error: Error<'_>| {
         let fingerprint = mock.fingerprint(account, sent.as_bytes());
-        Ok(reject(mock, voice, Slip { fingerprint, ..Slip::new(number, account) }, &error))
+        Ok(reject(mock, voice, JournalDraft { fingerprint, ..JournalDraft::new(number, account) }, &error))
     };
     let key = key(voice.keys(), &head.headers);
     let Some(account) = key.and_then(|key| mock.account(key)) else {
@@ -52,43 +52,48 @@ pub(super) async fn answer(
             }
         }
         Some(endpoint @ Endpoint::Audio(task)) => {
-            let asked = Asked { voice, endpoint, account, number, patience };
+            let asked = RequestContext { voice, endpoint, account, number, patience };
             // Boxed, for it takes much room, and every request would move that about.
             Box::pin(audio::answer(mock, asked, task, &head.headers, body)).await
         }
         Some(endpoint) => {
-            let asked = Asked { voice, endpoint, account, number, patience };
+            let asked = RequestContext { voice, endpoint, account, number, patience };
             chat::answer(mock, asked, &head.headers, body).await
         }
     }
 }
 
 /// Answers a request that nothing can be decided on, and notes it.
-pub(super) fn reject(mock: &Mock, voice: &dyn Voice, slip: Slip, error: &Error<'_>) -> Response<Body> {
+pub(super) fn reject(
+    mock: &Mock,
+    voice: &dyn WireFormat,
+    slip: JournalDraft,
+    error: &Error<'_>,
+) -> Response<Body> {
     let now = mock.now();
     let reply = voice.complaint(error, slip.number, now);
-    mock.note(now, slip, Decision::Rejected, Some(reply.status), None);
+    mock.note(now, slip, JournalOutcome::Rejected, Some(reply.status), None);
     response(mock, reply, Body::whole)
 }
 
 /// Where a request for a completion came in, and whose it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) voice: &'static dyn Voice,
+pub(super) struct RequestContext<'a> {
+    pub(super) voice: &'static dyn WireFormat,
     pub(super) endpoint: Endpoint<'a>,
     pub(super) account: u16,
     /// The number of the request.
     pub(super) number: u64,
     /// With whoever sends it.
-    pub(super) patience: &'a Arc<Patience>,
+    pub(super) patience: &'a Arc<IdleTimeout>,
 }
 
 /// The voice that knows a path; the first one where none does.
 fn find<'p>(
-    voices: &'static [&'static dyn Voice],
+    voices: &'static [&'static dyn WireFormat],
     method: &str,
     path: &'p str,
-) -> (&'static dyn Voice, Option<Endpoint<'p>>) {
+) -> (&'static dyn WireFormat, Option<Endpoint<'p>>) {
     let known = voices.iter().find_map(|voice| Some((*voice, Some(voice.endpoint(method, path)?))));
     known.unwrap_or((voices[0], None))
 }

@@ -9,10 +9,10 @@
 //! tokio's timers have a grain of a millisecond. What is due is computed from the clock at each wake-up, and all
 //! of it goes out in one write, so a fast model is late by a grain at most and never falls behind.
 
-use super::body::{Broken, Flushed};
-use super::patience::UnderWay;
-use super::seat::Seat;
-use crate::ruling::Service;
+use super::body::{Abort, YieldOnce};
+use super::idle_timeout::UnderWay;
+use super::in_flight::InFlightGuard;
+use crate::decision::Service;
 use crate::time::{Instant, Nanos};
 use crate::wire::Chunks;
 use bytes::Bytes;
@@ -40,7 +40,7 @@ pub(super) enum UsageChunk {
 pub(super) struct Stream {
     /// Until all of it has been taken.
     _under_way: UnderWay,
-    seat: Seat,
+    seat: InFlightGuard,
     chunks: Chunks,
     usage_chunk: UsageChunk,
     /// What everything is later by at the client.
@@ -57,14 +57,14 @@ enum Next {
     Role,
     Token(u32),
     End,
-    Break(Flushed),
+    Break(YieldOnce),
     Nothing,
 }
 
 impl Stream {
     pub(super) fn new(
         under_way: UnderWay,
-        seat: Seat,
+        seat: InFlightGuard,
         chunks: Chunks,
         usage_chunk: UsageChunk,
         way_back: Nanos,
@@ -83,7 +83,7 @@ impl Stream {
 
     /// Writes what is due, or sleeps until something is. The seat departs when the provider is done, which is
     /// before the last token has found its way back.
-    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Abort>>> {
         loop {
             if let Some(sleep) = &mut self.sleep {
                 ready!(sleep.as_mut().poll(cx));
@@ -101,7 +101,7 @@ impl Stream {
                 Next::Nothing => return Poll::Ready(None),
                 Next::Break(flushed) if !self.seat.is_open() => {
                     ready!(flushed.poll(cx));
-                    return Poll::Ready(Some(Err(Broken)));
+                    return Poll::Ready(Some(Err(Abort)));
                 }
                 _ => {}
             }
@@ -166,7 +166,7 @@ const fn after_token(service: &Service, sent: u32) -> Next {
     if sent < service.usage.completion_tokens {
         Next::Token(sent)
     } else if service.cut {
-        Next::Break(Flushed::new())
+        Next::Break(YieldOnce::new())
     } else {
         Next::End
     }

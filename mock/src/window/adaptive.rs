@@ -9,7 +9,7 @@
 //! at first, and an idle hour costs what was earned. Evidence: Together and Fireworks say that traffic raises their
 //! limits, that leaps are refused, and within what bounds; the steps, the growth and the half are assumed.
 
-use super::count::Count;
+use super::usage_count::UsageCount;
 use crate::config::Growth;
 use crate::time::{Instant, Nanos};
 
@@ -21,7 +21,7 @@ pub struct Adaptive {
     growth: Growth,
     step: Nanos,
     /// The limit of the present step, and what it has seen.
-    count: Count,
+    count: UsageCount,
     /// Where the present step began.
     began: Instant,
     at: Instant,
@@ -36,7 +36,7 @@ impl Adaptive {
     pub fn new(floor: u64, growth: Growth, step: Nanos) -> Self {
         assert!(step > Nanos::ZERO, "a step of no length");
         let (began, at) = (Instant::ZERO, Instant::ZERO);
-        Self { floor, most: growth.most_of(floor), growth, step, count: Count::of(floor), began, at }
+        Self { floor, most: growth.most_of(floor), growth, step, count: UsageCount::of(floor), began, at }
     }
 
     /// Takes the steps to the one that `now` lies in.
@@ -46,8 +46,8 @@ impl Adaptive {
         if steps > 0 {
             self.began = Instant(now.0 - now.0 % self.step.0);
         }
-        while steps > 0 && self.count != Count::of(self.floor) {
-            self.count = Count::of(self.next_limit());
+        while steps > 0 && self.count != UsageCount::of(self.floor) {
+            self.count = UsageCount::of(self.next_limit());
             steps -= 1;
         }
         self.at = self.at.max(now);
@@ -97,7 +97,7 @@ impl Adaptive {
     /// Now or the next step. `None` where neither has room for `amount`: without use the limit only shrinks from
     /// there on.
     #[must_use]
-    pub fn next_yes(&self, amount: u64) -> Option<Instant> {
+    pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         if self.admits(amount) {
             return Some(self.at);
         }
@@ -157,13 +157,13 @@ mod tests {
     #[test]
     fn what_only_more_traffic_would_make_room_for_has_no_next_yes() {
         let mut counter = counter();
-        assert_eq!((counter.next_yes(61), counter.capacity()), (None, 400));
+        assert_eq!((counter.earliest_admission(61), counter.capacity()), (None, 400));
         counter.charge(40);
         assert_eq!(
-            [20, 60, 80, 81].map(|amount| counter.next_yes(amount)),
+            [20, 60, 80, 81].map(|amount| counter.earliest_admission(amount)),
             [Some(minute(0)), Some(minute(1)), Some(minute(1)), None]
         );
         counter.settle(minute(0), 40, 20);
-        assert_eq!(counter.next_yes(80), None);
+        assert_eq!(counter.earliest_admission(80), None);
     }
 }

@@ -12,7 +12,7 @@
 //! then on.
 //! Evidence: 134 of 137 captured waits follow continuous refill within 1 % (public captures of 2024–2026).
 
-use super::grains::Tank;
+use super::credit::GcraState;
 use crate::time::{Instant, Nanos};
 
 /// A bucket that refills continuously, full at the start of the run. Of two instants that it is asked about, the
@@ -29,8 +29,8 @@ pub struct Bucket {
 /// belongs to.
 #[derive(Clone, Debug, PartialEq)]
 enum Level {
-    Narrow(Tank<i64>),
-    Wide(Box<Tank<i128>>),
+    Narrow(GcraState<i64>),
+    Wide(Box<GcraState<i128>>),
 }
 
 /// Asks the level, however wide it is.
@@ -55,8 +55,9 @@ impl Bucket {
         let limit = limit.min(1 << 62);
         let divisor = common_divisor(limit, window.0);
         let (rate, grains) = (limit / divisor, window.0 / divisor);
-        let wide = || Tank::full(rate, grains, burst).expect("64 and 60 bits fit two words");
-        let level = Tank::full(rate, grains, burst).map_or_else(|| Level::Wide(wide().into()), Level::Narrow);
+        let wide = || GcraState::full(rate, grains, burst).expect("64 and 60 bits fit two words");
+        let level =
+            GcraState::full(rate, grains, burst).map_or_else(|| Level::Wide(wide().into()), Level::Narrow);
         let share = 1.0 / (burst as f64 * grains as f64).max(1.0);
         Self { burst, share, level }
     }
@@ -69,7 +70,7 @@ impl Bucket {
     }
 
     /// Takes `amount`; below zero where the credit does not cover it. To book ahead, ask
-    /// [`Bucket::next_yes`] when the turn comes and charge at once: the next booking queues behind.
+    /// [`Bucket::earliest_admission`] when the turn comes and charge at once: the next booking queues behind.
     #[inline]
     pub fn charge(&mut self, now: Instant, amount: u64) {
         match &mut self.level {
@@ -119,20 +120,20 @@ impl Bucket {
     /// The first instant from `now` on at which `amount` is covered; `None` where it never is.
     #[must_use]
     #[inline]
-    pub fn next_yes(&self, now: Instant, amount: u64) -> Option<Instant> {
+    pub fn earliest_admission(&self, now: Instant, amount: u64) -> Option<Instant> {
         if amount > self.burst { None } else { level!(self, tank => tank.reaches(now, amount)) }
     }
 
     /// The first instant from `now` on at which the bucket is full; `None` where it never is.
     #[must_use]
     pub fn full_at(&self, now: Instant) -> Option<Instant> {
-        self.next_yes(now, self.burst)
+        self.earliest_admission(now, self.burst)
     }
 }
 
 /// A charge whose level one word does not hold.
 #[cold]
-fn widened(tank: &Tank<i64>, at: Instant, amount: u64) -> Level {
+fn widened(tank: &GcraState<i64>, at: Instant, amount: u64) -> Level {
     let mut wide = tank.wide();
     wide.take_any(at, amount);
     Level::Wide(wide.into())
@@ -155,7 +156,7 @@ mod tests {
         let mut bucket = Bucket::new(30, Nanos::MINUTE, 30);
         bucket.charge(at(0), 30);
         assert!(!bucket.admits(at(0), 1));
-        assert_eq!(bucket.next_yes(at(0), 1), Some(at(2)));
+        assert_eq!(bucket.earliest_admission(at(0), 1), Some(at(2)));
         assert_eq!(bucket.full_at(at(0)), Some(at(60)));
         assert_eq!(bucket.remaining(at(600)), 30, "idle time earns no more than the burst");
     }
@@ -176,7 +177,7 @@ mod tests {
         let mut bucket = Bucket::new(60, Nanos::MINUTE, 1);
         let turns: Vec<_> = (0..3)
             .map(|_| {
-                let turn = bucket.next_yes(at(0), 1);
+                let turn = bucket.earliest_admission(at(0), 1);
                 bucket.charge(at(0), 1);
                 turn
             })
@@ -194,7 +195,7 @@ mod tests {
         assert!(matches!(bucket.level, Level::Wide(_)));
         assert_eq!(bucket.remaining(at(0)), -2_000_000);
         bucket.settle(at(0), 2_000_000, 1);
-        assert_eq!((bucket.remaining(at(0)), bucket.next_yes(at(0), 1)), (-1, Some(at(7200))));
+        assert_eq!((bucket.remaining(at(0)), bucket.earliest_admission(at(0), 1)), (-1, Some(at(7200))));
     }
 
     #[test]
@@ -209,7 +210,7 @@ mod tests {
         let mut never = Bucket::new(0, Nanos(1 << 60), 1);
         never.charge(at(0), 1);
         assert_eq!(
-            (never.next_yes(at(0), 1), never.next_yes(at(0), 2), never.full_at(at(0))),
+            (never.earliest_admission(at(0), 1), never.earliest_admission(at(0), 2), never.full_at(at(0))),
             (None, None, None)
         );
     }

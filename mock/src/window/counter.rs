@@ -1,34 +1,34 @@
 //! The laws that count, behind one door: each is told the time before it is asked. Only the bucket, which knows
 //! what a moment is worth by arithmetic alone, is none of them.
 
-use super::{Adaptive, Fixed, Gate, SlidingCounter, SlidingLog};
+use super::{Adaptive, ConcurrencyLimit, Fixed, SlidingCounter, SlidingLog};
 use crate::time::Instant;
 
 /// A machine of one of the counting laws.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Counter {
+pub(super) enum CountingWindow {
     Fixed(Fixed),
     SlidingLog(SlidingLog),
     SlidingCounter(SlidingCounter),
     Adaptive(Adaptive),
-    Gate(Gate),
+    ConcurrencyLimit(ConcurrencyLimit),
 }
 
 /// Asks or tells whichever machine it is.
 macro_rules! machine {
     ($counter:expr, $machine:ident => $answer:expr) => {
         match $counter {
-            Counter::Fixed($machine) => $answer,
-            Counter::SlidingLog($machine) => $answer,
-            Counter::SlidingCounter($machine) => $answer,
-            Counter::Adaptive($machine) => $answer,
-            Counter::Gate($machine) => $answer,
+            CountingWindow::Fixed($machine) => $answer,
+            CountingWindow::SlidingLog($machine) => $answer,
+            CountingWindow::SlidingCounter($machine) => $answer,
+            CountingWindow::Adaptive($machine) => $answer,
+            CountingWindow::ConcurrencyLimit($machine) => $answer,
         }
     };
 }
 
 // Never inlined, so that the short way of the bucket stays short.
-impl Counter {
+impl CountingWindow {
     #[inline(never)]
     pub(super) fn roll(&mut self, now: Instant) {
         machine!(self, machine => machine.roll(now));
@@ -60,8 +60,8 @@ impl Counter {
     }
 
     #[inline(never)]
-    pub(super) fn next_yes(&self, amount: u64) -> Option<Instant> {
-        machine!(self, machine => machine.next_yes(amount))
+    pub(super) fn earliest_admission(&self, amount: u64) -> Option<Instant> {
+        machine!(self, machine => machine.earliest_admission(amount))
     }
 
     #[inline(never)]

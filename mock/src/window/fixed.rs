@@ -4,7 +4,7 @@
 //! Pacific one). It admits up to twice its limit around a boundary, which is why it is taught beside the other
 //! laws. Not what Groq does: its captured waits follow continuous refill.
 
-use super::count::Count;
+use super::usage_count::UsageCount;
 use crate::time::{Instant, Nanos};
 use crate::zone::Zone;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use std::ops::Range;
 /// A counter that empties at each boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixed {
-    count: Count,
+    count: UsageCount,
     boundaries: Boundaries,
     /// The window that lasts at present.
     present: Range<Instant>,
@@ -60,7 +60,7 @@ impl Fixed {
 
     fn between(limit: u64, boundaries: Boundaries) -> Self {
         Self {
-            count: Count::of(limit),
+            count: UsageCount::of(limit),
             boundaries,
             present: boundaries.around(Instant::ZERO),
             at: Instant::ZERO,
@@ -109,7 +109,7 @@ impl Fixed {
 
     /// Now or the next boundary; `None` where `amount` is over the limit.
     #[must_use]
-    pub fn next_yes(&self, amount: u64) -> Option<Instant> {
+    pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         (amount <= self.count.limit).then(|| if self.admits(amount) { self.at } else { self.present.end })
     }
 
@@ -129,7 +129,7 @@ mod tests {
         let mut fixed = Fixed::new(10, Nanos::MINUTE);
         fixed.roll(Instant(Nanos::MINUTE.0 - 1));
         fixed.charge(10);
-        assert_eq!(fixed.next_yes(1), Some(Instant(Nanos::MINUTE.0)));
+        assert_eq!(fixed.earliest_admission(1), Some(Instant(Nanos::MINUTE.0)));
         fixed.roll(Instant(Nanos::MINUTE.0));
         assert!(fixed.admits(10) && !fixed.admits(11));
     }
@@ -140,10 +140,10 @@ mod tests {
         let mut daily = Fixed::daily(20, Zone::Pacific);
         daily.charge(20);
         // 7:00 UTC is midnight until the clocks go back two hours later, and the next midnight is 25 hours away.
-        assert_eq!(daily.next_yes(1), Some(hour(7)));
+        assert_eq!(daily.earliest_admission(1), Some(hour(7)));
         daily.roll(hour(7));
         daily.charge(20);
-        assert_eq!((daily.next_yes(1), daily.next_yes(21)), (Some(hour(32)), None));
+        assert_eq!((daily.earliest_admission(1), daily.earliest_admission(21)), (Some(hour(32)), None));
         daily.roll(Instant(hour(32).0 - 1));
         assert!(!daily.admits(1));
         daily.settle(hour(7), 20, 19);

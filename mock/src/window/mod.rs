@@ -8,24 +8,24 @@
 
 mod adaptive;
 mod bucket;
-mod count;
+mod concurrency;
 mod counter;
+mod credit;
 mod fixed;
-mod gate;
-mod grains;
 mod sliding_counter;
 mod sliding_log;
+mod usage_count;
 
 pub use adaptive::Adaptive;
 pub use bucket::Bucket;
+pub use concurrency::ConcurrencyLimit;
 pub use fixed::Fixed;
-pub use gate::Gate;
 pub use sliding_counter::SlidingCounter;
 pub use sliding_log::SlidingLog;
 
 use crate::config::{Law, Limit};
 use crate::time::Instant;
-use counter::Counter;
+use counter::CountingWindow;
 
 /// One limit under one law.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ pub struct Window(Machine);
 #[derive(Clone, Debug, PartialEq)]
 enum Machine {
     Bucket(Bucket),
-    Counter(Counter),
+    CountingWindow(CountingWindow),
 }
 
 /// Asks whichever machine it is: a bucket at an instant, the others where they stand.
@@ -43,7 +43,7 @@ macro_rules! ask {
     ($window:expr, $now:ident, $question:ident($($argument:expr),*)) => {
         match &$window.0 {
             Machine::Bucket(bucket) => bucket.$question($now $(, $argument)*),
-            Machine::Counter(counter) => counter.$question($($argument),*),
+            Machine::CountingWindow(counter) => counter.$question($($argument),*),
         }
     };
 }
@@ -53,32 +53,34 @@ impl Window {
     #[must_use]
     pub fn new(limit: &Limit) -> Self {
         let counter = match (limit.axis.window(), limit.law) {
-            (None, _) => Counter::Gate(Gate::new(limit.limit)),
+            (None, _) => CountingWindow::ConcurrencyLimit(ConcurrencyLimit::new(limit.limit)),
             (Some(window), Law::Bucket) => {
                 let bucket = Bucket::new(limit.limit, window, limit.burst);
                 return Self(Machine::Bucket(bucket));
             }
-            (Some(window), Law::Fixed) => Counter::Fixed(Fixed::new(limit.limit, window)),
+            (Some(window), Law::Fixed) => CountingWindow::Fixed(Fixed::new(limit.limit, window)),
             (Some(window), Law::Adaptive(growth)) => {
-                Counter::Adaptive(Adaptive::new(limit.limit, growth, window))
+                CountingWindow::Adaptive(Adaptive::new(limit.limit, growth, window))
             }
             (_, Law::Calendar(zone)) if limit.axis.is_daily() => {
-                Counter::Fixed(Fixed::daily(limit.limit, zone))
+                CountingWindow::Fixed(Fixed::daily(limit.limit, zone))
             }
             // Both zones are whole hours apart: their minutes and hours begin together, and with the run.
-            (Some(window), Law::Calendar(_)) => Counter::Fixed(Fixed::new(limit.limit, window)),
-            (Some(window), Law::SlidingLog) => Counter::SlidingLog(SlidingLog::new(limit.limit, window)),
+            (Some(window), Law::Calendar(_)) => CountingWindow::Fixed(Fixed::new(limit.limit, window)),
+            (Some(window), Law::SlidingLog) => {
+                CountingWindow::SlidingLog(SlidingLog::new(limit.limit, window))
+            }
             (Some(window), Law::SlidingCounter) => {
-                Counter::SlidingCounter(SlidingCounter::new(limit.limit, window))
+                CountingWindow::SlidingCounter(SlidingCounter::new(limit.limit, window))
             }
         };
-        Self(Machine::Counter(counter))
+        Self(Machine::CountingWindow(counter))
     }
 
     /// Moves to `now`, which is never earlier than where the window stands.
     #[inline]
     pub fn roll(&mut self, now: Instant) {
-        if let Machine::Counter(counter) = &mut self.0 {
+        if let Machine::CountingWindow(counter) = &mut self.0 {
             counter.roll(now);
         }
     }
@@ -95,7 +97,7 @@ impl Window {
     pub fn charge(&mut self, now: Instant, amount: u64) {
         match &mut self.0 {
             Machine::Bucket(bucket) => bucket.charge(now, amount),
-            Machine::Counter(counter) => counter.charge(amount),
+            Machine::CountingWindow(counter) => counter.charge(amount),
         }
     }
 
@@ -104,7 +106,7 @@ impl Window {
     pub fn settle(&mut self, now: Instant, charged_at: Instant, reserved: u64, actual: u64) {
         match &mut self.0 {
             Machine::Bucket(bucket) => bucket.settle(now, reserved, actual),
-            Machine::Counter(counter) => counter.settle(charged_at, reserved, actual),
+            Machine::CountingWindow(counter) => counter.settle(charged_at, reserved, actual),
         }
     }
 
@@ -120,7 +122,7 @@ impl Window {
     pub fn capacity(&self) -> u64 {
         match &self.0 {
             Machine::Bucket(bucket) => bucket.capacity(),
-            Machine::Counter(counter) => counter.capacity(),
+            Machine::CountingWindow(counter) => counter.capacity(),
         }
     }
 
@@ -128,8 +130,8 @@ impl Window {
     #[must_use]
     pub fn adapted(&self) -> Option<u64> {
         match &self.0 {
-            Machine::Counter(Counter::Adaptive(adaptive)) => Some(adaptive.limit()),
-            Machine::Bucket(_) | Machine::Counter(_) => None,
+            Machine::CountingWindow(CountingWindow::Adaptive(adaptive)) => Some(adaptive.limit()),
+            Machine::Bucket(_) | Machine::CountingWindow(_) => None,
         }
     }
 
@@ -142,8 +144,8 @@ impl Window {
     /// The first instant from here on at which `amount` is admitted if nothing else is charged or settled;
     /// `None` where waiting alone does not bring it.
     #[must_use]
-    pub fn next_yes(&self, now: Instant, amount: u64) -> Option<Instant> {
-        ask!(self, now, next_yes(amount))
+    pub fn earliest_admission(&self, now: Instant, amount: u64) -> Option<Instant> {
+        ask!(self, now, earliest_admission(amount))
     }
 
     /// The first instant from here on at which nothing is used if nothing else is charged or settled;

@@ -104,7 +104,7 @@ impl SlidingCounter {
     /// When enough of the former window has faded, be it the one before this or this one in the next; `None` where
     /// `amount` is over the limit.
     #[must_use]
-    pub fn next_yes(&self, amount: u64) -> Option<Instant> {
+    pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         let room = self.limit.checked_sub(amount)?;
         if self.admits(amount) {
             return Some(self.at);
@@ -156,10 +156,10 @@ mod tests {
         counter.roll(at(30));
         counter.charge(60);
         assert_eq!(
-            [1, 30, 60].map(|amount| counter.next_yes(amount)),
+            [1, 30, 60].map(|amount| counter.earliest_admission(amount)),
             [Some(at(61)), Some(at(90)), Some(at(120))]
         );
-        assert_eq!((counter.next_yes(61), counter.full_at()), (None, Some(at(120))));
+        assert_eq!((counter.earliest_admission(61), counter.full_at()), (None, Some(at(120))));
         counter.roll(at(90));
         assert_eq!(counter.remaining(), 30);
     }

@@ -7,7 +7,7 @@
 //! The strictest law of a given limit, and the folklore of «a rolling 60-second window», which Groq's
 //! captures contradict. Its memory is one entry per instant of admission in the window.
 
-use super::count::Count;
+use super::usage_count::UsageCount;
 use crate::time::{Instant, Nanos};
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 pub struct SlidingLog {
     window: Nanos,
     /// The sum of the entries.
-    count: Count,
+    count: UsageCount,
     /// Oldest first, one per instant.
     entries: VecDeque<Entry>,
     at: Instant,
@@ -37,7 +37,7 @@ impl SlidingLog {
     #[must_use]
     pub fn new(limit: u64, window: Nanos) -> Self {
         assert!(window > Nanos::ZERO, "a window of no length");
-        Self { window, count: Count::of(limit), entries: VecDeque::new(), at: Instant::ZERO }
+        Self { window, count: UsageCount::of(limit), entries: VecDeque::new(), at: Instant::ZERO }
     }
 
     /// Forgets what is one window old at `now`.
@@ -88,7 +88,7 @@ impl SlidingLog {
 
     /// The instant at which enough of the oldest entries are forgotten; `None` where `amount` is over the limit.
     #[must_use]
-    pub fn next_yes(&self, amount: u64) -> Option<Instant> {
+    pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         if self.admits(amount) {
             return Some(self.at);
         }
@@ -117,9 +117,9 @@ mod tests {
         log.charge(4);
         log.roll(Instant(30));
         log.charge(6);
-        assert_eq!(log.next_yes(3), Some(Instant(100)));
-        assert_eq!(log.next_yes(5), Some(Instant(130)));
-        assert_eq!(log.next_yes(11), None);
+        assert_eq!(log.earliest_admission(3), Some(Instant(100)));
+        assert_eq!(log.earliest_admission(5), Some(Instant(130)));
+        assert_eq!(log.earliest_admission(11), None);
         log.roll(Instant(99));
         assert_eq!(log.remaining(), 0);
         log.roll(Instant(100));

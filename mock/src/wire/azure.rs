@@ -6,9 +6,11 @@
 
 use super::chat::Shape;
 use super::envelope::reason;
-use super::{Answer, Context, Endpoint, Error, Head, Headers, Key, Told, Voice, ids, json, openai};
+use super::{
+    Answer, Context, Endpoint, Error, Head, Headers, Key, LimitsSnapshot, WireFormat, ids, json, openai,
+};
+use crate::decision::Denial;
 use crate::length::Bound;
-use crate::ruling::Denial;
 use crate::time::{Instant, Nanos};
 
 /// The endpoint whose path names a deployment.
@@ -19,7 +21,7 @@ pub(super) struct Classic;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Foundry;
 
-impl Voice for Classic {
+impl WireFormat for Classic {
     fn base(&self) -> &'static str {
         "/openai/deployments"
     }
@@ -45,7 +47,7 @@ impl Voice for Classic {
 
     /// Captured for tokens, with a wait of a day; "call rate limit" and the lack of other words for too large a call
     /// are assumed.
-    fn refusal(&self, denial: &Denial, _: &Told, _: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
         let what = if denial.axis.counts_tokens() { "token" } else { "call" };
         let mut text = format!(
             "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version {VERSION} have exceeded {what} rate limit of your current AIServices S0 pricing tier."
@@ -66,7 +68,7 @@ impl Voice for Classic {
     }
 }
 
-impl Voice for Foundry {
+impl WireFormat for Foundry {
     fn base(&self) -> &'static str {
         "/openai/v1"
     }
@@ -82,7 +84,7 @@ impl Voice for Foundry {
     }
 
     /// Captured, 2026-08; that it says the same of every axis is assumed.
-    fn refusal(&self, denial: &Denial, _: &Told, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
         let model = context.model;
         let text = format!("Your requests to {model} for {model} in {REGION} have exceeded rate limit.");
         let mut out = String::from(r#"{"error":{"code":"RateLimitReached","message":"#);

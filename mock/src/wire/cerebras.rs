@@ -7,17 +7,17 @@
 use super::chat::Shape;
 use super::date::until_end_of;
 use super::envelope::{INVALID, Member, Members, SERVER, reason};
-use super::{Answer, Context, Error, Head, Headers, Told, Voice, json};
+use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, json};
 use crate::axis::Axis;
+use crate::decision::{Denial, Service};
 use crate::length::{Bound, TooLong};
-use crate::ruling::{Denial, Service};
 use crate::time::{Instant, Nanos};
 
 /// Cerebras's one endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cerebras;
 
-impl Voice for Cerebras {
+impl WireFormat for Cerebras {
     fn base(&self) -> &'static str {
         "/v1"
     }
@@ -38,7 +38,7 @@ impl Voice for Cerebras {
 
     /// Of a minute and of a day alike but for the message (captured for minutes, documented for days). Cerebras limits
     /// nothing else: the words about concurrency are assumed, and that it has no others for too large a call.
-    fn refusal(&self, denial: &Denial, _: &Told, _: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
         let period = match denial.axis.window() {
             None => {
                 return Answer::new(429, flat(CONCURRENT, MANY_REQUESTS, QUOTA, "request_quota_exceeded"));

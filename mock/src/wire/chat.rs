@@ -4,11 +4,11 @@
 //! Members and their order follow captures of Groq of 2026-02 (the published fixtures of Vercel's package `ai`) and
 //! the documentation of the others; each dialect's page says which.
 
+use super::format::Context;
 use super::pieces::put;
 use super::transcript::Transcript;
-use super::voice::Context;
-use super::{date, ids, json, words};
-use crate::ruling::Service;
+use super::{date, filler, ids, json};
+use crate::decision::Service;
 use crate::time::Instant;
 
 /// Why a completion ends.
@@ -162,7 +162,7 @@ pub(super) fn completion(shape: &Shape, service: &Service, context: &Context<'_>
 
 /// The text of a completion, as far as it is written. Its words need no escape.
 pub(super) fn text(out: &mut String, tokens: u32, number: u64) {
-    words::text(out, number, tokens.min(MOST_WORDS));
+    filler::text(out, number, tokens.min(MOST_WORDS));
 }
 
 /// `"tool_calls":[…]`: all at once, as Groq streams it too (published fixtures of Vercel's `ai`); the id's shape is assumed.
@@ -228,7 +228,7 @@ impl Chunks {
     /// The event of the token `index`, from zero.
     pub fn token(&self, out: &mut String, index: u32) {
         let piece = match &self.text {
-            Text::Words => words::token(self.number, index),
+            Text::Words => filler::token(self.number, index),
             Text::Pieces(text, tokens) => Text::piece(text, *tokens, index),
             Text::Nothing => "",
         };

@@ -5,16 +5,16 @@
 //! would fit is assumed). The rest is assumed.
 
 use super::envelope::{self, INVALID, Member, Members, reason};
-use super::{Answer, Context, Error, Head, Headers, Told, Voice};
+use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat};
+use crate::decision::Denial;
 use crate::length::Bound;
-use crate::ruling::Denial;
 use crate::time::Instant;
 
 /// `DeepInfra`'s endpoint that is compatible with OpenAI's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DeepInfra;
 
-impl Voice for DeepInfra {
+impl WireFormat for DeepInfra {
     fn base(&self) -> &'static str {
         "/v1/openai"
     }
@@ -24,7 +24,7 @@ impl Voice for DeepInfra {
     }
 
     /// The same of every axis, and without a wait.
-    fn refusal(&self, _: &Denial, _: &Told, _: &Context<'_>) -> Answer {
+    fn refusal(&self, _: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
         Answer::new(429, envelope::error("Rate limited", INVALID, None, Some("rate_limited")))
     }
 

@@ -5,17 +5,17 @@
 
 use super::chat::Shape;
 use super::envelope::reason;
-use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
+use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
+use crate::decision::Denial;
 use crate::length::Bound;
-use crate::ruling::Denial;
 use crate::time::Instant;
 
 /// Fireworks's one endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fireworks;
 
-impl Voice for Fireworks {
+impl WireFormat for Fireworks {
     fn base(&self) -> &'static str {
         "/inference/v1"
     }
@@ -36,7 +36,7 @@ impl Voice for Fireworks {
     }
 
     /// The same of every axis.
-    fn refusal(&self, _: &Denial, _: &Told, _: &Context<'_>) -> Answer {
+    fn refusal(&self, _: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
         Answer::new(429, body(TOO_MANY, EXCEEDED))
     }
 

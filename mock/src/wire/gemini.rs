@@ -8,18 +8,18 @@
 
 use super::date::until_end_of;
 use super::envelope::reason;
-use super::{Answer, Context, Error, Head, Headers, Told, Voice, json};
+use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, json};
 use crate::axis::Axis;
 use crate::config::Tier;
+use crate::decision::Denial;
 use crate::length::Bound;
-use crate::ruling::Denial;
 use crate::time::{Instant, Nanos};
 
 /// The endpoint that is compatible with OpenAI's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gemini;
 
-impl Voice for Gemini {
+impl WireFormat for Gemini {
     fn base(&self) -> &'static str {
         "/v1beta/openai"
     }
@@ -29,7 +29,7 @@ impl Voice for Gemini {
     }
 
     /// There is no other answer to too large a call, and none about concurrency but the bare one (assumed).
-    fn refusal(&self, denial: &Denial, told: &Told, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, told: &LimitsSnapshot, context: &Context<'_>) -> Answer {
         let Some(quota) = Quota::of(denial.axis, context.tier) else {
             return Answer::new(429, body(429, EXHAUSTED, |_| {}));
         };

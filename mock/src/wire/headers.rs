@@ -1,9 +1,9 @@
 //! The headers of a reply. The values that differ from reply to reply stand in one text, one behind the other: however
 //! many there are, they take one allocation, and a server sends pieces of that text.
 
+use super::format::Content;
 use super::json;
 use super::pieces::Piece;
-use super::voice::Content;
 use std::fmt;
 use std::ops::Range;
 

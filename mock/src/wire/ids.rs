@@ -2,7 +2,7 @@
 //! and no hidden chance is in them.
 
 use super::pieces::{Piece, put};
-use crate::rng::mix;
+use crate::random::mix;
 use std::fmt;
 
 /// An id of `N` letters, digits and signs, ready to be printed.
@@ -63,7 +63,7 @@ pub(super) fn seed(number: u64) -> u32 {
 /// `fp_` and ten hexadecimal digits, the same for every reply of a model.
 pub(super) fn fingerprint(model: &str) -> Id<13> {
     let mut id = *b"fp___________";
-    digits(&mut id[3..], crate::rng::key(0, model).into());
+    digits(&mut id[3..], crate::random::key(0, model).into());
     Id(id)
 }
 

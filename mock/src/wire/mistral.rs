@@ -7,17 +7,17 @@
 
 use super::chat::Shape;
 use super::envelope::{self, INVALID, reason};
-use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
+use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
+use crate::decision::Denial;
 use crate::length::Bound;
-use crate::ruling::Denial;
 use crate::time::Instant;
 
 /// Mistral's one endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mistral;
 
-impl Voice for Mistral {
+impl WireFormat for Mistral {
     fn base(&self) -> &'static str {
         "/v1"
     }
@@ -47,7 +47,7 @@ impl Voice for Mistral {
     }
 
     /// Requests are refused by the gateway, all else by the application: neither says which limit it was.
-    fn refusal(&self, denial: &Denial, _: &Told, _: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
         let body = match denial.axis {
             Axis::Rpm | Axis::Rpd => gateway("Requests rate limit exceeded"),
             _ => application("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),

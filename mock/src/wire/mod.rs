@@ -4,17 +4,16 @@
 //! evidence: the two meet in a test, so neither can repeat the other's mistake.
 //!
 //! ```text
-//!  Ruling, Told ──▶ Voice::reply ──▶ Reply { status, headers, body }      a whole reply
-//!               └─▶ Voice::chunks ─▶ data: {…}  data: {…}  data: [DONE]   a streamed one
+//!  DecisionReport, LimitsSnapshot ──▶ WireFormat::reply ──▶ Reply { status, headers, body }      a whole reply
+//!               └─▶ WireFormat::chunks ─▶ data: {…}  data: {…}  data: [DONE]   a streamed one
 //!  truth::Note ◀──▶ the request header in which a simulation tells the mock what only the world knows
 //! ```
 //!
 //! Each dialect has a page that says only what is its own; the shapes that many share are in [`chat`] and
-//! `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic) has one [`Voice`] for each.
+//! `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic) has one [`WireFormat`] for each.
 
 mod anthropic;
 mod azure;
-mod bend;
 mod cerebras;
 pub mod chat;
 mod date;
@@ -22,38 +21,39 @@ mod deepinfra;
 mod digits;
 mod envelope;
 pub mod error;
+mod filler;
 mod fireworks;
+mod format;
 mod gemini;
 pub mod go_duration;
 mod groq;
 mod headers;
 mod ids;
 mod json;
+pub mod limits_snapshot;
 mod mistral;
 mod openai;
 mod pieces;
+mod response_fault;
 mod together;
-pub mod told;
 mod transcript;
 pub mod truth;
-mod voice;
-mod words;
 
 pub use chat::{Chunks, Finish, Said};
 pub use error::Error;
+pub use format::{Answer, Content, Context, Endpoint, Head, Key, Reply, WireFormat};
 pub use headers::Headers;
 #[cfg(feature = "server")]
 pub(crate) use headers::{Line, Value};
-pub use told::Told;
+pub use limits_snapshot::LimitsSnapshot;
 pub use transcript::{Task, Transcript, Written};
-pub use voice::{Answer, Content, Context, Endpoint, Head, Key, Reply, Voice};
 
 use crate::config::Dialect;
 
 /// The voices of a dialect, at least one. The first is that of its OpenAI-compatible endpoint, and answers
 /// whatever no other knows.
 #[must_use]
-pub fn voices(dialect: Dialect) -> &'static [&'static dyn Voice] {
+pub fn voices(dialect: Dialect) -> &'static [&'static dyn WireFormat] {
     match dialect {
         Dialect::Groq => &[&groq::Groq],
         Dialect::OpenAi => &[&openai::OpenAi],
@@ -70,6 +70,6 @@ pub fn voices(dialect: Dialect) -> &'static [&'static dyn Voice] {
 
 /// The voice of a dialect's OpenAI-compatible endpoint.
 #[must_use]
-pub fn voice(dialect: Dialect) -> &'static dyn Voice {
+pub fn voice(dialect: Dialect) -> &'static dyn WireFormat {
     voices(dialect)[0]
 }

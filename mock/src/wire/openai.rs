@@ -7,10 +7,10 @@
 use super::chat::{Choice, Shape};
 use super::envelope::{self, INVALID, SERVER, reason};
 use super::go_duration::GoDuration;
-use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
+use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
+use crate::decision::{Denial, Service};
 use crate::length::{Bound, TooLong};
-use crate::ruling::{Denial, Service};
 use crate::time::{Instant, Nanos};
 use std::fmt::Display;
 
@@ -18,7 +18,7 @@ use std::fmt::Display;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OpenAi;
 
-impl Voice for OpenAi {
+impl WireFormat for OpenAi {
     fn base(&self) -> &'static str {
         "/v1"
     }
@@ -36,7 +36,7 @@ impl Voice for OpenAi {
         headers
     }
 
-    fn refusal(&self, denial: &Denial, _: &Told, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
         let kind = if denial.axis.counts_tokens() { "tokens" } else { "requests" };
         let body = envelope::error(&message(denial, context), kind, None, Some("rate_limit_exceeded"));
         Answer::new(429, body).after(denial.wait.filter(|_| !denial.oversize))
@@ -135,7 +135,7 @@ const fn axis_name(axis: Axis) -> &'static str {
 
 /// The six limit headers. `…-requests` is the day's where the account has a limit per day, otherwise the
 /// minute's: the same names (evidence: 29 of 708 recordings). `reset` is the time until the limit is full.
-pub(super) fn limits<T: Display>(headers: &mut Headers, told: &Told, reset: impl Fn(Nanos) -> T) {
+pub(super) fn limits<T: Display>(headers: &mut Headers, told: &LimitsSnapshot, reset: impl Fn(Nanos) -> T) {
     let levels = [told.first(&[Axis::Rpd, Axis::Rpm]), told.first(&[Axis::Tpm])];
     let names = [
         ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),

@@ -7,19 +7,19 @@
 
 use super::chat::Shape;
 use super::envelope::{self, INVALID, Member, Members, reason};
-use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
+use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
 use crate::config::Tier;
+use crate::decision::Denial;
 use crate::length::{Bound, TooLong};
 use crate::meter::Level;
-use crate::ruling::Denial;
 use crate::time::Instant;
 
 /// Together's one endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Together;
 
-impl Voice for Together {
+impl WireFormat for Together {
     fn base(&self) -> &'static str {
         "/v1"
     }
@@ -42,7 +42,7 @@ impl Voice for Together {
         headers
     }
 
-    fn refusal(&self, denial: &Denial, _: &Told, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
         let Denial { axis, limit, wait, .. } = *denial;
         let (message, kind) = match (axis, context.tier) {
             (Axis::Rpm, Tier::Free) => (

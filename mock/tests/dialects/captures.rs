@@ -3,9 +3,9 @@
 
 use crate::{Case, denial, faulted, header, level, refused, served};
 use provider::config::{Dialect, Fault, Tier};
+use provider::decision::{Decision, Denial};
 use provider::length::{Bound, TooLong};
-use provider::ruling::{Denial, Verdict};
-use provider::wire::{self, Error, Reply, Voice};
+use provider::wire::{self, Error, Reply, WireFormat};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -54,7 +54,7 @@ struct Denied {
 }
 
 impl Row {
-    fn voice(&self) -> &'static dyn Voice {
+    fn voice(&self) -> &'static dyn WireFormat {
         let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == self.dialect);
         wire::voices(dialect.expect("a known dialect"))[self.situation.voice]
     }
@@ -73,7 +73,7 @@ impl Row {
             (None, Some(status)) => faulted(Fault::Status(status.parse().unwrap())),
             (None, None) if too_long.is_some() => {
                 let [prompt_tokens, limit] = too_long.unwrap_or_default();
-                Case::new(Verdict::TooLong(TooLong {
+                Case::new(Decision::TooLong(TooLong {
                     bound: Bound::Context,
                     limit,
                     prompt_tokens,

@@ -2,9 +2,9 @@
 
 use crate::{Case, denial, faulted, header, refused, served, voices};
 use provider::config::{Dialect, Fault};
+use provider::decision::{Decision, Service};
 use provider::length::{Bound, TooLong};
-use provider::ruling::{Service, Verdict};
-use provider::wire::{self, Endpoint, Error, Key, Voice};
+use provider::wire::{self, Endpoint, Error, Key, WireFormat};
 use provider::{Axis, Instant};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ fn what_a_provider_never_announces_it_never_announces() {
         );
         assert_eq!(header(&case.render(voice), "retry-after").is_none(), silent, "{dialect:?}");
         let mut hidden = case.clone();
-        if let Verdict::Refused(denial) = &mut hidden.verdict {
+        if let Decision::Refused(denial) = &mut hidden.verdict {
             denial.wait = None;
         }
         let reply = hidden.render(voice);
@@ -109,7 +109,7 @@ fn paths_lead_to_one_voice() {
 fn a_stream_has_the_words_of_the_whole_reply() {
     for (dialect, voice) in voices() {
         let case = served(10, 30);
-        let Verdict::Admitted(service) = case.verdict else { unreachable!("just served") };
+        let Decision::Admitted(service) = case.verdict else { unreachable!("just served") };
         let whole: Value = serde_json::from_str(&case.render(voice).body).unwrap();
         let (events, usage) = events(voice, &service, &case);
         let native = whole["type"] == "message";
@@ -138,7 +138,7 @@ fn a_stream_has_the_words_of_the_whole_reply() {
 }
 
 /// The events of a stream, and the one that `include_usage` adds.
-fn events(voice: &dyn Voice, service: &Service, case: &Case) -> (Vec<Value>, Option<Value>) {
+fn events(voice: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value>, Option<Value>) {
     let chunks = voice.chunks(service, &case.context());
     let (mut text, mut usage) = (String::new(), String::new());
     chunks.role(&mut text);
@@ -157,7 +157,7 @@ fn events(voice: &dyn Voice, service: &Service, case: &Case) -> (Vec<Value>, Opt
 #[test]
 fn anthropics_events_come_in_its_own_order() {
     let case = served(10, 2);
-    let Verdict::Admitted(service) = case.verdict else { unreachable!("just served") };
+    let Decision::Admitted(service) = case.verdict else { unreachable!("just served") };
     let native = wire::voices(Dialect::Anthropic)[1];
     let (events, usage) = events(native, &service, &case);
     let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
@@ -220,9 +220,9 @@ fn a_wrong_key_an_unknown_model_and_a_wrong_path_are_told_apart() {
 /// it is assumed.
 #[test]
 fn a_call_that_is_too_long_is_told_so_in_the_words_of_each() {
-    let said = |voice: &dyn Voice, bound, limit, prompt_tokens, max_tokens| {
+    let said = |voice: &dyn WireFormat, bound, limit, prompt_tokens, max_tokens| {
         let too_long = TooLong { bound, limit, prompt_tokens, max_tokens };
-        let reply = Case::new(Verdict::TooLong(too_long)).render(voice);
+        let reply = Case::new(Decision::TooLong(too_long)).render(voice);
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let body = if body.is_array() { body[0].clone() } else { body };
         let error = if body["error"].is_object() { body["error"].clone() } else { body };

@@ -3,15 +3,15 @@
 use crate::{Case, denial, header, level, refused, served, voices};
 use proptest::prelude::*;
 use provider::config::{Dialect, Fault, Tier};
+use provider::decision::{Decision, Denial};
 use provider::length::{Bound, TooLong};
-use provider::ruling::{Denial, Verdict};
-use provider::wire::{self, Content, Head, Voice};
+use provider::wire::{self, Content, Head, WireFormat};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
 
 const SECOND: u64 = Nanos::SECOND.0;
 
-fn voice(dialect: Dialect) -> &'static dyn Voice {
+fn voice(dialect: Dialect) -> &'static dyn WireFormat {
     wire::voice(dialect)
 }
 
@@ -151,7 +151,7 @@ proptest! {
         case.levels = vec![level(Axis::Tpm, limit, left), level(Axis::Rpm, limit, left)];
         // The text of the longest completions is not what this is about.
         let told = case.told();
-        let usage = match case.verdict { Verdict::Admitted(service) => Some(service.usage), _ => None };
+        let usage = match case.verdict { Decision::Admitted(service) => Some(service.usage), _ => None };
         let head = Head { content: Content::Json, usage, ..Head::new(200, Some(&told), 7, Instant::ZERO) };
         let headers = voice(Dialect::Mistral).headers(&head);
         prop_assert_eq!(value(&headers, "x-ratelimit-tokens-query-cost"), (u64::from(prompt) + u64::from(completion)).to_string());
@@ -202,9 +202,9 @@ proptest! {
         let denial = Denial { axis, limit, used, requested, wait: wait.map(Nanos), oversize };
         let too_long = |bound| TooLong { bound, limit: at as u32, prompt_tokens: used as u32, max_tokens: wait.map(|wait| wait as u32) };
         let verdicts = [
-            Verdict::Refused(denial), Verdict::Faulted(Fault::Overload), Verdict::Faulted(Fault::Billing),
-            Verdict::Faulted(Fault::NotInTier), Verdict::Faulted(Fault::Status(400)), served(1, 3).verdict,
-            Verdict::TooLong(too_long(Bound::Context)), Verdict::TooLong(too_long(Bound::Output)),
+            Decision::Refused(denial), Decision::Faulted(Fault::Overload), Decision::Faulted(Fault::Billing),
+            Decision::Faulted(Fault::NotInTier), Decision::Faulted(Fault::Status(400)), served(1, 3).verdict,
+            Decision::TooLong(too_long(Bound::Context)), Decision::TooLong(too_long(Bound::Output)),
         ];
         for (dialect, voice) in voices() {
             for verdict in verdicts {

@@ -8,15 +8,15 @@ mod common;
 mod laws;
 
 use provider::config::{Dialect, Fault, Tier};
+use provider::decision::{Decision, DecisionReport, Denial, LimitsView, Service, Ticket, announced_wait};
 use provider::meter::Level;
-use provider::ruling::{Denial, LimitsView, Ruling, Service, Ticket, Verdict, announced_wait};
-use provider::wire::{self, Context, Finish, Reply, Said, Told, Voice};
+use provider::wire::{self, Context, Finish, LimitsSnapshot, Reply, Said, WireFormat};
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// One call as a voice is told of it.
 #[derive(Clone, Debug)]
 struct Case {
-    verdict: Verdict,
+    verdict: Decision,
     levels: Vec<Level>,
     model: String,
     tier: Tier,
@@ -25,13 +25,13 @@ struct Case {
 }
 
 impl Case {
-    fn new(verdict: Verdict) -> Self {
+    fn new(verdict: Decision) -> Self {
         let (model, levels) = ("a-model".to_owned(), Vec::new());
         Self { verdict, levels, model, tier: Tier::Free, arrived: Instant::ZERO, at: Instant::ZERO }
     }
 
-    fn told(&self) -> Told {
-        Told::new(self.arrived, LimitsView::default()).with(self.levels.iter().copied())
+    fn told(&self) -> LimitsSnapshot {
+        LimitsSnapshot::new(self.arrived, LimitsView::default()).with(self.levels.iter().copied())
     }
 
     fn context(&self) -> Context<'_> {
@@ -40,35 +40,35 @@ impl Case {
     }
 
     /// What is sent; nothing where a fault answers nothing.
-    fn sent(&self, voice: &dyn Voice) -> Option<Reply> {
-        let ruling = Ruling { verdict: self.verdict, limits: LimitsView::default() };
+    fn sent(&self, voice: &dyn WireFormat) -> Option<Reply> {
+        let ruling = DecisionReport { verdict: self.verdict, limits: LimitsView::default() };
         voice.reply(&ruling, &self.told(), &self.context())
     }
 
-    fn render(&self, voice: &dyn Voice) -> Reply {
+    fn render(&self, voice: &dyn WireFormat) -> Reply {
         self.sent(voice).expect("it is answered")
     }
 }
 
 /// Every voice, with its dialect.
-fn voices() -> impl Iterator<Item = (Dialect, &'static dyn Voice)> {
+fn voices() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
     Dialect::ALL
         .into_iter()
         .flat_map(|dialect| wire::voices(dialect).iter().map(move |voice| (dialect, *voice)))
 }
 
 fn faulted(fault: Fault) -> Case {
-    Case::new(Verdict::Faulted(fault))
+    Case::new(Decision::Faulted(fault))
 }
 
 fn refused(denial: Denial) -> Case {
-    Case::new(Verdict::Refused(denial))
+    Case::new(Decision::Refused(denial))
 }
 
 /// A service that took a second in line, two to the first token and three to the end.
 fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
     let at = |secs| Instant(Nanos::from_secs(secs).0);
-    Case::new(Verdict::Admitted(Service {
+    Case::new(Decision::Admitted(Service {
         ticket: Ticket { account: 0, model: 0, prompt_tokens, completion_tokens, at: at(0) },
         started_at: at(1),
         first_token_at: at(3),

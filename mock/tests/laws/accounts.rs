@@ -4,9 +4,9 @@
 use super::{LAWS, config};
 use proptest::prelude::*;
 use provider::config::{CachedTokens, Estimate, Growth, Law, Limit, ModelConfig, Reserve, Settle};
-use provider::meter::{Bill, Level};
+use provider::decision::{Decision, Denial, Service};
+use provider::meter::{Charge, Level};
 use provider::reserve::Recent;
-use provider::ruling::{Denial, Service, Verdict};
 use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
 
 /// Limits on some of the axes, small enough to be met.
@@ -87,17 +87,17 @@ proptest! {
             let neighbour = levels(&mut provider, now, 1 - call.account);
             let asked = reserve.tokens(call, truth, &Recent::default());
             match provider.arrive(now, call, truth).verdict {
-                Verdict::Admitted(service) => {
+                Decision::Admitted(service) => {
                     prop_assert_eq!(service.ticket.reserved(), asked);
                     for level in &mut left {
-                        level.remaining -= i64::try_from(Bill::of(asked).on(level.axis)).unwrap();
+                        level.remaining -= i64::try_from(Charge::of(asked).on(level.axis)).unwrap();
                         prop_assert!(level.remaining >= 0, "law 5 on {}", level.axis);
                     }
                 }
-                Verdict::Refused(denial) => {
-                    check_denial(denial, &limits, &left, Bill::of(asked).on(denial.axis))?;
+                Decision::Refused(denial) => {
+                    check_denial(denial, &limits, &left, Charge::of(asked).on(denial.axis))?;
                 }
-                Verdict::TooLong(_) | Verdict::Faulted(_) => unreachable!("no incidents"),
+                Decision::TooLong(_) | Decision::Faulted(_) => unreachable!("no incidents"),
             }
             // What is left is a whole number less a fraction: whole charges move the whole number only.
             prop_assert_eq!(levels(&mut provider, now, call.account), left);
@@ -117,15 +117,15 @@ proptest! {
         for (gap, call, truth) in calls {
             now += Nanos(gap);
             let mut verdict = provider.arrive(now, call, truth).verdict;
-            if let Verdict::Refused(denial) = verdict && !denial.oversize {
+            if let Decision::Refused(denial) = verdict && !denial.oversize {
                 let exact = first_yes(&provider, now, call, truth);
                 let wait = denial.wait.expect("a refusal that time can end says when");
                 prop_assert!(exact <= now + wait, "announced {wait}, true {}", exact.since(now));
                 now += wait;
                 verdict = provider.arrive(now, call, truth).verdict;
-                prop_assert!(matches!(verdict, Verdict::Admitted(_)), "{denial:?} then {verdict:?}");
+                prop_assert!(matches!(verdict, Decision::Admitted(_)), "{denial:?} then {verdict:?}");
             }
-            if let Verdict::Admitted(Service { ticket, usage, .. }) = verdict {
+            if let Decision::Admitted(Service { ticket, usage, .. }) = verdict {
                 provider.depart(now, ticket, usage);
             }
         }
@@ -141,7 +141,7 @@ proptest! {
         // All at one instant: a bucket that refills to the brim in between would forget a part.
         let mut open = vec![];
         for (_, call, truth) in &calls {
-            if let Verdict::Admitted(service) = provider.arrive(Instant::ZERO, *call, *truth).verdict {
+            if let Decision::Admitted(service) = provider.arrive(Instant::ZERO, *call, *truth).verdict {
                 open.push(service);
             }
         }
@@ -153,7 +153,7 @@ proptest! {
             for level in levels(&mut provider, Instant::ZERO, account) {
                 let mine = open.iter().filter(|service| service.ticket.account == account);
                 let counted = |service: &Service| {
-                    let charge = |usage| Bill::of(usage).on(level.axis);
+                    let charge = |usage| Charge::of(usage).on(level.axis);
                     let (reserved, used) = (charge(service.ticket.reserved()), charge(reserve.cached.counted(service.usage)));
                     match reserve.settle {
                         Settle::Refund => used,
@@ -172,7 +172,7 @@ proptest! {
 /// The first instant at which the call would be admitted, by bisection on copies of the provider: levels only
 /// rise while nobody calls.
 fn first_yes(provider: &Provider, now: Instant, call: Call, truth: Truth) -> Instant {
-    let admits = |at| matches!(provider.clone().arrive(at, call, truth).verdict, Verdict::Admitted(_));
+    let admits = |at| matches!(provider.clone().arrive(at, call, truth).verdict, Decision::Admitted(_));
     let (mut no, mut yes) = (now, now + Nanos::DAY * 1000);
     assert!(admits(yes));
     while yes.since(no) > Nanos(1) {
@@ -191,10 +191,10 @@ fn where_several_axes_refuse_the_longest_wait_speaks() {
         let truth = Truth { prompt_tokens, completion_tokens: 10, cached_tokens: 0, draw: 0 };
         provider.arrive(Instant::ZERO, call, truth).verdict
     };
-    assert!(matches!(ask(1000), Verdict::Admitted(_)));
-    let Verdict::Refused(denial) = ask(1000) else { panic!("nothing is left on any axis") };
+    assert!(matches!(ask(1000), Decision::Admitted(_)));
+    let Decision::Refused(denial) = ask(1000) else { panic!("nothing is left on any axis") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpd, Some(Nanos::DAY)));
-    let Verdict::Refused(denial) = ask(1001) else { panic!("2001 tokens never fit into 2000") };
+    let Decision::Refused(denial) = ask(1001) else { panic!("2001 tokens never fit into 2000") };
     assert_eq!((denial.axis, denial.oversize), (Axis::Tpm, true));
 }
 
@@ -204,13 +204,13 @@ fn an_overdrawn_limit_announces_the_exact_wait_where_the_printed_numbers_fall_sh
     let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = Truth { prompt_tokens: 10, completion_tokens: 54, cached_tokens: 0, draw: 0 };
-    let Verdict::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).verdict else {
+    let Decision::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).verdict else {
         panic!("the bucket is full")
     };
     provider.depart(Instant::ZERO, service.ticket, service.usage);
     // 64 of 60 are used; 0.3 s later 63.7, printed as 63, and 10 more are 13.7 s away.
     let now = Instant(300_000_000);
-    let Verdict::Refused(denial) = provider.arrive(now, call, truth).verdict else { panic!("overdrawn") };
+    let Decision::Refused(denial) = provider.arrive(now, call, truth).verdict else { panic!("overdrawn") };
     assert_eq!((denial.used, denial.wait), (63, Some(Nanos::from_millis(13_700))));
 }
 
@@ -223,11 +223,11 @@ fn a_wait_that_groqs_arithmetic_cuts_short_of_the_truth_is_announced_in_full() {
         let call = Call { account: 0, model: 0, max_tokens: Some(0) };
         provider.arrive(now, call, Truth { prompt_tokens, ..Truth::default() }).verdict
     };
-    assert!(matches!(ask(Instant::ZERO, 2516), Verdict::Admitted(_)));
-    let Verdict::Refused(denial) = ask(Instant::ZERO, 3530) else { panic!("46 tokens are missing") };
+    assert!(matches!(ask(Instant::ZERO, 2516), Decision::Admitted(_)));
+    let Decision::Refused(denial) = ask(Instant::ZERO, 3530) else { panic!("46 tokens are missing") };
     assert_eq!((denial.used, denial.wait), (2516, Some(Nanos::from_millis(460))));
-    assert!(matches!(ask(Instant(459_999_999), 3530), Verdict::Refused(_)));
-    assert!(matches!(ask(Instant(460_000_000), 3530), Verdict::Admitted(_)));
+    assert!(matches!(ask(Instant(459_999_999), 3530), Decision::Refused(_)));
+    assert!(matches!(ask(Instant(460_000_000), 3530), Decision::Admitted(_)));
 }
 
 #[test]
@@ -236,12 +236,12 @@ fn a_gate_that_is_shut_speaks_only_where_no_other_limit_does() {
     let mut provider = Provider::new(&config(1, limits, Reserve::default()));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let ask = |provider: &mut Provider| provider.arrive(Instant::ZERO, call, Truth::default()).verdict;
-    let Verdict::Admitted(first) = ask(&mut provider) else { panic!("both are free") };
-    let Verdict::Refused(denial) = ask(&mut provider) else { panic!("one is in flight") };
+    let Decision::Admitted(first) = ask(&mut provider) else { panic!("both are free") };
+    let Decision::Refused(denial) = ask(&mut provider) else { panic!("one is in flight") };
     assert_eq!((denial.axis, denial.wait, denial.oversize), (Axis::Concurrency, None, false));
     provider.depart(Instant::ZERO, first.ticket, first.usage);
-    assert!(matches!(ask(&mut provider), Verdict::Admitted(_)));
-    let Verdict::Refused(denial) = ask(&mut provider) else { panic!("both are used up") };
+    assert!(matches!(ask(&mut provider), Decision::Admitted(_)));
+    let Decision::Refused(denial) = ask(&mut provider) else { panic!("both are used up") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpm, Some(Nanos::from_secs(30))));
 }
 
@@ -253,7 +253,7 @@ fn what_is_charged_at_the_end_counts_in_the_minute_of_the_end() {
             Provider::new(&config(1, limits, Reserve { settle, ..Reserve::of(Estimate::Nothing) }));
         let call = Call { account: 0, model: 0, max_tokens: Some(50) };
         let truth = Truth { prompt_tokens: 30, completion_tokens: 90, cached_tokens: 0, draw: 0 };
-        let Verdict::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).verdict else {
+        let Decision::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).verdict else {
             panic!("nothing is asked")
         };
         let end = Instant::ZERO + Nanos::MINUTE;
@@ -273,7 +273,7 @@ fn refused_calls_that_count_keep_an_impatient_client_out() {
     // Two calls a second from a bucket of one a second: it is never more than it owes.
     let admitted = (0..600).filter(|number| {
         let at = Instant::ZERO + Nanos::from_millis(500 * number);
-        matches!(provider.arrive(at, call, truth).verdict, Verdict::Admitted(_))
+        matches!(provider.arrive(at, call, truth).verdict, Decision::Admitted(_))
     });
     assert_eq!(admitted.count(), 119);
     let levels: Vec<_> =
@@ -300,7 +300,7 @@ fn a_family_draws_from_one_meter_per_account() {
     let mut asks = |account, models: &[u16]| -> Vec<bool> {
         let call = |model: &u16| Call { account, model: *model, max_tokens: None };
         let admits = |call| {
-            matches!(provider.arrive(Instant::ZERO, call, Truth::default()).verdict, Verdict::Admitted(_))
+            matches!(provider.arrive(Instant::ZERO, call, Truth::default()).verdict, Decision::Admitted(_))
         };
         models.iter().map(call).map(admits).collect()
     };
@@ -320,7 +320,7 @@ fn a_leap_beyond_an_adaptive_limit_is_told_no_wait_until_traffic_has_raised_it()
     let mut ask = |minute: u64, prompt_tokens| {
         let truth = Truth { prompt_tokens, ..Truth::default() };
         match provider.arrive(Instant::ZERO + Nanos::MINUTE * minute, call, truth).verdict {
-            Verdict::Refused(denial) => Some((denial.limit, denial.wait, denial.oversize)),
+            Decision::Refused(denial) => Some((denial.limit, denial.wait, denial.oversize)),
             _ => None,
         }
     };
@@ -341,13 +341,13 @@ fn limits_of_nothing_and_of_everything_are_kept_too() {
         for axis in [Axis::Rpd, Axis::Tpm, Axis::Concurrency] {
             let limit = |limit| vec![Limit { law, ..Limit::new(axis, limit) }];
             let mut shut = Provider::new(&config(1, limit(0), Reserve::default()));
-            let Verdict::Refused(denial) = shut.arrive(Instant(1), call, truth).verdict else {
+            let Decision::Refused(denial) = shut.arrive(Instant(1), call, truth).verdict else {
                 panic!("there is never room for {axis}")
             };
             assert!(denial.oversize && denial.used == 0 && denial.wait.is_none(), "{denial:?}");
             let mut open = Provider::new(&config(1, limit(u64::MAX), Reserve::of(Estimate::Prompt)));
             for now in [Instant(1), Instant(2), Instant::MAX, Instant::MAX] {
-                let Verdict::Admitted(service) = open.arrive(now, call, truth).verdict else {
+                let Decision::Admitted(service) = open.arrive(now, call, truth).verdict else {
                     panic!("there is always room for {axis}")
                 };
                 open.depart(now, service.ticket, service.usage);
@@ -368,7 +368,7 @@ fn a_calls_luck_depends_on_its_truth_alone() {
     let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };
     let length =
         |provider: &mut Provider, draw| match provider.arrive(Instant::ZERO, call, truth(draw)).verdict {
-            Verdict::Admitted(service) => (service.done_at, provider.network(0, truth(draw))),
+            Decision::Admitted(service) => (service.done_at, provider.network(0, truth(draw))),
             other => panic!("{other:?}"),
         };
     let (mut alone, mut busy) = (Provider::new(&config), Provider::new(&config));

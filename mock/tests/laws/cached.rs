@@ -3,7 +3,7 @@
 use crate::config;
 use proptest::prelude::*;
 use provider::config::{CachedTokens, Limit, Reserve, Settle};
-use provider::ruling::{Service, Verdict};
+use provider::decision::{Decision, Service};
 use provider::{Axis, Call, Instant, Provider, Truth};
 
 const CALL: Call = Call { account: 0, model: 0, max_tokens: Some(100) };
@@ -14,7 +14,7 @@ fn truth(prompt_tokens: u32, cached_tokens: u32) -> Truth {
 }
 
 /// A provider of which so much is used already, and what it makes of one more call.
-fn ask(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provider, Verdict) {
+fn ask(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provider, Decision) {
     let limits = TOKEN_AXES.map(|axis| Limit::new(axis, limit)).to_vec();
     let mut provider = Provider::new(&config(1, limits, Reserve { cached, ..Reserve::default() }));
     provider.arrive(
@@ -43,7 +43,7 @@ proptest! {
         for policy in [CachedTokens::Counted, CachedTokens::Refunded] {
             let (mut plain, expected) = ask(policy, limit, before, truth(prompt, 0));
             let (mut provider, verdict) = ask(policy, limit, before, truth(prompt, cached));
-            let (Verdict::Admitted(expected), Verdict::Admitted(service)) = (expected, verdict) else {
+            let (Decision::Admitted(expected), Decision::Admitted(service)) = (expected, verdict) else {
                 prop_assert_eq!(verdict, expected, "the same refusal, to the number");
                 continue;
             };
@@ -68,7 +68,7 @@ proptest! {
         let (mut smaller, expected) = ask(CachedTokens::Free, limit, before, truth(rest, 0));
         let (mut provider, verdict) = ask(CachedTokens::Free, limit, before, truth(prompt, cached));
         match (expected, verdict) {
-            (Verdict::Admitted(expected), Verdict::Admitted(service)) => {
+            (Decision::Admitted(expected), Decision::Admitted(service)) => {
                 prop_assert_eq!(service.ticket.reserved(), expected.ticket.reserved());
                 prop_assert_eq!(left(&mut provider, &service), left(&mut smaller, &expected));
             }
@@ -82,7 +82,7 @@ fn what_is_never_settled_is_never_given_back() {
     let limits = vec![Limit::new(Axis::Tpm, 1000)];
     let reserve = Reserve { cached: CachedTokens::Refunded, settle: Settle::Nothing, ..Reserve::default() };
     let mut provider = Provider::new(&config(1, limits, reserve));
-    let Verdict::Admitted(service) = provider.arrive(Instant::ZERO, CALL, truth(500, 400)).verdict else {
+    let Decision::Admitted(service) = provider.arrive(Instant::ZERO, CALL, truth(500, 400)).verdict else {
         panic!("there is room")
     };
     provider.depart(Instant::ZERO, service.ticket, service.usage);

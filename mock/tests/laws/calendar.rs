@@ -48,8 +48,8 @@ proptest! {
             if fits {
                 window.charge(now, amount);
                 admitted.push((now, amount));
-                prop_assert_eq!(window.next_yes(now, 0), Some(now));
-            } else if let Some(yes) = window.next_yes(now, amount) {
+                prop_assert_eq!(window.earliest_admission(now, 0), Some(now));
+            } else if let Some(yes) = window.earliest_admission(now, amount) {
                 prop_assert_eq!([date(Instant(yes.0 - 1)), date(yes)], [date(now), date(now) + 1]);
             } else {
                 prop_assert!(amount > limit);

@@ -3,8 +3,8 @@
 use crate::config;
 use proptest::prelude::*;
 use provider::config::{Dialect, Lengths, Limit, Reserve};
+use provider::decision::Decision;
 use provider::length::Bound;
-use provider::ruling::Verdict;
 use provider::{Axis, Call, Instant, Provider, Truth};
 
 fn bound() -> impl Strategy<Value = Option<u32>> {
@@ -34,13 +34,13 @@ proptest! {
         let fits = lengths.longest_prompt(max_tokens).is_some_and(|longest| prompt_tokens <= longest);
         prop_assert_eq!(fits, !asks_too_much && !overflows);
         match verdict {
-            Verdict::TooLong(too_long) => {
+            Decision::TooLong(too_long) => {
                 prop_assert!(!fits);
                 prop_assert_eq!(too_long.bound, if asks_too_much { Bound::Output } else { Bound::Context });
                 prop_assert!(too_long.requested() > u64::from(too_long.limit));
                 prop_assert_eq!(provider.levels(Instant::ZERO, 0, 0).collect::<Vec<_>>(), before, "nothing is charged");
             }
-            Verdict::Admitted(service) => {
+            Decision::Admitted(service) => {
                 prop_assert!(fits && (!full || context.is_none_or(|context| context < 2)));
                 let written = service.usage.completion_tokens;
                 prop_assert!(max_output.is_none_or(|most| written <= most), "{written}");
@@ -49,8 +49,8 @@ proptest! {
                 let cut = least.into_iter().flatten().min().unwrap_or(u32::MAX);
                 prop_assert!(written == completion_tokens.min(cut), "it ends where a bound is, and nowhere before");
             }
-            Verdict::Refused(_) => prop_assert!(fits && full),
-            Verdict::Faulted(_) => unreachable!("no incidents"),
+            Decision::Refused(_) => prop_assert!(fits && full),
+            Decision::Faulted(_) => unreachable!("no incidents"),
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use super::config;
 use provider::config::{Estimate, Law, Limit, Reserve};
+use provider::decision::Decision;
 use provider::dist::Dist;
-use provider::ruling::Verdict;
 use provider::{Axis, Call, Instant, Nanos, Provider, Stream, Truth};
 
 /// A kind of call: its tokens, and how many come per minute.
@@ -102,7 +102,7 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
             let truth = Truth { prompt_tokens: kinds[kind].tokens, ..Truth::default() };
             let ruling = provider.arrive(now, Call { account: 0, model: 0, max_tokens: Some(0) }, truth);
             match ruling.verdict {
-                Verdict::Admitted(service) => provider.depart(now, service.ticket, service.usage),
+                Decision::Admitted(service) => provider.depart(now, service.ticket, service.usage),
                 _ => counts[kind].1 += 1.0,
             }
             counts[kind].0 += 1.0;

@@ -3,8 +3,8 @@
 use super::config;
 use super::erlang::{batch_means, erlang_c};
 use provider::config::{Estimate, Latency, Reserve, Service};
+use provider::decision::Decision;
 use provider::dist::Dist;
-use provider::ruling::Verdict;
 use provider::{Call, Instant, Nanos, Provider, Stream, Truth};
 
 const BATCHES: usize = 40;
@@ -31,7 +31,7 @@ fn holds(slots: u32) {
         draw += 1;
         let call = Call { account: 0, model: 0, max_tokens: None };
         match provider.arrive(now, call, Truth { draw, ..Truth::default() }).verdict {
-            Verdict::Admitted(service) => service.started_at.since(now).as_secs_f64(),
+            Decision::Admitted(service) => service.started_at.since(now).as_secs_f64(),
             other => panic!("nothing limits these calls: {other:?}"),
         }
     });

@@ -145,7 +145,7 @@ fn check_next_yes(
     now: Instant,
     amount: u64,
 ) -> Result<(), TestCaseError> {
-    let Some(yes) = window.next_yes(now, amount) else {
+    let Some(yes) = window.earliest_admission(now, amount) else {
         for minutes in 0..20 {
             let later = now + Nanos::MINUTE * minutes;
             prop_assert!(!history.admits(later, amount), "only what never fits has no next yes");

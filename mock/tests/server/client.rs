@@ -4,8 +4,8 @@ use provider::config::{
     AccountConfig, Config, Dialect, Fault, Incident, Latency, Lengths, Limit, ModelConfig, Price, Reserve,
     Service, Tier,
 };
+use provider::decision::{Decision, DecisionReport};
 use provider::dist::Dist;
-use provider::ruling::{Ruling, Verdict};
 use provider::server::{ControlPlane, Mock, Observer, serve};
 use provider::{Call, Instant, Nanos, Usage};
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub(crate) const MODEL: &str = "meta-llama/llama-4-scout-17b-16e-instruct";
 /// What an observer saw.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
-    Ruled(Instant, Option<u64>, Ruling),
+    Ruled(Instant, Option<u64>, DecisionReport),
     Settled(Instant, Option<u64>, Usage),
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum Seen {
 pub(crate) struct Log(Mutex<Vec<Seen>>);
 
 impl Observer for Log {
-    fn ruled(&self, at: Instant, tag: Option<u64>, _: Call, ruling: &Ruling) {
+    fn ruled(&self, at: Instant, tag: Option<u64>, _: Call, ruling: &DecisionReport) {
         self.0.lock().unwrap().push(Seen::Ruled(at, tag, *ruling));
     }
 
@@ -138,7 +138,7 @@ pub(crate) fn settled(seen: &[Seen]) -> usize {
 }
 
 pub(crate) fn admitted(seen: &[Seen]) -> usize {
-    let admitted = |seen: &&Seen| matches!(seen, Seen::Ruled(_, _, ruling) if matches!(ruling.verdict, Verdict::Admitted(_)));
+    let admitted = |seen: &&Seen| matches!(seen, Seen::Ruled(_, _, ruling) if matches!(ruling.verdict, Decision::Admitted(_)));
     seen.iter().filter(admitted).count()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::client::{Http, MODEL, Served, at_once, config, question};
 use provider::config::{Config, Dialect, Estimate, Fault, Limit, Reserve};
-use provider::wire::{self, Key, Voice};
+use provider::wire::{self, Key, WireFormat};
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
@@ -11,14 +11,14 @@ fn speaking(dialect: Dialect, limits: Vec<Limit>, faults: &[Fault]) -> Config {
 }
 
 /// Every dialect with each of its voices.
-fn voices() -> impl Iterator<Item = (Dialect, &'static dyn Voice)> {
+fn voices() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
     Dialect::ALL
         .into_iter()
         .flat_map(|dialect| wire::voices(dialect).iter().map(move |voice| (dialect, *voice)))
 }
 
 /// A request with the key in the header that the voice looks at first.
-fn request(voice: &dyn Voice, path: &str, key: &str, body: &str) -> String {
+fn request(voice: &dyn WireFormat, path: &str, key: &str, body: &str) -> String {
     let header = match voice.keys()[0] {
         Key::Bearer => format!("authorization: Bearer {key}"),
         Key::Named(name) => format!("{name}: {key}"),
@@ -29,7 +29,7 @@ fn request(voice: &dyn Voice, path: &str, key: &str, body: &str) -> String {
     )
 }
 
-async fn ask(served: &Served, voice: &dyn Voice, more: &str) -> Http {
+async fn ask(served: &Served, voice: &dyn WireFormat, more: &str) -> Http {
     let request = request(voice, &voice.path(MODEL), "k1", &question(more));
     Http::parse(&served.exchange(&request).await)
 }

@@ -2,9 +2,9 @@
 
 use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
 use provider::config::{Fault, Limit, Service, WaitForm};
+use provider::decision::Decision;
 use provider::dist::Dist;
 use provider::fault::{WORDS, Word};
-use provider::ruling::Verdict;
 use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
 use std::time::Duration;
@@ -199,7 +199,7 @@ async fn a_first_token_comes_late_and_the_others_drip() {
         served.ask().await;
         let seen = served.stop().await;
         let Seen::Ruled(at, _, ruling) = &seen[0] else { panic!("{seen:?}") };
-        let Verdict::Admitted(service) = ruling.verdict else { panic!("{ruling:?}") };
+        let Decision::Admitted(service) = ruling.verdict else { panic!("{ruling:?}") };
         assert_eq!(service.first_token_at.since(*at), Nanos::from_millis(first));
         assert_eq!(service.done_at.since(service.first_token_at), Nanos::from_millis(rest));
     }

@@ -5,25 +5,25 @@
 //! seconds, and may lie in the past. The compatible endpoint puts the class into `code` and calls the type
 //! `invalid_request_error`.
 
-use super::date::Moment;
+use super::date::UnixTime;
+use super::error_body::ErrorBody;
 use super::headers::{Headers, whole as number};
-use super::page::{Page, Sign};
+use super::limit_header::LimitHeader;
 use super::refusal::{Refusal, after, between, whole};
-use super::said::Said;
-use super::stated::Stated;
-use crate::engine::Meaning;
-use crate::event::Cause;
+use super::rules::{DialectRules, Marker};
+use crate::engine::WaitKind;
+use crate::event::LimitCause;
 use provider::Axis;
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Word("overloaded_error"), Cause::Overload),
-        (Sign::Word("request_too_large"), Cause::TooLarge),
-        (Sign::Word("billing_error"), Cause::Billing),
-        (Sign::Says("overloaded"), Cause::Overload),
-        (Sign::Says("credit balance is too low"), Cause::Billing),
-        (Sign::Says("extra usage is required for long context"), Cause::NotInTier),
-        (Sign::Says("daily rate limit"), Cause::DayLimit),
+        (Marker::Word("overloaded_error"), LimitCause::Overload),
+        (Marker::Word("request_too_large"), LimitCause::TooLarge),
+        (Marker::Word("billing_error"), LimitCause::Billing),
+        (Marker::Says("overloaded"), LimitCause::Overload),
+        (Marker::Says("credit balance is too low"), LimitCause::Billing),
+        (Marker::Says("extra usage is required for long context"), LimitCause::NotInTier),
+        (Marker::Says("daily rate limit"), LimitCause::DayLimit),
     ],
     axes: &[
         ("input tokens per minute", Axis::Itpm),
@@ -35,14 +35,14 @@ pub(super) const PAGE: Page = Page {
     ],
     refusal,
     limits,
-    resets: Some(Meaning::UntilFull),
-    ..Page::BARE
+    resets: Some(WaitKind::UntilFull),
+    ..DialectRules::BARE
 };
 
-fn refusal(said: &Said) -> Refusal {
+fn refusal(said: &ErrorBody) -> Refusal {
     let message = said.message.as_deref().unwrap_or_default();
     // A throttle of the servers, not of the account: it names no limit at all (published 2026).
-    let throttled = (said.lower == "rate limited").then_some(Cause::Overload);
+    let throttled = (said.lower == "rate limited").then_some(LimitCause::Overload);
     Refusal {
         cause: throttled,
         model: between(message, ", model: ", ")").map(str::to_owned),
@@ -55,14 +55,14 @@ fn refusal(said: &Said) -> Refusal {
 }
 
 /// The limits; where input and output are told apart, their sum (`tokens`) is no limit of its own.
-fn limits(headers: &dyn Headers) -> Vec<Stated> {
-    let replied = Moment::of_reply(headers);
+fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
+    let replied = UnixTime::of_reply(headers);
     let read = |name, axis| {
         let part = |part: &str| format!("anthropic-ratelimit-{name}-{part}");
         let (limit, remaining) = (number(headers, &part("limit"))?, number(headers, &part("remaining"))?);
-        let full_at = headers.value(&part("reset")).and_then(Moment::rfc3339);
+        let full_at = headers.value(&part("reset")).and_then(UnixTime::rfc3339);
         let reset = full_at.zip(replied).map(|(full_at, replied)| full_at.since(replied));
-        Some(Stated { name, axis: Some(axis), limit, remaining, reset })
+        Some(LimitHeader { name, axis: Some(axis), limit, remaining, reset })
     };
     let apart = [read("input-tokens", Axis::Itpm), read("output-tokens", Axis::Otpm)];
     let sum = read("tokens", Axis::Tpm).filter(|_| apart.iter().all(Option::is_none));

@@ -5,41 +5,41 @@
 //! 50 used says `1`, 1 of 250 `0`: seconds. `-1/-1/0` stands for no limit, `retry-after-ms: 0` may stand beside
 //! `retry-after: 1`, and the free tier's day is announced as 86,400 seconds.
 
+use super::error_body::ErrorBody;
 use super::headers::{Headers, whole as number};
-use super::page::{Page, Seen, Sign};
+use super::limit_header::{LimitHeader, refill};
 use super::refusal::{Refusal, after, between, whole};
-use super::said::Said;
-use super::stated::{Stated, refill};
-use crate::engine::{Meaning, Wait};
-use crate::event::Cause;
+use super::rules::{DialectRules, ErrorResponse, Marker};
+use crate::engine::{Wait, WaitKind};
+use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Word("insufficient_quota"), Cause::Billing),
-        (Sign::Word("context_length_exceeded"), Cause::TooLarge),
-        (Sign::Says("currently experiencing high demand"), Cause::Overload),
+        (Marker::Word("insufficient_quota"), LimitCause::Billing),
+        (Marker::Word("context_length_exceeded"), LimitCause::TooLarge),
+        (Marker::Says("currently experiencing high demand"), LimitCause::Overload),
     ],
     refusal,
-    wait: |seen| Some(Wait { length: named_wait(seen)?, meaning: Meaning::UntilEnough }),
+    wait: |seen| Some(Wait { length: named_wait(seen)?, meaning: WaitKind::UntilEnough }),
     limits,
-    resets: Some(Meaning::UntilFull),
-    ..Page::BARE
+    resets: Some(WaitKind::UntilFull),
+    ..DialectRules::BARE
 };
 
 /// `Please retry after 20 seconds`; the header is finer, so it goes first.
-fn named_wait(seen: &Seen<'_>) -> Option<Nanos> {
+fn named_wait(seen: &ErrorResponse<'_>) -> Option<Nanos> {
     super::headers::retry_after(seen.headers).or_else(|| said_wait(seen.said))
 }
 
-fn said_wait(said: &Said) -> Option<Nanos> {
+fn said_wait(said: &ErrorBody) -> Option<Nanos> {
     let rest = after(&said.lower, "retry after ")?;
     let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     let seconds = whole(rest).filter(|seconds| unit.starts_with(" second") && *seconds > 0)?;
     Some(Nanos::from_secs(seconds))
 }
 
-fn refusal(said: &Said) -> Refusal {
+fn refusal(said: &ErrorBody) -> Refusal {
     // Limits are per minute but for the free tier's: a bucket of a minute never asks for more than one.
     let day = said_wait(said).is_some_and(|wait| wait > Nanos::MINUTE);
     let (axis, limited) = match &said.lower {
@@ -51,24 +51,24 @@ fn refusal(said: &Said) -> Refusal {
         }
         text => (None, text.contains("exceeded rate limit") || said.is_called("RateLimitReached")),
     };
-    let cause = limited.then_some(if day { Cause::DayLimit } else { Cause::MinuteLimit });
+    let cause = limited.then_some(if day { LimitCause::DayLimit } else { LimitCause::MinuteLimit });
     let message = said.message.as_deref().unwrap_or_default();
     let model = between(message, "Your requests to ", " for ").map(str::to_owned);
     Refusal { cause, axis, model, ..Refusal::default() }
 }
 
-fn limits(headers: &dyn Headers) -> Vec<Stated> {
+fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name, axis| {
-        let limit = Stated::read(headers, name, Some(axis))?;
+        let limit = LimitHeader::read(headers, name, Some(axis))?;
         let reset =
             number(headers, &format!("x-ratelimit-reset-{name}")).and_then(|value| reset(&limit, value));
-        Some(Stated { reset, ..limit })
+        Some(LimitHeader { reset, ..limit })
     };
     read("requests", Axis::Rpm).into_iter().chain(read("tokens", Axis::Tpm)).collect()
 }
 
 /// The unit in which a bare number is nearest to what the other two numbers imply; `None` where neither is near.
-fn reset(limit: &Stated, value: u64) -> Option<Nanos> {
+fn reset(limit: &LimitHeader, value: u64) -> Option<Nanos> {
     let implied = refill(limit.limit, limit.used(), Nanos::MINUTE);
     let (seconds, millis) = (Nanos::from_secs(value), Nanos::from_millis(value));
     // Rounded down: anything within the second is right.

@@ -6,21 +6,21 @@
 
 use super::duration::seconds;
 use super::headers::Headers;
-use super::page::{Page, Sign};
-use super::stated::Stated;
-use crate::engine::Meaning;
-use crate::event::Cause;
+use super::limit_header::LimitHeader;
+use super::rules::{DialectRules, Marker};
+use crate::engine::WaitKind;
+use crate::event::LimitCause;
 use provider::Axis;
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Word("queue_exceeded"), Cause::Overload),
-        (Sign::Says("high traffic"), Cause::Overload),
-        (Sign::Word("context_length_exceeded"), Cause::TooLarge),
-        (Sign::Word("wrong_api_key"), Cause::Auth),
+        (Marker::Word("queue_exceeded"), LimitCause::Overload),
+        (Marker::Says("high traffic"), LimitCause::Overload),
+        (Marker::Word("context_length_exceeded"), LimitCause::TooLarge),
+        (Marker::Word("wrong_api_key"), LimitCause::Auth),
         // No axis of ours has an hour's window for requests or tokens.
-        (Sign::Says("requests per hour limit exceeded"), Cause::MinuteLimit),
-        (Sign::Says("tokens per hour limit exceeded"), Cause::MinuteLimit),
+        (Marker::Says("requests per hour limit exceeded"), LimitCause::MinuteLimit),
+        (Marker::Says("tokens per hour limit exceeded"), LimitCause::MinuteLimit),
     ],
     axes: &[
         ("requests per minute limit exceeded", Axis::Rpm),
@@ -29,14 +29,14 @@ pub(super) const PAGE: Page = Page {
         ("tokens per day limit exceeded", Axis::Tpd),
     ],
     limits,
-    resets: Some(Meaning::UntilWindowEnds),
-    ..Page::BARE
+    resets: Some(WaitKind::UntilWindowEnds),
+    ..DialectRules::BARE
 };
 
-fn limits(headers: &dyn Headers) -> Vec<Stated> {
+fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |(name, axis)| {
         let reset = headers.value(&format!("x-ratelimit-reset-{name}")).and_then(seconds);
-        Some(Stated { reset, ..Stated::read(headers, name, axis)? })
+        Some(LimitHeader { reset, ..LimitHeader::read(headers, name, axis)? })
     };
     LIMITS.into_iter().filter_map(read).collect()
 }

@@ -7,9 +7,9 @@ use provider::Nanos;
 
 /// A moment of the calendar, counted from the start of 1970 (UTC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(Nanos);
+pub(super) struct UnixTime(Nanos);
 
-impl Moment {
+impl UnixTime {
     /// `Wed, 19 Aug 2026 14:34:22 GMT`: the one form that senders may use (RFC 9110 §5.6.7). The two obsolete
     /// ones are not seen from any provider and are not read.
     pub(super) fn http(text: &str) -> Option<Self> {
@@ -99,8 +99,8 @@ mod tests {
             ("Wed, 19 Aug 2026 14:34:22 GMT", "2026-08-19T14:34:22Z", 1_787_150_062),
             ("Fri, 01 Mar 2024 00:00:00 GMT", "2024-03-01T00:00:00.000Z", 1_709_251_200),
         ] {
-            let moment = Some(Moment(Nanos::from_secs(unix)));
-            assert_eq!((Moment::http(http), Moment::rfc3339(rfc3339)), (moment, moment), "{http}");
+            let moment = Some(UnixTime(Nanos::from_secs(unix)));
+            assert_eq!((UnixTime::http(http), UnixTime::rfc3339(rfc3339)), (moment, moment), "{http}");
         }
     }
 
@@ -113,7 +113,7 @@ mod tests {
             "Sun Nov  6 08:49:37 1994",
             "60",
         ] {
-            assert_eq!(Moment::http(text), None, "{text}");
+            assert_eq!(UnixTime::http(text), None, "{text}");
         }
         for text in [
             "",
@@ -122,21 +122,21 @@ mod tests {
             "2026-08-19T24:00:00Z",
             "2026-08-19T14:34:26+02:00",
         ] {
-            assert_eq!(Moment::rfc3339(text), None, "{text}");
+            assert_eq!(UnixTime::rfc3339(text), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn days_follow_each_other(day in 0u64..190_000) {
-            let moment = |day: u64| Moment(Nanos::DAY * day);
+            let moment = |day: u64| UnixTime(Nanos::DAY * day);
             prop_assert_eq!(moment(day + 1).since(moment(day)), Nanos::DAY);
             prop_assert_eq!(moment(day).since(moment(day + 1)), Nanos::ZERO);
         }
 
         #[test]
         fn no_text_makes_it_panic(text in ".{0,40}", digits in "[0-9T:.Z-]{0,30}") {
-            let _ = (Moment::http(&text), Moment::rfc3339(&text), Moment::rfc3339(&digits), Moment::epoch_millis(&digits));
+            let _ = (UnixTime::http(&text), UnixTime::rfc3339(&text), UnixTime::rfc3339(&digits), UnixTime::epoch_millis(&digits));
         }
     }
 }

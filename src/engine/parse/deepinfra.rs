@@ -3,16 +3,16 @@
 //! Evidence: documentation and published bodies. A 429 is the account's 200 in flight per model, or a busy model;
 //! a prompt that is too long for the model was answered with 500, which a blind retry sends for ever.
 
-use super::page::{Page, Sign};
-use crate::event::Cause;
+use super::rules::{DialectRules, Marker};
+use crate::event::LimitCause;
 use provider::Axis;
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Word("engine_overloaded"), Cause::Overload),
-        (Sign::Says("engine_overloaded"), Cause::Overload),
-        (Sign::Says("model busy"), Cause::Overload),
+        (Marker::Word("engine_overloaded"), LimitCause::Overload),
+        (Marker::Says("engine_overloaded"), LimitCause::Overload),
+        (Marker::Says("model busy"), LimitCause::Overload),
     ],
     axes: &[("rate limited", Axis::Concurrency)],
-    ..Page::BARE
+    ..DialectRules::BARE
 };

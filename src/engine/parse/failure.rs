@@ -1,24 +1,24 @@
 //! What a reply that is no success means: its cause, what it states of the limit, and how long to wait until what.
 
 use super::dialect::Dialect;
+use super::error_body::ErrorBody;
 use super::headers::{Headers, retry_after};
 use super::length;
-use super::page::{Page, Seen};
+use super::limit_header::{LimitHeader, exhausted};
 use super::refusal::{Refusal, cause_of};
-use super::said::Said;
-use super::stated::{Stated, exhausted};
-use crate::engine::{Meaning, Reply, Told, Wait};
-use crate::event::{Cause, Failure as Broken, Outcome};
-use provider::ruling::Remaining;
+use super::rules::{DialectRules, ErrorResponse};
+use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
+use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+use provider::decision::Remaining;
 use provider::{Axis, Instant};
 
 /// What a reply that is no success means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct ParsedFailure {
     /// Its status; where an error came inside a success, the one that it states or stands for.
     pub status: u16,
     /// What kind of refusal it is.
-    pub cause: Cause,
+    pub cause: LimitCause,
     /// What it states of the limit that refused.
     pub refusal: Refusal,
     /// How long to wait, and until what.
@@ -27,39 +27,45 @@ pub struct Failure {
     pub message: Option<String>,
 }
 
-impl Failure {
+impl ParsedFailure {
     /// As the engine keeps it.
     pub(super) fn reply(&self, now: Instant, remaining: Remaining) -> Reply {
         let Self { status, cause, wait, .. } = *self;
         let Refusal { axis, limit, used, requested, .. } = self.refusal;
-        let told = limit.zip(requested).map(|(limit, requested)| Told { axis, limit, used, requested });
-        let broken = Reply::broken(now, Broken::Status(status));
+        let told =
+            limit.zip(requested).map(|(limit, requested)| LimitNumbers { axis, limit, used, requested });
+        let broken = Reply::broken(now, AttemptFailure::Status(status));
         // A status that says the same as the body stays a status; 400 and 500 were seen to hide a limit.
         let limited = matches!(status, 429 | 413) || cause != by_status(status);
-        let outcome = if limited { Outcome::Limited { axis, cause } } else { broken.outcome };
+        let outcome = if limited { AttemptOutcome::Limited { axis, cause } } else { broken.outcome };
         Reply { outcome, wait, told, remaining, ..broken }
     }
 }
 
 /// Reads a reply whose status is no success.
-pub(super) fn read(dialect: Option<Dialect>, status: u16, headers: &dyn Headers, body: &[u8]) -> Failure {
-    let said = Said::read(body).unwrap_or_default();
-    of(dialect, &Seen { status, headers, said: &said })
+pub(super) fn read(
+    dialect: Option<Dialect>,
+    status: u16,
+    headers: &dyn Headers,
+    body: &[u8],
+) -> ParsedFailure {
+    let said = ErrorBody::read(body).unwrap_or_default();
+    of(dialect, &ErrorResponse { status, headers, said: &said })
 }
 
 /// Reads an error inside a reply that began as a success.
-pub(super) fn inside(dialect: Option<Dialect>, headers: &dyn Headers, said: &Said) -> Failure {
+pub(super) fn inside(dialect: Option<Dialect>, headers: &dyn Headers, said: &ErrorBody) -> ParsedFailure {
     // A server that breaks off without a reason has failed, whatever it calls it.
     let status = status_of(said).unwrap_or(500);
-    of(dialect, &Seen { status, headers, said })
+    of(dialect, &ErrorResponse { status, headers, said })
 }
 
-fn of(dialect: Option<Dialect>, seen: &Seen<'_>) -> Failure {
-    let page = Page::of(dialect);
+fn of(dialect: Option<Dialect>, seen: &ErrorResponse<'_>) -> ParsedFailure {
+    let page = DialectRules::of(dialect);
     let mut refusal = (page.refusal)(seen.said);
     refusal.axis = refusal.axis.or_else(|| page.axis(seen.said));
     let too_long = length::read(seen.said).filter(|_| refusal.axis.is_none());
-    let decided = page.cause(seen).or(refusal.cause).or(too_long.map(|_| Cause::TooLarge));
+    let decided = page.cause(seen).or(refusal.cause).or(too_long.map(|_| LimitCause::TooLarge));
     if let Some(too_long) = too_long {
         refusal.limit = refusal.limit.or(too_long.limit);
         refusal.requested = refusal.requested.or(too_long.requested);
@@ -74,35 +80,40 @@ fn of(dialect: Option<Dialect>, seen: &Seen<'_>) -> Failure {
     let cause = decided.unwrap_or_else(|| cause(seen.status, &refusal));
     let wait =
         wait(page, seen, &refusal, refused_by).map(|wait| Wait { meaning: meaning(cause, wait), ..wait });
-    Failure { status: seen.status, cause, refusal, wait, message: seen.said.message.clone() }
+    ParsedFailure { status: seen.status, cause, refusal, wait, message: seen.said.message.clone() }
 }
 
 /// The cause where no words decide it.
-fn cause(status: u16, refusal: &Refusal) -> Cause {
+fn cause(status: u16, refusal: &Refusal) -> LimitCause {
     match status {
         429 => refusal
             .axis
             .map(|axis| cause_of(Axis::window(axis)))
             .or_else(|| refusal.implied_cause())
-            .unwrap_or(Cause::Other),
+            .unwrap_or(LimitCause::Other),
         _ => by_status(status),
     }
 }
 
 /// What a status says by itself. 498 is Groq's own: the flexible tier has no capacity left.
-const fn by_status(status: u16) -> Cause {
+const fn by_status(status: u16) -> LimitCause {
     match status {
-        401 | 403 => Cause::Auth,
-        402 => Cause::Billing,
-        413 => Cause::TooLarge,
-        498 | 500..=599 => Cause::Overload,
-        _ => Cause::Other,
+        401 | 403 => LimitCause::Auth,
+        402 => LimitCause::Billing,
+        413 => LimitCause::TooLarge,
+        498 | 500..=599 => LimitCause::Overload,
+        _ => LimitCause::Other,
     }
 }
 
 /// The wait that is stated, the most telling first.
-fn wait(page: &Page, seen: &Seen<'_>, refusal: &Refusal, refused_by: Option<&Stated>) -> Option<Wait> {
-    let enough = |length| Wait { length, meaning: Meaning::UntilEnough };
+fn wait(
+    page: &DialectRules,
+    seen: &ErrorResponse<'_>,
+    refusal: &Refusal,
+    refused_by: Option<&LimitHeader>,
+) -> Option<Wait> {
+    let enough = |length| Wait { length, meaning: WaitKind::UntilEnough };
     (page.wait)(seen)
         .or_else(|| refusal.wait.map(enough))
         .or_else(|| retry_after(seen.headers).map(enough))
@@ -111,20 +122,22 @@ fn wait(page: &Page, seen: &Seen<'_>, refusal: &Refusal, refused_by: Option<&Sta
 
 /// What a wait means with this cause: nothing where no wait helps, and a guess where it is not the account's
 /// own limit that has to free.
-const fn meaning(cause: Cause, wait: Wait) -> Meaning {
+const fn meaning(cause: LimitCause, wait: Wait) -> WaitKind {
     match cause {
-        Cause::TooLarge | Cause::Billing | Cause::NotInTier | Cause::Auth => Meaning::Meaningless,
-        Cause::Overload => Meaning::Suggested,
+        LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth => {
+            WaitKind::Meaningless
+        }
+        LimitCause::Overload => WaitKind::Suggested,
         _ => wait.meaning,
     }
 }
 
-const fn is_window(cause: Cause) -> bool {
-    matches!(cause, Cause::MinuteLimit | Cause::DayLimit)
+const fn is_window(cause: LimitCause) -> bool {
+    matches!(cause, LimitCause::MinuteLimit | LimitCause::DayLimit)
 }
 
 /// The status that an error states, or that its words stand for.
-pub(super) fn status_of(said: &Said) -> Option<u16> {
+pub(super) fn status_of(said: &ErrorBody) -> Option<u16> {
     let stands_for = |words: &[(&str, u16)], shows: &dyn Fn(&str) -> bool| {
         words.iter().find(|(word, _)| shows(word)).map(|(_, status)| *status)
     };

@@ -4,15 +4,15 @@
 //! is nothing to keep; `x-ratelimit-over-limit: yes` comes with successes and refuses nothing. 412 is a suspended
 //! account (documentation).
 
-use super::page::{Page, Sign};
-use crate::event::Cause;
+use super::rules::{DialectRules, Marker};
+use crate::event::LimitCause;
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Says("before the given deadline"), Cause::Overload),
-        (Sign::Says("service is overloaded"), Cause::Overload),
-        (Sign::Says("service overloaded"), Cause::Overload),
-        (Sign::Status(412), Cause::Billing),
+        (Marker::Says("before the given deadline"), LimitCause::Overload),
+        (Marker::Says("service is overloaded"), LimitCause::Overload),
+        (Marker::Says("service overloaded"), LimitCause::Overload),
+        (Marker::Status(412), LimitCause::Billing),
     ],
-    ..Page::BARE
+    ..DialectRules::BARE
 };

@@ -6,34 +6,34 @@
 //! 0, is a model outside of the plan. No headers are sent.
 
 use super::duration::{go_duration, go_duration_prefix};
-use super::page::{Page, Seen, Sign};
+use super::error_body::ErrorBody;
 use super::refusal::{Refusal, after, between, cause_of, whole};
-use super::said::Said;
-use crate::engine::{Meaning, Wait};
-use crate::event::Cause;
+use super::rules::{DialectRules, ErrorResponse, Marker};
+use crate::engine::{Wait, WaitKind};
+use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 use serde_json::Value;
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Word("UNAVAILABLE"), Cause::Overload),
-        (Sign::Word("MODEL_CAPACITY_EXHAUSTED"), Cause::Overload),
+        (Marker::Word("UNAVAILABLE"), LimitCause::Overload),
+        (Marker::Word("MODEL_CAPACITY_EXHAUSTED"), LimitCause::Overload),
     ],
     refusal,
     wait,
-    ..Page::BARE
+    ..DialectRules::BARE
 };
 
 /// The daily quotas are named in `quota_limit`; no capacity is a reason of its own.
-pub(super) const CLOUD_CODE: Page = PAGE;
+pub(super) const CLOUD_CODE: DialectRules = RULES;
 
 /// Where the quota is shared by all who pay as they go, this sentence is what contention for it sounds like.
-pub(super) const VERTEX: Page = Page {
+pub(super) const VERTEX: DialectRules = DialectRules {
     causes: &[
-        (Sign::Word("UNAVAILABLE"), Cause::Overload),
-        (Sign::Says("resource exhausted. please try again later"), Cause::Overload),
+        (Marker::Word("UNAVAILABLE"), LimitCause::Overload),
+        (Marker::Says("resource exhausted. please try again later"), LimitCause::Overload),
     ],
-    ..PAGE
+    ..RULES
 };
 
 /// A quota that was violated: what it counts, over which window, and how much it is.
@@ -60,16 +60,16 @@ impl Quota {
     }
 }
 
-fn details(said: &Said) -> impl Iterator<Item = &Value> {
+fn details(said: &ErrorBody) -> impl Iterator<Item = &Value> {
     said.error["details"].as_array().into_iter().flatten()
 }
 
-fn violations(said: &Said) -> impl Iterator<Item = &Value> {
+fn violations(said: &ErrorBody) -> impl Iterator<Item = &Value> {
     details(said).filter_map(|detail| detail["violations"].as_array()).flatten()
 }
 
 /// The quota that matters: one of nothing before one of the day, one of the day before one of the minute.
-fn worst(said: &Said) -> Option<Quota> {
+fn worst(said: &ErrorBody) -> Option<Quota> {
     let violated = violations(said).filter_map(|violation| {
         let value = match &violation["quotaValue"] {
             Value::String(text) => text.parse().ok(),
@@ -82,7 +82,7 @@ fn worst(said: &Said) -> Option<Quota> {
     violated.chain(named).max_by_key(|quota| (quota.value == Some(0), quota.daily))
 }
 
-fn refusal(said: &Said) -> Refusal {
+fn refusal(said: &ErrorBody) -> Refusal {
     let message = said.message.as_deref().unwrap_or_default();
     let quota = worst(said);
     // Where only the words came through: `* Quota exceeded for metric: …, limit: 20, model: …`.
@@ -94,7 +94,7 @@ fn refusal(said: &Said) -> Refusal {
     let served = details(said).find_map(|detail| detail["metadata"]["model"].as_str());
     let model = dimension.or(served).or_else(|| between(message, ", model: ", "\n"));
     Refusal {
-        cause: if value == Some(0) { Some(Cause::NotInTier) } else { windowed },
+        cause: if value == Some(0) { Some(LimitCause::NotInTier) } else { windowed },
         axis: quota.and_then(|quota| quota.axis),
         limit: value.filter(|value| *value > 0),
         model: model.map(str::to_owned),
@@ -103,16 +103,16 @@ fn refusal(said: &Said) -> Refusal {
 }
 
 /// The sentence is finer than `RetryInfo`, which is cut to whole seconds.
-fn wait(seen: &Seen<'_>) -> Option<Wait> {
+fn wait(seen: &ErrorResponse<'_>) -> Option<Wait> {
     let message = seen.said.message.as_deref().unwrap_or_default();
     let sentence = after(message, "Please retry in ").and_then(go_duration_prefix);
     let delay = || details(seen.said).find_map(|detail| detail["retryDelay"].as_str());
     let length = sentence.or_else(|| delay().and_then(go_duration))?;
     let meaning = match worst(seen.said) {
-        Some(quota) if quota.daily => Meaning::Meaningless,
-        Some(_) => Meaning::UntilEnough,
+        Some(quota) if quota.daily => WaitKind::Meaningless,
+        Some(_) => WaitKind::UntilEnough,
         // It may be the day's: without the period it is not known what the number is worth.
-        None => Meaning::Suggested,
+        None => WaitKind::Suggested,
     };
     Some(Wait { length, meaning })
 }

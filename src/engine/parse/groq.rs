@@ -5,23 +5,23 @@
 
 use super::duration::go_duration;
 use super::headers::Headers;
-use super::page::{Page, Sign, sentence};
-use super::stated::Stated;
-use crate::event::Cause;
+use super::limit_header::LimitHeader;
+use super::rules::{DialectRules, Marker, sentence};
+use crate::event::LimitCause;
 use provider::Axis;
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     // Documented: flex capacity exceeded. No body of one is published.
-    causes: &[(Sign::Status(498), Cause::Overload)],
+    causes: &[(Marker::Status(498), LimitCause::Overload)],
     refusal: sentence,
     limits,
-    ..Page::BARE
+    ..DialectRules::BARE
 };
 
-fn limits(headers: &dyn Headers) -> Vec<Stated> {
+fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name, axis| {
         let reset = headers.value(&format!("x-ratelimit-reset-{name}")).and_then(go_duration);
-        Some(Stated { reset, ..Stated::read(headers, name, Some(axis))? })
+        Some(LimitHeader { reset, ..LimitHeader::read(headers, name, Some(axis))? })
     };
     [read("requests", Axis::Rpd), read("tokens", Axis::Tpm), read("audio-seconds", Axis::Ash)]
         .into_iter()

@@ -1,7 +1,7 @@
 //! The headers of a response as the dialects' pages ask for them, and the one header that they share:
 //! `retry-after`, with its cousin in milliseconds.
 
-use super::date::Moment;
+use super::date::UnixTime;
 use super::duration::{millis, seconds};
 use provider::Nanos;
 
@@ -37,7 +37,7 @@ pub(super) fn retry_after(headers: &dyn Headers) -> Option<Nanos> {
     let fine = || headers.value("retry-after-ms").and_then(millis).filter(some);
     let coarse = || {
         let text = headers.value("retry-after")?;
-        let date = || Some(Moment::http(text)?.since(Moment::of_reply(headers)?));
+        let date = || Some(UnixTime::http(text)?.since(UnixTime::of_reply(headers)?));
         seconds(text).or_else(date).filter(some)
     };
     fine().or_else(coarse)

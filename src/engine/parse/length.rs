@@ -3,8 +3,8 @@
 //! No quota is concerned, and whichever dialect says so, it means the same: never here, perhaps elsewhere. The sentences are
 //! those of captures and of the mock; they share no words with any refusal of a limit.
 
+use super::error_body::ErrorBody;
 use super::refusal::{after, whole};
-use super::said::Said;
 
 /// What is stated of a call that is too long; what is not is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ struct Sentence {
 }
 
 /// What an error says of the length of its call; `None` where that is not what it is about.
-pub(super) fn read(said: &Said) -> Option<TooLong> {
+pub(super) fn read(said: &ErrorBody) -> Option<TooLong> {
     let Sentence { limit, asked, added, .. } =
         SENTENCES.iter().find(|sentence| said.lower.contains(sentence.says))?;
     // A number at the end may have been cut, but not in a body that is whole: a full stop is lent to it.

@@ -6,33 +6,33 @@
 
 use super::duration::seconds;
 use super::headers::{Headers, whole};
-use super::page::{Page, Sign};
-use super::stated::Stated;
-use crate::engine::Meaning;
-use crate::event::Cause;
+use super::limit_header::LimitHeader;
+use super::rules::{DialectRules, Marker};
+use crate::engine::WaitKind;
+use crate::event::LimitCause;
 use provider::Axis;
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Says("service tier capacity exceeded"), Cause::Overload),
-        (Sign::Word("rate_limited"), Cause::MinuteLimit),
+        (Marker::Says("service tier capacity exceeded"), LimitCause::Overload),
+        (Marker::Word("rate_limited"), LimitCause::MinuteLimit),
     ],
     // Requests are counted per second and stated per minute or per ten seconds.
     axes: &[("requests rate limit exceeded", Axis::Rpm), ("tokens rate limit exceeded", Axis::Tpm)],
     limits,
-    resets: Some(Meaning::UntilWindowEnds),
-    ..Page::BARE
+    resets: Some(WaitKind::UntilWindowEnds),
+    ..DialectRules::BARE
 };
 
-fn limits(headers: &dyn Headers) -> Vec<Stated> {
-    let today = LIMITS.into_iter().filter_map(|(name, axis)| Stated::read(headers, name, axis));
+fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
+    let today = LIMITS.into_iter().filter_map(|(name, axis)| LimitHeader::read(headers, name, axis));
     today.chain(by_size(headers)).collect()
 }
 
 /// The one limit of 2024.
-fn by_size(headers: &dyn Headers) -> Option<Stated> {
+fn by_size(headers: &dyn Headers) -> Option<LimitHeader> {
     let number = |name: &str| whole(headers, name);
-    Some(Stated {
+    Some(LimitHeader {
         name: "tokens",
         axis: Some(Axis::Tpm),
         limit: number("ratelimitbysize-limit")?,

@@ -17,23 +17,23 @@ mod azure;
 mod cerebras;
 mod date;
 mod deepinfra;
+mod detect;
 mod dialect;
 mod duration;
+mod error_body;
 mod failure;
 mod fireworks;
-mod further;
 mod gemini;
 mod groq;
 mod headers;
 mod length;
+mod limit_header;
 mod mistral;
 mod openai;
 mod openrouter;
-mod page;
-mod recognise;
+mod others;
 mod refusal;
-mod said;
-mod stated;
+mod rules;
 mod stream;
 #[cfg(test)]
 mod testing;
@@ -45,45 +45,45 @@ mod xai;
 
 pub use dialect::Dialect;
 pub use duration::{go_duration, seconds};
-pub use failure::Failure;
+pub use failure::ParsedFailure;
 pub use headers::{Headers, Response};
+pub use limit_header::LimitHeader;
 pub use refusal::Refusal;
-pub use stated::Stated;
 pub use stream::Stream;
 
 use super::Reply;
-use crate::event::{self, Outcome};
-use page::Page;
-use provider::ruling::{LimitsView, Remaining};
+use crate::event::{self, AttemptOutcome};
+use error_body::ErrorBody;
+use provider::decision::{LimitsView, Remaining};
 use provider::{Instant, Usage};
-use said::Said;
+use rules::DialectRules;
 use serde_json::Value;
-use usage::Tally;
+use usage::UsageAccumulator;
 
 /// Everything that can be read out of one response.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
+pub struct Parsed {
     /// Whose it is: as told or, where nobody said, as recognised; `None` where it bears no mark.
     pub dialect: Option<Dialect>,
     /// What it means; `None` for a success.
-    pub failure: Option<Failure>,
+    pub failure: Option<ParsedFailure>,
     /// Every limit that its headers state.
-    pub stated: Vec<Stated>,
+    pub stated: Vec<LimitHeader>,
     /// As the engine keeps it.
     pub reply: Reply,
 }
 
 /// Reads a response. `dialect` is whose it is, where that is known; `now` is when its last byte came.
 #[must_use]
-pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Reading {
-    let dialect = dialect.or_else(|| recognise::recognise(response));
-    let stated = (Page::of(dialect).limits)(response.headers);
-    let remaining = stated::remaining(&stated);
+pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Parsed {
+    let dialect = dialect.or_else(|| detect::recognise(response));
+    let stated = (DialectRules::of(dialect).limits)(response.headers);
+    let remaining = limit_header::remaining(&stated);
     let Response { status, headers, body } = *response;
     let (failure, usage) = if (200..300).contains(&status) {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         // Also a 200 may have an error inside.
-        (Said::inside(&body).map(|said| failure::inside(dialect, headers, &said)), usage_of(&body))
+        (ErrorBody::inside(&body).map(|said| failure::inside(dialect, headers, &said)), usage_of(&body))
     } else {
         (Some(failure::read(dialect, status, headers, body)), None)
     };
@@ -91,7 +91,7 @@ pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> 
         Some(failure) => failure.reply(now, remaining),
         None => success(now, usage, remaining),
     };
-    Reading { dialect, failure, stated, reply }
+    Parsed { dialect, failure, stated, reply }
 }
 
 /// Reads a response as the engine keeps it.
@@ -109,27 +109,27 @@ pub fn usage(body: &[u8]) -> Option<Usage> {
 /// The limits that headers state with all their numbers: of the requests and of the tokens the tightest.
 #[must_use]
 pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> LimitsView {
-    stated::view(&(Page::of(dialect).limits)(headers))
+    limit_header::view(&(DialectRules::of(dialect).limits)(headers))
 }
 
 /// What headers state to be left, as the engine keeps it.
 fn remaining(dialect: Option<Dialect>, headers: &dyn Headers) -> Remaining {
-    stated::remaining(&(Page::of(dialect).limits)(headers))
+    limit_header::remaining(&(DialectRules::of(dialect).limits)(headers))
 }
 
 /// The status that an error stands for by its own words, where nobody kept the status itself.
 #[must_use]
 pub fn status_of(body: &[u8]) -> Option<u16> {
-    failure::status_of(&Said::read(body)?)
+    failure::status_of(&ErrorBody::read(body)?)
 }
 
 fn usage_of(body: &Value) -> Option<Usage> {
-    let mut tally = Tally::default();
+    let mut tally = UsageAccumulator::default();
     tally.take(body);
     tally.usage()
 }
 
 fn success(now: Instant, usage: Option<Usage>, remaining: Remaining) -> Reply {
-    let garbage = Reply { remaining, ..Reply::broken(now, event::Failure::Garbage) };
-    usage.map_or(garbage, |usage| Reply { outcome: Outcome::Ok, usage, ..garbage })
+    let garbage = Reply { remaining, ..Reply::broken(now, event::AttemptFailure::Garbage) };
+    usage.map_or(garbage, |usage| Reply { outcome: AttemptOutcome::Ok, usage, ..garbage })
 }

@@ -6,47 +6,47 @@
 
 use super::duration::go_duration;
 use super::headers::Headers;
-use super::page::{Page, Sign, sentence};
-use super::stated::{Stated, refill};
-use crate::engine::Meaning;
-use crate::event::Cause;
+use super::limit_header::{LimitHeader, refill};
+use super::rules::{DialectRules, Marker, sentence};
+use crate::engine::WaitKind;
+use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Word("insufficient_quota"), Cause::Billing),
-        (Sign::Word("billing_hard_limit_reached"), Cause::Billing),
-        (Sign::Word("billing_not_active"), Cause::Billing),
-        (Sign::Word("context_length_exceeded"), Cause::TooLarge),
-        (Sign::Says("currently overloaded"), Cause::Overload),
-        (Sign::Says("overloaded or not ready yet"), Cause::Overload),
+        (Marker::Word("insufficient_quota"), LimitCause::Billing),
+        (Marker::Word("billing_hard_limit_reached"), LimitCause::Billing),
+        (Marker::Word("billing_not_active"), LimitCause::Billing),
+        (Marker::Word("context_length_exceeded"), LimitCause::TooLarge),
+        (Marker::Says("currently overloaded"), LimitCause::Overload),
+        (Marker::Says("overloaded or not ready yet"), LimitCause::Overload),
     ],
-    resets: Some(Meaning::UntilFull),
+    resets: Some(WaitKind::UntilFull),
     ..COMMON
 };
 
 /// What is safe to read where nobody says whose reply it is: the sentence, the word for an empty purse, and
 /// limits whose resets are Go's durations.
-pub(super) const COMMON: Page = Page {
-    causes: &[(Sign::Word("insufficient_quota"), Cause::Billing)],
+pub(super) const COMMON: DialectRules = DialectRules {
+    causes: &[(Marker::Word("insufficient_quota"), LimitCause::Billing)],
     refusal: sentence,
     limits,
-    ..Page::BARE
+    ..DialectRules::BARE
 };
 
-fn limits(headers: &dyn Headers) -> Vec<Stated> {
+fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name| {
         let reset = headers.value(&format!("x-ratelimit-reset-{name}")).and_then(go_duration);
-        Some(Stated { reset, ..Stated::read(headers, name, None)? })
+        Some(LimitHeader { reset, ..LimitHeader::read(headers, name, None)? })
     };
-    let requests = read("requests").map(|limit| Stated { axis: period(&limit), ..limit });
-    let tokens = read("tokens").map(|limit| Stated { axis: Some(Axis::Tpm), ..limit });
+    let requests = read("requests").map(|limit| LimitHeader { axis: period(&limit), ..limit });
+    let tokens = read("tokens").map(|limit| LimitHeader { axis: Some(Axis::Tpm), ..limit });
     requests.into_iter().chain(tokens).collect()
 }
 
 /// Which request limit the header speaks of: the minute's, unless only a day takes so long to refill.
 /// The level behind `remaining` is finer than what is printed, hence one request of room on either side.
-fn period(limit: &Stated) -> Option<Axis> {
+fn period(limit: &LimitHeader) -> Option<Axis> {
     let Some(reset) = limit.reset else { return Some(Axis::Rpm) };
     let fits = |window: Nanos| {
         let (least, most) = (limit.used().saturating_sub(1), limit.used().saturating_add(1));

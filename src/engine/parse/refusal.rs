@@ -1,14 +1,14 @@
 //! The names and numbers that a refusal states, and the sentence in which Groq and OpenAI state them.
 
 use super::duration::go_duration_prefix;
-use crate::event::Cause;
+use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
 /// What a refusal states about the limit that refused; what it does not say is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// What kind of refusal it is, where its words alone decide.
-    pub cause: Option<Cause>,
+    pub cause: Option<LimitCause>,
     /// The model named.
     pub model: Option<String>,
     /// The organisation named.
@@ -37,7 +37,7 @@ impl Refusal {
             i64::try_from(whole(digits)?).ok().map(|used| sign * used)
         };
         Self {
-            cause: message.starts_with("Request too large").then_some(Cause::TooLarge),
+            cause: message.starts_with("Request too large").then_some(LimitCause::TooLarge),
             model: between(message, "model `", "`")
                 .or_else(|| between(message, " for ", " in organization "))
                 .map(str::to_owned),
@@ -53,7 +53,7 @@ impl Refusal {
 
     /// The cause that the stated numbers imply where the axis is not named: `wait = (used + requested − limit) ÷
     /// limit × window`. Groq left the axis out for some weeks of 2025.
-    pub(super) fn implied_cause(&self) -> Option<Cause> {
+    pub(super) fn implied_cause(&self) -> Option<LimitCause> {
         let (limit, used, requested, wait) = (self.limit?, self.used?, self.requested?, self.wait?);
         let over = u64::try_from(i128::from(used) + i128::from(requested) - i128::from(limit)).ok()?;
         let implied = u128::from(wait.0) * u128::from(limit) / u128::from(over.max(1));
@@ -63,11 +63,11 @@ impl Refusal {
 }
 
 /// The cause of a refusal by a limit over `window`; without one it counts what is in flight.
-pub(super) const fn cause_of(window: Option<Nanos>) -> Cause {
+pub(super) const fn cause_of(window: Option<Nanos>) -> LimitCause {
     match window {
-        Some(window) if window.0 >= Nanos::DAY.0 => Cause::DayLimit,
-        Some(_) => Cause::MinuteLimit,
-        None => Cause::Concurrency,
+        Some(window) if window.0 >= Nanos::DAY.0 => LimitCause::DayLimit,
+        Some(_) => LimitCause::MinuteLimit,
+        None => LimitCause::Concurrency,
     }
 }
 

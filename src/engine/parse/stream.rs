@@ -2,12 +2,12 @@
 //! after a status of 200.
 
 use super::dialect::Dialect;
+use super::error_body::ErrorBody;
 use super::headers::Headers;
-use super::said::Said;
-use super::usage::Tally;
+use super::usage::UsageAccumulator;
 use super::{failure, remaining};
 use crate::engine::Reply;
-use crate::event::{Failure, Outcome};
+use crate::event::{AttemptFailure, AttemptOutcome};
 use provider::Instant;
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
     first_token_at: Option<Instant>,
-    usage: Tally,
-    error: Option<Said>,
+    usage: UsageAccumulator,
+    error: Option<ErrorBody>,
     done: bool,
 }
 
@@ -40,8 +40,8 @@ impl Stream {
         let event: Value = serde_json::from_slice(payload).unwrap_or_default();
         self.usage.take(&event);
         self.error = match named_error {
-            true => Some(Said::read(payload).unwrap_or_default()),
-            false => Said::inside(&event).or_else(|| broken_off(&event)),
+            true => Some(ErrorBody::read(payload).unwrap_or_default()),
+            false => ErrorBody::inside(&event).or_else(|| broken_off(&event)),
         };
         if self.error.is_none() && self.first_token_at.is_none() && has_token(&event) {
             self.first_token_at = Some(now);
@@ -62,15 +62,20 @@ impl Stream {
         if let Some(said) = &self.error {
             return failure::inside(dialect, headers, said).reply(now, remaining);
         }
-        let garbage = Reply { remaining, ..Reply::broken(now, Failure::Garbage) };
+        let garbage = Reply { remaining, ..Reply::broken(now, AttemptFailure::Garbage) };
         let Some(usage) = self.usage.usage() else { return garbage };
-        Reply { outcome: Outcome::Ok, usage, first_token_at: self.first_token_at.unwrap_or(now), ..garbage }
+        Reply {
+            outcome: AttemptOutcome::Ok,
+            usage,
+            first_token_at: self.first_token_at.unwrap_or(now),
+            ..garbage
+        }
     }
 }
 
 /// `finish_reason: "error"` without the error itself (`OpenRouter`).
-fn broken_off(event: &Value) -> Option<Said> {
-    (event["choices"][0]["finish_reason"] == "error").then(Said::default)
+fn broken_off(event: &Value) -> Option<ErrorBody> {
+    (event["choices"][0]["finish_reason"] == "error").then(ErrorBody::default)
 }
 
 /// Whether an event brings something of the answer, and not only its opening: the first of OpenAI's dialects
@@ -91,7 +96,7 @@ const KEYS: [&[u8]; 4] = [br#""usage""#, br#""error""#, br#""message_stop""#, br
 mod tests {
     use super::super::testing::Pairs;
     use super::*;
-    use crate::event::Cause;
+    use crate::event::LimitCause;
     use provider::Usage;
 
     /// The reply to events that come one per second, `event: error` written as a leading `!`.
@@ -107,7 +112,7 @@ mod tests {
     fn served(events: &[&str]) -> (u64, Usage) {
         let (reply, done) = reply(events);
         assert!(done);
-        assert_eq!(reply.outcome, Outcome::Ok, "{events:?}");
+        assert_eq!(reply.outcome, AttemptOutcome::Ok, "{events:?}");
         (reply.first_token_at.0 / 1_000_000_000, reply.usage)
     }
 
@@ -159,16 +164,19 @@ mod tests {
         ] {
             let (reply, done) = reply(&[token, event, "[DONE]"]);
             assert!(done);
-            assert_eq!(reply.outcome, Outcome::Failed(Failure::Status(status)), "{event}");
+            assert_eq!(reply.outcome, AttemptOutcome::Failed(AttemptFailure::Status(status)), "{event}");
         }
         let limited = r#"!{"type":"error","error":{"type":"rate_limit_error","message":"Number of request tokens has exceeded your per-minute rate limit"}}"#;
-        assert!(matches!(reply(&[token, limited]).0.outcome, Outcome::Limited { cause: Cause::Other, .. }));
+        assert!(matches!(
+            reply(&[token, limited]).0.outcome,
+            AttemptOutcome::Limited { cause: LimitCause::Other, .. }
+        ));
     }
 
     #[test]
     fn a_stream_without_usage_is_garbage_and_one_without_end_is_not_done() {
         let token = r#"{"choices":[{"delta":{"content":"say \"error\" and \"usage\""}}]}"#;
-        assert_eq!(reply(&[token, "[DONE]"]).0.outcome, Outcome::Failed(Failure::Garbage));
+        assert_eq!(reply(&[token, "[DONE]"]).0.outcome, AttemptOutcome::Failed(AttemptFailure::Garbage));
         assert!(!reply(&[token, token]).1);
     }
 }

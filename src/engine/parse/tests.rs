@@ -2,8 +2,8 @@
 
 use super::testing::Pairs;
 use super::*;
-use crate::engine::{Meaning, Told, Wait};
-use crate::event::{Cause, Failure as Broken};
+use crate::engine::{LimitNumbers, Wait, WaitKind};
+use crate::event::{AttemptFailure, LimitCause};
 use provider::{Axis, Nanos};
 use serde_json::json;
 
@@ -26,9 +26,9 @@ fn a_refusal_says_which_axis_how_full_and_until_when() {
          (TPD): Limit 200000, Used 198334, Requested 24188. Please try again in 2h42m9.504s. Need more tokens?",
     );
     let reply = read(429, &[("retry-after", "9730")], &body);
-    assert_eq!(reply.outcome, Outcome::Limited { axis: Some(Axis::Tpd), cause: Cause::DayLimit });
-    assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), meaning: Meaning::UntilEnough }));
-    let told = Told { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
+    assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpd), cause: LimitCause::DayLimit });
+    assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), meaning: WaitKind::UntilEnough }));
+    let told = LimitNumbers { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
     assert_eq!(reply.told, Some(told));
 }
 
@@ -39,8 +39,8 @@ fn a_413_never_becomes_a_wait() {
          (TPM): Limit 8000, Requested 10494, please reduce your message size and try again.",
     );
     let reply = read(413, &[("retry-after", "19")], &body);
-    assert_eq!(reply.outcome, Outcome::Limited { axis: Some(Axis::Tpm), cause: Cause::TooLarge });
-    assert_eq!(reply.wait.map(|wait| wait.meaning), Some(Meaning::Meaningless));
+    assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpm), cause: LimitCause::TooLarge });
+    assert_eq!(reply.wait.map(|wait| wait.meaning), Some(WaitKind::Meaningless));
     assert_eq!(reply.ready_at(Instant::ZERO), None);
 }
 
@@ -50,14 +50,14 @@ fn an_unnamed_axis_is_told_by_its_own_numbers() {
         "Rate limit reached on : Limit 100000, Used 98894, Requested 4273. Please try again in 45m36.288s.",
     );
     let reply = read(429, &[], &body);
-    assert_eq!(reply.outcome, Outcome::Limited { axis: None, cause: Cause::DayLimit });
+    assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: None, cause: LimitCause::DayLimit });
 }
 
 #[test]
 fn the_header_speaks_where_the_body_does_not() {
     for dialect in Dialect::ALL.map(Some).into_iter().chain([None]) {
         let reply = read_as(dialect, 429, &[("retry-after", "12")], "<html>too many</html>");
-        assert_eq!(reply.outcome, Outcome::Limited { axis: None, cause: Cause::Other });
+        assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: None, cause: LimitCause::Other });
         assert_eq!(reply.wait.map(|wait| wait.length), Some(Nanos::from_secs(12)));
         for nonsense in ["", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9", "99999999999999999999"] {
             assert_eq!(read_as(dialect, 429, &[("retry-after", nonsense)], "").wait, None, "{nonsense}");
@@ -67,10 +67,14 @@ fn the_header_speaks_where_the_body_does_not() {
 
 #[test]
 fn a_success_without_usage_is_garbage() {
-    assert_eq!(read(200, &[], "<html>").outcome, Outcome::Failed(Broken::Garbage));
+    assert_eq!(read(200, &[], "<html>").outcome, AttemptOutcome::Failed(AttemptFailure::Garbage));
     let body = r#"{"id":"x","usage":{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}}"#;
     let served = read_as(Some(Dialect::Anthropic), 200, &[("retry-after", "25")], body);
-    assert_eq!((served.outcome, served.wait), (Outcome::Ok, None), "a wait beside a success refuses nothing");
+    assert_eq!(
+        (served.outcome, served.wait),
+        (AttemptOutcome::Ok, None),
+        "a wait beside a success refuses nothing"
+    );
     assert_eq!(served.usage, Usage { prompt_tokens: 7, completion_tokens: 9, cached_tokens: 0 });
 }
 
@@ -82,7 +86,7 @@ fn a_wait_until_full_is_not_waited_for() {
         ("x-ratelimit-reset-requests", "1m0s"),
     ];
     let reply = read_as(Some(Dialect::OpenAi), 429, &headers, "");
-    assert_eq!(reply.wait, Some(Wait { length: Nanos::MINUTE, meaning: Meaning::UntilFull }));
+    assert_eq!(reply.wait, Some(Wait { length: Nanos::MINUTE, meaning: WaitKind::UntilFull }));
     assert_eq!(reply.ready_at(Instant::ZERO), None, "one request fits after 120 ms");
 }
 
@@ -90,17 +94,17 @@ fn a_wait_until_full_is_not_waited_for() {
 fn a_status_decides_where_no_words_do() {
     for dialect in Dialect::ALL.map(Some).into_iter().chain([None]) {
         for (status, cause) in [
-            (401, Cause::Auth),
-            (403, Cause::Auth),
-            (402, Cause::Billing),
-            (413, Cause::TooLarge),
-            (498, Cause::Overload),
-            (500, Cause::Overload),
-            (503, Cause::Overload),
-            (529, Cause::Overload),
-            (429, Cause::Other),
-            (400, Cause::Other),
-            (404, Cause::Other),
+            (401, LimitCause::Auth),
+            (403, LimitCause::Auth),
+            (402, LimitCause::Billing),
+            (413, LimitCause::TooLarge),
+            (498, LimitCause::Overload),
+            (500, LimitCause::Overload),
+            (503, LimitCause::Overload),
+            (529, LimitCause::Overload),
+            (429, LimitCause::Other),
+            (400, LimitCause::Other),
+            (404, LimitCause::Other),
         ] {
             let response = Response { status, headers: &Pairs(&[]), body: b"" };
             let failure = super::read(dialect, Instant::ZERO, &response).failure.expect("no success");

@@ -4,35 +4,35 @@
 //! and published bodies of the fixed limits before. Headers count per second, which is no axis of ours.
 
 use super::duration::seconds;
+use super::error_body::ErrorBody;
 use super::headers::{Headers, whole as number};
-use super::page::{Page, Sign};
+use super::limit_header::LimitHeader;
 use super::refusal::{Refusal, after, between, whole};
-use super::said::Said;
-use super::stated::Stated;
-use crate::engine::{Meaning, Wait};
-use crate::event::Cause;
+use super::rules::{DialectRules, Marker};
+use crate::engine::{Wait, WaitKind};
+use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
-pub(super) const PAGE: Page = Page {
+pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Sign::Word("dynamic_request_limited"), Cause::MinuteLimit),
-        (Sign::Word("dynamic_token_limited"), Cause::MinuteLimit),
+        (Marker::Word("dynamic_request_limited"), LimitCause::MinuteLimit),
+        (Marker::Word("dynamic_token_limited"), LimitCause::MinuteLimit),
         // Named for credit, but it is the rate of those who never paid.
-        (Sign::Word("credit_limit"), Cause::MinuteLimit),
-        (Sign::Word("model_rate_limit"), Cause::MinuteLimit),
-        (Sign::Says("server is overloaded"), Cause::Overload),
+        (Marker::Word("credit_limit"), LimitCause::MinuteLimit),
+        (Marker::Word("model_rate_limit"), LimitCause::MinuteLimit),
+        (Marker::Says("server is overloaded"), LimitCause::Overload),
     ],
     refusal,
     wait: |seen| {
         let length = seconds(seen.headers.value("x-ratelimit-reset")?).filter(|wait| *wait > Nanos::ZERO)?;
-        Some(Wait { length, meaning: Meaning::Suggested })
+        Some(Wait { length, meaning: WaitKind::Suggested })
     },
     limits,
-    ..Page::BARE
+    ..DialectRules::BARE
 };
 
 /// Two limits in one sentence do not say which of them refused.
-fn refusal(said: &Said) -> Refusal {
+fn refusal(said: &ErrorBody) -> Refusal {
     let message = said.message.as_deref().unwrap_or_default();
     let stated = after(message, "rate limit is ").or_else(|| after(message, "rate limit for this model is "));
     let sentence = stated.filter(|rest| rest.contains(" queries per minute"));
@@ -44,10 +44,16 @@ fn refusal(said: &Said) -> Refusal {
     }
 }
 
-fn limits(headers: &dyn Headers) -> Vec<Stated> {
+fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |(name, prefix): (&'static str, &str)| {
         let part = |part: &str| number(headers, &format!("{prefix}-{part}"));
-        Some(Stated { name, axis: None, limit: part("limit")?, remaining: part("remaining")?, reset: None })
+        Some(LimitHeader {
+            name,
+            axis: None,
+            limit: part("limit")?,
+            remaining: part("remaining")?,
+            reset: None,
+        })
     };
     [("requests a second", "x-ratelimit"), ("tokens a second", "x-tokenlimit")]
         .into_iter()

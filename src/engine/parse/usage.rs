@@ -13,13 +13,13 @@ use serde_json::Value;
 
 /// What was told of the usage so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct UsageAccumulator {
     prompt: Option<u32>,
     cached: u32,
     completion: Option<u32>,
 }
 
-impl Tally {
+impl UsageAccumulator {
     /// Takes in what a body or an event tells; what is told later replaces what was told before.
     pub(super) fn take(&mut self, told: &Value) {
         let places = [&told["usage"], &told["x_groq"]["usage"], &told["message"]["usage"]];
@@ -54,7 +54,7 @@ mod tests {
     use serde_json::json;
 
     fn usage(events: &[Value]) -> Option<Usage> {
-        let mut tally = Tally::default();
+        let mut tally = UsageAccumulator::default();
         events.iter().for_each(|event| tally.take(event));
         tally.usage()
     }

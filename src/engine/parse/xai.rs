@@ -2,26 +2,26 @@
 //!
 //! Evidence: published messages; recorded headers, whose counters lag (`remaining` equal to `limit` after use).
 
+use super::error_body::ErrorBody;
 use super::headers::Headers;
-use super::page::{Page, Sign};
+use super::limit_header::LimitHeader;
 use super::refusal::{Refusal, after, between, whole};
-use super::said::Said;
-use super::stated::Stated;
-use crate::event::Cause;
+use super::rules::{DialectRules, Marker};
+use crate::event::LimitCause;
 use provider::Axis;
 
-pub(super) const PAGE: Page = Page {
-    causes: &[(Sign::Says("used all available credits"), Cause::Billing)],
+pub(super) const RULES: DialectRules = DialectRules {
+    causes: &[(Marker::Says("used all available credits"), LimitCause::Billing)],
     axes: &[
         ("tokens per minute (actual/limit)", Axis::Tpm),
         ("requests per minute (actual/limit)", Axis::Rpm),
     ],
     refusal,
     limits,
-    ..Page::BARE
+    ..DialectRules::BARE
 };
 
-fn refusal(said: &Said) -> Refusal {
+fn refusal(said: &ErrorBody) -> Refusal {
     let message = said.message.as_deref().unwrap_or_default();
     let numbers = after(message, "(actual/limit): ").and_then(|rest| rest.split_once('/'));
     let used = numbers.filter(|(used, _)| used.bytes().all(|byte| byte.is_ascii_digit()));
@@ -34,7 +34,7 @@ fn refusal(said: &Said) -> Refusal {
     }
 }
 
-fn limits(headers: &dyn Headers) -> Vec<Stated> {
-    let read = |name, axis| Stated::read(headers, name, Some(axis));
+fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
+    let read = |name, axis| LimitHeader::read(headers, name, Some(axis));
     read("requests", Axis::Rpm).into_iter().chain(read("tokens", Axis::Tpm)).collect()
 }

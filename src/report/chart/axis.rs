@@ -1,6 +1,6 @@
 //! Ticks where a reader expects them: round numbers, decades, and round times.
 
-use crate::record::words;
+use crate::formatting;
 
 /// A place on an axis and what is written there.
 pub(super) type Tick = (f64, String);
@@ -55,9 +55,9 @@ pub(super) fn thinned(ticks: Vec<Tick>, most: usize) -> Vec<Tick> {
 /// A length of time short enough for the side of a chart.
 pub(super) fn seconds(length: f64) -> String {
     if (1.0..3_600.0).contains(&length) {
-        format!("{} s", words::number(length))
+        format!("{} s", formatting::number(length))
     } else {
-        words::duration(length)
+        formatting::duration(length)
     }
 }
 
@@ -73,9 +73,9 @@ pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
         ..=120.0 => ("seconds", |at| at.to_string()),
         ..=7_200.0 => ("min:s", |at| format!("{}:{:02}", at / 60, at % 60)),
         ..=172_800.0 => ("time (hh:mm)", |at| format!("{:02}:{:02}", at / 3_600, at % 3_600 / 60)),
-        _ => ("days", |at| words::number(at as f64 / DAY)),
+        _ => ("days", |at| formatting::number(at as f64 / DAY)),
     };
-    let write = |at: f64| if length < 4.0 { words::number(at) } else { write(at as u64) };
+    let write = |at: f64| if length < 4.0 { formatting::number(at) } else { write(at as u64) };
     (ticks(fraction, count).map(|at| (at, write(at))).collect(), name)
 }
 
@@ -94,9 +94,9 @@ mod tests {
         /// Law: an axis encloses its data, with neither few nor many ticks.
         #[test]
         fn axes_enclose_their_data(top in 1e-5f64..1e12, ratio in 1.0f64..1e5, length in 0.0f64..1e9) {
-            let linear = linear(top, words::number);
+            let linear = linear(top, formatting::number);
             prop_assert!(linear.last().unwrap().0 >= top * (1.0 - 1e-6) && (2..=11).contains(&linear.len()));
-            let logarithmic = decades(top / ratio, top, words::number);
+            let logarithmic = decades(top / ratio, top, formatting::number);
             let (first, last) = (logarithmic[0].0, logarithmic.last().unwrap().0);
             prop_assert!(first <= libm::log10(top / ratio) + 1e-9 && last >= libm::log10(top) - 1e-9);
             let (times, _) = times(length);

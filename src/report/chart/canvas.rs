@@ -5,8 +5,8 @@
 //! around it; nothing is measured, so labels are kept short by counting letters.
 
 use super::axis::Tick;
-use crate::report::lettering::printable;
 use crate::report::palette::Role;
+use crate::report::text_layout::printable;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
@@ -32,7 +32,7 @@ pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
 
 /// Where a text hangs on its point.
 #[derive(Clone, Copy)]
-pub(super) enum Hang {
+pub(super) enum Anchor {
     Left,
     Middle,
     Right,
@@ -80,11 +80,11 @@ pub(super) fn drawn(height: i32, draw: impl FnOnce(&Canvas<'_>)) -> String {
 
 impl<'a> Canvas<'a> {
     /// One line of text; `y` is its middle.
-    pub(super) fn text(&self, (x, y): (i32, i32), size: i32, role: Role, hang: Hang, text: &str) {
+    pub(super) fn text(&self, (x, y): (i32, i32), size: i32, role: Role, hang: Anchor, text: &str) {
         let h_pos = match hang {
-            Hang::Left => HPos::Left,
-            Hang::Middle => HPos::Center,
-            Hang::Right => HPos::Right,
+            Anchor::Left => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::Right => HPos::Right,
         };
         let font = ("sans-serif", f64::from(size * SCALE) * LETTERING).into_font().style(FontStyle::Normal);
         let colour = role.colour();
@@ -135,7 +135,7 @@ impl<'a> Canvas<'a> {
                     }
                 }
             }
-            self.text((x + 20, y), LABEL, Role::Ink, Hang::Left, name);
+            self.text((x + 20, y), LABEL, Role::Ink, Anchor::Left, name);
             x += 20 + width_of(name, LABEL) + 16;
         }
         x
@@ -156,7 +156,7 @@ impl Plot<'_, '_> {
         for (y, text) in ticks {
             self.stroke(&[(self.xs.start, *y), (self.xs.end, *y)], Role::Grid, 1);
             let at = (self.frame.left - 8, self.y(*y));
-            self.canvas.text(at, LABEL, Role::Muted, Hang::Right, text);
+            self.canvas.text(at, LABEL, Role::Muted, Anchor::Right, text);
         }
     }
 
@@ -166,7 +166,7 @@ impl Plot<'_, '_> {
         for (x, text) in ticks {
             let (at, bottom) = (self.x(*x), self.frame.bottom);
             self.canvas.bar(Frame { left: at, top: bottom, right: at + 1, bottom: bottom + 4 }, Role::Muted);
-            self.canvas.text((at, bottom + 14), LABEL, Role::Muted, Hang::Middle, text);
+            self.canvas.text((at, bottom + 14), LABEL, Role::Muted, Anchor::Middle, text);
         }
     }
 

@@ -6,11 +6,11 @@
 //! waiting becomes.
 
 use super::axis::{self, Tick};
-use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot, spread_up, width_of};
+use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot, spread_up, width_of};
 use super::traffic::{Limits, limits};
 use super::{Chart, LEFT, RIGHT};
-use crate::planner::{Point, Report};
-use crate::record::words::number;
+use crate::formatting::number;
+use crate::planner::{Plan, Point};
 use crate::report::palette::Role;
 
 const HEIGHT: i32 = 500;
@@ -24,7 +24,7 @@ const WIDE: f64 = 20.0;
 const LINES: usize = 5;
 
 /// The chart; `None` where no curve was walked.
-pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
+pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     let last = report.curve.last().filter(|last| last.offered_jobs_per_min > 0.0)?;
     let picture = Picture {
         report,
@@ -38,7 +38,7 @@ pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
     Some(Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas)))
 }
 
-fn title(report: &Report) -> String {
+fn title(report: &Plan) -> String {
     let simulated = &report.ceiling.simulated;
     let Some((jobs, multiple)) = simulated.jobs_per_min.zip(simulated.multiple) else {
         let tried = number(simulated.tried);
@@ -57,7 +57,7 @@ fn title(report: &Report) -> String {
 }
 
 /// What the limits allow: those of single targets, all together, and with the cache.
-fn lines(report: &Report, most: f64) -> Vec<(f64, String)> {
+fn lines(report: &Plan, most: f64) -> Vec<(f64, String)> {
     let analytic = &report.ceiling.analytic;
     let asked = Limits { targets: &report.targets, all: analytic.jobs_per_min, highest: most, lines: LINES };
     let mut lines = limits(&asked);
@@ -68,7 +68,7 @@ fn lines(report: &Report, most: f64) -> Vec<(f64, String)> {
 }
 
 struct Picture<'r> {
-    report: &'r Report,
+    report: &'r Plan,
     minutes: f64,
     /// The highest load of the curve: where both axes end.
     most: f64,
@@ -126,8 +126,8 @@ impl Picture<'_> {
         }
         legend.push((Mark::Line, Role::Offered, "offered"));
         canvas.legend((JOBS.left, 12), &legend);
-        canvas.text((JOBS.left - 8, 12), LABEL, Role::Muted, Hang::Right, "jobs/min");
-        canvas.text((JOBS.right, HEIGHT - 10), LABEL, Role::Muted, Hang::Right, "offered jobs per minute");
+        canvas.text((JOBS.left - 8, 12), LABEL, Role::Muted, Anchor::Right, "jobs/min");
+        canvas.text((JOBS.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, "offered jobs per minute");
     }
 
     /// The fates upon each other, the load along their upper edge, and a dot for every run.
@@ -178,7 +178,7 @@ impl Picture<'_> {
             let (at, width) = (plot.x(x), width_of(text, LABEL) + 8);
             let free_from = if load < x { plot.x(load) } else { JOBS.left };
             let left = at - width > free_from || at + width > JOBS.right;
-            let (x, hang) = if left { (at - 7, Hang::Right) } else { (at + 7, Hang::Left) };
+            let (x, hang) = if left { (at - 7, Anchor::Right) } else { (at + 7, Anchor::Left) };
             canvas.text((x, y), LABEL, role, hang, text);
         };
         let simulated = &self.report.ceiling.simulated;
@@ -206,7 +206,7 @@ impl Picture<'_> {
         for ((rate, name), place) in self.limits.iter().zip(places) {
             plot.dashes(*rate, Role::Ceiling);
             let text = format!("{name} {}", number(*rate));
-            canvas.text((JOBS.right + 8, place), LABEL, Role::Ceiling, Hang::Left, &text);
+            canvas.text((JOBS.right + 8, place), LABEL, Role::Ceiling, Anchor::Left, &text);
         }
     }
 
@@ -234,9 +234,9 @@ impl Picture<'_> {
         let mut places: Vec<i32> = names.iter().map(|name| name.0).collect();
         spread_up(&mut places, WAITING.bottom - 4, APART);
         for ((_, role, name), place) in names.iter().zip(places) {
-            canvas.text((WAITING.right + 8, place), LABEL, *role, Hang::Left, name);
+            canvas.text((WAITING.right + 8, place), LABEL, *role, Anchor::Left, name);
         }
-        canvas.text((WAITING.left, WAITING.top - 11), LABEL, Role::Muted, Hang::Left, "latency");
+        canvas.text((WAITING.left, WAITING.top - 11), LABEL, Role::Muted, Anchor::Left, "latency");
         Some(plot)
     }
 

@@ -5,12 +5,13 @@
 //! full the limit was.
 
 use super::axis;
-use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot};
+use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot};
 use super::{Chart, LEFT, RIGHT, grouped_steps, length_of};
-use crate::record::{Summary, words};
-use crate::report::lettering::short;
-use crate::report::live::{Line, Live, Panel, Shape, Up};
+use crate::formatting;
+use crate::record::Summary;
+use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
 use crate::report::palette::Role;
+use crate::report::text_layout::short;
 use crate::report::usage::{self, Row};
 use std::ops::Range;
 
@@ -66,7 +67,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
                     the dashes where it was more. Line: how full the limit was at its fullest moment."
             .to_owned();
     if hidden > 0 {
-        note.push_str(&format!(" {} less used are not shown.", words::plural(hidden, "limit")));
+        note.push_str(&format!(" {} less used are not shown.", formatting::plural(hidden, "limit")));
     }
     let (height, _) = layout(&shown);
     let live = live(summary, &shown);
@@ -79,16 +80,20 @@ fn title(strips: &[Strip<'_>]) -> Option<String> {
     };
     let fullest = most(|strip| strip.peak)?;
     if fullest.full() {
-        return Some(format!("{} was full ({} at its peak)", fullest.what(), words::percent(fullest.peak)));
+        return Some(format!(
+            "{} was full ({} at its peak)",
+            fullest.what(),
+            formatting::percent(fullest.peak)
+        ));
     }
     let busiest = most(|strip| strip.mean.unwrap_or(0.0))?;
     Some(match busiest.mean {
         Some(mean) if mean > 0.0 => format!(
             "No limit was full; {} was used most, {} of what it allows",
             busiest.what(),
-            words::percent(mean)
+            formatting::percent(mean)
         ),
-        _ => format!("{} came closest to full, at {}", fullest.what(), words::percent(fullest.peak)),
+        _ => format!("{} came closest to full, at {}", fullest.what(), formatting::percent(fullest.peak)),
     })
 }
 
@@ -132,24 +137,24 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     ];
     canvas.legend((LEFT, 10), &legend);
     for (end, name) in NUMBERS.into_iter().zip(["charged", "fullest"]) {
-        canvas.text((end, 10), LABEL, Role::Muted, Hang::Right, name);
+        canvas.text((end, 10), LABEL, Role::Muted, Anchor::Right, name);
     }
     for (place, (strip, top)) in strips.iter().zip(tops).enumerate() {
         if above.replace(strip.row.target) != Some(strip.row.target) {
-            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Hang::Left, &short(strip.row.target, 90));
+            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Anchor::Left, &short(strip.row.target, 90));
         }
         let frame = Frame { left: LEFT, top, right: RIGHT, bottom: top + STRIP };
         let plot = canvas.plot(frame, 0.0..length, 0.0..TOP);
         draw_strip(&plot, summary, strip, length);
         plot.columns(if place == last { &columns } else { &[] });
         let middle = top + STRIP / 2;
-        canvas.text((LEFT - 8, middle), LABEL, Role::Ink, Hang::Right, &short(strip.row.axis, 11));
-        let mean = strip.mean.map_or_else(|| "–".to_owned(), words::percent);
-        canvas.text((NUMBERS[0], middle), LABEL, Role::Ink, Hang::Right, &mean);
+        canvas.text((LEFT - 8, middle), LABEL, Role::Ink, Anchor::Right, &short(strip.row.axis, 11));
+        let mean = strip.mean.map_or_else(|| "–".to_owned(), formatting::percent);
+        canvas.text((NUMBERS[0], middle), LABEL, Role::Ink, Anchor::Right, &mean);
         let role = if strip.full() { Role::Full } else { Role::Muted };
-        canvas.text((NUMBERS[1], middle), LABEL, role, Hang::Right, &words::percent(strip.peak));
+        canvas.text((NUMBERS[1], middle), LABEL, role, Anchor::Right, &formatting::percent(strip.peak));
     }
-    canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Hang::Right, unit);
+    canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Anchor::Right, unit);
 }
 
 /// One strip: what was charged as an area, cut at what the limit allows; how full it was as a line above it.
@@ -190,7 +195,7 @@ fn outline(values: impl Iterator<Item = ((f64, f64), f64)>) -> Vec<(f64, f64)> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
-fn live(summary: &Summary, strips: &[Strip<'_>]) -> Live {
+fn live(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
     let (length, step_s) = (length_of(summary), summary.series.step_s);
     let mut steps = grouped_steps(summary);
     steps.retain(|steps| (steps.start as f64 * step_s) < length);
@@ -204,7 +209,7 @@ fn live(summary: &Summary, strips: &[Strip<'_>]) -> Live {
         let level = steps.iter().map(|steps| watched(steps).then(|| strip.row.level(steps.clone())));
         Panel {
             name: format!("{} {}", strip.row.target, strip.row.axis),
-            up: Up::Share,
+            up: YUnit::Share,
             height: 92,
             logarithmic: false,
             top: 1.0,
@@ -214,5 +219,5 @@ fn live(summary: &Summary, strips: &[Strip<'_>]) -> Live {
             ],
         }
     };
-    Live { length, x: steps.iter().map(middle).collect(), panels: strips.iter().map(panel).collect() }
+    ChartData { length, x: steps.iter().map(middle).collect(), panels: strips.iter().map(panel).collect() }
 }

@@ -1,11 +1,12 @@
 //! The limits by hour: a map of how strongly each was charged when, with a mark where it refused.
 
 use super::axis;
-use super::canvas::{Canvas, Frame, Hang, LABEL, WIDTH};
+use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH};
 use super::{Chart, LEFT};
-use crate::record::{Summary, words};
-use crate::report::lettering::short;
+use crate::formatting;
+use crate::record::Summary;
 use crate::report::palette::Role;
+use crate::report::text_layout::short;
 use crate::report::usage::{self, Columns, Row};
 
 const CELL: i32 = 20;
@@ -40,13 +41,13 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         rows.retain(|row| most(row) >= weights[ROWS - 1]);
         rows.truncate(ROWS);
     }
-    let each = words::duration(columns.length_s);
+    let each = formatting::duration(columns.length_s);
     let mut note = format!(
         "Per {each}: what was charged, in percent of what the limit allows in that time. \
          A corner marks where it refused attempts."
     );
     if before > rows.len() {
-        let hidden = words::plural((before - rows.len()) as u64, "limit");
+        let hidden = formatting::plural((before - rows.len()) as u64, "limit");
         note.push_str(&format!(" {hidden} less used are not shown."));
     }
     let height = layout(&rows).0;
@@ -61,8 +62,8 @@ fn title(summary: &Summary, rows: &[Row<'_>], columns: &Columns) -> String {
     });
     let strongest = cells.max_by(|a, b| a.2.total_cmp(&b.2).then(b.1.cmp(&a.1)));
     strongest.map_or_else(String::new, |(row, step, share)| {
-        let when = words::moment(step as f64 * summary.series.step_s, summary.duration_s);
-        format!("{} on {} is charged most from {when}: {}", row.axis, row.target, words::percent(share))
+        let when = formatting::moment(step as f64 * summary.series.step_s, summary.duration_s);
+        format!("{} on {} is charged most from {when}: {}", row.axis, row.target, formatting::percent(share))
     })
 }
 
@@ -87,9 +88,9 @@ fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
     let mut above = None;
     for (row, top) in rows.iter().zip(tops) {
         if above.replace(row.target) != Some(row.target) {
-            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Hang::Left, &short(row.target, 90));
+            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Anchor::Left, &short(row.target, 90));
         }
-        canvas.text((LEFT - 8, top + CELL / 2), LABEL, Role::Ink, Hang::Right, &short(row.axis, 11));
+        canvas.text((LEFT - 8, top + CELL / 2), LABEL, Role::Ink, Anchor::Right, &short(row.axis, 11));
         canvas.cell(Frame { left: LEFT, top, right: WIDTH, bottom: top + CELL }, Role::Grid, 0.45);
         for (place, steps) in columns.steps.iter().enumerate() {
             let frame = Frame {
@@ -124,7 +125,7 @@ fn cell(canvas: &Canvas<'_>, frame: Frame, share: f64, refused: u64) {
         let text = if share < 9.995 { format!("{:.0}", share * 100.0) } else { format!("{share:.0}×") };
         let ink = if alpha > 0.6 { Role::Paper } else { Role::Ink };
         let middle = (i32::midpoint(frame.left, frame.right), i32::midpoint(frame.top, frame.bottom));
-        canvas.text(middle, SMALL, ink, Hang::Middle, &text);
+        canvas.text(middle, SMALL, ink, Anchor::Middle, &text);
     }
 }
 
@@ -137,20 +138,20 @@ fn shade(share: f64) -> (Role, f64) {
 }
 
 fn legend(canvas: &Canvas<'_>) {
-    canvas.text((LEFT, 10), LABEL, Role::Muted, Hang::Left, "charged, %");
+    canvas.text((LEFT, 10), LABEL, Role::Muted, Anchor::Left, "charged, %");
     let mut left = LEFT + 76;
     for (share, name) in [(0.1, "10"), (0.25, ""), (0.5, "50"), (0.75, ""), (1.0, "100"), (1.5, "more")] {
         let frame = Frame { left, top: 1, right: left + 31, bottom: 19 };
         let (role, alpha) = shade(share);
         canvas.cell(frame, role, alpha);
         let ink = if alpha > 0.6 { Role::Paper } else { Role::Ink };
-        canvas.text((left + 15, 10), SMALL, ink, Hang::Middle, name);
+        canvas.text((left + 15, 10), SMALL, ink, Anchor::Middle, name);
         left += 32;
     }
     let frame = Frame { left: left + 14, top: 1, right: left + 32, bottom: 19 };
     canvas.cell(frame, Role::Grid, 0.45);
     cell(canvas, frame, 0.0, 1);
-    canvas.text((left + 38, 10), LABEL, Role::Ink, Hang::Left, "refused");
+    canvas.text((left + 38, 10), LABEL, Role::Ink, Anchor::Left, "refused");
 }
 
 /// When columns begin, where there is room.
@@ -165,8 +166,8 @@ fn times(canvas: &Canvas<'_>, columns: &Columns, y: i32) {
         }
         let x = edge(libm::round(place) as usize, columns);
         canvas.bar(Frame { left: x, top: y, right: x + 1, bottom: y + 4 }, Role::Muted);
-        let hang = if x > WIDTH - 24 { Hang::Right } else { Hang::Middle };
+        let hang = if x > WIDTH - 24 { Anchor::Right } else { Anchor::Middle };
         canvas.text((x, y + 14), LABEL, Role::Muted, hang, &text);
     }
-    canvas.text((WIDTH, y + 27), LABEL, Role::Muted, Hang::Right, unit);
+    canvas.text((WIDTH, y + 27), LABEL, Role::Muted, Anchor::Right, unit);
 }

@@ -1,10 +1,11 @@
 //! How long answers took over time: the median and the 95th percentile of each step.
 
 use super::axis;
-use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, spread_up};
+use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, spread_up};
 use super::{Chart, LEFT, RIGHT, length_of};
-use crate::record::{Summary, words};
-use crate::report::live::{Line, Live, Panel, Shape, Up};
+use crate::formatting;
+use crate::record::Summary;
+use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
 use crate::report::palette::Role;
 
 const HEIGHT: i32 = 270;
@@ -18,10 +19,10 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     if spread.count == 0 {
         return None;
     }
-    let mut title = format!("95 % of answers came within {}", words::duration(spread.p95));
+    let mut title = format!("95 % of answers came within {}", formatting::duration(spread.p95));
     if let Some((at, worst)) = worst(summary).filter(|(_, worst)| *worst > spread.p95 * 1.2) {
-        let when = words::moment(at, summary.duration_s);
-        title.push_str(&format!("; around {when} it took {}", words::duration(worst)));
+        let when = formatting::moment(at, summary.duration_s);
+        title.push_str(&format!("; around {when} it took {}", formatting::duration(worst)));
     }
     let note =
         "From the scheduled arrival to the end of the answer, of jobs that succeeded, by when they ended.";
@@ -71,12 +72,12 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     let mut places: Vec<i32> = ends.iter().map(|end| end.0).collect();
     spread_up(&mut places, FRAME.bottom, 16);
     for ((_, role, _, whole), place) in ends.iter().zip(places) {
-        let text = format!("{} overall", words::duration(*whole));
-        canvas.text((FRAME.right + 8, place), LABEL, *role, Hang::Left, &text);
+        let text = format!("{} overall", formatting::duration(*whole));
+        canvas.text((FRAME.right + 8, place), LABEL, *role, Anchor::Left, &text);
     }
-    canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Hang::Right, axis::times(length).1);
+    canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, axis::times(length).1);
     if logarithmic {
-        canvas.text((FRAME.right, 12), LABEL, Role::Muted, Hang::Right, "logarithmic");
+        canvas.text((FRAME.right, 12), LABEL, Role::Muted, Anchor::Right, "logarithmic");
     }
 }
 
@@ -97,7 +98,7 @@ fn extent(summary: &Summary) -> (f64, f64) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
-fn live(summary: &Summary) -> Live {
+fn live(summary: &Summary) -> ChartData {
     let (length, step_s) = (length_of(summary), summary.series.step_s);
     let x = (0..summary.series.p95_s.len()).map(|step| (step as f64 * step_s, (step as f64 + 1.0) * step_s));
     let x: Vec<f64> =
@@ -109,13 +110,13 @@ fn live(summary: &Summary) -> Live {
     let (low, high) = extent(summary);
     let panel = Panel {
         name: String::new(),
-        up: Up::Seconds,
+        up: YUnit::Seconds,
         height: 260,
         logarithmic: high / low > WIDE,
         top: 0.0,
         lines: lines.into(),
     };
-    Live { length, x, panels: vec![panel] }
+    ChartData { length, x, panels: vec![panel] }
 }
 
 /// The points of the steps that have a value, broken where one has none.

@@ -4,22 +4,23 @@
 //! own it brings both along.
 
 mod axis;
-pub(super) mod beside;
+mod breakdown_chart;
 mod canvas;
+pub(super) mod compare_chart;
 pub(super) mod curve;
 mod fill;
 mod heat;
 mod latency;
-mod spent;
 mod traffic;
 pub(super) mod what_if;
 
-use super::lettering::{escaped, short, wrap};
-use super::live::Live;
+use super::chart_data::ChartData;
 use super::palette::{self, Role};
-use crate::record::{Summary, words};
+use super::text_layout::{escaped, short, wrap};
+use crate::formatting;
+use crate::record::Summary;
+pub(super) use breakdown_chart::parts as time_parts;
 use canvas::{SCALE, WIDTH};
-pub(super) use spent::parts as time_parts;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -51,7 +52,7 @@ pub struct Chart {
     pub note: String,
     height: i32,
     body: String,
-    live: Option<Live>,
+    live: Option<ChartData>,
 }
 
 /// Every chart of a run, in the order in which they are read.
@@ -62,7 +63,7 @@ pub fn charts(summary: &Summary) -> Vec<Chart> {
         fill::chart(summary),
         heat::chart(summary),
         latency::chart(summary),
-        spent::chart(summary),
+        breakdown_chart::chart(summary),
     ];
     all.into_iter().flatten().collect()
 }
@@ -79,12 +80,12 @@ impl Chart {
     }
 
     /// The same, with the numbers that a script needs to draw it again.
-    fn with(self, live: Live) -> Self {
+    fn with(self, live: ChartData) -> Self {
         Self { live: Some(live), ..self }
     }
 
     /// What a script needs to draw it again; `None` where the drawing is all there is.
-    pub(super) fn live(&self) -> Option<&Live> {
+    pub(super) fn live(&self) -> Option<&ChartData> {
         self.live.as_ref()
     }
 
@@ -179,7 +180,7 @@ fn rates(summary: &Summary, counts: &[u64], length: f64) -> Vec<(f64, f64)> {
         // The last step of the arrivals may be a short one.
         let ends = (steps.end as f64 * step_s).min(length);
         let count = counts.get(steps).unwrap_or_default().iter().sum();
-        (begins < ends).then(|| (f64::midpoint(begins, ends), words::per_minute(count, ends - begins)))
+        (begins < ends).then(|| (f64::midpoint(begins, ends), formatting::per_minute(count, ends - begins)))
     };
     grouped_steps(summary).into_iter().filter_map(point).collect()
 }

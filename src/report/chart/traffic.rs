@@ -1,12 +1,13 @@
 //! What was asked, what was answered and what was refused, per minute, below the lines that the limits draw.
 
 use super::axis;
-use super::canvas::{Canvas, Frame, Hang, LABEL, Mark, Plot, spread_up};
+use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot, spread_up};
 use super::{Chart, LEFT, RIGHT, length_of, rates};
-use crate::record::{CeilingTarget, Summary, words};
-use crate::report::lettering::short;
-use crate::report::live::{Line, Live, Panel, Shape, Up};
+use crate::formatting;
+use crate::record::{CeilingTarget, Summary};
+use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
 use crate::report::palette::Role;
+use crate::report::text_layout::short;
 use std::collections::BTreeMap;
 
 const HEIGHT: i32 = 310;
@@ -33,10 +34,10 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
 
 fn title(summary: &Summary) -> String {
     let jobs = &summary.jobs;
-    let share = words::percent(words::share_of(jobs.succeeded, jobs.offered).unwrap_or(0.0));
+    let share = formatting::percent(formatting::share_of(jobs.succeeded, jobs.offered).unwrap_or(0.0));
     match &summary.first_refusal {
         Some(refusal) => {
-            let when = words::moment(refusal.at_s, summary.duration_s);
+            let when = formatting::moment(refusal.at_s, summary.duration_s);
             format!("{} first refuses at {when}; {share} of all jobs are answered in the end", refusal.axis)
         }
         None => format!("No limit refused anything; {share} of all jobs were answered"),
@@ -95,7 +96,7 @@ impl Picture {
     }
 
     fn draw(&self, canvas: &Canvas<'_>) {
-        let rows = axis::linear(self.top * 1.02, words::number);
+        let rows = axis::linear(self.top * 1.02, formatting::number);
         let plot = canvas.plot(FRAME, 0.0..self.length, 0.0..rows.last().map_or(1.0, |row| row.0));
         plot.rows(&rows);
         let (columns, unit) = axis::times(self.length);
@@ -107,7 +108,7 @@ impl Picture {
         if let Some(end) = self.arrivals_end {
             plot.dashes_down(end, Role::Muted);
             let at = (plot.x(end) - 6, FRAME.top + 8);
-            canvas.text(at, LABEL, Role::Muted, Hang::Right, "arrivals end");
+            canvas.text(at, LABEL, Role::Muted, Anchor::Right, "arrivals end");
         }
         name_limits(canvas, &plot, &self.limits);
         let mut legend: Vec<_> =
@@ -116,11 +117,11 @@ impl Picture {
             legend.push((Mark::Dashes, Role::Ceiling, "limits"));
         }
         canvas.legend((FRAME.left, 12), &legend);
-        canvas.text((FRAME.left - 8, 12), LABEL, Role::Muted, Hang::Right, "per min");
-        canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Hang::Right, unit);
+        canvas.text((FRAME.left - 8, 12), LABEL, Role::Muted, Anchor::Right, "per min");
+        canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
     }
 
-    fn live(&self) -> Live {
+    fn live(&self) -> ChartData {
         let x: Vec<f64> = self.curves[0].points.iter().map(|(at, _)| *at).collect();
         let curves = self.curves.iter().map(|curve| {
             let shape = match curve.role {
@@ -133,13 +134,13 @@ impl Picture {
         let limits = self.limits.iter().map(|(rate, name)| Line::level(name, *rate, x.len()));
         let panel = Panel {
             name: String::new(),
-            up: Up::PerMinute,
+            up: YUnit::PerMinute,
             height: 300,
             logarithmic: false,
             top: 0.0,
             lines: curves.chain(limits).collect(),
         };
-        Live { length: self.length, x, panels: vec![panel] }
+        ChartData { length: self.length, x, panels: vec![panel] }
     }
 }
 
@@ -189,7 +190,7 @@ fn name_limits(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, limits: &[(f64, String)
     spread_up(&mut places, FRAME.bottom - APART / 2, APART);
     for ((rate, name), place) in limits.iter().zip(places) {
         plot.dashes(*rate, Role::Ceiling);
-        let text = format!("{name} {}", words::number(*rate));
-        canvas.text((FRAME.right + 8, place), LABEL, Role::Ceiling, Hang::Left, &text);
+        let text = format!("{name} {}", formatting::number(*rate));
+        canvas.text((FRAME.right + 8, place), LABEL, Role::Ceiling, Anchor::Left, &text);
     }
 }

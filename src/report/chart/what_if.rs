@@ -1,12 +1,12 @@
 //! What changes are worth: a bar for the ceiling that each would make, against the ceiling as it is.
 
 use super::Chart;
-use super::canvas::{Canvas, Frame, Hang, LABEL, WIDTH, width_of};
-use crate::planner::{Kind, Report, WhatIf};
-use crate::record::words::usd;
-use crate::record::words::{number, plural};
-use crate::report::lettering::short;
+use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH, width_of};
+use crate::formatting::usd;
+use crate::formatting::{number, plural};
+use crate::planner::{Kind, Plan, WhatIf};
 use crate::report::palette::Role;
+use crate::report::text_layout::short;
 
 /// The line with the heads of the columns, and one per change.
 const ABOVE: i32 = 44;
@@ -23,7 +23,7 @@ const LETTERS: usize = 36;
 const BARS: usize = 20;
 
 /// The chart; `None` where no change was tried.
-pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
+pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     report.what_if.first()?;
     let best = report.what_if.iter().find(|change| change.kind != Kind::Without && change.lift > 1.005);
     let title = match best {
@@ -45,21 +45,21 @@ pub(in crate::report) fn chart(report: &Report) -> Option<Chart> {
 
 /// The ceiling that changes are measured against, in jobs per minute, and what it is called: where money is gone
 /// before any limit is full, changes are measured without the rules on cost.
-fn measured_against(report: &Report) -> (f64, &'static str) {
+fn measured_against(report: &Plan) -> (f64, &'static str) {
     let simulated = &report.ceiling.simulated;
-    match simulated.but_for_cost {
+    match simulated.without_cost_rules {
         Some(multiple) => (multiple * report.load.jobs_per_min, "ceiling but for cost"),
         None => (simulated.jobs_per_min.unwrap_or(0.0), "ceiling now"),
     }
 }
 
-fn draw(canvas: &Canvas<'_>, report: &Report, height: i32) {
+fn draw(canvas: &Canvas<'_>, report: &Plan, height: i32) {
     let (now, name) = measured_against(report);
     let shown = &report.what_if[..report.what_if.len().min(BARS)];
     let most = shown.iter().filter_map(|change| change.ceiling_jobs_per_min).fold(now, f64::max);
     let scale = Scale { most: most.max(report.load.jobs_per_min) * 1.02 };
     for (head, x) in [("lift", LIFT), ("USD per day", WIDTH)] {
-        canvas.text((x, ABOVE - 14), LABEL, Role::Muted, Hang::Right, head);
+        canvas.text((x, ABOVE - 14), LABEL, Role::Muted, Anchor::Right, head);
     }
     for (place, change) in (0..).zip(shown) {
         bar(canvas, &scale, change, now, ABOVE + ROW * place);
@@ -78,7 +78,7 @@ fn draw(canvas: &Canvas<'_>, report: &Report, height: i32) {
                 (x.clamp(LEFT + half, RIGHT - half.min(60)), y),
                 LABEL,
                 Role::Muted,
-                Hang::Middle,
+                Anchor::Middle,
                 &text,
             );
         }
@@ -101,7 +101,7 @@ impl Scale {
 fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
     let middle = y + ROW / 2;
     let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
-    canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Hang::Right, &short(&change.change, LETTERS));
+    canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Anchor::Right, &short(&change.change, LETTERS));
     let reached = change.ceiling_jobs_per_min;
     let ceiling = reached.unwrap_or(f64::MAX);
     let (low, high) = (scale.x(ceiling.min(now)), scale.x(ceiling.max(now)));
@@ -113,11 +113,11 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
     }
     let text = reached.map_or_else(|| "none found".to_owned(), number);
     // Behind both, so that no line runs through it.
-    canvas.text((high + 6, middle), LABEL, Role::Ink, Hang::Left, &text);
+    canvas.text((high + 6, middle), LABEL, Role::Ink, Anchor::Left, &text);
     let lift = format!("{:.2} ×", change.lift);
     let role = if change.lift > 1.005 { Role::Ink } else { Role::Muted };
-    canvas.text((LIFT, middle), LABEL, role, Hang::Right, &lift);
-    canvas.text((WIDTH, middle), LABEL, Role::Ink, Hang::Right, &extra(change.extra_usd_per_day));
+    canvas.text((LIFT, middle), LABEL, role, Anchor::Right, &lift);
+    canvas.text((WIDTH, middle), LABEL, Role::Ink, Anchor::Right, &extra(change.extra_usd_per_day));
 }
 
 /// What a change costs more or less: `+4.20 USD`, `−12.00 USD`, `±0`.

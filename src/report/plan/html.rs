@@ -1,17 +1,17 @@
 //! A capacity plan as one page: the answer, the picture of the ceiling, what could be changed, and the tables
 //! behind them. The whole plan lies inside as JSON for whoever wants to compute.
 
-use crate::planner::{Kind, Report, repeated};
-use crate::record::words::usd;
-use crate::record::words::{count, duration, number, percent, plural, share_of};
+use crate::formatting::usd;
+use crate::formatting::{count, duration, number, percent, plural, share_of};
+use crate::planner::{Kind, Plan, repeated};
 use crate::report::chart::what_if::extra;
 use crate::report::facts;
-use crate::report::lettering::escaped;
 use crate::report::page::{self, embedded_json, page, push, section, table, text};
+use crate::report::text_layout::escaped;
 
 /// The page of a plan.
 #[must_use]
-pub fn html(report: &Report) -> String {
+pub fn html(report: &Plan) -> String {
     let what = format!(
         "{}: {} of traffic, seed {}; {}, {} simulated",
         text(&report.scenario),
@@ -51,7 +51,7 @@ fn mark(holds: bool) -> String {
     format!("<span class=\"{class}\">{word}</span>")
 }
 
-fn tiles(report: &Report) -> String {
+fn tiles(report: &Plan) -> String {
     let simulated = &report.ceiling.simulated;
     let headroom =
         report.headroom.map_or_else(|| "none met".to_owned(), |times| format!("{} ×", number(times)));
@@ -65,7 +65,7 @@ fn tiles(report: &Report) -> String {
     ])
 }
 
-fn what_ifs(report: &Report) -> String {
+fn what_ifs(report: &Plan) -> String {
     if report.what_if.is_empty() {
         return String::new();
     }
@@ -110,7 +110,7 @@ fn what_ifs(report: &Report) -> String {
     section("What could be changed", &html)
 }
 
-fn buy(report: &Report) -> String {
+fn buy(report: &Plan) -> String {
     let Some(buy) = &report.buy else { return String::new() };
     let changes = if buy.changes.is_empty() {
         "nothing has to change".to_owned()
@@ -131,7 +131,7 @@ fn buy(report: &Report) -> String {
     section(&format!("To hold {} times the load, {jobs} jobs/min", number(buy.target.multiple)), &html)
 }
 
-fn outages(report: &Report) -> String {
+fn outages(report: &Plan) -> String {
     if report.incidents.is_empty() {
         return String::new();
     }
@@ -156,7 +156,7 @@ fn outages(report: &Report) -> String {
     )
 }
 
-fn ceilings(report: &Report) -> String {
+fn ceilings(report: &Plan) -> String {
     let (analytic, simulated) = (&report.ceiling.analytic, &report.ceiling.simulated);
     let row = |name: String, what: String, jobs: Option<f64>, multiple: Option<f64>| {
         vec![name, what, told(jobs), told(multiple)]
@@ -193,7 +193,7 @@ fn ceilings(report: &Report) -> String {
     )
 }
 
-fn curve(report: &Report) -> String {
+fn curve(report: &Plan) -> String {
     let days = (report.duration_s / 86_400.0).max(1e-9);
     let share = |part, whole| share_of(part, whole).map_or_else(|| "–".to_owned(), percent);
     let rows: Vec<_> = report
@@ -224,7 +224,7 @@ fn curve(report: &Report) -> String {
     )
 }
 
-fn limits(report: &Report) -> String {
+fn limits(report: &Plan) -> String {
     let load = report.load.jobs_per_min;
     let rows = report.targets.iter().flat_map(|target| {
         target.axes.iter().map(|axis| {
@@ -244,7 +244,7 @@ fn limits(report: &Report) -> String {
     )
 }
 
-fn last(report: &Report) -> String {
+fn last(report: &Plan) -> String {
     let mut html = String::new();
     if !report.reproduce.is_empty() {
         push(&mut html, format_args!("<pre><code>{}</code></pre>\n", escaped(&report.reproduce)));

@@ -3,9 +3,9 @@
 use super::LONGEST;
 use super::dist::{SECONDS, dist};
 use crate::scenario::defaults;
-use crate::scenario::plan::Arrivals;
+use crate::scenario::resolved::Arrivals;
 use crate::scenario::value::{Value, Word, length, whole};
-use crate::units::{self, Wrong};
+use provider::units::{self, ParseError};
 use provider::{Instant, Nanos};
 
 /// Arrivals; a trace is not yet read.
@@ -111,42 +111,45 @@ fn belongs(value: &Value, words: &[&str], given: &[&str]) {
 /// A rate beyond a million a second is a typing accident, and would be a day of memory.
 const MOST: f64 = 1e6;
 
-fn rate(text: &str) -> Result<f64, Wrong> {
+fn rate(text: &str) -> Result<f64, ParseError> {
     let rate = units::rate(text)?;
     if rate <= MOST {
         return Ok(rate);
     }
-    Err(Wrong::new(format!("`{text}` is out of range"), "write a rate of at most `1M/s`"))
+    Err(ParseError::new(format!("`{text}` is out of range"), "write a rate of at most `1M/s`"))
 }
 
-fn above_zero(text: &str) -> Result<f64, Wrong> {
+fn above_zero(text: &str) -> Result<f64, ParseError> {
     let rate = rate(text)?;
     if rate > 0.0 {
         return Ok(rate);
     }
-    Err(Wrong::new(
+    Err(ParseError::new(
         format!("a rate of `{text}` brings no jobs"),
         "write a rate above zero, or remove the workload",
     ))
 }
 
-fn kept(text: &str) -> Result<f64, Wrong> {
+fn kept(text: &str) -> Result<f64, ParseError> {
     let share = units::share(text)?;
     if share > 0.0 {
         return Ok(share);
     }
-    Err(Wrong::new(
+    Err(ParseError::new(
         format!("a share of `{text}` keeps nothing of the trace"),
         "write the share to keep, such as `10%`",
     ))
 }
 
-fn faster(text: &str) -> Result<f64, Wrong> {
+fn faster(text: &str) -> Result<f64, ParseError> {
     let speed = units::number(text.strip_suffix('x').unwrap_or(text))?;
     if (1e-3..=1e6).contains(&speed) {
         return Ok(speed);
     }
-    Err(Wrong::new(format!("`{text}` is out of range"), "write how many times faster, such as `1` or `2.5`"))
+    Err(ParseError::new(
+        format!("`{text}` is out of range"),
+        "write how many times faster, such as `1` or `2.5`",
+    ))
 }
 
 fn ramp(value: &Value) -> Option<Arrivals> {
@@ -208,7 +211,7 @@ fn shape(value: &Value) -> Option<[f64; 24]> {
     let items = value.items("daily` or `[0.2, 0.1, …]")?;
     let factor = |text: &str| match units::number(text)? {
         factor if factor <= 1e3 => Ok(factor),
-        _ => Err(Wrong::new(format!("`{text}` is out of range"), "write a factor from 0 to 1000")),
+        _ => Err(ParseError::new(format!("`{text}` is out of range"), "write a factor from 0 to 1000")),
     };
     let factors: Vec<Option<f64>> = items.iter().map(|item| item.parse(factor)).collect();
     let count = factors.len();

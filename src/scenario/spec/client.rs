@@ -2,10 +2,10 @@
 
 use super::LONGEST;
 use crate::scenario::defaults;
-use crate::scenario::plan::{Backoff, Cache, Client, Jitter, Pace, Retry};
+use crate::scenario::resolved::{Backoff, Cache, Client, Jitter, Pace, Retry};
 use crate::scenario::value::{Value, length, whole};
-use crate::units::{self, Wrong};
 use provider::Nanos;
+use provider::units::{self, ParseError};
 
 /// The shortest time that means anything to a client.
 const TICK: Nanos = Nanos::from_millis(1);
@@ -38,8 +38,8 @@ pub(super) fn client(value: &Value) -> Client {
 /// Reads with `read`, or `None` for the word that means so.
 fn or<T>(
     word: &'static str,
-    read: impl Fn(&str) -> Result<T, Wrong>,
-) -> impl Fn(&str) -> Result<Option<T>, Wrong> {
+    read: impl Fn(&str) -> Result<T, ParseError>,
+) -> impl Fn(&str) -> Result<Option<T>, ParseError> {
     move |text| if text == word { Ok(None) } else { read(text).map(Some) }
 }
 

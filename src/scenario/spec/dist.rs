@@ -1,13 +1,13 @@
 //! Distributions: a bare value, `{p50, p95}`, `{mean}`, `{min, max}` or `{values, weights}`.
 
 use crate::scenario::value::{Value, length, whole};
-use crate::units::{self, Wrong};
 use provider::Nanos;
 use provider::dist::Dist;
+use provider::units::{self, ParseError};
 
 /// What a distribution is over: how one value is read, and an example.
 pub(super) struct Unit {
-    read: fn(&str) -> Result<f64, Wrong>,
+    read: fn(&str) -> Result<f64, ParseError>,
     example: &'static str,
 }
 
@@ -87,7 +87,7 @@ fn positive(value: &Value, word: &str, number: f64) -> Option<f64> {
 }
 
 fn discrete(values: &Value, weights: Option<&Value>, unit: &Unit) -> Option<Dist> {
-    let list = |list: &Value, read: &dyn Fn(&str) -> Result<f64, Wrong>| {
+    let list = |list: &Value, read: &dyn Fn(&str) -> Result<f64, ParseError>| {
         let items = list.items("[1, 2, 3]")?;
         // Every item is read, so that every wrong one is told.
         let read: Vec<Option<f64>> = items.iter().map(|item| item.parse(read)).collect();

@@ -1,9 +1,9 @@
 //! Rules that the result must keep: `p95 latency <= 8s`.
 
-use crate::scenario::plan::{Expectation, Metric, Op, Time};
+use crate::scenario::resolved::{Expectation, Metric, Op, Time};
 use crate::scenario::value::{Value, meant, shortened};
-use crate::units::{self, Wrong};
 use provider::Nanos;
+use provider::units::{self, ParseError};
 
 /// Reads `expect`.
 pub(super) fn expectations(value: &Value) -> Vec<Expectation> {
@@ -27,11 +27,11 @@ const OPS: [(&str, Op); 5] =
     [(">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::Above), ("<", Op::Below), ("==", Op::Equal)];
 
 /// Reads one rule: what is measured, how it is compared, and with what.
-pub(super) fn rule(text: &str) -> Result<Expectation, Wrong> {
+pub(super) fn rule(text: &str) -> Result<Expectation, ParseError> {
     let sign = |c: char| matches!(c, '<' | '>' | '=' | '!' | '≤' | '≥');
     let Some(start) = text.find(sign) else {
         let help = "write a rule such as `success >= 99%` or `p95 latency <= 8s`";
-        return Err(Wrong::new(format!("`{}` compares nothing", shortened(text)), help));
+        return Err(ParseError::new(format!("`{}` compares nothing", shortened(text)), help));
     };
     let (left, rest) = text.split_at(start);
     let (op, value) = rest.split_at(rest.find(|c| !sign(c)).unwrap_or(rest.len()));
@@ -41,7 +41,7 @@ pub(super) fn rule(text: &str) -> Result<Expectation, Wrong> {
     Ok(Expectation { rule: text.trim().to_owned(), metric, op, value })
 }
 
-fn metric(text: &str) -> Result<Metric, Wrong> {
+fn metric(text: &str) -> Result<Metric, ParseError> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let phrase = words.join(" ");
     if let Some((_, metric)) = SIMPLE.iter().find(|(name, _)| *name == phrase) {
@@ -61,10 +61,10 @@ fn metric(text: &str) -> Result<Metric, Wrong> {
         "" => "the rule does not say what is measured".into(),
         phrase => format!("nothing is measured under the name `{}`", shortened(phrase)),
     };
-    Err(Wrong::new(what, meant(&phrase, known.iter().map(String::as_str))))
+    Err(ParseError::new(what, meant(&phrase, known.iter().map(String::as_str))))
 }
 
-fn op(text: &str) -> Result<Op, Wrong> {
+fn op(text: &str) -> Result<Op, ParseError> {
     if let Some((_, op)) = OPS.iter().find(|(sign, _)| *sign == text) {
         return Ok(*op);
     }
@@ -74,11 +74,11 @@ fn op(text: &str) -> Result<Op, Wrong> {
         "=<" | "≤" => "write `<=`",
         _ => "use `>=`, `<=`, `>`, `<` or `==`",
     };
-    Err(Wrong::new(format!("`{}` is no comparison", shortened(text)), help))
+    Err(ParseError::new(format!("`{}` is no comparison", shortened(text)), help))
 }
 
 /// The number that a metric is compared with, in the unit of results.
-fn value(metric: Metric, text: &str) -> Result<f64, Wrong> {
+fn value(metric: Metric, text: &str) -> Result<f64, ParseError> {
     match metric {
         Metric::Success | Metric::FallbackShare | Metric::LimitedShare => units::share(text),
         Metric::Goodput => units::rate(text),

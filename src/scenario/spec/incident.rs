@@ -3,9 +3,9 @@
 use super::LONGEST;
 use crate::scenario::defaults;
 use crate::scenario::value::{Value, length, meant};
-use crate::units::{self, Wrong};
 use provider::config::{Fault, Incident};
 use provider::fault::{WORDS, Word};
+use provider::units::{self, ParseError};
 use provider::{Instant, Nanos};
 
 /// Reads a list of incidents.
@@ -33,14 +33,15 @@ fn fault(value: &Value) -> Option<Fault> {
     }
     value.parse(|text| match Word::named(text) {
         Some(Word::Alone(fault)) => Ok(fault),
-        Some(Word::Times(_)) => Err(Wrong::new(
+        Some(Word::Times(_)) => Err(ParseError::new(
             format!("`{text}` needs to know how much"),
             format!("write `fault: {{{text}: 4x}}`"),
         )),
-        Some(Word::Length(_)) => {
-            Err(Wrong::new(format!("`{text}` needs a wait"), format!("write `fault: {{{text}: 3600s}}`")))
-        }
-        None => Err(Wrong::new(
+        Some(Word::Length(_)) => Err(ParseError::new(
+            format!("`{text}` needs a wait"),
+            format!("write `fault: {{{text}: 3600s}}`"),
+        )),
+        None => Err(ParseError::new(
             format!("unknown fault `{text}`"),
             meant(text, WORDS.iter().map(|(name, _)| *name)),
         )),
@@ -70,9 +71,9 @@ fn fault_with_a_number(value: &Value) -> Option<Fault> {
     fault
 }
 
-fn times(text: &str) -> Result<f64, Wrong> {
+fn times(text: &str) -> Result<f64, ParseError> {
     match units::multiple(text)? {
         times if (1e-3..=1e6).contains(&times) => Ok(times),
-        _ => Err(Wrong::new(format!("`{text}` is out of range"), "write a multiple up to `1000000x`")),
+        _ => Err(ParseError::new(format!("`{text}` is out of range"), "write a multiple up to `1000000x`")),
     }
 }

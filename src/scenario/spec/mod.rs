@@ -15,15 +15,15 @@ mod what_if;
 mod workload;
 
 use super::defaults;
-use super::plan::{Client, Expectation};
+use super::resolved::{Client, Expectation};
 use super::value::{Value, Word, length};
-use crate::units;
 use ::provider::Nanos;
+use ::provider::units;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
 pub(super) use provider::ProviderSpec;
 use provider::provider;
 pub(super) use route::{RouteSpec, StepSpec};
-pub(super) use what_if::WishSpec;
+pub(super) use what_if::WhatIfSpec;
 pub(super) use workload::WorkloadSpec;
 
 /// The longest time a scenario may name: a leap year.
@@ -51,7 +51,7 @@ pub(super) struct Spec {
     /// `expect`.
     pub(super) expect: Vec<Expectation>,
     /// `what_if`.
-    pub(super) what_if: Vec<WishSpec>,
+    pub(super) what_if: Vec<WhatIfSpec>,
 }
 
 /// Reads a scenario. `None` where it is no map at all; problems are with the findings of `root`.

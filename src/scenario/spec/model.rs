@@ -4,10 +4,10 @@ use super::dist::{SECONDS, TOKENS, dist};
 use super::reserve::reserve;
 use crate::scenario::defaults;
 use crate::scenario::value::{Fields, Value, Word, whole};
-use crate::units::{self, Wrong};
 use provider::config::{
     CachedTokens, Growth, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve, Service,
 };
+use provider::units::{self, ParseError};
 use provider::{Axis, Zone};
 
 /// What a provider says for all of its models.
@@ -119,10 +119,12 @@ fn belongs<'a>(fields: &mut Fields<'a>, word: &'static str, law: &str, is: bool)
 
 /// A multiple from 1 to 1000, in thousandths.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 1 and 1000")]
-fn growth(text: &str) -> Result<u32, Wrong> {
+fn growth(text: &str) -> Result<u32, ParseError> {
     match units::multiple(text)? {
         times if (1.0..=1000.0).contains(&times) => Ok(libm::round(times * 1000.0) as u32),
-        _ => Err(Wrong::new(format!("`{text}` is out of range"), "write a multiple from `1x` to `1000x`")),
+        _ => {
+            Err(ParseError::new(format!("`{text}` is out of range"), "write a multiple from `1x` to `1000x`"))
+        }
     }
 }
 
@@ -142,7 +144,7 @@ const MOST: u64 = 1_000_000_000_000;
 
 fn limit(value: &Value, axis: Axis, inherited: Law) -> Option<Limit> {
     let per_window = |text: &str| match units::count(text)? {
-        0 => Err(Wrong::new(
+        0 => Err(ParseError::new(
             format!("a limit of `{text}` lets nothing through"),
             format!("for no limit leave `{axis}` out; for a model that may not be used leave the model out"),
         )),
@@ -198,18 +200,21 @@ fn latency(value: &Value) -> Option<Latency> {
     Some(Latency { service, network: network.unwrap_or_else(defaults::network), slots })
 }
 
-fn speed(text: &str) -> Result<f64, Wrong> {
+fn speed(text: &str) -> Result<f64, ParseError> {
     let speed = units::speed(text)?;
     if (1e-3..=1e9).contains(&speed) {
         return Ok(speed);
     }
-    Err(Wrong::new(format!("`{text}` is out of range"), "write a speed up to a billion tokens per second"))
+    Err(ParseError::new(
+        format!("`{text}` is out of range"),
+        "write a speed up to a billion tokens per second",
+    ))
 }
 
 fn price(value: &Value) -> Price {
     let dollars = |text: &str| match units::number(text)? {
         price if price <= 1e6 => Ok(price),
-        _ => Err(Wrong::new(
+        _ => Err(ParseError::new(
             format!("`{text}` is out of range"),
             "write USD per million tokens, up to `1000000`",
         )),

@@ -1,6 +1,6 @@
 //! Routes: steps tried from the first to the last, each with its targets by name.
 
-use crate::scenario::plan::Pick;
+use crate::scenario::resolved::Pick;
 use crate::scenario::value::{Value, Word};
 
 /// A route whose targets are still names.

@@ -3,10 +3,10 @@
 use super::arrivals::{ArrivalsSpec, arrivals};
 use super::dist::{TOKENS, dist};
 use crate::scenario::defaults;
-use crate::scenario::plan::{CachedPrompt, Repeats};
+use crate::scenario::resolved::{CachedPrompt, Repeats};
 use crate::scenario::value::{Value, Word, whole};
-use crate::units::{self, Wrong};
 use provider::dist::Dist;
+use provider::units::{self, ParseError};
 
 /// A workload whose route is still a name.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ fn repeats(value: &Value) -> Option<Repeats> {
     let share = fields.require("share", "share: 20%").and_then(|value| value.parse(units::share));
     let zipf = fields.parse("zipf", |text| match units::number(text)? {
         exponent if exponent <= 10.0 => Ok(exponent),
-        _ => Err(Wrong::new(format!("`{text}` is out of range"), "write an exponent from 0 to 10")),
+        _ => Err(ParseError::new(format!("`{text}` is out of range"), "write an exponent from 0 to 10")),
     });
     let of = fields.require("of", "of: 5000").and_then(|value| value.parse(whole(1, 1_000_000)));
     fields.done();

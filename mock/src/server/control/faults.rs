@@ -4,7 +4,7 @@ use super::{Said, Wrong, amount};
 use crate::config::Fault;
 use crate::fault::{WORDS, Word};
 use crate::server::Mock;
-use crate::server::standing::{MOST_FAULTS, Order};
+use crate::server::fault_queue::{InjectedFault, MOST_FAULTS};
 use crate::time::Instant;
 use serde_json::{Map, Value, json};
 
@@ -35,7 +35,8 @@ pub(super) fn add(mock: &Mock, body: &Map<String, Value>) -> Result<Said, Wrong>
     let lasts = optional(body, "for", amount::length, r#"write a length up to 366d: "for": "10s""#)?;
     let added = mock.standing(|standing, now| {
         let until = lasts.map_or(Instant::MAX, |lasts| now + lasts);
-        let order = Order { said: said.clone(), fault, left, share: share.unwrap_or(1.0), until, id: 0 };
+        let order =
+            InjectedFault { said: said.clone(), fault, left, share: share.unwrap_or(1.0), until, id: 0 };
         standing.add(order, now).map(|order| told(order, now))
     });
     added.map(Said::Json).ok_or_else(|| {
@@ -92,7 +93,7 @@ fn example(name: &str, word: Word) -> String {
     }
 }
 
-fn told(order: &Order, now: Instant) -> Value {
+fn told(order: &InjectedFault, now: Instant) -> Value {
     let ends_in_s = (order.until < Instant::MAX).then(|| order.until.since(now).as_secs_f64());
     json!({ "id": order.id, "fault": order.said, "next": order.left, "share": order.share, "for_s": ends_in_s })
 }

@@ -1,7 +1,7 @@
 //! What is so now: the levels of every limit, the clock, and what was received.
 
 use super::{Said, Wrong, amount};
-use crate::journal::{Decision, Entry, MOST_ENTRIES};
+use crate::journal::{Entry, JournalOutcome, MAX_ENTRIES};
 use crate::server::Mock;
 use serde_json::{Map, Value, json};
 
@@ -59,7 +59,7 @@ pub(super) fn requests(mock: &Mock, query: &str) -> Result<Said, Wrong> {
         query => query.strip_prefix("last=").and_then(|last| last.parse().ok()).ok_or_else(|| {
             Wrong::new(
                 format!("unknown query `{}`", super::shortened(query)),
-                format!("write ?last=20; at most {MOST_ENTRIES} are kept"),
+                format!("write ?last=20; at most {MAX_ENTRIES} are kept"),
             )
         })?,
     };
@@ -84,7 +84,7 @@ fn told(mock: &Mock, entry: &Entry) -> Value {
         "status": entry.status,
         "wait_s": entry.wait.map(|wait| wait.as_secs_f64()),
     });
-    if let Decision::Refused { axis, oversize } = entry.decision {
+    if let JournalOutcome::Refused { axis, oversize } = entry.decision {
         told["axis"] = json!(axis.name());
         told["oversize"] = json!(oversize);
     }

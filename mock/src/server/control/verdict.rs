@@ -1,7 +1,7 @@
 //! The verdict on the client, as JSON or in words.
 
 use super::{Said, Wrong};
-use crate::conduct::{self, Bounds, Finding, Misdeed};
+use crate::client_check::{self, Bounds, Finding, Violation};
 use crate::server::Mock;
 use hyper::HeaderMap;
 use hyper::header::ACCEPT;
@@ -13,7 +13,7 @@ pub(super) fn verdict(mock: &Mock, query: &str, headers: &HeaderMap) -> Result<S
     let (entries, forgotten) = mock
         .journal(|journal| (journal.entries().copied().collect::<Vec<_>>(), journal.forgotten()))
         .unwrap_or_default();
-    let conduct = conduct::judge(&entries, now, &Bounds::default());
+    let conduct = client_check::judge(&entries, now, &Bounds::default());
     let plain = headers.get(ACCEPT).is_some_and(|accepted| accepted.as_bytes().starts_with(b"text/plain"));
     match query {
         "" if !plain => {}
@@ -31,7 +31,7 @@ pub(super) fn verdict(mock: &Mock, query: &str, headers: &HeaderMap) -> Result<S
             ));
         }
     }
-    let counts: Map<_, _> = Misdeed::NAMES
+    let counts: Map<_, _> = Violation::NAMES
         .into_iter()
         .zip(conduct.counts)
         .map(|(name, count)| (name.to_owned(), json!(count)))

@@ -1,14 +1,14 @@
 //! Anthropic's endpoint that is compatible with OpenAI's: `POST /v1/chat/completions`.
 
-use crate::ruling::Denial;
+use crate::decision::Denial;
 use crate::time::Instant;
-use crate::wire::{Answer, Context, Error, Head, Headers, Told, Voice, json};
+use crate::wire::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, json};
 
 /// The compatible endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::wire) struct Compatible;
 
-impl Voice for Compatible {
+impl WireFormat for Compatible {
     fn base(&self) -> &'static str {
         "/v1"
     }
@@ -17,7 +17,7 @@ impl Voice for Compatible {
         super::headers(head)
     }
 
-    fn refusal(&self, denial: &Denial, _: &Told, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
         let message = super::message(denial, context.account, context.model);
         Answer::new(429, body(super::kind(429), &message)).after(denial.wait)
     }

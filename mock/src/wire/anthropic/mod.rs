@@ -13,9 +13,9 @@ pub(super) use native::Native;
 use super::date::{HttpDate, Rfc3339, epoch};
 use super::{Error, Head, Headers, ids};
 use crate::axis::Axis;
+use crate::decision::Denial;
 use crate::length::{Bound, TooLong};
 use crate::meter::Level;
-use crate::ruling::Denial;
 use crate::time::Instant;
 use std::borrow::Cow;
 

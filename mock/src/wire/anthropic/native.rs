@@ -1,17 +1,19 @@
 //! Anthropic's own endpoint: `POST /v1/messages`, with its own body, events and errors (documented; errors captured).
 
 use crate::call::Usage;
-use crate::ruling::{Denial, Service};
+use crate::decision::{Denial, Service};
 use crate::time::Instant;
 use crate::wire::chat::{self, Chunks, Finish};
-use crate::wire::{Answer, Context, Endpoint, Error, Head, Headers, Key, Told, Voice, ids, json};
+use crate::wire::{
+    Answer, Context, Endpoint, Error, Head, Headers, Key, LimitsSnapshot, WireFormat, ids, json,
+};
 use std::fmt;
 
 /// The native endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::wire) struct Native;
 
-impl Voice for Native {
+impl WireFormat for Native {
     fn base(&self) -> &'static str {
         "/v1"
     }
@@ -32,7 +34,7 @@ impl Voice for Native {
         super::headers(head)
     }
 
-    fn refusal(&self, denial: &Denial, _: &Told, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
         let message = super::message(denial, context.account, context.model);
         Answer::new(429, body(super::kind(429), &message, Some(context.number))).after(denial.wait)
     }

@@ -2,8 +2,8 @@
 
 use crate::axis::Axis;
 use crate::config::Tier;
+use crate::decision::Denial;
 use crate::length::{Bound, TooLong};
-use crate::ruling::Denial;
 use crate::wire::envelope::{Member, Members, reason};
 use crate::wire::go_duration::GoDuration;
 use crate::wire::pieces::put;

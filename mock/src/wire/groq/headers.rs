@@ -5,7 +5,7 @@
 //! 2026-02. The edge's own headers (`server`, `cf-ray`, `set-cookie`, `via`, …) are left out: the mock has no edge.
 
 use crate::axis::Axis;
-use crate::ruling::{LimitView, LimitsView};
+use crate::decision::{LimitView, LimitsView};
 use crate::wire::go_duration::GoDuration;
 use crate::wire::{Head, Headers, ids};
 

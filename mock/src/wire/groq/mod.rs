@@ -8,16 +8,16 @@ mod headers;
 
 use super::chat::{self, Choice, Shape};
 use super::pieces::{Piece, put};
-use super::{Answer, Context, Error, Head, Headers, Told, Voice, ids, json};
+use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::call::Usage;
-use crate::ruling::{Denial, Service};
+use crate::decision::{Denial, Service};
 use crate::time::Instant;
 
 /// Groq's one endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Groq;
 
-impl Voice for Groq {
+impl WireFormat for Groq {
     fn base(&self) -> &'static str {
         "/openai/v1"
     }
@@ -26,7 +26,7 @@ impl Voice for Groq {
         headers::render(head)
     }
 
-    fn refusal(&self, denial: &Denial, _: &Told, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
         error::refusal(denial, context)
     }
 

@@ -1,0 +1,253 @@
+//! Numbers as people read them: counts, shares, times and clocks, the same in every report.
+
+use provider::{Instant, Nanos};
+use serde::{Deserialize, Serialize};
+
+/// What a measured number counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A part of a whole, `0..=1`.
+    Share,
+    /// Seconds.
+    Seconds,
+    /// Jobs per second.
+    JobsPerSecond,
+    /// So many times.
+    Times,
+    /// US dollars.
+    Usd,
+}
+
+/// `value` rounded to `digits` decimal digits: what makes the text of a result the same everywhere.
+#[must_use]
+pub fn rounded(value: f64, digits: u8) -> f64 {
+    let scale = (0..digits).fold(1.0, |scale, _| scale * 10.0);
+    let rounded = libm::round(value * scale) / scale;
+    // Beyond the precision of a double there is nothing to round; and a result knows no minus zero.
+    if rounded.is_finite() { rounded + 0.0 } else { value }
+}
+
+/// A length of time in seconds, to the microsecond.
+#[must_use]
+pub fn seconds(length: Nanos) -> f64 {
+    rounded(length.as_secs_f64(), 6)
+}
+
+/// `part ÷ whole`; `None` where there is no whole.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+pub fn share_of(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// `number` things in `seconds`, per minute; less than a millisecond counts as one.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+pub fn per_minute(number: u64, seconds: f64) -> f64 {
+    number as f64 * 60.0 / seconds.max(1e-3)
+}
+
+/// A whole number with thousands apart: `1,234,567`.
+#[must_use]
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number with two or three significant digits, and thousands apart: `0.0052`, `0.52`, `7.4`, `312`, `12,400`.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        size if !size.is_finite() => "unbounded".to_owned(),
+        size if size >= 99.95 => {
+            let sign = if value < 0.0 { "-" } else { "" };
+            format!("{sign}{}", count(libm::round(size) as u64))
+        }
+        size if size >= 9.995 || size == 0.0 => trimmed(format!("{value:.1}")),
+        size if size >= 0.1 => trimmed(format!("{value:.2}")),
+        size if size >= 1e-6 => {
+            let zeros = -libm::floor(libm::log10(size)) as usize;
+            trimmed(format!("{value:.0$}", zeros + 1))
+        }
+        _ => format!("{value:.0e}"),
+    }
+}
+
+/// A share as a percentage that never says 100 % of what is not all, nor 0 % of what is something.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let text = if percent >= 99.995 && share < 1.0 {
+        "> 99.99".to_owned()
+    } else if percent > 0.0 && percent < 0.005 {
+        "< 0.01".to_owned()
+    } else if (1.0..99.0).contains(&percent) || percent > 100.0 {
+        trimmed(format!("{percent:.1}"))
+    } else {
+        trimmed(format!("{percent:.2}"))
+    };
+    format!("{text} %")
+}
+
+/// A length of time in the unit that suits it: `420 µs`, `35 ms`, `2.4 s`, `3 min 20 s`, `5 h 12 min`, `2 d 3 h`.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+pub fn duration(seconds: f64) -> String {
+    let two = |number: u64, unit: &str, rest: u64, part: &str| match rest {
+        0 => format!("{number} {unit}"),
+        _ => format!("{number} {unit} {rest} {part}"),
+    };
+    if seconds <= 0.0 {
+        return "0 s".to_owned();
+    }
+    if seconds < 0.000_999_5 {
+        return format!("{} µs", libm::round(seconds * 1e6));
+    }
+    if seconds < 0.999_5 {
+        return format!("{} ms", number(seconds * 1e3));
+    }
+    if seconds < 99.95 {
+        return format!("{} s", number(seconds));
+    }
+    let whole = libm::round(seconds) as u64;
+    match whole {
+        0..3_600 => two(whole / 60, "min", whole % 60, "s"),
+        3_600..172_800 => two(whole / 3_600, "h", whole % 3_600 / 60, "min"),
+        _ => two(whole / 86_400, "d", whole % 86_400 / 3_600, "h"),
+    }
+}
+
+/// Money: `0.0042 USD`, `12.40 USD`, `1,240 USD`.
+#[must_use]
+pub fn usd(amount: f64) -> String {
+    if amount >= 100.0 {
+        format!("{} USD", number(amount))
+    } else if amount >= 0.1 || amount == 0.0 {
+        format!("{amount:.2} USD")
+    } else {
+        format!("{amount:.4} USD")
+    }
+}
+
+/// A measured number in the words of its unit.
+#[must_use]
+pub fn quantity(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Share => percent(value),
+        Unit::Seconds => duration(value),
+        Unit::JobsPerSecond => format!("{} jobs/s", number(value)),
+        Unit::Times => format!("{} ×", number(value)),
+        Unit::Usd => usd(value),
+    }
+}
+
+/// A moment of the run: `12.3 s` in runs of up to two minutes, `m:ss` up to two hours, `hh:mm` within a day, `day 2 hh:mm` beyond.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+pub fn moment(at_s: f64, run_s: f64) -> String {
+    let whole = at_s.max(0.0) as u64;
+    let (day, hour, minute, second) =
+        (whole / 86_400, whole % 86_400 / 3_600, whole % 3_600 / 60, whole % 60);
+    if run_s <= 120.0 {
+        format!("{} s", number(at_s))
+    } else if run_s <= 7_200.0 {
+        format!("{}:{second:02}", whole / 60)
+    } else if run_s <= 90_000.0 {
+        format!("{:02}:{minute:02}", whole / 3_600)
+    } else {
+        format!("day {} {hour:02}:{minute:02}", day + 1)
+    }
+}
+
+/// `1 job`, `2 jobs`.
+#[must_use]
+pub fn plural(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(number))
+}
+
+/// An instant in seconds, to the microsecond.
+#[must_use]
+pub fn at_seconds(at: Instant) -> f64 {
+    seconds(Nanos(at.0))
+}
+
+fn trimmed(text: String) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(number(0.523), "0.52");
+        assert_eq!(number(0.005), "0.005");
+        assert_eq!(number(-0.0123), "-0.012");
+        assert_eq!(number(1e-9), "1e-9");
+        assert_eq!(number(7.04), "7.04");
+        assert_eq!(number(99.97), "100");
+        assert_eq!(number(12_400.4), "12,400");
+        assert_eq!(number(f64::INFINITY), "unbounded");
+        assert_eq!(plural(1, "job"), "1 job");
+        assert_eq!(plural(0, "job"), "0 jobs");
+    }
+
+    #[test]
+    fn a_percentage_never_rounds_something_to_nothing_or_to_all() {
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(percent(0.0), "0 %");
+        assert_eq!(percent(0.999_999), "> 99.99 %");
+        assert_eq!(percent(0.000_001), "< 0.01 %");
+        assert_eq!(percent(0.9952), "99.52 %");
+        assert_eq!(percent(0.253), "25.3 %");
+        assert_eq!(percent(1.034), "103.4 %");
+    }
+
+    #[test]
+    fn times_use_the_unit_that_suits_them() {
+        for (seconds, text) in [
+            (0.0, "0 s"),
+            (0.000_42, "420 µs"),
+            (0.035, "35 ms"),
+            (0.999_9, "1 s"),
+            (2.44, "2.44 s"),
+            (45.26, "45.3 s"),
+            (200.0, "3 min 20 s"),
+            (3_600.0, "1 h"),
+            (18_720.0, "5 h 12 min"),
+            (86_400.0, "24 h"),
+            (183_600.0, "2 d 3 h"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn moments_follow_the_length_of_the_run() {
+        assert_eq!(moment(12.34, 60.0), "12.3 s");
+        assert_eq!(moment(754.0, 3_600.0), "12:34");
+        assert_eq!(moment(67_320.0, 86_400.0), "18:42");
+        assert_eq!(moment(86_460.0, 172_800.0), "day 2 00:01");
+    }
+
+    #[test]
+    fn rounding_keeps_what_is_too_large_to_round() {
+        assert_eq!(rounded(0.123_456_7, 3), 0.123);
+        assert_eq!(rounded(f64::MAX, 6), f64::MAX);
+        assert!(rounded(-1e-9, 6).is_sign_positive());
+    }
+}

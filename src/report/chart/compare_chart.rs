@@ -1,0 +1,223 @@
+//! Several runs in one picture: what each answered over time, how long it took, and what it cost in attempts,
+//! refusals and money.
+
+use super::axis;
+use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, WIDTH, width_of};
+use super::{Chart, LEFT, RIGHT, length_of, rates};
+use crate::formatting::usd;
+use crate::formatting::{duration, number, percent, share_of};
+use crate::record::Summary;
+use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
+use crate::report::compare::Named;
+use crate::report::palette::Role;
+use crate::report::text_layout::short;
+
+const HEIGHT: i32 = 300;
+const FRAME: Frame = Frame { left: LEFT, top: 50, right: RIGHT, bottom: HEIGHT - 44 };
+/// The most runs told apart by colour.
+const RUNS: usize = 6;
+/// Letters of a run's name.
+const LETTERS: usize = 24;
+/// Where the slowest is so many times the fastest, a logarithmic axis shows both.
+const WIDE: f64 = 20.0;
+
+/// The pictures of a comparison.
+pub(in crate::report) fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
+    let runs = &runs[..runs.len().min(RUNS)];
+    [answered(runs), latency(runs), bars(runs)].into_iter().flatten().collect()
+}
+
+/// The curve of one run; `None` where it has no value.
+type Points = Vec<(f64, Option<f64>)>;
+
+/// Curves over time, one per run, and what the vertical axis counts in.
+struct Curves {
+    length: f64,
+    names: Vec<String>,
+    points: Vec<Points>,
+    up: YUnit,
+}
+
+fn answered(runs: &[Named<'_>]) -> Option<Chart> {
+    let curves = Curves::of(runs, YUnit::PerMinute, |run, length| {
+        let points = rates(run, &run.series.succeeded, length).into_iter();
+        points.map(|(at, rate)| (at, Some(rate))).collect()
+    });
+    let share = |run: &Summary| share_of(run.jobs.succeeded, run.jobs.offered);
+    let title = range("What is answered: ", runs, share, percent)?;
+    let note = "Jobs answered per minute.";
+    Some(curves.chart("answered", title, note))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+fn latency(runs: &[Named<'_>]) -> Option<Chart> {
+    let curves = Curves::of(runs, YUnit::Seconds, |run, length| {
+        let steps = run.series.p95_s.iter().enumerate();
+        let points = steps.map(|(step, p95)| ((step as f64 + 0.5) * run.series.step_s, *p95));
+        points.filter(|(at, _)| *at <= length).collect()
+    });
+    let p95 = |run: &Summary| (run.latency_s.count > 0).then_some(run.latency_s.p95);
+    let title = range("95 % of answers come within ", runs, p95, duration)?;
+    let note = "The 95th percentile of latency, of jobs that succeeded, by when they ended.";
+    Some(curves.chart("latency-p95", title, note))
+}
+
+/// `what` with the lowest and the highest of a measure; `None` where no run has it.
+fn range(
+    what: &str,
+    runs: &[Named<'_>],
+    measure: impl Fn(&Summary) -> Option<f64>,
+    unit: fn(f64) -> String,
+) -> Option<String> {
+    let told = || runs.iter().filter_map(|(_, run)| measure(run));
+    let (low, high) = (told().reduce(f64::min)?, told().reduce(f64::max)?);
+    let (low, high) = (unit(low), unit(high));
+    Some(if low == high { format!("{what}{low} in every run") } else { format!("{what}{low} to {high}") })
+}
+
+impl Curves {
+    fn of(runs: &[Named<'_>], up: YUnit, points: impl Fn(&Summary, f64) -> Points) -> Self {
+        let length = runs.iter().map(|(_, run)| length_of(run)).fold(1e-3, f64::max);
+        Self {
+            length,
+            names: runs.iter().map(|(name, _)| short(name, LETTERS)).collect(),
+            points: runs.iter().map(|(_, run)| points(run, length_of(run))).collect(),
+            up,
+        }
+    }
+
+    fn chart(self, name: &'static str, title: String, note: &str) -> Chart {
+        let chart = Chart::new(name, title, note.to_owned(), HEIGHT, |canvas| self.draw(canvas));
+        match self.live() {
+            Some(live) => chart.with(live),
+            None => chart,
+        }
+    }
+
+    /// The lowest value above zero, and the highest.
+    fn extent(&self) -> (f64, f64) {
+        let values = || self.points.iter().flatten().filter_map(|(_, value)| *value);
+        let high = values().fold(1e-6, f64::max);
+        (values().filter(|value| *value > 0.0).fold(high, f64::min), high)
+    }
+
+    fn logarithmic(&self) -> bool {
+        let (low, high) = self.extent();
+        matches!(self.up, YUnit::Seconds) && high / low > WIDE
+    }
+
+    fn draw(&self, canvas: &Canvas<'_>) {
+        let (low, high) = self.extent();
+        let unit = match self.up {
+            YUnit::Seconds => axis::seconds,
+            YUnit::PerMinute | YUnit::Share => number,
+        };
+        let (rows, scale): (_, fn(f64) -> f64) = if self.logarithmic() {
+            (axis::decades(low, high, unit), |value| libm::log10(value.max(1e-6)))
+        } else {
+            (axis::linear(high, unit), |value| value)
+        };
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return };
+        let plot = canvas.plot(FRAME, 0.0..self.length, first.0..last.0.max(first.0 + 1e-9));
+        plot.rows(&rows);
+        let (columns, unit) = axis::times(self.length);
+        plot.columns(&columns);
+        for (place, points) in self.points.iter().enumerate() {
+            for run in points.split(|(_, value)| value.is_none()) {
+                let run: Vec<_> =
+                    run.iter().filter_map(|(at, value)| Some((*at, scale((*value)?)))).collect();
+                match run[..] {
+                    [] => {}
+                    [lone] => plot.dot(lone, Role::of_series(place)),
+                    _ => plot.stroke(&run, Role::of_series(place), 2),
+                }
+            }
+        }
+        legend(canvas, &self.names);
+        canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
+    }
+
+    /// Only where every run was cut into the same steps: a script can only lay those upon each other.
+    fn live(&self) -> Option<ChartData> {
+        let places = |points: &Points| points.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+        let x = places(self.points.first()?);
+        if self.points.iter().any(|points| places(points) != x) {
+            return None;
+        }
+        let lines = self.names.iter().zip(&self.points).enumerate().map(|(place, (name, points))| {
+            Line::new(name, Role::of_series(place), Shape::Line, points.iter().map(|(_, value)| *value))
+        });
+        let panel = Panel {
+            name: String::new(),
+            up: self.up,
+            height: 260,
+            logarithmic: self.logarithmic(),
+            top: 0.0,
+            lines: lines.collect(),
+        };
+        Some(ChartData { length: self.length, x, panels: vec![panel] })
+    }
+}
+
+/// The names of the runs in one or two lines.
+fn legend(canvas: &Canvas<'_>, names: &[String]) {
+    let (mut x, mut y) = (LEFT, 10);
+    for (place, name) in names.iter().enumerate() {
+        if x + 20 + width_of(name, LABEL) > WIDTH && x > LEFT {
+            (x, y) = (LEFT, y + 18);
+        }
+        x = canvas.legend((x, y), &[(Mark::Line, Role::of_series(place), name)]);
+    }
+}
+
+/// One thing that is compared in bars: its name, its measure, its unit.
+type Measured = (&'static str, fn(&Summary) -> Option<f64>, fn(f64) -> String);
+
+const MEASURED: [Measured; 3] = [
+    ("attempts per job", |run| share_of(run.attempts.total, run.jobs.offered), number),
+    ("attempts limited", |run| share_of(run.attempts.limited, run.attempts.total), percent),
+    ("cost", |run| Some(run.cost_usd), usd),
+];
+/// A bar with its gap, the line above a group, and the space below it.
+const ROW: i32 = 24;
+const HEAD: i32 = 26;
+const GAP: i32 = 10;
+const NAMES: i32 = 170;
+
+/// A group of bars per measure, a bar per run.
+fn bars(runs: &[Named<'_>]) -> Option<Chart> {
+    if runs.is_empty() {
+        return None;
+    }
+    let rows = i32::try_from(runs.len()).unwrap_or(0);
+    let height = (HEAD + ROW * rows + GAP) * 3;
+    let attempts = |run: &Summary| share_of(run.attempts.total, run.jobs.offered);
+    let title = range("Attempts per job: ", runs, attempts, number)?;
+    let note = "What the runs took for it. Bars of one group share a scale.".to_owned();
+    Some(Chart::new("bars", title, note, height, |canvas| {
+        let mut y = 0;
+        for measured in MEASURED {
+            group(canvas, runs, measured, y);
+            y += HEAD + ROW * rows + GAP;
+        }
+    }))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a place on the canvas")]
+fn group(canvas: &Canvas<'_>, runs: &[Named<'_>], (name, measure, unit): Measured, y: i32) {
+    canvas.text((0, y + HEAD / 2), LABEL, Role::Ink, Anchor::Left, name);
+    let most = runs.iter().filter_map(|(_, run)| measure(run)).fold(1e-12, f64::max);
+    for (place, (label, run)) in (0..).zip(runs) {
+        let top = y + HEAD + ROW * place;
+        let middle = top + ROW / 2;
+        canvas.text((NAMES - 10, middle), LABEL, Role::Ink, Anchor::Right, &short(label, LETTERS));
+        let Some(value) = measure(run) else { continue };
+        let right = NAMES + (f64::from(RIGHT - NAMES) * value / most) as i32;
+        let role = Role::of_series(usize::try_from(place).unwrap_or(0));
+        canvas.bar(
+            Frame { left: NAMES, top: top + 3, right: right.max(NAMES + 1), bottom: top + ROW - 3 },
+            role,
+        );
+        canvas.text((right + 8, middle), LABEL, Role::Ink, Anchor::Left, &unit(value));
+    }
+}

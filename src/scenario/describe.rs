@@ -1,0 +1,355 @@
+//! The scenario in words, for `check`: short lines that a reader can hold against what they meant to write.
+
+use super::resolved::{Arrivals, Cache, CachedPrompt, Client, Jitter, Pace, Pick, Scenario, Workload};
+use provider::Nanos;
+use provider::config::{
+    AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Law, Lengths, Limit,
+    ModelConfig, Reserve, Service, Settle, WaitForm,
+};
+use provider::dist::Dist;
+use provider::units::{print_count, print_duration, print_number, print_rate, print_share};
+use std::fmt::Write as _;
+
+impl Scenario {
+    /// The scenario in words: providers, accounts, limits, routes, client, workloads, expectations, notes.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = self.name.clone();
+        if !self.about.is_empty() {
+            words += &format!(": {}", self.about);
+        }
+        words += &format!("\n\nJobs arrive for {}; seed {}.\n", print_duration(self.duration), self.seed);
+        section(&mut words, "Providers", self.provider_lines());
+        section(&mut words, "Routes", self.route_lines());
+        section(&mut words, "Client", client(&self.client));
+        let workloads = self.workloads.iter().flat_map(|workload| {
+            let route = &self.routes[workload.route.index()].name;
+            workload_lines(workload, route)
+        });
+        section(&mut words, "Workload", workloads.collect());
+        section(
+            &mut words,
+            "Expected",
+            self.expect.iter().map(|expectation| expectation.rule.clone()).collect(),
+        );
+        section(&mut words, "Note", self.notes.clone());
+        words
+    }
+
+    fn provider_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (index, provider) in self.providers.iter().enumerate() {
+            let speaks = match provider.dialect {
+                Dialect::Groq => String::new(),
+                dialect => format!(" (dialect {})", dialect.name()),
+            };
+            lines.push(format!("{}{speaks}: {}", provider.name, accounts(provider)));
+            lines.extend(provider.incidents.iter().map(|incident| format!("  {}", self::incident(incident))));
+            for (position, model) in provider.models.iter().enumerate() {
+                let here = |target: &&super::Target| {
+                    (usize::from(target.provider), usize::from(target.model)) == (index, position)
+                };
+                if self.targets.iter().any(|target| here(&target)) {
+                    lines.extend(model_lines(model, provider.dialect).map(|line| format!("  {line}")));
+                }
+            }
+        }
+        lines
+    }
+
+    fn route_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for route in &self.routes {
+            lines.push(format!("{}:", route.name));
+            for (number, step) in route.steps.iter().enumerate() {
+                let names: Vec<&str> =
+                    step.targets.iter().map(|id| self.targets[id.index()].name.as_str()).collect();
+                let pick = match step.pick {
+                    _ if names.len() == 1 => "",
+                    Pick::InOrder => "the first free of ",
+                    Pick::RoundRobin => "in turn ",
+                    Pick::MostRoom => "the one with most room of ",
+                };
+                lines.push(format!("  {}. {pick}{}", number + 1, names.join(", ")));
+            }
+        }
+        lines
+    }
+}
+
+fn section(words: &mut String, title: &str, lines: Vec<String>) {
+    if lines.is_empty() {
+        return;
+    }
+    write!(words, "\n{title}\n").expect("a String takes everything");
+    for line in lines {
+        writeln!(words, "  {line}").expect("a String takes everything");
+    }
+}
+
+fn accounts(provider: &Config) -> String {
+    let account = |account: &AccountConfig| match &account.keys[..] {
+        [key] => format!("account {} (key {key})", account.name),
+        keys => format!("account {} (keys {} share its limits)", account.name, keys.join(", ")),
+    };
+    provider.accounts.iter().map(account).collect::<Vec<_>>().join(", ")
+}
+
+fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = String> {
+    let limits: Vec<String> = model.limits.iter().map(limit).collect();
+    let limits = if limits.is_empty() { "no limits".into() } else { limits.join(", ") };
+    let price = match (model.price.input, model.price.output) {
+        (0.0, 0.0) => "free of charge".into(),
+        (input, output) => {
+            let cached = model.price.cached_input;
+            let cached = if cached == input { String::new() } else { format!(" ({cached} where cached)") };
+            format!("{input} USD in{cached}, {output} USD out per million tokens")
+        }
+    };
+    let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
+    let limits = limits + &family.unwrap_or_default();
+    let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
+    let plain = Reserve { cached: CachedTokens::of(dialect), ..Reserve::default() };
+    let reserves = (model.reserve != plain).then(|| reserve(&model.reserve));
+    lines.into_iter().chain(lengths(model.lengths)).chain(reserves)
+}
+
+fn lengths(lengths: Lengths) -> Option<String> {
+    let context = lengths.context.map(|tokens| format!("{tokens} tokens of context"));
+    let output = lengths.max_output.map(|tokens| format!("answers of at most {tokens} tokens"));
+    let both: Vec<String> = context.into_iter().chain(output).collect();
+    (!both.is_empty()).then(|| format!("  {}", both.join(", ")))
+}
+
+fn reserve(reserve: &Reserve) -> String {
+    let estimate = match reserve.estimate {
+        Estimate::PromptAndMaxTokens => format!("prompt and max_tokens ({} where absent)", reserve.absent),
+        Estimate::PromptAndRecent => "prompt and the largest recent answer".into(),
+        Estimate::Prompt => "the prompt".into(),
+        Estimate::Nothing => "nothing".into(),
+    };
+    let cap =
+        if reserve.cap < u32::MAX { format!(", {} tokens at most", reserve.cap) } else { String::new() };
+    let settle = match reserve.settle {
+        Settle::Refund => "settled to what was used",
+        Settle::Nothing => "never settled",
+        Settle::After => "what was used beyond it charged at the end",
+    };
+    let refused = if reserve.charge_refused { "; refused requests count" } else { "" };
+    let cached = match reserve.cached {
+        CachedTokens::Counted => "count like others",
+        CachedTokens::Refunded => "are given back at the end",
+        CachedTokens::Free => "count nothing",
+    };
+    format!("  reserves {estimate}{cap}, {settle}; cached prompt tokens {cached}{refused}")
+}
+
+fn limit(limit: &Limit) -> String {
+    let mut words = format!("{} {}", limit.axis, print_count(limit.limit));
+    match limit.law {
+        Law::Bucket if limit.burst != limit.limit => {
+            words += &format!(" (bursts of {})", print_count(limit.burst));
+        }
+        Law::Bucket => {}
+        Law::Fixed => words += " (fixed window)",
+        Law::SlidingLog => words += " (sliding log)",
+        Law::SlidingCounter => words += " (sliding counter)",
+        Law::Calendar(zone) if limit.axis.is_daily() => {
+            words += &format!(" (until midnight, {})", zone.name())
+        }
+        Law::Calendar(_) => words += " (fixed window)",
+        Law::Adaptive(growth) => {
+            let most = print_count(growth.most_of(limit.limit));
+            let factor = print_number(f64::from(growth.factor) / 1000.0);
+            words += &format!(" (grows to {factor}x of what is used, up to {most})");
+        }
+    }
+    words
+}
+
+/// A latency in words.
+pub(super) fn latency(latency: &Latency) -> String {
+    let mut words = match &latency.service {
+        Service::Split { first_token, prefill, output } => {
+            let prefill = prefill.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
+            format!(
+                "first token after {}{}, then {} tok/s",
+                dist(first_token, &seconds),
+                prefill.unwrap_or_default(),
+                print_number(*output)
+            )
+        }
+        Service::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
+    };
+    if latency.network != Dist::Constant(0.0) {
+        words += &format!(", network {}", dist(&latency.network, &seconds));
+    }
+    if let Some(slots) = latency.slots {
+        words += &format!(", {} at once", print_count(slots.into()));
+    }
+    words
+}
+
+fn incident(incident: &Incident) -> String {
+    let fault = match incident.fault {
+        Fault::Status(status) => format!("status {status}"),
+        Fault::Overload => "the answer that there is no capacity".into(),
+        Fault::Billing => "the answer that the money is spent".into(),
+        Fault::NotInTier => "the answer that the plan has no such model".into(),
+        Fault::Timeout => "no answer".into(),
+        Fault::Slow(times) => format!("{} times the latency", print_number(times)),
+        Fault::Reset => "a closed connection".into(),
+        Fault::CutStream => "a reply cut off half-way".into(),
+        Fault::Garbage => "a body that is not JSON".into(),
+        Fault::NoRetryAfter => "refusals without retry-after".into(),
+        Fault::RetryAfter(wait) => format!("refusals that say to wait {}", print_duration(wait)),
+        Fault::RetryAfterAs(WaitForm::Fraction) => "waits in fractions of seconds".into(),
+        Fault::RetryAfterAs(WaitForm::Date) => "waits as dates".into(),
+        Fault::RetryAfterAs(WaitForm::Negative) => "waits below nothing".into(),
+        Fault::RetryAfterAs(WaitForm::Absurd) => "waits beyond any number".into(),
+        Fault::Throttle(wait) => format!("status 429 and a wait of {}", print_duration(wait)),
+        Fault::ErrorInside => "an error under status 200".into(),
+        Fault::LateFirstToken(by) => format!("a first token {} late", print_duration(by)),
+        Fault::Drip(times) => format!("tokens {} times slower", print_number(times)),
+        Fault::ResetAfterHead => "a connection closed behind the head".into(),
+        Fault::CutBeforeToken => "a reply cut off before its first token".into(),
+        Fault::Truncated => "JSON that ends half-way".into(),
+        Fault::WrongType => "a reply that claims to be HTML".into(),
+        Fault::NoHeaders => "no headers about limits".into(),
+        Fault::ClockAhead(by) => format!("a clock {} ahead", print_duration(by)),
+        Fault::ClockBehind(by) => format!("a clock {} behind", print_duration(by)),
+    };
+    let whom = if incident.share >= 1.0 {
+        "every call".into()
+    } else {
+        format!("{} of calls", print_share(incident.share))
+    };
+    let begins = print_duration(Nanos(incident.at.0));
+    format!("from {begins} for {}: {fault} for {whom}", print_duration(incident.until.since(incident.at)))
+}
+
+fn client(client: &Client) -> Vec<String> {
+    let retry = &client.retry;
+    let jitter = match retry.backoff.jitter {
+        Jitter::None => "no",
+        Jitter::Full => "full",
+        Jitter::Equal => "equal",
+        Jitter::Decorrelated => "decorrelated",
+    };
+    let backoff = format!(
+        "waits {} doubling to {}, {jitter} jitter",
+        print_duration(retry.backoff.base),
+        print_duration(retry.backoff.cap)
+    );
+    let obeys = if retry.obey_retry_after { "obeys retry-after" } else { "ignores retry-after" };
+    let budget = retry
+        .budget_permille
+        .map(|permille| format!("retries at most {} of jobs", print_share(f64::from(permille) / 1000.0)));
+    let times = match retry.attempts {
+        1 => "once".to_owned(),
+        attempts => format!("{attempts} times, over all targets"),
+    };
+    let mut lines = vec![
+        format!("gives a job up after {}; sends it at most {times}", print_duration(client.deadline)),
+        [Some(backoff), Some(obeys.to_owned()), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),
+        client.concurrency.map_or_else(
+            || "any number of attempts at once".into(),
+            |most| format!("{} attempts at once; {} jobs may queue", most, print_count(client.queue.into())),
+        ),
+    ];
+    lines.extend(match client.pace {
+        Pace::Off => None,
+        Pace::Gap(gap) => Some(format!("{} between sends to a target", print_duration(gap))),
+        Pace::Requests => Some("sends as the request limits refill".to_owned()),
+        Pace::Tokens => Some("sends as the request and token limits refill".to_owned()),
+    });
+    lines.extend(client.cache.map(|Cache { entries, ttl }| {
+        format!("remembers {} answers for {}", print_count(entries.into()), print_duration(ttl))
+    }));
+    lines.extend(
+        client.join.then(|| "joins identical jobs under way: one is sent, all get its answer".to_owned()),
+    );
+    lines
+}
+
+fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
+    let shape = workload.shape.map(|hours| {
+        let least = hours.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = hours.iter().copied().fold(0.0, f64::max);
+        format!(", times {least} to {most} by the hour")
+    });
+    let mut lines = vec![format!(
+        "{} takes the route {route}: {}{}",
+        workload.name,
+        arrivals(&workload.arrivals),
+        shape.unwrap_or_default()
+    )];
+    let bound = workload.max_tokens.map(|most| format!(", max_tokens {most}")).unwrap_or_default();
+    if matches!(workload.arrivals, Arrivals::Trace { .. }) {
+        lines.push(format!("  tokens as recorded{bound}"));
+    } else {
+        lines.push(format!(
+            "  prompt {} tokens, completion {} tokens{bound}",
+            dist(&workload.prompt, &print_number),
+            dist(&workload.completion, &print_number),
+        ));
+    }
+    lines.extend(match &workload.cached_prompt {
+        CachedPrompt::Share(0.0) => None,
+        CachedPrompt::Share(share) => {
+            Some(format!("  {} of each prompt is found in the provider's cache", print_share(*share)))
+        }
+        CachedPrompt::Tokens(tokens) => {
+            let tokens = dist(tokens, &print_number);
+            Some(format!("  {tokens} tokens of each prompt are found in the provider's cache"))
+        }
+    });
+    if let Some(repeats) = workload.repeats {
+        lines.push(format!(
+            "  {} of jobs ask one of {} popular prompts again (Zipf {})",
+            print_share(repeats.share),
+            print_count(repeats.of.into()),
+            repeats.zipf
+        ));
+    }
+    lines
+}
+
+fn arrivals(arrivals: &Arrivals) -> String {
+    match arrivals {
+        Arrivals::Constant(rate) => format!("{} evenly spaced", print_rate(*rate)),
+        Arrivals::Poisson(rate) => format!("{} at random", print_rate(*rate)),
+        Arrivals::Ramp(from, to) => format!("from {} to {} at random", print_rate(*from), print_rate(*to)),
+        Arrivals::Steps(steps) => {
+            let step = |(at, rate): &(provider::Instant, f64)| {
+                format!("{} from {}", print_rate(*rate), print_duration(Nanos(at.0)))
+            };
+            steps.iter().map(step).collect::<Vec<_>>().join(", ")
+        }
+        Arrivals::Burst { jobs, every } => {
+            format!("{} at once every {}", print_count((*jobs).into()), print_duration(*every))
+        }
+        Arrivals::Users { users, think } => {
+            format!("{} users who think for {}", print_count((*users).into()), dist(think, &seconds))
+        }
+        Arrivals::Trace { rows } => format!("{} recorded requests", rows.len()),
+    }
+}
+
+fn dist(dist: &Dist, print: &dyn Fn(f64) -> String) -> String {
+    match dist {
+        Dist::Constant(value) => print(*value),
+        Dist::LogNormal { .. } => {
+            format!("{} (p95 {})", print(dist.quantile(0.5)), print(dist.quantile(0.95)))
+        }
+        Dist::Exponential(mean) => format!("{} on average (exponential)", print(*mean)),
+        Dist::Uniform { min, max } => format!("{} to {}", print(*min), print(*max)),
+        Dist::Discrete(steps) => format!("one of {} values, {} on average", steps.len(), print(dist.mean())),
+    }
+}
+
+/// Seconds as a length of time, to the millisecond.
+fn seconds(seconds: f64) -> String {
+    let Nanos(nanos) = Nanos::from_secs_f64(seconds);
+    print_duration(Nanos(nanos.saturating_add(500_000) / 1_000_000 * 1_000_000))
+}

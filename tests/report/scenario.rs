@@ -1,0 +1,109 @@
+//! Plans made by hand for the tests of recorder and reports.
+
+use provider::config::{
+    AccountConfig, CachedTokens, Config, Dialect, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve,
+    Service,
+};
+use provider::dist::Dist;
+use provider::{Axis, Nanos};
+use quotalab::ids::{RouteId, TargetId};
+use quotalab::scenario::{
+    Arrivals, Backoff, CachedPrompt, Client, Expectation, Jitter, Metric, Op, Pace, Pick, Retry, Route,
+    Scenario, Step, Target, Time, Workload,
+};
+
+/// A plan with these targets (`provider/account/model`), each with these limits, and one workload.
+pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u64)])]) -> Scenario {
+    let ids = (0..targets.len()).map(|id| TargetId(id as u16));
+    Scenario {
+        notes: vec![],
+        what_if: vec![],
+        name: name.to_owned(),
+        about: "Does the evening peak hold, and which limit stops us first?".to_owned(),
+        seed: 7,
+        duration,
+        providers: targets.iter().map(|(name, limits)| config(name, limits)).collect(),
+        targets: targets.iter().enumerate().map(|(id, (name, _))| target(id, name)).collect(),
+        routes: vec![Route {
+            name: "chat".to_owned(),
+            steps: ids.map(|id| Step { pick: Pick::InOrder, targets: vec![id] }).collect(),
+        }],
+        client: Client {
+            deadline: Nanos::from_secs(30),
+            retry: Retry {
+                attempts: 5,
+                backoff: Backoff { base: Nanos::SECOND, cap: Nanos::from_secs(30), jitter: Jitter::Full },
+                obey_retry_after: true,
+                budget_permille: None,
+            },
+            concurrency: None,
+            queue: 100,
+            pace: Pace::Off,
+            cache: None,
+            join: false,
+        },
+        workloads: vec![workload("chat")],
+        expect: vec![
+            expectation("success >= 99%", Metric::Success, Op::AtLeast, 0.99),
+            expectation("p95 latency <= 8s", Metric::Percentile(95, Time::Latency), Op::AtMost, 8.0),
+            expectation("cost <= 150 USD", Metric::Cost, Op::AtMost, 150.0),
+        ],
+    }
+}
+
+pub(super) fn expectation(rule: &str, metric: Metric, op: Op, value: f64) -> Expectation {
+    Expectation { rule: rule.to_owned(), metric, op, value }
+}
+
+pub(super) fn workload(name: &str) -> Workload {
+    Workload {
+        name: name.to_owned(),
+        route: RouteId(0),
+        arrivals: Arrivals::Poisson(1.0),
+        shape: None,
+        prompt: Dist::Constant(800.0),
+        completion: Dist::Constant(200.0),
+        max_tokens: Some(1024),
+        cached_prompt: CachedPrompt::NOTHING,
+        repeats: None,
+        stream: true,
+    }
+}
+
+fn target(id: usize, name: &str) -> Target {
+    let price = Price { input: 0.59, cached_input: 0.59, output: 0.79 };
+    Target {
+        name: name.to_owned(),
+        provider: id as u16,
+        account: 0,
+        model: 0,
+        limits: Vec::new(),
+        price,
+        cached: CachedTokens::default(),
+    }
+}
+
+fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
+    let bucket = |&(axis, limit): &(Axis, u64)| Limit { axis, limit, law: Law::Bucket, burst: limit };
+    Config {
+        name: name.to_owned(),
+        dialect: Dialect::Groq,
+        tier: provider::config::Tier::default(),
+        accounts: vec![AccountConfig { name: "acme".to_owned(), keys: vec!["k1".to_owned()] }],
+        models: vec![ModelConfig {
+            name: "model".to_owned(),
+            limits: limits.iter().map(bucket).collect(),
+            family: None,
+            lengths: Lengths::default(),
+            reserve: Reserve::default(),
+            latency: Latency {
+                service: Service::Total(Dist::Constant(1.0)),
+                network: Dist::Constant(0.0),
+                slots: None,
+            },
+            price: Price::default(),
+            completion: Dist::Constant(200.0),
+        }],
+        incidents: Vec::new(),
+    }
+}
