@@ -85,9 +85,9 @@ impl MockArgs {
     /// Others on the network may only steer the mock where that was asked for.
     const fn control_plane(&self) -> ControlPlane {
         if self.control || self.listen.ip().is_loopback() {
-            ControlPlane::Present
+            ControlPlane::Enabled
         } else {
-            ControlPlane::Absent
+            ControlPlane::Disabled
         }
     }
 }
@@ -110,8 +110,8 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> S
             }
         }
         let _ = match control {
-            ControlPlane::Present => writeln!(out, "  control: http://{address}/_quotalab and /metrics"),
-            ControlPlane::Absent => writeln!(out, "  control: off; --control turns it on"),
+            ControlPlane::Enabled => writeln!(out, "  control: http://{address}/_quotalab and /metrics"),
+            ControlPlane::Disabled => writeln!(out, "  control: off; --control turns it on"),
         };
     }
     out
@@ -143,11 +143,11 @@ mod tests {
     #[test]
     fn beyond_loopback_the_control_plane_has_to_be_asked_for() {
         for (args, control) in [
-            (&["--listen", "127.0.0.1:1"][..], ControlPlane::Present),
-            (&["--listen", "[::1]:1"], ControlPlane::Present),
-            (&["--listen", "0.0.0.0:1"], ControlPlane::Absent),
-            (&["--listen", "[::]:1"], ControlPlane::Absent),
-            (&["--listen", "0.0.0.0:1", "--control"], ControlPlane::Present),
+            (&["--listen", "127.0.0.1:1"][..], ControlPlane::Enabled),
+            (&["--listen", "[::1]:1"], ControlPlane::Enabled),
+            (&["--listen", "0.0.0.0:1"], ControlPlane::Disabled),
+            (&["--listen", "[::]:1"], ControlPlane::Disabled),
+            (&["--listen", "0.0.0.0:1", "--control"], ControlPlane::Enabled),
         ] {
             let line = Line::parse_from([&["mock", "a.yaml"], args].concat());
             assert_eq!(line.mock.control_plane(), control, "{args:?}");

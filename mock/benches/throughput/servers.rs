@@ -101,7 +101,7 @@ pub(crate) fn request() -> Vec<u8> {
 pub(crate) fn mock(case: Case) -> anyhow::Result<()> {
     let origin = time::Instant::now();
     let now = move || Instant(u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX));
-    let mock = Mock::new(&case.config(), 7, Arc::new(now), None).with(ControlPlane::Present);
+    let mock = Mock::new(&case.config(), 7, Arc::new(now), None).with_control_plane(ControlPlane::Enabled);
     run(async |listener, end| server::serve(listener, Arc::new(mock), end).await)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::client::{Http, MODEL, Served, at_once, config};
 use provider::config::{Fault, Limit};
-use provider::server::MOST_AUDIO_BYTES;
+use provider::server::MAX_AUDIO_BYTES;
 use provider::{Axis, Nanos};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -115,7 +115,7 @@ async fn what_is_wrong_with_a_form_is_said() {
         (&[model][..], 400, "'file' is a required property"),
         (&[("file", b"abc")], 400, "'model' is a required property"),
         (&[model, ("file", b"")], 400, "empty"),
-        (&[model, ("url", b"http://x")], 400, "not fetched"),
+        (&[model, ("url", b"http://x")], 400, "not supported"),
         (&[("model", b"gpt-2"), ("file", b"abc")], 404, "does not exist"),
         (&[("model", b"\xff")], 400, "UTF-8"),
     ] {
@@ -137,11 +137,11 @@ async fn what_is_wrong_with_a_form_is_said() {
 #[tokio::test]
 async fn a_file_beyond_the_bound_is_a_413_whether_announced_or_not() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let announced = format!("content-length: {}\r\n\r\n", MOST_AUDIO_BYTES + 1);
+    let announced = format!("content-length: {}\r\n\r\n", MAX_AUDIO_BYTES + 1);
     let start = "--b\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\n";
-    let zeros = "0".repeat(usize::try_from(MOST_AUDIO_BYTES).unwrap());
+    let zeros = "0".repeat(usize::try_from(MAX_AUDIO_BYTES).unwrap());
     let chunks = format!(
-        "transfer-encoding: chunked\r\n\r\n{:x}\r\n{start}\r\n{MOST_AUDIO_BYTES:x}\r\n{zeros}\r\n",
+        "transfer-encoding: chunked\r\n\r\n{:x}\r\n{start}\r\n{MAX_AUDIO_BYTES:x}\r\n{zeros}\r\n",
         start.len()
     );
     for rest in [announced, chunks] {

@@ -30,8 +30,8 @@ pub(crate) enum Seen {
 pub(crate) struct Log(Mutex<Vec<Seen>>);
 
 impl Observer for Log {
-    fn ruled(&self, at: Instant, tag: Option<u64>, _: Call, ruling: &DecisionReport) {
-        self.0.lock().unwrap().push(Seen::Ruled(at, tag, *ruling));
+    fn decided(&self, at: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
+        self.0.lock().unwrap().push(Seen::Ruled(at, tag, *report));
     }
 
     fn settled(&self, at: Instant, tag: Option<u64>, _: Call, usage: Usage) {
@@ -51,7 +51,7 @@ pub(crate) struct Served {
 impl Served {
     /// Serves a provider; its clock stands at zero until it is moved.
     pub(crate) async fn start(config: &Config) -> Self {
-        Self::start_with(config, ControlPlane::Absent).await
+        Self::start_with(config, ControlPlane::Disabled).await
     }
 
     pub(crate) async fn start_with(config: &Config, control: ControlPlane) -> Self {
@@ -59,7 +59,7 @@ impl Served {
         let reading = Arc::clone(&clock);
         let now = Arc::new(move || Instant(reading.load(Ordering::SeqCst)));
         let mock = Mock::new(config, 7, now, Some(Arc::clone(&log) as _));
-        let mock = Arc::new(mock.with(control));
+        let mock = Arc::new(mock.with_control_plane(control));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -8,7 +8,7 @@ use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
 async fn start(limits: Vec<Limit>) -> Served {
-    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Present).await
+    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Enabled).await
 }
 
 impl Served {
@@ -76,7 +76,7 @@ async fn levels_are_told_and_a_reset_returns_them_to_the_start() {
 async fn a_reset_forgets_the_calls_under_way_and_each_still_settles_once() {
     let slow = Service::Total(Dist::Constant(0.15));
     let limits = vec![Limit::new(Axis::Concurrency, 1), Limit::new(Axis::Rpm, 9)];
-    let served = Served::start_with(&config(limits, slow, &[]), ControlPlane::Present).await;
+    let served = Served::start_with(&config(limits, slow, &[]), ControlPlane::Enabled).await;
     let body = question("");
     let request = post("prompt=1;completion=1;draw=1;tag=1", &body);
     let (first, ()) = tokio::join!(served.exchange(&request), async {
@@ -236,7 +236,7 @@ async fn the_verdict_tells_a_client_that_obeys_from_one_that_does_not() {
     assert_eq!((&bad["behaved"], &bad["counts"]["too_early"]), (&json!(false), &json!(1)));
     assert_eq!(bad["counts"]["hopeless"], json!(1), "a key that nobody has is wrong for any text");
     let words = bad["findings"][0]["words"].as_str().unwrap();
-    assert_eq!(words, "came back after 0.000s, although told to wait 2.000s");
+    assert_eq!(words, "retried after 0.000s, before the announced wait of 2.000s was over");
 
     served.do_post("/_quotalab/clock", &json!({ "advance": "1m" })).await;
     assert_eq!(served.get("/_quotalab/verdict").await["counts"]["gave_up"], json!(1), "the hasty one left");

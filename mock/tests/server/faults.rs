@@ -210,7 +210,7 @@ async fn every_fault_that_has_a_word_is_had_on_demand() {
     for (name, word) in WORDS {
         let served = Served::start_with(
             &config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[]),
-            ControlPlane::Present,
+            ControlPlane::Enabled,
         )
         .await;
         let fault = match word {

@@ -5,7 +5,7 @@ use crate::client::{Served, admitted, at_once, config, question, settled};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use provider::config::Limit;
-use provider::server::{ControlPlane, MOST_BYTES};
+use provider::server::{ControlPlane, MAX_BODY_BYTES};
 use provider::{Axis, Nanos};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -137,7 +137,7 @@ fn runtime() -> Runtime {
 
 async fn start() -> Served {
     let limits = vec![Limit::new(Axis::Rpm, 1_000_000), Limit::new(Axis::Concurrency, 1_000)];
-    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Present).await
+    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Enabled).await
 }
 
 /// Everything that the server says to it until it closes the connection.
@@ -207,7 +207,7 @@ fn whatever_is_thrown_at_it_is_answered_by_a_4xx_or_closed() {
 #[tokio::test]
 async fn a_body_that_never_ends_is_read_no_further_than_the_bound() {
     let served = start().await;
-    for (path, bound) in [("/openai/v1/chat/completions", MOST_BYTES), ("/_quotalab/faults", 64 << 10)] {
+    for (path, bound) in [("/openai/v1/chat/completions", MAX_BODY_BYTES), ("/_quotalab/faults", 64 << 10)] {
         let (mut reader, mut writer) = served.connect().await.into_split();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -216,7 +216,7 @@ async fn a_body_that_never_ends_is_read_no_further_than_the_bound() {
         let endless = tokio::spawn(async move {
             let chunk = format!("10000\r\n{}\r\n", "[".repeat(0x10000));
             let mut sent = 0;
-            while sent < 64 * MOST_BYTES && writer.write_all(chunk.as_bytes()).await.is_ok() {
+            while sent < 64 * MAX_BODY_BYTES && writer.write_all(chunk.as_bytes()).await.is_ok() {
                 sent += chunk.len();
             }
             sent
