@@ -34,10 +34,10 @@ pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
 /// Why attempts and jobs failed: label, and counts by cause. Empty lists are left out.
 pub(super) fn failures(summary: &Summary) -> Vec<(&'static str, String)> {
     let all = [
-        ("rate-limited by", &summary.attempts.limited_by),
-        ("errors", &summary.attempts.failed_by),
-        ("failed by", &summary.jobs.failed_by),
-        ("shed by", &summary.jobs.shed_by),
+        ("attempts rate-limited by", &summary.attempts.limited_by),
+        ("attempts failed by", &summary.attempts.failed_by),
+        ("jobs failed by", &summary.jobs.failed_by),
+        ("jobs shed by", &summary.jobs.shed_by),
     ];
     all.into_iter()
         .filter(|(_, counts)| !counts.is_empty())
