@@ -12,7 +12,7 @@ use super::request::{ServiceTier, invalid};
 use super::route::{RequestContext, reject};
 use super::{PATIENCE, body};
 use crate::time::Nanos;
-use crate::wire::{Error, Task, Transcript, Written};
+use crate::wire::{Error, Task, Transcript, TranscriptFormat};
 use http_body_util::BodyDataStream;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_TYPE;
@@ -43,7 +43,7 @@ pub(super) async fn answer(
     let Some(model) = slip.model else {
         return refuse(slip, Error::UnknownModel(&upload.model));
     };
-    let transcript = Transcript { task, written: upload.written, duration: upload.duration };
+    let transcript = Transcript { task, format: upload.written, duration: upload.duration };
     let request = Request {
         model,
         max_tokens: Some(0),
@@ -61,7 +61,7 @@ pub(super) async fn answer(
 #[derive(Debug)]
 struct Upload {
     model: String,
-    written: Written,
+    written: TranscriptFormat,
     /// The size of the file.
     bytes: u64,
     /// How long it lasts.
@@ -77,15 +77,15 @@ impl Upload {
         let boundary = multer::parse_boundary(content_type).map_err(wrong)?;
         let limits = Constraints::new().size_limit(SizeLimit::new().whole_stream(MOST_AUDIO_BYTES));
         let mut form = Multipart::with_constraints(BodyDataStream::new(body), boundary, limits);
-        let (mut model, mut written, mut file) = (None, Written::default(), None);
+        let (mut model, mut written, mut file) = (None, TranscriptFormat::default(), None);
         while let Some(field) = form.next_field().await.map_err(wrong)? {
             match field.name() {
                 Some("model") => model = Some(text(field).await?),
                 Some("response_format") => {
                     written = match text(field).await?.as_str() {
-                        "json" => Written::Json,
-                        "verbose_json" => Written::VerboseJson,
-                        "text" => Written::Text,
+                        "json" => TranscriptFormat::Json,
+                        "verbose_json" => TranscriptFormat::VerboseJson,
+                        "text" => TranscriptFormat::Text,
                         _ => return Err(invalid("response_format must be one of json, text, verbose_json")),
                     }
                 }

@@ -16,8 +16,8 @@ use crate::decision::{Decision, DecisionReport, Denial, Service};
 use crate::fault::{BodyFault, ResponseFault};
 use crate::journal::JournalOutcome;
 use crate::time::{Instant, Nanos};
-use crate::wire::truth::{self, Note};
-use crate::wire::{Context, Error, Finish, LimitsSnapshot, Reply, Said, WireFormat};
+use crate::wire::truth::{self, TruthHeader};
+use crate::wire::{Content, Context, Error, Finish, LimitsSnapshot, Reply, WireFormat};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -32,7 +32,7 @@ pub(super) async fn answer(
     body: Incoming,
 ) -> Result<Response<Body>, Abort> {
     let RequestContext { voice, endpoint, account, number, patience } = asked;
-    let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
+    let note = headers.get(truth::HEADER).and_then(|value| TruthHeader::parse(value.to_str().ok()?));
     let mut slip = JournalDraft::new(number, Some(account));
     let refuse = |slip: JournalDraft, error: Error<'_>| Ok(reject(mock, voice, slip, &error));
     let length = body.size_hint().lower();
@@ -44,7 +44,7 @@ pub(super) async fn answer(
         }
     };
     slip.fingerprint = mock.fingerprint(Some(account), &body);
-    let chat = match Chat::parse(&body, endpoint).and_then(|chat| chat.of_at_most(voice.most_choices())) {
+    let chat = match Chat::parse(&body, endpoint).and_then(|chat| chat.of_at_most(voice.max_n())) {
         Ok(chat) => chat,
         Err(error) => return refuse(slip, error),
     };
@@ -212,7 +212,7 @@ impl Responder<'_> {
     ) -> Result<Response<Body>, Abort> {
         self.mock.sleep_until(service.done_at).await;
         seat.depart();
-        if self.voice.tells_settled() {
+        if self.voice.reports_limits_after_settling() {
             self.told = self.mock.told(self.call);
         }
         self.mock.sleep(self.way_back).await;
@@ -248,9 +248,9 @@ impl Responder<'_> {
 
     fn reply(&self, ruling: &DecisionReport, finish: Finish, at: Instant) -> Reply {
         let context = self.context(finish, at);
-        let reply = self.voice.reply(&self.bend.whole(ruling), &self.told, &context);
+        let reply = self.voice.reply(&self.bend.before(ruling), &self.told, &context);
         let reply = reply.expect("only timeouts and resets go unanswered");
-        self.bend.applied(reply, ruling.wait(), at)
+        self.bend.apply(reply, ruling.wait(), at)
     }
 
     /// A stream that never gets further than its first event.
@@ -263,7 +263,7 @@ impl Responder<'_> {
     fn head_of_stream(&self, body: String) -> Reply {
         let at = self.mock.now();
         let headers = self.voice.stream_headers(&self.told, self.number, at);
-        self.bend.applied(Reply { status: 200, headers, body }, None, at)
+        self.bend.apply(Reply { status: 200, headers, body }, None, at)
     }
 
     /// Whether the client sees tokens as they leave.
@@ -295,11 +295,11 @@ impl Responder<'_> {
             number: self.number,
             at,
             finish,
-            said: match &self.form {
-                ReplyKind::Words => Said::Words,
-                ReplyKind::Json(text) => Said::Text(text),
-                ReplyKind::Call { name, arguments } => Said::Call { name, arguments },
-                ReplyKind::Transcript(transcript) => Said::Transcript(*transcript),
+            content: match &self.form {
+                ReplyKind::Words => Content::Filler,
+                ReplyKind::Json(text) => Content::Text(text),
+                ReplyKind::Call { name, arguments } => Content::ToolCall { name, arguments },
+                ReplyKind::Transcript(transcript) => Content::Transcript(*transcript),
             },
         }
     }

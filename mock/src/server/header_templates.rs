@@ -30,7 +30,7 @@ impl HeaderTemplates {
         let written = Bytes::from(written);
         let mut map = self.empty(&lines);
         for (value, line) in map.values_mut().zip(lines) {
-            if let Value::Written(place) = line.value {
+            if let Value::Rendered(place) = line.value {
                 let text = HeaderValue::from_maybe_shared(written.slice(place));
                 *value = text.expect("rendered headers have no control characters");
             }
@@ -74,7 +74,7 @@ impl Line {
     const fn fixed(&self) -> (&'static str, Option<&'static str>) {
         match self.value {
             Value::Fixed(text) => (self.name, Some(text)),
-            Value::Written(_) => (self.name, None),
+            Value::Rendered(_) => (self.name, None),
         }
     }
 }
@@ -83,7 +83,7 @@ impl Line {
 mod tests {
     use super::*;
     use crate::config::Dialect;
-    use crate::wire::{self, Content, Head};
+    use crate::wire::{self, Head, MediaType};
     use crate::{Instant, Nanos};
 
     #[test]
@@ -91,17 +91,20 @@ mod tests {
         let heads = HeaderTemplates::default();
         let dialects = [Dialect::Groq, Dialect::OpenAi, Dialect::Azure, Dialect::Anthropic, Dialect::Mistral];
         for number in 0..3 {
-            for voice in dialects.into_iter().flat_map(wire::voices) {
-                for (status, content) in
-                    [(200, Content::Json), (200, Content::Events), (429, Content::Json), (503, Content::Html)]
-                {
+            for voice in dialects.into_iter().flat_map(wire::formats) {
+                for (status, media_type) in [
+                    (200, MediaType::Json),
+                    (200, MediaType::EventStream),
+                    (429, MediaType::Json),
+                    (503, MediaType::Html),
+                ] {
                     let wait = (status == 429).then_some(Nanos::from_secs(number));
                     let head = Head::new(status, None, number, Instant::ZERO);
-                    let headers = voice.headers(&Head { wait, content, ..head });
+                    let headers = voice.headers(&Head { wait, media_type, ..head });
                     let map = heads.map(headers.clone());
                     let mapped = map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
                     let rendered: Vec<(&str, &str)> = headers.iter().collect();
-                    assert_eq!(mapped.collect::<Vec<_>>(), rendered, "{voice:?}, {status}, {content:?}");
+                    assert_eq!(mapped.collect::<Vec<_>>(), rendered, "{voice:?}, {status}, {media_type:?}");
                 }
             }
         }

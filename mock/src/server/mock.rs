@@ -246,7 +246,7 @@ impl Mock {
 
     /// How the provider speaks, at each kind of endpoint that it has.
     pub(super) fn voices(&self) -> &'static [&'static dyn WireFormat] {
-        wire::voices(self.dialect)
+        wire::formats(self.dialect)
     }
 
     pub(super) const fn heads(&self) -> &HeaderTemplates {
@@ -299,7 +299,7 @@ impl Mock {
         let told = LimitsSnapshot::new(now, limits);
         match self.dialect {
             Dialect::Groq => told,
-            _ => told.with(world.provider.levels(now, call.account, call.model)),
+            _ => told.with_levels(world.provider.levels(now, call.account, call.model)),
         }
     }
 

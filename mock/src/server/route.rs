@@ -47,7 +47,7 @@ pub(super) async fn answer(
         Some(Endpoint::Model(name)) => {
             let name = percent_decode_str(name).decode_utf8_lossy();
             match mock.model(&name) {
-                Some(_) => Ok(response(mock, voice.one_model(&name, number, mock.now()), Body::whole)),
+                Some(_) => Ok(response(mock, voice.model_detail(&name, number, mock.now()), Body::whole)),
                 None => refuse(Some(account), path, Error::UnknownModel(&name)),
             }
         }
@@ -71,7 +71,7 @@ pub(super) fn reject(
     error: &Error<'_>,
 ) -> Response<Body> {
     let now = mock.now();
-    let reply = voice.complaint(error, slip.number, now);
+    let reply = voice.request_error(error, slip.number, now);
     mock.note(now, slip, JournalOutcome::Rejected, Some(reply.status), None);
     response(mock, reply, Body::whole)
 }

@@ -11,15 +11,15 @@ fn speaking(dialect: Dialect, limits: Vec<Limit>, faults: &[Fault]) -> Config {
 }
 
 /// Every dialect with each of its voices.
-fn voices() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
+fn formats() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
     Dialect::ALL
         .into_iter()
-        .flat_map(|dialect| wire::voices(dialect).iter().map(move |voice| (dialect, *voice)))
+        .flat_map(|dialect| wire::formats(dialect).iter().map(move |format| (dialect, *format)))
 }
 
-/// A request with the key in the header that the voice looks at first.
-fn request(voice: &dyn WireFormat, path: &str, key: &str, body: &str) -> String {
-    let header = match voice.keys()[0] {
+/// A request with the key in the header that the format looks at first.
+fn request(format: &dyn WireFormat, path: &str, key: &str, body: &str) -> String {
+    let header = match format.keys()[0] {
         Key::Bearer => format!("authorization: Bearer {key}"),
         Key::Named(name) => format!("{name}: {key}"),
     };
@@ -29,8 +29,8 @@ fn request(voice: &dyn WireFormat, path: &str, key: &str, body: &str) -> String 
     )
 }
 
-async fn ask(served: &Served, voice: &dyn WireFormat, more: &str) -> Http {
-    let request = request(voice, &voice.path(MODEL), "k1", &question(more));
+async fn ask(served: &Served, format: &dyn WireFormat, more: &str) -> Http {
+    let request = request(format, &format.path(MODEL), "k1", &question(more));
     Http::parse(&served.exchange(&request).await)
 }
 
@@ -45,9 +45,9 @@ fn said(body: &Value) -> (Option<&str>, Option<u64>) {
 
 #[tokio::test]
 async fn a_success_is_answered_whole_at_the_dialects_own_path() {
-    for (dialect, voice) in voices() {
+    for (dialect, format) in formats() {
         let served = Served::start(&speaking(dialect, vec![], &[])).await;
-        let reply = ask(&served, voice, "").await;
+        let reply = ask(&served, format, "").await;
         assert_eq!(reply.status, 200, "{dialect:?}: {}", reply.body);
         let body = reply.json();
         let (text, tokens) = said(&body);
@@ -58,15 +58,15 @@ async fn a_success_is_answered_whole_at_the_dialects_own_path() {
 
 #[tokio::test]
 async fn a_success_is_streamed_in_the_dialects_own_events() {
-    for (dialect, voice) in voices() {
+    for (dialect, format) in formats() {
         let served = Served::start(&speaking(dialect, vec![], &[])).await;
-        let reply = ask(&served, voice, r#","stream":true"#).await;
+        let reply = ask(&served, format, r#","stream":true"#).await;
         assert_eq!(
             (reply.status, reply.header("content-type")),
             (200, Some("text/event-stream")),
             "{dialect:?}"
         );
-        let native = voice.path(MODEL).ends_with("/messages");
+        let native = format.path(MODEL).ends_with("/messages");
         let token = if native { "content_block_delta\",\"index\":0" } else { "\"delta\":{\"content\":\"" };
         assert_eq!(reply.body.matches(token).count(), 5, "{dialect:?}: {}", reply.body);
         let end = if native { "{\"type\":\"message_stop\"}\n\n" } else { "data: [DONE]\n\n" };
@@ -76,12 +76,12 @@ async fn a_success_is_streamed_in_the_dialects_own_events() {
 
 #[tokio::test]
 async fn a_refusal_is_a_429_in_the_dialects_own_shape() {
-    for (dialect, voice) in voices() {
+    for (dialect, format) in formats() {
         let served = Served::start(&speaking(dialect, vec![Limit::new(Axis::Rpm, 60)], &[])).await;
         for _ in 0..60 {
-            assert_eq!(ask(&served, voice, "").await.status, 200);
+            assert_eq!(ask(&served, format, "").await.status, 200);
         }
-        let reply = ask(&served, voice, "").await;
+        let reply = ask(&served, format, "").await;
         assert_eq!(reply.status, 429, "{dialect:?}: {}", reply.body);
         let body = reply.json();
         let shape = match dialect {
@@ -100,7 +100,7 @@ async fn a_refusal_is_a_429_in_the_dialects_own_shape() {
         assert!(shape, "{dialect:?}: {body}");
         // The limit refills under every dialect alike.
         served.set_clock(Nanos::SECOND);
-        assert_eq!(ask(&served, voice, "").await.status, 200, "{dialect:?}");
+        assert_eq!(ask(&served, format, "").await.status, 200, "{dialect:?}");
     }
 }
 
@@ -120,7 +120,7 @@ async fn the_headers_tell_axes_that_a_ruling_does_not() {
     ];
     for (dialect, name, value) in dialects {
         let served = Served::start(&speaking(dialect, limits.to_vec(), &[])).await;
-        let reply = ask(&served, wire::voice(dialect), "").await;
+        let reply = ask(&served, wire::format(dialect), "").await;
         assert_eq!(reply.header(name), Some(value), "{dialect:?} {:?}", reply.headers);
         // Where resets are dates, the run's own `date` stands in place of the transport's.
         let dates: Vec<_> = reply.headers.iter().filter(|(name, _)| name == "date").collect();
@@ -134,11 +134,11 @@ async fn mistral_tells_what_is_left_once_a_call_is_charged() {
     let mut config = speaking(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
     config.models[0].reserve = Reserve::of(Estimate::Prompt);
     let served = Served::start(&config).await;
-    let reply = ask(&served, wire::voice(Dialect::Mistral), "").await;
+    let reply = ask(&served, wire::format(Dialect::Mistral), "").await;
     let told = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
         .map(|name| reply.header(name));
     assert_eq!(told, [Some("985"), Some("15")]);
-    let streamed = ask(&served, wire::voice(Dialect::Mistral), r#","stream":true"#).await;
+    let streamed = ask(&served, wire::format(Dialect::Mistral), r#","stream":true"#).await;
     let told = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
         .map(|name| streamed.header(name));
     assert_eq!(told, [Some("975"), None], "a stream's head leaves before the completion is charged");
@@ -153,7 +153,7 @@ async fn causes_without_a_limit_are_answered_in_the_dialects_own_words() {
     ] {
         for (dialect, status) in Dialect::ALL.into_iter().zip(expected) {
             let served = Served::start(&speaking(dialect, vec![], &[fault])).await;
-            let reply = ask(&served, wire::voice(dialect), "").await;
+            let reply = ask(&served, wire::format(dialect), "").await;
             assert_eq!(reply.status, status, "{dialect:?} {fault:?}: {}", reply.body);
             assert_eq!(served.stop().await.len(), 1, "nothing to settle");
         }
@@ -162,20 +162,20 @@ async fn causes_without_a_limit_are_answered_in_the_dialects_own_words() {
 
 #[tokio::test]
 async fn a_key_is_looked_for_where_the_dialect_expects_it() {
-    for (dialect, voice) in voices() {
+    for (dialect, format) in formats() {
         let served = Served::start(&speaking(dialect, vec![], &[])).await;
-        let path = voice.path(MODEL);
-        let wrong = Http::parse(&served.exchange(&request(voice, &path, "nobody", &question(""))).await);
+        let path = format.path(MODEL);
+        let wrong = Http::parse(&served.exchange(&request(format, &path, "nobody", &question(""))).await);
         assert!(matches!(wrong.status, 400 | 401), "{dialect:?}: {}", wrong.body);
-        let elsewhere = request(voice, &path, "k1", &question(""));
-        let elsewhere = match voice.keys()[0] {
+        let elsewhere = request(format, &path, "k1", &question(""));
+        let elsewhere = match format.keys()[0] {
             Key::Bearer => elsewhere.replace("authorization: Bearer", "api-key:"),
             Key::Named(name) => elsewhere.replace(name, "authorization"),
         };
         let elsewhere = Http::parse(&served.exchange(&elsewhere).await);
         assert_eq!(elsewhere.status, wrong.status, "{dialect:?}");
         // Clients of OpenAI's shape send a bearer key to every compatible endpoint.
-        let compatible = wire::voice(dialect);
+        let compatible = wire::format(dialect);
         let request = request(compatible, &compatible.path(MODEL), "k1", &question(""));
         let bearer = request.replace("api-key: ", "authorization: Bearer ");
         assert_eq!(Http::parse(&served.exchange(&bearer).await).status, 200, "{dialect:?}");
@@ -186,7 +186,7 @@ async fn a_key_is_looked_for_where_the_dialect_expects_it() {
 async fn the_models_are_listed_and_the_paths_of_others_are_unknown() {
     for dialect in Dialect::ALL {
         let served = Served::start(&speaking(dialect, vec![], &[])).await;
-        let base = wire::voice(dialect).base();
+        let base = wire::format(dialect).base();
         let get = |path: &str| {
             format!("GET {path} HTTP/1.1\r\nhost: m\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n")
         };
@@ -199,7 +199,7 @@ async fn the_models_are_listed_and_the_paths_of_others_are_unknown() {
 #[tokio::test]
 async fn anthropics_own_endpoint_insists_on_a_bound() {
     let served = Served::start(&speaking(Dialect::Anthropic, vec![], &[])).await;
-    let native = wire::voices(Dialect::Anthropic)[1];
+    let native = wire::formats(Dialect::Anthropic)[1];
     let body = question("").replace(r#","max_tokens":100"#, "");
     let reply = Http::parse(&served.exchange(&request(native, "/v1/messages", "k1", &body)).await);
     let error = reply.json();
