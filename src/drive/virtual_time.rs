@@ -235,8 +235,11 @@ impl<F: Fold> World<'_, F> {
         let (ruled, ends) = (ruled(&verdict), ends(now, &verdict, back));
         flight.answer = if goes_via_wire(config, &verdict) {
             let ruling = DecisionReport { verdict, limits: provider.limits(now, call.account, call.model) };
-            let told =
-                LimitsSnapshot::new(now, ruling.limits).with(provider.levels(now, call.account, call.model));
+            let told = LimitsSnapshot::new(now, ruling.limits).with_levels(provider.levels(
+                now,
+                call.account,
+                call.model,
+            ));
             let reply = via_wire::reply(config, call, &ruling, &told, &trouble.bend, now + back);
             reply.map_or(Answer::Ruled(verdict, Remaining::default()), Answer::Worded)
         } else if self.uses_limit_headers && config.dialect == Dialect::Groq && !trouble.bend.silent {

@@ -228,7 +228,7 @@ impl Mock {
 
     /// The wire formats of the dialect, one for each kind of endpoint.
     pub(super) fn formats(&self) -> &'static [&'static dyn WireFormat] {
-        wire::voices(self.dialect)
+        wire::formats(self.dialect)
     }
 
     pub(super) const fn tier(&self) -> Tier {
@@ -285,7 +285,7 @@ impl Mock {
         let snapshot = LimitsSnapshot::new(now, limits);
         match self.dialect {
             Dialect::Groq => snapshot,
-            _ => snapshot.with(world.provider.levels(now, call.account, call.model)),
+            _ => snapshot.with_levels(world.provider.levels(now, call.account, call.model)),
         }
     }
 
