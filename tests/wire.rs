@@ -134,7 +134,7 @@ fn too_long() -> impl Strategy<Value = TooLong> {
 fn ruling() -> impl Strategy<Value = DecisionReport> {
     let too_long = too_long().prop_map(Decision::TooLong);
     (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
-        .prop_map(|(verdict, limits)| DecisionReport { verdict, limits })
+        .prop_map(|(verdict, limits)| DecisionReport { decision: verdict, limits })
 }
 
 proptest! {
@@ -147,8 +147,8 @@ proptest! {
     ) {
         let tier = if developer { Tier::Developer } else { Tier::Free };
         let parsed = through_the_wire(&ruling, &context(&model, &account, tier));
-        let typed = drive::reply(NOW, &ruling.verdict, ruling.limits.remaining(), NOW);
-        match ruling.verdict {
+        let typed = drive::reply(NOW, &ruling.decision, ruling.limits.remaining(), NOW);
+        match ruling.decision {
             Decision::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && typed.is_some()),
             _ => prop_assert_eq!(parsed, typed),
         }
@@ -161,7 +161,7 @@ proptest! {
         too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
     ) {
         prop_assume!(too_long.bound == Bound::Context || too_long.max_tokens.is_some());
-        let ruling = DecisionReport { verdict: Decision::TooLong(too_long), limits: LimitsView::default() };
+        let ruling = DecisionReport { decision: Decision::TooLong(too_long), limits: LimitsView::default() };
         for voice in wire::voices(dialect) {
             let reply = voice.reply(&ruling, &LimitsSnapshot::new(NOW, ruling.limits), &context(&model, "acme", Tier::Free));
             let wire::Reply { status, headers, body } = reply.expect("it is answered");
@@ -217,7 +217,7 @@ proptest! {
     #[test]
     fn every_dialect_tells_what_was_cached(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
         let context = context("m", "acme", Tier::Free);
-        let ruling = DecisionReport { verdict: Decision::Admitted(service), limits: LimitsView::default() };
+        let ruling = DecisionReport { decision: Decision::Admitted(service), limits: LimitsView::default() };
         for voice in wire::voices(dialect) {
             let reply = voice.reply(&ruling, &LimitsSnapshot::new(NOW, ruling.limits), &context).expect("it is answered");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);

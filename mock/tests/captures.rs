@@ -89,7 +89,7 @@ fn refuse(denial: Denial, limits: LimitsView, tier: Tier, model: &str) -> Reply 
     let at = Instant::ZERO;
     let context =
         Context { model, account: "x", tier, number: 1, at, finish: Finish::Stop, said: Said::Words };
-    let ruling = DecisionReport { verdict: Decision::Refused(denial), limits };
+    let ruling = DecisionReport { decision: Decision::Refused(denial), limits };
     let reply = wire::voice(Dialect::Groq).reply(&ruling, &LimitsSnapshot::new(at, limits), &context);
     reply.expect("a refusal is answered")
 }

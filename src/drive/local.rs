@@ -112,7 +112,7 @@ impl Observer for Reporter {
     fn ruled(&self, _: Instant, tag: Option<u64>, _: Call, ruling: &DecisionReport) {
         let Some(attempt) = tag.map(AttemptId) else { return };
         // Nobody listens any more once the run is over: that is no error of the mock's.
-        let _ = self.post.send(Message::Decided { attempt, ruled: ruled(&ruling.verdict) });
+        let _ = self.post.send(Message::Decided { attempt, ruled: ruled(&ruling.decision) });
     }
 
     fn settled(&self, _: Instant, tag: Option<u64>, _: Call, usage: Usage) {

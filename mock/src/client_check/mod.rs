@@ -223,7 +223,7 @@ pub fn judge<'a>(
             conduct.hear(tries, now, bounds);
             for pair in tries.windows(2) {
                 if let Some(wait) = pair[0].wait {
-                    let announced = Nanos::from_secs(wait.secs_up());
+                    let announced = Nanos::from_secs(wait.as_secs_ceil());
                     returns.entry((pair[1].account, announced)).or_default().push(pair[1]);
                 }
             }

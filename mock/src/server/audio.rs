@@ -47,7 +47,7 @@ pub(super) async fn answer(
     let request = Request {
         model,
         max_tokens: Some(0),
-        audio_seconds: upload.duration.secs_up(),
+        audio_seconds: upload.duration.as_secs_ceil(),
         truth: mock.draw(number, model, 0),
         tag: None,
         form: ReplyKind::Transcript(transcript),

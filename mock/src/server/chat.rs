@@ -101,7 +101,7 @@ pub(super) async fn call(
     let (at, streamed) = (told.at, stream.is_some());
     let mut sending =
         Responder { mock, patience, voice, number, call, truth, form, told, bend, streamed, way_back };
-    match ruling.verdict {
+    match ruling.decision {
         Decision::Admitted(service) => {
             let seat = InFlightGuard::new(Arc::clone(mock), era, call, tag, service);
             let spoiled = service.cut || service.garbage;
@@ -125,7 +125,7 @@ pub(super) async fn call(
         }
         Decision::Refused(Denial { axis, oversize, .. }) => {
             if let (ServiceTier::Flex, Some(status), false) = (tier, voice.flex_refusal(), oversize) {
-                ruling.verdict = Decision::Faulted(Fault::Status(status));
+                ruling.decision = Decision::Faulted(Fault::Status(status));
             }
             sending.refuse(&ruling, slip, JournalOutcome::Refused { axis, oversize }).await
         }
@@ -162,7 +162,7 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + 
 
 /// The wait that a reply names: in its headers or, at Gemini, in its body alone. A wait that cannot help is none.
 fn announced(ruling: &DecisionReport, reply: &Reply) -> Option<Nanos> {
-    if matches!(ruling.verdict, Decision::Refused(Denial { oversize: true, .. })) {
+    if matches!(ruling.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
     let named = reply.headers.value("retry-after").is_some();

@@ -50,7 +50,7 @@ impl FaultQueue {
         self.forget_past(now);
         for order in &mut self.orders {
             // Numbered from the other end than the incidents of a scenario, so that the draws differ.
-            if truth.luck(DrawPurpose::Incident(u32::MAX - order.id)).unit() < order.share {
+            if truth.stream_for(DrawPurpose::Incident(u32::MAX - order.id)).unit() < order.share {
                 trouble.add(order.fault);
                 order.left = order.left.map(|left| left - 1);
             }
@@ -86,7 +86,7 @@ mod tests {
         let hit = |&(now, draw): &(Instant, u64)| {
             let mut trouble = ActiveFaults::NONE;
             standing.meet(now, Truth { draw, ..Truth::default() }, &mut trouble);
-            trouble.instead.is_some()
+            trouble.replacement.is_some()
         };
         calls.filter(hit).count()
     }

@@ -266,7 +266,12 @@ impl Mock {
     pub(super) fn draw(&self, number: u64, model: u16, prompt_tokens: u32) -> Truth {
         let mut stream = Stream::keyed(self.draws, number);
         let completion = self.models[usize::from(model)].completion.sample(&mut stream);
-        Truth { prompt_tokens, completion_tokens: tokens(completion), cached_tokens: 0, draw: stream.bits() }
+        Truth {
+            prompt_tokens,
+            completion_tokens: tokens(completion),
+            cached_tokens: 0,
+            draw: stream.next_u64(),
+        }
     }
 
     /// How long the network takes to the provider and back.
@@ -277,12 +282,12 @@ impl Mock {
     /// Decides on a call that has arrived.
     pub(super) fn arrive(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Admission {
         self.with_world(|world, now| {
-            let mut trouble = world.provider.trouble(now, truth).unwrap_or(ActiveFaults::NONE);
+            let mut trouble = world.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
             world.standing.meet(now, truth, &mut trouble);
             let ruling = world.provider.arrive_with_faults(now, call, audio_seconds, truth, &trouble);
             self.observe(|observer| observer.ruled(now, tag, call, &ruling));
             let told = self.tell(world, now, ruling.limits, call);
-            Admission { ruling, told, bend: trouble.bend, era: world.era }
+            Admission { ruling, told, bend: trouble.response, era: world.era }
         })
     }
 

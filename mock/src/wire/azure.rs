@@ -53,7 +53,7 @@ impl WireFormat for Classic {
             "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version {VERSION} have exceeded {what} rate limit of your current AIServices S0 pricing tier."
         );
         if let Some(wait) = denial.wait {
-            json::put(&mut text, format_args!(" Please retry after {} seconds.", wait.secs_up()));
+            json::put(&mut text, format_args!(" Please retry after {} seconds.", wait.as_secs_ceil()));
         }
         text.push_str(" Please contact Azure support service if you would like to further increase the default rate limit.");
         Answer::new(429, body("429", &text)).after(denial.wait)
@@ -112,7 +112,7 @@ fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -
     let mut headers = Headers::of(head.content);
     headers.print("apim-request-id", ids::uuid(head.number));
     if let Some(wait) = head.wait {
-        headers.number("retry-after", wait.secs_up());
+        headers.number("retry-after", wait.as_secs_ceil());
         headers.number("retry-after-ms", retry_after_ms(wait));
     }
     if let Some(told) = head.told {

@@ -238,7 +238,7 @@ impl dyn WireFormat + '_ {
         told: &LimitsSnapshot,
         context: &Context<'_>,
     ) -> Option<Reply> {
-        let answer = match &ruling.verdict {
+        let answer = match &ruling.decision {
             Decision::Admitted(service) => {
                 let (content, body) = match context.said {
                     _ if service.garbage => (Content::Html, GARBAGE.to_owned()),

@@ -29,7 +29,7 @@ impl WireFormat for Mistral {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::of(head.content);
         if let Some(wait) = head.wait {
-            headers.number("retry-after", wait.secs_up());
+            headers.number("retry-after", wait.as_secs_ceil());
         }
         let level = |axis| head.told?.level(axis);
         if let Some(tokens) = level(Axis::Tpm) {

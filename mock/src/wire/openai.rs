@@ -26,7 +26,7 @@ impl WireFormat for OpenAi {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::of(head.content);
         if let Some(wait) = head.wait {
-            headers.number("retry-after", wait.secs_up());
+            headers.number("retry-after", wait.as_secs_ceil());
             headers.number("retry-after-ms", wait.0.div_ceil(MILLISECOND));
         }
         if let Some(told) = head.told {

@@ -7,7 +7,7 @@ use super::format::{Content, Reply};
 use super::json;
 use crate::config::WaitForm;
 use crate::decision::{Decision, DecisionReport};
-use crate::fault::{BodyFault, ResponseFault, Skew};
+use crate::fault::{BodyFault, ClockSkew, ResponseFault};
 use crate::time::{Instant, Nanos};
 
 impl ResponseFault {
@@ -15,7 +15,7 @@ impl ResponseFault {
     #[must_use]
     pub fn whole(&self, ruling: &DecisionReport) -> DecisionReport {
         let mut ruling = *ruling;
-        if let (Some(_), Decision::Admitted(service)) = (self.body, &mut ruling.verdict) {
+        if let (Some(_), Decision::Admitted(service)) = (self.body, &mut ruling.decision) {
             service.garbage = false;
         }
         ruling
@@ -24,13 +24,13 @@ impl ResponseFault {
     /// The reply as it leaves `at` this instant; `wait` is what it announces.
     #[must_use]
     pub fn applied(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
-        let date = |at| HttpDate(self.clock.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
-        if self.clock.is_some() || self.wait == Some(WaitForm::Date) {
+        let date = |at| HttpDate(self.clock_skew.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
+        if self.clock_skew.is_some() || self.retry_after_form == Some(WaitForm::Date) {
             reply.headers.set("date", &date(at));
         }
         // Up to the next whole second, since `date` is cut to whole ones: never shorter than the wait.
-        let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).secs_up()));
-        let text = match self.wait.filter(|_| reply.status >= 400) {
+        let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).as_secs_ceil()));
+        let text = match self.retry_after_form.filter(|_| reply.status >= 400) {
             Some(WaitForm::Fraction) => wait.map(fraction),
             Some(WaitForm::Date) => wait.map(until),
             Some(WaitForm::Negative) => Some("-1".to_owned()),
@@ -42,7 +42,7 @@ impl ResponseFault {
             reply.headers.retain(|name| name != "retry-after-ms");
             reply.headers.set("retry-after", &text);
         }
-        if self.silent {
+        if self.no_limit_headers {
             let tells = |name: &str| name.contains("ratelimit") || name.starts_with("retry-after");
             reply.headers.retain(|name| !tells(name));
         }
@@ -55,7 +55,7 @@ impl ResponseFault {
     }
 }
 
-impl Skew {
+impl ClockSkew {
     /// What a clock that is so wrong reads when it is this late, in seconds of the Unix epoch.
     const fn reads(self, seconds: u64) -> u64 {
         match self {
@@ -121,34 +121,37 @@ mod tests {
             (WaitForm::Negative, "-1"),
             (WaitForm::Absurd, "99999999999999999999"),
         ] {
-            let bend = ResponseFault { wait: Some(form), ..ResponseFault::default() };
+            let bend = ResponseFault { retry_after_form: Some(form), ..ResponseFault::default() };
             assert_eq!(header(bend, "retry-after").as_deref(), Some(text));
             assert_eq!(header(bend, "retry-after-ms"), None);
         }
-        let dated = ResponseFault { wait: Some(WaitForm::Date), ..ResponseFault::default() };
+        let dated = ResponseFault { retry_after_form: Some(WaitForm::Date), ..ResponseFault::default() };
         assert_eq!(header(dated, "date").as_deref(), Some("Sun, 01 Nov 2026 00:00:00 GMT"));
     }
 
     #[test]
     fn a_wrong_clock_is_wrong_in_every_date() {
         let bend = |clock| ResponseFault {
-            wait: Some(WaitForm::Date),
-            clock: Some(clock),
+            retry_after_form: Some(WaitForm::Date),
+            clock_skew: Some(clock),
             ..ResponseFault::default()
         };
-        let ahead = bend(Skew::Ahead(Nanos::HOUR));
+        let ahead = bend(ClockSkew::Ahead(Nanos::HOUR));
         assert_eq!(header(ahead, "date").as_deref(), Some("Sun, 01 Nov 2026 01:00:00 GMT"));
         assert_eq!(header(ahead, "retry-after").as_deref(), Some("Sun, 01 Nov 2026 01:00:03 GMT"));
-        let behind = bend(Skew::Behind(Nanos::HOUR));
+        let behind = bend(ClockSkew::Behind(Nanos::HOUR));
         assert_eq!(header(behind, "date").as_deref(), Some("Sat, 31 Oct 2026 23:00:00 GMT"));
     }
 
     #[test]
     fn nothing_is_told_where_headers_are_absent_and_a_success_never_names_a_wait() {
-        let silent =
-            ResponseFault { silent: true, wait: Some(WaitForm::Negative), ..ResponseFault::default() };
+        let silent = ResponseFault {
+            no_limit_headers: true,
+            retry_after_form: Some(WaitForm::Negative),
+            ..ResponseFault::default()
+        };
         assert_eq!(silent.applied(reply(429), None, Instant::ZERO).headers.iter().len(), 1);
-        let absurd = ResponseFault { wait: Some(WaitForm::Absurd), ..ResponseFault::default() };
+        let absurd = ResponseFault { retry_after_form: Some(WaitForm::Absurd), ..ResponseFault::default() };
         assert_eq!(absurd.applied(reply(200), None, Instant::ZERO), reply(200));
     }
 

@@ -29,7 +29,7 @@ impl WireFormat for Together {
         let level = |axis| head.told?.level(axis);
         if let Some(requests) = level(Axis::Rpm) {
             let (limit, left) = per_second(requests);
-            let reset = head.wait.unwrap_or_else(|| requests.full_in()).secs_up().max(1);
+            let reset = head.wait.unwrap_or_else(|| requests.full_in()).as_secs_ceil().max(1);
             put(&mut headers, ["x-ratelimit-limit", "x-ratelimit-limit-dynamic"], limit);
             put(&mut headers, ["x-ratelimit-remaining", "x-ratelimit-remaining-dynamic"], left);
             put(&mut headers, ["x-ratelimit-reset", "x-ratelimit-reset-dynamic"], reset);

@@ -41,7 +41,7 @@ impl Case {
 
     /// What is sent; nothing where a fault answers nothing.
     fn sent(&self, voice: &dyn WireFormat) -> Option<Reply> {
-        let ruling = DecisionReport { verdict: self.verdict, limits: LimitsView::default() };
+        let ruling = DecisionReport { decision: self.verdict, limits: LimitsView::default() };
         voice.reply(&ruling, &self.told(), &self.context())
     }
 

@@ -4,7 +4,7 @@ use crate::client::{Seen, Served, admitted, at_once, config, post, question, set
 use provider::config::{Fault, Limit, Service, WaitForm};
 use provider::decision::Decision;
 use provider::dist::Dist;
-use provider::fault::{WORDS, Word};
+use provider::fault::{FaultSyntax, NAMES};
 use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
 use std::time::Duration;
@@ -199,7 +199,7 @@ async fn a_first_token_comes_late_and_the_others_drip() {
         served.ask().await;
         let seen = served.stop().await;
         let Seen::Ruled(at, _, ruling) = &seen[0] else { panic!("{seen:?}") };
-        let Decision::Admitted(service) = ruling.verdict else { panic!("{ruling:?}") };
+        let Decision::Admitted(service) = ruling.decision else { panic!("{ruling:?}") };
         assert_eq!(service.first_token_at.since(*at), Nanos::from_millis(first));
         assert_eq!(service.done_at.since(service.first_token_at), Nanos::from_millis(rest));
     }
@@ -207,16 +207,16 @@ async fn a_first_token_comes_late_and_the_others_drip() {
 
 #[tokio::test]
 async fn every_fault_that_has_a_word_is_had_on_demand() {
-    for (name, word) in WORDS {
+    for (name, word) in NAMES {
         let served = Served::start_with(
             &config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[]),
             ControlPlane::Present,
         )
         .await;
         let fault = match word {
-            Word::Alone(_) => format!(r#""{name}""#),
-            Word::Times(_) => format!(r#"{{"{name}":"2x"}}"#),
-            Word::Length(_) => format!(r#"{{"{name}":"1ms"}}"#),
+            FaultSyntax::Plain(_) => format!(r#""{name}""#),
+            FaultSyntax::Factor(_) => format!(r#"{{"{name}":"2x"}}"#),
+            FaultSyntax::Duration(_) => format!(r#"{{"{name}":"1ms"}}"#),
         };
         let order = format!(r#"{{"fault":{fault},"next":2}}"#);
         assert_eq!(served.control("POST", "/_quotalab/faults", &order).await.status, 200, "{order}");

@@ -2,7 +2,7 @@
 
 use super::{Said, Wrong, amount};
 use crate::config::Fault;
-use crate::fault::{WORDS, Word};
+use crate::fault::{FaultSyntax, NAMES};
 use crate::server::Mock;
 use crate::server::fault_queue::{InjectedFault, MOST_FAULTS};
 use crate::time::Instant;
@@ -58,7 +58,7 @@ fn optional<T>(
 /// A fault by its name, or by its name and what it needs to know.
 fn fault(said: &Value) -> Result<Fault, Wrong> {
     let unknown = || {
-        let known: Vec<_> = WORDS.iter().map(|(name, word)| example(name, *word)).collect();
+        let known: Vec<_> = NAMES.iter().map(|(name, word)| example(name, *word)).collect();
         let what = format!("unknown fault {}", super::shortened(&said.to_string()));
         Wrong::new(what, format!("write one of {}", known.join(", ")))
     };
@@ -71,11 +71,11 @@ fn fault(said: &Value) -> Result<Fault, Wrong> {
         }
         _ => return Err(unknown()),
     };
-    let word = Word::named(&name).ok_or_else(unknown)?;
+    let word = FaultSyntax::of(&name).ok_or_else(unknown)?;
     let fault = match (word, given) {
-        (Word::Alone(fault), None) => Some(fault),
-        (Word::Times(fault), Some(given)) => amount::times(given).map(fault),
-        (Word::Length(fault), Some(given)) => amount::length(given).map(fault),
+        (FaultSyntax::Plain(fault), None) => Some(fault),
+        (FaultSyntax::Factor(fault), Some(given)) => amount::times(given).map(fault),
+        (FaultSyntax::Duration(fault), Some(given)) => amount::length(given).map(fault),
         _ => None,
     };
     fault.ok_or_else(|| {
@@ -85,11 +85,11 @@ fn fault(said: &Value) -> Result<Fault, Wrong> {
 }
 
 /// How a fault is written.
-fn example(name: &str, word: Word) -> String {
+fn example(name: &str, word: FaultSyntax) -> String {
     match word {
-        Word::Alone(_) => format!(r#""{name}""#),
-        Word::Times(_) => format!(r#"{{"{name}": "4x"}}"#),
-        Word::Length(_) => format!(r#"{{"{name}": "5s"}}"#),
+        FaultSyntax::Plain(_) => format!(r#""{name}""#),
+        FaultSyntax::Factor(_) => format!(r#"{{"{name}": "4x"}}"#),
+        FaultSyntax::Duration(_) => format!(r#"{{"{name}": "5s"}}"#),
     }
 }
 

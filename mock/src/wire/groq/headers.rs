@@ -15,7 +15,7 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
     headers.text("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate");
     if let Some(wait) = head.wait {
         // Rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
-        headers.number("retry-after", wait.secs_up());
+        headers.number("retry-after", wait.as_secs_ceil());
     }
     headers.text("vary", "Origin");
     headers.text("x-groq-region", REGION);
