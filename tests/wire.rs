@@ -134,7 +134,7 @@ fn too_long() -> impl Strategy<Value = TooLong> {
 fn report() -> impl Strategy<Value = DecisionReport> {
     let too_long = too_long().prop_map(Decision::TooLong);
     (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
-        .prop_map(|(verdict, limits)| DecisionReport { verdict, limits })
+        .prop_map(|(verdict, limits)| DecisionReport { decision: verdict, limits })
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use super::format::{MediaType, Reply};
 use super::json::Seconds;
 use crate::config::WaitForm;
 use crate::decision::{Decision, DecisionReport};
-use crate::fault::{BodyFault, ResponseFault, Skew};
+use crate::fault::{BodyFault, ClockSkew, ResponseFault};
 use crate::time::{Instant, Nanos};
 
 impl ResponseFault {
@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(header(fault, "retry-after").as_deref(), Some(text));
             assert_eq!(header(fault, "retry-after-ms"), None);
         }
-        let dated = ResponseFault { wait: Some(WaitForm::Date), ..ResponseFault::default() };
+        let dated = ResponseFault { retry_after_form: Some(WaitForm::Date), ..ResponseFault::default() };
         assert_eq!(header(dated, "date").as_deref(), Some("Sun, 01 Nov 2026 00:00:00 GMT"));
     }
 

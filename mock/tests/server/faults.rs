@@ -4,7 +4,7 @@ use crate::client::{Seen, Served, admitted, at_once, config, post, question, set
 use provider::config::{Fault, Limit, Service, WaitForm};
 use provider::decision::Decision;
 use provider::dist::Dist;
-use provider::fault::{WORDS, Word};
+use provider::fault::{FaultSyntax, NAMES};
 use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
 use std::time::Duration;
@@ -214,9 +214,9 @@ async fn every_named_fault_can_be_injected() {
         )
         .await;
         let fault = match word {
-            Word::Alone(_) => format!(r#""{name}""#),
-            Word::Times(_) => format!(r#"{{"{name}":"2x"}}"#),
-            Word::Length(_) => format!(r#"{{"{name}":"1ms"}}"#),
+            FaultSyntax::Plain(_) => format!(r#""{name}""#),
+            FaultSyntax::Factor(_) => format!(r#"{{"{name}":"2x"}}"#),
+            FaultSyntax::Duration(_) => format!(r#"{{"{name}":"1ms"}}"#),
         };
         let injection = format!(r#"{{"fault":{fault},"next":2}}"#);
         assert_eq!(served.control("POST", "/_quotalab/faults", &injection).await.status, 200, "{injection}");

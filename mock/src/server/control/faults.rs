@@ -3,7 +3,7 @@
 use super::amount::{Duration, Multiple, Share};
 use super::error::{Error, Input, JsonBody, shortened};
 use crate::config::Fault;
-use crate::fault::{WORDS, Word};
+use crate::fault::{FaultSyntax, NAMES};
 use crate::server::Mock;
 use crate::server::fault_queue::{InjectedFault, MAX_FAULTS};
 use crate::time::Instant;
@@ -103,9 +103,9 @@ fn parse_amount<T: DeserializeOwned>(amount: &Value) -> Option<T> {
 /// Returns how a fault is written in JSON.
 fn example(name: &str, word: Word) -> String {
     match word {
-        Word::Alone(_) => format!(r#""{name}""#),
-        Word::Times(_) => format!(r#"{{"{name}": "4x"}}"#),
-        Word::Length(_) => format!(r#"{{"{name}": "5s"}}"#),
+        FaultSyntax::Plain(_) => format!(r#""{name}""#),
+        FaultSyntax::Factor(_) => format!(r#"{{"{name}": "4x"}}"#),
+        FaultSyntax::Duration(_) => format!(r#"{{"{name}": "5s"}}"#),
     }
 }
 
