@@ -234,13 +234,14 @@ impl<F: Fold> World<'_, F> {
         flight.open = matches!(verdict, Decision::Admitted(_));
         let (ruled, ends) = (ruled(&verdict), ends(now, &verdict, back));
         flight.answer = if goes_via_wire(config, &verdict) {
-            let ruling = DecisionReport { verdict, limits: provider.limits(now, call.account, call.model) };
+            let ruling =
+                DecisionReport { decision: verdict, limits: provider.limits(now, call.account, call.model) };
             let told = LimitsSnapshot::new(now, ruling.limits).with_levels(provider.levels(
                 now,
                 call.account,
                 call.model,
             ));
-            let reply = via_wire::reply(config, call, &ruling, &told, &trouble.bend, now + back);
+            let reply = via_wire::reply(config, call, &ruling, &told, &trouble.response, now + back);
             reply.map_or(Answer::Ruled(verdict, Remaining::default()), Answer::Worded)
         } else if self.uses_limit_headers
             && config.dialect == Dialect::Groq
