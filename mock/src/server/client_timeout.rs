@@ -128,8 +128,8 @@ mod tests {
             let client = async {
                 timeout.stop();
                 tokio::time::sleep(Duration::from_millis(pause)).await;
-                timeout.start();
                 start = Instant::now();
+                timeout.start();
             };
             tokio::join!(client, timeout.elapsed(TIMEOUT));
             assert!(start.elapsed() >= TIMEOUT, "after a pause of {pause} ms");
