@@ -143,7 +143,7 @@ impl JobSlab {
     /// If the slot is vacant.
     #[inline]
     pub(super) fn at(&mut self, slot: Slot) -> &mut ActiveJob {
-        &mut self.0[slot.index()]
+        self.0.get_mut(slot.index()).expect("invariant: the slot holds a job in flight")
     }
 
     /// Returns `true` if the job is still at the slot.

@@ -13,7 +13,7 @@
 //!   handle_timeout   a timer is due           ─┘
 //! ```
 //!
-//! Inside, an input changes the state of one job ([`dispatch`] chooses the next action, [`finish`] ends it) and may free
+//! Inside, an input changes the state of one job (`dispatch` chooses the next action, `finish` ends it) and may free
 //! an attempt or promote a follower; `run_ready`, the last step of every input but `submit`, then runs the jobs that can
 //! go on:
 //!
