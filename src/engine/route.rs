@@ -147,18 +147,18 @@ impl Router {
         let route = active.job.route.index();
         let mut blockers = Blockers::default();
         let mut position = 0;
-        for (index, StepCursor { step, cursor }) in routes[route].iter_mut().enumerate() {
-            let candidate = |place: usize| Candidate {
-                target: step.targets[place],
-                step: index as u8,
-                position: (position + place) as u8,
+        for (step_index, StepCursor { step, cursor }) in routes[route].iter_mut().enumerate() {
+            let candidate = |index: usize| Candidate {
+                target: step.targets[index],
+                step: step_index as u8,
+                position: (position + index) as u8,
             };
             let (first, count) =
                 (if step.pick == Pick::RoundRobin { *cursor } else { 0 }, step.targets.len());
             let mut best: Option<(f64, usize)> = None;
-            for place in first..first + count {
-                let place = if place < count { place } else { place - count };
-                let candidate = candidate(place);
+            for index in first..first + count {
+                let index = if index < count { index } else { index - count };
+                let candidate = candidate(index);
                 if active.excluded & candidate.bit() != 0 {
                     continue;
                 }
@@ -167,15 +167,15 @@ impl Router {
                     blockers.add(blocked_by, candidate);
                 } else if step.pick == Pick::MostRoom {
                     let room = target.room(now, cost);
-                    best = best.filter(|(most, _)| *most >= room).or(Some((room, place)));
+                    best = best.filter(|(most, _)| *most >= room).or(Some((room, index)));
                 } else {
-                    best = Some((0.0, place));
+                    best = Some((0.0, index));
                     break;
                 }
             }
-            if let Some((_, place)) = best {
-                *cursor = place + 1;
-                return NextAction::Send(candidate(place));
+            if let Some((_, index)) = best {
+                *cursor = index + 1;
+                return NextAction::Send(candidate(index));
             }
             position += count;
         }

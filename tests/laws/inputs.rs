@@ -79,9 +79,9 @@ struct Model {
 }
 
 impl Model {
-    fn check(&mut self, holds: bool, what: impl FnOnce() -> String) {
+    fn check(&mut self, holds: bool, violation: impl FnOnce() -> String) {
         if !holds {
-            self.broken.push(format!("{}: {}", self.now, what()));
+            self.broken.push(format!("{}: {}", self.now, violation()));
         }
     }
 
@@ -285,7 +285,7 @@ impl Harness {
         jobs.filter(|(_, job)| job.end.is_none()).map(|(number, _)| Tag(number)).collect()
     }
 
-    /// Fires all timers until every job has ended, then returns what was met and what is broken.
+    /// Fires all timers until every job has ended. Returns the names of the variants met, and the violations.
     fn finish(mut self) -> (BTreeSet<String>, Vec<String>) {
         while self.engine.poll_timeout() < Instant::MAX {
             self.model.now = self.model.now.max(self.engine.poll_timeout());
@@ -311,10 +311,10 @@ const OUTCOMES: [AttemptOutcome; 6] = [
 ];
 
 /// Plays the inputs of a tape: of every four numbers, the first chooses the input and the others its arguments.
-/// Returns what was met and what is broken.
+/// Returns the names of the variants met, and the violations.
 pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
     let (head, steps) = tape.split_at(tape.len().min(2));
-    let choice = |place: usize| head.get(place).copied().unwrap_or(0) as usize;
+    let choice = |index: usize| head.get(index).copied().unwrap_or(0) as usize;
     let mut harness = Harness::new(CLIENTS[choice(0) % CLIENTS.len()], choice(1) % 4 == 1);
     for step in steps.chunks_exact(4) {
         let [input, which, kind, amount] = [step[0], step[1], step[2], step[3]].map(|number| number as usize);

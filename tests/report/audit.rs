@@ -264,3 +264,38 @@ fn violations_are_kept_up_to_a_bound_and_counted_beyond_it() {
         violations[0]
     );
 }
+
+#[test]
+fn law_15_an_attempt_handed_over_by_a_cancelled_leader() {
+    let followed = [(0, 1, arrived(0)), (0, 1, EventKind::Coalesced { leader: JobId(0) })];
+    let promoted = (1, 1, EventKind::Promoted { leader: JobId(0), attempt: Some(ATTEMPT) });
+    let EventKind::Done(end) = done(JobOutcome::Failed(EndReason::Cancelled), 1, 1) else { unreachable!() };
+    let cancelled =
+        (1, 0, EventKind::Done(JobEnd { service: Nanos::ZERO, lost: Nanos::from_secs(1), ..end }));
+    let EventKind::Done(end) = done(JobOutcome::Succeeded, 1, 1) else { unreachable!() };
+    let served = [
+        (2, 1, SETTLED),
+        (2, 1, replied(0, AttemptOutcome::Ok)),
+        (2, 1, EventKind::Done(JobEnd { wait: Nanos::from_secs(1), ..end })),
+    ];
+    let stream = |handover: &[Line]| -> Vec<Line> {
+        good()[..3].iter().chain(&followed).chain(handover).chain(&served).copied().collect()
+    };
+    assert_eq!(laws_broken(&stream(&[promoted, cancelled])), NONE);
+    assert!(laws_broken(&stream(&[cancelled, promoted])).contains(&15), "the leader ends first");
+    assert!(laws_broken(&stream(&[cancelled])).contains(&2), "the attempt stays the leader's");
+}
+
+#[test]
+fn law_16_an_attempt_after_the_first_byte() {
+    let first_byte = (1, 0, EventKind::FirstByte { attempt: ATTEMPT, target: TARGET });
+    let failed = (2, 0, replied(0, AttemptOutcome::Failed(AttemptFailure::Connection)));
+    let end = (2, 0, done(JobOutcome::Failed(EndReason::Interrupted), 1, 2));
+    assert_eq!(laws_broken(&with(3, &[first_byte, good()[3]])), NONE);
+    assert_eq!(laws_broken(&with(3, &[first_byte, first_byte, good()[3]])), [16]);
+    let mut interrupted = with(3, &[first_byte, good()[3]]);
+    interrupted.splice(5.., [failed, end]);
+    assert_eq!(laws_broken(&interrupted), NONE);
+    interrupted.insert(6, (2, 0, sent(1, 2)));
+    assert!(laws_broken(&interrupted).contains(&16));
+}

@@ -6,6 +6,7 @@ mod cached;
 mod coalescing;
 mod cool_down;
 mod deadline;
+mod early_end;
 mod fallback;
 mod length;
 mod pacing;
