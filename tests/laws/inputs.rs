@@ -1,22 +1,22 @@
 //! The engine's inputs in any order: random sequences of `submit`, `handle`, `first_byte`, `cancel` and
-//! `handle_timeout` against a driver that keeps a simple model of every job and attempt.
+//! `handle_timeout` against a driver that keeps a simple model of every job and attempt (`model`).
 //!
 //! The model checks that a job ends once, that an attempt ends once (by a reply or by a cancellation), that nothing is
 //! sent after the first byte (law 16), after a cancellation (17) or beside an identical job (15), and that every answer
 //! has a source. The audit checks the other laws on the events, with a provider that admits every attempt.
 
+mod model;
+
 use super::Met;
+use model::{Flight, JobModel, Model, USAGE};
 use proptest::prelude::*;
 use provider::decision::Remaining;
 use provider::{Instant, Nanos, Usage};
-use quotalab::engine::{Answer, Attempt, Driver, Engine, Handover, Reply, Wait, WaitKind};
-use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
-    RecordedDecision,
-};
-use quotalab::ids::{AttemptId, ClassId, JobId, RouteId, Slot, Tag, TargetId};
+use quotalab::engine::{Engine, Reply, Wait, WaitKind};
+use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause};
+use quotalab::ids::{AttemptId, ClassId, JobId, RouteId, Tag};
 use quotalab::job::Job;
-use quotalab::record::{Audit, Fold};
+use quotalab::record::Audit;
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,138 +41,6 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, com
 "
     );
     scenario::parse("inputs", &yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
-}
-
-const USAGE: Usage = Usage { prompt_tokens: 100, completion_tokens: 50, cached_tokens: 0 };
-
-/// A job as the model knows it.
-#[derive(Debug)]
-struct JobModel {
-    id: JobId,
-    fingerprint: u64,
-    /// `None` before `submit` returns, and for jobs that ended inside it.
-    slot: Option<Slot>,
-    attempt: Option<AttemptId>,
-    answering: bool,
-    cancelled: bool,
-    end: Option<JobEnd>,
-}
-
-/// An attempt in flight.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    tag: Tag,
-    slot: Slot,
-    target: TargetId,
-}
-
-/// The driver, which answers attempts when it is asked to.
-struct Model {
-    coalesces: bool,
-    now: Instant,
-    jobs: Vec<JobModel>,
-    flights: BTreeMap<AttemptId, Flight>,
-    /// The attempt whose success was handed in last, and the job that it served.
-    served: Option<(AttemptId, Tag)>,
-    folds: (Audit, Met),
-    broken: Vec<String>,
-}
-
-impl Model {
-    fn check(&mut self, holds: bool, violation: impl FnOnce() -> String) {
-        if !holds {
-            self.broken.push(format!("{}: {}", self.now, violation()));
-        }
-    }
-
-    /// Emits an event of the provider.
-    fn provider(&mut self, tag: Tag, kind: EventKind) {
-        let event = Event { at: self.now, job: self.jobs[tag.0].id, kind };
-        self.folds.event(&event);
-    }
-
-    /// The attempt ends: the provider settles it, and its job has none.
-    fn end_attempt(&mut self, attempt: AttemptId) -> Option<Flight> {
-        let flight = self.flights.remove(&attempt);
-        self.check(flight.is_some(), || format!("law 2: {attempt:?} ends and is not in flight"));
-        if let Some(Flight { tag, target, .. }) = flight {
-            self.jobs[tag.0].attempt = None;
-            self.provider(tag, EventKind::Settled { attempt, target, usage: USAGE });
-        }
-        flight
-    }
-
-    /// Returns `true` if the answer fits what happened.
-    fn has_source(&self, tag: Tag, answer: Option<Answer>) -> bool {
-        let fingerprint = self.jobs[tag.0].fingerprint;
-        match answer {
-            None => true,
-            Some(Answer::Attempt(attempt)) => self.served == Some((attempt, tag)),
-            Some(Answer::Leader { tag: leader, attempt }) => {
-                self.served == Some((attempt, leader)) && self.jobs[leader.0].fingerprint == fingerprint
-            }
-            Some(Answer::Cache) => self.jobs.iter().any(|job| {
-                job.fingerprint == fingerprint
-                    && job.end.is_some_and(|end| end.outcome == JobOutcome::Succeeded)
-            }),
-        }
-    }
-}
-
-impl Driver for Model {
-    fn log(&mut self, event: &Event) {
-        self.folds.event(event);
-    }
-
-    fn send(&mut self, _: Instant, &Attempt { id, slot, tag, target, job, .. }: &Attempt) {
-        let twin =
-            self.flights.values().find(|flight| self.jobs[flight.tag.0].fingerprint == job.fingerprint);
-        let twin = twin.map(|flight| flight.tag).filter(|_| self.coalesces);
-        self.check(twin.is_none(), || format!("law 15: {tag:?} is sent beside {twin:?}"));
-        let JobModel { attempt, answering, cancelled, end, .. } = &mut self.jobs[tag.0];
-        let (busy, answering, cancelled, ended) =
-            (attempt.replace(id).is_some(), *answering, *cancelled, end.is_some());
-        self.check(!busy && !ended, || format!("law 1: {tag:?} is sent while busy or after its end"));
-        self.check(!answering, || format!("law 16: {tag:?} is sent after its first byte"));
-        self.check(!cancelled, || format!("law 17: {tag:?} is sent after it was cancelled"));
-        self.flights.insert(id, Flight { tag, slot, target });
-        let decision = RecordedDecision::Admitted { reserved: 150 };
-        self.provider(tag, EventKind::Decided { attempt: id, target, decision });
-    }
-
-    fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
-        let ended = self.end_attempt(attempt);
-        self.check(ended.is_none_or(|flight| flight.tag == tag), || {
-            format!("law 2: {attempt:?} is not {tag:?}'s")
-        });
-    }
-
-    fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
-        let (leader, next) = (&self.jobs[from.0], &self.jobs[to.0]);
-        let fits = leader.attempt == Some(attempt)
-            && leader.cancelled
-            && next.attempt.is_none()
-            && next.end.is_none()
-            && next.id == job
-            && next.fingerprint == leader.fingerprint;
-        self.check(fits, || format!("law 15: {attempt:?} goes from {from:?} to {to:?}"));
-        self.jobs[from.0].attempt = None;
-        self.jobs[to.0].attempt = Some(attempt);
-        if let Some(flight) = self.flights.get_mut(&attempt) {
-            (flight.tag, flight.slot) = (to, slot);
-        }
-    }
-
-    fn done(&mut self, _: Instant, tag: Tag, end: &JobEnd, answer: Option<Answer>) {
-        self.check(self.has_source(tag, answer), || format!("law 1: {tag:?} is answered by {answer:?}"));
-        let job = &mut self.jobs[tag.0];
-        let again = job.end.replace(*end).is_some();
-        let busy = job.attempt.is_some();
-        self.check(!again, || format!("law 1: {tag:?} ends twice"));
-        self.check(!busy, || format!("law 2: {tag:?} ends with an attempt in flight"));
-        let served = end.outcome == JobOutcome::Succeeded;
-        self.check(served == answer.is_some(), || format!("law 1: {tag:?}: {end:?} and {answer:?}"));
-    }
 }
 
 /// The engine with its model.
