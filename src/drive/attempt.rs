@@ -39,7 +39,7 @@ pub(super) struct OutboundRequest {
     /// The dialect that the provider replies in.
     pub(super) dialect: Dialect,
     /// Sent in a header that only the mock reads; other providers ignore it.
-    pub(super) note: truth::Note,
+    pub(super) note: truth::TruthHeader,
 }
 
 impl AttemptClient {

@@ -51,7 +51,7 @@ impl Mocks {
                 Arc::new(Reporter { sender: sender.clone() }) as Arc<dyn Observer + Send + Sync>
             });
             let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
-            let mock = Arc::new(mock.with(control));
+            let mock = Arc::new(mock.with_control_plane(control));
             mocks.push((listener.local_addr()?, Arc::clone(&mock)));
             let mut stopped = stopped.clone();
             tasks.spawn(serve(listener, mock, async move {
@@ -76,7 +76,7 @@ impl Mocks {
             scenario.seed,
             clock,
             listeners,
-            ControlPlane::Absent,
+            ControlPlane::Disabled,
             Some(sender),
         )?;
         Ok(Self { targets: scenario.targets.clone(), ..mocks })
@@ -111,10 +111,10 @@ struct Reporter {
 }
 
 impl Observer for Reporter {
-    fn ruled(&self, _: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
+    fn decided(&self, _: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
         let Some(attempt) = tag.map(AttemptId) else { return };
         // Sending fails only if the run has ended and dropped the receiver.
-        let _ = self.sender.send(Message::Decided { attempt, decision: recorded(&report.verdict) });
+        let _ = self.sender.send(Message::Decided { attempt, decision: recorded(&report.decision) });
     }
 
     fn settled(&self, _: Instant, tag: Option<u64>, _: Call, usage: Usage) {

@@ -9,7 +9,7 @@ use crate::engine::parse::{self, Headers, Response};
 use provider::config::{Config, Dialect, Fault};
 use provider::decision::{Decision, DecisionReport};
 use provider::fault::ResponseFault;
-use provider::wire::{self, Context, Finish, LimitsSnapshot, Said, voice};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
 use provider::{Call, Instant};
 
 /// Returns `true` if the reply to a decision of this provider is rendered and parsed.
@@ -39,10 +39,10 @@ pub(super) fn reply(
         number: 0, // The engine does not read ids of replies.
         at: snapshot.at,
         finish: Finish::Stop,
-        said: Said::Words,
+        content: Content::Filler,
     };
-    let reply = voice(config.dialect).reply(report, snapshot, &context)?;
-    let wire::Reply { status, headers, body } = fault.applied(reply, report.wait(), snapshot.at);
+    let reply = wire::format(config.dialect).reply(report, snapshot, &context)?;
+    let wire::Reply { status, headers, body } = fault.apply(reply, report.wait(), snapshot.at);
     let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
     Some(parse::reply(Some(config.dialect.into()), arrives_at, &response))
 }

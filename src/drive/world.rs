@@ -152,19 +152,19 @@ impl<'a, F: Fold> World<'a, F> {
         let Flight { attempt, job, target, downlink, call, truth, .. } = *flight;
         let index = usize::from(flight.provider);
         let (config, provider) = (&self.scenario.providers[index], &mut self.providers[index]);
-        let faults = provider.trouble(now, truth);
+        let faults = provider.faults_at(now, truth);
         let faults = faults.as_ref().unwrap_or(&ActiveFaults::NONE);
         let decision = provider.decide_with_faults(now, call, 0, truth, faults);
         flight.unsettled = matches!(decision, Decision::Admitted(_));
         let (record, next) = (recorded(&decision), next_event(now, &decision, downlink));
         flight.result = if goes_via_wire(config, &decision) {
             let limits = provider.limits(now, call.account, call.model);
-            let report = DecisionReport { verdict: decision, limits };
+            let report = DecisionReport { decision, limits };
             let snapshot =
-                LimitsSnapshot::new(now, report.limits).with(provider.levels(now, call.account, call.model));
-            let reply = via_wire::reply(config, call, &report, &snapshot, &faults.bend, now + downlink);
+                LimitsSnapshot::new(now, report.limits).with_levels(provider.levels(now, call.account, call.model));
+            let reply = via_wire::reply(config, call, &report, &snapshot, &faults.response, now + downlink);
             reply.map_or(FlightResult::Direct(decision, Remaining::default()), FlightResult::Parsed)
-        } else if self.uses_limit_headers && config.dialect == Dialect::Groq && !faults.bend.silent {
+        } else if self.uses_limit_headers && config.dialect == Dialect::Groq && !faults.response.no_limit_headers {
             FlightResult::Direct(decision, provider.remaining(call.account, call.model))
         } else {
             FlightResult::Direct(decision, Remaining::default())

@@ -71,7 +71,7 @@ impl QuotaEstimate {
 
     /// Replaces what was reserved by what was used; `None` if the attempt was not charged.
     pub(super) fn settle(&mut self, now: Instant, cost: &Charge, used: Option<Usage>) {
-        let used = used.map_or(Charge::NOTHING, Charge::of);
+        let used = used.map_or(Charge::ZERO, Charge::of);
         for AxisEstimate { axis, bucket } in &mut self.axes {
             let (reserved, used) = (cost.on(*axis), used.on(*axis));
             if reserved != used {
@@ -93,7 +93,7 @@ impl QuotaEstimate {
     /// Returns the share of the tightest limit that is left after `cost`; negative if it does not fit now.
     pub(super) fn room(&self, now: Instant, cost: &Charge) -> f64 {
         self.axes.iter().fold(f64::INFINITY, |tightest, AxisEstimate { axis, bucket }| {
-            let share = bucket.share_after(now, cost.on(*axis));
+            let share = bucket.fraction_after(now, cost.on(*axis));
             if share < tightest { share } else { tightest }
         })
     }
