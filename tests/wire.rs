@@ -147,8 +147,8 @@ proptest! {
     ) {
         let tier = if developer { Tier::Developer } else { Tier::Free };
         let parsed = via_wire(&report, &context(&model, &account, tier));
-        let direct = drive::reply(NOW, &report.verdict, report.limits.remaining(), NOW);
-        match report.verdict {
+        let direct = drive::reply(NOW, &report.decision, report.limits.remaining(), NOW);
+        match report.decision {
             Decision::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && direct.is_some()),
             _ => prop_assert_eq!(parsed, direct),
         }
@@ -161,7 +161,7 @@ proptest! {
         too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
     ) {
         prop_assume!(too_long.bound == Bound::Context || too_long.max_tokens.is_some());
-        let report = DecisionReport { verdict: Decision::TooLong(too_long), limits: LimitsView::default() };
+        let report = DecisionReport { decision: Decision::TooLong(too_long), limits: LimitsView::default() };
         for format in wire::formats(dialect) {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context(&model, "acme", Tier::Free));
             let wire::Reply { status, headers, body } = reply.expect("a reply is sent");
@@ -217,7 +217,7 @@ proptest! {
     #[test]
     fn every_dialect_reports_cached_tokens(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
         let context = context("m", "acme", Tier::Free);
-        let report = DecisionReport { verdict: Decision::Admitted(service), limits: LimitsView::default() };
+        let report = DecisionReport { decision: Decision::Admitted(service), limits: LimitsView::default() };
         for format in wire::formats(dialect) {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context).expect("a reply is sent");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);

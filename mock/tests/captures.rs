@@ -89,7 +89,7 @@ fn refuse(denial: Denial, limits: LimitsView, tier: Tier, model: &str) -> Reply 
     let at = Instant::ZERO;
     let context =
         Context { model, account: "x", tier, number: 1, at, finish: Finish::Stop, content: Content::Filler };
-    let report = DecisionReport { verdict: Decision::Refused(denial), limits };
+    let report = DecisionReport { decision: Decision::Refused(denial), limits };
     let reply = wire::format(Dialect::Groq).reply(&report, &LimitsSnapshot::new(at, limits), &context);
     reply.expect("a refusal is a reply")
 }

@@ -88,7 +88,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         fault,
         downlink,
     };
-    match report.verdict {
+    match report.decision {
         Decision::Admitted(service) => {
             let admission = Admission { mock, generation, call, tag, service, open: true };
             responder.serve(&report, admission).await

@@ -32,7 +32,7 @@ pub(super) async fn parse(
         model,
         prompt_tokens: 0,
         max_tokens: Some(0),
-        audio_seconds: duration.secs_up(),
+        audio_seconds: duration.as_secs_ceil(),
         reply: ReplyKind::Transcript(Transcript { task, format, duration }),
         stream: None,
         tier: ServiceTier::OnDemand,

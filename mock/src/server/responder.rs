@@ -60,12 +60,12 @@ impl Responder {
 
     /// Answers a call that is not served: a limit refused it, it does not fit the model, or a fault takes its place.
     pub(super) async fn refuse(&self, mut report: DecisionReport) -> Response {
-        let outcome = match report.verdict {
+        let outcome = match report.decision {
             Decision::Refused(Denial { axis, oversize, .. }) => {
                 if let (ServiceTier::Flex, Some(status), false) =
                     (self.tier, self.context.format.flex_refusal(), oversize)
                 {
-                    report.verdict = Decision::Faulted(Fault::Status(status));
+                    report.decision = Decision::Faulted(Fault::Status(status));
                 }
                 JournalOutcome::Refused { axis, oversize }
             }
@@ -73,7 +73,7 @@ impl Responder {
             Decision::Faulted(fault) => JournalOutcome::Faulted(fault),
             Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
         };
-        if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.verdict {
+        if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.decision {
             self.context.record(self.limits.at, outcome, None, None);
             if fault == Fault::Timeout {
                 tokio::time::sleep(CLIENT_TIMEOUT).await;
@@ -170,7 +170,7 @@ impl Responder {
 /// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone. `None` if it announces
 /// none, or if no wait helps because the call exceeds the limit itself.
 fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
-    if matches!(report.verdict, Decision::Refused(Denial { oversize: true, .. })) {
+    if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
     let is_announced = reply.headers.value("retry-after").is_some() || reply.body.contains("retryDelay");

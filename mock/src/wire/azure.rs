@@ -51,7 +51,7 @@ impl WireFormat for Classic {
         let what = if denial.axis.counts_tokens() { "token" } else { "call" };
         let wait = denial
             .wait
-            .map(|wait| format!(" Please retry after {} seconds.", wait.secs_up()))
+            .map(|wait| format!(" Please retry after {} seconds.", wait.as_secs_ceil()))
             .unwrap_or_default();
         let message = format!(
             "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version {VERSION} have exceeded {what} rate limit of your current AIServices S0 pricing tier.{wait} Please contact Azure support service if you would like to further increase the default rate limit."
@@ -108,7 +108,7 @@ fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -
     let mut headers = Headers::of(head.media_type);
     headers.add("apim-request-id", ids::uuid(head.number));
     if let Some(wait) = head.wait {
-        headers.add("retry-after", wait.secs_up());
+        headers.add("retry-after", wait.as_secs_ceil());
         headers.add("retry-after-ms", retry_after_ms(wait));
     }
     if let Some(snapshot) = head.snapshot {

@@ -240,7 +240,7 @@ impl dyn WireFormat + '_ {
         snapshot: &LimitsSnapshot,
         context: &Context<'_>,
     ) -> Option<Reply> {
-        let reply = match &report.verdict {
+        let reply = match &report.decision {
             Decision::Admitted(service) => return Some(self.success(service, snapshot, context)),
             Decision::Refused(denial) => self.refusal(denial, snapshot, context),
             Decision::TooLong(too_long) => {

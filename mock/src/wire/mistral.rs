@@ -30,7 +30,7 @@ impl WireFormat for Mistral {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::of(head.media_type);
         if let Some(wait) = head.wait {
-            headers.add("retry-after", wait.secs_up());
+            headers.add("retry-after", wait.as_secs_ceil());
         }
         let level = |axis| head.snapshot?.level(axis);
         if let Some(tokens) = level(Axis::Tpm) {

@@ -27,7 +27,7 @@ impl WireFormat for OpenAi {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::of(head.media_type);
         if let Some(wait) = head.wait {
-            headers.add("retry-after", wait.secs_up());
+            headers.add("retry-after", wait.as_secs_ceil());
             headers.add("retry-after-ms", wait.0.div_ceil(MILLISECOND));
         }
         if let Some(snapshot) = head.snapshot {

@@ -15,7 +15,7 @@ impl ResponseFault {
     #[must_use]
     pub fn before(&self, report: &DecisionReport) -> DecisionReport {
         let mut report = *report;
-        if let (Some(_), Decision::Admitted(service)) = (self.body, &mut report.verdict) {
+        if let (Some(_), Decision::Admitted(service)) = (self.body, &mut report.decision) {
             service.garbage = false;
         }
         report
@@ -24,13 +24,13 @@ impl ResponseFault {
     /// Returns the modified reply. `wait` is the wait that it announces, `at` the instant at which it is sent.
     #[must_use]
     pub fn apply(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
-        let date = |at| HttpDate(self.clock.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
-        if self.clock.is_some() || self.wait == Some(WaitForm::Date) {
+        let date = |at| HttpDate(self.clock_skew.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
+        if self.clock_skew.is_some() || self.retry_after_form == Some(WaitForm::Date) {
             reply.headers.set("date", &date(at));
         }
         // `date` is rounded down to whole seconds, so this rounds up: the announced date is never before the end of the wait.
-        let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).secs_up()));
-        let text = match self.wait.filter(|_| reply.status >= 400) {
+        let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).as_secs_ceil()));
+        let text = match self.retry_after_form.filter(|_| reply.status >= 400) {
             Some(WaitForm::Fraction) => wait.map(|wait| Seconds(wait).to_string()),
             Some(WaitForm::Date) => wait.map(until),
             Some(WaitForm::Negative) => Some("-1".to_owned()),
@@ -42,7 +42,7 @@ impl ResponseFault {
             reply.headers.retain(|name| name != "retry-after-ms");
             reply.headers.set("retry-after", &text);
         }
-        if self.silent {
+        if self.no_limit_headers {
             let is_limit = |name: &str| name.contains("ratelimit") || name.starts_with("retry-after");
             reply.headers.retain(|name| !is_limit(name));
         }
@@ -55,7 +55,7 @@ impl ResponseFault {
     }
 }
 
-impl Skew {
+impl ClockSkew {
     /// Returns the time that a skewed clock shows, given the correct time, both in seconds since the Unix epoch.
     const fn reads(self, seconds: u64) -> u64 {
         match self {
@@ -114,7 +114,7 @@ mod tests {
             (WaitForm::Negative, "-1"),
             (WaitForm::Absurd, "99999999999999999999"),
         ] {
-            let fault = ResponseFault { wait: Some(form), ..ResponseFault::default() };
+            let fault = ResponseFault { retry_after_form: Some(form), ..ResponseFault::default() };
             assert_eq!(header(fault, "retry-after").as_deref(), Some(text));
             assert_eq!(header(fault, "retry-after-ms"), None);
         }
@@ -125,23 +125,26 @@ mod tests {
     #[test]
     fn a_skewed_clock_shifts_every_date() {
         let fault = |clock| ResponseFault {
-            wait: Some(WaitForm::Date),
-            clock: Some(clock),
+            retry_after_form: Some(WaitForm::Date),
+            clock_skew: Some(clock),
             ..ResponseFault::default()
         };
-        let ahead = fault(Skew::Ahead(Nanos::HOUR));
+        let ahead = fault(ClockSkew::Ahead(Nanos::HOUR));
         assert_eq!(header(ahead, "date").as_deref(), Some("Sun, 01 Nov 2026 01:00:00 GMT"));
         assert_eq!(header(ahead, "retry-after").as_deref(), Some("Sun, 01 Nov 2026 01:00:03 GMT"));
-        let behind = fault(Skew::Behind(Nanos::HOUR));
+        let behind = fault(ClockSkew::Behind(Nanos::HOUR));
         assert_eq!(header(behind, "date").as_deref(), Some("Sat, 31 Oct 2026 23:00:00 GMT"));
     }
 
     #[test]
     fn limit_headers_are_removed_and_a_success_never_has_a_wait() {
-        let silent =
-            ResponseFault { silent: true, wait: Some(WaitForm::Negative), ..ResponseFault::default() };
+        let silent = ResponseFault {
+            no_limit_headers: true,
+            retry_after_form: Some(WaitForm::Negative),
+            ..ResponseFault::default()
+        };
         assert_eq!(silent.apply(reply(429), None, Instant::ZERO).headers.iter().len(), 1);
-        let absurd = ResponseFault { wait: Some(WaitForm::Absurd), ..ResponseFault::default() };
+        let absurd = ResponseFault { retry_after_form: Some(WaitForm::Absurd), ..ResponseFault::default() };
         assert_eq!(absurd.apply(reply(200), None, Instant::ZERO), reply(200));
     }
 

@@ -29,7 +29,7 @@ impl WireFormat for Together {
         let level = |axis| head.snapshot?.level(axis);
         if let Some(requests) = level(Axis::Rpm) {
             let (limit, remaining) = per_second(requests);
-            let reset = head.wait.unwrap_or_else(|| requests.time_until_full()).secs_up().max(1);
+            let reset = head.wait.unwrap_or_else(|| requests.time_until_full()).as_secs_ceil().max(1);
             add(&mut headers, ["x-ratelimit-limit", "x-ratelimit-limit-dynamic"], limit);
             add(&mut headers, ["x-ratelimit-remaining", "x-ratelimit-remaining-dynamic"], remaining);
             add(&mut headers, ["x-ratelimit-reset", "x-ratelimit-reset-dynamic"], reset);

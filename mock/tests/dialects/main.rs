@@ -41,7 +41,7 @@ impl Case {
 
     /// Renders the reply; `None` if a fault sends none.
     fn reply(&self, format: &dyn WireFormat) -> Option<Reply> {
-        let report = DecisionReport { verdict: self.verdict, limits: LimitsView::default() };
+        let report = DecisionReport { decision: self.verdict, limits: LimitsView::default() };
         format.reply(&report, &self.snapshot(), &self.context())
     }
 

@@ -199,7 +199,7 @@ async fn the_first_token_may_be_late_and_the_others_slow() {
         served.ask().await;
         let seen = served.stop().await;
         let Seen::Decided(at, _, report) = &seen[0] else { panic!("{seen:?}") };
-        let Decision::Admitted(service) = report.verdict else { panic!("{report:?}") };
+        let Decision::Admitted(service) = report.decision else { panic!("{report:?}") };
         assert_eq!(service.first_token_at.since(*at), Nanos::from_millis(first));
         assert_eq!(service.done_at.since(service.first_token_at), Nanos::from_millis(rest));
     }
@@ -207,7 +207,7 @@ async fn the_first_token_may_be_late_and_the_others_slow() {
 
 #[tokio::test]
 async fn every_named_fault_can_be_injected() {
-    for (name, word) in WORDS {
+    for (name, word) in NAMES {
         let served = Served::start_with(
             &config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[]),
             ControlPlane::Enabled,

@@ -40,7 +40,7 @@ fn headers(head: &Head<'_>) -> Headers {
         limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
     }
     if let Some(wait) = head.wait {
-        headers.add("retry-after", wait.secs_up());
+        headers.add("retry-after", wait.as_secs_ceil());
     }
     headers
 }

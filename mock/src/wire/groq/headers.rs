@@ -15,7 +15,7 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
     headers.fixed("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate");
     if let Some(wait) = head.wait {
         // Rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
-        headers.add("retry-after", wait.secs_up());
+        headers.add("retry-after", wait.as_secs_ceil());
     }
     headers.fixed("vary", "Origin");
     headers.fixed("x-groq-region", REGION);
