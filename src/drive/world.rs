@@ -160,11 +160,17 @@ impl<'a, F: Fold> World<'a, F> {
         flight.result = if goes_via_wire(config, &decision) {
             let limits = provider.limits(now, call.account, call.model);
             let report = DecisionReport { decision, limits };
-            let snapshot =
-                LimitsSnapshot::new(now, report.limits).with_levels(provider.levels(now, call.account, call.model));
+            let snapshot = LimitsSnapshot::new(now, report.limits).with_levels(provider.levels(
+                now,
+                call.account,
+                call.model,
+            ));
             let reply = via_wire::reply(config, call, &report, &snapshot, &faults.response, now + downlink);
             reply.map_or(FlightResult::Direct(decision, Remaining::default()), FlightResult::Parsed)
-        } else if self.uses_limit_headers && config.dialect == Dialect::Groq && !faults.response.no_limit_headers {
+        } else if self.uses_limit_headers
+            && config.dialect == Dialect::Groq
+            && !faults.response.no_limit_headers
+        {
             FlightResult::Direct(decision, provider.remaining(call.account, call.model))
         } else {
             FlightResult::Direct(decision, Remaining::default())
