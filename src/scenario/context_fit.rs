@@ -3,7 +3,7 @@
 
 use super::resolved::{Arrivals, Scenario, Workload};
 use crate::ids::TargetId;
-use crate::job::MOST_TOKENS;
+use crate::job::MAX_TOKENS;
 use provider::config::Lengths;
 use provider::units::print_share;
 
@@ -43,7 +43,7 @@ impl Scenario {
 /// The share of a workload's jobs whose prompt has more tokens than this.
 fn share_longer(workload: &Workload, tokens: u32) -> f64 {
     match &workload.arrivals {
-        _ if tokens >= MOST_TOKENS => 0.0,
+        _ if tokens >= MAX_TOKENS => 0.0,
         Arrivals::Trace { rows } => {
             let longer = rows.iter().filter(|row| row.prompt_tokens > tokens).count();
             longer as f64 / rows.len().max(1) as f64
