@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up: a module imports only from lower ones.
 const FLOORS: [&[&str]; 8] = [
-    &["ids", "formatting", "problem", "stats"],
+    &["ids", "formatting", "problem", "stats", "xml"],
     &["event", "job"],
     &["scenario"],
     &["engine", "load", "ceiling"],

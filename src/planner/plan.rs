@@ -1,15 +1,16 @@
-//! The content of `plan.json`, schema `quotalab/plan/1`: all that the planner found out, and all that any
-//! chart or page of it reads.
+//! The content of `plan.json`, schema `quotalab/plan/2`: everything the planner found, and everything that charts and
+//! pages of a plan read.
 //!
-//! Its text is the same on every machine and for any number of threads. Rates are in jobs per minute,
-//! times in seconds, money in USD; a *multiple* is of the load that the scenario offers, a *lift* of the
-//! ceiling as it is.
+//! The text is the same on every machine and for any number of threads. Rates are in jobs per minute, times in seconds,
+//! money in USD. A *multiple* is relative to the load that the scenario offers, a *lift* to the present ceiling.
 
+use super::finding::{Difference, Finding, PlanNote};
 use crate::record::{Binding, CeilingTarget, Expected};
+use crate::scenario::Metric;
 use serde::{Deserialize, Serialize};
 
 /// The name and version of the schema: the first field of every plan.
-pub const SCHEMA: &str = "quotalab/plan/1";
+pub const SCHEMA: &str = "quotalab/plan/2";
 
 /// What the planner found out about a scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,122 +21,126 @@ pub struct Plan {
     pub version: String,
     /// The scenario's name.
     pub scenario: String,
-    /// What the scenario asks, in the author's words; may be empty.
+    /// The scenario's own description; may be empty.
     pub about: String,
-    /// The seed of every stream.
+    /// The seed of every random stream.
     pub seed: u64,
-    /// How long jobs arrive in every run.
+    /// How long jobs arrive in every run, in seconds.
     pub duration_s: f64,
-    /// The command that makes this plan again; empty where there is none.
+    /// The command that makes this plan again; may be empty.
     pub reproduce: String,
-    /// The answer: sentences, the most important first.
-    pub verdict: Vec<String>,
-    /// What the reader should know besides: how it was found, and what was left out.
-    pub notes: Vec<String>,
-    /// What the scenario offers, and how it fares today.
+    /// The answer, the most important finding first.
+    pub findings: Vec<Finding>,
+    /// How the answer was found, and what was left out.
+    pub notes: Vec<PlanNote>,
+    /// The load that the scenario offers, and the results at that load.
     pub load: Load,
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
-    /// The simulated ceiling ÷ the load; `None` where no ceiling was found.
+    /// The simulated ceiling divided by the load; `None` if no ceiling was found.
     pub headroom: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
-    /// Runs from far below to far above the ceiling, by rising multiple.
+    /// Runs from far below to far above the ceiling, by increasing multiple.
     pub curve: Vec<Point>,
-    /// What could be changed, best first.
+    /// The changes that were measured, best first.
     pub what_if: Vec<WhatIf>,
-    /// Pairs of the best changes, best first.
+    /// Pairs of changes that are worth more together, best first.
     pub pairs: Vec<Pair>,
-    /// The cheapest changes that hold the load asked for; only where one was asked for.
+    /// The cheapest changes that hold the target load; `None` if no target was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub buy: Option<Buy>,
-    /// When growth meets the ceiling; only where it was asked for.
+    pub buy: Option<Purchase>,
+    /// When growth reaches the ceiling; `None` if no growth was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
-    /// What the loss of each provider does; only where it was asked for.
+    /// The effect of the loss of each provider; empty if it was not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Outage>,
-    /// What was simulated for all this.
+    /// What was simulated for this plan.
     pub simulated: Simulations,
 }
 
 impl Plan {
-    /// The content of `plan.json`.
+    /// Returns the content of `plan.json`.
     ///
     /// # Panics
-    /// Never: a plan holds nothing that JSON cannot say.
+    /// Does not panic: every field is serialisable.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("string keys and plain data");
+        let mut text = serde_json::to_string_pretty(self).expect("invariant: every field is serialisable");
         text.push('\n');
         text
     }
 
-    /// Reads a `plan.json` again.
+    /// Reads the content of a `plan.json`.
     ///
     /// # Errors
-    /// Where the text is not JSON, or not of the schema [`SCHEMA`].
+    /// Fails if the text is not JSON, or not of the schema [`SCHEMA`].
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        let report: Self = serde_json::from_str(text)?;
-        if report.schema == SCHEMA {
-            return Ok(report);
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
         }
-        let found = format!("schema is `{}`; this version reads `{SCHEMA}`", report.schema);
-        Err(serde::de::Error::custom(found))
+        let Head { schema } = serde_json::from_str(text)?;
+        if schema == SCHEMA {
+            return serde_json::from_str(text);
+        }
+        let message = format!("schema is `{schema}`; this version reads `{SCHEMA}`");
+        Err(serde::de::Error::custom(message))
     }
 }
 
-/// What the scenario offers, and how it fares at that.
+/// The load that the scenario offers, and the results at that load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// Offered on average.
     pub jobs_per_min: f64,
     /// Offered in the busiest step of the series.
     pub peak_jobs_per_min: f64,
-    /// Whether the rules of the ceiling hold at this load.
+    /// Whether every rule of the ceiling holds at this load.
     pub holds: bool,
     /// The rules of the ceiling, measured at this load.
     pub expect: Vec<Expected>,
-    /// 95 % of the jobs that succeeded took no longer; `None` where none did.
+    /// The 95th percentile of the latency of succeeded jobs; `None` if none succeeded.
     pub p95_s: Option<f64>,
-    /// What a day at this load costs.
+    /// The cost of a day at this load.
     pub cost_usd_per_day: f64,
     /// The share of jobs answered from the cache.
     pub cached_share: f64,
-    /// The share of jobs answered with the answer to an identical one; none in a plan of an earlier version.
+    /// The share of jobs coalesced with an identical one.
     #[serde(default)]
     pub joined_share: f64,
 }
 
-/// The ceiling, twice.
+/// The ceiling by arithmetic and by simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ceilings {
     /// By arithmetic.
     pub analytic: Analytic,
     /// By simulation.
     pub simulated: Simulated,
-    /// Why the two differ, and what bounds bursts: sentences.
-    pub words: Vec<String>,
+    /// Why the two differ, and what bounds bursts.
+    pub differences: Vec<Difference>,
 }
 
-/// The ceiling by arithmetic: the most that the limits let through on average.
+/// The ceiling by arithmetic: the highest average load that the limits admit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Analytic {
-    /// Jobs per minute, in the scenario's mix; `None` where nothing limits it.
+    /// Jobs per minute, in the scenario's mix of workloads; `None` if nothing limits it.
     pub jobs_per_min: Option<f64>,
-    /// As a multiple of the load; `None` where nothing limits it.
+    /// As a multiple of the load; `None` if nothing limits it.
     pub multiple: Option<f64>,
-    /// The limit that stops it; `None` where nothing does.
+    /// The limit that binds; `None` if none does.
     pub binding: Option<Binding>,
-    /// The same with the cache of the client counted in; `None` where it has none, or nothing limits.
+    /// The ceiling with expected cache hits; `None` if the client has no cache, or nothing limits the load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<CachedCeiling>,
 }
 
-/// What the cache makes of the ceiling.
+/// The ceiling by arithmetic with expected cache hits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CachedCeiling {
-    /// The share of jobs that the cache is expected to answer at that load.
+    /// The expected share of jobs answered from the cache at that load.
     pub hit_share: f64,
     /// Jobs per minute, hits included.
     pub jobs_per_min: f64,
@@ -146,68 +151,78 @@ pub struct CachedCeiling {
 /// The ceiling by simulation: the highest load at which every rule holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Simulated {
-    /// Jobs per minute; `None` where no ceiling was found up to [`Self::tried`].
+    /// Jobs per minute; `None` if no ceiling was found up to [`Self::tried`].
     pub jobs_per_min: Option<f64>,
-    /// As a multiple of the load: the mean over replicas. Zero where the rules hold at no load tried.
+    /// As a multiple of the load: the mean over replicas. 0 if the rules hold at no load that was tried.
     pub multiple: Option<f64>,
     /// The lower end of the confidence interval of that mean.
     pub low: Option<f64>,
-    /// The upper end.
+    /// The upper end of the confidence interval.
     pub high: Option<f64>,
-    /// How sure: the mean lies between `low` and `high` in this share of plans.
+    /// The confidence level of the interval, in `0..1`.
     pub confidence: f64,
-    /// The ceiling of each replica, the scenario's own seed first.
+    /// The ceiling of each replica as a multiple, the scenario's own seed first.
     pub replicas: Vec<f64>,
-    /// To what share of itself each was found.
+    /// The relative width to which the first replica's ceiling was narrowed down.
     pub tolerance: f64,
     /// The highest multiple that was tried.
     pub tried: f64,
     /// The rules that had to hold.
     pub rules: Vec<String>,
-    /// What breaks first, just above the ceiling; `None` where nothing does.
+    /// The first violation, just above the ceiling; `None` if no rule broke.
     pub breaks: Option<FirstViolation>,
-    /// The multiple at which the rules but those on cost break; only where cost breaks first, on the
-    /// scenario's own seed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(rename = "but_for_cost")]
+    /// The ceiling without the rules on cost, as a multiple on the scenario's own seed; `None` unless cost breaks
+    /// first.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "but_for_cost")]
     pub without_cost_rules: Option<f64>,
 }
 
-/// What breaks first.
+/// The rule that breaks first, and the limit that is fullest at that moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
-    /// The rule.
+    /// The rule, as written.
     pub rule: String,
-    /// What was measured; `None` where there was nothing to measure.
+    /// The metric that the rule is about.
+    pub metric: Metric,
+    /// The measured value; `None` if there was nothing to measure.
     pub actual: Option<f64>,
-    /// At which multiple of the load.
+    /// The multiple of the load at which it was measured.
     pub multiple: f64,
-    /// The moment of the run at which it is worst, as reports write it.
+    /// The time in the run at which the metric is worst, as reports write it.
     pub at: String,
     /// The same in seconds from the start.
     pub at_s: f64,
-    /// The target whose limit is fullest then; `None` where no limit is nearly full.
+    /// The target with the fullest limit at that time; `None` if no limit is nearly full, or the rule is on cost.
     pub target: Option<String>,
-    /// That limit's axis.
+    /// The axis of that limit.
     pub axis: Option<String>,
 }
 
-/// One run on the way through the ceiling.
+/// A rule that does not hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BrokenRule {
+    /// The rule, as written.
+    pub rule: String,
+    /// The metric that the rule is about.
+    pub metric: Metric,
+}
+
+/// One run on the curve through the ceiling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Of the load.
+    /// The multiple of the load.
     pub multiple: f64,
     /// Offered on average.
     pub offered_jobs_per_min: f64,
-    /// Jobs answered per minute of the run.
+    /// Jobs that succeeded, per minute of the run.
     pub goodput_jobs_per_min: f64,
     /// Jobs offered.
     pub offered: u64,
-    /// Jobs answered.
+    /// Jobs that succeeded.
     pub succeeded: u64,
-    /// Jobs given up after at least one send.
+    /// Jobs that failed after at least one attempt.
     pub failed: u64,
-    /// Jobs given up before any send.
+    /// Jobs that were shed before any attempt.
     pub shed: u64,
     /// Attempts refused by a limit.
     pub limited: u64,
@@ -215,123 +230,144 @@ pub struct Point {
     pub attempts: u64,
     /// Jobs answered from the cache.
     pub cached: u64,
-    /// Half of the jobs that succeeded took no longer; `None` where none did.
+    /// The median latency of succeeded jobs; `None` if none succeeded.
     pub p50_s: Option<f64>,
-    /// 95 % of them took no longer.
+    /// The 95th percentile of their latency.
     pub p95_s: Option<f64>,
-    /// What the run cost.
+    /// The cost of the run.
     pub cost_usd: f64,
     /// Whether every rule of the ceiling holds.
     pub holds: bool,
 }
 
-/// A change and what it is worth.
+/// A change and its measured effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WhatIf {
-    /// What is changed.
+    /// The name of the change.
     pub change: String,
     /// What has to be done for it.
-    pub kind: Kind,
-    /// The new ceiling; `None` where none was found up to the highest load tried.
+    pub kind: ChangeKind,
+    /// The new ceiling; `None` if none was found up to the highest load tried.
     pub ceiling_jobs_per_min: Option<f64>,
-    /// The new ceiling ÷ the ceiling as it is, on the same traffic; of the highest load tried where it has none.
+    /// The new ceiling divided by the present one, on the same traffic; by the highest load tried if there is no new
+    /// ceiling.
     pub lift: f64,
-    /// The 95th percentile of latency at the present load; `None` where no job succeeded.
+    /// The 95th percentile of latency at the present load; `None` if no job succeeded.
     pub p95_s: Option<f64>,
-    /// What a day at the present load costs.
+    /// The cost of a day at the present load.
     pub cost_usd_per_day: f64,
-    /// How much more that is than now; negative where it saves.
+    /// The increase of that cost over the present one; negative if the change saves money.
     pub extra_usd_per_day: f64,
-    /// What is lifted beyond 1 ÷ the extra cost in USD per day; `None` where it costs nothing extra, or buys nothing.
+    /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost or nothing to buy.
     pub lift_per_usd: Option<f64>,
-    /// What breaks first then; `None` where nothing does.
+    /// The rule that breaks first after the change; `None` if none does.
     pub breaks: Option<String>,
+}
+
+impl WhatIf {
+    /// Amounts of money below this are not worth mentioning, in USD per day.
+    const NEGLIGIBLE_USD: f64 = 0.005;
+
+    /// Returns `true` if the change costs more per day than today.
+    #[must_use]
+    pub fn costs_extra(&self) -> bool {
+        self.extra_usd_per_day > Self::NEGLIGIBLE_USD
+    }
+
+    /// Returns `true` if the change costs less per day than today.
+    #[must_use]
+    pub fn saves(&self) -> bool {
+        self.extra_usd_per_day < -Self::NEGLIGIBLE_USD
+    }
 }
 
 /// What has to be done for a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A setting of the client.
+pub enum ChangeKind {
+    /// Another setting of the client.
     Client,
     /// More quota: an account, a tier, a provider.
     Quota,
-    /// Other traffic: what is asked, how long answers may be, when it comes.
+    /// Different traffic: its size, its bounds, its time.
     Traffic,
-    /// The scenario's own.
+    /// A what-if that the scenario itself describes.
     Own,
-    /// A tactic of today left out, to show what it is worth: never bought, nor paired.
-    Without,
+    /// An ablation: a policy in force is left out, to measure its worth. Never bought, never paired.
+    #[serde(rename = "without")]
+    Ablation,
 }
 
-/// Two changes that are worth more together than apart, by more than the tolerance of the search.
+/// Two changes that are worth more together than separately, by more than the tolerance of the search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
-    /// Both changes.
+    /// The names of both changes.
     pub changes: [String; 2],
-    /// What both are worth at once.
+    /// The lift of both together.
     pub lift: f64,
-    /// What they would be worth if neither helped nor hindered the other: the product of their lifts.
+    /// The product of their separate lifts.
     pub apart: f64,
 }
 
-/// The cheapest changes that hold a load.
+/// The cheapest changes that hold a target load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Buy {
-    /// The load asked for.
-    pub target: Aim,
-    /// Whether the changes hold it: proved by simulation on every replica.
+pub struct Purchase {
+    /// The load to hold.
+    pub target: TargetLoad,
+    /// Whether every rule, those on cost included, holds at that load on every replica.
     pub holds: bool,
-    /// What to change, in the order of effect; a change that is needed several times stands there as often.
+    /// The names of the changes, in the order in which they were chosen; a change that is needed several times is
+    /// repeated.
     pub changes: Vec<String>,
-    /// The rules that are still broken; empty where it holds.
-    pub broken: Vec<String>,
-    /// What a day at that load costs then.
+    /// The rules that are still broken on some replica; empty if the load holds.
+    pub broken: Vec<BrokenRule>,
+    /// The cost of a day at that load with the changes.
     pub cost_usd_per_day: f64,
-    /// The 95th percentile of latency at that load; `None` where no job succeeded.
+    /// The highest 95th percentile of latency at that load over the replicas; `None` if no job succeeded.
     pub p95_s: Option<f64>,
-    /// On how many seeds it was proved.
+    /// The number of seeds on which the changes were simulated.
     pub replicas: u32,
 }
 
 /// A load to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Aim {
-    /// Of the present load.
+pub struct TargetLoad {
+    /// As a multiple of the present load.
     pub multiple: f64,
-    /// The same in jobs per minute.
+    /// In jobs per minute.
     pub jobs_per_min: f64,
 }
 
-/// When growth meets the ceiling.
+/// When growth reaches the ceiling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
-    /// As asked for: `8%/month`.
+    /// As given: `8%/month`.
     pub rate: String,
-    /// Months of 30.44 days until the load is at the simulated ceiling; negative where it is above, `None` where no ceiling was found.
+    /// Months of 30.44 days until the load reaches the simulated ceiling; negative if it is above it already, `None` if
+    /// no ceiling was found.
     pub months: Option<f64>,
-    /// The same for the two ends of the interval.
+    /// The same for the two ends of the confidence interval.
     pub between: Option<[f64; 2]>,
 }
 
-/// What the loss of a provider does at the present load.
+/// The effect of the loss of a provider at the present load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outage {
-    /// The provider.
+    /// The name of the provider.
     pub provider: String,
-    /// When it is lost: the start of the busiest stretch of that length.
+    /// When the outage begins, as reports write it: at the start of the busiest interval of its length.
     pub at: String,
     /// The same in seconds from the start.
     pub at_s: f64,
-    /// For how long every call to it is answered with 503.
+    /// For how many seconds every call to the provider is answered with status 503.
     pub for_s: f64,
     /// Whether every rule holds on every replica.
     pub survives: bool,
     /// The rules that break on some replica.
-    pub broken: Vec<String>,
-    /// The worst share of jobs that succeeded, over the replicas.
+    pub broken: Vec<BrokenRule>,
+    /// The lowest share of jobs that succeeded, over the replicas.
     pub success: f64,
-    /// The worst 95th percentile of latency over the replicas.
+    /// The highest 95th percentile of latency over the replicas; `None` if no job succeeded.
     pub p95_s: Option<f64>,
 }
 
@@ -340,6 +376,6 @@ pub struct Outage {
 pub struct Simulations {
     /// Whole runs.
     pub runs: u64,
-    /// Jobs in them.
+    /// Jobs in those runs.
     pub jobs: u64,
 }

@@ -1,112 +1,133 @@
-//! The cheapest set of changes that holds a load, proved by simulation.
+//! The cheapest set of changes that holds a target load, proved by simulation.
 //!
-//! Which set is tried next is arithmetic: the analytic ceiling of the changed plan, times what each change
-//! was measured to be worth beyond (or short of) that. Greedy: the cheapest first, by what one more answer
-//! costs at that load, changes to the traffic itself last, until the load should be held; then a proof on
-//! several seeds; then pruning, since what was taken early may have become needless. Money is not quota: a
-//! rule on cost is judged at the end and never stops the search, as nothing that is bought makes a bill
-//! smaller.
+//! A greedy search. Which set is tried next is arithmetic: the analytic ceiling of the changed scenario, times the
+//! ratio of each change's measured lift to its analytic one. Changes are added by marginal cost at the target load,
+//! changes to the traffic last, until the load is expected to hold; then the set is simulated on several seeds; then it
+//! is pruned, since a later change may have made an earlier one needless. Rules on cost are judged at the end and never
+//! stop the search, since no change that is bought makes the bill smaller.
 
 use super::change::Change;
-use super::rules::is_on_cost;
-use super::runner::{Run, Runner};
-use super::summary::{Aim, Buy, Kind};
+use super::plan::{BrokenRule, ChangeKind, Purchase, TargetLoad};
+use super::rules::only_cost;
+use super::runner::{Run, Runner, broken_in_any};
 use super::what_if::{Baseline, Measured};
 use crate::ceiling::Ceiling;
 use crate::formatting::rounded;
 use crate::scenario::Scenario;
 use rayon::prelude::*;
+use std::cmp::Ordering;
 
-/// Seeds on which a set is proved.
+/// The number of seeds on which a set is proved.
 const SEEDS: u32 = 3;
 /// The most changes in a set, repetitions counted.
-const MOST: usize = 40;
-/// What must be expected beyond the aim after a proof that failed, as a ratio.
-const SPARE: f64 = 1.05;
-/// What a change must be expected to gain to be taken.
-const GAIN: f64 = 1.005;
+const MAX_CHANGES: usize = 40;
+/// After a failed proof the expected ceiling must exceed the target by this ratio.
+const RESERVE: f64 = 1.05;
+/// The smallest expected gain for which a change is added, as a ratio.
+const MIN_GAIN: f64 = 1.005;
 
-/// The search for a set.
+/// The search for a set of changes. Sets hold indices of `candidates`, with repetitions.
 struct GreedySearch<'a> {
-    base: &'a Baseline<'a>,
+    baseline: &'a Baseline<'a>,
     /// Judges by all rules, those on cost included.
-    lab: Runner<'a>,
+    runner: Runner<'a>,
     candidates: Vec<&'a Measured>,
-    /// Per candidate, its measured lift ÷ its analytic one.
-    beyond: Vec<f64>,
-    /// Per candidate, what it costs at the aim: see [`dearness`].
-    dear: Vec<f64>,
-    aim: f64,
+    /// Per candidate, its measured lift divided by its analytic one.
+    corrections: Vec<f64>,
+    /// Per candidate, its marginal cost at the target load: see [`marginal_cost`].
+    cost_rank: Vec<f64>,
+    /// The multiple to hold.
+    target: f64,
 }
 
-/// The cheapest of the changes on offer that hold `aim` times the load; `base` and what was `measured` go without rules
-/// on cost, `lab` judges by all.
-pub(super) fn buy(base: &Baseline<'_>, lab: Runner<'_>, measured: &[Measured], aim: f64) -> Buy {
+/// Finds the cheapest changes that hold `target` times the load. `baseline` and `measured` are without the rules on cost
+/// if cost breaks first; `runner` judges by all rules.
+pub(super) fn buy(
+    baseline: &Baseline<'_>,
+    runner: Runner<'_>,
+    measured: &[Measured],
+    target: f64,
+) -> Purchase {
+    assert!(target > 0.0 && target.is_finite(), "invariant: a positive target, found {target}");
     let candidates: Vec<&Measured> = measured.iter().filter(|one| one.change.is_offer()).collect();
-    let beyond = candidates.iter().map(|one| {
-        let analytic = Ceiling::of(&Change::all(base.scenario, [&one.change])).multiple / base.analytic;
-        if analytic.is_finite() && analytic > 0.0 { one.worth.lift / analytic } else { 1.0 }
+    let corrections = candidates.iter().map(|one| {
+        let analytic =
+            Ceiling::of(&Change::all(baseline.scenario, [&one.change])).multiple / baseline.analytic;
+        if analytic.is_finite() && analytic > 0.0 { one.effect.lift / analytic } else { 1.0 }
     });
-    let beyond = beyond.collect();
-    let mut shop = GreedySearch { base, lab, candidates, beyond, dear: Vec::new(), aim };
+    let corrections = corrections.collect();
+    let mut search =
+        GreedySearch { baseline, runner, candidates, corrections, cost_rank: Vec::new(), target };
     let mut chosen = Vec::new();
-    let mut proof = shop.proof(&chosen);
-    if !serve(&proof) {
-        shop.dear = shop.prices(&proof[0]);
+    let mut proof = search.proof(&chosen);
+    if !serves(&proof) {
+        search.cost_rank = search.marginal_costs(&proof[0]);
     }
-    let mut spare = 1.0;
-    while !serve(&proof) && shop.fill(&mut chosen, spare) {
-        proof = shop.proof(&chosen);
-        spare = SPARE;
+    let mut reserve = 1.0;
+    while !serves(&proof) && search.extend(&mut chosen, reserve) {
+        proof = search.proof(&chosen);
+        reserve = RESERVE;
     }
-    if serve(&proof) {
-        proof = shop.prune(&mut chosen, proof);
+    if serves(&proof) {
+        proof = search.prune(&mut chosen, proof);
     }
-    shop.receipt(&chosen, &proof)
+    search.into_purchase(&chosen, &proof)
 }
 
-/// What a job costs, in USD, that is answered with a change and would not be without it; nothing where the change
-/// saves money, and infinite where it answers no more.
-fn dearness(with: &Run, without: &Run) -> f64 {
+/// Returns the extra cost per additional succeeded job, in USD: 0 if the change saves money, infinite if no more jobs
+/// succeed.
+fn marginal_cost(with: &Run, without: &Run) -> f64 {
     let extra = with.summary.cost_usd - without.summary.cost_usd;
     let more = with.summary.jobs.succeeded.saturating_sub(without.summary.jobs.succeeded);
     if extra <= 0.0 { 0.0 } else { extra / more as f64 }
 }
 
-/// Whether users are served as expected, whatever it costs.
-fn serve(proof: &[Run]) -> bool {
-    proof.iter().flat_map(Run::broken).all(is_on_cost)
+/// Returns `true` if no rule breaks except those on cost.
+fn serves(proof: &[Run]) -> bool {
+    assert!(!proof.is_empty(), "invariant: a proof has at least one run");
+    only_cost(proof.iter().flat_map(|run| &run.broken))
 }
 
 impl GreedySearch<'_> {
-    /// The plan with what was chosen.
+    /// Returns the scenario with the chosen changes.
     fn scenario(&self, chosen: &[usize]) -> Scenario {
-        Change::all(self.base.scenario, chosen.iter().map(|&index| &self.candidates[index].change))
+        let changes = chosen.iter().map(|&index| &self.candidates[index].change);
+        Change::all(self.baseline.scenario, changes)
     }
 
-    /// What each candidate costs at the aim, where nothing that is cheap only because it is little used looks so.
-    fn prices(&self, without: &Run) -> Vec<f64> {
-        let price = |index| dearness(&self.lab.run(&self.scenario(&[index]), self.aim, 0), without);
-        (0..self.candidates.len()).into_par_iter().map(price).collect()
+    /// Returns the marginal cost of each candidate at the target load, where a change cannot look cheap merely because
+    /// it is hardly used.
+    fn marginal_costs(&self, without: &Run) -> Vec<f64> {
+        let cost = |index| marginal_cost(&self.runner.run(&self.scenario(&[index]), self.target, 0), without);
+        let costs: Vec<f64> = (0..self.candidates.len()).into_par_iter().map(cost).collect();
+        assert!(costs.iter().all(|cost| *cost >= 0.0), "invariant: costs are not negative, found {costs:?}");
+        costs
     }
 
-    /// The multiple that a set is expected to hold.
+    fn kind(&self, index: usize) -> ChangeKind {
+        self.candidates[index].change.kind
+    }
+
+    /// Compares two candidates by cost: changes to the traffic last, then by marginal cost.
+    fn by_cost(&self, one: usize, other: usize) -> Ordering {
+        let is_traffic = |index| self.kind(index) == ChangeKind::Traffic;
+        is_traffic(one).cmp(&is_traffic(other)).then(self.cost_rank[one].total_cmp(&self.cost_rank[other]))
+    }
+
+    /// Returns the multiple that a set is expected to hold.
     fn expected(&self, chosen: &[usize]) -> f64 {
-        let analytic = Ceiling::of(&self.scenario(chosen)).multiple / self.base.analytic;
+        let analytic = Ceiling::of(&self.scenario(chosen)).multiple / self.baseline.analytic;
         let analytic = if analytic.is_nan() { 1.0 } else { analytic };
-        let mut once = chosen.to_vec();
-        once.sort_unstable();
-        once.dedup();
-        let beyond: f64 = once.iter().map(|&index| self.beyond[index]).product();
-        self.base.found.at_least() * analytic * beyond
+        let correction: f64 = distinct(chosen).into_iter().map(|index| self.corrections[index]).product();
+        self.baseline.estimate.at_least() * analytic * correction
     }
 
-    /// Adds changes until the aim should be held with `factor` to spare; whether any was added.
-    fn fill(&self, chosen: &mut Vec<usize>, factor: f64) -> bool {
+    /// Adds changes until the expected ceiling is `reserve` times the target. Returns `true` if any was added.
+    fn extend(&self, chosen: &mut Vec<usize>, reserve: f64) -> bool {
         let before = chosen.len();
         let mut expected = self.expected(chosen);
-        let enough = (self.aim * factor).max(if before > 0 { expected * GAIN } else { 0.0 });
-        while expected < enough && chosen.len() < MOST {
+        let enough = (self.target * reserve).max(if before > 0 { expected * MIN_GAIN } else { 0.0 });
+        while expected < enough && chosen.len() < MAX_CHANGES {
             let Some((next, reached)) = self.next(chosen, expected) else { break };
             chosen.push(next);
             expected = reached;
@@ -114,82 +135,76 @@ impl GreedySearch<'_> {
         chosen.len() > before
     }
 
-    /// The change with the cheapest gain, and what is expected with it.
+    /// Returns the cheapest candidate with a gain, and what the set is expected to hold with it.
     fn next(&self, chosen: &[usize], expected: f64) -> Option<(usize, f64)> {
-        let own = |index: usize| self.candidates[index].change.kind == Kind::Own;
-        let allowed = |index: &usize| {
-            let again = chosen.contains(index) && !self.candidates[*index].change.repeats();
-            let two_own = own(*index) && chosen.iter().any(|other| own(*other));
+        let is_own = |index: usize| self.kind(index) == ChangeKind::Own;
+        let is_allowed = |index: &usize| {
+            let again = chosen.contains(index) && !self.candidates[*index].change.is_repeatable();
+            let two_own = is_own(*index) && chosen.iter().any(|other| is_own(*other));
             !again && !two_own
         };
-        let offers = (0..self.candidates.len()).filter(allowed).filter_map(|index| {
+        let offers = (0..self.candidates.len()).filter(is_allowed).filter_map(|index| {
             let with: Vec<usize> = chosen.iter().copied().chain([index]).collect();
             let reached = self.expected(&with);
-            (reached > expected * GAIN).then_some((index, reached))
+            (reached > expected * MIN_GAIN).then_some((index, reached))
         });
-        offers.min_by(|one, other| {
-            let price = |(index, _): &(usize, f64)| self.dear[*index];
-            let last = |(index, _): &(usize, f64)| self.candidates[*index].change.kind == Kind::Traffic;
-            last(one)
-                .cmp(&last(other))
-                .then(price(one).total_cmp(&price(other)))
-                .then(other.1.total_cmp(&one.1))
-        })
+        offers.min_by(|one, other| self.by_cost(one.0, other.0).then(other.1.total_cmp(&one.1)))
     }
 
-    /// Runs at the aim: on one seed, and where that holds on the others.
+    /// Simulates a set at the target load: on one seed, and if that serves, on the others.
     fn proof(&self, chosen: &[usize]) -> Vec<Run> {
         let scenario = self.scenario(chosen);
-        let mut trials = vec![self.lab.run(&scenario, self.aim, 0)];
-        if serve(&trials) {
-            trials.par_extend(
-                (1..SEEDS).into_par_iter().map(|replica| self.lab.run(&scenario, self.aim, replica)),
-            );
+        let mut runs = vec![self.runner.run(&scenario, self.target, 0)];
+        if serves(&runs) {
+            let others = (1..SEEDS).into_par_iter();
+            runs.par_extend(others.map(|replica| self.runner.run(&scenario, self.target, replica)));
         }
-        trials
+        runs
     }
 
-    /// Takes out whatever is not needed, the dearest first; the proof of what is left.
+    /// Removes every change that is not needed, the most expensive first. Returns the proof of the remaining set.
     fn prune(&self, chosen: &mut Vec<usize>, mut proof: Vec<Run>) -> Vec<Run> {
-        let mut order = chosen.clone();
-        order.sort_unstable();
-        order.dedup();
-        order.sort_by(|one, other| {
-            let price = |index: usize| self.dear[index];
-            let traffic = |index: usize| self.candidates[index].change.kind == Kind::Traffic;
-            traffic(*other).cmp(&traffic(*one)).then(price(*other).total_cmp(&price(*one)))
-        });
+        let mut order = distinct(chosen);
+        order.sort_by(|&one, &other| self.by_cost(other, one));
         for change in order {
-            while let Some(place) = chosen.iter().rposition(|index| *index == change) {
+            while let Some(position) = chosen.iter().rposition(|index| *index == change) {
                 let mut fewer = chosen.clone();
-                fewer.remove(place);
+                fewer.remove(position);
                 let without = self.proof(&fewer);
-                if !serve(&without) {
+                if !serves(&without) {
                     break;
                 }
                 (*chosen, proof) = (fewer, without);
             }
         }
+        assert!(serves(&proof), "invariant: pruning keeps a set that serves the target load");
         proof
     }
 
-    /// What was bought.
-    fn receipt(&self, chosen: &[usize], proof: &[Run]) -> Buy {
-        let mut broken: Vec<String> = Vec::new();
-        for rule in proof.iter().flat_map(Run::broken) {
-            if !broken.iter().any(|known| known == rule) {
-                broken.push(rule.to_owned());
-            }
-        }
-        let offered = self.base.present.summary.ceiling.offered_jobs_per_min;
-        Buy {
-            target: Aim { multiple: rounded(self.aim, 6), jobs_per_min: rounded(self.aim * offered, 3) },
+    /// Returns the result of the search.
+    fn into_purchase(self, chosen: &[usize], proof: &[Run]) -> Purchase {
+        let broken: Vec<BrokenRule> = broken_in_any(proof);
+        let offered = self.baseline.present.summary.ceiling.offered_jobs_per_min;
+        let name = |&index: &usize| self.candidates[index].effect.change.clone();
+        Purchase {
+            target: TargetLoad {
+                multiple: rounded(self.target, 6),
+                jobs_per_min: rounded(self.target * offered, 3),
+            },
             holds: broken.is_empty(),
-            changes: chosen.iter().map(|&index| self.candidates[index].worth.change.clone()).collect(),
+            changes: chosen.iter().map(name).collect(),
             broken,
             cost_usd_per_day: rounded(proof[0].cost_per_day(), 4),
             p95_s: proof.iter().filter_map(Run::p95_s).reduce(f64::max),
-            replicas: u32::try_from(proof.len()).expect("a few seeds"),
+            replicas: u32::try_from(proof.len()).expect("invariant: a proof has at most SEEDS runs"),
         }
     }
+}
+
+/// Returns the indices of a set, each once, in ascending order.
+fn distinct(chosen: &[usize]) -> Vec<usize> {
+    let mut distinct = chosen.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct
 }

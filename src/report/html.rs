@@ -5,10 +5,10 @@ use super::chart;
 use super::facts::{self, TIMES};
 use super::job_traces;
 use super::page::{self, ROWS, axis, embedded_json, page, push, section, table, text};
-use super::text_layout::escaped;
 use super::usage_table;
 use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
+use crate::xml::escape;
 
 /// Results up to this size are embedded whole, in bytes; larger ones without how full the limits were, or not at all.
 const EMBEDDED: usize = 150_000;
@@ -219,7 +219,7 @@ fn workloads(summary: &Summary) -> String {
 fn reproduce(summary: &Summary) -> String {
     let mut html = String::new();
     if !summary.reproduce.is_empty() {
-        push(&mut html, format_args!("<pre><code>{}</code></pre>\n", escaped(&summary.reproduce)));
+        push(&mut html, format_args!("<pre><code>{}</code></pre>\n", escape(&summary.reproduce)));
     }
     push(
         &mut html,

@@ -6,8 +6,9 @@
 
 use super::chart::{self, Chart};
 use super::facts;
-use super::text_layout::{escaped, short};
+use super::text_layout::short;
 use crate::formatting::plural;
+use crate::xml::escape;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -65,7 +66,7 @@ pub(super) fn embedded_json(value: &impl Serialize) -> String {
 
 /// Text from outside: escaped, and not longer than anyone would read.
 pub(super) fn text(outside: &str) -> String {
-    escaped(&short(outside, LETTERS))
+    escape(&short(outside, LETTERS)).into_owned()
 }
 
 /// A table; cells are HTML already, the columns from `numbers` on are numbers.

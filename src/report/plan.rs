@@ -2,6 +2,7 @@
 //! pictures; as a page.
 
 mod html;
+mod sentences;
 
 pub use html::html;
 
@@ -10,7 +11,7 @@ use super::chart::{Chart, curve, what_if};
 use super::text::bar;
 use super::text_layout::{fitted, short, wrap};
 use crate::formatting::{count, duration, number, percent};
-use crate::planner::{Kind, Plan, Point, WhatIf, repeated};
+use crate::planner::{Plan, Point, WhatIf};
 
 /// The width of a report.
 const WIDTH: usize = 80;
@@ -29,7 +30,7 @@ pub fn charts(report: &Plan) -> Vec<Chart> {
 #[must_use]
 pub fn render(report: &Plan, style: Style) -> String {
     let mut page = Page { text: String::new(), style };
-    page.verdict(report);
+    page.findings(report);
     page.ceilings(report);
     page.curve(report);
     page.what_ifs(report);
@@ -70,8 +71,8 @@ impl Page {
         }
     }
 
-    fn verdict(&mut self, report: &Plan) {
-        for (place, sentence) in report.verdict.iter().enumerate() {
+    fn findings(&mut self, report: &Plan) {
+        for (place, sentence) in sentences::findings(report).iter().enumerate() {
             for line in wrap(sentence, WIDTH) {
                 let line = fitted(&line, WIDTH);
                 let line = if place == 0 { self.style.strong(&line) } else { line };
@@ -103,7 +104,7 @@ impl Page {
         self.ceiling("by simulation", simulated.jobs_per_min, simulated.multiple, broken);
         if let Some(multiple) = simulated.without_cost_rules {
             let jobs = multiple * report.load.jobs_per_min;
-            self.ceiling("  but for the rules on cost", Some(jobs), Some(multiple), None);
+            self.ceiling("  without the rules on cost", Some(jobs), Some(multiple), None);
         }
         self.ceiling("the load", Some(report.load.jobs_per_min), Some(1.0), None);
         for target in &report.targets {
@@ -116,8 +117,8 @@ impl Page {
             }
         }
         self.line("");
-        for sentence in &report.ceiling.words {
-            self.sentence(sentence, 2);
+        for sentence in sentences::differences(report) {
+            self.sentence(&sentence, 2);
         }
     }
 
@@ -167,8 +168,11 @@ impl Page {
         let Some(buy) = &report.buy else { return };
         let verdict = if buy.holds { self.style.good("holds") } else { self.style.bad("does not hold") };
         self.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
-        let changes =
-            if buy.changes.is_empty() { "nothing to change".to_owned() } else { repeated(&buy.changes) };
+        let changes = if buy.changes.is_empty() {
+            "nothing to change".to_owned()
+        } else {
+            sentences::change_list(&buy.changes)
+        };
         self.sentence(&format!("  {changes}"), 2);
         let p95 = buy.p95_s.map_or_else(|| "no answers".to_owned(), duration);
         self.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
@@ -194,11 +198,11 @@ impl Page {
 
     fn last(&mut self, report: &Plan) {
         self.line("");
-        for note in &report.notes {
+        for note in sentences::notes(report) {
             self.sentence(&format!("note: {note}"), 6);
         }
         if !report.reproduce.is_empty() {
-            self.line(&format!("again with: {}", report.reproduce));
+            self.line(&format!("reproduce: {}", report.reproduce));
         }
     }
 }
@@ -223,12 +227,7 @@ fn curve_line(point: &Point, days: f64) -> String {
 fn what_if_line(change: &WhatIf) -> String {
     let ceiling = change.ceiling_jobs_per_min.map_or_else(|| "none".to_owned(), number);
     let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
-    let per_usd = match change.lift_per_usd {
-        _ if change.kind == Kind::Without => "left out".to_owned(),
-        Some(lift) => number(lift),
-        None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
-        None => "free".to_owned(),
-    };
+    let per_usd = sentences::lift_per_usd(change);
     format!(
         "{:<CHANGE$} {ceiling:>10} {:>6} {p95:>7} {:>8.2}  {per_usd:>8}",
         short(&change.change, CHANGE),

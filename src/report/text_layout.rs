@@ -1,4 +1,4 @@
-//! Text that fits its place and stays text: broken into lines, cut, escaped.
+//! Text that fits its place and stays text: broken into lines, cut, printable.
 
 /// `text` in lines of at most `width` letters, broken at spaces; a longer word has a line of its own.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -33,25 +33,9 @@ pub(super) fn fitted(name: &str, letters: usize) -> String {
     short(&printable(name), letters)
 }
 
-/// XML knows no control characters, not even escaped.
-pub(super) fn printable(text: &str) -> String {
+/// `text` with control characters replaced by blanks, so that they have no effect in a terminal.
+fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
-}
-
-/// Text that is text, in XML and in HTML.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in printable(text).chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]
@@ -78,8 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_outside_stays_text() {
-        assert_eq!(escaped("<b title='\u{1}'>&\""), "&lt;b title=&#39; &#39;&gt;&amp;&quot;");
+    fn control_characters_are_blanks_in_fitted_text() {
         assert_eq!(fitted("a\u{1b}[31mb\n", 20), "a [31mb ");
     }
 }

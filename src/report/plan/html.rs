@@ -1,13 +1,13 @@
 //! A capacity plan as one page: the answer, the picture of the ceiling, what could be changed, and the tables
 //! behind them. The whole plan lies inside as JSON for whoever wants to compute.
 
-use crate::formatting::usd;
-use crate::formatting::{count, duration, number, percent, plural, share_of};
-use crate::planner::{Kind, Plan, repeated};
+use super::sentences;
+use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
+use crate::planner::{BrokenRule, Plan};
 use crate::report::chart::what_if::extra;
 use crate::report::facts;
 use crate::report::page::{self, embedded_json, page, push, section, table, text};
-use crate::report::text_layout::escaped;
+use crate::xml::escape;
 
 /// The page of a plan.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn html(report: &Plan) -> String {
     );
     let figures: String = super::charts(report).iter().map(page::figure).collect();
     let parts = [
-        page::header(&what, &report.verdict, &report.about),
+        page::header(&what, &sentences::findings(report), &report.about),
         tiles(report),
         figures,
         what_ifs(report),
@@ -73,12 +73,6 @@ fn what_ifs(report: &Plan) -> String {
         .what_if
         .iter()
         .map(|change| {
-            let per_usd = match change.lift_per_usd {
-                _ if change.kind == Kind::Without => "left out".to_owned(),
-                Some(lift) => number(lift),
-                None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
-                None => "free".to_owned(),
-            };
             vec![
                 text(&change.change),
                 text(change.breaks.as_deref().unwrap_or("nothing")),
@@ -87,7 +81,7 @@ fn what_ifs(report: &Plan) -> String {
                 seconds(change.p95_s),
                 usd(change.cost_usd_per_day),
                 extra(change.extra_usd_per_day),
-                per_usd,
+                sentences::lift_per_usd(change),
             ]
         })
         .collect();
@@ -115,7 +109,7 @@ fn buy(report: &Plan) -> String {
     let changes = if buy.changes.is_empty() {
         "nothing has to change".to_owned()
     } else {
-        text(&repeated(&buy.changes))
+        text(&sentences::change_list(&buy.changes))
     };
     let mut html = format!(
         "<p>{changes}: {} on {}, p95 {}, {} a day.</p>\n",
@@ -125,7 +119,7 @@ fn buy(report: &Plan) -> String {
         usd(buy.cost_usd_per_day)
     );
     for rule in &buy.broken {
-        push(&mut html, format_args!("<p class=\"note\">still broken: {}</p>\n", text(rule)));
+        push(&mut html, format_args!("<p class=\"note\">still broken: {}</p>\n", text(&rule.rule)));
     }
     let jobs = number(buy.target.jobs_per_min);
     section(&format!("To hold {} times the load, {jobs} jobs/min", number(buy.target.multiple)), &html)
@@ -142,7 +136,7 @@ fn outages(report: &Plan) -> String {
             vec![
                 text(&outage.provider),
                 mark(outage.survives),
-                text(&outage.broken.join(", ")),
+                text(&rules(&outage.broken)),
                 text(&outage.at),
                 duration(outage.for_s),
                 percent(outage.success),
@@ -154,6 +148,10 @@ fn outages(report: &Plan) -> String {
         "The loss of a provider",
         &table(&["provider", "", "breaks", "from", "for", "success", "p95"], 3, &rows),
     )
+}
+
+fn rules(broken: &[BrokenRule]) -> String {
+    broken.iter().map(|rule| rule.rule.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn ceilings(report: &Plan) -> String {
@@ -185,11 +183,12 @@ fn ceilings(report: &Plan) -> String {
     }
     let load = report.load.jobs_per_min;
     rows.push(row("the load".to_owned(), String::new(), Some(load), Some(1.0)));
-    let words =
-        report.ceiling.words.iter().map(|sentence| format!("<p class=\"note\">{}</p>\n", text(sentence)));
+    let differences = sentences::differences(report);
+    let differences =
+        differences.iter().map(|sentence| format!("<p class=\"note\">{}</p>\n", text(sentence)));
     section(
         "The ceiling, twice",
-        &(table(&["", "what stops it", "jobs/min", "× load"], 2, &rows) + &words.collect::<String>()),
+        &(table(&["", "what stops it", "jobs/min", "× load"], 2, &rows) + &differences.collect::<String>()),
     )
 }
 
@@ -247,9 +246,9 @@ fn limits(report: &Plan) -> String {
 fn last(report: &Plan) -> String {
     let mut html = String::new();
     if !report.reproduce.is_empty() {
-        push(&mut html, format_args!("<pre><code>{}</code></pre>\n", escaped(&report.reproduce)));
+        push(&mut html, format_args!("<pre><code>{}</code></pre>\n", escape(&report.reproduce)));
     }
-    for note in report.notes.iter().take(page::ROWS) {
+    for note in sentences::notes(report).iter().take(page::ROWS) {
         push(&mut html, format_args!("<p class=\"note\">{}</p>\n", text(note)));
     }
     push(&mut html, format_args!("<p class=\"note\">quotalab {}</p>\n", text(&report.version)));
