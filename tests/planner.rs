@@ -132,7 +132,7 @@ fn the_plan_is_the_same_on_any_number_of_threads() {
     };
     let one = on(1);
     assert_eq!(one, on(5));
-    assert_eq!(Plan::from_json(&one).unwrap().to_json(), one, "what is written can be read again");
+    assert_eq!(Plan::from_json(&one).unwrap().to_json(), one, "plan.json reads back to the same plan");
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn on_github() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-/// Returns the scenario files of `paths`, each once: a folder stands for its *.yaml files, sorted.
+/// Returns the scenario files of `paths`, each once. A folder is replaced by its *.yaml files, sorted.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, VerbError> {
     let mut files = Vec::new();
     for path in paths {

@@ -72,7 +72,7 @@ fn developer() -> Config {
     preset(DEVELOPER).expect("invariant: the built-in preset exists")
 }
 
-/// Returns the developer tier for providers on the free one whose models it has.
+/// Returns the developer tier for every provider on the free tier with a target whose model the developer tier has.
 fn tiers(scenario: &Scenario) -> Vec<Change> {
     let better = developer();
     let has = |name: &str| better.models.iter().any(|model| model.name == name);

@@ -258,7 +258,8 @@ pub struct WhatIf {
     pub cost_usd_per_day: f64,
     /// The increase of that cost over the present one; negative if the change saves money.
     pub extra_usd_per_day: f64,
-    /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost or nothing to buy.
+    /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, or
+    /// the change is an ablation.
     pub lift_per_usd: Option<f64>,
     /// The rule that breaks first after the change; `None` if none does.
     pub breaks: Option<String>,

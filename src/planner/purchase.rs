@@ -95,8 +95,8 @@ impl GreedySearch<'_> {
         Change::all(self.baseline.scenario, changes)
     }
 
-    /// Returns the marginal cost of each candidate at the target load, where a change cannot look cheap merely because
-    /// it is hardly used.
+    /// Returns the marginal cost of each candidate. It is measured at the target load, since a change that is hardly used
+    /// at the present load looks cheap there.
     fn marginal_costs(&self, without: &Run) -> Vec<f64> {
         let cost = |index| marginal_cost(&self.runner.run(&self.scenario(&[index]), self.target, 0), without);
         let costs: Vec<f64> = (0..self.candidates.len()).into_par_iter().map(cost).collect();

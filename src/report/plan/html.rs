@@ -1,5 +1,5 @@
-//! A capacity plan as one page: the answer, the picture of the ceiling, what could be changed, and the tables
-//! behind them. The whole plan lies inside as JSON for whoever wants to compute.
+//! A plan as one HTML page: the findings, the charts, the measured changes and the other tables. The page embeds the
+//! whole plan as JSON, for scripts.
 
 use super::sentences;
 use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
@@ -9,36 +9,36 @@ use crate::report::facts;
 use crate::report::page::{self, embedded_json, page, push, section, table, text};
 use crate::xml::escape;
 
-/// The page of a plan.
+/// Returns the page of a plan.
 #[must_use]
-pub fn html(report: &Plan) -> String {
+pub fn html(plan: &Plan) -> String {
     let what = format!(
         "{}: {} of traffic, seed {}; {}, {} simulated",
-        text(&report.scenario),
-        duration(report.duration_s),
-        report.seed,
-        plural(report.simulated.runs, "run"),
-        plural(report.simulated.jobs, "job")
+        text(&plan.scenario),
+        duration(plan.duration_s),
+        plan.seed,
+        plural(plan.simulated.runs, "run"),
+        plural(plan.simulated.jobs, "job")
     );
-    let figures: String = super::charts(report).iter().map(page::figure).collect();
+    let figures: String = super::charts(plan).iter().map(page::figure).collect();
     let parts = [
-        page::header(&what, &sentences::findings(report), &report.about),
-        tiles(report),
+        page::header(&what, &sentences::findings(plan), &plan.about),
+        tiles(plan),
         figures,
-        what_ifs(report),
-        buy(report),
-        outages(report),
-        ceilings(report),
-        curve(report),
-        limits(report),
-        last(report),
-        format!("<script type=\"application/json\" id=\"plan\">{}</script>\n", embedded_json(report)),
+        what_ifs(plan),
+        buy(plan),
+        outages(plan),
+        ceilings(plan),
+        curve(plan),
+        limits(plan),
+        last(plan),
+        format!("<script type=\"application/json\" id=\"plan\">{}</script>\n", embedded_json(plan)),
     ];
-    page(&report.scenario, &parts.concat())
+    page(&plan.scenario, &parts.concat())
 }
 
-/// A number, or that there is none.
-fn told(value: Option<f64>) -> String {
+/// Formats a number, or a dash for none.
+fn or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), number)
 }
 
@@ -51,32 +51,32 @@ fn mark(holds: bool) -> String {
     format!("<span class=\"{class}\">{word}</span>")
 }
 
-fn tiles(report: &Plan) -> String {
-    let simulated = &report.ceiling.simulated;
+fn tiles(plan: &Plan) -> String {
+    let simulated = &plan.ceiling.simulated;
     let headroom =
-        report.headroom.map_or_else(|| "none met".to_owned(), |times| format!("{} ×", number(times)));
+        plan.headroom.map_or_else(|| "none met".to_owned(), |times| format!("{} ×", number(times)));
     page::tiles(&[
-        (told(simulated.jobs_per_min), "jobs/min: the ceiling by simulation".to_owned()),
-        (told(report.ceiling.analytic.jobs_per_min), "jobs/min by arithmetic".to_owned()),
-        (number(report.load.jobs_per_min), "jobs/min: the present load".to_owned()),
+        (or_dash(simulated.jobs_per_min), "jobs/min: the ceiling by simulation".to_owned()),
+        (or_dash(plan.ceiling.analytic.jobs_per_min), "jobs/min by arithmetic".to_owned()),
+        (number(plan.load.jobs_per_min), "jobs/min: the present load".to_owned()),
         (headroom, "ceiling ÷ load".to_owned()),
-        (seconds(report.load.p95_s), "95th percentile now".to_owned()),
-        (usd(report.load.cost_usd_per_day), "a day now".to_owned()),
+        (seconds(plan.load.p95_s), "95th percentile now".to_owned()),
+        (usd(plan.load.cost_usd_per_day), "a day now".to_owned()),
     ])
 }
 
-fn what_ifs(report: &Plan) -> String {
-    if report.what_if.is_empty() {
+fn what_ifs(plan: &Plan) -> String {
+    if plan.what_if.is_empty() {
         return String::new();
     }
-    let rows: Vec<_> = report
+    let rows: Vec<_> = plan
         .what_if
         .iter()
         .map(|change| {
             vec![
                 text(&change.change),
                 text(change.breaks.as_deref().unwrap_or("nothing")),
-                told(change.ceiling_jobs_per_min),
+                or_dash(change.ceiling_jobs_per_min),
                 format!("{:.2}", change.lift),
                 seconds(change.p95_s),
                 usd(change.cost_usd_per_day),
@@ -88,7 +88,7 @@ fn what_ifs(report: &Plan) -> String {
     let head = ["change", "then breaks", "jobs/min", "lift", "p95", "a day", "extra", "lift/USD"];
     let mut html = table(&head, 2, &rows);
     html.push_str("<p class=\"note\">p95 and cost at the present load; lift/USD: ceiling won per extra dollar a day.</p>\n");
-    for pair in &report.pairs {
+    for pair in &plan.pairs {
         let [one, other] = &pair.changes;
         push(
             &mut html,
@@ -104,8 +104,8 @@ fn what_ifs(report: &Plan) -> String {
     section("What could be changed", &html)
 }
 
-fn buy(report: &Plan) -> String {
-    let Some(buy) = &report.buy else { return String::new() };
+fn buy(plan: &Plan) -> String {
+    let Some(buy) = &plan.buy else { return String::new() };
     let changes = if buy.changes.is_empty() {
         "nothing has to change".to_owned()
     } else {
@@ -125,11 +125,11 @@ fn buy(report: &Plan) -> String {
     section(&format!("To hold {} times the load, {jobs} jobs/min", number(buy.target.multiple)), &html)
 }
 
-fn outages(report: &Plan) -> String {
-    if report.incidents.is_empty() {
+fn outages(plan: &Plan) -> String {
+    if plan.incidents.is_empty() {
         return String::new();
     }
-    let rows: Vec<_> = report
+    let rows: Vec<_> = plan
         .incidents
         .iter()
         .map(|outage| {
@@ -154,10 +154,10 @@ fn rules(broken: &[BrokenRule]) -> String {
     broken.iter().map(|rule| rule.rule.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn ceilings(report: &Plan) -> String {
-    let (analytic, simulated) = (&report.ceiling.analytic, &report.ceiling.simulated);
+fn ceilings(plan: &Plan) -> String {
+    let (analytic, simulated) = (&plan.ceiling.analytic, &plan.ceiling.simulated);
     let row = |name: String, what: String, jobs: Option<f64>, multiple: Option<f64>| {
-        vec![name, what, told(jobs), told(multiple)]
+        vec![name, what, or_dash(jobs), or_dash(multiple)]
     };
     let bound =
         analytic.binding.as_ref().map_or_else(String::new, |b| text(&format!("{} {}", b.axis, b.target)));
@@ -181,9 +181,9 @@ fn ceilings(report: &Plan) -> String {
         );
         rows.push(vec![String::new(), interval, String::new(), String::new()]);
     }
-    let load = report.load.jobs_per_min;
+    let load = plan.load.jobs_per_min;
     rows.push(row("the load".to_owned(), String::new(), Some(load), Some(1.0)));
-    let differences = sentences::differences(report);
+    let differences = sentences::differences(plan);
     let differences =
         differences.iter().map(|sentence| format!("<p class=\"note\">{}</p>\n", text(sentence)));
     section(
@@ -192,10 +192,10 @@ fn ceilings(report: &Plan) -> String {
     )
 }
 
-fn curve(report: &Plan) -> String {
-    let days = (report.duration_s / 86_400.0).max(1e-9);
+fn curve(plan: &Plan) -> String {
+    let days = (plan.duration_s / 86_400.0).max(1e-9);
     let share = |part, whole| share_of(part, whole).map_or_else(|| "–".to_owned(), percent);
-    let rows: Vec<_> = report
+    let rows: Vec<_> = plan
         .curve
         .iter()
         .map(|point| {
@@ -223,9 +223,9 @@ fn curve(report: &Plan) -> String {
     )
 }
 
-fn limits(report: &Plan) -> String {
-    let load = report.load.jobs_per_min;
-    let rows = report.targets.iter().flat_map(|target| {
+fn limits(plan: &Plan) -> String {
+    let load = plan.load.jobs_per_min;
+    let rows = plan.targets.iter().flat_map(|target| {
         target.axes.iter().map(|axis| {
             let meaning = facts::meaning(&axis.axis).unwrap_or("");
             let times = if load > 0.0 { number(axis.jobs_per_min / load) } else { "–".to_owned() };
@@ -243,14 +243,14 @@ fn limits(report: &Plan) -> String {
     )
 }
 
-fn last(report: &Plan) -> String {
+fn last(plan: &Plan) -> String {
     let mut html = String::new();
-    if !report.reproduce.is_empty() {
-        push(&mut html, format_args!("<pre><code>{}</code></pre>\n", escape(&report.reproduce)));
+    if !plan.reproduce.is_empty() {
+        push(&mut html, format_args!("<pre><code>{}</code></pre>\n", escape(&plan.reproduce)));
     }
-    for note in sentences::notes(report).iter().take(page::ROWS) {
+    for note in sentences::notes(plan).iter().take(page::ROWS) {
         push(&mut html, format_args!("<p class=\"note\">{}</p>\n", text(note)));
     }
-    push(&mut html, format_args!("<p class=\"note\">quotalab {}</p>\n", text(&report.version)));
+    push(&mut html, format_args!("<p class=\"note\">quotalab {}</p>\n", text(&plan.version)));
     section("The same again", &html)
 }

@@ -84,13 +84,14 @@ fn first_violation(violation: &FirstViolation) -> String {
 fn improvement(improvement: &Improvement) -> String {
     let extra = improvement.extra_usd_per_day;
     let price = if extra > 0.0 {
-        format!("{extra:.2} USD/day more")
+        format!(", for {extra:.2} USD/day more")
     } else if extra < 0.0 {
-        format!("{:.2} USD/day less", -extra)
+        format!(", for {:.2} USD/day less", -extra)
     } else {
-        "no extra cost".to_owned()
+        ", at no extra cost".to_owned()
     };
-    format!("`{}` multiplies the ceiling by {}, for {price}", improvement.change, number(improvement.lift))
+    let lift = number(improvement.lift);
+    format!("`{}` raises the ceiling to {lift} times the present one{price}", improvement.change)
 }
 
 fn purchase(purchase: &Purchase) -> String {
@@ -237,18 +238,25 @@ fn note(note: &PlanNote) -> String {
             change_tolerance,
             ablation_tolerance,
             pair_tolerance,
-        } => format!(
-            "Every run covers the whole duration. The ceiling is the mean over {}, the first found to {}, the others \
-             to {}, with the {} confidence interval of the mean. The curve and the changes use the scenario's own \
-             seed: changes are found to {}, policies left out to {}, pairs to {}.",
-            plural(*replicas as u64, "seed"),
-            percent(*tolerance),
-            percent(*other_seeds_tolerance),
-            percent(*confidence),
-            percent(*change_tolerance),
-            percent(*ablation_tolerance),
-            percent(*pair_tolerance)
-        ),
+        } => {
+            let ceiling = match replicas {
+                1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
+                _ => format!(
+                    "The ceiling is the mean over {replicas} seeds, the first found to {}, the others to {}, with the {} \
+                     confidence interval of the mean.",
+                    percent(*tolerance),
+                    percent(*other_seeds_tolerance),
+                    percent(*confidence)
+                ),
+            };
+            format!(
+                "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
+                 changes are found to {}, policies left out to {}, pairs to {}.",
+                percent(*change_tolerance),
+                percent(*ablation_tolerance),
+                percent(*pair_tolerance)
+            )
+        }
         PlanNote::OtherModel { change } => format!(
             "`{change}` needs no new account, since limits are per model; its answers are another model's."
         ),
