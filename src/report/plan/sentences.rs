@@ -147,7 +147,7 @@ pub(super) fn change_list(changes: &[String]) -> String {
 /// Formats the lift of a change per extra dollar a day.
 pub(super) fn lift_per_usd(change: &WhatIf) -> String {
     match change.lift_per_usd {
-        _ if change.kind == ChangeKind::Ablation => "left out".to_owned(),
+        _ if change.kind == ChangeKind::Ablation => "removed".to_owned(),
         Some(lift) => number(lift),
         None if change.saves() => "saves".to_owned(),
         None => "free".to_owned(),
