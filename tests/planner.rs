@@ -218,7 +218,7 @@ fn a_target_that_no_change_holds_is_reported_with_the_broken_rules() {
     // The chart shows the ceiling with which changes are compared.
     let bars =
         quotalab::report::plan::charts(&plan).into_iter().find(|chart| chart.name == "what-if").unwrap();
-    assert!(bars.standalone().contains("ceiling but for cost"), "{}", bars.standalone());
+    assert!(bars.standalone().contains("ceiling without cost rules"), "{}", bars.standalone());
 }
 
 #[test]

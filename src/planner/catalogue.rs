@@ -133,7 +133,7 @@ fn fallback(scenario: &Scenario) -> Option<Change> {
     })
 }
 
-/// Returns `true` if any workload repeats requests.
+/// Returns `true` if any workload with generated jobs repeats requests.
 fn has_repeats(scenario: &Scenario) -> bool {
     let repeated = |workload: &Workload| {
         let traced = matches!(workload.arrivals, Arrivals::Trace { .. });

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// A named change.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
-    /// The name in plans: short, and unique among the changes of a scenario.
+    /// The name by which plans refer to it.
     pub(super) name: String,
     /// What has to be done for it.
     pub(super) kind: ChangeKind,
