@@ -107,7 +107,7 @@ fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
         reserves.then_some((tpm.burst, model.reserve, &target.name))
     });
     let (burst, reserve, target) = limits.min_by_key(|(burst, ..)| *burst)?;
-    let reserved = prompt + f64::from(reserve.allowed(workload.max_tokens));
+    let reserved = prompt + f64::from(reserve.reserved_completion(workload.max_tokens));
     let bounds_bursts = reserved > used * MIN_OVERRESERVATION && reserve.settle == Settle::Refund;
     bounds_bursts.then(|| Difference::Reservation {
         workload: workload.name.clone(),

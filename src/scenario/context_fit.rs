@@ -17,7 +17,7 @@ impl Scenario {
         let route = &self.routes[workload.route.index()];
         let targets = route.steps.iter().flat_map(|step| &step.targets);
         let longest =
-            targets.map(|target| self.lengths(*target).longest_prompt(workload.max_tokens)).max()?;
+            targets.map(|target| self.lengths(*target).max_prompt_tokens(workload.max_tokens)).max()?;
         let share = longest.map_or(1.0, |longest| share_longer(workload, longest));
         let jobs = match share {
             // The far tail of a curve is no finding.
@@ -50,6 +50,6 @@ fn share_longer(workload: &Workload, tokens: u32) -> f64 {
         }
         // A draw is rounded to the nearest whole number, and is one at least.
         _ if tokens == 0 => 1.0,
-        _ => workload.prompt.share_above(f64::from(tokens) + 0.5),
+        _ => workload.prompt.probability_above(f64::from(tokens) + 0.5),
     }
 }

@@ -7,7 +7,7 @@ use provider::Stream;
 /// Drawn seeds have 32 bits, which is short enough to type and makes a seed shared by two scenarios unlikely.
 #[must_use]
 pub fn replica_seed(scenario_seed: u64, replica: u64) -> u64 {
-    if replica == 0 { scenario_seed } else { Stream::new(scenario_seed, "replica", replica).bits() >> 32 }
+    if replica == 0 { scenario_seed } else { Stream::new(scenario_seed, "replica", replica).next_u64() >> 32 }
 }
 
 /// Returns the seeds of the first `count` replicas, the scenario's own first.
