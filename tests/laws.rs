@@ -52,7 +52,7 @@ fn the_laws_hold_in_eighty_known_scenarios() {
 /// The fixed tape of a seed.
 fn tape(seed: u64, length: usize) -> Vec<u32> {
     let mut stream = Stream::new(seed, "swarm", 0);
-    (0..length).map(|_| u32::try_from(stream.below(1 << 32)).unwrap()).collect()
+    (0..length).map(|_| u32::try_from(stream.below(1 << 32)).expect("below 2^32")).collect()
 }
 
 proptest! {
