@@ -3,6 +3,7 @@
 
 use crate::ids::{AttemptId, ClassId, JobId, TargetId};
 use provider::{Axis, Instant, Nanos, Usage};
+use serde::{Deserialize, Serialize};
 
 /// One thing that happened to one job.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -159,7 +160,8 @@ pub enum JobOutcome {
 }
 
 /// WaitReason a job was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The deadline passed, or no move could end before it.
     Deadline,
@@ -174,7 +176,8 @@ pub enum EndReason {
 }
 
 /// What a job sleeps for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WaitReason {
     /// The back-off after a failed attempt.
     BackOff,
@@ -222,7 +225,8 @@ pub enum AttemptOutcome {
 }
 
 /// WaitReason a reply was not a success: the words of `explain --json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LimitCause {
     /// A limit per minute or hour.
     MinuteLimit,

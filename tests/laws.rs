@@ -4,6 +4,7 @@
 mod ceiling;
 mod joining;
 mod ledger;
+mod log;
 mod queueing;
 mod swarm;
 
@@ -11,10 +12,9 @@ use joining::Twins;
 use ledger::Ledgers;
 use proptest::prelude::*;
 use provider::{Nanos, Stream};
-use quotalab::ceiling::Ceiling;
-use quotalab::drive::virtual_time;
+use quotalab::drive::{self, virtual_time};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome};
-use quotalab::record::{Audit, Chain, Fold, Log, Mode, Recorder, RunEnd, Summary};
+use quotalab::record::{Audit, Fingerprint, Fold, Log, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
 use std::collections::BTreeSet;
 
@@ -63,7 +63,7 @@ fn examine(tape: &[u32]) -> Result<Run, String> {
     let scenario = scenario::parse("swarm", &yaml, &Overrides::default(), None)
         .map_err(|wrong| told(wrong.to_string()))?;
     let run = Run::of(&scenario, &scenario);
-    let Run { summary, broken, chain, .. } = &run;
+    let Run { summary, broken, fingerprint, .. } = &run;
     if !broken.is_empty() {
         return Err(told(broken.join("\n")));
     }
@@ -72,12 +72,13 @@ fn examine(tape: &[u32]) -> Result<Run, String> {
         return Err(told(format!("law 1: jobs are lost: {jobs:?}")));
     }
     let again = Run::of(&scenario, &scenario);
-    if again.summary.to_json() != summary.to_json() || again.chain != *chain {
+    if again.summary.to_json() != summary.to_json() || again.fingerprint != *fingerprint {
         return Err(told("law 10: a second run is another run".into()));
     }
     let by_chance = matches!(scenario.workloads[0].arrivals, Arrivals::Poisson(_)) && jobs.offered > 2;
     if by_chance
-        && Run::of(&Scenario { seed: scenario.seed + 1, ..scenario.clone() }, &scenario).chain == *chain
+        && Run::of(&Scenario { seed: scenario.seed + 1, ..scenario.clone() }, &scenario).fingerprint
+            == *fingerprint
     {
         return Err(told("law 10: another seed is the same run".into()));
     }
@@ -88,7 +89,7 @@ fn examine(tape: &[u32]) -> Result<Run, String> {
 struct Run {
     summary: Summary,
     broken: Vec<String>,
-    chain: Chain,
+    fingerprint: Fingerprint,
     met: BTreeSet<String>,
 }
 
@@ -146,29 +147,20 @@ fn everything() -> Vec<String> {
 impl Run {
     /// `named` is the plan that the log names in its first line, whatever seed is run.
     fn of(scenario: &Scenario, named: &Scenario) -> Self {
-        let log = Log::new(Chain::default(), named).expect("a chain takes everything");
+        let log = Log::new(Fingerprint::default(), named).expect("a fingerprint takes everything");
         let mut folds = (
-            Recorder::new(scenario),
-            (
-                Audit::new(scenario, Nanos::ZERO),
-                (Ledgers::new(scenario), (Twins::new(scenario), (Met::default(), log))),
-            ),
+            Audit::new(scenario, Nanos::ZERO),
+            (Ledgers::new(scenario), (Twins::new(scenario), (Met::default(), log))),
         );
-        let at = virtual_time::simulate(scenario, &mut folds);
-        let (recorder, (audit, (ledgers, (twins, (met, log))))) = folds;
-        let end = RunEnd {
-            at,
-            mode: Mode::Virtual,
-            scheduled: None,
-            ceiling: Ceiling::of(scenario),
-            reproduce: String::new(),
-            notes: Vec::new(),
-        };
+        let summary = drive::record(Recorder::new(scenario), Mode::Virtual, &mut folds, |folds| {
+            virtual_time::simulate(scenario, folds)
+        });
+        let (audit, (ledgers, (twins, (met, log)))) = folds;
         let violations = audit.finish().0.into_iter().map(|violation| violation.to_string());
         Self {
-            summary: recorder.finish(end),
+            summary,
             broken: violations.chain(ledgers.broken).chain(twins.broken).collect(),
-            chain: log.finish().expect("a chain takes everything"),
+            fingerprint: log.finish().expect("a fingerprint takes everything"),
             met: met.0,
         }
     }

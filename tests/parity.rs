@@ -5,11 +5,10 @@
 //! or there moves single decisions but no sums. `cargo test parity -- --nocapture` prints the table.
 
 use provider::Nanos;
-use quotalab::ceiling::Ceiling;
 use quotalab::drive::clock::Clock;
 use quotalab::drive::local::Mocks;
-use quotalab::drive::{live, virtual_time};
-use quotalab::record::{Audit, Mode, Recorder, RunEnd, Summary};
+use quotalab::drive::{live, record, virtual_time};
+use quotalab::record::{Audit, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeSet;
 use std::sync::mpsc;
@@ -114,7 +113,7 @@ fn a_simulation_and_a_run_agree() {
     for ((title, _), (simulated, real)) in SCENARIOS.iter().zip(&pairs) {
         table.lines.push(format!("{title}\n  {:<34}{:>12}{:>12}{:>12}", "", "simulated", "real", "off by"));
         compare(&mut table, simulated, real);
-        let lag = real.lag_s.expect("a live run knows its lag");
+        let lag = real.lag_s.as_ref().expect("a live run knows its lag");
         table.lines.push(format!(
             "  {:<34}{:>12}{:>10.1}ms",
             "99 % of the jobs left within",
@@ -136,7 +135,7 @@ fn both(scenario: &Scenario) -> (Summary, Summary) {
     let simulated = simulate(scenario);
     let mut real = run(scenario);
     for _ in 1..TRIES {
-        if real.lag_s.is_some_and(|lag| lag.p99 <= LATEST_S) {
+        if real.lag_s.as_ref().is_some_and(|lag| lag.p99 <= LATEST_S) {
             break;
         }
         real = run(scenario);
@@ -145,9 +144,7 @@ fn both(scenario: &Scenario) -> (Summary, Summary) {
 }
 
 fn simulate(scenario: &Scenario) -> Summary {
-    let mut folds = (Recorder::new(scenario), Audit::new(scenario, Nanos::ZERO));
-    let at = virtual_time::simulate(scenario, &mut folds);
-    finish(scenario, folds, Mode::Virtual, at)
+    audited(scenario, Mode::Virtual, Nanos::ZERO, |folds| virtual_time::simulate(scenario, folds))
 }
 
 fn run(scenario: &Scenario) -> Summary {
@@ -157,31 +154,26 @@ fn run(scenario: &Scenario) -> Summary {
     let clock = Clock::start();
     let mocks = runtime.block_on(Mocks::of(scenario, clock, &channel.0)).expect("free ports on loopback");
     // A timer may be late on a busy machine, a job no more than that.
-    let mut folds = (Recorder::new(scenario), Audit::new(scenario, Nanos::from_secs(2)));
-    let at = live::run(scenario, &mut folds, &mocks, clock, runtime.handle(), channel);
+    let summary = audited(scenario, Mode::Live, Nanos::from_secs(2), |folds| {
+        live::run(scenario, folds, &mocks, clock, runtime.handle(), channel)
+    });
     drop(mocks);
     runtime.shutdown_background();
-    finish(scenario, folds, Mode::Live, at)
+    summary
 }
 
-/// Sums up; the laws hold on the wire as they do in virtual time.
-fn finish(
+/// Records the run that `drive` makes. The laws hold over HTTP as they do in virtual time.
+fn audited(
     scenario: &Scenario,
-    (recorder, audit): (Recorder, Audit),
     mode: Mode,
-    at: provider::Instant,
+    slack: Nanos,
+    drive: impl FnOnce(&mut (Recorder, &mut Audit)) -> provider::Instant,
 ) -> Summary {
+    let mut audit = Audit::new(scenario, slack);
+    let summary = record(Recorder::new(scenario), mode, &mut audit, drive);
     let (violations, _) = audit.finish();
     assert!(violations.is_empty(), "{} in {} time: {violations:#?}", scenario.name, mode.name());
-    let ceiling = Ceiling::of(scenario);
-    recorder.finish(RunEnd {
-        at,
-        mode,
-        scheduled: None,
-        ceiling,
-        reproduce: String::new(),
-        notes: Vec::new(),
-    })
+    summary
 }
 
 #[derive(Default)]

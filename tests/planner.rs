@@ -1,9 +1,9 @@
 //! The planner against what can be known without it: closed forms, sums, its own laws.
 
 use quotalab::ceiling::Ceiling;
-use quotalab::drive::virtual_time;
+use quotalab::drive;
 use quotalab::planner::{self, GrowthRate, Kind, Plan, PlanOptions, Target};
-use quotalab::record::{Mode, Recorder, RunEnd, Summary};
+use quotalab::record::Summary;
 use quotalab::scenario::{self, Overrides, Scenario};
 
 fn parse(yaml: &str) -> Scenario {
@@ -19,16 +19,7 @@ fn scenario(yaml: &str, ask: &PlanOptions) -> Plan {
 }
 
 fn simulate(scenario: &Scenario) -> Summary {
-    let mut recorder = Recorder::new(scenario);
-    let at = virtual_time::simulate(scenario, &mut recorder);
-    recorder.finish(RunEnd {
-        at,
-        mode: Mode::Virtual,
-        scheduled: None,
-        ceiling: Ceiling::of(scenario),
-        reproduce: String::new(),
-        notes: Vec::new(),
-    })
+    drive::summarize(scenario)
 }
 
 /// One account with `limits`, asked evenly for `rate` jobs of 100 + 100 tokens by a client that never tries again.

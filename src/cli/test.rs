@@ -1,6 +1,6 @@
 //! `quotalab test PATH...`
 
-use super::tell::{say, show};
+use super::output::{note, print};
 use super::{Changes, Exit, VerbError, failed, input, quoted};
 use crate::problem::{Problem, Problems};
 use crate::regression::{self, Baseline, Case, Outcome};
@@ -65,7 +65,7 @@ impl TestArgs {
         if let Some(path) = &self.save_baseline {
             write(path, &Baseline::of(&cases, &trials).to_json())?;
         }
-        Ok(if outcome.holds() { Exit::Fine } else { Exit::Missed })
+        Ok(if outcome.holds() { Exit::Success } else { Exit::Missed })
     }
 
     /// The scenarios, each resolved for the seeds it is run with; or every problem of all of them.
@@ -140,10 +140,10 @@ impl TestArgs {
             if self.annotations || on_github() { regression::annotations(outcome) } else { String::new() };
         if self.json {
             // GitHub reads both; what reads JSON reads only stdout.
-            annotations.lines().for_each(say);
-            show(&(outcome.to_json() + "\n"))?;
+            annotations.lines().for_each(note);
+            print(&(outcome.to_json() + "\n"))?;
         } else {
-            show(&format!("{annotations}{}", regression::text(outcome)))?;
+            print(&format!("{annotations}{}", regression::text(outcome)))?;
         }
         if let Some(path) = &self.junit {
             write(path, &regression::junit(outcome))?;

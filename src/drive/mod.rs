@@ -16,7 +16,9 @@ mod direct;
 pub mod live;
 pub mod local;
 mod sse;
+mod summarize;
 mod via_wire;
 pub mod virtual_time;
 
 pub use direct::reply;
+pub use summarize::{record, summarize, summarize_load};

@@ -4,10 +4,9 @@
 
 use super::rules::Rules;
 use super::summary::Simulations;
-use crate::ceiling::Ceiling;
-use crate::drive::virtual_time;
+use crate::drive;
 use crate::load::{Load, SampleCache};
-use crate::record::{Mode, Recorder, RunEnd, Summary};
+use crate::record::Summary;
 use crate::scenario::Scenario;
 use provider::Stream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -102,17 +101,8 @@ impl Runner<'_> {
         let mut scenario = scenario.scaled(multiple);
         scenario.seed = seed(scenario.seed, replica);
         scenario.expect.clone_from(&self.rules.kept);
-        let mut recorder = Recorder::new(&scenario);
         let load = Load::reading(&scenario, &self.tally.drawn);
-        let at = virtual_time::simulate_load(&scenario, load, &mut recorder);
-        let summary = recorder.finish(RunEnd {
-            at,
-            mode: Mode::Virtual,
-            scheduled: None,
-            ceiling: Ceiling::of(&scenario),
-            reproduce: String::new(),
-            notes: Vec::new(),
-        });
+        let summary = drive::summarize_load(&scenario, load);
         self.tally.ran(summary.jobs.offered);
         Run { multiple, slack: self.rules.slack(&summary), summary }
     }

@@ -3,7 +3,7 @@
 use super::chart::{Chart, compare_chart};
 use super::page::{figure, page, table, text as escaped};
 use super::text_layout::{fitted, wrap};
-use super::{Style, facts};
+use super::{Style, facts, verdict};
 use crate::formatting::{count, duration, number, percent, share_of, usd};
 use crate::record::Summary;
 
@@ -76,7 +76,7 @@ pub fn text(runs: &[Named<'_>], style: Style) -> String {
     let Some((base, others)) = runs.split_first() else { return String::new() };
     let mut report = String::new();
     for (label, run) in runs {
-        let first = run.verdict.first().map_or("", String::as_str);
+        let first = verdict::first(run);
         for line in wrap(&format!("{label}: {first}"), 80) {
             report.push_str(&fitted(&line, 80));
             report.push('\n');
@@ -119,10 +119,7 @@ pub fn html(runs: &[Named<'_>]) -> String {
     content.push_str(&format!("<h1>{}</h1>\n</header>\n", escaped(&headline(runs))));
     let verdicts: Vec<_> = runs
         .iter()
-        .map(|(label, run)| {
-            let first = run.verdict.first().map_or("", String::as_str);
-            vec![escaped(label), escaped(&facts::run(run)), escaped(first)]
-        })
+        .map(|(label, run)| vec![escaped(label), escaped(&facts::run(run)), escaped(&verdict::first(run))])
         .collect();
     content.push_str(&format!("<section>\n{}</section>\n", table(&["run", "what", "verdict"], 3, &verdicts)));
     content.extend(charts(runs).iter().map(figure));

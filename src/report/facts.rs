@@ -57,20 +57,18 @@ pub(super) const TIMES: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
 
 /// Every time that is measured, with its columns; those that nothing was measured of are left out.
 pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len()])> {
-    let lag = summary.lag_s.unwrap_or_default();
     let all = [
-        ("latency", summary.latency_s),
-        ("first token", summary.first_token_s),
-        ("in line", summary.queue_s),
-        ("service", summary.service_s),
-        ("generator lag", lag),
+        ("latency", Some(&summary.latency_s)),
+        ("first token", Some(&summary.first_token_s)),
+        ("in line", Some(&summary.queue_s)),
+        ("service", Some(&summary.service_s)),
+        ("generator lag", summary.lag_s.as_ref()),
     ];
-    let columns = |spread: Quantiles| {
-        [spread.mean, spread.p50, spread.p90, spread.p95, spread.p99, spread.max].map(duration)
-    };
+    let columns =
+        |times: &Quantiles| [times.mean, times.p50, times.p90, times.p95, times.p99, times.max].map(duration);
     all.into_iter()
-        .filter(|(_, spread)| spread.count > 0)
-        .map(|(name, spread)| (name, columns(spread)))
+        .filter_map(|(name, times)| Some((name, times.filter(|times| times.count > 0)?)))
+        .map(|(name, times)| (name, columns(times)))
         .collect()
 }
 

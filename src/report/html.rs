@@ -7,10 +7,12 @@ use super::job_traces;
 use super::page::{self, ROWS, axis, embedded_json, page, push, section, table, text};
 use super::text_layout::escaped;
 use super::usage_table;
+use super::verdict;
 use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
 
-/// Results up to this size are embedded whole, in bytes; larger ones without how full the limits were, or not at all.
+/// Results up to this size are embedded without their distributions, in bytes; larger ones without the use of the limits
+/// over time as well, or not at all.
 const EMBEDDED: usize = 150_000;
 
 /// The page of a run.
@@ -34,7 +36,7 @@ pub fn render(summary: &Summary) -> String {
 
 fn header(summary: &Summary) -> String {
     let what = format!("{}: {}", text(&summary.scenario), facts::run(summary));
-    page::header(&what, &summary.verdict, &summary.about)
+    page::header(&what, &verdict::sentences(summary), &summary.about)
 }
 
 fn tiles(summary: &Summary) -> String {
@@ -239,14 +241,11 @@ fn reproduce(summary: &Summary) -> String {
 
 /// The result itself, for whoever wants to compute with it.
 fn embedded(summary: &Summary) -> String {
-    let without_fill = || {
-        let mut smaller = summary.clone();
-        smaller.series.fill.clear();
-        embedded_json(&smaller)
-    };
-    let fits = |json: &String| json.len() <= EMBEDDED;
-    let Some(json) = Some(embedded_json(summary)).filter(fits).or_else(|| Some(without_fill()).filter(fits))
-    else {
+    let mut embedded = summary.without_distributions();
+    let whole = embedded_json(&embedded);
+    embedded.series.fill.clear();
+    let json = [whole, embedded_json(&embedded)].into_iter().find(|json| json.len() <= EMBEDDED);
+    let Some(json) = json else {
         return "<p class=\"note\">The result is too large for this page: see result.json.</p>\n".to_owned();
     };
     format!("<script type=\"application/json\" id=\"result\">{json}</script>\n")
