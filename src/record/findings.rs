@@ -17,14 +17,14 @@ const MAX_MISSING: f64 = 0.001;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
-    /// A live generator delivered another number of jobs than the schedule has: the run stands for another load.
+    /// A live generator delivered another number of jobs than the schedule has: the run represents another load.
     GeneratorMissedJobs {
         /// Jobs delivered.
         offered: u64,
         /// Jobs in the schedule.
         scheduled: u64,
     },
-    /// A live generator delivered jobs late: the run stands for a lower load.
+    /// A live generator delivered jobs late: the run represents a lower load.
     GeneratorLagged {
         /// The 99th percentile of the delay, in seconds.
         p99_s: f64,

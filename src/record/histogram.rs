@@ -17,7 +17,7 @@ use thiserror::Error;
 const RUN_DIGITS: u8 = 3;
 /// Significant decimal digits within one time bucket: percentiles are exact to 1 %.
 const BUCKET_DIGITS: u8 = 2;
-/// The longest duration that is told apart from longer ones, in microseconds.
+/// The longest duration that the percentiles distinguish, in microseconds; longer ones count as this.
 const MAX_US: u64 = Nanos::DAY.0 / NANOS_PER_MICRO;
 const NANOS_PER_MICRO: u64 = 1_000;
 /// The header of the compressed encoding in bytes: a cookie and a length.

@@ -1,42 +1,56 @@
-//! The traces of the slowest jobs, each a line that opens to show its events.
+//! The slowest jobs and the first that were not served, each folded with its trace of events.
 
-use super::page::{ROWS, push, section, text};
+use super::page::{MAX_ROWS, section, text};
 use crate::event::WaitReason;
 use crate::formatting::{count, duration, moment, number, plural};
 use crate::record::{JobTrace, Summary, TraceEvent, TraceEventKind};
+use maud::{Markup, html};
 
-/// Returns the sections of the slowest jobs and of the first that were given up; empty if no traces were kept.
-pub(super) fn sections(summary: &Summary) -> String {
+/// Renders both sections; a section without traces is left out.
+pub(super) fn sections(summary: &Summary) -> Markup {
     let part = |title: &str, succeeded: bool| {
-        let each = summary.worst.iter().filter(|trace| (trace.verdict == "succeeded") == succeeded);
-        // The first is open, to show that the others can be opened.
-        let opened = std::iter::once(" open").chain(std::iter::repeat(""));
-        let traces = each.take(ROWS).zip(opened);
-        let traces: String = traces.map(|(trace, open)| details(trace, open, summary.duration_s)).collect();
-        if traces.is_empty() { traces } else { section(title, &traces) }
+        let traces: Vec<_> = summary
+            .worst
+            .iter()
+            .filter(|trace| (trace.verdict == "succeeded") == succeeded)
+            .take(MAX_ROWS)
+            .collect();
+        if traces.is_empty() {
+            return Markup::default();
+        }
+        let content = html! {
+            // The first is open, so that a reader sees what the others hold.
+            @for (index, trace) in traces.into_iter().enumerate() {
+                details.story open[index == 0] { (entry(trace, summary.duration_s)) }
+            }
+        };
+        section(title, &content)
     };
-    part("The slowest answers", true) + &part("The first jobs that were given up", false)
+    html! {
+        (part("The slowest jobs that succeeded", true))
+        (part("The first jobs that failed or were shed", false))
+    }
 }
 
-/// Returns one job as a line with its events behind it.
-fn details(trace: &JobTrace, open: &str, run_s: f64) -> String {
+/// The summary line of one job and its events.
+fn entry(trace: &JobTrace, run_s: f64) -> Markup {
     let ended = match &trace.reason {
-        Some(reason) => format!("{} ({})", text(&trace.verdict), text(reason)),
-        None => "answered".to_owned(),
+        Some(reason) => format!("{} ({reason})", trace.verdict),
+        None => "succeeded".to_owned(),
     };
-    let mut html = format!(
-        "<details class=\"story\"{open}>\n<summary>{ended} after {}, {}: job {} of {}, due at {}, {} prompt tokens</summary>\n<ol>\n",
-        duration(trace.latency_s),
-        plural(trace.attempts.into(), "attempt"),
-        count(trace.job),
-        text(&trace.workload),
-        moment(trace.scheduled_s, run_s),
-        count(trace.prompt_tokens.into())
-    );
-    for TraceEvent { at_s, kind } in trace.events.iter().take(ROWS) {
-        push(&mut html, format_args!("<li><b>{} s</b> {}</li>\n", number(*at_s), text(&sentence(kind))));
+    html! {
+        summary {
+            (text(&ended)) " after " (duration(trace.latency_s)) ", "
+            (plural(trace.attempts.into(), "attempt")) ": job " (count(trace.job)) " of " (text(&trace.workload))
+            ", scheduled at " (moment(trace.scheduled_s, run_s)) ", "
+            (count(trace.prompt_tokens.into())) " prompt tokens"
+        }
+        ol {
+            @for TraceEvent { at_s, kind } in trace.events.iter().take(MAX_ROWS) {
+                li { b { (number(*at_s)) " s" } " " (text(&sentence(kind))) }
+            }
+        }
     }
-    html + "</ol>\n</details>\n"
 }
 
 /// Returns an event in words. Times count from the job's scheduled arrival.
@@ -53,12 +67,12 @@ fn sentence(kind: &TraceEventKind) -> String {
             format!("{why} until {} s", number(*until_s))
         }
         TraceEventKind::Sent { target, attempt } => format!("attempt {attempt} is sent to {target}"),
-        TraceEventKind::Served { target } => format!("answered by {target}"),
+        TraceEventKind::Served { target } => format!("served by {target}"),
         TraceEventKind::Limited { target, by } => format!("refused by {target} ({by})"),
         TraceEventKind::Failed { target, failure } => format!("failed at {target} ({failure})"),
         TraceEventKind::Abandoned { target } => format!("cancels the attempt at {target}"),
         TraceEventKind::FellBack { step } => format!("falls back to step {step}"),
-        TraceEventKind::CacheHit => "answered from the cache".to_owned(),
+        TraceEventKind::CacheHit => "served from the cache".to_owned(),
         TraceEventKind::Coalesced { leader } => format!("waits for job {leader}, which is identical"),
         TraceEventKind::Promoted { leader } => {
             format!("continues on its own: job {leader}, which it followed, was given up")

@@ -45,7 +45,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
 }
 
 fn not_kept(how: &str) -> String {
-    format!("The load generator did not keep its schedule ({how}): the numbers stand for a lower load.")
+    format!("The load generator did not keep its schedule ({how}): the numbers represent a lower load.")
 }
 
 fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>) -> String {

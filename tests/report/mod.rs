@@ -1,13 +1,13 @@
 //! The recorder and the reports, on runs of a small model of a provider (`world`).
 
 mod audit;
+mod job_traces;
 mod log;
 mod page;
 mod record;
 mod scenario;
 mod text;
 mod world;
-mod worst;
 pub(crate) mod xml;
 
 use provider::dist::Dist;
@@ -16,11 +16,12 @@ use quotalab::record::{Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Arrivals, Scenario};
 use world::{Weather, play};
 
-/// A day on one account and a fallback, with an incident in the afternoon and a peak that does not fit.
+/// The summary of a day on one account and a fallback, with an incident in the afternoon and a peak above the limits.
 fn launch_day() -> Summary {
     run(&launch_scenario(26.0), 26.0)
 }
 
+/// The scenario of [`launch_day`] at `per_min` jobs per minute.
 fn launch_scenario(per_min: f64) -> Scenario {
     let groq: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Rpd, 14_400), (Axis::Tpm, 30_000)];
     let cerebras: &[(Axis, u64)] = &[(Axis::Rpm, 60), (Axis::Tpm, 20_000)];
