@@ -152,9 +152,10 @@ impl Run {
             Audit::new(scenario, Nanos::ZERO),
             (Ledgers::new(scenario), (Twins::new(scenario), (Met::default(), log))),
         );
-        let summary = drive::record(Recorder::new(scenario), Mode::Virtual, &mut folds, |folds| {
-            virtual_time::simulate(scenario, folds)
-        });
+        let summary =
+            drive::record(Recorder::without_distributions(scenario), Mode::Virtual, &mut folds, |folds| {
+                virtual_time::simulate(scenario, folds)
+            });
         let (audit, (ledgers, (twins, (met, log)))) = folds;
         let violations = audit.finish().0.into_iter().map(|violation| violation.to_string());
         Self {

@@ -173,7 +173,7 @@ struct Delivery {
     /// Print the result as JSON instead of text
     #[arg(long)]
     json: bool,
-    /// Print nothing on stderr
+    /// Print no progress and no notes on stderr
     #[arg(long)]
     quiet: bool,
     /// Write every event to this file, one JSON object per line

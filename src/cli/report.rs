@@ -21,7 +21,7 @@ pub(super) struct ReportArgs {
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
-    /// Print nothing on stderr
+    /// Print no notes on stderr
     #[arg(long)]
     quiet: bool,
 }
