@@ -2,7 +2,8 @@
 //!
 //! A fold that checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never runs
 //! back), 8 (no attempt before a cool-down ends), 9 (reservations are settled once), 14 (attempts, queue and waiting
-//! stay within their bounds) and 15 (a follower ends with its leader or is promoted). It keeps what is in flight and
+//! stay within their bounds), 15 (a follower ends with its leader or is promoted) and 16 (no attempt after the first byte of
+//! an answer). It keeps what is in flight and
 //! drops it at its end. Ids only rise, so an unknown id was never used or is over.
 
 use super::Fold;
@@ -40,6 +41,7 @@ impl fmt::Display for Violation {
 #[derive(Clone, Debug)]
 pub struct Audit {
     deadline: Nanos,
+    slack: Nanos,
     max_attempts: u8,
     max_queue: u32,
     now: Instant,
@@ -59,12 +61,16 @@ pub struct Audit {
 #[derive(Clone, Copy, Debug)]
 struct JobLedger {
     scheduled: Instant,
+    /// The latest instant at which it may end.
+    ends_by: Instant,
     sent: u8,
     /// Attempts neither replied to nor cancelled.
     in_flight: u8,
     served: bool,
     /// Whether it needs no attempt of its own: a cache hit, or a follower.
     answered: bool,
+    /// Whether the first byte of an answer has reached its caller.
+    first_byte: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +103,8 @@ impl Audit {
     #[must_use]
     pub fn new(scenario: &Scenario, slack: Nanos) -> Self {
         Self {
-            deadline: scenario.client.deadline + slack,
+            deadline: scenario.client.deadline,
+            slack,
             max_attempts: scenario.client.retry.attempts,
             max_queue: scenario.client.queue,
             now: Instant::ZERO,
@@ -144,11 +151,14 @@ impl Audit {
         }
     }
 
-    fn arrived(&mut self, event: &Event, scheduled: Instant) {
+    fn arrived(&mut self, event: &Event, scheduled: Instant, deadline: Option<Instant>) {
         self.check(event.job.0 >= self.next_job, 1, event, "the job has arrived before");
         self.next_job = self.next_job.max(event.job.0 + 1);
         self.check(scheduled <= event.at, 3, event, "the job arrives before its schedule");
-        let ledger = JobLedger { scheduled, sent: 0, in_flight: 0, served: false, answered: false };
+        // A job that arrives after its deadline ends at once.
+        let ends_by = deadline.unwrap_or(scheduled + self.deadline).max(event.at) + self.slack;
+        let (served, answered, first_byte) = (false, false, false);
+        let ledger = JobLedger { scheduled, ends_by, sent: 0, in_flight: 0, served, answered, first_byte };
         self.jobs.insert(event.job, ledger);
     }
 
@@ -161,11 +171,40 @@ impl Audit {
         if let Some(job) = self.jobs.get_mut(&event.job) {
             job.sent = job.sent.saturating_add(1);
             job.in_flight = job.in_flight.saturating_add(1);
-            let counted = job.sent == number;
+            let (counted, first_byte) = (job.sent == number, job.first_byte);
             self.check(counted, 2, event, "the attempt's number is not the count of the job's attempts");
+            self.check(!first_byte, 16, event, "an attempt is sent after the first byte of an answer");
         }
         let (client, provider) = (ClientState::Waiting, ProviderState::Undecided);
         self.attempts.insert(attempt, AttemptLedger { job: event.job, target, client, provider });
+    }
+
+    fn first_byte(&mut self, event: &Event, attempt: AttemptId, target: TargetId) {
+        let Some(ledger) = self.ledger(event, attempt, target) else { return };
+        let waiting = ledger.client == ClientState::Waiting;
+        self.check(waiting, 16, event, "the attempt that answers has ended");
+        if let Some(job) = self.jobs.get_mut(&event.job) {
+            let again = std::mem::replace(&mut job.first_byte, true);
+            self.check(!again, 16, event, "the job has two first bytes");
+        }
+    }
+
+    /// Makes a follower the leader. It takes over the attempt in flight of a leader that was cancelled.
+    fn promoted(&mut self, event: &Event, leader: JobId, attempt: Option<AttemptId>) {
+        self.answered(event.job, false);
+        let Some(attempt) = attempt else { return };
+        let Some(ledger) = self.attempts.get_mut(&attempt).filter(|ledger| ledger.job == leader) else {
+            return self.violation(15, Some(event), "the attempt is not the leader's");
+        };
+        ledger.job = event.job;
+        let waiting = ledger.client == ClientState::Waiting;
+        self.check(waiting, 15, event, "the attempt that is taken over has ended");
+        if let Some(job) = self.jobs.get_mut(&leader) {
+            job.in_flight = job.in_flight.saturating_sub(1);
+        }
+        if let Some(job) = self.jobs.get_mut(&event.job) {
+            (job.sent, job.in_flight) = (1, 1);
+        }
     }
 
     fn decided(&mut self, event: &Event, attempt: AttemptId, target: TargetId, decision: RecordedDecision) {
@@ -249,7 +288,7 @@ impl Audit {
         let Some(job) = self.jobs.remove(&event.job) else { return };
         self.check(end.scheduled == job.scheduled, 3, event, "the schedule differs from the arrival's");
         self.check(end.attempts == job.sent, 2, event, "the number of attempts differs from those sent");
-        let fits = match end.verdict {
+        let fits = match end.outcome {
             JobOutcome::InFlight => return,
             JobOutcome::Succeeded => job.served || job.answered,
             JobOutcome::Failed(_) => job.sent > 0 && !job.served,
@@ -262,7 +301,7 @@ impl Audit {
         self.check(parts == latency, 3, event, "the parts do not add up to the latency");
         let in_order = end.first_token.is_none_or(|first| first <= latency);
         self.check(in_order, 3, event, "the first token comes after the last");
-        self.check(latency <= self.deadline, 14, event, "the job ends after its deadline");
+        self.check(event.at <= job.ends_by, 14, event, "the job ends after its deadline");
     }
 
     /// Sets whether the job needs no attempt of its own.
@@ -273,8 +312,8 @@ impl Audit {
     }
 
     fn waiting(&mut self, event: &Event, until: Instant) {
-        let deadline = self.jobs.get(&event.job).map_or(Instant::MAX, |job| job.scheduled + self.deadline);
-        self.check(until <= deadline, 14, event, "the job waits beyond its deadline");
+        let ends_by = self.jobs.get(&event.job).map_or(Instant::MAX, |job| job.ends_by);
+        self.check(until <= ends_by, 14, event, "the job waits beyond its deadline");
     }
 }
 
@@ -290,11 +329,16 @@ impl Fold for Audit {
             | EventKind::CooledDown { .. } => {}
             _ => self.check(in_flight, 1, event, "the job is not in flight"),
         }
+        // A follower that is given up before its leader is not answered.
+        let shed = matches!(event.kind, EventKind::Done(JobEnd { outcome: JobOutcome::Shed(_), .. }));
+        if shed && self.coalescing.follows(event.job) {
+            self.answered(event.job, false);
+        }
         if let Some(what) = self.coalescing.event(event) {
             self.violation(15, Some(event), what);
         }
         match event.kind {
-            EventKind::Arrived { scheduled, .. } => self.arrived(event, scheduled),
+            EventKind::Arrived { scheduled, deadline, .. } => self.arrived(event, scheduled, deadline),
             EventKind::Queued { waiting } => {
                 self.check(
                     waiting <= self.max_queue,
@@ -305,7 +349,10 @@ impl Fold for Audit {
             }
             EventKind::Waiting { until, .. } => self.waiting(event, until),
             EventKind::Sent { attempt, target, number, .. } => self.sent(event, attempt, target, number),
-            EventKind::Decided { attempt, target, ruled } => self.decided(event, attempt, target, ruled),
+            EventKind::Decided { attempt, target, decision } => {
+                self.decided(event, attempt, target, decision);
+            }
+            EventKind::FirstByte { attempt, target } => self.first_byte(event, attempt, target),
             EventKind::Settled { attempt, target, .. } => self.settled(event, attempt, target),
             EventKind::Replied { attempt, target, outcome, .. } => {
                 self.ended(event, attempt, target, Some(outcome));
@@ -323,7 +370,7 @@ impl Fold for Audit {
                 self.check(known, 15, event, "the job follows a job that is not in flight");
                 self.answered(event.job, true);
             }
-            EventKind::Promoted { .. } => self.answered(event.job, false),
+            EventKind::Promoted { leader, attempt } => self.promoted(event, leader, attempt),
             EventKind::Done(ref end) => self.done(event, end),
             EventKind::FellBack { .. } => {}
         }

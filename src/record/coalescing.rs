@@ -2,12 +2,12 @@
 //!
 //! A follower does nothing while it follows. If its leader is served, the followers are served at that instant, in the
 //! order in which they joined. If the leader is given up, the first of them is promoted before anything else happens,
-//! and the others follow it.
+//! and the others follow it. A leader that is cancelled during an attempt promotes it before it ends, with that attempt.
 
-use crate::event::{Event, EventKind, JobOutcome};
+use crate::event::{EndReason, Event, EventKind, JobOutcome};
 use crate::ids::JobId;
 use provider::Instant;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
 /// The leaders and followers of a run.
@@ -15,7 +15,8 @@ use std::collections::VecDeque;
 pub(super) struct CoalescingLedger {
     /// By leader, its followers in order.
     followers: FxHashMap<JobId, VecDeque<JobId>>,
-    following: FxHashSet<JobId>,
+    /// By follower, its leader.
+    following: FxHashMap<JobId, JobId>,
     due: Due,
 }
 
@@ -34,33 +35,49 @@ enum Due {
 impl CoalescingLedger {
     /// Returns `true` if the job follows another.
     pub(super) fn follows(&self, job: JobId) -> bool {
-        self.following.contains(&job)
+        self.following.contains_key(&job)
     }
 
     /// Takes the next event and returns the violation in it, if there is one.
     pub(super) fn event(&mut self, event: &Event) -> Option<&'static str> {
         match (std::mem::take(&mut self.due), event.kind) {
             (Due::Any, _) => self.any(event),
-            (Due::Served(at, mut followers), EventKind::Done(ending))
+            (Due::Served(at, mut followers), EventKind::Done(end))
                 if followers.front() == Some(&event.job) =>
             {
                 followers.pop_front();
                 self.following.remove(&event.job);
-                let served = event.at == at && ending.verdict == JobOutcome::Succeeded;
+                let served = event.at == at && end.outcome == JobOutcome::Succeeded;
                 self.due = if followers.is_empty() { Due::Any } else { Due::Served(at, followers) };
                 (!served).then_some("the leader is served, but its follower is not, or later")
             }
-            (Due::Promoted(from, mut followers), EventKind::Promoted { leader })
+            (Due::Promoted(from, mut followers), EventKind::Promoted { leader, attempt: None })
                 if followers.front() == Some(&event.job) =>
             {
                 followers.pop_front();
-                self.following.remove(&event.job);
-                if !followers.is_empty() {
-                    self.followers.insert(event.job, followers);
-                }
+                self.promote(event.job, followers);
                 (leader != from).then_some("the job is promoted in place of a leader that it did not follow")
             }
             _ => Some("a leader has ended, but its followers neither end with it nor is the first promoted"),
+        }
+    }
+
+    /// Makes a follower the leader of the others.
+    fn promote(&mut self, leader: JobId, followers: VecDeque<JobId>) {
+        self.following.remove(&leader);
+        for follower in &followers {
+            self.following.insert(*follower, leader);
+        }
+        if !followers.is_empty() {
+            self.followers.insert(leader, followers);
+        }
+    }
+
+    /// Removes a follower that ends before its leader.
+    fn leave(&mut self, follower: JobId) {
+        let leader = self.following.remove(&follower);
+        if let Some(followers) = leader.and_then(|leader| self.followers.get_mut(&leader)) {
+            followers.retain(|other| *other != follower);
         }
     }
 
@@ -70,23 +87,34 @@ impl CoalescingLedger {
         match event.kind {
             EventKind::Coalesced { leader } => {
                 let wrong = follows || leader == event.job || self.follows(leader);
-                self.following.insert(event.job);
+                self.following.insert(event.job, leader);
                 self.followers.entry(leader).or_default().push_back(event.job);
                 wrong.then_some("the job follows a job that does not lead")
             }
+            EventKind::Promoted { leader, attempt: Some(_) } => {
+                let mut followers = self.followers.remove(&leader).unwrap_or_default();
+                let is_first = followers.pop_front() == Some(event.job);
+                self.promote(event.job, followers);
+                (!is_first).then_some("the job takes over an attempt of a leader that it is not the next of")
+            }
             EventKind::Promoted { .. } => Some("the job is promoted although no leader was given up"),
-            EventKind::Done(ending) => {
-                if let Some(followers) = self.followers.remove(&event.job) {
-                    self.due = match ending.verdict {
+            EventKind::Done(end) => {
+                if let Some(followers) = self.followers.remove(&event.job).filter(|all| !all.is_empty()) {
+                    self.due = match end.outcome {
                         JobOutcome::Succeeded => Due::Served(event.at, followers),
                         JobOutcome::Failed(_) | JobOutcome::Shed(_) => Due::Promoted(event.job, followers),
                         JobOutcome::InFlight => Due::Any,
                     };
                 }
-                (self.following.remove(&event.job) && ending.verdict != JobOutcome::InFlight)
-                    .then_some("the job ends while its leader is in flight")
+                let alone = matches!(
+                    end.outcome,
+                    JobOutcome::InFlight | JobOutcome::Shed(EndReason::Deadline | EndReason::Cancelled)
+                );
+                self.leave(event.job);
+                (follows && !alone).then_some("the job ends while its leader is in flight")
             }
             EventKind::Queued { .. }
+            | EventKind::FirstByte { .. }
             | EventKind::Waiting { .. }
             | EventKind::Sent { .. }
             | EventKind::FellBack { .. } => follows.then_some("a follower continues on its own"),

@@ -155,7 +155,7 @@ impl Recorder {
     fn done(&mut self, at: Instant, end: &JobEnd) {
         let workload = &mut self.workloads[end.class.index()];
         let bucket = self.buckets.at(at);
-        match end.verdict {
+        match end.outcome {
             JobOutcome::Succeeded => {
                 workload.succeeded += 1;
                 bucket.succeeded += 1;
@@ -221,7 +221,7 @@ impl Fold for Recorder {
         match event.kind {
             EventKind::Arrived { class, scheduled, .. } => self.arrived(at, class, scheduled),
             EventKind::Sent { target, .. } => self.sent(at, target),
-            EventKind::Decided { target, ruled, .. } => self.decided(at, target, ruled),
+            EventKind::Decided { target, decision, .. } => self.decided(at, target, decision),
             EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),
             EventKind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
             EventKind::Abandoned { target, .. } => {
@@ -233,7 +233,10 @@ impl Fold for Recorder {
             EventKind::Coalesced { .. } => self.coalesced += 1,
             EventKind::Promoted { .. } => self.coalesced -= 1,
             EventKind::Done(ref end) => self.done(at, end),
-            EventKind::Queued { .. } | EventKind::Waiting { .. } | EventKind::FellBack { .. } => {}
+            EventKind::Queued { .. }
+            | EventKind::Waiting { .. }
+            | EventKind::FirstByte { .. }
+            | EventKind::FellBack { .. } => {}
         }
     }
 

@@ -93,7 +93,7 @@ impl SlowJobs {
         }
         let latency = at.since(end.scheduled);
         let finished = |timeline: &Timeline| Finished { latency, at, end: *end, timeline: *timeline };
-        match end.verdict {
+        match end.outcome {
             JobOutcome::Succeeded => {
                 let full = self.slowest.len() == MAX_TRACES;
                 if !full || self.slowest.last().is_some_and(|fastest| fastest.latency < latency) {
@@ -103,7 +103,7 @@ impl SlowJobs {
                 }
             }
             JobOutcome::Failed(_) | JobOutcome::Shed(_) => {
-                let alike = self.failed.iter().filter(|other| other.end.verdict == end.verdict).count();
+                let alike = self.failed.iter().filter(|other| other.end.outcome == end.outcome).count();
                 if self.failed.len() < MAX_TRACES && alike < MAX_ALIKE {
                     self.failed.push(finished(timeline));
                 }
@@ -138,10 +138,13 @@ impl Fold for SlowJobs {
             EventKind::FellBack { to, .. } => Kind::FellBack(to),
             EventKind::CacheHit => Kind::CacheHit,
             EventKind::Coalesced { leader } => Kind::Coalesced(leader),
-            EventKind::Promoted { leader } => Kind::Promoted(leader),
+            EventKind::Promoted { leader, .. } => Kind::Promoted(leader),
             EventKind::Done(ref end) => return self.done(event.at, event.job, end),
             // The provider's side of an attempt, and the state of a target, are not events of the job.
-            EventKind::Decided { .. } | EventKind::Settled { .. } | EventKind::CooledDown { .. } => return,
+            EventKind::Decided { .. }
+            | EventKind::Settled { .. }
+            | EventKind::FirstByte { .. }
+            | EventKind::CooledDown { .. } => return,
         };
         let timeline = &mut self.ring[slot(event.job)];
         if timeline.job == Some(event.job) {
@@ -177,7 +180,7 @@ impl Timeline {
 
 impl Finished {
     fn trace(&self, scenario: &Scenario) -> JobTrace {
-        let JobEnd { verdict, class, scheduled, attempts, .. } = self.end;
+        let JobEnd { outcome, class, scheduled, attempts, .. } = self.end;
         let timeline = &self.timeline;
         let since = |at: Instant| seconds(at.since(scheduled));
         let mut events: Vec<_> = timeline.events[..timeline.len]
@@ -189,7 +192,7 @@ impl Finished {
             let kind = TraceEventKind::LeftOut { events: timeline.dropped };
             events.insert(MAX_EVENTS / 2, TraceEvent { at_s, kind });
         }
-        let (verdict, reason) = match verdict {
+        let (verdict, reason) = match outcome {
             JobOutcome::Succeeded => ("succeeded", None),
             JobOutcome::Failed(reason) => ("failed", Some(reason)),
             JobOutcome::Shed(reason) => ("shed", Some(reason)),

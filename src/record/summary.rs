@@ -9,6 +9,7 @@ use super::findings::{self, Finding};
 use super::series::Series;
 use super::trace::JobTrace;
 pub use crate::formatting::Unit;
+use crate::scenario::Metric;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -387,6 +388,9 @@ pub struct CeilingAxis {
 pub struct Expected {
     /// The expectation as written.
     pub rule: String,
+    /// The metric of the expectation; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<Metric>,
     /// The measured value; `None` if there was nothing to measure.
     pub actual: Option<f64>,
     /// The unit of `actual`.

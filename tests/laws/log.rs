@@ -1,7 +1,6 @@
 //! The event log of any scenario reads back as the events that were written.
 
-use super::{CHOICES, swarm};
-use provider::Stream;
+use super::{CHOICES, swarm, tape};
 use quotalab::drive::virtual_time;
 use quotalab::event::Event;
 use quotalab::record::{Fold, Log, log};
@@ -20,9 +19,7 @@ impl Fold for All {
 fn an_event_log_reads_back_as_it_was_written() {
     let mut events = 0;
     for seed in 0..40 {
-        let mut stream = Stream::new(seed, "swarm", 0);
-        let tape: Vec<u32> = (0..CHOICES).map(|_| u32::try_from(stream.below(1 << 32)).unwrap()).collect();
-        let yaml = swarm::scenario(&tape);
+        let yaml = swarm::scenario(&tape(seed, CHOICES));
         let scenario = scenario::parse("swarm", &yaml, &Overrides::default(), None).unwrap();
         let mut folds = (All::default(), Log::new(Vec::new(), &scenario).unwrap());
         virtual_time::simulate(&scenario, &mut folds);

@@ -16,10 +16,10 @@ const ATTEMPT: AttemptId = AttemptId(3);
 const TARGET: TargetId = TargetId(1);
 const AT: Instant = Instant(9);
 
-fn end(verdict: JobOutcome) -> JobEnd {
-    let served = verdict == JobOutcome::Succeeded;
+fn end(outcome: JobOutcome) -> JobEnd {
+    let served = outcome == JobOutcome::Succeeded;
     JobEnd {
-        verdict,
+        outcome,
         class: ClassId(0),
         scheduled: Instant(8),
         attempts: 2,
@@ -32,31 +32,20 @@ fn end(verdict: JobOutcome) -> JobEnd {
     }
 }
 
-/// Every kind of event with the line that stands for it, in an order in which jobs arrive before they end.
+/// Every kind of event with the line that stands for it. Jobs arrive before they end.
 fn lines() -> Vec<(EventKind, &'static str)> {
-    let arrived = |max_tokens| EventKind::Arrived {
-        class: ClassId(0),
-        scheduled: Instant(8),
-        prompt_tokens: 7,
-        max_tokens,
-    };
+    let (mut lines, mut job) = (attempt_lines(), job_lines());
+    lines.append(&mut job);
+    lines
+}
+
+fn attempt_lines() -> Vec<(EventKind, &'static str)> {
     let usage = Usage { prompt_tokens: 7, completion_tokens: 5, cached_tokens: 0 };
-    let decided = |ruled| EventKind::Decided { attempt: ATTEMPT, target: TARGET, ruled };
+    let decided = |decision| EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision };
     let replied = |outcome, usage| EventKind::Replied { attempt: ATTEMPT, target: TARGET, outcome, usage };
     let limited = |axis| AttemptOutcome::Limited { axis, cause: LimitCause::DayLimit };
     let failed = |failure| replied(AttemptOutcome::Failed(failure), Usage::default());
-    let done = |verdict| EventKind::Done(end(verdict));
     vec![
-        (arrived(Some(6)), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7,"max_tokens":6"#),
-        (EventKind::Queued { waiting: 2 }, r#""queued","waiting":2"#),
-        (
-            EventKind::Waiting { until: Instant(99), why: WaitReason::CoolDown },
-            r#""waiting","until_ns":99,"why":"cool_down""#,
-        ),
-        (
-            EventKind::Sent { attempt: ATTEMPT, target: TARGET, step: 0, number: 1 },
-            r#""sent","attempt":3,"target":1,"step":0,"number":1"#,
-        ),
         (
             decided(RecordedDecision::Admitted { reserved: 12 }),
             r#""ruled","attempt":3,"target":1,"ruled":"admitted","reserved":12"#,
@@ -96,10 +85,41 @@ fn lines() -> Vec<(EventKind, &'static str)> {
             EventKind::CooledDown { target: TARGET, until: Instant(99), cause: LimitCause::MinuteLimit },
             r#""cooled_down","target":1,"until_ns":99,"cause":"minute_limit""#,
         ),
+        (EventKind::FirstByte { attempt: ATTEMPT, target: TARGET }, r#""first_byte","attempt":3,"target":1"#),
+    ]
+}
+
+fn job_lines() -> Vec<(EventKind, &'static str)> {
+    let arrived = |max_tokens: Option<u32>| EventKind::Arrived {
+        class: ClassId(0),
+        scheduled: Instant(8),
+        deadline: max_tokens.map(|_| Instant(80)),
+        prompt_tokens: 7,
+        max_tokens,
+    };
+    let done = |outcome| EventKind::Done(end(outcome));
+    vec![
+        (
+            arrived(Some(6)),
+            r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7,"deadline_ns":80,"max_tokens":6"#,
+        ),
+        (EventKind::Queued { waiting: 2 }, r#""queued","waiting":2"#),
+        (
+            EventKind::Waiting { until: Instant(99), why: WaitReason::CoolDown },
+            r#""waiting","until_ns":99,"why":"cool_down""#,
+        ),
+        (
+            EventKind::Sent { attempt: ATTEMPT, target: TARGET, step: 0, number: 1 },
+            r#""sent","attempt":3,"target":1,"step":0,"number":1"#,
+        ),
         (EventKind::FellBack { from: 0, to: 1 }, r#""fell_back","from":0,"to":1"#),
         (EventKind::CacheHit, r#""cache_hit""#),
         (EventKind::Coalesced { leader: JobId(2) }, r#""joined","leader":2"#),
-        (EventKind::Promoted { leader: JobId(2) }, r#""took_over","leader":2"#),
+        (EventKind::Promoted { leader: JobId(2), attempt: None }, r#""took_over","leader":2"#),
+        (
+            EventKind::Promoted { leader: JobId(2), attempt: Some(ATTEMPT) },
+            r#""took_over","leader":2,"attempt":3"#,
+        ),
         (
             done(JobOutcome::Succeeded),
             r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5"#,

@@ -143,8 +143,13 @@ impl<F: Fold> World<'_, F> {
         let prompt_tokens = (300.0 / self.random.open_unit().sqrt()).min(8_000.0) as u32;
         let completion_tokens = (120.0 / self.random.open_unit().sqrt()).min(1_024.0) as u32;
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
-        let arrived =
-            EventKind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens, max_tokens: Some(1024) };
+        let arrived = EventKind::Arrived {
+            class: ClassId(0),
+            scheduled: at,
+            deadline: None,
+            prompt_tokens,
+            max_tokens: Some(1024),
+        };
         self.log(at, job, arrived);
         let (zero, sent) = (Nanos::ZERO, at);
         let state = JobState {
@@ -172,7 +177,7 @@ impl<F: Fold> World<'_, F> {
         let id = AttemptId(attempt);
         self.log(at, job, EventKind::Sent { attempt: id, target, step, number });
         let (decision, outcome, after) = self.decide(at, target, usage);
-        self.log(at, job, EventKind::Decided { attempt: id, target, ruled: decision });
+        self.log(at, job, EventKind::Decided { attempt: id, target, decision });
         self.in_flight.insert(attempt, (job, target, outcome));
         let reply_at = at.0 + after.0;
         if matches!(decision, RecordedDecision::Admitted { .. }) {
@@ -266,7 +271,7 @@ impl<F: Fold> World<'_, F> {
         let state = self.jobs.remove(&job).expect("invariant: the job is in flight");
         let served = verdict == JobOutcome::Succeeded;
         let ending = JobEnd {
-            verdict,
+            outcome: verdict,
             class: ClassId(0),
             scheduled: state.scheduled,
             attempts: state.attempts,

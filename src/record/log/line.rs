@@ -34,6 +34,8 @@ pub(super) enum Kind {
         scheduled_ns: u64,
         prompt_tokens: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline_ns: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         max_tokens: Option<u32>,
     },
     Queued {
@@ -70,6 +72,10 @@ pub(super) enum Kind {
         #[serde(flatten)]
         usage: Tokens,
     },
+    FirstByte {
+        attempt: u64,
+        target: u16,
+    },
     Abandoned {
         attempt: u64,
         target: u16,
@@ -91,6 +97,8 @@ pub(super) enum Kind {
     #[serde(rename = "took_over")]
     Promoted {
         leader: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<u64>,
     },
     Done(End),
 }
@@ -183,16 +191,23 @@ impl From<&Event> for Line {
 impl From<EventKind> for Kind {
     fn from(kind: EventKind) -> Self {
         match kind {
-            EventKind::Arrived { class, scheduled, prompt_tokens, max_tokens } => {
-                Self::Arrived { class: class.0, scheduled_ns: scheduled.0, prompt_tokens, max_tokens }
-            }
+            EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens } => Self::Arrived {
+                class: class.0,
+                scheduled_ns: scheduled.0,
+                prompt_tokens,
+                deadline_ns: deadline.map(|at| at.0),
+                max_tokens,
+            },
             EventKind::Queued { waiting } => Self::Queued { waiting },
             EventKind::Waiting { until, why } => Self::Waiting { until_ns: until.0, why },
             EventKind::Sent { attempt, target, step, number } => {
                 Self::Sent { attempt: attempt.0, target: target.0, step, number }
             }
-            EventKind::Decided { attempt, target, ruled } => {
-                Self::Decided { attempt: attempt.0, target: target.0, decision: ruled.into() }
+            EventKind::Decided { attempt, target, decision } => {
+                Self::Decided { attempt: attempt.0, target: target.0, decision: decision.into() }
+            }
+            EventKind::FirstByte { attempt, target } => {
+                Self::FirstByte { attempt: attempt.0, target: target.0 }
             }
             EventKind::Settled { attempt, target, usage } => {
                 Self::Settled { attempt: attempt.0, target: target.0, usage: usage.into() }
@@ -212,7 +227,9 @@ impl From<EventKind> for Kind {
             EventKind::FellBack { from, to } => Self::FellBack { from, to },
             EventKind::CacheHit => Self::CacheHit,
             EventKind::Coalesced { leader } => Self::Coalesced { leader: leader.0 },
-            EventKind::Promoted { leader } => Self::Promoted { leader: leader.0 },
+            EventKind::Promoted { leader, attempt } => {
+                Self::Promoted { leader: leader.0, attempt: attempt.map(|attempt| attempt.0) }
+            }
             EventKind::Done(end) => Self::Done(end.into()),
         }
     }
@@ -225,9 +242,10 @@ impl Kind {
     /// If a failure has an unknown name, or the line ends a job: see [`End::into_job_end`].
     pub(super) fn into_event_kind(self) -> Result<EventKind, String> {
         Ok(match self {
-            Self::Arrived { class, scheduled_ns, prompt_tokens, max_tokens } => {
+            Self::Arrived { class, scheduled_ns, prompt_tokens, deadline_ns, max_tokens } => {
                 let (class, scheduled) = (ClassId(class), Instant(scheduled_ns));
-                EventKind::Arrived { class, scheduled, prompt_tokens, max_tokens }
+                let deadline = deadline_ns.map(Instant);
+                EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens }
             }
             Self::Queued { waiting } => EventKind::Queued { waiting },
             Self::Waiting { until_ns, why } => EventKind::Waiting { until: Instant(until_ns), why },
@@ -237,7 +255,7 @@ impl Kind {
             Self::Decided { attempt, target, decision } => EventKind::Decided {
                 attempt: AttemptId(attempt),
                 target: TargetId(target),
-                ruled: decision.into(),
+                decision: decision.into(),
             },
             Self::Settled { attempt, target, usage } => EventKind::Settled {
                 attempt: AttemptId(attempt),
@@ -250,6 +268,9 @@ impl Kind {
                 outcome: outcome.into_attempt_outcome()?,
                 usage: usage.into(),
             },
+            Self::FirstByte { attempt, target } => {
+                EventKind::FirstByte { attempt: AttemptId(attempt), target: TargetId(target) }
+            }
             Self::Abandoned { attempt, target } => {
                 EventKind::Abandoned { attempt: AttemptId(attempt), target: TargetId(target) }
             }
@@ -259,7 +280,9 @@ impl Kind {
             Self::FellBack { from, to } => EventKind::FellBack { from, to },
             Self::CacheHit => EventKind::CacheHit,
             Self::Coalesced { leader } => EventKind::Coalesced { leader: JobId(leader) },
-            Self::Promoted { leader } => EventKind::Promoted { leader: JobId(leader) },
+            Self::Promoted { leader, attempt } => {
+                EventKind::Promoted { leader: JobId(leader), attempt: attempt.map(AttemptId) }
+            }
             Self::Done(_) => return Err("the end of a job needs its arrival".to_owned()),
         })
     }
@@ -327,7 +350,7 @@ impl From<Tokens> for Usage {
 
 impl From<JobEnd> for End {
     fn from(end: JobEnd) -> Self {
-        let (verdict, reason) = match end.verdict {
+        let (verdict, reason) = match end.outcome {
             JobOutcome::Succeeded => (Verdict::Succeeded, None),
             JobOutcome::Failed(reason) => (Verdict::Failed, Some(reason)),
             JobOutcome::Shed(reason) => (Verdict::Shed, Some(reason)),
@@ -353,7 +376,7 @@ impl End {
     /// # Errors
     /// If a job that was given up has no reason.
     pub(super) fn into_job_end(self, class: ClassId, scheduled: Instant) -> Result<JobEnd, String> {
-        let verdict = match (self.verdict, self.reason) {
+        let outcome = match (self.verdict, self.reason) {
             (Verdict::Succeeded, None) => JobOutcome::Succeeded,
             (Verdict::Failed, Some(reason)) => JobOutcome::Failed(reason),
             (Verdict::Shed, Some(reason)) => JobOutcome::Shed(reason),
@@ -361,7 +384,7 @@ impl End {
             _ => return Err("`reason` belongs to `failed` and `shed`, and only to them".to_owned()),
         };
         Ok(JobEnd {
-            verdict,
+            outcome,
             class,
             scheduled,
             attempts: self.attempts,

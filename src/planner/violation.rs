@@ -1,0 +1,72 @@
+//! The first violation of a run: which rule breaks, when it is worst, and which limit is full then.
+
+use super::plan::FirstViolation;
+use super::rules::Rules;
+use super::runner::Run;
+use crate::formatting::{moment, rounded};
+use crate::record::{Series, Summary};
+use crate::scenario::Metric;
+
+/// A limit filled to at least this share counts as full.
+const FULL: f64 = 0.9;
+
+/// Returns the most important rule that `run` breaks, or `None` if every rule holds.
+pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
+    let summary = &run.summary;
+    assert_eq!(rules.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
+    let broken = rules.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
+    let (rule, judged) = broken.min_by_key(|(rule, _)| rank(rule.metric))?;
+    let step = worst_step(rule.metric, &summary.series);
+    let at_s = step as f64 * summary.series.step_s;
+    let limit = if rule.metric == Metric::Cost { None } else { fullest(summary, step) };
+    let (target, axis) = limit.unzip();
+    Some(FirstViolation {
+        rule: judged.rule.clone(),
+        metric: rule.metric,
+        actual: judged.actual,
+        multiple: rounded(run.multiple, 6),
+        at: moment(at_s, summary.duration_s),
+        at_s: rounded(at_s, 6),
+        target,
+        axis,
+    })
+}
+
+/// Orders metrics by importance, the most important first: failed jobs before slow ones before costly ones.
+fn rank(metric: Metric) -> u8 {
+    match metric {
+        Metric::Success | Metric::Goodput => 0,
+        Metric::Percentile(..) => 1,
+        Metric::FallbackShare | Metric::LimitedShare | Metric::AttemptsPerJob | Metric::Headroom => 2,
+        Metric::Cost => 3,
+    }
+}
+
+/// Returns the step of the series in which a metric is worst, or the busiest step if the series does not contain it.
+fn worst_step(metric: Metric, series: &Series) -> usize {
+    let milliseconds = |seconds: &Option<f64>| seconds.map_or(0, |seconds| (seconds * 1e3) as u64);
+    let sum = |one: &[u64], other: &[u64]| one.iter().zip(other).map(|(a, b)| a + b).collect::<Vec<_>>();
+    let badness: Vec<u64> = match metric {
+        Metric::Success => sum(&series.failed, &series.shed),
+        Metric::LimitedShare | Metric::AttemptsPerJob => series.limited.clone(),
+        Metric::Percentile(..) => series.p95_s.iter().map(milliseconds).collect(),
+        Metric::Goodput | Metric::FallbackShare | Metric::Headroom | Metric::Cost => series.offered.clone(),
+    };
+    let worst = |counts: &[u64]| {
+        let highest = counts.iter().copied().max().filter(|highest| *highest > 0)?;
+        counts.iter().position(|count| *count == highest)
+    };
+    worst(&badness).or_else(|| worst(&series.offered)).unwrap_or(0)
+}
+
+/// Returns the target and the axis of the fullest limit in a step, if it is full; the first of equally full ones.
+fn fullest(summary: &Summary, step: usize) -> Option<(String, String)> {
+    let limits = summary
+        .series
+        .fill
+        .iter()
+        .flat_map(|fill| fill.axes.iter().map(move |(axis, shares)| (shares[step], &fill.target, axis)));
+    let full = limits.filter(|(share, ..)| *share >= FULL);
+    let fullest = full.reduce(|fullest, next| if next.0 > fullest.0 { next } else { fullest });
+    fullest.map(|(_, target, axis)| (target.clone(), axis.clone()))
+}

@@ -1,0 +1,202 @@
+//! Law 15 from outside: identical jobs never have attempts in flight at the same time, coalescing makes no more attempts
+//! than sending every job if nothing is refused, and a promoted follower is tried before it is given up.
+
+use super::Run;
+use proptest::prelude::*;
+use provider::{Instant, Nanos};
+use quotalab::drive::virtual_time;
+use quotalab::event::{Event, EventKind, JobOutcome};
+use quotalab::ids::JobId;
+use quotalab::load::Load;
+use quotalab::record::Fold;
+use quotalab::scenario::{self, Overrides, Scenario};
+use std::collections::BTreeMap;
+
+/// The fingerprints of jobs in flight, and the job of each that has an attempt in flight. Events do not record
+/// fingerprints, so the load is generated a second time.
+pub(super) struct IdenticalJobs {
+    load: Load,
+    coalesces: bool,
+    fingerprints: BTreeMap<JobId, u64>,
+    sent: BTreeMap<u64, JobId>,
+    pub(super) broken: Vec<String>,
+}
+
+impl IdenticalJobs {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        Self {
+            load: Load::new(scenario),
+            coalesces: scenario.client.join,
+            fingerprints: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    fn sent(&mut self, event: &Event) {
+        let fingerprint = self.fingerprints[&event.job];
+        if let Some(other) = self.sent.insert(fingerprint, event.job).filter(|_| self.coalesces) {
+            self.broken.push(format!("law 15: {other} is identical and has an attempt in flight: {event:?}"));
+        }
+    }
+}
+
+impl Fold for IdenticalJobs {
+    fn event(&mut self, event: &Event) {
+        match event.kind {
+            EventKind::Arrived { .. } => {
+                let job = self.load.next().expect("every job comes from the load").job;
+                assert_eq!(job.id, event.job, "jobs are numbered in order of arrival");
+                self.fingerprints.insert(job.id, job.fingerprint);
+            }
+            EventKind::Coalesced { leader }
+                if self.fingerprints.get(&leader) != self.fingerprints.get(&event.job) =>
+            {
+                self.broken.push(format!("law 15: {leader} is not identical: {event:?}"));
+            }
+            EventKind::Sent { .. } => self.sent(event),
+            EventKind::Replied { .. } | EventKind::Abandoned { .. } => {
+                self.sent.remove(&self.fingerprints[&event.job]);
+            }
+            EventKind::Done(end) => {
+                self.fingerprints.remove(&event.job);
+                self.load.finished(event.at, end.class);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Traffic that no limit refuses, at the provider `p` with the entries `model`.
+fn scenario(load: (&str, u32, u32), model: &str, seed: u64, client: &str) -> Scenario {
+    let (arrivals, share, of) = load;
+    let yaml = format!(
+        "
+name: coalescing
+seed: {seed}
+duration: 2m
+providers: {{ p: {{ {model} }} }}
+routes: {{ r: [{{ of: [p/default/m] }}] }}
+client: {{ {client} }}
+workload:
+  - {{ name: w, route: r, arrivals: {arrivals}, prompt: 100, completion: 50, repeats: {{ share: {share}%, of: {of} }} }}
+"
+    );
+    scenario::parse("coalescing", &yaml, &Overrides::default(), None)
+        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+}
+
+const OPEN: [&str; 4] =
+    ["{ poisson: 3/s }", "{ constant: 8/s }", "{ burst: 30, every: 20s }", "{ ramp: [0/s, 10/s] }"];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// With a cache all answers take the same time: otherwise a slow leader could outlast a cache entry that its
+    /// follower, sent by itself, would have stored sooner.
+    #[test]
+    fn coalescing_makes_no_more_attempts_if_nothing_is_refused(
+        arrivals in prop::sample::select(&OPEN[..]),
+        share in 0u32..=100,
+        of in 1u32..40,
+        (latency, cache) in prop::sample::select(&[
+            ("total: { p50: 1s, p95: 6s }", "off"),
+            ("first_token: 200ms, output: 20 tok/s", "off"),
+            ("total: 2s", "{ entries: 10k, ttl: 5s }"),
+            ("total: 700ms", "{ entries: 10k, ttl: 1m }"),
+        ][..]),
+        seed in 0u64..1_000,
+    ) {
+        let run = |join| {
+            let model = format!("models: {{ m: {{ latency: {{ {latency} }} }} }}");
+            let client = format!("deadline: 10m, cache: {cache}, join: {join}");
+            let scenario = scenario((arrivals, share, of), &model, seed, &client);
+            Run::of(&scenario, &scenario)
+        };
+        let (separate, coalesced) = (run(false), run(true));
+        prop_assert!(separate.broken.is_empty() && coalesced.broken.is_empty(), "{:?}", coalesced.broken);
+        let (one, other) = (&coalesced.summary, &separate.summary);
+        prop_assert_eq!(one.jobs.succeeded, one.jobs.offered);
+        prop_assert_eq!(one.jobs.offered, other.jobs.offered);
+        prop_assert_eq!(one.attempts.total + one.jobs.cached + one.jobs.joined, one.jobs.offered);
+        prop_assert!(one.attempts.total <= other.attempts.total);
+        prop_assert_eq!(other.jobs.joined, 0);
+    }
+}
+
+/// The cool-down of an ejected target, and a second for jitter: a job that would have to wait beyond its deadline is
+/// given up at once.
+const COOL_DOWN: Nanos = Nanos::from_secs(31);
+
+/// A job in flight.
+#[derive(Clone, Copy)]
+struct InFlight {
+    deadline: Instant,
+    tried: bool,
+}
+
+/// Checks that every job is sent, queued or waits before it is given up, unless its deadline is near.
+struct TriedFirst {
+    deadline: Nanos,
+    jobs: BTreeMap<JobId, InFlight>,
+    promoted: u32,
+    broken: Vec<String>,
+}
+
+impl Fold for TriedFirst {
+    fn event(&mut self, event: &Event) {
+        match event.kind {
+            EventKind::Arrived { scheduled, .. } => {
+                let job = InFlight { deadline: scheduled + self.deadline, tried: false };
+                self.jobs.insert(event.job, job);
+            }
+            EventKind::Promoted { .. } => self.promoted += 1,
+            EventKind::Sent { .. } | EventKind::Waiting { .. } | EventKind::Queued { .. } => {
+                self.jobs.get_mut(&event.job).expect("it has arrived").tried = true;
+            }
+            EventKind::Done(end) => {
+                let job = self.jobs.remove(&event.job).expect("it has arrived");
+                let given_up = matches!(end.outcome, JobOutcome::Failed(_) | JobOutcome::Shed(_));
+                if given_up && !job.tried && event.at + COOL_DOWN < job.deadline {
+                    self.broken.push(format!("given up untried before its deadline: {event:?}"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Half of the attempts fail and a job has at most two, so leaders fail often.
+    #[test]
+    fn promoted_followers_are_tried_before_they_are_given_up(
+        arrivals in prop::sample::select(&OPEN[..]),
+        fault in prop::sample::select(&["503", "garbage", "timeout", "400", "reset", "cut_stream"][..]),
+        attempts in 1u32..3,
+        seed in 0u64..1_000,
+    ) {
+        let client = format!(
+            "deadline: 1m, join: true, retry: {{ attempts: {attempts}, backoff: {{ base: 10ms, cap: 20ms }} }}"
+        );
+        let model = format!(
+            "models: {{ m: {{ latency: {{ total: {{ p50: 1s, p95: 3s }}, network: 200ms }} }} }},
+             incidents: [{{ at: 0s, for: 1h, fault: {fault}, share: 50% }}]"
+        );
+        let scenario = scenario((arrivals, 100, 4), &model, seed, &client);
+        let deadline = scenario.client.deadline;
+        let mut fold = TriedFirst { deadline, jobs: BTreeMap::new(), promoted: 0, broken: Vec::new() };
+        virtual_time::simulate(&scenario, &mut fold);
+        prop_assert!(fold.broken.is_empty(), "{:?}", fold.broken.first());
+        prop_assert!(Run::of(&scenario, &scenario).broken.is_empty());
+        prop_assert!(attempts > 1 || fold.promoted > 0, "some of two dozen leaders with one attempt fail");
+    }
+}
+
+#[test]
+fn jobs_that_differ_are_not_coalesced() {
+    let scenario = scenario((OPEN[1], 0, 1), "models: { m: { latency: { total: 2s } } }", 1, "join: true");
+    let run = Run::of(&scenario, &scenario);
+    assert_eq!((run.summary.jobs.joined, run.summary.attempts.total), (0, run.summary.jobs.offered));
+}
