@@ -1,10 +1,10 @@
-//! Golden files: text that was read once and found good, and what it is today.
+//! Golden files: output that was reviewed once, compared with the output of today.
 
 use std::fs;
 use std::path::Path;
 
-/// Compares with `tests/golden/NAME.txt`; the first line that differs is shown from both sides.
-/// `QUOTALAB_BLESS=1` accepts today's text instead.
+/// Compares `actual` with `tests/golden/NAME.txt` and shows the first line that differs from both sides.
+/// `QUOTALAB_BLESS=1` writes the file instead.
 pub(crate) fn check(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
     let actual = format!("{}\n", actual.trim_end());

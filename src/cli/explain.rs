@@ -1,6 +1,6 @@
 //! `quotalab explain [FILE]`
 
-use super::tell::show;
+use super::output::print;
 use super::{Exit, VerbError, failed, input};
 use crate::engine::parse::Dialect;
 use crate::explain;
@@ -42,10 +42,10 @@ impl ExplainArgs {
         let explanation = explain::explain(&String::from_utf8_lossy(&bytes), dialect)
             .map_err(|error| input(anyhow!("error: {error}")))?;
         if self.json {
-            show(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(failed)?))?;
+            print(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(failed)?))?;
         } else {
-            show(&explanation.text())?;
+            print(&explanation.text())?;
         }
-        Ok(Exit::Fine)
+        Ok(Exit::Success)
     }
 }

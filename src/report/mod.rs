@@ -18,6 +18,7 @@ pub mod text;
 mod text_layout;
 mod usage;
 mod usage_table;
+pub mod verdict;
 
 pub use chart::{Chart, charts};
 
