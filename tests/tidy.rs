@@ -22,13 +22,14 @@ const STAIRS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner")];
 
 /// All that the engine knows of the world: time, chance, and the words that stand on the wire. No truth, no
 /// ruling, no provider (law 13).
-const ENGINE_IMPORTS: [&str; 14] = [
+const ENGINE_IMPORTS: [&str; 15] = [
     "Axis",
     "Instant",
     "Nanos",
     "Stream",
     "Usage",
     "random",
+    "calendar::UnixTime",
     "decision::LimitView",
     "decision::LimitsView",
     "decision::Remaining",

@@ -1,11 +1,11 @@
 //! What a provider is made of, resolved: no option left open, no text to look up.
 
 use crate::axis::Axis;
+use crate::calendar::Zone;
 use crate::dist::Dist;
 pub use crate::length::Lengths;
 pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
 use crate::time::{Instant, Nanos};
-use crate::zone::Zone;
 
 /// One provider of a scenario.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,6 +16,7 @@
 //! What each rule rests on, and how sure we are of it, is listed in `mock/README.md`.
 
 pub mod axis;
+pub mod calendar;
 pub mod call;
 pub mod client_check;
 pub mod config;
@@ -36,11 +37,10 @@ pub mod time;
 pub mod units;
 pub mod window;
 pub mod wire;
-pub mod zone;
 
 pub use axis::Axis;
+pub use calendar::Zone;
 pub use call::{Call, Truth, Usage};
 pub use machine::Provider;
 pub use random::Stream;
 pub use time::{Instant, Nanos};
-pub use zone::Zone;

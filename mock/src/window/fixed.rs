@@ -5,8 +5,8 @@
 //! laws. Not what Groq does: its captured waits follow continuous refill.
 
 use super::usage_count::UsageCount;
+use crate::calendar::Zone;
 use crate::time::{Instant, Nanos};
-use crate::zone::Zone;
 use std::ops::Range;
 
 /// A counter that empties at each boundary.

@@ -5,10 +5,10 @@
 //! these and no `retry-after` is assumed.
 
 use super::chat::Shape;
-use super::date::until_end_of;
 use super::envelope::{INVALID, Member, Members, SERVER, reason};
 use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, json};
 use crate::axis::Axis;
+use crate::calendar::until_window_end;
 use crate::decision::{Denial, Service};
 use crate::length::{Bound, TooLong};
 use crate::time::{Instant, Nanos};
@@ -27,7 +27,7 @@ impl WireFormat for Cerebras {
         let Some(told) = head.told else { return headers };
         for (axis, names) in LIMITS {
             let Some((level, window)) = told.level(axis).zip(axis.window()) else { continue };
-            let reset = until_end_of(window, told.at).as_secs_f64();
+            let reset = until_window_end(window, told.at).as_secs_f64();
             let [limit_name, left_name, reset_name] = names;
             headers.number(limit_name, level.limit);
             headers.number(left_name, level.left());

@@ -7,7 +7,8 @@
 use super::format::Context;
 use super::pieces::put;
 use super::transcript::Transcript;
-use super::{date, filler, ids, json};
+use super::{filler, ids, json};
+use crate::calendar::UnixTime;
 use crate::decision::Service;
 use crate::time::Instant;
 
@@ -309,7 +310,7 @@ pub(super) fn chunks(shape: &Shape, service: &Service, context: &Context<'_>) ->
 fn opening(out: &mut String, shape: &Shape, object: &str, context: &Context<'_>) {
     out.push_str("{\"id\":\"");
     (shape.id)(out, context.number);
-    let created = date::epoch(context.at);
+    let created = UnixTime::at(context.at).secs();
     put(out, &[&r#"","object":""#, &object, &r#"","created":"#, &created, &r#","model":"#]);
     json::string(out, context.model);
 }
@@ -322,7 +323,7 @@ pub(super) fn model(out: &mut String, name: &str, more: &str) {
         out,
         format_args!(
             r#","object":"model","created":{},"owned_by":"quotalab"{more}}}"#,
-            date::epoch(Instant::ZERO)
+            UnixTime::at(Instant::ZERO).secs()
         ),
     );
 }

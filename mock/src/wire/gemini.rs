@@ -6,10 +6,10 @@
 //! The wait of a quota per day is not the wait for more: in the one capture with a clock (06:14:23, 36.4 s) it is the
 //! time to the end of the minute, and so it is here.
 
-use super::date::until_end_of;
 use super::envelope::reason;
 use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, json};
 use crate::axis::Axis;
+use crate::calendar::until_window_end;
 use crate::config::Tier;
 use crate::decision::Denial;
 use crate::length::Bound;
@@ -35,7 +35,7 @@ impl WireFormat for Gemini {
         };
         let wait = denial
             .wait
-            .map(|wait| if denial.axis.is_daily() { until_end_of(Nanos::MINUTE, told.at) } else { wait });
+            .map(|wait| if denial.axis.is_daily() { until_window_end(Nanos::MINUTE, told.at) } else { wait });
         Answer::new(429, quota.exceeded(Some(denial.limit), context.model, wait))
     }
 
@@ -58,7 +58,7 @@ impl WireFormat for Gemini {
             }
             Error::Billing => (429, DEPLETED),
             Error::NotInTier(model) => {
-                let wait = Some(until_end_of(Nanos::MINUTE, at));
+                let wait = Some(until_window_end(Nanos::MINUTE, at));
                 return Answer::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded(None, model, wait));
             }
             Error::TooLong(too_long, _) => {

@@ -16,7 +16,6 @@ mod anthropic;
 mod azure;
 mod cerebras;
 pub mod chat;
-mod date;
 mod deepinfra;
 mod digits;
 mod envelope;

@@ -2,9 +2,9 @@
 //!
 //! Rendered first and bent afterwards, so that no dialect has to know of it.
 
-use super::date::{HttpDate, epoch};
 use super::format::{Content, Reply};
 use super::json;
+use crate::calendar::UnixTime;
 use crate::config::WaitForm;
 use crate::decision::{Decision, DecisionReport};
 use crate::fault::{BodyFault, ResponseFault, Skew};
@@ -24,7 +24,8 @@ impl ResponseFault {
     /// The reply as it leaves `at` this instant; `wait` is what it announces.
     #[must_use]
     pub fn applied(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
-        let date = |at| HttpDate(self.clock.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
+        let clock = |time| self.clock.map_or(time, |skew| skew.applied(time));
+        let date = |at| clock(UnixTime::at(at)).http_date().to_string();
         if self.clock.is_some() || self.wait == Some(WaitForm::Date) {
             reply.headers.set("date", &date(at));
         }
@@ -56,11 +57,11 @@ impl ResponseFault {
 }
 
 impl Skew {
-    /// What a clock that is so wrong reads when it is this late, in seconds of the Unix epoch.
-    const fn reads(self, seconds: u64) -> u64 {
+    /// Returns what a clock with this skew reads at `time`.
+    fn applied(self, time: UnixTime) -> UnixTime {
         match self {
-            Self::Ahead(by) => seconds.saturating_add(by.0 / Nanos::SECOND.0),
-            Self::Behind(by) => seconds.saturating_sub(by.0 / Nanos::SECOND.0),
+            Self::Ahead(by) => time + by,
+            Self::Behind(by) => time.saturating_sub(by),
         }
     }
 }

@@ -15,7 +15,6 @@
 mod anthropic;
 mod azure;
 mod cerebras;
-mod date;
 mod deepinfra;
 mod detect;
 mod dialect;

@@ -10,9 +10,9 @@ mod native;
 pub(super) use compatible::Compatible;
 pub(super) use native::Native;
 
-use super::date::{HttpDate, Rfc3339, epoch};
 use super::{Error, Head, Headers, ids};
 use crate::axis::Axis;
+use crate::calendar::UnixTime;
 use crate::decision::Denial;
 use crate::length::{Bound, TooLong};
 use crate::meter::Level;
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 /// The headers of a reply.
 fn headers(head: &Head<'_>) -> Headers {
     let mut headers = Headers::of(head.content);
-    headers.print("date", HttpDate(epoch(head.at)));
+    headers.print("date", UnixTime::at(head.at).http_date());
     headers.print("request-id", request_id(head.number));
     if matches!(head.status, 429 | 500..) {
         headers.text("x-should-retry", "true");
@@ -71,7 +71,7 @@ fn limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     let [limit_name, remaining_name, reset_name] = names;
     headers.number(limit_name, limit);
     headers.number(remaining_name, remaining);
-    headers.print(reset_name, Rfc3339(reset));
+    headers.print(reset_name, UnixTime::at(reset).rfc3339());
 }
 
 /// The message of a refusal. Captured: tokens per minute (the wording of 2026, with organisation and model) and per day
