@@ -22,7 +22,7 @@ const STAIRS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner")];
 
 /// All that the engine knows of the world: time, chance, and the words that stand on the wire. No truth, no
 /// ruling, no provider (law 13).
-const ENGINE_IMPORTS: [&str; 15] = [
+const ENGINE_IMPORTS: [&str; 16] = [
     "Axis",
     "Instant",
     "Nanos",
@@ -30,6 +30,7 @@ const ENGINE_IMPORTS: [&str; 15] = [
     "Usage",
     "random",
     "calendar::UnixTime",
+    "calendar::parse_decimal",
     "decision::LimitView",
     "decision::LimitsView",
     "decision::Remaining",

@@ -1,4 +1,5 @@
-//! Civil time: the days of a time zone, and dates as HTTP, RFC 3339 and trace files write them.
+//! Civil time: the days of a time zone, and dates and decimal lengths of time as HTTP, RFC 3339 and trace files write
+//! them.
 //!
 //! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; [`UnixTime::at`] maps the instants of a run to the calendar.
 //! Nothing here reads a clock. Time zones come from the IANA database that `jiff` bundles and HTTP dates from
@@ -166,6 +167,25 @@ pub const fn until_window_end(window: Nanos, at: Instant) -> Nanos {
     Nanos(window.0 - at.0 % window.0)
 }
 
+/// Parses a decimal number of `unit`, such as `12` or `11.382867097854614` seconds; drops digits below a nanosecond.
+/// Returns `None` for a sign, an exponent, a missing digit next to the point, or more than 584 years.
+#[must_use]
+pub fn parse_decimal(text: &str, unit: Nanos) -> Option<Nanos> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let mut nanos = whole.parse::<u64>().ok()?.checked_mul(unit.0)?;
+    let mut place = unit.0;
+    for digit in fraction.bytes() {
+        // Exact while `place` is a multiple of ten; after that it is below a nanosecond.
+        nanos = nanos.checked_add(u64::from(digit - b'0') * place / 10)?;
+        place /= 10;
+    }
+    Some(Nanos(nanos))
+}
+
 const IN_RANGE: &str = "invariant: a time between 1970 and 9999";
 
 #[cfg(test)]
@@ -256,7 +276,7 @@ mod tests {
         let http = |at| UnixTime::at(at).http_date().to_string();
         assert_eq!(http(Instant(Nanos::HOUR.0)), "Sun, 01 Nov 2026 01:00:00 GMT");
         assert_eq!(http(run_day(1)), "Mon, 02 Nov 2026 00:00:00 GMT");
-        assert_eq!(http(Instant::MAX), "Tue, 22 May 2611 23:34:33 GMT");
+        assert_eq!(http(Instant::MAX), "Wed, 22 May 2611 23:34:33 GMT");
         assert_eq!(UnixTime::at(Instant::ZERO).saturating_sub(Nanos::MAX), UnixTime::EPOCH);
     }
 
@@ -322,6 +342,15 @@ mod tests {
             ["", "2023-02-29 00:00:00", "2023-02-28 24:00:00", "2023-02-28", "2023-02-28 18:00", "12.5"]
         {
             assert_eq!(UnixTime::parse_utc(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_exact_to_the_nanosecond() {
+        assert_eq!(parse_decimal("11.382867097854614", Nanos::SECOND), Some(Nanos(11_382_867_097)));
+        assert_eq!(parse_decimal("0.05", Nanos::SECOND), Some(Nanos::from_millis(50)));
+        for text in ["", "-1", "1e9", "soon", "1.", ".5", "99999999999999999999", "0x10", "+1", "1.2.3"] {
+            assert_eq!(parse_decimal(text, Nanos::SECOND), None, "{text}");
         }
     }
 
