@@ -103,7 +103,7 @@ impl Runner<'_> {
         scenario.seed = seed(scenario.seed, replica);
         scenario.expect.clone_from(&self.rules.kept);
         let mut recorder = Recorder::new(&scenario);
-        let load = Load::reading(&scenario, &self.tally.drawn);
+        let load = Load::with_cache(&scenario, &self.tally.drawn);
         let at = virtual_time::simulate_load(&scenario, load, &mut recorder);
         let summary = recorder.finish(RunEnd {
             at,
