@@ -22,7 +22,7 @@ impl CheckArgs {
             match self.changes.load(file) {
                 Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
-                    let (words, ceiling) = (scenario.words(), Ceiling::of(&scenario).words(&scenario));
+                    let (words, ceiling) = (scenario.words(), Ceiling::of(&scenario).describe(&scenario));
                     show(&format!("{gap}{}: fine\n\n{words}\n{ceiling}\n", file.display()))?;
                 }
                 Err(VerbError::Input(problems)) => {
