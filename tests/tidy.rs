@@ -1,12 +1,12 @@
-//! The house kept tidy: who may import whom, what may stand in the source, and how long a file may be.
-//! These are rules that a reader relies on and a compiler does not know.
+//! Rules about the source tree that a reader relies on and the compiler does not check: imports between layers, the length
+//! of files, forbidden names, plain words.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floors, from the ground up: a module imports only from lower ones.
-const FLOORS: [&[&str]; 8] = [
+/// The layers, from the lowest: a module imports only from lower ones. ARCHITECTURE.md draws the same.
+const LAYERS: [&[&str]; 8] = [
     &["ids", "formatting", "problem", "stats"],
     &["event", "job"],
     &["scenario"],
@@ -17,11 +17,11 @@ const FLOORS: [&[&str]; 8] = [
     &["main"],
 ];
 
-/// The stairs within a floor. Drivers feed the folds; a report shows what the planner found.
-const STAIRS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner")];
+/// Imports allowed within a layer: drivers feed the folds; a report renders what the planner found.
+const EXCEPTIONS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner")];
 
-/// All that the engine knows of the world: time, chance, and the words that stand on the wire. No truth, no
-/// ruling, no provider (law 13).
+/// What the engine may import from the provider model: time, random streams, and what is visible on the wire, but no
+/// ground truth, no decision and no provider (law 13).
 const ENGINE_IMPORTS: [&str; 16] = [
     "Axis",
     "Instant",
@@ -41,7 +41,7 @@ const ENGINE_IMPORTS: [&str; 16] = [
     "config::DEFAULT_MAX_TOKENS",
 ];
 
-/// Where the network and its runtime may be named.
+/// Where tokio, hyper, axum and std::net may be named.
 const ONLINE: [&str; 8] = [
     "src/drive/attempt.rs",
     "src/drive/live.rs",
@@ -53,13 +53,13 @@ const ONLINE: [&str; 8] = [
     "src/gateway/",
 ];
 
-/// The most lines of a file, its unit tests not counted.
-const LINES: usize = 400;
+/// The maximum number of lines of a file, without its unit tests.
+const MAX_LINES: usize = 400;
 
-/// Files that are longer, as measured, and why: one list of fields.
+/// Files that may be longer, with their maximum: one list of fields.
 const LONGER: [(&str, usize); 1] = [("src/record/summary.rs", 482)];
 
-/// What no source may hold.
+/// What no source file may contain.
 const FORBIDDEN: [&str; 5] = [
     concat!("to", "do!("),
     concat!("unimpl", "emented!("),
@@ -68,8 +68,8 @@ const FORBIDDEN: [&str; 5] = [
     concat!("#![al", "low("),
 ];
 
-/// Places of somebody's machine, which mean nothing on another.
-const MACHINE: [&str; 5] = [
+/// Absolute paths of one machine.
+const MACHINE_PATHS: [&str; 5] = [
     concat!("/wo", "rk/"),
     concat!("/tm", "p/"),
     concat!("/ro", "ot/"),
@@ -85,7 +85,7 @@ struct Page {
 }
 
 impl Page {
-    /// The code without its comments and its unit tests.
+    /// The code without comments and unit tests.
     fn code(&self) -> String {
         let lines = self.source().lines().filter(|line| !line.trim_start().starts_with("//"));
         lines.map(|line| line.split(" // ").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
@@ -105,7 +105,7 @@ fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every text of the repository: not what is built, written by runs, or kept by git itself.
+/// Every text file of the repository, without build output, results of runs, and git's own files.
 fn pages() -> Vec<Page> {
     let mut found = Vec::new();
     let mut folders = vec![top().to_owned()];
@@ -123,7 +123,7 @@ fn pages() -> Vec<Page> {
     found
 }
 
-/// A file as text; nothing where it is none.
+/// Reads a file; `None` if it is not UTF-8.
 fn page(path: &PathBuf) -> Option<Page> {
     let text = String::from_utf8(fs::read(path).expect("a readable file")).ok()?;
     let path =
@@ -135,7 +135,7 @@ fn sources() -> impl Iterator<Item = Page> {
     pages().into_iter().filter(|page| page.path.ends_with(".rs"))
 }
 
-/// Paths that `code` names below `root`, two segments deep: `window::Bucket`, `Axis`.
+/// Paths below `root` that `code` names, two segments deep: `window::Bucket`, `Axis`.
 fn names<'a>(code: &'a str, root: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut rest: &'a str = code;
@@ -165,13 +165,13 @@ fn leaves(text: &str) -> Vec<String> {
     }
 }
 
-fn floor(module: &str) -> usize {
-    let floor = FLOORS.iter().position(|floor| floor.contains(&module));
-    floor.unwrap_or_else(|| panic!("`{module}` has no floor: give it one in tests/tidy.rs"))
+fn layer(module: &str) -> usize {
+    let layer = LAYERS.iter().position(|floor| floor.contains(&module));
+    layer.unwrap_or_else(|| panic!("`{module}` has no layer: add it to LAYERS in tests/tidy.rs"))
 }
 
 #[test]
-fn a_module_imports_only_from_lower_floors() {
+fn modules_import_only_from_lower_layers() {
     let mut seen = BTreeSet::new();
     for page in sources().filter(|page| !page.is_test()) {
         let Some(path) = page.path.strip_prefix("src/").filter(|path| *path != "lib.rs") else { continue };
@@ -180,43 +180,60 @@ fn a_module_imports_only_from_lower_floors() {
         let roots = names(&page.code(), "crate::").into_iter().chain(names(&page.code(), "quotalab::"));
         for name in roots {
             let other = name.split("::").next().expect("a name");
-            let below = floor(other) < floor(module) || other == module || STAIRS.contains(&(module, other));
+            let below =
+                layer(other) < layer(module) || other == module || EXCEPTIONS.contains(&(module, other));
             assert!(below, "{} imports {name}, which is not below `{module}`", page.path);
         }
     }
-    let known: BTreeSet<_> = FLOORS.into_iter().flatten().map(|name| (*name).to_owned()).collect();
-    assert_eq!(seen, known, "every module has a floor and every floor its modules");
+    let known: BTreeSet<_> = LAYERS.into_iter().flatten().map(|name| (*name).to_owned()).collect();
+    assert_eq!(seen, known, "every module is in LAYERS and every name in LAYERS is a module");
+}
+
+/// The drawing in ARCHITECTURE.md: lines of a number and the modules of that layer.
+#[test]
+fn the_drawn_layers_are_the_enforced_ones() {
+    let text = fs::read_to_string(top().join("ARCHITECTURE.md")).expect("a readable file");
+    let drawn: Vec<_> = text.lines().filter_map(drawn_layer).collect();
+    let expected: Vec<_> =
+        LAYERS.iter().enumerate().rev().map(|(number, modules)| (number, modules.to_vec())).collect();
+    assert_eq!(drawn, expected);
+}
+
+/// The number and modules of a line such as `4  drive  record`; `None` for any other line.
+fn drawn_layer(line: &str) -> Option<(usize, Vec<&str>)> {
+    let (number, modules) = line.split_once("  ")?;
+    Some((number.parse().ok()?, modules.split_whitespace().collect()))
 }
 
 #[test]
-fn the_engine_never_sees_the_truth() {
+fn the_engine_never_sees_the_ground_truth() {
     for page in sources().filter(|page| page.path.starts_with("src/engine/")) {
         let code = page.code();
         for name in names(&code, "provider::") {
             assert!(ENGINE_IMPORTS.contains(&name.as_str()), "{} imports provider::{name}", page.path);
         }
         for word in ["Truth", "Arrival", "DecisionReport", "Verdict::Admitted"] {
-            assert!(!code.contains(word), "{} speaks of {word}", page.path);
+            assert!(!code.contains(word), "{} names {word}", page.path);
         }
     }
 }
 
 #[test]
-fn the_provider_is_pure_below_its_server() {
+fn the_provider_model_does_not_import_its_server() {
     for page in sources()
         .filter(|page| page.path.starts_with("mock/src/") && !page.path.starts_with("mock/src/server/"))
     {
         let code = page.code();
         assert!(
             names(&code, "crate::").iter().all(|name| !name.starts_with("server")),
-            "{} knows of the server",
+            "{} imports the server",
             page.path
         );
     }
 }
 
 #[test]
-fn the_network_is_named_only_where_it_is_used() {
+fn network_crates_are_named_only_in_the_listed_files() {
     for page in sources().filter(|page| !page.is_test() && !page.path.starts_with("benches/")) {
         if ONLINE.iter().any(|online| page.path.starts_with(online)) {
             continue;
@@ -236,18 +253,18 @@ fn files_are_short() {
         .map(|page| (page.source().lines().count(), page.path))
         .filter(|(lines, path)| *lines > allowed(path))
         .collect();
-    assert!(long.is_empty(), "more than {LINES} lines: {long:?}");
+    assert!(long.is_empty(), "more than {MAX_LINES} lines: {long:?}");
 }
 
 fn allowed(path: &str) -> usize {
-    LONGER.iter().find(|(longer, _)| *longer == path).map_or(LINES, |(_, lines)| *lines)
+    LONGER.iter().find(|(longer, _)| *longer == path).map_or(MAX_LINES, |(_, lines)| *lines)
 }
 
 #[test]
-fn nothing_is_unfinished_silenced_or_bound_to_a_machine() {
+fn no_unfinished_code_silenced_lints_or_machine_paths() {
     for page in pages() {
         let at = |word: &str| page.text.lines().position(|line| line.contains(word)).map(|line| line + 1);
-        for word in MACHINE {
+        for word in MACHINE_PATHS {
             assert!(at(word).is_none(), "{}:{} names `{word}`", page.path, at(word).unwrap_or(0));
         }
         for word in FORBIDDEN.iter().filter(|_| page.path.ends_with(".rs")) {
@@ -257,14 +274,14 @@ fn nothing_is_unfinished_silenced_or_bound_to_a_machine() {
 }
 
 #[test]
-fn every_source_says_what_it_is() {
+fn every_source_file_has_a_module_comment() {
     for page in sources() {
-        assert!(page.text.starts_with("//! "), "{} opens with what it is", page.path);
+        assert!(page.text.starts_with("//! "), "{} does not begin with //!", page.path);
     }
 }
 
 #[test]
-fn every_cause_is_told_by_some_test() {
+fn every_limit_cause_occurs_in_some_test() {
     let event = sources().find(|page| page.path == "src/event.rs").expect("the words of a run");
     let tests: String = sources().filter(Page::is_test).map(|page| page.text).collect();
     let causes = event
@@ -277,7 +294,10 @@ fn every_cause_is_told_by_some_test() {
     assert!(causes.len() > 8, "{causes:?}");
     for cause in causes {
         let word: String = cause.chars().flat_map(spaced).collect();
-        assert!(tests.contains(&format!("\"{}\"", word.trim_start_matches('_'))), "no test tells `{cause}`");
+        assert!(
+            tests.contains(&format!("\"{}\"", word.trim_start_matches('_'))),
+            "no test contains `{cause}`"
+        );
     }
 }
 

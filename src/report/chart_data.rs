@@ -1,20 +1,19 @@
-//! What the page's script needs to draw a chart again, so that one can zoom and read values: numbers, names
-//! and colours, nothing that it would have to understand.
+//! The data of a chart for `live.js`, which draws it interactively: values, names and colours.
 
 use super::palette::Role;
 use serde::Serialize;
 
-/// A chart as numbers: panels above each other over one run.
+/// A chart: panels stacked over one time axis.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ChartData {
-    /// How long the run was: where the horizontal axis ends, in seconds.
+    /// The end of the time axis, in seconds.
     pub(super) length: f64,
-    /// The moments of all values, rising.
+    /// The times of all values, ascending, in seconds.
     pub(super) x: Vec<f64>,
     pub(super) panels: Vec<Panel>,
 }
 
-/// What a vertical axis counts in.
+/// The unit of a vertical axis.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum YUnit {
@@ -23,16 +22,16 @@ pub(super) enum YUnit {
     Seconds,
 }
 
-/// One pair of axes.
+/// One pair of axes with its lines.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Panel {
-    /// What is said above it; may be empty.
+    /// Its heading; may be empty.
     pub(super) name: String,
     pub(super) up: YUnit,
     /// Its height in CSS pixels.
     pub(super) height: u32,
     pub(super) logarithmic: bool,
-    /// The least that the vertical axis shows at its top; it grows with the data.
+    /// The vertical axis ends here, or higher if the data does.
     pub(super) top: f64,
     pub(super) lines: Vec<Line>,
 }
@@ -41,10 +40,10 @@ pub(super) struct Panel {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Line {
     pub(super) name: String,
-    /// On light paper and on dark.
+    /// For light and for dark backgrounds.
     pub(super) colours: [String; 2],
     pub(super) shape: Shape,
-    /// One value per place; `None` where there is none.
+    /// One value per time; `None` leaves a gap.
     pub(super) values: Vec<Option<f64>>,
 }
 
@@ -74,20 +73,20 @@ impl Line {
         }
     }
 
-    /// A line across at one height.
+    /// A horizontal dashed line.
     pub(super) fn level(name: &str, height: f64, places: usize) -> Self {
         Self::new(name, Role::Ceiling, Shape::Dashes, std::iter::repeat_n(Some(height), places))
     }
 }
 
-/// A value to four significant digits: no eye sees more, and the page stays small.
+/// Rounds to four significant digits: more cannot be seen, and the page stays small.
 pub(super) fn significant(value: f64) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
     let unit = libm::pow(10.0, libm::floor(libm::log10(value.abs())) - 3.0);
     let rounded = libm::round(value / unit) * unit;
-    // The shortest text of a double is as long as its error: write it through a decimal.
+    // Through a decimal text, since the product may print with a long tail of digits.
     format!("{rounded:.6e}").parse().unwrap_or(rounded)
 }
 
@@ -97,9 +96,9 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Law: what is drawn differs from what was measured by less than a thousandth, and is short.
+        /// Law: rounding changes a value by less than a thousandth and leaves at most four digits.
         #[test]
-        fn values_keep_four_digits(mantissa in -1.0f64..1.0, power in -9i32..12) {
+        fn significant_keeps_four_digits(mantissa in -1.0f64..1.0, power in -9i32..12) {
             let value = mantissa * libm::pow(10.0, f64::from(power));
             let kept = significant(value);
             prop_assert!((kept - value).abs() <= value.abs() * 5.1e-4);

@@ -1,21 +1,22 @@
-//! Several runs side by side: the first is what the others are measured against.
+//! Several runs compared, as text, charts and a page. The first run is the baseline.
 
 use super::chart::{Chart, compare_chart};
-use super::page::{figure, page, table, text as escaped};
+use super::page::{cell as text_cell, figure, header, page, table};
 use super::text_layout::{fitted, wrap};
 use super::{Style, facts};
 use crate::formatting::{count, duration, number, percent, share_of, usd};
 use crate::record::Summary;
+use maud::{Markup, html};
 
-/// Runs compare_chart each other in a line of text; more begin a new block.
-const BESIDE: usize = 3;
+/// Runs per block of the text table; more begin a new block.
+const RUNS_PER_BLOCK: usize = 3;
 const NAME: usize = 17;
 const COLUMN: usize = 21;
 
-/// A run and what to call it: the name of its file, or of its policy.
+/// A run with its label: the name of its file, or of its policy.
 pub type Named<'s> = (&'s str, &'s Summary);
 
-/// One thing that is compared.
+/// A measure that is compared.
 struct Row {
     name: &'static str,
     measure: fn(&Summary) -> Option<f64>,
@@ -41,7 +42,7 @@ const ROWS: [Row; 16] = [
     Row { name: "failed", measure: |run| share_of(run.jobs.failed, run.jobs.offered), unit: Unit::Share },
     Row { name: "shed", measure: |run| share_of(run.jobs.shed, run.jobs.offered), unit: Unit::Share },
     Row {
-        name: "fell back",
+        name: "by a fallback",
         measure: |run| share_of(run.jobs.fell_back, run.jobs.succeeded),
         unit: Unit::Share,
     },
@@ -50,27 +51,31 @@ const ROWS: [Row; 16] = [
         measure: |run| share_of(run.jobs.cached, run.jobs.succeeded),
         unit: Unit::Share,
     },
-    Row { name: "joined", measure: |run| share_of(run.jobs.joined, run.jobs.succeeded), unit: Unit::Share },
+    Row {
+        name: "coalesced",
+        measure: |run| share_of(run.jobs.joined, run.jobs.succeeded),
+        unit: Unit::Share,
+    },
     Row {
         name: "attempts per job",
         measure: |run| share_of(run.attempts.total, run.jobs.offered),
         unit: Unit::Rate,
     },
     Row {
-        name: "attempts limited",
+        name: "rate-limited",
         measure: |run| share_of(run.attempts.limited, run.attempts.total),
         unit: Unit::Share,
     },
     Row { name: "latency p50", measure: |run| answered(run, run.latency_s.p50), unit: Unit::Seconds },
     Row { name: "latency p95", measure: |run| answered(run, run.latency_s.p95), unit: Unit::Seconds },
     Row { name: "latency p99", measure: |run| answered(run, run.latency_s.p99), unit: Unit::Seconds },
-    Row { name: "first token p95", measure: |run| answered(run, run.first_token_s.p95), unit: Unit::Seconds },
+    Row { name: "TTFT p95", measure: |run| answered(run, run.first_token_s.p95), unit: Unit::Seconds },
     Row { name: "cost", measure: |run| Some(run.cost_usd), unit: Unit::Usd },
     Row { name: "ceiling per min", measure: |run| run.ceiling.jobs_per_min, unit: Unit::Rate },
     Row { name: "headroom", measure: |run| run.ceiling.multiple, unit: Unit::Rate },
 ];
 
-/// The comparison for the terminal, in 80 columns, ending in a line feed; empty where there are no runs.
+/// Renders the comparison for the terminal in 80 columns, ending in a line feed; empty if there are no runs.
 #[must_use]
 pub fn text(runs: &[Named<'_>], style: Style) -> String {
     let Some((base, others)) = runs.split_first() else { return String::new() };
@@ -83,13 +88,13 @@ pub fn text(runs: &[Named<'_>], style: Style) -> String {
         }
     }
     let blocks: Vec<&[Named<'_>]> =
-        if others.is_empty() { vec![&[]] } else { others.chunks(BESIDE - 1).collect() };
+        if others.is_empty() { vec![&[]] } else { others.chunks(RUNS_PER_BLOCK - 1).collect() };
     for block in blocks {
         let columns = || [base].into_iter().chain(block);
         let head: String =
             columns().map(|(label, _)| format!("{:>COLUMN$}", fitted(label, COLUMN - 2))).collect();
         report.push_str(&format!("\n{}\n", style.strong(format!("{:<NAME$}{head}", "").trim_end())));
-        for row in told(runs) {
+        for row in shown_rows(runs) {
             let cells: String =
                 columns().map(|run| format!("{:>COLUMN$}", cell(row, base.1, run.1).join(" "))).collect();
             report.push_str(format!("{:<NAME$}{cells}", row.name).trim_end());
@@ -103,58 +108,65 @@ pub fn text(runs: &[Named<'_>], style: Style) -> String {
     report
 }
 
-/// The pictures of a comparison: what was answered and how long it took over time, and what it took.
+/// The charts of a comparison.
 #[must_use]
 pub fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
     compare_chart::charts(runs)
 }
 
-/// The comparison as a page.
+/// Renders the comparison as a page.
 #[must_use]
 pub fn html(runs: &[Named<'_>]) -> String {
     let Some((_, base)) = runs.first().copied() else {
-        return page("comparison", "<p>There is nothing to compare.</p>\n");
+        return page("comparison", &[], &html! { p { "There is nothing to compare." } });
     };
-    let mut content = "<header>\n<p class=\"run\">comparison</p>\n".to_owned();
-    content.push_str(&format!("<h1>{}</h1>\n</header>\n", escaped(&headline(runs))));
-    let verdicts: Vec<_> = runs
+    let findings: Vec<_> = runs
         .iter()
         .map(|(label, run)| {
             let first = run.verdict.first().map_or("", String::as_str);
-            vec![escaped(label), escaped(&facts::run(run)), escaped(first)]
+            vec![text_cell(label), text_cell(facts::run(run)), text_cell(first)]
         })
         .collect();
-    content.push_str(&format!("<section>\n{}</section>\n", table(&["run", "what", "verdict"], 3, &verdicts)));
-    content.extend(charts(runs).iter().map(figure));
-    let labels: Vec<String> = runs.iter().map(|(label, _)| escaped(label)).collect();
-    let mut head = vec![""];
-    head.extend(labels.iter().map(String::as_str));
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    for row in told(runs) {
-        let cells = runs.iter().map(|(_, run)| match cell(row, base, run).as_slice() {
-            [value, change] => format!("{value}<br><small class=\"note\">{change}</small>"),
-            cells => cells.concat(),
-        });
-        rows.push([row.name.to_owned()].into_iter().chain(cells).collect());
-    }
-    let expectations = runs.iter().map(|(_, run)| expectations(run));
-    rows.push(["expectations".to_owned()].into_iter().chain(expectations).collect());
-    content.push_str(&format!("<section>\n{}</section>\n", table(&head, 1, &rows)));
-    page("comparison", &content)
+    let labels = runs.iter().map(|(label, _)| *label);
+    let head: Vec<_> = std::iter::once("").chain(labels).collect();
+    let charts = charts(runs);
+    let content = html! {
+        (header("comparison", &[headline(runs)], ""))
+        section { (table(&["run", "traffic", "finding"], 3, &findings)) }
+        @for chart in &charts { (figure(chart)) }
+        section { (table(&head, 1, &measures(runs, base))) }
+    };
+    page("comparison", &charts, &content)
 }
 
-/// Which run serves most: what a comparison is read for.
+/// The rows of the table of measures: a value per run, and its difference from the first run's.
+fn measures(runs: &[Named<'_>], base: &Summary) -> Vec<Vec<Markup>> {
+    let value = |row: &Row, run: &Summary| match cell(row, base, run).as_slice() {
+        [value, change] => html! { (value) br; small.note { (change) } },
+        cells => text_cell(cells.concat()),
+    };
+    let mut rows: Vec<Vec<Markup>> = shown_rows(runs)
+        .map(|row| {
+            std::iter::once(text_cell(row.name)).chain(runs.iter().map(|(_, run)| value(row, run))).collect()
+        })
+        .collect();
+    let results = runs.iter().map(|(_, run)| text_cell(expectations(run)));
+    rows.push(std::iter::once(text_cell("expectations")).chain(results).collect());
+    rows
+}
+
+/// The heading: which run has the highest success share.
 fn headline(runs: &[Named<'_>]) -> String {
     let share = |run: &Summary| share_of(run.jobs.succeeded, run.jobs.offered).unwrap_or(0.0);
     let best = runs.iter().map(|(_, run)| share(run)).fold(0.0, f64::max);
     let first: Vec<_> = runs.iter().filter(|(_, run)| share(run) >= best).collect();
     match first.as_slice() {
         all if all.len() == runs.len() => {
-            format!("All runs answer the same share of their jobs, {}", percent(best))
+            format!("The success share is the same in all runs, {}", percent(best))
         }
-        [(label, _)] => format!("{label} answers the most: {} of its jobs", percent(best)),
+        [(label, _)] => format!("{label} has the highest success share: {}", percent(best)),
         several => format!(
-            "{} of {} runs answer the most: {} of their jobs",
+            "{} of {} runs have the highest success share: {}",
             several.len(),
             runs.len(),
             percent(best)
@@ -162,13 +174,14 @@ fn headline(runs: &[Named<'_>]) -> String {
     }
 }
 
-/// The rows in which any run has something to tell.
-fn told<'r>(runs: &'r [Named<'r>]) -> impl Iterator<Item = &'static Row> + 'r {
-    let told = |row: &&Row| runs.iter().any(|(_, run)| (row.measure)(run).is_some_and(|value| value != 0.0));
-    ROWS.iter().filter(told)
+/// The rows in which some run has a value other than zero.
+fn shown_rows<'r>(runs: &'r [Named<'r>]) -> impl Iterator<Item = &'static Row> + 'r {
+    let measured =
+        |row: &&Row| runs.iter().any(|(_, run)| (row.measure)(run).is_some_and(|value| value != 0.0));
+    ROWS.iter().filter(measured)
 }
 
-/// A value, and how it differs from the first run's where it does.
+/// A value, and its difference from the baseline's if there is one.
 fn cell(row: &Row, base: &Summary, run: &Summary) -> Vec<String> {
     let Some(value) = (row.measure)(run) else { return vec!["–".to_owned()] };
     let written = match row.unit {
@@ -183,7 +196,7 @@ fn cell(row: &Row, base: &Summary, run: &Summary) -> Vec<String> {
     }
 }
 
-/// Shares differ by points, everything else by a share of the base.
+/// The difference from the baseline: percentage points for shares, percent for everything else.
 fn change(unit: Unit, base: f64, value: f64) -> String {
     let difference = value - base;
     let sign = if difference < 0.0 { '−' } else { '+' };
@@ -200,8 +213,8 @@ fn expectations(run: &Summary) -> String {
     let held = run.expect.iter().filter(|expected| expected.pass).count();
     match run.expect.len() {
         0 => "none".to_owned(),
-        all if all == held => "all hold".to_owned(),
-        all => format!("{} of {} hold", count(held as u64), count(all as u64)),
+        all if all == held => "all pass".to_owned(),
+        all => format!("{} of {} pass", count(held as u64), count(all as u64)),
     }
 }
 

@@ -1,10 +1,10 @@
-//! The rows that text and page share: names and numbers in words, without any layout.
+//! The rows that the text report and the page share: labels and formatted values, without layout.
 
 use crate::formatting::{count, duration, percent, plural, quantity, share_of, usd};
 use crate::record::{Counts, Expected, Limit, Mode, Quantiles, Summary, Target};
 use provider::Axis;
 
-/// What was run, in a line: `24 h of traffic, simulated, seed 7`.
+/// Describes the run in one line: `24 h of traffic, simulated, seed 7`.
 pub(super) fn run(summary: &Summary) -> String {
     let how = match summary.mode {
         Mode::Virtual => "simulated",
@@ -13,7 +13,8 @@ pub(super) fn run(summary: &Summary) -> String {
     format!("{} of traffic, {how}, seed {}", duration(summary.duration_s), summary.seed)
 }
 
-/// What became of the jobs: names, counts, and shares of what was offered.
+/// Outcomes of the jobs: label, count, and share of the jobs offered. Counts of zero are left out, except for
+/// succeeded and failed.
 pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
     let jobs = &summary.jobs;
     let all = [
@@ -22,21 +23,21 @@ pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
         ("shed", jobs.shed),
         ("in flight", jobs.in_flight),
         ("from cache", jobs.cached),
-        ("joined", jobs.joined),
-        ("fell back", jobs.fell_back),
+        ("coalesced", jobs.joined),
+        ("served by a fallback", jobs.fell_back),
     ];
-    let told =
+    let shown =
         all.into_iter().filter(|(name, count)| *count > 0 || *name == "succeeded" || *name == "failed");
-    told.map(|(name, count)| (name, count, percent(share_of(count, jobs.offered).unwrap_or(0.0)))).collect()
+    shown.map(|(name, count)| (name, count, percent(share_of(count, jobs.offered).unwrap_or(0.0)))).collect()
 }
 
-/// Why things went wrong: names, and what stands behind each; empty lists are left out.
-pub(super) fn troubles(summary: &Summary) -> Vec<(&'static str, String)> {
+/// Why attempts and jobs failed: label, and counts by cause. Empty lists are left out.
+pub(super) fn failures(summary: &Summary) -> Vec<(&'static str, String)> {
     let all = [
-        ("limited by", &summary.attempts.limited_by),
-        ("broken by", &summary.attempts.failed_by),
-        ("failed by", &summary.jobs.failed_by),
-        ("shed by", &summary.jobs.shed_by),
+        ("attempts rate-limited by", &summary.attempts.limited_by),
+        ("attempts failed by", &summary.attempts.failed_by),
+        ("jobs failed by", &summary.jobs.failed_by),
+        ("jobs shed by", &summary.jobs.shed_by),
     ];
     all.into_iter()
         .filter(|(_, counts)| !counts.is_empty())
@@ -44,7 +45,7 @@ pub(super) fn troubles(summary: &Summary) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Counts by name, the largest first: `tpm 1,234 · rpm 50`.
+/// Formats counts by name, largest first: `tpm 1,234 · rpm 50`.
 pub(super) fn listed(counts: &Counts) -> String {
     let mut all: Vec<_> = counts.iter().collect();
     all.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
@@ -55,29 +56,25 @@ pub(super) fn listed(counts: &Counts) -> String {
 /// The columns of [`times`].
 pub(super) const TIMES: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
 
-/// Every time that is measured, with its columns; those that nothing was measured of are left out.
+/// Every latency distribution with its columns. Distributions without values are left out.
 pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len()])> {
     let lag = summary.lag_s.unwrap_or_default();
     let all = [
         ("latency", summary.latency_s),
-        ("first token", summary.first_token_s),
-        ("in line", summary.queue_s),
+        ("TTFT", summary.first_token_s),
+        ("queue", summary.queue_s),
         ("service", summary.service_s),
         ("generator lag", lag),
     ];
-    let columns = |spread: Quantiles| {
-        [spread.mean, spread.p50, spread.p90, spread.p95, spread.p99, spread.max].map(duration)
-    };
-    all.into_iter()
-        .filter(|(_, spread)| spread.count > 0)
-        .map(|(name, spread)| (name, columns(spread)))
-        .collect()
+    let columns =
+        |times: Quantiles| [times.mean, times.p50, times.p90, times.p95, times.p99, times.max].map(duration);
+    all.into_iter().filter(|(_, times)| times.count > 0).map(|(name, times)| (name, columns(times))).collect()
 }
 
-/// What came of an expectation, in its unit.
+/// The measured value of an expectation, in its unit.
 pub(super) fn actual(expected: &Expected) -> String {
     let Some(actual) = expected.actual else {
-        return if expected.pass { "unlimited".to_owned() } else { "nothing to measure".to_owned() };
+        return if expected.pass { "unlimited".to_owned() } else { "no samples".to_owned() };
     };
     quantity(expected.unit, actual)
 }
@@ -87,9 +84,9 @@ pub(super) struct Use {
     pub(super) axis: String,
     /// `30 per min`.
     pub(super) limit: String,
-    /// The share used of what it could have admitted; `None` where no event tells.
+    /// The share used of what it could have admitted over the run; `None` if it was not measured.
     pub(super) used: Option<f64>,
-    /// The fullest it was seen.
+    /// The largest share of the limit in use at one instant.
     pub(super) peak: f64,
 }
 
@@ -117,10 +114,10 @@ fn limit_text(limit: &Limit) -> String {
     format!("{} {per}{burst}", count(limit.limit))
 }
 
-/// What went to a target: `1,234 sent, 1,200 answered, 30 limited, 4 broken`.
+/// Attempts at a target: `1,234 sent, 1,200 succeeded, 30 rate-limited, 4 failed`.
 pub(super) fn traffic(target: &Target) -> String {
-    let mut text = format!("{} sent, {} answered", count(target.attempts), count(target.ok));
-    for (number, what) in [(target.limited, "limited"), (target.failed, "broken")] {
+    let mut text = format!("{} sent, {} succeeded", count(target.attempts), count(target.ok));
+    for (number, what) in [(target.limited, "rate-limited"), (target.failed, "failed")] {
         if number > 0 {
             text.push_str(&format!(", {} {what}", count(number)));
         }
@@ -131,7 +128,7 @@ pub(super) fn traffic(target: &Target) -> String {
     text
 }
 
-/// Tokens and money of the whole run.
+/// Tokens charged and their cost, over the whole run.
 pub(super) fn charged(summary: &Summary) -> String {
     let tokens = summary.tokens;
     format!(
@@ -143,9 +140,9 @@ pub(super) fn charged(summary: &Summary) -> String {
     )
 }
 
-/// What an axis counts, in words; `None` for what is no axis.
-pub(super) fn meaning(word: &str) -> Option<&'static str> {
-    Some(match Axis::from_name(word)? {
+/// What an axis counts; `None` if `name` is not an axis.
+pub(super) fn meaning(name: &str) -> Option<&'static str> {
+    Some(match Axis::from_name(name)? {
         Axis::Rpm => "requests per minute",
         Axis::Rpd => "requests per day",
         Axis::Tpm => "tokens per minute",

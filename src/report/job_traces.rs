@@ -1,39 +1,53 @@
-//! The worst jobs, each a line behind which lies what happened to it.
+//! The slowest jobs and the first that were not served, each folded with its trace of events.
 
-use super::page::{ROWS, push, section, text};
+use super::page::{MAX_ROWS, section, text};
 use crate::formatting::{count, duration, moment, number, plural};
 use crate::record::{JobTrace, Summary, TraceEvent};
+use maud::{Markup, html};
 
-/// The sections of the slowest and of the first that failed; empty where nobody kept them.
-pub(super) fn sections(summary: &Summary) -> String {
+/// Renders both sections; a section without traces is left out.
+pub(super) fn sections(summary: &Summary) -> Markup {
     let part = |title: &str, succeeded: bool| {
-        let each = summary.worst.iter().filter(|one| (one.verdict == "succeeded") == succeeded);
-        // The first lies open: it shows what is behind the others.
-        let opened = std::iter::once(" open").chain(std::iter::repeat(""));
-        let stories = each.take(ROWS).zip(opened);
-        let stories: String = stories.map(|(one, open)| story(one, open, summary.duration_s)).collect();
-        if stories.is_empty() { stories } else { section(title, &stories) }
+        let traces: Vec<_> = summary
+            .worst
+            .iter()
+            .filter(|trace| (trace.verdict == "succeeded") == succeeded)
+            .take(MAX_ROWS)
+            .collect();
+        if traces.is_empty() {
+            return Markup::default();
+        }
+        let content = html! {
+            // The first is open, so that a reader sees what the others hold.
+            @for (index, trace) in traces.into_iter().enumerate() {
+                details.story open[index == 0] { (entry(trace, summary.duration_s)) }
+            }
+        };
+        section(title, &content)
     };
-    part("The slowest answers", true) + &part("The first jobs that were given up", false)
+    html! {
+        (part("The slowest jobs that succeeded", true))
+        (part("The first jobs that failed or were shed", false))
+    }
 }
 
-/// One job: a line, and what happened behind it.
-fn story(story: &JobTrace, open: &str, run_s: f64) -> String {
-    let ended = match &story.reason {
-        Some(reason) => format!("{} ({})", text(&story.verdict), text(reason)),
-        None => "answered".to_owned(),
+/// The summary line of one job and its events.
+fn entry(trace: &JobTrace, run_s: f64) -> Markup {
+    let ended = match &trace.reason {
+        Some(reason) => format!("{} ({reason})", trace.verdict),
+        None => "succeeded".to_owned(),
     };
-    let mut html = format!(
-        "<details class=\"story\"{open}>\n<summary>{ended} after {}, {}: job {} of {}, due at {}, {} prompt tokens</summary>\n<ol>\n",
-        duration(story.latency_s),
-        plural(story.attempts.into(), "attempt"),
-        count(story.job),
-        text(&story.workload),
-        moment(story.scheduled_s, run_s),
-        count(story.prompt_tokens.into())
-    );
-    for TraceEvent { at_s, what } in story.moments.iter().take(ROWS) {
-        push(&mut html, format_args!("<li><b>{} s</b> {}</li>\n", number(*at_s), text(what)));
+    html! {
+        summary {
+            (text(&ended)) " after " (duration(trace.latency_s)) ", "
+            (plural(trace.attempts.into(), "attempt")) ": job " (count(trace.job)) " of " (text(&trace.workload))
+            ", scheduled at " (moment(trace.scheduled_s, run_s)) ", "
+            (count(trace.prompt_tokens.into())) " prompt tokens"
+        }
+        ol {
+            @for TraceEvent { at_s, what } in trace.moments.iter().take(MAX_ROWS) {
+                li { b { (number(*at_s)) " s" } " " (text(what)) }
+            }
+        }
     }
-    html + "</ol>\n</details>\n"
 }

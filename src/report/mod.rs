@@ -1,9 +1,9 @@
-//! What people read: a run as text for the terminal, as charts, as one page that works offline, and several
-//! runs side by side.
+//! Reports for people: a run or a plan as text for the terminal, as SVG charts, and as one HTML page that works
+//! offline; and several runs compared.
 //!
-//! Every report is a function of [`crate::record::Summary`] and of nothing else, so a run in virtual time, a
-//! run over HTTP and a `result.json` of last week look the same. Numbers are put into words in one place
-//! ([`crate::formatting`]), and text and page take their rows from the same `facts`.
+//! A report is a pure function of a [`crate::record::Summary`] or a [`crate::planner::Plan`], so a live run, a simulated
+//! run and a stored `result.json` look the same. Numbers and times are formatted by [`crate::formatting`]; text and page
+//! take their rows from `facts`.
 
 mod chart;
 mod chart_data;
@@ -21,10 +21,10 @@ mod usage_table;
 
 pub use chart::{Chart, charts};
 
-/// How text for a terminal is dressed.
+/// Whether text for the terminal is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
-    /// Nothing but text.
+    /// Without ANSI codes.
     #[default]
     Plain,
     /// With ANSI codes for bold, faint, green and red.
@@ -33,18 +33,18 @@ pub enum Style {
 
 impl Style {
     fn strong(self, text: &str) -> String {
-        self.dressed("1", text)
+        self.styled("1", text)
     }
     fn faint(self, text: &str) -> String {
-        self.dressed("2", text)
+        self.styled("2", text)
     }
     fn good(self, text: &str) -> String {
-        self.dressed("32", text)
+        self.styled("32", text)
     }
     fn bad(self, text: &str) -> String {
-        self.dressed("1;31", text)
+        self.styled("1;31", text)
     }
-    fn dressed(self, code: &str, text: &str) -> String {
+    fn styled(self, code: &str, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
             Self::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),

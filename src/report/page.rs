@@ -1,132 +1,170 @@
-//! What every page is made of: the frame around its content, tables, figures. A page loads nothing, and says so
-//! to the browser in a policy that forbids it, so it opens offline, in a mail, on a phone, and prints.
+//! The frame of every HTML page and the parts that pages share: tables, tiles, figures.
 //!
-//! Figures are drawings first. Where a script may run it draws those over time again, to zoom and to read
-//! values; the drawings stay for paper and for browsers that run none.
+//! Markup is built with `maud`, which escapes every value that is spliced in, so a name from a scenario cannot become
+//! markup. The only unescaped values are marked [`PreEscaped`]: our own style sheets and scripts, drawings, and JSON
+//! that [`json_data`] has made safe. A page loads nothing, and its Content-Security-Policy forbids it to, so it works
+//! offline. Charts are static SVG drawings first; if scripts may run, `live.js` replaces those that carry their data by
+//! interactive ones. On paper and without scripts the drawings remain.
 
 use super::chart::{self, Chart};
 use super::facts;
-use super::text_layout::{escaped, short};
+use super::text_layout::{printable, short};
 use crate::formatting::plural;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
-use std::fmt::Write;
 
 const CSS: &str = include_str!("assets/page.css");
 const LIVE: &str = include_str!("assets/live.js");
 const UPLOT: &str = include_str!("assets/uplot/uPlot.iife.min.js");
 const UPLOT_CSS: &str = include_str!("assets/uplot/uPlot.min.css");
 const UPLOT_LICENCE: &str = include_str!("assets/uplot/LICENSE");
-/// Nothing is loaded, whatever stands in the page.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-/// The most rows of a table.
-pub(super) const ROWS: usize = 60;
-/// The most letters of a name or a sentence that came from outside.
-const LETTERS: usize = 400;
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+/// Rows of a table beyond this are counted instead of shown.
+pub(super) const MAX_ROWS: usize = 60;
+/// Characters of a name or sentence from outside beyond this are cut.
+const MAX_TEXT_CHARS: usize = 400;
 
-/// A whole page around its content.
-pub(super) fn page(title: &str, content: &str) -> String {
-    let title = text(title);
-    let charts = chart::style(".scroll svg");
-    let (style, script) = if content.contains(NUMBERS) { (UPLOT_CSS, script()) } else { ("", String::new()) };
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <title>{title} · quotalab</title>\n<style>\n{style}\n{CSS}{charts}\n</style>\n</head>\n\
-         <body>\n<main>\n{content}</main>\n{script}</body>\n</html>\n"
-    )
-}
-
-/// The script behind the figures, with the licence of what others wrote.
-fn script() -> String {
-    format!("<script>\n/*\n{UPLOT_LICENCE}*/\n{UPLOT}\n</script>\n<script>\n{LIVE}</script>\n")
-}
-
-/// Where the numbers of a figure begin.
-const NUMBERS: &str = "<script type=\"application/json\" class=\"numbers\">";
-
-/// A chart with what is said about it.
-pub(super) fn figure(chart: &Chart) -> String {
-    let (title, note) = (text(&chart.title), text(&chart.note));
-    let live =
-        chart.live().map_or_else(String::new, |live| format!("{NUMBERS}{}</script>\n", embedded_json(live)));
-    let class = if live.is_empty() { "scroll" } else { "scroll still" };
-    format!(
-        "<figure>\n<figcaption><h2>{title}</h2><p>{note}</p></figcaption>\n\
-         <div class=\"{class}\">{}</div>\n{live}</figure>\n",
-        chart.inline()
-    )
-}
-
-/// JSON that cannot end the element it stands in.
-pub(super) fn embedded_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("string keys and plain data").replace('<', "\\u003c")
-}
-
-/// Text from outside: escaped, and not longer than anyone would read.
-pub(super) fn text(outside: &str) -> String {
-    escaped(&short(outside, LETTERS))
-}
-
-/// A table; cells are HTML already, the columns from `numbers` on are numbers.
-pub(super) fn table(head: &[&str], numbers: usize, rows: &[Vec<String>]) -> String {
-    let class = |column: usize| if column >= numbers { " class=\"n\"" } else { "" };
-    let mut html = "<div class=\"scroll\"><table>\n<tr>".to_owned();
-    for (column, name) in head.iter().enumerate() {
-        push(&mut html, format_args!("<th{}>{name}</th>", class(column)));
-    }
-    html.push_str("</tr>\n");
-    for row in rows.iter().take(ROWS) {
-        html.push_str("<tr>");
-        for (column, cell) in row.iter().enumerate() {
-            push(&mut html, format_args!("<td{}>{cell}</td>", class(column)));
+/// Renders a whole page. The scripts are included if any of `charts` carries its data.
+pub(super) fn page(title: &str, charts: &[Chart], content: &Markup) -> String {
+    let interactive = charts.iter().any(|chart| chart.data().is_some());
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(CONTENT_SECURITY_POLICY);
+                title { (text(title)) " · quotalab" }
+                style {
+                    @if interactive { (PreEscaped(UPLOT_CSS)) }
+                    (PreEscaped(CSS)) (PreEscaped(chart::style(".scroll svg")))
+                }
+            }
+            body {
+                main { (content) }
+                @if interactive {
+                    script { (PreEscaped(format!("\n/*\n{UPLOT_LICENCE}*/\n{UPLOT}\n"))) }
+                    script { (PreEscaped(LIVE)) }
+                }
+            }
         }
-        html.push_str("</tr>\n");
+    };
+    markup.into_string()
+}
+
+/// A chart with its title and note, and its data if it can be drawn interactively.
+pub(super) fn figure(chart: &Chart) -> Markup {
+    html! {
+        figure {
+            figcaption {
+                h2 { (text(&chart.title)) }
+                p { (text(&chart.note)) }
+            }
+            div.scroll.still[chart.data().is_some()] { (PreEscaped(chart.inline())) }
+            @if let Some(data) = chart.data() {
+                script type="application/json" class="numbers" { (json_data(data)) }
+            }
+        }
     }
-    html.push_str("</table></div>\n");
-    if rows.len() > ROWS {
-        push(
-            &mut html,
-            format_args!("<p class=\"note\">and {}</p>\n", plural((rows.len() - ROWS) as u64, "more row")),
-        );
+}
+
+/// A value as JSON for a `<script>` element: without `<`, so that no text in it can end the element.
+pub(super) fn json_data(value: &impl Serialize) -> PreEscaped<String> {
+    let json = serde_json::to_string(value).expect("invariant: reports have string keys and plain data");
+    PreEscaped(json.replace('<', "\\u003c"))
+}
+
+/// Text from outside (a scenario, a file name), with control characters as blanks and cut to [`MAX_TEXT_CHARS`].
+pub(super) fn text(outside: &str) -> String {
+    printable(&short(outside, MAX_TEXT_CHARS))
+}
+
+/// A table. Columns from `numeric_from` on are aligned as numbers.
+pub(super) fn table(head: &[&str], numeric_from: usize, rows: &[Vec<Markup>]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                tr { @for (column, name) in head.iter().enumerate() {
+                    th.n[column >= numeric_from] { (text(name)) }
+                } }
+                @for row in rows.iter().take(MAX_ROWS) {
+                    tr { @for (column, cell) in row.iter().enumerate() {
+                        td.n[column >= numeric_from] { (cell) }
+                    } }
+                }
+            }
+        }
+        (more_rows(rows.len(), "row"))
     }
-    html
 }
 
-pub(super) fn push(html: &mut String, part: std::fmt::Arguments<'_>) {
-    html.write_fmt(part).expect("a string takes every text");
-}
-
-/// A part of a page with its heading; the content is HTML already.
-pub(super) fn section(title: &str, content: &str) -> String {
-    format!("<section>\n<h2>{title}</h2>\n{content}</section>\n")
-}
-
-/// The verdict, the first sentence the largest; `what` is HTML already.
-pub(super) fn header(what: &str, verdict: &[String], about: &str) -> String {
-    let mut html = format!("<header>\n<p class=\"run\">{what}</p>\n");
-    for (place, sentence) in verdict.iter().enumerate() {
-        let (open, close) = if place == 0 { ("<h1>", "</h1>") } else { ("<p class=\"lead\">", "</p>") };
-        push(&mut html, format_args!("{open}{}{close}\n", text(sentence)));
+/// How many rows of `all` are beyond [`MAX_ROWS`]; nothing if all are shown.
+pub(super) fn more_rows(all: usize, noun: &str) -> Markup {
+    html! {
+        @if all > MAX_ROWS {
+            p.note { "and " (plural((all - MAX_ROWS) as u64, &format!("more {noun}"))) }
+        }
     }
-    if !about.is_empty() {
-        push(&mut html, format_args!("<p class=\"about\">{}</p>\n", text(about)));
+}
+
+/// A cell of plain text.
+pub(super) fn cell(value: impl AsRef<str>) -> Markup {
+    html! { (text(value.as_ref())) }
+}
+
+/// A part of a page under a heading.
+pub(super) fn section(title: &str, content: &Markup) -> Markup {
+    html! { section { h2 { (text(title)) } (content) } }
+}
+
+/// The head of a page: what was run, the findings with the first as the heading, and the author's description.
+pub(super) fn header(subject: &str, sentences: &[String], about: &str) -> Markup {
+    html! {
+        header {
+            p.run { (text(subject)) }
+            @for (index, sentence) in sentences.iter().enumerate() {
+                @if index == 0 { h1 { (text(sentence)) } } @else { p.lead { (text(sentence)) } }
+            }
+            @if !about.is_empty() { p.about { (text(about)) } }
+        }
     }
-    html + "</header>\n"
 }
 
-/// Numbers in boxes: what stands in each, and what it is.
-pub(super) fn tiles(tiles: &[(String, String)]) -> String {
-    let each = tiles
-        .iter()
-        .map(|(value, name)| format!("<div class=\"tile\"><b>{value}</b><span>{name}</span></div>\n"));
-    format!("<div class=\"tiles\">\n{}</div>\n", each.collect::<String>())
+/// A row of boxes, each with a value and its label.
+pub(super) fn tiles(tiles: &[(String, String)]) -> Markup {
+    html! {
+        div.tiles {
+            @for (value, label) in tiles {
+                div.tile { b { (text(value)) } span { (text(label)) } }
+            }
+        }
+    }
 }
 
-/// An axis with its meaning behind it.
-pub(super) fn axis(name: &str) -> String {
+/// The name of an axis with its meaning as a tooltip, if it has one.
+pub(super) fn axis(name: &str) -> Markup {
     match facts::meaning(name) {
-        Some(meaning) => format!("<abbr title=\"{meaning}\">{name}</abbr>"),
-        None => text(name),
+        Some(meaning) => html! { abbr title=(meaning) { (name) } },
+        None => cell(name),
     }
+}
+
+/// `✓` or `✗` with a word, coloured.
+pub(super) fn mark(holds: bool, yes: &str, no: &str) -> Markup {
+    html! {
+        @if holds { span.pass { "✓ " (yes) } } @else { span.miss { "✗ " (no) } }
+    }
+}
+
+/// Sentences in small print, at most [`MAX_ROWS`].
+pub(super) fn notes<S: AsRef<str>>(sentences: &[S]) -> Markup {
+    html! {
+        @for sentence in sentences.iter().take(MAX_ROWS) { p.note { (text(sentence.as_ref())) } }
+    }
+}
+
+/// A command to copy; nothing if it is empty.
+pub(super) fn command(command: &str) -> Markup {
+    html! { @if !command.is_empty() { pre { code { (printable(command)) } } } }
 }

@@ -1,13 +1,13 @@
-//! The colours of charts by role, each with its twin for dark backgrounds.
+//! The colours of charts by role, each for light and for dark backgrounds.
 //!
 //! The hues are those of Okabe and Ito (2008), which stay apart under every common colour blindness. A chart
-//! is drawn in the light colours; a style sheet that selects by those very values puts the dark ones in
-//! their place, so a drawing needs no second copy. That is why no two roles may share a light value.
+//! is drawn in the light colours; a style sheet selects elements by those values and replaces them by the dark ones,
+//! so a drawing needs no second copy. Therefore no two roles may share a light value.
 
 use plotters::style::RGBColor;
 use std::fmt::Write;
 
-/// What a colour means.
+/// What is drawn in a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Ink,
@@ -79,32 +79,32 @@ impl Role {
         RGBColor(red, green, blue)
     }
 
-    /// The same as SVG writes it.
+    /// Its colour on light backgrounds, as `#RRGGBB`.
     pub(super) fn hex(self) -> String {
         hex(COLOURS[self as usize].1)
     }
 
-    /// Its colour on dark backgrounds, as a style sheet writes it.
+    /// Its colour on dark backgrounds, as `#RRGGBB`.
     pub(super) fn dark_hex(self) -> String {
         hex(COLOURS[self as usize].2)
     }
 
-    /// The colours of things of one kind beside each other; from the seventh on they come again.
-    pub(super) fn of_series(place: usize) -> Self {
+    /// The colour of the series with this index; repeats from the seventh on.
+    pub(super) fn of_series(index: usize) -> Self {
         const SERIES: [Role; 6] =
             [Role::First, Role::Second, Role::Third, Role::Fourth, Role::Fifth, Role::Sixth];
-        SERIES[place % SERIES.len()]
+        SERIES[index % SERIES.len()]
     }
 }
 
-/// The style rules that put a chart into its dark colours; the caller says when they hold.
+/// The CSS rules that replace light colours by dark ones, to be wrapped in a media query.
 pub(super) fn dark_rules() -> String {
     let mut css = String::new();
     for (_, light, dark) in COLOURS {
         let (light, dark) = (hex(light), hex(dark));
         for attribute in ["fill", "stroke"] {
             write!(css, "[{attribute}=\"{light}\"]{{{attribute}:{dark}}}")
-                .expect("a string takes every text");
+                .expect("writing to a string does not fail");
         }
     }
     css
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_find_their_colours_and_no_two_share_one() {
+    fn every_role_has_a_light_colour_of_its_own() {
         for (place, (role, light, _)) in COLOURS.iter().enumerate() {
             assert_eq!(*role as usize, place);
             assert!(COLOURS[..place].iter().all(|(_, other, _)| other != light), "{role:?}");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_legible_on_both_papers() {
+    fn text_has_enough_contrast_on_both_backgrounds() {
         // WCAG 2.1 asks for a contrast of 4.5 for text.
         let luminance = |(red, green, blue): Rgb| {
             let linear = |value: u8| {

@@ -1,5 +1,4 @@
-//! A capacity plan: as text for the terminal, the answer first and then the tables behind it, in 80 columns; as
-//! pictures; as a page.
+//! Reports of a plan: text for the terminal in 80 columns, with the answer first; charts; and a page.
 
 mod html;
 
@@ -14,18 +13,18 @@ use crate::planner::{Kind, Plan, Point, WhatIf, repeated};
 
 /// The width of a report.
 const WIDTH: usize = 80;
-/// Letters for what a change is called.
+/// Characters for the name of a change.
 const CHANGE: usize = 34;
-/// Letters of the bar of served jobs.
+/// Characters of the bar of the success share.
 const BAR: usize = 10;
 
-/// The pictures of a plan: the ceiling curve, and what changes are worth.
+/// The charts of a plan: the ceiling curve and the what-ifs.
 #[must_use]
 pub fn charts(report: &Plan) -> Vec<Chart> {
     [curve::chart(report), what_if::chart(report)].into_iter().flatten().collect()
 }
 
-/// The plan, ending in a line feed.
+/// Renders the plan as text, ending in a line feed.
 #[must_use]
 pub fn render(report: &Plan, style: Style) -> String {
     let mut page = Page { text: String::new(), style };
@@ -62,7 +61,7 @@ impl Page {
         self.line(&faint);
     }
 
-    /// A sentence in as many lines as it needs, all but the first behind `indent` blanks.
+    /// Writes a sentence, wrapped, with all lines but the first indented by `indent` blanks.
     fn sentence(&mut self, text: &str, indent: usize) {
         for (place, line) in wrap(text, WIDTH - indent).into_iter().enumerate() {
             let indent = if place == 0 { 0 } else { indent };
@@ -94,18 +93,18 @@ impl Page {
         self.heading("the ceiling                          jobs/min    × load   what stops it");
         let (analytic, simulated) = (&report.ceiling.analytic, &report.ceiling.simulated);
         let bound = analytic.binding.as_ref().map(|binding| format!("{} {}", binding.axis, binding.target));
-        self.ceiling("by arithmetic", analytic.jobs_per_min, analytic.multiple, bound.as_deref());
+        self.ceiling("analytic", analytic.jobs_per_min, analytic.multiple, bound.as_deref());
         if let Some(cached) = &analytic.cached {
             let name = format!("  with {} from the cache", percent(cached.hit_share));
             self.ceiling(&name, Some(cached.jobs_per_min), Some(cached.multiple), None);
         }
         let broken = simulated.breaks.as_ref().map(|breaks| breaks.rule.as_str());
-        self.ceiling("by simulation", simulated.jobs_per_min, simulated.multiple, broken);
+        self.ceiling("simulated", simulated.jobs_per_min, simulated.multiple, broken);
         if let Some(multiple) = simulated.without_cost_rules {
             let jobs = multiple * report.load.jobs_per_min;
-            self.ceiling("  but for the rules on cost", Some(jobs), Some(multiple), None);
+            self.ceiling("  without the rules on cost", Some(jobs), Some(multiple), None);
         }
-        self.ceiling("the load", Some(report.load.jobs_per_min), Some(1.0), None);
+        self.ceiling("present load", Some(report.load.jobs_per_min), Some(1.0), None);
         for target in &report.targets {
             let name = format!("  {}", short(&target.name, CHANGE - 2));
             for (place, axis) in target.axes.iter().enumerate() {
@@ -122,20 +121,20 @@ impl Page {
     }
 
     fn ceiling(&mut self, name: &str, jobs: Option<f64>, multiple: Option<f64>, stops: Option<&str>) {
-        let told = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), number);
+        let optional = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), number);
         let stops = short(stops.unwrap_or(""), WIDTH - CHANGE - 24);
-        self.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", told(jobs), told(multiple)));
+        self.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", optional(jobs), optional(multiple)));
     }
 
     fn curve(&mut self, report: &Plan) {
-        self.heading(" × load   offered    served of it             limited      p95    cost/day  holds");
+        self.heading(" × load   offered   goodput success          limited      p95    cost/day  holds");
         for point in &report.curve {
             let days = report.duration_s / 86_400.0;
             let line = curve_line(point, days);
             let line = if point.multiple == 1.0 { self.style.strong(&line) } else { line };
             self.line(&line);
         }
-        self.faint("offered and served in jobs a minute; limited: refusals per job");
+        self.faint("offered and goodput in jobs a minute; limited: rate-limited attempts per job");
     }
 
     fn what_ifs(&mut self, report: &Plan) {
@@ -146,7 +145,7 @@ impl Page {
         for change in &report.what_if {
             self.line(&what_if_line(change));
         }
-        self.faint("p95 and cost at the present load; lift/USD: ceiling won per extra dollar a day");
+        self.faint("p95 and cost at the present load; lift/USD: ceiling gained per extra dollar a day");
     }
 
     fn pairs(&mut self, report: &Plan) {
@@ -168,9 +167,9 @@ impl Page {
         let verdict = if buy.holds { self.style.good("holds") } else { self.style.bad("does not hold") };
         self.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
         let changes =
-            if buy.changes.is_empty() { "nothing to change".to_owned() } else { repeated(&buy.changes) };
+            if buy.changes.is_empty() { "no change is needed".to_owned() } else { repeated(&buy.changes) };
         self.sentence(&format!("  {changes}"), 2);
-        let p95 = buy.p95_s.map_or_else(|| "no answers".to_owned(), duration);
+        let p95 = buy.p95_s.map_or_else(|| "none".to_owned(), duration);
         self.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
     }
 
@@ -198,7 +197,7 @@ impl Page {
             self.sentence(&format!("note: {note}"), 6);
         }
         if !report.reproduce.is_empty() {
-            self.line(&format!("again with: {}", report.reproduce));
+            self.line(&format!("reproduce: {}", report.reproduce));
         }
     }
 }
@@ -224,7 +223,7 @@ fn what_if_line(change: &WhatIf) -> String {
     let ceiling = change.ceiling_jobs_per_min.map_or_else(|| "none".to_owned(), number);
     let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
     let per_usd = match change.lift_per_usd {
-        _ if change.kind == Kind::Without => "left out".to_owned(),
+        _ if change.kind == Kind::Without => "removed".to_owned(),
         Some(lift) => number(lift),
         None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
         None => "free".to_owned(),

@@ -1,4 +1,4 @@
-//! A run for the terminal: the verdict first, then what stands behind it, in 80 columns.
+//! The report of a run for the terminal, in 80 columns: the findings first, then the numbers behind them.
 
 use super::Style;
 use super::chart::time_parts;
@@ -11,29 +11,29 @@ use crate::record::Summary;
 const WIDTH: usize = 80;
 /// The column in which values begin.
 const INDENT: usize = 13;
-/// Letters of a bar.
+/// Characters of a bar.
 const BAR: usize = 20;
-/// Targets told one by one; the others are added up.
-const TARGETS: usize = 12;
+/// Targets beyond this are added up in one line.
+const MAX_TARGETS: usize = 12;
 
-/// The report of a run, ending in a line feed.
+/// Renders the report of a run, ending in a line feed.
 #[must_use]
 pub fn render(summary: &Summary, style: Style) -> String {
     let mut page = Page { text: String::new(), style };
-    page.verdict(summary);
+    page.findings(summary);
     page.run(summary);
     page.jobs(summary);
     page.times(summary);
-    page.spent(summary);
+    page.breakdown(summary);
     page.targets(summary);
     page.expectations(summary);
     page.last(summary);
     page.text
 }
 
-/// A share as a bar of `width` letters in eighths of a letter; what is above 1 fills it.
+/// Renders a share as a bar of `width` characters, in eighths of a character. Shares above 1 fill it.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a few letters")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a few characters")]
 pub fn bar(share: f64, width: usize) -> String {
     const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
     let full = width * 8;
@@ -62,7 +62,7 @@ impl Page {
         self.line(&strong);
     }
 
-    /// A name, and its value from the usual column on, in as many lines as it needs.
+    /// Writes a label and its value, wrapped behind the label column.
     fn value(&mut self, name: &str, value: &str) {
         for (place, line) in wrap(value, WIDTH - INDENT).into_iter().enumerate() {
             let name = if place == 0 { name } else { "" };
@@ -70,7 +70,7 @@ impl Page {
         }
     }
 
-    fn verdict(&mut self, summary: &Summary) {
+    fn findings(&mut self, summary: &Summary) {
         for (place, sentence) in summary.verdict.iter().enumerate() {
             for line in wrap(sentence, WIDTH) {
                 let line = fitted(&line, WIDTH);
@@ -99,14 +99,15 @@ impl Page {
         }
         self.value("jobs", &jobs);
         let attempts = &summary.attempts;
-        let numbers = [(attempts.ok, "answered"), (attempts.limited, "limited"), (attempts.failed, "broken")];
+        let numbers =
+            [(attempts.ok, "succeeded"), (attempts.limited, "rate-limited"), (attempts.failed, "failed")];
         let mut text = format!("{} sent", count(attempts.total));
         for (number, what) in numbers {
             text.push_str(&format!(" · {} {what}", count(number)));
         }
         self.value("attempts", &text);
-        for (name, list) in facts::troubles(summary) {
-            self.value(&format!("  {name}"), &list);
+        for (name, list) in facts::failures(summary) {
+            self.value("", &format!("{name}: {list}"));
         }
     }
 
@@ -125,13 +126,13 @@ impl Page {
         }
     }
 
-    fn spent(&mut self, summary: &Summary) {
+    fn breakdown(&mut self, summary: &Summary) {
         let parts = time_parts(&summary.time_s);
         let total: f64 = parts.iter().map(|(_, length)| length).sum();
         if total <= 0.0 {
             return;
         }
-        self.heading("where the time of an answer goes");
+        self.heading("mean latency of jobs that succeeded, by phase");
         for (name, length) in parts.into_iter().filter(|(_, length)| *length > 0.0) {
             let (bar, mean) = (bar(length / total, BAR), duration(length));
             self.line(&format!("  {name:<18}{bar} {mean:>11}  {:>7}", percent(length / total)));
@@ -140,7 +141,7 @@ impl Page {
 
     fn targets(&mut self, summary: &Summary) {
         self.heading("targets");
-        for target in summary.targets.iter().take(TARGETS) {
+        for target in summary.targets.iter().take(MAX_TARGETS) {
             self.line(&format!("  {}", fitted(&target.name, WIDTH - 2)));
             for line in wrap(&facts::traffic(target), WIDTH - 4) {
                 self.line(&format!("    {line}"));
@@ -149,7 +150,7 @@ impl Page {
                 self.limit(&limit);
             }
         }
-        if let Some(others) = summary.targets.get(TARGETS..).filter(|others| !others.is_empty()) {
+        if let Some(others) = summary.targets.get(MAX_TARGETS..).filter(|others| !others.is_empty()) {
             let sent = others.iter().map(|target| target.attempts).sum();
             let more = plural(others.len() as u64, "more target");
             self.line(&format!("  and {more} with {} sent", count(sent)));
@@ -157,7 +158,8 @@ impl Page {
     }
 
     fn limit(&mut self, limit: &Use) {
-        let used = limit.used.map_or_else(|| "untold".to_owned(), |used| format!("{} used", percent(used)));
+        let used =
+            limit.used.map_or_else(|| "not measured".to_owned(), |used| format!("{} used", percent(used)));
         let bar = bar(limit.used.unwrap_or(0.0), BAR - 6);
         let peak = format!("peak {}", percent(limit.peak));
         let peak = if limit.peak >= 0.98 { self.style.bad(&peak) } else { peak };
@@ -171,7 +173,7 @@ impl Page {
         }
         self.heading("expectations");
         for expected in &summary.expect {
-            let mark = if expected.pass { self.style.good("pass") } else { self.style.bad("MISS") };
+            let mark = if expected.pass { self.style.good("pass") } else { self.style.bad("FAIL") };
             let rule = fitted(&expected.rule, 48);
             self.line(&format!("  {mark}  {rule:<50}{}", fitted(&facts::actual(expected), 22)));
         }
@@ -179,13 +181,13 @@ impl Page {
 
     fn last(&mut self, summary: &Summary) {
         self.line("");
-        self.value("charged", &facts::charged(summary));
+        self.value("cost", &facts::charged(summary));
         for note in &summary.notes {
             self.value("note", note);
         }
         if !summary.reproduce.is_empty() {
-            // A command is copied whole: it is never broken.
-            self.line(&format!("{:<INDENT$}{}", "again with", summary.reproduce));
+            // Not wrapped, so that it can be copied.
+            self.line(&format!("{:<INDENT$}{}", "reproduce", summary.reproduce));
         }
     }
 }
@@ -196,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Law: a bar is as wide as asked, and a larger share never looks smaller.
+        /// Law: a bar has the width asked for, and a larger share never gets a smaller bar.
         #[test]
         fn bars_grow_with_their_share(small in -1.0f64..2.0, more in 0.0f64..2.0, width in 1usize..40) {
             let ink = |bar: &str| -> u32 { bar.chars().map(|letter| match letter { ' ' => 0, full => 0x2590 - u32::from(full) }).sum() };
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_say_something_and_all() {
+    fn a_tiny_share_shows_and_a_full_one_fills() {
         assert_eq!(bar(0.0, 4), "    ");
         assert_eq!(bar(1e-9, 4), "▏   ");
         assert_eq!(bar(0.5, 4), "██  ");

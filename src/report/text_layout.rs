@@ -1,10 +1,10 @@
-//! Text that fits its place and stays text: broken into lines, cut, escaped.
+//! Text for a limited space: wrapped, shortened, made printable, and escaped for SVG.
 
-/// `text` in lines of at most `width` letters, broken at spaces; a longer word has a line of its own.
+/// Breaks `text` at spaces into lines of at most `width` characters. A longer word gets a line of its own.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
+        let line = lines.last_mut().expect("invariant: lines starts with one element");
         if line.is_empty() {
             line.push_str(word);
         } else if line.chars().count() + 1 + word.chars().count() <= width {
@@ -17,7 +17,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A name short enough for `letters`: what is cut is the middle, since names differ at their ends.
+/// Shortens a name to `letters` characters by cutting its middle, since names usually differ at their ends.
 pub(super) fn short(name: &str, letters: usize) -> String {
     let all: Vec<char> = name.chars().collect();
     if all.len() <= letters {
@@ -28,17 +28,17 @@ pub(super) fn short(name: &str, letters: usize) -> String {
     all[..head].iter().chain(&['…']).chain(&all[all.len() - tail..]).collect()
 }
 
-/// A name cut to `letters`, control characters made visible blanks.
+/// [`short`] with control characters replaced by blanks.
 pub(super) fn fitted(name: &str, letters: usize) -> String {
     short(&printable(name), letters)
 }
 
-/// XML knows no control characters, not even escaped.
+/// Replaces control characters by blanks: XML forbids most of them, and a terminal would interpret them.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-/// Text that is text, in XML and in HTML.
+/// Escapes text for XML.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in printable(text).chars() {
@@ -60,7 +60,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Law: wrapping loses no word and keeps to the width wherever words allow.
+        /// Law: wrapping loses no word and keeps to the width unless one word is longer.
         #[test]
         fn wrapped_text_is_the_same_text(text in "[a-z ]{0,200}", width in 5usize..40) {
             let lines = wrap(&text, width);
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn names_lose_their_middle() {
+    fn long_names_are_cut_in_the_middle() {
         assert_eq!(short("groq/acme/small", 15), "groq/acme/small");
         assert_eq!(short("groq/acme/llama-3.3-70b-versatile", 16), "groq/…-versatile");
         assert_eq!(short("abc", 0), "…");
     }
 
     #[test]
-    fn what_comes_from_outside_stays_text() {
+    fn markup_and_control_characters_are_neutralised() {
         assert_eq!(escaped("<b title='\u{1}'>&\""), "&lt;b title=&#39; &#39;&gt;&amp;&quot;");
         assert_eq!(fitted("a\u{1b}[31mb\n", 20), "a [31mb ");
     }

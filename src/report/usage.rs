@@ -1,18 +1,17 @@
-//! What the limits were charged over time, of what they allow: the one reckoning behind the strips, the heat
-//! map and the table by hour.
+//! What each limit was charged over time, as a share of what it allows in that time. The strips, the heat map and the
+//! table by hour all use this.
 //!
-//! A limit of 6,000 tokens a minute allows 60,000 in ten: that is what the charges of ten minutes are a share
-//! of, whatever the law by which it refills and whatever fits at once. A burst may be charged more than its
-//! step allows, and a limit that is full at its end may have been charged little in its last hour. A limit whose
-//! window is longer than the run counts as spread over the run: a day limit has all of a short run for its number.
+//! A limit of 6,000 tokens a minute allows 60,000 in ten minutes, whatever its window law and burst. So a burst may be
+//! charged more than 100 % of a step, and a limit that is full at the end may have been charged little in its last hour.
+//! A limit whose window is longer than the run is spread over the run: a day limit has its whole number for a short run.
 
 use crate::record::{Charged, Fill, Limit, Summary};
 use provider::Axis;
 use std::ops::Range;
 
-/// A heat map has about so many columns at most: the hours of a day, and one for what came after.
-const COLUMNS: usize = 25;
-/// Lengths of columns that a reader knows, in seconds; beyond them come whole days.
+/// The heat map has fewer columns than this plus one: the hours of a day, and one for what came after.
+const MAX_COLUMNS: usize = 25;
+/// Round lengths of a column, in seconds; longer ones are whole days.
 const ROUND: [f64; 19] = [
     1.0,
     2.0,
@@ -41,17 +40,17 @@ const HOUR: f64 = 3_600.0;
 pub(super) struct Row<'s> {
     pub(super) target: &'s str,
     pub(super) axis: &'s str,
-    /// How full it was: the fullest of each step.
+    /// The largest share in use in each step.
     pub(super) levels: &'s [f64],
     limit: Option<&'s Limit>,
     fill: &'s Fill,
     step_s: f64,
-    /// How long jobs arrived, and when everything was over.
+    /// When arrivals ended, and when the last event happened.
     duration_s: f64,
     end_s: f64,
 }
 
-/// Every limit that was watched: target by target as they come, their axes in the order of reports.
+/// Every limit that was sampled, by target, then in the order of [`Axis::ALL`].
 pub(super) fn rows(summary: &Summary) -> Vec<Row<'_>> {
     let order = |axis: &str| Axis::ALL.into_iter().position(|known| known.name() == axis);
     let end_s = summary.duration_s.max(summary.ended_s);
@@ -75,17 +74,17 @@ pub(super) fn rows(summary: &Summary) -> Vec<Row<'_>> {
 }
 
 impl Row<'_> {
-    /// The fullest it was seen.
+    /// The largest share in use over the run.
     pub(super) fn peak(&self) -> f64 {
         self.level(0..self.levels.len())
     }
 
-    /// The fullest it was seen in some steps.
+    /// The largest share in use during `steps`.
     pub(super) fn level(&self, steps: Range<usize>) -> f64 {
         within(self.levels, steps).iter().copied().fold(0.0, f64::max)
     }
 
-    /// What was charged in some steps of what the limit allows in them; `None` where no one counted.
+    /// What was charged during `steps` ÷ what the limit allows in them; `None` if it was not counted.
     pub(super) fn share(&self, steps: Range<usize>) -> Option<f64> {
         let limit = self.limit?;
         let charged = self.charged(steps.clone())?;
@@ -94,7 +93,7 @@ impl Row<'_> {
         (allowed > 0.0).then(|| charged / allowed)
     }
 
-    /// What was charged in some steps: calls, tokens, or seconds of calls in flight.
+    /// What was charged during `steps`: calls, tokens, or seconds of calls in flight.
     pub(super) fn charged(&self, steps: Range<usize>) -> Option<f64> {
         let Charged { calls, prompt_tokens, completion_tokens, busy_s } = &self.fill.charged;
         let sum = |counts: &[u64]| as_f64(within(counts, steps.clone()).iter().sum());
@@ -108,50 +107,50 @@ impl Row<'_> {
         })
     }
 
-    /// Attempts it refused in some steps.
+    /// Attempts it refused during `steps`.
     pub(super) fn refused(&self, steps: Range<usize>) -> u64 {
         self.fill.refused.get(self.axis).map_or(0, |counts| within(counts, steps).iter().sum())
     }
 
-    /// How long some steps were; the last one of a run may be short.
-    #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+    /// The length of `steps` in seconds; the last step of a run may be short.
+    #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
     fn seconds(&self, steps: Range<usize>) -> f64 {
         let (from, to) = (steps.start as f64 * self.step_s, steps.end as f64 * self.step_s);
         (to.min(self.end_s) - from).max(0.0)
     }
 }
 
-/// Steps put together: each a range of steps, all of the same round length but the last, which also takes
-/// what came after the end of the arrivals.
+/// Columns of the heat map: ranges of steps of one round length, except for the last, which also takes what came after
+/// the end of the arrivals.
 pub(super) struct Columns {
     pub(super) length_s: f64,
     pub(super) steps: Vec<Range<usize>>,
 }
 
 impl Columns {
-    /// Columns over a run.
+    /// The columns of a run.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "there are few steps"
+        reason = "a series has a few hundred steps"
     )]
     pub(super) fn of(summary: &Summary) -> Self {
         let (step_s, all) = (summary.series.step_s, summary.series.offered.len());
         let planned = (libm::ceil(summary.duration_s / step_s - 1e-9) as usize).clamp(1, all.max(1));
-        // A long drain is worth columns of its own.
-        let told = if all > planned + planned / 4 { all } else { planned };
+        // A long drain gets columns of its own.
+        let covered = if all > planned + planned / 4 { all } else { planned };
         let fits = |length: f64| {
             let steps = libm::round(length / step_s);
             (steps >= 1.0
                 && (steps * step_s - length).abs() < 1e-6
-                && told.div_ceil(steps as usize) < COLUMNS)
+                && covered.div_ceil(steps as usize) < MAX_COLUMNS)
                 .then_some(steps as usize)
         };
         let days = (2..400).map(|days| f64::from(days) * 24.0 * HOUR);
-        let each = ROUND.into_iter().chain(days).find_map(fits).unwrap_or(told.div_ceil(COLUMNS - 1));
+        let each = ROUND.into_iter().chain(days).find_map(fits).unwrap_or(covered.div_ceil(MAX_COLUMNS - 1));
         let mut steps: Vec<_> =
-            (0..told).step_by(each.max(1)).map(|from| from..(from + each).min(told)).collect();
+            (0..covered).step_by(each.max(1)).map(|from| from..(from + each).min(covered)).collect();
         if let Some(last) = steps.last_mut() {
             last.end = last.end.max(all);
         }
@@ -215,14 +214,13 @@ workload:
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Law: the columns of the map cover the run without gap or overlap, and what they show adds up to what
-        /// the run charged and refused.
+        /// Law: the columns cover the run without gap or overlap, and their charges and refusals add up to the run's.
         #[test]
-        fn the_map_adds_up_to_the_run(seed in 0u64..1_000, seconds in 1u64..40_000) {
+        fn the_columns_add_up_to_the_run(seed in 0u64..1_000, seconds in 1u64..40_000) {
             let summary = run(seed, Nanos::from_secs(seconds));
             let columns = Columns::of(&summary);
             let all = summary.series.offered.len();
-            prop_assert!(columns.steps.len() <= COLUMNS);
+            prop_assert!(columns.steps.len() <= MAX_COLUMNS);
             prop_assert_eq!((columns.steps[0].start, columns.steps.last().unwrap().end), (0, all));
             prop_assert!(columns.steps.windows(2).all(|pair| pair[0].end == pair[1].start));
             let target = &summary.targets[0];
@@ -250,7 +248,7 @@ workload:
         let tokens = as_f64(target.tokens.prompt + target.tokens.completion);
         let minutes = summary.ended_s.max(3_600.0) / 60.0;
         assert!((share("tpm").unwrap() - tokens / (20_000.0 * minutes)).abs() < 1e-3);
-        // A day limit has all of a shorter run for its number.
+        // A day limit is spread over a shorter run.
         assert!((share("tpd").unwrap() - tokens / 1e6).abs() < 1e-2);
     }
 }

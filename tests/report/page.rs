@@ -157,7 +157,7 @@ fn code_in_names_stays_text() {
 fn runs_side_by_side_make_a_page() {
     let (light, heavy) = (run(&launch_plan(14.0), 14.0), launch_day());
     let page = compare::html(&[("light", &light), ("heavy", &heavy)]);
-    assert!(page.contains("<h1>light answers the most"), "{page}");
+    assert!(page.contains("<h1>light has the highest success share"), "{page}");
     assert!(page.contains("(+"));
     assert!(page.len() < HEAVIEST);
     assert_offline(&page);

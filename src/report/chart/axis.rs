@@ -1,18 +1,18 @@
-//! Ticks where a reader expects them: round numbers, decades, and round times.
+//! Axis ticks at round numbers, decades, and round times.
 
 use crate::formatting;
 
-/// A place on an axis and what is written there.
+/// A position on an axis and its label.
 pub(super) type Tick = (f64, String);
 
-/// Lengths of time that make good ticks, in seconds; beyond them come round numbers of days.
+/// Round distances of ticks on a time axis, in seconds; longer ones are round numbers of days.
 const TIMES: [f64; 19] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0,
     14_400.0, 21_600.0, 43_200.0, DAY,
 ];
 const DAY: f64 = 86_400.0;
 
-/// Round numbers from zero past `top`, about five of them; the last is the top of the axis.
+/// About five round numbers from zero to at least `top`; the last is the end of the axis.
 pub(super) fn linear(top: f64, unit: impl Fn(f64) -> String) -> Vec<Tick> {
     let step = round_up(top.max(1e-6) / 5.0);
     let count = libm::ceil(top.max(1e-6) / step - 1e-9).clamp(1.0, 20.0);
@@ -29,7 +29,7 @@ fn round_up(value: f64) -> f64 {
         .unwrap_or(value)
 }
 
-/// Powers of ten (with 2 and 5 between them, where there is room) that enclose `low..=high`, as logarithms.
+/// Powers of ten (with 2 and 5 between them, if that makes at most 8) that enclose `low..=high`, as logarithms.
 pub(super) fn decades(low: f64, high: f64, unit: impl Fn(f64) -> String) -> Vec<Tick> {
     let fine = enclosing(&[1.0, 2.0, 5.0], low, high);
     let chosen = if fine.len() <= 8 { fine } else { enclosing(&[1.0], low, high) };
@@ -46,13 +46,13 @@ fn enclosing(multiples: &[f64], low: f64, high: f64) -> Vec<f64> {
     all[first..=last].to_vec()
 }
 
-/// Every so-many-eth tick, so that at most `most` are left; the first stays.
+/// Every n-th tick, with n chosen so that at most `most` are left; the first stays.
 pub(super) fn thinned(ticks: Vec<Tick>, most: usize) -> Vec<Tick> {
     let each = ticks.len().div_ceil(most.max(1)).max(1);
     ticks.into_iter().step_by(each).collect()
 }
 
-/// A length of time short enough for the side of a chart.
+/// Formats a duration for the side of a chart.
 pub(super) fn seconds(length: f64) -> String {
     if (1.0..3_600.0).contains(&length) {
         format!("{} s", formatting::number(length))
@@ -61,7 +61,7 @@ pub(super) fn seconds(length: f64) -> String {
     }
 }
 
-/// Round times over a run of `length` seconds, and what they count in.
+/// Ticks at round times over a run of `length` seconds, and the name of their unit.
 pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
     let step = TIMES
         .into_iter()
@@ -91,7 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Law: an axis encloses its data, with neither few nor many ticks.
+        /// Law: an axis encloses its data and has 2 to 11 ticks.
         #[test]
         fn axes_enclose_their_data(top in 1e-5f64..1e12, ratio in 1.0f64..1e5, length in 0.0f64..1e9) {
             let linear = linear(top, formatting::number);

@@ -1,4 +1,4 @@
-//! Where the time of an answer went, as one bar.
+//! The breakdown chart: the mean latency of jobs that succeeded, by phase, as one bar.
 
 use super::Chart;
 use super::canvas::{Canvas, Frame, LABEL, Mark, WIDTH, width_of};
@@ -12,34 +12,34 @@ const BAR: Frame = Frame { left: 0, top: 4, right: WIDTH, bottom: 42 };
 /// The colours of the parts.
 const ROLES: [Role; 5] = [Role::Queue, Role::Wait, Role::Lost, Role::FirstToken, Role::Output];
 
-/// The parts of an answer's time in order, each with its mean length in seconds.
-pub(crate) fn parts(spent: &LatencyBreakdown) -> [(&'static str, f64); ROLES.len()] {
+/// The phases of a job in order, each with its mean duration in seconds.
+pub(crate) fn parts(time: &LatencyBreakdown) -> [(&'static str, f64); ROLES.len()] {
     [
-        ("in line", spent.queue),
-        ("waiting", spent.wait),
-        ("lost attempts", spent.lost),
-        ("to first token", spent.first_token),
-        ("writing", spent.output),
+        ("queue", time.queue),
+        ("wait", time.wait),
+        ("failed attempts", time.lost),
+        ("TTFT", time.first_token),
+        ("output", time.output),
     ]
 }
 
-/// The chart; `None` where no time was spent.
+/// Draws the chart; `None` if no job succeeded or all took no time.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
-    let spent = parts(&summary.time_s);
-    let total: f64 = spent.iter().map(|(_, length)| length).sum();
+    let phases = parts(&summary.time_s);
+    let total: f64 = phases.iter().map(|(_, length)| length).sum();
     if summary.latency_s.count == 0 || total <= 0.0 {
         return None;
     }
-    let idle: f64 = spent[..3].iter().map(|(_, length)| length).sum();
+    let idle: f64 = phases[..3].iter().map(|(_, length)| length).sum();
     let mean = formatting::duration(total);
     let title = if idle / total < 0.005 {
-        format!("An average answer takes {mean}, next to none of it waiting")
+        format!("The mean latency is {mean}, nearly all of it in the attempt that succeeded")
     } else {
         let share = formatting::percent(idle / total);
-        format!("An average answer takes {mean}; {share} of it passes before the attempt that serves it")
+        format!("The mean latency is {mean}; {share} of it passes before the attempt that succeeds")
     };
-    let note = "The mean time of jobs that succeeded, from the scheduled arrival to the end of the answer.";
-    Some(Chart::new("time", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, &spent, total)))
+    let note = "The mean latency of jobs that succeeded, from the scheduled arrival to the end of the reply, by phase.";
+    Some(Chart::new("time", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, &phases, total)))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a place on the canvas")]
@@ -53,7 +53,7 @@ fn draw(canvas: &Canvas<'_>, parts: &[(&'static str, f64)], total: f64) {
         canvas.bar(Frame { left, right, ..BAR }, *role);
         legend.push((*role, format!("{name} {}", formatting::duration(*length))));
     }
-    // Two lines of names are enough for five.
+    // The legend takes at most two lines.
     let (mut x, mut y) = (BAR.left, BAR.bottom + 20);
     for (role, text) in &legend {
         if x + 20 + width_of(text, LABEL) > BAR.right {

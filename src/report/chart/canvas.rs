@@ -1,8 +1,8 @@
-//! The drawing surface: a thin layer over plotters' SVG that speaks in roles and nominal units.
+//! The drawing surface: a thin layer over the SVG backend of plotters with colour roles and nominal units.
 //!
-//! SVG coordinates of the backend are whole numbers, so everything is drawn [`SCALE`] times larger and shrunk
-//! by the view box, which keeps curves smooth. Text is set in the system's own typeface by the style sheet
-//! around it; nothing is measured, so labels are kept short by counting letters.
+//! The backend's coordinates are integers, so everything is drawn [`SCALE`] times larger and scaled down by the view box,
+//! which keeps curves smooth. The style sheet sets text in the system's typeface, whose metrics are unknown here, so the
+//! width of a label is estimated from its number of characters.
 
 use super::axis::Tick;
 use crate::report::palette::Role;
@@ -18,19 +18,18 @@ use std::ops::Range;
 
 /// The width of every chart.
 pub(super) const WIDTH: i32 = 720;
-/// Drawn so many times larger.
+/// Coordinates in the SVG per nominal unit.
 pub(super) const SCALE: i32 = 4;
-/// The size of labels.
+/// The font size of labels, in nominal units.
 pub(super) const LABEL: i32 = 12;
-/// The backend divides the sizes of letters by this (its own constant).
-const LETTERING: f64 = 1.24;
-/// Strokes and texts end up in a string.
-const TAKES: &str = "a string takes every stroke";
+/// The SVG backend divides font sizes by this constant of its own.
+const FONT_SIZE_DIVISOR: f64 = 1.24;
+const INTO_STRING: &str = "drawing into a string does not fail";
 
 /// A blank chart.
 pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
 
-/// Where a text hangs on its point.
+/// Which end of a text is at its point.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     Left,
@@ -38,7 +37,7 @@ pub(super) enum Anchor {
     Right,
 }
 
-/// What a legend shows before a name.
+/// The sample that a legend shows before a name.
 #[derive(Clone, Copy)]
 pub(super) enum Mark {
     Line,
@@ -64,7 +63,7 @@ pub(super) struct Plot<'c, 'a> {
     ys: Range<f64>,
 }
 
-/// What `draw` leaves on a canvas of this height: the elements of an SVG, without the element around them.
+/// Runs `draw` on a canvas of this height and returns the SVG elements without the enclosing `<svg>`.
 pub(super) fn drawn(height: i32, draw: impl FnOnce(&Canvas<'_>)) -> String {
     let mut svg = String::new();
     {
@@ -72,10 +71,10 @@ pub(super) fn drawn(height: i32, draw: impl FnOnce(&Canvas<'_>)) -> String {
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         let canvas = Canvas(root);
         draw(&canvas);
-        canvas.0.present().expect(TAKES);
+        canvas.0.present().expect(INTO_STRING);
     }
-    let inner = svg.split_once('>').expect("the backend opens an element").1;
-    inner.rsplit_once("</svg>").expect("and closes it").0.trim().to_owned()
+    let inner = svg.split_once('>').expect("invariant: the backend writes an <svg> element").1;
+    inner.rsplit_once("</svg>").expect("invariant: the backend closes the <svg> element").0.trim().to_owned()
 }
 
 impl<'a> Canvas<'a> {
@@ -86,10 +85,11 @@ impl<'a> Canvas<'a> {
             Anchor::Middle => HPos::Center,
             Anchor::Right => HPos::Right,
         };
-        let font = ("sans-serif", f64::from(size * SCALE) * LETTERING).into_font().style(FontStyle::Normal);
+        let font =
+            ("sans-serif", f64::from(size * SCALE) * FONT_SIZE_DIVISOR).into_font().style(FontStyle::Normal);
         let colour = role.colour();
         let style = TextStyle::from(font).color(&colour).pos(Pos::new(h_pos, VPos::Center));
-        self.0.draw_text(&printable(text), &style, (x * SCALE, y * SCALE)).expect(TAKES);
+        self.0.draw_text(&printable(text), &style, (x * SCALE, y * SCALE)).expect(INTO_STRING);
     }
 
     /// A filled rectangle.
@@ -97,28 +97,28 @@ impl<'a> Canvas<'a> {
         self.cell(frame, role, 1.0);
     }
 
-    /// A rectangle filled so strongly, in `0..=1`.
+    /// A rectangle filled with opacity `alpha` in `0..=1`.
     pub(super) fn cell(&self, frame: Frame, role: Role, alpha: f64) {
         let corners = [(frame.left * SCALE, frame.top * SCALE), (frame.right * SCALE, frame.bottom * SCALE)];
-        self.0.draw(&Rectangle::new(corners, role.colour().mix(alpha).filled())).expect(TAKES);
+        self.0.draw(&Rectangle::new(corners, role.colour().mix(alpha).filled())).expect(INTO_STRING);
     }
 
-    /// A small triangle that fills the upper right corner of a frame.
+    /// A small triangle in the upper right corner of a frame.
     pub(super) fn corner(&self, frame: Frame, size: i32, role: Role) {
         let (right, top) = (frame.right, frame.top);
         let points = [(right - size, top), (right, top), (right, top + size)];
         let points = points.map(|(x, y)| (x * SCALE, y * SCALE)).to_vec();
-        self.0.draw(&Polygon::new(points, role.colour().filled())).expect(TAKES);
+        self.0.draw(&Polygon::new(points, role.colour().filled())).expect(INTO_STRING);
     }
 
-    /// A dashed line down from one height to another.
+    /// A vertical dashed line between two heights.
     pub(super) fn upright(&self, x: i32, (from, to): (i32, i32), role: Role) {
         let ends = [(x * SCALE, from * SCALE), (x * SCALE, to * SCALE)];
         let (dash, gap) = (4 * SCALE.unsigned_abs(), 4 * SCALE.unsigned_abs());
-        self.0.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(TAKES);
+        self.0.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(INTO_STRING);
     }
 
-    /// A legend in one line from `(x, y)`, and where it ends.
+    /// Draws a legend in one line from `(x, y)`; returns where it ends.
     pub(super) fn legend(&self, (x, y): (i32, i32), entries: &[(Mark, Role, &str)]) -> i32 {
         let mut x = x;
         for (mark, role, name) in entries {
@@ -151,7 +151,7 @@ impl<'a> Canvas<'a> {
 }
 
 impl Plot<'_, '_> {
-    /// A pale line across at every tick, and its text on the left.
+    /// Draws a horizontal grid line at every tick, with its label on the left.
     pub(super) fn rows(&self, ticks: &[Tick]) {
         for (y, text) in ticks {
             self.stroke(&[(self.xs.start, *y), (self.xs.end, *y)], Role::Grid, 1);
@@ -160,7 +160,7 @@ impl Plot<'_, '_> {
         }
     }
 
-    /// A small mark under the axis at every tick, and its text below.
+    /// Draws the horizontal axis with a mark and a label at every tick.
     pub(super) fn columns(&self, ticks: &[Tick]) {
         self.stroke(&[(self.xs.start, self.ys.start), (self.xs.end, self.ys.start)], Role::Muted, 1);
         for (x, text) in ticks {
@@ -173,71 +173,73 @@ impl Plot<'_, '_> {
     /// A line through points, `thickness` in nominal units.
     pub(super) fn stroke(&self, points: &[(f64, f64)], role: Role, thickness: u32) {
         let points: Vec<_> = points.iter().map(|point| self.inside(*point)).collect();
-        self.area.draw(&PathElement::new(points, pen(role, thickness))).expect(TAKES);
+        self.area.draw(&PathElement::new(points, pen(role, thickness))).expect(INTO_STRING);
     }
 
-    /// A point that has no neighbours.
+    /// A filled dot, e.g. for a value without neighbours.
     pub(super) fn dot(&self, point: (f64, f64), role: Role) {
-        self.area.draw(&Circle::new(self.inside(point), 5 * SCALE / 2, role.colour().filled())).expect(TAKES);
+        self.area
+            .draw(&Circle::new(self.inside(point), 5 * SCALE / 2, role.colour().filled()))
+            .expect(INTO_STRING);
     }
 
-    /// A dashed line across at `y`.
+    /// A horizontal dashed line at `y`.
     pub(super) fn dashes(&self, y: f64, role: Role) {
         let ends = [self.inside((self.xs.start, y)), self.inside((self.xs.end, y))];
         let (dash, gap) = (6 * SCALE.unsigned_abs(), 4 * SCALE.unsigned_abs());
-        self.area.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(TAKES);
+        self.area.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(INTO_STRING);
     }
 
-    /// What lies between the axis and the points, `alpha` in `0..=1`.
+    /// Fills the area between the axis and the points, `alpha` in `0..=1`.
     pub(super) fn area(&self, points: &[(f64, f64)], role: Role, alpha: f64) {
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
         let base = [(last.0, self.ys.start), (first.0, self.ys.start)];
         let outline: Vec<_> = points.iter().chain(&base).map(|point| self.inside(*point)).collect();
-        self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(TAKES);
+        self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(INTO_STRING);
     }
 
     /// A ring around a point.
     pub(super) fn ring(&self, point: (f64, f64), role: Role) {
         let at = self.inside(point);
-        self.area.draw(&Circle::new(at, 5 * SCALE, Role::Paper.colour().filled())).expect(TAKES);
-        self.area.draw(&Circle::new(at, 5 * SCALE, pen(role, 2))).expect(TAKES);
+        self.area.draw(&Circle::new(at, 5 * SCALE, Role::Paper.colour().filled())).expect(INTO_STRING);
+        self.area.draw(&Circle::new(at, 5 * SCALE, pen(role, 2))).expect(INTO_STRING);
     }
 
     /// A filled rectangle between two points.
     pub(super) fn block(&self, from: (f64, f64), to: (f64, f64), role: Role) {
         let corners = [self.inside(from), self.inside(to)];
-        self.area.draw(&Rectangle::new(corners, role.colour().filled())).expect(TAKES);
+        self.area.draw(&Rectangle::new(corners, role.colour().filled())).expect(INTO_STRING);
     }
 
-    /// Everything between two places of the horizontal axis, `alpha` in `0..=1`.
+    /// Fills the full height between two positions on the horizontal axis, `alpha` in `0..=1`.
     pub(super) fn band(&self, from: f64, to: f64, role: Role, alpha: f64) {
         let corners = [self.inside((from, self.ys.start)), self.inside((to, self.ys.end))];
-        self.area.draw(&Rectangle::new(corners, role.colour().mix(alpha).filled())).expect(TAKES);
+        self.area.draw(&Rectangle::new(corners, role.colour().mix(alpha).filled())).expect(INTO_STRING);
     }
 
-    /// A dashed line down at `x`.
+    /// A vertical dashed line at `x`.
     pub(super) fn dashes_down(&self, x: f64, role: Role) {
         self.canvas.upright(self.x(x), (self.frame.top, self.frame.bottom), role);
     }
 
-    /// What lies between two lines with the same places, `alpha` in `0..=1`.
+    /// Fills the area between two lines with the same `x` values, `alpha` in `0..=1`.
     pub(super) fn between(&self, lower: &[(f64, f64)], upper: &[(f64, f64)], role: Role, alpha: f64) {
         let outline: Vec<_> =
             upper.iter().chain(lower.iter().rev()).map(|point| self.inside(*point)).collect();
-        self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(TAKES);
+        self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(INTO_STRING);
     }
 
-    /// Where the vertical axis ends.
+    /// The end of the vertical axis.
     pub(super) fn top(&self) -> f64 {
         self.ys.end
     }
 
-    /// Where a value of the vertical axis lies on the canvas.
+    /// Converts a value of the vertical axis to a canvas coordinate.
     pub(super) fn y(&self, y: f64) -> i32 {
         self.area.map_coordinate(&self.inside((self.xs.start, y))).1 / SCALE
     }
 
-    /// Where a value of the horizontal axis lies on the canvas.
+    /// Converts a value of the horizontal axis to a canvas coordinate.
     pub(super) fn x(&self, x: f64) -> i32 {
         self.area.map_coordinate(&self.inside((x, self.ys.start))).0 / SCALE
     }
@@ -248,17 +250,17 @@ impl Plot<'_, '_> {
     }
 }
 
-/// Places for labels of height `apart` as near to where they should be as leaves none upon another and none
-/// below `bottom`; `places` from the lowest on the canvas to the highest.
-pub(super) fn spread_up(places: &mut [i32], bottom: i32, apart: i32) {
+/// Moves the positions of labels up just as far as needed so that they keep `apart` from each other and from `bottom`.
+/// `positions` are ordered from the lowest on the canvas to the highest.
+pub(super) fn spread_up(positions: &mut [i32], bottom: i32, apart: i32) {
     let mut below = bottom + apart;
-    for place in places {
-        *place = (*place).min(below - apart);
-        below = *place;
+    for position in positions {
+        *position = (*position).min(below - apart);
+        below = *position;
     }
 }
 
-/// About how wide a text is set: letters of a system typeface are a little over half their size.
+/// Estimates the width of a text: a character of a system typeface is about 0.58 of the font size wide.
 pub(super) fn width_of(text: &str, size: i32) -> i32 {
     let letters = i32::try_from(text.chars().count()).unwrap_or(i32::MAX / 1_000);
     letters * size * 58 / 100

@@ -1,5 +1,4 @@
-//! Several runs in one picture: what each answered over time, how long it took, and what it cost in attempts,
-//! refusals and money.
+//! Charts that compare several runs: jobs succeeded and latency over time; attempts, refusals and cost as bars.
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, WIDTH, width_of};
@@ -14,23 +13,23 @@ use crate::report::text_layout::short;
 
 const HEIGHT: i32 = 300;
 const FRAME: Frame = Frame { left: LEFT, top: 50, right: RIGHT, bottom: HEIGHT - 44 };
-/// The most runs told apart by colour.
-const RUNS: usize = 6;
-/// Letters of a run's name.
+/// Runs beyond this are not drawn, since their colours could not be distinguished.
+const MAX_RUNS: usize = 6;
+/// Characters of a run's name.
 const LETTERS: usize = 24;
-/// Where the slowest is so many times the fastest, a logarithmic axis shows both.
+/// If the highest value is more than this times the lowest, the axis is logarithmic.
 const WIDE: f64 = 20.0;
 
-/// The pictures of a comparison.
+/// The charts of a comparison.
 pub(in crate::report) fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
-    let runs = &runs[..runs.len().min(RUNS)];
+    let runs = &runs[..runs.len().min(MAX_RUNS)];
     [answered(runs), latency(runs), bars(runs)].into_iter().flatten().collect()
 }
 
-/// The curve of one run; `None` where it has no value.
+/// The curve of one run; `None` leaves a gap.
 type Points = Vec<(f64, Option<f64>)>;
 
-/// Curves over time, one per run, and what the vertical axis counts in.
+/// Curves over time, one per run, and the unit of the vertical axis.
 struct Curves {
     length: f64,
     names: Vec<String>,
@@ -44,8 +43,8 @@ fn answered(runs: &[Named<'_>]) -> Option<Chart> {
         points.map(|(at, rate)| (at, Some(rate))).collect()
     });
     let share = |run: &Summary| share_of(run.jobs.succeeded, run.jobs.offered);
-    let title = range("What is answered: ", runs, share, percent)?;
-    let note = "Jobs answered per minute.";
+    let title = range("Success: ", runs, share, percent)?;
+    let note = "Jobs that succeeded per minute.";
     Some(curves.chart("answered", title, note))
 }
 
@@ -57,22 +56,22 @@ fn latency(runs: &[Named<'_>]) -> Option<Chart> {
         points.filter(|(at, _)| *at <= length).collect()
     });
     let p95 = |run: &Summary| (run.latency_s.count > 0).then_some(run.latency_s.p95);
-    let title = range("95 % of answers come within ", runs, p95, duration)?;
-    let note = "The 95th percentile of latency, of jobs that succeeded, by when they ended.";
+    let title = range("p95 latency: ", runs, p95, duration)?;
+    let note = "The 95th percentile of latency, of jobs that succeeded, by the time they ended.";
     Some(curves.chart("latency-p95", title, note))
 }
 
-/// `what` with the lowest and the highest of a measure; `None` where no run has it.
+/// `label` with the lowest and the highest value of a measure; `None` if no run has it.
 fn range(
-    what: &str,
+    label: &str,
     runs: &[Named<'_>],
     measure: impl Fn(&Summary) -> Option<f64>,
     unit: fn(f64) -> String,
 ) -> Option<String> {
-    let told = || runs.iter().filter_map(|(_, run)| measure(run));
-    let (low, high) = (told().reduce(f64::min)?, told().reduce(f64::max)?);
+    let values = || runs.iter().filter_map(|(_, run)| measure(run));
+    let (low, high) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
     let (low, high) = (unit(low), unit(high));
-    Some(if low == high { format!("{what}{low} in every run") } else { format!("{what}{low} to {high}") })
+    Some(if low == high { format!("{label}{low} in every run") } else { format!("{label}{low} to {high}") })
 }
 
 impl Curves {
@@ -88,8 +87,8 @@ impl Curves {
 
     fn chart(self, name: &'static str, title: String, note: &str) -> Chart {
         let chart = Chart::new(name, title, note.to_owned(), HEIGHT, |canvas| self.draw(canvas));
-        match self.live() {
-            Some(live) => chart.with(live),
+        match self.chart_data() {
+            Some(data) => chart.with_data(data),
             None => chart,
         }
     }
@@ -137,8 +136,8 @@ impl Curves {
         canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
     }
 
-    /// Only where every run was cut into the same steps: a script can only lay those upon each other.
-    fn live(&self) -> Option<ChartData> {
+    /// The data for the interactive chart; `None` unless all runs have the same steps.
+    fn chart_data(&self) -> Option<ChartData> {
         let places = |points: &Points| points.iter().map(|(at, _)| *at).collect::<Vec<_>>();
         let x = places(self.points.first()?);
         if self.points.iter().any(|points| places(points) != x) {
@@ -170,15 +169,15 @@ fn legend(canvas: &Canvas<'_>, names: &[String]) {
     }
 }
 
-/// One thing that is compared in bars: its name, its measure, its unit.
+/// A measure compared in bars: its name, value, and format.
 type Measured = (&'static str, fn(&Summary) -> Option<f64>, fn(f64) -> String);
 
 const MEASURED: [Measured; 3] = [
     ("attempts per job", |run| share_of(run.attempts.total, run.jobs.offered), number),
-    ("attempts limited", |run| share_of(run.attempts.limited, run.attempts.total), percent),
+    ("attempts rate-limited", |run| share_of(run.attempts.limited, run.attempts.total), percent),
     ("cost", |run| Some(run.cost_usd), usd),
 ];
-/// A bar with its gap, the line above a group, and the space below it.
+/// The heights of a bar with its gap, of the heading of a group, and of the space below it.
 const ROW: i32 = 24;
 const HEAD: i32 = 26;
 const GAP: i32 = 10;
@@ -193,7 +192,7 @@ fn bars(runs: &[Named<'_>]) -> Option<Chart> {
     let height = (HEAD + ROW * rows + GAP) * 3;
     let attempts = |run: &Summary| share_of(run.attempts.total, run.jobs.offered);
     let title = range("Attempts per job: ", runs, attempts, number)?;
-    let note = "What the runs took for it. Bars of one group share a scale.".to_owned();
+    let note = "Bars of one group share a scale.".to_owned();
     Some(Chart::new("bars", title, note, height, |canvas| {
         let mut y = 0;
         for measured in MEASURED {

@@ -1,9 +1,8 @@
-//! The ceiling curve: what becomes of the jobs as the load rises through the ceiling and past it.
+//! The ceiling curve: the outcomes of jobs as the load rises to the ceiling and beyond.
 //!
-//! The three fates of a job lie upon each other, so that together they are the load itself, the diagonal:
-//! while everything is answered it is one triangle, and the knee is where the others open. The limits lie
-//! across, the ceiling by simulation stands upright with its interval, and below, on the same axis, is what
-//! waiting becomes.
+//! The three outcomes are stacked, so that their sum is the load, the diagonal: as long as all jobs succeed there is one
+//! triangle, and the knee is where failed and shed jobs begin. The limits are horizontal lines, the simulated ceiling is
+//! a vertical one with its interval, and a second panel below shows the latency on the same axis.
 
 use super::axis::{self, Tick};
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot, spread_up, width_of};
@@ -15,15 +14,15 @@ use crate::report::palette::Role;
 
 const HEIGHT: i32 = 500;
 const JOBS: Frame = Frame { left: LEFT, top: 32, right: RIGHT, bottom: 324 };
-const WAITING: Frame = Frame { left: LEFT, top: 352, right: RIGHT, bottom: HEIGHT - 44 };
-/// Names beside the chart keep this distance.
+const LATENCY: Frame = Frame { left: LEFT, top: 352, right: RIGHT, bottom: HEIGHT - 44 };
+/// The distance of labels beside the chart.
 const APART: i32 = 14;
-/// Where the slowest is so many times the fastest, a logarithmic axis shows both.
+/// If the highest value is more than this times the lowest, the axis is logarithmic.
 const WIDE: f64 = 20.0;
-/// The most lines for limits.
-const LINES: usize = 5;
+/// Lines for limits beyond this are not drawn.
+const MAX_LINES: usize = 5;
 
-/// The chart; `None` where no curve was walked.
+/// Draws the chart; `None` if the plan has no curve.
 pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     let last = report.curve.last().filter(|last| last.offered_jobs_per_min > 0.0)?;
     let picture = Picture {
@@ -32,9 +31,9 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
         most: last.offered_jobs_per_min,
         limits: lines(report, last.offered_jobs_per_min),
     };
-    let note = "Each point is a whole run. Upon each other: jobs answered, failed and shed per minute; together \
-                they are the load. Dashed across: what the limits allow on average. Upright: the present load, \
-                and the ceiling by simulation with its interval.";
+    let note = "Each point is a whole run. Stacked: jobs succeeded, failed and shed per minute; their sum is the load. \
+                Dashed, horizontal: what the limits allow on average. Vertical: the present load, and the \
+                simulated ceiling with its interval.";
     Some(Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas)))
 }
 
@@ -42,24 +41,27 @@ fn title(report: &Plan) -> String {
     let simulated = &report.ceiling.simulated;
     let Some((jobs, multiple)) = simulated.jobs_per_min.zip(simulated.multiple) else {
         let tried = number(simulated.tried);
-        return format!("No ceiling was met up to {tried} times the present load");
+        return format!("No ceiling was found up to {tried} times the present load");
     };
     if multiple <= 0.0 {
-        return "What is expected holds at no load that was tried".to_owned();
+        return "The rules hold at no load that was tried".to_owned();
     }
-    let breaks =
-        simulated.breaks.as_ref().map_or_else(String::new, |breaks| format!(", then {} breaks", breaks.rule));
+    let breaks = simulated
+        .breaks
+        .as_ref()
+        .map_or_else(String::new, |breaks| format!(", then `{}` fails", breaks.rule));
     format!(
-        "It holds up to {} jobs a minute, {} times the present load{breaks}",
+        "The rules hold up to {} jobs/min, {} times the present load{breaks}",
         number(jobs),
         number(multiple)
     )
 }
 
-/// What the limits allow: those of single targets, all together, and with the cache.
+/// What the limits allow: single targets, all together, and with the cache.
 fn lines(report: &Plan, most: f64) -> Vec<(f64, String)> {
     let analytic = &report.ceiling.analytic;
-    let asked = Limits { targets: &report.targets, all: analytic.jobs_per_min, highest: most, lines: LINES };
+    let asked =
+        Limits { targets: &report.targets, all: analytic.jobs_per_min, highest: most, lines: MAX_LINES };
     let mut lines = limits(&asked);
     lines.extend(analytic.cached.map(|cached| (cached.jobs_per_min, "with the cache".to_owned())));
     lines.retain(|(rate, _)| *rate <= most);
@@ -70,7 +72,7 @@ fn lines(report: &Plan, most: f64) -> Vec<(f64, String)> {
 struct Picture<'r> {
     report: &'r Plan,
     minutes: f64,
-    /// The highest load of the curve: where both axes end.
+    /// The highest load of the curve, where both axes end, in jobs per minute.
     most: f64,
     limits: Vec<(f64, String)>,
 }
@@ -78,27 +80,27 @@ struct Picture<'r> {
 /// A measure of a point, per minute or in seconds.
 type Measure = fn(&Point, f64) -> Option<f64>;
 
-/// The fates of a job from the bottom up.
-const FATES: [(&str, Role, Measure); 3] = [
-    ("answered", Role::Served, |point, minutes| Some(as_f64(point.succeeded) / minutes)),
+/// The outcomes of a job from the bottom up.
+const OUTCOMES: [(&str, Role, Measure); 3] = [
+    ("succeeded", Role::Served, |point, minutes| Some(as_f64(point.succeeded) / minutes)),
     ("failed", Role::Failed, |point, minutes| Some(as_f64(point.failed) / minutes)),
     ("shed", Role::Shed, |point, minutes| Some(as_f64(point.shed) / minutes)),
 ];
 const REFUSALS: (&str, Role, Measure) =
-    ("refused attempts", Role::Refused, |point, minutes| Some(as_f64(point.limited) / minutes));
+    ("rate-limited attempts", Role::Refused, |point, minutes| Some(as_f64(point.limited) / minutes));
 const TIMES: [(&str, Role, Measure); 2] = [
     ("95th percentile", Role::Tail, |point, _| point.p95_s),
     ("median", Role::Median, |point, _| point.p50_s),
 ];
 
 impl Picture<'_> {
-    /// A measure along the curve.
+    /// The values of a measure along the curve.
     fn along(&self, measure: Measure) -> Vec<(f64, f64)> {
         let points = self.report.curve.iter();
         points.filter_map(|point| Some((point.offered_jobs_per_min, measure(point, self.minutes)?))).collect()
     }
 
-    fn told(&self, measure: Measure) -> bool {
+    fn is_shown(&self, measure: Measure) -> bool {
         self.along(measure).iter().any(|(_, value)| *value > 0.0)
     }
 
@@ -106,22 +108,22 @@ impl Picture<'_> {
         let rows = axis::linear(self.most, number);
         let jobs = canvas.plot(JOBS, 0.0..self.most, 0.0..rows.last().map_or(1.0, |row| row.0));
         jobs.rows(&rows);
-        let waiting = self.waiting(canvas);
+        let latency = self.latency(canvas);
         self.draw_ceiling(&jobs);
-        waiting.iter().for_each(|waiting| self.draw_ceiling(waiting));
-        self.draw_fates(&jobs);
+        latency.iter().for_each(|panel| self.draw_ceiling(panel));
+        self.draw_outcomes(&jobs);
         jobs.columns(&[]);
         self.draw_limits(canvas, &jobs);
         self.draw_names(canvas, &jobs);
         let columns: Vec<Tick> =
             axis::linear(self.most, number).into_iter().filter(|(at, _)| *at <= self.most).collect();
-        waiting.as_ref().unwrap_or(&jobs).columns(&columns);
-        let mut legend: Vec<_> = FATES
+        latency.as_ref().unwrap_or(&jobs).columns(&columns);
+        let mut legend: Vec<_> = OUTCOMES
             .iter()
-            .filter(|(.., of)| self.told(*of))
+            .filter(|(.., of)| self.is_shown(*of))
             .map(|(name, role, _)| (Mark::Box, *role, *name))
             .collect();
-        if self.told(REFUSALS.2) {
+        if self.is_shown(REFUSALS.2) {
             legend.push((Mark::Line, REFUSALS.1, REFUSALS.0));
         }
         legend.push((Mark::Line, Role::Offered, "offered"));
@@ -130,34 +132,34 @@ impl Picture<'_> {
         canvas.text((JOBS.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, "offered jobs per minute");
     }
 
-    /// The fates upon each other, the load along their upper edge, and a dot for every run.
-    fn draw_fates(&self, plot: &Plot<'_, '_>) {
+    /// Draws the stacked outcomes, the load along their upper edge, and a dot for every run.
+    fn draw_outcomes(&self, plot: &Plot<'_, '_>) {
         let mut floor: Vec<(f64, f64)> =
             std::iter::once((0.0, 0.0)).chain(self.along(|_, _| Some(0.0))).collect();
-        for (_, role, measure) in FATES {
+        for (_, role, measure) in OUTCOMES {
             let values = std::iter::once((0.0, 0.0)).chain(self.along(measure));
             let roof: Vec<_> =
                 floor.iter().zip(values).map(|(below, (at, value))| (at, below.1 + value)).collect();
-            if self.told(measure) {
+            if self.is_shown(measure) {
                 plot.between(&floor, &roof, role, if role == Role::Served { 0.3 } else { 0.6 });
             }
             floor = roof;
         }
         plot.stroke(&[(0.0, 0.0), (self.most, self.most)], Role::Offered, 2);
-        if self.told(REFUSALS.2) {
+        if self.is_shown(REFUSALS.2) {
             let top = plot.top();
             for run in below(&self.along(REFUSALS.2), top) {
                 plot.stroke(&run, REFUSALS.1, 2);
             }
         }
-        let answered: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(FATES[0].2)).collect();
-        plot.stroke(&answered, Role::Served, 3);
-        for (point, at) in self.report.curve.iter().zip(&answered[1..]) {
+        let succeeded: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(OUTCOMES[0].2)).collect();
+        plot.stroke(&succeeded, Role::Served, 3);
+        for (point, at) in self.report.curve.iter().zip(&succeeded[1..]) {
             plot.dot(*at, if point.holds { Role::Served } else { Role::Full });
         }
     }
 
-    /// The interval of the ceiling and the present load, through a panel.
+    /// Draws the present load and the ceiling with its interval through a panel.
     fn draw_ceiling(&self, plot: &Plot<'_, '_>) {
         let load = self.report.load.jobs_per_min;
         let simulated = &self.report.ceiling.simulated;
@@ -170,10 +172,10 @@ impl Picture<'_> {
         }
     }
 
-    /// What stands upright, by name, in the empty half above the load; and a ring around the knee.
+    /// Labels the vertical lines in the empty half above the load, and draws a ring around the knee.
     fn draw_names(&self, canvas: &Canvas<'_>, plot: &Plot<'_, '_>) {
         let load = self.report.load.jobs_per_min;
-        // On the left of its line where nothing stands there, and where the right has no room.
+        // On the left of its line if that side is free or the right has no room.
         let name = |x: f64, y: i32, role: Role, text: &str| {
             let (at, width) = (plot.x(x), width_of(text, LABEL) + 8);
             let free_from = if load < x { plot.x(load) } else { JOBS.left };
@@ -183,7 +185,7 @@ impl Picture<'_> {
         };
         let simulated = &self.report.ceiling.simulated;
         if let Some(ceiling) = simulated.jobs_per_min.filter(|rate| *rate <= self.most && *rate > 0.0) {
-            plot.ring((ceiling, self.answered_at(ceiling)), Role::Ceiling);
+            plot.ring((ceiling, self.succeeded_at(ceiling)), Role::Ceiling);
             name(ceiling, JOBS.top + 10, Role::Ceiling, &format!("ceiling {}", number(ceiling)));
             let multiple = simulated
                 .multiple
@@ -193,10 +195,10 @@ impl Picture<'_> {
         name(load, JOBS.top + 50, Role::Muted, &format!("load {}", number(load)));
     }
 
-    /// Jobs answered per minute at a load between two runs.
-    fn answered_at(&self, load: f64) -> f64 {
-        let answered: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(FATES[0].2)).collect();
-        let around = answered.windows(2).find(|pair| pair[0].0 <= load && load <= pair[1].0);
+    /// Jobs succeeded per minute at a load between two runs, interpolated.
+    fn succeeded_at(&self, load: f64) -> f64 {
+        let succeeded: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(OUTCOMES[0].2)).collect();
+        let around = succeeded.windows(2).find(|pair| pair[0].0 <= load && load <= pair[1].0);
         around.map_or(load, |pair| between(pair[0], pair[1], load))
     }
 
@@ -210,8 +212,8 @@ impl Picture<'_> {
         }
     }
 
-    /// The panel of latency; `None` where nothing was answered.
-    fn waiting<'c, 'a>(&self, canvas: &'c Canvas<'a>) -> Option<Plot<'c, 'a>> {
+    /// The panel of latency; `None` if no job succeeded in any run.
+    fn latency<'c, 'a>(&self, canvas: &'c Canvas<'a>) -> Option<Plot<'c, 'a>> {
         let (low, high) = self.extent()?;
         let (rows, scale): (_, fn(f64) -> f64) = if high / low > WIDE {
             (axis::decades(low, high, axis::seconds), |value| libm::log10(value.max(1e-6)))
@@ -219,7 +221,7 @@ impl Picture<'_> {
             (axis::linear(high, axis::seconds), |value| value)
         };
         let (first, last) = (rows.first()?.0, rows.last()?.0);
-        let plot = canvas.plot(WAITING, 0.0..self.most, first..last.max(first + 1e-9));
+        let plot = canvas.plot(LATENCY, 0.0..self.most, first..last.max(first + 1e-9));
         plot.rows(&axis::thinned(rows, 6));
         let mut names = Vec::new();
         for (name, role, measure) in TIMES.into_iter().rev() {
@@ -232,28 +234,28 @@ impl Picture<'_> {
             }
         }
         let mut places: Vec<i32> = names.iter().map(|name| name.0).collect();
-        spread_up(&mut places, WAITING.bottom - 4, APART);
+        spread_up(&mut places, LATENCY.bottom - 4, APART);
         for ((_, role, name), place) in names.iter().zip(places) {
-            canvas.text((WAITING.right + 8, place), LABEL, *role, Anchor::Left, name);
+            canvas.text((LATENCY.right + 8, place), LABEL, *role, Anchor::Left, name);
         }
-        canvas.text((WAITING.left, WAITING.top - 11), LABEL, Role::Muted, Anchor::Left, "latency");
+        canvas.text((LATENCY.left, LATENCY.top - 11), LABEL, Role::Muted, Anchor::Left, "latency");
         Some(plot)
     }
 
-    /// The shortest and the longest latency.
+    /// The lowest and the highest latency, in seconds.
     fn extent(&self) -> Option<(f64, f64)> {
-        let told: Vec<f64> = TIMES
+        let values: Vec<f64> = TIMES
             .iter()
             .flat_map(|(.., of)| self.along(*of))
             .map(|(_, value)| value)
             .filter(|value| *value > 0.0)
             .collect();
-        let high = told.iter().copied().reduce(f64::max)?;
-        Some((told.iter().copied().fold(high, f64::min), high))
+        let high = values.iter().copied().reduce(f64::max)?;
+        Some((values.iter().copied().fold(high, f64::min), high))
     }
 }
 
-/// The parts of a line that lie below `top`, cut where it crosses.
+/// The parts of a line below `top`, cut at the crossings.
 fn below(points: &[(f64, f64)], top: f64) -> Vec<Vec<(f64, f64)>> {
     let mut runs: Vec<Vec<(f64, f64)>> = Vec::new();
     for pair in points.windows(2) {
@@ -275,7 +277,7 @@ fn below(points: &[(f64, f64)], top: f64) -> Vec<Vec<(f64, f64)>> {
     runs
 }
 
-/// The height at `x` of the line through two points.
+/// The value at `x` of the line through two points.
 fn between(from: (f64, f64), to: (f64, f64), x: f64) -> f64 {
     let width = to.0 - from.0;
     if width == 0.0 { from.1 } else { from.1 + (to.1 - from.1) * (x - from.0) / width }
@@ -292,7 +294,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Law: what is drawn of a line lies on the line, never above the top, and no visible point is lost.
+        /// Law: the drawn parts lie on the line and not above the top, and no segment below it is lost.
         #[test]
         fn lines_are_cut_at_the_top(heights in prop::collection::vec(0.0f64..10.0, 2..12), top in 0.5f64..9.5) {
             let points: Vec<_> = heights.iter().enumerate().map(|(at, height)| (at as f64, *height)).collect();

@@ -1,8 +1,8 @@
-//! How every limit was used over time: one strip per limit, so that the one which filled up first stands out.
+//! The limits chart: one strip per limit with its use over time.
 //!
-//! Two things are told of each, since neither tells the other: what was charged, of what the limit allows in
-//! that time (a bucket that refills as fast as it is drained stays full however much flows through), and how
-//! full the limit was.
+//! Each strip shows two quantities, since neither follows from the other: what was charged as a share of what the limit
+//! allows in that time, and the share of the limit that was in use (a bucket can be charged at its full rate and still
+//! hold most of its burst).
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot};
@@ -17,35 +17,35 @@ use std::ops::Range;
 
 const STRIP: i32 = 40;
 const GAP: i32 = 8;
-/// The line with the name of a target.
+/// The height of the line with the name of a target.
 const NAME: i32 = 24;
-/// The line with the legend.
+/// The height of the legend.
 const ABOVE: i32 = 22;
-/// The line with the times.
+/// The height of the time axis.
 const BELOW: i32 = 34;
-/// The most strips; the most used limits are shown.
-const STRIPS: usize = 14;
-/// From here on a limit counts as full.
+/// Strips beyond this are left out, the least used first.
+const MAX_STRIPS: usize = 14;
+/// A limit counts as full from this share in use on.
 const FULL: f64 = 0.98;
-/// What a strip shows: everything, and a little above for what is more.
+/// The top of a strip: 100 %, and room above for charges beyond it.
 const TOP: f64 = 1.14;
-/// Where the two columns of numbers end, and how wide they are.
+/// The right edges of the two columns of numbers.
 const NUMBERS: [i32; 2] = [RIGHT + 58, RIGHT + 116];
 
 /// The use of one limit over time.
 struct Strip<'s> {
     row: Row<'s>,
-    /// Of the whole run.
+    /// The share charged over the whole run; `None` if it was not counted.
     mean: Option<f64>,
     peak: f64,
 }
 
 impl Strip<'_> {
-    fn what(&self) -> String {
+    fn name(&self) -> String {
         format!("{} on {}", self.row.axis, self.row.target)
     }
 
-    /// How much attention it wants.
+    /// Its rank when strips are left out.
     fn weight(&self) -> f64 {
         self.peak.max(self.mean.unwrap_or(0.0))
     }
@@ -55,7 +55,7 @@ impl Strip<'_> {
     }
 }
 
-/// The chart; `None` where nothing was sampled.
+/// Draws the chart; `None` if no limit was sampled.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let steps = summary.series.offered.len();
     let each = usage::rows(summary).into_iter();
@@ -63,15 +63,18 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let title = title(&all)?;
     let (shown, hidden) = shown(all);
     let mut note =
-        "Filled: what was charged in each step, of what the limit allows in that time; a bar above \
-                    the dashes where it was more. Line: how full the limit was at its fullest moment."
+        "Area: charges in each step as a share of what the limit allows in that time; a bar above the dashes: \
+                    more than 100 %. Line: the largest share of the limit in use."
             .to_owned();
     if hidden > 0 {
-        note.push_str(&format!(" {} less used are not shown.", formatting::plural(hidden, "limit")));
+        note.push_str(&format!(" {} used less are not shown.", formatting::plural(hidden, "limit")));
     }
     let (height, _) = layout(&shown);
-    let live = live(summary, &shown);
-    Some(Chart::new("limits", title, note, height, |canvas| draw(canvas, summary, &shown)).with(live))
+    let chart_data = chart_data(summary, &shown);
+    Some(
+        Chart::new("limits", title, note, height, |canvas| draw(canvas, summary, &shown))
+            .with_data(chart_data),
+    )
 }
 
 fn title(strips: &[Strip<'_>]) -> Option<String> {
@@ -80,24 +83,20 @@ fn title(strips: &[Strip<'_>]) -> Option<String> {
     };
     let fullest = most(|strip| strip.peak)?;
     if fullest.full() {
-        return Some(format!(
-            "{} was full ({} at its peak)",
-            fullest.what(),
-            formatting::percent(fullest.peak)
-        ));
+        return Some(format!("{} was full (peak {})", fullest.name(), formatting::percent(fullest.peak)));
     }
     let busiest = most(|strip| strip.mean.unwrap_or(0.0))?;
     Some(match busiest.mean {
         Some(mean) if mean > 0.0 => format!(
             "No limit was full; {} was used most, {} of what it allows",
-            busiest.what(),
+            busiest.name(),
             formatting::percent(mean)
         ),
-        _ => format!("{} came closest to full, at {}", fullest.what(), formatting::percent(fullest.peak)),
+        _ => format!("{} had the highest peak, {}", fullest.name(), formatting::percent(fullest.peak)),
     })
 }
 
-/// The height of the chart, and where each strip begins: below the name of its target.
+/// The height of the chart, and the top of each strip, below the name of its target.
 fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
     let (mut y, mut above) = (ABOVE, None);
     let tops = strips.iter().map(|strip| {
@@ -116,10 +115,10 @@ fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
 fn shown(mut all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
     let mut weights: Vec<f64> = all.iter().map(Strip::weight).collect();
     weights.sort_by(|a, b| b.total_cmp(a));
-    let least = weights.get(STRIPS - 1).copied().unwrap_or(0.0);
+    let least = weights.get(MAX_STRIPS - 1).copied().unwrap_or(0.0);
     let before = all.len();
     all.retain(|strip| strip.weight() >= least);
-    all.truncate(STRIPS);
+    all.truncate(MAX_STRIPS);
     let hidden = before - all.len();
     (all, hidden as u64)
 }
@@ -132,11 +131,11 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     let mut above = None;
     let legend = [
         (Mark::Box, Role::Fill, "charged"),
-        (Mark::Line, Role::Level, "fullest"),
+        (Mark::Line, Role::Level, "peak"),
         (Mark::Line, Role::Full, "full"),
     ];
     canvas.legend((LEFT, 10), &legend);
-    for (end, name) in NUMBERS.into_iter().zip(["charged", "fullest"]) {
+    for (end, name) in NUMBERS.into_iter().zip(["charged", "peak"]) {
         canvas.text((end, 10), LABEL, Role::Muted, Anchor::Right, name);
     }
     for (place, (strip, top)) in strips.iter().zip(tops).enumerate() {
@@ -157,8 +156,8 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Anchor::Right, unit);
 }
 
-/// One strip: what was charged as an area, cut at what the limit allows; how full it was as a line above it.
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+/// Draws one strip: charges as an area, capped at 100 %; the share in use as a line.
+#[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length: f64) {
     let step_s = summary.series.step_s;
     let held = |steps: &Range<usize>| {
@@ -172,9 +171,9 @@ fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length:
         plot.block((*from, 1.04), (*to, TOP), Role::Fill);
     }
     plot.dashes(1.0, Role::Muted);
-    // Nobody looks at a limit once everything is over.
-    let watched = |step: &usize| (*step as f64 * step_s) < summary.ended_s.max(step_s);
-    let levels = strip.row.levels.iter().enumerate().filter(|(step, _)| watched(step));
+    // Limits are not sampled after the last event.
+    let sampled = |step: &usize| (*step as f64 * step_s) < summary.ended_s.max(step_s);
+    let levels = strip.row.levels.iter().enumerate().filter(|(step, _)| sampled(step));
     let levels: Vec<_> = levels.map(|(step, level)| (held(&(step..step + 1)), level.min(1.0))).collect();
     plot.stroke(&outline(levels.iter().copied()), Role::Level, 1);
     for run in levels.chunk_by(|a, b| (a.1 >= FULL) == (b.1 >= FULL)).filter(|run| run[0].1 >= FULL) {
@@ -182,7 +181,7 @@ fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length:
     }
 }
 
-/// Each value held for the length of its step; neighbours of the same height are one.
+/// A step line: each value held for its step; equal neighbours are merged.
 fn outline(values: impl Iterator<Item = ((f64, f64), f64)>) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = Vec::new();
     for ((begins, ends), value) in values.filter(|((begins, ends), _)| ends > begins) {
@@ -194,8 +193,8 @@ fn outline(values: impl Iterator<Item = ((f64, f64), f64)>) -> Vec<(f64, f64)> {
     points
 }
 
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
-fn live(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
+#[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
+fn chart_data(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
     let (length, step_s) = (length_of(summary), summary.series.step_s);
     let mut steps = grouped_steps(summary);
     steps.retain(|steps| (steps.start as f64 * step_s) < length);
@@ -205,8 +204,8 @@ fn live(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
     };
     let panel = |strip: &Strip<'_>| {
         let charged = steps.iter().map(|steps| strip.row.share(steps.clone()));
-        let watched = |steps: &Range<usize>| (steps.start as f64 * step_s) < summary.ended_s.max(step_s);
-        let level = steps.iter().map(|steps| watched(steps).then(|| strip.row.level(steps.clone())));
+        let sampled = |steps: &Range<usize>| (steps.start as f64 * step_s) < summary.ended_s.max(step_s);
+        let level = steps.iter().map(|steps| sampled(steps).then(|| strip.row.level(steps.clone())));
         Panel {
             name: format!("{} {}", strip.row.target, strip.row.axis),
             up: YUnit::Share,
@@ -215,7 +214,7 @@ fn live(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
             top: 1.0,
             lines: vec![
                 Line::new("charged", Role::Fill, Shape::Area, charged),
-                Line::new("fullest", Role::Level, Shape::Line, level),
+                Line::new("peak", Role::Level, Shape::Line, level),
             ],
         }
     };

@@ -1,4 +1,4 @@
-//! The limits by hour: a map of how strongly each was charged when, with a mark where it refused.
+//! The heat map: how much each limit was charged in each column of time, with a mark if it refused attempts.
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH};
@@ -11,17 +11,17 @@ use crate::report::usage::{self, Columns, Row};
 
 const CELL: i32 = 20;
 const GAP: i32 = 2;
-/// The line with the name of a target, and the one with the legend.
+/// The heights of the line with the name of a target, of the legend, and of the time axis.
 const NAME: i32 = 22;
 const ABOVE: i32 = 24;
 const BELOW: i32 = 34;
-/// The size of the numbers in the cells, and from which width on they are written.
+/// The font size of numbers in cells, and the least width of a cell with a number.
 const SMALL: i32 = 9;
 const LEGIBLE: i32 = 17;
-/// The most rows; the most charged are shown.
-const ROWS: usize = 24;
+/// Rows beyond this are left out, the least charged first.
+const MAX_ROWS: usize = 24;
 
-/// The map; `None` where nothing was charged or refused.
+/// Draws the map; `None` if nothing was charged or refused.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let columns = Columns::of(summary);
     let mut rows = usage::rows(summary);
@@ -35,27 +35,27 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         return None;
     }
     let before = rows.len();
-    if before > ROWS {
+    if before > MAX_ROWS {
         let mut weights: Vec<f64> = rows.iter().map(most).collect();
         weights.sort_by(|a, b| b.total_cmp(a));
-        rows.retain(|row| most(row) >= weights[ROWS - 1]);
-        rows.truncate(ROWS);
+        rows.retain(|row| most(row) >= weights[MAX_ROWS - 1]);
+        rows.truncate(MAX_ROWS);
     }
     let each = formatting::duration(columns.length_s);
     let mut note = format!(
-        "Per {each}: what was charged, in percent of what the limit allows in that time. \
-         A corner marks where it refused attempts."
+        "Per {each}: charges in percent of what the limit allows in that time. \
+         A marked corner: it refused attempts."
     );
     if before > rows.len() {
         let hidden = formatting::plural((before - rows.len()) as u64, "limit");
-        note.push_str(&format!(" {hidden} less used are not shown."));
+        note.push_str(&format!(" {hidden} charged less are not shown."));
     }
     let height = layout(&rows).0;
     let title = title(summary, &rows, &columns);
     Some(Chart::new("heat", title, note, height, |canvas| draw(canvas, &rows, &columns)))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+#[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn title(summary: &Summary, rows: &[Row<'_>], columns: &Columns) -> String {
     let cells = rows.iter().flat_map(|row| {
         columns.steps.iter().filter_map(move |steps| Some((row, steps.start, row.share(steps.clone())?)))
@@ -67,7 +67,7 @@ fn title(summary: &Summary, rows: &[Row<'_>], columns: &Columns) -> String {
     })
 }
 
-/// The height of the map, and where each row begins.
+/// The height of the map, and the top of each row.
 fn layout(rows: &[Row<'_>]) -> (i32, Vec<i32>) {
     let (mut y, mut above) = (ABOVE, None);
     let tops = rows.iter().map(|row| {
@@ -105,7 +105,7 @@ fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
     times(canvas, columns, height - BELOW);
 }
 
-/// Where a column begins.
+/// The left edge of a column.
 fn edge(place: usize, columns: &Columns) -> i32 {
     let width = WIDTH - LEFT;
     let (place, all) = (i32::try_from(place).unwrap_or(0), i32::try_from(columns.steps.len()).unwrap_or(1));
@@ -129,7 +129,7 @@ fn cell(canvas: &Canvas<'_>, frame: Frame, share: f64, refused: u64) {
     }
 }
 
-/// The colour of a share and how strong it is: twelve tones up to all, and another colour for more.
+/// The colour and opacity of a share: twelve tones up to 100 %, another colour above.
 fn shade(share: f64) -> (Role, f64) {
     if share > 1.005 {
         return (Role::Over, 1.0);
@@ -154,8 +154,8 @@ fn legend(canvas: &Canvas<'_>) {
     canvas.text((left + 38, 10), LABEL, Role::Ink, Anchor::Left, "refused");
 }
 
-/// When columns begin, where there is room.
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+/// The time axis: labels at columns that begin at a tick.
+#[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn times(canvas: &Canvas<'_>, columns: &Columns, y: i32) {
     let ends = columns.steps.len() as f64 * columns.length_s;
     let (ticks, unit) = axis::times(ends);

@@ -1,4 +1,4 @@
-//! How long answers took over time: the median and the 95th percentile of each step.
+//! The latency chart: the median and the 95th percentile of each step.
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, spread_up};
@@ -10,34 +10,34 @@ use crate::report::palette::Role;
 
 const HEIGHT: i32 = 270;
 const FRAME: Frame = Frame { left: LEFT, top: 34, right: RIGHT, bottom: HEIGHT - 44 };
-/// Where the slowest is so many times the fastest, a logarithmic axis shows both.
+/// If the highest value is more than this times the lowest, the axis is logarithmic.
 const WIDE: f64 = 20.0;
 
-/// The chart; `None` where no job succeeded.
+/// Draws the chart; `None` if no job succeeded.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
-    let spread = &summary.latency_s;
-    if spread.count == 0 {
+    let latency = &summary.latency_s;
+    if latency.count == 0 {
         return None;
     }
-    let mut title = format!("95 % of answers came within {}", formatting::duration(spread.p95));
-    if let Some((at, worst)) = worst(summary).filter(|(_, worst)| *worst > spread.p95 * 1.2) {
+    let mut title = format!("p95 latency was {}", formatting::duration(latency.p95));
+    if let Some((at, worst)) = worst(summary).filter(|(_, worst)| *worst > latency.p95 * 1.2) {
         let when = formatting::moment(at, summary.duration_s);
-        title.push_str(&format!("; around {when} it took {}", formatting::duration(worst)));
+        title.push_str(&format!("; it peaked around {when} at {}", formatting::duration(worst)));
     }
     let note =
-        "From the scheduled arrival to the end of the answer, of jobs that succeeded, by when they ended.";
+        "From the scheduled arrival to the end of the reply, of jobs that succeeded, by the time they ended.";
     Some(
         Chart::new("latency", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, summary))
-            .with(live(summary)),
+            .with_data(chart_data(summary)),
     )
 }
 
-/// The step with the highest 95th percentile: when it begins, and how high.
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+/// The start and the value of the step with the highest 95th percentile.
+#[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn worst(summary: &Summary) -> Option<(f64, f64)> {
     let steps = summary.series.p95_s.iter().enumerate();
-    let told = steps.filter_map(|(step, p95)| Some((step as f64 * summary.series.step_s, (*p95)?)));
-    told.max_by(|a, b| a.1.total_cmp(&b.1))
+    let measured = steps.filter_map(|(step, p95)| Some((step as f64 * summary.series.step_s, (*p95)?)));
+    measured.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 fn draw(canvas: &Canvas<'_>, summary: &Summary) {
@@ -81,7 +81,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     }
 }
 
-/// The curves from the upper to the lower: values, colour, name, and what it was over the whole run.
+/// The curves from the upper to the lower: values, colour, name, and the value of the whole run.
 fn curves(summary: &Summary) -> [(&[Option<f64>], Role, &'static str, f64); 2] {
     let (series, whole) = (&summary.series, &summary.latency_s);
     [
@@ -92,13 +92,13 @@ fn curves(summary: &Summary) -> [(&[Option<f64>], Role, &'static str, f64); 2] {
 
 /// The lowest value above zero, and the highest.
 fn extent(summary: &Summary) -> (f64, f64) {
-    let told = || curves(summary).into_iter().flat_map(|(values, ..)| values.iter().flatten().copied());
-    let high = told().fold(1e-6, f64::max);
-    (told().filter(|value| *value > 0.0).fold(high, f64::min), high)
+    let values = || curves(summary).into_iter().flat_map(|(values, ..)| values.iter().flatten().copied());
+    let high = values().fold(1e-6, f64::max);
+    (values().filter(|value| *value > 0.0).fold(high, f64::min), high)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
-fn live(summary: &Summary) -> ChartData {
+#[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
+fn chart_data(summary: &Summary) -> ChartData {
     let (length, step_s) = (length_of(summary), summary.series.step_s);
     let x = (0..summary.series.p95_s.len()).map(|step| (step as f64 * step_s, (step as f64 + 1.0) * step_s));
     let x: Vec<f64> =
@@ -119,8 +119,8 @@ fn live(summary: &Summary) -> ChartData {
     ChartData { length, x, panels: vec![panel] }
 }
 
-/// The points of the steps that have a value, broken where one has none.
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+/// The points of the steps that have a value, split at those that have none.
+#[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn runs(values: &[Option<f64>], step_s: f64, length: f64) -> Vec<Vec<(f64, f64)>> {
     let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
     for (step, value) in values.iter().enumerate() {

@@ -1,7 +1,6 @@
-//! The charts: each a function from a summary to a picture whose title says what to see in it.
+//! The charts: each a function from a summary to a drawing whose title states what it shows.
 //!
-//! A chart is drawn once. Inside a page it takes its colours and its heading from the page; as a file of its
-//! own it brings both along.
+//! A chart is drawn once. Inside a page it uses the page's style and heading; as a file of its own it includes both.
 
 mod axis;
 mod breakdown_chart;
@@ -24,38 +23,38 @@ use canvas::{SCALE, WIDTH};
 use std::fmt::Write;
 use std::ops::Range;
 
-/// Where the axes of every chart over time begin and end, so that charts below each other line up.
+/// The left and right ends of the axes of every chart over time, so that stacked charts line up.
 const LEFT: i32 = 84;
 const RIGHT: i32 = WIDTH - 128;
-/// Chance makes fewer jobs than this in a step jump up and down by more than a sixth.
-const CALM: u64 = 40;
-/// A curve with fewer points than this tells nothing.
-const FEWEST: usize = 16;
-/// A drain longer than this share of the run is drawn to its end.
+/// Steps are grouped until they hold this many jobs on average: the relative noise of a Poisson count of 40 is a sixth.
+const MIN_JOBS_PER_POINT: u64 = 40;
+/// Grouping never leaves fewer points than this.
+const MIN_POINTS: usize = 16;
+/// A drain (after the last arrival) longer than this share of the run is drawn to its end.
 const LONG_DRAIN: f64 = 0.1;
 
 /// The height of a heading above a chart that is a file of its own, per line of text, and around the text.
 const LINE: i32 = 20;
 const PADDING: i32 = 14;
-/// Letters that fit beside each other in a heading, and in the lines under it.
+/// Characters per line of a title, and of the note under it.
 const TITLE: usize = 76;
 const NOTE: usize = 102;
 
-/// A chart with what is said about it.
+/// A chart with its title and note.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// The name of its file, without the ending.
+    /// The name of its file, without `.svg`.
     pub name: &'static str,
-    /// What to see in it.
+    /// What it shows, as a sentence.
     pub title: String,
-    /// What is drawn, and in which units.
+    /// What is drawn, with units.
     pub note: String,
     height: i32,
     body: String,
-    live: Option<ChartData>,
+    data: Option<ChartData>,
 }
 
-/// Every chart of a run, in the order in which they are read.
+/// Every chart of a run, in reading order. Charts without data are left out.
 #[must_use]
 pub fn charts(summary: &Summary) -> Vec<Chart> {
     let all = [
@@ -76,20 +75,20 @@ impl Chart {
         height: i32,
         draw: impl FnOnce(&canvas::Canvas<'_>),
     ) -> Self {
-        Self { name, title, note, height, body: canvas::drawn(height, draw), live: None }
+        Self { name, title, note, height, body: canvas::drawn(height, draw), data: None }
     }
 
-    /// The same, with the numbers that a script needs to draw it again.
-    fn with(self, live: ChartData) -> Self {
-        Self { live: Some(live), ..self }
+    /// Adds the data for the interactive chart.
+    fn with_data(self, data: ChartData) -> Self {
+        Self { data: Some(data), ..self }
     }
 
-    /// What a script needs to draw it again; `None` where the drawing is all there is.
-    pub(super) fn live(&self) -> Option<&ChartData> {
-        self.live.as_ref()
+    /// The data for the interactive chart; `None` if it exists as a drawing only.
+    pub(super) fn data(&self) -> Option<&ChartData> {
+        self.data.as_ref()
     }
 
-    /// An `<svg>` element for a page that has the style of charts.
+    /// Renders an `<svg>` element for a page that includes [`style`].
     #[must_use]
     pub fn inline(&self) -> String {
         let (width, height) = (WIDTH * SCALE, self.height * SCALE);
@@ -100,7 +99,7 @@ impl Chart {
         )
     }
 
-    /// A whole `.svg` file: with its heading, and with colours for light and dark surroundings.
+    /// Renders a whole `.svg` file with title, note, and colours for light and dark backgrounds.
     #[must_use]
     pub fn standalone(&self) -> String {
         let (title, note) = (wrapped(&self.title, TITLE), wrapped(&self.note, NOTE));
@@ -123,13 +122,13 @@ impl Chart {
             let size = size * SCALE;
             let line = escaped(line);
             writeln!(text, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" font-weight=\"{weight}\" fill=\"{colour}\">{line}</text>")
-                .expect("a string takes every text");
+                .expect("writing to a string does not fail");
         }
         text + &self.body + "\n</svg>\n"
     }
 }
 
-/// The style of charts inside whatever `within` selects: the system's typeface, and dark colours in dark surroundings.
+/// The CSS of charts inside the elements that the selector `within` matches.
 pub(super) fn style(within: &str) -> String {
     format!(
         "{within} text{{font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,sans-serif}}\
@@ -139,7 +138,7 @@ pub(super) fn style(within: &str) -> String {
     )
 }
 
-/// Lines of at most so many letters, three at most; what does not fit is cut.
+/// Wraps text to at most three lines of `letters` characters; the rest is cut.
 fn wrapped(text: &str, letters: usize) -> Vec<String> {
     let mut lines = wrap(text, letters);
     if lines.len() > 3 {
@@ -149,35 +148,34 @@ fn wrapped(text: &str, letters: usize) -> Vec<String> {
     lines.into_iter().map(|line| short(&line, letters + 1)).collect()
 }
 
-/// How far the horizontal axis of a series goes: to the end of the arrivals, or to the end of everything where
-/// that came much later.
+/// The end of the time axis in seconds: the end of the arrivals, or of the last event if that came much later.
 fn length_of(summary: &Summary) -> f64 {
     let (planned, ended) = (summary.duration_s, summary.ended_s);
     if ended - planned > planned * LONG_DRAIN { ended } else { planned }.max(1e-3)
 }
 
-/// The steps of a run put together until chance no longer rules them: about [`CALM`] jobs in each on average,
-/// but few enough for [`FEWEST`] points.
+/// Groups the steps of a run until each group has about [`MIN_JOBS_PER_POINT`] jobs, but leaves at least [`MIN_POINTS`]
+/// groups if there are as many steps.
 fn grouped_steps(summary: &Summary) -> Vec<Range<usize>> {
     let offered = &summary.series.offered;
     let (steps, jobs) = (offered.len(), offered.iter().sum::<u64>());
-    let calm = (CALM * steps as u64).div_ceil(jobs.max(1));
-    let group = usize::try_from(calm).unwrap_or(steps).clamp(1, (steps / FEWEST).max(1));
+    let steps_per_point = (MIN_JOBS_PER_POINT * steps as u64).div_ceil(jobs.max(1));
+    let group = usize::try_from(steps_per_point).unwrap_or(steps).clamp(1, (steps / MIN_POINTS).max(1));
     let mut all: Vec<_> = (0..steps).step_by(group).map(|from| from..(from + group).min(steps)).collect();
-    // A remainder joins the group before it.
+    // A small remainder is added to the group before it.
     if all.len() > 1 && all.pop_if(|last| last.len() * 2 < group).is_some() {
-        all.last_mut().expect("one is left").end = steps;
+        all.last_mut().expect("invariant: the first group was not popped").end = steps;
     }
     all
 }
 
-/// The points of a series of counts: rates per minute in the middle of each group of steps, up to `length`.
-#[expect(clippy::cast_precision_loss, reason = "there are few steps")]
+/// Converts a series of counts into points: rates per minute at the middle of each group of steps, up to `length`.
+#[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn rates(summary: &Summary, counts: &[u64], length: f64) -> Vec<(f64, f64)> {
     let step_s = summary.series.step_s;
     let point = |steps: Range<usize>| {
         let begins = steps.start as f64 * step_s;
-        // The last step of the arrivals may be a short one.
+        // The last step of the arrivals may be short.
         let ends = (steps.end as f64 * step_s).min(length);
         let count = counts.get(steps).unwrap_or_default().iter().sum();
         (begins < ends).then(|| (f64::midpoint(begins, ends), formatting::per_minute(count, ends - begins)))

@@ -1,4 +1,5 @@
-//! What was asked, what was answered and what was refused, per minute, below the lines that the limits draw.
+//! The traffic chart: jobs offered, succeeded, failed and shed, and rate-limited attempts, per minute, with the limits
+//! as dashed lines.
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot, spread_up};
@@ -12,24 +13,27 @@ use std::collections::BTreeMap;
 
 const HEIGHT: i32 = 310;
 const FRAME: Frame = Frame { left: LEFT, top: 34, right: RIGHT, bottom: HEIGHT - 44 };
-/// Limits are drawn where they are no further than this from what was offered; others would flatten the data.
+/// Limits above this multiple of the highest rate are not drawn, since they would flatten the curves.
 const WITHIN: f64 = 1.8;
-/// The most lines for single limits.
-const LINES: usize = 3;
-/// Names beside the chart keep this distance.
+/// Lines for single limits beyond this are not drawn.
+const MAX_LINES: usize = 3;
+/// The distance of labels beside the chart.
 const APART: i32 = 14;
 
-/// The chart; `None` where no job arrived.
+/// Draws the chart; `None` if no job arrived.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     if summary.jobs.offered == 0 {
         return None;
     }
-    let note = "Jobs offered and answered, attempts refused by a limit, and jobs given up, per minute. \
+    let note = "Jobs offered and succeeded, rate-limited attempts, and jobs failed and shed, per minute. \
                 Dashed: what the limits allow on average."
         .to_owned();
     let picture = Picture::of(summary);
-    let live = picture.live();
-    Some(Chart::new("traffic", title(summary), note, HEIGHT, |canvas| picture.draw(canvas)).with(live))
+    let chart_data = picture.chart_data();
+    Some(
+        Chart::new("traffic", title(summary), note, HEIGHT, |canvas| picture.draw(canvas))
+            .with_data(chart_data),
+    )
 }
 
 fn title(summary: &Summary) -> String {
@@ -38,9 +42,9 @@ fn title(summary: &Summary) -> String {
     match &summary.first_refusal {
         Some(refusal) => {
             let when = formatting::moment(refusal.at_s, summary.duration_s);
-            format!("{} first refuses at {when}; {share} of all jobs are answered in the end", refusal.axis)
+            format!("{} first refuses at {when}; {share} of all jobs succeeded", refusal.axis)
         }
-        None => format!("No limit refused anything; {share} of all jobs were answered"),
+        None => format!("No limit refused anything; {share} of all jobs succeeded"),
     }
 }
 
@@ -54,11 +58,11 @@ struct Curve {
 /// All that is drawn.
 struct Picture {
     length: f64,
-    /// When arrivals end, where that is not the end of the chart.
+    /// When arrivals end; `None` if that is the end of the chart.
     arrivals_end: Option<f64>,
-    /// Offered and answered, and behind them what went wrong.
+    /// Offered, succeeded, then failures.
     curves: Vec<Curve>,
-    /// Jobs per minute and a short name, lowest first.
+    /// Jobs per minute and a short label, ascending.
     limits: Vec<(f64, String)>,
     top: f64,
 }
@@ -69,16 +73,16 @@ impl Picture {
         let length = length_of(summary);
         let all = [
             ("offered", Role::Offered, &series.offered),
-            ("answered", Role::Served, &series.succeeded),
-            ("refused attempts", Role::Refused, &series.limited),
+            ("succeeded", Role::Served, &series.succeeded),
+            ("rate-limited attempts", Role::Refused, &series.limited),
             ("failed", Role::Failed, &series.failed),
             ("shed", Role::Shed, &series.shed),
         ];
-        let told = all.into_iter().enumerate().filter(|(place, (.., counts))| {
-            // What went wrong is only told where anything did.
-            *place < 2 || counts.iter().any(|count| *count > 0)
+        let shown = all.into_iter().enumerate().filter(|(index, (.., counts))| {
+            // Curves of failures that are zero throughout are left out.
+            *index < 2 || counts.iter().any(|count| *count > 0)
         });
-        let curves: Vec<_> = told
+        let curves: Vec<_> = shown
             .map(|(_, (name, role, counts))| Curve { name, role, points: rates(summary, counts, length) })
             .collect();
         let highest = curves.iter().flat_map(|curve| &curve.points);
@@ -88,7 +92,7 @@ impl Picture {
             targets: &ceiling.targets,
             all: ceiling.jobs_per_min,
             highest: highest * WITHIN,
-            lines: LINES,
+            lines: MAX_LINES,
         });
         let top = limits.iter().fold(highest, |top, (rate, _)| top.max(*rate));
         let arrivals_end = (length > summary.duration_s).then_some(summary.duration_s);
@@ -121,7 +125,7 @@ impl Picture {
         canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
     }
 
-    fn live(&self) -> ChartData {
+    fn chart_data(&self) -> ChartData {
         let x: Vec<f64> = self.curves[0].points.iter().map(|(at, _)| *at).collect();
         let curves = self.curves.iter().map(|curve| {
             let shape = match curve.role {
@@ -144,18 +148,18 @@ impl Picture {
     }
 }
 
-/// Which limits are to be drawn as lines.
+/// Which limits to draw as lines.
 pub(super) struct Limits<'a> {
     pub(super) targets: &'a [CeilingTarget],
-    /// What all of them allow together; `None` where nothing limits.
+    /// What all of them allow together; `None` if nothing limits.
     pub(super) all: Option<f64>,
-    /// Nothing above this is drawn, in jobs per minute.
+    /// Limits above this are left out, in jobs per minute.
     pub(super) highest: f64,
-    /// The most lines for single limits.
+    /// The number of lines for single limits.
     pub(super) lines: usize,
 }
 
-/// The tightest limits, and what all targets allow together: jobs per minute and a short name, lowest first.
+/// The tightest limits, and what all targets allow together: jobs per minute and a short label, ascending.
 pub(super) fn limits(asked: &Limits<'_>) -> Vec<(f64, String)> {
     let several = asked.targets.len() > 1;
     let mut lines: Vec<(f64, String)> = Vec::new();
@@ -184,7 +188,7 @@ pub(super) fn limits(asked: &Limits<'_>) -> Vec<(f64, String)> {
     lines
 }
 
-/// Draws the lines and writes their names on the right, none upon another and none below the axis.
+/// Draws the lines with their labels on the right, without overlap.
 fn name_limits(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, limits: &[(f64, String)]) {
     let mut places: Vec<i32> = limits.iter().map(|(rate, _)| plot.y(*rate)).collect();
     spread_up(&mut places, FRAME.bottom - APART / 2, APART);

@@ -1,4 +1,4 @@
-//! What changes are worth: a bar for the ceiling that each would make, against the ceiling as it is.
+//! The what-if chart: a bar for the ceiling with each change, against the present ceiling.
 
 use super::Chart;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH, width_of};
@@ -8,54 +8,54 @@ use crate::planner::{Kind, Plan, WhatIf};
 use crate::report::palette::Role;
 use crate::report::text_layout::short;
 
-/// The line with the heads of the columns, and one per change.
+/// The heights of the column headings, of a row, of a bar, and of the space below.
 const ABOVE: i32 = 44;
 const ROW: i32 = 30;
 const BAR: i32 = 18;
 const BELOW: i32 = 10;
-/// Where the bars begin and end; the columns of numbers end right of them.
+/// Where the bars begin and end, and the right edge of the lift column.
 const LEFT: i32 = 246;
 const RIGHT: i32 = 520;
 const LIFT: i32 = 600;
-/// Letters of a change.
+/// Characters of the name of a change.
 const LETTERS: usize = 36;
-/// The most bars.
-const BARS: usize = 20;
+/// Bars beyond this are not drawn.
+const MAX_BARS: usize = 20;
 
-/// The chart; `None` where no change was tried.
+/// Draws the chart; `None` if no change was tried.
 pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     report.what_if.first()?;
     let best = report.what_if.iter().find(|change| change.kind != Kind::Without && change.lift > 1.005);
     let title = match best {
-        Some(best) => format!("Most is won by {}: {} times the ceiling", best.change, number(best.lift)),
-        None => "No change that was tried lifts the ceiling".to_owned(),
+        Some(best) => format!("The best change is {}: {} times the ceiling", best.change, number(best.lift)),
+        None => "No change that was tried raises the ceiling".to_owned(),
     };
     let mut note =
-        "The ceiling in jobs a minute after each change, on the same traffic, against the ceiling as \
-                    it is. Dollars: what a day at the present load costs more or less."
+        "The ceiling in jobs/min with each change, on the same traffic, against the present ceiling. \
+                    USD: the extra cost of a day at the present load."
             .to_owned();
-    if report.what_if.len() > BARS {
-        let more = plural((report.what_if.len() - BARS) as u64, "change");
-        note.push_str(&format!(" {more} worth less are not shown."));
+    if report.what_if.len() > MAX_BARS {
+        let more = plural((report.what_if.len() - MAX_BARS) as u64, "change");
+        note.push_str(&format!(" {more} with smaller lifts are not shown."));
     }
-    let rows = report.what_if.len().min(BARS);
+    let rows = report.what_if.len().min(MAX_BARS);
     let height = ABOVE + ROW * i32::try_from(rows).unwrap_or(0) + BELOW;
     Some(Chart::new("what-if", title, note, height, |canvas| draw(canvas, report, height)))
 }
 
-/// The ceiling that changes are measured against, in jobs per minute, and what it is called: where money is gone
-/// before any limit is full, changes are measured without the rules on cost.
+/// The ceiling that changes are measured against, in jobs per minute, and its label. If a rule on cost fails before any
+/// other, changes are measured without the rules on cost.
 fn measured_against(report: &Plan) -> (f64, &'static str) {
     let simulated = &report.ceiling.simulated;
     match simulated.without_cost_rules {
-        Some(multiple) => (multiple * report.load.jobs_per_min, "ceiling but for cost"),
+        Some(multiple) => (multiple * report.load.jobs_per_min, "ceiling without cost rules"),
         None => (simulated.jobs_per_min.unwrap_or(0.0), "ceiling now"),
     }
 }
 
 fn draw(canvas: &Canvas<'_>, report: &Plan, height: i32) {
     let (now, name) = measured_against(report);
-    let shown = &report.what_if[..report.what_if.len().min(BARS)];
+    let shown = &report.what_if[..report.what_if.len().min(MAX_BARS)];
     let most = shown.iter().filter_map(|change| change.ceiling_jobs_per_min).fold(now, f64::max);
     let scale = Scale { most: most.max(report.load.jobs_per_min) * 1.02 };
     for (head, x) in [("lift", LIFT), ("USD per day", WIDTH)] {
@@ -85,7 +85,7 @@ fn draw(canvas: &Canvas<'_>, report: &Plan, height: i32) {
     }
 }
 
-/// From jobs per minute to places.
+/// Converts jobs per minute to canvas coordinates.
 struct Scale {
     most: f64,
 }
@@ -97,7 +97,7 @@ impl Scale {
     }
 }
 
-/// One change: what it has in common with now, what it wins or loses, and its numbers.
+/// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers.
 fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
     let middle = y + ROW / 2;
     let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
@@ -112,7 +112,7 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
         canvas.cell(frame, if lost { Role::Failed } else { Role::Served }, if lost { 0.35 } else { 1.0 });
     }
     let text = reached.map_or_else(|| "none found".to_owned(), number);
-    // Behind both, so that no line runs through it.
+    // To the right of both, so that no line runs through it.
     canvas.text((high + 6, middle), LABEL, Role::Ink, Anchor::Left, &text);
     let lift = format!("{:.2} ×", change.lift);
     let role = if change.lift > 1.005 { Role::Ink } else { Role::Muted };
@@ -120,7 +120,7 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
     canvas.text((WIDTH, middle), LABEL, Role::Ink, Anchor::Right, &extra(change.extra_usd_per_day));
 }
 
-/// What a change costs more or less: `+4.20 USD`, `−12.00 USD`, `±0`.
+/// Formats the extra cost of a change: `+4.20 USD`, `−12.00 USD`, `±0`.
 pub(in crate::report) fn extra(amount: f64) -> String {
     if amount.abs() < 0.005 {
         return "±0".to_owned();

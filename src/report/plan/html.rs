@@ -1,44 +1,42 @@
-//! A capacity plan as one page: the answer, the picture of the ceiling, what could be changed, and the tables
-//! behind them. The whole plan lies inside as JSON for whoever wants to compute.
+//! The page of a plan: the answer, the ceiling curve, the what-ifs, and the tables behind them, with the whole plan as
+//! embedded JSON.
 
-use crate::formatting::usd;
-use crate::formatting::{count, duration, number, percent, plural, share_of};
+use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
 use crate::planner::{Kind, Plan, repeated};
 use crate::report::chart::what_if::extra;
-use crate::report::facts;
-use crate::report::page::{self, embedded_json, page, push, section, table, text};
-use crate::report::text_layout::escaped;
+use crate::report::page::{self, axis, cell, json_data, page, section, table, text};
+use maud::{Markup, html};
 
-/// The page of a plan.
+/// Renders the page of a plan.
 #[must_use]
-pub fn html(report: &Plan) -> String {
-    let what = format!(
+pub fn html(plan: &Plan) -> String {
+    let subject = format!(
         "{}: {} of traffic, seed {}; {}, {} simulated",
-        text(&report.scenario),
-        duration(report.duration_s),
-        report.seed,
-        plural(report.simulated.runs, "run"),
-        plural(report.simulated.jobs, "job")
+        plan.scenario,
+        duration(plan.duration_s),
+        plan.seed,
+        plural(plan.simulated.runs, "run"),
+        plural(plan.simulated.jobs, "job")
     );
-    let figures: String = super::charts(report).iter().map(page::figure).collect();
-    let parts = [
-        page::header(&what, &report.verdict, &report.about),
-        tiles(report),
-        figures,
-        what_ifs(report),
-        buy(report),
-        outages(report),
-        ceilings(report),
-        curve(report),
-        limits(report),
-        last(report),
-        format!("<script type=\"application/json\" id=\"plan\">{}</script>\n", embedded_json(report)),
-    ];
-    page(&report.scenario, &parts.concat())
+    let charts = super::charts(plan);
+    let content = html! {
+        (page::header(&subject, &plan.verdict, &plan.about))
+        (tiles(plan))
+        @for chart in &charts { (page::figure(chart)) }
+        (what_ifs(plan))
+        (buy(plan))
+        (outages(plan))
+        (ceilings(plan))
+        (curve(plan))
+        (limits(plan))
+        (last(plan))
+        script type="application/json" id="plan" { (json_data(plan)) }
+    };
+    page(&plan.scenario, &charts, &content)
 }
 
-/// A number, or that there is none.
-fn told(value: Option<f64>) -> String {
+/// A number, or a dash if there is none.
+fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), number)
 }
 
@@ -46,124 +44,112 @@ fn seconds(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), duration)
 }
 
-fn mark(holds: bool) -> String {
-    let (class, word) = if holds { ("pass", "✓ holds") } else { ("miss", "✗ breaks") };
-    format!("<span class=\"{class}\">{word}</span>")
+fn mark(holds: bool) -> Markup {
+    page::mark(holds, "holds", "fails")
 }
 
-fn tiles(report: &Plan) -> String {
-    let simulated = &report.ceiling.simulated;
+fn tiles(plan: &Plan) -> Markup {
+    let simulated = &plan.ceiling.simulated;
     let headroom =
-        report.headroom.map_or_else(|| "none met".to_owned(), |times| format!("{} ×", number(times)));
+        plan.headroom.map_or_else(|| "none found".to_owned(), |times| format!("{} ×", number(times)));
     page::tiles(&[
-        (told(simulated.jobs_per_min), "jobs/min: the ceiling by simulation".to_owned()),
-        (told(report.ceiling.analytic.jobs_per_min), "jobs/min by arithmetic".to_owned()),
-        (number(report.load.jobs_per_min), "jobs/min: the present load".to_owned()),
+        (optional(simulated.jobs_per_min), "jobs/min: simulated ceiling".to_owned()),
+        (optional(plan.ceiling.analytic.jobs_per_min), "jobs/min: analytic ceiling".to_owned()),
+        (number(plan.load.jobs_per_min), "jobs/min: present load".to_owned()),
         (headroom, "ceiling ÷ load".to_owned()),
-        (seconds(report.load.p95_s), "95th percentile now".to_owned()),
-        (usd(report.load.cost_usd_per_day), "a day now".to_owned()),
+        (seconds(plan.load.p95_s), "p95 latency now".to_owned()),
+        (usd(plan.load.cost_usd_per_day), "per day now".to_owned()),
     ])
 }
 
-fn what_ifs(report: &Plan) -> String {
-    if report.what_if.is_empty() {
-        return String::new();
+fn what_ifs(plan: &Plan) -> Markup {
+    if plan.what_if.is_empty() {
+        return Markup::default();
     }
-    let rows: Vec<_> = report
+    let rows: Vec<_> = plan
         .what_if
         .iter()
         .map(|change| {
             let per_usd = match change.lift_per_usd {
-                _ if change.kind == Kind::Without => "left out".to_owned(),
+                _ if change.kind == Kind::Without => "removed".to_owned(),
                 Some(lift) => number(lift),
                 None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
                 None => "free".to_owned(),
             };
             vec![
-                text(&change.change),
-                text(change.breaks.as_deref().unwrap_or("nothing")),
-                told(change.ceiling_jobs_per_min),
-                format!("{:.2}", change.lift),
-                seconds(change.p95_s),
-                usd(change.cost_usd_per_day),
-                extra(change.extra_usd_per_day),
-                per_usd,
+                cell(&change.change),
+                cell(change.breaks.as_deref().unwrap_or("nothing")),
+                cell(optional(change.ceiling_jobs_per_min)),
+                cell(format!("{:.2}", change.lift)),
+                cell(seconds(change.p95_s)),
+                cell(usd(change.cost_usd_per_day)),
+                cell(extra(change.extra_usd_per_day)),
+                cell(per_usd),
             ]
         })
         .collect();
-    let head = ["change", "then breaks", "jobs/min", "lift", "p95", "a day", "extra", "lift/USD"];
-    let mut html = table(&head, 2, &rows);
-    html.push_str("<p class=\"note\">p95 and cost at the present load; lift/USD: ceiling won per extra dollar a day.</p>\n");
-    for pair in &report.pairs {
-        let [one, other] = &pair.changes;
-        push(
-            &mut html,
-            format_args!(
-                "<p>Worth more together: {} and {} lift {} times, not {}.</p>\n",
-                text(one),
-                text(other),
-                number(pair.lift),
-                number(pair.apart)
-            ),
-        );
-    }
-    section("What could be changed", &html)
-}
-
-fn buy(report: &Plan) -> String {
-    let Some(buy) = &report.buy else { return String::new() };
-    let changes = if buy.changes.is_empty() {
-        "nothing has to change".to_owned()
-    } else {
-        text(&repeated(&buy.changes))
+    let head = ["change", "then fails", "jobs/min", "lift", "p95", "USD/day", "extra", "lift per USD"];
+    let content = html! {
+        (table(&head, 2, &rows))
+        p.note { "p95 and cost at the present load; lift per USD: ceiling gained per extra dollar a day." }
+        @for pair in &plan.pairs {
+            p {
+                "Worth more together: " (text(&pair.changes[0])) " and " (text(&pair.changes[1])) " lift "
+                (number(pair.lift)) " times, not " (number(pair.apart)) "."
+            }
+        }
     };
-    let mut html = format!(
-        "<p>{changes}: {} on {}, p95 {}, {} a day.</p>\n",
-        mark(buy.holds),
-        plural(buy.replicas.into(), "seed"),
-        seconds(buy.p95_s),
-        usd(buy.cost_usd_per_day)
-    );
-    for rule in &buy.broken {
-        push(&mut html, format_args!("<p class=\"note\">still broken: {}</p>\n", text(rule)));
-    }
-    let jobs = number(buy.target.jobs_per_min);
-    section(&format!("To hold {} times the load, {jobs} jobs/min", number(buy.target.multiple)), &html)
+    section("What-ifs", &content)
 }
 
-fn outages(report: &Plan) -> String {
-    if report.incidents.is_empty() {
-        return String::new();
+fn buy(plan: &Plan) -> Markup {
+    let Some(buy) = &plan.buy else { return Markup::default() };
+    let changes =
+        if buy.changes.is_empty() { "no change is needed".to_owned() } else { repeated(&buy.changes) };
+    let content = html! {
+        p {
+            (text(&changes)) ": " (mark(buy.holds)) " on " (plural(buy.replicas.into(), "seed")) ", p95 "
+            (seconds(buy.p95_s)) ", " (usd(buy.cost_usd_per_day)) " a day."
+        }
+        @for rule in &buy.broken { p.note { "still fails: " (text(rule)) } }
+    };
+    let jobs = number(buy.target.jobs_per_min);
+    section(&format!("To hold {} times the load, {jobs} jobs/min", number(buy.target.multiple)), &content)
+}
+
+fn outages(plan: &Plan) -> Markup {
+    if plan.incidents.is_empty() {
+        return Markup::default();
     }
-    let rows: Vec<_> = report
+    let rows: Vec<_> = plan
         .incidents
         .iter()
         .map(|outage| {
             vec![
-                text(&outage.provider),
+                cell(&outage.provider),
                 mark(outage.survives),
-                text(&outage.broken.join(", ")),
-                text(&outage.at),
-                duration(outage.for_s),
-                percent(outage.success),
-                seconds(outage.p95_s),
+                cell(outage.broken.join(", ")),
+                cell(&outage.at),
+                cell(duration(outage.for_s)),
+                cell(percent(outage.success)),
+                cell(seconds(outage.p95_s)),
             ]
         })
         .collect();
-    section(
-        "The loss of a provider",
-        &table(&["provider", "", "breaks", "from", "for", "success", "p95"], 3, &rows),
-    )
+    let head = ["provider", "", "fails", "from", "for", "success", "p95"];
+    section("The loss of a provider", &table(&head, 3, &rows))
 }
 
-fn ceilings(report: &Plan) -> String {
-    let (analytic, simulated) = (&report.ceiling.analytic, &report.ceiling.simulated);
-    let row = |name: String, what: String, jobs: Option<f64>, multiple: Option<f64>| {
-        vec![name, what, told(jobs), told(multiple)]
+fn ceilings(plan: &Plan) -> Markup {
+    let (analytic, simulated) = (&plan.ceiling.analytic, &plan.ceiling.simulated);
+    let row = |name: String, stop: String, jobs: Option<f64>, multiple: Option<f64>| {
+        vec![cell(name), cell(stop), cell(optional(jobs)), cell(optional(multiple))]
     };
-    let bound =
-        analytic.binding.as_ref().map_or_else(String::new, |b| text(&format!("{} {}", b.axis, b.target)));
-    let mut rows = vec![row("by arithmetic".to_owned(), bound, analytic.jobs_per_min, analytic.multiple)];
+    let binding = analytic
+        .binding
+        .as_ref()
+        .map_or_else(String::new, |binding| format!("{} {}", binding.axis, binding.target));
+    let mut rows = vec![row("analytic".to_owned(), binding, analytic.jobs_per_min, analytic.multiple)];
     if let Some(cached) = &analytic.cached {
         let name = format!("with {} from the cache", percent(cached.hit_share));
         rows.push(row(name, String::new(), Some(cached.jobs_per_min), Some(cached.multiple)));
@@ -171,87 +157,84 @@ fn ceilings(report: &Plan) -> String {
     let breaks = simulated.breaks.as_ref().map_or_else(String::new, |breaks| {
         let full = breaks.axis.as_ref().zip(breaks.target.as_ref());
         let full = full.map_or_else(String::new, |(axis, target)| format!(", {axis} of {target} full"));
-        text(&format!("{} at {}{full}", breaks.rule, breaks.at))
+        format!("{} at {}{full}", breaks.rule, breaks.at)
     });
-    rows.push(row("by simulation".to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
+    rows.push(row("simulated".to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
     if let (Some(low), Some(high)) = (simulated.low, simulated.high) {
         let interval = format!(
-            "{} to {} times the load, {} sure",
+            "{} to {} times the load, {} confidence",
             number(low),
             number(high),
             percent(simulated.confidence)
         );
-        rows.push(vec![String::new(), interval, String::new(), String::new()]);
+        rows.push(row(String::new(), interval, None, None));
     }
-    let load = report.load.jobs_per_min;
-    rows.push(row("the load".to_owned(), String::new(), Some(load), Some(1.0)));
-    let words =
-        report.ceiling.words.iter().map(|sentence| format!("<p class=\"note\">{}</p>\n", text(sentence)));
-    section(
-        "The ceiling, twice",
-        &(table(&["", "what stops it", "jobs/min", "× load"], 2, &rows) + &words.collect::<String>()),
-    )
+    rows.push(row("present load".to_owned(), String::new(), Some(plan.load.jobs_per_min), Some(1.0)));
+    let content = html! {
+        (table(&["", "what stops it", "jobs/min", "× load"], 2, &rows))
+        (page::notes(&plan.ceiling.words))
+    };
+    section("The ceiling, analytic and simulated", &content)
 }
 
-fn curve(report: &Plan) -> String {
-    let days = (report.duration_s / 86_400.0).max(1e-9);
+fn curve(plan: &Plan) -> Markup {
+    let days = (plan.duration_s / 86_400.0).max(1e-9);
     let share = |part, whole| share_of(part, whole).map_or_else(|| "–".to_owned(), percent);
-    let rows: Vec<_> = report
+    let rows: Vec<_> = plan
         .curve
         .iter()
         .map(|point| {
             vec![
                 mark(point.holds),
-                number(point.multiple),
-                number(point.offered_jobs_per_min),
-                number(point.goodput_jobs_per_min),
-                share(point.succeeded, point.offered),
-                share(point.limited, point.attempts),
-                seconds(point.p50_s),
-                seconds(point.p95_s),
-                usd(point.cost_usd / days),
+                cell(number(point.multiple)),
+                cell(number(point.offered_jobs_per_min)),
+                cell(number(point.goodput_jobs_per_min)),
+                cell(share(point.succeeded, point.offered)),
+                cell(share(point.limited, point.attempts)),
+                cell(seconds(point.p50_s)),
+                cell(seconds(point.p95_s)),
+                cell(usd(point.cost_usd / days)),
             ]
         })
         .collect();
     if rows.is_empty() {
-        return String::new();
+        return Markup::default();
     }
-    let head = ["", "× load", "offered", "answered", "of it", "refused", "p50", "p95", "a day"];
-    section(
-        "Through the ceiling",
-        &(table(&head, 1, &rows)
-            + "<p class=\"note\">Offered and answered in jobs per minute; refused: of all attempts.</p>\n"),
-    )
+    let head = ["", "× load", "offered", "goodput", "success", "rate-limited", "p50", "p95", "USD/day"];
+    let content = html! {
+        (table(&head, 1, &rows))
+        p.note { "Offered and goodput in jobs per minute; rate-limited: share of all attempts." }
+    };
+    section("Runs below and above the ceiling", &content)
 }
 
-fn limits(report: &Plan) -> String {
-    let load = report.load.jobs_per_min;
-    let rows = report.targets.iter().flat_map(|target| {
-        target.axes.iter().map(|axis| {
-            let meaning = facts::meaning(&axis.axis).unwrap_or("");
-            let times = if load > 0.0 { number(axis.jobs_per_min / load) } else { "–".to_owned() };
-            let name = format!("<abbr title=\"{meaning}\">{}</abbr>", text(&axis.axis));
-            vec![text(&target.name), name, count(axis.limit), number(axis.jobs_per_min), times]
-        })
-    });
-    let rows: Vec<_> = rows.collect();
+fn limits(plan: &Plan) -> Markup {
+    let load = plan.load.jobs_per_min;
+    let mut rows = Vec::new();
+    for target in &plan.targets {
+        for limit in &target.axes {
+            let times = if load > 0.0 { number(limit.jobs_per_min / load) } else { "–".to_owned() };
+            rows.push(vec![
+                cell(&target.name),
+                axis(&limit.axis),
+                cell(count(limit.limit)),
+                cell(number(limit.jobs_per_min)),
+                cell(times),
+            ]);
+        }
+    }
     if rows.is_empty() {
-        return String::new();
+        return Markup::default();
     }
-    section(
-        "What each limit allows",
-        &table(&["target", "limit", "per window", "jobs/min", "× load"], 2, &rows),
-    )
+    let head = ["target", "limit", "per window", "jobs/min", "× load"];
+    section("What each limit allows", &table(&head, 2, &rows))
 }
 
-fn last(report: &Plan) -> String {
-    let mut html = String::new();
-    if !report.reproduce.is_empty() {
-        push(&mut html, format_args!("<pre><code>{}</code></pre>\n", escaped(&report.reproduce)));
-    }
-    for note in report.notes.iter().take(page::ROWS) {
-        push(&mut html, format_args!("<p class=\"note\">{}</p>\n", text(note)));
-    }
-    push(&mut html, format_args!("<p class=\"note\">quotalab {}</p>\n", text(&report.version)));
-    section("The same again", &html)
+fn last(plan: &Plan) -> Markup {
+    let content = html! {
+        (page::command(&plan.reproduce))
+        (page::notes(&plan.notes))
+        p.note { "quotalab " (text(&plan.version)) }
+    };
+    section("Reproduce", &content)
 }
