@@ -1,7 +1,7 @@
 //! Civil time: the days of a time zone, and dates and decimal lengths of time as HTTP, RFC 3339 and trace files write
 //! them.
 //!
-//! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; [`UnixTime::at`] maps the instants of a run to the calendar.
+//! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; `UnixTime::at` maps the instants of a run to the calendar.
 //! Nothing here reads a clock. Time zones come from the IANA database that `jiff` bundles and HTTP dates from
 //! `httpdate`, so every machine gives the same result. All conversions of the workspace between civil time and
 //! instants go through this module.
@@ -51,9 +51,8 @@ impl Zone {
     /// [`Instant::MAX`] ends there.
     #[must_use]
     pub fn day(self, at: Instant) -> Range<Instant> {
-        let midnight = self.civil(at).start_of_day();
-        let next = midnight.as_ref().map_err(Clone::clone).and_then(ZonedDateTime::tomorrow);
-        let (midnight, next) = midnight.and_then(|midnight| Ok((midnight, next?))).expect(IN_RANGE);
+        let midnight = self.civil(at).start_of_day().expect(IN_RANGE);
+        let next = midnight.tomorrow().expect(IN_RANGE);
         let instant =
             |time: &ZonedDateTime| Instant(UnixTime(time.timestamp()).since(UnixTime::at(Instant::ZERO)).0);
         instant(&midnight)..instant(&next)
@@ -85,8 +84,7 @@ impl UnixTime {
     pub const EPOCH: Self = Self(Timestamp::UNIX_EPOCH);
 
     /// Returns the calendar time of an instant of a run.
-    #[must_use]
-    pub fn at(at: Instant) -> Self {
+    pub(crate) fn at(at: Instant) -> Self {
         Self(Timestamp::from_second(RUN_START_SECS).expect(IN_RANGE)) + Nanos(at.0)
     }
 
@@ -118,8 +116,7 @@ impl UnixTime {
     }
 
     /// Returns the whole seconds since 1970.
-    #[must_use]
-    pub fn secs(self) -> u64 {
+    pub(crate) fn secs(self) -> u64 {
         self.0.as_second().unsigned_abs()
     }
 
@@ -131,20 +128,17 @@ impl UnixTime {
     }
 
     /// Returns the time `length` before this one, or 1970 if that is before.
-    #[must_use]
-    pub fn saturating_sub(self, length: Nanos) -> Self {
+    pub(crate) fn saturating_sub(self, length: Nanos) -> Self {
         Self::EPOCH + self.since(Self::EPOCH).saturating_sub(length)
     }
 
     /// Formats the time as an IMF-fixdate, cut to whole seconds: `Sun, 01 Nov 2026 00:00:00 GMT`.
-    #[must_use]
-    pub fn http_date(self) -> impl fmt::Display {
+    pub(crate) fn http_date(self) -> impl fmt::Display {
         httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(self.secs()))
     }
 
     /// Formats the time as RFC 3339 in UTC, cut to whole seconds: `2026-11-01T00:00:00Z`.
-    #[must_use]
-    pub fn rfc3339(self) -> impl fmt::Display {
+    pub(crate) fn rfc3339(self) -> impl fmt::Display {
         Timestamp::from_second(self.0.as_second()).expect(IN_RANGE)
     }
 }
@@ -162,8 +156,8 @@ impl Add<Nanos> for UnixTime {
 
 /// Returns the time from `at` to the end of its window, if windows of this length are aligned to the start of a run,
 /// which is midnight UTC.
-#[must_use]
-pub const fn until_window_end(window: Nanos, at: Instant) -> Nanos {
+pub(crate) const fn until_window_end(window: Nanos, at: Instant) -> Nanos {
+    debug_assert!(window.0 > 0, "invariant: a window is not empty");
     Nanos(window.0 - at.0 % window.0)
 }
 

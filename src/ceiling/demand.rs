@@ -131,7 +131,7 @@ fn mean_over_prompts(workload: &Workload, of: impl Fn(f64) -> f64) -> f64 {
     sum / f64::from(STEPS)
 }
 
-/// Returns the mean of a distribution whose samples are clamped to `low..=high`.
+/// Returns the mean of a distribution after clamping its samples to `low..=high`.
 fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
     if high <= low {
         return high;

@@ -209,7 +209,7 @@ fn workloads_share_only_common_targets() {
     let spill =
         scenario(&[thirty(), vec![limit(Axis::Rpm, 10)]], routes, vec![workload(0, 10.0), workload(1, 10.0)]);
     assert_ceiling(&spill, 40.0, (0, Axis::Rpm));
-    // The smaller target is the bottleneck of the mix, since only it can serve the second workload.
+    // Only the smaller target can serve the second workload.
     let apart = scenario(
         &[thirty(), vec![limit(Axis::Rpm, 1)]],
         &[&[&[0]], &[&[1]]],
@@ -228,12 +228,8 @@ fn workloads_share_only_common_targets() {
 fn ceilings_without_limits_without_load_and_with_a_zero_limit() {
     let one =
         |limits: Vec<Limit>, rate| Ceiling::of(&scenario(&[limits], &[&[&[0]]], vec![workload(0, rate)]));
-    let unlimited = one(vec![], 1.0);
-    assert!(
-        unlimited.multiple.is_infinite()
-            && unlimited.jobs_per_min.is_infinite()
-            && unlimited.binding.is_none()
-    );
+    let open = one(vec![], 1.0);
+    assert!(open.multiple.is_infinite() && open.jobs_per_min.is_infinite() && open.binding.is_none());
     let idle = one(vec![limit(Axis::Rpm, 1)], 0.0);
     assert!(
         idle.multiple.is_infinite() && idle.jobs_per_min.is_infinite() && idle.offered_jobs_per_min == 0.0

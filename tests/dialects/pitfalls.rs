@@ -207,8 +207,9 @@ fn overload_charges_no_limit() {
     assert_eq!(cause(Dialect::Groq, 498, &error("x", "capacity_exceeded")), LimitCause::Overload);
 }
 
-/// 11. Bodies have many formats: `tests/dialects/laws.rs` wraps every row, this test has the rare ones. (8 to 10,
-/// scope, reservation and the charge of a refusal, belong to the provider model in `mock/`.)
+/// 11. Bodies have many formats: `laws.rs` wraps every row, this test has the rare ones.
+///
+/// Scope, reservation and the charge of a refusal (8 to 10) belong to the provider model in `mock/`.
 #[test]
 fn rare_bodies_are_parsed() {
     let codes = [json!(429), json!("429"), json!(null)];

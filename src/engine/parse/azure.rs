@@ -6,7 +6,7 @@
 //! may come with `retry-after: 1`, and the wait of the free tier's daily limit is 86,400 seconds.
 
 use super::error_body::ErrorBody;
-use super::headers::{Headers, number};
+use super::headers::{Headers, number, retry_after};
 use super::limit_header::{LimitHeader, refill_time};
 use super::refusal::{Refusal, after, between, leading_number};
 use super::rules::{DialectRules, ErrorResponse, Marker};
@@ -29,7 +29,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 
 /// Returns the wait in the headers or, which is less precise, in the message.
 fn precise_wait(response: &ErrorResponse<'_>) -> Option<Nanos> {
-    super::headers::retry_after(response.headers).or_else(|| message_wait(response.body))
+    retry_after(response.headers).or_else(|| message_wait(response.body))
 }
 
 /// Parses `Please retry after 20 seconds`.

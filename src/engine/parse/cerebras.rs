@@ -1,7 +1,7 @@
 //! Cerebras: errors without an envelope, and resets at the ends of aligned windows, in decimal seconds.
 //!
-//! Evidence: published bodies; the headers in the documentation, whose reset of the day is that of the minute plus
-//! 33,000.000 s. Limits per minute and per day share one code and differ in the message. `queue_exceeded` is a 429
+//! Evidence: published bodies; the headers in the documentation, in which the reset of the day is that of the minute
+//! plus 33,000.000 s. Limits per minute and per day share one code and differ in the message. `queue_exceeded` is a 429
 //! that concerns no limit of the account.
 
 use super::duration::seconds;

@@ -9,8 +9,7 @@ use super::headers::{Headers, Response};
 use super::{azure, openai};
 use serde_json::Value;
 
-/// Returns the dialect whose markers the response has: of its headers first, then of its body, then of the numbers in
-/// its limit headers.
+/// Returns the dialect of the first marker in the headers, then in the body, then in the numbers of the limit headers.
 pub(super) fn dialect(response: &Response<'_>) -> Option<Dialect> {
     let Response { status, headers, body } = *response;
     let by_body = || {

@@ -4,8 +4,6 @@
 //! sentence names a limit per minute of one provider and per day of another. A reply is therefore always parsed under
 //! one dialect.
 
-use provider::config;
-
 /// The wire format of a provider's replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
@@ -74,16 +72,16 @@ impl Dialect {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Groq => config::Dialect::Groq.name(),
-            Self::OpenAi => config::Dialect::OpenAi.name(),
-            Self::Azure => config::Dialect::Azure.name(),
-            Self::Anthropic => config::Dialect::Anthropic.name(),
-            Self::Cerebras => config::Dialect::Cerebras.name(),
-            Self::Mistral => config::Dialect::Mistral.name(),
-            Self::DeepInfra => config::Dialect::DeepInfra.name(),
-            Self::Together => config::Dialect::Together.name(),
-            Self::Fireworks => config::Dialect::Fireworks.name(),
-            Self::Gemini => config::Dialect::Gemini.name(),
+            Self::Groq => provider::config::Dialect::Groq.name(),
+            Self::OpenAi => provider::config::Dialect::OpenAi.name(),
+            Self::Azure => provider::config::Dialect::Azure.name(),
+            Self::Anthropic => provider::config::Dialect::Anthropic.name(),
+            Self::Cerebras => provider::config::Dialect::Cerebras.name(),
+            Self::Mistral => provider::config::Dialect::Mistral.name(),
+            Self::DeepInfra => provider::config::Dialect::DeepInfra.name(),
+            Self::Together => provider::config::Dialect::Together.name(),
+            Self::Fireworks => provider::config::Dialect::Fireworks.name(),
+            Self::Gemini => provider::config::Dialect::Gemini.name(),
             Self::GeminiCloudCode => "gemini_cloudcode",
             Self::Vertex => "vertex",
             Self::OpenRouter => "openrouter",
@@ -102,19 +100,19 @@ impl Dialect {
     }
 }
 
-impl From<config::Dialect> for Dialect {
-    fn from(modelled: config::Dialect) -> Self {
+impl From<provider::config::Dialect> for Dialect {
+    fn from(modelled: provider::config::Dialect) -> Self {
         match modelled {
-            config::Dialect::Groq => Self::Groq,
-            config::Dialect::OpenAi => Self::OpenAi,
-            config::Dialect::Azure => Self::Azure,
-            config::Dialect::Anthropic => Self::Anthropic,
-            config::Dialect::Cerebras => Self::Cerebras,
-            config::Dialect::Mistral => Self::Mistral,
-            config::Dialect::DeepInfra => Self::DeepInfra,
-            config::Dialect::Together => Self::Together,
-            config::Dialect::Fireworks => Self::Fireworks,
-            config::Dialect::Gemini => Self::Gemini,
+            provider::config::Dialect::Groq => Self::Groq,
+            provider::config::Dialect::OpenAi => Self::OpenAi,
+            provider::config::Dialect::Azure => Self::Azure,
+            provider::config::Dialect::Anthropic => Self::Anthropic,
+            provider::config::Dialect::Cerebras => Self::Cerebras,
+            provider::config::Dialect::Mistral => Self::Mistral,
+            provider::config::Dialect::DeepInfra => Self::DeepInfra,
+            provider::config::Dialect::Together => Self::Together,
+            provider::config::Dialect::Fireworks => Self::Fireworks,
+            provider::config::Dialect::Gemini => Self::Gemini,
         }
     }
 }
@@ -128,7 +126,7 @@ mod tests {
         for dialect in Dialect::ALL {
             assert_eq!(Dialect::from_name(dialect.name()), Some(dialect));
         }
-        for modelled in config::Dialect::ALL {
+        for modelled in provider::config::Dialect::ALL {
             assert_eq!(Dialect::from(modelled).name(), modelled.name());
         }
         assert_eq!(Dialect::from_name("klingon"), None);

@@ -14,6 +14,7 @@ use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 use serde_json::Value;
 
+/// The rules of the Gemini API and of Cloud Code, where `quota_limit` in the details names daily quotas.
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
         (Marker::Code("UNAVAILABLE"), LimitCause::Overload),
@@ -23,9 +24,6 @@ pub(super) const RULES: DialectRules = DialectRules {
     wait,
     ..DialectRules::NONE
 };
-
-/// Differs from the Gemini API in its details: `quota_limit` names daily quotas, and `reason` an overload.
-pub(super) const CLOUD_CODE: DialectRules = RULES;
 
 /// Pay-as-you-go customers share one quota; contention for it has this message.
 pub(super) const VERTEX: DialectRules = DialectRules {

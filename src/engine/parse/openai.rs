@@ -50,8 +50,8 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
 fn period(limit: &LimitHeader) -> Option<Axis> {
     let Some(reset) = limit.reset else { return Some(Axis::Rpm) };
     let fits = |window: Nanos| {
-        let (least, most) = (limit.used().saturating_sub(1), limit.used().saturating_add(1));
-        (refill_time(limit.limit, least, window)..=refill_time(limit.limit, most, window)).contains(&reset)
+        let (low, high) = (limit.used().saturating_sub(1), limit.used().saturating_add(1));
+        (refill_time(limit.limit, low, window)..=refill_time(limit.limit, high, window)).contains(&reset)
     };
     [(Axis::Rpm, Nanos::MINUTE), (Axis::Rpd, Nanos::DAY)]
         .into_iter()

@@ -1,8 +1,7 @@
-//! Dialects with one or two published refusals each: Bedrock, `DeepSeek`, `MiniMax`, Meta's Llama API.
+//! Dialects with one or two published refusals each: Bedrock, `DeepSeek`, `MiniMax`.
 //!
 //! Evidence: published bodies. Bedrock's limits per minute and per day differ in two words. `DeepSeek` limits
-//! concurrency in proportion to the balance. `MiniMax` uses Anthropic's format and a window of five hours. Meta's Llama
-//! API uses RFC 7807 and states neither number nor period.
+//! concurrency in proportion to the balance. `MiniMax` uses Anthropic's format and a window of five hours.
 
 use super::headers::wait_until;
 use super::refusal::{Refusal, after, between, leading_number};
@@ -69,5 +68,3 @@ fn minimax_wait(response: &ErrorResponse<'_>) -> Option<Wait> {
     let length = wait_until(reset, response.headers)?;
     (length > Nanos::ZERO).then_some(Wait { length, meaning: WaitKind::UntilWindowEnds })
 }
-
-pub(super) const META_LLAMA: DialectRules = DialectRules::NONE;

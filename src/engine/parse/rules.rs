@@ -75,15 +75,15 @@ impl DialectRules {
             Dialect::DeepInfra => &deepinfra::RULES,
             Dialect::Together => &together::RULES,
             Dialect::Fireworks => &fireworks::RULES,
-            Dialect::Gemini => &gemini::RULES,
-            Dialect::GeminiCloudCode => &gemini::CLOUD_CODE,
+            Dialect::Gemini | Dialect::GeminiCloudCode => &gemini::RULES,
             Dialect::Vertex => &gemini::VERTEX,
             Dialect::OpenRouter => &openrouter::RULES,
             Dialect::XAi => &xai::RULES,
             Dialect::Bedrock => &others::BEDROCK,
             Dialect::DeepSeek => &others::DEEPSEEK,
             Dialect::MiniMax => &others::MINIMAX,
-            Dialect::MetaLlama => &others::META_LLAMA,
+            // RFC 7807 errors that state neither number nor period.
+            Dialect::MetaLlama => &Self::NONE,
         }
     }
 

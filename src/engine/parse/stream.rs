@@ -54,7 +54,7 @@ impl Stream {
         self.done
     }
 
-    /// Returns the reply of a stream whose last byte arrived at `now`.
+    /// Returns the reply of a stream that ended at `now`. Without usage it is not a completion, and the attempt failed.
     #[must_use]
     pub fn reply(&self, dialect: Option<Dialect>, now: Instant, headers: &dyn Headers) -> Reply {
         let limits = limits_of(dialect, headers);
@@ -97,7 +97,7 @@ mod tests {
     use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
     use provider::Usage;
 
-    /// Parses events that arrive one per second; a leading `!` stands for `event: error`.
+    /// Parses events that arrive one per second; a leading `!` marks an `event: error`.
     fn reply(events: &[&str]) -> (Reply, bool) {
         let mut stream = Stream::default();
         for (at, event) in events.iter().enumerate() {

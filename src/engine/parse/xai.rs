@@ -1,6 +1,6 @@
 //! xAI: plain text instead of JSON, insufficient credit as 429, limits without a reset.
 //!
-//! Evidence: published messages; recorded headers, whose counters lag (`remaining` equals `limit` after use).
+//! Evidence: published messages; recorded headers, in which the counters lag (`remaining` equals `limit` after use).
 
 use super::error_body::ErrorBody;
 use super::headers::Headers;
