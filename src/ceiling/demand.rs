@@ -1,7 +1,7 @@
 //! The mean demand of a job: tokens, and its time in service.
 
 use crate::ids::TargetId;
-use crate::job::MOST_TOKENS;
+use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
 use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settle};
 use provider::dist::Dist;
@@ -19,15 +19,15 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// Returns the means of the sizes that the load samples, from 1 to [`MOST_TOKENS`], without the rounding to whole
+    /// Returns the means of the sizes that the load samples, from 1 to [`MAX_TOKENS`], without the rounding to whole
     /// tokens.
     pub(super) fn of(workload: &Workload, duration: Nanos, lengths: Lengths) -> Self {
         let bound = workload.max_tokens.or(lengths.max_output);
-        let max = bound.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
+        let max = bound.unwrap_or(MAX_TOKENS).min(MAX_TOKENS);
         // A completion without max_tokens is bounded by what the prompt leaves of the context.
         let context = lengths.context.filter(|_| workload.max_tokens.is_none());
         let Arrivals::Trace { rows } = &workload.arrivals else {
-            let prompt = mean_within(&workload.prompt, 1.0, f64::from(MOST_TOKENS));
+            let prompt = mean_within(&workload.prompt, 1.0, f64::from(MAX_TOKENS));
             let completion = match context {
                 Some(context) => mean_in_context(workload, f64::from(context), f64::from(max)),
                 None => mean_within(&workload.completion, 1.0, f64::from(max)),
@@ -43,7 +43,7 @@ impl Sizes {
         let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + duration)];
         let mean =
             |size: &dyn Fn(&TraceRow) -> f64| rows.iter().map(size).sum::<f64>() / rows.len().max(1) as f64;
-        let prompt = |row: &TraceRow| f64::from(row.prompt_tokens.clamp(1, MOST_TOKENS));
+        let prompt = |row: &TraceRow| f64::from(row.prompt_tokens.clamp(1, MAX_TOKENS));
         Self {
             prompt: mean(&prompt),
             cached: mean(&|row| match &workload.cached_prompt {
@@ -83,7 +83,7 @@ impl Sizes {
             (_, CachedTokens::Counted | CachedTokens::Refunded) => self.prompt,
         };
         let completion = match reserve.estimate {
-            Estimate::PromptAndMaxTokens => f64::from(reserve.allowed(self.max_tokens)),
+            Estimate::PromptAndMaxTokens => f64::from(reserve.reserved_completion(self.max_tokens)),
             Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0.0,
         };
         match reserve.settle {
@@ -127,7 +127,7 @@ fn mean_cached(tokens: &Dist, prompt: f64) -> f64 {
 fn mean_over_prompts(workload: &Workload, of: impl Fn(f64) -> f64) -> f64 {
     const STEPS: u32 = 32;
     let at = |step| workload.prompt.quantile((f64::from(step) + 0.5) / f64::from(STEPS));
-    let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MOST_TOKENS)))).sum();
+    let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MAX_TOKENS)))).sum();
     sum / f64::from(STEPS)
 }
 

@@ -211,5 +211,5 @@ fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
 /// Returns the units per second that a limit admits over a run of length `duration`; for concurrency, the slots.
 fn allowed(limit: &Limit, duration: Nanos) -> f64 {
     let seconds = limit.axis.window().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
-    limit.most_in(duration) / seconds
+    limit.max_units_in(duration) / seconds
 }

@@ -21,6 +21,7 @@ fn workload(arrivals: Arrivals) -> Workload {
         cached_prompt: CachedPrompt::NOTHING,
         repeats: None,
         stream: false,
+        deferrable: false,
     }
 }
 

@@ -146,6 +146,7 @@ impl Source {
             class: self.class,
             route: self.route,
             scheduled,
+            deadline: None,
             // A client can count the tokens of its own prompt, so the estimate equals the ground truth.
             prompt_tokens: request.prompt_tokens,
             max_tokens: self.max_tokens,

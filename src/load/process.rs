@@ -7,7 +7,7 @@
 //! rows, and users of a closed workload wait for a reply before they think and send again.
 
 use crate::ids::ClassId;
-use crate::job::LEAST_THINK;
+use crate::job::MIN_THINK;
 use crate::scenario::rate::{Clock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
 use provider::dist::Dist;
@@ -111,7 +111,7 @@ impl Process {
             "invariant: a user waits for the reply, {} of {users} think",
             due.len()
         );
-        let pause = Nanos::from_secs_f64(think.sample(think_stream)).max(LEAST_THINK);
+        let pause = Nanos::from_secs_f64(think.sample(think_stream)).max(MIN_THINK);
         due.push(Reverse(now + pause));
         true
     }

@@ -7,7 +7,7 @@
 
 use super::zipf::Zipf;
 use crate::ids::ClassId;
-use crate::job::MOST_TOKENS;
+use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, TraceRow, Workload};
 use provider::Stream;
 use provider::dist::Dist;
@@ -129,21 +129,21 @@ impl Sizes {
             Self::Recorded(rows) => {
                 let row = usize::try_from(number).ok().and_then(|number| rows.get(number));
                 let row = row.expect("invariant: a trace has one row per arrival");
-                let within = |tokens: u32| tokens.clamp(1, MOST_TOKENS);
+                let within = |tokens: u32| tokens.clamp(1, MAX_TOKENS);
                 (within(row.prompt_tokens), within(row.completion_tokens))
             }
         }
     }
 }
 
-/// Rounds to whole tokens, from 1 to [`MOST_TOKENS`].
+/// Rounds to whole tokens, from 1 to [`MAX_TOKENS`].
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "within 1..=MOST_TOKENS, and the fraction is handled"
+    reason = "within 1..=MAX_TOKENS, and the fraction is handled"
 )]
 fn tokens(drawn: f64) -> u32 {
-    let drawn = drawn.max(1.0).min(f64::from(MOST_TOKENS));
+    let drawn = drawn.max(1.0).min(f64::from(MAX_TOKENS));
     let whole = drawn as u32;
     // Not `round`, which is a slow function call on machines without an instruction for it.
     whole + u32::from(drawn - f64::from(whole) >= 0.5)

@@ -3,7 +3,7 @@
 
 use super::resolved::{Arrivals, Scenario, Workload};
 use crate::ids::TargetId;
-use crate::job::MOST_TOKENS;
+use crate::job::MAX_TOKENS;
 use provider::config::Lengths;
 use provider::units::print_share;
 
@@ -17,7 +17,7 @@ impl Scenario {
         let route = &self.routes[workload.route.index()];
         let targets = route.steps.iter().flat_map(|step| &step.targets);
         let longest =
-            targets.map(|target| self.lengths(*target).longest_prompt(workload.max_tokens)).max()?;
+            targets.map(|target| self.lengths(*target).max_prompt_tokens(workload.max_tokens)).max()?;
         let share = longest.map_or(1.0, |longest| share_longer(workload, longest));
         let jobs = match share {
             // The far tail of a curve is no finding.
@@ -43,13 +43,13 @@ impl Scenario {
 /// The share of a workload's jobs whose prompt has more tokens than this.
 fn share_longer(workload: &Workload, tokens: u32) -> f64 {
     match &workload.arrivals {
-        _ if tokens >= MOST_TOKENS => 0.0,
+        _ if tokens >= MAX_TOKENS => 0.0,
         Arrivals::Trace { rows } => {
             let longer = rows.iter().filter(|row| row.prompt_tokens > tokens).count();
             longer as f64 / rows.len().max(1) as f64
         }
         // A draw is rounded to the nearest whole number, and is one at least.
         _ if tokens == 0 => 1.0,
-        _ => workload.prompt.share_above(f64::from(tokens) + 0.5),
+        _ => workload.prompt.probability_above(f64::from(tokens) + 0.5),
     }
 }

@@ -11,6 +11,7 @@ mod context_fit;
 mod defaults;
 mod describe;
 mod diagnostics;
+mod metric;
 mod overrides;
 mod preset;
 pub mod rate;

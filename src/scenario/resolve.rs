@@ -195,6 +195,7 @@ impl Scope<'_> {
             max_tokens: spec.max_tokens,
             repeats: spec.repeats,
             stream: spec.stream,
+            deferrable: spec.deferrable,
         })
     }
 

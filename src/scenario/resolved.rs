@@ -219,6 +219,8 @@ pub struct Workload {
     pub repeats: Option<Repeats>,
     /// Whether replies are streamed: whether the user sees the first token before the last.
     pub stream: bool,
+    /// Whether its jobs may be moved in time. The planner may then propose to move them to quiet hours.
+    pub deferrable: bool,
 }
 
 /// What of its prompt a job finds in the prefix cache of whoever serves it.

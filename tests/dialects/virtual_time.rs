@@ -1,6 +1,6 @@
 //! A simulation of a dialect other than Groq sees refusals exactly as that dialect states them.
 
-use crate::story::tell;
+use crate::story::run;
 use provider::Axis;
 use provider::config::Dialect;
 use quotalab::event::{AttemptOutcome, EventKind, LimitCause};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// Returns the refusals of one job per second under a limit of 30 per minute, or under a fault.
 fn outcomes(dialect: Dialect, limits: &str, fault: &str) -> BTreeSet<(Option<Axis>, LimitCause)> {
-    let story = tell(&format!(
+    let story = run(&format!(
         "name: {name}
 duration: 2m
 providers:

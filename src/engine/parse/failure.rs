@@ -38,7 +38,7 @@ impl ParsedFailure {
         // If the body adds nothing to the status, the outcome is the status. Captured 400 and 500 responses hide a limit.
         let limited = matches!(status, 429 | 413) || cause != cause_of_status(status);
         let outcome = if limited { AttemptOutcome::Limited { axis, cause } } else { broken.outcome };
-        Reply { outcome, wait, told, remaining, ..broken }
+        Reply { outcome, wait, limit: told, remaining, ..broken }
     }
 }
 

@@ -30,7 +30,7 @@ fn a_refusal_states_axis_numbers_and_wait() {
     assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), meaning: WaitKind::UntilEnough }));
     let numbers =
         LimitNumbers { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
-    assert_eq!(reply.told, Some(numbers));
+    assert_eq!(reply.limit, Some(numbers));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Rules that the result must keep: `p95 latency <= 8s`.
 
-use crate::scenario::resolved::{Expectation, Metric, Op, Time};
+use crate::scenario::resolved::{Expectation, Metric, Op};
 use crate::scenario::value::{Value, meant, shortened};
 use provider::Nanos;
 use provider::units::{self, ParseError};
@@ -11,18 +11,6 @@ pub(super) fn expectations(value: &Value) -> Vec<Expectation> {
     items.iter().filter_map(|item| item.parse(rule)).collect()
 }
 
-const SIMPLE: [(&str, Metric); 7] = [
-    ("success", Metric::Success),
-    ("goodput", Metric::Goodput),
-    ("fallback share", Metric::FallbackShare),
-    ("limited share", Metric::LimitedShare),
-    ("attempts per job", Metric::AttemptsPerJob),
-    ("cost", Metric::Cost),
-    ("headroom", Metric::Headroom),
-];
-const PERCENTILES: [(&str, u8); 4] = [("p50", 50), ("p90", 90), ("p95", 95), ("p99", 99)];
-const TIMES: [(&str, Time); 3] =
-    [("latency", Time::Latency), ("first_token", Time::FirstToken), ("queue", Time::Queue)];
 const OPS: [(&str, Op); 5] =
     [(">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::Above), ("<", Op::Below), ("==", Op::Equal)];
 
@@ -44,19 +32,10 @@ pub(super) fn rule(text: &str) -> Result<Expectation, ParseError> {
 fn metric(text: &str) -> Result<Metric, ParseError> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let phrase = words.join(" ");
-    if let Some((_, metric)) = SIMPLE.iter().find(|(name, _)| *name == phrase) {
-        return Ok(*metric);
+    if let Some(metric) = Metric::from_name(&phrase) {
+        return Ok(metric);
     }
-    if let [percentile, time] = words[..]
-        && let Some((_, percentile)) = PERCENTILES.iter().find(|(name, _)| *name == percentile)
-        && let Some((_, time)) = TIMES.iter().find(|(name, _)| *name == time)
-    {
-        return Ok(Metric::Percentile(*percentile, *time));
-    }
-    let timed = PERCENTILES
-        .iter()
-        .flat_map(|(percentile, _)| TIMES.iter().map(move |(time, _)| format!("{percentile} {time}")));
-    let known: Vec<String> = SIMPLE.iter().map(|(name, _)| (*name).to_owned()).chain(timed).collect();
+    let known: Vec<String> = Metric::all().map(|metric| metric.to_string()).collect();
     let what = match &*phrase {
         "" => "the rule does not say what is measured".into(),
         phrase => format!("nothing is measured under the name `{}`", shortened(phrase)),

@@ -4,7 +4,7 @@ use super::LONGEST;
 use crate::scenario::defaults;
 use crate::scenario::value::{Value, length, meant};
 use provider::config::{Fault, Incident};
-use provider::fault::{WORDS, Word};
+use provider::fault::{FaultSyntax, NAMES};
 use provider::units::{self, ParseError};
 use provider::{Instant, Nanos};
 
@@ -31,19 +31,19 @@ fn fault(value: &Value) -> Option<Fault> {
     if value.is_map() {
         return fault_with_a_number(value);
     }
-    value.parse(|text| match Word::named(text) {
-        Some(Word::Alone(fault)) => Ok(fault),
-        Some(Word::Times(_)) => Err(ParseError::new(
+    value.parse(|text| match FaultSyntax::of(text) {
+        Some(FaultSyntax::Plain(fault)) => Ok(fault),
+        Some(FaultSyntax::Factor(_)) => Err(ParseError::new(
             format!("`{text}` needs to know how much"),
             format!("write `fault: {{{text}: 4x}}`"),
         )),
-        Some(Word::Length(_)) => Err(ParseError::new(
+        Some(FaultSyntax::Duration(_)) => Err(ParseError::new(
             format!("`{text}` needs a wait"),
             format!("write `fault: {{{text}: 3600s}}`"),
         )),
         None => Err(ParseError::new(
             format!("unknown fault `{text}`"),
-            meant(text, WORDS.iter().map(|(name, _)| *name)),
+            meant(text, NAMES.iter().map(|(name, _)| *name)),
         )),
     })
 }
@@ -51,11 +51,11 @@ fn fault(value: &Value) -> Option<Fault> {
 fn fault_with_a_number(value: &Value) -> Option<Fault> {
     let mut fields = value.fields("{slow: 4x}")?;
     let (mut fault, mut given) = (None, 0);
-    for (name, word) in WORDS {
+    for (name, word) in NAMES {
         let read = match word {
-            Word::Alone(_) => continue,
-            Word::Times(fault) => fields.parse(name, times).map(fault),
-            Word::Length(fault) => fields.parse(name, length(Nanos::ZERO, LONGEST)).map(fault),
+            FaultSyntax::Plain(_) => continue,
+            FaultSyntax::Factor(fault) => fields.parse(name, times).map(fault),
+            FaultSyntax::Duration(fault) => fields.parse(name, length(Nanos::ZERO, LONGEST)).map(fault),
         };
         given += fields.given(&[name]).len();
         fault = fault.or(read);

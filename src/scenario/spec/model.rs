@@ -100,8 +100,10 @@ pub(super) fn law(fields: &mut Fields, inherited: Law) -> Law {
             Law::Calendar(zone.unwrap_or(inherited))
         }
         Law::Adaptive(inherited) => Law::Adaptive(Growth {
-            factor: factor.and_then(|value| value.parse(growth)).unwrap_or(inherited.factor),
-            most: most.and_then(|value| value.parse(growth)).unwrap_or(inherited.most),
+            factor_permille: factor
+                .and_then(|value| value.parse(growth))
+                .unwrap_or(inherited.factor_permille),
+            max_permille: most.and_then(|value| value.parse(growth)).unwrap_or(inherited.max_permille),
         }),
         law => law,
     }

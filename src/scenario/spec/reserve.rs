@@ -42,8 +42,8 @@ pub(super) fn reserve(value: &Value, usual: CachedTokens) -> Option<Reserve> {
     fields.done();
     Some(Reserve {
         estimate,
-        absent: absent.unwrap_or(silent.absent),
-        cap: cap.unwrap_or(silent.cap),
+        default_max_tokens: absent.unwrap_or(silent.default_max_tokens),
+        max_completion_tokens: cap.unwrap_or(silent.max_completion_tokens),
         settle: settle.unwrap_or(silent.settle),
         cached: cached.unwrap_or(usual),
         charge_refused: charge_refused.unwrap_or(silent.charge_refused),

@@ -31,6 +31,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) repeats: Option<Repeats>,
     /// Whether replies are streamed.
     pub(in crate::scenario) stream: bool,
+    /// Whether its jobs may be moved in time.
+    pub(in crate::scenario) deferrable: bool,
 }
 
 const EXAMPLE: &str =
@@ -60,6 +62,7 @@ fn workload(value: &Value) -> Option<WorkloadSpec> {
     let max_tokens = fields.parse("max_tokens", whole(1, 10_000_000));
     let repeats = fields.get("repeats").and_then(|value| repeats(&value));
     let stream = fields.get("stream").and_then(|value| value.yes_or_no());
+    let deferrable = fields.get("deferrable").and_then(|value| value.yes_or_no());
     if traced {
         for word in fields.given(&["prompt", "completion", "repeats"]) {
             let help = "leave it out: a trace brings the tokens of its own requests";
@@ -78,6 +81,7 @@ fn workload(value: &Value) -> Option<WorkloadSpec> {
         max_tokens,
         repeats,
         stream: stream.unwrap_or(true),
+        deferrable: deferrable.unwrap_or(false),
     })
 }
 
