@@ -22,13 +22,15 @@ const EXCEPTIONS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner"
 
 /// What the engine may import from the provider model: time, random streams, and what is visible on the wire, but no
 /// ground truth, no decision and no provider (law 13).
-const ENGINE_IMPORTS: [&str; 14] = [
+const ENGINE_IMPORTS: [&str; 16] = [
     "Axis",
     "Instant",
     "Nanos",
     "Stream",
     "Usage",
     "random",
+    "calendar::UnixTime",
+    "calendar::parse_decimal",
     "decision::LimitView",
     "decision::LimitsView",
     "decision::Remaining",

@@ -22,8 +22,15 @@ impl CheckArgs {
             match self.changes.load(file) {
                 Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
-                    let (words, ceiling) = (scenario.words(), Ceiling::of(&scenario).words(&scenario));
-                    print(&format!("{gap}{}: ok\n\n{words}\n{ceiling}\n", file.display()))?;
+                    let (words, ceiling) = (scenario.words(), Ceiling::of(&scenario).describe(&scenario));
+                    print(&format!(
+                        "{gap}{}: ok
+
+{words}
+{ceiling}
+",
+                        file.display()
+                    ))?;
                 }
                 Err(VerbError::Input(problems)) => {
                     note(&format!("{problems:#}"));
