@@ -14,6 +14,7 @@ mod job_traces;
 mod page;
 mod palette;
 pub mod plan;
+mod terminal;
 pub mod text;
 mod text_layout;
 mod usage;
