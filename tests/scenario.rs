@@ -1,6 +1,7 @@
-//! The scenario language: what parses, what every mistake is told, and that no text whatever gets through
-//! half-read. Golden messages are in `tests/golden/scenario`; `QUOTALAB_BLESS=1` writes them anew.
+//! The scenario language: what is accepted, the message of every mistake, and that no text is accepted in part. Golden
+//! messages are in `tests/golden/scenario`; `UPDATE_GOLDEN=1` writes them anew.
 
+mod language;
 mod laws;
 
 use crate::golden;
@@ -42,7 +43,7 @@ fn the_launch_day_parses_as_written() {
         ]
     );
     assert!(scenario.providers.iter().any(|provider| provider.dialect == Dialect::Cerebras));
-    golden::check("scenario/launch-day", &scenario.words());
+    golden::check("scenario/launch-day", &scenario.describe());
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn every_word_of_the_language_is_understood() {
     let scenario = load("every-word.yaml", &[]).unwrap();
     assert_eq!(scenario.providers[0].incidents.len(), 16);
     assert_eq!(scenario.expect.len(), 10);
-    golden::check("scenario/every-word", &scenario.words());
+    golden::check("scenario/every-word", &scenario.describe());
 }
 
 #[test]

@@ -93,6 +93,7 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
         cached_prompt: CachedPrompt::NOTHING,
         repeats: None,
         stream: false,
+        deferrable: false,
     }
 }
 

@@ -9,6 +9,7 @@ mod plan;
 mod progress;
 mod report;
 mod run;
+mod schema;
 mod sim;
 mod tell;
 mod test;
@@ -48,6 +49,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Render results again, or compare several
     Report(report::ReportArgs),
+    /// Print the JSON Schema of scenarios, for editors
+    Schema(schema::SchemaArgs),
 }
 
 /// How a verb ended, as the shell sees it.
@@ -112,6 +115,7 @@ impl Cli {
             Verb::Mock(verb) => verb.run(),
             Verb::Explain(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
+            Verb::Schema(verb) => verb.run(),
         };
         match done {
             Ok(exit) => exit,

@@ -22,6 +22,7 @@ fn workload(arrivals: Arrivals) -> Workload {
         cached_prompt: CachedPrompt::NOTHING,
         repeats: None,
         stream: false,
+        deferrable: false,
     }
 }
 

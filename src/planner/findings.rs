@@ -48,12 +48,8 @@ impl Findings<'_> {
             duration_s: rounded(scenario.duration.as_secs_f64(), 6),
             reproduce: self.ask.reproduce.clone(),
             verdict: Vec::new(),
-            notes: [
-                self.rules.notes.clone(),
-                how(scenario, &simulated, &tables.what_if),
-                scenario.notes.clone(),
-            ]
-            .concat(),
+            notes: [self.rules.notes.clone(), how(scenario, &simulated, &tables.what_if)].concat(),
+            scenario_notes: scenario.notes.clone(),
             load: load(self.present),
             headroom: simulated.multiple,
             targets: targets(scenario, self.analytic),

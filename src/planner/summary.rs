@@ -6,6 +6,7 @@
 //! ceiling as it is.
 
 use crate::record::{Binding, CeilingTarget, Expected};
+use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
 /// The name and version of the schema: the first field of every plan.
@@ -32,6 +33,9 @@ pub struct Plan {
     pub verdict: Vec<String>,
     /// What the reader should know besides: how it was found, and what was left out.
     pub notes: Vec<String>,
+    /// Notes about the scenario itself.
+    #[serde(default)]
+    pub scenario_notes: Vec<Note>,
     /// What the scenario offers, and how it fares today.
     pub load: Load,
     /// The ceiling by arithmetic and by simulation.

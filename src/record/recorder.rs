@@ -15,7 +15,7 @@ use crate::event::{
     AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision,
 };
 use crate::ids::{ClassId, TargetId};
-use crate::scenario::{Scenario, Target};
+use crate::scenario::{Note, Scenario, Target};
 use provider::{Axis, Instant, Nanos, Usage, config::CachedTokens};
 
 /// One more than the largest status that is told apart; larger ones count as the last.
@@ -59,7 +59,7 @@ pub struct RunEnd {
     /// The command that makes this result again; empty where there is none.
     pub reproduce: String,
     /// What the reader should know besides.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// The jobs of one workload.

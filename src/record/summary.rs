@@ -5,6 +5,7 @@
 //! shares, rates and money to six decimal digits, and how full a limit was over time to three.
 
 pub use crate::formatting::Unit;
+use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -44,7 +45,7 @@ pub struct Summary {
     /// What to make of it: sentences, the most important first.
     pub verdict: Vec<String>,
     /// What the reader should know besides: limits of the run or of the model.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// What became of the jobs.
     pub jobs: Jobs,
     /// What became of the attempts.

@@ -6,6 +6,7 @@ pub use html::html;
 
 use super::Style;
 use super::chart::{Chart, curve, what_if};
+use super::notes;
 use super::text::bar;
 use super::text_layout::{fitted, short, wrap};
 use crate::formatting::{count, duration, number, percent};
@@ -193,7 +194,7 @@ impl Page {
 
     fn last(&mut self, report: &Plan) {
         self.line("");
-        for note in &report.notes {
+        for note in report.notes.iter().chain(&notes::sentences(&report.scenario_notes)) {
             self.sentence(&format!("note: {note}"), 6);
         }
         if !report.reproduce.is_empty() {

@@ -3,6 +3,7 @@
 use super::Style;
 use super::chart::time_parts;
 use super::facts::{self, TIMES, Use};
+use super::notes;
 use super::text_layout::{fitted, wrap};
 use crate::formatting::{count, duration, percent, plural};
 use crate::record::Summary;
@@ -182,8 +183,8 @@ impl Page {
     fn last(&mut self, summary: &Summary) {
         self.line("");
         self.value("cost", &facts::charged(summary));
-        for note in &summary.notes {
-            self.value("note", note);
+        for note in notes::sentences(&summary.notes) {
+            self.value("note", &note);
         }
         if !summary.reproduce.is_empty() {
             // Not wrapped, so that it can be copied.

@@ -67,6 +67,7 @@ pub(super) fn workload(name: &str) -> Workload {
         cached_prompt: CachedPrompt::NOTHING,
         repeats: None,
         stream: true,
+        deferrable: false,
     }
 }
 

@@ -177,5 +177,5 @@ fn assert_sound(scenario: &Scenario) {
         assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{:?}", workload.arrivals);
     }
     assert!(scenario.expect.iter().all(|rule| rule.value.is_finite()));
-    assert!(scenario.words().contains(&scenario.name));
+    assert!(scenario.describe().contains(&scenario.name));
 }

@@ -4,6 +4,7 @@
 use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
 use crate::planner::{Kind, Plan, repeated};
 use crate::report::chart::what_if::extra;
+use crate::report::notes;
 use crate::report::page::{self, axis, cell, json_data, page, section, table, text};
 use maud::{Markup, html};
 
@@ -234,6 +235,7 @@ fn last(plan: &Plan) -> Markup {
     let content = html! {
         (page::command(&plan.reproduce))
         (page::notes(&plan.notes))
+        (page::notes(&notes::sentences(&plan.scenario_notes)))
         p.note { "quotalab " (text(&plan.version)) }
     };
     section("Reproduce", &content)
