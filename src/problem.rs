@@ -182,7 +182,7 @@ pub(crate) fn either(words: &[String]) -> String {
     match words.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => "nothing: no word is known here".into(),
+        None => "none: this map has no words".into(),
     }
 }
 

@@ -1,6 +1,6 @@
 """Checks the JSON Schema of scenarios against the scenarios of this repository.
 
-Usage: python3 tests/schema.py target/debug/quotalab   (needs the packages jsonschema and pyyaml)
+Usage: python3 tests/schema.py cargo run --quiet --   (needs the packages jsonschema and pyyaml)
 
 Every good scenario is valid; every fixture of tests/fixtures/bad that is wrong in its words or kinds is not.
 """
@@ -36,7 +36,7 @@ for tag, pattern, first in [
 
 
 def main() -> int:
-    schema_text = subprocess.run([sys.argv[1], "schema"], check=True, capture_output=True, text=True).stdout
+    schema_text = subprocess.run([*sys.argv[1:], "schema"], check=True, capture_output=True, text=True).stdout
     schema = yaml.safe_load(schema_text)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)

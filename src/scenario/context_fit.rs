@@ -1,4 +1,4 @@
-//! Jobs that no target of their route can serve: the prompt and what the job allows for the answer exceed the context of every
+//! Jobs that no target of their route can serve: the prompt and what the job allows for the completion exceed the context of every
 //! model. Such a job is refused whatever the limits, which is known before anything runs.
 
 use super::Note;

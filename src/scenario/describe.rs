@@ -115,7 +115,7 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
 
 fn lengths(lengths: Lengths) -> Option<String> {
     let context = lengths.context.map(|tokens| format!("{tokens} tokens of context"));
-    let output = lengths.max_output.map(|tokens| format!("answers up to {tokens} tokens"));
+    let output = lengths.max_output.map(|tokens| format!("completions up to {tokens} tokens"));
     let both: Vec<String> = context.into_iter().chain(output).collect();
     (!both.is_empty()).then(|| format!("  {}", both.join(", ")))
 }
@@ -123,7 +123,7 @@ fn lengths(lengths: Lengths) -> Option<String> {
 fn reserve(reserve: &Reserve) -> String {
     let estimate = match reserve.estimate {
         Estimate::PromptAndMaxTokens => format!("prompt and max_tokens ({} if absent)", reserve.absent),
-        Estimate::PromptAndRecent => "prompt and the largest recent answer".into(),
+        Estimate::PromptAndRecent => "prompt and the largest recent completion".into(),
         Estimate::Prompt => "the prompt".into(),
         Estimate::Nothing => "nothing".into(),
     };
@@ -265,10 +265,10 @@ fn client(client: &Client) -> Vec<String> {
         Pace::Tokens => Some("sends as the request and token limits refill".to_owned()),
     });
     lines.extend(client.cache.map(|Cache { entries, ttl }| {
-        format!("caches {} answers for {}", print_count(entries.into()), print_duration(ttl))
+        format!("caches {} replies for {}", print_count(entries.into()), print_duration(ttl))
     }));
     lines.extend(
-        client.join.then(|| "coalesces identical jobs in flight: one is sent, all get its answer".to_owned()),
+        client.join.then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
     );
     lines
 }

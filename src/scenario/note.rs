@@ -17,7 +17,7 @@ pub enum Note {
         /// The assumed speed after it.
         tokens_per_second: f64,
     },
-    /// Jobs of a workload are longer, with what they allow for the answer, than any model of their route takes.
+    /// Jobs of a workload are longer, with the `max_tokens` that they send, than any model of their route takes.
     Unservable {
         /// The workload.
         workload: String,
@@ -25,7 +25,7 @@ pub enum Note {
         route: String,
         /// The share of its jobs, above 0 and at most 1.
         share: f64,
-        /// What its jobs allow for the answer.
+        /// The `max_tokens` of its jobs.
         max_tokens: Option<u32>,
     },
 }

@@ -189,9 +189,9 @@ pub enum Pace {
 /// An exact-match response cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// Answers kept, at least 1; the least recently used is dropped first.
+    /// Replies kept, at least 1; the least recently used is dropped first.
     pub entries: u32,
-    /// How long an answer is used.
+    /// How long a reply is used.
     pub ttl: Nanos,
 }
 
@@ -210,7 +210,7 @@ pub struct Workload {
     pub prompt: Dist,
     /// What of its prompt a job finds in the provider's prefix cache.
     pub cached_prompt: CachedPrompt,
-    /// Completion tokens of an answer that nothing cuts short; unused if a trace brings its own.
+    /// Completion tokens unless a bound cuts them short; unused if a trace brings its own.
     pub completion: Dist,
     /// The `max_tokens` sent with every request.
     pub max_tokens: Option<u32>,
@@ -254,11 +254,11 @@ pub enum Arrivals {
         /// The interval.
         every: Nanos,
     },
-    /// A closed workload: each user thinks, asks, waits for the answer, and thinks again.
+    /// A closed workload: each user thinks, asks, waits for the reply, and thinks again.
     Users {
         /// The number of users.
         users: u32,
-        /// Seconds between an answer and the next question.
+        /// Seconds between a reply and the next job.
         think: Dist,
     },
     /// A recorded trace.

@@ -54,7 +54,7 @@ fn lengths(fields: &Fields, diagnostics: &Diagnostics) -> Lengths {
         && output > context
     {
         let what = format!("`max_output` ({output} tokens) exceeds `context` ({context} tokens)");
-        let help = "write the longest answer that may be asked for: it is a part of the context";
+        let help = "write the longest completion: it is a part of the context";
         diagnostics.report_at(&value.at, what, help);
     }
     lengths

@@ -37,14 +37,14 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "cache",
             Kind::OneOf(&[Kind::Choice(OFF), Kind::Map(&CACHE)]),
             "{entries: 10k, ttl: 1h}",
-            "A cache of answers to identical prompts.",
+            "A cache of replies to identical prompts.",
         )
         .default("off"),
         word(
             "join",
             Kind::Bool,
             "true",
-            "Whether identical jobs in flight are coalesced: one is sent, all get its answer.",
+            "Whether identical jobs in flight are coalesced: one is sent, all get its reply.",
         )
         .default("false"),
     ],
@@ -129,19 +129,19 @@ pub(in crate::scenario::language) static PACE: Map = Map {
 
 pub(in crate::scenario::language) static CACHE: Map = Map {
     name: "cache",
-    doc: "A cache of answers to identical prompts.",
+    doc: "A cache of replies to identical prompts.",
     example: "{entries: 10k, ttl: 1h}",
     words: &[
         word(
             "entries",
             Kind::Count { min: 1, max: 100_000_000 },
             "10k",
-            "Answers kept; the least recently used is dropped first.",
+            "Replies kept; the least recently used is dropped first.",
         )
         .required(),
-        // Half of what Groq keeps a prompt in its own cache (two hours; docs of Feb 2026), since an answer ages faster than a
+        // Half of what Groq keeps a prompt in its own cache (two hours; docs of Feb 2026), since a reply ages faster than a
         // prompt. An assumption.
-        word("ttl", LENGTH, "24h", "How long an answer is used.").default("1h"),
+        word("ttl", LENGTH, "24h", "How long a reply is used.").default("1h"),
     ],
     forms: &[],
     refused: &[],

@@ -1,6 +1,6 @@
 //! The table: a file per chapter of the language, a row per word.
 //!
-//! Why a default is what it is stands beside its row, with the source.
+//! The reason for a default is a comment at its row, with the source.
 
 mod client;
 mod dist;
@@ -24,7 +24,7 @@ use ::provider::Nanos;
 /// The word that removes what a preset says, or a bound.
 const NONE: &[Choice] = &[choice("none", "none")];
 
-/// The shortest time that is told apart.
+/// The shortest time of a [`LENGTH`].
 const TICK: Nanos = Nanos::from_millis(1);
 
 /// A time at which something happens, from the start of the run.

@@ -31,14 +31,14 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
             "context",
             TOKENS_OR_NONE,
             "131072",
-            "The longest prompt and answer together, in tokens; longer calls are refused.",
+            "The most tokens of prompt and completion together; longer calls are refused.",
         )
         .default("none"),
         word(
             "max_output",
             TOKENS_OR_NONE,
             "32k",
-            "The longest answer that may be asked for, in tokens; at most `context`.",
+            "The most completion tokens that a call may ask for; at most `context`.",
         )
         .default("none"),
         word(
@@ -49,13 +49,13 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
         )
         .default("{}"),
         word("price", Kind::Map(&PRICE), "{input: 0.35, output: 0.75}", "What tokens cost.").default("{}"),
-        // A chat answer. Median and tail lie between those of the Azure conversation trace of 2023 (129 and 451) and of the
+        // A chat completion. Median and tail lie between those of the Azure conversation trace of 2023 (129 and 451) and of the
         // Mooncake conversation trace of 2025 (350 and 698), rounded.
         word(
             "completion",
             TOKENS,
             "{p50: 200, p95: 700}",
-            "The length of an answer in tokens, for calls to the mock by other clients.",
+            "Completion tokens, for calls to the mock by other clients.",
         )
         .default("{p50: 200, p95: 700}"),
     ],
@@ -132,8 +132,8 @@ pub(in crate::scenario::language) static LIMITS: Map = Map {
         MAX_GROWTH,
         axis("rpm", "30", "Requests per minute."),
         axis("rpd", "14.4k", "Requests per day."),
-        axis("tpm", "6k", "Tokens of prompt and answer per minute."),
-        axis("tpd", "500k", "Tokens of prompt and answer per day."),
+        axis("tpm", "6k", "Tokens of prompt and completion per minute."),
+        axis("tpd", "500k", "Tokens of prompt and completion per day."),
         axis("itpm", "7k", "Input tokens per minute."),
         axis("otpm", "1k", "Output tokens per minute."),
         axis("ash", "7.2k", "Seconds of audio per hour."),
@@ -233,7 +233,7 @@ pub(in crate::scenario::language) static RESERVE: Map = Map {
 
 const RESERVE_ESTIMATE: &[Choice] = &[
     choice("prompt+max_tokens", "the prompt and all that the call allows"),
-    choice("prompt+recent", "the prompt and the largest recent answer of the account"),
+    choice("prompt+recent", "the prompt and the largest recent completion of the account"),
     choice("prompt", "the prompt only"),
     choice("nothing", "nothing"),
 ];

@@ -5,7 +5,7 @@ use super::{Choice, Form, Kind, LENGTH, MODEL, Map, Names, OFFSET, choice, word}
 
 pub(in crate::scenario) static PROVIDER: Map = Map {
     name: "provider",
-    doc: "One API: whose conventions it follows, which accounts you have there, which models it serves, and when it fails.",
+    doc: "One API: the format of its replies, the accounts you have there, the models it serves, and when it fails.",
     example: "{preset: groq-free}",
     words: &[
         word(
@@ -77,7 +77,7 @@ const DIALECTS: &[Choice] = &[
     choice("gemini", "Gemini's OpenAI-compatible endpoint"),
 ];
 
-const TIERS: &[Choice] = &[choice("free", "nothing is paid"), choice("developer", "paid by use")];
+const TIERS: &[Choice] = &[choice("free", "free of charge"), choice("developer", "paid by use")];
 
 const KEYS: Kind = Kind::List { of: &Kind::Name(Names::New), min: 1, max: usize::MAX };
 
@@ -118,30 +118,30 @@ pub(in crate::scenario::language) static INCIDENT: Map = Map {
 const FAULT_OR_NUMBER: Kind = Kind::OneOf(&[Kind::Choice(FAULTS), Kind::Map(&FAULT)]);
 
 const FAULTS: &[Choice] = &[
-    choice("500", "answered with 500"),
-    choice("502", "answered with 502"),
-    choice("503", "answered with 503"),
-    choice("504", "answered with 504"),
-    choice("498", "answered with 498, Groq's \"flex capacity exceeded\""),
-    choice("529", "answered with 529, Anthropic's \"overloaded\""),
-    choice("429", "answered with 429"),
-    choice("400", "answered with 400"),
-    choice("401", "answered with 401"),
-    choice("403", "answered with 403"),
-    choice("404", "answered with 404"),
-    choice("overload", "answered that there is no capacity, with the status and body of the dialect"),
-    choice("billing", "answered that the credit is used up, likewise"),
-    choice("not_in_tier", "answered that the plan does not include the model, likewise"),
-    choice("timeout", "never answered"),
+    choice("500", "status 500"),
+    choice("502", "status 502"),
+    choice("503", "status 503"),
+    choice("504", "status 504"),
+    choice("498", "status 498, Groq's \"flex capacity exceeded\""),
+    choice("529", "status 529, Anthropic's \"overloaded\""),
+    choice("429", "status 429"),
+    choice("400", "status 400"),
+    choice("401", "status 401"),
+    choice("403", "status 403"),
+    choice("404", "status 404"),
+    choice("overload", "out of capacity, with the status and body of the dialect"),
+    choice("billing", "credit used up, likewise"),
+    choice("not_in_tier", "model not in the plan, likewise"),
+    choice("timeout", "no reply"),
     choice("reset", "the connection is closed before the reply"),
     choice("cut_stream", "the reply ends half-way"),
-    choice("garbage", "answered with 200 and a body that is not JSON"),
+    choice("garbage", "status 200 and a body that is not JSON"),
     choice("no_retry_after", "429s carry no `retry-after`"),
     choice("fractional_wait", "`retry-after` is a fraction of seconds"),
     choice("dated_wait", "`retry-after` is a date"),
     choice("negative_wait", "`retry-after` is negative"),
     choice("absurd_wait", "`retry-after` exceeds any counter"),
-    choice("error_inside", "answered with 200 and an error in the body"),
+    choice("error_inside", "status 200 and an error in the body"),
     choice("reset_after_head", "the connection is closed after the head of the reply"),
     choice("cut_before_token", "the reply ends before its first token"),
     choice("truncated", "the JSON of the reply ends half-way"),
@@ -159,7 +159,7 @@ pub(in crate::scenario) static FAULT: Map = Map {
         word("slow", TIMES, "4x", "Calls take this many times as long."),
         word("drip", TIMES, "10x", "Tokens after the first arrive this many times slower."),
         word("retry_after", OFFSET, "3600s", "429s state this wait instead of the true one."),
-        word("throttle", OFFSET, "30s", "Calls are answered with a 429 that names no limit, and this wait."),
+        word("throttle", OFFSET, "30s", "Calls are refused with a 429 that names no limit, and this wait."),
         word("late_first_token", OFFSET, "5s", "The first token comes this much later."),
         word("clock_ahead", OFFSET, "90s", "Dates in headers are this much ahead."),
         word("clock_behind", OFFSET, "90s", "Dates in headers are this much behind."),

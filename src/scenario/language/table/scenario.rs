@@ -58,7 +58,7 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
         word(
             "what_if",
             Kind::List { of: &Kind::Map(&WHAT_IF), min: 0, max: usize::MAX },
-            "[{name: answers are cached for a day, set: {client.cache: {entries: 10k, ttl: 24h}}}]",
+            "[{name: replies are cached for a day, set: {client.cache: {entries: 10k, ttl: 24h}}}]",
             "Changes that `quotalab plan` tries besides its own.",
         )
         .default("[]"),
@@ -106,9 +106,9 @@ const PICKS: &[Choice] = &[
 pub(in crate::scenario::language) static WHAT_IF: Map = Map {
     name: "what_if",
     doc: "A change of the scenario that the planner tries.",
-    example: "{name: answers are cached for a day, set: {client.cache: {entries: 10k, ttl: 24h}}}",
+    example: "{name: replies are cached for a day, set: {client.cache: {entries: 10k, ttl: 24h}}}",
     words: &[
-        word("name", Kind::Name(Names::New), "answers are cached for a day", "The name of the change in the plan.").required(),
+        word("name", Kind::Name(Names::New), "replies are cached for a day", "The name of the change in the plan.").required(),
         word(
             "set",
             Kind::Names { of: &Kind::Any, slash: true },

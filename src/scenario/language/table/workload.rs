@@ -33,9 +33,14 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "How much of a prompt the provider finds in its prefix cache: a share of it, or tokens.",
         )
         .default("0%"),
-        // A chat answer, as for `model.completion`.
-        word("completion", TOKENS, "{p50: 200, p95: 700}", "Tokens of an answer that nothing cuts short.")
-            .default("{p50: 200, p95: 700}"),
+        // A chat completion, as for `model.completion`.
+        word(
+            "completion",
+            TOKENS,
+            "{p50: 200, p95: 700}",
+            "Tokens of a completion, unless `max_tokens` or the model cuts it short.",
+        )
+        .default("{p50: 200, p95: 700}"),
         word(
             "max_tokens",
             Kind::Count { min: 1, max: MAX_TOKENS },
@@ -100,9 +105,9 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "users",
             Kind::Count { min: 1, max: 1_000_000 },
             "20",
-            "Users of whom each waits for the answer, thinks, and asks again (a closed workload).",
+            "Users. Each sends a job, waits for its reply, thinks, and sends the next (a closed workload).",
         ),
-        word("think", SECONDS, "{mean: 10s}", "The time between an answer and the next job of the user."),
+        word("think", SECONDS, "{mean: 10s}", "The time between a reply and the next job of the user."),
         word(
             "trace",
             Kind::Name(Names::File),

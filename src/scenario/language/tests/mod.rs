@@ -1,5 +1,7 @@
 //! The table is consistent, and what it describes is what is read.
 
+mod random;
+
 use super::page::CHAPTERS;
 use super::table::{INCIDENT, SCENARIO};
 use super::{Data, FAULT, Kind, Map, Required, Word, check, schema};
