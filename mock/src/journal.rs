@@ -1,6 +1,7 @@
-//! What a provider received: a bounded ring of entries, of which the last are kept and all are counted.
+//! The journal: the latest requests that a provider received, in a bounded ring, and counts of all of them.
 //!
-//! Neither keys nor texts are in it. A request is tied to its retries by a fingerprint of what was sent.
+//! Filled by the server, read by the control plane and by [`crate::client_check`]. It holds neither keys nor texts; the
+//! attempts of one request are recognised by a fingerprint of what was sent.
 
 use crate::axis::Axis;
 use crate::config::Fault;
@@ -8,130 +9,128 @@ use crate::random::mix;
 use crate::time::{Instant, Nanos};
 use std::collections::{BTreeMap, VecDeque};
 
-/// One request and what became of it.
+/// One request and its outcome.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
-    /// The number of the request, from zero.
+    /// Sequence number of the request, from zero.
     pub number: u64,
     /// When it was decided on.
     pub at: Instant,
-    /// Whose it was; `None` where nobody has its key.
+    /// The account of its key; `None` if no account has the key.
     pub account: Option<u16>,
-    /// Which model it asked for; `None` where it asked for none that there is.
+    /// The model; `None` if the request names no known model.
     pub model: Option<u16>,
     /// Whether it asked for a stream.
     pub stream: bool,
-    /// The [`fingerprint`] by which its retries are known.
+    /// The [`fingerprint`] by which its other attempts are recognised.
     pub fingerprint: u64,
     /// What was decided.
-    pub decision: JournalOutcome,
-    /// The status it was answered with; `None` where it was not answered.
+    pub outcome: JournalOutcome,
+    /// The status of the reply; `None` if there was no reply.
     pub status: Option<u16>,
-    /// The wait that the answer announced.
+    /// The wait that the reply announced.
     pub wait: Option<Nanos>,
 }
 
 /// What was decided on a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum JournalOutcome {
-    /// It is served.
+    /// Served.
     Served,
-    /// It is served, but its client cannot read the reply.
-    Spoiled,
-    /// A limit refused it.
+    /// Served, but a fault made the reply unreadable.
+    CorruptBody,
+    /// Refused by a limit.
     Refused {
-        /// The limit that spoke.
+        /// The limit.
         axis: Axis,
-        /// It asks for more than the limit itself.
+        /// Whether the request asks for more than the limit itself: no wait helps.
         oversize: bool,
     },
-    /// A fault answered, or kept silent.
+    /// Answered by a fault, or left without a reply by one.
     Faulted(Fault),
-    /// It did not get as far as a limit: wrong key, path, model or body, or too long for the model.
+    /// Never checked against a limit: unknown key, path or model, invalid body, or too long for the model.
     Rejected,
 }
 
 impl JournalOutcome {
-    /// Every name, in the order of [`JournalOutcome`].
-    pub const NAMES: [&str; 5] = ["served", "spoiled", "refused", "faulted", "rejected"];
-
-    /// The word of the journal and of metrics.
+    /// The name in the journal's JSON and in metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        Self::NAMES[match self {
-            Self::Served => 0,
-            Self::Spoiled => 1,
-            Self::Refused { .. } => 2,
-            Self::Faulted(_) => 3,
-            Self::Rejected => 4,
-        }]
+        match self {
+            Self::Served => "served",
+            Self::CorruptBody => "spoiled",
+            Self::Refused { .. } => "refused",
+            Self::Faulted(_) => "faulted",
+            Self::Rejected => "rejected",
+        }
     }
 }
 
-/// The last requests, and how many there were of each kind.
+/// The latest requests, and how many there were of each kind.
 #[derive(Clone, Debug)]
 pub struct Journal {
     entries: VecDeque<Entry>,
-    forgotten: u64,
-    counts: BTreeMap<Kind, u64>,
+    evicted: u64,
+    counts: BTreeMap<CountKey, u64>,
 }
 
-/// Account, model and what was decided: what requests are counted by.
-pub type Kind = (Option<u16>, Option<u16>, &'static str);
+/// What requests are counted by: account, model and [`JournalOutcome::name`].
+pub type CountKey = (Option<u16>, Option<u16>, &'static str);
 
-/// The most entries that are kept: about a megabyte.
+/// Maximum number of entries that are kept: about a megabyte.
 pub const MAX_ENTRIES: usize = 10_000;
 
 impl Default for Journal {
     fn default() -> Self {
-        // No more room than is used: the ring goes through all that there is.
-        Self { entries: VecDeque::with_capacity(MAX_ENTRIES), forgotten: 0, counts: BTreeMap::new() }
+        // Allocated at once: a ring that doubled while it grows would end up with more than it uses.
+        Self { entries: VecDeque::with_capacity(MAX_ENTRIES), evicted: 0, counts: BTreeMap::new() }
     }
 }
 
 impl Journal {
-    /// Adds an entry; the oldest is forgotten where there are too many.
+    /// Adds an entry. If there are [`MAX_ENTRIES`] already, the oldest is evicted.
     pub fn add(&mut self, entry: Entry) {
         if self.entries.len() == MAX_ENTRIES {
             self.entries.pop_front();
-            self.forgotten += 1;
+            self.evicted += 1;
         }
-        *self.counts.entry((entry.account, entry.model, entry.decision.name())).or_default() += 1;
+        *self.counts.entry((entry.account, entry.model, entry.outcome.name())).or_default() += 1;
         self.entries.push_back(entry);
+        debug_assert!(self.entries.len() <= MAX_ENTRIES, "invariant: the journal is bounded");
     }
 
-    /// The entries that are kept, in the order in which they were added.
+    /// The entries that are kept, oldest first.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
         self.entries.iter()
     }
 
-    /// How many entries are kept no more.
+    /// How many entries have been evicted.
     #[must_use]
-    pub const fn forgotten(&self) -> u64 {
-        self.forgotten
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
     }
 
-    /// How many requests there were of each kind, forgotten ones too.
-    pub fn counts(&self) -> impl Iterator<Item = (Kind, u64)> {
-        self.counts.iter().map(|(kind, count)| (*kind, *count))
+    /// How many requests there were of each kind, including evicted ones.
+    pub fn counts(&self) -> impl Iterator<Item = (CountKey, u64)> {
+        self.counts.iter().map(|(key, count)| (*key, *count))
     }
 }
 
-/// A number that is the same for the same account and bytes, and hardly ever for others.
+/// Hashes what an account sent: 64 bits, not cryptographic. Equal input has an equal fingerprint on every machine.
 #[must_use]
 pub fn fingerprint(account: Option<u16>, sent: &[u8]) -> u64 {
     let account = account.map_or(0, |account| 1 + u64::from(account));
     let (blocks, rest) = sent.as_chunks::<32>();
     let mut last = [0; 32];
     last[..rest.len()].copy_from_slice(rest);
-    // Four sums beside each other: while one waits for its product, the others are reckoned.
+    // Four independent sums, so that their multiplications overlap: this hashes every body that is received.
     let mut sums = [0, 1, 2, 3];
     for block in blocks.iter().chain([&last]) {
         for (sum, word) in sums.iter_mut().zip(block.as_chunks::<8>().0) {
             *sum = mix(*sum ^ u64::from_le_bytes(*word));
         }
     }
-    // The length tells a text from itself with zeros behind.
+    // The length distinguishes a text from itself padded with zeros.
     sums.into_iter().fold(mix(account) ^ sent.len() as u64, |hash, sum| mix(hash ^ sum))
 }
 
@@ -141,7 +140,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn the_last_are_kept_and_all_are_counted() {
+    fn the_latest_entries_are_kept_and_all_are_counted() {
         let mut journal = Journal::default();
         let kept = MAX_ENTRIES as u64;
         for number in 0..kept + 3 {
@@ -152,24 +151,24 @@ mod tests {
                 model: None,
                 stream: false,
                 fingerprint: 0,
-                decision: JournalOutcome::Rejected,
+                outcome: JournalOutcome::Rejected,
                 status: Some(404),
                 wait: None,
             });
         }
-        assert_eq!((journal.entries().len(), journal.forgotten()), (MAX_ENTRIES, 3));
+        assert_eq!((journal.entries().len(), journal.evicted()), (MAX_ENTRIES, 3));
         assert_eq!(journal.entries().next().unwrap().number, 3);
         assert_eq!(journal.counts().collect::<Vec<_>>(), [((Some(0), None, "rejected"), kept + 3)]);
     }
 
     #[test]
-    fn a_fingerprint_tells_accounts_and_texts_apart() {
+    fn fingerprints_of_different_accounts_and_texts_differ() {
         assert_eq!(fingerprint(None, b"a"), fingerprint(None, b"a"));
         let all = [fingerprint(None, b"a"), fingerprint(Some(0), b"a"), fingerprint(Some(1), b"a")];
         assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
         assert_ne!(fingerprint(Some(0), b"ab"), fingerprint(Some(0), b"ba"));
         let zeros = [0; 24];
         let lengths: BTreeSet<_> = (0..=24).map(|length| fingerprint(None, &zeros[..length])).collect();
-        assert_eq!(lengths.len(), 25, "a text is not itself with zeros behind");
+        assert_eq!(lengths.len(), 25, "padding with zeros changes the fingerprint");
     }
 }

@@ -18,16 +18,16 @@ use tokio::runtime;
 
 #[derive(Debug, Args)]
 pub(super) struct MockArgs {
-    /// The scenario whose providers are served
+    /// The scenario whose providers to serve
     #[arg(required_unless_present = "preset", conflicts_with = "preset")]
     scenario: Option<PathBuf>,
-    /// A preset instead of a scenario, such as groq-free
+    /// A preset to serve instead of a scenario, such as groq-free
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Where the first provider listens; each further one takes the next port
+    /// Address of the first provider; each further one takes the next port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4141")]
     listen: SocketAddr,
-    /// Answers under /_quotalab/ to whoever can reach it; on loopback it always does
+    /// Enable the control plane (/_quotalab/, /metrics) on a non-loopback address; always on for loopback
     #[arg(long)]
     control: bool,
     #[command(flatten)]
@@ -40,7 +40,7 @@ impl MockArgs {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .context("the async runtime cannot be started")
+            .context("cannot start the async runtime")
             .map_err(failed)?;
         runtime.block_on(self.serve(&providers, seed))
     }
@@ -51,9 +51,7 @@ impl MockArgs {
             return Ok((scenario.providers, scenario.seed));
         }
         if !self.changes.set.is_empty() || self.changes.duration.is_some() {
-            return Err(input(anyhow!(
-                "error: --set and --for change a scenario; a preset is served as it is"
-            )));
+            return Err(input(anyhow!("error: --set and --for need a scenario; a preset cannot be changed")));
         }
         let name = self.preset.as_deref().unwrap_or_default();
         Ok((vec![scenario::preset(name)?], self.changes.seed.unwrap_or(0)))
@@ -65,11 +63,11 @@ impl MockArgs {
             let port = u16::try_from(
                 usize::from(self.listen.port()) + if self.listen.port() == 0 { 0 } else { index },
             )
-            .map_err(|_| input(anyhow!("error: no port is left above {}", self.listen)))?;
+            .map_err(|_| input(anyhow!("error: not enough ports above {}", self.listen)))?;
             let address = SocketAddr::new(self.listen.ip(), port);
             let listener = TcpListener::bind(address)
                 .await
-                .with_context(|| format!("{address} cannot be listened on; choose another with --listen"))
+                .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
                 .map_err(failed)?;
             listeners.push(listener);
         }
@@ -82,22 +80,22 @@ impl MockArgs {
         Ok(Exit::Fine)
     }
 
-    /// Others on the network may only steer the mock where that was asked for.
+    /// Returns whether there is a control plane: on a network that others can reach, only if requested.
     const fn control_plane(&self) -> ControlPlane {
         if self.control || self.listen.ip().is_loopback() {
-            ControlPlane::Present
+            ControlPlane::Enabled
         } else {
-            ControlPlane::Absent
+            ControlPlane::Disabled
         }
     }
 }
 
-/// Where everything is, and a line to try each kind of endpoint with.
+/// Returns the addresses, keys and models, and a command to try each kind of endpoint.
 fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> String {
     let mut out = String::new();
     for (config, address) in providers.iter().zip(mocks.addresses()) {
         let (name, dialect, base) = (&config.name, config.dialect.name(), wire::voice(config.dialect).base());
-        let _ = writeln!(out, "{name} speaks {dialect} and listens on http://{address}{base}");
+        let _ = writeln!(out, "{name} ({dialect}) listens on http://{address}{base}");
         for account in &config.accounts {
             let _ = writeln!(out, "  account {}: {}", account.name, account.keys.join(", "));
         }
@@ -105,25 +103,27 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> S
         let _ = writeln!(out, "  models: {}", models.join(", "));
         if let (Some(account), Some(model)) = (config.accounts.first(), models.first()) {
             let key = account.keys.first().map_or("", String::as_str);
-            for voice in wire::voices(config.dialect) {
-                let _ = writeln!(out, "  try: {}", curl(*voice, address, key, model));
+            for format in wire::voices(config.dialect) {
+                let _ = writeln!(out, "  try: {}", curl(*format, address, key, model));
             }
         }
         let _ = match control {
-            ControlPlane::Present => writeln!(out, "  control: http://{address}/_quotalab and /metrics"),
-            ControlPlane::Absent => writeln!(out, "  control: off; --control turns it on"),
+            ControlPlane::Enabled => {
+                writeln!(out, "  control plane: http://{address}/_quotalab and /metrics")
+            }
+            ControlPlane::Disabled => writeln!(out, "  control plane: off; enable it with --control"),
         };
     }
     out
 }
 
-/// The command that asks a model something.
-fn curl(voice: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) -> String {
-    let header = match voice.keys().first() {
+/// Returns a command that requests a completion.
+fn curl(format: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) -> String {
+    let header = match format.keys().first() {
         Some(Key::Named(name)) => format!("{name}: {key}"),
         Some(Key::Bearer) | None => format!("Authorization: Bearer {key}"),
     };
-    let path = voice.path(model);
+    let path = format.path(model);
     format!(
         r#"curl -i http://{address}{path} -H '{header}' -d '{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}],"max_tokens":100}}'"#
     )
@@ -141,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn beyond_loopback_the_control_plane_has_to_be_asked_for() {
+    fn the_control_plane_is_opt_in_on_non_loopback_addresses() {
         for (args, control) in [
-            (&["--listen", "127.0.0.1:1"][..], ControlPlane::Present),
-            (&["--listen", "[::1]:1"], ControlPlane::Present),
-            (&["--listen", "0.0.0.0:1"], ControlPlane::Absent),
-            (&["--listen", "[::]:1"], ControlPlane::Absent),
-            (&["--listen", "0.0.0.0:1", "--control"], ControlPlane::Present),
+            (&["--listen", "127.0.0.1:1"][..], ControlPlane::Enabled),
+            (&["--listen", "[::1]:1"], ControlPlane::Enabled),
+            (&["--listen", "0.0.0.0:1"], ControlPlane::Disabled),
+            (&["--listen", "[::]:1"], ControlPlane::Disabled),
+            (&["--listen", "0.0.0.0:1", "--control"], ControlPlane::Enabled),
         ] {
             let line = Line::parse_from([&["mock", "a.yaml"], args].concat());
             assert_eq!(line.mock.control_plane(), control, "{args:?}");

@@ -49,7 +49,7 @@ impl Mocks {
             let observer =
                 post.map(|post| Arc::new(Reporter { post: post.clone() }) as Arc<dyn Observer + Send + Sync>);
             let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
-            let mock = Arc::new(mock.with(control));
+            let mock = Arc::new(mock.with_control_plane(control));
             served.push((listener.local_addr()?, Arc::clone(&mock)));
             let mut stopped = stopped.clone();
             tasks.spawn(serve(listener, mock, async move {
@@ -74,7 +74,7 @@ impl Mocks {
             scenario.seed,
             clock,
             listeners,
-            ControlPlane::Absent,
+            ControlPlane::Disabled,
             Some(post),
         )?;
         Ok(Self { targets: scenario.targets.clone(), ..mocks })
@@ -109,10 +109,10 @@ struct Reporter {
 }
 
 impl Observer for Reporter {
-    fn ruled(&self, _: Instant, tag: Option<u64>, _: Call, ruling: &DecisionReport) {
+    fn decided(&self, _: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
         let Some(attempt) = tag.map(AttemptId) else { return };
         // Nobody listens any more once the run is over: that is no error of the mock's.
-        let _ = self.post.send(Message::Decided { attempt, ruled: ruled(&ruling.verdict) });
+        let _ = self.post.send(Message::Decided { attempt, ruled: ruled(&report.verdict) });
     }
 
     fn settled(&self, _: Instant, tag: Option<u64>, _: Call, usage: Usage) {

@@ -1,4 +1,4 @@
-//! `mock`: a server that strangers talk to over plain TCP.
+//! `mock`, as a client sees it over plain TCP.
 
 use super::{SHORT, quotalab};
 use provider::Axis;
@@ -11,12 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// A mock in a process of its own, which ends with the test.
+/// A mock in its own process, which ends with the test.
 struct Mock {
     child: Child,
     address: String,
     key: String,
-    /// The first command that is proposed.
+    /// The first command that it suggests.
     command: String,
 }
 
@@ -40,7 +40,7 @@ impl Mock {
         Self { child, address, key, command }
     }
 
-    /// Asks once on a connection of its own.
+    /// Sends one request on its own connection.
     fn ask(&self, model: &str) -> Reply {
         self.ask_with(&self.key, model)
     }
@@ -52,8 +52,8 @@ impl Mock {
         self.post("/openai/v1/chat/completions", &format!("Authorization: Bearer {key}"), &body)
     }
 
-    /// Does what the proposed command does.
-    fn obey(&self) -> Reply {
+    /// Sends the request of the suggested command.
+    fn run_command(&self) -> Reply {
         let rest = self.command.split_once(&self.address).expect("the address of the mock").1;
         let (path, rest) = rest.split_once(" -H '").expect("a header");
         let (header, rest) = rest.split_once("' -d '").expect("a body");
@@ -104,20 +104,20 @@ impl Reply {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a client that waits, as clients do")]
+#[expect(clippy::disallowed_methods, reason = "a client waits in real time")]
 fn wait(length: Duration) {
     thread::sleep(length);
 }
 
 #[test]
-fn the_free_plan_answers_until_its_requests_are_used_up() {
+fn the_free_tier_serves_until_its_requests_are_used_up() {
     let mock = Mock::start(&["--preset", "groq-free"]);
     assert_eq!(mock.ask_with("wrong", "openai/gpt-oss-20b").status(), 401);
     assert_eq!(mock.ask("no-such-model").status(), 404);
-    // 30 a minute, all at once; in the second this takes not one comes back.
+    // 30 per minute, available at once; hardly one refills while the test runs.
     let replies: Vec<Reply> = thread::scope(|scope| {
-        let asked: Vec<_> = (0..40).map(|_| scope.spawn(|| mock.ask("openai/gpt-oss-20b"))).collect();
-        asked.into_iter().map(|asked| asked.join().expect("an answer")).collect()
+        let requests: Vec<_> = (0..40).map(|_| scope.spawn(|| mock.ask("openai/gpt-oss-20b"))).collect();
+        requests.into_iter().map(|request| request.join().expect("an answer")).collect()
     });
     let (served, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status() == 200);
     assert!((30..=35).contains(&served.len()), "{} served", served.len());
@@ -126,32 +126,32 @@ fn the_free_plan_answers_until_its_requests_are_used_up() {
             reply.body.contains(r#""x_groq":{"id":"req_"#)
                 && reply.body.contains(r#""service_tier":"on_demand""#)
         );
-        assert_eq!(reply.header("x-ratelimit-limit-requests"), Some("1000"), "the day's requests");
-        assert_eq!(reply.header("x-ratelimit-limit-tokens"), Some("8000"), "the minute's tokens");
+        assert_eq!(reply.header("x-ratelimit-limit-requests"), Some("1000"), "requests per day");
+        assert_eq!(reply.header("x-ratelimit-limit-tokens"), Some("8000"), "tokens per minute");
     }
     for reply in refused {
         assert_eq!(reply.status(), 429);
         let refusal = Refusal::read(&reply.message());
         assert_eq!((refusal.axis, refusal.limit, refusal.requested), (Some(Axis::Rpm), Some(30), Some(1)));
         let seconds: u64 = reply.header("retry-after").expect("a wait").parse().expect("whole seconds");
-        let named = refusal.wait.expect("the message names it too");
-        assert_eq!(seconds, named.0.div_ceil(1_000_000_000), "rounded up");
+        let stated = refusal.wait.expect("the message states the wait too");
+        assert_eq!(seconds, stated.0.div_ceil(1_000_000_000), "rounded up");
         assert!(reply.header("x-request-id").is_some_and(|id| id.starts_with("req_")));
     }
 }
 
 #[test]
-fn the_proposed_command_works_in_every_dialect() {
+fn the_suggested_command_works_in_every_dialect() {
     for dialect in Dialect::ALL {
         let mock = Mock::start(&[SHORT, "--set", &format!("providers.p.dialect={}", dialect.name())]);
         assert!(mock.command.contains(wire::voice(dialect).base()), "{}", mock.command);
-        let reply = mock.obey();
+        let reply = mock.run_command();
         assert_eq!(reply.status(), 200, "{}: {}", mock.command, reply.body);
     }
 }
 
 #[test]
-fn a_client_that_waits_as_told_is_served() {
+fn a_client_that_waits_as_announced_is_served() {
     let mock = Mock::start(&[SHORT]);
     assert_eq!(mock.ask("m").status(), 200, "a burst of one");
     for _ in 0..2 {
@@ -165,7 +165,7 @@ fn a_client_that_waits_as_told_is_served() {
 }
 
 #[test]
-fn on_loopback_a_test_moves_the_clock_and_asks_for_a_verdict() {
+fn on_loopback_a_test_can_advance_the_clock_and_get_a_verdict() {
     let mock = Mock::start(&[SHORT]);
     let control = |path, body| mock.post(&format!("/_quotalab/{path}"), "Accept: text/plain", body);
     assert_eq!(mock.ask("m").status(), 200, "a burst of one");
@@ -173,23 +173,27 @@ fn on_loopback_a_test_moves_the_clock_and_asks_for_a_verdict() {
     assert_eq!(mock.ask("m").status(), 200, "a minute later");
     assert_eq!(control("faults", r#"{"fault":"503","next":1}"#).status(), 200);
     assert_eq!((mock.ask("m").status(), mock.ask("m").status()), (503, 429));
-    assert_eq!(control("verdict", "").status(), 405, "a verdict is got and not posted");
+    assert_eq!(control("verdict", "").status(), 405, "a verdict is read with GET");
 }
 
 #[test]
-fn a_port_that_is_taken_is_exit_3_with_a_remedy() {
+fn a_port_in_use_is_exit_3_with_a_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
-    let said = quotalab(&["mock", "--preset", "groq-free", "--listen", &address]);
-    assert_eq!((said.code, said.out.as_str()), (3, ""), "{said:?}");
-    assert!(said.err.contains(&address) && said.err.contains("choose another with --listen"), "{}", said.err);
+    let run = quotalab(&["mock", "--preset", "groq-free", "--listen", &address]);
+    assert_eq!((run.code, run.out.as_str()), (3, ""), "{run:?}");
+    assert!(
+        run.err.contains(&address) && run.err.contains("choose another address with --listen"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
-fn an_unknown_preset_is_exit_2_with_the_nearest_name() {
-    let said = quotalab(&["mock", "--preset", "groq-fre"]);
-    assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
-    assert!(said.err.contains("groq-free"), "{}", said.err);
+fn an_unknown_preset_is_exit_2_with_a_suggestion() {
+    let run = quotalab(&["mock", "--preset", "groq-fre"]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""), "{run:?}");
+    assert!(run.err.contains("groq-free"), "{}", run.err);
     assert_eq!(quotalab(&["mock", "--preset", "groq-free", "--set", "a=b"]).code, 2);
     assert_eq!(quotalab(&["mock", SHORT, "--preset", "groq-free"]).code, 2);
 }

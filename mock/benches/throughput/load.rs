@@ -1,6 +1,5 @@
-//! The load: connections that each send one request, read its reply, and send the next. It is as lean as can be, so
-//! that the server is what holds it up: the request is bytes made once, and of a reply only the status and the
-//! length are looked at.
+//! The load: connections that each send a request, read its reply, and send the next. It does as little as possible so
+//! that the server is the bottleneck: the request is rendered once, and of a reply only status and length are parsed.
 
 use crate::servers;
 use anyhow::{Context, ensure};
@@ -13,11 +12,11 @@ use tokio::net::TcpStream;
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinSet;
 
-/// How many connections there are, each kept alive.
+/// Number of persistent connections.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// How long all requests that are sent at once may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long the requests of one turn may take together.
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Open connections to one server.
 pub(crate) struct Load {
@@ -25,11 +24,11 @@ pub(crate) struct Load {
     connections: Vec<Connection>,
 }
 
-/// What a reply is known by.
+/// What is parsed of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// The length of its body, in bytes.
+    /// Length of the body in bytes.
     pub(crate) length: usize,
 }
 
@@ -47,17 +46,19 @@ impl Load {
         Ok(Self { runtime, connections })
     }
 
-    /// Sends one request, whatever is answered.
-    pub(crate) fn ask(&mut self) -> anyhow::Result<Reply> {
+    /// Sends one request and returns the reply.
+    pub(crate) fn send_one(&mut self) -> anyhow::Result<Reply> {
         self.runtime.block_on(self.connections[0].exchange())
     }
 
-    /// Sends so many requests on all connections together, each of which must be answered with this status; returns the
-    /// seconds it took.
+    /// Sends this many requests over all connections and returns the seconds that took.
+    ///
+    /// # Errors
+    /// If a reply has another status.
     #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-    pub(crate) fn send(&mut self, requests: u64, status: u16) -> anyhow::Result<f64> {
+    pub(crate) fn send_all(&mut self, requests: u64, status: u16) -> anyhow::Result<f64> {
         let left = Arc::new(AtomicU64::new(requests));
-        let begun = Instant::now();
+        let start = Instant::now();
         let sent = self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
             for connection in self.connections.drain(..) {
@@ -65,19 +66,18 @@ impl Load {
             }
             tokio::select! {
                 sent = tasks.join_all() => Some(sent),
-                () = tokio::time::sleep(PATIENCE) => None,
-                () = stay_awake() => None,
+                () = tokio::time::sleep(TIMEOUT) => None,
+                () = spin() => None,
             }
         });
-        let seconds = begun.elapsed().as_secs_f64();
+        let seconds = start.elapsed().as_secs_f64();
         self.connections = sent.context("the server is too slow")?.into_iter().collect::<Result<_, _>>()?;
         Ok(seconds)
     }
 }
 
-/// Keeps this thread from sleeping while it waits: to wake it would be work for the server's core, the more of it the
-/// longer the server takes.
-async fn stay_awake() {
+/// Keeps this thread from sleeping: waking it would cost CPU time of the server's core.
+async fn spin() {
     loop {
         tokio::task::yield_now().await;
     }
@@ -86,7 +86,7 @@ async fn stay_awake() {
 struct Connection {
     socket: TcpStream,
     request: Vec<u8>,
-    /// What was read of a reply, and room for more.
+    /// Buffer of the reply.
     reply: Vec<u8>,
 }
 
@@ -97,12 +97,12 @@ impl Connection {
         Ok(Self { socket, request: servers::request(), reply: Vec::with_capacity(16 << 10) })
     }
 
-    /// Sends until nothing is left to be sent.
+    /// Sends requests while `left` is above zero.
     async fn send(mut self, left: Arc<AtomicU64>, status: u16) -> anyhow::Result<Self> {
         let take = |left: u64| left.checked_sub(1);
         while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
             let reply = self.exchange().await?;
-            ensure!(reply.status == status, "answered with {}, not with {status}", reply.status);
+            ensure!(reply.status == status, "status {} instead of {status}", reply.status);
         }
         Ok(self)
     }
@@ -114,7 +114,7 @@ impl Connection {
             let read = self.socket.read_buf(&mut self.reply).await?;
             ensure!(read > 0, "the server closed a connection");
             let Some((head, body)) = split(&self.reply) else { continue };
-            let reply = Reply::of(head)?;
+            let reply = Reply::parse(head)?;
             if body.len() >= reply.length {
                 return Ok(reply);
             }
@@ -122,21 +122,21 @@ impl Connection {
     }
 }
 
-/// Head and body, where the head is complete.
+/// Returns head and body; `None` if the head is incomplete.
 fn split(reply: &[u8]) -> Option<(&str, &[u8])> {
     let end = memchr::memmem::find(reply, b"\r\n\r\n")? + 4;
     Some((std::str::from_utf8(&reply[..end]).ok()?, &reply[end..]))
 }
 
 impl Reply {
-    /// Reads the head of one.
-    fn of(head: &str) -> anyhow::Result<Self> {
-        let number = |behind: &str| {
-            let (_, rest) = head.split_once(behind)?;
+    /// Parses a head.
+    fn parse(head: &str) -> anyhow::Result<Self> {
+        let number = |prefix: &str| {
+            let (_, rest) = head.split_once(prefix)?;
             rest[..rest.find(|digit: char| !digit.is_ascii_digit())?].parse().ok()
         };
         let (status, length) = (number("HTTP/1.1 "), number("content-length: "));
         let status = status.and_then(|status: usize| u16::try_from(status).ok());
-        Ok(Self { status: status.context("a status")?, length: length.context("a content-length")? })
+        Ok(Self { status: status.context("no status")?, length: length.context("no content-length")? })
     }
 }

@@ -1,5 +1,5 @@
-//! The servers under load, each alone in its process and on its core: the mock as `quotalab mock` serves it, with its
-//! control plane, and what hyper takes by itself. Both have one thread, and the same settings of sockets.
+//! The servers under load, each in its own process: the mock as `quotalab mock` serves it, with its control plane, and
+//! hyper alone. Both have one thread and the same socket options.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -23,14 +23,14 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
-/// What the mock makes of the load.
+/// What the mock does with the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// It serves it, without limits.
+    /// Serves it, without limits.
     Unlimited,
-    /// It serves it: the limits of a day's requests and of a minute's tokens never bind, but are told in every reply.
+    /// Serves it under limits of requests per day and tokens per minute, which never bind but are in every reply.
     Limited,
-    /// It refuses all but the first: the one request of a day is used up.
+    /// Refuses all but the first request, under a limit of one per day.
     Refused,
 }
 
@@ -45,11 +45,11 @@ impl Case {
         }
     }
 
-    pub(crate) fn of(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|case| case.name() == name)
     }
 
-    /// Groq with one account and one model, which answers at once.
+    /// Groq with one account and one model without latency.
     fn config(self) -> Config {
         let limits = match self {
             Self::Unlimited => vec![],
@@ -84,7 +84,7 @@ const PLENTY: u64 = 1_000_000_000_000;
 const KEY: &str = "gsk_1";
 const MODEL: &str = "llama-3.3-70b-versatile";
 
-/// A plain question, as a client sends it.
+/// A request for a completion, as a client sends it.
 pub(crate) fn request() -> Vec<u8> {
     let body = format!(
         r#"{{"model":"{MODEL}","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"Explain the importance of low latency LLMs in a few words."}}],"temperature":0.5,"max_tokens":1024}}"#
@@ -96,16 +96,16 @@ pub(crate) fn request() -> Vec<u8> {
     .into_bytes()
 }
 
-/// Serves the mock until this process's input ends.
-#[expect(clippy::disallowed_methods, reason = "the mock's clock is the machine's")]
+/// Serves the mock until the input of this process ends.
+#[expect(clippy::disallowed_methods, reason = "the mock runs on the real clock")]
 pub(crate) fn mock(case: Case) -> anyhow::Result<()> {
     let origin = time::Instant::now();
     let now = move || Instant(u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX));
-    let mock = Mock::new(&case.config(), 7, Arc::new(now), None).with(ControlPlane::Present);
+    let mock = Mock::new(&case.config(), 7, Arc::new(now), None).with_control_plane(ControlPlane::Enabled);
     run(async |listener, end| server::serve(listener, Arc::new(mock), end).await)
 }
 
-/// Serves one fixed body until this process's input ends.
+/// Serves a fixed body until the input of this process ends.
 pub(crate) fn bare(status: u16, length: usize) -> anyhow::Result<()> {
     let status = StatusCode::from_u16(status)?;
     let body = Bytes::from(vec![b'x'; length]);
@@ -117,7 +117,7 @@ pub(crate) fn bare(status: u16, length: usize) -> anyhow::Result<()> {
     })
 }
 
-/// hyper by itself.
+/// Serves a fixed body with hyper alone.
 async fn serve_fixed(listener: TcpListener, status: StatusCode, body: Bytes) {
     while let Ok((socket, _)) = listener.accept().await {
         let body = body.clone();
@@ -138,7 +138,7 @@ async fn serve_fixed(listener: TcpListener, status: StatusCode, body: Bytes) {
     }
 }
 
-/// Runs a server on this thread: on a free port, which is told on standard output.
+/// Runs a server on this thread, on a free port whose address it prints.
 #[expect(clippy::print_stdout, reason = "the parent reads the address")]
 fn run(
     serve: impl AsyncFnOnce(TcpListener, std::pin::Pin<Box<dyn Future<Output = ()>>>),
@@ -146,7 +146,7 @@ fn run(
     let (ended, end) = oneshot::channel();
     std::thread::spawn(move || {
         let _read = std::io::stdin().read_to_end(&mut Vec::new());
-        let _served_already = ended.send(());
+        let _server_has_ended = ended.send(());
     });
     runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

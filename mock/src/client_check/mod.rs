@@ -1,83 +1,84 @@
-//! Whether clients behaved, judged by what a provider received from them: a pure function of the journal.
+//! Checks from a provider's journal whether its clients follow the rules of retrying: a pure function.
 //!
 //! ```text
-//!  entries ─▶ conversations: same account, same bytes, until one is served ─▶ tries ─▶ findings
-//!                                                             returns of all ─▶ herds
+//!  entries ─▶ requests: same account, same bytes, until one is served ─▶ attempts ─▶ findings
+//!                                                           retries of all requests ─▶ herds
 //! ```
 //!
-//! Clients are not asked who they are. Two requests of an account with the same bytes are one request tried twice,
-//! unless the first was served in between; a test that sends one text from many clients is misread.
+//! A journal does not identify clients. Two entries of one account with the same bytes are two attempts of one request,
+//! except if the first was served; a test that sends the same text from several clients is therefore misjudged.
 //!
-//! The bounds are those that the SDKs of providers keep themselves: OpenAI's obeys a `retry-after` of up to a minute
-//! and tries three times, half a second apart (openai-python 1.x and 2.x, `_base_client.py`).
+//! The default bounds are those of the providers' SDKs: OpenAI's waits for a `retry-after` of up to a minute and makes
+//! three attempts, half a second apart (openai-python 1.x and 2.x, `_base_client.py`).
 
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Where good conduct ends.
+/// The bounds within which a client behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// So many tries are a fair attempt: with fewer a client gave up early, with more at once it hammered.
-    pub tries: usize,
-    /// Two tries closer than this have no pause between them.
-    pub pause: Nanos,
-    /// A longer wait need not be sat out.
-    pub longest_wait: Nanos,
-    /// How long after a wait a client may still come back.
+    /// Attempts of one request. A client that makes fewer may have given up early; one that makes more without a pause
+    /// hammers.
+    pub attempts: usize,
+    /// Minimum time between two attempts that counts as a pause.
+    pub min_pause: Nanos,
+    /// Maximum announced wait that a client has to wait for.
+    pub max_wait: Nanos,
+    /// How long after an announced wait a client may take to retry.
     pub grace: Nanos,
-    /// So many clients that return at once are a herd.
-    pub herd: usize,
-    /// What counts as at once.
-    pub at_once: Nanos,
+    /// Retries within [`Bounds::herd_window`] that make a herd.
+    pub herd_size: usize,
+    /// How close together the retries of a herd are.
+    pub herd_window: Nanos,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            tries: 3,
-            pause: Nanos::from_millis(100),
-            longest_wait: Nanos::MINUTE,
+            attempts: 3,
+            min_pause: Nanos::from_millis(100),
+            max_wait: Nanos::MINUTE,
             grace: Nanos::from_secs(10),
-            herd: 5,
-            at_once: Nanos::from_millis(10),
+            herd_size: 5,
+            herd_window: Nanos::from_millis(10),
         }
     }
 }
 
-/// What a client did wrong.
+/// A rule that a client broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// It came back before the announced wait was over.
+    /// It retried before the announced wait was over.
     TooEarly {
-        /// So long after the refusal.
+        /// How long after the refusal.
         after: Nanos,
         /// The announced wait.
         wait: Nanos,
     },
-    /// It sent again what can never succeed.
-    Hopeless {
-        /// The status that said so.
+    /// It retried a request that can never succeed.
+    RetriedPermanentError {
+        /// The status of the earlier attempt.
         status: u16,
     },
-    /// It tried again and again without a pause.
+    /// It retried repeatedly without a pause.
     Hammered {
-        /// So often in a row.
-        tries: usize,
+        /// Consecutive attempts.
+        attempts: usize,
     },
-    /// It never came back, although the wait was short and is over.
+    /// It did not retry although the announced wait was short and is over.
     GaveUp {
-        /// After so many tries.
-        tries: usize,
-        /// The wait it did not sit out.
+        /// Attempts made.
+        attempts: usize,
+        /// The wait that the last attempt announced.
         wait: Nanos,
     },
-    /// Many came back at the same moment after the same wait.
-    Herded {
+    /// Many requests were retried at the same moment after the same wait.
+    ThunderingHerd {
         /// How many.
-        clients: usize,
-        /// The wait in whole seconds, as headers announce it.
+        retries: usize,
+        /// The wait, rounded up to whole seconds as headers announce it.
         wait: Nanos,
     },
 }
@@ -86,7 +87,7 @@ impl Violation {
     /// Every name, in the order of [`Violation`].
     pub const NAMES: [&str; 5] = ["too_early", "hopeless", "hammered", "gave_up", "herded"];
 
-    /// The word of the verdict.
+    /// The name in the verdict's JSON.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         Self::NAMES[self.index()]
@@ -95,10 +96,10 @@ impl Violation {
     const fn index(&self) -> usize {
         match self {
             Self::TooEarly { .. } => 0,
-            Self::Hopeless { .. } => 1,
+            Self::RetriedPermanentError { .. } => 1,
             Self::Hammered { .. } => 2,
             Self::GaveUp { .. } => 3,
-            Self::Herded { .. } => 4,
+            Self::ThunderingHerd { .. } => 4,
         }
     }
 }
@@ -107,157 +108,163 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooEarly { after, wait } => {
-                write!(f, "came back after {after}, although told to wait {wait}")
+                write!(f, "retried after {after}, before the announced wait of {wait} was over")
             }
-            Self::Hopeless { status } => write!(f, "sent again what a {status} had said can never succeed"),
-            Self::Hammered { tries } => write!(f, "tried {tries} times in a row without a pause"),
-            Self::GaveUp { tries, wait } => {
-                write!(f, "did not come back after try {tries}, although waiting {wait} would have helped")
+            Self::RetriedPermanentError { status } => {
+                write!(f, "retried a request whose status {status} is permanent")
             }
-            Self::Herded { clients, wait } => {
-                write!(f, "{clients} came back at the same moment after a wait of {wait}: add jitter")
+            Self::Hammered { attempts } => write!(f, "made {attempts} attempts in a row without a pause"),
+            Self::GaveUp { attempts, wait } => {
+                write!(f, "gave up after attempt {attempts}, although the announced wait was only {wait}")
+            }
+            Self::ThunderingHerd { retries, wait } => {
+                write!(
+                    f,
+                    "{retries} requests were retried at the same moment after a wait of {wait}: add jitter"
+                )
             }
         }
     }
 }
 
-/// One misdeed and the request that shows it.
+/// One violation and the request that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// When.
+    /// When the request arrived.
     pub at: Instant,
-    /// The number of the request; for what was not sent, of the last that was.
+    /// The number of the request; if a retry is missing, of the last attempt.
     pub number: u64,
-    /// Whose it was, where that is known.
+    /// Its account; `None` if no account has its key.
     pub account: Option<u16>,
-    /// What was wrong.
-    pub misdeed: Violation,
+    /// The rule that was broken.
+    pub violation: Violation,
 }
 
-/// The judgement on all that was received.
+/// The result of checking a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientReport {
-    /// Requests judged.
+    /// Entries checked.
+    pub attempts: u64,
+    /// Requests that they belong to: the attempts of one request count once.
     pub requests: u64,
-    /// What they were about: tries of the same thing count once.
-    pub conversations: u64,
-    /// Every misdeed that was found, by the place of its name in [`Violation::NAMES`].
+    /// Number of violations, by their index in [`Violation::NAMES`].
     pub counts: [u64; Violation::NAMES.len()],
-    /// The earliest of them, at most [`MOST_FINDINGS`].
+    /// The earliest violations, at most [`MAX_FINDINGS`].
     pub findings: Vec<Finding>,
 }
 
-/// The most findings that are told one by one.
-pub const MOST_FINDINGS: usize = 100;
+/// Maximum number of findings in a report.
+pub const MAX_FINDINGS: usize = 100;
 
-impl ClientReport {
-    /// Whether there is nothing to complain of.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.counts.iter().all(|count| *count == 0)
-    }
-
-    fn find(&mut self, entry: &Entry, misdeed: Violation) {
-        self.counts[misdeed.index()] += 1;
-        let Entry { at, number, account, .. } = *entry;
-        self.findings.push(Finding { at, number, account, misdeed });
-    }
-
-    /// Judges the tries of one conversation, in their order.
-    fn hear(&mut self, tries: &[&Entry], now: Instant, bounds: &Bounds) {
-        self.requests += tries.len() as u64;
-        self.conversations += 1;
-        for pair in tries.windows(2) {
-            let (before, again) = (pair[0], pair[1]);
-            let after = again.at.since(before.at);
-            if let Some(status) = hopeless(before) {
-                self.find(again, Violation::Hopeless { status });
-            } else if let Some(wait) = before.wait.filter(|wait| after < *wait) {
-                self.find(again, Violation::TooEarly { after, wait });
-            }
-        }
-        for run in tries.chunk_by(|before, again| again.at.since(before.at) < bounds.pause) {
-            if run.len() > bounds.tries {
-                self.find(run[bounds.tries], Violation::Hammered { tries: run.len() });
-            }
-        }
-        let Some(last) = tries.last().filter(|last| tries.len() < bounds.tries && hopeless(last).is_none())
-        else {
-            return;
-        };
-        let helps = |wait: &Nanos| *wait <= bounds.longest_wait && now > last.at + *wait + bounds.grace;
-        if let Some(wait) = last.wait.filter(helps) {
-            self.find(last, Violation::GaveUp { tries: tries.len(), wait });
-        }
-    }
-
-    /// Judges those who came back to an account after the same wait, in the order in which they did.
-    fn watch(&mut self, wait: Nanos, mut returns: &[&Entry], bounds: &Bounds) {
-        while let [first, ..] = returns {
-            let at_once =
-                returns.iter().take_while(|entry| entry.at.since(first.at) <= bounds.at_once).count();
-            if at_once >= bounds.herd {
-                self.find(first, Violation::Herded { clients: at_once, wait });
-            }
-            returns = &returns[at_once..];
-        }
-    }
-}
-
-/// Judges what was received by `now`. The order of the entries does not matter.
+/// Checks the entries of a journal at `now`. Their order does not matter.
 #[must_use]
-pub fn judge<'a>(
+pub fn check<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     now: Instant,
     bounds: &Bounds,
 ) -> ClientReport {
-    let mut sent: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
+    let mut by_fingerprint: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
-        sent.entry(entry.fingerprint).or_default().push(entry);
+        by_fingerprint.entry(entry.fingerprint).or_default().push(entry);
     }
-    let mut conduct = ClientReport::default();
-    let mut returns: BTreeMap<(Option<u16>, Nanos), Vec<&Entry>> = BTreeMap::new();
-    for same in sent.values_mut() {
+    let mut report = ClientReport::default();
+    let mut retries: BTreeMap<(Option<u16>, Nanos), Vec<&Entry>> = BTreeMap::new();
+    for same in by_fingerprint.values_mut() {
         same.sort_by_key(|entry| (entry.at, entry.number));
-        for tries in same.split_inclusive(|entry| entry.decision == JournalOutcome::Served) {
-            conduct.hear(tries, now, bounds);
-            for pair in tries.windows(2) {
+        for attempts in same.split_inclusive(|entry| entry.outcome == JournalOutcome::Served) {
+            report.check_retries(attempts, now, bounds);
+            for pair in attempts.windows(2) {
                 if let Some(wait) = pair[0].wait {
                     let announced = Nanos::from_secs(wait.secs_up());
-                    returns.entry((pair[1].account, announced)).or_default().push(pair[1]);
+                    retries.entry((pair[1].account, announced)).or_default().push(pair[1]);
                 }
             }
         }
     }
-    for ((_, wait), mut returns) in returns {
-        returns.sort_by_key(|entry| (entry.at, entry.number));
-        conduct.watch(wait, &returns, bounds);
+    for ((_, wait), mut retries) in retries {
+        retries.sort_by_key(|entry| (entry.at, entry.number));
+        report.check_herds(wait, &retries, bounds);
     }
-    conduct.findings.sort_by_key(|finding| (finding.at, finding.number, finding.misdeed.index()));
-    conduct.findings.truncate(MOST_FINDINGS);
-    conduct
+    report.findings.sort_by_key(|finding| (finding.at, finding.number, finding.violation.index()));
+    report.findings.truncate(MAX_FINDINGS);
+    debug_assert!(report.requests <= report.attempts, "invariant: every request has an attempt");
+    report
 }
 
-/// The status of an answer that says that the same request can never succeed.
-fn hopeless(entry: &Entry) -> Option<u16> {
-    let never =
-        matches!(entry.decision, JournalOutcome::Refused { oversize: true, .. } | JournalOutcome::Rejected);
-    entry.status.filter(|status| never || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
+impl ClientReport {
+    /// Returns `true` if there is no violation.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.counts.iter().all(|count| *count == 0)
+    }
+
+    fn add(&mut self, entry: &Entry, violation: Violation) {
+        self.counts[violation.index()] += 1;
+        let Entry { at, number, account, .. } = *entry;
+        self.findings.push(Finding { at, number, account, violation });
+    }
+
+    /// Checks the attempts of one request, in their order.
+    fn check_retries(&mut self, attempts: &[&Entry], now: Instant, bounds: &Bounds) {
+        self.attempts += attempts.len() as u64;
+        self.requests += 1;
+        for pair in attempts.windows(2) {
+            let (earlier, retry) = (pair[0], pair[1]);
+            let after = retry.at.since(earlier.at);
+            if let Some(status) = permanent_error(earlier) {
+                self.add(retry, Violation::RetriedPermanentError { status });
+            } else if let Some(wait) = earlier.wait.filter(|wait| after < *wait) {
+                self.add(retry, Violation::TooEarly { after, wait });
+            }
+        }
+        for run in attempts.chunk_by(|earlier, retry| retry.at.since(earlier.at) < bounds.min_pause) {
+            if run.len() > bounds.attempts {
+                self.add(run[bounds.attempts], Violation::Hammered { attempts: run.len() });
+            }
+        }
+        let Some(last) = attempts.last() else { return };
+        if attempts.len() >= bounds.attempts || permanent_error(last).is_some() {
+            return;
+        }
+        let is_over = |wait: &Nanos| *wait <= bounds.max_wait && now > last.at + *wait + bounds.grace;
+        if let Some(wait) = last.wait.filter(is_over) {
+            self.add(last, Violation::GaveUp { attempts: attempts.len(), wait });
+        }
+    }
+
+    /// Checks the retries of an account after the same announced wait, in their order.
+    fn check_herds(&mut self, wait: Nanos, mut retries: &[&Entry], bounds: &Bounds) {
+        while let [first, ..] = retries {
+            let is_close = |entry: &&&Entry| entry.at.since(first.at) <= bounds.herd_window;
+            let close = retries.iter().take_while(is_close).count();
+            if close >= bounds.herd_size {
+                self.add(first, Violation::ThunderingHerd { retries: close, wait });
+            }
+            retries = &retries[close..];
+        }
+    }
+}
+
+/// Returns the status of an attempt after which the same request can never succeed; `None` if it may.
+fn permanent_error(entry: &Entry) -> Option<u16> {
+    let is_permanent =
+        matches!(entry.outcome, JournalOutcome::Refused { oversize: true, .. } | JournalOutcome::Rejected);
+    entry.status.filter(|status| is_permanent || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
 }
 
 impl fmt::Display for ClientReport {
-    /// The judgement in words, a line for each finding that is told.
+    /// Writes a summary, and a line for each finding.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { requests, conversations, .. } = self;
-        let verdict = match (requests, self.is_good()) {
-            (0, _) => return writeln!(f, "Nothing was received, so there is nothing to judge."),
+        let Self { attempts, requests, .. } = self;
+        let verdict = match (attempts, self.is_clean()) {
+            (0, _) => return writeln!(f, "No requests were received."),
             (_, true) => "behaved",
             (_, false) => "misbehaved",
         };
-        writeln!(f, "The client {verdict}: {requests} requests, {conversations} without their retries.")?;
+        writeln!(f, "The client {verdict}: {attempts} requests, {requests} without retries.")?;
         for finding in &self.findings {
-            let Finding { at, number, misdeed, .. } = finding;
-            writeln!(f, "  request {number} at {at}: {misdeed}")?;
+            let Finding { at, number, violation, .. } = finding;
+            writeln!(f, "  request {number} at {at}: {violation}")?;
         }
         let more = self.counts.iter().sum::<u64>() - self.findings.len() as u64;
         if more > 0 {

@@ -1,306 +1,238 @@
-//! A request for a completion: from its body to a ruling, and from the ruling to what is sent when.
+//! Chat endpoints: reads the JSON body of a request for a completion.
+//!
+//! Only the members that limits or the form of the reply depend on are parsed. Others that a provider would reject
+//! (`logprobs`, names of messages, …) are ignored.
 
-use super::body::{Abort, Body};
-use super::idle_timeout::{IdleTimeout, UnderWay};
-use super::in_flight::InFlightGuard;
-use super::journal_draft::JournalDraft;
-use super::mock::Admission;
-use super::reply_options::ReplyKind;
-use super::request::{Chat, ServiceTier};
-use super::route::{RequestContext, reject, response};
-use super::stream::{Stream, UsageChunk};
-use super::{MOST_BYTES, Mock, PATIENCE};
-use crate::call::{Call, Truth};
-use crate::config::Fault;
-use crate::decision::{Decision, DecisionReport, Denial, Service};
-use crate::fault::{BodyFault, ResponseFault};
-use crate::journal::JournalOutcome;
-use crate::time::{Instant, Nanos};
+use super::MAX_BODY_BYTES;
+use super::admission::{ParsedRequest, ServiceTier};
+use super::context::{Rejection, RequestContext};
+use super::prompt::{Content, Prompt};
+use super::reply_kind::{ReplyKind, ResponseFormat, Tool};
+use super::stream::UsageChunk;
 use crate::wire::truth::{self, Note};
-use crate::wire::{Context, Error, Finish, LimitsSnapshot, Reply, Said, WireFormat};
+use crate::wire::{Endpoint, Error};
+use axum::body::{self, Body, HttpBody as _};
+use axum::http::HeaderMap;
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
-use hyper::{HeaderMap, Response};
-use std::sync::Arc;
+use http_body_util::LengthLimitError;
+use serde::Deserialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::error::Error as _;
 
-/// Answers a request of an account. Calls are numbered: the number is the seed of what the world draws for this one.
-pub(super) async fn answer(
-    mock: &Arc<Mock>,
-    asked: RequestContext<'_>,
+/// Reads and parses a request for a completion.
+///
+/// # Errors
+/// [`Error::BodyTooLarge`] or [`Error::Invalid`]; [`Rejection::Abort`] if the body never arrives.
+pub(super) async fn parse(
+    context: &mut RequestContext,
+    endpoint: Endpoint<'_>,
     headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Response<Body>, Abort> {
-    let RequestContext { voice, endpoint, account, number, patience } = asked;
-    let note = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
-    let mut slip = JournalDraft::new(number, Some(account));
-    let refuse = |slip: JournalDraft, error: Error<'_>| Ok(reject(mock, voice, slip, &error));
-    let length = body.size_hint().lower();
-    let body = match read(body, patience).await? {
-        Ok(body) => body,
-        Err(error) => {
-            slip.fingerprint = mock.fingerprint(Some(account), &length.to_be_bytes());
-            return refuse(slip, error);
-        }
+    body: Body,
+) -> Result<ParsedRequest, Rejection<'static>> {
+    context.identify(&body.size_hint().lower().to_be_bytes()); // Until there is a body.
+    let body = read(body).await?;
+    context.identify(&body);
+    let request = parse_body(&body, endpoint, context.format.most_choices())?;
+    let truth = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
+    Ok(ParsedRequest { truth, ..request })
+}
+
+/// Reads a whole body of at most [`MAX_BODY_BYTES`].
+async fn read(body: Body) -> Result<Bytes, Rejection<'static>> {
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(Error::BodyTooLarge.into());
+    }
+    body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
+        let is_too_large = error.source().is_some_and(|source| source.is::<LengthLimitError>());
+        if is_too_large { Error::BodyTooLarge.into() } else { Rejection::Abort }
+    })
+}
+
+/// Parses a request; `max_n` is how many completions the provider makes of one prompt.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is not JSON, a member has the wrong type or value, or a required one is missing.
+fn parse_body(body: &[u8], endpoint: Endpoint<'_>, max_n: u32) -> Result<ParsedRequest, Error<'static>> {
+    let chat: ChatBody<'_> = parse_json(body)?;
+    let model = match endpoint {
+        Endpoint::Deployment(name) => Some(Cow::Borrowed(name)),
+        _ => chat.model.map(|Text(model)| model),
     };
-    slip.fingerprint = mock.fingerprint(Some(account), &body);
-    let chat = match Chat::parse(&body, endpoint).and_then(|chat| chat.of_at_most(voice.most_choices())) {
-        Ok(chat) => chat,
-        Err(error) => return refuse(slip, error),
+    let model = model.ok_or_else(|| invalid("'model' : property 'model' is missing"))?;
+    let mut prompt = chat.messages.ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
+    if prompt.messages == 0 {
+        return Err(invalid("'messages' : minimum number of items is 1"));
+    }
+    let mut max_tokens = chat.max_completion_tokens.or(chat.max_tokens);
+    let reply = if endpoint == Endpoint::Messages {
+        max_tokens = Some(chat.max_tokens.ok_or_else(|| invalid("max_tokens: Field required"))?);
+        let MessagesBody { system } = parse_json(body)?;
+        prompt.chars += system.map_or(0, |Content(chars)| chars);
+        ReplyKind::Text // Anthropic's tools have a format of their own, which is not parsed.
+    } else {
+        let tools = chat.tools.unwrap_or_default();
+        ReplyKind::new(tools, chat.tool_choice.as_ref(), chat.response_format, prompt.ends_with_tool_result)?
     };
-    slip.stream = chat.stream;
-    slip.model = mock.model(&chat.model);
-    let Some(model) = slip.model else {
-        return refuse(slip, Error::UnknownModel(&chat.model));
-    };
-    let (truth, tag) = note.map_or_else(
-        || (mock.draw(number, model, chat.prompt_tokens), None),
-        |note| (note.truth, Some(note.tag)),
-    );
-    let usage_chunk = if chat.include_usage { UsageChunk::Included } else { UsageChunk::Omitted };
-    let request = Request {
-        model,
-        max_tokens: chat.max_tokens,
+    if max_tokens == Some(0) {
+        return Err(invalid("'max_tokens' : number must be at least 1"));
+    }
+    match chat.n.unwrap_or(1) {
+        0 => return Err(invalid("'n' : number must be at least 1")),
+        n if n > max_n => return Err(invalid(format!("'n' : number must be at most {max_n}"))),
+        _ => {}
+    }
+    let is_usage_included = chat.stream_options.and_then(|options| options.include_usage).unwrap_or_default();
+    let usage_chunk = if is_usage_included { UsageChunk::Included } else { UsageChunk::Omitted };
+    Ok(ParsedRequest {
+        model: model.into_owned(),
+        prompt_tokens: prompt.tokens(),
+        max_tokens,
         audio_seconds: 0,
-        truth,
-        tag,
-        form: chat.form,
-        tier: chat.tier,
-        stream: chat.stream.then_some(usage_chunk),
+        reply,
+        stream: chat.stream.unwrap_or_default().then_some(usage_chunk),
+        tier: match chat.service_tier {
+            Some(Text(tier)) if tier == "flex" => ServiceTier::Flex,
+            _ => ServiceTier::OnDemand,
+        },
+        truth: None,
+    })
+}
+
+/// Parses JSON. UTF-8 is checked once for the whole body rather than for each string. A body that is not UTF-8 is still
+/// parsed: only the strings that are used must be valid.
+fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error<'static>> {
+    let parsed = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
     };
-    call(mock, asked, slip, request).await
+    parsed.map_err(|error| invalid(error.to_string()))
 }
 
-/// A request that is well formed, for a model that there is.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) model: u16,
-    pub(super) max_tokens: Option<u32>,
-    pub(super) audio_seconds: u64,
-    pub(super) truth: Truth,
-    pub(super) tag: Option<u64>,
-    pub(super) form: ReplyKind,
-    pub(super) tier: ServiceTier,
-    /// How it is streamed, if it is.
-    pub(super) stream: Option<UsageChunk>,
+/// The error of a request that is not well formed.
+pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
+    Error::Invalid(message.into())
 }
 
-/// Has the provider decide on a request, and answers it.
-pub(super) async fn call(
-    mock: &Arc<Mock>,
-    asked: RequestContext<'_>,
-    slip: JournalDraft,
-    request: Request,
-) -> Result<Response<Body>, Abort> {
-    let RequestContext { voice, account, number, patience, .. } = asked;
-    let Request { model, max_tokens, audio_seconds, truth, tag, form, tier, stream } = request;
-    let call = Call { account, model, max_tokens };
-    let (way_in, way_back) = mock.network(model, truth);
-    mock.sleep(way_in).await;
-    let Admission { mut ruling, told, bend, era } = mock.arrive(call, audio_seconds, truth, tag);
-    let (at, streamed) = (told.at, stream.is_some());
-    let mut sending =
-        Responder { mock, patience, voice, number, call, truth, form, told, bend, streamed, way_back };
-    match ruling.verdict {
-        Decision::Admitted(service) => {
-            let seat = InFlightGuard::new(Arc::clone(mock), era, call, tag, service);
-            let spoiled = service.cut || service.garbage;
-            let decision = if spoiled { JournalOutcome::Spoiled } else { JournalOutcome::Served };
-            mock.note(at, slip, decision, Some(200), None);
-            match stream {
-                Some(usage) if sending.comes_token_by_token(&service) => {
-                    sending.stream(&service, seat, usage).await
-                }
-                _ => sending.serve(&ruling, &service, seat).await,
-            }
-        }
-        Decision::Faulted(fault @ Fault::Reset) => {
-            mock.note(at, slip, JournalOutcome::Faulted(fault), None, None);
-            Err(Abort)
-        }
-        Decision::Faulted(fault @ Fault::Timeout) => {
-            mock.note(at, slip, JournalOutcome::Faulted(fault), None, None);
-            tokio::time::sleep(PATIENCE).await;
-            Err(Abort)
-        }
-        Decision::Refused(Denial { axis, oversize, .. }) => {
-            if let (ServiceTier::Flex, Some(status), false) = (tier, voice.flex_refusal(), oversize) {
-                ruling.verdict = Decision::Faulted(Fault::Status(status));
-            }
-            sending.refuse(&ruling, slip, JournalOutcome::Refused { axis, oversize }).await
-        }
-        Decision::TooLong(_) => sending.refuse(&ruling, slip, JournalOutcome::Rejected).await,
-        Decision::Faulted(fault) => sending.refuse(&ruling, slip, JournalOutcome::Faulted(fault)).await,
-    }
+/// The body of a request in OpenAI's format, and the members that Anthropic's shares with it.
+#[derive(Deserialize)]
+struct ChatBody<'a> {
+    #[serde(borrow)]
+    model: Option<Text<'a>>,
+    messages: Option<Prompt>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    n: Option<u32>,
+    #[serde(borrow)]
+    service_tier: Option<Text<'a>>,
+    tools: Option<Vec<Tool>>,
+    tool_choice: Option<Value>,
+    response_format: Option<ResponseFormat>,
 }
 
-/// Reads a whole body, within bounds of size and time: whoever takes too long loses the connection.
-async fn read(body: Incoming, patience: &IdleTimeout) -> Result<Result<Bytes, Error<'static>>, Abort> {
-    if body.size_hint().lower() > MOST_BYTES as u64 {
-        return Ok(Err(Error::BodyTooLarge));
-    }
-    patience.begin();
-    let whole = whole(body).await;
-    patience.end();
-    match whole {
-        Ok(body) => Ok(Ok(body)),
-        Err(error) if error.is::<LengthLimitError>() => Ok(Err(Error::BodyTooLarge)),
-        Err(_) => Err(Abort),
-    }
+/// A string, borrowed from the body unless it has an escape: serde borrows no bare [`Cow`] inside an option.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// What Anthropic's Messages API has besides: a system prompt beside the messages. Parsed by itself because a member of
+/// this name in OpenAI's format has no meaning and may be anything.
+#[derive(Deserialize)]
+struct MessagesBody {
+    system: Option<Content>,
 }
 
-/// All of a body. Nearly every one comes in one piece, and nothing needs to be put together.
-async fn whole(mut body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    let first = body.frame().await.transpose()?;
-    let first = first.and_then(|frame| frame.into_data().ok()).unwrap_or_default();
-    if body.is_end_stream() {
-        return Ok(first);
-    }
-    let rest = Limited::new(body, MOST_BYTES.saturating_sub(first.len())).collect().await?;
-    Ok([first, rest.to_bytes()].concat().into())
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
 }
 
-/// The wait that a reply names: in its headers or, at Gemini, in its body alone. A wait that cannot help is none.
-fn announced(ruling: &DecisionReport, reply: &Reply) -> Option<Nanos> {
-    if matches!(ruling.verdict, Decision::Refused(Denial { oversize: true, .. })) {
-        return None;
-    }
-    let named = reply.headers.value("retry-after").is_some();
-    ruling.wait().filter(|_| named || reply.body.contains("retryDelay"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A ruling on its way back.
-struct Responder<'a> {
-    mock: &'a Mock,
-    patience: &'a Arc<IdleTimeout>,
-    voice: &'static dyn WireFormat,
-    number: u64,
-    call: Call,
-    truth: Truth,
-    form: ReplyKind,
-    /// The limits after the ruling.
-    told: LimitsSnapshot,
-    bend: ResponseFault,
-    /// Whether its client asked for a stream.
-    streamed: bool,
-    way_back: Nanos,
-}
-
-impl Responder<'_> {
-    /// An answer that takes no service.
-    async fn refuse(
-        &self,
-        ruling: &DecisionReport,
-        slip: JournalDraft,
-        decision: JournalOutcome,
-    ) -> Result<Response<Body>, Abort> {
-        let mut reply = self.reply(ruling, Finish::Stop, self.told.at);
-        if self.streamed && reply.status == 200 {
-            reply = reply.into_event();
-        }
-        self.mock.note(self.told.at, slip, decision, Some(reply.status), announced(ruling, &reply));
-        self.mock.sleep(self.way_back).await;
-        Ok(response(self.mock, reply, Body::whole))
+    fn completions(body: &[u8]) -> Result<ParsedRequest, Error<'static>> {
+        parse_body(body, Endpoint::Completions, 1)
     }
 
-    /// A completion that is answered whole, or as far as it gets.
-    async fn serve(
-        &mut self,
-        ruling: &DecisionReport,
-        service: &Service,
-        mut seat: InFlightGuard,
-    ) -> Result<Response<Body>, Abort> {
-        self.mock.sleep_until(service.done_at).await;
-        seat.depart();
-        if self.voice.tells_settled() {
-            self.told = self.mock.told(self.call);
+    fn messages(body: &str) -> Result<ParsedRequest, Error<'static>> {
+        parse_body(body.as_bytes(), Endpoint::Messages, 1)
+    }
+
+    #[test]
+    fn prompt_tokens_are_estimated_from_the_characters_of_all_texts() {
+        for (messages, tokens) in [
+            (r#"[{"role":"user","content":"hi"}]"#, 1),
+            (r#"[{"role":"user","content":"éééé\néééé"}]"#, 3),
+            (r#"[{"role":"system","content":"12345678"},{"role":"user","content":"1234"}]"#, 3),
+            (
+                r#"[{"role":"user","content":[{"type":"text","text":"12345678"},{"type":"image_url","image_url":{"url":"x"}}]}]"#,
+                2,
+            ),
+            (
+                r#"[{"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","tool_call_id":"1","content":"12345"}]"#,
+                2,
+            ),
+            (r#"[{"role":"user","content":""}]"#, 1),
+        ] {
+            let body = format!(r#"{{"messages":{messages},"model":"m","temperature":0.2}}"#);
+            assert_eq!(completions(body.as_bytes()).unwrap().prompt_tokens, tokens, "{messages}");
         }
-        self.mock.sleep(self.way_back).await;
-        let spoilt = self.bend.body;
-        let reply = if self.streamed && spoilt.is_some() {
-            self.opening(service)
-        } else {
-            self.reply(ruling, self.finish(service), self.mock.now())
+    }
+
+    #[test]
+    fn max_completion_tokens_overrides_max_tokens() {
+        let parse = |rest: &str| {
+            let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{rest}}}"#);
+            completions(body.as_bytes()).map(|request| (request.max_tokens, request.stream))
         };
-        let body = match spoilt {
-            Some(BodyFault::HeadOnly | BodyFault::NoToken) => Body::none,
-            _ if service.cut => Body::cut,
-            _ => Body::whole,
-        };
-        Ok(response(self.mock, reply, body))
+        assert_eq!(parse(""), Ok((None, None)));
+        assert_eq!(parse(r#","max_tokens":5,"stream":true"#), Ok((Some(5), Some(UsageChunk::Omitted))));
+        assert_eq!(parse(r#","max_tokens":5,"max_completion_tokens":7"#), Ok((Some(7), None)));
+        let options = r#","stream":true,"stream_options":{"include_usage":true}"#;
+        assert_eq!(parse(options), Ok((None, Some(UsageChunk::Included))));
+        assert!(parse(r#","max_tokens":0"#).is_err());
+        assert!(parse(r#","max_tokens":-1"#).is_err());
+        assert!(parse(r#","max_tokens":"5""#).is_err());
     }
 
-    /// A completion that is streamed: its head leaves now.
-    async fn stream(
-        &self,
-        service: &Service,
-        seat: InFlightGuard,
-        usage: UsageChunk,
-    ) -> Result<Response<Body>, Abort> {
-        let context = self.context(self.finish(service), self.mock.now());
-        let chunks = self.voice.chunks(service, &context);
-        let head = self.head_of_stream(String::new());
-        self.mock.sleep(self.way_back).await;
-        let stream =
-            Stream::new(UnderWay::new(Arc::clone(self.patience)), seat, chunks, usage, self.way_back);
-        Ok(response(self.mock, head, |_| Body::Stream(Box::new(stream))))
+    #[test]
+    fn a_deployment_names_the_model_and_the_messages_api_has_a_system_prompt() {
+        let body = r#"{"messages":[{"role":"user","content":"1234"}],"system":"12345678","max_tokens":5}"#;
+        let deployment = parse_body(body.as_bytes(), Endpoint::Deployment("d"), 1).unwrap();
+        assert_eq!((deployment.model.as_str(), deployment.prompt_tokens), ("d", 1));
+        assert!(matches!(messages(body), Err(Error::Invalid(message)) if message.contains("model")));
+        let body = body.replacen('{', r#"{"model":"m","#, 1);
+        assert_eq!(messages(&body).unwrap().prompt_tokens, 3);
+        let unbounded = body.replace(r#","max_tokens":5"#, "");
+        assert!(
+            matches!(messages(&unbounded), Err(Error::Invalid(message)) if message.contains("max_tokens"))
+        );
+        let parts = body.replace(r#""12345678""#, r#"[{"type":"text","text":"12345"}]"#);
+        assert_eq!(messages(&parts).unwrap().prompt_tokens, 3);
     }
 
-    fn reply(&self, ruling: &DecisionReport, finish: Finish, at: Instant) -> Reply {
-        let context = self.context(finish, at);
-        let reply = self.voice.reply(&self.bend.whole(ruling), &self.told, &context);
-        let reply = reply.expect("only timeouts and resets go unanswered");
-        self.bend.applied(reply, ruling.wait(), at)
-    }
-
-    /// A stream that never gets further than its first event.
-    fn opening(&self, service: &Service) -> Reply {
-        let mut body = String::new();
-        self.voice.chunks(service, &self.context(Finish::Stop, self.mock.now())).role(&mut body);
-        self.head_of_stream(body)
-    }
-
-    fn head_of_stream(&self, body: String) -> Reply {
-        let at = self.mock.now();
-        let headers = self.voice.stream_headers(&self.told, self.number, at);
-        self.bend.applied(Reply { status: 200, headers, body }, None, at)
-    }
-
-    /// Whether the client sees tokens as they leave.
-    const fn comes_token_by_token(&self, service: &Service) -> bool {
-        self.streamed
-            && match self.bend.body {
-                Some(BodyFault::NoToken | BodyFault::WrongType) => true,
-                Some(BodyFault::HeadOnly | BodyFault::Truncated) => false,
-                None => !service.garbage,
-            }
-    }
-
-    /// A completion shorter than the model would have made it was cut by the client's bound. What has a form is
-    /// never cut: half of it could not be read.
-    const fn finish(&self, service: &Service) -> Finish {
-        let cut = !service.cut && service.usage.completion_tokens < self.truth.completion_tokens;
-        match self.form {
-            ReplyKind::Call { .. } => Finish::ToolCalls,
-            ReplyKind::Words if cut => Finish::Length,
-            ReplyKind::Words | ReplyKind::Json(_) | ReplyKind::Transcript(_) => Finish::Stop,
+    #[test]
+    fn an_invalid_body_is_an_error_that_names_the_problem() {
+        for (body, expected) in [
+            ("", "EOF while parsing"),
+            ("{", "EOF while parsing"),
+            ("[]", "invalid length 0"),
+            (r#"{"messages":[{"role":"user","content":"x"}]}"#, "property 'model' is missing"),
+            (r#"{"model":"m"}"#, "property 'messages' is missing"),
+            (r#"{"model":"m","messages":[]}"#, "minimum number of items is 1"),
+            (r#"{"model":"m","messages":{}}"#, "an array of messages"),
+            (r#"{"model":"m","messages":[{"content":"x"}]}"#, "role"),
+            (r#"{"model":"m","messages":[{"role":"user","content":5}]}"#, "a string or an array of parts"),
+            (r#"{"model":5,"messages":[]}"#, "string"),
+        ] {
+            let Err(Error::Invalid(message)) = completions(body.as_bytes()) else {
+                panic!("{body} was accepted")
+            };
+            assert!(message.contains(expected), "{body}: {message}");
         }
-    }
-
-    fn context(&self, finish: Finish, at: Instant) -> Context<'_> {
-        Context {
-            model: self.mock.model_name(self.call.model),
-            account: self.mock.account_name(self.call.account),
-            tier: self.mock.tier(),
-            number: self.number,
-            at,
-            finish,
-            said: match &self.form {
-                ReplyKind::Words => Said::Words,
-                ReplyKind::Json(text) => Said::Text(text),
-                ReplyKind::Call { name, arguments } => Said::Call { name, arguments },
-                ReplyKind::Transcript(transcript) => Said::Transcript(*transcript),
-            },
-        }
+        let deep = format!(r#"{{"model":"m","x":{}"#, "[".repeat(100_000));
+        assert!(completions(deep.as_bytes()).is_err());
     }
 }

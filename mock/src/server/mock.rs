@@ -1,16 +1,15 @@
-//! What all connections share: the provider's machine behind one lock, the names of its accounts and models,
-//! the clock, and whoever watches.
+//! What all connections share: the provider model behind one lock, the names of its accounts and models, the clock, the
+//! journal and the observer.
 
+use super::admission::Decided;
 use super::fault_queue::FaultQueue;
-use super::header_templates::HeaderTemplates;
-use super::journal_draft::JournalDraft;
 use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Dialect, Latency, ModelConfig, Tier};
 use crate::decision::{DecisionReport, LimitsView, Service};
 use crate::dist::Dist;
-use crate::fault::{ActiveFaults, ResponseFault};
-use crate::journal::{self, Entry, Journal, JournalOutcome};
+use crate::fault::ActiveFaults;
+use crate::journal::{self, Entry, Journal};
 use crate::machine::Provider;
 use crate::meter::Level;
 use crate::random::{self, Stream};
@@ -21,16 +20,16 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The time since the run began. It may stand still; where it runs back, the last reading stays in force.
+/// Returns the time since the start of the run. It may stand still; if it goes back, the latest instant stays in force.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// Sees what the provider does, in the order in which it does it: `at` never runs back.
+/// Is called with what the provider does, in order: `at` never decreases.
 ///
-/// Called while the provider is locked, so it must be brief and must not call the mock.
+/// The provider is locked during a call, so an observer must return quickly and must not call the mock.
 pub trait Observer {
-    /// A call was decided on. `tag` is what the sender put in the truth header.
-    fn ruled(&self, at: Instant, tag: Option<u64>, call: Call, ruling: &DecisionReport);
-    /// An admitted call ended, served or given up by its client, and was charged this. Once per admitted call.
+    /// A call was decided on. `tag` is the number from its truth header, `None` if it has none.
+    fn decided(&self, at: Instant, tag: Option<u64>, call: Call, report: &DecisionReport);
+    /// An admitted call ended, served or cancelled by its client, and was charged `usage`. Once per admitted call.
     fn settled(&self, at: Instant, tag: Option<u64>, call: Call, usage: Usage);
 }
 
@@ -44,43 +43,33 @@ pub struct Mock {
     tier: Tier,
     clock: Clock,
     observer: Option<Arc<dyn Observer + Send + Sync>>,
+    /// The key of the streams from which truths are drawn.
     draws: u64,
-    calls: AtomicU64,
+    requests: AtomicU64,
     world: Mutex<World>,
-    heads: HeaderTemplates,
     control: Option<Control>,
 }
 
-/// Whether a server answers under `/_quotalab/` too: whoever reaches it there may see and change everything.
+/// Whether a mock has a control plane. Any client that can connect can then read and change everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ControlPlane {
-    /// It does not.
+    /// Its paths are unknown, and no journal is kept.
     #[default]
-    Absent,
-    /// It does.
-    Present,
+    Disabled,
+    /// It is served under `/_quotalab/`, and metrics under `/metrics`.
+    Enabled,
 }
 
 /// What only a mock with a control plane keeps.
 struct Control {
-    /// The provider as it was at the start, to return to.
-    fresh: Provider,
+    /// The provider at the start, for resets.
+    initial: Provider,
     /// By how much the clock was advanced, in nanoseconds.
-    ahead: AtomicU64,
+    advanced_ns: AtomicU64,
     journal: Mutex<Journal>,
 }
 
-/// A call that was decided on.
-pub(super) struct Admission {
-    pub(super) ruling: DecisionReport,
-    /// What headers can tell of the limits afterwards.
-    pub(super) told: LimitsSnapshot,
-    /// What happens to the reply on its way.
-    pub(super) bend: ResponseFault,
-    pub(super) era: Generation,
-}
-
-/// How often the provider had been reset when it decided on a call: a later one knows nothing of the call.
+/// How often a provider has been reset. A call that was admitted before a reset is unknown to the provider after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
@@ -90,18 +79,21 @@ struct Model {
     latency: Latency,
 }
 
+/// What one lock guards.
 struct World {
     provider: Provider,
+    /// The latest instant at which the provider was used.
     now: Instant,
-    standing: FaultQueue,
-    era: Generation,
+    faults: FaultQueue,
+    generation: Generation,
 }
 
 impl Mock {
-    /// A provider at the start of its run. `seed` decides the completions of calls that bring no truth.
+    /// A provider at the start of its run, without a control plane. `seed` determines the truth of calls that have no truth
+    /// header.
     ///
     /// # Panics
-    /// Where a key belongs to two accounts, a name to two models, or [`Provider::new`] panics.
+    /// If a key belongs to two accounts, a name to two models, or [`Provider::new`] panics.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -127,38 +119,37 @@ impl Mock {
             clock,
             observer,
             draws: random::key(seed, "mock call"),
-            calls: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
             world: Mutex::new(World {
                 provider: Provider::new(config),
                 now: Instant::ZERO,
-                standing: FaultQueue::default(),
-                era: Generation::default(),
+                faults: FaultQueue::default(),
+                generation: Generation::default(),
             }),
-            heads: HeaderTemplates::default(),
             control: None,
         }
     }
 
-    /// The same with a control plane, or without.
+    /// Enables or disables the control plane.
     #[must_use]
-    pub fn with(mut self, control: ControlPlane) -> Self {
+    pub fn with_control_plane(mut self, control: ControlPlane) -> Self {
         self.control = match control {
-            ControlPlane::Absent => None,
-            ControlPlane::Present => Some(Control {
-                fresh: self.with_world(|world, _| world.provider.clone()),
-                ahead: AtomicU64::new(0),
+            ControlPlane::Disabled => None,
+            ControlPlane::Enabled => Some(Control {
+                initial: self.with_world(|world, _| world.provider.clone()),
+                advanced_ns: AtomicU64::new(0),
                 journal: Mutex::default(),
             }),
         };
         self
     }
 
-    /// Whether there is a control plane.
-    pub(super) const fn is_controlled(&self) -> bool {
+    pub(super) const fn has_control_plane(&self) -> bool {
         self.control.is_some()
     }
 
-    /// Calls `each` with every limit of an account × model and the share of it that is used now.
+    /// Calls `each` with every limit of an account × model and the share of it that is used now, in `0..=1` or above if
+    /// it is overdrawn.
     pub fn levels(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
         self.each_level(account, model, |level| each(level.axis, level.used_share()));
     }
@@ -167,63 +158,54 @@ impl Mock {
         self.with_world(|world, now| world.provider.levels(now, account, model).for_each(each));
     }
 
-    /// Returns every limit to its start, lifts the faults that were asked for and empties the journal. Calls under
-    /// way are served to their end, and charged to nobody. The clock goes on.
+    /// Resets every limit, the injected faults and the journal, but not the clock. Calls in flight are served to their
+    /// end and charged to no limit.
     pub(super) fn reset(&self) {
         let Some(control) = &self.control else { return };
         self.with_world(|world, _| {
-            world.provider = control.fresh.clone();
-            world.standing.clear();
-            world.era.0 += 1;
+            world.provider = control.initial.clone();
+            world.faults.clear();
+            world.generation.0 += 1;
             *control.journal() = Journal::default();
         });
     }
 
-    /// Moves the clock on, for what is decided from now on; whoever sleeps already sleeps as long as planned.
+    /// Advances the clock for later decisions. A service that is already waiting waits as long as planned.
     pub(super) fn advance(&self, by: Nanos) {
-        let add = |ahead: u64| Some(ahead.saturating_add(by.0));
+        let add = |advanced: u64| Some(advanced.saturating_add(by.0));
         if let Some(control) = &self.control {
-            // Always some, so it always succeeds.
-            let _before = control.ahead.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
+            let _always_ok = control.advanced_ns.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
         }
     }
 
-    /// Looks at, or changes, the faults that were asked for.
-    pub(super) fn standing<T>(&self, act: impl FnOnce(&mut FaultQueue, Instant) -> T) -> T {
-        self.with_world(|world, now| act(&mut world.standing, now))
+    /// Reads or changes the injected faults.
+    pub(super) fn with_faults<T>(&self, act: impl FnOnce(&mut FaultQueue, Instant) -> T) -> T {
+        self.with_world(|world, now| act(&mut world.faults, now))
     }
 
-    /// Looks at the journal; nothing where none is kept.
-    pub(super) fn journal<T>(&self, look: impl FnOnce(&Journal) -> T) -> Option<T> {
-        self.control.as_ref().map(|control| look(&control.journal()))
+    /// Reads the journal; `None` if there is none.
+    pub(super) fn journal<T>(&self, read: impl FnOnce(&Journal) -> T) -> Option<T> {
+        self.control.as_ref().map(|control| read(&control.journal()))
     }
 
-    /// The fingerprint of what an account sent; only a mock with a journal has a use for it.
+    /// Returns the fingerprint of what an account sent; zero if there is no journal, which alone uses it.
     pub(super) fn fingerprint(&self, account: Option<u16>, sent: &[u8]) -> u64 {
-        if self.is_controlled() { journal::fingerprint(account, sent) } else { 0 }
+        if self.has_control_plane() { journal::fingerprint(account, sent) } else { 0 }
     }
 
-    /// Writes into the journal, where there is one, what became of a request that was decided on at this instant.
-    pub(super) fn note(
-        &self,
-        at: Instant,
-        slip: JournalDraft,
-        decision: JournalOutcome,
-        status: Option<u16>,
-        wait: Option<Nanos>,
-    ) {
-        let Some(control) = &self.control else { return };
-        let JournalDraft { number, account, model, stream, fingerprint } = slip;
-        let entry = Entry { number, at, account, model, stream, fingerprint, decision, status, wait };
-        control.journal().add(entry);
+    /// Adds an entry to the journal, if there is one.
+    pub(super) fn record(&self, entry: Entry) {
+        if let Some(control) = &self.control {
+            control.journal().add(entry);
+        }
     }
 
-    /// The account a key belongs to.
+    /// Returns the account of a key.
     pub(super) fn account(&self, key: &str) -> Option<u16> {
         self.account_by_key.get(key).copied()
     }
 
-    /// The model of this name.
+    /// Returns the model of this name.
     pub(super) fn model(&self, name: &str) -> Option<u16> {
         self.model_by_name.get(name).copied()
     }
@@ -244,103 +226,107 @@ impl Mock {
         self.models.iter().map(|model| model.name.as_str())
     }
 
-    /// How the provider speaks, at each kind of endpoint that it has.
-    pub(super) fn voices(&self) -> &'static [&'static dyn WireFormat] {
+    /// The wire formats of the dialect, one for each kind of endpoint.
+    pub(super) fn formats(&self) -> &'static [&'static dyn WireFormat] {
         wire::voices(self.dialect)
-    }
-
-    pub(super) const fn heads(&self) -> &HeaderTemplates {
-        &self.heads
     }
 
     pub(super) const fn tier(&self) -> Tier {
         self.tier
     }
 
-    /// The number of the next request; from zero.
-    pub(super) fn number(&self) -> u64 {
-        self.calls.fetch_add(1, Ordering::Relaxed)
+    /// Returns the sequence number of the next request, from zero.
+    pub(super) fn next_number(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What the world draws for a call that brings no truth of its own.
-    pub(super) fn draw(&self, number: u64, model: u16, prompt_tokens: u32) -> Truth {
+    /// Draws the truth of a call that has no truth header.
+    pub(super) fn draw_truth(&self, number: u64, model: u16, prompt_tokens: u32) -> Truth {
         let mut stream = Stream::keyed(self.draws, number);
         let completion = self.models[usize::from(model)].completion.sample(&mut stream);
-        Truth { prompt_tokens, completion_tokens: tokens(completion), cached_tokens: 0, draw: stream.bits() }
+        // A draw is not negative, and a float-to-int cast saturates.
+        let completion_tokens = libm::round(completion) as u32;
+        Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.bits() }
     }
 
-    /// How long the network takes to the provider and back.
+    /// Returns how long the network takes to the provider and back.
     pub(super) fn network(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
         self.models[usize::from(model)].latency.network(truth)
     }
 
-    /// Decides on a call that has arrived.
-    pub(super) fn arrive(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Admission {
+    /// Decides on a call that arrives now.
+    pub(super) fn decide(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Decided {
         self.with_world(|world, now| {
-            let mut trouble = world.provider.trouble(now, truth).unwrap_or(ActiveFaults::NONE);
-            world.standing.meet(now, truth, &mut trouble);
-            let ruling = world.provider.arrive_with_faults(now, call, audio_seconds, truth, &trouble);
-            self.observe(|observer| observer.ruled(now, tag, call, &ruling));
-            let told = self.tell(world, now, ruling.limits, call);
-            Admission { ruling, told, bend: trouble.bend, era: world.era }
+            let mut faults = world.provider.trouble(now, truth).unwrap_or(ActiveFaults::NONE);
+            world.faults.apply(now, truth, &mut faults);
+            let report = world.provider.arrive_with_faults(now, call, audio_seconds, truth, &faults);
+            self.observe(|observer| observer.decided(now, tag, call, &report));
+            let limits = self.limits_snapshot(world, now, report.limits, call);
+            Decided { report, limits, fault: faults.bend, generation: world.generation }
         })
     }
 
-    /// What the headers can tell of the limits now.
-    pub(super) fn told(&self, call: Call) -> LimitsSnapshot {
+    /// Returns the limits as headers state them now.
+    pub(super) fn limits(&self, call: Call) -> LimitsSnapshot {
         self.with_world(|world, now| {
             let limits = world.provider.limits(now, call.account, call.model);
-            self.tell(world, now, limits, call)
+            self.limits_snapshot(world, now, limits, call)
         })
     }
 
-    /// Adds every level; Groq tells nothing but what is in a ruling.
-    fn tell(&self, world: &mut World, now: Instant, limits: LimitsView, call: Call) -> LimitsSnapshot {
-        let told = LimitsSnapshot::new(now, limits);
+    /// Adds the level of every axis, except for Groq, which states only the limits of a decision.
+    fn limits_snapshot(
+        &self,
+        world: &mut World,
+        now: Instant,
+        limits: LimitsView,
+        call: Call,
+    ) -> LimitsSnapshot {
+        let snapshot = LimitsSnapshot::new(now, limits);
         match self.dialect {
-            Dialect::Groq => told,
-            _ => told.with(world.provider.levels(now, call.account, call.model)),
+            Dialect::Groq => snapshot,
+            _ => snapshot.with(world.provider.levels(now, call.account, call.model)),
         }
     }
 
-    /// Ends a call that was served to its end.
-    pub(super) fn depart(&self, era: Generation, call: Call, tag: Option<u64>, service: &Service) {
+    /// Ends a call that has been served.
+    pub(super) fn settle(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
-            if world.era == era {
+            if world.generation == generation {
                 world.provider.depart(now, service.ticket, service.usage);
             }
             self.observe(|observer| observer.settled(now, tag, call, service.usage));
         });
     }
 
-    /// Ends a call whose client went away.
-    pub(super) fn cancel(&self, era: Generation, call: Call, tag: Option<u64>, service: &Service) {
+    /// Ends a call whose client has gone away.
+    pub(super) fn cancel(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
-            let usage =
-                if world.era == era { world.provider.cancel(now, service) } else { service.used_by(now) };
+            let is_known = world.generation == generation;
+            let usage = if is_known { world.provider.cancel(now, service) } else { service.used_by(now) };
             self.observe(|observer| observer.settled(now, tag, call, usage));
         });
     }
 
-    /// The time now.
+    /// Returns the time of the clock, including by how much it was advanced.
     pub(super) fn now(&self) -> Instant {
-        let ahead = self.control.as_ref().map_or(0, |control| control.ahead.load(Ordering::SeqCst));
-        (self.clock)() + Nanos(ahead)
+        let advanced = self.control.as_ref().map_or(0, |control| control.advanced_ns.load(Ordering::SeqCst));
+        (self.clock)() + Nanos(advanced)
     }
 
-    /// Sleeps from now until an instant; returns at once where it has come.
+    /// Sleeps until an instant of the mock's clock; returns at once if it has passed.
     pub(super) async fn sleep_until(&self, until: Instant) {
         self.sleep(until.since(self.now())).await;
     }
 
-    /// Sleeps for a length of time; returns at once where it is none.
+    /// Sleeps for a real duration; returns at once if it is zero.
     pub(super) async fn sleep(&self, length: Nanos) {
         if length > Nanos::ZERO {
             tokio::time::sleep(std::time::Duration::from_nanos(length.0)).await;
         }
     }
 
-    /// The clock is read inside the lock, so that what the machine sees never runs back.
+    /// Reads the clock inside the lock, so that time never goes back for the provider.
     fn with_world<T>(&self, act: impl FnOnce(&mut World, Instant) -> T) -> T {
         let mut world = self.world();
         world.now = world.now.max(self.now());
@@ -349,33 +335,28 @@ impl Mock {
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("nothing panics while it holds the provider")
+        self.world.lock().expect("invariant: no thread panics while it holds the provider")
     }
 
-    fn observe(&self, tell: impl FnOnce(&(dyn Observer + Send + Sync))) {
+    fn observe(&self, notify: impl FnOnce(&(dyn Observer + Send + Sync))) {
         if let Some(observer) = &self.observer {
-            tell(observer.as_ref());
+            notify(observer.as_ref());
         }
     }
 }
 
 impl Control {
     fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().expect("nothing panics while it holds the journal")
+        self.journal.lock().expect("invariant: no thread panics while it holds the journal")
     }
 }
 
-/// A whole number of tokens; a draw is not negative, and a float-to-int cast saturates.
-fn tokens(drawn: f64) -> u32 {
-    libm::round(drawn) as u32
-}
-
-/// The index of names that each belong to one place.
-fn index<'a>(what: &str, names: impl Iterator<Item = (&'a str, u16)>) -> BTreeMap<String, u16> {
+/// Indexes names that each belong to one id.
+fn index<'a>(kind: &str, names: impl Iterator<Item = (&'a str, u16)>) -> BTreeMap<String, u16> {
     let mut index = BTreeMap::new();
-    for (name, place) in names {
-        let before = index.insert(name.to_owned(), place);
-        assert!(before.is_none_or(|before| before == place), "the {what} {name} is listed twice");
+    for (name, id) in names {
+        let previous = index.insert(name.to_owned(), id);
+        assert!(previous.is_none_or(|previous| previous == id), "the {kind} {name} is listed twice");
     }
     index
 }

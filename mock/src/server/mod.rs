@@ -1,101 +1,61 @@
-//! The provider over HTTP/1.1: the endpoints of its dialect on a socket, with the machine behind one lock.
+//! The provider model as an HTTP/1.1 server: one dialect's endpoints, a control plane for tests, and metrics.
 //!
 //! ```text
-//!  socket ─▶ route (key, path) ─▶ request (JSON) ─▶ Mock::arrive ─▶ DecisionReport ─▶ wire ─▶ body: whole, streamed, or broken off
-//!                                                    │  one lock, held for the ruling only     │
-//!                                                    └──────── InFlightGuard: depart when done, cancel when dropped
+//!  connection ─▶ router ─▶ chat | audio ─▶ admission ─▶ responder ─▶ body: whole, streamed, or cut short by a fault
+//!   (hyper)      (axum)      (parse)         (admit)     (respond)
+//!                  │                            │ decides under one lock; its guard settles or cancels once
+//!                  └─▶ control                  ▼
+//!                                             Mock (provider, clock, journal)
 //! ```
 //!
-//! | path | answers |
+//! | path | response |
 //! |---|---|
-//! | `POST …/chat/completions` | a completion, whole or streamed, or a refusal |
-//! | `POST /v1/messages` (Anthropic), `POST /openai/deployments/…/chat/completions` (Azure) | the same in their own shape |
-//! | `POST …/audio/transcriptions`, `…/audio/translations` (Groq) | what is said in a file of audio |
-//! | `GET …/models`, `GET …/models/MODEL` | the names of the models, or one of them |
-//! | `GET /health` | `{"status":"ok"}`, without a key |
-//! | `/_quotalab/…`, `GET /metrics` | the control plane, where there is one ([`ControlPlane`]): see `mock/README.md` |
+//! | `POST …/chat/completions` | a completion, whole or streamed, or an error |
+//! | `POST /v1/messages` (Anthropic), `POST /openai/deployments/…/chat/completions` (Azure) | the same in their own format |
+//! | `POST …/audio/transcriptions`, `…/audio/translations` (Groq) | a transcript |
+//! | `GET …/models`, `GET …/models/MODEL` | the list of models, or one of them |
+//! | `GET /health` | `{"status":"ok"}`, without authentication |
+//! | `/_quotalab/…`, `GET /metrics` | the control plane, if enabled ([`ControlPlane`]): see `mock/README.md` |
 //!
-//! What stands for `…`, and in which header the key arrives, is the dialect's: [`crate::wire::WireFormat::base`].
+//! The prefix `…` and the header with the key depend on the dialect: [`crate::wire::WireFormat::base`].
 //!
-//! Time stays an argument: the clock is handed to [`Mock::new`], and only sleeping is left to tokio. Everything a
-//! client can make grow is bounded: connections ([`MOST_CONNECTIONS`]), heads (hyper's own bounds: 100 headers,
-//! about 400 KiB), bodies ([`MOST_BYTES`]), and how long anything may take ([`PATIENCE`]).
+//! Invariants:
+//! 1. Time is an argument: [`Mock::new`] takes the clock; tokio only sleeps.
+//! 2. Every admitted call is settled exactly once, however its connection ends.
+//! 3. Whatever a client sends or holds is bounded: connections ([`MAX_CONNECTIONS`]), heads (hyper: 100 headers, about
+//!    400 KiB), bodies ([`MAX_BODY_BYTES`], [`MAX_AUDIO_BYTES`]) and waits ([`CLIENT_TIMEOUT`]).
 
+mod admission;
 mod audio;
 mod body;
 mod chat;
+mod client_timeout;
+mod connection;
+mod context;
 mod control;
 mod fault_queue;
-mod header_templates;
-mod idle_timeout;
-mod in_flight;
-mod journal_draft;
+mod header_map;
 mod mock;
-mod reply_options;
-mod request;
-mod route;
+mod prompt;
+mod reply_kind;
+mod responder;
+mod router;
 mod stream;
 
+pub use connection::serve;
 pub use mock::{Clock, ControlPlane, Mock, Observer};
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use idle_timeout::IdleTimeout;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
-/// The largest request body that is read, in bytes: 4 MiB is a million tokens, beyond any context.
-pub const MOST_BYTES: usize = 4 << 20;
+/// Maximum size of a JSON request body in bytes. 4 MiB is about a million tokens, more than any context holds.
+pub const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// The largest form with a file of audio that is read, in bytes: Groq's 25 MiB (documentation, 2026-02).
-pub const MOST_AUDIO_BYTES: u64 = 25 << 20;
+/// Maximum size of a multipart form with an audio file in bytes: Groq's 25 MiB (documentation, 2026-02).
+pub const MAX_AUDIO_BYTES: u64 = 25 << 20;
 
-/// Connections served at once; more wait in the listener's queue.
-pub const MOST_CONNECTIONS: usize = 16_384;
+/// Maximum number of open connections. Further ones wait in the listener's backlog.
+pub const MAX_CONNECTIONS: usize = 16_384;
 
-/// How long a client may take over a request's head, over its body, and over a whole reply; and how long a call that is
-/// never answered is held.
-pub const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Serves until `shutdown` resolves, then drops every connection. When it returns, each admitted call has been settled.
-pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future<Output = ()>) {
-    let mut connections = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
-                Ok((socket, _)) => {
-                    connections.spawn(connection(socket, Arc::clone(&mock)));
-                }
-                // Out of descriptors, or a client that left in the queue: neither is helped by haste.
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            },
-        }
-    }
-    connections.shutdown().await;
-}
-
-/// Serves one connection until either side closes it. Its errors are the client's to see: a broken connection.
-async fn connection(socket: TcpStream, mock: Arc<Mock>) {
-    if socket.set_nodelay(true).is_err() {
-        return; // The client has gone already.
-    }
-    let patience = Arc::new(IdleTimeout::default());
-    let service = service_fn(async |request| {
-        patience.end();
-        let reply = route::answer(&mock, &patience, request).await;
-        if !reply.as_ref().is_ok_and(|reply| reply.body().is_stream()) {
-            patience.begin();
-        }
-        reply
-    });
-    let served = http1::Builder::new()
-        .writev(false) // Head and body are short: one piece is sent sooner than two are gathered.
-        .serve_connection(TokioIo::new(socket), service);
-    patience.bound(PATIENCE, served).await;
-}
+/// How long a client may take to send a request's head, to send its body, and to make progress in reading a reply. A
+/// call whose fault is a timeout is held for as long before its connection is closed.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(600);

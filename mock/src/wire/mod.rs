@@ -44,7 +44,7 @@ pub use error::Error;
 pub use format::{Answer, Content, Context, Endpoint, Head, Key, Reply, WireFormat};
 pub use headers::Headers;
 #[cfg(feature = "server")]
-pub(crate) use headers::{Line, Value};
+pub(crate) use headers::Value;
 pub use limits_snapshot::LimitsSnapshot;
 pub use transcript::{Task, Transcript, Written};
 

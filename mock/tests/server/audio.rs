@@ -1,13 +1,13 @@
-//! Files of audio: what they are charged, and what is answered.
+//! Audio endpoints: what a file is charged, and what is replied.
 
 use crate::client::{Http, MODEL, Served, at_once, config};
 use provider::config::{Fault, Limit};
-use provider::server::MOST_AUDIO_BYTES;
+use provider::server::MAX_AUDIO_BYTES;
 use provider::{Axis, Nanos};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A WAV file of so many seconds, which it only declares.
+/// A WAV file that declares this length and has no audio.
 fn wav(seconds: u32) -> Vec<u8> {
     let mut file =
         b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data".to_vec();
@@ -15,7 +15,7 @@ fn wav(seconds: u32) -> Vec<u8> {
     file
 }
 
-/// The fields of a form; the one named `file` is sent as a file.
+/// Sends a form; the field named `file` is sent as a file.
 async fn send(served: &Served, path: &str, fields: &[(&str, &[u8])]) -> Http {
     let mut body = Vec::new();
     for (name, value) in fields {
@@ -34,7 +34,7 @@ async fn send(served: &Served, path: &str, fields: &[(&str, &[u8])]) -> Http {
     Http::parse(&served.exchange_bytes(&request).await)
 }
 
-async fn hear(served: &Served, seconds: u32) -> Http {
+async fn transcribe(served: &Served, seconds: u32) -> Http {
     send(served, "transcriptions", &[("model", MODEL.as_bytes()), ("file", &wav(seconds))]).await
 }
 
@@ -43,9 +43,9 @@ fn whisper() -> Vec<Limit> {
 }
 
 #[tokio::test]
-async fn two_seconds_leave_the_headers_that_were_captured() {
+async fn two_seconds_of_audio_change_the_headers_as_captured() {
     let served = Served::start(&config(whisper(), at_once(), &[])).await;
-    let reply = hear(&served, 2).await;
+    let reply = transcribe(&served, 2).await;
     assert_eq!(reply.status, 200);
     for (name, value) in [
         ("limit-requests", "2000"),
@@ -62,67 +62,67 @@ async fn two_seconds_leave_the_headers_that_were_captured() {
 }
 
 #[tokio::test]
-async fn seconds_are_charged_once_and_refilled_over_the_hour() {
+async fn audio_seconds_are_charged_once_and_refilled_over_the_hour() {
     let served = Served::start(&config(whisper(), at_once(), &[])).await;
-    assert_eq!(hear(&served, 7019).await.status, 200);
-    let refused = hear(&served, 600).await;
+    assert_eq!(transcribe(&served, 7019).await.status, 200);
+    let refused = transcribe(&served, 600).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("210")));
     let error = &refused.json()["error"];
     assert_eq!((&error["type"], &error["code"]), (&json!("seconds"), &json!("rate_limit_exceeded")));
     // The numbers and the wait are those of a capture of 2026.
-    let words = "on seconds of audio per hour (ASPH): Limit 7200, Used 7019, Requested 600. Please try again in 3m29.5s.";
-    assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+    let message = "on seconds of audio per hour (ASPH): Limit 7200, Used 7019, Requested 600. Please try again in 3m29.5s.";
+    assert!(error["message"].as_str().unwrap().contains(message), "{error}");
     served.set_clock(Nanos::from_millis(209_500));
-    assert_eq!(hear(&served, 600).await.status, 200);
+    assert_eq!(transcribe(&served, 600).await.status, 200);
 }
 
 #[tokio::test]
-async fn more_than_a_day_allows_is_too_large() {
+async fn a_file_longer_than_the_daily_limit_is_too_large() {
     let served = Served::start(&config(whisper(), at_once(), &[])).await;
-    let reply = hear(&served, 42_762).await;
+    let reply = transcribe(&served, 42_762).await;
     let message = &reply.json()["error"]["message"];
     assert_eq!(reply.status, 413);
     assert!(
         message.as_str().unwrap().contains("Requested 42762, please reduce your message size"),
         "{message}"
     );
-    assert_eq!(hear(&served, 7200).await.status, 200, "what was refused was not charged");
+    assert_eq!(transcribe(&served, 7200).await.status, 200, "a refused file is not charged");
 }
 
 #[tokio::test]
-async fn a_reply_has_the_form_that_was_asked_for() {
+async fn a_transcript_has_the_requested_format() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let file = wav(2);
-    let ask = async |path: &str, form: &str| {
-        let fields = [("response_format", form.as_bytes()), ("model", MODEL.as_bytes()), ("file", &file)];
+    let request = async |path: &str, format: &str| {
+        let fields = [("response_format", format.as_bytes()), ("model", MODEL.as_bytes()), ("file", &file)];
         send(&served, path, &fields).await
     };
     for (path, task) in [("transcriptions", "transcribe"), ("translations", "translate")] {
-        let reply = ask(path, "verbose_json").await.json();
+        let reply = request(path, "verbose_json").await.json();
         assert_eq!((&reply["task"], &reply["duration"]), (&json!(task), &json!(2)));
         assert_eq!(reply["segments"][0]["text"], reply["text"]);
     }
-    let text = ask("transcriptions", "text").await;
+    let text = request("transcriptions", "text").await;
     assert_eq!((text.header("content-type"), text.body.split_whitespace().count()), (Some("text/plain"), 5));
-    assert_eq!(ask("transcriptions", "srt").await.status, 400);
+    assert_eq!(request("transcriptions", "srt").await.status, 400);
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_form_is_said() {
+async fn an_invalid_form_is_an_error_that_names_the_problem() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let model = ("model", MODEL.as_bytes());
-    for (fields, status, words) in [
+    for (fields, status, expected) in [
         (&[model][..], 400, "'file' is a required property"),
         (&[("file", b"abc")], 400, "'model' is a required property"),
         (&[model, ("file", b"")], 400, "empty"),
-        (&[model, ("url", b"http://x")], 400, "not fetched"),
+        (&[model, ("url", b"http://x")], 400, "not supported"),
         (&[("model", b"gpt-2"), ("file", b"abc")], 404, "does not exist"),
         (&[("model", b"\xff")], 400, "UTF-8"),
     ] {
         let reply = send(&served, "transcriptions", fields).await;
         let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
         assert_eq!(reply.status, status, "{message}");
-        assert!(message.contains(words), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
     for head in
         ["", "content-type: application/json\r\n", "content-type: multipart/form-data; boundary=b\r\n"]
@@ -135,13 +135,13 @@ async fn what_is_wrong_with_a_form_is_said() {
 }
 
 #[tokio::test]
-async fn a_file_beyond_the_bound_is_a_413_whether_announced_or_not() {
+async fn a_file_that_exceeds_the_maximum_is_a_413_with_and_without_content_length() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let announced = format!("content-length: {}\r\n\r\n", MOST_AUDIO_BYTES + 1);
+    let announced = format!("content-length: {}\r\n\r\n", MAX_AUDIO_BYTES + 1);
     let start = "--b\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\n";
-    let zeros = "0".repeat(usize::try_from(MOST_AUDIO_BYTES).unwrap());
+    let zeros = "0".repeat(usize::try_from(MAX_AUDIO_BYTES).unwrap());
     let chunks = format!(
-        "transfer-encoding: chunked\r\n\r\n{:x}\r\n{start}\r\n{MOST_AUDIO_BYTES:x}\r\n{zeros}\r\n",
+        "transfer-encoding: chunked\r\n\r\n{:x}\r\n{start}\r\n{MAX_AUDIO_BYTES:x}\r\n{zeros}\r\n",
         start.len()
     );
     for rest in [announced, chunks] {
@@ -156,7 +156,7 @@ async fn a_file_beyond_the_bound_is_a_413_whether_announced_or_not() {
 }
 
 #[tokio::test]
-async fn faults_meet_audio_too() {
+async fn faults_apply_to_audio() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::Status(503)])).await;
-    assert_eq!(hear(&served, 2).await.status, 503);
+    assert_eq!(transcribe(&served, 2).await.status, 503);
 }

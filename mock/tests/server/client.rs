@@ -1,4 +1,4 @@
-//! A provider on loopback whose clock the test holds, and a client that sees every byte.
+//! A mock on loopback whose clock the test sets, and a client that sees every byte.
 
 use provider::config::{
     AccountConfig, Config, Dialect, Fault, Incident, Latency, Lengths, Limit, ModelConfig, Price, Reserve,
@@ -19,10 +19,10 @@ use tokio::task::JoinHandle;
 
 pub(crate) const MODEL: &str = "meta-llama/llama-4-scout-17b-16e-instruct";
 
-/// What an observer saw.
+/// What an observer was called with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
-    Ruled(Instant, Option<u64>, DecisionReport),
+    Decided(Instant, Option<u64>, DecisionReport),
     Settled(Instant, Option<u64>, Usage),
 }
 
@@ -30,8 +30,8 @@ pub(crate) enum Seen {
 pub(crate) struct Log(Mutex<Vec<Seen>>);
 
 impl Observer for Log {
-    fn ruled(&self, at: Instant, tag: Option<u64>, _: Call, ruling: &DecisionReport) {
-        self.0.lock().unwrap().push(Seen::Ruled(at, tag, *ruling));
+    fn decided(&self, at: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
+        self.0.lock().unwrap().push(Seen::Decided(at, tag, *report));
     }
 
     fn settled(&self, at: Instant, tag: Option<u64>, _: Call, usage: Usage) {
@@ -39,7 +39,7 @@ impl Observer for Log {
     }
 }
 
-/// A provider being served.
+/// A mock being served.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Arc<AtomicU64>,
@@ -49,17 +49,17 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves a provider; its clock stands at zero until it is moved.
+    /// Serves a mock without a control plane. Its clock stands at zero until it is set.
     pub(crate) async fn start(config: &Config) -> Self {
-        Self::start_with(config, ControlPlane::Absent).await
+        Self::start_with(config, ControlPlane::Disabled).await
     }
 
     pub(crate) async fn start_with(config: &Config, control: ControlPlane) -> Self {
         let (clock, log) = (Arc::new(AtomicU64::new(0)), Arc::new(Log::default()));
-        let reading = Arc::clone(&clock);
-        let now = Arc::new(move || Instant(reading.load(Ordering::SeqCst)));
+        let shared = Arc::clone(&clock);
+        let now = Arc::new(move || Instant(shared.load(Ordering::SeqCst)));
         let mock = Mock::new(config, 7, now, Some(Arc::clone(&log) as _));
-        let mock = Arc::new(mock.with(control));
+        let mock = Arc::new(mock.with_control_plane(control));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -77,16 +77,16 @@ impl Served {
         self.log.0.lock().unwrap().clone()
     }
 
-    /// Waits for the observer to have seen so much; how long is bounded by the patience of a test, not asserted.
-    pub(crate) async fn wait_for(&self, what: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
+    /// Waits up to ten seconds until the observer has seen enough.
+    pub(crate) async fn wait_for(&self, is_enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
         for _ in 0..2_000 {
             let seen = self.seen();
-            if what(&seen) {
+            if is_enough(&seen) {
                 return seen;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("it never came: {:?}", self.seen());
+        panic!("timed out, seen: {:?}", self.seen());
     }
 
     pub(crate) async fn stop(self) -> Vec<Seen> {
@@ -104,12 +104,12 @@ impl Served {
         self.exchange_bytes(request.as_bytes()).await
     }
 
-    /// The same of what is not text.
+    /// The same for a request that is not text.
     pub(crate) async fn exchange_bytes(&self, request: &[u8]) -> String {
         let mut socket = self.connect().await;
         socket.write_all(request).await.unwrap();
         let mut reply = Vec::new();
-        // A reset after the last byte is an end as good as any.
+        // A connection reset after the last byte ends the reply as well.
         let _end = socket.read_to_end(&mut reply).await;
         String::from_utf8(reply).unwrap()
     }
@@ -118,7 +118,7 @@ impl Served {
         Http::parse(&self.exchange(&post(truth, body)).await)
     }
 
-    /// Asks the control plane.
+    /// Sends a request to the control plane.
     pub(crate) async fn control(&self, method: &str, path: &str, body: &str) -> Http {
         let length = body.len();
         let request = format!(
@@ -127,7 +127,7 @@ impl Served {
         Http::parse(&self.exchange(&request).await)
     }
 
-    /// A short question with a short answer.
+    /// Sends a short request with a short completion.
     pub(crate) async fn ask(&self) -> Http {
         self.chat("prompt=10;completion=5;draw=1;tag=9", &question("")).await
     }
@@ -138,16 +138,16 @@ pub(crate) fn settled(seen: &[Seen]) -> usize {
 }
 
 pub(crate) fn admitted(seen: &[Seen]) -> usize {
-    let admitted = |seen: &&Seen| matches!(seen, Seen::Ruled(_, _, ruling) if matches!(ruling.verdict, Decision::Admitted(_)));
+    let admitted = |seen: &&Seen| matches!(seen, Seen::Decided(_, _, report) if matches!(report.verdict, Decision::Admitted(_)));
     seen.iter().filter(admitted).count()
 }
 
-/// A body that asks [`MODEL`] something, with more members behind.
+/// The body of a request to [`MODEL`], with more members at its end.
 pub(crate) fn question(more: &str) -> String {
     format!(r#"{{"model":"{MODEL}","messages":[{{"role":"user","content":"hi"}}],"max_tokens":100{more}}}"#)
 }
 
-/// A request for a completion that closes its connection; no truth header where `truth` is empty.
+/// A request for a completion that closes its connection; without a truth header if `truth` is empty.
 pub(crate) fn post(truth: &str, body: &str) -> String {
     let truth = if truth.is_empty() { String::new() } else { format!("x-quotalab-truth: {truth}\r\n") };
     format!(
@@ -156,7 +156,7 @@ pub(crate) fn post(truth: &str, body: &str) -> String {
     )
 }
 
-/// A reply, taken apart.
+/// A parsed reply.
 #[derive(Debug)]
 pub(crate) struct Http {
     pub(crate) status: u16,
@@ -166,7 +166,7 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a complete head");
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = lines.map(|line| line.split_once(": ").unwrap());
@@ -187,7 +187,7 @@ impl Http {
     }
 }
 
-/// The content of a chunked body, as far as it goes.
+/// Decodes a chunked body, which may be incomplete.
 fn unchunk(mut rest: &str) -> String {
     let mut body = String::new();
     while let Some((size, after)) = rest.split_once("\r\n") {
@@ -198,7 +198,7 @@ fn unchunk(mut rest: &str) -> String {
     body
 }
 
-/// One account `x` with the key `k1`, and one model.
+/// Accounts `x` (keys `k1` and `k2`) and `y` (key `k3`), one model, and faults that last for the whole run.
 pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> Config {
     let incident = |&fault| Incident { at: Instant::ZERO, until: Instant::MAX, fault, share: 1.0 };
     Config {
@@ -223,7 +223,7 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
     }
 }
 
-/// A service that takes no time.
+/// A service without latency.
 pub(crate) fn at_once() -> Service {
     Service::Total(Dist::Constant(0.0))
 }

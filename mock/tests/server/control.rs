@@ -1,4 +1,4 @@
-//! The control plane, as a test in another language uses it.
+//! The control plane over HTTP, as a test in any language uses it.
 
 use crate::client::{MODEL, Seen, Served, admitted, at_once, config, post, question, settled};
 use provider::config::{Limit, Service};
@@ -8,7 +8,7 @@ use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
 async fn start(limits: Vec<Limit>) -> Served {
-    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Present).await
+    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Enabled).await
 }
 
 impl Served {
@@ -26,7 +26,7 @@ impl Served {
 }
 
 #[tokio::test]
-async fn without_it_its_paths_are_unknown() {
+async fn a_mock_without_a_control_plane_does_not_know_its_paths() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     for path in ["/_quotalab/state", "/_quotalab", "/metrics"] {
         assert_eq!(served.control("GET", path, "").await.status, 401, "{path}");
@@ -38,24 +38,24 @@ async fn without_it_its_paths_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_day_limit_is_tested_in_milliseconds() {
+async fn advancing_the_clock_refills_a_daily_limit() {
     let served = start(vec![Limit::new(Axis::Rpd, 2)]).await;
     for status in [200, 200, 429] {
         assert_eq!(served.ask().await.status, status);
     }
-    // The bucket of a day refills one of two in half a day.
+    // The bucket of two per day refills one in half a day.
     let clock = served.do_post("/_quotalab/clock", &json!({ "advance": "12h" })).await;
     assert_eq!(clock, json!({ "now_s": 43_200.0 }));
     for status in [200, 429] {
         assert_eq!(served.ask().await.status, status);
     }
-    assert_eq!(served.get("/_quotalab/clock").await, clock, "it stands where it was put");
+    assert_eq!(served.get("/_quotalab/clock").await, clock, "the clock stands still");
 }
 
 #[tokio::test]
-async fn levels_are_told_and_a_reset_returns_them_to_the_start() {
+async fn state_lists_every_level_and_reset_restores_the_start() {
     let served = start(vec![Limit::new(Axis::Rpm, 30), Limit::new(Axis::Tpm, 8000)]).await;
-    let fresh = served.get("/_quotalab/state").await;
+    let initial = served.get("/_quotalab/state").await;
     served.ask().await;
     let state = served.get("/_quotalab/state").await;
     let model = &state["accounts"][0]["models"][0];
@@ -65,58 +65,58 @@ async fn levels_are_told_and_a_reset_returns_them_to_the_start() {
         (&model["limits"][1]["limit"], &model["limits"][1]["remaining"]),
         (&json!(8000), &json!(7985))
     );
-    assert_eq!(state["accounts"][1], fresh["accounts"][1], "the other account is untouched");
+    assert_eq!(state["accounts"][1], initial["accounts"][1], "the other account is not charged");
     served.do_post("/_quotalab/faults", &json!({ "fault": "503" })).await;
-    assert_eq!(served.control("POST", "/_quotalab/reset", "").await.json(), fresh);
-    assert_eq!(served.ask().await.status, 200, "the fault was lifted");
+    assert_eq!(served.control("POST", "/_quotalab/reset", "").await.json(), initial);
+    assert_eq!(served.ask().await.status, 200, "the injected fault is removed");
     assert_eq!(served.get("/_quotalab/requests").await["received"], json!(1));
 }
 
 #[tokio::test]
-async fn a_reset_forgets_the_calls_under_way_and_each_still_settles_once() {
+async fn calls_in_flight_at_a_reset_are_charged_to_no_limit_and_settled_once() {
     let slow = Service::Total(Dist::Constant(0.15));
     let limits = vec![Limit::new(Axis::Concurrency, 1), Limit::new(Axis::Rpm, 9)];
-    let served = Served::start_with(&config(limits, slow, &[]), ControlPlane::Present).await;
+    let served = Served::start_with(&config(limits, slow, &[]), ControlPlane::Enabled).await;
     let body = question("");
     let request = post("prompt=1;completion=1;draw=1;tag=1", &body);
     let (first, ()) = tokio::join!(served.exchange(&request), async {
         served.wait_for(|seen| admitted(seen) == 1).await;
         served.control("POST", "/_quotalab/reset", "").await;
-        assert_eq!(served.ask().await.status, 200, "the place in flight is free again");
+        assert_eq!(served.ask().await.status, 200, "the concurrency limit is free again");
     });
     assert!(first.starts_with("HTTP/1.1 200"));
     let state = served.get("/_quotalab/state").await;
     let remaining = |limit: usize| state["accounts"][0]["models"][0]["limits"][limit]["remaining"].clone();
-    assert_eq!((remaining(0), remaining(1)), (json!(1), json!(8)), "the first is charged to nobody");
+    assert_eq!((remaining(0), remaining(1)), (json!(1), json!(8)), "the first call is not charged");
     let seen = served.stop().await;
     assert_eq!((admitted(&seen), settled(&seen)), (2, 2));
 }
 
 #[tokio::test]
-async fn the_journal_tells_what_was_received_and_never_a_key() {
+async fn the_journal_lists_requests_without_their_keys() {
     let served = start(vec![Limit::new(Axis::Rpm, 1)]).await;
     served.ask().await;
     served.chat("", &question(r#","stream":true"#)).await;
-    served.exchange(&post("", &question("")).replace("Bearer k1", "Bearer secret-of-mine")).await;
+    served.exchange(&post("", &question("")).replace("Bearer k1", "Bearer unknown-secret")).await;
     served.chat("", "{").await;
-    let told = served.control("GET", "/_quotalab/requests", "").await;
-    assert!(!told.body.contains("secret-of-mine") && !told.body.contains("k1"), "{}", told.body);
-    let told = told.json();
+    let journal = served.control("GET", "/_quotalab/requests", "").await;
+    assert!(!journal.body.contains("unknown-secret") && !journal.body.contains("k1"), "{}", journal.body);
+    let journal = journal.json();
     let column = |name: &str| -> Vec<Value> {
-        told["requests"].as_array().unwrap().iter().map(|request| request[name].clone()).collect()
+        journal["requests"].as_array().unwrap().iter().map(|request| request[name].clone()).collect()
     };
     assert_eq!(column("ruling"), ["served", "refused", "rejected", "rejected"]);
     assert_eq!(column("status"), [200, 429, 401, 400]);
     assert_eq!(column("wait_s"), [json!(null), json!(60.0), json!(null), json!(null)]);
     assert_eq!(column("account"), [json!("x"), json!("x"), json!(null), json!("x")]);
     assert_eq!(column("stream"), [false, true, false, false]);
-    assert_eq!(told["requests"][1]["axis"], "rpm");
+    assert_eq!(journal["requests"][1]["axis"], "rpm");
     let last = served.get("/_quotalab/requests?last=1").await;
     assert_eq!((&last["received"], last["requests"].as_array().unwrap().len()), (&json!(4), 1));
 }
 
 #[tokio::test]
-async fn faults_come_on_demand_for_so_many_requests_a_share_or_a_time() {
+async fn injected_faults_affect_a_number_a_share_or_a_time_of_requests() {
     let served = start(vec![]).await;
     let added = served.do_post("/_quotalab/faults", &json!({ "fault": "503", "next": 2 })).await;
     assert_eq!((&added["fault"], &added["next"]), (&json!("503"), &json!(2)));
@@ -131,12 +131,12 @@ async fn faults_come_on_demand_for_so_many_requests_a_share_or_a_time() {
     assert_eq!(served.ask().await.header("content-type"), Some("application/json"));
     served.do_post("/_quotalab/faults", &json!({ "fault": { "retry_after": "2m" } })).await;
     assert_eq!(served.get("/_quotalab/faults").await["faults"].as_array().unwrap().len(), 2);
-    let none = served.control("DELETE", "/_quotalab/faults", "").await.json();
-    assert_eq!(none, json!({ "faults": [] }));
+    let cleared = served.control("DELETE", "/_quotalab/faults", "").await.json();
+    assert_eq!(cleared, json!({ "faults": [] }));
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_with_what_to_write_instead() {
+async fn errors_say_what_is_wrong_and_what_to_send_instead() {
     let served = start(vec![]).await;
     let deep = "[".repeat(10_000);
     let large = format!(r#"{{"fault":"{}"}}"#, "x".repeat(70_000));
@@ -188,31 +188,31 @@ async fn metrics_are_in_the_text_format_of_prometheus() {
     ] {
         assert!(reply.body.lines().any(|known| known == line), "{line} in {}", reply.body);
     }
-    let bare = |line: &str| line.split_once(['{', ' ']).unwrap().0.to_owned();
-    let mut families: Vec<_> = reply.body.lines().filter(|line| !line.starts_with('#')).map(bare).collect();
+    let family = |line: &str| line.split_once(['{', ' ']).unwrap().0.to_owned();
+    let mut families: Vec<_> = reply.body.lines().filter(|line| !line.starts_with('#')).map(family).collect();
     families.dedup();
-    assert_eq!(families.len(), 5, "each family stands together: {families:?}");
+    assert_eq!(families.len(), 5, "the samples of a family are adjacent: {families:?}");
 }
 
 #[tokio::test]
-async fn asking_the_control_plane_changes_nothing_of_what_calls_draw() {
-    let mut lengths = Vec::new();
-    for asks in [0, 5] {
+async fn control_requests_do_not_change_what_calls_draw() {
+    let mut ids = Vec::new();
+    for requests in [0, 5] {
         let served = start(vec![]).await;
-        for _ in 0..asks {
+        for _ in 0..requests {
             served.get("/_quotalab/state").await;
         }
         let reply = served.chat("", &question("")).await;
-        lengths.push(reply.json()["id"].clone());
-        assert!(matches!(served.seen()[0], Seen::Ruled(..)));
+        ids.push(reply.json()["id"].clone());
+        assert!(matches!(served.seen()[0], Seen::Decided(..)));
     }
-    assert_eq!(lengths[0], lengths[1]);
+    assert_eq!(ids[0], ids[1]);
 }
 
 #[tokio::test]
-async fn the_verdict_tells_a_client_that_obeys_from_one_that_does_not() {
+async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
     let served = start(vec![Limit::new(Axis::Rpm, 30)]).await;
-    // Thirty different texts fill the limit; one more of each client is refused for two seconds.
+    // Thirty requests use up the limit; one more of each client is refused for two seconds.
     for number in 0..30 {
         let body = question(&format!(r#","user":"{number}""#));
         assert_eq!(served.chat("", &body).await.status, 200);
@@ -234,15 +234,19 @@ async fn the_verdict_tells_a_client_that_obeys_from_one_that_does_not() {
     served.exchange(&post("", &obedient).replace("Bearer k1", "Bearer wrong")).await;
     let bad = served.get("/_quotalab/verdict").await;
     assert_eq!((&bad["behaved"], &bad["counts"]["too_early"]), (&json!(false), &json!(1)));
-    assert_eq!(bad["counts"]["hopeless"], json!(1), "a key that nobody has is wrong for any text");
-    let words = bad["findings"][0]["words"].as_str().unwrap();
-    assert_eq!(words, "came back after 0.000s, although told to wait 2.000s");
+    assert_eq!(bad["counts"]["hopeless"], json!(1), "an unknown key is unknown for any body");
+    let text = bad["findings"][0]["words"].as_str().unwrap();
+    assert_eq!(text, "retried after 0.000s, before the announced wait of 2.000s was over");
 
     served.do_post("/_quotalab/clock", &json!({ "advance": "1m" })).await;
-    assert_eq!(served.get("/_quotalab/verdict").await["counts"]["gave_up"], json!(1), "the hasty one left");
-    let words = served.control("GET", "/_quotalab/verdict?words", "").await;
-    assert!(words.body.starts_with("The client misbehaved: 36 requests"), "{}", words.body);
+    assert_eq!(
+        served.get("/_quotalab/verdict").await["counts"]["gave_up"],
+        json!(1),
+        "the hasty client did not retry"
+    );
+    let text = served.control("GET", "/_quotalab/verdict?words", "").await;
+    assert!(text.body.starts_with("The client misbehaved: 36 requests"), "{}", text.body);
     let accepted =
         "GET /_quotalab/verdict HTTP/1.1\r\nhost: mock\r\naccept: text/plain\r\nconnection: close\r\n\r\n";
-    assert!(served.exchange(accepted).await.ends_with(&words.body));
+    assert!(served.exchange(accepted).await.ends_with(&text.body));
 }

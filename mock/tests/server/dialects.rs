@@ -1,4 +1,4 @@
-//! Every dialect over a socket: its path, its key's header, a success, a stream, a refusal, and words of its own for faults.
+//! Every dialect over HTTP: its paths, the header of its key, a completion, a stream, a refusal, and its errors.
 
 use crate::client::{Http, MODEL, Served, at_once, config, question};
 use provider::config::{Config, Dialect, Estimate, Fault, Limit, Reserve};
@@ -6,20 +6,20 @@ use provider::wire::{self, Key, WireFormat};
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
-fn speaking(dialect: Dialect, limits: Vec<Limit>, faults: &[Fault]) -> Config {
+fn with_dialect(dialect: Dialect, limits: Vec<Limit>, faults: &[Fault]) -> Config {
     Config { dialect, ..config(limits, at_once(), faults) }
 }
 
-/// Every dialect with each of its voices.
-fn voices() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
+/// Every dialect with each of its wire formats.
+fn formats() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
     Dialect::ALL
         .into_iter()
-        .flat_map(|dialect| wire::voices(dialect).iter().map(move |voice| (dialect, *voice)))
+        .flat_map(|dialect| wire::voices(dialect).iter().map(move |format| (dialect, *format)))
 }
 
-/// A request with the key in the header that the voice looks at first.
-fn request(voice: &dyn WireFormat, path: &str, key: &str, body: &str) -> String {
-    let header = match voice.keys()[0] {
+/// A request with its key in the first header of the format.
+fn request(format: &dyn WireFormat, path: &str, key: &str, body: &str) -> String {
+    let header = match format.keys()[0] {
         Key::Bearer => format!("authorization: Bearer {key}"),
         Key::Named(name) => format!("{name}: {key}"),
     };
@@ -29,13 +29,13 @@ fn request(voice: &dyn WireFormat, path: &str, key: &str, body: &str) -> String 
     )
 }
 
-async fn ask(served: &Served, voice: &dyn WireFormat, more: &str) -> Http {
-    let request = request(voice, &voice.path(MODEL), "k1", &question(more));
+async fn ask(served: &Served, format: &dyn WireFormat, more: &str) -> Http {
+    let request = request(format, &format.path(MODEL), "k1", &question(more));
     Http::parse(&served.exchange(&request).await)
 }
 
-/// What was written, and how many tokens it counted, in OpenAI's shape or Anthropic's.
-fn said(body: &Value) -> (Option<&str>, Option<u64>) {
+/// The text of a completion and its token count, in OpenAI's format or Anthropic's.
+fn text_and_tokens(body: &Value) -> (Option<&str>, Option<u64>) {
     if body["type"] == "message" {
         (body["content"][0]["text"].as_str(), body["usage"]["output_tokens"].as_u64())
     } else {
@@ -44,29 +44,29 @@ fn said(body: &Value) -> (Option<&str>, Option<u64>) {
 }
 
 #[tokio::test]
-async fn a_success_is_answered_whole_at_the_dialects_own_path() {
-    for (dialect, voice) in voices() {
-        let served = Served::start(&speaking(dialect, vec![], &[])).await;
-        let reply = ask(&served, voice, "").await;
+async fn a_completion_is_served_at_the_path_of_the_dialect() {
+    for (dialect, format) in formats() {
+        let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
+        let reply = ask(&served, format, "").await;
         assert_eq!(reply.status, 200, "{dialect:?}: {}", reply.body);
         let body = reply.json();
-        let (text, tokens) = said(&body);
+        let (text, tokens) = text_and_tokens(&body);
         assert_eq!((text.unwrap().split(' ').count(), tokens), (5, Some(5)), "{dialect:?}");
         assert_eq!(body["model"], MODEL);
     }
 }
 
 #[tokio::test]
-async fn a_success_is_streamed_in_the_dialects_own_events() {
-    for (dialect, voice) in voices() {
-        let served = Served::start(&speaking(dialect, vec![], &[])).await;
-        let reply = ask(&served, voice, r#","stream":true"#).await;
+async fn a_stream_has_the_events_of_the_dialect() {
+    for (dialect, format) in formats() {
+        let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
+        let reply = ask(&served, format, r#","stream":true"#).await;
         assert_eq!(
             (reply.status, reply.header("content-type")),
             (200, Some("text/event-stream")),
             "{dialect:?}"
         );
-        let native = voice.path(MODEL).ends_with("/messages");
+        let native = format.path(MODEL).ends_with("/messages");
         let token = if native { "content_block_delta\",\"index\":0" } else { "\"delta\":{\"content\":\"" };
         assert_eq!(reply.body.matches(token).count(), 5, "{dialect:?}: {}", reply.body);
         let end = if native { "{\"type\":\"message_stop\"}\n\n" } else { "data: [DONE]\n\n" };
@@ -75,16 +75,16 @@ async fn a_success_is_streamed_in_the_dialects_own_events() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_a_429_in_the_dialects_own_shape() {
-    for (dialect, voice) in voices() {
-        let served = Served::start(&speaking(dialect, vec![Limit::new(Axis::Rpm, 60)], &[])).await;
+async fn a_refusal_is_a_429_in_the_format_of_the_dialect() {
+    for (dialect, format) in formats() {
+        let served = Served::start(&with_dialect(dialect, vec![Limit::new(Axis::Rpm, 60)], &[])).await;
         for _ in 0..60 {
-            assert_eq!(ask(&served, voice, "").await.status, 200);
+            assert_eq!(ask(&served, format, "").await.status, 200);
         }
-        let reply = ask(&served, voice, "").await;
+        let reply = ask(&served, format, "").await;
         assert_eq!(reply.status, 429, "{dialect:?}: {}", reply.body);
         let body = reply.json();
-        let shape = match dialect {
+        let is_native = match dialect {
             Dialect::Groq | Dialect::OpenAi => &body["error"]["type"] == "requests",
             Dialect::Azure => body["error"]["code"].is_string(),
             Dialect::Anthropic => {
@@ -97,15 +97,15 @@ async fn a_refusal_is_a_429_in_the_dialects_own_shape() {
             Dialect::Fireworks => body["error"]["object"] == "error",
             Dialect::Gemini => body[0]["error"]["status"] == "RESOURCE_EXHAUSTED",
         };
-        assert!(shape, "{dialect:?}: {body}");
-        // The limit refills under every dialect alike.
+        assert!(is_native, "{dialect:?}: {body}");
+        // The limit refills under every dialect.
         served.set_clock(Nanos::SECOND);
-        assert_eq!(ask(&served, voice, "").await.status, 200, "{dialect:?}");
+        assert_eq!(ask(&served, format, "").await.status, 200, "{dialect:?}");
     }
 }
 
 #[tokio::test]
-async fn the_headers_tell_axes_that_a_ruling_does_not() {
+async fn headers_state_every_axis_that_the_dialect_has_a_header_for() {
     let limits = [Axis::Rpm, Axis::Itpm, Axis::Otpm, Axis::Tpd].map(|axis| Limit::new(axis, 6_000));
     let dialects = [
         (Dialect::OpenAi, "x-ratelimit-remaining-requests", "5999"),
@@ -119,10 +119,10 @@ async fn the_headers_tell_axes_that_a_ruling_does_not() {
         (Dialect::Together, "x-ratelimit-limit", "100"),
     ];
     for (dialect, name, value) in dialects {
-        let served = Served::start(&speaking(dialect, limits.to_vec(), &[])).await;
+        let served = Served::start(&with_dialect(dialect, limits.to_vec(), &[])).await;
         let reply = ask(&served, wire::voice(dialect), "").await;
         assert_eq!(reply.header(name), Some(value), "{dialect:?} {:?}", reply.headers);
-        // Where resets are dates, the run's own `date` stands in place of the transport's.
+        // If resets are dates, the reply has the `date` of the mock's clock rather than the transport's.
         let dates: Vec<_> = reply.headers.iter().filter(|(name, _)| name == "date").collect();
         assert_eq!(dates.len(), 1, "{dialect:?}");
         assert_eq!(dates[0].1 == "Sun, 01 Nov 2026 00:00:00 GMT", dialect == Dialect::Anthropic);
@@ -130,29 +130,29 @@ async fn the_headers_tell_axes_that_a_ruling_does_not() {
 }
 
 #[tokio::test]
-async fn mistral_tells_what_is_left_once_a_call_is_charged() {
-    let mut config = speaking(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
+async fn mistral_states_what_remains_after_the_call_is_charged() {
+    let mut config = with_dialect(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
     config.models[0].reserve = Reserve::of(Estimate::Prompt);
     let served = Served::start(&config).await;
     let reply = ask(&served, wire::voice(Dialect::Mistral), "").await;
-    let told = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
+    let headers = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
         .map(|name| reply.header(name));
-    assert_eq!(told, [Some("985"), Some("15")]);
+    assert_eq!(headers, [Some("985"), Some("15")]);
     let streamed = ask(&served, wire::voice(Dialect::Mistral), r#","stream":true"#).await;
-    let told = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
+    let headers = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
         .map(|name| streamed.header(name));
-    assert_eq!(told, [Some("975"), None], "a stream's head leaves before the completion is charged");
+    assert_eq!(headers, [Some("975"), None], "the head of a stream leaves before the completion is charged");
 }
 
 #[tokio::test]
-async fn causes_without_a_limit_are_answered_in_the_dialects_own_words() {
+async fn faults_have_the_status_of_the_dialect() {
     for (fault, expected) in [
         (Fault::Overload, [503, 503, 429, 529, 429, 429, 429, 503, 429, 503]),
         (Fault::Billing, [400, 429, 429, 400, 402, 402, 402, 402, 412, 429]),
         (Fault::NotInTier, [404, 404, 404, 429, 404, 403, 404, 404, 404, 429]),
     ] {
         for (dialect, status) in Dialect::ALL.into_iter().zip(expected) {
-            let served = Served::start(&speaking(dialect, vec![], &[fault])).await;
+            let served = Served::start(&with_dialect(dialect, vec![], &[fault])).await;
             let reply = ask(&served, wire::voice(dialect), "").await;
             assert_eq!(reply.status, status, "{dialect:?} {fault:?}: {}", reply.body);
             assert_eq!(served.stop().await.len(), 1, "nothing to settle");
@@ -161,20 +161,20 @@ async fn causes_without_a_limit_are_answered_in_the_dialects_own_words() {
 }
 
 #[tokio::test]
-async fn a_key_is_looked_for_where_the_dialect_expects_it() {
-    for (dialect, voice) in voices() {
-        let served = Served::start(&speaking(dialect, vec![], &[])).await;
-        let path = voice.path(MODEL);
-        let wrong = Http::parse(&served.exchange(&request(voice, &path, "nobody", &question(""))).await);
+async fn the_key_is_read_from_the_header_of_the_dialect() {
+    for (dialect, format) in formats() {
+        let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
+        let path = format.path(MODEL);
+        let wrong = Http::parse(&served.exchange(&request(format, &path, "unknown", &question(""))).await);
         assert!(matches!(wrong.status, 400 | 401), "{dialect:?}: {}", wrong.body);
-        let elsewhere = request(voice, &path, "k1", &question(""));
-        let elsewhere = match voice.keys()[0] {
+        let elsewhere = request(format, &path, "k1", &question(""));
+        let elsewhere = match format.keys()[0] {
             Key::Bearer => elsewhere.replace("authorization: Bearer", "api-key:"),
             Key::Named(name) => elsewhere.replace(name, "authorization"),
         };
         let elsewhere = Http::parse(&served.exchange(&elsewhere).await);
         assert_eq!(elsewhere.status, wrong.status, "{dialect:?}");
-        // Clients of OpenAI's shape send a bearer key to every compatible endpoint.
+        // Clients of OpenAI's format send a bearer token to every compatible endpoint.
         let compatible = wire::voice(dialect);
         let request = request(compatible, &compatible.path(MODEL), "k1", &question(""));
         let bearer = request.replace("api-key: ", "authorization: Bearer ");
@@ -183,9 +183,9 @@ async fn a_key_is_looked_for_where_the_dialect_expects_it() {
 }
 
 #[tokio::test]
-async fn the_models_are_listed_and_the_paths_of_others_are_unknown() {
+async fn models_are_listed_and_other_paths_are_unknown() {
     for dialect in Dialect::ALL {
-        let served = Served::start(&speaking(dialect, vec![], &[])).await;
+        let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
         let base = wire::voice(dialect).base();
         let get = |path: &str| {
             format!("GET {path} HTTP/1.1\r\nhost: m\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n")
@@ -197,8 +197,8 @@ async fn the_models_are_listed_and_the_paths_of_others_are_unknown() {
 }
 
 #[tokio::test]
-async fn anthropics_own_endpoint_insists_on_a_bound() {
-    let served = Served::start(&speaking(Dialect::Anthropic, vec![], &[])).await;
+async fn the_messages_api_requires_max_tokens() {
+    let served = Served::start(&with_dialect(Dialect::Anthropic, vec![], &[])).await;
     let native = wire::voices(Dialect::Anthropic)[1];
     let body = question("").replace(r#","max_tokens":100"#, "");
     let reply = Http::parse(&served.exchange(&request(native, "/v1/messages", "k1", &body)).await);

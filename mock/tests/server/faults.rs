@@ -1,4 +1,4 @@
-//! Scripted faults, as a client meets them.
+//! Every fault as a client sees it.
 
 use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
 use provider::config::{Fault, Limit, Service, WaitForm};
@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
-async fn a_status_is_answered_in_the_providers_words() {
-    for (status, code, words) in [
+async fn a_status_fault_has_the_error_text_of_the_provider() {
+    for (status, code, message) in [
         (503, None, "is currently over capacity. Please try again and back off exponentially."),
         (500, None, "Internal Server Error"),
         (502, None, "Bad Gateway"),
@@ -24,51 +24,51 @@ async fn a_status_is_answered_in_the_providers_words() {
         let reply = served.ask().await;
         let error = &reply.json()["error"];
         assert_eq!((reply.status, error["code"].as_str()), (status, code));
-        assert!(error["message"].as_str().unwrap().contains(words), "{error}");
-        assert!(matches!(served.stop().await[..], [Seen::Ruled(..)]), "nothing to settle");
+        assert!(error["message"].as_str().unwrap().contains(message), "{error}");
+        assert!(matches!(served.stop().await[..], [Seen::Decided(..)]), "nothing to settle");
     }
 }
 
 #[tokio::test]
-async fn a_reset_closes_the_connection_without_a_byte() {
+async fn a_reset_closes_the_connection_before_the_head() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::Reset])).await;
     assert_eq!(served.exchange(&post("", &question(""))).await, "");
 }
 
 #[tokio::test]
-async fn a_timeout_answers_nothing_while_the_client_waits() {
+async fn a_timeout_holds_the_connection_without_a_reply() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::Timeout])).await;
     let mut socket = served.connect().await;
     socket.write_all(post("", &question("")).as_bytes()).await.unwrap();
     served.wait_for(|seen| !seen.is_empty()).await;
     let mut byte = [0];
     let read = tokio::time::timeout(Duration::from_millis(50), socket.read(&mut byte)).await;
-    assert!(read.is_err(), "answered or closed: {read:?}");
+    assert!(read.is_err(), "replied or closed: {read:?}");
     assert_eq!(served.stop().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_whole_reply_that_is_cut_promises_more_than_it_sends() {
+async fn a_cut_reply_is_half_as_long_as_its_content_length() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::CutStream])).await;
     let reply = served.ask().await;
-    let promised: usize = reply.header("content-length").unwrap().parse().unwrap();
-    assert_eq!((reply.status, reply.body.len()), (200, promised / 2));
+    let announced: usize = reply.header("content-length").unwrap().parse().unwrap();
+    assert_eq!((reply.status, reply.body.len()), (200, announced / 2));
 }
 
 #[tokio::test]
-async fn garbage_is_a_success_that_no_client_can_read() {
+async fn garbage_is_a_200_with_a_body_that_is_not_json() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::Garbage])).await;
     for more in ["", r#","stream":true"#] {
         let reply = served.chat("", &question(more)).await;
         assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/html")));
         assert!(serde_json::from_str::<serde_json::Value>(&reply.body).is_err());
     }
-    assert_eq!(served.stop().await.len(), 4, "garbage is charged like any served call");
+    assert_eq!(served.stop().await.len(), 4, "it is charged like any served call");
 }
 
 #[tokio::test]
-async fn a_refusal_may_hide_its_wait_or_lie() {
-    for (fault, header, words) in [
+async fn a_refusal_may_omit_its_wait_or_announce_another() {
+    for (fault, header, message) in [
         (Fault::NoRetryAfter, None, "Requested 1. Need more tokens?"),
         (Fault::RetryAfter(Nanos::HOUR), Some("3600"), "Please try again in 1h0m0s."),
     ] {
@@ -76,23 +76,23 @@ async fn a_refusal_may_hide_its_wait_or_lie() {
         assert_eq!(served.ask().await.status, 200);
         let refused = served.ask().await;
         assert_eq!((refused.status, refused.header("retry-after")), (429, header));
-        assert!(refused.body.contains(words), "{}", refused.body);
+        assert!(refused.body.contains(message), "{}", refused.body);
     }
 }
 
 #[tokio::test]
-async fn a_reset_behind_the_head_promises_all_and_sends_nothing() {
+async fn a_reset_after_the_head_sends_no_body() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::ResetAfterHead])).await;
     for (more, kind) in [("", "application/json"), (r#","stream":true"#, "text/event-stream")] {
         let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
         assert_eq!((reply.status, reply.header("content-type"), reply.body.as_str()), (200, Some(kind), ""));
         assert!(reply.header("content-length").unwrap().parse::<usize>().unwrap() > 0);
     }
-    assert_eq!(served.stop().await.len(), 4, "both are charged, for what was read");
+    assert_eq!(served.stop().await.len(), 4, "both are charged for their prompts");
 }
 
 #[tokio::test]
-async fn a_stream_may_break_off_before_its_first_token() {
+async fn a_stream_may_end_before_its_first_token() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::CutBeforeToken])).await;
     let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(r#","stream":true"#)).await;
     let events: Vec<_> = reply.body.split_terminator("\n\n").collect();
@@ -101,12 +101,12 @@ async fn a_stream_may_break_off_before_its_first_token() {
 }
 
 #[tokio::test]
-async fn truncated_json_comes_in_a_reply_that_ends_well() {
+async fn truncated_json_comes_in_a_complete_reply() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::Truncated])).await;
     for (more, kind) in [("", "application/json"), (r#","stream":true"#, "text/event-stream")] {
         let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
-        let promised: usize = reply.header("content-length").unwrap().parse().unwrap();
-        assert_eq!((reply.header("content-type"), reply.body.len()), (Some(kind), promised));
+        let announced: usize = reply.header("content-length").unwrap().parse().unwrap();
+        assert_eq!((reply.header("content-type"), reply.body.len()), (Some(kind), announced));
         let json = reply.body.trim_start_matches("data: ");
         assert!(json.starts_with(r#"{"id":"#));
         assert!(serde_json::from_str::<serde_json::Value>(json).is_err_and(|error| error.is_eof()), "{json}");
@@ -114,7 +114,7 @@ async fn truncated_json_comes_in_a_reply_that_ends_well() {
 }
 
 #[tokio::test]
-async fn a_reply_may_claim_to_be_something_else() {
+async fn a_reply_may_have_the_wrong_content_type() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::WrongType])).await;
     let whole = served.ask().await;
     assert_eq!((whole.status, whole.header("content-type")), (200, Some("text/html")));
@@ -125,7 +125,7 @@ async fn a_reply_may_claim_to_be_something_else() {
 }
 
 #[tokio::test]
-async fn a_200_may_have_an_error_inside() {
+async fn a_200_may_contain_an_error() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::ErrorInside])).await;
     let whole = served.ask().await;
     assert_eq!((whole.status, whole.header("content-type")), (200, Some("application/json")));
@@ -134,11 +134,11 @@ async fn a_200_may_have_an_error_inside() {
     assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
     let event = stream.body.strip_prefix("event: error\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
     assert!(serde_json::from_str::<serde_json::Value>(event).unwrap()["error"].is_object());
-    assert!(matches!(served.stop().await[..], [Seen::Ruled(..), Seen::Ruled(..)]), "nothing to settle");
+    assert!(matches!(served.stop().await[..], [Seen::Decided(..), Seen::Decided(..)]), "nothing to settle");
 }
 
 #[tokio::test]
-async fn a_throttle_is_a_429_that_names_a_wait_and_no_limit() {
+async fn a_throttle_is_a_429_with_a_wait_and_without_a_limit() {
     let fault = Fault::Throttle(Nanos::from_millis(4_200));
     let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 30)], at_once(), &[fault])).await;
     let reply = served.ask().await;
@@ -147,8 +147,8 @@ async fn a_throttle_is_a_429_that_names_a_wait_and_no_limit() {
 }
 
 #[tokio::test]
-async fn a_wait_is_written_in_every_form() {
-    for (form, header, words) in [
+async fn retry_after_is_written_in_every_form() {
+    for (form, header, message) in [
         (WaitForm::Fraction, "8.571428572", "Please try again in 8.571428572s."),
         (WaitForm::Date, "Sun, 01 Nov 2026 00:00:09 GMT", "Please try again in 8.571428572s."),
         (WaitForm::Negative, "-1", "Requested 1. Need more tokens?"),
@@ -161,21 +161,21 @@ async fn a_wait_is_written_in_every_form() {
         }
         let refused = served.ask().await;
         assert_eq!((refused.status, refused.header("retry-after")), (429, Some(header)));
-        assert!(refused.body.contains(words), "{}", refused.body);
+        assert!(refused.body.contains(message), "{}", refused.body);
         let dated = form == WaitForm::Date;
         assert_eq!(refused.header("date") == Some("Sun, 01 Nov 2026 00:00:00 GMT"), dated);
     }
 }
 
 #[tokio::test]
-async fn headers_may_be_absent_and_clocks_wrong() {
+async fn limit_headers_may_be_absent_and_the_clock_wrong() {
     let limits = vec![Limit::new(Axis::Rpd, 1), Limit::new(Axis::Tpm, 8000)];
     let served = Served::start(&config(limits.clone(), at_once(), &[Fault::NoHeaders])).await;
     for status in [200, 429] {
         let reply = served.ask().await;
         assert_eq!(reply.status, status);
-        let tells = |name: &str| name.contains("ratelimit") || name == "retry-after";
-        assert!(!reply.headers.iter().any(|(name, _)| tells(name)), "{:?}", reply.headers);
+        let is_limit_header = |name: &str| name.contains("ratelimit") || name == "retry-after";
+        assert!(!reply.headers.iter().any(|(name, _)| is_limit_header(name)), "{:?}", reply.headers);
     }
     for (fault, date) in [
         (Fault::ClockAhead(Nanos::HOUR), "Sun, 01 Nov 2026 01:00:00 GMT"),
@@ -189,7 +189,7 @@ async fn headers_may_be_absent_and_clocks_wrong() {
 }
 
 #[tokio::test]
-async fn a_first_token_comes_late_and_the_others_drip() {
+async fn the_first_token_may_be_late_and_the_others_slow() {
     // A thousand tokens a second: of five, the last four take 4 ms.
     let service = Service::Split { first_token: Dist::Constant(0.01), prefill: None, output: 1_000.0 };
     for (fault, first, rest) in
@@ -198,19 +198,19 @@ async fn a_first_token_comes_late_and_the_others_drip() {
         let served = Served::start(&config(vec![], service.clone(), &[fault])).await;
         served.ask().await;
         let seen = served.stop().await;
-        let Seen::Ruled(at, _, ruling) = &seen[0] else { panic!("{seen:?}") };
-        let Decision::Admitted(service) = ruling.verdict else { panic!("{ruling:?}") };
+        let Seen::Decided(at, _, report) = &seen[0] else { panic!("{seen:?}") };
+        let Decision::Admitted(service) = report.verdict else { panic!("{report:?}") };
         assert_eq!(service.first_token_at.since(*at), Nanos::from_millis(first));
         assert_eq!(service.done_at.since(service.first_token_at), Nanos::from_millis(rest));
     }
 }
 
 #[tokio::test]
-async fn every_fault_that_has_a_word_is_had_on_demand() {
+async fn every_named_fault_can_be_injected() {
     for (name, word) in WORDS {
         let served = Served::start_with(
             &config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[]),
-            ControlPlane::Present,
+            ControlPlane::Enabled,
         )
         .await;
         let fault = match word {
@@ -218,8 +218,8 @@ async fn every_fault_that_has_a_word_is_had_on_demand() {
             Word::Times(_) => format!(r#"{{"{name}":"2x"}}"#),
             Word::Length(_) => format!(r#"{{"{name}":"1ms"}}"#),
         };
-        let order = format!(r#"{{"fault":{fault},"next":2}}"#);
-        assert_eq!(served.control("POST", "/_quotalab/faults", &order).await.status, 200, "{order}");
+        let injection = format!(r#"{{"fault":{fault},"next":2}}"#);
+        assert_eq!(served.control("POST", "/_quotalab/faults", &injection).await.status, 200, "{injection}");
         if name != "timeout" {
             served.exchange(&post("", &question(""))).await;
             served.exchange(&post("", &question(r#","stream":true"#))).await;

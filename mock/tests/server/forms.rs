@@ -1,4 +1,4 @@
-//! Replies in the form that was asked for: the call of a tool, JSON; what `n` and `service_tier` change.
+//! What requests ask of a reply: tool calls, JSON, `n` and `service_tier`.
 
 use crate::client::{Http, MODEL, Served, at_once, config, question};
 use provider::Axis;
@@ -9,14 +9,14 @@ const TRUTH: &str = "prompt=10;completion=7;draw=1;tag=1";
 
 const WEATHER: &str = r#","tools":[{"type":"function","function":{"name":"weather","description":"of a city","parameters":{"type":"object","properties":{"city":{"type":"string"},"unit":{"type":"string","enum":["celsius","kelvin"]}},"required":["city"]}}}]"#;
 
-/// The events of a stream, without its end.
+/// The events of a stream except `[DONE]`.
 fn events(reply: &Http) -> Vec<Value> {
     let events = reply.body.lines().filter_map(|line| line.strip_prefix("data: "));
     events.filter(|event| *event != "[DONE]").map(|event| serde_json::from_str(event).unwrap()).collect()
 }
 
 #[tokio::test]
-async fn a_tool_is_called_with_arguments_that_its_schema_describes() {
+async fn a_tool_is_called_with_arguments_that_match_its_schema() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let reply = served.chat(TRUTH, &question(WEATHER)).await.json();
     let choice = &reply["choices"][0];
@@ -39,7 +39,7 @@ async fn a_tool_is_called_with_arguments_that_its_schema_describes() {
 }
 
 #[tokio::test]
-async fn what_a_tool_has_answered_is_answered_in_words() {
+async fn the_result_of_a_tool_is_followed_by_text() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let messages = r#"[{"role":"user","content":"hi"},{"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","tool_call_id":"1","content":"12"}]"#;
     let reply =
@@ -49,7 +49,7 @@ async fn what_a_tool_has_answered_is_answered_in_words() {
 }
 
 #[tokio::test]
-async fn json_is_json_whole_and_streamed() {
+async fn json_is_valid_whole_and_streamed() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let schema = r#"{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object","properties":{"größe":{"const":"ä\"ö"},"list":{"type":"array"}}}}}"#;
     for (format, expected) in
@@ -63,7 +63,7 @@ async fn json_is_json_whole_and_streamed() {
         assert!(value.is_object());
         assert!(expected.is_none_or(|expected| expected == value), "{content}");
 
-        // Whatever the number of tokens, the pieces make up the text.
+        // Whatever the number of tokens, the chunks add up to the text.
         for tokens in [1, 2, 7, 99] {
             let truth = format!("prompt=10;completion={tokens};draw=1;tag=1");
             let reply = served.chat(&truth, &question(&format!(r#"{more},"stream":true"#))).await;
@@ -75,7 +75,7 @@ async fn json_is_json_whole_and_streamed() {
 }
 
 #[tokio::test]
-async fn groq_makes_one_completion_of_a_prompt() {
+async fn groq_accepts_only_one_completion_per_prompt() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     assert_eq!(served.chat(TRUTH, &question(r#","n":1"#)).await.status, 200);
     for n in [0, 2] {
@@ -87,7 +87,7 @@ async fn groq_makes_one_completion_of_a_prompt() {
 }
 
 #[tokio::test]
-async fn a_flex_call_without_room_fails_at_once_and_names_no_wait() {
+async fn a_flex_call_without_capacity_is_a_498_without_a_wait() {
     let limits = vec![Limit::new(Axis::Rpm, 1), Limit::new(Axis::Tpm, 1000)];
     let served = Served::start(&config(limits, at_once(), &[])).await;
     let flex = |more: &str| question(&format!(r#","service_tier":"flex"{more}"#));
@@ -97,11 +97,11 @@ async fn a_flex_call_without_room_fails_at_once_and_names_no_wait() {
     assert_eq!(full.json()["error"]["code"], "capacity_exceeded");
     assert_eq!(served.chat(TRUTH, &question(r#","service_tier":"auto""#)).await.status, 429);
     let large = served.chat(TRUTH, &flex(r#","max_completion_tokens":5000"#)).await;
-    assert_eq!(large.status, 413, "no capacity would do");
+    assert_eq!(large.status, 413, "no capacity is enough");
 }
 
 #[tokio::test]
-async fn one_model_is_told_by_its_name_however_it_is_written() {
+async fn a_model_is_found_by_its_name_percent_encoded_or_not() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let get = async |path: &str| {
         let request = format!(

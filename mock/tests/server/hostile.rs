@@ -1,11 +1,11 @@
-//! Whatever is thrown at the server, it answers 4xx or closes the connection: never a 5xx of its own, never a panic,
-//! never more kept than its bounds; and it serves the next client as if nothing had been.
+//! Arbitrary input is answered with a 4xx or a closed connection: never a 5xx of the server's own, never a panic, never
+//! more memory than the bounds; and the next client is served.
 
 use crate::client::{Served, admitted, at_once, config, question, settled};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use provider::config::Limit;
-use provider::server::{ControlPlane, MOST_BYTES};
+use provider::server::{ControlPlane, MAX_BODY_BYTES};
 use provider::{Axis, Nanos};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,18 +13,18 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
-/// What is sent on one connection, and how it ends.
+/// What is sent on one connection, and how the client ends it.
 #[derive(Clone, Debug)]
-struct Throw {
+struct Input {
     bytes: Vec<u8>,
     end: End,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// The client says that it sends no more, and reads.
+    /// The client closes its sending side and reads the replies.
     HalfClosed,
-    /// The client leaves at once.
+    /// The client closes the connection at once.
     Dropped,
 }
 
@@ -87,7 +87,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A request with random parts; its length may be a lie.
+/// A request with random parts, whose `content-length` may be wrong.
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let method = prop::sample::select(vec!["POST", "GET", "DELETE", "PATCH", "OPTIONS", "post", "BREW"]);
     let key = prop::sample::select(vec!["Bearer k1", "Bearer wrong", "Basic k1", "Bearer", ""]);
@@ -100,7 +100,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     ];
     let flood = prop_oneof![3 => Just(0), 1 => 1..3_000usize];
     (method, prop::sample::select(PATHS.to_vec()), key, truth, flood, body(), -20..20isize, any::<bool>())
-        .prop_map(|(method, path, key, truth, flood, body, lie, chunked)| {
+        .prop_map(|(method, path, key, truth, flood, body, length_error, chunked)| {
             let mut bytes =
                 format!("{method} {path} HTTP/1.1\r\nhost: mock\r\nauthorization: {key}\r\n{truth}");
             (0..flood)
@@ -108,19 +108,20 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
             if chunked {
                 bytes.push_str(&format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len()));
             } else {
-                let length = body.len().saturating_add_signed(if lie > 10 { lie } else { 0 });
+                let length =
+                    body.len().saturating_add_signed(if length_error > 10 { length_error } else { 0 });
                 bytes.push_str(&format!("content-length: {length}\r\n\r\n"));
             }
             let mut bytes = bytes.into_bytes();
             bytes.extend(body);
-            if chunked && lie > 0 {
+            if chunked && length_error > 0 {
                 bytes.extend(b"\r\n0\r\n\r\n");
             }
             bytes
         })
 }
 
-fn throw() -> impl Strategy<Value = Throw> {
+fn input() -> impl Strategy<Value = Input> {
     let bytes = prop_oneof![
         5 => request(),
         1 => prop::collection::vec(any::<u8>(), 0..2_000),
@@ -128,7 +129,7 @@ fn throw() -> impl Strategy<Value = Throw> {
         1 => (request(), request()).prop_map(|(one, two)| [one, two].concat()),
     ];
     let end = prop_oneof![4 => Just(End::HalfClosed), 1 => Just(End::Dropped)];
-    (bytes, end).prop_map(|(bytes, end)| Throw { bytes, end })
+    (bytes, end).prop_map(|(bytes, end)| Input { bytes, end })
 }
 
 fn runtime() -> Runtime {
@@ -137,67 +138,67 @@ fn runtime() -> Runtime {
 
 async fn start() -> Served {
     let limits = vec![Limit::new(Axis::Rpm, 1_000_000), Limit::new(Axis::Concurrency, 1_000)];
-    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Present).await
+    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Enabled).await
 }
 
-/// Everything that the server says to it until it closes the connection.
-async fn reply(served: &Served, throw: &Throw) -> Vec<u8> {
+/// All that the server sends until it closes the connection.
+async fn reply(served: &Served, input: &Input) -> Vec<u8> {
     let (mut reader, mut writer) = served.connect().await.into_split();
-    let bytes = throw.bytes.clone();
-    // The server may close before all has been sent: that is an answer too.
+    let bytes = input.bytes.clone();
+    // The server may close the connection before everything has been sent.
     let writing = tokio::spawn(async move {
         let _sent = writer.write_all(&bytes).await;
         let _closed = writer.shutdown().await;
         writer
     });
-    let mut said = Vec::new();
-    if matches!(throw.end, End::HalfClosed) {
-        let read = tokio::time::timeout(Duration::from_secs(20), reader.read_to_end(&mut said)).await;
+    let mut received = Vec::new();
+    if matches!(input.end, End::HalfClosed) {
+        let read = tokio::time::timeout(Duration::from_secs(20), reader.read_to_end(&mut received)).await;
         assert!(read.is_ok(), "a half-closed connection is left open");
     }
     let _writer = writing.await.unwrap();
-    said
+    received
 }
 
-/// The statuses in what the server said; bodies of ours never have a line that begins like a status line.
-fn statuses(said: &[u8]) -> Vec<u16> {
-    let said = String::from_utf8_lossy(said);
-    let lines = said.split("HTTP/1.1 ").skip(1);
+/// The statuses of all replies. No body of the server contains the start of a status line.
+fn statuses(received: &[u8]) -> Vec<u16> {
+    let received = String::from_utf8_lossy(received);
+    let lines = received.split("HTTP/1.1 ").skip(1);
     lines.map(|line| line[..3].parse().expect("a status of three digits")).collect()
 }
 
 #[test]
-fn whatever_is_thrown_at_it_is_answered_by_a_4xx_or_closed() {
+fn arbitrary_input_is_answered_with_a_4xx_or_closed() {
     let runtime = runtime();
     let served = runtime.block_on(start());
-    // A fixed seed, so that a failure is one for everybody.
+    // A fixed seed, so that a failure is reproducible.
     let mut runner = TestRunner::new_with_rng(
         Cases { cases: 300, failure_persistence: None, ..Cases::default() },
         prop::test_runner::TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha),
     );
-    let met = RefCell::new(BTreeSet::new());
-    let thrown = runner.run(&throw(), |throw| {
-        let said = runtime.block_on(reply(&served, &throw));
-        // Some of what is thrown is well formed, or asks the control plane for a fault: then it is had. Ours are none.
+    let found = RefCell::new(BTreeSet::new());
+    let result = runner.run(&input(), |input| {
+        let received = runtime.block_on(reply(&served, &input));
+        // Some input is well formed and injects a fault.
         runtime.block_on(served.control("DELETE", "/_quotalab/faults", ""));
-        for status in statuses(&said) {
-            met.borrow_mut().insert(status);
+        for status in statuses(&received) {
+            found.borrow_mut().insert(status);
             prop_assert!(
                 status == 200 || (400..500).contains(&status),
                 "{status} {}",
-                String::from_utf8_lossy(&said)
+                String::from_utf8_lossy(&received)
             );
         }
         Ok(())
     });
-    if let Err(wrong) = thrown {
-        panic!("{wrong}");
+    if let Err(failure) = result {
+        panic!("{failure}");
     }
-    // What is thrown gets to every door: the parser of heads, the key, the path, the body, the control plane.
-    let met = met.into_inner();
-    assert!([200, 400, 401, 404, 405, 431].iter().all(|status| met.contains(status)), "{met:?}");
+    // The input reaches every stage: the parser of heads, the key, the path, the body, the control plane.
+    let found = found.into_inner();
+    assert!([200, 400, 401, 404, 405, 431].iter().all(|status| found.contains(status)), "{found:?}");
     runtime.block_on(async {
-        assert_eq!(served.ask().await.status, 200, "and the next client is served");
+        assert_eq!(served.ask().await.status, 200, "the next client is served");
         let seen = served.wait_for(|seen| settled(seen) == admitted(seen)).await;
         assert!(admitted(&seen) >= 1);
         served.stop().await;
@@ -205,9 +206,9 @@ fn whatever_is_thrown_at_it_is_answered_by_a_4xx_or_closed() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_read_no_further_than_the_bound() {
+async fn an_endless_body_is_not_read_beyond_its_maximum() {
     let served = start().await;
-    for (path, bound) in [("/openai/v1/chat/completions", MOST_BYTES), ("/_quotalab/faults", 64 << 10)] {
+    for (path, bound) in [("/openai/v1/chat/completions", MAX_BODY_BYTES), ("/_quotalab/faults", 64 << 10)] {
         let (mut reader, mut writer) = served.connect().await.into_split();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -216,32 +217,36 @@ async fn a_body_that_never_ends_is_read_no_further_than_the_bound() {
         let endless = tokio::spawn(async move {
             let chunk = format!("10000\r\n{}\r\n", "[".repeat(0x10000));
             let mut sent = 0;
-            while sent < 64 * MOST_BYTES && writer.write_all(chunk.as_bytes()).await.is_ok() {
+            while sent < 64 * MAX_BODY_BYTES && writer.write_all(chunk.as_bytes()).await.is_ok() {
                 sent += chunk.len();
             }
             sent
         });
-        let mut said = Vec::new();
-        let _reset = reader.read_to_end(&mut said).await;
+        let mut received = Vec::new();
+        let _reset = reader.read_to_end(&mut received).await;
         drop(reader);
         let sent = tokio::time::timeout(Duration::from_secs(20), endless).await.unwrap().unwrap();
-        // What the sockets of both sides hold comes on top of what was read.
+        // The buffers of both sockets hold bytes besides those that were read.
         assert!(sent < bound + (16 << 20), "{path} took {sent} bytes");
-        assert!(statuses(&said).iter().all(|status| *status == 413), "{}", String::from_utf8_lossy(&said));
+        assert!(
+            statuses(&received).iter().all(|status| *status == 413),
+            "{}",
+            String::from_utf8_lossy(&received)
+        );
     }
     assert_eq!(served.ask().await.status, 200);
 }
 
 #[tokio::test]
-async fn the_journal_and_the_clock_stay_within_their_bounds() {
+async fn the_journal_and_the_clock_are_bounded() {
     let served = start().await;
     for _ in 0..20 {
         let advanced = served.control("POST", "/_quotalab/clock", r#"{"advance":"366d"}"#).await;
         assert_eq!(advanced.status, 200);
     }
-    assert_eq!(served.ask().await.status, 200, "twenty years on");
+    assert_eq!(served.ask().await.status, 200, "after twenty years");
     served.set_clock(Nanos::MAX);
-    assert_eq!(served.ask().await.status, 200, "at the end of time");
-    let told = served.control("GET", "/_quotalab/requests?last=18446744073709551615", "").await;
-    assert_eq!((told.status, &told.json()["received"]), (200, &serde_json::json!(2)));
+    assert_eq!(served.ask().await.status, 200, "at the latest instant");
+    let journal = served.control("GET", "/_quotalab/requests?last=18446744073709551615", "").await;
+    assert_eq!((journal.status, &journal.json()["received"]), (200, &serde_json::json!(2)));
 }

@@ -1,11 +1,11 @@
-//! Refusals on the wire, to the byte, and that the wait they announce is served.
+//! Refusals byte for byte, and that waiting as announced is enough.
 
 use crate::client::{MODEL, Served, at_once, config, post, question};
 use provider::config::{Lengths, Limit, Tier};
 use provider::{Axis, Nanos};
 
 #[tokio::test]
-async fn the_thirty_first_request_reads_as_captured_and_waiting_helps() {
+async fn the_refusal_of_the_31st_request_is_as_captured_and_its_wait_is_enough() {
     let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 30)], at_once(), &[])).await;
     for _ in 0..30 {
         assert_eq!(served.ask().await.status, 200);
@@ -26,7 +26,7 @@ async fn the_thirty_first_request_reads_as_captured_and_waiting_helps() {
 }
 
 #[tokio::test]
-async fn the_head_is_lower_case_and_in_groqs_order() {
+async fn header_names_are_lower_case_and_in_the_captured_order() {
     let limits = vec![Limit::new(Axis::Rpd, 1000), Limit::new(Axis::Tpm, 8000)];
     let served = Served::start(&config(limits, at_once(), &[])).await;
     let text = served.exchange(&post("prompt=26;completion=200;draw=1;tag=1", &question(""))).await;
@@ -50,7 +50,7 @@ async fn the_head_is_lower_case_and_in_groqs_order() {
         "x-ratelimit-limit-requests: 1000",
         "x-ratelimit-limit-tokens: 8000",
         "x-ratelimit-remaining-requests: 999",
-        // 26 prompt tokens and max_tokens 100 are reserved: what the headers tell before the answer is settled.
+        // 26 prompt tokens and max_tokens 100 are reserved: headers state the limits before the call is settled.
         "x-ratelimit-remaining-tokens: 7874",
         "x-ratelimit-reset-requests: 1m26.4s",
         "x-ratelimit-reset-tokens: 945ms",
@@ -60,7 +60,7 @@ async fn the_head_is_lower_case_and_in_groqs_order() {
 }
 
 #[tokio::test]
-async fn too_large_is_a_413_with_a_useless_wait_and_too_much_output_a_429_without() {
+async fn an_oversized_request_is_a_413_with_a_wait_and_oversized_output_a_429_without() {
     let limits = vec![Limit::new(Axis::Tpm, 8000)];
     let served = Served::start(&config(limits, at_once(), &[])).await;
     let large = served.chat("prompt=10394;completion=5;draw=1;tag=1", &question("")).await;
@@ -85,7 +85,7 @@ async fn too_large_is_a_413_with_a_useless_wait_and_too_much_output_a_429_withou
 }
 
 #[tokio::test]
-async fn the_keys_of_an_account_share_its_quota_and_no_other() {
+async fn the_keys_of_an_account_share_its_limits() {
     let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[])).await;
     let mut statuses = Vec::new();
     for key in ["k1", "k2", "k3", "k3"] {
@@ -96,11 +96,11 @@ async fn the_keys_of_an_account_share_its_quota_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_too_long_reads_as_captured_and_costs_nothing() {
+async fn a_request_longer_than_the_context_is_as_captured_and_not_charged() {
     let mut config = config(vec![Limit::new(Axis::Rpd, 1000), Limit::new(Axis::Tpm, 8000)], at_once(), &[]);
     config.models[0].lengths = Lengths { context: Some(200), max_output: Some(120) };
     let served = Served::start(&config).await;
-    // The question allows an answer of a hundred tokens.
+    // The request allows a completion of 100 tokens.
     let long = served.exchange(&post("prompt=101;completion=9;draw=1;tag=1", &question(""))).await;
     assert!(long.starts_with("HTTP/1.1 400 "), "{long}");
     let captured = r#"{"error":{"message":"Please reduce the length of the messages or completion.","type":"invalid_request_error","param":"messages"}}"#;

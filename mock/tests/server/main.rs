@@ -1,8 +1,8 @@
-//! The server over real sockets: what is on the wire, and that each admitted call is settled exactly once.
+//! The server over loopback sockets: what it sends, and that each admitted call is settled exactly once.
 //!
-//! The clock stands still unless a test moves it, so limits are exact; only services sleep, for milliseconds.
+//! The clock stands still unless a test sets it, so limits are exact; only services take time, a few milliseconds.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test fails on an unexpected value")]
 
 mod audio;
 mod client;

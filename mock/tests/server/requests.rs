@@ -1,14 +1,14 @@
-//! What is answered to requests that never reach a limit, and what a served one looks like.
+//! Requests that are not checked against a limit, and the reply to a served one.
 
 use crate::client::{Http, MODEL, Seen, Served, at_once, config, post, question};
 use provider::config::Limit;
-use provider::server::MOST_BYTES;
+use provider::server::MAX_BODY_BYTES;
 use provider::{Axis, Usage};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
-async fn a_completion_has_the_captured_members_in_the_captured_order() {
+async fn a_completion_has_the_members_of_the_capture_in_its_order() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let reply = served.ask().await;
     let body = reply.json();
@@ -44,7 +44,7 @@ async fn a_completion_has_the_captured_members_in_the_captured_order() {
 }
 
 #[tokio::test]
-async fn max_tokens_cuts_a_completion_and_says_so() {
+async fn max_tokens_shortens_a_completion_with_finish_reason_length() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let reply = served.chat("prompt=10;completion=101;draw=1;tag=1", &question("")).await.json();
     assert_eq!(
@@ -56,7 +56,7 @@ async fn max_tokens_cuts_a_completion_and_says_so() {
 }
 
 #[tokio::test]
-async fn without_a_truth_header_the_world_estimates_and_draws() {
+async fn without_a_truth_header_the_prompt_is_estimated_and_the_completion_drawn() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     for truth in ["", "prompt=1;nonsense"] {
         let usage = &served.chat(truth, &question("")).await.json()["usage"];
@@ -71,7 +71,7 @@ async fn without_a_truth_header_the_world_estimates_and_draws() {
         .seen()
         .iter()
         .map(|seen| match seen {
-            Seen::Ruled(_, tag, _) | Seen::Settled(_, tag, _) => *tag,
+            Seen::Decided(_, tag, _) | Seen::Settled(_, tag, _) => *tag,
         })
         .collect();
     assert_eq!(tags, [None, None, None, None, Some(9), Some(9)]);
@@ -86,14 +86,14 @@ async fn without_a_truth_header_the_world_estimates_and_draws() {
 }
 
 #[tokio::test]
-async fn wrong_keys_models_paths_and_bodies_are_refused_in_groqs_shape() {
+async fn unknown_keys_models_paths_and_invalid_bodies_are_rejected_in_groqs_format() {
     let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[])).await;
     let invalid = "invalid_request_error";
     let request = |from: &str, to: &str| post("", &question("")).replace(from, to);
     let model = question("").replace(MODEL, "a`b\\\"c\\u0001");
     let cases = [
         (
-            request("Bearer k1", "Bearer nobody"),
+            request("Bearer k1", "Bearer unknown"),
             401,
             json!({"message": "Invalid API Key", "type": invalid, "code": "invalid_api_key"}),
         ),
@@ -129,14 +129,14 @@ async fn wrong_keys_models_paths_and_bodies_are_refused_in_groqs_shape() {
         assert_eq!((reply.status, &reply.json()["error"]), (status, &error));
         assert_eq!(reply.header("x-ratelimit-limit-requests"), None);
     }
-    assert_eq!(served.seen(), [], "none of them reached a limit");
+    assert_eq!(served.seen(), [], "none of them is decided on");
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_bound_is_a_413_whether_announced_or_not() {
+async fn a_body_that_exceeds_the_maximum_is_a_413_with_and_without_content_length() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let announced = format!("content-length: {}", MOST_BYTES + 1);
-    let chunk = format!("{MOST_BYTES:x}\r\n{}\r\n1\r\n \r\n", " ".repeat(MOST_BYTES));
+    let announced = format!("content-length: {}", MAX_BODY_BYTES + 1);
+    let chunk = format!("{MAX_BODY_BYTES:x}\r\n{}\r\n1\r\n \r\n", " ".repeat(MAX_BODY_BYTES));
     for (framing, body) in [(announced.as_str(), ""), ("transfer-encoding: chunked", chunk.as_str())] {
         let mut socket = served.connect().await;
         let head = format!(
@@ -148,12 +148,12 @@ async fn a_body_beyond_the_bound_is_a_413_whether_announced_or_not() {
         socket.read_exact(&mut reply).await.unwrap();
         assert_eq!(&reply, b"HTTP/1.1 413", "{framing}");
     }
-    let fits = format!("{}{}", question(""), " ".repeat(MOST_BYTES - question("").len()));
+    let fits = format!("{}{}", question(""), " ".repeat(MAX_BODY_BYTES - question("").len()));
     assert_eq!(served.chat("", &fits).await.status, 200);
 }
 
 #[tokio::test]
-async fn models_need_a_key_and_health_does_not() {
+async fn models_require_a_key_and_health_does_not() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let get =
         |path: &str, key: &str| format!("GET {path} HTTP/1.1\r\nhost: m\r\n{key}connection: close\r\n\r\n");
@@ -169,9 +169,9 @@ async fn models_need_a_key_and_health_does_not() {
 async fn one_connection_carries_many_requests() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let mut socket = served.connect().await;
-    let kept = post("", &question("")).replace("connection: close\r\n", "");
+    let keep_alive = post("", &question("")).replace("connection: close\r\n", "");
     for _ in 0..10 {
-        socket.write_all(kept.as_bytes()).await.unwrap();
+        socket.write_all(keep_alive.as_bytes()).await.unwrap();
         let mut reply = Vec::new();
         while !reply.ends_with(b"\"service_tier\":\"on_demand\"}\n") {
             assert_ne!(socket.read_buf(&mut reply).await.unwrap(), 0, "closed early");

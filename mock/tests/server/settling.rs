@@ -1,4 +1,4 @@
-//! Every admitted call is settled exactly once, whoever ends it and when.
+//! Every admitted call is settled exactly once, whichever side ends it and when.
 
 use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
 use provider::config::{Limit, Service};
@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A first token after a minute: longer than any test.
+/// The first token comes after a minute, which is longer than any test.
 fn slow() -> Service {
     Service::Split { first_token: Dist::Constant(60.0), prefill: None, output: 1.0 }
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_before_the_end_is_charged_what_was_written_so_far() {
+async fn a_client_that_disconnects_early_is_charged_the_tokens_sent_so_far() {
     for more in ["", r#","stream":true"#] {
         let served = Served::start(&config(vec![Limit::new(Axis::Tpm, 8000)], slow(), &[])).await;
         let mut socket = served.connect().await;
@@ -34,7 +34,7 @@ async fn a_client_that_leaves_before_the_end_is_charged_what_was_written_so_far(
 }
 
 #[tokio::test]
-async fn shutting_down_settles_what_is_in_flight() {
+async fn shutdown_settles_calls_in_flight() {
     let served = Served::start(&config(vec![], slow(), &[])).await;
     let mut sockets = Vec::new();
     for more in ["", r#","stream":true"#, "", r#","stream":true"#] {
@@ -48,7 +48,7 @@ async fn shutting_down_settles_what_is_in_flight() {
 }
 
 #[tokio::test]
-async fn a_clock_that_runs_back_is_not_believed() {
+async fn a_clock_that_goes_back_is_ignored() {
     let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[])).await;
     for (now, status) in [(5, 200), (3, 429), (4, 429), (65, 200), (0, 429)] {
         served.set_clock(Nanos::from_secs(now));
@@ -58,7 +58,7 @@ async fn a_clock_that_runs_back_is_not_believed() {
     assert!(times.is_sorted(), "{times:?}");
 }
 
-/// Clients that leave at random moments, some after the end, some before the beginning.
+/// Clients disconnect at random moments, some before the decision and some after the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_disconnects_never_settle_a_call_twice_or_not_at_all() {
     let service = Service::Split { first_token: Dist::Constant(0.003), prefill: None, output: 5000.0 };
@@ -67,25 +67,25 @@ async fn random_disconnects_never_settle_a_call_twice_or_not_at_all() {
     let clients = (0..400u64).map(|tag| {
         let served = Arc::clone(&served);
         tokio::spawn(async move {
-            let mut chance = Stream::new(11, "leave", tag);
-            let more = if chance.below(2) == 0 { "" } else { r#","stream":true"# };
+            let mut random = Stream::new(11, "leave", tag);
+            let more = if random.below(2) == 0 { "" } else { r#","stream":true"# };
             let mut socket = served.connect().await;
             let request = post(&format!("prompt=10;completion=40;draw={tag};tag={tag}"), &question(more));
             socket.write_all(request.as_bytes()).await.unwrap();
-            let patience = Duration::from_micros(chance.below(20_000));
+            let timeout = Duration::from_micros(random.below(20_000));
             let mut reply = Vec::new();
-            let _left_or_served = tokio::time::timeout(patience, socket.read_to_end(&mut reply)).await;
+            let _left_or_served = tokio::time::timeout(timeout, socket.read_to_end(&mut reply)).await;
         })
     });
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
     }
     served.wait_for(|seen| admitted(seen) == settled(seen)).await;
-    let seen = Arc::into_inner(served).expect("every client has left").stop().await;
+    let seen = Arc::into_inner(served).expect("every client has disconnected").stop().await;
     let mut balance = BTreeMap::new();
     for event in &seen {
         match event {
-            Seen::Ruled(_, tag, _) => assert_eq!(balance.insert(*tag, 1), None),
+            Seen::Decided(_, tag, _) => assert_eq!(balance.insert(*tag, 1), None),
             Seen::Settled(_, tag, usage) => {
                 assert_eq!(
                     balance.insert(*tag, 0),
@@ -97,12 +97,12 @@ async fn random_disconnects_never_settle_a_call_twice_or_not_at_all() {
         }
     }
     assert!(balance.values().all(|open| *open == 0), "{balance:?}");
-    assert!(admitted(&seen) > 100, "too few got as far as a ruling to prove anything");
+    assert!(admitted(&seen) > 100, "too few calls were decided on for the test to be valid");
     assert!(seen.is_sorted_by_key(time));
 }
 
 fn time(seen: &Seen) -> Instant {
     match seen {
-        Seen::Ruled(at, ..) | Seen::Settled(at, ..) => *at,
+        Seen::Decided(at, ..) | Seen::Settled(at, ..) => *at,
     }
 }

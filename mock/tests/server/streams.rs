@@ -10,8 +10,8 @@ fn events(reply: &Http) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_stream_is_role_then_tokens_then_end_then_done() {
-    // Two milliseconds to the first token, then a token a millisecond.
+async fn a_stream_has_a_role_tokens_an_end_and_done() {
+    // Two milliseconds to the first token, then one token per millisecond.
     let service = Service::Split { first_token: Dist::Constant(0.002), prefill: None, output: 1000.0 };
     for service in [service, at_once()] {
         let served = Served::start(&config(vec![], service, &[])).await;
@@ -41,13 +41,13 @@ async fn a_stream_is_role_then_tokens_then_end_then_done() {
         assert!(chunks.iter().all(|chunk| chunk["id"] == chunks[0]["id"]));
         let seen = served.stop().await;
         assert!(
-            matches!(seen[..], [Seen::Ruled(..), Seen::Settled(_, Some(1), usage)] if usage.total() == 30)
+            matches!(seen[..], [Seen::Decided(..), Seen::Settled(_, Some(1), usage)] if usage.total() == 30)
         );
     }
 }
 
 #[tokio::test]
-async fn usage_comes_once_more_where_it_is_asked_for_and_length_is_told() {
+async fn include_usage_adds_a_chunk_and_max_tokens_a_finish_reason() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let more = r#","stream":true,"stream_options":{"include_usage":true}"#;
     let reply = served.chat("prompt=10;completion=900;draw=1;tag=1", &question(more)).await;
@@ -60,7 +60,7 @@ async fn usage_comes_once_more_where_it_is_asked_for_and_length_is_told() {
 }
 
 #[tokio::test]
-async fn an_empty_completion_and_a_huge_one_stream_as_well() {
+async fn empty_and_very_long_completions_are_streamed() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
     let stream = question(r#","stream":true"#);
     let empty = served.chat("prompt=10;completion=0;draw=1;tag=1", &stream).await;
@@ -71,7 +71,7 @@ async fn an_empty_completion_and_a_huge_one_stream_as_well() {
 }
 
 #[tokio::test]
-async fn a_cut_stream_has_half_its_tokens_and_no_end() {
+async fn a_cut_stream_has_half_of_its_tokens_and_no_end() {
     let served = Served::start(&config(vec![], at_once(), &[Fault::CutStream])).await;
     let text = served
         .exchange(&crate::client::post(
@@ -84,23 +84,23 @@ async fn a_cut_stream_has_half_its_tokens_and_no_end() {
     assert_eq!(text.matches("data: {").count(), 1 + 10);
     let seen = served.stop().await;
     assert!(
-        matches!(seen[..], [Seen::Ruled(..), Seen::Settled(_, Some(1), usage)] if usage.completion_tokens == 10)
+        matches!(seen[..], [Seen::Decided(..), Seen::Settled(_, Some(1), usage)] if usage.completion_tokens == 10)
     );
 }
 
 #[tokio::test]
-async fn a_network_changes_when_bytes_come_and_not_which() {
+async fn network_latency_delays_a_reply_without_changing_it() {
     let body = |network: f64, more: &'static str| async move {
         let service = Service::Split { first_token: Dist::Constant(0.002), prefill: None, output: 1000.0 };
         let mut config = config(vec![], service, &[]);
         config.models[0].latency.network = Dist::Constant(network);
         let served = Served::start(&config).await;
         let reply = served.chat("prompt=10;completion=20;draw=1;tag=1", &question(more)).await;
-        assert_eq!(served.stop().await.len(), 2, "ruled and settled");
+        assert_eq!(served.stop().await.len(), 2, "decided on and settled");
         reply.body
     };
     for more in ["", r#","stream":true"#] {
-        // Shorter than the service, and longer: the call is settled before its first token is seen.
+        // Once shorter than the service, and once longer, so that the call is settled before its first token arrives.
         let near = body(0.0, more).await;
         assert_eq!(near, body(0.004, more).await);
         assert_eq!(near, body(0.1, more).await);

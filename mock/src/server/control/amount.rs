@@ -1,101 +1,124 @@
-//! Amounts as the control plane reads them: a length of time, a share, a multiple, a count.
+//! Amounts in JSON, as text with a unit or as a number: read by [`crate::units`] and bounded.
 
 use crate::time::Nanos;
+use crate::units;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// A length of time: `"1h30m"`, `"250ms"`, or a number of seconds.
-pub(super) fn length(value: &Value) -> Option<Nanos> {
-    let seconds = |seconds: f64| (0.0..=LONGEST_S).contains(&seconds).then(|| Nanos::from_secs_f64(seconds));
-    match value {
-        Value::Number(number) => seconds(number.as_f64()?),
-        Value::String(text) => seconds(parts(text)?),
-        _ => None,
+/// A duration of at most 366 days: `"1h30m"`, `"250ms"`, or a number of seconds. The bound keeps the clock from
+/// overflowing, however often it is advanced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Duration(pub(super) Nanos);
+
+/// A share in `0..=1`: `"20%"` or `0.2`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Share(pub(super) f64);
+
+/// A multiple in `0.001..=1_000_000`: `"4x"` or `4`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Multiple(pub(super) f64);
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let duration = match Value::deserialize(deserializer)? {
+            Value::String(text) => units::duration(&text).map_err(D::Error::custom)?,
+            value => Nanos::from_secs_f64(number(&value, 0.0..=MAX_SECONDS)?),
+        };
+        if duration > Nanos::from_secs(MAX_SECONDS as u64) {
+            return Err(D::Error::custom("duration longer than 366d"));
+        }
+        Ok(Self(duration))
     }
 }
 
-/// The seconds of numbers with units behind each, largest unit anywhere.
-fn parts(mut text: &str) -> Option<f64> {
-    let mut seconds = 0.0;
-    loop {
-        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = text[..digits].parse().ok()?;
-        text = &text[digits..];
-        let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
-        let unit = UNITS.iter().find(|(unit, _)| *unit == &text[..end])?;
-        seconds += number * unit.1;
-        text = &text[end..];
-        if text.is_empty() {
-            return Some(seconds);
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => units::share(&text).map(Self).map_err(D::Error::custom),
+            value => number(&value, 0.0..=1.0).map(Self),
         }
     }
 }
 
-/// A share in `0..=1`: `0.2` or `"20%"`.
-pub(super) fn share(value: &Value) -> Option<f64> {
-    let share = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.strip_suffix('%')?.trim().parse::<f64>().ok()? / 100.0,
-        _ => return None,
-    };
-    (0.0..=1.0).contains(&share).then_some(share)
+impl<'de> Deserialize<'de> for Multiple {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let multiple = match Value::deserialize(deserializer)? {
+            Value::String(text) => units::multiple(&text).map_err(D::Error::custom)?,
+            value => return number(&value, MULTIPLES).map(Self),
+        };
+        if !MULTIPLES.contains(&multiple) {
+            return Err(D::Error::custom("multiple not between 0.001x and 1000000x"));
+        }
+        Ok(Self(multiple))
+    }
 }
 
-/// A multiple up to a million: `4` or `"4x"`.
-pub(super) fn times(value: &Value) -> Option<f64> {
-    let times = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.strip_suffix('x')?.trim().parse().ok()?,
-        _ => return None,
-    };
-    (1e-3..=1e6).contains(&times).then_some(times)
+/// Returns the number that a value is, if it is within the range.
+fn number<E: serde::de::Error>(value: &Value, range: std::ops::RangeInclusive<f64>) -> Result<f64, E> {
+    value.as_f64().filter(|number| range.contains(number)).ok_or_else(|| {
+        E::custom(format_args!("{value} is not a number from {} to {}", range.start(), range.end()))
+    })
 }
 
-const UNITS: [(&str, f64); 5] = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
+/// A leap year: no run is longer.
+const MAX_SECONDS: f64 = 366.0 * 86_400.0;
 
-/// A year: no run is longer, and no clock overflows however often it is advanced by as much.
-const LONGEST_S: f64 = 366.0 * 86_400.0;
+const MULTIPLES: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde::de::DeserializeOwned;
     use serde_json::json;
 
+    fn parse<T: DeserializeOwned>(value: &Value) -> Option<T> {
+        serde_json::from_value(value.clone()).ok()
+    }
+
     #[test]
-    fn amounts_in_every_form() {
+    fn amounts_are_texts_with_units_or_numbers_within_bounds() {
         for (value, expected) in [
             (json!("1h"), Some(Nanos::HOUR)),
             (json!("1h30m"), Some(Nanos(5_400 * Nanos::SECOND.0))),
             (json!("1.5s"), Some(Nanos::from_millis(1_500))),
             (json!("250ms"), Some(Nanos::from_millis(250))),
+            (json!("366d"), Some(Nanos(366 * Nanos::DAY.0))),
             (json!(0), Some(Nanos::ZERO)),
             (json!(2.5), Some(Nanos::from_millis(2_500))),
             (json!(-1), None),
             (json!("5"), None),
             (json!("h"), None),
-            (json!("1h "), None),
             (json!("1.2.3s"), None),
+            (json!("367d"), None),
             (json!("9999999d"), None),
             (json!(""), None),
             (json!(null), None),
         ] {
-            assert_eq!(length(&value), expected, "{value}");
+            assert_eq!(parse(&value), expected.map(Duration), "{value}");
         }
-        assert_eq!((share(&json!("20%")), share(&json!(0.2))), (Some(0.2), Some(0.2)));
-        assert_eq!((share(&json!("120%")), share(&json!("nan%")), share(&json!(-0.1))), (None, None, None));
-        assert_eq!(
-            (times(&json!("4x")), times(&json!(4)), times(&json!("infx"))),
-            (Some(4.0), Some(4.0), None)
-        );
+        for (value, expected) in
+            [(json!("20%"), Some(0.2)), (json!(0.2), Some(0.2)), (json!("0%"), Some(0.0))]
+        {
+            assert_eq!(parse(&value), expected.map(Share), "{value}");
+        }
+        for value in [json!("120%"), json!("nan%"), json!(-0.1), json!(1.1)] {
+            assert_eq!(parse::<Share>(&value), None, "{value}");
+        }
+        assert_eq!((parse(&json!("4x")), parse(&json!(4))), (Some(Multiple(4.0)), Some(Multiple(4.0))));
+        for value in [json!("infx"), json!("0x"), json!("2000000x"), json!(-4)] {
+            assert_eq!(parse::<Multiple>(&value), None, "{value}");
+        }
     }
 
     proptest! {
         #[test]
-        fn no_text_is_too_odd(text in any::<String>()) {
+        fn arbitrary_texts_are_rejected_or_within_bounds(text in any::<String>()) {
             let value = json!(text);
-            prop_assert!(length(&value).is_none_or(|length| length.as_secs_f64() <= LONGEST_S));
-            prop_assert!(share(&value).is_none_or(|share| (0.0..=1.0).contains(&share)));
-            prop_assert!(times(&value).is_none_or(f64::is_normal));
+            prop_assert!(parse::<Duration>(&value).is_none_or(|length| length.0.as_secs_f64() <= MAX_SECONDS));
+            prop_assert!(parse::<Share>(&value).is_none_or(|share| (0.0..=1.0).contains(&share.0)));
+            prop_assert!(parse::<Multiple>(&value).is_none_or(|multiple| multiple.0.is_normal()));
         }
     }
 }

@@ -1,90 +1,106 @@
-//! Faults as they are asked for and listed: `{"fault": "503", "next": 3, "share": "20%", "for": "10s"}`.
+//! Injected faults: `{"fault": "503", "next": 3, "share": "20%", "for": "10s"}`.
 
-use super::{Said, Wrong, amount};
+use super::amount::{Duration, Multiple, Share};
+use super::error::{Error, Input, JsonBody, shortened};
 use crate::config::Fault;
 use crate::fault::{WORDS, Word};
 use crate::server::Mock;
-use crate::server::fault_queue::{InjectedFault, MOST_FAULTS};
+use crate::server::fault_queue::{InjectedFault, MAX_FAULTS};
 use crate::time::Instant;
-use serde_json::{Map, Value, json};
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
-/// The faults that stand.
-pub(super) fn list(mock: &Mock) -> Said {
-    let told = mock.standing(|standing, now| {
-        standing.orders(now).iter().map(|order| told(order, now)).collect::<Vec<_>>()
-    });
-    Said::Json(json!({ "faults": told }))
+/// A fault to inject.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Injection {
+    /// A name, or an object of a name and an amount.
+    fault: Value,
+    /// How many requests it affects.
+    next: Option<NonZeroU64>,
+    /// Which share of requests it affects; all if absent.
+    share: Option<Share>,
+    /// How long it lasts.
+    #[serde(rename = "for")]
+    duration: Option<Duration>,
 }
 
-/// Lifts every fault that was asked for; those of the scenario stay.
-pub(super) fn clear(mock: &Mock) -> Said {
-    mock.standing(|standing, _| standing.clear());
-    list(mock)
+impl Input for Injection {
+    const HELP: &str = r#"send a JSON object such as {"fault": "503", "next": 3}; "share": "20%" and "for": "10s" are optional, "for" up to 366d"#;
 }
 
-/// Adds one.
-pub(super) fn add(mock: &Mock, body: &Map<String, Value>) -> Result<Said, Wrong> {
-    if let Some(odd) = body.keys().find(|key| !["fault", "next", "share", "for"].contains(&key.as_str())) {
-        return Err(Wrong::new(format!("unknown member `{}`", super::shortened(odd)), EXAMPLE));
-    }
-    let said = body.get("fault").ok_or_else(|| Wrong::new("`fault` is missing", EXAMPLE))?;
-    let fault = fault(said)?;
-    let left = optional(body, "next", |next| next.as_u64().filter(|next| *next > 0), r#"write "next": 3"#)?;
-    let share =
-        optional(body, "share", amount::share, r#"write a share from 0 to 1: "share": "20%", or 0.2"#)?;
-    let lasts = optional(body, "for", amount::length, r#"write a length up to 366d: "for": "10s""#)?;
-    let added = mock.standing(|standing, now| {
-        let until = lasts.map_or(Instant::MAX, |lasts| now + lasts);
-        let order =
-            InjectedFault { said: said.clone(), fault, left, share: share.unwrap_or(1.0), until, id: 0 };
-        standing.add(order, now).map(|order| told(order, now))
+/// Lists the injected faults that have not ended.
+pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
+    let faults = mock.with_faults(|queue, now| {
+        queue.active(now).iter().map(|fault| to_json(fault, now)).collect::<Vec<_>>()
     });
-    added.map(Said::Json).ok_or_else(|| {
-        Wrong::new(format!("{MOST_FAULTS} faults stand already"), "lift them: DELETE /_quotalab/faults")
+    Json(json!({ "faults": faults }))
+}
+
+/// Removes every injected fault; those of the scenario stay.
+pub(super) async fn clear(State(mock): State<Arc<Mock>>) -> Json<Value> {
+    mock.with_faults(|queue, _| queue.clear());
+    list(State(mock)).await
+}
+
+/// Injects a fault.
+pub(super) async fn inject(
+    State(mock): State<Arc<Mock>>,
+    JsonBody(Injection { fault: spec, next, share, duration }): JsonBody<Injection>,
+) -> Result<Json<Value>, Error> {
+    let fault = parse(&spec)?;
+    let remaining = next.map(NonZeroU64::get);
+    let share = share.map_or(1.0, |Share(share)| share);
+    let added = mock.with_faults(|queue, now| {
+        let until = duration.map_or(Instant::MAX, |Duration(duration)| now + duration);
+        let fault = InjectedFault { spec, fault, remaining, share, until, id: 0 };
+        queue.add(fault, now).map(|fault| to_json(fault, now))
+    });
+    added.map(Json).ok_or_else(|| {
+        let message = format!("there are already {MAX_FAULTS} injected faults");
+        Error::new(message, "remove them: DELETE /_quotalab/faults")
     })
 }
 
-fn optional<T>(
-    body: &Map<String, Value>,
-    name: &str,
-    read: impl FnOnce(&Value) -> Option<T>,
-    help: &str,
-) -> Result<Option<T>, Wrong> {
-    let Some(value) = body.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    let wrong = || Wrong::new(format!("`{name}` cannot be {}", super::shortened(&value.to_string())), help);
-    read(value).map(Some).ok_or_else(wrong)
-}
-
-/// A fault by its name, or by its name and what it needs to know.
-fn fault(said: &Value) -> Result<Fault, Wrong> {
+/// Parses a fault: its name, or an object of its name and its amount.
+fn parse(spec: &Value) -> Result<Fault, Error> {
     let unknown = || {
         let known: Vec<_> = WORDS.iter().map(|(name, word)| example(name, *word)).collect();
-        let what = format!("unknown fault {}", super::shortened(&said.to_string()));
-        Wrong::new(what, format!("write one of {}", known.join(", ")))
+        let message = format!("unknown fault {}", shortened(&spec.to_string()));
+        Error::new(message, format!("use one of {}", known.join(", ")))
     };
-    let (name, given) = match said {
+    let (name, amount) = match spec {
         Value::String(name) => (name.clone(), None),
         Value::Number(status) => (status.to_string(), None),
         Value::Object(members) if members.len() == 1 => {
-            let (name, given) = members.iter().next().ok_or_else(unknown)?;
-            (name.clone(), Some(given))
+            let (name, amount) = members.iter().next().ok_or_else(unknown)?;
+            (name.clone(), Some(amount))
         }
         _ => return Err(unknown()),
     };
     let word = Word::named(&name).ok_or_else(unknown)?;
-    let fault = match (word, given) {
+    let fault = match (word, amount) {
         (Word::Alone(fault), None) => Some(fault),
-        (Word::Times(fault), Some(given)) => amount::times(given).map(fault),
-        (Word::Length(fault), Some(given)) => amount::length(given).map(fault),
+        (Word::Times(fault), Some(amount)) => parse_amount(amount).map(|Multiple(times)| fault(times)),
+        (Word::Length(fault), Some(amount)) => parse_amount(amount).map(|Duration(length)| fault(length)),
         _ => None,
     };
     fault.ok_or_else(|| {
-        let what = format!("`{name}` cannot be asked for like that");
-        Wrong::new(what, format!(r#"write "fault": {}"#, example(&name, word)))
+        let message = format!("invalid amount of `{name}`");
+        Error::new(message, format!(r#"write "fault": {}"#, example(&name, word)))
     })
 }
 
-/// How a fault is written.
+fn parse_amount<T: DeserializeOwned>(amount: &Value) -> Option<T> {
+    T::deserialize(amount).ok()
+}
+
+/// Returns how a fault is written in JSON.
 fn example(name: &str, word: Word) -> String {
     match word {
         Word::Alone(_) => format!(r#""{name}""#),
@@ -93,10 +109,8 @@ fn example(name: &str, word: Word) -> String {
     }
 }
 
-fn told(order: &InjectedFault, now: Instant) -> Value {
-    let ends_in_s = (order.until < Instant::MAX).then(|| order.until.since(now).as_secs_f64());
-    json!({ "id": order.id, "fault": order.said, "next": order.left, "share": order.share, "for_s": ends_in_s })
+fn to_json(fault: &InjectedFault, now: Instant) -> Value {
+    let InjectedFault { spec, remaining, share, until, id, .. } = fault;
+    let ends_in_s = (*until < Instant::MAX).then(|| until.since(now).as_secs_f64());
+    json!({ "id": id, "fault": spec, "next": remaining, "share": share, "for_s": ends_in_s })
 }
-
-const EXAMPLE: &str =
-    r#"write {"fault": "503", "next": 3}, and, if you like, "share": "20%" and "for": "10s""#;

@@ -1,60 +1,55 @@
-//! The mock's numbers in the text format of Prometheus (version 0.0.4).
+//! The mock's metrics in the text format of Prometheus (version 0.0.4).
 
-use super::Said;
 use crate::server::Mock;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
-/// Requests by account, model and ruling; every limit and what is left of it; the clock; standing faults.
-pub(super) fn metrics(mock: &Mock) -> Said {
+/// Returns requests by account, model and outcome, every limit and what remains of it, the injected faults and the clock.
+pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse {
     let mut out = String::new();
-    family(&mut out, "requests_total", "counter", "Requests received, by what was decided on them.");
+    family(&mut out, "requests_total", "counter", "Requests received, by the decision on them.");
     let counts = mock.journal(|journal| journal.counts().collect::<Vec<_>>()).unwrap_or_default();
-    for ((account, model, ruling), count) in counts {
+    for ((account, model, outcome), count) in counts {
         let account = Label(account.map_or("", |account| mock.account_name(account)));
         let model = Label(model.map_or("", |model| mock.model_name(model)));
-        put(
-            &mut out,
-            format_args!(
-                "quotalab_mock_requests_total{{account={account},model={model},ruling=\"{ruling}\"}} {count}"
-            ),
-        );
+        let labels = format!("{{account={account},model={model},ruling=\"{outcome}\"}}");
+        line(&mut out, format_args!("quotalab_mock_requests_total{labels} {count}"));
     }
     let mut remaining = String::new();
     family(&mut out, "limit", "gauge", "The limit, per its window.");
-    family(
-        &mut remaining,
-        "remaining",
-        "gauge",
-        "What is left of the limit; negative where it is overdrawn.",
-    );
+    family(&mut remaining, "remaining", "gauge", "What remains of the limit; negative if it is overdrawn.");
     for (account, id) in mock.account_names().zip(0..) {
         for (model, model_id) in mock.model_names().zip(0..) {
             mock.each_level(id, model_id, |level| {
                 let (account, model, axis) = (Label(account), Label(model), level.axis);
                 let labels = format!("{{account={account},model={model},axis=\"{axis}\"}}");
-                put(&mut out, format_args!("quotalab_mock_limit{labels} {}", level.limit));
-                put(&mut remaining, format_args!("quotalab_mock_remaining{labels} {}", level.remaining));
+                line(&mut out, format_args!("quotalab_mock_limit{labels} {}", level.limit));
+                line(&mut remaining, format_args!("quotalab_mock_remaining{labels} {}", level.remaining));
             });
         }
     }
     out.push_str(&remaining);
-    family(&mut out, "standing_faults", "gauge", "Faults that were asked for and still stand.");
-    let standing = mock.standing(|standing, now| standing.orders(now).len());
-    put(&mut out, format_args!("quotalab_mock_standing_faults {standing}"));
+    family(&mut out, "standing_faults", "gauge", "Injected faults that have not ended.");
+    let faults = mock.with_faults(|queue, now| queue.active(now).len());
+    line(&mut out, format_args!("quotalab_mock_standing_faults {faults}"));
     family(&mut out, "clock_seconds", "gauge", "The mock's own clock.");
-    put(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
-    Said::Text("text/plain; version=0.0.4; charset=utf-8", out)
+    line(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out)
 }
 
+/// Appends the header of a metric family.
 fn family(out: &mut String, name: &str, kind: &str, help: &str) {
-    put(out, format_args!("# HELP quotalab_mock_{name} {help}\n# TYPE quotalab_mock_{name} {kind}"));
+    line(out, format_args!("# HELP quotalab_mock_{name} {help}\n# TYPE quotalab_mock_{name} {kind}"));
 }
 
-fn put(out: &mut String, line: fmt::Arguments<'_>) {
-    writeln!(out, "{line}").expect("a string takes whatever is written");
+fn line(out: &mut String, line: fmt::Arguments<'_>) {
+    writeln!(out, "{line}").expect("invariant: writing to a string does not fail");
 }
 
-/// The value of a label, quoted and escaped.
+/// The value of a label, displayed quoted and escaped.
 struct Label<'a>(&'a str);
 
 impl fmt::Display for Label<'_> {

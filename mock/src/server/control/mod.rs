@@ -1,128 +1,67 @@
-//! The control plane: what a test in any language asks of a running mock, under `/_quotalab/` of its own port.
+//! The control plane: how a test in any language observes and changes a running mock, on the mock's own port.
 //!
 //! ```text
-//!  GET  /_quotalab/state                       levels of every limit        POST /_quotalab/reset   all as at the start
-//!  GET  /_quotalab/requests                    what was received            POST /_quotalab/clock   {"advance": "1h"}
+//!  GET  /_quotalab/state                       level of every limit         POST /_quotalab/reset   back to the start
+//!  GET  /_quotalab/requests                    the journal                  POST /_quotalab/clock   {"advance": "1h"}
 //!  GET  /_quotalab/verdict                     whether the client behaved
-//!  GET, POST, DELETE /_quotalab/faults         what goes wrong on demand    GET  /metrics           for Prometheus
+//!  GET, POST, DELETE /_quotalab/faults         injected faults              GET  /metrics           for Prometheus
 //! ```
 //!
-//! It asks for no key and shows none. Whoever reaches it may see and change everything, so it is off unless asked for.
+//! It needs no key and shows none. Any client that can connect can read and change everything, so it is disabled by
+//! default.
 
 mod amount;
+mod error;
 mod faults;
 mod metrics;
 mod state;
 mod verdict;
 
-use super::body::Body;
-use super::{Mock, PATIENCE};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode};
-use serde_json::{Map, Value, json};
+use super::Mock;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use error::{Error, shortened};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
-/// Whether a path is the control plane's.
-pub(super) fn is_for(path: &str) -> bool {
-    path == "/metrics" || path == "/_quotalab" || path.starts_with("/_quotalab/")
+/// The routes of the control plane.
+pub(super) fn router() -> Router<Arc<Mock>> {
+    let quotalab = Router::new()
+        .route("/", get(endpoints))
+        .route("/state", get(state::levels))
+        .route("/reset", post(state::reset))
+        .route("/requests", get(state::requests))
+        .route("/verdict", get(verdict::verdict))
+        .route("/clock", get(state::clock).post(state::advance))
+        .route("/faults", get(faults::list).post(faults::inject).delete(faults::clear))
+        .fallback(async |request: Request| unknown(&request, "/_quotalab"))
+        .method_not_allowed_fallback(async |request: Request| unknown(&request, "/_quotalab"));
+    let metrics = get(metrics::metrics).fallback(async |request: Request| unknown(&request, ""));
+    Router::new()
+        .nest("/_quotalab", quotalab)
+        .route("/_quotalab/", get(endpoints))
+        .route("/metrics", metrics)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
-/// Answers a request to the control plane.
-pub(super) async fn answer(mock: &Mock, head: &Parts, body: Incoming) -> Response<Body> {
-    match ask(mock, head, body).await {
-        Ok(Said::Json(value)) => response(StatusCode::OK, "application/json", format!("{value}\n")),
-        Ok(Said::Text(kind, text)) => response(StatusCode::OK, kind, text),
-        Err(Wrong { status, what, help }) => {
-            let error = json!({ "error": { "message": what, "help": help } });
-            response(status, "application/json", format!("{error}\n"))
-        }
-    }
+async fn endpoints() -> Json<Value> {
+    Json(json!({ "endpoints": ENDPOINTS }))
 }
 
-/// What the control plane says.
-enum Said {
-    Json(Value),
-    /// A text and its media type.
-    Text(&'static str, String),
-}
-
-/// What is wrong with a request, and what to write instead.
-#[derive(Debug)]
-struct Wrong {
-    status: StatusCode,
-    what: String,
-    help: String,
-}
-
-impl Wrong {
-    fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, what: what.into(), help: help.into() }
-    }
-}
-
-async fn ask(mock: &Mock, head: &Parts, body: Incoming) -> Result<Said, Wrong> {
-    let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
-    match (&head.method, path) {
-        (&Method::GET, "/_quotalab" | "/_quotalab/") => Ok(Said::Json(json!({ "endpoints": ENDPOINTS }))),
-        (&Method::GET, "/_quotalab/state") => Ok(state::state(mock)),
-        (&Method::GET, "/_quotalab/requests") => state::requests(mock, query),
-        (&Method::GET, "/_quotalab/clock") => Ok(state::clock(mock)),
-        (&Method::GET, "/_quotalab/faults") => Ok(faults::list(mock)),
-        (&Method::DELETE, "/_quotalab/faults") => Ok(faults::clear(mock)),
-        (&Method::GET, "/_quotalab/verdict") => verdict::verdict(mock, query, &head.headers),
-        (&Method::GET, "/metrics") => Ok(metrics::metrics(mock)),
-        (&Method::POST, "/_quotalab/reset") => {
-            mock.reset();
-            Ok(state::state(mock))
-        }
-        (&Method::POST, "/_quotalab/faults") => faults::add(mock, &object(body).await?),
-        (&Method::POST, "/_quotalab/clock") => state::advance(mock, &object(body).await?),
-        (method, path) => Err(unknown(method, path)),
-    }
-}
-
-/// No such endpoint, or not by this method.
-fn unknown(method: &Method, path: &str) -> Wrong {
-    let here: Vec<_> = ENDPOINTS.into_iter().filter(|known| known.ends_with(&format!(" {path}"))).collect();
-    let (status, known) = match here[..] {
+/// The error of a path without an endpoint, or of a method that its endpoints do not have. `prefix` is the part of the
+/// path that nesting has removed.
+fn unknown(request: &Request, prefix: &str) -> Error {
+    let (method, path) = (request.method().as_str(), format!("{prefix}{}", request.uri().path()));
+    let at_path: Vec<_> =
+        ENDPOINTS.into_iter().filter(|known| known.ends_with(&format!(" {path}"))).collect();
+    let (status, known) = match at_path[..] {
         [] => (StatusCode::NOT_FOUND, &ENDPOINTS[..]),
-        _ => (StatusCode::METHOD_NOT_ALLOWED, &here[..]),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, &at_path[..]),
     };
-    let what = format!("there is no {} {}", shortened(method.as_str()), shortened(path));
-    Wrong { status, what, help: format!("ask for one of {}", known.join(", ")) }
-}
-
-/// Reads a JSON object, within bounds of size and time.
-async fn object(body: Incoming) -> Result<Map<String, Value>, Wrong> {
-    let help = r#"send a JSON object, such as {"advance": "1h"}"#;
-    let read = tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect()).await;
-    let Ok(Ok(body)) = read else {
-        let status = StatusCode::PAYLOAD_TOO_LARGE;
-        return Err(Wrong {
-            status,
-            ..Wrong::new(format!("the body is over {MOST_BYTES} bytes, or never ended"), help)
-        });
-    };
-    let wrong = |error: serde_json::Error| Wrong::new(format!("the body is no JSON object: {error}"), help);
-    serde_json::from_slice(&body.to_bytes()).map_err(wrong)
-}
-
-fn response(status: StatusCode, kind: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::whole(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
-}
-
-/// A text as errors quote it: never longer than a line.
-fn shortened(text: &str) -> String {
-    let mut short: String = text.chars().take(80).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+    let message = format!("unknown endpoint {} {}", shortened(method), shortened(&path));
+    Error { status, ..Error::new(message, format!("use one of {}", known.join(", "))) }
 }
 
 const ENDPOINTS: [&str; 10] = [
@@ -138,5 +77,5 @@ const ENDPOINTS: [&str; 10] = [
     "GET /metrics",
 ];
 
-/// The largest body that is read, in bytes.
-const MOST_BYTES: usize = 64 << 10;
+/// Maximum size of a request body in bytes.
+const MAX_BODY_BYTES: usize = 64 << 10;

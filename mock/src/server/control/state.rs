@@ -1,12 +1,17 @@
-//! What is so now: the levels of every limit, the clock, and what was received.
+//! The state of a mock: the level of every limit, the clock, and the journal.
 
-use super::{Said, Wrong, amount};
-use crate::journal::{Entry, JournalOutcome, MAX_ENTRIES};
+use super::amount::Duration;
+use super::error::{Input, JsonBody, QueryParams};
+use crate::journal::{Entry, JournalOutcome};
 use crate::server::Mock;
-use serde_json::{Map, Value, json};
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
 
-/// Every limit of every account and model.
-pub(super) fn state(mock: &Mock) -> Said {
+/// Returns every limit of every account and model.
+pub(super) async fn levels(State(mock): State<Arc<Mock>>) -> Json<Value> {
     let models = |account: u16| {
         let models = mock.model_names().zip(0..).map(|(name, model)| {
             let mut limits = Vec::new();
@@ -28,68 +33,89 @@ pub(super) fn state(mock: &Mock) -> Said {
         .zip(0..)
         .map(|(name, account)| json!({ "name": name, "models": models(account) }))
         .collect();
-    Said::Json(json!({ "now_s": mock.now().as_secs_f64(), "accounts": accounts }))
+    Json(json!({ "now_s": mock.now().as_secs_f64(), "accounts": accounts }))
 }
 
-/// The clock.
-pub(super) fn clock(mock: &Mock) -> Said {
-    Said::Json(json!({ "now_s": mock.now().as_secs_f64() }))
+/// Resets limits, injected faults and journal.
+pub(super) async fn reset(State(mock): State<Arc<Mock>>) -> Json<Value> {
+    mock.reset();
+    levels(State(mock)).await
 }
 
-/// Moves the clock on.
-pub(super) fn advance(mock: &Mock, body: &Map<String, Value>) -> Result<Said, Wrong> {
-    let by = match body.get("advance") {
-        Some(by) if body.len() == 1 => amount::length(by),
-        _ => None,
-    };
-    let by = by.ok_or_else(|| {
-        Wrong::new(
-            "the clock can only be advanced by a length of time",
-            r#"write {"advance": "1h"}, up to 366d, with d, h, m, s and ms"#,
-        )
-    })?;
+/// Returns the time of the clock.
+pub(super) async fn clock(State(mock): State<Arc<Mock>>) -> Json<Value> {
+    Json(json!({ "now_s": mock.now().as_secs_f64() }))
+}
+
+/// By how much to advance the clock.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Advance {
+    advance: Duration,
+}
+
+impl Input for Advance {
+    const HELP: &str =
+        r#"send a JSON object: {"advance": "1h"}, up to 366d, with the units d, h, m, s and ms"#;
+}
+
+/// Advances the clock.
+pub(super) async fn advance(
+    State(mock): State<Arc<Mock>>,
+    JsonBody(Advance { advance: Duration(by) }): JsonBody<Advance>,
+) -> Json<Value> {
     mock.advance(by);
-    Ok(clock(mock))
+    clock(State(mock)).await
 }
 
-/// The last requests, the newest last; `?last=20` says how many.
-pub(super) fn requests(mock: &Mock, query: &str) -> Result<Said, Wrong> {
-    let last = match query {
-        "" => USUAL,
-        query => query.strip_prefix("last=").and_then(|last| last.parse().ok()).ok_or_else(|| {
-            Wrong::new(
-                format!("unknown query `{}`", super::shortened(query)),
-                format!("write ?last=20; at most {MAX_ENTRIES} are kept"),
-            )
-        })?,
-    };
-    let told = mock.journal(|journal| {
+/// Which part of the journal to return.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// The latest requests, up to this number.
+    #[serde(default = "Page::default_last")]
+    last: usize,
+}
+
+impl Page {
+    const fn default_last() -> usize {
+        100
+    }
+}
+
+impl Input for Page {
+    const HELP: &str = "write ?last=20; at most 10000 requests are kept";
+}
+
+/// Returns the latest requests, oldest first.
+pub(super) async fn requests(
+    State(mock): State<Arc<Mock>>,
+    QueryParams(Page { last }): QueryParams<Page>,
+) -> Json<Value> {
+    let requests = mock.journal(|journal| {
         let kept = journal.entries().len();
-        let requests: Vec<_> =
-            journal.entries().skip(kept.saturating_sub(last)).map(|entry| told(mock, entry)).collect();
+        let latest = journal.entries().skip(kept.saturating_sub(last));
+        let requests: Vec<_> = latest.map(|entry| to_json(&mock, entry)).collect();
         let received = journal.counts().map(|(_, count)| count).sum::<u64>();
-        json!({ "received": received, "forgotten": journal.forgotten(), "requests": requests })
+        json!({ "received": received, "forgotten": journal.evicted(), "requests": requests })
     });
-    Ok(Said::Json(told.unwrap_or_default()))
+    Json(requests.unwrap_or_default())
 }
 
-fn told(mock: &Mock, entry: &Entry) -> Value {
-    let mut told = json!({
+fn to_json(mock: &Mock, entry: &Entry) -> Value {
+    let mut json = json!({
         "number": entry.number,
         "at_s": entry.at.as_secs_f64(),
         "account": entry.account.map(|account| mock.account_name(account)),
         "model": entry.model.map(|model| mock.model_name(model)),
         "stream": entry.stream,
-        "ruling": entry.decision.name(),
+        "ruling": entry.outcome.name(),
         "status": entry.status,
         "wait_s": entry.wait.map(|wait| wait.as_secs_f64()),
     });
-    if let JournalOutcome::Refused { axis, oversize } = entry.decision {
-        told["axis"] = json!(axis.name());
-        told["oversize"] = json!(oversize);
+    if let JournalOutcome::Refused { axis, oversize } = entry.outcome {
+        json["axis"] = json!(axis.name());
+        json["oversize"] = json!(oversize);
     }
-    told
+    json
 }
-
-/// How many requests are told where nobody says.
-const USUAL: usize = 100;

@@ -1,61 +1,74 @@
-//! The verdict on the client, as JSON or in words.
+//! The verdict on the mock's client, as JSON or as text.
 
-use super::{Said, Wrong};
+use super::error::{Input, QueryParams};
 use crate::client_check::{self, Bounds, Finding, Violation};
 use crate::server::Mock;
-use hyper::HeaderMap;
-use hyper::header::ACCEPT;
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
-/// Judges what the journal still has; in words where they are asked for by `?words` or `accept: text/plain`.
-pub(super) fn verdict(mock: &Mock, query: &str, headers: &HeaderMap) -> Result<Said, Wrong> {
-    let now = mock.now();
-    let (entries, forgotten) = mock
-        .journal(|journal| (journal.entries().copied().collect::<Vec<_>>(), journal.forgotten()))
-        .unwrap_or_default();
-    let conduct = client_check::judge(&entries, now, &Bounds::default());
-    let plain = headers.get(ACCEPT).is_some_and(|accepted| accepted.as_bytes().starts_with(b"text/plain"));
-    match query {
-        "" if !plain => {}
-        "" | "words" => {
-            let mut words = conduct.to_string();
-            if forgotten > 0 {
-                words.push_str(&format!("{forgotten} older requests are forgotten and were not judged.\n"));
-            }
-            return Ok(Said::Text("text/plain; charset=utf-8", words));
-        }
-        query => {
-            return Err(Wrong::new(
-                format!("unknown query `{}`", super::shortened(query)),
-                "write /_quotalab/verdict, or /_quotalab/verdict?words",
-            ));
-        }
-    }
-    let counts: Map<_, _> = Violation::NAMES
-        .into_iter()
-        .zip(conduct.counts)
-        .map(|(name, count)| (name.to_owned(), json!(count)))
-        .collect();
-    let findings: Vec<_> = conduct.findings.iter().map(|finding| told(mock, finding)).collect();
-    Ok(Said::Json(json!({
-        "behaved": conduct.is_good(),
-        "now_s": now.as_secs_f64(),
-        "requests": conduct.requests,
-        "conversations": conduct.conversations,
-        "retries": conduct.requests - conduct.conversations,
-        "forgotten": forgotten,
-        "counts": counts,
-        "findings": findings,
-    })))
+/// In which form the verdict is returned.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Form {
+    /// Present, with any value, for text.
+    words: Option<String>,
 }
 
-fn told(mock: &Mock, finding: &Finding) -> Value {
-    let Finding { at, number, account, misdeed } = finding;
+impl Input for Form {
+    const HELP: &str = "write /_quotalab/verdict, or /_quotalab/verdict?words for text";
+}
+
+/// Checks the requests that the journal has kept. Returns text for `?words` or `accept: text/plain`, JSON otherwise.
+pub(super) async fn verdict(
+    State(mock): State<Arc<Mock>>,
+    QueryParams(Form { words }): QueryParams<Form>,
+    headers: HeaderMap,
+) -> Response {
+    let now = mock.now();
+    let (entries, evicted) = mock
+        .journal(|journal| (journal.entries().copied().collect::<Vec<_>>(), journal.evicted()))
+        .unwrap_or_default();
+    let report = client_check::check(&entries, now, &Bounds::default());
+    let is_text_accepted =
+        headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain"));
+    if words.is_some() || is_text_accepted {
+        let mut text = report.to_string();
+        if evicted > 0 {
+            text.push_str(&format!(
+                "{evicted} older requests were evicted from the journal and not checked.\n"
+            ));
+        }
+        return text.into_response();
+    }
+    let counts: Map<_, _> =
+        Violation::NAMES.into_iter().map(str::to_owned).zip(report.counts.map(Value::from)).collect();
+    let findings: Vec<_> = report.findings.iter().map(|finding| to_json(&mock, finding)).collect();
+    let verdict = json!({
+        "behaved": report.is_clean(),
+        "now_s": now.as_secs_f64(),
+        "requests": report.attempts,
+        "conversations": report.requests,
+        "retries": report.attempts - report.requests,
+        "forgotten": evicted,
+        "counts": counts,
+        "findings": findings,
+    });
+    Json(verdict).into_response()
+}
+
+fn to_json(mock: &Mock, finding: &Finding) -> Value {
+    let Finding { at, number, account, violation } = finding;
     json!({
-        "misdeed": misdeed.name(),
+        "misdeed": violation.name(),
         "request": number,
         "at_s": at.as_secs_f64(),
         "account": account.map(|account| mock.account_name(account)),
-        "words": misdeed.to_string(),
+        "words": violation.to_string(),
     })
 }

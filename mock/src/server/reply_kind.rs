@@ -1,39 +1,33 @@
-//! What a reply is asked to be: words, a JSON text, or the call of a tool.
+//! What a completion consists of: plain text, JSON, a tool call or a transcript.
 //!
-//! The mock thinks of nothing, but what it answers has the shape that was asked for: an instance of the schema, made of
-//! its types, enumerations and constants. Other keywords (`pattern`, `minLength`, `$ref`, …) are not honoured.
+//! The content is filler, but it has the structure that the request asks for: an instance of the schema, built from its
+//! types, enumerations and constants. Other keywords (`pattern`, `minLength`, `$ref`, …) are ignored.
 
-use super::request::invalid;
+use super::chat::invalid;
 use crate::wire::{Error, Transcript};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// What a reply is asked to be.
+/// What a completion consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum ReplyKind {
-    /// Whatever words.
+    /// Filler words.
     #[default]
-    Words,
+    Text,
     /// This JSON text.
     Json(String),
-    /// The call of a function with these arguments, which are JSON.
-    Call { name: String, arguments: String },
-    /// What was heard.
+    /// The call of a function.
+    Call {
+        /// The function's name.
+        name: String,
+        /// Its arguments, a JSON object.
+        arguments: String,
+    },
+    /// The transcript of an audio file.
     Transcript(Transcript),
 }
 
-/// The members of a request that say so.
-#[derive(Debug)]
-pub(super) struct ReplyOptions {
-    /// `tools`.
-    pub(super) tools: Option<Vec<Tool>>,
-    /// `tool_choice`: a word, or the function's name somewhat inside.
-    pub(super) choice: Option<Value>,
-    /// `response_format`.
-    pub(super) format: Option<ResponseFormat>,
-}
-
-/// A tool; one that is no function is never called.
+/// A tool of a request (`tools`). One that is not a function is never called.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tool {
     function: Option<Function>,
@@ -46,7 +40,7 @@ struct Function {
     parameters: Value,
 }
 
-/// What the text of a reply is to be.
+/// The format of a text reply (`response_format`).
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ResponseFormat {
@@ -61,42 +55,48 @@ pub(super) struct JsonSchema {
     schema: Value,
 }
 
-impl ReplyOptions {
-    /// The form of the reply. A tool is called where one is given, unless the choice is `none`, or it is left open and
-    /// the conversation ends with what a tool has answered: an agent's loop comes to its end.
+impl ReplyKind {
+    /// What a request with these `tools`, `tool_choice` and `response_format` is answered with. A tool is called if there
+    /// is one, except if the choice is `none`, or if it is open and the conversation ends with a tool's result: so the
+    /// loop of an agent ends.
     ///
     /// # Errors
-    /// An invalid request where the choice names a tool that is not given.
-    pub(super) fn form(self, answers_a_tool: bool) -> Result<ReplyKind, Error<'static>> {
-        let mut functions = self.tools.into_iter().flatten().filter_map(|tool| tool.function);
-        let named = self.choice.as_ref().and_then(|choice| choice["function"]["name"].as_str());
-        let function = match (named, self.choice.as_ref().and_then(Value::as_str)) {
+    /// [`Error::Invalid`] if the choice names a tool that is not among the tools.
+    pub(super) fn new(
+        tools: Vec<Tool>,
+        choice: Option<&Value>,
+        format: Option<ResponseFormat>,
+        ends_with_tool_result: bool,
+    ) -> Result<Self, Error<'static>> {
+        let mut functions = tools.into_iter().filter_map(|tool| tool.function);
+        let named = choice.and_then(|choice| choice["function"]["name"].as_str());
+        let function = match (named, choice.and_then(Value::as_str)) {
             (Some(name), _) => {
                 let missing = || invalid(format!("'tool_choice' : no tool is called '{name}'"));
                 Some(functions.find(|function| function.name == name).ok_or_else(missing)?)
             }
             (None, Some("none")) => None,
             (None, Some("required")) => functions.next(),
-            (None, _) => functions.next().filter(|_| !answers_a_tool),
+            (None, _) => functions.next().filter(|_| !ends_with_tool_result),
         };
         if let Some(Function { name, parameters }) = function {
             let arguments = match instance(&parameters) {
                 Value::Object(arguments) => arguments,
-                _ => Map::new(), // Whatever the schema says, arguments are an object.
+                _ => Map::new(), // Arguments are an object, even if the schema describes something else.
             };
-            return Ok(ReplyKind::Call { name, arguments: Value::Object(arguments).to_string() });
+            return Ok(Self::Call { name, arguments: Value::Object(arguments).to_string() });
         }
-        Ok(match self.format {
-            None | Some(ResponseFormat::Text) => ReplyKind::Words,
-            Some(ResponseFormat::JsonObject) => ReplyKind::Json(json!({ "answer": TEXT }).to_string()),
+        Ok(match format {
+            None | Some(ResponseFormat::Text) => Self::Text,
+            Some(ResponseFormat::JsonObject) => Self::Json(json!({ "answer": TEXT }).to_string()),
             Some(ResponseFormat::JsonSchema { json_schema }) => {
-                ReplyKind::Json(instance(&json_schema.schema).to_string())
+                Self::Json(instance(&json_schema.schema).to_string())
             }
         })
     }
 }
 
-/// A value that the schema describes. Schemas are as deep as the reader of JSON lets them be: 128.
+/// Returns a value that a schema describes. Recursion is bounded by the depth of JSON that serde_json accepts: 128.
 fn instance(schema: &Value) -> Value {
     if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
         return value.clone();
@@ -125,17 +125,17 @@ fn instance(schema: &Value) -> Value {
     }
 }
 
-/// Whatever is asked for as a text.
+/// The value of every string.
 const TEXT: &str = "the first of all";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn form(mut request: Value, answers_a_tool: bool) -> Result<ReplyKind, Error<'static>> {
+    fn reply(mut request: Value, ends_with_tool_result: bool) -> Result<ReplyKind, Error<'static>> {
         let tools = serde_json::from_value(request["tools"].take()).unwrap();
-        let choice = Some(request["tool_choice"].take()).filter(|choice| !choice.is_null());
-        ReplyOptions { tools, choice, format: None }.form(answers_a_tool)
+        let choice = Some(&request["tool_choice"]).filter(|choice| !choice.is_null());
+        ReplyKind::new(tools, choice, None, ends_with_tool_result)
     }
 
     fn tool(name: &str, parameters: Value) -> Value {
@@ -143,10 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_is_called_where_one_is_given_and_nothing_speaks_against_it() {
+    fn a_tool_is_called_unless_the_choice_or_a_tool_result_prevents_it() {
         let tools = json!([tool("first", json!({})), tool("second", json!({}))]);
         let called =
-            |choice: Value, answers| match form(json!({ "tools": tools, "tool_choice": choice }), answers)
+            |choice: Value, answers| match reply(json!({ "tools": tools, "tool_choice": choice }), answers)
                 .unwrap()
             {
                 ReplyKind::Call { name, .. } => Some(name),
@@ -164,9 +164,9 @@ mod tests {
         ] {
             assert_eq!(called(choice.clone(), answers).as_deref(), name, "{choice}, {answers}");
         }
-        assert!(form(json!({ "tools": [], "tool_choice": second }), false).is_err());
-        assert_eq!(form(json!({ "tools": [] }), false), Ok(ReplyKind::Words));
-        let arguments = form(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
+        assert!(reply(json!({ "tools": [], "tool_choice": second }), false).is_err());
+        assert_eq!(reply(json!({ "tools": [] }), false), Ok(ReplyKind::Text));
+        let arguments = reply(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
         assert_eq!(arguments, Ok(ReplyKind::Call { name: "f".into(), arguments: "{}".into() }));
     }
 

@@ -1,0 +1,148 @@
+//! How long a client may take over its part of a connection: to send a head, to send a body, to take a reply and send
+//! the next head. One timer per connection checks all of them.
+//!
+//! ```text
+//!  connected ─▶ waiting ─ head ─▶ idle ─ body incomplete ─▶ waiting ─ body read ─▶ idle ─ reply sent ─▶ waiting ─ head ─▶ …
+//! ```
+//!
+//! Each tick of the timer counts how long the client has been waited for, instead of every wait setting a timer of its
+//! own: hyper's `header_read_timeout` and a `tokio::time::timeout` per body cost 3 to 5 % of the requests per second on
+//! one core (`mock/benches`, 2026-11-28).
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, interval_at};
+
+/// How often the timer ticks within the timeout. A wait is never cut short and ends at most one tick late.
+const TICKS: u32 = 16;
+
+/// The count of ticks if the client is not waited for.
+const NOT_WAITING: u32 = u32::MAX;
+
+/// For how many ticks the client of one connection has been waited for.
+#[derive(Debug, Default)]
+pub(super) struct ClientTimeout(AtomicU32);
+
+impl ClientTimeout {
+    /// The client is to send or to take something.
+    pub(super) fn start(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// The client has done its part and waits for the server.
+    pub(super) fn stop(&self) {
+        self.0.store(NOT_WAITING, Ordering::Relaxed);
+    }
+
+    /// Returns once the client has been waited for without interruption for `timeout`.
+    pub(super) async fn elapsed(&self, timeout: Duration) {
+        let tick = timeout / TICKS;
+        let mut ticks = interval_at(Instant::now() + tick, tick);
+        loop {
+            ticks.tick().await;
+            let waited = self.0.load(Ordering::Relaxed);
+            // The first tick may come at once after the start.
+            if (TICKS..NOT_WAITING).contains(&waited) {
+                return;
+            }
+            if waited != NOT_WAITING {
+                self.0.store(waited + 1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Starts the timeout when it is dropped: with the body of a reply that takes its time.
+#[derive(Debug)]
+pub(super) struct StartOnDrop(pub(super) Arc<ClientTimeout>);
+
+impl Drop for StartOnDrop {
+    fn drop(&mut self) {
+        self.0.start();
+    }
+}
+
+/// The body of a request. From the first time that it is incomplete until it is dropped, the timeout runs.
+#[derive(Debug)]
+pub(super) struct TimedBody {
+    body: Incoming,
+    timeout: Arc<ClientTimeout>,
+    is_waiting: bool,
+}
+
+impl TimedBody {
+    pub(super) const fn new(body: Incoming, timeout: Arc<ClientTimeout>) -> Self {
+        Self { body, timeout, is_waiting: false }
+    }
+}
+
+impl Body for TimedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_pending() && !self.is_waiting {
+            self.is_waiting = true;
+            self.timeout.start();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        if self.is_waiting {
+            self.timeout.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_millis(40);
+
+    #[tokio::test]
+    async fn a_wait_is_never_cut_short_wherever_it_starts_between_ticks() {
+        for pause in [0, 5, 15, 0, 30] {
+            let timeout = ClientTimeout::default();
+            let mut start = Instant::now();
+            let client = async {
+                timeout.stop();
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                timeout.start();
+                start = Instant::now();
+            };
+            tokio::join!(client, timeout.elapsed(TIMEOUT));
+            assert!(start.elapsed() >= TIMEOUT, "after a pause of {pause} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waits_for_its_reply_does_not_time_out() {
+        let timeout = Arc::new(ClientTimeout::default());
+        timeout.stop();
+        let reply = StartOnDrop(Arc::clone(&timeout));
+        assert!(tokio::time::timeout(4 * TIMEOUT, timeout.elapsed(TIMEOUT)).await.is_err());
+        drop(reply);
+        timeout.elapsed(TIMEOUT).await;
+    }
+}

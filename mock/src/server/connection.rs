@@ -1,0 +1,95 @@
+//! Accepts connections and serves the router on each of them over HTTP/1.1.
+//!
+//! The loop is hyper's rather than `axum::serve` because connections are bounded in number and time, and because a fault
+//! may close one before the head of a reply: a response marked [`Abort`] becomes a service error, on which hyper closes
+//! the connection without a byte.
+
+use super::body::Abort;
+use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
+use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, router};
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
+
+/// Serves until `shutdown` resolves, then closes every connection. When it returns, each admitted call has been settled.
+pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future<Output = ()>) {
+    let router = router::router(mock);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                Ok((socket, _)) => {
+                    connections.spawn(serve_connection(socket, router.clone()));
+                }
+                // Either file descriptors have run out or the client has left the backlog: retrying at once helps neither.
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
+            },
+        }
+    }
+    connections.shutdown().await;
+}
+
+/// Serves one connection until either side closes it or the client exceeds [`CLIENT_TIMEOUT`].
+async fn serve_connection(socket: TcpStream, router: Router) {
+    if socket.set_nodelay(true).is_err() {
+        return; // The client has already closed the connection.
+    }
+    let timeout = Arc::new(ClientTimeout::default());
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(async |request: Request<Incoming>| {
+        timeout.stop();
+        let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
+        let response = match router.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if response.extensions().get::<Abort>().is_some() {
+            return Err(Abort);
+        }
+        Ok(timed(response, &timeout))
+    });
+    let mut socket = TimeoutStream::new(socket);
+    socket.set_write_timeout(Some(CLIENT_TIMEOUT)); // For streams, whose client stops reading.
+    let served = http1::Builder::new()
+        .writev(false) // Heads and bodies are short: one buffer is sent faster than two are gathered.
+        .serve_connection(TokioIo::new(Box::pin(socket)), service);
+    tokio::select! {
+        biased;
+        // An error is a connection that broke or was aborted, which the client sees.
+        _closed = served => {}
+        () = timeout.elapsed(CLIENT_TIMEOUT) => {}
+    }
+}
+
+/// Starts the timeout of a reply that is sent at once now, and of a stream when it has ended.
+fn timed(response: Response<Body>, timeout: &Arc<ClientTimeout>) -> Response<Body> {
+    if response.body().size_hint().exact().is_some() {
+        timeout.start();
+        return response;
+    }
+    let start_on_drop = StartOnDrop(Arc::clone(timeout));
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held_until_dropped = &start_on_drop;
+            frame
+        }))
+    })
+}
+
+/// How long accepting pauses after an error.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);

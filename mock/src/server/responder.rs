@@ -1,0 +1,178 @@
+//! From the provider's decision to the response: its status, headers and body, each at its time.
+
+use super::CLIENT_TIMEOUT;
+use super::admission::{Admission, ServiceTier};
+use super::body::{self, Abort};
+use super::context::RequestContext;
+use super::reply_kind::ReplyKind;
+use super::stream::{self, UsageChunk};
+use crate::call::{Call, Truth};
+use crate::config::Fault;
+use crate::decision::{Decision, DecisionReport, Denial, Service};
+use crate::fault::{BodyFault, ResponseFault};
+use crate::journal::JournalOutcome;
+use crate::time::{Instant, Nanos};
+use crate::wire::{Chunks, Context, Finish, LimitsSnapshot, Reply, Said};
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+
+/// What a response depends on besides the decision.
+#[derive(Debug)]
+pub(super) struct Responder {
+    pub(super) context: RequestContext,
+    pub(super) call: Call,
+    pub(super) truth: Truth,
+    /// What a completion consists of.
+    pub(super) reply: ReplyKind,
+    /// How it is streamed; `None` if the client did not ask for a stream.
+    pub(super) stream: Option<UsageChunk>,
+    pub(super) tier: ServiceTier,
+    /// The limits after the decision.
+    pub(super) limits: LimitsSnapshot,
+    /// How a fault changes the reply.
+    pub(super) fault: ResponseFault,
+    /// How long the network takes back to the client.
+    pub(super) downlink: Nanos,
+}
+
+impl Responder {
+    /// Answers an admitted call: with a stream, with a whole completion, or with the part of it that a fault leaves.
+    pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
+        let service = *admission.service();
+        let is_readable = !service.cut && !service.garbage;
+        let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
+        self.context.record(self.limits.at, outcome, Some(200), None);
+        if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
+            let chunks = self.chunks(&service, self.finish(&service));
+            let head = self.stream_start(String::new());
+            self.context.mock.sleep(self.downlink).await;
+            let body = stream::body(admission, chunks, usage, self.downlink);
+            return self.context.response(head, |_| body);
+        }
+        self.context.mock.sleep_until(service.done_at).await;
+        admission.settle();
+        if self.context.format.tells_settled() {
+            self.limits = self.context.mock.limits(self.call);
+        }
+        self.context.mock.sleep(self.downlink).await;
+        self.whole(report, &service)
+    }
+
+    /// Answers a call that is not served: a limit refused it, it does not fit the model, or a fault takes its place.
+    pub(super) async fn refuse(&self, mut report: DecisionReport) -> Response {
+        let outcome = match report.verdict {
+            Decision::Refused(Denial { axis, oversize, .. }) => {
+                if let (ServiceTier::Flex, Some(status), false) =
+                    (self.tier, self.context.format.flex_refusal(), oversize)
+                {
+                    report.verdict = Decision::Faulted(Fault::Status(status));
+                }
+                JournalOutcome::Refused { axis, oversize }
+            }
+            Decision::TooLong(_) => JournalOutcome::Rejected,
+            Decision::Faulted(fault) => JournalOutcome::Faulted(fault),
+            Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
+        };
+        if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.verdict {
+            self.context.record(self.limits.at, outcome, None, None);
+            if fault == Fault::Timeout {
+                tokio::time::sleep(CLIENT_TIMEOUT).await;
+            }
+            return Abort.into_response();
+        }
+        let mut reply = self.render(&report, Finish::Stop, self.limits.at);
+        if self.stream.is_some() && reply.status == 200 {
+            reply = reply.into_event();
+        }
+        let wait = announced_wait(&report, &reply);
+        self.context.record(self.limits.at, outcome, Some(reply.status), wait);
+        self.context.mock.sleep(self.downlink).await;
+        self.context.response(reply, Body::from)
+    }
+
+    /// Returns the response of a call that has been served, whole or cut short.
+    fn whole(&self, report: &DecisionReport, service: &Service) -> Response {
+        let reply = if self.stream.is_some() && self.fault.body.is_some() {
+            // The fault lets the stream get no further than its first event.
+            let mut first_event = String::new();
+            self.chunks(service, Finish::Stop).role(&mut first_event);
+            self.stream_start(first_event)
+        } else {
+            self.render(report, self.finish(service), self.context.mock.now())
+        };
+        let body = match self.fault.body {
+            Some(BodyFault::HeadOnly | BodyFault::NoToken) => body::head_only,
+            _ if service.cut => body::half,
+            _ => Body::from,
+        };
+        self.context.response(reply, body)
+    }
+
+    /// Renders a whole reply, as the fault changes it.
+    fn render(&self, report: &DecisionReport, finish: Finish, at: Instant) -> Reply {
+        let report = self.fault.whole(report);
+        let reply = self.context.format.reply(&report, &self.limits, &self.wire_context(finish, at));
+        let reply =
+            reply.expect("invariant: only timeouts and resets have no reply, and both are handled before");
+        self.fault.applied(reply, report.wait(), at)
+    }
+
+    fn chunks(&self, service: &Service, finish: Finish) -> Chunks {
+        self.context.format.chunks(service, &self.wire_context(finish, self.context.mock.now()))
+    }
+
+    /// Renders the head of a stream, and the start of its body, as the fault changes them.
+    fn stream_start(&self, body: String) -> Reply {
+        let at = self.context.mock.now();
+        let headers = self.context.format.stream_headers(&self.limits, self.context.number, at);
+        self.fault.applied(Reply { status: 200, headers, body }, None, at)
+    }
+
+    /// Whether the tokens of a stream are sent one by one, rather than all that a fault leaves at once.
+    const fn is_sent_token_by_token(&self, service: &Service) -> bool {
+        match self.fault.body {
+            Some(BodyFault::NoToken | BodyFault::WrongType) => true,
+            Some(BodyFault::HeadOnly | BodyFault::Truncated) => false,
+            None => !service.garbage,
+        }
+    }
+
+    /// Why a completion ends. It ends by its length if `max_tokens` made it shorter than the truth. JSON, tool calls and
+    /// transcripts are never shortened: a part of them could not be parsed.
+    const fn finish(&self, service: &Service) -> Finish {
+        let shortened = !service.cut && service.usage.completion_tokens < self.truth.completion_tokens;
+        match self.reply {
+            ReplyKind::Call { .. } => Finish::ToolCalls,
+            ReplyKind::Text if shortened => Finish::Length,
+            ReplyKind::Text | ReplyKind::Json(_) | ReplyKind::Transcript(_) => Finish::Stop,
+        }
+    }
+
+    fn wire_context(&self, finish: Finish, at: Instant) -> Context<'_> {
+        let mock = &self.context.mock;
+        Context {
+            model: mock.model_name(self.call.model),
+            account: mock.account_name(self.call.account),
+            tier: mock.tier(),
+            number: self.context.number,
+            at,
+            finish,
+            said: match &self.reply {
+                ReplyKind::Text => Said::Words,
+                ReplyKind::Json(text) => Said::Text(text),
+                ReplyKind::Call { name, arguments } => Said::Call { name, arguments },
+                ReplyKind::Transcript(transcript) => Said::Transcript(*transcript),
+            },
+        }
+    }
+}
+
+/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone. `None` if it announces
+/// none, or if no wait helps because the call exceeds the limit itself.
+fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
+    if matches!(report.verdict, Decision::Refused(Denial { oversize: true, .. })) {
+        return None;
+    }
+    let is_announced = reply.headers.value("retry-after").is_some() || reply.body.contains("retryDelay");
+    report.wait().filter(|_| is_announced)
+}
