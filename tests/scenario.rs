@@ -240,6 +240,22 @@ workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
     assert_eq!(scenario.targets[0].limits, scenario.targets[1].limits);
 }
 
+#[test]
+fn a_route_with_too_many_targets_is_refused() {
+    let with = |models: usize| {
+        let models: Vec<String> = (0..models).map(|number| format!("m{number}")).collect();
+        let defined: String = models.iter().map(|model| format!("{model}: {{}}, ")).collect();
+        let named: String = models.iter().map(|model| format!("p/default/{model}, ")).collect();
+        format!(
+            "providers: {{p: {{models: {{{defined}}}}}}}\nroutes: {{r: [{{of: [{named}]}}]}}\n\
+             workload: [{{name: w, arrivals: {{poisson: 1/s}}, prompt: 5}}]"
+        )
+    };
+    assert!(parse(&with(64)).is_ok());
+    let problems = parse(&with(65)).unwrap_err().to_string();
+    assert!(problems.contains("name 65 targets in all") && problems.contains("at: routes.r"), "{problems}");
+}
+
 fn parse(text: &str) -> Result<Scenario, Problems> {
     scenario::parse("text.yaml", text, &Overrides::default(), None)
 }

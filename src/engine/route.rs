@@ -21,7 +21,7 @@ use super::target::TargetState;
 use crate::event::{EndReason, WaitReason};
 use crate::ids::TargetId;
 use crate::job::Job;
-use crate::scenario::{Backoff, Pick, ROUTE_TARGETS_MAX, Route, Scenario, Step};
+use crate::scenario::{Backoff, MAX_ROUTE_TARGETS, Pick, Route, Scenario, Step};
 use provider::meter::Charge;
 use provider::{Instant, Stream, random};
 
@@ -119,8 +119,8 @@ impl Router {
         let legs = |route: &Route| {
             let targets: usize = route.steps.iter().map(|step| step.targets.len()).sum();
             assert!(
-                targets <= ROUTE_TARGETS_MAX,
-                "a plan has at most {ROUTE_TARGETS_MAX} targets on a route"
+                targets <= MAX_ROUTE_TARGETS,
+                "a plan has at most {MAX_ROUTE_TARGETS} targets on a route"
             );
             route.steps.iter().map(|step| StepCursor { step: step.clone(), cursor: 0 }).collect()
         };

@@ -3,7 +3,7 @@
 
 use super::Note;
 use super::diagnostics::{Diagnostics, Name};
-use super::resolved::{Arrivals, KnownLimit, Route, Scenario, Step, Target, Workload};
+use super::resolved::{Arrivals, KnownLimit, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::{self, TraceOptions};
 use crate::ids::{RouteId, TargetId};
@@ -66,7 +66,13 @@ struct Targets<'s> {
 
 impl Targets<'_> {
     fn route(&mut self, route: &RouteSpec, diagnostics: &Diagnostics) -> Route {
-        let steps = route.steps.iter().map(|step| self.step(step, diagnostics)).collect();
+        let steps: Vec<Step> = route.steps.iter().map(|step| self.step(step, diagnostics)).collect();
+        let targets: usize = steps.iter().map(|step| step.targets.len()).sum();
+        if targets > MAX_ROUTE_TARGETS {
+            let what = format!("the steps of this route name {targets} targets in all");
+            let help = format!("name at most {MAX_ROUTE_TARGETS}");
+            diagnostics.report_at(&route.name.at, what, help);
+        }
         Route { name: route.name.text.clone(), steps }
     }
 

@@ -92,7 +92,7 @@ pub struct Route {
 }
 
 /// The most targets that the steps of one route may name in all: the engine keeps a set of them in the bits of a word.
-pub const ROUTE_TARGETS_MAX: usize = 64;
+pub const MAX_ROUTE_TARGETS: usize = 64;
 
 /// Targets of equal rank.
 #[derive(Clone, Debug)]

@@ -58,19 +58,14 @@ impl Check<'_> {
     }
 
     fn scalar(&self, kind: &Kind, text: &str, at: &Location, advice: Advice<'_>) -> Data {
-        kind.scalar(text).unwrap_or_else(|ParseError { what, help }| {
-            let help = match advice.hint {
-                hint if !hint.is_empty() && what.contains("out of range") => format!("{help}; {hint}"),
-                _ => help,
-            };
-            self.invalid(at, what, help)
-        })
+        kind.scalar(text, advice.hint)
+            .unwrap_or_else(|ParseError { what, help }| self.invalid(at, what, help))
     }
 
     fn any(&self, node: &Node, at: &Location, advice: Advice<'_>) -> Data {
         if matches!(node.kind, yaml::Kind::Null) {
-            let last = at.path.rsplit_once("set.").map_or(&*at.path, |(_, path)| path);
-            return self.invalid(at, format!("`{last}` has no value"), format!("write {}", advice.example));
+            let what = format!("`{}` has no value", at.path);
+            return self.invalid(at, what, format!("write {}", advice.example));
         }
         Data::Tree(node.clone())
     }

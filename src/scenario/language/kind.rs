@@ -46,8 +46,8 @@ impl Kind {
         }
     }
 
-    /// Reads a scalar. A value outside the range of the kind is an error.
-    pub(super) fn scalar(&self, text: &str) -> Result<Data, ParseError> {
+    /// Reads a scalar. A value outside the range of the kind is an error, whose help ends with `hint` if that is not empty.
+    pub(super) fn scalar(&self, text: &str, hint: &str) -> Result<Data, ParseError> {
         match self {
             Self::Text => Ok(Data::Text(text.trim().to_owned())),
             Self::Name(_) if text.trim().is_empty() => {
@@ -63,21 +63,21 @@ impl Kind {
             },
             Self::Count { min, max } => {
                 let count = units::count(text)?;
-                self.bounded(text, count, (*min..=*max).contains(&count)).map(Data::Count)
+                self.bounded(text, hint, count, (*min..=*max).contains(&count)).map(Data::Count)
             }
             Self::Duration { min, max } => {
                 let length = units::duration(text)?;
-                self.bounded(text, length, (*min..=*max).contains(&length)).map(Data::Duration)
+                self.bounded(text, hint, length, (*min..=*max).contains(&length)).map(Data::Duration)
             }
             Self::Permille => units::permille(text).map(|share| Data::Count(share.into())),
             Self::Rule => rule::read(text).map(Data::Rule),
             Self::Choice(choices) => choose(choices, text),
-            _ => self.number(text).map(Data::Number),
+            _ => self.number(text, hint).map(Data::Number),
         }
     }
 
     /// Reads a quantity that is a floating-point number.
-    fn number(&self, text: &str) -> Result<f64, ParseError> {
+    fn number(&self, text: &str, hint: &str) -> Result<f64, ParseError> {
         let (value, is_within) = match self {
             Self::Number { max } => {
                 let value = units::number(text)?;
@@ -105,14 +105,15 @@ impl Kind {
             }
             kind => unreachable!("invariant: {kind:?} is a kind of number"),
         };
-        self.bounded(text, value, is_within)
+        self.bounded(text, hint, value, is_within)
     }
 
-    fn bounded<T>(&self, text: &str, value: T, is_within: bool) -> Result<T, ParseError> {
-        let what = || format!("`{}` is out of range", quoted(text));
-        is_within
-            .then_some(value)
-            .ok_or_else(|| ParseError::new(what(), format!("write {}", self.describe())))
+    fn bounded<T>(&self, text: &str, hint: &str, value: T, is_within: bool) -> Result<T, ParseError> {
+        if is_within {
+            return Ok(value);
+        }
+        let help = format!("write {}{}{hint}", self.describe(), if hint.is_empty() { "" } else { "; " });
+        Err(ParseError::new(format!("`{}` is out of range", quoted(text)), help))
     }
 
     /// The kind in words, with its range: "a whole number from 1 to 100".
