@@ -1,8 +1,8 @@
-//! The yardstick: the least that any simulation of this traffic has to do, and nothing else.
+//! The reference of the benchmark: the minimum that any simulation of this traffic must do.
 //!
-//! The same jobs from the same schedule, a heap of completions, and a bucket of plain 64-bit numbers per limit: a job
-//! is admitted by the first target that has room on every axis, and completed; where none has room it comes again
-//! half a second later. No engine, no beliefs, no deadlines, no provider's words, no events, no recording.
+//! The same jobs from the same schedule, a heap of completions, and a bucket of plain 64-bit numbers per limit. The first target
+//! with room on every axis admits a job; it is then completed. If no target has room, the job is retried half a second later.
+//! There is no engine, no quota estimate, no deadline, no provider model, no event and no recording.
 
 use provider::config::{Latency, Limit};
 use provider::{Axis, Truth, Usage};
@@ -11,26 +11,26 @@ use quotalab::scenario::Scenario;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// When a job comes again that found no room, in nanoseconds.
-const AGAIN: u64 = 500_000_000;
+/// The delay of a retry if no target has room, in nanoseconds.
+const RETRY_DELAY: u64 = 500_000_000;
 
-/// Runs the traffic of `plan` over all its targets, in their order; returns how many jobs were completed.
+/// Runs the traffic of `scenario` over all its targets, in their order. Returns the number of completed jobs.
 pub(crate) fn run(scenario: &Scenario) -> u64 {
-    let max_tokens = scenario.workloads[0].max_tokens.expect("the bench's jobs are bounded");
+    let max_tokens = scenario.workloads[0].max_tokens.expect("invariant: the workload has max_tokens");
     let mut targets: Vec<Target> =
         scenario.targets.iter().map(|target| Target::new(scenario, target)).collect();
     let mut load = Load::new(scenario);
-    // When, the place of the target (one past the last: none), and the job.
-    let mut agenda: BinaryHeap<Reverse<(u64, usize, Job)>> = BinaryHeap::new();
+    // The instant, the index of the target (one past the last for a retry), and the job.
+    let mut events: BinaryHeap<Reverse<(u64, usize, Job)>> = BinaryHeap::new();
     let mut jobs = 0;
     loop {
-        let next = agenda.peek().map_or(u64::MAX, |Reverse((at, ..))| *at);
+        let next = events.peek().map_or(u64::MAX, |Reverse((at, ..))| *at);
         let arrival = load.peek().map_or(u64::MAX, |at| at.0);
         let (now, job) = if next <= arrival {
-            let Some(Reverse((now, place, job))) = agenda.pop() else {
+            let Some(Reverse((now, target, job))) = events.pop() else {
                 return jobs;
             };
-            if let Some(target) = targets.get_mut(place) {
+            if let Some(target) = targets.get_mut(target) {
                 target.settle(max_tokens, job);
                 jobs += 1;
                 continue;
@@ -38,18 +38,18 @@ pub(crate) fn run(scenario: &Scenario) -> u64 {
             (now, job)
         } else {
             let Truth { prompt_tokens, completion_tokens, draw, .. } =
-                load.next().expect("an arrival is due").truth;
+                load.next().expect("invariant: an arrival is due").truth;
             (arrival, Job { prompt_tokens, completion_tokens: completion_tokens.min(max_tokens), draw })
         };
-        let asked =
+        let requested =
             Usage { prompt_tokens: job.prompt_tokens, completion_tokens: max_tokens, cached_tokens: 0 };
-        let room = targets.iter_mut().position(|target| target.admits(now, asked));
-        let after = room.map_or(AGAIN, |place| targets[place].service(job));
-        agenda.push(Reverse((now + after, room.unwrap_or(targets.len()), job)));
+        let room = targets.iter_mut().position(|target| target.admit(now, requested));
+        let delay = room.map_or(RETRY_DELAY, |target| targets[target].service(job));
+        events.push(Reverse((now + delay, room.unwrap_or(targets.len()), job)));
     }
 }
 
-/// What a job uses, and the key of its luck.
+/// The usage of a job, and the key of its random stream.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Job {
     prompt_tokens: u32,
@@ -57,7 +57,7 @@ struct Job {
     draw: u64,
 }
 
-/// A target: its buckets, and how long it takes.
+/// A target: its buckets and its latency.
 struct Target {
     buckets: Vec<Bucket>,
     latency: Latency,
@@ -69,16 +69,16 @@ impl Target {
         Self { buckets: model.limits.iter().map(Bucket::new).collect(), latency: model.latency.clone() }
     }
 
-    /// Charges every bucket, or none.
-    fn admits(&mut self, now: u64, asked: Usage) -> bool {
-        let room = self.buckets.iter_mut().all(|bucket| bucket.level(now) >= bucket.price(asked));
+    /// Charges every bucket if all have room; otherwise charges none and returns `false`.
+    fn admit(&mut self, now: u64, requested: Usage) -> bool {
+        let room = self.buckets.iter_mut().all(|bucket| bucket.level(now) >= bucket.cost(requested));
         if room {
-            self.buckets.iter_mut().for_each(|bucket| bucket.level -= bucket.price(asked));
+            self.buckets.iter_mut().for_each(|bucket| bucket.level -= bucket.cost(requested));
         }
         room
     }
 
-    /// Gives back what was reserved and not used.
+    /// Refunds the tokens that were reserved and not used.
     fn settle(&mut self, max_tokens: u32, used: Job) {
         let unused = Usage {
             prompt_tokens: 0,
@@ -86,22 +86,22 @@ impl Target {
             cached_tokens: 0,
         };
         for bucket in self.buckets.iter_mut().filter(|bucket| bucket.counts_tokens) {
-            bucket.level += bucket.price(unused);
+            bucket.level += bucket.cost(unused);
         }
     }
 
     fn service(&self, Job { prompt_tokens, completion_tokens, draw }: Job) -> u64 {
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
-        let stretch = self.latency.service(
+        let stretch = self.latency.service_time(
             Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw },
             usage,
             1.0,
         );
-        stretch.first_token.0 + stretch.rest.0
+        stretch.first_token.0 + stretch.decode.0
     }
 }
 
-/// A bucket in units of which a nanosecond earns a whole number: a limit ÷ window of whole numbers.
+/// A bucket with a unit that makes both the refill per nanosecond and the cost of a token whole numbers.
 struct Bucket {
     counts_tokens: bool,
     level: i64,
@@ -113,8 +113,8 @@ struct Bucket {
 
 impl Bucket {
     fn new(limit: &Limit) -> Self {
-        let window = limit.axis.window().expect("the bench's limits have windows").0;
-        let whole = "the bench's limits are whole fractions of their windows";
+        let window = limit.axis.window().expect("invariant: every limit has a window").0;
+        let whole = "invariant: a limit divides its window, or the reverse";
         let (per_nano, per_unit) =
             if limit.limit <= window { (1, window / limit.limit) } else { (limit.limit / window, 1) };
         assert_eq!(limit.limit * per_unit, window * per_nano, "{whole}");
@@ -124,14 +124,14 @@ impl Bucket {
         Self { counts_tokens, level: full, full, per_nano, per_unit, at: 0 }
     }
 
-    /// What is left, now.
+    /// Refills the bucket up to `now` and returns its level.
     fn level(&mut self, now: u64) -> i64 {
         self.level = (self.level + (now - self.at) as i64 * self.per_nano).min(self.full);
         self.at = now;
         self.level
     }
 
-    fn price(&self, asked: Usage) -> i64 {
-        self.per_unit * if self.counts_tokens { asked.total() as i64 } else { 1 }
+    fn cost(&self, requested: Usage) -> i64 {
+        self.per_unit * if self.counts_tokens { requested.total() as i64 } else { 1 }
     }
 }

@@ -1,15 +1,15 @@
-//! How fast virtual time is: simulated jobs per second on one core, with three targets, limits, retries and
-//! recording on; the peak memory of an hour and of a day of the same traffic; and both beside a bare loop
-//! (`bare_loop.rs`) and the same model in SimPy (`three_targets_simpy.py`). `README.md` tells how to read it.
+//! Measures the simulation in virtual time: jobs per second on one core with three targets, limits, retries and recording; the
+//! peak memory of an hour and of a day of traffic; and both relative to a bare loop (`bare_loop.rs`) and to the same model in
+//! SimPy (`three_targets_simpy.py`). `README.md` explains the results.
 //!
 //! ```text
-//! cargo bench --bench virtual_time                          everything, in less than a minute
+//! cargo bench --bench virtual_time                          everything, in about two minutes
 //! cargo bench --bench virtual_time -- --quick               ten minutes and an hour of traffic, for CI
 //! cargo bench --bench virtual_time -- --once sim 10m        one run of one subject, for a profiler
 //! ```
 //!
-//! Every run is a process of its own, so that a peak of memory is that of one run, and the subjects take
-//! turns, so that a busy minute of the machine meets them all.
+//! Every run is its own process, so that the peak memory is that of one run. The subjects alternate, so that other load on the
+//! machine affects all of them.
 
 mod bare_loop;
 #[path = "../mock/benches/throughput/measured.rs"]
@@ -28,14 +28,14 @@ use std::time::Instant;
 
 const SCENARIO: &str = include_str!("three_targets.yaml");
 
-/// How much is measured.
+/// The extent of a measurement.
 struct Measure {
-    /// Rounds in which the subjects take turns.
+    /// The number of rounds. Every subject runs once per round.
     rounds: usize,
-    /// The traffic of a round, and of the SimPy model's share of it, which is slower by far.
+    /// The simulated duration per run, and that of the SimPy model, which is much slower.
     round: &'static str,
     simpy: &'static str,
-    /// The traffic whose peak memory is compared with a round's.
+    /// The simulated duration of the run whose peak memory is compared with that of a round.
     long: &'static str,
 }
 
@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// One run of one subject: its jobs, its seconds on a core and, where the system tells, its peak memory in KiB.
+/// The result of one run: jobs, CPU seconds, and peak memory in KiB (`None` if the system does not report it).
 #[derive(Clone, Copy)]
 struct Run {
     jobs: f64,
@@ -65,27 +65,27 @@ impl Run {
         self.jobs / self.seconds
     }
 
-    /// Reads what [`once`] or the SimPy model prints.
+    /// Parses the output of [`once`] or of the SimPy model.
     fn read(line: &str) -> anyhow::Result<Self> {
         let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         ensure!(numbers.len() >= 2, "jobs and seconds, not {line:?}");
         Ok(Self { jobs: numbers[0], seconds: numbers[1], peak_kib: numbers.get(2).copied() })
     }
 
-    /// Runs a command that prints one.
+    /// Runs a command that prints a result.
     fn of(command: &mut Command) -> anyhow::Result<Self> {
         let output = command.output().with_context(|| format!("{command:?}"))?;
         ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
         Self::read(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// Runs a subject in a process of its own.
+    /// Runs a subject in its own process.
     fn child(subject: &str, duration: &str) -> anyhow::Result<Self> {
         Self::of(Command::new(std::env::current_exe()?).args(["--once", subject, duration]))
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a benchmark prints what it saw")]
+#[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn compare(measure: &Measure) -> anyhow::Result<()> {
     let (mut sims, mut bares, mut simpys) = (Vec::new(), Vec::new(), Vec::new());
     let mut simpy = simpy_model(measure.simpy);
@@ -103,7 +103,7 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
         let pairs = sims.iter().zip(others);
         pairs.map(|(sim, other)| sim.jobs_per_second() / other.jobs_per_second()).collect::<Vec<_>>()
     };
-    println!("million jobs per second and core, median (least to most of {} rounds)", measure.rounds);
+    println!("million jobs per second and core, median (minimum to maximum of {} rounds)", measure.rounds);
     println!("  quotalab, {:>3} of traffic   {}", measure.round, spread(rates(&sims)));
     println!("  quotalab, {:>3} of traffic   {:.3}", measure.long, long.jobs_per_second() / 1e6);
     println!("  bare loop                 {}", spread(rates(&bares)));
@@ -127,7 +127,10 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The command that runs the SimPy model over so much traffic, where Python and SimPy are installed.
+/// Returns the command that runs the SimPy model for this duration.
+///
+/// # Errors
+/// If Python or SimPy is not installed.
 fn simpy_model(duration: &str) -> anyhow::Result<Command> {
     let found = Command::new("python3").args(["-c", "import simpy"]).output();
     ensure!(found.context("there is no python3")?.status.success(), "python3 has no simpy");
@@ -138,11 +141,11 @@ fn simpy_model(duration: &str) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Runs one subject in this process and prints the [`Run`].
+/// Runs one subject in this process and prints its [`Run`].
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
     let scenario = scenario(duration)?;
-    let (begun, idle) = (Instant::now(), seconds_on_core("self"));
+    let (start, idle) = (Instant::now(), seconds_on_core("self"));
     let jobs = match subject {
         "sim" => {
             let mut fold = (Recorder::new(&scenario), Ended(0));
@@ -153,7 +156,7 @@ fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
         _ => anyhow::bail!("sim or bare, not {subject}"),
     };
     let seconds =
-        seconds_on_core("self").zip(idle).map_or(begun.elapsed().as_secs_f64(), |(now, then)| now - then);
+        seconds_on_core("self").zip(idle).map_or(start.elapsed().as_secs_f64(), |(now, then)| now - then);
     println!("{jobs} {seconds} {}", memory_kib("self", "VmHWM").map_or(String::new(), |kib| kib.to_string()));
     Ok(())
 }
@@ -162,10 +165,10 @@ fn scenario(duration: &str) -> anyhow::Result<Scenario> {
     let duration = units::duration(duration).ok().context("a duration such as 10m")?;
     let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
     Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None)
-        .expect("the bench's scenario is valid"))
+        .expect("invariant: the scenario of the benchmark is valid"))
 }
 
-/// How many jobs ended: what the loops beside it count too.
+/// Counts the jobs that ended, like the other subjects.
 struct Ended(u64);
 
 impl Fold for Ended {

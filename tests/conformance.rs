@@ -1,7 +1,7 @@
 //! `scenarios/conformance/`: one scenario for each published class of failure, with what a good client makes of it.
 
 use crate::scenarios::{load, scenarios, simulate, stem};
-use provider::fault::WORDS;
+use provider::fault::NAMES;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -81,7 +81,7 @@ fn every_fault_that_has_a_word_is_met_in_some_scenario() {
     texts.extend(scenarios("tests/fixtures"));
     let texts: String = texts.iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
     let statuses = ["504", "400", "403", "404"];
-    for (name, _) in WORDS.iter().filter(|(name, _)| !statuses.contains(name)) {
+    for (name, _) in NAMES.iter().filter(|(name, _)| !statuses.contains(name)) {
         let met = [format!("fault: {name}"), format!("fault: {{ {name}: "), format!("fault: {{{name}: ")];
         assert!(met.iter().any(|met| texts.contains(met)), "no scenario meets `{name}`");
     }

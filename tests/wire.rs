@@ -1,19 +1,19 @@
-//! The wire in double entry: the mock renders, the engine parses, both written apart from the same
-//! captures. Whatever the provider rules, what comes out at the far end of the wire is what the virtual
-//! driver hands over without it; and every published capture says to the parser what it says to a reader.
+//! Tests that the mock's renderer and the engine's parser agree. Both were written separately, from the same captures. For every
+//! decision, the parsed reply equals the one that the virtual driver builds directly; and the parser reads from every published
+//! capture the numbers that were collected by hand.
 
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, LimitView, LimitsView, Service, Ticket};
 use provider::length::{Bound, TooLong};
-use provider::wire::{self, Context, Finish, LimitsSnapshot, Said};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::drive;
 use quotalab::engine::parse::{self, Dialect, Refusal, Response};
 use quotalab::engine::{Reply, WaitKind};
 use quotalab::event::{AttemptOutcome, LimitCause};
 
-/// Response headers as pairs, found by name in any case.
+/// Response headers as pairs. Names are not case-sensitive.
 struct Pairs<'a>(&'a [(&'static str, String)]);
 
 impl parse::Headers for Pairs<'_> {
@@ -22,7 +22,7 @@ impl parse::Headers for Pairs<'_> {
     }
 }
 
-/// Response headers as the mock renders them.
+/// Response headers of the mock.
 struct Rendered<'a>(&'a wire::Headers);
 
 impl parse::Headers for Rendered<'_> {
@@ -34,20 +34,20 @@ impl parse::Headers for Rendered<'_> {
 const NOW: Instant = Instant(77_000_000_123);
 
 fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
-    Context { model, account, tier, number: 7, at: NOW, finish: Finish::Stop, said: Said::Words }
+    Context { model, account, tier, number: 7, at: NOW, finish: Finish::Stop, content: Content::Filler }
 }
 
-/// A ruling rendered and parsed again; `None` where nothing is ever answered.
-fn through_the_wire(ruling: &DecisionReport, context: &Context<'_>) -> Option<Reply> {
-    let wire::Reply { status, headers, body } = wire::voice(config::Dialect::Groq).reply(
-        ruling,
-        &LimitsSnapshot::new(NOW, ruling.limits),
+/// Renders a decision and parses the reply; `None` if no reply is sent.
+fn via_wire(report: &DecisionReport, context: &Context<'_>) -> Option<Reply> {
+    let wire::Reply { status, headers, body } = wire::format(config::Dialect::Groq).reply(
+        report,
+        &LimitsSnapshot::new(NOW, report.limits),
         context,
     )?;
     Some(read(status, &Rendered(&headers), &body))
 }
 
-/// What the engine makes of a reply of Groq's.
+/// Parses a reply of Groq.
 fn read(status: u16, headers: &dyn parse::Headers, body: &str) -> Reply {
     parse::reply(Some(Dialect::Groq), NOW, &Response { status, headers, body: body.as_bytes() })
 }
@@ -65,14 +65,14 @@ fn limits() -> impl Strategy<Value = LimitsView> {
         .prop_map(|(requests, tokens)| LimitsView { requests, tokens })
 }
 
-/// Everyday numbers, and every number there is.
+/// Generates common and large numbers.
 fn quantity() -> impl Strategy<Value = u64> {
     prop_oneof![1..100_000u64, 1..=1_000_000_000_000u64]
 }
 
 fn refused() -> impl Strategy<Value = Decision> {
     let axis = prop::sample::select(Axis::ALL.to_vec());
-    // A settlement can overdraw a limit, and a burst above the limit leaves less than nothing used.
+    // A settlement can overdraw a limit, and with a burst above the limit the used units can be negative.
     let used = prop_oneof![0..100_000i64, -1_000_000_000_000..=1_000_000_000_000i64];
     let wait = prop::option::of(prop_oneof![0..200_000_000_000u64, any::<u64>()].prop_map(Nanos));
     (axis, quantity(), used, quantity(), wait, any::<bool>()).prop_map(
@@ -108,7 +108,7 @@ fn served() -> impl Strategy<Value = Decision> {
         .prop_map(|(service, garbage)| Decision::Admitted(Service { garbage, ..service }))
 }
 
-/// Every fault that answers in the provider's stead.
+/// Generates every fault that replaces the reply, and those that send none.
 fn faulted() -> impl Strategy<Value = Decision> {
     let statuses = [400, 401, 403, 404, 429, 498, 500, 502, 503, 504, 529].map(Fault::Status);
     let others = [
@@ -131,68 +131,68 @@ fn too_long() -> impl Strategy<Value = TooLong> {
     )
 }
 
-fn ruling() -> impl Strategy<Value = DecisionReport> {
+fn report() -> impl Strategy<Value = DecisionReport> {
     let too_long = too_long().prop_map(Decision::TooLong);
     (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
-        .prop_map(|(verdict, limits)| DecisionReport { verdict, limits })
+        .prop_map(|(verdict, limits)| DecisionReport { decision: verdict, limits })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
-    /// The double entry law. A reset connection is the one thing that has no bytes to parse.
+    /// `parse(render(decision)) == reply(decision)`. A reset connection has no bytes to parse.
     #[test]
-    fn what_is_rendered_is_what_is_parsed(
-        ruling in ruling(), model in "[a-z0-9./-]{1,40}", account in "[a-z0-9_-]{1,20}", developer: bool,
+    fn a_rendered_decision_parses_to_its_reply(
+        report in report(), model in "[a-z0-9./-]{1,40}", account in "[a-z0-9_-]{1,20}", developer: bool,
     ) {
         let tier = if developer { Tier::Developer } else { Tier::Free };
-        let parsed = through_the_wire(&ruling, &context(&model, &account, tier));
-        let typed = drive::reply(NOW, &ruling.verdict, ruling.limits.remaining(), NOW);
-        match ruling.verdict {
-            Decision::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && typed.is_some()),
-            _ => prop_assert_eq!(parsed, typed),
+        let parsed = via_wire(&report, &context(&model, &account, tier));
+        let direct = drive::reply(NOW, &report.decision, report.limits.remaining(), NOW);
+        match report.decision {
+            Decision::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && direct.is_some()),
+            _ => prop_assert_eq!(parsed, direct),
         }
     }
 
-    /// In every dialect a call that is too long reads as one that is never served here, with the lengths that are stated: Groq
-    /// states no length of a context.
+    /// In every dialect a call that is too long is parsed as too large, with the lengths in its message. Groq's message for a context
+    /// has no lengths.
     #[test]
-    fn what_is_too_long_reads_as_too_large_in_every_dialect(
+    fn a_call_that_is_too_long_parses_as_too_large_in_every_dialect(
         too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
     ) {
         prop_assume!(too_long.bound == Bound::Context || too_long.max_tokens.is_some());
-        let ruling = DecisionReport { verdict: Decision::TooLong(too_long), limits: LimitsView::default() };
-        for voice in wire::voices(dialect) {
-            let reply = voice.reply(&ruling, &LimitsSnapshot::new(NOW, ruling.limits), &context(&model, "acme", Tier::Free));
-            let wire::Reply { status, headers, body } = reply.expect("it is answered");
+        let report = DecisionReport { decision: Decision::TooLong(too_long), limits: LimitsView::default() };
+        for format in wire::formats(dialect) {
+            let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context(&model, "acme", Tier::Free));
+            let wire::Reply { status, headers, body } = reply.expect("a reply is sent");
             let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
-            for reader in [Some(dialect.into()), None] {
-                let reading = parse::read(reader, NOW, &response);
+            for known in [Some(dialect.into()), None] {
+                let reading = parse::read(known, NOW, &response);
                 let expected = AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge };
                 prop_assert_eq!(reading.reply.outcome, expected, "{}", body);
-                let refusal = reading.failure.expect("no success").refusal;
-                let told = [refusal.limit, refusal.requested];
-                // Anthropic does not mention the answer where the prompt alone is too long.
+                let refusal = reading.failure.expect("an error is not a success").refusal;
+                let lengths = [refusal.limit, refusal.requested];
+                // Anthropic does not mention the output if the prompt alone is too long.
                 let prompt_alone = dialect == config::Dialect::Anthropic
                     && too_long.bound == Bound::Context
                     && too_long.prompt_tokens > too_long.limit;
-                let asked = if prompt_alone { too_long.prompt_tokens.into() } else { too_long.requested() };
-                let (limit, requested) = (Some(u64::from(too_long.limit)), Some(asked));
+                let length = if prompt_alone { too_long.prompt_tokens.into() } else { too_long.requested() };
+                let (limit, requested) = (Some(u64::from(too_long.limit)), Some(length));
                 match (dialect, too_long.bound) {
-                    (config::Dialect::Groq, Bound::Context) => prop_assert_eq!(told, [None, None]),
-                    (config::Dialect::Groq | config::Dialect::Cerebras, Bound::Output) => prop_assert_eq!(told, [limit, None]),
-                    _ => prop_assert_eq!(told, [limit, requested], "{}", body),
+                    (config::Dialect::Groq, Bound::Context) => prop_assert_eq!(lengths, [None, None]),
+                    (config::Dialect::Groq | config::Dialect::Cerebras, Bound::Output) => prop_assert_eq!(lengths, [limit, None]),
+                    _ => prop_assert_eq!(lengths, [limit, requested], "{}", body),
                 }
             }
         }
     }
 
-    /// A stream states its usage once in the end, however many tokens came before; and `explain`'s reader of
-    /// whole bodies finds the same numbers in it as in a reply that came in one piece.
+    /// A stream has its usage once, in the last chunk, for any number of tokens, and once more with `include_usage`. The parser of whole
+    /// bodies, which `explain` uses, finds the same numbers in it as in a whole reply.
     #[test]
-    fn a_stream_states_the_usage_of_the_whole_reply(service in service(), include_usage: bool) {
+    fn a_stream_has_the_usage_of_the_whole_reply(service in service(), include_usage: bool) {
         let context = context("m", "acme", Tier::Free);
-        let chunks = wire::voice(config::Dialect::Groq).chunks(&service, &context);
+        let chunks = wire::format(config::Dialect::Groq).chunks(&service, &context);
         let mut text = String::new();
         chunks.role(&mut text);
         (0..service.usage.completion_tokens).for_each(|index| chunks.token(&mut text, index));
@@ -207,21 +207,21 @@ proptest! {
         prop_assert_eq!(*done, "[DONE]");
         let stated: Vec<Usage> = chunks.iter().filter_map(|chunk| parse::usage(chunk.as_bytes())).collect();
         prop_assert_eq!(stated, vec![service.usage; if include_usage { 2 } else { 1 }]);
-        // How the driver tells the opening from the first token without parsing.
+        // The driver distinguishes the first chunk from the first token by this text, without parsing.
         let opening = |chunk: &&&str| chunk.contains(r#""content":"""#);
         prop_assert_eq!(chunks.iter().filter(opening).count(), 1);
         prop_assert!(opening(&&chunks[0]));
     }
 
-    /// Every voice tells what was used, and what of it was cached, whole and streamed.
+    /// Every wire format reports the usage with its cached tokens, whole and streamed.
     #[test]
-    fn every_dialect_tells_what_was_cached(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
+    fn every_dialect_reports_cached_tokens(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
         let context = context("m", "acme", Tier::Free);
-        let ruling = DecisionReport { verdict: Decision::Admitted(service), limits: LimitsView::default() };
-        for voice in wire::voices(dialect) {
-            let reply = voice.reply(&ruling, &LimitsSnapshot::new(NOW, ruling.limits), &context).expect("it is answered");
+        let report = DecisionReport { decision: Decision::Admitted(service), limits: LimitsView::default() };
+        for format in wire::formats(dialect) {
+            let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context).expect("a reply is sent");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);
-            let (chunks, mut text) = (voice.chunks(&service, &context), String::new());
+            let (chunks, mut text) = (format.chunks(&service, &context), String::new());
             chunks.role(&mut text);
             chunks.end(&mut text);
             chunks.usage(&mut text);
@@ -234,15 +234,15 @@ proptest! {
         }
     }
 
-    /// The headers of a stream tell the limits as those of a whole reply do.
+    /// The headers of a stream report the limits like those of a whole reply.
     #[test]
-    fn the_headers_of_a_stream_tell_the_limits(limits in limits()) {
-        let headers = wire::voice(config::Dialect::Groq).stream_headers(&LimitsSnapshot::new(NOW, limits), 7, NOW);
+    fn the_headers_of_a_stream_report_the_limits(limits in limits()) {
+        let headers = wire::format(config::Dialect::Groq).stream_headers(&LimitsSnapshot::new(NOW, limits), 7, NOW);
         prop_assert_eq!(parse::limits(Some(Dialect::Groq), &Rendered(&headers)), limits);
     }
 }
 
-/// One published refusal; see the head of the data file.
+/// One published refusal; the data file documents the fields.
 #[derive(serde::Deserialize)]
 struct Capture {
     axis: String,
@@ -266,7 +266,7 @@ fn captures() -> impl Iterator<Item = Capture> {
 }
 
 #[test]
-fn every_published_refusal_is_understood() {
+fn published_refusals_are_parsed() {
     let (mut whole, mut fragments, mut unnamed) = (0, 0, 0);
     for capture in captures() {
         let Capture { message, .. } = &capture;
@@ -274,7 +274,7 @@ fn every_published_refusal_is_understood() {
         let wait = capture.wait.as_deref().map(|text| parse::go_duration(text).expect("a Go duration"));
         let refusal = Refusal::read(message);
         if capture.form == "fragment" {
-            // Quoted in part: what is there is read right, and what is not there is not made up.
+            // Quoted in part: every number that is found must be right.
             assert!(refusal.axis.is_none_or(|read| read == axis), "{message}");
             assert!(refusal.limit.is_none_or(|read| read == capture.limit), "{message}");
             assert!(refusal.used.is_none() || refusal.used == capture.used, "{message}");
@@ -284,7 +284,7 @@ fn every_published_refusal_is_understood() {
             continue;
         }
         whole += 1;
-        // For some weeks of 2025 Groq left the axis out; the other numbers imply its window.
+        // For some weeks of 2025 Groq left out the axis; the other numbers imply its window.
         let axis_named = (!message.contains(" on : ")).then_some(axis);
         unnamed += u32::from(axis_named.is_none());
         assert_eq!(refusal.axis, axis_named, "{message}");
@@ -305,12 +305,12 @@ fn every_published_refusal_is_understood() {
             _ => LimitCause::MinuteLimit,
         };
         assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: axis_named, cause }, "{message}");
-        let told = reply.told.expect("a refusal tells its numbers");
+        let told = reply.told.expect("a refusal has its numbers");
         assert_eq!((told.limit, told.used, told.requested), (capture.limit, capture.used, capture.requested));
         let meaning = if too_large { WaitKind::Meaningless } else { WaitKind::UntilEnough };
         let named = wait.or_else(|| capture.retry_after.map(Nanos::from_secs));
         assert_eq!(reply.wait.map(|wait| (wait.length, wait.meaning)), named.map(|wait| (wait, meaning)));
     }
-    // Pinned, so that no row is lost.
+    // Asserted, so that no row is lost.
     assert_eq!((whole, fragments, unnamed), (78, 31, 3));
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What each client really does when it is refused: how often it comes, and how long it waits in between.
+"""Measures how each client retries after a refusal: the number of attempts and the time between them.
 
     mock/clients/run && mock/clients/measure.py          about three minutes, after `run` has installed the clients
 
-A server on loopback refuses everything and notes when calls arrive. Every client asks one question with its own
-defaults, several times over, under each kind of refusal; what is printed is the table of ../README.md.
+A server on loopback refuses every request and records when it arrives. Every client sends one request with its default
+settings, several times for each kind of refusal. Prints the table of ../README.md.
 """
 
 import json
@@ -20,13 +20,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent.parent / "target" / "clients"
-PATIENCE = 220  # seconds: two waits of 70 s and an interpreter that takes its time to start
+TIMEOUT = 220  # seconds: two waits of 70 s, and the start of the interpreter
 
-# Each client, and how it is started and asked for its version.
+# Each client, with its environment.
 PYTHON = {"openai": "sdks", "groq": "sdks", "litellm": "litellm", "litellm_router": "litellm"}
 NODE = ["openai", "groq-sdk", "ai"]
 
-# Each kind of refusal: status, retry-after, and how often each client is asked.
+# Each kind of refusal: status, retry-after, and the number of runs per client.
 CASES = {
     "429, 2": (429, "2", 5),
     "429, 0.5": (429, "0.5", 3),
@@ -38,8 +38,8 @@ CASES = {
 }
 
 
-# What each status says: some clients go by the words as well.
-WORDS = {
+# The message and code of each status: some clients also read them.
+ERRORS = {
     413: ("Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 7000", "rate_limit_exceeded"),
     429: ("Rate limit reached for model `m` on requests per minute (RPM): Limit 30, Used 30, Requested 1", "rate_limit_exceeded"),
     498: ("Flex tier capacity exceeded.", "capacity_exceeded"),
@@ -48,7 +48,7 @@ WORDS = {
 
 
 class Recorder(BaseHTTPRequestHandler):
-    """Refuses whatever arrives at /CASE/RUN/… as the case says, and notes when."""
+    """Refuses every request to /CASE/RUN/… as its case requires, and records when it arrived."""
 
     protocol_version = "HTTP/1.1"
     arrivals = defaultdict(list)
@@ -59,7 +59,7 @@ class Recorder(BaseHTTPRequestHandler):
         _, case, run, *_ = self.path.split("/")
         self.arrivals[run].append(now)
         status, retry_after, _ = list(CASES.values())[int(case)]
-        message, code = WORDS[status]
+        message, code = ERRORS[status]
         body = json.dumps({"error": {"message": message, "type": "tokens", "code": code}})
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -75,24 +75,24 @@ class Recorder(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, *_):
-        """A client that was given up on breaks its connection; that is no news."""
+        """Ignores connections that are closed by a client that timed out."""
 
 
-def ask(command, cwd, address, case, run):
-    """Runs one client once; returns the gaps between its arrivals, and whether it was given up on."""
+def measure(command, cwd, address, case, run):
+    """Runs one client once. Returns the times between its requests, and whether it timed out."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     try:
-        subprocess.run([*command, f"{address}/{case}/{run}"], cwd=cwd, timeout=PATIENCE, env=environment, **quiet)
-        lasts = False
+        subprocess.run([*command, f"{address}/{case}/{run}"], cwd=cwd, timeout=TIMEOUT, env=environment, **quiet)
+        timed_out = False
     except subprocess.TimeoutExpired:
-        lasts = True
+        timed_out = True
     times = Recorder.arrivals[run]
-    return [later - earlier for earlier, later in zip(times, times[1:])], lasts
+    return [later - earlier for earlier, later in zip(times, times[1:])], timed_out
 
 
 def clients():
-    """Name and version, command and folder of each client."""
+    """Yields name and version, command and folder of each client."""
     for name, environment in PYTHON.items():
         python = WORK / environment / "bin" / "python"
         package = name.removesuffix("_router")
@@ -105,34 +105,34 @@ def clients():
         yield f"{name} {package['version']} (Node)", ["node", "ask.mjs", name], WORK / "node"
 
 
-def told(runs):
-    """`3 tries: 2.00, 2.01–2.02`: each gap from its shortest to its longest."""
-    tries = {len(gaps) + 1 for gaps, _ in runs}
-    text = "/".join(map(str, sorted(tries)))
+def summary(runs):
+    """Returns a text such as `3: 2.00, 2.01–2.02`: the number of attempts, and the range of each time between them."""
+    attempts = {len(gaps) + 1 for gaps, _ in runs}
+    text = "/".join(map(str, sorted(attempts)))
     gaps = [sorted(column) for column in zip(*(gaps for gaps, _ in runs))]
     if gaps:
         spans = (f"{gap[0]:.2f}" + (f"–{gap[-1]:.2f}" if len(gap) > 1 else "") for gap in gaps)
         text += ": " + ", ".join(spans)
-    return text + (" …" if any(lasts for _, lasts in runs) else "")
+    return text + (" …" if any(timed_out for _, timed_out in runs) else "")
 
 
 def main():
     server = Server(("127.0.0.1", 0), Recorder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    # Few at a time, or interpreters that start beside each other are what is measured; the long waits cost nothing.
-    crowd, sleepers = ThreadPoolExecutor(3), ThreadPoolExecutor(32)
+    # Few run at a time, because interpreters that start together would distort the times. The long waits use no CPU.
+    short, long = ThreadPoolExecutor(3), ThreadPoolExecutor(32)
     rows = {}
     for name, command, cwd in clients():
         for case, (_, retry_after, times) in enumerate(CASES.values()):
-            pool = sleepers if retry_after == "70" else crowd
+            pool = long if retry_after == "70" else short
             runs = (f"{name}, {case}, {run}".replace(" ", "-").replace("/", "-") for run in range(times))
-            rows[name, case] = [pool.submit(ask, command, cwd, address, case, run) for run in runs]
+            rows[name, case] = [pool.submit(measure, command, cwd, address, case, run) for run in runs]
     names = list(dict.fromkeys(name for name, _ in rows))
     print("| client | " + " | ".join(CASES) + " |")
     print("|---" * (len(CASES) + 1) + "|")
     for name in names:
-        cells = [told([each.result() for each in rows[name, case]]) for case in range(len(CASES))]
+        cells = [summary([each.result() for each in rows[name, case]]) for case in range(len(CASES))]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -1,9 +1,9 @@
-//! What a provider counts, and over which window.
+//! Axes: what a provider limits, and over which window.
 
 use crate::time::Nanos;
 use std::fmt;
 
-/// One thing a provider limits.
+/// A quantity that a provider limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Axis {
@@ -23,7 +23,7 @@ pub enum Axis {
     Ash,
     /// Seconds of audio per day.
     Asd,
-    /// Requests in flight at once.
+    /// Requests in flight.
     Concurrency,
 }
 
@@ -41,7 +41,7 @@ impl Axis {
         Self::Concurrency,
     ];
 
-    /// The word of scenarios and results: `rpm`, `tpd`, …
+    /// Returns the name in scenarios and results: `rpm`, `tpd`, …
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,13 +57,13 @@ impl Axis {
         }
     }
 
-    /// The axis of a scenario's word.
+    /// Looks up an axis by its [`Axis::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|axis| axis.name() == name)
     }
 
-    /// The window over which the limit is stated; `None` for concurrency, which has none.
+    /// Returns the window of the limit; `None` for concurrency.
     #[must_use]
     pub const fn window(self) -> Option<Nanos> {
         match self {
@@ -74,19 +74,19 @@ impl Axis {
         }
     }
 
-    /// Whether the axis counts requests over time.
+    /// Returns `true` for requests per window; `false` for concurrency.
     #[must_use]
     pub const fn counts_requests(self) -> bool {
         matches!(self, Self::Rpm | Self::Rpd)
     }
 
-    /// Whether the axis counts tokens of any kind.
+    /// Returns `true` for prompt tokens, completion tokens or their sum.
     #[must_use]
     pub const fn counts_tokens(self) -> bool {
         matches!(self, Self::Tpm | Self::Tpd | Self::Itpm | Self::Otpm)
     }
 
-    /// Whether the window is a day.
+    /// Returns `true` if the window is a day.
     #[must_use]
     pub const fn is_daily(self) -> bool {
         matches!(self, Self::Rpd | Self::Tpd | Self::Asd)

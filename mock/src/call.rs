@@ -1,44 +1,44 @@
-//! What reaches a provider: the call a client sends, and the truth that only the world knows.
+//! What reaches a provider: the call that a client sends, and the ground truth about it.
 
 use crate::random::Stream;
 
-/// What a client sends, as far as limits can see it.
+/// What a client sends, as far as limits depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Which of the provider's accounts the key belongs to, as an index into its configuration.
+    /// The account that the key belongs to, as an index into the provider's configuration.
     pub account: u16,
-    /// Which of the provider's models, as an index into its configuration.
+    /// The requested model, as an index into the provider's configuration.
     pub model: u16,
-    /// The most tokens the client allows in the completion; `None` where it did not say.
+    /// The `max_tokens` of the request; `None` if it has none.
     pub max_tokens: Option<u32>,
 }
 
-/// What only the world knows of a call. The routing engine never sees it.
+/// The ground truth about a call, known to the provider only. The routing engine never reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Truth {
-    /// Tokens the prompt really has.
+    /// Tokens of the prompt.
     pub prompt_tokens: u32,
-    /// Those of them that the provider finds in its prefix cache; more than all are all.
+    /// Prompt tokens found in the provider's prefix cache; capped at the whole prompt.
     pub cached_tokens: u32,
-    /// Tokens the model would write if nothing stopped it; `max_tokens` cuts it.
+    /// Tokens the model writes if nothing stops it; `max_tokens` cuts it.
     pub completion_tokens: u32,
-    /// The key of the world's own draws for this call (latency, faults).
+    /// The key of the provider-side random draws for this call (latency, faults).
     pub draw: u64,
 }
 
-/// What a served call used.
+/// The tokens of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Prompt tokens, cached ones included.
+    /// Prompt tokens, including cached ones.
     pub prompt_tokens: u32,
-    /// Those of them that were found in the provider's prefix cache.
+    /// Prompt tokens found in the provider's prefix cache.
     pub cached_tokens: u32,
     /// Completion tokens.
     pub completion_tokens: u32,
 }
 
 impl Usage {
-    /// Prompt and completion tokens together.
+    /// Returns prompt plus completion tokens.
     #[must_use]
     pub const fn total(self) -> u64 {
         self.prompt_tokens as u64 + self.completion_tokens as u64
@@ -46,23 +46,23 @@ impl Usage {
 }
 
 impl Truth {
-    /// What the call uses when it is served under `max_tokens`.
+    /// Returns the usage of the call if it is served with this `max_tokens`.
     #[must_use]
     pub fn usage(self, max_tokens: Option<u32>) -> Usage {
         let completion_tokens = self.completion_tokens.min(max_tokens.unwrap_or(u32::MAX));
         Usage { prompt_tokens: self.prompt_tokens, cached_tokens: self.cached(), completion_tokens }
     }
 
-    /// Tokens of the prompt that are found in the prefix cache.
+    /// Returns the cached prompt tokens: never more than the prompt has.
     #[must_use]
     #[inline]
     pub fn cached(self) -> u32 {
         self.cached_tokens.min(self.prompt_tokens)
     }
 
-    /// The stream of this call's own draws for one purpose.
+    /// Returns this call's random stream for one purpose.
     #[must_use]
-    pub fn luck(self, purpose: DrawPurpose) -> Stream {
+    pub fn stream_for(self, purpose: DrawPurpose) -> Stream {
         let id = match purpose {
             DrawPurpose::Service => 0,
             DrawPurpose::Network => 1,
@@ -72,13 +72,13 @@ impl Truth {
     }
 }
 
-/// What a call draws for.
+/// What a random draw of a call decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrawPurpose {
-    /// How long its service takes.
+    /// The service time.
     Service,
-    /// How long the network takes.
+    /// The network delay.
     Network,
-    /// Whether an incident, by its index in the configuration, happens to it.
+    /// Whether the incident with this index affects the call.
     Incident(u32),
 }

@@ -1,4 +1,4 @@
-//! What a provider decides on a call: the vocabulary between the machine, the wire and a simulation.
+//! The provider's decision on a call: the types that the machine returns, and that the wire and the simulation read.
 
 use crate::axis::Axis;
 use crate::call::Usage;
@@ -6,20 +6,20 @@ use crate::config::Fault;
 use crate::length::TooLong;
 use crate::time::{Instant, Nanos};
 
-/// The provider's decision on one call, made at one instant.
+/// The provider's decision on one call, with the limits after it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DecisionReport {
-    /// What was decided.
-    pub verdict: Decision,
-    /// What the response headers tell about the limits afterwards.
+    /// The decision.
+    pub decision: Decision,
+    /// The limits that the response headers state.
     pub limits: LimitsView,
 }
 
 impl DecisionReport {
-    /// The wait that the answer announces, where it is one that announces any.
+    /// Returns the wait that the reply announces; `None` if it announces none.
     #[must_use]
     pub const fn wait(&self) -> Option<Nanos> {
-        match self.verdict {
+        match self.decision {
             Decision::Refused(Denial { wait, .. }) => wait,
             Decision::Faulted(Fault::Throttle(wait)) => Some(wait),
             Decision::Admitted(_) | Decision::TooLong(_) | Decision::Faulted(_) => None,
@@ -27,73 +27,79 @@ impl DecisionReport {
     }
 }
 
-/// What was decided on a call.
+/// The decision on a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decision {
-    /// The call is served on this schedule.
+    /// The call is served with this schedule.
     Admitted(Service),
-    /// A limit refused it; nothing was charged.
+    /// A limit refused the call. Nothing is charged, unless refused calls count ([`Reserve::charge_refused`]).
+    ///
+    /// [`Reserve::charge_refused`]: crate::reserve::Reserve::charge_refused
     Refused(Denial),
-    /// It does not fit the model; nothing was charged, and nothing but a shorter call helps.
+    /// The call is too long for the model. Nothing is charged, and no wait helps.
     TooLong(TooLong),
-    /// A fault answered in the provider's stead; nothing was charged.
+    /// A fault replaced the decision. Nothing is charged.
     Faulted(Fault),
 }
 
-/// How an admitted call is served. All instants are the provider's: the network comes on top.
+/// The schedule of an admitted call. All instants are at the provider, without network delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// What the provider needs to settle the call when it ends.
+    /// The reservation to settle when the call ends.
     pub ticket: Ticket,
-    /// When a slot took it (equals the arrival where slots are unbounded).
+    /// When its service starts; equals the arrival if slots are unbounded.
     pub started_at: Instant,
-    /// When the first token leaves.
+    /// When the first token is sent.
     pub first_token_at: Instant,
-    /// When the last token leaves, or the connection is cut.
+    /// When the last token is sent, or the connection is cut.
     pub done_at: Instant,
-    /// What it will have used.
+    /// The usage at [`Service::done_at`].
     pub usage: Usage,
-    /// Whether the reply breaks off before its end.
+    /// `true` if the reply ends early.
     pub cut: bool,
-    /// Whether the reply is not JSON.
+    /// `true` if the body cannot be parsed.
     pub garbage: bool,
 }
 
 impl Service {
-    /// What the call has used by `now`: its prompt, and the tokens that have left by then.
+    /// Returns the usage by `now`: the prompt, and the completion tokens sent until then.
     #[must_use]
     pub fn used_by(&self, now: Instant) -> Usage {
+        debug_assert!(
+            self.started_at <= self.first_token_at && self.first_token_at <= self.done_at,
+            "invariant: a schedule is in order, found {self:?}"
+        );
         let whole = self.usage.completion_tokens;
         let completion_tokens = if now >= self.done_at {
             whole
         } else if now < self.first_token_at || whole == 0 {
             0
         } else {
-            let (passed, rest) = (now.since(self.first_token_at), self.done_at.since(self.first_token_at));
-            let later = u128::from(whole - 1) * u128::from(passed.0) / u128::from(rest.0);
-            1 + u32::try_from(later).expect("less than the whole, since the end has not come")
+            let (passed, all) = (now.since(self.first_token_at), self.done_at.since(self.first_token_at));
+            let after_first = u128::from(whole - 1) * u128::from(passed.0) / u128::from(all.0);
+            1 + u32::try_from(after_first).expect("invariant: fewer tokens than all before done_at")
         };
         Usage { completion_tokens, ..self.usage }
     }
 }
 
-/// The open reservation of an admitted call; hand it back to [`crate::machine::Provider::depart`] exactly once.
+/// The open reservation of an admitted call. Must be passed to [`crate::machine::Provider::depart`] exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// The account charged.
+    /// The account that is charged, as an index.
     pub account: u16,
-    /// The model called.
+    /// The model that was called, as an index.
     pub model: u16,
     /// Prompt tokens reserved.
     pub prompt_tokens: u32,
-    /// Completion tokens reserved (zero where only the prompt is).
+    /// Completion tokens reserved; zero if only the prompt is.
     pub completion_tokens: u32,
-    /// When the reservation was taken.
+    /// When the reservation was made.
     pub at: Instant,
 }
 
 impl Ticket {
-    /// The tokens reserved.
+    /// Returns the reserved tokens.
     #[must_use]
     pub const fn reserved(&self) -> Usage {
         Usage {
@@ -104,43 +110,43 @@ impl Ticket {
     }
 }
 
-/// Which limit said no, in the provider's own whole numbers.
+/// The refusing limit, in the whole numbers that the provider prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The axis that refused. Where several would have, the one with the longest wait.
+    /// The axis that refused. If several do, the one with the longest wait.
     pub axis: Axis,
     /// Its limit.
     pub limit: u64,
-    /// How much of it was used, as printed: the limit less the truncated remainder; above the limit after a settlement that overdrew it.
+    /// The usage as printed: the limit minus the truncated remainder; above the limit after a settlement overdrew it.
     pub used: i64,
-    /// How much the call asked for.
+    /// The amount that the call requested.
     pub requested: u64,
-    /// The wait the provider announces; `None` where it says nothing. Never shorter than the true wait unless a fault lies.
+    /// The announced wait; `None` if there is none. Never shorter than the true wait, unless a fault replaced it.
     pub wait: Option<Nanos>,
-    /// The call asks for more than the limit itself: no wait helps.
+    /// The call requested more than the limit ever admits: no wait helps.
     pub oversize: bool,
 }
 
-/// What the `x-ratelimit-*` headers tell, after the ruling: requests and tokens, `None` where the provider sends none.
+/// The limits that the `x-ratelimit-*` headers state after the decision; `None` for headers that are not sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitsView {
-    /// The request axis the headers speak of (Groq: the day's).
+    /// The request axis of the headers (Groq: per day).
     pub requests: Option<LimitView>,
-    /// The token axis the headers speak of (Groq: the minute's); of a model that hears, seconds of audio.
+    /// The token axis of the headers (Groq: per minute); seconds of audio for a transcription model.
     pub tokens: Option<LimitView>,
 }
 
-/// What is left of the limits that headers tell of, in whole units: all that a client can reckon with.
+/// The remaining units of the limits that headers state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Remaining {
-    /// The request axis, and what is left of it.
+    /// The request axis and its remaining units.
     pub requests: Option<(Axis, u64)>,
-    /// The token axis, and what is left of it.
+    /// The token axis and its remaining units.
     pub tokens: Option<(Axis, u64)>,
 }
 
 impl LimitsView {
-    /// Without the lengths of time.
+    /// Returns the remaining units without limits and reset times.
     #[must_use]
     pub fn remaining(&self) -> Remaining {
         let left = |view: Option<LimitView>| view.map(|view| (view.axis, view.remaining));
@@ -148,30 +154,31 @@ impl LimitsView {
     }
 }
 
-/// One limit as headers tell it.
+/// One limit as headers state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitView {
-    /// The axis meant.
+    /// The axis that is limited.
     pub axis: Axis,
-    /// The limit.
+    /// Units per window.
     pub limit: u64,
-    /// What is left, in whole units; never negative on the wire.
+    /// Remaining whole units; zero if the limit is overdrawn.
     pub remaining: u64,
-    /// The time until the limit is full again: not until a call fits.
+    /// Time until the limit is full again, which is later than when a call fits.
     pub reset: Nanos,
 }
 
-/// The wait a refilling limit announces: `(used + requested − limit) ÷ limit × window`, zero where nothing is over.
+/// Returns the wait that a refilling limit announces: `(used + requested − limit) ÷ limit × window`, or zero if the
+/// request fits.
 ///
-/// The operations and their order are Groq's, in double precision: over ÷ limit, then × the window in
-/// seconds, then × 1e9, truncated. That is why it prints `459.999999ms` where 460 ms would be exact. Below
-/// 2^52 ns it differs from the exact wait, cut to whole nanoseconds, by one nanosecond at most.
-/// With `requested` equal to `limit` it is the time until the limit is full again: what `x-ratelimit-reset-*` tells.
+/// The operations and their order are Groq's, in double precision: excess ÷ limit, then × window in seconds, then
+/// × 1e9, truncated. Therefore it prints `459.999999ms` when 460 ms would be exact. Below 2^52 ns it differs from the
+/// exact wait, truncated to whole nanoseconds, by at most one nanosecond. If `requested` equals `limit`, the result is
+/// the time until the limit is full again, which `x-ratelimit-reset-*` states.
 ///
 /// Evidence: public captures of 2025–2026; `mock/tests/captures.rs` lists each of them and what it proves.
 ///
 /// # Panics
-/// Where `limit` is zero.
+/// If `limit` is zero.
 #[must_use]
 #[expect(
     clippy::cast_precision_loss,
@@ -180,7 +187,7 @@ pub struct LimitView {
     reason = "the provider's own arithmetic; a float-to-int cast saturates, and the operand is never negative"
 )]
 pub fn announced_wait(limit: u64, used: i64, requested: u64, window: Nanos) -> Nanos {
-    assert!(limit > 0, "a limit of nothing never refills");
-    let over = used.saturating_add_unsigned(requested).saturating_sub_unsigned(limit);
-    Nanos((over.max(0) as f64 / limit as f64 * window.as_secs_f64() * 1e9) as u64)
+    assert!(limit > 0, "invariant: a refilling limit is above zero");
+    let excess = used.saturating_add_unsigned(requested).saturating_sub_unsigned(limit);
+    Nanos((excess.max(0) as f64 / limit as f64 * window.as_secs_f64() * 1e9) as u64)
 }

@@ -1,12 +1,13 @@
-//! Distributions as a scenario writes them, sampled by inverting the distribution function.
+//! Probability distributions of a scenario, sampled by inverting the distribution function.
 //!
-//! One uniform draw gives one sample, and a larger draw a larger sample: two runs that share a stream
-//! share their luck, which is what lets the planner compare policies on the same traffic. The maths
-//! comes from `libm`, never from the platform, so a sample has the same bits everywhere.
+//! One uniform draw gives one sample, and a larger draw gives a larger sample. Runs that share a stream therefore use
+//! common random numbers, which lets the planner compare policies on the same traffic. `rand_distr` offers neither
+//! property; it is the oracle of the tests. All functions come from `libm`, so a sample has the same bits on every
+//! machine.
 
 use crate::random::Stream;
 
-/// A distribution over non-negative numbers; the unit is the caller's.
+/// A distribution over non-negative numbers. The caller defines the unit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Dist {
     /// Always the same value.
@@ -18,55 +19,60 @@ pub enum Dist {
         /// The standard deviation of the logarithm.
         sigma: f64,
     },
-    /// Memoryless, with this mean.
+    /// The exponential distribution with this mean.
     Exponential(f64),
-    /// Evenly spread between two values.
+    /// The uniform distribution between two values.
     Uniform {
         /// The smallest value.
         min: f64,
         /// The largest value.
         max: f64,
     },
-    /// One of a list: each value with the share of draws that fall on it or on one before it.
+    /// A list of values, each with the cumulative probability up to and including it.
     Discrete(Vec<(f64, f64)>),
 }
 
-/// The 90th, 95th and 99th percentile of the standard normal distribution.
+/// The 90th, 95th and 99th percentiles of the standard normal distribution.
 const Z: [(f64, f64); 3] =
     [(0.90, 1.281_551_565_544_600_4), (0.95, 1.644_853_626_951_472_2), (0.99, 2.326_347_874_040_840_8)];
 
 impl Dist {
-    /// The lognormal whose median is `p50` and whose `share`-quantile (0.90, 0.95 or 0.99) is `quantile`.
+    /// Creates the lognormal distribution with median `p50` whose `p`-quantile is `quantile`.
     ///
     /// # Panics
-    /// Where `share` is none of the three, or `0 < p50 <= quantile` does not hold: callers check first.
+    /// If `p` is not 0.90, 0.95 or 0.99, or unless `0 < p50 <= quantile`.
     #[must_use]
-    pub fn log_normal(p50: f64, share: f64, quantile: f64) -> Self {
-        assert!(p50 > 0.0 && quantile >= p50, "quantiles must be positive and rise");
-        let z = Z.iter().find(|(known, _)| (known - share).abs() < 1e-9).expect("a known quantile").1;
+    pub fn log_normal(p50: f64, p: f64, quantile: f64) -> Self {
+        assert!(p50 > 0.0 && quantile >= p50, "invariant: 0 < p50 <= quantile, found {p50} and {quantile}");
+        let z = Z
+            .iter()
+            .find(|(known, _)| (known - p).abs() < 1e-9)
+            .expect("invariant: p is 0.90, 0.95 or 0.99")
+            .1;
         let mu = libm::log(p50);
         Self::LogNormal { mu, sigma: (libm::log(quantile) - mu) / z }
     }
 
-    /// A list of values with weights (equal where `weights` is empty).
+    /// Creates a distribution over `values` with these weights; equal ones if `weights` is empty.
     ///
     /// # Panics
-    /// Where the lists are empty, differ in length, or the weights do not add up to something positive.
+    /// If `values` is empty, the lengths differ, or the sum of the weights is not positive.
     #[must_use]
     pub fn discrete(values: &[f64], weights: &[f64]) -> Self {
-        assert!(!values.is_empty() && (weights.is_empty() || weights.len() == values.len()));
+        let matching = weights.is_empty() || weights.len() == values.len();
+        assert!(!values.is_empty() && matching, "invariant: one weight per value, at least one value");
         let weight = |index: usize| weights.get(index).copied().unwrap_or(1.0);
         let total: f64 = (0..values.len()).map(weight).sum();
-        assert!(total > 0.0, "weights must add up to something");
-        let mut share = 0.0;
+        assert!(total > 0.0, "invariant: the sum of the weights is positive, found {total}");
+        let mut cumulative = 0.0;
         let steps = values.iter().enumerate().map(|(index, &value)| {
-            share += weight(index) / total;
-            (value, share)
+            cumulative += weight(index) / total;
+            (value, cumulative)
         });
         Self::Discrete(steps.collect())
     }
 
-    /// One sample: exactly one draw from `stream`, none where the value is constant.
+    /// Returns a sample. Takes exactly one draw from `stream`; none if the value is constant.
     pub fn sample(&self, stream: &mut Stream) -> f64 {
         match self {
             Self::Constant(value) => *value,
@@ -74,7 +80,7 @@ impl Dist {
         }
     }
 
-    /// The value below which a share `p` of the samples fall, for `p` in `(0, 1)`.
+    /// Returns the `p`-quantile for `p` in `(0, 1)`.
     #[must_use]
     pub fn quantile(&self, p: f64) -> f64 {
         match self {
@@ -83,15 +89,15 @@ impl Dist {
             Self::Exponential(mean) => -mean * libm::log1p(-p),
             Self::Uniform { min, max } => min + (max - min) * p,
             Self::Discrete(steps) => {
-                let found = steps.iter().find(|(_, share)| p < *share);
+                let found = steps.iter().find(|(_, cumulative)| p < *cumulative);
                 found.or(steps.last()).map_or(0.0, |(value, _)| *value)
             }
         }
     }
 
-    /// The share of samples above a value.
+    /// Returns the probability of a sample above `value`.
     #[must_use]
-    pub fn share_above(&self, value: f64) -> f64 {
+    pub fn probability_above(&self, value: f64) -> f64 {
         match self {
             Self::Constant(constant) => f64::from(*constant > value),
             Self::LogNormal { mu, sigma } if *sigma > 0.0 && value > 0.0 => {
@@ -102,16 +108,14 @@ impl Dist {
             Self::Exponential(_) => f64::from(value < 0.0),
             Self::Uniform { min, max } if max > min => ((max - value) / (max - min)).clamp(0.0, 1.0),
             Self::Uniform { min, .. } => f64::from(*min > value),
-            Self::Discrete(steps) => {
-                let mut before = 0.0;
-                let share = |(_, share): &(f64, f64)| share - std::mem::replace(&mut before, *share);
-                let shares = steps.iter().map(share).collect::<Vec<_>>();
-                steps.iter().zip(shares).filter(|((step, _), _)| *step > value).map(|(_, share)| share).sum()
-            }
+            Self::Discrete(steps) => probabilities(steps)
+                .filter(|(step, _)| *step > value)
+                .map(|(_, probability)| probability)
+                .sum(),
         }
     }
 
-    /// The mean of the distribution.
+    /// Returns the mean.
     #[must_use]
     pub fn mean(&self) -> f64 {
         match self {
@@ -120,22 +124,26 @@ impl Dist {
             Self::Exponential(mean) => *mean,
             Self::Uniform { min, max } => f64::midpoint(*min, *max),
             Self::Discrete(steps) => {
-                let mut before = 0.0;
-                steps
-                    .iter()
-                    .map(|(value, share)| value * (share - std::mem::replace(&mut before, *share)))
-                    .sum()
+                probabilities(steps).map(|(value, probability)| value * probability).sum()
             }
         }
     }
 }
 
-/// The inverse of the standard normal distribution function, to about 1e-16 relative.
+/// Returns each value of a discrete distribution with its own probability.
+fn probabilities(steps: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
+    let mut below = 0.0;
+    steps
+        .iter()
+        .map(move |(value, cumulative)| (*value, cumulative - std::mem::replace(&mut below, *cumulative)))
+}
+
+/// Returns the `p`-quantile of the standard normal distribution, to about 1e-16 relative.
 ///
 /// Algorithm AS 241 (PPND16), M. J. Wichura, Applied Statistics 37 (1988), 477–484.
 #[must_use]
 pub fn normal_quantile(p: f64) -> f64 {
-    debug_assert!(p > 0.0 && p < 1.0);
+    debug_assert!(p > 0.0 && p < 1.0, "invariant: 0 < p < 1, found {p}");
     let q = p - 0.5;
     if q.abs() <= 0.425 {
         let r = 0.180_625 - q * q;
@@ -151,11 +159,12 @@ pub fn normal_quantile(p: f64) -> f64 {
     if q < 0.0 { -value } else { value }
 }
 
-/// A polynomial with its highest coefficient first.
+/// Evaluates a polynomial given by its coefficients, highest degree first.
 fn horner(coefficients: &[f64; 8], x: f64) -> f64 {
     coefficients.iter().fold(0.0, |sum, coefficient| sum * x + coefficient)
 }
 
+/// Numerator and denominator of a rational approximation.
 type Ratio = ([f64; 8], [f64; 8]);
 
 const CENTRE: Ratio = (
@@ -228,10 +237,11 @@ const FAR: Ratio = (
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_distr::Distribution;
 
     #[test]
     fn the_normal_quantile_matches_published_values() {
-        // Wichura's own check values, and the usual ones.
+        // Wichura's own check values, and the usual percentiles.
         for (p, z) in [
             (0.25, -0.674_489_750_196_081_7),
             (0.001, -3.090_232_306_167_813_5),
@@ -245,8 +255,48 @@ mod tests {
         }
     }
 
+    const SAMPLES: usize = 20_000;
+
+    /// Returns `true` if the two-sample Kolmogorov-Smirnov test does not reject that `dist` and the oracle have the
+    /// same distribution, at a significance level of 1e-4.
+    fn agrees(dist: &Dist, oracle: &impl Distribution<f64>) -> bool {
+        let (mut ours, mut theirs) = (Stream::new(5, "ours", 0), Stream::new(5, "oracle", 0));
+        let ours = (0..SAMPLES).map(|_| dist.sample(&mut ours)).collect();
+        let theirs = oracle.sample_iter(&mut theirs).take(SAMPLES).collect();
+        // sqrt(-ln(1e-4 / 2) / 2) is 2.2253.
+        largest_difference(ours, theirs) < 2.2253 * (2.0 / SAMPLES as f64).sqrt()
+    }
+
+    /// Returns the largest difference between two empirical distribution functions of equal sample size.
+    fn largest_difference(mut ours: Vec<f64>, mut theirs: Vec<f64>) -> f64 {
+        ours.sort_by(f64::total_cmp);
+        theirs.sort_by(f64::total_cmp);
+        let points = ours.iter().chain(&theirs);
+        let difference = |point: &f64| {
+            let below = |sorted: &[f64]| sorted.partition_point(|value| value <= point);
+            below(&ours).abs_diff(below(&theirs))
+        };
+        points.map(difference).max().unwrap_or(0) as f64 / ours.len() as f64
+    }
+
     #[test]
-    fn the_share_above_is_what_samples_say() {
+    fn samplers_agree_with_rand_distr() {
+        let exponential = rand_distr::Exp::new(0.25).unwrap();
+        assert!(agrees(&Dist::Exponential(4.0), &exponential));
+        assert!(!agrees(&Dist::Exponential(4.4), &exponential), "the test detects a mean that is 10 % off");
+        for (mu, sigma) in [(1.5, 0.3), (-2.0, 1.8)] {
+            let oracle = rand_distr::LogNormal::new(mu, sigma).unwrap();
+            assert!(agrees(&Dist::LogNormal { mu, sigma }, &oracle), "{mu} {sigma}");
+        }
+        let uniform = rand_distr::Uniform::new(2.0, 8.0).unwrap();
+        assert!(agrees(&Dist::Uniform { min: 2.0, max: 8.0 }, &uniform));
+        let (values, weights) = ([7.0, 1.0, 4.0], [1.0, 2.0, 0.5]);
+        let discrete = rand_distr::weighted::WeightedIndex::new(weights).unwrap();
+        assert!(agrees(&Dist::discrete(&values, &weights), &discrete.map(|index| values[index])));
+    }
+
+    #[test]
+    fn the_probability_above_agrees_with_the_quantiles() {
         for dist in [
             Dist::Constant(5.0),
             Dist::log_normal(5.0, 0.95, 9.0),
@@ -261,14 +311,17 @@ mod tests {
                 let above = (0..10_000)
                     .filter(|step| dist.quantile((f64::from(*step) + 0.5) / 10_000.0) > value)
                     .count();
-                let share = dist.share_above(value);
-                assert!((share - above as f64 / 10_000.0).abs() < 1e-3, "{dist:?} above {value}: {share}");
+                let probability = dist.probability_above(value);
+                assert!(
+                    (probability - above as f64 / 10_000.0).abs() < 1e-3,
+                    "{dist:?} above {value}: {probability}"
+                );
             }
         }
     }
 
     #[test]
-    fn a_lognormal_has_the_quantiles_it_was_made_from() {
+    fn a_lognormal_has_the_quantiles_it_was_created_from() {
         let dist = Dist::log_normal(800.0, 0.95, 3000.0);
         assert!((dist.quantile(0.5) - 800.0).abs() < 1e-9);
         assert!((dist.quantile(0.95) - 3000.0).abs() < 1e-6);

@@ -1,19 +1,39 @@
-//! The provider's side of the wire: a model of a rate-limited LLM API.
+//! A model of rate-limited LLM providers: the counterpart of a client in a simulation, and a mock server.
 //!
-//! The model is a sans-IO state machine: time is an argument, chance is a seeded
-//! [`random::Stream`], and every answer to [`machine::Provider::arrive`] is a pure function of what
-//! came before. Nothing here reads a clock, opens a socket or iterates a randomly seeded map.
+//! The model is a sans-IO state machine. Time is an argument, randomness comes from a seeded [`random::Stream`], and a
+//! decision depends only on the configuration and on earlier calls. Nothing here reads a clock, opens a socket or
+//! iterates over a randomly seeded map; only the module `server` does I/O.
 //!
 //! ```text
-//!  Call + Truth ──▶ Provider ──▶ meter (every axis of one account × model) ──▶ window (one law)
-//!                      │                                                            │
-//!                      │◀── latency, fault, slots ◀── admitted | refused, and when the next yes is
-//!                      ▼
-//!                   DecisionReport ──▶ wire (status, headers, body by dialect) ──▶ server (HTTP)   feature `server`
-//!                          └─▶ taken typed by a simulation in virtual time
+//!  Call + Truth ──▶ machine::Provider ──▶ fault, length, reserve ──▶ meter: all limits of one account × model
+//!                        │                                             └─▶ window: one limit under one law
+//!                        │◀── Admitted | Refused, with the earliest admission
+//!                        ├──▶ latency: slot and service time of an admitted call
+//!                        ▼
+//!                  DecisionReport ──▶ wire: status, headers and body of a dialect ──▶ server: HTTP   (feature `server`)
+//!                        └──────────▶ read directly by the simulation in virtual time
 //! ```
 //!
-//! What each rule rests on, and how sure we are of it, is listed in `mock/README.md`.
+//! A provider with 30 requests per minute takes a few lines:
+//!
+//! ```
+//! use provider::config::{Config, Limit, ModelConfig};
+//! use provider::decision::Decision;
+//! use provider::{Call, Instant, Provider, Truth};
+//!
+//! let model = ModelConfig::new("llama").with_limit(Limit::rpm(30)).with_limit(Limit::tpm(6_000));
+//! let mut provider = Provider::new(&Config::new("groq").with_account("acme").with_model(model));
+//!
+//! let call = Call { account: 0, model: 0, max_tokens: Some(100) };
+//! let truth = Truth { prompt_tokens: 20, completion_tokens: 80, ..Truth::default() };
+//! let report = provider.arrive(Instant::ZERO, call, truth);
+//! let Decision::Admitted(service) = report.decision else { panic!("the limits are unused") };
+//! assert_eq!(report.limits.tokens.unwrap().remaining, 6_000 - 120, "prompt and max_tokens are reserved");
+//! provider.depart(service.done_at, service.ticket, service.usage);
+//! assert_eq!(provider.levels(service.done_at, 0, 0).nth(1).unwrap().remaining, 6_000 - 100);
+//! ```
+//!
+//! `mock/README.md` lists the evidence for each rule.
 
 pub mod axis;
 pub mod call;

@@ -1,200 +1,226 @@
-//! All limits of one account × model: every axis is asked, then all are charged or none.
+//! All limits of one account × model: a call is checked on every axis, then charged on all or on none.
 //!
-//! A refusal is charged nowhere (Groq: verified on captures for token axes, assumed for requests). Where several axes refuse, the
-//! one with the longest wait speaks, so that a client that obeys it meets no second refusal. An admitted call
-//! holds a reservation until [`Meter::settle`] makes it what the call really used, which may overdraw.
+//! A refusal is charged nowhere (Groq: verified on captures for token axes, assumed for requests), unless the model
+//! counts refused calls. If several axes refuse, the one with the longest wait is reported, so that a client that obeys
+//! it meets no second refusal. An admitted call holds a reservation until [`Meter::settle`] replaces it by the actual
+//! usage, which may overdraw a limit.
+//!
+//! Invariants: admission never overdraws a limit; every reservation is settled exactly once.
 
 use crate::axis::Axis;
 use crate::call::Usage;
 use crate::config::{Limit, Settle};
 use crate::decision::{Denial, LimitView, LimitsView, Remaining, announced_wait};
-use crate::reserve::Recent;
+use crate::reserve::RecentCompletions;
 use crate::time::{Instant, Nanos};
 use crate::window::Window;
 
-/// The windows of one account × model.
+/// The limits of one account × model.
 #[derive(Clone, Debug)]
 pub struct Meter {
-    gauges: Box<[LimitState]>,
-    /// Where the gauges of the requests and the tokens stand that headers tell of.
-    told: [Option<usize>; 2],
+    limits: Box<[LimitState]>,
+    /// The indices of the request limit and the token limit that headers state.
+    in_headers: [Option<usize>; 2],
     /// Reservations not yet settled.
     open: u64,
-    /// The instant last rolled to.
+    /// The instant of the last [`Meter::advance_to`].
     now: Instant,
-    /// Whether any window must be told the time: a bucket need not.
-    rolls: bool,
-    recent: Recent,
+    /// `true` if any window must be moved with time; a bucket need not.
+    has_counting_windows: bool,
+    recent: RecentCompletions,
 }
 
-/// One limit and the state of its window.
+/// One limit and its window.
 #[derive(Clone, Debug)]
 struct LimitState {
     axis: Axis,
     limit: u64,
     window: Window,
-    /// Over how long it refills, where it refills continuously.
-    refills: Option<Nanos>,
+    /// The time of a complete refill if the limit refills continuously.
+    refill_time: Option<Nanos>,
 }
 
-/// How full one limit is.
+/// The fill level of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
-    /// What is counted.
+    /// The axis that is limited.
     pub axis: Axis,
-    /// How much per window, at present.
+    /// Units per window; the current value if the law adapts it.
     pub limit: u64,
-    /// The most that fits at present: the burst of a bucket, the limit under every other law.
+    /// The capacity: the burst of a bucket, the limit under every other law.
     pub burst: u64,
-    /// Whole units left, cut off toward zero; negative where a settlement overdrew the limit.
+    /// Remaining whole units, truncated toward zero; negative after a settlement overdrew the limit.
     pub remaining: i64,
 }
 
 impl Level {
-    /// The used share of the limit: 0 when untouched, above 1 when overdrawn; for reports.
+    /// Returns the used fraction of the capacity: 0 if unused, above 1 if overdrawn. For reports.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a share for a chart; limits are far below 2^53")]
+    #[expect(clippy::cast_precision_loss, reason = "a fraction for a chart; limits are far below 2^53")]
     pub fn used_share(&self) -> f64 {
         1.0 - self.remaining as f64 / self.burst.max(1) as f64
     }
 }
 
 impl Meter {
-    /// An unused meter.
+    /// Creates a meter with unused limits.
     #[must_use]
     pub fn new(limits: &[Limit]) -> Self {
-        // Groq tells of the day's requests and of the minute's tokens; where there are none, of the hour's seconds of
-        // audio (verified on captures).
-        let place = |axis: &Axis| limits.iter().position(|limit| limit.axis == *axis);
-        let told = [&[Axis::Rpd][..], &[Axis::Tpm, Axis::Ash]].map(|axes| axes.iter().find_map(place));
-        let gauges: Box<[LimitState]> = limits.iter().map(LimitState::new).collect();
+        // Groq's headers state requests per day and tokens per minute, or seconds of audio per hour if there is no token
+        // limit (verified on captures).
+        let index_of = |axis: &Axis| limits.iter().position(|limit| limit.axis == *axis);
+        let in_headers =
+            [&[Axis::Rpd][..], &[Axis::Tpm, Axis::Ash]].map(|axes| axes.iter().find_map(index_of));
+        let limits: Box<[LimitState]> = limits.iter().map(LimitState::new).collect();
         Self {
-            rolls: gauges.iter().any(|gauge| !gauge.window.is_bucket()),
-            gauges,
-            told,
+            has_counting_windows: limits.iter().any(|limit| !limit.window.is_bucket()),
+            limits,
+            in_headers,
             open: 0,
             now: Instant::ZERO,
-            recent: Recent::default(),
+            recent: RecentCompletions::default(),
         }
     }
 
-    /// Moves every window to `now`; whatever is asked or charged afterwards is meant at that instant.
-    pub fn roll(&mut self, now: Instant) {
-        debug_assert!(now >= self.now, "time never runs back: {now} after {}", self.now);
-        if self.rolls && now > self.now {
-            self.gauges.iter_mut().for_each(|gauge| gauge.window.roll(now));
+    /// Moves every window to `now`, the instant of all queries and charges until the next call.
+    pub fn advance_to(&mut self, now: Instant) {
+        debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
+        if self.has_counting_windows && now > self.now {
+            self.limits.iter_mut().for_each(|limit| limit.window.advance_to(now));
         }
         self.now = now;
     }
 
-    /// Reserves `asked` on every axis, or on none, for a call that brings so many seconds of audio. Those are charged
-    /// here and stay charged: how long the audio is was known beforehand.
+    /// Reserves `tokens` and `audio_seconds` on every axis, or on none. Audio is not settled later: its duration is known
+    /// on arrival.
     ///
     /// # Errors
-    /// The refusal with the longest announced wait. One that no wait can end outlasts all others; one that
-    /// ends nobody knows when (concurrency) speaks only where it stands alone.
-    pub fn admit(&mut self, asked: Usage, seconds: u64) -> Result<(), Denial> {
-        let bill = Charge::with_audio(asked, seconds);
-        if !self.gauges.iter().all(|gauge| gauge.window.admits(self.now, bill.on(gauge.axis))) {
-            return Err(self.loudest(&bill));
+    /// Returns the most restrictive denial: an oversize request before any wait, the longest wait otherwise, and a
+    /// concurrency limit, whose wait is unknown, only if no other axis refuses.
+    pub fn admit(&mut self, tokens: Usage, audio_seconds: u64) -> Result<(), Denial> {
+        let charge = Charge::with_audio(tokens, audio_seconds);
+        if !self.limits.iter().all(|limit| limit.window.admits(self.now, charge.on(limit.axis))) {
+            return Err(self.most_restrictive(&charge));
         }
-        for gauge in &mut self.gauges {
-            gauge.window.charge(self.now, bill.on(gauge.axis));
-            debug_assert!(gauge.window.admits(self.now, 0), "{} admitted more than it had", gauge.axis);
+        for limit in &mut self.limits {
+            limit.window.charge(self.now, charge.on(limit.axis));
+            debug_assert!(
+                limit.window.admits(self.now, 0),
+                "invariant: admission does not overdraw, found {limit:?}"
+            );
         }
         self.open += 1;
         Ok(())
     }
 
-    /// The refusal that speaks for all; only asked where there is one.
+    /// Returns the denial to report for a charge that some axis refuses; see [`Meter::admit`].
     #[cold]
-    fn loudest(&self, bill: &Charge) -> Denial {
-        let refusals = self.gauges.iter().filter_map(|gauge| gauge.refusal(self.now, bill.on(gauge.axis)));
-        let loudest = refusals.reduce(|loudest, next| {
-            if (next.oversize, next.wait) > (loudest.oversize, loudest.wait) { next } else { loudest }
-        });
-        loudest.expect("some axis has no room")
+    fn most_restrictive(&self, charge: &Charge) -> Denial {
+        let denials = self.limits.iter().filter_map(|limit| limit.denial(self.now, charge.on(limit.axis)));
+        let most =
+            denials.reduce(
+                |most, next| {
+                    if (next.oversize, next.wait) > (most.oversize, most.wait) { next } else { most }
+                },
+            );
+        let most = most.expect("invariant: a refused call is denied by some axis");
+        debug_assert!(
+            most.wait != Some(Nanos::ZERO) || most.oversize,
+            "invariant: waiting is needed, found {most:?}"
+        );
+        most
     }
 
-    /// Counts the call that was just refused on the request axes, and refuses it again as things stand then.
-    pub fn charge_refused(&mut self, asked: Usage, seconds: u64) -> Denial {
-        let bill = Charge::with_audio(asked, seconds);
-        for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_requests()) {
-            gauge.window.charge(self.now, bill.on(gauge.axis));
+    /// Charges a call that was just refused on the request axes, and returns the denial after that charge.
+    pub fn charge_refused(&mut self, tokens: Usage, audio_seconds: u64) -> Denial {
+        let charge = Charge::with_audio(tokens, audio_seconds);
+        for limit in self.limits.iter_mut().filter(|limit| limit.axis.counts_requests()) {
+            limit.window.charge(self.now, charge.on(limit.axis));
         }
-        self.loudest(&bill)
+        self.most_restrictive(&charge)
     }
 
-    /// Settles the reservation of `asked` taken `at` for a call that really `used` so much; a place in flight
-    /// becomes free.
-    pub fn settle(&mut self, at: Instant, asked: Usage, used: Usage, settle: Settle) {
-        debug_assert!(self.open > 0, "a reservation is settled once");
+    /// Settles the reservation of `reserved` made at `reserved_at` for a call that used `used`, and releases its
+    /// concurrency. Must be called once per admitted call.
+    pub fn settle(&mut self, reserved_at: Instant, reserved: Usage, used: Usage, settle: Settle) {
+        debug_assert!(self.open > 0, "invariant: every reservation is settled once, found none open");
+        debug_assert!(
+            reserved_at <= self.now,
+            "invariant: reserved at {reserved_at}, settled at {}",
+            self.now
+        );
         self.open = self.open.saturating_sub(1);
-        let (asked, used) = (Charge::of(asked), Charge::of(used));
-        let settled = if settle == Settle::Refund { used } else { asked };
-        for gauge in &mut self.gauges {
-            let reserved = asked.on(gauge.axis);
-            let actual = if gauge.axis == Axis::Concurrency { 0 } else { settled.on(gauge.axis) };
-            if reserved != actual {
-                gauge.window.settle(self.now, at, reserved, actual);
+        let (reserved, used) = (Charge::of(reserved), Charge::of(used));
+        let settled = if settle == Settle::Refund { used } else { reserved };
+        for limit in &mut self.limits {
+            let before = reserved.on(limit.axis);
+            let after = if limit.axis == Axis::Concurrency { 0 } else { settled.on(limit.axis) };
+            if before != after {
+                limit.window.settle(self.now, reserved_at, before, after);
+                debug_assert!(
+                    limit.window.remaining(self.now)
+                        <= i64::try_from(limit.window.capacity()).unwrap_or(i64::MAX),
+                    "invariant: a refund does not exceed the capacity, found {limit:?}"
+                );
             }
         }
         if settle == Settle::After {
-            self.charge_beyond(&asked, &used);
+            self.charge_excess(&reserved, &used);
         }
     }
 
-    /// Charges now what was used beyond what was asked.
-    fn charge_beyond(&mut self, asked: &Charge, used: &Charge) {
-        for gauge in self.gauges.iter_mut().filter(|gauge| gauge.axis.counts_tokens()) {
-            gauge.window.charge(self.now, used.on(gauge.axis).saturating_sub(asked.on(gauge.axis)));
+    /// Charges the usage beyond the reservation at the current instant.
+    fn charge_excess(&mut self, reserved: &Charge, used: &Charge) {
+        for limit in self.limits.iter_mut().filter(|limit| limit.axis.counts_tokens()) {
+            let excess = used.on(limit.axis).saturating_sub(reserved.on(limit.axis));
+            limit.window.charge(self.now, excess);
         }
     }
 
-    /// The last answers of the account.
+    /// Returns the last completions of the account.
     #[must_use]
     #[inline]
-    pub fn recent(&self) -> &Recent {
+    pub fn recent(&self) -> &RecentCompletions {
         &self.recent
     }
 
-    /// Remembers the answer of a call that ended.
-    pub fn note(&mut self, used: Usage) {
-        self.recent.note(used.completion_tokens);
+    /// Records the completion of a call that ended.
+    pub fn record_completion(&mut self, used: Usage) {
+        self.recent.record(used.completion_tokens);
     }
 
-    /// Reservations not yet settled.
+    /// Returns the number of reservations not yet settled.
     #[must_use]
     pub fn open(&self) -> u64 {
         self.open
     }
 
-    /// What response headers tell now.
+    /// Returns the limits that response headers state now.
     #[must_use]
     pub fn view(&self) -> LimitsView {
-        let view = |told: Option<usize>| told.map(|index| self.gauges[index].view(self.now));
-        let [requests, tokens] = self.told;
+        let view = |index: Option<usize>| index.map(|index| self.limits[index].view(self.now));
+        let [requests, tokens] = self.in_headers;
         LimitsView { requests: view(requests), tokens: view(tokens) }
     }
 
-    /// What [`Meter::view`] tells, without the lengths of time.
+    /// Returns the remaining units of [`Meter::view`]; cheaper, as it computes no reset times.
     #[must_use]
     pub fn remaining(&self) -> Remaining {
-        let left = |told: Option<usize>| {
-            let gauge = &self.gauges[told?];
-            Some((gauge.axis, u64::try_from(gauge.window.remaining(self.now)).unwrap_or(0)))
+        let remaining = |index: Option<usize>| {
+            let limit = &self.limits[index?];
+            Some((limit.axis, u64::try_from(limit.window.remaining(self.now)).unwrap_or(0)))
         };
-        let [requests, tokens] = self.told;
-        Remaining { requests: left(requests), tokens: left(tokens) }
+        let [requests, tokens] = self.in_headers;
+        Remaining { requests: remaining(requests), tokens: remaining(tokens) }
     }
 
-    /// How full each limit is now, in the order of the configuration.
+    /// Returns the level of each limit now, in the order of the configuration.
     pub fn levels(&self) -> impl Iterator<Item = Level> {
-        self.gauges.iter().map(|gauge| Level {
-            axis: gauge.axis,
-            limit: gauge.limit(),
-            burst: gauge.window.adapted().unwrap_or_else(|| gauge.window.capacity()),
-            remaining: gauge.window.remaining(self.now),
+        self.limits.iter().map(|limit| Level {
+            axis: limit.axis,
+            limit: limit.current(),
+            burst: limit.window.current_limit().unwrap_or_else(|| limit.window.capacity()),
+            remaining: limit.window.remaining(self.now),
         })
     }
 }
@@ -202,85 +228,85 @@ impl Meter {
 impl LimitState {
     fn new(limit: &Limit) -> Self {
         let window = Window::new(limit);
-        let refills = limit.axis.window().filter(|_| limit.limit > 0 && window.is_bucket());
-        Self { axis: limit.axis, limit: limit.limit, window, refills }
+        let refill_time = limit.axis.window().filter(|_| limit.limit > 0 && window.is_bucket());
+        Self { axis: limit.axis, limit: limit.limit, window, refill_time }
     }
 
-    /// The refusal of `requested`, where there is no room for it.
-    fn refusal(&self, now: Instant, requested: u64) -> Option<Denial> {
+    /// Returns the denial of `requested`; `None` if it fits.
+    fn denial(&self, now: Instant, requested: u64) -> Option<Denial> {
         if self.window.admits(now, requested) {
             return None;
         }
         let used = self.used(self.window.remaining(now));
-        let exact = self.window.earliest_admission(now, requested).map(|yes| yes.since(now));
+        let exact = self.window.earliest_admission(now, requested).map(|admission| admission.since(now));
         Some(Denial {
             axis: self.axis,
-            limit: self.limit(),
+            limit: self.current(),
             used,
             requested,
-            wait: self.refilled(used, requested).max(exact),
+            wait: self.announced_wait(used, requested).max(exact),
             oversize: requested > self.window.capacity(),
         })
     }
 
-    /// What the limit counts as used where so much remains, in the whole numbers that are printed.
+    /// Returns the usage at this remainder, in the whole numbers that are printed.
     fn used(&self, remaining: i64) -> i64 {
-        0_i64.saturating_add_unsigned(self.limit()).saturating_sub(remaining)
+        0_i64.saturating_add_unsigned(self.current()).saturating_sub(remaining)
     }
 
-    /// The limit as it stands at present.
-    fn limit(&self) -> u64 {
-        self.window.adapted().unwrap_or(self.limit)
+    /// Returns the limit, or its current value if the law adapts it.
+    fn current(&self) -> u64 {
+        self.window.current_limit().unwrap_or(self.limit)
     }
 
-    /// The wait in the provider's own arithmetic, for the law that refills continuously.
+    /// Returns the wait in the provider's own arithmetic; `None` if the limit does not refill continuously.
     ///
-    /// It counts from the level cut off toward zero. A level above zero is cut down, and the wait comes out up
-    /// to one unit too long. Below zero it is cut up, and the wait up to one unit too short; and where the
-    /// level is a whole number the double may lose the last nanosecond. In both cases obeying would be
-    /// answered by another refusal, so [`LimitState::refusal`] announces the exact wait instead.
-    fn refilled(&self, used: i64, requested: u64) -> Option<Nanos> {
-        Some(announced_wait(self.limit, used, requested, self.refills?))
+    /// It is computed from the truncated level. A level above zero is rounded down, and the wait is up to one unit too
+    /// long. A level below zero is rounded up, and the wait is up to one unit too short; at a whole number, the double
+    /// may lose the last nanosecond. A client that obeyed a short wait would be refused again, so
+    /// [`LimitState::denial`] announces the exact wait then.
+    fn announced_wait(&self, used: i64, requested: u64) -> Option<Nanos> {
+        Some(announced_wait(self.limit, used, requested, self.refill_time?))
     }
 
-    /// The limit as headers tell it. An overdrawn one shows nothing left, but the time until it is full again.
+    /// Returns the limit as headers state it. An overdrawn limit has zero remaining, but its true reset time.
     fn view(&self, now: Instant) -> LimitView {
         let remaining = self.window.remaining(now);
-        let reset = self.refilled(self.used(remaining), self.window.capacity());
+        let reset = self.announced_wait(self.used(remaining), self.window.capacity());
         let exact = || self.window.full_at(now).map_or(Nanos::MAX, |full| full.since(now));
         LimitView {
             axis: self.axis,
-            limit: self.limit(),
+            limit: self.current(),
             remaining: u64::try_from(remaining).unwrap_or(0),
             reset: reset.unwrap_or_else(exact),
         }
     }
 }
 
-/// What a call is charged on each axis: written out once, and then read by every limit.
+/// The units that a call is charged on each axis.
 ///
 /// ```
 /// use provider::meter::Charge;
 /// use provider::{Axis, Usage};
 ///
-/// let bill = Charge::of(Usage { prompt_tokens: 100, cached_tokens: 0, completion_tokens: 20 });
-/// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| bill.on(axis)), [1, 120, 20]);
+/// let charge = Charge::of(Usage { prompt_tokens: 100, cached_tokens: 0, completion_tokens: 20 });
+/// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| charge.on(axis)), [1, 120, 20]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge([u64; Axis::ALL.len()]);
 
 impl Charge {
-    /// That of no call.
-    pub const NOTHING: Self = Self([0; Axis::ALL.len()]);
+    /// Zero on every axis.
+    pub const ZERO: Self = Self([0; Axis::ALL.len()]);
 
-    /// That of a call that uses, or asks for, these tokens. A chat has no seconds of audio.
+    /// Returns the charge of one call with these tokens and without audio.
     #[must_use]
     #[inline]
     pub const fn of(tokens: Usage) -> Self {
         Self::with_audio(tokens, 0)
     }
 
-    /// The same for a call that brings so many seconds of audio.
+    /// Returns the charge of one call with these tokens and seconds of audio.
     #[must_use]
     #[inline]
     pub const fn with_audio(tokens: Usage, seconds: u64) -> Self {
@@ -289,7 +315,7 @@ impl Charge {
         Self([1, 1, tokens.total(), tokens.total(), prompt as u64, completion as u64, seconds, seconds, 1])
     }
 
-    /// What an axis counts of it.
+    /// Returns the units on one axis.
     #[must_use]
     #[inline]
     pub const fn on(&self, axis: Axis) -> u64 {

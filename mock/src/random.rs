@@ -1,60 +1,84 @@
-//! Chance as an argument. Every consumer of randomness owns a [`Stream`] keyed by (seed, label, id), so
-//! that one more draw in one place moves nothing elsewhere, and two policies meet the same traffic.
+//! Seeded random streams. Every consumer of randomness owns a [`Stream`] keyed by (seed, label, id), so that one more
+//! draw in one place changes nothing elsewhere, and two policies are compared on the same traffic.
+//!
+//! A stream implements the `rand` traits, so it works with every sampler of `rand` and `rand_distr`. The samplers of
+//! this crate ([`crate::dist`]) use [`Stream::unit`] and [`Stream::open_unit`]: one draw per sample.
+
+use rand::TryRng;
+use rand::rand_core::utils::fill_bytes_via_next_word;
+use std::convert::Infallible;
 
 /// A seeded stream of random numbers: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", 2014), the same on every machine. Its state is one word, so that a stream for a single draw
+/// generators", 2014), the same on every machine. The state is one word, so that creating a stream for a single draw
 /// costs little more than the draw: every job has several.
 #[derive(Clone, Debug)]
 pub struct Stream(u64);
 
 impl Stream {
-    /// The stream of `seed` for the consumer `label` and its `id`-th instance.
+    /// Creates the stream of `seed` for the `id`-th instance of the consumer `label`.
     #[must_use]
     pub fn new(seed: u64, label: &str, id: u64) -> Self {
         Self::keyed(key(seed, label), id)
     }
 
-    /// The stream of a [`key`] computed once and an `id`: what a hot loop calls.
+    /// Creates the stream `id` of a precomputed [`key`]; cheaper than [`Stream::new`] in hot loops.
     #[must_use]
     pub fn keyed(key: u64, id: u64) -> Self {
         Self(mix(key ^ mix(id)))
     }
 
-    /// The next 64 random bits.
-    pub fn bits(&mut self) -> u64 {
+    /// Returns the next 64 random bits.
+    pub fn next_u64(&mut self) -> u64 {
         let bits = mix(self.0);
         self.0 = self.0.wrapping_add(GAMMA);
         bits
     }
 
-    /// A float in `[0, 1)` with 53 random bits.
+    /// Returns a float in `[0, 1)` with 53 random bits.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
     pub fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+        (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// A float in `(0, 1)`, never an end: what logarithms and inverse distributions need.
+    /// Returns a float in `(0, 1)`, excluding both ends as logarithms and inverse distributions require.
     #[expect(clippy::cast_precision_loss, reason = "52 bits and a half fit a double exactly")]
     pub fn open_unit(&mut self) -> f64 {
-        ((self.bits() >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
+        ((self.next_u64() >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
     }
 
-    /// An integer in `[0, below)`; zero where `below` is zero. The bias is under 2^-32 for `below` < 2^32.
+    /// Returns an integer in `[0, below)`, or zero if `below` is zero. The bias is under 2^-32 for `below` < 2^32.
     pub fn below(&mut self, below: u64) -> u64 {
-        ((u128::from(self.bits()) * u128::from(below)) >> 64) as u64
+        ((u128::from(self.next_u64()) * u128::from(below)) >> 64) as u64
     }
 }
 
-/// Folds a seed and a label into the key of a family of streams.
+impl TryRng for Stream {
+    type Error = Infallible;
+
+    /// Returns the high half of the next 64 bits.
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.next_u64() >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        fill_bytes_via_next_word(bytes, || Ok(self.next_u64()))
+    }
+}
+
+/// Combines a seed and a label into the key of a family of streams.
 #[must_use]
 pub fn key(seed: u64, label: &str) -> u64 {
     label.bytes().fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)))
 }
 
-/// What a stream steps by: odd, so that it passes every word before it repeats one.
+/// The increment of the state: odd, so that the period is 2^64.
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The step and the finaliser of SplitMix64: a bijection that spreads every bit.
+/// The increment and the finaliser of SplitMix64: a bijection in which every input bit affects every output bit.
 #[must_use]
 pub fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(GAMMA);
@@ -66,10 +90,11 @@ pub fn mix(value: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::{Rng, RngExt};
 
     #[test]
     fn a_stream_depends_on_each_part_of_its_key() {
-        let first = |seed, label, id| Stream::new(seed, label, id).bits();
+        let first = |seed, label, id| Stream::new(seed, label, id).next_u64();
         let base = first(1, "latency", 1);
         assert_eq!(base, first(1, "latency", 1));
         for other in [first(2, "latency", 1), first(1, "jitter", 1), first(1, "latency", 2)] {
@@ -78,7 +103,40 @@ mod tests {
     }
 
     #[test]
-    fn units_stay_inside_their_interval_and_average_a_half() {
+    fn values_never_change() {
+        // The recorded output of this stream; results of published runs depend on it.
+        let mut stream = Stream::new(2026, "latency", 7);
+        assert_eq!(
+            [0; 3].map(|_| stream.next_u64()),
+            [5_446_185_029_061_712_712, 4_593_780_401_942_426_782, 579_349_327_709_434_004]
+        );
+    }
+
+    #[test]
+    fn it_is_split_mix_64() {
+        // The first outputs of the reference implementation for the state 1234567.
+        let mut stream = Stream(1_234_567);
+        assert_eq!(
+            [0; 3].map(|_| stream.next_u64()),
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        );
+    }
+
+    #[test]
+    fn the_rand_traits_return_the_same_bits() {
+        let mut stream = Stream::new(1, "rand", 0);
+        let mut through_rand: Box<dyn Rng> = Box::new(stream.clone());
+        assert_eq!(through_rand.next_u64(), stream.next_u64());
+        assert_eq!(u64::from(through_rand.next_u32()), stream.next_u64() >> 32);
+        let mut bytes = [0; 12];
+        through_rand.fill_bytes(&mut bytes);
+        assert_eq!(bytes[..8], stream.next_u64().to_le_bytes());
+        assert_eq!(bytes[8..], stream.next_u64().to_le_bytes()[..4]);
+        assert_eq!(through_rand.random::<f64>(), stream.unit(), "rand takes the same 53 bits");
+    }
+
+    #[test]
+    fn units_stay_inside_their_interval_and_average_one_half() {
         let mut stream = Stream::new(7, "unit", 0);
         let mut sum = 0.0;
         for _ in 0..100_000 {
@@ -92,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn below_reaches_every_value_and_no_other() {
+    fn below_returns_every_value_under_its_bound_and_no_other() {
         let mut stream = Stream::new(7, "below", 0);
         let mut seen = [0u32; 6];
         for _ in 0..6_000 {

@@ -1,14 +1,14 @@
-//! Reservation: what admission takes a call to use before anybody knows, and what becomes of that when the call
-//! has ended.
+//! Reservation and settlement: how admission estimates the token usage of a call, and how the charge is corrected when
+//! the call has ended.
 //!
 //! ```text
-//!  arrives: the estimate is charged, or the call refused ──▶ served ──▶ ends: settled
-//!             prompt + max_tokens | prompt + recent              refund | nothing | after
+//!  arrival: the estimate is charged or the call refused ──▶ service ──▶ end: the reservation is settled
+//!             prompt + max_tokens | prompt + recent                       refund | nothing | after
 //!             prompt | nothing
 //! ```
 //!
-//! Providers differ here more than in their laws, and some have changed it: `mock/README.md` says who does what,
-//! and how sure we are.
+//! Providers differ here more than in their laws, and some have changed it: `mock/README.md` lists each provider's
+//! policy with its evidence.
 
 use crate::call::{Call, Truth, Usage};
 use crate::config::Dialect;
@@ -16,64 +16,64 @@ use crate::config::Dialect;
 /// How a model's token axes are reserved and settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reserve {
-    /// What a call is taken to use.
+    /// The estimate that admission charges.
     pub estimate: Estimate,
-    /// Completion tokens that a call without `max_tokens` is taken to allow.
-    pub absent: u32,
-    /// The most completion tokens that are reserved.
-    pub cap: u32,
-    /// What becomes of the reservation.
+    /// Completion tokens reserved for a call without `max_tokens`.
+    pub default_max_tokens: u32,
+    /// The largest number of completion tokens that is reserved.
+    pub max_completion_tokens: u32,
+    /// How the reservation is settled.
     pub settle: Settle,
-    /// What prompt tokens count that the provider finds in its prefix cache.
+    /// How prompt tokens from the prefix cache are counted.
     pub cached: CachedTokens,
-    /// Whether a refused call counts as one on the request axes.
+    /// `true` if a refused call counts on the request axes.
     pub charge_refused: bool,
 }
 
-/// What a call is taken to use of the token axes. Of an axis that counts completions only, those without a
-/// completion ask nothing: it refuses while earlier calls have overdrawn it, and not before.
+/// The estimated token usage of a call. Estimates without a completion request nothing of an axis that counts only
+/// completions: it refuses only while earlier calls have overdrawn it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Estimate {
-    /// The prompt and all that the call allows.
+    /// The prompt and `max_tokens`.
     #[default]
     PromptAndMaxTokens,
-    /// The prompt and the largest recent answer of the account, within what the call allows; all that it allows
-    /// before there was an answer.
+    /// The prompt and the largest recent completion of the account, at most `max_tokens`; before the first completion
+    /// as [`Estimate::PromptAndMaxTokens`].
     PromptAndRecent,
     /// The prompt only.
     Prompt,
-    /// Nothing at all.
+    /// Nothing.
     Nothing,
 }
 
-/// What becomes of a reservation when the call has ended.
+/// How a reservation is settled when the call has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settle {
-    /// It becomes what was used, as if that had been charged at the arrival.
+    /// The charge becomes the actual usage, as if that had been charged on arrival.
     #[default]
     Refund,
-    /// It stays as it was.
+    /// The charge stays as reserved.
     Nothing,
-    /// It stays, and what was used beyond it is charged at the end.
+    /// The charge stays, and usage beyond it is charged at the end.
     After,
 }
 
-/// What prompt tokens count, on the token axes, that the provider finds in its prefix cache.
+/// How prompt tokens from the provider's prefix cache count on the token axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CachedTokens {
-    /// As any other.
+    /// As any other token.
     #[default]
     Counted,
-    /// As any other at admission, and nothing once the call is settled: a provider that learns of them while it reads the
-    /// prompt gives them back.
+    /// As any other token at admission, and not at all after settlement: the provider finds them while it processes the
+    /// prompt.
     Refunded,
-    /// Nothing, from the start.
+    /// Not at all.
     Free,
 }
 
 impl CachedTokens {
-    /// What the provider of a dialect does, where a scenario does not say. Documented by Groq ("do not count towards your
-    /// rate limits", but are subtracted only after processing) and by Anthropic; nobody else says that they count less.
+    /// Returns the default for a dialect. Evidence: documented by Groq ("do not count towards your rate limits", but are
+    /// subtracted only after processing) and by Anthropic; no other provider documents a discount.
     #[must_use]
     pub const fn of(dialect: Dialect) -> Self {
         match dialect {
@@ -83,7 +83,7 @@ impl CachedTokens {
         }
     }
 
-    /// What a call used as far as it counts once it is settled.
+    /// Returns the part of `used` that counts after settlement.
     #[must_use]
     #[inline]
     pub const fn counted(self, used: Usage) -> Usage {
@@ -96,7 +96,8 @@ impl CachedTokens {
     }
 }
 
-/// What Groq assumes for a call without `max_tokens`. Evidence: reports of 2026-09 for OTPM (evidence: reported, not captured).
+/// Completion tokens reserved by Groq for a call without `max_tokens`. Evidence: reports of 2026-09 for OTPM (not
+/// captured).
 pub const DEFAULT_MAX_TOKENS: u32 = 1024;
 
 impl Default for Reserve {
@@ -106,68 +107,73 @@ impl Default for Reserve {
 }
 
 impl Reserve {
-    /// The policy of an estimate that nothing more is said of: refunded, or charged at the end where nothing is
-    /// reserved.
+    /// Returns the default policy for an estimate: settled by refund, or charged at the end if nothing is reserved.
     #[must_use]
     pub const fn of(estimate: Estimate) -> Self {
         let settle = if matches!(estimate, Estimate::Nothing) { Settle::After } else { Settle::Refund };
         Self {
             estimate,
-            absent: DEFAULT_MAX_TOKENS,
-            cap: u32::MAX,
+            default_max_tokens: DEFAULT_MAX_TOKENS,
+            max_completion_tokens: u32::MAX,
             settle,
             cached: CachedTokens::Counted,
             charge_refused: false,
         }
     }
 
-    /// The tokens that admission reserves for a call of an account with these `recent` answers.
+    /// Returns the tokens that admission reserves for a call of an account with these recent completions.
     #[must_use]
     #[inline]
-    pub fn tokens(&self, call: Call, truth: Truth, recent: &Recent) -> Usage {
+    pub fn reserved(&self, call: Call, truth: Truth, recent: &RecentCompletions) -> Usage {
         let prompt_tokens = match (self.estimate, self.cached) {
             (Estimate::Nothing, _) => 0,
             (_, CachedTokens::Free) => truth.prompt_tokens - truth.cached(),
             (_, CachedTokens::Counted | CachedTokens::Refunded) => truth.prompt_tokens,
         };
         let completion_tokens = match self.estimate {
-            Estimate::PromptAndMaxTokens => self.allowed(call.max_tokens),
-            Estimate::PromptAndRecent => recent.largest().map_or(self.allowed(call.max_tokens), |largest| {
-                largest.min(call.max_tokens.unwrap_or(u32::MAX)).min(self.cap)
-            }),
+            Estimate::PromptAndMaxTokens => self.reserved_completion(call.max_tokens),
+            Estimate::PromptAndRecent => {
+                recent.largest().map_or(self.reserved_completion(call.max_tokens), |largest| {
+                    largest.min(call.max_tokens.unwrap_or(u32::MAX)).min(self.max_completion_tokens)
+                })
+            }
             Estimate::Prompt | Estimate::Nothing => 0,
         };
+        debug_assert!(
+            prompt_tokens <= truth.prompt_tokens && completion_tokens <= self.max_completion_tokens,
+            "invariant: a reservation stays within its bounds, found {prompt_tokens} + {completion_tokens}"
+        );
         Usage { prompt_tokens, cached_tokens: 0, completion_tokens }
     }
 
-    /// Completion tokens that a call is taken to allow, as far as they are reserved.
+    /// Returns the completion tokens reserved for a call with this `max_tokens`.
     #[must_use]
-    pub fn allowed(&self, max_tokens: Option<u32>) -> u32 {
-        max_tokens.unwrap_or(self.absent).min(self.cap)
+    pub fn reserved_completion(&self, max_tokens: Option<u32>) -> u32 {
+        max_tokens.unwrap_or(self.default_max_tokens).min(self.max_completion_tokens)
     }
 }
 
-/// The last answers of an account's calls to a model. Evidence: six refusals of 2026-09 and -10 ask for exactly the
-/// largest recent answer of the key (reported); over how many answers it is the largest is assumed.
+/// The last eight completions of an account's calls to a model. Evidence: six refusals of 2026-09 and 2026-10 request
+/// exactly the largest recent completion of the key (reported); the number of completions considered is assumed.
 #[derive(Clone, Debug, Default)]
-pub struct Recent {
-    /// Completion tokens, the oldest overwritten next.
-    answers: [u32; 8],
-    /// How many there were.
+pub struct RecentCompletions {
+    /// A ring buffer of completion tokens.
+    tokens: [u32; 8],
+    /// Completions recorded so far.
     count: usize,
 }
 
-impl Recent {
-    /// Remembers an answer of so many completion tokens.
-    pub fn note(&mut self, completion_tokens: u32) {
-        self.answers[self.count % self.answers.len()] = completion_tokens;
+impl RecentCompletions {
+    /// Records a completion of this many tokens.
+    pub fn record(&mut self, completion_tokens: u32) {
+        self.tokens[self.count % self.tokens.len()] = completion_tokens;
         self.count += 1;
     }
 
-    /// The largest of the last eight; `None` before the first.
+    /// Returns the largest of the last eight; `None` before the first.
     #[must_use]
     pub fn largest(&self) -> Option<u32> {
-        if self.count == 0 { None } else { self.answers.iter().copied().max() }
+        if self.count == 0 { None } else { self.tokens.iter().copied().max() }
     }
 }
 
@@ -182,18 +188,22 @@ mod tests {
     }
 
     #[test]
-    fn each_estimate_reserves_what_it_says() {
+    fn each_estimate_reserves_its_parts_within_the_bounds() {
         let reserved = |reserve: Reserve, max_tokens| {
-            let mut recent = Recent::default();
-            let cold = reserve.tokens(call(max_tokens), TRUTH, &recent);
-            (0..9).for_each(|number| recent.note(900 - 100 * number));
-            [cold, reserve.tokens(call(max_tokens), TRUTH, &recent)]
+            let mut recent = RecentCompletions::default();
+            let before = reserve.reserved(call(max_tokens), TRUTH, &recent);
+            (0..9).for_each(|number| recent.record(900 - 100 * number));
+            [before, reserve.reserved(call(max_tokens), TRUTH, &recent)]
                 .map(|usage| (usage.prompt_tokens, usage.completion_tokens))
         };
-        let of = |estimate| Reserve { absent: 300, cap: 2_000, ..Reserve::of(estimate) };
+        let of = |estimate| Reserve {
+            default_max_tokens: 300,
+            max_completion_tokens: 2_000,
+            ..Reserve::of(estimate)
+        };
         assert_eq!(reserved(of(Estimate::PromptAndMaxTokens), None), [(50, 300); 2]);
         assert_eq!(reserved(of(Estimate::PromptAndMaxTokens), Some(9_000)), [(50, 2_000); 2]);
-        // The first of nine answers, the largest, is forgotten.
+        // The first of nine completions, the largest, has left the ring buffer.
         assert_eq!(reserved(of(Estimate::PromptAndRecent), Some(9_000)), [(50, 2_000), (50, 800)]);
         assert_eq!(reserved(of(Estimate::PromptAndRecent), Some(100)), [(50, 100); 2]);
         assert_eq!(reserved(of(Estimate::PromptAndRecent), None), [(50, 300), (50, 800)]);

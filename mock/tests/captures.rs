@@ -1,15 +1,15 @@
-//! Every refusal and every header that Groq's users published, rendered again byte for byte from its numbers.
+//! Renders every refusal and every header that users of Groq published again from its numbers, and compares them byte for byte.
 //!
-//! One row that its collectors labelled exact is not (`4.759s`, where the formula ends in …999999 ns): it is held
-//! to the nanosecond it is off by. The rows come from public issue threads (`data/*`, each file says how to read it). What a row proves is
-//! its class; the count of every class is pinned, so that no row can be lost or quietly demoted. Run with
-//! `--nocapture` to read the tally and the rows that are not exact.
+//! The rows come from public issue threads (`data/*`; each file documents its fields). A row has a class, which says how far it
+//! must agree. The count of every class is asserted, so that no row can be lost or moved to a weaker class unnoticed. One row
+//! (`4.759s`, for which the formula ends in …999999 ns) was collected as exact and is one nanosecond off: it has its own class.
+//! Run with `--nocapture` to print the counts and the rows that are not exact.
 
 use proptest::prelude::*;
 use provider::config::{Dialect, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, LimitView, LimitsView, announced_wait};
 use provider::wire::go_duration::GoDuration;
-use provider::wire::{self, Context, Finish, LimitsSnapshot, Reply, Said};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ impl Refusal {
         Axis::from_name(&self.axis).expect("a known axis")
     }
 
-    /// Nothing is used where an oversize refusal does not say: its wait is never printed.
+    /// Returns the used units; 0 for an oversize refusal, which does not print them (nor its wait).
     fn used(&self) -> i64 {
         self.used.unwrap_or(0)
     }
@@ -53,7 +53,7 @@ impl Refusal {
         announced_wait(self.limit, self.used(), self.requested, window(self.axis()))
     }
 
-    /// The reply that the server would send, from the row's numbers alone.
+    /// Renders the reply from the numbers of the row alone.
     fn render(&self) -> Reply {
         let wait = (self.oversize() || self.wait.is_some()).then(|| self.formula());
         let denial = Denial {
@@ -68,8 +68,8 @@ impl Refusal {
         refuse(denial, LimitsView::default(), tier, &self.model)
     }
 
-    /// The published text in today's form: what the same numbers would have read in 2026.
-    fn message_of_today(&self) -> String {
+    /// Returns the published message with the wording of 2026.
+    fn message_of_2026(&self) -> String {
         let ending =
             " Need more tokens? Upgrade to Dev Tier today at https://console.groq.com/settings/billing";
         match self.form.as_str() {
@@ -88,10 +88,10 @@ impl Refusal {
 fn refuse(denial: Denial, limits: LimitsView, tier: Tier, model: &str) -> Reply {
     let at = Instant::ZERO;
     let context =
-        Context { model, account: "x", tier, number: 1, at, finish: Finish::Stop, said: Said::Words };
-    let ruling = DecisionReport { verdict: Decision::Refused(denial), limits };
-    let reply = wire::voice(Dialect::Groq).reply(&ruling, &LimitsSnapshot::new(at, limits), &context);
-    reply.expect("a refusal is answered")
+        Context { model, account: "x", tier, number: 1, at, finish: Finish::Stop, content: Content::Filler };
+    let report = DecisionReport { decision: Decision::Refused(denial), limits };
+    let reply = wire::format(Dialect::Groq).reply(&report, &LimitsSnapshot::new(at, limits), &context);
+    reply.expect("a refusal is a reply")
 }
 
 fn window(axis: Axis) -> Nanos {
@@ -113,7 +113,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_exact_refusal_is_reproduced_to_the_byte() {
+fn exact_refusals_are_reproduced_to_the_byte() {
     let mut whole = BTreeMap::new();
     let mut other_type = BTreeMap::new();
     let rows = refusals();
@@ -127,7 +127,7 @@ fn every_exact_refusal_is_reproduced_to_the_byte() {
         if row.form == "fragment" {
             assert!(message.contains(&row.message), "{message}\n{}", row.message);
         } else {
-            assert_eq!(message, row.message_of_today());
+            assert_eq!(message, row.message_of_2026());
         }
         *whole.entry((row.class.as_str(), row.form.as_str())).or_insert(0) += 1;
         assert_eq!(reply.status, row.status, "{message}");
@@ -147,7 +147,7 @@ fn every_exact_refusal_is_reproduced_to_the_byte() {
         (("no_wait", "visit"), 1),
     ];
     assert_eq!(whole, BTreeMap::from(expected));
-    // `groq/compound` names itself instead of the axis; one body each says `requests` of a token axis.
+    // `groq/compound` has its own type instead of the axis; one body each has `requests` for a token axis.
     let unmodelled = [
         (("itpm", "requests", "too_many_requests"), 1),
         (("otpm", "requests", "rate_limit_exceeded"), 1),
@@ -157,7 +157,7 @@ fn every_exact_refusal_is_reproduced_to_the_byte() {
 }
 
 #[test]
-fn the_other_refusals_differ_only_for_the_reason_given() {
+fn other_refusals_differ_within_the_bound_of_their_class() {
     let mut counts = BTreeMap::new();
     for row in refusals().iter().filter(|row| !matches!(row.class.as_str(), "exact" | "no_wait")) {
         let published = parse(row.wait.as_ref().unwrap()).expect("a Go duration");
@@ -170,12 +170,12 @@ fn the_other_refusals_differ_only_for_the_reason_given() {
             row.wait.as_ref().unwrap(),
             GoDuration(row.formula())
         );
-        assert_ne!(published, formula, "exact after all: move it up");
+        assert_ne!(published, formula, "the row is exact: change its class");
         match row.class.as_str() {
-            // The whole numbers are the finer level truncated toward zero: the wait is off by less than a unit, on one side.
+            // The printed numbers are a finer level truncated toward zero: the wait is off by less than a unit, in one direction.
             "fractional" if row.used() <= row.limit as i64 => assert!(units > -1.0 && units <= 0.0),
             "fractional" => assert!((0.0..1.0).contains(&units)),
-            // Shortened or rounded by a reporter: under a second away.
+            // Shortened or rounded by a reporter: off by less than a second.
             "edited" => assert!(published.abs_diff(formula) < Nanos::SECOND.0),
             "one_ns" => assert_eq!(published.abs_diff(formula), 1),
             class => panic!("unknown class {class}"),
@@ -189,7 +189,7 @@ fn the_other_refusals_differ_only_for_the_reason_given() {
 
 #[test]
 fn retry_after_is_the_wait_rounded_up() {
-    // Published pairs of a wait and the header beside it.
+    // Published pairs of a wait and its header.
     for (wait, seconds) in [("34.1475s", "35"), ("11.34s", "12"), ("27.675s", "28"), ("2s", "2")] {
         let wait = Some(Nanos(parse(wait).unwrap()));
         let denial = Denial { axis: Axis::Tpm, limit: 8000, used: 0, requested: 1, wait, oversize: false };
@@ -199,7 +199,7 @@ fn retry_after_is_the_wait_rounded_up() {
     let with_header: Vec<_> = refusals().into_iter().filter(|row| row.retry_after.is_some()).collect();
     assert_eq!(with_header.len(), 3);
     for row in with_header {
-        // An oversize refusal does not print how much was used: nothing explains one header, a little the other.
+        // An oversize refusal does not print the used units: 0 explains one header, 60 the other.
         let seconds = [0, 60].map(|hidden| {
             let used = row.used.unwrap_or(hidden);
             announced_wait(row.limit, used, row.requested, window(row.axis())).0.div_ceil(Nanos::SECOND.0)
@@ -218,8 +218,8 @@ fn retry_after_is_the_wait_rounded_up() {
 }
 
 #[test]
-fn every_published_wait_is_reproduced_to_the_digit() {
-    let mut held = 0;
+fn published_waits_are_reproduced_to_the_digit() {
+    let mut reproduced = 0;
     for line in lines(include_str!("data/groq_waits.csv")) {
         let [axis, limit, used, requested, wait, retry_after] = fields(line);
         let axis = Axis::from_name(axis).unwrap();
@@ -232,14 +232,14 @@ fn every_published_wait_is_reproduced_to_the_digit() {
             let reply = refuse(denial, LimitsView::default(), Tier::Free, "m");
             assert_eq!(header(&reply, "retry-after"), Some(retry_after));
         }
-        held += 1;
+        reproduced += 1;
     }
-    println!("waits held: {held}");
-    assert_eq!(held, 15);
+    println!("waits: {reproduced}");
+    assert_eq!(reproduced, 15);
 }
 
 #[test]
-fn every_exact_reset_header_is_reproduced_to_the_byte() {
+fn exact_reset_headers_are_reproduced_to_the_byte() {
     let mut counts = BTreeMap::new();
     for line in lines(include_str!("data/groq_resets.csv")) {
         let [_, _, kind, axis, limit, remaining, published, class] = fields(line);
@@ -254,11 +254,11 @@ fn every_exact_reset_header_is_reproduced_to_the_byte() {
         };
         let denial = Denial { axis, limit, used, requested: 1, wait: None, oversize: false };
         let reply = refuse(denial, limits, Tier::Free, "m");
-        let told = |what: &str| header(&reply, &format!("x-ratelimit-{what}-{kind}")).unwrap().to_owned();
-        assert_eq!(told("limit"), limit.to_string());
-        assert_eq!(told("remaining"), remaining.to_string());
+        let value = |what: &str| header(&reply, &format!("x-ratelimit-{what}-{kind}")).unwrap().to_owned();
+        assert_eq!(value("limit"), limit.to_string());
+        assert_eq!(value("remaining"), remaining.to_string());
         match class {
-            "exact" => assert_eq!(told("reset"), published, "{line}"),
+            "exact" => assert_eq!(value("reset"), published, "{line}"),
             "shortened" => assert!(reset.0.abs_diff(parse(published).unwrap()) < Nanos::SECOND.0, "{line}"),
             "fractional" => {
                 let unit = window(axis).0 / limit;
@@ -274,7 +274,7 @@ fn every_exact_reset_header_is_reproduced_to_the_byte() {
 }
 
 #[test]
-fn headers_keep_their_order_and_their_case() {
+fn headers_have_the_captured_order_and_case() {
     let view = |axis| Some(LimitView { axis, limit: 10, remaining: 5, reset: Nanos::SECOND });
     let limits = LimitsView { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) };
     let denial = Denial {
@@ -305,9 +305,9 @@ fn headers_keep_their_order_and_their_case() {
 }
 
 proptest! {
-    /// A client that sleeps as told never comes more than a nanosecond too early, nor more than one too late.
+    /// A client that sleeps for the announced wait is at most one nanosecond early or late.
     #[test]
-    fn the_announced_wait_is_the_exact_one_to_a_nanosecond(
+    fn the_announced_wait_is_exact_to_a_nanosecond(
         limit in 1u64..=1_000_000_000,
         used_share in -1.0f64..2.0,
         requested_share in 0.0f64..1.0,
@@ -322,7 +322,7 @@ proptest! {
     }
 
     #[test]
-    fn a_go_duration_reads_back(nanos in prop_oneof![any::<u64>(), 0u64..10_000_000_000, 0u64..200_000_000_000_000]) {
+    fn a_go_duration_parses_to_the_same(nanos in prop_oneof![any::<u64>(), 0u64..10_000_000_000, 0u64..200_000_000_000_000]) {
         prop_assert_eq!(parse(&GoDuration(Nanos(nanos)).to_string()), Some(nanos));
     }
 }
@@ -331,7 +331,7 @@ fn fields<const N: usize>(line: &str) -> [&str; N] {
     line.split(',').collect::<Vec<_>>().try_into().expect("a row of the data")
 }
 
-/// A Go duration in nanoseconds; strict enough to refuse what Go would not print in shape.
+/// Parses a Go duration to nanoseconds; `None` for most texts that Go would not print.
 fn parse(text: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 6] = [
         ("h", Nanos::HOUR.0),

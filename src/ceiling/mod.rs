@@ -211,5 +211,5 @@ fn caps(scenario: &Scenario) -> Vec<Cap<'_>> {
 /// Units per second that a limit allows over a run of length `duration`; for concurrency, places.
 fn allowed(limit: &Limit, duration: Nanos) -> f64 {
     let seconds = limit.axis.window().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
-    limit.most_in(duration) / seconds
+    limit.max_units_in(duration) / seconds
 }

@@ -81,7 +81,7 @@ impl Sizes {
             (_, CachedTokens::Counted | CachedTokens::Refunded) => self.prompt,
         };
         let completion = match reserve.estimate {
-            Estimate::PromptAndMaxTokens => f64::from(reserve.allowed(self.max_tokens)),
+            Estimate::PromptAndMaxTokens => f64::from(reserve.reserved_completion(self.max_tokens)),
             Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0.0,
         };
         match reserve.settle {

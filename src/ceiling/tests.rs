@@ -158,7 +158,7 @@ fn a_law_allows_what_it_admits_over_the_run() {
     assert!(close(jobs(Law::SlidingLog, half), 60.0));
     assert!(close(jobs(Law::SlidingCounter, half), 60.0));
     assert!(close(jobs(Law::Calendar(Zone::Pacific), half), 60.0));
-    assert!(close(jobs(Law::Adaptive(Growth { factor: 2000, most: 3000 }), half), 180.0));
+    assert!(close(jobs(Law::Adaptive(Growth { factor_permille: 2000, max_permille: 3000 }), half), 180.0));
 }
 
 #[test]

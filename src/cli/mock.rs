@@ -94,7 +94,8 @@ impl MockArgs {
 fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> String {
     let mut out = String::new();
     for (config, address) in providers.iter().zip(mocks.addresses()) {
-        let (name, dialect, base) = (&config.name, config.dialect.name(), wire::voice(config.dialect).base());
+        let (name, dialect, base) =
+            (&config.name, config.dialect.name(), wire::format(config.dialect).base());
         let _ = writeln!(out, "{name} ({dialect}) listens on http://{address}{base}");
         for account in &config.accounts {
             let _ = writeln!(out, "  account {}: {}", account.name, account.keys.join(", "));
@@ -103,7 +104,7 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> S
         let _ = writeln!(out, "  models: {}", models.join(", "));
         if let (Some(account), Some(model)) = (config.accounts.first(), models.first()) {
             let key = account.keys.first().map_or("", String::as_str);
-            for format in wire::voices(config.dialect) {
+            for format in wire::formats(config.dialect) {
                 let _ = writeln!(out, "  try: {}", curl(*format, address, key, model));
             }
         }

@@ -39,7 +39,7 @@ pub(super) struct OutboundRequest {
     /// How the provider answers.
     pub(super) dialect: Dialect,
     /// For our own mock only; real providers ignore the header.
-    pub(super) note: truth::Note,
+    pub(super) note: truth::TruthHeader,
 }
 
 impl Sender {

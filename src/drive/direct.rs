@@ -35,7 +35,7 @@ fn unserved(now: Instant, verdict: &Decision, remaining: Remaining) -> Option<Re
         }
         Decision::Faulted(Fault::Status(429)) => Some(throttled(now, remaining, None)),
         Decision::Faulted(Fault::Throttle(wait)) => {
-            let length = Nanos::from_secs(wait.secs_up());
+            let length = Nanos::from_secs(wait.as_secs_ceil());
             let wait = Some(Wait { length, meaning: WaitKind::UntilEnough }).filter(|_| length > Nanos::ZERO);
             Some(throttled(now, remaining, wait))
         }

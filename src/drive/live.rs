@@ -19,7 +19,7 @@ use crate::job::Arrival;
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
-use provider::wire::{truth::Note, voice};
+use provider::wire::{self, truth::TruthHeader};
 use provider::{Axis, Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
 use std::net::SocketAddr;
@@ -130,7 +130,7 @@ impl TargetEndpoint {
         let model = provider.models[usize::from(target.model)].name.as_str();
         Self {
             model: model.into(),
-            path: voice(provider.dialect).path(model).into(),
+            path: wire::format(provider.dialect).path(model).into(),
             keys: keys.iter().map(|key| key.as_str().into()).collect(),
             dialect: provider.dialect.into(),
         }
@@ -230,7 +230,7 @@ impl<F: Fold, W: World> Driver for LiveDriver<'_, F, W> {
             job,
             stream: self.scenario.workloads[job.class.index()].stream,
             dialect: named.dialect,
-            note: Note { truth, tag: attempt.0 },
+            note: TruthHeader { truth, tag: attempt.0 },
         };
         let (sender, post) = (self.sender.clone(), self.post.clone());
         let task = self.runtime.spawn(async move {

@@ -112,7 +112,7 @@ impl Observer for Reporter {
     fn decided(&self, _: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
         let Some(attempt) = tag.map(AttemptId) else { return };
         // Nobody listens any more once the run is over: that is no error of the mock's.
-        let _ = self.post.send(Message::Decided { attempt, ruled: ruled(&report.verdict) });
+        let _ = self.post.send(Message::Decided { attempt, ruled: ruled(&report.decision) });
     }
 
     fn settled(&self, _: Instant, tag: Option<u64>, _: Call, usage: Usage) {

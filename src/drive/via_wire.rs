@@ -10,7 +10,7 @@ use crate::engine::parse::{self, Headers, Response};
 use provider::config::{Config, Dialect, Fault};
 use provider::decision::{Decision, DecisionReport};
 use provider::fault::ResponseFault;
-use provider::wire::{self, Context, Finish, LimitsSnapshot, Said, voice};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
 use provider::{Call, Instant};
 
 /// Whether the reply to a verdict of this provider takes the detour.
@@ -39,10 +39,10 @@ pub(super) fn reply(
         number: 0, // Ids mean nothing to the engine.
         at: told.at,
         finish: Finish::Stop,
-        said: Said::Words,
+        content: Content::Filler,
     };
-    let reply = voice(config.dialect).reply(ruling, told, &context)?;
-    let wire::Reply { status, headers, body } = bend.applied(reply, ruling.wait(), told.at);
+    let reply = wire::format(config.dialect).reply(ruling, told, &context)?;
+    let wire::Reply { status, headers, body } = bend.apply(reply, ruling.wait(), told.at);
     let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
     Some(parse::reply(Some(config.dialect.into()), whole_at, &response))
 }

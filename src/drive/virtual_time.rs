@@ -228,18 +228,25 @@ impl<F: Fold> World<'_, F> {
         let Flight { attempt, job, target, back, call, .. } = *flight;
         let index = usize::from(flight.provider);
         let (config, provider) = (&self.scenario.providers[index], &mut self.providers[index]);
-        let trouble = provider.trouble(now, truth);
+        let trouble = provider.faults_at(now, truth);
         let trouble = trouble.as_ref().unwrap_or(&ActiveFaults::NONE);
         let verdict = provider.decide_with_faults(now, call, 0, truth, trouble);
         flight.open = matches!(verdict, Decision::Admitted(_));
         let (ruled, ends) = (ruled(&verdict), ends(now, &verdict, back));
         flight.answer = if goes_via_wire(config, &verdict) {
-            let ruling = DecisionReport { verdict, limits: provider.limits(now, call.account, call.model) };
-            let told =
-                LimitsSnapshot::new(now, ruling.limits).with(provider.levels(now, call.account, call.model));
-            let reply = via_wire::reply(config, call, &ruling, &told, &trouble.bend, now + back);
+            let ruling =
+                DecisionReport { decision: verdict, limits: provider.limits(now, call.account, call.model) };
+            let told = LimitsSnapshot::new(now, ruling.limits).with_levels(provider.levels(
+                now,
+                call.account,
+                call.model,
+            ));
+            let reply = via_wire::reply(config, call, &ruling, &told, &trouble.response, now + back);
             reply.map_or(Answer::Ruled(verdict, Remaining::default()), Answer::Worded)
-        } else if self.uses_limit_headers && config.dialect == Dialect::Groq && !trouble.bend.silent {
+        } else if self.uses_limit_headers
+            && config.dialect == Dialect::Groq
+            && !trouble.response.no_limit_headers
+        {
             Answer::Ruled(verdict, provider.remaining(call.account, call.model))
         } else {
             Answer::Ruled(verdict, Remaining::default())

@@ -70,7 +70,7 @@ impl QuotaEstimate {
 
     /// Replaces what was reserved by what was used; `None` where the attempt was not charged.
     pub(super) fn settle(&mut self, now: Instant, need: &Charge, used: Option<Usage>) {
-        let used = used.map_or(Charge::NOTHING, Charge::of);
+        let used = used.map_or(Charge::ZERO, Charge::of);
         for AxisEstimate { axis, bucket } in &mut self.axes {
             let (reserved, used) = (need.on(*axis), used.on(*axis));
             if reserved != used {
@@ -92,7 +92,7 @@ impl QuotaEstimate {
     /// The share of the tightest limit that would be left after `need`; negative where it does not fit now.
     pub(super) fn room(&self, now: Instant, need: &Charge) -> f64 {
         self.axes.iter().fold(f64::INFINITY, |tightest, AxisEstimate { axis, bucket }| {
-            let share = bucket.share_after(now, need.on(*axis));
+            let share = bucket.fraction_after(now, need.on(*axis));
             if share < tightest { share } else { tightest }
         })
     }

@@ -105,6 +105,30 @@ mod tests {
     }
 
     #[test]
+    fn ranks_agree_with_rand_distr() {
+        use rand_distr::Distribution;
+        const RANKS: u32 = 1000;
+        for exponent in [0.5, 1.0, 1.3] {
+            let ours = Zipf::new(exponent, RANKS);
+            let oracle = rand_distr::Zipf::new(f64::from(RANKS), exponent).unwrap();
+            let mut streams = [Stream::new(11, "ours", 0), Stream::new(11, "oracle", 0)];
+            let mut counts = [[0u32; RANKS as usize + 1]; 2];
+            for _ in 0..DRAWS {
+                counts[0][ours.sample(&mut streams[0]) as usize] += 1;
+                counts[1][oracle.sample(&mut streams[1]) as usize] += 1;
+            }
+            // Two-sample Kolmogorov-Smirnov test at a significance level of 1e-4: sqrt(-ln(1e-4 / 2) / 2) is 2.2253.
+            let (mut difference, mut largest) = (0_i64, 0);
+            for (ours, theirs) in counts[0].iter().zip(&counts[1]) {
+                difference += i64::from(*ours) - i64::from(*theirs);
+                largest = largest.max(difference.abs());
+            }
+            let critical = 2.2253 * (2.0 * f64::from(DRAWS)).sqrt();
+            assert!((largest as f64) < critical, "exponent {exponent}: {largest}, critical value {critical}");
+        }
+    }
+
+    #[test]
     fn absurd_laws_still_end_inside_their_ranks() {
         for (exponent, of) in [(0.0, u32::MAX), (1.0, u32::MAX), (50.0, u32::MAX), (1e6, 3), (1e-300, 1)] {
             let law = Zipf::new(exponent, of);

@@ -120,5 +120,5 @@ impl Runner<'_> {
 
 /// The seed of a replica, short enough to be typed.
 fn seed(seed: u64, replica: u32) -> u64 {
-    if replica == 0 { seed } else { Stream::new(seed, "replica", u64::from(replica)).bits() >> 32 }
+    if replica == 0 { seed } else { Stream::new(seed, "replica", u64::from(replica)).next_u64() >> 32 }
 }

@@ -279,7 +279,7 @@ fn reservation(plan: &Scenario, workload: &Workload) -> Option<String> {
         ))
     });
     let (burst, reserve, name) = limits.min_by_key(|(burst, ..)| *burst)?;
-    let reserved = prompt + f64::from(reserve.allowed(workload.max_tokens));
+    let reserved = prompt + f64::from(reserve.reserved_completion(workload.max_tokens));
     let at_once = libm::floor(burst as f64 / reserved);
     (reserved > used * 1.05 && reserve.settle == Settle::Refund).then(|| {
         format!(

@@ -239,7 +239,7 @@ fn utilisation(limit: &WorldLimit, traffic: &Traffic, told: bool, end: Instant, 
         Axis::Concurrency => return None,
     };
     let seconds = limit.axis.window().map_or_else(|| Nanos(end.0).as_secs_f64(), |_| 1.0);
-    let capacity = limit.most_in(span) * seconds;
+    let capacity = limit.max_units_in(span) * seconds;
     (capacity > 0.0).then(|| charged / capacity)
 }
 

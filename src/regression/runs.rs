@@ -40,7 +40,7 @@ impl Case {
 /// but for chance, no replica in common.
 pub fn seeds(own: u64, replicas: usize) -> impl Iterator<Item = u64> {
     // Half the bits: still 4 thousand million seeds, in numbers that a person can type.
-    let drawn = (1..).map(move |replica| Stream::new(own, "replica", replica).bits() >> 32);
+    let drawn = (1..).map(move |replica| Stream::new(own, "replica", replica).next_u64() >> 32);
     std::iter::once(own).chain(drawn).take(replicas)
 }
 

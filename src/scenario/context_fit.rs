@@ -17,7 +17,7 @@ impl Scenario {
         let route = &self.routes[workload.route.index()];
         let targets = route.steps.iter().flat_map(|step| &step.targets);
         let longest =
-            targets.map(|target| self.lengths(*target).longest_prompt(workload.max_tokens)).max()?;
+            targets.map(|target| self.lengths(*target).max_prompt_tokens(workload.max_tokens)).max()?;
         let share = longest.map_or(1.0, |longest| share_longer(workload, longest));
         (share >= MIN_SHARE).then(|| Note::Unservable {
             workload: workload.name.clone(),
@@ -46,6 +46,6 @@ fn share_longer(workload: &Workload, tokens: u32) -> f64 {
         }
         // A draw is rounded to the nearest whole number and is at least one.
         _ if tokens == 0 => 1.0,
-        _ => workload.prompt.share_above(f64::from(tokens) + 0.5),
+        _ => workload.prompt.probability_above(f64::from(tokens) + 0.5),
     }
 }

@@ -122,13 +122,17 @@ fn lengths(lengths: Lengths) -> Option<String> {
 
 fn reserve(reserve: &Reserve) -> String {
     let estimate = match reserve.estimate {
-        Estimate::PromptAndMaxTokens => format!("prompt and max_tokens ({} if absent)", reserve.absent),
+        Estimate::PromptAndMaxTokens => {
+            format!("prompt and max_tokens ({} if absent)", reserve.default_max_tokens)
+        }
         Estimate::PromptAndRecent => "prompt and the largest recent completion".into(),
         Estimate::Prompt => "the prompt".into(),
         Estimate::Nothing => "nothing".into(),
     };
-    let cap =
-        if reserve.cap < u32::MAX { format!(", {} tokens at most", reserve.cap) } else { String::new() };
+    let cap = match reserve.max_completion_tokens {
+        u32::MAX => String::new(),
+        cap => format!(", {cap} tokens at most"),
+    };
     let settle = match reserve.settle {
         Settle::Refund => "settled to what was used",
         Settle::Nothing => "never settled",
@@ -158,8 +162,8 @@ fn limit(limit: &Limit) -> String {
         }
         Law::Calendar(_) => text += " (fixed window)",
         Law::Adaptive(growth) => {
-            let most = print_count(growth.most_of(limit.limit));
-            let factor = print_number(f64::from(growth.factor) / 1000.0);
+            let most = print_count(growth.max_limit(limit.limit));
+            let factor = print_number(f64::from(growth.factor_permille) / 1000.0);
             text += &format!(" (grows to {factor}x of what is used, up to {most})");
         }
     }

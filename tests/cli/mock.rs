@@ -144,7 +144,7 @@ fn the_free_tier_serves_until_its_requests_are_used_up() {
 fn the_suggested_command_works_in_every_dialect() {
     for dialect in Dialect::ALL {
         let mock = Mock::start(&[SHORT, "--set", &format!("providers.p.dialect={}", dialect.name())]);
-        assert!(mock.command.contains(wire::voice(dialect).base()), "{}", mock.command);
+        assert!(mock.command.contains(wire::format(dialect).base()), "{}", mock.command);
         let reply = mock.run_command();
         assert_eq!(reply.status(), 200, "{}: {}", mock.command, reply.body);
     }

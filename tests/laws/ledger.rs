@@ -179,8 +179,8 @@ impl Book {
             Law::Adaptive(growth) => Self::Adaptive {
                 used: 0,
                 limit: most,
-                bounds: [most, most * i128::from(growth.most) / 1000],
-                factor: growth.factor.into(),
+                bounds: [most, most * i128::from(growth.max_permille) / 1000],
+                factor: growth.factor_permille.into(),
                 window: window.0,
                 number: 0,
             },

@@ -1,4 +1,4 @@
-// Vercel's `ai` with `@ai-sdk/groq`.
+// Tests of Vercel's `ai` with `@ai-sdk/groq`.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,12 +13,12 @@ const ask = (model, options = {}) =>
   generateText({ model, prompt: "hello", maxOutputTokens: 100, maxRetries: 0, ...options });
 
 test("a completion", async () => {
-  const { text, finishReason, usage } = await ask(at("serves"));
+  const { text, finishReason, usage } = await ask(at("available"));
   assert.deepEqual([finishReason, usage.outputTokens, text.split(" ").length], ["stop", 12, 12]);
 });
 
 test("a stream", async () => {
-  const stream = streamText({ model: at("serves"), prompt: "hello" });
+  const stream = streamText({ model: at("available"), prompt: "hello" });
   const parts = [];
   for await (const part of stream.textStream) parts.push(part);
   assert.equal(parts.length, 12);
@@ -28,20 +28,20 @@ test("a stream", async () => {
 
 const CITY = jsonSchema({ type: "object", properties: { city: { type: "string" } }, required: ["city"] });
 
-test("a tool, and words when it has answered", async () => {
+test("a tool call, and text after its result", async () => {
   const cities = [];
   const weather = tool({ inputSchema: CITY, execute: ({ city }) => cities.push(city) });
-  const { steps, finishReason } = await ask(at("serves"), { tools: { weather }, stopWhen: stepCountIs(5) });
+  const { steps, finishReason } = await ask(at("available"), { tools: { weather }, stopWhen: stepCountIs(5) });
   assert.deepEqual([steps.length, finishReason, cities.length], [2, "stop", 1]);
 });
 
 test("an object", async () => {
-  const { output } = await ask(at("serves"), { output: Output.object({ schema: CITY }) });
+  const { output } = await ask(at("available"), { output: Output.object({ schema: CITY }) });
   assert.equal(typeof output.city, "string");
 });
 
 test("audio", async () => {
-  const model = createGroq({ apiKey: KEY, baseURL: `${address("hears")}/openai/v1` }).transcription(WHISPER);
+  const model = createGroq({ apiKey: KEY, baseURL: `${address("audio")}/openai/v1` }).transcription(WHISPER);
   const { text, durationInSeconds } = await transcribe({
     model,
     audio: wav(2),
@@ -50,8 +50,8 @@ test("audio", async () => {
   assert.deepEqual([text.split(" ").length, durationInSeconds], [5, 2]);
 });
 
-test("a refusal and the client's own retry", async () => {
-  const model = at("limits", "every-two-seconds", ACCOUNT);
+test("a refusal, and the client's own retry", async () => {
+  const model = at("limited", "every-two-seconds", ACCOUNT);
   await ask(model);
   const refusal = await failure(ask(model));
   assert.ok(APICallError.isInstance(refusal));
@@ -62,8 +62,8 @@ test("a refusal and the client's own retry", async () => {
   assert.ok((performance.now() - since) / 1000 >= announcedWait(refusal.message) - 0.1);
 });
 
-test("what it gives up on tells of every try", async () => {
-  const error = await failure(ask(at("is_overloaded"), { maxRetries: 1 }));
+test("the final error has the error of every attempt", async () => {
+  const error = await failure(ask(at("overloaded"), { maxRetries: 1 }));
   assert.ok(RetryError.isInstance(error));
   assert.deepEqual(error.errors.map((each) => each.statusCode), [503, 503]);
 });
@@ -74,16 +74,16 @@ for (const { name, provider, key = ACCOUNT, model, maxTokens, status, code } of 
     assert.ok(APICallError.isInstance(error));
     assert.equal(error.statusCode, status);
     assert.equal(JSON.parse(error.responseBody).error.code, code);
-    assert.equal(error.isRetryable, status >= 500, "498 and 413 are not tried again");
+    assert.equal(error.isRetryable, status >= 500, "498 and 413 are not retried");
   });
 }
 
-test("a whole reply that breaks off", async () => {
-  await failure(ask(at("breaks_off")));
+test("a whole reply that is cut", async () => {
+  await failure(ask(at("cut")));
 });
 
-test("a stream that breaks off", async () => {
-  const stream = streamText({ model: at("breaks_off"), prompt: "hello", onError: () => {} });
+test("a stream that is cut", async () => {
+  const stream = streamText({ model: at("cut"), prompt: "hello", onError: () => {} });
   const parts = [];
   const error = await failure(
     (async () => {
@@ -91,5 +91,5 @@ test("a stream that breaks off", async () => {
     })(),
   );
   assert.match(error.message, /Failed to process successful response/);
-  assert.equal(parts.length, 6, "half of it had come");
+  assert.equal(parts.length, 6, "half of the tokens arrived");
 });

@@ -1,4 +1,4 @@
-// What the tests of all clients say to the mock, and read from its refusals.
+// The requests that the tests of all clients send, and a parser of refusals.
 
 export const KEY = "default";
 export const MODEL = "openai/gpt-oss-20b";
@@ -6,7 +6,7 @@ export const QUESTION = [{ role: "user", content: "hello" }];
 
 export const WHISPER = "whisper-large-v3";
 
-/** A file that declares so many seconds of sound: 16,000 bytes for each, of which none are there. */
+/** Returns a file that declares this number of seconds of sound (16,000 bytes per second) and contains none. */
 export function wav(seconds) {
   const file = Buffer.alloc(44);
   file.write("RIFF$\0\0\0WAVEfmt ", "latin1");
@@ -16,30 +16,30 @@ export function wav(seconds) {
   return file;
 }
 
-/** The root URL of a provider of ../scenario.yaml, told by `run` in the environment. */
+/** Returns the root URL of a provider of ../scenario.yaml. `run` sets it in the environment. */
 export const address = (provider) => process.env[`MOCK_${provider.toUpperCase()}`];
 
-/** What each way to fail looks like on the wire; no key means the client's own. */
+/** Each failure with its status and code. Without a key, the client's own is used. */
 export const FAILURES = [
-  { name: "too large", provider: "limits", model: "many-words", maxTokens: 7000, status: 413, code: "rate_limit_exceeded" },
-  { name: "wrong key", provider: "serves", key: "nobody", model: MODEL, maxTokens: 10, status: 401, code: "invalid_api_key" },
-  { name: "unknown model", provider: "serves", key: KEY, model: "gpt-2", maxTokens: 10, status: 404, code: "model_not_found" },
-  { name: "flex is full", provider: "flex_is_full", key: KEY, model: MODEL, maxTokens: 10, status: 498, code: "capacity_exceeded" },
-  { name: "overload", provider: "is_overloaded", key: KEY, model: MODEL, maxTokens: 10, status: 503, code: undefined },
+  { name: "oversize", provider: "limited", model: "many-words", maxTokens: 7000, status: 413, code: "rate_limit_exceeded" },
+  { name: "invalid key", provider: "available", key: "unknown", model: MODEL, maxTokens: 10, status: 401, code: "invalid_api_key" },
+  { name: "unknown model", provider: "available", key: KEY, model: "gpt-2", maxTokens: 10, status: 404, code: "model_not_found" },
+  { name: "flex is full", provider: "flex_full", key: KEY, model: MODEL, maxTokens: 10, status: 498, code: "capacity_exceeded" },
+  { name: "overload", provider: "overloaded", key: KEY, model: MODEL, maxTokens: 10, status: 503, code: undefined },
 ];
 
-/** The wait that a refusal names, in seconds: `Please try again in 1m2.5s.` */
+/** Returns the wait in the message of a refusal, in seconds: `Please try again in 1m2.5s.` */
 export function announcedWait(message) {
   const [, minutes, seconds, unit] = message.match(/try again in (?:(\d+)m)?([\d.]+)(ms|s)\./);
   return 60 * Number(minutes ?? 0) + Number(seconds) / (unit === "ms" ? 1000 : 1);
 }
 
-/** What a promise fails with. */
+/** Returns the error of a promise that must fail. */
 export async function failure(promise) {
   try {
     await promise;
   } catch (error) {
     return error;
   }
-  throw new Error("it was served");
+  throw new Error("the request was served");
 }

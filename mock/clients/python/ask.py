@@ -1,4 +1,4 @@
-"""Asks one question with a client's own defaults: ask.py CLIENT ADDRESS. Whatever comes of it is the server's to see."""
+"""Sends one request with a client's default settings: ask.py CLIENT ADDRESS. The server records what arrives."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Where the mock listens: one address for each provider of ../scenario.yaml, told by `run` in the environment."""
+"""The addresses of the mock: one for each provider of ../scenario.yaml. `run` sets them in the environment."""
 
 import os
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(scope="session")
 def address():
-    """The root URL of a provider, by its name in the scenario."""
+    """Returns the root URL of a provider, by its name in the scenario."""
     return lambda provider: os.environ[f"MOCK_{provider.upper()}"]

@@ -175,7 +175,7 @@ pub fn check<'a>(
             report.check_retries(attempts, now, bounds);
             for pair in attempts.windows(2) {
                 if let Some(wait) = pair[0].wait {
-                    let announced = Nanos::from_secs(wait.secs_up());
+                    let announced = Nanos::from_secs(wait.as_secs_ceil());
                     retries.entry((pair[1].account, announced)).or_default().push(pair[1]);
                 }
             }

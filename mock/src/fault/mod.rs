@@ -1,122 +1,134 @@
-//! What goes wrong with one call: the incidents under way, and the draw that decides whom they meet.
+//! The faults that affect one call: which incidents are active when it arrives, and which of them it is drawn into.
 //!
-//! Incidents are independent of each other and may overlap. The first that answers in the provider's stead
-//! does; the others change how the call is served, or what a refusal says.
+//! Incidents are independent and may overlap. If several of them replace the reply, the first one in the list does;
+//! all others change how the call is served or which wait a refusal announces.
 
-mod word;
+mod names;
 
-pub use word::{WORDS, Word};
+pub use names::{FaultSyntax, NAMES};
 
 use crate::call::{DrawPurpose, Truth};
 use crate::config::{Fault, Incident, WaitForm};
 use crate::time::{Instant, Nanos};
 
-/// All that the incidents of one instant do to one call.
+/// The combined effect of all incidents that affect one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActiveFaults {
-    /// Answers in the provider's stead: a status, a timeout or a reset.
-    pub instead: Option<Fault>,
-    /// How many times slower the call is served.
-    pub slow: f64,
-    /// How much later its first token comes.
-    pub late: Nanos,
-    /// How many times slower the tokens after it come.
-    pub drip: f64,
-    /// The reply breaks off half-way.
+    /// The fault that replaces the provider's decision: a status, a timeout or a reset.
+    pub replacement: Option<Fault>,
+    /// The factor on the whole service time; 1 is normal.
+    pub slowdown: f64,
+    /// Delay added to the first token.
+    pub first_token_delay: Nanos,
+    /// The factor on the time from the first token to the last; 1 is normal.
+    pub token_slowdown: f64,
+    /// The reply ends early: half-way, or before its first token if [`ResponseFault::body`] says so.
     pub cut: bool,
-    /// The reply is not JSON.
+    /// The body cannot be parsed.
     pub garbage: bool,
-    /// What a refusal says of its wait.
-    pub hint: RetryAfterFault,
-    /// How the reply is bent on its way.
-    pub bend: ResponseFault,
+    /// The wait that a refusal announces.
+    pub retry_after: RetryAfterFault,
+    /// Changes to the rendered response.
+    pub response: ResponseFault,
 }
 
-/// How a reply is bent on its way, whatever the ruling says: for whoever puts it on a wire. What a client makes of
-/// a served call's is in the ruling already; a simulation needs it where headers are absent and where it reads words.
+/// Changes to a response after the provider's decision, applied where the response is rendered. Their effect on the
+/// client of a served call is already part of the decision (`cut`, `garbage`). A simulation without rendering needs
+/// only [`ResponseFault::no_limit_headers`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFault {
-    /// What is wrong with the body of a served call.
+    /// The defect in the body of a served call.
     pub body: Option<BodyFault>,
-    /// How the wait is written, where not in whole seconds.
-    pub wait: Option<WaitForm>,
-    /// No header tells of limits or of waits.
-    pub silent: bool,
-    /// How wrong the provider's clock is.
-    pub clock: Option<Skew>,
+    /// The form of `retry-after`; `None`: whole seconds.
+    pub retry_after_form: Option<WaitForm>,
+    /// All `ratelimit` and `retry-after` headers are missing.
+    pub no_limit_headers: bool,
+    /// The error of the provider's clock, visible in dates.
+    pub clock_skew: Option<ClockSkew>,
 }
 
-/// What is wrong with the body of a served call.
+/// A defect in the body of a served call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
-    /// There is none: the connection is closed behind the head.
+    /// The connection is closed right after the headers.
     HeadOnly,
-    /// It breaks off before its first token.
+    /// The stream ends before its first token.
     NoToken,
-    /// Its JSON ends half-way.
+    /// The JSON ends half-way; the transfer itself is complete.
     Truncated,
-    /// It claims to be a page of HTML.
+    /// `content-type` claims HTML.
     WrongType,
 }
 
-/// How wrong a clock is.
+/// The error of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skew {
-    /// It is ahead.
+pub enum ClockSkew {
+    /// The clock is ahead by this.
     Ahead(Nanos),
-    /// It is behind.
+    /// The clock is behind by this.
     Behind(Nanos),
 }
 
-/// What a refusal says of its wait.
+/// The wait that a refusal announces, as changed by faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetryAfterFault {
-    /// What the limit says.
+    /// The limit's own wait.
     #[default]
-    Honest,
-    /// Nothing.
-    Silent,
-    /// This, whatever the limit says.
-    Wait(Nanos),
+    Unchanged,
+    /// No wait at all.
+    Omitted,
+    /// This wait, whatever the limit's own is.
+    Replaced(Nanos),
 }
 
 impl ActiveFaults {
-    /// No trouble at all: what nearly every call meets.
+    /// No fault: the normal case.
     pub const NONE: Self = Self {
-        instead: None,
-        slow: 1.0,
-        late: Nanos::ZERO,
-        drip: 1.0,
+        replacement: None,
+        slowdown: 1.0,
+        first_token_delay: Nanos::ZERO,
+        token_slowdown: 1.0,
         cut: false,
         garbage: false,
-        hint: RetryAfterFault::Honest,
-        bend: ResponseFault { body: None, wait: None, silent: false, clock: None },
+        retry_after: RetryAfterFault::Unchanged,
+        response: ResponseFault {
+            body: None,
+            retry_after_form: None,
+            no_limit_headers: false,
+            clock_skew: None,
+        },
     };
 
-    /// What happens at `now` to a call with this truth, if anything does. An incident meets its share of calls by a
-    /// draw that only the truth and the incident's place in the list decide.
+    /// Returns the faults that affect a call with this truth at `now`; `None` if there are none. The draw depends
+    /// only on the truth and on the index of the incident, so that it is the same under every policy.
     #[must_use]
     #[inline]
     pub fn at(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
-        if incidents.iter().any(|incident| incident.is_on(now)) {
-            Self::drawn(now, incidents, truth)
+        if incidents.iter().any(|incident| incident.is_active(now)) {
+            Self::draw(now, incidents, truth)
         } else {
             None
         }
     }
 
     #[cold]
-    fn drawn(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
-        let mut trouble = None;
+    fn draw(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
+        let mut faults = None;
         for (index, incident) in (0..).zip(incidents) {
-            if incident.is_on(now) && truth.luck(DrawPurpose::Incident(index)).unit() < incident.share {
-                trouble.get_or_insert(Self::NONE).add(incident.fault);
+            debug_assert!(
+                (0.0..=1.0).contains(&incident.share),
+                "invariant: 0 <= share <= 1 in {incident:?}"
+            );
+            if incident.is_active(now)
+                && truth.stream_for(DrawPurpose::Incident(index)).unit() < incident.share
+            {
+                faults.get_or_insert(Self::NONE).add(incident.fault);
             }
         }
-        trouble
+        faults
     }
 
-    /// Adds one more fault.
+    /// Adds one more fault. Slowdowns multiply, delays add up, the first replacement and the first body defect win.
     pub fn add(&mut self, fault: Fault) {
         match fault {
             Fault::Status(_)
@@ -126,45 +138,45 @@ impl ActiveFaults {
             | Fault::Throttle(_)
             | Fault::ErrorInside
             | Fault::Timeout
-            | Fault::Reset => self.instead = self.instead.or(Some(fault)),
-            Fault::Slow(times) => self.slow *= times,
+            | Fault::Reset => self.replacement = self.replacement.or(Some(fault)),
+            Fault::Slow(factor) => self.slowdown *= factor,
             Fault::CutStream => self.cut = true,
             Fault::Garbage => self.garbage = true,
-            Fault::NoRetryAfter => self.hint = RetryAfterFault::Silent,
-            Fault::RetryAfter(wait) => self.hint = RetryAfterFault::Wait(wait),
-            Fault::RetryAfterAs(form) => self.write_wait_as(form),
-            Fault::LateFirstToken(late) => self.late += late,
-            Fault::Drip(times) => self.drip *= times,
-            Fault::ResetAfterHead => self.spoil(BodyFault::HeadOnly),
-            Fault::CutBeforeToken => self.spoil(BodyFault::NoToken),
-            Fault::Truncated => self.spoil(BodyFault::Truncated),
-            Fault::WrongType => self.spoil(BodyFault::WrongType),
-            Fault::NoHeaders => self.bend.silent = true,
-            Fault::ClockAhead(by) => self.bend.clock = Some(Skew::Ahead(by)),
-            Fault::ClockBehind(by) => self.bend.clock = Some(Skew::Behind(by)),
+            Fault::NoRetryAfter => self.retry_after = RetryAfterFault::Omitted,
+            Fault::RetryAfter(wait) => self.retry_after = RetryAfterFault::Replaced(wait),
+            Fault::RetryAfterAs(form) => self.add_retry_after_form(form),
+            Fault::LateFirstToken(delay) => self.first_token_delay += delay,
+            Fault::Drip(factor) => self.token_slowdown *= factor,
+            Fault::ResetAfterHead => self.add_body_fault(BodyFault::HeadOnly),
+            Fault::CutBeforeToken => self.add_body_fault(BodyFault::NoToken),
+            Fault::Truncated => self.add_body_fault(BodyFault::Truncated),
+            Fault::WrongType => self.add_body_fault(BodyFault::WrongType),
+            Fault::NoHeaders => self.response.no_limit_headers = true,
+            Fault::ClockAhead(by) => self.response.clock_skew = Some(ClockSkew::Ahead(by)),
+            Fault::ClockBehind(by) => self.response.clock_skew = Some(ClockSkew::Behind(by)),
         }
     }
 
-    /// The first that spoils a body decides how.
-    fn spoil(&mut self, how: BodyFault) {
-        self.bend.body.get_or_insert(how);
-        match how {
+    fn add_body_fault(&mut self, fault: BodyFault) {
+        self.response.body.get_or_insert(fault);
+        match fault {
             BodyFault::HeadOnly | BodyFault::NoToken => self.cut = true,
             BodyFault::Truncated | BodyFault::WrongType => self.garbage = true,
         }
     }
 
-    fn write_wait_as(&mut self, form: WaitForm) {
-        self.bend.wait = Some(form);
+    fn add_retry_after_form(&mut self, form: WaitForm) {
+        self.response.retry_after_form = Some(form);
+        // These forms carry no usable wait, and no other header may reveal it.
         if matches!(form, WaitForm::Negative | WaitForm::Absurd) {
-            self.hint = RetryAfterFault::Silent;
+            self.retry_after = RetryAfterFault::Omitted;
         }
     }
 
-    /// How many completion tokens leave of so many before the reply breaks off, if it does.
+    /// Returns how many of `completion_tokens` are sent before the reply is cut; all of them if it is not.
     #[must_use]
-    pub const fn leaves(&self, completion_tokens: u32) -> u32 {
-        match self.bend.body {
+    pub const fn tokens_sent(&self, completion_tokens: u32) -> u32 {
+        match self.response.body {
             _ if !self.cut => completion_tokens,
             Some(BodyFault::HeadOnly | BodyFault::NoToken) => 0,
             _ => completion_tokens / 2,
@@ -173,13 +185,13 @@ impl ActiveFaults {
 }
 
 impl RetryAfterFault {
-    /// The wait that is announced where the limit says `honest`.
+    /// Returns the wait to announce, given the limit's own `wait`.
     #[must_use]
-    pub fn applied(self, honest: Option<Nanos>) -> Option<Nanos> {
+    pub fn apply(self, wait: Option<Nanos>) -> Option<Nanos> {
         match self {
-            Self::Honest => honest,
-            Self::Silent => None,
-            Self::Wait(wait) => Some(wait),
+            Self::Unchanged => wait,
+            Self::Omitted => None,
+            Self::Replaced(wait) => Some(wait),
         }
     }
 }
@@ -193,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_begins_at_its_instant_and_is_over_at_its_end() {
+    fn an_incident_is_active_from_its_start_until_just_before_its_end() {
         let incidents = [incident(10, 20, Fault::Status(503), 1.0)];
         let hit = |now| ActiveFaults::at(Instant(now), &incidents, Truth::default()).is_some();
         assert_eq!([9, 10, 19, 20].map(hit), [false, true, true, false]);
     }
 
     #[test]
-    fn overlapping_incidents_add_up_and_the_first_answer_stands() {
+    fn overlapping_faults_combine_and_the_first_replacement_wins() {
         let faults = [
             Fault::Slow(2.0),
             Fault::Timeout,
@@ -212,25 +224,29 @@ mod tests {
             Fault::RetryAfter(Nanos(5)),
         ];
         let incidents = faults.map(|fault| incident(0, 1, fault, 1.0));
-        let trouble = ActiveFaults::at(Instant(0), &incidents, Truth::default());
-        let hint = RetryAfterFault::Wait(Nanos(5));
-        let instead = Some(Fault::Timeout);
-        let all = ActiveFaults { instead, slow: 6.0, cut: true, garbage: true, hint, ..ActiveFaults::NONE };
-        assert_eq!(trouble, Some(all));
+        let expected = ActiveFaults {
+            replacement: Some(Fault::Timeout),
+            slowdown: 6.0,
+            cut: true,
+            garbage: true,
+            retry_after: RetryAfterFault::Replaced(Nanos(5)),
+            ..ActiveFaults::NONE
+        };
+        assert_eq!(ActiveFaults::at(Instant(0), &incidents, Truth::default()), Some(expected));
         assert_eq!(ActiveFaults::at(Instant(1), &incidents, Truth::default()), None);
     }
 
     #[test]
-    fn each_incident_meets_its_own_share_of_calls() {
+    fn each_incident_affects_its_own_share_of_calls_independently() {
         let incidents = [incident(0, 1, Fault::CutStream, 0.2), incident(0, 1, Fault::Garbage, 0.2)];
-        let trouble = |draw| {
+        let faults = |draw| {
             ActiveFaults::at(Instant(0), &incidents, Truth { draw, ..Truth::default() })
                 .unwrap_or(ActiveFaults::NONE)
         };
-        let count = |test: fn(&ActiveFaults) -> bool| (0..10_000).map(trouble).filter(test).count();
+        let count = |test: fn(&ActiveFaults) -> bool| (0..10_000).map(faults).filter(test).count();
         // The standard error of a share of 20 % is 40 calls, of 4 % it is 20.
-        assert!(count(|t| t.cut).abs_diff(2000) < 120);
-        assert!(count(|t| t.garbage).abs_diff(2000) < 120);
-        assert!(count(|t| t.cut && t.garbage).abs_diff(400) < 60);
+        assert!(count(|faults| faults.cut).abs_diff(2000) < 120);
+        assert!(count(|faults| faults.garbage).abs_diff(2000) < 120);
+        assert!(count(|faults| faults.cut && faults.garbage).abs_diff(400) < 60);
     }
 }

@@ -12,7 +12,7 @@ use super::stream::UsageChunk;
 use crate::call::Call;
 use crate::decision::{Decision, DecisionReport, Service};
 use crate::fault::ResponseFault;
-use crate::wire::truth::Note;
+use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, LimitsSnapshot};
 use axum::response::Response;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(super) struct ParsedRequest {
     /// The service tier asked for.
     pub(super) tier: ServiceTier,
     /// The truth header of a simulation's driver; without it the provider draws the truth.
-    pub(super) truth: Option<Note>,
+    pub(super) truth: Option<TruthHeader>,
 }
 
 /// The service tier that a request asks for (`service_tier`).
@@ -70,7 +70,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     };
     let mock = Arc::clone(&context.mock);
     let (truth, tag) = match request.truth {
-        Some(Note { truth, tag }) => (truth, Some(tag)),
+        Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
         None => (mock.draw_truth(context.number, model, request.prompt_tokens), None),
     };
     let call = Call { account, model, max_tokens: request.max_tokens };
@@ -88,7 +88,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         fault,
         downlink,
     };
-    match report.verdict {
+    match report.decision {
         Decision::Admitted(service) => {
             let admission = Admission { mock, generation, call, tag, service, open: true };
             responder.serve(&report, admission).await

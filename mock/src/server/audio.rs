@@ -9,7 +9,7 @@ use super::chat::invalid;
 use super::context::{Rejection, RequestContext};
 use super::reply_kind::ReplyKind;
 use crate::time::Nanos;
-use crate::wire::{Error, Task, Transcript, Written};
+use crate::wire::{Error, Task, Transcript, TranscriptFormat};
 use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -32,8 +32,8 @@ pub(super) async fn parse(
         model,
         prompt_tokens: 0,
         max_tokens: Some(0),
-        audio_seconds: duration.secs_up(),
-        reply: ReplyKind::Transcript(Transcript { task, written: format, duration }),
+        audio_seconds: duration.as_secs_ceil(),
+        reply: ReplyKind::Transcript(Transcript { task, format, duration }),
         stream: None,
         tier: ServiceTier::OnDemand,
         truth: None,
@@ -44,7 +44,7 @@ pub(super) async fn parse(
 #[derive(Debug)]
 struct Upload {
     model: String,
-    format: Written,
+    format: TranscriptFormat,
     /// Size of the file in bytes.
     bytes: u64,
     /// How long its audio lasts.
@@ -60,15 +60,15 @@ impl Upload {
         let boundary = multer::parse_boundary(content_type).map_err(form_error)?;
         let limits = Constraints::new().size_limit(SizeLimit::new().whole_stream(MAX_AUDIO_BYTES));
         let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, limits);
-        let (mut model, mut format, mut file) = (None, Written::default(), None);
+        let (mut model, mut format, mut file) = (None, TranscriptFormat::default(), None);
         while let Some(field) = form.next_field().await.map_err(form_error)? {
             match field.name() {
                 Some("model") => model = Some(text(field).await?),
                 Some("response_format") => {
                     format = match text(field).await?.as_str() {
-                        "json" => Written::Json,
-                        "verbose_json" => Written::VerboseJson,
-                        "text" => Written::Text,
+                        "json" => TranscriptFormat::Json,
+                        "verbose_json" => TranscriptFormat::VerboseJson,
+                        "text" => TranscriptFormat::Text,
                         _ => return Err(invalid("response_format must be one of json, text, verbose_json")),
                     }
                 }

@@ -9,7 +9,7 @@ use super::context::{Rejection, RequestContext};
 use super::prompt::{Content, Prompt};
 use super::reply_kind::{ReplyKind, ResponseFormat, Tool};
 use super::stream::UsageChunk;
-use crate::wire::truth::{self, Note};
+use crate::wire::truth::{self, TruthHeader};
 use crate::wire::{Endpoint, Error};
 use axum::body::{self, Body, HttpBody as _};
 use axum::http::HeaderMap;
@@ -33,8 +33,8 @@ pub(super) async fn parse(
     context.identify(&body.size_hint().lower().to_be_bytes()); // Until there is a body.
     let body = read(body).await?;
     context.identify(&body);
-    let request = parse_body(&body, endpoint, context.format.most_choices())?;
-    let truth = headers.get(truth::HEADER).and_then(|value| Note::parse(value.to_str().ok()?));
+    let request = parse_body(&body, endpoint, context.format.max_n())?;
+    let truth = headers.get(truth::HEADER).and_then(|value| TruthHeader::parse(value.to_str().ok()?));
     Ok(ParsedRequest { truth, ..request })
 }
 

@@ -83,7 +83,7 @@ impl RequestContext {
     pub(super) fn reject(&self, rejection: Rejection<'_>) -> Response {
         let Rejection::Error(error) = rejection else { return Abort.into_response() };
         let now = self.mock.now();
-        let reply = self.format.complaint(&error, self.number, now);
+        let reply = self.format.request_error(&error, self.number, now);
         self.record(now, JournalOutcome::Rejected, Some(reply.status), None);
         self.response(reply, Body::from)
     }
@@ -98,7 +98,7 @@ impl RequestContext {
         if self.mock.model(name).is_none() {
             return self.reject(Error::UnknownModel(name).into());
         }
-        self.response(self.format.one_model(name, self.number, self.mock.now()), Body::from)
+        self.response(self.format.model_detail(name, self.number, self.mock.now()), Body::from)
     }
 
     /// Converts a rendered reply; `body` makes its text into a body.

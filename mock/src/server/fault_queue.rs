@@ -50,7 +50,7 @@ impl FaultQueue {
         self.remove_ended(now);
         for fault in &mut self.faults {
             // Counted down from the maximum, so that the draws differ from those of a scenario's incidents.
-            if truth.luck(DrawPurpose::Incident(u32::MAX - fault.id)).unit() < fault.share {
+            if truth.stream_for(DrawPurpose::Incident(u32::MAX - fault.id)).unit() < fault.share {
                 active.add(fault.fault);
                 fault.remaining = fault.remaining.map(|remaining| remaining - 1);
             }

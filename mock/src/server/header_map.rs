@@ -10,13 +10,13 @@ use bytes::Bytes;
 /// # Panics
 /// If a value has a control character: rendered values never do.
 pub(super) fn header_map(headers: Headers) -> HeaderMap {
-    let (written, lines) = headers.into_parts();
-    let written = Bytes::from(written);
+    let (rendered, lines) = headers.into_parts();
+    let rendered = Bytes::from(rendered);
     let mut map = HeaderMap::with_capacity(lines.len() + 2);
     for line in lines {
         let value = match line.value {
             Value::Fixed(text) => HeaderValue::from_static(text),
-            Value::Written(place) => HeaderValue::from_maybe_shared(written.slice(place))
+            Value::Rendered(range) => HeaderValue::from_maybe_shared(rendered.slice(range))
                 .expect("invariant: rendered header values have no control characters"),
         };
         map.insert(HeaderName::from_static(line.name), value);

@@ -228,7 +228,7 @@ impl Mock {
 
     /// The wire formats of the dialect, one for each kind of endpoint.
     pub(super) fn formats(&self) -> &'static [&'static dyn WireFormat] {
-        wire::voices(self.dialect)
+        wire::formats(self.dialect)
     }
 
     pub(super) const fn tier(&self) -> Tier {
@@ -246,7 +246,7 @@ impl Mock {
         let completion = self.models[usize::from(model)].completion.sample(&mut stream);
         // A draw is not negative, and a float-to-int cast saturates.
         let completion_tokens = libm::round(completion) as u32;
-        Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.bits() }
+        Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.next_u64() }
     }
 
     /// Returns how long the network takes to the provider and back.
@@ -257,12 +257,12 @@ impl Mock {
     /// Decides on a call that arrives now.
     pub(super) fn decide(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Decided {
         self.with_world(|world, now| {
-            let mut faults = world.provider.trouble(now, truth).unwrap_or(ActiveFaults::NONE);
+            let mut faults = world.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
             world.faults.apply(now, truth, &mut faults);
             let report = world.provider.arrive_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));
             let limits = self.limits_snapshot(world, now, report.limits, call);
-            Decided { report, limits, fault: faults.bend, generation: world.generation }
+            Decided { report, limits, fault: faults.response, generation: world.generation }
         })
     }
 
@@ -285,7 +285,7 @@ impl Mock {
         let snapshot = LimitsSnapshot::new(now, limits);
         match self.dialect {
             Dialect::Groq => snapshot,
-            _ => snapshot.with(world.provider.levels(now, call.account, call.model)),
+            _ => snapshot.with_levels(world.provider.levels(now, call.account, call.model)),
         }
     }
 

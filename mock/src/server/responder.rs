@@ -12,7 +12,7 @@ use crate::decision::{Decision, DecisionReport, Denial, Service};
 use crate::fault::{BodyFault, ResponseFault};
 use crate::journal::JournalOutcome;
 use crate::time::{Instant, Nanos};
-use crate::wire::{Chunks, Context, Finish, LimitsSnapshot, Reply, Said};
+use crate::wire::{Chunks, Content, Context, Finish, LimitsSnapshot, Reply};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 
@@ -51,7 +51,7 @@ impl Responder {
         }
         self.context.mock.sleep_until(service.done_at).await;
         admission.settle();
-        if self.context.format.tells_settled() {
+        if self.context.format.reports_limits_after_settling() {
             self.limits = self.context.mock.limits(self.call);
         }
         self.context.mock.sleep(self.downlink).await;
@@ -60,12 +60,12 @@ impl Responder {
 
     /// Answers a call that is not served: a limit refused it, it does not fit the model, or a fault takes its place.
     pub(super) async fn refuse(&self, mut report: DecisionReport) -> Response {
-        let outcome = match report.verdict {
+        let outcome = match report.decision {
             Decision::Refused(Denial { axis, oversize, .. }) => {
                 if let (ServiceTier::Flex, Some(status), false) =
                     (self.tier, self.context.format.flex_refusal(), oversize)
                 {
-                    report.verdict = Decision::Faulted(Fault::Status(status));
+                    report.decision = Decision::Faulted(Fault::Status(status));
                 }
                 JournalOutcome::Refused { axis, oversize }
             }
@@ -73,7 +73,7 @@ impl Responder {
             Decision::Faulted(fault) => JournalOutcome::Faulted(fault),
             Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
         };
-        if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.verdict {
+        if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.decision {
             self.context.record(self.limits.at, outcome, None, None);
             if fault == Fault::Timeout {
                 tokio::time::sleep(CLIENT_TIMEOUT).await;
@@ -110,11 +110,11 @@ impl Responder {
 
     /// Renders a whole reply, as the fault changes it.
     fn render(&self, report: &DecisionReport, finish: Finish, at: Instant) -> Reply {
-        let report = self.fault.whole(report);
+        let report = self.fault.before(report);
         let reply = self.context.format.reply(&report, &self.limits, &self.wire_context(finish, at));
         let reply =
             reply.expect("invariant: only timeouts and resets have no reply, and both are handled before");
-        self.fault.applied(reply, report.wait(), at)
+        self.fault.apply(reply, report.wait(), at)
     }
 
     fn chunks(&self, service: &Service, finish: Finish) -> Chunks {
@@ -125,7 +125,7 @@ impl Responder {
     fn stream_start(&self, body: String) -> Reply {
         let at = self.context.mock.now();
         let headers = self.context.format.stream_headers(&self.limits, self.context.number, at);
-        self.fault.applied(Reply { status: 200, headers, body }, None, at)
+        self.fault.apply(Reply { status: 200, headers, body }, None, at)
     }
 
     /// Whether the tokens of a stream are sent one by one, rather than all that a fault leaves at once.
@@ -157,11 +157,11 @@ impl Responder {
             number: self.context.number,
             at,
             finish,
-            said: match &self.reply {
-                ReplyKind::Text => Said::Words,
-                ReplyKind::Json(text) => Said::Text(text),
-                ReplyKind::Call { name, arguments } => Said::Call { name, arguments },
-                ReplyKind::Transcript(transcript) => Said::Transcript(*transcript),
+            content: match &self.reply {
+                ReplyKind::Text => Content::Filler,
+                ReplyKind::Json(text) => Content::Text(text),
+                ReplyKind::Call { name, arguments } => Content::ToolCall { name, arguments },
+                ReplyKind::Transcript(transcript) => Content::Transcript(*transcript),
             },
         }
     }
@@ -170,7 +170,7 @@ impl Responder {
 /// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone. `None` if it announces
 /// none, or if no wait helps because the call exceeds the limit itself.
 fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
-    if matches!(report.verdict, Decision::Refused(Denial { oversize: true, .. })) {
+    if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
     let is_announced = reply.headers.value("retry-after").is_some() || reply.body.contains("retryDelay");

@@ -1,17 +1,17 @@
-//! Quantities printed in the words in which they are read.
+//! Prints quantities in the grammar in which they are read.
 
-use super::{PERIODS, TIMES};
+use super::TIME_UNITS;
 use crate::time::Nanos;
 
-/// A length of time in the words of [`super::duration`], exactly.
+/// Prints a duration for [`super::duration`], exactly.
 #[must_use]
-pub fn print_duration(length: Nanos) -> String {
-    let mut rest = length.0;
+pub fn print_duration(duration: Nanos) -> String {
+    let mut rest = duration.0;
     let mut printed = String::new();
-    for (unit, size, _) in &TIMES[..3] {
-        if rest >= size.0 {
-            printed += &format!("{}{unit}", rest / size.0);
-            rest %= size.0;
+    for unit in TIME_UNITS.iter().filter(|unit| unit.duration > Nanos::SECOND) {
+        if rest >= unit.duration.0 {
+            printed += &format!("{}{}", rest / unit.duration.0, unit.symbol);
+            rest %= unit.duration.0;
         }
     }
     match rest {
@@ -22,18 +22,19 @@ pub fn print_duration(length: Nanos) -> String {
     }
 }
 
-/// `value / one` with as many of `places` decimals as it needs.
+/// Prints `value / one` with up to `places` decimals, without trailing zeros.
 fn decimals(value: u64, one: u64, places: usize) -> String {
     let text = format!("{}.{:0places$}", value / one, value % one);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A rate (per second) in the words of [`super::rate`]: the shortest period that makes it a whole number, or
-/// per minute to four digits.
+/// Prints a rate, given per second, for [`super::rate`]: over the shortest period in which it is a whole number, or
+/// per minute with four significant digits.
 #[must_use]
 pub fn print_rate(per_second: f64) -> String {
-    for (period, seconds, _) in PERIODS {
-        let amount = per_second * Nanos::from_secs(seconds).as_secs_f64();
+    for unit in TIME_UNITS.iter().rev() {
+        let Some(period) = unit.period else { continue };
+        let amount = per_second * unit.duration.as_secs_f64();
         if amount >= 1.0 && (amount - libm::round(amount)).abs() < 1e-9 * amount {
             return format!("{}/{period}", libm::round(amount));
         }
@@ -41,7 +42,7 @@ pub fn print_rate(per_second: f64) -> String {
     format!("{}/min", print_number(per_second * 60.0))
 }
 
-/// A number to four significant digits, without needless zeros.
+/// Prints a number with at least four significant digits, without trailing zeros.
 #[must_use]
 pub fn print_number(value: f64) -> String {
     let (mut places, mut scaled) = (0, value);
@@ -52,7 +53,7 @@ pub fn print_number(value: f64) -> String {
     if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
-/// A whole number in the words of [`super::count`], exactly: `400k`, `14.4k`, `1M`, `6001`.
+/// Prints a whole number for [`super::count`], exactly: `400k`, `14.4k`, `1M`, `6001`.
 #[must_use]
 pub fn print_count(count: u64) -> String {
     match count {
@@ -62,7 +63,7 @@ pub fn print_count(count: u64) -> String {
     }
 }
 
-/// A share in the words of [`super::share`], to a tenth of a percent.
+/// Prints a share for [`super::share`], rounded to a tenth of a percent.
 #[must_use]
 pub fn print_share(share: f64) -> String {
     let text = format!("{:.1}", share * 100.0);

@@ -1,113 +1,127 @@
-//! The adaptive limit: grows where it is used and shrinks where it is not.
+//! The adaptive limit: rises with usage and falls without it.
 //!
 //! ```text
-//!  steps, each a window of the clock:  use of this one × growth, but at least half of its limit,
-//!                                      between floor and most    =    the limit of the next
+//!  next limit = max(usage of this window × growth, limit of this window ÷ 2), clamped to [min_limit, max_limit]
 //! ```
 //!
-//! Within a step it counts like a fixed window. So steady traffic carries its limit up with it, a leap is refused
-//! at first, and an idle hour costs what was earned. Evidence: Together and Fireworks say that traffic raises their
-//! limits, that leaps are refused, and within what bounds; the steps, the growth and the half are assumed.
+//! Within a window it counts like a fixed window. Steady traffic raises its own limit, a sudden increase is refused at
+//! first, and an idle period lowers the limit again. Evidence: Together and Fireworks document that traffic raises
+//! their limits, that sudden increases are refused, and the bounds; windows, growth and halving are assumed.
 
 use super::usage_count::UsageCount;
 use crate::config::Growth;
 use crate::time::{Instant, Nanos};
 
-/// A counter per window of the clock whose limit follows what is used.
+/// A counter per window, aligned to the start of the run, whose limit follows the usage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adaptive {
-    floor: u64,
-    most: u64,
+    min_limit: u64,
+    max_limit: u64,
     growth: Growth,
-    step: Nanos,
-    /// The limit of the present step, and what it has seen.
+    window: Nanos,
+    /// Usage and limit of the current window.
     count: UsageCount,
-    /// Where the present step began.
-    began: Instant,
-    at: Instant,
+    /// Start of the current window.
+    started_at: Instant,
+    now: Instant,
 }
 
 impl Adaptive {
-    /// An unused counter, whose limit is `floor` per `step` and may grow.
+    /// Creates an unused counter that begins with `min_limit` units per `window`.
     ///
     /// # Panics
-    /// Where the step is empty.
+    /// If the window is empty.
     #[must_use]
-    pub fn new(floor: u64, growth: Growth, step: Nanos) -> Self {
-        assert!(step > Nanos::ZERO, "a step of no length");
-        let (began, at) = (Instant::ZERO, Instant::ZERO);
-        Self { floor, most: growth.most_of(floor), growth, step, count: UsageCount::of(floor), began, at }
+    pub fn new(min_limit: u64, growth: Growth, window: Nanos) -> Self {
+        assert!(window > Nanos::ZERO, "invariant: a window is not empty");
+        Self {
+            min_limit,
+            max_limit: growth.max_limit(min_limit),
+            growth,
+            window,
+            count: UsageCount::new(min_limit),
+            started_at: Instant::ZERO,
+            now: Instant::ZERO,
+        }
     }
 
-    /// Takes the steps to the one that `now` lies in.
-    pub fn roll(&mut self, now: Instant) {
-        debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
-        let mut steps = now.since(self.began).0 / self.step.0;
-        if steps > 0 {
-            self.began = Instant(now.0 - now.0 % self.step.0);
+    /// Moves to `now`, through every window in between.
+    pub fn advance_to(&mut self, now: Instant) {
+        debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
+        let mut windows = now.since(self.started_at).0 / self.window.0;
+        if windows > 0 {
+            self.started_at = Instant(now.0 - now.0 % self.window.0);
         }
-        while steps > 0 && self.count != UsageCount::of(self.floor) {
-            self.count = UsageCount::of(self.next_limit());
-            steps -= 1;
+        // Without usage the limit reaches its minimum within 65 windows and stays there.
+        while windows > 0 && self.count != UsageCount::new(self.min_limit) {
+            self.count = UsageCount::new(self.next_limit());
+            windows -= 1;
         }
-        self.at = self.at.max(now);
+        self.now = self.now.max(now);
     }
 
-    /// The limit of the next step, were this one over.
+    /// Returns the next window's limit if nothing more is used in this one.
     fn next_limit(&self) -> u64 {
-        self.growth.of(self.count.used).max(self.count.limit / 2).clamp(self.floor, self.most)
+        debug_assert!(
+            self.min_limit <= self.max_limit,
+            "invariant: {} <= {}",
+            self.min_limit,
+            self.max_limit
+        );
+        let grown = self.growth.next_limit(self.count.used);
+        grown.max(self.count.limit / 2).clamp(self.min_limit, self.max_limit)
     }
 
-    /// The limit of the present step.
+    /// Returns the limit of the current window.
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.count.limit
     }
 
-    /// Whether the present step has room for `amount`.
+    /// Returns `true` if `amount` fits into the current window.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {
         self.count.admits(amount)
     }
 
-    /// Counts `amount`.
+    /// Counts `amount`, whether or not it fits.
     pub fn charge(&mut self, amount: u64) {
         self.count.charge(amount);
     }
 
-    /// Counts `actual` in place of `reserved`; changes nothing where the step of the charge is over.
+    /// Replaces `reserved` by `actual`; does nothing if the window of the charge is over.
     pub fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
-        if charged_at >= self.began {
+        if charged_at >= self.started_at {
             self.count.settle(reserved, actual);
         }
     }
 
-    /// What the present step has left; negative where a settlement overdrew it.
+    /// Returns the remaining units of the current window; negative after a settlement overdrew it.
     #[must_use]
     pub fn remaining(&self) -> i64 {
         self.count.remaining()
     }
 
-    /// The most that the limit ever grows to.
+    /// Returns the largest limit that can be reached.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.most
+        self.max_limit
     }
 
-    /// Now or the next step. `None` where neither has room for `amount`: without use the limit only shrinks from
-    /// there on.
+    /// Returns now or the start of the next window; `None` if `amount` fits into neither, since without usage the limit
+    /// only falls.
     #[must_use]
     pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         if self.admits(amount) {
-            return Some(self.at);
+            return Some(self.now);
         }
-        (amount <= self.next_limit()).then(|| self.began + self.step)
+        (amount <= self.next_limit()).then(|| self.started_at + self.window)
     }
 
-    /// Now where nothing is used, otherwise the next step.
+    /// Returns now if nothing is used, otherwise the start of the next window.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        Some(if self.count.used == 0 { self.at } else { self.began + self.step })
+        Some(if self.count.used == 0 { self.now } else { self.started_at + self.window })
     }
 }
 
@@ -116,7 +130,7 @@ mod tests {
     use super::*;
 
     fn counter() -> Adaptive {
-        Adaptive::new(60, Growth { factor: 2_000, most: 6_667 }, Nanos::MINUTE)
+        Adaptive::new(60, Growth { factor_permille: 2_000, max_permille: 6_667 }, Nanos::MINUTE)
     }
 
     fn minute(minutes: u64) -> Instant {
@@ -124,38 +138,38 @@ mod tests {
     }
 
     #[test]
-    fn steady_traffic_doubles_its_limit_until_the_most_and_idleness_halves_it_until_the_floor() {
+    fn the_limit_doubles_under_full_use_up_to_its_maximum_and_halves_when_idle_down_to_its_minimum() {
         let mut counter = counter();
         let mut limits = vec![];
         for number in 1..=4 {
             counter.charge(counter.limit());
-            counter.roll(minute(number));
+            counter.advance_to(minute(number));
             limits.push(counter.limit());
         }
         for number in 5..=8 {
-            counter.roll(minute(number));
+            counter.advance_to(minute(number));
             limits.push(counter.limit());
         }
         assert_eq!(limits, [120, 240, 400, 400, 200, 100, 60, 60]);
     }
 
     #[test]
-    fn many_idle_steps_at_once_are_as_many_one_by_one() {
-        let (mut at_once, mut by_steps) = (counter(), counter());
-        for counter in [&mut at_once, &mut by_steps] {
+    fn advancing_over_several_windows_at_once_equals_advancing_one_by_one() {
+        let (mut at_once, mut one_by_one) = (counter(), counter());
+        for counter in [&mut at_once, &mut one_by_one] {
             counter.charge(50);
-            counter.roll(minute(1));
+            counter.advance_to(minute(1));
             counter.charge(100);
         }
-        (2..=3).for_each(|number| by_steps.roll(minute(number)));
-        at_once.roll(minute(3));
-        assert_eq!((&at_once, at_once.limit()), (&by_steps, 100));
-        at_once.roll(Instant::MAX);
+        (2..=3).for_each(|number| one_by_one.advance_to(minute(number)));
+        at_once.advance_to(minute(3));
+        assert_eq!((&at_once, at_once.limit()), (&one_by_one, 100));
+        at_once.advance_to(Instant::MAX);
         assert_eq!(at_once.limit(), 60);
     }
 
     #[test]
-    fn what_only_more_traffic_would_make_room_for_has_no_next_yes() {
+    fn an_amount_that_only_further_growth_would_admit_has_no_earliest_admission() {
         let mut counter = counter();
         assert_eq!((counter.earliest_admission(61), counter.capacity()), (None, 400));
         counter.charge(40);

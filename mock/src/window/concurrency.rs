@@ -1,5 +1,5 @@
-//! The concurrency gate: counts what is in flight. Time alone frees nothing, so nobody can say when it
-//! next says yes.
+//! The concurrency limit: counts calls in flight. It depends on departures and not on time, so the earliest admission
+//! is unknown while it is full.
 
 use super::usage_count::UsageCount;
 use crate::time::Instant;
@@ -8,60 +8,60 @@ use crate::time::Instant;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConcurrencyLimit {
     count: UsageCount,
-    at: Instant,
+    now: Instant,
 }
 
 impl ConcurrencyLimit {
-    /// A gate that lets `limit` through at once.
+    /// Creates a counter that admits `limit` calls at once.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self { count: UsageCount::of(limit), at: Instant::ZERO }
+        Self { count: UsageCount::new(limit), now: Instant::ZERO }
     }
 
-    /// Only remembers the instant.
-    pub fn roll(&mut self, now: Instant) {
-        debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
-        self.at = self.at.max(now);
+    /// Moves to `now`; frees nothing.
+    pub fn advance_to(&mut self, now: Instant) {
+        debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
+        self.now = self.now.max(now);
     }
 
-    /// Whether `amount` more may be in flight.
+    /// Returns `true` if `amount` more calls may be in flight.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {
         self.count.admits(amount)
     }
 
-    /// Lets `amount` through.
+    /// Counts `amount` more calls, whether or not they fit.
     pub fn charge(&mut self, amount: u64) {
         self.count.charge(amount);
     }
 
-    /// Counts `actual` in place of `reserved`: nothing in place of one where a call has ended.
+    /// Replaces `reserved` by `actual`: one by zero when a call has ended.
     pub fn settle(&mut self, _charged_at: Instant, reserved: u64, actual: u64) {
         self.count.settle(reserved, actual);
     }
 
-    /// How many more may be in flight.
+    /// Returns how many more calls may be in flight.
     #[must_use]
     pub fn remaining(&self) -> i64 {
         self.count.remaining()
     }
 
-    /// The limit.
+    /// Returns the limit.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         self.count.limit
     }
 
-    /// Now, or nobody knows.
+    /// Returns now if `amount` fits; `None` (unknown) otherwise.
     #[must_use]
     pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
-        self.admits(amount).then_some(self.at)
+        self.admits(amount).then_some(self.now)
     }
 
-    /// Now, or nobody knows.
+    /// Returns now if no call is in flight; `None` (unknown) otherwise.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        (self.count.used == 0).then_some(self.at)
+        (self.count.used == 0).then_some(self.now)
     }
 }
 
@@ -70,13 +70,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_free_when_a_call_ends_and_not_before() {
-        let mut gate = ConcurrencyLimit::new(1);
-        gate.charge(1);
-        gate.roll(Instant::ZERO + crate::time::Nanos::DAY);
-        assert!(!gate.admits(1));
-        assert_eq!((gate.earliest_admission(1), gate.full_at()), (None, None));
-        gate.settle(Instant::ZERO, 1, 0);
-        assert!(gate.admits(1) && !gate.admits(2));
+    fn a_slot_becomes_free_only_when_a_call_ends() {
+        let mut limit = ConcurrencyLimit::new(1);
+        limit.charge(1);
+        limit.advance_to(Instant::ZERO + crate::time::Nanos::DAY);
+        assert!(!limit.admits(1));
+        assert_eq!((limit.earliest_admission(1), limit.full_at()), (None, None));
+        limit.settle(Instant::ZERO, 1, 0);
+        assert!(limit.admits(1) && !limit.admits(2));
     }
 }

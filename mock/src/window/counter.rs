@@ -1,10 +1,9 @@
-//! The laws that count, behind one door: each is told the time before it is asked. Only the bucket, which knows
-//! what a moment is worth by arithmetic alone, is none of them.
+//! All laws except the bucket: they keep counts and must be moved to an instant before they are asked.
 
 use super::{Adaptive, ConcurrencyLimit, Fixed, SlidingCounter, SlidingLog};
 use crate::time::Instant;
 
-/// A machine of one of the counting laws.
+/// The state of a limit under one of the counting laws.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum CountingWindow {
     Fixed(Fixed),
@@ -14,58 +13,58 @@ pub(super) enum CountingWindow {
     ConcurrencyLimit(ConcurrencyLimit),
 }
 
-/// Asks or tells whichever machine it is.
-macro_rules! machine {
-    ($counter:expr, $machine:ident => $answer:expr) => {
+/// Evaluates an expression for the state of any law.
+macro_rules! with_state {
+    ($counter:expr, $state:ident => $value:expr) => {
         match $counter {
-            CountingWindow::Fixed($machine) => $answer,
-            CountingWindow::SlidingLog($machine) => $answer,
-            CountingWindow::SlidingCounter($machine) => $answer,
-            CountingWindow::Adaptive($machine) => $answer,
-            CountingWindow::ConcurrencyLimit($machine) => $answer,
+            CountingWindow::Fixed($state) => $value,
+            CountingWindow::SlidingLog($state) => $value,
+            CountingWindow::SlidingCounter($state) => $value,
+            CountingWindow::Adaptive($state) => $value,
+            CountingWindow::ConcurrencyLimit($state) => $value,
         }
     };
 }
 
-// Never inlined, so that the short way of the bucket stays short.
+// Never inlined, so that the bucket's path through `Window` stays small.
 impl CountingWindow {
     #[inline(never)]
-    pub(super) fn roll(&mut self, now: Instant) {
-        machine!(self, machine => machine.roll(now));
+    pub(super) fn advance_to(&mut self, now: Instant) {
+        with_state!(self, state => state.advance_to(now));
     }
 
     #[inline(never)]
     pub(super) fn admits(&self, amount: u64) -> bool {
-        machine!(self, machine => machine.admits(amount))
+        with_state!(self, state => state.admits(amount))
     }
 
     #[inline(never)]
     pub(super) fn charge(&mut self, amount: u64) {
-        machine!(self, machine => machine.charge(amount));
+        with_state!(self, state => state.charge(amount));
     }
 
     #[inline(never)]
     pub(super) fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
-        machine!(self, machine => machine.settle(charged_at, reserved, actual));
+        with_state!(self, state => state.settle(charged_at, reserved, actual));
     }
 
     #[inline(never)]
     pub(super) fn remaining(&self) -> i64 {
-        machine!(self, machine => machine.remaining())
+        with_state!(self, state => state.remaining())
     }
 
     #[inline(never)]
     pub(super) fn capacity(&self) -> u64 {
-        machine!(self, machine => machine.capacity())
+        with_state!(self, state => state.capacity())
     }
 
     #[inline(never)]
     pub(super) fn earliest_admission(&self, amount: u64) -> Option<Instant> {
-        machine!(self, machine => machine.earliest_admission(amount))
+        with_state!(self, state => state.earliest_admission(amount))
     }
 
     #[inline(never)]
     pub(super) fn full_at(&self) -> Option<Instant> {
-        machine!(self, machine => machine.full_at())
+        with_state!(self, state => state.full_at())
     }
 }

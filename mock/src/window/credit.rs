@@ -1,45 +1,45 @@
-//! The arithmetic of a [`super::Bucket`], in whole grains: in one machine word or in two.
+//! The exact arithmetic of a [`super::Bucket`]: the generic cell rate algorithm on integer credits of 64 or 128 bits.
 
 use crate::time::{Instant, Nanos};
 
-/// A whole number of grains.
+/// A number of credits.
 pub(super) trait Credit: Copy + Ord {
-    /// None.
-    const NONE: Self;
-    /// The most that is kept apart from more.
-    const MOST: Self;
-    /// What stands for everything above that.
-    const MORE: Self;
+    /// Zero credits.
+    const ZERO: Self;
+    /// The largest exact number.
+    const MAX: Self;
+    /// Stands for every number above [`Credit::MAX`].
+    const OVERFLOW: Self;
 
-    /// The largest count that may be multiplied by `grains`.
-    fn largest(grains: u64) -> u64;
-    /// `count` times `grains`, for a count up to the [`Credit::largest`].
-    fn product(count: u64, grains: u64) -> Self;
-    /// The sum; both are between minus and plus [`Credit::MORE`].
+    /// Returns the largest count whose product with `credits` is exact.
+    fn max_count(credits: u64) -> u64;
+    /// Returns `count × credits`, for a count up to [`Credit::max_count`].
+    fn product(count: u64, credits: u64) -> Self;
+    /// Adds numbers between −[`Credit::OVERFLOW`] and [`Credit::OVERFLOW`].
     fn plus(self, other: Self) -> Self;
-    /// The difference; as above.
+    /// Subtracts numbers between −[`Credit::OVERFLOW`] and [`Credit::OVERFLOW`].
     fn minus(self, other: Self) -> Self;
-    /// Whole units, cut off toward zero; beyond 64 bits, the last number that fits.
-    fn units(self, unit: Unit) -> i64;
-    /// For comparing only.
-    fn float(self) -> f64;
-    /// The same, in two words.
-    fn wide(self) -> i128;
+    /// Returns whole units, truncated toward zero; saturates at 64 bits.
+    fn whole_units(self, cost: UnitCost) -> i64;
+    /// Converts with rounding, for comparisons only.
+    fn to_f64(self) -> f64;
+    /// Converts to 128 bits.
+    fn widen(self) -> i128;
 }
 
 impl Credit for i64 {
-    const NONE: Self = 0;
-    const MOST: Self = 1 << 61;
-    const MORE: Self = Self::MOST + 1;
+    const ZERO: Self = 0;
+    const MAX: Self = 1 << 61;
+    const OVERFLOW: Self = <Self as Credit>::MAX + 1;
 
-    fn largest(grains: u64) -> u64 {
-        (Self::MOST as u64).checked_div(grains).unwrap_or(u64::MAX)
+    fn max_count(credits: u64) -> u64 {
+        (<Self as Credit>::MAX as u64).checked_div(credits).unwrap_or(u64::MAX)
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_wrap, reason = "nothing is above 2^61")]
-    fn product(count: u64, grains: u64) -> Self {
-        count.wrapping_mul(grains) as Self
+    #[expect(clippy::cast_possible_wrap, reason = "at most 2^61 if the count is in range, unused otherwise")]
+    fn product(count: u64, credits: u64) -> Self {
+        count.wrapping_mul(credits) as Self
     }
 
     fn plus(self, other: Self) -> Self {
@@ -50,35 +50,35 @@ impl Credit for i64 {
         self - other
     }
 
-    #[expect(clippy::cast_possible_wrap, reason = "no more units than grains, and these are below 2^63")]
-    fn units(self, unit: Unit) -> i64 {
-        let units = unit.whole_in(self.unsigned_abs()) as Self;
+    #[expect(clippy::cast_possible_wrap, reason = "no more units than credits, which are below 2^63")]
+    fn whole_units(self, cost: UnitCost) -> i64 {
+        let units = cost.units_in(self.unsigned_abs()) as Self;
         if self < 0 { -units } else { units }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "what is compared need not be exact")]
-    fn float(self) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "for comparisons only")]
+    fn to_f64(self) -> f64 {
         self as f64
     }
 
-    fn wide(self) -> i128 {
+    fn widen(self) -> i128 {
         self.into()
     }
 }
 
 impl Credit for i128 {
-    const NONE: Self = 0;
-    const MOST: Self = 1 << 125;
-    const MORE: Self = Self::MOST + 1;
+    const ZERO: Self = 0;
+    const MAX: Self = 1 << 125;
+    const OVERFLOW: Self = <Self as Credit>::MAX + 1;
 
-    fn largest(grains: u64) -> u64 {
-        let largest = Self::MOST.checked_div(grains.into());
+    fn max_count(credits: u64) -> u64 {
+        let largest = <Self as Credit>::MAX.checked_div(credits.into());
         largest.and_then(|largest| u64::try_from(largest).ok()).unwrap_or(u64::MAX)
     }
 
-    #[expect(clippy::cast_possible_wrap, reason = "nothing is above 2^125")]
-    fn product(count: u64, grains: u64) -> Self {
-        u128::from(count).wrapping_mul(grains.into()) as Self
+    #[expect(clippy::cast_possible_wrap, reason = "at most 2^125 if the count is in range, unused otherwise")]
+    fn product(count: u64, credits: u64) -> Self {
+        u128::from(count).wrapping_mul(credits.into()) as Self
     }
 
     fn plus(self, other: Self) -> Self {
@@ -89,157 +89,171 @@ impl Credit for i128 {
         self - other
     }
 
-    fn units(self, unit: Unit) -> i64 {
-        let units = self / Self::from(unit.grains);
+    fn whole_units(self, cost: UnitCost) -> i64 {
+        let units = self / Self::from(cost.credits);
         i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "what is compared need not be exact")]
-    fn float(self) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "for comparisons only")]
+    fn to_f64(self) -> f64 {
         self as f64
     }
 
-    fn wide(self) -> i128 {
+    fn widen(self) -> i128 {
         self
     }
 }
 
-/// What one unit is worth.
+/// The cost of one unit in credits.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Unit {
-    grains: u64,
-    /// 2^64 over that, cut off: what is multiplied by instead of dividing, since every reply tells whole units.
+pub(super) struct UnitCost {
+    credits: u64,
+    /// 2^64 ÷ credits, truncated: every decision states whole units, and a multiplication is cheaper than a division.
     inverse: u64,
 }
 
-impl Unit {
-    fn of(grains: u64) -> Self {
-        // 2^64 − 1 over the grains is the same, but for a power of two: then it is one less, and so near as well.
-        Self { grains, inverse: u64::MAX / grains }
+impl UnitCost {
+    fn new(credits: u64) -> Self {
+        debug_assert!(credits > 0, "invariant: a unit costs credits");
+        // (2^64 − 1) ÷ credits equals 2^64 ÷ credits, or is one less for powers of two, which is as good below.
+        Self { credits, inverse: u64::MAX / credits }
     }
 
-    /// How many whole units there are in so many grains, less than 2^63.
-    fn whole_in(self, grains: u64) -> u64 {
-        // The inverse is one too small at most, and what it is multiplied by less than 2^63, so the product falls
-        // short of the true quotient by less than one half: its whole part by one at most.
-        let units = ((u128::from(grains) * u128::from(self.inverse)) >> 64) as u64;
-        units + u64::from(grains - units * self.grains >= self.grains)
+    /// Returns how many whole units `credits`, which are below 2^63, pay for.
+    fn units_in(self, credits: u64) -> u64 {
+        debug_assert!(credits < 1 << 63, "invariant: below 2^63, found {credits}");
+        // The inverse is at most one too small and its factor below 2^63. So the product is less than one half below
+        // the true quotient, and its whole part is at most one too small.
+        let units = ((u128::from(credits) * u128::from(self.inverse)) >> 64) as u64;
+        units + u64::from(credits - units * self.credits >= self.credits)
     }
 }
 
-/// When a bucket will be full, in the grains that time earns: what is kept instead of its level, because it does
-/// not change while time passes (virtual scheduling, ITU-T I.371, known as GCRA).
+/// The state of a bucket: its theoretical arrival time, which does not change while time passes (virtual scheduling
+/// as in ITU-T I.371, the generic cell rate algorithm).
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct GcraState<W> {
-    /// Credit earned per nanosecond.
-    rate: u64,
-    /// Until which instant of the run what is earned can be counted.
-    until: u64,
-    unit: Unit,
-    /// How many units can be counted.
-    most: u64,
-    /// The most it holds.
-    full: W,
-    /// How many grains time must have earned since the run began for it to be full.
-    due: W,
+pub(super) struct GcraState<C> {
+    /// Credits earned per nanosecond.
+    credits_per_nano: u64,
+    /// The last instant, in nanoseconds, for which the earned credits are exact.
+    max_nanos: u64,
+    unit: UnitCost,
+    /// The largest number of units whose cost is exact.
+    max_units: u64,
+    /// Credits in a full bucket.
+    capacity: C,
+    /// The theoretical arrival time in credits: what time must have earned since the run began for the bucket to be
+    /// full.
+    full_at: C,
 }
 
-impl<W: Credit> GcraState<W> {
-    /// A full one; `None` where it holds more than can be counted.
-    pub(super) fn full(rate: u64, grains: u64, units: u64) -> Option<Self> {
-        let (until, most) = (W::largest(rate), W::largest(grains));
-        let full = if units > most { None } else { Some(W::product(units, grains)) };
-        Some(Self { rate, until, unit: Unit::of(grains), most, full: full?, due: W::NONE })
+impl<C: Credit> GcraState<C> {
+    /// Creates the state of a full bucket that holds `units`; `None` if its capacity is not exact in this width.
+    pub(super) fn new(credits_per_nano: u64, credits_per_unit: u64, units: u64) -> Option<Self> {
+        let (max_nanos, max_units) = (C::max_count(credits_per_nano), C::max_count(credits_per_unit));
+        let capacity = if units > max_units { None } else { Some(C::product(units, credits_per_unit)) };
+        Some(Self {
+            credits_per_nano,
+            max_nanos,
+            unit: UnitCost::new(credits_per_unit),
+            max_units,
+            capacity: capacity?,
+            full_at: C::ZERO,
+        })
     }
 
-    /// What so many units are.
     #[inline]
-    fn of(&self, units: u64) -> W {
-        let grains = W::product(units, self.unit.grains);
-        if units > self.most { W::MORE } else { grains }
+    fn cost_of(&self, units: u64) -> C {
+        let credits = C::product(units, self.unit.credits);
+        if units > self.max_units { C::OVERFLOW } else { credits }
     }
 
-    /// What time has earned by `now`. Where that is beyond counting, nothing that can be counted is due any more.
+    /// Returns what time has earned since the run began. An overflow exceeds every exact arrival time, as it must.
     #[inline]
-    fn earned(&self, now: Instant) -> W {
-        let earned = W::product(now.0, self.rate);
-        if now.0 > self.until { W::MORE } else { earned }
+    fn earned(&self, now: Instant) -> C {
+        let earned = C::product(now.0, self.credits_per_nano);
+        if now.0 > self.max_nanos { C::OVERFLOW } else { earned }
     }
 
-    /// What is left; negative where it is overdrawn.
+    /// Returns the level; negative if it is overdrawn.
     #[inline]
-    fn credit(&self, now: Instant) -> W {
-        self.full.minus(self.due.minus(self.earned(now)).max(W::NONE))
+    fn level(&self, now: Instant) -> C {
+        debug_assert!(self.full_at >= C::ZERO && self.full_at <= C::MAX, "invariant: an exact arrival time");
+        let level = self.capacity.minus(self.full_at.minus(self.earned(now)).max(C::ZERO));
+        debug_assert!(level <= self.capacity, "invariant: a bucket holds at most its capacity");
+        level
     }
 
-    /// Whether `amount` is left.
-    pub(super) fn admits(&self, now: Instant, amount: u64) -> bool {
-        self.credit(now) >= self.of(amount)
+    /// Returns `true` if the level covers `units`.
+    pub(super) fn admits(&self, now: Instant, units: u64) -> bool {
+        self.level(now) >= self.cost_of(units)
     }
 
-    /// Whole units left, cut off toward zero.
-    pub(super) fn units(&self, now: Instant) -> i64 {
-        self.credit(now).units(self.unit)
+    /// Returns the level in whole units, truncated toward zero.
+    pub(super) fn whole_units(&self, now: Instant) -> i64 {
+        self.level(now).whole_units(self.unit)
     }
 
-    /// The share of a full one that would be left after `amount`.
-    pub(super) fn share_after(&self, now: Instant, amount: u64, share: f64) -> f64 {
-        self.credit(now).minus(self.of(amount)).float() * share
+    /// Returns the level after a charge of `units`, multiplied by `credit_fraction`.
+    pub(super) fn fraction_after(&self, now: Instant, units: u64, credit_fraction: f64) -> f64 {
+        self.level(now).minus(self.cost_of(units)).to_f64() * credit_fraction
     }
 
-    /// The first instant from `now` on at which `amount` of what it holds is left; `None` where it never is.
+    /// Returns the earliest instant from `now` on at which the level covers `units`, which are within the capacity;
+    /// `None` if it never does.
     #[inline]
-    pub(super) fn reaches(&self, now: Instant, amount: u64) -> Option<Instant> {
-        let (wanted, credit) = (self.of(amount), self.credit(now));
-        if credit >= wanted { Some(now) } else { self.earns(wanted.minus(credit), now) }
+    pub(super) fn earliest(&self, now: Instant, units: u64) -> Option<Instant> {
+        let (cost, level) = (self.cost_of(units), self.level(now));
+        if level >= cost { Some(now) } else { self.earns(cost.minus(level), now) }
     }
 
-    /// The instant by which `missing` will have been earned from `now` on; `None` where nothing ever is.
+    /// Returns when `missing` credits will have been earned from `now` on; `None` if nothing is earned.
     #[cold]
-    fn earns(&self, missing: W, now: Instant) -> Option<Instant> {
-        let missing = missing.wide().unsigned_abs();
-        let wait = if self.rate == 0 { None } else { Some(missing.div_ceil(u128::from(self.rate))) };
+    fn earns(&self, missing: C, now: Instant) -> Option<Instant> {
+        debug_assert!(missing > C::ZERO, "invariant: only a missing amount is waited for");
+        let missing = missing.widen().unsigned_abs();
+        let per_nano = u128::from(self.credits_per_nano);
+        let wait = if per_nano == 0 { None } else { Some(missing.div_ceil(per_nano)) };
         wait.map(|wait| now + Nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
     }
 
-    /// Takes units; says whether the new level can be counted, and changes nothing where it can not.
+    /// Takes units. Returns `false` and changes nothing if the new level is not exact in this width.
     #[inline]
-    pub(super) fn take(&mut self, now: Instant, units: u64) -> bool {
-        let (earned, taken) = (self.earned(now), self.of(units));
-        let due = self.due.max(earned).plus(taken);
-        // What is beyond counting is more than the most, whatever it is added to.
-        let counted = due <= W::MOST;
-        if counted {
-            self.due = due;
+    pub(super) fn try_take(&mut self, now: Instant, units: u64) -> bool {
+        let full_at = self.full_at.max(self.earned(now)).plus(self.cost_of(units));
+        // An overflow stays above the maximum whatever is added to it.
+        let exact = full_at <= C::MAX;
+        if exact {
+            self.full_at = full_at;
         }
-        counted
+        exact
     }
 
-    /// Gives units back; what does not fit is lost.
-    pub(super) fn give(&mut self, units: u64) {
-        self.due = self.due.minus(self.of(units)).max(W::NONE);
+    /// Gives units back; what exceeds the capacity is lost.
+    pub(super) fn give_back(&mut self, units: u64) {
+        self.full_at = self.full_at.minus(self.cost_of(units)).max(C::ZERO);
     }
 }
 
 impl GcraState<i64> {
-    /// The same, in two words.
-    pub(super) fn wide(&self) -> GcraState<i128> {
+    /// Converts to 128 bits.
+    pub(super) fn widen(&self) -> GcraState<i128> {
         GcraState {
-            rate: self.rate,
-            until: i128::largest(self.rate),
+            credits_per_nano: self.credits_per_nano,
+            max_nanos: i128::max_count(self.credits_per_nano),
             unit: self.unit,
-            most: i128::largest(self.unit.grains),
-            full: self.full.wide(),
-            due: self.due.wide(),
+            max_units: i128::max_count(self.unit.credits),
+            capacity: self.capacity.widen(),
+            full_at: self.full_at.widen(),
         }
     }
 }
 
 impl GcraState<i128> {
-    /// Takes units; where that is more than can be counted, as much as can is due.
-    pub(super) fn take_any(&mut self, now: Instant, units: u64) {
-        if !self.take(now, units) {
-            self.due = i128::MOST;
+    /// Takes units; saturates at the latest arrival time that is exact.
+    pub(super) fn take_saturating(&mut self, now: Instant, units: u64) {
+        if !self.try_take(now, units) {
+            self.full_at = <i128 as Credit>::MAX;
         }
     }
 }
@@ -250,16 +264,16 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Law: multiplying by the inverse is dividing.
+        /// Law: multiplying by the inverse equals dividing.
         #[test]
-        fn whole_units_are_those_of_a_division(
-            unit in prop_oneof![1..1_u64 << 60, 1_u64..100, (0_u32..60).prop_map(|power| 1 << power)],
+        fn whole_units_equal_the_quotient(
+            cost in prop_oneof![1..1_u64 << 60, 1_u64..100, (0_u32..60).prop_map(|power| 1 << power)],
             level in prop_oneof![0..1_u64 << 63, 0_u64..100],
             near in 0_u64..3,
         ) {
-            let multiple = (level / unit * unit).saturating_sub(1) + near;
-            for grains in [level, multiple.min((1 << 63) - 1)] {
-                prop_assert_eq!(Unit::of(unit).whole_in(grains), grains / unit);
+            let multiple = (level / cost * cost).saturating_sub(1) + near;
+            for credits in [level, multiple.min((1 << 63) - 1)] {
+                prop_assert_eq!(UnitCost::new(cost).units_in(credits), credits / cost);
             }
         }
     }

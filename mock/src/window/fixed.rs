@@ -1,40 +1,39 @@
-//! The fixed window: counts, and starts again from nothing at each boundary of the clock.
+//! The fixed window: a count that restarts at each boundary.
 //!
-//! Boundaries are multiples of the window since the run began, or the midnights of a zone (Gemini: those of the
-//! Pacific one). It admits up to twice its limit around a boundary, which is why it is taught beside the other
-//! laws. Not what Groq does: its captured waits follow continuous refill.
+//! Boundaries are multiples of the window since the run began, or the midnights of a time zone (Gemini: Pacific time).
+//! It admits up to twice its limit around a boundary. Not used by Groq: its captured waits follow continuous refill.
 
 use super::usage_count::UsageCount;
 use crate::time::{Instant, Nanos};
 use crate::zone::Zone;
 use std::ops::Range;
 
-/// A counter that empties at each boundary.
+/// A counter that restarts at each boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixed {
     count: UsageCount,
     boundaries: Boundaries,
-    /// The window that lasts at present.
-    present: Range<Instant>,
-    at: Instant,
+    /// The current window.
+    current: Range<Instant>,
+    now: Instant,
 }
 
-/// Where windows begin and end.
+/// The boundaries between windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Boundaries {
-    /// At each multiple of a length, which is not nothing.
+    /// At each multiple of a duration, which is not zero.
     Every(Nanos),
-    /// At each midnight of a zone.
+    /// At each midnight of a time zone.
     Midnights(Zone),
 }
 
 impl Boundaries {
-    /// The window that `at` lies in.
-    fn around(self, at: Instant) -> Range<Instant> {
+    /// Returns the window that contains `at`.
+    fn window_at(self, at: Instant) -> Range<Instant> {
         match self {
             Self::Every(window) => {
-                let began = Instant(at.0 - at.0 % window.0);
-                began..began + window
+                let start = Instant(at.0 - at.0 % window.0);
+                start..start + window
             }
             Self::Midnights(zone) => zone.day(at),
         }
@@ -42,81 +41,82 @@ impl Boundaries {
 }
 
 impl Fixed {
-    /// An empty counter of `limit` units per `window`.
+    /// Creates an unused counter of `limit` units per `window`.
     ///
     /// # Panics
-    /// Where the window is empty.
+    /// If the window is empty.
     #[must_use]
     pub fn new(limit: u64, window: Nanos) -> Self {
-        assert!(window > Nanos::ZERO, "a window of no length");
-        Self::between(limit, Boundaries::Every(window))
+        assert!(window > Nanos::ZERO, "invariant: a window is not empty");
+        Self::with_boundaries(limit, Boundaries::Every(window))
     }
 
-    /// An empty counter of `limit` units per day of a zone.
+    /// Creates an unused counter of `limit` units per day of a time zone.
     #[must_use]
     pub fn daily(limit: u64, zone: Zone) -> Self {
-        Self::between(limit, Boundaries::Midnights(zone))
+        Self::with_boundaries(limit, Boundaries::Midnights(zone))
     }
 
-    fn between(limit: u64, boundaries: Boundaries) -> Self {
+    fn with_boundaries(limit: u64, boundaries: Boundaries) -> Self {
         Self {
-            count: UsageCount::of(limit),
+            count: UsageCount::new(limit),
             boundaries,
-            present: boundaries.around(Instant::ZERO),
-            at: Instant::ZERO,
+            current: boundaries.window_at(Instant::ZERO),
+            now: Instant::ZERO,
         }
     }
 
-    /// Begins a new window where `now` lies in one.
-    pub fn roll(&mut self, now: Instant) {
-        debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
-        if now >= self.present.end {
-            self.present = self.boundaries.around(now);
+    /// Moves to `now`; starts a new window if the current one is over.
+    pub fn advance_to(&mut self, now: Instant) {
+        debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
+        if now >= self.current.end {
+            self.current = self.boundaries.window_at(now);
+            debug_assert!(self.current.start <= now, "invariant: {now} is in {:?}", self.current);
             self.count.used = 0;
         }
-        self.at = self.at.max(now);
+        self.now = self.now.max(now);
     }
 
-    /// Whether the present window has room for `amount`.
+    /// Returns `true` if `amount` fits into the current window.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {
         self.count.admits(amount)
     }
 
-    /// Counts `amount`.
+    /// Counts `amount`, whether or not it fits.
     pub fn charge(&mut self, amount: u64) {
         self.count.charge(amount);
     }
 
-    /// Counts `actual` in place of `reserved`; changes nothing where the window of the charge is over.
+    /// Replaces `reserved` by `actual`; does nothing if the window of the charge is over.
     pub fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
-        if charged_at >= self.present.start {
+        if charged_at >= self.current.start {
             self.count.settle(reserved, actual);
         }
     }
 
-    /// What the present window has left; negative where a settlement overdrew it.
+    /// Returns the remaining units of the current window; negative after a settlement overdrew it.
     #[must_use]
     pub fn remaining(&self) -> i64 {
         self.count.remaining()
     }
 
-    /// The limit.
+    /// Returns the limit.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         self.count.limit
     }
 
-    /// Now or the next boundary; `None` where `amount` is over the limit.
+    /// Returns now or the next boundary; `None` if `amount` exceeds the limit.
     #[must_use]
     pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
-        (amount <= self.count.limit).then(|| if self.admits(amount) { self.at } else { self.present.end })
+        (amount <= self.count.limit).then(|| if self.admits(amount) { self.now } else { self.current.end })
     }
 
-    /// Now where nothing is used, otherwise the next boundary.
+    /// Returns now if nothing is used, otherwise the next boundary.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
-        Some(if self.count.used == 0 { self.at } else { self.present.end })
+        Some(if self.count.used == 0 { self.now } else { self.current.end })
     }
 }
 
@@ -127,37 +127,37 @@ mod tests {
     #[test]
     fn twice_the_limit_fits_around_a_boundary() {
         let mut fixed = Fixed::new(10, Nanos::MINUTE);
-        fixed.roll(Instant(Nanos::MINUTE.0 - 1));
+        fixed.advance_to(Instant(Nanos::MINUTE.0 - 1));
         fixed.charge(10);
         assert_eq!(fixed.earliest_admission(1), Some(Instant(Nanos::MINUTE.0)));
-        fixed.roll(Instant(Nanos::MINUTE.0));
+        fixed.advance_to(Instant(Nanos::MINUTE.0));
         assert!(fixed.admits(10) && !fixed.admits(11));
     }
 
     #[test]
-    fn a_day_of_the_pacific_zone_ends_with_its_own_midnight() {
+    fn a_daily_window_ends_at_midnight_of_its_zone() {
         let hour = |hours: u64| Instant(Nanos::HOUR.0 * hours);
         let mut daily = Fixed::daily(20, Zone::Pacific);
         daily.charge(20);
-        // 7:00 UTC is midnight until the clocks go back two hours later, and the next midnight is 25 hours away.
+        // Midnight is 7:00 UTC. The clocks go back two hours later, so the next midnight is 25 hours away.
         assert_eq!(daily.earliest_admission(1), Some(hour(7)));
-        daily.roll(hour(7));
+        daily.advance_to(hour(7));
         daily.charge(20);
         assert_eq!((daily.earliest_admission(1), daily.earliest_admission(21)), (Some(hour(32)), None));
-        daily.roll(Instant(hour(32).0 - 1));
+        daily.advance_to(Instant(hour(32).0 - 1));
         assert!(!daily.admits(1));
         daily.settle(hour(7), 20, 19);
         assert!(daily.admits(1) && daily.full_at() == Some(hour(32)));
     }
 
     #[test]
-    fn a_settlement_after_the_boundary_changes_nothing() {
+    fn a_settlement_after_the_boundary_has_no_effect() {
         let mut fixed = Fixed::new(100, Nanos::MINUTE);
         fixed.charge(40);
         fixed.settle(Instant::ZERO, 40, 110);
         assert_eq!(fixed.remaining(), -10);
         let charged_at = Instant::ZERO;
-        fixed.roll(Instant::ZERO + Nanos::MINUTE);
+        fixed.advance_to(Instant::ZERO + Nanos::MINUTE);
         fixed.settle(charged_at, 110, 0);
         assert_eq!(fixed.remaining(), 100);
     }

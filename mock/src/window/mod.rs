@@ -1,10 +1,13 @@
-//! One limit over time: what it admits now, and when it next says yes.
+//! One limit over time: what it admits now, and when it admits the next amount.
 //!
-//! Each law is a small machine of its own, exact in integers. All are used alike: [`Window::roll`] moves
-//! one to an instant, and every question and booking after it names that instant. Asking charges
-//! nothing; charging does not ask, so that a client may book ahead and a settlement may overdraw.
+//! Each law is a state machine of its own, exact in integers. All have the same interface: [`Window::advance_to`] moves
+//! the state to an instant, and the following queries and charges pass that same instant. A query charges nothing, and
+//! a charge does not check, so that a client may reserve ahead of time and a settlement may overdraw.
 //!
-//! A [`crate::meter::Meter`] holds one window per limit; the engine's pacing holds a [`Bucket`] of its own.
+//! A [`crate::meter::Meter`] holds one window per limit; the engine's pacing holds a [`Bucket`] per limit.
+//!
+//! Invariants: instants do not decrease; the remaining amount is negative only after a settlement or an early charge;
+//! a charge is settled at most once.
 
 mod adaptive;
 mod bucket;
@@ -29,34 +32,34 @@ use counter::CountingWindow;
 
 /// One limit under one law.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Window(Machine);
+pub struct Window(State);
 
-/// The machine of a law. Nearly every limit is a bucket, and the way to it is kept short.
+/// The state under a law. Nearly every limit is a bucket, so the bucket is reached by a single branch.
 #[derive(Clone, Debug, PartialEq)]
-enum Machine {
+enum State {
     Bucket(Bucket),
     CountingWindow(CountingWindow),
 }
 
-/// Asks whichever machine it is: a bucket at an instant, the others where they stand.
-macro_rules! ask {
-    ($window:expr, $now:ident, $question:ident($($argument:expr),*)) => {
+/// Calls the query of either state: a bucket takes the instant, the others have been moved to it.
+macro_rules! query {
+    ($window:expr, $now:ident, $query:ident($($argument:expr),*)) => {
         match &$window.0 {
-            Machine::Bucket(bucket) => bucket.$question($now $(, $argument)*),
-            Machine::CountingWindow(counter) => counter.$question($($argument),*),
+            State::Bucket(bucket) => bucket.$query($now $(, $argument)*),
+            State::CountingWindow(counter) => counter.$query($($argument),*),
         }
     };
 }
 
 impl Window {
-    /// The unused window of a limit at the start of the run. Concurrency is a gate under any law.
+    /// Creates the unused window of a limit at the start of the run. A concurrency limit has no law.
     #[must_use]
     pub fn new(limit: &Limit) -> Self {
         let counter = match (limit.axis.window(), limit.law) {
             (None, _) => CountingWindow::ConcurrencyLimit(ConcurrencyLimit::new(limit.limit)),
             (Some(window), Law::Bucket) => {
                 let bucket = Bucket::new(limit.limit, window, limit.burst);
-                return Self(Machine::Bucket(bucket));
+                return Self(State::Bucket(bucket));
             }
             (Some(window), Law::Fixed) => CountingWindow::Fixed(Fixed::new(limit.limit, window)),
             (Some(window), Law::Adaptive(growth)) => {
@@ -65,7 +68,7 @@ impl Window {
             (_, Law::Calendar(zone)) if limit.axis.is_daily() => {
                 CountingWindow::Fixed(Fixed::daily(limit.limit, zone))
             }
-            // Both zones are whole hours apart: their minutes and hours begin together, and with the run.
+            // The zones are whole hours apart, and the run starts at a full hour: minutes and hours are aligned.
             (Some(window), Law::Calendar(_)) => CountingWindow::Fixed(Fixed::new(limit.limit, window)),
             (Some(window), Law::SlidingLog) => {
                 CountingWindow::SlidingLog(SlidingLog::new(limit.limit, window))
@@ -74,84 +77,84 @@ impl Window {
                 CountingWindow::SlidingCounter(SlidingCounter::new(limit.limit, window))
             }
         };
-        Self(Machine::CountingWindow(counter))
+        Self(State::CountingWindow(counter))
     }
 
-    /// Moves to `now`, which is never earlier than where the window stands.
+    /// Moves to `now`, which must not be earlier than the last instant.
     #[inline]
-    pub fn roll(&mut self, now: Instant) {
-        if let Machine::CountingWindow(counter) = &mut self.0 {
-            counter.roll(now);
+    pub fn advance_to(&mut self, now: Instant) {
+        if let State::CountingWindow(counter) = &mut self.0 {
+            counter.advance_to(now);
         }
     }
 
-    /// Whether there is room for `amount`. Nothing at all is refused only while the window is overdrawn.
+    /// Returns `true` if `amount` fits. Zero fits unless the window is overdrawn.
     #[must_use]
     #[inline(always)]
     pub fn admits(&self, now: Instant, amount: u64) -> bool {
-        ask!(self, now, admits(amount))
+        query!(self, now, admits(amount))
     }
 
-    /// Takes `amount`, whether or not there is room.
+    /// Charges `amount`, whether or not it fits.
     #[inline]
     pub fn charge(&mut self, now: Instant, amount: u64) {
         match &mut self.0 {
-            Machine::Bucket(bucket) => bucket.charge(now, amount),
-            Machine::CountingWindow(counter) => counter.charge(amount),
+            State::Bucket(bucket) => bucket.charge(now, amount),
+            State::CountingWindow(counter) => counter.charge(amount),
         }
     }
 
-    /// Makes the charge of `reserved` at `charged_at` one of `actual`, if the window still remembers it.
+    /// Replaces the charge of `reserved` at `charged_at` by one of `actual`; does nothing if that charge has expired.
     #[inline]
     pub fn settle(&mut self, now: Instant, charged_at: Instant, reserved: u64, actual: u64) {
         match &mut self.0 {
-            Machine::Bucket(bucket) => bucket.settle(now, reserved, actual),
-            Machine::CountingWindow(counter) => counter.settle(charged_at, reserved, actual),
+            State::Bucket(bucket) => bucket.settle(now, reserved, actual),
+            State::CountingWindow(counter) => counter.settle(charged_at, reserved, actual),
         }
     }
 
-    /// What is left, in whole units cut off toward zero; negative where a settlement overdrew it.
+    /// Returns the remaining whole units, truncated toward zero; negative after a settlement overdrew the window.
     #[must_use]
     #[inline]
     pub fn remaining(&self, now: Instant) -> i64 {
-        ask!(self, now, remaining())
+        query!(self, now, remaining())
     }
 
-    /// The most it ever holds: a call that asks for more is never admitted.
+    /// Returns the largest amount that is ever admitted.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         match &self.0 {
-            Machine::Bucket(bucket) => bucket.capacity(),
-            Machine::CountingWindow(counter) => counter.capacity(),
+            State::Bucket(bucket) => bucket.capacity(),
+            State::CountingWindow(counter) => counter.capacity(),
         }
     }
 
-    /// The limit as it stands at present, where it is one that changes with use.
+    /// Returns the current limit if the law adapts it; `None` for a constant limit.
     #[must_use]
-    pub fn adapted(&self) -> Option<u64> {
+    pub fn current_limit(&self) -> Option<u64> {
         match &self.0 {
-            Machine::CountingWindow(CountingWindow::Adaptive(adaptive)) => Some(adaptive.limit()),
-            Machine::Bucket(_) | Machine::CountingWindow(_) => None,
+            State::CountingWindow(CountingWindow::Adaptive(adaptive)) => Some(adaptive.limit()),
+            State::Bucket(_) | State::CountingWindow(_) => None,
         }
     }
 
-    /// Whether it refills continuously.
+    /// Returns `true` if the window refills continuously.
     #[must_use]
     pub fn is_bucket(&self) -> bool {
-        matches!(self.0, Machine::Bucket(_))
+        matches!(self.0, State::Bucket(_))
     }
 
-    /// The first instant from here on at which `amount` is admitted if nothing else is charged or settled;
-    /// `None` where waiting alone does not bring it.
+    /// Returns the earliest instant from `now` on at which `amount` is admitted if nothing is charged or settled until
+    /// then; `None` if waiting alone does not help.
     #[must_use]
     pub fn earliest_admission(&self, now: Instant, amount: u64) -> Option<Instant> {
-        ask!(self, now, earliest_admission(amount))
+        query!(self, now, earliest_admission(amount))
     }
 
-    /// The first instant from here on at which nothing is used if nothing else is charged or settled;
-    /// `None` where waiting alone does not bring it.
+    /// Returns the earliest instant from `now` on at which nothing is used if nothing is charged or settled until then;
+    /// `None` if waiting alone does not help.
     #[must_use]
     pub fn full_at(&self, now: Instant) -> Option<Instant> {
-        ask!(self, now, full_at())
+        query!(self, now, full_at())
     }
 }

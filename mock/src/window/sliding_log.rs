@@ -1,11 +1,11 @@
-//! The sliding log: counts what was admitted within the last window, each admission remembered by itself.
+//! The sliding log: counts what was admitted within the last window, with one entry per instant of admission.
 //!
 //! ```text
-//!  now − window < admitted at ≤ now      an admission is forgotten exactly one window after it
+//!  counted: now − window < admitted at ≤ now      an entry expires exactly one window after its admission
 //! ```
 //!
-//! The strictest law of a given limit, and the folklore of «a rolling 60-second window», which Groq's
-//! captures contradict. Its memory is one entry per instant of admission in the window.
+//! The strictest law for a given limit. Providers' documents often describe it as "a rolling 60-second window"; Groq's
+//! captures contradict that. Memory grows with the number of distinct admission instants in a window.
 
 use super::usage_count::UsageCount;
 use crate::time::{Instant, Nanos};
@@ -15,14 +15,14 @@ use std::collections::VecDeque;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlidingLog {
     window: Nanos,
-    /// The sum of the entries.
+    /// The sum over all entries.
     count: UsageCount,
-    /// Oldest first, one per instant.
+    /// One per instant, oldest first.
     entries: VecDeque<Entry>,
-    at: Instant,
+    now: Instant,
 }
 
-/// All that was charged at one instant.
+/// The units charged at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     at: Instant,
@@ -30,67 +30,72 @@ struct Entry {
 }
 
 impl SlidingLog {
-    /// An empty log that admits `limit` units in any `window`.
+    /// Creates an empty log that admits `limit` units within any `window`.
     ///
     /// # Panics
-    /// Where the window is empty.
+    /// If the window is empty.
     #[must_use]
     pub fn new(limit: u64, window: Nanos) -> Self {
-        assert!(window > Nanos::ZERO, "a window of no length");
-        Self { window, count: UsageCount::of(limit), entries: VecDeque::new(), at: Instant::ZERO }
+        assert!(window > Nanos::ZERO, "invariant: a window is not empty");
+        Self { window, count: UsageCount::new(limit), entries: VecDeque::new(), now: Instant::ZERO }
     }
 
-    /// Forgets what is one window old at `now`.
-    pub fn roll(&mut self, now: Instant) {
-        debug_assert!(now >= self.at, "time never runs back: {now} after {}", self.at);
+    /// Moves to `now`; removes the entries that are one window old.
+    pub fn advance_to(&mut self, now: Instant) {
+        debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
         while let Some(oldest) = self.entries.front().filter(|oldest| oldest.at + self.window <= now) {
             self.count.settle(oldest.amount, 0);
             self.entries.pop_front();
         }
-        self.at = self.at.max(now);
+        debug_assert!(
+            !self.entries.is_empty() || self.count.used == 0,
+            "invariant: usage is the sum of the entries"
+        );
+        self.now = self.now.max(now);
     }
 
-    /// Whether the last window has room for `amount`.
+    /// Returns `true` if `amount` fits into the last window.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {
         self.count.admits(amount)
     }
 
-    /// Logs `amount`; an entry of nothing too, since a settlement may make it something.
+    /// Logs `amount`, whether or not it fits. Zero is logged as well, since a settlement may raise it.
     pub fn charge(&mut self, amount: u64) {
         self.count.charge(amount);
         match self.entries.back_mut() {
-            Some(latest) if latest.at == self.at => latest.amount = latest.amount.saturating_add(amount),
-            _ => self.entries.push_back(Entry { at: self.at, amount }),
+            Some(latest) if latest.at == self.now => latest.amount = latest.amount.saturating_add(amount),
+            _ => self.entries.push_back(Entry { at: self.now, amount }),
         }
     }
 
-    /// Makes the entry's `reserved` an `actual`; changes nothing where it has left the log.
+    /// Replaces `reserved` by `actual` in the entry of `charged_at`; does nothing if that entry has expired.
     pub fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
         if let Ok(index) = self.entries.binary_search_by_key(&charged_at, |entry| entry.at) {
             let amount = &mut self.entries[index].amount;
+            debug_assert!(*amount >= reserved, "invariant: {reserved} was charged, found {amount}");
             *amount = amount.saturating_sub(reserved).saturating_add(actual);
             self.count.settle(reserved, actual);
         }
     }
 
-    /// What the last window has left; negative where a settlement overdrew it.
+    /// Returns the remaining units; negative after a settlement overdrew the limit.
     #[must_use]
     pub fn remaining(&self) -> i64 {
         self.count.remaining()
     }
 
-    /// The limit.
+    /// Returns the limit.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         self.count.limit
     }
 
-    /// The instant at which enough of the oldest entries are forgotten; `None` where `amount` is over the limit.
+    /// Returns when enough of the oldest entries have expired; `None` if `amount` exceeds the limit.
     #[must_use]
     pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         if self.admits(amount) {
-            return Some(self.at);
+            return Some(self.now);
         }
         let mut count = self.count;
         self.entries.iter().find_map(|oldest| {
@@ -99,11 +104,11 @@ impl SlidingLog {
         })
     }
 
-    /// The instant at which the last entry is forgotten.
+    /// Returns when the last entry expires; now if nothing is used.
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
         let latest = self.entries.iter().rfind(|entry| entry.amount > 0);
-        Some(latest.map_or(self.at, |latest| latest.at + self.window))
+        Some(latest.map_or(self.now, |latest| latest.at + self.window))
     }
 }
 
@@ -112,22 +117,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_forgotten_exactly_one_window_after_it() {
+    fn an_entry_expires_exactly_one_window_after_its_admission() {
         let mut log = SlidingLog::new(10, Nanos(100));
         log.charge(4);
-        log.roll(Instant(30));
+        log.advance_to(Instant(30));
         log.charge(6);
         assert_eq!(log.earliest_admission(3), Some(Instant(100)));
         assert_eq!(log.earliest_admission(5), Some(Instant(130)));
         assert_eq!(log.earliest_admission(11), None);
-        log.roll(Instant(99));
+        log.advance_to(Instant(99));
         assert_eq!(log.remaining(), 0);
-        log.roll(Instant(100));
+        log.advance_to(Instant(100));
         assert_eq!(log.remaining(), 4);
     }
 
     #[test]
-    fn a_settlement_finds_its_entry_among_those_of_one_instant() {
+    fn charges_at_one_instant_share_an_entry_and_are_settled_in_it() {
         let mut log = SlidingLog::new(10, Nanos(100));
         log.charge(4);
         log.charge(0);
@@ -135,7 +140,7 @@ mod tests {
         assert_eq!(log.remaining(), -3);
         log.settle(Instant(0), 4, 1);
         assert_eq!((log.remaining(), log.entries.len()), (0, 1));
-        log.roll(Instant(100));
+        log.advance_to(Instant(100));
         log.settle(Instant(0), 9, 0);
         assert_eq!(log.remaining(), 10);
     }

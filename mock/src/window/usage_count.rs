@@ -1,6 +1,6 @@
-//! Units counted against a limit: what every law but the bucket's and the fading counter's does alike.
+//! Units counted against a limit: the part that the fixed, sliding-log, adaptive and concurrency laws share.
 
-/// How much is used of how much.
+/// Usage against a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UsageCount {
     pub(super) limit: u64,
@@ -8,27 +8,27 @@ pub(super) struct UsageCount {
 }
 
 impl UsageCount {
-    /// Nothing used.
-    pub(super) const fn of(limit: u64) -> Self {
+    pub(super) const fn new(limit: u64) -> Self {
         Self { limit, used: 0 }
     }
 
-    /// Whether `amount` more fits.
+    /// Returns `true` if `amount` more fits.
     pub(super) fn admits(&self, amount: u64) -> bool {
         self.used.checked_add(amount).is_some_and(|used| used <= self.limit)
     }
 
-    /// Counts `amount`.
+    /// Counts `amount`, whether or not it fits.
     pub(super) fn charge(&mut self, amount: u64) {
         self.used = self.used.saturating_add(amount);
     }
 
-    /// Counts `actual` in place of `reserved`.
+    /// Replaces `reserved` by `actual`.
     pub(super) fn settle(&mut self, reserved: u64, actual: u64) {
+        debug_assert!(self.used >= reserved, "invariant: {reserved} was charged, found {self:?}");
         self.used = self.used.saturating_sub(reserved).saturating_add(actual);
     }
 
-    /// What is left; negative where more is used than the limit.
+    /// Returns the remaining units; negative if more than the limit is used.
     pub(super) fn remaining(&self) -> i64 {
         0_i64.saturating_add_unsigned(self.limit).saturating_sub_unsigned(self.used)
     }

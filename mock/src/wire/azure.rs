@@ -1,23 +1,24 @@
-//! OpenAI's models on Azure: the limit headers of OpenAI with bare numbers for resets, and errors of its own.
+//! OpenAI's models on Azure: the limit headers of OpenAI with resets as bare numbers, and other errors.
 //!
-//! Two kinds of endpoint speak differently: [`Classic`] (`*.openai.azure.com`: resets in milliseconds, the wait
-//! in words) and [`Foundry`] (`*.services.ai.azure.com`: resets in whole seconds, cut, and no word of a wait).
-//! Here the path tells them apart: a deployment in the path is classic, `/openai/v1` is Foundry's.
+//! The two kinds of endpoint differ: [`Classic`] (`*.openai.azure.com`: resets in milliseconds, the wait in the message) and
+//! [`Foundry`] (`*.services.ai.azure.com`: resets in whole seconds, rounded down, and no wait in the message). The path selects
+//! one: a path with a deployment is classic, `/openai/v1` is Foundry's.
 
-use super::chat::Shape;
-use super::envelope::reason;
+use super::chat::CompletionFormat;
+use super::envelope::{self, reason};
 use super::{
-    Answer, Context, Endpoint, Error, Head, Headers, Key, LimitsSnapshot, WireFormat, ids, json, openai,
+    Context, Endpoint, Error, ErrorReply, Head, Headers, Key, LimitsSnapshot, WireFormat, ids, openai,
 };
 use crate::decision::Denial;
 use crate::length::Bound;
 use crate::time::{Instant, Nanos};
+use serde::Serialize;
 
-/// The endpoint whose path names a deployment.
+/// The endpoints with a deployment in their path.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Classic;
 
-/// The endpoint that is compatible with OpenAI's.
+/// The OpenAI-compatible endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Foundry;
 
@@ -41,30 +42,29 @@ impl WireFormat for Classic {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        // Captured: 1 of 120 requests used is `500`, 14 of 120,000 tokens are `7`.
+        // Captured: the reset is `500` for 1 of 120 requests used, and `7` for 14 of 120,000 tokens.
         headers(head, |wait| wait.0.div_ceil(MILLISECOND), |reset| reset.0 / MILLISECOND)
     }
 
-    /// Captured for tokens, with a wait of a day; "call rate limit" and the lack of other words for too large a call
-    /// are assumed.
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
+    /// Captured for tokens, with a wait of a day. Assumed: "call rate limit", and that an oversize call gets no other message.
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let what = if denial.axis.counts_tokens() { "token" } else { "call" };
-        let mut text = format!(
-            "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version {VERSION} have exceeded {what} rate limit of your current AIServices S0 pricing tier."
+        let wait = denial
+            .wait
+            .map(|wait| format!(" Please retry after {} seconds.", wait.as_secs_ceil()))
+            .unwrap_or_default();
+        let message = format!(
+            "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version {VERSION} have exceeded {what} rate limit of your current AIServices S0 pricing tier.{wait} Please contact Azure support service if you would like to further increase the default rate limit."
         );
-        if let Some(wait) = denial.wait {
-            json::put(&mut text, format_args!(" Please retry after {} seconds.", wait.secs_up()));
-        }
-        text.push_str(" Please contact Azure support service if you would like to further increase the default rate limit.");
-        Answer::new(429, body("429", &text)).after(denial.wait)
+        ErrorReply::new(429, body("429", &message)).with_wait(denial.wait)
     }
 
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
-        answer(error)
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
+        render_error(error)
     }
 
-    fn shape(&self) -> &'static Shape {
-        &openai::SHAPE
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &openai::FORMAT
     }
 }
 
@@ -78,93 +78,95 @@ impl WireFormat for Foundry {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        // Captured: 1 of 50 requests used is `1`, 1 of 250 is `0`; `retry-after: 1` beside `retry-after-ms: 0`, which
-        // whole seconds, cut, explain (assumed).
-        headers(head, |wait| seconds(wait) * 1_000, seconds)
+        // Captured: the reset is `1` for 1 of 50 requests used, and `0` for 1 of 250. `retry-after: 1` with `retry-after-ms: 0`
+        // follows if Foundry rounds down to whole seconds (assumed).
+        headers(head, |wait| whole_seconds(wait) * 1_000, whole_seconds)
     }
 
-    /// Captured, 2026-08; that it says the same of every axis is assumed.
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
+    /// Captured, 2026-08. Assumed: the message is the same for every axis.
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         let model = context.model;
-        let text = format!("Your requests to {model} for {model} in {REGION} have exceeded rate limit.");
-        let mut out = String::from(r#"{"error":{"code":"RateLimitReached","message":"#);
-        json::string(&mut out, &text);
-        out.push_str(r#","details":"#);
-        json::string(&mut out, &text);
-        out.push_str("}}");
-        Answer::new(429, out).after(denial.wait)
+        let message = format!("Your requests to {model} for {model} in {REGION} have exceeded rate limit.");
+        let error = ErrorObject { code: "RateLimitReached", message: &message, details: Some(&message) };
+        ErrorReply::new(429, envelope::wrap(error)).with_wait(denial.wait)
     }
 
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
-        answer(error)
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
+        render_error(error)
     }
 
-    fn shape(&self) -> &'static Shape {
-        &openai::SHAPE
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &openai::FORMAT
     }
 }
 
-/// The key's own header, and the token of Entra.
+/// The header of API keys, and that of Entra tokens.
 const KEYS: &[Key] = &[Key::Named("api-key"), Key::Bearer];
 
-/// The headers of a reply; what the two kinds differ in are the numbers of `retry-after-ms` and of the resets.
+/// Renders the headers of a reply. The two kinds of endpoint differ in the numbers of `retry-after-ms` and of the resets.
 fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -> u64) -> Headers {
-    let mut headers = Headers::of(head.content);
-    headers.print("apim-request-id", ids::uuid(head.number));
+    let mut headers = Headers::of(head.media_type);
+    headers.add("apim-request-id", ids::uuid(head.number));
     if let Some(wait) = head.wait {
-        headers.number("retry-after", wait.secs_up());
-        headers.number("retry-after-ms", retry_after_ms(wait));
+        headers.add("retry-after", wait.as_secs_ceil());
+        headers.add("retry-after-ms", retry_after_ms(wait));
     }
-    if let Some(told) = head.told {
-        openai::limits(&mut headers, told, reset);
+    if let Some(snapshot) = head.snapshot {
+        openai::limits(&mut headers, snapshot, reset);
     }
     headers
 }
 
-/// What is said to anything but a limit. Captured: the high demand, which is a 429. Documented: the wrong key and
-/// the missing deployment. The rest is assumed; of too long a call, that the words are OpenAI's.
-fn answer(error: &Error<'_>) -> Answer {
+/// Renders any error except a refusal by a limit. Captured: the high demand, which is a 429. Documented: the invalid key and the
+/// missing deployment. The rest is assumed: for a call that is too long, that the message is OpenAI's.
+fn render_error(error: &Error<'_>) -> ErrorReply {
     let (status, code, message): (u16, &str, &str) = match error {
-        Error::InvalidKey => (401, "401", WRONG_KEY),
+        Error::InvalidKey => (401, "401", INVALID_KEY),
         Error::UnknownModel(_) | Error::NotInTier(_) => (404, "DeploymentNotFound", NO_DEPLOYMENT),
         Error::UnknownPath(..) => (404, "404", "Resource not found"),
         Error::Invalid(message) => (400, "BadRequest", message.as_ref()),
         Error::BodyTooLarge => (413, "413", reason(413)),
         Error::Overload(_) => {
-            return Answer::new(429, body("429", HIGH_DEMAND)).after(Some(HIGH_DEMAND_WAIT));
+            return ErrorReply::new(429, body("429", HIGH_DEMAND)).with_wait(Some(HIGH_DEMAND_WAIT));
         }
-        Error::Billing => (429, "insufficient_quota", SPENT),
+        Error::Billing => (429, "insufficient_quota", INSUFFICIENT_QUOTA),
         Error::TooLong(too_long, _) => {
             let code = match too_long.bound {
                 Bound::Context => "context_length_exceeded",
                 Bound::Output => "BadRequest",
             };
-            return Answer::new(400, body(code, &openai::length(too_long)));
+            return ErrorReply::new(400, body(code, &openai::too_long_message(too_long)));
         }
         Error::Status(status, _) => (*status, &status.to_string(), reason(*status)),
     };
-    Answer::new(status, body(code, message))
+    ErrorReply::new(status, body(code, message))
 }
 
-/// `{"error":{"code":…,"message":…}}`: the code is a text, even where it is a number.
+/// Returns the body `{"error":{"code":…,"message":…}}`. The code is a string, even if it is a number.
 fn body(code: &str, message: &str) -> String {
-    let mut out = String::with_capacity(message.len() + 48);
-    json::put(&mut out, format_args!(r#"{{"error":{{"code":"{code}","message":"#));
-    json::string(&mut out, message);
-    out.push_str("}}");
-    out
+    envelope::wrap(ErrorObject { code, message, details: None })
 }
 
-const fn seconds(length: Nanos) -> u64 {
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a str>,
+}
+
+const fn whole_seconds(length: Nanos) -> u64 {
     length.0 / Nanos::SECOND.0
 }
 
 const MILLISECOND: u64 = 1_000_000;
-/// The version and the region of the captures.
+/// The version in the captures.
 const VERSION: &str = "2023-05-15";
+/// The region in the captures.
 const REGION: &str = "westeurope";
 const HIGH_DEMAND: &str = "The system is currently experiencing high demand and cannot process your request. Your request exceeds the maximum usage size allowed during peak load. Please retry after 20 seconds. For improved latency reliability, consider switching to Provisioned Throughput.";
 const HIGH_DEMAND_WAIT: Nanos = Nanos::from_secs(20);
-const WRONG_KEY: &str = "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.";
+const INVALID_KEY: &str = "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.";
 const NO_DEPLOYMENT: &str = "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again.";
-const SPENT: &str = "You exceeded your current quota, please check your plan and billing details.";
+const INSUFFICIENT_QUOTA: &str =
+    "You exceeded your current quota, please check your plan and billing details.";

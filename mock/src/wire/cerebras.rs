@@ -1,19 +1,21 @@
-//! Cerebras: flat error bodies, and resets in fractions of a second that point to the end of a calendar window.
+//! Cerebras: flat error bodies, and resets in seconds with a fraction, which are the end of a calendar window.
 //!
-//! Captured: the three bodies (requests, tokens, a full queue) and that a stream ends with usage and `time_info`. The limit
-//! headers and their resets follow the sample in the documentation. No headers of a real 429 are public: that it has
-//! these and no `retry-after` is assumed.
+//! Captured: the three bodies (requests, tokens, a full queue), and a stream that ends with usage and `time_info`. The limit headers
+//! and their resets follow the example in the documentation. No headers of a real 429 are public: it is assumed that a 429 has
+//! these headers and no `retry-after`.
 
-use super::chat::Shape;
+use super::chat::{CompletionFormat, Stages, TokenUsage};
 use super::date::until_end_of;
-use super::envelope::{INVALID, Member, Members, SERVER, reason};
-use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, json};
+use super::envelope::{ErrorBody, INVALID, Member, SERVER, reason};
+use super::json::{self, Seconds};
+use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
 use crate::decision::{Denial, Service};
 use crate::length::{Bound, TooLong};
-use crate::time::{Instant, Nanos};
+use crate::time::Instant;
+use serde::Serialize;
 
-/// Cerebras's one endpoint.
+/// Cerebras's only kind of endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cerebras;
 
@@ -23,25 +25,27 @@ impl WireFormat for Cerebras {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.content);
-        let Some(told) = head.told else { return headers };
+        let mut headers = Headers::of(head.media_type);
+        let Some(snapshot) = head.snapshot else { return headers };
         for (axis, names) in LIMITS {
-            let Some((level, window)) = told.level(axis).zip(axis.window()) else { continue };
-            let reset = until_end_of(window, told.at).as_secs_f64();
-            let [limit_name, left_name, reset_name] = names;
-            headers.number(limit_name, level.limit);
-            headers.number(left_name, level.left());
-            headers.print(reset_name, reset);
+            let Some((level, window)) = snapshot.level(axis).zip(axis.window()) else { continue };
+            let [limit_name, remaining_name, reset_name] = names;
+            headers.add(limit_name, level.limit);
+            headers.add(remaining_name, level.remaining_or_zero());
+            headers.add(reset_name, Seconds(until_end_of(window, snapshot.at)));
         }
         headers
     }
 
-    /// Of a minute and of a day alike but for the message (captured for minutes, documented for days). Cerebras limits
-    /// nothing else: the words about concurrency are assumed, and that it has no others for too large a call.
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
+    /// The bodies of a minute and of a day differ in the message only (captured for minutes, documented for days). Cerebras has no
+    /// other limits: the message for concurrency is assumed, and that an oversize call gets no other message.
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let period = match denial.axis.window() {
             None => {
-                return Answer::new(429, flat(CONCURRENT, MANY_REQUESTS, QUOTA, "request_quota_exceeded"));
+                return ErrorReply::new(
+                    429,
+                    flat(CONCURRENT, MANY_REQUESTS, QUOTA, "request_quota_exceeded"),
+                );
             }
             Some(_) if denial.axis.is_daily() => "day",
             Some(_) => "minute",
@@ -53,12 +57,12 @@ impl WireFormat for Cerebras {
             let message = format!("Requests per {period} limit exceeded - too many requests sent.");
             (message, MANY_REQUESTS, "request_quota_exceeded")
         };
-        Answer::new(429, flat(&message, kind, QUOTA, code))
+        ErrorReply::new(429, flat(&message, kind, QUOTA, code))
     }
 
-    /// Captured: the full queue, which is a 429, and the message of too long a context (2025-07). The rest is documented
+    /// Captured: the full queue, which is a 429, and the message for a context that is too long (2025-07). The rest is documented
     /// or assumed.
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, param, code): (u16, &str, _, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
                 (401, "Wrong API Key", INVALID, Member::Text("api_key"), "wrong_api_key")
@@ -91,7 +95,7 @@ impl WireFormat for Cerebras {
                         (message, "max_completion_tokens", "wrong_api_format")
                     }
                 };
-                return Answer::new(400, flat(&message, INVALID, Member::Text(param), code));
+                return ErrorReply::new(400, flat(&message, INVALID, Member::Text(param), code));
             }
             Error::Status(429, _) => (429, reason(429), MANY_REQUESTS, QUOTA, "request_quota_exceeded"),
             Error::Status(status, _) => {
@@ -99,50 +103,61 @@ impl WireFormat for Cerebras {
                 (*status, reason(*status), kind, Member::Null, code)
             }
         };
-        Answer::new(status, flat(message, kind, param, code))
+        ErrorReply::new(status, flat(message, kind, param, code))
     }
 
-    fn shape(&self) -> &'static Shape {
-        &SHAPE
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &FORMAT
     }
 }
 
-/// `{"message":…,"type":…,"param":…,"code":…}`, wrapped in nothing.
+/// Returns the body `{"message":…,"type":…,"param":…,"code":…}`, without an envelope.
 fn flat(message: &str, kind: &str, param: Member<'_>, code: &str) -> String {
-    let mut out = String::with_capacity(message.len() + 96);
-    Members { message, kind: Member::Text(kind), param, code: Member::Text(code) }.write(&mut out);
-    out
+    json::text(&ErrorBody { message, kind: Member::Text(kind), param, code: Member::Text(code) })
 }
 
-/// The last chunk tells the usage and the times, asked or not (captured, 2026). In reality a chunk has several tokens: here
-/// it has one.
-const SHAPE: Shape = Shape {
-    whole: |out, service, _| time_info(out, service),
-    last: |out, usage, service, _| {
-        json::put(out, format_args!(r#","usage":{usage}"#));
-        time_info(out, service);
-    },
+/// The last chunk always has the usage and the times (captured, 2026). A real chunk has several tokens; here it has one.
+const FORMAT: CompletionFormat = CompletionFormat {
+    completion: |service, _| Box::new(CompletionExtras { time_info: TimeInfo::of(service) }),
+    last_chunk: |usage, service, _| Box::new(LastChunkExtras { usage, time_info: TimeInfo::of(service) }),
     usage_chunk: false,
-    ..Shape::PLAIN
+    ..CompletionFormat::PLAIN
 };
 
-/// Seconds by stage; the total is their sum (assumed).
-fn time_info(out: &mut String, service: &Service) {
-    let queue = service.started_at.since(service.ticket.at);
-    let prompt = service.first_token_at.since(service.started_at);
-    let completion = service.done_at.since(service.first_token_at);
-    let mut time = |before: &str, length: Nanos| {
-        out.push_str(before);
-        json::seconds(out, length);
-    };
-    time(r#","time_info":{"queue_time":"#, queue);
-    time(r#","prompt_time":"#, prompt);
-    time(r#","completion_time":"#, completion);
-    time(r#","total_time":"#, queue + prompt + completion);
-    out.push('}');
+#[derive(Serialize)]
+struct CompletionExtras {
+    time_info: TimeInfo,
 }
 
-/// The limits that headers tell, and how. Limits per hour are told likewise in reality: the mock has none.
+#[derive(Serialize)]
+struct LastChunkExtras {
+    usage: TokenUsage,
+    time_info: TimeInfo,
+}
+
+/// Seconds by stage. The total is their sum (assumed).
+#[derive(Serialize)]
+struct TimeInfo {
+    queue_time: Seconds,
+    prompt_time: Seconds,
+    completion_time: Seconds,
+    total_time: Seconds,
+}
+
+impl TimeInfo {
+    fn of(service: &Service) -> Self {
+        let Stages { queue, prompt, completion } = Stages::of(service);
+        Self {
+            queue_time: queue,
+            prompt_time: prompt,
+            completion_time: completion,
+            total_time: queue + prompt + completion,
+        }
+    }
+}
+
+/// The limits in headers, with the names of limit, remaining and reset. Cerebras also reports limits per hour, which the mock
+/// does not have.
 const LIMITS: [(Axis, [&str; 3]); 4] = [
     (
         Axis::Rpm,

@@ -1,16 +1,16 @@
-//! `DeepInfra`: a limit on concurrency and nothing else, and no header that tells of it.
+//! `DeepInfra`: a limit on concurrency only, and no limit headers.
 //!
-//! Captured: the busy model, which is a 429, and the wrong key. The words of the concurrency limit are documented in
-//! substance. Too long a context is a 500 with both lengths (captured; that the number is the sum where the prompt alone
-//! would fit is assumed). The rest is assumed.
+//! Captured: the busy model, which is a 429, and the invalid key. The message of the concurrency limit is documented in
+//! substance. A context that is too long is a 500 with both lengths (captured; assumed: if the prompt alone would fit, the number
+//! is the sum). The rest is assumed.
 
-use super::envelope::{self, INVALID, Member, Members, reason};
-use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat};
+use super::envelope::{self, ErrorBody, INVALID, Member, reason};
+use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::decision::Denial;
 use crate::length::Bound;
 use crate::time::Instant;
 
-/// `DeepInfra`'s endpoint that is compatible with OpenAI's.
+/// The OpenAI-compatible endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DeepInfra;
 
@@ -20,15 +20,15 @@ impl WireFormat for DeepInfra {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        Headers::of(head.content)
+        Headers::of(head.media_type)
     }
 
-    /// The same of every axis, and without a wait.
-    fn refusal(&self, _: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
-        Answer::new(429, envelope::error("Rate limited", INVALID, None, Some("rate_limited")))
+    /// The same for every axis, without a wait.
+    fn refusal(&self, _: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
+        ErrorReply::new(429, envelope::error("Rate limited", INVALID, None, Some("rate_limited")))
     }
 
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, code): (u16, &str, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => (401, "Not authenticated", None),
             Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => {
@@ -47,16 +47,16 @@ impl WireFormat for DeepInfra {
                 };
                 let message =
                     format!("Requested {what} length {asked} exceeds maximum {what} length {limit}");
-                return Answer::new(status, message_only(&message));
+                return ErrorReply::new(status, message_only(&message));
             }
             Error::Status(status, _) => (*status, reason(*status), None),
         };
-        Answer::new(status, envelope::error(message, INVALID, None, code))
+        ErrorReply::new(status, envelope::error(message, INVALID, None, code))
     }
 }
 
-/// `{"error":{"message":…}}`.
+/// Returns the body `{"error":{"message":…}}`.
 fn message_only(message: &str) -> String {
     let (kind, param, code) = (Member::Absent, Member::Absent, Member::Absent);
-    Members { message, kind, param, code }.wrapped()
+    envelope::wrap(ErrorBody { message, kind, param, code })
 }

@@ -1,59 +1,34 @@
-//! The envelope of an error in OpenAI's shape: `{"error":{"message":…,"type":…,"param":…,"code":…}}`.
+//! Error bodies in OpenAI's shape: `{"error":{"message":…,"type":…,"param":…,"code":…}}`.
 
 use super::json;
+use serde::Serialize;
 
-/// The members of an error, in the order in which they are written.
-pub(super) struct Members<'a> {
+/// An error object, with its members in the order in which they are sent.
+#[derive(Serialize)]
+pub(super) struct ErrorBody<'a> {
     pub(super) message: &'a str,
+    #[serde(rename = "type", skip_serializing_if = "Member::is_absent")]
     pub(super) kind: Member<'a>,
+    #[serde(skip_serializing_if = "Member::is_absent")]
     pub(super) param: Member<'a>,
+    #[serde(skip_serializing_if = "Member::is_absent")]
     pub(super) code: Member<'a>,
 }
 
-/// A member besides the message.
-#[derive(Clone, Copy)]
+/// A member of an error object besides the message.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
 pub(super) enum Member<'a> {
-    /// It is not there.
+    /// The member is left out.
     Absent,
     /// `null`.
     Null,
-    /// A text.
+    /// A string.
     Text(&'a str),
 }
 
-impl Members<'_> {
-    /// `{"message":…,"type":…,"param":…,"code":…}`.
-    pub(super) fn write(&self, out: &mut String) {
-        out.push_str(r#"{"message":"#);
-        json::string(out, self.message);
-        for (name, member) in [("type", self.kind), ("param", self.param), ("code", self.code)] {
-            match member {
-                Member::Absent => {}
-                Member::Null => {
-                    json::name(out, name);
-                    out.push_str("null");
-                }
-                Member::Text(text) => {
-                    json::name(out, name);
-                    json::string(out, text);
-                }
-            }
-        }
-        out.push('}');
-    }
-
-    /// The same, wrapped in `error`.
-    pub(super) fn wrapped(&self) -> String {
-        let mut out = String::with_capacity(self.message.len() + 96);
-        out.push_str(r#"{"error":"#);
-        self.write(&mut out);
-        out.push('}');
-        out
-    }
-}
-
 impl<'a> Member<'a> {
-    /// A text, or `null`.
+    /// Returns the text, or `null` for `None`.
     pub(super) const fn or_null(text: Option<&'a str>) -> Self {
         match text {
             Some(text) => Self::Text(text),
@@ -61,22 +36,37 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// A text, or nothing at all.
+    /// Returns the text, or no member for `None`.
     pub(super) const fn or_absent(text: Option<&'a str>) -> Self {
         match text {
             Some(text) => Self::Text(text),
             None => Self::Absent,
         }
     }
+
+    const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
 }
 
-/// OpenAI's envelope: all four members, `null` where there is nothing to say.
+/// An object with the only member `error`.
+#[derive(Serialize)]
+pub(super) struct Envelope<T> {
+    pub(super) error: T,
+}
+
+/// Returns the body `{"error":…}`.
+pub(super) fn wrap(error: impl Serialize) -> String {
+    json::text(&Envelope { error })
+}
+
+/// Returns OpenAI's body of an error: all four members, `null` if unknown.
 pub(super) fn error(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> String {
     let (param, code) = (Member::or_null(param), Member::or_null(code));
-    Members { message, kind: Member::Text(kind), param, code }.wrapped()
+    wrap(ErrorBody { message, kind: Member::Text(kind), param, code })
 }
 
-/// What a status means, in words (RFC 9110, section 15, and the two that providers have added).
+/// Returns the reason phrase of a status (RFC 9110, section 15), and of 498 and 529, which providers have added.
 pub(super) const fn reason(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
@@ -96,7 +86,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
     }
 }
 
-/// The `type` of an error in OpenAI's shape that has no better one.
+/// Returns the `type` of an error in OpenAI's shape if the provider has no more specific one.
 pub(super) const fn kind(status: u16) -> &'static str {
     if status < 500 { INVALID } else { SERVER }
 }

@@ -1,36 +1,36 @@
-//! What can be wrong with a call besides a limit, before any dialect has put it into words.
+//! Errors other than a refusal by a limit, before a dialect renders them.
 
 use crate::config::Fault;
 use crate::length::TooLong;
 use std::borrow::Cow;
 
-/// An error that is no refusal of a limit.
+/// An error other than a refusal by a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error<'a> {
     /// No account has this key.
     InvalidKey,
-    /// There is no such model.
+    /// No model has this name.
     UnknownModel(&'a str),
-    /// There is no such method and path.
+    /// No endpoint has this method and path.
     UnknownPath(&'a str, &'a str),
-    /// The request is not well formed, for this reason.
+    /// The request is malformed; the reason.
     Invalid(Cow<'a, str>),
-    /// The body is larger than is read.
+    /// The body is larger than the server reads.
     BodyTooLarge,
-    /// The provider is out of capacity for this model.
+    /// The provider has no capacity for this model.
     Overload(&'a str),
-    /// The account has no money left.
+    /// The account has insufficient credit.
     Billing,
-    /// The account's plan does not have this model.
+    /// The account's tier does not include this model.
     NotInTier(&'a str),
     /// The call is too long for this model.
     TooLong(TooLong, &'a str),
-    /// This status, in whatever words the provider has for it; the model asked for.
+    /// This status, with the provider's text for it if it has one; and the model.
     Status(u16, &'a str),
 }
 
 impl<'a> Error<'a> {
-    /// What a fault makes the provider say; `None` for a fault that answers nothing, or bends an answer.
+    /// Returns the error that a fault causes; `None` if the fault sends no reply or only modifies one.
     #[must_use]
     pub const fn of_fault(fault: Fault, model: &'a str) -> Option<Self> {
         match fault {

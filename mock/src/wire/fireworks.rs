@@ -1,17 +1,18 @@
-//! Fireworks: limits told in tokens per second, and an overload that is a 429.
+//! Fireworks: limits in tokens per second, and an overload that is a 429.
 //!
-//! Captured: the overload. The words of a refused limit are captured at the endpoint for audio, where the envelope is
-//! another. The headers are documented. No headers of a real 429 are public, and no wait is announced.
+//! Captured: the overload. The message of a refusal is captured at the endpoint for audio, which has a different envelope. The
+//! headers are documented. No headers of a real 429 are public, and no wait is announced.
 
-use super::chat::Shape;
-use super::envelope::reason;
-use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
+use super::chat::CompletionFormat;
+use super::envelope::{self, INVALID, reason};
+use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::Bound;
 use crate::time::Instant;
+use serde::Serialize;
 
-/// Fireworks's one endpoint.
+/// Fireworks's only kind of endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fireworks;
 
@@ -21,26 +22,26 @@ impl WireFormat for Fireworks {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.content);
+        let mut headers = Headers::of(head.media_type);
         if let Some(usage) = head.usage {
-            headers.number("fireworks-prompt-tokens", usage.prompt_tokens.into());
-            headers.number("fireworks-cached-prompt-tokens", usage.cached_tokens.into());
+            headers.add("fireworks-prompt-tokens", usage.prompt_tokens);
+            headers.add("fireworks-cached-prompt-tokens", usage.cached_tokens);
         }
-        let Some(told) = head.told else { return headers };
+        let Some(snapshot) = head.snapshot else { return headers };
         for (axes, name) in LIMITS {
-            if let Some(level) = told.first(axes) {
-                headers.number(name, level.limit / 60);
+            if let Some(level) = snapshot.first_level(axes) {
+                headers.add(name, level.limit / 60);
             }
         }
         headers
     }
 
-    /// The same of every axis.
-    fn refusal(&self, _: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
-        Answer::new(429, body(TOO_MANY, EXCEEDED))
+    /// The same for every axis.
+    fn refusal(&self, _: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
+        ErrorReply::new(429, body(TOO_MANY, EXCEEDED))
     }
 
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, code, message): (u16, &str, &str) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
                 (401, "unauthorized", "The API key you provided is invalid.")
@@ -63,43 +64,44 @@ impl WireFormat for Fireworks {
                         format!("max_tokens is too large: {asked}, model maximum output: {limit}")
                     }
                 };
-                return Answer::new(400, body("context_length_exceeded", &message));
+                return ErrorReply::new(400, body("context_length_exceeded", &message));
             }
             Error::Status(429, _) => (429, TOO_MANY, reason(429)),
             Error::Status(503, _) => (503, "service_unavailable", "Service Overloaded"),
             Error::Status(status, _) => (*status, "error", reason(*status)),
         };
-        Answer::new(status, body(code, message))
+        ErrorReply::new(status, body(code, message))
     }
 
-    fn shape(&self) -> &'static Shape {
-        &SHAPE
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &FORMAT
     }
 }
 
-/// `{"error":{"object":"error","type":"invalid_request_error","code":…,"message":…}}`.
+/// Returns the body `{"error":{"object":"error","type":"invalid_request_error","code":…,"message":…}}`.
 fn body(code: &str, message: &str) -> String {
-    let mut out = String::with_capacity(message.len() + 96);
-    json::put(
-        &mut out,
-        format_args!(
-            r#"{{"error":{{"object":"error","type":"invalid_request_error","code":"{code}","message":"#
-        ),
-    );
-    json::string(&mut out, message);
-    out.push_str("}}");
-    out
+    envelope::wrap(ErrorObject { object: "error", kind: INVALID, code, message })
 }
 
-/// The usage comes with the last chunk (assumed).
-const SHAPE: Shape = Shape {
-    id: |out, number| json::put(out, format_args!("{}", ids::uuid(number))),
-    last: Shape::usage_on_last,
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    object: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'a str,
+    message: &'a str,
+}
+
+/// The last chunk has the usage (assumed).
+const FORMAT: CompletionFormat = CompletionFormat {
+    id: ids::uuid,
+    last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,
-    ..Shape::PLAIN
+    ..CompletionFormat::PLAIN
 };
 
-/// The token limits that headers tell, per second, cut. A limit on all tokens stands in where prompts have none.
+/// The token limits in headers, per second, rounded down. If prompts have no limit of their own, the limit on all tokens is
+/// reported.
 const LIMITS: [(&[Axis], &str); 3] = [
     (&[Axis::Itpm, Axis::Tpm], "x-ratelimit-limit-tokens-prompt"),
     (&[Axis::Itpm, Axis::Tpm], "x-ratelimit-limit-tokens-cache-adjusted-prompt"),

@@ -1,17 +1,20 @@
-//! The seam between the server and the dialects: all that a server asks of a provider's way of speaking.
+//! The trait that a dialect implements, and everything that the server passes to it and gets back.
 //!
 //! ```text
-//!  path, key ─▶ WireFormat::endpoint, WireFormat::keys          which endpoint, and how the key arrives
-//!  ruling    ─▶ WireFormat::reply ─┬─ WireFormat::completion    a page of a dialect writes these …
-//!                             ├─ WireFormat::refusal
-//!                             ├─ WireFormat::error
-//!                             └─ WireFormat::headers       … and the replies are put together here
+//!  path, key ─▶ WireFormat::endpoint, WireFormat::keys      the endpoint, and the header that has the key
+//!  decision  ─▶ dyn WireFormat::reply ─┬─ WireFormat::completion    the module of a dialect renders the parts,
+//!                                      ├─ WireFormat::refusal
+//!                                      ├─ WireFormat::error
+//!                                      └─ WireFormat::headers       and this module assembles the reply
 //! ```
 
-use super::chat::{self, Chunks, Finish, Said, Shape};
+use super::chat::{self, CompletionFormat, Content, Finish};
 use super::error::Error;
 use super::headers::Headers;
+use super::json;
 use super::limits_snapshot::LimitsSnapshot;
+use super::models::{self, Model};
+use super::stream::{self, Chunks};
 use super::transcript::Task;
 use crate::call::Usage;
 use crate::config::{Fault, Tier};
@@ -24,300 +27,300 @@ use std::fmt;
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// What the provider sends; the transport adds its own (`date`, `content-length`).
+    /// The headers of the provider. The transport adds its own (`date`, `content-length`).
     pub headers: Headers,
-    /// JSON, but for garbage.
+    /// The body: JSON, except for a corrupt body or a plain transcript.
     pub body: String,
 }
 
-/// What a reply says besides the ruling.
+/// Everything that a reply depends on besides the decision and the limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The model's name, as the client sent it.
     pub model: &'a str,
-    /// The account's name; where messages name an organisation, its id is made of it.
+    /// The account's name. Messages derive the id of the organisation from it.
     pub account: &'a str,
-    /// The plan the account is on: it changes what a refusal advises, and at some which words it uses.
+    /// The account's tier. The advice in a refusal depends on it, and at some providers the text.
     pub tier: Tier,
-    /// The number of the call: every id of the reply is derived from it.
+    /// The number of the call. Every id of the reply is derived from it.
     pub number: u64,
-    /// When the reply is made; the wire's dates count from 2026-11-01 00:00 UTC.
+    /// The instant of the reply. Dates count from 2026-11-01 00:00 UTC.
     pub at: Instant,
-    /// Why a served completion ends.
+    /// The reason why a served completion ends.
     pub finish: Finish,
-    /// What it says.
-    pub said: Said<'a>,
+    /// The content of a served completion.
+    pub content: Content<'a>,
 }
 
-/// What a provider says when it does not serve.
+/// The status and body of a call that is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ErrorReply {
     /// The status code.
     pub status: u16,
-    /// The body, JSON.
+    /// The body: JSON.
     pub body: String,
-    /// The wait that headers announce, where the provider sends such headers; `None` where it says nothing.
+    /// The wait that headers announce; `None` if they announce none.
     pub wait: Option<Nanos>,
 }
 
-impl Answer {
-    /// An answer that announces no wait.
+impl ErrorReply {
+    /// Returns an error that announces no wait.
     #[must_use]
     pub const fn new(status: u16, body: String) -> Self {
         Self { status, body, wait: None }
     }
 
-    /// The answer with this wait in its headers.
+    /// Sets the wait that headers announce.
     #[must_use]
-    pub fn after(self, wait: Option<Nanos>) -> Self {
+    pub fn with_wait(self, wait: Option<Nanos>) -> Self {
         Self { wait, ..self }
     }
 }
 
-/// What headers depend on.
+/// Everything that the headers of a reply depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     /// The status of the reply.
     pub status: u16,
-    /// What the body is.
-    pub content: Content,
-    /// The limits after the ruling; `None` where the call did not get as far as a limit.
-    pub told: Option<&'a LimitsSnapshot>,
-    /// The wait of an [`Answer`].
+    /// The media type of the body.
+    pub media_type: MediaType,
+    /// The limits after the decision; `None` if the call was rejected before any limit was checked.
+    pub snapshot: Option<&'a LimitsSnapshot>,
+    /// The wait of an [`ErrorReply`].
     pub wait: Option<Nanos>,
-    /// What a served call used, where that is known before its body is sent.
+    /// The usage of a served call; `None` if it is unknown when the head is sent.
     pub usage: Option<Usage>,
     /// The number of the call.
     pub number: u64,
-    /// When the reply is made.
+    /// The instant of the reply.
     pub at: Instant,
 }
 
-/// What a body is.
+/// The media type of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum MediaType {
     /// A JSON value.
     Json,
     /// Server-sent events.
-    Events,
-    /// A page for people.
+    EventStream,
+    /// An HTML page.
     Html,
-    /// Nothing but text.
+    /// Plain text.
     Text,
 }
 
-impl Content {
-    /// The value of `content-type`.
+impl MediaType {
+    /// Returns the value of `content-type`.
     #[must_use]
-    pub const fn media_type(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Json => "application/json",
-            Self::Events => "text/event-stream",
+            Self::EventStream => "text/event-stream",
             Self::Html => "text/html",
             Self::Text => "text/plain",
         }
     }
 }
 
-/// What a method and a path ask for.
+/// The endpoint that a method and a path select.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint<'a> {
-    /// A completion, asked for in OpenAI's shape.
+    /// Completions in OpenAI's shape.
     Completions,
-    /// The same of the deployment that the path names (Azure): the body need not name a model.
+    /// Completions in OpenAI's shape for the deployment in the path (Azure). The body need not name a model.
     Deployment(&'a str),
-    /// A completion, asked for in Anthropic's own shape.
+    /// Completions in Anthropic's own shape.
     Messages,
-    /// What is said in a file of audio.
+    /// Transcriptions or translations of an audio file.
     Audio(Task),
     /// The list of the models.
     Models,
-    /// One model, by its name as it stands in the path: percent-encoded where the client chose to.
+    /// One model. Its name is as in the path: percent-encoded if the client encoded it.
     Model(&'a str),
 }
 
-/// The header in which a key arrives.
+/// A header that has the key of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     /// `authorization: Bearer …`.
     Bearer,
-    /// A header of this name that has nothing but the key.
+    /// The header of this name. Its value is the key.
     Named(&'static str),
 }
 
-/// How one kind of endpoint of a provider speaks. Everything is a pure function of its arguments.
+/// The wire format of one kind of endpoint of a provider. Every method is a pure function of its arguments.
 pub trait WireFormat: fmt::Debug + Sync {
-    /// The path under which its endpoints are, such as `/openai/v1`: what a client's base URL ends in.
+    /// Returns the path that precedes those of the endpoints, such as `/openai/v1`: the end of a client's base URL.
     fn base(&self) -> &'static str;
 
-    /// The path at which completions of a model are asked for.
+    /// Returns the path of completions of a model.
     fn path(&self, _model: &str) -> String {
         format!("{}/chat/completions", self.base())
     }
 
-    /// The headers in which a key may arrive, in the order in which they are looked at.
+    /// Returns the headers that may have a key, in the order in which they are checked.
     fn keys(&self) -> &'static [Key] {
         &[Key::Bearer]
     }
 
-    /// The endpoint of a method and a path; `None` where there is none.
+    /// Returns the endpoint of a method and a path; `None` if no endpoint matches.
     fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
         match (method, path.strip_prefix(self.base())?) {
             ("POST", "/chat/completions") => Some(Endpoint::Completions),
-            ("POST", "/audio/transcriptions") if self.hears() => Some(Endpoint::Audio(Task::Transcribe)),
-            ("POST", "/audio/translations") if self.hears() => Some(Endpoint::Audio(Task::Translate)),
+            ("POST", "/audio/transcriptions") if self.has_audio() => Some(Endpoint::Audio(Task::Transcribe)),
+            ("POST", "/audio/translations") if self.has_audio() => Some(Endpoint::Audio(Task::Translate)),
             ("GET", "/models") => Some(Endpoint::Models),
             ("GET", rest) => rest.strip_prefix("/models/").map(Endpoint::Model),
             _ => None,
         }
     }
 
-    /// Whether it has endpoints for audio.
-    fn hears(&self) -> bool {
+    /// Returns `true` if the provider has endpoints for audio.
+    fn has_audio(&self) -> bool {
         false
     }
 
-    /// How many completions it makes of one prompt (`n`).
-    fn most_choices(&self) -> u32 {
+    /// Returns the maximum of `n`, the number of completions per request.
+    fn max_n(&self) -> u32 {
         u32::MAX
     }
 
-    /// The status that tells a call of `service_tier: flex` that a limit has no room for it; `None` where it is refused
-    /// like any other.
+    /// Returns the status of a refused call with `service_tier: flex`; `None` if it is refused like any other call.
     fn flex_refusal(&self) -> Option<u16> {
         None
     }
 
-    /// Whether a whole reply tells the limits as they are once it has been charged, rather than on arrival.
-    fn tells_settled(&self) -> bool {
+    /// Returns `true` if the headers of a whole reply report the limits after the call was settled, not on arrival.
+    fn reports_limits_after_settling(&self) -> bool {
         false
     }
 
-    /// The headers of a reply.
+    /// Renders the headers of a reply.
     fn headers(&self, head: &Head<'_>) -> Headers;
 
-    /// What is said to a call that a limit refused.
-    fn refusal(&self, denial: &Denial, told: &LimitsSnapshot, context: &Context<'_>) -> Answer;
+    /// Renders the refusal of a call by a limit.
+    fn refusal(&self, denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply;
 
-    /// What is said to anything else that is not served; `number` and `at` as in [`Context`].
-    fn error(&self, error: &Error<'_>, number: u64, at: Instant) -> Answer;
+    /// Renders any other error. `number` and `at` are as in [`Context`].
+    fn error(&self, error: &Error<'_>, number: u64, at: Instant) -> ErrorReply;
 
-    /// The shape of its completions, where that is OpenAI's.
-    fn shape(&self) -> &'static Shape {
-        &Shape::PLAIN
+    /// Returns the format of completions in OpenAI's shape.
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &CompletionFormat::PLAIN
     }
 
-    /// The body of a completion that is answered whole.
+    /// Renders the body of a whole completion.
     fn completion(&self, service: &Service, context: &Context<'_>) -> String {
-        chat::completion(self.shape(), service, context)
+        chat::completion(self.completion_format(), service, context)
     }
 
-    /// The server-sent events of a completion.
+    /// Renders the server-sent events of a completion.
     fn chunks(&self, service: &Service, context: &Context<'_>) -> Chunks {
-        chat::chunks(self.shape(), service, context)
+        stream::chunks(self.completion_format(), service, context)
     }
 
-    /// One entry of the list of models.
-    fn model(&self, out: &mut String, name: &str) {
-        chat::model(out, name, "");
+    /// Returns one entry of the list of models.
+    fn model<'a>(&self, name: &'a str) -> Model<'a> {
+        Model::new(name)
     }
 }
 
 impl dyn WireFormat + '_ {
-    /// The whole reply to a call. `None` where nothing is ever answered: a timeout, a reset.
+    /// Renders the whole reply to a call. Returns `None` if none is sent: a timeout or a reset.
     ///
-    /// A service that is [cut](crate::decision::Service::cut) is rendered whole; whoever sends it breaks it off.
+    /// A service that is [cut](crate::decision::Service::cut) is rendered whole; the sender truncates it.
     ///
     /// # Panics
-    /// Where the verdict is a fault that bends a reply (slow, cut, garbage, a false wait) rather than replaces it:
-    /// the provider's machine hands those out as services and denials.
+    /// If the decision is a fault that modifies a reply (slow, cut, garbage, a false wait) instead of replacing it: the
+    /// provider's state machine returns those as services and denials.
     #[must_use]
     pub fn reply(
         &self,
-        ruling: &DecisionReport,
-        told: &LimitsSnapshot,
+        report: &DecisionReport,
+        snapshot: &LimitsSnapshot,
         context: &Context<'_>,
     ) -> Option<Reply> {
-        let answer = match &ruling.verdict {
-            Decision::Admitted(service) => {
-                let (content, body) = match context.said {
-                    _ if service.garbage => (Content::Html, GARBAGE.to_owned()),
-                    Said::Transcript(transcript) => transcript.render(context.number),
-                    _ => (Content::Json, self.completion(service, context)),
-                };
-                let usage = Some(service.usage);
-                let head = Head { content, usage, ..Head::new(200, Some(told), context.number, context.at) };
-                return Some(Reply { status: 200, headers: self.headers(&head), body });
-            }
-            Decision::Refused(denial) => self.refusal(denial, told, context),
+        let reply = match &report.decision {
+            Decision::Admitted(service) => return Some(self.success(service, snapshot, context)),
+            Decision::Refused(denial) => self.refusal(denial, snapshot, context),
             Decision::TooLong(too_long) => {
                 self.error(&Error::TooLong(*too_long, context.model), context.number, context.at)
             }
             Decision::Faulted(Fault::Timeout | Fault::Reset) => return None,
             Decision::Faulted(fault) => {
-                let error = Error::of_fault(*fault, context.model);
-                let error =
-                    error.unwrap_or_else(|| unreachable!("{fault:?} bends a reply and never replaces one"));
-                let answer = self.error(&error, context.number, context.at);
+                let error = Error::of_fault(*fault, context.model).unwrap_or_else(|| {
+                    unreachable!("invariant: the fault replaces the reply, found {fault:?}")
+                });
+                let reply = self.error(&error, context.number, context.at);
                 match fault {
-                    Fault::Throttle(wait) => answer.after(Some(*wait)),
-                    Fault::ErrorInside => Answer { status: 200, wait: None, ..answer },
-                    _ => answer,
+                    Fault::Throttle(wait) => reply.with_wait(Some(*wait)),
+                    Fault::ErrorInside => ErrorReply { status: 200, wait: None, ..reply },
+                    _ => reply,
                 }
             }
         };
-        Some(self.answered(answer, Some(told), context.number, context.at))
+        Some(self.with_headers(reply, Some(snapshot), context.number, context.at))
     }
 
-    /// The whole reply to a request that never got as far as a limit.
+    fn success(&self, service: &Service, snapshot: &LimitsSnapshot, context: &Context<'_>) -> Reply {
+        let (media_type, body) = match context.content {
+            _ if service.garbage => (MediaType::Html, CORRUPT_BODY.to_owned()),
+            Content::Transcript(transcript) => transcript.render(context.number),
+            _ => (MediaType::Json, self.completion(service, context)),
+        };
+        let usage = Some(service.usage);
+        let head = Head { media_type, usage, ..Head::new(200, Some(snapshot), context.number, context.at) };
+        Reply { status: 200, headers: self.headers(&head), body }
+    }
+
+    /// Renders the reply to a request that is rejected before any limit is checked.
     #[must_use]
-    pub fn complaint(&self, error: &Error<'_>, number: u64, at: Instant) -> Reply {
-        self.answered(self.error(error, number, at), None, number, at)
+    pub fn request_error(&self, error: &Error<'_>, number: u64, at: Instant) -> Reply {
+        self.with_headers(self.error(error, number, at), None, number, at)
     }
 
-    /// The headers of a streamed reply; its status is 200.
+    /// Renders the headers of a streamed reply. Its status is 200.
     #[must_use]
-    pub fn stream_headers(&self, told: &LimitsSnapshot, number: u64, at: Instant) -> Headers {
-        self.headers(&Head { content: Content::Events, ..Head::new(200, Some(told), number, at) })
+    pub fn stream_headers(&self, snapshot: &LimitsSnapshot, number: u64, at: Instant) -> Headers {
+        let head = Head::new(200, Some(snapshot), number, at);
+        self.headers(&Head { media_type: MediaType::EventStream, ..head })
     }
 
-    /// The list of the models. It carries no limit headers (evidence: captures of Groq, 2026; assumed of the others).
+    /// Renders the list of the models. It has no limit headers (evidence: captures of Groq, 2026; assumed of the others).
     #[must_use]
     pub fn models<'a>(&self, names: impl Iterator<Item = &'a str>, number: u64, at: Instant) -> Reply {
-        let mut body = String::from(r#"{"object":"list","data":["#);
-        for (index, name) in names.enumerate() {
-            if index > 0 {
-                body.push(',');
-            }
-            self.model(&mut body, name);
-        }
-        body.push_str("]}");
+        let body = models::list(names.map(|name| self.model(name)));
         Reply { status: 200, headers: self.headers(&Head::new(200, None, number, at)), body }
     }
 
-    /// One model, without limit headers likewise.
+    /// Renders the entry of one model, without limit headers like the list.
     #[must_use]
-    pub fn one_model(&self, name: &str, number: u64, at: Instant) -> Reply {
-        let mut body = String::new();
-        self.model(&mut body, name);
+    pub fn model_detail(&self, name: &str, number: u64, at: Instant) -> Reply {
+        let body = json::text(&self.model(name));
         Reply { status: 200, headers: self.headers(&Head::new(200, None, number, at)), body }
     }
 
-    fn answered(&self, answer: Answer, told: Option<&LimitsSnapshot>, number: u64, at: Instant) -> Reply {
-        let Answer { status, body, wait } = answer;
-        let head = Head { wait, ..Head::new(status, told, number, at) };
+    fn with_headers(
+        &self,
+        reply: ErrorReply,
+        snapshot: Option<&LimitsSnapshot>,
+        number: u64,
+        at: Instant,
+    ) -> Reply {
+        let ErrorReply { status, body, wait } = reply;
+        let head = Head { wait, ..Head::new(status, snapshot, number, at) };
         Reply { status, headers: self.headers(&head), body }
     }
 }
 
 impl<'a> Head<'a> {
-    /// The head of a JSON reply.
+    /// Returns the head of a JSON reply without a wait or usage.
     #[must_use]
-    pub const fn new(status: u16, told: Option<&'a LimitsSnapshot>, number: u64, at: Instant) -> Self {
-        Self { status, content: Content::Json, told, wait: None, usage: None, number, at }
+    pub const fn new(status: u16, snapshot: Option<&'a LimitsSnapshot>, number: u64, at: Instant) -> Self {
+        Self { status, media_type: MediaType::Json, snapshot, wait: None, usage: None, number, at }
     }
 }
 
-/// A success that no client can read: what a proxy in trouble answers.
-const GARBAGE: &str =
+/// The body of a success that is not JSON, such as a proxy sends when it is overloaded.
+const CORRUPT_BODY: &str =
     "<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>\n";

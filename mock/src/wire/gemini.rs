@@ -1,21 +1,23 @@
-//! Gemini's endpoint that is compatible with OpenAI's: errors are Google's, wrapped in a JSON array.
+//! Gemini's OpenAI-compatible endpoint: errors are Google's, in a JSON array.
 //!
-//! Captured: the refusals (which quota it was is told by its id; the wait stands in `RetryInfo` and in the words), the
-//! bare one without details, the overload. No limit headers exist.
+//! Captured: the refusals (the id names the quota; the wait is in `RetryInfo` and in the message), the refusal without details,
+//! the overload. There are no limit headers.
 //!
-//! The wait of a quota per day is not the wait for more: in the one capture with a clock (06:14:23, 36.4 s) it is the
-//! time to the end of the minute, and so it is here.
+//! The wait of a quota per day is not the time until the quota has room: in the one capture with a clock (06:14:23, 36.4 s) it is
+//! the time to the end of the minute. So it is here.
 
 use super::date::until_end_of;
-use super::envelope::reason;
-use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, json};
+use super::envelope::{self, reason};
+use super::json::{self, Seconds};
+use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
 use crate::length::Bound;
 use crate::time::{Instant, Nanos};
+use serde::Serialize;
 
-/// The endpoint that is compatible with OpenAI's.
+/// The OpenAI-compatible endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gemini;
 
@@ -25,23 +27,23 @@ impl WireFormat for Gemini {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        Headers::of(head.content)
+        Headers::of(head.media_type)
     }
 
-    /// There is no other answer to too large a call, and none about concurrency but the bare one (assumed).
-    fn refusal(&self, denial: &Denial, told: &LimitsSnapshot, context: &Context<'_>) -> Answer {
+    /// Assumed: an oversize call gets no other reply, and a limit on concurrency gets the refusal without details.
+    fn refusal(&self, denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         let Some(quota) = Quota::of(denial.axis, context.tier) else {
-            return Answer::new(429, body(429, EXHAUSTED, |_| {}));
+            return ErrorReply::new(429, body(429, EXHAUSTED, None));
         };
         let wait = denial
             .wait
-            .map(|wait| if denial.axis.is_daily() { until_end_of(Nanos::MINUTE, told.at) } else { wait });
-        Answer::new(429, quota.exceeded(Some(denial.limit), context.model, wait))
+            .map(|wait| if denial.axis.is_daily() { until_end_of(Nanos::MINUTE, snapshot.at) } else { wait });
+        ErrorReply::new(429, quota.exceeded(Some(denial.limit), context.model, wait))
     }
 
-    /// Captured: 503, the bare 429, and the limit of zero of a model that is not in the plan. Spent credits are reported
-    /// (2026-06). The rest is documented or assumed.
-    fn error(&self, error: &Error<'_>, _: u64, at: Instant) -> Answer {
+    /// Captured: 503, the 429 without details, and the limit of zero for a model that is not in the tier. Insufficient credit is
+    /// reported (2026-06). The rest is documented or assumed.
+    fn error(&self, error: &Error<'_>, _: u64, at: Instant) -> ErrorReply {
         let (status, message): (u16, &str) = match error {
             Error::InvalidKey => (400, "API key not valid. Please pass a valid API key."),
             Error::UnknownModel(model) => (
@@ -59,7 +61,7 @@ impl WireFormat for Gemini {
             Error::Billing => (429, DEPLETED),
             Error::NotInTier(model) => {
                 let wait = Some(until_end_of(Nanos::MINUTE, at));
-                return Answer::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded(None, model, wait));
+                return ErrorReply::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded(None, model, wait));
             }
             Error::TooLong(too_long, _) => {
                 let (asked, limit) = (too_long.requested(), too_long.limit);
@@ -70,16 +72,16 @@ impl WireFormat for Gemini {
                 let message = format!(
                     "The {what} token count ({asked}) exceeds the maximum number of tokens allowed ({limit})."
                 );
-                return Answer::new(400, body(400, &message, |_| {}));
+                return ErrorReply::new(400, body(400, &message, None));
             }
             Error::Status(429, _) => (429, EXHAUSTED),
             Error::Status(status, _) => (*status, reason(*status)),
         };
-        Answer::new(status, body(status, message, |_| {}))
+        ErrorReply::new(status, body(status, message, None))
     }
 }
 
-/// How Google names a quota.
+/// The names of a quota at Google.
 struct Quota {
     metric: &'static str,
     id: &'static str,
@@ -91,8 +93,8 @@ impl Quota {
         id: "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
     };
 
-    /// The quota of an axis. Captured: the input tokens of both plans, and the requests per day of both. Google counts the
-    /// tokens of prompts only. The others are assumed from those names.
+    /// Returns the quota of an axis; `None` if Google has none. Captured: the input tokens and the requests per day of both tiers.
+    /// Google counts only the tokens of prompts. The other names are derived from those (assumed).
     const fn of(axis: Axis, tier: Tier) -> Option<Self> {
         let (metric, id) = match (axis, tier) {
             (Axis::Rpd, Tier::Free) => return Some(Self::FREE_REQUESTS_PER_DAY),
@@ -135,59 +137,69 @@ impl Quota {
         Some(Self { metric, id })
     }
 
-    /// The body of a refusal; a quota without a limit is one of nothing at all, and its value is left out.
+    /// Returns the body of a refusal. A `limit` of `None` is printed as 0, and `quotaValue` is absent.
     fn exceeded(&self, limit: Option<u64>, model: &str, wait: Option<Nanos>) -> String {
-        let Self { metric, id } = self;
-        let metric = format!("generativelanguage.googleapis.com/{metric}");
-        let mut text = format!(
-            "{EXCEEDED} \n* Quota exceeded for metric: {metric}, limit: {}, model: {model}",
+        let metric = format!("generativelanguage.googleapis.com/{}", self.metric);
+        let retry = wait.map(|wait| format!("\nPlease retry in {}s.", Seconds(wait))).unwrap_or_default();
+        let message = format!(
+            "{EXCEEDED} \n* Quota exceeded for metric: {metric}, limit: {}, model: {model}{retry}",
             limit.unwrap_or(0)
         );
-        if let Some(wait) = wait {
-            text.push_str("\nPlease retry in ");
-            json::seconds(&mut text, wait);
-            text.push_str("s.");
-        }
-        body(429, &text, |out| {
-            json::put(
-                out,
-                format_args!(
-                    r#","details":[{{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{{"quotaMetric":"{metric}","quotaId":"{id}","quotaDimensions":{{"location":"global","model":"#
-                ),
-            );
-            json::string(out, model);
-            out.push('}');
-            if let Some(limit) = limit {
-                json::put(out, format_args!(r#","quotaValue":"{limit}""#));
-            }
-            out.push_str("}]}");
-            if let Some(wait) = wait {
-                let seconds = wait.0 / Nanos::SECOND.0;
-                json::put(
-                    out,
-                    format_args!(
-                        r#",{{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"{seconds}s"}}"#
-                    ),
-                );
-            }
-            out.push(']');
-        })
+        let violation = Violation {
+            quota_metric: &metric,
+            quota_id: self.id,
+            quota_dimensions: Dimensions { location: "global", model },
+            quota_value: limit.map(|limit| limit.to_string()),
+        };
+        let failure = Detail::QuotaFailure { violations: [violation] };
+        let retry =
+            wait.map(|wait| Detail::RetryInfo { retry_delay: format!("{}s", wait.0 / Nanos::SECOND.0) });
+        body(429, &message, Some([failure].into_iter().chain(retry).collect()))
     }
 }
 
-/// `[{"error":{"code":…,"message":…,"status":…}}]` with more members behind.
-fn body(code: u16, message: &str, more: impl FnOnce(&mut String)) -> String {
-    let mut out = String::with_capacity(message.len() + 420);
-    json::put(&mut out, format_args!(r#"[{{"error":{{"code":{code},"message":"#));
-    json::string(&mut out, message);
-    json::put(&mut out, format_args!(r#","status":"{}""#, name(code)));
-    more(&mut out);
-    out.push_str("}}]");
-    out
+/// An element of `details` (google.rpc).
+#[derive(Serialize)]
+#[serde(tag = "@type")]
+enum Detail<'a> {
+    #[serde(rename = "type.googleapis.com/google.rpc.QuotaFailure")]
+    QuotaFailure { violations: [Violation<'a>; 1] },
+    #[serde(rename = "type.googleapis.com/google.rpc.RetryInfo", rename_all = "camelCase")]
+    RetryInfo { retry_delay: String },
 }
 
-/// What Google calls a status (google.rpc.Code).
-const fn name(status: u16) -> &'static str {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Violation<'a> {
+    quota_metric: &'a str,
+    quota_id: &'static str,
+    quota_dimensions: Dimensions<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota_value: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Dimensions<'a> {
+    location: &'static str,
+    model: &'a str,
+}
+
+/// Returns the body `[{"error":{"code":…,"message":…,"status":…,"details":…}}]`, without details if they are `None`.
+fn body(code: u16, message: &str, details: Option<Vec<Detail<'_>>>) -> String {
+    json::text(&[envelope::Envelope { error: Status { code, message, status: status_name(code), details } }])
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Vec<Detail<'a>>>,
+}
+
+/// Returns the name of a status (google.rpc.Code).
+const fn status_name(status: u16) -> &'static str {
     match status {
         400 | 413 => "INVALID_ARGUMENT",
         401 => "UNAUTHENTICATED",
@@ -202,6 +214,6 @@ const fn name(status: u16) -> &'static str {
 }
 
 const EXHAUSTED: &str = "Resource has been exhausted (e.g. check quota).";
-/// How a refusal opens since 2026, a blank at its end; in 2025 it ended with the first address.
+/// The beginning of a refusal since 2026. In 2025 it ended with the first URL.
 const EXCEEDED: &str = "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, head to: https://ai.dev/rate-limit.";
 const DEPLETED: &str = "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing.";

@@ -1,21 +1,20 @@
-//! A length of time as Go prints it: `2h42m9.504s`, `459.999999ms`, `2s`.
+//! Durations in the notation of Go: `2h42m9.504s`, `459.999999ms`, `2s`.
 //!
-//! Groq's waits and resets carry this text. The grammar is that of `time.Duration.String`: the largest unit
-//! that leaves an integer part for lengths under a second, else hours, minutes and seconds, without the
-//! leading units that are zero; trailing zeros of the fraction are dropped; nothing at all is `0s`.
+//! Groq's waits and resets use this notation, and OpenAI's resets. The grammar is that of `time.Duration.String`: below one
+//! second, the largest unit that leaves an integer part; otherwise hours, minutes and seconds without leading zero units.
+//! Trailing zeros of the fraction are dropped. Zero is `0s`.
 //! Evidence: the waits and resets of `mock/tests/captures.rs`; the documentation of Go's package `time`.
 
-use super::digits;
-use super::pieces::{Piece, put};
+use super::json::Decimal;
 use crate::time::Nanos;
 use std::fmt;
 
-/// Prints a length of time as Go does.
+/// A duration that prints in Go's notation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoDuration(pub Nanos);
 
-impl Piece for GoDuration {
-    fn append(&self, out: &mut String) {
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.0;
         let (unit, places) = match nanos {
             0 => ("s", 0),
@@ -26,21 +25,12 @@ impl Piece for GoDuration {
         };
         let minutes = nanos / Nanos::MINUTE.0;
         if minutes >= 60 {
-            put(out, &[&(minutes / 60), &"h"]);
+            write!(f, "{}h", minutes / 60)?;
         }
         if minutes > 0 {
-            put(out, &[&(minutes % 60), &"m"]);
+            write!(f, "{}m", minutes % 60)?;
         }
-        digits::decimal(out, nanos % Nanos::MINUTE.0, places);
-        out.push_str(unit);
-    }
-}
-
-impl fmt::Display for GoDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        self.append(&mut text);
-        f.write_str(&text)
+        write!(f, "{}{unit}", Decimal { value: nanos % Nanos::MINUTE.0, places })
     }
 }
 

@@ -1,16 +1,16 @@
-//! The headers of a reply. The values that differ from reply to reply stand in one text, one behind the other: however
-//! many there are, they take one allocation, and a server sends pieces of that text.
+//! The headers of a reply.
+//!
+//! All values that were rendered for one reply are slices of one text: however many there are, they take one allocation, and
+//! the server sends slices of that text without copying them.
 
-use super::format::Content;
-use super::json;
-use super::pieces::Piece;
-use std::fmt;
+use super::format::MediaType;
+use std::fmt::{self, Write};
 use std::ops::Range;
 
-/// Header names in lower case with their values, in the order in which they are sent; no name is there twice.
+/// Header names in lower case with their values, in the order in which they are sent. Names are unique.
 #[derive(Clone, Default)]
 pub struct Headers {
-    written: String,
+    rendered: String,
     lines: Vec<Line>,
 }
 
@@ -24,86 +24,74 @@ pub(crate) struct Line {
 /// The value of a header.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    /// The same in every reply that has this line.
+    /// The same in every reply that has this header.
     Fixed(&'static str),
-    /// Written for this reply: where it stands in the text.
-    Written(Range<usize>),
+    /// Rendered for this reply: the range in the text of all rendered values.
+    Rendered(Range<usize>),
 }
 
 impl Headers {
-    /// Those that every reply begins with.
-    pub(super) fn of(content: Content) -> Self {
-        let mut headers = Self { written: String::with_capacity(128), lines: Vec::with_capacity(16) };
-        headers.text("content-type", content.media_type());
+    /// Returns the header that every reply starts with.
+    pub(super) fn of(media_type: MediaType) -> Self {
+        let mut headers = Self { rendered: String::with_capacity(128), lines: Vec::with_capacity(16) };
+        headers.fixed("content-type", media_type.as_str());
         headers
     }
 
-    /// Adds a header that always has this value.
-    pub(super) fn text(&mut self, name: &'static str, value: &'static str) {
-        self.add(name, Value::Fixed(value));
+    /// Adds a header whose value never differs.
+    pub(super) fn fixed(&mut self, name: &'static str, value: &'static str) {
+        self.push(name, Value::Fixed(value));
     }
 
-    /// Adds a number.
-    pub(super) fn number(&mut self, name: &'static str, value: u64) {
-        self.piece(name, &value);
+    /// Adds a header.
+    pub(super) fn add(&mut self, name: &'static str, value: impl fmt::Display) {
+        let value = self.render(value);
+        self.push(name, value);
     }
 
-    /// Adds whatever can be printed.
-    pub(super) fn print(&mut self, name: &'static str, value: impl fmt::Display) {
-        let value = self.append(|values| json::put(values, format_args!("{value}")));
-        self.add(name, value);
-    }
-
-    /// Adds what is appended to a text.
-    pub(super) fn piece(&mut self, name: &'static str, value: &dyn Piece) {
-        let value = self.append(|values| value.append(values));
-        self.add(name, value);
-    }
-
-    /// Sets a header, in its place where it is there already.
+    /// Sets a header. A header that exists keeps its position.
     pub(super) fn set(&mut self, name: &'static str, value: &str) {
-        let value = self.append(|values| values.push_str(value));
+        let value = self.render(value);
         match self.lines.iter_mut().find(|line| line.name == name) {
             Some(line) => line.value = value,
-            None => self.add(name, value),
+            None => self.push(name, value),
         }
     }
 
-    /// Drops the headers whose name is not to be kept.
+    /// Removes the headers for whose names `keep` returns `false`.
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.lines.retain(|line| keep(line.name));
     }
 
-    /// The value of a header.
+    /// Returns the value of a header; `None` if it is absent.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// Names and values.
+    /// Iterates over names and values in the order in which they are sent.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'static str, &str)> {
         self.lines.iter().map(|line| match &line.value {
             Value::Fixed(text) => (line.name, *text),
-            Value::Written(place) => (line.name, &self.written[place.clone()]),
+            Value::Rendered(range) => (line.name, &self.rendered[range.clone()]),
         })
     }
 
-    /// The text that has the values that were written, and all lines.
+    /// Returns the text that the rendered values are ranges of, and all headers.
     #[cfg(feature = "server")]
     pub(crate) fn into_parts(self) -> (String, Vec<Line>) {
-        (self.written, self.lines)
+        (self.rendered, self.lines)
     }
 
-    fn add(&mut self, name: &'static str, value: Value) {
-        debug_assert!(self.value(name).is_none(), "{name} is there already");
+    fn push(&mut self, name: &'static str, value: Value) {
+        debug_assert!(self.value(name).is_none(), "invariant: header names are unique, found {name} twice");
         self.lines.push(Line { name, value });
     }
 
-    /// Writes one value.
-    fn append(&mut self, value: impl FnOnce(&mut String)) -> Value {
-        let start = self.written.len();
-        value(&mut self.written);
-        Value::Written(start..self.written.len())
+    fn render(&mut self, value: impl fmt::Display) -> Value {
+        let start = self.rendered.len();
+        write!(self.rendered, "{value}").expect("invariant: writing to a String does not fail");
+        Value::Rendered(start..self.rendered.len())
     }
 }
 
@@ -126,10 +114,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_keeps_its_place_and_what_is_dropped_is_gone() {
-        let mut headers = Headers::of(Content::Json);
-        headers.number("retry-after", 3);
-        headers.text("vary", "Origin");
+    fn set_keeps_the_position_and_retain_removes() {
+        let mut headers = Headers::of(MediaType::Json);
+        headers.add("retry-after", 3);
+        headers.fixed("vary", "Origin");
         headers.set("retry-after", "a longer one");
         headers.set("date", "today");
         let all = [
@@ -144,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_the_same_however_they_came_about() {
-        let mut set = Headers::of(Content::Html);
-        set.set("content-type", Content::Json.media_type());
-        assert_eq!(set, Headers::of(Content::Json));
-        assert_ne!(set, Headers::of(Content::Html));
+    fn headers_are_equal_if_their_names_and_values_are() {
+        let mut set = Headers::of(MediaType::Html);
+        set.set("content-type", MediaType::Json.as_str());
+        assert_eq!(set, Headers::of(MediaType::Json));
+        assert_ne!(set, Headers::of(MediaType::Html));
     }
 }

@@ -1,54 +1,77 @@
-//! The JSON tokens that the wire needs, written straight into a buffer.
+//! JSON text of the bodies that a wire format sends.
 
-use super::digits;
 use crate::time::Nanos;
-use std::fmt::Write;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::ops::Add;
 
-/// Appends `text` as a JSON string, quoted and escaped (RFC 8259, section 7).
-pub(super) fn string(out: &mut String, text: &str) {
-    out.push('"');
-    escaped(out, text);
-    out.push('"');
+/// Returns the compact JSON text of `value`, with members in the order in which its type declares them.
+pub(super) fn text(value: &impl Serialize) -> String {
+    text_with_capacity(value, 512)
 }
 
-/// Appends `text` as it stands inside a JSON string.
-pub(super) fn escaped(out: &mut String, text: &str) {
-    let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-    // Nearly every text is plain. A look at every byte, rather than up to the first that is not, takes many at a time.
-    if !text.bytes().fold(false, |any, byte| any | special(byte)) {
-        return out.push_str(text);
+/// Like [`text`], for a text of about `capacity` bytes.
+pub(super) fn text_with_capacity(value: &impl Serialize, capacity: usize) -> String {
+    let mut text = Vec::with_capacity(capacity);
+    serde_json::to_writer(&mut text, value).expect("invariant: a wire body serialises without errors");
+    String::from_utf8(text).expect("invariant: JSON is UTF-8")
+}
+
+/// Returns `text` escaped for a JSON string, without the quotes around it.
+pub(super) fn escaped(text: &str) -> String {
+    let quoted = self::text_with_capacity(&text, text.len() + 16);
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// A length of time in seconds. Its text is exact to the nanosecond (`0.041876985`, `2`). Its JSON number is exact below 2^53 ns
+/// (104 days); above, it is the nearest double.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seconds(pub(super) Nanos);
+
+impl Add for Seconds {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
-    let mut plain = 0;
-    for (index, byte) in text.bytes().enumerate().filter(|(_, byte)| special(*byte)) {
-        out.push_str(&text[plain..index]);
-        plain = index + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            control => put(out, format_args!("\\u{control:04x}")),
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Decimal { value: self.0.0, places: 9 }.fmt(f)
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Nanos(nanos) = self.0;
+        if nanos.is_multiple_of(Nanos::SECOND.0) {
+            serializer.serialize_u64(nanos / Nanos::SECOND.0)
+        } else {
+            serializer.serialize_f64(self.0.as_secs_f64())
         }
     }
-    out.push_str(&text[plain..]);
 }
 
-/// Appends a comma and the name of one more member, which needs no escape.
-pub(super) fn name(out: &mut String, name: &str) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":");
+/// The decimal fraction `value` ÷ 10^`places`, printed exactly and without trailing zeros.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decimal {
+    /// The number in units of its last decimal place.
+    pub(super) value: u64,
+    /// The number of decimal places, at most 19.
+    pub(super) places: u32,
 }
 
-/// Appends a length of time as a number of seconds, exact to the nanosecond: `0.041876985`.
-pub(super) fn seconds(out: &mut String, length: Nanos) {
-    digits::decimal(out, length.0, 9);
-}
-
-/// Appends formatted text.
-pub(super) fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a string takes whatever is written");
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = 10_u64.pow(self.places);
+        let (whole, fraction) = (self.value / unit, self.value % unit);
+        if fraction == 0 {
+            return write!(f, "{whole}");
+        }
+        let fraction = format!("{fraction:0width$}", width = self.places as usize);
+        write!(f, "{whole}.{}", fraction.trim_end_matches('0'))
+    }
 }
 
 #[cfg(test)]
@@ -58,26 +81,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back_from_its_json(text in any::<String>()) {
-            let mut out = String::new();
-            string(&mut out, &text);
-            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        fn decimals_are_exact(value: u64, shift in 0u32..64, places in 0u32..10) {
+            let value = value >> shift;
+            let text = Decimal { value, places }.to_string();
+            let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+            prop_assert!(!fraction.ends_with('0') && fraction.len() <= places as usize);
+            let width = places as usize;
+            prop_assert_eq!(format!("{whole}{fraction:0<width$}").parse::<u64>().unwrap(), value);
+        }
+
+        /// Up to eleven days, JSON has the same digits as the text; it writes less than 10 µs with an exponent.
+        #[test]
+        fn json_seconds_are_the_text(nanos in 0..1_000_000_000_000_000u64) {
+            let seconds = Seconds(Nanos(nanos));
+            let json = text(&seconds);
+            prop_assert!(json == seconds.to_string() || nanos < 10_000, "{}", json);
+            prop_assert_eq!(json.parse::<f64>().unwrap().to_bits(), seconds.to_string().parse::<f64>().unwrap().to_bits());
         }
 
         #[test]
-        fn seconds_are_exact(nanos in any::<u64>()) {
-            let mut out = String::new();
-            seconds(&mut out, Nanos(nanos));
-            let (whole, fraction) = out.split_once('.').unwrap_or((&out, ""));
-            prop_assert!(!fraction.ends_with('0'));
-            prop_assert_eq!(format!("{whole}{fraction:0<9}").parse::<u64>().unwrap(), nanos);
+        fn escaped_text_reads_back(text in any::<String>()) {
+            let quoted = format!("\"{}\"", escaped(&text));
+            prop_assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);
         }
-    }
-
-    #[test]
-    fn controls_are_escaped() {
-        let mut out = String::new();
-        string(&mut out, "a\"b\\c\n\t\r\u{1}é");
-        assert_eq!(out, r#""a\"b\\c\n\t\r\u0001é""#);
     }
 }

@@ -1,63 +1,62 @@
-//! What a reply can tell of the limits: every axis as it stands after the ruling.
+//! The limits of one account and model as a reply can report them, after the decision.
 //!
-//! A simulation needs no more than the two limits of a ruling, because Groq tells no more. Other dialects tell
-//! more axes, or other ones, and each counts its resets in its own way: a server asks for all levels, and the
-//! dialect picks.
+//! Virtual time needs only the two limits that a decision carries, because Groq reports no others. Other dialects report more or
+//! different axes and compute their resets in other ways: a server passes all levels, and the dialect selects.
 
 use crate::axis::Axis;
 use crate::decision::LimitsView;
 use crate::meter::Level;
 use crate::time::{Instant, Nanos};
 
-/// The limits of one account × model at one instant.
+/// The limits of one account and model at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitsSnapshot {
-    /// When the limits were read.
+    /// The instant of the snapshot.
     pub at: Instant,
-    /// The two that a ruling carries.
+    /// The two limits that a decision carries.
     pub limits: LimitsView,
-    /// Every level, where a dialect asks for more than the two.
+    /// Every level; empty if the dialect reports only `limits`.
     levels: Vec<Level>,
 }
 
 impl LimitsSnapshot {
-    /// What a ruling made at this instant tells.
+    /// Returns a snapshot of the two limits that a decision carries.
     #[must_use]
     pub const fn new(at: Instant, limits: LimitsView) -> Self {
         Self { at, limits, levels: Vec::new() }
     }
 
-    /// The same and every level.
+    /// Adds the levels of other axes.
     #[must_use]
-    pub fn with(mut self, levels: impl Iterator<Item = Level>) -> Self {
+    pub fn with_levels(mut self, levels: impl Iterator<Item = Level>) -> Self {
         self.levels.extend(levels);
         self
     }
 
-    /// The level of an axis, where it is limited.
+    /// Returns the level of an axis; `None` if the axis is not limited.
     #[must_use]
     pub fn level(&self, axis: Axis) -> Option<&Level> {
         self.levels.iter().rfind(|level| level.axis == axis)
     }
 
-    /// The level of the first of these axes that is limited.
+    /// Returns the level of the first of these axes that is limited.
     #[must_use]
-    pub fn first(&self, axes: &[Axis]) -> Option<&Level> {
+    pub fn first_level(&self, axes: &[Axis]) -> Option<&Level> {
         axes.iter().find_map(|axis| self.level(*axis))
     }
 }
 
 impl Level {
-    /// What is left as headers print it: never less than nothing.
+    /// Returns the remaining units as headers print them: 0 if the limit is overdrawn.
     #[must_use]
-    pub fn left(&self) -> u64 {
+    pub fn remaining_or_zero(&self) -> u64 {
         u64::try_from(self.remaining).unwrap_or(0)
     }
 
-    /// The time until a limit that refills continuously is full: `(limit − remaining) ÷ limit × window`, exact
-    /// and cut to whole nanoseconds. Nothing for a limit without a window.
+    /// Returns the time until a continuously refilling limit is full: `(burst − remaining) ÷ limit × window`, rounded down to
+    /// whole nanoseconds. Zero for a limit without a window.
     #[must_use]
-    pub fn full_in(&self) -> Nanos {
+    pub fn time_until_full(&self) -> Nanos {
         let window = self.axis.window().unwrap_or(Nanos::ZERO);
         let missing = i128::from(self.burst) - i128::from(self.remaining);
         let nanos =

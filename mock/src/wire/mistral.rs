@@ -1,19 +1,20 @@
 //! Mistral: a gateway that counts requests, and an application behind it that counts tokens.
 //!
-//! Captured: the gateway's body, the application's, and the one about capacity; the limit headers of 2025 and 2026,
-//! which tell what a call cost and no reset. A call is charged when it ends, and a whole reply tells the limits after
-//! that. The documentation promises `retry-after` on a 429; none is captured. A stream's headers leave before the cost
-//! is known: that they do without it is assumed.
+//! Captured: the body of the gateway, of the application, and for lack of capacity; the limit headers of 2025 and 2026, which have
+//! the cost of a call and no reset. A call is charged when it ends, and a whole reply reports the limits after that.
+//! `retry-after` on a 429 is documented; none is captured. The headers of a stream are sent before the cost is known: it is
+//! assumed that they omit it.
 
-use super::chat::Shape;
+use super::chat::{CompletionFormat, Content};
 use super::envelope::{self, INVALID, reason};
-use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
+use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::Bound;
 use crate::time::Instant;
+use serde::Serialize;
 
-/// Mistral's one endpoint.
+/// Mistral's only kind of endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mistral;
 
@@ -22,46 +23,50 @@ impl WireFormat for Mistral {
         "/v1"
     }
 
-    fn tells_settled(&self) -> bool {
+    fn reports_limits_after_settling(&self) -> bool {
         true
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.content);
+        let mut headers = Headers::of(head.media_type);
         if let Some(wait) = head.wait {
-            headers.number("retry-after", wait.secs_up());
+            headers.add("retry-after", wait.as_secs_ceil());
         }
-        let level = |axis| head.told?.level(axis);
+        let level = |axis| head.snapshot?.level(axis);
         if let Some(tokens) = level(Axis::Tpm) {
-            headers.number("x-ratelimit-limit-tokens-minute", tokens.limit);
-            headers.number("x-ratelimit-remaining-tokens-minute", tokens.left());
+            headers.add("x-ratelimit-limit-tokens-minute", tokens.limit);
+            headers.add("x-ratelimit-remaining-tokens-minute", tokens.remaining_or_zero());
         }
         if let Some(usage) = head.usage {
-            headers.number("x-ratelimit-tokens-query-cost", usage.total());
+            headers.add("x-ratelimit-tokens-query-cost", usage.total());
         }
         if let Some(requests) = level(Axis::Rpm) {
-            headers.number("x-ratelimit-limit-req-minute", requests.limit);
-            headers.number("x-ratelimit-remaining-req-minute", requests.left());
+            headers.add("x-ratelimit-limit-req-minute", requests.limit);
+            headers.add("x-ratelimit-remaining-req-minute", requests.remaining_or_zero());
         }
         headers
     }
 
-    /// Requests are refused by the gateway, all else by the application: neither says which limit it was.
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> Answer {
+    /// The gateway refuses requests, the application everything else. Neither names the limit.
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let body = match denial.axis {
             Axis::Rpm | Axis::Rpd => gateway("Requests rate limit exceeded"),
             _ => application("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
         };
-        Answer::new(429, body).after(denial.wait)
+        ErrorReply::new(429, body).with_wait(denial.wait)
     }
 
-    /// Captured: the capacity, which is a 429 here (a 503 elsewhere). The rest is reported or assumed; of too long a call,
-    /// that the number is the sum where the prompt alone would fit, and all that is said of `max_tokens`.
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+    /// Captured: the lack of capacity, which is a 429 (a 503 elsewhere). The rest is reported or assumed. Assumed for a call that is
+    /// too long: the number is the sum if the prompt alone would fit; everything about `max_tokens`.
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
-            Error::InvalidKey | Error::Status(401, _) => return Answer::new(401, gateway("Unauthorized")),
-            Error::UnknownPath(..) => return Answer::new(404, gateway("no Route matched with those values")),
-            Error::Overload(_) => return Answer::new(429, application(CAPACITY, INVALID, None, None)),
+            Error::InvalidKey | Error::Status(401, _) => {
+                return ErrorReply::new(401, gateway("Unauthorized"));
+            }
+            Error::UnknownPath(..) => {
+                return ErrorReply::new(404, gateway("no Route matched with those values"));
+            }
+            Error::Overload(_) => return ErrorReply::new(429, application(CAPACITY, INVALID, None, None)),
             Error::UnknownModel(model) => {
                 (400, &format!("Invalid model: {model}"), "invalid_model", Some("1500"))
             }
@@ -84,48 +89,63 @@ impl WireFormat for Mistral {
                     }
                 };
                 let body = application(&message, "invalid_request_prompt", Some("3051"), Some(400));
-                return Answer::new(400, body);
+                return ErrorReply::new(400, body);
             }
             Error::Status(429, _) => (429, "Rate limit exceeded", "rate_limited", Some("1300")),
             Error::Status(status, _) => (*status, reason(*status), envelope::kind(*status), None),
         };
-        Answer::new(status, application(message, kind, code, Some(status)))
+        ErrorReply::new(status, application(message, kind, code, Some(status)))
     }
 
-    fn shape(&self) -> &'static Shape {
-        &SHAPE
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &FORMAT
     }
 }
 
-/// The gateway's `{"message":…}`.
+/// Returns the body of the gateway: `{"message":…}`.
 fn gateway(message: &str) -> String {
-    format!(r#"{{"message":"{message}"}}"#)
+    json::text(&GatewayError { message })
 }
 
-/// The application's `{"object":"error","message":…,"type":…,"param":null,"code":…,"raw_status_code":…}`.
-fn application(message: &str, kind: &str, code: Option<&str>, status: Option<u16>) -> String {
-    let mut out = String::with_capacity(message.len() + 112);
-    out.push_str(r#"{"object":"error","message":"#);
-    json::string(&mut out, message);
-    json::put(&mut out, format_args!(r#","type":"{kind}","param":null,"code":"#));
-    match code {
-        Some(code) => json::string(&mut out, code),
-        None => out.push_str("null"),
-    }
-    if let Some(status) = status {
-        json::put(&mut out, format_args!(r#","raw_status_code":{status}"#));
-    }
-    out.push('}');
-    out
+#[derive(Serialize)]
+struct GatewayError<'a> {
+    message: &'a str,
 }
 
-/// The last chunk tells the usage (assumed: `stream_options` is not taken).
-const SHAPE: Shape = Shape {
-    id: |out, number| json::put(out, format_args!("{}", ids::hex::<32>(number))),
-    message: r#","tool_calls":null"#,
-    last: Shape::usage_on_last,
+/// Returns the body of the application:
+/// `{"object":"error","message":…,"type":…,"param":null,"code":…,"raw_status_code":…}`, without a status if it is `None`.
+fn application(message: &str, kind: &str, code: Option<&str>, raw_status_code: Option<u16>) -> String {
+    json::text(&ApplicationError { object: "error", message, kind, param: (), code, raw_status_code })
+}
+
+#[derive(Serialize)]
+struct ApplicationError<'a> {
+    object: &'static str,
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    param: (),
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_status_code: Option<u16>,
+}
+
+/// The last chunk has the usage (assumed: `stream_options` is not accepted).
+const FORMAT: CompletionFormat = CompletionFormat {
+    id: |number| ids::hex(number, 32),
+    message: |context| match context.content {
+        Content::ToolCall { .. } => Box::new(()),
+        _ => Box::new(MessageExtras { tool_calls: () }),
+    },
+    last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,
-    ..Shape::PLAIN
+    ..CompletionFormat::PLAIN
 };
+
+/// A message without tool calls has the member as `null`.
+#[derive(Serialize)]
+struct MessageExtras {
+    tool_calls: (),
+}
 
 const CAPACITY: &str = "Service tier capacity exceeded for this model.";

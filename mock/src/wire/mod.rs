@@ -1,26 +1,25 @@
-//! How a provider speaks: rulings turned into status, headers and body, byte for byte.
+//! Wire formats of the providers: renders a decision as status, headers and body, byte for byte.
 //!
-//! This side only **renders**. What parses it is written apart, in the client's crate, from the same
-//! evidence: the two meet in a test, so neither can repeat the other's mistake.
+//! This module only **renders**. The parser is in the client's crate and is written separately, from the same evidence. A
+//! test compares the two, so that neither can repeat a mistake of the other unnoticed.
 //!
 //! ```text
 //!  DecisionReport, LimitsSnapshot ──▶ WireFormat::reply ──▶ Reply { status, headers, body }      a whole reply
-//!               └─▶ WireFormat::chunks ─▶ data: {…}  data: {…}  data: [DONE]   a streamed one
-//!  truth::Note ◀──▶ the request header in which a simulation tells the mock what only the world knows
+//!                             └─▶ WireFormat::chunks ─▶ data: {…}  data: {…}  data: [DONE]       a streamed reply
+//!  truth::TruthHeader ◀── the request header that carries the ground truth of a call to the mock
 //! ```
 //!
-//! Each dialect has a page that says only what is its own; the shapes that many share are in [`chat`] and
-//! `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic) has one [`WireFormat`] for each.
+//! The module of each dialect contains only what is specific to it. Shapes that several dialects share are in `chat`,
+//! `stream` and `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic) has one [`WireFormat`] for each.
 
 mod anthropic;
 mod azure;
 mod cerebras;
-pub mod chat;
+mod chat;
 mod date;
 mod deepinfra;
-mod digits;
 mod envelope;
-pub mod error;
+mod error;
 mod filler;
 mod fireworks;
 mod format;
@@ -30,30 +29,33 @@ mod groq;
 mod headers;
 mod ids;
 mod json;
-pub mod limits_snapshot;
+mod limits_snapshot;
 mod mistral;
+mod models;
 mod openai;
-mod pieces;
 mod response_fault;
+mod stream;
 mod together;
 mod transcript;
 pub mod truth;
 
-pub use chat::{Chunks, Finish, Said};
+pub use chat::{CompletionFormat, Content, Finish};
 pub use error::Error;
-pub use format::{Answer, Content, Context, Endpoint, Head, Key, Reply, WireFormat};
+pub use format::{Context, Endpoint, ErrorReply, Head, Key, MediaType, Reply, WireFormat};
 pub use headers::Headers;
 #[cfg(feature = "server")]
 pub(crate) use headers::Value;
 pub use limits_snapshot::LimitsSnapshot;
-pub use transcript::{Task, Transcript, Written};
+pub use models::Model;
+pub use stream::Chunks;
+pub use transcript::{Task, Transcript, TranscriptFormat};
 
 use crate::config::Dialect;
 
-/// The voices of a dialect, at least one. The first is that of its OpenAI-compatible endpoint, and answers
-/// whatever no other knows.
+/// Returns the wire formats of a dialect, at least one. The first is that of the OpenAI-compatible endpoint; it also answers
+/// requests that no format has an endpoint for.
 #[must_use]
-pub fn voices(dialect: Dialect) -> &'static [&'static dyn WireFormat] {
+pub fn formats(dialect: Dialect) -> &'static [&'static dyn WireFormat] {
     match dialect {
         Dialect::Groq => &[&groq::Groq],
         Dialect::OpenAi => &[&openai::OpenAi],
@@ -68,8 +70,8 @@ pub fn voices(dialect: Dialect) -> &'static [&'static dyn WireFormat] {
     }
 }
 
-/// The voice of a dialect's OpenAI-compatible endpoint.
+/// Returns the wire format of a dialect's OpenAI-compatible endpoint.
 #[must_use]
-pub fn voice(dialect: Dialect) -> &'static dyn WireFormat {
-    voices(dialect)[0]
+pub fn format(dialect: Dialect) -> &'static dyn WireFormat {
+    formats(dialect)[0]
 }

@@ -1,20 +1,21 @@
 //! OpenAI's own API.
 //!
-//! Captured: the texts of refusals (2024–2026, ten waits to the printed millisecond), the six limit headers of
-//! 708 recordings, the words of a spent quota. Limits are buckets that refill, those of a day too. Whether a
-//! refusal carries `retry-after` varies in captures; here it does. Other errors are documented or assumed.
+//! Captured: the messages of refusals (2024–2026, ten waits to the printed millisecond), the six limit headers of
+//! 708 recordings, the message for insufficient quota. Limits are buckets that refill continuously, also those of a day. Only some
+//! captured refusals have `retry-after`; here all have. Other errors are documented or assumed.
 
-use super::chat::{Choice, Shape};
+use super::chat::CompletionFormat;
 use super::envelope::{self, INVALID, SERVER, reason};
 use super::go_duration::GoDuration;
-use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
+use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
-use crate::decision::{Denial, Service};
+use crate::decision::Denial;
 use crate::length::{Bound, TooLong};
 use crate::time::{Instant, Nanos};
+use serde::Serialize;
 use std::fmt::Display;
 
-/// OpenAI's one endpoint.
+/// OpenAI's only kind of endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OpenAi;
 
@@ -24,27 +25,27 @@ impl WireFormat for OpenAi {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.content);
+        let mut headers = Headers::of(head.media_type);
         if let Some(wait) = head.wait {
-            headers.number("retry-after", wait.secs_up());
-            headers.number("retry-after-ms", wait.0.div_ceil(MILLISECOND));
+            headers.add("retry-after", wait.as_secs_ceil());
+            headers.add("retry-after-ms", wait.0.div_ceil(MILLISECOND));
         }
-        if let Some(told) = head.told {
-            limits(&mut headers, told, whole_millis);
+        if let Some(snapshot) = head.snapshot {
+            limits(&mut headers, snapshot, whole_millis);
         }
-        headers.print("x-request-id", format_args!("req_{}", ids::hex::<32>(head.number)));
+        headers.add("x-request-id", format_args!("req_{}", ids::hex(head.number, 32)));
         headers
     }
 
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         let kind = if denial.axis.counts_tokens() { "tokens" } else { "requests" };
         let body = envelope::error(&message(denial, context), kind, None, Some("rate_limit_exceeded"));
-        Answer::new(429, body).after(denial.wait.filter(|_| !denial.oversize))
+        ErrorReply::new(429, body).with_wait(denial.wait.filter(|_| !denial.oversize))
     }
 
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
-            Error::InvalidKey | Error::Status(401, _) => (401, WRONG_KEY, INVALID, Some("invalid_api_key")),
+            Error::InvalidKey | Error::Status(401, _) => (401, INVALID_KEY, INVALID, Some("invalid_api_key")),
             Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => (
                 404,
                 &format!("The model `{model}` does not exist or you do not have access to it."),
@@ -57,53 +58,52 @@ impl WireFormat for OpenAi {
             Error::Invalid(message) => (400, message.as_ref(), INVALID, None),
             Error::BodyTooLarge => (413, reason(413), INVALID, None),
             Error::Overload(_) => (503, OVERLOADED, SERVER, Some("server_is_overloaded")),
-            Error::Billing => (429, SPENT, "insufficient_quota", Some("insufficient_quota")),
+            Error::Billing => (429, INSUFFICIENT_QUOTA, "insufficient_quota", Some("insufficient_quota")),
             Error::TooLong(too_long, _) => {
                 let (param, code) = match too_long.bound {
                     Bound::Context => ("messages", Some("context_length_exceeded")),
                     Bound::Output => ("max_tokens", None),
                 };
-                return Answer::new(400, envelope::error(&length(too_long), INVALID, Some(param), code));
+                return ErrorReply::new(
+                    400,
+                    envelope::error(&too_long_message(too_long), INVALID, Some(param), code),
+                );
             }
             Error::Status(429, _) => (429, reason(429), "requests", Some("rate_limit_exceeded")),
             Error::Status(status, _) => (*status, reason(*status), envelope::kind(*status), None),
         };
-        Answer::new(status, envelope::error(message, kind, None, code))
+        ErrorReply::new(status, envelope::error(message, kind, None, code))
     }
 
-    fn shape(&self) -> &'static Shape {
-        &SHAPE
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &FORMAT
     }
 }
 
-/// The message of a refusal (captured; the names of `TPD` and of the split token axes are assumed, and so is
-/// everything about concurrency, which OpenAI does not limit).
+/// Returns the message of a refusal (captured). The names of `TPD` and of the split token axes are assumed, and so is everything
+/// about concurrency, which OpenAI does not limit.
 fn message(denial: &Denial, context: &Context<'_>) -> String {
     let Denial { axis, limit, used, requested, wait, oversize } = *denial;
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
-    let (model, account, axis) = (context.model, context.account, axis_name(axis));
-    let mut text = format!("{what} for {model} in organization org-{account} on {axis}: Limit {limit}, ");
-    if oversize {
-        json::put(
-            &mut text,
-            format_args!(
-                "Requested {requested}. The input or output tokens must be reduced in order to run successfully."
-            ),
-        );
-    } else {
-        json::put(&mut text, format_args!("Used {used}, Requested {requested}."));
-        if let Some(wait) = wait {
-            // The nanosecond makes up for the one that a wait computed in doubles may lack.
+    let numbers = match wait {
+        _ if oversize => format!(
+            "Requested {requested}. The input or output tokens must be reduced in order to run successfully."
+        ),
+        Some(wait) => {
+            // A wait that was computed in doubles may be one nanosecond too short.
             let wait = whole_millis(Nanos(wait.0.saturating_add(1)));
-            json::put(&mut text, format_args!(" Please try again in {wait}."));
+            format!("Used {used}, Requested {requested}. Please try again in {wait}.")
         }
-    }
-    text.push_str(" Visit https://platform.openai.com/account/rate-limits to learn more.");
-    text
+        None => format!("Used {used}, Requested {requested}."),
+    };
+    let (model, account, axis) = (context.model, context.account, axis_name(axis));
+    format!(
+        "{what} for {model} in organization org-{account} on {axis}: Limit {limit}, {numbers} Visit https://platform.openai.com/account/rate-limits to learn more."
+    )
 }
 
-/// What is said to too long a call. Captured: 2023–2024 for the context, 2024–2026 for the answer.
-pub(super) fn length(too_long: &TooLong) -> String {
+/// Returns the message for a call that is too long. Captured: 2023–2024 for the context, 2024–2026 for the output.
+pub(super) fn too_long_message(too_long: &TooLong) -> String {
     let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
     let requested = too_long.requested();
     match (bound, max_tokens) {
@@ -133,43 +133,60 @@ const fn axis_name(axis: Axis) -> &'static str {
     }
 }
 
-/// The six limit headers. `…-requests` is the day's where the account has a limit per day, otherwise the
-/// minute's: the same names (evidence: 29 of 708 recordings). `reset` is the time until the limit is full.
-pub(super) fn limits<T: Display>(headers: &mut Headers, told: &LimitsSnapshot, reset: impl Fn(Nanos) -> T) {
-    let levels = [told.first(&[Axis::Rpd, Axis::Rpm]), told.first(&[Axis::Tpm])];
+/// Adds the six limit headers. `…-requests` is the limit of the day if the account has one, otherwise that of the minute, under the
+/// same names (evidence: 29 of 708 recordings). `reset` renders the time until the limit is full.
+pub(super) fn limits<T: Display>(
+    headers: &mut Headers,
+    snapshot: &LimitsSnapshot,
+    reset: impl Fn(Nanos) -> T,
+) {
+    let levels = [snapshot.first_level(&[Axis::Rpd, Axis::Rpm]), snapshot.first_level(&[Axis::Tpm])];
     let names = [
         ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
         ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     ];
-    let both = || levels.iter().zip(&names).filter_map(|(level, names)| Some(((*level)?, names)));
-    both().for_each(|(level, names)| headers.number(names.0, level.limit));
-    both().for_each(|(level, names)| headers.number(names.1, level.left()));
-    both().for_each(|(level, names)| headers.print(names.2, reset(level.full_in())));
+    let rows = || levels.iter().zip(&names).filter_map(|(level, names)| Some(((*level)?, names)));
+    rows().for_each(|(level, names)| headers.add(names.0, level.limit));
+    rows().for_each(|(level, names)| headers.add(names.1, level.remaining_or_zero()));
+    rows().for_each(|(level, names)| headers.add(names.2, reset(level.time_until_full())));
 }
 
-/// A length cut to whole milliseconds, as Go prints it (evidence: 708 recordings, 10 messages).
+/// Rounds down to whole milliseconds, in the notation of Go (evidence: 708 recordings, 10 messages).
 const fn whole_millis(length: Nanos) -> GoDuration {
     GoDuration(Nanos(length.0 - length.0 % MILLISECOND))
 }
 
-/// Members of a completion as documented in 2026; details of the usage are left out but for cached tokens.
-pub(super) const SHAPE: Shape = Shape {
-    id: |out, number| json::put(out, format_args!("chatcmpl-{}", ids::letters::<20>(number))),
-    message: r#","refusal":null,"annotations":[]"#,
-    choice: Choice::LOGPROBS,
-    whole: |out, _: &Service, context| tier_and_fingerprint(out, context),
-    chunk: tier_and_fingerprint,
-    ..Shape::PLAIN
+/// Members of a completion as documented in 2026. Of the details of the usage, only cached tokens are rendered.
+pub(super) const FORMAT: CompletionFormat = CompletionFormat {
+    id: |number| format!("chatcmpl-{}", ids::base_62(number, 20)),
+    message: |_| Box::new(MessageExtras { refusal: (), annotations: [] }),
+    logprobs: Some(()),
+    completion: |_, context| Box::new(ServiceExtras::of(context)),
+    chunk: |context| Box::new(ServiceExtras::of(context)),
+    ..CompletionFormat::PLAIN
 };
 
-fn tier_and_fingerprint(out: &mut String, context: &Context<'_>) {
-    let fingerprint = ids::fingerprint(context.model);
-    json::put(out, format_args!(r#","service_tier":"default","system_fingerprint":"{fingerprint}""#));
+#[derive(Serialize)]
+struct MessageExtras {
+    refusal: (),
+    annotations: [(); 0],
+}
+
+#[derive(Serialize)]
+struct ServiceExtras {
+    service_tier: &'static str,
+    system_fingerprint: String,
+}
+
+impl ServiceExtras {
+    fn of(context: &Context<'_>) -> Self {
+        Self { service_tier: "default", system_fingerprint: ids::fingerprint(context.model) }
+    }
 }
 
 const MILLISECOND: u64 = 1_000_000;
-const WRONG_KEY: &str =
+const INVALID_KEY: &str =
     "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys.";
-/// Captured, 2024–2026; in 2023 it ended after "details." and the code was null.
-const SPENT: &str = "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.";
+/// Captured, 2024–2026. In 2023 it ended after "details." and the code was null.
+const INSUFFICIENT_QUOTA: &str = "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.";
 const OVERLOADED: &str = "Our servers are currently overloaded. Please try again later.";

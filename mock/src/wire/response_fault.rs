@@ -1,53 +1,53 @@
-//! Replies bent on their way: a rendered reply with what a fault does to its headers and its body.
+//! Faults of a response: modifies the headers and the body of a rendered reply.
 //!
-//! Rendered first and bent afterwards, so that no dialect has to know of it.
+//! A reply is rendered first and modified afterwards, so that dialects do not depend on faults.
 
 use super::date::{HttpDate, epoch};
-use super::format::{Content, Reply};
-use super::json;
+use super::format::{MediaType, Reply};
+use super::json::Seconds;
 use crate::config::WaitForm;
 use crate::decision::{Decision, DecisionReport};
-use crate::fault::{BodyFault, ResponseFault, Skew};
+use crate::fault::{BodyFault, ClockSkew, ResponseFault};
 use crate::time::{Instant, Nanos};
 
 impl ResponseFault {
-    /// The ruling as it is rendered: what this then spoils is a good completion before.
+    /// Returns the decision to render before [`apply`](Self::apply). A completion whose body this fault modifies is rendered intact.
     #[must_use]
-    pub fn whole(&self, ruling: &DecisionReport) -> DecisionReport {
-        let mut ruling = *ruling;
-        if let (Some(_), Decision::Admitted(service)) = (self.body, &mut ruling.verdict) {
+    pub fn before(&self, report: &DecisionReport) -> DecisionReport {
+        let mut report = *report;
+        if let (Some(_), Decision::Admitted(service)) = (self.body, &mut report.decision) {
             service.garbage = false;
         }
-        ruling
+        report
     }
 
-    /// The reply as it leaves `at` this instant; `wait` is what it announces.
+    /// Returns the modified reply. `wait` is the wait that it announces, `at` the instant at which it is sent.
     #[must_use]
-    pub fn applied(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
-        let date = |at| HttpDate(self.clock.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
-        if self.clock.is_some() || self.wait == Some(WaitForm::Date) {
+    pub fn apply(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
+        let date = |at| HttpDate(self.clock_skew.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
+        if self.clock_skew.is_some() || self.retry_after_form == Some(WaitForm::Date) {
             reply.headers.set("date", &date(at));
         }
-        // Up to the next whole second, since `date` is cut to whole ones: never shorter than the wait.
-        let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).secs_up()));
-        let text = match self.wait.filter(|_| reply.status >= 400) {
-            Some(WaitForm::Fraction) => wait.map(fraction),
+        // `date` is rounded down to whole seconds, so this rounds up: the announced date is never before the end of the wait.
+        let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).as_secs_ceil()));
+        let text = match self.retry_after_form.filter(|_| reply.status >= 400) {
+            Some(WaitForm::Fraction) => wait.map(|wait| Seconds(wait).to_string()),
             Some(WaitForm::Date) => wait.map(until),
             Some(WaitForm::Negative) => Some("-1".to_owned()),
             Some(WaitForm::Absurd) => Some("99999999999999999999".to_owned()),
             None => None,
         };
         if let Some(text) = text {
-            // The finer header that some dialects send beside it would give the wait away.
+            // `retry-after-ms`, which some dialects also send, would still have the real wait.
             reply.headers.retain(|name| name != "retry-after-ms");
             reply.headers.set("retry-after", &text);
         }
-        if self.silent {
-            let tells = |name: &str| name.contains("ratelimit") || name.starts_with("retry-after");
-            reply.headers.retain(|name| !tells(name));
+        if self.no_limit_headers {
+            let is_limit = |name: &str| name.contains("ratelimit") || name.starts_with("retry-after");
+            reply.headers.retain(|name| !is_limit(name));
         }
         match self.body {
-            Some(BodyFault::WrongType) => reply.claim(Content::Html),
+            Some(BodyFault::WrongType) => reply.set_media_type(MediaType::Html),
             Some(BodyFault::Truncated) => reply.truncate(),
             Some(BodyFault::HeadOnly | BodyFault::NoToken) | None => {}
         }
@@ -55,8 +55,8 @@ impl ResponseFault {
     }
 }
 
-impl Skew {
-    /// What a clock that is so wrong reads when it is this late, in seconds of the Unix epoch.
+impl ClockSkew {
+    /// Returns the time that a skewed clock shows, given the correct time, both in seconds since the Unix epoch.
     const fn reads(self, seconds: u64) -> u64 {
         match self {
             Self::Ahead(by) => seconds.saturating_add(by.0 / Nanos::SECOND.0),
@@ -66,32 +66,25 @@ impl Skew {
 }
 
 impl Reply {
-    /// The same as the one event of a stream: how an error arrives that comes after the head. The event has a name, by
-    /// which the SDKs of Anthropic and Groq know an error; OpenAI's looks into the data.
+    /// Converts the body to the only event of a stream: an error after the head. The SDKs of Anthropic and Groq recognise an error by
+    /// the name of the event, OpenAI's by the data.
     #[must_use]
     pub fn into_event(mut self) -> Self {
         self.body = format!("event: error\ndata: {}\n\n", self.body.trim_end());
-        self.claim(Content::Events);
+        self.set_media_type(MediaType::EventStream);
         self
     }
 
-    /// Says that the body is something else.
-    fn claim(&mut self, content: Content) {
-        self.headers.set("content-type", content.media_type());
+    /// Replaces `content-type`. The body stays.
+    fn set_media_type(&mut self, media_type: MediaType) {
+        self.headers.set("content-type", media_type.as_str());
     }
 
-    /// Drops the second half of the body.
+    /// Removes the second half of the body.
     fn truncate(&mut self) {
         let half = (0..=self.body.len() / 2).rev().find(|end| self.body.is_char_boundary(*end));
         self.body.truncate(half.unwrap_or(0));
     }
-}
-
-/// Seconds with a fraction.
-fn fraction(wait: Nanos) -> String {
-    let mut text = String::new();
-    json::seconds(&mut text, wait);
-    text
 }
 
 #[cfg(test)]
@@ -100,65 +93,71 @@ mod tests {
     use crate::wire::Headers;
 
     fn reply(status: u16) -> Reply {
-        let mut headers = Headers::of(Content::Json);
-        headers.number("retry-after", 3);
-        headers.number("retry-after-ms", 2500);
-        headers.number("x-ratelimit-limit-requests", 30);
+        let mut headers = Headers::of(MediaType::Json);
+        headers.add("retry-after", 3);
+        headers.add("retry-after-ms", 2500);
+        headers.add("x-ratelimit-limit-requests", 30);
         Reply { status, headers, body: r#"{"error":{"message":"é"}}"#.to_owned() }
     }
 
-    /// What a header reads once this bend has been applied to a refusal with a wait of 2.5 s, half a second into the run.
-    fn header(bend: ResponseFault, name: &str) -> Option<String> {
-        let reply = bend.applied(reply(429), Some(Nanos::from_millis(2_500)), Instant(500_000_000));
+    /// Returns a header of a refusal with a wait of 2.5 s, sent half a second into the run with this fault.
+    fn header(fault: ResponseFault, name: &str) -> Option<String> {
+        let reply = fault.apply(reply(429), Some(Nanos::from_millis(2_500)), Instant(500_000_000));
         reply.headers.value(name).map(str::to_owned)
     }
 
     #[test]
-    fn a_wait_in_every_form() {
+    fn a_wait_is_rendered_in_every_form() {
         for (form, text) in [
             (WaitForm::Fraction, "2.5"),
             (WaitForm::Date, "Sun, 01 Nov 2026 00:00:03 GMT"),
             (WaitForm::Negative, "-1"),
             (WaitForm::Absurd, "99999999999999999999"),
         ] {
-            let bend = ResponseFault { wait: Some(form), ..ResponseFault::default() };
-            assert_eq!(header(bend, "retry-after").as_deref(), Some(text));
-            assert_eq!(header(bend, "retry-after-ms"), None);
+            let fault = ResponseFault { retry_after_form: Some(form), ..ResponseFault::default() };
+            assert_eq!(header(fault, "retry-after").as_deref(), Some(text));
+            assert_eq!(header(fault, "retry-after-ms"), None);
         }
-        let dated = ResponseFault { wait: Some(WaitForm::Date), ..ResponseFault::default() };
+        let dated = ResponseFault { retry_after_form: Some(WaitForm::Date), ..ResponseFault::default() };
         assert_eq!(header(dated, "date").as_deref(), Some("Sun, 01 Nov 2026 00:00:00 GMT"));
     }
 
     #[test]
-    fn a_wrong_clock_is_wrong_in_every_date() {
-        let bend = |clock| ResponseFault {
-            wait: Some(WaitForm::Date),
-            clock: Some(clock),
+    fn a_skewed_clock_shifts_every_date() {
+        let fault = |clock| ResponseFault {
+            retry_after_form: Some(WaitForm::Date),
+            clock_skew: Some(clock),
             ..ResponseFault::default()
         };
-        let ahead = bend(Skew::Ahead(Nanos::HOUR));
+        let ahead = fault(ClockSkew::Ahead(Nanos::HOUR));
         assert_eq!(header(ahead, "date").as_deref(), Some("Sun, 01 Nov 2026 01:00:00 GMT"));
         assert_eq!(header(ahead, "retry-after").as_deref(), Some("Sun, 01 Nov 2026 01:00:03 GMT"));
-        let behind = bend(Skew::Behind(Nanos::HOUR));
+        let behind = fault(ClockSkew::Behind(Nanos::HOUR));
         assert_eq!(header(behind, "date").as_deref(), Some("Sat, 31 Oct 2026 23:00:00 GMT"));
     }
 
     #[test]
-    fn nothing_is_told_where_headers_are_absent_and_a_success_never_names_a_wait() {
-        let silent =
-            ResponseFault { silent: true, wait: Some(WaitForm::Negative), ..ResponseFault::default() };
-        assert_eq!(silent.applied(reply(429), None, Instant::ZERO).headers.iter().len(), 1);
-        let absurd = ResponseFault { wait: Some(WaitForm::Absurd), ..ResponseFault::default() };
-        assert_eq!(absurd.applied(reply(200), None, Instant::ZERO), reply(200));
+    fn limit_headers_are_removed_and_a_success_never_has_a_wait() {
+        let silent = ResponseFault {
+            no_limit_headers: true,
+            retry_after_form: Some(WaitForm::Negative),
+            ..ResponseFault::default()
+        };
+        assert_eq!(silent.apply(reply(429), None, Instant::ZERO).headers.iter().len(), 1);
+        let absurd = ResponseFault { retry_after_form: Some(WaitForm::Absurd), ..ResponseFault::default() };
+        assert_eq!(absurd.apply(reply(200), None, Instant::ZERO), reply(200));
     }
 
     #[test]
-    fn a_body_is_cut_between_characters_or_claims_to_be_another() {
-        let bend = |body| ResponseFault { body: Some(body), ..ResponseFault::default() };
-        let truncated = bend(BodyFault::Truncated).applied(reply(200), None, Instant::ZERO);
+    fn a_body_is_truncated_at_a_character_or_has_another_media_type() {
+        let fault = |body| ResponseFault { body: Some(body), ..ResponseFault::default() };
+        let truncated = fault(BodyFault::Truncated).apply(reply(200), None, Instant::ZERO);
         assert!(reply(200).body.starts_with(&truncated.body) && truncated.body.len() < 14);
-        let lying = bend(BodyFault::WrongType).applied(reply(200), None, Instant::ZERO);
-        assert_eq!((lying.headers.value("content-type"), lying.body), (Some("text/html"), reply(200).body));
+        let mislabelled = fault(BodyFault::WrongType).apply(reply(200), None, Instant::ZERO);
+        assert_eq!(
+            (mislabelled.headers.value("content-type"), mislabelled.body),
+            (Some("text/html"), reply(200).body)
+        );
         let event = reply(200).into_event();
         assert!(event.body.starts_with("event: error\ndata: {") && event.body.ends_with("}\n\n"));
         assert_eq!(event.headers.value("content-type"), Some("text/event-stream"));

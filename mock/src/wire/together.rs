@@ -1,13 +1,13 @@
-//! Together: limits told per second, and a suggestion of when to come back.
+//! Together: limits per second, and a suggested wait.
 //!
-//! Captured: the refusals of requests before 2026 (of an account without credit, and of a model), and the words of an
-//! overloaded server. Documented: the headers, the names `dynamic_request_limited` and `dynamic_token_limited` of 2026,
-//! and that a call at or below one's rate is answered 503. Where those names stand in a body is not confirmed: here they
-//! are the type. No headers of a real 429 are public.
+//! Captured: the refusals of requests before 2026 (of an account without credit, and of a model), and the message of an
+//! overloaded server. Documented: the headers, the names `dynamic_request_limited` and `dynamic_token_limited` of 2026, and the
+//! 503 for a call within the account's rate. The member that has those names is not confirmed: here it is the type. No headers
+//! of a real 429 are public.
 
-use super::chat::Shape;
-use super::envelope::{self, INVALID, Member, Members, reason};
-use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
+use super::chat::CompletionFormat;
+use super::envelope::{self, ErrorBody, INVALID, Member, reason};
+use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
@@ -15,7 +15,7 @@ use crate::length::{Bound, TooLong};
 use crate::meter::Level;
 use crate::time::Instant;
 
-/// Together's one endpoint.
+/// Together's only kind of endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Together;
 
@@ -25,24 +25,24 @@ impl WireFormat for Together {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.content);
-        let level = |axis| head.told?.level(axis);
+        let mut headers = Headers::of(head.media_type);
+        let level = |axis| head.snapshot?.level(axis);
         if let Some(requests) = level(Axis::Rpm) {
-            let (limit, left) = per_second(requests);
-            let reset = head.wait.unwrap_or_else(|| requests.full_in()).secs_up().max(1);
-            put(&mut headers, ["x-ratelimit-limit", "x-ratelimit-limit-dynamic"], limit);
-            put(&mut headers, ["x-ratelimit-remaining", "x-ratelimit-remaining-dynamic"], left);
-            put(&mut headers, ["x-ratelimit-reset", "x-ratelimit-reset-dynamic"], reset);
+            let (limit, remaining) = per_second(requests);
+            let reset = head.wait.unwrap_or_else(|| requests.time_until_full()).as_secs_ceil().max(1);
+            add(&mut headers, ["x-ratelimit-limit", "x-ratelimit-limit-dynamic"], limit);
+            add(&mut headers, ["x-ratelimit-remaining", "x-ratelimit-remaining-dynamic"], remaining);
+            add(&mut headers, ["x-ratelimit-reset", "x-ratelimit-reset-dynamic"], reset);
         }
         if let Some(tokens) = level(Axis::Tpm) {
-            let (limit, left) = per_second(tokens);
-            put(&mut headers, ["x-tokenlimit-limit", "x-tokenlimit-limit-dynamic"], limit);
-            put(&mut headers, ["x-tokenlimit-remaining", "x-tokenlimit-remaining-dynamic"], left);
+            let (limit, remaining) = per_second(tokens);
+            add(&mut headers, ["x-tokenlimit-limit", "x-tokenlimit-limit-dynamic"], limit);
+            add(&mut headers, ["x-tokenlimit-remaining", "x-tokenlimit-remaining-dynamic"], remaining);
         }
         headers
     }
 
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         let Denial { axis, limit, wait, .. } = *denial;
         let (message, kind) = match (axis, context.tier) {
             (Axis::Rpm, Tier::Free) => (
@@ -61,10 +61,10 @@ impl WireFormat for Together {
             _ if axis.counts_tokens() => (DYNAMIC.to_owned(), "dynamic_token_limited"),
             _ => (DYNAMIC.to_owned(), "dynamic_request_limited"),
         };
-        Answer::new(429, envelope::error(&message, kind, None, None)).after(wait)
+        ErrorReply::new(429, envelope::error(&message, kind, None, None)).with_wait(wait)
     }
 
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
                 (401, WRONG_KEY, Some(INVALID), Some("invalid_api_key"))
@@ -84,21 +84,21 @@ impl WireFormat for Together {
             Error::Billing => (402, "Credit limit exceeded.", Some("credit_limit"), None),
             Error::TooLong(too_long, _) => {
                 let body = envelope::error(&length(too_long), INVALID, None, None);
-                return Answer::new(422, body);
+                return ErrorReply::new(422, body);
             }
             Error::Status(status, _) => (*status, reason(*status), Some(envelope::kind(*status)), None),
         };
         let (kind, code) = (Member::or_null(kind), Member::or_null(code));
-        Answer::new(status, Members { message, kind, param: Member::Null, code }.wrapped())
+        ErrorReply::new(status, envelope::wrap(ErrorBody { message, kind, param: Member::Null, code }))
     }
 
-    fn shape(&self) -> &'static Shape {
-        &SHAPE
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &FORMAT
     }
 }
 
-/// What is said to too long a call. Captured, 2023-12, for the context; the others are the words of the same server as seen
-/// elsewhere, and so is the status.
+/// Returns the message for a call that is too long. Captured, 2023-12, for the context. The other messages and the status are
+/// those of the same server at other providers.
 fn length(too_long: &TooLong) -> String {
     let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
     match (bound, max_tokens) {
@@ -115,25 +115,23 @@ fn length(too_long: &TooLong) -> String {
     }
 }
 
-/// A limit per minute as it is told: per second, rounded up, and what is left of that.
+/// Converts a limit per minute to the reported one per second, rounded up, and what remains of it.
 fn per_second(level: &Level) -> (u64, u64) {
     let limit = level.limit.div_ceil(60);
-    (limit, level.left().min(limit))
+    (limit, level.remaining_or_zero().min(limit))
 }
 
-/// The value under both names: the mock's limits do not adapt.
-fn put(headers: &mut Headers, names: [&'static str; 2], value: u64) {
-    names.into_iter().for_each(|name| headers.number(name, value));
+/// Adds the value under both names. The dynamic limit is the same as the other.
+fn add(headers: &mut Headers, names: [&'static str; 2], value: u64) {
+    names.into_iter().for_each(|name| headers.add(name, value));
 }
 
-/// The usage rides on the chunk that says why it ends, asked or not (reported).
-const SHAPE: Shape = Shape {
-    id: |out, number| {
-        json::put(out, format_args!("o{}-{}", ids::letters::<6>(number), ids::hex::<16>(number)));
-    },
-    last: Shape::usage_on_last,
+/// The chunk with the finish reason always has the usage (reported).
+const FORMAT: CompletionFormat = CompletionFormat {
+    id: |number| format!("o{}-{}", ids::base_62(number, 6), ids::hex(number, 16)),
+    last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,
-    ..Shape::PLAIN
+    ..CompletionFormat::PLAIN
 };
 
 const DYNAMIC: &str = "You are sending faster than your present rate limit. Please slow down.";

@@ -1,78 +1,112 @@
-//! What was heard in a file of audio, as Groq's audio endpoints write it.
+//! Transcripts of audio files, as Groq's audio endpoints send them.
 //!
-//! Members as documented (2026-02), their order assumed. The words are filler, as many as people say in so long.
+//! Members as documented (2026-02), in an assumed order. The text is filler with the number of words of ordinary speech.
 
-use super::{Content, chat, ids, json};
+use super::chat::MAX_FILLER_TOKENS;
+use super::json::{self, Seconds};
+use super::{MediaType, filler, ids};
 use crate::time::Nanos;
+use serde::Serialize;
 
-/// What is done with what was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The task of an audio endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Task {
-    /// It is written down.
+    /// Transcribe in the language of the audio.
     Transcribe,
-    /// It is written down in English.
+    /// Translate to English.
     Translate,
 }
 
-/// How it is written (`response_format`).
+/// The format of a transcript (`response_format`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Written {
+pub enum TranscriptFormat {
     /// `json`: an object with the text.
     #[default]
     Json,
-    /// `verbose_json`: the same with the duration, and one segment for all.
+    /// `verbose_json`: also the duration, and one segment for the whole text.
     VerboseJson,
     /// `text`: the text alone.
     Text,
 }
 
-/// What was heard.
+/// The transcript of an audio file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transcript {
-    /// What is done with it.
+    /// The task.
     pub task: Task,
-    /// How it is written.
-    pub written: Written,
-    /// How long the audio lasts.
+    /// The format of the body.
+    pub format: TranscriptFormat,
+    /// The duration of the audio.
     pub duration: Nanos,
 }
 
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    details: Option<Details<'a>>,
+    text: &'a str,
+    x_groq: RequestId,
+}
+
+#[derive(Serialize)]
+struct RequestId {
+    id: String,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    task: Task,
+    language: &'static str,
+    duration: Seconds,
+    segments: [Segment<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Segment<'a> {
+    id: u32,
+    seek: u32,
+    start: u32,
+    end: Seconds,
+    text: &'a str,
+    tokens: [u32; 0],
+    temperature: u32,
+    avg_logprob: f64,
+    compression_ratio: f64,
+    no_speech_prob: u32,
+}
+
 impl Transcript {
-    /// The body of a reply, from the number of its call.
-    pub(super) fn render(self, number: u64) -> (Content, String) {
+    /// Renders the body of a reply, given the number of its call.
+    pub(super) fn render(self, number: u64) -> (MediaType, String) {
         let words = u128::from(self.duration.0) * WORDS_PER_MINUTE / u128::from(Nanos::MINUTE.0);
-        let mut text = String::new();
-        chat::text(&mut text, u32::try_from(words).unwrap_or(u32::MAX).max(1), number);
-        if self.written == Written::Text {
-            return (Content::Text, text + "\n");
+        let words = u32::try_from(words).unwrap_or(u32::MAX).clamp(1, MAX_FILLER_TOKENS);
+        let text = filler::text(number, words);
+        if self.format == TranscriptFormat::Text {
+            return (MediaType::Text, text + "\n");
         }
-        let mut out = String::with_capacity(2 * text.len() + 256);
-        out.push('{');
-        if self.written == Written::VerboseJson {
-            self.details(&mut out, &text);
-        }
-        let id = ids::groq_request(number);
-        json::put(&mut out, format_args!(r#""text":"{text}","x_groq":{{"id":"{id}"}}}}"#));
-        (Content::Json, out)
+        let details = (self.format == TranscriptFormat::VerboseJson).then(|| self.details(&text));
+        let x_groq = RequestId { id: ids::groq_request(number) };
+        (MediaType::Json, json::text(&Body { details, text: &text, x_groq }))
     }
 
-    fn details(self, out: &mut String, text: &str) {
-        let task = match self.task {
-            Task::Transcribe => "transcribe",
-            Task::Translate => "translate",
+    fn details(self, text: &str) -> Details<'_> {
+        let duration = Seconds(self.duration);
+        let segment = Segment {
+            id: 0,
+            seek: 0,
+            start: 0,
+            end: duration,
+            text,
+            tokens: [],
+            temperature: 0,
+            avg_logprob: -0.2,
+            compression_ratio: 1.5,
+            no_speech_prob: 0,
         };
-        json::put(out, format_args!(r#""task":"{task}","language":"English","duration":"#));
-        json::seconds(out, self.duration);
-        out.push_str(r#","segments":[{"id":0,"seek":0,"start":0,"end":"#);
-        json::seconds(out, self.duration);
-        json::put(
-            out,
-            format_args!(
-                r#","text":"{text}","tokens":[],"temperature":0,"avg_logprob":-0.2,"compression_ratio":1.5,"no_speech_prob":0}}],"#
-            ),
-        );
+        Details { task: self.task, language: "English", duration, segments: [segment] }
     }
 }
 
-/// How fast people speak: a common figure for English read aloud.
+/// A common rate of English speech. Assumed.
 const WORDS_PER_MINUTE: u128 = 150;

@@ -1,27 +1,27 @@
-//! The request header in which a simulation tells the mock what only the world knows of a call.
+//! The request header that carries the ground truth of a call from a simulation to the mock.
 //!
-//! Over HTTP the split between what a client knows and what is true has to travel on one connection. The
-//! truth goes in a header that no real provider reads and that the routing engine never sees: the driver
-//! adds it last. Without it the mock estimates the prompt and draws the completion.
+//! Over HTTP, what the client knows and what is true travel on one connection. The truth is in a header that no real provider
+//! reads and that the routing engine never sees: the driver adds it last. Without it the mock estimates the prompt and samples
+//! the completion.
 
 use crate::call::Truth;
 use std::fmt;
 
-/// The header's name.
+/// The name of the header.
 pub const HEADER: &str = "x-quotalab-truth";
 
-/// The header's value: `prompt=800;completion=200;draw=7;tag=42`, or `prompt=800;cached=500;completion=…` where tokens of
-/// the prompt are found in the provider's prefix cache.
+/// The value of the header: `prompt=800;completion=200;draw=7;tag=42`, or `prompt=800;cached=500;completion=…` if tokens of the
+/// prompt are in the provider's prefix cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// What the provider model needs.
+pub struct TruthHeader {
+    /// The ground truth of the call.
     pub truth: Truth,
-    /// Whatever the sender wants its observer told about this call; an attempt's number.
+    /// A number that the mock passes to its observer with this call: that of the attempt.
     pub tag: u64,
 }
 
-impl Note {
-    /// Reads a header's value. `None` where anything is missing, doubled, out of order, out of range or not a number.
+impl TruthHeader {
+    /// Parses a value. Returns `None` if a field is missing, repeated, out of order, out of range or not a number.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split(';').peekable();
@@ -39,16 +39,16 @@ impl Note {
     }
 }
 
-/// What stands before the cached tokens; a field that is only there where there are any.
+/// The name of the field of cached tokens, which is absent if there are none.
 const CACHED: &str = "cached=";
 
-/// The number behind `name` in the next field; digits only, no sign.
+/// Parses the next field, which must have this name. Its number has digits only, no sign.
 fn field<'t>(fields: &mut impl Iterator<Item = &'t str>, name: &str) -> Option<u64> {
     let digits = fields.next()?.strip_prefix(name)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for TruthHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Truth { prompt_tokens, completion_tokens, draw, .. } = self.truth;
         write!(f, "prompt={prompt_tokens};")?;
@@ -66,23 +66,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read_back(prompt: u32, share in 0.0..=1.0, completion: u32, draw: u64, tag: u64) {
+        fn a_printed_header_parses_to_the_same(prompt: u32, share in 0.0..=1.0, completion: u32, draw: u64, tag: u64) {
             let cached_tokens = (f64::from(prompt) * share) as u32;
             let truth = Truth { prompt_tokens: prompt, cached_tokens, completion_tokens: completion, draw };
-            let note = Note { truth, tag };
-            prop_assert_eq!(Note::parse(&note.to_string()), Some(note));
+            let header = TruthHeader { truth, tag };
+            prop_assert_eq!(TruthHeader::parse(&header.to_string()), Some(header));
         }
 
         #[test]
-        fn any_text_is_read_without_panic_and_only_if_it_prints_the_same(text in "[a-z0-9=;+ ]{0,60}") {
-            if let Some(note) = Note::parse(&text) {
-                prop_assert_eq!(Note::parse(&note.to_string()), Some(note));
+        fn arbitrary_text_parses_without_panic(text in "[a-z0-9=;+ ]{0,60}") {
+            if let Some(header) = TruthHeader::parse(&text) {
+                prop_assert_eq!(TruthHeader::parse(&header.to_string()), Some(header));
             }
         }
     }
 
     #[test]
-    fn anything_malformed_is_nothing() {
+    fn malformed_values_are_rejected() {
         for text in [
             "",
             "prompt=1;completion=2;draw=3",
@@ -99,7 +99,7 @@ mod tests {
             "prompt=1;completion=2;draw=18446744073709551616;tag=4",
             " prompt=1;completion=2;draw=3;tag=4",
         ] {
-            assert_eq!(Note::parse(text), None, "{text:?}");
+            assert_eq!(TruthHeader::parse(text), None, "{text:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Every published reply that a dialect renders, rendered again from its situation. The count of every class is pinned, so
-//! that no row can be lost or quietly demoted; run with `--nocapture` to read the tally and the rows that are not exact.
+//! Renders every published reply again from its situation. The count of every class is asserted, so that no row can be lost or
+//! moved to a weaker class unnoticed. Run with `--nocapture` to print the counts and the rows that are not exact.
 
 use crate::{Case, denial, faulted, header, level, refused, served};
 use provider::config::{Dialect, Fault, Tier};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// One published reply; see the head of the data file.
+/// One published reply; the data file documents the fields.
 #[derive(serde::Deserialize)]
 struct Row {
     dialect: String,
@@ -29,10 +29,10 @@ struct Row {
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Situation {
-    voice: usize,
+    format: usize,
     denied: Option<Denied>,
     fault: Option<String>,
-    /// Tokens of the prompt, and of the context.
+    /// The tokens of the prompt, and of the context.
     too_long: Option<[u32; 2]>,
     levels: BTreeMap<String, [i64; 2]>,
     usage: Option<[u32; 2]>,
@@ -54,19 +54,19 @@ struct Denied {
 }
 
 impl Row {
-    fn voice(&self) -> &'static dyn WireFormat {
+    fn format(&self) -> &'static dyn WireFormat {
         let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == self.dialect);
-        wire::voices(dialect.expect("a known dialect"))[self.situation.voice]
+        wire::formats(dialect.expect("a known dialect"))[self.situation.format]
     }
 
-    /// The reply that the server would send, from the situation alone.
+    /// Renders the reply from the situation alone.
     fn render(&self) -> Reply {
         let Situation { denied, fault, too_long, levels, usage, model, tier, arrived, at, .. } =
             &self.situation;
         let mut case = match (denied, fault.as_deref()) {
             (Some(denied), None) => refused(denied.denial()),
             (None, Some("wrong key")) => {
-                return self.voice().complaint(&Error::InvalidKey, 7, Instant::ZERO);
+                return self.format().request_error(&Error::InvalidKey, 7, Instant::ZERO);
             }
             (None, Some("overload")) => faulted(Fault::Overload),
             (None, Some("billing")) => faulted(Fault::Billing),
@@ -96,14 +96,17 @@ impl Row {
         case.tier = if tier.as_deref() == Some("developer") { Tier::Developer } else { Tier::Free };
         case.at = at.as_deref().map_or(Instant::ZERO, time_of_day);
         case.arrived = arrived.as_deref().map_or(case.at, time_of_day);
-        case.render(self.voice())
+        case.render(self.format())
     }
 
-    /// Compares the headers, but for those that are excepted. Dates are moved to the first day of a run.
+    /// Compares the headers that are not in `except`. Dates are moved to the first day of a run.
     fn compare_headers(&self, reply: &Reply) {
         for (name, value) in &self.headers {
             if self.situation.except.contains(name) {
-                assert!(self.class == "partial", "only a partial row may except a header: {name}");
+                assert!(
+                    self.class == "partial",
+                    "invariant: only a partial row excepts headers, found: {name}"
+                );
                 continue;
             }
             let value = match value.split_once('T') {
@@ -130,7 +133,7 @@ fn rows() -> impl Iterator<Item = Row> {
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
 }
 
-/// `06:14:23.570239952` on the first day of a run.
+/// Parses a time such as `06:14:23.570239952` on the first day of a run.
 fn time_of_day(text: &str) -> Instant {
     let seconds = text.splitn(3, ':').fold(0, |sum, part| {
         let (whole, fraction) = part.split_once('.').unwrap_or((part, ""));
@@ -140,18 +143,18 @@ fn time_of_day(text: &str) -> Instant {
     Instant(seconds)
 }
 
-/// Ids differ from reply to reply, and many rows were published without theirs.
+/// Removes the request id: it differs from reply to reply, and many rows were published without it.
 fn without_request_id(body: &str) -> String {
     body.split_once(r#","request_id":"#).map_or_else(|| body.to_owned(), |(before, _)| format!("{before}}}"))
 }
 
-/// Google's compatible endpoint wraps in an array what was captured at its native one.
+/// Removes the array in which Google's compatible endpoint wraps the bodies of its native one, where they were captured.
 fn unwrapped(body: &str) -> &str {
     body.strip_prefix('[').and_then(|body| body.strip_suffix(']')).unwrap_or(body)
 }
 
 #[test]
-fn every_published_reply_is_reproduced_as_far_as_its_class_says() {
+fn published_replies_are_reproduced_to_the_degree_of_their_class() {
     let mut counts = BTreeMap::new();
     for row in rows() {
         *counts.entry((row.dialect.clone(), row.class.clone())).or_insert(0) += 1;
@@ -176,7 +179,7 @@ fn every_published_reply_is_reproduced_as_far_as_its_class_says() {
                 assert!(ours["error"]["message"].as_str().unwrap().starts_with(&quoted), "{ours}\n{quoted}");
             }
             "form" => {
-                assert!(!row.situation.same.is_empty(), "a form has something that agrees");
+                assert!(!row.situation.same.is_empty(), "a form has at least one member that agrees");
                 let theirs: Value = serde_json::from_str(body).unwrap();
                 let theirs = if ours.starts_with('[') { Value::Array(vec![theirs]) } else { theirs };
                 let ours: Value = serde_json::from_str(ours).unwrap();

@@ -1,6 +1,6 @@
-//! What all dialects have in common: paths, causes, silence, and streams that say what whole replies say.
+//! Tests that apply to all dialects: paths, causes, absent waits, and streams that equal whole replies.
 
-use crate::{Case, denial, faulted, header, refused, served, voices};
+use crate::{Case, denial, faulted, formats, header, refused, served};
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, Service};
 use provider::length::{Bound, TooLong};
@@ -10,34 +10,33 @@ use serde_json::{Value, json};
 
 #[test]
 fn a_scripted_status_is_answered_with_that_status() {
-    for (dialect, voice) in voices() {
+    for (dialect, format) in formats() {
         for status in [400, 401, 403, 404, 413, 429, 498, 500, 502, 503, 504, 529] {
-            let reply = faulted(Fault::Status(status)).render(voice);
+            let reply = faulted(Fault::Status(status)).render(format);
             assert_eq!(reply.status, status, "{dialect:?}");
         }
     }
 }
 
-/// Every cause that arrives in the wild as a 429, or in its stead, reads different from the others wherever the provider has
-/// words of its own for it.
+/// Every cause of a 429, or of the status that a provider sends instead, has its own body if the provider distinguishes it.
 #[test]
-fn causes_read_different_where_the_provider_tells_them_apart() {
-    // Those that tell nothing but that it was a limit.
-    let mute = [Dialect::Azure, Dialect::DeepInfra, Dialect::Fireworks, Dialect::Mistral];
-    for (dialect, voice) in voices() {
+fn causes_have_different_bodies_if_the_provider_distinguishes_them() {
+    // These only report that a limit refused the call.
+    let unspecific = [Dialect::Azure, Dialect::DeepInfra, Dialect::Fireworks, Dialect::Mistral];
+    for (dialect, format) in formats() {
         let limits =
             [Axis::Tpm, Axis::Tpd, Axis::Concurrency].map(|axis| refused(denial(axis, 1000, 1000, 500)));
         let faults = [Fault::Overload, Fault::Billing, Fault::NotInTier].map(faulted);
         let answers: Vec<(u16, String)> = limits
             .iter()
             .chain(&faults)
-            .map(|case| case.render(voice))
+            .map(|case| case.render(format))
             .map(|reply| (reply.status, reply.body))
             .collect();
         for (index, answer) in answers.iter().enumerate() {
             for other in &answers[index + 1..] {
                 let both_limits = answers[..3].contains(answer) && answers[..3].contains(other);
-                if both_limits && (mute.contains(&dialect) || dialect == Dialect::Together) {
+                if both_limits && (unspecific.contains(&dialect) || dialect == Dialect::Together) {
                     continue;
                 }
                 assert_ne!(answer, other, "{dialect:?}");
@@ -48,70 +47,70 @@ fn causes_read_different_where_the_provider_tells_them_apart() {
 }
 
 #[test]
-fn what_a_provider_never_announces_it_never_announces() {
+fn a_wait_is_announced_only_by_providers_that_announce_waits() {
     let case = refused(denial(Axis::Rpm, 60, 60, 1));
-    for (dialect, voice) in voices() {
-        let silent = matches!(
+    for (dialect, format) in formats() {
+        let announces_none = matches!(
             dialect,
             Dialect::Cerebras | Dialect::DeepInfra | Dialect::Fireworks | Dialect::Together | Dialect::Gemini
         );
-        assert_eq!(header(&case.render(voice), "retry-after").is_none(), silent, "{dialect:?}");
+        assert_eq!(header(&case.render(format), "retry-after").is_none(), announces_none, "{dialect:?}");
         let mut hidden = case.clone();
         if let Decision::Refused(denial) = &mut hidden.verdict {
             denial.wait = None;
         }
-        let reply = hidden.render(voice);
+        let reply = hidden.render(format);
         assert_eq!(header(&reply, "retry-after"), None, "{dialect:?}");
         assert!(!reply.body.contains("try again in") && !reply.body.contains("retry in"), "{}", reply.body);
     }
 }
 
 #[test]
-fn a_timeout_and_a_reset_are_never_answered() {
-    for (_, voice) in voices() {
+fn a_timeout_and_a_reset_send_no_reply() {
+    for (_, format) in formats() {
         for fault in [Fault::Timeout, Fault::Reset] {
-            assert!(faulted(fault).sent(voice).is_none());
+            assert!(faulted(fault).reply(format).is_none());
         }
     }
 }
 
-/// What a voice says its path is, it answers; and no two voices of a dialect answer the same path.
+/// Every wire format has an endpoint for its own path, and no two formats of a dialect have the same one.
 #[test]
-fn paths_lead_to_one_voice() {
+fn a_path_belongs_to_one_format() {
     for dialect in Dialect::ALL {
-        for (index, voice) in wire::voices(dialect).iter().enumerate() {
+        for (index, format) in wire::formats(dialect).iter().enumerate() {
             for model in ["m", "vendor/model-1.5"] {
-                let path = voice.path(model);
-                let known: Vec<bool> = wire::voices(dialect)
+                let path = format.path(model);
+                let known: Vec<bool> = wire::formats(dialect)
                     .iter()
-                    .map(|voice| voice.endpoint("POST", &path).is_some())
+                    .map(|format| format.endpoint("POST", &path).is_some())
                     .collect();
                 assert_eq!(known.iter().filter(|known| **known).count(), 1, "{dialect:?} {path}");
                 assert!(known[index], "{dialect:?} {path}");
-                if let Some(Endpoint::Deployment(name)) = voice.endpoint("POST", &path) {
+                if let Some(Endpoint::Deployment(name)) = format.endpoint("POST", &path) {
                     assert_eq!(name, model);
                 }
-                assert_eq!(voice.endpoint("GET", &path), None);
-                assert_eq!(voice.endpoint("POST", &format!("{path}/")), None);
+                assert_eq!(format.endpoint("GET", &path), None);
+                assert_eq!(format.endpoint("POST", &format!("{path}/")), None);
             }
         }
-        let compatible = wire::voice(dialect);
+        let compatible = wire::format(dialect);
         assert_eq!(
             compatible.endpoint("GET", &format!("{}/models", compatible.base())),
             Some(Endpoint::Models)
         );
-        assert!(compatible.keys().contains(&Key::Bearer), "clients of OpenAI's shape send no other");
+        assert!(compatible.keys().contains(&Key::Bearer), "OpenAI-compatible clients send no other header");
     }
 }
 
-/// A stream says the same words as the whole reply, and what it used where the whole reply says so.
+/// A stream has the text of the whole reply, and its usage.
 #[test]
-fn a_stream_has_the_words_of_the_whole_reply() {
-    for (dialect, voice) in voices() {
+fn a_stream_has_the_text_and_usage_of_the_whole_reply() {
+    for (dialect, format) in formats() {
         let case = served(10, 30);
         let Decision::Admitted(service) = case.verdict else { unreachable!("just served") };
-        let whole: Value = serde_json::from_str(&case.render(voice).body).unwrap();
-        let (events, usage) = events(voice, &service, &case);
+        let whole: Value = serde_json::from_str(&case.render(format).body).unwrap();
+        let (events, usage) = events(format, &service, &case);
         let native = whole["type"] == "message";
         let text: String = events
             .iter()
@@ -121,13 +120,13 @@ fn a_stream_has_the_words_of_the_whole_reply() {
                 delta.as_str()
             })
             .collect();
-        let said =
+        let content =
             if native { &whole["content"][0]["text"] } else { &whole["choices"][0]["message"]["content"] };
-        assert_eq!(said.as_str(), Some(text.as_str()), "{dialect:?}");
+        assert_eq!(content.as_str(), Some(text.as_str()), "{dialect:?}");
         assert_eq!(text.split(' ').count(), 30);
         let counted = if native { "output_tokens" } else { "completion_tokens" };
         assert_eq!(whole["usage"][counted], 30, "{dialect:?}");
-        // Where `include_usage` adds nothing, the end tells it.
+        // If `include_usage` adds no chunk, the last chunk has the usage.
         let last = events.iter().rev().find_map(|event| event["usage"][counted].as_u64());
         assert_eq!(
             last.or_else(|| usage.and_then(|event| event["usage"][counted].as_u64())),
@@ -137,9 +136,9 @@ fn a_stream_has_the_words_of_the_whole_reply() {
     }
 }
 
-/// The events of a stream, and the one that `include_usage` adds.
-fn events(voice: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value>, Option<Value>) {
-    let chunks = voice.chunks(service, &case.context());
+/// Returns the events of a stream, and the one that `include_usage` adds.
+fn events(format: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value>, Option<Value>) {
+    let chunks = format.chunks(service, &case.context());
     let (mut text, mut usage) = (String::new(), String::new());
     chunks.role(&mut text);
     (0..service.usage.completion_tokens).for_each(|index| chunks.token(&mut text, index));
@@ -155,10 +154,10 @@ fn events(voice: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value>
 }
 
 #[test]
-fn anthropics_events_come_in_its_own_order() {
+fn anthropic_events_have_the_documented_order() {
     let case = served(10, 2);
     let Decision::Admitted(service) = case.verdict else { unreachable!("just served") };
-    let native = wire::voices(Dialect::Anthropic)[1];
+    let native = wire::formats(Dialect::Anthropic)[1];
     let (events, usage) = events(native, &service, &case);
     let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     let expected = [
@@ -176,9 +175,9 @@ fn anthropics_events_come_in_its_own_order() {
 }
 
 #[test]
-fn numbers_are_grouped_and_ids_agree() {
+fn anthropic_groups_digits_and_repeats_its_request_id() {
     let reply =
-        refused(denial(Axis::Itpm, 2_000_000, 2_000_000, 5)).render(wire::voices(Dialect::Anthropic)[1]);
+        refused(denial(Axis::Itpm, 2_000_000, 2_000_000, 5)).render(wire::formats(Dialect::Anthropic)[1]);
     let body: Value = serde_json::from_str(&reply.body).unwrap();
     assert!(
         body["error"]["message"]
@@ -191,8 +190,8 @@ fn numbers_are_grouped_and_ids_agree() {
 }
 
 #[test]
-fn a_wrong_key_an_unknown_model_and_a_wrong_path_are_told_apart() {
-    for (dialect, voice) in voices() {
+fn invalid_keys_unknown_models_and_unknown_paths_differ() {
+    for (dialect, format) in formats() {
         let errors = [
             (Error::InvalidKey, if dialect == Dialect::Gemini { 400 } else { 401 }),
             (Error::UnknownModel("a\"b"), if dialect == Dialect::Mistral { 400 } else { 404 }),
@@ -202,7 +201,7 @@ fn a_wrong_key_an_unknown_model_and_a_wrong_path_are_told_apart() {
         let bodies: Vec<String> = errors
             .iter()
             .map(|(error, status)| {
-                let reply = voice.complaint(error, 7, Instant::ZERO);
+                let reply = format.request_error(error, 7, Instant::ZERO);
                 assert_eq!(reply.status, *status, "{dialect:?} {error:?}");
                 assert!(reply.headers.iter().all(|(name, _)| !name.contains("limit")), "{dialect:?}");
                 assert!(serde_json::from_str::<Value>(&reply.body).is_ok(), "{}", reply.body);
@@ -216,42 +215,41 @@ fn a_wrong_key_an_unknown_model_and_a_wrong_path_are_told_apart() {
     }
 }
 
-/// What was published of each: issue threads and test recordings of 2023 to 2026, but where the page of the dialect says that
-/// it is assumed.
+/// Evidence: issue threads and test recordings of 2023 to 2026, unless the module of the dialect says that it is assumed.
 #[test]
-fn a_call_that_is_too_long_is_told_so_in_the_words_of_each() {
-    let said = |voice: &dyn WireFormat, bound, limit, prompt_tokens, max_tokens| {
+fn a_call_that_is_too_long_gets_the_message_of_its_provider() {
+    let error_of = |format: &dyn WireFormat, bound, limit, prompt_tokens, max_tokens| {
         let too_long = TooLong { bound, limit, prompt_tokens, max_tokens };
-        let reply = Case::new(Decision::TooLong(too_long)).render(voice);
+        let reply = Case::new(Decision::TooLong(too_long)).render(format);
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let body = if body.is_array() { body[0].clone() } else { body };
         let error = if body["error"].is_object() { body["error"].clone() } else { body };
         (reply.status, error["message"].as_str().unwrap().to_owned(), error)
     };
-    let groq = wire::voice(Dialect::Groq);
-    let (status, _, error) = said(groq, Bound::Context, 131_072, 131_000, Some(500));
-    let words = "Please reduce the length of the messages or completion.";
+    let groq = wire::format(Dialect::Groq);
+    let (status, _, error) = error_of(groq, Bound::Context, 131_072, 131_000, Some(500));
+    let message = "Please reduce the length of the messages or completion.";
     assert_eq!(
         (status, error),
-        (400, json!({ "message": words, "type": "invalid_request_error", "param": "messages" }))
+        (400, json!({ "message": message, "type": "invalid_request_error", "param": "messages" }))
     );
-    let (status, _, error) = said(groq, Bound::Output, 65_536, 10, Some(128_000));
-    let words = "`max_tokens` must be less than or equal to `65536`, the maximum value for `max_tokens` is less than the `context_window` for this model";
+    let (status, _, error) = error_of(groq, Bound::Output, 65_536, 10, Some(128_000));
+    let message = "`max_tokens` must be less than or equal to `65536`, the maximum value for `max_tokens` is less than the `context_window` for this model";
     assert_eq!(
         (status, error),
-        (400, json!({ "message": words, "type": "invalid_request_error", "param": "max_tokens" }))
+        (400, json!({ "message": message, "type": "invalid_request_error", "param": "max_tokens" }))
     );
-    for (dialect, bound, numbers, status, words) in TOO_LONG {
+    for (dialect, bound, numbers, status, message) in TOO_LONG {
         let (limit, prompt, max_tokens) = numbers;
-        let said = said(wire::voice(dialect), bound, limit, prompt, max_tokens);
-        assert_eq!((said.0, said.1.as_str()), (status, words), "{dialect:?}");
+        let error = error_of(wire::format(dialect), bound, limit, prompt, max_tokens);
+        assert_eq!((error.0, error.1.as_str()), (status, message), "{dialect:?}");
     }
 }
 
 /// Limit, prompt and `max_tokens`.
 type Numbers = (u32, u32, Option<u32>);
 
-/// What is said of a call that is too long, with its status.
+/// The status and message of calls that are too long.
 const TOO_LONG: [(Dialect, Bound, Numbers, u16, &str); 11] = [
     (
         Dialect::OpenAi,

@@ -1,21 +1,21 @@
-//! The rules by which each dialect counts and prints, over all numbers.
+//! Property tests of how each dialect computes and prints its numbers.
 
-use crate::{Case, denial, header, level, refused, served, voices};
+use crate::{Case, denial, formats, header, level, refused, served};
 use proptest::prelude::*;
 use provider::config::{Dialect, Fault, Tier};
 use provider::decision::{Decision, Denial};
 use provider::length::{Bound, TooLong};
-use provider::wire::{self, Content, Head, WireFormat};
+use provider::wire::{self, Head, MediaType, WireFormat};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
 
 const SECOND: u64 = Nanos::SECOND.0;
 
-fn voice(dialect: Dialect) -> &'static dyn WireFormat {
-    wire::voice(dialect)
+fn format(dialect: Dialect) -> &'static dyn WireFormat {
+    wire::format(dialect)
 }
 
-/// A limit and what is left of it, which a settlement may have overdrawn.
+/// Generates a limit and what remains of it, which may be negative after a settlement.
 fn state() -> impl Strategy<Value = (u64, i64)> {
     (1u64..=1_000_000_000).prop_flat_map(|limit| {
         let all = i64::try_from(limit).unwrap();
@@ -23,24 +23,24 @@ fn state() -> impl Strategy<Value = (u64, i64)> {
     })
 }
 
-fn told(dialect: usize, voice: Dialect, levels: &[(Axis, u64, i64)], at: Instant) -> wire::Headers {
+fn headers(format: usize, dialect: Dialect, levels: &[(Axis, u64, i64)], at: Instant) -> wire::Headers {
     let mut case = served(1, 1);
     case.levels = levels.iter().map(|(axis, limit, left)| level(*axis, *limit, *left)).collect();
     (case.at, case.arrived) = (at, at);
-    case.render(wire::voices(voice)[dialect]).headers
+    case.render(wire::formats(dialect)[format]).headers
 }
 
 fn value<'a>(headers: &'a wire::Headers, name: &str) -> &'a str {
     headers.value(name).unwrap_or_else(|| panic!("{name} in {headers:?}"))
 }
 
-/// Nanoseconds until a bucket is full, rounded down: the rule that 708 recordings of OpenAI obey.
+/// Returns the nanoseconds until a bucket is full, rounded down, as in 708 recordings of OpenAI.
 fn until_full(limit: u64, left: i64, window: Nanos) -> u128 {
     let used = u128::try_from(i128::from(limit) - i128::from(left)).unwrap();
     used * u128::from(window.0) / u128::from(limit)
 }
 
-/// Hours, minutes, seconds and milliseconds of a Go duration, as nanoseconds.
+/// Parses hours, minutes, seconds and milliseconds of a Go duration to nanoseconds.
 fn go(text: &str) -> u128 {
     let (mut rest, mut total) = (text, 0.0);
     for (unit, seconds) in [("h", 3600.0), ("m", 60.0)] {
@@ -56,12 +56,12 @@ fn go(text: &str) -> u128 {
 }
 
 proptest! {
-    /// OpenAI: `reset` is the time until full, cut to whole milliseconds, of days as of minutes; `remaining` is never negative.
+    /// OpenAI: `reset` is the time until full, rounded down to whole milliseconds, for days and minutes. `remaining` is never negative.
     #[test]
     fn openai_resets_are_the_time_until_full((limit, left) in state(), daily: bool) {
         let axis = if daily { Axis::Rpd } else { Axis::Rpm };
         let window = axis.window().unwrap();
-        let headers = told(0, Dialect::OpenAi, &[(axis, limit, left), (Axis::Tpm, limit, left)], Instant::ZERO);
+        let headers = headers(0, Dialect::OpenAi, &[(axis, limit, left), (Axis::Tpm, limit, left)], Instant::ZERO);
         for (name, window) in [("requests", window), ("tokens", Nanos::MINUTE)] {
             let value = |what: &str| value(&headers, &format!("x-ratelimit-{what}-{name}")).to_owned();
             let exact = until_full(limit, left, window);
@@ -71,10 +71,10 @@ proptest! {
         }
     }
 
-    /// OpenAI: the wait in words is (used + requested − limit) ÷ limit × period, cut to the millisecond; the headers never
-    /// tell a shorter one.
+    /// OpenAI: the wait in the message is (used + requested − limit) ÷ limit × period, rounded down to the millisecond. The headers
+    /// never have a shorter one.
     #[test]
-    fn openai_words_state_the_wait_to_the_millisecond(
+    fn openai_messages_have_the_wait_to_the_millisecond(
         (limit, left) in state(), axis in prop::sample::select(vec![Axis::Tpm, Axis::Rpm, Axis::Rpd, Axis::Tpd]), ask in 0.0..1.0,
     ) {
         let requested = ((limit as f64 * ask) as u64).max(1);
@@ -82,23 +82,23 @@ proptest! {
         let over = i128::from(used) + i128::from(requested) - i128::from(limit);
         prop_assume!(over > 0);
         let denial = denial(axis, limit, used, requested);
-        let reply = refused(denial).render(voice(Dialect::OpenAi));
-        let (_, said) = reply.body.split_once("Please try again in ").unwrap();
-        let said = go(said.split_once(". ").unwrap().0);
+        let reply = refused(denial).render(format(Dialect::OpenAi));
+        let (_, wait) = reply.body.split_once("Please try again in ").unwrap();
+        let wait = go(wait.split_once(". ").unwrap().0);
         let exact = u128::try_from(over).unwrap() * u128::from(axis.window().unwrap().0) / u128::from(limit);
-        // One nanosecond of a wait computed in doubles may decide about one millisecond.
-        prop_assert!(said.is_multiple_of(1_000_000) && said <= exact + 1 && exact < said + 1_000_000 + 1, "{said} for {exact}");
+        // A wait computed in doubles may be one nanosecond short, which can change the millisecond.
+        prop_assert!(wait.is_multiple_of(1_000_000) && wait <= exact + 1 && exact < wait + 1_000_000 + 1, "{wait} for {exact}");
         let millis: u128 = header(&reply, "retry-after-ms").unwrap().parse().unwrap();
         let seconds: u128 = header(&reply, "retry-after").unwrap().parse().unwrap();
         prop_assert!(millis * 1_000_000 >= exact - 1 && seconds * u128::from(SECOND) >= exact - 1);
     }
 
-    /// Azure: the same resets as bare numbers, of milliseconds at one kind of endpoint and of seconds at the other.
+    /// Azure: the same resets as bare numbers, in milliseconds at one kind of endpoint and in seconds at the other.
     #[test]
     fn azure_resets_are_bare_numbers_in_two_units((limit, left) in state()) {
         let levels = [(Axis::Rpm, limit, left), (Axis::Tpm, limit, left)];
         for (index, unit) in [(0, u128::from(SECOND)), (1, 1_000_000)] {
-            let headers = told(index, Dialect::Azure, &levels, Instant::ZERO);
+            let headers = headers(index, Dialect::Azure, &levels, Instant::ZERO);
             for name in ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"] {
                 let reset: u128 = value(&headers, name).parse().unwrap();
                 prop_assert_eq!(reset, until_full(limit, left, Nanos::MINUTE) / unit);
@@ -106,13 +106,13 @@ proptest! {
         }
     }
 
-    /// Anthropic: tokens are told in thousands, to the nearest; requests as they are; both token axes also as one, with the
-    /// earlier date; dates are cut to whole seconds.
+    /// Anthropic: tokens are rounded to the nearest thousand, requests are not. Both token axes are also reported as one, with the
+    /// earlier date. Dates are rounded down to whole seconds.
     #[test]
     fn anthropic_rounds_tokens_to_thousands((input, left_in) in state(), (output, left_out) in state(), secs in 0..86_400u64) {
         let at = Instant(secs * SECOND);
         let levels = [(Axis::Rpm, input, left_in), (Axis::Itpm, input, left_in), (Axis::Otpm, output, left_out)];
-        let headers = told(0, Dialect::Anthropic, &levels, at);
+        let headers = headers(0, Dialect::Anthropic, &levels, at);
         let number = |name: &str| value(&headers, &format!("anthropic-ratelimit-{name}")).parse::<i64>().unwrap();
         prop_assert_eq!(number("requests-remaining"), left_in.max(0));
         for (name, left) in [("input-tokens-remaining", left_in), ("output-tokens-remaining", left_out)] {
@@ -128,11 +128,11 @@ proptest! {
         prop_assert_eq!(date("input-tokens"), clock);
     }
 
-    /// Cerebras: a reset is the end of the clock's minute or day, so that the two differ by whole minutes.
+    /// Cerebras: a reset is the end of the calendar minute or day, so that the two differ by whole minutes.
     #[test]
-    fn cerebras_resets_point_to_the_end_of_the_clocks_window((limit, left) in state(), at in 0..Nanos::DAY.0 * 3) {
+    fn cerebras_resets_are_the_end_of_the_calendar_window((limit, left) in state(), at in 0..Nanos::DAY.0 * 3) {
         let levels = [(Axis::Rpm, limit, left), (Axis::Rpd, limit, left), (Axis::Tpm, limit, left), (Axis::Tpd, limit, left)];
-        let headers = told(0, Dialect::Cerebras, &levels, Instant(at));
+        let headers = headers(0, Dialect::Cerebras, &levels, Instant(at));
         let reset = |name: &str| value(&headers, &format!("x-ratelimit-reset-{name}")).parse::<f64>().unwrap();
         let (minute, day) = (reset("tokens-minute"), reset("requests-day"));
         prop_assert!(minute > 0.0 && minute <= 60.0 && day >= minute && day <= 86_400.0);
@@ -144,25 +144,25 @@ proptest! {
         prop_assert_eq!(day.to_bits(), reset("tokens-day").to_bits());
     }
 
-    /// Mistral: what is left is told beside what the call cost, and nothing tells a reset.
+    /// Mistral: headers have the remaining units and the cost of the call, and no reset.
     #[test]
-    fn mistral_tells_the_cost_and_no_reset((limit, left) in state(), prompt: u32, completion: u32) {
+    fn mistral_reports_the_cost_and_no_reset((limit, left) in state(), prompt: u32, completion: u32) {
         let mut case = served(prompt, completion);
         case.levels = vec![level(Axis::Tpm, limit, left), level(Axis::Rpm, limit, left)];
-        // The text of the longest completions is not what this is about.
-        let told = case.told();
+        // Renders the headers alone, because the longest completions have long bodies.
+        let snapshot = case.snapshot();
         let usage = match case.verdict { Decision::Admitted(service) => Some(service.usage), _ => None };
-        let head = Head { content: Content::Json, usage, ..Head::new(200, Some(&told), 7, Instant::ZERO) };
-        let headers = voice(Dialect::Mistral).headers(&head);
+        let head = Head { media_type: MediaType::Json, usage, ..Head::new(200, Some(&snapshot), 7, Instant::ZERO) };
+        let headers = format(Dialect::Mistral).headers(&head);
         prop_assert_eq!(value(&headers, "x-ratelimit-tokens-query-cost"), (u64::from(prompt) + u64::from(completion)).to_string());
         prop_assert_eq!(value(&headers, "x-ratelimit-remaining-tokens-minute"), left.max(0).to_string());
         prop_assert!(headers.iter().all(|(name, _)| !name.contains("reset")));
     }
 
-    /// Together: limits per second, rounded up; never more left than that.
+    /// Together: limits are per second, rounded up; what remains is at most that.
     #[test]
-    fn together_tells_limits_per_second((limit, left) in state()) {
-        let headers = told(0, Dialect::Together, &[(Axis::Rpm, limit, left), (Axis::Tpm, limit, left)], Instant::ZERO);
+    fn together_reports_limits_per_second((limit, left) in state()) {
+        let headers = headers(0, Dialect::Together, &[(Axis::Rpm, limit, left), (Axis::Tpm, limit, left)], Instant::ZERO);
         let number = |name: &str| value(&headers, name).parse::<u64>().unwrap();
         for of in ["x-ratelimit", "x-tokenlimit"] {
             let per_second = number(&format!("{of}-limit"));
@@ -173,26 +173,26 @@ proptest! {
         }
     }
 
-    /// Gemini: the same wait in words and in `RetryInfo`; that of a day is the rest of the minute, whatever the limit says.
+    /// Gemini: the message and `RetryInfo` have the same wait. That of a day is the rest of the minute, not the time until enough.
     #[test]
-    fn gemini_tells_one_wait_twice_and_misleads_about_days(at in 0..Nanos::DAY.0, (limit, left) in state(), daily: bool) {
+    fn gemini_reports_one_wait_twice_and_a_wrong_one_for_days(at in 0..Nanos::DAY.0, (limit, left) in state(), daily: bool) {
         let axis = if daily { Axis::Rpd } else { Axis::Tpm };
         let denial = denial(axis, limit, i64::try_from(limit).unwrap() - left, limit);
         let case = Case { arrived: Instant(at), ..refused(denial) };
-        let reply = case.render(voice(Dialect::Gemini));
+        let reply = case.render(format(Dialect::Gemini));
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let error = &body[0]["error"];
-        let (_, said) = error["message"].as_str().unwrap().split_once("Please retry in ").unwrap();
-        let said: f64 = said.strip_suffix("s.").unwrap().parse().unwrap();
-        prop_assert_eq!(error["details"][1]["retryDelay"].as_str().unwrap(), format!("{}s", said.floor()));
-        let meant = if daily { Nanos::MINUTE.0 - at % Nanos::MINUTE.0 } else { denial.wait.unwrap().0 };
-        prop_assert!((said - meant as f64 / 1e9).abs() < 1e-6, "{said} for {meant}");
+        let (_, wait) = error["message"].as_str().unwrap().split_once("Please retry in ").unwrap();
+        let wait: f64 = wait.strip_suffix("s.").unwrap().parse().unwrap();
+        prop_assert_eq!(error["details"][1]["retryDelay"].as_str().unwrap(), format!("{}s", wait.floor()));
+        let expected = if daily { Nanos::MINUTE.0 - at % Nanos::MINUTE.0 } else { denial.wait.unwrap().0 };
+        prop_assert!((wait - expected as f64 / 1e9).abs() < 1e-6, "{wait} for {expected}");
         let id = error["details"][0]["violations"][0]["quotaId"].as_str().unwrap();
         let period = if daily { "PerDay" } else { "PerMinute" };
         prop_assert!(id.contains(period), "{id}");
     }
 
-    /// Whatever the numbers and the names, every voice answers in JSON that reads back, with headers that HTTP can carry.
+    /// For all numbers and names, every wire format renders valid JSON and valid HTTP headers.
     #[test]
     fn everything_is_well_formed(
         model in any::<String>(), limit in 1..=u64::MAX, used: i64, requested: u64, wait in prop::option::of(any::<u64>()),
@@ -206,13 +206,13 @@ proptest! {
             Decision::Faulted(Fault::NotInTier), Decision::Faulted(Fault::Status(400)), served(1, 3).verdict,
             Decision::TooLong(too_long(Bound::Context)), Decision::TooLong(too_long(Bound::Output)),
         ];
-        for (dialect, voice) in voices() {
+        for (dialect, format) in formats() {
             for verdict in verdicts {
                 let mut case = Case { at: Instant(at), arrived: Instant(at), model: model.clone(), ..Case::new(verdict) };
                 case.tier = if developer { Tier::Developer } else { Tier::Free };
                 case.levels = Axis::ALL.map(|axis| level(axis, limit, left)).to_vec();
                 case.levels.retain(|level| level.axis != missing);
-                let reply = case.render(voice);
+                let reply = case.render(format);
                 prop_assert!(serde_json::from_str::<Value>(&reply.body).is_ok(), "{dialect:?}: {}", reply.body);
                 for (name, value) in reply.headers.iter() {
                     prop_assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')), "{name}");

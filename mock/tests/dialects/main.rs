@@ -1,7 +1,7 @@
-//! The dialects held to what providers really sent (`captures`), to the rules by which they count (`laws`), and to
-//! what they have in `common`.
+//! Tests of the dialects against published replies (`captures`), against the rules of their numbers (`laws`), and of what they
+//! have in `common`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod captures;
 mod common;
@@ -10,10 +10,10 @@ mod laws;
 use provider::config::{Dialect, Fault, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, LimitsView, Service, Ticket, announced_wait};
 use provider::meter::Level;
-use provider::wire::{self, Context, Finish, LimitsSnapshot, Reply, Said, WireFormat};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply, WireFormat};
 use provider::{Axis, Instant, Nanos, Usage};
 
-/// One call as a voice is told of it.
+/// The input of a wire format for one call.
 #[derive(Clone, Debug)]
 struct Case {
     verdict: Decision,
@@ -30,31 +30,31 @@ impl Case {
         Self { verdict, levels, model, tier: Tier::Free, arrived: Instant::ZERO, at: Instant::ZERO }
     }
 
-    fn told(&self) -> LimitsSnapshot {
-        LimitsSnapshot::new(self.arrived, LimitsView::default()).with(self.levels.iter().copied())
+    fn snapshot(&self) -> LimitsSnapshot {
+        LimitsSnapshot::new(self.arrived, LimitsView::default()).with_levels(self.levels.iter().copied())
     }
 
     fn context(&self) -> Context<'_> {
         let (model, tier, at) = (self.model.as_str(), self.tier, self.at);
-        Context { model, account: "***", tier, number: 7, at, finish: Finish::Stop, said: Said::Words }
+        Context { model, account: "***", tier, number: 7, at, finish: Finish::Stop, content: Content::Filler }
     }
 
-    /// What is sent; nothing where a fault answers nothing.
-    fn sent(&self, voice: &dyn WireFormat) -> Option<Reply> {
-        let ruling = DecisionReport { verdict: self.verdict, limits: LimitsView::default() };
-        voice.reply(&ruling, &self.told(), &self.context())
+    /// Renders the reply; `None` if a fault sends none.
+    fn reply(&self, format: &dyn WireFormat) -> Option<Reply> {
+        let report = DecisionReport { decision: self.verdict, limits: LimitsView::default() };
+        format.reply(&report, &self.snapshot(), &self.context())
     }
 
-    fn render(&self, voice: &dyn WireFormat) -> Reply {
-        self.sent(voice).expect("it is answered")
+    fn render(&self, format: &dyn WireFormat) -> Reply {
+        self.reply(format).expect("a reply is sent")
     }
 }
 
-/// Every voice, with its dialect.
-fn voices() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
+/// Iterates over all wire formats, with their dialects.
+fn formats() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
     Dialect::ALL
         .into_iter()
-        .flat_map(|dialect| wire::voices(dialect).iter().map(move |voice| (dialect, *voice)))
+        .flat_map(|dialect| wire::formats(dialect).iter().map(move |format| (dialect, *format)))
 }
 
 fn faulted(fault: Fault) -> Case {
@@ -65,7 +65,7 @@ fn refused(denial: Denial) -> Case {
     Case::new(Decision::Refused(denial))
 }
 
-/// A service that took a second in line, two to the first token and three to the end.
+/// Returns a service with one second in the queue, two to the first token and three to the end.
 fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
     let at = |secs| Instant(Nanos::from_secs(secs).0);
     Case::new(Decision::Admitted(Service {
@@ -79,7 +79,7 @@ fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
     }))
 }
 
-/// A refusal as a bucket would have it.
+/// Returns a refusal with the numbers of a bucket.
 fn denial(axis: Axis, limit: u64, used: i64, requested: u64) -> Denial {
     let wait = axis.window().map(|window| announced_wait(limit, used, requested, window));
     Denial { axis, limit, used, requested, wait, oversize: requested > limit }

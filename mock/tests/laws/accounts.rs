@@ -1,15 +1,15 @@
-//! All axes of an account together, through the provider: all or nothing, refusals free, accounts apart,
-//! and a wait that suffices (law 7).
+//! All axes of an account together: a call is charged on every axis or on none, refusals are free, accounts are
+//! independent, and the announced wait suffices (law 7).
 
 use super::{LAWS, config};
 use proptest::prelude::*;
 use provider::config::{CachedTokens, Estimate, Growth, Law, Limit, ModelConfig, Reserve, Settle};
 use provider::decision::{Decision, Denial, Service};
 use provider::meter::{Charge, Level};
-use provider::reserve::Recent;
+use provider::reserve::RecentCompletions;
 use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
 
-/// Limits on some of the axes, small enough to be met.
+/// Limits on some of the axes, low enough to refuse calls.
 fn limits() -> impl Strategy<Value = Vec<Limit>> {
     let law = prop_oneof![1 => Just(Law::Bucket), 1 => prop::sample::select(&LAWS)];
     let limit = (law, 1_u64..400, 0_u64..=100).prop_map(|(law, limit, burst)| (law, limit, burst));
@@ -34,9 +34,9 @@ fn reserve() -> impl Strategy<Value = Reserve> {
     let settle = prop_oneof![2 => Just(Settle::Refund), 1 => Just(Settle::Nothing), 1 => Just(Settle::After)];
     let cached = prop::sample::select(&[CachedTokens::Counted, CachedTokens::Refunded, CachedTokens::Free]);
     (estimate, settle, cached, 0_u32..2000, 0_u32..4000).prop_map(
-        |(estimate, settle, cached, absent, cap)| Reserve {
-            absent,
-            cap,
+        |(estimate, settle, cached, default_max_tokens, max_completion_tokens)| Reserve {
+            default_max_tokens,
+            max_completion_tokens,
             settle,
             cached,
             ..Reserve::of(estimate)
@@ -44,7 +44,7 @@ fn reserve() -> impl Strategy<Value = Reserve> {
     )
 }
 
-/// A gap in nanoseconds before a call, the call and its truth.
+/// The gap in nanoseconds before a call, the call and its truth.
 fn calls(count: usize) -> impl Strategy<Value = Vec<(u64, Call, Truth)>> {
     let gap = prop_oneof![Just(0), 0..Nanos::SECOND.0, 0..Nanos::MINUTE.0, 0..Nanos::HOUR.0];
     let call = (gap, 0_u16..2, prop::option::of(0_u32..2000), 0_u32..2000, 0_u32..2500, 0_u32..2000);
@@ -63,18 +63,24 @@ fn levels(provider: &mut Provider, now: Instant, account: u16) -> Vec<Level> {
     provider.levels(now, account, 0).collect()
 }
 
-/// Everything a refusal says holds together, and its axis is one that the call really met.
-fn check_denial(denial: Denial, limits: &[Limit], levels: &[Level], asked: u64) -> Result<(), TestCaseError> {
-    let at = limits.iter().position(|limit| limit.axis == denial.axis).expect("a limit of the account");
+/// Checks that the numbers of a denial are consistent with the level of its axis and with the call.
+fn check_denial(
+    denial: Denial,
+    limits: &[Limit],
+    levels: &[Level],
+    requested: u64,
+) -> Result<(), TestCaseError> {
+    let at =
+        limits.iter().position(|limit| limit.axis == denial.axis).expect("invariant: a limit of the account");
     prop_assert_eq!(denial.limit, limits[at].limit);
-    prop_assert_eq!(denial.requested, asked);
+    prop_assert_eq!(denial.requested, requested);
     prop_assert_eq!(denial.used, denial.limit.cast_signed() - levels[at].remaining);
-    prop_assert_eq!(denial.oversize, asked > levels[at].burst);
+    prop_assert_eq!(denial.oversize, requested > levels[at].burst);
     Ok(())
 }
 
 proptest! {
-    /// Axes are charged together or not at all, each by what it counts; nobody else's level moves.
+    /// All axes are charged by what they count, or none is; no other account's level changes.
     #[test]
     fn a_call_is_charged_on_every_axis_or_on_none(
         limits in limits(), reserve in reserve(), calls in calls(60),
@@ -83,31 +89,31 @@ proptest! {
         let mut now = Instant::ZERO;
         for (gap, call, truth) in calls {
             now += Nanos(gap);
-            let mut left = levels(&mut provider, now, call.account);
-            let neighbour = levels(&mut provider, now, 1 - call.account);
-            let asked = reserve.tokens(call, truth, &Recent::default());
-            match provider.arrive(now, call, truth).verdict {
+            let mut expected = levels(&mut provider, now, call.account);
+            let other_account = levels(&mut provider, now, 1 - call.account);
+            let reserved = reserve.reserved(call, truth, &RecentCompletions::default());
+            match provider.arrive(now, call, truth).decision {
                 Decision::Admitted(service) => {
-                    prop_assert_eq!(service.ticket.reserved(), asked);
-                    for level in &mut left {
-                        level.remaining -= i64::try_from(Charge::of(asked).on(level.axis)).unwrap();
+                    prop_assert_eq!(service.ticket.reserved(), reserved);
+                    for level in &mut expected {
+                        level.remaining -= i64::try_from(Charge::of(reserved).on(level.axis)).unwrap();
                         prop_assert!(level.remaining >= 0, "law 5 on {}", level.axis);
                     }
                 }
                 Decision::Refused(denial) => {
-                    check_denial(denial, &limits, &left, Charge::of(asked).on(denial.axis))?;
+                    check_denial(denial, &limits, &expected, Charge::of(reserved).on(denial.axis))?;
                 }
                 Decision::TooLong(_) | Decision::Faulted(_) => unreachable!("no incidents"),
             }
-            // What is left is a whole number less a fraction: whole charges move the whole number only.
-            prop_assert_eq!(levels(&mut provider, now, call.account), left);
-            prop_assert_eq!(levels(&mut provider, now, 1 - call.account), neighbour);
+            // The level is a whole number minus a fraction, and a charge changes only the whole number.
+            prop_assert_eq!(levels(&mut provider, now, call.account), expected);
+            prop_assert_eq!(levels(&mut provider, now, 1 - call.account), other_account);
         }
     }
 
-    /// Law 7: a lone client that obeys the announced wait is admitted when it is over, on every axis at once.
+    /// Law 7: a single client that obeys the announced wait is admitted after it, on every axis at once.
     #[test]
-    fn a_lone_client_that_obeys_the_announced_wait_is_admitted(
+    fn a_single_client_that_obeys_the_announced_wait_is_admitted(
         limits in limits(), reserve in reserve(), charge_refused in any::<bool>(), calls in calls(60),
     ) {
         let reserve = Reserve { charge_refused, ..reserve };
@@ -116,32 +122,32 @@ proptest! {
         let mut now = Instant::ZERO;
         for (gap, call, truth) in calls {
             now += Nanos(gap);
-            let mut verdict = provider.arrive(now, call, truth).verdict;
-            if let Decision::Refused(denial) = verdict && !denial.oversize {
-                let exact = first_yes(&provider, now, call, truth);
-                let wait = denial.wait.expect("a refusal that time can end says when");
-                prop_assert!(exact <= now + wait, "announced {wait}, true {}", exact.since(now));
+            let mut decision = provider.arrive(now, call, truth).decision;
+            if let Decision::Refused(denial) = decision && !denial.oversize {
+                let exact = earliest_admission(&provider, now, call, truth);
+                let wait = denial.wait.expect("invariant: a refusal that ends with time announces its wait");
+                prop_assert!(exact <= now + wait, "announced {wait}, exact {}", exact.since(now));
                 now += wait;
-                verdict = provider.arrive(now, call, truth).verdict;
-                prop_assert!(matches!(verdict, Decision::Admitted(_)), "{denial:?} then {verdict:?}");
+                decision = provider.arrive(now, call, truth).decision;
+                prop_assert!(matches!(decision, Decision::Admitted(_)), "{denial:?} then {decision:?}");
             }
-            if let Decision::Admitted(Service { ticket, usage, .. }) = verdict {
+            if let Decision::Admitted(Service { ticket, usage, .. }) = decision {
                 provider.depart(now, ticket, usage);
             }
         }
     }
 
-    /// Law 9: when all is settled, every level is what the policy's own sum of reservations and usage leaves.
+    /// Law 9: after settlement, every level reflects the sum of reservations and usage that the policy counts.
     #[test]
-    fn settling_leaves_what_the_policy_says_and_nothing_else(
+    fn settlement_leaves_the_charges_of_the_policy(
         reserve in reserve(), calls in calls(20), axes in prop::sample::subsequence(&Axis::ALL, 1..=9),
     ) {
         let limits: Vec<_> = axes.into_iter().map(|axis| Limit::new(axis, 1_000_000)).collect();
         let mut provider = Provider::new(&config(2, limits, reserve));
-        // All at one instant: a bucket that refills to the brim in between would forget a part.
+        // All at one instant: a bucket that refills completely in between would lose part of a refund.
         let mut open = vec![];
         for (_, call, truth) in &calls {
-            if let Decision::Admitted(service) = provider.arrive(Instant::ZERO, *call, *truth).verdict {
+            if let Decision::Admitted(service) = provider.arrive(Instant::ZERO, *call, *truth).decision {
                 open.push(service);
             }
         }
@@ -151,7 +157,7 @@ proptest! {
         }
         for account in 0..2 {
             for level in levels(&mut provider, Instant::ZERO, account) {
-                let mine = open.iter().filter(|service| service.ticket.account == account);
+                let of_account = open.iter().filter(|service| service.ticket.account == account);
                 let counted = |service: &Service| {
                     let charge = |usage| Charge::of(usage).on(level.axis);
                     let (reserved, used) = (charge(service.ticket.reserved()), charge(reserve.cached.counted(service.usage)));
@@ -161,7 +167,7 @@ proptest! {
                         Settle::After => reserved.max(used),
                     }
                 };
-                let used: u64 = mine.map(counted).sum();
+                let used: u64 = of_account.map(counted).sum();
                 let used = if level.axis == Axis::Concurrency { 0 } else { used };
                 prop_assert_eq!(level.remaining, 1_000_000 - i64::try_from(used).unwrap(), "{}", level.axis);
             }
@@ -169,92 +175,92 @@ proptest! {
     }
 }
 
-/// The first instant at which the call would be admitted, by bisection on copies of the provider: levels only
-/// rise while nobody calls.
-fn first_yes(provider: &Provider, now: Instant, call: Call, truth: Truth) -> Instant {
-    let admits = |at| matches!(provider.clone().arrive(at, call, truth).verdict, Decision::Admitted(_));
-    let (mut no, mut yes) = (now, now + Nanos::DAY * 1000);
-    assert!(admits(yes));
-    while yes.since(no) > Nanos(1) {
-        let between = Instant(no.0.midpoint(yes.0));
-        if admits(between) { yes = between } else { no = between }
+/// Returns the earliest instant at which the call would be admitted, by bisection on copies of the provider: levels only
+/// rise without calls.
+fn earliest_admission(provider: &Provider, now: Instant, call: Call, truth: Truth) -> Instant {
+    let admits = |at| matches!(provider.clone().arrive(at, call, truth).decision, Decision::Admitted(_));
+    let (mut refused, mut admitted) = (now, now + Nanos::DAY * 1000);
+    assert!(admits(admitted));
+    while admitted.since(refused) > Nanos(1) {
+        let between = Instant(refused.0.midpoint(admitted.0));
+        if admits(between) { admitted = between } else { refused = between }
     }
-    yes
+    admitted
 }
 
 #[test]
-fn where_several_axes_refuse_the_longest_wait_speaks() {
-    let limits = vec![Limit::new(Axis::Rpm, 1), Limit::new(Axis::Rpd, 1), Limit::new(Axis::Tpm, 2000)];
+fn if_several_axes_refuse_the_longest_wait_is_reported() {
+    let limits = vec![Limit::rpm(1), Limit::rpd(1), Limit::tpm(2000)];
     let mut provider = Provider::new(&config(1, limits, Reserve::default()));
     let call = Call { account: 0, model: 0, max_tokens: Some(1000) };
-    let mut ask = |prompt_tokens| {
+    let mut arrive = |prompt_tokens| {
         let truth = Truth { prompt_tokens, completion_tokens: 10, cached_tokens: 0, draw: 0 };
-        provider.arrive(Instant::ZERO, call, truth).verdict
+        provider.arrive(Instant::ZERO, call, truth).decision
     };
-    assert!(matches!(ask(1000), Decision::Admitted(_)));
-    let Decision::Refused(denial) = ask(1000) else { panic!("nothing is left on any axis") };
+    assert!(matches!(arrive(1000), Decision::Admitted(_)));
+    let Decision::Refused(denial) = arrive(1000) else { panic!("every axis is used up") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpd, Some(Nanos::DAY)));
-    let Decision::Refused(denial) = ask(1001) else { panic!("2001 tokens never fit into 2000") };
+    let Decision::Refused(denial) = arrive(1001) else { panic!("2001 tokens exceed the limit of 2000") };
     assert_eq!((denial.axis, denial.oversize), (Axis::Tpm, true));
 }
 
 #[test]
-fn an_overdrawn_limit_announces_the_exact_wait_where_the_printed_numbers_fall_short() {
-    let limits = vec![Limit::new(Axis::Tpm, 60)];
+fn an_overdrawn_limit_announces_the_exact_wait_if_the_printed_numbers_give_a_shorter_one() {
+    let limits = vec![Limit::tpm(60)];
     let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = Truth { prompt_tokens: 10, completion_tokens: 54, cached_tokens: 0, draw: 0 };
-    let Decision::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).verdict else {
+    let Decision::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).decision else {
         panic!("the bucket is full")
     };
     provider.depart(Instant::ZERO, service.ticket, service.usage);
-    // 64 of 60 are used; 0.3 s later 63.7, printed as 63, and 10 more are 13.7 s away.
+    // 64 of 60 are used; 0.3 s later 63.7, printed as 63, and 10 more fit after 13.7 s.
     let now = Instant(300_000_000);
-    let Decision::Refused(denial) = provider.arrive(now, call, truth).verdict else { panic!("overdrawn") };
+    let Decision::Refused(denial) = provider.arrive(now, call, truth).decision else { panic!("overdrawn") };
     assert_eq!((denial.used, denial.wait), (63, Some(Nanos::from_millis(13_700))));
 }
 
 #[test]
-fn a_wait_that_groqs_arithmetic_cuts_short_of_the_truth_is_announced_in_full() {
-    // Groq prints 459.999999ms for these numbers; a level of exactly 2516 used would answer that with a no.
-    let limits = vec![Limit::new(Axis::Tpm, 6000)];
+fn a_wait_that_groqs_arithmetic_truncates_is_announced_in_full() {
+    // Groq prints 459.999999ms for these numbers; a call after that wait would be refused again.
+    let limits = vec![Limit::tpm(6000)];
     let mut provider = Provider::new(&config(1, limits, Reserve::default()));
-    let mut ask = |now, prompt_tokens| {
+    let mut arrive = |now, prompt_tokens| {
         let call = Call { account: 0, model: 0, max_tokens: Some(0) };
-        provider.arrive(now, call, Truth { prompt_tokens, ..Truth::default() }).verdict
+        provider.arrive(now, call, Truth { prompt_tokens, ..Truth::default() }).decision
     };
-    assert!(matches!(ask(Instant::ZERO, 2516), Decision::Admitted(_)));
-    let Decision::Refused(denial) = ask(Instant::ZERO, 3530) else { panic!("46 tokens are missing") };
+    assert!(matches!(arrive(Instant::ZERO, 2516), Decision::Admitted(_)));
+    let Decision::Refused(denial) = arrive(Instant::ZERO, 3530) else { panic!("46 tokens are missing") };
     assert_eq!((denial.used, denial.wait), (2516, Some(Nanos::from_millis(460))));
-    assert!(matches!(ask(Instant(459_999_999), 3530), Decision::Refused(_)));
-    assert!(matches!(ask(Instant(460_000_000), 3530), Decision::Admitted(_)));
+    assert!(matches!(arrive(Instant(459_999_999), 3530), Decision::Refused(_)));
+    assert!(matches!(arrive(Instant(460_000_000), 3530), Decision::Admitted(_)));
 }
 
 #[test]
-fn a_gate_that_is_shut_speaks_only_where_no_other_limit_does() {
-    let limits = vec![Limit::new(Axis::Rpm, 2), Limit::new(Axis::Concurrency, 1)];
+fn a_full_concurrency_limit_is_reported_only_if_no_other_limit_refuses() {
+    let limits = vec![Limit::rpm(2), Limit::concurrency(1)];
     let mut provider = Provider::new(&config(1, limits, Reserve::default()));
     let call = Call { account: 0, model: 0, max_tokens: None };
-    let ask = |provider: &mut Provider| provider.arrive(Instant::ZERO, call, Truth::default()).verdict;
-    let Decision::Admitted(first) = ask(&mut provider) else { panic!("both are free") };
-    let Decision::Refused(denial) = ask(&mut provider) else { panic!("one is in flight") };
+    let arrive = |provider: &mut Provider| provider.arrive(Instant::ZERO, call, Truth::default()).decision;
+    let Decision::Admitted(first) = arrive(&mut provider) else { panic!("both are free") };
+    let Decision::Refused(denial) = arrive(&mut provider) else { panic!("one is in flight") };
     assert_eq!((denial.axis, denial.wait, denial.oversize), (Axis::Concurrency, None, false));
     provider.depart(Instant::ZERO, first.ticket, first.usage);
-    assert!(matches!(ask(&mut provider), Decision::Admitted(_)));
-    let Decision::Refused(denial) = ask(&mut provider) else { panic!("both are used up") };
+    assert!(matches!(arrive(&mut provider), Decision::Admitted(_)));
+    let Decision::Refused(denial) = arrive(&mut provider) else { panic!("both are used up") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpm, Some(Nanos::from_secs(30))));
 }
 
 #[test]
-fn what_is_charged_at_the_end_counts_in_the_minute_of_the_end() {
+fn a_charge_at_the_end_counts_in_the_window_of_the_end() {
     for (settle, left) in [(Settle::After, [100, 20]), (Settle::Refund, [100, 100])] {
-        let limits = vec![Limit { law: Law::Fixed, ..Limit::new(Axis::Tpm, 100) }];
+        let limits = vec![Limit::tpm(100).with_law(Law::Fixed)];
         let mut provider =
             Provider::new(&config(1, limits, Reserve { settle, ..Reserve::of(Estimate::Nothing) }));
         let call = Call { account: 0, model: 0, max_tokens: Some(50) };
         let truth = Truth { prompt_tokens: 30, completion_tokens: 90, cached_tokens: 0, draw: 0 };
-        let Decision::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).verdict else {
-            panic!("nothing is asked")
+        let Decision::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).decision else {
+            panic!("nothing is reserved")
         };
         let end = Instant::ZERO + Nanos::MINUTE;
         let before = provider.levels(end, 0, 0).next().unwrap().remaining;
@@ -264,16 +270,16 @@ fn what_is_charged_at_the_end_counts_in_the_minute_of_the_end() {
 }
 
 #[test]
-fn refused_calls_that_count_keep_an_impatient_client_out() {
-    let limits = vec![Limit::new(Axis::Rpm, 60), Limit::new(Axis::Tpm, 6000)];
+fn charged_refusals_starve_a_client_that_ignores_waits() {
+    let limits = vec![Limit::rpm(60), Limit::tpm(6000)];
     let reserve = Reserve { charge_refused: true, ..Reserve::default() };
     let mut provider = Provider::new(&config(1, limits, reserve));
     let call = Call { account: 0, model: 0, max_tokens: Some(0) };
     let truth = Truth { prompt_tokens: 10, ..Truth::default() };
-    // Two calls a second from a bucket of one a second: it is never more than it owes.
+    // Two calls a second on a bucket of one a second: every refusal delays the next admission.
     let admitted = (0..600).filter(|number| {
         let at = Instant::ZERO + Nanos::from_millis(500 * number);
-        matches!(provider.arrive(at, call, truth).verdict, Decision::Admitted(_))
+        matches!(provider.arrive(at, call, truth).decision, Decision::Admitted(_))
     });
     assert_eq!(admitted.count(), 119);
     let levels: Vec<_> =
@@ -282,8 +288,8 @@ fn refused_calls_that_count_keep_an_impatient_client_out() {
 }
 
 #[test]
-fn a_family_draws_from_one_meter_per_account() {
-    let mut config = config(2, vec![Limit::new(Axis::Rpm, 3)], Reserve::default());
+fn the_models_of_a_family_share_one_meter_per_account() {
+    let mut config = config(2, vec![Limit::rpm(3)], Reserve::default());
     let model = |name: &str, family: Option<&str>| ModelConfig {
         name: name.into(),
         family: family.map(Into::into),
@@ -297,58 +303,58 @@ fn a_family_draws_from_one_meter_per_account() {
         model("apart", None),
     ];
     let mut provider = Provider::new(&config);
-    let mut asks = |account, models: &[u16]| -> Vec<bool> {
+    let mut arrivals = |account, models: &[u16]| -> Vec<bool> {
         let call = |model: &u16| Call { account, model: *model, max_tokens: None };
         let admits = |call| {
-            matches!(provider.arrive(Instant::ZERO, call, Truth::default()).verdict, Decision::Admitted(_))
+            matches!(provider.arrive(Instant::ZERO, call, Truth::default()).decision, Decision::Admitted(_))
         };
         models.iter().map(call).map(admits).collect()
     };
-    assert_eq!(asks(0, &[1, 2, 1, 2, 1]), [true, true, true, false, false]);
-    assert_eq!(asks(1, &[2, 2, 1, 1]), [true, true, true, false]);
+    assert_eq!(arrivals(0, &[1, 2, 1, 2, 1]), [true, true, true, false, false]);
+    assert_eq!(arrivals(1, &[2, 2, 1, 1]), [true, true, true, false]);
     for model in [0, 3, 4] {
-        assert_eq!(asks(0, &[model; 4]), [true, true, true, false]);
+        assert_eq!(arrivals(0, &[model; 4]), [true, true, true, false]);
     }
 }
 
 #[test]
-fn a_leap_beyond_an_adaptive_limit_is_told_no_wait_until_traffic_has_raised_it() {
-    let growth = Growth { factor: 2_000, most: 4_000 };
-    let limits = vec![Limit { law: Law::Adaptive(growth), ..Limit::new(Axis::Tpm, 100) }];
+fn a_sudden_increase_beyond_an_adaptive_limit_gets_no_wait_until_traffic_has_raised_the_limit() {
+    let growth = Growth { factor_permille: 2_000, max_permille: 4_000 };
+    let limits = vec![Limit::tpm(100).with_law(Law::Adaptive(growth))];
     let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
     let call = Call { account: 0, model: 0, max_tokens: None };
-    let mut ask = |minute: u64, prompt_tokens| {
+    let mut arrive = |minute: u64, prompt_tokens| {
         let truth = Truth { prompt_tokens, ..Truth::default() };
-        match provider.arrive(Instant::ZERO + Nanos::MINUTE * minute, call, truth).verdict {
+        match provider.arrive(Instant::ZERO + Nanos::MINUTE * minute, call, truth).decision {
             Decision::Refused(denial) => Some((denial.limit, denial.wait, denial.oversize)),
             _ => None,
         }
     };
-    assert_eq!(ask(0, 300), Some((100, None, false)));
-    assert_eq!(ask(0, 401), Some((100, None, true)));
-    assert_eq!(ask(0, 80), None);
-    assert_eq!(ask(0, 160), Some((100, Some(Nanos::MINUTE), false)));
-    assert_eq!(ask(1, 161), Some((160, None, false)));
-    assert_eq!(ask(1, 150), None);
-    assert_eq!(ask(2, 300), None);
+    assert_eq!(arrive(0, 300), Some((100, None, false)));
+    assert_eq!(arrive(0, 401), Some((100, None, true)));
+    assert_eq!(arrive(0, 80), None);
+    assert_eq!(arrive(0, 160), Some((100, Some(Nanos::MINUTE), false)));
+    assert_eq!(arrive(1, 161), Some((160, None, false)));
+    assert_eq!(arrive(1, 150), None);
+    assert_eq!(arrive(2, 300), None);
 }
 
 #[test]
-fn limits_of_nothing_and_of_everything_are_kept_too() {
+fn the_smallest_and_the_largest_limits_hold() {
     let call = Call { account: 0, model: 0, max_tokens: Some(u32::MAX) };
     let truth = Truth { prompt_tokens: u32::MAX, completion_tokens: u32::MAX, cached_tokens: 0, draw: 0 };
     for law in LAWS {
         for axis in [Axis::Rpd, Axis::Tpm, Axis::Concurrency] {
             let limit = |limit| vec![Limit { law, ..Limit::new(axis, limit) }];
-            let mut shut = Provider::new(&config(1, limit(0), Reserve::default()));
-            let Decision::Refused(denial) = shut.arrive(Instant(1), call, truth).verdict else {
-                panic!("there is never room for {axis}")
+            let mut closed = Provider::new(&config(1, limit(0), Reserve::default()));
+            let Decision::Refused(denial) = closed.arrive(Instant(1), call, truth).decision else {
+                panic!("{axis} 0 admits no call")
             };
             assert!(denial.oversize && denial.used == 0 && denial.wait.is_none(), "{denial:?}");
             let mut open = Provider::new(&config(1, limit(u64::MAX), Reserve::of(Estimate::Prompt)));
             for now in [Instant(1), Instant(2), Instant::MAX, Instant::MAX] {
-                let Decision::Admitted(service) = open.arrive(now, call, truth).verdict else {
-                    panic!("there is always room for {axis}")
+                let Decision::Admitted(service) = open.arrive(now, call, truth).decision else {
+                    panic!("{axis} 2^64-1 admits every call")
                 };
                 open.depart(now, service.ticket, service.usage);
             }
@@ -357,17 +363,17 @@ fn limits_of_nothing_and_of_everything_are_kept_too() {
 }
 
 #[test]
-fn a_calls_luck_depends_on_its_truth_alone() {
-    use provider::config::{Latency, Service as Law};
+fn the_draws_of_a_call_depend_on_its_truth_alone() {
+    use provider::config::{Latency, Service as ServiceConfig};
     use provider::dist::Dist;
     let mut config = config(1, vec![], Reserve::of(Estimate::Prompt));
     let first_token = Dist::log_normal(0.2, 0.99, 1.0);
-    let service = Law::Split { first_token, prefill: None, output: 500.0 };
-    config.models[0].latency = Latency { service, network: Dist::Exponential(0.05), slots: None };
+    let service = ServiceConfig::Split { first_token, prefill: None, output: 500.0 };
+    config.models[0].latency = Latency::new(service).with_network(Dist::Exponential(0.05));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };
     let length =
-        |provider: &mut Provider, draw| match provider.arrive(Instant::ZERO, call, truth(draw)).verdict {
+        |provider: &mut Provider, draw| match provider.arrive(Instant::ZERO, call, truth(draw)).decision {
             Decision::Admitted(service) => (service.done_at, provider.network(0, truth(draw))),
             other => panic!("{other:?}"),
         };

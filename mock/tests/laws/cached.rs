@@ -1,4 +1,4 @@
-//! Cached tokens of a prompt: whether they count, and when it shows.
+//! Cached prompt tokens: whether and when they count.
 
 use crate::config;
 use proptest::prelude::*;
@@ -13,8 +13,8 @@ fn truth(prompt_tokens: u32, cached_tokens: u32) -> Truth {
     Truth { prompt_tokens, cached_tokens, completion_tokens: 40, draw: 0 }
 }
 
-/// A provider of which so much is used already, and what it makes of one more call.
-fn ask(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provider, Decision) {
+/// Returns a provider after a call of `before` tokens, and its decision on one more call.
+fn arrive(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provider, Decision) {
     let limits = TOKEN_AXES.map(|axis| Limit::new(axis, limit)).to_vec();
     let mut provider = Provider::new(&config(1, limits, Reserve { cached, ..Reserve::default() }));
     provider.arrive(
@@ -22,68 +22,68 @@ fn ask(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provider
         Call { max_tokens: Some(0), ..CALL },
         Truth { prompt_tokens: before, ..Truth::default() },
     );
-    let verdict = provider.arrive(Instant::ZERO, CALL, truth).verdict;
-    (provider, verdict)
+    let decision = provider.arrive(Instant::ZERO, CALL, truth).decision;
+    (provider, decision)
 }
 
-/// What is left of each token axis once the call has ended.
-fn left(provider: &mut Provider, service: &Service) -> [i64; 4] {
+/// Returns the remaining units of each token axis after the call has departed.
+fn remaining_after(provider: &mut Provider, service: &Service) -> [i64; 4] {
     provider.depart(Instant::ZERO, service.ticket, service.usage);
     let levels: Vec<i64> = provider.levels(Instant::ZERO, 0, 0).map(|level| level.remaining).collect();
-    levels.try_into().expect("a level for each limit")
+    levels.try_into().expect("invariant: a level per limit")
 }
 
 proptest! {
-    /// Counted or refunded, they change nothing of what is decided now, nor of what is reserved. Once the call is settled they are
-    /// given back where they are refunded, on every axis that counts prompts, and by nobody else.
+    /// Whether counted or refunded, they change neither the decision nor the reservation. At settlement they are
+    /// refunded on every axis that counts prompts, if the policy refunds them.
     #[test]
-    fn cached_tokens_gate_admission_and_are_given_back_when_it_is_settled(
+    fn cached_tokens_count_at_admission_and_are_refunded_at_settlement(
         limit in 1..3000u64, before in 0..1000u32, prompt in 1..1000u32, cached in 0..1500u32,
     ) {
         for policy in [CachedTokens::Counted, CachedTokens::Refunded] {
-            let (mut plain, expected) = ask(policy, limit, before, truth(prompt, 0));
-            let (mut provider, verdict) = ask(policy, limit, before, truth(prompt, cached));
-            let (Decision::Admitted(expected), Decision::Admitted(service)) = (expected, verdict) else {
-                prop_assert_eq!(verdict, expected, "the same refusal, to the number");
+            let (mut plain, expected) = arrive(policy, limit, before, truth(prompt, 0));
+            let (mut provider, decision) = arrive(policy, limit, before, truth(prompt, cached));
+            let (Decision::Admitted(expected), Decision::Admitted(service)) = (expected, decision) else {
+                prop_assert_eq!(decision, expected, "the same refusal, in every number");
                 continue;
             };
             prop_assert_eq!(service.ticket, expected.ticket);
             prop_assert_eq!((service.first_token_at, service.done_at), (expected.first_token_at, expected.done_at));
-            prop_assert_eq!(service.usage.cached_tokens, cached.min(prompt), "what the reply tells");
-            let back = if policy == CachedTokens::Refunded { i64::from(cached.min(prompt)) } else { 0 };
-            let [tpm, tpd, itpm, otpm] = left(&mut plain, &expected);
-            let now = left(&mut provider, &service);
+            prop_assert_eq!(service.usage.cached_tokens, cached.min(prompt), "the reply states them");
+            let refund = if policy == CachedTokens::Refunded { i64::from(cached.min(prompt)) } else { 0 };
+            let [tpm, tpd, itpm, otpm] = remaining_after(&mut plain, &expected);
+            let now = remaining_after(&mut provider, &service);
             // A bucket holds no more than its limit.
-            let full = |level: i64| (level + back).min(i64::try_from(limit).unwrap());
-            prop_assert_eq!(now, [full(tpm), full(tpd), full(itpm), otpm]);
+            let refunded = |level: i64| (level + refund).min(i64::try_from(limit).unwrap());
+            prop_assert_eq!(now, [refunded(tpm), refunded(tpd), refunded(itpm), otpm]);
         }
     }
 
-    /// Where they are free, a call is what it would be without them, from the start.
+    /// If they are free, a call is charged as if its prompt were shorter by them, from the start.
     #[test]
-    fn free_tokens_are_as_if_they_were_not_there(
+    fn free_cached_tokens_never_count(
         limit in 1..3000u64, before in 0..1000u32, prompt in 1..1000u32, cached in 0..1500u32,
     ) {
         let rest = prompt - cached.min(prompt);
-        let (mut smaller, expected) = ask(CachedTokens::Free, limit, before, truth(rest, 0));
-        let (mut provider, verdict) = ask(CachedTokens::Free, limit, before, truth(prompt, cached));
-        match (expected, verdict) {
+        let (mut smaller, expected) = arrive(CachedTokens::Free, limit, before, truth(rest, 0));
+        let (mut provider, decision) = arrive(CachedTokens::Free, limit, before, truth(prompt, cached));
+        match (expected, decision) {
             (Decision::Admitted(expected), Decision::Admitted(service)) => {
                 prop_assert_eq!(service.ticket.reserved(), expected.ticket.reserved());
-                prop_assert_eq!(left(&mut provider, &service), left(&mut smaller, &expected));
+                prop_assert_eq!(remaining_after(&mut provider, &service), remaining_after(&mut smaller, &expected));
             }
-            _ => prop_assert_eq!(verdict, expected),
+            _ => prop_assert_eq!(decision, expected),
         }
     }
 }
 
 #[test]
-fn what_is_never_settled_is_never_given_back() {
-    let limits = vec![Limit::new(Axis::Tpm, 1000)];
+fn without_settlement_nothing_is_refunded() {
+    let limits = vec![Limit::tpm(1000)];
     let reserve = Reserve { cached: CachedTokens::Refunded, settle: Settle::Nothing, ..Reserve::default() };
     let mut provider = Provider::new(&config(1, limits, reserve));
-    let Decision::Admitted(service) = provider.arrive(Instant::ZERO, CALL, truth(500, 400)).verdict else {
-        panic!("there is room")
+    let Decision::Admitted(service) = provider.arrive(Instant::ZERO, CALL, truth(500, 400)).decision else {
+        panic!("the limit is unused")
     };
     provider.depart(Instant::ZERO, service.ticket, service.usage);
     assert_eq!(provider.levels(Instant::ZERO, 0, 0).next().unwrap().remaining, 400);

@@ -1,25 +1,25 @@
-//! The days of the Pacific zone through a window, against a list of the moments at which its clocks change: what
-//! counts is what was admitted on the same date.
+//! A daily window of the Pacific time zone, checked against a list of clock changes: it counts what was admitted on the
+//! same local date.
 
 use proptest::prelude::*;
 use provider::config::{Law, Limit};
 use provider::window::Window;
-use provider::{Axis, Instant, Nanos, Zone};
+use provider::{Instant, Nanos, Zone};
 
 const HOUR: u64 = Nanos::HOUR.0;
 
-/// When the clocks go back, forward and back again, in hours of a run: 2026-11-01 9:00, 2027-03-14 10:00 and
-/// 2027-11-07 9:00 UTC.
+/// Clock changes (back, forward, back) in hours since the run began: 2026-11-01 9:00, 2027-03-14 10:00 and 2027-11-07
+/// 9:00 UTC.
 const CHANGES: [u64; 3] = [9, 133 * 24 + 10, 371 * 24 + 9];
 
-/// The date on the wall in California, as a number.
+/// Returns the local date in California as a day number.
 fn date(at: Instant) -> u64 {
     let changes = CHANGES.iter().filter(|change| at.0 >= **change * HOUR).count();
     let behind = [7, 8][changes % 2];
     (at.0 + (24 - behind) * HOUR) / (24 * HOUR)
 }
 
-/// An instant not far from one of the changes, or anywhere in between.
+/// An instant near one of the changes, or anywhere in between.
 fn start() -> impl Strategy<Value = Instant> {
     let near = (prop::sample::select(&CHANGES), 0..72 * HOUR)
         .prop_map(|(change, after)| Instant((change * HOUR).saturating_sub(36 * HOUR) + after));
@@ -32,16 +32,16 @@ fn gap() -> impl Strategy<Value = u64> {
 
 proptest! {
     #[test]
-    fn a_day_admits_its_limit_and_says_when_the_next_begins(
-        limit in 1_u64..20, start in start(), asks in prop::collection::vec((gap(), 0_u64..10), 1..40),
+    fn a_daily_window_admits_its_limit_and_knows_when_the_next_begins(
+        limit in 1_u64..20, start in start(), requests in prop::collection::vec((gap(), 0_u64..10), 1..40),
     ) {
         let law = Law::Calendar(Zone::Pacific);
-        let mut window = Window::new(&Limit { law, ..Limit::new(Axis::Rpd, limit) });
+        let mut window = Window::new(&Limit::rpd(limit).with_law(law));
         let mut admitted: Vec<(Instant, u64)> = vec![];
         let mut now = start;
-        for (gap, amount) in asks {
+        for (gap, amount) in requests {
             now += Nanos(gap);
-            window.roll(now);
+            window.advance_to(now);
             let today = admitted.iter().filter(|(at, _)| date(*at) == date(now));
             let fits = today.map(|(_, amount)| amount).sum::<u64>() + amount <= limit;
             prop_assert_eq!(window.admits(now, amount), fits, "{} at {}", amount, now);
@@ -49,8 +49,8 @@ proptest! {
                 window.charge(now, amount);
                 admitted.push((now, amount));
                 prop_assert_eq!(window.earliest_admission(now, 0), Some(now));
-            } else if let Some(yes) = window.earliest_admission(now, amount) {
-                prop_assert_eq!([date(Instant(yes.0 - 1)), date(yes)], [date(now), date(now) + 1]);
+            } else if let Some(admission) = window.earliest_admission(now, amount) {
+                prop_assert_eq!([date(Instant(admission.0 - 1)), date(admission)], [date(now), date(now) + 1]);
             } else {
                 prop_assert!(amount > limit);
             }
@@ -59,7 +59,7 @@ proptest! {
 }
 
 #[test]
-fn the_first_of_november_is_on_the_wall_for_25_hours() {
+fn the_day_on_which_clocks_go_back_has_25_hours() {
     assert_eq!([6, 7, 31, 32].map(|hour| date(Instant(hour * HOUR))), [0, 1, 1, 2]);
     let spring = 133 * 24;
     assert_eq!([7, 8, 30, 31].map(|hour| date(Instant((spring + hour) * HOUR)) - 132), [1, 2, 2, 3]);

@@ -1,18 +1,18 @@
-//! Closed formulas for loss and delay, each in a form that adds positive terms only, and batch means to hold
-//! simulations against them.
+//! Closed formulas for loss and delay, each as a sum of positive terms, and batch means to compare simulations with
+//! them.
 
-/// Erlang's B: the share lost of traffic `load` (in Erlang) by `servers` without a line.
+/// Returns Erlang B: the share of traffic `load` (in Erlang) lost by `servers` without a queue.
 pub(crate) fn erlang_b(servers: u32, load: f64) -> f64 {
     (1..=servers).fold(1.0, |blocked, server| load * blocked / (f64::from(server) + load * blocked))
 }
 
-/// Erlang's C: the share of traffic `load` (in Erlang, less than `servers`) that waits in line.
+/// Returns Erlang C: the share of traffic `load` (in Erlang, less than `servers`) that waits in the queue.
 pub(crate) fn erlang_c(servers: u32, load: f64) -> f64 {
     let blocked = erlang_b(servers, load);
     blocked / (1.0 - load / f64::from(servers) * (1.0 - blocked))
 }
 
-/// The Poisson distribution of this mean at `0..terms`.
+/// Returns the probabilities of `0..terms` in the Poisson distribution with this mean.
 fn poisson(mean: f64, terms: usize) -> Vec<f64> {
     let first = libm::exp(-mean);
     std::iter::successors(Some((1.0, first)), |(next, term)| Some((next + 1.0, term * mean / next)))
@@ -21,19 +21,19 @@ fn poisson(mean: f64, terms: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The share that a token bucket of depth `burst` accepts of Poisson traffic at `load` times its refill.
+/// Returns the share of Poisson traffic that a token bucket of depth `burst` admits at `load` times its refill rate.
 ///
 /// `P(accept) = G(B−1) / (1 + ρ·G(B−1))`, where `G(x) = Σ_{k≤x} (−1)^k e^{ρ(x−k)} (ρ(x−k))^k / k!`.
-/// That sum cancels to nothing beyond B ≈ 20. But at whole x it is the queue-length distribution of an M/D/1
-/// queue up to its constant, G(n) = Σ_{i≤n} p_i / p_0: the unfinished work is at most n services exactly when at
-/// most n calls are in the system. And the p follow from positive terms alone, since each level is crossed
-/// upward as often as downward: `p_{n+1}·P(A=0) = p_0·P(A>n) + Σ_{i=1..n} p_i·P(A>n−i+1)` with A ~ Poisson(ρ).
+/// That sum loses all digits to cancellation beyond B ≈ 20. At whole x it equals, up to a constant, the queue-length
+/// distribution of an M/D/1 queue: G(n) = Σ_{i≤n} p_i / p_0, since the unfinished work is at most n services exactly
+/// when at most n calls are in the system. The p follow from positive terms, since each level is crossed upward as
+/// often as downward: `p_{n+1}·P(A=0) = p_0·P(A>n) + Σ_{i=1..n} p_i·P(A>n−i+1)` with A ~ Poisson(ρ).
 pub(crate) fn bucket_accepts(burst: usize, load: f64) -> f64 {
     let sum = crommelin(burst - 1, load);
     sum / (1.0 + load * sum)
 }
 
-/// G(n) of [`bucket_accepts`].
+/// Returns G(n) of [`bucket_accepts`].
 fn crommelin(n: usize, load: f64) -> f64 {
     let arrivals = poisson(load, n + 200);
     let mut more_than: Vec<f64> = arrivals
@@ -54,18 +54,18 @@ fn crommelin(n: usize, load: f64) -> f64 {
     states.iter().sum()
 }
 
-/// The share that a fixed window accepts of Poisson traffic: `E[min(A, limit)] / E[A]`, A ~ Poisson(`mean`).
+/// Returns the share of Poisson traffic that a fixed window admits: `E[min(A, limit)] / E[A]`, A ~ Poisson(`mean`).
 pub(crate) fn fixed_accepts(limit: u32, mean: f64) -> f64 {
     let counts = poisson(mean, 400);
     let taken: f64 = (0..).zip(&counts).map(|(count, share)| f64::from(limit.min(count)) * share).sum();
     taken / mean
 }
 
-/// A mean estimated from a correlated sequence, and its standard error.
+/// Returns the mean of a correlated sequence and its standard error.
 ///
-/// The sequence is cut into batches much longer than its memory, whose means are then all but independent:
-/// the standard error is their sample deviation ÷ √batches. The first batch is dropped, so that the start of
-/// the run (a full bucket, an empty line) does not count.
+/// The sequence is divided into batches much longer than its correlation time, so that their means are almost
+/// independent: the standard error is their sample deviation ÷ √batches. The first batch is dropped, because it contains
+/// the start of the run (a full bucket, an empty queue).
 pub(crate) fn batch_means(batches: usize, length: usize, mut next: impl FnMut() -> f64) -> (f64, f64) {
     let mut batch = || (0..length).map(|_| next()).sum::<f64>() / length as f64;
     batch();
@@ -89,7 +89,7 @@ const TABLE: [[f64; 6]; 8] = [
 ];
 
 #[test]
-fn the_formulas_give_the_table() {
+fn the_formulas_agree_with_the_published_table() {
     for row in TABLE {
         let load = row[0];
         let formulas = [
@@ -100,13 +100,16 @@ fn the_formulas_give_the_table() {
             fixed_accepts(30, 30.0 * load),
         ];
         for (formula, printed) in formulas.iter().zip(&row[1..]) {
-            assert!((formula - printed).abs() <= 0.000_051, "load {load}: {formula} is not {printed}");
+            assert!(
+                (formula - printed).abs() <= 0.000_051,
+                "load {load}: found {formula}, published {printed}"
+            );
         }
     }
 }
 
 #[test]
-fn the_positive_recursion_is_the_alternating_sum() {
+fn the_positive_recursion_equals_the_alternating_sum() {
     for load in [0.5, 1.0, 2.0] {
         for n in 0..8_i32 {
             let term = |k: i32| {
@@ -126,7 +129,7 @@ fn the_positive_recursion_is_the_alternating_sum() {
 }
 
 #[test]
-fn erlangs_c_gives_its_published_values() {
+fn erlang_c_agrees_with_its_published_values() {
     for (servers, waits) in [(1, 0.8000), (2, 0.7111), (5, 0.5541), (10, 0.4092), (30, 0.1729)] {
         let formula = erlang_c(servers, 0.8 * f64::from(servers));
         assert!((formula - waits).abs() < 0.000_051, "{servers} servers: {formula}");

@@ -1,4 +1,4 @@
-//! Length: what fits is never refused for it, what does not always is, and nobody is charged for what was refused.
+//! Length limits: a call is refused for its length exactly if it does not fit, and such a refusal is not charged.
 
 use crate::config;
 use proptest::prelude::*;
@@ -12,9 +12,9 @@ fn bound() -> impl Strategy<Value = Option<u32>> {
 }
 
 proptest! {
-    /// In every dialect, and whatever the limits: the model is asked first.
+    /// In every dialect and for all limits: length is checked before quota.
     #[test]
-    fn what_fits_is_let_in_and_what_does_not_never_is(
+    fn a_call_is_too_long_exactly_if_it_does_not_fit_the_model(
         context in bound(), max_output in bound(), prompt_tokens in 1..300u32, completion_tokens in 0..300u32,
         max_tokens in prop::option::of(1..300u32), dialect in prop::sample::select(Dialect::ALL.to_vec()), full: bool,
     ) {
@@ -28,26 +28,26 @@ proptest! {
             provider.arrive(Instant::ZERO, Call { max_tokens: Some(1), ..call }, Truth::default());
         }
         let before: Vec<_> = provider.levels(Instant::ZERO, 0, 0).collect();
-        let verdict = provider.arrive(Instant::ZERO, call, Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: 0 }).verdict;
-        let asks_too_much = max_tokens.zip(max_output).is_some_and(|(asked, most)| asked > most);
-        let overflows = context.is_some_and(|context| prompt_tokens + max_tokens.unwrap_or(0) > context);
-        let fits = lengths.longest_prompt(max_tokens).is_some_and(|longest| prompt_tokens <= longest);
-        prop_assert_eq!(fits, !asks_too_much && !overflows);
-        match verdict {
+        let decision = provider.arrive(Instant::ZERO, call, Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: 0 }).decision;
+        let exceeds_max_output = max_tokens.zip(max_output).is_some_and(|(asked, max)| asked > max);
+        let exceeds_context = context.is_some_and(|context| prompt_tokens + max_tokens.unwrap_or(0) > context);
+        let fits = lengths.max_prompt_tokens(max_tokens).is_some_and(|max| prompt_tokens <= max);
+        prop_assert_eq!(fits, !exceeds_max_output && !exceeds_context);
+        match decision {
             Decision::TooLong(too_long) => {
                 prop_assert!(!fits);
-                prop_assert_eq!(too_long.bound, if asks_too_much { Bound::Output } else { Bound::Context });
+                prop_assert_eq!(too_long.bound, if exceeds_max_output { Bound::Output } else { Bound::Context });
                 prop_assert!(too_long.requested() > u64::from(too_long.limit));
-                prop_assert_eq!(provider.levels(Instant::ZERO, 0, 0).collect::<Vec<_>>(), before, "nothing is charged");
+                prop_assert_eq!(provider.levels(Instant::ZERO, 0, 0).collect::<Vec<_>>(), before, "a refusal is not charged");
             }
             Decision::Admitted(service) => {
                 prop_assert!(fits && (!full || context.is_none_or(|context| context < 2)));
-                let written = service.usage.completion_tokens;
-                prop_assert!(max_output.is_none_or(|most| written <= most), "{written}");
-                prop_assert!(context.is_none_or(|context| prompt_tokens + written <= context), "{written}");
-                let least = [max_tokens, max_output, context.map(|context| context - prompt_tokens)];
-                let cut = least.into_iter().flatten().min().unwrap_or(u32::MAX);
-                prop_assert!(written == completion_tokens.min(cut), "it ends where a bound is, and nowhere before");
+                let sent = service.usage.completion_tokens;
+                prop_assert!(max_output.is_none_or(|max| sent <= max), "{sent}");
+                prop_assert!(context.is_none_or(|context| prompt_tokens + sent <= context), "{sent}");
+                let bounds = [max_tokens, max_output, context.map(|context| context - prompt_tokens)];
+                let bound = bounds.into_iter().flatten().min().unwrap_or(u32::MAX);
+                prop_assert!(sent == completion_tokens.min(bound), "it ends at the lowest bound and not before");
             }
             Decision::Refused(_) => prop_assert!(fits && full),
             Decision::Faulted(_) => unreachable!("no incidents"),

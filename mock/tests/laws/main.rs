@@ -1,5 +1,5 @@
-//! The provider's laws (laws 5, 6, 7 and 9), proved from outside: what a window promises for any
-//! sequence of calls by property tests, what it loses under random traffic against closed formulas.
+//! The laws of the provider (5, 6, 7 and 9), checked through its public interface: property tests for any sequence of
+//! calls, and closed formulas for the share that random traffic loses.
 
 mod accounts;
 mod cached;
@@ -12,37 +12,16 @@ mod queue;
 mod windows;
 
 use provider::Zone;
-use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve, Service, Tier,
-};
-use provider::dist::Dist;
+use provider::config::{Config, Law, Limit, ModelConfig, Reserve};
 
-/// Every law of a limit that stands still.
+/// Every law with a constant limit.
 const LAWS: [Law; 5] =
     [Law::Bucket, Law::Fixed, Law::SlidingLog, Law::SlidingCounter, Law::Calendar(Zone::Pacific)];
 
-/// A provider of so many accounts with one model, whose calls take no time.
+/// Returns a provider of this many accounts with one model that replies at once.
 fn config(accounts: usize, limits: Vec<Limit>, reserve: Reserve) -> Config {
-    let account = |index| AccountConfig { name: format!("a{index}"), keys: vec![format!("k{index}")] };
-    Config {
-        name: "provider".into(),
-        dialect: Dialect::Groq,
-        tier: Tier::Free,
-        accounts: (0..accounts).map(account).collect(),
-        models: vec![ModelConfig {
-            name: "model".into(),
-            limits,
-            lengths: Lengths::default(),
-            reserve,
-            latency: Latency {
-                service: Service::Total(Dist::Constant(0.0)),
-                network: Dist::Constant(0.0),
-                slots: None,
-            },
-            price: Price::default(),
-            family: None,
-            completion: Dist::Constant(1.0),
-        }],
-        incidents: vec![],
-    }
+    let model = ModelConfig { limits, reserve, ..ModelConfig::default() };
+    (0..accounts).fold(Config::new("provider").with_model(model), |config, index| {
+        config.with_account(&format!("a{index}"))
+    })
 }

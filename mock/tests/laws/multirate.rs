@@ -1,6 +1,5 @@
-//! Calls of several sizes under one token limit, and under a request limit besides: under the sliding log
-//! both are loss networks, whose blocking is known in closed form. Big prompts are refused many times more
-//! often than small ones; these are the numbers of it.
+//! Calls of several sizes under a token limit, with and without a request limit. Under the sliding log both are loss
+//! networks with a known blocking probability. Long prompts are refused many times more often than short ones.
 
 use super::config;
 use provider::config::{Estimate, Law, Limit, Reserve};
@@ -8,7 +7,7 @@ use provider::decision::Decision;
 use provider::dist::Dist;
 use provider::{Axis, Call, Instant, Nanos, Provider, Stream, Truth};
 
-/// A kind of call: its tokens, and how many come per minute.
+/// A class of calls: tokens per call, and arrivals per minute.
 #[derive(Clone, Copy)]
 struct Kind {
     tokens: u32,
@@ -22,38 +21,38 @@ const fn kind(tokens: u32, per_minute: f64) -> Kind {
 const BATCHES: usize = 40;
 const CALLS: usize = 10_000;
 
-/// The share of each kind refused by limits of `rpm` requests (`None`: no such limit) and `tpm` tokens, as
-/// the probability that it finds no room: a product-form loss network of two resources, summed over all its
-/// states. Without the request limit it is the multi-rate loss system of Kaufman (1981) and Roberts (1981).
+/// Returns the share of each kind that limits of `rpm` requests (`None`: no such limit) and `tpm` tokens refuse: the
+/// blocking probability of a product-form loss network of two resources, summed over all its states. Without the
+/// request limit it is the multi-rate loss system of Kaufman (1981) and Roberts (1981).
 fn product_form<const K: usize>(kinds: [Kind; K], rpm: Option<u32>, tpm: u32) -> [f64; K] {
-    let most = rpm.unwrap_or(tpm);
+    let max_calls = rpm.unwrap_or(tpm);
     let (mut total, mut blocked) = (0.0, [0.0; K]);
     let mut counts = [0u32; K];
     loop {
         let tokens: u32 = counts.iter().zip(kinds).map(|(count, kind)| count * kind.tokens).sum();
         let calls: u32 = counts.iter().sum();
-        if tokens <= tpm && calls <= most {
+        if tokens <= tpm && calls <= max_calls {
             let weight: f64 =
                 counts.iter().zip(kinds).map(|(count, kind)| weight(kind.per_minute, *count)).product();
             total += weight;
             for (blocked, kind) in blocked.iter_mut().zip(kinds) {
-                if tokens + kind.tokens > tpm || calls + 1 > most {
+                if tokens + kind.tokens > tpm || calls + 1 > max_calls {
                     *blocked += weight;
                 }
             }
         }
-        if !advance(&mut counts, |place, count| count * kinds[place].tokens <= tpm && count <= most) {
+        if !advance(&mut counts, |place, count| count * kinds[place].tokens <= tpm && count <= max_calls) {
             return blocked.map(|blocked| blocked / total);
         }
     }
 }
 
-/// `a^n / n!`
+/// Returns `load^count / count!`.
 fn weight(load: f64, count: u32) -> f64 {
     (1..=count).map(|n| load / f64::from(n)).product()
 }
 
-/// The next tuple of counts, each within `fits`; false after the last.
+/// Moves to the next tuple of counts that satisfies `fits`; returns `false` after the last.
 fn advance<const K: usize>(counts: &mut [u32; K], fits: impl Fn(usize, u32) -> bool) -> bool {
     for (place, count) in counts.iter_mut().enumerate() {
         *count += 1;
@@ -65,7 +64,7 @@ fn advance<const K: usize>(counts: &mut [u32; K], fits: impl Fn(usize, u32) -> b
     false
 }
 
-/// The blocking of each kind under `capacity` units of one resource (Kaufman 1981, Roberts 1981):
+/// Returns the blocking probability of each kind under `capacity` units of one resource (Kaufman 1981, Roberts 1981):
 /// `n · q(n) = Σ aₖ bₖ q(n − bₖ)`, and a kind is blocked in the last `bₖ` states.
 fn kaufman_roberts<const K: usize>(kinds: [Kind; K], capacity: usize, unit: u32) -> [f64; K] {
     let sizes = kinds.map(|kind| (kind.tokens / unit) as usize);
@@ -81,7 +80,7 @@ fn kaufman_roberts<const K: usize>(kinds: [Kind; K], capacity: usize, unit: u32)
     sizes.map(|size| states[capacity + 1 - size..].iter().sum::<f64>() / total)
 }
 
-/// The share of each kind that a provider refuses, with its standard error, over batches of Poisson traffic.
+/// Returns the share of each kind that a provider refuses, with its standard error over batches of Poisson traffic.
 fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64); K] {
     let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
     let mut stream = Stream::new(2026, "multirate", 0);
@@ -93,22 +92,25 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
     );
     let mut now = Instant::ZERO;
     let mut shares: [Vec<f64>; K] = std::array::from_fn(|_| Vec::new());
-    // The first batch is dropped: it begins with an empty log.
+    // The first batch starts with an empty log and is dropped.
     for batch in 0..=BATCHES {
         let mut counts = [(0.0, 0.0); K];
         for _ in 0..CALLS {
             now += Nanos::from_secs_f64(gap.sample(&mut stream));
             let kind = which.sample(&mut stream) as usize;
             let truth = Truth { prompt_tokens: kinds[kind].tokens, ..Truth::default() };
-            let ruling = provider.arrive(now, Call { account: 0, model: 0, max_tokens: Some(0) }, truth);
-            match ruling.verdict {
+            let report = provider.arrive(now, Call { account: 0, model: 0, max_tokens: Some(0) }, truth);
+            match report.decision {
                 Decision::Admitted(service) => provider.depart(now, service.ticket, service.usage),
                 _ => counts[kind].1 += 1.0,
             }
             counts[kind].0 += 1.0;
         }
         if batch > 0 {
-            shares.iter_mut().zip(counts).for_each(|(shares, (came, lost))| shares.push(lost / came));
+            shares
+                .iter_mut()
+                .zip(counts)
+                .for_each(|(shares, (arrived, refused))| shares.push(refused / arrived));
         }
     }
     shares.map(|shares| {
@@ -118,13 +120,13 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
     })
 }
 
-fn holds<const K: usize>(kinds: [Kind; K], rpm: Option<u32>, tpm: u32, expected: [f64; K]) {
-    let log = |axis, limit: u32| Limit { law: Law::SlidingLog, ..Limit::new(axis, u64::from(limit)) };
+fn assert_refused<const K: usize>(kinds: [Kind; K], rpm: Option<u32>, tpm: u32, expected: [f64; K]) {
+    let log = |axis, limit: u32| Limit::new(axis, u64::from(limit)).with_law(Law::SlidingLog);
     let limits = rpm.map(|rpm| log(Axis::Rpm, rpm)).into_iter().chain([log(Axis::Tpm, tpm)]).collect();
     for ((kind, (share, error)), expected) in kinds.iter().zip(refused(kinds, limits)).zip(expected) {
         assert!(
             (share - expected).abs() <= 3.0 * error,
-            "{} tokens under {rpm:?} rpm and {tpm} tpm: {share} refused, not {expected} ± {error}",
+            "{} tokens under {rpm:?} rpm and {tpm} tpm: refused {share}, expected {expected} ± {error}",
             kind.tokens
         );
     }
@@ -133,24 +135,24 @@ fn holds<const K: usize>(kinds: [Kind; K], rpm: Option<u32>, tpm: u32, expected:
 const SIZES: [Kind; 3] = [kind(200, 6.0), kind(500, 3.0), kind(2_000, 1.2)];
 
 #[test]
-fn sizes_under_a_token_limit_are_blocked_as_kaufman_and_roberts_say() {
+fn a_token_limit_blocks_sizes_as_kaufman_and_roberts_predict() {
     let expected = kaufman_roberts(SIZES, 60, 100);
-    // The published figures for this very case.
+    // The published values for this case.
     for (blocking, published) in expected.iter().zip([0.0395, 0.1013, 0.4595]) {
         assert!((blocking - published).abs() < 5e-5, "{expected:?}");
     }
-    holds(SIZES, None, 6_000, expected);
+    assert_refused(SIZES, None, 6_000, expected);
 }
 
 #[test]
-fn a_request_limit_besides_makes_it_a_product_form() {
+fn an_additional_request_limit_blocks_as_the_product_form_predicts() {
     for (rpm, tpm) in [(8, 6_000), (12, 9_000)] {
-        holds(SIZES, Some(rpm), tpm, product_form(SIZES, Some(rpm), tpm));
+        assert_refused(SIZES, Some(rpm), tpm, product_form(SIZES, Some(rpm), tpm));
     }
 }
 
 #[test]
-fn the_two_formulas_agree_where_both_hold() {
+fn the_two_formulas_agree_without_a_request_limit() {
     let (one, other) = (product_form(SIZES, None, 6_000), kaufman_roberts(SIZES, 60, 100));
     for (one, other) in one.iter().zip(other) {
         assert!((one - other).abs() < 1e-12, "{one} {other}");

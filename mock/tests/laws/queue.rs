@@ -1,4 +1,4 @@
-//! How long calls stand in line for a slot, against Erlang's formula: Poisson arrivals, exponential service.
+//! The queueing time for a slot, compared with Erlang's formula: Poisson arrivals, exponential service.
 
 use super::config;
 use super::erlang::{batch_means, erlang_c};
@@ -8,45 +8,44 @@ use provider::dist::Dist;
 use provider::{Call, Instant, Nanos, Provider, Stream, Truth};
 
 const BATCHES: usize = 40;
-/// Calls per batch. At 80 % the line forgets within some hundred services.
+/// Calls per batch. At 80 % utilisation the queue is independent of its past after some hundred services.
 const LENGTH: usize = 15_000;
-const BUSY: f64 = 0.8;
+const UTILISATION: f64 = 0.8;
 
-/// Holds the mean wait of `slots` slots against `C / (cμ − λ)` with μ = 1 per second, to three standard errors
-/// of the batch means.
-fn holds(slots: u32) {
+/// Asserts that the mean wait for one of `slots` slots is `C / (cμ − λ)` with μ = 1 per second, within three standard
+/// errors of the batch means.
+fn assert_mean_wait(slots: u32) {
     let mut config = config(1, vec![], Reserve::of(Estimate::Prompt));
-    config.models[0].latency = Latency {
-        service: Service::Total(Dist::Exponential(1.0)),
-        network: Dist::Constant(0.0),
-        slots: Some(slots),
-    };
+    config.models[0].latency = Latency::new(Service::Total(Dist::Exponential(1.0))).with_slots(Some(slots));
     let mut provider = Provider::new(&config);
     let mut stream = Stream::new(2026, "arrivals", u64::from(slots));
-    let load = BUSY * f64::from(slots);
+    let load = UTILISATION * f64::from(slots);
     let gap = Dist::Exponential(1.0 / load);
     let (mut now, mut draw) = (Instant::ZERO, 0);
     let (wait, error) = batch_means(BATCHES, LENGTH, || {
         now += Nanos::from_secs_f64(gap.sample(&mut stream));
         draw += 1;
         let call = Call { account: 0, model: 0, max_tokens: None };
-        match provider.arrive(now, call, Truth { draw, ..Truth::default() }).verdict {
+        match provider.arrive(now, call, Truth { draw, ..Truth::default() }).decision {
             Decision::Admitted(service) => service.started_at.since(now).as_secs_f64(),
-            other => panic!("nothing limits these calls: {other:?}"),
+            other => panic!("no limit applies, found {other:?}"),
         }
     });
     let expected = erlang_c(slots, load) / (f64::from(slots) - load);
-    assert!((wait - expected).abs() <= 3.0 * error, "{slots} slots: {wait} s, not {expected} ± {error}");
+    assert!(
+        (wait - expected).abs() <= 3.0 * error,
+        "{slots} slots: waited {wait} s, expected {expected} ± {error}"
+    );
 }
 
 #[test]
-fn one_slot_is_an_m_m_1() {
-    holds(1);
+fn one_slot_behaves_as_an_m_m_1_queue() {
+    assert_mean_wait(1);
 }
 
 #[test]
-fn several_slots_are_an_m_m_c() {
+fn several_slots_behave_as_an_m_m_c_queue() {
     for slots in [2, 5, 10] {
-        holds(slots);
+        assert_mean_wait(slots);
     }
 }

@@ -138,7 +138,7 @@ pub(crate) fn settled(seen: &[Seen]) -> usize {
 }
 
 pub(crate) fn admitted(seen: &[Seen]) -> usize {
-    let admitted = |seen: &&Seen| matches!(seen, Seen::Decided(_, _, report) if matches!(report.verdict, Decision::Admitted(_)));
+    let admitted = |seen: &&Seen| matches!(seen, Seen::Decided(_, _, report) if matches!(report.decision, Decision::Admitted(_)));
     seen.iter().filter(admitted).count()
 }
 

@@ -14,7 +14,7 @@ fn with_dialect(dialect: Dialect, limits: Vec<Limit>, faults: &[Fault]) -> Confi
 fn formats() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
     Dialect::ALL
         .into_iter()
-        .flat_map(|dialect| wire::voices(dialect).iter().map(move |format| (dialect, *format)))
+        .flat_map(|dialect| wire::formats(dialect).iter().map(move |format| (dialect, *format)))
 }
 
 /// A request with its key in the first header of the format.
@@ -120,7 +120,7 @@ async fn headers_state_every_axis_that_the_dialect_has_a_header_for() {
     ];
     for (dialect, name, value) in dialects {
         let served = Served::start(&with_dialect(dialect, limits.to_vec(), &[])).await;
-        let reply = ask(&served, wire::voice(dialect), "").await;
+        let reply = ask(&served, wire::format(dialect), "").await;
         assert_eq!(reply.header(name), Some(value), "{dialect:?} {:?}", reply.headers);
         // If resets are dates, the reply has the `date` of the mock's clock rather than the transport's.
         let dates: Vec<_> = reply.headers.iter().filter(|(name, _)| name == "date").collect();
@@ -134,11 +134,11 @@ async fn mistral_states_what_remains_after_the_call_is_charged() {
     let mut config = with_dialect(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
     config.models[0].reserve = Reserve::of(Estimate::Prompt);
     let served = Served::start(&config).await;
-    let reply = ask(&served, wire::voice(Dialect::Mistral), "").await;
+    let reply = ask(&served, wire::format(Dialect::Mistral), "").await;
     let headers = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
         .map(|name| reply.header(name));
     assert_eq!(headers, [Some("985"), Some("15")]);
-    let streamed = ask(&served, wire::voice(Dialect::Mistral), r#","stream":true"#).await;
+    let streamed = ask(&served, wire::format(Dialect::Mistral), r#","stream":true"#).await;
     let headers = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
         .map(|name| streamed.header(name));
     assert_eq!(headers, [Some("975"), None], "the head of a stream leaves before the completion is charged");
@@ -153,7 +153,7 @@ async fn faults_have_the_status_of_the_dialect() {
     ] {
         for (dialect, status) in Dialect::ALL.into_iter().zip(expected) {
             let served = Served::start(&with_dialect(dialect, vec![], &[fault])).await;
-            let reply = ask(&served, wire::voice(dialect), "").await;
+            let reply = ask(&served, wire::format(dialect), "").await;
             assert_eq!(reply.status, status, "{dialect:?} {fault:?}: {}", reply.body);
             assert_eq!(served.stop().await.len(), 1, "nothing to settle");
         }
@@ -175,7 +175,7 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
         let elsewhere = Http::parse(&served.exchange(&elsewhere).await);
         assert_eq!(elsewhere.status, wrong.status, "{dialect:?}");
         // Clients of OpenAI's format send a bearer token to every compatible endpoint.
-        let compatible = wire::voice(dialect);
+        let compatible = wire::format(dialect);
         let request = request(compatible, &compatible.path(MODEL), "k1", &question(""));
         let bearer = request.replace("api-key: ", "authorization: Bearer ");
         assert_eq!(Http::parse(&served.exchange(&bearer).await).status, 200, "{dialect:?}");
@@ -186,7 +186,7 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
 async fn models_are_listed_and_other_paths_are_unknown() {
     for dialect in Dialect::ALL {
         let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
-        let base = wire::voice(dialect).base();
+        let base = wire::format(dialect).base();
         let get = |path: &str| {
             format!("GET {path} HTTP/1.1\r\nhost: m\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n")
         };
@@ -199,7 +199,7 @@ async fn models_are_listed_and_other_paths_are_unknown() {
 #[tokio::test]
 async fn the_messages_api_requires_max_tokens() {
     let served = Served::start(&with_dialect(Dialect::Anthropic, vec![], &[])).await;
-    let native = wire::voices(Dialect::Anthropic)[1];
+    let native = wire::formats(Dialect::Anthropic)[1];
     let body = question("").replace(r#","max_tokens":100"#, "");
     let reply = Http::parse(&served.exchange(&request(native, "/v1/messages", "k1", &body)).await);
     let error = reply.json();

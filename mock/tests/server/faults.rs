@@ -4,7 +4,7 @@ use crate::client::{Seen, Served, admitted, at_once, config, post, question, set
 use provider::config::{Fault, Limit, Service, WaitForm};
 use provider::decision::Decision;
 use provider::dist::Dist;
-use provider::fault::{WORDS, Word};
+use provider::fault::{FaultSyntax, NAMES};
 use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
 use std::time::Duration;
@@ -199,7 +199,7 @@ async fn the_first_token_may_be_late_and_the_others_slow() {
         served.ask().await;
         let seen = served.stop().await;
         let Seen::Decided(at, _, report) = &seen[0] else { panic!("{seen:?}") };
-        let Decision::Admitted(service) = report.verdict else { panic!("{report:?}") };
+        let Decision::Admitted(service) = report.decision else { panic!("{report:?}") };
         assert_eq!(service.first_token_at.since(*at), Nanos::from_millis(first));
         assert_eq!(service.done_at.since(service.first_token_at), Nanos::from_millis(rest));
     }
@@ -207,16 +207,16 @@ async fn the_first_token_may_be_late_and_the_others_slow() {
 
 #[tokio::test]
 async fn every_named_fault_can_be_injected() {
-    for (name, word) in WORDS {
+    for (name, word) in NAMES {
         let served = Served::start_with(
             &config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[]),
             ControlPlane::Enabled,
         )
         .await;
         let fault = match word {
-            Word::Alone(_) => format!(r#""{name}""#),
-            Word::Times(_) => format!(r#"{{"{name}":"2x"}}"#),
-            Word::Length(_) => format!(r#"{{"{name}":"1ms"}}"#),
+            FaultSyntax::Plain(_) => format!(r#""{name}""#),
+            FaultSyntax::Factor(_) => format!(r#"{{"{name}":"2x"}}"#),
+            FaultSyntax::Duration(_) => format!(r#"{{"{name}":"1ms"}}"#),
         };
         let injection = format!(r#"{{"fault":{fault},"next":2}}"#);
         assert_eq!(served.control("POST", "/_quotalab/faults", &injection).await.status, 200, "{injection}");

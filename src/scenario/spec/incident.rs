@@ -3,7 +3,7 @@
 use crate::scenario::language::{Data, FAULT, Fields, Value};
 use provider::Instant;
 use provider::config::{Fault, Incident};
-use provider::fault::Word;
+use provider::fault::FaultSyntax;
 
 /// Builds an incident; `None` if it does not fit, which has been reported.
 pub(super) fn incident(value: &Value) -> Option<Incident> {
@@ -15,8 +15,8 @@ pub(super) fn incident(value: &Value) -> Option<Incident> {
 
 fn fault(value: &Value) -> Option<Fault> {
     match &value.data {
-        Data::Choice(word) => match Word::named(word) {
-            Some(Word::Alone(fault)) => Some(fault),
+        Data::Choice(word) => match FaultSyntax::of(word) {
+            Some(FaultSyntax::Plain(fault)) => Some(fault),
             other => unreachable!("invariant: the fault `{word}` takes no number, found {other:?}"),
         },
         Data::Map(fields) if fields.is_sound() => fault_with_a_number(fields),
@@ -26,9 +26,9 @@ fn fault(value: &Value) -> Option<Fault> {
 
 fn fault_with_a_number(fields: &Fields) -> Option<Fault> {
     let word = FAULT.words.iter().map(|word| word.name).find(|word| fields.given(word))?;
-    match Word::named(word) {
-        Some(Word::Times(fault)) => fields.number(word).map(fault),
-        Some(Word::Length(fault)) => fields.duration(word).map(fault),
+    match FaultSyntax::of(word) {
+        Some(FaultSyntax::Factor(fault)) => fields.number(word).map(fault),
+        Some(FaultSyntax::Duration(fault)) => fields.duration(word).map(fault),
         other => unreachable!("invariant: the fault `{word}` takes a number, found {other:?}"),
     }
 }

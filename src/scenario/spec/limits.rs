@@ -1,7 +1,7 @@
 //! Limits and the laws by which they refill. A limit takes its law from the model's limits, those from the provider.
 
 use crate::scenario::diagnostics::Diagnostics;
-use crate::scenario::language::{Fields, Value};
+use crate::scenario::language::{Data, Fields, Value};
 use provider::config::{Growth, Law, Limit};
 use provider::{Axis, Zone};
 
@@ -17,9 +17,7 @@ fn limit(value: &Value, axis: Axis, inherited: Law, diagnostics: &Diagnostics) -
     let inherited = if axis == Axis::Concurrency { Law::default() } else { inherited };
     let Some(fields) = value.fields() else {
         return match value.data {
-            crate::scenario::language::Data::Count(limit) => {
-                Some(Limit { law: inherited, ..Limit::new(axis, limit) })
-            }
+            Data::Count(limit) => Some(Limit { law: inherited, ..Limit::new(axis, limit) }),
             _ => None,
         };
     };
@@ -58,8 +56,8 @@ pub(super) fn law(fields: &Fields, inherited: Law, diagnostics: &Diagnostics) ->
             Law::Calendar(zone.and_then(|value| value.choice(&zones)).unwrap_or(inherited))
         }
         Law::Adaptive(inherited) => Law::Adaptive(Growth {
-            factor: factor.and_then(thousandths).unwrap_or(inherited.factor),
-            most: most.and_then(thousandths).unwrap_or(inherited.most),
+            factor_permille: factor.and_then(thousandths).unwrap_or(inherited.factor_permille),
+            max_permille: most.and_then(thousandths).unwrap_or(inherited.max_permille),
         }),
         law => law,
     }

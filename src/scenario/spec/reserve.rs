@@ -54,8 +54,8 @@ fn from_map(fields: &Fields, usual: CachedTokens, diagnostics: &Diagnostics) -> 
     let plain = Reserve::of(estimate);
     Reserve {
         estimate,
-        absent: fields.count("default").unwrap_or(plain.absent),
-        cap: fields.count("cap").unwrap_or(plain.cap),
+        default_max_tokens: fields.count("default").unwrap_or(plain.default_max_tokens),
+        max_completion_tokens: fields.count("cap").unwrap_or(plain.max_completion_tokens),
         settle: settle.unwrap_or(plain.settle),
         cached: cached.unwrap_or(usual),
         charge_refused: fields.bool("charge_refused").unwrap_or(plain.charge_refused),

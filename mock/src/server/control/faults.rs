@@ -3,7 +3,7 @@
 use super::amount::{Duration, Multiple, Share};
 use super::error::{Error, Input, JsonBody, shortened};
 use crate::config::Fault;
-use crate::fault::{WORDS, Word};
+use crate::fault::{FaultSyntax, NAMES};
 use crate::server::Mock;
 use crate::server::fault_queue::{InjectedFault, MAX_FAULTS};
 use crate::time::Instant;
@@ -70,7 +70,7 @@ pub(super) async fn inject(
 /// Parses a fault: its name, or an object of its name and its amount.
 fn parse(spec: &Value) -> Result<Fault, Error> {
     let unknown = || {
-        let known: Vec<_> = WORDS.iter().map(|(name, word)| example(name, *word)).collect();
+        let known: Vec<_> = NAMES.iter().map(|(name, word)| example(name, *word)).collect();
         let message = format!("unknown fault {}", shortened(&spec.to_string()));
         Error::new(message, format!("use one of {}", known.join(", ")))
     };
@@ -83,11 +83,15 @@ fn parse(spec: &Value) -> Result<Fault, Error> {
         }
         _ => return Err(unknown()),
     };
-    let word = Word::named(&name).ok_or_else(unknown)?;
+    let word = FaultSyntax::of(&name).ok_or_else(unknown)?;
     let fault = match (word, amount) {
-        (Word::Alone(fault), None) => Some(fault),
-        (Word::Times(fault), Some(amount)) => parse_amount(amount).map(|Multiple(times)| fault(times)),
-        (Word::Length(fault), Some(amount)) => parse_amount(amount).map(|Duration(length)| fault(length)),
+        (FaultSyntax::Plain(fault), None) => Some(fault),
+        (FaultSyntax::Factor(fault), Some(amount)) => {
+            parse_amount(amount).map(|Multiple(times)| fault(times))
+        }
+        (FaultSyntax::Duration(fault), Some(amount)) => {
+            parse_amount(amount).map(|Duration(length)| fault(length))
+        }
         _ => None,
     };
     fault.ok_or_else(|| {
@@ -101,11 +105,11 @@ fn parse_amount<T: DeserializeOwned>(amount: &Value) -> Option<T> {
 }
 
 /// Returns how a fault is written in JSON.
-fn example(name: &str, word: Word) -> String {
+fn example(name: &str, word: FaultSyntax) -> String {
     match word {
-        Word::Alone(_) => format!(r#""{name}""#),
-        Word::Times(_) => format!(r#"{{"{name}": "4x"}}"#),
-        Word::Length(_) => format!(r#"{{"{name}": "5s"}}"#),
+        FaultSyntax::Plain(_) => format!(r#""{name}""#),
+        FaultSyntax::Factor(_) => format!(r#"{{"{name}": "4x"}}"#),
+        FaultSyntax::Duration(_) => format!(r#"{{"{name}": "5s"}}"#),
     }
 }
 

@@ -1,8 +1,10 @@
-//! Anthropic's endpoint that is compatible with OpenAI's: `POST /v1/chat/completions`.
+//! Anthropic's OpenAI-compatible endpoint: `POST /v1/chat/completions`.
 
 use crate::decision::Denial;
 use crate::time::Instant;
-use crate::wire::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, json};
+use crate::wire::envelope::{self, INVALID};
+use crate::wire::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
+use serde::Serialize;
 
 /// The compatible endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -17,22 +19,28 @@ impl WireFormat for Compatible {
         super::headers(head)
     }
 
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         let message = super::message(denial, context.account, context.model);
-        Answer::new(429, body(super::kind(429), &message)).after(denial.wait)
+        ErrorReply::new(429, body(super::kind(429), &message)).with_wait(denial.wait)
     }
 
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
-        let (status, kind, message) = super::words(error);
-        Answer::new(status, body(kind, &message))
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
+        let (status, kind, message) = super::describe(error);
+        ErrorReply::new(status, body(kind, &message))
     }
 }
 
-/// The code says what the native type says, and the type is always the same (captured for a 429, assumed of the others).
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: (),
+}
+
+/// Returns the body of an error. Its code is the native type, and its type is always the same (captured for a 429, assumed for the
+/// others).
 fn body(code: &str, message: &str) -> String {
-    let mut out = String::with_capacity(message.len() + 96);
-    json::put(&mut out, format_args!(r#"{{"error":{{"code":"{code}","message":"#));
-    json::string(&mut out, message);
-    out.push_str(r#","type":"invalid_request_error","param":null}}"#);
-    out
+    envelope::wrap(ErrorObject { code, message, kind: INVALID, param: () })
 }

@@ -1,8 +1,8 @@
-//! Anthropic: its own endpoint, and the one that is compatible with OpenAI's.
+//! Anthropic: its own endpoint, and the OpenAI-compatible one.
 //!
-//! Both send the same headers; bodies differ ([`Native`], [`Compatible`]). Limits are buckets that refill, and a
-//! reset is the date at which one is full, cut to whole seconds: it may lie in the past when it arrives. As a
-//! client sets such a date against `date`, that header is part of the dialect.
+//! Both send the same headers and different bodies ([`Native`], [`Compatible`]). Limits are buckets that refill continuously. A
+//! reset is the date at which one is full, rounded down to whole seconds: it may be in the past when it arrives. A client
+//! compares it with `date`, so that header is part of the dialect.
 
 mod compatible;
 mod native;
@@ -19,33 +19,33 @@ use crate::meter::Level;
 use crate::time::Instant;
 use std::borrow::Cow;
 
-/// The headers of a reply.
+/// Renders the headers of a reply.
 fn headers(head: &Head<'_>) -> Headers {
-    let mut headers = Headers::of(head.content);
-    headers.print("date", HttpDate(epoch(head.at)));
-    headers.print("request-id", request_id(head.number));
+    let mut headers = Headers::of(head.media_type);
+    headers.add("date", HttpDate(epoch(head.at)));
+    headers.add("request-id", request_id(head.number));
     if matches!(head.status, 429 | 500..) {
-        headers.text("x-should-retry", "true");
+        headers.fixed("x-should-retry", "true");
     }
-    if let Some(told) = head.told {
+    if let Some(snapshot) = head.snapshot {
         let [requests, tokens, input, output] =
-            [Axis::Rpm, Axis::Tpm, Axis::Itpm, Axis::Otpm].map(|axis| told.level(axis));
-        // The date of requests is stamped on arrival, that of tokens with the reply (evidence: captures of 2026).
-        limit(&mut headers, REQUESTS, requests.map(|level| Row::of(&[level], 1, told.at)));
-        let split: Vec<&Level> =
-            tokens.map_or_else(|| input.into_iter().chain(output).collect(), |both| vec![both]);
-        let tokens = (!split.is_empty()).then(|| Row::of(&split, THOUSAND, head.at));
+            [Axis::Rpm, Axis::Tpm, Axis::Itpm, Axis::Otpm].map(|axis| snapshot.level(axis));
+        // The reset of requests counts from the arrival, that of tokens from the reply (evidence: captures of 2026).
+        limit(&mut headers, REQUESTS, requests.map(|level| Row::of(&[level], 1, snapshot.at)));
+        let levels: Vec<&Level> =
+            tokens.map_or_else(|| input.into_iter().chain(output).collect(), |total| vec![total]);
+        let tokens = (!levels.is_empty()).then(|| Row::of(&levels, THOUSAND, head.at));
         limit(&mut headers, TOKENS, tokens);
         limit(&mut headers, INPUT, input.map(|level| Row::of(&[level], THOUSAND, head.at)));
         limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
     }
     if let Some(wait) = head.wait {
-        headers.number("retry-after", wait.secs_up());
+        headers.add("retry-after", wait.as_secs_ceil());
     }
     headers
 }
 
-/// One limit, or several told as one.
+/// One limit, or the sum of several.
 struct Row {
     limit: u64,
     remaining: u64,
@@ -53,15 +53,15 @@ struct Row {
 }
 
 impl Row {
-    /// The sums of the limits and of what is left, in whole `units` to the nearest, and the first date at which one
-    /// of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
-    fn of(levels: &[&Level], units: u64, at: Instant) -> Self {
+    /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `unit`, and the first instant at
+    /// which one of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
+    fn of(levels: &[&Level], unit: u64, at: Instant) -> Self {
         let sum = |of: fn(&Level) -> u64| levels.iter().map(|level| of(level)).fold(0, u64::saturating_add);
-        let full_in = levels.iter().map(|level| level.full_in()).min().unwrap_or_default();
+        let until_full = levels.iter().map(|level| level.time_until_full()).min().unwrap_or_default();
         Self {
             limit: sum(|level| level.limit),
-            remaining: sum(Level::left).saturating_add(units / 2) / units * units,
-            reset: at + full_in,
+            remaining: sum(Level::remaining_or_zero).saturating_add(unit / 2) / unit * unit,
+            reset: at + until_full,
         }
     }
 }
@@ -69,13 +69,13 @@ impl Row {
 fn limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     let Some(Row { limit, remaining, reset }) = row else { return };
     let [limit_name, remaining_name, reset_name] = names;
-    headers.number(limit_name, limit);
-    headers.number(remaining_name, remaining);
-    headers.print(reset_name, Rfc3339(reset));
+    headers.add(limit_name, limit);
+    headers.add(remaining_name, remaining);
+    headers.add(reset_name, Rfc3339(reset));
 }
 
-/// The message of a refusal. Captured: tokens per minute (the wording of 2026, with organisation and model) and per day
-/// (2024). Requests and the day's requests are assumed to read alike; the words about concurrency are reported.
+/// Returns the message of a refusal. Captured: tokens per minute (the wording of 2026, with organisation and model) and per day
+/// (2024). The messages for requests per minute and per day are assumed to be alike; that for concurrency is reported.
 fn message(denial: &Denial, account: &str, model: &str) -> Cow<'static, str> {
     let what = match denial.axis {
         Axis::Concurrency => return CONCURRENCY.into(),
@@ -93,10 +93,10 @@ fn message(denial: &Denial, account: &str, model: &str) -> Cow<'static, str> {
     .into()
 }
 
-/// What is said to anything but a limit: status, type and message, the same at both endpoints. Captured: 529, the 500 that
-/// is overload, the bare 429, and the 429 of long contexts outside the plan. A spent balance is a 400 (reported). The
-/// types are documented, other messages assumed.
-fn words<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
+/// Returns status, type and message of any error except a refusal by a limit: the same at both endpoints. Captured: 529, the 500
+/// that means overload, the 429 without details, and the 429 for long contexts outside the tier. Insufficient credit is a 400
+/// (reported). The types are documented, other messages are assumed.
+fn describe<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
     let (status, message): (u16, Cow<'e, str>) = match error {
         Error::InvalidKey => (401, "invalid x-api-key".into()),
         Error::UnknownModel(model) => (404, format!("model: {model}").into()),
@@ -106,7 +106,7 @@ fn words<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
         Error::Overload(_) => (529, "Overloaded".into()),
         Error::Billing => (400, NO_CREDIT.into()),
         Error::NotInTier(_) => (429, "Extra usage is required for long context requests.".into()),
-        Error::TooLong(too_long, model) => (400, length(too_long, model).into()),
+        Error::TooLong(too_long, model) => (400, too_long_message(too_long, model).into()),
         Error::Status(429, _) => (429, "Rate limited".into()),
         Error::Status(500, _) => (500, "Overloaded".into()),
         Error::Status(status, _) => (*status, super::envelope::reason(*status).into()),
@@ -114,8 +114,9 @@ fn words<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
     (status, kind(status), message)
 }
 
-/// What is said to too long a call. Captured, 2024–2026; newer models stop at the context instead of refusing the sum.
-fn length(too_long: &TooLong, model: &str) -> String {
+/// Returns the message for a call that is too long. Captured, 2024–2026. Not modelled: newer models stop at the context instead
+/// of refusing the sum.
+fn too_long_message(too_long: &TooLong, model: &str) -> String {
     let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
     let requested = too_long.requested();
     match (bound, max_tokens) {
@@ -129,7 +130,7 @@ fn length(too_long: &TooLong, model: &str) -> String {
     }
 }
 
-/// The type of an error (documented).
+/// Returns the type of an error (documented).
 const fn kind(status: u16) -> &'static str {
     match status {
         401 => "authentication_error",
@@ -145,12 +146,12 @@ const fn kind(status: u16) -> &'static str {
     }
 }
 
-/// `req_011` and 21 letters and digits: 28 in all, as in captures.
+/// Returns `req_011` and 21 letters and digits: 28 in all, as in captures.
 fn request_id(number: u64) -> String {
-    format!("req_011{}", ids::letters::<21>(number))
+    format!("req_011{}", ids::base_62(number, 21))
 }
 
-/// A number with commas between the thousands.
+/// A number that prints with commas between the thousands.
 struct Grouped(u64);
 
 impl std::fmt::Display for Grouped {

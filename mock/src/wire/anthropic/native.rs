@@ -1,13 +1,13 @@
-//! Anthropic's own endpoint: `POST /v1/messages`, with its own body, events and errors (documented; errors captured).
+//! Anthropic's own endpoint: `POST /v1/messages`, with its own bodies, events and errors (documented; errors captured).
 
 use crate::call::Usage;
 use crate::decision::{Denial, Service};
 use crate::time::Instant;
-use crate::wire::chat::{self, Chunks, Finish};
-use crate::wire::{
-    Answer, Context, Endpoint, Error, Head, Headers, Key, LimitsSnapshot, WireFormat, ids, json,
-};
-use std::fmt;
+use crate::wire::chat::{Finish, MAX_FILLER_TOKENS};
+use crate::wire::stream::{Chunks, TokenText};
+use crate::wire::{Context, Endpoint, Error, ErrorReply, Head, Headers, Key, LimitsSnapshot, WireFormat};
+use crate::wire::{filler, ids, json};
+use serde::Serialize;
 
 /// The native endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -34,71 +34,127 @@ impl WireFormat for Native {
         super::headers(head)
     }
 
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         let message = super::message(denial, context.account, context.model);
-        Answer::new(429, body(super::kind(429), &message, Some(context.number))).after(denial.wait)
+        ErrorReply::new(429, body(super::kind(429), &message, Some(context.number))).with_wait(denial.wait)
     }
 
-    /// The 500 that is overload has no id (captured).
-    fn error(&self, error: &Error<'_>, number: u64, _: Instant) -> Answer {
-        let (status, kind, message) = super::words(error);
-        Answer::new(status, body(kind, &message, (status != 500).then_some(number)))
+    /// The 500 that means overload has no id (captured).
+    fn error(&self, error: &Error<'_>, number: u64, _: Instant) -> ErrorReply {
+        let (status, kind, message) = super::describe(error);
+        ErrorReply::new(status, body(kind, &message, (status != 500).then_some(number)))
     }
 
+    /// The content is always filler text.
     fn completion(&self, service: &Service, context: &Context<'_>) -> String {
-        let usage = service.usage;
-        let mut out = String::with_capacity(500 + usage.completion_tokens.min(chat::MOST_WORDS) as usize * 5);
-        opening(&mut out, context);
-        out.push_str(r#""content":[{"type":"text","text":""#);
-        chat::text(&mut out, usage.completion_tokens, context.number);
-        json::put(
-            &mut out,
-            format_args!(
-                r#""}}],"stop_reason":"{}","stop_sequence":null,"usage":{{{},"output_tokens":{}}}}}"#,
-                stop_reason(context.finish),
-                Input(usage),
-                usage.completion_tokens
-            ),
-        );
-        out
+        let tokens = service.usage.completion_tokens;
+        let text = filler::text(context.number, tokens.min(MAX_FILLER_TOKENS));
+        let content = [TextBlock { kind: "text", text: &text }];
+        let usage = MessageUsage::of(service.usage, tokens);
+        json::text(&Message::of(context, &content, Some(stop_reason(context.finish)), usage))
     }
 
+    /// The content is always filler text.
     fn chunks(&self, service: &Service, context: &Context<'_>) -> Chunks {
-        let mut role = String::with_capacity(600);
-        role.push_str("event: message_start\ndata: {\"type\":\"message_start\",\"message\":");
-        opening(&mut role, context);
-        json::put(
-            &mut role,
-            format_args!(
-                r#""content":[],"stop_reason":null,"stop_sequence":null,"usage":{{{},"output_tokens":1}}}}}}"#,
-                Input(service.usage)
-            ),
-        );
-        role.push_str("\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n");
-        let before = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"";
-        let end = format!(
-            "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":0}}\n\nevent: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{}\",\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":{}}}}}\n\nevent: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n",
-            stop_reason(context.finish),
-            service.usage.completion_tokens
-        );
+        let message = Message::of(context, &[], None, MessageUsage::of(service.usage, 1));
+        let start = event("message_start", &MessageStart { kind: "message_start", message });
+        let delta = StopDelta { stop_reason: stop_reason(context.finish), stop_sequence: () };
+        let usage = OutputUsage { output_tokens: service.usage.completion_tokens };
+        let stop = event("message_delta", &MessageDelta { kind: "message_delta", delta, usage });
         Chunks {
-            role,
-            token: (before.to_owned(), "\"}}\n\n"),
-            end,
-            usage: None,
-            text: chat::Text::Words,
+            role: format!("{start}{CONTENT_BLOCK_START}{PING}"),
+            token: (BEFORE_TOKEN.to_owned(), AFTER_TOKEN.to_owned()),
+            end: format!("{CONTENT_BLOCK_STOP}{stop}{MESSAGE_STOP}"),
+            usage: String::new(),
             done: "",
+            text: TokenText::Filler,
             number: context.number,
         }
     }
 }
 
-/// `{"id":…,"type":"message","role":"assistant","model":…,` left open.
-fn opening(out: &mut String, context: &Context<'_>) {
-    let id = ids::letters::<20>(context.number);
-    json::put(out, format_args!(r#"{{"id":"msg_0101{id}","type":"message","role":"assistant","model":"#));
-    json::string(out, context.model);
-    out.push(',');
+#[derive(Serialize)]
+struct Message<'a> {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    role: &'static str,
+    model: &'a str,
+    content: &'a [TextBlock<'a>],
+    stop_reason: Option<&'static str>,
+    stop_sequence: (),
+    usage: MessageUsage,
+}
+
+impl<'a> Message<'a> {
+    fn of(
+        context: &Context<'a>,
+        content: &'a [TextBlock<'a>],
+        stop_reason: Option<&'static str>,
+        usage: MessageUsage,
+    ) -> Self {
+        let (id, model) = (format!("msg_0101{}", ids::base_62(context.number, 20)), context.model);
+        let (kind, role) = ("message", "assistant");
+        Self { id, kind, role, model, content, stop_reason, stop_sequence: (), usage }
+    }
+}
+
+#[derive(Serialize)]
+struct TextBlock<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    text: &'a str,
+}
+
+/// The usage of a message. The input tokens exclude those that were read from the cache. No tokens are reported as written to
+/// the cache.
+#[derive(Serialize)]
+struct MessageUsage {
+    cache_creation_input_tokens: u32,
+    cache_read_input_tokens: u32,
+    input_tokens: u32,
+    output_tokens: u32,
+}
+
+impl MessageUsage {
+    const fn of(usage: Usage, output_tokens: u32) -> Self {
+        Self {
+            cache_creation_input_tokens: 0,
+            cache_read_input_tokens: usage.cached_tokens,
+            input_tokens: usage.prompt_tokens.saturating_sub(usage.cached_tokens),
+            output_tokens,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct MessageStart<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: Message<'a>,
+}
+
+#[derive(Serialize)]
+struct MessageDelta {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    delta: StopDelta,
+    usage: OutputUsage,
+}
+
+#[derive(Serialize)]
+struct StopDelta {
+    stop_reason: &'static str,
+    stop_sequence: (),
+}
+
+#[derive(Serialize)]
+struct OutputUsage {
+    output_tokens: u32,
+}
+
+fn event(name: &str, data: &impl Serialize) -> String {
+    format!("event: {name}\ndata: {}\n\n", json::text(data))
 }
 
 const fn stop_reason(finish: Finish) -> &'static str {
@@ -109,32 +165,33 @@ const fn stop_reason(finish: Finish) -> &'static str {
     }
 }
 
-/// `{"type":"error","error":{"type":…,"message":…},"request_id":…}`.
-fn body(kind: &str, message: &str, number: Option<u64>) -> String {
-    let mut out = String::with_capacity(message.len() + 96);
-    json::put(&mut out, format_args!(r#"{{"type":"error","error":{{"type":"{kind}","message":"#));
-    json::string(&mut out, message);
-    match number {
-        Some(number) => {
-            json::put(&mut out, format_args!(r#"}},"request_id":"{}"}}"#, super::request_id(number)))
-        }
-        None => out.push_str(r#"},"request_id":null}"#),
-    }
-    out
+#[derive(Serialize)]
+struct ErrorEvent<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: ErrorObject<'a>,
+    request_id: Option<String>,
 }
 
-/// The prompt's tokens: those read from the cache apart from the others. Nothing is told to be written into it.
-struct Input(Usage);
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    message: &'a str,
+}
 
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Usage { prompt_tokens, cached_tokens, .. } = self.0;
-        write!(
-            f,
-            r#""cache_creation_input_tokens":0,"cache_read_input_tokens":{cached_tokens},"input_tokens":{}"#,
-            prompt_tokens.saturating_sub(cached_tokens)
-        )
-    }
+/// Returns the body `{"type":"error","error":{"type":…,"message":…},"request_id":…}`, given the number of the call if the error
+/// has an id.
+fn body(kind: &str, message: &str, number: Option<u64>) -> String {
+    let request_id = number.map(super::request_id);
+    json::text(&ErrorEvent { kind: "error", error: ErrorObject { kind, message }, request_id })
 }
 
 const PATH: &str = "/v1/messages";
+const CONTENT_BLOCK_START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+const PING: &str = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+const BEFORE_TOKEN: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"";
+const AFTER_TOKEN: &str = "\"}}\n\n";
+const CONTENT_BLOCK_STOP: &str =
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
+const MESSAGE_STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";

@@ -1,55 +1,50 @@
-//! What Groq says when it does not serve: refusals of a limit, and everything else that can be wrong.
+//! Groq's errors: refusals by a limit, and all other errors.
 
 use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
 use crate::length::{Bound, TooLong};
-use crate::wire::envelope::{Member, Members, reason};
+use crate::wire::envelope::{self, ErrorBody, INVALID, Member, reason};
 use crate::wire::go_duration::GoDuration;
-use crate::wire::pieces::put;
-use crate::wire::{Answer, Context, Error, json};
+use crate::wire::{Context, Error, ErrorReply};
 
-/// What is said to a call that a limit refused.
-pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> Answer {
-    let status = if denial.oversize && !oversize_output(denial) { 413 } else { 429 };
-    let mut body = String::with_capacity(448);
-    body.push_str(r#"{"error":{"message":""#);
-    message(&mut body, denial, context);
-    put(&mut body, &[&r#"","type":""#, &kind(denial.axis), &r#"","code":"rate_limit_exceeded"}}"#, &"\n"]);
-    // A refused output estimate comes without the header (evidence: reported 2026-09), although a wait is known.
-    Answer::new(status, body).after(denial.wait.filter(|_| !oversize_output(denial)))
+/// Renders the refusal of a call by a limit.
+pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> ErrorReply {
+    let status = if denial.oversize && !is_oversize_output(denial) { 413 } else { 429 };
+    let body = body(&message(denial, context), kind(denial.axis), None, Some("rate_limit_exceeded"));
+    // A refused output estimate has no `retry-after` (evidence: reported 2026-09), although a wait is known.
+    ErrorReply::new(status, body).with_wait(denial.wait.filter(|_| !is_oversize_output(denial)))
 }
 
-/// More output asked for than a minute allows: a 429 without a wait, where any other oversize is a 413 with a useless one.
-fn oversize_output(denial: &Denial) -> bool {
+/// Returns `true` if a call requests more output than a minute allows: a 429 without a wait. Any other oversize is a 413 with a
+/// meaningless wait.
+fn is_oversize_output(denial: &Denial) -> bool {
     denial.oversize && denial.axis == Axis::Otpm
 }
 
-/// Appends the message of a refusal as it stands in JSON. Evidence: 109 captures; every complete one of 2026 is reproduced
-/// by `mock/tests/captures.rs`.
-fn message(out: &mut String, denial: &Denial, context: &Context<'_>) {
+/// Returns the message of a refusal. Evidence: 109 captures. `mock/tests/captures.rs` reproduces every complete one of 2026.
+fn message(denial: &Denial, context: &Context<'_>) -> String {
     let Denial { axis, limit, used, requested, wait, oversize } = *denial;
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
-    put(out, &[&what, &" for model `"]);
-    json::escaped(out, context.model);
-    out.push_str("` in organization `org_");
-    json::escaped(out, context.account);
-    put(out, &[&"` service tier `on_demand` on ", &axis_name(axis), &": Limit ", &limit]);
-    if oversize_output(denial) {
-        put(out, &[&", Requested ", &requested, &". ", &EXPECTED_OUTPUT]);
-    } else if oversize {
-        let reduce = ", please reduce your message size and try again.";
-        put(out, &[&", Requested ", &requested, &reduce]);
-    } else {
-        put(out, &[&", Used ", &used, &", Requested ", &requested, &"."]);
-        if let Some(wait) = wait {
-            put(out, &[&" Please try again in ", &GoDuration(wait), &"."]);
+    let (model, account, axis) = (context.model, context.account, axis_name(axis));
+    let numbers = match wait {
+        _ if is_oversize_output(denial) => format!("Requested {requested}. {EXPECTED_OUTPUT}"),
+        _ if oversize => {
+            format!("Requested {requested}, please reduce your message size and try again.")
         }
-    }
-    out.push_str(advice(context.tier));
+        Some(wait) => {
+            let wait = GoDuration(wait);
+            format!("Used {used}, Requested {requested}. Please try again in {wait}.")
+        }
+        None => format!("Used {used}, Requested {requested}."),
+    };
+    let advice = advice(context.tier);
+    format!(
+        "{what} for model `{model}` in organization `org_{account}` service tier `on_demand` on {axis}: Limit {limit}, {numbers}{advice}"
+    )
 }
 
-/// The end of every refusal. Evidence: captures of both plans, 2026.
+/// Returns the end of every refusal. Evidence: captures of both tiers, 2026.
 const fn advice(tier: Tier) -> &'static str {
     match tier {
         Tier::Free => {
@@ -61,8 +56,8 @@ const fn advice(tier: Tier) -> &'static str {
     }
 }
 
-/// The axis in words. Audio is ASPH and ASPD here although the documentation writes ASH and ASD (evidence: captures).
-/// Groq states no limit on concurrency: those words are ours.
+/// Returns the name of an axis in messages. Audio is ASPH and ASPD although the documentation writes ASH and ASD (evidence:
+/// captures). Groq has no limit on concurrency: its name is assumed.
 const fn axis_name(axis: Axis) -> &'static str {
     match axis {
         Axis::Rpm => "requests per minute (RPM)",
@@ -77,7 +72,8 @@ const fn axis_name(axis: Axis) -> &'static str {
     }
 }
 
-/// The error's `type`. Two captures of 2026 say `requests` of a token axis, and `groq/compound` says `compound`: not modelled.
+/// Returns the `type` of a refusal. Not modelled: two captures of 2026 have `requests` for a token axis, and `groq/compound` has
+/// `compound`.
 const fn kind(axis: Axis) -> &'static str {
     match axis {
         Axis::Rpm | Axis::Rpd | Axis::Concurrency => "requests",
@@ -86,12 +82,13 @@ const fn kind(axis: Axis) -> &'static str {
     }
 }
 
-/// What is said to anything else. Captured: 401, 404 of a model, the 400 of a context (2025-11; until early 2025 it had the
-/// code `context_length_exceeded`) and that of `max_tokens` (2026-08 and -09), 503. The 400 of a spend limit and
-/// the codes of 498 and of the 413 are documented, their words assumed; so is the end of the 404 of a path. The
-/// envelope of the other 400s is captured, most of their messages are assumed; so is every other status. That a model
-/// outside the plan is the captured 404 is what its words say.
-pub(super) fn answer(error: &Error<'_>) -> Answer {
+/// Renders any other error.
+///
+/// Captured: 401, 404 for a model, the 400 for a context (2025-11; until early 2025 it had the code `context_length_exceeded`),
+/// the 400 for `max_tokens` (2026-08 and -09), 503. Documented: the 400 for a spend limit and the codes of 498 and 413; their
+/// messages and the end of the 404 for a path are assumed. The envelope of the other 400s is captured; most of their messages
+/// and every other status are assumed. A model outside the tier gets the captured 404, because its message says so.
+pub(super) fn render(error: &Error<'_>) -> ErrorReply {
     let (status, message, kind, code): (u16, &str, _, _) = match error {
         Error::InvalidKey | Error::Status(401, _) => {
             (401, "Invalid API Key", INVALID, Some("invalid_api_key"))
@@ -117,9 +114,9 @@ pub(super) fn answer(error: &Error<'_>) -> Answer {
         Error::TooLong(TooLong { bound: Bound::Output, limit, .. }, _) => {
             let message =
                 format!("`max_tokens` must be less than or equal to `{limit}`, {LESS_THAN_CONTEXT}");
-            return Answer::new(400, body(&message, INVALID, Some("max_tokens"), None));
+            return ErrorReply::new(400, body(&message, INVALID, Some("max_tokens"), None));
         }
-        Error::TooLong(..) => return Answer::new(400, body(CONTEXT, INVALID, Some("messages"), None)),
+        Error::TooLong(..) => return ErrorReply::new(400, body(CONTEXT, INVALID, Some("messages"), None)),
         Error::Status(429, _) => (429, reason(429), "requests", Some("rate_limit_exceeded")),
         Error::Status(498, _) => (498, "Flex tier capacity exceeded.", INTERNAL, Some("capacity_exceeded")),
         Error::Status(status @ (500 | 502), _) => (*status, reason(*status), INTERNAL, None),
@@ -130,16 +127,15 @@ pub(super) fn answer(error: &Error<'_>) -> Answer {
             None,
         ),
     };
-    Answer::new(status, body(message, kind, None, code))
+    ErrorReply::new(status, body(message, kind, None, code))
 }
 
-/// `{"error":{"message":…,"type":…,"param":…,"code":…}}`, absent members left out.
+/// Returns the body `{"error":{"message":…,"type":…,"param":…,"code":…}}` without members that are `None`.
 fn body(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> String {
     let (param, code) = (Member::or_absent(param), Member::or_absent(code));
-    Members { message, kind: Member::Text(kind), param, code }.wrapped() + "\n"
+    envelope::wrap(ErrorBody { message, kind: Member::Text(kind), param, code }) + "\n"
 }
 
-const INVALID: &str = "invalid_request_error";
 const INTERNAL: &str = "internal_server_error";
 const EXPECTED_OUTPUT: &str = "The request's expected output tokens exceed the enforced limit; reduce max_tokens (or the request's expected output) and try again.";
 const BACK_OFF: &str = "Please try again and back off exponentially. Visit https://groqstatus.com to see if there is an active incident.";

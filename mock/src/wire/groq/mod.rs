@@ -1,19 +1,18 @@
-//! Groq as captured in 2026.
+//! Groq, as captured in 2026.
 //!
-//! Where a text is quoted from captures its doc comment says so; where it is assumed, that too. The list of
-//! rules with their evidence is in `mock/README.md`, the captures themselves in `mock/tests/data`.
+//! A doc comment says whether a text is quoted from captures or assumed. The list of rules with their evidence is in
+//! `mock/README.md`, the captures are in `mock/tests/data`.
 
 mod error;
 mod headers;
 
-use super::chat::{self, Choice, Shape};
-use super::pieces::{Piece, put};
-use super::{Answer, Context, Error, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
-use crate::call::Usage;
+use super::chat::{CompletionFormat, Extras, Stages, TokenUsage};
+use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, WireFormat, ids};
 use crate::decision::{Denial, Service};
 use crate::time::Instant;
+use serde::Serialize;
 
-/// Groq's one endpoint.
+/// Groq's only kind of endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Groq;
 
@@ -26,83 +25,112 @@ impl WireFormat for Groq {
         headers::render(head)
     }
 
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> Answer {
+    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         error::refusal(denial, context)
     }
 
-    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> Answer {
-        error::answer(error)
+    fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
+        error::render(error)
     }
 
     /// Documented, 2026-02: `n` must be 1.
-    fn most_choices(&self) -> u32 {
+    fn max_n(&self) -> u32 {
         1
     }
 
-    /// Documented, 2026-02: 498 `capacity_exceeded`, at once.
+    /// Documented, 2026-02: 498 `capacity_exceeded`, without a wait.
     fn flex_refusal(&self) -> Option<u16> {
         Some(498)
     }
 
-    fn hears(&self) -> bool {
+    fn has_audio(&self) -> bool {
         true
     }
 
-    fn shape(&self) -> &'static Shape {
-        &SHAPE
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &FORMAT
     }
 
-    fn model(&self, out: &mut String, name: &str) {
-        chat::model(out, name, r#","active":true"#);
+    fn model<'a>(&self, name: &'a str) -> Model<'a> {
+        Model::new(name).active()
     }
 }
 
-/// Members and their order as in captures of 2026-02 (the published fixtures of Vercel's package `ai`); that
-/// `include_usage` adds a chunk is reported.
-const SHAPE: Shape = Shape {
-    choice: Choice::LOGPROBS,
+/// Members and their order as in captures of 2026-02 (the published fixtures of Vercel's package `ai`). That `include_usage`
+/// adds a chunk is reported.
+const FORMAT: CompletionFormat = CompletionFormat {
+    logprobs: Some(()),
     usage,
-    whole: |out, _, context| {
-        let (id, seed) = (ids::groq_request(context.number), ids::seed(context.number));
-        let fingerprint = ids::fingerprint(context.model);
-        put(out, &[&r#","usage_breakdown":null,"system_fingerprint":""#, &fingerprint]);
-        put(out, &[&r#"","x_groq":{"id":""#, &id, &r#"","seed":"#, &seed]);
-        out.push_str(r#"},"service_tier":"on_demand""#);
+    completion: |_, context| {
+        Box::new(CompletionExtras {
+            usage_breakdown: (),
+            system_fingerprint: ids::fingerprint(context.model),
+            x_groq: RequestSeed::of(context),
+            service_tier: "on_demand",
+        })
     },
-    chunk: |out, context| {
-        json::put(out, format_args!(r#","system_fingerprint":"{}""#, ids::fingerprint(context.model)));
-    },
-    first: |out, context| {
-        let (id, seed) = (ids::groq_request(context.number), ids::seed(context.number));
-        json::put(out, format_args!(r#","x_groq":{{"id":"{id}","seed":{seed}}}"#));
-    },
-    // The usage twice, as Groq does since 2026.
-    last: |out, usage, _, context| {
-        let id = ids::groq_request(context.number);
-        json::put(out, format_args!(r#","x_groq":{{"id":"{id}","usage":{usage}}},"usage":{usage}"#));
-    },
-    ..Shape::PLAIN
+    chunk: |context| Box::new(ChunkExtras { system_fingerprint: ids::fingerprint(context.model) }),
+    first_chunk: |context| Box::new(FirstChunkExtras { x_groq: RequestSeed::of(context) }),
+    last_chunk,
+    ..CompletionFormat::PLAIN
 };
 
-/// The `usage` object; the total time leaves the queue out (evidence: fixtures, 2026-02).
-fn usage(out: &mut String, service: &Service) {
-    let queue = service.started_at.since(service.ticket.at);
-    let prompt = service.first_token_at.since(service.started_at);
-    let completion = service.done_at.since(service.first_token_at);
-    let Usage { prompt_tokens, completion_tokens, .. } = service.usage;
-    out.push_str(r#"{"queue_time":"#);
-    json::seconds(out, queue);
-    let parts = [
-        ("prompt_tokens", prompt_tokens.into(), "prompt_time", prompt),
-        ("completion_tokens", completion_tokens.into(), "completion_time", completion),
-        ("total_tokens", service.usage.total(), "total_time", prompt + completion),
-    ];
-    for (tokens, count, time, length) in parts {
-        json::name(out, tokens);
-        count.append(out);
-        json::name(out, time);
-        json::seconds(out, length);
+#[derive(Serialize)]
+struct CompletionExtras {
+    usage_breakdown: (),
+    system_fingerprint: String,
+    x_groq: RequestSeed,
+    service_tier: &'static str,
+}
+
+#[derive(Serialize)]
+struct ChunkExtras {
+    system_fingerprint: String,
+}
+
+#[derive(Serialize)]
+struct FirstChunkExtras {
+    x_groq: RequestSeed,
+}
+
+#[derive(Serialize)]
+struct RequestSeed {
+    id: String,
+    seed: u32,
+}
+
+impl RequestSeed {
+    fn of(context: &Context<'_>) -> Self {
+        Self { id: ids::groq_request(context.number), seed: ids::seed(context.number) }
     }
-    chat::cached(out, service);
-    out.push('}');
+}
+
+/// Groq sends the usage twice in the last chunk since 2026.
+#[derive(Serialize)]
+struct LastChunkExtras {
+    x_groq: RequestUsage,
+    usage: TokenUsage,
+}
+
+#[derive(Serialize)]
+struct RequestUsage {
+    id: String,
+    usage: TokenUsage,
+}
+
+fn last_chunk(usage: TokenUsage, _: &Service, context: &Context<'_>) -> Extras {
+    let x_groq = RequestUsage { id: ids::groq_request(context.number), usage };
+    Box::new(LastChunkExtras { x_groq, usage })
+}
+
+/// Returns the usage with times. The total time excludes the queue (evidence: fixtures, 2026-02).
+fn usage(service: &Service) -> TokenUsage {
+    let Stages { queue, prompt, completion } = Stages::of(service);
+    TokenUsage {
+        queue_time: Some(queue),
+        prompt_time: Some(prompt),
+        completion_time: Some(completion),
+        total_time: Some(prompt + completion),
+        ..TokenUsage::of(service)
+    }
 }

@@ -114,7 +114,7 @@ fn the_table_and_the_provider_model_have_the_same_words() {
     let numbered = FAULT.words.iter().map(|word| word.name);
     let plain = choices(&INCIDENT, "fault").into_iter();
     let mut ours: Vec<&str> = plain.chain(numbered).collect();
-    let mut theirs: Vec<&str> = provider::fault::WORDS.iter().map(|(name, _)| *name).collect();
+    let mut theirs: Vec<&str> = provider::fault::NAMES.iter().map(|(name, _)| *name).collect();
     ours.sort_unstable();
     theirs.sort_unstable();
     assert_eq!(ours, theirs, "faults");
