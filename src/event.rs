@@ -1,100 +1,113 @@
-//! The one stream that a run produces. The recorder, the series, the audit, the log and every report
-//! are folds over it.
+//! The event stream of a run: what happened to each job, in order. The recorder, the series, the audit, the log and
+//! every report are folds over it ([`crate::record::Fold`]).
+//!
+//! The engine emits all events except [`EventKind::Decided`] and [`EventKind::Settled`], which the driver emits for the
+//! provider. Instants never decrease from one event to the next (law 4).
 
 use crate::ids::{AttemptId, ClassId, JobId, TargetId};
 use provider::{Axis, Instant, Nanos, Usage};
 
-/// One thing that happened to one job.
+/// One event of one job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Event {
-    /// When; never earlier than the event before it.
+    /// Never earlier than that of the event before.
     pub at: Instant,
-    /// To which job.
+    /// The job that the event belongs to.
     pub job: JobId,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
 }
 
-/// What can happen to a job.
+/// What happened to a job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EventKind {
-    /// The schedule delivered it.
+    /// It reached the engine.
     Arrived {
         /// Its workload.
         class: ClassId,
-        /// When the schedule wanted it (earlier than now only where a live driver lags).
+        /// The instant that the schedule wanted it at; earlier than the event only if a live driver lags.
         scheduled: Instant,
+        /// Its own deadline; `None`: the client's, counted from `scheduled`.
+        deadline: Option<Instant>,
         /// Estimated prompt tokens.
         prompt_tokens: u32,
-        /// The bound on the completion.
+        /// The bound on the completion, in tokens; `None` if the client sets none.
         max_tokens: Option<u32>,
     },
-    /// Every place of the concurrency cap is taken; it waits in line.
+    /// The concurrency cap is reached; the job queues.
     Queued {
-        /// How many wait now, this one included.
+        /// Queue length, this job included.
         waiting: u32,
     },
-    /// It sleeps until an instant.
+    /// It waits for an instant before it is sent.
     Waiting {
-        /// Until when.
+        /// The end of the wait.
         until: Instant,
-        /// For what.
+        /// What it waits for.
         why: WaitReason,
     },
-    /// An attempt left for a target.
+    /// An attempt was sent.
     Sent {
-        /// The attempt.
+        /// Unique within the run.
         attempt: AttemptId,
-        /// Where to.
+        /// The target that it was sent to.
         target: TargetId,
-        /// Which step of the route, from zero.
+        /// The step of the route, from zero.
         step: u8,
-        /// The how-many-eth attempt of the job, from one.
+        /// The n-th attempt of the job, from one.
         number: u8,
     },
-    /// The world's side: the provider decided on the attempt.
+    /// The provider decided on an attempt.
     Decided {
         /// The attempt.
         attempt: AttemptId,
-        /// Where.
+        /// Its target.
         target: TargetId,
-        /// The decision.
-        ruled: RecordedDecision,
+        /// What the provider decided.
+        decision: RecordedDecision,
     },
-    /// The world's side: an admitted attempt ended at the provider and its reservation was settled.
+    /// An admitted attempt ended at the provider, which settled its reservation.
     Settled {
         /// The attempt.
         attempt: AttemptId,
-        /// Where.
+        /// Its target.
         target: TargetId,
-        /// What it really used.
+        /// The tokens that it used.
         usage: Usage,
     },
-    /// The reply of an attempt reached the engine.
+    /// The first byte of an answer reached the caller: no retry or fallback can follow. Emitted only for clients that
+    /// pass answers on as they arrive; simulated and live runs collect whole answers.
+    FirstByte {
+        /// The attempt that is being answered.
+        attempt: AttemptId,
+        /// Its target.
+        target: TargetId,
+    },
+    /// The reply to an attempt reached the engine.
     Replied {
         /// The attempt.
         attempt: AttemptId,
-        /// From where.
+        /// Its target.
         target: TargetId,
-        /// How it went.
+        /// The result as the engine reads it.
         outcome: AttemptOutcome,
-        /// What it used; zero unless it succeeded.
+        /// The tokens that it used; zero unless it succeeded.
         usage: Usage,
     },
-    /// The engine gave an attempt up before its reply came.
+    /// The engine cancelled an attempt before its reply arrived.
     Abandoned {
         /// The attempt.
         attempt: AttemptId,
-        /// To where it had been sent.
+        /// Its target.
         target: TargetId,
     },
-    /// A target rests: nothing is sent to it before the instant.
+    /// A target cools down: nothing is sent to it before an instant.
     CooledDown {
-        /// Which.
+        /// The target.
         target: TargetId,
-        /// Until when.
+        /// The end of the cool-down.
         until: Instant,
-        /// WaitReason.
+        /// What caused it.
         cause: LimitCause,
     },
     /// The job left a step of its route for a later one.
@@ -104,44 +117,46 @@ pub enum EventKind {
         /// The step taken.
         to: u8,
     },
-    /// The cache answered; nothing was sent.
+    /// The response cache had the answer; nothing is sent.
     CacheHit,
-    /// An identical job is under way: this one is not sent, but stands by for that one's answer.
+    /// An identical job is in flight: this one follows it and waits for its answer.
     Coalesced {
-        /// The job that goes on for both.
+        /// The job that it follows.
         leader: JobId,
     },
-    /// The job that it followed was given up: it goes on by itself, and whoever followed that one follows it.
+    /// The job that it followed ended without an answer. It leads the other followers from now on.
     Promoted {
-        /// The job that was given up.
+        /// The job that led before.
         leader: JobId,
+        /// The attempt of the cancelled leader that it takes over; `None`: it starts with no attempt.
+        attempt: Option<AttemptId>,
     },
-    /// It is over.
+    /// It ended.
     Done(JobEnd),
 }
 
-/// How a job ended and where its time went. `queue + wait + service + lost` is its whole latency.
+/// How a job ended and where its time went: `queue + wait + service + lost` is its latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JobEnd {
-    /// How it ended.
-    pub verdict: JobOutcome,
+    /// Whether it was answered, and if not, why.
+    pub outcome: JobOutcome,
     /// Its workload.
     pub class: ClassId,
-    /// When the schedule wanted it.
+    /// The instant that the schedule wanted it at.
     pub scheduled: Instant,
-    /// Attempts made.
+    /// Attempts made, an attempt taken over from a cancelled leader included.
     pub attempts: u8,
-    /// The step of the route that served it, from zero; `None` unless an attempt succeeded.
+    /// The step of the route that served it, from zero; `None` unless an attempt of its own succeeded.
     pub step: Option<u8>,
-    /// Time in line for a place of the concurrency cap.
+    /// Time in the queue of the concurrency cap, and the lag of a live driver before its arrival.
     pub queue: Nanos,
-    /// Time asleep (back-off, cool-down, pacing), or standing by for the answer to an identical job.
+    /// Time in back-off, cool-down and pacing, or waiting for the answer to an identical job.
     pub wait: Nanos,
-    /// Time of the attempt that succeeded, from send to the end of its reply.
+    /// Time of the attempt that succeeded, from the send to the end of the reply.
     pub service: Nanos,
     /// Time in attempts that did not succeed.
     pub lost: Nanos,
-    /// From the schedule to the first token of the reply; `None` unless it succeeded.
+    /// From the schedule to the first token of the answer; `None` unless it succeeded.
     pub first_token: Option<Nanos>,
 }
 
@@ -150,97 +165,101 @@ pub struct JobEnd {
 pub enum JobOutcome {
     /// Answered.
     Succeeded,
-    /// Given up after at least one send.
+    /// Given up after at least one attempt.
     Failed(EndReason),
-    /// Given up before any send.
+    /// Given up before any attempt.
     Shed(EndReason),
-    /// Still under way when the run was over.
+    /// Not ended when the run was.
     InFlight,
 }
 
-/// WaitReason a job was given up.
+/// Why a job ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndReason {
-    /// The deadline passed, or no move could end before it.
+    /// The deadline passed, or the next possible send lay behind it.
     Deadline,
-    /// Every allowed attempt was made.
+    /// All allowed attempts were made.
     Attempts,
     /// The retry budget was empty.
     RetryBudget,
-    /// The line for the concurrency cap was full.
+    /// The queue of the concurrency cap was full.
     QueueFull,
-    /// The provider says it can never work (too large, wrong key, wrong model, bad request), on every target.
+    /// No target of the route can ever serve it (too large, wrong key, unknown model, malformed request).
     Rejected,
+    /// The caller cancelled it.
+    Cancelled,
+    /// The answer broke off after its first byte had reached the caller.
+    Interrupted,
 }
 
-/// What a job sleeps for.
+/// What a job waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitReason {
-    /// The back-off after a failed attempt.
+    /// The end of the back-off after a failed attempt.
     BackOff,
     /// The end of a target's cool-down.
     CoolDown,
-    /// Its turn on a paced target.
+    /// Its reserved send on a paced target.
     Pace,
 }
 
-/// The provider's decision as the world records it.
+/// The provider's decision, as events record it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordedDecision {
-    /// Admitted, with this many tokens reserved.
+    /// Admitted.
     Admitted {
         /// Tokens reserved at admission.
         reserved: u64,
     },
-    /// Refused by an axis.
+    /// Refused by a limit.
     Refused {
-        /// Which.
+        /// The axis of the limit.
         axis: Axis,
-        /// How much was asked of it.
+        /// The amount requested of it.
         requested: u64,
     },
-    /// It does not fit the model.
+    /// Longer than the model's context or output.
     TooLong,
-    /// A fault answered.
+    /// Answered by an injected fault.
     Faulted,
 }
 
-/// How an attempt went, as the engine reads it.
+/// The result of an attempt, as the engine reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// Served.
     Ok,
     /// Refused by a limit.
     Limited {
-        /// The axis, where the reply names it.
+        /// The axis, if the reply names it.
         axis: Option<Axis>,
-        /// What kind of limit.
+        /// The kind of limit.
         cause: LimitCause,
     },
-    /// Anything else.
+    /// Failed otherwise.
     Failed(AttemptFailure),
 }
 
-/// WaitReason a reply was not a success: the words of `explain --json`.
+/// The cause of a refusal: the words of `explain --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LimitCause {
-    /// A limit per minute or hour.
+    /// A limit per minute or per hour.
     MinuteLimit,
     /// A limit per day.
     DayLimit,
     /// Too many requests at once.
     Concurrency,
-    /// The provider is out of capacity or broken.
+    /// The provider is overloaded or failing.
     Overload,
-    /// No money or no scenario.
+    /// No credit, or no payment plan.
     Billing,
-    /// More than the limit itself in one call: waiting never helps.
+    /// One call exceeds the limit itself: no wait helps.
     TooLarge,
-    /// The model is not in this account's scenario.
+    /// The model is not available to this account.
     NotInTier,
-    /// The key is wrong or may not.
+    /// The key is wrong or lacks permission.
     Auth,
-    /// Anything else.
+    /// Not recognised.
     Other,
 }
 
@@ -262,15 +281,15 @@ impl LimitCause {
     }
 }
 
-/// A failed attempt that no limit explains.
+/// The failure of an attempt that no limit explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttemptFailure {
-    /// This status.
+    /// An HTTP status that is not a success.
     Status(u16),
-    /// The connection broke before the reply was whole.
+    /// The connection closed before the end of the reply.
     Connection,
-    /// The engine's deadline came first.
+    /// No reply within the time allowed for one attempt.
     Timeout,
-    /// A success that could not be read.
+    /// A success that could not be parsed.
     Garbage,
 }

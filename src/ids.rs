@@ -1,30 +1,37 @@
-//! Names turned into small numbers once, when the plan is made; everything after speaks in these.
+//! Small numbers that stand for names. Names are resolved once, when the scenario is read; the engine, the drivers and
+//! the folds use only the numbers.
 
 use std::fmt;
 
-/// A target of the plan: account × model. An index into [`crate::scenario::Scenario::targets`].
+/// A target (account × model): index into [`crate::scenario::Scenario::targets`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetId(pub u16);
 
-/// A route of the plan. An index into [`crate::scenario::Scenario::routes`].
+/// A route: index into [`crate::scenario::Scenario::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
 
-/// A workload of the plan: a class of jobs. An index into [`crate::scenario::Scenario::workloads`].
+/// A workload (a class of jobs): index into [`crate::scenario::Scenario::workloads`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClassId(pub u16);
 
-/// A job, numbered in order of arrival from zero.
+/// A job, numbered in order of arrival from zero; never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
-/// An attempt, numbered in order of sending from zero.
+/// An attempt, numbered in order of sending from zero; never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub u64);
 
-/// The place of a job in flight: reused once the job is done, so that memory follows what is in flight.
+/// The engine's index of a job in flight. It is used again once the job has ended, so that memory is proportional to
+/// the jobs in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
+
+/// The driver's own number for a job: passed to [`crate::engine::Engine::submit`], handed back with every action for
+/// that job, and opaque to the engine. A driver uses its own index or a request id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(pub usize);
 
 macro_rules! index {
     ($($id:ident),*) => {$(

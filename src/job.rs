@@ -1,40 +1,44 @@
-//! What a user asks for, split at birth: the [`Job`] goes to the engine, the [`Truth`] only to the world.
+//! A request and what only the provider knows of it. The [`Job`] goes to the engine, the [`Truth`] only to the
+//! provider: the engine cannot depend on what a real client would not know.
 
 use crate::ids::{ClassId, JobId, RouteId};
 use provider::{Instant, Nanos, Truth};
 
-/// The largest prompt or completion, in tokens; larger draws are cut to it. Past every context window on
-/// offer, and small enough that no sum over a run overflows.
-pub const MOST_TOKENS: u32 = 1_000_000;
+/// The largest prompt and the largest completion, in tokens; samples are clamped to it. It exceeds every context window
+/// on offer and keeps all sums over a run far from overflow.
+pub const MAX_TOKENS: u32 = 1_000_000;
 
-/// The least a user of a closed workload thinks between an answer and the next question, so that one who
-/// is refused at once cannot ask forever at one instant.
-pub const LEAST_THINK: Nanos = Nanos::from_millis(1);
+/// The shortest think time of a closed workload's user. It keeps a user whose requests are refused at once from
+/// sending without end at one instant.
+pub const MIN_THINK: Nanos = Nanos::from_millis(1);
 
-/// All that a client can know of a request before it is answered.
+/// All that a client knows of a request before the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Its number.
+    /// Unique within a run.
     pub id: JobId,
-    /// The workload it belongs to.
+    /// Its workload.
     pub class: ClassId,
-    /// The route it takes.
+    /// The route that it takes.
     pub route: RouteId,
-    /// When the schedule wanted it; latency counts from here.
+    /// The instant that the schedule wanted it at; latency counts from here.
     pub scheduled: Instant,
+    /// The instant at which it is given up; `None`: the client's `deadline` after `scheduled`.
+    pub deadline: Option<Instant>,
     /// The client's estimate of the prompt, in tokens.
     pub prompt_tokens: u32,
-    /// The most tokens the client allows in the completion; `None` where it does not say.
+    /// The bound on the completion, in tokens; `None` if the client sets none.
     pub max_tokens: Option<u32>,
-    /// Two jobs with the same fingerprint ask the same thing: what an exact-match cache can win.
+    /// Equal for identical requests: the key of the response cache and of coalescing. Jobs with one fingerprint have
+    /// the same route, `prompt_tokens` and `max_tokens`.
     pub fingerprint: u64,
 }
 
-/// A job as the schedule makes it, with what only the world may know.
+/// A job as the schedule generates it, with what only the provider knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// What the engine sees.
+    /// For the engine.
     pub job: Job,
-    /// What the provider sees besides.
+    /// For the provider.
     pub truth: Truth,
 }

@@ -14,7 +14,7 @@
 //!  3  engine     the routing machine                      load     arrivals        ceiling  the most that limits allow
 //!  2  scenario   YAML -> Spec -> Plan
 //!  1  event  job
-//!  0  ids  units  problem  student                     and below ground the crate `provider` (mock/)
+//!  0  ids  formatting  problem  stats  xml                   and below ground the crate `provider` (mock/)
 //! ```
 
 pub mod ceiling;
@@ -34,3 +34,4 @@ pub mod regression;
 pub mod report;
 pub mod scenario;
 pub mod stats;
+mod xml;

@@ -1,13 +1,14 @@
-//! `quotalab test`: a broken policy is caught against the baseline of the good one, other seeds of the good
-//! one are not, and every output says which rule, by how much, since which number, and how to see it again.
+//! `quotalab test`: a regressed policy is detected against the baseline of the good one, other seeds of the good one
+//! are not, and every output names the rule, the difference, the old value and the command that reproduces it.
 
 mod cli;
 
 use crate::report::xml;
-use quotalab::regression::{self, Baseline, Case, Checked, Outcome, Status, Verdict};
+use quotalab::regression::{self, Baseline, Case, Outcome, ScenarioOutcome, Status, Verdict};
 use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::stats::replica_seeds;
 
-/// One account under more than its limit, with retries that obey the server.
+/// One account under more load than its limit, with retries that obey `retry-after`.
 const WALL: &str = "
 name: wall
 duration: 20m
@@ -18,7 +19,7 @@ workload: [{name: w, route: r, arrivals: {poisson: 33/min}, prompt: 50, completi
 expect: [\"success >= 50%\", \"attempts per job <= 5\"]
 ";
 
-/// Two keys of one account, paced by what the account may send, under more than that.
+/// Two keys of one account under more load than its limit, paced to the account's limit.
 const KEYS: &str = "
 name: keys
 duration: 20m
@@ -29,7 +30,7 @@ workload: [{name: w, route: r, arrivals: {poisson: 50/min}, prompt: 50, completi
 expect: [\"success >= 50%\"]
 ";
 
-/// A first provider without room for all, and a fallback.
+/// A first provider whose limit is below the load, and a fallback.
 const CHAIN: &str = "
 name: chain
 duration: 20m
@@ -43,7 +44,7 @@ workload: [{name: w, route: r, arrivals: {poisson: 60/min}, prompt: 50, completi
 
 const REPLICAS: usize = 8;
 
-/// What a policy makes of a scenario: words to set, then a change of the plan.
+/// A policy: overrides of the scenario, then an edit of the resolved one.
 struct Policy {
     set: fn(&str) -> Vec<(&'static str, &'static str)>,
     change: fn(&mut Scenario),
@@ -51,13 +52,13 @@ struct Policy {
 
 const GOOD: Policy = Policy { set: |_| Vec::new(), change: |_| () };
 
-/// The client does not read the number that comes with a refusal, which is as if it were not sent.
+/// The client ignores `retry-after`: the same as if the provider did not send it.
 const RETRY_AFTER_IGNORED: Policy = Policy {
     set: |_| vec![("providers.p.incidents", "[{at: 0s, for: 1h, fault: no_retry_after}]")],
     change: |_| (),
 };
 
-/// The client takes the two keys of the one account for two accounts.
+/// The client treats the two keys of one account as two accounts.
 const KEYS_COUNTED_TWICE: Policy = Policy {
     set: |name| match name {
         "keys" => vec![
@@ -75,8 +76,8 @@ const KEYS_COUNTED_TWICE: Policy = Policy {
     },
 };
 
-/// A target that refused is not left alone.
-const COOL_DOWN_FORGOTTEN: Policy =
+/// The client does not put a target in cool-down after a 429.
+const NO_COOL_DOWN: Policy =
     Policy { set: |_| vec![("client.retry.obey_retry_after", "false")], change: |_| () };
 
 fn scenario(text: &str, policy: &Policy, seed: u64) -> Scenario {
@@ -93,7 +94,7 @@ fn cases(texts: &[&str], policy: &Policy, seed: u64) -> Vec<Case> {
         file: "text.yaml".to_owned(),
         text: (*text).to_owned(),
         command: "quotalab sim text.yaml".to_owned(),
-        plans: regression::seeds(seed, REPLICAS).map(|seed| scenario(text, policy, seed)).collect(),
+        replicas: replica_seeds(seed, REPLICAS).map(|seed| scenario(text, policy, seed)).collect(),
     };
     texts.iter().map(case).collect()
 }
@@ -110,56 +111,56 @@ fn baseline(policy: &Policy) -> Baseline {
 
 fn against(baseline: &Baseline, policy: &Policy, seed: u64) -> Outcome {
     let cases = cases(&ALL, policy, seed);
-    assert!(baseline.misfits(&cases).is_empty());
+    assert!(baseline.mismatches(&cases).is_empty());
     regression::judge(&cases, &regression::run(&cases, &|| ()), Some(baseline))
 }
 
-fn changed(checked: &Checked, verdict: Verdict) -> Vec<&'static str> {
-    let changes = checked.compared.iter().filter(|change| change.verdict == verdict);
+fn changed(scenario: &ScenarioOutcome, verdict: Verdict) -> Vec<&'static str> {
+    let changes = scenario.compared.iter().filter(|change| change.verdict == verdict);
     changes.map(|change| change.measure).collect()
 }
 
 #[test]
-fn a_broken_policy_is_caught_with_the_same_seeds_and_with_others() {
+fn a_regressed_policy_fails_with_the_same_seeds_and_with_others() {
     let good = baseline(&GOOD);
-    // Which scenario tells, and which of its measures at least.
-    let broken = [
+    // The policy, the scenario that detects it, and a measure that must be worse.
+    let regressed = [
         (RETRY_AFTER_IGNORED, 2, "limited share"),
         (KEYS_COUNTED_TWICE, 1, "limited share"),
-        (COOL_DOWN_FORGOTTEN, 2, "attempts per job"),
+        (NO_COOL_DOWN, 2, "attempts per job"),
     ];
-    for (policy, scenario, measure) in &broken {
+    for (policy, scenario, measure) in &regressed {
         for seed in [7, 8, 9] {
             let outcome = against(&good, policy, seed);
-            let checked = &outcome.scenarios[*scenario];
-            assert!(changed(checked, Verdict::Worse).contains(measure), "{}", regression::text(&outcome));
-            assert_eq!(checked.status, Status::Failed);
+            let scenario = &outcome.scenarios[*scenario];
+            assert!(changed(scenario, Verdict::Worse).contains(measure), "{}", regression::text(&outcome));
+            assert_eq!(scenario.status, Status::Failed);
             assert!(!outcome.holds());
         }
     }
 }
 
 #[test]
-fn twenty_other_seeds_of_the_good_policy_raise_no_alarm() {
+fn twenty_other_seeds_of_an_unchanged_policy_raise_no_false_alarm() {
     let good = baseline(&GOOD);
     for seed in 100..120 {
         let outcome = against(&good, &GOOD, seed);
         assert!(outcome.holds(), "seed {seed}\n{}", regression::text(&outcome));
-        assert!(outcome.scenarios.iter().all(|checked| changed(checked, Verdict::Better).is_empty()));
+        assert!(outcome.scenarios.iter().all(|scenario| changed(scenario, Verdict::Better).is_empty()));
     }
 }
 
 #[test]
-fn the_good_policy_differs_by_nothing_from_itself() {
+fn an_unchanged_policy_with_the_same_seeds_does_not_differ() {
     let outcome = against(&baseline(&GOOD), &GOOD, 7);
-    for change in outcome.scenarios.iter().flat_map(|checked| &checked.compared) {
+    for change in outcome.scenarios.iter().flat_map(|scenario| &scenario.compared) {
         assert_eq!((change.new, change.verdict), (Some(change.old), Verdict::Same), "{}", change.measure);
     }
 }
 
 #[test]
-fn an_improvement_is_reported_and_fails_nothing() {
-    let outcome = against(&baseline(&COOL_DOWN_FORGOTTEN), &GOOD, 7);
+fn an_improvement_is_reported_and_passes() {
+    let outcome = against(&baseline(&NO_COOL_DOWN), &GOOD, 7);
     let chain = &outcome.scenarios[2];
     assert_eq!(chain.status, Status::Passed, "{}", regression::text(&outcome));
     assert!(changed(chain, Verdict::Better).contains(&"attempts per job"));
@@ -167,29 +168,29 @@ fn an_improvement_is_reported_and_fails_nothing() {
 }
 
 #[test]
-fn a_regression_names_its_numbers_and_the_seed_that_shows_it() {
-    let outcome = against(&baseline(&GOOD), &COOL_DOWN_FORGOTTEN, 7);
-    let changes = outcome.scenarios.iter().flat_map(|checked| &checked.compared);
+fn a_regression_has_evidence_with_seed_values_and_command() {
+    let outcome = against(&baseline(&GOOD), &NO_COOL_DOWN, 7);
+    let changes = outcome.scenarios.iter().flat_map(|scenario| &scenario.compared);
     for change in changes.filter(|change| change.verdict == Verdict::Worse) {
-        let shown = change.shown_by.as_ref().expect("a regression is shown");
-        assert!(regression::seeds(7, REPLICAS).any(|seed| seed == shown.seed));
-        assert_eq!(shown.reproduce, format!("quotalab sim text.yaml --seed {}", shown.seed));
-        assert!(shown.old.is_some() && shown.new.is_some(), "the same seed is in the baseline");
+        let evidence = change.shown_by.as_ref().expect("a regression has evidence");
+        assert!(replica_seeds(7, REPLICAS).any(|seed| seed == evidence.seed));
+        assert_eq!(evidence.reproduce, format!("quotalab sim text.yaml --seed {}", evidence.seed));
+        assert!(evidence.old.is_some() && evidence.new.is_some(), "the same seed is in the baseline");
         assert!((change.new.unwrap() - change.old).abs() > change.margin);
     }
 }
 
 #[test]
-fn an_outcome_does_not_depend_on_the_cores() {
+fn an_outcome_does_not_depend_on_the_number_of_threads() {
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| against(&baseline(&GOOD), &COOL_DOWN_FORGOTTEN, 3).to_json())
+        pool.install(|| against(&baseline(&GOOD), &NO_COOL_DOWN, 3).to_json())
     };
     assert_eq!(on(1), on(5));
 }
 
 #[test]
-fn what_no_job_reaches_any_more_is_worse_not_unknown() {
+fn a_measure_that_can_no_longer_be_taken_is_worse() {
     let dead = Policy { set: |_| vec![("providers.p.incidents", "[{at: 0s, for: 1h, fault: 500}]")], ..GOOD };
     let outcome = against(&baseline(&GOOD), &dead, 7);
     let keys = &outcome.scenarios[1];
@@ -197,31 +198,17 @@ fn what_no_job_reaches_any_more_is_worse_not_unknown() {
     for measure in ["success", "goodput", "p50 latency", "p95 first_token"] {
         assert!(worse.contains(&measure), "{worse:?}");
     }
-    assert!(regression::text(&outcome).contains("cannot be measured any more"));
+    assert!(regression::text(&outcome).contains("can no longer be measured"));
 }
 
 #[test]
-fn seeds_are_the_scenarios_own_and_then_new_ones() {
-    let seeds: Vec<u64> = (0..200).flat_map(|own| regression::seeds(own, 50)).collect();
-    assert_eq!((seeds[0], seeds[50], seeds.len()), (0, 1, 10_000));
-    let mut unique = seeds.clone();
-    unique.sort_unstable();
-    unique.dedup();
-    assert_eq!(unique.len(), seeds.len(), "no two scenario seeds share a replica");
-    assert_eq!(
-        regression::seeds(7, 3).collect::<Vec<_>>(),
-        regression::seeds(7, 9).take(3).collect::<Vec<_>>()
-    );
-}
-
-#[test]
-fn a_wrong_baseline_is_told_what_is_wrong_with_it() {
+fn an_invalid_baseline_is_rejected_with_the_reason() {
     let text = baseline(&GOOD).to_json();
     let wrong = [
-        ("{}".to_owned(), "no baseline"),
-        ("not json".to_owned(), "no baseline"),
+        ("{}".to_owned(), "not a quotalab baseline"),
+        ("not json".to_owned(), "not a quotalab baseline"),
         (text.replace("baseline/1", "baseline/2"), "its schema is `quotalab/baseline/2`"),
-        (text.replace("\"success\"", "\"sucess\""), "nothing is measured under the name `sucess`"),
+        (text.replace("\"success\"", "\"sucess\""), "unknown measure `sucess`"),
         (text.replacen("        7,\n", "", 1), "8 values for 7 seeds"),
         (text.replace("duration_s", "duration"), "missing field `duration_s`"),
     ];
@@ -232,23 +219,23 @@ fn a_wrong_baseline_is_told_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_baseline_of_other_scenarios_or_another_length_does_not_fit() {
+fn a_baseline_of_other_scenarios_or_another_duration_is_a_mismatch() {
     let good = baseline(&GOOD);
-    let misfits = good.misfits(&cases(&[WALL, CHAIN], &GOOD, 7));
-    assert_eq!(misfits, ["it knows the scenario `keys`, which is not given"]);
+    let mismatches = good.mismatches(&cases(&[WALL, CHAIN], &GOOD, 7));
+    assert_eq!(mismatches, ["it contains the scenario `keys`, which was not given"]);
     let short = Policy { set: |_| vec![("duration", "5m")], ..GOOD };
-    assert_eq!(good.misfits(&cases(&ALL, &short, 7)).len(), 3);
-    assert_eq!(regression::repeated_name(&cases(&[WALL, KEYS, WALL], &GOOD, 7)), Some("wall"));
+    assert_eq!(good.mismatches(&cases(&ALL, &short, 7)).len(), 3);
+    assert_eq!(regression::first_repeated_name(&cases(&[WALL, KEYS, WALL], &GOOD, 7)), Some("wall"));
 }
 
 #[test]
-fn every_output_survives_names_that_are_code() {
+fn every_output_escapes_names_that_contain_markup() {
     let name = "a <b> & \"c\" | `d` ::error::%0A";
     let quoted = format!("name: '{name}'");
     let text = CHAIN.replace("name: chain", &quoted) + "expect: [\"cost <= 0.0001 USD\"]\n";
     let cases = vec![Case {
         file: "dir,a:b/<x>&\n.yaml".to_owned(),
-        plans: vec![scenario::parse("x", &text, &Overrides::default(), None).unwrap()],
+        replicas: vec![scenario::parse("x", &text, &Overrides::default(), None).unwrap()],
         text,
         command: "quotalab sim x".to_owned(),
     }];
@@ -259,11 +246,11 @@ fn every_output_survives_names_that_are_code() {
     assert_eq!(annotations.lines().count(), 1, "{annotations}");
     assert!(annotations.starts_with("::error file=dir%2Ca%3Ab/<x>&%0A.yaml,line="), "{annotations}");
     let markdown = regression::markdown(&outcome);
-    assert!(markdown.contains("a &lt;b&gt; &amp; \"c\" \\| \\`d\\` "), "{markdown}");
+    assert!(markdown.contains("a &lt;b&gt; &amp; &quot;c&quot; \\| \\`d\\` "), "{markdown}");
 }
 
 fn assert_well_formed(junit: &str) {
-    let (prolog, document) = junit.split_once('\n').expect("a prolog and a document");
+    let (prolog, document) = junit.split_once('\n').expect("an XML declaration and a document");
     assert_eq!(prolog, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     assert_eq!(xml::fault(document), None, "{document}");
 }

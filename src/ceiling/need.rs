@@ -1,7 +1,7 @@
 //! What a job needs on average: tokens, and the time it is served.
 
 use crate::ids::TargetId;
-use crate::job::MOST_TOKENS;
+use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
 use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settle};
 use provider::dist::Dist;
@@ -19,15 +19,15 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// The means of what the load draws (at least 1 token, at most [`MOST_TOKENS`]); the rounding to whole
+    /// The means of what the load draws (at least 1 token, at most [`MAX_TOKENS`]); the rounding to whole
     /// tokens is left out.
     pub(super) fn of(workload: &Workload, duration: Nanos, lengths: Lengths) -> Self {
         let bound = workload.max_tokens.or(lengths.max_output);
-        let most = bound.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
+        let most = bound.unwrap_or(MAX_TOKENS).min(MAX_TOKENS);
         // Where a job does not bound its answer, the context does: it has what the prompt leaves of it.
         let context = lengths.context.filter(|_| workload.max_tokens.is_none());
         let Arrivals::Trace { rows } = &workload.arrivals else {
-            let prompt = mean_within(&workload.prompt, 1.0, f64::from(MOST_TOKENS));
+            let prompt = mean_within(&workload.prompt, 1.0, f64::from(MAX_TOKENS));
             let completion = match context {
                 Some(context) => mean_behind(workload, f64::from(context), f64::from(most)),
                 None => mean_within(&workload.completion, 1.0, f64::from(most)),
@@ -41,7 +41,7 @@ impl Sizes {
         let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + duration)];
         let mean =
             |size: &dyn Fn(&TraceRow) -> f64| rows.iter().map(size).sum::<f64>() / rows.len().max(1) as f64;
-        let prompt = |row: &TraceRow| f64::from(row.prompt_tokens.clamp(1, MOST_TOKENS));
+        let prompt = |row: &TraceRow| f64::from(row.prompt_tokens.clamp(1, MAX_TOKENS));
         Self {
             prompt: mean(&prompt),
             cached: mean(&|row| match &workload.cached_prompt {
@@ -125,7 +125,7 @@ fn cached_of(tokens: &Dist, prompt: f64) -> f64 {
 fn over_prompts(workload: &Workload, of: impl Fn(f64) -> f64) -> f64 {
     const STEPS: u32 = 32;
     let at = |step| workload.prompt.quantile((f64::from(step) + 0.5) / f64::from(STEPS));
-    let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MOST_TOKENS)))).sum();
+    let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MAX_TOKENS)))).sum();
     sum / f64::from(STEPS)
 }
 

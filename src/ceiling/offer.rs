@@ -1,7 +1,7 @@
 //! What a workload offers on average over the run.
 
 use super::need::{Sizes, model};
-use crate::job::LEAST_THINK;
+use crate::job::MIN_THINK;
 use crate::scenario::rate::Rate;
 use crate::scenario::{Arrivals, Scenario, Workload};
 use provider::{Instant, Nanos};
@@ -24,7 +24,7 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
             rows.partition_point(|row| row.at < Instant::ZERO + scenario.duration) as f64
         }
         Arrivals::Users { users, think } => {
-            let think = think.mean().max(LEAST_THINK.as_secs_f64());
+            let think = think.mean().max(MIN_THINK.as_secs_f64());
             return f64::from(*users) / (think + first_step_seconds(scenario, workload, sizes));
         }
     };

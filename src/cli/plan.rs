@@ -18,13 +18,13 @@ pub(super) struct PlanArgs {
     /// Find the cheapest changes that hold this load: `5x` the present one, or `1000/min`
     #[arg(long, value_name = "LOAD", value_parser = target)]
     target: Option<(String, Target)>,
-    /// Say when a load that grows like this reaches the ceiling
-    #[arg(long, value_name = "8%/month", value_parser = growing)]
+    /// Say when the load reaches the ceiling at this growth, per day, week, month or year
+    #[arg(long, value_name = "8%/month", value_parser = growth_rate)]
     growth: Option<GrowthRate>,
-    /// Say whether the load survives the loss of each provider for an hour at the worst time
+    /// Simulate the loss of each provider for an hour at the busiest time
     #[arg(long)]
     incident: bool,
-    /// Seeds to find the ceiling on [default: as many as it takes for 0.5 %, 4 to 16]
+    /// Number of seeds [default: 4 to 16, until the ceiling is known to 0.5 %]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     replicas: Option<u32>,
     #[command(flatten)]
@@ -42,8 +42,8 @@ pub(super) struct PlanArgs {
 
 impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let plan = self.changes.load(&self.scenario)?;
-        let ask = PlanOptions {
+        let scenario = self.changes.load(&self.scenario)?;
+        let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),
             incident: self.incident,
@@ -51,22 +51,22 @@ impl PlanArgs {
             reproduce: self.command(),
         };
         let progress = (!self.quiet).then(Progress::new);
-        let report = match &progress {
-            Some(progress) => planner::plan(&plan, &ask, progress),
-            None => planner::plan(&plan, &ask, &()),
+        let plan = match &progress {
+            Some(progress) => planner::plan(&scenario, &options, progress),
+            None => planner::plan(&scenario, &options, &()),
         };
         if let Some(progress) = &progress {
             progress.0.finish_and_clear();
         }
-        let report = report.map_err(input)?;
-        self.deliver(&report)?;
-        Ok(if holds(&report) { Exit::Fine } else { Exit::Missed })
+        let plan = plan.map_err(input)?;
+        self.deliver(&plan)?;
+        Ok(if holds(&plan) { Exit::Fine } else { Exit::Missed })
     }
 
-    fn deliver(&self, report: &Plan) -> Result<(), VerbError> {
-        show(&if self.json { report.to_json() } else { report::plan::render(report, outcome::style()) })?;
+    fn deliver(&self, plan: &Plan) -> Result<(), VerbError> {
+        show(&if self.json { plan.to_json() } else { report::plan::render(plan, outcome::style()) })?;
         let folder = self.out.clone().unwrap_or_else(|| outcome::folder(&self.scenario));
-        let file = write(&folder, report)
+        let file = write(&folder, plan)
             .with_context(|| format!("the plan cannot be written to {}", folder.display()))
             .map_err(failed)?;
         if !self.quiet {
@@ -75,7 +75,7 @@ impl PlanArgs {
         Ok(())
     }
 
-    /// The command that makes this plan again.
+    /// Returns the command that makes this plan again.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
         let mut command = format!("quotalab plan {scenario}{}", self.changes.typed());
@@ -83,7 +83,7 @@ impl PlanArgs {
             command += &format!(" --target {}", quoted(target));
         }
         if let Some(growth) = &self.growth {
-            command += &format!(" --growth {}", quoted(&growth.words));
+            command += &format!(" --growth {}", quoted(&growth.text));
         }
         if self.incident {
             command += " --incident";
@@ -95,29 +95,31 @@ impl PlanArgs {
     }
 }
 
-/// Whether what was asked for holds: the present load, the load to buy for, the loss of each provider.
-fn holds(report: &Plan) -> bool {
-    let bought = report.buy.as_ref().is_none_or(|buy| buy.holds);
-    report.load.holds && bought && report.incidents.iter().all(|outage| outage.survives)
+/// Returns `true` if everything that was asked for holds: the present load, the target load, the loss of each provider.
+fn holds(plan: &Plan) -> bool {
+    let target_holds = plan.buy.as_ref().is_none_or(|purchase| purchase.holds);
+    plan.load.holds && target_holds && plan.incidents.iter().all(|outage| outage.survives)
 }
 
-fn write(folder: &Path, report: &Plan) -> std::io::Result<PathBuf> {
+fn write(folder: &Path, plan: &Plan) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("plan.json"), report.to_json())?;
-    for chart in report::plan::charts(report) {
+    std::fs::write(folder.join("plan.json"), plan.to_json())?;
+    for chart in report::plan::charts(plan) {
         std::fs::write(folder.join(format!("{}.svg", chart.name)), chart.standalone())?;
     }
     let page = folder.join("plan.html");
-    std::fs::write(&page, report::plan::html(report))?;
+    std::fs::write(&page, report::plan::html(plan))?;
     Ok(page)
 }
 
 fn target(text: &str) -> Result<(String, Target), String> {
     let number = text.trim().strip_suffix(['x', '×']);
     let target = match number {
-        Some(number) => {
-            number.parse().ok().map(Target::Multiple).ok_or_else(|| format!("`{text}` is no multiple"))
-        }
+        Some(number) => number
+            .parse()
+            .ok()
+            .map(Target::Multiple)
+            .ok_or_else(|| format!("`{text}` is not a multiple, such as 5x")),
         None => units::rate(text)
             .map(|per_second| Target::JobsPerMin(per_second * 60.0))
             .map_err(|_| format!("`{text}` is neither a multiple, such as 5x, nor a rate, such as 1000/min")),
@@ -126,21 +128,21 @@ fn target(text: &str) -> Result<(String, Target), String> {
     if value > 0.0 && value.is_finite() {
         Ok((text.to_owned(), target))
     } else {
-        Err("the load must be more than nothing".to_owned())
+        Err("the target load must be above 0".to_owned())
     }
 }
 
-fn growing(text: &str) -> Result<GrowthRate, String> {
+fn growth_rate(text: &str) -> Result<GrowthRate, String> {
     GrowthRate::parse(text).map_err(|wrong| wrong.to_string())
 }
 
-/// A line on stderr that tells what is being done, where stderr is a terminal.
+/// A progress line on stderr, shown if stderr is a terminal.
 struct Progress(ProgressBar);
 
 impl Progress {
     fn new() -> Self {
         let style = ProgressStyle::with_template("plan {spinner} {msg}: {pos} runs, {elapsed}")
-            .expect("the template is well formed");
+            .expect("invariant: the progress template is valid");
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)

@@ -5,6 +5,7 @@ use super::{Changes, Exit, VerbError, failed, input, quoted};
 use crate::problem::{Problem, Problems};
 use crate::regression::{self, Baseline, Case, Outcome};
 use crate::scenario::{self, Scenario};
+use crate::stats::replica_seeds;
 use anyhow::{Context as _, anyhow};
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,10 +13,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Replicas where neither the command line nor the baseline says how many.
-const REPLICAS: usize = 8;
-/// More tell nothing that a longer scenario would not.
-const MOST_REPLICAS: i64 = 1_000;
+/// Replicas per scenario if neither the command line nor the baseline gives a number.
+const DEFAULT_REPLICAS: usize = 8;
+/// The most replicas that can be asked for. A longer scenario narrows the margins more cheaply than more replicas.
+const MAX_REPLICAS: i64 = 1_000;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("measured").args(["baseline", "save_baseline"]).multiple(true))]
@@ -25,23 +26,23 @@ pub(super) struct TestArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     changes: Changes,
-    /// Compare with the baseline in this file; fail where something got worse beyond the noise
+    /// Compare with the baseline in this file; fail if a measure got worse by more than its margin
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Write what the scenarios come to now as a baseline
+    /// Write the present results as a baseline
     #[arg(long, value_name = "FILE")]
     save_baseline: Option<PathBuf>,
     /// Seeds per scenario with a baseline [default: as many as the baseline has, or 8]
     #[arg(long, value_name = "N", requires = "measured")]
-    #[arg(value_parser = clap::value_parser!(u16).range(2..=MOST_REPLICAS))]
+    #[arg(value_parser = clap::value_parser!(u16).range(2..=MAX_REPLICAS))]
     replicas: Option<u16>,
     /// Write the outcome as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Write the outcome as Markdown, such as to $GITHUB_STEP_SUMMARY
+    /// Write the outcome as Markdown, for example to $GITHUB_STEP_SUMMARY
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Print annotations for GitHub [default: where GITHUB_ACTIONS is `true`]
+    /// Print annotations for GitHub [default: if GITHUB_ACTIONS is `true`]
     #[arg(long)]
     annotations: bool,
     /// Print the outcome as JSON instead of text
@@ -56,19 +57,22 @@ impl TestArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
         let cases = self.cases(baseline.as_ref())?;
-        self.check_fit(&cases, baseline.as_ref())?;
-        let progress = self.progress(cases.iter().map(|case| case.plans.len() as u64).sum());
-        let trials = regression::run(&cases, &|| progress.inc(1));
+        self.check_names_and_baseline(&cases, baseline.as_ref())?;
+        let progress = self.progress(cases.iter().map(|case| case.replicas.len() as u64).sum());
+        let runs = regression::run(&cases, &|| progress.inc(1));
         progress.finish_and_clear();
-        let outcome = regression::judge(&cases, &trials, baseline.as_ref());
+        let outcome = regression::judge(&cases, &runs, baseline.as_ref());
         self.deliver(&outcome)?;
         if let Some(path) = &self.save_baseline {
-            write(path, &Baseline::of(&cases, &trials).to_json())?;
+            write(path, &Baseline::of(&cases, &runs).to_json())?;
         }
         Ok(if outcome.holds() { Exit::Fine } else { Exit::Missed })
     }
 
-    /// The scenarios, each resolved for the seeds it is run with; or every problem of all of them.
+    /// Loads the scenarios, each resolved for every seed it is run with.
+    ///
+    /// # Errors
+    /// Returns the problems of all scenarios together.
     fn cases(&self, baseline: Option<&Baseline>) -> Result<Vec<Case>, VerbError> {
         let (mut loaded, mut problems) = (Vec::new(), Vec::new());
         for file in files(&self.paths)? {
@@ -83,20 +87,20 @@ impl TestArgs {
         loaded.into_iter().map(|(file, scenario)| self.case(&file, scenario, baseline)).collect()
     }
 
-    /// Every seed is a scenario of its own: a trace may be thinned by chance.
+    /// Resolves a scenario once per seed, since resolving may use random streams (a sampled trace).
     fn case(&self, file: &Path, scenario: Scenario, baseline: Option<&Baseline>) -> Result<Case, VerbError> {
         let replicas = self.replicas_of(&scenario, baseline);
         let seeded = |seed| Changes { seed: Some(seed), ..self.changes.clone() }.load(file);
         let others =
-            regression::seeds(scenario.seed, replicas).skip(1).map(seeded).collect::<Result<Vec<_>, _>>()?;
+            replica_seeds(scenario.seed, replicas).skip(1).map(seeded).collect::<Result<Vec<_>, _>>()?;
         let name = file.display().to_string();
         let unseeded = Changes { seed: None, ..self.changes.clone() };
         Ok(Case {
-            // It was text a moment ago; should it be gone, only the lines of its rules are not told.
+            // The file was read before; if it is gone by now, only the line numbers of rules are missing.
             text: fs::read_to_string(file).unwrap_or_default(),
             command: format!("quotalab sim {}{}", quoted(&name), unseeded.typed()),
             file: name,
-            plans: std::iter::once(scenario).chain(others).collect(),
+            replicas: std::iter::once(scenario).chain(others).collect(),
         })
     }
 
@@ -105,25 +109,26 @@ impl TestArgs {
         if known.is_none() && self.save_baseline.is_none() {
             return 1;
         }
-        self.replicas.map(usize::from).or(known).unwrap_or(REPLICAS)
+        self.replicas.map(usize::from).or(known).unwrap_or(DEFAULT_REPLICAS)
     }
 
-    /// Whether a baseline can be made of the scenarios, and compared with them.
-    fn check_fit(&self, cases: &[Case], baseline: Option<&Baseline>) -> Result<(), VerbError> {
+    /// Checks that a baseline can be made from the cases, and that the given one can be compared with them.
+    fn check_names_and_baseline(&self, cases: &[Case], baseline: Option<&Baseline>) -> Result<(), VerbError> {
         if (baseline.is_some() || self.save_baseline.is_some())
-            && let Some(name) = regression::repeated_name(cases)
+            && let Some(name) = regression::first_repeated_name(cases)
         {
-            let help = "a baseline tells scenarios apart by their names: give each its own `name:`";
+            let help = "a baseline identifies scenarios by name: give each its own `name:`";
             return Err(input(anyhow!("error: two scenarios are named `{name}`\n  help: {help}")));
         }
-        let misfits = baseline.map(|baseline| baseline.misfits(cases)).unwrap_or_default();
-        if misfits.is_empty() {
+        let mismatches = baseline.map(|baseline| baseline.mismatches(cases)).unwrap_or_default();
+        if mismatches.is_empty() {
             return Ok(());
         }
         let path = self.baseline.as_deref().unwrap_or(Path::new("")).display();
-        let said: String = misfits.iter().map(|misfit| format!("error: {path}: {misfit}\n")).collect();
-        let help = "give what it was made of, or make it anew with --save-baseline";
-        Err(input(anyhow!("{said}  help: {help}")))
+        let errors: String =
+            mismatches.iter().map(|mismatch| format!("error: {path}: {mismatch}\n")).collect();
+        let help = "pass the scenarios it was made from, or write a new baseline with --save-baseline";
+        Err(input(anyhow!("{errors}  help: {help}")))
     }
 
     fn progress(&self, runs: u64) -> ProgressBar {
@@ -131,7 +136,7 @@ impl TestArgs {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template("test [{bar:40}] {pos} of {len} runs")
-            .expect("the template is well formed");
+            .expect("invariant: the progress template is valid");
         ProgressBar::new(runs).with_style(style)
     }
 
@@ -139,7 +144,7 @@ impl TestArgs {
         let annotations =
             if self.annotations || on_github() { regression::annotations(outcome) } else { String::new() };
         if self.json {
-            // GitHub reads both; what reads JSON reads only stdout.
+            // GitHub reads commands from stdout and stderr; stdout must be JSON only.
             annotations.lines().for_each(say);
             show(&(outcome.to_json() + "\n"))?;
         } else {
@@ -159,7 +164,7 @@ fn on_github() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-/// The files that the paths name, folders opened and sorted, each once.
+/// Returns the scenario files of `paths`, each once. A folder is replaced by its *.yaml files, sorted.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, VerbError> {
     let mut files = Vec::new();
     for path in paths {
@@ -181,8 +186,11 @@ fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, VerbError> {
     let mut files = list().with_context(|| format!("error: {name} cannot be read")).map_err(input)?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml") && file.is_file());
     if files.is_empty() {
-        let problem =
-            Problem::with_file(&name, "no scenario in this folder", "give a folder with *.yaml in it");
+        let problem = Problem::with_file(
+            &name,
+            "the folder contains no scenario",
+            "pass a folder that contains *.yaml files",
+        );
         return Err(Problems::from(problem).into());
     }
     files.sort();
@@ -194,7 +202,7 @@ fn read_baseline(path: &Path) -> Result<Baseline, VerbError> {
     let text =
         fs::read_to_string(path).with_context(|| format!("error: {name} cannot be read")).map_err(input)?;
     Baseline::from_json(&text).map_err(|fault| {
-        let help = "make it anew with --save-baseline";
+        let help = "write a new baseline with --save-baseline";
         input(anyhow!("error: {name}: {fault}\n  help: {help}"))
     })
 }

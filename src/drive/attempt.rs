@@ -1,4 +1,4 @@
-//! One attempt over HTTP: one request, one reply, no retry of its own. Only the engine tries again.
+//! One attempt over HTTP: one request and one reply. It is not retried here: only the engine retries.
 
 use super::clock::Clock;
 use super::sse::Events;
@@ -17,32 +17,32 @@ use provider::wire::truth;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Sends attempts to providers over HTTP/1.1, reusing connections.
+/// Sends attempts over HTTP/1.1 and reuses connections.
 #[derive(Clone, Debug)]
-pub(super) struct Sender {
+pub(super) struct AttemptClient {
     client: Client<HttpConnector, Full<Bytes>>,
     clock: Clock,
-    /// NetworkEvent prompts are made of.
+    /// The text that prompts are cut from.
     filler: Arc<str>,
 }
 
-/// Where an attempt goes and what it says.
+/// The request of an attempt.
 #[derive(Clone, Debug)]
 pub(super) struct OutboundRequest {
     pub(super) to: SocketAddr,
-    /// Of the endpoint.
+    /// The path of the endpoint.
     pub(super) path: Arc<str>,
     pub(super) key: Arc<str>,
     pub(super) model: Arc<str>,
     pub(super) job: Job,
     pub(super) stream: bool,
-    /// How the provider answers.
+    /// The dialect that the provider replies in.
     pub(super) dialect: Dialect,
-    /// For our own mock only; real providers ignore the header.
+    /// Sent in a header that only the mock reads; other providers ignore it.
     pub(super) note: truth::TruthHeader,
 }
 
-impl Sender {
+impl AttemptClient {
     pub(super) fn new(clock: Clock) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -50,25 +50,25 @@ impl Sender {
         Self { client, clock, filler: "word ".repeat(PROMPT_BYTES_MAX / 5 + 1).into() }
     }
 
-    /// Sends once and waits for the whole reply.
-    pub(super) async fn send(&self, letter: &OutboundRequest) -> Reply {
-        let response = match self.client.request(self.request(letter)).await {
+    /// Sends the request and waits for the end of the reply.
+    pub(super) async fn send(&self, request: &OutboundRequest) -> Reply {
+        let response = match self.client.request(self.http_request(request)).await {
             Ok(response) => response,
             Err(_) => return Reply::broken(self.clock.now(), AttemptFailure::Connection),
         };
-        let reply = self.read(letter.dialect, response).await;
+        let reply = self.read(request.dialect, response).await;
         reply.unwrap_or_else(|| Reply::broken(self.clock.now(), AttemptFailure::Connection))
     }
 
-    fn request(&self, letter: &OutboundRequest) -> Request<Full<Bytes>> {
-        let OutboundRequest { to, path, key, model, job, stream, dialect, note } = letter;
+    fn http_request(&self, request: &OutboundRequest) -> Request<Full<Bytes>> {
+        let OutboundRequest { to, path, key, model, job, stream, dialect, note } = request;
         let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(PROMPT_BYTES_MAX)];
         let max_tokens = job.max_tokens.map(|max| format!(r#","max_tokens":{max}"#)).unwrap_or_default();
-        // Groq tells the usage of a stream unasked, and Mistral refuses to be asked.
-        let asks = *stream && !matches!(dialect, Dialect::Groq | Dialect::Mistral);
-        let usage = if asks { r#","stream_options":{"include_usage":true}"# } else { "" };
-        // A model's name is the scenario's own text: it is quoted as JSON quotes it.
-        let model = serde_json::to_string(&**model).expect("text is always JSON");
+        // Groq reports the usage of every stream, and Mistral rejects the option.
+        let requests_usage = *stream && !matches!(dialect, Dialect::Groq | Dialect::Mistral);
+        let usage = if requests_usage { r#","stream_options":{"include_usage":true}"# } else { "" };
+        // The name is free text of the scenario, so it is escaped.
+        let model = serde_json::to_string(&**model).expect("invariant: a string serialises");
         let fingerprint = job.fingerprint;
         let body = format!(
             r#"{{"model":{model},"stream":{stream}{usage}{max_tokens},"messages":[{{"role":"user","content":"{fingerprint:016x} {prompt}"}}]}}"#
@@ -78,25 +78,25 @@ impl Sender {
             .header(CONTENT_TYPE, "application/json")
             .header(truth::HEADER, note.to_string())
             .body(Full::new(Bytes::from(body)))
-            .expect("an address and checked keys make a valid request")
+            .expect("invariant: keys and paths were checked when the scenario was read")
     }
 
-    /// Reads a reply in either form; `None` where it broke off before its end.
+    /// Reads a reply, streamed or not; `None` if it broke off before its end.
     async fn read<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
         response: Response<B>,
     ) -> Option<Reply> {
-        // A refusal is never a stream, and some name a charset behind the type.
-        let kind = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
-        if kind.is_some_and(|kind| kind.as_bytes().starts_with(EVENT_STREAM)) {
+        // Errors are never streamed, and some providers append a charset to the media type.
+        let content_type = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
+        if content_type.is_some_and(|value| value.as_bytes().starts_with(EVENT_STREAM)) {
             self.read_stream(dialect, response).await
         } else {
             self.read_whole(dialect, response).await
         }
     }
 
-    /// A reply that comes in one piece; `None` where the connection broke.
+    /// Reads a reply that is not streamed; `None` if the connection broke.
     async fn read_whole<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
@@ -109,7 +109,7 @@ impl Sender {
         Some(parse::reply(Some(dialect), self.clock.now(), &response))
     }
 
-    /// A reply that comes token by token; `None` where it broke off before its end.
+    /// Reads a streamed reply; `None` if it broke off before its end.
     async fn read_stream<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
@@ -138,9 +138,9 @@ impl parse::Headers for HeaderView<'_> {
 }
 
 const EVENT_STREAM: &[u8] = b"text/event-stream";
-/// A prompt of more than 16,000 tokens is sent as 16,000: the mock counts by the truth header, not by bytes.
+/// Longer prompts are cut to this length: the mock counts tokens by the truth header, not by bytes.
 const PROMPT_BYTES_MAX: usize = 64 << 10;
-/// No reply of a chat model is longer.
+/// Longer bodies are treated as broken: no chat completion is this long.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
 #[cfg(test)]
@@ -149,10 +149,10 @@ mod tests {
     use crate::event::AttemptOutcome;
     use provider::Usage;
 
-    /// NetworkEvent the sender makes of a response whose body comes in one frame.
+    /// Reads a response with a body of one frame.
     async fn read(dialect: Dialect, kind: &str, body: &'static str) -> Option<Reply> {
         let response = Response::builder().header(CONTENT_TYPE, kind).body(Full::new(Bytes::from(body)));
-        Sender::new(Clock::start()).read(dialect, response.expect("a response")).await
+        AttemptClient::new(Clock::start()).read(dialect, response.expect("a response")).await
     }
 
     const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
@@ -179,12 +179,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_breaks_off_is_no_reply() {
+    async fn a_stream_that_breaks_off_has_no_reply() {
         assert_eq!(read(Dialect::OpenAi, "text/event-stream", TOKEN).await, None);
     }
 
     #[tokio::test]
-    async fn the_usage_on_the_last_chunk_is_found() {
+    async fn the_usage_in_the_last_chunk_is_read() {
         const STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}],\
             \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
         let reply = read(Dialect::Together, "text/event-stream", STREAM).await.expect("a reply");

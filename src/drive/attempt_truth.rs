@@ -1,20 +1,20 @@
-//! NetworkEvent both drivers do with the truth of a job and the ruling of a provider.
+//! What both drivers derive from a job's truth and from a provider's decision.
 
 use crate::event::RecordedDecision;
 use provider::decision::Decision;
 use provider::{Truth, random};
 
-/// The truth of a job's n-th attempt: the world's luck differs from attempt to attempt, and depends on
-/// nothing else, so both drivers meet the same world.
+/// Returns the truth of a job's n-th attempt. Provider-side randomness differs from attempt to attempt and depends on
+/// nothing else, so both drivers meet the same provider.
 #[must_use]
 pub(super) fn attempt_truth(truth: Truth, number: u8) -> Truth {
     Truth { draw: random::mix(truth.draw ^ u64::from(number)), ..truth }
 }
 
-/// A ruling as the log records it.
+/// Returns a decision as events record it.
 #[must_use]
-pub(super) fn ruled(verdict: &Decision) -> RecordedDecision {
-    match verdict {
+pub(super) fn recorded(decision: &Decision) -> RecordedDecision {
+    match decision {
         Decision::Admitted(service) => {
             let ticket = service.ticket;
             RecordedDecision::Admitted {

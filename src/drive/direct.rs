@@ -1,6 +1,7 @@
-//! From a ruling in Groq's dialect to a reply without the detour over bytes: what the mock would render and the
-//! engine would parse. A law test holds it to `parse(render(ruling)) == reply(ruling)`, so that a simulation may take
-//! this short cut and still be the wire.
+//! Builds the reply to a decision directly, as the mock would render it in Groq's dialect and the engine would parse it.
+//!
+//! A law test asserts `parse(render(decision)) == reply(decision)`, so a simulation may skip rendering and parsing
+//! without a difference to HTTP.
 
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
@@ -8,25 +9,25 @@ use provider::config::Fault;
 use provider::decision::{Decision, Denial, Remaining, Service};
 use provider::{Axis, Instant, Nanos, Usage};
 
-/// The reply that the client of a ruling gets at `now`; `None` where it never gets one.
+/// Returns the reply to a decision that reaches the client at `now`; `None` if no reply ever comes.
 #[must_use]
 #[inline]
 pub fn reply(
     now: Instant,
-    verdict: &Decision,
+    decision: &Decision,
     remaining: Remaining,
     first_token_at: Instant,
 ) -> Option<Reply> {
-    match verdict {
+    match decision {
         Decision::Admitted(service) => Some(served(now, service, remaining, first_token_at)),
-        _ => unserved(now, verdict, remaining),
+        _ => unserved(now, decision, remaining),
     }
 }
 
 #[cold]
-fn unserved(now: Instant, verdict: &Decision, remaining: Remaining) -> Option<Reply> {
+fn unserved(now: Instant, decision: &Decision, remaining: Remaining) -> Option<Reply> {
     let broken = |failure| Reply { remaining, ..Reply::broken(now, failure) };
-    match verdict {
+    match decision {
         Decision::Admitted(_) | Decision::Faulted(Fault::Timeout) => None,
         Decision::Refused(denial) => Some(Reply { remaining, ..refused(now, denial) }),
         Decision::TooLong(_) => {
@@ -39,14 +40,14 @@ fn unserved(now: Instant, verdict: &Decision, remaining: Remaining) -> Option<Re
             let wait = Some(Wait { length, meaning: WaitKind::UntilEnough }).filter(|_| length > Nanos::ZERO);
             Some(throttled(now, remaining, wait))
         }
-        // In the words of an overload, which stand for this status.
+        // An error inside a success is worded as an overload, which parses as this status.
         Decision::Faulted(Fault::ErrorInside) => Some(broken(AttemptFailure::Status(503))),
         Decision::Faulted(Fault::Status(status)) => Some(broken(AttemptFailure::Status(*status))),
         Decision::Faulted(_) => Some(Reply::broken(now, AttemptFailure::Connection)),
     }
 }
 
-/// A 429 that names no limit.
+/// Builds a 429 that names no limit.
 fn throttled(now: Instant, remaining: Remaining, wait: Option<Wait>) -> Reply {
     let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Other };
     Reply { outcome, wait, remaining, ..Reply::broken(now, AttemptFailure::Status(429)) }
@@ -63,7 +64,7 @@ fn served(now: Instant, service: &Service, remaining: Remaining, first_token_at:
     Reply {
         outcome: AttemptOutcome::Ok,
         wait: None,
-        told: None,
+        limit: None,
         remaining,
         usage: service.usage,
         first_token_at,
@@ -82,7 +83,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     } else {
         (denial.wait, WaitKind::UntilEnough)
     };
-    let told = LimitNumbers {
+    let limit = LimitNumbers {
         axis: Some(denial.axis),
         limit: denial.limit,
         used: (!denial.oversize).then_some(denial.used),
@@ -91,15 +92,16 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     Reply {
         outcome: AttemptOutcome::Limited { axis: Some(denial.axis), cause },
         wait: length.map(|length| Wait { length, meaning }),
-        told: Some(told),
+        limit: Some(limit),
         remaining: Remaining::default(),
         usage: Usage::default(),
         first_token_at: now,
     }
 }
 
-/// The wait that a refusal of too large a call names: only the `retry-after` header has it, in whole seconds
-/// rounded up, and too much output comes without (evidence: captures of 413s; OTPM reported 2026-09).
+/// Returns the wait in the refusal of a request that exceeds the limit itself: only the `retry-after` header names it,
+/// in whole seconds rounded up, and a refusal by output tokens names none (evidence: captures of 413s; OTPM reported
+/// 2026-09).
 fn useless_wait(denial: &Denial) -> Option<Nanos> {
     let wait = denial.wait.filter(|_| denial.axis != Axis::Otpm)?;
     wait.0.div_ceil(Nanos::SECOND.0).checked_mul(Nanos::SECOND.0).map(Nanos)

@@ -1,20 +1,20 @@
-//! The live driver: the virtual loop with a channel in place of the heap, and the wall clock in place of
-//! the next event's instant.
+//! The live driver: the virtual loop with a channel in place of the event queue, and the wall clock in place of the
+//! next event's instant.
 //!
-//! One thread owns the engine and never waits for anything but the channel, with the next deadline as its
-//! time-out: that wakes within tens of microseconds, where a timer wheel is good to a millisecond. Attempts
-//! run beside it on the async runtime and report through the channel; bodies never pass through here.
+//! One thread owns the engine and blocks only on the channel, until the next deadline: it wakes within tens of
+//! microseconds, where a timer wheel is accurate to a millisecond. Attempts run on the async runtime and report through
+//! the channel; bodies do not pass through here.
 //!
-//! Latency counts from the *scheduled* arrival, and every arrival in the log says when it was scheduled: a
-//! generator that falls behind shows it, instead of quietly measuring less.
+//! Latency counts from the *scheduled* arrival, and every arrival event records its schedule: a load generator that
+//! falls behind is visible as lag and does not shorten latencies (no coordinated omission).
 
-use super::attempt::{OutboundRequest, Sender};
+use super::attempt::{AttemptClient, OutboundRequest};
 use super::attempt_truth::attempt_truth;
 use super::clock::Clock;
 use crate::engine::parse::Dialect;
-use crate::engine::{Attempt, Driver, Engine, Reply};
-use crate::event::{Event, EventKind, RecordedDecision};
-use crate::ids::{AttemptId, ClassId, JobId, Slot, TargetId};
+use crate::engine::{Answer, Attempt, Driver, Engine, Handover, Reply};
+use crate::event::{Event, EventKind, JobEnd, RecordedDecision};
+use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use crate::job::Arrival;
 use crate::load::Load;
 use crate::record::Fold;
@@ -22,99 +22,102 @@ use crate::scenario::Scenario;
 use provider::wire::{self, truth::TruthHeader};
 use provider::{Axis, Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
+use slab::Slab;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as Post};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-/// NetworkEvent reaches the driver from beside it.
+/// What attempts and mocks report to the driver.
 #[derive(Debug)]
 pub enum Message {
-    /// The reply to an attempt.
+    /// The reply to an attempt has arrived.
     Replied {
-        /// The place of its job.
-        slot: Slot,
         /// The attempt.
         attempt: AttemptId,
-        /// NetworkEvent came back.
+        /// Its reply.
         reply: Reply,
     },
-    /// A mock ruled on an attempt.
+    /// A mock decided on an attempt.
     Decided {
         /// The attempt.
         attempt: AttemptId,
-        /// NetworkEvent it decided.
-        ruled: RecordedDecision,
+        /// Its decision.
+        decision: RecordedDecision,
     },
     /// A mock settled an admitted attempt.
     Settled {
         /// The attempt.
         attempt: AttemptId,
-        /// To what.
+        /// The tokens that it used.
         usage: Usage,
     },
 }
 
-/// The world that a live run talks to.
+/// The providers of a live run.
 pub trait World {
-    /// Where a provider of the scenario listens.
+    /// Returns the address of a provider of the scenario.
     fn address(&self, provider: u16) -> SocketAddr;
 
-    /// Calls `each` with the used share of every limit of a target at `now`; a world that cannot know its
-    /// levels calls it never.
+    /// Calls `each` with the used share of every limit of a target at `now`; does nothing if the levels are not known.
     fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64));
 }
 
-/// Runs a scenario over HTTP against `world` and feeds every event to `fold`. Blocks its thread until all jobs
-/// are over and returns when that was; attempts run on `runtime`. `inbox` receives what `post` (and the mocks, through clones of it) send.
+/// Runs a scenario over HTTP against `world` and passes every event to `fold`. Attempts run on `runtime` and report
+/// through the channel, as do the mocks through clones of its sender.
+///
+/// Blocks until all jobs have ended and returns the instant at which they had.
 pub fn run<F: Fold>(
     scenario: &Scenario,
     fold: &mut F,
     world: &impl World,
     clock: Clock,
     runtime: &Handle,
-    (post, inbox): (Post<Message>, Receiver<Message>),
+    (sender, inbox): (Sender<Message>, Receiver<Message>),
 ) -> Instant {
-    let hands = LiveDriver {
+    let driver = LiveDriver {
         scenario,
         load: Load::new(scenario),
-        names: scenario.targets.iter().map(|target| TargetEndpoint::of(scenario, target)).collect(),
-        sender: Sender::new(clock),
-        clock,
+        endpoints: scenario.targets.iter().map(|target| TargetEndpoint::of(scenario, target)).collect(),
+        client: AttemptClient::new(clock),
         runtime,
-        post,
-        flights: Vec::new(),
-        unruled: FxHashMap::default(),
+        sender,
+        jobs: Slab::new(),
+        flights: FxHashMap::default(),
+        pending_reports: FxHashMap::default(),
         fold,
         world,
     };
-    Live { engine: Engine::new(scenario), hands }.run(&inbox)
+    Live { engine: Engine::new(scenario), driver, clock, inbox }.run()
 }
 
 struct Live<'a, F, W> {
     engine: Engine,
-    hands: LiveDriver<'a, F, W>,
+    driver: LiveDriver<'a, F, W>,
+    clock: Clock,
+    inbox: Receiver<Message>,
 }
 
-/// NetworkEvent the engine is driven with: all but the engine.
+/// Executes the engine's actions.
 struct LiveDriver<'a, F, W> {
     scenario: &'a Scenario,
     load: Load,
-    names: Vec<TargetEndpoint>,
-    sender: Sender,
-    clock: Clock,
+    /// By target.
+    endpoints: Vec<TargetEndpoint>,
+    client: AttemptClient,
     runtime: &'a Handle,
-    post: Post<Message>,
-    /// NetworkEvent is out for each place of the engine.
-    flights: Vec<Flight>,
-    /// Attempts whose ruling or settlement the world has yet to report.
-    unruled: FxHashMap<AttemptId, (JobId, TargetId)>,
+    sender: Sender<Message>,
+    /// By tag.
+    jobs: Slab<LiveJob>,
+    flights: FxHashMap<AttemptId, Flight>,
+    /// Attempts for which a mock has yet to report a decision or a settlement.
+    pending_reports: FxHashMap<AttemptId, (JobId, TargetId)>,
     fold: &'a mut F,
     world: &'a W,
 }
 
-/// NetworkEvent a target is called on the wire, and how it answers.
+/// What a request to a target needs.
 #[derive(Clone, Debug)]
 struct TargetEndpoint {
     model: Arc<str>,
@@ -137,38 +140,51 @@ impl TargetEndpoint {
     }
 }
 
+/// A job in flight.
+#[derive(Debug)]
+struct LiveJob {
+    truth: Truth,
+    /// Its attempt in flight.
+    attempt: Option<AttemptId>,
+}
+
+/// An attempt in flight.
 #[derive(Debug)]
 struct Flight {
-    truth: Truth,
-    attempt: Option<(AttemptId, AbortHandle)>,
+    slot: Slot,
+    tag: Tag,
+    task: AbortHandle,
 }
 
 impl<F: Fold, W: World> Live<'_, F, W> {
-    fn run(mut self, inbox: &Receiver<Message>) -> Instant {
-        let clock = self.hands.clock;
+    fn run(mut self) -> Instant {
         loop {
-            let now = clock.now();
+            let now = self.clock.now();
             let timer = self.engine.poll_timeout();
-            let arrival = self.hands.load.peek().unwrap_or(Instant::MAX);
-            self.hands.sample_until(now);
+            let arrival = self.driver.load.peek().unwrap_or(Instant::MAX);
+            self.driver.sample_until(now);
+            if self.driver.fold.is_done() {
+                self.engine.stop(&mut self.driver, now);
+                return now;
+            }
             // At one instant: timers, then replies, then arrivals.
             if timer <= now {
-                self.engine.handle_timeout(&mut self.hands, now);
-            } else if let Ok(message) = inbox.try_recv() {
-                // The clock is read again: the message may be younger than `now`.
-                self.take(clock.now(), message);
+                self.engine.handle_timeout(&mut self.driver, now);
+            } else if let Ok(message) = self.inbox.try_recv() {
+                // The clock is read again, because the message may be younger than `now`.
+                self.receive(self.clock.now(), message);
             } else if arrival <= now {
                 self.submit(now);
             } else {
                 let next = timer.min(arrival);
-                let over = next == Instant::MAX && self.engine.jobs_in_flight() == 0;
-                if over && !self.await_world(inbox) {
-                    return clock.now();
+                let is_over = next == Instant::MAX && self.engine.jobs_in_flight() == 0;
+                if is_over && !self.await_report() {
+                    return self.clock.now();
                 }
-                if !over {
-                    let wait = clock.until(next.min(self.hands.fold.next_sample()));
-                    match inbox.recv_timeout(wait) {
-                        Ok(message) => self.take(clock.now(), message),
+                if !is_over {
+                    let wait = self.clock.until(next.min(self.driver.fold.next_sample()));
+                    match self.inbox.recv_timeout(wait) {
+                        Ok(message) => self.receive(self.clock.now(), message),
                         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
                     }
                 }
@@ -176,39 +192,33 @@ impl<F: Fold, W: World> Live<'_, F, W> {
         }
     }
 
-    /// When all jobs are over: waits a little for what the mocks still have to report. Says whether it came.
-    fn await_world(&mut self, inbox: &Receiver<Message>) -> bool {
-        if self.hands.unruled.is_empty() {
+    /// Waits up to [`REPORT_GRACE`] for a report of a mock after all jobs have ended. Returns `false` if none is pending
+    /// or none came.
+    fn await_report(&mut self) -> bool {
+        if self.driver.pending_reports.is_empty() {
             return false;
         }
-        let clock = self.hands.clock;
-        let grace = clock.until(clock.now() + GRACE);
-        inbox.recv_timeout(grace).map(|message| self.take(clock.now(), message)).is_ok()
+        let grace = self.clock.until(self.clock.now() + REPORT_GRACE);
+        self.inbox.recv_timeout(grace).map(|message| self.receive(self.clock.now(), message)).is_ok()
     }
 
     fn submit(&mut self, now: Instant) {
-        let Some(Arrival { job, truth }) = self.hands.load.next() else { return };
-        let slot = self.engine.vacant();
-        let flight = Flight { truth, attempt: None };
-        if slot.index() == self.hands.flights.len() {
-            self.hands.flights.push(flight);
-        } else {
-            self.hands.flights[slot.index()] = flight;
-        }
-        self.engine.submit(&mut self.hands, now, job);
+        let Some(Arrival { job, truth }) = self.driver.load.next() else { return };
+        let tag = Tag(self.driver.jobs.insert(LiveJob { truth, attempt: None }));
+        self.engine.submit(&mut self.driver, now, job, tag);
     }
 
-    fn take(&mut self, now: Instant, message: Message) {
+    fn receive(&mut self, now: Instant, message: Message) {
         match message {
-            Message::Replied { slot, attempt, reply } => {
-                let out = &mut self.hands.flights[slot.index()].attempt;
-                if out.as_ref().is_some_and(|(sent, _)| *sent == attempt) {
-                    *out = None;
-                    self.engine.handle(&mut self.hands, now, slot, attempt, &reply);
+            Message::Replied { attempt, reply } => {
+                // A reply to an attempt that was cancelled is dropped.
+                if let Some(Flight { slot, tag, .. }) = self.driver.flights.remove(&attempt) {
+                    self.driver.jobs[tag.0].attempt = None;
+                    self.engine.handle(&mut self.driver, now, slot, attempt, &reply);
                 }
             }
-            Message::Decided { attempt, ruled } => self.hands.ruled(now, attempt, ruled),
-            Message::Settled { attempt, usage } => self.hands.settled(now, attempt, usage),
+            Message::Decided { attempt, decision } => self.driver.decided(now, attempt, decision),
+            Message::Settled { attempt, usage } => self.driver.settled(now, attempt, usage),
         }
     }
 }
@@ -218,58 +228,87 @@ impl<F: Fold, W: World> Driver for LiveDriver<'_, F, W> {
         self.fold.event(event);
     }
 
-    fn send(&mut self, _: Instant, &Attempt { id: attempt, slot, number, target, job }: &Attempt) {
-        let (named, flight) = (&self.names[target.index()], &mut self.flights[slot.index()]);
-        let truth = attempt_truth(flight.truth, number);
-        let letter = OutboundRequest {
+    fn send(&mut self, _: Instant, &Attempt { id: attempt, slot, tag, number, target, job }: &Attempt) {
+        let (endpoint, live) = (&self.endpoints[target.index()], &mut self.jobs[tag.0]);
+        debug_assert!(live.attempt.is_none(), "invariant: {} has one attempt in flight at most", job.id);
+        let request = OutboundRequest {
             to: self.world.address(self.scenario.targets[target.index()].provider),
-            // The keys of an account share its quota; each in turn, so that none idles.
-            key: Arc::clone(&named.keys[usize::try_from(attempt.0).unwrap_or(0) % named.keys.len()]),
-            path: Arc::clone(&named.path),
-            model: Arc::clone(&named.model),
+            // The keys of an account share its quota and take turns.
+            key: Arc::clone(&endpoint.keys[usize::try_from(attempt.0).unwrap_or(0) % endpoint.keys.len()]),
+            path: Arc::clone(&endpoint.path),
+            model: Arc::clone(&endpoint.model),
             job,
             stream: self.scenario.workloads[job.class.index()].stream,
-            dialect: named.dialect,
-            note: TruthHeader { truth, tag: attempt.0 },
+            dialect: endpoint.dialect,
+            note: TruthHeader { truth: attempt_truth(live.truth, number), tag: attempt.0 },
         };
-        let (sender, post) = (self.sender.clone(), self.post.clone());
+        let (client, sender) = (self.client.clone(), self.sender.clone());
         let task = self.runtime.spawn(async move {
-            let reply = sender.send(&letter).await;
-            // Nobody listens any more once the run is over: that is no error of the attempt's.
-            let _ = post.send(Message::Replied { slot, attempt, reply });
+            let reply = client.send(&request).await;
+            // Sending fails only if the run has ended and dropped the receiver.
+            let _ = sender.send(Message::Replied { attempt, reply });
         });
-        flight.attempt = Some((attempt, task.abort_handle()));
-        self.unruled.insert(attempt, (job.id, target));
+        live.attempt = Some(attempt);
+        self.flights.insert(attempt, Flight { slot, tag, task: task.abort_handle() });
+        self.pending_reports.insert(attempt, (job.id, target));
     }
 
-    fn cancel(&mut self, _: Instant, slot: Slot, _: AttemptId) {
-        if let Some((_, task)) = self.flights[slot.index()].attempt.take() {
-            task.abort();
+    fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
+        assert_eq!(
+            self.jobs[tag.0].attempt.take(),
+            Some(attempt),
+            "invariant: a cancelled attempt is in flight"
+        );
+        self.abort(attempt);
+    }
+
+    fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
+        assert_eq!(
+            self.jobs[from.0].attempt.take(),
+            Some(attempt),
+            "invariant: a reassigned attempt is in flight"
+        );
+        self.jobs[to.0].attempt = Some(attempt);
+        if let Some(flight) = self.flights.get_mut(&attempt) {
+            (flight.slot, flight.tag) = (slot, to);
+        }
+        if let Some((owner, _)) = self.pending_reports.get_mut(&attempt) {
+            *owner = job;
         }
     }
 
-    fn done(&mut self, now: Instant, _: Slot, class: ClassId) {
-        self.load.finished(now, class);
+    fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
+        // Only a job that the end of the run cuts off has an attempt in flight here.
+        if let Some(attempt) = self.jobs.remove(tag.0).attempt {
+            self.abort(attempt);
+        }
+        self.load.finished(now, end.class);
     }
 }
 
 impl<F: Fold, W: World> LiveDriver<'_, F, W> {
-    /// A mock ruled on an attempt.
-    fn ruled(&mut self, now: Instant, attempt: AttemptId, ruled: RecordedDecision) {
-        let Some(&(job, target)) = self.unruled.get(&attempt) else { return };
-        if !matches!(ruled, RecordedDecision::Admitted { .. }) {
-            self.unruled.remove(&attempt);
+    fn abort(&mut self, attempt: AttemptId) {
+        if let Some(flight) = self.flights.remove(&attempt) {
+            flight.task.abort();
         }
-        self.fold.event(&Event { at: now, job, kind: EventKind::Decided { attempt, target, ruled } });
     }
 
-    /// A mock settled an attempt.
+    /// Records the decision that a mock reports.
+    fn decided(&mut self, now: Instant, attempt: AttemptId, decision: RecordedDecision) {
+        let Some(&(job, target)) = self.pending_reports.get(&attempt) else { return };
+        if !matches!(decision, RecordedDecision::Admitted { .. }) {
+            self.pending_reports.remove(&attempt);
+        }
+        self.fold.event(&Event { at: now, job, kind: EventKind::Decided { attempt, target, decision } });
+    }
+
+    /// Records the settlement that a mock reports.
     fn settled(&mut self, now: Instant, attempt: AttemptId, usage: Usage) {
-        let Some((job, target)) = self.unruled.remove(&attempt) else { return };
+        let Some((job, target)) = self.pending_reports.remove(&attempt) else { return };
         self.fold.event(&Event { at: now, job, kind: EventKind::Settled { attempt, target, usage } });
     }
 
-    /// Takes every sample of the limits that is due by `now`.
+    /// Takes every sample of the limits that is due at or before `now`.
     fn sample_until(&mut self, now: Instant) {
         while self.fold.next_sample() <= now {
             let at = self.fold.next_sample();
@@ -282,5 +321,5 @@ impl<F: Fold, W: World> LiveDriver<'_, F, W> {
     }
 }
 
-/// How long the mocks get to report what they settled after the last job is over.
-const GRACE: Nanos = Nanos::from_millis(200);
+/// The longest wait for a report of a mock after the last job has ended.
+const REPORT_GRACE: Nanos = Nanos::from_millis(200);

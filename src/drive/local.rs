@@ -1,6 +1,6 @@
-//! The providers of a scenario as mocks on loopback ports of this process: the world of `run` and `mock`.
+//! The providers of a scenario as mocks in this process: what `run` sends to and `mock` serves.
 
-use super::attempt_truth::ruled;
+use super::attempt_truth::recorded;
 use super::clock::Clock;
 use super::live::{Message, World};
 use crate::ids::{AttemptId, TargetId};
@@ -17,54 +17,56 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Mocks that serve until they are dropped or [`Mocks::stop`]ped.
+/// Mocks that serve until they are dropped or [`Mocks::stop`] is called.
 #[derive(Debug)]
 pub struct Mocks {
-    served: Vec<(SocketAddr, Arc<Mock>)>,
+    mocks: Vec<(SocketAddr, Arc<Mock>)>,
     targets: Vec<Target>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Mocks {
-    /// Starts one mock per provider on the given listeners, in order. With `post`, each reports what it rules and settles.
+    /// Starts one mock per provider on the given listeners, in order. With a `sender`, each reports its decisions and
+    /// settlements.
     ///
     /// # Errors
-    /// Where a listener has lost its address.
+    /// If the address of a listener cannot be read.
     ///
     /// # Panics
-    /// Outside of an async runtime, or where there are fewer listeners than providers.
+    /// Outside of an async runtime, or if the number of listeners is not that of providers.
     pub fn serve(
         providers: &[Config],
         seed: u64,
         clock: Clock,
         listeners: Vec<TcpListener>,
         control: ControlPlane,
-        post: Option<&Sender<Message>>,
+        sender: Option<&Sender<Message>>,
     ) -> io::Result<Self> {
-        assert_eq!(listeners.len(), providers.len(), "one listener per provider");
+        assert_eq!(listeners.len(), providers.len(), "invariant: one listener per provider");
         let (stop, stopped) = watch::channel(false);
-        let (mut served, mut tasks) = (Vec::new(), JoinSet::new());
+        let (mut mocks, mut tasks) = (Vec::new(), JoinSet::new());
         for (config, listener) in providers.iter().zip(listeners) {
-            let observer =
-                post.map(|post| Arc::new(Reporter { post: post.clone() }) as Arc<dyn Observer + Send + Sync>);
+            let observer = sender.map(|sender| {
+                Arc::new(Reporter { sender: sender.clone() }) as Arc<dyn Observer + Send + Sync>
+            });
             let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
             let mock = Arc::new(mock.with_control_plane(control));
-            served.push((listener.local_addr()?, Arc::clone(&mock)));
+            mocks.push((listener.local_addr()?, Arc::clone(&mock)));
             let mut stopped = stopped.clone();
             tasks.spawn(serve(listener, mock, async move {
-                // An error means that the sender is gone: then it is over as well.
+                // An error means that the sender was dropped, which stops the mock as well.
                 let _ = stopped.wait_for(|stop| *stop).await;
             }));
         }
-        Ok(Self { served, targets: Vec::new(), stop, tasks })
+        Ok(Self { mocks, targets: Vec::new(), stop, tasks })
     }
 
     /// Starts the mocks of a scenario on free loopback ports.
     ///
     /// # Errors
-    /// Where no port can be had.
-    pub async fn of(scenario: &Scenario, clock: Clock, post: &Sender<Message>) -> io::Result<Self> {
+    /// If no port is free.
+    pub async fn of(scenario: &Scenario, clock: Clock, sender: &Sender<Message>) -> io::Result<Self> {
         let mut listeners = Vec::new();
         for _ in &scenario.providers {
             listeners.push(TcpListener::bind(("127.0.0.1", 0)).await?);
@@ -75,14 +77,14 @@ impl Mocks {
             clock,
             listeners,
             ControlPlane::Disabled,
-            Some(post),
+            Some(sender),
         )?;
         Ok(Self { targets: scenario.targets.clone(), ..mocks })
     }
 
-    /// Where the mocks listen, in the order of the providers.
+    /// Returns the addresses of the mocks, in the order of the providers.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.served.iter().map(|(address, _)| *address)
+        self.mocks.iter().map(|(address, _)| *address)
     }
 
     /// Stops accepting and waits until all connections are closed.
@@ -94,29 +96,29 @@ impl Mocks {
 
 impl World for Mocks {
     fn address(&self, provider: u16) -> SocketAddr {
-        self.served[usize::from(provider)].0
+        self.mocks[usize::from(provider)].0
     }
 
     fn levels(&self, _: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64)) {
         let target = &self.targets[target.index()];
-        self.served[usize::from(target.provider)].1.levels(target.account, target.model, each);
+        self.mocks[usize::from(target.provider)].1.levels(target.account, target.model, each);
     }
 }
 
-/// Tells the driver what a mock does, as the log records it.
+/// Reports the decisions and settlements of a mock to the driver.
 struct Reporter {
-    post: Sender<Message>,
+    sender: Sender<Message>,
 }
 
 impl Observer for Reporter {
     fn decided(&self, _: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
         let Some(attempt) = tag.map(AttemptId) else { return };
-        // Nobody listens any more once the run is over: that is no error of the mock's.
-        let _ = self.post.send(Message::Decided { attempt, ruled: ruled(&report.decision) });
+        // Sending fails only if the run has ended and dropped the receiver.
+        let _ = self.sender.send(Message::Decided { attempt, decision: recorded(&report.decision) });
     }
 
     fn settled(&self, _: Instant, tag: Option<u64>, _: Call, usage: Usage) {
         let Some(attempt) = tag.map(AttemptId) else { return };
-        let _ = self.post.send(Message::Settled { attempt, usage });
+        let _ = self.sender.send(Message::Settled { attempt, usage });
     }
 }

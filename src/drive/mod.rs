@@ -1,22 +1,27 @@
-//! The two drivers: the same loop around the same engine, once over a heap of virtual instants, once over
-//! real HTTP. Everything that only one of them knows stays in its file.
+//! The two drivers run the same loop around the same engine: one over a queue of virtual instants, one over HTTP on the
+//! wall clock.
 //!
 //! ```text
-//!            next of: engine timer │ reply │ arrival          at one instant in this order: that is law
+//!            next of: engine timer │ reply │ arrival          at one instant in this order
 //!                 ▼
-//!            engine.advance │ handle │ submit
+//!            engine.handle_timeout │ handle │ submit
 //!                 ▼
-//!            Driver: send ──▶ the world       log ──▶ the fold       done ──▶ the load (closed users go on)
+//!            Driver: send ──▶ the provider       log ──▶ the fold       done ──▶ the load (closed workloads continue)
 //! ```
+//!
+//! The order at one instant is part of the model, so that both drivers take the same decisions (law 12). A fold that
+//! returns `true` from [`crate::record::Fold::is_done`] ends the run after the event at hand.
 
 mod attempt;
 mod attempt_truth;
 pub mod clock;
 mod direct;
+mod event_queue;
 pub mod live;
 pub mod local;
 mod sse;
 mod via_wire;
 pub mod virtual_time;
+mod world;
 
 pub use direct::reply;

@@ -1,9 +1,8 @@
-//! From a refusal to a reply by way of its words: rendered as the provider writes it, and read as a client reads
-//! it. NetworkEvent a dialect does not state is lost on the way, and what it states misleadingly misleads, in a
-//! simulation as on the wire.
+//! Builds the reply to a refusal by rendering it in the provider's dialect and parsing the result. A simulation then
+//! loses what the dialect does not state and is misled by what it states wrongly, as over HTTP.
 //!
-//! Groq's refusals take the short cut of [`super::direct`], which a law holds to the same result. Other dialects
-//! state so many different things that the detour is the only short description of them; only refusals take it.
+//! Groq's refusals are built directly by [`super::direct`], with the same result. Other dialects differ too much for a
+//! direct description. Successes are always built directly.
 
 use crate::engine::Reply;
 use crate::engine::parse::{self, Headers, Response};
@@ -13,38 +12,39 @@ use provider::fault::ResponseFault;
 use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
 use provider::{Call, Instant};
 
-/// Whether the reply to a verdict of this provider takes the detour.
-pub(super) fn goes_via_wire(config: &Config, verdict: &Decision) -> bool {
-    match verdict {
+/// Returns `true` if the reply to a decision of this provider is rendered and parsed.
+pub(super) fn goes_via_wire(config: &Config, decision: &Decision) -> bool {
+    match decision {
         Decision::Admitted(_) | Decision::Faulted(Fault::Timeout | Fault::Reset) => false,
         Decision::Faulted(Fault::Overload | Fault::Billing | Fault::NotInTier) => true,
         Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => config.dialect != Dialect::Groq,
     }
 }
 
-/// The reply to a call that was ruled on when the limits stood as `told`, and that comes at `whole_at`, bent on its way.
+/// Returns the reply to a call that was decided on at the limits of `snapshot` and that arrives at `arrives_at`, with
+/// the faults in `fault` applied; `None` if no reply ever comes.
 #[cold]
 pub(super) fn reply(
     config: &Config,
     call: Call,
-    ruling: &DecisionReport,
-    told: &LimitsSnapshot,
-    bend: &ResponseFault,
-    whole_at: Instant,
+    report: &DecisionReport,
+    snapshot: &LimitsSnapshot,
+    fault: &ResponseFault,
+    arrives_at: Instant,
 ) -> Option<Reply> {
     let context = Context {
         model: &config.models[usize::from(call.model)].name,
         account: &config.accounts[usize::from(call.account)].name,
         tier: config.tier,
-        number: 0, // Ids mean nothing to the engine.
-        at: told.at,
+        number: 0, // The engine does not read ids of replies.
+        at: snapshot.at,
         finish: Finish::Stop,
         content: Content::Filler,
     };
-    let reply = wire::format(config.dialect).reply(ruling, told, &context)?;
-    let wire::Reply { status, headers, body } = bend.apply(reply, ruling.wait(), told.at);
+    let reply = wire::format(config.dialect).reply(report, snapshot, &context)?;
+    let wire::Reply { status, headers, body } = fault.apply(reply, report.wait(), snapshot.at);
     let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
-    Some(parse::reply(Some(config.dialect.into()), whole_at, &response))
+    Some(parse::reply(Some(config.dialect.into()), arrives_at, &response))
 }
 
 /// Headers as a provider renders them.

@@ -1,71 +1,76 @@
-//! How long to wait before trying again.
+//! Exponential back-off with jitter.
 //!
-//! Clients that fail together and wait the same time come back together: the herd that was refused is
-//! refused again. Chance in the wait spreads them. The four ways are Brooker's ("Exponential Backoff
-//! And Jitter", AWS 2015); with `e = min(cap, base · 2^n)` for the n-th wait from zero:
+//! Clients that fail together and wait equally long return together and fail again. Jitter spreads their returns. The
+//! four kinds are those of Brooker, "Exponential Backoff And Jitter", AWS 2015; with `e = min(cap, base · 2^n)` for the
+//! n-th wait from zero:
 //!
 //! ```text
 //!  none          e                                 ────────────────|
-//!  full          anything in 0 .. e                |~~~~~~~~~~~~~~~|
-//!  equal         e/2 and anything in 0 .. e/2      ────────|~~~~~~~|
-//!  decorrelated  min(cap, anything in base .. 3 · last wait)
+//!  full          uniform in 0 ..= e                |~~~~~~~~~~~~~~~|
+//!  equal         e/2 + uniform in 0 ..= e/2        ────────|~~~~~~~|
+//!  decorrelated  min(cap, uniform in base ..= 3 · last wait)
 //! ```
 //!
-//! Where the server named a wait, that wait is kept exactly and only the chance part ([`Delay::spread`]) comes
-//! after it: a server's wait must never be shortened, and all who were told the same instant must not
-//! return at it.
+//! If the server named a wait, the job waits exactly that long, and [`Delay::jitter`] is added: a server's wait must not
+//! be shortened, and the clients that were given the same instant must not return together.
 
 use crate::scenario::{Backoff, Jitter};
 use provider::{Nanos, Stream};
 
-/// The waits of one job so far.
+/// The waits of one job so far: their number, and the length of the last one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BackoffState {
     rounds: u32,
     last: Nanos,
 }
 
-/// One wait in its two parts.
+/// A wait: `base + jitter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delay {
-    /// What is certain.
-    fixed: Nanos,
-    /// What chance adds: also what is added after a wait that the server named.
-    pub(super) spread: Nanos,
+    /// The fixed part.
+    base: Nanos,
+    /// The random part, also added to a wait that the server named.
+    pub(super) jitter: Nanos,
 }
 
 impl Delay {
-    /// The whole wait.
-    pub(super) fn whole(self) -> Nanos {
-        self.fixed + self.spread
+    /// The length of the wait.
+    pub(super) fn total(self) -> Nanos {
+        self.base + self.jitter
     }
 }
 
 impl BackoffState {
-    /// The next wait.
+    /// Draws the next wait.
     pub(super) fn next(&mut self, policy: &Backoff, stream: &mut Stream) -> Delay {
-        let whole = exponential(policy, self.rounds);
-        let up_to = |bound: Nanos, stream: &mut Stream| Nanos(stream.below(bound.0.saturating_add(1)));
-        let (fixed, spread) = match policy.jitter {
-            Jitter::None => (whole, Nanos::ZERO),
-            Jitter::Full => (Nanos::ZERO, up_to(whole, stream)),
+        let exponential = exponential(policy, self.rounds);
+        let uniform = |max: Nanos, stream: &mut Stream| Nanos(stream.below(max.0.saturating_add(1)));
+        let (base, jitter) = match policy.jitter {
+            Jitter::None => (exponential, Nanos::ZERO),
+            Jitter::Full => (Nanos::ZERO, uniform(exponential, stream)),
             Jitter::Equal => {
-                let half = Nanos(whole.0 / 2);
-                (half, up_to(half, stream))
+                let half = Nanos(exponential.0 / 2);
+                (half, uniform(half, stream))
             }
             Jitter::Decorrelated => {
                 let last = self.last.max(policy.base);
-                let spread = up_to((last * 3).saturating_sub(policy.base), stream);
-                let fixed = policy.base.min(policy.cap);
-                (fixed, spread.min(policy.cap.saturating_sub(fixed)))
+                let jitter = uniform((last * 3).saturating_sub(policy.base), stream);
+                let base = policy.base.min(policy.cap);
+                (base, jitter.min(policy.cap.saturating_sub(base)))
             }
         };
         self.rounds = self.rounds.saturating_add(1);
-        self.last = fixed + spread;
-        Delay { fixed, spread }
+        self.last = base + jitter;
+        debug_assert!(
+            self.last <= policy.cap,
+            "law 14: a back-off is at most {}, not {}",
+            policy.cap,
+            self.last
+        );
+        Delay { base, jitter }
     }
 
-    /// How many waits there were: the number of the next one's draw.
+    /// The number of waits so far, which keys the random stream of the next one.
     pub(super) const fn rounds(&self) -> u32 {
         self.rounds
     }
@@ -88,7 +93,7 @@ mod tests {
     fn delays(jitter: Jitter, rounds: usize, seed: u64) -> Vec<Nanos> {
         let policy = Backoff { jitter, ..POLICY };
         let (mut state, mut stream) = (BackoffState::default(), Stream::new(seed, "jitter", 0));
-        (0..rounds).map(|_| state.next(&policy, &mut stream).whole()).collect()
+        (0..rounds).map(|_| state.next(&policy, &mut stream).total()).collect()
     }
 
     #[test]
@@ -100,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_jitter_stays_inside_its_bounds(seed: u64) {
+        fn every_kind_of_jitter_stays_within_its_bounds(seed: u64) {
             let plain = delays(Jitter::None, 12, 0);
             let (full, equal) = (delays(Jitter::Full, 12, seed), delays(Jitter::Equal, 12, seed));
             let mut last = POLICY.base;
@@ -113,10 +118,10 @@ mod tests {
         }
 
         #[test]
-        fn without_jitter_nothing_is_added_to_the_servers_wait(seed: u64) {
+        fn without_jitter_nothing_is_added_to_a_wait_that_the_server_named(seed: u64) {
             let (mut waits, mut stream) = (BackoffState::default(), Stream::new(seed, "jitter", 0));
             for _ in 0..6 {
-                prop_assert_eq!(waits.next(&POLICY, &mut stream).spread, Nanos::ZERO);
+                prop_assert_eq!(waits.next(&POLICY, &mut stream).jitter, Nanos::ZERO);
             }
         }
     }

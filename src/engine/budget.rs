@@ -1,65 +1,69 @@
-//! How much retrying is allowed in all.
+//! The retry budget: a bound on retries as a share of the traffic.
 //!
-//! A bound on the tries of one job does not bound the load: when everything fails, `n` tries per job
-//! are `n` times the traffic, at the worst moment. A budget does: every job pays a share of a try into
-//! it and every retry takes a whole one out, so retries add at most that share to the traffic, however
-//! much fails (Finagle's and Envoy's rule, 20 % by default there; see also Brooker 2022).
+//! A bound on the attempts of one job does not bound the load: when everything fails, `n` attempts per job multiply the
+//! traffic by `n`. With a budget every job deposits a share of a retry and every retry withdraws a whole one, so retries
+//! add at most that share to the traffic, however much fails (as in Finagle and Envoy, 20 % by default there; see also
+//! Brooker, "Fixing retries with token buckets and circuit breakers", 2022).
 //!
-//! A *retry* is an attempt at a target that the job was sent to before. Falling back to a target that
-//! the job has not tried adds no load where the failure was, and costs nothing.
+//! A *retry* is an attempt at a target that the job was sent to before. A fallback to a target that the job has not
+//! tried adds no load where the failure was, and is free.
 
-/// The balance, in thousandths of a try.
+/// The balance, in thousandths of a retry.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
-    /// `None`: no bound.
+    /// Added per job; `None`: retries are not bounded.
     deposit: Option<u32>,
     balance: u32,
 }
 
 impl Budget {
-    /// A full budget that gains `permille` thousandths of a try per job; `None` never runs out.
+    /// A full budget that gains `permille` thousandths of a retry per job; `None` never runs out.
     pub(super) const fn new(permille: Option<u32>) -> Self {
-        Self { deposit: permille, balance: FULL }
+        Self { deposit: permille, balance: MAX_BALANCE }
     }
 
-    /// A job came.
+    /// Adds the share of a job that arrives.
     pub(super) fn deposit(&mut self) {
         if let Some(permille) = self.deposit {
-            self.balance = self.balance.saturating_add(permille).min(FULL);
+            self.balance = self.balance.saturating_add(permille).min(MAX_BALANCE);
         }
     }
 
-    /// Whether a retry may be made.
+    /// Returns `true` if a retry may be made.
     pub(super) const fn allows(&self) -> bool {
-        self.deposit.is_none() || self.balance >= TRY
+        self.deposit.is_none() || self.balance >= RETRY
     }
 
-    /// A retry is made.
+    /// Takes a retry that is made.
     pub(super) fn withdraw(&mut self) {
-        debug_assert!(self.allows(), "a retry is only made where the budget allows it");
+        assert!(
+            self.allows(),
+            "invariant: a retry is made only if the budget allows it, balance {}",
+            self.balance
+        );
         if self.deposit.is_some() {
-            self.balance = self.balance.saturating_sub(TRY);
+            self.balance = self.balance.saturating_sub(RETRY);
         }
     }
 }
 
-/// One try.
-const TRY: u32 = 1_000;
-/// What it can hold: a hundred tries, as in the AWS SDKs (a quota of 500 at 5 per retry).
-const FULL: u32 = 100 * TRY;
+/// One retry.
+const RETRY: u32 = 1_000;
+/// A hundred retries, as in the AWS SDKs (a quota of 500 at 5 per retry).
+const MAX_BALANCE: u32 = 100 * RETRY;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn retries_stay_below_their_share_of_the_jobs() {
+    fn retries_stay_within_their_share_of_the_jobs() {
         for permille in [0, 50, 200, 1_000] {
             let mut budget = Budget::new(Some(permille));
             let mut retries = 0;
             for _ in 0..100_000 {
                 budget.deposit();
-                // Everything fails, and every job would try three times again.
+                // Everything fails, and every job would be retried three times.
                 for _ in 0..3 {
                     if budget.allows() {
                         budget.withdraw();
@@ -73,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn no_budget_is_no_bound() {
+    fn without_a_budget_every_retry_is_allowed() {
         let mut budget = Budget::new(None);
         for _ in 0..1_000 {
             assert!(budget.allows());

@@ -1,21 +1,19 @@
-//! The exact-match response cache: a job whose fingerprint was answered within the time to live is
-//! answered at once and sends nothing.
+//! The exact-match response cache: a job is answered at once if an identical one was answered within the time to live.
 //!
-//! Least recently used goes first. The entries form a ring list inside one vector, so that neither a
-//! hit nor a store allocates once the cache is full. The driver keeps the bodies; the cache knows only
-//! which fingerprints have one.
+//! The least recently used entry is evicted first. Entries form a linked list inside one vector, so that a full cache
+//! allocates nothing. The driver keeps the bodies; the cache keeps only the fingerprints that have one.
 
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
 
-/// Which fingerprints have a fresh answer.
+/// The fingerprints that have an answer.
 #[derive(Debug)]
 pub(super) struct Cache {
     ttl: Nanos,
     entries_max: usize,
     by_fingerprint: FxHashMap<u64, u32>,
     entries: Vec<Entry>,
-    /// The most recently used entry; its `older` chain ends at the least recently used.
+    /// The most recently used entry, from which `older` leads to the least recently used one.
     newest: u32,
     oldest: u32,
 }
@@ -31,7 +29,7 @@ struct Entry {
 impl Cache {
     /// An empty cache of at most `policy.entries` answers.
     pub(super) fn new(policy: crate::scenario::Cache) -> Self {
-        assert!(policy.entries > 0, "a cache of no entries is no cache");
+        assert!(policy.entries > 0, "invariant: a cache has at least one entry");
         Self {
             ttl: policy.ttl,
             entries_max: policy.entries as usize,
@@ -42,7 +40,7 @@ impl Cache {
         }
     }
 
-    /// Whether a fresh answer to `fingerprint` is kept; using it makes it the most recently used.
+    /// Returns `true` if there is an answer to `fingerprint` within its time to live, and marks it as used.
     pub(super) fn hit(&mut self, now: Instant, fingerprint: u64) -> bool {
         let Some(&index) = self.by_fingerprint.get(&fingerprint) else { return false };
         if now.since(self.entries[index as usize].stored_at) >= self.ttl {
@@ -53,7 +51,7 @@ impl Cache {
         true
     }
 
-    /// Keeps an answer to `fingerprint`, given now.
+    /// Stores an answer to `fingerprint` that was given at `now`.
     pub(super) fn store(&mut self, now: Instant, fingerprint: u64) {
         let entry = Entry { fingerprint, stored_at: now, newer: NONE, older: NONE };
         let index = if let Some(&index) = self.by_fingerprint.get(&fingerprint) {
@@ -71,9 +69,14 @@ impl Cache {
         self.entries[index as usize] = entry;
         self.by_fingerprint.insert(fingerprint, index);
         self.link(index);
+        debug_assert_eq!(
+            self.by_fingerprint.len(),
+            self.entries.len(),
+            "invariant: an entry per fingerprint"
+        );
     }
 
-    /// Puts an unlinked entry at the newest end.
+    /// Inserts an unlinked entry at the newest end.
     fn link(&mut self, index: u32) {
         let newest = std::mem::replace(&mut self.newest, index);
         self.entries[index as usize].older = newest;
@@ -85,7 +88,7 @@ impl Cache {
         }
     }
 
-    /// Takes an entry out of the chain.
+    /// Removes an entry from the list.
     fn unlink(&mut self, index: u32) {
         let Entry { newer, older, .. } = self.entries[index as usize];
         if newer == NONE {
@@ -101,7 +104,7 @@ impl Cache {
     }
 }
 
-/// No entry. A cache of four billion entries does not fit any machine this runs on.
+/// No entry: the length of a cache is a `u32`, so no entry has this index.
 const NONE: u32 = u32::MAX;
 
 #[cfg(test)]
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_good_until_its_time_to_live_is_over() {
+    fn an_answer_expires_after_its_time_to_live() {
         let mut cache = cache(10, 60);
         assert!(!cache.hit(at(0), 7));
         cache.store(at(0), 7);
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_goes_first() {
+    fn the_least_recently_used_entry_is_evicted_first() {
         let mut cache = cache(2, 1_000);
         cache.store(at(0), 1);
         cache.store(at(1), 2);
@@ -139,7 +142,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the obvious model: a list ordered by use.
+        /// Against a simple model: a list ordered by use.
         #[test]
         fn behaves_as_a_list_ordered_by_use(
             entries in 1u32..6,

@@ -1,153 +1,106 @@
-//! Coalescer identical jobs under way, which others call request coalescing or single-flight: a job that asks what
-//! another, still under way, has asked already is not sent, but stands by for that one's answer.
+//! Request coalescing (single-flight): of identical jobs in flight, one leader is sent and the others follow it.
 //!
 //! ```text
-//!  submit ─▶ a fresh answer in the cache?  ──yes─▶ done
-//!            an identical job under way?   ──yes─▶ follow it, at the end of its line
-//!            neither                       ──────▶ lead: go the way of every job
-//!  the leader is served    ─▶ its followers are served with it, at that instant
-//!  the leader is given up  ─▶ the first follower leads in its place, the others follow that one
+//!  submit ─▶ identical job in flight? ──no──▶ it leads
+//!                                     ──yes─▶ it follows the leader, first in, first out
+//!  leader served                 ─▶ its followers are served with it, at the same instant
+//!  leader given up               ─▶ its first follower is promoted: it leads the others and starts afresh
+//!  leader cancelled in an attempt ─▶ its first follower is promoted and takes the attempt over
+//!  follower expired or cancelled ─▶ it leaves the list; the others stay
 //! ```
 //!
-//! Who takes over begins anew: its own attempts, its own deadline, nothing tried yet, so that it costs no retry of the
-//! budget. The attempt of a leader that ran out of time ends with it. One goes at a time, however many follow, so a
-//! leader's failure lets no herd loose; the price is that followers of several that fail get their chance late.
+//! A promoted follower has its own attempts and its own deadline and has tried no target, so its first attempt costs no
+//! retry budget. One job per fingerprint is sent at a time, however many follow (law 15): the failure of a leader starts
+//! one attempt, not one per follower.
 //!
-//! Every job has the same time to its deadline, so a leader's comes before its followers': none expires while it
-//! follows. The followers of a leader are a list through their places, so a job allocates nothing.
+//! Promoted jobs are queued here until the engine has processed everything that is due, because a promoted job's own
+//! deadline may be due as well.
 
-use super::Engine;
-use super::driver::Driver;
-use super::jobs::JobState;
-use crate::event::{EventKind, JobEnd, JobOutcome};
-use crate::ids::{JobId, Slot};
+use super::fifo::{Fifo, Links};
+use crate::ids::Slot;
 use rustc_hash::FxHashMap;
-use std::collections::VecDeque;
 
-/// Who leads, and who follows whom.
+/// Leaders, their followers, and promoted leaders that have not run yet.
 #[derive(Debug, Default)]
 pub(super) struct Coalescer {
-    /// By fingerprint, the place of the job that leads.
+    /// By fingerprint.
     leaders: FxHashMap<u64, Slot>,
-    /// By place. What is kept of a place that nobody has is not read.
-    links: Vec<Link>,
-    /// Those who lead since this move began and have yet to decide on theirs.
-    heirs: VecDeque<(Slot, JobId)>,
-}
-
-/// The place of a job in the line behind a leader.
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    /// Who follows next.
-    next: Option<Slot>,
-    /// Of a leader: the last of the line, itself where nobody follows.
-    last: Slot,
+    /// By the leader's slot; empty for slots that do not lead.
+    followers: Vec<Fifo>,
+    promoted: Fifo,
+    links: Links,
 }
 
 impl Coalescer {
-    /// Lets the job at `slot` lead those with its fingerprint, or follow the one that does; returns whom it follows.
-    fn lead_or_follow(&mut self, fingerprint: u64, slot: Slot) -> Option<Slot> {
-        let link = Link { next: None, last: slot };
-        if self.links.len() <= slot.index() {
-            self.links.resize(slot.index() + 1, link);
+    /// Registers the job at `slot` as the leader for its fingerprint, or as a follower of the current leader. Returns
+    /// the leader's slot for a follower, `None` for a leader.
+    pub(super) fn join(&mut self, fingerprint: u64, slot: Slot) -> Option<Slot> {
+        if self.followers.len() <= slot.index() {
+            self.followers.resize(slot.index() + 1, Fifo::default());
         }
-        self.links[slot.index()] = link;
         let leader = *self.leaders.entry(fingerprint).or_insert(slot);
         if leader == slot {
+            debug_assert!(
+                self.followers[slot.index()].is_empty(),
+                "invariant: a new leader has no followers"
+            );
             return None;
         }
-        let last = std::mem::replace(&mut self.links[leader.index()].last, slot);
-        self.links[last.index()].next = Some(slot);
+        self.links.push(&mut self.followers[leader.index()], slot);
         Some(leader)
     }
 
-    /// Ends the lead of `slot`, if it leads; returns its first follower.
-    fn end(&mut self, fingerprint: u64, slot: Slot) -> Option<Slot> {
-        self.leaders.get(&fingerprint).filter(|leader| **leader == slot)?;
+    /// Returns `true` if the job at `slot` leads its fingerprint.
+    pub(super) fn leads(&self, fingerprint: u64, slot: Slot) -> bool {
+        self.leaders.get(&fingerprint) == Some(&slot)
+    }
+
+    /// Ends the lead of a job that was served. Its followers are returned by [`Self::pop_follower`].
+    pub(super) fn end_lead(&mut self, fingerprint: u64, leader: Slot) {
+        assert!(self.leads(fingerprint, leader), "law 15: only a leader is served, {leader:?} does not lead");
         self.leaders.remove(&fingerprint);
-        self.links[slot.index()].next
     }
 
-    /// Hands the lead of `slot`, if it leads, to its first follower, which it returns.
-    fn promote_next(&mut self, fingerprint: u64, slot: Slot) -> Option<Slot> {
-        let heir = self.end(fingerprint, slot)?;
-        self.leaders.insert(fingerprint, heir);
-        self.links[heir.index()].last = self.links[slot.index()].last;
-        Some(heir)
-    }
-}
-
-/// Where joining is off each of these is a look at an option, and what stands behind it is out of the loop's way.
-impl Engine {
-    /// Lets the job at a place follow an identical one that is under way; whether there is one.
-    #[inline]
-    pub(super) fn follows(&mut self, driver: &mut impl Driver, slot: Slot) -> bool {
-        self.joining.is_some() && self.follow(driver, slot)
+    /// Removes the first follower of a job; `None` if there is none.
+    pub(super) fn pop_follower(&mut self, leader: Slot) -> Option<Slot> {
+        self.links.pop(&mut self.followers[leader.index()])
     }
 
-    /// Serves those who followed a job that was served, and has left its place: with its answer, whole and now.
-    #[inline]
-    pub(super) fn serve_followers(&mut self, driver: &mut impl Driver, leader: Slot, fingerprint: u64) {
-        let first = self.joining.as_mut().and_then(|joining| joining.end(fingerprint, leader));
-        if let Some(first) = first {
-            self.serve_from(driver, first);
+    /// Ends the lead of the job at `slot` without an answer and makes its first follower the leader of the others.
+    /// Returns the new leader; `None` if the job did not lead or has no followers.
+    pub(super) fn promote_next(&mut self, fingerprint: u64, slot: Slot) -> Option<Slot> {
+        if !self.leads(fingerprint, slot) {
+            return None;
         }
+        let Some(next) = self.pop_follower(slot) else {
+            self.leaders.remove(&fingerprint);
+            return None;
+        };
+        self.leaders.insert(fingerprint, next);
+        self.followers[next.index()] = std::mem::take(&mut self.followers[slot.index()]);
+        Some(next)
     }
 
-    /// Lets the first of those who followed a job that was given up, and has left its place, lead the others.
-    #[inline]
-    pub(super) fn promote_next(&mut self, driver: &mut impl Driver, leader: (Slot, JobId), fingerprint: u64) {
-        let heir = self.joining.as_mut().and_then(|joining| joining.promote_next(fingerprint, leader.0));
-        if let Some(heir) = heir {
-            self.promote(driver, heir, leader.1);
-        }
+    /// Removes a follower that ended before its leader.
+    pub(super) fn remove_follower(&mut self, fingerprint: u64, slot: Slot) {
+        let leader = self.leaders[&fingerprint];
+        assert_ne!(leader, slot, "invariant: a follower does not lead");
+        self.links.remove(&mut self.followers[leader.index()], slot);
     }
 
-    /// Lets those decide who took over, those among them whose deadline has not come meanwhile. Who gives up at once
-    /// has an heir in turn, which comes last.
-    #[inline]
-    pub(super) fn run_promoted(&mut self, driver: &mut impl Driver) {
-        while let Some((slot, job)) = self.joining.as_mut().and_then(|joining| joining.heirs.pop_front()) {
-            if self.jobs.get_if_current(slot, job).is_some() {
-                self.decide(driver, slot);
-            }
-        }
+    /// Queues a promoted job that has no attempt in flight.
+    pub(super) fn push_promoted(&mut self, slot: Slot) {
+        self.links.push(&mut self.promoted, slot);
     }
 
-    #[cold]
-    fn follow(&mut self, driver: &mut impl Driver, slot: Slot) -> bool {
-        let Some(joining) = &mut self.joining else { return false };
-        let job = self.jobs.at(slot).job;
-        let Some(leader) = joining.lead_or_follow(job.fingerprint, slot) else { return false };
-        self.jobs.at(slot).transition(self.now, JobState::Waiting);
-        let leader = self.jobs.at(leader).job.id;
-        self.log(driver, job.id, EventKind::Coalesced { leader });
-        true
+    /// Removes the promoted job that was queued first; `None` if none is queued.
+    pub(super) fn pop_promoted(&mut self) -> Option<Slot> {
+        self.links.pop(&mut self.promoted)
     }
 
-    #[cold]
-    fn serve_from(&mut self, driver: &mut impl Driver, first: Slot) {
-        let mut next = Some(first);
-        while let Some(slot) = next {
-            next = self.joining.as_ref().and_then(|joining| joining.links[slot.index()].next);
-            let work = self.jobs.at(slot);
-            work.transition(self.now, JobState::Deciding);
-            let (job, waited) = (work.job.id, self.now.since(work.job.scheduled));
-            let ending = JobEnd { first_token: Some(waited), ..work.ending(JobOutcome::Succeeded) };
-            self.finish(driver, slot, job, ending);
-        }
-    }
-
-    /// The heir decides at the end of this move: what else is due now may be its own deadline.
-    #[cold]
-    fn promote(&mut self, driver: &mut impl Driver, heir: Slot, from: JobId) {
-        let work = self.jobs.at(heir);
-        work.transition(self.now, JobState::Deciding);
-        let job = work.job.id;
-        if let Some(joining) = &mut self.joining {
-            joining.heirs.push_back((heir, job));
-        }
-        self.log(driver, job, EventKind::Promoted { leader: from });
+    /// Removes a promoted job that ended before it ran.
+    pub(super) fn remove_promoted(&mut self, slot: Slot) {
+        self.links.remove(&mut self.promoted, slot);
     }
 }
 
@@ -155,46 +108,74 @@ impl Engine {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, VecDeque};
+
+    #[test]
+    fn followers_leave_in_any_order_and_the_others_stay() {
+        let mut coalescer = Coalescer::default();
+        let joined = [0, 1, 2, 3].map(|slot| coalescer.join(9, Slot(slot)));
+        assert_eq!(joined, [None, Some(Slot(0)), Some(Slot(0)), Some(Slot(0))]);
+        coalescer.remove_follower(9, Slot(2));
+        assert_eq!(coalescer.promote_next(9, Slot(0)), Some(Slot(1)));
+        assert!(coalescer.leads(9, Slot(1)) && !coalescer.leads(9, Slot(0)));
+        coalescer.end_lead(9, Slot(1));
+        assert_eq!((coalescer.pop_follower(Slot(1)), coalescer.pop_follower(Slot(1))), (Some(Slot(3)), None));
+        assert_eq!(coalescer.join(9, Slot(5)), None, "the fingerprint is free again");
+    }
+
+    #[test]
+    fn promoted_jobs_run_in_order_unless_they_end_first() {
+        let mut coalescer = Coalescer::default();
+        [4, 2, 7].into_iter().for_each(|slot| coalescer.push_promoted(Slot(slot)));
+        coalescer.remove_promoted(Slot(2));
+        assert_eq!([(); 3].map(|()| coalescer.pop_promoted()), [Some(Slot(4)), Some(Slot(7)), None]);
+    }
 
     proptest! {
-        /// Against the obvious model: a queue per fingerprint, whose head leads. Places are used again.
+        /// Against a simple model: a queue per fingerprint, the first of which leads. Slots are used again.
         #[test]
-        fn behaves_as_a_queue_for_each_fingerprint(
-            moves in prop::collection::vec((0u64..5, 0u8..4), 1..300),
+        fn behaves_as_a_queue_per_fingerprint(
+            moves in prop::collection::vec((0u64..5, 0u8..6), 1..300),
         ) {
-            let mut joining = Coalescer::default();
+            let mut coalescer = Coalescer::default();
             let mut model: BTreeMap<u64, VecDeque<Slot>> = BTreeMap::new();
-            let (mut free, mut places) = (Vec::new(), 0);
-            for (fingerprint, what) in moves {
-                let line = model.entry(fingerprint).or_default();
-                if what > 1 || line.is_empty() {
-                    let slot = free.pop().unwrap_or_else(|| {
-                        places += 1;
-                        Slot(places - 1)
-                    });
-                    prop_assert_eq!(joining.lead_or_follow(fingerprint, slot), line.front().copied());
-                    line.push_back(slot);
-                } else if what == 1 {
-                    let leader = line.pop_front().expect("the line is not empty");
-                    prop_assert_eq!(joining.promote_next(fingerprint, leader), line.front().copied());
-                    // Who leads no more is asked in vain.
-                    prop_assert_eq!(joining.promote_next(fingerprint, leader), None);
-                    free.push(leader);
-                } else {
-                    let leader = line.pop_front().expect("the line is not empty");
-                    free.push(leader);
-                    let mut next = joining.end(fingerprint, leader);
-                    while let Some(slot) = next {
-                        prop_assert_eq!(line.pop_front(), Some(slot));
-                        next = joining.links[slot.index()].next;
-                        free.push(slot);
+            let (mut free, mut slots) = (Vec::new(), 0);
+            for (fingerprint, kind) in moves {
+                let queue = model.entry(fingerprint).or_default();
+                match (kind, queue.len()) {
+                    (0, 1..) => {
+                        let leader = queue.pop_front().expect("not empty");
+                        prop_assert_eq!(coalescer.promote_next(fingerprint, leader), queue.front().copied());
+                        prop_assert_eq!(coalescer.promote_next(fingerprint, leader), None, "it leads no more");
+                        free.push(leader);
                     }
-                    prop_assert!(line.is_empty());
+                    (1, 1..) => {
+                        let leader = queue.pop_front().expect("not empty");
+                        coalescer.end_lead(fingerprint, leader);
+                        while let Some(slot) = coalescer.pop_follower(leader) {
+                            prop_assert_eq!(queue.pop_front(), Some(slot));
+                            free.push(slot);
+                        }
+                        prop_assert!(queue.is_empty());
+                        free.push(leader);
+                    }
+                    (2, length @ 2..) => {
+                        let follower = queue.remove(length / 2).expect("not empty");
+                        coalescer.remove_follower(fingerprint, follower);
+                        free.push(follower);
+                    }
+                    _ => {
+                        let slot = free.pop().unwrap_or_else(|| {
+                            slots += 1;
+                            Slot(slots - 1)
+                        });
+                        prop_assert_eq!(coalescer.join(fingerprint, slot), queue.front().copied());
+                        queue.push_back(slot);
+                    }
                 }
             }
-            let leading = model.values().filter(|line| !line.is_empty()).count();
-            prop_assert_eq!(joining.leaders.len(), leading, "nothing is kept of what is over");
+            let leading = model.values().filter(|queue| !queue.is_empty()).count();
+            prop_assert_eq!(coalescer.leaders.len(), leading, "no entry outlives its jobs");
         }
     }
 }

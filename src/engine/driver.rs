@@ -1,40 +1,78 @@
-//! What the engine asks of whoever drives it: the vocabulary between it and the world.
+//! What the engine asks of its driver.
 
-use crate::event::Event;
-use crate::ids::{AttemptId, ClassId, Slot, TargetId};
+use crate::event::{Event, JobEnd};
+use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use crate::job::Job;
 use provider::Instant;
 
-/// The driver's side of a move of the engine.
+/// The actions of the engine.
 ///
-/// Every request comes while [`super::Engine::submit`], [`super::Engine::handle`] or
-/// [`super::Engine::advance`] runs, in the order in which things happen: that order is the log's. Nothing can
-/// be answered from inside, for the engine is at work.
+/// The engine calls these from inside its inputs ([`super::Engine::submit`], [`super::Engine::handle`],
+/// [`super::Engine::first_byte`], [`super::Engine::cancel`], [`super::Engine::handle_timeout`]). The driver executes
+/// each action synchronously in the order emitted; that order is the event log. It cannot re-enter the engine.
 pub trait Driver {
-    /// Something happened.
+    /// Records an event.
     fn log(&mut self, event: &Event);
 
-    /// Send this job to this target, once; answer with [`super::Engine::handle`].
+    /// Sends an attempt, once. The reply is passed to [`super::Engine::handle`] with the attempt's slot.
     fn send(&mut self, now: Instant, attempt: &Attempt);
 
-    /// Stop waiting for this attempt: its reply is not wanted any more.
-    fn cancel(&mut self, now: Instant, slot: Slot, attempt: AttemptId);
+    /// Stops an attempt of the job `tag`. Its reply must not be passed to the engine any more.
+    fn cancel(&mut self, now: Instant, tag: Tag, attempt: AttemptId);
 
-    /// The job at this place is over; the place may be given to another.
-    fn done(&mut self, now: Instant, slot: Slot, class: ClassId);
+    /// Gives an attempt in flight to another job: its reply is that job's from now on. Called only inside
+    /// [`super::Engine::cancel`], before [`Driver::done`] for the job that had it.
+    fn reassign(&mut self, now: Instant, handover: &Handover);
+
+    /// Ends the job `tag`, which the engine does not mention again. `answer` is the source of its answer; `None` if
+    /// it has none.
+    fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, answer: Option<Answer>);
 }
 
-/// One attempt, as it leaves.
+/// One attempt to be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attempt {
-    /// Its number.
+    /// Unique within the run.
     pub id: AttemptId,
-    /// Where its job lives.
+    /// The engine's index of the job.
     pub slot: Slot,
-    /// The how-many-eth attempt of the job, from one.
+    /// The driver's number for the job.
+    pub tag: Tag,
+    /// The n-th attempt of the job, from one.
     pub number: u8,
-    /// Where to.
+    /// The target to send to.
     pub target: TargetId,
-    /// What is sent.
+    /// The job to send.
     pub job: Job,
+}
+
+/// An attempt that a cancelled leader leaves to its first follower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// The attempt, which is in flight.
+    pub attempt: AttemptId,
+    /// The job that had it.
+    pub from: Tag,
+    /// The job that has it from now on.
+    pub to: Tag,
+    /// The slot of that job, for [`super::Engine::handle`].
+    pub slot: Slot,
+    /// The id of that job.
+    pub job: JobId,
+}
+
+/// The source of a job's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The reply to this attempt of its own.
+    Attempt(AttemptId),
+    /// The response cache, under the job's fingerprint.
+    Cache,
+    /// The reply to the attempt of the job that it followed, which ended just before.
+    Leader {
+        /// The leader.
+        tag: Tag,
+        /// The leader's attempt.
+        attempt: AttemptId,
+    },
 }

@@ -1,10 +1,10 @@
-//! What the engine thinks a target has left. Only the provider knows; this is kept from the documented
-//! limits, from what we sent, and from what replies told.
+//! The quota estimate: what the engine assumes a target has left. Only the provider knows; the estimate is derived from
+//! the documented limits, from what was sent, and from what replies state.
 //!
-//! A send is charged at once with what it may use (prompt and `max_tokens`) and settled when the reply
-//! says what it did use. What a reply tells is evidence, not state: other clients may share the quota, so
-//! a smaller remainder is believed, but a larger one is not, because sends may be on their way that the
-//! provider had not seen when it answered.
+//! A send is charged at once with what it may use (prompt and `max_tokens`) and settled when the reply states what it
+//! did use; an attempt that is cancelled stays charged in full. A reply is evidence, not state. A smaller remainder is
+//! adopted, because other clients may share the quota; a larger one is not, because the provider may have answered
+//! before it saw attempts that are in flight.
 
 use super::reply::{LimitNumbers, Reply};
 use crate::job::Job;
@@ -14,74 +14,75 @@ use provider::meter::Charge;
 use provider::window::Bucket;
 use provider::{Axis, Instant, Usage};
 
-/// What a target is believed to have left on each known axis.
+/// The estimated remainder of each limit of a target.
 #[derive(Clone, Debug)]
 pub(super) struct QuotaEstimate {
     axes: Box<[AxisEstimate]>,
-    /// Where each axis stands among them; past their end where nothing is known of it.
-    places: [u8; Axis::ALL.len()],
+    /// By axis, the index in `axes`; past the end if the target has no such limit.
+    indices: [u8; Axis::ALL.len()],
 }
 
-/// One limit as the engine knows it.
+/// One limit, as documented.
 #[derive(Clone, Debug)]
 struct AxisEstimate {
     axis: Axis,
     bucket: Bucket,
 }
 
-/// What admission will reckon with for a job: the estimated prompt and the bound on the completion.
+/// Returns what a provider reserves for a job at admission: the estimated prompt and the bound on the completion.
 pub(super) fn cost(job: &Job) -> Charge {
     let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     Charge::of(Usage { prompt_tokens: job.prompt_tokens, completion_tokens, cached_tokens: 0 })
 }
 
 impl QuotaEstimate {
-    /// Full, as a quota that nobody used yet.
+    /// All limits at their full quota. Limits without a window (concurrency) are not estimated.
     pub(super) fn new(limits: &[KnownLimit]) -> Self {
-        let known = |&KnownLimit { axis, limit, burst }: &KnownLimit| {
+        let estimate = |&KnownLimit { axis, limit, burst }: &KnownLimit| {
             let bucket = Bucket::new(limit, axis.window()?, burst);
             Some(AxisEstimate { axis, bucket })
         };
-        let axes: Box<[AxisEstimate]> = limits.iter().filter_map(known).collect();
-        let place = |axis: Axis| axes.iter().position(|known| known.axis == axis).unwrap_or(axes.len());
-        Self { places: Axis::ALL.map(|axis| place(axis) as u8), axes }
+        let axes: Box<[AxisEstimate]> = limits.iter().filter_map(estimate).collect();
+        let index = |axis: Axis| axes.iter().position(|estimate| estimate.axis == axis).unwrap_or(axes.len());
+        Self { indices: Axis::ALL.map(|axis| index(axis) as u8), axes }
     }
 
-    /// The instant from which `need` fits on every axis that `bounds`; `None` where it never does.
+    /// Returns the earliest instant at which `cost` fits on every axis that `bounds` the send; `None` if it never does.
     pub(super) fn ready_at(
         &self,
         now: Instant,
-        need: &Charge,
+        cost: &Charge,
         bounds: impl Fn(Axis) -> bool,
     ) -> Option<Instant> {
         let mut ready = now;
-        for AxisEstimate { axis, bucket } in self.axes.iter().filter(|known| bounds(known.axis)) {
-            ready = ready.max(bucket.earliest_admission(now, need.on(*axis))?);
+        for AxisEstimate { axis, bucket } in self.axes.iter().filter(|estimate| bounds(estimate.axis)) {
+            ready = ready.max(bucket.earliest_admission(now, cost.on(*axis))?);
         }
+        debug_assert!(ready >= now, "invariant: a send is never possible in the past");
         Some(ready)
     }
 
-    /// Charges what a send may use, even below zero: that is a turn booked ahead.
-    pub(super) fn reserve(&mut self, now: Instant, need: &Charge) {
+    /// Charges what a send may use. The remainder may become negative: then the send is reserved for later.
+    pub(super) fn reserve(&mut self, now: Instant, cost: &Charge) {
         for AxisEstimate { axis, bucket } in &mut self.axes {
-            bucket.charge(now, need.on(*axis));
+            bucket.charge(now, cost.on(*axis));
         }
     }
 
-    /// Replaces what was reserved by what was used; `None` where the attempt was not charged.
-    pub(super) fn settle(&mut self, now: Instant, need: &Charge, used: Option<Usage>) {
+    /// Replaces what was reserved by what was used; `None` if the attempt was not charged.
+    pub(super) fn settle(&mut self, now: Instant, cost: &Charge, used: Option<Usage>) {
         let used = used.map_or(Charge::ZERO, Charge::of);
         for AxisEstimate { axis, bucket } in &mut self.axes {
-            let (reserved, used) = (need.on(*axis), used.on(*axis));
+            let (reserved, used) = (cost.on(*axis), used.on(*axis));
             if reserved != used {
                 bucket.settle(now, reserved, used);
             }
         }
     }
 
-    /// Believes what a reply tells where it is less than was thought.
+    /// Lowers the estimate to what a reply states, if that is less.
     pub(super) fn learn(&mut self, now: Instant, reply: &Reply) {
-        if let Some(LimitNumbers { axis: Some(axis), limit, used: Some(used), .. }) = reply.told {
+        if let Some(LimitNumbers { axis: Some(axis), limit, used: Some(used), .. }) = reply.limit {
             self.at_most(now, axis, i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(used));
         }
         for &(axis, left) in [reply.remaining.requests, reply.remaining.tokens].iter().flatten() {
@@ -89,21 +90,22 @@ impl QuotaEstimate {
         }
     }
 
-    /// The share of the tightest limit that would be left after `need`; negative where it does not fit now.
-    pub(super) fn room(&self, now: Instant, need: &Charge) -> f64 {
+    /// Returns the share of the tightest limit that is left after `cost`; negative if it does not fit now.
+    pub(super) fn room(&self, now: Instant, cost: &Charge) -> f64 {
         self.axes.iter().fold(f64::INFINITY, |tightest, AxisEstimate { axis, bucket }| {
-            let share = bucket.fraction_after(now, need.on(*axis));
+            let share = bucket.fraction_after(now, cost.on(*axis));
             if share < tightest { share } else { tightest }
         })
     }
 
     #[inline]
     fn at_most(&mut self, now: Instant, axis: Axis, remaining: i64) {
-        let place = self.places[axis as usize];
-        let Some(AxisEstimate { bucket, .. }) = self.axes.get_mut(usize::from(place)) else { return };
-        // Nearly always no more is believed than is told, and asking that needs no division.
-        let more = u64::try_from(remaining).map_or(true, |told| bucket.admits(now, told.saturating_add(1)));
-        if more {
+        let index = self.indices[axis as usize];
+        let Some(AxisEstimate { bucket, .. }) = self.axes.get_mut(usize::from(index)) else { return };
+        // The estimate is rarely above the stated remainder, and this comparison needs no division.
+        let exceeds =
+            u64::try_from(remaining).map_or(true, |stated| bucket.admits(now, stated.saturating_add(1)));
+        if exceeds {
             let surplus = bucket.remaining(now).saturating_sub(remaining);
             bucket.charge(now, u64::try_from(surplus).unwrap_or(0));
         }

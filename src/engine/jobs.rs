@@ -1,30 +1,34 @@
-//! The jobs under way: one place each, reused when the job is done, so that memory follows what is in
-//! flight and never how many jobs the run holds.
+//! The jobs in flight and what each of them is doing. Slots are used again, so memory is proportional to the jobs in
+//! flight, not to the jobs of the run.
 
 use super::backoff::BackoffState;
 use super::route::Candidate;
 use crate::event::{JobEnd, JobOutcome};
-use crate::ids::{AttemptId, JobId, Slot};
+use crate::ids::{AttemptId, JobId, Slot, Tag};
 use crate::job::Job;
 use provider::{Instant, Nanos};
+use slab::Slab;
 
-/// One job under way.
+/// A job in flight.
 #[derive(Clone, Debug)]
 pub(super) struct ActiveJob {
     pub(super) job: Job,
+    pub(super) tag: Tag,
     pub(super) deadline: Instant,
     pub(super) state: JobState,
-    /// When the present state began.
+    /// The instant at which the present state began.
     pub(super) since: Instant,
-    /// The step of the last send; zero before any.
+    /// The step of the last attempt; zero before any.
     pub(super) step: u8,
     pub(super) attempts: u8,
-    /// Positions of the route's targets, as bits: tried ever, tried since the last sleep, never to try again.
+    /// The first byte of an answer has reached the caller: no further attempt may be made.
+    pub(super) answering: bool,
+    /// Positions of the route's targets, as bits: tried ever, tried since the last wait, excluded for this job.
     pub(super) tried: u64,
     pub(super) tried_this_round: u64,
-    pub(super) barred: u64,
-    pub(super) backoffs: BackoffState,
-    /// Where the time went so far.
+    pub(super) excluded: u64,
+    pub(super) backoff: BackoffState,
+    /// Where its time went so far; the time of an attempt that succeeds is not counted here.
     pub(super) queue: Nanos,
     pub(super) wait: Nanos,
     pub(super) lost: Nanos,
@@ -33,55 +37,70 @@ pub(super) struct ActiveJob {
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JobState {
-    /// Nothing: the moment between two moves.
+    /// Its next action is being chosen; never between two inputs of the engine.
     Deciding,
-    /// In line for a place of the concurrency cap, perhaps with a turn booked on a paced target.
-    Queued { booked: Option<Candidate> },
-    /// Asleep, perhaps with a turn booked on a paced target.
-    Asleep { booked: Option<Candidate> },
-    /// An identical job is under way, whose answer it stands by for.
-    Waiting,
-    /// An attempt is out.
-    Sent { attempt: AttemptId, turn: Candidate },
+    /// It is in the queue of the concurrency cap, with the send that it reserved on a paced target, if any.
+    Queued { reserved: Option<Candidate> },
+    /// It waits for a wake-up, with the send that it reserved on a paced target, if any.
+    Waiting { reserved: Option<Candidate> },
+    /// It waits for the answer to an identical job.
+    Following,
+    /// It leads after its leader was given up, and has not run yet; never between two inputs of the engine.
+    Promoted,
+    /// An attempt is in flight.
+    Sent { attempt: AttemptId, candidate: Candidate },
 }
 
 impl ActiveJob {
-    /// A job that has just come.
-    pub(super) fn new(job: Job, deadline: Instant, now: Instant) -> Self {
+    /// A job that arrives at `now`. The lag behind its schedule counts as time in the queue.
+    pub(super) fn new(job: Job, tag: Tag, deadline: Instant, now: Instant) -> Self {
         Self {
             job,
+            tag,
             deadline,
             state: JobState::Deciding,
             since: now,
             step: 0,
             attempts: 0,
+            answering: false,
             tried: 0,
             tried_this_round: 0,
-            barred: 0,
-            backoffs: BackoffState::default(),
-            queue: now.since(job.scheduled), // late out of the generator
+            excluded: 0,
+            backoff: BackoffState::default(),
+            queue: now.since(job.scheduled),
             wait: Nanos::ZERO,
             lost: Nanos::ZERO,
         }
     }
 
-    /// Leaves the present state for `next`, and books the time spent in it where it belongs.
+    /// Enters the state `next` and adds the time in the present one to its account. Returns that time.
     pub(super) fn transition(&mut self, now: Instant, next: JobState) -> Nanos {
-        let spent = now.since(self.since);
+        let elapsed = now.since(self.since);
         match self.state {
-            JobState::Queued { .. } => self.queue += spent,
-            JobState::Asleep { .. } | JobState::Waiting => self.wait += spent,
-            JobState::Deciding | JobState::Sent { .. } => {}
+            JobState::Queued { .. } => self.queue += elapsed,
+            JobState::Waiting { .. } | JobState::Following => self.wait += elapsed,
+            JobState::Deciding | JobState::Promoted => {
+                debug_assert_eq!(elapsed, Nanos::ZERO, "invariant: no time passes in {:?}", self.state);
+            }
+            JobState::Sent { .. } => {}
         }
         self.since = now;
         self.state = next;
-        spent
+        elapsed
     }
 
-    /// The account of its life, as far as it goes without the attempt that served it.
-    pub(super) fn ending(&self, verdict: JobOutcome) -> JobEnd {
+    /// Counts an attempt at a target.
+    pub(super) fn count_attempt(&mut self, candidate: Candidate) {
+        self.attempts += 1;
+        self.step = candidate.step;
+        self.tried |= candidate.bit();
+        self.tried_this_round |= candidate.bit();
+    }
+
+    /// How the job ends now, without the account of an attempt that served it.
+    pub(super) fn end(&self, outcome: JobOutcome) -> JobEnd {
         JobEnd {
-            verdict,
+            outcome,
             class: self.job.class,
             scheduled: self.job.scheduled,
             attempts: self.attempts,
@@ -95,61 +114,54 @@ impl ActiveJob {
     }
 }
 
-/// The places of all jobs under way.
+/// All jobs in flight, by slot.
 #[derive(Debug, Default)]
-pub(super) struct JobSlab {
-    places: Vec<Option<ActiveJob>>,
-    free: Vec<Slot>,
-}
+pub(super) struct JobSlab(Slab<ActiveJob>);
 
 impl JobSlab {
-    /// The place that the next job will get.
-    pub(super) fn vacant(&self) -> Slot {
-        self.free.last().copied().unwrap_or_else(|| {
-            Slot(
-                u32::try_from(self.places.len()).expect("four billion jobs in flight do not fit any machine"),
-            )
-        })
+    /// Adds a job.
+    ///
+    /// # Panics
+    /// If 2^32 jobs are in flight.
+    #[inline]
+    pub(super) fn insert(&mut self, active: ActiveJob) -> Slot {
+        Slot(u32::try_from(self.0.insert(active)).expect("invariant: fewer than 2^32 jobs are in flight"))
     }
 
-    /// Gives a job a place.
-    pub(super) fn insert(&mut self, work: ActiveJob) -> Slot {
-        let slot = self.vacant();
-        match self.places.get_mut(slot.index()) {
-            Some(place) => {
-                debug_assert!(place.is_none());
-                *place = Some(work);
-                self.free.pop();
-            }
-            None => self.places.push(Some(work)),
-        }
-        slot
-    }
-
-    /// Frees the place of a job that is over.
+    /// Removes a job that ended.
+    ///
+    /// # Panics
+    /// If the slot is vacant: a job ends once (law 1).
+    #[inline]
     pub(super) fn remove(&mut self, slot: Slot) {
-        debug_assert!(self.places[slot.index()].is_some(), "a place is left once");
-        self.free.push(slot);
-        self.places[slot.index()] = None;
+        self.0.remove(slot.index());
     }
 
-    /// The job at a place that is known to be taken.
+    /// Returns the job at a slot.
+    ///
+    /// # Panics
+    /// If the slot is vacant.
+    #[inline]
     pub(super) fn at(&mut self, slot: Slot) -> &mut ActiveJob {
-        self.places[slot.index()].as_mut().expect("the place is taken")
+        self.0.get_mut(slot.index()).expect("invariant: the slot holds a job in flight")
     }
 
-    /// The job at a place, if it is still the one that was there.
-    pub(super) fn get_if_current(&mut self, slot: Slot, id: JobId) -> Option<&mut ActiveJob> {
-        self.places[slot.index()].as_mut().filter(|work| work.job.id == id)
+    /// Returns `true` if the job is still at the slot.
+    #[inline]
+    pub(super) fn is_current(&self, slot: Slot, id: JobId) -> bool {
+        self.0.get(slot.index()).is_some_and(|active| active.job.id == id)
     }
 
-    /// Whether the job has left its place.
-    pub(super) fn is_gone(&self, slot: Slot, id: JobId) -> bool {
-        self.places[slot.index()].as_ref().is_none_or(|work| work.job.id != id)
+    /// Returns the slots of all jobs in flight, in the order of their ids.
+    pub(super) fn slots(&self) -> Vec<Slot> {
+        let mut slots: Vec<_> =
+            self.0.iter().map(|(key, active)| (active.job.id, Slot(key as u32))).collect();
+        slots.sort_unstable();
+        slots.into_iter().map(|(_, slot)| slot).collect()
     }
 
-    /// Jobs under way.
+    /// The number of jobs in flight.
     pub(super) fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.0.len()
     }
 }

@@ -1,5 +1,5 @@
-//! What came back from an attempt, as far as routing cares: one small typed value, made by
-//! [`super::parse`] from a real response or handed over by a simulation.
+//! The reply to an attempt, reduced to what routing needs: made by [`super::parse`] from an HTTP response, or by a
+//! driver from a simulated decision.
 
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use provider::decision::Remaining;
@@ -8,41 +8,41 @@ use provider::{Axis, Instant, Nanos, Usage};
 /// The reply to one attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reply {
-    /// How it went.
+    /// Whether the attempt was served, refused by a limit, or failed.
     pub outcome: AttemptOutcome,
-    /// What the server says about when to come back.
+    /// The wait that the server named; `None` if it named none.
     pub wait: Option<Wait>,
-    /// What the refusal told about the limit that refused.
-    pub told: Option<LimitNumbers>,
-    /// What the headers told about the limits.
+    /// The numbers of the limit that refused; `None` if the reply is no refusal or states none.
+    pub limit: Option<LimitNumbers>,
+    /// What the headers state about the remaining quota.
     pub remaining: Remaining,
-    /// What was used; zero unless it succeeded.
+    /// The tokens that it used; zero unless it succeeded.
     pub usage: Usage,
-    /// When the first token came; the instant of the reply itself where nothing was streamed.
+    /// The arrival of the first token; the instant of the reply itself if it was not streamed.
     pub first_token_at: Instant,
 }
 
-/// A wait and what it means. The number is worth nothing without the meaning.
+/// A wait that a server named. Servers name waits of different kinds; the length alone is not enough to act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// How long, from the reply.
+    /// Counted from the reply.
     pub length: Nanos,
-    /// Until what.
+    /// What the wait ends with.
     pub meaning: WaitKind,
 }
 
-/// Until what a server asks to wait.
+/// The end of a wait that a server named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitKind {
-    /// Until this very call would be admitted.
+    /// This request would be admitted.
     UntilEnough,
-    /// Until the limit is wholly free again.
+    /// The limit is at its full quota.
     UntilFull,
-    /// Until the window of the clock ends.
+    /// The fixed window ends.
     UntilWindowEnds,
-    /// A guess of the server's.
+    /// A suggestion of the server, not derived from a limit.
     Suggested,
-    /// No wait helps, whatever the number says.
+    /// No wait helps, whatever the length.
     Meaningless,
 }
 
@@ -60,52 +60,52 @@ impl WaitKind {
     }
 }
 
-/// The numbers of a refusal.
+/// The numbers of the limit that refused an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitNumbers {
-    /// The axis that refused, where it was named.
+    /// The axis of the limit; `None` if the reply does not name it.
     pub axis: Option<Axis>,
-    /// Its limit.
+    /// The limit, in the unit of the axis.
     pub limit: u64,
-    /// How much was used; `None` for a call that is too large for the limit itself.
+    /// The amount used before; `None` for a request that exceeds the limit itself.
     pub used: Option<i64>,
-    /// How much was asked for.
+    /// The amount requested.
     pub requested: u64,
 }
 
-/// What a reply means for the target it came from and for the job that was refused.
+/// What a reply means for its target and for the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReplyClass {
     /// The job is answered.
     Served,
-    /// The target has no room now; the job may come back or go elsewhere.
+    /// The target has no quota left for now; the job may be sent to it later, or to another.
     RateLimited,
-    /// The target is unwell; the job may come back or go elsewhere.
+    /// The target fails for now; the job may be sent to it later, or to another.
     Unhealthy,
     /// This target will never serve this job; another may.
     TargetPermanent,
-    /// Nobody will ever serve this job.
+    /// No target will ever serve this job.
     Permanent,
 }
 
 impl Reply {
-    /// A reply that never came whole.
+    /// A reply that did not arrive completely, or not at all.
     #[must_use]
     pub fn broken(at: Instant, failure: AttemptFailure) -> Self {
         Self {
             outcome: AttemptOutcome::Failed(failure),
             wait: None,
-            told: None,
+            limit: None,
             remaining: Remaining::default(),
             usage: Usage::default(),
             first_token_at: at,
         }
     }
 
-    /// What it means for the next move.
+    /// Classifies the reply for the next action.
     ///
-    /// The classes follow what providers document and what routers get wrong: a 413 read as a 429 stalls a
-    /// client for nothing, a 400 sent again costs seconds and never succeeds (evidence/groq.md §4).
+    /// The classes follow what providers document. Two mistakes of other routers are avoided: a 413 treated as a 429
+    /// waits for nothing, and a 400 that is retried never succeeds (evidence/groq.md §4).
     pub(super) const fn class(&self) -> ReplyClass {
         match self.outcome {
             AttemptOutcome::Ok => ReplyClass::Served,
@@ -129,9 +129,11 @@ impl Reply {
         }
     }
 
-    /// The instant the server asks to wait for, where its wait means anything. A limit that is wholly free has
-    /// been free enough for long: for a limit of the minute, OpenAI's resets ask for up to sixty times the wait
-    /// that one request needs, so our own back-off decides there.
+    /// Returns the instant from which the server expects the next request; `None` if it named no usable wait.
+    ///
+    /// [`WaitKind::UntilFull`] is not usable: one request fits long before the limit is at its full quota. For a limit
+    /// per minute, OpenAI's resets name up to sixty times the wait that one request needs. The client's own back-off
+    /// applies instead.
     pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
         let Wait { length, meaning } = self.wait?;
         match meaning {

@@ -1,36 +1,37 @@
-//! Where a job goes next, on a page.
+//! Where a job goes next.
 //!
 //! ```text
 //!  steps from the first to the last; in each, the targets that
-//!     can serve the job at all                      (not barred by a 413, a wrong key, …)
-//!     may be tried under the retry budget           (a second try of the same target costs)
-//!     do not rest                                   (cool-down)
-//!     were not tried since the job last slept       (a failure is not repeated at once)
-//!     have a turn now                               (pace)
-//!  the first step with any such target wins, its pick chooses among them ──▶ send
-//!  none anywhere ──▶ sleep until the earliest instant at which one could be sent to,
-//!                    if that lies before the deadline; else give up at once
+//!     may serve the job                    (not excluded by a 413, a wrong key, …)
+//!     the retry budget allows              (a second attempt at one target is a retry)
+//!     are not in cool-down
+//!     were not tried since the last wait   (a failed attempt is not repeated at once)
+//!     can be sent to now                   (pace)
+//!  the first step with such a target wins; its pick chooses among them ──▶ send
+//!  no such target ──▶ wait until the earliest instant at which there may be one,
+//!                     if that is before the deadline; otherwise give up now
 //! ```
 //!
-//! Nothing here looks ahead further than one move: whoever wakes decides anew, because by then others
-//! may have taken the room.
+//! The decision covers one action. After a wait the job re-runs route selection, because other jobs may have used the
+//! room meanwhile.
 
+use super::backoff::exponential;
 use super::budget::Budget;
 use super::jobs::ActiveJob;
+use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
-use crate::event::{EndReason, WaitReason};
+use crate::event::{AttemptOutcome, EndReason, LimitCause, WaitReason};
 use crate::ids::TargetId;
 use crate::job::Job;
-use crate::scenario::{Backoff, MAX_ROUTE_TARGETS, Pick, Route, Scenario, Step};
+use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
 use provider::{Instant, Stream, random};
 
-/// A place on a route that a job can be sent to.
+/// A target of a route that a job can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// The target.
     pub(super) target: TargetId,
-    /// The step that names it.
+    /// The step of the route that names it.
     pub(super) step: u8,
     /// Its position among all targets of the route.
     pub(super) position: u8,
@@ -43,69 +44,69 @@ impl Candidate {
     }
 }
 
-/// The next move of a job.
+/// The next action of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextAction {
-    /// Send.
+    /// Send it.
     Send(Candidate),
-    /// Sleep; `book` is the paced turn it sleeps for.
-    Sleep { until: Instant, why: WaitReason, book: Option<Candidate> },
-    /// Give up.
+    /// Wait; `reserve` is the paced send that it waits for.
+    Wait { until: Instant, why: WaitReason, reserve: Option<Candidate> },
+    /// Give it up.
     GiveUp(EndReason),
 }
 
-/// Everything a decision reads, apart from the job itself.
+/// Everything that route selection reads, apart from the job.
 #[derive(Debug)]
 pub(super) struct Router {
     routes: Vec<Vec<StepCursor>>,
     pub(super) targets: Vec<TargetState>,
     pub(super) budget: Budget,
-    backoff: Backoff,
+    retry: Retry,
     jitter_key: u64,
 }
 
-/// A step of a route, and where its round robin goes on.
+/// A step of a route, and the position at which its round robin continues.
 #[derive(Debug)]
 struct StepCursor {
     step: Step,
     cursor: usize,
 }
 
-/// WaitReason a target cannot be sent to now.
+/// Why a job cannot be sent to a target now.
 #[derive(Clone, Copy, Debug)]
 enum BlockedBy {
     /// The retry budget is empty.
     Budget,
-    /// It rests until then.
-    Cools(Instant),
-    /// It was tried since the job last slept.
+    /// The target is in cool-down until then.
+    CoolDown(Instant),
+    /// It was tried since the job's last wait.
     JustTried,
-    /// Its pace has a turn then.
-    Paced(Instant),
-    /// Its known limits can never hold the job.
+    /// The pace allows the send at that instant.
+    Pace(Instant),
+    /// The known limits can never hold the job.
     TooLarge,
 }
 
-/// The obstacles met on the way through a route: the earliest of each kind that time removes.
+/// What blocked the targets of a route: of each kind that ends with time, the earliest end.
 #[derive(Clone, Copy, Debug, Default)]
 struct Blockers {
     budget: bool,
     just_tried: bool,
-    cools: Option<Instant>,
-    paced: Option<(Instant, Candidate)>,
+    cool_down: Option<Instant>,
+    pace: Option<(Instant, Candidate)>,
 }
 
 impl Blockers {
-    fn note(&mut self, obstacle: BlockedBy, place: Candidate) {
-        match obstacle {
+    fn add(&mut self, blocked_by: BlockedBy, candidate: Candidate) {
+        match blocked_by {
             BlockedBy::Budget => self.budget = true,
             BlockedBy::JustTried => self.just_tried = true,
-            BlockedBy::Cools(until) => {
-                self.cools = Some(self.cools.map_or(until, |earliest| earliest.min(until)));
+            BlockedBy::CoolDown(until) => {
+                self.cool_down = Some(self.cool_down.map_or(until, |earliest| earliest.min(until)));
             }
-            BlockedBy::Paced(turn) => {
-                if self.paced.is_none_or(|(earliest, _)| turn < earliest) {
-                    self.paced = Some((turn, place));
+            BlockedBy::Pace(at) => {
+                if self.pace.is_none_or(|(earliest, _)| at < earliest) {
+                    self.pace = Some((at, candidate));
                 }
             }
             BlockedBy::TooLarge => {}
@@ -114,124 +115,157 @@ impl Blockers {
 }
 
 impl Router {
-    /// The routes of a scenario, every target rested.
+    /// The routes of a scenario; no target is in cool-down.
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let legs = |route: &Route| {
+        let steps = |route: &Route| {
             let targets: usize = route.steps.iter().map(|step| step.targets.len()).sum();
             assert!(
                 targets <= MAX_ROUTE_TARGETS,
-                "a plan has at most {MAX_ROUTE_TARGETS} targets on a route"
+                "invariant: a route has at most {MAX_ROUTE_TARGETS} targets, found {targets}"
             );
             route.steps.iter().map(|step| StepCursor { step: step.clone(), cursor: 0 }).collect()
         };
         Self {
-            routes: scenario.routes.iter().map(legs).collect(),
+            routes: scenario.routes.iter().map(steps).collect(),
             targets: TargetState::all(scenario),
             budget: Budget::new(scenario.client.retry.budget_permille),
-            backoff: scenario.client.retry.backoff,
+            retry: scenario.client.retry.clone(),
             jitter_key: random::key(scenario.seed, "jitter"),
         }
     }
 
-    /// Decides where a job with this `need` goes.
+    /// Returns the state of a target.
     #[inline]
-    pub(super) fn choose(&mut self, now: Instant, work: &mut ActiveJob, need: &Charge) -> NextAction {
+    pub(super) fn target(&mut self, id: TargetId) -> &mut TargetState {
+        &mut self.targets[id.index()]
+    }
+
+    /// Decides where a job of this `cost` goes.
+    #[inline]
+    pub(super) fn choose(&mut self, now: Instant, active: &mut ActiveJob, cost: &Charge) -> NextAction {
         let Self { routes, targets, budget, .. } = self;
-        let route = work.job.route.index();
-        let mut obstacles = Blockers::default();
+        let route = active.job.route.index();
+        let mut blockers = Blockers::default();
         let mut position = 0;
-        for (index, StepCursor { step, cursor }) in routes[route].iter_mut().enumerate() {
-            let turn = |place: usize| Candidate {
-                target: step.targets[place],
-                step: index as u8,
-                position: (position + place) as u8,
+        for (step_index, StepCursor { step, cursor }) in routes[route].iter_mut().enumerate() {
+            let candidate = |index: usize| Candidate {
+                target: step.targets[index],
+                step: step_index as u8,
+                position: (position + index) as u8,
             };
-            let (first, places) =
+            let (first, count) =
                 (if step.pick == Pick::RoundRobin { *cursor } else { 0 }, step.targets.len());
             let mut best: Option<(f64, usize)> = None;
-            for place in first..first + places {
-                let place = if place < places { place } else { place - places };
-                let turn = turn(place);
-                if work.barred & turn.bit() != 0 {
+            for index in first..first + count {
+                let index = if index < count { index } else { index - count };
+                let candidate = candidate(index);
+                if active.excluded & candidate.bit() != 0 {
                     continue;
                 }
-                let state = &targets[turn.target.index()];
-                if let Some(obstacle) = obstacle(now, work, turn.bit(), need, state, budget) {
-                    obstacles.note(obstacle, turn);
+                let target = &targets[candidate.target.index()];
+                if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, target, budget) {
+                    blockers.add(blocked_by, candidate);
                 } else if step.pick == Pick::MostRoom {
-                    let room = state.room(now, need);
-                    best = best.filter(|(most, _)| *most >= room).or(Some((room, place)));
+                    let room = target.room(now, cost);
+                    best = best.filter(|(most, _)| *most >= room).or(Some((room, index)));
                 } else {
-                    best = Some((0.0, place));
+                    best = Some((0.0, index));
                     break;
                 }
             }
-            if let Some((_, place)) = best {
-                *cursor = place + 1;
-                return NextAction::Send(turn(place));
+            if let Some((_, index)) = best {
+                *cursor = index + 1;
+                return NextAction::Send(candidate(index));
             }
-            position += step.targets.len();
+            position += count;
         }
-        self.wait(now, work, obstacles)
+        self.wait(now, active, blockers)
     }
 
-    /// The earliest instant worth waking at, if it lies before the deadline.
+    /// Waits for the earliest instant at which a target may not be blocked, if that is before the deadline.
     #[cold]
-    fn wait(&mut self, now: Instant, work: &mut ActiveJob, obstacles: Blockers) -> NextAction {
-        let mut backoffs = work.backoffs;
-        let delay = backoffs.next(&self.backoff, &mut self.jitter(&work.job, backoffs.rounds()));
-        let back_off = obstacles.just_tried.then(|| (now + delay.whole(), WaitReason::BackOff, None));
-        let cool_down = obstacles.cools.map(|until| (until + delay.spread, WaitReason::CoolDown, None));
-        let paced = obstacles.paced.map(|(turn, place)| (turn, WaitReason::Pace, Some(place)));
-        let earliest = [back_off, cool_down, paced].into_iter().flatten().min_by_key(|(until, ..)| *until);
-        let Some((until, why, book)) = earliest else {
-            return NextAction::GiveUp(if obstacles.budget {
+    fn wait(&mut self, now: Instant, active: &mut ActiveJob, blockers: Blockers) -> NextAction {
+        let mut backoff = active.backoff;
+        let delay = backoff.next(&self.retry.backoff, &mut self.jitter(&active.job, backoff.rounds()));
+        let back_off = blockers.just_tried.then(|| (now + delay.total(), WaitReason::BackOff, None));
+        let cool_down = blockers.cool_down.map(|until| (until + delay.jitter, WaitReason::CoolDown, None));
+        let pace = blockers.pace.map(|(at, candidate)| (at, WaitReason::Pace, Some(candidate)));
+        let earliest = [back_off, cool_down, pace].into_iter().flatten().min_by_key(|(until, ..)| *until);
+        let Some((until, why, reserve)) = earliest else {
+            return NextAction::GiveUp(if blockers.budget {
                 EndReason::RetryBudget
             } else {
                 EndReason::Rejected
             });
         };
-        if until >= work.deadline {
+        if until >= active.deadline {
             return NextAction::GiveUp(EndReason::Deadline);
         }
         if why != WaitReason::Pace {
-            work.backoffs = backoffs;
+            active.backoff = backoff;
         }
-        NextAction::Sleep { until, why, book }
+        NextAction::Wait { until, why, reserve }
     }
 
-    /// Chance for the job's n-th wait: the same whatever else happens in the run.
+    /// The random stream of the job's n-th wait: the same whatever else happens in the run.
     fn jitter(&self, job: &Job, n: u32) -> Stream {
         Stream::keyed(self.jitter_key, random::mix(job.id.0) ^ u64::from(n))
     }
 
-    /// The back-off that a target without a better word rests for after so many refusals in a row.
-    pub(super) fn default_cool_down(&self, refusals: u32) -> provider::Nanos {
-        super::backoff::exponential(&self.backoff, refusals)
+    /// Puts a target in cool-down after a reply that did not serve the job, if the reply calls for it. Returns the end
+    /// of the cool-down and its cause; `None` if there is none.
+    #[cold] // Kept out of the path of jobs that are served.
+    pub(super) fn cool_down(
+        &mut self,
+        now: Instant,
+        target: TargetId,
+        class: ReplyClass,
+        reply: &Reply,
+    ) -> Option<(Instant, LimitCause)> {
+        let Self { targets, retry, .. } = self;
+        let state = &mut targets[target.index()];
+        let named = reply.ready_at(now).filter(|_| retry.obey_retry_after);
+        let (until, cause) = match (class, reply.outcome) {
+            (ReplyClass::RateLimited, AttemptOutcome::Limited { cause, .. }) if retry.obey_retry_after => {
+                let refusals = state.count_refusal();
+                (named.or_else(|| Some(now + exponential(&retry.backoff, refusals))), cause)
+            }
+            (ReplyClass::Unhealthy, _) => {
+                (state.count_failure(now).into_iter().chain(named).max(), LimitCause::Overload)
+            }
+            (
+                ReplyClass::TargetPermanent,
+                AttemptOutcome::Limited { cause: cause @ (LimitCause::Auth | LimitCause::Billing), .. },
+            ) => (state.count_failure(now), cause),
+            _ => (None, LimitCause::Other),
+        };
+        let until = state.cool_down_until(until.filter(|until| *until > now)?);
+        debug_assert_eq!(state.cooling_until(now), Some(until), "law 8: the target is in cool-down");
+        Some((until, cause))
     }
 }
 
-/// What keeps a job from being sent to a target now.
-fn obstacle(
+/// Returns what blocks a send of the job to a target now; `None` if it can be sent.
+fn blocked_by(
     now: Instant,
-    work: &ActiveJob,
+    active: &ActiveJob,
     bit: u64,
-    need: &Charge,
-    state: &TargetState,
+    cost: &Charge,
+    target: &TargetState,
     budget: &Budget,
 ) -> Option<BlockedBy> {
-    if work.tried & bit != 0 && !budget.allows() {
+    if active.tried & bit != 0 && !budget.allows() {
         return Some(BlockedBy::Budget);
     }
-    if state.cool_until > now {
-        return Some(BlockedBy::Cools(state.cool_until));
+    if let Some(until) = target.cooling_until(now) {
+        return Some(BlockedBy::CoolDown(until));
     }
-    if work.tried_this_round & bit != 0 {
+    if active.tried_this_round & bit != 0 {
         return Some(BlockedBy::JustTried);
     }
-    match state.next_send_at(now, need) {
+    match target.next_send_at(now, cost) {
         None => Some(BlockedBy::TooLarge),
-        Some(turn) if turn > now => Some(BlockedBy::Paced(turn)),
+        Some(at) if at > now => Some(BlockedBy::Pace(at)),
         Some(_) => None,
     }
 }

@@ -1,10 +1,11 @@
-//! What the engine keeps of each target: whether it rests, how unwell it is, and when the next send is due.
+//! What the engine keeps of each target: its cool-down, its failures in a row, and when the pace allows the next send.
 //!
-//! A target *cools down* for two reasons, kept apart. It has no room: then until the instant the server
-//! named, exactly, whether that is two seconds of a minute limit or an hour of a day limit. Or it is
-//! unwell: then after [`EJECT_AFTER`] failures in a row, for [`EJECT_FOR`]; one success clears it, one
-//! more failure after the rest sends it to rest again (Envoy's outlier detection and Finagle's failure
-//! accrual both take five; 30 s is Envoy's base ejection time).
+//! A target *cools down* for one of two reasons, counted apart:
+//!
+//! * It is rate limited: until the instant that its reply named, or for the default cool-down if it named none.
+//! * It is unhealthy: after [`EJECT_AFTER`] failures in a row, for [`EJECT_FOR`]. One success resets the count; another
+//!   failure after the cool-down ejects it again. Envoy's outlier detection and Finagle's failure accrual also count
+//!   five; 30 s is Envoy's base ejection time.
 
 use super::estimate::QuotaEstimate;
 use super::reply::Reply;
@@ -17,110 +18,154 @@ use provider::{Axis, Instant, Nanos, Usage};
 #[derive(Clone, Debug)]
 pub(super) struct TargetState {
     /// Nothing is sent before this instant (law 8).
-    pub(super) cool_until: Instant,
-    /// Refusals or failures in a row.
+    cool_until: Instant,
+    /// Refusals in a row, and failures in a row.
     refusals: u32,
     failures: u32,
     pace: Pace,
-    /// For a paced gap: the next free turn.
-    next_turn: Instant,
-    /// Kept only where pacing or a pick reads it.
-    belief: Option<QuotaEstimate>,
-    /// What cached tokens of a prompt count here, as documented.
+    /// With a paced gap: the earliest instant that no send has reserved.
+    next_send: Instant,
+    /// `None` if neither the pace nor any pick reads it.
+    estimate: Option<QuotaEstimate>,
+    /// How the target's documentation says that cached prompt tokens count.
     cached: CachedTokens,
 }
 
 impl TargetState {
-    /// Every target of the scenario, rested and with all its quota.
+    /// Every target of the scenario: not cooling down, with its full quota.
     pub(super) fn all(scenario: &Scenario) -> Vec<Self> {
-        let asked =
-            scenario.routes.iter().flat_map(|route| &route.steps).any(|step| step.pick == Pick::MostRoom);
-        let has_estimate = asked || matches!(scenario.client.pace, Pace::Requests | Pace::Tokens);
+        let mut steps = scenario.routes.iter().flat_map(|route| &route.steps);
+        let has_estimate = steps.any(|step| step.pick == Pick::MostRoom)
+            || matches!(scenario.client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
             cool_until: Instant::ZERO,
             refusals: 0,
             failures: 0,
             pace: scenario.client.pace,
-            next_turn: Instant::ZERO,
-            belief: has_estimate.then(|| QuotaEstimate::new(&target.limits)),
+            next_send: Instant::ZERO,
+            estimate: has_estimate.then(|| QuotaEstimate::new(&target.limits)),
             cached: target.cached,
         };
         scenario.targets.iter().map(target).collect()
     }
 
-    /// Whether it is kept what the target has left.
+    /// Returns `true` if a quota estimate is kept.
     pub(super) fn has_estimate(&self) -> bool {
-        self.belief.is_some()
+        self.estimate.is_some()
     }
 
-    /// When the pace has a turn for the job; `None` where its known limits can never hold it.
-    pub(super) fn next_send_at(&self, now: Instant, need: &Charge) -> Option<Instant> {
-        match (self.pace, &self.belief) {
-            (Pace::Gap(_), _) => Some(self.next_turn.max(now)),
-            (Pace::Requests, Some(belief)) => {
-                belief.ready_at(now, need, |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
+    /// Returns the end of the cool-down if it lies after `now`.
+    #[inline]
+    pub(super) fn cooling_until(&self, now: Instant) -> Option<Instant> {
+        (self.cool_until > now).then_some(self.cool_until)
+    }
+
+    /// Returns the earliest instant at which the pace allows the job to be sent; `None` if the known limits can never
+    /// hold it.
+    pub(super) fn next_send_at(&self, now: Instant, cost: &Charge) -> Option<Instant> {
+        match (self.pace, &self.estimate) {
+            (Pace::Gap(_), _) => Some(self.next_send.max(now)),
+            (Pace::Requests, Some(estimate)) => {
+                estimate.ready_at(now, cost, |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
             }
-            (Pace::Tokens, Some(belief)) => belief.ready_at(now, need, |_| true),
+            (Pace::Tokens, Some(estimate)) => estimate.ready_at(now, cost, |_| true),
             _ => Some(now),
         }
     }
 
-    /// Takes the turn that [`Self::turn`] named, now or ahead.
-    pub(super) fn reserve(&mut self, now: Instant, need: &Charge) {
+    /// Reserves the send that [`Self::next_send_at`] allows, now or later.
+    pub(super) fn reserve(&mut self, now: Instant, cost: &Charge) {
         if let Pace::Gap(gap) = self.pace {
-            self.next_turn = self.next_turn.max(now) + gap;
+            self.next_send = self.next_send.max(now) + gap;
         }
-        if let Some(belief) = &mut self.belief {
-            belief.reserve(now, need);
-        }
-    }
-
-    /// Gives a turn back, or replaces what was reserved for it by what was used.
-    pub(super) fn settle(&mut self, now: Instant, need: &Charge, used: Option<Usage>) {
-        if let Some(belief) = &mut self.belief {
-            belief.settle(now, need, used.map(|used| self.cached.counted(used)));
+        if let Some(estimate) = &mut self.estimate {
+            estimate.reserve(now, cost);
         }
     }
 
-    /// Takes in what a reply tells about the limits.
+    /// Replaces what was reserved for a send by what it used; `None` if it was not charged.
+    pub(super) fn settle(&mut self, now: Instant, cost: &Charge, used: Option<Usage>) {
+        if let Some(estimate) = &mut self.estimate {
+            estimate.settle(now, cost, used.map(|used| self.cached.counted(used)));
+        }
+    }
+
+    /// Updates the quota estimate from a reply.
     pub(super) fn learn(&mut self, now: Instant, reply: &Reply) {
-        if let Some(belief) = &mut self.belief {
-            belief.learn(now, reply);
+        if let Some(estimate) = &mut self.estimate {
+            estimate.learn(now, reply);
         }
     }
 
-    /// How much room it is believed to have after the job: comparable between targets.
-    pub(super) fn room(&self, now: Instant, need: &Charge) -> f64 {
-        self.belief.as_ref().map_or(0.0, |belief| belief.room(now, need))
+    /// Returns the estimated share of the tightest limit that is left after the job, comparable between targets; zero
+    /// without an estimate.
+    pub(super) fn room(&self, now: Instant, cost: &Charge) -> f64 {
+        self.estimate.as_ref().map_or(0.0, |estimate| estimate.room(now, cost))
     }
 
-    /// It served a job: it is well.
-    pub(super) fn served(&mut self) {
+    /// Counts a success, which ends any row of refusals and failures.
+    pub(super) fn count_success(&mut self) {
         self.failures = 0;
         self.refusals = 0;
     }
 
-    /// It had no room; returns how many refusals in a row came before.
-    pub(super) fn refused(&mut self) -> u32 {
+    /// Counts a refusal by a limit. Returns how many came before it in a row.
+    pub(super) fn count_refusal(&mut self) -> u32 {
         let before = self.refusals;
         self.refusals = self.refusals.saturating_add(1);
         before
     }
 
-    /// It failed; returns until when it rests, if this failure sends it to rest.
-    pub(super) fn failed(&mut self, now: Instant) -> Option<Instant> {
+    /// Counts a failure. Returns the end of the cool-down if this failure ejects the target.
+    pub(super) fn count_failure(&mut self, now: Instant) -> Option<Instant> {
         self.failures = self.failures.saturating_add(1);
         (self.failures >= EJECT_AFTER).then(|| self.cool_down_until(now + EJECT_FOR))
     }
 
-    /// Rests until `until`, or longer where it already does (a later, shorter wait must not cut a longer one).
+    /// Extends the cool-down to `until`; a later end set before is kept. Returns the end.
     pub(super) fn cool_down_until(&mut self, until: Instant) -> Instant {
         self.cool_until = self.cool_until.max(until);
         self.cool_until
     }
 }
 
-/// Failures in a row after which a target is unwell.
+/// Failures in a row that eject a target.
 const EJECT_AFTER: u32 = 5;
-/// How long an unwell target rests.
+/// The cool-down of an ejected target.
 const EJECT_FOR: Nanos = Nanos::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn healthy() -> TargetState {
+        TargetState {
+            cool_until: Instant::ZERO,
+            refusals: 0,
+            failures: 0,
+            pace: Pace::Off,
+            next_send: Instant::ZERO,
+            estimate: None,
+            cached: CachedTokens::default(),
+        }
+    }
+
+    #[test]
+    fn five_failures_in_a_row_eject_and_a_success_resets_the_count() {
+        let mut target = healthy();
+        let now = Instant(7);
+        assert!((1..EJECT_AFTER).all(|_| target.count_failure(now).is_none()));
+        target.count_success();
+        assert!((1..EJECT_AFTER).all(|_| target.count_failure(now).is_none()));
+        assert_eq!(target.count_failure(now), Some(now + EJECT_FOR));
+        assert_eq!(target.cooling_until(now), Some(now + EJECT_FOR));
+        assert_eq!(target.cooling_until(now + EJECT_FOR), None);
+    }
+
+    #[test]
+    fn a_shorter_cool_down_does_not_end_a_longer_one() {
+        let mut target = healthy();
+        target.cool_down_until(Instant(90));
+        assert_eq!(target.cool_down_until(Instant(50)), Instant(90));
+    }
+}

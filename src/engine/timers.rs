@@ -1,31 +1,37 @@
-//! The engine's deadlines, all on one page: wake-ups of sleeping jobs in a heap, and the deadlines of
-//! jobs in a line.
+//! The engine's timers: the ends of waits, and the deadlines of jobs.
 //!
-//! Every job has the same time from its schedule to its deadline, and jobs come in order of their
-//! schedule, so deadlines form a line of their own: no heap, nothing to cancel. An entry whose job is
-//! gone stays in the line until it comes to the front, and never longer: the job at the front is under way.
+//! Most jobs have the same time from schedule to deadline and arrive in the order of their schedule, so their deadlines
+//! come in order and a queue holds them without sorting. A deadline that is earlier than the last one queued goes to a
+//! heap.
+//!
+//! Timers are not removed when their job ends, except from the front of the queue and of the heaps: the first of each
+//! always belongs to a job in flight, so [`Timers::next`] is exact and memory is bounded by the jobs that arrive
+//! within one deadline. A timer whose job has ended is recognised by its slot and job id.
 
 use crate::ids::{JobId, Slot};
 use provider::Instant;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// Which job to look at, and when.
+/// An instant, and the job to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Timer {
     pub(super) at: Instant,
-    /// First set, first due, at one instant.
+    /// Timers of one instant are due in the order in which they were set.
     order: u64,
     pub(super) slot: Slot,
     pub(super) job: JobId,
 }
 
-/// Wake-ups and deadlines.
+/// All timers that are set.
 #[derive(Debug)]
 pub(super) struct Timers {
     wakes: BinaryHeap<Reverse<Timer>>,
+    /// Deadlines that were set in order.
     deadlines: VecDeque<Timer>,
-    /// When the first of those is due, since it is asked for at every move; [`Instant::MAX`] where there is none.
+    /// Deadlines that are earlier than one set before them.
+    early_deadlines: BinaryHeap<Reverse<Timer>>,
+    /// The first deadline, kept because every event asks for it; [`Instant::MAX`] if none is set.
     first_deadline: Instant,
     set: u64,
 }
@@ -33,53 +39,127 @@ pub(super) struct Timers {
 impl Timers {
     /// None set.
     pub(super) fn new() -> Self {
-        Self { wakes: BinaryHeap::new(), deadlines: VecDeque::new(), first_deadline: Instant::MAX, set: 0 }
+        Self {
+            wakes: BinaryHeap::new(),
+            deadlines: VecDeque::new(),
+            early_deadlines: BinaryHeap::new(),
+            first_deadline: Instant::MAX,
+            set: 0,
+        }
     }
 
-    /// Sets a wake-up.
-    pub(super) fn wake(&mut self, at: Instant, slot: Slot, job: JobId) {
+    /// Sets the end of a job's wait.
+    pub(super) fn set_wake(&mut self, at: Instant, slot: Slot, job: JobId) {
         let timer = self.timer(at, slot, job);
         self.wakes.push(Reverse(timer));
     }
 
-    /// Sets a deadline; it may not be earlier than the one set before it, or it is kept for that instant.
-    pub(super) fn deadline(&mut self, at: Instant, slot: Slot, job: JobId) {
-        let at = self.deadlines.back().map_or(at, |last| at.max(last.at));
+    /// Sets a job's deadline.
+    #[inline]
+    pub(super) fn set_deadline(&mut self, at: Instant, slot: Slot, job: JobId) {
         let timer = self.timer(at, slot, job);
         self.first_deadline = self.first_deadline.min(at);
-        self.deadlines.push_back(timer);
-    }
-
-    /// The next wake-up that is due, taken.
-    pub(super) fn due_wake(&mut self, now: Instant) -> Option<Timer> {
-        self.wakes.peek().filter(|Reverse(timer)| timer.at <= now)?;
-        self.wakes.pop().map(|Reverse(timer)| timer)
-    }
-
-    /// The next deadline that is due, left in its place: it goes with its job.
-    pub(super) fn due_deadline(&self, now: Instant) -> Option<Timer> {
-        self.deadlines.front().copied().filter(|timer| timer.at <= now)
-    }
-
-    /// Forgets the deadline of a job that is over, where it is the first in line, and of those behind it that were
-    /// over before.
-    pub(super) fn forget(&mut self, over: JobId, gone: impl Fn(&Timer) -> bool) {
-        if self.deadlines.front().is_some_and(|timer| timer.job == over) {
-            self.deadlines.pop_front();
-            while self.deadlines.front().is_some_and(&gone) {
-                self.deadlines.pop_front();
-            }
-            self.first_deadline = self.deadlines.front().map_or(Instant::MAX, |timer| timer.at);
+        if self.deadlines.back().is_none_or(|last| last.at <= at) {
+            self.deadlines.push_back(timer);
+        } else {
+            self.early_deadlines.push(Reverse(timer));
         }
     }
 
-    /// The earliest instant at which something is due; [`Instant::MAX`] where nothing is.
+    /// Removes the next wake-up that is due at `now`, and those behind it for which `is_over`.
+    pub(super) fn pop_due_wake(&mut self, now: Instant, is_over: impl Fn(&Timer) -> bool) -> Option<Timer> {
+        self.wakes.peek().filter(|Reverse(timer)| timer.at <= now)?;
+        let Reverse(timer) = self.wakes.pop()?;
+        pop_while(&mut self.wakes, is_over);
+        Some(timer)
+    }
+
+    /// Returns the next deadline that is due at `now`. It is removed by [`Self::forget`] when its job ends.
+    pub(super) fn due_deadline(&self, now: Instant) -> Option<Timer> {
+        if self.first_deadline > now {
+            return None;
+        }
+        self.next_deadline()
+    }
+
+    /// Removes the timers of a job that has ended if they are first, and those behind them for which `is_over`.
+    #[inline]
+    pub(super) fn forget(&mut self, ended: JobId, is_over: impl Fn(&Timer) -> bool) {
+        if self.deadlines.front().is_some_and(|timer| timer.job == ended) {
+            self.deadlines.pop_front();
+            while self.deadlines.front().is_some_and(&is_over) {
+                self.deadlines.pop_front();
+            }
+            self.first_deadline = self.next_deadline().map_or(Instant::MAX, |timer| timer.at);
+        }
+        if is_first(&self.early_deadlines, ended) {
+            pop_while(&mut self.early_deadlines, &is_over);
+            self.first_deadline = self.next_deadline().map_or(Instant::MAX, |timer| timer.at);
+        }
+        if is_first(&self.wakes, ended) {
+            pop_while(&mut self.wakes, &is_over);
+        }
+    }
+
+    /// Returns the earliest instant at which a timer is due; [`Instant::MAX`] if none is set.
+    #[inline]
     pub(super) fn next(&self) -> Instant {
         self.wakes.peek().map_or(self.first_deadline, |Reverse(timer)| timer.at.min(self.first_deadline))
+    }
+
+    fn next_deadline(&self) -> Option<Timer> {
+        let early = self.early_deadlines.peek().map(|Reverse(timer)| *timer);
+        self.deadlines.front().copied().into_iter().chain(early).min()
     }
 
     fn timer(&mut self, at: Instant, slot: Slot, job: JobId) -> Timer {
         self.set += 1;
         Timer { at, order: self.set, slot, job }
+    }
+}
+
+fn is_first(heap: &BinaryHeap<Reverse<Timer>>, job: JobId) -> bool {
+    heap.peek().is_some_and(|Reverse(timer)| timer.job == job)
+}
+
+fn pop_while(heap: &mut BinaryHeap<Reverse<Timer>>, is_over: impl Fn(&Timer) -> bool) {
+    while heap.peek().is_some_and(|Reverse(timer)| is_over(timer)) {
+        heap.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// Against a simple model: the deadlines of the jobs in flight, sorted by instant and then by arrival.
+        #[test]
+        fn deadlines_are_due_in_order_whatever_the_order_they_are_set_in(
+            moves in prop::collection::vec((0u64..50, any::<bool>()), 1..200),
+        ) {
+            let mut timers = Timers::new();
+            let mut model: BTreeMap<(Instant, u64), JobId> = BTreeMap::new();
+            for (job, (at, ends)) in (0..).zip(moves) {
+                timers.set_deadline(Instant(at), Slot(0), JobId(job));
+                model.insert((Instant(at), job), JobId(job));
+                if ends {
+                    // Some job ends before its deadline.
+                    let key = *model.keys().nth(model.len() / 2).expect("not empty");
+                    let ended = model.remove(&key).expect("it is in flight");
+                    timers.forget(ended, |timer| !model.values().any(|job| *job == timer.job));
+                }
+                prop_assert_eq!(timers.next(), model.keys().next().map_or(Instant::MAX, |(at, _)| *at));
+            }
+            while let Some(timer) = timers.due_deadline(Instant::MAX) {
+                let (_, job) = model.pop_first().expect("as many deadlines as jobs");
+                prop_assert_eq!(timer.job, job);
+                timers.forget(job, |timer| !model.values().any(|job| *job == timer.job));
+            }
+            prop_assert!(model.is_empty());
+            prop_assert_eq!(timers.next(), Instant::MAX);
+        }
     }
 }

@@ -144,6 +144,7 @@ impl Source {
             class: self.class,
             route: self.route,
             scheduled,
+            deadline: None,
             // A client can count the tokens of its own prompt: the estimate is the truth.
             prompt_tokens: ask.prompt_tokens,
             max_tokens: self.max_tokens,

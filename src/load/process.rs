@@ -8,7 +8,7 @@
 //! workload wait for an answer before they think and ask again.
 
 use crate::ids::ClassId;
-use crate::job::LEAST_THINK;
+use crate::job::MIN_THINK;
 use crate::scenario::rate::{Clock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
 use provider::dist::Dist;
@@ -107,7 +107,7 @@ impl Process {
     pub(super) fn finished(&mut self, now: Instant) -> bool {
         let Self::Users { users, think, thoughts, due } = self else { return false };
         debug_assert!(due.len() < *users as usize, "only a user who asked can be answered");
-        let pause = Nanos::from_secs_f64(think.sample(thoughts)).max(LEAST_THINK);
+        let pause = Nanos::from_secs_f64(think.sample(thoughts)).max(MIN_THINK);
         due.push(Reverse(now + pause));
         true
     }

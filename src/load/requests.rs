@@ -8,7 +8,7 @@
 
 use super::zipf::Zipf;
 use crate::ids::ClassId;
-use crate::job::MOST_TOKENS;
+use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, TraceRow, Workload};
 use provider::Stream;
 use provider::dist::Dist;
@@ -133,7 +133,7 @@ impl Sizes {
             Self::Recorded(rows) => {
                 let row = usize::try_from(number).ok().and_then(|number| rows.get(number));
                 let row = row.expect("a trace has a row for each of its arrivals");
-                let within = |tokens: u32| tokens.clamp(1, MOST_TOKENS);
+                let within = |tokens: u32| tokens.clamp(1, MAX_TOKENS);
                 (within(row.prompt_tokens), within(row.completion_tokens))
             }
         }
@@ -144,10 +144,10 @@ impl Sizes {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "inside 1..=MOST_TOKENS; what is cut off is looked at"
+    reason = "inside 1..=MAX_TOKENS; what is cut off is looked at"
 )]
 fn tokens(drawn: f64) -> u32 {
-    let drawn = drawn.max(1.0).min(f64::from(MOST_TOKENS));
+    let drawn = drawn.max(1.0).min(f64::from(MAX_TOKENS));
     let whole = drawn as u32;
     // Without `round`, which has no instruction of its own on every machine.
     whole + u32::from(drawn - f64::from(whole) >= 0.5)

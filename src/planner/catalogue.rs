@@ -1,28 +1,29 @@
-//! The changes that are tried without being asked for: each only where it would change something; and of the tactics
-//! in force, what the plan would be without each, or with more of it.
+//! The catalogue of changes that every plan tries: each only if it would change something. For a policy that is in
+//! force, its ablation is tried instead, or more of it.
 
 use super::change::{Change, Edit};
-use super::summary::Kind;
+use super::finding::{NotTriedReason, PlanNote, UntriedChange};
+use super::plan::ChangeKind;
 use crate::ceiling::Ceiling;
 use crate::scenario::{Arrivals, Cache, Jitter, Pace, Pick, Scenario, Workload, preset};
 use provider::Nanos;
 use provider::config::{Config, DEFAULT_MAX_TOKENS, Tier};
 use provider::units::{print_count, print_duration};
 
-/// What an account must lift the arithmetic ceiling to be tried, as a ratio.
-const LIFTS: f64 = 1.005;
-/// What a cache is tried with where there is none.
+/// An account is tried if it raises the analytic ceiling by more than this ratio.
+const MIN_LIFT: f64 = 1.005;
+/// The cache that is tried if there is none.
 const CACHE: Cache = Cache { entries: 10_000, ttl: Nanos::HOUR };
-/// What a prompt is shortened to.
-const PROMPT: f64 = 0.75;
-/// Retries per job, in thousandths, where they are unbounded.
-const BUDGET: u32 = 200;
-/// The preset that is the next tier of the free one, and the fallback.
+/// The share to which prompts are shortened.
+const PROMPT_SHARE: f64 = 0.75;
+/// The retry budget that is tried, in thousandths of the jobs.
+const BUDGET_PERMILLE: u32 = 200;
+/// The preset of the tier above the free one; it also provides the fallback.
 const DEVELOPER: &str = "groq-developer";
-/// What is fallen back to: both models are on every plan, and each has limits of its own.
+/// The models to fall back to: both are on every tier, and each has limits of its own.
 const FALLBACKS: [&str; 2] = ["openai/gpt-oss-120b", "openai/gpt-oss-20b"];
 
-/// Every change worth trying on `plan`.
+/// Returns every change worth trying on `scenario`.
 pub(super) fn changes(scenario: &Scenario) -> Vec<Change> {
     let mut changes = accounts(scenario);
     changes.extend(tiers(scenario));
@@ -31,66 +32,71 @@ pub(super) fn changes(scenario: &Scenario) -> Vec<Change> {
     changes.extend(client(scenario));
     changes.extend(traffic(scenario));
     changes.extend(scenario.what_if.iter().map(|own| Change {
-        words: own.name.clone(),
-        kind: Kind::Own,
+        name: own.name.clone(),
+        kind: ChangeKind::Own,
         edit: Edit::Own(Box::new(own.scenario.clone())),
     }));
     changes
 }
 
-/// One more account of every provider that binds: whose quota, were there more of it, would lift the
-/// arithmetic ceiling.
+/// Returns one more account for every provider that binds: more of its quota would raise the analytic ceiling.
 fn accounts(scenario: &Scenario) -> Vec<Change> {
     let account = |(index, config): (usize, &Config)| Change {
-        words: format!("one more account at {}", config.name),
-        kind: Kind::Quota,
+        name: format!("one more account at {}", config.name),
+        kind: ChangeKind::Quota,
         edit: Edit::Account { provider: index as u16 },
     };
     let multiple = Ceiling::of(scenario).multiple;
-    let lifts = |change: &Change| Ceiling::of(&Change::all(scenario, [change])).multiple > multiple * LIFTS;
-    scenario.providers.iter().enumerate().map(account).filter(lifts).collect()
+    let binds =
+        |change: &Change| Ceiling::of(&Change::all(scenario, [change])).multiple > multiple * MIN_LIFT;
+    scenario.providers.iter().enumerate().map(account).filter(binds).collect()
 }
 
-/// What the names of the changes to `plan` do not say.
-pub(super) fn notes(scenario: &Scenario) -> Vec<String> {
-    let note = |change: Change| {
-        format!(
-            "`{}` needs no new account, since limits are per model; its answers are another model's.",
-            change.words
-        )
-    };
-    other_models(scenario).into_iter().map(note).collect()
+/// Returns what the names of the changes do not say, and which changes were not tried and why.
+pub(super) fn notes(scenario: &Scenario) -> Vec<PlanNote> {
+    let mut notes: Vec<PlanNote> = other_models(scenario)
+        .into_iter()
+        .map(|change| PlanNote::OtherModel { change: change.name })
+        .collect();
+    if !has_repeats(scenario) {
+        let reason = NotTriedReason::NothingRepeats;
+        notes.push(PlanNote::NotTried { change: UntriedChange::CacheAndCoalescing, reason });
+    }
+    if let Err(reason) = deferrable(scenario) {
+        notes.push(PlanNote::NotTried { change: UntriedChange::MoveToNight, reason });
+    }
+    notes
 }
 
 fn developer() -> Config {
-    preset(DEVELOPER).expect("the presets are part of the program, and tested")
+    preset(DEVELOPER).expect("invariant: the built-in preset exists")
 }
 
-/// The developer plan, for providers on the free one whose models it has.
+/// Returns the developer tier for every provider on the free tier with a target whose model the developer tier has.
 fn tiers(scenario: &Scenario) -> Vec<Change> {
     let better = developer();
     let has = |name: &str| better.models.iter().any(|model| model.name == name);
-    let lifts = |provider: usize, config: &Config| {
+    let is_upgradable = |provider: usize, config: &Config| {
         let mut used = scenario.targets.iter().filter(|target| usize::from(target.provider) == provider);
         config.tier == Tier::Free && used.any(|target| has(&config.models[usize::from(target.model)].name))
     };
-    let free = scenario.providers.iter().enumerate().filter(|(index, config)| lifts(*index, config));
+    let free = scenario.providers.iter().enumerate().filter(|(index, config)| is_upgradable(*index, config));
     let change = |(index, config): (usize, &Config)| Change {
-        words: format!("{} on {DEVELOPER}", config.name),
-        kind: Kind::Quota,
+        name: format!("{} on {DEVELOPER}", config.name),
+        kind: ChangeKind::Quota,
         edit: Edit::Tier { provider: index as u16, better: better.clone() },
     };
     free.map(change).collect()
 }
 
-/// The first of [`FALLBACKS`] that no job can go to yet.
+/// Returns the first of [`FALLBACKS`] that no target serves yet.
 fn unserved(scenario: &Scenario) -> Option<&'static str> {
     let served = |name: &str| scenario.targets.iter().any(|target| target.name.ends_with(name));
     FALLBACKS.into_iter().find(|name| !served(name))
 }
 
-/// Another model of a provider as the last step, on the accounts that are there: limits are per model, so this is quota
-/// that is paid for already, though the answers are another model's.
+/// Returns another model of a provider as the last step, on the present accounts. Limits are per model, so this is quota
+/// that is paid for already, but the answers are another model's.
 fn other_models(scenario: &Scenario) -> Vec<Change> {
     let Some(name) = unserved(scenario) else { return Vec::new() };
     let uses =
@@ -98,16 +104,16 @@ fn other_models(scenario: &Scenario) -> Vec<Change> {
     let change = |(index, config): (usize, &Config)| {
         let model = config.models.iter().position(|model| model.name == name).filter(|_| uses(index))?;
         Some(Change {
-            words: format!("fall back to {name} at {}", config.name),
-            kind: Kind::Quota,
+            name: format!("fall back to {name} at {}", config.name),
+            kind: ChangeKind::Quota,
             edit: Edit::OtherModel { provider: index as u16, model: model as u16 },
         })
     };
     scenario.providers.iter().enumerate().filter_map(change).collect()
 }
 
-/// A model of the developer plan as the last step, by an account of its own; nothing where an account on that plan
-/// has the model already.
+/// Returns a model of the developer tier as the last step, on an account of its own; `None` if a provider on that tier has
+/// the model already.
 fn fallback(scenario: &Scenario) -> Option<Change> {
     let name = unserved(scenario)?;
     let has = |config: &Config| {
@@ -119,16 +125,16 @@ fn fallback(scenario: &Scenario) -> Option<Change> {
     let mut config = developer();
     config.name = "fallback".to_owned();
     config.models.retain(|model| model.name == name);
-    let words = format!("fall back to {DEVELOPER} {name}");
+    let change = format!("fall back to {DEVELOPER} {name}");
     (!config.models.is_empty()).then_some(Change {
-        words,
-        kind: Kind::Quota,
+        name: change,
+        kind: ChangeKind::Quota,
         edit: Edit::Fallback { config },
     })
 }
 
-/// Whether jobs are asked again that were asked before.
-fn repeats(scenario: &Scenario) -> bool {
+/// Returns `true` if any workload with generated jobs repeats requests.
+fn has_repeats(scenario: &Scenario) -> bool {
     let repeated = |workload: &Workload| {
         let traced = matches!(workload.arrivals, Arrivals::Trace { .. });
         !traced && workload.repeats.is_some_and(|repeats| repeats.share > 0.0)
@@ -136,140 +142,140 @@ fn repeats(scenario: &Scenario) -> bool {
     scenario.workloads.iter().any(repeated)
 }
 
-/// A tactic of the client.
+/// A policy of the client.
 struct Policy {
-    /// Tried where the plan lacks it.
-    words: String,
+    /// The name of the change that adds it; tried if it is not in force.
+    name: String,
     edit: Edit,
-    /// Tried where it is in force: the same client without it, or with more of it.
+    /// Tried if it is in force: the same client without it, or with more of it.
     instead: Change,
     in_force: bool,
 }
 
-/// A client without a tactic.
-fn without(words: &str, edit: Edit) -> Change {
-    Change { words: words.to_owned(), kind: Kind::Without, edit }
+/// Returns the ablation of a policy.
+fn without(name: &str, edit: Edit) -> Change {
+    Change { name: name.to_owned(), kind: ChangeKind::Ablation, edit }
 }
 
-/// The tactics that mean something in a plan.
-fn tactics(scenario: &Scenario) -> Vec<Policy> {
-    let mut tactics = vec![Policy {
-        words: "pace by tokens".to_owned(),
+/// Returns the policies that have an effect in a scenario.
+fn policies(scenario: &Scenario) -> Vec<Policy> {
+    let mut policies = vec![Policy {
+        name: "pace by tokens".to_owned(),
         edit: Edit::Pace(Pace::Tokens),
         instead: without("without pacing", Edit::Pace(Pace::Off)),
         in_force: scenario.client.pace == Pace::Tokens,
     }];
     if scenario.client.retry.attempts > 1 {
-        tactics.extend(retries(scenario));
+        policies.extend(retry_policies(scenario));
     }
-    if repeats(scenario) {
-        tactics.extend(repetitions(scenario));
+    if has_repeats(scenario) {
+        policies.extend(repeat_policies(scenario));
     }
     let mut choices =
         scenario.routes.iter().flat_map(|route| &route.steps).filter(|step| step.targets.len() > 1);
     if let Some(first) = choices.next() {
-        tactics.push(Policy {
-            words: "pick the account with most room".to_owned(),
+        policies.push(Policy {
+            name: "pick the account with most room".to_owned(),
             edit: Edit::Pick(Pick::MostRoom),
             instead: without("round robin instead of most room", Edit::Pick(Pick::RoundRobin)),
             in_force: choices.chain([first]).all(|step| step.pick == Pick::MostRoom),
         });
     }
-    tactics
+    policies
 }
 
-/// The tactics of a client that tries again.
-fn retries(scenario: &Scenario) -> [Policy; 2] {
+/// Returns the policies of a client that retries.
+fn retry_policies(scenario: &Scenario) -> [Policy; 2] {
     let retry = &scenario.client.retry;
     [
         Policy {
-            words: "full jitter".to_owned(),
+            name: "full jitter".to_owned(),
             edit: Edit::Jitter(Jitter::Full),
             instead: without("without jitter", Edit::Jitter(Jitter::None)),
             in_force: retry.backoff.jitter == Jitter::Full,
         },
         Policy {
-            words: "a retry budget of 20 %".to_owned(),
-            edit: Edit::Budget(Some(BUDGET)),
+            name: "a retry budget of 20 %".to_owned(),
+            edit: Edit::Budget(Some(BUDGET_PERMILLE)),
             instead: without("without a retry budget", Edit::Budget(None)),
-            in_force: retry.budget_permille.is_some_and(|budget| budget <= BUDGET),
+            in_force: retry.budget_permille.is_some_and(|budget| budget <= BUDGET_PERMILLE),
         },
     ]
 }
 
-/// The tactics of a client that is asked the same again.
-fn repetitions(scenario: &Scenario) -> [Policy; 2] {
+/// Returns the policies that take advantage of repeated requests.
+fn repeat_policies(scenario: &Scenario) -> [Policy; 2] {
     let (entries, ttl) = (print_count(u64::from(CACHE.entries)), print_duration(CACHE.ttl));
-    // What a cache brings is told by the ceiling with and without it; whether it should keep longer is not.
+    // The analytic ceiling shows the worth of a cache; only a run shows whether entries should be kept longer.
     let present = scenario.client.cache.unwrap_or(CACHE);
     let longer = Cache { ttl: present.ttl * 2, ..present };
     [
         Policy {
-            words: format!("cache {entries} answers for {ttl}"),
+            name: format!("cache {entries} answers for {ttl}"),
             edit: Edit::Cache(CACHE),
             instead: Change {
-                words: format!(
+                name: format!(
                     "cache for {} instead of {}",
                     print_duration(longer.ttl),
                     print_duration(present.ttl)
                 ),
-                kind: Kind::Client,
+                kind: ChangeKind::Client,
                 edit: Edit::Cache(longer),
             },
             in_force: scenario.client.cache.is_some(),
         },
         Policy {
-            words: "join identical jobs under way".to_owned(),
-            edit: Edit::Join(true),
-            instead: without("without joining identical jobs", Edit::Join(false)),
+            name: "coalesce identical jobs (join)".to_owned(),
+            edit: Edit::Coalesce(true),
+            instead: without("without coalescing (join)", Edit::Coalesce(false)),
             in_force: scenario.client.join,
         },
     ]
 }
 
 fn client(scenario: &Scenario) -> impl Iterator<Item = Change> {
-    tactics(scenario).into_iter().map(|Policy { words, edit, instead, in_force }| {
-        if in_force { instead } else { Change { words, kind: Kind::Client, edit } }
+    policies(scenario).into_iter().map(|Policy { name, edit, instead, in_force }| {
+        if in_force { instead } else { Change { name, kind: ChangeKind::Client, edit } }
     })
 }
 
 fn traffic(scenario: &Scenario) -> Vec<Change> {
-    let mut changes = Vec::new();
-    changes.extend(shorter_answers(scenario));
-    let words = "prompts a quarter shorter".to_owned();
-    changes.push(Change { words, kind: Kind::Traffic, edit: Edit::Prompt(PROMPT) });
-    let night = batches(scenario);
-    if !night.is_empty() {
-        let names: Vec<&str> = night.iter().map(|index| scenario.workloads[*index].name.as_str()).collect();
-        let words = format!("{} at night (0-6 h)", names.join(", "));
-        changes.push(Change { words, kind: Kind::Traffic, edit: Edit::Night(night) });
-    }
+    let mut changes: Vec<Change> = shorter_completions(scenario).into_iter().collect();
+    let name = "prompts a quarter shorter".to_owned();
+    changes.push(Change { name, kind: ChangeKind::Traffic, edit: Edit::Prompt(PROMPT_SHARE) });
+    changes.extend(deferrable(scenario).ok().map(|workloads| {
+        let names: Vec<&str> =
+            workloads.iter().map(|index| scenario.workloads[*index].name.as_str()).collect();
+        let name = format!("{} at night (0-6 h)", names.join(", "));
+        Change { name, kind: ChangeKind::Traffic, edit: Edit::MoveToNight(workloads) }
+    }));
     changes
 }
 
-/// A bound on the answers that 99 % of them keep by themselves, or, where none is smaller than what there is, one
-/// that cuts one in twenty.
-fn shorter_answers(scenario: &Scenario) -> Option<Change> {
+/// Returns a bound that 99 % of the completions stay below anyway; if no such bound is smaller than the present one, a
+/// bound that cuts 5 % of them.
+fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let bounds = |percent| {
-        let most: Vec<_> =
-            scenario.workloads.iter().map(|workload| enough_tokens(workload, percent)).collect();
-        most.iter().any(Option::is_some).then_some((percent, most))
+        let bounds: Vec<_> =
+            scenario.workloads.iter().map(|workload| smaller_bound(workload, percent)).collect();
+        bounds.iter().any(Option::is_some).then_some((percent, bounds))
     };
-    let (percent, most) = bounds(99).or_else(|| bounds(95))?;
-    let each: Vec<String> = most.iter().flatten().map(|most| print_count(u64::from(*most))).collect();
+    let (percent, bounds) = bounds(99).or_else(|| bounds(95))?;
+    let each: Vec<String> = bounds.iter().flatten().map(|bound| print_count(u64::from(*bound))).collect();
     let bound = format!("max_tokens {}", each.join(", "));
-    let words = if percent == 99 {
+    let name = if percent == 99 {
         format!("{bound} (99 % of answers)")
     } else {
         format!("cut 5 % of answers: {bound}")
     };
-    Some(Change { words, kind: Kind::Traffic, edit: Edit::MaxTokens(most) })
+    Some(Change { name, kind: ChangeKind::Traffic, edit: Edit::MaxTokens(bounds) })
 }
 
-/// A bound that so many per cent of the completions keep, where it is smaller than the bound there is.
+/// Returns the bound that `percent` % of the completions stay below, if it is smaller than the present bound.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-fn enough_tokens(workload: &Workload, percent: u8) -> Option<u32> {
-    let most = match &workload.arrivals {
+fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
+    debug_assert!(percent <= 100, "invariant: a percentage, found {percent}");
+    let bound = match &workload.arrivals {
         Arrivals::Trace { rows } => {
             let mut sizes: Vec<u32> = rows.iter().map(|row| row.completion_tokens).collect();
             sizes.sort_unstable();
@@ -277,22 +283,24 @@ fn enough_tokens(workload: &Workload, percent: u8) -> Option<u32> {
         }
         _ => libm::ceil(workload.completion.quantile(f64::from(percent) / 100.0)) as u32,
     };
-    let most = most.max(1);
-    (most < workload.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)).then_some(most)
+    let bound = bound.max(1);
+    (bound < workload.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)).then_some(bound)
 }
 
-/// The workloads that need not come when they do: those that say so by their name, or all but the first.
-/// A run of less than a day has no night.
-fn batches(scenario: &Scenario) -> Vec<usize> {
-    let rated = |workload: &Workload| {
-        !matches!(workload.arrivals, Arrivals::Burst { .. } | Arrivals::Users { .. } | Arrivals::Trace { .. })
+/// Returns the indices of the workloads that can be moved to the night: those that say `deferrable: true` and arrive at a
+/// rate. If there are none, returns the reason.
+fn deferrable(scenario: &Scenario) -> Result<Vec<usize>, NotTriedReason> {
+    let has_rate = |index: &usize| {
+        let arrivals = &scenario.workloads[*index].arrivals;
+        !matches!(arrivals, Arrivals::Burst { .. } | Arrivals::Users { .. } | Arrivals::Trace { .. })
     };
-    let named: Vec<usize> = indices(scenario, |index| scenario.workloads[index].name.contains("batch"));
-    let waiting = if named.is_empty() { indices(scenario, |index| index > 0) } else { named };
-    let day = scenario.duration >= Nanos::DAY;
-    waiting.into_iter().filter(|index| day && rated(&scenario.workloads[*index])).collect()
-}
-
-fn indices(scenario: &Scenario, which: impl Fn(usize) -> bool) -> Vec<usize> {
-    (0..scenario.workloads.len()).filter(|index| which(*index)).collect()
+    let deferrable: Vec<usize> =
+        (0..scenario.workloads.len()).filter(|index| scenario.workloads[*index].deferrable).collect();
+    let movable: Vec<usize> = deferrable.iter().copied().filter(has_rate).collect();
+    match () {
+        () if deferrable.is_empty() => Err(NotTriedReason::NoDeferrableWorkload),
+        () if scenario.duration < Nanos::DAY => Err(NotTriedReason::RunShorterThanADay),
+        () if movable.is_empty() => Err(NotTriedReason::NoRateToMove),
+        () => Ok(movable),
+    }
 }

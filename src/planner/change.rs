@@ -1,6 +1,6 @@
-//! A change to a plan: typed edits, made one after the other, each leaving a plan that can be run.
+//! A change of a scenario: a typed edit. Edits are applied one after the other, and each leaves a valid scenario.
 
-use super::summary::Kind;
+use super::plan::ChangeKind;
 use crate::ids::TargetId;
 use crate::scenario::{
     Arrivals, Cache, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step, Target, TraceRow,
@@ -11,55 +11,56 @@ use provider::dist::Dist;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// One change, with the words for it.
+/// A named change.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
-    /// For people.
-    pub(super) words: String,
+    /// The name by which plans refer to it.
+    pub(super) name: String,
     /// What has to be done for it.
-    pub(super) kind: Kind,
+    pub(super) kind: ChangeKind,
     pub(super) edit: Edit,
 }
 
-/// What is changed. Indices are those of the plan that the change was made for; where another plan has no
-/// such thing, nothing happens.
+/// What is changed. Indices are those of the scenario for which the change was made; an edit has no effect on a scenario
+/// without that index.
 #[derive(Clone, Debug)]
 pub(super) enum Edit {
-    /// One more account of a provider, beside the others in every step.
+    /// Adds an account of a provider, beside its others in every step.
     Account { provider: u16 },
-    /// The limits and prices of a better plan of the same provider.
+    /// Takes the limits and prices of a better tier of the same provider.
     Tier { provider: u16, better: Config },
-    /// One more step at the end of every route.
+    /// Adds a step at the end of every route.
     Fallback { config: Config },
-    /// One more step at the end of every route that uses the provider: another of its models, on the same accounts.
+    /// Adds a step at the end of every route that uses the provider: another of its models, on the same accounts.
     OtherModel { provider: u16, model: u16 },
-    /// A cache.
+    /// Sets the cache.
     Cache(Cache),
-    /// Whether identical jobs under way go as one.
-    Join(bool),
-    /// How sends are spread.
+    /// Turns request coalescing on or off.
+    Coalesce(bool),
+    /// Sets the pacing.
     Pace(Pace),
-    /// How chance spreads a wait.
+    /// Sets the jitter of the backoff.
     Jitter(Jitter),
-    /// Retries per job, in thousandths; `None`: no bound.
+    /// Sets the retry budget, in thousandths of the jobs; `None` removes it.
     Budget(Option<u32>),
-    /// How steps with a choice choose.
+    /// Sets how steps with several targets pick one.
     Pick(Pick),
-    /// At most so many tokens for the completion, by workload.
+    /// Sets `max_tokens` by workload; `None` leaves it as it is.
     MaxTokens(Vec<Option<u32>>),
-    /// Prompts of this share of their length.
+    /// Shortens prompts to this share of their length.
     Prompt(f64),
-    /// These workloads come between midnight and six.
-    Night(Vec<usize>),
-    /// The plan that the scenario itself describes.
+    /// Moves these workloads to the hours from midnight to six.
+    MoveToNight(Vec<usize>),
+    /// Replaces the scenario by one that its author described.
     Own(Box<Scenario>),
 }
 
 impl Change {
-    /// The plan with all these changes: the scenario's own first, since they stand for a whole plan.
+    /// Returns the scenario with all these changes. The scenario's own what-ifs are applied first, since each replaces
+    /// the whole scenario.
     pub(super) fn all<'c>(scenario: &Scenario, changes: impl IntoIterator<Item = &'c Self>) -> Scenario {
         let mut changes: Vec<&Self> = changes.into_iter().collect();
-        changes.sort_by_key(|change| change.kind != Kind::Own);
+        changes.sort_by_key(|change| change.kind != ChangeKind::Own);
         let mut changed = scenario.clone();
         for change in changes {
             change.edit.apply(&mut changed);
@@ -67,13 +68,13 @@ impl Change {
         changed
     }
 
-    /// Whether somebody might make it; what only shows the worth of a tactic of today is none.
+    /// Returns `true` if the change can be proposed. An ablation only measures the worth of a policy in force.
     pub(super) fn is_offer(&self) -> bool {
-        self.kind != Kind::Without
+        self.kind != ChangeKind::Ablation
     }
 
-    /// Whether it can be made again on top of itself.
-    pub(super) fn repeats(&self) -> bool {
+    /// Returns `true` if the change can be applied several times.
+    pub(super) fn is_repeatable(&self) -> bool {
         matches!(self.edit, Edit::Account { .. })
     }
 }
@@ -86,7 +87,7 @@ impl Edit {
             Self::Fallback { config } => add_fallback(scenario, config),
             Self::OtherModel { provider, model } => add_other_model(scenario, *provider, *model),
             Self::Cache(cache) => scenario.client.cache = Some(*cache),
-            Self::Join(join) => scenario.client.join = *join,
+            Self::Coalesce(coalesce) => scenario.client.join = *coalesce,
             Self::Pace(pace) => scenario.client.pace = *pace,
             Self::Jitter(jitter) => scenario.client.retry.backoff.jitter = *jitter,
             Self::Budget(permille) => scenario.client.retry.budget_permille = *permille,
@@ -94,15 +95,15 @@ impl Edit {
                 let steps = scenario.routes.iter_mut().flat_map(|route| &mut route.steps);
                 steps.filter(|step| step.targets.len() > 1).for_each(|step| step.pick = *pick);
             }
-            Self::MaxTokens(most) => {
-                scenario.workloads.iter_mut().zip(most).for_each(|(workload, most)| {
-                    workload.max_tokens = most.or(workload.max_tokens);
+            Self::MaxTokens(bounds) => {
+                scenario.workloads.iter_mut().zip(bounds).for_each(|(workload, bound)| {
+                    workload.max_tokens = bound.or(workload.max_tokens);
                 });
             }
             Self::Prompt(share) => {
                 scenario.workloads.iter_mut().for_each(|workload| shorten(workload, *share))
             }
-            Self::Night(workloads) => {
+            Self::MoveToNight(workloads) => {
                 for &index in workloads {
                     scenario.workloads.get_mut(index).into_iter().for_each(to_night);
                 }
@@ -113,9 +114,10 @@ impl Edit {
 }
 
 fn id(index: usize) -> u16 {
-    u16::try_from(index).expect("plans are numbered in 16 bits, and changes are few")
+    u16::try_from(index).expect("invariant: a scenario has at most 65,535 targets, accounts and providers")
 }
 
+/// Returns the limits of a model as its provider documents them to clients.
 fn known_limits(model: &ModelConfig) -> Vec<KnownLimit> {
     let known = |limit: &provider::config::Limit| KnownLimit {
         axis: limit.axis,
@@ -125,14 +127,14 @@ fn known_limits(model: &ModelConfig) -> Vec<KnownLimit> {
     model.limits.iter().map(known).collect()
 }
 
-/// A name that none of `taken` has: `base`, or with the first number that makes it new.
+/// Returns a name that is not in `taken`: `base`, or `base-2`, `base-3` and so on.
 fn new_name<'a>(base: &str, taken: impl Iterator<Item = &'a str> + Clone) -> String {
     let names = std::iter::once(base.to_owned()).chain((2u32..).map(|number| format!("{base}-{number}")));
     let mut free = names.filter(|name| taken.clone().all(|other| other != name));
-    free.next().expect("there are more numbers than names")
+    free.next().expect("invariant: there are more numbers than names")
 }
 
-/// An account × model of a provider of the plan, as it is documented to clients.
+/// Returns the target for an account and a model of a provider, as the provider documents it to clients.
 fn target(config: &Config, provider: u16, account: u16, model: u16) -> Target {
     let (known, owner) = (&config.models[usize::from(model)], &config.accounts[usize::from(account)]);
     Target {
@@ -161,16 +163,16 @@ fn add_account(scenario: &mut Scenario, provider: u16) {
         scenario.targets.push(target(config, provider, account, model));
         let (targets, routes) = (&scenario.targets, &mut scenario.routes);
         for route in routes {
-            let mut room =
+            let mut free =
                 MAX_ROUTE_TARGETS - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
-            let here = |target: &TargetId| {
+            let is_same = |target: &TargetId| {
                 let target = &targets[target.index()];
                 (target.provider, target.model) == (provider, model)
             };
-            for step in route.steps.iter_mut().filter(|step| step.targets.iter().any(here)) {
-                if room > 0 {
+            for step in route.steps.iter_mut().filter(|step| step.targets.iter().any(is_same)) {
+                if free > 0 {
                     step.targets.push(new);
-                    room -= 1;
+                    free -= 1;
                 }
             }
         }
@@ -192,7 +194,7 @@ fn lift_tier(scenario: &mut Scenario, provider: u16, better: &Config) {
     }
 }
 
-/// The first account and the first model of `config`, which serves one.
+/// Adds the first account and the first model of `config` as a step of their own.
 fn add_fallback(scenario: &mut Scenario, config: &Config) {
     let provider = id(scenario.providers.len());
     let name = new_name(&config.name, scenario.providers.iter().map(|provider| provider.name.as_str()));
@@ -207,24 +209,25 @@ fn add_fallback(scenario: &mut Scenario, config: &Config) {
     }
 }
 
-/// The accounts that are used already, in their order, chosen among as the route does where it uses them.
+/// Adds another model on the accounts of the provider that are in use, picked in the same way as in the route's present
+/// step on that provider.
 fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
     let Some(config) = scenario.providers.get(usize::from(provider)) else { return };
     if usize::from(model) >= config.models.len() {
         return;
     }
-    let here = |target: &Target| (target.provider == provider).then_some(target.account);
-    let accounts: BTreeSet<u16> = scenario.targets.iter().filter_map(here).collect();
+    let account = |target: &Target| (target.provider == provider).then_some(target.account);
+    let accounts: BTreeSet<u16> = scenario.targets.iter().filter_map(account).collect();
     let first = scenario.targets.len();
     let new = accounts.into_iter().map(|account| target(config, provider, account, model));
     let new: Vec<Target> = new.collect();
     let ids: Vec<TargetId> = (first..first + new.len()).map(|index| TargetId(id(index))).collect();
     for route in &mut scenario.routes {
-        let room = MAX_ROUTE_TARGETS - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
+        let free = MAX_ROUTE_TARGETS - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
         let uses =
             |step: &&Step| step.targets.iter().any(|id| scenario.targets[id.index()].provider == provider);
         if let Some(pick) = route.steps.iter().find(uses).map(|step| step.pick)
-            && ids.len() <= room
+            && ids.len() <= free
         {
             route.steps.push(Step { pick, targets: ids.clone() });
         }
@@ -232,7 +235,9 @@ fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
     scenario.targets.extend(new);
 }
 
+/// Scales the prompts of a workload by `share`, in `(0, 1]`.
 fn shorten(workload: &mut Workload, share: f64) {
+    debug_assert!(share > 0.0 && share <= 1.0, "invariant: prompts are shortened, found {share}");
     workload.prompt = match &workload.prompt {
         Dist::Constant(value) => Dist::Constant(value * share),
         Dist::LogNormal { mu, sigma } => Dist::LogNormal { mu: mu + libm::log(share), sigma: *sigma },
@@ -251,13 +256,13 @@ fn shorten(workload: &mut Workload, share: f64) {
     }
 }
 
-/// Hours from midnight in which what can wait is done.
-const NIGHT: usize = 6;
+/// The hours from midnight to which deferrable workloads are moved.
+const NIGHT_HOURS: usize = 6;
 
-/// The same jobs a day, evenly between midnight and six.
+/// Keeps the jobs per day and spreads them evenly over the hours from midnight to six.
 fn to_night(workload: &mut Workload) {
     let mean = workload.shape.map_or(1.0, |shape| shape.iter().sum::<f64>() / 24.0);
     let mut shape = [0.0; 24];
-    shape[..NIGHT].fill(mean * 24.0 / NIGHT as f64);
+    shape[..NIGHT_HOURS].fill(mean * 24.0 / NIGHT_HOURS as f64);
     workload.shape = Some(shape);
 }

@@ -1,179 +1,203 @@
-//! The planner: will it hold, and if not, what is the cheapest thing that makes it hold?
+//! The planner: the ceiling of a scenario, what breaks first, what each change is worth, and the cheapest changes that
+//! hold a target load.
 //!
-//! It finds the ceiling twice, by arithmetic and by bisection over whole virtual runs, walks the curve
-//! through it, measures changes on the same traffic, and buys the cheapest that hold a load. Every run is
-//! a pure function of a plan, a multiple of its load and a seed, so runs go on all cores and the report is
-//! the same on any number of them.
+//! It finds the ceiling twice, by arithmetic and by a search over whole virtual runs, follows the curve through it,
+//! measures changes on the same traffic, and searches for the cheapest changes that hold a load. A run is a pure
+//! function of a scenario, a multiple of its load and a seed, so runs are made on all cores, and the plan is the same on
+//! any number of them.
 //!
 //! ```text
-//!  Scenario ─▶ rules ─▶ search × replicas ─▶ curve
-//!             │          │
-//!             │          └─▶ catalogue ─▶ what_if ─▶ pairs, buy
-//!             └─▶ lab: scaled(multiple) ─▶ virt ─▶ Recorder ─▶ Run          all ─▶ summary::Plan ─▶ text, plan.json
+//!  Scenario ─▶ rules ─▶ search × replicas ─▶ curve ────────────┐
+//!                │          └─▶ catalogue ─▶ what_if ─▶ pairs, purchase ─▶ results ─▶ Plan (plan.json)
+//!                └─▶ runner: scaled(multiple) ─▶ virtual time ─▶ Recorder ─▶ Run
 //! ```
+//!
+//! A [`Plan`] holds typed findings; `report::plan` makes sentences, tables and pages of them.
 
-mod breaks;
-mod buy;
 mod catalogue;
 mod change;
 mod curve;
-mod findings;
+mod difference;
+mod finding;
+mod growth;
+mod outage;
+mod plan;
+mod purchase;
 mod replicas;
-mod risk;
+mod results;
 mod rules;
 mod runner;
 mod search;
-mod summary;
 #[cfg(test)]
 mod tests;
+mod violation;
 mod what_if;
-mod words;
 
-pub use risk::GrowthRate;
+pub use finding::{Difference, Finding, Improvement, NotTriedReason, PlanNote, UntriedChange};
+pub use growth::GrowthRate;
+pub use plan::*;
+pub(crate) use rules::only_cost;
 pub use runner::PlanProgress;
-pub use summary::*;
-pub use words::repeated;
 
 use crate::ceiling::Ceiling;
 use crate::scenario::Scenario;
-use findings::{Findings, Tables};
 use replicas::Replicas;
-use rules::{Rules, is_on_cost};
-use runner::{RunCount, Runner};
+use results::{Results, Tables};
+use rules::Rules;
+use runner::{Run, RunCount, Runner};
 use search::{CeilingEstimate, Search};
 use what_if::Baseline;
 
-/// What is asked beside the ceiling.
+/// What a plan contains besides the ceiling and the changes.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
-    /// Buy the cheapest changes that hold this load.
+    /// The load for which the cheapest changes are searched.
     pub target: Option<Target>,
-    /// Say when growth reaches the ceiling.
+    /// The growth for which the plan says when it reaches the ceiling.
     pub growth: Option<GrowthRate>,
-    /// Say what the loss of each provider does.
+    /// Whether the loss of each provider is simulated.
     pub incident: bool,
-    /// So many seeds instead of as many as it takes; at least 1.
+    /// The number of seeds on which the ceiling is searched, at least 1; `None`: as many as a narrow interval needs.
     pub replicas: Option<u32>,
-    /// The command that makes the plan again.
+    /// The command that makes the plan again; may be empty.
     pub reproduce: String,
 }
 
-/// A load to hold.
+/// A load to hold; positive and finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
-    /// So many times the present load.
+    /// A multiple of the present load.
     Multiple(f64),
     /// Jobs per minute.
     JobsPerMin(f64),
 }
 
-/// Why there is nothing to plan.
+/// The error of [`plan`] for a scenario without any load.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the scenario offers no jobs, so there is nothing to multiply: give a workload a rate")]
+#[error("the scenario offers no jobs, so there is no load to multiply: give a workload a rate")]
 pub struct NothingOffered;
 
-/// Jobs in the largest run of a search, where nothing stops it earlier.
-const MOST_JOBS: f64 = 5e6;
-/// Multiples to which a search goes without any ceiling in sight: the least and the most.
-const MOST: (f64, f64) = (4.0, 64.0);
-/// How far around the analytic ceiling the first steps go, as a ratio.
+/// The most jobs in the largest run of a search, unless the ceiling is higher.
+const MAX_JOBS: f64 = 5e6;
+/// The range of the highest multiple to try if no ceiling is in sight.
+const MAX_MULTIPLE: (f64, f64) = (4.0, 64.0);
+/// A search goes at least this far beyond the analytic ceiling, as a ratio.
+const BEYOND_ANALYTIC: f64 = 4.0;
+/// The largest first step of the search around the expected ceiling, as a ratio.
 const STEP: f64 = 1.1;
 
-/// Plans a scenario; `watch` is told how the work goes on.
+/// Makes the plan of a scenario. `progress` is called as the work goes on.
 ///
 /// # Errors
-/// Where no job is ever offered.
+/// Fails if no job is ever offered.
 pub fn plan(
     scenario: &Scenario,
-    ask: &PlanOptions,
-    watch: &dyn PlanProgress,
+    options: &PlanOptions,
+    progress: &dyn PlanProgress,
 ) -> Result<Plan, NothingOffered> {
     let analytic = Ceiling::of(scenario);
     if analytic.offered_jobs_per_min <= 0.0 {
         return Err(NothingOffered);
     }
     let rules = Rules::of(scenario);
-    let tally = RunCount::new(watch);
-    let lab = Runner { rules: &rules, tally: &tally };
-    tally.stage("the load as it is");
-    let present = lab.run(scenario, 1.0, 0);
-    tally.stage("the ceiling");
+    let count = RunCount::new(progress);
+    let runner = Runner { rules: &rules, count: &count };
+    count.stage("the present load");
+    let present = runner.run(scenario, 1.0, 0);
+    count.stage("the ceiling");
     let search = search(scenario, &analytic);
-    let near = Search { guess: search.guess.min(rules.reached_at(&present.summary)), ..search };
-    let service = rules.without_cost_rules();
-    let unpaid = Runner { rules: &service, ..lab };
-    let coarse = Search { tolerance: what_if::TOLERANCE, ..search };
-    let is_bounded_by_money = service.kept.len() < rules.kept.len();
-    let (without_cost_rules, replicas) = rayon::join(
-        || is_bounded_by_money.then(|| coarse.run(&unpaid, scenario)),
-        || Replicas::run(&lab, scenario, near, ask.replicas),
+    let service_rules = rules.without_cost_rules();
+    let service = Runner { rules: &service_rules, ..runner };
+    let (ceiling, replicas) = rayon::join(
+        || (service_rules.kept.len() < rules.kept.len()).then(|| coarse(&search).run(&service, scenario)),
+        || {
+            let guess = search.guess.min(rules.proportional_bound(&present.summary));
+            Replicas::run(&runner, scenario, Search { guess, ..search }, options.replicas)
+        },
     );
-    let first = &replicas.found[0];
-    let without_cost_rules = without_cost_rules.filter(|_| money_first(first));
-    let base = Baseline {
-        lab: if without_cost_rules.is_some() { unpaid } else { lab },
+    let without_cost_rules = ceiling.filter(|_| cost_breaks_first(replicas.first()));
+    let baseline = Baseline {
+        runner: if without_cost_rules.is_some() { service } else { runner },
         scenario,
-        found: without_cost_rules.as_ref().unwrap_or(first),
+        estimate: without_cost_rules.as_ref().unwrap_or(replicas.first()),
         present: &present,
         analytic: analytic.multiple,
-        most: search.most,
+        max_multiple: search.max_multiple,
     };
-    // The curve keeps the cores busy where few changes are left.
-    tally.stage("what-ifs, and the curve");
-    let ((measured, pairs), curve) = rayon::join(
-        || {
-            let measured = base.measure(catalogue::changes(scenario));
-            let pairs = base.pairs(&measured);
-            (measured, pairs)
-        },
-        || curve::curve(&lab, scenario, first, &present),
-    );
-    tally.stage("what was asked besides");
-    let aim = ask.target.map(|target| target.multiple(&analytic));
-    let buy = aim.map(|aim| buy::buy(&base, lab, &measured, aim));
-    let incidents = if ask.incident { risk::outages(&lab, scenario, &present) } else { Vec::new() };
-    let found = Findings {
+    let target = options.target.map(|target| target.multiple(&analytic));
+    let tables = tables(&baseline, runner, replicas.first(), target, options.incident);
+    let results = Results {
         scenario,
-        ask,
+        options,
         rules: &rules,
         analytic: &analytic,
         present: &present,
         replicas: &replicas,
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
     };
-    let what_if = measured.into_iter().map(|one| one.worth).collect();
-    Ok(found.report(Tables { curve, what_if, pairs, buy, incidents }, tally.simulations()))
+    Ok(results.into_plan(tables, count.simulations()))
+}
+
+/// Makes the tables of a plan. `runner` judges by all rules, those on cost included; `estimate` is its ceiling.
+fn tables(
+    baseline: &Baseline<'_>,
+    runner: Runner<'_>,
+    estimate: &CeilingEstimate,
+    target: Option<f64>,
+    incident: bool,
+) -> Tables {
+    let (scenario, present) = (baseline.scenario, baseline.present);
+    runner.count.stage("what-ifs and the curve");
+    // The curve occupies the cores that are idle while the last changes are measured.
+    let ((measured, pairs), curve) = rayon::join(
+        || {
+            let measured = baseline.measure(catalogue::changes(scenario));
+            let pairs = baseline.pairs(&measured);
+            (measured, pairs)
+        },
+        || curve::curve(&runner, scenario, estimate, present),
+    );
+    runner.count.stage("the target load and outages");
+    let buy = target.map(|target| purchase::buy(baseline, runner, &measured, target));
+    let incidents = if incident { outage::outages(&runner, scenario, present) } else { Vec::new() };
+    Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, incidents }
 }
 
 impl Target {
     fn multiple(self, analytic: &Ceiling) -> f64 {
-        match self {
+        let multiple = match self {
             Self::Multiple(multiple) => multiple,
             Self::JobsPerMin(jobs) => jobs / analytic.offered_jobs_per_min,
-        }
+        };
+        assert!(multiple > 0.0 && multiple.is_finite(), "a target load is positive and finite: {self:?}");
+        multiple
     }
 }
 
-/// Where to look for the ceiling: where arithmetic expects it for the busiest hour.
+/// Returns the search for the ceiling, from where arithmetic expects it for the busiest hour.
 fn search(scenario: &Scenario, analytic: &Ceiling) -> Search {
     let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape);
     let peak = shapes.flatten().fold(1.0, f64::max);
     let jobs = analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
-    let cached = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
-    let finite = cached.is_finite() && cached > 0.0;
-    let most = (MOST_JOBS / jobs).clamp(MOST.0, MOST.1).max(if finite { cached * 4.0 } else { 0.0 });
+    let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
+    let is_known = expected.is_finite() && expected > 0.0;
+    let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE.0, MAX_MULTIPLE.1);
     Search {
-        guess: if finite { cached / peak } else { 1.0 },
+        guess: if is_known { expected / peak } else { 1.0 },
         step: STEP,
         steepness: 1.0,
         tolerance: replicas::TOLERANCE,
-        most,
+        max_multiple: if is_known { max_multiple.max(expected * BEYOND_ANALYTIC) } else { max_multiple },
         replica: 0,
     }
 }
 
-/// Whether a rule on money breaks first.
-fn money_first(found: &CeilingEstimate) -> bool {
-    let broken = found.high.as_ref().map(|trial| trial.broken().all(is_on_cost));
-    broken.unwrap_or(false)
+/// Returns the same search at the precision of changes.
+fn coarse(search: &Search) -> Search {
+    Search { tolerance: what_if::TOLERANCE, ..*search }
+}
+
+/// Returns `true` if the first rules to break are on cost alone.
+fn cost_breaks_first(estimate: &CeilingEstimate) -> bool {
+    estimate.high.as_deref().is_some_and(|run: &Run| only_cost(&run.broken))
 }

@@ -1,35 +1,36 @@
-//! The simulated ceiling over several seeds, and how sure it is.
+//! The simulated ceiling over several seeds, with its confidence interval.
 
 use super::runner::Runner;
 use super::search::{CeilingEstimate, Search};
 use crate::scenario::Scenario;
-use crate::stats::critical;
+use crate::stats::{Moments, critical_t};
 use rayon::prelude::*;
 
-/// How near the two sides of the first replica's ceiling must come.
+/// The relative tolerance of the first replica's search.
 pub(super) const TOLERANCE: f64 = 0.004;
-/// The same for the others: coarser, because their mean is nearer to the truth than each of them.
-pub(super) const OTHERS: f64 = 0.012;
-/// How far around the first replica's ceiling the others look first.
+/// The relative tolerance of the other replicas' searches: coarser, since only their mean is used.
+pub(super) const OTHER_SEEDS_TOLERANCE: f64 = 0.012;
+/// The first step of the other replicas' searches, around the first replica's ceiling, as a ratio.
 const NEAR: f64 = 1.008;
-/// The fewest replicas that say something of their spread.
-const LEAST: u32 = 4;
-/// So many more at a time, until the interval is narrow enough.
+/// The fewest replicas from which an interval is computed.
+const MIN_REPLICAS: u32 = 4;
+/// The number of replicas added at a time until the interval is narrow enough.
 const MORE: u32 = 1;
-/// The most replicas of their own accord.
-const MOST: u32 = 16;
-/// The mean is sure enough when its interval reaches no further than this share of it to either side.
-const SURE: f64 = 0.005;
-/// The share of intervals that hold the mean.
+/// The most replicas if no number is given.
+const MAX_REPLICAS: u32 = 16;
+/// The interval is narrow enough if neither end is farther from the mean than this share of it.
+const NARROW: f64 = 0.005;
+/// The confidence level of the interval of the mean.
 pub(super) const CONFIDENCE: f64 = 0.95;
+
 /// The ceilings of several replicas.
 #[derive(Clone, Debug)]
 pub(super) struct Replicas {
     /// The scenario's own seed first; never empty.
-    pub(super) found: Vec<CeilingEstimate>,
+    pub(super) estimates: Vec<CeilingEstimate>,
 }
 
-/// A mean and the interval that holds it with [`CONFIDENCE`].
+/// A mean and its interval at the level [`CONFIDENCE`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Interval {
     pub(super) mean: f64,
@@ -38,62 +39,70 @@ pub(super) struct Interval {
 }
 
 impl Replicas {
-    /// Looks for the ceiling on `wanted` seeds, or on as many as it takes to be sure: on the scenario's own as
-    /// `search` has it, and around that on the others.
-    pub(super) fn run(lab: &Runner<'_>, scenario: &Scenario, search: Search, wanted: Option<u32>) -> Self {
-        let first = search.run(lab, scenario);
+    /// Searches for the ceiling on `wanted` seeds, or on as many as the interval needs. The scenario's own seed uses
+    /// `search`, the others search around its ceiling.
+    pub(super) fn run(runner: &Runner<'_>, scenario: &Scenario, search: Search, wanted: Option<u32>) -> Self {
+        assert!(wanted != Some(0), "invariant: at least one replica");
+        let first = search.run(runner, scenario);
         let (guess, steepness) = (first.at_least(), first.steepness());
-        let near = Search { guess, step: NEAR, steepness, tolerance: OTHERS, ..search };
-        let mut found = vec![first];
-        let most = wanted.unwrap_or(MOST);
-        let open = |found: &[CeilingEstimate]| found[0].ceiling().is_none_or(|ceiling| ceiling == 0.0);
-        while (found.len() as u32) < most && !open(&found) {
-            let done = found.len() as u32;
-            let next = wanted.unwrap_or(if done < LEAST { LEAST } else { done + MORE }).min(most);
+        let near = Search { guess, step: NEAR, steepness, tolerance: OTHER_SEEDS_TOLERANCE, ..search };
+        let has_ceiling = first.ceiling().is_some_and(|ceiling| ceiling > 0.0);
+        let mut estimates = vec![first];
+        let max_replicas = wanted.unwrap_or(MAX_REPLICAS);
+        while has_ceiling && (estimates.len() as u32) < max_replicas {
+            let done = estimates.len() as u32;
+            let next = if done < MIN_REPLICAS { MIN_REPLICAS } else { done + MORE };
+            let next = wanted.unwrap_or(next).min(max_replicas);
             let more =
-                (done..next).into_par_iter().map(|replica| Search { replica, ..near }.run(lab, scenario));
-            found.par_extend(more);
-            if wanted.is_none() && Interval::of(&ceilings(&found)).is_narrow() {
+                (done..next).into_par_iter().map(|replica| Search { replica, ..near }.run(runner, scenario));
+            estimates.par_extend(more);
+            if wanted.is_none() && Interval::of(&ceilings(&estimates)).is_narrow() {
                 break;
             }
         }
-        Self { found }
+        Self { estimates }
     }
 
-    /// The mean ceiling; `None` where nothing broke.
+    /// Returns the estimate on the scenario's own seed.
+    pub(super) fn first(&self) -> &CeilingEstimate {
+        self.estimates.first().expect("invariant: at least one replica")
+    }
+
+    /// Returns the interval of the mean ceiling, or `None` if no rule broke.
     pub(super) fn interval(&self) -> Option<Interval> {
-        self.found[0].ceiling().map(|_| Interval::of(&self.ceilings()))
+        self.first().ceiling().map(|_| Interval::of(&self.ceilings()))
     }
 
-    /// The ceiling of each; of the highest load tried where nothing broke.
+    /// Returns the ceiling of each replica as a multiple; the highest multiple tried if no rule broke.
     pub(super) fn ceilings(&self) -> Vec<f64> {
-        ceilings(&self.found)
+        ceilings(&self.estimates)
     }
 }
 
-fn ceilings(found: &[CeilingEstimate]) -> Vec<f64> {
-    found.iter().map(CeilingEstimate::at_least).collect()
+fn ceilings(estimates: &[CeilingEstimate]) -> Vec<f64> {
+    estimates.iter().map(CeilingEstimate::at_least).collect()
 }
 
 impl Interval {
-    /// The interval of the mean of at least one value; a single one says nothing of its own spread, so
-    /// its interval is the tolerance of its search.
-    #[expect(clippy::cast_precision_loss, reason = "replicas are few")]
+    /// Returns the interval of the mean of at least one value. A single value says nothing about its variance, so its
+    /// interval is the tolerance of its search.
     pub(super) fn of(values: &[f64]) -> Self {
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-        let spread = if values.len() > 1 {
-            critical(count - 1.0, (1.0 - CONFIDENCE) / 2.0) * libm::sqrt(squares / (count - 1.0) / count)
+        let moments = Moments::of(values).expect("invariant: at least one replica");
+        let mean = moments.mean;
+        let noise = if values.len() > 1 {
+            let t = critical_t(moments.count - 1.0, (1.0 - CONFIDENCE) / 2.0);
+            t * libm::sqrt(moments.variance_of_mean())
         } else {
             0.0
         };
-        let reach = spread.max(mean * TOLERANCE / 2.0);
-        Self { mean, low: mean - reach, high: mean + reach }
+        let reach = noise.max(mean * TOLERANCE / 2.0);
+        let interval = Self { mean, low: mean - reach, high: mean + reach };
+        assert!(interval.low <= mean && mean <= interval.high, "invariant: contains its mean, {interval:?}");
+        interval
     }
 
     fn is_narrow(&self) -> bool {
-        self.high - self.mean <= self.mean * SURE
+        self.high - self.mean <= self.mean * NARROW
     }
 }
 
@@ -103,9 +112,9 @@ mod tests {
     use provider::Stream;
 
     #[test]
-    fn the_interval_holds_the_mean_as_often_as_it_says() {
+    fn the_interval_contains_the_mean_with_its_confidence_level() {
         for count in [2usize, 4, 16, 40] {
-            let held = (0..4_000).filter(|trial| {
+            let hits = (0..4_000).filter(|trial| {
                 let mut stream = Stream::new(9, "interval", *trial);
                 let dist = provider::dist::Dist::LogNormal { mu: 0.0, sigma: 0.05 };
                 let values: Vec<f64> = (0..count).map(|_| dist.sample(&mut stream)).collect();
@@ -113,13 +122,13 @@ mod tests {
                 interval.low <= dist.mean() && dist.mean() <= interval.high
             });
             // The standard error of a share of 95 % over 4,000 trials is 0.35 %.
-            let share = held.count() as f64 / 4e3;
+            let share = hits.count() as f64 / 4e3;
             assert!((share - CONFIDENCE).abs() < 0.0125, "{count}: {share}");
         }
     }
 
     #[test]
-    fn one_value_is_as_sure_as_its_search() {
+    fn the_interval_of_one_value_is_the_tolerance_of_its_search() {
         let interval = Interval::of(&[2.0]);
         assert!((interval.mean - 2.0).abs() < 1e-12);
         assert!((interval.high - interval.low - 2.0 * TOLERANCE).abs() < 1e-12);

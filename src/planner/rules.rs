@@ -1,49 +1,52 @@
-//! The rules that make a ceiling: the expectations that more load can break, and how near each is to it.
+//! The rules of a ceiling: the expectations that more load can break, and how far a run is from breaking them.
 
+use super::finding::PlanNote;
+use super::plan::BrokenRule;
 use crate::record::Summary;
 use crate::scenario::{Expectation, Metric, Op, Scenario};
 
-/// The rules of a ceiling.
+/// The rules by which runs are judged.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// In the scenario's order.
+    /// In the scenario's order; never empty.
     pub(super) kept: Vec<Expectation>,
-    /// Why the rules are not the scenario's expectations; empty where they are.
-    pub(super) notes: Vec<String>,
+    /// How the rules differ from the scenario's expectations; empty if they do not.
+    pub(super) notes: Vec<PlanNote>,
 }
 
-/// What holds where a scenario has no rule on success: without one, a load that is refused whole would do.
+/// The success rule of scenarios that have none: without one, a load of which every job is refused would hold.
 const DEFAULT_SUCCESS: f64 = 0.99;
 
 impl Rules {
+    /// Returns the rules of a scenario.
     pub(super) fn of(scenario: &Scenario) -> Self {
         let (mut kept, left_out): (Vec<_>, Vec<_>) =
             scenario.expect.iter().cloned().partition(breaks_with_load);
         let mut notes = Vec::new();
         if !left_out.is_empty() {
-            let rules: Vec<_> = left_out.iter().map(|rule| format!("`{}`", rule.rule)).collect();
-            notes.push(format!(
-                "Left out of the ceiling, since these are not rules that more load breaks and less load mends: {}.",
-                rules.join(", ")
-            ));
+            notes
+                .push(PlanNote::RulesLeftOut { rules: left_out.into_iter().map(|rule| rule.rule).collect() });
         }
         if kept.iter().all(|rule| rule.metric != Metric::Success) {
             let rule = format!("success >= {} %", DEFAULT_SUCCESS * 100.0);
-            notes.push(format!("The scenario does not say how many jobs may fail; assumed: `{rule}`."));
+            notes.push(PlanNote::RuleAssumed { rule: rule.clone() });
             kept.push(Expectation { rule, metric: Metric::Success, op: Op::AtLeast, value: DEFAULT_SUCCESS });
         }
+        assert!(!kept.is_empty(), "invariant: a ceiling has at least one rule");
         Self { kept, notes }
     }
 
-    /// These rules without those on money.
+    /// Returns these rules without those on cost.
     pub(super) fn without_cost_rules(&self) -> Self {
-        let kept = self.kept.iter().filter(|rule| rule.metric != Metric::Cost).cloned().collect();
+        let kept: Vec<_> = self.kept.iter().filter(|rule| rule.metric != Metric::Cost).cloned().collect();
+        assert!(!kept.is_empty(), "invariant: a rule on success is always kept");
         Self { kept, notes: Vec::new() }
     }
 
-    /// The multiple of the load at which a rule on something that follows the load is reached, judging from
-    /// a run at the load itself; infinite where there is none.
-    pub(super) fn reached_at(&self, present: &Summary) -> f64 {
+    /// Returns the multiple of the load at which a rule on a metric proportional to the load is reached, extrapolated
+    /// from a run at the load itself; infinite if there is no such rule.
+    pub(super) fn proportional_bound(&self, present: &Summary) -> f64 {
+        assert_eq!(self.kept.len(), present.expect.len(), "invariant: the run was judged by these rules");
         let each = self.kept.iter().zip(&present.expect).filter_map(|(rule, judged)| match rule.metric {
             Metric::Cost => Some(rule.value / judged.actual.filter(|cost| *cost > 0.0)?),
             Metric::Headroom => Some(judged.actual? / rule.value),
@@ -52,24 +55,32 @@ impl Rules {
         each.filter(|multiple| *multiple > 0.0).fold(f64::INFINITY, f64::min)
     }
 
-    /// How far a run judged by these rules is from breaking the nearest of them, in `-1..=1`: 1 where it is
-    /// as far as it can be, 0 at the border, -1 where a rule is overrun by as much as it allows or more.
+    /// Returns the distance of a run from breaking the nearest rule, in `-1..=1`: 1 at the largest distance, 0 at the
+    /// border, negative if a rule is broken, -1 if it is exceeded by as much as it allows or more.
     pub(super) fn slack(&self, summary: &Summary) -> f64 {
+        assert_eq!(self.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
         let each = self.kept.iter().zip(&summary.expect).map(|(rule, judged)| {
             let slack = judged.actual.map_or(1.0, |actual| rule_slack(rule, actual)).clamp(-1.0, 1.0);
-            // The judgement decides the sign: it compares at the precision of results.
+            // The judgement decides the sign, since it compares at the precision of results.
             if judged.pass { slack.max(0.0) } else { slack.min(-f64::MIN_POSITIVE) }
         });
         each.fold(1.0, f64::min)
     }
+
+    /// Returns the rules that a run breaks, in the scenario's order.
+    pub(super) fn broken(&self, summary: &Summary) -> Vec<BrokenRule> {
+        assert_eq!(self.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
+        let broken = self.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
+        broken.map(|(rule, _)| BrokenRule { rule: rule.rule.clone(), metric: rule.metric }).collect()
+    }
 }
 
-/// Whether a rule, as written, is on money: no limit, and nothing that more quota could mend.
-pub(super) fn is_on_cost(rule: &str) -> bool {
-    rule.starts_with("cost")
+/// Returns `true` if every broken rule is on cost, which no quota can mend. Also `true` if no rule is broken.
+pub(crate) fn only_cost<'a>(broken: impl IntoIterator<Item = &'a BrokenRule>) -> bool {
+    broken.into_iter().all(|rule| rule.metric == Metric::Cost)
 }
 
-/// Whether a rule is one that more load breaks and less load mends.
+/// Returns `true` if more load can break the rule and less load can mend it.
 fn breaks_with_load(rule: &Expectation) -> bool {
     match rule.metric {
         Metric::Success | Metric::Headroom => matches!(rule.op, Op::AtLeast | Op::Above),
@@ -82,7 +93,7 @@ fn breaks_with_load(rule: &Expectation) -> bool {
     }
 }
 
-/// What is left of what a rule allows, as a share of it.
+/// Returns what is left of what a rule allows, as a share of it; negative if the rule is broken.
 fn rule_slack(rule: &Expectation, actual: f64) -> f64 {
     let (left, allowed) = match rule.metric {
         Metric::Success => (actual - rule.value, 1.0 - rule.value),

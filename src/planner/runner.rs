@@ -1,124 +1,150 @@
-//! Where the planner's runs are made: a plan, a multiple of its load and a replica in, a summary and how
-//! far it is from breaking a rule out. Every run is a pure function of the three, so runs may be made in
-//! any order and on any number of threads.
+//! The runs of the planner: a scenario, a multiple of its load and a replica in; a summary and its distance from
+//! breaking a rule out. A run is a pure function of the three, so runs may be made in any order and on any number of
+//! threads.
 
+use super::plan::{BrokenRule, Simulations};
 use super::rules::Rules;
-use super::summary::Simulations;
 use crate::ceiling::Ceiling;
 use crate::drive::virtual_time;
 use crate::load::{Load, SampleCache};
 use crate::record::{Mode, Recorder, RunEnd, Summary};
 use crate::scenario::Scenario;
-use provider::Stream;
+use crate::stats::replica_seed;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Who is told how the work goes on; from several threads at once.
+/// Receives the progress of a plan, from several threads at once.
 pub trait PlanProgress: Sync {
-    /// A new stretch of work begins.
+    /// Called when a stage of the work begins, with its name.
     fn stage(&self, name: &str);
-    /// One more run is done.
+    /// Called after every run.
     fn ran(&self);
 }
 
-/// Nobody.
+/// Ignores progress.
 impl PlanProgress for () {
     fn stage(&self, _: &str) {}
     fn ran(&self) {}
 }
 
-/// Makes runs, judges them by the same rules, and counts them.
+/// Makes runs, judges all of them by the same rules, and counts them.
 #[derive(Clone, Copy)]
 pub(super) struct Runner<'a> {
-    /// What every run is judged by.
+    /// The rules by which every run is judged.
     pub(super) rules: &'a Rules,
-    pub(super) tally: &'a RunCount<'a>,
+    pub(super) count: &'a RunCount<'a>,
 }
 
-/// What was simulated so far, and who is told.
+/// The runs made so far, and what they share.
 pub(super) struct RunCount<'a> {
-    watch: &'a dyn PlanProgress,
+    progress: &'a dyn PlanProgress,
     runs: AtomicU64,
     jobs: AtomicU64,
-    /// What their jobs ask, drawn once for all.
-    drawn: SampleCache,
+    /// The request sizes of the jobs, sampled once for all runs.
+    samples: SampleCache,
 }
 
-/// One run.
+/// A judged run.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    /// Of the load.
+    /// The multiple of the load; positive and finite.
     pub(super) multiple: f64,
-    /// What came of it; its expectations are the rules.
+    /// Its results; `expect` holds the rules of the ceiling.
     pub(super) summary: Summary,
-    /// How far it is from breaking a rule, in `-1..=1`; negative where one is broken.
+    /// Its distance from breaking a rule, in `-1..=1`; negative if a rule is broken.
     pub(super) slack: f64,
+    /// The rules that it breaks.
+    pub(super) broken: Vec<BrokenRule>,
 }
 
 impl Run {
+    fn new(multiple: f64, rules: &Rules, summary: Summary) -> Self {
+        let run = Self { multiple, slack: rules.slack(&summary), broken: rules.broken(&summary), summary };
+        assert!((-1.0..=1.0).contains(&run.slack), "invariant: slack in -1..=1, found {}", run.slack);
+        assert_eq!(run.holds(), run.broken.is_empty(), "invariant: slack is negative if a rule is broken");
+        run
+    }
+
+    /// Returns `true` if every rule holds.
     pub(super) fn holds(&self) -> bool {
         self.slack >= 0.0
     }
 
-    /// 95 % of the jobs that succeeded took no longer; `None` where none did.
+    /// Returns the 95th percentile of the latency of succeeded jobs, or `None` if none succeeded.
     pub(super) fn p95_s(&self) -> Option<f64> {
         let latency = &self.summary.latency_s;
         (latency.count > 0).then_some(latency.p95)
     }
 
-    /// What a day of this costs.
+    /// Returns the cost of a day at this load.
     pub(super) fn cost_per_day(&self) -> f64 {
+        debug_assert!(self.summary.duration_s > 0.0, "invariant: a run lasts longer than 0 s");
         self.summary.cost_usd * 86_400.0 / self.summary.duration_s
-    }
-
-    /// The rules that are broken.
-    pub(super) fn broken(&self) -> impl Iterator<Item = &str> {
-        self.summary.expect.iter().filter(|rule| !rule.pass).map(|rule| rule.rule.as_str())
     }
 }
 
+/// Returns the rules that are broken in any of `runs`, each once, in the order of their first occurrence.
+pub(super) fn broken_in_any(runs: &[Run]) -> Vec<BrokenRule> {
+    let mut broken: Vec<BrokenRule> = Vec::new();
+    for rule in runs.iter().flat_map(|run| &run.broken) {
+        if !broken.contains(rule) {
+            broken.push(rule.clone());
+        }
+    }
+    broken
+}
+
 impl<'a> RunCount<'a> {
-    pub(super) fn new(watch: &'a dyn PlanProgress) -> Self {
-        Self { watch, runs: AtomicU64::new(0), jobs: AtomicU64::new(0), drawn: SampleCache::default() }
+    pub(super) fn new(progress: &'a dyn PlanProgress) -> Self {
+        Self { progress, runs: AtomicU64::new(0), jobs: AtomicU64::new(0), samples: SampleCache::default() }
     }
 
+    /// Announces the next stage of the work.
     pub(super) fn stage(&self, name: &str) {
-        self.watch.stage(name);
+        self.progress.stage(name);
     }
 
+    /// Returns what was simulated so far.
     pub(super) fn simulations(&self) -> Simulations {
         Simulations { runs: self.runs.load(Ordering::Relaxed), jobs: self.jobs.load(Ordering::Relaxed) }
     }
 
-    fn ran(&self, jobs: u64) {
+    fn add(&self, jobs: u64) {
         self.runs.fetch_add(1, Ordering::Relaxed);
         self.jobs.fetch_add(jobs, Ordering::Relaxed);
-        self.watch.ran();
+        self.progress.ran();
     }
 }
 
 impl Runner<'_> {
-    /// Runs `plan` at `multiple` times its load. Replica 0 has the plan's own seed.
+    /// Runs `scenario` at `multiple` times its load. Replica 0 has the scenario's own seed.
     pub(super) fn run(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Run {
+        assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
+        let summary = self.simulate(&self.prepare(scenario, multiple, replica));
+        self.count.add(summary.jobs.offered);
+        Run::new(multiple, self.rules, summary)
+    }
+
+    /// Returns the scenario of a run: scaled, with the seed of its replica, judged by the rules of the ceiling.
+    fn prepare(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Scenario {
         let mut scenario = scenario.scaled(multiple);
-        scenario.seed = seed(scenario.seed, replica);
+        scenario.seed = replica_seed(scenario.seed, u64::from(replica));
         scenario.expect.clone_from(&self.rules.kept);
-        let mut recorder = Recorder::new(&scenario);
-        let load = Load::reading(&scenario, &self.tally.drawn);
-        let at = virtual_time::simulate_load(&scenario, load, &mut recorder);
-        let summary = recorder.finish(RunEnd {
+        scenario
+    }
+
+    /// Simulates a prepared scenario. Every run of the planner passes through here, so a fold that ends a run once a
+    /// rule is broken would wrap the recorder here.
+    fn simulate(&self, scenario: &Scenario) -> Summary {
+        let mut recorder = Recorder::new(scenario);
+        let load = Load::reading(scenario, &self.count.samples);
+        let at = virtual_time::simulate_load(scenario, load, &mut recorder);
+        recorder.finish(RunEnd {
             at,
             mode: Mode::Virtual,
             scheduled: None,
-            ceiling: Ceiling::of(&scenario),
+            ceiling: Ceiling::of(scenario),
             reproduce: String::new(),
             notes: Vec::new(),
-        });
-        self.tally.ran(summary.jobs.offered);
-        Run { multiple, slack: self.rules.slack(&summary), summary }
+        })
     }
-}
-
-/// The seed of a replica, short enough to be typed.
-fn seed(seed: u64, replica: u32) -> u64 {
-    if replica == 0 { seed } else { Stream::new(seed, "replica", u64::from(replica)).next_u64() >> 32 }
 }

@@ -1,56 +1,67 @@
-//! The simulated ceiling of one plan on one seed: bisection over whole runs.
+//! The simulated ceiling of one scenario on one seed: a bracketing search over whole runs.
 //!
-//! Every candidate meets the same luck, so what changes from one to the next is the load alone. A run also tells
-//! how far it is from the border, so a candidate is not the middle of what is left but the place where the border
-//! is expected, a little to that side of it which would leave less: two such runs, one on either side, end the
-//! search. An expectation that turns out wrong is followed by a halving, so it is never worse than twice one.
+//! All runs of a search use the same random streams, so that they differ in the load alone. A run also says how far it
+//! is from the border between holding and breaking, so the next probe is not the midpoint of the bracket: it lies just
+//! beyond the expected border, on the side that leaves the smaller bracket. Two such probes, one on either side, end the
+//! search. If a probe does not halve the bracket, the next one bisects it, so the search needs at most twice the runs of
+//! plain bisection.
+//!
+//! Invariant: `low` holds, `high` breaks a rule, and `low < high`.
 
 use super::runner::{Run, Runner};
 use crate::scenario::Scenario;
 
-/// Where to look, and how closely.
+/// Where to search, and how precisely.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Search {
-    /// Where the ceiling is expected.
+    /// The multiple at which the ceiling is expected; positive.
     pub(super) guess: f64,
-    /// How far the first step from there goes where a run tells no more than its side, as a ratio; steps grow.
+    /// The largest first step away from the guess, as a ratio above 1. Steps double until the ceiling is bracketed.
     pub(super) step: f64,
-    /// How much slack is lost near the ceiling by so much more load, both as shares: one, where nothing is known.
+    /// The relative loss of slack per relative increase of load near the ceiling, at least 1; 1 if unknown.
     pub(super) steepness: f64,
-    /// How near the two sides of the ceiling must come, as a share of it.
+    /// The relative width of the bracket at which the search ends.
     pub(super) tolerance: f64,
     /// The highest multiple to try.
-    pub(super) most: f64,
-    /// Which luck.
+    pub(super) max_multiple: f64,
+    /// The replica: which seed the runs use.
     pub(super) replica: u32,
 }
 
-/// What was found.
+/// The bracket that a search ended with.
 #[derive(Clone, Debug)]
 pub(super) struct CeilingEstimate {
-    /// The highest multiple that held; 0 where none did.
+    /// The highest multiple that held; 0 if none did.
     pub(super) low: f64,
-    /// How much slack it had.
+    /// The slack of that run; 0 if no run held.
     slack: f64,
-    /// The lowest run that broke a rule; `None` where none did.
+    /// The lowest run that broke a rule; `None` if none did.
     pub(super) high: Option<Box<Run>>,
 }
 
 impl CeilingEstimate {
-    /// The ceiling: where the two nearest runs let it expect, between them; `None` where nothing broke, 0 where
-    /// nothing held.
+    fn new(low: Option<Probe>, high: Option<Box<Run>>) -> Self {
+        let (low, slack) = low.unwrap_or((0.0, 0.0));
+        assert!(low >= 0.0 && low.is_finite() && slack >= 0.0, "invariant: low holds, found {low} {slack}");
+        if let Some(high) = &high {
+            assert!(!high.holds() && low < high.multiple, "invariant: {low} < high = {}", high.multiple);
+        }
+        Self { low, slack, high }
+    }
+
+    /// Returns the ceiling, interpolated inside the bracket; `None` if no run broke a rule, 0 if no run held.
     pub(super) fn ceiling(&self) -> Option<f64> {
         let high = self.high.as_ref()?;
         let (low, high) = ((self.low, self.slack), (high.multiple, high.slack));
         Some(if self.low > 0.0 { border(low, high) } else { 0.0 })
     }
 
-    /// The ceiling, or the highest load that was tried.
+    /// Returns the ceiling, or the highest multiple that was tried if no run broke a rule.
     pub(super) fn at_least(&self) -> f64 {
         self.ceiling().unwrap_or(self.low)
     }
 
-    /// How much slack is lost at the ceiling by so much more load.
+    /// Returns the relative loss of slack per relative increase of load at the ceiling; at least 1.
     pub(super) fn steepness(&self) -> f64 {
         let both = self.high.as_ref().filter(|_| self.low > 0.0);
         let slope = |high: &Run| (self.slack - high.slack) * self.low / (high.multiple - self.low);
@@ -58,59 +69,67 @@ impl CeilingEstimate {
     }
 }
 
-/// Below this multiple of the present load nobody looks for a ceiling.
-pub(super) const LEAST: f64 = 1e-3;
-/// So far beyond the expected border a candidate lies, as a share of the tolerance: less than one half, so that one
-/// on either side ends the search.
-const ASIDE: f64 = 0.4;
-/// No candidate is nearer to an end of what is left than this share of it.
+/// The lowest multiple of the present load that is tried.
+pub(super) const MIN_MULTIPLE: f64 = 1e-3;
+/// How far beyond the expected border a probe lies, as a share of the tolerance. It is less than one half, so that two
+/// probes, one on either side of the border, end the search.
+const OVERSHOOT: f64 = 0.4;
+/// The smallest distance of a probe from an end of the bracket, as a share of the bracket.
 const MARGIN: f64 = 0.05;
-/// Less slack than this is near the border, where the steepness holds.
+/// Below this slack a run counts as near the border, where the steepness is valid.
 const NEAR: f64 = 0.1;
 
-/// A run of a search: its multiple and its slack.
+/// The multiple and the slack of a run.
 type Probe = (f64, f64);
 
-/// Where the slack of a run that holds and of one that does not let the border between them expect.
-fn border((low, over): Probe, (high, under): Probe) -> f64 {
-    let share = over / (over - under);
+/// Returns the multiple between a run that holds and one that breaks a rule at which slack is expected to be 0.
+fn border((low, low_slack): Probe, (high, high_slack): Probe) -> f64 {
+    debug_assert!(
+        low < high && low_slack >= 0.0 && high_slack < 0.0,
+        "{low} {low_slack} {high} {high_slack}"
+    );
+    let share = low_slack / (low_slack - high_slack);
     low + (high - low) * share.clamp(MARGIN, 1.0 - MARGIN)
 }
 
 impl Search {
-    /// Looks for the ceiling of `plan`.
-    pub(super) fn run(&self, lab: &Runner<'_>, scenario: &Scenario) -> CeilingEstimate {
-        self.look(lab, scenario, self.guess, None)
+    /// Searches for the ceiling of `scenario`.
+    pub(super) fn run(&self, runner: &Runner<'_>, scenario: &Scenario) -> CeilingEstimate {
+        self.bracket(runner, scenario, self.guess, None)
     }
 
-    /// Looks for the ceiling of `plan` above a run that held.
-    pub(super) fn run_above(&self, lab: &Runner<'_>, scenario: &Scenario, held: &Run) -> CeilingEstimate {
+    /// Searches for the ceiling of `scenario` above a run that held.
+    pub(super) fn run_above(&self, runner: &Runner<'_>, scenario: &Scenario, held: &Run) -> CeilingEstimate {
+        assert!(held.holds(), "invariant: the lower end of a bracket holds, found slack {}", held.slack);
         let guess = self.guess.max(held.multiple * (1.0 + self.tolerance));
-        self.look(lab, scenario, guess, Some((held.multiple, held.slack)))
+        self.bracket(runner, scenario, guess, Some((held.multiple, held.slack)))
     }
 
-    fn aside(&self) -> f64 {
-        self.tolerance * ASIDE
+    /// The distance of a probe beyond the expected border, as a share of the load.
+    fn overshoot(&self) -> f64 {
+        self.tolerance * OVERSHOOT
     }
 
-    fn look(
+    fn bracket(
         &self,
-        lab: &Runner<'_>,
+        runner: &Runner<'_>,
         scenario: &Scenario,
         first: f64,
         mut low: Option<Probe>,
     ) -> CeilingEstimate {
+        assert!(first > 0.0 && first.is_finite(), "invariant: a positive first multiple, found {first}");
+        assert!(self.step > 1.0 && self.tolerance > 0.0 && self.steepness >= 1.0, "{self:?}");
         let mut high: Option<Box<Run>> = None;
-        let (mut least, mut most) = (self.aside(), self.step - 1.0);
-        let mut next = first.clamp(LEAST, self.most);
+        let (mut min_step, mut max_step) = (self.overshoot(), self.step - 1.0);
+        let mut next = first.clamp(MIN_MULTIPLE, self.max_multiple);
         let mut width = f64::INFINITY;
         loop {
-            let trial = lab.run(scenario, next, self.replica);
-            let step = 1.0 + self.distance(trial.slack, most).max(least);
-            if trial.holds() {
-                low = Some((next, trial.slack));
+            let run = runner.run(scenario, next, self.replica);
+            let step = 1.0 + self.distance(run.slack, max_step).max(min_step);
+            if run.holds() {
+                low = Some((next, run.slack));
             } else {
-                high = Some(Box::new(trial));
+                high = Some(Box::new(run));
             }
             next = match (low, &high) {
                 (Some((low, _)), Some(high)) if high.multiple <= low * (1.0 + self.tolerance) => break,
@@ -119,36 +138,36 @@ impl Search {
                     width = high.0 - low.0;
                     if width > before / 2.0 { f64::midpoint(low.0, high.0) } else { self.between(low, high) }
                 }
-                (Some((low, _)), None) if low >= self.most => break,
-                (Some((low, _)), None) => (low * step).min(self.most),
-                (None, Some(high)) if high.multiple <= LEAST => break,
-                (None, Some(high)) => (high.multiple / step).max(LEAST),
-                (None, None) => unreachable!("every run holds or does not"),
+                (Some((low, _)), None) if low >= self.max_multiple => break,
+                (Some((low, _)), None) => (low * step).min(self.max_multiple),
+                (None, Some(high)) if high.multiple <= MIN_MULTIPLE => break,
+                (None, Some(high)) => (high.multiple / step).max(MIN_MULTIPLE),
+                (None, None) => unreachable!("invariant: a run either holds or breaks a rule"),
             };
-            // What is not within one step is farther.
-            (least, most) = (2.0 * least, 2.0 * most);
+            debug_assert!(low.is_none_or(|(low, _)| low < next), "invariant: {next} is above {low:?}");
+            debug_assert!(high.as_ref().is_none_or(|high| next < high.multiple), "invariant: {next} < high");
+            // A ceiling that is not within one step is farther away than expected.
+            (min_step, max_step) = (2.0 * min_step, 2.0 * max_step);
         }
-        let (low, slack) = low.unwrap_or((0.0, 0.0));
-        CeilingEstimate { low, slack, high }
+        CeilingEstimate::new(low, high)
     }
 
-    /// How far beyond a run with this slack a candidate on the other side of the border is, as a share of the load.
-    fn distance(&self, slack: f64, most: f64) -> f64 {
+    /// Returns the distance from a run with this slack to a probe beyond the border, as a share of the load.
+    fn distance(&self, slack: f64, max_step: f64) -> f64 {
         let slack = slack.abs();
         if slack >= 1.0 {
-            most
+            max_step
         } else {
             let steepness = if slack < NEAR { self.steepness } else { 1.0 };
-            slack / steepness + self.aside()
+            slack / steepness + self.overshoot()
         }
     }
 
-    /// A candidate between a run that holds and one that does not: beyond the border that their slacks let expect,
-    /// where less would be left.
+    /// Returns a probe inside the bracket: beyond the expected border, on the side that leaves the smaller bracket.
     fn between(&self, low: Probe, high: Probe) -> f64 {
         let border = border(low, high);
-        let near_low = border - low.0 < high.0 - border;
-        let beyond = border * if near_low { 1.0 + self.aside() } else { 1.0 - self.aside() };
+        let is_near_low = border - low.0 < high.0 - border;
+        let beyond = border * if is_near_low { 1.0 + self.overshoot() } else { 1.0 - self.overshoot() };
         let margin = MARGIN * (high.0 - low.0);
         beyond.clamp(low.0 + margin, high.0 - margin)
     }

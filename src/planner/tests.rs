@@ -1,11 +1,13 @@
-//! Every change does what it says and leaves the rest alone; every rule is as near as it says.
+//! Unit tests of the planner: changes edit only what they name, rules are kept or left out, the search brackets the
+//! ceiling.
 
 use super::catalogue::changes;
 use super::change::{Change, Edit};
+use super::finding::{NotTriedReason, PlanNote, UntriedChange};
+use super::plan::ChangeKind;
 use super::rules::Rules;
 use super::search::Search;
-use super::summary::Kind;
-use super::{replicas, runner};
+use super::{catalogue, replicas, runner};
 use crate::ceiling::Ceiling;
 use crate::scenario::{self, Arrivals, Jitter, Overrides, Pace, Pick, Scenario};
 use provider::config::Tier;
@@ -15,9 +17,9 @@ fn parse(yaml: &str) -> Scenario {
     scenario::parse("tests", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
-/// A plan on which everything in the catalogue could be better.
-const POOR: &str = "
-name: poor
+/// A scenario in which every change of the catalogue has an effect.
+const BASIC: &str = "
+name: basic
 duration: 24h
 providers:
   groq: { preset: groq-free, accounts: { acme: [k1], beta: [k2] } }
@@ -26,44 +28,44 @@ routes:
 client: { retry: { attempts: 3, backoff: { jitter: none } } }
 workload:
   - { name: chat, route: r, arrivals: { poisson: 5/min }, prompt: 400, completion: { p50: 50, p99: 90 }, max_tokens: 512, repeats: { share: 30%, of: 100 } }
-  - { name: nightly batch, route: r, arrivals: { poisson: 1/min, shape: daily }, prompt: { p50: 100, p95: 300 }, completion: 20, max_tokens: 20 }
+  - { name: nightly summaries, deferrable: true, route: r, arrivals: { poisson: 1/min, shape: daily }, prompt: { p50: 100, p95: 300 }, completion: 20, max_tokens: 20 }
 what_if: [{ name: patience, set: { client.deadline: 5m } }]
 ";
 
-/// The plan with the change whose words contain these, and nothing else.
+/// Returns the scenario with the one change whose name contains `name`.
 #[track_caller]
-fn changed(scenario: &Scenario, words: &str) -> Scenario {
+fn changed(scenario: &Scenario, name: &str) -> Scenario {
     let changes = changes(scenario);
-    let found: Vec<&Change> = changes.iter().filter(|change| change.words.contains(words)).collect();
-    let [change] = found[..] else {
-        panic!("{words}: {:?}", changes.iter().map(|c| &c.words).collect::<Vec<_>>())
+    let matching: Vec<&Change> = changes.iter().filter(|change| change.name.contains(name)).collect();
+    let [change] = matching[..] else {
+        panic!("{name}: {:?}", changes.iter().map(|c| &c.name).collect::<Vec<_>>())
     };
     Change::all(scenario, [change])
 }
 
-/// A plan in the words of debug, so that two can be compared whole.
-fn whole(scenario: &Scenario) -> String {
+/// The debug form of a scenario, to compare two completely.
+fn debug(scenario: &Scenario) -> String {
     format!("{scenario:?}")
 }
 
 #[test]
-fn every_change_changes_the_plan_and_only_what_it_names() {
-    let scenario = parse(POOR);
+fn every_change_edits_only_what_it_names() {
+    let scenario = parse(BASIC);
     let all = changes(&scenario);
     assert_eq!(all.len(), 14, "{all:#?}");
     for change in &all {
         assert_ne!(
             change.kind,
-            Kind::Without,
-            "nothing is in force that could be left out: {}",
-            change.words
+            ChangeKind::Ablation,
+            "no policy is in force that could be left out: {}",
+            change.name
         );
-        assert_ne!(whole(&Change::all(&scenario, [change])), whole(&scenario), "{}", change.words);
+        assert_ne!(debug(&Change::all(&scenario, [change])), debug(&scenario), "{}", change.name);
     }
-    let with = |words: &str, undo: &dyn Fn(&mut Scenario)| {
-        let mut changed = changed(&scenario, words);
+    let with = |name: &str, undo: &dyn Fn(&mut Scenario)| {
+        let mut changed = changed(&scenario, name);
         undo(&mut changed);
-        assert_eq!(whole(&changed), whole(&scenario), "{words} changes more than it says");
+        assert_eq!(debug(&changed), debug(&scenario), "{name} changes more than it names");
     };
     assert_eq!(changed(&scenario, "pace by tokens").client.pace, Pace::Tokens);
     with("pace by tokens", &|changed| changed.client.pace = Pace::Off);
@@ -75,16 +77,16 @@ fn every_change_changes_the_plan_and_only_what_it_names() {
     with("most room", &|changed| changed.routes[0].steps[0].pick = Pick::InOrder);
     assert_eq!(changed(&scenario, "cache 10k answers").client.cache.unwrap().ttl, Nanos::HOUR);
     with("cache 10k answers", &|changed| changed.client.cache = None);
-    assert!(changed(&scenario, "join identical jobs").client.join);
-    with("join identical jobs", &|changed| changed.client.join = false);
+    assert!(changed(&scenario, "coalesce identical jobs").client.join);
+    with("coalesce identical jobs", &|changed| changed.client.join = false);
     assert_eq!(changed(&scenario, "max_tokens 90 (99 % of answers)").workloads[0].max_tokens, Some(90));
     with("max_tokens 90", &|changed| changed.workloads[0].max_tokens = Some(512));
     assert_eq!(changed(&scenario, "patience").client.deadline, Nanos::MINUTE * 5);
 }
 
 #[test]
-fn quota_that_is_bought_is_there_and_in_every_route() {
-    let scenario = parse(POOR);
+fn more_quota_is_used_by_every_route() {
+    let scenario = parse(BASIC);
     let more = changed(&scenario, "one more account at groq");
     assert_eq!(more.providers[0].accounts.len(), 3);
     assert_eq!(more.targets[2].name, "groq/more/openai/gpt-oss-20b");
@@ -93,7 +95,7 @@ fn quota_that_is_bought_is_there_and_in_every_route() {
     let (base, lifted) = (Ceiling::of(&scenario).multiple, Ceiling::of(&more).multiple);
     assert!((lifted / base - 1.5).abs() < 1e-9, "a third account on top of two");
     // Twice the same change is two accounts with two names.
-    let account = changes(&scenario).into_iter().find(Change::repeats).unwrap();
+    let account = changes(&scenario).into_iter().find(Change::is_repeatable).unwrap();
     let twice = Change::all(&scenario, [&account, &account]);
     assert_eq!(
         (twice.targets[2].name.as_str(), twice.targets[3].name.as_str()),
@@ -110,22 +112,35 @@ fn quota_that_is_bought_is_there_and_in_every_route() {
 }
 
 #[test]
-fn the_night_takes_the_batch_and_as_many_jobs() {
-    let scenario = parse(POOR);
-    let night = changed(&scenario, "nightly batch at night");
+fn a_deferrable_workload_moves_to_the_night_with_all_its_jobs() {
+    let scenario = parse(BASIC);
+    let night = changed(&scenario, "nightly summaries at night");
     let shape = night.workloads[1].shape.unwrap();
     assert!(shape[6..].iter().all(|factor| *factor == 0.0) && shape[0] > 3.9);
     let jobs = |scenario: &Scenario| Ceiling::of(scenario).offered_jobs_per_min;
     assert!((jobs(&night) / jobs(&scenario) - 1.0).abs() < 1e-9);
     assert_eq!(night.workloads[0].shape, None);
-    // In less than a day there is no night.
+    let not_tried = |scenario: &Scenario| {
+        assert!(changes(scenario).iter().all(|change| !matches!(change.edit, Edit::MoveToNight(_))));
+        let reason = |note| match note {
+            PlanNote::NotTried { change: UntriedChange::MoveToNight, reason } => Some(reason),
+            _ => None,
+        };
+        catalogue::notes(scenario).into_iter().find_map(reason)
+    };
     let short = Scenario { duration: Nanos::HOUR * 5, ..scenario };
-    assert!(changes(&short).iter().all(|change| !matches!(change.edit, Edit::Night(_))));
+    assert_eq!(not_tried(&short), Some(NotTriedReason::RunShorterThanADay));
+    let undeferrable = parse(&BASIC.replace("deferrable: true, ", ""));
+    assert_eq!(not_tried(&undeferrable), Some(NotTriedReason::NoDeferrableWorkload));
+    let burst = parse(
+        &BASIC.replace("arrivals: { poisson: 1/min, shape: daily }", "arrivals: { burst: 5, every: 1h }"),
+    );
+    assert_eq!(not_tried(&burst), Some(NotTriedReason::NoRateToMove));
 }
 
 #[test]
-fn shorter_prompts_are_a_quarter_shorter_whatever_their_law() {
-    let scenario = parse(POOR);
+fn shorter_prompts_are_a_quarter_shorter_for_every_distribution() {
+    let scenario = parse(BASIC);
     let short = changed(&scenario, "prompts a quarter shorter");
     for (before, after) in scenario.workloads.iter().zip(&short.workloads) {
         assert!((after.prompt.mean() / before.prompt.mean() - 0.75).abs() < 1e-9);
@@ -134,8 +149,8 @@ fn shorter_prompts_are_a_quarter_shorter_whatever_their_law() {
 }
 
 #[test]
-fn another_model_of_the_same_accounts_is_quota_without_an_account() {
-    let scenario = parse(POOR);
+fn another_model_adds_quota_without_an_account() {
+    let scenario = parse(BASIC);
     let other = changed(&scenario, "fall back to openai/gpt-oss-120b at groq");
     assert_eq!(other.providers[0].accounts.len(), scenario.providers[0].accounts.len());
     let names: Vec<&str> = other.targets[2..].iter().map(|target| target.name.as_str()).collect();
@@ -147,60 +162,64 @@ fn another_model_of_the_same_accounts_is_quota_without_an_account() {
     let known = other.targets[2].limits.iter().find(|limit| limit.axis == Axis::Rpm).map(|limit| limit.limit);
     assert!(known.is_some() && known == rpm(Axis::Rpm));
     assert!(Ceiling::of(&other).multiple > Ceiling::of(&scenario).multiple * 1.5);
-    // On top of it, one more account serves both models.
-    let account = changes(&scenario).into_iter().find(Change::repeats).unwrap();
+    // One more account then serves both models.
+    let account = changes(&scenario).into_iter().find(Change::is_repeatable).unwrap();
     let with_account = Change::all(&other, [&account]);
     assert_eq!(
         with_account.routes[0].steps.iter().map(|step| step.targets.len()).collect::<Vec<_>>(),
         [3, 3]
     );
-    // Behind a fallback that is there, the other model is offered; once both are served, nothing is.
-    let words = |scenario: &Scenario| {
-        let fallbacks = changes(scenario).into_iter().filter(|change| change.words.starts_with("fall back"));
-        fallbacks.map(|change| change.words).collect::<Vec<_>>()
+    // With one fallback in place, the other model is offered; once both are served, none is.
+    let fallbacks = |scenario: &Scenario| {
+        let fallbacks = changes(scenario).into_iter().filter(|change| change.name.starts_with("fall back"));
+        fallbacks.map(|change| change.name).collect::<Vec<_>>()
     };
     let two = parse(
-        &POOR
+        &BASIC
             .replace("groq-free", "groq-developer")
             .replace("providers:", "providers:\n  spare: { models: { m: {} } }")
             .replace("routes:\n  r: [{", "routes:\n  r: [{ of: [spare/default/m] }, {"),
     );
-    assert_eq!(words(&two), ["fall back to openai/gpt-oss-120b at groq"], "no account on that plan lacks it");
+    assert_eq!(
+        fallbacks(&two),
+        ["fall back to openai/gpt-oss-120b at groq"],
+        "the developer tier has it already"
+    );
     let both = Change::all(
         &two,
-        &changes(&two).into_iter().filter(|c| c.words.starts_with("fall")).collect::<Vec<_>>(),
+        &changes(&two).into_iter().filter(|c| c.name.starts_with("fall")).collect::<Vec<_>>(),
     );
-    assert!(words(&both).is_empty(), "{:?}", words(&both));
+    assert!(fallbacks(&both).is_empty(), "{:?}", fallbacks(&both));
 }
 
 #[test]
-fn a_bound_that_cuts_answers_says_so_and_is_offered_only_where_none_else_helps() {
-    let scenario = parse(&POOR.replace("max_tokens: 512", "max_tokens: 85"));
+fn a_bound_that_cuts_completions_is_offered_only_if_no_other_is_smaller() {
+    let scenario = parse(&BASIC.replace("max_tokens: 512", "max_tokens: 85"));
     let cut = changed(&scenario, "max_tokens");
-    let most = cut.workloads[0].max_tokens.unwrap();
-    assert!(most < 85 && f64::from(most) >= scenario.workloads[0].completion.quantile(0.95), "{most}");
+    let bound = cut.workloads[0].max_tokens.unwrap();
+    assert!(bound < 85 && f64::from(bound) >= scenario.workloads[0].completion.quantile(0.95), "{bound}");
     assert_eq!(cut.workloads[1].max_tokens, scenario.workloads[1].max_tokens);
-    let words: Vec<String> = changes(&scenario).into_iter().map(|change| change.words).collect();
-    assert!(words.contains(&format!("cut 5 % of answers: max_tokens {most}")), "{words:?}");
-    let tight = parse(&POOR.replace("max_tokens: 512", "max_tokens: 60"));
+    let names: Vec<String> = changes(&scenario).into_iter().map(|change| change.name).collect();
+    assert!(names.contains(&format!("cut 5 % of answers: max_tokens {bound}")), "{names:?}");
+    let tight = parse(&BASIC.replace("max_tokens: 512", "max_tokens: 60"));
     assert!(changes(&tight).iter().all(|change| !matches!(change.edit, Edit::MaxTokens(_))));
 }
 
-/// The plan with everything that the catalogue can add, but for more accounts and what the scenario brings.
-fn better(scenario: Scenario) -> Scenario {
-    let lasting = |change: &&Change| !change.repeats() && !matches!(change.edit, Edit::Own(_));
+/// Returns the scenario with every change of the catalogue except more accounts and its own what-ifs.
+fn with_all_changes(scenario: Scenario) -> Scenario {
+    let is_single = |change: &&Change| !change.is_repeatable() && !matches!(change.edit, Edit::Own(_));
     changes(&scenario)
         .iter()
-        .filter(lasting)
+        .filter(is_single)
         .fold(scenario, |scenario, change| Change::all(&scenario, [change]))
 }
 
 #[test]
-fn what_is_there_already_is_not_tried_again_but_left_out() {
-    let better = better(parse(POOR));
+fn a_policy_in_force_is_left_out_instead_of_tried_again() {
+    let better = with_all_changes(parse(BASIC));
     let all = changes(&better);
     let again = |change: &&Change| {
-        change.kind != Kind::Without
+        change.kind != ChangeKind::Ablation
             && matches!(
                 change.edit,
                 Edit::Tier { .. }
@@ -210,51 +229,53 @@ fn what_is_there_already_is_not_tried_again_but_left_out() {
                     | Edit::Jitter(_)
                     | Edit::Budget(_)
                     | Edit::Pick(_)
-                    | Edit::Join(_)
+                    | Edit::Coalesce(_)
             )
     };
     assert!(!all.iter().any(|change| again(&change)), "{all:#?}");
-    assert!(all.iter().any(|change| change.words == "cache for 2h instead of 1h"));
+    assert!(all.iter().any(|change| change.name == "cache for 2h instead of 1h"));
     let left_out: Vec<&str> = all
         .iter()
-        .filter(|change| change.kind == Kind::Without)
-        .map(|change| change.words.as_str())
+        .filter(|change| change.kind == ChangeKind::Ablation)
+        .map(|change| change.name.as_str())
         .collect();
     let expected = [
         "without pacing",
         "without jitter",
         "without a retry budget",
-        "without joining identical jobs",
+        "without coalescing (join)",
         "round robin instead of most room",
     ];
     assert_eq!(left_out, expected);
     assert_eq!(changed(&better, "without pacing").client.pace, Pace::Off);
     assert_eq!(changed(&better, "without jitter").client.retry.backoff.jitter, Jitter::None);
     assert_eq!(changed(&better, "without a retry budget").client.retry.budget_permille, None);
-    assert!(!changed(&better, "without joining").client.join);
+    assert!(!changed(&better, "without coalescing").client.join);
     assert_eq!(changed(&better, "round robin").routes[0].steps[0].pick, Pick::RoundRobin);
 }
 
 #[test]
-fn the_launch_day_has_ten_things_to_try_though_it_does_much_already() {
+fn at_least_ten_changes_are_tried_on_the_launch_day() {
     let day = parse(include_str!("../../scenarios/11-launch-day.yaml"));
-    let words: Vec<String> = changes(&day).into_iter().map(|change| change.words).collect();
-    assert!(words.len() >= 10, "{words:#?}");
-    assert!(words.iter().any(|words| words == "fall back to openai/gpt-oss-20b at groq"), "{words:#?}");
-    assert!(words.iter().any(|words| words == "cut 5 % of answers: max_tokens 700"), "{words:#?}");
+    let names: Vec<String> = changes(&day).into_iter().map(|change| change.name).collect();
+    assert!(names.len() >= 10, "{names:#?}");
+    assert!(names.iter().any(|name| name == "fall back to openai/gpt-oss-20b at groq"), "{names:#?}");
+    assert!(names.iter().any(|name| name == "cut 5 % of answers: max_tokens 700"), "{names:#?}");
 }
 
 #[test]
-fn where_nothing_repeats_neither_cache_nor_joining_is_tried() {
-    let once = parse(&POOR.replace(", repeats: { share: 30%, of: 100 }", ""));
-    let pointless = |change: &Change| matches!(change.edit, Edit::Cache(_) | Edit::Join(_));
+fn cache_and_coalescing_are_not_tried_if_no_request_repeats() {
+    let once = parse(&BASIC.replace(", repeats: { share: 30%, of: 100 }", ""));
+    let pointless = |change: &Change| matches!(change.edit, Edit::Cache(_) | Edit::Coalesce(_));
     assert!(!changes(&once).iter().any(pointless));
+    let (change, reason) = (UntriedChange::CacheAndCoalescing, NotTriedReason::NothingRepeats);
+    assert!(catalogue::notes(&once).contains(&PlanNote::NotTried { change, reason }));
 }
 
 #[test]
-fn a_rule_that_load_cannot_break_makes_no_ceiling() {
+fn rules_that_load_cannot_break_are_left_out() {
     let kept = |expect: &str| {
-        let rules = Rules::of(&parse(&format!("{POOR}expect: [{expect}]")));
+        let rules = Rules::of(&parse(&format!("{BASIC}expect: [{expect}]")));
         let names: Vec<String> = rules.kept.iter().map(|rule| rule.rule.clone()).collect();
         (names.join("; "), rules.notes.len())
     };
@@ -264,11 +285,11 @@ fn a_rule_that_load_cannot_break_makes_no_ceiling() {
 }
 
 #[test]
-fn the_search_ends_on_both_sides_of_the_ceiling_as_near_as_asked() {
-    let scenario = parse(&POOR.replace("24h", "1h").replace("groq-free", "groq-developer"));
+fn the_search_brackets_the_ceiling_within_its_tolerance() {
+    let scenario = parse(&BASIC.replace("24h", "1h").replace("groq-free", "groq-developer"));
     let rules = Rules::of(&scenario);
-    let tally = runner::RunCount::new(&());
-    let lab = runner::Runner { rules: &rules, tally: &tally };
+    let count = runner::RunCount::new(&());
+    let runner = runner::Runner { rules: &rules, count: &count };
     let mut ceilings = Vec::new();
     for guess in [0.1, 30.0, 200.0] {
         let search = Search {
@@ -276,23 +297,23 @@ fn the_search_ends_on_both_sides_of_the_ceiling_as_near_as_asked() {
             step: 1.3,
             steepness: 1.0,
             tolerance: replicas::TOLERANCE,
-            most: 1_000.0,
+            max_multiple: 1_000.0,
             replica: 0,
         };
-        let found = search.run(&lab, &scenario);
-        let high = found.high.as_ref().expect("a thousand times is too much");
-        assert!(high.multiple <= found.low * (1.0 + replicas::TOLERANCE) && high.multiple > found.low);
-        assert!(lab.run(&scenario, found.low, 0).holds() && !high.holds());
-        ceilings.push(found.ceiling().unwrap());
+        let estimate = search.run(&runner, &scenario);
+        let high = estimate.high.as_ref().expect("a thousand times the load breaks a rule");
+        assert!(high.multiple <= estimate.low * (1.0 + replicas::TOLERANCE) && high.multiple > estimate.low);
+        assert!(runner.run(&scenario, estimate.low, 0).holds() && !high.holds());
+        ceilings.push(estimate.ceiling().unwrap());
     }
-    let (least, most) = ceilings.iter().fold((f64::MAX, 0.0f64), |(l, m), c| (l.min(*c), m.max(*c)));
-    assert!(most / least < 1.02, "wherever it begins it ends in one place: {ceilings:?}");
+    let (lowest, highest) = ceilings.iter().fold((f64::MAX, 0.0f64), |(l, m), c| (l.min(*c), m.max(*c)));
+    assert!(highest / lowest < 1.02, "the ceiling does not depend on the guess: {ceilings:?}");
 }
 
 #[test]
-fn a_larger_multiple_meets_the_same_luck() {
+fn a_larger_multiple_has_the_same_jobs_sooner() {
     use crate::load::Load;
-    let scenario = parse(POOR);
+    let scenario = parse(BASIC);
     let sizes = |scenario: &Scenario| {
         let mut load = Load::new(scenario);
         let jobs = std::iter::from_fn(|| load.next()).filter(|arrival| arrival.job.class.0 == 0);
@@ -301,7 +322,7 @@ fn a_larger_multiple_meets_the_same_luck() {
     let (once, twice) = (sizes(&scenario), sizes(&scenario.scaled(2.0)));
     for ((one, at), (other, sooner)) in once.iter().zip(&twice) {
         assert_eq!(one, other, "the n-th job is the same job");
-        assert!((at.as_secs_f64() / sooner.as_secs_f64() - 2.0).abs() < 1e-6, "twice as soon");
+        assert!((at.as_secs_f64() / sooner.as_secs_f64() - 2.0).abs() < 1e-6, "twice as early");
     }
     assert!(
         matches!(scenario.scaled(2.0).workloads[0].arrivals, Arrivals::Poisson(rate) if (rate - 1.0 / 6.0).abs() < 1e-12)

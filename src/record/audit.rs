@@ -40,6 +40,7 @@ impl fmt::Display for Violation {
 #[derive(Clone, Debug)]
 pub struct Audit {
     deadline: Nanos,
+    slack: Nanos,
     attempts: u8,
     queue: u32,
     now: Instant,
@@ -59,12 +60,16 @@ pub struct Audit {
 #[derive(Clone, Copy, Debug)]
 struct JobLedger {
     scheduled: Instant,
+    /// The latest instant at which it may end.
+    ends_by: Instant,
     sent: u8,
     /// Attempts neither replied to nor abandoned.
     flying: u8,
     served: bool,
     /// Answered without an attempt of its own: from the cache, or with the job that it follows.
     given: bool,
+    /// The first byte of an answer has reached its caller.
+    answering: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +102,8 @@ impl Audit {
     #[must_use]
     pub fn new(scenario: &Scenario, slack: Nanos) -> Self {
         Self {
-            deadline: scenario.client.deadline + slack,
+            deadline: scenario.client.deadline,
+            slack,
             attempts: scenario.client.retry.attempts,
             queue: scenario.client.queue,
             now: Instant::ZERO,
@@ -144,11 +150,14 @@ impl Audit {
         }
     }
 
-    fn arrived(&mut self, event: &Event, scheduled: Instant) {
+    fn arrived(&mut self, event: &Event, scheduled: Instant, deadline: Option<Instant>) {
         self.check(event.job.0 >= self.next_job, 1, event, "the job has arrived before");
         self.next_job = self.next_job.max(event.job.0 + 1);
         self.check(scheduled <= event.at, 3, event, "the job arrives before its schedule");
-        let book = JobLedger { scheduled, sent: 0, flying: 0, served: false, given: false };
+        // A job that arrives after its deadline ends at once.
+        let ends_by = deadline.unwrap_or(scheduled + self.deadline).max(event.at) + self.slack;
+        let (served, given, answering) = (false, false, false);
+        let book = JobLedger { scheduled, ends_by, sent: 0, flying: 0, served, given, answering };
         self.jobs.insert(event.job, book);
     }
 
@@ -161,11 +170,40 @@ impl Audit {
         if let Some(job) = self.jobs.get_mut(&event.job) {
             job.sent = job.sent.saturating_add(1);
             job.flying = job.flying.saturating_add(1);
-            let counted = job.sent == number;
+            let (counted, answering) = (job.sent == number, job.answering);
             self.check(counted, 2, event, "the attempt's number is not the count of the job's sends");
+            self.check(!answering, 16, event, "an attempt is sent after the first byte of an answer");
         }
         let book = AttemptLedger { job: event.job, target, client: Client::Waits, world: World::Unruled };
         self.open.insert(attempt, book);
+    }
+
+    /// The first byte of an answer reached the caller.
+    fn first_byte(&mut self, event: &Event, attempt: AttemptId, target: TargetId) {
+        let Some(book) = self.book(event, attempt, target) else { return };
+        self.check(book.client == Client::Waits, 16, event, "the attempt that answers has ended");
+        if let Some(job) = self.jobs.get_mut(&event.job) {
+            let answering = std::mem::replace(&mut job.answering, true);
+            self.check(!answering, 16, event, "a job has two first bytes");
+        }
+    }
+
+    /// The job leads, and takes an attempt over from the leader before it, if that was cancelled during one.
+    fn promoted(&mut self, event: &Event, leader: JobId, attempt: Option<AttemptId>) {
+        self.given(event.job, false);
+        let Some(attempt) = attempt else { return };
+        let Some(book) = self.open.get_mut(&attempt).filter(|book| book.job == leader) else {
+            return self.broken(15, Some(event), "the attempt is not the leader's");
+        };
+        book.job = event.job;
+        let in_flight = book.client == Client::Waits;
+        self.check(in_flight, 15, event, "the attempt that is taken over has ended");
+        if let Some(job) = self.jobs.get_mut(&leader) {
+            job.flying = job.flying.saturating_sub(1);
+        }
+        if let Some(job) = self.jobs.get_mut(&event.job) {
+            (job.sent, job.flying) = (1, 1);
+        }
     }
 
     fn ruled(&mut self, event: &Event, attempt: AttemptId, target: TargetId, ruled: RecordedDecision) {
@@ -239,7 +277,7 @@ impl Audit {
         let Some(job) = self.jobs.remove(&event.job) else { return };
         self.check(ending.scheduled == job.scheduled, 3, event, "the schedule has changed");
         self.check(ending.attempts == job.sent, 2, event, "the attempts told are not the attempts sent");
-        let fits = match ending.verdict {
+        let fits = match ending.outcome {
             JobOutcome::InFlight => return,
             JobOutcome::Succeeded => job.served || job.given,
             JobOutcome::Failed(_) => job.sent > 0 && !job.served,
@@ -256,7 +294,7 @@ impl Audit {
             event,
             "the first token is last",
         );
-        self.check(latency <= self.deadline, 14, event, "the job ends after its deadline");
+        self.check(event.at <= job.ends_by, 14, event, "the job ends after its deadline");
     }
 
     /// Notes whether the job is answered without an attempt of its own.
@@ -267,7 +305,7 @@ impl Audit {
     }
 
     fn waiting(&mut self, event: &Event, until: Instant) {
-        let latest = self.jobs.get(&event.job).map_or(Instant::MAX, |job| job.scheduled + self.deadline);
+        let latest = self.jobs.get(&event.job).map_or(Instant::MAX, |job| job.ends_by);
         self.check(until <= latest, 14, event, "the job sleeps beyond its deadline");
     }
 }
@@ -284,17 +322,25 @@ impl Fold for Audit {
             | EventKind::CooledDown { .. } => {}
             _ => self.check(under_way, 1, event, "the job is not under way"),
         }
+        // A follower that is given up before its leader is not answered.
+        let ends_alone = matches!(event.kind, EventKind::Done(JobEnd { outcome: JobOutcome::Shed(_), .. }));
+        if ends_alone && self.joins.follows(event.job) {
+            self.given(event.job, false);
+        }
         if let Some(what) = self.joins.event(event) {
             self.broken(15, Some(event), what);
         }
         match event.kind {
-            EventKind::Arrived { scheduled, .. } => self.arrived(event, scheduled),
+            EventKind::Arrived { scheduled, deadline, .. } => self.arrived(event, scheduled, deadline),
             EventKind::Queued { waiting } => {
                 self.check(waiting <= self.queue, 14, event, "the line is longer than the plan allows");
             }
             EventKind::Waiting { until, .. } => self.waiting(event, until),
             EventKind::Sent { attempt, target, number, .. } => self.sent(event, attempt, target, number),
-            EventKind::Decided { attempt, target, ruled } => self.ruled(event, attempt, target, ruled),
+            EventKind::Decided { attempt, target, decision } => {
+                self.ruled(event, attempt, target, decision);
+            }
+            EventKind::FirstByte { attempt, target } => self.first_byte(event, attempt, target),
             EventKind::Settled { attempt, target, .. } => self.settled(event, attempt, target),
             EventKind::Replied { attempt, target, outcome, .. } => {
                 self.ended(event, attempt, target, Some(outcome));
@@ -316,7 +362,7 @@ impl Fold for Audit {
                 );
                 self.given(event.job, true);
             }
-            EventKind::Promoted { .. } => self.given(event.job, false),
+            EventKind::Promoted { leader, attempt } => self.promoted(event, leader, attempt),
             EventKind::Done(ref ending) => self.done(event, ending),
             EventKind::FellBack { .. } => {}
         }

@@ -11,7 +11,8 @@ pub(super) fn judge(expectations: &[Expectation], summary: &Summary) -> Vec<Expe
         let unlimited = expectation.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let judged = if unlimited { Some(f64::INFINITY) } else { actual };
         let pass = judged.is_some_and(|actual| holds(actual, expectation.op, expectation.value));
-        Expected { rule: expectation.rule.clone(), actual, unit: unit(expectation.metric), pass }
+        let metric = Some(expectation.metric);
+        Expected { rule: expectation.rule.clone(), metric, actual, unit: unit(expectation.metric), pass }
     });
     each.collect()
 }

@@ -78,12 +78,13 @@ impl Write for Chain {
 fn line(out: &mut impl Write, event: &Event) -> io::Result<()> {
     write!(out, r#"{{"at_ns":{},"job":{},"kind":"#, event.at.0, event.job.0)?;
     match event.kind {
-        EventKind::Arrived { class, scheduled, prompt_tokens, max_tokens } => {
+        EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens } => {
             let (class, scheduled) = (class.0, scheduled.0);
             write!(
                 out,
                 r#""arrived","class":{class},"scheduled_ns":{scheduled},"prompt_tokens":{prompt_tokens}"#
             )?;
+            deadline.map_or(Ok(()), |at| write!(out, r#","deadline_ns":{}"#, at.0))?;
             max_tokens.map_or(Ok(()), |tokens| write!(out, r#","max_tokens":{tokens}"#))
         }
         EventKind::Queued { waiting } => write!(out, r#""queued","waiting":{waiting}"#),
@@ -102,13 +103,16 @@ fn line(out: &mut impl Write, event: &Event) -> io::Result<()> {
                 attempt.0, target.0
             )
         }
-        EventKind::Decided { attempt, target, ruled } => {
+        EventKind::Decided { attempt, target, decision } => {
             write!(out, r#""ruled","attempt":{},"target":{},"ruled":"#, attempt.0, target.0)?;
-            ruling(out, ruled)
+            ruling(out, decision)
         }
         EventKind::Settled { attempt, target, usage } => {
             write!(out, r#""settled","attempt":{},"target":{}"#, attempt.0, target.0)?;
             tokens(out, usage)
+        }
+        EventKind::FirstByte { attempt, target } => {
+            write!(out, r#""first_byte","attempt":{},"target":{}"#, attempt.0, target.0)
         }
         EventKind::Replied { attempt, target, outcome, usage } => {
             write!(out, r#""replied","attempt":{},"target":{},"outcome":"#, attempt.0, target.0)?;
@@ -125,7 +129,10 @@ fn line(out: &mut impl Write, event: &Event) -> io::Result<()> {
         EventKind::FellBack { from, to } => write!(out, r#""fell_back","from":{from},"to":{to}"#),
         EventKind::CacheHit => write!(out, r#""cache_hit""#),
         EventKind::Coalesced { leader } => write!(out, r#""joined","leader":{}"#, leader.0),
-        EventKind::Promoted { leader } => write!(out, r#""took_over","leader":{}"#, leader.0),
+        EventKind::Promoted { leader, attempt } => {
+            write!(out, r#""took_over","leader":{}"#, leader.0)?;
+            attempt.map_or(Ok(()), |attempt| write!(out, r#","attempt":{}"#, attempt.0))
+        }
         EventKind::Done(ending) => done(out, &ending),
     }?;
     writeln!(out, "}}")
@@ -163,7 +170,7 @@ fn tokens(out: &mut impl Write, usage: Usage) -> io::Result<()> {
 }
 
 fn done(out: &mut impl Write, ending: &JobEnd) -> io::Result<()> {
-    let (verdict, reason) = match ending.verdict {
+    let (verdict, reason) = match ending.outcome {
         JobOutcome::Succeeded => ("succeeded", None),
         JobOutcome::Failed(reason) => ("failed", Some(reason)),
         JobOutcome::Shed(reason) => ("shed", Some(reason)),

@@ -56,6 +56,12 @@ pub trait Fold {
     fn sampled(&mut self, at: Instant) {
         let _ = at;
     }
+
+    /// Returns `true` to end the run after the event at hand. Jobs in flight are then done as
+    /// [`crate::event::JobOutcome::InFlight`].
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 /// The fold that keeps nothing.
@@ -76,6 +82,9 @@ impl<F: Fold + ?Sized> Fold for &mut F {
     }
     fn sampled(&mut self, at: Instant) {
         (**self).sampled(at);
+    }
+    fn is_done(&self) -> bool {
+        (**self).is_done()
     }
 }
 
@@ -98,6 +107,9 @@ impl<F: Fold> Fold for Option<F> {
         if let Some(fold) = self {
             fold.sampled(at);
         }
+    }
+    fn is_done(&self) -> bool {
+        self.as_ref().is_some_and(Fold::is_done)
     }
 }
 
@@ -126,5 +138,9 @@ impl<A: Fold, B: Fold> Fold for (A, B) {
         if self.1.next_sample() <= at {
             self.1.sampled(at);
         }
+    }
+    /// Either fold ends the run.
+    fn is_done(&self) -> bool {
+        self.0.is_done() || self.1.is_done()
     }
 }

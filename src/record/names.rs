@@ -20,12 +20,14 @@ pub(super) const CAUSES: [LimitCause; 9] = [
     LimitCause::Other,
 ];
 /// Every reason, in the order of [`EndReason`], with the word of results.
-pub(super) const REASONS: [(EndReason, &str); 5] = [
+pub(super) const REASONS: [(EndReason, &str); 7] = [
     (EndReason::Deadline, "deadline"),
     (EndReason::Attempts, "attempts"),
     (EndReason::RetryBudget, "retry_budget"),
     (EndReason::QueueFull, "queue_full"),
     (EndReason::Rejected, "rejected"),
+    (EndReason::Cancelled, "cancelled"),
+    (EndReason::Interrupted, "interrupted"),
 ];
 
 /// The name of a refusal in results.

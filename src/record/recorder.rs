@@ -234,7 +234,7 @@ impl Recorder {
     fn done(&mut self, at: Instant, ending: &JobEnd) {
         let class = &mut self.classes[usize::from(ending.class.0)];
         let step = self.steps.at(at);
-        match ending.verdict {
+        match ending.outcome {
             JobOutcome::Succeeded => {
                 class.succeeded += 1;
                 step.succeeded += 1;
@@ -300,7 +300,7 @@ impl Fold for Recorder {
         match event.kind {
             EventKind::Arrived { class, scheduled, .. } => self.arrived(at, class, scheduled),
             EventKind::Sent { target, .. } => self.sent(at, target),
-            EventKind::Decided { target, ruled, .. } => self.ruled(at, target, ruled),
+            EventKind::Decided { target, decision, .. } => self.ruled(at, target, decision),
             EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),
             EventKind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
             EventKind::Abandoned { target, .. } => {
@@ -312,7 +312,10 @@ impl Fold for Recorder {
             EventKind::Coalesced { .. } => self.joined += 1,
             EventKind::Promoted { .. } => self.joined -= 1,
             EventKind::Done(ref ending) => self.done(at, ending),
-            EventKind::Queued { .. } | EventKind::Waiting { .. } | EventKind::FellBack { .. } => {}
+            EventKind::Queued { .. }
+            | EventKind::Waiting { .. }
+            | EventKind::FirstByte { .. }
+            | EventKind::FellBack { .. } => {}
         }
     }
 

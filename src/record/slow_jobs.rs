@@ -94,7 +94,7 @@ impl SlowJobs {
             let latency = at.since(ending.scheduled);
             Finished { latency, at, ending: *ending, timeline: Timeline { job: Some(job), ..*timeline } }
         };
-        match ending.verdict {
+        match ending.outcome {
             JobOutcome::Succeeded => {
                 let latency = at.since(ending.scheduled);
                 if self.slowest.len() < TOLD
@@ -106,7 +106,7 @@ impl SlowJobs {
                 }
             }
             JobOutcome::Failed(_) | JobOutcome::Shed(_) => {
-                let alike = self.failed.iter().filter(|other| other.ending.verdict == ending.verdict).count();
+                let alike = self.failed.iter().filter(|other| other.ending.outcome == ending.outcome).count();
                 if self.failed.len() < TOLD && alike < ALIKE {
                     self.failed.push(told(timeline));
                 }
@@ -140,10 +140,13 @@ impl Fold for SlowJobs {
             EventKind::FellBack { to, .. } => What::FellBack(to),
             EventKind::CacheHit => What::CacheHit,
             EventKind::Coalesced { leader } => What::Joined(leader),
-            EventKind::Promoted { leader } => What::TookOver(leader),
+            EventKind::Promoted { leader, .. } => What::TookOver(leader),
             EventKind::Done(ref ending) => return self.over(event.at, event.job, ending),
             // The world's side, and what a target does for everyone, are not the job's own story.
-            EventKind::Decided { .. } | EventKind::Settled { .. } | EventKind::CooledDown { .. } => return,
+            EventKind::Decided { .. }
+            | EventKind::Settled { .. }
+            | EventKind::FirstByte { .. }
+            | EventKind::CooledDown { .. } => return,
         };
         let timeline = &mut self.ring[place(event.job)];
         if timeline.job == Some(event.job) {
@@ -179,7 +182,7 @@ impl Timeline {
 
 impl Finished {
     fn story(&self, scenario: &Scenario) -> JobTrace {
-        let JobEnd { verdict, class, scheduled, attempts, .. } = self.ending;
+        let JobEnd { outcome: verdict, class, scheduled, attempts, .. } = self.ending;
         let timeline = &self.timeline;
         let since = |at: Instant| seconds(at.since(scheduled));
         let mut moments: Vec<_> = timeline.moments[..timeline.kept]

@@ -5,7 +5,7 @@
 //! shares, rates and money to six decimal digits, and how full a limit was over time to three.
 
 pub use crate::formatting::Unit;
-use crate::scenario::Note;
+use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -459,6 +459,9 @@ pub struct TraceEvent {
 pub struct Expected {
     /// As written.
     pub rule: String,
+    /// The metric that the rule is about; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<Metric>,
     /// What was measured; `None` where there was nothing to measure.
     pub actual: Option<f64>,
     /// What `actual` counts in.

@@ -1,12 +1,12 @@
-//! The baseline: what every measure of every scenario came to, replica by replica, when all was well.
+//! The baseline file: the value of every measure of every scenario, replica by replica.
 //!
-//! It is a JSON file that lives beside the scenarios and is read in reviews, so it says the mean and the
-//! standard deviation too; the comparison itself works on the values.
+//! The JSON file is kept beside the scenarios and read in reviews, so it also holds the mean and the standard
+//! deviation; the comparison uses only the values.
 
-use super::measure::MEASURES;
-use super::noise::Moments;
+use super::measures::MEASURES;
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::rounded;
+use crate::stats::Moments;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,49 +23,47 @@ pub struct Baseline {
     scenarios: BTreeMap<String, Reference>,
 }
 
-/// One scenario.
+/// The baseline of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Reference {
     /// How long jobs arrived, in seconds.
     duration_s: f64,
-    /// The seed of each replica.
+    /// The seed of each replica, all different.
     pub(super) seeds: Vec<u64>,
     /// By the name of the measure.
     pub(super) measures: BTreeMap<String, Sample>,
 }
 
-/// One measure over the replicas.
+/// The values of one measure over the replicas.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sample {
-    /// For readers; absent where nothing was measured.
+    /// For readers; `None` if nothing was measured.
     mean: Option<f64>,
-    /// The standard deviation, for readers; absent where fewer than two replicas were measured.
+    /// The standard deviation, for readers; `None` if fewer than two replicas were measured.
     sd: Option<f64>,
-    /// In the order of the seeds; `null` where there was nothing to measure.
+    /// In the order of the seeds; `None` for a replica with nothing to measure.
     pub(super) values: Vec<Option<f64>>,
 }
 
 impl Baseline {
-    /// The baseline that these trials make. The cases' names must differ (see [`repeated_name`]).
+    /// Makes the baseline of `cases` from their runs. Names of cases must differ (see [`first_repeated_name`]).
     #[must_use]
-    pub fn of(cases: &[Case], trials: &[ScenarioRuns]) -> Self {
-        let each = cases.iter().zip(trials);
+    pub fn of(cases: &[Case], runs: &[ScenarioRuns]) -> Self {
+        let each = cases.iter().zip(runs);
         Self {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            scenarios: each
-                .map(|(case, trial)| (case.scenario().name.clone(), Reference::of(trial)))
-                .collect(),
+            scenarios: each.map(|(case, runs)| (case.scenario().name.clone(), Reference::of(runs))).collect(),
         }
     }
 
-    /// The content of the file.
+    /// Returns the content of the file.
     ///
     /// # Panics
-    /// Never: a baseline holds nothing that JSON cannot say.
+    /// Does not panic: every field is serialisable.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("string keys and plain data");
+        let mut text = serde_json::to_string_pretty(self).expect("invariant: every field is serialisable");
         text.push('\n');
         text
     }
@@ -73,14 +71,14 @@ impl Baseline {
     /// Reads the content of a file.
     ///
     /// # Errors
-    /// What is wrong with it, in a sentence.
+    /// Returns one sentence if the text is not JSON of the schema [`SCHEMA`], or if its values are inconsistent.
     pub fn from_json(text: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Head {
             schema: String,
         }
         let head: Head =
-            serde_json::from_str(text).map_err(|error| format!("it is no baseline of quotalab: {error}"))?;
+            serde_json::from_str(text).map_err(|error| format!("not a quotalab baseline: {error}"))?;
         if head.schema != SCHEMA {
             return Err(format!("its schema is `{}`; this version reads `{SCHEMA}`", head.schema));
         }
@@ -91,27 +89,28 @@ impl Baseline {
         }
     }
 
-    /// How many replicas it has of a scenario; `None` where it has none.
+    /// Returns the number of replicas of a scenario, or `None` if the baseline does not contain it.
     #[must_use]
     pub fn replicas(&self, scenario: &str) -> Option<usize> {
         self.scenarios.get(scenario).map(|reference| reference.seeds.len())
     }
 
-    /// Why these cases cannot be compared with it: a sentence for each reason.
+    /// Returns a sentence for each reason why `cases` cannot be compared with the baseline; empty if they can.
     #[must_use]
-    pub fn misfits(&self, cases: &[Case]) -> Vec<String> {
+    pub fn mismatches(&self, cases: &[Case]) -> Vec<String> {
         let given: BTreeMap<&str, &Case> = cases.iter().map(|case| (&*case.scenario().name, case)).collect();
-        let misfit = |(name, reference): (&String, &Reference)| {
+        let mismatch = |(name, reference): (&String, &Reference)| {
             let Some(case) = given.get(name.as_str()) else {
-                return Some(format!("it knows the scenario `{name}`, which is not given"));
+                return Some(format!("it contains the scenario `{name}`, which was not given"));
             };
             let now = crate::formatting::seconds(case.scenario().duration);
             #[expect(clippy::float_cmp, reason = "both are rounded to the microsecond")]
             let same = now == reference.duration_s;
-            (!same)
-                .then(|| format!("`{name}` ran {} s for it, and would run {now} s now", reference.duration_s))
+            (!same).then(|| {
+                format!("`{name}` ran {} s in the baseline, and would run {now} s now", reference.duration_s)
+            })
         };
-        self.scenarios.iter().filter_map(misfit).collect()
+        self.scenarios.iter().filter_map(mismatch).collect()
     }
 
     pub(super) fn get(&self, scenario: &str) -> Option<&Reference> {
@@ -120,30 +119,30 @@ impl Baseline {
 }
 
 impl Reference {
-    fn of(trial: &ScenarioRuns) -> Self {
-        let sample = |place: usize| {
-            let values: Vec<_> = trial.replicas.iter().map(|replica| replica.measured[place]).collect();
+    fn of(runs: &ScenarioRuns) -> Self {
+        let sample = |index: usize| {
+            let values: Vec<_> = runs.replicas.iter().map(|replica| replica.measured[index]).collect();
             Sample::of(values)
         };
         let measures = MEASURES.iter().enumerate();
         Self {
-            duration_s: trial.duration_s,
-            seeds: trial.replicas.iter().map(|replica| replica.seed).collect(),
-            measures: measures.map(|(place, measure)| (measure.name.to_owned(), sample(place))).collect(),
+            duration_s: runs.duration_s,
+            seeds: runs.replicas.iter().map(|replica| replica.seed).collect(),
+            measures: measures.map(|(index, measure)| (measure.name.to_owned(), sample(index))).collect(),
         }
     }
 
-    /// What no baseline of ours would say.
+    /// Returns the first inconsistency of a reference that was read from a file.
     fn fault(&self) -> Option<String> {
         if self.seeds.len() < 2 {
-            return Some("fewer than two seeds tell nothing of the noise".to_owned());
+            return Some("it has fewer than two seeds, so the noise is unknown".to_owned());
         }
         if self.seeds.iter().collect::<BTreeSet<_>>().len() != self.seeds.len() {
-            return Some("a seed is there twice".to_owned());
+            return Some("a seed occurs twice".to_owned());
         }
         self.measures.iter().find_map(|(name, sample)| {
             if MEASURES.iter().all(|measure| measure.name != name) {
-                return Some(format!("nothing is measured under the name `{name}`"));
+                return Some(format!("unknown measure `{name}`"));
             }
             let (values, seeds) = (sample.values.len(), self.seeds.len());
             (values != seeds).then(|| format!("`{name}` has {values} values for {seeds} seeds"))
@@ -161,9 +160,9 @@ impl Sample {
     }
 }
 
-/// The first name that two cases share: a baseline tells scenarios apart by their names.
+/// Returns the first name that two cases share. A baseline identifies scenarios by their names.
 #[must_use]
-pub fn repeated_name(cases: &[Case]) -> Option<&str> {
+pub fn first_repeated_name(cases: &[Case]) -> Option<&str> {
     let mut seen = BTreeSet::new();
     cases.iter().map(|case| &*case.scenario().name).find(|name| !seen.insert(*name))
 }

@@ -1,50 +1,50 @@
-//! One scenario against its baseline: each measure is as it was, better, or worse.
+//! One scenario against its baseline: whether each measure is the same, better or worse.
 
 use super::baseline::Reference;
-use super::measure::{MEASURES, Measure, amount, difference, practical};
-use super::noise::{Values, estimate};
+use super::measures::{MEASURES, Measure, amount, difference, minimum_effect};
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::quantity;
 use crate::record::Unit;
+use crate::stats::{Moments, Observations, compare_means};
 use serde::Serialize;
 
-/// With nothing changed, a whole comparison cries wolf with at most this probability.
-pub(super) const FAMILY: f64 = 0.01;
+/// The highest probability that a whole comparison raises a false alarm when nothing changed.
+pub(super) const FALSE_ALARM_PROBABILITY: f64 = 0.01;
 
-/// What became of one measure since the baseline.
+/// How one measure compares with its baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// The name of the measure.
     pub measure: &'static str,
-    /// What it counts in.
+    /// The unit of `old`, `new` and `margin`.
     pub unit: Unit,
     /// The mean in the baseline.
     pub old: f64,
-    /// The mean now; `None` where it cannot be measured any more, because no job succeeds.
+    /// The mean now; `None` if it can no longer be measured because no job succeeds.
     pub new: Option<f64>,
-    /// A smaller difference is noise, or matters to nobody.
+    /// Differences up to this are noise, or too small to matter.
     pub margin: f64,
-    /// What to make of it.
+    /// How the difference is judged.
     pub verdict: Verdict,
-    /// The replica that shows it best, where it is worse.
+    /// The replica with the largest change for the worse; only if the verdict is [`Verdict::Worse`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown_by: Option<Evidence>,
 }
 
-/// What to make of a change.
+/// How a change is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Within the margin.
     Same,
-    /// Beyond the margin, the right way.
+    /// Beyond the margin, for the better.
     Better,
-    /// Beyond the margin, the wrong way: a regression.
+    /// Beyond the margin, for the worse: a regression.
     Worse,
 }
 
 impl Verdict {
-    /// The word of reports.
+    /// Returns the word used in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,100 +55,125 @@ impl Verdict {
     }
 }
 
-/// One replica of a regression.
+/// One replica that shows a regression.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evidence {
     /// Its seed.
     pub seed: u64,
-    /// What the baseline has for this seed; `None` where the seed is not in it.
+    /// The baseline's value for this seed; `None` if the baseline does not contain the seed.
     pub old: Option<f64>,
-    /// What came now; `None` where there was nothing to measure.
+    /// The value now; `None` if there was nothing to measure.
     pub new: Option<f64>,
-    /// The command that shows it again.
+    /// The command that reproduces the run.
     pub reproduce: String,
 }
 
-/// Compares every measure that the reference has; chance takes one past its margin with probability `tail`.
-pub(super) fn changes(case: &Case, trial: &ScenarioRuns, reference: &Reference, tail: f64) -> Vec<Change> {
-    let compared = MEASURES.iter().enumerate().filter_map(|(place, measure)| {
+/// Compares every measure of `reference`. Chance takes one measure beyond its margin on a given side with probability
+/// `tail`.
+pub(super) fn changes(case: &Case, runs: &ScenarioRuns, reference: &Reference, tail: f64) -> Vec<Change> {
+    let compared = MEASURES.iter().enumerate().filter_map(|(index, measure)| {
         let sample = reference.measures.get(measure.name)?;
         let old = reference.seeds.iter().zip(&sample.values);
-        let old: Values = old.filter_map(|(seed, value)| Some((*seed, (*value)?))).collect();
-        change(case, trial, place, measure, &old, tail)
+        let old: Observations = old.filter_map(|(seed, value)| Some((*seed, (*value)?))).collect();
+        Comparison { case, runs, index, measure, old: &old, tail }.change()
     });
     compared.collect()
 }
 
-/// `None` where the baseline has too few values to know anything of the noise.
-fn change(
-    case: &Case,
-    trial: &ScenarioRuns,
-    place: usize,
+/// One measure of one scenario, and what it is compared with.
+struct Comparison<'a> {
+    case: &'a Case,
+    runs: &'a ScenarioRuns,
+    /// The measure's index in [`MEASURES`].
+    index: usize,
     measure: &'static Measure,
-    old: &Values,
+    old: &'a Observations,
     tail: f64,
-) -> Option<Change> {
-    let replicas = || trial.replicas.iter().map(|replica| (replica.seed, replica.measured[place]));
-    let new: Values = replicas().filter_map(|(seed, value)| Some((seed, value?))).collect();
-    let told = |old, new, margin, verdict, shown_by| Change {
-        measure: measure.name,
-        unit: measure.unit,
-        old,
-        new,
-        margin,
-        verdict,
-        shown_by,
-    };
-    let shown = |seed, new| Evidence { seed, old: value_of(old, seed), new, reproduce: case.reproduce(seed) };
-    if old.len() < 2 {
-        return None;
-    }
-    let Some(estimate) = estimate(old, &new, tail) else {
-        let (seed, value) = replicas().find(|(_, value)| value.is_none())?;
-        #[expect(clippy::cast_precision_loss, reason = "there are few replicas")]
-        let mean = old.iter().map(|(_, value)| value).sum::<f64>() / old.len() as f64;
-        return Some(told(mean, None, 0.0, Verdict::Worse, Some(shown(seed, value))));
-    };
-    let margin = estimate.margin.max(practical(measure.unit, estimate.old));
-    let loss = measure.loss(estimate.old, estimate.new);
-    let verdict = match () {
-        () if loss > margin => Verdict::Worse,
-        () if -loss > margin => Verdict::Better,
-        () => Verdict::Same,
-    };
-    let loss_of = |&(seed, new): &(u64, f64)| measure.loss(value_of(old, seed).unwrap_or(estimate.old), new);
-    let worst = new.iter().max_by(|a, b| loss_of(a).total_cmp(&loss_of(b)));
-    let shown_by = worst.filter(|_| verdict == Verdict::Worse).map(|&(seed, new)| shown(seed, Some(new)));
-    Some(told(estimate.old, Some(estimate.new), margin, verdict, shown_by))
 }
 
-fn value_of(values: &Values, seed: u64) -> Option<f64> {
+impl Comparison<'_> {
+    /// Returns `None` if the baseline has fewer than two values, since the noise is then unknown.
+    fn change(&self) -> Option<Change> {
+        if self.old.len() < 2 {
+            return None;
+        }
+        let new: Observations = self.values().filter_map(|(seed, value)| Some((seed, value?))).collect();
+        let Some(means) = compare_means(self.old, &new, self.tail) else { return self.not_measurable() };
+        let margin = means.margin.max(minimum_effect(self.measure.unit, means.old));
+        let loss = self.measure.loss(means.old, means.new);
+        let verdict = match () {
+            () if loss > margin => Verdict::Worse,
+            () if -loss > margin => Verdict::Better,
+            () => Verdict::Same,
+        };
+        let loss_of =
+            |&(seed, new): &(u64, f64)| self.measure.loss(value_of(self.old, seed).unwrap_or(means.old), new);
+        let worst = new.iter().max_by(|a, b| loss_of(a).total_cmp(&loss_of(b)));
+        let shown_by =
+            worst.filter(|_| verdict == Verdict::Worse).map(|&(seed, new)| self.evidence(seed, Some(new)));
+        Some(Change {
+            measure: self.measure.name,
+            unit: self.measure.unit,
+            old: means.old,
+            new: Some(means.new),
+            margin,
+            verdict,
+            shown_by,
+        })
+    }
+
+    /// Returns a regression if the measure existed in the baseline and no longer does in some replica.
+    fn not_measurable(&self) -> Option<Change> {
+        let (seed, value) = self.values().find(|(_, value)| value.is_none())?;
+        let old: Vec<f64> = self.old.iter().map(|(_, value)| *value).collect();
+        Some(Change {
+            measure: self.measure.name,
+            unit: self.measure.unit,
+            old: Moments::of(&old)?.mean,
+            new: None,
+            margin: 0.0,
+            verdict: Verdict::Worse,
+            shown_by: Some(self.evidence(seed, value)),
+        })
+    }
+
+    /// Iterates over the seed and the value now of every replica.
+    fn values(&self) -> impl Iterator<Item = (u64, Option<f64>)> {
+        self.runs.replicas.iter().map(|replica| (replica.seed, replica.measured[self.index]))
+    }
+
+    fn evidence(&self, seed: u64, new: Option<f64>) -> Evidence {
+        Evidence { seed, old: value_of(self.old, seed), new, reproduce: self.case.reproduce(seed) }
+    }
+}
+
+fn value_of(values: &Observations, seed: u64) -> Option<f64> {
     values.iter().find(|(other, _)| *other == seed).map(|(_, value)| *value)
 }
 
 impl Change {
-    /// The mean in the baseline, in words.
+    /// Formats the mean in the baseline.
     pub(super) fn old_text(&self) -> String {
         quantity(self.unit, self.old)
     }
 
-    /// The mean now, in words.
+    /// Formats the mean now.
     pub(super) fn new_text(&self) -> String {
         self.new.map_or_else(|| "not measurable".to_owned(), |new| quantity(self.unit, new))
     }
 
-    /// By how much it differs, in words.
+    /// Formats the difference of the means, with its sign.
     pub(super) fn difference(&self) -> String {
-        self.new.map_or_else(|| "gone".to_owned(), |new| difference(self.unit, self.old, new))
+        self.new.map_or_else(|| "not measurable".to_owned(), |new| difference(self.unit, self.old, new))
     }
 
-    /// What changed, by how much, since which number.
+    /// Says what changed, from which value, and by how much.
     pub(super) fn sentence(&self) -> String {
         let margin = amount(self.unit, self.old, self.margin);
         let Self { measure, .. } = self;
         match self.new {
             None => {
-                format!("{measure} was {} and cannot be measured any more: no job succeeds", self.old_text())
+                format!("{measure} was {} and can no longer be measured: no job succeeds", self.old_text())
             }
             Some(_) => format!(
                 "{measure} was {}, is {}: {} (margin {margin})",
@@ -161,7 +186,7 @@ impl Change {
 }
 
 impl Evidence {
-    /// Which replica shows it, and what it showed.
+    /// Says which replica shows the regression, and its values.
     pub(super) fn sentence(&self, unit: Unit) -> String {
         let text = |value: Option<f64>| {
             value.map_or_else(|| "nothing to measure".to_owned(), |value| quantity(unit, value))

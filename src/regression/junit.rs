@@ -1,97 +1,140 @@
 //! The outcome as JUnit XML, which CI servers show: a suite per scenario, a case per rule and per measure.
 
 use super::compare::{Change, Verdict};
-use super::outcome::{Checked, Outcome, Rule};
+use super::outcome::{Outcome, Rule, ScenarioOutcome};
+use crate::xml::escape;
+use quick_xml::Writer;
+use quick_xml::events::attributes::Attribute;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_xml::name::QName;
+use std::io;
 
-/// The outcome as a document.
+/// Returns the outcome as an XML document, ending in a line feed.
+///
+/// # Panics
+/// Does not panic: writing to memory does not fail.
 #[must_use]
 pub fn junit(outcome: &Outcome) -> String {
-    let suites: Vec<Suite> = outcome.scenarios.iter().map(Suite::of).collect();
-    let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
-    let (tests, failures, skipped) =
-        (sum(|suite| suite.tests), sum(|suite| suite.failures), sum(|suite| suite.skipped));
-    let bodies: String = suites.iter().map(|suite| &*suite.text).collect();
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuites name=\"quotalab test\" tests=\"{tests}\" failures=\"{failures}\" skipped=\"{skipped}\" errors=\"0\">\n\
-         {bodies}</testsuites>\n"
-    )
+    let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
+    document(&mut xml, outcome).expect("invariant: writing to memory does not fail");
+    let mut document = xml.into_inner();
+    document.push(b'\n');
+    String::from_utf8(document).expect("invariant: the writer is given UTF-8 only")
 }
 
-struct Suite {
+type Xml = Writer<Vec<u8>>;
+
+fn document(xml: &mut Xml, outcome: &Outcome) -> io::Result<()> {
+    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let totals = outcome.scenarios.iter().map(Totals::of).fold(Totals::default(), Totals::plus);
+    xml.create_element("testsuites")
+        .with_attributes(totals.attributes("quotalab test"))
+        .write_inner_content(|xml| outcome.scenarios.iter().try_for_each(|scenario| suite(xml, scenario)))?;
+    Ok(())
+}
+
+fn suite(xml: &mut Xml, scenario: &ScenarioOutcome) -> io::Result<()> {
+    xml.create_element("testsuite")
+        .with_attributes(Totals::of(scenario).attributes(&scenario.name))
+        .write_inner_content(|xml| {
+            for rule in &scenario.expect {
+                case(xml, scenario, &rule.rule, |xml| rule_result(xml, rule))?;
+            }
+            for change in &scenario.compared {
+                let name = format!("{} against the baseline", change.measure);
+                case(xml, scenario, &name, |xml| change_result(xml, change))?;
+            }
+            for note in &scenario.notes {
+                case(xml, scenario, note, |xml| skipped(xml, note))?;
+            }
+            Ok(())
+        })?;
+    Ok(())
+}
+
+/// How many cases a suite, or the whole document, has.
+#[derive(Clone, Copy, Default)]
+struct Totals {
     tests: usize,
     failures: usize,
     skipped: usize,
-    text: String,
 }
 
-impl Suite {
-    fn of(checked: &Checked) -> Self {
-        let mut cases = String::new();
-        for rule in &checked.expect {
-            cases.push_str(&case(checked, &rule.rule, &rule_result(rule)));
+impl Totals {
+    fn of(scenario: &ScenarioOutcome) -> Self {
+        let skipped = scenario.notes.len();
+        Self {
+            tests: scenario.expect.len() + scenario.compared.len() + skipped,
+            failures: scenario.broken().count() + scenario.changed(Verdict::Worse).count(),
+            skipped,
         }
-        for change in &checked.compared {
-            let name = format!("{} against the baseline", change.measure);
-            cases.push_str(&case(checked, &name, &change_result(change)));
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            tests: self.tests + other.tests,
+            failures: self.failures + other.failures,
+            skipped: self.skipped + other.skipped,
         }
-        for note in &checked.notes {
-            let skipped = format!("<skipped message=\"{}\"/>", escaped(note));
-            cases.push_str(&case(checked, note, &skipped));
-        }
-        let failures = checked.missed().count() + checked.changed(Verdict::Worse).count();
-        let skipped = checked.notes.len();
-        let tests = checked.expect.len() + checked.compared.len() + skipped;
-        let text = format!(
-            "<testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" skipped=\"{skipped}\" errors=\"0\">\n\
-             {cases}</testsuite>\n",
-            escaped(&checked.name)
-        );
-        Self { tests, failures, skipped, text }
+    }
+
+    fn attributes(self, name: &str) -> [Attribute<'_>; 5] {
+        let count = |name, count: usize| Attribute { key: QName(name), value: count.to_string().into() };
+        [
+            attribute("name", name),
+            count("tests", self.tests),
+            count("failures", self.failures),
+            count("skipped", self.skipped),
+            count("errors", 0),
+        ]
     }
 }
 
-fn case(checked: &Checked, name: &str, result: &str) -> String {
-    format!(
-        "<testcase classname=\"{}\" name=\"{}\" file=\"{}\">{result}</testcase>\n",
-        escaped(&checked.name),
-        escaped(name),
-        escaped(&checked.file)
-    )
+fn attribute<'a>(name: &'a str, value: &'a str) -> Attribute<'a> {
+    Attribute { key: QName(name), value: escape(value) }
 }
 
-fn rule_result(rule: &Rule) -> String {
-    if rule.pass {
-        return format!("<system-out>{}</system-out>", escaped(&rule.actual_text()));
-    }
-    failure(&rule.sentence(), &rule.reproduce)
+fn content(text: &str) -> BytesText<'_> {
+    BytesText::from_escaped(escape(text))
 }
 
-fn change_result(change: &Change) -> String {
+fn case(
+    xml: &mut Xml,
+    scenario: &ScenarioOutcome,
+    name: &str,
+    result: impl FnOnce(&mut Xml) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = attribute("file", &scenario.file);
+    xml.create_element("testcase")
+        .with_attributes([attribute("classname", &scenario.name), attribute("name", name), file])
+        .write_inner_content(result)?;
+    Ok(())
+}
+
+fn rule_result(xml: &mut Xml, rule: &Rule) -> io::Result<()> {
+    if rule.pass { output(xml, &rule.actual_text()) } else { failure(xml, &rule.sentence(), &rule.reproduce) }
+}
+
+fn change_result(xml: &mut Xml, change: &Change) -> io::Result<()> {
     if change.verdict != Verdict::Worse {
-        return format!("<system-out>{}</system-out>", escaped(&change.sentence()));
+        return output(xml, &change.sentence());
     }
-    let again = change.shown_by.as_ref().map_or("", |shown| &shown.reproduce);
-    failure(&change.sentence(), again)
+    let command = change.shown_by.as_ref().map_or("", |evidence| &evidence.reproduce);
+    failure(xml, &change.sentence(), command)
 }
 
-fn failure(message: &str, reproduce: &str) -> String {
-    format!("<failure message=\"{}\">again with: {}</failure>", escaped(message), escaped(reproduce))
+fn output(xml: &mut Xml, text: &str) -> io::Result<()> {
+    xml.create_element("system-out").write_text_content(content(text))?;
+    Ok(())
 }
 
-/// Text that is text in XML 1.0, which knows no control characters, not even escaped, nor these two.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => safe.push(' '),
-            other if other.is_control() => safe.push(' '),
-            other => safe.push(other),
-        }
-    }
-    safe
+fn failure(xml: &mut Xml, message: &str, command: &str) -> io::Result<()> {
+    let element = xml.create_element("failure").with_attribute(attribute("message", message));
+    element.write_text_content(content(&format!("reproduce: {command}")))?;
+    Ok(())
+}
+
+fn skipped(xml: &mut Xml, reason: &str) -> io::Result<()> {
+    xml.create_element("skipped").with_attribute(attribute("message", reason)).write_empty()?;
+    Ok(())
 }

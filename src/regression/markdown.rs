@@ -1,29 +1,31 @@
-//! The outcome as Markdown, for a pull request or the summary of a GitHub job: what fails and what changed
-//! on top, every number below.
+//! The outcome as Markdown, for a pull request or the summary of a GitHub job: first what failed or changed, then
+//! every number.
 
 use super::compare::{Change, Verdict};
-use super::outcome::{Checked, Outcome, Rule, Status};
+use super::outcome::{Outcome, Rule, ScenarioOutcome, Status};
+use crate::xml::escape;
 
 const HEAD: &str = "| scenario | what | old | new | change | verdict |\n|---|---|--:|--:|--:|---|\n";
 
-/// The outcome as Markdown.
+/// Returns the outcome as Markdown.
 #[must_use]
 pub fn markdown(outcome: &Outcome) -> String {
-    let mut text = format!("### quotalab test: {}\n\n", outcome.tally());
-    let told: String = outcome.scenarios.iter().map(|checked| rows(checked, RowFilter::Told)).collect();
-    if told.is_empty() {
-        text.push_str("Every rule holds, and nothing changed beyond the noise.\n\n");
+    let mut text = format!("### quotalab test: {}\n\n", outcome.counts());
+    let notable: String =
+        outcome.scenarios.iter().map(|scenario| rows(scenario, RowFilter::Notable)).collect();
+    if notable.is_empty() {
+        text.push_str("Every rule holds, and no measure changed beyond its margin.\n\n");
     } else {
-        text.push_str(&format!("{HEAD}{told}\n"));
+        text.push_str(&format!("{HEAD}{notable}\n"));
     }
     let commands: Vec<&str> = outcome.scenarios.iter().flat_map(commands).collect();
     if !commands.is_empty() {
-        text.push_str(&format!("Again with:\n\n```sh\n{}\n```\n\n", commands.join("\n")));
+        text.push_str(&format!("Reproduce with:\n\n```sh\n{}\n```\n\n", commands.join("\n")));
     }
-    for checked in outcome.scenarios.iter().filter(|checked| checked.status == Status::Skipped) {
-        text.push_str(&format!("Skipped: {}, {}.\n\n", cell(&checked.name), checked.notes.join(", ")));
+    for scenario in outcome.scenarios.iter().filter(|scenario| scenario.status == Status::Skipped) {
+        text.push_str(&format!("Skipped: {}, {}.\n\n", cell(&scenario.name), scenario.notes.join(", ")));
     }
-    let all: String = outcome.scenarios.iter().map(|checked| rows(checked, RowFilter::All)).collect();
+    let all: String = outcome.scenarios.iter().map(|scenario| rows(scenario, RowFilter::All)).collect();
     if !all.is_empty() {
         text.push_str(&format!("<details><summary>Every number</summary>\n\n{HEAD}{all}\n</details>\n"));
     }
@@ -33,27 +35,27 @@ pub fn markdown(outcome: &Outcome) -> String {
 /// Which rows a table has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RowFilter {
-    /// What fails or changed.
-    Told,
+    /// Broken rules and measures that changed.
+    Notable,
     All,
 }
 
-fn rows(checked: &Checked, shown: RowFilter) -> String {
-    let rules = checked.expect.iter().filter(|rule| shown == RowFilter::All || !rule.pass);
+fn rows(scenario: &ScenarioOutcome, filter: RowFilter) -> String {
+    let rules = scenario.expect.iter().filter(|rule| filter == RowFilter::All || !rule.pass);
     let changes =
-        checked.compared.iter().filter(|change| shown == RowFilter::All || change.verdict != Verdict::Same);
-    let name = cell(&checked.name);
+        scenario.compared.iter().filter(|change| filter == RowFilter::All || change.verdict != Verdict::Same);
+    let name = cell(&scenario.name);
     let rules = rules.map(|rule| rule_row(&name, rule));
     rules.chain(changes.map(|change| change_row(&name, change))).collect()
 }
 
 fn rule_row(name: &str, rule: &Rule) -> String {
-    let verdict = if rule.pass { "holds" } else { "**missed**" };
+    let verdict = if rule.pass { "holds" } else { "**broken**" };
     format!(
         "| {name} | {} | | {} | {} | {verdict} |\n",
         cell(&rule.rule),
         rule.actual_text(),
-        rule.missed_by()
+        rule.broken_by()
     )
 }
 
@@ -66,28 +68,26 @@ fn change_row(name: &str, change: &Change) -> String {
     format!("| {name} | {} | {old} | {new} | {difference} | {verdict} |\n", change.measure)
 }
 
-/// The commands that show what fails, each once.
-fn commands(checked: &Checked) -> Vec<&str> {
-    let missed = checked.missed().map(|rule| rule.reproduce.as_str());
-    let shown = checked.changed(Verdict::Worse).filter_map(|change| change.shown_by.as_ref());
-    let mut commands: Vec<&str> = missed.chain(shown.map(|shown| shown.reproduce.as_str())).collect();
+/// Returns the commands that reproduce the failures, each once, sorted.
+fn commands(scenario: &ScenarioOutcome) -> Vec<&str> {
+    let broken = scenario.broken().map(|rule| rule.reproduce.as_str());
+    let evidence = scenario.changed(Verdict::Worse).filter_map(|change| change.shown_by.as_ref());
+    let mut commands: Vec<&str> =
+        broken.chain(evidence.map(|evidence| evidence.reproduce.as_str())).collect();
     commands.sort_unstable();
     commands.dedup();
     commands
 }
 
-/// Text that stays in its cell, and stays text.
+/// Escapes text for a table cell: neither HTML nor Markdown in it has an effect, and it stays on one line.
 fn cell(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => safe.extend(['\\', letter]),
-            other if other.is_control() => safe.push(' '),
-            other => safe.push(other),
+    let mut cell = String::with_capacity(text.len());
+    for c in escape(text).chars() {
+        match c {
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => cell.extend(['\\', c]),
+            c if c.is_control() => cell.push(' '),
+            c => cell.push(c),
         }
     }
-    safe
+    cell
 }

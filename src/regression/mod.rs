@@ -1,33 +1,33 @@
-//! The gate of a team's CI: does every scenario still hold, and did anything get worse since the baseline?
+//! Regression tests for CI: whether every scenario meets its expectations, and whether any measure got worse than in
+//! a baseline.
 //!
 //! ```text
 //!  Case* ─run─▶ ScenarioRuns* ──────────────judge─▶ Outcome ─▶ text, JSON, JUnit, Markdown, annotations
 //!                  └─▶ Baseline ─file─▶ Baseline ─┘
 //! ```
 //!
-//! A rule of `expect:` is judged on the scenario's own seed: the same every time, so it never flickers. A
-//! measure is compared over several replicas ([`seeds`]), each a seed of its own, and is called worse only
-//! where the difference of the means exceeds both what chance explains (`noise`) and what matters to
-//! anyone (`measure`). A whole comparison with nothing changed may cry wolf once in a hundred times: the tail allowed
-//! to one measure is that hundredth, divided by all the measures of all the scenarios (Bonferroni).
+//! A rule of `expect:` is judged on the scenario's own seed, so its result is the same every time. A measure is
+//! compared over several replicas ([`replica_seeds`](crate::stats::replica_seeds)) and is called worse only if the
+//! difference of the means exceeds both the noise ([`compare_means`](crate::stats::compare_means)) and the smallest
+//! effect that matters (`measures`). If nothing changed, a whole comparison raises a false alarm with a probability of
+//! at most 1 %: that probability is divided by the number of measures of all scenarios (Bonferroni correction).
 
-mod annotation;
+mod annotations;
 mod baseline;
 mod compare;
 mod junit;
 mod markdown;
-mod measure;
-mod noise;
+mod measures;
 mod outcome;
 mod runs;
 mod text;
 
-pub use annotation::annotations;
-pub use baseline::{Baseline, SCHEMA, repeated_name};
+pub use annotations::annotations;
+pub use baseline::{Baseline, SCHEMA, first_repeated_name};
 pub use compare::{Change, Evidence, Verdict};
 pub use junit::junit;
 pub use markdown::markdown;
-pub use measure::{Better, MEASURES, Measure};
-pub use outcome::{Checked, Outcome, Rule, Status, judge};
-pub use runs::{Case, ScenarioRuns, run, seeds};
+pub use measures::{Better, MEASURES, Measure};
+pub use outcome::{Outcome, Rule, ScenarioOutcome, Status, judge};
+pub use runs::{Case, ScenarioRuns, run};
 pub use text::text;

@@ -1,9 +1,9 @@
-//! What came of a test: per scenario, which rules hold and what changed since the baseline. Every output
-//! (text, JSON, JUnit, Markdown, annotations) is a function of this.
+//! The outcome of a test: per scenario, which rules hold and what changed since the baseline. Every output (text, JSON,
+//! JUnit, Markdown, annotations) is a function of it.
 
 use super::baseline::Baseline;
-use super::compare::{Change, FAMILY, Verdict, changes};
-use super::measure::amount;
+use super::compare::{Change, FALSE_ALARM_PROBABILITY, Verdict, changes};
+use super::measures::amount;
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::{quantity, rounded};
 use crate::record::{Expected, Unit};
@@ -13,46 +13,46 @@ use serde::Serialize;
 /// The name and version of the schema of `quotalab test --json`.
 const SCHEMA: &str = "quotalab/test/1";
 
-/// What came of all scenarios.
+/// The outcome of all scenarios.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     schema: &'static str,
-    /// Scenarios whose rules all hold and of which nothing got worse.
+    /// The number of scenarios in which every rule holds and no measure got worse.
     pub passed: usize,
-    /// Scenarios with a rule missed or a measure that got worse.
+    /// The number of scenarios with a broken rule or a measure that got worse.
     pub failed: usize,
-    /// Scenarios of which nothing could be judged.
+    /// The number of scenarios with neither rules nor a baseline.
     pub skipped: usize,
-    /// In the order given.
-    pub scenarios: Vec<Checked>,
+    /// In the order in which they were given.
+    pub scenarios: Vec<ScenarioOutcome>,
 }
 
-/// What came of one scenario.
+/// The outcome of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Checked {
+pub struct ScenarioOutcome {
     /// The scenario's name.
     pub name: String,
     /// Its file, as the user named it.
     pub file: String,
-    /// Whether it passed.
+    /// Whether it passed, failed or was skipped.
     pub status: Status,
-    /// What was not judged, and why.
+    /// Why something was not judged: no rules, or no baseline.
     pub notes: Vec<&'static str>,
     /// Its rules.
     pub expect: Vec<Rule>,
-    /// Its measures, against the baseline; empty where there is none.
+    /// Its measures compared with the baseline; empty without one.
     pub compared: Vec<Change>,
 }
 
-/// What came of a scenario, in a word.
+/// Whether a scenario passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// All that was judged holds.
+    /// Every rule holds and no measure got worse.
     Passed,
-    /// Something does not.
+    /// A rule is broken or a measure got worse.
     Failed,
-    /// Nothing was judged.
+    /// There was nothing to judge.
     Skipped,
 }
 
@@ -61,34 +61,36 @@ pub enum Status {
 pub struct Rule {
     /// As written.
     pub rule: String,
-    /// The line of the file it stands on, where it was found.
+    /// The line of the file, counted from 1; `None` if the file does not contain the rule.
     pub line: Option<usize>,
     /// Whether it holds.
     pub pass: bool,
-    /// What was measured; `None` where there was nothing to measure.
+    /// The measured value; `None` if there was nothing to measure.
     pub actual: Option<f64>,
-    /// What it counts in.
+    /// The unit of `actual` and `bound`.
     pub unit: Unit,
-    /// What the rule compares with.
+    /// The value that the rule compares with.
     pub bound: f64,
-    /// The command that shows it again.
+    /// The command that reproduces the run.
     pub reproduce: String,
 }
 
-/// Judges trials by the rules of their cases and, where there is one, by a baseline that fits them (see
-/// [`Baseline::misfits`]).
+/// Judges runs by the rules of their cases and, if there is one, by a baseline, which must match the cases (see
+/// [`Baseline::mismatches`]). `runs` has one entry per case, in the same order.
 #[must_use]
-pub fn judge(cases: &[Case], trials: &[ScenarioRuns], baseline: Option<&Baseline>) -> Outcome {
+pub fn judge(cases: &[Case], runs: &[ScenarioRuns], baseline: Option<&Baseline>) -> Outcome {
     let reference = |case: &Case| baseline?.get(&case.scenario().name);
-    let comparisons: usize = cases.iter().filter_map(reference).map(|known| known.measures.len()).sum();
-    #[expect(clippy::cast_precision_loss, reason = "a handful of measures by a handful of scenarios")]
-    let tail = FAMILY / comparisons.max(1) as f64;
-    let checked = |(case, trial): (&Case, &ScenarioRuns)| {
-        let compared = reference(case).map(|reference| changes(case, trial, reference, tail));
-        Checked::new(case, trial, baseline.is_some(), compared)
+    assert_eq!(cases.len(), runs.len(), "invariant: every case was run");
+    let comparisons: usize =
+        cases.iter().filter_map(reference).map(|reference| reference.measures.len()).sum();
+    #[expect(clippy::cast_precision_loss, reason = "measures and scenarios are few")]
+    let tail = FALSE_ALARM_PROBABILITY / comparisons.max(1) as f64;
+    let judged = |(case, runs): (&Case, &ScenarioRuns)| {
+        let compared = reference(case).map(|reference| changes(case, runs, reference, tail));
+        ScenarioOutcome::new(case, runs, baseline.is_some(), compared)
     };
-    let scenarios: Vec<Checked> = cases.iter().zip(trials).map(checked).collect();
-    let count = |status| scenarios.iter().filter(|checked| checked.status == status).count();
+    let scenarios: Vec<ScenarioOutcome> = cases.iter().zip(runs).map(judged).collect();
+    let count = |status| scenarios.iter().filter(|scenario| scenario.status == status).count();
     Outcome {
         schema: SCHEMA,
         passed: count(Status::Passed),
@@ -99,78 +101,79 @@ pub fn judge(cases: &[Case], trials: &[ScenarioRuns], baseline: Option<&Baseline
 }
 
 impl Outcome {
-    /// Whether nothing failed.
+    /// Returns `true` if no scenario failed.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.failed == 0
     }
 
-    /// `3 passed, 1 failed, 0 skipped`
+    /// Formats the counts: `3 passed, 1 failed, 0 skipped`.
     #[must_use]
-    pub fn tally(&self) -> String {
+    pub fn counts(&self) -> String {
         format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 
-    /// The outcome as JSON, schema `quotalab/test/1`.
+    /// Returns the outcome as JSON, schema `quotalab/test/1`.
     ///
     /// # Panics
-    /// Never: an outcome holds nothing that JSON cannot say.
+    /// Does not panic: every field is serialisable.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("string keys and plain data")
+        serde_json::to_string_pretty(self).expect("invariant: every field is serialisable")
     }
 }
 
-impl Checked {
-    fn new(case: &Case, trial: &ScenarioRuns, against: bool, compared: Option<Vec<Change>>) -> Self {
+impl ScenarioOutcome {
+    /// `compared` is `None` if the baseline does not contain the scenario, or if there is no baseline.
+    fn new(case: &Case, runs: &ScenarioRuns, has_baseline: bool, compared: Option<Vec<Change>>) -> Self {
         let scenario = case.scenario();
-        let rules = trial.replicas.first().map_or(&[][..], |replica| &replica.expect);
-        let expect: Vec<Rule> =
-            scenario.expect.iter().zip(rules).map(|(asked, came)| Rule::new(case, asked, came)).collect();
+        let results = runs.replicas.first().map_or(&[][..], |replica| &replica.expect);
+        let rules = scenario.expect.iter().zip(results);
+        let expect: Vec<Rule> = rules.map(|(rule, result)| Rule::new(case, rule, result)).collect();
         let mut notes = Vec::new();
         if expect.is_empty() {
             notes.push("it has no `expect:`");
         }
-        if against && compared.is_none() {
+        if has_baseline && compared.is_none() {
             notes.push("it is not in the baseline");
         }
-        let judged = !expect.is_empty() || compared.is_some();
+        let is_judged = !expect.is_empty() || compared.is_some();
         let compared = compared.unwrap_or_default();
-        let missed = expect.iter().any(|rule| !rule.pass);
+        let broken = expect.iter().any(|rule| !rule.pass);
         let worse = compared.iter().any(|change| change.verdict == Verdict::Worse);
-        let status = match judged {
+        let status = match is_judged {
             false => Status::Skipped,
-            true if missed || worse => Status::Failed,
+            true if broken || worse => Status::Failed,
             true => Status::Passed,
         };
         Self { name: scenario.name.clone(), file: case.file.clone(), status, notes, expect, compared }
     }
 
-    /// The changes of a verdict.
+    /// Iterates over the measures with this verdict.
     pub(super) fn changed(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
         self.compared.iter().filter(move |change| change.verdict == verdict)
     }
 
-    /// The rules that do not hold.
-    pub(super) fn missed(&self) -> impl Iterator<Item = &Rule> {
+    /// Iterates over the rules that do not hold.
+    pub(super) fn broken(&self) -> impl Iterator<Item = &Rule> {
         self.expect.iter().filter(|rule| !rule.pass)
     }
 }
 
 impl Rule {
-    fn new(case: &Case, asked: &Expectation, came: &Expected) -> Self {
+    fn new(case: &Case, rule: &Expectation, result: &Expected) -> Self {
         Self {
-            rule: came.rule.clone(),
-            line: line_of(&case.text, &came.rule),
-            pass: came.pass,
-            actual: came.actual,
-            unit: came.unit,
-            bound: rounded(asked.value, 6),
+            rule: result.rule.clone(),
+            line: line_of(&case.text, &result.rule),
+            pass: result.pass,
+            actual: result.actual,
+            unit: result.unit,
+            bound: rounded(rule.value, 6),
             reproduce: case.reproduce(case.scenario().seed),
         }
     }
 
-    /// What was measured, in words.
+    /// Formats the measured value.
     pub(super) fn actual_text(&self) -> String {
         match self.actual {
             Some(actual) => quantity(self.unit, actual),
@@ -179,8 +182,8 @@ impl Rule {
         }
     }
 
-    /// By how much it is missed, in words; empty where it is not, or by nothing that can be said.
-    pub(super) fn missed_by(&self) -> String {
+    /// Formats by how much the rule is broken; empty if it holds, or if the difference is not a number.
+    pub(super) fn broken_by(&self) -> String {
         let Some(actual) = self.actual.filter(|actual| !self.pass && *actual != self.bound) else {
             return String::new();
         };
@@ -188,15 +191,15 @@ impl Rule {
         format!("{} {side}", amount(self.unit, self.bound, (actual - self.bound).abs()))
     }
 
-    /// Which rule is missed, and by how much.
+    /// Says which rule is broken, and by how much.
     pub(super) fn sentence(&self) -> String {
-        let by = self.missed_by();
+        let by = self.broken_by();
         let by = if by.is_empty() { by } else { format!(", {by}") };
-        format!("`{}` is missed: {}{by}", self.rule, self.actual_text())
+        format!("`{}` is not met: {}{by}", self.rule, self.actual_text())
     }
 }
 
-/// The line on which a rule stands: the first at or behind `expect:` that has its words.
+/// Returns the line of a rule, counted from 1: the first at or after `expect:` that contains its text.
 fn line_of(text: &str, rule: &str) -> Option<usize> {
     let lines = || text.lines().enumerate();
     let (expect, _) = lines().find(|(_, line)| line.starts_with("expect:"))?;
@@ -208,12 +211,12 @@ mod tests {
     use super::line_of;
 
     #[test]
-    fn a_rule_is_found_where_it_is_written() {
+    fn the_line_of_a_rule_is_searched_after_expect() {
         let text = "# success >= 99%\nname: x\nexpect:\n  - p95 latency <= 8s\n  - \"success >= 99%\"\n";
         assert_eq!(line_of(text, "success >= 99%"), Some(5));
         assert_eq!(line_of(text, "p95 latency <= 8s"), Some(4));
         assert_eq!(line_of("name: x\nexpect: [\"cost <= 1 USD\"]", "cost <= 1 USD"), Some(2));
-        assert_eq!(line_of(text, "cost <= 1 USD"), None, "it came from the command line");
+        assert_eq!(line_of(text, "cost <= 1 USD"), None, "a rule from the command line has no line");
         assert_eq!(line_of("", "cost <= 1 USD"), None);
     }
 }

@@ -1,56 +1,57 @@
-//! The outcome for the terminal and the log of a CI job: a line per scenario, more where something changed.
+//! The outcome as text for the terminal and the log of a CI job: a line per scenario, and more for what failed or
+//! changed.
 
 use super::compare::Verdict;
-use super::outcome::{Checked, Outcome, Status};
+use super::outcome::{Outcome, ScenarioOutcome, Status};
 
-/// The outcome as text, ending in a line feed.
+/// Returns the outcome as text, ending in a line feed.
 #[must_use]
 pub fn text(outcome: &Outcome) -> String {
     let mut text: String = outcome.scenarios.iter().map(scenario).collect();
-    text.push_str(&outcome.tally());
+    text.push_str(&outcome.counts());
     text.push('\n');
     text
 }
 
-fn scenario(checked: &Checked) -> String {
-    let word = match checked.status {
+fn scenario(scenario: &ScenarioOutcome) -> String {
+    let word = match scenario.status {
         Status::Passed => "pass",
         Status::Failed => "FAIL",
         Status::Skipped => "skip",
     };
-    let mut text = format!("{word}  {}: {}\n", checked.file, judged(checked));
-    for rule in checked.missed() {
-        let line = rule.line.map(|line| format!(" ({}:{line})", checked.file)).unwrap_or_default();
-        text.push_str(&format!("      missed  {}{line}\n", rule.sentence()));
-        text.push_str(&format!("              again with: {}\n", rule.reproduce));
+    let mut text = format!("{word}  {}: {}\n", scenario.file, judged(scenario));
+    for rule in scenario.broken() {
+        let line = rule.line.map(|line| format!(" ({}:{line})", scenario.file)).unwrap_or_default();
+        text.push_str(&format!("      broken  {}{line}\n", rule.sentence()));
+        text.push_str(&format!("              reproduce: {}\n", rule.reproduce));
     }
-    for change in checked.changed(Verdict::Worse) {
+    for change in scenario.changed(Verdict::Worse) {
         text.push_str(&format!("      worse   {}\n", change.sentence()));
-        if let Some(shown) = &change.shown_by {
-            text.push_str(&format!("              {}\n", shown.sentence(change.unit)));
-            text.push_str(&format!("              again with: {}\n", shown.reproduce));
+        if let Some(evidence) = &change.shown_by {
+            text.push_str(&format!("              {}\n", evidence.sentence(change.unit)));
+            text.push_str(&format!("              reproduce: {}\n", evidence.reproduce));
         }
     }
-    for change in checked.changed(Verdict::Better) {
+    for change in scenario.changed(Verdict::Better) {
         text.push_str(&format!("      better  {}\n", change.sentence()));
     }
     text
 }
 
-/// What was judged, and what not.
-fn judged(checked: &Checked) -> String {
+/// Says how many rules and measures were judged, and why others were not.
+fn judged(scenario: &ScenarioOutcome) -> String {
     let mut parts = Vec::new();
-    let rules = checked.expect.len();
+    let rules = scenario.expect.len();
     if rules > 0 {
-        let held = rules - checked.missed().count();
+        let held = rules - scenario.broken().count();
         parts.push(format!("{held} of {rules} expectations hold"));
     }
-    if !checked.compared.is_empty() {
-        let counts = [(Verdict::Same, "as before"), (Verdict::Worse, "worse"), (Verdict::Better, "better")];
-        let counts = counts.into_iter().map(|(verdict, word)| (checked.changed(verdict).count(), word));
+    if !scenario.compared.is_empty() {
+        let counts = [(Verdict::Same, "unchanged"), (Verdict::Worse, "worse"), (Verdict::Better, "better")];
+        let counts = counts.into_iter().map(|(verdict, word)| (scenario.changed(verdict).count(), word));
         let counts = counts.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
         parts.push(format!("measures {}", counts.collect::<Vec<_>>().join(", ")));
     }
-    parts.extend(checked.notes.iter().map(|note| (*note).to_owned()));
+    parts.extend(scenario.notes.iter().map(|note| (*note).to_owned()));
     parts.join("; ")
 }

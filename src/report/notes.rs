@@ -10,7 +10,9 @@ pub fn sentences(notes: &[Note]) -> Vec<String> {
     notes.iter().map(sentence).collect()
 }
 
-fn sentence(note: &Note) -> String {
+/// The sentence of a note.
+#[must_use]
+pub(super) fn sentence(note: &Note) -> String {
     match note {
         Note::AssumedLatency { provider, model, first_token_seconds, tokens_per_second } => format!(
             "{provider}/{model} states no latency; assumed: first token after {}, then {} tok/s",

@@ -1,18 +1,18 @@
 //! Reports of a plan: text for the terminal in 80 columns, with the answer first; charts; and a page.
 
 mod html;
+mod sentences;
 
 pub use html::html;
 
 use super::Style;
 use super::chart::{Chart, curve, what_if};
-use super::notes;
 use super::text::bar;
 use super::text_layout::{fitted, short, wrap};
 use crate::formatting::{count, duration, number, percent};
-use crate::planner::{Kind, Plan, Point, WhatIf, repeated};
+use crate::planner::{Plan, Point, WhatIf};
 
-/// The width of a report.
+/// The width of a plan.
 const WIDTH: usize = 80;
 /// Characters for the name of a change.
 const CHANGE: usize = 34;
@@ -21,22 +21,22 @@ const BAR: usize = 10;
 
 /// The charts of a plan: the ceiling curve and the what-ifs.
 #[must_use]
-pub fn charts(report: &Plan) -> Vec<Chart> {
-    [curve::chart(report), what_if::chart(report)].into_iter().flatten().collect()
+pub fn charts(plan: &Plan) -> Vec<Chart> {
+    [curve::chart(plan), what_if::chart(plan)].into_iter().flatten().collect()
 }
 
 /// Renders the plan as text, ending in a line feed.
 #[must_use]
-pub fn render(report: &Plan, style: Style) -> String {
+pub fn render(plan: &Plan, style: Style) -> String {
     let mut page = Page { text: String::new(), style };
-    page.verdict(report);
-    page.ceilings(report);
-    page.curve(report);
-    page.what_ifs(report);
-    page.pairs(report);
-    page.buy(report);
-    page.outages(report);
-    page.last(report);
+    page.findings(plan);
+    page.ceilings(plan);
+    page.curve(plan);
+    page.what_ifs(plan);
+    page.pairs(plan);
+    page.buy(plan);
+    page.outages(plan);
+    page.last(plan);
     page.text
 }
 
@@ -70,8 +70,8 @@ impl Page {
         }
     }
 
-    fn verdict(&mut self, report: &Plan) {
-        for (place, sentence) in report.verdict.iter().enumerate() {
+    fn findings(&mut self, plan: &Plan) {
+        for (place, sentence) in sentences::findings(plan).iter().enumerate() {
             for line in wrap(sentence, WIDTH) {
                 let line = fitted(&line, WIDTH);
                 let line = if place == 0 { self.style.strong(&line) } else { line };
@@ -81,18 +81,18 @@ impl Page {
         self.line("");
         let run = format!(
             "{}: {} of traffic, seed {}; {} runs, {} jobs simulated",
-            fitted(&report.scenario, 30),
-            duration(report.duration_s),
-            report.seed,
-            count(report.simulated.runs),
-            count(report.simulated.jobs)
+            fitted(&plan.scenario, 30),
+            duration(plan.duration_s),
+            plan.seed,
+            count(plan.simulated.runs),
+            count(plan.simulated.jobs)
         );
         wrap(&run, WIDTH).iter().for_each(|line| self.faint(line));
     }
 
-    fn ceilings(&mut self, report: &Plan) {
+    fn ceilings(&mut self, plan: &Plan) {
         self.heading("the ceiling                          jobs/min    × load   what stops it");
-        let (analytic, simulated) = (&report.ceiling.analytic, &report.ceiling.simulated);
+        let (analytic, simulated) = (&plan.ceiling.analytic, &plan.ceiling.simulated);
         let bound = analytic.binding.as_ref().map(|binding| format!("{} {}", binding.axis, binding.target));
         self.ceiling("analytic", analytic.jobs_per_min, analytic.multiple, bound.as_deref());
         if let Some(cached) = &analytic.cached {
@@ -102,22 +102,22 @@ impl Page {
         let broken = simulated.breaks.as_ref().map(|breaks| breaks.rule.as_str());
         self.ceiling("simulated", simulated.jobs_per_min, simulated.multiple, broken);
         if let Some(multiple) = simulated.without_cost_rules {
-            let jobs = multiple * report.load.jobs_per_min;
+            let jobs = multiple * plan.load.jobs_per_min;
             self.ceiling("  without the rules on cost", Some(jobs), Some(multiple), None);
         }
-        self.ceiling("present load", Some(report.load.jobs_per_min), Some(1.0), None);
-        for target in &report.targets {
+        self.ceiling("present load", Some(plan.load.jobs_per_min), Some(1.0), None);
+        for target in &plan.targets {
             let name = format!("  {}", short(&target.name, CHANGE - 2));
             for (place, axis) in target.axes.iter().enumerate() {
                 let name = if place == 0 { name.as_str() } else { "" };
                 let limit = format!("{} {}", axis.axis, count(axis.limit));
-                let multiple = axis.jobs_per_min / report.load.jobs_per_min;
+                let multiple = axis.jobs_per_min / plan.load.jobs_per_min;
                 self.ceiling(name, Some(axis.jobs_per_min), Some(multiple), Some(&limit));
             }
         }
         self.line("");
-        for sentence in &report.ceiling.words {
-            self.sentence(sentence, 2);
+        for sentence in sentences::differences(plan) {
+            self.sentence(&sentence, 2);
         }
     }
 
@@ -127,10 +127,10 @@ impl Page {
         self.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", optional(jobs), optional(multiple)));
     }
 
-    fn curve(&mut self, report: &Plan) {
+    fn curve(&mut self, plan: &Plan) {
         self.heading(" × load   offered   goodput success          limited      p95    cost/day  holds");
-        for point in &report.curve {
-            let days = report.duration_s / 86_400.0;
+        for point in &plan.curve {
+            let days = plan.duration_s / 86_400.0;
             let line = curve_line(point, days);
             let line = if point.multiple == 1.0 { self.style.strong(&line) } else { line };
             self.line(&line);
@@ -138,19 +138,19 @@ impl Page {
         self.faint("offered and goodput in jobs a minute; limited: rate-limited attempts per job");
     }
 
-    fn what_ifs(&mut self, report: &Plan) {
-        if report.what_if.is_empty() {
+    fn what_ifs(&mut self, plan: &Plan) {
+        if plan.what_if.is_empty() {
             return;
         }
         self.heading("what if                              jobs/min   lift     p95  USD/day  lift/USD");
-        for change in &report.what_if {
+        for change in &plan.what_if {
             self.line(&what_if_line(change));
         }
         self.faint("p95 and cost at the present load; lift/USD: ceiling gained per extra dollar a day");
     }
 
-    fn pairs(&mut self, report: &Plan) {
-        for pair in &report.pairs {
+    fn pairs(&mut self, plan: &Plan) {
+        for pair in &plan.pairs {
             let [one, other] = &pair.changes;
             self.sentence(
                 &format!(
@@ -163,23 +163,26 @@ impl Page {
         }
     }
 
-    fn buy(&mut self, report: &Plan) {
-        let Some(buy) = &report.buy else { return };
+    fn buy(&mut self, plan: &Plan) {
+        let Some(buy) = &plan.buy else { return };
         let verdict = if buy.holds { self.style.good("holds") } else { self.style.bad("does not hold") };
         self.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
-        let changes =
-            if buy.changes.is_empty() { "no change is needed".to_owned() } else { repeated(&buy.changes) };
+        let changes = if buy.changes.is_empty() {
+            "no change is needed".to_owned()
+        } else {
+            sentences::change_list(&buy.changes)
+        };
         self.sentence(&format!("  {changes}"), 2);
         let p95 = buy.p95_s.map_or_else(|| "none".to_owned(), duration);
         self.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
     }
 
-    fn outages(&mut self, report: &Plan) {
-        if report.incidents.is_empty() {
+    fn outages(&mut self, plan: &Plan) {
+        if plan.incidents.is_empty() {
             return;
         }
         self.heading("the loss of a provider            at            for  success      p95  survives");
-        for outage in &report.incidents {
+        for outage in &plan.incidents {
             let survives = if outage.survives { self.style.good("yes") } else { self.style.bad("no") };
             let p95 = outage.p95_s.map_or_else(|| "-".to_owned(), duration);
             self.line(&format!(
@@ -192,13 +195,13 @@ impl Page {
         }
     }
 
-    fn last(&mut self, report: &Plan) {
+    fn last(&mut self, plan: &Plan) {
         self.line("");
-        for note in report.notes.iter().chain(&notes::sentences(&report.scenario_notes)) {
+        for note in sentences::notes(plan) {
             self.sentence(&format!("note: {note}"), 6);
         }
-        if !report.reproduce.is_empty() {
-            self.line(&format!("reproduce: {}", report.reproduce));
+        if !plan.reproduce.is_empty() {
+            self.line(&format!("reproduce: {}", plan.reproduce));
         }
     }
 }
@@ -223,12 +226,7 @@ fn curve_line(point: &Point, days: f64) -> String {
 fn what_if_line(change: &WhatIf) -> String {
     let ceiling = change.ceiling_jobs_per_min.map_or_else(|| "none".to_owned(), number);
     let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
-    let per_usd = match change.lift_per_usd {
-        _ if change.kind == Kind::Without => "removed".to_owned(),
-        Some(lift) => number(lift),
-        None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
-        None => "free".to_owned(),
-    };
+    let per_usd = sentences::lift_per_usd(change);
     format!(
         "{:<CHANGE$} {ceiling:>10} {:>6} {p95:>7} {:>8.2}  {per_usd:>8}",
         short(&change.change, CHANGE),

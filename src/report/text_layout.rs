@@ -1,4 +1,4 @@
-//! Text for a limited space: wrapped, shortened, made printable, and escaped for SVG.
+//! Text for a limited space: wrapped, shortened and made printable.
 
 /// Breaks `text` at spaces into lines of at most `width` characters. A longer word gets a line of its own.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -33,25 +33,9 @@ pub(super) fn fitted(name: &str, letters: usize) -> String {
     short(&printable(name), letters)
 }
 
-/// Replaces control characters by blanks: XML forbids most of them, and a terminal would interpret them.
+/// Replaces control characters by blanks, since a terminal would interpret them.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
-}
-
-/// Escapes text for XML.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in printable(text).chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]
@@ -78,8 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_and_control_characters_are_neutralised() {
-        assert_eq!(escaped("<b title='\u{1}'>&\""), "&lt;b title=&#39; &#39;&gt;&amp;&quot;");
+    fn control_characters_become_blanks() {
         assert_eq!(fitted("a\u{1b}[31mb\n", 20), "a [31mb ");
     }
 }

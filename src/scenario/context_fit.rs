@@ -4,7 +4,7 @@
 use super::Note;
 use super::resolved::{Arrivals, Scenario, Workload};
 use crate::ids::TargetId;
-use crate::job::MOST_TOKENS;
+use crate::job::MAX_TOKENS;
 use provider::config::Lengths;
 
 impl Scenario {
@@ -39,7 +39,7 @@ const MIN_SHARE: f64 = 1e-6;
 /// The share of a workload's jobs whose prompt is longer than `tokens`.
 fn share_longer(workload: &Workload, tokens: u32) -> f64 {
     match &workload.arrivals {
-        _ if tokens >= MOST_TOKENS => 0.0,
+        _ if tokens >= MAX_TOKENS => 0.0,
         Arrivals::Trace { rows } => {
             let longer = rows.iter().filter(|row| row.prompt_tokens > tokens).count();
             longer as f64 / rows.len().max(1) as f64

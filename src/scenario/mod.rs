@@ -21,6 +21,7 @@ mod describe;
 mod diagnostics;
 pub mod language;
 mod load;
+mod metric;
 mod note;
 mod overrides;
 mod preset;

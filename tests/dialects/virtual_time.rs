@@ -1,6 +1,6 @@
 //! A simulation of another dialect meets its refusals as the wire tells them, no clearer and no vaguer.
 
-use crate::story::tell;
+use crate::story::run;
 use provider::Axis;
 use provider::config::Dialect;
 use quotalab::event::{AttemptOutcome, EventKind, LimitCause};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// A job a second where thirty a minute are allowed, or where a fault answers.
 fn outcomes(dialect: Dialect, limits: &str, fault: &str) -> BTreeSet<(Option<Axis>, LimitCause)> {
-    let story = tell(&format!(
+    let story = run(&format!(
         "name: {name}
 duration: 2m
 providers:

@@ -1,5 +1,5 @@
-//! Law 11: no run beats the analytic ceiling. Where all jobs are alike the ceiling, which counts the burst in,
-//! bounds what is served within the run exactly; no standard error excuses it.
+//! Law 11: no run exceeds the analytic ceiling. If all jobs are equal, the ceiling with its burst bounds the jobs served
+//! within the run exactly, without a statistical tolerance.
 
 use proptest::prelude::*;
 use provider::Instant;
@@ -9,7 +9,7 @@ use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::record::Fold;
 use quotalab::scenario::{self, Overrides, Scenario};
 
-/// Counts what was answered within the run.
+/// Counts the jobs served within the run.
 struct Served {
     until: Instant,
     jobs: u32,
@@ -17,8 +17,8 @@ struct Served {
 
 impl Fold for Served {
     fn event(&mut self, event: &Event) {
-        if let EventKind::Done(ending) = event.kind {
-            self.jobs += u32::from(ending.verdict == JobOutcome::Succeeded && event.at <= self.until);
+        if let EventKind::Done(end) = event.kind {
+            self.jobs += u32::from(end.outcome == JobOutcome::Succeeded && event.at <= self.until);
         }
     }
 }
@@ -54,14 +54,14 @@ workload:
         targets.join(", ")
     );
     scenario::parse("overload", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|wrong| panic!("{wrong}\n{yaml}"))
+        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_run_beats_the_analytic_ceiling(
+    fn no_run_exceeds_the_analytic_ceiling(
         law in prop::sample::select(vec!["bucket", "fixed", "sliding_log"]),
         (rpm, tpm, tpd, concurrency) in (1..200u32, 2_000..200_000u32, 10_000..500_000u32, 1..20u32),
         accounts in 1..4u32, sizes in (1..1_000u32, 1..1_000u32), rate in 1..1_000u32,
@@ -80,9 +80,9 @@ proptest! {
         prop_assert!(f64::from(served.jobs) <= ceiling * (1.0 + 1e-9), "{} served, ceiling {ceiling}", served.jobs);
     }
 
-    /// And a client that keeps at it comes near: the ceiling is no idle bound.
+    /// The ceiling is tight: a client at full load comes near it.
     #[test]
-    fn a_stubborn_client_comes_within_a_tenth_of_the_ceiling(rpm in 20..200u32, accounts in 1..4u32) {
+    fn a_client_at_full_load_comes_within_a_tenth_of_the_ceiling(rpm in 20..200u32, accounts in 1..4u32) {
         let limits = [("rpm", rpm), ("tpm", 1_000_000), ("tpd", 1_000_000_000), ("concurrency", 1_000)];
         let scenario = scenario("bucket", limits, accounts, (10, 10), 2_000, "{ retry: { attempts: 1, obey_retry_after: false } }");
         let ceiling = Ceiling::of(&scenario).jobs_per_min * scenario.duration.as_secs_f64() / 60.0;

@@ -1,8 +1,8 @@
-//! Laws 5 and 6 from outside: no window ever admits more than its law allows, and none refuses where there
-//! was room. A fold that keeps books of its own, from the rulings and settlements alone; the laws are
-//! written again from their definitions, not from the provider's code.
+//! Laws 5 and 6 from outside: no window admits more than its law allows, and none refuses a request that fits. A fold
+//! that keeps its own ledger from decisions and settlements alone; the window laws are written from their definitions,
+//! independently of the provider's code.
 //!
-//! Input and output tokens apart are not told by the events: those two axes are left to the provider's tests.
+//! Events do not record input and output tokens separately: those two axes are left to the provider's tests.
 
 use provider::config::{Law, Limit, Reserve, Settle};
 use provider::{Axis, Instant, Nanos, Zone};
@@ -12,13 +12,13 @@ use quotalab::record::Fold;
 use quotalab::scenario::{Scenario, Target};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The books of every limit of every target.
+/// The ledgers of every limit of every target.
 pub(super) struct Ledgers {
-    /// By target; of those that share a meter, the books of the first are kept.
-    targets: Vec<(Reserve, Vec<(Axis, Book)>)>,
-    /// The target whose books a target is kept in.
-    kept_in: Vec<usize>,
-    /// Admitted and not yet settled: where, when, and for how many tokens.
+    /// By target; targets that share a meter use the ledgers of the first of them.
+    targets: Vec<(Reserve, Vec<(Axis, Ledger)>)>,
+    /// By target, the one whose ledgers it uses.
+    ledgers_of: Vec<usize>,
+    /// Admitted and not settled: the target, the instant and the tokens reserved.
     open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
     pub(super) broken: Vec<String>,
 }
@@ -28,43 +28,42 @@ impl Ledgers {
         let of_target = |target: &quotalab::scenario::Target| {
             let provider = &scenario.providers[usize::from(target.provider)];
             let model = &provider.models[usize::from(target.model)];
-            let told = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
-            let limits = model.limits.iter().filter(|limit| told(limit.axis));
-            (model.reserve, limits.map(|limit| (limit.axis, Book::new(limit))).collect())
+            let is_recorded = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
+            let limits = model.limits.iter().filter(|limit| is_recorded(limit.axis));
+            (model.reserve, limits.map(|limit| (limit.axis, Ledger::new(limit))).collect())
         };
         Self {
             targets: scenario.targets.iter().map(of_target).collect(),
-            kept_in: scenario.targets.iter().map(|target| first_of_family(scenario, target)).collect(),
+            ledgers_of: scenario.targets.iter().map(|target| first_of_family(scenario, target)).collect(),
             open: BTreeMap::new(),
             broken: Vec::new(),
         }
     }
 
     fn admitted(&mut self, event: &Event, attempt: AttemptId, target: TargetId, reserved: u64) {
-        for (axis, book) in &mut self.targets[self.kept_in[target.index()]].1 {
-            book.roll(event.at);
-            if !book.holds(amount(*axis, reserved)) {
-                self.broken
-                    .push(format!("law 5: {axis} admits more than it has room for: {event:?}, {book:?}"));
+        for (axis, ledger) in &mut self.targets[self.ledgers_of[target.index()]].1 {
+            ledger.advance_to(event.at);
+            if !ledger.fits(amount(*axis, reserved)) {
+                self.broken.push(format!("law 5: {axis} admits more than fits: {event:?}, {ledger:?}"));
             }
-            book.charge(event.at, amount(*axis, reserved));
+            ledger.charge(event.at, amount(*axis, reserved));
         }
         self.open.insert(attempt, (target, event.at, reserved));
     }
 
     fn refused(&mut self, event: &Event, target: TargetId, axis: Axis, requested: u64) {
-        let (reserve, books) = &mut self.targets[self.kept_in[target.index()]];
-        // Where refused calls count, the refusal tells of the limits with this one counted.
-        for (axis, book) in books.iter_mut().filter(|_| reserve.charge_refused) {
+        let (reserve, ledgers) = &mut self.targets[self.ledgers_of[target.index()]];
+        // If refused requests count, the refusal states the limits with this one counted.
+        for (axis, ledger) in ledgers.iter_mut().filter(|_| reserve.charge_refused) {
             if matches!(axis, Axis::Rpm | Axis::Rpd) {
-                book.roll(event.at);
-                book.charge(event.at, 1);
+                ledger.advance_to(event.at);
+                ledger.charge(event.at, 1);
             }
         }
-        if let Some((_, book)) = books.iter_mut().find(|(known, _)| *known == axis) {
-            book.roll(event.at);
-            if book.holds(requested) {
-                self.broken.push(format!("law 6: {axis} refuses where there is room: {event:?}, {book:?}"));
+        if let Some((_, ledger)) = ledgers.iter_mut().find(|(known, _)| *known == axis) {
+            ledger.advance_to(event.at);
+            if ledger.fits(requested) {
+                self.broken.push(format!("law 6: {axis} refuses a request that fits: {event:?}, {ledger:?}"));
             }
         }
     }
@@ -73,25 +72,27 @@ impl Ledgers {
 impl Fold for Ledgers {
     fn event(&mut self, event: &Event) {
         match event.kind {
-            EventKind::Decided { attempt, target, ruled: RecordedDecision::Admitted { reserved } } => {
+            EventKind::Decided { attempt, target, decision: RecordedDecision::Admitted { reserved } } => {
                 self.admitted(event, attempt, target, reserved);
             }
-            EventKind::Decided { target, ruled: RecordedDecision::Refused { axis, requested }, .. } => {
+            EventKind::Decided {
+                target, decision: RecordedDecision::Refused { axis, requested }, ..
+            } => {
                 self.refused(event, target, axis, requested);
             }
             EventKind::Settled { attempt, usage, .. } => {
-                let (target, at, reserved) = self.open.remove(&attempt).expect("the audit has checked law 9");
-                let (policy, books) = &mut self.targets[self.kept_in[target.index()]];
-                for (axis, book) in books {
+                let (target, at, reserved) = self.open.remove(&attempt).expect("law 9: settled once");
+                let (policy, ledgers) = &mut self.targets[self.ledgers_of[target.index()]];
+                for (axis, ledger) in ledgers {
                     let (reserved, used) =
                         (amount(*axis, reserved), amount(*axis, policy.cached.counted(usage).total()));
-                    book.roll(event.at);
+                    ledger.advance_to(event.at);
                     match policy.settle {
-                        Settle::Refund => book.settle(at, reserved, used),
-                        Settle::Nothing => book.settle(at, reserved, reserved),
+                        Settle::Refund => ledger.settle(at, reserved, used),
+                        Settle::Nothing => ledger.settle(at, reserved, reserved),
                         Settle::After => {
-                            book.settle(at, reserved, reserved);
-                            book.charge_more(event.at, used.saturating_sub(reserved));
+                            ledger.settle(at, reserved, reserved);
+                            ledger.charge_more(event.at, used.saturating_sub(reserved));
                         }
                     }
                 }
@@ -101,46 +102,48 @@ impl Fold for Ledgers {
     }
 }
 
-/// The first target of the plan that is the same account's and of the same family, or the target itself.
+/// Returns the first target with the same account and model family, or the target itself.
 fn first_of_family(scenario: &Scenario, target: &Target) -> usize {
     let family = |target: &Target| {
         scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].family.as_ref()
     };
     let same = |other: &Target| {
-        let place = |target: &Target| (target.provider, target.account);
+        let account = |target: &Target| (target.provider, target.account);
         other.name == target.name
-            || place(other) == place(target) && family(target).is_some() && family(other) == family(target)
+            || account(other) == account(target)
+                && family(target).is_some()
+                && family(other) == family(target)
     };
-    scenario.targets.iter().position(same).expect("at least the target itself")
+    scenario.targets.iter().position(same).expect("the target itself is one")
 }
 
 fn amount(axis: Axis, tokens: u64) -> u64 {
     if axis.counts_tokens() { tokens } else { 1 }
 }
 
-/// What one limit has admitted, under its law.
+/// What one limit has admitted, by the definition of its law.
 #[derive(Debug)]
-enum Book {
-    /// Credit in units × window, so that what a nanosecond earns is a whole number.
+enum Ledger {
+    /// Credit in units × window, so that a nanosecond adds a whole number.
     Bucket { credit: i128, most: i128, limit: i128, window: i128, at: Instant },
-    /// What the window of the clock with this number has admitted.
+    /// What the fixed window with this number has admitted.
     Fixed { used: i128, limit: i128, clock: Clock, number: u64 },
-    /// What the window of the clock with this number has admitted, of a limit between two bounds.
+    /// What the fixed window with this number has admitted; the limit adapts between two bounds.
     Adaptive { used: i128, limit: i128, bounds: [i128; 2], factor: i128, window: u64, number: u64 },
-    /// What was admitted when, for one window back.
+    /// Amounts with the instants of their admission, one window back.
     Log { admitted: VecDeque<(Instant, i128)>, limit: i128, window: u64 },
-    /// What the window of the clock with this number has admitted, and the one before it.
+    /// What the current fixed window has admitted, and the one before it.
     Counter { used: [i128; 2], limit: i128, window: u64, at: u64 },
-    /// How many are in flight.
-    Places { taken: u64, limit: u64 },
+    /// Requests in flight.
+    InFlight { count: u64, limit: u64 },
 }
 
-/// How windows are numbered.
+/// The numbering of fixed windows.
 #[derive(Clone, Copy, Debug)]
 enum Clock {
-    /// From the start of the run, each this long.
+    /// From the start of the run, each of this many nanoseconds.
     Every(u64),
-    /// By the dates of California, until the clocks go forward again in March: the second lasts 25 hours.
+    /// By California dates, up to the change to summer time in March; the second day has 25 hours.
     California,
 }
 
@@ -155,10 +158,12 @@ impl Clock {
     }
 }
 
-impl Book {
+impl Ledger {
     fn new(limit: &Limit) -> Self {
         let most = i128::from(limit.limit);
-        let Some(window) = limit.axis.window() else { return Self::Places { taken: 0, limit: limit.limit } };
+        let Some(window) = limit.axis.window() else {
+            return Self::InFlight { count: 0, limit: limit.limit };
+        };
         match limit.law {
             Law::Bucket => {
                 let full = i128::from(limit.burst) * i128::from(window.0);
@@ -189,7 +194,7 @@ impl Book {
         }
     }
 
-    fn roll(&mut self, now: Instant) {
+    fn advance_to(&mut self, now: Instant) {
         match self {
             Self::Bucket { credit, most, limit, at, .. } => {
                 *credit = (*credit + i128::from(now.0 - at.0) * *limit).min(*most);
@@ -214,11 +219,11 @@ impl Book {
                 }
                 *at = now.0;
             }
-            Self::Places { .. } => {}
+            Self::InFlight { .. } => {}
         }
     }
 
-    fn holds(&self, amount: u64) -> bool {
+    fn fits(&self, amount: u64) -> bool {
         let amount = i128::from(amount);
         match self {
             Self::Bucket { credit, window, .. } => *credit >= amount * *window,
@@ -230,7 +235,7 @@ impl Book {
                 let (whole, to_come) = (i128::from(*window), i128::from(*window - *at % *window));
                 (present + amount) * whole + former * to_come <= limit * whole
             }
-            Self::Places { taken, limit } => taken < limit,
+            Self::InFlight { count, limit } => count < limit,
         }
     }
 
@@ -241,46 +246,46 @@ impl Book {
             Self::Fixed { used, .. } | Self::Adaptive { used, .. } => *used += amount,
             Self::Log { admitted, .. } => admitted.push_back((now, amount)),
             Self::Counter { used, .. } => used[0] += amount,
-            Self::Places { taken, .. } => *taken += 1,
+            Self::InFlight { count, .. } => *count += 1,
         }
     }
 
-    /// What was used beyond a reservation; nothing, of a place.
+    /// Charges what was used beyond a reservation.
     fn charge_more(&mut self, now: Instant, amount: u64) {
         if amount > 0 {
             self.charge(now, amount);
         }
     }
 
-    /// What was reserved `then` turns out to be what was used.
+    /// Replaces what was reserved at `then` by what was used.
     fn settle(&mut self, then: Instant, reserved: u64, used: u64) {
-        let (reserved, really) = (i128::from(reserved), i128::from(used));
+        let (reserved, actual) = (i128::from(reserved), i128::from(used));
         match self {
             Self::Bucket { credit, most, window, .. } => {
-                *credit = (*credit + (reserved - really) * *window).min(*most);
+                *credit = (*credit + (reserved - actual) * *window).min(*most);
             }
             Self::Fixed { used, clock, number, .. } => {
                 if clock.number(then) == *number {
-                    *used += really - reserved;
+                    *used += actual - reserved;
                 }
             }
             Self::Adaptive { used, window, number, .. } => {
                 if then.0 / *window == *number {
-                    *used += really - reserved;
+                    *used += actual - reserved;
                 }
             }
             Self::Log { admitted, .. } => {
                 if let Some((_, amount)) = admitted.iter_mut().find(|(at, _)| *at == then) {
-                    *amount += really - reserved;
+                    *amount += actual - reserved;
                 }
             }
             Self::Counter { used, window, at, .. } => {
                 let age = usize::try_from(*at / *window - then.0 / *window).expect("a few windows");
                 if let Some(used) = used.get_mut(age) {
-                    *used += really - reserved;
+                    *used += actual - reserved;
                 }
             }
-            Self::Places { taken, .. } => *taken -= 1,
+            Self::InFlight { count, .. } => *count -= 1,
         }
     }
 }

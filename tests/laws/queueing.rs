@@ -1,5 +1,5 @@
-//! Queueing theory against the concurrency cap: c places, exponential service and Poisson arrivals are the
-//! M/M/c queue, whose mean wait Erlang wrote down in 1917.
+//! Queueing theory against the concurrency cap: a cap of c, exponential service times and Poisson arrivals are the M/M/c
+//! queue. Its mean wait is given by Erlang's C formula (1917).
 
 use provider::Instant;
 use quotalab::drive::virtual_time;
@@ -7,10 +7,11 @@ use quotalab::event::{Event, EventKind};
 use quotalab::record::Fold;
 use quotalab::scenario::{self, Overrides, Scenario};
 
+/// Offered load as a share of the capacity.
 const LOAD: f64 = 0.8;
 const REPLICAS: u64 = 40;
 
-/// `c` places, served in a second on average, at four fifths of what they can serve.
+/// A cap of `c`, a mean service time of 1 s, and arrivals at [`LOAD`] of the capacity.
 fn scenario(c: u32, seed: u64) -> Scenario {
     let yaml = format!(
         "
@@ -25,56 +26,56 @@ workload: [{{ name: w, route: r, arrivals: {{ poisson: {:.1}/s }}, prompt: 1, co
         40_000 / c,
         LOAD * f64::from(c)
     );
-    scenario::parse("queue", &yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"))
+    scenario::parse("queue", &yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Erlang's C: the chance that all `c` places are taken, for `a` = arrival rate × mean service.
+/// Erlang's C: the probability that an arrival waits, for `a` = arrival rate × mean service time.
 fn erlang_c(c: u32, a: f64) -> f64 {
-    // B by its recursion, then C from B.
+    // Erlang's B by recursion, then C from B.
     let b = (1..=c).fold(1.0, |b, n| a * b / (f64::from(n) + a * b));
     let c = f64::from(c);
     c * b / (c - a * (1.0 - b))
 }
 
-/// Counts heads over time, and asks each job in the end how long it was there.
+/// Integrates the number of jobs over time, and sums the times that the jobs report.
 #[derive(Default)]
-struct Heads {
+struct Population {
     now: Instant,
     in_system: u128,
-    in_line: u128,
-    /// The areas under the two, in jobs × nanoseconds.
+    in_queue: u128,
+    /// The integrals of both over time, in jobs × nanoseconds.
     system_area: u128,
-    line_area: u128,
-    /// The sums of what the jobs tell.
+    queue_area: u128,
+    /// Sums over all jobs, in nanoseconds.
     latencies: u128,
     queues: u128,
-    /// Of the jobs after the warm-up: how many, and their time in line in seconds.
+    /// Of the jobs scheduled after the warm-up: their number, and their time in the queue in seconds.
     after: Instant,
     jobs: f64,
     waited: f64,
 }
 
-impl Fold for Heads {
+impl Fold for Population {
     fn event(&mut self, event: &Event) {
         let passed = u128::from(event.at.since(self.now).0);
         self.system_area += passed * self.in_system;
-        self.line_area += passed * self.in_line;
+        self.queue_area += passed * self.in_queue;
         self.now = event.at;
         match event.kind {
             EventKind::Arrived { .. } => self.in_system += 1,
             EventKind::Queued { waiting } => {
-                self.in_line += 1;
-                assert_eq!(self.in_line, u128::from(waiting), "the line is as long as the event says");
+                self.in_queue += 1;
+                assert_eq!(self.in_queue, u128::from(waiting), "the event states the length of the queue");
             }
-            // Who is sent when the line is not empty comes from its head: first come, first served.
-            EventKind::Sent { .. } => self.in_line = self.in_line.saturating_sub(1),
-            EventKind::Done(ending) => {
+            // First come, first served: if the queue is not empty, the job that is sent was its first.
+            EventKind::Sent { .. } => self.in_queue = self.in_queue.saturating_sub(1),
+            EventKind::Done(end) => {
                 self.in_system -= 1;
-                self.latencies += u128::from(event.at.since(ending.scheduled).0);
-                self.queues += u128::from(ending.queue.0);
-                if ending.scheduled >= self.after {
+                self.latencies += u128::from(event.at.since(end.scheduled).0);
+                self.queues += u128::from(end.queue.0);
+                if end.scheduled >= self.after {
                     self.jobs += 1.0;
-                    self.waited += ending.queue.as_secs_f64();
+                    self.waited += end.queue.as_secs_f64();
                 }
             }
             _ => {}
@@ -83,50 +84,51 @@ impl Fold for Heads {
 }
 
 #[test]
-fn the_concurrency_cap_is_erlangs_queue() {
+fn the_mean_wait_at_the_cap_is_erlangs() {
     for c in [1, 2, 5, 10] {
         let expected = erlang_c(c, LOAD * f64::from(c)) / (f64::from(c) * (1.0 - LOAD));
         let means: Vec<f64> = (0..REPLICAS)
             .map(|seed| {
-                // Seeds of their own, so that one unlucky replica does not speak for every c.
+                // Different seeds for each c, so that the tests are independent.
                 let scenario = scenario(c, u64::from(c) * 1_000 + seed);
-                // A tenth of the run is many times longer than the queue remembers.
-                let mut heads = Heads { after: Instant(scenario.duration.0 / 10), ..Heads::default() };
-                virtual_time::simulate(&scenario, &mut heads);
-                heads.waited / heads.jobs
+                // The warm-up, a tenth of the run, is many times longer than the queue's correlation time.
+                let after = Instant(scenario.duration.0 / 10);
+                let mut population = Population { after, ..Population::default() };
+                virtual_time::simulate(&scenario, &mut population);
+                population.waited / population.jobs
             })
             .collect();
         let runs = REPLICAS as f64;
         let mean = means.iter().sum::<f64>() / runs;
         let variance = means.iter().map(|each| (each - mean) * (each - mean)).sum::<f64>() / (runs - 1.0);
         let error = (variance / runs).sqrt();
-        println!("M/M/{c}: {mean:.4} s in line, Erlang says {expected:.4}, standard error {error:.4}");
-        assert!(error < 0.05 * expected, "M/M/{c}: too few jobs to tell");
+        println!("M/M/{c}: mean wait {mean:.4} s, expected {expected:.4} s, standard error {error:.4} s");
+        assert!(error < 0.05 * expected, "M/M/{c}: too few jobs");
         assert!(
             (mean - expected).abs() <= 3.0 * error,
-            "M/M/{c}: {mean} s in line, not {expected} ± {error}"
+            "M/M/{c}: mean wait {mean} s, expected {expected} ± {error} s"
         );
     }
 }
 
 #[test]
-fn heads_counted_over_time_are_the_times_told_by_the_jobs() {
+fn littles_law_holds_exactly() {
     for c in [1, 3, 10] {
         let scenario = scenario(c, 99);
-        let mut heads = Heads::default();
-        virtual_time::simulate(&scenario, &mut heads);
-        // Little's law for a run that begins and ends empty: the area under the number of jobs is the sum of
-        // their times, to the nanosecond.
-        assert_eq!((heads.in_system, heads.in_line), (0, 0));
-        assert_eq!(heads.system_area, heads.latencies);
-        assert_eq!(heads.line_area, heads.queues);
-        assert!(heads.queues > 0);
+        let mut population = Population::default();
+        virtual_time::simulate(&scenario, &mut population);
+        // A run that begins and ends empty: the integral of the number of jobs is the sum of their times, to the
+        // nanosecond.
+        assert_eq!((population.in_system, population.in_queue), (0, 0));
+        assert_eq!(population.system_area, population.latencies);
+        assert_eq!(population.queue_area, population.queues);
+        assert!(population.queues > 0);
     }
 }
 
 #[test]
-fn erlangs_c_is_right_where_it_is_known() {
-    // M/M/1: the chance to wait is the load. M/M/2 at a = 1: 1/3 (Kleinrock, Queueing Systems I, 3.5).
+fn erlangs_c_matches_known_values() {
+    // M/M/1: the probability of a wait is the load. M/M/2 at a = 1: 1/3 (Kleinrock, Queueing Systems I, 3.5).
     assert!((erlang_c(1, 0.8) - 0.8).abs() < 1e-12);
     assert!((erlang_c(2, 1.0) - 1.0 / 3.0).abs() < 1e-12);
 }

@@ -1,20 +1,20 @@
-//! Whole scenarios out of a tape of numbers: each number decides one thing, and a tape that has run out
-//! decides for the plainest. Shrinking a tape therefore shrinks the scenario, and any tape is one.
+//! Random scenarios from a tape of numbers: each number makes one choice, and every choice after the end of the tape is
+//! the simplest. A shorter tape therefore is a simpler scenario, and every tape is a valid one.
 
 use std::fmt::Write as _;
 
-/// Reads decisions.
+/// Reads choices.
 struct Tape<'a>(std::slice::Iter<'a, u32>);
 
 impl Tape<'_> {
-    /// One of some; the first is the plainest.
+    /// Returns one of the options; the first is the simplest.
     fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         let choice = self.0.next().copied().unwrap_or(0) as usize;
         of[choice % of.len()]
     }
 }
 
-/// The scenario of a tape.
+/// Returns the scenario of a tape, as YAML.
 pub(super) fn scenario(tape: &[u32]) -> String {
     let mut tape = Tape(tape.iter());
     let mut out = String::from("name: swarm\n");
@@ -169,12 +169,12 @@ fn routes(tape: &mut Tape<'_>, out: &mut String, targets: &[String]) {
         let _ = writeln!(out, "  r{route}:");
         let mut left = targets.to_vec();
         for _ in 0..tape.pick(&[1, 2, 3]) {
-            let many = tape.pick(&[1, 2, 4]).min(left.len());
-            if many == 0 {
+            let count = tape.pick(&[1, 2, 4]).min(left.len());
+            if count == 0 {
                 break;
             }
             let pick = tape.pick(&["in_order", "round_robin", "most_room"]);
-            let of: Vec<String> = left.drain(..many).collect();
+            let of: Vec<String> = left.drain(..count).collect();
             let _ = writeln!(out, "    - {{ pick: {pick}, of: [{}] }}", of.join(", "));
         }
     }

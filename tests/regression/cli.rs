@@ -1,4 +1,4 @@
-//! The verb itself: exit codes, files, and what is said where.
+//! The verb `quotalab test`: exit codes, files written, stdout and stderr.
 
 use super::{CHAIN, KEYS, WALL, assert_well_formed};
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 /// A folder of its own for one test.
 fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gate").join(name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("regression").join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("s")).expect("a folder can be made");
     for (file, text) in files {
@@ -29,7 +29,7 @@ fn test(folder: &Path, github: bool, arguments: &[&str]) -> Run {
         command.env("GITHUB_ACTIONS", "true");
     }
     let Output { status, stdout, stderr } = command.output().expect("the command can be run");
-    let text = |bytes| String::from_utf8(bytes).expect("what is said is text");
+    let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
     Run { code: status.code(), out: text(stdout), err: text(stderr) }
 }
 
@@ -38,7 +38,7 @@ fn read(folder: &Path, file: &str) -> String {
 }
 
 #[test]
-fn a_folder_is_checked_in_order_and_counted() {
+fn a_folder_is_tested_in_order_and_counted() {
     let files = [("b.yaml", KEYS), ("a.yaml", WALL), ("c.yaml", CHAIN), ("notes.txt", "no scenario")];
     let folder = folder("counted", &files);
     let run = test(&folder, false, &["s", "s/a.yaml"]);
@@ -52,21 +52,21 @@ fn a_folder_is_checked_in_order_and_counted() {
     assert_eq!((run.code, &*run.err), (Some(0), ""));
 }
 
-/// Three times what the wall lets through.
-const CROWD: &str = "workload.0.arrivals.poisson=90/min";
+/// Three times the limit of the account in [`WALL`].
+const OVERLOAD: &str = "workload.0.arrivals.poisson=90/min";
 
 #[test]
-fn a_missed_rule_says_by_how_much_where_and_how_to_see_it_again() {
+fn a_broken_rule_is_reported_with_line_difference_and_command() {
     let folder = folder("missed", &[("a.yaml", WALL)]);
-    let run = test(&folder, true, &["s", "--set", CROWD, "--set", "client.deadline=1s", "--seed", "5"]);
+    let run = test(&folder, true, &["s", "--set", OVERLOAD, "--set", "client.deadline=1s", "--seed", "5"]);
     assert_eq!(run.code, Some(1));
-    let command = format!("quotalab sim s/a.yaml --set {CROWD} --set client.deadline=1s --seed 5");
-    assert!(run.out.contains(&format!("again with: {command}\n")), "{}", run.out);
+    let command = format!("quotalab sim s/a.yaml --set {OVERLOAD} --set client.deadline=1s --seed 5");
+    assert!(run.out.contains(&format!("reproduce: {command}\n")), "{}", run.out);
     let line = WALL.lines().position(|line| line.starts_with("expect:")).unwrap() + 1;
     assert!(run.out.starts_with(&format!("::error file=s/a.yaml,line={line},title=wall%3A")), "{}", run.out);
-    assert!(run.out.contains("`success >= 50%` is missed: ") && run.out.contains(" pt too low (s/a.yaml:"));
+    assert!(run.out.contains("`success >= 50%` is not met: ") && run.out.contains(" pt too low (s/a.yaml:"));
     assert!(run.out.ends_with("0 passed, 1 failed, 0 skipped\n"));
-    // The command does show it.
+    // The command reproduces the failure.
     let arguments: Vec<&str> = command.split(' ').skip(1).chain(["--json", "--quiet"]).collect();
     let sim =
         Command::new(env!("CARGO_BIN_EXE_quotalab")).current_dir(&folder).args(arguments).output().unwrap();
@@ -74,7 +74,7 @@ fn a_missed_rule_says_by_how_much_where_and_how_to_see_it_again() {
 }
 
 #[test]
-fn every_wrong_scenario_is_told_at_once_and_nothing_is_written() {
+fn all_invalid_scenarios_are_reported_together_and_nothing_is_written() {
     let broken = WALL.replace("duration: 20m", "duration: 20x");
     let folder = folder("wrong", &[("a.yaml", &broken), ("b.yaml", KEYS), ("c.yaml", "routes: 7\n")]);
     let run = test(&folder, false, &["s", "missing.yaml", "--junit", "j.xml", "--save-baseline", "b.json"]);
@@ -88,18 +88,18 @@ fn every_wrong_scenario_is_told_at_once_and_nothing_is_written() {
 }
 
 #[test]
-fn a_baseline_made_once_holds_and_catches() {
+fn a_saved_baseline_passes_unchanged_and_fails_a_regression() {
     let folder = folder("baseline", &[("b.yaml", KEYS), ("c.yaml", CHAIN)]);
     let saved = test(&folder, false, &["s", "--save-baseline", "b.json", "--replicas", "4"]);
     assert_eq!(saved.code, Some(0), "{}", saved.err);
     assert!(read(&folder, "b.json").starts_with("{\n  \"schema\": \"quotalab/baseline/1\""));
     let same = test(&folder, false, &["s", "--baseline", "b.json"]);
     assert!(
-        same.out.contains("pass  s/c.yaml: measures 11 as before; it has no `expect:`\n"),
+        same.out.contains("pass  s/c.yaml: measures 11 unchanged; it has no `expect:`\n"),
         "{}",
         same.out
     );
-    assert_eq!(same.code, Some(0), "what is compared is judged, with or without rules");
+    assert_eq!(same.code, Some(0), "a scenario without rules is judged by its baseline");
 
     let arguments = ["s", "--baseline", "b.json", "--set", "client.retry.obey_retry_after=false"];
     let outputs = ["--junit", "j.xml", "--markdown", "m.md", "--json", "--annotations"];
@@ -121,13 +121,13 @@ fn a_baseline_made_once_holds_and_catches() {
 }
 
 #[test]
-fn a_baseline_that_does_not_fit_is_wrong_input() {
-    let folder = folder("misfit", &[("b.yaml", KEYS), ("c.yaml", CHAIN)]);
+fn a_baseline_that_does_not_match_is_invalid_input() {
+    let folder = folder("mismatch", &[("b.yaml", KEYS), ("c.yaml", CHAIN)]);
     assert_eq!(test(&folder, false, &["s", "--save-baseline", "b.json", "--replicas", "2"]).code, Some(0));
     let wrong = [
-        (vec!["s/b.yaml", "--baseline", "b.json"], "it knows the scenario `chain`, which is not given"),
+        (vec!["s/b.yaml", "--baseline", "b.json"], "it contains the scenario `chain`, which was not given"),
         (vec!["s", "--baseline", "b.json", "--for", "1m"], "would run 60 s now"),
-        (vec!["s", "--baseline", "s/b.yaml"], "it is no baseline of quotalab"),
+        (vec!["s", "--baseline", "s/b.yaml"], "not a quotalab baseline"),
         (vec!["s", "--baseline", "none.json"], "cannot be read"),
         (vec!["s", "--replicas", "9"], "required"),
         (vec!["s", "--save-baseline", "x.json", "--set", "name=same"], "two scenarios are named `same`"),
@@ -137,7 +137,7 @@ fn a_baseline_that_does_not_fit_is_wrong_input() {
         assert_eq!((run.code, &*run.out), (Some(2), ""), "{arguments:?}");
         assert!(run.err.contains(expected), "{arguments:?}: {}", run.err);
     }
-    // A scenario that is new since the baseline is judged by its rules, and said to be new.
+    // A scenario that the baseline does not contain is judged by its rules, with a note.
     fs::write(folder.join("s/a.yaml"), WALL).unwrap();
     let run = test(&folder, false, &["s", "--baseline", "b.json"]);
     assert_eq!(run.code, Some(0));
@@ -146,7 +146,7 @@ fn a_baseline_that_does_not_fit_is_wrong_input() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_a_failed_run() {
+fn an_output_file_that_cannot_be_written_is_a_failed_run() {
     let folder = folder("unwritable", &[("b.yaml", KEYS)]);
     let run = test(&folder, false, &["s", "--junit", "no/such/folder/j.xml"]);
     assert_eq!(run.code, Some(3));

@@ -18,7 +18,7 @@ type Line = (u64, u64, EventKind);
 
 fn arrived(scheduled: u64) -> EventKind {
     let scheduled = Instant::ZERO + Nanos::from_secs(scheduled);
-    EventKind::Arrived { class: ClassId(0), scheduled, prompt_tokens: 1, max_tokens: None }
+    EventKind::Arrived { class: ClassId(0), scheduled, deadline: None, prompt_tokens: 1, max_tokens: None }
 }
 
 fn sent(attempt: u64, number: u8) -> EventKind {
@@ -34,7 +34,7 @@ fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
     let zero = Nanos::ZERO;
     let scheduled = Instant::ZERO;
     EventKind::Done(JobEnd {
-        verdict,
+        outcome: verdict,
         class: ClassId(0),
         scheduled,
         attempts,
@@ -50,7 +50,7 @@ fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
 const ADMITTED: EventKind = EventKind::Decided {
     attempt: ATTEMPT,
     target: TARGET,
-    ruled: RecordedDecision::Admitted { reserved: 9 },
+    decision: RecordedDecision::Admitted { reserved: 9 },
 };
 const SETTLED: EventKind = EventKind::Settled {
     attempt: ATTEMPT,
@@ -120,7 +120,7 @@ fn law_2_an_attempt_that_never_ends_ends_twice_or_is_sent_twice() {
     let unanswered = [
         good()[0],
         good()[1],
-        (0, 0, EventKind::Decided { attempt: ATTEMPT, target: TARGET, ruled: RecordedDecision::Faulted }),
+        (0, 0, EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision: RecordedDecision::Faulted }),
         (2, 0, done(JobOutcome::Failed(EndReason::Deadline), 1, 2)),
     ];
     assert_eq!(laws_broken(&unanswered), [2]);
@@ -178,7 +178,7 @@ fn law_9_reservations_that_stay_open_or_close_twice() {
             &[(
                 0,
                 0,
-                EventKind::Decided { attempt: ATTEMPT, target: TARGET, ruled: RecordedDecision::Faulted }
+                EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision: RecordedDecision::Faulted }
             )]
         )),
         [9]
@@ -235,7 +235,7 @@ fn law_15_who_follows_ends_with_its_leader_or_takes_its_place() {
     assert_eq!(laws_broken(&joined(JobOutcome::Succeeded, &[served])), NONE);
     let late = (3, 1, stood_by(JobOutcome::Succeeded, 3));
     assert_eq!(laws_broken(&joined(JobOutcome::Succeeded, &[late])), [15], "a second after its leader");
-    let took_over = (2, 1, EventKind::Promoted { leader: JobId(0) });
+    let took_over = (2, 1, EventKind::Promoted { leader: JobId(0), attempt: None });
     let shed = (2, 1, stood_by(JobOutcome::Shed(EndReason::Deadline), 2));
     assert_eq!(laws_broken(&joined(failed, &[took_over, shed])), NONE);
     assert_eq!(laws_broken(&joined(failed, &[shed]))[0], 15, "failed with its leader");
@@ -263,4 +263,39 @@ fn violations_are_kept_up_to_a_bound_and_counted_beyond_it() {
         "{}",
         violations[0]
     );
+}
+
+#[test]
+fn law_15_an_attempt_handed_over_by_a_cancelled_leader() {
+    let followed = [(0, 1, arrived(0)), (0, 1, EventKind::Coalesced { leader: JobId(0) })];
+    let promoted = (1, 1, EventKind::Promoted { leader: JobId(0), attempt: Some(ATTEMPT) });
+    let EventKind::Done(end) = done(JobOutcome::Failed(EndReason::Cancelled), 1, 1) else { unreachable!() };
+    let cancelled =
+        (1, 0, EventKind::Done(JobEnd { service: Nanos::ZERO, lost: Nanos::from_secs(1), ..end }));
+    let EventKind::Done(end) = done(JobOutcome::Succeeded, 1, 1) else { unreachable!() };
+    let served = [
+        (2, 1, SETTLED),
+        (2, 1, replied(0, AttemptOutcome::Ok)),
+        (2, 1, EventKind::Done(JobEnd { wait: Nanos::from_secs(1), ..end })),
+    ];
+    let stream = |handover: &[Line]| -> Vec<Line> {
+        good()[..3].iter().chain(&followed).chain(handover).chain(&served).copied().collect()
+    };
+    assert_eq!(laws_broken(&stream(&[promoted, cancelled])), NONE);
+    assert!(laws_broken(&stream(&[cancelled, promoted])).contains(&15), "the leader ends first");
+    assert!(laws_broken(&stream(&[cancelled])).contains(&2), "the attempt stays the leader's");
+}
+
+#[test]
+fn law_16_an_attempt_after_the_first_byte() {
+    let first_byte = (1, 0, EventKind::FirstByte { attempt: ATTEMPT, target: TARGET });
+    let failed = (2, 0, replied(0, AttemptOutcome::Failed(AttemptFailure::Connection)));
+    let end = (2, 0, done(JobOutcome::Failed(EndReason::Interrupted), 1, 2));
+    assert_eq!(laws_broken(&with(3, &[first_byte, good()[3]])), NONE);
+    assert_eq!(laws_broken(&with(3, &[first_byte, first_byte, good()[3]])), [16]);
+    let mut interrupted = with(3, &[first_byte, good()[3]]);
+    interrupted.splice(5.., [failed, end]);
+    assert_eq!(laws_broken(&interrupted), NONE);
+    interrupted.insert(6, (2, 0, sent(1, 2)));
+    assert!(laws_broken(&interrupted).contains(&16));
 }

@@ -184,8 +184,9 @@ fn charts_of_any_runs_are_well_formed() {
 
 mod plans {
     use super::*;
-    use quotalab::planner::{self, Plan, PlanOptions};
+    use quotalab::planner::{self, Finding, Plan, PlanNote, PlanOptions};
     use quotalab::report::plan;
+    use quotalab::scenario::Note;
 
     fn planned() -> Plan {
         let mut small = launch_plan(6.0);
@@ -217,7 +218,18 @@ mod plans {
         let mut coded = report.clone();
         let code = "<script>alert('&\"\u{1}')</script>";
         coded.scenario = code.to_owned();
-        coded.verdict = vec![code.to_owned()];
+        for finding in &mut coded.findings {
+            if let Finding::FirstViolation(violation) = finding {
+                violation.rule = code.to_owned();
+            }
+        }
+        let note = Note::Unservable {
+            workload: code.to_owned(),
+            route: code.to_owned(),
+            share: 0.5,
+            max_tokens: None,
+        };
+        coded.notes.push(PlanNote::Scenario { note });
         coded.what_if.iter_mut().for_each(|change| change.change = code.to_owned());
         coded.targets.iter_mut().for_each(|target| target.name = code.to_owned());
         vec![empty, endless, silent, one, refused, coded]
@@ -230,7 +242,7 @@ mod plans {
         assert_eq!(names, ["curve", "what-if"]);
         let page = plan::html(&report);
         let heading = page.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0;
-        assert!(report.verdict[0].starts_with(&heading[..5]));
+        assert!(heading.starts_with("The present load of "), "{heading}");
         let json = page.split_once("id=\"plan\">").unwrap().1.split_once("</script>").unwrap().0;
         assert_eq!(Plan::from_json(json).unwrap(), report);
     }

@@ -101,7 +101,7 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
     let usage = provider::Usage { prompt_tokens: 100, completion_tokens: 50, cached_tokens: 0 };
     let later = at + Nanos::SECOND;
     let ending = JobEnd {
-        verdict: JobOutcome::Succeeded,
+        outcome: JobOutcome::Succeeded,
         class: ClassId(0),
         scheduled: at,
         attempts: 1,
@@ -113,9 +113,18 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
         first_token: Some(Nanos::from_millis(250)),
     };
     for (at, kind) in [
-        (at, EventKind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens: 100, max_tokens: None }),
+        (
+            at,
+            EventKind::Arrived {
+                class: ClassId(0),
+                scheduled: at,
+                deadline: None,
+                prompt_tokens: 100,
+                max_tokens: None,
+            },
+        ),
         (at, EventKind::Sent { attempt, target, step: 0, number: 1 }),
-        (at, EventKind::Decided { attempt, target, ruled: RecordedDecision::Admitted { reserved: 150 } }),
+        (at, EventKind::Decided { attempt, target, decision: RecordedDecision::Admitted { reserved: 150 } }),
         (later, EventKind::Settled { attempt, target, usage }),
         (later, EventKind::Replied { attempt, target, outcome: AttemptOutcome::Ok, usage }),
         (later, EventKind::Done(ending)),
@@ -185,12 +194,13 @@ fn a_live_run_that_could_not_keep_its_schedule_says_so_first() {
             kind: EventKind::Arrived {
                 class: ClassId(0),
                 scheduled: scheduled_at,
+                deadline: None,
                 prompt_tokens: 1,
                 max_tokens: None,
             },
         });
         let ending = JobEnd {
-            verdict: JobOutcome::InFlight,
+            outcome: JobOutcome::InFlight,
             class: ClassId(0),
             scheduled: scheduled_at,
             attempts: 0,

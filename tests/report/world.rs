@@ -142,8 +142,13 @@ impl<F: Fold> World<'_, F> {
         let prompt_tokens = (300.0 / self.chance.open_unit().sqrt()).min(8_000.0) as u32;
         let completion_tokens = (120.0 / self.chance.open_unit().sqrt()).min(1_024.0) as u32;
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
-        let arrived =
-            EventKind::Arrived { class: ClassId(0), scheduled: at, prompt_tokens, max_tokens: Some(1024) };
+        let arrived = EventKind::Arrived {
+            class: ClassId(0),
+            scheduled: at,
+            deadline: None,
+            prompt_tokens,
+            max_tokens: Some(1024),
+        };
         self.log(at, job, arrived);
         let (zero, sent) = (Nanos::ZERO, at);
         let state = JobState {
@@ -171,7 +176,7 @@ impl<F: Fold> World<'_, F> {
         let id = AttemptId(attempt);
         self.log(at, job, EventKind::Sent { attempt: id, target, step, number });
         let (ruled, outcome, after) = self.rule(at, target, usage);
-        self.log(at, job, EventKind::Decided { attempt: id, target, ruled });
+        self.log(at, job, EventKind::Decided { attempt: id, target, decision: ruled });
         self.flying.insert(attempt, (job, target, outcome));
         let reply_at = at.0 + after.0;
         if matches!(ruled, RecordedDecision::Admitted { .. }) {
@@ -258,7 +263,7 @@ impl<F: Fold> World<'_, F> {
         let state = self.jobs.remove(&job).expect("in flight");
         let served = verdict == JobOutcome::Succeeded;
         let ending = JobEnd {
-            verdict,
+            outcome: verdict,
             class: ClassId(0),
             scheduled: state.scheduled,
             attempts: state.attempts,

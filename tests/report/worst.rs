@@ -19,10 +19,10 @@ struct All {
 impl Fold for All {
     fn event(&mut self, event: &Event) {
         match event.kind {
-            EventKind::Done(JobEnd { verdict: JobOutcome::Succeeded, scheduled, .. }) => {
+            EventKind::Done(JobEnd { outcome: JobOutcome::Succeeded, scheduled, .. }) => {
                 self.succeeded.insert(event.job.0, event.at.since(scheduled));
             }
-            EventKind::Done(JobEnd { verdict, .. }) => self.lost.push((event.job.0, verdict)),
+            EventKind::Done(JobEnd { outcome: verdict, .. }) => self.lost.push((event.job.0, verdict)),
             _ => {}
         }
     }
@@ -71,14 +71,20 @@ fn arrives(fold: &mut SlowJobs, second: u64, job: u64) {
         fold,
         second,
         job,
-        EventKind::Arrived { class: ClassId(0), scheduled, prompt_tokens: 9, max_tokens: None },
+        EventKind::Arrived {
+            class: ClassId(0),
+            scheduled,
+            deadline: None,
+            prompt_tokens: 9,
+            max_tokens: None,
+        },
     );
 }
 
 fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: JobOutcome) {
     let zero = Nanos::ZERO;
     let ending = JobEnd {
-        verdict,
+        outcome: verdict,
         class: ClassId(0),
         scheduled: Instant::ZERO + Nanos::from_secs(scheduled),
         attempts: 0,

@@ -58,7 +58,7 @@ fn attributes_fault(attributes: &str) -> Option<String> {
 }
 
 fn is_entity(text: &str) -> bool {
-    ["amp;", "lt;", "gt;", "quot;", "apos;", "#39;"].iter().any(|entity| text.starts_with(entity))
+    ["amp;", "lt;", "gt;", "quot;", "apos;", "#13;"].iter().any(|entity| text.starts_with(entity))
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! The cache: what was answered is not asked again until its time to live is over.
+//! The response cache: an identical job is not sent while an answer is within its time to live.
 
-use super::tell;
+use super::run;
 use quotalab::event::EventKind;
 
-fn asked_twice(client: &str) -> super::Story {
-    tell(&format!(
+fn every_ten_seconds(client: &str) -> super::Story {
+    run(&format!(
         "
 providers: {{p: {{models: {{m: {{latency: {{total: 1s}}}}}}}}}}
 routes: {{r: [{{of: [p/default/m]}}]}}
@@ -16,17 +16,17 @@ workload: [{{name: w, route: r, arrivals: {{constant: 6/min}}, prompt: 100, comp
 }
 
 #[test]
-fn one_question_is_sent_once_per_time_to_live() {
-    // Asked every 10 s; answered at 1 s, good until 31 s.
-    let story = asked_twice("{cache: {entries: 10, ttl: 30s}}");
+fn identical_jobs_are_sent_once_per_time_to_live() {
+    // One job every 10 s; the first is answered at 1 s, which is valid until 31 s.
+    let story = every_ten_seconds("{cache: {entries: 10, ttl: 30s}}");
     let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
     assert_eq!(sends, [0.0, 40.0, 80.0]);
     let hits = story.events.iter().filter(|event| event.kind == EventKind::CacheHit).count();
     assert_eq!(hits, 7);
-    assert!(story.endings().all(|(_, ending)| ending.verdict == quotalab::event::JobOutcome::Succeeded));
+    assert!(story.ends().all(|(_, end)| end.outcome == quotalab::event::JobOutcome::Succeeded));
 }
 
 #[test]
 fn without_a_cache_every_job_is_sent() {
-    assert_eq!(asked_twice("{cache: off}").sends().len(), 10);
+    assert_eq!(every_ten_seconds("{cache: off}").sends().len(), 10);
 }

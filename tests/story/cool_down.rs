@@ -1,6 +1,6 @@
-//! A refusal says how long to wait: the target rests exactly so long, and nobody is sent there meanwhile.
+//! A refusal names a wait: the target cools down for exactly that long, and no job is sent to it meanwhile.
 
-use super::{assert_timeline, tell};
+use super::{assert_timeline, run};
 
 const TWO_A_MINUTE: &str = "
 providers: {p: {accounts: {a: [k]}, models: {m: {limits: {rpm: 2}, latency: {total: 100ms}}}}}
@@ -9,8 +9,8 @@ duration: 1m
 ";
 
 #[test]
-fn a_refused_job_comes_back_when_the_server_said() {
-    let story = tell(&format!(
+fn a_refused_job_is_sent_again_at_the_instant_that_the_server_named() {
+    let story = run(&format!(
         "{TWO_A_MINUTE}
 client: {{deadline: 2m, retry: {{attempts: 3, backoff: {{base: 1s, cap: 8s, jitter: none}}}}}}
 workload: [{{name: w, route: r, arrivals: {{burst: 3, every: 1h}}, prompt: 10, completion: 10, max_tokens: 10}}]"
@@ -18,27 +18,27 @@ workload: [{{name: w, route: r, arrivals: {{burst: 3, every: 1h}}, prompt: 10, c
     assert_timeline(
         &story,
         "0.000s job 0: arrives
-         0.000s job 0: try 1 to p/a/m
+         0.000s job 0: attempt 1 to p/a/m
          0.000s job 1: arrives
-         0.000s job 1: try 1 to p/a/m
+         0.000s job 1: attempt 1 to p/a/m
          0.000s job 2: arrives
-         0.000s job 2: try 1 to p/a/m
+         0.000s job 2: attempt 1 to p/a/m
          0.000s job 2: p/a/m refuses (rpm)
-         0.000s job 2: p/a/m rests until 30.000s (minute_limit)
-         0.000s job 2: sleeps until 30.000s (CoolDown)
-         0.100s job 0: p/a/m answers
+         0.000s job 2: p/a/m cools down until 30.000s (minute_limit)
+         0.000s job 2: waits until 30.000s (CoolDown)
+         0.100s job 0: p/a/m serves it
          0.100s job 0: Succeeded
-         0.100s job 1: p/a/m answers
+         0.100s job 1: p/a/m serves it
          0.100s job 1: Succeeded
-         30.000s job 2: try 2 to p/a/m
-         30.100s job 2: p/a/m answers
+         30.000s job 2: attempt 2 to p/a/m
+         30.100s job 2: p/a/m serves it
          30.100s job 2: Succeeded",
     );
 }
 
 #[test]
-fn who_comes_while_it_rests_is_not_sent_there() {
-    let story = tell(&format!(
+fn a_job_that_arrives_during_the_cool_down_is_not_sent() {
+    let story = run(&format!(
         "{TWO_A_MINUTE}
 client: {{deadline: 2m, retry: {{attempts: 3, backoff: {{base: 1s, cap: 8s, jitter: none}}}}}}
 workload: [{{name: w, route: r, arrivals: {{constant: 12/min}}, prompt: 10, completion: 10, max_tokens: 10}}]"
@@ -46,26 +46,31 @@ workload: [{{name: w, route: r, arrivals: {{constant: 12/min}}, prompt: 10, comp
     // Jobs at 0, 5, 10 …: two fit, the third is refused at 10 s, when the bucket has a third of a request.
     let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
     assert_eq!(sends[..3], [0.0, 5.0, 10.0]);
-    assert!(sends[3] >= 30.0, "nothing leaves before the wait is over: {sends:?}");
+    assert!(sends[3] >= 30.0, "nothing is sent before the wait ends: {sends:?}");
 }
 
 #[test]
-fn a_client_that_does_not_obey_hammers() {
+fn a_client_that_ignores_retry_after_is_refused_more_often() {
     let workload = "workload: [{name: w, route: r, arrivals: {burst: 4, every: 1h}, prompt: 10, completion: 10, max_tokens: 10}]";
     let client = |obey| {
         format!(
             "client: {{deadline: 2m, retry: {{attempts: 20, obey_retry_after: {obey}, backoff: {{base: 1s, cap: 4s, jitter: none}}}}}}"
         )
     };
-    let obeys = tell(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(true)));
-    let hammers = tell(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(false)));
-    assert!(obeys.refused() <= 3, "{}", obeys.timeline());
-    assert!(hammers.refused() >= 4 * obeys.refused(), "{} against {}", hammers.refused(), obeys.refused());
+    let obeying = run(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(true)));
+    let ignoring = run(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(false)));
+    assert!(obeying.refused() <= 3, "{}", obeying.timeline());
+    assert!(
+        ignoring.refused() >= 4 * obeying.refused(),
+        "{} and {} refusals",
+        ignoring.refused(),
+        obeying.refused()
+    );
 }
 
 #[test]
 fn a_day_limit_is_not_mistaken_for_a_minute_limit() {
-    let story = tell(
+    let story = run(
         "
 providers: {p: {accounts: {a: [k]}, models: {m: {limits: {rpm: 60, rpd: 24}, latency: {total: 100ms}}}}}
 routes: {r: [{of: [p/a/m]}]}
@@ -73,33 +78,31 @@ duration: 2h
 client: {deadline: 3h, retry: {attempts: 3, backoff: {base: 1s, cap: 8s, jitter: none}}}
 workload: [{name: w, route: r, arrivals: {burst: 25, every: 5h}, prompt: 10, completion: 10, max_tokens: 10}]",
     );
-    // One request of 24 a day comes back every hour: one refusal, one wait of an hour, no knocking in between.
+    // 24 requests a day refill one per hour: one refusal, one wait of an hour, no attempt in between.
     assert_eq!(story.refused(), 1);
     assert_eq!(story.sends().last().map(|(at, _)| *at), Some(3600.0));
-    assert!(story.timeline().contains("rests until 3600.000s (day_limit)"), "{}", story.timeline());
+    assert!(story.timeline().contains("cools down until 3600.000s (day_limit)"), "{}", story.timeline());
 }
 
 #[test]
-fn an_unwell_target_rests_after_five_failures_in_a_row() {
-    let story = tell(
-        "
+fn a_target_is_ejected_after_five_failures_in_a_row() {
+    let story = run("
 providers:
   p: {accounts: {a: [k]}, models: {m: {latency: {total: 100ms}}}, incidents: [{at: 0s, for: 20s, fault: 503}]}
 routes: {r: [{of: [p/a/m]}]}
 duration: 50s
 client: {deadline: 1m, retry: {attempts: 1}}
-workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion: 10, max_tokens: 10}]",
-    );
-    // Failures at 0 … 4 s; it rests from 4 s to 34 s, and who came meanwhile waits for it and is served.
+workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion: 10, max_tokens: 10}]");
+    // Failures at 0 … 4 s; it cools down from 4 s to 34 s, and jobs that arrive meanwhile wait for it and are served.
     assert!(
-        story.timeline().contains("4.000s job 4: p/a/m rests until 34.000s (overload)"),
+        story.timeline().contains("4.000s job 4: p/a/m cools down until 34.000s (overload)"),
         "{}",
         story.timeline()
     );
-    let in_between = story.sends().iter().filter(|(at, _)| *at > 4.0 && *at < 34.0).count();
-    assert_eq!(in_between, 0);
+    let meanwhile = story.sends().iter().filter(|(at, _)| *at > 4.0 && *at < 34.0).count();
+    assert_eq!(meanwhile, 0);
     assert_eq!(
-        story.verdicts().iter().filter(|verdict| **verdict == quotalab::event::JobOutcome::Succeeded).count(),
+        story.outcomes().iter().filter(|outcome| **outcome == quotalab::event::JobOutcome::Succeeded).count(),
         45
     );
 }

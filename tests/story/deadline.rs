@@ -1,11 +1,11 @@
-//! The deadline is the user's patience: nothing sleeps past it, and nothing is worked on after it.
+//! The deadline: no wait goes beyond it, and no attempt continues after it.
 
-use super::{assert_timeline, tell};
+use super::{assert_timeline, run};
 use quotalab::event::{EndReason, JobOutcome};
 
 #[test]
-fn a_wait_that_would_end_after_the_deadline_is_not_begun() {
-    let story = tell(
+fn a_job_whose_wait_would_end_after_the_deadline_is_given_up_at_once() {
+    let story = run(
         "
 providers: {p: {models: {m: {limits: {rpm: 1}, latency: {total: 100ms}}}}}
 routes: {r: [{of: [p/default/m]}]}
@@ -13,13 +13,13 @@ duration: 10s
 client: {deadline: 30s, retry: {attempts: 5, backoff: {base: 1s, cap: 8s, jitter: none}}}
 workload: [{name: w, route: r, arrivals: {burst: 2, every: 1h}, prompt: 10, completion: 10, max_tokens: 10}]",
     );
-    let ended = story.endings().map(|(at, ending)| (at.as_secs_f64(), ending.verdict)).collect::<Vec<_>>();
+    let ended = story.ends().map(|(at, end)| (at.as_secs_f64(), end.outcome)).collect::<Vec<_>>();
     assert_eq!(ended, [(0.0, JobOutcome::Failed(EndReason::Deadline)), (0.1, JobOutcome::Succeeded)]);
 }
 
 #[test]
-fn a_provider_that_never_answers_is_given_up_at_the_deadline() {
-    let story = tell(
+fn an_attempt_without_a_reply_is_cancelled_at_the_deadline() {
+    let story = run(
         "
 providers: {p: {models: {m: {latency: {total: 100ms}}}, incidents: [{at: 0s, for: 1m, fault: timeout}]}}
 routes: {r: [{of: [p/default/m]}]}
@@ -30,15 +30,15 @@ workload: [{name: w, route: r, arrivals: {burst: 1, every: 1h}, prompt: 10, comp
     assert_timeline(
         &story,
         "0.000s job 0: arrives
-         0.000s job 0: try 1 to p/default/m
-         5.000s job 0: gives up on p/default/m
+         0.000s job 0: attempt 1 to p/default/m
+         5.000s job 0: attempt to p/default/m cancelled
          5.000s job 0: Failed(Deadline)",
     );
 }
 
 #[test]
-fn what_was_sent_and_given_up_is_settled_to_what_was_done_by_then() {
-    let story = tell(
+fn a_cancelled_attempt_is_settled_to_the_tokens_generated_so_far() {
+    let story = run(
         "
 providers: {p: {models: {m: {latency: {first_token: 1s, output: 10 tok/s}}}}}
 routes: {r: [{of: [p/default/m]}]}
@@ -52,5 +52,5 @@ workload: [{name: w, route: r, arrivals: {burst: 1, every: 1h}, prompt: 50, comp
     });
     let settled = settled.expect("an admitted attempt is settled");
     assert_eq!(settled.prompt_tokens, 50);
-    assert!((15..=25).contains(&settled.completion_tokens), "two seconds at ten a second: {settled:?}");
+    assert!((15..=25).contains(&settled.completion_tokens), "2 s at 10 tokens/s: {settled:?}");
 }

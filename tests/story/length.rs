@@ -1,6 +1,6 @@
-//! A call that is longer than a model takes: no wait helps, a longer context does.
+//! Jobs that exceed the length of a model: no wait helps, a model with a longer context does.
 
-use super::tell;
+use super::run;
 use crate::scenarios::simulate;
 use quotalab::event::{EndReason, JobOutcome};
 use quotalab::report::notes;
@@ -22,27 +22,27 @@ providers:
 const ONE_JOB: &str = "workload: [{name: w, route: r, arrivals: {burst: 1, every: 1h}, prompt: 900, completion: 10, max_tokens: 200}]";
 
 #[test]
-fn what_is_too_long_for_one_model_goes_to_one_with_a_longer_context_at_once() {
-    let story = tell(&(models("context: 1000", "context: 2000") + ONE_JOB));
+fn a_job_too_long_for_a_model_falls_back_to_a_longer_context_at_once() {
+    let story = run(&(models("context: 1000", "context: 2000") + ONE_JOB));
     assert_eq!(
         story.timeline(),
         "0.000s job 0: arrives
-0.000s job 0: try 1 to short/default/m
+0.000s job 0: attempt 1 to short/default/m
 0.000s job 0: short/default/m refuses (too_large)
 0.000s job 0: falls back from step 0 to 1
-0.000s job 0: try 2 to long/default/m
-0.100s job 0: long/default/m answers
+0.000s job 0: attempt 2 to long/default/m
+0.100s job 0: long/default/m serves it
 0.100s job 0: Succeeded
 "
     );
 }
 
 #[test]
-fn an_answer_longer_than_the_model_gives_is_not_asked_for_twice() {
-    let story = tell(&(models("max_output: 100", "max_output: 150") + ONE_JOB));
-    assert_eq!(story.verdicts(), [JobOutcome::Failed(EndReason::Rejected)]);
+fn a_completion_bound_beyond_the_model_is_sent_once_per_target() {
+    let story = run(&(models("max_output: 100", "max_output: 150") + ONE_JOB));
+    assert_eq!(story.outcomes(), [JobOutcome::Failed(EndReason::Rejected)]);
     assert_eq!(story.sends().len(), 2, "once to each: {}", story.timeline());
-    assert_eq!(story.refused(), 0, "no limit has refused");
+    assert_eq!(story.refused(), 0, "no limit refused it");
     let summary = simulate(&story.scenario);
     assert_eq!((summary.first_refusal, summary.attempts.limited_by["too_large"]), (None, 2));
     let note = "Every job of w can never be served: no model of the route r takes its prompt and its max_tokens of 200";
@@ -50,21 +50,21 @@ fn an_answer_longer_than_the_model_gives_is_not_asked_for_twice() {
 }
 
 #[test]
-fn what_just_fits_is_served() {
-    let story = tell(&(models("context: 1100, max_output: 200", "context: 1") + ONE_JOB));
-    assert_eq!(story.verdicts(), [JobOutcome::Succeeded]);
+fn a_job_that_just_fits_is_served() {
+    let story = run(&(models("context: 1100, max_output: 200", "context: 1") + ONE_JOB));
+    assert_eq!(story.outcomes(), [JobOutcome::Succeeded]);
     assert_eq!((story.sends().len(), story.scenario.notes.len()), (1, 0));
 }
 
 #[test]
-fn a_share_of_jobs_that_never_fits_is_told_in_advance_and_comes_true() {
+fn the_share_of_jobs_that_never_fit_is_noted_before_the_run() {
     let mixed =
         ONE_JOB.replace("burst: 1, every: 1h", "constant: 100/s").replace("900", "{min: 0, max: 1000}");
-    let story = tell(&(models("context: 500", "context: 950") + &mixed));
+    let story = run(&(models("context: 500", "context: 950") + &mixed));
     let rejected = story
-        .verdicts()
+        .outcomes()
         .iter()
-        .filter(|verdict| **verdict == JobOutcome::Failed(EndReason::Rejected))
+        .filter(|outcome| **outcome == JobOutcome::Failed(EndReason::Rejected))
         .count();
     // Of prompts up to 1000 those above 750: a quarter of a thousand, with a standard error of 14.
     assert!(rejected.abs_diff(250) < 42, "{rejected}");

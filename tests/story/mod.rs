@@ -1,12 +1,13 @@
-//! Stories: small scenarios run in virtual time, told as a timeline that can be read. Each tactic of the
-//! engine has the story that teaches it; the laws behind them are hunted in `laws.rs`.
+//! Stories: small scenarios in virtual time whose events are compared with a readable timeline. Every policy of the engine
+//! has one that demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
 
 mod cache;
 mod cached;
+mod coalescing;
 mod cool_down;
 mod deadline;
+mod early_end;
 mod fallback;
-mod joining;
 mod length;
 mod pacing;
 mod queue;
@@ -18,84 +19,85 @@ use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, Reco
 use quotalab::record::{Audit, Fold};
 use quotalab::scenario::{self, Overrides, Scenario};
 
-/// What happened in a scenario.
+/// A scenario and its events.
 pub(crate) struct Story {
     pub(crate) scenario: Scenario,
     pub(crate) events: Vec<Event>,
 }
 
-/// Keeps every event.
+/// Records every event.
 #[derive(Default)]
-struct Keep(Vec<Event>);
+struct Recording(Vec<Event>);
 
-impl Fold for Keep {
+impl Fold for Recording {
     fn event(&mut self, event: &Event) {
         self.0.push(*event);
     }
 }
 
-/// Runs a scenario in virtual time; every story also passes the audit.
-pub(crate) fn tell(yaml: &str) -> Story {
+/// Runs a scenario in virtual time and checks that it passes the audit.
+pub(crate) fn run(yaml: &str) -> Story {
     let scenario =
-        scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"));
-    let mut folds = (Keep::default(), Audit::new(&scenario, provider::Nanos::ZERO));
+        scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"));
+    let mut folds = (Recording::default(), Audit::new(&scenario, provider::Nanos::ZERO));
     virtual_time::simulate(&scenario, &mut folds);
     let (violations, _) = folds.1.finish();
-    assert!(violations.is_empty(), "the laws hold in every story: {violations:#?}");
+    assert!(violations.is_empty(), "{violations:#?}");
     Story { scenario, events: folds.0.0 }
 }
 
 impl Story {
-    /// What the client did and saw, one line an event.
+    /// The events that the client sees, one per line.
     pub(crate) fn timeline(&self) -> String {
         let lines = self.events.iter().filter_map(|event| {
-            let what = self.words(&event.kind)?;
-            Some(format!("{} {}: {what}\n", event.at, event.job))
+            let text = self.describe(&event.kind)?;
+            Some(format!("{} {}: {text}\n", event.at, event.job))
         });
         lines.collect()
     }
 
-    fn words(&self, kind: &EventKind) -> Option<String> {
+    fn describe(&self, kind: &EventKind) -> Option<String> {
         let name = |target: &quotalab::ids::TargetId| &self.scenario.targets[target.index()].name;
         Some(match kind {
             EventKind::Arrived { .. } => "arrives".into(),
-            EventKind::Queued { waiting } => format!("stands in line as number {waiting}"),
-            EventKind::Waiting { until, why } => format!("sleeps until {until} ({why:?})"),
-            EventKind::Sent { target, number, .. } => format!("try {number} to {}", name(target)),
+            EventKind::Queued { waiting } => format!("queued, {waiting} waiting"),
+            EventKind::Waiting { until, why } => format!("waits until {until} ({why:?})"),
+            EventKind::Sent { target, number, .. } => format!("attempt {number} to {}", name(target)),
             EventKind::Decided { .. } | EventKind::Settled { .. } => return None,
             EventKind::Replied { target, outcome, .. } => match outcome {
-                AttemptOutcome::Ok => format!("{} answers", name(target)),
+                AttemptOutcome::Ok => format!("{} serves it", name(target)),
                 AttemptOutcome::Limited { axis, cause } => {
                     format!("{} refuses ({})", name(target), axis.map_or(cause.name(), Axis::name))
                 }
                 AttemptOutcome::Failed(failure) => format!("{} fails ({failure:?})", name(target)),
             },
-            EventKind::Abandoned { target, .. } => format!("gives up on {}", name(target)),
+            EventKind::Abandoned { target, .. } => format!("attempt to {} cancelled", name(target)),
             EventKind::CooledDown { target, until, cause } => {
-                format!("{} rests until {until} ({})", name(target), cause.name())
+                format!("{} cools down until {until} ({})", name(target), cause.name())
             }
             EventKind::FellBack { from, to } => format!("falls back from step {from} to {to}"),
-            EventKind::CacheHit => "is answered from the cache".into(),
-            EventKind::Coalesced { leader } => format!("joins {leader}"),
-            EventKind::Promoted { leader } => format!("takes over from {leader}"),
-            EventKind::Done(JobEnd { verdict, .. }) => format!("{verdict:?}"),
+            EventKind::CacheHit => "served from the cache".into(),
+            EventKind::Coalesced { leader } => format!("follows {leader}"),
+            EventKind::Promoted { leader, .. } => format!("promoted after {leader}"),
+            EventKind::Done(JobEnd { outcome, .. }) => format!("{outcome:?}"),
+            EventKind::FirstByte { target, .. } => format!("first byte from {}", name(target)),
         })
     }
 
-    /// The verdicts, in the order in which jobs ended.
-    pub(crate) fn verdicts(&self) -> Vec<JobOutcome> {
-        self.endings().map(|(_, ending)| ending.verdict).collect()
+    /// The outcomes, in the order in which jobs ended.
+    pub(crate) fn outcomes(&self) -> Vec<JobOutcome> {
+        self.ends().map(|(_, end)| end.outcome).collect()
     }
 
-    /// When each job ended, and how.
-    pub(crate) fn endings(&self) -> impl Iterator<Item = (Instant, &JobEnd)> {
+    /// The ends of all jobs, with their instants.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (Instant, &JobEnd)> {
         self.events.iter().filter_map(|event| match &event.kind {
-            EventKind::Done(ending) => Some((event.at, ending)),
+            EventKind::Done(end) => Some((event.at, end)),
             _ => None,
         })
     }
 
-    /// When attempts were sent, and where to.
+    /// The attempts, as seconds and names of targets.
     pub(crate) fn sends(&self) -> Vec<(f64, &str)> {
         let sent = |event: &Event| match event.kind {
             EventKind::Sent { target, .. } => {
@@ -106,16 +108,16 @@ impl Story {
         self.events.iter().filter_map(sent).collect()
     }
 
-    /// How many attempts the providers refused.
+    /// The number of attempts that a limit refused.
     pub(crate) fn refused(&self) -> usize {
         let refused = |event: &&Event| {
-            matches!(event.kind, EventKind::Decided { ruled: RecordedDecision::Refused { .. }, .. })
+            matches!(event.kind, EventKind::Decided { decision: RecordedDecision::Refused { .. }, .. })
         };
         self.events.iter().filter(refused).count()
     }
 }
 
-/// Compares a timeline with what is written in a test, indented as the test is.
+/// Asserts that the timeline is `expected`; indentation is ignored.
 #[track_caller]
 pub(crate) fn assert_timeline(story: &Story, expected: &str) {
     let expected: String = expected
@@ -124,6 +126,6 @@ pub(crate) fn assert_timeline(story: &Story, expected: &str) {
         .filter(|line| !line.is_empty())
         .map(|line| format!("{line}\n"))
         .collect();
-    let told = story.timeline();
-    assert!(told == expected, "the story went otherwise:\n{told}");
+    let actual = story.timeline();
+    assert!(actual == expected, "another timeline:\n{actual}");
 }

@@ -1,10 +1,10 @@
-//! The concurrency cap: so many in flight, the others in line, and a line that ends.
+//! The concurrency cap: a bound on attempts in flight, and a bounded queue.
 
-use super::tell;
+use super::run;
 use quotalab::event::{EndReason, JobOutcome};
 
 fn four_at_once(client: &str) -> super::Story {
-    tell(&format!(
+    run(&format!(
         "
 providers: {{p: {{models: {{m: {{latency: {{total: 1s}}}}}}}}}}
 routes: {{r: [{{of: [p/default/m]}}]}}
@@ -15,30 +15,30 @@ workload: [{{name: w, route: r, arrivals: {{burst: 4, every: 1h}}, prompt: 10, c
 }
 
 #[test]
-fn those_in_line_go_in_the_order_they_came() {
+fn queued_jobs_are_sent_in_order_of_arrival() {
     let story = four_at_once("{deadline: 1m, concurrency: 1}");
     let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
     assert_eq!(sends, [0.0, 1.0, 2.0, 3.0]);
-    let waits: Vec<f64> = story.endings().map(|(_, ending)| ending.queue.as_secs_f64()).collect();
+    let waits: Vec<f64> = story.ends().map(|(_, end)| end.queue.as_secs_f64()).collect();
     assert_eq!(waits, [0.0, 1.0, 2.0, 3.0]);
 }
 
 #[test]
-fn who_finds_the_line_full_is_shed() {
+fn a_job_is_shed_if_the_queue_is_full() {
     let story = four_at_once("{deadline: 1m, concurrency: 1, queue: 2}");
     assert_eq!(
-        story.verdicts().iter().filter(|verdict| **verdict == JobOutcome::Shed(EndReason::QueueFull)).count(),
+        story.outcomes().iter().filter(|outcome| **outcome == JobOutcome::Shed(EndReason::QueueFull)).count(),
         1
     );
 }
 
 #[test]
-fn who_stands_in_line_until_the_deadline_is_shed() {
+fn a_job_that_queues_until_its_deadline_is_shed() {
     let story = four_at_once("{deadline: 1500ms, concurrency: 1}");
     let shed = JobOutcome::Shed(EndReason::Deadline);
-    // The second is sent at 1 s and given up half-way; the others never leave the line.
+    // The second is sent at 1 s and cancelled at 1.5 s; the others stay in the queue.
     assert_eq!(
-        story.verdicts(),
+        story.outcomes(),
         [JobOutcome::Succeeded, JobOutcome::Failed(EndReason::Deadline), shed, shed]
     );
 }

@@ -1,10 +1,10 @@
-//! The picks: who gets the next job, among those that could take it.
+//! Picks: which target of a step a job is sent to.
 
-use super::{Story, tell};
+use super::{Story, run};
 use quotalab::event::{EndReason, JobOutcome};
 
 fn two_accounts(pick: &str, arrivals: &str) -> Story {
-    tell(&format!(
+    run(&format!(
         "
 providers: {{p: {{accounts: {{a: [k1], b: [k2]}}, models: {{m: {{limits: {{rpm: 30, tpm: 10k}}, latency: {{total: 500ms}}}}}}}}}}
 routes: {{r: [{{pick: {pick}, of: [p/a/m, p/b/m]}}]}}
@@ -19,11 +19,11 @@ fn names(story: &Story) -> Vec<&str> {
 }
 
 #[test]
-fn in_order_fills_the_first_before_it_asks_the_second() {
+fn in_order_uses_the_second_target_only_if_the_first_refuses() {
     let story = two_accounts("in_order", "{burst: 40, every: 1h}");
     let names = names(&story);
     assert_eq!(names[..30], ["a"; 30]);
-    assert_eq!(names[30..32], ["a", "b"], "the 31st is refused by a and goes on to b");
+    assert_eq!(names[30..32], ["a", "b"], "the 31st is refused by a and retried at b");
     assert_eq!(names[32..], ["b"; 9]);
 }
 
@@ -34,7 +34,7 @@ fn round_robin_takes_turns() {
 }
 
 #[test]
-fn most_room_spreads_until_both_are_used_up() {
+fn most_room_balances_until_both_are_used_up() {
     let story = two_accounts("most_room", "{burst: 60, every: 1h}");
     assert_eq!(story.refused(), 0, "sixty fit into twice thirty");
     assert_eq!(names(&story).iter().filter(|name| **name == "a").count(), 30);
@@ -43,7 +43,7 @@ fn most_room_spreads_until_both_are_used_up() {
 #[test]
 fn a_retry_costs_the_budget_and_a_fresh_target_does_not() {
     let failing = |budget: &str| {
-        tell(&format!(
+        run(&format!(
             "
 providers: {{p: {{models: {{m: {{latency: {{total: 10ms}}}}}}, incidents: [{{at: 0s, for: 1h, fault: 500, share: 50%}}]}}}}
 routes: {{r: [{{of: [p/default/m]}}]}}
@@ -53,11 +53,11 @@ workload: [{{name: w, route: r, arrivals: {{constant: 10/s}}, prompt: 10, comple
         ))
     };
     let bounded = failing("budget: 10%, ");
-    let retries = bounded.sends().len() - bounded.verdicts().len();
-    // A hundred to begin with, and a tenth of 6,000 jobs.
+    let retries = bounded.sends().len() - bounded.outcomes().len();
+    // The initial balance of a hundred, and a tenth of 6,000 jobs.
     assert!(retries <= 700, "{retries} retries");
-    assert!(bounded.verdicts().contains(&JobOutcome::Failed(EndReason::RetryBudget)));
+    assert!(bounded.outcomes().contains(&JobOutcome::Failed(EndReason::RetryBudget)));
     assert!(
-        failing("").verdicts().iter().all(|verdict| *verdict != JobOutcome::Failed(EndReason::RetryBudget))
+        failing("").outcomes().iter().all(|outcome| *outcome != JobOutcome::Failed(EndReason::RetryBudget))
     );
 }

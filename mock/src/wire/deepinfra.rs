@@ -40,13 +40,13 @@ impl WireFormat for DeepInfra {
             Error::Overload(_) => (429, "Model busy, retry later", Some("engine_overloaded")),
             Error::Billing => (402, "Inference prohibited, please top up your balance", None),
             Error::TooLong(too_long, _) => {
-                let (asked, limit) = (too_long.requested(), too_long.limit);
+                let (requested, limit) = (too_long.requested(), too_long.limit);
                 let (status, what) = match too_long.bound {
                     Bound::Context => (500, "input"),
                     Bound::Output => (422, "output"),
                 };
                 let message =
-                    format!("Requested {what} length {asked} exceeds maximum {what} length {limit}");
+                    format!("Requested {what} length {requested} exceeds maximum {what} length {limit}");
                 return ErrorReply::new(status, message_only(&message));
             }
             Error::Status(status, _) => (*status, reason(*status), None),

@@ -55,13 +55,13 @@ impl WireFormat for Fireworks {
             Error::Overload(_) => (429, TOO_MANY, OVERLOADED),
             Error::Billing => (412, "account_suspended", SUSPENDED),
             Error::TooLong(too_long, _) => {
-                let (asked, limit) = (too_long.requested(), too_long.limit);
+                let (requested, limit) = (too_long.requested(), too_long.limit);
                 let message = match too_long.bound {
                     Bound::Context => {
-                        format!("The prompt is too long: {asked}, model maximum context length: {limit}")
+                        format!("The prompt is too long: {requested}, model maximum context length: {limit}")
                     }
                     Bound::Output => {
-                        format!("max_tokens is too large: {asked}, model maximum output: {limit}")
+                        format!("max_tokens is too large: {requested}, model maximum output: {limit}")
                     }
                 };
                 return ErrorReply::new(400, body("context_length_exceeded", &message));

@@ -64,13 +64,13 @@ impl WireFormat for Gemini {
                 return ErrorReply::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded(None, model, wait));
             }
             Error::TooLong(too_long, _) => {
-                let (asked, limit) = (too_long.requested(), too_long.limit);
+                let (requested, limit) = (too_long.requested(), too_long.limit);
                 let what = match too_long.bound {
                     Bound::Context => "input",
                     Bound::Output => "output",
                 };
                 let message = format!(
-                    "The {what} token count ({asked}) exceeds the maximum number of tokens allowed ({limit})."
+                    "The {what} token count ({requested}) exceeds the maximum number of tokens allowed ({limit})."
                 );
                 return ErrorReply::new(400, body(400, &message, None));
             }

@@ -1,66 +1,43 @@
 //! The headers of a reply.
-//!
-//! All values that were rendered for one reply are slices of one text: however many there are, they take one allocation, and
-//! the server sends slices of that text without copying them.
 
 use super::format::MediaType;
-use std::fmt::{self, Write};
-use std::ops::Range;
+use std::borrow::Cow;
+use std::fmt;
 
 /// Header names in lower case with their values, in the order in which they are sent. Names are unique.
-#[derive(Clone, Default)]
-pub struct Headers {
-    rendered: String,
-    lines: Vec<Line>,
-}
-
-/// One header.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) name: &'static str,
-    pub(crate) value: Value,
-}
-
-/// The value of a header.
-#[derive(Clone, Debug)]
-pub(crate) enum Value {
-    /// The same in every reply that has this header.
-    Fixed(&'static str),
-    /// Rendered for this reply: the range in the text of all rendered values.
-    Rendered(Range<usize>),
-}
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(&'static str, Cow<'static, str>)>);
 
 impl Headers {
     /// Returns the header that every reply starts with.
     pub(super) fn of(media_type: MediaType) -> Self {
-        let mut headers = Self { rendered: String::with_capacity(128), lines: Vec::with_capacity(16) };
+        let mut headers = Self(Vec::with_capacity(16));
         headers.fixed("content-type", media_type.as_str());
         headers
     }
 
     /// Adds a header whose value never differs.
     pub(super) fn fixed(&mut self, name: &'static str, value: &'static str) {
-        self.push(name, Value::Fixed(value));
+        self.push(name, Cow::Borrowed(value));
     }
 
     /// Adds a header.
     pub(super) fn add(&mut self, name: &'static str, value: impl fmt::Display) {
-        let value = self.render(value);
-        self.push(name, value);
+        self.push(name, Cow::Owned(value.to_string()));
     }
 
     /// Sets a header. A header that exists keeps its position.
     pub(super) fn set(&mut self, name: &'static str, value: &str) {
-        let value = self.render(value);
-        match self.lines.iter_mut().find(|line| line.name == name) {
-            Some(line) => line.value = value,
+        let value = Cow::Owned(value.to_owned());
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
             None => self.push(name, value),
         }
     }
 
     /// Removes the headers for whose names `keep` returns `false`.
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.lines.retain(|line| keep(line.name));
+        self.0.retain(|(name, _)| keep(name));
     }
 
     /// Returns the value of a header; `None` if it is absent.
@@ -71,37 +48,23 @@ impl Headers {
 
     /// Iterates over names and values in the order in which they are sent.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'static str, &str)> {
-        self.lines.iter().map(|line| match &line.value {
-            Value::Fixed(text) => (line.name, *text),
-            Value::Rendered(range) => (line.name, &self.rendered[range.clone()]),
-        })
+        self.0.iter().map(|(name, value)| (*name, value.as_ref()))
     }
 
-    /// Returns the text that the rendered values are ranges of, and all headers.
-    #[cfg(feature = "server")]
-    pub(crate) fn into_parts(self) -> (String, Vec<Line>) {
-        (self.rendered, self.lines)
-    }
-
-    fn push(&mut self, name: &'static str, value: Value) {
+    fn push(&mut self, name: &'static str, value: Cow<'static, str>) {
         debug_assert!(self.value(name).is_none(), "invariant: header names are unique, found {name} twice");
-        self.lines.push(Line { name, value });
-    }
-
-    fn render(&mut self, value: impl fmt::Display) -> Value {
-        let start = self.rendered.len();
-        write!(self.rendered, "{value}").expect("invariant: writing to a String does not fail");
-        Value::Rendered(start..self.rendered.len())
+        self.0.push((name, value));
     }
 }
 
-impl PartialEq for Headers {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
+impl IntoIterator for Headers {
+    type Item = (&'static str, Cow<'static, str>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
-
-impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -77,14 +77,14 @@ impl WireFormat for Mistral {
             Error::BodyTooLarge => (413, reason(413), INVALID, None),
             Error::Billing => (402, "Payment required.", "payment_required", None),
             Error::TooLong(too_long, _) => {
-                let (asked, limit) = (too_long.requested(), too_long.limit);
+                let (requested, limit) = (too_long.requested(), too_long.limit);
                 let message = match too_long.bound {
                     Bound::Context => format!(
-                        "Prompt contains {asked} tokens, too large for model with {limit} maximum context length"
+                        "Prompt contains {requested} tokens, too large for model with {limit} maximum context length"
                     ),
                     Bound::Output => {
                         format!(
-                            "max_tokens is {asked}, too large for model with {limit} maximum output length"
+                            "max_tokens is {requested}, too large for model with {limit} maximum output length"
                         )
                     }
                 };

@@ -43,8 +43,6 @@ pub use chat::{CompletionFormat, Content, Finish};
 pub use error::Error;
 pub use format::{Context, Endpoint, ErrorReply, Head, Key, MediaType, Reply, WireFormat};
 pub use headers::Headers;
-#[cfg(feature = "server")]
-pub(crate) use headers::Value;
 pub use limits_snapshot::LimitsSnapshot;
 pub use models::Model;
 pub use stream::Chunks;

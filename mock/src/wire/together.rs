@@ -109,8 +109,8 @@ fn length(too_long: &TooLong) -> String {
             "Input validation error: `inputs` must have less than {limit} tokens. Given: {prompt_tokens} tokens"
         ),
         (Bound::Output, _) => {
-            let asked = too_long.requested();
-            format!("Input validation error: `max_new_tokens` must be <= {limit}. Given: {asked} tokens")
+            let requested = too_long.requested();
+            format!("Input validation error: `max_new_tokens` must be <= {limit}. Given: {requested} tokens")
         }
     }
 }

@@ -38,7 +38,7 @@ impl ParsedFailure {
         // A status that says the same as the body stays a status; 400 and 500 were seen to hide a limit.
         let limited = matches!(status, 429 | 413) || cause != by_status(status);
         let outcome = if limited { AttemptOutcome::Limited { axis, cause } } else { broken.outcome };
-        Reply { outcome, wait, told, remaining, ..broken }
+        Reply { outcome, wait, limit: told, remaining, ..broken }
     }
 }
 

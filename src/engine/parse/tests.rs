@@ -29,7 +29,7 @@ fn a_refusal_says_which_axis_how_full_and_until_when() {
     assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpd), cause: LimitCause::DayLimit });
     assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), meaning: WaitKind::UntilEnough }));
     let told = LimitNumbers { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
-    assert_eq!(reply.told, Some(told));
+    assert_eq!(reply.limit, Some(told));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use super::axis::Tick;
 use crate::report::palette::Role;
-use crate::report::text_layout::printable;
+use crate::xml;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
@@ -89,7 +89,7 @@ impl<'a> Canvas<'a> {
             ("sans-serif", f64::from(size * SCALE) * FONT_SIZE_DIVISOR).into_font().style(FontStyle::Normal);
         let colour = role.colour();
         let style = TextStyle::from(font).color(&colour).pos(Pos::new(h_pos, VPos::Center));
-        self.0.draw_text(&printable(text), &style, (x * SCALE, y * SCALE)).expect(INTO_STRING);
+        self.0.draw_text(&xml::allowed(text), &style, (x * SCALE, y * SCALE)).expect(INTO_STRING);
     }
 
     /// A filled rectangle.

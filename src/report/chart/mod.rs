@@ -15,9 +15,10 @@ pub(super) mod what_if;
 
 use super::chart_data::ChartData;
 use super::palette::{self, Role};
-use super::text_layout::{escaped, short, wrap};
+use super::text_layout::{short, wrap};
 use crate::formatting;
 use crate::record::Summary;
+use crate::xml::escape;
 pub(super) use breakdown_chart::parts as time_parts;
 use canvas::{SCALE, WIDTH};
 use std::fmt::Write;
@@ -92,7 +93,7 @@ impl Chart {
     #[must_use]
     pub fn inline(&self) -> String {
         let (width, height) = (WIDTH * SCALE, self.height * SCALE);
-        let label = escaped(&self.title);
+        let label = escape(&self.title);
         format!(
             "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">\n{}\n</svg>\n",
             self.body
@@ -112,7 +113,7 @@ impl Chart {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"{left} {top} {wide} {high}\" role=\"img\">\n<title>{}</title>\n<style>{}</style>\n\
              <rect x=\"{left}\" y=\"{top}\" width=\"{wide}\" height=\"{high}\" fill=\"{paper}\"/>\n",
-            escaped(&self.title),
+            escape(&self.title),
             style("svg"),
         );
         let lines = title.iter().map(|line| (line, 15, "bold", &ink));
@@ -120,7 +121,7 @@ impl Chart {
         for (place, (line, size, weight, colour)) in (0..).zip(lines) {
             let (x, y) = (0, (-above + PADDING + LINE * place + LINE * 3 / 4) * SCALE);
             let size = size * SCALE;
-            let line = escaped(line);
+            let line = escape(line);
             writeln!(text, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" font-weight=\"{weight}\" fill=\"{colour}\">{line}</text>")
                 .expect("writing to a string does not fail");
         }

@@ -4,7 +4,7 @@ use super::Chart;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH, width_of};
 use crate::formatting::usd;
 use crate::formatting::{number, plural};
-use crate::planner::{Kind, Plan, WhatIf};
+use crate::planner::{ChangeKind, Plan, WhatIf};
 use crate::report::palette::Role;
 use crate::report::text_layout::short;
 
@@ -25,7 +25,8 @@ const MAX_BARS: usize = 20;
 /// Draws the chart; `None` if no change was tried.
 pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     report.what_if.first()?;
-    let best = report.what_if.iter().find(|change| change.kind != Kind::Without && change.lift > 1.005);
+    let best =
+        report.what_if.iter().find(|change| change.kind != ChangeKind::Ablation && change.lift > 1.005);
     let title = match best {
         Some(best) => format!("The best change is {}: {} times the ceiling", best.change, number(best.lift)),
         None => "No change that was tried raises the ceiling".to_owned(),

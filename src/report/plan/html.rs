@@ -1,10 +1,10 @@
 //! The page of a plan: the answer, the ceiling curve, the what-ifs, and the tables behind them, with the whole plan as
 //! embedded JSON.
 
+use super::sentences;
 use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
-use crate::planner::{Kind, Plan, repeated};
+use crate::planner::{BrokenRule, Plan};
 use crate::report::chart::what_if::extra;
-use crate::report::notes;
 use crate::report::page::{self, axis, cell, json_data, page, section, table, text};
 use maud::{Markup, html};
 
@@ -21,7 +21,7 @@ pub fn html(plan: &Plan) -> String {
     );
     let charts = super::charts(plan);
     let content = html! {
-        (page::header(&subject, &plan.verdict, &plan.about))
+        (page::header(&subject, &sentences::findings(plan), &plan.about))
         (tiles(plan))
         @for chart in &charts { (page::figure(chart)) }
         (what_ifs(plan))
@@ -71,12 +71,6 @@ fn what_ifs(plan: &Plan) -> Markup {
         .what_if
         .iter()
         .map(|change| {
-            let per_usd = match change.lift_per_usd {
-                _ if change.kind == Kind::Without => "removed".to_owned(),
-                Some(lift) => number(lift),
-                None if change.extra_usd_per_day < -0.005 => "saves".to_owned(),
-                None => "free".to_owned(),
-            };
             vec![
                 cell(&change.change),
                 cell(change.breaks.as_deref().unwrap_or("nothing")),
@@ -85,7 +79,7 @@ fn what_ifs(plan: &Plan) -> Markup {
                 cell(seconds(change.p95_s)),
                 cell(usd(change.cost_usd_per_day)),
                 cell(extra(change.extra_usd_per_day)),
-                cell(per_usd),
+                cell(sentences::lift_per_usd(change)),
             ]
         })
         .collect();
@@ -105,14 +99,17 @@ fn what_ifs(plan: &Plan) -> Markup {
 
 fn buy(plan: &Plan) -> Markup {
     let Some(buy) = &plan.buy else { return Markup::default() };
-    let changes =
-        if buy.changes.is_empty() { "no change is needed".to_owned() } else { repeated(&buy.changes) };
+    let changes = if buy.changes.is_empty() {
+        "no change is needed".to_owned()
+    } else {
+        sentences::change_list(&buy.changes)
+    };
     let content = html! {
         p {
             (text(&changes)) ": " (mark(buy.holds)) " on " (plural(buy.replicas.into(), "seed")) ", p95 "
             (seconds(buy.p95_s)) ", " (usd(buy.cost_usd_per_day)) " a day."
         }
-        @for rule in &buy.broken { p.note { "still fails: " (text(rule)) } }
+        @for rule in &buy.broken { p.note { "still fails: " (text(&rule.rule)) } }
     };
     let jobs = number(buy.target.jobs_per_min);
     section(&format!("To hold {} times the load, {jobs} jobs/min", number(buy.target.multiple)), &content)
@@ -129,7 +126,7 @@ fn outages(plan: &Plan) -> Markup {
             vec![
                 cell(&outage.provider),
                 mark(outage.survives),
-                cell(outage.broken.join(", ")),
+                cell(rules(&outage.broken)),
                 cell(&outage.at),
                 cell(duration(outage.for_s)),
                 cell(percent(outage.success)),
@@ -139,6 +136,10 @@ fn outages(plan: &Plan) -> Markup {
         .collect();
     let head = ["provider", "", "fails", "from", "for", "success", "p95"];
     section("The loss of a provider", &table(&head, 3, &rows))
+}
+
+fn rules(broken: &[BrokenRule]) -> String {
+    broken.iter().map(|rule| rule.rule.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn ceilings(plan: &Plan) -> Markup {
@@ -173,7 +174,7 @@ fn ceilings(plan: &Plan) -> Markup {
     rows.push(row("present load".to_owned(), String::new(), Some(plan.load.jobs_per_min), Some(1.0)));
     let content = html! {
         (table(&["", "what stops it", "jobs/min", "× load"], 2, &rows))
-        (page::notes(&plan.ceiling.words))
+        (page::notes(&sentences::differences(plan)))
     };
     section("The ceiling, analytic and simulated", &content)
 }
@@ -234,8 +235,7 @@ fn limits(plan: &Plan) -> Markup {
 fn last(plan: &Plan) -> Markup {
     let content = html! {
         (page::command(&plan.reproduce))
-        (page::notes(&plan.notes))
-        (page::notes(&notes::sentences(&plan.scenario_notes)))
+        (page::notes(&sentences::notes(plan)))
         p.note { "quotalab " (text(&plan.version)) }
     };
     section("Reproduce", &content)

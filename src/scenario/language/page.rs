@@ -1,13 +1,14 @@
 //! The table as a page for people: docs/scenario.md.
 
 use super::kind::modelled;
-use super::rule::{METRICS, PERCENTILES, TIMES};
+use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, FAULT, INCIDENT, LATENCY, LIMIT,
     LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SECOND_DIST, STEP, TOKEN_DIST,
     WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
+use crate::scenario::resolved::Metric;
 use provider::presets::PRESETS;
 use std::fmt::Write as _;
 
@@ -129,21 +130,13 @@ fn expectations() -> String {
         "\n### Rules\n\nA rule of `expect` is a metric, a comparison (`>=`, `<=`, `>`, `<`, `==`) and a value: \
          `p95 latency <= 8s`.\n\n| metric | meaning | example |\n|---|---|---|\n",
     );
-    let examples = [
-        "success >= 99.5%",
-        "goodput >= 10/min",
-        "fallback share <= 25%",
-        "limited share <= 5%",
-        "attempts per job <= 1.5",
-        "cost <= 150 USD",
-        "headroom >= 1.2",
-    ];
-    for ((name, _, doc), example) in METRICS.iter().zip(examples) {
-        put(&mut text, &format!("| `{name}` | {doc} | `{example}` |\n"));
+    for (metric, doc, example) in METRICS {
+        put(&mut text, &format!("| `{metric}` | {doc} | `{example}` |\n"));
     }
-    let percentiles = PERCENTILES.map(|(name, _)| format!("`{name}`")).join(", ");
-    for (name, _, doc) in TIMES {
-        put(&mut text, &format!("| {percentiles} of `{name}` | {doc} | `p95 {name} <= 8s` |\n"));
+    for (time, doc, example) in TIMES {
+        let names = Metric::all().filter(|metric| matches!(metric, Metric::Percentile(_, of) if *of == time));
+        let names: Vec<String> = names.map(|metric| format!("`{metric}`")).collect();
+        put(&mut text, &format!("| {} | {doc} | `{example}` |\n", names.join(", ")));
     }
     text
 }

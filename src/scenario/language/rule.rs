@@ -6,29 +6,30 @@ use crate::scenario::resolved::{Expectation, Metric, Op, Time};
 use provider::Nanos;
 use provider::units::{self, ParseError};
 
-/// Metrics that are a number each, with their meaning.
-pub(super) const METRICS: [(&str, Metric, &str); 7] = [
-    ("success", Metric::Success, "jobs that succeeded, as a share of those that ended"),
-    ("goodput", Metric::Goodput, "jobs that succeeded, as a rate"),
+/// Metrics other than percentiles, with their meaning and an example of a rule.
+pub(super) const METRICS: [(Metric, &str, &str); 7] = [
+    (Metric::Success, "jobs that succeeded, as a share of those that ended", "success >= 99.5%"),
+    (Metric::Goodput, "jobs that succeeded, as a rate", "goodput >= 10/min"),
     (
-        "fallback share",
         Metric::FallbackShare,
         "succeeded jobs that a later step than the first served, as a share",
+        "fallback share <= 25%",
     ),
-    ("limited share", Metric::LimitedShare, "attempts that a limit refused, as a share"),
-    ("attempts per job", Metric::AttemptsPerJob, "attempts divided by jobs"),
-    ("cost", Metric::Cost, "USD in all"),
-    ("headroom", Metric::Headroom, "the load that the limits allow, as a multiple of the load offered"),
+    (Metric::LimitedShare, "attempts that a limit refused, as a share", "limited share <= 5%"),
+    (Metric::AttemptsPerJob, "attempts divided by jobs", "attempts per job <= 1.5"),
+    (Metric::Cost, "USD in all", "cost <= 150 USD"),
+    (
+        Metric::Headroom,
+        "the load that the limits allow, as a multiple of the load offered",
+        "headroom >= 1.2",
+    ),
 ];
 
-/// The percentiles of a [`TIMES`] metric.
-pub(super) const PERCENTILES: [(&str, u8); 4] = [("p50", 50), ("p90", 90), ("p95", 95), ("p99", 99)];
-
-/// Times measured for every job that succeeded, with their meaning.
-pub(super) const TIMES: [(&str, Time, &str); 3] = [
-    ("latency", Time::Latency, "from the arrival to the end of the reply"),
-    ("first_token", Time::FirstToken, "from the arrival to the first token"),
-    ("queue", Time::Queue, "waiting for a free attempt of `client.concurrency`"),
+/// Times of which percentiles are metrics, with their meaning and an example of a rule.
+pub(super) const TIMES: [(Time, &str, &str); 3] = [
+    (Time::Latency, "from the arrival to the end of the reply", "p95 latency <= 8s"),
+    (Time::FirstToken, "from the arrival to the first token", "p90 first_token <= 500ms"),
+    (Time::Queue, "waiting for a free attempt of `client.concurrency`", "p99 queue <= 1s"),
 ];
 
 /// Comparisons.
@@ -53,19 +54,10 @@ pub(super) fn read(text: &str) -> Result<Expectation, ParseError> {
 fn metric(text: &str) -> Result<Metric, ParseError> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let phrase = words.join(" ");
-    if let Some((_, metric, _)) = METRICS.iter().find(|(name, ..)| *name == phrase) {
-        return Ok(*metric);
+    if let Some(metric) = Metric::from_name(&phrase) {
+        return Ok(metric);
     }
-    if let [percentile, time] = words[..]
-        && let Some((_, percentile)) = PERCENTILES.iter().find(|(name, _)| *name == percentile)
-        && let Some((_, time, _)) = TIMES.iter().find(|(name, ..)| *name == time)
-    {
-        return Ok(Metric::Percentile(*percentile, *time));
-    }
-    let timed = PERCENTILES
-        .iter()
-        .flat_map(|(percentile, _)| TIMES.iter().map(move |(time, ..)| format!("{percentile} {time}")));
-    let known: Vec<String> = METRICS.iter().map(|(name, ..)| (*name).to_owned()).chain(timed).collect();
+    let known: Vec<String> = Metric::all().map(|metric| metric.to_string()).collect();
     let what = match &*phrase {
         "" => "the rule has no metric".into(),
         phrase => format!("unknown metric `{}`", quoted(phrase)),

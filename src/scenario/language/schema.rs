@@ -3,7 +3,7 @@
 //! A YAML scalar reaches a validator as a string, a number or a boolean, so every kind accepts the JSON types that its texts
 //! become: `rpm: 1000` is an integer, `rpm: 14.4k` a string. Ranges apply to numbers, patterns to strings.
 
-use super::rule::{METRICS, OPS, PERCENTILES, TIMES};
+use super::rule::OPS;
 use super::{Choice, Form, Kind, Map, Names, Required, SCENARIO, Word};
 use crate::scenario::resolved::Metric;
 use provider::presets::PRESETS;
@@ -198,31 +198,20 @@ fn choice(choices: &[Choice]) -> Value {
     json!({ "anyOf": known })
 }
 
+/// A rule per metric: its name, a comparison, and a value in its unit.
 fn rule() -> Value {
     let ops = OPS.map(|(op, _)| op).join("|");
-    let any_of = |names: &[String], value: &str| {
-        let names: Vec<String> = names.iter().map(|name| name.replace(' ', r"\s+")).collect();
-        text(&format!("({})\\s*({ops})\\s*{value}", names.join("|")))
+    let rule = |metric: Metric| {
+        let value = match metric {
+            Metric::Success | Metric::FallbackShare | Metric::LimitedShare => share(true),
+            Metric::Goodput => format!("{DECIMAL}[kM]?\\s*/\\s*(s|min|h|day)"),
+            Metric::Percentile(..) => duration(false),
+            Metric::Cost => format!("{DECIMAL}\\s*USD"),
+            Metric::AttemptsPerJob => DECIMAL.to_owned(),
+            Metric::Headroom => format!("{DECIMAL}x?"),
+        };
+        let name = metric.to_string().replace(' ', r"\s+");
+        text(&format!("{name}\\s*({ops})\\s*{value}"))
     };
-    let mut rules: Vec<Value> = METRICS
-        .iter()
-        .map(|(name, metric, doc)| {
-            let value = match metric {
-                Metric::Success | Metric::FallbackShare | Metric::LimitedShare => share(true),
-                Metric::Goodput => format!("{DECIMAL}[kM]?\\s*/\\s*(s|min|h|day)"),
-                Metric::Percentile(..) => duration(false),
-                Metric::Cost => format!("{DECIMAL}\\s*USD"),
-                Metric::AttemptsPerJob => DECIMAL.to_owned(),
-                Metric::Headroom => format!("{DECIMAL}x?"),
-            };
-            let mut schema = any_of(&[(*name).to_owned()], &value);
-            schema["description"] = json!(doc);
-            schema
-        })
-        .collect();
-    let timed = PERCENTILES
-        .iter()
-        .flat_map(|(percentile, _)| TIMES.iter().map(move |(time, ..)| format!("{percentile} {time}")));
-    rules.push(any_of(&timed.collect::<Vec<_>>(), &duration(false)));
-    json!({ "anyOf": rules })
+    json!({ "anyOf": Metric::all().map(rule).collect::<Vec<_>>() })
 }

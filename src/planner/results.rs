@@ -1,77 +1,80 @@
-//! From what was found to the report: names for numbers, and everything rounded to what results say.
+//! The plan from the planner's results: ids become names, and numbers are rounded to the precision of results.
 
+use super::difference::differences;
+use super::finding::{PlanNote, findings};
+use super::plan::{
+    Analytic, CachedCeiling, Ceilings, ChangeKind, Load, Outage, Pair, Plan, Point, Purchase, SCHEMA,
+    Simulated, Simulations, WhatIf,
+};
 use super::replicas::{self, CONFIDENCE, Replicas};
 use super::rules::Rules;
 use super::runner::Run;
-use super::summary::{
-    Analytic, Buy, CachedCeiling, Ceilings, Load, Outage, Pair, Plan, Point, SCHEMA, Simulated, Simulations,
-    WhatIf,
-};
-use super::{PlanOptions, breaks, catalogue, what_if, words};
+use super::{PlanOptions, catalogue, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::rounded;
 use crate::record::{Binding, CeilingAxis, CeilingTarget};
 use crate::scenario::Scenario;
 
-/// What was found about the plan as it is.
-pub(super) struct Findings<'a> {
+/// The results for the scenario as it is.
+pub(super) struct Results<'a> {
     pub(super) scenario: &'a Scenario,
-    pub(super) ask: &'a PlanOptions,
+    pub(super) options: &'a PlanOptions,
     pub(super) rules: &'a Rules,
     pub(super) analytic: &'a Ceiling,
+    /// The run at the present load.
     pub(super) present: &'a Run,
     pub(super) replicas: &'a Replicas,
+    /// The ceiling without the rules on cost, as a multiple; `None` unless cost breaks first.
     pub(super) without_cost_rules: Option<f64>,
 }
 
-/// The tables of the report.
+/// The tables of a plan.
 pub(super) struct Tables {
     pub(super) curve: Vec<Point>,
     pub(super) what_if: Vec<WhatIf>,
     pub(super) pairs: Vec<Pair>,
-    pub(super) buy: Option<Buy>,
+    pub(super) buy: Option<Purchase>,
     pub(super) incidents: Vec<Outage>,
 }
 
-impl Findings<'_> {
-    /// The report, its sentences last, since they tell of all the rest.
-    pub(super) fn report(&self, tables: Tables, runs: Simulations) -> Plan {
+impl Results<'_> {
+    /// Makes the plan. Its findings come last, since they are derived from everything else.
+    pub(super) fn into_plan(self, tables: Tables, simulations: Simulations) -> Plan {
         let (scenario, simulated) = (self.scenario, self.simulated());
-        let above = self.replicas.found[0].high.as_deref();
-        let growth = self.ask.growth.as_ref();
-        let mut report = Plan {
+        let above = self.replicas.first().high.as_deref();
+        let growth = self.options.growth.as_ref();
+        let mut plan = Plan {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             scenario: scenario.name.clone(),
             about: scenario.about.clone(),
             seed: scenario.seed,
             duration_s: rounded(scenario.duration.as_secs_f64(), 6),
-            reproduce: self.ask.reproduce.clone(),
-            verdict: Vec::new(),
-            notes: [self.rules.notes.clone(), how(scenario, &simulated, &tables.what_if)].concat(),
-            scenario_notes: scenario.notes.clone(),
+            reproduce: self.options.reproduce.clone(),
+            findings: Vec::new(),
+            notes: self.notes(&simulated, &tables.what_if),
             load: load(self.present),
             headroom: simulated.multiple,
             targets: targets(scenario, self.analytic),
             ceiling: Ceilings {
-                words: words::difference(scenario, self.analytic, &simulated, above),
-                analytic: by_arithmetic(scenario, self.analytic),
+                differences: differences(scenario, self.analytic, &simulated, above),
+                analytic: analytic(scenario, self.analytic),
                 simulated,
             },
             curve: tables.curve,
             what_if: tables.what_if,
             pairs: tables.pairs,
             buy: tables.buy,
-            growth: growth.map(|growing| growing.reaches(self.replicas.interval())),
+            growth: growth.map(|growth| growth.reaches(self.replicas.interval())),
             incidents: tables.incidents,
-            simulated: runs,
+            simulated: simulations,
         };
-        report.verdict = words::verdict(&report);
-        report
+        plan.findings = findings(&plan);
+        plan
     }
 
     fn simulated(&self) -> Simulated {
-        let first = &self.replicas.found[0];
+        let first = self.replicas.first();
         let interval = self.replicas.interval();
         let offered = self.analytic.offered_jobs_per_min;
         Simulated {
@@ -82,11 +85,39 @@ impl Findings<'_> {
             confidence: CONFIDENCE,
             replicas: self.replicas.ceilings().iter().map(|ceiling| rounded(*ceiling, 4)).collect(),
             tolerance: replicas::TOLERANCE,
-            tried: rounded(first.high.as_ref().map_or(first.low, |trial| trial.multiple), 4),
+            tried: rounded(first.high.as_ref().map_or(first.low, |run| run.multiple), 4),
             rules: self.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
-            breaks: first.high.as_ref().and_then(|trial| breaks::first(trial, self.rules)),
+            breaks: first.high.as_ref().and_then(|run| violation::first(run, self.rules)),
             without_cost_rules: self.without_cost_rules.map(|multiple| rounded(multiple, 4)),
         }
+    }
+
+    /// Returns how the plan was found and what was left out; the scenario's own notes last.
+    fn notes(&self, simulated: &Simulated, changes: &[WhatIf]) -> Vec<PlanNote> {
+        let mut notes = self.rules.notes.clone();
+        notes.push(PlanNote::Method {
+            replicas: simulated.replicas.len(),
+            confidence: simulated.confidence,
+            tolerance: simulated.tolerance,
+            other_seeds_tolerance: replicas::OTHER_SEEDS_TOLERANCE,
+            change_tolerance: what_if::TOLERANCE,
+            ablation_tolerance: what_if::ABLATION_TOLERANCE,
+            pair_tolerance: what_if::PAIR_TOLERANCE,
+        });
+        notes.extend(catalogue::notes(self.scenario));
+        let ablations: Vec<String> = changes
+            .iter()
+            .filter(|change| change.kind == ChangeKind::Ablation)
+            .map(|change| change.change.clone())
+            .collect();
+        if !ablations.is_empty() {
+            notes.push(PlanNote::Ablations { changes: ablations });
+        }
+        if simulated.without_cost_rules.is_some() {
+            notes.push(PlanNote::MeasuredWithoutCostRules);
+        }
+        notes.extend(self.scenario.notes.iter().map(|note| PlanNote::Scenario { note: note.clone() }));
+        notes
     }
 }
 
@@ -106,7 +137,7 @@ fn load(present: &Run) -> Load {
     }
 }
 
-fn by_arithmetic(scenario: &Scenario, analytic: &Ceiling) -> Analytic {
+fn analytic(scenario: &Scenario, analytic: &Ceiling) -> Analytic {
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
     Analytic {
         jobs_per_min: finite(analytic.jobs_per_min),
@@ -138,28 +169,4 @@ fn targets(scenario: &Scenario, analytic: &Ceiling) -> Vec<CeilingTarget> {
             .collect(),
     });
     each.collect()
-}
-
-/// How it was found.
-fn how(scenario: &Scenario, simulated: &Simulated, changes: &[WhatIf]) -> Vec<String> {
-    let mut notes = vec![format!(
-        "Every run is a whole one. The ceiling is the mean over {} seeds, the first searched to {} % and the others \
-             to {} %, with the {} % interval of the mean; the curve and the changes are on the scenario's own seed, the changes to {} %, tactics that are left out to {} %, pairs to {} %.",
-        simulated.replicas.len(),
-        simulated.tolerance * 100.0,
-        replicas::OTHERS * 100.0,
-        simulated.confidence * 100.0,
-        what_if::TOLERANCE * 100.0,
-        what_if::WITHOUT_TOLERANCE * 100.0,
-        what_if::PAIR_TOLERANCE * 100.0
-    )];
-    notes.extend(catalogue::notes(scenario));
-    notes.extend(words::left_out(changes));
-    if simulated.without_cost_rules.is_some() {
-        notes.push(
-            "Money is spent before any limit is reached, so the changes are measured without the rules on cost."
-                .to_owned(),
-        );
-    }
-    notes
 }

@@ -1,36 +1,36 @@
-//! What is compared with a baseline: the key measures of a run, which way is better, and how large a
-//! change must be to matter to anyone.
+//! The measures that are compared with a baseline: what each is, which direction is better, and the smallest change
+//! that matters.
 
 use crate::formatting::{number, quantity, rounded, share_of};
 use crate::record::{Summary, Unit, measure};
 use crate::scenario::{Metric, Time};
 use std::cmp::Ordering;
 
-/// One number of a run that a change of policy may move.
+/// One number of a run that is compared with the baseline.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
     /// The name in baselines and reports.
     pub name: &'static str,
-    /// What it counts in.
+    /// The unit of its values.
     pub unit: Unit,
-    /// Which way is better.
+    /// Which direction is better.
     pub better: Better,
     of: fn(&Summary) -> Option<f64>,
 }
 
-/// Which way is better.
+/// Which direction of change is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
-    /// The more the better.
+    /// Higher values are better.
     Higher,
-    /// The less the better.
+    /// Lower values are better.
     Lower,
 }
 
-/// How many measures there are.
+/// The number of measures.
 pub(super) const COUNT: usize = 11;
 
-/// The key measures, in the order of reports.
+/// The measures, in the order of reports.
 pub const MEASURES: [Measure; COUNT] = [
     Measure {
         name: "success",
@@ -59,16 +59,16 @@ const fn lower(name: &'static str, unit: Unit, of: fn(&Summary) -> Option<f64>) 
     Measure { name, unit, better: Better::Lower, of }
 }
 
-/// The numbers of one run, in the order of [`MEASURES`].
+/// The values of one run, in the order of [`MEASURES`]; `None` if there was nothing to measure.
 pub(super) type Measured = [Option<f64>; COUNT];
 
-/// Takes every measure of a run, at the precision of results.
+/// Takes every measure of a run, rounded to 6 digits after the point, as results are.
 pub(super) fn measured(run: &Summary) -> Measured {
     MEASURES.map(|measure| (measure.of)(run).map(|value| rounded(value, 6)))
 }
 
 impl Measure {
-    /// How far it went the wrong way: positive is worse.
+    /// Returns the change for the worse: positive if `new` is worse than `old`.
     pub(super) fn loss(&self, old: f64, new: f64) -> f64 {
         match self.better {
             Better::Higher => old - new,
@@ -77,9 +77,9 @@ impl Measure {
     }
 }
 
-/// The least change that matters: a tenth of a point for shares, one per cent for all else. Below the
-/// floors of the units, a per cent is less than a result can say.
-pub(super) fn practical(unit: Unit, old: f64) -> f64 {
+/// Returns the smallest change that matters: 0.1 percentage points for shares, 1 % of `old` for everything else, but at
+/// least the resolution of the unit.
+pub(super) fn minimum_effect(unit: Unit, old: f64) -> f64 {
     const RELATIVE: f64 = 0.01;
     let floor = match unit {
         Unit::Share => return 0.001,
@@ -90,8 +90,8 @@ pub(super) fn practical(unit: Unit, old: f64) -> f64 {
     (old.abs() * RELATIVE).max(floor)
 }
 
-/// An amount by which a value differs from `old`, in words: points of shares, a share of `old` for all
-/// else, or the amount itself where there was nothing.
+/// Formats an amount by which a value differs from `old`: in percentage points for shares, as a percentage of `old`
+/// for everything else, and as the amount itself if `old` is 0.
 pub(super) fn amount(unit: Unit, old: f64, amount: f64) -> String {
     match unit {
         Unit::Share => format!("{} pt", number(amount * 100.0)),
@@ -100,7 +100,7 @@ pub(super) fn amount(unit: Unit, old: f64, amount: f64) -> String {
     }
 }
 
-/// A difference in words, with its sign.
+/// Formats a difference with its sign.
 pub(super) fn difference(unit: Unit, old: f64, new: f64) -> String {
     let size = amount(unit, old, (new - old).abs());
     match new.total_cmp(&old) {

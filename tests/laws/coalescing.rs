@@ -1,5 +1,5 @@
-//! What joining promises, from outside: no two identical jobs are out at once, no attempt more is made than without
-//! it where nothing is refused, and who is left by the one it joined still gets its own chance.
+//! Law 15 from outside: identical jobs never have attempts in flight at the same time, coalescing makes no more attempts
+//! than sending every job if nothing is refused, and a promoted follower is tried before it is given up.
 
 use super::Run;
 use proptest::prelude::*;
@@ -12,65 +12,67 @@ use quotalab::record::Fold;
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeMap;
 
-/// Who asks what, and who is out: the load is made a second time from the events, to know what each job asks.
-pub(super) struct Twins {
+/// The fingerprints of jobs in flight, and the job of each that has an attempt in flight. Events do not record
+/// fingerprints, so the load is generated a second time.
+pub(super) struct IdenticalJobs {
     load: Load,
-    joins: bool,
-    /// What each job under way asks.
-    asks: BTreeMap<JobId, u64>,
-    out: BTreeMap<u64, JobId>,
+    coalesces: bool,
+    fingerprints: BTreeMap<JobId, u64>,
+    sent: BTreeMap<u64, JobId>,
     pub(super) broken: Vec<String>,
 }
 
-impl Twins {
+impl IdenticalJobs {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
             load: Load::new(scenario),
-            joins: scenario.client.join,
-            asks: BTreeMap::new(),
-            out: BTreeMap::new(),
+            coalesces: scenario.client.join,
+            fingerprints: BTreeMap::new(),
+            sent: BTreeMap::new(),
             broken: Vec::new(),
         }
     }
 
     fn sent(&mut self, event: &Event) {
-        let asked = self.asks[&event.job];
-        if let Some(other) = self.out.insert(asked, event.job).filter(|_| self.joins) {
-            self.broken.push(format!("law 15: {other} is out and asks the same: {event:?}"));
+        let fingerprint = self.fingerprints[&event.job];
+        if let Some(other) = self.sent.insert(fingerprint, event.job).filter(|_| self.coalesces) {
+            self.broken.push(format!("law 15: {other} is identical and has an attempt in flight: {event:?}"));
         }
     }
 }
 
-impl Fold for Twins {
+impl Fold for IdenticalJobs {
     fn event(&mut self, event: &Event) {
         match event.kind {
             EventKind::Arrived { .. } => {
-                let job = self.load.next().expect("a job comes of the load").job;
-                assert_eq!(job.id, event.job, "jobs are numbered as they come");
-                self.asks.insert(job.id, job.fingerprint);
+                let job = self.load.next().expect("every job comes from the load").job;
+                assert_eq!(job.id, event.job, "jobs are numbered in order of arrival");
+                self.fingerprints.insert(job.id, job.fingerprint);
             }
-            EventKind::Coalesced { leader } if self.asks.get(&leader) != self.asks.get(&event.job) => {
-                self.broken.push(format!("law 15: {leader} asks something else: {event:?}"));
+            EventKind::Coalesced { leader }
+                if self.fingerprints.get(&leader) != self.fingerprints.get(&event.job) =>
+            {
+                self.broken.push(format!("law 15: {leader} is not identical: {event:?}"));
             }
             EventKind::Sent { .. } => self.sent(event),
             EventKind::Replied { .. } | EventKind::Abandoned { .. } => {
-                self.out.remove(&self.asks[&event.job]);
+                self.sent.remove(&self.fingerprints[&event.job]);
             }
-            EventKind::Done(ending) => {
-                self.asks.remove(&event.job);
-                self.load.finished(event.at, ending.class);
+            EventKind::Done(end) => {
+                self.fingerprints.remove(&event.job);
+                self.load.finished(event.at, end.class);
             }
             _ => {}
         }
     }
 }
 
-/// Traffic that no limit refuses; `model` is what the provider says besides.
+/// Traffic that no limit refuses, at the provider `p` with the entries `model`.
 fn scenario(load: (&str, u32, u32), model: &str, seed: u64, client: &str) -> Scenario {
     let (arrivals, share, of) = load;
     let yaml = format!(
         "
-name: joining
+name: coalescing
 seed: {seed}
 duration: 2m
 providers: {{ p: {{ {model} }} }}
@@ -80,8 +82,8 @@ workload:
   - {{ name: w, route: r, arrivals: {arrivals}, prompt: 100, completion: 50, repeats: {{ share: {share}%, of: {of} }} }}
 "
     );
-    scenario::parse("joining", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|wrong| panic!("{wrong}\n{yaml}"))
+    scenario::parse("coalescing", &yaml, &Overrides::default(), None)
+        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
 const OPEN: [&str; 4] =
@@ -90,10 +92,10 @@ const OPEN: [&str; 4] =
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Without a cache every job is an attempt, so any latency will do; with one, a slow leader could outlive an entry
-    /// that its follower would have stored sooner: there every answer takes as long.
+    /// With a cache all answers take the same time: otherwise a slow leader could outlast a cache entry that its
+    /// follower, sent by itself, would have stored sooner.
     #[test]
-    fn joining_makes_no_more_attempts_where_nothing_is_refused(
+    fn coalescing_makes_no_more_attempts_if_nothing_is_refused(
         arrivals in prop::sample::select(&OPEN[..]),
         share in 0u32..=100,
         of in 1u32..40,
@@ -111,9 +113,9 @@ proptest! {
             let scenario = scenario((arrivals, share, of), &model, seed, &client);
             Run::of(&scenario, &scenario)
         };
-        let (apart, joined) = (run(false), run(true));
-        prop_assert!(apart.broken.is_empty() && joined.broken.is_empty(), "{:?}", joined.broken);
-        let (one, other) = (&joined.summary, &apart.summary);
+        let (separate, coalesced) = (run(false), run(true));
+        prop_assert!(separate.broken.is_empty() && coalesced.broken.is_empty(), "{:?}", coalesced.broken);
+        let (one, other) = (&coalesced.summary, &separate.summary);
         prop_assert_eq!(one.jobs.succeeded, one.jobs.offered);
         prop_assert_eq!(one.jobs.offered, other.jobs.offered);
         prop_assert_eq!(one.attempts.total + one.jobs.cached + one.jobs.joined, one.jobs.offered);
@@ -122,40 +124,41 @@ proptest! {
     }
 }
 
-/// How long a target rests that failed often, and a little jitter on top: who would have to sleep beyond its deadline is
+/// The cool-down of an ejected target, and a second for jitter: a job that would have to wait beyond its deadline is
 /// given up at once.
-const UNWELL_FOR: Nanos = Nanos::from_secs(31);
+const COOL_DOWN: Nanos = Nanos::from_secs(31);
 
-/// Until when a job may go on, and what it did.
+/// A job in flight.
 #[derive(Clone, Copy)]
-struct Life {
+struct InFlight {
     deadline: Instant,
     tried: bool,
 }
 
-/// Whether everybody who took over had a chance of its own.
-struct Chances {
-    patience: Nanos,
-    lives: BTreeMap<JobId, Life>,
-    heirs: u32,
+/// Checks that every job is sent, queued or waits before it is given up, unless its deadline is near.
+struct TriedFirst {
+    deadline: Nanos,
+    jobs: BTreeMap<JobId, InFlight>,
+    promoted: u32,
     broken: Vec<String>,
 }
 
-impl Fold for Chances {
+impl Fold for TriedFirst {
     fn event(&mut self, event: &Event) {
         match event.kind {
             EventKind::Arrived { scheduled, .. } => {
-                self.lives.insert(event.job, Life { deadline: scheduled + self.patience, tried: false });
+                let job = InFlight { deadline: scheduled + self.deadline, tried: false };
+                self.jobs.insert(event.job, job);
             }
-            EventKind::Promoted { .. } => self.heirs += 1,
+            EventKind::Promoted { .. } => self.promoted += 1,
             EventKind::Sent { .. } | EventKind::Waiting { .. } | EventKind::Queued { .. } => {
-                self.lives.get_mut(&event.job).expect("it has arrived").tried = true;
+                self.jobs.get_mut(&event.job).expect("it has arrived").tried = true;
             }
-            EventKind::Done(ending) => {
-                let life = self.lives.remove(&event.job).expect("it has arrived");
-                let given_up = matches!(ending.verdict, JobOutcome::Failed(_) | JobOutcome::Shed(_));
-                if given_up && !life.tried && event.at + UNWELL_FOR < life.deadline {
-                    self.broken.push(format!("given up without a try, in time: {event:?}"));
+            EventKind::Done(end) => {
+                let job = self.jobs.remove(&event.job).expect("it has arrived");
+                let given_up = matches!(end.outcome, JobOutcome::Failed(_) | JobOutcome::Shed(_));
+                if given_up && !job.tried && event.at + COOL_DOWN < job.deadline {
+                    self.broken.push(format!("given up untried before its deadline: {event:?}"));
                 }
             }
             _ => {}
@@ -166,9 +169,9 @@ impl Fold for Chances {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Every other call breaks, and nobody has more than two: leaders fail all the time, and no follower with them.
+    /// Half of the attempts fail and a job has at most two, so leaders fail often.
     #[test]
-    fn who_is_left_by_its_leader_still_gets_its_own_chance(
+    fn promoted_followers_are_tried_before_they_are_given_up(
         arrivals in prop::sample::select(&OPEN[..]),
         fault in prop::sample::select(&["503", "garbage", "timeout", "400", "reset", "cut_stream"][..]),
         attempts in 1u32..3,
@@ -182,17 +185,17 @@ proptest! {
              incidents: [{{ at: 0s, for: 1h, fault: {fault}, share: 50% }}]"
         );
         let scenario = scenario((arrivals, 100, 4), &model, seed, &client);
-        let patience = scenario.client.deadline;
-        let mut chances = Chances { patience, lives: BTreeMap::new(), heirs: 0, broken: Vec::new() };
-        virtual_time::simulate(&scenario, &mut chances);
-        prop_assert!(chances.broken.is_empty(), "{:?}", chances.broken.first());
+        let deadline = scenario.client.deadline;
+        let mut fold = TriedFirst { deadline, jobs: BTreeMap::new(), promoted: 0, broken: Vec::new() };
+        virtual_time::simulate(&scenario, &mut fold);
+        prop_assert!(fold.broken.is_empty(), "{:?}", fold.broken.first());
         prop_assert!(Run::of(&scenario, &scenario).broken.is_empty());
-        prop_assert!(attempts > 1 || chances.heirs > 0, "of two dozen leaders with one attempt none fails");
+        prop_assert!(attempts > 1 || fold.promoted > 0, "some of two dozen leaders with one attempt fail");
     }
 }
 
 #[test]
-fn what_cannot_repeat_is_never_joined() {
+fn jobs_that_differ_are_not_coalesced() {
     let scenario = scenario((OPEN[1], 0, 1), "models: { m: { latency: { total: 2s } } }", 1, "join: true");
     let run = Run::of(&scenario, &scenario);
     assert_eq!((run.summary.jobs.joined, run.summary.attempts.total), (0, run.summary.jobs.offered));

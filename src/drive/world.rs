@@ -1,0 +1,322 @@
+//! The simulated world: the load, the networks and the providers, as the engine's driver in virtual time.
+//!
+//! It keeps two records, each in a slab: one per job (what only the provider knows of it) and one per attempt in flight.
+//! The index of the first is the job's tag.
+//!
+//! ```text
+//!  send ─▶ RequestArrives ─▶ the provider decides ─▶ ReplySent ─▶ settled ─▶ ReplyArrives ─▶ Engine::handle
+//! ```
+//!
+//! Steps that take no time are not scheduled.
+
+use super::attempt_truth::{attempt_truth, recorded};
+use super::event_queue::{Entry, EventQueue, NetworkEvent};
+use super::via_wire::goes_via_wire;
+use super::{direct, via_wire};
+use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
+use crate::event::{Event, EventKind, JobEnd};
+use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use crate::job::{Arrival, Job};
+use crate::load::Load;
+use crate::record::Fold;
+use crate::scenario::Scenario;
+use provider::config::{Dialect, Fault};
+use provider::decision::{Decision, DecisionReport, Remaining, Service};
+use provider::fault::ActiveFaults;
+use provider::machine::Provider;
+use provider::wire::LimitsSnapshot;
+use provider::{Call, Instant, Nanos, Truth, Usage};
+use slab::Slab;
+
+/// Everything beyond the engine.
+pub(super) struct World<'a, F> {
+    scenario: &'a Scenario,
+    load: Load,
+    providers: Vec<Provider>,
+    events: EventQueue,
+    /// By tag.
+    jobs: Slab<JobRecord>,
+    flights: Slab<Flight>,
+    /// The engine reads what replies state about limits, so it must be rendered.
+    uses_limit_headers: bool,
+    fold: &'a mut F,
+}
+
+/// A job in flight.
+#[derive(Clone, Copy, Debug)]
+struct JobRecord {
+    truth: Truth,
+    /// Its attempt in flight.
+    flight: Option<usize>,
+}
+
+/// An attempt in flight.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    attempt: AttemptId,
+    slot: Slot,
+    tag: Tag,
+    job: JobId,
+    target: TargetId,
+    /// The number of the scheduled event that it waits for; zero if no reply will ever come.
+    entry: u64,
+    /// The index of the target's provider.
+    provider: u16,
+    call: Call,
+    truth: Truth,
+    /// Its first token is visible before its last.
+    stream: bool,
+    /// The time from the provider to the client.
+    downlink: Nanos,
+    /// The provider has admitted it and not settled it.
+    unsettled: bool,
+    result: FlightResult,
+}
+
+/// What the client will read when the reply has arrived.
+#[derive(Clone, Copy, Debug)]
+enum FlightResult {
+    /// The provider has not decided.
+    Undecided,
+    /// Made directly from the decision and from what the headers state.
+    Direct(Decision, Remaining),
+    /// Rendered and parsed already, because the dialect matters.
+    Parsed(Reply),
+}
+
+impl<'a, F: Fold> World<'a, F> {
+    pub(super) fn new(scenario: &'a Scenario, load: Load, uses_limit_headers: bool, fold: &'a mut F) -> Self {
+        Self {
+            scenario,
+            load,
+            providers: scenario.providers.iter().map(Provider::new).collect(),
+            events: EventQueue::default(),
+            jobs: Slab::new(),
+            flights: Slab::new(),
+            uses_limit_headers,
+            fold,
+        }
+    }
+
+    /// Returns `true` if the fold ends the run.
+    #[inline]
+    pub(super) fn is_done(&self) -> bool {
+        self.fold.is_done()
+    }
+
+    /// Returns the instant of the next event; [`Instant::MAX`] if none is scheduled.
+    #[inline]
+    pub(super) fn next_event_at(&self) -> Instant {
+        self.events.next_at()
+    }
+
+    /// Returns the instant of the next arrival; [`Instant::MAX`] if none is due before some job ends.
+    #[inline]
+    pub(super) fn next_arrival_at(&self) -> Instant {
+        self.load.peek().unwrap_or(Instant::MAX)
+    }
+
+    /// Takes the next arrival and keeps what only the provider may know of it.
+    #[inline]
+    pub(super) fn next_arrival(&mut self) -> Option<(Job, Tag)> {
+        let Arrival { job, truth } = self.load.next()?;
+        Some((job, Tag(self.jobs.insert(JobRecord { truth, flight: None }))))
+    }
+
+    /// Processes the next event. Returns the reply, if one has arrived by it.
+    #[inline]
+    pub(super) fn process_next(&mut self, now: Instant) -> Option<(Slot, AttemptId, Reply)> {
+        let Entry { number, flight: key, event, .. } = self.events.pop()?;
+        let flight = self.flights.get_mut(key).filter(|flight| flight.entry == number)?; // None: it was cancelled.
+        match event {
+            NetworkEvent::RequestArrives => self.request_arrives(now, key),
+            NetworkEvent::ReplySent => {
+                let arrives_at = now + flight.downlink;
+                settle(&mut self.providers, self.fold, now, flight);
+                flight.entry = self.events.schedule(arrives_at, key, NetworkEvent::ReplyArrives);
+            }
+            NetworkEvent::ReplyArrives => {
+                settle(&mut self.providers, self.fold, now, flight);
+                let reply = (flight.slot, flight.attempt, flight.reply(now));
+                self.jobs[flight.tag.0].flight = None;
+                self.flights.remove(key);
+                return Some(reply);
+            }
+        }
+        None
+    }
+
+    /// The provider receives an attempt and decides on it.
+    fn request_arrives(&mut self, now: Instant, key: usize) {
+        let flight = &mut self.flights[key];
+        let Flight { attempt, job, target, downlink, call, truth, .. } = *flight;
+        let index = usize::from(flight.provider);
+        let (config, provider) = (&self.scenario.providers[index], &mut self.providers[index]);
+        let faults = provider.faults_at(now, truth);
+        let faults = faults.as_ref().unwrap_or(&ActiveFaults::NONE);
+        let decision = provider.decide_with_faults(now, call, 0, truth, faults);
+        flight.unsettled = matches!(decision, Decision::Admitted(_));
+        let (record, next) = (recorded(&decision), next_event(now, &decision, downlink));
+        flight.result = if goes_via_wire(config, &decision) {
+            let limits = provider.limits(now, call.account, call.model);
+            let report = DecisionReport { decision, limits };
+            let snapshot = LimitsSnapshot::new(now, report.limits).with_levels(provider.levels(
+                now,
+                call.account,
+                call.model,
+            ));
+            let reply = via_wire::reply(config, call, &report, &snapshot, &faults.response, now + downlink);
+            reply.map_or(FlightResult::Direct(decision, Remaining::default()), FlightResult::Parsed)
+        } else if self.uses_limit_headers
+            && config.dialect == Dialect::Groq
+            && !faults.response.no_limit_headers
+        {
+            FlightResult::Direct(decision, provider.remaining(call.account, call.model))
+        } else {
+            FlightResult::Direct(decision, Remaining::default())
+        };
+        let kind = EventKind::Decided { attempt, target, decision: record };
+        self.fold.event(&Event { at: now, job, kind });
+        flight.entry = next.map_or(0, |(at, event)| self.events.schedule(at, key, event));
+    }
+
+    /// Takes every sample of the limits that is due at or before `now`.
+    #[inline]
+    pub(super) fn sample_until(&mut self, now: Instant) {
+        while self.fold.next_sample() <= now {
+            self.sample();
+        }
+    }
+
+    #[cold]
+    fn sample(&mut self) {
+        let at = self.fold.next_sample();
+        for id in self.scenario.target_ids() {
+            let target = &self.scenario.targets[id.index()];
+            let provider = &mut self.providers[usize::from(target.provider)];
+            for level in provider.levels(at, target.account, target.model) {
+                self.fold.sample(at, id, level.axis, level.used_share());
+            }
+        }
+        self.fold.sampled(at);
+    }
+}
+
+impl<F: Fold> Driver for World<'_, F> {
+    #[inline(always)]
+    fn log(&mut self, event: &Event) {
+        self.fold.event(event);
+    }
+
+    fn send(&mut self, now: Instant, &Attempt { id, slot, tag, number, target, job }: &Attempt) {
+        let resolved = &self.scenario.targets[target.index()];
+        let record = &mut self.jobs[tag.0];
+        debug_assert!(record.flight.is_none(), "invariant: {} has one attempt in flight at most", job.id);
+        let truth = attempt_truth(record.truth, number);
+        let (uplink, downlink) =
+            self.providers[usize::from(resolved.provider)].network(resolved.model, truth);
+        let key = self.flights.insert(Flight {
+            attempt: id,
+            slot,
+            tag,
+            job: job.id,
+            target,
+            entry: 0,
+            provider: resolved.provider,
+            call: Call { account: resolved.account, model: resolved.model, max_tokens: job.max_tokens },
+            truth,
+            stream: self.scenario.workloads[job.class.index()].stream,
+            downlink,
+            unsettled: false,
+            result: FlightResult::Undecided,
+        });
+        record.flight = Some(key);
+        if uplink == Nanos::ZERO {
+            self.request_arrives(now, key);
+        } else {
+            self.flights[key].entry = self.events.schedule(now + uplink, key, NetworkEvent::RequestArrives);
+        }
+    }
+
+    fn cancel(&mut self, now: Instant, tag: Tag, attempt: AttemptId) {
+        let key = self.jobs[tag.0].flight.take().expect("invariant: a cancelled attempt is in flight");
+        let mut flight = self.flights.remove(key);
+        assert_eq!(flight.attempt, attempt, "invariant: the job's attempt in flight is cancelled");
+        let provider = &mut self.providers[usize::from(flight.provider)];
+        // The provider charges what it has done so far.
+        if let Some(service) = flight.take_unsettled() {
+            let usage = provider.cancel(now, service);
+            self.fold.event(&flight.settled(now, usage));
+        }
+    }
+
+    fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
+        let key = self.jobs[from.0].flight.take().expect("invariant: a reassigned attempt is in flight");
+        let flight = &mut self.flights[key];
+        assert_eq!(flight.attempt, attempt, "invariant: the job's attempt in flight is reassigned");
+        (flight.tag, flight.slot, flight.job) = (to, slot, job);
+        self.jobs[to.0].flight = Some(key);
+    }
+
+    fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
+        self.jobs.remove(tag.0);
+        self.load.finished(now, end.class);
+    }
+}
+
+/// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9).
+fn settle(providers: &mut [Provider], fold: &mut impl Fold, now: Instant, flight: &mut Flight) {
+    if let Some(&Service { ticket, usage, .. }) = flight.take_unsettled() {
+        providers[usize::from(flight.provider)].depart(now, ticket, usage);
+        fold.event(&flight.settled(now, usage));
+    }
+}
+
+/// Returns the next event of an attempt that is decided on now; `None` if no reply ever comes.
+fn next_event(now: Instant, decision: &Decision, downlink: Nanos) -> Option<(Instant, NetworkEvent)> {
+    match decision {
+        Decision::Admitted(service) if downlink > Nanos::ZERO => {
+            Some((service.done_at, NetworkEvent::ReplySent))
+        }
+        Decision::Admitted(service) => Some((service.done_at, NetworkEvent::ReplyArrives)),
+        Decision::Faulted(Fault::Timeout) => None,
+        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => {
+            Some((now + downlink, NetworkEvent::ReplyArrives))
+        }
+    }
+}
+
+impl Flight {
+    /// Returns the service that the provider has yet to settle, once.
+    fn take_unsettled(&mut self) -> Option<&Service> {
+        match &self.result {
+            FlightResult::Direct(Decision::Admitted(service), _) if std::mem::take(&mut self.unsettled) => {
+                Some(service)
+            }
+            _ => None,
+        }
+    }
+
+    /// The event that records its settlement.
+    fn settled(&self, now: Instant, usage: Usage) -> Event {
+        let kind = EventKind::Settled { attempt: self.attempt, target: self.target, usage };
+        Event { at: now, job: self.job, kind }
+    }
+
+    /// The reply as the client reads it when the last byte arrives, at `now`.
+    fn reply(&self, now: Instant) -> Reply {
+        let (decision, remaining) = match &self.result {
+            FlightResult::Parsed(reply) => return *reply,
+            FlightResult::Direct(decision, remaining) => (decision, *remaining),
+            FlightResult::Undecided => {
+                unreachable!("invariant: attempt {} is decided on before its reply", self.attempt.0)
+            }
+        };
+        let first_token_at = match decision {
+            Decision::Admitted(service) if self.stream => service.first_token_at + self.downlink,
+            _ => now,
+        };
+        direct::reply(now, decision, remaining, first_token_at)
+            .expect("invariant: a reply is scheduled only for decisions that have one")
+    }
+}

@@ -1,0 +1,175 @@
+//! The next action of a job: send it, let it wait, queue it, or give it up.
+
+use super::Engine;
+use super::driver::{Attempt, Driver};
+use super::estimate::cost;
+use super::jobs::JobState;
+use super::reply::ReplyClass;
+use super::route::{Candidate, NextAction};
+use crate::event::{EndReason, EventKind};
+use crate::ids::{AttemptId, Slot};
+
+impl Engine {
+    /// Chooses and executes the next action of a job in state `Deciding`.
+    pub(super) fn decide(&mut self, driver: &mut impl Driver, slot: Slot) {
+        let active = self.jobs.at(slot);
+        debug_assert_eq!(active.state, JobState::Deciding, "invariant: state == Deciding");
+        if self.now >= active.deadline {
+            return self.give_up(driver, slot, EndReason::Deadline); // A live driver is late.
+        }
+        if self.queue.is_capped() {
+            return self.enqueue(driver, slot, None);
+        }
+        let active = self.jobs.at(slot);
+        let cost = cost(&active.job);
+        match self.router.choose(self.now, active, &cost) {
+            NextAction::Send(candidate) => {
+                self.router.target(candidate.target).reserve(self.now, &cost);
+                self.send(driver, slot, candidate);
+            }
+            NextAction::Wait { until, why, reserve } => {
+                if let Some(candidate) = reserve {
+                    self.router.target(candidate.target).reserve(self.now, &cost);
+                }
+                assert!(
+                    self.now <= until && until < active.deadline,
+                    "law 14: a wait ends before the deadline at {}, not at {until}",
+                    active.deadline
+                );
+                active.transition(self.now, JobState::Waiting { reserved: reserve });
+                let job = active.job.id;
+                self.timers.set_wake(until, slot, job);
+                self.log(driver, job, EventKind::Waiting { until, why });
+            }
+            NextAction::GiveUp(reason) => self.give_up(driver, slot, reason),
+        }
+    }
+
+    /// Continues a job whose wait or time in the queue has ended: with the send that it reserved, if that is still
+    /// possible.
+    pub(super) fn resume(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
+        let Some(candidate) = reserved else { return self.decide(driver, slot) };
+        let active = self.jobs.at(slot);
+        let is_over = self.now >= active.deadline;
+        let unaffordable = active.tried & candidate.bit() != 0 && !self.router.budget.allows();
+        if is_over || unaffordable || self.router.target(candidate.target).cooling_until(self.now).is_some() {
+            self.release_reserved(slot, reserved);
+            self.decide(driver, slot);
+        } else if self.queue.is_capped() {
+            self.enqueue(driver, slot, reserved);
+        } else {
+            self.send(driver, slot, candidate);
+        }
+    }
+
+    /// Continues the first job of the queue.
+    #[cold]
+    pub(super) fn dequeue(&mut self, driver: &mut impl Driver, slot: Slot) {
+        let active = self.jobs.at(slot);
+        let JobState::Queued { reserved } = active.state else {
+            unreachable!("invariant: state == Queued, found {:?} in the queue", active.state)
+        };
+        active.transition(self.now, JobState::Deciding);
+        self.resume(driver, slot, reserved);
+    }
+
+    /// Lets a job that has just arrived follow the leader of identical jobs.
+    #[cold]
+    pub(super) fn follow(&mut self, driver: &mut impl Driver, slot: Slot, leader: Slot) {
+        let leader = self.jobs.at(leader).job;
+        let active = self.jobs.at(slot);
+        let job = active.job;
+        assert_eq!(
+            (job.route, job.prompt_tokens, job.max_tokens),
+            (leader.route, leader.prompt_tokens, leader.max_tokens),
+            "law 15: {} and {} have one fingerprint and differ",
+            job.id,
+            leader.id
+        );
+        active.transition(self.now, JobState::Following);
+        self.log(driver, job.id, EventKind::Coalesced { leader: leader.id });
+    }
+
+    /// Continues after an attempt that did not serve the job.
+    pub(super) fn retry_or_give_up(
+        &mut self,
+        driver: &mut impl Driver,
+        slot: Slot,
+        class: ReplyClass,
+        candidate: Candidate,
+    ) {
+        let active = self.jobs.at(slot);
+        if class == ReplyClass::TargetPermanent {
+            active.excluded |= candidate.bit();
+        }
+        if active.answering {
+            self.give_up(driver, slot, EndReason::Interrupted);
+        } else if class == ReplyClass::Permanent {
+            self.give_up(driver, slot, EndReason::Rejected);
+        } else if active.attempts >= self.client.retry.attempts {
+            self.give_up(driver, slot, EndReason::Attempts);
+        } else {
+            self.decide(driver, slot);
+        }
+    }
+
+    /// Returns the quota that a paced send has reserved, because it will not be used.
+    pub(super) fn release_reserved(&mut self, slot: Slot, reserved: Option<Candidate>) {
+        if let Some(candidate) = reserved {
+            let cost = cost(&self.jobs.at(slot).job);
+            self.router.target(candidate.target).settle(self.now, &cost, None);
+        }
+    }
+
+    fn send(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
+        let Candidate { target, step, .. } = candidate;
+        let attempt = AttemptId(self.attempts);
+        self.attempts += 1;
+        self.queue.acquire();
+        let active = self.jobs.at(slot);
+        assert!(active.attempts < self.client.retry.attempts, "law 14: attempts stay within their bound");
+        assert!(
+            self.now < active.deadline,
+            "law 14: nothing is sent at or after the deadline {}",
+            active.deadline
+        );
+        assert!(!active.answering, "law 16: nothing is sent after the first byte");
+        let (left, is_retry) = (active.step, active.tried & candidate.bit() != 0);
+        active.transition(self.now, JobState::Sent { attempt, candidate });
+        active.count_attempt(candidate);
+        let (number, job, tag) = (active.attempts, active.job, active.tag);
+        let cooling = self.router.target(target).cooling_until(self.now);
+        assert!(
+            cooling.is_none(),
+            "law 8: {target:?} is in cool-down until {cooling:?}, not sent to at {}",
+            self.now
+        );
+        if let Some(coalescer) = &self.coalescer {
+            assert!(
+                coalescer.leads(job.fingerprint, slot),
+                "law 15: only leaders are sent, {} follows",
+                job.id
+            );
+        }
+        if is_retry {
+            self.router.budget.withdraw();
+        }
+        if step > left {
+            self.log(driver, job.id, EventKind::FellBack { from: left, to: step });
+        }
+        self.log(driver, job.id, EventKind::Sent { attempt, target, step, number });
+        driver.send(self.now, &Attempt { id: attempt, slot, tag, number, target, job });
+    }
+
+    #[cold]
+    fn enqueue(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
+        let Ok(waiting) = self.queue.push(slot) else {
+            self.release_reserved(slot, reserved);
+            return self.give_up(driver, slot, EndReason::QueueFull);
+        };
+        let active = self.jobs.at(slot);
+        active.transition(self.now, JobState::Queued { reserved });
+        let job = active.job.id;
+        self.log(driver, job, EventKind::Queued { waiting });
+    }
+}

@@ -1,0 +1,177 @@
+//! How a job ends: served, given up, cancelled, or still in flight when the run ends; and what becomes of the jobs that
+//! follow it.
+
+use super::Engine;
+use super::coalesce::Coalescer;
+use super::driver::{Answer, Driver, Handover};
+use super::jobs::JobState;
+use super::reply::Reply;
+use super::route::Candidate;
+use crate::event::{EndReason, EventKind, JobEnd, JobOutcome};
+use crate::ids::{AttemptId, Slot};
+use provider::{Instant, Nanos};
+
+impl Engine {
+    /// Ends a job that an attempt of `elapsed` has served, and its followers with it.
+    pub(super) fn serve(
+        &mut self,
+        driver: &mut impl Driver,
+        slot: Slot,
+        attempt: AttemptId,
+        elapsed: Nanos,
+        reply: &Reply,
+    ) {
+        let active = self.jobs.at(slot);
+        let (scheduled, fingerprint, tag) = (active.job.scheduled, active.job.fingerprint, active.tag);
+        // An attempt that was taken over may have had its first token before it was this job's.
+        let began = Instant(self.now.0 - elapsed.0);
+        let end = JobEnd {
+            service: elapsed,
+            step: Some(active.step),
+            first_token: Some(reply.first_token_at.max(began).since(scheduled)),
+            ..active.end(JobOutcome::Succeeded)
+        };
+        if let Some(cache) = &mut self.cache {
+            cache.store(self.now, fingerprint);
+        }
+        self.finish(driver, slot, &end, Some(Answer::Attempt(attempt)));
+        if let Some(coalescer) = &mut self.coalescer {
+            coalescer.end_lead(fingerprint, slot);
+            self.serve_followers(driver, slot, Answer::Leader { tag, attempt });
+        }
+    }
+
+    /// Ends a job that the response cache has an answer for.
+    #[cold]
+    pub(super) fn serve_from_cache(&mut self, driver: &mut impl Driver, slot: Slot) {
+        let active = self.jobs.at(slot);
+        let (job, waited) = (active.job.id, self.now.since(active.job.scheduled));
+        let end = JobEnd { first_token: Some(waited), ..active.end(JobOutcome::Succeeded) };
+        self.log(driver, job, EventKind::CacheHit);
+        self.finish(driver, slot, &end, Some(Answer::Cache));
+    }
+
+    /// Ends the followers of a job that was served, with its answer, which reaches them whole and now.
+    fn serve_followers(&mut self, driver: &mut impl Driver, leader: Slot, answer: Answer) {
+        while let Some(slot) = self.coalescer.as_mut().and_then(|coalescer| coalescer.pop_follower(leader)) {
+            let active = self.jobs.at(slot);
+            assert_eq!(
+                active.state,
+                JobState::Following,
+                "law 15: followers of a leader wait for its answer"
+            );
+            active.transition(self.now, JobState::Deciding);
+            let waited = self.now.since(active.job.scheduled);
+            let end = JobEnd { first_token: Some(waited), ..active.end(JobOutcome::Succeeded) };
+            self.finish(driver, slot, &end, Some(answer));
+        }
+    }
+
+    /// Ends a job in any state, because its deadline passed or its caller went away.
+    #[cold]
+    pub(super) fn abort(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
+        let active = self.jobs.at(slot);
+        let (state, job, tag, fingerprint) =
+            (active.state, active.job.id, active.tag, active.job.fingerprint);
+        let elapsed = active.transition(self.now, JobState::Deciding);
+        match state {
+            JobState::Sent { attempt, candidate } => {
+                active.lost += elapsed;
+                let handed_over =
+                    reason == EndReason::Cancelled && self.hand_over(driver, slot, attempt, candidate);
+                if !handed_over {
+                    let target = candidate.target;
+                    self.queue.release();
+                    if reason == EndReason::Deadline {
+                        self.router.target(target).count_failure(self.now);
+                    }
+                    self.log(driver, job, EventKind::Abandoned { attempt, target });
+                    driver.cancel(self.now, tag, attempt);
+                }
+            }
+            JobState::Queued { reserved } => {
+                self.queue.remove(slot);
+                self.release_reserved(slot, reserved);
+            }
+            JobState::Waiting { reserved } => self.release_reserved(slot, reserved),
+            JobState::Following => self.coalescer().remove_follower(fingerprint, slot),
+            JobState::Promoted => self.coalescer().remove_promoted(slot),
+            JobState::Deciding => unreachable!("invariant: {job} is not Deciding between inputs"),
+        }
+        self.give_up(driver, slot, reason);
+    }
+
+    /// Gives the attempt of a leader that was cancelled to its first follower, which leads from now on. Returns `false`
+    /// if the job has no followers.
+    fn hand_over(
+        &mut self,
+        driver: &mut impl Driver,
+        slot: Slot,
+        attempt: AttemptId,
+        candidate: Candidate,
+    ) -> bool {
+        let leader = self.jobs.at(slot);
+        let (from, leader, fingerprint) = (leader.tag, leader.job.id, leader.job.fingerprint);
+        let next = self.coalescer.as_mut().and_then(|coalescer| coalescer.promote_next(fingerprint, slot));
+        let Some(next) = next else { return false };
+        let active = self.jobs.at(next);
+        assert_eq!(active.state, JobState::Following, "law 15: followers of a leader wait for its answer");
+        active.transition(self.now, JobState::Sent { attempt, candidate });
+        active.count_attempt(candidate);
+        let (job, to) = (active.job.id, active.tag);
+        self.log(driver, job, EventKind::Promoted { leader, attempt: Some(attempt) });
+        driver.reassign(self.now, &Handover { attempt, from, to, slot: next, job });
+        true
+    }
+
+    /// Ends a job in state `Deciding` without an answer. If it leads, its first follower is promoted and runs at the
+    /// end of this input, because the follower's own deadline may be due at the same instant.
+    pub(super) fn give_up(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
+        let active = self.jobs.at(slot);
+        let outcome = if active.attempts > 0 { JobOutcome::Failed(reason) } else { JobOutcome::Shed(reason) };
+        let (end, leader, fingerprint) = (active.end(outcome), active.job.id, active.job.fingerprint);
+        self.finish(driver, slot, &end, None);
+        let next = self.coalescer.as_mut().and_then(|coalescer| coalescer.promote_next(fingerprint, slot));
+        if let Some(next) = next {
+            self.coalescer().push_promoted(next);
+            let active = self.jobs.at(next);
+            active.transition(self.now, JobState::Promoted);
+            let job = active.job.id;
+            self.log(driver, job, EventKind::Promoted { leader, attempt: None });
+        }
+    }
+
+    /// Ends a job that is in flight when the run ends.
+    pub(super) fn leave_in_flight(&mut self, driver: &mut impl Driver, slot: Slot) {
+        let active = self.jobs.at(slot);
+        let is_sent = matches!(active.state, JobState::Sent { .. });
+        let elapsed = active.transition(self.now, JobState::Deciding);
+        active.lost += if is_sent { elapsed } else { Nanos::ZERO };
+        let end = active.end(JobOutcome::InFlight);
+        self.finish(driver, slot, &end, None);
+    }
+
+    fn finish(&mut self, driver: &mut impl Driver, slot: Slot, end: &JobEnd, answer: Option<Answer>) {
+        let active = self.jobs.at(slot);
+        let (job, tag) = (active.job.id, active.tag);
+        debug_assert_eq!(active.state, JobState::Deciding, "invariant: {job} ends in state Deciding");
+        assert_eq!(
+            end.queue + end.wait + end.service + end.lost,
+            self.now.since(end.scheduled),
+            "law 3: the account of {job} adds up to its latency"
+        );
+        assert_eq!(
+            answer.is_some(),
+            end.outcome == JobOutcome::Succeeded,
+            "law 1: {job} is served by an answer"
+        );
+        self.log(driver, job, EventKind::Done(*end));
+        self.jobs.remove(slot);
+        driver.done(self.now, tag, end, answer);
+        self.timers.forget(job, |timer| !self.jobs.is_current(timer.slot, timer.job));
+    }
+
+    fn coalescer(&mut self) -> &mut Coalescer {
+        self.coalescer.as_mut().expect("invariant: only a client that coalesces has followers")
+    }
+}

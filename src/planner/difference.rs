@@ -1,0 +1,119 @@
+//! Why the simulated ceiling differs from the analytic one: every known cause, with its size.
+
+use super::finding::{Difference, NEGLIGIBLE};
+use super::plan::Simulated;
+use super::runner::Run;
+use crate::ceiling::Ceiling;
+use crate::formatting::{rounded, share_of};
+use crate::scenario::{Metric, Scenario, Workload};
+use provider::Axis;
+use provider::config::{Estimate, Law, Limit, Settle};
+
+/// Shares of jobs below this are not mentioned.
+const MIN_SHARE: f64 = 0.005;
+/// Arrivals are uneven if the busiest step exceeds the mean by this ratio.
+const UNEVEN: f64 = 1.1;
+/// The initial fill of a bucket is mentioned if it is more than this share of what the limit allows in the run.
+const MIN_INITIAL_SHARE: f64 = 0.05;
+/// Rules that allow a larger share of jobs to fail are mentioned.
+const MIN_FAILURES: f64 = 0.02;
+/// A reservation is mentioned if it exceeds the tokens used by this ratio.
+const MIN_OVERRESERVATION: f64 = 1.05;
+
+/// Returns the differences of the two ceilings, and the bounds on bursts. `above` is the lowest run that broke a rule.
+pub(super) fn differences(
+    scenario: &Scenario,
+    analytic: &Ceiling,
+    simulated: &Simulated,
+    above: Option<&Run>,
+) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    if let (Some(multiple), true) = (simulated.multiple, analytic.multiple.is_finite()) {
+        let ratio = multiple / analytic.multiple;
+        debug_assert!(ratio >= 0.0, "invariant: ceilings are not negative, found ratio {ratio}");
+        if (ratio - 1.0).abs() <= NEGLIGIBLE {
+            differences.push(Difference::Agreement { ratio: rounded(ratio, 6) });
+        } else {
+            differences.push(Difference::Gap { ratio: rounded(ratio, 6) });
+            differences.extend(above.into_iter().flat_map(|above| causes(scenario, above, simulated)));
+            differences.extend(full_buckets(scenario));
+        }
+    }
+    differences.extend(scenario.workloads.iter().filter_map(|workload| reservation(scenario, workload)));
+    differences
+}
+
+/// Returns the causes that a run just above the ceiling shows.
+fn causes(scenario: &Scenario, above: &Run, simulated: &Simulated) -> Vec<Difference> {
+    let summary = &above.summary;
+    let mut causes = Vec::new();
+    if let Some(violation) = simulated.breaks.as_ref().filter(|violation| violation.axis.is_none()) {
+        causes.push(Difference::RuleBreaksFirst { rule: violation.rule.clone() });
+    }
+    let mean = summary.jobs.offered as f64 * summary.series.step_s / summary.duration_s;
+    let busiest = summary.series.offered.iter().copied().max().unwrap_or(0);
+    let peak_to_mean = busiest as f64 / mean.max(1.0);
+    if peak_to_mean > UNEVEN {
+        let step_s = summary.series.step_s;
+        causes.push(Difference::UnevenArrivals { step_s, peak_to_mean: rounded(peak_to_mean, 6) });
+    }
+    let notable = |jobs: u64| share_of(jobs, summary.jobs.offered).filter(|share| *share > MIN_SHARE);
+    if let Some(share) = notable(summary.jobs.cached) {
+        causes.push(Difference::CacheHits { share: rounded(share, 6) });
+    }
+    if let Some(share) = notable(summary.jobs.joined) {
+        causes.push(Difference::Coalesced { share: rounded(share, 6) });
+    }
+    let success = scenario.expect.iter().find(|rule| rule.metric == Metric::Success).map(|rule| rule.value);
+    if let Some(share) = success.map(|success| 1.0 - success).filter(|share| *share > MIN_FAILURES) {
+        causes.push(Difference::FailuresAllowed { share: rounded(share, 6) });
+    }
+    let count: usize = scenario.providers.iter().map(|provider| provider.incidents.len()).sum();
+    if count > 0 {
+        causes.push(Difference::Incidents { count });
+    }
+    causes
+}
+
+/// Returns the axis on which full buckets at the start matter most, if they do.
+fn full_buckets(scenario: &Scenario) -> Option<Difference> {
+    let share = |limit: &Limit| {
+        let window = limit.axis.window()?;
+        let fill = limit.burst as f64;
+        let refill = limit.limit as f64 * (scenario.duration.0 as f64 / window.0 as f64);
+        (limit.law == Law::Bucket && fill + refill > 0.0).then(|| (fill / (fill + refill), limit.axis))
+    };
+    let limits = scenario.targets.iter().flat_map(|target| {
+        &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].limits
+    });
+    let (share, axis) = limits.filter_map(share).max_by(|one, other| one.0.total_cmp(&other.0))?;
+    debug_assert!(share <= 1.0, "invariant: the initial fill is part of what is allowed, found {share}");
+    (share > MIN_INITIAL_SHARE).then(|| Difference::FullBucketsAtStart {
+        axis: axis.name().to_owned(),
+        share: rounded(share, 6),
+        duration_s: rounded(scenario.duration.as_secs_f64(), 6),
+    })
+}
+
+/// Returns how reservation bounds the bursts of a workload, at the smallest token bucket on its route.
+fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
+    let (prompt, used) = crate::ceiling::mean_tokens(workload, scenario.duration);
+    let targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
+    let limits = targets.filter_map(|target| {
+        let target = &scenario.targets[target.index()];
+        let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
+        let tpm = model.limits.iter().find(|limit| limit.axis == Axis::Tpm)?;
+        let reserves = model.reserve.estimate == Estimate::PromptAndMaxTokens;
+        reserves.then_some((tpm.burst, model.reserve, &target.name))
+    });
+    let (burst, reserve, target) = limits.min_by_key(|(burst, ..)| *burst)?;
+    let reserved = prompt + f64::from(reserve.reserved_completion(workload.max_tokens));
+    let bounds_bursts = reserved > used * MIN_OVERRESERVATION && reserve.settle == Settle::Refund;
+    bounds_bursts.then(|| Difference::Reservation {
+        workload: workload.name.clone(),
+        target: target.clone(),
+        reserved_tokens: reserved as u64,
+        used_tokens: used as u64,
+        jobs_at_once: libm::floor(burst as f64 / reserved) as u64,
+    })
+}

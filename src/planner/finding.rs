@@ -1,0 +1,289 @@
+//! The findings, differences and notes of a plan as typed data. `report::plan::sentences` makes the sentences.
+
+use super::plan::{ChangeKind, FirstViolation, Growth, Outage, Plan, Purchase, WhatIf};
+use crate::scenario::Note;
+use serde::{Deserialize, Serialize};
+
+/// Ratios closer to 1 than this are equal within the tolerance of the searches.
+pub(super) const NEGLIGIBLE: f64 = 0.02;
+
+/// One statement of the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// A ceiling was found.
+    CeilingFound {
+        /// Whether every rule holds at the present load.
+        load_holds: bool,
+        /// The present load.
+        load_jobs_per_min: f64,
+        /// The simulated ceiling.
+        jobs_per_min: f64,
+        /// The same as a multiple of the load.
+        multiple: f64,
+        /// The lower end of the confidence interval of the multiple.
+        low: f64,
+        /// The upper end.
+        high: f64,
+    },
+    /// The rules hold at no load that was tried.
+    NoLoadHolds {
+        /// The present load.
+        load_jobs_per_min: f64,
+    },
+    /// The rules hold at every load that was tried.
+    NoCeilingFound {
+        /// Whether every rule holds at the present load.
+        load_holds: bool,
+        /// The present load.
+        load_jobs_per_min: f64,
+        /// The highest multiple of the load that was tried.
+        tried: f64,
+    },
+    /// What breaks first above the ceiling: which rule, when, at which load, and which limit is full then.
+    FirstViolation(FirstViolation),
+    /// Cost breaks first; without the rules on cost the ceiling is this multiple of the load.
+    CeilingWithoutCostRules {
+        /// The multiple of the load.
+        multiple: f64,
+    },
+    /// The change that raises the ceiling most.
+    BestChange(Improvement),
+    /// The best change without extra cost, if the best one has a cost or changes the traffic.
+    BestFreeChange(Improvement),
+    /// A policy in force lowers the ceiling.
+    HarmfulPolicy {
+        /// The name of the ablation that leaves it out.
+        change: String,
+        /// The ceiling without the policy divided by the present one; above 1.
+        lift: f64,
+    },
+    /// The cheapest changes that hold the target load.
+    Purchase(Purchase),
+    /// When growth reaches the ceiling.
+    Growth(Growth),
+    /// The effect of the loss of a provider.
+    Outage(Outage),
+}
+
+/// A change that raises the ceiling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Improvement {
+    /// The name of the change.
+    pub change: String,
+    /// The new ceiling divided by the present one; above 1.
+    pub lift: f64,
+    /// The extra cost of a day at the present load; 0 if it is negligible, negative if the change saves money.
+    pub extra_usd_per_day: f64,
+}
+
+/// One reason why the simulated ceiling is not the analytic one, or one bound on bursts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Difference {
+    /// The simulated and the analytic ceiling agree.
+    Agreement {
+        /// The simulated ceiling divided by the analytic one.
+        ratio: f64,
+    },
+    /// They differ; known causes follow.
+    Gap {
+        /// The simulated ceiling divided by the analytic one.
+        ratio: f64,
+    },
+    /// A rule breaks before any limit is full.
+    RuleBreaksFirst {
+        /// The rule, as written.
+        rule: String,
+    },
+    /// Arrivals are uneven, and arithmetic uses their mean.
+    UnevenArrivals {
+        /// The length of a step of the series, in seconds.
+        step_s: f64,
+        /// The arrivals of the busiest step divided by the mean.
+        peak_to_mean: f64,
+    },
+    /// Jobs are answered from the cache.
+    CacheHits {
+        /// Their share.
+        share: f64,
+    },
+    /// Jobs are coalesced with an identical one.
+    Coalesced {
+        /// Their share.
+        share: f64,
+    },
+    /// The rules allow jobs to fail.
+    FailuresAllowed {
+        /// The share that may fail.
+        share: f64,
+    },
+    /// Incidents take away capacity that arithmetic counts.
+    Incidents {
+        /// The number of incidents.
+        count: usize,
+    },
+    /// Buckets are full at the start of the run.
+    FullBucketsAtStart {
+        /// The axis on which this matters most.
+        axis: String,
+        /// The initial fill divided by everything that the limit allows during the run.
+        share: f64,
+        /// The duration of the run, in seconds.
+        duration_s: f64,
+    },
+    /// Reservation bounds how many jobs can be in flight at once.
+    Reservation {
+        /// The workload.
+        workload: String,
+        /// The target with the smallest token bucket on its route.
+        target: String,
+        /// Tokens reserved per job.
+        reserved_tokens: u64,
+        /// Tokens used per job on average.
+        used_tokens: u64,
+        /// The number of jobs whose reservations fit into the full bucket.
+        jobs_at_once: u64,
+    },
+}
+
+/// How a plan was found, and what was left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PlanNote {
+    /// Expectations that are no rules of the ceiling, because more load does not break them or less does not mend them.
+    RulesLeftOut {
+        /// The rules, as written.
+        rules: Vec<String>,
+    },
+    /// The scenario has no rule on success; this one was added.
+    RuleAssumed {
+        /// The rule.
+        rule: String,
+    },
+    /// The number of runs and the precision of the searches.
+    Method {
+        /// The number of seeds on which the ceiling was searched.
+        replicas: usize,
+        /// The confidence level of the interval of the mean.
+        confidence: f64,
+        /// The relative tolerance of the first seed's search.
+        tolerance: f64,
+        /// The same for the other seeds.
+        other_seeds_tolerance: f64,
+        /// The same for the changes.
+        change_tolerance: f64,
+        /// The same for the ablations.
+        ablation_tolerance: f64,
+        /// The same for the pairs.
+        pair_tolerance: f64,
+    },
+    /// A change that uses another model of the same accounts: no new account, but another model's answers.
+    OtherModel {
+        /// The name of the change.
+        change: String,
+    },
+    /// Changes that only measure the worth of a policy in force.
+    Ablations {
+        /// Their names.
+        changes: Vec<String>,
+    },
+    /// Changes are measured without the rules on cost, since cost breaks before any limit is reached.
+    MeasuredWithoutCostRules,
+    /// A change of the catalogue was not tried.
+    NotTried {
+        /// The change.
+        change: UntriedChange,
+        /// Why it was not tried.
+        reason: NotTriedReason,
+    },
+    /// A note of the scenario itself.
+    Scenario {
+        /// The note.
+        note: Note,
+    },
+}
+
+/// A change of the catalogue that was not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UntriedChange {
+    /// Moving workloads to the hours from midnight to six.
+    MoveToNight,
+    /// A cache, and request coalescing.
+    CacheAndCoalescing,
+}
+
+/// Why a change was not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotTriedReason {
+    /// No workload says `deferrable: true`.
+    NoDeferrableWorkload,
+    /// The run is shorter than a day.
+    RunShorterThanADay,
+    /// Deferrable workloads arrive in bursts, from users or from a trace, and so have no rate that could be moved.
+    NoRateToMove,
+    /// No workload repeats a request.
+    NothingRepeats,
+}
+
+/// Returns the findings of a plan, the most important first.
+pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
+    let simulated = &plan.ceiling.simulated;
+    let mut findings = vec![ceiling(plan)];
+    findings.extend(simulated.breaks.clone().map(Finding::FirstViolation));
+    findings
+        .extend(simulated.without_cost_rules.map(|multiple| Finding::CeilingWithoutCostRules { multiple }));
+    findings.extend(best_changes(plan));
+    findings.extend(plan.what_if.iter().filter_map(harmful_policy));
+    findings.extend(plan.buy.clone().map(Finding::Purchase));
+    findings.extend(plan.growth.clone().map(Finding::Growth));
+    findings.extend(plan.incidents.iter().cloned().map(Finding::Outage));
+    findings
+}
+
+fn ceiling(plan: &Plan) -> Finding {
+    let (load_holds, load_jobs_per_min) = (plan.load.holds, plan.load.jobs_per_min);
+    let simulated = &plan.ceiling.simulated;
+    match (simulated.multiple, simulated.jobs_per_min, simulated.low, simulated.high) {
+        (Some(multiple), Some(jobs_per_min), Some(low), Some(high)) if multiple > 0.0 => {
+            Finding::CeilingFound { load_holds, load_jobs_per_min, jobs_per_min, multiple, low, high }
+        }
+        (Some(_), ..) => Finding::NoLoadHolds { load_jobs_per_min },
+        (None, ..) => Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.tried },
+    }
+}
+
+/// Returns the best change, and the best one without extra cost if that is another.
+fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
+    let raises = |change: &&WhatIf| change.lift > 1.0 + NEGLIGIBLE && change.kind != ChangeKind::Ablation;
+    let best = plan.what_if.iter().find(raises);
+    let is_costly = best.is_some_and(|best| best.costs_extra() || best.kind == ChangeKind::Traffic);
+    let free = plan.what_if.iter().filter(raises).find(|change| {
+        !change.costs_extra()
+            && change.kind != ChangeKind::Traffic
+            && best.is_some_and(|best| best.change != change.change)
+    });
+    let best = best.map(|best| Finding::BestChange(Improvement::of(best)));
+    best.into_iter()
+        .chain(free.filter(|_| is_costly).map(|free| Finding::BestFreeChange(Improvement::of(free))))
+}
+
+impl Improvement {
+    fn of(change: &WhatIf) -> Self {
+        debug_assert!(change.lift > 1.0, "invariant: an improvement has a lift above 1, found {change:?}");
+        let is_priced = change.costs_extra() || change.saves();
+        Self {
+            change: change.change.clone(),
+            lift: change.lift,
+            extra_usd_per_day: if is_priced { change.extra_usd_per_day } else { 0.0 },
+        }
+    }
+}
+
+/// Returns a finding if leaving a policy out raises the ceiling.
+fn harmful_policy(change: &WhatIf) -> Option<Finding> {
+    let is_harmful = change.kind == ChangeKind::Ablation && change.lift > 1.0 + NEGLIGIBLE;
+    is_harmful.then(|| Finding::HarmfulPolicy { change: change.change.clone(), lift: change.lift })
+}

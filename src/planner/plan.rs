@@ -1,0 +1,382 @@
+//! The content of `plan.json`, schema `quotalab/plan/2`: everything the planner found, and everything that charts and
+//! pages of a plan read.
+//!
+//! The text is the same on every machine and for any number of threads. Rates are in jobs per minute, times in seconds,
+//! money in USD. A *multiple* is relative to the load that the scenario offers, a *lift* to the present ceiling.
+
+use super::finding::{Difference, Finding, PlanNote};
+use crate::record::{Binding, CeilingTarget, Expected};
+use crate::scenario::Metric;
+use serde::{Deserialize, Serialize};
+
+/// The name and version of the schema: the first field of every plan.
+pub const SCHEMA: &str = "quotalab/plan/2";
+
+/// What the planner found out about a scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version of quotalab that made it.
+    pub version: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's own description; may be empty.
+    pub about: String,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// How long jobs arrive in every run, in seconds.
+    pub duration_s: f64,
+    /// The command that makes this plan again; may be empty.
+    pub reproduce: String,
+    /// The answer, the most important finding first.
+    pub findings: Vec<Finding>,
+    /// How the answer was found, and what was left out.
+    pub notes: Vec<PlanNote>,
+    /// The load that the scenario offers, and the results at that load.
+    pub load: Load,
+    /// The ceiling by arithmetic and by simulation.
+    pub ceiling: Ceilings,
+    /// The simulated ceiling divided by the load; `None` if no ceiling was found.
+    pub headroom: Option<f64>,
+    /// What each limit of each target allows.
+    pub targets: Vec<CeilingTarget>,
+    /// Runs from far below to far above the ceiling, by increasing multiple.
+    pub curve: Vec<Point>,
+    /// The changes that were measured, best first.
+    pub what_if: Vec<WhatIf>,
+    /// Pairs of changes that are worth more together, best first.
+    pub pairs: Vec<Pair>,
+    /// The cheapest changes that hold the target load; `None` if no target was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buy: Option<Purchase>,
+    /// When growth reaches the ceiling; `None` if no growth was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
+    /// The effect of the loss of each provider; empty if it was not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Outage>,
+    /// What was simulated for this plan.
+    pub simulated: Simulations,
+}
+
+impl Plan {
+    /// Returns the content of `plan.json`.
+    ///
+    /// # Panics
+    /// Does not panic: every field is serialisable.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("invariant: every field is serialisable");
+        text.push('\n');
+        text
+    }
+
+    /// Reads the content of a `plan.json`.
+    ///
+    /// # Errors
+    /// Fails if the text is not JSON, or not of the schema [`SCHEMA`].
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
+        }
+        let Head { schema } = serde_json::from_str(text)?;
+        if schema == SCHEMA {
+            return serde_json::from_str(text);
+        }
+        let message = format!("schema is `{schema}`; this version reads `{SCHEMA}`");
+        Err(serde::de::Error::custom(message))
+    }
+}
+
+/// The load that the scenario offers, and the results at that load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Offered on average.
+    pub jobs_per_min: f64,
+    /// Offered in the busiest step of the series.
+    pub peak_jobs_per_min: f64,
+    /// Whether every rule of the ceiling holds at this load.
+    pub holds: bool,
+    /// The rules of the ceiling, measured at this load.
+    pub expect: Vec<Expected>,
+    /// The 95th percentile of the latency of succeeded jobs; `None` if none succeeded.
+    pub p95_s: Option<f64>,
+    /// The cost of a day at this load.
+    pub cost_usd_per_day: f64,
+    /// The share of jobs answered from the cache.
+    pub cached_share: f64,
+    /// The share of jobs coalesced with an identical one.
+    #[serde(default)]
+    pub joined_share: f64,
+}
+
+/// The ceiling by arithmetic and by simulation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ceilings {
+    /// By arithmetic.
+    pub analytic: Analytic,
+    /// By simulation.
+    pub simulated: Simulated,
+    /// Why the two differ, and what bounds bursts.
+    pub differences: Vec<Difference>,
+}
+
+/// The ceiling by arithmetic: the highest average load that the limits admit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Analytic {
+    /// Jobs per minute, in the scenario's mix of workloads; `None` if nothing limits it.
+    pub jobs_per_min: Option<f64>,
+    /// As a multiple of the load; `None` if nothing limits it.
+    pub multiple: Option<f64>,
+    /// The limit that binds; `None` if none does.
+    pub binding: Option<Binding>,
+    /// The ceiling with expected cache hits; `None` if the client has no cache, or nothing limits the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<CachedCeiling>,
+}
+
+/// The ceiling by arithmetic with expected cache hits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CachedCeiling {
+    /// The expected share of jobs answered from the cache at that load.
+    pub hit_share: f64,
+    /// Jobs per minute, hits included.
+    pub jobs_per_min: f64,
+    /// As a multiple of the load.
+    pub multiple: f64,
+}
+
+/// The ceiling by simulation: the highest load at which every rule holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Simulated {
+    /// Jobs per minute; `None` if no ceiling was found up to [`Self::tried`].
+    pub jobs_per_min: Option<f64>,
+    /// As a multiple of the load: the mean over replicas. 0 if the rules hold at no load that was tried.
+    pub multiple: Option<f64>,
+    /// The lower end of the confidence interval of that mean.
+    pub low: Option<f64>,
+    /// The upper end of the confidence interval.
+    pub high: Option<f64>,
+    /// The confidence level of the interval, in `0..1`.
+    pub confidence: f64,
+    /// The ceiling of each replica as a multiple, the scenario's own seed first.
+    pub replicas: Vec<f64>,
+    /// The relative width to which the first replica's ceiling was narrowed down.
+    pub tolerance: f64,
+    /// The highest multiple that was tried.
+    pub tried: f64,
+    /// The rules that had to hold.
+    pub rules: Vec<String>,
+    /// The first violation, just above the ceiling; `None` if no rule broke.
+    pub breaks: Option<FirstViolation>,
+    /// The ceiling without the rules on cost, as a multiple on the scenario's own seed; `None` unless cost breaks
+    /// first.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "but_for_cost")]
+    pub without_cost_rules: Option<f64>,
+}
+
+/// The rule that breaks first, and the limit that is fullest at that moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FirstViolation {
+    /// The rule, as written.
+    pub rule: String,
+    /// The metric that the rule is about.
+    pub metric: Metric,
+    /// The measured value; `None` if there was nothing to measure.
+    pub actual: Option<f64>,
+    /// The multiple of the load at which it was measured.
+    pub multiple: f64,
+    /// The time in the run at which the metric is worst, as reports write it.
+    pub at: String,
+    /// The same in seconds from the start.
+    pub at_s: f64,
+    /// The target with the fullest limit at that time; `None` if no limit is nearly full, or the rule is on cost.
+    pub target: Option<String>,
+    /// The axis of that limit.
+    pub axis: Option<String>,
+}
+
+/// A rule that does not hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BrokenRule {
+    /// The rule, as written.
+    pub rule: String,
+    /// The metric that the rule is about.
+    pub metric: Metric,
+}
+
+/// One run on the curve through the ceiling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// The multiple of the load.
+    pub multiple: f64,
+    /// Offered on average.
+    pub offered_jobs_per_min: f64,
+    /// Jobs that succeeded, per minute of the run.
+    pub goodput_jobs_per_min: f64,
+    /// Jobs offered.
+    pub offered: u64,
+    /// Jobs that succeeded.
+    pub succeeded: u64,
+    /// Jobs that failed after at least one attempt.
+    pub failed: u64,
+    /// Jobs that were shed before any attempt.
+    pub shed: u64,
+    /// Attempts refused by a limit.
+    pub limited: u64,
+    /// Attempts sent.
+    pub attempts: u64,
+    /// Jobs answered from the cache.
+    pub cached: u64,
+    /// The median latency of succeeded jobs; `None` if none succeeded.
+    pub p50_s: Option<f64>,
+    /// The 95th percentile of their latency.
+    pub p95_s: Option<f64>,
+    /// The cost of the run.
+    pub cost_usd: f64,
+    /// Whether every rule of the ceiling holds.
+    pub holds: bool,
+}
+
+/// A change and its measured effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WhatIf {
+    /// The name of the change.
+    pub change: String,
+    /// What has to be done for it.
+    pub kind: ChangeKind,
+    /// The new ceiling; `None` if none was found up to the highest load tried.
+    pub ceiling_jobs_per_min: Option<f64>,
+    /// The new ceiling divided by the present one, on the same traffic; by the highest load tried if there is no new
+    /// ceiling.
+    pub lift: f64,
+    /// The 95th percentile of latency at the present load; `None` if no job succeeded.
+    pub p95_s: Option<f64>,
+    /// The cost of a day at the present load.
+    pub cost_usd_per_day: f64,
+    /// The increase of that cost over the present one; negative if the change saves money.
+    pub extra_usd_per_day: f64,
+    /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, or
+    /// the change is an ablation.
+    pub lift_per_usd: Option<f64>,
+    /// The rule that breaks first after the change; `None` if none does.
+    pub breaks: Option<String>,
+}
+
+impl WhatIf {
+    /// Amounts of money below this are not worth mentioning, in USD per day.
+    const NEGLIGIBLE_USD: f64 = 0.005;
+
+    /// Returns `true` if the change costs more per day than today.
+    #[must_use]
+    pub fn costs_extra(&self) -> bool {
+        self.extra_usd_per_day > Self::NEGLIGIBLE_USD
+    }
+
+    /// Returns `true` if the change costs less per day than today.
+    #[must_use]
+    pub fn saves(&self) -> bool {
+        self.extra_usd_per_day < -Self::NEGLIGIBLE_USD
+    }
+}
+
+/// What has to be done for a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// Another setting of the client.
+    Client,
+    /// More quota: an account, a tier, a provider.
+    Quota,
+    /// Different traffic: its size, its bounds, its time.
+    Traffic,
+    /// A what-if that the scenario itself describes.
+    Own,
+    /// An ablation: a policy in force is left out, to measure its worth. Never bought, never paired.
+    #[serde(rename = "without")]
+    Ablation,
+}
+
+/// Two changes that are worth more together than separately, by more than the tolerance of the search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The names of both changes.
+    pub changes: [String; 2],
+    /// The lift of both together.
+    pub lift: f64,
+    /// The product of their separate lifts.
+    pub apart: f64,
+}
+
+/// The cheapest changes that hold a target load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Purchase {
+    /// The load to hold.
+    pub target: TargetLoad,
+    /// Whether every rule, those on cost included, holds at that load on every replica.
+    pub holds: bool,
+    /// The names of the changes, in the order in which they were chosen; a change that is needed several times is
+    /// repeated.
+    pub changes: Vec<String>,
+    /// The rules that are still broken on some replica; empty if the load holds.
+    pub broken: Vec<BrokenRule>,
+    /// The cost of a day at that load with the changes.
+    pub cost_usd_per_day: f64,
+    /// The highest 95th percentile of latency at that load over the replicas; `None` if no job succeeded.
+    pub p95_s: Option<f64>,
+    /// The number of seeds on which the changes were simulated.
+    pub replicas: u32,
+}
+
+/// A load to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetLoad {
+    /// As a multiple of the present load.
+    pub multiple: f64,
+    /// In jobs per minute.
+    pub jobs_per_min: f64,
+}
+
+/// When growth reaches the ceiling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// As given: `8%/month`.
+    pub rate: String,
+    /// Months of 30.44 days until the load reaches the simulated ceiling; negative if it is above it already, `None` if
+    /// no ceiling was found.
+    pub months: Option<f64>,
+    /// The same for the two ends of the confidence interval.
+    pub between: Option<[f64; 2]>,
+}
+
+/// The effect of the loss of a provider at the present load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outage {
+    /// The name of the provider.
+    pub provider: String,
+    /// When the outage begins, as reports write it: at the start of the busiest interval of its length.
+    pub at: String,
+    /// The same in seconds from the start.
+    pub at_s: f64,
+    /// For how many seconds every call to the provider is answered with status 503.
+    pub for_s: f64,
+    /// Whether every rule holds on every replica.
+    pub survives: bool,
+    /// The rules that break on some replica.
+    pub broken: Vec<BrokenRule>,
+    /// The lowest share of jobs that succeeded, over the replicas.
+    pub success: f64,
+    /// The highest 95th percentile of latency over the replicas; `None` if no job succeeded.
+    pub p95_s: Option<f64>,
+}
+
+/// What was simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Simulations {
+    /// Whole runs.
+    pub runs: u64,
+    /// Jobs in those runs.
+    pub jobs: u64,
+}

@@ -1,0 +1,42 @@
+//! The outcome as workflow commands of GitHub Actions, which GitHub shows beside the lines of a pull request.
+//!
+//! Format and escapes: "Workflow commands for GitHub Actions", and `@actions/core`, `command.ts`.
+
+use super::compare::Verdict;
+use super::outcome::{Outcome, ScenarioOutcome};
+
+/// Returns one `::error` command per line for every broken rule and every measure that got worse.
+#[must_use]
+pub fn annotations(outcome: &Outcome) -> String {
+    outcome.scenarios.iter().map(of_scenario).collect()
+}
+
+fn of_scenario(scenario: &ScenarioOutcome) -> String {
+    let broken = scenario.broken().map(|rule| {
+        let message = format!("{}\nreproduce: {}", rule.sentence(), rule.reproduce);
+        error(scenario, rule.line, "expectation not met", &message)
+    });
+    let worse = scenario.changed(Verdict::Worse).map(|change| {
+        let reproduce =
+            change.shown_by.as_ref().map(|evidence| format!("\nreproduce: {}", evidence.reproduce));
+        let message = change.sentence() + &reproduce.unwrap_or_default();
+        error(scenario, None, "worse than the baseline", &message)
+    });
+    broken.chain(worse).collect()
+}
+
+fn error(scenario: &ScenarioOutcome, line: Option<usize>, title: &str, message: &str) -> String {
+    let line = line.map(|line| format!(",line={line}")).unwrap_or_default();
+    let (file, title) = (property(&scenario.file), property(&format!("{}: {title}", scenario.name)));
+    format!("::error file={file}{line},title={title}::{}\n", data(message))
+}
+
+/// Escapes the message of a command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes a property of a command, which must not contain its separators either.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,328 @@
+//! The sentences of a plan, made from its typed findings, differences and notes.
+
+use crate::formatting::{count, duration, number, percent, plural};
+use crate::planner::{
+    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, NotTriedReason, Outage,
+    Plan, PlanNote, Purchase, UntriedChange, WhatIf, only_cost,
+};
+use crate::report::notes;
+use crate::scenario::Metric;
+
+/// Returns the answer as sentences, the most important first.
+pub(super) fn findings(plan: &Plan) -> Vec<String> {
+    plan.findings.iter().map(finding).collect()
+}
+
+/// Returns the reasons why the two ceilings differ, and the bounds on bursts.
+pub(super) fn differences(plan: &Plan) -> Vec<String> {
+    plan.ceiling.differences.iter().map(difference).collect()
+}
+
+/// Returns how the plan was found and what was left out.
+pub(super) fn notes(plan: &Plan) -> Vec<String> {
+    plan.notes.iter().map(note).collect()
+}
+
+fn finding(finding: &Finding) -> String {
+    match finding {
+        Finding::CeilingFound { load_holds, load_jobs_per_min, jobs_per_min, multiple, low, high } => {
+            format!(
+                "{}; the ceiling is {} jobs/min, {} times that ({low:.3} to {high:.3}).",
+                present_load(*load_jobs_per_min, *load_holds),
+                number(*jobs_per_min),
+                number(*multiple),
+            )
+        }
+        Finding::NoLoadHolds { load_jobs_per_min } => {
+            format!(
+                "{}, and so does every lower load that was tried.",
+                present_load(*load_jobs_per_min, false)
+            )
+        }
+        Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried } => format!(
+            "{}; no ceiling was found up to {} times that.",
+            present_load(*load_jobs_per_min, *load_holds),
+            number(*tried)
+        ),
+        Finding::FirstViolation(violation) => first_violation(violation),
+        Finding::CeilingWithoutCostRules { multiple } => {
+            format!("Without the rules on cost the ceiling is {} times the load.", number(*multiple))
+        }
+        Finding::BestChange(best) => format!("The best change tried: {}.", improvement(best)),
+        Finding::BestFreeChange(free) => {
+            format!("The best change without extra cost: {}.", improvement(free))
+        }
+        Finding::HarmfulPolicy { change, lift } => {
+            format!("A policy in force lowers the ceiling: it is {} times as high `{change}`.", number(*lift))
+        }
+        Finding::Purchase(purchase) => self::purchase(purchase),
+        Finding::Growth(growth) => self::growth(growth),
+        Finding::Outage(outage) => self::outage(outage),
+    }
+}
+
+fn present_load(jobs_per_min: f64, holds: bool) -> String {
+    let verdict = if holds { "meets every rule" } else { "breaks a rule" };
+    format!("The present load of {} jobs/min {verdict}", number(jobs_per_min))
+}
+
+fn first_violation(violation: &FirstViolation) -> String {
+    let FirstViolation { rule, at, .. } = violation;
+    if violation.metric == Metric::Cost {
+        return format!("The first rule to break is `{rule}`: a budget, not a limit of a provider.");
+    }
+    match (&violation.target, &violation.axis) {
+        (Some(target), Some(axis)) => {
+            format!("The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} is full.")
+        }
+        _ => format!(
+            "The first rule to break is `{rule}`, worst at {at}. No limit is full then: the cause is a bound of the \
+             client or the latency of a provider."
+        ),
+    }
+}
+
+fn improvement(improvement: &Improvement) -> String {
+    let extra = improvement.extra_usd_per_day;
+    let price = if extra > 0.0 {
+        format!(", for {extra:.2} USD/day more")
+    } else if extra < 0.0 {
+        format!(", for {:.2} USD/day less", -extra)
+    } else {
+        ", at no extra cost".to_owned()
+    };
+    let lift = number(improvement.lift);
+    format!("`{}` raises the ceiling to {lift} times the present one{price}", improvement.change)
+}
+
+fn purchase(purchase: &Purchase) -> String {
+    let target = format!(
+        "{} times the load ({} jobs/min)",
+        number(purchase.target.multiple),
+        number(purchase.target.jobs_per_min)
+    );
+    let changes =
+        if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
+    let cost = format!("{:.2} USD/day", purchase.cost_usd_per_day);
+    let seeds = plural(purchase.replicas.into(), "seed");
+    if purchase.holds && purchase.changes.is_empty() {
+        format!("{target} holds without any change, for {cost}; simulated on {seeds}.")
+    } else if purchase.holds {
+        format!("To hold {target}: {changes}, for {cost}; simulated on {seeds}.")
+    } else if only_cost(&purchase.broken) {
+        format!("To hold {target} apart from its cost: {changes}, for {cost}; {}.", breaks(&purchase.broken))
+    } else {
+        format!(
+            "No set of changes that was tried holds {target}: with {changes}, {}.",
+            breaks(&purchase.broken)
+        )
+    }
+}
+
+/// Lists broken rules: `a` breaks; `a` and `b` break.
+fn breaks(broken: &[BrokenRule]) -> String {
+    let verb = if broken.len() == 1 { "breaks" } else { "break" };
+    format!("{} {verb}", rule_list(broken.iter().map(|rule| rule.rule.as_str())))
+}
+
+fn rule_list<'a>(rules: impl Iterator<Item = &'a str>) -> String {
+    rules.map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Lists changes, repeated ones counted: `3 × one more account, full jitter`.
+pub(super) fn change_list(changes: &[String]) -> String {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for change in changes {
+        match counted.iter_mut().find(|(known, _)| known == change) {
+            Some((_, times)) => *times += 1,
+            None => counted.push((change, 1)),
+        }
+    }
+    let each = counted.iter().map(|(change, times)| match times {
+        1 => (*change).to_owned(),
+        _ => format!("{times} × {change}"),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Formats the lift of a change per extra dollar a day.
+pub(super) fn lift_per_usd(change: &WhatIf) -> String {
+    match change.lift_per_usd {
+        _ if change.kind == ChangeKind::Ablation => "removed".to_owned(),
+        Some(lift) => number(lift),
+        None if change.saves() => "saves".to_owned(),
+        None => "free".to_owned(),
+    }
+}
+
+fn growth(growth: &Growth) -> String {
+    match growth.months {
+        None => format!("At a growth of {} no ceiling is in sight.", growth.rate),
+        Some(months) if months <= 0.0 => {
+            format!("The load is above the ceiling already; a growth of {} takes it further.", growth.rate)
+        }
+        Some(months) => {
+            format!(
+                "At a growth of {} the load reaches the ceiling in {} months.",
+                growth.rate,
+                number(months)
+            )
+        }
+    }
+}
+
+fn outage(outage: &Outage) -> String {
+    let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
+    let success = percent(outage.success);
+    if outage.survives {
+        format!("{loss} is survived: at least {success} of the jobs succeed.")
+    } else {
+        format!("{loss} is not survived: {} ({success} of the jobs succeed).", breaks(&outage.broken))
+    }
+}
+
+fn difference(difference: &Difference) -> String {
+    match difference {
+        Difference::Agreement { .. } => "The simulated and the analytic ceiling agree.".to_owned(),
+        Difference::Gap { ratio } => {
+            format!("The simulated ceiling is {} of the analytic one. Known causes:", percent(*ratio))
+        }
+        Difference::RuleBreaksFirst { rule } => {
+            format!("`{rule}` breaks before any limit is full; arithmetic only knows limits.")
+        }
+        Difference::UnevenArrivals { step_s, peak_to_mean } => format!(
+            "Arrivals are uneven: the busiest {} has {} times the mean, and arithmetic uses the mean.",
+            duration(*step_s),
+            number(*peak_to_mean)
+        ),
+        Difference::CacheHits { share } => {
+            format!("The cache answers {} of the jobs, which use no quota.", percent(*share))
+        }
+        Difference::Coalesced { share } => {
+            format!("{} of the jobs are coalesced with an identical one and use no quota.", percent(*share))
+        }
+        Difference::FailuresAllowed { share } => {
+            format!("The rules allow {} of the jobs to fail.", percent(*share))
+        }
+        Difference::Incidents { count } => {
+            format!("{} take away capacity that arithmetic counts.", plural(*count as u64, "incident"))
+        }
+        Difference::FullBucketsAtStart { axis, share, duration_s } => format!(
+            "Buckets are full at the start: that fill is {} of what {axis} allows in a run of {}, and it is used once.",
+            percent(*share),
+            duration(*duration_s)
+        ),
+        Difference::Reservation { workload, target, reserved_tokens, used_tokens, jobs_at_once } => format!(
+            "A job of {workload} reserves {} tokens and uses {} on average. The full bucket of {target} admits {} of \
+             them at once; the long-run rate follows the tokens used.",
+            count(*reserved_tokens),
+            count(*used_tokens),
+            count(*jobs_at_once)
+        ),
+    }
+}
+
+fn note(note: &PlanNote) -> String {
+    match note {
+        PlanNote::RulesLeftOut { rules } => format!(
+            "Not rules of the ceiling, since more load does not break them or less does not mend them: {}.",
+            rule_list(rules.iter().map(String::as_str))
+        ),
+        PlanNote::RuleAssumed { rule } => {
+            format!("The scenario does not say how many jobs may fail; assumed: `{rule}`.")
+        }
+        PlanNote::Method {
+            replicas,
+            confidence,
+            tolerance,
+            other_seeds_tolerance,
+            change_tolerance,
+            ablation_tolerance,
+            pair_tolerance,
+        } => {
+            let ceiling = match replicas {
+                1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
+                _ => format!(
+                    "The ceiling is the mean over {replicas} seeds, the first found to {}, the others to {}, with the {} \
+                     confidence interval of the mean.",
+                    percent(*tolerance),
+                    percent(*other_seeds_tolerance),
+                    percent(*confidence)
+                ),
+            };
+            format!(
+                "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
+                 changes are found to {}, policies left out to {}, pairs to {}.",
+                percent(*change_tolerance),
+                percent(*ablation_tolerance),
+                percent(*pair_tolerance)
+            )
+        }
+        PlanNote::OtherModel { change } => format!(
+            "`{change}` needs no new account, since limits are per model; its answers are another model's."
+        ),
+        PlanNote::Ablations { changes } => format!(
+            "Policies in force were left out one at a time to measure their worth (a lift below 1 is what a policy \
+             gains); this is no advice: {}.",
+            changes.join(", ")
+        ),
+        PlanNote::MeasuredWithoutCostRules => {
+            "Cost breaks before any limit is reached, so changes are measured without the rules on cost."
+                .to_owned()
+        }
+        PlanNote::NotTried { change, reason } => {
+            format!("Not tried: {}, since {}.", untried(*change), why(*reason))
+        }
+        PlanNote::Scenario { note } => notes::sentence(note),
+    }
+}
+
+fn untried(change: UntriedChange) -> &'static str {
+    match change {
+        UntriedChange::MoveToNight => "moving workloads to the night",
+        UntriedChange::CacheAndCoalescing => "a cache and request coalescing",
+    }
+}
+
+fn why(reason: NotTriedReason) -> &'static str {
+    match reason {
+        NotTriedReason::NoDeferrableWorkload => "no workload says `deferrable: true`",
+        NotTriedReason::RunShorterThanADay => "the run is shorter than a day",
+        NotTriedReason::NoRateToMove => "deferrable workloads arrive in bursts, from users or from a trace",
+        NotTriedReason::NothingRepeats => "no workload repeats requests",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_changes_are_counted() {
+        let changes = ["one more account", "full jitter", "one more account"].map(str::to_owned);
+        assert_eq!(change_list(&changes), "2 × one more account, full jitter");
+    }
+
+    #[test]
+    fn a_violation_names_the_full_limit_or_says_that_there_is_none() {
+        let mut violation = FirstViolation {
+            rule: "success >= 99%".to_owned(),
+            metric: Metric::Success,
+            actual: Some(0.98),
+            multiple: 1.5,
+            at: "14:05".to_owned(),
+            at_s: 50_700.0,
+            target: Some("groq/acme/m".to_owned()),
+            axis: Some("tpm".to_owned()),
+        };
+        let sentence = |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()));
+        assert_eq!(
+            sentence(&violation),
+            "The first rule to break is `success >= 99%`, worst at 14:05, when tpm of groq/acme/m is full."
+        );
+        (violation.target, violation.axis) = (None, None);
+        assert!(sentence(&violation).contains("No limit is full then"));
+        violation.metric = Metric::Cost;
+        assert!(sentence(&violation).ends_with("a budget, not a limit of a provider."));
+    }
+}

@@ -1,0 +1,76 @@
+//! The names of metrics, as rules (`p95 latency <= 8s`) and results write them.
+
+use super::resolved::{Metric, Time};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+const SINGLE: [Metric; 7] = [
+    Metric::Success,
+    Metric::Goodput,
+    Metric::FallbackShare,
+    Metric::LimitedShare,
+    Metric::AttemptsPerJob,
+    Metric::Cost,
+    Metric::Headroom,
+];
+const PERCENTILES: [u8; 4] = [50, 90, 95, 99];
+const TIMES: [Time; 3] = [Time::Latency, Time::FirstToken, Time::Queue];
+
+impl Metric {
+    /// Iterates over every metric that a rule can name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let timed =
+            PERCENTILES.into_iter().flat_map(|percent| TIMES.map(|time| Self::Percentile(percent, time)));
+        SINGLE.into_iter().chain(timed)
+    }
+
+    /// Returns the metric with this name, or `None` if there is none.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::all().find(|metric| metric.to_string() == name)
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Success => "success",
+            Self::Goodput => "goodput",
+            Self::FallbackShare => "fallback share",
+            Self::LimitedShare => "limited share",
+            Self::AttemptsPerJob => "attempts per job",
+            Self::Cost => "cost",
+            Self::Headroom => "headroom",
+            Self::Percentile(percent, Time::Latency) => return write!(f, "p{percent} latency"),
+            Self::Percentile(percent, Time::FirstToken) => return write!(f, "p{percent} first_token"),
+            Self::Percentile(percent, Time::Queue) => return write!(f, "p{percent} queue"),
+        })
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_name(&name).ok_or_else(|| serde::de::Error::custom(format!("unknown metric `{name}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_found_by_its_name() {
+        assert_eq!(Metric::all().count(), 19);
+        for metric in Metric::all() {
+            assert_eq!(Metric::from_name(&metric.to_string()), Some(metric));
+        }
+        assert_eq!(Metric::from_name("p51 latency"), None);
+    }
+}

@@ -1,0 +1,319 @@
+//! The engine's inputs in any order: random sequences of `submit`, `handle`, `first_byte`, `cancel` and
+//! `handle_timeout` against a driver that keeps a simple model of every job and attempt (`model`).
+//!
+//! The model checks that a job ends once, that an attempt ends once (by a reply or by a cancellation), that nothing is
+//! sent after the first byte (law 16), after a cancellation (17) or beside an identical job (15), and that every answer
+//! has a source. The audit checks the other laws on the events, with a provider that admits every attempt.
+
+mod model;
+
+use super::Met;
+use model::{Flight, JobModel, Model, USAGE};
+use proptest::prelude::*;
+use provider::decision::Remaining;
+use provider::{Instant, Nanos, Usage};
+use quotalab::engine::{Engine, Reply, Wait, WaitKind};
+use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause};
+use quotalab::ids::{AttemptId, ClassId, JobId, RouteId, Tag};
+use quotalab::job::Job;
+use quotalab::record::Audit;
+use quotalab::scenario::{self, Overrides, Scenario};
+use std::collections::{BTreeMap, BTreeSet};
+
+const CLIENTS: [&str; 6] = [
+    "{ deadline: 10s, join: true, retry: { attempts: 3 } }",
+    "{ deadline: 10s, join: true, concurrency: 1, queue: 2, retry: { attempts: 2 } }",
+    "{ deadline: 5s, concurrency: 2, queue: 100, pace: { gap: 300ms } }",
+    "{ deadline: 20s, join: true, cache: { entries: 2, ttl: 3s }, concurrency: 2, pace: requests }",
+    "{ deadline: 3s, retry: { attempts: 10, budget: 20%, backoff: { base: 100ms, cap: 1s } } }",
+    "{ deadline: 10s, join: true, retry: { attempts: 1 } }",
+];
+
+fn scenario(client: &str) -> Scenario {
+    let yaml = format!(
+        "
+name: inputs
+duration: 1m
+providers: {{ p: {{ models: {{ a: {{ limits: {{ rpm: 120 }} }}, b: {{}} }} }} }}
+routes: {{ r: [{{ of: [p/default/a] }}, {{ of: [p/default/b] }}] }}
+client: {client}
+workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, completion: 50 }}]
+"
+    );
+    scenario::parse("inputs", &yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The engine with its model.
+struct Harness {
+    engine: Engine,
+    model: Model,
+    /// Timers fire only when they are asked to, as under a driver that lags.
+    late: bool,
+}
+
+impl Harness {
+    fn new(client: &str, late: bool) -> Self {
+        let scenario = scenario(client);
+        let slack = if late { Nanos::HOUR } else { Nanos::ZERO };
+        let model = Model {
+            coalesces: scenario.client.join,
+            now: Instant::ZERO,
+            jobs: Vec::new(),
+            flights: BTreeMap::new(),
+            served: None,
+            folds: (Audit::new(&scenario, slack), Met::default()),
+            broken: Vec::new(),
+        };
+        Self { engine: Engine::new(&scenario), model, late }
+    }
+
+    fn submit(&mut self, fingerprint: u64, deadline: Option<Nanos>) -> Tag {
+        let number = self.model.jobs.len();
+        let (id, now) = (JobId(number as u64), self.model.now);
+        let (slot, attempt, end) = (None, None, None);
+        self.model.jobs.push(JobModel {
+            id,
+            fingerprint,
+            slot,
+            attempt,
+            answering: false,
+            cancelled: false,
+            end,
+        });
+        let job = Job {
+            id,
+            class: ClassId(0),
+            route: RouteId(0),
+            scheduled: now,
+            deadline: deadline.map(|after| now + after),
+            prompt_tokens: 100,
+            max_tokens: Some(50),
+            fingerprint,
+        };
+        let slot = self.engine.submit(&mut self.model, now, job, Tag(number));
+        let job = &mut self.model.jobs[number];
+        job.slot = slot;
+        let fits = slot.is_some() == job.end.is_none();
+        self.model.check(fits, || format!("a slot is returned for a job in flight: {slot:?}"));
+        Tag(number)
+    }
+
+    fn reply(&mut self, attempt: AttemptId, outcome: AttemptOutcome) {
+        let now = self.model.now;
+        let Some(Flight { tag, slot, .. }) = self.model.end_attempt(attempt) else { return };
+        let served = outcome == AttemptOutcome::Ok;
+        let wait = Wait { length: Nanos::from_secs(1), meaning: WaitKind::UntilEnough };
+        let reply = Reply {
+            outcome,
+            wait: matches!(outcome, AttemptOutcome::Limited { .. }).then_some(wait),
+            limit: None,
+            remaining: Remaining::default(),
+            usage: if served { USAGE } else { Usage::default() },
+            first_token_at: now,
+        };
+        self.model.served = served.then_some((attempt, tag));
+        self.engine.handle(&mut self.model, now, slot, attempt, &reply);
+    }
+
+    fn first_byte(&mut self, attempt: AttemptId) {
+        let Flight { tag, slot, .. } = self.model.flights[&attempt];
+        if !std::mem::replace(&mut self.model.jobs[tag.0].answering, true) {
+            let now = self.model.now;
+            self.engine.first_byte(&mut self.model, now, slot, attempt);
+        }
+    }
+
+    fn cancel(&mut self, tag: Tag) {
+        let job = &mut self.model.jobs[tag.0];
+        job.cancelled = true;
+        let slot = job.slot.expect("the job is in flight");
+        let now = self.model.now;
+        self.engine.cancel(&mut self.model, now, slot);
+        let ended = self.model.jobs[tag.0].end.is_some();
+        self.model.check(ended, || format!("law 17: {tag:?} goes on after it was cancelled"));
+    }
+
+    /// Lets time pass; timers fire at their instants unless the driver is late.
+    fn advance(&mut self, by: Nanos) {
+        let until = self.model.now + by;
+        while !self.late && self.engine.poll_timeout() <= until {
+            self.model.now = self.engine.poll_timeout();
+            self.handle_timeout();
+        }
+        self.model.now = until;
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = self.model.now;
+        self.engine.handle_timeout(&mut self.model, now);
+    }
+
+    fn in_flight(&self) -> Vec<Tag> {
+        let jobs = self.model.jobs.iter().enumerate();
+        jobs.filter(|(_, job)| job.end.is_none()).map(|(number, _)| Tag(number)).collect()
+    }
+
+    /// Fires all timers until every job has ended. Returns the names of the variants met, and the violations.
+    fn finish(mut self) -> (BTreeSet<String>, Vec<String>) {
+        while self.engine.poll_timeout() < Instant::MAX {
+            self.model.now = self.model.now.max(self.engine.poll_timeout());
+            self.handle_timeout();
+        }
+        let Model { jobs, flights, folds: (audit, met), mut broken, .. } = self.model;
+        let unended = jobs.iter().filter(|job| job.end.is_none()).count();
+        if unended > 0 || !flights.is_empty() || self.engine.jobs_in_flight() > 0 {
+            broken.push(format!("law 1: {unended} jobs never end, {flights:?}"));
+        }
+        broken.extend(audit.finish().0.iter().map(ToString::to_string));
+        (met.0, broken)
+    }
+}
+
+const OUTCOMES: [AttemptOutcome; 6] = [
+    AttemptOutcome::Ok,
+    AttemptOutcome::Failed(AttemptFailure::Status(503)),
+    AttemptOutcome::Limited { axis: None, cause: LimitCause::MinuteLimit },
+    AttemptOutcome::Failed(AttemptFailure::Connection),
+    AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge },
+    AttemptOutcome::Failed(AttemptFailure::Status(400)),
+];
+
+/// Plays the inputs of a tape: of every four numbers, the first chooses the input and the others its arguments.
+/// Returns the names of the variants met, and the violations.
+pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
+    let (head, steps) = tape.split_at(tape.len().min(2));
+    let choice = |index: usize| head.get(index).copied().unwrap_or(0) as usize;
+    let mut harness = Harness::new(CLIENTS[choice(0) % CLIENTS.len()], choice(1) % 4 == 1);
+    for step in steps.chunks_exact(4) {
+        let [input, which, kind, amount] = [step[0], step[1], step[2], step[3]].map(|number| number as usize);
+        let flights: Vec<_> = harness.model.flights.keys().copied().collect();
+        let flight = (!flights.is_empty()).then(|| flights[which % flights.len()]);
+        match (input % 10, flight) {
+            (0..=3, _) => {
+                let deadline = [None, None, Some(500), Some(2_000), Some(60_000), Some(0)][kind % 6];
+                harness.submit((which % 4) as u64, deadline.map(Nanos::from_millis));
+            }
+            (4 | 5, Some(attempt)) => harness.reply(attempt, OUTCOMES[kind % OUTCOMES.len()]),
+            (6, Some(attempt)) => harness.first_byte(attempt),
+            (7, _) => {
+                let jobs = harness.in_flight();
+                if !jobs.is_empty() {
+                    harness.cancel(jobs[which % jobs.len()]);
+                }
+            }
+            (8, _) => harness.advance(Nanos::from_millis([1, 100, 700, 3_000][amount % 4])),
+            _ => harness.handle_timeout(),
+        }
+    }
+    harness.finish()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_job_ends_once_whatever_the_order_of_inputs(tape in prop::collection::vec(any::<u32>(), 0..400)) {
+        let (_, broken) = play(&tape);
+        prop_assert!(broken.is_empty(), "{:#?}", broken);
+    }
+}
+
+impl Harness {
+    fn end(&self, tag: Tag) -> Option<JobOutcome> {
+        self.model.jobs[tag.0].end.map(|end| end.outcome)
+    }
+
+    fn attempt(&self, tag: Tag) -> AttemptId {
+        self.model.jobs[tag.0].attempt.expect("an attempt is in flight")
+    }
+
+    #[track_caller]
+    fn finish_unbroken(self) {
+        let (_, broken) = self.finish();
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+}
+
+const BROKEN: AttemptOutcome = AttemptOutcome::Failed(AttemptFailure::Connection);
+
+#[test]
+fn a_failure_after_the_first_byte_ends_the_job_and_promotes_its_follower() {
+    let mut harness = Harness::new(CLIENTS[0], false);
+    let (leader, follower) = (harness.submit(1, None), harness.submit(1, None));
+    harness.first_byte(harness.attempt(leader));
+    harness.reply(harness.attempt(leader), BROKEN);
+    assert_eq!(harness.end(leader), Some(JobOutcome::Failed(EndReason::Interrupted)));
+    harness.reply(harness.attempt(follower), AttemptOutcome::Ok);
+    assert_eq!(harness.end(follower), Some(JobOutcome::Succeeded));
+    harness.finish_unbroken();
+}
+
+#[test]
+fn a_cancelled_leader_leaves_its_attempt_to_its_first_follower() {
+    let mut harness = Harness::new(CLIENTS[0], false);
+    let [leader, next, last] = [(); 3].map(|()| harness.submit(1, None));
+    let attempt = harness.attempt(leader);
+    harness.first_byte(attempt);
+    harness.advance(Nanos::from_secs(1));
+    harness.cancel(leader);
+    assert_eq!(harness.end(leader), Some(JobOutcome::Failed(EndReason::Cancelled)));
+    assert_eq!(harness.attempt(next), attempt, "the attempt continues");
+    // The follower's caller has read nothing, so the job falls back.
+    harness.reply(attempt, BROKEN);
+    assert_ne!(harness.attempt(next), attempt);
+    harness.reply(harness.attempt(next), AttemptOutcome::Ok);
+    assert_eq!([harness.end(next), harness.end(last)], [Some(JobOutcome::Succeeded); 2]);
+    harness.finish_unbroken();
+}
+
+#[test]
+fn a_cancelled_job_without_followers_cancels_its_attempt() {
+    let mut harness = Harness::new(CLIENTS[0], false);
+    let job = harness.submit(1, None);
+    harness.cancel(job);
+    assert!(harness.model.flights.is_empty());
+    assert_eq!(harness.end(job), Some(JobOutcome::Failed(EndReason::Cancelled)));
+    harness.finish_unbroken();
+}
+
+#[test]
+fn a_cancelled_job_frees_the_attempt_for_the_queue() {
+    let mut harness = Harness::new(CLIENTS[1], false);
+    let [running, queued, next] = [1, 2, 3].map(|fingerprint| harness.submit(fingerprint, None));
+    harness.cancel(queued);
+    assert_eq!(harness.end(queued), Some(JobOutcome::Shed(EndReason::Cancelled)));
+    harness.cancel(running);
+    harness.reply(harness.attempt(next), AttemptOutcome::Ok);
+    assert_eq!(harness.end(next), Some(JobOutcome::Succeeded));
+    harness.finish_unbroken();
+}
+
+#[test]
+fn a_follower_with_an_earlier_deadline_expires_alone() {
+    let mut harness = Harness::new(CLIENTS[0], false);
+    let leader = harness.submit(1, None);
+    let early = harness.submit(1, Some(Nanos::from_secs(1)));
+    let late = harness.submit(1, Some(Nanos::from_secs(8)));
+    harness.advance(Nanos::from_secs(2));
+    assert_eq!(harness.end(early), Some(JobOutcome::Shed(EndReason::Deadline)));
+    harness.reply(harness.attempt(leader), AttemptOutcome::Ok);
+    assert_eq!([harness.end(leader), harness.end(late)], [Some(JobOutcome::Succeeded); 2]);
+    harness.finish_unbroken();
+}
+
+#[test]
+fn each_job_ends_at_its_own_deadline() {
+    let mut harness = Harness::new(CLIENTS[4], false);
+    let deadlines = [None, Some(1), Some(7), Some(2), Some(5)];
+    let jobs = [0, 1, 2, 3, 4]
+        .map(|number| harness.submit(number, deadlines[number as usize].map(Nanos::from_secs)));
+    let mut ended = Vec::new();
+    for second in 1..9 {
+        harness.advance(Nanos::SECOND);
+        ended.extend(jobs.iter().filter(|job| harness.end(**job).is_some()).map(|job| (second, job.0)));
+        ended.dedup_by_key(|(_, job)| *job);
+    }
+    let first = |job: usize| ended.iter().find(|(_, ended)| *ended == job).map(|(second, _)| *second);
+    assert_eq!([0, 1, 2, 3, 4].map(first), [Some(3), Some(1), Some(7), Some(2), Some(5)]);
+    harness.finish_unbroken();
+}

@@ -1,0 +1,142 @@
+//! The driver of the input laws: it keeps a simple model of every job and attempt, and plays a provider that admits every
+//! attempt.
+
+use super::super::Met;
+use provider::{Instant, Usage};
+use quotalab::engine::{Answer, Attempt, Driver, Handover};
+use quotalab::event::{Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
+use quotalab::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use quotalab::record::{Audit, Fold};
+use std::collections::BTreeMap;
+
+pub(super) const USAGE: Usage = Usage { prompt_tokens: 100, completion_tokens: 50, cached_tokens: 0 };
+
+/// A job as the model knows it.
+#[derive(Debug)]
+pub(super) struct JobModel {
+    pub(super) id: JobId,
+    pub(super) fingerprint: u64,
+    /// `None` before `submit` returns, and for jobs that ended inside it.
+    pub(super) slot: Option<Slot>,
+    pub(super) attempt: Option<AttemptId>,
+    pub(super) answering: bool,
+    pub(super) cancelled: bool,
+    pub(super) end: Option<JobEnd>,
+}
+
+/// An attempt in flight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    pub(super) tag: Tag,
+    pub(super) slot: Slot,
+    pub(super) target: TargetId,
+}
+
+/// The driver, which answers attempts when it is asked to.
+pub(super) struct Model {
+    pub(super) coalesces: bool,
+    pub(super) now: Instant,
+    pub(super) jobs: Vec<JobModel>,
+    pub(super) flights: BTreeMap<AttemptId, Flight>,
+    /// The attempt whose success was handed in last, and the job that it served.
+    pub(super) served: Option<(AttemptId, Tag)>,
+    pub(super) folds: (Audit, Met),
+    pub(super) broken: Vec<String>,
+}
+
+impl Model {
+    pub(super) fn check(&mut self, holds: bool, violation: impl FnOnce() -> String) {
+        if !holds {
+            self.broken.push(format!("{}: {}", self.now, violation()));
+        }
+    }
+
+    /// Emits an event of the provider.
+    fn provider(&mut self, tag: Tag, kind: EventKind) {
+        let event = Event { at: self.now, job: self.jobs[tag.0].id, kind };
+        self.folds.event(&event);
+    }
+
+    /// The attempt ends: the provider settles it, and its job has none.
+    pub(super) fn end_attempt(&mut self, attempt: AttemptId) -> Option<Flight> {
+        let flight = self.flights.remove(&attempt);
+        self.check(flight.is_some(), || format!("law 2: {attempt:?} ends and is not in flight"));
+        if let Some(Flight { tag, target, .. }) = flight {
+            self.jobs[tag.0].attempt = None;
+            self.provider(tag, EventKind::Settled { attempt, target, usage: USAGE });
+        }
+        flight
+    }
+
+    /// Returns `true` if the answer fits what happened.
+    fn has_source(&self, tag: Tag, answer: Option<Answer>) -> bool {
+        let fingerprint = self.jobs[tag.0].fingerprint;
+        match answer {
+            None => true,
+            Some(Answer::Attempt(attempt)) => self.served == Some((attempt, tag)),
+            Some(Answer::Leader { tag: leader, attempt }) => {
+                self.served == Some((attempt, leader)) && self.jobs[leader.0].fingerprint == fingerprint
+            }
+            Some(Answer::Cache) => self.jobs.iter().any(|job| {
+                job.fingerprint == fingerprint
+                    && job.end.is_some_and(|end| end.outcome == JobOutcome::Succeeded)
+            }),
+        }
+    }
+}
+
+impl Driver for Model {
+    fn log(&mut self, event: &Event) {
+        self.folds.event(event);
+    }
+
+    fn send(&mut self, _: Instant, &Attempt { id, slot, tag, target, job, .. }: &Attempt) {
+        let twin =
+            self.flights.values().find(|flight| self.jobs[flight.tag.0].fingerprint == job.fingerprint);
+        let twin = twin.map(|flight| flight.tag).filter(|_| self.coalesces);
+        self.check(twin.is_none(), || format!("law 15: {tag:?} is sent beside {twin:?}"));
+        let JobModel { attempt, answering, cancelled, end, .. } = &mut self.jobs[tag.0];
+        let (busy, answering, cancelled, ended) =
+            (attempt.replace(id).is_some(), *answering, *cancelled, end.is_some());
+        self.check(!busy && !ended, || format!("law 1: {tag:?} is sent while busy or after its end"));
+        self.check(!answering, || format!("law 16: {tag:?} is sent after its first byte"));
+        self.check(!cancelled, || format!("law 17: {tag:?} is sent after it was cancelled"));
+        self.flights.insert(id, Flight { tag, slot, target });
+        let decision = RecordedDecision::Admitted { reserved: 150 };
+        self.provider(tag, EventKind::Decided { attempt: id, target, decision });
+    }
+
+    fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
+        let ended = self.end_attempt(attempt);
+        self.check(ended.is_none_or(|flight| flight.tag == tag), || {
+            format!("law 2: {attempt:?} is not {tag:?}'s")
+        });
+    }
+
+    fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
+        let (leader, next) = (&self.jobs[from.0], &self.jobs[to.0]);
+        let fits = leader.attempt == Some(attempt)
+            && leader.cancelled
+            && next.attempt.is_none()
+            && next.end.is_none()
+            && next.id == job
+            && next.fingerprint == leader.fingerprint;
+        self.check(fits, || format!("law 15: {attempt:?} goes from {from:?} to {to:?}"));
+        self.jobs[from.0].attempt = None;
+        self.jobs[to.0].attempt = Some(attempt);
+        if let Some(flight) = self.flights.get_mut(&attempt) {
+            (flight.tag, flight.slot) = (to, slot);
+        }
+    }
+
+    fn done(&mut self, _: Instant, tag: Tag, end: &JobEnd, answer: Option<Answer>) {
+        self.check(self.has_source(tag, answer), || format!("law 1: {tag:?} is answered by {answer:?}"));
+        let job = &mut self.jobs[tag.0];
+        let again = job.end.replace(*end).is_some();
+        let busy = job.attempt.is_some();
+        self.check(!again, || format!("law 1: {tag:?} ends twice"));
+        self.check(!busy, || format!("law 2: {tag:?} ends with an attempt in flight"));
+        let served = end.outcome == JobOutcome::Succeeded;
+        self.check(served == answer.is_some(), || format!("law 1: {tag:?}: {end:?} and {answer:?}"));
+    }
+}
