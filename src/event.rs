@@ -6,6 +6,7 @@
 
 use crate::ids::{AttemptId, ClassId, JobId, TargetId};
 use provider::{Axis, Instant, Nanos, Usage};
+use serde::{Deserialize, Serialize};
 
 /// One event of one job.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -174,7 +175,8 @@ pub enum JobOutcome {
 }
 
 /// Why a job ended without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The deadline passed, or the next possible send lay behind it.
     Deadline,
@@ -193,7 +195,8 @@ pub enum EndReason {
 }
 
 /// What a job waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WaitReason {
     /// The end of the back-off after a failed attempt.
     BackOff,
@@ -241,7 +244,8 @@ pub enum AttemptOutcome {
 }
 
 /// The cause of a refusal: the words of `explain --json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LimitCause {
     /// A limit per minute or per hour.
     MinuteLimit,

@@ -1,60 +1,63 @@
-//! Numbers as people read them: counts, shares, times and clocks, the same in every report.
+//! Numbers, shares, durations and money as text: the only place where reports and messages format them.
+//!
+//! The charts of a page format in the browser by the same rules (`report/assets/live.js`).
 
 use provider::{Instant, Nanos};
 use serde::{Deserialize, Serialize};
 
-/// What a measured number counts in.
+/// The unit of a measured number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// A part of a whole, `0..=1`.
+    /// A part of a whole, in `0..=1`.
     Share,
     /// Seconds.
     Seconds,
     /// Jobs per second.
     JobsPerSecond,
-    /// So many times.
+    /// A factor.
     Times,
     /// US dollars.
     Usd,
 }
 
-/// `value` rounded to `digits` decimal digits: what makes the text of a result the same everywhere.
+/// Rounds to `digits` decimal digits, so that a result has the same text on every machine. Values too large to have
+/// such digits stay as they are.
 #[must_use]
 pub fn rounded(value: f64, digits: u8) -> f64 {
     let scale = (0..digits).fold(1.0, |scale, _| scale * 10.0);
     let rounded = libm::round(value * scale) / scale;
-    // Beyond the precision of a double there is nothing to round; and a result knows no minus zero.
+    // Adding zero turns minus zero into zero.
     if rounded.is_finite() { rounded + 0.0 } else { value }
 }
 
-/// A length of time in seconds, to the microsecond.
+/// Returns a duration in seconds, rounded to the microsecond.
 #[must_use]
 pub fn seconds(length: Nanos) -> f64 {
     rounded(length.as_secs_f64(), 6)
 }
 
-/// `part ÷ whole`; `None` where there is no whole.
+/// Returns `part ÷ whole`; `None` if `whole` is zero.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
 pub fn share_of(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// `number` things in `seconds`, per minute; less than a millisecond counts as one.
+/// Returns the rate per minute of `number` events in `seconds`. Durations below a millisecond count as a millisecond.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
 pub fn per_minute(number: u64, seconds: f64) -> f64 {
     number as f64 * 60.0 / seconds.max(1e-3)
 }
 
-/// A whole number with thousands apart: `1,234,567`.
+/// Formats a whole number with thousands separators: `1,234,567`.
 #[must_use]
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -62,7 +65,8 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// A number with two or three significant digits, and thousands apart: `0.0052`, `0.52`, `7.4`, `312`, `12,400`.
+/// Formats a number with two or three significant digits and thousands separators: `0.0052`, `0.52`, `7.4`, `312`,
+/// `12,400`. An infinite number is `unbounded`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn number(value: f64) -> String {
@@ -82,7 +86,7 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// A share as a percentage that never says 100 % of what is not all, nor 0 % of what is something.
+/// Formats a share as a percentage. Only a whole share is `100 %`, and only a zero share is `0 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
@@ -98,7 +102,7 @@ pub fn percent(share: f64) -> String {
     format!("{text} %")
 }
 
-/// A length of time in the unit that suits it: `420 µs`, `35 ms`, `2.4 s`, `3 min 20 s`, `5 h 12 min`, `2 d 3 h`.
+/// Formats a duration in the largest units that fit: `420 µs`, `35 ms`, `2.4 s`, `3 min 20 s`, `5 h 12 min`, `2 d 3 h`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn duration(seconds: f64) -> String {
@@ -126,7 +130,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Money: `0.0042 USD`, `12.40 USD`, `1,240 USD`.
+/// Formats an amount in US dollars: `0.0042 USD`, `12.40 USD`, `1,240 USD`.
 #[must_use]
 pub fn usd(amount: f64) -> String {
     if amount >= 100.0 {
@@ -138,7 +142,7 @@ pub fn usd(amount: f64) -> String {
     }
 }
 
-/// A measured number in the words of its unit.
+/// Formats a measured number in its unit.
 #[must_use]
 pub fn quantity(unit: Unit, value: f64) -> String {
     match unit {
@@ -150,7 +154,8 @@ pub fn quantity(unit: Unit, value: f64) -> String {
     }
 }
 
-/// A moment of the run: `12.3 s` in runs of up to two minutes, `m:ss` up to two hours, `hh:mm` within a day, `day 2 hh:mm` beyond.
+/// Formats an instant of a run that lasts `run_s` seconds: `12.3 s` in runs of up to two minutes, `m:ss` up to two hours,
+/// `hh:mm` up to 25 hours, `day 2 hh:mm` beyond.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn moment(at_s: f64, run_s: f64) -> String {
@@ -168,19 +173,20 @@ pub fn moment(at_s: f64, run_s: f64) -> String {
     }
 }
 
-/// `1 job`, `2 jobs`.
+/// Formats a count with its noun: `1 job`, `2 jobs`.
 #[must_use]
 pub fn plural(number: u64, noun: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{} {noun}{s}", count(number))
 }
 
-/// An instant in seconds, to the microsecond.
+/// Returns an instant in seconds since the run began, rounded to the microsecond.
 #[must_use]
 pub fn at_seconds(at: Instant) -> f64 {
     seconds(Nanos(at.0))
 }
 
+/// Removes the zeros after the last digit of a decimal fraction.
 fn trimmed(text: String) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
@@ -190,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_have_two_or_three_significant_digits() {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
@@ -207,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_never_rounds_something_to_nothing_or_to_all() {
+    fn a_percentage_is_0_or_100_only_if_the_share_is() {
         assert_eq!(percent(1.0), "100 %");
         assert_eq!(percent(0.0), "0 %");
         assert_eq!(percent(0.999_999), "> 99.99 %");
@@ -218,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn times_use_the_unit_that_suits_them() {
+    fn durations_use_the_largest_units_that_fit() {
         for (seconds, text) in [
             (0.0, "0 s"),
             (0.000_42, "420 µs"),
@@ -245,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding_keeps_what_is_too_large_to_round() {
+    fn rounding_keeps_large_numbers_and_has_no_minus_zero() {
         assert_eq!(rounded(0.123_456_7, 3), 0.123);
         assert_eq!(rounded(f64::MAX, 6), f64::MAX);
         assert!(rounded(-1e-9, 6).is_sign_positive());

@@ -8,8 +8,8 @@ use provider::{Instant, Nanos, Truth};
 /// on offer and keeps all sums over a run far from overflow.
 pub const MAX_TOKENS: u32 = 1_000_000;
 
-/// The shortest think time of a closed workload's user. It keeps a user whose requests are refused at once from
-/// sending without end at one instant.
+/// The shortest think time of a closed workload's user. Without it a user that is refused at once would send
+/// without end at one instant.
 pub const MIN_THINK: Nanos = Nanos::from_millis(1);
 
 /// All that a client knows of a request before the answer.

@@ -1,4 +1,4 @@
-//! The command line of quotalab.
+//! The `quotalab` binary: parses the command line, runs the verb and returns its exit code.
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The command line as a stranger meets it: exit codes, what goes to which stream, what is written where.
+//! The command line: exit codes, what goes to which stream, and which files are written.
 
 mod explain;
 mod input;
@@ -11,40 +11,40 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a command said and how it ended.
+/// The exit code and the output of a command.
 #[derive(Debug, PartialEq)]
-struct Said {
+struct Output {
     code: i32,
     out: String,
     err: String,
 }
 
-impl Said {
+impl Output {
     fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|wrong| panic!("{wrong}: {self:?}"))
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
-/// Runs `quotalab` in the repository with nothing on its standard input.
-fn quotalab(args: &[&str]) -> Said {
+/// Runs `quotalab` in the repository with an empty stdin.
+fn quotalab(args: &[&str]) -> Output {
     quotalab_reading(args, b"")
 }
 
-fn quotalab_reading(args: &[&str], stdin: &[u8]) -> Said {
+fn quotalab_reading(args: &[&str], stdin: &[u8]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(args)
         .write_stdin(stdin)
         .output()
         .expect("the binary starts");
-    Said {
-        code: output.status.code().expect("it ends by itself"),
+    Output {
+        code: output.status.code().expect("an exit code"),
         out: String::from_utf8(output.stdout).expect("text"),
         err: String::from_utf8(output.stderr).expect("text"),
     }
 }
 
-/// An empty folder of the test's own.
+/// Creates an empty folder for one test.
 fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -52,10 +52,10 @@ fn scratch(name: &str) -> PathBuf {
     folder
 }
 
-/// A path as an argument.
+/// Returns a path as an argument.
 fn arg(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 
-/// A scenario of a few seconds.
+/// A scenario that lasts a few seconds.
 const SHORT: &str = "tests/fixtures/short.yaml";

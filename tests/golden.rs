@@ -1,4 +1,4 @@
-//! Golden files: text that was reviewed once, compared with the text of today.
+//! Golden files: output that was reviewed once, compared with the output of today.
 
 use std::fs;
 use std::path::Path;

@@ -5,6 +5,7 @@ mod ceiling;
 mod coalescing;
 mod inputs;
 mod ledger;
+mod log;
 mod queueing;
 mod swarm;
 
@@ -12,10 +13,9 @@ use coalescing::IdenticalJobs;
 use ledger::Ledgers;
 use proptest::prelude::*;
 use provider::{Nanos, Stream};
-use quotalab::ceiling::Ceiling;
-use quotalab::drive::virtual_time;
+use quotalab::drive::{self, virtual_time};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome};
-use quotalab::record::{Audit, Chain, Fold, Log, Mode, Recorder, RunEnd, Summary};
+use quotalab::record::{Audit, Fingerprint, Fold, Log, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ fn the_laws_hold_in_eighty_known_scenarios() {
 /// The fixed tape of a seed.
 fn tape(seed: u64, length: usize) -> Vec<u32> {
     let mut stream = Stream::new(seed, "swarm", 0);
-    (0..length).map(|_| u32::try_from(stream.below(1 << 32)).expect("below 2^32")).collect()
+    (0..length).map(|_| u32::try_from(stream.below(1 << 32)).expect("invariant: below 2^32")).collect()
 }
 
 proptest! {
@@ -73,7 +73,7 @@ fn examine(tape: &[u32]) -> Result<Run, String> {
     let scenario = scenario::parse("swarm", &yaml, &Overrides::default(), None)
         .map_err(|error| with_scenario(error.to_string()))?;
     let run = Run::of(&scenario, &scenario);
-    let Run { summary, broken, chain, .. } = &run;
+    let Run { summary, broken, fingerprint, .. } = &run;
     if !broken.is_empty() {
         return Err(with_scenario(broken.join("\n")));
     }
@@ -82,12 +82,13 @@ fn examine(tape: &[u32]) -> Result<Run, String> {
         return Err(with_scenario(format!("law 1: jobs are lost: {jobs:?}")));
     }
     let again = Run::of(&scenario, &scenario);
-    if again.summary.to_json() != summary.to_json() || again.chain != *chain {
+    if again.summary.to_json() != summary.to_json() || again.fingerprint != *fingerprint {
         return Err(with_scenario("law 10: a second run differs".into()));
     }
     let is_random = matches!(scenario.workloads[0].arrivals, Arrivals::Poisson(_)) && jobs.offered > 2;
     if is_random
-        && Run::of(&Scenario { seed: scenario.seed + 1, ..scenario.clone() }, &scenario).chain == *chain
+        && Run::of(&Scenario { seed: scenario.seed + 1, ..scenario.clone() }, &scenario).fingerprint
+            == *fingerprint
     {
         return Err(with_scenario("law 10: another seed gives the same run".into()));
     }
@@ -98,7 +99,7 @@ fn examine(tape: &[u32]) -> Result<Run, String> {
 struct Run {
     summary: Summary,
     broken: Vec<String>,
-    chain: Chain,
+    fingerprint: Fingerprint,
     met: BTreeSet<String>,
 }
 
@@ -156,29 +157,21 @@ fn everything() -> Vec<String> {
 impl Run {
     /// `named` is the scenario in the first line of the log, whatever seed is run.
     fn of(scenario: &Scenario, named: &Scenario) -> Self {
-        let log = Log::new(Chain::default(), named).expect("a chain accepts everything");
+        let log = Log::new(Fingerprint::default(), named).expect("a fingerprint accepts everything");
         let mut folds = (
-            Recorder::new(scenario),
-            (
-                Audit::new(scenario, Nanos::ZERO),
-                (Ledgers::new(scenario), (IdenticalJobs::new(scenario), (Met::default(), log))),
-            ),
+            Audit::new(scenario, Nanos::ZERO),
+            (Ledgers::new(scenario), (IdenticalJobs::new(scenario), (Met::default(), log))),
         );
-        let at = virtual_time::simulate(scenario, &mut folds);
-        let (recorder, (audit, (ledgers, (identical, (met, log))))) = folds;
-        let end = RunEnd {
-            at,
-            mode: Mode::Virtual,
-            scheduled: None,
-            ceiling: Ceiling::of(scenario),
-            reproduce: String::new(),
-            notes: Vec::new(),
-        };
+        let recorder = Recorder::without_distributions(scenario);
+        let summary = drive::record(recorder, Mode::Virtual, &mut folds, |folds| {
+            virtual_time::simulate(scenario, folds)
+        });
+        let (audit, (ledgers, (identical, (met, log)))) = folds;
         let violations = audit.finish().0.into_iter().map(|violation| violation.to_string());
         Self {
-            summary: recorder.finish(end),
+            summary,
             broken: violations.chain(ledgers.broken).chain(identical.broken).collect(),
-            chain: log.finish().expect("a chain accepts everything"),
+            fingerprint: log.finish().expect("a fingerprint accepts everything"),
             met: met.0,
         }
     }

@@ -1,5 +1,5 @@
-//! The recorded traces, read whole: their row counts, spans and means are those of a separate reading.
-//! The files are not part of the repository; where they are absent the test says so and passes.
+//! Reads recorded traces and compares row counts, spans and means with those of an independent reading.
+//! The files are not part of the repository; the test skips those that are absent.
 
 use provider::Nanos;
 use quotalab::scenario::trace::{TraceOptions, read};
@@ -52,12 +52,12 @@ const KNOWN: [Known; 4] = [
 ];
 
 #[test]
-fn real_traces_have_the_rows_and_the_means_they_are_known_for() {
+fn recorded_traces_have_the_known_rows_and_means() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/traces");
     for known in KNOWN {
         let path = folder.join(known.file);
         if !path.exists() {
-            println!("skipped: {} is not here", known.file);
+            println!("skipped: {} is absent", known.file);
             continue;
         }
         let rows = read(&path, &ALL).unwrap();
@@ -73,11 +73,11 @@ fn real_traces_have_the_rows_and_the_means_they_are_known_for() {
         near(rows[rows.len() - 1].at.as_secs_f64(), known.span_s, 0.06);
         near(mean(&|row| rows[row].prompt_tokens), known.prompt, 0.51);
         near(mean(&|row| rows[row].completion_tokens), known.completion, 0.51);
-        let most = |size: &dyn Fn(usize) -> u32| (0..rows.len()).map(size).max();
-        assert_eq!(most(&|row| rows[row].prompt_tokens), Some(known.largest.0));
-        assert_eq!(most(&|row| rows[row].completion_tokens), Some(known.largest.1));
+        let max = |size: &dyn Fn(usize) -> u32| (0..rows.len()).map(size).max();
+        assert_eq!(max(&|row| rows[row].prompt_tokens), Some(known.largest.0));
+        assert_eq!(max(&|row| rows[row].completion_tokens), Some(known.largest.1));
 
-        // Half of it at double speed within ten minutes: the rows of the first twenty, about every second.
+        // Rate 0.5 and speed 2 within ten minutes: about half of the rows of the first twenty minutes.
         let limit = Some(Nanos::MINUTE * 10);
         let part = read(&path, &TraceOptions { rate: 0.5, speed: 2.0, limit, ..ALL }).unwrap();
         let whole = rows.partition_point(|row| row.at.0 < Nanos::MINUTE.0 * 20) as f64;

@@ -1,12 +1,12 @@
 //! The planner against closed forms, sums and its own laws.
 
 use quotalab::ceiling::Ceiling;
-use quotalab::drive::virtual_time;
+use quotalab::drive;
 use quotalab::planner::{
     self, BrokenRule, ChangeKind, Finding, GrowthRate, NotTriedReason, Plan, PlanNote, PlanOptions, Target,
     UntriedChange,
 };
-use quotalab::record::{Mode, Recorder, RunEnd, Summary};
+use quotalab::record::Summary;
 use quotalab::scenario::{self, Metric, Overrides, Scenario};
 
 fn parse(yaml: &str) -> Scenario {
@@ -22,16 +22,7 @@ fn plan_of(yaml: &str, options: &PlanOptions) -> Plan {
 }
 
 fn simulate(scenario: &Scenario) -> Summary {
-    let mut recorder = Recorder::new(scenario);
-    let at = virtual_time::simulate(scenario, &mut recorder);
-    recorder.finish(RunEnd {
-        at,
-        mode: Mode::Virtual,
-        scheduled: None,
-        ceiling: Ceiling::of(scenario),
-        reproduce: String::new(),
-        notes: Vec::new(),
-    })
+    drive::summarize(scenario)
 }
 
 /// One account with `limits` and jobs of 100 + 100 tokens arriving at `rate`, from a client that does not retry.

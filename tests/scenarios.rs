@@ -1,8 +1,7 @@
 //! Every lesson in `scenarios/` says what it asks and what to expect, and keeps its word.
 
-use quotalab::ceiling::Ceiling;
-use quotalab::drive::virtual_time;
-use quotalab::record::{Mode, Recorder, RunEnd, Summary};
+use quotalab::drive;
+use quotalab::record::Summary;
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,17 +31,7 @@ pub(crate) fn load(path: &Path) -> Scenario {
 }
 
 pub(crate) fn simulate(scenario: &Scenario) -> Summary {
-    let mut recorder = Recorder::new(scenario);
-    let at = virtual_time::simulate(scenario, &mut recorder);
-    let ceiling = Ceiling::of(scenario);
-    recorder.finish(RunEnd {
-        at,
-        mode: Mode::Virtual,
-        scheduled: None,
-        ceiling,
-        reproduce: String::new(),
-        notes: Vec::new(),
-    })
+    drive::summarize(scenario)
 }
 
 #[test]

@@ -36,6 +36,7 @@
 //! `mock/README.md` lists the evidence for each rule.
 
 pub mod axis;
+pub mod calendar;
 pub mod call;
 pub mod client_check;
 pub mod config;
@@ -56,11 +57,10 @@ pub mod time;
 pub mod units;
 pub mod window;
 pub mod wire;
-pub mod zone;
 
 pub use axis::Axis;
+pub use calendar::Zone;
 pub use call::{Call, Truth, Usage};
 pub use machine::Provider;
 pub use random::Stream;
 pub use time::{Instant, Nanos};
-pub use zone::Zone;

@@ -1,40 +1,38 @@
-//! What the client's cache does to the ceiling: a hit needs nothing of any limit.
+//! The ceiling with the client's cache: a hit has no demand on any limit.
 //!
-//! How many hits to expect is Che's approximation (H. Che, Y. Tung and Z. Wang, "Hierarchical Web caching
-//! systems", IEEE JSAC 20(7), 2002): an entry of a cache that drops the least recently used lives for a
-//! characteristic time after its last use, the same for all, namely the time in which the cache is filled
-//! once by distinct prompts. To that comes the time to live, counted from the store. A prompt asked at rate λ that
-//! is stored at 0 answers the expected number of hits
+//! The number of hits follows Che's approximation (H. Che, Y. Tung and Z. Wang, "Hierarchical Web caching
+//! systems", IEEE JSAC 20(7), 2002): an entry of an LRU cache is evicted a characteristic time C after its last use,
+//! the same for all entries, namely the time in which distinct prompts fill the cache once. In addition it expires a time
+//! to live (ttl) after its store. A prompt requested at rate λ and stored at time 0 has the expected number of hits
 //!
 //! ```text
 //!  N = ∫₀^ttl λ · P(no gap was longer than C until t) dt,      and of 1 + N requests N are hits
 //! ```
 //!
-//! where the probability is 1 until C and falls from there at the one rate that gives e^(λC) − 1 hits in
-//! all where the time to live is endless, which is exact for C alone. Rates are means over the run: the
-//! shape of the day is left out, and so is the time that an answer takes to come. More load means more
-//! hits, so the ceiling is the fixed point of the two.
+//! in which the probability is 1 until C and then decays at the rate that gives e^(λC) − 1 hits in total if ttl is
+//! infinite, which is exact for C alone. Rates are means over the run; the shape of the day and the latency of replies
+//! are ignored. More load gives more hits, so the ceiling is a fixed point.
 
-use super::{Class, caps, spread};
+use super::{Class, allocation, constraints};
 use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 
-/// The ceiling with the cache counted in.
+/// The ceiling with cache hits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cached {
-    /// The share of jobs that the cache answers at that load.
+    /// The share of jobs that are cache hits at that load.
     pub hit_share: f64,
-    /// The most jobs per minute, hits included.
+    /// The maximum jobs per minute, including hits.
     pub jobs_per_min: f64,
     /// The same as a multiple of the offered load.
     pub multiple: f64,
 }
 
-/// Rounds of the fixed point; it converges geometrically.
-const ROUNDS: usize = 60;
-/// Ranks told apart one by one; behind them, blocks of ranks count as so many of their middle.
-const RANKS: u32 = 256;
+/// The maximum number of fixed-point iterations; convergence is geometric.
+const MAX_ITERATIONS: usize = 60;
+/// The number of ranks with a rate of their own; the ranks after them form blocks with the rate of their middle.
+const SINGLE_RANKS: u32 = 256;
 
-/// Prompts that are asked equally often.
+/// Prompts that are requested at the same rate.
 #[derive(Clone, Copy, Debug)]
 struct Prompts {
     count: f64,
@@ -42,7 +40,8 @@ struct Prompts {
     rate: f64,
 }
 
-/// The ceiling of `scenario` with its cache; `None` where it has none, nothing is repeated, or nothing limits.
+/// Returns the ceiling of `scenario` with its cache. `None` if there is no cache, no job repeats another, or there is no
+/// limit.
 pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     let cache = scenario.client.cache?;
     let (workloads, classes): (Vec<&Workload>, Vec<Class>) = scenario
@@ -53,16 +52,16 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     if workloads.iter().all(|workload| repeated(workload) == 0.0) {
         return None;
     }
-    let caps = caps(scenario);
+    let constraints = constraints(scenario);
     let offered: f64 = classes.iter().map(|class| class.rate).sum();
-    let (mut multiple, _) = spread::tightest(&classes, &caps);
+    let (mut multiple, _) = allocation::maximum_multiple(&classes, &constraints);
     let mut hits = vec![0.0; classes.len()];
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_ITERATIONS {
         if !multiple.is_finite() {
             return None;
         }
         hits = hit_shares(&workloads, &classes, cache, multiple);
-        let missing: Vec<Class> = classes
+        let misses: Vec<Class> = classes
             .iter()
             .zip(&hits)
             .map(|(class, hit)| Class {
@@ -71,10 +70,10 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
                 sizes: class.sizes.clone(),
             })
             .collect();
-        let next = spread::tightest(&missing, &caps).0;
-        let settled = (next - multiple).abs() <= 1e-9 * multiple;
+        let next = allocation::maximum_multiple(&misses, &constraints).0;
+        let converged = (next - multiple).abs() <= 1e-9 * multiple;
         multiple = next;
-        if settled {
+        if converged {
             break;
         }
     }
@@ -82,27 +81,27 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     Some(Cached { hit_share: hit / offered, jobs_per_min: multiple * offered * 60.0, multiple })
 }
 
-/// The share of a workload's jobs that ask for a popular prompt.
+/// Returns the share of a workload's jobs that repeat a popular prompt.
 fn repeated(workload: &Workload) -> f64 {
     let traced = matches!(workload.arrivals, Arrivals::Trace { .. });
     workload.repeats.filter(|_| !traced).map_or(0.0, |repeats| repeats.share)
 }
 
-/// The share of hits of each workload at `multiple` times its rate.
+/// Returns the share of hits of each workload at `multiple` times its rate.
 fn hit_shares(workloads: &[&Workload], classes: &[Class], cache: Cache, multiple: f64) -> Vec<f64> {
     let rates: Vec<f64> = classes.iter().map(|class| class.rate * multiple).collect();
     let popular: Vec<Vec<Prompts>> =
         workloads.iter().zip(&rates).map(|(workload, rate)| self::popular(workload, *rate)).collect();
     let once: f64 =
         workloads.iter().zip(&rates).map(|(workload, rate)| rate * (1.0 - repeated(workload))).sum();
-    let kept = characteristic_time(popular.iter().flatten(), once, f64::from(cache.entries));
+    let characteristic = characteristic_time(popular.iter().flatten(), once, f64::from(cache.entries));
     let ttl = cache.ttl.as_secs_f64();
     let share = |(prompts, rate): (&Vec<Prompts>, &f64)| {
         let hits: f64 = prompts
             .iter()
             .map(|prompt| {
-                let answered = hits(prompt.rate, kept, ttl);
-                prompt.count * prompt.rate * answered / (1.0 + answered)
+                let hits = expected_hits(prompt.rate, characteristic, ttl);
+                prompt.count * prompt.rate * hits / (1.0 + hits)
             })
             .sum();
         if *rate > 0.0 { (hits / rate).clamp(0.0, 1.0) } else { 0.0 }
@@ -110,13 +109,13 @@ fn hit_shares(workloads: &[&Workload], classes: &[Class], cache: Cache, multiple
     popular.iter().zip(&rates).map(share).collect()
 }
 
-/// The popular prompts of a workload by Zipf's law, the far ones in blocks.
+/// Returns the popular prompts of a workload by Zipf's law; ranks after [`SINGLE_RANKS`] form blocks.
 fn popular(workload: &Workload, rate: f64) -> Vec<Prompts> {
     let Some(repeats) = workload.repeats.filter(|_| repeated(workload) > 0.0) else { return Vec::new() };
     let mut blocks = Vec::new();
     let mut first = 1u32;
     while first <= repeats.of {
-        let width = if first <= RANKS { 1 } else { first / 64 };
+        let width = if first <= SINGLE_RANKS { 1 } else { first / 64 };
         let last = first.saturating_add(width - 1).min(repeats.of);
         let middle = f64::midpoint(f64::from(first), f64::from(last));
         let weight = libm::exp(-repeats.zipf * libm::log(middle));
@@ -129,8 +128,8 @@ fn popular(workload: &Workload, rate: f64) -> Vec<Prompts> {
     blocks
 }
 
-/// The time in which `entries` distinct prompts are asked, `once` of them per second never again; endless
-/// where there are not so many.
+/// Returns the time in which `entries` distinct prompts are requested, in seconds. `once` prompts per second are never
+/// repeated. Infinite if there are fewer distinct prompts.
 fn characteristic_time<'p>(
     popular: impl Iterator<Item = &'p Prompts> + Clone,
     once: f64,
@@ -140,7 +139,7 @@ fn characteristic_time<'p>(
         let popular: f64 = popular.clone().map(|p| -p.count * libm::expm1(-p.rate * time)).sum();
         popular + once * time
     };
-    // A year is as good as for ever; from there, halving.
+    // Bisection; a time above one year counts as infinite.
     let (mut low, mut high) = (0.0, 366.0 * 86_400.0);
     if distinct(high) <= entries {
         return f64::INFINITY;
@@ -152,15 +151,16 @@ fn characteristic_time<'p>(
     low
 }
 
-/// The expected hits of one store, for a prompt asked `rate` times a second.
-fn hits(rate: f64, kept: f64, ttl: f64) -> f64 {
-    if ttl <= kept {
+/// Returns the expected hits of one store, for a prompt requested `rate` times per second.
+fn expected_hits(rate: f64, characteristic: f64, ttl: f64) -> f64 {
+    if ttl <= characteristic {
         return rate * ttl;
     }
-    // The mean number of further hits once the first C is over, were the time to live endless.
-    let further = libm::expm1(rate * kept) - rate * kept;
-    let beyond = if further > 0.0 { -further * libm::expm1(-rate * (ttl - kept) / further) } else { 0.0 };
-    rate * kept + if beyond.is_finite() { beyond } else { rate * (ttl - kept) }
+    // The mean number of hits after the characteristic time if ttl is infinite.
+    let further = libm::expm1(rate * characteristic) - rate * characteristic;
+    let beyond =
+        if further > 0.0 { -further * libm::expm1(-rate * (ttl - characteristic) / further) } else { 0.0 };
+    rate * characteristic + if beyond.is_finite() { beyond } else { rate * (ttl - characteristic) }
 }
 
 #[cfg(test)]
@@ -169,15 +169,15 @@ mod tests {
     use provider::Stream;
     use provider::dist::Dist;
 
-    /// One prompt, asked at rate 1: stored, hit and dropped as the cache does it.
-    fn measured(kept: f64, ttl: f64) -> f64 {
+    /// Simulates one prompt at rate 1 in the cache. Returns the share of hits.
+    fn measured(characteristic: f64, ttl: f64) -> f64 {
         let mut gaps = Stream::new(3, "gaps", 0);
         let (mut hits, mut now, mut stored) = (0u32, 0.0, f64::NEG_INFINITY);
         let requests = 400_000;
         for _ in 0..requests {
             let gap = Dist::Exponential(1.0).sample(&mut gaps);
             now += gap;
-            if gap < kept && now - stored < ttl {
+            if gap < characteristic && now - stored < ttl {
                 hits += 1;
             } else {
                 stored = now;
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn hits_of_one_prompt_agree_with_asking_for_it() {
+    fn expected_hits_agree_with_a_simulation() {
         let cases = [
             (f64::INFINITY, 0.5),
             (f64::INFINITY, 20.0),
@@ -197,34 +197,34 @@ mod tests {
             (1.0, 5.0),
             (3.0, 8.0),
         ];
-        for (kept, ttl) in cases {
-            let answered = hits(1.0, kept, ttl);
-            let (expected, actual) = (answered / (1.0 + answered), measured(kept, ttl));
-            // Exact but where both bounds are at work, which is an approximation of two hundredths.
-            let both = kept < ttl && ttl < 1e6;
+        for (characteristic, ttl) in cases {
+            let hits = expected_hits(1.0, characteristic, ttl);
+            let (expected, actual) = (hits / (1.0 + hits), measured(characteristic, ttl));
+            // Exact unless both bounds apply; then the approximation is within 0.02.
+            let both = characteristic < ttl && ttl < 1e6;
             let allowed = if both { 0.02 } else { 0.003 };
-            assert!((expected - actual).abs() < allowed, "C {kept} ttl {ttl}: {expected} {actual}");
+            assert!((expected - actual).abs() < allowed, "C {characteristic} ttl {ttl}: {expected} {actual}");
         }
     }
 
     #[test]
     fn the_characteristic_time_fills_the_cache_once() {
-        // A prompt a second, never the same: ten entries last ten seconds.
+        // One distinct prompt per second: ten entries last ten seconds.
         assert!((characteristic_time([].iter(), 1.0, 10.0) - 10.0).abs() < 1e-6);
         let few = [Prompts { count: 5.0, rate: 1.0 }];
         assert!(characteristic_time(few.iter(), 0.0, 5.0).is_infinite());
-        // Ten equally popular prompts of which five are kept: each was asked within C with chance a half.
+        // Ten equally popular prompts, five entries: each was requested within C with probability 0.5.
         let ten = [Prompts { count: 10.0, rate: 1.0 }];
         assert!((characteristic_time(ten.iter(), 0.0, 5.0) - core::f64::consts::LN_2).abs() < 1e-6);
     }
 
     #[test]
-    fn absurd_numbers_stay_numbers() {
+    fn extreme_parameters_give_finite_hits() {
         for rate in [0.0, 1e-12, 1.0, 1e9] {
-            for kept in [0.0, 1e-9, 1.0, 1e12, f64::INFINITY] {
+            for characteristic in [0.0, 1e-9, 1.0, 1e12, f64::INFINITY] {
                 for ttl in [1e-3, 1.0, 1e9] {
-                    let answered = hits(rate, kept, ttl);
-                    assert!(answered >= 0.0 && answered.is_finite(), "{rate} {kept} {ttl}: {answered}");
+                    let hits = expected_hits(rate, characteristic, ttl);
+                    assert!(hits >= 0.0 && hits.is_finite(), "{rate} {characteristic} {ttl}: {hits}");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The ceiling against closed forms, sampling, and its own laws.
+//! Compares the ceiling with closed forms and with sampling, and checks its properties.
 
 use super::*;
 use crate::ids::RouteId;
@@ -15,7 +15,7 @@ fn limit(axis: Axis, limit: u64) -> Limit {
     Limit { axis, limit, law: Law::Fixed, burst: limit }
 }
 
-/// A provider with a model per list of limits, each a target of the same number.
+/// Returns a scenario of one provider with a model per list of limits; the target of a model has the same index.
 fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) -> Scenario {
     let model = |limits: &Vec<Limit>| ModelConfig {
         name: String::new(),
@@ -80,7 +80,7 @@ fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workloa
     }
 }
 
-/// So many jobs per minute of 300 + 100 tokens.
+/// Returns a workload of jobs with 300 + 100 tokens.
 pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
     Workload {
         name: String::new(),
@@ -110,16 +110,16 @@ fn assert_ceiling(scenario: &Scenario, jobs_per_min: f64, binding: (u16, Axis)) 
 }
 
 #[test]
-fn accounts_and_the_fallback_add_up() {
+fn the_ceilings_of_accounts_and_fallbacks_add_up() {
     let account = vec![limit(Axis::Rpm, 30), limit(Axis::Tpm, 8_000)];
     let fallback = vec![limit(Axis::Rpm, 12)];
     let of = |targets: &[Vec<Limit>], steps: &[&[u16]]| scenario(targets, &[steps], vec![workload(0, 10.0)]);
-    // 8,000 tokens a minute at 400 each: 20 jobs.
+    // 8,000 tokens per minute, 400 per job: 20 jobs.
     assert_ceiling(&of(std::slice::from_ref(&account), &[&[0]]), 20.0, (0, Axis::Tpm));
     assert_ceiling(&of(&[account.clone(), account.clone()], &[&[0, 1]]), 40.0, (0, Axis::Tpm));
     let all = [account.clone(), account, fallback];
     assert_ceiling(&of(&all, &[&[0, 1], &[2]]), 52.0, (0, Axis::Tpm));
-    // A target that two steps name counts once.
+    // A target in two steps counts once.
     assert_ceiling(&of(&all, &[&[0, 1], &[2, 0], &[1]]), 52.0, (0, Axis::Tpm));
     let ceiling = Ceiling::of(&of(&all, &[&[0, 1], &[2]]));
     assert_eq!(ceiling.targets.len(), 3);
@@ -133,20 +133,20 @@ fn accounts_and_the_fallback_add_up() {
 }
 
 #[test]
-fn every_axis_counts_what_it_should() {
+fn every_axis_has_its_demand() {
     let of = |axis, number| scenario(&[vec![limit(axis, number)]], &[&[&[0]]], vec![workload(0, 1.0)]);
     assert_ceiling(&of(Axis::Rpd, 1440), 1.0, (0, Axis::Rpd));
     assert_ceiling(&of(Axis::Tpd, 400 * 1440), 1.0, (0, Axis::Tpd));
     assert_ceiling(&of(Axis::Itpm, 600), 2.0, (0, Axis::Itpm));
     assert_ceiling(&of(Axis::Otpm, 500), 5.0, (0, Axis::Otpm));
-    // Three places, two seconds each: 90 a minute.
+    // Three slots, two seconds each: 90 per minute.
     assert_ceiling(&of(Axis::Concurrency, 3), 90.0, (0, Axis::Concurrency));
     let audio = Ceiling::of(&of(Axis::Ash, 1));
     assert!(audio.multiple.is_infinite() && audio.binding.is_none() && audio.targets[0].axes.is_empty());
 }
 
 #[test]
-fn a_law_allows_what_it_admits_over_the_run() {
+fn every_law_allows_what_it_admits_over_the_run() {
     let jobs = |law, duration| {
         let limit = Limit { axis: Axis::Rpm, limit: 30, law, burst: 10 };
         let scenario = Scenario { duration, ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 1.0)]) };
@@ -162,7 +162,7 @@ fn a_law_allows_what_it_admits_over_the_run() {
 }
 
 #[test]
-fn a_family_has_one_limit_between_its_models() {
+fn the_models_of_a_family_share_one_limit() {
     let thirty = || vec![limit(Axis::Rpm, 30)];
     let mut scenario =
         scenario(&[thirty(), thirty(), thirty()], &[&[&[0, 1]], &[&[2]]], vec![workload(0, 10.0)]);
@@ -173,7 +173,7 @@ fn a_family_has_one_limit_between_its_models() {
     assert_ceiling(&scenario, 30.0, (0, Axis::Rpm));
     let both = Ceiling::of(&scenario);
     assert_eq!(both.targets[0].axes, both.targets[1].axes);
-    // Whoever calls the third model has its own.
+    // The third model has a limit of its own.
     scenario.workloads.push(workload(1, 10.0));
     assert!(close(Ceiling::of(&scenario).jobs_per_min, 60.0));
     scenario.providers[0].models[2].family = Some("gpt".into());
@@ -181,43 +181,43 @@ fn a_family_has_one_limit_between_its_models() {
 }
 
 #[test]
-fn what_is_not_refunded_is_needed() {
-    let needs = |estimate, settle| {
+fn a_reservation_without_refund_is_demand() {
+    let demands = |estimate, settle| {
         let reserve = Reserve { estimate, settle, ..Reserve::default() };
         let mut scenario = scenario(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
-        let sizes = need::Sizes::of(&scenario.workloads[0], RUN, Lengths::default());
+        let sizes = demand::Sizes::of(&scenario.workloads[0], RUN, Lengths::default());
         scenario.providers[0].models[0].reserve = reserve;
-        let need = sizes.need(Axis::Tpm, &scenario.providers[0].models[0]);
-        (need, sizes.prompt, sizes.completion)
+        let demand = sizes.demand(Axis::Tpm, &scenario.providers[0].models[0]);
+        (demand, sizes.prompt, sizes.completion)
     };
-    let (need, prompt, completion) = needs(Estimate::PromptAndMaxTokens, Settle::Refund);
-    assert!(close(need, prompt + completion));
+    let (demand, prompt, completion) = demands(Estimate::PromptAndMaxTokens, Settle::Refund);
+    assert!(close(demand, prompt + completion));
     let reserved = prompt + 100.0;
-    assert!(close(needs(Estimate::PromptAndMaxTokens, Settle::Nothing).0, reserved));
-    assert!(close(needs(Estimate::PromptAndMaxTokens, Settle::After).0, reserved));
-    assert!(close(needs(Estimate::Prompt, Settle::Nothing).0, prompt));
-    assert!(close(needs(Estimate::Nothing, Settle::After).0, prompt + completion));
+    assert!(close(demands(Estimate::PromptAndMaxTokens, Settle::Nothing).0, reserved));
+    assert!(close(demands(Estimate::PromptAndMaxTokens, Settle::After).0, reserved));
+    assert!(close(demands(Estimate::Prompt, Settle::Nothing).0, prompt));
+    assert!(close(demands(Estimate::Nothing, Settle::After).0, prompt + completion));
 }
 
 #[test]
-fn workloads_share_what_they_share_and_no_more() {
+fn workloads_share_only_common_targets() {
     let thirty = || vec![limit(Axis::Rpm, 30)];
-    // Both on one target: 30 between them, two to one.
+    // Both use one target: 30 in total, in the ratio 2 to 1.
     let both = scenario(&[thirty()], &[&[&[0]]], vec![workload(0, 20.0), workload(0, 10.0)]);
     assert_ceiling(&both, 30.0, (0, Axis::Rpm));
-    // The second may also go elsewhere: at double load, 20 + 20 of which 10 stay and 10 leave.
+    // The second has a fallback: at double load, 10 of its 20 jobs use it.
     let routes: &[&[&[u16]]] = &[&[&[0]], &[&[0], &[1]]];
     let spill =
         scenario(&[thirty(), vec![limit(Axis::Rpm, 10)]], routes, vec![workload(0, 10.0), workload(1, 10.0)]);
     assert_ceiling(&spill, 40.0, (0, Axis::Rpm));
-    // The small one is the bottleneck of the whole mix where only it can serve a workload.
+    // Only the smaller target can serve the second workload.
     let apart = scenario(
         &[thirty(), vec![limit(Axis::Rpm, 1)]],
         &[&[&[0]], &[&[1]]],
         vec![workload(0, 3.0), workload(1, 1.0)],
     );
     assert_ceiling(&apart, 4.0, (1, Axis::Rpm));
-    // Complements: one is heavy on requests, the other on tokens; together they fit better than a half each.
+    // One workload is limited by requests, the other by tokens; together they use both limits.
     let heavy = Workload { prompt: Dist::Constant(900.0), ..workload(0, 10.0) };
     let light = Workload { prompt: Dist::Constant(1.0), max_tokens: Some(9), ..workload(0, 90.0) };
     let mixed =
@@ -226,18 +226,18 @@ fn workloads_share_what_they_share_and_no_more() {
 }
 
 #[test]
-fn nothing_limited_nothing_offered_and_nothing_allowed() {
+fn ceilings_without_limits_without_load_and_with_a_zero_limit() {
     let one =
         |limits: Vec<Limit>, rate| Ceiling::of(&scenario(&[limits], &[&[&[0]]], vec![workload(0, rate)]));
-    let free = one(vec![], 1.0);
-    assert!(free.multiple.is_infinite() && free.jobs_per_min.is_infinite() && free.binding.is_none());
+    let open = one(vec![], 1.0);
+    assert!(open.multiple.is_infinite() && open.jobs_per_min.is_infinite() && open.binding.is_none());
     let idle = one(vec![limit(Axis::Rpm, 1)], 0.0);
     assert!(
         idle.multiple.is_infinite() && idle.jobs_per_min.is_infinite() && idle.offered_jobs_per_min == 0.0
     );
-    let shut = one(vec![limit(Axis::Rpm, 5), limit(Axis::Tpm, 0)], 1.0);
-    assert_eq!((shut.multiple, shut.jobs_per_min, shut.binding), (0.0, 0.0, Some((TargetId(0), Axis::Tpm))));
-    // A workload with somewhere unlimited to go leaves the limited one to the other.
+    let zero = one(vec![limit(Axis::Rpm, 5), limit(Axis::Tpm, 0)], 1.0);
+    assert_eq!((zero.multiple, zero.jobs_per_min, zero.binding), (0.0, 0.0, Some((TargetId(0), Axis::Tpm))));
+    // A workload with an unlimited target leaves the limited one to the other.
     let routes: &[&[&[u16]]] = &[&[&[0, 1]], &[&[0]]];
     let helped =
         scenario(&[vec![limit(Axis::Rpm, 7)], vec![]], routes, vec![workload(0, 100.0), workload(1, 1.0)]);
@@ -259,7 +259,7 @@ fn the_offered_load_is_the_mean_over_the_run() {
     shape[0] = 3.0;
     assert!(close(offered(hour * 2, Workload { shape: Some(shape), ..workload(0, 10.0) }), 15.0));
     assert!(close(offered(hour, with(Arrivals::Burst { jobs: 7, every: Nanos::MINUTE })), 7.0));
-    // Twenty users, 7.5 s of thought, 2 s of service and half a second on the wire.
+    // Twenty users, 7.5 s think time, 2 s service and 0.5 s network.
     let users = Arrivals::Users { users: 20, think: Dist::Exponential(7.5) };
     assert!(close(offered(hour, with(users)), 120.0));
     let row = |minute: u64| TraceRow {
@@ -272,12 +272,12 @@ fn the_offered_load_is_the_mean_over_the_run() {
 }
 
 #[test]
-fn a_trace_needs_what_its_rows_say() {
+fn the_demand_of_a_trace_is_that_of_its_rows() {
     let row =
         |at, prompt_tokens, completion_tokens| TraceRow { at: Instant(at), prompt_tokens, completion_tokens };
     let rows = Arc::new(vec![row(0, 100, 50), row(1, 300, 500), row(RUN.0, 9_999, 9_999)]);
     let trace = Workload { arrivals: Arrivals::Trace { rows }, ..workload(0, 0.0) };
-    // Completions are cut at 100: (100 + 50 + 300 + 100) / 2 tokens a job.
+    // Completions are bounded by 100: (100 + 50 + 300 + 100) / 2 tokens per job.
     assert_ceiling(&scenario(&[vec![limit(Axis::Tpm, 275)]], &[&[&[0]]], vec![trace]), 1.0, (0, Axis::Tpm));
 }
 
@@ -296,28 +296,28 @@ fn mean_completions_under_a_bound_agree_with_sampling() {
         Dist::discrete(&[0.0, 10.0, 1000.0], &[1.0, 2.0, 3.0]),
     ];
     for dist in dists {
-        for most in [0u32, 1, 7, 60, 512, 5_000] {
-            let workload = Workload { completion: dist.clone(), max_tokens: Some(most), ..workload(0, 1.0) };
+        for max in [0u32, 1, 7, 60, 512, 5_000] {
+            let workload = Workload { completion: dist.clone(), max_tokens: Some(max), ..workload(0, 1.0) };
             let exact = Sizes::of(&workload, RUN, Lengths::default()).completion;
             let mut stream = Stream::new(5, "bounded", 0);
             let (mut sum, mut squares) = (0.0, 0.0);
             for _ in 0..40_000 {
-                let value = dist.sample(&mut stream).max(1.0).min(f64::from(most));
+                let value = dist.sample(&mut stream).max(1.0).min(f64::from(max));
                 (sum, squares) = (sum + value, squares + value * value);
             }
             let mean = sum / 4e4;
             let error = ((squares / 4e4 - mean * mean).max(0.0) / 4e4).sqrt();
-            // What happens less than once in all draws is not seen by them.
-            let unseen = f64::from(most) / 4e4;
+            // The sampling does not cover events with a probability below 1 in 40,000.
+            let unseen = f64::from(max) / 4e4;
             assert!(
                 (mean - exact).abs() <= 4.0 * error + unseen,
-                "{dist:?} {most}: {mean} ± {error}, {exact}"
+                "{dist:?} {max}: {mean} ± {error}, {exact}"
             );
         }
     }
 }
 
-fn any_plan() -> impl Strategy<Value = Scenario> {
+fn any_scenario() -> impl Strategy<Value = Scenario> {
     let number = || (0.0..6.0f64).prop_map(|exponent| 1000 * (10f64.powf(exponent) as u64 + 1));
     let limits = prop::collection::vec((number(), number()), 1..5);
     let route = prop::collection::vec(0u16..5, 1..4);
@@ -341,9 +341,9 @@ fn any_plan() -> impl Strategy<Value = Scenario> {
 }
 
 proptest! {
-    /// Twice the offered load halves the multiple; ten times every limit is ten times the ceiling.
+    /// Doubling the offered load halves the multiple; raising every limit tenfold raises the ceiling tenfold.
     #[test]
-    fn the_ceiling_scales(scenario in any_plan()) {
+    fn the_ceiling_is_proportional_to_limits_and_inverse_to_load(scenario in any_scenario()) {
         let base = Ceiling::of(&scenario);
         prop_assert!(base.multiple > 0.0 && base.multiple.is_finite() && base.binding.is_some());
         let mut busier = scenario.clone();
@@ -360,11 +360,11 @@ proptest! {
         prop_assert!((Ceiling::of(&larger).multiple / base.multiple / 10.0 - 1.0).abs() < 1e-6);
     }
 
-    /// The named limit is the one to raise: no other alone, a little larger, lifts the ceiling more.
+    /// No other limit, raised by the same small share, raises the ceiling more than the binding one.
     #[test]
-    fn the_binding_limit_lifts_the_most(scenario in any_plan()) {
+    fn the_binding_limit_raises_the_ceiling_the_most(scenario in any_scenario()) {
         let base = Ceiling::of(&scenario);
-        let lifted = |target: usize, axis: Axis| {
+        let raised = |target: usize, axis: Axis| {
             let mut scenario = scenario.clone();
             let model = &mut scenario.providers[0].models[target];
             let limit = model.limits.iter_mut().find(|limit| limit.axis == axis).unwrap();
@@ -372,18 +372,18 @@ proptest! {
             (Ceiling::of(&scenario).multiple / base.multiple - 1.0) * 1000.0
         };
         let (target, axis) = base.binding.unwrap();
-        let named = lifted(target.index(), axis);
+        let named = raised(target.index(), axis);
         for target in 0..scenario.targets.len() {
             for axis in [Axis::Rpm, Axis::Tpm] {
-                let other = lifted(target, axis);
+                let other = raised(target, axis);
                 prop_assert!(other <= named * 1.01 + 1e-6, "{target} {axis}: {other} over {named}");
             }
         }
     }
 
-    /// No workload, alone or in the mix, gets more than its targets could carry of it.
+    /// No workload, alone or in the mix, exceeds what its targets admit.
     #[test]
-    fn no_workload_gets_more_than_its_targets_allow(scenario in any_plan()) {
+    fn no_workload_exceeds_what_its_targets_admit(scenario in any_scenario()) {
         let base = Ceiling::of(&scenario);
         for workload in &scenario.workloads {
             let alone = Scenario { workloads: vec![workload.clone()], ..scenario.clone() };

@@ -1,6 +1,6 @@
 //! `quotalab check SCENARIO...`
 
-use super::tell::{say, show};
+use super::output::{note, print};
 use super::{Changes, Exit, VerbError};
 use crate::ceiling::Ceiling;
 use crate::report::notes;
@@ -18,22 +18,22 @@ pub(super) struct CheckArgs {
 
 impl CheckArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let mut exit = Exit::Fine;
+        let mut exit = Exit::Success;
         for (index, file) in self.scenarios.iter().enumerate() {
             match self.changes.load(file) {
                 Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
-                    let (text, ceiling) = (scenario.describe(), Ceiling::of(&scenario).words(&scenario));
+                    let (text, ceiling) = (scenario.describe(), Ceiling::of(&scenario).describe(&scenario));
                     let notes: String =
                         notes::sentences(&scenario.notes).iter().map(|note| format!("  {note}\n")).collect();
                     let notes = if notes.is_empty() { notes } else { format!("\nNote\n{notes}") };
-                    show(&format!("{gap}{}: fine\n\n{text}{notes}\n{ceiling}\n", file.display()))?;
+                    print(&format!("{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n", file.display()))?;
                 }
                 Err(VerbError::Input(problems)) => {
-                    say(&format!("{problems:#}"));
+                    note(&format!("{problems:#}"));
                     exit = Exit::WrongInput;
                 }
-                Err(stop) => return Err(stop),
+                Err(error) => return Err(error),
             }
         }
         Ok(exit)

@@ -1,6 +1,6 @@
 //! `quotalab explain [FILE]`
 
-use super::tell::show;
+use super::output::print;
 use super::{Exit, VerbError, failed, input};
 use crate::engine::parse::Dialect;
 use crate::explain;
@@ -10,17 +10,17 @@ use clap::builder::PossibleValuesParser;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-/// How much of a pasted reply is read.
-const BYTES_MAX: u64 = 1 << 20;
+/// The maximum size of a pasted reply, in bytes; the rest is ignored.
+const MAX_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// The reply: a body, or the output of `curl -i` [default: standard input]
+    /// Response body, or output of `curl -i` [default: standard input]
     file: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
-    /// Whose reply it is [default: what the reply itself shows]
+    /// Provider dialect of the reply [default: detected]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Dialect::ALL.map(Dialect::name)))]
     dialect: Option<String>,
 }
@@ -30,22 +30,22 @@ impl ExplainArgs {
         let mut bytes = Vec::new();
         match &self.file {
             Some(path) => std::fs::File::open(path)
-                .and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes))
-                .with_context(|| format!("error: {} cannot be read", path.display())),
+                .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+                .with_context(|| format!("error: cannot read {}", path.display())),
             None => std::io::stdin()
-                .take(BYTES_MAX)
+                .take(MAX_BYTES)
                 .read_to_end(&mut bytes)
-                .context("error: standard input cannot be read"),
+                .context("error: cannot read standard input"),
         }
         .map_err(VerbError::Input)?;
         let dialect = self.dialect.as_deref().and_then(Dialect::from_name);
         let explanation = explain::explain(&String::from_utf8_lossy(&bytes), dialect)
             .map_err(|error| input(anyhow!("error: {error}")))?;
         if self.json {
-            show(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(failed)?))?;
+            print(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(failed)?))?;
         } else {
-            show(&explanation.text())?;
+            print(&explanation.text())?;
         }
-        Ok(Exit::Fine)
+        Ok(Exit::Success)
     }
 }

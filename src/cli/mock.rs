@@ -1,6 +1,6 @@
 //! `quotalab mock SCENARIO | --preset NAME`
 
-use super::tell::show;
+use super::output::print;
 use super::{Changes, Exit, VerbError, failed, input};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
@@ -74,10 +74,10 @@ impl MockArgs {
         let control = self.control_plane();
         let mocks =
             Mocks::serve(providers, seed, Clock::start(), listeners, control, None).map_err(failed)?;
-        show(&announcement(providers, &mocks, control))?;
+        print(&announcement(providers, &mocks, control))?;
         tokio::signal::ctrl_c().await.map_err(failed)?;
         mocks.stop().await;
-        Ok(Exit::Fine)
+        Ok(Exit::Success)
     }
 
     /// Returns whether there is a control plane: on a network that others can reach, only if requested.

@@ -1,17 +1,19 @@
-//! The command line: a file per verb. Results go to stdout, progress and logs to stderr, and the exit code
-//! says how it went.
+//! The command line, one file per verb: reads the arguments, runs the verb, delivers its result.
+//!
+//! Results go to stdout, progress, notes and errors to stderr. See [`Exit`] for the exit codes.
 
 mod check;
 mod explain;
 mod mock;
 mod outcome;
+mod output;
+mod output_folder;
 mod plan;
 mod progress;
 mod report;
 mod run;
 mod schema;
 mod sim;
-mod tell;
 mod test;
 
 use crate::problem::Problems;
@@ -20,10 +22,10 @@ use anyhow::anyhow;
 use clap::{Args, Parser, Subcommand};
 use provider::Nanos;
 use provider::units;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Which limit of a rate-limited LLM API you hit first, at what load, what your users see then, and what to change.
+/// Find out which limit of a rate-limited LLM API you hit first, at what load, what users see then, and what to change.
 #[derive(Debug, Parser)]
 #[command(name = "quotalab", version, max_term_width = 100)]
 pub struct Cli {
@@ -33,45 +35,45 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Validate scenarios; print each plan in words and its analytic ceiling
+    /// Validate scenarios; print each scenario in words and its analytic ceiling
     Check(check::CheckArgs),
     /// Run a scenario in virtual time
     Sim(sim::SimArgs),
-    /// Run a scenario over real HTTP: starts its providers as mocks on loopback and drives them
+    /// Run a scenario over HTTP, in real time, against mocks of its providers on loopback
     Run(run::RunArgs),
-    /// The ceiling, what binds, and ranked what-ifs
+    /// Find the ceiling, the limit that binds, and the changes that lift it
     Plan(plan::PlanArgs),
-    /// Check the expectations of scenarios, and compare them with a baseline: for CI
+    /// Check the expectations of scenarios and compare them with a baseline, in CI
     Test(test::TestArgs),
-    /// Serve the providers of a scenario, or of a preset, over HTTP
+    /// Serve the providers of a scenario or of a preset over HTTP
     Mock(mock::MockArgs),
     /// Explain a 429: a body, or the output of `curl -i`
     Explain(explain::ExplainArgs),
-    /// Render results again, or compare several
+    /// Render a result again, or compare several
     Report(report::ReportArgs),
     /// Print the JSON Schema of scenarios, for editors
     Schema(schema::SchemaArgs),
 }
 
-/// How a verb ended, as the shell sees it.
+/// The exit code of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: fine.
-    Fine,
+    /// 0: the verb succeeded.
+    Success,
     /// 1: an expectation or a baseline is missed.
     Missed,
     /// 2: the input is wrong; nothing was started.
     WrongInput,
-    /// 3: the run itself failed.
+    /// 3: the verb failed while it ran.
     Failed,
 }
 
-/// Why a verb could not do its work.
+/// An error that ends a verb.
 #[derive(Debug)]
 enum VerbError {
     /// The input is wrong: exit code 2.
     Input(anyhow::Error),
-    /// The run failed: exit code 3.
+    /// The verb failed while it ran: exit code 3.
     Run(anyhow::Error),
 }
 
@@ -81,12 +83,12 @@ impl From<Problems> for VerbError {
     }
 }
 
-/// A problem of the input, unless said otherwise.
+/// Makes an error of the input.
 fn input(error: impl Into<anyhow::Error>) -> VerbError {
     VerbError::Input(error.into())
 }
 
-/// A problem of the run.
+/// Makes an error of the run.
 fn failed(error: impl Into<anyhow::Error>) -> VerbError {
     VerbError::Run(error.into())
 }
@@ -94,7 +96,7 @@ fn failed(error: impl Into<anyhow::Error>) -> VerbError {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
-            Exit::Fine => 0,
+            Exit::Success => 0,
             Exit::Missed => 1,
             Exit::WrongInput => 2,
             Exit::Failed => 3,
@@ -103,7 +105,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Cli {
-    /// Does what the command line asks.
+    /// Runs the verb. Errors are printed on stderr.
     #[must_use]
     pub fn run(self) -> Exit {
         let done = match self.verb {
@@ -120,41 +122,43 @@ impl Cli {
         match done {
             Ok(exit) => exit,
             Err(VerbError::Input(error)) => {
-                tell::say(&format!("{error:#}"));
+                output::note(&format!("{error:#}"));
                 Exit::WrongInput
             }
             Err(VerbError::Run(error)) => {
-                tell::say(&format!("error: {error:#}"));
+                output::note(&format!("error: {error:#}"));
                 Exit::Failed
             }
         }
     }
 }
 
-/// What every verb that reads a scenario takes.
+/// The options of every verb that reads a scenario.
 #[derive(Clone, Debug, Args)]
 struct Changes {
-    /// The seed, instead of the scenario's
+    /// Override the scenario's seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Change one word of the scenario, such as `client.retry.attempts=2`; may be given several times
+    /// Override one value of the scenario, such as `client.retry.attempts=2`; repeatable
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = path_and_value)]
     set: Vec<(String, String)>,
-    /// How long jobs arrive, instead of the scenario's duration
+    /// Override the scenario's duration
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Nanos>,
 }
 
 impl Changes {
+    /// Returns the options as overrides of a scenario.
     fn overrides(&self) -> Overrides {
         Overrides { set: self.set.clone(), seed: self.seed, duration: self.duration }
     }
 
-    fn load(&self, scenario: &std::path::Path) -> Result<Scenario, VerbError> {
+    /// Reads the scenario of a file, with these options applied.
+    fn load(&self, scenario: &Path) -> Result<Scenario, VerbError> {
         Ok(scenario::load(scenario, &self.overrides())?)
     }
 
-    /// These changes as they were typed, for the command that reproduces a result.
+    /// Returns the options as they were typed, for the command that reproduces a result.
     fn typed(&self) -> String {
         let seed = self.seed.map(|seed| format!(" --seed {seed}"));
         let duration = self.duration.map(|length| format!(" --for {}", units::print_duration(length)));
@@ -164,23 +168,24 @@ impl Changes {
     }
 }
 
-/// Where results go.
+/// The options for the delivery of a result.
 #[derive(Clone, Debug, Args)]
 struct Delivery {
-    /// Write result.json, report.html and the charts here [default: out/<scenario>]
+    /// Write result.json, report.html and the charts to this folder [default: out/<scenario>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the result as JSON instead of text
     #[arg(long)]
     json: bool,
-    /// No progress and no notes on stderr
+    /// Print no progress and no notes on stderr
     #[arg(long)]
     quiet: bool,
-    /// Write every event as a line of JSON
+    /// Write every event to this file, one JSON object per line
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
 }
 
+/// Parses `PATH=VALUE`.
 fn path_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
@@ -188,11 +193,12 @@ fn path_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Parses a duration, such as `90s`.
 fn duration(text: &str) -> Result<Nanos, String> {
-    units::duration(text).map_err(|wrong| wrong.to_string())
+    units::duration(text).map_err(|error| error.to_string())
 }
 
-/// A word as a POSIX shell reads it back.
+/// Quotes a word for a POSIX shell if it needs quotes.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -1,14 +1,14 @@
 //! `quotalab plan SCENARIO`
 
-use super::tell::{say, show};
-use super::{Changes, Exit, VerbError, failed, input, outcome, quoted};
+use super::output::{note, print, style};
+use super::output_folder::{OutputFiles, default_folder};
+use super::{Changes, Exit, VerbError, input, quoted};
 use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
 use crate::report;
-use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use provider::units;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -60,17 +60,15 @@ impl PlanArgs {
         }
         let plan = plan.map_err(input)?;
         self.deliver(&plan)?;
-        Ok(if holds(&plan) { Exit::Fine } else { Exit::Missed })
+        Ok(if holds(&plan) { Exit::Success } else { Exit::Missed })
     }
 
     fn deliver(&self, plan: &Plan) -> Result<(), VerbError> {
-        show(&if self.json { plan.to_json() } else { report::plan::render(plan, outcome::style()) })?;
-        let folder = self.out.clone().unwrap_or_else(|| outcome::folder(&self.scenario));
-        let file = write(&folder, plan)
-            .with_context(|| format!("the plan cannot be written to {}", folder.display()))
-            .map_err(failed)?;
+        print(&if self.json { plan.to_json() } else { report::plan::render(plan, style()) })?;
+        let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
+        let page = OutputFiles::of_plan(plan).write(&folder)?;
         if !self.quiet {
-            say(&format!("plan: {}", file.display()));
+            note(&format!("plan: {}", page.display()));
         }
         Ok(())
     }
@@ -99,17 +97,6 @@ impl PlanArgs {
 fn holds(plan: &Plan) -> bool {
     let target_holds = plan.buy.as_ref().is_none_or(|purchase| purchase.holds);
     plan.load.holds && target_holds && plan.incidents.iter().all(|outage| outage.survives)
-}
-
-fn write(folder: &Path, plan: &Plan) -> std::io::Result<PathBuf> {
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("plan.json"), plan.to_json())?;
-    for chart in report::plan::charts(plan) {
-        std::fs::write(folder.join(format!("{}.svg", chart.name)), chart.standalone())?;
-    }
-    let page = folder.join("plan.html");
-    std::fs::write(&page, report::plan::html(plan))?;
-    Ok(page)
 }
 
 fn target(text: &str) -> Result<(String, Target), String> {

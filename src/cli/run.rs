@@ -1,16 +1,19 @@
 //! `quotalab run SCENARIO`
 
-use super::outcome::{self, Folds};
+use super::outcome::{self, Source};
 use super::{Changes, Delivery, Exit, VerbError, failed};
 use crate::drive::clock::Clock;
-use crate::drive::live;
 use crate::drive::local::Mocks;
-use crate::record::Mode;
+use crate::drive::{self, live};
+use crate::record::{Mode, Recorder};
 use anyhow::Context as _;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use tokio::runtime;
+
+/// Threads of the async runtime: one for the mocks, one for the attempts. The driver has its own.
+const WORKERS: usize = 2;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -32,20 +35,19 @@ impl RunArgs {
             .context("the async runtime cannot be started")
             .map_err(failed)?;
         let channel = mpsc::channel();
-        // The provider's time and the driver's are one clock, started after everything slow is done.
+        // The providers and the driver share one clock, which starts after all slow preparations.
         let clock = Clock::start();
         let mocks = runtime
             .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
             .map_err(failed)?;
-        let mut folds = Folds::new("run", &scenario, &self.delivery)?;
-        let at = live::run(&scenario, &mut folds, &mocks, clock, runtime.handle(), channel);
+        let mut observers = outcome::observers("run", &scenario, &self.delivery)?;
+        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut observers, |folds| {
+            live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)
+        });
         drop(mocks);
         runtime.shutdown_background();
-        let source = outcome::Source { verb: "run", scenario: &self.scenario, changes: &self.changes };
-        outcome::deliver(&scenario, folds, Mode::Live, at, &source, &self.delivery)
+        let source = Source { verb: "run", scenario: &self.scenario, changes: &self.changes };
+        outcome::deliver(&scenario, summary, observers, &source, &self.delivery)
     }
 }
-
-/// One for the mocks, one for the attempts; the driver has a thread of its own.
-const WORKERS: usize = 2;

@@ -1,6 +1,6 @@
 //! `quotalab schema`
 
-use super::tell::show;
+use super::output::print;
 use super::{Exit, VerbError};
 use crate::scenario::language;
 use clap::Args;
@@ -10,7 +10,7 @@ pub(super) struct SchemaArgs {}
 
 impl SchemaArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        show(&format!("{:#}\n", language::schema()))?;
-        Ok(Exit::Fine)
+        print(&format!("{:#}\n", language::schema()))?;
+        Ok(Exit::Success)
     }
 }

@@ -1,9 +1,9 @@
 //! `quotalab sim SCENARIO`
 
-use super::outcome::{self, Folds};
+use super::outcome::{self, Source};
 use super::{Changes, Delivery, Exit, VerbError};
-use crate::drive::virtual_time;
-use crate::record::Mode;
+use crate::drive::{self, virtual_time};
+use crate::record::{Mode, Recorder};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -20,9 +20,11 @@ pub(super) struct SimArgs {
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.changes.load(&self.scenario)?;
-        let mut folds = Folds::new("sim", &scenario, &self.delivery)?;
-        let at = virtual_time::simulate(&scenario, &mut folds);
-        let source = outcome::Source { verb: "sim", scenario: &self.scenario, changes: &self.changes };
-        outcome::deliver(&scenario, folds, Mode::Virtual, at, &source, &self.delivery)
+        let mut observers = outcome::observers("sim", &scenario, &self.delivery)?;
+        let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut observers, |folds| {
+            virtual_time::simulate(&scenario, folds)
+        });
+        let source = Source { verb: "sim", scenario: &self.scenario, changes: &self.changes };
+        outcome::deliver(&scenario, summary, observers, &source, &self.delivery)
     }
 }

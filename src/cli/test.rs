@@ -1,6 +1,6 @@
 //! `quotalab test PATH...`
 
-use super::tell::{say, show};
+use super::output::{note, print};
 use super::{Changes, Exit, VerbError, failed, input, quoted};
 use crate::problem::{Problem, Problems};
 use crate::regression::{self, Baseline, Case, Outcome};
@@ -66,7 +66,7 @@ impl TestArgs {
         if let Some(path) = &self.save_baseline {
             write(path, &Baseline::of(&cases, &runs).to_json())?;
         }
-        Ok(if outcome.holds() { Exit::Fine } else { Exit::Missed })
+        Ok(if outcome.holds() { Exit::Success } else { Exit::Missed })
     }
 
     /// Loads the scenarios, each resolved for every seed it is run with.
@@ -145,10 +145,10 @@ impl TestArgs {
             if self.annotations || on_github() { regression::annotations(outcome) } else { String::new() };
         if self.json {
             // GitHub reads commands from stdout and stderr; stdout must be JSON only.
-            annotations.lines().for_each(say);
-            show(&(outcome.to_json() + "\n"))?;
+            annotations.lines().for_each(note);
+            print(&(outcome.to_json() + "\n"))?;
         } else {
-            show(&format!("{annotations}{}", regression::text(outcome)))?;
+            print(&format!("{annotations}{}", regression::text(outcome)))?;
         }
         if let Some(path) = &self.junit {
             write(path, &regression::junit(outcome))?;

@@ -20,8 +20,10 @@ mod event_queue;
 pub mod live;
 pub mod local;
 mod sse;
+mod summarize;
 mod via_wire;
 pub mod virtual_time;
 mod world;
 
 pub use direct::reply;
+pub use summarize::{record, summarize, summarize_load};

@@ -1,173 +1,175 @@
-//! What to do about a refusal, the most useful first.
+//! Advice on a refusal, the most useful first.
 
-use super::facts::{Counts, Facts};
-use super::text::wait_words;
+use super::facts::{Admission, Facts};
+use super::text::wait_text;
 use crate::engine::parse::{ParsedFailure, Refusal};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
-/// The advice for a failure, in whole sentences.
+/// Returns the advice on a failure, in complete sentences.
 pub(super) fn advice(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
     let ParsedFailure { cause, ref refusal, .. } = *failure;
     let one = |sentence: &str| vec![sentence.to_owned()];
     match cause {
-        LimitCause::MinuteLimit | LimitCause::DayLimit => limit(failure, facts),
+        LimitCause::MinuteLimit | LimitCause::DayLimit => rate_limit(failure, facts),
         LimitCause::TooLarge => too_large(refusal),
         LimitCause::Overload => overload(failure.wait),
         LimitCause::Auth => {
-            one("Check the key: it is wrong, revoked or not allowed here. Retrying cannot succeed.")
+            one("Check the key: it is wrong, revoked or lacks permission. Do not retry with this key.")
         }
-        LimitCause::Billing => one("Check the account's balance or plan. Retrying cannot succeed."),
+        LimitCause::Billing => {
+            one("Check the account's balance and plan. Do not retry until that is settled.")
+        }
         LimitCause::Concurrency => concurrency(refusal, facts),
         LimitCause::NotInTier => one(
-            "Choose a model of your plan, or another plan: this one has no quota for the model, and no wait gives it any.",
+            "Choose a model that the plan includes, or change the plan. Its quota for this model is zero, so waiting does not \
+             help.",
         ),
         LimitCause::Other => match failure.wait {
-            Some(wait) => vec![format!("Wait {} and try again.", wait_words(wait.length))],
+            Some(wait) => vec![format!("Wait {} and retry.", wait_text(wait.length))],
             None => one(
-                "The reply does not say why. If its status is 400 or 404, change the request; else back off with jitter.",
+                "The reply does not state the reason. If its status is 400 or 404, change the request; otherwise back off with \
+                 jitter.",
             ),
         },
     }
 }
 
-fn limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
+fn rate_limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
     let ParsedFailure { cause, ref refusal, wait, .. } = *failure;
-    let mut advice = vec![come_back(wait)];
+    let mut advice = vec![retry(wait)];
     advice.extend(facts.day_ends.filter(|_| cause == LimitCause::DayLimit).map(str::to_owned));
     match refusal.axis {
-        Some(axis) if axis.counts_tokens() => advice.extend(spend_less(axis, refusal, facts)),
-        Some(axis) => advice.extend(spacing(axis, refusal.limit)),
+        Some(axis) if axis.counts_tokens() => advice.extend(save_tokens(axis, refusal, facts)),
+        Some(axis) => advice.extend(pace(axis, refusal.limit)),
         None => {}
     }
     let owner = facts.owner;
     advice.push(format!(
-        "Another key of the same {owner} shares this quota and does not help; another {}, model or provider does.",
+        "Use another {}, model or provider. Another key of the same {owner} shares this quota and does not help.",
         if owner == "organisation" { "account" } else { owner }
     ));
     advice
 }
 
-fn come_back(wait: Option<Wait>) -> String {
+fn retry(wait: Option<Wait>) -> String {
     let Some(Wait { length, meaning }) = wait else {
-        return "Back off with jitter, longer each time: the reply does not say when there is room.".into();
+        return "Back off exponentially with jitter: the reply does not state a wait.".into();
     };
-    let length = wait_words(length);
+    let length = wait_text(length);
     match meaning {
-        WaitKind::UntilEnough => {
-            format!("Wait {length} and send the same request again; earlier is refused again.")
-        }
+        WaitKind::UntilEnough => format!("Wait {length} and retry. An earlier retry is refused again."),
         WaitKind::UntilFull => format!(
-            "Back off with jitter, for {length} at most: by then the limit is wholly free, and there is room for one \
-             request well before."
+            "Back off with jitter, for at most {length}: the limit is full then, and one request fits much earlier."
         ),
         WaitKind::UntilWindowEnds => format!(
-            "Wait {length}: the window ends then and the whole limit is back. Quantiles what comes after, or everybody who \
-             waited returns at once."
+            "Wait {length} for the end of the window, which restores the whole limit. Spread the retries, or all waiting \
+             requests arrive at once."
         ),
-        WaitKind::Suggested => {
-            format!("Wait {length}, which is what the provider suggests, and some jitter.")
+        WaitKind::Suggested => format!("Wait {length}, as the provider suggests, plus jitter."),
+        WaitKind::Meaningless => {
+            format!("Ignore the stated wait of {length}: this limit takes longer to recover.")
         }
-        WaitKind::Meaningless => format!("Do not wait {length}: the number is no measure of this limit."),
     }
 }
 
-/// What makes a token limit go further, by what the provider counts.
-fn spend_less(axis: Axis, refusal: &Refusal, facts: &Facts) -> Vec<String> {
-    let pace = |what: &str| format!("Pace by tokens on the client: {what}.");
-    match facts.counts {
-        _ if axis == Axis::Itpm => vec![
-            "Shorten or cache prompts: only what goes in counts here.".into(),
-            pace("reserve the prompt, settle at the reply"),
-        ],
-        Counts::PromptAndMax | Counts::PromptAndAll => {
-            let share = refusal.limit.zip(refusal.requested).filter(|(limit, requested)| *limit > 0 && *requested > 0);
-            let smaller = share.map(|(limit, requested)| format!(
-                "Make requests smaller: this one reserves {requested} of {limit} tokens, prompt and max_tokens together. \
-                 max_tokens counts in full at admission, even if the answer is short."
-            ));
-            let bounded = (facts.counts == Counts::PromptAndAll).then(|| {
-                "Always send max_tokens: without it a request counts as the longest answer that the model may give."
-                    .to_owned()
+/// Returns how to use fewer tokens of a limit, by what the provider counts at admission.
+fn save_tokens(axis: Axis, refusal: &Refusal, facts: &Facts) -> Vec<String> {
+    let pace =
+        |reserve: &str| format!("Pace by tokens on the client: reserve {reserve}, settle at the reply.");
+    match facts.admission {
+        _ if axis == Axis::Itpm => {
+            vec!["Shorten or cache prompts: this limit counts input tokens only.".into(), pace("the prompt")]
+        }
+        Admission::PromptAndMaxTokens | Admission::PromptAndModelMaximum => {
+            let smaller = refusal.limit.zip(refusal.requested).filter(|pair| pair.0 > 0 && pair.1 > 0).map(
+                |(limit, requested)| {
+                    format!(
+                        "Make requests smaller: this one reserves {requested} of {limit} tokens, prompt and max_tokens \
+                         together. max_tokens counts in full at admission, even if the completion is short."
+                    )
+                },
+            );
+            let bounded = (facts.admission == Admission::PromptAndModelMaximum).then(|| {
+                "Always send max_tokens: without it, a request reserves the longest completion of the model.".to_owned()
             });
-            let reserve = pace("reserve prompt + max_tokens, settle at the reply");
-            smaller.into_iter().chain(bounded).chain([reserve]).collect()
+            smaller.into_iter().chain(bounded).chain([pace("prompt + max_tokens")]).collect()
         }
-        Counts::Prompt => vec![
+        Admission::Prompt => vec![
             "Shorten prompts: the prompt counts at admission, max_tokens does not.".into(),
-            pace("reserve the prompt, settle at the reply"),
+            pace("the prompt"),
         ],
-        Counts::Afterwards => vec![
-            "Leave room: prompt and answer are charged after the reply, so requests in flight overshoot the limit.".into(),
-            pace("reserve prompt + the usual answer, settle at the reply"),
+        Admission::AfterReply => vec![
+            "Keep headroom: prompt and completion are charged after the reply, so requests in flight can exceed the limit."
+                .into(),
+            pace("prompt + the typical completion"),
         ],
-        Counts::Unsaid => vec![pace("reserve prompt + max_tokens, settle at the reply")],
+        Admission::Unknown => vec![pace("prompt + max_tokens")],
     }
 }
 
-fn spacing(axis: Axis, limit: Option<u64>) -> Option<String> {
+fn pace(axis: Axis, limit: Option<u64>) -> Option<String> {
     let (limit, window) = (limit.filter(|limit| *limit > 0)?, axis.window()?);
     let period = match window {
         Nanos::MINUTE => "minute",
         Nanos::HOUR => "hour",
         _ => "day",
     };
-    let what = if matches!(axis, Axis::Ash | Axis::Asd) { "seconds of audio" } else { "requests" };
-    Some(format!(
-        "Space {what} evenly: {limit} a {period} is one every {}.",
-        wait_words(Nanos(window.0 / limit))
-    ))
+    let (plural, singular) = match axis {
+        Axis::Ash | Axis::Asd => ("seconds of audio", "second"),
+        _ => ("requests", "request"),
+    };
+    let interval = wait_text(Nanos(window.0 / limit));
+    Some(format!("Pace {plural}: {limit} per {period} is one {singular} every {interval}."))
 }
 
 fn too_large(refusal: &Refusal) -> Vec<String> {
     if refusal.axis.is_none() {
         return too_long(refusal);
     }
-    let most = match refusal.limit.filter(|limit| *limit > 0) {
+    let smaller = match refusal.limit.filter(|limit| *limit > 0) {
         Some(limit) => {
             format!(
-                "Ask for at most {limit} tokens (prompt + max_tokens), or send it to a model with a larger limit."
+                "Request at most {limit} tokens (prompt + max_tokens), or use a model with a larger limit."
             )
         }
-        None => "Shorten the prompt or max_tokens, or send it to a model with a larger limit.".into(),
+        None => "Shorten the prompt or max_tokens, or use a model with a larger limit.".into(),
     };
-    vec!["Never retry this as it is: it asks for more than the limit itself, so no wait helps.".into(), most]
+    vec![
+        "Do not retry this request unchanged: it is larger than the limit, so waiting does not help.".into(),
+        smaller,
+    ]
 }
 
-/// The model's own bounds, not those of a quota.
+/// Returns the advice on a request that exceeds the context or the longest completion of the model.
 fn too_long(refusal: &Refusal) -> Vec<String> {
-    let most = refusal.limit.map(|limit| format!(" It takes {limit} tokens at most."));
+    let maximum = refusal.limit.map(|limit| format!(" The maximum is {limit} tokens.")).unwrap_or_default();
     vec![
-        "Never retry this as it is: it does not fit the model, so no wait helps.".into(),
+        "Do not retry this request unchanged: it does not fit the model, so waiting does not help.".into(),
         format!(
-            "Shorten the messages, ask for a shorter answer (max_tokens counts in full), or send it to a model with a longer \
-             context or answer.{}",
-            most.unwrap_or_default()
+            "Shorten the messages, lower max_tokens, or use a model with a larger context or longer completions.{maximum}"
         ),
-        "Another key, account or plan does not help: the bound is the model's, and no quota is concerned."
-            .into(),
+        "Another key, account or plan does not help: the model imposes this maximum, not a quota.".into(),
     ]
 }
 
 fn overload(wait: Option<Wait>) -> Vec<String> {
-    let fall_back = "Back off with jitter and fall back to another provider: the provider is out of capacity, your quota is \
-                     not the reason. Another key or account of the same provider meets the same load.";
+    let fall_back = "Back off with jitter and fall back to another provider: this one lacks capacity, and no quota of yours is \
+                     exhausted. Another key or account of the same provider is affected too.";
     let suggested =
-        wait.map(|wait| format!("It suggests {}: take that as the least.", wait_words(wait.length)));
+        wait.map(|wait| format!("Wait at least {}, as the provider suggests.", wait_text(wait.length)));
     [fall_back.to_owned()].into_iter().chain(suggested).collect()
 }
 
 fn concurrency(refusal: &Refusal, facts: &Facts) -> Vec<String> {
     let cap = match refusal.limit {
-        Some(limit) => format!("Send fewer requests at once: cap the number in flight at {limit}."),
-        None => "Send fewer requests at once: cap the number in flight.".into(),
+        Some(limit) => format!("Limit the client to {limit} requests in flight."),
+        None => "Limit the number of requests in flight.".into(),
     };
-    vec![
-        cap,
-        format!(
-            "The keys of one {} share the cap; a request that ends frees its place at once.",
-            facts.owner
-        ),
-    ]
+    let shared = format!(
+        "All keys of one {} share this limit. A slot is free as soon as a request ends.",
+        facts.owner
+    );
+    vec![cap, shared]
 }

@@ -1,16 +1,17 @@
-//! A pasted response, taken apart.
+//! A pasted response: a body, or the output of `curl -i`.
 
 use crate::engine::parse::Headers;
 
-/// A pasted response: its status and headers where they were pasted, and its body.
+/// A pasted response, split into its parts.
 pub(super) struct Dump<'a> {
+    /// The status; `None` if only the body was pasted.
     pub(super) status: Option<u16>,
     headers: Vec<(String, &'a str)>,
     pub(super) body: &'a str,
 }
 
 impl<'a> Dump<'a> {
-    /// Reads the output of `curl -i` (the last response, where redirects or `100 Continue` came before), or a body alone.
+    /// Splits a pasted text. Of several responses (redirects, `100 Continue`) the last one counts.
     pub(super) fn read(text: &'a str) -> Self {
         let mut dump = Self { status: None, headers: Vec::new(), body: text };
         while let Some(line) = dump.body.lines().next().filter(|line| line.starts_with("HTTP/")) {

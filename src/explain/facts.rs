@@ -1,83 +1,85 @@
-//! What a provider documents, or was measured to do, that its refusals do not say: who owns the quota, what
-//! counts against it at admission, and what the headers leave out.
+//! Facts about a provider that its refusals do not state: the owner of a quota, what a request counts as at
+//! admission, and what the headers omit.
 //!
-//! The sources are those of the pages in `engine::parse`; where neither documentation nor measurement says, the
-//! fact is `Unsaid` and nothing is advised from it.
+//! The sources are those of the dialects in `engine::parse`. A fact that neither documentation nor measurement
+//! supports is `Unknown`, and no advice uses it.
 
 use crate::engine::parse::Dialect;
 
-/// What is known of a provider apart from the reply at hand.
+/// What is known about a provider apart from the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// Who owns a quota: all of its keys share it.
+    /// The owner of a quota. All its keys share the quota.
     pub(super) owner: &'static str,
-    /// What a request counts as when it is let in.
-    pub(super) counts: Counts,
-    /// What its limit headers tell.
+    /// What a request counts as at admission.
+    pub(super) admission: Admission,
+    /// What the limit headers state.
     pub(super) headers: HeaderMeaning,
-    /// When a day's limit comes back, where that is not a refilling bucket's own wait.
+    /// When a daily limit resets, if the stated wait is not that.
     pub(super) day_ends: Option<&'static str>,
 }
 
-/// What a request counts as when it is let in.
+/// What a request counts as at admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counts {
-    /// Prompt and `max_tokens`, used or not.
-    PromptAndMax,
-    /// Prompt and `max_tokens`; where that is absent, as much as the model may write.
-    PromptAndAll,
-    /// The prompt only.
+pub(super) enum Admission {
+    /// Prompt and `max_tokens`.
+    PromptAndMaxTokens,
+    /// Prompt and `max_tokens`; without that, the longest completion of the model.
+    PromptAndModelMaximum,
+    /// The prompt.
     Prompt,
-    /// Nothing: what was used is charged afterwards.
-    Afterwards,
-    /// It is not known.
-    Unsaid,
+    /// Nothing: the actual usage is charged after the reply.
+    AfterReply,
+    /// Neither documented nor measured.
+    Unknown,
 }
 
-/// What the limit headers of a provider tell.
+/// What the limit headers state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderMeaning {
-    /// When a limit is wholly free again.
-    Full,
-    /// When the window of the clock ends.
+    /// The time until a limit is full again.
+    TimeToFull,
+    /// The time until the window ends.
     WindowEnd,
-    /// What is left, but not until when.
-    Left,
-    /// There are none.
-    Nothing,
+    /// The remaining units without a reset.
+    RemainingOnly,
+    /// There are no limit headers.
+    NoHeaders,
 }
 
 impl Facts {
+    /// Returns what is known about a dialect; for an unknown one, the safest assumptions.
     pub(super) const fn of(dialect: Option<Dialect>) -> Self {
-        use Counts::{Afterwards, Prompt, PromptAndAll, PromptAndMax, Unsaid};
-        use HeaderMeaning::{Full, Left, Nothing, WindowEnd};
-        let Some(dialect) = dialect else { return Self::new("account", Unsaid, Full) };
+        use Admission::{AfterReply, Prompt, PromptAndMaxTokens, PromptAndModelMaximum, Unknown};
+        use HeaderMeaning::{NoHeaders, RemainingOnly, TimeToFull, WindowEnd};
+        let Some(dialect) = dialect else { return Self::new("account", Unknown, TimeToFull) };
         match dialect {
-            Dialect::Groq => Self::new("organisation", PromptAndMax, Full),
-            Dialect::OpenAi => Self::new("organisation", Prompt, Full),
-            Dialect::Azure => Self::new("deployment", PromptAndMax, Full),
-            Dialect::Anthropic => Self::new("organisation", Prompt, Full),
-            Dialect::Cerebras => Self::new("organisation", PromptAndAll, WindowEnd),
-            Dialect::Mistral => Self::new("workspace", Afterwards, Left),
-            Dialect::DeepInfra => Self::new("account", Unsaid, Nothing),
-            Dialect::Together => Self::new("organisation", Unsaid, Left),
-            Dialect::Fireworks => Self::new("account", Unsaid, Nothing),
+            Dialect::Groq => Self::new("organisation", PromptAndMaxTokens, TimeToFull),
+            Dialect::OpenAi => Self::new("organisation", Prompt, TimeToFull),
+            Dialect::Azure => Self::new("deployment", PromptAndMaxTokens, TimeToFull),
+            Dialect::Anthropic => Self::new("organisation", Prompt, TimeToFull),
+            Dialect::Cerebras => Self::new("organisation", PromptAndModelMaximum, WindowEnd),
+            Dialect::Mistral => Self::new("workspace", AfterReply, RemainingOnly),
+            Dialect::DeepInfra => Self::new("account", Unknown, NoHeaders),
+            Dialect::Together => Self::new("organisation", Unknown, RemainingOnly),
+            Dialect::Fireworks => Self::new("account", Unknown, NoHeaders),
             Dialect::Gemini => {
-                let day_ends = Some("The day ends at midnight Pacific time, whatever wait the reply names.");
-                Self { day_ends, ..Self::new("project", Prompt, Nothing) }
+                let day_ends =
+                    Some("The daily limit resets at midnight Pacific time, regardless of the stated wait.");
+                Self { day_ends, ..Self::new("project", Prompt, NoHeaders) }
             }
-            Dialect::GeminiCloudCode => Self::new("user", Unsaid, Nothing),
-            Dialect::Vertex => Self::new("project", Unsaid, Nothing),
-            Dialect::OpenRouter => Self::new("account", Unsaid, Nothing),
-            Dialect::XAi => Self::new("team", Unsaid, Left),
-            Dialect::Bedrock => Self::new("account", PromptAndAll, Nothing),
+            Dialect::GeminiCloudCode => Self::new("user", Unknown, NoHeaders),
+            Dialect::Vertex => Self::new("project", Unknown, NoHeaders),
+            Dialect::OpenRouter => Self::new("account", Unknown, NoHeaders),
+            Dialect::XAi => Self::new("team", Unknown, RemainingOnly),
+            Dialect::Bedrock => Self::new("account", PromptAndModelMaximum, NoHeaders),
             Dialect::DeepSeek | Dialect::MiniMax | Dialect::MetaLlama => {
-                Self::new("account", Unsaid, Nothing)
+                Self::new("account", Unknown, NoHeaders)
             }
         }
     }
 
-    const fn new(owner: &'static str, counts: Counts, headers: HeaderMeaning) -> Self {
-        Self { owner, counts, headers, day_ends: None }
+    const fn new(owner: &'static str, admission: Admission, headers: HeaderMeaning) -> Self {
+        Self { owner, admission, headers, day_ends: None }
     }
 }

@@ -1,8 +1,8 @@
-//! A refusal in plain words: which limit of whose quota was hit, how full it was, when to come back, what
-//! the headers do *not* say, and what would prevent it.
+//! Explains a refusal: which limit of which owner, how full it was, when to retry, what the headers omit, and how to
+//! avoid it.
 //!
-//! It reads what people have at hand: the body alone, or the whole of `curl -i`, of any dialect that the engine
-//! reads. It says only what the reply states or what the provider's documented law implies.
+//! The input is a body or the output of `curl -i`, in any dialect that the engine parses. The explanation contains only
+//! what the reply states and what the documented rules of the provider imply.
 
 mod advice;
 mod dump;
@@ -16,62 +16,62 @@ use facts::Facts;
 use provider::{Axis, Instant};
 use serde::Serialize;
 
-/// What is known of a refusal. The field names are the contract of `explain --json`.
+/// An explained refusal. The field names are the public format of `explain --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// Who refused: the dialect; nothing where the reply bears no mark of one.
+    /// The dialect; `None` if the reply has no marker of one.
     pub provider: Option<&'static str>,
-    /// What kind of refusal it is.
+    /// The kind of refusal.
     pub cause: &'static str,
-    /// The axis named, in the words of scenarios.
+    /// The axis, by its name in scenarios.
     pub axis: Option<&'static str>,
-    /// The model named.
+    /// The model.
     pub model: Option<String>,
-    /// The limit named.
+    /// The limit, in units of the axis per window.
     pub limit: Option<u64>,
-    /// How much of it was used, as stated.
+    /// The usage before the request; may be negative after a burst.
     pub used: Option<i64>,
-    /// How much the request asked for.
+    /// The cost of the request.
     pub requested: Option<u64>,
-    /// The wait named, in seconds.
+    /// The stated wait, in seconds.
     pub wait_s: Option<f64>,
-    /// Until what: `until_enough`, …, or `meaningless` where no wait helps.
+    /// The kind of wait: `until_enough`, …, or `meaningless` if no wait helps.
     pub wait_meaning: Option<&'static str>,
-    /// The same request can never succeed here.
+    /// `true` if the same request can never succeed here.
     pub terminal: bool,
-    /// What to do, the most useful first.
+    /// Advice, the most useful first.
     pub advice: Vec<String>,
     #[serde(skip)]
     failure: ParsedFailure,
     #[serde(skip)]
     facts: Facts,
-    /// What the headers state.
+    /// The limits in the headers.
     #[serde(skip)]
-    stated: Vec<LimitHeader>,
+    limits: Vec<LimitHeader>,
 }
 
-/// Why a text could not be explained.
+/// The reason why a text cannot be explained, with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// There is nothing in it.
-    #[error("there is nothing to explain: paste the body of a refusal, or the whole output of `curl -i`")]
+    /// The text is empty.
+    #[error("empty input: paste the body of a refusal, or the output of `curl -i`")]
     Empty,
-    /// It is a success.
-    #[error("status {0} is a success: paste the reply that was refused")]
+    /// The reply is a success or a redirection.
+    #[error("status {0} is not an error: paste the reply that was refused")]
     Success(u16),
-    /// It is no reply that any rule here knows.
+    /// No dialect has errors of this form.
     #[error(
-        "this is no error reply in a shape that is known here: expected {{\"error\": {{\"message\": …}}}} or another \
-         provider's error, alone or below the headers that `curl -i` prints"
+        "unknown error format: expected {{\"error\": {{\"message\": …}}}} or the error of another supported provider, \
+         alone or below the headers that `curl -i` prints"
     )]
     Unknown,
 }
 
-/// Explains the body of a refusal, or a whole response as `curl -i` prints it. `dialect` is whose it is; where it
-/// is not told, the reply's own marks tell it, if it bears any.
+/// Explains the body of a refusal, or a whole response as `curl -i` prints it. Detects the dialect if `dialect` is
+/// `None`.
 ///
 /// # Errors
-/// Where the text is empty, a success, or in no known shape.
+/// If the text is empty, not an error, or in an unknown format.
 pub fn explain(text: &str, dialect: Option<Dialect>) -> Result<Explanation, Unreadable> {
     let text = text.trim();
     if text.is_empty() {
@@ -80,15 +80,15 @@ pub fn explain(text: &str, dialect: Option<Dialect>) -> Result<Explanation, Unre
     let dump = Dump::read(text);
     let body = dump.body.as_bytes();
     let status = dump.status.or_else(|| parse::status_of(body)).ok_or(Unreadable::Unknown)?;
-    let reading = parse::read(dialect, Instant::ZERO, &Response { status, headers: &dump, body });
-    // A success may have an error inside; a redirection refuses nothing.
+    let parsed = parse::read(dialect, Instant::ZERO, &Response { status, headers: &dump, body });
+    // A response with status 200 may contain an error; a redirection does not.
     let failure =
-        reading.failure.filter(|failure| failure.status >= 400).ok_or(Unreadable::Success(status))?;
-    Ok(Explanation::new(reading.dialect, failure, reading.stated))
+        parsed.failure.filter(|failure| failure.status >= 400).ok_or(Unreadable::Success(status))?;
+    Ok(Explanation::new(parsed.dialect, failure, parsed.limits))
 }
 
 impl Explanation {
-    fn new(dialect: Option<Dialect>, failure: ParsedFailure, stated: Vec<LimitHeader>) -> Self {
+    fn new(dialect: Option<Dialect>, failure: ParsedFailure, limits: Vec<LimitHeader>) -> Self {
         let ParsedFailure { status, cause, ref refusal, wait, .. } = failure;
         let facts = Facts::of(dialect);
         Self {
@@ -108,7 +108,7 @@ impl Explanation {
             advice: advice::advice(&failure, &facts),
             failure,
             facts,
-            stated,
+            limits,
         }
     }
 }

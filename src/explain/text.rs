@@ -1,4 +1,4 @@
-//! An explanation as a page of plain text.
+//! An explanation as plain text.
 
 use super::Explanation;
 use super::facts::HeaderMeaning;
@@ -10,15 +10,15 @@ use provider::{Axis, Nanos};
 use std::fmt::Write as _;
 
 impl Explanation {
-    /// The explanation as a page of plain text.
+    /// Formats the explanation as plain text: the limit, its numbers, the wait, the headers, the advice.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = format!("{}\n", self.headline());
-        self.numbers(&mut out);
+        self.write_numbers(&mut out);
         if let Some(wait) = self.failure.wait {
-            let _ = writeln!(out, "\n{}", come_back(wait, self.terminal));
+            let _ = writeln!(out, "\n{}", wait_sentence(wait, self.terminal));
         }
-        self.headers(&mut out);
+        self.write_headers(&mut out);
         out.push_str("\nWhat to do:\n");
         for sentence in &self.advice {
             let _ = writeln!(out, "  - {sentence}");
@@ -28,108 +28,103 @@ impl Explanation {
 
     fn headline(&self) -> String {
         let owner = self.facts.owner;
-        let whose = match &self.failure.refusal.organization {
+        let owner = match &self.failure.refusal.organization {
             Some(name) => format!("{owner} {name}"),
             None => format!("the {owner}"),
         };
         let model = self.model.as_deref().unwrap_or("this model");
         let axis = self.failure.refusal.axis.map_or("rate", long_name);
+        let message = self.failure.message.as_deref().unwrap_or("the reply states no reason");
         match self.failure.cause {
             LimitCause::MinuteLimit | LimitCause::DayLimit => {
-                format!("The {axis} limit of {whose} on {model} is used up for now.")
+                format!("The {axis} limit of {owner} on {model} is exhausted.")
             }
             LimitCause::TooLarge if self.axis.is_some() => {
-                format!("The request is larger than the whole {axis} limit of {whose} on {model}.")
+                format!("The request is larger than the {axis} limit of {owner} on {model}.")
             }
-            LimitCause::TooLarge => format!("The request is longer than {model} takes: {}", self.said()),
-            LimitCause::Overload => format!("The provider is overloaded or broken: {}", self.said()),
-            LimitCause::Auth => format!("The key was not accepted: {}", self.said()),
-            LimitCause::Billing => format!("There is no money or no plan for it: {}", self.said()),
-            LimitCause::NotInTier => format!("The plan of {whose} has no quota for {model}: {}", self.said()),
-            LimitCause::Concurrency => format!("Too many requests of {whose} are in flight on {model}."),
-            LimitCause::Other => format!("Refused: {}", self.said()),
+            LimitCause::TooLarge => format!("The request is too long for {model}: {message}"),
+            LimitCause::Overload => format!("The provider is overloaded or failing: {message}"),
+            LimitCause::Auth => format!("The key was rejected: {message}"),
+            LimitCause::Billing => format!("Insufficient credit, or no active plan: {message}"),
+            LimitCause::NotInTier => format!("The plan of {owner} has no quota for {model}: {message}"),
+            LimitCause::Concurrency => format!("Too many requests of {owner} are in flight on {model}."),
+            LimitCause::Other => format!("Refused: {message}"),
         }
     }
 
-    fn said(&self) -> &str {
-        self.failure.message.as_deref().unwrap_or("the reply gives no reason")
-    }
-
-    fn numbers(&self, out: &mut String) {
+    fn write_numbers(&self, out: &mut String) {
         let (Some(limit), Some(requested)) = (self.limit, self.requested) else { return };
         let _ = match self.used {
             Some(used) => writeln!(
                 out,
-                "\n  limit      {limit:>12}\n  used       {used:>12}   {:.0} % full when you asked\n  requested  {requested:>12}   \
-                 {} more than was left",
+                "\n  limit      {limit:>12}\n  used       {used:>12}   {:.0} % of the limit\n  requested  {requested:>12}   \
+                 {} more than remained",
                 used as f64 / limit.max(1) as f64 * 100.0,
                 (i128::from(used) + i128::from(requested) - i128::from(limit)).max(0),
             ),
             None => writeln!(
                 out,
-                "\n  limit      {limit:>12}\n  requested  {requested:>12}   {:.1} × the limit itself",
+                "\n  limit      {limit:>12}\n  requested  {requested:>12}   {:.1} × the limit",
                 requested as f64 / limit.max(1) as f64,
             ),
         };
     }
 
-    /// What a reader of the headers would miss.
-    fn headers(&self, out: &mut String) {
+    /// Writes the limits in the headers, and whether the one that refused is missing among them.
+    fn write_headers(&self, out: &mut String) {
         let limited = matches!(
             self.failure.cause,
             LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Concurrency
         );
-        if self.stated.is_empty() {
-            if limited && self.facts.headers == HeaderMeaning::Nothing {
-                out.push_str("\nNo header says what is left: keep your own count.\n");
+        if self.limits.is_empty() {
+            if limited && self.facts.headers == HeaderMeaning::NoHeaders {
+                out.push_str("\nThe provider sends no limit headers: count usage on the client.\n");
             }
             return;
         }
-        out.push_str("\nWhat the headers say, and what not:\n");
-        for limit in &self.stated {
-            let _ = writeln!(out, "  - {}", self.stated(limit));
+        out.push_str("\nThe limit headers:\n");
+        for limit in &self.limits {
+            let _ = writeln!(out, "  - {}", self.limit_sentence(limit));
         }
-        if let Some(axis) =
-            self.failure.refusal.axis.filter(|axis| self.stated.iter().all(|limit| limit.axis != Some(*axis)))
-        {
-            let _ =
-                writeln!(out, "  - Nothing about {axis}, the limit that refused: only the body tells of it.");
+        let missing = |axis: &Axis| self.limits.iter().all(|limit| limit.axis != Some(*axis));
+        if let Some(axis) = self.failure.refusal.axis.filter(missing) {
+            let _ = writeln!(out, "  - {axis}, the limit that refused, is missing: only the body states it.");
         }
     }
 
-    fn stated(&self, limit: &LimitHeader) -> String {
+    fn limit_sentence(&self, limit: &LimitHeader) -> String {
         let LimitHeader { name, axis, limit, remaining, reset } = *limit;
-        let when = match (reset, self.facts.headers) {
-            (None, _) => "when it is free again is not said".into(),
-            (Some(reset), HeaderMeaning::WindowEnd) => format!("its window ends in {}", wait_words(reset)),
-            (Some(reset), _) => format!("full again (not: room again) in {}", wait_words(reset)),
+        let reset = match (reset, self.facts.headers) {
+            (None, _) => "no reset stated".into(),
+            (Some(reset), HeaderMeaning::WindowEnd) => format!("the window ends in {}", wait_text(reset)),
+            (Some(reset), _) => format!("full again in {}; a request may fit earlier", wait_text(reset)),
         };
-        format!("{remaining} of {limit} {} left; {when}.", axis.map_or(name, Axis::name))
+        format!("{remaining} of {limit} {} left; {reset}.", axis.map_or(name, Axis::name))
     }
 }
 
-fn come_back(Wait { length, meaning }: Wait, terminal: bool) -> String {
-    let length = wait_words(length);
+fn wait_sentence(Wait { length, meaning }: Wait, terminal: bool) -> String {
+    let length = wait_text(length);
     match meaning {
         WaitKind::UntilEnough => {
-            format!("Come back in {length}: from then on this very request fits, if nobody else asks.")
+            format!(
+                "Retry in {length}: this request fits then, if no other request uses the limit meanwhile."
+            )
         }
-        WaitKind::UntilFull => {
-            format!("In {length} the limit is wholly free again; this request fits sooner.")
+        WaitKind::UntilFull => format!("The limit is full again in {length}; this request fits earlier."),
+        WaitKind::UntilWindowEnds => format!("Retry in {length}, when the window ends."),
+        WaitKind::Suggested => format!("Retry in {length} or later: the provider estimates this wait."),
+        WaitKind::Meaningless if terminal => {
+            format!("The stated wait of {length} is meaningless: waiting does not help.")
         }
-        WaitKind::UntilWindowEnds => {
-            format!("Come back in {length}, when the window ends and the limit with it.")
-        }
-        WaitKind::Suggested => format!("Come back in {length} or later: it is a guess of the provider's."),
         WaitKind::Meaningless => {
-            let why = if terminal { "no wait helps here" } else { "this limit takes longer" };
-            format!("The reply names a wait of {length}. It means nothing: {why}.")
+            format!("The stated wait of {length} is meaningless: this limit takes longer to recover.")
         }
     }
 }
 
-/// A length of time in words.
-pub(super) fn wait_words(wait: Nanos) -> String {
+/// Formats a wait exactly, in units from the longest: `2h42m9.504s`.
+pub(super) fn wait_text(wait: Nanos) -> String {
     units::print_duration(wait)
 }
 

@@ -1,5 +1,4 @@
-//! The laws of the schedule, each as the property that would catch its absence. Statistical laws use
-//! fixed seeds and name their standard errors.
+//! Properties of the generated arrivals. Statistical tests use fixed seeds and state their standard errors.
 
 use super::*;
 use crate::scenario::*;
@@ -56,7 +55,7 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
     }
 }
 
-/// Every arrival of a scenario without closed workloads.
+/// Returns every arrival of a scenario without closed workloads.
 fn all(scenario: &Scenario) -> Vec<Arrival> {
     let mut load = Load::new(scenario);
     std::iter::from_fn(|| load.next()).collect()
@@ -108,10 +107,10 @@ fn any_workload() -> impl Strategy<Value = Workload> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Instants never run back and stay inside the run; jobs are numbered in order; equals come in the
-    /// order of the workloads; and the same seed gives the same schedule.
+    /// Instants never decrease and are within the run; jobs are numbered in order; equal instants come in the order of
+    /// the workloads; and the same seed gives the same arrivals.
     #[test]
-    fn the_schedule_is_in_order_and_repeatable(
+    fn arrivals_are_ordered_and_deterministic(
         seed: u64, workloads in prop::collection::vec(any_workload(), 0..4), hours in 0u64..30,
     ) {
         let scenario = scenario(seed, Nanos::HOUR * hours, workloads);
@@ -122,15 +121,15 @@ proptest! {
             prop_assert!(arrival.truth.prompt_tokens >= 1 && arrival.truth.completion_tokens >= 1);
         }
         for pair in arrivals.windows(2) {
-            let place = |arrival: &Arrival| (arrival.job.scheduled, arrival.job.class);
-            prop_assert!(place(&pair[0]) <= place(&pair[1]));
+            let order = |arrival: &Arrival| (arrival.job.scheduled, arrival.job.class);
+            prop_assert!(order(&pair[0]) <= order(&pair[1]));
         }
         prop_assert_eq!(arrivals, all(&scenario));
     }
 
-    /// Under any shape, the jobs of a constant rate that have come by the end of any hour are the integral.
+    /// Under any shape, the number of jobs by the end of any hour is the integral of the rate.
     #[test]
-    fn a_constant_rate_counts_to_its_integral(rate in 0.0..1.0f64, shape in any_shape(), hours in 1u64..50) {
+    fn a_constant_rate_gives_its_integral(rate in 0.0..1.0f64, shape in any_shape(), hours in 1u64..50) {
         let constant = Workload { shape, ..workload(Arrivals::Constant(rate)) };
         let arrivals = all(&scenario(1, Nanos::HOUR * hours, vec![constant]));
         let mut integral = 0.0;
@@ -142,9 +141,9 @@ proptest! {
         }
     }
 
-    /// What one workload is changed to moves nothing in another.
+    /// A change to one workload changes no arrival of another.
     #[test]
-    fn workloads_do_not_move_one_another(seed: u64, one in any_workload(), other in any_workload(), last in any_workload()) {
+    fn workloads_are_independent(seed: u64, one in any_workload(), other in any_workload(), last in any_workload()) {
         let with = |other: Workload| of_class(&all(&scenario(seed, Nanos::DAY, vec![one.clone(), other])), 0);
         let strip = |arrivals: Vec<Arrival>| arrivals.into_iter()
             .map(|arrival| Arrival { job: Job { id: JobId(0), ..arrival.job }, ..arrival }).collect::<Vec<_>>();
@@ -153,7 +152,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_cached_moves_nothing_and_is_a_part_of_the_prompt() {
+fn cached_tokens_change_nothing_else_and_are_part_of_the_prompt() {
     let base =
         Workload { prompt: Dist::Uniform { min: 0.0, max: 900.0 }, ..workload(Arrivals::Poisson(1.0)) };
     let run =
@@ -176,7 +175,7 @@ fn what_is_cached_moves_nothing_and_is_a_part_of_the_prompt() {
 }
 
 #[test]
-fn a_change_of_one_size_moves_no_arrival_and_no_other_size() {
+fn a_change_of_one_size_changes_no_arrival_and_no_other_size() {
     let base = workload(Arrivals::Poisson(1.0));
     let changed = Workload { prompt: Dist::Constant(5.0), ..base.clone() };
     let run = |workload| all(&scenario(3, Nanos::HOUR, vec![workload]));
@@ -191,8 +190,8 @@ fn a_change_of_one_size_moves_no_arrival_and_no_other_size() {
 }
 
 #[test]
-fn evenly_spaced_jobs_stand_exactly_on_their_grid() {
-    // 7 a minute: the k-th at k·60/7 s. After a day the 10,080th would be at midnight, and is not part of it.
+fn constant_arrivals_are_exactly_evenly_spaced() {
+    // 7 per minute: the k-th at k·60/7 s. The 10,080th would arrive at the end of the run, which is excluded.
     let arrivals = all(&scenario(1, Nanos::DAY, vec![workload(Arrivals::Constant(7.0 / 60.0))]));
     assert_eq!(arrivals.len(), 10_080);
     for (k, arrival) in (0u64..).zip(&arrivals) {
@@ -202,9 +201,9 @@ fn evenly_spaced_jobs_stand_exactly_on_their_grid() {
     assert_eq!(arrivals[7 * 60].job.scheduled, Instant::ZERO + Nanos::HOUR);
 }
 
-/// Counted in slots of a second.
+/// Counts arrivals in slots of one second.
 #[test]
-fn memoryless_arrivals_have_the_mean_and_the_dispersion_of_poisson() {
+fn poisson_arrivals_have_the_mean_and_dispersion_of_poisson() {
     const SLOTS: usize = 20_000;
     for seed in 0..5 {
         let arrivals = instants(&all(&scenario(
@@ -230,7 +229,7 @@ fn memoryless_arrivals_have_the_mean_and_the_dispersion_of_poisson() {
 }
 
 #[test]
-fn ramps_and_steps_put_their_jobs_where_the_rate_is() {
+fn ramps_and_steps_follow_their_rate() {
     let hour = Instant::ZERO + Nanos::HOUR;
     let within = |count: usize, expected: f64| {
         assert!((count as f64 - expected).abs() < 3.0 * expected.sqrt(), "{count} of {expected}");
@@ -243,12 +242,12 @@ fn ramps_and_steps_put_their_jobs_where_the_rate_is() {
     let steps = instants(&all(&scenario(5, Nanos::HOUR * 3, vec![workload(steps)])));
     let first = steps.partition_point(|at| *at < hour);
     within(first, 10_800.0);
-    assert!(steps[first] >= hour + Nanos::HOUR, "nothing comes while the rate is zero");
+    assert!(steps[first] >= hour + Nanos::HOUR, "no arrivals while the rate is zero");
     within(steps.len() - first, 3_600.0);
 }
 
 #[test]
-fn bursts_and_traces_come_as_written() {
+fn bursts_and_traces_arrive_as_specified() {
     let burst = workload(Arrivals::Burst { jobs: 3, every: Nanos::from_secs(20) });
     let rows = vec![
         TraceRow { at: Instant::ZERO, prompt_tokens: 0, completion_tokens: 7 },
@@ -268,7 +267,7 @@ fn bursts_and_traces_come_as_written() {
 }
 
 #[test]
-fn a_popular_prompt_always_has_the_same_sizes_and_others_are_asked_once() {
+fn a_popular_prompt_keeps_its_sizes_and_other_prompts_occur_once() {
     let repeats = Some(Repeats { share: 0.4, zipf: 1.1, of: 50 });
     let one = || Workload { repeats, ..workload(Arrivals::Constant(10.0)) };
     let arrivals = all(&scenario(9, Nanos::HOUR, vec![one(), one()]));
@@ -276,7 +275,7 @@ fn a_popular_prompt_always_has_the_same_sizes_and_others_are_asked_once() {
     let mut draws = BTreeSet::new();
     for Arrival { job, truth } in &arrivals {
         assert_eq!(job.prompt_tokens, truth.prompt_tokens);
-        assert!(draws.insert(truth.draw), "the world draws anew for each job");
+        assert!(draws.insert(truth.draw), "the provider draws anew for each job");
         let first = (job.class, truth.prompt_tokens, truth.completion_tokens, 0);
         let known = seen.entry(job.fingerprint).or_insert(first);
         assert_eq!((known.0, known.1, known.2), (first.0, first.1, first.2));
@@ -292,26 +291,26 @@ fn a_popular_prompt_always_has_the_same_sizes_and_others_are_asked_once() {
     );
 }
 
-/// Plays a closed workload against a server without limits: (jobs, mean outstanding, most outstanding).
+/// Runs a closed workload against a server without limits. Returns the jobs, the mean and the maximum in flight.
 fn closed(users: u32, think: Dist, service: &Dist, duration: Nanos) -> (u64, f64, usize) {
     let scenario = scenario(4, duration, vec![workload(Arrivals::Users { users, think })]);
     let (mut load, mut replies) = (Load::new(&scenario), BinaryHeap::new());
     let mut served = Stream::new(4, "service", 0);
-    let (mut jobs, mut busy, mut most) = (0, 0.0, 0);
+    let (mut jobs, mut busy, mut max) = (0, 0.0, 0);
     loop {
         let reply = replies.peek().map(|Reverse(at)| *at);
         match (load.peek(), reply) {
             (Some(arrival), reply) if reply.is_none_or(|reply| arrival < reply) => {
                 let length = Nanos::from_secs_f64(service.sample(&mut served));
-                let arrival = load.next().expect("it was seen").job.scheduled;
+                let arrival = load.next().expect("peek returned it").job.scheduled;
                 replies.push(Reverse(arrival + length));
-                (jobs, busy, most) = (jobs + 1, busy + length.as_secs_f64(), most.max(replies.len()));
+                (jobs, busy, max) = (jobs + 1, busy + length.as_secs_f64(), max.max(replies.len()));
             }
             (_, Some(reply)) => {
                 replies.pop();
                 load.finished(reply, ClassId(0));
             }
-            (_, None) => return (jobs, busy / duration.as_secs_f64(), most),
+            (_, None) => return (jobs, busy / duration.as_secs_f64(), max),
         }
     }
 }
@@ -320,33 +319,33 @@ fn closed(users: u32, think: Dist, service: &Dist, duration: Nanos) -> (u64, f64
 fn users_follow_littles_law() {
     // N = X·(Z + S), with ten users who think 3 s on average and are served in 2 s.
     let seconds = 50_000.0;
-    let (jobs, outstanding, most) =
+    let (jobs, outstanding, max) =
         closed(10, Dist::Exponential(3.0), &Dist::Exponential(2.0), Nanos::from_secs(50_000));
     // Each user's cycles are a renewal process with mean 5 s and deviation √13 s: the count over t has the
     // deviation √(t·13/125), and ten users are independent.
     let error = (10.0 * seconds * 13.0 / 125.0f64).sqrt();
     assert!((jobs as f64 - 10.0 * seconds / 5.0).abs() < 3.0 * error + 10.0, "{jobs} ± {error}");
     assert!((outstanding - 4.0).abs() < 0.08, "{outstanding}");
-    assert_eq!(most, 10, "all ten wait at once at times, and never more than ten");
+    assert_eq!(max, 10, "at max the ten users wait at once");
 }
 
 #[test]
-fn fixed_users_ask_like_clockwork_and_never_at_once_forever() {
+fn users_with_constant_times_are_periodic_and_pause_at_least_a_millisecond() {
     let second = Dist::Constant(1.0);
     assert_eq!(closed(3, Dist::Constant(4.0), &second, Nanos::from_secs(101)), (3 * 20, 60.0 / 101.0, 3));
-    // No thought and no service: the least pause, a millisecond, keeps the loop finite.
+    // With zero think and service time, the minimum pause of a millisecond keeps the loop finite.
     assert_eq!(closed(1, Dist::Constant(0.0), &Dist::Constant(0.0), Nanos::SECOND).0, 999);
 }
 
 #[test]
-fn the_end_of_a_job_is_nothing_to_an_open_workload() {
+fn the_end_of_a_job_schedules_nothing_in_an_open_workload() {
     let scenario = scenario(1, Nanos::MINUTE, vec![workload(Arrivals::Poisson(1.0))]);
     let mut load = Load::new(&scenario);
-    let mut told = Vec::new();
+    let mut arrivals = Vec::new();
     while let Some(arrival) = load.next() {
         load.finished(arrival.job.scheduled, arrival.job.class);
-        told.push(arrival);
+        arrivals.push(arrival);
     }
-    assert_eq!(told, all(&scenario));
+    assert_eq!(arrivals, all(&scenario));
     assert_eq!(load.peek(), None);
 }

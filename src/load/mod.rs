@@ -1,19 +1,19 @@
-//! Arrivals: the jobs of every workload of a scenario, lazily, in order, and without drift.
+//! Generates the arrivals of a scenario: the jobs of every workload, lazily and in order.
 //!
-//! Each workload has a process that says when its next job comes and a recipe for what that job asks;
-//! [`Load`] merges them by instant, then by the order of the workloads. Nothing is kept per job, so a
-//! day of millions of jobs needs the memory of one; only a planner's many runs share what they asked ([`SampleCache`]).
+//! Each workload has a process that gives the instants of its jobs, and a sampler that gives their requests. [`Load`]
+//! merges the workloads by instant, then by their order in the scenario. Memory is constant in the number of jobs; only
+//! the runs of a planner share sampled requests ([`SampleCache`]).
 //!
 //! ```text
-//!  workload ─▶ process (when: rates, bursts, users, trace) ─┐
-//!           └▶ asks    (what: fingerprint, sizes)           ├─▶ Load::next ─▶ Arrival { Job, Truth }
-//!  workload ─▶ …                                           ─┘       ▲
-//!                                          Load::finished ──────────┘ a user of a closed workload thinks, then asks again
+//!  workload ─▶ process   (instants: rates, bursts, users, trace) ─┐
+//!           └▶ requests  (fingerprint, sizes)                     ├─▶ Load::next ─▶ Arrival { Job, Truth }
+//!  workload ─▶ …                                                 ─┘       ▲
+//!                                                Load::finished ──────────┘ a user of a closed workload thinks, then sends again
 //! ```
 //!
-//! Chance is keyed by seed, workload and the number of the job within its workload. So a change to the
-//! sizes of a workload moves no arrival, a change to one workload moves nothing in another, and the n-th
-//! job meets the same luck under every policy.
+//! Invariant: random streams are keyed by seed, workload and the number of the job within its workload. A change to the
+//! sizes of a workload moves no arrival, a change to one workload moves nothing in another, and the n-th job draws the
+//! same random numbers under every policy.
 
 #[cfg(test)]
 mod laws;
@@ -22,24 +22,25 @@ mod requests;
 mod sample_cache;
 mod zipf;
 
+pub use sample_cache::SampleCache;
+
 use crate::ids::{ClassId, JobId, RouteId};
 use crate::job::{Arrival, Job};
 use crate::scenario::{Scenario, Workload};
 use process::Process;
 use provider::{Instant, Truth};
 use requests::{RequestSampler, RequestSpec};
-pub use sample_cache::SampleCache;
 use std::sync::Arc;
 
-/// The schedule of a scenario.
+/// The arrivals of a scenario.
 #[derive(Clone, Debug)]
 pub struct Load {
     sources: Vec<Source>,
-    /// The next arrival of each source, at the same index; [`Instant::MAX`] where none is scheduled.
-    heads: Vec<Instant>,
-    /// Where in `heads` the earliest stands.
+    /// The next arrival of each source, by index; [`Instant::MAX`] if none is scheduled.
+    next_at: Vec<Instant>,
+    /// The source of the earliest arrival.
     first: Option<usize>,
-    /// Jobs arrive before it.
+    /// The end of the run; no job arrives at or after it.
     end: Instant,
     jobs: u64,
 }
@@ -47,9 +48,9 @@ pub struct Load {
 #[derive(Clone, Debug)]
 struct Source {
     process: Process,
-    asks: RequestSampler,
-    /// What the first jobs ask, where another run of the same traffic drew it already.
-    drawn: Arc<[RequestSpec]>,
+    sampler: RequestSampler,
+    /// The requests of the first jobs, if another run has sampled them.
+    samples: Arc<[RequestSpec]>,
     class: ClassId,
     route: RouteId,
     max_tokens: Option<u32>,
@@ -57,61 +58,62 @@ struct Source {
 }
 
 impl Load {
-    /// The schedule of every workload of `scenario`, from its beginning.
+    /// Returns the arrivals of every workload of `scenario`.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         Self::of(scenario, |_, _| Arc::default())
     }
 
-    /// The same schedule, which reads what its jobs ask from `drawn` as far as that goes.
+    /// Returns the same arrivals, with the requests read from `cache` as far as it holds them.
     #[must_use]
-    pub fn reading(scenario: &Scenario, drawn: &SampleCache) -> Self {
-        Self::of(scenario, |asks, workload| drawn.of(asks, workload, scenario.duration))
+    pub fn with_cache(scenario: &Scenario, cache: &SampleCache) -> Self {
+        Self::of(scenario, |sampler, workload| cache.samples(sampler, workload, scenario.duration))
     }
 
-    fn of(scenario: &Scenario, drawn: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>) -> Self {
-        let source = |(class, workload)| Source::new(scenario, ClassId(class), workload, &drawn);
+    fn of(scenario: &Scenario, samples: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>) -> Self {
+        let source = |(class, workload)| Source::new(scenario, ClassId(class), workload, &samples);
         let sources: Vec<Source> = (0..).zip(&scenario.workloads).map(source).collect();
-        let heads = vec![Instant::MAX; sources.len()];
-        let mut load = Self { sources, heads, first: None, end: Instant::ZERO + scenario.duration, jobs: 0 };
+        let next_at = vec![Instant::MAX; sources.len()];
+        let end = Instant::ZERO + scenario.duration;
+        let mut load = Self { sources, next_at, first: None, end, jobs: 0 };
         for index in 0..load.sources.len() {
-            load.look(index);
+            load.refresh(index);
         }
         load
     }
 
-    /// When the next job comes. `None` where none is scheduled; the users of a closed workload may
-    /// still schedule more once [`Self::finished`] is told of an end.
+    /// Returns the instant of the next job, or `None` if none is scheduled. The users of a closed workload schedule
+    /// their next job when [`Self::finished`] is called.
     #[must_use]
     pub fn peek(&self) -> Option<Instant> {
-        self.first.map(|index| self.heads[index])
+        self.first.map(|index| self.next_at[index])
     }
 
-    /// The next job. Instants never run back, and jobs are numbered in this order.
-    #[expect(clippy::should_implement_trait, reason = "a load that has run dry may go on: not an iterator")]
+    /// Returns the next job. Instants never decrease, and jobs are numbered in this order.
+    #[expect(clippy::should_implement_trait, reason = "not an iterator: it can return jobs after None")]
     pub fn next(&mut self) -> Option<Arrival> {
         let index = self.first?;
-        let arrival = self.sources[index].arrival(JobId(self.jobs), self.heads[index]);
+        let arrival = self.sources[index].arrival(JobId(self.jobs), self.next_at[index]);
         self.jobs += 1;
         self.sources[index].process.advance();
-        self.look(index);
+        self.refresh(index);
         Some(arrival)
     }
 
-    /// Says that a job of `class` ended at `now`, well or not: where the workload is closed, its user
-    /// thinks and asks again. Nothing happens for any other.
+    /// Notes that a job of `class` ended at `now`, with or without success. In a closed workload its user thinks and
+    /// sends again; for any other workload nothing happens.
     pub fn finished(&mut self, now: Instant, class: ClassId) {
         if self.sources[class.index()].process.finished(now) {
-            self.look(class.index());
+            self.refresh(class.index());
         }
     }
 
-    /// Looks again at one source, and which is the earliest of all: a scan, since workloads are few and
-    /// their heads lie side by side. The first of equals wins.
-    fn look(&mut self, index: usize) {
+    /// Updates the next arrival of one source and the earliest of all. Of equal instants the first source wins. The scan
+    /// is linear, since workloads are few and their instants are adjacent in memory.
+    fn refresh(&mut self, index: usize) {
         let next = self.sources[index].process.peek().filter(|at| *at < self.end);
-        self.heads[index] = next.unwrap_or(Instant::MAX);
-        let earliest = (0..).zip(&self.heads).min_by_key(|(_, at)| **at);
+        self.next_at[index] = next.unwrap_or(Instant::MAX);
+        let earliest = (0..).zip(&self.next_at).min_by_key(|(_, at)| **at);
         self.first = earliest.filter(|(_, at)| **at < Instant::MAX).map(|(index, _)| index);
     }
 }
@@ -121,13 +123,13 @@ impl Source {
         scenario: &Scenario,
         class: ClassId,
         workload: &Workload,
-        drawn: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>,
+        samples: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>,
     ) -> Self {
-        let asks = RequestSampler::new(scenario.seed, class, workload);
+        let sampler = RequestSampler::new(scenario.seed, class, workload);
         Self {
             process: Process::new(scenario.seed, class, workload, scenario.duration),
-            drawn: drawn(&asks, workload),
-            asks,
+            samples: samples(&sampler, workload),
+            sampler,
             class,
             route: workload.route,
             max_tokens: workload.max_tokens,
@@ -136,8 +138,8 @@ impl Source {
     }
 
     fn arrival(&mut self, id: JobId, scheduled: Instant) -> Arrival {
-        let known = usize::try_from(self.jobs).ok().and_then(|number| self.drawn.get(number));
-        let ask = known.copied().unwrap_or_else(|| self.asks.of(self.jobs));
+        let cached = usize::try_from(self.jobs).ok().and_then(|number| self.samples.get(number));
+        let request = cached.copied().unwrap_or_else(|| self.sampler.sample(self.jobs));
         self.jobs += 1;
         let job = Job {
             id,
@@ -145,16 +147,16 @@ impl Source {
             route: self.route,
             scheduled,
             deadline: None,
-            // A client can count the tokens of its own prompt: the estimate is the truth.
-            prompt_tokens: ask.prompt_tokens,
+            // A client can count the tokens of its own prompt, so the estimate equals the ground truth.
+            prompt_tokens: request.prompt_tokens,
             max_tokens: self.max_tokens,
-            fingerprint: ask.fingerprint,
+            fingerprint: request.fingerprint,
         };
         let truth = Truth {
-            prompt_tokens: ask.prompt_tokens,
-            completion_tokens: ask.completion_tokens,
-            cached_tokens: ask.cached_tokens,
-            draw: ask.draw,
+            prompt_tokens: request.prompt_tokens,
+            completion_tokens: request.completion_tokens,
+            cached_tokens: request.cached_tokens,
+            draw: request.draw,
         };
         Arrival { job, truth }
     }

@@ -1,11 +1,10 @@
-//! When the jobs of one workload come.
+//! The arrival process of one workload: the instants of its jobs.
 //!
-//! A workload with a rate lives in *operational time*, in which one job is due per unit: evenly spaced
-//! jobs stand at 0, 1, 2, …, memoryless ones an exponential gap apart. The [`Clock`] turns that time into
-//! instants by inverting the integral of the rate, so that ramps, steps and the shape of a day cost
-//! nothing extra and lose nothing (the time change of the non-homogeneous Poisson process; Çinlar,
-//! "Introduction to Stochastic Processes", 1975). Bursts count, traces read, and users of a closed
-//! workload wait for an answer before they think and ask again.
+//! A workload with a rate runs in *operational time*, in which one job arrives per unit: evenly spaced jobs at 0, 1, 2,
+//! …, memoryless ones after exponential gaps with mean 1. The [`Clock`] maps that time to instants by inverting the
+//! integral of the rate, so ramps, steps and the shape of a day are exact and cost nothing extra (the time change of the
+//! non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts count, traces replay
+//! rows, and users of a closed workload wait for a reply before they think and send again.
 
 use crate::ids::ClassId;
 use crate::job::MIN_THINK;
@@ -17,25 +16,25 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// The arrivals of one workload: the next is looked at, then passed.
+/// The arrivals of one workload. `peek` returns the next, `advance` moves past it.
 #[derive(Clone, Debug)]
 pub(super) enum Process {
-    /// At a rate.
+    /// At a rate. `operational` is the operational time of the next job.
     Rated { clock: Box<Clock>, spacing: Spacing, operational: f64, next: Option<Instant> },
-    /// So many at once, every so often.
+    /// `jobs` at once, at each multiple of `every`.
     Burst { jobs: u64, every: Nanos, passed: u64 },
-    /// A fixed number of users; an instant for each that is not waiting for an answer.
-    Users { users: u32, think: Dist, thoughts: Stream, due: BinaryHeap<Reverse<Instant>> },
-    /// As recorded.
+    /// A fixed number of users. `due` holds the next arrival of each user that is not waiting for a reply.
+    Users { users: u32, think: Dist, think_stream: Stream, due: BinaryHeap<Reverse<Instant>> },
+    /// At the instants of a trace.
     Trace { rows: Arc<Vec<TraceRow>>, passed: usize },
 }
 
-/// How far apart the jobs are in operational time.
+/// The gaps between jobs in operational time.
 #[derive(Clone, Debug)]
 pub(super) enum Spacing {
-    /// One.
+    /// Constant: 1.
     Even,
-    /// Exponential with mean one.
+    /// Exponential with mean 1.
     Memoryless(Stream),
 }
 
@@ -44,7 +43,7 @@ impl Process {
         let gaps = Stream::new(seed, "arrivals", u64::from(class.0));
         match &workload.arrivals {
             Arrivals::Burst { jobs, every } => {
-                debug_assert!(*every > Nanos::ZERO, "a plan's bursts are apart");
+                debug_assert!(*every > Nanos::ZERO, "invariant: the period of a burst is positive");
                 Self::Burst { jobs: u64::from(*jobs), every: *every, passed: 0 }
             }
             Arrivals::Users { users, think } => Self::users(*users, think.clone(), gaps),
@@ -57,8 +56,9 @@ impl Process {
     }
 
     fn rated(workload: &Workload, duration: Nanos, mut spacing: Spacing) -> Self {
-        let mut clock =
-            Clock::new(Rate::of(workload, duration).expect("only arrivals with a rate come here"));
+        let rate =
+            Rate::of(workload, duration).expect("invariant: constant, poisson, ramp and steps have a rate");
+        let mut clock = Clock::new(rate);
         let operational = match &spacing {
             Spacing::Even => 0.0,
             Spacing::Memoryless(_) => spacing.gap(),
@@ -67,28 +67,28 @@ impl Process {
         Self::Rated { clock: Box::new(clock), spacing, operational, next }
     }
 
-    fn users(users: u32, think: Dist, thoughts: Stream) -> Self {
+    fn users(users: u32, think: Dist, think_stream: Stream) -> Self {
         let due = BinaryHeap::with_capacity(users as usize);
-        let mut process = Self::Users { users, think, thoughts, due };
+        let mut process = Self::Users { users, think, think_stream, due };
         for _ in 0..users {
             process.finished(Instant::ZERO);
         }
         process
     }
 
-    /// The next arrival.
+    /// Returns the next arrival, or `None` if none is scheduled.
     pub(super) fn peek(&self) -> Option<Instant> {
         match self {
             Self::Rated { next, .. } => *next,
             Self::Burst { jobs, every, passed } => {
-                passed.checked_div(*jobs).map(|turn| Instant::ZERO + *every * turn)
+                passed.checked_div(*jobs).map(|burst| Instant::ZERO + *every * burst)
             }
             Self::Users { due, .. } => due.peek().map(|Reverse(at)| *at),
             Self::Trace { rows, passed } => rows.get(*passed).map(|row| row.at),
         }
     }
 
-    /// Passes the next arrival.
+    /// Moves past the next arrival.
     pub(super) fn advance(&mut self) {
         match self {
             Self::Rated { clock, spacing, operational, next } => {
@@ -103,11 +103,15 @@ impl Process {
         }
     }
 
-    /// A job ended: whether that schedules another.
+    /// Notes that a job ended at `now`. Returns `true` if that scheduled another one.
     pub(super) fn finished(&mut self, now: Instant) -> bool {
-        let Self::Users { users, think, thoughts, due } = self else { return false };
-        debug_assert!(due.len() < *users as usize, "only a user who asked can be answered");
-        let pause = Nanos::from_secs_f64(think.sample(thoughts)).max(MIN_THINK);
+        let Self::Users { users, think, think_stream, due } = self else { return false };
+        debug_assert!(
+            due.len() < *users as usize,
+            "invariant: a user waits for the reply, {} of {users} think",
+            due.len()
+        );
+        let pause = Nanos::from_secs_f64(think.sample(think_stream)).max(MIN_THINK);
         due.push(Reverse(now + pause));
         true
     }

@@ -1,10 +1,9 @@
-//! What the n-th job of a workload asks: its fingerprint and its sizes.
+//! Samples the request of the n-th job of a workload: its fingerprint and its sizes.
 //!
-//! A job's identity is its workload and its number within it, or, where it repeats what was asked
-//! before, its workload and the rank of the popular prompt. The fingerprint is a bijection of the
-//! identity, hence as distinct as that is, and the sizes are drawn from streams keyed by the fingerprint:
-//! the same prompt has the same length and the same completion, however often it is asked. The world's
-//! own draws are keyed by the job, since the same prompt can be served fast and slowly.
+//! The identity of a job is its workload and its number in it, or its workload and the rank of the popular prompt that
+//! it repeats. The fingerprint is a bijection of the identity, so it is as distinct. Sizes are drawn from streams keyed
+//! by the fingerprint: a repeated prompt has the same prompt and completion length each time. The random draws of the
+//! provider are keyed by the job, since a repeated prompt may be served at another speed.
 
 use super::zipf::Zipf;
 use crate::ids::ClassId;
@@ -15,12 +14,12 @@ use provider::dist::Dist;
 use provider::random::{key, mix};
 use std::sync::Arc;
 
-/// Marks the identity of a popular prompt.
+/// The bit that marks the identity of a popular prompt.
 const POPULAR: u64 = 1 << 63;
-/// Bits below the workload in an identity: jobs of one workload, 140 million million of them.
+/// The number of bits for the job in an identity, below the workload: 1.4e14 jobs per workload.
 const NUMBER_BITS: u32 = 47;
 
-/// What one job asks.
+/// The request of one job.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestSpec {
     pub(super) fingerprint: u64,
@@ -30,7 +29,7 @@ pub(super) struct RequestSpec {
     pub(super) draw: u64,
 }
 
-/// The recipe of a workload's jobs.
+/// The distribution of the requests of one workload.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RequestSampler {
     class: u64,
@@ -38,12 +37,12 @@ pub(super) struct RequestSampler {
     cached: CachedPrompt,
     cached_key: u64,
     repeats: Option<Popular>,
-    world_key: u64,
+    provider_key: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Sizes {
-    SampleCache { prompt: Dist, prompt_key: u64, completion: Dist, completion_key: u64 },
+    Sampled { prompt: Dist, prompt_key: u64, completion: Dist, completion_key: u64 },
     Recorded(Arc<Vec<TraceRow>>),
 }
 
@@ -55,13 +54,12 @@ struct Popular {
 }
 
 impl RequestSampler {
-    /// The recipe of `workload`. The rows of a trace are asked once each: they bring sizes of their own,
-    /// which repeats would contradict.
+    /// Returns the sampler of `workload`. The rows of a trace never repeat, since each has its own sizes.
     pub(super) fn new(seed: u64, class: ClassId, workload: &Workload) -> Self {
         let (sizes, repeats) = match &workload.arrivals {
             Arrivals::Trace { rows } => (Sizes::Recorded(Arc::clone(rows)), None),
             _ => {
-                let sizes = Sizes::SampleCache {
+                let sizes = Sizes::Sampled {
                     prompt: workload.prompt.clone(),
                     prompt_key: key(seed, "prompt"),
                     completion: workload.completion.clone(),
@@ -81,27 +79,25 @@ impl RequestSampler {
             cached: workload.cached_prompt.clone(),
             cached_key: key(seed, "cached"),
             repeats,
-            world_key: key(seed, "world"),
+            provider_key: key(seed, "world"),
         }
     }
 
-    /// What the `number`-th job of the workload asks.
-    pub(super) fn of(&self, number: u64) -> RequestSpec {
+    /// Returns the request of the `number`-th job of the workload, counted from 0.
+    pub(super) fn sample(&self, number: u64) -> RequestSpec {
         let job = self.class | number;
         let rank = self.repeats.as_ref().and_then(|popular| popular.draw(job));
         let fingerprint = mix(rank.map_or(job, |rank| POPULAR | self.class | u64::from(rank)));
         let (prompt_tokens, completion_tokens) = self.sizes.of(number, fingerprint);
         let cached_tokens = self.cached(fingerprint, prompt_tokens);
-        let draw = mix(self.world_key ^ mix(job));
+        let draw = mix(self.provider_key ^ mix(job));
         RequestSpec { fingerprint, prompt_tokens, cached_tokens, completion_tokens, draw }
     }
-}
 
-impl RequestSampler {
-    /// How much of a prompt of this length the provider finds in its cache.
+    /// Returns how many tokens of a prompt of this length are in the prefix cache of the provider.
     fn cached(&self, fingerprint: u64, prompt_tokens: u32) -> u32 {
         let found = match &self.cached {
-            CachedPrompt::Share(0.0) => return 0, // As nearly everywhere: nothing to reckon.
+            CachedPrompt::Share(0.0) => return 0,
             CachedPrompt::Share(share) => share * f64::from(prompt_tokens),
             CachedPrompt::Tokens(dist) => dist.sample(&mut Stream::keyed(self.cached_key, fingerprint)),
         };
@@ -116,7 +112,7 @@ impl RequestSampler {
 }
 
 impl Popular {
-    /// The rank of the popular prompt that a job repeats, if it repeats one.
+    /// Returns the rank of the popular prompt that a job repeats, or `None` if it repeats none.
     fn draw(&self, job: u64) -> Option<u32> {
         let mut stream = Stream::keyed(self.key, job);
         (stream.unit() < self.share).then(|| self.law.sample(&mut stream))
@@ -126,13 +122,13 @@ impl Popular {
 impl Sizes {
     fn of(&self, number: u64, fingerprint: u64) -> (u32, u32) {
         match self {
-            Self::SampleCache { prompt, prompt_key, completion, completion_key } => {
+            Self::Sampled { prompt, prompt_key, completion, completion_key } => {
                 let draw = |dist: &Dist, key| tokens(dist.sample(&mut Stream::keyed(key, fingerprint)));
                 (draw(prompt, *prompt_key), draw(completion, *completion_key))
             }
             Self::Recorded(rows) => {
                 let row = usize::try_from(number).ok().and_then(|number| rows.get(number));
-                let row = row.expect("a trace has a row for each of its arrivals");
+                let row = row.expect("invariant: a trace has one row per arrival");
                 let within = |tokens: u32| tokens.clamp(1, MAX_TOKENS);
                 (within(row.prompt_tokens), within(row.completion_tokens))
             }
@@ -140,15 +136,15 @@ impl Sizes {
     }
 }
 
-/// The nearest whole number of tokens, at least one.
+/// Rounds to whole tokens, from 1 to [`MAX_TOKENS`].
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "inside 1..=MAX_TOKENS; what is cut off is looked at"
+    reason = "within 1..=MAX_TOKENS, and the fraction is handled"
 )]
 fn tokens(drawn: f64) -> u32 {
     let drawn = drawn.max(1.0).min(f64::from(MAX_TOKENS));
     let whole = drawn as u32;
-    // Without `round`, which has no instruction of its own on every machine.
+    // Not `round`, which is a slow function call on machines without an instruction for it.
     whole + u32::from(drawn - f64::from(whole) >= 0.5)
 }

@@ -1,8 +1,7 @@
-//! What jobs ask, drawn once for many runs of the same traffic: a planner makes dozens that differ in their rate, or in
-//! the client's tactics, and the n-th job asks the same in all of them. To draw its sizes is a fifth of what a job
-//! costs, to read them is next to nothing.
+//! A bounded cache of sampled requests, shared by the runs of a planner. Those runs differ in rate and client policy, and
+//! the n-th job has the same request in all of them. Sampling its sizes is a fifth of the cost of a job.
 //!
-//! It is bounded, and an offer: whoever asks for more, or for what is not here, draws it, and it is the same.
+//! A run samples the requests that the cache does not hold; the result is the same.
 
 use super::requests::{RequestSampler, RequestSpec};
 use crate::scenario::Workload;
@@ -10,47 +9,47 @@ use crate::scenario::rate::Rate;
 use provider::Nanos;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Jobs of a workload that are written down: 32 MiB of them.
-const MOST_JOBS: usize = 1 << 20;
-/// Workloads, of one seed each, that are written down.
-const MOST_PAGES: usize = 8;
+/// The maximum number of cached jobs of one workload: 32 MiB.
+const MAX_JOBS: usize = 1 << 20;
+/// The maximum number of samplers, each of one workload and seed.
+const MAX_SAMPLERS: usize = 8;
 
-/// What was drawn so far.
+/// The requests that were sampled so far, by sampler.
 #[derive(Debug, Default)]
 pub struct SampleCache {
-    pages: Mutex<Vec<(RequestSampler, Arc<[RequestSpec]>)>>,
+    entries: Mutex<Vec<(RequestSampler, Arc<[RequestSpec]>)>>,
 }
 
 impl SampleCache {
-    /// What the first jobs of this recipe ask, about as many as `workload` brings in `duration`; none where that is
-    /// not known, or where nothing is drawn.
-    pub(super) fn of(
+    /// Returns the requests of the first jobs of a sampler, about as many as arrive in `duration`. Returns none if the
+    /// workload has no rate, or if the cache is full.
+    pub(super) fn samples(
         &self,
-        asks: &RequestSampler,
+        sampler: &RequestSampler,
         workload: &Workload,
         duration: Nanos,
     ) -> Arc<[RequestSpec]> {
         let jobs = Rate::of(workload, duration).map_or(0.0, |rate| rate.jobs());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-        let jobs = (jobs as usize).min(MOST_JOBS);
+        let jobs = (jobs as usize).min(MAX_JOBS);
         if jobs == 0 {
             return Arc::default();
         }
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        let page = pages.iter().position(|(known, _)| known == asks);
-        if page.is_none() && pages.len() == MOST_PAGES {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = entries.iter().position(|(known, _)| known == sampler);
+        if index.is_none() && entries.len() == MAX_SAMPLERS {
             return Arc::default();
         }
-        let page = page.unwrap_or_else(|| {
-            pages.push((asks.clone(), Arc::default()));
-            pages.len() - 1
+        let index = index.unwrap_or_else(|| {
+            entries.push((sampler.clone(), Arc::default()));
+            entries.len() - 1
         });
-        let (_, drawn) = &mut pages[page];
-        if drawn.len() < jobs {
-            let more = (drawn.len()..jobs).map(|number| asks.of(number as u64));
-            *drawn = drawn.iter().copied().chain(more).collect();
+        let (_, samples) = &mut entries[index];
+        if samples.len() < jobs {
+            let more = (samples.len()..jobs).map(|number| sampler.sample(number as u64));
+            *samples = samples.iter().copied().chain(more).collect();
         }
-        Arc::clone(drawn)
+        Arc::clone(samples)
     }
 }
 
@@ -61,7 +60,7 @@ mod tests {
     use crate::scenario::{self, Overrides, Scenario};
     use proptest::prelude::*;
 
-    const TWO: &str = "
+    const TWO_WORKLOADS: &str = "
 duration: 10m
 providers: { p: { models: { m: {} } } }
 routes: { r: [{ of: [p/default/m] }] }
@@ -72,7 +71,7 @@ workload:
 ";
 
     fn scenario(seed: u64, prompt: &str) -> Scenario {
-        let text = TWO.replace("{ mean: 300 }", prompt);
+        let text = TWO_WORKLOADS.replace("{ mean: 300 }", prompt);
         let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
         scenario::parse("two.yaml", &text, &overrides, None).expect("it is valid")
     }
@@ -84,31 +83,31 @@ workload:
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
-        /// Law: whatever was drawn before for other runs, a run that reads it has the jobs that it would draw itself.
+        /// Samples of earlier runs never change the jobs of a later run.
         #[test]
-        fn what_was_drawn_is_what_would_be_drawn(
+        fn a_cached_load_equals_a_sampled_one(
             runs in prop::collection::vec((0u64..12, 0.1f64..4.0, any::<bool>()), 1..14),
         ) {
-            let drawn = SampleCache::default();
+            let cache = SampleCache::default();
             for (seed, multiple, short) in runs {
                 let scenario = scenario(seed, if short { "100" } else { "{ mean: 300 }" }).scaled(multiple);
-                prop_assert_eq!(arrivals(Load::reading(&scenario, &drawn)), arrivals(Load::new(&scenario)));
+                prop_assert_eq!(arrivals(Load::with_cache(&scenario, &cache)), arrivals(Load::new(&scenario)));
             }
-            let pages = drawn.pages.lock().unwrap();
-            prop_assert!(!pages.is_empty() && pages.len() <= MOST_PAGES);
+            let entries = cache.entries.lock().unwrap();
+            prop_assert!(!entries.is_empty() && entries.len() <= MAX_SAMPLERS);
         }
     }
 
     #[test]
-    fn runs_of_the_same_traffic_share_what_was_drawn_and_more_of_it_is_drawn_when_it_is_asked_for() {
-        let drawn = SampleCache::default();
-        let page = |multiple| {
+    fn runs_of_the_same_traffic_share_samples_and_extend_them() {
+        let cache = SampleCache::default();
+        let samples = |multiple| {
             let scenario = scenario(1, "300").scaled(multiple);
-            let asks = RequestSampler::new(scenario.seed, crate::ids::ClassId(0), &scenario.workloads[0]);
-            drawn.of(&asks, &scenario.workloads[0], scenario.duration)
+            let sampler = RequestSampler::new(scenario.seed, crate::ids::ClassId(0), &scenario.workloads[0]);
+            cache.samples(&sampler, &scenario.workloads[0], scenario.duration)
         };
-        let (once, again) = (page(1.0), page(0.5));
+        let (once, again) = (samples(1.0), samples(0.5));
         assert!(Arc::ptr_eq(&once, &again));
-        assert_eq!((once.len(), page(3.0).len()), (600, 1800));
+        assert_eq!((once.len(), samples(3.0).len()), (600, 1800));
     }
 }

@@ -1,31 +1,31 @@
-//! Zipf's law: of n prompts, the k-th most popular is asked in proportion to k^−s.
+//! Zipf's law: of n prompts, the k-th most popular is requested in proportion to k^−s.
 //!
-//! Sampled by rejection-inversion (W. Hörmann and G. Derflinger, "Rejection-inversion to generate
+//! The sampler uses rejection-inversion (W. Hörmann and G. Derflinger, "Rejection-inversion to generate
 //! variates from monotone discrete distributions", ACM TOMACS 6(3), 1996): the integral H of x^−s is
-//! inverted as if the law were continuous, and a draw is rejected where the histogram lies below its
-//! hat. No table, so a billion prompts cost what ten do, and 1.1 draws on average.
+//! inverted as if the law were continuous, and a draw is rejected if the histogram is below the envelope at that point.
+//! It needs no table, so its cost does not depend on n, and 1.1 draws on average.
 
 use provider::Stream;
 
-/// The law over the ranks `1..=of`.
+/// The distribution over the ranks `1..=of`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Zipf {
     exponent: f64,
     of: f64,
-    /// The hat's integral from below the first rank to above the last.
+    /// The integral of the envelope, from below the first rank (`low`) to above the last (`high`).
     low: f64,
     high: f64,
-    /// A rank this close above the inverted point is always right.
+    /// The distance above the inverted point within which a rank is always accepted.
     squeeze: f64,
 }
 
 impl Zipf {
-    /// The law with this exponent (not negative; 0 is uniform) over `of` ranks.
+    /// Returns the distribution with this exponent (0 or more; 0 is uniform) over `of` ranks.
     ///
     /// # Panics
-    /// Where there is no rank.
+    /// If `of` is 0.
     pub(super) fn new(exponent: f64, of: u32) -> Self {
-        assert!(of > 0, "a plan's popular prompts are at least one");
+        assert!(of > 0, "invariant: at least one popular prompt");
         let mut law = Self { exponent, of: f64::from(of), low: 0.0, high: 0.0, squeeze: 0.0 };
         law.low = law.integral(1.5) - 1.0;
         law.high = law.integral(law.of + 0.5);
@@ -33,7 +33,7 @@ impl Zipf {
         law
     }
 
-    /// A rank, 1 being the most popular.
+    /// Draws a rank; 1 is the most popular.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -50,12 +50,12 @@ impl Zipf {
         }
     }
 
-    /// x^−s.
+    /// Returns x^−s.
     fn weight(&self, x: f64) -> f64 {
         libm::exp(-self.exponent * libm::log(x))
     }
 
-    /// H(x) = (x^(1−s) − 1) / (1−s), which is ln x at s = 1.
+    /// Returns H(x) = (x^(1−s) − 1) / (1−s), which is ln x at s = 1.
     fn integral(&self, x: f64) -> f64 {
         let log = libm::log(x);
         let t = (1.0 - self.exponent) * log;
@@ -64,7 +64,7 @@ impl Zipf {
         slope * log
     }
 
-    /// The x for which `integral(x)` is `area`.
+    /// Returns the x with `integral(x) == area`.
     fn inverse(&self, area: f64) -> f64 {
         let t = (area * (1.0 - self.exponent)).max(-1.0);
         // log1p(t)/t by its series near zero.
@@ -80,7 +80,7 @@ mod tests {
     const DRAWS: u32 = 200_000;
 
     #[test]
-    fn frequencies_follow_the_law_for_every_exponent() {
+    fn frequencies_follow_zipfs_law_for_every_exponent() {
         for exponent in [0.0, 0.5, 1.0 - 1e-12, 1.0, 1.1, 2.0, 5.0] {
             for of in [1u32, 2, 7, 100] {
                 let law = Zipf::new(exponent, of);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_laws_still_end_inside_their_ranks() {
+    fn extreme_parameters_give_valid_ranks() {
         for (exponent, of) in [(0.0, u32::MAX), (1.0, u32::MAX), (50.0, u32::MAX), (1e6, 3), (1e-300, 1)] {
             let law = Zipf::new(exponent, of);
             let mut stream = Stream::new(11, "absurd", 0);

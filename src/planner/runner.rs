@@ -4,10 +4,9 @@
 
 use super::plan::{BrokenRule, Simulations};
 use super::rules::Rules;
-use crate::ceiling::Ceiling;
-use crate::drive::virtual_time;
+use crate::drive;
 use crate::load::{Load, SampleCache};
-use crate::record::{Mode, Recorder, RunEnd, Summary};
+use crate::record::Summary;
 use crate::scenario::Scenario;
 use crate::stats::replica_seed;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -135,16 +134,6 @@ impl Runner<'_> {
     /// Simulates a prepared scenario. Every run of the planner passes through here, so a fold that ends a run once a
     /// rule is broken would wrap the recorder here.
     fn simulate(&self, scenario: &Scenario) -> Summary {
-        let mut recorder = Recorder::new(scenario);
-        let load = Load::reading(scenario, &self.count.samples);
-        let at = virtual_time::simulate_load(scenario, load, &mut recorder);
-        recorder.finish(RunEnd {
-            at,
-            mode: Mode::Virtual,
-            scheduled: None,
-            ceiling: Ceiling::of(scenario),
-            reproduce: String::new(),
-            notes: Vec::new(),
-        })
+        drive::summarize_load(scenario, Load::with_cache(scenario, &self.count.samples))
     }
 }

@@ -1,23 +1,23 @@
-//! What was expected of a run against what came.
+//! The expectations of a scenario, measured on a summary.
 
 use super::summary::{Expected, Quantiles, Summary, Unit};
 use crate::formatting::{rounded, share_of};
 use crate::scenario::{Expectation, Metric, Op, Time};
 
-/// Judges every expectation, in the scenario's order.
+/// Measures and compares every expectation, in the scenario's order.
 pub(super) fn judge(expectations: &[Expectation], summary: &Summary) -> Vec<Expected> {
     let each = expectations.iter().map(|expectation| {
         let actual = measure(expectation.metric, summary).map(|actual| rounded(actual, 6));
-        let unlimited = expectation.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
-        let judged = if unlimited { Some(f64::INFINITY) } else { actual };
-        let pass = judged.is_some_and(|actual| holds(actual, expectation.op, expectation.value));
+        let unbounded = expectation.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
+        let compared = if unbounded { Some(f64::INFINITY) } else { actual };
+        let pass = compared.is_some_and(|actual| holds(actual, expectation.op, expectation.value));
         let metric = Some(expectation.metric);
         Expected { rule: expectation.rule.clone(), metric, actual, unit: unit(expectation.metric), pass }
     });
     each.collect()
 }
 
-/// What a metric came to; `None` where there was nothing to measure.
+/// Returns the measured value of a metric; `None` if there was nothing to measure.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
 pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
@@ -25,7 +25,7 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
     match metric {
         Metric::Success => share_of(jobs.succeeded, jobs.succeeded + jobs.failed + jobs.shed),
         Metric::Goodput => (summary.duration_s > 0.0).then(|| jobs.succeeded as f64 / summary.duration_s),
-        Metric::Percentile(percent, time) => percentile(percent, spread(time, summary)),
+        Metric::Percentile(percent, time) => percentile(percent, quantiles(time, summary)),
         Metric::FallbackShare => {
             share_of(jobs.fell_back, jobs.succeeded.saturating_sub(jobs.cached + jobs.joined))
         }
@@ -46,7 +46,7 @@ fn unit(metric: Metric) -> Unit {
     }
 }
 
-fn spread(time: Time, summary: &Summary) -> &Quantiles {
+fn quantiles(time: Time, summary: &Summary) -> &Quantiles {
     match time {
         Time::Latency => &summary.latency_s,
         Time::FirstToken => &summary.first_token_s,
@@ -54,19 +54,19 @@ fn spread(time: Time, summary: &Summary) -> &Quantiles {
     }
 }
 
-/// The scenario knows only these four percentiles.
-fn percentile(percent: u8, spread: &Quantiles) -> Option<f64> {
+/// Returns a percentile in seconds; `None` if nothing was measured. Scenarios name only these four.
+fn percentile(percent: u8, quantiles: &Quantiles) -> Option<f64> {
     let value = match percent {
-        50 => spread.p50,
-        90 => spread.p90,
-        95 => spread.p95,
-        99 => spread.p99,
+        50 => quantiles.p50,
+        90 => quantiles.p90,
+        95 => quantiles.p95,
+        99 => quantiles.p99,
         _ => return None,
     };
-    (spread.count > 0).then_some(value)
+    (quantiles.count > 0).then_some(value)
 }
 
-/// Compares at the precision of results, so that the text of a result agrees with its judgement.
+/// Compares at the precision of results, so that the printed value and the outcome agree.
 fn holds(actual: f64, op: Op, value: f64) -> bool {
     let value = rounded(value, 6);
     match op {

@@ -1,37 +1,43 @@
-//! From the counters of a recorder to the summary: names for numbers, seconds for nanoseconds, and the
-//! books closed: what was offered must be accounted for to the last job.
+//! Turns the counters of a recorder into the summary: names for numbers, seconds for nanoseconds.
+//!
+//! Every job that arrived must have ended, and every attempt that ended must have been sent: a summary that hides jobs
+//! is never made.
 
+use super::counts::{Refusal, TargetCounts, UsageSum, WorkloadCounts};
 use super::histogram::Histogram;
 use super::names::{REASONS, failure_name, refusal_name};
-use super::recorder::{Class, NANOS_PER_SECOND, Recorder, Refusal, RunEnd, Traffic, Used};
+use super::recorder::{Recorder, RunEnd};
+use super::series::Series;
 use super::summary::{
     Attempts, Binding, Ceiling, CeilingAxis, CeilingTarget, Counts, FirstRefusal, Jobs, LatencyBreakdown,
-    Limit, Mode, Quantiles, SCHEMA, Series, Shares, Summary, Target, Tokens, Workload,
+    Limit, Mode, Quantiles, SCHEMA, Shares, Summary, Target, Tokens, Workload,
 };
-use super::{expect, verdict};
-use crate::ceiling::AxisCeiling;
+use super::{expect, findings};
+use crate::ceiling::{self, AxisCeiling};
 use crate::event::AttemptFailure;
 use crate::formatting::{at_seconds, per_minute, rounded, seconds};
 use crate::ids::TargetId;
 use crate::scenario::Scenario;
-use provider::config::{CachedTokens, Law, Limit as WorldLimit, Price};
+use provider::config::{CachedTokens, Law, Limit as ProviderLimit, Price};
 use provider::{Axis, Instant, Nanos, Zone};
 
+const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
+
 impl Recorder {
-    /// Closes the books.
+    /// Returns the summary of the run. Its `reproduce` and `worst` are empty: the caller knows them.
     ///
     /// # Panics
-    /// Where the stream does not end every job that arrived (law 1), those in flight included, or ends an
-    /// attempt that was never sent: a result that hides jobs would be worse than none.
+    /// If the stream does not end every job that arrived (law 1), those in flight included, or ends an attempt that was
+    /// never sent (law 2).
     #[must_use]
     pub fn finish(mut self, end: RunEnd) -> Summary {
-        self.gather();
+        self.merge_unqueued();
         let jobs = self.jobs();
         let ended = jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight;
-        assert_eq!(jobs.offered, ended, "every job that arrived ends exactly once");
+        assert_eq!(jobs.offered, ended, "invariant: every job that arrived ends exactly once (law 1)");
         let span = self.span(end.at);
         let targets = self.targets(end.at, span);
-        let series = self.steps.clone().finish(end.at, &self.scenario);
+        let series = self.buckets.clone().finish(end.at, &self.scenario);
         let mut summary = Summary {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -40,16 +46,16 @@ impl Recorder {
             seed: self.scenario.seed,
             mode: end.mode,
             duration_s: seconds(self.scenario.duration),
-            ended_s: at_seconds(self.last.min(end.at)),
-            reproduce: end.reproduce,
-            verdict: Vec::new(),
-            notes: end.notes,
+            ended_s: at_seconds(self.last_event.min(end.at)),
+            reproduce: String::new(),
+            findings: Vec::new(),
+            notes: self.scenario.notes.clone(),
             attempts: self.attempts(),
-            latency_s: self.latency().spread(),
-            first_token_s: self.first_token.spread(),
-            queue_s: with_zeros(&self.queue, jobs.succeeded),
-            service_s: self.service.spread(),
-            time_s: self.time_spent(jobs.succeeded),
+            latency_s: self.quantiles(&self.latency()),
+            first_token_s: self.quantiles(&self.first_token),
+            queue_s: self.quantiles(&with_zeros(&self.queue, jobs.succeeded)),
+            service_s: self.quantiles(&self.service),
+            time_s: self.latency_breakdown(jobs.succeeded),
             tokens: targets.iter().fold(Tokens::default(), |sum, target| Tokens {
                 prompt: sum.prompt + target.tokens.prompt,
                 cached: sum.cached + target.tokens.cached,
@@ -59,51 +65,58 @@ impl Recorder {
             first_refusal: self.first_refusal.map(|refusal| first_refusal(refusal, &self.scenario, &series)),
             workloads: self.workloads(),
             targets,
-            ceiling: ceiling_of(&end.ceiling, &self.scenario),
+            ceiling: ceiling_of(&self.scenario),
             series,
             expect: Vec::new(),
             worst: Vec::new(),
-            lag_s: (end.mode == Mode::Live).then(|| with_zeros(&self.lag, jobs.offered)),
+            lag_s: (end.mode == Mode::Live).then(|| self.quantiles(&with_zeros(&self.lag, jobs.offered))),
             jobs,
         };
         summary.expect = expect::judge(&self.scenario.expect, &summary);
-        summary.verdict = verdict::of(&summary, end.scheduled);
+        summary.findings = findings::of(&summary, end.scheduled);
         summary
     }
 
-    /// The time over which limits could admit: to the end of arrivals, or to the last ruling where that came later.
+    /// Returns the figures of a histogram, and the distribution itself if the summary carries it.
+    fn quantiles(&self, histogram: &Histogram) -> Quantiles {
+        let hdr = if self.distributions { histogram.encode() } else { String::new() };
+        Quantiles { hdr, ..histogram.quantiles() }
+    }
+
+    /// Returns the time over which limits could admit: to the end of arrivals, or to the last decision if that is later.
     fn span(&self, end: Instant) -> Nanos {
-        Nanos(self.scenario.duration.0.min(end.0).max(self.last_ruled.0))
+        Nanos(self.scenario.duration.0.min(end.0).max(self.last_decision.0))
     }
 
     fn jobs(&self) -> Jobs {
-        let sum = |of: fn(&Class) -> u64| self.classes.iter().map(of).sum();
-        let by = |of: fn(&Class) -> &[u64; REASONS.len()]| -> Counts {
-            let counts = REASONS.iter().enumerate().map(|(place, (_, name))| {
-                ((*name).to_owned(), self.classes.iter().map(|class| of(class)[place]).sum())
+        let sum = |of: fn(&WorkloadCounts) -> u64| self.workloads.iter().map(of).sum();
+        let by = |of: fn(&WorkloadCounts) -> &[u64; REASONS.len()]| -> Counts {
+            let counts = REASONS.iter().enumerate().map(|(index, (_, name))| {
+                ((*name).to_owned(), self.workloads.iter().map(|workload| of(workload)[index]).sum())
             });
             counts.filter(|(_, count)| *count > 0).collect()
         };
         Jobs {
-            offered: sum(|class| class.offered),
-            succeeded: sum(|class| class.succeeded),
-            failed: sum(|class| class.failed.iter().sum()),
-            shed: sum(|class| class.shed.iter().sum()),
-            in_flight: sum(|class| class.in_flight),
+            offered: sum(|workload| workload.offered),
+            succeeded: sum(|workload| workload.succeeded),
+            failed: sum(|workload| workload.failed.iter().sum()),
+            shed: sum(|workload| workload.shed.iter().sum()),
+            in_flight: sum(|workload| workload.in_flight),
             cached: self.cached,
-            joined: self.joined,
+            joined: self.coalesced,
             fell_back: self.fell_back,
-            failed_by: by(|class| &class.failed),
-            shed_by: by(|class| &class.shed),
+            failed_by: by(|workload| &workload.failed),
+            shed_by: by(|workload| &workload.shed),
         }
     }
 
     fn attempts(&self) -> Attempts {
-        let sum = |of: fn(&Traffic) -> u64| self.targets.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&TargetCounts) -> u64| self.targets.iter().map(of).sum::<u64>();
         let (total, ok) = (sum(|target| target.sent), sum(|target| target.ok));
-        let (limited, failed) = (sum(Traffic::limited), sum(|target| target.failed));
-        let in_flight =
-            total.checked_sub(ok + limited + failed).expect("an attempt ends only once it was sent");
+        let (limited, failed) = (sum(TargetCounts::limited), sum(|target| target.failed));
+        let in_flight = total
+            .checked_sub(ok + limited + failed)
+            .expect("invariant: every attempt that ends was sent (law 2)");
         let mut limited_by = Counts::new();
         for target in &self.targets {
             for (name, count) in target.limited_by() {
@@ -129,82 +142,84 @@ impl Recorder {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a mean of nanoseconds needs no more than 53 bits")]
-    fn time_spent(&self, succeeded: u64) -> LatencyBreakdown {
-        let mean = |sum: u128| rounded(sum as f64 / NANOS_PER_SECOND / succeeded.max(1) as f64, 6);
+    fn latency_breakdown(&self, succeeded: u64) -> LatencyBreakdown {
+        let mean = |sum: u128| rounded(sum as f64 / NANOS_PER_S / succeeded.max(1) as f64, 6);
         LatencyBreakdown {
-            queue: mean(self.spent.queue),
-            wait: mean(self.spent.wait),
-            lost: mean(self.spent.lost),
-            first_token: mean(self.spent.first_token),
-            output: mean(self.spent.output),
+            queue: mean(self.latency_sums.queue),
+            wait: mean(self.latency_sums.wait),
+            lost: mean(self.latency_sums.lost),
+            first_token: mean(self.latency_sums.first_token),
+            output: mean(self.latency_sums.output),
         }
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        let each = self.scenario.workloads.iter().zip(&self.classes);
-        each.map(|(workload, class)| Workload {
+        let each = self.scenario.workloads.iter().zip(&self.workloads);
+        each.map(|(workload, counts)| Workload {
             name: workload.name.clone(),
-            offered: class.offered,
-            succeeded: class.succeeded,
-            failed: class.failed.iter().sum(),
-            shed: class.shed.iter().sum(),
-            in_flight: class.in_flight,
-            latency_s: class.latency.spread(),
+            offered: counts.offered,
+            succeeded: counts.succeeded,
+            failed: counts.failed.iter().sum(),
+            shed: counts.shed.iter().sum(),
+            in_flight: counts.in_flight,
+            latency_s: self.quantiles(&counts.latency),
         })
         .collect()
     }
 
     fn targets(&self, end: Instant, span: Nanos) -> Vec<Target> {
-        // Over real HTTP nobody may see the provider's books; then the replies tell what was used.
-        let told = self.targets.iter().any(|traffic| traffic.ruled > 0);
+        // A real provider reports no decisions over HTTP; then usage is what the replies report.
+        let world_reports = self.targets.iter().any(|counts| counts.decided > 0);
         let each = self.scenario.targets.iter().zip(&self.targets);
-        each.map(|(target, traffic)| {
+        each.map(|(target, counts)| {
             let model =
                 &self.scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
-            let used = if told { traffic.settled } else { traffic.replied };
-            let by_axis = |of: &dyn Fn(&WorldLimit) -> Option<f64>| -> Shares {
+            let used = if world_reports { counts.settled } else { counts.replied };
+            let by_axis = |of: &dyn Fn(&ProviderLimit) -> Option<f64>| -> Shares {
                 let shares = model.limits.iter().filter_map(|limit| Some((limit, of(limit)?)));
                 shares.map(|(limit, share)| (limit.axis.name().to_owned(), rounded(share, 6))).collect()
             };
             Target {
                 name: target.name.clone(),
-                attempts: traffic.sent,
-                ok: traffic.ok,
-                limited: traffic.limited(),
-                failed: traffic.failed,
-                limited_by: traffic.limited_by(),
+                attempts: counts.sent,
+                ok: counts.ok,
+                limited: counts.limited(),
+                failed: counts.failed,
+                limited_by: counts.limited_by(),
                 tokens: Tokens { prompt: used.prompt, cached: used.cached, completion: used.completion },
                 cost_usd: rounded(cost(used, target.price), 6),
-                cool_downs: traffic.cool_downs,
+                cool_downs: counts.cool_downs,
                 limits: model.limits.iter().map(limit_of).collect(),
-                utilisation: by_axis(&|limit| utilisation(limit, traffic, told, end, span)),
-                peak: by_axis(&|limit| Some(traffic.peak[limit.axis as usize])),
+                utilisation: by_axis(&|limit| utilisation(limit, counts, world_reports, end, span)),
+                peak: by_axis(&|limit| Some(counts.peak[limit.axis as usize])),
             }
         })
         .collect()
     }
 
+    /// Returns the latency of all workloads together.
     fn latency(&self) -> Histogram {
-        self.classes.iter().fold(Histogram::of_run(), |mut all, class| {
-            all.add(&class.latency);
+        self.workloads.iter().fold(Histogram::of_run(), |mut all, workload| {
+            all.add(&workload.latency);
             all
         })
     }
 }
 
-/// The spread over `all`, of whom only those with more than nothing were recorded.
-fn with_zeros(recorded: &Histogram, all: u64) -> Quantiles {
-    let mut hist = recorded.clone();
-    hist.record_n(Nanos::ZERO, all - hist.len());
-    hist.spread()
+/// Returns the distribution over `all` jobs, of which only those above zero were recorded.
+fn with_zeros(recorded: &Histogram, all: u64) -> Histogram {
+    debug_assert!(recorded.len() <= all, "invariant: {} recorded of {all} jobs", recorded.len());
+    let mut histogram = recorded.clone();
+    histogram.record_n(Nanos::ZERO, all.saturating_sub(recorded.len()));
+    histogram
 }
 
-impl Traffic {
+impl TargetCounts {
     fn limited(&self) -> u64 {
         self.limited_by.iter().sum()
     }
 
-    /// `concurrency` is the name of an axis and of a cause: one count.
+    /// Returns the refusals by name. `concurrency` names an axis and a cause, which share one count.
     fn limited_by(&self) -> Counts {
         let mut counts = Counts::new();
         for (by, &count) in self.limited_by.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -215,27 +230,33 @@ impl Traffic {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "token counts of a run stay far below 2^53")]
-fn cost(used: Used, price: Price) -> f64 {
-    let Used { prompt, cached, completion, .. } = used;
+fn cost(used: UsageSum, price: Price) -> f64 {
+    let UsageSum { prompt, cached, completion, .. } = used;
     let new = prompt - cached;
     (new as f64 * price.input + cached as f64 * price.cached_input + completion as f64 * price.output) / 1e6
 }
 
-/// What was used of a limit ÷ what it could have admitted in `span`; `None` where no event tells.
+/// Returns what was used of a limit ÷ what it could have admitted in `span`; `None` if no event reports the use.
 ///
-/// Between 0 and 1 as long as the provider keeps law 5, but for what settlements overdraw.
+/// The result is in `0..=1` unless settlements overdraw the limit (law 5).
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
-fn utilisation(limit: &WorldLimit, traffic: &Traffic, told: bool, end: Instant, span: Nanos) -> Option<f64> {
-    let used = if told { traffic.settled } else { traffic.replied };
-    let prompt = used.prompt - if traffic.cached == CachedTokens::Counted { 0 } else { used.cached };
+fn utilisation(
+    limit: &ProviderLimit,
+    counts: &TargetCounts,
+    world_reports: bool,
+    end: Instant,
+    span: Nanos,
+) -> Option<f64> {
+    let used = if world_reports { counts.settled } else { counts.replied };
+    let prompt = used.prompt - if counts.cached == CachedTokens::Counted { 0 } else { used.cached };
     let charged = match limit.axis {
-        Axis::Rpm | Axis::Rpd if told => traffic.admitted as f64,
+        Axis::Rpm | Axis::Rpd if world_reports => counts.admitted as f64,
         Axis::Rpm | Axis::Rpd => used.calls as f64,
         Axis::Tpm | Axis::Tpd => (prompt + used.completion) as f64,
         Axis::Itpm => prompt as f64,
         Axis::Otpm => used.completion as f64,
         Axis::Ash | Axis::Asd => return None,
-        Axis::Concurrency if told => busy(traffic, end) / NANOS_PER_SECOND,
+        Axis::Concurrency if world_reports => busy(counts, end) / NANOS_PER_S,
         Axis::Concurrency => return None,
     };
     let seconds = limit.axis.window().map_or_else(|| Nanos(end.0).as_secs_f64(), |_| 1.0);
@@ -243,15 +264,15 @@ fn utilisation(limit: &WorldLimit, traffic: &Traffic, told: bool, end: Instant, 
     (capacity > 0.0).then(|| charged / capacity)
 }
 
-/// How long the calls of a target were in flight, added up, in nanoseconds.
+/// Returns the summed time that the calls of a target were in flight, in nanoseconds.
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
-fn busy(traffic: &Traffic, end: Instant) -> f64 {
-    let open = traffic.admitted.saturating_sub(traffic.settled.calls);
-    let ends = traffic.settled_at + u128::from(open) * u128::from(end.0);
-    ends.saturating_sub(traffic.admitted_at) as f64
+fn busy(counts: &TargetCounts, end: Instant) -> f64 {
+    let open = counts.admitted.saturating_sub(counts.settled.calls);
+    let ends = counts.settled_at + u128::from(open) * u128::from(end.0);
+    ends.saturating_sub(counts.admitted_at) as f64
 }
 
-fn limit_of(limit: &WorldLimit) -> Limit {
+fn limit_of(limit: &ProviderLimit) -> Limit {
     let law = match (limit.axis.window(), limit.law) {
         (None, _) => "at_once",
         (_, Law::Bucket) => "bucket",
@@ -271,9 +292,10 @@ fn limit_of(limit: &WorldLimit) -> Limit {
     }
 }
 
-fn ceiling_of(ceiling: &crate::ceiling::Ceiling, scenario: &Scenario) -> Ceiling {
+fn ceiling_of(scenario: &Scenario) -> Ceiling {
+    let ceiling = ceiling::Ceiling::of(scenario);
     let name = |target: TargetId| scenario.targets[target.index()].name.clone();
-    // JSON has no infinity: what nothing limits is not there.
+    // JSON has no infinity: an unbounded number is left out.
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
     let axis = |axis: &AxisCeiling| {
         let jobs_per_min = finite(axis.jobs_per_min)?;
@@ -294,28 +316,26 @@ fn ceiling_of(ceiling: &crate::ceiling::Ceiling, scenario: &Scenario) -> Ceiling
     }
 }
 
-/// The rate is that of the steps that make up the minute before the refusal (the first minute, early in a run).
+/// Returns the refusal with the rate offered in the time buckets of the minute before it (of the first minute, if it came
+/// earlier).
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "steps are few, their counts far below 2^53"
+    reason = "buckets are few, their counts far below 2^53"
 )]
 fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Series) -> FirstRefusal {
-    let at_s = at_seconds(refusal.at);
-    let steps_per_minute = (libm::ceil(60.0 / series.step_s) as usize).max(1);
-    let planned =
-        (libm::ceil(seconds(scenario.duration) / series.step_s) as usize).clamp(1, series.offered.len());
-    let after = ((at_s / series.step_s) as usize + 1).max(steps_per_minute).min(planned);
-    let before = after.saturating_sub(steps_per_minute);
-    let offered: u64 = series.offered[before..after].iter().sum();
-    let covered_s = ((after as f64 * series.step_s).min(seconds(scenario.duration))
-        - before as f64 * series.step_s)
-        .max(series.step_s.min(1.0));
+    let (at_s, bucket_s, duration_s) = (at_seconds(refusal.at), series.step_s, seconds(scenario.duration));
+    let per_minute_buckets = (libm::ceil(60.0 / bucket_s) as usize).max(1);
+    let planned = (libm::ceil(duration_s / bucket_s) as usize).clamp(1, series.offered.len());
+    let end = ((at_s / bucket_s) as usize + 1).max(per_minute_buckets).min(planned);
+    let begin = end.saturating_sub(per_minute_buckets);
+    let offered: u64 = series.offered[begin..end].iter().sum();
+    let covered_s = (end as f64 * bucket_s).min(duration_s) - begin as f64 * bucket_s;
     FirstRefusal {
         at_s,
         target: scenario.targets[refusal.target.index()].name.clone(),
         axis: refusal_name(refusal.by).to_owned(),
-        offered_per_min: rounded(per_minute(offered, covered_s), 6),
+        offered_per_min: rounded(per_minute(offered, covered_s.max(bucket_s.min(1.0))), 6),
     }
 }

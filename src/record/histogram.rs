@@ -1,117 +1,139 @@
-//! Lengths of time in constant memory: a histogram of microseconds beside the exact sum and maximum.
+//! Latency distributions: an HDR histogram in microseconds beside the exact sum and maximum.
 //!
-//! ```text
-//!  bins of one width up to 2^(BITS+1), then of twice the width up to the next power of two, and so on:
-//!  |.|.|.|.|.|.|.|.| . | . | . | . |   .   |   .   |   .   |   .   |       2^BITS bins per doubling
-//! ```
-//!
-//! So a bin is nowhere wider than a fixed share of what it counts, and finding it takes a shift or two: the
-//! layout of HdrHistogram (G. Tene). Percentiles are within that share of the true ones; the mean and the maximum
-//! are exact to the microsecond. What is longer than a day counts as a day in the percentiles.
+//! The recorder keeps a few histograms per run and one for the current time bucket. A result carries them in the
+//! V2 compressed encoding of `HdrHistogram`, as base64, so that the distributions of several runs can be added.
+//! Recording takes no memory; values above a day count as a day in the percentiles, but not in the mean and maximum.
 
 use super::summary::Quantiles;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::read::ZlibDecoder;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use provider::Nanos;
+use std::io::Read as _;
+use thiserror::Error;
 
-/// Over a whole run, 1,024 bins per doubling: percentiles are off by at most 0.1 %.
-const RUN_BITS: u32 = 10;
-/// Over a step or a workload, 128: at most 0.8 %, in an eighth of the memory.
-const STEP_BITS: u32 = 7;
-/// The longest time told apart from longer ones.
-const LONGEST_US: u64 = Nanos::DAY.0 / NANOS_PER_MICRO;
+/// Significant decimal digits of a distribution over a whole run: percentiles are exact to 0.1 %.
+const RUN_DIGITS: u8 = 3;
+/// Significant decimal digits within one time bucket: percentiles are exact to 1 %.
+const BUCKET_DIGITS: u8 = 2;
+/// The longest duration that the percentiles distinguish, in microseconds; longer ones count as this.
+const MAX_US: u64 = Nanos::DAY.0 / NANOS_PER_MICRO;
 const NANOS_PER_MICRO: u64 = 1_000;
+/// The header of the compressed encoding in bytes: a cookie and a length.
+const COMPRESSED_HEADER: usize = 8;
+/// The header of the plain encoding in bytes; its second word is the length of the counts.
+const PLAIN_HEADER: usize = 40;
+/// The longest plain encoding that is read, in bytes: more than three digits over a day ever need.
+const MAX_PLAIN_BYTES: u64 = 1 << 20;
 
-/// A histogram of lengths of time.
+/// A distribution of durations.
 #[derive(Clone, Debug)]
-pub(super) struct Histogram {
-    /// There are two to this power of bins per doubling.
-    bits: u32,
-    /// Half a word each, because a run touches thousands of them at random. A full one stays full: so many jobs of
-    /// one length take a machine hours.
-    bins: Box<[u32]>,
-    count: u64,
+pub struct Histogram {
+    /// Counts of 32 bits, because a run touches thousands of them at random. A full count stays full.
+    counts: hdrhistogram::Histogram<u32>,
     sum_us: u64,
     max_us: u64,
 }
 
+/// The reason why a result has no distribution to read.
+#[derive(Debug, Error)]
+pub enum HistogramError {
+    /// The result was written without distributions, by an earlier version for example.
+    #[error("the result carries no distribution: run the scenario again to get one")]
+    Missing,
+    /// The field is not an encoded histogram.
+    #[error("`hdr` is not an HDR histogram in V2 compressed base64: {0}")]
+    Encoding(String),
+    /// The histogram was not recorded by quotalab.
+    #[error("`hdr` covers {low} to {high} µs with {digits} digits; expected 1 to {MAX_US} µs with 2 or 3")]
+    Range {
+        /// The lowest value that differs from zero, in microseconds.
+        low: u64,
+        /// The highest value, in microseconds.
+        high: u64,
+        /// Significant decimal digits.
+        digits: u8,
+    },
+    /// The histogram and the quantiles beside it disagree.
+    #[error("`hdr` counts {found} values, `count` says {expected}")]
+    Count {
+        /// Values in the histogram.
+        found: u64,
+        /// Values in the quantiles.
+        expected: u64,
+    },
+}
+
 impl Histogram {
-    /// An empty histogram as precise as the summary of a run asks for.
+    /// Returns an empty histogram with the precision of a run.
     pub(super) fn of_run() -> Self {
-        Self::new(RUN_BITS)
+        Self::new(RUN_DIGITS)
     }
 
-    /// An empty histogram for something of which there are many.
-    pub(super) fn of_step() -> Self {
-        Self::new(STEP_BITS)
+    /// Returns an empty histogram with the precision of a time bucket, in an eighth of the memory.
+    pub(super) fn of_bucket() -> Self {
+        Self::new(BUCKET_DIGITS)
     }
 
-    fn new(bits: u32) -> Self {
-        Self { bits, bins: vec![0; bin(bits, LONGEST_US) + 1].into(), count: 0, sum_us: 0, max_us: 0 }
+    fn new(digits: u8) -> Self {
+        let counts = hdrhistogram::Histogram::new_with_bounds(1, MAX_US, digits);
+        Self { counts: counts.expect("invariant: the bounds are constants"), sum_us: 0, max_us: 0 }
     }
 
-    /// Counts one length, rounded to the nearest microsecond.
+    /// Counts one duration, rounded to the nearest microsecond.
     #[inline]
-    pub(super) fn record(&mut self, length: Nanos) {
-        self.record_n(length, 1);
+    pub(super) fn record(&mut self, duration: Nanos) {
+        self.record_n(duration, 1);
     }
 
-    /// Counts the same length `times` times.
+    /// Counts the same duration `times` times.
     #[inline]
-    pub(super) fn record_n(&mut self, length: Nanos, times: u64) {
-        let micros = length.0.saturating_add(NANOS_PER_MICRO / 2) / NANOS_PER_MICRO;
-        let bin = &mut self.bins[bin(self.bits, micros.min(LONGEST_US))];
-        *bin = bin.saturating_add(u32::try_from(times).unwrap_or(u32::MAX));
-        self.count += times;
+    pub(super) fn record_n(&mut self, duration: Nanos, times: u64) {
+        let micros = duration.0.saturating_add(NANOS_PER_MICRO / 2) / NANOS_PER_MICRO;
+        self.counts.saturating_record_n(micros.min(MAX_US), u32::try_from(times).unwrap_or(u32::MAX));
         self.sum_us = self.sum_us.saturating_add(micros.saturating_mul(times));
         if times > 0 {
             self.max_us = self.max_us.max(micros);
         }
     }
 
-    /// Counts everything that `other`, of the same precision, has counted.
-    pub(super) fn add(&mut self, other: &Self) {
-        assert_eq!(self.bits, other.bits, "only histograms of one precision add up");
-        // Memory that neither has touched stays untouched.
-        let used = bin(self.bits, other.max_us.min(LONGEST_US)) + 1;
-        let bins = self.bins.iter_mut().zip(&other.bins[..used]);
-        bins.for_each(|(count, more)| *count = count.saturating_add(*more));
-        self.count += other.count;
+    /// Counts everything that `other` has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.add(&other.counts).expect("invariant: every histogram covers a day");
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.max_us = self.max_us.max(other.max_us);
     }
 
-    /// How many lengths were counted.
-    pub(super) fn len(&self) -> u64 {
-        self.count
+    /// Returns the number of durations counted.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.counts.len()
     }
 
-    /// The length in seconds that a share `quantile` of the lengths do not exceed; `None` where there are none.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rank of a percentile: no run counts 2^53 jobs"
-    )]
-    pub(super) fn quantile_s(&self, quantile: f64) -> Option<f64> {
-        let rank = (libm::ceil(quantile * self.count as f64) as u64).max(1);
-        let mut below = 0;
-        let found = self.bins.iter().position(|count| {
-            below += u64::from(*count);
-            below >= rank
-        });
-        let upper = found.map_or(self.max_us, |bin| longest(self.bits, bin).min(self.max_us));
-        (self.count > 0).then(|| seconds(upper))
+    /// Returns `true` if nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
     }
 
-    /// Forgets everything and keeps the memory.
+    /// Returns the duration in seconds that a share `quantile` of all durations does not exceed; `None` if nothing
+    /// was counted.
+    #[must_use]
+    pub fn quantile_s(&self, quantile: f64) -> Option<f64> {
+        (!self.is_empty()).then(|| seconds(self.counts.value_at_quantile(quantile).min(self.max_us)))
+    }
+
+    /// Removes every count and keeps the memory.
     pub(super) fn clear(&mut self) {
-        self.bins.fill(0);
-        self.count = 0;
+        self.counts.reset();
         self.sum_us = 0;
         self.max_us = 0;
     }
 
-    /// What the summary says of it.
-    pub(super) fn spread(&self) -> Quantiles {
+    /// Returns the figures of the distribution, without the distribution itself.
+    #[must_use]
+    pub fn quantiles(&self) -> Quantiles {
         let quantile = |share| self.quantile_s(share).unwrap_or(0.0);
         Quantiles {
             count: self.len(),
@@ -121,20 +143,67 @@ impl Histogram {
             p95: quantile(0.95),
             p99: quantile(0.99),
             max: seconds(self.max_us),
+            hdr: String::new(),
+        }
+    }
+
+    /// Returns the counts in the V2 compressed encoding of `HdrHistogram`, as base64; empty if nothing was counted.
+    ///
+    /// The bytes depend on nothing but the counts: the compressor is portable Rust.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        if self.is_empty() {
+            return String::new();
+        }
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&self.counts, &mut bytes)
+            .expect("invariant: counts of 32 bits are encodable, and a vector takes every byte");
+        BASE64.encode(bytes)
+    }
+
+    /// Reads the counts that [`Histogram::encode`] wrote.
+    fn decode(text: &str) -> Result<hdrhistogram::Histogram<u32>, HistogramError> {
+        let invalid = |reason: &dyn std::fmt::Display| HistogramError::Encoding(reason.to_string());
+        let bytes = BASE64.decode(text).map_err(|error| invalid(&error))?;
+        let compressed = bytes.get(COMPRESSED_HEADER..).ok_or_else(|| invalid(&"too short"))?;
+        let mut plain = Vec::new();
+        let mut inflated = ZlibDecoder::new(compressed).take(MAX_PLAIN_BYTES);
+        inflated.read_to_end(&mut plain).map_err(|error| invalid(&error))?;
+        // The decoder allocates the length that the header states, so the statement is checked first.
+        let stated = plain.get(4..8).and_then(|word| Some(u32::from_be_bytes(word.try_into().ok()?)));
+        if stated.is_none_or(|length| length as usize + PLAIN_HEADER != plain.len()) {
+            return Err(invalid(&"its length is wrong"));
+        }
+        let counts: hdrhistogram::Histogram<u32> =
+            Deserializer::new().deserialize(&mut plain.as_slice()).map_err(|error| invalid(&error))?;
+        let (low, high, digits) = (counts.low(), counts.high(), counts.sigfig());
+        match (low, high, digits) {
+            (1, MAX_US, BUCKET_DIGITS | RUN_DIGITS) => Ok(counts),
+            _ => Err(HistogramError::Range { low, high, digits }),
         }
     }
 }
 
-/// The bin of a value: the number of its doubling, and behind it the value's first bits.
-const fn bin(bits: u32, micros: u64) -> usize {
-    let doubling = (micros | 1 << bits).ilog2() - bits;
-    ((doubling as u64) << bits) as usize + (micros >> doubling) as usize
-}
-
-/// The longest value in a bin.
-fn longest(bits: u32, bin: usize) -> u64 {
-    let doubling = (bin >> bits).saturating_sub(1);
-    ((bin as u64 - ((doubling as u64) << bits) + 1) << doubling) - 1
+impl Quantiles {
+    /// Returns the distribution behind the figures. Its sum is exact to `count` microseconds, its maximum exactly.
+    ///
+    /// # Errors
+    /// If the result carries no distribution, or one that cannot be read.
+    pub fn histogram(&self) -> Result<Histogram, HistogramError> {
+        if self.count == 0 {
+            return Ok(Histogram::of_run());
+        }
+        if self.hdr.is_empty() {
+            return Err(HistogramError::Missing);
+        }
+        let counts = Histogram::decode(&self.hdr)?;
+        if counts.len() != self.count {
+            return Err(HistogramError::Count { found: counts.len(), expected: self.count });
+        }
+        let sum_us = micros(self.mean).saturating_mul(self.count);
+        Ok(Histogram { counts, sum_us, max_us: micros(self.max) })
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
@@ -142,57 +211,122 @@ fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+fn micros(seconds: f64) -> u64 {
+    libm::round(seconds * 1e6) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn histogram(mut empty: Histogram, micros: &[u64]) -> Histogram {
+        for &value in micros {
+            empty.record(Nanos(value * NANOS_PER_MICRO));
+        }
+        empty
+    }
+
+    /// The figures with the distribution, as a result carries them.
+    fn carried(histogram: &Histogram) -> Quantiles {
+        Quantiles { hdr: histogram.encode(), ..histogram.quantiles() }
+    }
+
+    fn durations() -> impl Strategy<Value = Vec<u64>> {
+        prop::collection::vec(prop_oneof![0u64..2_000, 0u64..100_000_000, 0u64..2 * MAX_US], 1..400)
+    }
+
     proptest! {
-        /// Law: every percentile is the sorted data's, within the stated precision; mean and maximum are exact.
+        /// Law: every percentile is that of the sorted data, within the stated precision; mean and maximum are exact.
         #[test]
         fn percentiles_agree_with_sorted_data(mut micros in prop::collection::vec(0u64..100_000_000, 1..400)) {
-            for (mut hist, precision) in [(Histogram::of_run(), 0.001), (Histogram::of_step(), 0.01)] {
-                for &value in &micros {
-                    hist.record(Nanos(value * NANOS_PER_MICRO));
-                }
-                micros.sort_unstable();
+            micros.sort_unstable();
+            for (empty, precision) in [(Histogram::of_run(), 0.001), (Histogram::of_bucket(), 0.01)] {
+                let histogram = histogram(empty, &micros);
                 for quantile in [0.5, 0.9, 0.95, 0.99] {
                     let rank = (quantile * micros.len() as f64).ceil() as usize;
                     let exact = seconds(micros[rank.max(1) - 1]);
-                    let told = hist.quantile_s(quantile).unwrap();
-                    prop_assert!((told - exact).abs() <= exact * precision + 1e-6, "{quantile}: {told} for {exact}");
+                    let found = histogram.quantile_s(quantile).unwrap();
+                    prop_assert!((found - exact).abs() <= exact * precision + 1e-6, "{quantile}: {found} for {exact}");
                 }
-                let spread = hist.spread();
-                prop_assert_eq!(spread.count, micros.len() as u64);
-                prop_assert_eq!(spread.max, seconds(*micros.last().unwrap()));
-                prop_assert_eq!(spread.mean, seconds(micros.iter().sum::<u64>() / micros.len() as u64));
+                let quantiles = histogram.quantiles();
+                prop_assert_eq!(quantiles.count, micros.len() as u64);
+                prop_assert_eq!(quantiles.max, seconds(*micros.last().unwrap()));
+                prop_assert_eq!(quantiles.mean, seconds(micros.iter().sum::<u64>() / micros.len() as u64));
             }
+        }
+
+        /// Law: decoded histograms that are added have the percentiles of a histogram of all their values.
+        #[test]
+        fn decoded_histograms_add_up_to_their_union(first in durations(), second in durations()) {
+            for empty in [Histogram::of_run, Histogram::of_bucket] {
+                let mut sum = carried(&histogram(empty(), &first)).histogram().unwrap();
+                sum.add(&carried(&histogram(empty(), &second)).histogram().unwrap());
+                let union = histogram(empty(), &[first.as_slice(), &second].concat());
+                let (added, whole) = (carried(&sum), carried(&union));
+                prop_assert!((added.mean - whole.mean).abs() < 2e-6, "{} for {}", added.mean, whole.mean);
+                prop_assert_eq!(Quantiles { mean: whole.mean, ..added }, whole);
+            }
+        }
+
+        /// Law: encoding what was decoded gives the same bytes, and the same figures.
+        #[test]
+        fn the_encoding_survives_a_round_trip(values in durations()) {
+            for empty in [Histogram::of_run(), Histogram::of_bucket()] {
+                let written = carried(&histogram(empty, &values));
+                prop_assert_eq!(carried(&written.histogram().unwrap()), written);
+            }
+        }
+
+        /// Law: text that is not a histogram is an error, whatever it is.
+        #[test]
+        fn other_text_is_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let quantiles = Quantiles { count: 1, hdr: BASE64.encode(bytes), ..Quantiles::default() };
+            prop_assert!(quantiles.histogram().is_err());
         }
     }
 
     #[test]
-    fn every_value_lies_in_its_bin_and_the_bins_leave_no_gap() {
-        for bits in [RUN_BITS, STEP_BITS] {
-            let last = bin(bits, LONGEST_US);
-            let mut begins = 0;
-            for number in 0..=last {
-                let ends = longest(bits, number);
-                assert_eq!((bin(bits, begins), bin(bits, ends)), (number, number));
-                begins = ends + 1;
-            }
-            assert!(begins > LONGEST_US);
-        }
+    fn the_bytes_are_the_same_on_every_machine() {
+        let histogram = histogram(Histogram::of_run(), &[0, 1, 1, 250_000, 1_000_000, 90_000_000_000]);
+        assert_eq!(
+            histogram.encode(),
+            "HISTFAAAAEB4nAE1AMr/HISTEwAAAA0AAAAAAAAAAwAAAAAAAAABAAAAFB3XYAA/8AAAAAAAAAIEvY4BAv0fAsmFAgKYvAez"
+        );
     }
 
     #[test]
-    fn absurd_lengths_saturate_and_nothing_is_nothing() {
-        let mut hist = Histogram::of_run();
-        assert_eq!(hist.quantile_s(0.5), None);
-        assert_eq!(hist.spread(), Quantiles::default());
-        hist.record(Nanos::MAX);
-        hist.record(Nanos::MAX);
-        assert!((hist.quantile_s(0.5).unwrap() / 86_400.0 - 1.0).abs() < 0.001);
-        hist.clear();
-        assert_eq!(hist.spread(), Quantiles::default());
+    fn a_duration_above_a_day_counts_as_a_day_in_the_percentiles() {
+        let mut histogram = Histogram::of_run();
+        histogram.record(Nanos::MAX);
+        histogram.record_n(Nanos::MAX, 1);
+        assert!((histogram.quantile_s(0.5).unwrap() / 86_400.0 - 1.0).abs() < 0.001);
+        assert_eq!(histogram.quantiles().max, seconds(Nanos::MAX.0 / NANOS_PER_MICRO));
+        histogram.clear();
+        assert_eq!(histogram.quantiles(), Quantiles::default());
+    }
+
+    #[test]
+    fn an_empty_histogram_has_no_quantiles_and_no_encoding() {
+        let empty = Histogram::of_run();
+        assert_eq!(empty.quantile_s(0.5), None);
+        assert_eq!(carried(&empty), Quantiles::default());
+        assert!(Quantiles::default().histogram().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_missing_or_foreign_distribution_is_an_error() {
+        let with = |count, hdr: String| Quantiles { count, hdr, ..Quantiles::default() }.histogram();
+        assert!(matches!(with(1, String::new()), Err(HistogramError::Missing)));
+        let one = histogram(Histogram::of_run(), &[5]).encode();
+        assert!(matches!(with(2, one), Err(HistogramError::Count { found: 1, expected: 2 })));
+        let mut wide = hdrhistogram::Histogram::<u32>::new_with_bounds(1, 1_000, 1).unwrap();
+        wide.record(5).unwrap();
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&wide, &mut bytes).unwrap();
+        assert!(matches!(with(1, BASE64.encode(&bytes)), Err(HistogramError::Range { digits: 1, .. })));
+        assert!(matches!(with(1, BASE64.encode(&bytes[..9])), Err(HistogramError::Encoding(_))));
+        assert!(matches!(with(1, "no base64!".to_owned()), Err(HistogramError::Encoding(_))));
     }
 }

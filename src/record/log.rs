@@ -1,15 +1,22 @@
-//! The events written down, one JSON object per line, schema `quotalab/events/1`.
+//! The event log: one JSON object per line, schema `quotalab/events/1`; its writer and its reader.
 //!
-//! The first line names the schema, the scenario and the seed; every other line is one event with `at_ns`,
-//! `job` and `kind`, times in whole nanoseconds since the run began. Nothing in it depends on the machine or
-//! on the hour, so the same text, or the same [`Chain`] over it, means that two runs were the same run.
+//! The first line names the schema, the scenario and the seed. Every other line is one event with `at_ns`, `job` and
+//! `kind`, times in whole nanoseconds since the run began. Nothing in it depends on the machine or the time of day, so
+//! equal text, or an equal [`Fingerprint`] of it, means equal runs.
+
+mod line;
 
 use super::Fold;
-use super::names::{REASONS, failure_name};
-use crate::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision, WaitReason};
+use crate::event::{Event, EventKind};
+use crate::ids::{ClassId, JobId};
 use crate::scenario::Scenario;
-use provider::{Axis, Usage};
-use std::io::{self, Write};
+use line::{Header, Kind, Line};
+use provider::Instant;
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::io::{self, BufRead, Write};
+use thiserror::Error;
 
 /// The name and version of the schema: in the first line of every log.
 const SCHEMA: &str = "quotalab/events/1";
@@ -18,7 +25,9 @@ const SCHEMA: &str = "quotalab/events/1";
 #[derive(Debug)]
 pub struct Log<W> {
     out: W,
-    /// The first error met; nothing is written after it.
+    /// The current line, in memory that every line uses again.
+    line: Vec<u8>,
+    /// The first error; nothing is written after it.
     error: Option<io::Error>,
 }
 
@@ -26,44 +35,53 @@ impl<W: Write> Log<W> {
     /// Begins the log of a run of `scenario` with its header. `out` should be buffered.
     ///
     /// # Errors
-    /// Where the header cannot be written.
-    pub fn new(mut out: W, scenario: &Scenario) -> io::Result<Self> {
-        let header =
-            serde_json::json!({ "schema": SCHEMA, "scenario": scenario.name, "seed": scenario.seed });
-        writeln!(out, "{header}")?;
-        Ok(Self { out, error: None })
+    /// If the header cannot be written.
+    pub fn new(out: W, scenario: &Scenario) -> io::Result<Self> {
+        let mut log = Self { out, line: Vec::new(), error: None };
+        log.write(&Header {
+            scenario: Cow::Borrowed(&scenario.name),
+            schema: SCHEMA.into(),
+            seed: scenario.seed,
+        })?;
+        Ok(log)
     }
 
-    /// Flushes the log and hands back what it was written to.
+    /// Flushes the log and returns what it was written to.
     ///
     /// # Errors
-    /// The first error that any line met.
+    /// The first error of any line.
     pub fn finish(mut self) -> io::Result<W> {
         self.error.take().map_or_else(|| self.out.flush(), Err)?;
         Ok(self.out)
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, line)?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
     }
 }
 
 impl<W: Write> Fold for Log<W> {
     fn event(&mut self, event: &Event) {
         if self.error.is_none() {
-            self.error = line(&mut self.out, event).err();
+            self.error = self.write(&Line::from(event)).err();
         }
     }
 }
 
-/// A running hash of whatever is written to it (FNV-1a, 64 bits): the fingerprint of a run, where a [`Log`]
-/// writes to it. See Fowler, Noll and Vo, draft-eastlake-fnv.
+/// The fingerprint of a run: a hash of the log that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chain(pub u64);
+pub struct Fingerprint(pub u64);
 
-impl Default for Chain {
+impl Default for Fingerprint {
     fn default() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 }
 
-impl Write for Chain {
+impl Write for Fingerprint {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -75,119 +93,94 @@ impl Write for Chain {
     }
 }
 
-fn line(out: &mut impl Write, event: &Event) -> io::Result<()> {
-    write!(out, r#"{{"at_ns":{},"job":{},"kind":"#, event.at.0, event.job.0)?;
-    match event.kind {
-        EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens } => {
-            let (class, scheduled) = (class.0, scheduled.0);
-            write!(
-                out,
-                r#""arrived","class":{class},"scheduled_ns":{scheduled},"prompt_tokens":{prompt_tokens}"#
-            )?;
-            deadline.map_or(Ok(()), |at| write!(out, r#","deadline_ns":{}"#, at.0))?;
-            max_tokens.map_or(Ok(()), |tokens| write!(out, r#","max_tokens":{tokens}"#))
-        }
-        EventKind::Queued { waiting } => write!(out, r#""queued","waiting":{waiting}"#),
-        EventKind::Waiting { until, why } => {
-            let why = match why {
-                WaitReason::BackOff => "back_off",
-                WaitReason::CoolDown => "cool_down",
-                WaitReason::Pace => "pace",
-            };
-            write!(out, r#""waiting","until_ns":{},"why":"{why}""#, until.0)
-        }
-        EventKind::Sent { attempt, target, step, number } => {
-            write!(
-                out,
-                r#""sent","attempt":{},"target":{},"step":{step},"number":{number}"#,
-                attempt.0, target.0
-            )
-        }
-        EventKind::Decided { attempt, target, decision } => {
-            write!(out, r#""ruled","attempt":{},"target":{},"ruled":"#, attempt.0, target.0)?;
-            ruling(out, decision)
-        }
-        EventKind::Settled { attempt, target, usage } => {
-            write!(out, r#""settled","attempt":{},"target":{}"#, attempt.0, target.0)?;
-            tokens(out, usage)
-        }
-        EventKind::FirstByte { attempt, target } => {
-            write!(out, r#""first_byte","attempt":{},"target":{}"#, attempt.0, target.0)
-        }
-        EventKind::Replied { attempt, target, outcome, usage } => {
-            write!(out, r#""replied","attempt":{},"target":{},"outcome":"#, attempt.0, target.0)?;
-            reply(out, outcome)?;
-            tokens(out, usage)
-        }
-        EventKind::Abandoned { attempt, target } => {
-            write!(out, r#""abandoned","attempt":{},"target":{}"#, attempt.0, target.0)
-        }
-        EventKind::CooledDown { target, until, cause } => {
-            let (target, until) = (target.0, until.0);
-            write!(out, r#""cooled_down","target":{target},"until_ns":{until},"cause":"{}""#, cause.name())
-        }
-        EventKind::FellBack { from, to } => write!(out, r#""fell_back","from":{from},"to":{to}"#),
-        EventKind::CacheHit => write!(out, r#""cache_hit""#),
-        EventKind::Coalesced { leader } => write!(out, r#""joined","leader":{}"#, leader.0),
-        EventKind::Promoted { leader, attempt } => {
-            write!(out, r#""took_over","leader":{}"#, leader.0)?;
-            attempt.map_or(Ok(()), |attempt| write!(out, r#","attempt":{}"#, attempt.0))
-        }
-        EventKind::Done(ending) => done(out, &ending),
-    }?;
-    writeln!(out, "}}")
+/// The reason why a log cannot be read.
+#[derive(Debug, Error)]
+#[error("line {line} of the event log: {reason}")]
+pub struct LogError {
+    /// The number of the line, from one.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
-fn ruling(out: &mut impl Write, ruled: RecordedDecision) -> io::Result<()> {
-    match ruled {
-        RecordedDecision::Admitted { reserved } => write!(out, r#""admitted","reserved":{reserved}"#),
-        RecordedDecision::Refused { axis, requested } => {
-            write!(out, r#""refused","axis":"{axis}","requested":{requested}"#)
-        }
-        RecordedDecision::TooLong => write!(out, r#""too_long""#),
-        RecordedDecision::Faulted => write!(out, r#""faulted""#),
+/// The events of a log, in order. Ends after the first error.
+#[derive(Debug)]
+pub struct Events<R> {
+    input: R,
+    header: Header<'static>,
+    text: String,
+    /// The number of the last line read.
+    line: usize,
+    failed: bool,
+    /// Workload and schedule of the jobs in flight: the line of a job's end does not repeat them.
+    jobs: FxHashMap<JobId, (ClassId, Instant)>,
+}
+
+/// Reads the header of a log and returns an iterator over its events.
+///
+/// # Errors
+/// If the first line cannot be read or is not the header of a log of schema `quotalab/events/1`.
+pub fn read<R: BufRead>(mut input: R) -> Result<Events<R>, LogError> {
+    let failure = |reason: String| LogError { line: 1, reason };
+    let mut text = String::new();
+    input.read_line(&mut text).map_err(|error| failure(error.to_string()))?;
+    let header: Header<'static> =
+        serde_json::from_str(&text).map_err(|error| failure(format!("not a header: {error}")))?;
+    if header.schema != SCHEMA {
+        return Err(failure(format!("schema is `{}`; this version reads `{SCHEMA}`", header.schema)));
+    }
+    Ok(Events { input, header, text, line: 1, failed: false, jobs: FxHashMap::default() })
+}
+
+impl<R> Events<R> {
+    /// Returns the name of the scenario.
+    #[must_use]
+    pub fn scenario(&self) -> &str {
+        &self.header.scenario
+    }
+
+    /// Returns the seed of the run.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.header.seed
     }
 }
 
-fn reply(out: &mut impl Write, outcome: AttemptOutcome) -> io::Result<()> {
-    match outcome {
-        AttemptOutcome::Ok => write!(out, r#""ok""#),
-        AttemptOutcome::Limited { axis, cause } => {
-            write!(out, r#""limited","cause":"{}""#, cause.name())?;
-            axis.map_or(Ok(()), |axis: Axis| write!(out, r#","axis":"{axis}""#))
+impl<R: BufRead> Events<R> {
+    /// Reads the next line; `None` at the end of the log.
+    fn next_event(&mut self) -> Result<Option<Event>, String> {
+        self.text.clear();
+        self.line += 1;
+        if self.input.read_line(&mut self.text).map_err(|error| error.to_string())? == 0 {
+            return Ok(None);
         }
-        AttemptOutcome::Failed(failure) => write!(out, r#""failed","failure":"{}""#, failure_name(failure)),
+        let Line { at_ns, job, kind } =
+            serde_json::from_str(&self.text).map_err(|error| error.to_string())?;
+        let job = JobId(job);
+        let kind = match kind {
+            Kind::Done(end) => {
+                let known = self.jobs.remove(&job);
+                let (class, scheduled) = known.ok_or_else(|| format!("{job} ends but never arrived"))?;
+                EventKind::Done(end.into_job_end(class, scheduled)?)
+            }
+            other => other.into_event_kind()?,
+        };
+        if let EventKind::Arrived { class, scheduled, .. } = kind {
+            self.jobs.insert(job, (class, scheduled));
+        }
+        Ok(Some(Event { at: Instant(at_ns), job, kind }))
     }
 }
 
-fn tokens(out: &mut impl Write, usage: Usage) -> io::Result<()> {
-    let Usage { prompt_tokens, cached_tokens, completion_tokens } = usage;
-    write!(out, r#","prompt_tokens":{prompt_tokens}"#)?;
-    if cached_tokens > 0 {
-        write!(out, r#","cached_tokens":{cached_tokens}"#)?;
-    }
-    write!(out, r#","completion_tokens":{completion_tokens}"#)
-}
+impl<R: BufRead> Iterator for Events<R> {
+    type Item = Result<Event, LogError>;
 
-fn done(out: &mut impl Write, ending: &JobEnd) -> io::Result<()> {
-    let (verdict, reason) = match ending.outcome {
-        JobOutcome::Succeeded => ("succeeded", None),
-        JobOutcome::Failed(reason) => ("failed", Some(reason)),
-        JobOutcome::Shed(reason) => ("shed", Some(reason)),
-        JobOutcome::InFlight => ("in_flight", None),
-    };
-    write!(out, r#""done","verdict":"{verdict}","attempts":{}"#, ending.attempts)?;
-    if let Some(reason) = reason {
-        write!(out, r#","reason":"{}""#, REASONS[reason as usize].1)?;
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let event = self.next_event().map_err(|reason| LogError { line: self.line, reason });
+        self.failed = event.is_err();
+        event.transpose()
     }
-    if let Some(step) = ending.step {
-        write!(out, r#","step":{step}"#)?;
-    }
-    let JobEnd { queue, wait, service, lost, .. } = ending;
-    write!(
-        out,
-        r#","queue_ns":{},"wait_ns":{},"service_ns":{},"lost_ns":{}"#,
-        queue.0, wait.0, service.0, lost.0
-    )?;
-    ending.first_token.map_or(Ok(()), |first| write!(out, r#","first_token_ns":{}"#, first.0))
 }

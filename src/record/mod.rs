@@ -1,58 +1,64 @@
-//! What is kept of a run: folds over its one stream of events, in constant memory.
+//! Consumers of the event stream of a run, in constant memory.
 //!
-//! Whoever drives a run hands every [`Event`] to a [`Fold`], and at the instants the fold asks for tells it
-//! how full each limit is. [`Recorder`] folds the stream into a [`Summary`] (the content of `result.json`,
-//! and all that any report reads), [`SlowJobs`] keeps the stories of the worst jobs, [`Audit`] checks the laws from
-//! outside, [`Log`] writes the events down.
-//! A pair of folds is a fold, so a driver needs to know only one.
+//! A driver hands every [`Event`] to a [`Fold`] and, at the instants that the fold asks for, the used share of every
+//! limit. [`Recorder`] folds the stream into a [`Summary`] (the content of `result.json`, and all that a report
+//! reads), [`SlowJobs`] keeps the traces of the slowest jobs, [`Audit`] checks the laws independently of the engine,
+//! [`Log`] writes the events to a file. A pair of folds is a fold, so a driver takes exactly one.
 //!
 //! ```text
 //!  driver ──Event*, samples──▶ (Recorder, (Audit, Log)) ──▶ Summary, violations, JSON lines
 //! ```
 
 mod audit;
+mod buckets;
 mod coalescing;
+mod counts;
 mod expect;
+mod findings;
 mod finish;
 mod histogram;
-mod log;
+pub mod log;
 mod names;
 mod recorder;
 mod series;
 mod slow_jobs;
 mod summary;
-mod verdict;
+mod trace;
 
 pub use audit::{Audit, Violation};
 pub use expect::measure;
-pub use log::{Chain, Log};
+pub use findings::{Finding, LimitCeiling};
+pub use histogram::{Histogram, HistogramError};
+pub use log::{Fingerprint, Log};
 pub use recorder::{Recorder, RunEnd};
+pub use series::{Charged, Fill, Series};
 pub use slow_jobs::SlowJobs;
 pub use summary::*;
+pub use trace::{JobTrace, TraceEvent, TraceEventKind};
 
 use crate::event::Event;
 use crate::ids::TargetId;
 use provider::{Axis, Instant};
 
-/// Something that a run's events, in order, add up to.
+/// A consumer of the events of a run, in order.
 pub trait Fold {
-    /// Takes the next event; its `at` is never earlier than that of the one before.
+    /// Takes the next event. `event.at` is never earlier than that of the event before.
     fn event(&mut self, event: &Event);
 
-    /// When it next wants to know how full the limits are; [`Instant::MAX`] for never again.
+    /// Returns the instant of the next sample of the limits; [`Instant::MAX`] if no sample is wanted.
     fn next_sample(&self) -> Instant {
         Instant::MAX
     }
 
-    /// How full a limit is: the used share of it as the provider knows it, 0 when untouched, above 1 when overdrawn.
+    /// Takes the used share of one limit: 0 if untouched, above 1 if overdrawn.
     ///
-    /// At the instant named by [`Fold::next_sample`] (before any event at that instant), a driver calls this
-    /// for every limit of every target, then [`Fold::sampled`] once.
+    /// At [`Fold::next_sample`], and before any event at that instant, a driver calls this for every limit of every
+    /// target, then [`Fold::sampled`] once.
     fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64) {
         let _ = (at, target, axis, used_share);
     }
 
-    /// Every limit has been sampled at this instant; [`Fold::next_sample`] is later from now on.
+    /// Ends the samples of one instant; [`Fold::next_sample`] is later from then on.
     fn sampled(&mut self, at: Instant) {
         let _ = at;
     }
@@ -64,7 +70,7 @@ pub trait Fold {
     }
 }
 
-/// The fold that keeps nothing.
+/// Discards every event.
 impl Fold for () {
     fn event(&mut self, _: &Event) {}
 }
@@ -88,7 +94,7 @@ impl<F: Fold + ?Sized> Fold for &mut F {
     }
 }
 
-/// Nothing, or a fold: what an option on the command line turns on.
+/// A fold that an option of the command line enables.
 impl<F: Fold> Fold for Option<F> {
     fn event(&mut self, event: &Event) {
         if let Some(fold) = self {
@@ -113,7 +119,7 @@ impl<F: Fold> Fold for Option<F> {
     }
 }
 
-/// Both folds see every event; each sees only the samples it asked for.
+/// Both folds take every event; each takes only the samples that it asked for.
 impl<A: Fold, B: Fold> Fold for (A, B) {
     #[inline(always)]
     fn event(&mut self, event: &Event) {

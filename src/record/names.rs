@@ -1,14 +1,14 @@
-//! The names of results and logs: of refusals, reasons and failures.
+//! The names that results and the event log use for refusals, reasons and failures.
 
 use crate::event::{AttemptFailure, EndReason, LimitCause};
 use provider::Axis;
 use std::borrow::Cow;
 
 pub(super) const AXES: usize = Axis::ALL.len();
-/// Refusals by axis, and behind them by cause where no axis was named.
+/// The number of refusal counters: one per axis, then one per cause for replies that name no axis.
 pub(super) const REFUSALS: usize = AXES + CAUSES.len();
 /// Every cause, in the order of [`LimitCause`].
-pub(super) const CAUSES: [LimitCause; 9] = [
+const CAUSES: [LimitCause; 9] = [
     LimitCause::MinuteLimit,
     LimitCause::DayLimit,
     LimitCause::Concurrency,
@@ -19,7 +19,7 @@ pub(super) const CAUSES: [LimitCause; 9] = [
     LimitCause::Auth,
     LimitCause::Other,
 ];
-/// Every reason, in the order of [`EndReason`], with the word of results.
+/// Every reason with its name, in the order of [`EndReason`].
 pub(super) const REASONS: [(EndReason, &str); 7] = [
     (EndReason::Deadline, "deadline"),
     (EndReason::Attempts, "attempts"),
@@ -29,18 +29,61 @@ pub(super) const REASONS: [(EndReason, &str); 7] = [
     (EndReason::Cancelled, "cancelled"),
     (EndReason::Interrupted, "interrupted"),
 ];
+const STATUS: &str = "status_";
 
-/// The name of a refusal in results.
-pub(super) fn refusal_name(by: usize) -> &'static str {
-    Axis::ALL.get(by).map_or_else(|| CAUSES[by - AXES].name(), |axis| axis.name())
+/// Returns the index of the counter of a refusal.
+pub(super) fn refusal_index(axis: Option<Axis>, cause: LimitCause) -> usize {
+    axis.map_or(AXES + cause as usize, |axis| axis as usize)
 }
 
-/// The name of a failure in results and logs.
+/// Returns the name of the refusals that counter `index` counts: an axis or a cause.
+pub(super) fn refusal_name(index: usize) -> &'static str {
+    Axis::ALL.get(index).map_or_else(|| CAUSES[index - AXES].name(), |axis| axis.name())
+}
+
+/// Returns the name of a failure: `status_503`, `connection`, `timeout`, `garbage`.
 pub(super) fn failure_name(failure: AttemptFailure) -> Cow<'static, str> {
     match failure {
-        AttemptFailure::Status(status) => format!("status_{status}").into(),
+        AttemptFailure::Status(status) => format!("{STATUS}{status}").into(),
         AttemptFailure::Connection => "connection".into(),
         AttemptFailure::Timeout => "timeout".into(),
         AttemptFailure::Garbage => "garbage".into(),
+    }
+}
+
+/// Returns the failure of a name; `None` if it names none.
+pub(super) fn failure_from_name(name: &str) -> Option<AttemptFailure> {
+    match name {
+        "connection" => Some(AttemptFailure::Connection),
+        "timeout" => Some(AttemptFailure::Timeout),
+        "garbage" => Some(AttemptFailure::Garbage),
+        _ => name.strip_prefix(STATUS)?.parse().ok().map(AttemptFailure::Status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_in_the_order_of_their_enumerations() {
+        assert!(CAUSES.iter().enumerate().all(|(index, cause)| *cause as usize == index));
+        assert!(REASONS.iter().enumerate().all(|(index, (reason, _))| *reason as usize == index));
+        for (reason, name) in REASONS {
+            assert_eq!(serde_json::to_value(reason).unwrap(), name);
+        }
+        for cause in CAUSES {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.name());
+        }
+    }
+
+    #[test]
+    fn failures_are_read_by_their_names() {
+        let all = [AttemptFailure::Status(503), AttemptFailure::Connection, AttemptFailure::Timeout];
+        for failure in all.into_iter().chain([AttemptFailure::Garbage]) {
+            assert_eq!(failure_from_name(&failure_name(failure)), Some(failure));
+        }
+        assert_eq!(failure_from_name("status_x"), None);
+        assert_eq!(failure_from_name("other"), None);
     }
 }

@@ -1,60 +1,62 @@
-//! The worst jobs of a run with their stories: the longest among those that succeeded, and the first that did not.
+//! Traces of the slowest jobs that succeeded, and of the first jobs that did not.
 //!
-//! A job is worth telling only once it is over, so the last moments of every job in flight are kept, in a ring:
-//! job `n` has place `n mod RING`. Jobs are numbered in order of arrival, so two jobs meet in one place only
-//! where as many others arrived in between; then the older one keeps it, since it is the one that takes long,
-//! and the younger is not followed. Memory is set when the run begins, and an event costs one look at its place.
+//! Whether a job is worth a trace is known only at its end, so the last events of every job in flight are kept, in a
+//! ring: job `n` has slot `n mod RING`. Jobs are numbered in order of arrival, so two jobs share a slot only if
+//! `RING` others arrived in between; then the older job keeps it, since it is the slower one, and the younger has no
+//! trace. Memory is set when the run begins, and an event costs one look at a slot.
 
 use super::Fold;
 use super::names::{REASONS, failure_name};
-use super::summary::{JobTrace, TraceEvent};
+use super::trace::{JobTrace, TraceEvent, TraceEventKind};
 use crate::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, WaitReason};
-use crate::formatting::{at_seconds, number, seconds};
+use crate::formatting::{at_seconds, seconds};
 use crate::ids::{JobId, TargetId};
 use crate::scenario::Scenario;
 use provider::{Instant, Nanos};
 
-/// Places for jobs in flight.
+/// Slots for jobs in flight.
 const RING: usize = 4_096;
-/// Jobs told of each kind, and of those that failed for the same reason.
-const TOLD: usize = 10;
-const ALIKE: usize = 3;
-/// Moments kept of a job: half of them its first, the rest its last.
-const MOMENTS: usize = 24;
+/// The largest number of traces of jobs that succeeded, and of jobs that did not.
+const MAX_TRACES: usize = 10;
+/// The largest number of traces of jobs that were given up for the same reason.
+const MAX_ALIKE: usize = 3;
+/// The largest number of events kept of a job: half of them its first, the rest its last.
+const MAX_EVENTS: usize = 24;
 
-/// Keeps the stories of the worst jobs, in constant memory.
+/// Keeps the traces of the slowest jobs, in constant memory.
 #[derive(Clone, Debug)]
 pub struct SlowJobs {
     ring: Vec<Timeline>,
-    /// The longest first.
+    /// The slowest first.
     slowest: Vec<Finished>,
-    /// As they came.
+    /// In order of their ends.
     failed: Vec<Finished>,
 }
 
-/// What happened to a job so far.
+/// The events of a job so far.
 #[derive(Clone, Copy, Debug)]
 struct Timeline {
+    /// `None` if the slot is free.
     job: Option<JobId>,
     prompt_tokens: u32,
-    moments: [(Instant, What); MOMENTS],
-    kept: usize,
-    /// Moments that were forgotten, from the middle.
-    forgotten: u32,
+    events: [(Instant, Kind); MAX_EVENTS],
+    len: usize,
+    /// Events that were dropped, from the middle.
+    dropped: u32,
 }
 
-/// A job that is over.
+/// A job that has ended.
 #[derive(Clone, Copy, Debug)]
 struct Finished {
     latency: Nanos,
     at: Instant,
-    ending: JobEnd,
+    end: JobEnd,
     timeline: Timeline,
 }
 
-/// What is worth telling of a moment.
+/// The kinds of events that are traced.
 #[derive(Clone, Copy, Debug)]
-enum What {
+enum Kind {
     Arrived,
     Queued(u32),
     Waiting(Instant, WaitReason),
@@ -63,56 +65,52 @@ enum What {
     Abandoned(TargetId),
     FellBack(u8),
     CacheHit,
-    Joined(JobId),
-    TookOver(JobId),
+    Coalesced(JobId),
+    Promoted(JobId),
 }
 
 impl SlowJobs {
-    /// Stories of a run. All memory they will ever need is taken here.
+    /// Creates the fold with all the memory that it needs.
     #[must_use]
     pub fn new() -> Self {
         Self {
             ring: vec![Timeline::EMPTY; RING],
-            slowest: Vec::with_capacity(TOLD + 1),
-            failed: Vec::with_capacity(TOLD),
+            slowest: Vec::with_capacity(MAX_TRACES + 1),
+            failed: Vec::with_capacity(MAX_TRACES),
         }
     }
 
-    /// The stories: the slowest of the jobs that succeeded, then the first of those that did not.
+    /// Returns the traces: the slowest of the jobs that succeeded, then the first of those that did not.
     #[must_use]
-    pub fn stories(&self, scenario: &Scenario) -> Vec<JobTrace> {
-        self.slowest.iter().chain(&self.failed).map(|told| told.story(scenario)).collect()
+    pub fn traces(&self, scenario: &Scenario) -> Vec<JobTrace> {
+        self.slowest.iter().chain(&self.failed).map(|finished| finished.trace(scenario)).collect()
     }
 
-    fn over(&mut self, at: Instant, job: JobId, ending: &JobEnd) {
-        let timeline = &mut self.ring[place(job)];
+    fn done(&mut self, at: Instant, job: JobId, end: &JobEnd) {
+        let timeline = &mut self.ring[slot(job)];
         if timeline.job != Some(job) {
             return;
         }
-        timeline.job = None;
-        let told = |timeline: &Timeline| {
-            let latency = at.since(ending.scheduled);
-            Finished { latency, at, ending: *ending, timeline: Timeline { job: Some(job), ..*timeline } }
-        };
-        match ending.outcome {
+        let latency = at.since(end.scheduled);
+        let finished = |timeline: &Timeline| Finished { latency, at, end: *end, timeline: *timeline };
+        match end.outcome {
             JobOutcome::Succeeded => {
-                let latency = at.since(ending.scheduled);
-                if self.slowest.len() < TOLD
-                    || self.slowest.last().is_some_and(|least| least.latency < latency)
-                {
+                let full = self.slowest.len() == MAX_TRACES;
+                if !full || self.slowest.last().is_some_and(|fastest| fastest.latency < latency) {
                     let rank = self.slowest.partition_point(|other| other.latency >= latency);
-                    self.slowest.insert(rank, told(timeline));
-                    self.slowest.truncate(TOLD);
+                    self.slowest.insert(rank, finished(timeline));
+                    self.slowest.truncate(MAX_TRACES);
                 }
             }
             JobOutcome::Failed(_) | JobOutcome::Shed(_) => {
-                let alike = self.failed.iter().filter(|other| other.ending.outcome == ending.outcome).count();
-                if self.failed.len() < TOLD && alike < ALIKE {
-                    self.failed.push(told(timeline));
+                let alike = self.failed.iter().filter(|other| other.end.outcome == end.outcome).count();
+                if self.failed.len() < MAX_TRACES && alike < MAX_ALIKE {
+                    self.failed.push(finished(timeline));
                 }
             }
             JobOutcome::InFlight => {}
         }
+        timeline.job = None;
     }
 }
 
@@ -124,39 +122,39 @@ impl Default for SlowJobs {
 
 impl Fold for SlowJobs {
     fn event(&mut self, event: &Event) {
-        let what = match event.kind {
+        let kind = match event.kind {
             EventKind::Arrived { prompt_tokens, .. } => {
-                let timeline = &mut self.ring[place(event.job)];
+                let timeline = &mut self.ring[slot(event.job)];
                 if timeline.job.is_none() {
                     *timeline = Timeline { job: Some(event.job), prompt_tokens, ..Timeline::EMPTY };
                 }
-                What::Arrived
+                Kind::Arrived
             }
-            EventKind::Queued { waiting } => What::Queued(waiting),
-            EventKind::Waiting { until, why } => What::Waiting(until, why),
-            EventKind::Sent { target, number, .. } => What::Sent(target, number),
-            EventKind::Replied { target, outcome, .. } => What::Replied(target, outcome),
-            EventKind::Abandoned { target, .. } => What::Abandoned(target),
-            EventKind::FellBack { to, .. } => What::FellBack(to),
-            EventKind::CacheHit => What::CacheHit,
-            EventKind::Coalesced { leader } => What::Joined(leader),
-            EventKind::Promoted { leader, .. } => What::TookOver(leader),
-            EventKind::Done(ref ending) => return self.over(event.at, event.job, ending),
-            // The world's side, and what a target does for everyone, are not the job's own story.
+            EventKind::Queued { waiting } => Kind::Queued(waiting),
+            EventKind::Waiting { until, why } => Kind::Waiting(until, why),
+            EventKind::Sent { target, number, .. } => Kind::Sent(target, number),
+            EventKind::Replied { target, outcome, .. } => Kind::Replied(target, outcome),
+            EventKind::Abandoned { target, .. } => Kind::Abandoned(target),
+            EventKind::FellBack { to, .. } => Kind::FellBack(to),
+            EventKind::CacheHit => Kind::CacheHit,
+            EventKind::Coalesced { leader } => Kind::Coalesced(leader),
+            EventKind::Promoted { leader, .. } => Kind::Promoted(leader),
+            EventKind::Done(ref end) => return self.done(event.at, event.job, end),
+            // The provider's side of an attempt, and the state of a target, are not events of the job.
             EventKind::Decided { .. }
             | EventKind::Settled { .. }
             | EventKind::FirstByte { .. }
             | EventKind::CooledDown { .. } => return,
         };
-        let timeline = &mut self.ring[place(event.job)];
+        let timeline = &mut self.ring[slot(event.job)];
         if timeline.job == Some(event.job) {
-            timeline.push(event.at, what);
+            timeline.push(event.at, kind);
         }
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the remainder is small")]
-fn place(job: JobId) -> usize {
+fn slot(job: JobId) -> usize {
     (job.0 % RING as u64) as usize
 }
 
@@ -164,45 +162,46 @@ impl Timeline {
     const EMPTY: Self = Self {
         job: None,
         prompt_tokens: 0,
-        moments: [(Instant::ZERO, What::Arrived); MOMENTS],
-        kept: 0,
-        forgotten: 0,
+        events: [(Instant::ZERO, Kind::Arrived); MAX_EVENTS],
+        len: 0,
+        dropped: 0,
     };
 
-    fn push(&mut self, at: Instant, what: What) {
-        if self.kept == MOMENTS {
-            self.moments.copy_within(MOMENTS / 2 + 1.., MOMENTS / 2);
-            self.kept -= 1;
-            self.forgotten += 1;
+    fn push(&mut self, at: Instant, kind: Kind) {
+        if self.len == MAX_EVENTS {
+            self.events.copy_within(MAX_EVENTS / 2 + 1.., MAX_EVENTS / 2);
+            self.len -= 1;
+            self.dropped += 1;
         }
-        self.moments[self.kept] = (at, what);
-        self.kept += 1;
+        self.events[self.len] = (at, kind);
+        self.len += 1;
     }
 }
 
 impl Finished {
-    fn story(&self, scenario: &Scenario) -> JobTrace {
-        let JobEnd { outcome: verdict, class, scheduled, attempts, .. } = self.ending;
+    fn trace(&self, scenario: &Scenario) -> JobTrace {
+        let JobEnd { outcome, class, scheduled, attempts, .. } = self.end;
         let timeline = &self.timeline;
         let since = |at: Instant| seconds(at.since(scheduled));
-        let mut moments: Vec<_> = timeline.moments[..timeline.kept]
+        let mut events: Vec<_> = timeline.events[..timeline.len]
             .iter()
-            .map(|(at, what)| TraceEvent { at_s: since(*at), what: what.words(scenario, scheduled) })
+            .map(|(at, kind)| TraceEvent { at_s: since(*at), kind: kind.named(scenario, scheduled) })
             .collect();
-        if timeline.forgotten > 0 {
-            let at_s = moments[MOMENTS / 2].at_s;
-            let what = format!("({} moments are left out)", timeline.forgotten);
-            moments.insert(MOMENTS / 2, TraceEvent { at_s, what });
+        if timeline.dropped > 0 {
+            let at_s = events[MAX_EVENTS / 2].at_s;
+            let kind = TraceEventKind::LeftOut { events: timeline.dropped };
+            events.insert(MAX_EVENTS / 2, TraceEvent { at_s, kind });
         }
-        let (word, reason) = match verdict {
+        let (verdict, reason) = match outcome {
             JobOutcome::Succeeded => ("succeeded", None),
             JobOutcome::Failed(reason) => ("failed", Some(reason)),
             JobOutcome::Shed(reason) => ("shed", Some(reason)),
             JobOutcome::InFlight => ("in_flight", None),
         };
+        let verdict = verdict.to_owned();
         let reason = reason.map(|reason| REASONS[reason as usize].1.to_owned());
-        let end = reason.as_ref().map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"));
-        moments.push(TraceEvent { at_s: since(self.at), what: end });
+        let done = TraceEventKind::Done { verdict: verdict.clone(), reason: reason.clone() };
+        events.push(TraceEvent { at_s: since(self.at), kind: done });
         JobTrace {
             job: timeline.job.map_or(0, |job| job.0),
             workload: scenario.workloads[class.index()].name.clone(),
@@ -210,44 +209,40 @@ impl Finished {
             latency_s: seconds(self.latency),
             prompt_tokens: timeline.prompt_tokens,
             attempts,
-            verdict: word.to_owned(),
+            verdict,
             reason,
-            moments,
+            events,
         }
     }
 }
 
-impl What {
-    /// The moment in words; times count from the job's schedule.
-    fn words(self, scenario: &Scenario, scheduled: Instant) -> String {
-        let name = |target: TargetId| scenario.targets[target.index()].name.as_str();
+impl Kind {
+    /// Returns the event of a result: names for numbers, and times since the job's scheduled arrival.
+    fn named(self, scenario: &Scenario, scheduled: Instant) -> TraceEventKind {
+        let name = |target: TargetId| scenario.targets[target.index()].name.clone();
         match self {
-            Self::Arrived => "arrives".to_owned(),
-            Self::Queued(waiting) => format!("stands in line, {waiting} waiting"),
+            Self::Arrived => TraceEventKind::Arrived,
+            Self::Queued(waiting) => TraceEventKind::Queued { waiting },
             Self::Waiting(until, why) => {
-                let why = match why {
-                    WaitReason::BackOff => "backs off",
-                    WaitReason::CoolDown => "waits for a cool-down",
-                    WaitReason::Pace => "waits for its turn",
-                };
-                format!("{why} until {} s", number(seconds(until.since(scheduled))))
+                TraceEventKind::Waiting { until_s: seconds(until.since(scheduled)), why }
             }
-            Self::Sent(target, attempt) => format!("attempt {attempt} goes to {}", name(target)),
+            Self::Sent(target, attempt) => TraceEventKind::Sent { target: name(target), attempt },
             Self::Replied(target, outcome) => match outcome {
-                AttemptOutcome::Ok => format!("answered by {}", name(target)),
-                AttemptOutcome::Limited { axis, cause } => {
-                    let by = axis.map_or_else(|| cause.name(), |axis| axis.name());
-                    format!("refused by {} ({by})", name(target))
-                }
-                AttemptOutcome::Failed(failure) => {
-                    format!("broken at {} ({})", name(target), failure_name(failure))
-                }
+                AttemptOutcome::Ok => TraceEventKind::Served { target: name(target) },
+                AttemptOutcome::Limited { axis, cause } => TraceEventKind::Limited {
+                    target: name(target),
+                    by: axis.map_or_else(|| cause.name(), |axis| axis.name()).to_owned(),
+                },
+                AttemptOutcome::Failed(failure) => TraceEventKind::Failed {
+                    target: name(target),
+                    failure: failure_name(failure).into_owned(),
+                },
             },
-            Self::Abandoned(target) => format!("gives up the attempt at {}", name(target)),
-            Self::FellBack(to) => format!("falls back to step {}", to + 1),
-            Self::CacheHit => "answered from the cache".to_owned(),
-            Self::Joined(leader) => format!("joins {leader}, which asks the same"),
-            Self::TookOver(leader) => format!("takes over from {leader}, which was not served"),
+            Self::Abandoned(target) => TraceEventKind::Abandoned { target: name(target) },
+            Self::FellBack(to) => TraceEventKind::FellBack { step: u16::from(to) + 1 },
+            Self::CacheHit => TraceEventKind::CacheHit,
+            Self::Coalesced(leader) => TraceEventKind::Coalesced { leader: leader.0 },
+            Self::Promoted(leader) => TraceEventKind::Promoted { leader: leader.0 },
         }
     }
 }

@@ -1,9 +1,13 @@
-//! The content of `result.json`, schema `quotalab/result/1`: all that is known of a run, and all that any
-//! report reads.
+//! The content of `result.json`, schema `quotalab/result/1`: everything that is known of a run, and the only input of
+//! reports.
 //!
-//! Its text is the same on every machine: maps are sorted, times are in seconds rounded to the microsecond,
-//! shares, rates and money to six decimal digits, and how full a limit was over time to three.
+//! The text is the same on every machine: maps are sorted, times are in seconds rounded to the microsecond, shares,
+//! rates and money to six decimal digits, and used shares of limits over time to three. Counts and distributions of
+//! several runs can be added.
 
+use super::findings::{self, Finding};
+use super::series::Series;
+use super::trace::JobTrace;
 pub use crate::formatting::Unit;
 use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
@@ -12,110 +16,130 @@ use std::collections::BTreeMap;
 /// The name and version of the schema: the first field of every result.
 pub const SCHEMA: &str = "quotalab/result/1";
 
-/// What a reader takes for a step: a millisecond to a century.
-const SHORTEST_STEP_S: f64 = 1e-3;
-const LONGEST_STEP_S: f64 = 3.2e9;
+/// The shortest time bucket that a result may have, in seconds.
+const MIN_BUCKET_S: f64 = 1e-3;
+/// The longest time bucket that a result may have, in seconds: about a century.
+const MAX_BUCKET_S: f64 = 3.2e9;
 
 /// Counts by name.
 pub type Counts = BTreeMap<String, u64>;
 /// Shares by axis.
 pub type Shares = BTreeMap<String, f64>;
 
-/// A whole run.
+/// The result of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// [`SCHEMA`].
     pub schema: String,
-    /// The version of quotalab that made it.
+    /// The version of quotalab that wrote it.
     pub version: String,
     /// The scenario's name.
     pub scenario: String,
-    /// What the scenario asks, in the author's words; may be empty.
+    /// The scenario's question, in its author's words; may be empty.
     pub about: String,
-    /// The seed of every stream.
+    /// The seed of every random stream.
     pub seed: u64,
-    /// Simulated, or over real HTTP.
+    /// In virtual time or over HTTP.
     pub mode: Mode,
-    /// How long jobs arrived.
+    /// The time over which jobs arrived, in seconds.
     pub duration_s: f64,
-    /// When the last thing happened; later than the duration where jobs were still under way.
+    /// The instant of the last event, in seconds; later than the duration if jobs were still in flight then.
     pub ended_s: f64,
-    /// The command that makes this result again; empty where there is none.
+    /// The command that reproduces this result; empty if there is none.
     pub reproduce: String,
-    /// What to make of it: sentences, the most important first.
-    pub verdict: Vec<String>,
-    /// What the reader should know besides: limits of the run or of the model.
+    /// The conclusions, the most important first. A result of an earlier version has none; they are derived again when
+    /// it is read.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Assumptions of the scenario, and consequences that its author may not intend.
     pub notes: Vec<Note>,
-    /// What became of the jobs.
+    /// The jobs by outcome.
     pub jobs: Jobs,
-    /// What became of the attempts.
+    /// The attempts by outcome.
     pub attempts: Attempts,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
     /// From the scheduled arrival to the first token, of jobs that succeeded.
     pub first_token_s: Quantiles,
-    /// In line for a place of the concurrency cap, of jobs that succeeded.
+    /// In the queue for the client's concurrency, of jobs that succeeded.
     pub queue_s: Quantiles,
-    /// The attempt that succeeded, from send to the end of its reply.
+    /// The attempt that succeeded, from the request to the end of its reply.
     pub service_s: Quantiles,
-    /// Where the time of the jobs that succeeded went: means that add up to the mean latency.
+    /// The mean latency of the jobs that succeeded, by cause.
     pub time_s: LatencyBreakdown,
-    /// What the providers charged for.
+    /// Tokens that the providers charged.
     pub tokens: Tokens,
     /// What the providers charged, in USD.
     pub cost_usd: f64,
-    /// The first refusal by a limit; `None` where nothing was refused.
+    /// The first refusal by a limit; `None` if nothing was refused.
     pub first_refusal: Option<FirstRefusal>,
     /// The jobs by workload, in the scenario's order.
     pub workloads: Vec<Workload>,
     /// Every account × model of the scenario, in the scenario's order.
     pub targets: Vec<Target>,
-    /// The highest load the limits allow, by arithmetic.
+    /// The highest load that the limits allow, by arithmetic.
     pub ceiling: Ceiling,
     /// The run over time.
     pub series: Series,
-    /// What was expected of the run, and what came.
+    /// The expectations and their measured values.
     pub expect: Vec<Expected>,
-    /// The slowest jobs that succeeded and the first that did not; empty where nobody kept them.
+    /// The slowest jobs that succeeded and the first that did not; empty if no traces were kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub worst: Vec<JobTrace>,
-    /// How late the generator delivered jobs; only where it ran against a real clock.
+    /// The delay of the load generator, per job; `None` in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_s: Option<Quantiles>,
 }
 
 impl Summary {
-    /// Whether every expectation was met; a scenario without any is content with everything.
+    /// Returns `true` if every expectation is met. A run without expectations passes.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.expect.iter().all(|expected| expected.pass)
     }
 
-    /// The content of `result.json`.
+    /// Returns the summary without its distributions: a few kilobytes that only another computation needs.
+    #[must_use]
+    pub fn without_distributions(&self) -> Self {
+        let mut summary = self.clone();
+        let quantiles = [
+            &mut summary.latency_s,
+            &mut summary.first_token_s,
+            &mut summary.queue_s,
+            &mut summary.service_s,
+        ];
+        let workloads = summary.workloads.iter_mut().map(|workload| &mut workload.latency_s);
+        quantiles.into_iter().chain(workloads).chain(&mut summary.lag_s).for_each(|it| it.hdr.clear());
+        summary.series.latency_hdr.clear();
+        summary
+    }
+
+    /// Returns the content of `result.json`, ending in a line feed.
     ///
     /// # Panics
-    /// Never: a summary holds nothing that JSON cannot say.
+    /// Does not panic: every field is serialisable.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("string keys and plain data");
+        let mut text = serde_json::to_string_pretty(self).expect("invariant: every field is serialisable");
         text.push('\n');
         text
     }
 
-    /// Reads a `result.json` again.
+    /// Reads the content of a `result.json`.
     ///
     /// # Errors
-    /// Where the text is not JSON, not of the schema [`SCHEMA`], or has steps of no length.
+    /// If the text is not JSON, not of the schema [`SCHEMA`], or the length of its time buckets is out of range.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        let summary: Self = serde_json::from_str(text)?;
+        let mut summary: Self = serde_json::from_str(text)?;
+        let step_s = summary.series.step_s;
         let fault = if summary.schema != SCHEMA {
             format!("schema is `{}`; this version reads `{SCHEMA}`", summary.schema)
-        } else if !(SHORTEST_STEP_S..=LONGEST_STEP_S).contains(&summary.series.step_s) {
-            format!(
-                "series.step_s is {}; expected {SHORTEST_STEP_S} to {LONGEST_STEP_S}",
-                summary.series.step_s
-            )
+        } else if !(MIN_BUCKET_S..=MAX_BUCKET_S).contains(&step_s) {
+            format!("series.step_s is {step_s}; expected {MIN_BUCKET_S} to {MAX_BUCKET_S}")
         } else {
+            if summary.findings.is_empty() {
+                summary.findings = findings::of(&summary, None);
+            }
             return Ok(summary);
         };
         Err(serde::de::Error::custom(fault))
@@ -128,12 +152,12 @@ impl Summary {
 pub enum Mode {
     /// In virtual time.
     Virtual,
-    /// Over real HTTP.
+    /// Over HTTP, in real time.
     Live,
 }
 
 impl Mode {
-    /// The word of results.
+    /// Returns the name in results.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -143,23 +167,23 @@ impl Mode {
     }
 }
 
-/// What became of the jobs: `offered = succeeded + failed + shed + in_flight`.
+/// The jobs by outcome: `offered = succeeded + failed + shed + in_flight`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jobs {
     /// Arrived.
     pub offered: u64,
-    /// Answered.
+    /// Served.
     pub succeeded: u64,
-    /// Given up after at least one send.
+    /// Given up after at least one attempt.
     pub failed: u64,
-    /// Given up before any send.
+    /// Given up before any attempt.
     pub shed: u64,
-    /// Still under way when the run was over.
+    /// Not over when the run ended.
     pub in_flight: u64,
-    /// Of the succeeded, those answered from the cache.
+    /// Of the succeeded, those answered from the client's cache.
     pub cached: u64,
-    /// Of the succeeded, those answered with the answer to an identical job that was under way; a result of an
-    /// earlier version has none.
+    /// Of the succeeded, those coalesced: answered with the reply to an identical job. Zero in a result of an earlier
+    /// version.
     #[serde(default)]
     pub joined: u64,
     /// Of the succeeded, those served by a later step of their route than the first.
@@ -170,54 +194,58 @@ pub struct Jobs {
     pub shed_by: Counts,
 }
 
-/// What became of the attempts: `total = ok + limited + failed + in_flight`.
+/// The attempts by outcome: `total = ok + limited + failed + in_flight`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
     /// Sent.
     pub total: u64,
-    /// Served.
+    /// Succeeded.
     pub ok: u64,
     /// Refused by a limit.
     pub limited: u64,
-    /// Broken in any other way, those included that the client gave up.
+    /// Failed in any other way, including those that the client cancelled.
     pub failed: u64,
-    /// Without a reply when the run was over.
+    /// Without a reply when the run ended.
     pub in_flight: u64,
-    /// The limited, by axis, or by cause where the reply named no axis.
+    /// The limited, by axis, or by cause if the reply named no axis.
     pub limited_by: Counts,
-    /// The failed, by what broke: `status_503`, `connection`, `timeout`, `garbage`, `abandoned`.
+    /// The failed, by failure: `status_503`, `connection`, `timeout`, `garbage`, `abandoned`.
     pub failed_by: Counts,
 }
 
-/// How lengths of time are spread, in seconds; all zero where nothing was counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A distribution of durations, in seconds; all zero if it is empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
-    /// How many were counted.
+    /// The number of durations.
     pub count: u64,
     /// The mean.
     pub mean: f64,
     /// The median.
     pub p50: f64,
-    /// 90 % are no longer.
+    /// The 90th percentile.
     pub p90: f64,
-    /// 95 % are no longer.
+    /// The 95th percentile.
     pub p95: f64,
-    /// 99 % are no longer.
+    /// The 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// The maximum.
     pub max: f64,
+    /// The distribution in microseconds: an `HdrHistogram` with three digits, V2 compressed, in base64. Empty if the run
+    /// was recorded without distributions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hdr: String,
 }
 
-/// Where the time of a job went, in seconds on average.
+/// The mean latency of a job by cause, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyBreakdown {
-    /// In line for a place of the concurrency cap, and late out of the generator.
+    /// In the queue for the client's concurrency, and late from the load generator.
     pub queue: f64,
-    /// Asleep (back-off, cool-down, pacing), or standing by for the answer to an identical job.
+    /// Asleep (back-off, cool-down, pacing), or waiting for the reply to an identical job.
     pub wait: f64,
     /// In attempts that did not succeed.
     pub lost: f64,
-    /// In the attempt that succeeded, until the first token.
+    /// In the attempt that succeeded, up to the first token.
     pub first_token: f64,
     /// From the first token to the last.
     pub output: f64,
@@ -226,42 +254,42 @@ pub struct LatencyBreakdown {
 /// Tokens of both kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
-    /// In prompts.
+    /// Of prompts.
     pub prompt: u64,
-    /// Of those, what was found in a provider's prefix cache.
+    /// Of those, tokens found in a provider's prefix cache.
     #[serde(default)]
     pub cached: u64,
-    /// In completions.
+    /// Of completions.
     pub completion: u64,
 }
 
 /// The first refusal by a limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstRefusal {
-    /// When.
+    /// When, in seconds since the run began.
     pub at_s: f64,
-    /// By which target.
+    /// The name of the target.
     pub target: String,
-    /// On which axis; the cause where no axis was named.
+    /// The axis; the cause if the reply named no axis.
     pub axis: String,
-    /// Jobs offered per minute, in the minute that led up to it.
+    /// Jobs offered per minute, in the minute before it.
     pub offered_per_min: f64,
 }
 
-/// One class of jobs.
+/// The jobs of one workload, by outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
-    /// Its name.
+    /// The workload's name.
     pub name: String,
     /// Arrived.
     pub offered: u64,
-    /// Answered.
+    /// Served.
     pub succeeded: u64,
-    /// Given up after at least one send.
+    /// Given up after at least one attempt.
     pub failed: u64,
-    /// Given up before any send.
+    /// Given up before any attempt.
     pub shed: u64,
-    /// Still under way when the run was over.
+    /// Not over when the run ended.
     pub in_flight: u64,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
@@ -272,61 +300,61 @@ pub struct Workload {
 pub struct Target {
     /// `provider/account/model`.
     pub name: String,
-    /// Sent to it.
+    /// Attempts sent to it.
     pub attempts: u64,
-    /// Served by it.
+    /// Attempts that succeeded.
     pub ok: u64,
-    /// Refused by its limits.
+    /// Attempts refused by its limits.
     pub limited: u64,
-    /// Broken in any other way.
+    /// Attempts that failed in any other way.
     pub failed: u64,
-    /// The limited, by axis, or by cause where the reply named no axis.
+    /// The limited, by axis, or by cause if the reply named no axis.
     pub limited_by: Counts,
-    /// What it charged for.
+    /// Tokens that it charged.
     pub tokens: Tokens,
     /// What it charged, in USD.
     pub cost_usd: f64,
-    /// How often the client let it rest.
+    /// How often the client put it in cool-down.
     pub cool_downs: u64,
     /// Its limits, in the order of reports.
     pub limits: Vec<Limit>,
     /// By axis, what was used ÷ what the limit could have admitted over the run.
     pub utilisation: Shares,
-    /// By axis, the fullest it was seen; above 1 where a settlement overdrew it.
+    /// By axis, the highest used share sampled; above 1 if a settlement overdrew the limit.
     pub peak: Shares,
 }
 
 /// One limit of a target, as the provider enforces it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
-    /// What is counted.
+    /// What it counts.
     pub axis: String,
-    /// How much per window.
+    /// The quantity per window.
     pub limit: u64,
-    /// How much fits at once.
+    /// The quantity that is admitted at once.
     pub burst: u64,
-    /// The window; `None` for concurrency.
+    /// The window in seconds; `None` for concurrency.
     pub window_s: Option<f64>,
-    /// The law by which it refills, in the scenario's word; `calendar_pacific` with the zone, `at_once` for concurrency.
+    /// The law by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.
     pub law: String,
 }
 
-/// The highest load the limits allow, by arithmetic.
+/// The highest load that the limits allow, by arithmetic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ceiling {
-    /// Jobs per minute, in the scenario's mix; `None` where nothing limits it.
+    /// Jobs per minute, in the scenario's mix; `None` if no limit bounds it.
     pub jobs_per_min: Option<f64>,
-    /// The ceiling ÷ the offered load; `None` where nothing limits it.
+    /// The ceiling ÷ the offered load; `None` if no limit bounds it.
     pub multiple: Option<f64>,
-    /// What the scenario offers on average.
+    /// The offered load in jobs per minute, on average.
     pub offered_jobs_per_min: f64,
-    /// The limit that stops it; `None` where nothing does.
+    /// The limit that binds; `None` if no limit does.
     pub binding: Option<Binding>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
 }
 
-/// One limit of one target.
+/// A limit by its target and axis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// `provider/account/model`.
@@ -349,123 +377,24 @@ pub struct CeilingTarget {
 pub struct CeilingAxis {
     /// The axis.
     pub axis: String,
-    /// How much per window.
+    /// The quantity per window.
     pub limit: u64,
-    /// Jobs per minute that this limit alone would let pass.
+    /// Jobs per minute that this limit alone would admit.
     pub jobs_per_min: f64,
 }
 
-/// The run over time. Every list has one entry per step, the first step begins at zero; attempts and jobs
-/// are counted in the step in which the thing happened, latencies in the step in which the job ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Series {
-    /// The length of a step.
-    pub step_s: f64,
-    /// Jobs that arrived.
-    pub offered: Vec<u64>,
-    /// Attempts sent.
-    pub sent: Vec<u64>,
-    /// Jobs answered.
-    pub succeeded: Vec<u64>,
-    /// Attempts refused by a limit.
-    pub limited: Vec<u64>,
-    /// Jobs given up after at least one send.
-    pub failed: Vec<u64>,
-    /// Jobs given up before any send.
-    pub shed: Vec<u64>,
-    /// The median latency of the jobs that succeeded; `null` where there were none.
-    pub p50_s: Vec<Option<f64>>,
-    /// The 95th percentile of their latency; `null` where there were none.
-    pub p95_s: Vec<Option<f64>>,
-    /// The limited, by axis, `unnamed` where the reply named none; axes that never refused are left out.
-    pub limited_by: BTreeMap<String, Vec<u64>>,
-    /// How full the limits were, by target.
-    pub fill: Vec<Fill>,
-}
-
-/// How the limits of one target were used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Fill {
-    /// `provider/account/model`.
-    pub target: String,
-    /// How full they were, by axis: the fullest seen in each step, 0 when untouched, above 1 when overdrawn.
-    pub axes: BTreeMap<String, Vec<f64>>,
-    /// What was charged to them.
-    #[serde(default, skip_serializing_if = "Charged::is_empty")]
-    pub charged: Charged,
-    /// Attempts they refused, by axis; axes that never refused are left out.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub refused: BTreeMap<String, Vec<u64>>,
-}
-
-/// What one target charged in each step: calls when they were admitted, tokens when they were settled. All
-/// lists are empty where nothing was charged.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Charged {
-    /// Calls admitted.
-    pub calls: Vec<u64>,
-    /// Tokens in their prompts.
-    pub prompt_tokens: Vec<u64>,
-    /// Tokens in their completions.
-    pub completion_tokens: Vec<u64>,
-    /// How long calls were in flight, added up; empty where concurrency is not limited.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub busy_s: Vec<f64>,
-}
-
-impl Charged {
-    /// Whether nothing was charged.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.calls.is_empty()
-    }
-}
-
-/// One job and what happened to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JobTrace {
-    /// Its number, in order of arrival from zero.
-    pub job: u64,
-    /// Its workload.
-    pub workload: String,
-    /// When the schedule wanted it.
-    pub scheduled_s: f64,
-    /// From then until it was over.
-    pub latency_s: f64,
-    /// Tokens in its prompt, as the client estimates them.
-    pub prompt_tokens: u32,
-    /// Attempts made.
-    pub attempts: u8,
-    /// `succeeded`, `failed` or `shed`.
-    pub verdict: String,
-    /// Why it was given up; `None` where it succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What happened, in order; the last is how it ended.
-    pub moments: Vec<TraceEvent>,
-}
-
-/// One thing that happened to a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TraceEvent {
-    /// When, counted from the job's schedule.
-    pub at_s: f64,
-    /// What, in words.
-    pub what: String,
-}
-
-/// One expectation and what became of it.
+/// One expectation and its measured value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
-    /// As written.
+    /// The expectation as written.
     pub rule: String,
-    /// The metric that the rule is about; `None` in results of earlier versions.
+    /// The metric of the expectation; `None` in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<Metric>,
-    /// What was measured; `None` where there was nothing to measure.
+    /// The measured value; `None` if there was nothing to measure.
     pub actual: Option<f64>,
-    /// What `actual` counts in.
+    /// The unit of `actual`.
     pub unit: Unit,
-    /// Whether it holds; what could not be measured does not, except headroom without any limit.
+    /// Whether it is met. Without a measured value it is not, except headroom if no limit bounds the load.
     pub pass: bool,
 }

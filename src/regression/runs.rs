@@ -2,10 +2,10 @@
 //! number of cores.
 
 use super::measures::{Measured, measured};
-use crate::ceiling::Ceiling;
-use crate::drive::virtual_time;
+use crate::drive;
 use crate::formatting::seconds;
-use crate::record::{Expected, Mode, Recorder, RunEnd};
+use crate::load::Load;
+use crate::record::Expected;
 use crate::scenario::Scenario;
 use rayon::prelude::*;
 
@@ -71,15 +71,6 @@ pub fn run(cases: &[Case], done: &(dyn Fn() + Sync)) -> Vec<ScenarioRuns> {
 }
 
 fn replica(scenario: &Scenario) -> Replica {
-    let mut recorder = Recorder::new(scenario);
-    let at = virtual_time::simulate(scenario, &mut recorder);
-    let summary = recorder.finish(RunEnd {
-        at,
-        mode: Mode::Virtual,
-        scheduled: None,
-        ceiling: Ceiling::of(scenario),
-        reproduce: String::new(),
-        notes: Vec::new(),
-    });
+    let summary = drive::summarize_load(scenario, Load::new(scenario));
     Replica { seed: scenario.seed, measured: measured(&summary), expect: summary.expect }
 }

@@ -3,7 +3,7 @@
 use super::chart::{Chart, compare_chart};
 use super::page::{cell as text_cell, figure, header, page, table};
 use super::text_layout::{fitted, wrap};
-use super::{Style, facts};
+use super::{Style, facts, verdict};
 use crate::formatting::{count, duration, number, percent, share_of, usd};
 use crate::record::Summary;
 use maud::{Markup, html};
@@ -81,7 +81,7 @@ pub fn text(runs: &[Named<'_>], style: Style) -> String {
     let Some((base, others)) = runs.split_first() else { return String::new() };
     let mut report = String::new();
     for (label, run) in runs {
-        let first = run.verdict.first().map_or("", String::as_str);
+        let first = verdict::first(run);
         for line in wrap(&format!("{label}: {first}"), 80) {
             report.push_str(&fitted(&line, 80));
             report.push('\n');
@@ -123,8 +123,7 @@ pub fn html(runs: &[Named<'_>]) -> String {
     let findings: Vec<_> = runs
         .iter()
         .map(|(label, run)| {
-            let first = run.verdict.first().map_or("", String::as_str);
-            vec![text_cell(label), text_cell(facts::run(run)), text_cell(first)]
+            vec![text_cell(label), text_cell(facts::run(run)), text_cell(verdict::first(run))]
         })
         .collect();
     let labels = runs.iter().map(|(label, _)| *label);

@@ -58,17 +58,19 @@ pub(super) const TIMES: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
 
 /// Every latency distribution with its columns. Distributions without values are left out.
 pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len()])> {
-    let lag = summary.lag_s.unwrap_or_default();
     let all = [
-        ("latency", summary.latency_s),
-        ("TTFT", summary.first_token_s),
-        ("queue", summary.queue_s),
-        ("service", summary.service_s),
-        ("generator lag", lag),
+        ("latency", Some(&summary.latency_s)),
+        ("TTFT", Some(&summary.first_token_s)),
+        ("queue", Some(&summary.queue_s)),
+        ("service", Some(&summary.service_s)),
+        ("generator lag", summary.lag_s.as_ref()),
     ];
     let columns =
-        |times: Quantiles| [times.mean, times.p50, times.p90, times.p95, times.p99, times.max].map(duration);
-    all.into_iter().filter(|(_, times)| times.count > 0).map(|(name, times)| (name, columns(times))).collect()
+        |times: &Quantiles| [times.mean, times.p50, times.p90, times.p95, times.p99, times.max].map(duration);
+    all.into_iter()
+        .filter_map(|(name, times)| Some((name, times.filter(|times| times.count > 0)?)))
+        .map(|(name, times)| (name, columns(times)))
+        .collect()
 }
 
 /// The measured value of an expectation, in its unit.

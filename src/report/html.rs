@@ -6,12 +6,13 @@ use super::job_traces;
 use super::notes;
 use super::page::{self, MAX_ROWS, axis, cell, json_data, mark, page, section, table, text};
 use super::usage_table;
+use super::verdict;
 use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
 use maud::{Markup, html};
 
-/// Results up to this size are embedded whole, in bytes. Larger ones are embedded without the fill of their limits, or
-/// not at all.
+/// Results up to this size are embedded without their distributions, in bytes. Larger ones are embedded without the fill
+/// of their limits as well, or not at all.
 const MAX_EMBEDDED_BYTES: usize = 150_000;
 
 /// Renders the page of a run.
@@ -40,7 +41,7 @@ pub fn render(summary: &Summary) -> String {
 
 fn header(summary: &Summary) -> Markup {
     let subject = format!("{}: {}", summary.scenario, facts::run(summary));
-    page::header(&subject, &summary.verdict, &summary.about)
+    page::header(&subject, &verdict::sentences(summary), &summary.about)
 }
 
 fn tiles(summary: &Summary) -> Markup {
@@ -216,13 +217,10 @@ fn reproduce(summary: &Summary) -> Markup {
 
 /// The result as JSON, as far as [`MAX_EMBEDDED_BYTES`] allows.
 fn embedded(summary: &Summary) -> Markup {
-    let without_fill = || {
-        let mut smaller = summary.clone();
-        smaller.series.fill.clear();
-        json_data(&smaller)
-    };
-    let fits = |json: &maud::PreEscaped<String>| json.0.len() <= MAX_EMBEDDED_BYTES;
-    let json = Some(json_data(summary)).filter(fits).or_else(|| Some(without_fill()).filter(fits));
+    let mut smaller = summary.without_distributions();
+    let whole = json_data(&smaller);
+    smaller.series.fill.clear();
+    let json = [whole, json_data(&smaller)].into_iter().find(|json| json.0.len() <= MAX_EMBEDDED_BYTES);
     html! {
         @match json {
             Some(json) => { script type="application/json" id="result" { (json) } }

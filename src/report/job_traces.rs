@@ -1,8 +1,9 @@
 //! The slowest jobs and the first that were not served, each folded with its trace of events.
 
 use super::page::{MAX_ROWS, section, text};
+use crate::event::WaitReason;
 use crate::formatting::{count, duration, moment, number, plural};
-use crate::record::{JobTrace, Summary, TraceEvent};
+use crate::record::{JobTrace, Summary, TraceEvent, TraceEventKind};
 use maud::{Markup, html};
 
 /// Renders both sections; a section without traces is left out.
@@ -45,9 +46,40 @@ fn entry(trace: &JobTrace, run_s: f64) -> Markup {
             (count(trace.prompt_tokens.into())) " prompt tokens"
         }
         ol {
-            @for TraceEvent { at_s, what } in trace.moments.iter().take(MAX_ROWS) {
-                li { b { (number(*at_s)) " s" } " " (text(what)) }
+            @for TraceEvent { at_s, kind } in trace.events.iter().take(MAX_ROWS) {
+                li { b { (number(*at_s)) " s" } " " (text(&sentence(kind))) }
             }
         }
+    }
+}
+
+/// Returns an event in words. Times count from the job's scheduled arrival.
+fn sentence(kind: &TraceEventKind) -> String {
+    match kind {
+        TraceEventKind::Arrived => "arrives".to_owned(),
+        TraceEventKind::Queued { waiting } => format!("is queued, {} waiting", count((*waiting).into())),
+        TraceEventKind::Waiting { until_s, why } => {
+            let why = match why {
+                WaitReason::BackOff => "backs off",
+                WaitReason::CoolDown => "waits for a cool-down",
+                WaitReason::Pace => "is paced",
+            };
+            format!("{why} until {} s", number(*until_s))
+        }
+        TraceEventKind::Sent { target, attempt } => format!("attempt {attempt} is sent to {target}"),
+        TraceEventKind::Served { target } => format!("served by {target}"),
+        TraceEventKind::Limited { target, by } => format!("refused by {target} ({by})"),
+        TraceEventKind::Failed { target, failure } => format!("failed at {target} ({failure})"),
+        TraceEventKind::Abandoned { target } => format!("cancels the attempt at {target}"),
+        TraceEventKind::FellBack { step } => format!("falls back to step {step}"),
+        TraceEventKind::CacheHit => "served from the cache".to_owned(),
+        TraceEventKind::Coalesced { leader } => format!("waits for job {leader}, which is identical"),
+        TraceEventKind::Promoted { leader } => {
+            format!("continues on its own: job {leader}, which it followed, was given up")
+        }
+        TraceEventKind::LeftOut { events } => format!("({} left out)", plural((*events).into(), "event")),
+        TraceEventKind::Done { verdict, reason: Some(reason) } => format!("{verdict}: {reason}"),
+        TraceEventKind::Done { verdict, reason: None } => verdict.clone(),
+        TraceEventKind::Sentence { what } => what.clone(),
     }
 }

@@ -19,6 +19,7 @@ pub mod text;
 mod text_layout;
 mod usage;
 mod usage_table;
+pub mod verdict;
 
 pub use chart::{Chart, charts};
 

@@ -5,6 +5,7 @@ use super::chart::time_parts;
 use super::facts::{self, TIMES, Use};
 use super::notes;
 use super::text_layout::{fitted, wrap};
+use super::verdict;
 use crate::formatting::{count, duration, percent, plural};
 use crate::record::Summary;
 
@@ -72,7 +73,7 @@ impl Page {
     }
 
     fn findings(&mut self, summary: &Summary) {
-        for (place, sentence) in summary.verdict.iter().enumerate() {
+        for (place, sentence) in verdict::sentences(summary).iter().enumerate() {
             for line in wrap(sentence, WIDTH) {
                 let line = fitted(&line, WIDTH);
                 let line = if place == 0 { self.style.strong(&line) } else { line };

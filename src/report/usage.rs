@@ -171,9 +171,7 @@ fn as_f64(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ceiling::Ceiling;
-    use crate::drive::virtual_time;
-    use crate::record::{Mode, Recorder, RunEnd};
+    use crate::drive;
     use crate::scenario::{self, Overrides};
     use proptest::prelude::*;
     use provider::Nanos;
@@ -198,17 +196,7 @@ workload:
     fn run(seed: u64, duration: Nanos) -> Summary {
         let overrides = Overrides { seed: Some(seed), duration: Some(duration), ..Overrides::default() };
         let scenario = scenario::parse("usage.yaml", SCENARIO, &overrides, None).unwrap();
-        let mut recorder = Recorder::new(&scenario);
-        let at = virtual_time::simulate(&scenario, &mut recorder);
-        let (ceiling, reproduce) = (Ceiling::of(&scenario), String::new());
-        recorder.finish(RunEnd {
-            at,
-            mode: Mode::Virtual,
-            scheduled: None,
-            ceiling,
-            reproduce,
-            notes: vec![],
-        })
+        drive::summarize(&scenario)
     }
 
     proptest! {

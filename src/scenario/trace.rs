@@ -1,19 +1,20 @@
-//! Recorded traffic: files of past requests, read into rows that a workload replays.
+//! Reads recorded traffic from a file into the rows that a workload replays.
 //!
-//! The format is told by the content, plain or gzip:
+//! The format follows from the content, plain or gzip:
 //!
 //! ```text
-//!  TIMESTAMP,ContextTokens,GeneratedTokens                      Azure LLM inference traces (CSV; dates)
+//!  TIMESTAMP,ContextTokens,GeneratedTokens                      Azure LLM inference traces (CSV; dates in UTC)
 //!  Timestamp,Model,Request tokens,Response tokens,…             BurstGPT (CSV; seconds)
 //!  {"timestamp": 0, "input_length": 6758, "output_length": 500} Mooncake (JSON lines; milliseconds)
 //! ```
 //!
-//! Times are whole nanoseconds from the first character on, so nothing is lost to a float; they count from
-//! the earliest row of the file, whichever rows are kept. Which are kept is drawn row by row, so a tenth
-//! of a trace is contained in a fifth of it.
+//! Times are whole nanoseconds, read without floats, and count from the earliest row of the file. Each row is kept or
+//! dropped by its own random draw, so the rows of a smaller rate are a subset of those of a larger one.
 
 use super::TraceRow;
+use csv::{StringRecord, Trim};
 use flate2::read::MultiGzDecoder;
+use provider::calendar::{UnixTime, parse_decimal};
 use provider::random::key;
 use provider::{Instant, Nanos, Stream};
 use serde::Deserialize;
@@ -21,57 +22,89 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-/// The largest file, unpacked.
-const MOST_BYTES: u64 = 512 << 20;
-/// The most rows in a file.
-const MOST_ROWS: u64 = 20_000_000;
+/// The maximum size of a file after decompression, in bytes.
+const MAX_BYTES: u64 = 512 << 20;
+/// The maximum number of rows in a file.
+const MAX_ROWS: u64 = 20_000_000;
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// How much of a trace is used, and how fast.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TraceOptions {
     /// The share of the rows that is kept; 1 or more keeps all.
     pub rate: f64,
-    /// How many times faster than recorded; positive.
+    /// The factor by which the trace is replayed faster than recorded; positive.
     pub speed: f64,
-    /// The seed by which rows are kept.
+    /// The seed of the draws that keep or drop rows.
     pub seed: u64,
-    /// Rows from this time on (after `speed`) are left out; `None` keeps all.
+    /// The length of the replayed trace: later rows are dropped. `None` keeps all.
     pub limit: Option<Nanos>,
 }
 
-/// Reads a trace, sorted by time. Empty where `options` keep no row.
+/// Reads a trace, sorted by time. The result is empty if `options` keep no row.
 ///
 /// # Errors
-/// In words, with the file and where it applies the line: the file cannot be read, is in no known format, is
-/// too large, holds no row, or has a row that is not what its format says; or the speed is not positive.
+/// A message with the file, and the line if one is at fault: the file cannot be read, has an unknown format, is too
+/// large, contains no row, or has an invalid row; or the speed is not positive.
 pub fn read(path: &Path, options: &TraceOptions) -> Result<Vec<TraceRow>, String> {
     let in_file = |error: String| format!("{}: {error}", path.display());
     if !(options.speed.is_finite() && options.speed > 0.0) {
-        return Err(in_file(format!("a trace's speed must be positive, not {}", options.speed)));
+        return Err(in_file(format!("the speed of a trace must be positive, not {}", options.speed)));
     }
     let file = File::open(path).map_err(|error| in_file(format!("cannot open the trace: {error}")))?;
-    let rows = unpacked(BufReader::new(file)).and_then(|lines| rows(lines, options));
+    let rows = decompressed(BufReader::new(file)).and_then(|text| rows(text, options));
     rows.map_err(|error| format!("{}{error}", path.display()))
 }
 
-/// The text of a file, whether it is packed or not, up to one byte more than is accepted.
-fn unpacked(mut file: impl BufRead + 'static) -> Result<Box<dyn BufRead>, String> {
+/// Returns the text of a plain or gzip file, up to one byte more than [`MAX_BYTES`].
+fn decompressed(mut file: impl BufRead + 'static) -> Result<Box<dyn BufRead>, String> {
     let magic = file.fill_buf().map_err(|error| format!(": cannot read the trace: {error}"))?;
-    let packed = magic.starts_with(&[0x1f, 0x8b]);
-    Ok(if packed {
-        Box::new(BufReader::new(MultiGzDecoder::new(file).take(MOST_BYTES + 1)))
+    let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
+    Ok(if is_gzip {
+        Box::new(BufReader::new(MultiGzDecoder::new(file).take(MAX_BYTES + 1)))
     } else {
-        Box::new(file.take(MOST_BYTES + 1))
+        Box::new(file.take(MAX_BYTES + 1))
     })
 }
 
-/// The rows of a text; errors begin with `:line`, or with `:` where there is none.
+/// Returns the rows of a text. Errors start with `:line: `, or with `: ` if they concern no line.
 fn rows(mut text: impl BufRead, options: &TraceOptions) -> Result<Vec<TraceRow>, String> {
-    let thinning = key(options.seed, "trace");
-    let (mut rows, mut seen, mut bytes) = (Vec::new(), 0u64, 0u64);
-    let mut earliest = Instant::MAX;
-    let mut format = None;
-    let mut line = String::new();
+    let start = text.fill_buf().map_err(|error| format!(":1: cannot be read: {error}"))?;
+    let start = start.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(start);
+    let is_json = start.trim_ascii_start().starts_with(b"{");
+    let mut sample = Sample::new(options);
+    if is_json {
+        read_json_lines(text, &mut sample)?
+    } else {
+        read_csv(text, &mut sample)?
+    }
+    sample.finish(options)
+}
+
+fn read_csv(text: impl BufRead, sample: &mut Sample) -> Result<(), String> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(text);
+    let at = |line: u64, error: &str| format!(":{line}: {error}");
+    let headers = reader.headers().map_err(|error| at(1, &format!("cannot be read: {error}")))?;
+    if headers.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::of(headers).map_err(|error| at(1, &error))?;
+    let mut record = StringRecord::new();
+    loop {
+        // The line after the previous record, if this one follows empty lines.
+        let line = reader.position().line();
+        let more = reader.read_record(&mut record);
+        if !more.map_err(|error| at(line, &format!("cannot be read: {error}")))? {
+            return Ok(());
+        }
+        let line = record.position().map_or(line, csv::Position::line);
+        let row = columns.row(&record).map_err(|error| at(line, &error))?;
+        sample.add(row, reader.position().byte())?;
+    }
+}
+
+fn read_json_lines(mut text: impl BufRead, sample: &mut Sample) -> Result<(), String> {
+    let (mut line, mut bytes) = (String::new(), 0u64);
     for number in 1u64.. {
         line.clear();
         let read =
@@ -80,114 +113,103 @@ fn rows(mut text: impl BufRead, options: &TraceOptions) -> Result<Vec<TraceRow>,
             break;
         }
         bytes += read as u64;
-        let content = line.trim_start_matches('\u{feff}').trim_end();
-        if bytes > MOST_BYTES || seen > MOST_ROWS {
-            return Err(format!(": more than {} MiB or {MOST_ROWS} rows; cut the trace", MOST_BYTES >> 20));
+        let content = line.trim_start_matches(BYTE_ORDER_MARK).trim();
+        if !content.is_empty() {
+            let row = mooncake_row(content).map_err(|error| format!(":{number}: {error}"))?;
+            sample.add(row, bytes)?;
         }
-        if content.is_empty() {
-            continue;
-        }
-        let format = match format {
-            Some(format) => format,
-            None => {
-                let found = Format::of(content).map_err(|error| format!(":{number}: {error}"))?;
-                format = Some(found);
-                if matches!(found, Format::Csv(_)) {
-                    continue;
-                }
-                found
-            }
-        };
-        let row = format.row(content).map_err(|error| format!(":{number}: {error}"))?;
-        earliest = earliest.min(row.at);
-        if Stream::keyed(thinning, seen).unit() < options.rate {
-            rows.push(row);
-        }
-        seen += 1;
     }
-    if seen == 0 {
-        return Err(": the trace holds no row".to_owned());
-    }
-    rows.sort_by_key(|row| row.at); // stable: rows of one instant keep their order
-    for row in &mut rows {
-        row.at = rescaled(row.at.since(earliest), options.speed);
-    }
-    if let Some(limit) = options.limit {
-        rows.truncate(rows.partition_point(|row| row.at < Instant::ZERO + limit));
-    }
-    Ok(rows)
+    Ok(())
 }
 
-/// A time of the file as a time of the run; to the nanosecond where the speed is one.
-#[expect(clippy::float_cmp, reason = "exactly one is what needs no rescaling")]
-fn rescaled(since: Nanos, speed: f64) -> Instant {
+/// The kept rows of a trace.
+struct Sample {
+    rows: Vec<TraceRow>,
+    rows_read: u64,
+    earliest: Instant,
+    rate: f64,
+    stream_key: u64,
+}
+
+impl Sample {
+    fn new(options: &TraceOptions) -> Self {
+        let stream_key = key(options.seed, "trace");
+        Self { rows: Vec::new(), rows_read: 0, earliest: Instant::MAX, rate: options.rate, stream_key }
+    }
+
+    /// Keeps or drops the next row of a text of which `bytes` were read.
+    fn add(&mut self, row: TraceRow, bytes: u64) -> Result<(), String> {
+        if bytes > MAX_BYTES || self.rows_read >= MAX_ROWS {
+            return Err(format!(": more than {} MiB or {MAX_ROWS} rows: split the trace", MAX_BYTES >> 20));
+        }
+        self.earliest = self.earliest.min(row.at);
+        if Stream::keyed(self.stream_key, self.rows_read).unit() < self.rate {
+            self.rows.push(row);
+        }
+        self.rows_read += 1;
+        Ok(())
+    }
+
+    /// Returns the rows by time, relative to the earliest row and scaled by the speed.
+    fn finish(mut self, options: &TraceOptions) -> Result<Vec<TraceRow>, String> {
+        if self.rows_read == 0 {
+            return Err(": the trace contains no rows".to_owned());
+        }
+        self.rows.sort_by_key(|row| row.at); // stable: rows of one instant keep their order
+        for row in &mut self.rows {
+            row.at = scaled(row.at.since(self.earliest), options.speed);
+        }
+        if let Some(limit) = options.limit {
+            self.rows.truncate(self.rows.partition_point(|row| row.at < Instant::ZERO + limit));
+        }
+        Ok(self.rows)
+    }
+}
+
+/// Converts a time in the trace to an instant of the run; exact at speed 1.
+#[expect(clippy::float_cmp, reason = "only exactly 1 needs no scaling")]
+fn scaled(since: Nanos, speed: f64) -> Instant {
     let scaled = if speed == 1.0 { since } else { Nanos::from_secs_f64(since.as_secs_f64() / speed) };
     Instant::ZERO + scaled
 }
 
-/// How a row is written.
-#[derive(Clone, Copy, Debug)]
-enum Format {
-    Csv(Columns),
-    Mooncake,
-}
-
-/// Which columns of a CSV matter, and how it tells time.
+/// The columns of a CSV format, by index, and the format of its times.
 #[derive(Clone, Copy, Debug)]
 struct Columns {
     at: usize,
     prompt: usize,
     completion: usize,
     time: fn(&str) -> Option<Nanos>,
-    times: &'static str,
+    time_format: &'static str,
 }
 
-/// A row of a Mooncake trace; the hashes of its prefix blocks are passed over.
-#[derive(Deserialize)]
-struct MooncakeRow {
-    timestamp: u64,
-    input_length: u64,
-    output_length: u64,
-}
-
-impl Format {
-    /// The format that a file's first line announces.
-    fn of(line: &str) -> Result<Self, String> {
-        if line.starts_with('{') {
-            return Ok(Self::Mooncake);
-        }
+impl Columns {
+    /// Returns the columns of the format that the header names.
+    fn of(header: &StringRecord) -> Result<Self, String> {
         let azure = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"];
         let burst_gpt = ["Timestamp", "Request tokens", "Response tokens"];
-        let columns = |names: [&str; 3], time, times| {
-            let place = |name| line.split(',').position(|column| column.trim() == name);
-            let [at, prompt, completion] = names.map(place);
-            Some(Self::Csv(Columns { at: at?, prompt: prompt?, completion: completion?, time, times }))
+        let columns = |names: [&str; 3], time, time_format| {
+            let index = |name| header.iter().position(|column| column == name);
+            let [at, prompt, completion] = names.map(index);
+            Some(Self { at: at?, prompt: prompt?, completion: completion?, time, time_format })
         };
-        columns(azure, calendar, "a date and time like 2023-11-16 18:15:46.6805900")
-            .or_else(|| columns(burst_gpt, seconds, "seconds like 12 or 12.5"))
+        columns(azure, since_epoch, "a date and time such as 2023-11-16 18:15:46.6805900")
+            .or_else(|| columns(burst_gpt, seconds, "seconds such as 12 or 12.5"))
             .ok_or_else(|| {
                 format!(
                     "expected the header `{}` (Azure), one with `{}` (BurstGPT), or JSON lines (Mooncake), found {}",
                     azure.join(","),
                     burst_gpt.join("`, `"),
-                    quoted(line)
+                    quoted(&header.iter().collect::<Vec<_>>().join(","))
                 )
             })
     }
 
-    fn row(&self, line: &str) -> Result<TraceRow, String> {
-        match self {
-            Self::Csv(columns) => columns.row(line),
-            Self::Mooncake => mooncake(line),
-        }
-    }
-}
-
-impl Columns {
-    fn row(&self, line: &str) -> Result<TraceRow, String> {
-        let field = |index| line.split(',').nth(index).map_or("", str::trim);
+    fn row(&self, record: &StringRecord) -> Result<TraceRow, String> {
+        let field = |index| record.get(index).unwrap_or_default();
         let at = field(self.at);
-        let at = (self.time)(at).ok_or_else(|| format!("expected {}, found {}", self.times, quoted(at)))?;
+        let at =
+            (self.time)(at).ok_or_else(|| format!("expected {}, found {}", self.time_format, quoted(at)))?;
         let tokens = |index| {
             let field = field(index);
             field.parse().map_err(|_| format!("expected a whole number of tokens, found {}", quoted(field)))
@@ -200,80 +222,34 @@ impl Columns {
     }
 }
 
-fn mooncake(line: &str) -> Result<TraceRow, String> {
+/// A row of a Mooncake trace; the hashes of its prefix blocks are ignored.
+#[derive(Deserialize)]
+struct MooncakeRow {
+    timestamp: u64,
+    input_length: u32,
+    output_length: u32,
+}
+
+fn mooncake_row(line: &str) -> Result<TraceRow, String> {
     let row: MooncakeRow = serde_json::from_str(line).map_err(|error| {
         format!("expected an object with whole `timestamp`, `input_length` and `output_length`: {error}")
     })?;
-    let tokens = |count: u64| {
-        u32::try_from(count).map_err(|_| format!("expected a number of tokens below 2^32, found {count}"))
-    };
     Ok(TraceRow {
         at: Instant::ZERO + Nanos::from_millis(row.timestamp),
-        prompt_tokens: tokens(row.input_length)?,
-        completion_tokens: tokens(row.output_length)?,
+        prompt_tokens: row.input_length,
+        completion_tokens: row.output_length,
     })
 }
 
-/// `2023-11-16 18:15:46.6805900`, in UTC, since 1970. Up to nine decimals; a `T` may stand for the space,
-/// and `Z` or `+00:00` at the end.
-fn calendar(text: &str) -> Option<Nanos> {
-    let text = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00")).unwrap_or(text);
-    let (date, time) = text.split_once([' ', 'T'])?;
-    let [year, month, day] = three(date, '-')?.map(whole);
-    let [hour, minute, second] = three(time, ':')?;
-    let (year, month, day) = (year?, month?, day?);
-    let (hour, minute, second) = (whole(hour)?, whole(minute)?, seconds(second)?);
-    let sane = (1970..2500).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=days_of(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < Nanos::MINUTE;
-    sane.then(|| {
-        let days = days_before(year, month) + day - 1;
-        Nanos::DAY * days + Nanos::HOUR * hour + Nanos::MINUTE * minute + second
-    })
+fn since_epoch(text: &str) -> Option<Nanos> {
+    UnixTime::parse_utc(text).map(|time| time.since(UnixTime::EPOCH))
 }
 
-/// Seconds with up to nine decimals.
 fn seconds(text: &str) -> Option<Nanos> {
-    let (whole_part, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    let unit = 10u64.checked_pow(9u32.checked_sub(u32::try_from(decimals.len()).ok()?)?)?;
-    let nanos = whole(whole_part)?.checked_mul(Nanos::SECOND.0)?;
-    nanos.checked_add(whole(decimals)? * unit).map(Nanos)
+    parse_decimal(text, Nanos::SECOND)
 }
 
-/// Digits only: no sign, no blank.
-fn whole(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-fn three(text: &str, between: char) -> Option<[&str; 3]> {
-    let mut parts = text.split(between);
-    let three = [parts.next()?, parts.next()?, parts.next()?];
-    parts.next().is_none().then_some(three)
-}
-
-const fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400)
-}
-
-const fn days_of(year: u64, month: u64) -> u64 {
-    match month {
-        2 => 28 + is_leap(year) as u64,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days from 1970 to the first of the month.
-fn days_before(year: u64, month: u64) -> u64 {
-    let leap_years_before = |year: u64| (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400;
-    let years = (year - 1970) * 365 + leap_years_before(year) - leap_years_before(1970);
-    years + (1..month).map(|month| days_of(year, month)).sum::<u64>()
-}
-
-/// A value in an error message, cut to a readable length.
+/// Quotes a value for an error message, cut to 60 characters.
 fn quoted(text: &str) -> String {
     let mut cut: String = text.chars().take(60).collect();
     if cut.len() < text.len() {
@@ -291,7 +267,7 @@ mod tests {
     const ALL: TraceOptions = TraceOptions { rate: 1.0, speed: 1.0, seed: 7, limit: None };
 
     fn parsed(text: &str, options: &TraceOptions) -> Result<Vec<TraceRow>, String> {
-        rows(unpacked(std::io::Cursor::new(text.as_bytes().to_vec()))?, options)
+        rows(decompressed(std::io::Cursor::new(text.as_bytes().to_vec()))?, options)
     }
 
     fn row(nanos: u64, prompt_tokens: u32, completion_tokens: u32) -> TraceRow {
@@ -299,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn azure_times_are_exact_and_cross_midnight_a_leap_day_and_a_year() {
+    fn azure_times_are_exact_across_days_and_years() {
         let text = "\u{feff}TIMESTAMP,ContextTokens,GeneratedTokens\r\n\
                     2023-12-31 23:59:59.9999999,10,1\r\n2024-01-01 00:00:00.0000001,20,2\r\n\r\n\
                     2024-02-28T23:59:59Z,30,3\n2024-03-01 00:00:00+00:00,40,4";
@@ -311,13 +287,19 @@ mod tests {
             row(60 * day + 100, 40, 4),
         ];
         assert_eq!(parsed(text, &ALL).unwrap(), expected);
-        assert_eq!(calendar("1970-01-01 00:00:00"), Some(Nanos::ZERO));
-        // 1,700,158,546 s: `date -ud '2023-11-16 18:15:46' +%s`.
-        assert_eq!(calendar("2023-11-16 18:15:46.6805900"), Some(Nanos(1_700_158_546_680_590_000)));
     }
 
     #[test]
-    fn mooncake_and_burst_gpt_rows_come_sorted() {
+    fn quoted_fields_may_contain_commas_and_line_breaks() {
+        let text = "Timestamp,Model,Request tokens,Response tokens\n5,\"a, b\",472,18\n6,\"c\nd\",\"1\",2\n7,e,x,3\n";
+        let error = parsed(text, &ALL).unwrap_err();
+        assert_eq!(error, ":5: expected a whole number of tokens, found `x`");
+        let rows = parsed(&text.replace('x', "4"), &ALL).unwrap();
+        assert_eq!(rows, [row(0, 472, 18), row(1_000_000_000, 1, 2), row(2_000_000_000, 4, 3)]);
+    }
+
+    #[test]
+    fn mooncake_and_burst_gpt_rows_are_sorted_by_time() {
         let text = "{\"timestamp\": 3000, \"input_length\": 5, \"output_length\": 6, \"hash_ids\": [1]}\n\
                     {\"timestamp\": 1000, \"input_length\": 7, \"output_length\": 8}\n\
                     {\"timestamp\": 3000, \"input_length\": 9, \"output_length\": 1}\n";
@@ -329,15 +311,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn errors_name_the_line() {
         let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
-        for (text, said) in [
-            ("", ": the trace holds no row"),
-            (azure, ": the trace holds no row"),
+        for (text, expected) in [
+            ("", ": the trace contains no rows"),
+            (azure, ": the trace contains no rows"),
             ("a,b\n", ":1: expected the header `TIMESTAMP,"),
-            (&format!("{azure}2023-02-29 00:00:00,1,1"), ":2: expected a date and time like"),
+            (&format!("{azure}2023-02-29 00:00:00,1,1"), ":2: expected a date and time such as"),
             (
-                &format!("{azure}\n2023-02-28 00:00:00,1,-1"),
+                &format!("{azure}2023-02-28 00:00:00,1,1\n2023-02-28 00:00:00,1,-1"),
                 ":3: expected a whole number of tokens, found `-1`",
             ),
             (&format!("{azure}2023-02-28 24:00:00,1,1"), ":2: expected a date"),
@@ -345,17 +327,17 @@ mod tests {
             ("{\"timestamp\": 0}", ":1: expected an object with whole `timestamp`"),
             (
                 "{\"timestamp\":0,\"input_length\":4294967296,\"output_length\":1}",
-                ":1: expected a number of tokens",
+                ":1: expected an object with whole `timestamp`",
             ),
         ] {
             let error = parsed(text, &ALL).unwrap_err();
-            assert!(error.starts_with(said), "{text:?}: {error}");
+            assert!(error.starts_with(expected), "{text:?}: {error}");
         }
         assert!(parsed("{}", &ALL).is_err());
         let missing = read(Path::new("no/such/trace.csv"), &ALL).unwrap_err();
         assert!(missing.starts_with("no/such/trace.csv: cannot open the trace: "), "{missing}");
-        let still = read(Path::new("t.csv"), &TraceOptions { speed: 0.0, ..ALL }).unwrap_err();
-        assert_eq!(still, "t.csv: a trace's speed must be positive, not 0");
+        let error = read(Path::new("t.csv"), &TraceOptions { speed: 0.0, ..ALL }).unwrap_err();
+        assert_eq!(error, "t.csv: the speed of a trace must be positive, not 0");
     }
 
     fn ten_thousand() -> String {
@@ -365,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thinner_trace_is_part_of_a_thicker_one() {
+    fn the_rows_of_a_smaller_rate_are_a_subset() {
         let kept = |rate| parsed(&ten_thousand(), &TraceOptions { rate, ..ALL }).unwrap();
         let (tenth, fifth) = (kept(0.1), kept(0.2));
         assert!(tenth.iter().all(|row| fifth.contains(row)));
@@ -376,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn speed_and_limit_count_from_the_first_row_of_the_file() {
+    fn speed_and_limit_apply_from_the_earliest_row() {
         let limit = Some(Nanos::from_secs(2));
         let rows = parsed(&ten_thousand(), &TraceOptions { speed: 4.0, limit, ..ALL }).unwrap();
         assert_eq!(rows.len(), 8_000);
@@ -384,13 +366,13 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_trace_reads_like_a_plain_one_and_a_torn_one_is_refused() {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-        packer.write_all(ten_thousand().as_bytes()).unwrap();
-        let packed = packer.finish().unwrap();
-        let read = |bytes: &[u8]| rows(unpacked(std::io::Cursor::new(bytes.to_vec()))?, &ALL);
-        assert_eq!(read(&packed).unwrap(), parsed(&ten_thousand(), &ALL).unwrap());
-        let error = read(&packed[..packed.len() / 2]).unwrap_err();
+    fn gzip_gives_the_same_rows_and_a_truncated_file_is_an_error() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(ten_thousand().as_bytes()).unwrap();
+        let gzip = encoder.finish().unwrap();
+        let read = |bytes: &[u8]| rows(decompressed(std::io::Cursor::new(bytes.to_vec()))?, &ALL);
+        assert_eq!(read(&gzip).unwrap(), parsed(&ten_thousand(), &ALL).unwrap());
+        let error = read(&gzip[..gzip.len() / 2]).unwrap_err();
         assert!(error.contains(": cannot be read: "), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `explain`: a refusal in, plain words out.
+//! `explain`: which limit refused, and what to do.
 
 use super::{arg, quotalab, quotalab_reading, scratch};
 use serde_json::{Value, json};
@@ -8,8 +8,8 @@ fn body(message: &str, kind: &str) -> String {
     json!({ "error": { "message": message, "type": kind, "code": "rate_limit_exceeded" } }).to_string()
 }
 
-/// A refusal as users published it in 2026 (mock/tests/data).
-fn day_of_tokens() -> String {
+/// Returns a refusal that users published in 2026 (mock/tests/data).
+fn tokens_per_day_refusal() -> String {
     body(
         "Rate limit reached for model `llama-3.3-70b-versatile` in organization `org_x` service tier `on_demand` on tokens per \
          day (TPD): Limit 100000, Used 98894, Requested 4273. Please try again in 45m36.288s. Need more tokens? Upgrade to Dev \
@@ -23,21 +23,21 @@ fn dump() -> String {
         "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 2737\r\n\
          x-ratelimit-limit-requests: 1000\r\nx-ratelimit-limit-tokens: 12000\r\nx-ratelimit-remaining-requests: 998\r\n\
          x-ratelimit-remaining-tokens: 11985\r\nx-ratelimit-reset-requests: 2m52.8s\r\nx-ratelimit-reset-tokens: 75ms\r\n\r\n{}",
-        day_of_tokens()
+        tokens_per_day_refusal()
     )
 }
 
 fn explained(text: &str) -> Value {
-    let said = quotalab_reading(&["explain", "--json"], text.as_bytes());
-    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
-    said.json()
+    let output = quotalab_reading(&["explain", "--json"], text.as_bytes());
+    assert_eq!((output.code, output.err.as_str()), (0, ""), "{output:?}");
+    output.json()
 }
 
 #[test]
-fn a_body_is_explained_in_the_promised_fields() {
-    let fields = explained(&day_of_tokens());
+fn json_output_has_the_documented_fields() {
+    let fields = explained(&tokens_per_day_refusal());
     let names: Vec<&str> = fields.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut promised = [
+    let mut documented = [
         "provider",
         "cause",
         "axis",
@@ -50,8 +50,8 @@ fn a_body_is_explained_in_the_promised_fields() {
         "terminal",
         "advice",
     ];
-    promised.sort_unstable();
-    assert_eq!(names, promised);
+    documented.sort_unstable();
+    assert_eq!(names, documented);
     let expected = json!({
         "provider": "groq", "cause": "day_limit", "axis": "tpd", "model": "llama-3.3-70b-versatile", "limit": 100_000,
         "used": 98_894, "requested": 4_273, "wait_s": 2736.288, "wait_meaning": "until_enough", "terminal": false,
@@ -62,31 +62,35 @@ fn a_body_is_explained_in_the_promised_fields() {
 }
 
 #[test]
-fn a_dump_says_what_its_headers_do_not() {
-    assert_eq!(explained(&dump()), explained(&day_of_tokens()), "headers add nothing to the fields here");
-    let said = quotalab_reading(&["explain"], dump().as_bytes());
-    assert_eq!((said.code, said.err.as_str()), (0, ""));
+fn text_output_states_that_the_headers_omit_the_limit() {
+    assert_eq!(
+        explained(&dump()),
+        explained(&tokens_per_day_refusal()),
+        "headers add nothing to the fields here"
+    );
+    let output = quotalab_reading(&["explain"], dump().as_bytes());
+    assert_eq!((output.code, output.err.as_str()), (0, ""));
     for words in [
-        "The tokens-per-day limit of organisation org_x on llama-3.3-70b-versatile is used up",
+        "The tokens-per-day limit of organisation org_x on llama-3.3-70b-versatile is exhausted",
         "45m36.288s",
         "998 of 1000 rpd left",
-        "Nothing about tpd, the limit that refused",
+        "tpd, the limit that refused, is missing",
         "What to do:",
     ] {
-        assert!(said.out.contains(words), "no `{words}` in:\n{}", said.out);
+        assert!(output.out.contains(words), "no `{words}` in:\n{}", output.out);
     }
 }
 
 #[test]
-fn a_file_is_read_like_standard_input() {
+fn a_file_gives_the_same_output_as_standard_input() {
     let path = scratch("explain").join("refusal.txt");
     fs::write(&path, dump()).unwrap();
-    let said = quotalab(&["explain", arg(&path)]);
-    assert_eq!(said, quotalab_reading(&["explain"], dump().as_bytes()));
+    let output = quotalab(&["explain", arg(&path)]);
+    assert_eq!(output, quotalab_reading(&["explain"], dump().as_bytes()));
 }
 
 #[test]
-fn every_cause_has_its_word() {
+fn every_cause_is_named() {
     let limited = |axis: &str| {
         body(
             &format!(
@@ -120,9 +124,9 @@ fn every_cause_has_its_word() {
     }
 }
 
-/// A refusal of each provider, as published (tests/data) or documented, in the words that its reader needs.
+/// Explains a refusal of each provider, as published (tests/data) or documented.
 #[test]
-fn each_provider_is_explained_in_its_own_terms() {
+fn the_explanation_follows_the_rules_of_the_provider() {
     let openai = json!({ "error": { "message": "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Used 29937, Requested 385. Please try again in 644ms. Visit https://platform.openai.com/account/rate-limits to learn more.", "type": "tokens", "code": "rate_limit_exceeded" } });
     let cerebras = json!({ "message": "Tokens per minute limit exceeded - too many tokens processed.", "type": "too_many_tokens_error", "param": "quota", "code": "token_quota_exceeded" });
     let gemini = json!([{ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "You exceeded your current quota. Please retry in 36.4s.", "details": [
@@ -159,10 +163,10 @@ fn each_provider_is_explained_in_its_own_terms() {
             (&json!(provider), &json!(cause), &axis),
             "{text}"
         );
-        let said = quotalab_reading(&["explain"], text.as_bytes());
-        assert!(said.out.contains(words), "no `{words}` in:\n{}", said.out);
-        let told = quotalab_reading(&["explain", "--json", "--dialect", provider], text.as_bytes());
-        assert_eq!(told.json(), fields, "told or recognised, it is the same");
+        let output = quotalab_reading(&["explain"], text.as_bytes());
+        assert!(output.out.contains(words), "no `{words}` in:\n{}", output.out);
+        let given = quotalab_reading(&["explain", "--json", "--dialect", provider], text.as_bytes());
+        assert_eq!(given.json(), fields, "given and detected dialect agree");
     }
     let fields = explained(&gemini.to_string());
     assert_eq!(
@@ -172,16 +176,16 @@ fn each_provider_is_explained_in_its_own_terms() {
 }
 
 #[test]
-fn whose_reply_it_is_can_be_told_and_is_not_made_up() {
+fn an_unknown_dialect_is_null_unless_given() {
     let text = b"HTTP/1.1 429 Too Many Requests\nx-ratelimit-reset: 2\n\nslow down";
-    let said = quotalab_reading(&["explain", "--json"], text).json();
+    let output = quotalab_reading(&["explain", "--json"], text).json();
     assert_eq!(
-        (&said["provider"], &said["cause"], &said["wait_s"]),
+        (&output["provider"], &output["cause"], &output["wait_s"]),
         (&json!(null), &json!("other"), &json!(null))
     );
-    let said = quotalab_reading(&["explain", "--json", "--dialect", "together"], text).json();
+    let output = quotalab_reading(&["explain", "--json", "--dialect", "together"], text).json();
     assert_eq!(
-        (&said["provider"], &said["wait_s"], &said["wait_meaning"]),
+        (&output["provider"], &output["wait_s"], &output["wait_meaning"]),
         (&json!("together"), &json!(2.0), &json!("suggested"))
     );
 }
@@ -197,35 +201,35 @@ fn an_error_inside_a_success_is_explained() {
 }
 
 #[test]
-fn what_cannot_be_explained_is_exit_2() {
+fn input_that_is_no_error_reply_exits_with_2() {
     let noise: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let success = b"HTTP/1.1 200 OK\n\n{}";
     for garbage in
         [&b""[..], b"  \n", b"hello", b"{}", b"[1, 2]", b"{\"error\": 3}", b"HTTP/1.1", success, &noise]
     {
-        let said = quotalab_reading(&["explain"], garbage);
-        assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
-        assert!(said.err.starts_with("error: "), "{}", said.err);
+        let output = quotalab_reading(&["explain"], garbage);
+        assert_eq!((output.code, output.out.as_str()), (2, ""), "{output:?}");
+        assert!(output.err.starts_with("error: "), "{}", output.err);
     }
     assert_eq!(quotalab(&["explain", "no/such/file"]).code, 2);
     assert_eq!(quotalab_reading(&["explain", "--dialect", "klingon"], dump().as_bytes()).code, 2);
 }
 
 #[test]
-fn what_is_too_long_for_a_model_is_no_matter_of_quota() {
+fn a_request_too_long_for_a_model_concerns_no_quota() {
     let body = r#"{"error":{"message":"`max_tokens` must be less than or equal to `65536`, the maximum value for `max_tokens` is less than the `context_window` for this model","type":"invalid_request_error","param":"max_tokens"}}"#;
     let fields = explained(body);
     assert_eq!(
         (&fields["cause"], &fields["limit"], &fields["terminal"]),
         (&json!("too_large"), &json!(65_536), &json!(true))
     );
-    let said = quotalab_reading(&["explain"], body.as_bytes());
+    let output = quotalab_reading(&["explain"], body.as_bytes());
     for words in [
-        "longer than this model takes",
-        "65536 tokens at most",
-        "no quota is concerned",
-        "longer context or answer",
+        "too long for this model",
+        "The maximum is 65536 tokens",
+        "not a quota",
+        "larger context or longer completions",
     ] {
-        assert!(said.out.contains(words), "no `{words}` in:\n{}", said.out);
+        assert!(output.out.contains(words), "no `{words}` in:\n{}", output.out);
     }
 }

@@ -1,6 +1,6 @@
-//! Wrong input: exit 2, all on stderr, nothing started and nothing written.
+//! Wrong input: exit code 2, errors on stderr, nothing started and nothing written.
 
-use super::{SHORT, Said, arg, quotalab, scratch};
+use super::{Output, SHORT, arg, quotalab, scratch};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,9 @@ fn bad_fixtures() -> Vec<PathBuf> {
 }
 
 #[track_caller]
-fn assert_refused(said: &Said, words: &str) {
-    assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
-    assert!(said.err.contains(words), "no `{words}` in:\n{}", said.err);
+fn assert_refused(output: &Output, words: &str) {
+    assert_eq!((output.code, output.out.as_str()), (2, ""), "{output:?}");
+    assert!(output.err.contains(words), "no `{words}` in:\n{}", output.err);
 }
 
 #[test]
@@ -26,9 +26,9 @@ fn a_wrong_scenario_starts_nothing_and_writes_nothing() {
     for scenario in bad {
         let (out, events) = (folder.join("out"), folder.join("events"));
         for verb in ["sim", "run"] {
-            let said = quotalab(&[verb, arg(&scenario), "--out", arg(&out), "--events", arg(&events)]);
-            assert_refused(&said, "nothing was started");
-            assert!(said.err.contains("help: "), "a problem has a remedy: {}", said.err);
+            let output = quotalab(&[verb, arg(&scenario), "--out", arg(&out), "--events", arg(&events)]);
+            assert_refused(&output, "nothing was started");
+            assert!(output.err.contains("help: "), "a problem has a remedy: {}", output.err);
         }
         for verb in ["check", "mock"] {
             assert_refused(&quotalab(&[verb, arg(&scenario)]), "nothing was started");
@@ -38,7 +38,7 @@ fn a_wrong_scenario_starts_nothing_and_writes_nothing() {
 }
 
 #[test]
-fn files_that_are_no_scenarios_are_told_so() {
+fn files_that_are_not_scenarios_are_refused() {
     let folder = scratch("files");
     let write = |name: &str, bytes: &[u8]| {
         fs::write(folder.join(name), bytes).unwrap();
@@ -58,14 +58,14 @@ fn files_that_are_no_scenarios_are_told_so() {
 
 #[test]
 fn one_wrong_scenario_among_several_is_exit_2_and_the_others_are_checked() {
-    let said = quotalab(&["check", SHORT, "tests/fixtures/bad/negative.yaml", SHORT]);
-    assert_eq!(said.code, 2);
-    assert_eq!(said.out.matches(": fine\n").count(), 2, "{}", said.out);
-    assert!(said.err.contains("negative.yaml"), "{}", said.err);
+    let output = quotalab(&["check", SHORT, "tests/fixtures/bad/negative.yaml", SHORT]);
+    assert_eq!(output.code, 2);
+    assert_eq!(output.out.matches(": ok\n").count(), 2, "{}", output.out);
+    assert!(output.err.contains("negative.yaml"), "{}", output.err);
 }
 
 #[test]
-fn wrong_changes_are_blamed_on_their_option() {
+fn a_wrong_override_names_its_option() {
     for (change, words) in [
         (["--set", "client.retry.attemps=2"], "did you mean `attempts`"),
         (["--set", "client.retry.attempts=two"], "client.retry.attempts"),
@@ -83,14 +83,14 @@ fn wrong_changes_are_blamed_on_their_option() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_exit_2() {
+fn a_wrong_command_line_is_exit_2_and_help_is_exit_0() {
     for args in
         [&["simulate"][..], &["sim"], &["sim", SHORT, "--fast"], &["mock"], &["report"], &["check"], &[]]
     {
         assert_eq!(quotalab(args).code, 2, "{args:?}");
     }
     for args in [&["--help"][..], &["sim", "--help"], &["--version"]] {
-        let said = quotalab(args);
-        assert_eq!((said.code, said.err.as_str()), (0, ""), "{args:?}");
+        let output = quotalab(args);
+        assert_eq!((output.code, output.err.as_str()), (0, ""), "{args:?}");
     }
 }

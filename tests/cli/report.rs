@@ -1,10 +1,10 @@
-//! `report`: results rendered again, or side by side.
+//! `report`: renders a result again, or compares several.
 
 use super::{SHORT, arg, quotalab, scratch};
 use std::fs;
 
 #[test]
-fn a_result_is_rendered_again_to_the_byte() {
+fn a_result_is_rendered_again_with_the_same_bytes() {
     let folder = scratch("again");
     let (first, second) = (folder.join("first"), folder.join("second"));
     let sim = quotalab(&["sim", SHORT, "--quiet", "--out", arg(&first)]);
@@ -20,7 +20,7 @@ fn a_result_is_rendered_again_to_the_byte() {
 }
 
 #[test]
-fn several_results_stand_side_by_side() {
+fn several_results_are_compared() {
     let folder = scratch("several");
     let result = |name: &str, seed: &str| {
         let out = folder.join(name);
@@ -30,7 +30,7 @@ fn several_results_stand_side_by_side() {
     let (one, two) = (result("one", "1"), result("two", "2"));
     let report = quotalab(&["report", arg(&one), arg(&two), "--out", arg(&folder.join("both"))]);
     assert_eq!(report.code, 0, "{}", report.err);
-    // Paths may be shortened, but not to where they are the same.
+    // Paths may be shortened as long as they differ.
     assert!(report.out.contains("one") && report.out.contains("two"), "{}", report.out);
     assert!(folder.join("both/report.html").exists());
     let json = quotalab(&["report", arg(&one), arg(&two), "--json"]).json();
@@ -38,7 +38,7 @@ fn several_results_stand_side_by_side() {
 }
 
 #[test]
-fn what_is_no_result_is_exit_2() {
+fn a_file_that_is_not_a_result_is_exit_2() {
     let folder = scratch("none");
     let other = folder.join("other.json");
     fs::write(&other, r#"{"schema":"quotalab/result/99"}"#).unwrap();
@@ -49,9 +49,9 @@ fn what_is_no_result_is_exit_2() {
         (arg(&missing), "cannot be read"),
         (arg(&folder), "cannot be read"),
     ] {
-        let said = quotalab(&["report", path, "--out", arg(&folder.join("out"))]);
-        assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
-        assert!(said.err.contains(words) && said.err.contains(path), "{}", said.err);
+        let output = quotalab(&["report", path, "--out", arg(&folder.join("out"))]);
+        assert_eq!((output.code, output.out.as_str()), (2, ""), "{output:?}");
+        assert!(output.err.contains(words) && output.err.contains(path), "{}", output.err);
         assert!(!folder.join("out").exists());
     }
 }

@@ -1,13 +1,15 @@
-//! `check`, `sim` and `run`: the verdict first, the result on stdout, everything else on stderr.
+//! `check`, `sim` and `run`: the findings first, the result on stdout, everything else on stderr.
 
-use super::{SHORT, Said, arg, quotalab, scratch};
+use super::{Output, SHORT, arg, quotalab, scratch};
 use crate::scenarios::lessons;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-/// What `result.json` promises at least: names and, below a dot, what is inside.
-const PROMISED: [&str; 40] = [
+/// Fields that every `result.json` has, as paths.
+const FIELDS: [&str; 42] = [
+    "findings.0.kind",
+    "latency_s.hdr",
     "scenario",
     "seed",
     "mode",
@@ -54,9 +56,9 @@ fn at<'a>(result: &'a Value, path: &str) -> Option<&'a Value> {
     result.pointer(&format!("/{}", path.replace('.', "/")))
 }
 
-fn assert_promised(result: &Value) {
+fn assert_fields(result: &Value) {
     assert_eq!(result["schema"], "quotalab/result/1");
-    for path in PROMISED {
+    for path in FIELDS {
         assert!(at(result, path).is_some(), "`{path}` is missing in {}", result["scenario"]);
     }
     for part in ["actual", "pass"] {
@@ -64,18 +66,18 @@ fn assert_promised(result: &Value) {
     }
 }
 
-/// Text that was folded into lines, as one line.
-fn unfolded(text: &str) -> String {
+/// Joins the lines of wrapped text.
+fn unwrapped(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn every_lesson_is_checked_and_simulated() {
+fn every_lesson_passes_check_and_sim() {
     let folder = scratch("lessons");
     for lesson in lessons() {
         let check = quotalab(&["check", arg(&lesson)]);
         assert_eq!((check.code, check.err.as_str()), (0, ""), "{}", lesson.display());
-        assert!(check.out.contains(": fine\n") && check.out.contains("ceiling"), "{}", check.out);
+        assert!(check.out.contains(": ok\n") && check.out.contains("ceiling"), "{}", check.out);
 
         let out = folder.join(lesson.file_stem().unwrap());
         let sim = quotalab(&["sim", arg(&lesson), "--json", "--out", arg(&out)]);
@@ -86,7 +88,7 @@ fn every_lesson_is_checked_and_simulated() {
             format!("report: {}\n", page.display()),
             "stderr names the report, and nothing else"
         );
-        assert_promised(&sim.json());
+        assert_fields(&sim.json());
         let written = fs::read_to_string(out.join("result.json")).expect("result.json");
         assert_eq!(sim.out.trim_end(), written.trim_end(), "stdout is the result");
         assert!(fs::read_to_string(page).expect("the page").contains("</html>"));
@@ -98,25 +100,26 @@ fn every_lesson_is_checked_and_simulated() {
 }
 
 #[test]
-fn the_verdict_comes_first() {
-    let folder = scratch("verdict");
+fn the_most_important_finding_comes_first() {
+    let folder = scratch("findings");
     let text = quotalab(&["sim", SHORT, "--quiet", "--out", arg(&folder)]);
     assert_eq!((text.code, text.err.as_str()), (0, ""), "quiet is quiet");
     let result: Value =
         serde_json::from_str(&fs::read_to_string(folder.join("result.json")).unwrap()).unwrap();
-    let verdict = result["verdict"][0].as_str().unwrap();
-    assert!(unfolded(&text.out).starts_with(&unfolded(verdict)), "{}", text.out);
-    assert!(verdict.starts_with("rpm on p/default/m is the first limit to refuse"), "{verdict}");
+    let first = &result["findings"][0];
+    assert_eq!((&first["kind"], &first["axis"]), (&Value::from("first_refusal"), &Value::from("rpm")));
+    let sentence = "rpm on p/default/m is the first limit to refuse";
+    assert!(unwrapped(&text.out).starts_with(sentence), "{}", text.out);
     assert!(!text.out.contains('\u{1b}'), "no colours in a pipe");
     assert!(text.out.lines().all(|line| line.chars().count() <= 80), "{}", text.out);
 }
 
 #[test]
-fn a_run_is_the_same_to_the_byte_and_another_seed_is_not() {
+fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
     let folder = scratch("same");
     let sim = |name: &str, seed: &str| {
         let (out, events) = (folder.join(name), folder.join(format!("{name}.jsonl")));
-        let said = quotalab(&[
+        let output = quotalab(&[
             "sim",
             SHORT,
             "--seed",
@@ -131,7 +134,7 @@ fn a_run_is_the_same_to_the_byte_and_another_seed_is_not() {
         files.push(events);
         files.sort();
         let bytes: Vec<_> = files.iter().map(|path| fs::read(path).unwrap()).collect();
-        (said, bytes)
+        (output, bytes)
     };
     let (first, again, other) = (sim("a", "7"), sim("b", "7"), sim("c", "8"));
     assert!(first.1.len() > 4 && first.1.iter().all(|file| !file.is_empty()));
@@ -141,7 +144,7 @@ fn a_run_is_the_same_to_the_byte_and_another_seed_is_not() {
 }
 
 #[test]
-fn results_go_below_out_where_nothing_else_is_said() {
+fn the_default_output_folder_is_below_out() {
     let folder = scratch("default");
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT);
     let done = assert_cmd::Command::new(env!("CARGO_BIN_EXE_quotalab"))
@@ -156,7 +159,7 @@ fn results_go_below_out_where_nothing_else_is_said() {
 #[test]
 fn a_missed_expectation_is_exit_1_with_the_whole_report() {
     let folder = scratch("missed");
-    let Said { code, out, .. } =
+    let Output { code, out, .. } =
         quotalab(&["sim", SHORT, "--set", "expect=[success >= 99%]", "--out", arg(&folder)]);
     assert_eq!(code, 1);
     assert!(out.contains("The expectation is missed: success >= 99%."), "{out}");
@@ -164,7 +167,7 @@ fn a_missed_expectation_is_exit_1_with_the_whole_report() {
 }
 
 #[test]
-fn changes_on_the_command_line_change_the_run() {
+fn overrides_change_the_run() {
     let folder = scratch("changes");
     let sim = |changes: &[&str]| {
         let args = [&["sim", SHORT, "--json", "--quiet", "--out", arg(&folder)], changes].concat();
@@ -178,12 +181,12 @@ fn changes_on_the_command_line_change_the_run() {
 }
 
 #[test]
-fn a_run_over_http_is_reported_like_a_simulation_and_tells_its_lag() {
+fn a_run_over_http_is_reported_like_a_simulation_with_its_lag() {
     let folder = scratch("live");
     let run = quotalab(&["run", SHORT, "--json", "--out", arg(&folder)]);
     assert_eq!(run.code, 0, "{}", run.err);
     let result = run.json();
-    assert_promised(&result);
+    assert_fields(&result);
     assert_eq!(result["mode"], "live");
     for part in ["p50", "p99", "max"] {
         assert!(result["lag_s"][part].is_number(), "{part}");
@@ -194,11 +197,15 @@ fn a_run_over_http_is_reported_like_a_simulation_and_tells_its_lag() {
 }
 
 #[test]
-fn what_cannot_be_written_is_exit_3() {
+fn an_unwritable_output_folder_is_exit_3() {
     let folder = scratch("unwritable");
     let file = folder.join("file");
     fs::write(&file, "in the way").unwrap();
-    let said = quotalab(&["sim", SHORT, "--out", arg(&file.join("below"))]);
-    assert_eq!(said.code, 3, "{said:?}");
-    assert!(said.err.contains("cannot be written to") && said.err.contains("file/below"), "{}", said.err);
+    let output = quotalab(&["sim", SHORT, "--out", arg(&file.join("below"))]);
+    assert_eq!(output.code, 3, "{output:?}");
+    assert!(
+        output.err.contains("cannot be written to") && output.err.contains("file/below"),
+        "{}",
+        output.err
+    );
 }

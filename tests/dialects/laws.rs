@@ -1,4 +1,4 @@
-//! What holds of any body: cut, wrapped, mutated or inside a success.
+//! Properties of the parser for any body: truncated, wrapped, mutated or inside a success.
 
 use super::{NOW, Pairs, Row, rows};
 use proptest::prelude::*;
@@ -9,9 +9,9 @@ use quotalab::explain::explain;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// The facts of a failure that must never be made up.
-fn facts(reading: &Parsed) -> Vec<(&'static str, String)> {
-    let Some(ParsedFailure { refusal, wait, .. }) = &reading.failure else { return Vec::new() };
+/// Returns the values of a failure that the parser must never invent.
+fn facts(parsed: &Parsed) -> Vec<(&'static str, String)> {
+    let Some(ParsedFailure { refusal, wait, .. }) = &parsed.failure else { return Vec::new() };
     let wait = wait.map(|wait| wait.length);
     [
         ("axis", refusal.axis.map(|axis| axis.to_string())),
@@ -25,27 +25,26 @@ fn facts(reading: &Parsed) -> Vec<(&'static str, String)> {
     .collect()
 }
 
-/// A body that was cut, anywhere, is never read as saying something else than the whole: what is not there is
-/// not known, and half a number is no number.
+/// Truncation at any byte removes values and never changes one: an incomplete number is not read.
 #[test]
-fn a_body_cut_anywhere_says_less_and_never_otherwise() {
+fn a_truncated_body_gives_a_subset_of_the_values() {
     for row in rows() {
         let bytes = row.bytes();
         let whole = row.read(Some(row.dialect()), &bytes);
         let known: BTreeSet<_> = facts(&whole).into_iter().collect();
         for end in 0..bytes.len() {
-            let cut = row.read(Some(row.dialect()), &bytes[..end]);
-            for fact in facts(&cut) {
+            let truncated = row.read(Some(row.dialect()), &bytes[..end]);
+            for fact in facts(&truncated) {
                 assert!(known.contains(&fact), "{fact:?} in {}", String::from_utf8_lossy(&bytes[..end]));
             }
-            assert!(cut.reply.usage == provider::Usage::default());
+            assert!(truncated.reply.usage == provider::Usage::default());
         }
     }
 }
 
-/// Gateways and libraries wrap bodies in arrays, strings and envelopes: what they say stays the same.
+/// Gateways and libraries wrap bodies in arrays, strings and envelopes.
 #[test]
-fn a_body_says_the_same_in_every_wrapping() {
+fn a_body_gives_the_same_failure_in_every_envelope() {
     for row in rows().into_iter().filter(|row| row.body.is_object() || row.body.is_array()) {
         let whole = row.read(Some(row.dialect()), &row.bytes()).failure;
         let text = row.body.to_string();
@@ -62,9 +61,9 @@ fn a_body_says_the_same_in_every_wrapping() {
     }
 }
 
-/// An error inside a 200 is the failure that it would have been outside: its words stand for its status.
+/// The code or message of an error in a success implies its status.
 #[test]
-fn a_refusal_inside_a_success_is_no_success() {
+fn an_error_in_a_success_is_parsed_like_one_with_an_error_status() {
     for row in rows().into_iter().filter(|row| row.body["error"].is_object()) {
         let inside = Row { status: 200, ..row.clone() };
         for dialect in [Some(row.dialect()), None] {
@@ -78,9 +77,9 @@ fn a_refusal_inside_a_success_is_no_success() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// No bytes and no headers make any dialect panic, and what is not JSON is no success.
+    /// No input makes the parser panic, and a body that is not JSON is no success.
     #[test]
-    fn anything_may_come(
+    fn any_input_is_parsed_without_a_panic(
         at in 0..91usize, dialect in prop::option::of(prop::sample::select(Dialect::ALL.to_vec())),
         status in 100..600u16, spliced in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         value in ".{0,30}", noise in prop::collection::vec(any::<u8>(), 0..200),
@@ -95,23 +94,23 @@ proptest! {
             }
         }
         let headers = Pairs(row.headers.0.keys().chain(&["retry-after".into(), "date".into()]).map(|name| (name.clone(), value.clone())).collect());
-        let reading = parse::read(dialect, NOW, &Response { status, headers: &headers, body: &bytes });
-        prop_assert!(reading.failure.is_some() || (200..300).contains(&status));
-        prop_assert_eq!(reading.reply.outcome == AttemptOutcome::Ok, false);
+        let parsed = parse::read(dialect, NOW, &Response { status, headers: &headers, body: &bytes });
+        prop_assert!(parsed.failure.is_some() || (200..300).contains(&status));
+        prop_assert_eq!(parsed.reply.outcome == AttemptOutcome::Ok, false);
         let mut stream = parse::Stream::default();
         stream.take(NOW, &bytes, status % 2 == 0);
         let _ = stream.reply(dialect, NOW, &headers);
         let _ = explain(&String::from_utf8_lossy(&bytes), dialect).map(|explanation| explanation.text());
     }
 
-    /// A number is read whole or not at all, however large.
+    /// Numbers of any size are read completely.
     #[test]
-    fn numbers_are_read_whole(limit in 1..u64::MAX, used in 0..i64::MAX, requested: u64, millis in 1..1_000_000_000u64) {
+    fn large_numbers_are_parsed(limit in 1..u64::MAX, used in 0..i64::MAX, requested: u64, millis in 1..1_000_000_000u64) {
         let message = format!("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit {limit}, Used {used}, Requested {requested}. Please try again in {millis}ms. Visit");
         let body = json!({ "error": { "message": message, "type": "tokens", "code": "rate_limit_exceeded" } }).to_string();
         let response = Response { status: 429, headers: &Pairs::default(), body: body.as_bytes() };
-        let reading = parse::read(None, NOW, &response);
-        let Some(ParsedFailure { refusal, cause, wait, .. }) = reading.failure else { panic!("a refusal") };
+        let parsed = parse::read(None, NOW, &response);
+        let Some(ParsedFailure { refusal, cause, wait, .. }) = parsed.failure else { panic!("a refusal") };
         prop_assert_eq!((refusal.limit, refusal.used, refusal.requested), (Some(limit), Some(used), Some(requested)));
         prop_assert_eq!((cause, wait.map(|wait| wait.length)), (LimitCause::MinuteLimit, Some(Nanos::from_millis(millis))));
     }

@@ -1,7 +1,7 @@
-//! Every published reply of every provider against what a reader finds in it: `tests/data/dialects.jsonl` for all
-//! of them, `mock/tests/data` for Groq's, which the mock is held to as well.
+//! Checks the parser against every published reply of every provider: `tests/data/dialects.jsonl` for all of them,
+//! `mock/tests/data` for Groq's, which the mock must reproduce as well.
 //!
-//! The column `expect` was worked out by reading the rows, not by running the parser.
+//! The column `expect` was written by hand from the rows, not by running the parser.
 
 mod laws;
 mod pitfalls;
@@ -18,7 +18,7 @@ use std::path::Path;
 const ROWS: &str = include_str!("../data/dialects.jsonl");
 const NOW: Instant = Instant(5_000_000_000);
 
-/// One published reply, and what is to be found in it.
+/// One published reply and its expected parsed.
 #[derive(Clone, Debug, Deserialize)]
 struct Row {
     provider: String,
@@ -31,7 +31,7 @@ struct Row {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Expect {
     dialect: String,
-    recognised: bool,
+    detected: bool,
     cause: Option<String>,
     axis: Option<String>,
     limit: Option<u64>,
@@ -66,7 +66,7 @@ impl Row {
         Dialect::from_name(&self.expect.dialect).expect("a known dialect")
     }
 
-    /// The body as it went over the wire: a string was bare text.
+    /// Returns the body as sent: a string was plain text.
     fn bytes(&self) -> Vec<u8> {
         match &self.body {
             Value::Null => Vec::new(),
@@ -90,8 +90,8 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-fn limit(stated: &LimitHeader) -> Limit {
-    let LimitHeader { name, axis, limit, remaining, reset } = *stated;
+fn limit(header: &LimitHeader) -> Limit {
+    let LimitHeader { name, axis, limit, remaining, reset } = *header;
     Limit {
         name: name.into(),
         axis: axis.map(|axis| axis.name().into()),
@@ -101,14 +101,14 @@ fn limit(stated: &LimitHeader) -> Limit {
     }
 }
 
-/// What was read, in the words of the column `expect`.
-fn found(reading: &Parsed, expect: &Expect) -> Expect {
-    let failure = reading.failure.as_ref();
+/// Returns the reading in the form of the column `expect`.
+fn found(parsed: &Parsed, expect: &Expect) -> Expect {
+    let failure = parsed.failure.as_ref();
     let refusal = failure.map(|failure| failure.refusal.clone()).unwrap_or_default();
     let wait = failure.and_then(|failure| failure.wait);
     Expect {
         dialect: expect.dialect.clone(),
-        recognised: expect.recognised,
+        detected: expect.detected,
         cause: failure.map(|failure| failure.cause.name().into()),
         axis: refusal.axis.map(|axis| axis.name().into()),
         limit: refusal.limit,
@@ -117,37 +117,39 @@ fn found(reading: &Parsed, expect: &Expect) -> Expect {
         wait_ns: wait.map(|wait| wait.length.0),
         meaning: wait.map(|wait| wait.meaning.name().into()),
         model: refusal.model,
-        limits: reading.stated.iter().map(limit).collect(),
+        limits: parsed.limits.iter().map(limit).collect(),
     }
 }
 
 #[test]
-fn every_published_reply_is_understood() {
-    let mut held: BTreeMap<String, u32> = BTreeMap::new();
+fn every_published_reply_is_parsed_as_expected() {
+    let mut rows_of: BTreeMap<String, u32> = BTreeMap::new();
     for row in rows() {
-        let reading = row.read(Some(row.dialect()), &row.bytes());
-        assert_eq!(found(&reading, &row.expect), row.expect, "{row:?}");
-        agrees(&reading, &row);
-        *held.entry(row.provider).or_default() += 1;
+        let parsed = row.read(Some(row.dialect()), &row.bytes());
+        assert_eq!(found(&parsed, &row.expect), row.expect, "{row:?}");
+        assert_consistent(&parsed, &row);
+        *rows_of.entry(row.provider).or_default() += 1;
     }
-    for (provider, rows) in &held {
-        println!("{provider:<18}{rows:>3} rows hold");
+    for (provider, rows) in &rows_of {
+        println!("{provider:<18}{rows:>3} rows pass");
     }
-    let counts: Vec<(&str, u32)> = held.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-    assert_eq!(counts, HELD, "a row is lost or new");
+    let counts: Vec<(&str, u32)> = rows_of.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(counts, ROWS_OF, "the number of rows changed");
 }
 
-/// The engine's copy says what the reading says, and a success refuses nothing.
-fn agrees(reading: &Parsed, row: &Row) {
-    let Parsed { failure, reply, .. } = reading;
+/// Asserts that the engine's reply agrees with the failure, and that a success is no refusal.
+fn assert_consistent(parsed: &Parsed, row: &Row) {
+    let Parsed { failure, reply, .. } = parsed;
     match failure {
         Some(ParsedFailure { cause, refusal, wait, status, .. }) => {
             assert_eq!(reply.wait, *wait);
             match reply.outcome {
-                AttemptOutcome::Limited { axis, cause: kept } => {
-                    assert_eq!((axis, kept), (refusal.axis, *cause))
+                AttemptOutcome::Limited { axis, cause: in_reply } => {
+                    assert_eq!((axis, in_reply), (refusal.axis, *cause))
                 }
-                AttemptOutcome::Failed(event::AttemptFailure::Status(kept)) => assert_eq!(kept, *status),
+                AttemptOutcome::Failed(event::AttemptFailure::Status(in_reply)) => {
+                    assert_eq!(in_reply, *status)
+                }
                 other => panic!("{other:?} for {row:?}"),
             }
         }
@@ -159,23 +161,23 @@ fn agrees(reading: &Parsed, row: &Row) {
     }
     for (axis, left) in reply.remaining.requests.into_iter().chain(reply.remaining.tokens) {
         let known = |limit: &LimitHeader| limit.axis == Some(axis) && limit.remaining == left;
-        assert!(reading.stated.iter().any(known), "{axis}: {left}");
+        assert!(parsed.limits.iter().any(known), "{axis}: {left}");
     }
 }
 
 #[test]
-fn every_reply_that_bears_a_mark_is_recognised_and_read_the_same() {
+fn a_reply_with_a_marker_is_parsed_the_same_without_its_dialect() {
     let mut unmarked = Vec::new();
     for row in rows() {
-        let (told, untold) = (row.read(Some(row.dialect()), &row.bytes()), row.read(None, &row.bytes()));
-        if row.expect.recognised {
-            assert_eq!(untold, told, "{row:?}");
+        let (given, detected) = (row.read(Some(row.dialect()), &row.bytes()), row.read(None, &row.bytes()));
+        if row.expect.detected {
+            assert_eq!(detected, given, "{row:?}");
         } else {
-            assert_eq!(untold.dialect, None, "{row:?}");
+            assert_eq!(detected.dialect, None, "{row:?}");
             unmarked.push(row.provider.clone());
         }
     }
-    // `retry-after` alone; the day's requests as both Groq and OpenAI state them; what is left without its limit;
+    // `retry-after` alone; requests per day as both Groq and OpenAI state them; remaining units without a limit;
     // `Not authenticated`; and sentences without a name.
     assert_eq!(
         unmarked,
@@ -193,7 +195,7 @@ fn every_reply_that_bears_a_mark_is_recognised_and_read_the_same() {
     );
 }
 
-/// The rows are the evidence's: none is missing here and none was changed on the way.
+/// Compares the rows with the evidence, if that is present.
 #[test]
 fn no_row_of_the_evidence_is_missing() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/evidence/dialects.jsonl");
@@ -210,10 +212,9 @@ fn no_row_of_the_evidence_is_missing() {
     assert_eq!(here, there);
 }
 
-/// Groq's headers as published, through the page that reads them.
 #[test]
-fn every_published_reset_of_groq_is_read() {
-    let mut held = 0;
+fn every_published_reset_of_groq_is_parsed() {
+    let mut rows = 0;
     for line in lines(include_str!("../../mock/tests/data/groq_resets.csv")) {
         let [_, _, name, axis, limit, remaining, reset, _] = line.split(',').collect::<Vec<_>>()[..] else {
             panic!("eight columns: {line}")
@@ -221,54 +222,58 @@ fn every_published_reset_of_groq_is_read() {
         let header = |part: &str, value: &str| (format!("x-ratelimit-{part}-{name}"), value.to_owned());
         let headers =
             Pairs([header("limit", limit), header("remaining", remaining), header("reset", reset)].into());
-        let reading =
+        let parsed =
             parse::read(Some(Dialect::Groq), NOW, &Response { status: 200, headers: &headers, body: b"{}" });
-        let [stated] = reading.stated[..] else { panic!("one limit: {line}") };
-        assert_eq!((stated.axis, stated.reset), (Axis::from_name(axis), parse::go_duration(reset)), "{line}");
+        let [parsed_limit] = parsed.limits[..] else { panic!("one limit: {line}") };
         assert_eq!(
-            (stated.limit.to_string(), stated.remaining.to_string()),
+            (parsed_limit.axis, parsed_limit.reset),
+            (Axis::from_name(axis), parse::go_duration(reset)),
+            "{line}"
+        );
+        assert_eq!(
+            (parsed_limit.limit.to_string(), parsed_limit.remaining.to_string()),
             (limit.into(), remaining.into())
         );
-        held += 1;
+        rows += 1;
     }
-    assert_eq!(held, 26, "a row is lost or new");
+    assert_eq!(rows, 26, "the number of rows changed");
 }
 
-/// Every refusal of Groq's as published, recognised without being told whose it is (`tests/wire.rs` reads the numbers).
+/// Checks detection only; `tests/wire.rs` checks the numbers.
 #[test]
-fn every_published_refusal_of_groq_is_recognised() {
+fn every_published_refusal_of_groq_is_detected() {
     #[derive(Deserialize)]
     struct Published {
         status: u16,
         message: String,
         form: String,
     }
-    let (mut recognised, mut unmarked) = (0, 0);
+    let (mut detected, mut unmarked) = (0, 0);
     for line in lines(include_str!("../../mock/tests/data/groq_refusals.jsonl")) {
         let Published { status, message, form } = serde_json::from_str(line).expect("a row");
         let body = json!({ "error": { "message": message, "code": "rate_limit_exceeded" } }).to_string();
         let response = Response { status, headers: &Pairs::default(), body: body.as_bytes() };
-        let told = parse::read(Some(Dialect::Groq), NOW, &response);
-        let untold = parse::read(None, NOW, &response);
-        match untold.dialect {
+        let given = parse::read(Some(Dialect::Groq), NOW, &response);
+        let guessed = parse::read(None, NOW, &response);
+        match guessed.dialect {
             Some(dialect) => {
                 assert_eq!(dialect, Dialect::Groq, "{message}");
-                recognised += 1;
+                detected += 1;
             }
-            // A part of the sentence, which OpenAI writes as well.
+            // A part of the sentence that OpenAI uses as well.
             None => {
                 assert_eq!(form, "fragment", "{message}");
                 unmarked += 1;
             }
         }
-        assert_eq!(untold.failure, told.failure, "{message}");
+        assert_eq!(guessed.failure, given.failure, "{message}");
     }
-    println!("groq: {recognised} recognised, {unmarked} fragments without a mark");
-    assert_eq!((recognised, unmarked), (88, 21), "a row is lost or new");
+    println!("groq: {detected} detected, {unmarked} fragments without a marker");
+    assert_eq!((detected, unmarked), (88, 21), "the number of rows changed");
 }
 
-/// How many rows of each provider there are.
-const HELD: [(&str, u32); 18] = [
+/// The number of rows of each provider.
+const ROWS_OF: [(&str, u32); 18] = [
     ("anthropic", 16),
     ("azure_openai", 6),
     ("bedrock", 2),

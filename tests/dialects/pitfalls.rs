@@ -1,5 +1,5 @@
-//! The fourteen ways in which clients of several providers go wrong (evidence: sources of eight routers, and
-//! recorded replies), each as a case. Those that are no matter of reading are named with the place that keeps them.
+//! Fourteen mistakes of clients that use several providers, each with its test. Evidence: the sources of eight routers,
+//! and recorded replies. Mistakes that do not concern parsing are listed with the module that avoids them.
 
 use super::{NOW, Pairs};
 use provider::{Axis, Instant, Usage};
@@ -14,36 +14,36 @@ fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> 
 }
 
 fn failure(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> ParsedFailure {
-    read(dialect, status, headers, body).failure.expect("no success")
+    read(dialect, status, headers, body).failure.expect("an error")
 }
 
 fn cause(dialect: Dialect, status: u16, body: &str) -> LimitCause {
     failure(dialect, status, &[], body).cause
 }
 
-/// The wait in milliseconds and its meaning.
+/// Returns the wait in milliseconds and its kind.
 fn wait(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Option<(u64, WaitKind)> {
     failure(dialect, status, headers, body).wait.map(|wait| (wait.length.0 / 1_000_000, wait.meaning))
 }
 
-fn says(message: &str, code: &str) -> String {
+fn error(message: &str, code: &str) -> String {
     json!({ "error": { "message": message, "type": "t", "param": null, "code": code } }).to_string()
 }
 
-/// One. All of these arrive as 429 somewhere.
+/// 1. All of these causes have status 429 in some dialect.
 #[test]
 fn one_status_has_every_cause() {
     let zero = json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Please retry in 20.04466179s.",
         "details": [{ "violations": [{ "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "0" }] }] } });
     for (dialect, body, cause_) in [
-        (Dialect::OpenAi, says("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit 9, Used 9, Requested 1.", "x"), LimitCause::MinuteLimit),
+        (Dialect::OpenAi, error("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit 9, Used 9, Requested 1.", "x"), LimitCause::MinuteLimit),
         (Dialect::Cerebras, json!({ "message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded" }).to_string(), LimitCause::DayLimit),
-        (Dialect::DeepInfra, says("Rate limited", "x"), LimitCause::Concurrency),
+        (Dialect::DeepInfra, error("Rate limited", "x"), LimitCause::Concurrency),
         (Dialect::Cerebras, json!({ "message": "Busy", "code": "queue_exceeded" }).to_string(), LimitCause::Overload),
-        (Dialect::OpenAi, says("You exceeded your current quota", "insufficient_quota"), LimitCause::Billing),
-        (Dialect::OpenAi, says("Request too large for m in organization org-x on tokens per min (TPM): Limit 9, Requested 10.", "x"), LimitCause::TooLarge),
+        (Dialect::OpenAi, error("You exceeded your current quota", "insufficient_quota"), LimitCause::Billing),
+        (Dialect::OpenAi, error("Request too large for m in organization org-x on tokens per min (TPM): Limit 9, Requested 10.", "x"), LimitCause::TooLarge),
         (Dialect::Gemini, zero.to_string(), LimitCause::NotInTier),
-        (Dialect::Anthropic, says("Extra usage is required for long context requests", "rate_limit_error"), LimitCause::NotInTier),
+        (Dialect::Anthropic, error("Extra usage is required for long context requests", "rate_limit_error"), LimitCause::NotInTier),
     ] {
         assert_eq!(cause(dialect, 429, &body), cause_, "{body}");
     }
@@ -51,9 +51,9 @@ fn one_status_has_every_cause() {
     assert_eq!(wait(Dialect::Gemini, 429, &[], &zero.to_string()), Some((20_044, WaitKind::Meaningless)));
 }
 
-/// Two. The same code or sentence, another period.
+/// 2. One code or sentence covers several periods.
 #[test]
-fn the_period_is_told_before_the_wait_is_trusted() {
+fn the_wait_is_used_only_if_the_period_is_known() {
     let cerebras = |period: &str| {
         let message = format!("Tokens per {period} limit exceeded - too many tokens processed.");
         cause(
@@ -71,17 +71,17 @@ fn the_period_is_told_before_the_wait_is_trusted() {
     };
     assert_eq!(bedrock("Too many tokens per day, please wait before trying again."), Some(Axis::Tpd));
     assert_eq!(bedrock("Too many tokens, please wait before trying again."), Some(Axis::Tpm));
-    let gemini = says("You exceeded your current quota. Please retry in 5.2s.", "429");
+    let gemini = error("You exceeded your current quota. Please retry in 5.2s.", "429");
     assert_eq!(
         wait(Dialect::Gemini, 429, &[], &gemini),
         Some((5_200, WaitKind::Suggested)),
-        "of which period?"
+        "the period is unknown"
     );
     let azure = |seconds: u32| {
         cause(
             Dialect::Azure,
             429,
-            &says(
+            &error(
                 &format!(
                     "Requests have exceeded token rate limit of your tier. Please retry after {seconds} seconds."
                 ),
@@ -92,13 +92,13 @@ fn the_period_is_told_before_the_wait_is_trusted() {
     assert_eq!(
         [azure(60), azure(61)],
         [LimitCause::MinuteLimit, LimitCause::DayLimit],
-        "no minute's bucket takes longer"
+        "a bucket per minute refills within a minute"
     );
 }
 
-/// Three and four. What a number means and in which unit is a matter of the dialect, never of the number.
+/// 3 and 4. Meaning and unit of a header follow from the dialect, never from the number.
 #[test]
-fn one_header_means_another_thing_by_dialect() {
+fn the_meaning_of_a_header_depends_on_the_dialect() {
     let suggestion = [("x-ratelimit-reset", "2")];
     assert_eq!(wait(Dialect::Together, 429, &suggestion, ""), Some((2_000, WaitKind::Suggested)));
     assert_eq!(wait(Dialect::OpenAi, 429, &suggestion, ""), None);
@@ -125,8 +125,8 @@ fn one_header_means_another_thing_by_dialect() {
         "classic"
     );
     assert_eq!(wait(Dialect::Azure, 429, &tokens("60"), ""), Some((60_000, WaitKind::UntilFull)), "Foundry");
-    assert_eq!(wait(Dialect::OpenAi, 429, &tokens("60"), ""), None, "no Go duration");
-    assert_eq!(wait(Dialect::Groq, 429, &tokens("1m0s"), ""), None, "seldom the limit that refused");
+    assert_eq!(wait(Dialect::OpenAi, 429, &tokens("60"), ""), None, "not a Go duration");
+    assert_eq!(wait(Dialect::Groq, 429, &tokens("1m0s"), ""), None, "rarely the limit that refused");
 
     let epoch = json!({ "error": { "message": "Rate limit exceeded: free-models-per-day", "code": 429,
         "metadata": { "headers": { "X-RateLimit-Limit": "50", "X-RateLimit-Reset": "1787184000000" } } } });
@@ -135,16 +135,12 @@ fn one_header_means_another_thing_by_dialect() {
         wait(Dialect::OpenRouter, 429, &date, &epoch.to_string()),
         Some((33_938_000, WaitKind::UntilWindowEnds))
     );
-    assert_eq!(
-        wait(Dialect::OpenRouter, 429, &[], &epoch.to_string()),
-        None,
-        "never against a clock of ours"
-    );
+    assert_eq!(wait(Dialect::OpenRouter, 429, &[], &epoch.to_string()), None, "without a date header");
 }
 
-/// Five. The forms of `retry-after`.
+/// 5. `retry-after` has several formats.
 #[test]
-fn retry_after_comes_in_every_form() {
+fn every_format_of_retry_after_is_parsed() {
     let date = ("date", "Wed, 19 Aug 2026 14:34:22 GMT");
     for (headers, millis) in [
         (vec![("retry-after", "1"), ("retry-after-ms", "0")], Some(1_000)),
@@ -161,25 +157,25 @@ fn retry_after_comes_in_every_form() {
             assert_eq!(wait, millis, "{dialect:?} {headers:?}");
         }
     }
-    let served = read(
+    let success = read(
         Dialect::Anthropic,
         200,
         &[("retry-after", "25")],
         r#"{"usage":{"input_tokens":1,"output_tokens":2}}"#,
     );
-    assert_eq!((served.reply.outcome, served.reply.wait), (AttemptOutcome::Ok, None));
+    assert_eq!((success.reply.outcome, success.reply.wait), (AttemptOutcome::Ok, None));
 }
 
-/// Six. No header at all is nothing, and not an error.
+/// 6. Missing headers are no error.
 #[test]
 fn no_headers_are_no_limits() {
     for dialect in Dialect::ALL {
-        let reading = read(dialect, 429, &[], "");
-        assert!(reading.stated.is_empty() && reading.reply.wait.is_none());
+        let parsed = read(dialect, 429, &[], "");
+        assert!(parsed.limits.is_empty() && parsed.reply.wait.is_none());
     }
 }
 
-/// Seven. Overload as 429 is no limit of the account's: it names no axis, and its wait is a guess.
+/// 7. A 429 for overload concerns no limit of the account: it has no axis, and its wait is a suggestion.
 #[test]
 fn overload_charges_no_limit() {
     for (dialect, body) in [
@@ -188,10 +184,10 @@ fn overload_charges_no_limit() {
             json!({ "message": "We're experiencing high traffic right now!", "code": "queue_exceeded" })
                 .to_string(),
         ),
-        (Dialect::DeepInfra, says("Model busy, retry later", "engine_overloaded")),
+        (Dialect::DeepInfra, error("Model busy, retry later", "engine_overloaded")),
         (
             Dialect::Fireworks,
-            says("Request didn't generate first token before the given deadline", "too_many_requests"),
+            error("Request didn't generate first token before the given deadline", "too_many_requests"),
         ),
         (
             Dialect::Azure,
@@ -208,13 +204,14 @@ fn overload_charges_no_limit() {
         assert_eq!(failure.wait.map(|wait| wait.meaning), Some(WaitKind::Suggested));
     }
     assert_eq!(cause(Dialect::Together, 503, ""), LimitCause::Overload);
-    assert_eq!(cause(Dialect::Groq, 498, &says("x", "capacity_exceeded")), LimitCause::Overload);
+    assert_eq!(cause(Dialect::Groq, 498, &error("x", "capacity_exceeded")), LimitCause::Overload);
 }
 
-/// Eleven. The shapes of bodies: `tests/dialects/laws.rs` wraps every row; here the odd ones. (Eight to ten, scope,
-/// reservation and whether a refusal is charged, are the provider model's: `mock/`.)
+/// 11. Bodies have many formats: `laws.rs` wraps every row, this test has the rare ones.
+///
+/// Scope, reservation and the charge of a refusal (8 to 10) belong to the provider model in `mock/`.
 #[test]
-fn odd_bodies_are_read() {
+fn rare_bodies_are_parsed() {
     let codes = [json!(429), json!("429"), json!(null)];
     for code in codes {
         let body =
@@ -222,7 +219,7 @@ fn odd_bodies_are_read() {
                 .to_string();
         assert_eq!(failure(Dialect::OpenRouter, 429, &[], &body).refusal.axis, Some(Axis::Rpm));
     }
-    let inner = says(
+    let inner = error(
         "Rate limit reached for m in organization org-x on requests per min (RPM): Limit 3, Used 3, Requested 1.",
         "x",
     );
@@ -243,13 +240,13 @@ fn odd_bodies_are_read() {
     let broken = json!({ "error": { "message": "Upstream died", "code": 502 }, "choices": [], "usage": { "prompt_tokens": 1, "completion_tokens": 0 } });
     let reply = read(Dialect::OpenRouter, 200, &[], &broken.to_string()).reply;
     assert_eq!(reply.outcome, AttemptOutcome::Failed(event::AttemptFailure::Status(502)));
-    let azure = says("Your requests to m for m in westeurope have exceeded rate limit.", "RateLimitReached");
-    assert_eq!(cause(Dialect::Azure, 400, &azure), LimitCause::MinuteLimit, "an inner 429 inside a 400");
+    let azure = error("Your requests to m for m in westeurope have exceeded rate limit.", "RateLimitReached");
+    assert_eq!(cause(Dialect::Azure, 400, &azure), LimitCause::MinuteLimit, "a 429 inside a 400");
 }
 
-/// Eleven and twelve, as they come in pieces: errors after the first token, and usage where each puts it.
+/// 11 and 12. A stream has errors after the first token, and usage at different positions.
 #[test]
-fn streams_end_in_usage_or_in_failure() {
+fn a_stream_ends_with_usage_or_a_failure() {
     let stream = |dialect, events: &[&str]| -> Reply {
         let mut stream = Stream::default();
         events.iter().for_each(|event| stream.take(NOW, event.as_bytes(), false));
@@ -264,23 +261,23 @@ fn streams_end_in_usage_or_in_failure() {
         AttemptOutcome::Limited { axis: Some(Axis::Tpm), cause: LimitCause::MinuteLimit }
     );
     let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
-    let served = stream(Dialect::Together, &[token, finish, "[DONE]"]);
+    let success = stream(Dialect::Together, &[token, finish, "[DONE]"]);
     assert_eq!(
-        (served.outcome, served.usage),
+        (success.outcome, success.usage),
         (AttemptOutcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 })
     );
-    assert_eq!(served.first_token_at, NOW);
+    assert_eq!(success.first_token_at, NOW);
 }
 
-/// Thirteen. What can never succeed is never worth a wait, whatever the reply names.
+/// 13. A request that can never succeed is not worth a wait, even if the reply states one.
 #[test]
-fn what_never_succeeds_is_never_waited_for() {
+fn permanent_refusals_have_no_usable_wait() {
     for (dialect, status, body) in [
-        (Dialect::OpenAi, 429, says("You exceeded your current quota", "insufficient_quota")),
+        (Dialect::OpenAi, 429, error("You exceeded your current quota", "insufficient_quota")),
         (
             Dialect::OpenAi,
             429,
-            says(
+            error(
                 "Request too large for m in organization org-x on tokens per min (TPM): Limit 1, Requested 2.",
                 "x",
             ),
@@ -288,17 +285,17 @@ fn what_never_succeeds_is_never_waited_for() {
         (
             Dialect::DeepInfra,
             500,
-            says("Requested input length 99009 exceeds maximum input length 8192", "x"),
+            error("Requested input length 99009 exceeds maximum input length 8192", "x"),
         ),
         (
             Dialect::Anthropic,
             429,
-            says("Extra usage is required for long context requests", "rate_limit_error"),
+            error("Extra usage is required for long context requests", "rate_limit_error"),
         ),
         (
             Dialect::Anthropic,
             400,
-            says("Your credit balance is too low to access the API", "invalid_request_error"),
+            error("Your credit balance is too low to access the API", "invalid_request_error"),
         ),
     ] {
         let reply = read(dialect, status, &[("retry-after", "5")], &body).reply;
@@ -313,24 +310,24 @@ fn what_never_succeeds_is_never_waited_for() {
     }
 }
 
-/// Fourteen. Headers are evidence: what they do not say of a limit is not filled in.
+/// 14. Incomplete limit headers are not completed by assumptions.
 #[test]
-fn headers_are_kept_only_where_they_are_whole() {
+fn incomplete_limit_headers_are_ignored() {
     let lagging = [("x-ratelimit-limit-requests", "1800"), ("x-ratelimit-remaining-requests", "1800")];
-    let reading = read(Dialect::XAi, 200, &lagging, "{}");
+    let parsed = read(Dialect::XAi, 200, &lagging, "{}");
     assert_eq!(
-        (reading.stated.len(), reading.reply.remaining.requests),
+        (parsed.limits.len(), parsed.reply.remaining.requests),
         (1, Some((Axis::Rpm, 1800))),
-        "what is left needs no reset"
+        "remaining units need no reset"
     );
     let alone = [("x-ratelimit-remaining-requests", "119")];
-    assert!(read(Dialect::Azure, 200, &alone, "{}").stated.is_empty(), "no limit");
+    assert!(read(Dialect::Azure, 200, &alone, "{}").limits.is_empty(), "no limit");
     let sentinel = [
         ("x-ratelimit-limit-tokens", "-1"),
         ("x-ratelimit-remaining-tokens", "-1"),
         ("x-ratelimit-reset-tokens", "0"),
     ];
-    assert!(read(Dialect::Azure, 429, &sentinel, "").stated.is_empty());
+    assert!(read(Dialect::Azure, 429, &sentinel, "").limits.is_empty());
     let over = [("x-ratelimit-over-limit", "yes"), ("x-ratelimit-limit-tokens-prompt", "60000")];
     assert!(read(Dialect::Fireworks, 200, &over, "{}").failure.is_none());
 }

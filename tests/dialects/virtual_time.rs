@@ -1,4 +1,4 @@
-//! A simulation of another dialect meets its refusals as the wire tells them, no clearer and no vaguer.
+//! A simulation of a dialect other than Groq sees refusals exactly as that dialect states them.
 
 use crate::story::run;
 use provider::Axis;
@@ -6,7 +6,7 @@ use provider::config::Dialect;
 use quotalab::event::{AttemptOutcome, EventKind, LimitCause};
 use std::collections::BTreeSet;
 
-/// A job a second where thirty a minute are allowed, or where a fault answers.
+/// Returns the refusals of one job per second under a limit of 30 per minute, or under a fault.
 fn outcomes(dialect: Dialect, limits: &str, fault: &str) -> BTreeSet<(Option<Axis>, LimitCause)> {
     let story = run(&format!(
         "name: {name}
@@ -30,29 +30,29 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: 60/min }}, prompt: 10, c
 }
 
 #[test]
-fn a_limit_of_the_minute_is_met_as_each_dialect_words_it() {
+fn a_limit_per_minute_is_seen_as_the_dialect_states_it() {
     for dialect in Dialect::ALL {
-        let met = match dialect {
-            // It knows no limit but that of the calls in flight, and words every refusal as that one.
+        let seen = match dialect {
+            // Its only limit is concurrency, so every refusal names that.
             Dialect::DeepInfra => (Some(Axis::Concurrency), LimitCause::Concurrency),
-            // "Too many requests" is all it says.
+            // The message is only "Too many requests".
             Dialect::Fireworks => (None, LimitCause::Other),
             _ => (Some(Axis::Rpm), LimitCause::MinuteLimit),
         };
-        assert_eq!(outcomes(dialect, "rpm: 30", ""), BTreeSet::from([met]), "{dialect:?}");
+        assert_eq!(outcomes(dialect, "rpm: 30", ""), BTreeSet::from([seen]), "{dialect:?}");
     }
 }
 
 #[test]
-fn a_fault_that_comes_as_a_refusal_is_met_as_each_dialect_words_it() {
+fn a_fault_with_a_429_is_seen_as_the_dialect_states_it() {
     use Dialect::{Anthropic, Azure, Cerebras, DeepInfra, Fireworks, Gemini, Mistral, OpenAi, Together};
-    // All others come as a status that says enough: 503, 402, 404.
+    // All others have a status that identifies them: 503, 402, 404.
     let refusals = |fault: &str, dialect: Dialect| match (fault, dialect) {
         ("overload", Azure | Cerebras | Mistral | DeepInfra | Fireworks) => {
             Some((None, LimitCause::Overload))
         }
         ("billing", OpenAi | Azure | Anthropic | Fireworks) => Some((None, LimitCause::Billing)),
-        // Its words for an account without credit are those of a rate.
+        // Its code for an account without credit is that of a rate limit.
         ("billing", Together) => Some((None, LimitCause::MinuteLimit)),
         ("billing", Gemini) => Some((None, LimitCause::Other)),
         ("not_in_tier", Anthropic) => Some((None, LimitCause::NotInTier)),
@@ -61,8 +61,8 @@ fn a_fault_that_comes_as_a_refusal_is_met_as_each_dialect_words_it() {
     };
     for dialect in Dialect::ALL {
         for fault in ["overload", "billing", "not_in_tier"] {
-            let met = outcomes(dialect, "", &format!("{{ at: 0s, for: 2m, fault: {fault} }}"));
-            assert_eq!(met, BTreeSet::from_iter(refusals(fault, dialect)), "{fault} at {dialect:?}");
+            let seen = outcomes(dialect, "", &format!("{{ at: 0s, for: 2m, fault: {fault} }}"));
+            assert_eq!(seen, BTreeSet::from_iter(refusals(fault, dialect)), "{fault} at {dialect:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The audit: silent on a good stream, and each law caught where it is broken.
+//! The audit: no violation in a valid stream, and one for each law that a stream breaks.
 
 use super::scenario::scenario;
 use provider::{Axis, Instant, Nanos, Usage};
@@ -13,7 +13,7 @@ const ATTEMPT: AttemptId = AttemptId(0);
 const TARGET: TargetId = TargetId(0);
 const NONE: [u8; 0] = [];
 
-/// What happens in seconds to which job.
+/// A second, a job, and what happens to it.
 type Line = (u64, u64, EventKind);
 
 fn arrived(scheduled: u64) -> EventKind {
@@ -59,7 +59,7 @@ const SETTLED: EventKind = EventKind::Settled {
 };
 
 /// A job that arrives at zero and is served after two seconds.
-fn good() -> Vec<Line> {
+fn valid() -> Vec<Line> {
     let ends = done(JobOutcome::Succeeded, 1, 2);
     let kinds = [
         (0, arrived(0)),
@@ -72,7 +72,7 @@ fn good() -> Vec<Line> {
     kinds.into_iter().map(|(at, kind)| (at, 0, kind)).collect()
 }
 
-fn laws_broken(lines: &[Line]) -> Vec<u8> {
+fn violated(lines: &[Line]) -> Vec<u8> {
     let scenario = scenario("audit", Nanos::from_secs(60), &[("groq/acme/small", &[(Axis::Rpm, 30)])]);
     let mut audit = Audit::new(&scenario, Nanos::ZERO);
     for &(at, job, kind) in lines {
@@ -83,97 +83,97 @@ fn laws_broken(lines: &[Line]) -> Vec<u8> {
     violations.iter().map(|violation| violation.law).collect()
 }
 
-/// The good stream with line `at` replaced by `lines`.
+/// Returns the valid stream with line `at` replaced by `lines`.
 fn with(at: usize, lines: &[Line]) -> Vec<Line> {
-    let mut all = good();
+    let mut all = valid();
     all.splice(at..=at, lines.iter().copied());
     all
 }
 
 #[test]
-fn a_good_stream_breaks_no_law() {
-    assert_eq!(laws_broken(&good()), NONE);
-    assert_eq!(laws_broken(&[]), NONE);
+fn a_valid_stream_has_no_violation() {
+    assert_eq!(violated(&valid()), NONE);
+    assert_eq!(violated(&[]), NONE);
 }
 
 #[test]
-fn law_1_a_job_that_never_ends_ends_twice_or_comes_twice() {
-    assert_eq!(laws_broken(&with(5, &[])), [1]);
-    let ends = good()[5];
-    assert_eq!(laws_broken(&with(5, &[ends, ends])), [1]);
-    assert_eq!(laws_broken(&with(0, &[(0, 0, arrived(0)), (0, 0, arrived(0))])), [1]);
-    assert_eq!(laws_broken(&[(0, 0, EventKind::CacheHit)]), [1], "nobody asked");
+fn law_1_a_job_that_never_ends_ends_twice_or_arrives_twice() {
+    assert_eq!(violated(&with(5, &[])), [1]);
+    let ends = valid()[5];
+    assert_eq!(violated(&with(5, &[ends, ends])), [1]);
+    assert_eq!(violated(&with(0, &[(0, 0, arrived(0)), (0, 0, arrived(0))])), [1]);
+    assert_eq!(violated(&[(0, 0, EventKind::CacheHit)]), [1], "the job never arrived");
 }
 
 #[test]
-fn law_1_an_ending_that_does_not_fit() {
+fn law_1_an_outcome_that_does_not_follow_from_the_attempts() {
     let shed = (2, 0, done(JobOutcome::Shed(EndReason::Deadline), 1, 2));
     let failed = (2, 0, done(JobOutcome::Failed(EndReason::Deadline), 1, 2));
-    assert_eq!(laws_broken(&with(5, &[shed])), [1]);
-    assert_eq!(laws_broken(&with(5, &[failed])), [1]);
+    assert_eq!(violated(&with(5, &[shed])), [1]);
+    assert_eq!(violated(&with(5, &[failed])), [1]);
     let unserved = [(0, 0, arrived(0)), (0, 0, done(JobOutcome::Succeeded, 0, 0))];
-    assert_eq!(laws_broken(&unserved), [1]);
+    assert_eq!(violated(&unserved), [1]);
 }
 
 #[test]
 fn law_2_an_attempt_that_never_ends_ends_twice_or_is_sent_twice() {
     let unanswered = [
-        good()[0],
-        good()[1],
+        valid()[0],
+        valid()[1],
         (0, 0, EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision: RecordedDecision::Faulted }),
         (2, 0, done(JobOutcome::Failed(EndReason::Deadline), 1, 2)),
     ];
-    assert_eq!(laws_broken(&unanswered), [2]);
-    let reply = good()[4];
-    assert_eq!(laws_broken(&with(4, &[reply, reply])), [2]);
+    assert_eq!(violated(&unanswered), [2]);
+    let reply = valid()[4];
+    assert_eq!(violated(&with(4, &[reply, reply])), [2]);
     assert_eq!(
-        laws_broken(&with(4, &[reply, (2, 0, EventKind::Abandoned { attempt: ATTEMPT, target: TARGET })])),
+        violated(&with(4, &[reply, (2, 0, EventKind::Abandoned { attempt: ATTEMPT, target: TARGET })])),
         [2]
     );
-    assert_eq!(laws_broken(&with(2, &[good()[2], good()[2]])), [2], "ruled on twice");
+    assert_eq!(violated(&with(2, &[valid()[2], valid()[2]])), [2], "decided on twice");
     assert_eq!(
-        laws_broken(&with(5, &[(2, 0, done(JobOutcome::Succeeded, 2, 2))])),
+        violated(&with(5, &[(2, 0, done(JobOutcome::Succeeded, 2, 2))])),
         [2],
-        "one was sent, two are told"
+        "one attempt was sent, the end counts two"
     );
 }
 
 #[test]
 fn law_3_effects_before_causes() {
-    assert_eq!(laws_broken(&with(0, &[(0, 0, arrived(1))]))[0], 3, "before its schedule");
-    let unsent = [good()[0], (1, 0, replied(0, AttemptOutcome::Ok))];
-    assert_eq!(laws_broken(&unsent)[0], 3, "a reply to nothing");
-    let mut early = good();
+    assert_eq!(violated(&with(0, &[(0, 0, arrived(1))]))[0], 3, "before its schedule");
+    let unsent = [valid()[0], (1, 0, replied(0, AttemptOutcome::Ok))];
+    assert_eq!(violated(&unsent)[0], 3, "a reply without an attempt");
+    let mut early = valid();
     early.extend([(3, 1, arrived(3)), (3, 1, sent(1, 1)), (3, 1, replied(1, AttemptOutcome::Ok))]);
-    assert_eq!(laws_broken(&early)[0], 3, "a reply before the ruling");
+    assert_eq!(violated(&early)[0], 3, "a reply before the decision");
+    assert_eq!(violated(&with(5, &[(2, 0, done(JobOutcome::Succeeded, 1, 1))])), [3], "a second is missing");
+}
+
+#[test]
+fn law_4_time_runs_back() {
+    assert_eq!(violated(&with(3, &[(9, 0, SETTLED)]))[0], 4);
+}
+
+#[test]
+fn law_8_an_attempt_during_a_cool_down() {
+    let cool_down = |until| {
+        let until = Instant::ZERO + Nanos::from_secs(until);
+        (0, 0, EventKind::CooledDown { target: TARGET, until, cause: LimitCause::MinuteLimit })
+    };
+    assert_eq!(violated(&with(0, &[valid()[0], cool_down(1)])), [8]);
     assert_eq!(
-        laws_broken(&with(5, &[(2, 0, done(JobOutcome::Succeeded, 1, 1))])),
-        [3],
-        "a second is missing"
+        violated(&with(0, &[valid()[0], cool_down(0)])),
+        NONE,
+        "an attempt at the end of the cool-down is allowed"
     );
 }
 
 #[test]
-fn law_4_time_that_runs_back() {
-    assert_eq!(laws_broken(&with(3, &[(9, 0, SETTLED)]))[0], 4);
-}
-
-#[test]
-fn law_8_a_send_to_a_target_that_rests() {
-    let rests = |until| {
-        let until = Instant::ZERO + Nanos::from_secs(until);
-        (0, 0, EventKind::CooledDown { target: TARGET, until, cause: LimitCause::MinuteLimit })
-    };
-    assert_eq!(laws_broken(&with(0, &[good()[0], rests(1)])), [8]);
-    assert_eq!(laws_broken(&with(0, &[good()[0], rests(0)])), NONE, "the very instant is free");
-}
-
-#[test]
-fn law_9_reservations_that_stay_open_or_close_twice() {
-    assert_eq!(laws_broken(&with(3, &[])), [9]);
-    assert_eq!(laws_broken(&with(3, &[good()[3], good()[3]])), [9]);
+fn law_9_reservations_that_are_not_settled_or_settled_twice() {
+    assert_eq!(violated(&with(3, &[])), [9]);
+    assert_eq!(violated(&with(3, &[valid()[3], valid()[3]])), [9]);
     assert_eq!(
-        laws_broken(&with(
+        violated(&with(
             2,
             &[(
                 0,
@@ -183,17 +183,17 @@ fn law_9_reservations_that_stay_open_or_close_twice() {
         )),
         [9]
     );
-    let cut_off = [good()[0], good()[1], good()[2], (2, 0, done(JobOutcome::InFlight, 1, 0))];
-    assert_eq!(laws_broken(&cut_off), NONE, "the run ended before the call did");
+    let cut_off = [valid()[0], valid()[1], valid()[2], (2, 0, done(JobOutcome::InFlight, 1, 0))];
+    assert_eq!(violated(&cut_off), NONE, "the run ended before the attempt");
 }
 
 #[test]
-fn law_14_attempts_queue_and_waiting_beyond_their_bounds() {
-    assert_eq!(laws_broken(&with(0, &[good()[0], (0, 0, EventKind::Queued { waiting: 101 })])), [14]);
+fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
+    assert_eq!(violated(&with(0, &[valid()[0], (0, 0, EventKind::Queued { waiting: 101 })])), [14]);
     let sleeps = EventKind::Waiting { until: Instant::ZERO + Nanos::from_secs(31), why: WaitReason::BackOff };
-    assert_eq!(laws_broken(&with(0, &[good()[0], (0, 0, sleeps)])), [14]);
+    assert_eq!(violated(&with(0, &[valid()[0], (0, 0, sleeps)])), [14]);
     let mut late = with(5, &[(31, 0, done(JobOutcome::Succeeded, 1, 31))]);
-    assert_eq!(laws_broken(&late), [14]);
+    assert_eq!(violated(&late), [14]);
     late.truncate(1);
     for attempt in 0..6 {
         late.extend([
@@ -202,12 +202,12 @@ fn law_14_attempts_queue_and_waiting_beyond_their_bounds() {
         ]);
     }
     late.push((0, 0, done(JobOutcome::Failed(EndReason::Attempts), 6, 0)));
-    assert_eq!(laws_broken(&late), [14]);
+    assert_eq!(violated(&late), [14]);
 }
 
 /// Job 1 follows job 0, which ends like this after two seconds; then comes `rest`.
-fn joined(verdict: JobOutcome, rest: &[Line]) -> Vec<Line> {
-    let EventKind::Done(ending) = done(verdict, 1, 2) else { unreachable!("it is an ending") };
+fn coalesced(verdict: JobOutcome, rest: &[Line]) -> Vec<Line> {
+    let EventKind::Done(ending) = done(verdict, 1, 2) else { unreachable!("invariant: `done` makes an end") };
     let (outcome, ending) = match verdict {
         JobOutcome::Succeeded => (AttemptOutcome::Ok, ending),
         _ => {
@@ -215,38 +215,38 @@ fn joined(verdict: JobOutcome, rest: &[Line]) -> Vec<Line> {
             (AttemptOutcome::Failed(AttemptFailure::Garbage), lost)
         }
     };
-    let mut all = good();
+    let mut all = valid();
     all.splice(2..2, [(0, 1, arrived(0)), (0, 1, EventKind::Coalesced { leader: JobId(0) })]);
     all.splice(6.., [(2, 0, replied(0, outcome)), (2, 0, EventKind::Done(ending))]);
     all.extend(rest);
     all
 }
 
-/// The end of a job that stood by for so many seconds.
-fn stood_by(verdict: JobOutcome, wait: u64) -> EventKind {
-    let EventKind::Done(ending) = done(verdict, 0, 0) else { unreachable!("it is an ending") };
+/// Returns the end of a follower that waited for `wait` seconds.
+fn follower_end(verdict: JobOutcome, wait: u64) -> EventKind {
+    let EventKind::Done(ending) = done(verdict, 0, 0) else { unreachable!("invariant: `done` makes an end") };
     EventKind::Done(JobEnd { wait: Nanos::from_secs(wait), ..ending })
 }
 
 #[test]
-fn law_15_who_follows_ends_with_its_leader_or_takes_its_place() {
+fn law_15_a_follower_ends_with_its_leader_or_is_promoted() {
     let failed = JobOutcome::Failed(EndReason::Attempts);
-    let served = (2, 1, stood_by(JobOutcome::Succeeded, 2));
-    assert_eq!(laws_broken(&joined(JobOutcome::Succeeded, &[served])), NONE);
-    let late = (3, 1, stood_by(JobOutcome::Succeeded, 3));
-    assert_eq!(laws_broken(&joined(JobOutcome::Succeeded, &[late])), [15], "a second after its leader");
-    let took_over = (2, 1, EventKind::Promoted { leader: JobId(0), attempt: None });
-    let shed = (2, 1, stood_by(JobOutcome::Shed(EndReason::Deadline), 2));
-    assert_eq!(laws_broken(&joined(failed, &[took_over, shed])), NONE);
-    assert_eq!(laws_broken(&joined(failed, &[shed]))[0], 15, "failed with its leader");
-    assert_eq!(laws_broken(&joined(failed, &[served]))[0], 15, "served by nobody");
+    let served = (2, 1, follower_end(JobOutcome::Succeeded, 2));
+    assert_eq!(violated(&coalesced(JobOutcome::Succeeded, &[served])), NONE);
+    let late = (3, 1, follower_end(JobOutcome::Succeeded, 3));
+    assert_eq!(violated(&coalesced(JobOutcome::Succeeded, &[late])), [15], "a second after its leader");
+    let promoted = (2, 1, EventKind::Promoted { leader: JobId(0), attempt: None });
+    let shed = (2, 1, follower_end(JobOutcome::Shed(EndReason::Deadline), 2));
+    assert_eq!(violated(&coalesced(failed, &[promoted, shed])), NONE);
+    assert_eq!(violated(&coalesced(failed, &[shed]))[0], 15, "failed with its leader");
+    assert_eq!(violated(&coalesced(failed, &[served]))[0], 15, "served although its leader failed");
     let own = [(0, 1, sent(1, 1))];
-    let mut eager = joined(JobOutcome::Succeeded, &[served]);
+    let mut eager = coalesced(JobOutcome::Succeeded, &[served]);
     eager.splice(4..4, own);
-    assert_eq!(laws_broken(&eager)[0], 15, "it follows and is sent");
-    assert_eq!(laws_broken(&[(0, 0, arrived(0)), (0, 0, took_over.2)])[0], 15, "nobody left anything");
+    assert_eq!(violated(&eager)[0], 15, "a follower is sent");
+    assert_eq!(violated(&[(0, 0, arrived(0)), (0, 0, promoted.2)])[0], 15, "no leader was given up");
     let alone = [(0, 0, arrived(0)), (0, 0, EventKind::Coalesced { leader: JobId(7) })];
-    assert_eq!(laws_broken(&alone)[0], 15, "nobody is there to follow");
+    assert_eq!(violated(&alone)[0], 15, "the leader does not exist");
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn violations_are_kept_up_to_a_bound_and_counted_beyond_it() {
     let (violations, count) = audit.finish();
     assert_eq!((violations.len(), count), (100, 1_000));
     assert!(
-        violations[0].to_string().starts_with("law 1: the job is not under way (at 0.000s: "),
+        violations[0].to_string().starts_with("law 1: the job is not in flight (at 0.000s: "),
         "{}",
         violations[0]
     );
@@ -279,11 +279,11 @@ fn law_15_an_attempt_handed_over_by_a_cancelled_leader() {
         (2, 1, EventKind::Done(JobEnd { wait: Nanos::from_secs(1), ..end })),
     ];
     let stream = |handover: &[Line]| -> Vec<Line> {
-        good()[..3].iter().chain(&followed).chain(handover).chain(&served).copied().collect()
+        valid()[..3].iter().chain(&followed).chain(handover).chain(&served).copied().collect()
     };
-    assert_eq!(laws_broken(&stream(&[promoted, cancelled])), NONE);
-    assert!(laws_broken(&stream(&[cancelled, promoted])).contains(&15), "the leader ends first");
-    assert!(laws_broken(&stream(&[cancelled])).contains(&2), "the attempt stays the leader's");
+    assert_eq!(violated(&stream(&[promoted, cancelled])), NONE);
+    assert!(violated(&stream(&[cancelled, promoted])).contains(&15), "the leader ends first");
+    assert!(violated(&stream(&[cancelled])).contains(&2), "the attempt stays the leader's");
 }
 
 #[test]
@@ -291,11 +291,11 @@ fn law_16_an_attempt_after_the_first_byte() {
     let first_byte = (1, 0, EventKind::FirstByte { attempt: ATTEMPT, target: TARGET });
     let failed = (2, 0, replied(0, AttemptOutcome::Failed(AttemptFailure::Connection)));
     let end = (2, 0, done(JobOutcome::Failed(EndReason::Interrupted), 1, 2));
-    assert_eq!(laws_broken(&with(3, &[first_byte, good()[3]])), NONE);
-    assert_eq!(laws_broken(&with(3, &[first_byte, first_byte, good()[3]])), [16]);
-    let mut interrupted = with(3, &[first_byte, good()[3]]);
+    assert_eq!(violated(&with(3, &[first_byte, valid()[3]])), NONE);
+    assert_eq!(violated(&with(3, &[first_byte, first_byte, valid()[3]])), [16]);
+    let mut interrupted = with(3, &[first_byte, valid()[3]]);
     interrupted.splice(5.., [failed, end]);
-    assert_eq!(laws_broken(&interrupted), NONE);
+    assert_eq!(violated(&interrupted), NONE);
     interrupted.insert(6, (2, 0, sent(1, 2)));
-    assert!(laws_broken(&interrupted).contains(&16));
+    assert!(violated(&interrupted).contains(&16));
 }

@@ -1,27 +1,28 @@
-//! Recorder and reports: a little world plays runs into the folds, and what comes out is held to its promises.
+//! The recorder and the reports, on runs of a small model of a provider (`world`).
 
 mod audit;
+mod job_traces;
+mod log;
 mod page;
 mod record;
 mod scenario;
 mod text;
 mod world;
-mod worst;
 pub(crate) mod xml;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
-use quotalab::ceiling::Ceiling;
 use quotalab::record::{Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Arrivals, Scenario};
 use world::{Weather, play};
 
-/// A day on one account and a fallback, with an incident in the afternoon and a peak that does not fit.
+/// The summary of a day on one account and a fallback, with an incident in the afternoon and a peak above the limits.
 fn launch_day() -> Summary {
-    run(&launch_plan(26.0), 26.0)
+    run(&launch_scenario(26.0), 26.0)
 }
 
-fn launch_plan(per_min: f64) -> Scenario {
+/// The scenario of [`launch_day`] at `per_min` jobs per minute.
+fn launch_scenario(per_min: f64) -> Scenario {
     let groq: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Rpd, 14_400), (Axis::Tpm, 30_000)];
     let cerebras: &[(Axis, u64)] = &[(Axis::Rpm, 60), (Axis::Tpm, 20_000)];
     let targets = [("groq/acme/llama-3.3-70b-versatile", groq), ("cerebras/default/gpt-oss-120b", cerebras)];
@@ -32,27 +33,22 @@ fn launch_plan(per_min: f64) -> Scenario {
     scenario
 }
 
-/// A run of a plan under so many jobs per minute, with an incident a little after its middle.
+/// Runs a scenario at `per_min` jobs per minute, with an incident a little after its middle.
 fn run(scenario: &Scenario, per_min: f64) -> Summary {
     let middle = scenario.duration.as_secs_f64() * 0.55;
     let weather = Weather { per_min, swing: 0.8, incident: middle..middle * 1.02 };
     let mut recorder = Recorder::new(scenario);
     let at = play(scenario, &weather, &mut recorder);
-    recorder.finish(end(at, scenario))
+    let reproduce = "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned();
+    Summary { reproduce, ..recorder.finish(end(at)) }
 }
 
-fn end(at: Instant, scenario: &Scenario) -> RunEnd {
-    RunEnd {
-        at,
-        mode: Mode::Virtual,
-        scheduled: None,
-        ceiling: Ceiling::of(scenario),
-        reproduce: "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned(),
-        notes: Vec::new(),
-    }
+/// The end of a run in virtual time.
+fn end(at: Instant) -> RunEnd {
+    RunEnd { at, mode: Mode::Virtual, scheduled: None }
 }
 
-/// Runs that reports must survive: nothing, one job, one step, a name that is code, a world of targets.
+/// Edge cases for reports: no job, one job, one time bucket, names that are HTML, hundreds of targets.
 fn odd_runs() -> Vec<Summary> {
     let limits: &[(Axis, u64)] = &[(Axis::Rpm, 30), (Axis::Tpm, 30_000), (Axis::Rpd, 1_000)];
     let small = |name, duration| scenario::scenario(name, duration, &[("groq/acme/small", limits)]);

@@ -1,13 +1,13 @@
-//! The recorder's books: nothing lost, nothing counted twice, and the same text every time.
+//! The recorder: nothing is lost or counted twice, and the same run gives the same text.
 
+use super::end;
 use super::scenario::{expectation, scenario};
 use super::world::{Weather, play};
-use super::{end, launch_plan};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
-use quotalab::record::{Audit, Chain, Fold, Log, Mode, Recorder, RunEnd, Summary};
+use quotalab::record::{Audit, Finding, Fingerprint, Fold, Log, Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Metric, Op, Scenario};
 
 fn short(limits: &[(Axis, u64)]) -> Scenario {
@@ -17,10 +17,11 @@ fn short(limits: &[(Axis, u64)]) -> Scenario {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Law: whatever the load, the books close, the audit is silent, the series adds up to the totals, no limit
-    /// is used beyond what it can admit, and the result reads back as it was written.
+    /// Law: under any load the counts add up, the audit finds nothing, the series adds up to the totals, no limit is
+    /// used beyond what it can admit, the distributions have the quantiles beside them, and the result reads back as it
+    /// was written.
     #[test]
-    fn the_books_close_under_any_load(seed in 0u64..1_000, per_min in 0.0f64..400.0, rpm in 1u64..100, tpm in 1_000u64..100_000) {
+    fn the_counts_add_up_under_any_load(seed in 0u64..1_000, per_min in 0.0f64..400.0, rpm in 1u64..100, tpm in 1_000u64..100_000) {
         let mut scenario = short(&[(Axis::Rpm, rpm), (Axis::Tpm, tpm)]);
         scenario.seed = seed;
         let mut folds = (Recorder::new(&scenario), Audit::new(&scenario, Nanos::ZERO));
@@ -29,7 +30,7 @@ proptest! {
         let (violations, count) = folds.1.finish();
         prop_assert!(count == 0, "{violations:?}");
 
-        let summary = folds.0.finish(end(at, &scenario));
+        let summary = folds.0.finish(end(at));
         let (jobs, attempts, series) = (&summary.jobs, &summary.attempts, &summary.series);
         prop_assert_eq!(jobs.offered, jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight);
         prop_assert_eq!(attempts.total, attempts.ok + attempts.limited + attempts.failed + attempts.in_flight);
@@ -56,6 +57,15 @@ proptest! {
             prop_assert_eq!(&refused, &target.limited_by);
             prop_assert!(target.utilisation.values().all(|share| (0.0..=1.0).contains(share)), "{:?}", target.utilisation);
         }
+        for quantiles in [&summary.latency_s, &summary.first_token_s, &summary.queue_s, &summary.service_s] {
+            let figures = quantiles.histogram().unwrap().quantiles();
+            prop_assert_eq!(&quotalab::record::Quantiles { hdr: quantiles.hdr.clone(), ..figures }, quantiles);
+        }
+        prop_assert_eq!(series.latency_hdr.iter().flatten().count(), series.p50_s.iter().flatten().count());
+        let lean = Recorder::without_distributions(&scenario);
+        let mut lean = (lean, ());
+        play(&scenario, &weather, &mut lean);
+        prop_assert_eq!(lean.0.finish(end(at)), summary.without_distributions());
         prop_assert_eq!(Summary::from_json(&summary.to_json()).unwrap(), summary);
     }
 }
@@ -65,37 +75,15 @@ fn the_same_run_gives_the_same_bytes_and_the_same_fingerprint() {
     let run = |seed| {
         let mut scenario = short(&[(Axis::Rpm, 30)]);
         scenario.seed = seed;
-        let mut folds = (Recorder::new(&scenario), Log::new(Chain::default(), &scenario).unwrap());
+        let mut folds = (Recorder::new(&scenario), Log::new(Fingerprint::default(), &scenario).unwrap());
         let at = play(&scenario, &Weather { per_min: 60.0, swing: 0.0, incident: 0.0..0.0 }, &mut folds);
-        (folds.0.finish(end(at, &scenario)).to_json(), folds.1.finish().unwrap())
+        (folds.0.finish(end(at)).to_json(), folds.1.finish().unwrap())
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1).1, run(2).1);
 }
 
-#[test]
-fn every_line_of_the_log_is_json_and_says_what_happened() {
-    let scenario = launch_plan(14.0);
-    let mut log = Log::new(Vec::new(), &scenario).unwrap();
-    let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
-    play(&scenario, &weather, &mut log);
-    let text = String::from_utf8(log.finish().unwrap()).unwrap();
-    let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let header = lines.next().unwrap();
-    assert_eq!(header["schema"], "quotalab/events/1");
-    assert_eq!(header["seed"], 7);
-    let mut kinds = std::collections::BTreeSet::new();
-    let mut last = 0;
-    for line in lines {
-        kinds.insert(line["kind"].as_str().unwrap().to_owned());
-        assert!(line["at_ns"].as_u64().unwrap() >= last);
-        last = line["at_ns"].as_u64().unwrap();
-    }
-    let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();
-    assert_eq!(kinds, ["arrived", "done", "fell_back", "replied", "ruled", "sent", "settled", "waiting"]);
-}
-
-/// One job that arrives, is served after a second, and is over.
+/// A job that arrives and is served after a second.
 fn served(fold: &mut impl Fold, job: u64, at: Instant) {
     let (attempt, target) = (AttemptId(job), TargetId(0));
     let usage = provider::Usage { prompt_tokens: 100, completion_tokens: 50, cached_tokens: 0 };
@@ -140,7 +128,7 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
     for job in 0..6 {
         served(&mut recorder, job, Instant::ZERO + Nanos::from_secs(job * 10));
     }
-    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &scenario));
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60)));
     let used = &summary.targets[0].utilisation;
     assert_eq!(used["rpm"], 0.1, "6 of a burst of 30 and 30 more");
     assert_eq!(used["tpm"], 0.075, "6 x 150 of 12,000");
@@ -153,36 +141,33 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
 }
 
 #[test]
-fn the_first_refusal_is_told_with_the_load_that_met_it() {
+fn the_first_refusal_has_the_load_offered_before_it() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
     let weather = Weather { per_min: 120.0, swing: 0.0, incident: 0.0..0.0 };
     let at = play(&scenario, &weather, &mut recorder);
-    let summary = recorder.finish(end(at, &scenario));
+    let summary = recorder.finish(end(at));
     let refusal = summary.first_refusal.as_ref().unwrap();
     assert_eq!((refusal.axis.as_str(), refusal.target.as_str()), ("rpm", "groq/acme/small"));
-    // In its first minute the run offers what it offers: the whole of it.
+    // The run lasts a minute, so its first minute is all of it.
     assert_eq!(refusal.offered_per_min, summary.jobs.offered as f64);
-    assert!(
-        summary.verdict[0].starts_with("rpm on groq/acme/small is the first limit to refuse"),
-        "{:?}",
-        summary.verdict
-    );
+    let first = &summary.findings[0];
+    assert!(matches!(first, Finding::FirstRefusal { axis, .. } if axis == "rpm"), "{first:?}");
 }
 
 #[test]
-fn what_cannot_be_measured_is_not_a_pass() {
+fn an_expectation_without_a_value_is_missed() {
     let mut scenario = short(&[]);
     scenario.expect.push(expectation("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
-    let summary = Recorder::new(&scenario).finish(end(Instant::ZERO, &scenario));
+    let summary = Recorder::new(&scenario).finish(end(Instant::ZERO));
     let passes: Vec<_> = summary.expect.iter().map(|expected| (expected.actual, expected.pass)).collect();
     assert_eq!(passes, [(None, false), (None, false), (Some(0.0), true), (None, true)]);
     assert!(!summary.holds());
-    assert_eq!(summary.verdict[0], "No job arrived, so nothing was tried.");
+    assert_eq!(summary.findings[0], Finding::NoJobs);
 }
 
 #[test]
-fn a_live_run_that_could_not_keep_its_schedule_says_so_first() {
+fn a_missed_schedule_is_the_first_finding() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let first = |lag: Nanos, scheduled: u64| {
         let mut recorder = Recorder::new(&scenario);
@@ -212,15 +197,13 @@ fn a_live_run_that_could_not_keep_its_schedule_says_so_first() {
             first_token: None,
         };
         recorder.event(&Event { at, job: JobId(0), kind: EventKind::Done(ending) });
-        let summary =
-            recorder.finish(RunEnd { mode: Mode::Live, scheduled: Some(scheduled), ..end(at, &scenario) });
-        assert_eq!(summary.lag_s.unwrap().max, lag.as_secs_f64());
-        summary.verdict[0].clone()
+        let summary = recorder.finish(RunEnd { at, mode: Mode::Live, scheduled: Some(scheduled) });
+        assert_eq!(summary.lag_s.as_ref().unwrap().max, lag.as_secs_f64());
+        summary.findings[0].clone()
     };
-    let complaint = "The generator could not keep its schedule";
-    assert!(!first(Nanos::from_millis(10), 1).starts_with(complaint));
-    assert!(first(Nanos::from_millis(11), 1).starts_with(complaint));
-    assert!(first(Nanos::ZERO, 2).contains("it delivered 1 of 2 jobs"));
+    assert!(matches!(first(Nanos::from_millis(10), 1), Finding::NoRefusal { .. }));
+    assert_eq!(first(Nanos::from_millis(11), 1), Finding::GeneratorLagged { p99_s: 0.011 });
+    assert_eq!(first(Nanos::ZERO, 2), Finding::GeneratorMissedJobs { offered: 1, scheduled: 2 });
 }
 
 #[test]
@@ -249,7 +232,7 @@ fn refusals_without_an_axis_are_counted_by_cause() {
             kind: EventKind::Replied { attempt, target, outcome, usage },
         });
     }
-    let summary = recorder.finish(end(at, &scenario));
+    let summary = recorder.finish(end(at));
     let by: Vec<_> =
         summary.attempts.limited_by.iter().map(|(name, count)| (name.as_str(), *count)).collect();
     assert_eq!(by, [("billing", 1), ("concurrency", 2)]);
@@ -257,23 +240,23 @@ fn refusals_without_an_axis_are_counted_by_cause() {
 }
 
 #[test]
-fn a_result_of_another_schema_or_without_steps_is_turned_away() {
+fn a_result_of_another_schema_or_without_buckets_is_an_error() {
     let scenario = short(&[]);
-    let json = Recorder::new(&scenario).finish(end(Instant::ZERO, &scenario)).to_json();
-    let told = |json: &str| Summary::from_json(json).unwrap_err().to_string();
-    assert!(told(&json.replace("quotalab/result/1", "quotalab/result/9")).contains("quotalab/result/9"));
-    assert!(told(&json.replace("\"step_s\": 0.5", "\"step_s\": 0.0")).contains("series.step_s is 0"));
-    assert!(told("{").contains("EOF"));
+    let json = Recorder::new(&scenario).finish(end(Instant::ZERO)).to_json();
+    let error = |json: &str| Summary::from_json(json).unwrap_err().to_string();
+    assert!(error(&json.replace("quotalab/result/1", "quotalab/result/9")).contains("quotalab/result/9"));
+    assert!(error(&json.replace("\"step_s\": 0.5", "\"step_s\": 0.0")).contains("series.step_s is 0"));
+    assert!(error("{").contains("EOF"));
 }
 
 #[test]
-fn charges_fall_into_the_steps_they_belong_to() {
+fn charges_count_in_their_time_buckets() {
     let scenario = short(&[(Axis::Rpm, 30), (Axis::Concurrency, 2)]);
     let mut recorder = Recorder::new(&scenario);
-    let step = Nanos::from_millis(500);
-    // Admitted a quarter of a second before the fourth step ends, settled three quarters into the sixth second's.
-    served(&mut recorder, 0, Instant::ZERO + Nanos(step.0 * 4 - step.0 / 2));
-    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &scenario));
+    let bucket = Nanos::from_millis(500);
+    // Admitted a quarter of a second before the fourth bucket ends, settled a second later, in the sixth.
+    served(&mut recorder, 0, Instant::ZERO + Nanos(bucket.0 * 4 - bucket.0 / 2));
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60)));
     let (series, charged) = (&summary.series, &summary.series.fill[0].charged);
     assert_eq!(series.step_s, 0.5);
     assert_eq!(charged.calls[..7], [0, 0, 0, 1, 0, 0, 0], "when it was admitted");
@@ -281,9 +264,9 @@ fn charges_fall_into_the_steps_they_belong_to() {
     assert_eq!(charged.busy_s[..7], [0.0, 0.0, 0.0, 0.25, 0.5, 0.25, 0.0], "while it was in flight");
 }
 
-/// Law: without any ruling, as over HTTP to a real provider, the replies are what was charged.
+/// Law: without any decision, as over HTTP to a real provider, the usage in the replies is what was charged.
 #[test]
-fn replies_are_charged_where_no_ruling_is_told() {
+fn replies_are_charged_if_no_decision_is_reported() {
     struct Outside<'a>(&'a mut Recorder);
     impl Fold for Outside<'_> {
         fn event(&mut self, event: &Event) {
@@ -295,7 +278,7 @@ fn replies_are_charged_where_no_ruling_is_told() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
     served(&mut Outside(&mut recorder), 0, Instant::ZERO);
-    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60), &scenario));
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60)));
     let charged = &summary.series.fill[0].charged;
     assert_eq!((charged.calls.iter().sum::<u64>(), charged.completion_tokens.iter().sum::<u64>()), (1, 50));
 }

@@ -1,4 +1,4 @@
-//! Plans made by hand for the tests of recorder and reports.
+//! Scenarios for the tests of the recorder and the reports, made without YAML.
 
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve,
@@ -12,7 +12,7 @@ use quotalab::scenario::{
     Scenario, Step, Target, Time, Workload,
 };
 
-/// A plan with these targets (`provider/account/model`), each with these limits, and one workload.
+/// Returns a scenario with these targets (`provider/account/model`) and their limits, and one workload.
 pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u64)])]) -> Scenario {
     let ids = (0..targets.len()).map(|id| TargetId(id as u16));
     Scenario {

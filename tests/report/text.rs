@@ -1,23 +1,24 @@
-//! The report for the terminal, and runs compared there.
+//! The report and the comparison for the terminal.
 
-use super::{launch_day, launch_plan, odd_runs, run};
+use super::{launch_day, launch_scenario, odd_runs, run};
 use crate::golden;
 use quotalab::formatting::count;
-use quotalab::report::{Style, compare, text};
+use quotalab::report::{Style, compare, text, verdict};
 
-/// The whole report as a reader sees it.
+/// The whole report, against its golden file.
 #[test]
-fn a_day_reads_like_this() {
+fn the_report_of_a_day() {
     golden::check("launch-day", &text::render(&launch_day(), Style::Plain));
 }
 
-/// Law: the verdict comes first, no line but a command is longer than 80 letters, and what became of the
-/// jobs is told to the last one.
+/// Law: the most important finding comes first, no line but the command is longer than 80 columns, and the counts of
+/// jobs are exact.
 #[test]
-fn any_report_begins_with_the_verdict_fits_the_terminal_and_hides_no_job() {
+fn any_report_begins_with_a_finding_fits_the_terminal_and_counts_every_job() {
     for summary in odd_runs().into_iter().chain([launch_day()]) {
         let report = text::render(&summary, Style::Plain);
-        let first_words: Vec<_> = summary.verdict[0].split_whitespace().take(2).collect();
+        let sentences = verdict::sentences(&summary);
+        let first_words: Vec<_> = sentences[0].split_whitespace().take(2).collect();
         assert!(report.starts_with(&first_words.join(" ")), "{report}");
         for line in report.lines().filter(|line| !line.starts_with("reproduce")) {
             assert!(line.chars().count() <= 80, "{line}");
@@ -40,8 +41,8 @@ fn colours_change_nothing_but_colours() {
     let summary = launch_day();
     let coloured = text::render(&summary, Style::Colour);
     let mut plain = String::new();
-    for (place, part) in coloured.split('\u{1b}').enumerate() {
-        plain.push_str(if place == 0 { part } else { part.split_once('m').expect("a code ends in m").1 });
+    for (index, part) in coloured.split('\u{1b}').enumerate() {
+        plain.push_str(if index == 0 { part } else { part.split_once('m').expect("a code ends with m").1 });
     }
     assert_ne!(coloured, plain);
     let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -49,14 +50,14 @@ fn colours_change_nothing_but_colours() {
 }
 
 #[test]
-fn runs_side_by_side_show_how_they_differ() {
-    let (light, heavy) = (run(&launch_plan(14.0), 14.0), launch_day());
+fn a_comparison_shows_how_runs_differ() {
+    let (light, heavy) = (run(&launch_scenario(14.0), 14.0), launch_day());
     let runs = [("light", &light), ("heavy", &heavy), ("again", &light), ("more", &heavy)];
     let report = compare::text(&runs, Style::Plain);
     assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
     let row = |name: &str| report.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert!(row("jobs offered").contains("(+"), "{report}");
-    assert_eq!(row("jobs offered").matches('(').count(), 1, "the third is the first: {report}");
+    assert_eq!(row("jobs offered").matches('(').count(), 1, "the third run is the first again: {report}");
     assert_eq!(
         report.matches("expectations").count(),
         2 + report.matches("expectations are").count(),

@@ -1,6 +1,7 @@
-//! A little world of its own, just true enough to fill a report: it draws arrivals with a daily shape,
-//! keeps a bucket per limit, retries with a doubling wait, falls back, and meets an incident. It is no
-//! model of anything; the real machines are tested elsewhere.
+//! A small model of client and provider that makes plausible events for the tests of reports.
+//!
+//! It draws arrivals with a daily shape, keeps a token bucket per limit, retries with exponential back-off, falls back,
+//! and has an incident. It shares no code with the engine or the provider model.
 
 use provider::{Axis, Instant, Nanos, Stream, Usage};
 use quotalab::event::{
@@ -13,22 +14,22 @@ use quotalab::scenario::Scenario;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-/// So that no call needs to be broken off at a deadline.
-const LONGEST_FIRST_TOKEN_S: f64 = 5.0;
-const LONGEST_CALL: Nanos = Nanos(9_000_000_000);
+/// Bounds that keep every call shorter than the deadline.
+const MAX_FIRST_TOKEN_S: f64 = 5.0;
+const MAX_CALL: Nanos = Nanos(9_000_000_000);
 
-/// What the little world is told besides the plan.
+/// The load and the incident of a run.
 pub(super) struct Weather {
     /// Mean jobs per minute.
     pub(super) per_min: f64,
-    /// How far the rate swings around its mean over the run, in `0..1`.
+    /// The amplitude of the rate around its mean over the run, in `0..1`.
     pub(super) swing: f64,
-    /// When the first target answers 503.
+    /// When the first target answers 503, in seconds.
     pub(super) incident: std::ops::Range<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Next {
+enum Step {
     Replied(u64),
     Settled(u64),
     Retry(u64),
@@ -49,28 +50,28 @@ struct JobState {
 struct World<'a, F> {
     scenario: &'a Scenario,
     fold: F,
-    agenda: BinaryHeap<Reverse<(u64, Next)>>,
+    queue: BinaryHeap<Reverse<(u64, Step)>>,
     jobs: BTreeMap<u64, JobState>,
-    flying: BTreeMap<u64, (u64, TargetId, AttemptOutcome)>,
-    /// By target and axis: level and when it was brought up to date.
+    in_flight: BTreeMap<u64, (u64, TargetId, AttemptOutcome)>,
+    /// By target and axis: the level and the instant of its last refill in nanoseconds.
     buckets: BTreeMap<(u16, Axis), (f64, u64)>,
     incident: std::ops::Range<f64>,
-    chance: Stream,
+    random: Stream,
     attempts: u64,
     arrived: u64,
 }
 
-/// Plays a run of `plan` into `fold` and says when it ended.
+/// Feeds the events of a run of `scenario` to `fold` and returns the last instant.
 pub(super) fn play(scenario: &Scenario, weather: &Weather, fold: impl Fold) -> Instant {
     let mut world = World {
         scenario,
         fold,
-        agenda: BinaryHeap::new(),
+        queue: BinaryHeap::new(),
         jobs: BTreeMap::new(),
-        flying: BTreeMap::new(),
+        in_flight: BTreeMap::new(),
         buckets: BTreeMap::new(),
         incident: weather.incident.clone(),
-        chance: Stream::new(scenario.seed, "little world", 0),
+        random: Stream::new(scenario.seed, "little world", 0),
         attempts: 0,
         arrived: 0,
     };
@@ -84,7 +85,7 @@ pub(super) fn play(scenario: &Scenario, weather: &Weather, fold: impl Fold) -> I
         }
         let shape = 1.0 - weather.swing * libm::cos(at / end * std::f64::consts::TAU);
         if arrivals.unit() * (1.0 + weather.swing) < shape {
-            world.agenda.push(Reverse(((at * 1e9) as u64, Next::Arrive(world.arrived))));
+            world.queue.push(Reverse(((at * 1e9) as u64, Step::Arrive(world.arrived))));
             world.arrived += 1;
         }
     }
@@ -94,19 +95,19 @@ pub(super) fn play(scenario: &Scenario, weather: &Weather, fold: impl Fold) -> I
 impl<F: Fold> World<'_, F> {
     fn run(mut self) -> Instant {
         let mut now = Instant::ZERO;
-        while let Some(Reverse((at, next))) = self.agenda.pop() {
+        while let Some(Reverse((at, next))) = self.queue.pop() {
             self.sample_until(Instant(at));
             now = Instant(at);
             match next {
-                Next::Arrive(job) => self.arrive(now, job),
-                Next::Retry(job) => self.send(now, job),
-                Next::Settled(attempt) => {
-                    let (job, target, _) = self.flying[&attempt];
+                Step::Arrive(job) => self.arrive(now, job),
+                Step::Retry(job) => self.send(now, job),
+                Step::Settled(attempt) => {
+                    let (job, target, _) = self.in_flight[&attempt];
                     let usage = self.jobs[&job].usage;
                     self.settle(now, target, usage);
                     self.log(now, job, EventKind::Settled { attempt: AttemptId(attempt), target, usage });
                 }
-                Next::Replied(attempt) => self.reply(now, attempt),
+                Step::Replied(attempt) => self.reply(now, attempt),
             }
         }
         self.sample_until(now);
@@ -139,8 +140,8 @@ impl<F: Fold> World<'_, F> {
     }
 
     fn arrive(&mut self, at: Instant, job: u64) {
-        let prompt_tokens = (300.0 / self.chance.open_unit().sqrt()).min(8_000.0) as u32;
-        let completion_tokens = (120.0 / self.chance.open_unit().sqrt()).min(1_024.0) as u32;
+        let prompt_tokens = (300.0 / self.random.open_unit().sqrt()).min(8_000.0) as u32;
+        let completion_tokens = (120.0 / self.random.open_unit().sqrt()).min(1_024.0) as u32;
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
         let arrived = EventKind::Arrived {
             class: ClassId(0),
@@ -168,24 +169,24 @@ impl<F: Fold> World<'_, F> {
     fn send(&mut self, at: Instant, job: u64) {
         let attempt = self.attempts;
         self.attempts += 1;
-        let state = self.jobs.get_mut(&job).expect("in flight");
+        let state = self.jobs.get_mut(&job).expect("invariant: the job is in flight");
         state.attempts += 1;
         state.sent = at;
         let (step, number, usage) = (state.step, state.attempts, state.usage);
         let target = TargetId(u16::from(step));
         let id = AttemptId(attempt);
         self.log(at, job, EventKind::Sent { attempt: id, target, step, number });
-        let (ruled, outcome, after) = self.rule(at, target, usage);
-        self.log(at, job, EventKind::Decided { attempt: id, target, decision: ruled });
-        self.flying.insert(attempt, (job, target, outcome));
+        let (decision, outcome, after) = self.decide(at, target, usage);
+        self.log(at, job, EventKind::Decided { attempt: id, target, decision });
+        self.in_flight.insert(attempt, (job, target, outcome));
         let reply_at = at.0 + after.0;
-        if matches!(ruled, RecordedDecision::Admitted { .. }) {
-            self.agenda.push(Reverse((reply_at - 10_000_000, Next::Settled(attempt))));
+        if matches!(decision, RecordedDecision::Admitted { .. }) {
+            self.queue.push(Reverse((reply_at - 10_000_000, Step::Settled(attempt))));
         }
-        self.agenda.push(Reverse((reply_at, Next::Replied(attempt))));
+        self.queue.push(Reverse((reply_at, Step::Replied(attempt))));
     }
 
-    fn rule(
+    fn decide(
         &mut self,
         at: Instant,
         target: TargetId,
@@ -197,10 +198,10 @@ impl<F: Fold> World<'_, F> {
         }
         let reserved = u64::from(usage.prompt_tokens) + 1024;
         let limits = self.scenario.providers[target.index()].models[0].limits.clone();
-        let asked = |axis: Axis| if axis.counts_tokens() { reserved } else { 1 };
+        let requested = |axis: Axis| if axis.counts_tokens() { reserved } else { 1 };
         for limit in &limits {
-            if self.level(at, target.0, limit.axis, limit.limit) < asked(limit.axis) as f64 {
-                let (axis, requested) = (limit.axis, asked(limit.axis));
+            if self.level(at, target.0, limit.axis, limit.limit) < requested(limit.axis) as f64 {
+                let (axis, requested) = (limit.axis, requested(limit.axis));
                 let cause = if axis.is_daily() { LimitCause::DayLimit } else { LimitCause::MinuteLimit };
                 return (
                     RecordedDecision::Refused { axis, requested },
@@ -210,9 +211,12 @@ impl<F: Fold> World<'_, F> {
             }
         }
         for limit in &limits {
-            self.buckets.get_mut(&(target.0, limit.axis)).expect("just read").0 -= asked(limit.axis) as f64;
+            self.buckets
+                .get_mut(&(target.0, limit.axis))
+                .expect("invariant: the bucket was read before")
+                .0 -= requested(limit.axis) as f64;
         }
-        let first = (0.15 / self.chance.open_unit().sqrt()).min(LONGEST_FIRST_TOKEN_S);
+        let first = (0.15 / self.random.open_unit().sqrt()).min(MAX_FIRST_TOKEN_S);
         let seconds = first + f64::from(usage.completion_tokens) / 300.0;
         (RecordedDecision::Admitted { reserved }, AttemptOutcome::Ok, Nanos::from_secs_f64(seconds))
     }
@@ -222,19 +226,23 @@ impl<F: Fold> World<'_, F> {
         for limit in &self.scenario.providers[target.index()].models[0].limits.clone() {
             if limit.axis.counts_tokens() {
                 self.level(at, target.0, limit.axis, limit.limit);
-                self.buckets.get_mut(&(target.0, limit.axis)).expect("just read").0 += refund;
+                self.buckets
+                    .get_mut(&(target.0, limit.axis))
+                    .expect("invariant: the bucket was read before")
+                    .0 += refund;
             }
         }
     }
 
     fn reply(&mut self, at: Instant, attempt: u64) {
-        let (job, target, outcome) = self.flying.remove(&attempt).expect("flying");
+        let (job, target, outcome) =
+            self.in_flight.remove(&attempt).expect("invariant: the attempt is in flight");
         let served = outcome == AttemptOutcome::Ok;
-        let state = self.jobs.get_mut(&job).expect("in flight");
+        let state = self.jobs.get_mut(&job).expect("invariant: the job is in flight");
         let took = at.since(state.sent);
         let usage = if served { state.usage } else { Usage::default() };
         self.log(at, job, EventKind::Replied { attempt: AttemptId(attempt), target, outcome, usage });
-        let state = self.jobs.get_mut(&job).expect("in flight");
+        let state = self.jobs.get_mut(&job).expect("invariant: the job is in flight");
         if served {
             state.first_token = state.sent.since(state.scheduled) + Nanos(took.0 / 4);
             return self.done(at, job, JobOutcome::Succeeded, took);
@@ -244,9 +252,9 @@ impl<F: Fold> World<'_, F> {
             return self.done(at, job, JobOutcome::Failed(EndReason::Attempts), Nanos::ZERO);
         }
         let from = state.step;
-        let wait = Nanos::from_secs_f64(self.chance.unit() * f64::from(1u32 << state.attempts));
+        let wait = Nanos::from_secs_f64(self.random.unit() * f64::from(1u32 << state.attempts));
         let until = at + wait;
-        if until.since(state.scheduled) + LONGEST_CALL >= self.scenario.client.deadline {
+        if until.since(state.scheduled) + MAX_CALL >= self.scenario.client.deadline {
             return self.done(at, job, JobOutcome::Failed(EndReason::Deadline), Nanos::ZERO);
         }
         state.wait += wait;
@@ -256,11 +264,11 @@ impl<F: Fold> World<'_, F> {
             self.log(at, job, EventKind::FellBack { from, to: from + 1 });
         }
         self.log(at, job, EventKind::Waiting { until, why: WaitReason::BackOff });
-        self.agenda.push(Reverse((until.0, Next::Retry(job))));
+        self.queue.push(Reverse((until.0, Step::Retry(job))));
     }
 
     fn done(&mut self, at: Instant, job: u64, verdict: JobOutcome, service: Nanos) {
-        let state = self.jobs.remove(&job).expect("in flight");
+        let state = self.jobs.remove(&job).expect("invariant: the job is in flight");
         let served = verdict == JobOutcome::Succeeded;
         let ending = JobEnd {
             outcome: verdict,

@@ -4,7 +4,7 @@ use super::{assert_timeline, run};
 use quotalab::event::{EndReason, JobOutcome};
 
 #[test]
-fn a_job_whose_wait_would_end_after_the_deadline_is_given_up_at_once() {
+fn a_job_is_given_up_at_once_if_its_wait_would_end_after_the_deadline() {
     let story = run(
         "
 providers: {p: {models: {m: {limits: {rpm: 1}, latency: {total: 100ms}}}}}

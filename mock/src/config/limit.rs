@@ -1,8 +1,8 @@
 //! Limits and the laws by which they refill.
 
 use crate::axis::Axis;
+use crate::calendar::Zone;
 use crate::time::Nanos;
-use crate::zone::Zone;
 
 /// One limit: an amount on an axis, and the law by which it refills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! It admits up to twice its limit around a boundary. Not used by Groq: its captured waits follow continuous refill.
 
 use super::usage_count::UsageCount;
+use crate::calendar::Zone;
 use crate::time::{Instant, Nanos};
-use crate::zone::Zone;
 use std::ops::Range;
 
 /// A counter that restarts at each boundary.

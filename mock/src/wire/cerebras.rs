@@ -5,11 +5,11 @@
 //! these headers and no `retry-after`.
 
 use super::chat::{CompletionFormat, Stages, TokenUsage};
-use super::date::until_end_of;
 use super::envelope::{ErrorBody, INVALID, Member, SERVER, reason};
 use super::json::{self, Seconds};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
+use crate::calendar::until_window_end;
 use crate::decision::{Denial, Service};
 use crate::length::{Bound, TooLong};
 use crate::time::Instant;
@@ -32,7 +32,7 @@ impl WireFormat for Cerebras {
             let [limit_name, remaining_name, reset_name] = names;
             headers.add(limit_name, level.limit);
             headers.add(remaining_name, level.remaining_or_zero());
-            headers.add(reset_name, Seconds(until_end_of(window, snapshot.at)));
+            headers.add(reset_name, Seconds(until_window_end(window, snapshot.at)));
         }
         headers
     }

@@ -6,7 +6,8 @@
 use super::format::Context;
 use super::json::{self, Seconds};
 use super::transcript::Transcript;
-use super::{date, filler, ids};
+use super::{filler, ids};
+use crate::calendar::UnixTime;
 use crate::decision::Service;
 use serde::Serialize;
 
@@ -245,7 +246,7 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
     let completion = Completion {
         id: (format.id)(context.number),
         object: "chat.completion",
-        created: date::epoch(context.at),
+        created: UnixTime::at(context.at).secs(),
         model: context.model,
         choices: [Choice { index: 0, message, logprobs, finish_reason: context.finish.name() }],
         usage: (format.usage)(service),

@@ -6,11 +6,11 @@
 //! The wait of a quota per day is not the time until the quota has room: in the one capture with a clock (06:14:23, 36.4 s) it is
 //! the time to the end of the minute. So it is here.
 
-use super::date::until_end_of;
 use super::envelope::{self, reason};
 use super::json::{self, Seconds};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
+use crate::calendar::until_window_end;
 use crate::config::Tier;
 use crate::decision::Denial;
 use crate::length::Bound;
@@ -35,9 +35,9 @@ impl WireFormat for Gemini {
         let Some(quota) = Quota::of(denial.axis, context.tier) else {
             return ErrorReply::new(429, body(429, EXHAUSTED, None));
         };
-        let wait = denial
-            .wait
-            .map(|wait| if denial.axis.is_daily() { until_end_of(Nanos::MINUTE, snapshot.at) } else { wait });
+        let wait = denial.wait.map(|wait| {
+            if denial.axis.is_daily() { until_window_end(Nanos::MINUTE, snapshot.at) } else { wait }
+        });
         ErrorReply::new(429, quota.exceeded(Some(denial.limit), context.model, wait))
     }
 
@@ -60,7 +60,7 @@ impl WireFormat for Gemini {
             }
             Error::Billing => (429, DEPLETED),
             Error::NotInTier(model) => {
-                let wait = Some(until_end_of(Nanos::MINUTE, at));
+                let wait = Some(until_window_end(Nanos::MINUTE, at));
                 return ErrorReply::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded(None, model, wait));
             }
             Error::TooLong(too_long, _) => {

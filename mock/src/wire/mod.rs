@@ -16,7 +16,6 @@ mod anthropic;
 mod azure;
 mod cerebras;
 mod chat;
-mod date;
 mod deepinfra;
 mod envelope;
 mod error;

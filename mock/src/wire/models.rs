@@ -1,6 +1,7 @@
 //! The list of the models and the entry of one model, in OpenAI's shape.
 
-use super::{date, json};
+use super::json;
+use crate::calendar::UnixTime;
 use crate::time::Instant;
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ pub struct Model<'a> {
 impl<'a> Model<'a> {
     /// Returns the members that all providers share. Every model was created when the run started.
     pub(super) fn new(id: &'a str) -> Self {
-        let created = date::epoch(Instant::ZERO);
+        let created = UnixTime::at(Instant::ZERO).secs();
         Self { id, object: "model", created, owned_by: "quotalab", active: None }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! A reply is rendered first and modified afterwards, so that dialects do not depend on faults.
 
-use super::date::{HttpDate, epoch};
 use super::format::{MediaType, Reply};
 use super::json::Seconds;
+use crate::calendar::UnixTime;
 use crate::config::WaitForm;
 use crate::decision::{Decision, DecisionReport};
 use crate::fault::{BodyFault, ClockSkew, ResponseFault};
@@ -24,7 +24,8 @@ impl ResponseFault {
     /// Returns the modified reply. `wait` is the wait that it announces, `at` the instant at which it is sent.
     #[must_use]
     pub fn apply(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
-        let date = |at| HttpDate(self.clock_skew.map_or(epoch(at), |skew| skew.reads(epoch(at)))).to_string();
+        let clock = |time| self.clock_skew.map_or(time, |skew| skew.apply(time));
+        let date = |at| clock(UnixTime::at(at)).http_date().to_string();
         if self.clock_skew.is_some() || self.retry_after_form == Some(WaitForm::Date) {
             reply.headers.set("date", &date(at));
         }
@@ -56,11 +57,11 @@ impl ResponseFault {
 }
 
 impl ClockSkew {
-    /// Returns the time that a skewed clock shows, given the correct time, both in seconds since the Unix epoch.
-    const fn reads(self, seconds: u64) -> u64 {
+    /// Returns the time that a skewed clock shows at the correct `time`.
+    fn apply(self, time: UnixTime) -> UnixTime {
         match self {
-            Self::Ahead(by) => seconds.saturating_add(by.0 / Nanos::SECOND.0),
-            Self::Behind(by) => seconds.saturating_sub(by.0 / Nanos::SECOND.0),
+            Self::Ahead(by) => time + by,
+            Self::Behind(by) => time.saturating_sub(by),
         }
     }
 }

@@ -3,9 +3,10 @@
 //! A stream is a chunk with the role, one chunk per token, a chunk with the finish reason, then `[DONE]`.
 
 use super::chat::{CompletionFormat, Content, Extras, Null, ToolCall, UsageOnly};
+use super::filler;
 use super::format::Context;
 use super::json;
-use super::{date, filler};
+use crate::calendar::UnixTime;
 use crate::decision::Service;
 use serde::Serialize;
 
@@ -128,7 +129,7 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         let chunk = Chunk {
             id: &id,
             object: "chat.completion.chunk",
-            created: date::epoch(context.at),
+            created: UnixTime::at(context.at).secs(),
             model: context.model,
             extras: &extras,
             choices,

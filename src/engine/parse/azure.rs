@@ -1,14 +1,14 @@
-//! Azure: OpenAI's header names with bare numbers in them, milliseconds on the classic endpoint and seconds,
+//! Azure: OpenAI's header names with resets that have no unit: milliseconds on the classic endpoint, whole seconds,
 //! rounded down, on Foundry.
 //!
-//! Evidence (recorded 2024–2026): 1 of 120 requests used says `500`, 14 of 120,000 tokens `7`: milliseconds. 1 of
-//! 50 used says `1`, 1 of 250 `0`: seconds. `-1/-1/0` stands for no limit, `retry-after-ms: 0` may stand beside
-//! `retry-after: 1`, and the free tier's day is announced as 86,400 seconds.
+//! Evidence (recorded 2024–2026): with 1 of 120 requests used the reset is `500`, with 14 of 120,000 tokens `7`:
+//! milliseconds. With 1 of 50 used it is `1`, with 1 of 250 `0`: seconds. `-1/-1/0` means no limit, `retry-after-ms: 0`
+//! may come with `retry-after: 1`, and the wait of the free tier's daily limit is 86,400 seconds.
 
 use super::error_body::ErrorBody;
-use super::headers::{Headers, whole as number};
-use super::limit_header::{LimitHeader, refill};
-use super::refusal::{Refusal, after, between, whole};
+use super::headers::{Headers, number, retry_after};
+use super::limit_header::{LimitHeader, refill_time};
+use super::refusal::{Refusal, after, between, leading_number};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
@@ -16,43 +16,44 @@ use provider::{Axis, Nanos};
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Word("insufficient_quota"), LimitCause::Billing),
-        (Marker::Word("context_length_exceeded"), LimitCause::TooLarge),
-        (Marker::Says("currently experiencing high demand"), LimitCause::Overload),
+        (Marker::Code("insufficient_quota"), LimitCause::Billing),
+        (Marker::Code("context_length_exceeded"), LimitCause::TooLarge),
+        (Marker::MessageContains("currently experiencing high demand"), LimitCause::Overload),
     ],
     refusal,
-    wait: |seen| Some(Wait { length: named_wait(seen)?, meaning: WaitKind::UntilEnough }),
+    wait: |response| Some(Wait { length: precise_wait(response)?, meaning: WaitKind::UntilEnough }),
     limits,
-    resets: Some(WaitKind::UntilFull),
-    ..DialectRules::BARE
+    reset_kind: Some(WaitKind::UntilFull),
+    ..DialectRules::NONE
 };
 
-/// `Please retry after 20 seconds`; the header is finer, so it goes first.
-fn named_wait(seen: &ErrorResponse<'_>) -> Option<Nanos> {
-    super::headers::retry_after(seen.headers).or_else(|| said_wait(seen.said))
+/// Returns the wait in the headers or, which is less precise, in the message.
+fn precise_wait(response: &ErrorResponse<'_>) -> Option<Nanos> {
+    retry_after(response.headers).or_else(|| message_wait(response.body))
 }
 
-fn said_wait(said: &ErrorBody) -> Option<Nanos> {
-    let rest = after(&said.lower, "retry after ")?;
+/// Parses `Please retry after 20 seconds`.
+fn message_wait(body: &ErrorBody) -> Option<Nanos> {
+    let rest = after(&body.lowercase, "retry after ")?;
     let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    let seconds = whole(rest).filter(|seconds| unit.starts_with(" second") && *seconds > 0)?;
+    let seconds = leading_number(rest).filter(|seconds| unit.starts_with(" second") && *seconds > 0)?;
     Some(Nanos::from_secs(seconds))
 }
 
-fn refusal(said: &ErrorBody) -> Refusal {
-    // Limits are per minute but for the free tier's: a bucket of a minute never asks for more than one.
-    let day = said_wait(said).is_some_and(|wait| wait > Nanos::MINUTE);
-    let (axis, limited) = match &said.lower {
+fn refusal(body: &ErrorBody) -> Refusal {
+    // All limits are per minute except those of the free tier. A bucket per minute refills within a minute.
+    let day = message_wait(body).is_some_and(|wait| wait > Nanos::MINUTE);
+    let (axis, limited) = match &body.lowercase {
         text if text.contains("exceeded token rate limit") => {
             (Some(if day { Axis::Tpd } else { Axis::Tpm }), true)
         }
         text if text.contains("exceeded call rate limit") => {
             (Some(if day { Axis::Rpd } else { Axis::Rpm }), true)
         }
-        text => (None, text.contains("exceeded rate limit") || said.is_called("RateLimitReached")),
+        text => (None, text.contains("exceeded rate limit") || body.has_code("RateLimitReached")),
     };
     let cause = limited.then_some(if day { LimitCause::DayLimit } else { LimitCause::MinuteLimit });
-    let message = said.message.as_deref().unwrap_or_default();
+    let message = body.message.as_deref().unwrap_or_default();
     let model = between(message, "Your requests to ", " for ").map(str::to_owned);
     Refusal { cause, axis, model, ..Refusal::default() }
 }
@@ -67,23 +68,24 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     read("requests", Axis::Rpm).into_iter().chain(read("tokens", Axis::Tpm)).collect()
 }
 
-/// The unit in which a bare number is nearest to what the other two numbers imply; `None` where neither is near.
+/// Returns the reset in the unit that is closest to the time that the other two numbers imply, or `None` if neither
+/// unit is close.
 fn reset(limit: &LimitHeader, value: u64) -> Option<Nanos> {
-    let implied = refill(limit.limit, limit.used(), Nanos::MINUTE);
+    let implied = refill_time(limit.limit, limit.used(), Nanos::MINUTE);
     let (seconds, millis) = (Nanos::from_secs(value), Nanos::from_millis(value));
-    // Rounded down: anything within the second is right.
+    // Seconds are rounded down, so anything within the second matches.
     let off_seconds = seconds
         .0
         .saturating_sub(implied.0)
         .max(implied.0.saturating_sub(seconds.0.saturating_add(Nanos::SECOND.0 - 1)));
     let off_millis = millis.0.abs_diff(implied.0);
     let (length, off) = if off_seconds < off_millis { (seconds, off_seconds) } else { (millis, off_millis) };
-    let one = refill(limit.limit, 1, Nanos::MINUTE).0.max(Nanos::from_millis(1).0);
-    (off <= one).then_some(length)
+    let tolerance = refill_time(limit.limit, 1, Nanos::MINUTE).0.max(Nanos::from_millis(1).0);
+    (off <= tolerance).then_some(length)
 }
 
-/// Whether headers of this shape can only be Azure's: bare whole numbers under OpenAI's names.
-pub(super) fn states_bare_numbers(headers: &dyn Headers) -> bool {
+/// Returns `true` if a reset under OpenAI's header names is a bare number, which only Azure sends.
+pub(super) fn has_bare_resets(headers: &dyn Headers) -> bool {
     ["requests", "tokens"].iter().any(|name| number(headers, &format!("x-ratelimit-reset-{name}")).is_some())
 }
 
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_of_a_bare_number_follows_from_the_others() {
+    fn the_unit_of_a_reset_follows_from_limit_and_remaining() {
         for (limit, remaining, reset, millis) in [
             ("120", "119", "500", 500),
             ("120000", "119986", "7", 7),
@@ -117,7 +119,7 @@ mod tests {
                 "{limit} {reset}"
             );
         }
-        assert_eq!(reset_of("1000", "400", "5"), Some(None), "neither unit is near");
+        assert_eq!(reset_of("1000", "400", "5"), Some(None), "neither unit is close");
         assert_eq!(reset_of("-1", "-1", "0"), None, "no limit");
     }
 }

@@ -1,8 +1,8 @@
-//! Cerebras: errors without an envelope, and resets that are the ends of aligned windows, in seconds with a fraction.
+//! Cerebras: errors without an envelope, and resets at the ends of aligned windows, in decimal seconds.
 //!
-//! Evidence: published bodies; the documentation's headers, whose day's reset is the minute's plus 33,000.000 s.
-//! One code stands for the minute and the day: only the message tells them apart. `queue_exceeded` is a 429 that
-//! is no limit of the account's.
+//! Evidence: published bodies; the headers in the documentation, in which the reset of the day is that of the minute
+//! plus 33,000.000 s. Limits per minute and per day share one code and differ in the message. `queue_exceeded` is a 429
+//! that concerns no limit of the account.
 
 use super::duration::seconds;
 use super::headers::Headers;
@@ -14,13 +14,13 @@ use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Word("queue_exceeded"), LimitCause::Overload),
-        (Marker::Says("high traffic"), LimitCause::Overload),
-        (Marker::Word("context_length_exceeded"), LimitCause::TooLarge),
-        (Marker::Word("wrong_api_key"), LimitCause::Auth),
-        // No axis of ours has an hour's window for requests or tokens.
-        (Marker::Says("requests per hour limit exceeded"), LimitCause::MinuteLimit),
-        (Marker::Says("tokens per hour limit exceeded"), LimitCause::MinuteLimit),
+        (Marker::Code("queue_exceeded"), LimitCause::Overload),
+        (Marker::MessageContains("high traffic"), LimitCause::Overload),
+        (Marker::Code("context_length_exceeded"), LimitCause::TooLarge),
+        (Marker::Code("wrong_api_key"), LimitCause::Auth),
+        // No axis counts requests or tokens per hour.
+        (Marker::MessageContains("requests per hour limit exceeded"), LimitCause::MinuteLimit),
+        (Marker::MessageContains("tokens per hour limit exceeded"), LimitCause::MinuteLimit),
     ],
     axes: &[
         ("requests per minute limit exceeded", Axis::Rpm),
@@ -29,8 +29,8 @@ pub(super) const RULES: DialectRules = DialectRules {
         ("tokens per day limit exceeded", Axis::Tpd),
     ],
     limits,
-    resets: Some(WaitKind::UntilWindowEnds),
-    ..DialectRules::BARE
+    reset_kind: Some(WaitKind::UntilWindowEnds),
+    ..DialectRules::NONE
 };
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {

@@ -1,7 +1,7 @@
-//! `DeepInfra`: a bound on what is in flight, no limit per minute and no header of any.
+//! `DeepInfra`: a limit on concurrency, no limit per minute and no limit headers.
 //!
-//! Evidence: documentation and published bodies. A 429 is the account's 200 in flight per model, or a busy model;
-//! a prompt that is too long for the model was answered with 500, which a blind retry sends for ever.
+//! Evidence: documentation and published bodies. A 429 means 200 requests of the account in flight per model, or a busy
+//! model. A prompt that is too long for the model was answered with 500, which clients retry in vain.
 
 use super::rules::{DialectRules, Marker};
 use crate::event::LimitCause;
@@ -9,10 +9,10 @@ use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Word("engine_overloaded"), LimitCause::Overload),
-        (Marker::Says("engine_overloaded"), LimitCause::Overload),
-        (Marker::Says("model busy"), LimitCause::Overload),
+        (Marker::Code("engine_overloaded"), LimitCause::Overload),
+        (Marker::MessageContains("engine_overloaded"), LimitCause::Overload),
+        (Marker::MessageContains("model busy"), LimitCause::Overload),
     ],
     axes: &[("rate limited", Axis::Concurrency)],
-    ..DialectRules::BARE
+    ..DialectRules::NONE
 };

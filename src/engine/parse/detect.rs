@@ -1,7 +1,7 @@
-//! Whose reply it is, where nobody says: by marks that only one dialect leaves.
+//! Detects the dialect of a response by markers that only one dialect has.
 //!
-//! A mark is a header or a phrase that no other dialect of the evidence shares. What bears none is not guessed at:
-//! a bare `retry-after`, `Not authenticated` or `503 server is overloaded.` may be anybody's.
+//! A marker is a header, code or phrase that no other dialect of the evidence shares. A response without one stays
+//! unknown: a bare `retry-after`, `Not authenticated` or `503 server is overloaded.` may come from any provider.
 
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
@@ -9,54 +9,55 @@ use super::headers::{Headers, Response};
 use super::{azure, openai};
 use serde_json::Value;
 
-/// The dialect that a reply bears the marks of.
-pub(super) fn recognise(response: &Response<'_>) -> Option<Dialect> {
+/// Returns the dialect of the first marker in the headers, then in the body, then in the numbers of the limit headers.
+pub(super) fn dialect(response: &Response<'_>) -> Option<Dialect> {
     let Response { status, headers, body } = *response;
     let by_body = || {
         if !(200..300).contains(&status) {
-            return by_words(&ErrorBody::read(body)?);
+            return by_error(&ErrorBody::read(body)?);
         }
         let body: Value = serde_json::from_slice(body).ok()?;
-        let served = || body["x_groq"].is_object().then_some(Dialect::Groq);
-        ErrorBody::inside(&body).map_or_else(served, |said| by_words(&said))
+        let by_member = || body["x_groq"].is_object().then_some(Dialect::Groq);
+        ErrorBody::error_in_success(&body).map_or_else(by_member, |error| by_error(&error))
     };
     by_header(headers).or_else(by_body).or_else(|| by_numbers(headers))
 }
 
-/// A header that one dialect sends.
 fn by_header(headers: &dyn Headers) -> Option<Dialect> {
     HEADERS.iter().find(|(name, _)| headers.value(name).is_some()).map(|(_, dialect)| *dialect)
 }
 
-/// The shape of limits that OpenAI, Azure and Groq state under the same names.
+/// Distinguishes OpenAI and Azure, which use Groq's header names for other numbers.
 fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
-    if azure::states_bare_numbers(headers) {
+    if azure::has_bare_resets(headers) {
         return Some(Dialect::Azure);
     }
-    openai::states_the_minute(headers).then_some(Dialect::OpenAi)
+    openai::has_requests_per_minute(headers).then_some(Dialect::OpenAi)
 }
 
-/// The words of an error.
-fn by_words(said: &ErrorBody) -> Option<Dialect> {
-    // What a router passes on bears the marks of another.
-    if said.error["metadata"]["provider_name"].is_string() {
+fn by_error(body: &ErrorBody) -> Option<Dialect> {
+    // An error that a router forwards has the markers of the provider behind it.
+    if body.error["metadata"]["provider_name"].is_string() {
         return Some(Dialect::OpenRouter);
     }
-    let called = || CALLED.iter().find(|(word, _)| said.is_called(word)).map(|(_, dialect)| *dialect);
-    let says = || SAYS.iter().find(|(words, _)| said.lower.contains(words)).map(|(_, dialect)| *dialect);
-    let bears =
-        || said.words.iter().find_map(|word| PREFIXES.iter().find(|(prefix, _)| word.starts_with(prefix)));
-    says().or_else(called).or_else(|| bears().map(|(_, dialect)| *dialect)).or_else(|| google(said))
+    let by_phrase = || PHRASES.iter().find(|(phrase, _)| body.lowercase.contains(phrase));
+    let by_code = || CODES.iter().find(|(code, _)| body.has_code(code));
+    let by_prefix = || {
+        body.codes.iter().find_map(|code| CODE_PREFIXES.iter().find(|(prefix, _)| code.starts_with(prefix)))
+    };
+    let found = by_phrase().or_else(by_code).or_else(by_prefix);
+    found.map(|(_, dialect)| *dialect).or_else(|| google(body))
 }
 
-/// Google's errors that do not name their service are read alike by all of its doors.
-fn google(said: &ErrorBody) -> Option<Dialect> {
-    let words =
+/// Returns Gemini for the status names of Google's APIs. An error that does not name its service is parsed alike for
+/// all three of Google's dialects.
+fn google(body: &ErrorBody) -> Option<Dialect> {
+    let codes =
         ["RESOURCE_EXHAUSTED", "UNAVAILABLE", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_ARGUMENT"];
-    words.iter().any(|word| said.is_called(word)).then_some(Dialect::Gemini)
+    codes.iter().any(|code| body.has_code(code)).then_some(Dialect::Gemini)
 }
 
-/// Headers that one dialect sends. Cerebras and Mistral share `x-ratelimit-limit-tokens-minute`, which is no mark.
+/// Headers that only one dialect sends. `x-ratelimit-limit-tokens-minute` is absent: Cerebras and Mistral share it.
 const HEADERS: [(&str, Dialect); 35] = [
     ("x-groq-region", Dialect::Groq),
     ("anthropic-ratelimit-requests-limit", Dialect::Anthropic),
@@ -95,8 +96,8 @@ const HEADERS: [(&str, Dialect); 35] = [
     ("x-amzn-bedrock-invocation-latency", Dialect::Bedrock),
 ];
 
-/// What only one dialect's messages say, in lower case; a name inside another's message comes later.
-const SAYS: [(&str, Dialect); 36] = [
+/// Phrases of one dialect's messages, in lower case; the first match decides.
+const PHRASES: [(&str, Dialect); 36] = [
     ("service tier `", Dialect::Groq),
     ("console.groq.com", Dialect::Groq),
     ("groqstatus.com", Dialect::Groq),
@@ -135,8 +136,8 @@ const SAYS: [(&str, Dialect); 36] = [
     ("tokens allowed within a given time frame", Dialect::MetaLlama),
 ];
 
-/// What only one dialect's errors are called.
-const CALLED: [(&str, Dialect); 20] = [
+/// Error codes that only one dialect uses.
+const CODES: [(&str, Dialect); 20] = [
     ("insufficient_quota", Dialect::OpenAi),
     ("RateLimitReached", Dialect::Azure),
     ("overloaded_error", Dialect::Anthropic),
@@ -159,6 +160,6 @@ const CALLED: [(&str, Dialect); 20] = [
     ("ThrottlingException", Dialect::Bedrock),
 ];
 
-/// How the ids and quotas of one dialect begin.
-const PREFIXES: [(&str, Dialect); 2] =
+/// Prefixes of the request ids and quota names of one dialect.
+const CODE_PREFIXES: [(&str, Dialect); 2] =
     [("req_011", Dialect::Anthropic), ("cloudcode-pa.googleapis.com/", Dialect::GeminiCloudCode)];

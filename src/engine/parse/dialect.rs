@@ -1,11 +1,10 @@
-//! Whose replies are read: every way of refusing that the evidence shows, the mock's ten and eight more.
+//! The dialects that can be parsed: the ten that the provider model renders, and eight more.
 //!
-//! The same header name means milliseconds here, seconds there and an epoch elsewhere, and the same words are a
-//! minute's limit of one provider and a day's of another: a reply is always read with one dialect in mind.
+//! One header name holds milliseconds in one dialect, seconds in the next and a Unix time in a third, and the same
+//! sentence names a limit per minute of one provider and per day of another. A reply is therefore always parsed under
+//! one dialect.
 
-use provider::config::Dialect as Spoken;
-
-/// A provider's way of answering.
+/// The wire format of a provider's replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
     /// Groq.
@@ -32,7 +31,7 @@ pub enum Dialect {
     GeminiCloudCode,
     /// Google's Vertex AI.
     Vertex,
-    /// `OpenRouter`, and what it passes on from others.
+    /// `OpenRouter`, and the replies that it forwards.
     OpenRouter,
     /// xAI.
     XAi,
@@ -47,7 +46,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Every dialect, in the order in which lists name them.
+    /// Every dialect, in the order in which help texts list them.
     pub const ALL: [Self; 18] = [
         Self::Groq,
         Self::OpenAi,
@@ -69,20 +68,20 @@ impl Dialect {
         Self::MetaLlama,
     ];
 
-    /// The word of `--dialect` and of `explain --json`.
+    /// Returns the name that `--dialect` and `explain --json` use: for a modelled dialect, the name in scenarios.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Groq => "groq",
-            Self::OpenAi => "openai",
-            Self::Azure => "azure",
-            Self::Anthropic => "anthropic",
-            Self::Cerebras => "cerebras",
-            Self::Mistral => "mistral",
-            Self::DeepInfra => "deepinfra",
-            Self::Together => "together",
-            Self::Fireworks => "fireworks",
-            Self::Gemini => "gemini",
+            Self::Groq => provider::config::Dialect::Groq.name(),
+            Self::OpenAi => provider::config::Dialect::OpenAi.name(),
+            Self::Azure => provider::config::Dialect::Azure.name(),
+            Self::Anthropic => provider::config::Dialect::Anthropic.name(),
+            Self::Cerebras => provider::config::Dialect::Cerebras.name(),
+            Self::Mistral => provider::config::Dialect::Mistral.name(),
+            Self::DeepInfra => provider::config::Dialect::DeepInfra.name(),
+            Self::Together => provider::config::Dialect::Together.name(),
+            Self::Fireworks => provider::config::Dialect::Fireworks.name(),
+            Self::Gemini => provider::config::Dialect::Gemini.name(),
             Self::GeminiCloudCode => "gemini_cloudcode",
             Self::Vertex => "vertex",
             Self::OpenRouter => "openrouter",
@@ -94,26 +93,26 @@ impl Dialect {
         }
     }
 
-    /// The dialect of a word.
+    /// Returns the dialect with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|dialect| dialect.name() == name)
     }
 }
 
-impl From<Spoken> for Dialect {
-    fn from(spoken: Spoken) -> Self {
-        match spoken {
-            Spoken::Groq => Self::Groq,
-            Spoken::OpenAi => Self::OpenAi,
-            Spoken::Azure => Self::Azure,
-            Spoken::Anthropic => Self::Anthropic,
-            Spoken::Cerebras => Self::Cerebras,
-            Spoken::Mistral => Self::Mistral,
-            Spoken::DeepInfra => Self::DeepInfra,
-            Spoken::Together => Self::Together,
-            Spoken::Fireworks => Self::Fireworks,
-            Spoken::Gemini => Self::Gemini,
+impl From<provider::config::Dialect> for Dialect {
+    fn from(modelled: provider::config::Dialect) -> Self {
+        match modelled {
+            provider::config::Dialect::Groq => Self::Groq,
+            provider::config::Dialect::OpenAi => Self::OpenAi,
+            provider::config::Dialect::Azure => Self::Azure,
+            provider::config::Dialect::Anthropic => Self::Anthropic,
+            provider::config::Dialect::Cerebras => Self::Cerebras,
+            provider::config::Dialect::Mistral => Self::Mistral,
+            provider::config::Dialect::DeepInfra => Self::DeepInfra,
+            provider::config::Dialect::Together => Self::Together,
+            provider::config::Dialect::Fireworks => Self::Fireworks,
+            provider::config::Dialect::Gemini => Self::Gemini,
         }
     }
 }
@@ -123,12 +122,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_dialect_has_one_word_and_the_mocks_have_the_same() {
+    fn names_are_unique_and_those_of_the_provider_model() {
         for dialect in Dialect::ALL {
             assert_eq!(Dialect::from_name(dialect.name()), Some(dialect));
         }
-        for spoken in Spoken::ALL {
-            assert_eq!(Dialect::from(spoken).name(), spoken.name());
+        for modelled in provider::config::Dialect::ALL {
+            assert_eq!(Dialect::from(modelled).name(), modelled.name());
         }
         assert_eq!(Dialect::from_name("klingon"), None);
     }

@@ -1,4 +1,4 @@
-//! What a reply that is no success means: its cause, what it states of the limit, and how long to wait until what.
+//! Classifies a response that is not a success: its cause, the numbers of the limit, and the wait with its kind.
 
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
@@ -12,91 +12,85 @@ use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use provider::decision::Remaining;
 use provider::{Axis, Instant};
 
-/// What a reply that is no success means.
+/// A parsed error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedFailure {
-    /// Its status; where an error came inside a success, the one that it states or stands for.
+    /// The HTTP status; for an error in a success, the status that the error states or implies.
     pub status: u16,
-    /// What kind of refusal it is.
+    /// The kind of refusal.
     pub cause: LimitCause,
-    /// What it states of the limit that refused.
+    /// The names and numbers of the limit that refused.
     pub refusal: Refusal,
-    /// How long to wait, and until what.
+    /// The stated wait and its kind; `None` if no wait is stated.
     pub wait: Option<Wait>,
-    /// What it says in words.
+    /// The message of the provider.
     pub message: Option<String>,
 }
 
 impl ParsedFailure {
-    /// As the engine keeps it.
+    /// Returns the part that the engine uses.
     pub(super) fn reply(&self, now: Instant, remaining: Remaining) -> Reply {
         let Self { status, cause, wait, .. } = *self;
         let Refusal { axis, limit, used, requested, .. } = self.refusal;
         let told =
             limit.zip(requested).map(|(limit, requested)| LimitNumbers { axis, limit, used, requested });
         let broken = Reply::broken(now, AttemptFailure::Status(status));
-        // A status that says the same as the body stays a status; 400 and 500 were seen to hide a limit.
-        let limited = matches!(status, 429 | 413) || cause != by_status(status);
+        // If the body adds nothing to the status, the outcome is the status. Captured 400 and 500 responses hide a limit.
+        let limited = matches!(status, 429 | 413) || cause != cause_of_status(status);
         let outcome = if limited { AttemptOutcome::Limited { axis, cause } } else { broken.outcome };
         Reply { outcome, wait, limit: told, remaining, ..broken }
     }
 }
 
-/// Reads a reply whose status is no success.
-pub(super) fn read(
+/// Classifies an error that came inside a success. An error without a status counts as 500.
+pub(super) fn error_in_success(
     dialect: Option<Dialect>,
-    status: u16,
     headers: &dyn Headers,
-    body: &[u8],
+    limits: &[LimitHeader],
+    body: &ErrorBody,
 ) -> ParsedFailure {
-    let said = ErrorBody::read(body).unwrap_or_default();
-    of(dialect, &ErrorResponse { status, headers, said: &said })
+    let status = status_of(body).unwrap_or(500);
+    read(dialect, &ErrorResponse { status, headers, limits, body })
 }
 
-/// Reads an error inside a reply that began as a success.
-pub(super) fn inside(dialect: Option<Dialect>, headers: &dyn Headers, said: &ErrorBody) -> ParsedFailure {
-    // A server that breaks off without a reason has failed, whatever it calls it.
-    let status = status_of(said).unwrap_or(500);
-    of(dialect, &ErrorResponse { status, headers, said })
-}
-
-fn of(dialect: Option<Dialect>, seen: &ErrorResponse<'_>) -> ParsedFailure {
-    let page = DialectRules::of(dialect);
-    let mut refusal = (page.refusal)(seen.said);
-    refusal.axis = refusal.axis.or_else(|| page.axis(seen.said));
-    let too_long = length::read(seen.said).filter(|_| refusal.axis.is_none());
-    let decided = page.cause(seen).or(refusal.cause).or(too_long.map(|_| LimitCause::TooLarge));
+/// Classifies a response that is not a success.
+pub(super) fn read(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -> ParsedFailure {
+    let ErrorResponse { status, limits, body, .. } = *response;
+    let rules = DialectRules::of(dialect);
+    let mut refusal = (rules.refusal)(body);
+    refusal.axis = refusal.axis.or_else(|| rules.axis(body));
+    let too_long = length::read(body).filter(|_| refusal.axis.is_none());
+    let decided = rules.cause(response).or(refusal.cause).or(too_long.map(|_| LimitCause::TooLarge));
     if let Some(too_long) = too_long {
         refusal.limit = refusal.limit.or(too_long.limit);
         refusal.requested = refusal.requested.or(too_long.requested);
     }
-    let limits = (page.limits)(seen.headers);
-    let is_limit = seen.status == 429 && decided.is_none_or(is_window);
-    let refused_by = exhausted(&limits, refusal.axis).filter(|_| is_limit && page.resets.is_some());
+    let is_limit = status == 429 && decided.is_none_or(is_window);
+    let refused_by = exhausted(limits, refusal.axis).filter(|_| is_limit && rules.reset_kind.is_some());
     if let Some(limit) = refused_by {
         refusal.axis = limit.axis;
         refusal.limit = refusal.limit.or(Some(limit.limit));
     }
-    let cause = decided.unwrap_or_else(|| cause(seen.status, &refusal));
-    let wait =
-        wait(page, seen, &refusal, refused_by).map(|wait| Wait { meaning: meaning(cause, wait), ..wait });
-    ParsedFailure { status: seen.status, cause, refusal, wait, message: seen.said.message.clone() }
+    let cause = decided.unwrap_or_else(|| undecided_cause(status, &refusal));
+    let wait = stated_wait(rules, response, &refusal, refused_by)
+        .map(|wait| Wait { meaning: wait_kind(cause, wait.meaning), ..wait });
+    ParsedFailure { status, cause, refusal, wait, message: body.message.clone() }
 }
 
-/// The cause where no words decide it.
-fn cause(status: u16, refusal: &Refusal) -> LimitCause {
+/// Returns the cause if no marker decides it: by the axis, then by the numbers, then by the status.
+fn undecided_cause(status: u16, refusal: &Refusal) -> LimitCause {
     match status {
         429 => refusal
             .axis
             .map(|axis| cause_of(Axis::window(axis)))
             .or_else(|| refusal.implied_cause())
             .unwrap_or(LimitCause::Other),
-        _ => by_status(status),
+        _ => cause_of_status(status),
     }
 }
 
-/// What a status says by itself. 498 is Groq's own: the flexible tier has no capacity left.
-const fn by_status(status: u16) -> LimitCause {
+/// Returns the cause that a status implies. 498 is Groq's own: the flex tier has no capacity left.
+const fn cause_of_status(status: u16) -> LimitCause {
     match status {
         401 | 403 => LimitCause::Auth,
         402 => LimitCause::Billing,
@@ -106,29 +100,31 @@ const fn by_status(status: u16) -> LimitCause {
     }
 }
 
-/// The wait that is stated, the most telling first.
-fn wait(
-    page: &DialectRules,
-    seen: &ErrorResponse<'_>,
+/// Returns the stated wait. The most precise source takes precedence.
+fn stated_wait(
+    rules: &DialectRules,
+    response: &ErrorResponse<'_>,
     refusal: &Refusal,
     refused_by: Option<&LimitHeader>,
 ) -> Option<Wait> {
-    let enough = |length| Wait { length, meaning: WaitKind::UntilEnough };
-    (page.wait)(seen)
-        .or_else(|| refusal.wait.map(enough))
-        .or_else(|| retry_after(seen.headers).map(enough))
-        .or_else(|| Some(Wait { length: refused_by?.reset?, meaning: page.resets? }))
+    let until_enough = |length| Wait { length, meaning: WaitKind::UntilEnough };
+    (rules.wait)(response)
+        .or_else(|| refusal.wait.map(until_enough))
+        .or_else(|| retry_after(response.headers).map(until_enough))
+        .or_else(|| Some(Wait { length: refused_by?.reset?, meaning: rules.reset_kind? }))
 }
 
-/// What a wait means with this cause: nothing where no wait helps, and a guess where it is not the account's
-/// own limit that has to free.
-const fn meaning(cause: LimitCause, wait: Wait) -> WaitKind {
+/// Returns the kind of a wait under this cause: meaningless if no wait helps, a suggestion if the provider and not a
+/// limit of the account has to recover.
+const fn wait_kind(cause: LimitCause, stated: WaitKind) -> WaitKind {
     match cause {
         LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth => {
             WaitKind::Meaningless
         }
         LimitCause::Overload => WaitKind::Suggested,
-        _ => wait.meaning,
+        LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Concurrency | LimitCause::Other => {
+            stated
+        }
     }
 }
 
@@ -136,22 +132,24 @@ const fn is_window(cause: LimitCause) -> bool {
     matches!(cause, LimitCause::MinuteLimit | LimitCause::DayLimit)
 }
 
-/// The status that an error states, or that its words stand for.
-pub(super) fn status_of(said: &ErrorBody) -> Option<u16> {
-    let stands_for = |words: &[(&str, u16)], shows: &dyn Fn(&str) -> bool| {
-        words.iter().find(|(word, _)| shows(word)).map(|(_, status)| *status)
-    };
-    let by_sentence = || stands_for(&SENTENCES, &|words| said.lower.contains(words));
-    // Groq's and OpenAI's one code has two statuses: only the sentence tells them apart.
-    said.status
-        .or_else(|| stands_for(&SENTENCES[..1], &|words| said.lower.contains(words)))
-        .or_else(|| stands_for(&WORDS, &|word| said.is_called(word)))
-        .or_else(by_sentence)
-        .or_else(|| length::read(said).map(|_| 400))
+/// Returns the status that an error states, or that its code or message implies.
+pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
+    let by_phrase = |(phrase, _): &&(&str, u16)| body.lowercase.contains(phrase);
+    let by_code = |(code, _): &&(&str, u16)| body.has_code(code);
+    // The phrase of a 413 comes before the codes: Groq and OpenAI use one code for 413 and 429.
+    let implied = OVERSIZE_PHRASE
+        .iter()
+        .find(by_phrase)
+        .or_else(|| STATUS_OF_CODE.iter().find(by_code))
+        .or_else(|| STATUS_OF_PHRASE.iter().find(by_phrase));
+    body.status.or_else(|| implied.map(|(_, status)| *status)).or_else(|| length::read(body).map(|_| 400))
 }
 
-/// Words that name one status wherever they are used.
-const WORDS: [(&str, u16); 32] = [
+/// The phrase of a request larger than the limit, which Groq answers with 413.
+const OVERSIZE_PHRASE: [(&str, u16); 1] = [("please reduce your message size and try again", 413)];
+
+/// Codes that imply one status in every dialect that uses them.
+const STATUS_OF_CODE: [(&str, u16); 32] = [
     ("overloaded_error", 529),
     ("api_error", 500),
     ("timeout_error", 504),
@@ -186,9 +184,8 @@ const WORDS: [(&str, u16); 32] = [
     ("not_found_error", 404),
 ];
 
-/// Sentences that come with one status, in lower case. The first tells an oversize that Groq answers with 413.
-const SENTENCES: [(&str, u16); 26] = [
-    ("please reduce your message size and try again", 413),
+/// Phrases that imply one status, in lower case; the first match counts.
+const STATUS_OF_PHRASE: [(&str, u16); 25] = [
     ("request too large for ", 429),
     ("rate limit reached", 429),
     ("rate limit exceeded", 429),

@@ -1,21 +1,22 @@
-//! Groq: everything in one sentence, headers of two limits that are mostly not the one that refuses.
+//! Groq: one sentence with all numbers, and headers of two limits that are mostly not the one that refused.
 //!
-//! Evidence: 109 published refusals and 16 sets of headers, 2024–2026 (`mock/tests/data`). The headers speak of
-//! the day's requests and the minute's tokens only; a used-up day of tokens shows full headers.
+//! Evidence: 109 published refusals and 16 sets of headers, 2024–2026 (`mock/tests/data`). The headers state requests
+//! per day and tokens per minute only. If the tokens per day are exhausted, the headers show full limits.
 
 use super::duration::go_duration;
 use super::headers::Headers;
 use super::limit_header::LimitHeader;
-use super::rules::{DialectRules, Marker, sentence};
+use super::refusal::Refusal;
+use super::rules::{DialectRules, Marker};
 use crate::event::LimitCause;
 use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
-    // Documented: flex capacity exceeded. No body of one is published.
+    // Documented: the flex tier is at capacity. No such body is published.
     causes: &[(Marker::Status(498), LimitCause::Overload)],
-    refusal: sentence,
+    refusal: Refusal::read_body,
     limits,
-    ..DialectRules::BARE
+    ..DialectRules::NONE
 };
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {

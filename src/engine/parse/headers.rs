@@ -1,24 +1,23 @@
-//! The headers of a response as the dialects' pages ask for them, and the one header that they share:
-//! `retry-after`, with its cousin in milliseconds.
+//! Response headers, and the ones that all dialects share: `date`, `retry-after` and `retry-after-ms`.
 
-use super::date::UnixTime;
 use super::duration::{millis, seconds};
 use provider::Nanos;
+use provider::calendar::UnixTime;
 
-/// The headers of a response: values by lower-case name.
+/// The headers of a response.
 pub trait Headers {
-    /// The value of a header, where there is one and it is text.
+    /// Returns the value of a header by its lower-case name, or `None` if it is absent or not text.
     fn value(&self, name: &str) -> Option<&str>;
 }
 
-/// A response whose body is whole.
+/// A complete response.
 #[derive(Clone, Copy)]
 pub struct Response<'a> {
-    /// Its status.
+    /// The HTTP status.
     pub status: u16,
-    /// Its headers.
+    /// The headers.
     pub headers: &'a dyn Headers,
-    /// Its body.
+    /// The whole body, decoded from its transfer encoding.
     pub body: &'a [u8],
 }
 
@@ -28,23 +27,28 @@ impl std::fmt::Debug for Response<'_> {
     }
 }
 
-/// The wait in `retry-after-ms` or `retry-after`.
+/// Returns the wait in `retry-after-ms` or `retry-after`, relative to the `date` header if it is a date.
 ///
-/// A wait of nothing is none: after a refusal it would only be a loop. Azure sends `retry-after-ms: 0` beside
-/// `retry-after: 1` (captured 2026-08), so the finer one is believed only where it says something.
+/// A wait of zero counts as none, since retrying at once after a refusal only loops. Azure sends `retry-after-ms: 0`
+/// next to `retry-after: 1` (captured 2026-08).
 pub(super) fn retry_after(headers: &dyn Headers) -> Option<Nanos> {
-    let some = |wait: &Nanos| *wait > Nanos::ZERO;
-    let fine = || headers.value("retry-after-ms").and_then(millis).filter(some);
-    let coarse = || {
+    let positive = |wait: &Nanos| *wait > Nanos::ZERO;
+    let in_millis = || headers.value("retry-after-ms").and_then(millis).filter(positive);
+    let in_seconds = || {
         let text = headers.value("retry-after")?;
-        let date = || Some(UnixTime::http(text)?.since(UnixTime::of_reply(headers)?));
-        seconds(text).or_else(date).filter(some)
+        seconds(text).or_else(|| wait_until(UnixTime::parse_http_date(text)?, headers)).filter(positive)
     };
-    fine().or_else(coarse)
+    in_millis().or_else(in_seconds)
 }
 
-/// A whole number in a header; `None` for the negative numbers that stand for "no limit".
-pub(super) fn whole(headers: &dyn Headers, name: &str) -> Option<u64> {
+/// Returns the wait from the `date` of a reply until `time`, or zero if that has passed. Never reads a clock of the
+/// client, which may be wrong and does not exist in a simulation. Returns `None` without a `date` header.
+pub(super) fn wait_until(time: UnixTime, headers: &dyn Headers) -> Option<Nanos> {
+    Some(time.since(UnixTime::parse_http_date(headers.value("date")?)?))
+}
+
+/// Parses a whole number in a header. Returns `None` for a negative one, which some dialects send for "no limit".
+pub(super) fn number(headers: &dyn Headers, name: &str) -> Option<u64> {
     headers.value(name)?.trim().parse().ok()
 }
 
@@ -54,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_retry_after_that_is_seen() {
+    fn every_format_of_retry_after_is_parsed() {
         let date = ("date", "Wed, 19 Aug 2026 14:34:22 GMT");
         for (headers, wait) in [
             (vec![("retry-after", "12")], Some(12_000)),

@@ -1,70 +1,70 @@
-//! The sentences in which providers say that a call is too long for a model: for its context, or for its answers.
+//! The sentences in which providers reject a call that is too long for a model: for its context or its completions.
 //!
-//! No quota is concerned, and whichever dialect says so, it means the same: never here, perhaps elsewhere. The sentences are
-//! those of captures and of the mock; they share no words with any refusal of a limit.
+//! They concern no quota and mean the same in every dialect: never at this model, possibly at another one. They come
+//! from captures and the mock, and share no phrase with a refusal by a limit.
 
 use super::error_body::ErrorBody;
-use super::refusal::{after, whole};
+use super::refusal::{after, leading_number};
 
-/// What is stated of a call that is too long; what is not is `None`.
+/// The numbers of a call that is too long; what is not stated is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TooLong {
-    /// The longest that is allowed.
+    /// The maximum, in tokens.
     pub(super) limit: Option<u64>,
-    /// What was asked for.
+    /// The length of the call, in tokens.
     pub(super) requested: Option<u64>,
 }
 
-/// A sentence, in lower case.
+/// The phrases of one sentence, in lower case; empty if it states no such number.
 struct Sentence {
-    /// What it is known by.
-    says: &'static str,
-    /// What stands before the longest that is allowed.
+    /// Identifies the sentence.
+    marker: &'static str,
+    /// Precedes the maximum.
     limit: &'static str,
-    /// What stands before the length that was asked for.
-    asked: &'static str,
-    /// What stands before that which is added to it, if anything is.
+    /// Precedes the requested length.
+    requested: &'static str,
+    /// Precedes a second part of the requested length.
     added: Option<&'static str>,
 }
 
-/// What an error says of the length of its call; `None` where that is not what it is about.
-pub(super) fn read(said: &ErrorBody) -> Option<TooLong> {
-    let Sentence { limit, asked, added, .. } =
-        SENTENCES.iter().find(|sentence| said.lower.contains(sentence.says))?;
-    // A number at the end may have been cut, but not in a body that is whole: a full stop is lent to it.
-    let text = if said.error.is_null() { said.lower.clone() } else { format!("{}.", said.lower) };
-    let number = |label: &str| whole(after(&text, label).filter(|_| !label.is_empty())?);
-    let requested = match added {
-        Some(added) => number(asked).zip(number(added)).map(|(asked, added)| asked.saturating_add(added)),
-        None => number(asked),
+/// Parses an error about the length of its call; `None` for any other error.
+pub(super) fn read(body: &ErrorBody) -> Option<TooLong> {
+    let sentence = SENTENCES.iter().find(|sentence| body.lowercase.contains(sentence.marker))?;
+    // A number at the end may be truncated, but not in complete JSON: the full stop marks it as complete.
+    let text = if body.error.is_null() { body.lowercase.clone() } else { format!("{}.", body.lowercase) };
+    let number = |label: &str| leading_number(after(&text, label).filter(|_| !label.is_empty())?);
+    let requested = number(sentence.requested);
+    let requested = match sentence.added {
+        Some(added) => requested.zip(number(added)).map(|(first, second)| first.saturating_add(second)),
+        None => requested,
     };
-    Some(TooLong { limit: number(limit), requested })
+    Some(TooLong { limit: number(sentence.limit), requested })
 }
 
-const fn sentence(says: &'static str, limit: &'static str, asked: &'static str) -> Sentence {
-    Sentence { says, limit, asked, added: None }
+const fn sentence(marker: &'static str, limit: &'static str, requested: &'static str) -> Sentence {
+    Sentence { marker, limit, requested, added: None }
 }
 
-/// The first that is there; more telling ones come first.
+/// The first match counts, so more specific sentences come first.
 const SENTENCES: [Sentence; 21] = [
-    // OpenAI, Azure, and servers that copied them.
+    // OpenAI, Azure, and compatible servers.
     sentence("however, you requested", "maximum context length is ", "however, you requested "),
     sentence("maximum context length is", "maximum context length is ", "messages resulted in "),
     sentence("completion tokens, whereas", "supports at most ", "max_tokens is too large: "),
     sentence("max_tokens is too large", "maximum output: ", "max_tokens is too large: "),
     sentence("exceeds the context window", "", ""),
-    // Cerebras, then Groq, whose sentence begins the same.
+    // Cerebras, then Groq, which starts its sentence alike.
     sentence("current length is", "while limit is ", "current length is "),
     sentence("max_completion_tokens must be", "or equal to `", ""),
     sentence("reduce the length of the messages or completion", "", ""),
     sentence("`max_tokens` must be less than or equal to", "less than or equal to `", ""),
-    // Anthropic: the prompt, the sum, the answer. Fireworks begins as the first of these.
+    // Anthropic: the prompt, the sum, the completion. Fireworks starts like the first of these.
     sentence("model maximum context length", "maximum context length: ", "prompt is too long: "),
     sentence("prompt is too long", " tokens > ", "prompt is too long: "),
     Sentence {
-        says: "exceed context limit",
+        marker: "exceed context limit",
         limit: " > ",
-        asked: "exceed context limit: ",
+        requested: "exceed context limit: ",
         added: Some(" + "),
     },
     sentence("maximum allowed number of output tokens", " > ", "max_tokens: "),
@@ -73,9 +73,9 @@ const SENTENCES: [Sentence; 21] = [
     sentence("too large for model with", "too large for model with ", "max_tokens is "),
     // Together.
     Sentence {
-        says: "`inputs` tokens + `max_new_tokens`",
+        marker: "`inputs` tokens + `max_new_tokens`",
         limit: "must be <= ",
-        asked: "given: ",
+        requested: "given: ",
         added: Some("`inputs` tokens and "),
     },
     sentence("`inputs` must have less than", "must have less than ", "given: "),

@@ -1,11 +1,10 @@
-//! Mistral: a gateway's bare message or the application's flat error; limits without a reset.
+//! Mistral: a gateway's plain message or the application's flat error; limits without a reset.
 //!
-//! Evidence: recorded headers of 2025–2026. What is left is a sliding counter's, so that no one moment frees it
-//! and no reset is stated: such a limit is told to readers and left out of what the engine keeps. In 2024 there
-//! was one limit with a reset in whole seconds.
+//! Evidence: recorded headers of 2025–2026. The limits are sliding counters, which have no single reset time, and no
+//! reset is stated. In 2024 there was one limit with a reset in whole seconds.
 
 use super::duration::seconds;
-use super::headers::{Headers, whole};
+use super::headers::{Headers, number};
 use super::limit_header::LimitHeader;
 use super::rules::{DialectRules, Marker};
 use crate::engine::WaitKind;
@@ -14,29 +13,28 @@ use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Says("service tier capacity exceeded"), LimitCause::Overload),
-        (Marker::Word("rate_limited"), LimitCause::MinuteLimit),
+        (Marker::MessageContains("service tier capacity exceeded"), LimitCause::Overload),
+        (Marker::Code("rate_limited"), LimitCause::MinuteLimit),
     ],
-    // Requests are counted per second and stated per minute or per ten seconds.
+    // Requests are limited per second; the headers state the limit per minute or per ten seconds.
     axes: &[("requests rate limit exceeded", Axis::Rpm), ("tokens rate limit exceeded", Axis::Tpm)],
     limits,
-    resets: Some(WaitKind::UntilWindowEnds),
-    ..DialectRules::BARE
+    reset_kind: Some(WaitKind::UntilWindowEnds),
+    ..DialectRules::NONE
 };
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
-    let today = LIMITS.into_iter().filter_map(|(name, axis)| LimitHeader::read(headers, name, axis));
-    today.chain(by_size(headers)).collect()
+    let current = LIMITS.into_iter().filter_map(|(name, axis)| LimitHeader::read(headers, name, axis));
+    current.chain(by_size(headers)).collect()
 }
 
-/// The one limit of 2024.
+/// Parses the limit of 2024.
 fn by_size(headers: &dyn Headers) -> Option<LimitHeader> {
-    let number = |name: &str| whole(headers, name);
     Some(LimitHeader {
         name: "tokens",
         axis: Some(Axis::Tpm),
-        limit: number("ratelimitbysize-limit")?,
-        remaining: number("ratelimitbysize-remaining")?,
+        limit: number(headers, "ratelimitbysize-limit")?,
+        remaining: number(headers, "ratelimitbysize-remaining")?,
         reset: headers.value("ratelimitbysize-reset").and_then(seconds),
     })
 }

@@ -1,21 +1,20 @@
-//! From a real response to a [`Reply`]: status, headers and body, as captures and documentation show them.
+//! Parses an HTTP response into a [`Reply`]: status, headers and body, as captures and documentation show them.
 //!
 //! ```text
-//!   body ──▶ said       the error in whatever it is wrapped         ┐
-//!   headers ▶ headers   retry-after; date, duration: lengths        ├─▶ failure   cause, numbers, wait and its meaning ─▶ Reply
-//!   dialect ▶ page      a page per dialect: groq, openai, azure, …  ┘
-//!   usage, stream       what a success used, and an error that comes after a 200
-//!   recognise           whose reply it is, where nobody says
+//!   body ────▶ error_body   the error, whatever it is wrapped in                  ┐
+//!   headers ─▶ headers      retry-after; duration: lengths of time                ├─▶ failure  cause, numbers, wait ─▶ Reply
+//!   dialect ─▶ rules        one file per dialect: groq, openai, azure, …          ┘
+//!   usage, stream           the usage of a success, and an error after status 200
+//!   detect                  the dialect, if the caller does not know it
 //! ```
 //!
-//! Nothing is invented: what a reply does not say stays `None`. The mock renders the same things from the other
-//! side; the two are written apart and held together by a law test (`tests/wire.rs`), and `tests/dialects.rs` holds
-//! every published capture against what a reader finds in it.
+//! Invariant: what a reply does not state stays `None`. The mock renders the same replies. Its code is written
+//! independently, and `tests/wire.rs` checks that parsing what it renders gives back the decision. `tests/dialects`
+//! checks every published capture against its expected reading.
 
 mod anthropic;
 mod azure;
 mod cerebras;
-mod date;
 mod deepinfra;
 mod detect;
 mod dialect;
@@ -44,7 +43,7 @@ mod usage;
 mod xai;
 
 pub use dialect::Dialect;
-pub use duration::{go_duration, seconds};
+pub use duration::go_duration;
 pub use failure::ParsedFailure;
 pub use headers::{Headers, Response};
 pub use limit_header::LimitHeader;
@@ -52,84 +51,86 @@ pub use refusal::Refusal;
 pub use stream::Stream;
 
 use super::Reply;
-use crate::event::{self, AttemptOutcome};
+use crate::event::{AttemptFailure, AttemptOutcome};
 use error_body::ErrorBody;
 use provider::decision::{LimitsView, Remaining};
 use provider::{Instant, Usage};
-use rules::DialectRules;
+use rules::{DialectRules, ErrorResponse};
 use serde_json::Value;
 use usage::UsageAccumulator;
 
-/// Everything that can be read out of one response.
+/// Everything that was parsed out of one response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// Whose it is: as told or, where nobody said, as recognised; `None` where it bears no mark.
+    /// The dialect as given or, if none was given, as detected. `None` if the response has no marker of one.
     pub dialect: Option<Dialect>,
-    /// What it means; `None` for a success.
+    /// The failure; `None` for a success.
     pub failure: Option<ParsedFailure>,
-    /// Every limit that its headers state.
-    pub stated: Vec<LimitHeader>,
-    /// As the engine keeps it.
+    /// Every limit in the headers.
+    pub limits: Vec<LimitHeader>,
+    /// The part that the engine uses.
     pub reply: Reply,
 }
 
-/// Reads a response. `dialect` is whose it is, where that is known; `now` is when its last byte came.
+/// Parses a response that was complete at `now`. Detects the dialect if `dialect` is `None`.
 #[must_use]
 pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Parsed {
-    let dialect = dialect.or_else(|| detect::recognise(response));
-    let stated = (DialectRules::of(dialect).limits)(response.headers);
-    let remaining = limit_header::remaining(&stated);
+    let dialect = dialect.or_else(|| detect::dialect(response));
+    let limits = limits_of(dialect, response.headers);
+    let remaining = limit_header::remaining(&limits);
     let Response { status, headers, body } = *response;
     let (failure, usage) = if (200..300).contains(&status) {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        // Also a 200 may have an error inside.
-        (ErrorBody::inside(&body).map(|said| failure::inside(dialect, headers, &said)), usage_of(&body))
+        // A response with status 200 may contain an error.
+        let error = ErrorBody::error_in_success(&body);
+        (error.map(|error| failure::error_in_success(dialect, headers, &limits, &error)), usage_of(&body))
     } else {
-        (Some(failure::read(dialect, status, headers, body)), None)
+        let body = &ErrorBody::read(body).unwrap_or_default();
+        (Some(failure::read(dialect, &ErrorResponse { status, headers, limits: &limits, body })), None)
     };
     let reply = match &failure {
         Some(failure) => failure.reply(now, remaining),
         None => success(now, usage, remaining),
     };
-    Parsed { dialect, failure, stated, reply }
+    Parsed { dialect, failure, limits, reply }
 }
 
-/// Reads a response as the engine keeps it.
+/// Parses a response that was complete at `now` into the part that the engine uses.
 #[must_use]
 pub fn reply(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Reply {
     read(dialect, now, response).reply
 }
 
-/// The usage that a completion states; `None` where it states none.
+/// Returns the usage of a completion, or `None` if the body does not state it.
 #[must_use]
 pub fn usage(body: &[u8]) -> Option<Usage> {
     usage_of(&serde_json::from_slice(body).ok()?)
 }
 
-/// The limits that headers state with all their numbers: of the requests and of the tokens the tightest.
+/// Returns the limits in the headers that state a reset: the most restrictive one on requests and on tokens.
 #[must_use]
 pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> LimitsView {
-    limit_header::view(&(DialectRules::of(dialect).limits)(headers))
+    limit_header::view(&limits_of(dialect, headers))
 }
 
-/// What headers state to be left, as the engine keeps it.
-fn remaining(dialect: Option<Dialect>, headers: &dyn Headers) -> Remaining {
-    limit_header::remaining(&(DialectRules::of(dialect).limits)(headers))
-}
-
-/// The status that an error stands for by its own words, where nobody kept the status itself.
+/// Returns the status that an error body states or implies, for a body that was saved without its status line.
 #[must_use]
 pub fn status_of(body: &[u8]) -> Option<u16> {
     failure::status_of(&ErrorBody::read(body)?)
 }
 
-fn usage_of(body: &Value) -> Option<Usage> {
-    let mut tally = UsageAccumulator::default();
-    tally.take(body);
-    tally.usage()
+fn limits_of(dialect: Option<Dialect>, headers: &dyn Headers) -> Vec<LimitHeader> {
+    (DialectRules::of(dialect).limits)(headers)
 }
 
+fn usage_of(body: &Value) -> Option<Usage> {
+    let mut usage = UsageAccumulator::default();
+    usage.add(body);
+    usage.total()
+}
+
+/// Returns the reply of a success. Without usage it is not a completion, and the attempt failed.
 fn success(now: Instant, usage: Option<Usage>, remaining: Remaining) -> Reply {
-    let garbage = Reply { remaining, ..Reply::broken(now, event::AttemptFailure::Garbage) };
+    let garbage = Reply { remaining, ..Reply::broken(now, AttemptFailure::Garbage) };
     usage.map_or(garbage, |usage| Reply { outcome: AttemptOutcome::Ok, usage, ..garbage })
 }

@@ -1,37 +1,38 @@
-//! OpenAI: the sentence that Groq copied, and resets that tell when a limit is wholly free, not when a request fits.
+//! OpenAI: Groq's sentence, and resets that state when a limit is full, not when a request fits.
 //!
-//! Evidence: 10 of 10 published waits follow `(used + requested − limit) ÷ limit × period`; 708 of 708 recorded
-//! `reset-tokens` are the time to full. `…-requests` is the minute's limit in 679 of them and the day's in 29,
-//! under the same name: the numbers tell which.
+//! Evidence: 10 of 10 published waits equal `(used + requested − limit) ÷ limit × period`; 708 of 708 recorded
+//! `reset-tokens` are the time to full. `…-requests` is the limit per minute in 679 of them and the limit per day in 29,
+//! under the same name; the numbers show which.
 
 use super::duration::go_duration;
 use super::headers::Headers;
-use super::limit_header::{LimitHeader, refill};
-use super::rules::{DialectRules, Marker, sentence};
+use super::limit_header::{LimitHeader, refill_time};
+use super::refusal::Refusal;
+use super::rules::{DialectRules, Marker};
 use crate::engine::WaitKind;
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Word("insufficient_quota"), LimitCause::Billing),
-        (Marker::Word("billing_hard_limit_reached"), LimitCause::Billing),
-        (Marker::Word("billing_not_active"), LimitCause::Billing),
-        (Marker::Word("context_length_exceeded"), LimitCause::TooLarge),
-        (Marker::Says("currently overloaded"), LimitCause::Overload),
-        (Marker::Says("overloaded or not ready yet"), LimitCause::Overload),
+        (Marker::Code("insufficient_quota"), LimitCause::Billing),
+        (Marker::Code("billing_hard_limit_reached"), LimitCause::Billing),
+        (Marker::Code("billing_not_active"), LimitCause::Billing),
+        (Marker::Code("context_length_exceeded"), LimitCause::TooLarge),
+        (Marker::MessageContains("currently overloaded"), LimitCause::Overload),
+        (Marker::MessageContains("overloaded or not ready yet"), LimitCause::Overload),
     ],
-    resets: Some(WaitKind::UntilFull),
+    reset_kind: Some(WaitKind::UntilFull),
     ..COMMON
 };
 
-/// What is safe to read where nobody says whose reply it is: the sentence, the word for an empty purse, and
-/// limits whose resets are Go's durations.
+/// The rules for an unknown dialect: the sentence, the code for insufficient credit, and limits with Go durations as
+/// resets.
 pub(super) const COMMON: DialectRules = DialectRules {
-    causes: &[(Marker::Word("insufficient_quota"), LimitCause::Billing)],
-    refusal: sentence,
+    causes: &[(Marker::Code("insufficient_quota"), LimitCause::Billing)],
+    refusal: Refusal::read_body,
     limits,
-    ..DialectRules::BARE
+    ..DialectRules::NONE
 };
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
@@ -44,13 +45,13 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     requests.into_iter().chain(tokens).collect()
 }
 
-/// Which request limit the header speaks of: the minute's, unless only a day takes so long to refill.
-/// The level behind `remaining` is finer than what is printed, hence one request of room on either side.
+/// Returns the axis of the limit on requests: per minute, unless only the limit per day takes so long to refill.
+/// `remaining` is rounded to a whole request, hence the tolerance of one.
 fn period(limit: &LimitHeader) -> Option<Axis> {
     let Some(reset) = limit.reset else { return Some(Axis::Rpm) };
     let fits = |window: Nanos| {
-        let (least, most) = (limit.used().saturating_sub(1), limit.used().saturating_add(1));
-        (refill(limit.limit, least, window)..=refill(limit.limit, most, window)).contains(&reset)
+        let (low, high) = (limit.used().saturating_sub(1), limit.used().saturating_add(1));
+        (refill_time(limit.limit, low, window)..=refill_time(limit.limit, high, window)).contains(&reset)
     };
     [(Axis::Rpm, Nanos::MINUTE), (Axis::Rpd, Nanos::DAY)]
         .into_iter()
@@ -58,11 +59,11 @@ fn period(limit: &LimitHeader) -> Option<Axis> {
         .map(|(axis, _)| axis)
 }
 
-/// Whether headers of this shape can only be OpenAI's: Groq states the day's requests, never the minute's.
-pub(super) fn states_the_minute(headers: &dyn Headers) -> bool {
+/// Returns `true` if the headers state requests per minute, which under these names only OpenAI does.
+pub(super) fn has_requests_per_minute(headers: &dyn Headers) -> bool {
     let [requests, ..] = limits(headers)[..] else { return false };
-    let refilled = refill(requests.limit, requests.used(), Nanos::MINUTE);
-    requests.used() > 0 && requests.reset == Some(refilled)
+    let until_full = refill_time(requests.limit, requests.used(), Nanos::MINUTE);
+    requests.used() > 0 && requests.reset == Some(until_full)
 }
 
 #[cfg(test)]
@@ -70,7 +71,7 @@ mod tests {
     use super::super::testing::Pairs;
     use super::*;
 
-    /// `x-ratelimit-limit-requests`, `-remaining-`, `-reset-`.
+    /// Returns the axis of these values of `x-ratelimit-limit-requests`, `-remaining-` and `-reset-`.
     fn axis(limit: &str, remaining: &str, reset: &str) -> Option<Axis> {
         let headers = [
             ("x-ratelimit-limit-requests", limit),
@@ -81,17 +82,21 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_tell_the_day_from_the_minute() {
+    fn the_numbers_distinguish_day_and_minute() {
         assert_eq!(axis("500", "499", "120ms"), Some(Axis::Rpm));
         assert_eq!(axis("5000", "4999", "12ms"), Some(Axis::Rpm));
         assert_eq!(
             axis("10000", "9999", "8.64s"),
             Some(Axis::Rpd),
-            "recorded: an account that shows the day"
+            "recorded: an account with limits per day"
         );
-        assert_eq!(axis("200", "197", "20m52.666s"), Some(Axis::Rpd), "recorded: a level finer than printed");
-        assert_eq!(axis("500", "500", "0s"), Some(Axis::Rpm), "full: what the documentation says");
-        assert_eq!(axis("500", "499", "1h"), None, "neither: not told");
+        assert_eq!(
+            axis("200", "197", "20m52.666s"),
+            Some(Axis::Rpd),
+            "recorded: a level that is not a whole request"
+        );
+        assert_eq!(axis("500", "500", "0s"), Some(Axis::Rpm), "full, as documented");
+        assert_eq!(axis("500", "499", "1h"), None, "neither window");
         assert_eq!(axis("500", "499", "nonsense"), Some(Axis::Rpm));
     }
 }

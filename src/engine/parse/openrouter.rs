@@ -1,41 +1,43 @@
-//! `OpenRouter`: limits of its own for free models, credits, and whatever the provider behind it said.
+//! `OpenRouter`: its own limits on free models, credits, and forwarded errors of the provider behind it.
 //!
-//! Evidence: published bodies. The rate headers stand inside the body, the reset as milliseconds since 1970; the
-//! reason of an upstream's refusal is in `metadata`, which may also come inside a 200.
+//! Evidence: published bodies. The limit headers are inside the body, with the reset as Unix time in milliseconds. The
+//! error of the provider is in `metadata`, and may also come with status 200.
 
-use super::date::UnixTime;
+use super::duration::millis;
 use super::error_body::ErrorBody;
+use super::headers::wait_until;
 use super::refusal::Refusal;
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
+use provider::calendar::UnixTime;
 use provider::{Axis, Nanos};
 use serde_json::Value;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Word("upstream_provider_shared_pool"), LimitCause::Overload),
-        (Marker::Word("openrouter_free_tier_daily"), LimitCause::DayLimit),
-        (Marker::Says("insufficient credits"), LimitCause::Billing),
+        (Marker::Code("upstream_provider_shared_pool"), LimitCause::Overload),
+        (Marker::Code("openrouter_free_tier_daily"), LimitCause::DayLimit),
+        (Marker::MessageContains("insufficient credits"), LimitCause::Billing),
     ],
     axes: &[("free-models-per-day", Axis::Rpd), ("free-models-per-min", Axis::Rpm)],
-    refusal: |said| Refusal {
-        limit: header(said, "X-RateLimit-Limit").and_then(|text| text.parse().ok()),
+    refusal: |body| Refusal {
+        limit: header(body, "X-RateLimit-Limit").and_then(|text| text.parse().ok()),
         ..Refusal::default()
     },
     wait,
-    ..DialectRules::BARE
+    ..DialectRules::NONE
 };
 
-fn wait(seen: &ErrorResponse<'_>) -> Option<Wait> {
-    let ends = UnixTime::epoch_millis(&header(seen.said, "X-RateLimit-Reset")?)?;
-    let length = ends.since(UnixTime::of_reply(seen.headers)?);
+fn wait(response: &ErrorResponse<'_>) -> Option<Wait> {
+    let reset = UnixTime::EPOCH + millis(&header(response.body, "X-RateLimit-Reset")?)?;
+    let length = wait_until(reset, response.headers)?;
     (length > Nanos::ZERO).then_some(Wait { length, meaning: WaitKind::UntilWindowEnds })
 }
 
-/// A header inside the body.
-fn header(said: &ErrorBody, name: &str) -> Option<String> {
-    match &said.error["metadata"]["headers"][name] {
+/// Returns the value of a header inside the body.
+fn header(body: &ErrorBody, name: &str) -> Option<String> {
+    match &body.error["metadata"]["headers"][name] {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,

@@ -1,40 +1,40 @@
-//! The names and numbers that a refusal states, and the sentence in which Groq and OpenAI state them.
+//! The names and numbers in a refusal, and the sentence in which Groq and OpenAI state them.
 
 use super::duration::go_duration_prefix;
+use super::error_body::ErrorBody;
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
-/// What a refusal states about the limit that refused; what it does not say is `None`.
+/// The limit that refused, as the body states it; what is not stated is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
-    /// What kind of refusal it is, where its words alone decide.
+    /// The kind of refusal, if the body alone decides it.
     pub cause: Option<LimitCause>,
-    /// The model named.
+    /// The model.
     pub model: Option<String>,
-    /// The organisation named.
+    /// The organisation, project, team or other owner of the limit.
     pub organization: Option<String>,
-    /// The axis named.
+    /// The axis.
     pub axis: Option<Axis>,
-    /// `Limit N`.
+    /// The limit, in units of the axis per window.
     pub limit: Option<u64>,
-    /// `Used N`.
+    /// The usage before the request. Negative if a burst capacity above the limit leaves more than the limit.
     pub used: Option<i64>,
-    /// `Requested N`.
+    /// The cost of the request.
     pub requested: Option<u64>,
-    /// `try again in T`.
+    /// The wait in the sentence (`try again in T`).
     pub wait: Option<Nanos>,
 }
 
 impl Refusal {
-    /// Reads a message of Groq's or OpenAI's.
+    /// Parses a message of Groq or OpenAI.
     #[must_use]
     pub fn read(message: &str) -> Self {
-        let number = |label: &str| whole(after(message, label)?.trim_start_matches('~'));
-        // Below zero where a burst above the limit leaves more than the limit.
+        let number = |label: &str| leading_number(after(message, label)?.trim_start_matches('~'));
         let used = || {
             let rest = after(message, "Used ")?;
             let (sign, digits) = rest.strip_prefix('-').map_or((1, rest), |digits| (-1, digits));
-            i64::try_from(whole(digits)?).ok().map(|used| sign * used)
+            i64::try_from(leading_number(digits)?).ok().map(|used| sign * used)
         };
         Self {
             cause: message.starts_with("Request too large").then_some(LimitCause::TooLarge),
@@ -51,8 +51,13 @@ impl Refusal {
         }
     }
 
-    /// The cause that the stated numbers imply where the axis is not named: `wait = (used + requested − limit) ÷
-    /// limit × window`. Groq left the axis out for some weeks of 2025.
+    /// Parses the message of an error of Groq or OpenAI.
+    pub(super) fn read_body(body: &ErrorBody) -> Self {
+        body.message.as_deref().map(Self::read).unwrap_or_default()
+    }
+
+    /// Returns the cause that the numbers imply if no axis is named: `wait = (used + requested − limit) ÷ limit × window`.
+    /// Groq left the axis out for some weeks of 2025.
     pub(super) fn implied_cause(&self) -> Option<LimitCause> {
         let (limit, used, requested, wait) = (self.limit?, self.used?, self.requested?, self.wait?);
         let over = u64::try_from(i128::from(used) + i128::from(requested) - i128::from(limit)).ok()?;
@@ -62,7 +67,7 @@ impl Refusal {
     }
 }
 
-/// The cause of a refusal by a limit over `window`; without one it counts what is in flight.
+/// Returns the cause of a refusal by a limit over `window`. A limit without a window is one on concurrency.
 pub(super) const fn cause_of(window: Option<Nanos>) -> LimitCause {
     match window {
         Some(window) if window.0 >= Nanos::DAY.0 => LimitCause::DayLimit,
@@ -71,26 +76,26 @@ pub(super) const fn cause_of(window: Option<Nanos>) -> LimitCause {
     }
 }
 
-/// The number that a text begins with: digits, with commas between thousands. `None` where the text ends with
-/// it, for then it may have been cut; a fraction is passed over.
-pub(super) fn whole(text: &str) -> Option<u64> {
+/// Parses the whole number at the start of a text, with optional commas between thousands; ignores a fraction.
+/// Returns `None` if the text ends with the number, since it may have been truncated.
+pub(super) fn leading_number(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != ',')?;
     text[..end].trim_end_matches(',').replace(',', "").parse().ok()
 }
 
-/// What follows `label`.
+/// Returns the text after the first `label`.
 pub(super) fn after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     text.find(label).map(|start| &text[start + label.len()..])
 }
 
-/// What stands between `open` and the next `close`.
+/// Returns the text between the first `open` and the next `close`.
 pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     let rest = after(text, open)?;
     rest.find(close).map(|end| &rest[..end])
 }
 
-/// How messages name the axes. The documentation says ASH and ASD, the API says ASPH and ASPD. Groq states no
-/// limit on concurrency: that name is the mock's. OpenAI wrote no abbreviations in 2023.
+/// The names of the axes in messages. ASH and ASD are those of Groq's documentation, ASPH and ASPD those of its API.
+/// Groq states no limit on concurrency: that name is the mock's. OpenAI used no abbreviations in 2023.
 const AXES: [(&str, Axis); 15] = [
     ("(ITPM)", Axis::Itpm),
     ("(OTPM)", Axis::Otpm),
@@ -114,17 +119,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_at_the_end_may_be_half_a_number() {
-        assert_eq!(whole("10,000 input"), Some(10_000));
-        assert_eq!(whole("9.0 queries"), Some(9));
-        assert_eq!(whole("30, Used"), Some(30));
+    fn a_number_at_the_end_of_a_text_is_not_read() {
+        assert_eq!(leading_number("10,000 input"), Some(10_000));
+        assert_eq!(leading_number("9.0 queries"), Some(9));
+        assert_eq!(leading_number("30, Used"), Some(30));
         for text in ["30", "", "x", ",", "99999999999999999999 "] {
-            assert_eq!(whole(text), None, "{text}");
+            assert_eq!(leading_number(text), None, "{text}");
         }
     }
 
     #[test]
-    fn the_sentence_of_2023_is_read() {
+    fn the_openai_sentence_of_2023_is_read() {
         let refusal = Refusal::read(
             "Rate limit reached for default-gpt-3.5-turbo in organization org-x on requests per min. Limit: 3 / min. Please \
              try again in 20s. Contact us",

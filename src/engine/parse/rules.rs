@@ -1,4 +1,4 @@
-//! What there is to know to read one dialect: a page of data, with functions where data does not do.
+//! The rules by which one dialect is parsed: tables, and functions if a table is not enough.
 
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
@@ -13,55 +13,56 @@ use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
 use provider::Axis;
 
-/// How one dialect is read.
+/// The rules of one dialect.
 #[derive(Clone, Copy)]
 pub(super) struct DialectRules {
-    /// What decides the cause by itself; the first that is there.
+    /// Markers that decide the cause; the first match counts.
     pub(super) causes: &'static [(Marker, LimitCause)],
-    /// The words by which messages name an axis, in lower case; the first that is there.
+    /// Phrases by which messages name an axis, in lower case; the first match counts.
     pub(super) axes: &'static [(&'static str, Axis)],
-    /// The names and numbers that the body states.
+    /// Parses the names and numbers in the body.
     pub(super) refusal: fn(&ErrorBody) -> Refusal,
-    /// A wait that is stated in a way of the dialect's own; it goes before all others.
+    /// Parses a wait that is specific to the dialect; it takes precedence over all others.
     pub(super) wait: fn(&ErrorResponse<'_>) -> Option<Wait>,
-    /// The limits that the headers state.
+    /// Parses the limits in the headers.
     pub(super) limits: fn(&dyn Headers) -> Vec<LimitHeader>,
-    /// What the reset of the limit that refused means as a wait, where nothing else names one. `None` where the
-    /// limits in the headers are not those that refuse.
-    pub(super) resets: Option<WaitKind>,
+    /// The kind of wait that the reset of the refusing limit is, if nothing else states a wait. `None` if the limits
+    /// in the headers are not the ones that refuse.
+    pub(super) reset_kind: Option<WaitKind>,
 }
 
-/// What a cause is told by.
+/// A condition on an error response.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Marker {
-    /// Its `type`, `code`, `status` or reason is this.
-    Word(&'static str),
-    /// Its message has this in it; lower case.
-    Says(&'static str),
-    /// The reply has this status.
+    /// One of its codes (`type`, `code`, `status`, a reason in its details) equals this.
+    Code(&'static str),
+    /// Its message contains this, which is in lower case.
+    MessageContains(&'static str),
+    /// Its status equals this.
     Status(u16),
 }
 
-/// A reply that is no success, as pages look at it.
+/// A response that is not a success, with its parsed body and limit headers.
 #[derive(Clone, Copy)]
 pub(super) struct ErrorResponse<'a> {
     pub(super) status: u16,
     pub(super) headers: &'a dyn Headers,
-    pub(super) said: &'a ErrorBody,
+    pub(super) limits: &'a [LimitHeader],
+    pub(super) body: &'a ErrorBody,
 }
 
 impl DialectRules {
-    /// Knows nothing but the status and `retry-after`.
-    pub(super) const BARE: Self = Self {
+    /// Uses the status and `retry-after` only.
+    pub(super) const NONE: Self = Self {
         causes: &[],
         axes: &[],
         refusal: |_| Refusal::default(),
         wait: |_| None,
         limits: |_| Vec::new(),
-        resets: None,
+        reset_kind: None,
     };
 
-    /// How a dialect is read; where it is not known, by what Groq and OpenAI have in common.
+    /// Returns the rules of a dialect; for an unknown one, what Groq and OpenAI have in common.
     pub(super) const fn of(dialect: Option<Dialect>) -> &'static Self {
         let Some(dialect) = dialect else { return &openai::COMMON };
         match dialect {
@@ -74,35 +75,30 @@ impl DialectRules {
             Dialect::DeepInfra => &deepinfra::RULES,
             Dialect::Together => &together::RULES,
             Dialect::Fireworks => &fireworks::RULES,
-            Dialect::Gemini => &gemini::RULES,
-            Dialect::GeminiCloudCode => &gemini::CLOUD_CODE,
+            Dialect::Gemini | Dialect::GeminiCloudCode => &gemini::RULES,
             Dialect::Vertex => &gemini::VERTEX,
             Dialect::OpenRouter => &openrouter::RULES,
             Dialect::XAi => &xai::RULES,
             Dialect::Bedrock => &others::BEDROCK,
             Dialect::DeepSeek => &others::DEEPSEEK,
             Dialect::MiniMax => &others::MINIMAX,
-            Dialect::MetaLlama => &others::META_LLAMA,
+            // RFC 7807 errors that state neither number nor period.
+            Dialect::MetaLlama => &Self::NONE,
         }
     }
 
-    /// The cause that its signs decide.
-    pub(super) fn cause(&self, seen: &ErrorResponse<'_>) -> Option<LimitCause> {
-        let shows = |sign: &Marker| match sign {
-            Marker::Word(word) => seen.said.is_called(word),
-            Marker::Says(words) => seen.said.lower.contains(words),
-            Marker::Status(status) => seen.status == *status,
+    /// Returns the cause of the first marker that matches.
+    pub(super) fn cause(&self, response: &ErrorResponse<'_>) -> Option<LimitCause> {
+        let matches = |marker: &Marker| match marker {
+            Marker::Code(code) => response.body.has_code(code),
+            Marker::MessageContains(phrase) => response.body.lowercase.contains(phrase),
+            Marker::Status(status) => response.status == *status,
         };
-        self.causes.iter().find(|(sign, _)| shows(sign)).map(|(_, cause)| *cause)
+        self.causes.iter().find(|(marker, _)| matches(marker)).map(|(_, cause)| *cause)
     }
 
-    /// The axis that the message names.
-    pub(super) fn axis(&self, said: &ErrorBody) -> Option<Axis> {
-        self.axes.iter().find(|(words, _)| said.lower.contains(words)).map(|(_, axis)| *axis)
+    /// Returns the axis that the message names.
+    pub(super) fn axis(&self, body: &ErrorBody) -> Option<Axis> {
+        self.axes.iter().find(|(phrase, _)| body.lowercase.contains(phrase)).map(|(_, axis)| *axis)
     }
-}
-
-/// Reads Groq's and OpenAI's sentence out of a message.
-pub(super) fn sentence(said: &ErrorBody) -> Refusal {
-    said.message.as_deref().map(Refusal::read).unwrap_or_default()
 }

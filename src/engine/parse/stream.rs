@@ -1,17 +1,15 @@
-//! A reply that comes in events: the first token, the usage wherever it rides, the end, and an error that comes
-//! after a status of 200.
+//! Parses a streamed reply: the first token, the usage, the end, and an error after status 200.
 
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
 use super::headers::Headers;
 use super::usage::UsageAccumulator;
-use super::{failure, remaining};
+use super::{failure, limit_header, limits_of, success};
 use crate::engine::Reply;
-use crate::event::{AttemptFailure, AttemptOutcome};
 use provider::Instant;
 use serde_json::Value;
 
-/// What a stream has told so far. Hand it every payload of a `data:` line, in order.
+/// The parser of one streamed reply. It takes the payload of every `data:` line, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
     first_token_at: Option<Instant>,
@@ -21,10 +19,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Takes the payload of one event; `named_error` where the event itself is called `error`.
+    /// Takes the payload of one event that arrived at `now`. `named_error` is `true` if the name of the event is `error`.
+    /// Ignores events after the end.
     ///
-    /// Most payloads are a token each and are not parsed once the first has come: only those with the words `usage`
-    /// or `error` as a key are, and those that may be the end.
+    /// Most payloads hold one token. After the first token they are not parsed unless they may contain usage, an error
+    /// or the end.
     pub fn take(&mut self, now: Instant, payload: &[u8], named_error: bool) {
         if self.done {
             return;
@@ -33,15 +32,15 @@ impl Stream {
             self.done = true;
             return;
         }
-        let telling = |word: &&[u8]| payload.windows(word.len()).any(|window| window == *word);
-        if !named_error && self.first_token_at.is_some() && !KEYS.iter().any(telling) {
+        let contains = |text: &&[u8]| payload.windows(text.len()).any(|window| window == *text);
+        if !named_error && self.first_token_at.is_some() && !PARSED_AFTER_FIRST_TOKEN.iter().any(contains) {
             return;
         }
         let event: Value = serde_json::from_slice(payload).unwrap_or_default();
-        self.usage.take(&event);
+        self.usage.add(&event);
         self.error = match named_error {
             true => Some(ErrorBody::read(payload).unwrap_or_default()),
-            false => ErrorBody::inside(&event).or_else(|| broken_off(&event)),
+            false => ErrorBody::error_in_success(&event).or_else(|| error_finish(&event)),
         };
         if self.error.is_none() && self.first_token_at.is_none() && has_token(&event) {
             self.first_token_at = Some(now);
@@ -49,57 +48,56 @@ impl Stream {
         self.done = self.error.is_some() || event["type"] == "message_stop";
     }
 
-    /// Whether nothing more is to come: the end was marked, or an error ended it.
+    /// Returns `true` if the stream has ended, with its end marker or an error.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.done
     }
 
-    /// The reply that the stream was, once it is done; `now` is when its last byte came.
+    /// Returns the reply of a stream that ended at `now`. Without usage it is not a completion, and the attempt failed.
     #[must_use]
     pub fn reply(&self, dialect: Option<Dialect>, now: Instant, headers: &dyn Headers) -> Reply {
-        let remaining = remaining(dialect, headers);
-        if let Some(said) = &self.error {
-            return failure::inside(dialect, headers, said).reply(now, remaining);
+        let limits = limits_of(dialect, headers);
+        let remaining = limit_header::remaining(&limits);
+        if let Some(error) = &self.error {
+            return failure::error_in_success(dialect, headers, &limits, error).reply(now, remaining);
         }
-        let garbage = Reply { remaining, ..Reply::broken(now, AttemptFailure::Garbage) };
-        let Some(usage) = self.usage.usage() else { return garbage };
-        Reply {
-            outcome: AttemptOutcome::Ok,
-            usage,
-            first_token_at: self.first_token_at.unwrap_or(now),
-            ..garbage
+        let first_token_at = self.first_token_at.unwrap_or(now);
+        match self.usage.total() {
+            Some(usage) => Reply { first_token_at, ..success(now, Some(usage), remaining) },
+            None => success(now, None, remaining),
         }
     }
 }
 
-/// `finish_reason: "error"` without the error itself (`OpenRouter`).
-fn broken_off(event: &Value) -> Option<ErrorBody> {
+/// Returns the error of an event with `finish_reason: "error"` and no error object (`OpenRouter`).
+fn error_finish(event: &Value) -> Option<ErrorBody> {
     (event["choices"][0]["finish_reason"] == "error").then(ErrorBody::default)
 }
 
-/// Whether an event brings something of the answer, and not only its opening: the first of OpenAI's dialects
-/// names the role, the first of Anthropic's the message.
+/// Returns `true` if an event holds a part of the completion. The first event of OpenAI's dialects holds only the
+/// role, that of Anthropic only the message.
 fn has_token(event: &Value) -> bool {
-    let says = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
     let delta = &event["choices"][0]["delta"];
     event["type"] == "content_block_delta"
-        || ["content", "reasoning", "reasoning_content", "refusal"].iter().any(|key| says(&delta[*key]))
+        || ["content", "reasoning", "reasoning_content", "refusal"].iter().any(|key| is_text(&delta[*key]))
         || delta["tool_calls"].is_array()
-        || says(&event["choices"][0]["text"])
+        || is_text(&event["choices"][0]["text"])
 }
 
-/// What must be in a payload after the first token for it to be worth parsing.
-const KEYS: [&[u8]; 4] = [br#""usage""#, br#""error""#, br#""message_stop""#, br#""finish_reason":"error"#];
+/// Substrings of the payloads that are parsed after the first token.
+const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 4] =
+    [br#""usage""#, br#""error""#, br#""message_stop""#, br#""finish_reason":"error"#];
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::Pairs;
     use super::*;
-    use crate::event::LimitCause;
+    use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
     use provider::Usage;
 
-    /// The reply to events that come one per second, `event: error` written as a leading `!`.
+    /// Parses events that arrive one per second; a leading `!` marks an `event: error`.
     fn reply(events: &[&str]) -> (Reply, bool) {
         let mut stream = Stream::default();
         for (at, event) in events.iter().enumerate() {
@@ -117,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_each_shape_is_served() {
+    fn a_stream_of_each_dialect_is_a_success() {
         let usage = Usage { prompt_tokens: 25, completion_tokens: 15, cached_tokens: 0 };
         let anthropic = [
             r#"{"type":"message_start","message":{"content":[],"usage":{"input_tokens":25,"output_tokens":1}}}"#,
@@ -152,12 +150,12 @@ mod tests {
         let token = r#"{"choices":[{"delta":{"content":"Hel"}}]}"#;
         let overloaded = r#"!{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
         let unnamed = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
-        let routed = r#"{"id":"x","error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#;
+        let openrouter = r#"{"id":"x","error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#;
         let groq = r#"{"x_groq":{"id":"req_1","error":"over capacity"}}"#;
         for (event, status) in [
             (overloaded, 529),
             (unnamed, 529),
-            (routed, 502),
+            (openrouter, 502),
             (groq, 503),
             ("!not even JSON", 500),
             (r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#, 500),
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_without_usage_is_garbage_and_one_without_end_is_not_done() {
+    fn without_usage_a_stream_is_garbage_and_without_an_end_not_done() {
         let token = r#"{"choices":[{"delta":{"content":"say \"error\" and \"usage\""}}]}"#;
         assert_eq!(reply(&[token, "[DONE]"]).0.outcome, AttemptOutcome::Failed(AttemptFailure::Garbage));
         assert!(!reply(&[token, token]).1);

@@ -1,8 +1,8 @@
-//! What the tests of these pages share.
+//! Headers for the unit tests of the dialects.
 
 use super::Headers;
 
-/// Headers as pairs.
+/// Headers as pairs of name and value.
 pub(super) struct Pairs<'a>(pub(super) &'a [(&'a str, &'a str)]);
 
 impl Headers for Pairs<'_> {

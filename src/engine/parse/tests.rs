@@ -1,4 +1,4 @@
-//! Replies in the small: what each part of a refusal decides, and what must not be made of it.
+//! Parsing of single replies: what each part of a refusal decides.
 
 use super::testing::Pairs;
 use super::*;
@@ -20,7 +20,7 @@ fn refused(message: &str) -> String {
 }
 
 #[test]
-fn a_refusal_says_which_axis_how_full_and_until_when() {
+fn a_refusal_states_axis_numbers_and_wait() {
     let body = refused(
         "Rate limit reached for model `m/x` in organization `org_1` service tier `on_demand` on tokens per day \
          (TPD): Limit 200000, Used 198334, Requested 24188. Please try again in 2h42m9.504s. Need more tokens?",
@@ -28,12 +28,13 @@ fn a_refusal_says_which_axis_how_full_and_until_when() {
     let reply = read(429, &[("retry-after", "9730")], &body);
     assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpd), cause: LimitCause::DayLimit });
     assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), meaning: WaitKind::UntilEnough }));
-    let told = LimitNumbers { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
-    assert_eq!(reply.limit, Some(told));
+    let numbers =
+        LimitNumbers { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
+    assert_eq!(reply.limit, Some(numbers));
 }
 
 #[test]
-fn a_413_never_becomes_a_wait() {
+fn a_413_has_no_usable_wait() {
     let body = refused(
         "Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute \
          (TPM): Limit 8000, Requested 10494, please reduce your message size and try again.",
@@ -45,7 +46,7 @@ fn a_413_never_becomes_a_wait() {
 }
 
 #[test]
-fn an_unnamed_axis_is_told_by_its_own_numbers() {
+fn without_an_axis_the_numbers_imply_the_cause() {
     let body = refused(
         "Rate limit reached on : Limit 100000, Used 98894, Requested 4273. Please try again in 45m36.288s.",
     );
@@ -54,13 +55,13 @@ fn an_unnamed_axis_is_told_by_its_own_numbers() {
 }
 
 #[test]
-fn the_header_speaks_where_the_body_does_not() {
+fn the_wait_is_read_from_retry_after_if_the_body_states_none() {
     for dialect in Dialect::ALL.map(Some).into_iter().chain([None]) {
         let reply = read_as(dialect, 429, &[("retry-after", "12")], "<html>too many</html>");
         assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: None, cause: LimitCause::Other });
         assert_eq!(reply.wait.map(|wait| wait.length), Some(Nanos::from_secs(12)));
-        for nonsense in ["", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9", "99999999999999999999"] {
-            assert_eq!(read_as(dialect, 429, &[("retry-after", nonsense)], "").wait, None, "{nonsense}");
+        for invalid in ["", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9", "99999999999999999999"] {
+            assert_eq!(read_as(dialect, 429, &[("retry-after", invalid)], "").wait, None, "{invalid}");
         }
     }
 }
@@ -69,17 +70,17 @@ fn the_header_speaks_where_the_body_does_not() {
 fn a_success_without_usage_is_garbage() {
     assert_eq!(read(200, &[], "<html>").outcome, AttemptOutcome::Failed(AttemptFailure::Garbage));
     let body = r#"{"id":"x","usage":{"prompt_tokens":7,"completion_tokens":9,"total_tokens":16}}"#;
-    let served = read_as(Some(Dialect::Anthropic), 200, &[("retry-after", "25")], body);
+    let success = read_as(Some(Dialect::Anthropic), 200, &[("retry-after", "25")], body);
     assert_eq!(
-        (served.outcome, served.wait),
+        (success.outcome, success.wait),
         (AttemptOutcome::Ok, None),
-        "a wait beside a success refuses nothing"
+        "retry-after on a success has no effect"
     );
-    assert_eq!(served.usage, Usage { prompt_tokens: 7, completion_tokens: 9, cached_tokens: 0 });
+    assert_eq!(success.usage, Usage { prompt_tokens: 7, completion_tokens: 9, cached_tokens: 0 });
 }
 
 #[test]
-fn a_wait_until_full_is_not_waited_for() {
+fn a_wait_until_full_gives_no_retry_time() {
     let headers = [
         ("x-ratelimit-limit-requests", "500"),
         ("x-ratelimit-remaining-requests", "0"),
@@ -91,7 +92,7 @@ fn a_wait_until_full_is_not_waited_for() {
 }
 
 #[test]
-fn a_status_decides_where_no_words_do() {
+fn the_status_decides_the_cause_without_a_body() {
     for dialect in Dialect::ALL.map(Some).into_iter().chain([None]) {
         for (status, cause) in [
             (401, LimitCause::Auth),
@@ -107,7 +108,7 @@ fn a_status_decides_where_no_words_do() {
             (404, LimitCause::Other),
         ] {
             let response = Response { status, headers: &Pairs(&[]), body: b"" };
-            let failure = super::read(dialect, Instant::ZERO, &response).failure.expect("no success");
+            let failure = super::read(dialect, Instant::ZERO, &response).failure.expect("an error status");
             assert_eq!((failure.cause, failure.wait), (cause, None), "{dialect:?} {status}");
         }
     }

@@ -1,13 +1,13 @@
-//! Together: rates that grow and shrink with use, a wait that is only a suggestion, and 503 below one's own rate.
+//! Together: adaptive limits, a wait that is only a suggestion, and 503 below the limit.
 //!
-//! Evidence: documentation of 2026 (429 above the dynamic rate, 503 at or below it: their capacity, not your quota)
-//! and published bodies of the fixed limits before. Headers count per second, which is no axis of ours.
+//! Evidence: documentation of 2026 (429 above the dynamic rate; 503 at or below it, for lack of capacity) and published
+//! bodies of the fixed limits before. Headers state limits per second, which are not modelled.
 
 use super::duration::seconds;
 use super::error_body::ErrorBody;
-use super::headers::{Headers, whole as number};
+use super::headers::{Headers, number};
 use super::limit_header::LimitHeader;
-use super::refusal::{Refusal, after, between, whole};
+use super::refusal::{Refusal, after, between, leading_number};
 use super::rules::{DialectRules, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
@@ -15,31 +15,32 @@ use provider::{Axis, Nanos};
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Word("dynamic_request_limited"), LimitCause::MinuteLimit),
-        (Marker::Word("dynamic_token_limited"), LimitCause::MinuteLimit),
-        // Named for credit, but it is the rate of those who never paid.
-        (Marker::Word("credit_limit"), LimitCause::MinuteLimit),
-        (Marker::Word("model_rate_limit"), LimitCause::MinuteLimit),
-        (Marker::Says("server is overloaded"), LimitCause::Overload),
+        (Marker::Code("dynamic_request_limited"), LimitCause::MinuteLimit),
+        (Marker::Code("dynamic_token_limited"), LimitCause::MinuteLimit),
+        // Despite its name, the rate limit of accounts that have not paid yet.
+        (Marker::Code("credit_limit"), LimitCause::MinuteLimit),
+        (Marker::Code("model_rate_limit"), LimitCause::MinuteLimit),
+        (Marker::MessageContains("server is overloaded"), LimitCause::Overload),
     ],
     refusal,
-    wait: |seen| {
-        let length = seconds(seen.headers.value("x-ratelimit-reset")?).filter(|wait| *wait > Nanos::ZERO)?;
+    wait: |response| {
+        let length =
+            seconds(response.headers.value("x-ratelimit-reset")?).filter(|wait| *wait > Nanos::ZERO)?;
         Some(Wait { length, meaning: WaitKind::Suggested })
     },
     limits,
-    ..DialectRules::BARE
+    ..DialectRules::NONE
 };
 
-/// Two limits in one sentence do not say which of them refused.
-fn refusal(said: &ErrorBody) -> Refusal {
-    let message = said.message.as_deref().unwrap_or_default();
+/// Parses the limit, unless the message states two limits: it does not say which of them refused.
+fn refusal(body: &ErrorBody) -> Refusal {
+    let message = body.message.as_deref().unwrap_or_default();
     let stated = after(message, "rate limit is ").or_else(|| after(message, "rate limit for this model is "));
     let sentence = stated.filter(|rest| rest.contains(" queries per minute"));
     Refusal {
         model: between(message, "specific to this model ", ". ").map(str::to_owned),
         axis: sentence.map(|_| Axis::Rpm),
-        limit: sentence.and_then(whole),
+        limit: sentence.and_then(leading_number),
         ..Refusal::default()
     }
 }
@@ -55,7 +56,7 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
             reset: None,
         })
     };
-    [("requests a second", "x-ratelimit"), ("tokens a second", "x-tokenlimit")]
+    [("requests per second", "x-ratelimit"), ("tokens per second", "x-tokenlimit")]
         .into_iter()
         .filter_map(read)
         .collect()

@@ -9,31 +9,46 @@
   const all = [];
   let figures = [];
 
-  // Numbers in words, as the rest of the page writes them.
-  const grouped = (text) => text.replace(/\B(?=(\d{3})+$)/g, ",");
+  // Numbers, shares, durations and instants as text: the same rules as in src/formatting.rs.
+  const count = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, ",");
+  const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   function number(value) {
     const size = Math.abs(value);
-    if (size >= 99.95) return grouped(String(Math.round(value)));
-    const digits = size >= 9.995 ? 1 : size >= 0.1 ? 2 : 4;
-    return String(Number(value.toFixed(digits)));
+    if (!Number.isFinite(size)) return "unbounded";
+    if (size >= 99.95) return (value < 0 ? "-" : "") + count(Math.round(size));
+    if (size >= 9.995 || size === 0) return trimmed(value.toFixed(1));
+    if (size >= 0.1) return trimmed(value.toFixed(2));
+    if (size >= 1e-6) return trimmed(value.toFixed(1 - Math.floor(Math.log10(size))));
+    return value.toExponential(0);
   }
-  function seconds(value) {
-    if (value < 1) return number(value * 1000) + " ms";
-    if (value < 60) return number(value) + " s";
-    if (value < 3600) return Math.floor(value / 60) + " min " + Math.round(value % 60) + " s";
-    return Math.floor(value / 3600) + " h " + Math.round((value % 3600) / 60) + " min";
+  function percent(share) {
+    const value = share * 100;
+    let text = trimmed(value.toFixed((value >= 1 && value < 99) || value > 100 ? 1 : 2));
+    if (value >= 99.995 && share < 1) text = "> 99.99";
+    if (value > 0 && value < 0.005) text = "< 0.01";
+    return text + " %";
   }
-  const percent = (value) => number(value * 100) + " %";
-  const up = { per_minute: (v) => number(v) + "/min", share: percent, seconds: seconds };
-  const short = (v) => (v < 60 ? seconds(v) : v < 3600 ? number(v / 60) + " min" : number(v / 3600) + " h");
+  function duration(seconds) {
+    const two = (large, unit, rest, part) => large + " " + unit + (rest === 0 ? "" : " " + rest + " " + part);
+    if (seconds <= 0) return "0 s";
+    if (seconds < 0.0009995) return Math.round(seconds * 1e6) + " µs";
+    if (seconds < 0.9995) return number(seconds * 1e3) + " ms";
+    if (seconds < 99.95) return number(seconds) + " s";
+    const whole = Math.round(seconds), parts = (unit) => Math.floor(whole / unit);
+    if (whole < 3600) return two(parts(60), "min", whole % 60, "s");
+    if (whole < 172800) return two(parts(3600), "h", parts(60) % 60, "min");
+    return two(parts(86400), "d", parts(3600) % 24, "h");
+  }
+  const up = { per_minute: (v) => number(v) + "/min", share: percent, seconds: duration };
+  const short = (v) => (v < 60 ? duration(v) : v < 3600 ? number(v / 60) + " min" : number(v / 3600) + " h");
   const ticks = { per_minute: number, share: percent, seconds: short };
   const two = (value) => String(value).padStart(2, "0");
   function moment(at, length) {
-    const whole = Math.floor(at + 1e-6), hour = Math.floor(whole / 3600);
+    const whole = Math.floor(Math.max(at, 0) + 1e-6), hour = Math.floor(whole / 3600);
     const clock = two(hour % 24) + ":" + two(Math.floor((whole % 3600) / 60));
     if (length <= 120) return number(at) + " s";
     if (length <= 7200) return Math.floor(whole / 60) + ":" + two(whole % 60);
-    if (length <= 172800) return two(hour) + ":" + two(Math.floor((whole % 3600) / 60));
+    if (length <= 90000) return two(hour) + ":" + two(Math.floor((whole % 3600) / 60));
     return "day " + (Math.floor(whole / 86400) + 1) + " " + clock;
   }
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200];

@@ -10,9 +10,9 @@ mod native;
 pub(super) use compatible::Compatible;
 pub(super) use native::Native;
 
-use super::date::{HttpDate, Rfc3339, epoch};
 use super::{Error, Head, Headers, ids};
 use crate::axis::Axis;
+use crate::calendar::UnixTime;
 use crate::decision::Denial;
 use crate::length::{Bound, TooLong};
 use crate::meter::Level;
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 /// Renders the headers of a reply.
 fn headers(head: &Head<'_>) -> Headers {
     let mut headers = Headers::of(head.media_type);
-    headers.add("date", HttpDate(epoch(head.at)));
+    headers.add("date", UnixTime::at(head.at).http_date());
     headers.add("request-id", request_id(head.number));
     if matches!(head.status, 429 | 500..) {
         headers.fixed("x-should-retry", "true");
@@ -71,7 +71,7 @@ fn limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     let [limit_name, remaining_name, reset_name] = names;
     headers.add(limit_name, limit);
     headers.add(remaining_name, remaining);
-    headers.add(reset_name, Rfc3339(reset));
+    headers.add(reset_name, UnixTime::at(reset).rfc3339());
 }
 
 /// Returns the message of a refusal. Captured: tokens per minute (the wording of 2026, with organisation and model) and per day

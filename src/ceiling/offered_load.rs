@@ -1,15 +1,15 @@
-//! What a workload offers on average over the run.
+//! The offered load of a workload: its mean rate over the run.
 
-use super::need::{Sizes, model};
+use super::demand::{Sizes, model};
 use crate::job::MIN_THINK;
 use crate::scenario::rate::Rate;
 use crate::scenario::{Arrivals, Scenario, Workload};
 use provider::{Instant, Nanos};
 
-/// Jobs per second, on average.
+/// Returns the mean number of jobs per second.
 ///
-/// Users of a closed workload slow down with their answers; they offer what they would if each answer
-/// took as long as an unhindered call to a target of the first step: the most they can ask for.
+/// The users of a closed workload slow down with the replies. Their offered load assumes that each reply takes as long
+/// as a request without queueing to a target of the first step, which is the maximum that they can send.
 #[expect(clippy::cast_precision_loss, reason = "an average for reports")]
 pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let duration = scenario.duration.max(Nanos(1));
@@ -31,7 +31,7 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
     jobs / duration.as_secs_f64()
 }
 
-/// The mean time of an unhindered call, over the targets of the first step.
+/// Returns the mean time of a request without queueing, over the targets of the first step, in seconds.
 fn first_step_seconds(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let targets = &scenario.routes[usize::from(workload.route.0)].steps[0].targets;
     let seconds = targets.iter().map(|target| {

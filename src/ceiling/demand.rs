@@ -1,4 +1,4 @@
-//! What a job needs on average: tokens, and the time it is served.
+//! The mean demand of a job: tokens, and its time in service.
 
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
@@ -7,34 +7,36 @@ use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Re
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
-/// The mean sizes of a workload's jobs, as they are really used: the completion cut by `max_tokens`.
+/// The mean sizes of a workload's jobs as used, in tokens; completions are bounded by `max_tokens`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sizes {
     pub(super) prompt: f64,
-    /// Of the prompt, what is found in the provider's prefix cache.
+    /// The part of the prompt in the prefix cache of the provider.
     pub(super) cached: f64,
     pub(super) completion: f64,
-    /// What the jobs allow.
+    /// The bound that the jobs state.
     pub(super) max_tokens: Option<u32>,
 }
 
 impl Sizes {
-    /// The means of what the load draws (at least 1 token, at most [`MAX_TOKENS`]); the rounding to whole
-    /// tokens is left out.
+    /// Returns the means of the sizes that the load samples, from 1 to [`MAX_TOKENS`], without the rounding to whole
+    /// tokens.
     pub(super) fn of(workload: &Workload, duration: Nanos, lengths: Lengths) -> Self {
         let bound = workload.max_tokens.or(lengths.max_output);
-        let most = bound.unwrap_or(MAX_TOKENS).min(MAX_TOKENS);
-        // Where a job does not bound its answer, the context does: it has what the prompt leaves of it.
+        let max = bound.unwrap_or(MAX_TOKENS).min(MAX_TOKENS);
+        // A completion without max_tokens is bounded by what the prompt leaves of the context.
         let context = lengths.context.filter(|_| workload.max_tokens.is_none());
         let Arrivals::Trace { rows } = &workload.arrivals else {
             let prompt = mean_within(&workload.prompt, 1.0, f64::from(MAX_TOKENS));
             let completion = match context {
-                Some(context) => mean_behind(workload, f64::from(context), f64::from(most)),
-                None => mean_within(&workload.completion, 1.0, f64::from(most)),
+                Some(context) => mean_in_context(workload, f64::from(context), f64::from(max)),
+                None => mean_within(&workload.completion, 1.0, f64::from(max)),
             };
             let cached = match &workload.cached_prompt {
                 CachedPrompt::Share(share) => prompt * share,
-                CachedPrompt::Tokens(tokens) => over_prompts(workload, |prompt| cached_of(tokens, prompt)),
+                CachedPrompt::Tokens(tokens) => {
+                    mean_over_prompts(workload, |prompt| mean_cached(tokens, prompt))
+                }
             };
             return Self { prompt, cached, completion, max_tokens: workload.max_tokens };
         };
@@ -46,19 +48,19 @@ impl Sizes {
             prompt: mean(&prompt),
             cached: mean(&|row| match &workload.cached_prompt {
                 CachedPrompt::Share(share) => prompt(row) * share,
-                CachedPrompt::Tokens(tokens) => cached_of(tokens, prompt(row)),
+                CachedPrompt::Tokens(tokens) => mean_cached(tokens, prompt(row)),
             }),
             completion: mean(&|row| {
-                let left = context.map_or(most, |context| context.saturating_sub(row.prompt_tokens));
-                f64::from(row.completion_tokens.max(1).min(most).min(left.max(1)))
+                let left = context.map_or(max, |context| context.saturating_sub(row.prompt_tokens));
+                f64::from(row.completion_tokens.max(1).min(max).min(left.max(1)))
             }),
             max_tokens: workload.max_tokens,
         }
     }
 
-    /// What a job is charged on an axis, at least: requests, tokens, or seconds in service. Nothing of the audio
-    /// axes: workloads are text.
-    pub(super) fn need(self, axis: Axis, model: &ModelConfig) -> f64 {
+    /// Returns the minimum charge of a job on an axis, in requests, tokens or seconds in service. The audio axes have no
+    /// demand: workloads are text.
+    pub(super) fn demand(self, axis: Axis, model: &ModelConfig) -> f64 {
         let (prompt, completion) = self.charged(&model.reserve);
         match axis {
             Axis::Rpm | Axis::Rpd => 1.0,
@@ -70,14 +72,14 @@ impl Sizes {
         }
     }
 
-    /// The prompt and the completion as they are charged in the end: what is used, where that is settled; what
-    /// is reserved, where it stays; of what is recent, nothing can be said beforehand.
+    /// Returns the final charge for prompt and completion: the usage if it is settled, the reservation if it is not. A
+    /// reservation by recent completions is not known in advance and counts as zero.
     fn charged(self, reserve: &Reserve) -> (f64, f64) {
-        let new = self.prompt - self.cached;
-        let used = if reserve.cached == CachedTokens::Counted { self.prompt } else { new };
+        let uncached = self.prompt - self.cached;
+        let used = if reserve.cached == CachedTokens::Counted { self.prompt } else { uncached };
         let prompt = match (reserve.estimate, reserve.cached) {
             (Estimate::Nothing, _) => 0.0,
-            (_, CachedTokens::Free) => new,
+            (_, CachedTokens::Free) => uncached,
             (_, CachedTokens::Counted | CachedTokens::Refunded) => self.prompt,
         };
         let completion = match reserve.estimate {
@@ -91,45 +93,45 @@ impl Sizes {
         }
     }
 
-    /// The mean time from the start of service to the end of the reply.
+    /// Returns the mean time from the start of service to the end of the reply, in seconds.
     pub(super) fn service_seconds(self, latency: &Latency) -> f64 {
         match &latency.service {
             Service::Total(total) => total.mean(),
             Service::Split { first_token, prefill, output } => {
-                let reading = prefill.map_or(0.0, |speed| self.prompt / speed);
-                first_token.mean() + reading + self.completion / output
+                let prefill = prefill.map_or(0.0, |speed| self.prompt / speed);
+                first_token.mean() + prefill + self.completion / output
             }
         }
     }
 }
 
-/// The model that a target is served by.
+/// Returns the model of a target.
 pub(super) fn model(scenario: &Scenario, target: TargetId) -> &ModelConfig {
     let target = &scenario.targets[target.index()];
     &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)]
 }
 
-/// The mean of completions that end where the context does.
-fn mean_behind(workload: &Workload, context: f64, most: f64) -> f64 {
-    over_prompts(workload, |prompt| {
-        mean_within(&workload.completion, 1.0, (context - prompt).clamp(1.0, most))
+/// Returns the mean of completions that end at the end of the context or at `max`.
+fn mean_in_context(workload: &Workload, context: f64, max: f64) -> f64 {
+    mean_over_prompts(workload, |prompt| {
+        mean_within(&workload.completion, 1.0, (context - prompt).clamp(1.0, max))
     })
 }
 
-/// The mean of what is cached of a prompt of this length.
-fn cached_of(tokens: &Dist, prompt: f64) -> f64 {
+/// Returns the mean number of cached tokens of a prompt of this length.
+fn mean_cached(tokens: &Dist, prompt: f64) -> f64 {
     mean_within(tokens, 0.0, prompt)
 }
 
-/// The mean of something over the prompts of a workload, as long as their quantiles in equal steps.
-fn over_prompts(workload: &Workload, of: impl Fn(f64) -> f64) -> f64 {
+/// Returns the mean of a function of the prompt length, over the mid-quantiles of the prompt distribution.
+fn mean_over_prompts(workload: &Workload, of: impl Fn(f64) -> f64) -> f64 {
     const STEPS: u32 = 32;
     let at = |step| workload.prompt.quantile((f64::from(step) + 0.5) / f64::from(STEPS));
     let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MAX_TOKENS)))).sum();
     sum / f64::from(STEPS)
 }
 
-/// The mean of a distribution whose samples are moved into `low..=high`.
+/// Returns the mean of a distribution after clamping its samples to `low..=high`.
 fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
     if high <= low {
         return high;
@@ -137,38 +139,38 @@ fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
     low + mean_at_most(dist, high) - mean_at_most(dist, low)
 }
 
-/// The mean of the smaller of a sample and `most`, which is positive.
-fn mean_at_most(dist: &Dist, most: f64) -> f64 {
+/// Returns the mean of the smaller of a sample and `max`, which is positive.
+fn mean_at_most(dist: &Dist, max: f64) -> f64 {
     match dist {
-        Dist::Constant(value) => value.min(most),
+        Dist::Constant(value) => value.min(max),
         Dist::LogNormal { mu, sigma } if *sigma > 0.0 => {
-            let score = (libm::log(most) - mu) / sigma;
-            // The part of the mean that lies below `most`; where its share underflows, so does the part.
+            let score = (libm::log(max) - mu) / sigma;
+            // The part of the mean below `max`, which underflows together with its share.
             let share = normal_below(score - sigma);
             let below = if share > 0.0 { share * dist.mean() } else { 0.0 };
-            below + most * normal_below(-score)
+            below + max * normal_below(-score)
         }
-        Dist::LogNormal { mu, .. } => libm::exp(*mu).min(most),
-        Dist::Exponential(mean) if *mean > 0.0 => -mean * libm::expm1(-most / mean),
+        Dist::LogNormal { mu, .. } => libm::exp(*mu).min(max),
+        Dist::Exponential(mean) if *mean > 0.0 => -mean * libm::expm1(-max / mean),
         Dist::Exponential(_) => 0.0,
-        Dist::Uniform { min, max } => {
-            // All of it is above `min`; of what is above `cut`, nothing counts.
-            let (cut, width) = (most.clamp(*min, *max), max - min);
-            let above =
-                if width > 0.0 { (cut - min) * (max - f64::midpoint(*min, cut)) / width } else { 0.0 };
-            most.min(*min) + above
+        Dist::Uniform { min: low, max: high } => {
+            // The integral of the tail probability, which is 1 below `low` and 0 above `high`.
+            let (end, width) = (max.clamp(*low, *high), high - low);
+            let tail =
+                if width > 0.0 { (end - low) * (high - f64::midpoint(*low, end)) / width } else { 0.0 };
+            max.min(*low) + tail
         }
         Dist::Discrete(steps) => {
             let mut before = 0.0;
             steps
                 .iter()
-                .map(|(value, share)| value.min(most) * (share - std::mem::replace(&mut before, *share)))
+                .map(|(value, share)| value.min(max) * (share - std::mem::replace(&mut before, *share)))
                 .sum()
         }
     }
 }
 
-/// The standard normal distribution function.
+/// Returns the standard normal distribution function.
 fn normal_below(score: f64) -> f64 {
     0.5 * libm::erfc(-score * std::f64::consts::FRAC_1_SQRT_2)
 }
@@ -179,9 +181,9 @@ mod tests {
     use crate::ceiling::tests::{RUN, workload};
     use provider::Stream;
 
-    /// A job that does not bound its answer is cut by the model, and needs no more than what is left of it.
+    /// Without max_tokens, the demand of a job is bounded by the context and the longest completion.
     #[test]
-    fn a_model_cuts_what_a_job_leaves_open() {
+    fn the_model_bounds_completions_without_max_tokens() {
         let workload = Workload {
             prompt: Dist::Uniform { min: 100.0, max: 900.0 },
             completion: Dist::Exponential(500.0),
@@ -196,14 +198,14 @@ mod tests {
             let workload = Workload { max_tokens, ..workload.clone() };
             let expected = Sizes::of(&workload, RUN, lengths).completion;
             let mut stream = Stream::new(7, "cut", 0);
-            let mut drawn = || {
+            let mut sample = || {
                 let prompt = workload.prompt.sample(&mut stream);
                 let left = lengths.context.map_or(f64::INFINITY, |context| f64::from(context) - prompt);
-                let most = max_tokens
-                    .map_or(lengths.max_output.map_or(left, |most| left.min(f64::from(most))), f64::from);
-                workload.completion.sample(&mut stream).max(1.0).min(most)
+                let max = max_tokens
+                    .map_or(lengths.max_output.map_or(left, |max| left.min(f64::from(max))), f64::from);
+                workload.completion.sample(&mut stream).max(1.0).min(max)
             };
-            let measured = (0..40_000).map(|_| drawn()).sum::<f64>() / 40_000.0;
+            let measured = (0..40_000).map(|_| sample()).sum::<f64>() / 40_000.0;
             assert!(
                 (measured / expected - 1.0).abs() < 0.02,
                 "{max_tokens:?} {lengths:?}: {measured} {expected}"
@@ -211,21 +213,20 @@ mod tests {
         }
     }
 
-    /// What is cached needs nothing of a token limit where it does not count in the end.
     #[test]
-    fn what_is_cached_is_needed_only_where_it_counts() {
+    fn cached_tokens_have_demand_only_if_they_stay_charged() {
         let prompt = Dist::Uniform { min: 200.0, max: 1_000.0 };
         for (cached_prompt, mean) in [
             (CachedPrompt::Share(0.5), 300.0),
             (CachedPrompt::Tokens(Dist::Constant(100.0)), 100.0),
-            // All of the shorter prompts, 600 of the others: half of them 400 on average.
+            // Prompts below 600 are cached completely, the others up to 600: (400 + 600) / 2.
             (CachedPrompt::Tokens(Dist::Constant(600.0)), 500.0),
         ] {
             let workload = Workload { prompt: prompt.clone(), cached_prompt, ..workload(0, 1.0) };
             let sizes = Sizes::of(&workload, RUN, Lengths::default());
             assert!((sizes.cached - mean).abs() < 1.0, "{}", sizes.cached);
             let whole = sizes.prompt + sizes.completion;
-            for (cached, settle, need) in [
+            for (cached, settle, demand) in [
                 (CachedTokens::Counted, Settle::Refund, whole),
                 (CachedTokens::Refunded, Settle::Refund, whole - sizes.cached),
                 (CachedTokens::Free, Settle::Refund, whole - sizes.cached),
@@ -234,7 +235,7 @@ mod tests {
                 let reserve = Reserve { cached, settle, ..Reserve::default() };
                 let sizes = Sizes { max_tokens: None, ..sizes };
                 let (prompt, completion) = sizes.charged(&reserve);
-                assert!((prompt + completion - need).abs() < 1e-9, "{cached:?} {settle:?}");
+                assert!((prompt + completion - demand).abs() < 1e-9, "{cached:?} {settle:?}");
             }
         }
     }

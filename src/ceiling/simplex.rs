@@ -1,30 +1,30 @@
-//! The linear programme behind the ceiling: how much fits where nothing may be overdrawn.
+//! Solves a linear programme by the simplex method on a dense tableau.
 //!
-//! A plain simplex on a dense table. Nothing used at all is always allowed, so it starts there without a
-//! first phase; entering and leaving by the smallest index, it never cycles (R. G. Bland, Mathematics of
-//! Operations Research 2(2), 1977). The price of each row falls out of the last table: what one more unit
-//! of its bound would be worth. Programmes are tiny (workloads × targets), and adding and multiplying
-//! doubles gives the same bits on every machine, which a vectorised solver does not promise.
+//! The origin is always feasible, so there is no first phase. Entering and leaving variables are those of the smallest
+//! index, which prevents cycling (R. G. Bland, Mathematics of Operations Research 2(2), 1977). The last tableau contains
+//! the shadow price of each row: the gain of one more unit of its bound. Programmes are tiny (workloads × targets), and
+//! scalar arithmetic gives the same bits on every machine, which a vectorised solver does not guarantee.
 
-/// Smaller differences are rounding; the rows are expected to be scaled to about one.
-const ROUNDING: f64 = 1e-11;
-/// Far more pivots than any scenario needs; what is found by then is allowed, if perhaps not the best.
-const MOST_PIVOTS: usize = 100_000;
+/// Values up to this count as zero; rows must be scaled to about one.
+const EPSILON: f64 = 1e-11;
+/// The maximum number of pivots, far above what a scenario needs. The result after that is feasible, possibly not optimal.
+const MAX_PIVOTS: usize = 100_000;
 
-/// The best there is.
+/// The solution of a linear programme.
 #[derive(Clone, Debug)]
 pub(super) struct Optimum {
-    /// The gain.
+    /// The maximum gain.
     pub(super) value: f64,
-    /// Per row, what one more unit of its bound would add to the gain.
+    /// The shadow price of each row: the gain of one more unit of its bound.
     pub(super) prices: Vec<f64>,
 }
 
-/// The largest `gain · x` over all `x` that are not negative and keep every `row · x <= bound`. Bounds
-/// are not negative. A direction in which the gain grows without bound is not taken.
+/// Maximises `gain · x` over all `x >= 0` with `row · x <= bound` for every row. Bounds must not be negative. Directions
+/// in which the gain is unbounded are ignored.
 pub(super) fn maximise(gain: &[f64], rows: &[Vec<f64>], bounds: &[f64]) -> Optimum {
+    debug_assert!(bounds.iter().all(|bound| *bound >= 0.0), "invariant: bounds >= 0, found {bounds:?}");
     let mut table = Table::new(gain, rows, bounds);
-    for _ in 0..MOST_PIVOTS {
+    for _ in 0..MAX_PIVOTS {
         let Some((row, column)) = table.pivot_element() else { break };
         table.pivot(row, column);
     }
@@ -32,10 +32,10 @@ pub(super) fn maximise(gain: &[f64], rows: &[Vec<f64>], bounds: &[f64]) -> Optim
     Optimum { value: cost[table.width], prices: cost[gain.len()..table.width].to_vec() }
 }
 
-/// One row per constraint, the costs as the last; columns are variables, then slacks, then the bounds.
+/// The tableau: one row per constraint and the costs as the last row; columns are variables, slacks, the bounds.
 struct Table {
     rows: Vec<Vec<f64>>,
-    /// The variable that each row defines.
+    /// The basic variable of each row.
     basis: Vec<usize>,
     width: usize,
 }
@@ -54,29 +54,29 @@ impl Table {
         Self { rows: table, basis: (gain.len()..width).collect(), width }
     }
 
-    /// Where to go on; `None` at the best.
+    /// Returns the row and column of the next pivot, or `None` at the optimum.
     fn pivot_element(&self) -> Option<(usize, usize)> {
         let cost = self.rows.last()?;
-        let mut enters = (0..self.width).filter(|&column| cost[column] < -ROUNDING);
-        enters.find_map(|column| Some((self.leaves(column)?, column)))
+        let mut entering = (0..self.width).filter(|&column| cost[column] < -EPSILON);
+        entering.find_map(|column| Some((self.leaving_row(column)?, column)))
     }
 
-    /// The row that first forbids more of a column; the smallest variable where several do.
-    fn leaves(&self, column: usize) -> Option<usize> {
-        let room = |row: usize| self.rows[row][self.width] / self.rows[row][column];
-        (0..self.basis.len()).filter(|&row| self.rows[row][column] > ROUNDING).min_by(|&one, &other| {
-            room(one).total_cmp(&room(other)).then(self.basis[one].cmp(&self.basis[other]))
+    /// Returns the row with the smallest ratio of bound to coefficient; of equal ones, that of the smallest variable.
+    fn leaving_row(&self, column: usize) -> Option<usize> {
+        let ratio = |row: usize| self.rows[row][self.width] / self.rows[row][column];
+        (0..self.basis.len()).filter(|&row| self.rows[row][column] > EPSILON).min_by(|&one, &other| {
+            ratio(one).total_cmp(&ratio(other)).then(self.basis[one].cmp(&self.basis[other]))
         })
     }
 
     fn pivot(&mut self, row: usize, column: usize) {
         let mut chosen = std::mem::take(&mut self.rows[row]);
-        let by = chosen[column];
-        chosen.iter_mut().for_each(|value| *value /= by);
+        let pivot = chosen[column];
+        chosen.iter_mut().for_each(|value| *value /= pivot);
         for other in self.rows.iter_mut().filter(|other| !other.is_empty()) {
-            let times = other[column];
-            if times != 0.0 {
-                other.iter_mut().zip(&chosen).for_each(|(value, chosen)| *value -= times * chosen);
+            let factor = other[column];
+            if factor != 0.0 {
+                other.iter_mut().zip(&chosen).for_each(|(value, chosen)| *value -= factor * chosen);
             }
         }
         self.rows[row] = chosen;
@@ -90,7 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_textbook_programme() {
+    fn a_textbook_programme_is_solved() {
         // Dantzig's: 3x + 5y with x <= 4, 2y <= 12, 3x + 2y <= 18: (2, 6) gains 36 at prices 0, 3/2, 1.
         let rows = [vec![1.0, 0.0], vec![0.0, 2.0], vec![3.0, 2.0]];
         let best = maximise(&[3.0, 5.0], &rows, &[4.0, 12.0, 18.0]);
@@ -99,16 +99,16 @@ mod tests {
     }
 
     #[test]
-    fn the_classic_cycle_is_left() {
-        // E. M. L. Beale's example (1955), on which the largest-coefficient rule goes round for ever.
+    fn beales_cycling_example_is_solved() {
+        // E. M. L. Beale's example (1955), on which the largest-coefficient rule cycles.
         let gain = [0.75, -150.0, 0.02, -6.0];
         let rows = [vec![0.25, -60.0, -0.04, 9.0], vec![0.5, -90.0, -0.02, 3.0], vec![0.0, 0.0, 1.0, 0.0]];
         let best = maximise(&gain, &rows, &[0.0, 0.0, 1.0]);
         assert!((best.value - 0.05).abs() < 1e-12, "{best:?}");
     }
 
-    /// The best corner of a programme in two variables, found by trying each.
-    fn best_corner(gain: &[f64], rows: &[Vec<f64>], bounds: &[f64]) -> f64 {
+    /// Returns the maximum gain over all vertices of a programme in two variables.
+    fn best_vertex(gain: &[f64], rows: &[Vec<f64>], bounds: &[f64]) -> f64 {
         let mut lines: Vec<([f64; 2], f64)> =
             rows.iter().zip(bounds).map(|(row, b)| ([row[0], row[1]], *b)).collect();
         lines.extend([([1.0, 0.0], 0.0), ([0.0, 1.0], 0.0)]);
@@ -128,7 +128,7 @@ mod tests {
 
     fn programme(variables: usize) -> impl Strategy<Value = (Vec<f64>, Vec<Vec<f64>>, Vec<f64>)> {
         let gain = prop::collection::vec(0.0..3.0f64, variables);
-        // The first row holds every variable, so that nothing grows for ever.
+        // The first row bounds every variable, so the gain is bounded.
         let first = prop::collection::vec(0.1..2.0f64, variables);
         let row = (
             prop::collection::vec(prop_oneof![Just(0.0), -0.5..2.0f64], variables),
@@ -144,15 +144,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn in_the_plane_it_is_the_best_corner((gain, rows, bounds) in programme(2)) {
+        fn in_two_variables_the_optimum_is_at_a_vertex((gain, rows, bounds) in programme(2)) {
             let best = maximise(&gain, &rows, &bounds).value;
-            let corner = best_corner(&gain, &rows, &bounds);
-            prop_assert!((best - corner).abs() < 1e-6 * (1.0 + corner), "{best} {corner}");
+            let vertex = best_vertex(&gain, &rows, &bounds);
+            prop_assert!((best - vertex).abs() < 1e-6 * (1.0 + vertex), "{best} {vertex}");
         }
 
-        /// Prices that cover every variable's gain prove that nothing gains more than they cost (duality).
+        /// Duality: prices that cover the gain of every variable prove that the solution is optimal.
         #[test]
-        fn the_prices_prove_that_nothing_is_better((gain, rows, bounds) in programme(6)) {
+        fn the_prices_prove_optimality((gain, rows, bounds) in programme(6)) {
             let Optimum { value, prices } = maximise(&gain, &rows, &bounds);
             prop_assert!(prices.iter().all(|price| *price >= -1e-9));
             for (column, gain) in gain.iter().enumerate() {

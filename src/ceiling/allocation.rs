@@ -1,0 +1,93 @@
+//! Allocates the workloads to the targets of their routes: the linear programme.
+//!
+//! Its variables are *assignments*, each of a workload and a target of its route, in units of what the target admits of
+//! that workload alone. The last variable is the multiple, in units of what the most restricted workload can reach alone.
+//! This scales all coefficients to about one, whatever the numbers of the scenario.
+//!
+//! ```text
+//!  per limit      Σ over the assignments to its targets of  (share of the limit) · assignment   ≤ 1
+//!  per workload   multiple − Σ over its assignments of  (reach of the target) · assignment      ≤ 0
+//! ```
+
+use super::simplex::maximise;
+use super::{Class, LimitConstraint};
+use crate::ids::TargetId;
+
+/// The upper bound on the reach of a target, in units of what the most restricted workload needs.
+const MAX_REACH: f64 = 1e6;
+
+/// An assignment variable: a workload, by index, and a target of its route.
+struct Assignment {
+    class: usize,
+    target: TargetId,
+    /// The multiple of the workload that the target admits alone; infinite without a limit.
+    alone: f64,
+}
+
+impl Assignment {
+    fn of_class(
+        index: usize,
+        class: &Class,
+        constraints: &[LimitConstraint<'_>],
+    ) -> impl Iterator<Item = Self> {
+        class.targets.iter().map(move |&target| {
+            let shares = constraints.iter().map(|constraint| constraint.share(class, target));
+            Self { class: index, target, alone: 1.0 / shares.fold(0.0, f64::max) }
+        })
+    }
+
+    /// Returns the share of a limit that the assignment uses at value 1.
+    fn share_of(&self, constraint: &LimitConstraint<'_>, classes: &[Class]) -> f64 {
+        if constraint.covers(self.target) {
+            constraint.share(&classes[self.class], self.target) * self.alone
+        } else {
+            0.0
+        }
+    }
+
+    /// Returns the multiple of a workload that the assignment serves at value 1, in units of `scale`.
+    fn reach(&self, class: usize, scale: f64) -> f64 {
+        if class == self.class { (self.alone / scale).min(MAX_REACH) } else { 0.0 }
+    }
+}
+
+/// Returns the largest multiple of the offered load that the limits admit, and the limit that raises it the most.
+pub(super) fn maximum_multiple<'constraints, 'scenario>(
+    classes: &[Class],
+    constraints: &'constraints [LimitConstraint<'scenario>],
+) -> (f64, Option<&'constraints LimitConstraint<'scenario>>) {
+    let mut assignments: Vec<Assignment> = (0..)
+        .zip(classes)
+        .flat_map(|(index, class)| Assignment::of_class(index, class, constraints))
+        .collect();
+    let mut reaches = vec![0.0; classes.len()];
+    assignments.iter().for_each(|assignment| reaches[assignment.class] += assignment.alone);
+    let scale = reaches.iter().copied().fold(f64::INFINITY, f64::min);
+    if scale.is_infinite() {
+        return (f64::INFINITY, None);
+    }
+    if scale == 0.0 {
+        let blocks = |constraint: &LimitConstraint<'_>| {
+            assignments.iter().any(|a| constraint.covers(a.target) && reaches[a.class] == 0.0)
+        };
+        let zero = constraints.iter().find(|constraint| constraint.allowed == 0.0 && blocks(constraint));
+        return (0.0, zero);
+    }
+    // A workload with an unlimited target is sent there and uses no limit.
+    assignments.retain(|assignment| reaches[assignment.class].is_finite() && assignment.alone > 0.0);
+    let limit_row =
+        |limit| assignments.iter().map(|a| a.share_of(limit, classes)).chain([0.0]).collect::<Vec<_>>();
+    let class_row = |class| assignments.iter().map(|a| -a.reach(class, scale)).chain([1.0]).collect();
+    let limited = (0..classes.len()).filter(|&class| reaches[class].is_finite());
+    let rows: Vec<Vec<f64>> = constraints.iter().map(limit_row).chain(limited.map(class_row)).collect();
+    let bounds: Vec<f64> =
+        (0..rows.len()).map(|row| if row < constraints.len() { 1.0 } else { 0.0 }).collect();
+    let gain: Vec<f64> = assignments.iter().map(|_| 0.0).chain([1.0]).collect();
+    let optimum = maximise(&gain, &rows, &bounds);
+    let prices = constraints.iter().zip(optimum.prices);
+    let binding = prices.reduce(|max, next| if next.1 > max.1 + PRICE_TOLERANCE { next } else { max });
+    (optimum.value * scale, binding.map(|(constraint, _)| constraint))
+}
+
+/// Prices that differ by less are equal up to rounding.
+const PRICE_TOLERANCE: f64 = 1e-9;

@@ -1,0 +1,35 @@
+//! The ceiling as text, for `check`.
+
+use super::{AxisCeiling, Ceiling};
+use crate::scenario::Scenario;
+use provider::units;
+use std::fmt::Write as _;
+
+impl Ceiling {
+    /// Describes the ceiling, the binding limit, and what each limit admits alone, in a few lines of plain text.
+    #[must_use]
+    pub fn describe(&self, scenario: &Scenario) -> String {
+        let mut out =
+            String::from("ceiling (computed from the limits; bursts, waits and outages can only lower it)\n");
+        let offered = self.offered_jobs_per_min;
+        let _ = match self.binding {
+            Some((target, axis)) => writeln!(
+                out,
+                "  {:.1} jobs/min, {:.2} × the offered {offered:.1} jobs/min; binding limit: {axis} of {}",
+                self.jobs_per_min,
+                self.multiple,
+                scenario.targets[target.index()].name,
+            ),
+            None => writeln!(out, "  none: no limit restricts the offered {offered:.1} jobs/min"),
+        };
+        let axis = |AxisCeiling { axis, limit, jobs_per_min }: &AxisCeiling| {
+            format!("{axis} {} admits {jobs_per_min:.1}", units::print_count(*limit))
+        };
+        for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
+            let axes: Vec<String> = target.axes.iter().map(axis).collect();
+            let name = &scenario.targets[target.target.index()].name;
+            let _ = writeln!(out, "  {name}: {} jobs/min", axes.join(", "));
+        }
+        out
+    }
+}

@@ -1,0 +1,30 @@
+//! The two output streams: results on stdout, everything else on stderr.
+//!
+//! A closed stdout (`| head`) is not an error: the rest of the result is dropped.
+
+use super::{VerbError, failed};
+use crate::report::Style;
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Writes a result to stdout.
+///
+/// # Errors
+/// If stdout cannot be written, except if its reader has closed it.
+pub(super) fn print(text: &str) -> Result<(), VerbError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to stderr. A failure is ignored: there is no other place to report it.
+pub(super) fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Returns the style of text on stdout: colours on a terminal unless `NO_COLOR` is set (no-color.org), else plain text.
+pub(super) fn style() -> Style {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stdout().is_terminal() && !no_color { Style::Colour } else { Style::Plain }
+}

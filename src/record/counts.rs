@@ -1,0 +1,147 @@
+//! The counters of a recorder: per workload, per target, and of failures.
+
+use super::histogram::Histogram;
+use super::names::{AXES, REASONS, REFUSALS};
+use crate::event::AttemptFailure;
+use crate::ids::TargetId;
+use crate::scenario::Target;
+use provider::{Instant, Usage, config::CachedTokens};
+
+/// The number of status counters; a status from 999 on counts as 999.
+const STATUSES: usize = 1_000;
+
+/// The jobs of one workload.
+#[derive(Clone, Debug)]
+pub(super) struct WorkloadCounts {
+    pub(super) offered: u64,
+    pub(super) succeeded: u64,
+    pub(super) failed: [u64; REASONS.len()],
+    pub(super) shed: [u64; REASONS.len()],
+    pub(super) in_flight: u64,
+    /// Of jobs sent on arrival and served by that attempt. Their latency is their service time and most jobs are of
+    /// this kind, so one recording serves both histograms until [`super::Recorder`] merges them.
+    pub(super) unqueued: Histogram,
+    /// Of all others.
+    pub(super) latency: Histogram,
+}
+
+/// The attempts sent to one target.
+#[derive(Clone, Debug)]
+pub(super) struct TargetCounts {
+    pub(super) sent: u64,
+    pub(super) ok: u64,
+    pub(super) failed: u64,
+    pub(super) limited_by: [u64; REFUSALS],
+    pub(super) cool_downs: u64,
+    /// Usage as the replies report it.
+    pub(super) replied: UsageSum,
+    /// Usage as the provider settles it; zero if the world reports no decisions.
+    pub(super) settled: UsageSum,
+    pub(super) decided: u64,
+    pub(super) admitted: u64,
+    /// The sum of the instants of admission, in nanoseconds.
+    pub(super) admitted_at: u128,
+    /// The sum of the instants of settlement, in nanoseconds.
+    pub(super) settled_at: u128,
+    /// By axis, the highest used share sampled.
+    pub(super) peak: [f64; AXES],
+    /// How cached tokens of a prompt count here.
+    pub(super) cached: CachedTokens,
+}
+
+/// Calls and their tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UsageSum {
+    pub(super) calls: u64,
+    pub(super) prompt: u64,
+    /// Of the prompt tokens, those found in a prefix cache.
+    pub(super) cached: u64,
+    pub(super) completion: u64,
+}
+
+/// The latency of the jobs that succeeded, by cause, summed in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LatencySums {
+    pub(super) queue: u128,
+    pub(super) wait: u128,
+    pub(super) lost: u128,
+    pub(super) first_token: u128,
+    pub(super) output: u128,
+}
+
+/// Failed attempts that no limit explains.
+#[derive(Clone, Debug)]
+pub(super) struct FailureCounts {
+    pub(super) status: Vec<u64>,
+    pub(super) connection: u64,
+    pub(super) timeout: u64,
+    pub(super) garbage: u64,
+    pub(super) abandoned: u64,
+}
+
+/// The first refusal by a limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    pub(super) at: Instant,
+    pub(super) target: TargetId,
+    /// The index of its counter.
+    pub(super) by: usize,
+}
+
+impl WorkloadCounts {
+    pub(super) fn new() -> Self {
+        Self {
+            offered: 0,
+            succeeded: 0,
+            failed: [0; REASONS.len()],
+            shed: [0; REASONS.len()],
+            in_flight: 0,
+            unqueued: Histogram::of_run(),
+            latency: Histogram::of_run(),
+        }
+    }
+}
+
+impl TargetCounts {
+    pub(super) fn new(target: &Target) -> Self {
+        Self {
+            sent: 0,
+            ok: 0,
+            failed: 0,
+            limited_by: [0; REFUSALS],
+            cool_downs: 0,
+            replied: UsageSum::default(),
+            settled: UsageSum::default(),
+            decided: 0,
+            admitted: 0,
+            admitted_at: 0,
+            settled_at: 0,
+            peak: [0.0; AXES],
+            cached: target.cached,
+        }
+    }
+}
+
+impl UsageSum {
+    pub(super) fn add(&mut self, usage: Usage) {
+        self.calls += 1;
+        self.prompt += u64::from(usage.prompt_tokens);
+        self.cached += u64::from(usage.cached_tokens);
+        self.completion += u64::from(usage.completion_tokens);
+    }
+}
+
+impl FailureCounts {
+    pub(super) fn new() -> Self {
+        Self { status: vec![0; STATUSES], connection: 0, timeout: 0, garbage: 0, abandoned: 0 }
+    }
+
+    pub(super) fn count(&mut self, failure: AttemptFailure) {
+        match failure {
+            AttemptFailure::Status(status) => self.status[usize::from(status).min(STATUSES - 1)] += 1,
+            AttemptFailure::Connection => self.connection += 1,
+            AttemptFailure::Timeout => self.timeout += 1,
+            AttemptFailure::Garbage => self.garbage += 1,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The conclusions of a run as data: did the generator keep its schedule, which limit refused first, what became of
+//! the jobs, were the expectations met.
+//!
+//! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
+//! read. Reports turn them into sentences (`report::verdict`).
+
+use super::summary::{Ceiling, Expected, Quantiles, Summary};
+use crate::formatting::{per_minute, rounded, share_of};
+use serde::{Deserialize, Serialize};
+
+/// The largest 99th percentile of the generator's lag at which a live run kept its schedule, in seconds.
+const MAX_LAG_S: f64 = 0.010;
+/// The largest difference between delivered and scheduled jobs at which a live run kept its schedule, as a share.
+const MAX_MISSING: f64 = 0.001;
+
+/// One conclusion of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// A live generator delivered another number of jobs than the schedule has: the run represents another load.
+    GeneratorMissedJobs {
+        /// Jobs delivered.
+        offered: u64,
+        /// Jobs in the schedule.
+        scheduled: u64,
+    },
+    /// A live generator delivered jobs late: the run represents a lower load.
+    GeneratorLagged {
+        /// The 99th percentile of the delay, in seconds.
+        p99_s: f64,
+    },
+    /// A limit refused an attempt; this is the first one that did.
+    FirstRefusal {
+        /// `provider/account/model`.
+        target: String,
+        /// The axis of the limit; the cause if the reply named no axis.
+        axis: String,
+        /// When, in seconds since the run began.
+        at_s: f64,
+        /// Jobs offered per minute, in the minute before it.
+        offered_per_min: f64,
+    },
+    /// No limit refused anything.
+    NoRefusal {
+        /// Jobs offered per minute, on average.
+        offered_per_min: f64,
+        /// The limit that binds first at a higher load; `None` if no limit bounds the load.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ceiling: Option<LimitCeiling>,
+    },
+    /// No job arrived, so nothing was measured.
+    NoJobs,
+    /// What became of the jobs.
+    JobOutcomes {
+        /// Jobs that arrived.
+        offered: u64,
+        /// Jobs that were served.
+        succeeded: u64,
+        /// Jobs given up after at least one attempt.
+        failed: u64,
+        /// Jobs given up before any attempt.
+        shed: u64,
+        /// Jobs not over when the run ended.
+        in_flight: u64,
+        /// The 95th percentile of the latency in seconds; `None` if no job succeeded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        p95_s: Option<f64>,
+    },
+    /// Every expectation is met.
+    ExpectationsMet {
+        /// The expectations as written; at least one.
+        rules: Vec<String>,
+    },
+    /// Some expectations are missed.
+    ExpectationsMissed {
+        /// Expectations in all.
+        total: u64,
+        /// The missed expectations as written; at least one.
+        rules: Vec<String>,
+    },
+}
+
+/// The load that the binding limit allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitCeiling {
+    /// `provider/account/model`.
+    pub target: String,
+    /// The axis of the limit.
+    pub axis: String,
+    /// Jobs per minute, in the scenario's mix.
+    pub jobs_per_min: f64,
+}
+
+/// Derives the findings, the most important first. `scheduled` is the number of jobs in the schedule of a live run,
+/// if it is known.
+pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
+    let findings = [
+        summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled)),
+        Some(limit(summary)),
+        outcomes(summary),
+        expectations(&summary.expect),
+    ];
+    findings.into_iter().flatten().collect()
+}
+
+/// Returns the finding on a generator that did not keep its schedule; `None` if it did.
+fn generator(summary: &Summary, lag: &Quantiles, scheduled: Option<u64>) -> Option<Finding> {
+    let offered = summary.jobs.offered;
+    let missing = |scheduled: u64| share_of(scheduled.abs_diff(offered), scheduled).unwrap_or(0.0);
+    match scheduled {
+        Some(scheduled) if missing(scheduled) > MAX_MISSING => {
+            Some(Finding::GeneratorMissedJobs { offered, scheduled })
+        }
+        _ => (lag.p99 > MAX_LAG_S).then_some(Finding::GeneratorLagged { p99_s: lag.p99 }),
+    }
+}
+
+fn limit(summary: &Summary) -> Finding {
+    if let Some(refusal) = &summary.first_refusal {
+        return Finding::FirstRefusal {
+            target: refusal.target.clone(),
+            axis: refusal.axis.clone(),
+            at_s: refusal.at_s,
+            offered_per_min: refusal.offered_per_min,
+        };
+    }
+    if summary.jobs.offered == 0 {
+        return Finding::NoJobs;
+    }
+    let ceiling = match &summary.ceiling {
+        Ceiling { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => Some(LimitCeiling {
+            target: binding.target.clone(),
+            axis: binding.axis.clone(),
+            jobs_per_min: *jobs_per_min,
+        }),
+        _ => None,
+    };
+    let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);
+    Finding::NoRefusal { offered_per_min, ceiling }
+}
+
+/// Returns what became of the jobs; `None` if none arrived.
+fn outcomes(summary: &Summary) -> Option<Finding> {
+    let (jobs, latency) = (&summary.jobs, &summary.latency_s);
+    (jobs.offered > 0).then(|| Finding::JobOutcomes {
+        offered: jobs.offered,
+        succeeded: jobs.succeeded,
+        failed: jobs.failed,
+        shed: jobs.shed,
+        in_flight: jobs.in_flight,
+        p95_s: (latency.count > 0).then_some(latency.p95),
+    })
+}
+
+/// Returns the finding on the expectations; `None` if there are none.
+fn expectations(expect: &[Expected]) -> Option<Finding> {
+    let rules = |pass: bool| -> Vec<String> {
+        let chosen = expect.iter().filter(|expected| expected.pass == pass);
+        chosen.map(|expected| expected.rule.clone()).collect()
+    };
+    let missed = rules(false);
+    match (expect.len(), missed.len()) {
+        (0, _) => None,
+        (_, 0) => Some(Finding::ExpectationsMet { rules: rules(true) }),
+        (total, _) => Some(Finding::ExpectationsMissed { total: total as u64, rules: missed }),
+    }
+}

@@ -1,0 +1,399 @@
+//! The lines of the event log as serde sees them. The names are those of the schema; the code may have others.
+
+use super::super::names::{failure_from_name, failure_name};
+use crate::event::{
+    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision, WaitReason,
+};
+use crate::ids::{AttemptId, ClassId, JobId, TargetId};
+use provider::{Axis, Instant, Nanos, Usage};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The first line of a log.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header<'a> {
+    pub(super) scenario: Cow<'a, str>,
+    pub(super) schema: Cow<'a, str>,
+    pub(super) seed: u64,
+}
+
+/// One event.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Line {
+    pub(super) at_ns: u64,
+    pub(super) job: u64,
+    #[serde(flatten)]
+    pub(super) kind: Kind,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Kind {
+    Arrived {
+        class: u16,
+        scheduled_ns: u64,
+        prompt_tokens: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline_ns: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_tokens: Option<u32>,
+    },
+    Queued {
+        waiting: u32,
+    },
+    Waiting {
+        until_ns: u64,
+        why: WaitReason,
+    },
+    Sent {
+        attempt: u64,
+        target: u16,
+        step: u8,
+        number: u8,
+    },
+    #[serde(rename = "ruled")]
+    Decided {
+        attempt: u64,
+        target: u16,
+        #[serde(flatten)]
+        decision: Decision,
+    },
+    Settled {
+        attempt: u64,
+        target: u16,
+        #[serde(flatten)]
+        usage: Tokens,
+    },
+    Replied {
+        attempt: u64,
+        target: u16,
+        #[serde(flatten)]
+        outcome: Outcome,
+        #[serde(flatten)]
+        usage: Tokens,
+    },
+    FirstByte {
+        attempt: u64,
+        target: u16,
+    },
+    Abandoned {
+        attempt: u64,
+        target: u16,
+    },
+    CooledDown {
+        target: u16,
+        until_ns: u64,
+        cause: LimitCause,
+    },
+    FellBack {
+        from: u8,
+        to: u8,
+    },
+    CacheHit,
+    #[serde(rename = "joined")]
+    Coalesced {
+        leader: u64,
+    },
+    #[serde(rename = "took_over")]
+    Promoted {
+        leader: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<u64>,
+    },
+    Done(End),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "ruled", rename_all = "snake_case")]
+pub(super) enum Decision {
+    Admitted { reserved: u64 },
+    Refused { axis: AxisName, requested: u64 },
+    TooLong,
+    Faulted,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Ok,
+    Limited {
+        cause: LimitCause,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        axis: Option<AxisName>,
+    },
+    Failed {
+        failure: Cow<'static, str>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Tokens {
+    prompt_tokens: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    cached_tokens: u32,
+    completion_tokens: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct End {
+    verdict: Verdict,
+    attempts: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<EndReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<u8>,
+    queue_ns: u64,
+    wait_ns: u64,
+    service_ns: u64,
+    lost_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_token_ns: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Succeeded,
+    Failed,
+    Shed,
+    InFlight,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
+pub(super) struct AxisName(Axis);
+
+impl From<AxisName> for &'static str {
+    fn from(axis: AxisName) -> Self {
+        axis.0.name()
+    }
+}
+
+impl TryFrom<String> for AxisName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Axis::from_name(&name).map(Self).ok_or_else(|| format!("unknown axis `{name}`"))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl From<&Event> for Line {
+    fn from(event: &Event) -> Self {
+        Self { at_ns: event.at.0, job: event.job.0, kind: Kind::from(event.kind) }
+    }
+}
+
+impl From<EventKind> for Kind {
+    fn from(kind: EventKind) -> Self {
+        match kind {
+            EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens } => Self::Arrived {
+                class: class.0,
+                scheduled_ns: scheduled.0,
+                prompt_tokens,
+                deadline_ns: deadline.map(|at| at.0),
+                max_tokens,
+            },
+            EventKind::Queued { waiting } => Self::Queued { waiting },
+            EventKind::Waiting { until, why } => Self::Waiting { until_ns: until.0, why },
+            EventKind::Sent { attempt, target, step, number } => {
+                Self::Sent { attempt: attempt.0, target: target.0, step, number }
+            }
+            EventKind::Decided { attempt, target, decision } => {
+                Self::Decided { attempt: attempt.0, target: target.0, decision: decision.into() }
+            }
+            EventKind::FirstByte { attempt, target } => {
+                Self::FirstByte { attempt: attempt.0, target: target.0 }
+            }
+            EventKind::Settled { attempt, target, usage } => {
+                Self::Settled { attempt: attempt.0, target: target.0, usage: usage.into() }
+            }
+            EventKind::Replied { attempt, target, outcome, usage } => Self::Replied {
+                attempt: attempt.0,
+                target: target.0,
+                outcome: outcome.into(),
+                usage: usage.into(),
+            },
+            EventKind::Abandoned { attempt, target } => {
+                Self::Abandoned { attempt: attempt.0, target: target.0 }
+            }
+            EventKind::CooledDown { target, until, cause } => {
+                Self::CooledDown { target: target.0, until_ns: until.0, cause }
+            }
+            EventKind::FellBack { from, to } => Self::FellBack { from, to },
+            EventKind::CacheHit => Self::CacheHit,
+            EventKind::Coalesced { leader } => Self::Coalesced { leader: leader.0 },
+            EventKind::Promoted { leader, attempt } => {
+                Self::Promoted { leader: leader.0, attempt: attempt.map(|attempt| attempt.0) }
+            }
+            EventKind::Done(end) => Self::Done(end.into()),
+        }
+    }
+}
+
+impl Kind {
+    /// Returns the event.
+    ///
+    /// # Errors
+    /// If a failure has an unknown name, or the line ends a job: see [`End::into_job_end`].
+    pub(super) fn into_event_kind(self) -> Result<EventKind, String> {
+        Ok(match self {
+            Self::Arrived { class, scheduled_ns, prompt_tokens, deadline_ns, max_tokens } => {
+                let (class, scheduled) = (ClassId(class), Instant(scheduled_ns));
+                let deadline = deadline_ns.map(Instant);
+                EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens }
+            }
+            Self::Queued { waiting } => EventKind::Queued { waiting },
+            Self::Waiting { until_ns, why } => EventKind::Waiting { until: Instant(until_ns), why },
+            Self::Sent { attempt, target, step, number } => {
+                EventKind::Sent { attempt: AttemptId(attempt), target: TargetId(target), step, number }
+            }
+            Self::Decided { attempt, target, decision } => EventKind::Decided {
+                attempt: AttemptId(attempt),
+                target: TargetId(target),
+                decision: decision.into(),
+            },
+            Self::Settled { attempt, target, usage } => EventKind::Settled {
+                attempt: AttemptId(attempt),
+                target: TargetId(target),
+                usage: usage.into(),
+            },
+            Self::Replied { attempt, target, outcome, usage } => EventKind::Replied {
+                attempt: AttemptId(attempt),
+                target: TargetId(target),
+                outcome: outcome.into_attempt_outcome()?,
+                usage: usage.into(),
+            },
+            Self::FirstByte { attempt, target } => {
+                EventKind::FirstByte { attempt: AttemptId(attempt), target: TargetId(target) }
+            }
+            Self::Abandoned { attempt, target } => {
+                EventKind::Abandoned { attempt: AttemptId(attempt), target: TargetId(target) }
+            }
+            Self::CooledDown { target, until_ns, cause } => {
+                EventKind::CooledDown { target: TargetId(target), until: Instant(until_ns), cause }
+            }
+            Self::FellBack { from, to } => EventKind::FellBack { from, to },
+            Self::CacheHit => EventKind::CacheHit,
+            Self::Coalesced { leader } => EventKind::Coalesced { leader: JobId(leader) },
+            Self::Promoted { leader, attempt } => {
+                EventKind::Promoted { leader: JobId(leader), attempt: attempt.map(AttemptId) }
+            }
+            Self::Done(_) => return Err("the end of a job needs its arrival".to_owned()),
+        })
+    }
+}
+
+impl From<RecordedDecision> for Decision {
+    fn from(decision: RecordedDecision) -> Self {
+        match decision {
+            RecordedDecision::Admitted { reserved } => Self::Admitted { reserved },
+            RecordedDecision::Refused { axis, requested } => {
+                Self::Refused { axis: AxisName(axis), requested }
+            }
+            RecordedDecision::TooLong => Self::TooLong,
+            RecordedDecision::Faulted => Self::Faulted,
+        }
+    }
+}
+
+impl From<Decision> for RecordedDecision {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Admitted { reserved } => Self::Admitted { reserved },
+            Decision::Refused { axis, requested } => Self::Refused { axis: axis.0, requested },
+            Decision::TooLong => Self::TooLong,
+            Decision::Faulted => Self::Faulted,
+        }
+    }
+}
+
+impl From<AttemptOutcome> for Outcome {
+    fn from(outcome: AttemptOutcome) -> Self {
+        match outcome {
+            AttemptOutcome::Ok => Self::Ok,
+            AttemptOutcome::Limited { axis, cause } => Self::Limited { cause, axis: axis.map(AxisName) },
+            AttemptOutcome::Failed(failure) => Self::Failed { failure: failure_name(failure) },
+        }
+    }
+}
+
+impl Outcome {
+    fn into_attempt_outcome(self) -> Result<AttemptOutcome, String> {
+        Ok(match self {
+            Self::Ok => AttemptOutcome::Ok,
+            Self::Limited { cause, axis } => AttemptOutcome::Limited { axis: axis.map(|axis| axis.0), cause },
+            Self::Failed { failure } => AttemptOutcome::Failed(
+                failure_from_name(&failure).ok_or_else(|| format!("unknown failure `{failure}`"))?,
+            ),
+        })
+    }
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        let Usage { prompt_tokens, cached_tokens, completion_tokens } = usage;
+        Self { prompt_tokens, cached_tokens, completion_tokens }
+    }
+}
+
+impl From<Tokens> for Usage {
+    fn from(tokens: Tokens) -> Self {
+        let Tokens { prompt_tokens, cached_tokens, completion_tokens } = tokens;
+        Self { prompt_tokens, cached_tokens, completion_tokens }
+    }
+}
+
+impl From<JobEnd> for End {
+    fn from(end: JobEnd) -> Self {
+        let (verdict, reason) = match end.outcome {
+            JobOutcome::Succeeded => (Verdict::Succeeded, None),
+            JobOutcome::Failed(reason) => (Verdict::Failed, Some(reason)),
+            JobOutcome::Shed(reason) => (Verdict::Shed, Some(reason)),
+            JobOutcome::InFlight => (Verdict::InFlight, None),
+        };
+        Self {
+            verdict,
+            attempts: end.attempts,
+            reason,
+            step: end.step,
+            queue_ns: end.queue.0,
+            wait_ns: end.wait.0,
+            service_ns: end.service.0,
+            lost_ns: end.lost.0,
+            first_token_ns: end.first_token.map(|first| first.0),
+        }
+    }
+}
+
+impl End {
+    /// Returns the end of a job of this workload and schedule, which the line of its arrival states.
+    ///
+    /// # Errors
+    /// If a job that was given up has no reason.
+    pub(super) fn into_job_end(self, class: ClassId, scheduled: Instant) -> Result<JobEnd, String> {
+        let outcome = match (self.verdict, self.reason) {
+            (Verdict::Succeeded, None) => JobOutcome::Succeeded,
+            (Verdict::Failed, Some(reason)) => JobOutcome::Failed(reason),
+            (Verdict::Shed, Some(reason)) => JobOutcome::Shed(reason),
+            (Verdict::InFlight, None) => JobOutcome::InFlight,
+            _ => return Err("`reason` belongs to `failed` and `shed`, and only to them".to_owned()),
+        };
+        Ok(JobEnd {
+            outcome,
+            class,
+            scheduled,
+            attempts: self.attempts,
+            step: self.step,
+            queue: Nanos(self.queue_ns),
+            wait: Nanos(self.wait_ns),
+            service: Nanos(self.service_ns),
+            lost: Nanos(self.lost_ns),
+            first_token: self.first_token_ns.map(Nanos),
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! The findings of a run as sentences, for the head of every report.
+
+use crate::formatting::{count, duration, moment, number, percent, plural, share_of};
+use crate::record::{Finding, LimitCeiling, Summary};
+
+/// Returns one sentence per finding, the most important first.
+#[must_use]
+pub fn sentences(summary: &Summary) -> Vec<String> {
+    summary.findings.iter().map(|finding| sentence(finding, summary.duration_s)).collect()
+}
+
+/// Returns the most important sentence; empty if there is no finding.
+pub(super) fn first(summary: &Summary) -> String {
+    summary.findings.first().map_or_else(String::new, |finding| sentence(finding, summary.duration_s))
+}
+
+fn sentence(finding: &Finding, run_s: f64) -> String {
+    match finding {
+        Finding::GeneratorMissedJobs { offered, scheduled } => {
+            not_kept(&format!("it delivered {} of {}", count(*offered), plural(*scheduled, "job")))
+        }
+        Finding::GeneratorLagged { p99_s } => {
+            not_kept(&format!("1 % of the jobs were sent more than {} late", duration(*p99_s)))
+        }
+        Finding::FirstRefusal { target, axis, at_s, offered_per_min } => format!(
+            "{axis} on {target} is the first limit to refuse: at {}, with {} jobs/min offered.",
+            moment(*at_s, run_s),
+            number(*offered_per_min)
+        ),
+        Finding::NoRefusal { offered_per_min, ceiling } => no_refusal(*offered_per_min, ceiling.as_ref()),
+        Finding::NoJobs => "No job arrived, so nothing was measured.".to_owned(),
+        Finding::JobOutcomes { .. } => outcomes(finding),
+        Finding::ExpectationsMet { rules } => match rules.as_slice() {
+            [rule] => format!("The expectation is met: {rule}."),
+            rules => format!("All {} expectations are met.", rules.len()),
+        },
+        Finding::ExpectationsMissed { total: 1, rules } => {
+            format!("The expectation is missed: {}.", rules.join(", "))
+        }
+        Finding::ExpectationsMissed { total, rules } => {
+            let are = if rules.len() == 1 { "is" } else { "are" };
+            format!("{} of {total} expectations {are} missed: {}.", rules.len(), rules.join(", "))
+        }
+    }
+}
+
+fn not_kept(how: &str) -> String {
+    format!("The load generator did not keep its schedule ({how}): the numbers represent a lower load.")
+}
+
+fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>) -> String {
+    match ceiling {
+        Some(LimitCeiling { target, axis, jobs_per_min }) => format!(
+            "No limit refused anything: {} jobs/min were offered on average, {axis} on {target} allows {}.",
+            number(offered_per_min),
+            number(*jobs_per_min)
+        ),
+        None => "No limit refused anything, and no limit bounds the load.".to_owned(),
+    }
+}
+
+/// Returns the sentence of [`Finding::JobOutcomes`]. Outcomes without a job are left out.
+fn outcomes(finding: &Finding) -> String {
+    let Finding::JobOutcomes { offered, succeeded, failed, shed, in_flight, p95_s } = finding else {
+        return String::new();
+    };
+    let share = |part: u64| percent(share_of(part, *offered).unwrap_or(0.0));
+    let mut text = format!("{} of {} succeeded", share(*succeeded), plural(*offered, "job"));
+    if let Some(p95_s) = p95_s {
+        text.push_str(&format!(", 95 % of those within {}", duration(*p95_s)));
+    }
+    let others = [(*failed, "failed"), (*shed, "shed"), (*in_flight, "in flight at the end")];
+    let others = others.into_iter().filter(|(part, _)| *part > 0);
+    let others: Vec<_> = others.map(|(part, what)| format!("{} {what}", share(part))).collect();
+    if !others.is_empty() {
+        text.push_str(&format!("; {}", others.join(", ")));
+    }
+    text + "."
+}

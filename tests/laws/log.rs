@@ -1,0 +1,34 @@
+//! The event log of any scenario reads back as the events that were written.
+
+use super::{CHOICES, swarm, tape};
+use quotalab::drive::virtual_time;
+use quotalab::event::Event;
+use quotalab::record::{Fold, Log, log};
+use quotalab::scenario::{self, Overrides};
+
+#[derive(Default)]
+struct All(Vec<Event>);
+
+impl Fold for All {
+    fn event(&mut self, event: &Event) {
+        self.0.push(*event);
+    }
+}
+
+#[test]
+fn an_event_log_reads_back_as_it_was_written() {
+    let mut events = 0;
+    for seed in 0..40 {
+        let yaml = swarm::scenario(&tape(seed, CHOICES));
+        let scenario = scenario::parse("swarm", &yaml, &Overrides::default(), None).unwrap();
+        let mut folds = (All::default(), Log::new(Vec::new(), &scenario).unwrap());
+        virtual_time::simulate(&scenario, &mut folds);
+        let text = folds.1.finish().unwrap();
+        let read = log::read(text.as_slice()).unwrap();
+        assert_eq!((read.scenario(), read.seed()), (scenario.name.as_str(), scenario.seed));
+        let read: Vec<Event> = read.map(Result::unwrap).collect();
+        assert_eq!(read, folds.0.0, "seed {seed}");
+        events += read.len();
+    }
+    assert!(events > 1_000, "{events}");
+}
