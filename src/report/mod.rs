@@ -11,6 +11,7 @@ pub mod compare;
 mod facts;
 pub mod html;
 mod job_traces;
+pub mod notes;
 mod page;
 mod palette;
 pub mod plan;

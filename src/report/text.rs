@@ -3,6 +3,7 @@
 use super::Style;
 use super::chart::time_parts;
 use super::facts::{self, TIMES, Use};
+use super::notes;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, wrap};
 use super::verdict;
@@ -136,8 +137,8 @@ impl RunReport {
     fn last(&mut self, summary: &Summary) {
         self.0.line("");
         self.value("cost", &facts::charged(summary));
-        for note in &summary.notes {
-            self.value("note", note);
+        for note in notes::sentences(&summary.notes) {
+            self.value("note", &note);
         }
         if !summary.reproduce.is_empty() {
             // Not wrapped, so that it can be copied.
