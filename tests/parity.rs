@@ -8,9 +8,9 @@
 use provider::{Instant, Nanos};
 use quotalab::drive::clock::Clock;
 use quotalab::drive::local::Mocks;
-use quotalab::drive::{live, virtual_time};
+use quotalab::drive::{live, record, virtual_time};
 use quotalab::event::Event;
-use quotalab::record::{Audit, Fold, Mode, Recorder, RunEnd, Summary};
+use quotalab::record::{Audit, Fold, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeSet;
 use std::sync::mpsc;
@@ -143,7 +143,8 @@ impl Fold for StopAfter {
 #[test]
 fn a_fold_ends_a_live_run_early() {
     let scenario = scenario(SCENARIOS[1].1);
-    let (folds, at) = run_live(&scenario, (Audit::new(&scenario, Nanos::from_secs(10)), StopAfter(100)));
+    let mut folds = (Audit::new(&scenario, Nanos::from_secs(10)), StopAfter(100));
+    let at = run_live(&scenario, &mut folds);
     assert_eq!(folds.0.finish(), (Vec::new(), 0));
     assert!(at < Instant::ZERO + scenario.duration, "{at}");
 }
@@ -157,36 +158,39 @@ fn both(scenario: &Scenario) -> (Summary, Summary) {
 }
 
 fn simulate(scenario: &Scenario) -> Summary {
-    let mut folds = (Recorder::new(scenario), Audit::new(scenario, Nanos::ZERO));
-    let at = virtual_time::simulate(scenario, &mut folds);
-    finish(scenario, folds, Mode::Virtual, at)
+    audited(scenario, Mode::Virtual, Nanos::ZERO, |folds| virtual_time::simulate(scenario, folds))
 }
 
 fn run(scenario: &Scenario) -> Summary {
     // Jobs end later than their deadline if timers fire late.
-    let folds = (Recorder::new(scenario), Audit::new(scenario, Nanos::from_secs(10)));
-    let (folds, at) = run_live(scenario, folds);
-    finish(scenario, folds, Mode::Live, at)
+    audited(scenario, Mode::Live, Nanos::from_secs(10), |folds| run_live(scenario, folds))
 }
 
-/// Runs a scenario over HTTP. Returns the fold and the instant of the end.
-fn run_live<F: Fold>(scenario: &Scenario, mut fold: F) -> (F, Instant) {
+/// Runs a scenario over HTTP and returns the instant of the end.
+fn run_live<F: Fold>(scenario: &Scenario, fold: &mut F) -> Instant {
     let runtime =
         runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let channel = mpsc::channel();
     let clock = Clock::start();
     let mocks = runtime.block_on(Mocks::of(scenario, clock, &channel.0)).expect("free ports on loopback");
-    let at = live::run(scenario, &mut fold, &mocks, clock, runtime.handle(), channel);
+    let at = live::run(scenario, fold, &mocks, clock, runtime.handle(), channel);
     drop(mocks);
     runtime.shutdown_background();
-    (fold, at)
+    at
 }
 
-/// Checks the laws and returns the summary.
-fn finish(scenario: &Scenario, (recorder, audit): (Recorder, Audit), mode: Mode, at: Instant) -> Summary {
+/// Records the run that `drive` makes and checks the laws. `slack` is how much later than its deadline a job may end.
+fn audited(
+    scenario: &Scenario,
+    mode: Mode,
+    slack: Nanos,
+    drive: impl FnOnce(&mut (Recorder, &mut Audit)) -> Instant,
+) -> Summary {
+    let mut audit = Audit::new(scenario, slack);
+    let summary = record(Recorder::new(scenario), mode, &mut audit, drive);
     let (violations, _) = audit.finish();
     assert!(violations.is_empty(), "{} in {} time: {violations:#?}", scenario.name, mode.name());
-    recorder.finish(RunEnd { at, mode, scheduled: None })
+    summary
 }
 
 #[derive(Default)]

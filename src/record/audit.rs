@@ -2,9 +2,9 @@
 //!
 //! A fold that checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never runs
 //! back), 8 (no attempt before a cool-down ends), 9 (reservations are settled once), 14 (attempts, queue and waiting
-//! stay within their bounds), 15 (a follower ends with its leader or is promoted) and 16 (no attempt after the first byte of
-//! an answer). It keeps what is in flight and
-//! drops it at its end. Ids only rise, so an unknown id was never used or is over.
+//! stay within their bounds), 15 (a follower ends with its leader or is promoted) and 16 (no attempt after the first
+//! byte of an answer). It keeps what is in flight and drops it at its end. Ids only rise, so an unknown id was never
+//! used or is over.
 
 use super::Fold;
 use super::coalescing::CoalescingLedger;

@@ -131,6 +131,16 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
         ),
         (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
         (
+            done(JobOutcome::Shed(EndReason::Cancelled)),
+            r#""done","verdict":"shed","attempts":2,"reason":"cancelled","queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            done(JobOutcome::Failed(EndReason::Interrupted)),
+            r#""done","verdict":"failed","attempts":2,"reason":"interrupted","queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
             done(JobOutcome::InFlight),
             r#""done","verdict":"in_flight","attempts":2,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
         ),
