@@ -3,7 +3,6 @@
 
 use super::Mock;
 use super::body::Abort;
-use super::header_map::header_map;
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
@@ -106,7 +105,7 @@ impl RequestContext {
         let mut response = Response::new(body(reply.body));
         *response.status_mut() =
             StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        *response.headers_mut() = header_map(reply.headers);
+        *response.headers_mut() = self.mock.header_templates().map(reply.headers);
         response
     }
 }
