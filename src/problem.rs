@@ -1,6 +1,6 @@
-//! What is wrong with an input, said so that it can be mended: where, what, and what to write instead.
+//! A problem with an input: where it is, what is wrong, and what to write instead.
 //!
-//! Readers collect problems instead of stopping at the first. Printed as rustc would, but compact:
+//! Readers collect problems instead of stopping at the first. They are printed like a compiler's:
 //!
 //! ```text
 //! error: scenarios/x.yaml:12:19: unknown word `rmp` in `limits`
@@ -12,24 +12,24 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// One thing that is wrong with an input.
+/// One problem with an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file, or the option of the command line, as the user named it.
     pub file: String,
-    /// The line, from 1; 0 where the file as a whole is meant.
+    /// The line, from 1; 0 if the problem is with the file as a whole.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// Where in the scenario, such as `providers.groq.models.x.limits.rpm`; may be empty.
+    /// The path in the scenario, such as `providers.groq.models.x.limits.rpm`; may be empty.
     pub path: String,
-    /// What is wrong, naming the value.
+    /// What is wrong, with the value quoted.
     pub what: String,
     /// What to write instead.
     pub help: String,
-    /// The line as written, for showing; may be empty.
+    /// The line as written; may be empty.
     pub source: Arc<str>,
-    /// How many characters from the column on are meant, at least 1.
+    /// The number of characters from the column on that are wrong, at least 1.
     pub width: usize,
 }
 
@@ -70,8 +70,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The part of a long line around a column, and how far into the part the column is. Tabs and other
-/// controls become spaces, so that the caret stands under what it means.
+/// The part of a long line around a column, and the offset of the column in that part. Tabs and other control
+/// characters become spaces, so that the caret is in the right column.
 fn window(line: &str, column: usize) -> (String, usize) {
     const SHOWN: usize = 100;
     let skipped = if column < SHOWN * 3 / 4 { 0 } else { column - SHOWN / 4 };
@@ -79,15 +79,15 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (line.chars().skip(skipped).take(SHOWN).map(plain).collect(), column - skipped)
 }
 
-/// Everything that is wrong with an input, in the order of its lines; never empty.
+/// All problems with an input, in the order of its lines; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Nobody reads more: a reader that has found so many may stop looking.
+    /// A reader may stop looking for problems at this number.
     pub const ENOUGH: usize = 1_000;
 
-    /// Sorts what was found by file, line and column, and drops what is said twice; `None` where nothing was found.
+    /// Sorts by file, line and column and drops duplicates. `None` if `problems` is empty.
     #[must_use]
     pub fn found(mut problems: Vec<Problem>) -> Option<Self> {
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -117,15 +117,15 @@ impl<'a> IntoIterator for &'a Problems {
 
 impl std::error::Error for Problems {}
 
-/// More than this many problems are counted, not printed.
-const PRINTED: usize = 200;
+/// Problems beyond this number are counted, not printed.
+const MAX_PRINTED: usize = 200;
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in self.0.iter().take(PRINTED) {
+        for problem in self.0.iter().take(MAX_PRINTED) {
             writeln!(f, "{problem}")?;
         }
-        if let Some(more) = self.0.len().checked_sub(PRINTED + 1) {
+        if let Some(more) = self.0.len().checked_sub(MAX_PRINTED + 1) {
             writeln!(f, "… and {} more\n", more + 1)?;
         }
         match self.0.len() {
@@ -136,56 +136,62 @@ impl fmt::Display for Problems {
     }
 }
 
-/// The candidate that `word` is most likely a misspelling of: the one the fewest edits away, if that is at
-/// most a third of its length (at least one edit); the earlier one where two are equally near.
+/// The candidate that `word` is most likely a misspelling of: the one the fewest edits away (insert, delete, replace, or
+/// swap neighbours), if that is at most a third of its length, at least one edit. The earlier of two that are equally near.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word: Vec<char> = word.chars().flat_map(char::to_lowercase).take(LONGEST).collect();
+    let lower = |text: &str| text.chars().flat_map(char::to_lowercase).take(MAX_COMPARED).collect::<String>();
+    let word = lower(word);
+    let length = word.chars().count();
     let distance = |candidate: &str| {
-        let candidate: Vec<char> = candidate.chars().flat_map(char::to_lowercase).take(LONGEST).collect();
-        let most = (candidate.len().max(word.len()) / 3).max(1);
-        (candidate.len().abs_diff(word.len()) <= most)
-            .then(|| edits(&word, &candidate))
-            .filter(|&edits| edits <= most)
+        let candidate = lower(candidate);
+        let other = candidate.chars().count();
+        let max = (other.max(length) / 3).max(1);
+        (other.abs_diff(length) <= max)
+            .then(|| strsim::osa_distance(&word, &candidate))
+            .filter(|edits| *edits <= max)
     };
     let near = candidates
         .into_iter()
-        .take(MOST_CANDIDATES)
+        .take(MAX_CANDIDATES)
         .filter_map(|candidate| Some((distance(candidate)?, candidate)));
     near.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
 
-/// Longer words are compared by their beginning.
-const LONGEST: usize = 60;
-/// Only so many candidates are looked at: a message is not worth more.
-const MOST_CANDIDATES: usize = 500;
+/// Words are compared up to this number of characters.
+const MAX_COMPARED: usize = 60;
+/// Candidates beyond this number are not compared.
+const MAX_CANDIDATES: usize = 500;
 
-/// The number of characters to insert, delete, replace, or swap with their neighbour to make `a` of `b`
-/// (the optimal string alignment distance: `rmp` is one swap from `rpm`).
-fn edits(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
+/// The remedy for an unknown word: "did you mean" the nearest of the known words, or all of them.
+pub(crate) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(word, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("use {}", alternatives(&known.collect::<Vec<_>>())),
     }
-    last[b.len()]
+}
+
+/// `a`, `b` or `c`, each in backticks; words beyond two dozen are left out.
+pub(crate) fn alternatives(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().take(24).map(|word| format!("`{word}`")).collect();
+    if words.len() > quoted.len() { format!("{}, …", quoted.join(", ")) } else { either(&quoted) }
+}
+
+/// "a, b or c".
+pub(crate) fn either(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => "none: this map has no words".into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
-    fn the_nearest_word_is_one_that_was_probably_meant() {
+    fn nearest_finds_a_misspelt_word_and_nothing_far_away() {
         let axes = ["rpm", "rpd", "tpm", "tpd", "concurrency"];
         assert_eq!(nearest("rmp", axes), Some("rpm"));
         assert_eq!(nearest("RPM", axes), Some("rpm"));
@@ -195,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_far_column_is_still_shown_with_its_caret() {
+    fn a_caret_in_a_far_column_is_under_its_word() {
         let source = format!("{}here", " ".repeat(5_000));
         let problem = Problem {
             line: 1,
@@ -208,15 +214,5 @@ mod tests {
         let lines: Vec<&str> = printed.lines().collect();
         assert_eq!(lines[1].find("here"), lines[2].find("^^^^"));
         assert!(printed.len() < 500);
-    }
-
-    proptest! {
-        #[test]
-        fn edits_are_a_distance(a in "[ab]{0,8}", b in "[ab]{0,8}") {
-            let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-            prop_assert_eq!(edits(&a, &b), edits(&b, &a));
-            prop_assert_eq!(edits(&a, &b) == 0, a == b);
-            prop_assert!(edits(&a, &b) <= a.len().max(b.len()));
-        }
     }
 }

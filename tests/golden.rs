@@ -3,12 +3,17 @@
 use std::fs;
 use std::path::Path;
 
-/// Compares `actual` with `tests/golden/NAME.txt` and shows the first line that differs from both sides.
-/// `QUOTALAB_BLESS=1` writes the file instead.
+/// Compares with `tests/golden/NAME.txt`; see [`check_file`].
 pub(crate) fn check(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+    check_file(&format!("tests/golden/{name}.txt"), actual);
+}
+
+/// Compares with a file of the repository and shows the first line that differs, from both sides. With `UPDATE_GOLDEN=1` it
+/// writes the file instead.
+pub(crate) fn check_file(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let actual = format!("{}\n", actual.trim_end());
-    if std::env::var_os("QUOTALAB_BLESS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, &actual).expect("golden files can be written");
         return;
     }
@@ -19,10 +24,10 @@ pub(crate) fn check(name: &str, actual: &str) {
         assert_eq!(
             expected,
             actual,
-            "line {} of {} (left: golden, right: now; QUOTALAB_BLESS=1 accepts)",
+            "line {} of {} (left: golden, right: now; UPDATE_GOLDEN=1 accepts)",
             index + 1,
             path.display()
         );
     }
-    assert_eq!(expected_count, actual_count, "lines of {} (QUOTALAB_BLESS=1 accepts)", path.display());
+    assert_eq!(expected_count, actual_count, "lines of {} (UPDATE_GOLDEN=1 accepts)", path.display());
 }

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 /// The pages for people.
-const PAGES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "mock/README.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "mock/README.md", "docs/scenario.md"];
 
 fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

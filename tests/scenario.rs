@@ -1,6 +1,7 @@
-//! The scenario language: what parses, what every mistake is told, and that no text whatever gets through
-//! half-read. Golden messages are in `tests/golden/scenario`; `QUOTALAB_BLESS=1` writes them anew.
+//! The scenario language: what is accepted, the message of every mistake, and that no text is accepted in part. Golden
+//! messages are in `tests/golden/scenario`; `UPDATE_GOLDEN=1` writes them anew.
 
+mod language;
 mod laws;
 
 use crate::golden;
@@ -13,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 #[test]
-fn the_launch_day_parses_as_written() {
+fn the_launch_day_is_read_as_written() {
     let scenario = load("launch-day.yaml", &[]).unwrap();
     assert_eq!((scenario.name.as_str(), scenario.seed, scenario.duration), ("launch day", 7, Nanos::DAY));
     let targets: Vec<&str> = scenario.targets.iter().map(|target| target.name.as_str()).collect();
@@ -42,7 +43,7 @@ fn the_launch_day_parses_as_written() {
         ]
     );
     assert!(scenario.providers.iter().any(|provider| provider.dialect == Dialect::Cerebras));
-    golden::check("scenario/launch-day", &scenario.words());
+    golden::check("scenario/launch-day", &scenario.describe());
 }
 
 #[test]
@@ -50,11 +51,11 @@ fn every_word_of_the_language_is_understood() {
     let scenario = load("every-word.yaml", &[]).unwrap();
     assert_eq!(scenario.providers[0].incidents.len(), 16);
     assert_eq!(scenario.expect.len(), 10);
-    golden::check("scenario/every-word", &scenario.words());
+    golden::check("scenario/every-word", &scenario.describe());
 }
 
 #[test]
-fn every_preset_is_a_whole_provider() {
+fn every_preset_is_a_complete_provider() {
     for (name, _) in provider::presets::PRESETS {
         let config = scenario::preset(name).unwrap_or_else(|problems| panic!("{problems}"));
         assert!(!config.models.is_empty() && config.accounts.len() == 1, "{name}");
@@ -74,10 +75,10 @@ fn the_daily_shape_has_mean_one() {
 }
 
 #[test]
-fn every_mistake_is_told_with_its_place_and_its_remedy() {
+fn every_mistake_is_reported_with_its_place_and_its_remedy() {
     for path in bad_fixtures() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        // A relative name, so that the golden file holds on every machine.
+        // Relative paths, so that the golden files hold on every machine.
         let shown = format!("bad/{name}.yaml");
         let problems = scenario::load(&path, &Overrides::default()).expect_err(&name);
         let printed = problems.to_string().replace(&path.display().to_string(), &shown);
@@ -107,7 +108,7 @@ fn every_problem_has_a_line_that_exists_and_a_help() {
 }
 
 #[test]
-fn a_file_that_is_no_scenario_is_one_problem() {
+fn an_unreadable_or_oversized_file_is_one_problem() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let large = directory.join("large.yaml");
     fs::write(&large, "about: x\n".repeat(600_000)).unwrap();
@@ -165,7 +166,7 @@ fn seed_and_duration_come_before_the_file_and_before_set() {
 }
 
 #[test]
-fn a_wrong_override_is_blamed_on_the_command_line() {
+fn a_wrong_override_is_reported_at_its_option() {
     let sets = [
         ("client.deadline", "xx"),
         ("clinet.deadline", "5s"),
@@ -184,12 +185,15 @@ fn a_wrong_override_is_blamed_on_the_command_line() {
     golden::check("scenario/overrides", &problems.to_string());
     for (path, _) in sets {
         let name = format!("--set {path}");
-        assert!(problems.iter().any(|problem| problem.file == name), "nothing is said of {name}: {problems}");
+        assert!(
+            problems.iter().any(|problem| problem.file == name),
+            "no problem is reported at {name}: {problems}"
+        );
     }
 }
 
 #[test]
-fn what_the_scenario_says_overrides_the_preset() {
+fn the_scenario_takes_precedence_over_its_preset() {
     let text = "\
 providers:
   groq:
@@ -200,40 +204,56 @@ providers:
 routes: { r: [{ of: [groq/default/openai/gpt-oss-120b, groq/default/mine] }] }
 workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
 ";
-    let plan = parse(text).unwrap();
+    let scenario = parse(text).unwrap();
     let axes: Vec<(&str, u64)> =
-        plan.targets[0].limits.iter().map(|known| (known.axis.name(), known.limit)).collect();
+        scenario.targets[0].limits.iter().map(|known| (known.axis.name(), known.limit)).collect();
     assert_eq!(axes, [("rpm", 7), ("rpd", 500_000)], "rpm replaced, tpm taken away, rpd kept");
-    assert!(plan.targets[0].price.input > 0.0, "the price is the preset's");
+    assert!(scenario.targets[0].price.input > 0.0, "the price is the preset's");
 }
 
 #[test]
-fn silence_means_the_documented_defaults() {
+fn absent_words_have_the_documented_defaults() {
     let text = "\
 providers: { p: { models: { m: {} } } }
 routes: { r: [{ of: [p/default/m] }] }
 workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
 ";
-    let plan = parse(text).unwrap();
-    assert_eq!(plan.client.retry.attempts, 3);
-    assert_eq!(plan.client.deadline, Nanos::MINUTE);
-    assert_eq!(plan.client.queue, 10_000);
-    assert!(plan.client.concurrency.is_none() && plan.client.cache.is_none());
-    assert!(plan.workloads[0].stream);
-    assert_eq!(plan.workloads[0].completion, Dist::log_normal(200.0, 0.95, 700.0));
-    assert_eq!(plan.name, "text", "the name of the file");
-    assert_eq!(plan.notes.len(), 1, "the latency is assumed: {:?}", plan.notes);
+    let scenario = parse(text).unwrap();
+    assert_eq!(scenario.client.retry.attempts, 3);
+    assert_eq!(scenario.client.deadline, Nanos::MINUTE);
+    assert_eq!(scenario.client.queue, 10_000);
+    assert!(scenario.client.concurrency.is_none() && scenario.client.cache.is_none());
+    assert!(scenario.workloads[0].stream);
+    assert_eq!(scenario.workloads[0].completion, Dist::log_normal(200.0, 0.95, 700.0));
+    assert_eq!(scenario.name, "text", "the name of the file");
+    assert_eq!(scenario.notes.len(), 1, "the latency is assumed: {:?}", scenario.notes);
 }
 
 #[test]
-fn aliases_stand_for_what_they_name() {
+fn aliases_are_expanded() {
     let text = "\
 providers: { p: { models: { m: &small {limits: {rpm: 5}}, n: *small } } }
 routes: { r: [{ of: [p/default/m, p/default/n] }] }
 workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
 ";
-    let plan = parse(text).unwrap();
-    assert_eq!(plan.targets[0].limits, plan.targets[1].limits);
+    let scenario = parse(text).unwrap();
+    assert_eq!(scenario.targets[0].limits, scenario.targets[1].limits);
+}
+
+#[test]
+fn a_route_with_too_many_targets_is_refused() {
+    let with = |models: usize| {
+        let models: Vec<String> = (0..models).map(|number| format!("m{number}")).collect();
+        let defined: String = models.iter().map(|model| format!("{model}: {{}}, ")).collect();
+        let named: String = models.iter().map(|model| format!("p/default/{model}, ")).collect();
+        format!(
+            "providers: {{p: {{models: {{{defined}}}}}}}\nroutes: {{r: [{{of: [{named}]}}]}}\n\
+             workload: [{{name: w, arrivals: {{poisson: 1/s}}, prompt: 5}}]"
+        )
+    };
+    assert!(parse(&with(64)).is_ok());
+    let problems = parse(&with(65)).unwrap_err().to_string();
+    assert!(problems.contains("name 65 targets in all") && problems.contains("at: routes.r"), "{problems}");
 }
 
 fn parse(text: &str) -> Result<Scenario, Problems> {

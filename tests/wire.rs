@@ -305,8 +305,11 @@ fn published_refusals_are_parsed() {
             _ => LimitCause::MinuteLimit,
         };
         assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: axis_named, cause }, "{message}");
-        let told = reply.limit.expect("a refusal has its numbers");
-        assert_eq!((told.limit, told.used, told.requested), (capture.limit, capture.used, capture.requested));
+        let numbers = reply.limit.expect("a refusal has its numbers");
+        assert_eq!(
+            (numbers.limit, numbers.used, numbers.requested),
+            (capture.limit, capture.used, capture.requested)
+        );
         let meaning = if too_large { WaitKind::Meaningless } else { WaitKind::UntilEnough };
         let named = wait.or_else(|| capture.retry_after.map(Nanos::from_secs));
         assert_eq!(reply.wait.map(|wait| (wait.length, wait.meaning)), named.map(|wait| (wait, meaning)));

@@ -3,6 +3,7 @@
 use super::output::{note, print};
 use super::{Changes, Exit, VerbError};
 use crate::ceiling::Ceiling;
+use crate::report::notes;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -22,15 +23,11 @@ impl CheckArgs {
             match self.changes.load(file) {
                 Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
-                    let (words, ceiling) = (scenario.words(), Ceiling::of(&scenario).describe(&scenario));
-                    print(&format!(
-                        "{gap}{}: ok
-
-{words}
-{ceiling}
-",
-                        file.display()
-                    ))?;
+                    let (text, ceiling) = (scenario.describe(), Ceiling::of(&scenario).describe(&scenario));
+                    let notes: String =
+                        notes::sentences(&scenario.notes).iter().map(|note| format!("  {note}\n")).collect();
+                    let notes = if notes.is_empty() { notes } else { format!("\nNote\n{notes}") };
+                    print(&format!("{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n", file.display()))?;
                 }
                 Err(VerbError::Input(problems)) => {
                     note(&format!("{problems:#}"));

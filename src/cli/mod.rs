@@ -12,6 +12,7 @@ mod plan;
 mod progress;
 mod report;
 mod run;
+mod schema;
 mod sim;
 mod test;
 
@@ -50,6 +51,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Render a result again, or compare several
     Report(report::ReportArgs),
+    /// Print the JSON Schema of scenarios, for editors
+    Schema(schema::SchemaArgs),
 }
 
 /// The exit code of a verb.
@@ -114,6 +117,7 @@ impl Cli {
             Verb::Mock(verb) => verb.run(),
             Verb::Explain(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
+            Verb::Schema(verb) => verb.run(),
         };
         match done {
             Ok(exit) => exit,

@@ -23,7 +23,7 @@ use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, LimitCause, WaitReason};
 use crate::ids::TargetId;
 use crate::job::Job;
-use crate::scenario::{Pick, ROUTE_TARGETS_MAX, Retry, Route, Scenario, Step};
+use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
 use provider::{Instant, Stream, random};
 
@@ -120,8 +120,8 @@ impl Router {
         let steps = |route: &Route| {
             let targets: usize = route.steps.iter().map(|step| step.targets.len()).sum();
             assert!(
-                targets <= ROUTE_TARGETS_MAX,
-                "invariant: a route has at most {ROUTE_TARGETS_MAX} targets, found {targets}"
+                targets <= MAX_ROUTE_TARGETS,
+                "invariant: a route has at most {MAX_ROUTE_TARGETS} targets, found {targets}"
             );
             route.steps.iter().map(|step| StepCursor { step: step.clone(), cursor: 0 }).collect()
         };

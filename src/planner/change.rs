@@ -3,7 +3,7 @@
 use super::plan::ChangeKind;
 use crate::ids::TargetId;
 use crate::scenario::{
-    Arrivals, Cache, Jitter, KnownLimit, Pace, Pick, ROUTE_TARGETS_MAX, Scenario, Step, Target, TraceRow,
+    Arrivals, Cache, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step, Target, TraceRow,
     Workload,
 };
 use provider::config::{AccountConfig, Config, ModelConfig};
@@ -164,7 +164,7 @@ fn add_account(scenario: &mut Scenario, provider: u16) {
         let (targets, routes) = (&scenario.targets, &mut scenario.routes);
         for route in routes {
             let mut free =
-                ROUTE_TARGETS_MAX - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
+                MAX_ROUTE_TARGETS - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
             let is_same = |target: &TargetId| {
                 let target = &targets[target.index()];
                 (target.provider, target.model) == (provider, model)
@@ -203,7 +203,7 @@ fn add_fallback(scenario: &mut Scenario, config: &Config) {
     scenario.targets.push(target(&config, provider, 0, 0));
     scenario.providers.push(config);
     for route in &mut scenario.routes {
-        if route.steps.iter().map(|step| step.targets.len()).sum::<usize>() < ROUTE_TARGETS_MAX {
+        if route.steps.iter().map(|step| step.targets.len()).sum::<usize>() < MAX_ROUTE_TARGETS {
             route.steps.push(Step { pick: Pick::InOrder, targets: vec![new] });
         }
     }
@@ -223,7 +223,7 @@ fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
     let new: Vec<Target> = new.collect();
     let ids: Vec<TargetId> = (first..first + new.len()).map(|index| TargetId(id(index))).collect();
     for route in &mut scenario.routes {
-        let free = ROUTE_TARGETS_MAX - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
+        let free = MAX_ROUTE_TARGETS - route.steps.iter().map(|step| step.targets.len()).sum::<usize>();
         let uses =
             |step: &&Step| step.targets.iter().any(|id| scenario.targets[id.index()].provider == provider);
         if let Some(pick) = route.steps.iter().find(uses).map(|step| step.pick)

@@ -1,6 +1,7 @@
 //! The findings, differences and notes of a plan as typed data. `report::plan::sentences` makes the sentences.
 
 use super::plan::{ChangeKind, FirstViolation, Growth, Outage, Plan, Purchase, WhatIf};
+use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
 /// Ratios closer to 1 than this are equal within the tolerance of the searches.
@@ -196,10 +197,10 @@ pub enum PlanNote {
         /// Why it was not tried.
         reason: NotTriedReason,
     },
-    /// A note of the scenario itself: what it assumes, or what is not modelled.
+    /// A note of the scenario itself.
     Scenario {
         /// The note.
-        note: String,
+        note: Note,
     },
 }
 

@@ -9,7 +9,7 @@ use super::findings::{self, Finding};
 use super::series::Series;
 use super::trace::JobTrace;
 pub use crate::formatting::Unit;
-use crate::scenario::Metric;
+use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -51,8 +51,8 @@ pub struct Summary {
     /// it is read.
     #[serde(default)]
     pub findings: Vec<Finding>,
-    /// Limitations of the run and assumptions of the model, in sentences.
-    pub notes: Vec<String>,
+    /// Assumptions of the scenario, and consequences that its author may not intend.
+    pub notes: Vec<Note>,
     /// The jobs by outcome.
     pub jobs: Jobs,
     /// The attempts by outcome.

@@ -3,6 +3,7 @@
 use super::chart;
 use super::facts::{self, TIMES};
 use super::job_traces;
+use super::notes;
 use super::page::{self, MAX_ROWS, axis, cell, json_data, mark, page, section, table, text};
 use super::usage_table;
 use super::verdict;
@@ -209,7 +210,7 @@ fn reproduce(summary: &Summary) -> Markup {
             "Seed " (summary.seed) ", quotalab " (text(&summary.version)) "; ended at "
             (moment(summary.ended_s, summary.duration_s)) ". " (facts::charged(summary)) "."
         }
-        (page::notes(&summary.notes))
+        (page::notes(&notes::sentences(&summary.notes)))
     };
     section("Reproduce", &content)
 }

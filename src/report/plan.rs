@@ -7,13 +7,11 @@ pub use html::html;
 
 use super::Style;
 use super::chart::{Chart, curve, what_if};
-use super::text::bar;
-use super::text_layout::{fitted, short, wrap};
+use super::terminal::{TerminalText, WIDTH, bar};
+use super::text_layout::{fitted, short};
 use crate::formatting::{count, duration, number, percent};
 use crate::planner::{Plan, Point, WhatIf};
 
-/// The width of a plan.
-const WIDTH: usize = 80;
 /// Characters for the name of a change.
 const CHANGE: usize = 34;
 /// Characters of the bar of the success share.
@@ -28,8 +26,9 @@ pub fn charts(plan: &Plan) -> Vec<Chart> {
 /// Renders the plan as text, ending in a line feed.
 #[must_use]
 pub fn render(plan: &Plan, style: Style) -> String {
-    let mut page = Page { text: String::new(), style };
-    page.findings(plan);
+    let mut page = PlanReport(TerminalText::new(style));
+    page.0.findings(&sentences::findings(plan));
+    page.run(plan);
     page.ceilings(plan);
     page.curve(plan);
     page.what_ifs(plan);
@@ -37,61 +36,27 @@ pub fn render(plan: &Plan, style: Style) -> String {
     page.buy(plan);
     page.outages(plan);
     page.last(plan);
-    page.text
+    page.0.into_string()
 }
 
-struct Page {
-    text: String,
-    style: Style,
-}
+/// The report of a plan.
+struct PlanReport(TerminalText);
 
-impl Page {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
-    }
-
-    fn heading(&mut self, text: &str) {
-        self.line("");
-        let strong = self.style.strong(text);
-        self.line(&strong);
-    }
-
-    fn faint(&mut self, text: &str) {
-        let faint = self.style.faint(text);
-        self.line(&faint);
-    }
-
-    /// Writes a sentence, wrapped, with all lines but the first indented by `indent` blanks.
-    fn sentence(&mut self, text: &str, indent: usize) {
-        for (place, line) in wrap(text, WIDTH - indent).into_iter().enumerate() {
-            let indent = if place == 0 { 0 } else { indent };
-            self.line(&format!("{:indent$}{}", "", fitted(&line, WIDTH - indent)));
-        }
-    }
-
-    fn findings(&mut self, plan: &Plan) {
-        for (place, sentence) in sentences::findings(plan).iter().enumerate() {
-            for line in wrap(sentence, WIDTH) {
-                let line = fitted(&line, WIDTH);
-                let line = if place == 0 { self.style.strong(&line) } else { line };
-                self.line(&line);
-            }
-        }
-        self.line("");
-        let run = format!(
+impl PlanReport {
+    fn run(&mut self, plan: &Plan) {
+        self.0.line("");
+        self.0.faint(&format!(
             "{}: {} of traffic, seed {}; {} runs, {} jobs simulated",
             fitted(&plan.scenario, 30),
             duration(plan.duration_s),
             plan.seed,
             count(plan.simulated.runs),
             count(plan.simulated.jobs)
-        );
-        wrap(&run, WIDTH).iter().for_each(|line| self.faint(line));
+        ));
     }
 
     fn ceilings(&mut self, plan: &Plan) {
-        self.heading("the ceiling                          jobs/min    × load   what stops it");
+        self.0.heading("the ceiling                          jobs/min    × load   what stops it");
         let (analytic, simulated) = (&plan.ceiling.analytic, &plan.ceiling.simulated);
         let bound = analytic.binding.as_ref().map(|binding| format!("{} {}", binding.axis, binding.target));
         self.ceiling("analytic", analytic.jobs_per_min, analytic.multiple, bound.as_deref());
@@ -115,44 +80,44 @@ impl Page {
                 self.ceiling(name, Some(axis.jobs_per_min), Some(multiple), Some(&limit));
             }
         }
-        self.line("");
+        self.0.line("");
         for sentence in sentences::differences(plan) {
-            self.sentence(&sentence, 2);
+            self.0.sentence(&sentence, 2);
         }
     }
 
     fn ceiling(&mut self, name: &str, jobs: Option<f64>, multiple: Option<f64>, stops: Option<&str>) {
         let optional = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), number);
         let stops = short(stops.unwrap_or(""), WIDTH - CHANGE - 24);
-        self.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", optional(jobs), optional(multiple)));
+        self.0.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", optional(jobs), optional(multiple)));
     }
 
     fn curve(&mut self, plan: &Plan) {
-        self.heading(" × load   offered   goodput success          limited      p95    cost/day  holds");
+        self.0.heading(" × load   offered   goodput success          limited      p95    cost/day  holds");
         for point in &plan.curve {
             let days = plan.duration_s / 86_400.0;
             let line = curve_line(point, days);
-            let line = if point.multiple == 1.0 { self.style.strong(&line) } else { line };
-            self.line(&line);
+            let line = if point.multiple == 1.0 { self.0.style.strong(&line) } else { line };
+            self.0.line(&line);
         }
-        self.faint("offered and goodput in jobs a minute; limited: rate-limited attempts per job");
+        self.0.faint("offered and goodput in jobs a minute; limited: rate-limited attempts per job");
     }
 
     fn what_ifs(&mut self, plan: &Plan) {
         if plan.what_if.is_empty() {
             return;
         }
-        self.heading("what if                              jobs/min   lift     p95  USD/day  lift/USD");
+        self.0.heading("what if                              jobs/min   lift     p95  USD/day  lift/USD");
         for change in &plan.what_if {
-            self.line(&what_if_line(change));
+            self.0.line(&what_if_line(change));
         }
-        self.faint("p95 and cost at the present load; lift/USD: ceiling gained per extra dollar a day");
+        self.0.faint("p95 and cost at the present load; lift/USD: ceiling gained per extra dollar a day");
     }
 
     fn pairs(&mut self, plan: &Plan) {
         for pair in &plan.pairs {
             let [one, other] = &pair.changes;
-            self.sentence(
+            self.0.sentence(
                 &format!(
                     "worth more together: {one} and {other} lift {} times, not {}",
                     number(pair.lift),
@@ -165,27 +130,27 @@ impl Page {
 
     fn buy(&mut self, plan: &Plan) {
         let Some(buy) = &plan.buy else { return };
-        let verdict = if buy.holds { self.style.good("holds") } else { self.style.bad("does not hold") };
-        self.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
+        let verdict = if buy.holds { self.0.style.good("holds") } else { self.0.style.bad("does not hold") };
+        self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
         let changes = if buy.changes.is_empty() {
             "no change is needed".to_owned()
         } else {
             sentences::change_list(&buy.changes)
         };
-        self.sentence(&format!("  {changes}"), 2);
+        self.0.sentence(&format!("  {changes}"), 2);
         let p95 = buy.p95_s.map_or_else(|| "none".to_owned(), duration);
-        self.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
+        self.0.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
     }
 
     fn outages(&mut self, plan: &Plan) {
         if plan.incidents.is_empty() {
             return;
         }
-        self.heading("the loss of a provider            at            for  success      p95  survives");
+        self.0.heading("the loss of a provider            at            for  success      p95  survives");
         for outage in &plan.incidents {
-            let survives = if outage.survives { self.style.good("yes") } else { self.style.bad("no") };
+            let survives = if outage.survives { self.0.style.good("yes") } else { self.0.style.bad("no") };
             let p95 = outage.p95_s.map_or_else(|| "-".to_owned(), duration);
-            self.line(&format!(
+            self.0.line(&format!(
                 "{:<30} {:>5} {:>14} {:>8} {p95:>8}  {survives}",
                 fitted(&outage.provider, 30),
                 outage.at,
@@ -196,12 +161,12 @@ impl Page {
     }
 
     fn last(&mut self, plan: &Plan) {
-        self.line("");
+        self.0.line("");
         for note in sentences::notes(plan) {
-            self.sentence(&format!("note: {note}"), 6);
+            self.0.sentence(&format!("note: {note}"), 6);
         }
         if !plan.reproduce.is_empty() {
-            self.line(&format!("reproduce: {}", plan.reproduce));
+            self.0.line(&format!("reproduce: {}", plan.reproduce));
         }
     }
 }

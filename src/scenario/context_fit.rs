@@ -1,37 +1,30 @@
-//! Which jobs fit nowhere: longer, with what they allow for the answer, than any model of their route takes. Whatever the
-//! limits, such a job is refused for good, and that can be told before anything runs.
+//! Jobs that no target of their route can serve: the prompt and what the job allows for the completion exceed the context of every
+//! model. Such a job is refused whatever the limits, which is known before anything runs.
 
+use super::Note;
 use super::resolved::{Arrivals, Scenario, Workload};
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use provider::config::Lengths;
-use provider::units::print_share;
 
 impl Scenario {
-    /// A sentence for each workload of which some jobs fit no target.
-    pub(super) fn misfits(&self) -> Vec<String> {
-        self.workloads.iter().filter_map(|workload| self.misfit(workload)).collect()
+    /// A note for each workload some of whose jobs are unservable.
+    pub(super) fn unservable(&self) -> Vec<Note> {
+        self.workloads.iter().filter_map(|workload| self.unservable_jobs(workload)).collect()
     }
 
-    fn misfit(&self, workload: &Workload) -> Option<String> {
+    fn unservable_jobs(&self, workload: &Workload) -> Option<Note> {
         let route = &self.routes[workload.route.index()];
         let targets = route.steps.iter().flat_map(|step| &step.targets);
         let longest =
             targets.map(|target| self.lengths(*target).max_prompt_tokens(workload.max_tokens)).max()?;
         let share = longest.map_or(1.0, |longest| share_longer(workload, longest));
-        let jobs = match share {
-            // The far tail of a curve is no finding.
-            ..1e-6 => return None,
-            ..1e-3 => format!("One job in {:.0}", 1.0 / share),
-            ..1.0 => format!("{} of the jobs", print_share(share)),
-            _ => "Every job".into(),
-        };
-        let allowed =
-            workload.max_tokens.map(|most| format!(" and its max_tokens of {most}")).unwrap_or_default();
-        Some(format!(
-            "{jobs} of {} can never be served: no model of the route {} takes its prompt{allowed}",
-            workload.name, route.name
-        ))
+        (share >= MIN_SHARE).then(|| Note::Unservable {
+            workload: workload.name.clone(),
+            route: route.name.clone(),
+            share,
+            max_tokens: workload.max_tokens,
+        })
     }
 
     fn lengths(&self, target: TargetId) -> Lengths {
@@ -40,7 +33,10 @@ impl Scenario {
     }
 }
 
-/// The share of a workload's jobs whose prompt has more tokens than this.
+/// A smaller share is only the far tail of a fitted distribution.
+const MIN_SHARE: f64 = 1e-6;
+
+/// The share of a workload's jobs whose prompt is longer than `tokens`.
 fn share_longer(workload: &Workload, tokens: u32) -> f64 {
     match &workload.arrivals {
         _ if tokens >= MAX_TOKENS => 0.0,
@@ -48,7 +44,7 @@ fn share_longer(workload: &Workload, tokens: u32) -> f64 {
             let longer = rows.iter().filter(|row| row.prompt_tokens > tokens).count();
             longer as f64 / rows.len().max(1) as f64
         }
-        // A draw is rounded to the nearest whole number, and is one at least.
+        // A draw is rounded to the nearest whole number and is at least one.
         _ if tokens == 0 => 1.0,
         _ => workload.prompt.probability_above(f64::from(tokens) + 0.5),
     }

@@ -1,4 +1,4 @@
-//! The scenario in words, for `check`: short lines that a reader can hold against what they meant to write.
+//! The scenario in text, for `quotalab check`: short lines to compare with what was meant.
 
 use super::resolved::{Arrivals, Cache, CachedPrompt, Client, Jitter, Pace, Pick, Scenario, Workload};
 use provider::Nanos;
@@ -11,39 +11,38 @@ use provider::units::{print_count, print_duration, print_number, print_rate, pri
 use std::fmt::Write as _;
 
 impl Scenario {
-    /// The scenario in words: providers, accounts, limits, routes, client, workloads, expectations, notes.
+    /// The scenario in text: providers, accounts, limits, routes, client, workloads, expectations.
     #[must_use]
-    pub fn words(&self) -> String {
-        let mut words = self.name.clone();
+    pub fn describe(&self) -> String {
+        let mut text = self.name.clone();
         if !self.about.is_empty() {
-            words += &format!(": {}", self.about);
+            text += &format!(": {}", self.about);
         }
-        words += &format!("\n\nJobs arrive for {}; seed {}.\n", print_duration(self.duration), self.seed);
-        section(&mut words, "Providers", self.provider_lines());
-        section(&mut words, "Routes", self.route_lines());
-        section(&mut words, "Client", client(&self.client));
+        text += &format!("\n\nJobs arrive for {}; seed {}.\n", print_duration(self.duration), self.seed);
+        section(&mut text, "Providers", self.provider_lines());
+        section(&mut text, "Routes", self.route_lines());
+        section(&mut text, "Client", client(&self.client));
         let workloads = self.workloads.iter().flat_map(|workload| {
             let route = &self.routes[workload.route.index()].name;
             workload_lines(workload, route)
         });
-        section(&mut words, "Workload", workloads.collect());
+        section(&mut text, "Workload", workloads.collect());
         section(
-            &mut words,
+            &mut text,
             "Expected",
             self.expect.iter().map(|expectation| expectation.rule.clone()).collect(),
         );
-        section(&mut words, "Note", self.notes.clone());
-        words
+        text
     }
 
     fn provider_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (index, provider) in self.providers.iter().enumerate() {
-            let speaks = match provider.dialect {
+            let dialect = match provider.dialect {
                 Dialect::Groq => String::new(),
                 dialect => format!(" (dialect {})", dialect.name()),
             };
-            lines.push(format!("{}{speaks}: {}", provider.name, accounts(provider)));
+            lines.push(format!("{}{dialect}: {}", provider.name, accounts(provider)));
             lines.extend(provider.incidents.iter().map(|incident| format!("  {}", self::incident(incident))));
             for (position, model) in provider.models.iter().enumerate() {
                 let here = |target: &&super::Target| {
@@ -67,8 +66,8 @@ impl Scenario {
                 let pick = match step.pick {
                     _ if names.len() == 1 => "",
                     Pick::InOrder => "the first free of ",
-                    Pick::RoundRobin => "in turn ",
-                    Pick::MostRoom => "the one with most room of ",
+                    Pick::RoundRobin => "each in turn of ",
+                    Pick::MostRoom => "the one with the most room of ",
                 };
                 lines.push(format!("  {}. {pick}{}", number + 1, names.join(", ")));
             }
@@ -77,13 +76,13 @@ impl Scenario {
     }
 }
 
-fn section(words: &mut String, title: &str, lines: Vec<String>) {
+fn section(text: &mut String, title: &str, lines: Vec<String>) {
     if lines.is_empty() {
         return;
     }
-    write!(words, "\n{title}\n").expect("a String takes everything");
+    write!(text, "\n{title}\n").expect("invariant: writing to a String does not fail");
     for line in lines {
-        writeln!(words, "  {line}").expect("a String takes everything");
+        writeln!(text, "  {line}").expect("invariant: writing to a String does not fail");
     }
 }
 
@@ -102,7 +101,7 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
         (0.0, 0.0) => "free of charge".into(),
         (input, output) => {
             let cached = model.price.cached_input;
-            let cached = if cached == input { String::new() } else { format!(" ({cached} where cached)") };
+            let cached = if cached == input { String::new() } else { format!(" ({cached} if cached)") };
             format!("{input} USD in{cached}, {output} USD out per million tokens")
         }
     };
@@ -116,7 +115,7 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
 
 fn lengths(lengths: Lengths) -> Option<String> {
     let context = lengths.context.map(|tokens| format!("{tokens} tokens of context"));
-    let output = lengths.max_output.map(|tokens| format!("answers of at most {tokens} tokens"));
+    let output = lengths.max_output.map(|tokens| format!("completions up to {tokens} tokens"));
     let both: Vec<String> = context.into_iter().chain(output).collect();
     (!both.is_empty()).then(|| format!("  {}", both.join(", ")))
 }
@@ -124,16 +123,15 @@ fn lengths(lengths: Lengths) -> Option<String> {
 fn reserve(reserve: &Reserve) -> String {
     let estimate = match reserve.estimate {
         Estimate::PromptAndMaxTokens => {
-            format!("prompt and max_tokens ({} where absent)", reserve.default_max_tokens)
+            format!("prompt and max_tokens ({} if absent)", reserve.default_max_tokens)
         }
-        Estimate::PromptAndRecent => "prompt and the largest recent answer".into(),
+        Estimate::PromptAndRecent => "prompt and the largest recent completion".into(),
         Estimate::Prompt => "the prompt".into(),
         Estimate::Nothing => "nothing".into(),
     };
-    let cap = if reserve.max_completion_tokens < u32::MAX {
-        format!(", {} tokens at most", reserve.max_completion_tokens)
-    } else {
-        String::new()
+    let cap = match reserve.max_completion_tokens {
+        u32::MAX => String::new(),
+        cap => format!(", {cap} tokens at most"),
     };
     let settle = match reserve.settle {
         Settle::Refund => "settled to what was used",
@@ -150,31 +148,31 @@ fn reserve(reserve: &Reserve) -> String {
 }
 
 fn limit(limit: &Limit) -> String {
-    let mut words = format!("{} {}", limit.axis, print_count(limit.limit));
+    let mut text = format!("{} {}", limit.axis, print_count(limit.limit));
     match limit.law {
         Law::Bucket if limit.burst != limit.limit => {
-            words += &format!(" (bursts of {})", print_count(limit.burst));
+            text += &format!(" (bursts of {})", print_count(limit.burst));
         }
         Law::Bucket => {}
-        Law::Fixed => words += " (fixed window)",
-        Law::SlidingLog => words += " (sliding log)",
-        Law::SlidingCounter => words += " (sliding counter)",
+        Law::Fixed => text += " (fixed window)",
+        Law::SlidingLog => text += " (sliding log)",
+        Law::SlidingCounter => text += " (sliding counter)",
         Law::Calendar(zone) if limit.axis.is_daily() => {
-            words += &format!(" (until midnight, {})", zone.name())
+            text += &format!(" (until midnight, {})", zone.name())
         }
-        Law::Calendar(_) => words += " (fixed window)",
+        Law::Calendar(_) => text += " (fixed window)",
         Law::Adaptive(growth) => {
             let most = print_count(growth.max_limit(limit.limit));
             let factor = print_number(f64::from(growth.factor_permille) / 1000.0);
-            words += &format!(" (grows to {factor}x of what is used, up to {most})");
+            text += &format!(" (grows to {factor}x of what is used, up to {most})");
         }
     }
-    words
+    text
 }
 
-/// A latency in words.
-pub(super) fn latency(latency: &Latency) -> String {
-    let mut words = match &latency.service {
+/// How long a call takes.
+fn latency(latency: &Latency) -> String {
+    let mut text = match &latency.service {
         Service::Split { first_token, prefill, output } => {
             let prefill = prefill.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
             format!(
@@ -187,50 +185,50 @@ pub(super) fn latency(latency: &Latency) -> String {
         Service::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
     };
     if latency.network != Dist::Constant(0.0) {
-        words += &format!(", network {}", dist(&latency.network, &seconds));
+        text += &format!(", network {}", dist(&latency.network, &seconds));
     }
     if let Some(slots) = latency.slots {
-        words += &format!(", {} at once", print_count(slots.into()));
+        text += &format!(", {} at once", print_count(slots.into()));
     }
-    words
+    text
 }
 
 fn incident(incident: &Incident) -> String {
     let fault = match incident.fault {
         Fault::Status(status) => format!("status {status}"),
-        Fault::Overload => "the answer that there is no capacity".into(),
-        Fault::Billing => "the answer that the money is spent".into(),
-        Fault::NotInTier => "the answer that the plan has no such model".into(),
-        Fault::Timeout => "no answer".into(),
+        Fault::Overload => "out of capacity".into(),
+        Fault::Billing => "credit used up".into(),
+        Fault::NotInTier => "model not in the plan".into(),
+        Fault::Timeout => "no reply".into(),
         Fault::Slow(times) => format!("{} times the latency", print_number(times)),
         Fault::Reset => "a closed connection".into(),
-        Fault::CutStream => "a reply cut off half-way".into(),
+        Fault::CutStream => "a reply that ends half-way".into(),
         Fault::Garbage => "a body that is not JSON".into(),
-        Fault::NoRetryAfter => "refusals without retry-after".into(),
-        Fault::RetryAfter(wait) => format!("refusals that say to wait {}", print_duration(wait)),
-        Fault::RetryAfterAs(WaitForm::Fraction) => "waits in fractions of seconds".into(),
-        Fault::RetryAfterAs(WaitForm::Date) => "waits as dates".into(),
-        Fault::RetryAfterAs(WaitForm::Negative) => "waits below nothing".into(),
-        Fault::RetryAfterAs(WaitForm::Absurd) => "waits beyond any number".into(),
+        Fault::NoRetryAfter => "429s without retry-after".into(),
+        Fault::RetryAfter(wait) => format!("429s that state a wait of {}", print_duration(wait)),
+        Fault::RetryAfterAs(WaitForm::Fraction) => "retry-after in fractions of seconds".into(),
+        Fault::RetryAfterAs(WaitForm::Date) => "retry-after as a date".into(),
+        Fault::RetryAfterAs(WaitForm::Negative) => "negative retry-after".into(),
+        Fault::RetryAfterAs(WaitForm::Absurd) => "absurdly long retry-after".into(),
         Fault::Throttle(wait) => format!("status 429 and a wait of {}", print_duration(wait)),
-        Fault::ErrorInside => "an error under status 200".into(),
+        Fault::ErrorInside => "an error with status 200".into(),
         Fault::LateFirstToken(by) => format!("a first token {} late", print_duration(by)),
         Fault::Drip(times) => format!("tokens {} times slower", print_number(times)),
-        Fault::ResetAfterHead => "a connection closed behind the head".into(),
-        Fault::CutBeforeToken => "a reply cut off before its first token".into(),
+        Fault::ResetAfterHead => "a connection closed after the head".into(),
+        Fault::CutBeforeToken => "a reply that ends before its first token".into(),
         Fault::Truncated => "JSON that ends half-way".into(),
         Fault::WrongType => "a reply that claims to be HTML".into(),
         Fault::NoHeaders => "no headers about limits".into(),
         Fault::ClockAhead(by) => format!("a clock {} ahead", print_duration(by)),
         Fault::ClockBehind(by) => format!("a clock {} behind", print_duration(by)),
     };
-    let whom = if incident.share >= 1.0 {
+    let calls = if incident.share >= 1.0 {
         "every call".into()
     } else {
         format!("{} of calls", print_share(incident.share))
     };
     let begins = print_duration(Nanos(incident.at.0));
-    format!("from {begins} for {}: {fault} for {whom}", print_duration(incident.until.since(incident.at)))
+    format!("from {begins} for {}: {fault} for {calls}", print_duration(incident.until.since(incident.at)))
 }
 
 fn client(client: &Client) -> Vec<String> {
@@ -255,11 +253,13 @@ fn client(client: &Client) -> Vec<String> {
         attempts => format!("{attempts} times, over all targets"),
     };
     let mut lines = vec![
-        format!("gives a job up after {}; sends it at most {times}", print_duration(client.deadline)),
+        format!("gives up a job after {}; sends it at most {times}", print_duration(client.deadline)),
         [Some(backoff), Some(obeys.to_owned()), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),
         client.concurrency.map_or_else(
-            || "any number of attempts at once".into(),
-            |most| format!("{} attempts at once; {} jobs may queue", most, print_count(client.queue.into())),
+            || "any number of attempts in flight".into(),
+            |most| {
+                format!("{} attempts in flight; {} jobs may queue", most, print_count(client.queue.into()))
+            },
         ),
     ];
     lines.extend(match client.pace {
@@ -269,10 +269,10 @@ fn client(client: &Client) -> Vec<String> {
         Pace::Tokens => Some("sends as the request and token limits refill".to_owned()),
     });
     lines.extend(client.cache.map(|Cache { entries, ttl }| {
-        format!("remembers {} answers for {}", print_count(entries.into()), print_duration(ttl))
+        format!("caches {} replies for {}", print_count(entries.into()), print_duration(ttl))
     }));
     lines.extend(
-        client.join.then(|| "joins identical jobs under way: one is sent, all get its answer".to_owned()),
+        client.join.then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
     );
     lines
 }
@@ -284,7 +284,7 @@ fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
         format!(", times {least} to {most} by the hour")
     });
     let mut lines = vec![format!(
-        "{} takes the route {route}: {}{}",
+        "{} on route {route}: {}{}",
         workload.name,
         arrivals(&workload.arrivals),
         shape.unwrap_or_default()
@@ -302,16 +302,16 @@ fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
     lines.extend(match &workload.cached_prompt {
         CachedPrompt::Share(0.0) => None,
         CachedPrompt::Share(share) => {
-            Some(format!("  {} of each prompt is found in the provider's cache", print_share(*share)))
+            Some(format!("  {} of each prompt is in the provider's prefix cache", print_share(*share)))
         }
         CachedPrompt::Tokens(tokens) => {
             let tokens = dist(tokens, &print_number);
-            Some(format!("  {tokens} tokens of each prompt are found in the provider's cache"))
+            Some(format!("  {tokens} tokens of each prompt are in the provider's prefix cache"))
         }
     });
     if let Some(repeats) = workload.repeats {
         lines.push(format!(
-            "  {} of jobs ask one of {} popular prompts again (Zipf {})",
+            "  {} of jobs ask one of {} popular prompts (Zipf {})",
             print_share(repeats.share),
             print_count(repeats.of.into()),
             repeats.zipf
@@ -332,10 +332,10 @@ fn arrivals(arrivals: &Arrivals) -> String {
             steps.iter().map(step).collect::<Vec<_>>().join(", ")
         }
         Arrivals::Burst { jobs, every } => {
-            format!("{} at once every {}", print_count((*jobs).into()), print_duration(*every))
+            format!("{} at once, every {}", print_count((*jobs).into()), print_duration(*every))
         }
         Arrivals::Users { users, think } => {
-            format!("{} users who think for {}", print_count((*users).into()), dist(think, &seconds))
+            format!("{} users, each thinking for {}", print_count((*users).into()), dist(think, &seconds))
         }
         Arrivals::Trace { rows } => format!("{} recorded requests", rows.len()),
     }
@@ -353,7 +353,7 @@ fn dist(dist: &Dist, print: &dyn Fn(f64) -> String) -> String {
     }
 }
 
-/// Seconds as a length of time, to the millisecond.
+/// Seconds as a duration, to the millisecond.
 fn seconds(seconds: f64) -> String {
     let Nanos(nanos) = Nanos::from_secs_f64(seconds);
     print_duration(Nanos(nanos.saturating_add(500_000) / 1_000_000 * 1_000_000))

@@ -1,34 +1,59 @@
-//! Where problems are gathered while a scenario is read: readers report through a shared reference and go
-//! on, and the one who asked for the reading looks at the end whether anything was found.
+//! Collects the problems of a scenario while it is read. Every step reports through a shared reference and goes on; at the
+//! end [`Diagnostics::problems`] returns all of them.
 //!
-//! A scenario has several sources: the file, each `--set` of the command line, each preset. A [`Place`]
-//! remembers its source, so a wrong `--set` is blamed on the command line and not on the file.
+//! A scenario has several sources: the file, each `--set` of the command line, each preset. A [`Place`] names its source, so
+//! a wrong `--set` is reported at the command line and not in the file.
 
 use crate::problem::{Problem, Problems};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// A stretch of one line of one source.
+/// A range of characters in one line of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Which source, in the order in which [`Diagnostics::source`] was told of them.
+    /// The source, as numbered by [`Diagnostics::source`].
     pub(super) source: usize,
     /// The line, from 1.
     pub(super) line: usize,
     /// The column in characters, from 1.
     pub(super) column: usize,
-    /// Characters meant, at least 1.
+    /// The length in characters, at least 1.
     pub(super) width: usize,
 }
 
-/// The longest sentence of a problem: a value may be a megabyte.
-const MOST_SAID: usize = 400;
+/// Where a value is, in the text and in the scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Location {
+    /// Where it is in the text.
+    pub(super) place: Place,
+    /// Its path in the scenario, such as `client.retry.attempts`; empty for the whole scenario.
+    pub(super) path: String,
+}
 
-/// The text on one line, cut where it is too long.
-pub(super) fn shortened(text: &str, most: usize) -> String {
+impl Location {
+    /// The path of what is under `key`.
+    pub(super) fn join(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// A name that the author chose or that refers to something, with its location.
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    /// The name.
+    pub(super) text: String,
+    /// Where it is written.
+    pub(super) at: Location,
+}
+
+/// The longest sentence of a problem in characters: a value may be a megabyte long.
+const MAX_SENTENCE: usize = 400;
+
+/// The text on one line, cut to `max` characters.
+pub(super) fn shortened(text: &str, max: usize) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let shown: String = text.chars().take(most).map(plain).collect();
-    if text.chars().nth(most).is_some() { shown + "…" } else { shown }
+    let shown: String = text.chars().take(max).map(plain).collect();
+    if text.chars().nth(max).is_some() { shown + "…" } else { shown }
 }
 
 /// The sources read so far and the problems found in them.
@@ -45,7 +70,7 @@ struct Source {
 }
 
 impl Diagnostics {
-    /// Takes note of a source; the number is for [`Place::source`].
+    /// Adds a source. Returns its number for [`Place::source`].
     pub(super) fn source(&self, name: &str, text: &str) -> usize {
         let mut sources = self.sources.borrow_mut();
         let lines = text.lines().map(|line| Arc::from(line.trim_end())).collect();
@@ -53,7 +78,12 @@ impl Diagnostics {
         sources.len() - 1
     }
 
-    /// Reports a problem. A place behind the end of its source is moved to the last line.
+    /// Reports a problem with a value.
+    pub(super) fn report_at(&self, at: &Location, what: impl Into<String>, help: impl Into<String>) {
+        self.report(at.place, &at.path, what, help);
+    }
+
+    /// Reports a problem. A place beyond the end of its source is moved to the last line.
     pub(super) fn report(&self, place: Place, path: &str, what: impl Into<String>, help: impl Into<String>) {
         let sources = self.sources.borrow();
         let Source { name, lines } = &sources[place.source];
@@ -65,19 +95,19 @@ impl Diagnostics {
             line,
             column,
             path: path.to_owned(),
-            what: shortened(&what.into(), MOST_SAID),
-            help: shortened(&help.into(), MOST_SAID),
+            what: shortened(&what.into(), MAX_SENTENCE),
+            help: shortened(&help.into(), MAX_SENTENCE),
             source,
             width: place.width,
         });
     }
 
-    /// Whether so much was found that looking for more is a waste: long loops ask.
-    pub(super) fn enough(&self) -> bool {
+    /// Returns `true` if so many problems were found that long loops may stop looking for more.
+    pub(super) fn is_full(&self) -> bool {
         self.problems.borrow().len() >= Problems::ENOUGH
     }
 
-    /// What was found, if anything.
+    /// The problems found; `None` if there are none.
     pub(super) fn problems(&self) -> Option<Problems> {
         Problems::found(self.problems.borrow().clone())
     }

@@ -1,29 +1,41 @@
 //! From a YAML file to a scenario.
 //!
 //! ```text
-//!  text ─yaml─▶ tree ─preset, overrides─▶ tree ─spec─▶ Spec ─resolve─▶ Scenario
-//!                  every step reports to `findings` and goes on; one problem anywhere and there is no scenario
+//!  text ──yaml──▶ tree ──preset, overrides──▶ tree ──language, spec──▶ Spec ──resolve──▶ Scenario
+//!                  (places)                          (every word checked)     (names looked up)
 //! ```
 //!
-//! [`load`] and [`parse`] give a [`Scenario`] or everything that is wrong at once.
+//! * `yaml` reads the text into a tree in which every value has its place in the text.
+//! * `preset` merges known providers into it, `overrides` makes the changes of the command line and of `what_if`.
+//! * `language` checks every word of the tree against the table of the language; `spec` builds typed values from it and
+//!   checks what involves several words.
+//! * `resolve` looks up targets, routes and traces.
+//!
+//! Every step reports to `diagnostics` and goes on; if there is one problem anywhere, there is no scenario. [`load`] and
+//! [`parse`] return a [`Scenario`] or all problems at once. The other way, [`Tree`] and [`write`] print a scenario.
+//!
+//! To add a word to the language, see `language/mod.rs`.
 
 mod context_fit;
-mod defaults;
 mod describe;
 mod diagnostics;
+pub mod language;
+mod load;
 mod metric;
+mod note;
 mod overrides;
 mod preset;
 pub mod rate;
-mod read;
 mod resolve;
 mod resolved;
 mod scale;
 mod spec;
 pub mod trace;
-mod value;
+mod write;
 mod yaml;
 
+pub use load::{load, parse, preset};
+pub use note::Note;
 pub use overrides::Overrides;
-pub use read::{load, parse, preset};
 pub use resolved::*;
+pub use write::{Entry, Tree, write};

@@ -1,9 +1,9 @@
-//! `preset: NAME` lays a known provider under the one that is written: its keys hold where the scenario is
-//! silent. Models and their limits are merged one by one, everything else is taken whole.
+//! `preset: NAME` merges a known provider into the one that is written, whose words take precedence. Models and their limits
+//! are merged one by one; every other word is taken whole from one of the two.
 
 use super::diagnostics::Diagnostics;
-use super::value;
 use super::yaml::{self, Entry, Kind, Node};
+use crate::problem;
 use provider::presets::PRESETS;
 
 /// The text of a preset.
@@ -11,13 +11,13 @@ pub(super) fn text(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-/// Which preset was probably meant.
-pub(super) fn meant(name: &str) -> String {
-    value::meant(name, PRESETS.iter().map(|(known, _)| *known))
+/// The remedy for an unknown preset.
+pub(super) fn did_you_mean(name: &str) -> String {
+    problem::did_you_mean(name, PRESETS.iter().map(|(known, _)| *known))
 }
 
-/// Lays its preset under every provider that names one.
-pub(super) fn lay_under(findings: &Diagnostics, root: &mut Node) {
+/// Merges its preset into every provider that names one.
+pub(super) fn merge_presets(diagnostics: &Diagnostics, root: &mut Node) {
     let Some(providers) = entries(root).and_then(|entries| find(entries, "providers")).and_then(entries)
     else {
         return;
@@ -26,25 +26,23 @@ pub(super) fn lay_under(findings: &Diagnostics, root: &mut Node) {
         let Some(named) = entries(&mut provider.value).and_then(|entries| find(entries, "preset")) else {
             continue;
         };
-        let Kind::Text(name) = &named.kind else {
-            findings.report(named.place, "", "a preset is a name", "write `preset: groq-free`");
-            continue;
-        };
+        // A preset that is no name is reported when its word is checked.
+        let Kind::Text(name) = &named.kind else { continue };
         let Some(text) = text(name) else {
             let path = format!("providers.{}.preset", provider.key);
-            findings.report(named.place, &path, format!("unknown preset `{name}`"), meant(name));
+            diagnostics.report(named.place, &path, format!("unknown preset `{name}`"), did_you_mean(name));
             continue;
         };
-        let source = findings.source(&format!("preset {name}"), text);
-        if let Some(base) = yaml::read(findings, source, text, 0) {
-            overlay(base, &mut provider.value, &[Some("models"), None, Some("limits")]);
+        let source = diagnostics.source(&format!("preset {name}"), text);
+        if let Some(base) = yaml::read(diagnostics, source, text, 0) {
+            merge_preset(base, &mut provider.value, &[Some("models"), None, Some("limits")]);
         }
     }
 }
 
-/// Keeps all of `over` and adds what only `base` has. Below, two maps are merged where `merged` says so: key by
-/// key, `None` for any.
-fn overlay(base: Node, over: &mut Node, merged: &[Option<&str>]) {
+/// Adds to `over` the keys that only `base` has. If both have a key and it is the first of `merged` (`None` for any key),
+/// their maps are merged likewise along the rest of `merged`.
+fn merge_preset(base: Node, over: &mut Node, merged: &[Option<&str>]) {
     let (Kind::Map(under), Some(entries)) = (base.kind, entries(over)) else { return };
     for entry in under {
         match entries.iter_mut().find(|known| known.key == entry.key) {
@@ -53,7 +51,7 @@ fn overlay(base: Node, over: &mut Node, merged: &[Option<&str>]) {
                 if let Some((level, deeper)) = merged.split_first()
                     && level.is_none_or(|word| word == known.key)
                 {
-                    overlay(entry.value, &mut known.value, deeper);
+                    merge_preset(entry.value, &mut known.value, deeper);
                 }
             }
         }

@@ -1,9 +1,9 @@
-//! The rate of a workload as a function of time, and the integral of it: how many jobs have come by when.
+//! The rate of a workload as a function of time, and its integral: how many jobs have arrived by an instant.
 //!
 //! A rate is a straight line (constant or ramp) or a staircase, times the factor of the hour of the day.
 //! Cut at every step and every full hour, each piece is a straight line whose integral is a parabola, so
-//! the question "when has the integral reached x?" has an exact answer without steps of time. The load
-//! asks it job by job, the ceiling asks for the whole.
+//! the instant at which the integral reaches x has an exact solution without time steps. `load` computes it job by
+//! job, `ceiling` uses the total.
 //!
 //! ```text
 //!  rate │    ╱▏▁▁▁▏        Clock: x jobs ──▶ the instant at which the
@@ -29,8 +29,7 @@ enum Base {
 }
 
 impl Rate {
-    /// The rate of a workload over a run of `duration`; `None` where its arrivals have none (bursts,
-    /// users and traces, which no shape bends).
+    /// The rate of a workload over a run of `duration`; `None` for arrivals without a rate: bursts, users and traces.
     #[must_use]
     pub fn of(workload: &Workload, duration: Nanos) -> Option<Self> {
         let base = match &workload.arrivals {
@@ -52,7 +51,7 @@ impl Rate {
         std::iter::successors(self.piece(Instant::ZERO), |piece| self.piece(piece.until))
     }
 
-    /// The straight piece that begins at `from`; `None` at the end of the run.
+    /// The piece that begins at `from`; `None` at the end of the run.
     fn piece(&self, from: Instant) -> Option<Piece> {
         if from >= self.end {
             return None;
@@ -78,14 +77,14 @@ impl Rate {
     }
 }
 
-/// A stretch of time on which the rate is a straight line.
+/// An interval on which the rate is a straight line.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     from: Instant,
     until: Instant,
     /// The rate at its beginning.
     first: f64,
-    /// By how much the rate grows per second.
+    /// The growth of the rate per second.
     slope: f64,
     /// The integral of the rate over it.
     jobs: f64,
@@ -103,12 +102,12 @@ impl Piece {
         }
     }
 
-    /// The instant at which `jobs` have come since the piece began, for `jobs` from zero to all of its.
+    /// The instant at which `jobs` have arrived since the piece began, for `jobs` from zero to `self.jobs`.
     fn when(&self, jobs: f64) -> Instant {
         let seconds = if self.slope == 0.0 || jobs == 0.0 {
             jobs / self.first.max(f64::MIN_POSITIVE)
         } else {
-            // The root of first·t + slope·t²/2 = jobs, in the form that loses no digits for small slopes.
+            // The root of first·t + slope·t²/2 = jobs, in the form without cancellation for small slopes.
             let under = (self.first * self.first + 2.0 * self.slope * jobs).max(0.0);
             2.0 * jobs / (self.first + libm::sqrt(under))
         };
@@ -116,7 +115,7 @@ impl Piece {
     }
 }
 
-/// Turns numbers of jobs into instants, going forward only and in constant memory.
+/// Converts numbers of jobs to instants, forward only and in constant memory.
 #[derive(Clone, Debug)]
 pub struct Clock {
     rate: Rate,
@@ -127,15 +126,14 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock at the beginning of the run.
+    /// A clock at the start of the run.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self { piece: rate.piece(Instant::ZERO), rate, before: 0.0, last: Instant::ZERO }
     }
 
-    /// The first instant after which the integral of the rate exceeds `jobs`, to the nanosecond;
-    /// `None` where the run ends first. Never earlier than the answer before; `jobs` must not fall
-    /// from one call to the next.
+    /// Returns the first instant after which the integral of the rate exceeds `jobs`, to the nanosecond; `None` if the run
+    /// ends first. Never earlier than the previous result; `jobs` must not decrease from one call to the next.
     pub fn when(&mut self, jobs: f64) -> Option<Instant> {
         loop {
             let piece = self.piece?;
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn hours_and_steps_without_rate_are_passed_over() {
+    fn hours_and_steps_with_rate_zero_are_skipped() {
         let mut shape = [0.0; 24];
         shape[5] = 1.0;
         let hour = |hour: u64| Some(Instant::ZERO + Nanos::HOUR * hour);
@@ -202,9 +200,9 @@ mod tests {
             }
         }
 
-        /// The answer is the inverse: the integral up to the instant is the number asked for.
+        /// `when` is the inverse of the integral.
         #[test]
-        fn the_area_up_to_the_answer_is_what_was_asked(
+        fn the_integral_up_to_when_is_the_number_of_jobs(
             first in 0.0..5.0f64, last in 0.0..5.0f64,
             shape in prop::option::of(prop::array::uniform24(prop_oneof![Just(0.0), 0.0..3.0f64])),
             hours in 1u64..60, share in 0.0..1.0f64,
@@ -213,7 +211,7 @@ mod tests {
             let whole = Rate { base: base.clone(), shape, end: Instant::ZERO + Nanos::HOUR * hours };
             let jobs = whole.jobs() * share;
             if let Some(at) = Clock::new(whole.clone()).when(jobs) {
-                // The rate at an instant does not depend on where we stop looking: integrate by pieces up to `at`.
+                // Integrate piece by piece up to `at`.
                 let area: f64 = whole.pieces().take_while(|piece| piece.from < at).map(|piece| {
                     let until = piece.until.min(at);
                     let part = until.since(piece.from).as_secs_f64();

@@ -1,34 +1,41 @@
-//! Names to numbers: the step that consumes what was read and makes the scenario of it, looking up every
-//! target, route and trace, and reporting each that is not there.
+//! Names to numbers: looks up every target, route and trace of a [`Spec`], reports those that do not exist, and makes the
+//! [`Scenario`].
 
-use super::describe;
-use super::diagnostics::Diagnostics;
-use super::resolved::{Arrivals, KnownLimit, Route, Scenario, Step, Target, Workload};
+use super::Note;
+use super::diagnostics::{Diagnostics, Name};
+use super::resolved::{Arrivals, KnownLimit, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::{self, TraceOptions};
-use super::value::{Word, meant};
 use crate::ids::{RouteId, TargetId};
-use crate::problem::nearest;
+use crate::problem::{did_you_mean, nearest};
 use provider::Nanos;
+use provider::config::{Config, ModelConfig, Service};
+use provider::dist::Dist;
 use provider::units::ParseError;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Makes the scenario. It is only good where nothing was found: problems stay with `findings`, and what could
-/// not be resolved is left out.
-pub(super) fn resolve(spec: Spec, findings: &Diagnostics, name: &str, base_dir: Option<&Path>) -> Scenario {
+/// Makes the scenario. What cannot be resolved is reported to `diagnostics` and left out, so the scenario is valid only if
+/// nothing was reported.
+pub(super) fn resolve(
+    spec: Spec,
+    diagnostics: &Diagnostics,
+    name: &str,
+    base_dir: Option<&Path>,
+) -> Scenario {
     let mut targets = Targets { providers: &spec.providers, found: Vec::new(), ids: BTreeMap::new() };
-    let routes: Vec<Route> = spec.routes.iter().map(|route| targets.route(route, findings)).collect();
+    let routes: Vec<Route> = spec.routes.iter().map(|route| targets.route(route, diagnostics)).collect();
     let targets = targets.found;
-    let scope = Scope { findings, routes: &spec.routes, base_dir, seed: spec.seed, duration: spec.duration };
+    let scope =
+        Scope { diagnostics, routes: &spec.routes, base_dir, seed: spec.seed, duration: spec.duration };
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut workloads = Vec::new();
-    for workload in spec.workloads.into_iter().take_while(|_| !findings.enough()) {
-        let Word { text, place, .. } = &workload.name;
-        if let Some(first) = named.insert(text.clone(), place.line).filter(|_| !text.is_empty()) {
+    for workload in spec.workloads.into_iter().take_while(|_| !diagnostics.is_full()) {
+        let Name { text, at } = &workload.name;
+        if let Some(first) = named.insert(text.clone(), at.place.line).filter(|_| !text.is_empty()) {
             let what = format!("a workload named `{text}` is already on line {first}");
-            workload.name.wrong(findings, what, "give every workload a name of its own");
+            diagnostics.report_at(at, what, "give every workload a name of its own");
         }
         workloads.extend(scope.workload(workload));
     }
@@ -44,13 +51,13 @@ pub(super) fn resolve(spec: Spec, findings: &Diagnostics, name: &str, base_dir: 
         client: spec.client,
         workloads,
         expect: spec.expect,
-        what_if: Vec::new(), // made of the tree again, by `read`
+        what_if: Vec::new(), // made from the changed tree by `load`
     };
-    scenario.notes.extend(scenario.misfits());
+    scenario.notes.extend(scenario.unservable());
     scenario
 }
 
-/// The targets that routes name, numbered as they are met.
+/// The targets that routes name, numbered in the order of their first use.
 struct Targets<'s> {
     providers: &'s [ProviderSpec],
     found: Vec<Target>,
@@ -58,82 +65,57 @@ struct Targets<'s> {
 }
 
 impl Targets<'_> {
-    fn route(&mut self, route: &RouteSpec, findings: &Diagnostics) -> Route {
-        let steps = route.steps.iter().map(|step| self.step(step, findings)).collect();
+    fn route(&mut self, route: &RouteSpec, diagnostics: &Diagnostics) -> Route {
+        let steps: Vec<Step> = route.steps.iter().map(|step| self.step(step, diagnostics)).collect();
+        let targets: usize = steps.iter().map(|step| step.targets.len()).sum();
+        if targets > MAX_ROUTE_TARGETS {
+            let what = format!("the steps of this route name {targets} targets in all");
+            let help = format!("name at most {MAX_ROUTE_TARGETS}");
+            diagnostics.report_at(&route.name.at, what, help);
+        }
         Route { name: route.name.text.clone(), steps }
     }
 
-    fn step(&mut self, step: &StepSpec, findings: &Diagnostics) -> Step {
+    fn step(&mut self, step: &StepSpec, diagnostics: &Diagnostics) -> Step {
         let mut targets: Vec<TargetId> = Vec::new();
-        for word in step.of.iter().take_while(|_| !findings.enough()) {
-            match self.target(&word.text) {
+        for name in step.of.iter().take_while(|_| !diagnostics.is_full()) {
+            match self.target(&name.text) {
                 Ok(Some(id)) if targets.contains(&id) => {
-                    let what = format!("`{}` stands twice in this step", word.text);
-                    word.wrong(findings, what, "name every target once; for more of one, use two steps");
+                    let what = format!("`{}` is given twice in this step", name.text);
+                    diagnostics.report_at(&name.at, what, "name every target once");
                 }
                 Ok(Some(id)) => targets.push(id),
                 Ok(None) => {}
-                Err(ParseError { what, help }) => word.wrong(findings, what, help),
+                Err(ParseError { what, help }) => diagnostics.report_at(&name.at, what, help),
             }
         }
         Step { pick: step.pick, targets }
     }
 
-    /// The number of a target; `None` where its provider is too broken to tell.
+    /// The number of a target; `None` if its provider has problems of its own.
     fn target(&mut self, name: &str) -> Result<Option<TargetId>, ParseError> {
         if let Some(id) = self.ids.get(name) {
             return Ok(Some(*id));
         }
-        let missing = |what: String, help: String| Err(ParseError::new(what, help));
         let (provider_name, rest) = name.split_once('/').unwrap_or((name, ""));
         let names = || self.providers.iter().map(|provider| provider.config.name.as_str());
         let Some(provider) = names().position(|known| known == provider_name) else {
-            if self.providers.is_empty() {
-                return Ok(None);
-            }
-            let help = match nearest(provider_name, names()) {
-                Some(near) if !rest.is_empty() => format!("did you mean `{near}/{rest}`?"),
-                _ => {
-                    format!("{} as the first part of `provider/account/model`", meant(provider_name, names()))
-                }
+            return if self.providers.is_empty() {
+                Ok(None)
+            } else {
+                Err(unknown_provider(provider_name, rest, names()))
             };
-            return missing(format!("no provider is named `{provider_name}`"), help);
         };
         let config = &self.providers[provider].config;
         if config.accounts.is_empty() || config.models.is_empty() {
             return Ok(None);
         }
         let (account_name, model_name) = rest.split_once('/').unwrap_or((rest, ""));
-        let accounts = || config.accounts.iter().map(|account| account.name.as_str());
-        let models = || config.models.iter().map(|model| model.name.as_str());
-        let Some(account) = accounts().position(|known| known == account_name) else {
-            let what = match account_name {
-                "" => format!("`{name}` names no account and no model"),
-                account => format!("`{provider_name}` has no account `{account}`"),
-            };
-            let help = match (nearest(account_name, accounts()), accounts().next()) {
-                (_, Some(first)) if models().any(|model| model == rest) => {
-                    format!(
-                        "a target is `provider/account/model`: did you mean `{provider_name}/{first}/{rest}`?"
-                    )
-                }
-                (Some(near), _) if !model_name.is_empty() => {
-                    format!("did you mean `{provider_name}/{near}/{model_name}`?")
-                }
-                _ => format!("{} as the second part", meant(account_name, accounts())),
-            };
-            return missing(what, help);
+        let Some(account) = config.accounts.iter().position(|account| account.name == account_name) else {
+            return Err(unknown_account(name, config));
         };
-        let Some(model) = models().position(|known| known == model_name) else {
-            let what = match model_name {
-                "" => format!("`{name}` names no model"),
-                model => format!("`{provider_name}` has no model `{model}`"),
-            };
-            let help = match nearest(model_name, models()) {
-                Some(near) => format!("did you mean `{provider_name}/{account_name}/{near}`?"),
-                None => format!("{} as the last part", meant(model_name, models())),
-            };
-            return missing(what, help);
+        let Some(model) = config.models.iter().position(|model| model.name == model_name) else {
+            return Err(unknown_model(name, config));
         };
         Ok(Some(self.add(name, [provider, account, model])))
     }
@@ -162,14 +144,56 @@ impl Targets<'_> {
     }
 }
 
+fn unknown_provider<'a>(name: &str, rest: &str, known: impl Iterator<Item = &'a str> + Clone) -> ParseError {
+    let help = match nearest(name, known.clone()) {
+        Some(near) if !rest.is_empty() => format!("did you mean `{near}/{rest}`?"),
+        _ => format!("{} as the first part of `provider/account/model`", did_you_mean(name, known)),
+    };
+    ParseError::new(format!("there is no provider `{name}`"), help)
+}
+
+fn unknown_account(target: &str, config: &Config) -> ParseError {
+    let provider = &config.name;
+    let rest = target.split_once('/').map_or("", |(_, rest)| rest);
+    let (account, model) = rest.split_once('/').unwrap_or((rest, ""));
+    let known = config.accounts.iter().map(|account| account.name.as_str());
+    let what = match account {
+        "" => format!("`{target}` has no account and no model"),
+        account => format!("`{provider}` has no account `{account}`"),
+    };
+    let help = match (nearest(account, known.clone()), known.clone().next()) {
+        (_, Some(first)) if config.models.iter().any(|model| model.name == rest) => {
+            format!("a target is `provider/account/model`: did you mean `{provider}/{first}/{rest}`?")
+        }
+        (Some(near), _) if !model.is_empty() => format!("did you mean `{provider}/{near}/{model}`?"),
+        _ => format!("{} as the second part", did_you_mean(account, known)),
+    };
+    ParseError::new(what, help)
+}
+
+fn unknown_model(target: &str, config: &Config) -> ParseError {
+    let mut parts = target.splitn(3, '/');
+    let [provider, account, model] = [(); 3].map(|()| parts.next().unwrap_or_default());
+    let known = config.models.iter().map(|model| model.name.as_str());
+    let what = match model {
+        "" => format!("`{target}` has no model"),
+        model => format!("`{provider}` has no model `{model}`"),
+    };
+    let help = match nearest(model, known.clone()) {
+        Some(near) => format!("did you mean `{provider}/{account}/{near}`?"),
+        None => format!("{} as the last part", did_you_mean(model, known)),
+    };
+    ParseError::new(what, help)
+}
+
 /// An index as an id.
 fn small(index: usize) -> u16 {
-    u16::try_from(index).expect("a scenario has at most 50,000 values")
+    u16::try_from(index).expect("invariant: a scenario has at most 50,000 values")
 }
 
 /// What a workload is resolved against.
 struct Scope<'s> {
-    findings: &'s Diagnostics,
+    diagnostics: &'s Diagnostics,
     routes: &'s [RouteSpec],
     base_dir: Option<&'s Path>,
     seed: u64,
@@ -205,16 +229,16 @@ impl Scope<'_> {
             (_, []) => None, // reported already
             (None, [_]) => Some(RouteId(0)),
             (None, _) => {
-                let what = format!("the workload `{}` does not say which route it takes", spec.name.text);
-                let help = meant("", names());
-                spec.name.wrong(self.findings, what, format!("add `route: …`: {help}"));
+                let what = format!("the workload `{}` names none of several routes", spec.name.text);
+                let help = format!("add `route: …`: {}", did_you_mean("", names()));
+                self.diagnostics.report_at(&spec.name.at, what, help);
                 None
             }
-            (Some(word), _) => {
-                let found = names().position(|name| name == word.text);
+            (Some(route), _) => {
+                let found = names().position(|name| name == route.text);
                 if found.is_none() {
-                    let what = format!("no route is named `{}`", word.text);
-                    word.wrong(self.findings, what, meant(&word.text, names()));
+                    let what = format!("there is no route `{}`", route.text);
+                    self.diagnostics.report_at(&route.at, what, did_you_mean(&route.text, names()));
                 }
                 found.map(|index| RouteId(small(index)))
             }
@@ -222,47 +246,56 @@ impl Scope<'_> {
     }
 
     fn trace(&self, spec: &TraceSpec) -> Option<Arrivals> {
+        let report = |what: String, help: &str| {
+            self.diagnostics.report_at(&spec.file.at, what, help);
+            None
+        };
         let Some(base_dir) = self.base_dir else {
-            let what = "a trace is looked for beside the scenario, which is no file";
-            spec.file.wrong(self.findings, what, "save the scenario to a file");
-            return None;
+            let what = "paths of traces are relative to the scenario file, and this scenario has none";
+            return report(what.into(), "save the scenario to a file");
         };
         let options =
             TraceOptions { rate: spec.rate, speed: spec.speed, seed: self.seed, limit: Some(self.duration) };
         match trace::read(&base_dir.join(&spec.file.text), &options) {
-            Ok(rows) if rows.is_empty() => {
-                let what = "no request of this trace is left within the duration";
-                spec.file.wrong(self.findings, what, "keep a larger `rate`, or run for longer");
-                None
-            }
+            Ok(rows) if rows.is_empty() => report(
+                "no request of this trace is within the duration".into(),
+                "keep a larger `rate`, or run for longer",
+            ),
             Ok(rows) => Some(Arrivals::Trace { rows: Arc::new(rows) }),
-            Err(error) => {
-                let help =
-                    "give the path of an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, from the scenario";
-                spec.file.wrong(self.findings, error, help);
-                None
-            }
+            Err(error) => report(
+                error,
+                "give the path of an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, relative to the scenario",
+            ),
         }
     }
 }
 
-/// What is assumed of the providers and models that are used.
-fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<String> {
+/// The assumptions about models that are used.
+fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<Note> {
     let mut notes = Vec::new();
     for (index, provider) in providers.iter().enumerate() {
-        let used: Vec<&Target> =
-            targets.iter().filter(|target| usize::from(target.provider) == index).collect();
         for (position, model) in provider.config.models.iter().enumerate() {
-            let is_used = used.iter().any(|target| usize::from(target.model) == position);
+            let is_used = targets
+                .iter()
+                .any(|target| (usize::from(target.provider), usize::from(target.model)) == (index, position));
             if is_used && provider.assumed_latency.contains(&model.name) {
-                notes.push(format!(
-                    "{}/{} states no latency; assumed: {}",
-                    provider.config.name,
-                    model.name,
-                    describe::latency(&model.latency)
-                ));
+                notes.push(assumed_latency(&provider.config.name, model));
             }
         }
     }
     notes
+}
+
+fn assumed_latency(provider: &str, model: &ModelConfig) -> Note {
+    let Service::Split { first_token: Dist::Constant(first_token_seconds), output, .. } =
+        model.latency.service
+    else {
+        unreachable!("invariant: the default latency is a constant and a speed, found {:?}", model.latency);
+    };
+    Note::AssumedLatency {
+        provider: provider.to_owned(),
+        model: model.name.clone(),
+        first_token_seconds,
+        tokens_per_second: output,
+    }
 }

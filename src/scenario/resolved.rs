@@ -1,7 +1,7 @@
-//! The scenario: a scenario with nothing left to look up. Names are numbers, quantities are integers of one
-//! unit, defaults are filled in. It can only be made by [`super::resolve`], so whoever holds one need not
-//! check it again.
+//! The resolved scenario: nothing is left to look up. Names are indices, quantities are integers of one unit, defaults are
+//! filled in. Only `resolve` makes one, so it is always valid.
 
+use super::Note;
 use crate::ids::{RouteId, TargetId};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
@@ -11,35 +11,34 @@ use provider::{Axis, Instant, Nanos};
 pub struct Scenario {
     /// The scenario's name.
     pub name: String,
-    /// What it asks, in the author's words; may be empty.
+    /// The question that it answers, as written; may be empty.
     pub about: String,
-    /// The seed of every stream.
+    /// The seed of every random stream.
     pub seed: u64,
     /// How long jobs arrive.
     pub duration: Nanos,
-    /// The world: index is [`Target::provider`].
+    /// The providers, indexed by [`Target::provider`].
     pub providers: Vec<provider::config::Config>,
-    /// Every account × model that some route names: index is [`TargetId`].
+    /// Every account × model that a route names, indexed by [`TargetId`].
     pub targets: Vec<Target>,
-    /// Index is [`RouteId`].
+    /// The routes, indexed by [`RouteId`].
     pub routes: Vec<Route>,
     /// How the client behaves.
     pub client: Client,
-    /// Index is [`crate::ids::ClassId`].
+    /// The workloads, indexed by [`crate::ids::ClassId`].
     pub workloads: Vec<Workload>,
-    /// What must hold.
+    /// Rules that the result must keep.
     pub expect: Vec<Expectation>,
-    /// What the scenario assumes where the scenario asks for more than is modelled, or says nothing: a sentence
-    /// each, for `check` and the reports to print.
-    pub notes: Vec<String>,
-    /// What the author wants the planner to try.
+    /// Assumptions, and consequences that the author may not intend.
+    pub notes: Vec<Note>,
+    /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
 }
 
-/// A change that the author wants tried.
+/// A change of a scenario that the planner tries.
 #[derive(Clone, Debug)]
 pub struct WhatIf {
-    /// What is changed, in the author's words.
+    /// The name of the change.
     pub name: String,
     /// The scenario with the change.
     pub scenario: Scenario,
@@ -48,15 +47,15 @@ pub struct WhatIf {
 impl Scenario {
     /// The ids of all targets.
     pub fn target_ids(&self) -> impl Iterator<Item = TargetId> + use<> {
-        let count = u16::try_from(self.targets.len()).expect("targets are numbered in 16 bits");
+        let count = u16::try_from(self.targets.len()).expect("invariant: targets are numbered in 16 bits");
         (0..count).map(TargetId)
     }
 }
 
-/// An account × model that jobs can be sent to.
+/// A model of an account, to which jobs can be sent.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// `provider/account/model`, as the scenario names it.
+    /// `provider/account/model`, as written in the scenario.
     pub name: String,
     /// Index into [`Scenario::providers`].
     pub provider: u16,
@@ -64,26 +63,26 @@ pub struct Target {
     pub account: u16,
     /// Index into the provider's models.
     pub model: u16,
-    /// The limits as documented to clients: what pacing and `most_room` believe in.
+    /// The limits that the client knows; pacing and `most_room` use them.
     pub limits: Vec<KnownLimit>,
     /// What tokens cost here.
     pub price: provider::config::Price,
-    /// What cached tokens of a prompt count here, as documented to clients.
+    /// What cached tokens of a prompt count here, as the client knows it.
     pub cached: provider::config::CachedTokens,
 }
 
-/// A limit as a client knows it from the provider's documentation.
+/// A limit as the provider's documentation states it to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownLimit {
     /// What is counted.
     pub axis: Axis,
-    /// How much per window.
+    /// How much is admitted per window.
     pub limit: u64,
-    /// How much fits at once.
+    /// How much is admitted at once.
     pub burst: u64,
 }
 
-/// Steps tried from the first to the last.
+/// Steps in the order in which they are tried.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// The route's name.
@@ -92,10 +91,10 @@ pub struct Route {
     pub steps: Vec<Step>,
 }
 
-/// How many targets the steps of one route may name in all: the engine counts them in the bits of a word.
-pub const ROUTE_TARGETS_MAX: usize = 64;
+/// The most targets that the steps of one route may name in all: the engine keeps a set of them in the bits of a word.
+pub const MAX_ROUTE_TARGETS: usize = 64;
 
-/// Targets among which a pick decides.
+/// Targets of equal rank.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// How to choose.
@@ -112,68 +111,68 @@ pub enum Pick {
     InOrder,
     /// Each in turn.
     RoundRobin,
-    /// The one believed to have the largest share of its tightest limit left.
+    /// The one with the largest estimated share left of its tightest limit.
     MostRoom,
 }
 
 /// How the client behaves.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Client {
-    /// From the scheduled arrival; no job is worked on after it.
+    /// How long a job may take from its scheduled arrival; then it is given up.
     pub deadline: Nanos,
     /// When and how often to try again.
     pub retry: Retry,
-    /// Attempts in flight at once; `None`: no bound.
+    /// Attempts in flight at once; `None` for no bound.
     pub concurrency: Option<u32>,
-    /// Jobs that may wait for a place; more are shed.
+    /// Jobs that may wait for a free attempt; more are shed.
     pub queue: u32,
-    /// How sends are spread.
+    /// How sends are spread over time.
     pub pace: Pace,
-    /// The exact-match cache; `None`: off.
+    /// The exact-match cache; `None` if it is off.
     pub cache: Option<Cache>,
-    /// Whether a job joins an identical one that is under way instead of being sent.
+    /// Whether a job that is identical to one in flight follows it instead of being sent.
     pub join: bool,
 }
 
 /// When and how often to try again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Retry {
-    /// Attempts per job in all, at least 1, on every target together.
+    /// Attempts per job over all targets, at least 1.
     pub attempts: u8,
-    /// The wait that doubles.
+    /// The wait between attempts.
     pub backoff: Backoff,
-    /// Whether the server's wait is preferred to our own.
+    /// Whether the wait that a reply states replaces `backoff`.
     pub obey_retry_after: bool,
-    /// Retries allowed per job on average, in thousandths; `None`: no bound.
+    /// Retries allowed per job on average, in thousandths; `None` for no bound.
     pub budget_permille: Option<u32>,
 }
 
 /// The wait before the n-th retry: `min(cap, base · 2^n)`, then the jitter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait.
     pub base: Nanos,
     /// The longest wait.
     pub cap: Nanos,
-    /// How chance spreads it.
+    /// How it is spread at random.
     pub jitter: Jitter,
 }
 
-/// How chance spreads a wait (Brooker, "Exponential Backoff And Jitter", AWS 2015).
+/// How a wait is spread at random (Brooker, "Exponential Backoff And Jitter", AWS 2015).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Jitter {
     /// The wait itself.
     None,
-    /// Anything between zero and the wait.
+    /// Uniform between zero and the wait.
     #[default]
     Full,
-    /// Half the wait and anything up to the other half.
+    /// Uniform between half the wait and the wait.
     Equal,
-    /// Anything between the base and three times the last wait.
+    /// Uniform between the base and three times the last wait.
     Decorrelated,
 }
 
-/// How sends to a target are spread.
+/// How sends to a target are spread over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pace {
     /// At once.
@@ -183,16 +182,16 @@ pub enum Pace {
     Gap(Nanos),
     /// As the known request limits refill.
     Requests,
-    /// As the known request and token limits refill, on estimates that are settled at the reply.
+    /// As the known request and token limits refill; tokens are estimates that the reply settles.
     Tokens,
 }
 
 /// An exact-match response cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// Answers kept; the least recently used goes first. At least 1.
+    /// Replies kept, at least 1; the least recently used is dropped first.
     pub entries: u32,
-    /// How long an answer is good for.
+    /// How long a reply is used.
     pub ttl: Nanos,
 }
 
@@ -201,34 +200,34 @@ pub struct Cache {
 pub struct Workload {
     /// Its name.
     pub name: String,
-    /// Where its jobs go.
+    /// The route that its jobs take.
     pub route: RouteId,
-    /// When they come.
+    /// When they arrive.
     pub arrivals: Arrivals,
-    /// Multiplies the rate by the hour of the day (the run begins at midnight); mean 1 for `daily`. `None`: flat.
+    /// Factors of the rate by the hour of the day; the run begins at midnight. `None` for a constant factor of 1.
     pub shape: Option<[f64; 24]>,
-    /// Prompt tokens. Unused where a trace brings its own.
+    /// Prompt tokens; unused if a trace brings its own.
     pub prompt: Dist,
     /// What of its prompt a job finds in the provider's prefix cache.
     pub cached_prompt: CachedPrompt,
-    /// Completion tokens, were nothing to stop them. Unused where a trace brings its own.
+    /// Completion tokens unless a bound cuts them short; unused if a trace brings its own.
     pub completion: Dist,
-    /// The bound sent with every job.
+    /// The `max_tokens` sent with every request.
     pub max_tokens: Option<u32>,
-    /// Jobs that ask again what was asked before.
+    /// Jobs that ask popular prompts.
     pub repeats: Option<Repeats>,
-    /// Whether replies are streamed: whether the user sees the first token before the last.
+    /// Whether replies are streamed, so that the first token is seen before the last.
     pub stream: bool,
-    /// Whether its jobs may be moved in time. The planner may then propose to move them to quiet hours.
+    /// Whether jobs may be moved in time: the planner may propose to move them to quiet hours.
     pub deferrable: bool,
 }
 
-/// What of its prompt a job finds in the prefix cache of whoever serves it.
+/// How much of a job's prompt the provider finds in its prefix cache.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CachedPrompt {
-    /// This share, in `0..=1`; nothing by default.
+    /// This share of it, in `0..=1`.
     Share(f64),
-    /// So many tokens, as far as the prompt has them.
+    /// This many tokens, at most the prompt.
     Tokens(Dist),
 }
 
@@ -237,29 +236,29 @@ impl CachedPrompt {
     pub const NOTHING: Self = Self::Share(0.0);
 }
 
-/// When the jobs of a workload come. Rates are in jobs per second.
+/// When the jobs of a workload arrive. Rates are in jobs per second.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Arrivals {
     /// Evenly spaced.
     Constant(f64),
-    /// Memoryless.
+    /// A Poisson process.
     Poisson(f64),
-    /// Memoryless, with a rate that goes from the first to the second over the duration.
+    /// A Poisson process whose rate goes from the first to the second over the duration.
     Ramp(f64, f64),
-    /// Memoryless, with a rate that changes at instants; the first is at zero.
+    /// A Poisson process whose rate changes at these instants; the first is at zero.
     Steps(Vec<(Instant, f64)>),
-    /// So many at once, every so often, the first at zero.
+    /// A number of jobs at once at regular intervals, the first at zero.
     Burst {
-        /// How many.
+        /// Jobs per burst.
         jobs: u32,
-        /// How often.
+        /// The interval.
         every: Nanos,
     },
-    /// A fixed number of users: each thinks, asks, waits for the answer, and thinks again.
+    /// A closed workload: each user thinks, asks, waits for the reply, and thinks again.
     Users {
-        /// How many.
+        /// The number of users.
         users: u32,
-        /// Seconds between an answer and the next question.
+        /// Seconds between a reply and the next job.
         think: Dist,
     },
     /// A recorded trace.
@@ -269,10 +268,10 @@ pub enum Arrivals {
     },
 }
 
-/// One recorded request, already thinned and rescaled.
+/// One recorded request, after `rate` and `speed` of the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceRow {
-    /// When it came, from the start of the trace.
+    /// When it arrives, from the start of the trace.
     pub at: Instant,
     /// Its prompt tokens.
     pub prompt_tokens: u32,
@@ -280,14 +279,14 @@ pub struct TraceRow {
     pub completion_tokens: u32,
 }
 
-/// Jobs that ask again what was asked before.
+/// Jobs that ask one of a number of popular prompts again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Repeats {
-    /// The share of jobs drawn from the popular prompts, in `0..=1`.
+    /// The share of jobs that ask a popular prompt, in `0..=1`.
     pub share: f64,
     /// The exponent of Zipf's law over them; 0 is uniform.
     pub zipf: f64,
-    /// How many popular prompts there are.
+    /// The number of popular prompts.
     pub of: u32,
 }
 
@@ -296,11 +295,11 @@ pub struct Repeats {
 pub struct Expectation {
     /// As written.
     pub rule: String,
-    /// What is measured.
+    /// The metric.
     pub metric: Metric,
-    /// How it is compared.
+    /// The comparison.
     pub op: Op,
-    /// With what: shares as `0..=1`, times in seconds, costs in USD.
+    /// The value: shares in `0..=1`, times in seconds, rates per second, costs in USD.
     pub value: f64,
 }
 
@@ -332,7 +331,7 @@ pub enum Time {
     Latency,
     /// From the schedule to the first token.
     FirstToken,
-    /// In line for a place of the concurrency cap.
+    /// Waiting for a free attempt of [`Client::concurrency`].
     Queue,
 }
 

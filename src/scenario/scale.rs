@@ -1,9 +1,8 @@
-//! The same scenario under more or less load, with the same luck.
+//! The same scenario at a multiple of its load, with common random numbers.
 //!
-//! Common random numbers are what makes two loads comparable: the n-th job of a workload has the same
-//! sizes under every multiple, and memoryless arrivals keep their gaps, which are drawn in operational
-//! time and only pass faster. A trace is thinned or thickened row by row, and what a smaller multiple
-//! keeps a larger one keeps too.
+//! Two loads are comparable because they share their random draws: the n-th job of a workload has the same sizes at every
+//! multiple, and Poisson arrivals keep their gaps, which are drawn in operational time and only pass faster. A trace is
+//! thinned or repeated row by row; what a smaller multiple keeps, a larger one keeps too.
 
 use super::{Arrivals, Scenario, TraceRow};
 use provider::random::key;
@@ -11,15 +10,18 @@ use provider::{Instant, Stream};
 use std::sync::Arc;
 
 impl Scenario {
-    /// This scenario at `multiple` times its load: rates, jobs per burst and users are multiplied (the last two
-    /// to the nearest whole number, at least one), a trace keeps each row that often on average, copies
-    /// spread evenly at random until the next row. Everything else stays as it is.
+    /// Returns this scenario at `multiple` times its load. Rates, jobs per burst and users are multiplied, the last two to the
+    /// nearest whole number, at least one. A trace has each row `multiple` times on average, the copies uniformly at random
+    /// before the next row. Everything else stays as it is.
     ///
     /// # Panics
-    /// Where `multiple` is not a positive number.
+    /// If `multiple` is not a positive number.
     #[must_use]
     pub fn scaled(&self, multiple: f64) -> Self {
-        assert!(multiple > 0.0 && multiple.is_finite(), "a load is scaled by a positive number");
+        assert!(
+            multiple > 0.0 && multiple.is_finite(),
+            "invariant: the multiple is positive, found {multiple}"
+        );
         let mut scenario = self.clone();
         for (index, workload) in (0..).zip(&mut scenario.workloads) {
             workload.arrivals.scale(multiple, key(self.seed, "copies").wrapping_add(index));
@@ -29,7 +31,7 @@ impl Scenario {
 }
 
 impl Arrivals {
-    fn scale(&mut self, multiple: f64, luck: u64) {
+    fn scale(&mut self, multiple: f64, seed: u64) {
         match self {
             Self::Constant(rate) | Self::Poisson(rate) => *rate *= multiple,
             Self::Ramp(first, last) => {
@@ -39,23 +41,23 @@ impl Arrivals {
             Self::Steps(steps) => steps.iter_mut().for_each(|(_, rate)| *rate *= multiple),
             Self::Burst { jobs, .. } => *jobs = whole(*jobs, multiple),
             Self::Users { users, .. } => *users = whole(*users, multiple),
-            Self::Trace { rows } => *rows = Arc::new(copies(rows, multiple, luck)),
+            Self::Trace { rows } => *rows = Arc::new(copies(rows, multiple, seed)),
         }
     }
 }
 
-/// `count` times `multiple`, and something of something.
+/// `count` times `multiple`, rounded; at least one unless `count` is zero.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 fn whole(count: u32, multiple: f64) -> u32 {
     (libm::round(f64::from(count) * multiple) as u32).max(count.min(1))
 }
 
-/// Each row as often as `multiple` says: the k-th copy is there where `k + luck of the row < multiple`.
-fn copies(rows: &[TraceRow], multiple: f64, luck: u64) -> Vec<TraceRow> {
+/// Repeats each row `multiple` times on average: the k-th copy exists if `k + u < multiple`, with `u` uniform per row.
+fn copies(rows: &[TraceRow], multiple: f64, seed: u64) -> Vec<TraceRow> {
     let ends = rows.iter().skip(1).map(|row| row.at).chain(rows.last().map(|row| row.at));
     let mut all = Vec::new();
     for (number, (row, next)) in (0u64..).zip(rows.iter().zip(ends)) {
-        let mut stream = Stream::keyed(luck, number);
+        let mut stream = Stream::keyed(seed, number);
         let mut due = stream.unit();
         let mut at = row.at;
         while due < multiple {
@@ -68,7 +70,7 @@ fn copies(rows: &[TraceRow], multiple: f64, luck: u64) -> Vec<TraceRow> {
     all
 }
 
-/// The instant that lies `share` of the way between two.
+/// The instant at `share` of the way from `from` to `until`.
 fn within(from: Instant, until: Instant, share: f64) -> Instant {
     from + provider::Nanos::from_secs_f64(until.since(from).as_secs_f64() * share)
 }
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_keeps_its_rows_as_often_as_the_multiple_says_and_in_order() {
+    fn a_scaled_trace_has_each_row_multiple_times_on_average_and_in_order() {
         let rows = rows(10_000);
         for multiple in [0.1, 0.5, 1.0, 1.5, 3.7] {
             let scaled = copies(&rows, multiple, 5);
@@ -96,11 +98,11 @@ mod tests {
             assert!((scaled.len() as f64 - multiple * 1e4).abs() < 200.0, "{multiple}: {}", scaled.len());
             assert!(scaled.is_sorted_by_key(|row| row.at));
         }
-        assert_eq!(copies(&rows, 1.0, 5), rows, "once is the trace itself");
+        assert_eq!(copies(&rows, 1.0, 5), rows, "a multiple of 1 changes nothing");
     }
 
     #[test]
-    fn what_a_smaller_multiple_keeps_a_larger_one_keeps_too() {
+    fn a_larger_multiple_keeps_all_rows_of_a_smaller_one() {
         let rows = rows(2_000);
         let (few, many) = (copies(&rows, 0.4, 5), copies(&rows, 2.3, 5));
         let mut many = many.iter();
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_rounded_but_never_to_nothing() {
+    fn counts_are_rounded_and_at_least_one() {
         assert_eq!(
             [(10, 0.25), (10, 0.01), (0, 5.0), (1, 1.4), (u32::MAX, 9.0)].map(|(n, m)| whole(n, m)),
             [3, 1, 0, 1, u32::MAX]

@@ -1,31 +1,30 @@
-//! YAML text to a tree in which every key and value knows its place. The one module that knows the YAML
-//! reader: it takes the reader's events and not its serde face, since serde stops at the first thing that
-//! does not fit, and a scenario is to be told everything at once.
+//! YAML text to a tree in which every key and value has its place in the text.
 //!
-//! What could surprise is refused rather than interpreted: duplicate keys, tags, merge keys, several
-//! documents. Depth, nodes (aliases unfolded) and nothing else can be exhausted, so both are bounded.
+//! It uses the events of the YAML parser rather than serde, which stops at the first value that does not fit: a scenario's
+//! problems are reported all at once. Duplicate keys, tags, merge keys and several documents are refused rather than
+//! interpreted. Depth and size (aliases expanded) are bounded.
 
 use super::diagnostics::{Diagnostics, Place};
 use serde_yaml::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span};
 use std::collections::BTreeMap;
 
-/// Collections inside collections; a scenario needs about eight.
-const DEPTH: usize = 32;
-/// Values in a scenario, each alias counted as what it stands for.
-const NODES: usize = 50_000;
+/// Levels of nested collections; a scenario needs about eight.
+const MAX_DEPTH: usize = 32;
+/// Values in a scenario, each alias counted as the value that it refers to.
+const MAX_NODES: usize = 50_000;
 /// Characters in a key; model names have about fifty.
-const KEY: usize = 200;
+const MAX_KEY: usize = 200;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    /// Where it begins.
+    /// Where it begins in the text.
     pub(super) place: Place,
-    /// What it is.
+    /// Its contents.
     pub(super) kind: Kind,
 }
 
-/// What a value is.
+/// The contents of a value.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     /// Keys and values in the order written; no key twice.
@@ -34,7 +33,7 @@ pub(super) enum Kind {
     List(Vec<Node>),
     /// Text, as written.
     Text(String),
-    /// Nothing was written, or `null`, or `~`.
+    /// Nothing, `null` or `~`.
     Null,
 }
 
@@ -43,17 +42,17 @@ pub(super) enum Kind {
 pub(super) struct Entry {
     /// The key.
     pub(super) key: String,
-    /// Where the key stands.
+    /// The place of the key.
     pub(super) place: Place,
     /// The value.
     pub(super) value: Node,
 }
 
-/// Reads one document, which in its source stands behind so many columns. `None` where there is none to
-/// speak of; then at least one problem was reported.
-pub(super) fn read(findings: &Diagnostics, source: usize, text: &str, columns: usize) -> Option<Node> {
+/// Reads one document, whose first line begins `columns` characters into its source. `None` if it cannot be read or is
+/// empty; then at least one problem has been reported.
+pub(super) fn read(diagnostics: &Diagnostics, source: usize, text: &str, columns: usize) -> Option<Node> {
     let mut reader = Reader {
-        findings,
+        diagnostics,
         source,
         columns,
         parser: Parser::new_from_str(text),
@@ -65,11 +64,11 @@ pub(super) fn read(findings: &Diagnostics, source: usize, text: &str, columns: u
     reader.document().ok()
 }
 
-/// The problem was reported; stop reading.
+/// Reading cannot go on; the problem has been reported.
 struct Stop;
 
 struct Reader<'t> {
-    findings: &'t Diagnostics,
+    diagnostics: &'t Diagnostics,
     source: usize,
     columns: usize,
     parser: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
@@ -93,13 +92,13 @@ impl<'t> Reader<'t> {
                     );
                 }
                 Event::DocumentStart(..) => document = self.root()?,
-                _ => return self.stop(place, "this stands outside the scenario", "remove it"),
+                _ => return self.stop(place, "unexpected content after the scenario", "remove it"),
             }
         }
         match document {
             Some(Node { kind: Kind::Null, .. }) | None => {
                 let start = Place { source: self.source, line: 1, column: 1, width: 1 };
-                self.stop(start, "the file says nothing", EMPTY_HELP)
+                self.stop(start, "the file is empty", EMPTY_HELP)
             }
             Some(node) => Ok(node),
         }
@@ -138,7 +137,7 @@ impl<'t> Reader<'t> {
             _ => return self.stop(place, "a value was expected here", "write one, or remove the key"),
         };
         if tag.is_some() {
-            self.report(place, "a tag (`!…`) has no meaning here", "remove it");
+            self.report(place, "tags (`!…`) are not supported", "remove it");
         }
         let node = Node { place, kind };
         if anchor > 0 {
@@ -148,8 +147,8 @@ impl<'t> Reader<'t> {
     }
 
     fn inside(&mut self, place: Place, read: fn(&mut Self) -> Result<Kind, Stop>) -> Result<Kind, Stop> {
-        if self.open.len() == DEPTH {
-            let what = format!("this is nested deeper than {DEPTH} levels");
+        if self.open.len() == MAX_DEPTH {
+            let what = format!("this is nested deeper than {MAX_DEPTH} levels");
             return self.stop(place, what, "flatten it: a scenario needs about eight");
         }
         self.open.push(place);
@@ -165,18 +164,18 @@ impl<'t> Reader<'t> {
             let key = match event {
                 Event::MappingEnd => break,
                 Event::Scalar(key, ..) => key.into_owned(),
-                _ => return self.stop(place, "a key must be a plain word", "write `key: value`"),
+                _ => return self.stop(place, "a key must be a single value", "write `key: value`"),
             };
-            if key.chars().nth(KEY).is_some() {
-                let what = format!("this key is longer than {KEY} characters");
+            if key.chars().nth(MAX_KEY).is_some() {
+                let what = format!("this key is longer than {MAX_KEY} characters");
                 return self.stop(place, what, "choose a shorter name; check the colons before it");
             }
             let Some((event, value_place)) = self.next()? else { break };
             self.path.push(key.clone());
             let value = self.node(event, value_place)?;
             if key == "<<" {
-                let help = "write the words out, or give the whole value an anchor";
-                self.report(place, "merge keys (`<<`) are not read", help);
+                let help = "write the words out, or use an alias for the whole value";
+                self.report(place, "merge keys (`<<`) are not supported", help);
             } else if let Some(first) = seen.insert(key.clone(), place.line) {
                 let what = format!("`{key}` is given twice: already on line {first}");
                 self.report(place, what, "keep one of the two");
@@ -203,7 +202,7 @@ impl<'t> Reader<'t> {
 
     fn alias(&mut self, anchor: usize, place: Place) -> Result<Node, Stop> {
         let Some(node) = self.anchors.get(&anchor).cloned() else {
-            return self.stop(place, "this alias stands inside what it stands for", "write the value out");
+            return self.stop(place, "recursive alias", "write the value out");
         };
         self.count(place, size(&node))?;
         Ok(node)
@@ -211,10 +210,10 @@ impl<'t> Reader<'t> {
 
     fn count(&mut self, place: Place, nodes: usize) -> Result<(), Stop> {
         self.nodes += nodes;
-        if self.nodes <= NODES {
+        if self.nodes <= MAX_NODES {
             return Ok(());
         }
-        let what = format!("the scenario has more than {NODES} values, aliases unfolded");
+        let what = format!("the scenario has more than {MAX_NODES} values, aliases expanded");
         self.stop(place, what, "keep long tables in a trace file (`arrivals: {trace: FILE}`)")
     }
 
@@ -238,16 +237,16 @@ impl<'t> Reader<'t> {
     }
 
     fn report(&self, place: Place, what: impl Into<String>, help: impl Into<String>) {
-        self.findings.report(place, &self.path.join("."), what, help);
+        self.diagnostics.report(place, &self.path.join("."), what, help);
     }
 
-    /// The reader's complaint in our words, at the opening bracket where one is left open.
+    /// Reports an error of the YAML parser; at the opening bracket if one is not closed.
     fn malformed<T>(&self, error: &ScanError) -> Result<T, Stop> {
         let place = self.mark(*error.marker());
         let opening = self.open.last().copied().unwrap_or(place);
         match error.kind() {
             ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
-                self.stop(place, "a tab stands where YAML wants spaces", "indent with spaces")
+                self.stop(place, "a tab is used for indentation", "indent with spaces")
             }
             ErrorKind::UnexpectedEofFlowSequence | ErrorKind::ExpectedFlowSequenceSeparator => self.stop(
                 opening,
@@ -264,12 +263,10 @@ impl<'t> Reader<'t> {
             ErrorKind::UnclosedFlowCollection { open } => {
                 self.stop(place, format!("this `{open}` is not closed"), "close it where its last value ends")
             }
-            ErrorKind::UnknownAnchor => {
-                self.stop(place, "nothing has the name of this alias", "name a value with `&name` before it")
-            }
+            ErrorKind::UnknownAnchor => self.stop(place, "unknown alias", "define it before with `&name`"),
             kind => self.stop(
                 place,
-                format!("this is not YAML: {kind}"),
+                format!("invalid YAML: {kind}"),
                 "check the indentation, the colons and the quotes around here",
             ),
         }

@@ -186,6 +186,7 @@ mod plans {
     use super::*;
     use quotalab::planner::{self, Finding, Plan, PlanNote, PlanOptions};
     use quotalab::report::plan;
+    use quotalab::scenario::Note;
 
     fn planned() -> Plan {
         let mut small = launch_scenario(6.0);
@@ -222,7 +223,13 @@ mod plans {
                 violation.rule = code.to_owned();
             }
         }
-        coded.notes.push(PlanNote::Scenario { note: code.to_owned() });
+        let note = Note::Unservable {
+            workload: code.to_owned(),
+            route: code.to_owned(),
+            share: 0.5,
+            max_tokens: None,
+        };
+        coded.notes.push(PlanNote::Scenario { note });
         coded.what_if.iter_mut().for_each(|change| change.change = code.to_owned());
         coded.targets.iter_mut().for_each(|target| target.name = code.to_owned());
         vec![empty, endless, silent, one, refused, coded]

@@ -1,4 +1,4 @@
-//! Laws of the reader: no text whatever makes it panic, and what it lets through makes sense.
+//! Laws of the reader: no text makes it panic, and every scenario that it accepts is sound.
 
 use super::{fixture, load, parse};
 use proptest::prelude::*;
@@ -6,9 +6,9 @@ use provider::Nanos;
 use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
 use std::fs;
 
-/// Files that are as bad as a megabyte can be: told in bounded memory, in messages that stay readable.
+/// A megabyte of mistakes is reported in bounded memory and in short messages.
 #[test]
-fn a_megabyte_of_mistakes_is_still_told() {
+fn a_megabyte_of_mistakes_has_short_messages() {
     let words: String = (0..40_000).map(|number| format!("w{number}: 1, ")).collect();
     let targets: String = (0..15_000).map(|number| format!("small/default/n{number}, ")).collect();
     let models: String = (0..15_000).map(|number| format!("m{number}: {{}}, ")).collect();
@@ -25,7 +25,7 @@ fn a_megabyte_of_mistakes_is_still_told() {
         "\n".repeat(1_000_000),
     ];
     for text in hostile {
-        let problems = parse(&text).expect_err("this is no scenario");
+        let problems = parse(&text).expect_err("the text is no scenario");
         let printed = problems.to_string();
         assert!(printed.len() < 300_000, "{} bytes for {:.20}", printed.len(), text);
         assert!(problems.iter().all(|problem| problem.what.len() < 2_000 && problem.help.len() < 2_000));
@@ -44,14 +44,14 @@ proptest! {
     }
 
     #[test]
-    fn yaml_like_noise_makes_no_nonsense(words in prop::collection::vec(noise(), 0..60)) {
+    fn yaml_like_noise_is_refused_or_sound(words in prop::collection::vec(noise(), 0..60)) {
         if let Ok(scenario) = parse(&words.concat()) {
             assert_sound(&scenario);
         }
     }
 
     #[test]
-    fn a_mutated_scenario_is_refused_or_makes_sense(
+    fn a_mutated_scenario_is_refused_or_sound(
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, noise()), 1..4),
         every_word: bool,
     ) {
@@ -76,7 +76,7 @@ proptest! {
     }
 }
 
-/// Scraps of YAML and of the language, for tearing scenarios apart.
+/// Fragments of YAML and of the language.
 fn noise() -> impl Strategy<Value = String> {
     let scraps = [
         "",
@@ -130,7 +130,7 @@ fn noise() -> impl Strategy<Value = String> {
     prop::sample::select(scraps.to_vec()).prop_map(str::to_owned)
 }
 
-/// What every plan promises to those who run it.
+/// Asserts what every resolved scenario guarantees.
 fn assert_sound(scenario: &Scenario) {
     assert!(scenario.duration > Nanos::ZERO && !scenario.workloads.is_empty() && !scenario.routes.is_empty());
     for provider in &scenario.providers {
@@ -177,5 +177,5 @@ fn assert_sound(scenario: &Scenario) {
         assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{:?}", workload.arrivals);
     }
     assert!(scenario.expect.iter().all(|rule| rule.value.is_finite()));
-    assert!(scenario.words().contains(&scenario.name));
+    assert!(scenario.describe().contains(&scenario.name));
 }

@@ -3,6 +3,7 @@
 use super::run;
 use crate::scenarios::simulate;
 use quotalab::event::{EndReason, JobOutcome};
+use quotalab::report::notes;
 
 /// A short model before a long one.
 fn models(short: &str, long: &str) -> String {
@@ -45,7 +46,7 @@ fn a_completion_bound_beyond_the_model_is_sent_once_per_target() {
     let summary = simulate(&story.scenario);
     assert_eq!((summary.first_refusal, summary.attempts.limited_by["too_large"]), (None, 2));
     let note = "Every job of w can never be served: no model of the route r takes its prompt and its max_tokens of 200";
-    assert_eq!(story.scenario.notes, [note], "the scenario notes it before the run");
+    assert_eq!(notes::sentences(&story.scenario.notes), [note]);
 }
 
 #[test]
@@ -67,5 +68,6 @@ fn the_share_of_jobs_that_never_fit_is_noted_before_the_run() {
         .count();
     // Of prompts up to 1000 those above 750: a quarter of a thousand, with a standard error of 14.
     assert!(rejected.abs_diff(250) < 42, "{rejected}");
-    assert!(story.scenario.notes[0].starts_with("24.9% of the jobs of w "), "{:?}", story.scenario.notes);
+    let notes = notes::sentences(&story.scenario.notes);
+    assert!(notes[0].starts_with("24.9% of the jobs of w "), "{notes:?}");
 }

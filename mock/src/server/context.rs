@@ -1,4 +1,4 @@
-//! The context of one request to a dialect's endpoint: who sent it, in which format it is answered, and what the journal
+//! The context of one request to a dialect's endpoint: its account, the format of its reply, and what the journal
 //! records of it. Created by the router, filled in while the request is parsed, and used up by the response.
 
 use super::Mock;

@@ -32,13 +32,13 @@ impl ParsedFailure {
     pub(super) fn reply(&self, now: Instant, remaining: Remaining) -> Reply {
         let Self { status, cause, wait, .. } = *self;
         let Refusal { axis, limit, used, requested, .. } = self.refusal;
-        let told =
+        let numbers =
             limit.zip(requested).map(|(limit, requested)| LimitNumbers { axis, limit, used, requested });
         let broken = Reply::broken(now, AttemptFailure::Status(status));
         // If the body adds nothing to the status, the outcome is the status. Captured 400 and 500 responses hide a limit.
         let limited = matches!(status, 429 | 413) || cause != cause_of_status(status);
         let outcome = if limited { AttemptOutcome::Limited { axis, cause } } else { broken.outcome };
-        Reply { outcome, wait, limit: told, remaining, ..broken }
+        Reply { outcome, wait, limit: numbers, remaining, ..broken }
     }
 }
 

@@ -89,7 +89,7 @@ impl Chart {
         self.data.as_ref()
     }
 
-    /// Renders an `<svg>` element for a page that includes [`style`].
+    /// Renders an `<svg>` element for a page that includes `style`.
     #[must_use]
     pub fn inline(&self) -> String {
         let (width, height) = (WIDTH * SCALE, self.height * SCALE);

@@ -5,6 +5,7 @@ use crate::planner::{
     BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, NotTriedReason, Outage,
     Plan, PlanNote, Purchase, UntriedChange, WhatIf, only_cost,
 };
+use crate::report::notes;
 use crate::scenario::Metric;
 
 /// Returns the answer as sentences, the most important first.
@@ -272,7 +273,7 @@ fn note(note: &PlanNote) -> String {
         PlanNote::NotTried { change, reason } => {
             format!("Not tried: {}, since {}.", untried(*change), why(*reason))
         }
-        PlanNote::Scenario { note } => note.clone(),
+        PlanNote::Scenario { note } => notes::sentence(note),
     }
 }
 

@@ -1,123 +1,71 @@
-//! Distributions: a bare value, `{p50, p95}`, `{mean}`, `{min, max}` or `{values, weights}`.
+//! Distributions, of tokens or of seconds.
 
-use crate::scenario::value::{Value, length, whole};
-use provider::Nanos;
+use crate::scenario::diagnostics::Diagnostics;
+use crate::scenario::language::{Fields, Value};
 use provider::dist::Dist;
-use provider::units::{self, ParseError};
 
-/// What a distribution is over: how one value is read, and an example.
-pub(super) struct Unit {
-    read: fn(&str) -> Result<f64, ParseError>,
-    example: &'static str,
-}
-
-/// Tokens, up to ten million a call.
-pub(super) const TOKENS: Unit =
-    Unit { read: |text| whole(0u32, 10_000_000)(text).map(f64::from), example: "{p50: 800, p95: 3000}" };
-
-/// Seconds, up to a day.
-pub(super) const SECONDS: Unit = Unit {
-    read: |text| length(Nanos::ZERO, Nanos::DAY)(text).map(Nanos::as_secs_f64),
-    example: "{p50: 180ms, p99: 900ms}",
-};
-
-/// The quantiles a lognormal can be given by, beside its median.
+/// The quantiles that give a log-normal distribution with its median.
 const TAILS: [(&str, f64); 3] = [("p90", 0.90), ("p95", 0.95), ("p99", 0.99)];
 
-/// Reads a distribution.
-pub(super) fn dist(value: &Value, unit: &Unit) -> Option<Dist> {
-    if value.as_text().is_some() {
-        return value.parse(unit.read).map(Dist::Constant);
-    }
-    let mut fields = value.fields(unit.example)?;
-    let words = ["p50", "p90", "p95", "p99", "mean", "min", "max"];
-    let read = words.map(|word| fields.parse(word, unit.read));
-    let at = |word: &str| words.iter().position(|known| *known == word).and_then(|index| read[index]);
-    let [values, weights] = ["values", "weights"].map(|word| fields.get(word));
-    let given = fields.given(&["p50", "p90", "p95", "p99", "mean", "min", "max", "values", "weights"]);
-    if !fields.done() {
+/// Builds a distribution: tokens from counts, seconds from durations. `None` if it does not fit, which has been reported.
+pub(super) fn dist(value: &Value, diagnostics: &Diagnostics) -> Option<Dist> {
+    let Some(fields) = value.fields() else { return value.quantity().map(Dist::Constant) };
+    if !fields.is_sound() {
         return None;
     }
-    match given[..] {
-        ["p50", tail] if TAILS.iter().any(|(word, _)| *word == tail) => {
-            log_normal(value, at("p50")?, tail, at(tail)?)
+    let quantity = |word| fields.get(word).and_then(Value::quantity);
+    match fields.first_given(&["p50", "mean", "min", "values"])? {
+        "p50" => {
+            let (tail, share) = *TAILS.iter().find(|(tail, _)| fields.given(tail))?;
+            let (median, quantile) = (quantity("p50")?, quantity(tail)?);
+            let what = || format!("`{tail}` is smaller than `p50`");
+            in_order(fields, median, quantile, diagnostics, what)?;
+            Some(Dist::log_normal(median, share, quantile))
         }
-        ["mean"] => positive(value, "mean", at("mean")?).map(Dist::Exponential),
-        ["min", "max"] => uniform(value, at("min")?, at("max")?),
-        ["values"] => discrete(&values?, None, unit),
-        ["values", "weights"] => discrete(&values?, Some(&weights?), unit),
-        _ => {
-            let help = format!(
-                "write a bare value, `{}`, `{{mean: …}}`, `{{min: …, max: …}}` or `{{values: […], weights: […]}}`",
-                unit.example
-            );
-            value.wrong("this is not one distribution", help);
-            None
+        "mean" => quantity("mean").map(Dist::Exponential),
+        "min" => {
+            let (min, max) = (quantity("min")?, quantity("max")?);
+            in_order(fields, min, max, diagnostics, || "`max` is smaller than `min`".into())?;
+            Some(Dist::Uniform { min, max })
         }
+        _ => discrete(fields, diagnostics),
     }
 }
 
-fn log_normal(value: &Value, p50: f64, tail: &str, quantile: f64) -> Option<Dist> {
-    let p50 = positive(value, "p50", p50)?;
-    if quantile < p50 {
-        value.wrong(format!("`{tail}` is smaller than `p50`"), "quantiles rise: swap the two");
-        return None;
+fn in_order(
+    fields: &Fields,
+    low: f64,
+    high: f64,
+    diagnostics: &Diagnostics,
+    what: impl Fn() -> String,
+) -> Option<()> {
+    if high < low {
+        diagnostics.report_at(&fields.at, what(), "swap the two");
     }
-    let (_, share) = TAILS.iter().find(|(word, _)| *word == tail)?;
-    Some(Dist::log_normal(p50, *share, quantile))
+    (low <= high).then_some(())
 }
 
-fn uniform(value: &Value, min: f64, max: f64) -> Option<Dist> {
-    if max < min {
-        value.wrong("`max` is smaller than `min`", "swap the two");
+fn discrete(fields: &Fields, diagnostics: &Diagnostics) -> Option<Dist> {
+    let list = |word| fields.items(word).iter().map(Value::quantity).collect::<Option<Vec<f64>>>();
+    let (values, weights) = (list("values")?, list("weights")?);
+    if values.is_empty() || (fields.given("weights") && weights.is_empty()) {
         return None;
     }
-    Some(Dist::Uniform { min, max })
-}
-
-fn positive(value: &Value, word: &str, number: f64) -> Option<f64> {
-    if number <= 0.0 {
-        value.wrong(
-            format!("`{word}` must be more than zero"),
-            "for a value that is always zero, write it bare",
-        );
-        return None;
-    }
-    Some(number)
-}
-
-fn discrete(values: &Value, weights: Option<&Value>, unit: &Unit) -> Option<Dist> {
-    let list = |list: &Value, read: &dyn Fn(&str) -> Result<f64, ParseError>| {
-        let items = list.items("[1, 2, 3]")?;
-        // Every item is read, so that every wrong one is told.
-        let read: Vec<Option<f64>> = items.iter().map(|item| item.parse(read)).collect();
-        read.into_iter().collect::<Option<Vec<f64>>>()
-    };
-    let read = list(values, &unit.read);
-    let weighed = weights.map(|weights| list(weights, &units::number));
-    let (read, weighed) = (read?, weighed.map_or(Some(Vec::new()), |weights| weights)?);
-    if read.is_empty() {
-        values.wrong("the list is empty", "give at least one value");
-        return None;
-    }
-    if let Some(place) = weights {
-        if weighed.len() != read.len() {
-            place.wrong(
-                format!("{} weights for {} values", weighed.len(), read.len()),
-                "give one weight for each value",
-            );
+    if let Some(given) = fields.get("weights") {
+        if weights.len() != values.len() {
+            let what = format!("{} weights for {} values", weights.len(), values.len());
+            diagnostics.report_at(&given.at, what, "give one weight for each value");
             return None;
         }
-        if !(weighed.iter().sum::<f64>() > 0.0 && weighed.iter().sum::<f64>() <= MOST_WEIGHT) {
-            place.wrong(
-                "the weights add up to nothing, or to more than a billion",
-                "give shares such as `[3, 1]`",
-            );
+        let sum = weights.iter().sum::<f64>();
+        if !(sum > 0.0 && sum <= MAX_WEIGHTS) {
+            let what = "the sum of the weights is zero or more than a billion";
+            diagnostics.report_at(&given.at, what, "give shares such as `[3, 1]`");
             return None;
         }
     }
-    Some(Dist::discrete(&read, &weighed))
+    Some(Dist::discrete(&values, &weights))
 }
 
-/// Weights are shares of each other; beyond this they are a typing accident.
-const MOST_WEIGHT: f64 = 1e9;
+/// The largest sum of weights: they are relative to each other, and beyond this lies a typing error.
+const MAX_WEIGHTS: f64 = 1e9;

@@ -1,12 +1,14 @@
-//! The scenario as written, read into shapes: quantities are numbers, words of the language are variants,
-//! defaults are filled in, and only names that must be looked up are still names. What is wrong is reported
-//! and left out, so that everything else can still be checked.
+//! The scenario as written, in types: quantities are numbers, words of the language are variants, defaults are filled in.
+//! Only names that must be looked up are still names.
+//!
+//! The table of the language has checked every word for itself. Here is what involves several of them ("`cap` is at least
+//! `base`"). What does not fit has been reported and is left out, so that everything else is still checked.
 
 mod arrivals;
 mod client;
 mod dist;
-mod expect;
 mod incident;
+mod limits;
 mod model;
 mod provider;
 mod reserve;
@@ -14,25 +16,21 @@ mod route;
 mod what_if;
 mod workload;
 
-use super::defaults;
+use super::diagnostics::{Diagnostics, Name};
+use super::language::{self, Data, Value};
 use super::resolved::{Client, Expectation};
-use super::value::{Value, Word, length};
+use super::yaml::Node;
 use ::provider::Nanos;
-use ::provider::units;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
 pub(super) use provider::ProviderSpec;
-use provider::provider;
 pub(super) use route::{RouteSpec, StepSpec};
 pub(super) use what_if::WhatIfSpec;
 pub(super) use workload::WorkloadSpec;
 
-/// The longest time a scenario may name: a leap year.
-const LONGEST: Nanos = Nanos(366 * Nanos::DAY.0);
-
-/// A scenario with names not yet looked up.
+/// A scenario whose names are not looked up yet.
 #[derive(Debug)]
 pub(super) struct Spec {
-    /// `name`; `None` where absent.
+    /// `name`; `None` if absent.
     pub(super) name: Option<String>,
     /// `about`.
     pub(super) about: String,
@@ -54,55 +52,35 @@ pub(super) struct Spec {
     pub(super) what_if: Vec<WhatIfSpec>,
 }
 
-/// Reads a scenario. `None` where it is no map at all; problems are with the findings of `root`.
-pub(super) fn read(root: &Value) -> Option<Spec> {
-    let mut fields = root.fields("name: my first")?;
-    let text = |text: &str| Ok(text.trim().to_owned());
-    let spec = Spec {
-        name: fields.get("name").and_then(|value| value.word()).map(|word| word.text),
-        about: fields.parse("about", text).unwrap_or_default(),
-        seed: fields.parse("seed", units::count).unwrap_or(defaults::SEED),
-        duration: fields.parse("duration", length(Nanos::SECOND, LONGEST)).unwrap_or(defaults::DURATION),
-        providers: fields
-            .require("providers", "providers: {groq: {preset: groq-free}}")
-            .map(|value| providers(&value))
-            .unwrap_or_default(),
-        routes: fields
-            .require("routes", "routes: {chat: [{of: [groq/default/openai/gpt-oss-120b]}]}")
-            .map(|value| route::routes(&value))
-            .unwrap_or_default(),
-        client: fields.get("client").map_or_else(defaults::client, |value| client::client(&value)),
-        workloads: fields
-            .require("workload", "workload: [{name: chat, arrivals: {poisson: 250/min}, prompt: 800}]")
-            .map(|value| workload::workloads(&value))
-            .unwrap_or_default(),
-        expect: fields.get("expect").map(|value| expect::expectations(&value)).unwrap_or_default(),
-        what_if: fields.get("what_if").map(|value| what_if::wishes(&value)).unwrap_or_default(),
+/// Reads a scenario from its tree. `None` if it is no map at all; problems are reported to `diagnostics`.
+pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
+    let fields = language::check(&language::SCENARIO, root, diagnostics)?;
+    let rule = |value: &Value| match &value.data {
+        Data::Rule(rule) => Some(rule.clone()),
+        _ => None,
     };
-    fields.done();
-    Some(spec)
+    let provider =
+        |(name, value): &(Name, Value)| provider::provider(&name.text, value.fields(), diagnostics);
+    Some(Spec {
+        name: fields.text("name").map(str::to_owned),
+        about: fields.text("about").unwrap_or_default().to_owned(),
+        seed: fields.count("seed").unwrap_or_default(),
+        duration: fields.duration("duration").unwrap_or_default(),
+        providers: fields.names("providers").iter().map(provider).collect(),
+        routes: route::routes(&fields),
+        client: fields.fields("client").map(|client| client::client(client, diagnostics)).unwrap_or_default(),
+        workloads: fields
+            .items("workload")
+            .iter()
+            .filter_map(|value| workload::workload(value, diagnostics))
+            .collect(),
+        expect: fields.items("expect").iter().filter_map(rule).collect(),
+        what_if: fields.items("what_if").iter().filter_map(what_if::what_if).collect(),
+    })
 }
 
 /// Reads a preset as a provider of its own.
-pub(super) fn preset(name: &str, root: &Value) -> ProviderSpec {
-    provider(&Word { text: name.to_owned(), ..root.nameless() }, root)
-}
-
-fn providers(value: &Value) -> Vec<ProviderSpec> {
-    let entries = value.entries("groq: {preset: groq-free}").unwrap_or_default();
-    if entries.is_empty() && value.is_map() {
-        value.wrong("there is no provider", "write `groq: {preset: groq-free}`");
-    }
-    let mut specs = Vec::new();
-    for (name, value) in entries {
-        if name.text.contains('/') {
-            value.blame(
-                &name,
-                format!("the provider name `{}` contains `/`", name.text),
-                "choose a name without: targets are written `provider/account/model`",
-            );
-        }
-        specs.push(provider(&name, &value));
-    }
-    specs
+pub(super) fn preset(name: &str, root: &Node, diagnostics: &Diagnostics) -> ProviderSpec {
+    let fields = language::check(&language::PROVIDER, root, diagnostics);
+    provider::provider(name, fields.as_ref(), diagnostics)
 }

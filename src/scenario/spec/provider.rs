@@ -1,24 +1,30 @@
 //! One provider: its dialect, its accounts and their keys, its models, its incidents.
 
-use super::incident::incidents;
-use super::model::{Inherited, law, model};
+use super::incident::incident;
+use super::limits::law;
+use super::model::{Inherited, model};
 use super::reserve::reserve;
-use crate::scenario::value::{Value, Word, shortened};
+use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
+use crate::scenario::language::{Fields, Value};
 use provider::config::{AccountConfig, CachedTokens, Config, Dialect, Law, ModelConfig, Reserve, Tier};
 
-/// A provider as read; what was wrong is reported and left out.
+/// A provider as read. Without accounts or models only if those did not fit.
 #[derive(Debug)]
 pub(in crate::scenario) struct ProviderSpec {
-    /// The world's side of it. Without accounts or models only where those were wrong.
+    /// The provider.
     pub(in crate::scenario) config: Config,
-    /// The models whose latency is assumed.
+    /// The models without a stated latency.
     pub(in crate::scenario) assumed_latency: Vec<String>,
 }
 
-/// Reads a provider whose preset is already laid under it.
-pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
+/// Builds a provider whose preset is merged already.
+pub(in crate::scenario) fn provider(
+    name: &str,
+    fields: Option<&Fields>,
+    diagnostics: &Diagnostics,
+) -> ProviderSpec {
     let config = Config {
-        name: name.text.clone(),
+        name: name.to_owned(),
         dialect: Dialect::default(),
         tier: Tier::default(),
         accounts: Vec::new(),
@@ -26,114 +32,65 @@ pub(super) fn provider(name: &Word, value: &Value) -> ProviderSpec {
         incidents: Vec::new(),
     };
     let mut spec = ProviderSpec { config, assumed_latency: Vec::new() };
-    let Some(mut fields) = value.fields("groq: {preset: groq-free}") else { return spec };
-    fields.get("preset"); // laid under by `preset`
-    if let Some(dialect) = fields.get("dialect").and_then(|value| dialect(&value)) {
-        spec.config.dialect = dialect;
-    }
-    if let Some(tier) = fields.get("tier").and_then(|value| tier(&value)) {
-        spec.config.tier = tier;
-    }
-    let cached = CachedTokens::of(spec.config.dialect);
-    let written = fields.get("reserve").and_then(|value| reserve(&value, cached));
+    let Some(fields) = fields else { return spec };
+    let config = &mut spec.config;
+    let dialects = Dialect::ALL.map(|dialect| (dialect.name(), dialect));
+    config.dialect = fields.choice("dialect", &dialects).unwrap_or_default();
+    let tiers = [("free", Tier::Free), ("developer", Tier::Developer)];
+    config.tier = fields.choice("tier", &tiers).unwrap_or_default();
+    config.accounts = accounts(fields, diagnostics);
+    config.incidents = fields.items("incidents").iter().filter_map(incident).collect();
+    let cached = CachedTokens::of(config.dialect);
+    let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
     let inherited = Inherited {
-        law: law(&mut fields, Law::default()),
-        reserve: written.unwrap_or(Reserve { cached, ..Reserve::default() }),
+        law: law(fields, Law::default(), diagnostics),
+        reserve: reserve.unwrap_or(Reserve { cached, ..Reserve::default() }),
         cached,
     };
-    spec.config.accounts = match fields.get("accounts") {
-        Some(value) => accounts(&value),
-        None => vec![AccountConfig { name: "default".into(), keys: vec!["default".into()] }],
-    };
-    let example = "models: {gpt-oss-120b: {limits: {rpm: 1000}}}` or `preset: groq-free";
-    let models = if fields.has("preset") { fields.get("models") } else { fields.require("models", example) };
-    for (name, value) in models.and_then(|models| named(&models)).unwrap_or_default() {
-        let (mut model, assumed) = model(&name, &value, inherited);
-        if let Some(first) =
-            spec.config.models.iter().find(|first| model.family.is_some() && first.family == model.family)
-        {
-            share(first, &mut model, &value);
+    for (name, value) in fields.names("models") {
+        let Some(mut model) = model(name, value, inherited, diagnostics) else { continue };
+        let mut models = spec.config.models.iter();
+        if let Some(first) = models.find(|first| model.family.is_some() && first.family == model.family) {
+            share_limits(first, &mut model, value, diagnostics);
         }
-        if assumed {
+        if value.fields().is_some_and(|fields| !fields.given("latency")) {
             spec.assumed_latency.push(model.name.clone());
         }
         spec.config.models.push(model);
     }
-    spec.config.incidents = fields.get("incidents").map(|value| incidents(&value)).unwrap_or_default();
-    fields.done();
     spec
 }
 
-/// Gives a model the limits of the first of its family, whose meter it draws from.
-fn share(first: &ModelConfig, model: &mut ModelConfig, value: &Value) {
+/// Gives a model the limits of the first of its family, whose quota it draws from.
+fn share_limits(first: &ModelConfig, model: &mut ModelConfig, value: &Value, diagnostics: &Diagnostics) {
     if !model.limits.is_empty() && model.limits != first.limits {
-        value.wrong(
-            format!("its family draws from the limits of `{}`, and these are others", shortened(&first.name)),
-            "leave the limits out here, or give both models the same",
-        );
+        let what =
+            format!("these limits differ from those of `{}`, which it shares", shortened(&first.name, 60));
+        diagnostics.report_at(&value.at, what, "leave the limits out here, or give both models the same");
     }
     model.limits.clone_from(&first.limits);
 }
 
-fn dialect(value: &Value) -> Option<Dialect> {
-    value.one_of(&Dialect::ALL.map(|dialect| (dialect.name(), dialect)))
-}
-
-fn tier(value: &Value) -> Option<Tier> {
-    value.one_of(&[("free", Tier::Free), ("developer", Tier::Developer)])
-}
-
-fn named<'a>(value: &Value<'a>) -> Option<Vec<(Word, Value<'a>)>> {
-    let entries = value.entries("name: {…}")?;
-    if entries.is_empty() {
-        value.wrong("nothing is listed here", "give at least one");
+fn accounts(fields: &Fields, diagnostics: &Diagnostics) -> Vec<AccountConfig> {
+    if !fields.given("accounts") {
+        return vec![AccountConfig { name: "default".into(), keys: vec!["default".into()] }];
     }
-    Some(entries)
-}
-
-fn accounts(value: &Value) -> Vec<AccountConfig> {
-    let mut taken: Vec<Word> = Vec::new();
+    let mut taken: Vec<Name> = Vec::new();
     let mut accounts = Vec::new();
-    for (name, value) in named(value).unwrap_or_default() {
-        if name.text.contains('/') {
-            value.blame(
-                &name,
-                format!("the account name `{}` contains `/`", name.text),
-                "choose a name without: targets are written `provider/account/model`",
-            );
-        }
+    for (name, value) in fields.names("accounts") {
+        let items = value.fields().map_or_else(|| value.items(), |fields| fields.items("keys"));
         let mut keys = Vec::new();
-        for key in self::keys(&value) {
-            match taken.iter().find(|other| other.text == key.text) {
-                Some(other) => value.blame(
-                    &key,
-                    format!("the key `{}` is already used on line {}", key.text, other.place.line),
-                    "give every key of a provider its own name: a key belongs to one account",
-                ),
-                None => {
-                    keys.push(key.text.clone());
-                    taken.push(key);
-                }
+        for key in items.iter().filter_map(Value::name) {
+            if let Some(other) = taken.iter().find(|other| other.text == key.text) {
+                let what = format!("the key `{}` is already used on line {}", key.text, other.at.place.line);
+                let help = "give every key of a provider its own name: a key belongs to one account";
+                diagnostics.report_at(&key.at, what, help);
+            } else {
+                keys.push(key.text.clone());
+                taken.push(key);
             }
         }
-        accounts.push(AccountConfig { name: name.text, keys });
+        accounts.push(AccountConfig { name: name.text.clone(), keys });
     }
     accounts
-}
-
-/// `{keys: [k1, k2]}`, or the list alone.
-fn keys(value: &Value) -> Vec<Word> {
-    let listed = if value.is_map() {
-        let Some(mut fields) = value.fields("{keys: [k1]}") else { return Vec::new() };
-        let keys = fields.require("keys", "keys: [k1]");
-        fields.done();
-        keys
-    } else {
-        Some(value.clone())
-    };
-    let Some(items) = listed.as_ref().and_then(|keys| keys.items("[k1, k2]")) else { return Vec::new() };
-    if items.is_empty() {
-        value.wrong("an account without keys cannot be used", "give it one, such as `{keys: [k1]}`");
-    }
-    items.iter().filter_map(Value::word).collect()
 }

@@ -1,72 +1,63 @@
-//! `reserve`: what admission takes a call to use, and what becomes of it.
+//! `reserve`: what a call is charged when it is admitted, and what becomes of that.
 
-use crate::scenario::value::{Value, whole};
+use crate::scenario::diagnostics::Diagnostics;
+use crate::scenario::language::{Fields, Value};
 use provider::config::{CachedTokens, Estimate, Reserve, Settle};
 
-/// A word for the estimate, or a map with everything; `None` where it is wrong. What is not said of cached tokens is as
-/// `usual` for the dialect.
-pub(super) fn reserve(value: &Value, usual: CachedTokens) -> Option<Reserve> {
-    if !value.is_map() {
-        return estimate(value).map(|estimate| Reserve { cached: usual, ..Reserve::of(estimate) });
+const ESTIMATES: [(&str, Estimate); 4] = [
+    ("prompt+max_tokens", Estimate::PromptAndMaxTokens),
+    ("prompt+recent", Estimate::PromptAndRecent),
+    ("prompt", Estimate::Prompt),
+    ("nothing", Estimate::Nothing),
+];
+
+const SETTLES: [(&str, Settle); 3] =
+    [("refund", Settle::Refund), ("nothing", Settle::Nothing), ("after", Settle::After)];
+
+const CACHED: [(&str, CachedTokens); 3] =
+    [("counted", CachedTokens::Counted), ("refund", CachedTokens::Refunded), ("free", CachedTokens::Free)];
+
+/// Builds a reservation from an estimate alone or from a map. Cached tokens count as `usual` for the dialect unless it says
+/// otherwise.
+pub(super) fn reserve(value: &Value, usual: CachedTokens, diagnostics: &Diagnostics) -> Option<Reserve> {
+    match value.fields() {
+        Some(fields) => Some(from_map(fields, usual, diagnostics)),
+        None => value.choice(&ESTIMATES).map(|estimate| Reserve { cached: usual, ..Reserve::of(estimate) }),
     }
-    let mut fields = value.fields("{estimate: prompt+max_tokens, default: 1024}")?;
-    let estimate = fields.get("estimate").and_then(|value| estimate(&value)).unwrap_or_default();
-    let silent = Reserve::of(estimate);
-    let of_completions = fields.given(&["default", "cap"]);
-    let absent = fields.parse("default", whole(0, u32::MAX));
-    let cap = fields.parse("cap", whole(0, u32::MAX));
-    let settle = fields.get("settle").and_then(|value| settle(&value));
-    // What is never settled gives nothing back.
-    let usual = if (settle, usual) == (Some(Settle::Nothing), CachedTokens::Refunded) {
-        CachedTokens::Counted
-    } else {
-        usual
+}
+
+fn from_map(fields: &Fields, usual: CachedTokens, diagnostics: &Diagnostics) -> Reserve {
+    let estimate = fields.choice("estimate", &ESTIMATES).unwrap_or_default();
+    let settle = fields.choice("settle", &SETTLES);
+    let cached = fields.choice("cached", &CACHED);
+    // A reservation that is never settled gives nothing back.
+    let usual = match (settle, usual) {
+        (Some(Settle::Nothing), CachedTokens::Refunded) => CachedTokens::Counted,
+        _ => usual,
     };
-    let written = fields.get("cached");
-    let cached = written.as_ref().and_then(cached);
-    if let (Some(Settle::Nothing), Some(CachedTokens::Refunded), Some(value)) = (settle, cached, written) {
-        value.wrong("what is never settled cannot be refunded", "use `cached: free`, or another `settle`");
+    if let (Some(Settle::Nothing), Some(CachedTokens::Refunded), Some(value)) =
+        (settle, cached, fields.get("cached"))
+    {
+        let what = "`cached: refund` needs a reservation that is settled";
+        diagnostics.report_at(&value.at, what, "use `cached: free`, or another `settle`");
     }
-    let charge_refused = fields.get("charge_refused").and_then(|value| value.yes_or_no());
-    if let (Estimate::Prompt | Estimate::Nothing, [word, ..]) = (estimate, &of_completions[..]) {
-        fields.value.wrong(
-            format!("`{word}` is about completions, and of those nothing is reserved"),
-            "leave it out, or use `estimate: prompt+max_tokens`",
-        );
+    if let (Estimate::Prompt | Estimate::Nothing, Some(word)) =
+        (estimate, fields.first_given(&["default", "cap"]))
+    {
+        let what = format!("`{word}` has no meaning if no completion tokens are reserved");
+        diagnostics.report_at(&fields.at, what, "leave it out, or use `estimate: prompt+max_tokens`");
     }
     if (estimate, settle) == (Estimate::Nothing, Some(Settle::Nothing)) {
-        fields
-            .value
-            .wrong("no token would ever be charged", "use `settle: after`, or leave the token limits out");
+        let help = "use `settle: after`, or leave the token limits out";
+        diagnostics.report_at(&fields.at, "no token would ever be charged", help);
     }
-    fields.done();
-    Some(Reserve {
+    let plain = Reserve::of(estimate);
+    Reserve {
         estimate,
-        default_max_tokens: absent.unwrap_or(silent.default_max_tokens),
-        max_completion_tokens: cap.unwrap_or(silent.max_completion_tokens),
-        settle: settle.unwrap_or(silent.settle),
+        default_max_tokens: fields.count("default").unwrap_or(plain.default_max_tokens),
+        max_completion_tokens: fields.count("cap").unwrap_or(plain.max_completion_tokens),
+        settle: settle.unwrap_or(plain.settle),
         cached: cached.unwrap_or(usual),
-        charge_refused: charge_refused.unwrap_or(silent.charge_refused),
-    })
-}
-
-fn estimate(value: &Value) -> Option<Estimate> {
-    value.one_of(&[
-        ("prompt+max_tokens", Estimate::PromptAndMaxTokens),
-        ("prompt+recent", Estimate::PromptAndRecent),
-        ("prompt", Estimate::Prompt),
-        ("nothing", Estimate::Nothing),
-    ])
-}
-
-fn cached(value: &Value) -> Option<CachedTokens> {
-    value.one_of(&[
-        ("counted", CachedTokens::Counted),
-        ("refund", CachedTokens::Refunded),
-        ("free", CachedTokens::Free),
-    ])
-}
-
-fn settle(value: &Value) -> Option<Settle> {
-    value.one_of(&[("refund", Settle::Refund), ("nothing", Settle::Nothing), ("after", Settle::After)])
+        charge_refused: fields.bool("charge_refused").unwrap_or(plain.charge_refused),
+    }
 }

@@ -1,106 +1,89 @@
-//! A class of jobs: where they go, when they come, how large they are.
+//! A workload, whose route is still a name.
 
-use super::arrivals::{ArrivalsSpec, arrivals};
-use super::dist::{TOKENS, dist};
-use crate::scenario::defaults;
+use super::arrivals::{ArrivalsSpec, arrivals, shape};
+use super::dist::dist;
+use crate::scenario::diagnostics::{Diagnostics, Location, Name};
+use crate::scenario::language::{Data, Fields, Value};
 use crate::scenario::resolved::{CachedPrompt, Repeats};
-use crate::scenario::value::{Value, Word, whole};
 use provider::dist::Dist;
-use provider::units::{self, ParseError};
 
-/// A workload whose route is still a name.
+/// A workload.
 #[derive(Debug)]
 pub(in crate::scenario) struct WorkloadSpec {
-    /// Its name.
-    pub(in crate::scenario) name: Word,
-    /// Its route; `None` where it names none.
-    pub(in crate::scenario) route: Option<Word>,
-    /// When its jobs come; `None` where that was wrong.
+    /// Its name; empty if it did not fit.
+    pub(in crate::scenario) name: Name,
+    /// Its route; `None` if it names none.
+    pub(in crate::scenario) route: Option<Name>,
+    /// When its jobs arrive; `None` if that did not fit.
     pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
     /// The factors by hour.
     pub(in crate::scenario) shape: Option<[f64; 24]>,
-    /// Prompt tokens.
+    /// Prompt tokens; unused if a trace brings its own.
     pub(in crate::scenario) prompt: Dist,
-    /// What of it is found in the prefix cache.
+    /// What of a prompt is found in the prefix cache.
     pub(in crate::scenario) cached_prompt: CachedPrompt,
-    /// Completion tokens.
+    /// Completion tokens; unused if a trace brings its own.
     pub(in crate::scenario) completion: Dist,
-    /// The bound sent with every job.
+    /// The `max_tokens` of every request.
     pub(in crate::scenario) max_tokens: Option<u32>,
     /// Jobs that ask again.
     pub(in crate::scenario) repeats: Option<Repeats>,
     /// Whether replies are streamed.
     pub(in crate::scenario) stream: bool,
-    /// Whether its jobs may be moved in time.
+    /// Whether jobs may be moved in time.
     pub(in crate::scenario) deferrable: bool,
 }
 
-const EXAMPLE: &str =
-    "- {name: chat, route: chat, arrivals: {poisson: 250/min}, prompt: {p50: 800, p95: 3000}}";
-
-/// Reads `workload`.
-pub(super) fn workloads(value: &Value) -> Vec<WorkloadSpec> {
-    let Some(items) = value.items(EXAMPLE) else { return Vec::new() };
-    if items.is_empty() {
-        value.wrong("there is no workload", format!("add `{EXAMPLE}`"));
-    }
-    items.iter().filter_map(workload).collect()
-}
-
-fn workload(value: &Value) -> Option<WorkloadSpec> {
-    let mut fields = value.fields(EXAMPLE)?;
-    let name = fields.require("name", "name: chat").and_then(|value| value.word());
-    let route = fields.get("route").and_then(|value| value.word());
-    let come = fields.require("arrivals", "arrivals: {poisson: 250/min}");
-    let traced = come.as_ref().is_some_and(|value| value.has("trace"));
-    let (arrivals, shape) = come.and_then(|value| arrivals(&value)).unzip();
-    let prompt =
-        if traced { fields.get("prompt") } else { fields.require("prompt", "prompt: {p50: 800, p95: 3000}") };
-    let prompt = prompt.and_then(|value| dist(&value, &TOKENS));
-    let cached_prompt = fields.get("cached_prompt").and_then(|value| cached_prompt(&value));
-    let completion = fields.get("completion").and_then(|value| dist(&value, &TOKENS));
-    let max_tokens = fields.parse("max_tokens", whole(1, 10_000_000));
-    let repeats = fields.get("repeats").and_then(|value| repeats(&value));
-    let stream = fields.get("stream").and_then(|value| value.yes_or_no());
-    let deferrable = fields.get("deferrable").and_then(|value| value.yes_or_no());
-    if traced {
-        for word in fields.given(&["prompt", "completion", "repeats"]) {
-            let help = "leave it out: a trace brings the tokens of its own requests";
-            fields.value.wrong(format!("`{word}` means nothing beside a trace"), help);
-        }
-    }
-    fields.done();
+/// Builds a workload; `None` if it is no map.
+pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
+    let fields = value.fields()?;
+    let given = fields.fields("arrivals");
+    sizes_come_from_one_place(fields, given.is_some_and(|given| given.given("trace")), diagnostics);
+    let tokens = |word: &str| fields.get(word).and_then(|value| dist(value, diagnostics));
     Some(WorkloadSpec {
-        name: name.unwrap_or_else(|| value.nameless()),
-        route,
-        arrivals,
-        shape: shape.flatten(),
-        prompt: prompt.unwrap_or(Dist::Constant(0.0)),
-        cached_prompt: cached_prompt.unwrap_or(CachedPrompt::NOTHING),
-        completion: completion.unwrap_or_else(defaults::completion),
-        max_tokens,
-        repeats,
-        stream: stream.unwrap_or(true),
-        deferrable: deferrable.unwrap_or(false),
+        name: fields.name("name").unwrap_or_else(|| nameless(&fields.at)),
+        route: fields.name("route"),
+        arrivals: given.and_then(|given| arrivals(given, diagnostics)),
+        shape: given.and_then(|given| shape(given, diagnostics)),
+        prompt: tokens("prompt").unwrap_or(Dist::Constant(0.0)),
+        cached_prompt: fields
+            .get("cached_prompt")
+            .and_then(|value| cached_prompt(value, diagnostics))
+            .unwrap_or(CachedPrompt::NOTHING),
+        completion: tokens("completion").unwrap_or(Dist::Constant(0.0)),
+        max_tokens: fields.count("max_tokens"),
+        repeats: fields.fields("repeats").and_then(repeats),
+        stream: fields.bool("stream").unwrap_or_default(),
+        deferrable: fields.bool("deferrable").unwrap_or_default(),
     })
 }
 
-/// A share of the prompt (`60%`), or tokens as any distribution.
-fn cached_prompt(value: &Value) -> Option<CachedPrompt> {
-    match value.as_text() {
-        Some(text) if text.contains('%') => value.parse(units::share).map(CachedPrompt::Share),
-        _ => dist(value, &TOKENS).map(CachedPrompt::Tokens),
+/// A trace brings the tokens of its own requests; every other way of arriving needs a `prompt`.
+fn sizes_come_from_one_place(fields: &Fields, is_trace: bool, diagnostics: &Diagnostics) {
+    if !is_trace && !fields.given("prompt") {
+        let what = format!("`{}` has no `prompt`", fields.at.path);
+        diagnostics.report_at(&fields.at, what, "add `prompt: {p50: 800, p95: 3000}`");
+    }
+    for word in ["prompt", "completion", "repeats"].into_iter().filter(|word| is_trace && fields.given(word))
+    {
+        let what = format!("`{word}` does not go with a trace");
+        let help = "leave it out: a trace brings the tokens of its own requests";
+        diagnostics.report_at(&fields.at, what, help);
     }
 }
 
-fn repeats(value: &Value) -> Option<Repeats> {
-    let mut fields = value.fields("{share: 20%, zipf: 1.1, of: 5000}")?;
-    let share = fields.require("share", "share: 20%").and_then(|value| value.parse(units::share));
-    let zipf = fields.parse("zipf", |text| match units::number(text)? {
-        exponent if exponent <= 10.0 => Ok(exponent),
-        _ => Err(ParseError::new(format!("`{text}` is out of range"), "write an exponent from 0 to 10")),
-    });
-    let of = fields.require("of", "of: 5000").and_then(|value| value.parse(whole(1, 1_000_000)));
-    fields.done();
-    Some(Repeats { share: share?, zipf: zipf.unwrap_or(defaults::ZIPF), of: of? })
+/// Stands in for a name that is missing.
+fn nameless(at: &Location) -> Name {
+    Name { text: String::new(), at: at.clone() }
+}
+
+fn cached_prompt(value: &Value, diagnostics: &Diagnostics) -> Option<CachedPrompt> {
+    match value.data {
+        Data::Number(share) => Some(CachedPrompt::Share(share)),
+        _ => dist(value, diagnostics).map(CachedPrompt::Tokens),
+    }
+}
+
+fn repeats(fields: &Fields) -> Option<Repeats> {
+    Some(Repeats { share: fields.number("share")?, zipf: fields.number("zipf")?, of: fields.count("of")? })
 }

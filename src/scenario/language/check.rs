@@ -1,0 +1,275 @@
+//! Walks a YAML tree along the table. Nothing stops it: what does not fit is reported with its location and its remedy,
+//! and the walk goes on with the rest.
+
+use super::kind::{Shape, quoted};
+use super::value::{Data, Fields, Value};
+use super::{Kind, Map, Required, Word, forms};
+use crate::problem::{Problems, did_you_mean};
+use crate::scenario::diagnostics::{Diagnostics, Location, Name};
+use crate::scenario::yaml::{self, Entry, Node};
+use provider::units::ParseError;
+
+/// Checks that a tree is `map`. `None` if it is no map at all; whatever does not fit is reported to `diagnostics`.
+pub(in crate::scenario) fn check(
+    map: &'static Map,
+    node: &Node,
+    diagnostics: &Diagnostics,
+) -> Option<Fields> {
+    let check = Check { diagnostics };
+    let root = Location { place: node.place, path: String::new() };
+    match &node.kind {
+        yaml::Kind::Map(entries) => Some(check.map(map, entries, root)),
+        _ => {
+            check.mismatch(&root, node, "a map", map.example);
+            None
+        }
+    }
+}
+
+struct Check<'d> {
+    diagnostics: &'d Diagnostics,
+}
+
+/// What the messages about a value quote: how it is written, and what else to do about a value out of range.
+#[derive(Clone, Copy)]
+struct Advice<'a> {
+    example: &'a str,
+    hint: &'a str,
+}
+
+impl Check<'_> {
+    fn value(&self, kind: &Kind, node: &Node, at: Location, advice: Advice<'_>) -> Value {
+        let data = match (kind, &node.kind) {
+            (Kind::Any, _) => self.any(node, &at, advice),
+            (Kind::OneOf(kinds), _) => return self.one_of(kinds, node, at, advice),
+            (Kind::List { of, min, max }, yaml::Kind::List(items)) => {
+                self.list(of, (*min, *max), items, &at, advice)
+            }
+            (Kind::Names { of, slash }, yaml::Kind::Map(entries)) => {
+                self.names(of, *slash, entries, &at, advice)
+            }
+            (Kind::Map(map), yaml::Kind::Map(entries)) => Data::Map(self.map(map, entries, at.clone())),
+            (kind, yaml::Kind::Text(text)) if kind.shape() == Some(Shape::Scalar) => {
+                self.scalar(kind, text, &at, advice)
+            }
+            _ => self.mismatch(&at, node, &kind.describe(), advice.example),
+        };
+        Value { at, data }
+    }
+
+    fn scalar(&self, kind: &Kind, text: &str, at: &Location, advice: Advice<'_>) -> Data {
+        kind.scalar(text, advice.hint)
+            .unwrap_or_else(|ParseError { what, help }| self.invalid(at, what, help))
+    }
+
+    fn any(&self, node: &Node, at: &Location, advice: Advice<'_>) -> Data {
+        if matches!(node.kind, yaml::Kind::Null) {
+            let what = format!("`{}` has no value", at.path);
+            return self.invalid(at, what, format!("write {}", advice.example));
+        }
+        Data::Tree(node.clone())
+    }
+
+    /// Reads the value as the first alternative of its shape that claims it, else as the last of its shape.
+    fn one_of(&self, kinds: &'static [Kind], node: &Node, at: Location, advice: Advice<'_>) -> Value {
+        let shape = match &node.kind {
+            yaml::Kind::Text(_) => Some(Shape::Scalar),
+            yaml::Kind::List(_) => Some(Shape::List),
+            yaml::Kind::Map(_) => Some(Shape::Map),
+            yaml::Kind::Null => None,
+        };
+        let fitting = || kinds.iter().filter(|kind| kind.shape() == shape);
+        let claimed = match &node.kind {
+            yaml::Kind::Text(text) => fitting().find(|kind| kind.claims(text)),
+            _ => fitting().next(),
+        };
+        if let (None, yaml::Kind::Text(text)) = (claimed, &node.kind)
+            && let Some(word) = kinds.iter().find_map(|kind| match kind {
+                Kind::Map(map) => map.word(text),
+                _ => None,
+            })
+        {
+            let help = format!("write `{{{}: {}}}`", word.name, word.example);
+            let data = self.invalid(&at, format!("`{}` needs a value", word.name), help);
+            return Value { at, data };
+        }
+        match claimed.or_else(|| fitting().next_back()) {
+            Some(kind) => self.value(kind, node, at, advice),
+            None => {
+                let data = self.mismatch(&at, node, &Kind::OneOf(kinds).describe(), advice.example);
+                Value { at, data }
+            }
+        }
+    }
+
+    fn list(
+        &self,
+        of: &Kind,
+        (min, max): (usize, usize),
+        items: &[Node],
+        at: &Location,
+        advice: Advice<'_>,
+    ) -> Data {
+        let example = match of {
+            Kind::Map(map) => format!("`{}`", map.example),
+            _ => advice.example.to_owned(),
+        };
+        let check = |(index, node): (usize, &Node)| {
+            let at = Location { place: node.place, path: at.join(&index.to_string()) };
+            self.value(of, node, at, Advice { example: &example, ..advice })
+        };
+        let values: Vec<Value> = items.iter().enumerate().map(check).collect();
+        if (min..=max).contains(&items.len()) {
+            return Data::List(values);
+        }
+        let expected = match (min, max) {
+            _ if min == max => format!("{min} entries"),
+            _ if items.len() < min => "at least one entry".into(),
+            _ => format!("at most {max} entries"),
+        };
+        let found = if items.is_empty() { "none".to_owned() } else { items.len().to_string() };
+        self.invalid(at, format!("expected {expected}, found {found}"), format!("write {}", advice.example))
+    }
+
+    fn names(&self, of: &Kind, slash: bool, entries: &[Entry], at: &Location, advice: Advice<'_>) -> Data {
+        if entries.is_empty() {
+            return self.invalid(
+                at,
+                "expected at least one name, found none",
+                format!("write {}", advice.example),
+            );
+        }
+        let example = match of {
+            Kind::Map(map) => format!("`{}`", map.example),
+            _ => advice.example.to_owned(),
+        };
+        let check = |entry: &Entry| {
+            let path = at.join(&entry.key);
+            let name =
+                Name { text: entry.key.clone(), at: Location { place: entry.place, path: path.clone() } };
+            if entry.key.trim().is_empty() {
+                self.diagnostics.report_at(&name.at, "a name cannot be empty", "write a name");
+            } else if !slash && entry.key.contains('/') {
+                let what = format!("the name `{}` contains `/`", quoted(&entry.key));
+                let help = "choose a name without `/`: targets are written `provider/account/model`";
+                self.diagnostics.report_at(&name.at, what, help);
+            }
+            let at = Location { place: entry.value.place, path };
+            (name, self.value(of, &entry.value, at, Advice { example: &example, hint: "" }))
+        };
+        Data::Names(entries.iter().map(check).collect())
+    }
+
+    fn map(&self, map: &'static Map, entries: &[Entry], at: Location) -> Fields {
+        let mut fields = Fields {
+            at,
+            map,
+            values: vec![None; map.words.len()],
+            given: vec![false; map.words.len()],
+            is_sound: true,
+        };
+        let mut unknown = 0;
+        for entry in entries {
+            let path = fields.at.join(&entry.key);
+            match map.words.iter().position(|word| word.name == entry.key) {
+                Some(index) => {
+                    fields.given[index] = true;
+                    fields.values[index] = Some(self.word(&map.words[index], entry, path));
+                }
+                None => {
+                    fields.is_sound = false;
+                    unknown += 1;
+                    if unknown <= Problems::ENOUGH {
+                        self.unknown(map, entry, &fields.at, path);
+                    }
+                }
+            }
+        }
+        for (index, word) in map.words.iter().enumerate().filter(|(index, _)| !fields.given[*index]) {
+            let path = fields.at.join(word.name);
+            fields.values[index] = word.default.map(|text| self.default(word, text, &fields.at, path));
+        }
+        self.require(&fields);
+        forms::check(&mut fields, self.diagnostics);
+        fields
+    }
+
+    fn word(&self, word: &Word, entry: &Entry, path: String) -> Value {
+        if matches!(entry.value.kind, yaml::Kind::Null) && !matches!(word.kind, Kind::Any) {
+            let at = Location { place: entry.place, path };
+            let help = format!("write `{}: {}`, or remove the word", word.name, word.example);
+            let data = self.invalid(&at, format!("`{}` has no value", word.name), help);
+            return Value { at, data };
+        }
+        let at = Location { place: entry.value.place, path };
+        let example = format!("`{}: {}`", word.name, word.example);
+        self.value(&word.kind, &entry.value, at, Advice { example: &example, hint: word.hint })
+    }
+
+    /// The value of a word that is absent, at the location of its map.
+    fn default(&self, word: &Word, text: &'static str, map: &Location, path: String) -> Value {
+        let kind = match text {
+            "{}" => yaml::Kind::Map(Vec::new()),
+            "[]" => yaml::Kind::List(Vec::new()),
+            text if text.starts_with('{') => {
+                let source = self.diagnostics.source("default", text);
+                let read = yaml::read(self.diagnostics, source, text, 0);
+                read.expect("invariant: every default of the table is YAML").kind
+            }
+            text => yaml::Kind::Text(text.to_owned()),
+        };
+        let node = Node { place: map.place, kind };
+        let at = Location { place: map.place, path };
+        self.value(&word.kind, &node, at, Advice { example: word.example, hint: "" })
+    }
+
+    fn require(&self, fields: &Fields) {
+        for word in fields.map.words.iter().filter(|word| !fields.given(word.name)) {
+            let help = match word.required {
+                Required::No => continue,
+                Required::Yes => format!("add `{}: {}`", word.name, word.example),
+                Required::Unless(other) if fields.given(other) => continue,
+                Required::Unless(other) => {
+                    let example = fields.map.word(other).map_or("", |other| other.example);
+                    format!("add `{}: {}` or `{other}: {example}`", word.name, word.example)
+                }
+            };
+            let what = match &*fields.at.path {
+                "" => format!("the scenario has no `{}`", word.name),
+                path => format!("`{path}` has no `{}`", word.name),
+            };
+            self.diagnostics.report_at(&fields.at, what, help);
+        }
+    }
+
+    fn unknown(&self, map: &Map, entry: &Entry, parent: &Location, path: String) {
+        if let Some(refused) = map.refused.iter().find(|refused| refused.word == entry.key) {
+            let at = Location { place: entry.value.place, path };
+            self.diagnostics.report_at(&at, format!("`{}` {}", refused.word, refused.why), refused.help);
+            return;
+        }
+        let what = match &*parent.path {
+            "" => format!("unknown word `{}`", quoted(&entry.key)),
+            parent => format!("unknown word `{}` in `{parent}`", quoted(&entry.key)),
+        };
+        let help = did_you_mean(&entry.key, map.words.iter().map(|word| word.name));
+        self.diagnostics.report_at(&Location { place: entry.place, path }, what, help);
+    }
+
+    /// Reports a value of another kind than expected.
+    fn mismatch(&self, at: &Location, node: &Node, expected: &str, example: &str) -> Data {
+        let found = match &node.kind {
+            yaml::Kind::Map(_) => "a map".into(),
+            yaml::Kind::List(_) => "a list".into(),
+            yaml::Kind::Text(text) => format!("`{}`", quoted(text)),
+            yaml::Kind::Null => "nothing".into(),
+        };
+        let example = if example.starts_with('`') { example.to_owned() } else { format!("`{example}`") };
+        self.invalid(at, format!("expected {expected}, found {found}"), format!("write {example}"))
+    }
+
+    fn invalid(&self, at: &Location, what: impl Into<String>, help: impl Into<String>) -> Data {
+        self.diagnostics.report_at(at, what, help);
+        Data::Invalid
+    }
+}

@@ -1,0 +1,180 @@
+//! The scalar kinds: how the text of one value is read, and how a kind is described.
+
+use super::value::Data;
+use super::{Choice, Kind, MAX_RATE, Names, SPEEDS, rule};
+use crate::problem::{alternatives, did_you_mean, either};
+use crate::scenario::diagnostics::shortened;
+use provider::Nanos;
+use provider::units::{self, ParseError, print_count, print_duration};
+
+/// The YAML shape of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A single value.
+    Scalar,
+    /// A list.
+    List,
+    /// A map.
+    Map,
+}
+
+/// The length of a value that is quoted in a message, in characters.
+const MAX_QUOTED: usize = 60;
+
+/// A value as a message quotes it.
+pub(super) fn quoted(text: &str) -> String {
+    shortened(text, MAX_QUOTED)
+}
+
+impl Kind {
+    /// The shape of the values of this kind; `None` if several are accepted.
+    pub(super) fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::OneOf(_) | Self::Any => None,
+            Self::List { .. } => Some(Shape::List),
+            Self::Map(_) | Self::Names { .. } => Some(Shape::Map),
+            _ => Some(Shape::Scalar),
+        }
+    }
+
+    /// Returns `true` if a scalar should be read as this kind rather than as a later alternative.
+    pub(super) fn claims(&self, text: &str) -> bool {
+        match self {
+            Self::Choice(choices) => choices.iter().any(|choice| choice.word == text),
+            Self::Share { .. } => text.contains('%'),
+            _ => true,
+        }
+    }
+
+    /// Reads a scalar. A value outside the range of the kind is an error, whose help ends with `hint` if that is not empty.
+    pub(super) fn scalar(&self, text: &str, hint: &str) -> Result<Data, ParseError> {
+        match self {
+            Self::Text => Ok(Data::Text(text.trim().to_owned())),
+            Self::Name(_) if text.trim().is_empty() => {
+                Err(ParseError::new("a name cannot be empty", "write a name"))
+            }
+            Self::Name(_) => Ok(Data::Text(text.trim().to_owned())),
+            Self::Bool => match text {
+                "true" => Ok(Data::Bool(true)),
+                "false" => Ok(Data::Bool(false)),
+                _ => {
+                    Err(ParseError::new(format!("unknown word `{}`", quoted(text)), "use `true` or `false`"))
+                }
+            },
+            Self::Count { min, max } => {
+                let count = units::count(text)?;
+                self.bounded(text, hint, count, (*min..=*max).contains(&count)).map(Data::Count)
+            }
+            Self::Duration { min, max } => {
+                let length = units::duration(text)?;
+                self.bounded(text, hint, length, (*min..=*max).contains(&length)).map(Data::Duration)
+            }
+            Self::Permille => units::permille(text).map(|share| Data::Count(share.into())),
+            Self::Rule => rule::read(text).map(Data::Rule),
+            Self::Choice(choices) => choose(choices, text),
+            _ => self.number(text, hint).map(Data::Number),
+        }
+    }
+
+    /// Reads a quantity that is a floating-point number.
+    fn number(&self, text: &str, hint: &str) -> Result<f64, ParseError> {
+        let (value, is_within) = match self {
+            Self::Number { max } => {
+                let value = units::number(text)?;
+                (value, value <= *max)
+            }
+            Self::Rate { zero } => {
+                let value = units::rate(text)?;
+                (value, value <= MAX_RATE && (*zero || value > 0.0))
+            }
+            Self::Share { zero } => {
+                let value = units::share(text)?;
+                (value, *zero || value > 0.0)
+            }
+            Self::Speed => {
+                let value = units::speed(text)?;
+                (value, SPEEDS.contains(&value))
+            }
+            Self::Multiple { min, max, bare } => {
+                let value = if *bare {
+                    units::number(text.strip_suffix('x').unwrap_or(text))?
+                } else {
+                    units::multiple(text)?
+                };
+                (value, (*min..=*max).contains(&value))
+            }
+            kind => unreachable!("invariant: {kind:?} is a kind of number"),
+        };
+        self.bounded(text, hint, value, is_within)
+    }
+
+    fn bounded<T>(&self, text: &str, hint: &str, value: T, is_within: bool) -> Result<T, ParseError> {
+        if is_within {
+            return Ok(value);
+        }
+        let help = format!("write {}{}{hint}", self.describe(), if hint.is_empty() { "" } else { "; " });
+        Err(ParseError::new(format!("`{}` is out of range", quoted(text)), help))
+    }
+
+    /// The kind in words, with its range: "a whole number from 1 to 100".
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Text => "text".into(),
+            Self::Name(Names::New) => "a name".into(),
+            Self::Name(Names::Preset) => "the name of a preset".into(),
+            Self::Name(Names::Route) => "the name of a route".into(),
+            Self::Name(Names::Target) => "a target, `provider/account/model`".into(),
+            Self::Name(Names::File) => "a file, relative to the scenario".into(),
+            Self::Bool => "`true` or `false`".into(),
+            Self::Count { min, max } => match (min, max) {
+                (0, &u64::MAX) => "a whole number".into(),
+                _ => format!("a whole number from {} to {}", print_count(*min), print_count(*max)),
+            },
+            Self::Number { max } => format!("a number from 0 to {max}"),
+            Self::Duration { min: Nanos(1), max } => {
+                format!("a duration above zero, at most {}", print_duration(*max))
+            }
+            Self::Duration { min, max } => {
+                format!("a duration from {} to {}", print_duration(*min), print_duration(*max))
+            }
+            Self::Rate { zero: true } => "a rate from `0/s` to `1M/s`".into(),
+            Self::Rate { zero: false } => "a rate above zero, at most `1M/s`".into(),
+            Self::Share { zero: true } => "a share from `0%` to `100%`".into(),
+            Self::Share { zero: false } => "a share above `0%`, at most `100%`".into(),
+            Self::Permille => "a share in steps of `0.1%`".into(),
+            Self::Speed => "a speed from `0.001 tok/s` to `1000M tok/s`".into(),
+            Self::Multiple { min, max, bare: false } => format!("a multiple from `{min}x` to `{max}x`"),
+            Self::Multiple { min, max, bare: true } => format!("a multiple from `{min}` to `{max}`"),
+            Self::Rule => "a rule".into(),
+            Self::Choice(choices) => alternatives(&modelled(choices).collect::<Vec<_>>()),
+            Self::List { .. } => "a list".into(),
+            Self::Names { .. } => "a map of names".into(),
+            Self::Map(_) => "a map".into(),
+            Self::OneOf(kinds) => either(&kinds.iter().map(Self::describe).collect::<Vec<_>>()),
+            Self::Any => "any value".into(),
+        }
+    }
+}
+
+/// The words of a choice that are accepted.
+pub(super) fn modelled(choices: &'static [Choice]) -> impl Iterator<Item = &'static str> + Clone {
+    choices.iter().filter(|choice| choice.modelled).map(|choice| choice.word)
+}
+
+fn choose(choices: &'static [Choice], text: &str) -> Result<Data, ParseError> {
+    match choices.iter().find(|choice| choice.word == text) {
+        Some(choice) if choice.modelled => Ok(Data::Choice(choice.word)),
+        Some(choice) => {
+            let known: Vec<&str> = modelled(choices).collect();
+            let help = format!("use {}", alternatives(&known));
+            Err(ParseError::new(format!("`{}` is not modelled yet", choice.word), help))
+        }
+        None => {
+            let what = match text {
+                "" => "expected a word".into(),
+                _ => format!("unknown word `{}`", quoted(text)),
+            };
+            Err(ParseError::new(what, did_you_mean(text, modelled(choices))))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Expectations: `p95 latency <= 8s`, that is a metric, a comparison and a value in the unit of the metric.
+
+use super::kind::quoted;
+use crate::problem::did_you_mean;
+use crate::scenario::resolved::{Expectation, Metric, Op, Time};
+use provider::Nanos;
+use provider::units::{self, ParseError};
+
+/// Metrics other than percentiles, with their meaning and an example of a rule.
+pub(super) const METRICS: [(Metric, &str, &str); 7] = [
+    (Metric::Success, "jobs that succeeded, as a share of those that ended", "success >= 99.5%"),
+    (Metric::Goodput, "jobs that succeeded, as a rate", "goodput >= 10/min"),
+    (
+        Metric::FallbackShare,
+        "succeeded jobs that a later step than the first served, as a share",
+        "fallback share <= 25%",
+    ),
+    (Metric::LimitedShare, "attempts that a limit refused, as a share", "limited share <= 5%"),
+    (Metric::AttemptsPerJob, "attempts divided by jobs", "attempts per job <= 1.5"),
+    (Metric::Cost, "USD in all", "cost <= 150 USD"),
+    (
+        Metric::Headroom,
+        "the load that the limits allow, as a multiple of the load offered",
+        "headroom >= 1.2",
+    ),
+];
+
+/// Times of which percentiles are metrics, with their meaning and an example of a rule.
+pub(super) const TIMES: [(Time, &str, &str); 3] = [
+    (Time::Latency, "from the arrival to the end of the reply", "p95 latency <= 8s"),
+    (Time::FirstToken, "from the arrival to the first token", "p90 first_token <= 500ms"),
+    (Time::Queue, "waiting for a free attempt of `client.concurrency`", "p99 queue <= 1s"),
+];
+
+/// Comparisons.
+pub(super) const OPS: [(&str, Op); 5] =
+    [(">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::Above), ("<", Op::Below), ("==", Op::Equal)];
+
+/// Reads an expectation.
+pub(super) fn read(text: &str) -> Result<Expectation, ParseError> {
+    let sign = |c: char| matches!(c, '<' | '>' | '=' | '!' | '≤' | '≥');
+    let Some(start) = text.find(sign) else {
+        let help = "write a rule such as `success >= 99%` or `p95 latency <= 8s`";
+        return Err(ParseError::new(format!("`{}` has no comparison", quoted(text)), help));
+    };
+    let (left, rest) = text.split_at(start);
+    let (op, value) = rest.split_at(rest.find(|c| !sign(c)).unwrap_or(rest.len()));
+    let metric = metric(left)?;
+    let op = self::op(op)?;
+    let value = self::value(metric, value.trim())?;
+    Ok(Expectation { rule: text.trim().to_owned(), metric, op, value })
+}
+
+fn metric(text: &str) -> Result<Metric, ParseError> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let phrase = words.join(" ");
+    if let Some(metric) = Metric::from_name(&phrase) {
+        return Ok(metric);
+    }
+    let known: Vec<String> = Metric::all().map(|metric| metric.to_string()).collect();
+    let what = match &*phrase {
+        "" => "the rule has no metric".into(),
+        phrase => format!("unknown metric `{}`", quoted(phrase)),
+    };
+    Err(ParseError::new(what, did_you_mean(&phrase, known.iter().map(String::as_str))))
+}
+
+fn op(text: &str) -> Result<Op, ParseError> {
+    if let Some((_, op)) = OPS.iter().find(|(sign, _)| *sign == text) {
+        return Ok(*op);
+    }
+    let help = match text {
+        "=" => "write `==`",
+        "=>" | "≥" => "write `>=`",
+        "=<" | "≤" => "write `<=`",
+        _ => "use `>=`, `<=`, `>`, `<` or `==`",
+    };
+    Err(ParseError::new(format!("unknown comparison `{}`", quoted(text)), help))
+}
+
+/// The number that a metric is compared with, in the unit of results.
+fn value(metric: Metric, text: &str) -> Result<f64, ParseError> {
+    match metric {
+        Metric::Success | Metric::FallbackShare | Metric::LimitedShare => units::share(text),
+        Metric::Goodput => units::rate(text),
+        Metric::Percentile(..) => units::duration(text).map(Nanos::as_secs_f64),
+        Metric::Cost => units::dollars(text),
+        Metric::AttemptsPerJob => units::number(text),
+        Metric::Headroom => units::number(text.strip_suffix('x').unwrap_or(text)),
+    }
+}

@@ -1,0 +1,148 @@
+//! The client. Without a word it behaves as most scripts do: Groq's Python SDK as shipped, without a cache or pacing.
+
+use super::{Choice, Kind, LENGTH, Map, NONE, choice, word};
+
+pub(in crate::scenario::language) static CLIENT: Map = Map {
+    name: "client",
+    doc: "How your client behaves.",
+    example: "{deadline: 30s}",
+    words: &[
+        // groq-python 1.7.0: timeout 60 s.
+        word("deadline", LENGTH, "30s", "How long a job may take from its arrival; then it is given up.")
+            .default("1m"),
+        word(
+            "retry",
+            Kind::Map(&RETRY),
+            "{attempts: 3, backoff: {base: 500ms, cap: 8s}}",
+            "When and how often a job is tried again.",
+        )
+        .default("{}"),
+        word(
+            "concurrency",
+            Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: 10_000_000 }]),
+            "64",
+            "Attempts in flight at once; `none` for no bound.",
+        )
+        .default("none"),
+        // A bound, so that an overload ends in shed jobs and not in memory.
+        word(
+            "queue",
+            Kind::Count { min: 0, max: 100_000_000 },
+            "500",
+            "Jobs that may wait for a free attempt; more are shed.",
+        )
+        .default("10k"),
+        word("pace", PACE_OR_GAP, "tokens", "How sends to a target are spread over time.").default("off"),
+        word(
+            "cache",
+            Kind::OneOf(&[Kind::Choice(OFF), Kind::Map(&CACHE)]),
+            "{entries: 10k, ttl: 1h}",
+            "A cache of replies to identical prompts.",
+        )
+        .default("off"),
+        word(
+            "join",
+            Kind::Bool,
+            "true",
+            "Whether identical jobs in flight are coalesced: one is sent, all get its reply.",
+        )
+        .default("false"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const OFF: &[Choice] = &[choice("off", "no cache")];
+
+pub(in crate::scenario::language) static RETRY: Map = Map {
+    name: "retry",
+    doc: "When and how often a job is tried again.",
+    example: "{attempts: 3, backoff: {base: 500ms, cap: 8s}}",
+    words: &[
+        // groq-python: max_retries 2.
+        word("attempts", Kind::Count { min: 1, max: 100 }, "5", "Attempts per job in all, over all targets.")
+            .default("3"),
+        word(
+            "backoff",
+            Kind::Map(&BACKOFF),
+            "{base: 1s, cap: 30s, jitter: full}",
+            "The wait before the next attempt.",
+        )
+        .default("{}"),
+        word(
+            "obey_retry_after",
+            Kind::Bool,
+            "false",
+            "Whether the wait that a reply states (`retry-after`) replaces the client's own.",
+        )
+        .default("true"),
+        word(
+            "budget",
+            Kind::OneOf(&[Kind::Choice(NONE), Kind::Permille]),
+            "20%",
+            "Retries allowed per job on average; `none` for no bound.",
+        )
+        .default("none"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+pub(in crate::scenario::language) static BACKOFF: Map = Map {
+    name: "backoff",
+    doc: "The wait before the n-th retry: `base` doubled n times, at most `cap`, then spread by `jitter`.",
+    example: "{base: 1s, cap: 30s, jitter: full}",
+    words: &[
+        // groq-python: INITIAL_RETRY_DELAY 0.5, MAX_RETRY_DELAY 8.0.
+        word("base", LENGTH, "1s", "The first wait.").default("500ms"),
+        word("cap", LENGTH, "30s", "The longest wait; at least `base`, which it equals if it is absent and `base` is longer than 8s.").default("8s"),
+        // AWS 2015: the least work of the four.
+        word("jitter", Kind::Choice(JITTERS), "full", "How the wait is spread at random.").default("full"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const JITTERS: &[Choice] = &[
+    choice("none", "the wait itself"),
+    choice("full", "between zero and the wait"),
+    choice("equal", "between half the wait and the wait"),
+    choice("decorrelated", "between `base` and three times the last wait"),
+];
+
+const PACE_OR_GAP: Kind = Kind::OneOf(&[Kind::Choice(PACES), Kind::Map(&PACE)]);
+
+const PACES: &[Choice] = &[
+    choice("off", "at once"),
+    choice("requests", "as the known request limits refill"),
+    choice("tokens", "as the known request and token limits refill"),
+];
+
+pub(in crate::scenario::language) static PACE: Map = Map {
+    name: "pace",
+    doc: "A fixed gap between sends to the same target.",
+    example: "{gap: 100ms}",
+    words: &[word("gap", LENGTH, "100ms", "The shortest time between two sends.").required()],
+    forms: &[],
+    refused: &[],
+};
+
+pub(in crate::scenario::language) static CACHE: Map = Map {
+    name: "cache",
+    doc: "A cache of replies to identical prompts.",
+    example: "{entries: 10k, ttl: 1h}",
+    words: &[
+        word(
+            "entries",
+            Kind::Count { min: 1, max: 100_000_000 },
+            "10k",
+            "Replies kept; the least recently used is dropped first.",
+        )
+        .required(),
+        // Half of what Groq keeps a prompt in its own cache (two hours; docs of Feb 2026), since a reply ages faster than a
+        // prompt. An assumption.
+        word("ttl", LENGTH, "24h", "How long a reply is used.").default("1h"),
+    ],
+    forms: &[],
+    refused: &[],
+};

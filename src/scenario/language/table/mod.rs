@@ -1,0 +1,43 @@
+//! The table: a file per chapter of the language, a row per word.
+//!
+//! The reason for a default is a comment at its row, with the source.
+
+mod client;
+mod dist;
+mod model;
+mod provider;
+mod scenario;
+mod workload;
+
+pub(super) use client::{BACKOFF, CACHE, CLIENT, PACE, RETRY};
+pub(super) use dist::{SECOND_DIST, TOKEN_DIST};
+pub(super) use model::{CONCURRENCY, LATENCY, LIMIT, LIMITS, MODEL, PRICE, RESERVE};
+pub(super) use provider::{ACCOUNT, INCIDENT};
+pub(in crate::scenario) use provider::{FAULT, PROVIDER};
+pub(in crate::scenario) use scenario::SCENARIO;
+pub(super) use scenario::{STEP, WHAT_IF};
+pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, WORKLOAD};
+
+use super::{Choice, Form, Kind, Map, Names, Refused, Word, choice, unmodelled, word};
+use ::provider::Nanos;
+
+/// The word that removes what a preset says, or a bound.
+const NONE: &[Choice] = &[choice("none", "none")];
+
+/// The shortest time of a [`LENGTH`].
+const TICK: Nanos = Nanos::from_millis(1);
+
+/// A time at which something happens, from the start of the run.
+const OFFSET: Kind = Kind::Duration { min: Nanos::ZERO, max: super::MAX_DURATION };
+
+/// A time that passes.
+const LENGTH: Kind = Kind::Duration { min: TICK, max: super::MAX_DURATION };
+
+/// The end of the sentence for a word that is known but not modelled.
+const NOT_MODELLED: &str = "is not modelled yet";
+
+/// The most tokens of one call that a scenario may name.
+const MAX_TOKENS: u64 = 10_000_000;
+
+/// The longest context that a scenario may name, in tokens: beyond any on offer.
+const MAX_CONTEXT: u64 = 100_000_000;

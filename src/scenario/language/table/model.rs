@@ -1,0 +1,315 @@
+//! A model: its limits and how they refill, what a call reserves, how long it takes, what it costs.
+
+use super::dist::{SECONDS, TOKENS};
+use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, Names, Refused, Word, choice, word};
+
+pub(in crate::scenario::language) static MODEL: Map = Map {
+    name: "model",
+    doc: "One model of a provider. Every account has quota of its own for it.",
+    example: "{limits: {rpm: 30, tpm: 6k}}",
+    words: &[
+        word(
+            "family",
+            Kind::Name(Names::New),
+            "gpt-oss",
+            "Models of one family draw from one quota: the limits of the first of them.",
+        ),
+        word(
+            "limits",
+            Kind::Map(&LIMITS),
+            "{rpm: 30, tpm: 6k}",
+            "How much an account may use. If absent, there are no limits.",
+        )
+        .default("{}"),
+        word(
+            "reserve",
+            ESTIMATE_OR_RESERVE,
+            "{estimate: prompt+max_tokens, default: 1024}",
+            "What a call is charged when it is admitted. If absent, as for the provider.",
+        ),
+        word(
+            "context",
+            TOKENS_OR_NONE,
+            "131072",
+            "The most tokens of prompt and completion together; longer calls are refused.",
+        )
+        .default("none"),
+        word(
+            "max_output",
+            TOKENS_OR_NONE,
+            "32k",
+            "The most completion tokens that a call may ask for; at most `context`.",
+        )
+        .default("none"),
+        word(
+            "latency",
+            Kind::Map(&LATENCY),
+            "{first_token: 200ms, output: 300 tok/s}",
+            "How long a call takes.",
+        )
+        .default("{}"),
+        word("price", Kind::Map(&PRICE), "{input: 0.35, output: 0.75}", "What tokens cost.").default("{}"),
+        // A chat completion. Median and tail lie between those of the Azure conversation trace of 2023 (129 and 451) and of the
+        // Mooncake conversation trace of 2025 (350 and 698), rounded.
+        word(
+            "completion",
+            TOKENS,
+            "{p50: 200, p95: 700}",
+            "Completion tokens, for calls to the mock by other clients.",
+        )
+        .default("{p50: 200, p95: 700}"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const TOKENS_OR_NONE: Kind = Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_CONTEXT }]);
+
+/// How a limit refills, as a word of providers, of limits, and of one limit.
+pub(super) const LAW: Word = word("law", Kind::Choice(LAWS), "fixed", "How limits refill.");
+
+/// The zone of calendar days.
+pub(super) const ZONE: Word =
+    word("zone", Kind::Choice(ZONES), "pacific", "Where midnight is, for `law: calendar`. If absent, `utc`.");
+
+/// The growth of an adaptive limit.
+pub(super) const GROWTH: Word = word(
+    "growth",
+    GROWTH_FACTOR,
+    "1.5x",
+    "For `law: adaptive`: the next window's limit, as a multiple of what is used of this one. If absent, `2x`.",
+);
+
+/// The bound of an adaptive limit.
+pub(super) const MAX_GROWTH: Word = word(
+    "most",
+    GROWTH_FACTOR,
+    "20x",
+    "For `law: adaptive`: the most that the limit grows to, as a multiple of the limit that it begins with. If absent, `10x`.",
+);
+
+const GROWTH_FACTOR: Kind = Kind::Multiple { min: 1.0, max: 1000.0, bare: false };
+
+const LAWS: &[Choice] = &[
+    choice("bucket", "refills continuously (token bucket); holds `burst` at most"),
+    choice("fixed", "counts per window of the clock, aligned to the start of the run"),
+    choice("sliding_log", "counts what was admitted within the last window"),
+    choice("sliding_counter", "the count of the window before fades linearly while the present one passes"),
+    choice(
+        "calendar",
+        "daily limits count from midnight to midnight of the zone, others per window of the clock",
+    ),
+    choice("adaptive", "the limit of the next window follows what is used of this one"),
+];
+
+const ZONES: &[Choice] = &[choice("utc", "UTC"), choice("pacific", "the west of the US")];
+
+const LIMIT_ON_AXIS: Kind =
+    Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_LIMIT }, Kind::Map(&LIMIT)]);
+
+const LIMIT_IN_FLIGHT: Kind =
+    Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_LIMIT }, Kind::Map(&CONCURRENCY)]);
+
+/// The largest limit: beyond it the window laws would leave exact integers.
+const MAX_LIMIT: u64 = 1_000_000_000_000;
+
+const fn axis(name: &'static str, example: &'static str, doc: &'static str) -> Word {
+    word(name, LIMIT_ON_AXIS, example, doc).hint(NO_LIMIT)
+}
+
+const NO_LIMIT: &str =
+    "for no limit leave the word out; for a model that may not be used leave the model out";
+
+pub(in crate::scenario::language) static LIMITS: Map = Map {
+    name: "limits",
+    doc: "What an account may use of a model. A limit is a number, a map with more about it, or `none` to remove a preset's. A \
+          limit that is absent does not exist.",
+    example: "{rpm: 30, tpm: 6k}",
+    words: &[
+        LAW,
+        ZONE,
+        GROWTH,
+        MAX_GROWTH,
+        axis("rpm", "30", "Requests per minute."),
+        axis("rpd", "14.4k", "Requests per day."),
+        axis("tpm", "6k", "Tokens of prompt and completion per minute."),
+        axis("tpd", "500k", "Tokens of prompt and completion per day."),
+        axis("itpm", "7k", "Input tokens per minute."),
+        axis("otpm", "1k", "Output tokens per minute."),
+        axis("ash", "7.2k", "Seconds of audio per hour."),
+        axis("asd", "28.8k", "Seconds of audio per day."),
+        word("concurrency", LIMIT_IN_FLIGHT, "8", "Requests in flight at once.").hint(NO_LIMIT),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+pub(in crate::scenario::language) static LIMIT: Map = Map {
+    name: "limit",
+    doc: "One limit and how it refills. What is absent is as for all limits of the model, then as for the provider.",
+    example: "{limit: 30, law: fixed}",
+    words: &[
+        word("limit", Kind::Count { min: 1, max: MAX_LIMIT }, "30", "How much is admitted per window.")
+            .required()
+            .hint(NO_LIMIT),
+        LAW,
+        ZONE,
+        GROWTH,
+        MAX_GROWTH,
+        word(
+            "burst",
+            Kind::Count { min: 1, max: MAX_LIMIT },
+            "100",
+            "For `law: bucket`: how much a full bucket holds. If absent, as much as `limit`.",
+        ),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const IN_FLIGHT: &str = "has no meaning for `concurrency`, which counts requests in flight and has no window";
+const WRITE_CONCURRENCY: &str = "write `concurrency: 8`";
+
+pub(in crate::scenario::language) static CONCURRENCY: Map = Map {
+    name: "concurrency",
+    doc: "The limit on requests in flight, written as a map.",
+    example: "{limit: 8}",
+    words: &[word("limit", Kind::Count { min: 1, max: MAX_LIMIT }, "8", "Requests in flight at once.")
+        .required()
+        .hint(NO_LIMIT)],
+    forms: &[],
+    refused: &[
+        Refused { word: "law", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
+        Refused { word: "zone", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
+        Refused { word: "growth", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
+        Refused { word: "most", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
+        Refused { word: "burst", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
+    ],
+};
+
+pub(super) const ESTIMATE_OR_RESERVE: Kind =
+    Kind::OneOf(&[Kind::Choice(RESERVE_ESTIMATE), Kind::Map(&RESERVE)]);
+
+pub(in crate::scenario::language) static RESERVE: Map = Map {
+    name: "reserve",
+    doc: "What a call is charged on the token limits when it is admitted, and what becomes of that when it ends. The estimate alone \
+          may be written without the map: `reserve: prompt`.",
+    example: "{estimate: prompt+max_tokens, default: 1024}",
+    words: &[
+        word("estimate", Kind::Choice(RESERVE_ESTIMATE), "prompt", "What a call is expected to use.")
+            .default("prompt+max_tokens"),
+        word(
+            "default",
+            Kind::Count { min: 0, max: u32::MAX as u64 },
+            "1024",
+            "Completion tokens assumed for a call without `max_tokens`.",
+        )
+        .default("1024"),
+        word(
+            "cap",
+            Kind::Count { min: 0, max: u32::MAX as u64 },
+            "4096",
+            "The most completion tokens that are reserved. If absent, no bound.",
+        ),
+        word(
+            "settle",
+            Kind::Choice(RESERVE_SETTLE),
+            "after",
+            "What becomes of the reservation when the call ends. If absent, `after` for `estimate: nothing`, else `refund`.",
+        ),
+        word(
+            "cached",
+            Kind::Choice(RESERVE_CACHED),
+            "free",
+            "What prompt tokens count that the provider finds in its prefix cache. If absent, as the dialect does: `refund` for `groq`, \
+             `free` for `anthropic`, else `counted`.",
+        ),
+        word("charge_refused", Kind::Bool, "true", "Whether refused calls count as requests.")
+            .default("false"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const RESERVE_ESTIMATE: &[Choice] = &[
+    choice("prompt+max_tokens", "the prompt and all that the call allows"),
+    choice("prompt+recent", "the prompt and the largest recent completion of the account"),
+    choice("prompt", "the prompt only"),
+    choice("nothing", "nothing"),
+];
+
+const RESERVE_SETTLE: &[Choice] = &[
+    choice("refund", "it becomes what was used"),
+    choice("nothing", "it stays as it was"),
+    choice("after", "it stays, and what was used beyond it is charged at the end"),
+];
+
+const RESERVE_CACHED: &[Choice] = &[
+    choice("counted", "as any other token"),
+    choice("refund", "as any other at admission, and nothing once the call has ended"),
+    choice("free", "nothing"),
+];
+
+// A model without a stated latency is at the slow end of what Groq serves: queue times of 30 to 350 ms and 280 tokens per
+// second for a 70B model, measured in public captures of 2025 and 2026.
+pub(in crate::scenario::language) static LATENCY: Map = Map {
+    name: "latency",
+    doc: "How long a call takes: a time to the first token and a speed, or a time for the whole reply.",
+    example: "{first_token: 200ms, output: 300 tok/s}",
+    words: &[
+        word(
+            "first_token",
+            SECONDS,
+            "{p50: 180ms, p99: 900ms}",
+            "From the start of service to the first token.",
+        )
+        .default("200ms"),
+        word(
+            "prefill",
+            Kind::Speed,
+            "23k tok/s",
+            "How fast the prompt is read, added to the time to the first token. If absent, at no cost.",
+        ),
+        word("output", Kind::Speed, "560 tok/s", "How fast tokens after the first are written.")
+            .default("300 tok/s"),
+        word("total", SECONDS, "{mean: 1s}", "The whole reply; its first token comes with the last."),
+        // Without a network the wire is as short as the loopback.
+        word("network", SECONDS, "40ms", "The round trip between client and provider, half of it each way.")
+            .default("0s"),
+        word(
+            "slots",
+            Kind::Count { min: 1, max: 1_000_000 },
+            "12",
+            "Calls served at once over all accounts; others queue. If absent, no bound.",
+        ),
+    ],
+    forms: &[
+        Form {
+            requires: &[],
+            allows: &["first_token", "prefill", "output"],
+            example: "{first_token: 200ms, output: 300 tok/s}",
+        },
+        Form { requires: &[&["total"]], allows: &[], example: "{total: 1s}" },
+    ],
+    refused: &[],
+};
+
+const USD: Kind = Kind::Number { max: 1e6 };
+
+pub(in crate::scenario::language) static PRICE: Map = Map {
+    name: "price",
+    doc: "What a million tokens cost, in USD.",
+    example: "{input: 0.35, output: 0.75}",
+    words: &[
+        word("input", USD, "0.35", "Prompt tokens.").default("0"),
+        word(
+            "cached_input",
+            USD,
+            "0.07",
+            "Prompt tokens found in the provider's prefix cache. If absent, as `input`.",
+        ),
+        word("output", USD, "0.75", "Completion tokens.").default("0"),
+    ],
+    forms: &[],
+    refused: &[],
+};

@@ -1,0 +1,177 @@
+//! A provider: its accounts and models, and its incidents.
+
+use super::model::{ESTIMATE_OR_RESERVE, GROWTH, LAW, MAX_GROWTH, ZONE};
+use super::{Choice, Form, Kind, LENGTH, MODEL, Map, Names, OFFSET, choice, word};
+
+pub(in crate::scenario) static PROVIDER: Map = Map {
+    name: "provider",
+    doc: "One API: the format of its replies, the accounts you have there, the models it serves, and when it fails.",
+    example: "{preset: groq-free}",
+    words: &[
+        word(
+            "preset",
+            Kind::Name(Names::Preset),
+            "groq-free",
+            "Takes limits, latencies and prices from a known provider. What is written beside it takes precedence: models and \
+             their limits are merged one by one, every other word replaces the preset's.",
+        ),
+        word(
+            "dialect",
+            Kind::Choice(DIALECTS),
+            "cerebras",
+            "Status codes, headers and bodies of its replies.",
+        )
+        .default("groq"),
+        word(
+            "tier",
+            Kind::Choice(TIERS),
+            "developer",
+            "The plan that the accounts are on. It decides what a refusal advises, not the limits.",
+        )
+        .default("free"),
+        LAW.default("bucket"),
+        ZONE,
+        GROWTH,
+        MAX_GROWTH,
+        word(
+            "reserve",
+            ESTIMATE_OR_RESERVE,
+            "prompt+max_tokens",
+            "What a call is charged when it is admitted, for every model that does not say otherwise: an estimate, or a map.",
+        ),
+        word(
+            "accounts",
+            Kind::Names { of: &ACCOUNT_OR_KEYS, slash: false },
+            "{acme: {keys: [k1, k2]}}",
+            "The organisations that own quota. If absent, one account `default` with one key `default`.",
+        ),
+        word(
+            "models",
+            Kind::Names { of: &Kind::Map(&MODEL), slash: true },
+            "{gpt-oss-120b: {limits: {rpm: 1000}}}",
+            "The models that it serves, by the names that requests send.",
+        )
+        .required_unless("preset"),
+        word(
+            "incidents",
+            Kind::List { of: &Kind::Map(&INCIDENT), min: 0, max: usize::MAX },
+            "[{at: 13h, for: 20m, fault: 503}]",
+            "When it fails.",
+        )
+        .default("[]"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const DIALECTS: &[Choice] = &[
+    choice("groq", "Groq, as captured in 2026"),
+    choice("openai", "OpenAI's own API"),
+    choice("azure", "OpenAI's models on Azure"),
+    choice("anthropic", "Anthropic, native and OpenAI-compatible"),
+    choice("cerebras", "Cerebras"),
+    choice("mistral", "Mistral"),
+    choice("deepinfra", "DeepInfra"),
+    choice("together", "Together"),
+    choice("fireworks", "Fireworks"),
+    choice("gemini", "Gemini's OpenAI-compatible endpoint"),
+];
+
+const TIERS: &[Choice] = &[choice("free", "free of charge"), choice("developer", "paid by use")];
+
+const KEYS: Kind = Kind::List { of: &Kind::Name(Names::New), min: 1, max: usize::MAX };
+
+static ACCOUNT_OR_KEYS: Kind = Kind::OneOf(&[KEYS, Kind::Map(&ACCOUNT)]);
+
+pub(in crate::scenario::language) static ACCOUNT: Map = Map {
+    name: "account",
+    doc: "One organisation. Its keys share its quota. The list of keys may be written without the map: `acme: [k1, k2]`.",
+    example: "{keys: [k1, k2]}",
+    words: &[
+        word("keys", KEYS, "[k1, k2]", "Names of the keys; a key belongs to one account only.").required()
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+pub(in crate::scenario::language) static INCIDENT: Map = Map {
+    name: "incident",
+    doc: "A stretch of time in which calls meet a fault. Incidents may overlap.",
+    example: "{at: 13h, for: 20m, fault: 503}",
+    words: &[
+        word("at", OFFSET, "13h", "When it begins, from the start of the run.").required(),
+        word("for", LENGTH, "20m", "How long it lasts.").required(),
+        word("fault", FAULT_OR_NUMBER, "503", "What happens: a status, a word, or a map with a number.")
+            .required(),
+        word(
+            "share",
+            Kind::Share { zero: true },
+            "20%",
+            "The share of calls that it happens to, drawn at random.",
+        )
+        .default("100%"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const FAULT_OR_NUMBER: Kind = Kind::OneOf(&[Kind::Choice(FAULTS), Kind::Map(&FAULT)]);
+
+const FAULTS: &[Choice] = &[
+    choice("500", "status 500"),
+    choice("502", "status 502"),
+    choice("503", "status 503"),
+    choice("504", "status 504"),
+    choice("498", "status 498, Groq's \"flex capacity exceeded\""),
+    choice("529", "status 529, Anthropic's \"overloaded\""),
+    choice("429", "status 429"),
+    choice("400", "status 400"),
+    choice("401", "status 401"),
+    choice("403", "status 403"),
+    choice("404", "status 404"),
+    choice("overload", "out of capacity, with the status and body of the dialect"),
+    choice("billing", "credit used up, likewise"),
+    choice("not_in_tier", "model not in the plan, likewise"),
+    choice("timeout", "no reply"),
+    choice("reset", "the connection is closed before the reply"),
+    choice("cut_stream", "the reply ends half-way"),
+    choice("garbage", "status 200 and a body that is not JSON"),
+    choice("no_retry_after", "429s carry no `retry-after`"),
+    choice("fractional_wait", "`retry-after` is a fraction of seconds"),
+    choice("dated_wait", "`retry-after` is a date"),
+    choice("negative_wait", "`retry-after` is negative"),
+    choice("absurd_wait", "`retry-after` exceeds any counter"),
+    choice("error_inside", "status 200 and an error in the body"),
+    choice("reset_after_head", "the connection is closed after the head of the reply"),
+    choice("cut_before_token", "the reply ends before its first token"),
+    choice("truncated", "the JSON of the reply ends half-way"),
+    choice("wrong_type", "the reply claims to be HTML"),
+    choice("no_headers", "replies carry no headers about limits or waits"),
+];
+
+const TIMES: Kind = Kind::Multiple { min: 1e-3, max: 1e6, bare: false };
+
+pub(in crate::scenario) static FAULT: Map = Map {
+    name: "fault",
+    doc: "A fault with a number.",
+    example: "{slow: 4x}",
+    words: &[
+        word("slow", TIMES, "4x", "Calls take this many times as long."),
+        word("drip", TIMES, "10x", "Tokens after the first arrive this many times slower."),
+        word("retry_after", OFFSET, "3600s", "429s state this wait instead of the true one."),
+        word("throttle", OFFSET, "30s", "Calls are refused with a 429 that names no limit, and this wait."),
+        word("late_first_token", OFFSET, "5s", "The first token comes this much later."),
+        word("clock_ahead", OFFSET, "90s", "Dates in headers are this much ahead."),
+        word("clock_behind", OFFSET, "90s", "Dates in headers are this much behind."),
+    ],
+    forms: &[
+        Form { requires: &[&["slow"]], allows: &[], example: "{slow: 4x}" },
+        Form { requires: &[&["drip"]], allows: &[], example: "{drip: 10x}" },
+        Form { requires: &[&["retry_after"]], allows: &[], example: "{retry_after: 3600s}" },
+        Form { requires: &[&["throttle"]], allows: &[], example: "{throttle: 30s}" },
+        Form { requires: &[&["late_first_token"]], allows: &[], example: "{late_first_token: 5s}" },
+        Form { requires: &[&["clock_ahead"]], allows: &[], example: "{clock_ahead: 90s}" },
+        Form { requires: &[&["clock_behind"]], allows: &[], example: "{clock_behind: 90s}" },
+    ],
+    refused: &[],
+};

@@ -1,0 +1,123 @@
+//! The top of a scenario: what it is, what it is made of, what it expects. Also routes and what-ifs.
+
+use super::{
+    CLIENT, Choice, Kind, Map, NOT_MODELLED, Names, PROVIDER, Refused, WORKLOAD, choice, unmodelled, word,
+};
+use crate::scenario::language::MAX_DURATION;
+use ::provider::Nanos;
+
+pub(in crate::scenario) static SCENARIO: Map = Map {
+    name: "scenario",
+    doc: "The whole file.",
+    example: "{name: first minute, providers: {…}, routes: {…}, workload: […]}",
+    words: &[
+        word("name", Kind::Name(Names::New), "launch day", "The name in reports. If absent, the name of the file."),
+        word("about", Kind::Text, "\"Does the evening peak hold?\"", "The question that the scenario answers, for its readers.")
+            .default("\"\""),
+        // Any number does; a fixed one makes a run repeatable without asking.
+        word(
+            "seed",
+            Kind::Count { min: 0, max: u64::MAX },
+            "7",
+            "The seed of every random stream. The same scenario and seed give the same result.",
+        )
+        .default("1"),
+        // Long enough for every limit per minute to refill many times and for a daily limit to show its slope.
+        word("duration", Kind::Duration { min: Nanos::SECOND, max: MAX_DURATION }, "24h", "How long jobs arrive. Jobs in flight at the end are finished.")
+            .default("1h"),
+        word(
+            "providers",
+            Kind::Names { of: &Kind::Map(&PROVIDER), slash: false },
+            "{groq: {preset: groq-free}}",
+            "The APIs that jobs are sent to, each under a name of your choice.",
+        )
+        .required(),
+        word(
+            "routes",
+            Kind::Names { of: &Kind::List { of: &Kind::Map(&STEP), min: 1, max: MAX_STEPS }, slash: true },
+            "{chat: [{of: [groq/default/openai/gpt-oss-120b]}]}",
+            "Where jobs go. A route is a list of steps; a step is tried if no target of the steps before it can take the job.",
+        )
+        .required(),
+        word("client", Kind::Map(&CLIENT), "{deadline: 30s}", "How your client behaves: deadlines, retries, pacing, caching.").default("{}"),
+        word(
+            "workload",
+            Kind::List { of: &Kind::Map(&WORKLOAD), min: 1, max: usize::MAX },
+            "[{name: chat, arrivals: {poisson: 250/min}, prompt: 800}]",
+            "The classes of jobs: when they arrive, how large they are, which route they take.",
+        )
+        .required(),
+        word(
+            "expect",
+            Kind::List { of: &Kind::Rule, min: 0, max: usize::MAX },
+            "[\"success >= 99%\", \"p95 latency <= 8s\"]",
+            "Rules that the result must keep. `quotalab sim` and `quotalab test` exit with 1 if one is broken; `quotalab plan` \
+             searches the highest load that keeps them.",
+        )
+        .default("[]"),
+        word(
+            "what_if",
+            Kind::List { of: &Kind::Map(&WHAT_IF), min: 0, max: usize::MAX },
+            "[{name: replies are cached for a day, set: {client.cache: {entries: 10k, ttl: 24h}}}]",
+            "Changes that `quotalab plan` tries besides its own.",
+        )
+        .default("[]"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+/// Events count the steps of a route in eight bits.
+const MAX_STEPS: usize = 100;
+
+pub(in crate::scenario::language) static STEP: Map = Map {
+    name: "step",
+    doc: "One step of a route: targets of equal rank.",
+    example: "{pick: most_room, of: [groq/default/openai/gpt-oss-120b]}",
+    words: &[
+        word("pick", Kind::Choice(PICKS), "most_room", "Which target of the step takes the job.").default("in_order"),
+        word(
+            "of",
+            Kind::List { of: &Kind::Name(Names::Target), min: 1, max: usize::MAX },
+            "[groq/default/openai/gpt-oss-120b]",
+            "The targets, each written `provider/account/model`. A provider without `accounts` has one named `default`.",
+        )
+        .required(),
+    ],
+    forms: &[],
+    refused: &[Refused {
+        word: "weights",
+        why: NOT_MODELLED,
+        help: "use `pick: round_robin` or `pick: most_room`",
+    }],
+};
+
+const PICKS: &[Choice] = &[
+    choice("in_order", "the first that can take the job"),
+    choice("round_robin", "each in turn"),
+    choice("most_room", "the one with the largest estimated share left of its tightest limit"),
+    unmodelled("weighted"),
+    unmodelled("random"),
+    unmodelled("least_busy"),
+    unmodelled("fastest"),
+    unmodelled("cheapest"),
+];
+
+pub(in crate::scenario::language) static WHAT_IF: Map = Map {
+    name: "what_if",
+    doc: "A change of the scenario that the planner tries.",
+    example: "{name: replies are cached for a day, set: {client.cache: {entries: 10k, ttl: 24h}}}",
+    words: &[
+        word("name", Kind::Name(Names::New), "replies are cached for a day", "The name of the change in the plan.").required(),
+        word(
+            "set",
+            Kind::Names { of: &Kind::Any, slash: true },
+            "{client.cache: {entries: 10k, ttl: 24h}}",
+            "What is changed: paths from the top of the scenario, as for `--set`, with their values. Entries of lists are numbered \
+             from 0, as in `workload.0.arrivals.poisson`.",
+        )
+        .required(),
+    ],
+    forms: &[],
+    refused: &[],
+};

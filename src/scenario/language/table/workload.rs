@@ -1,0 +1,204 @@
+//! A workload: which route its jobs take, when they arrive, how large they are.
+
+use super::dist::{SECONDS, TOKEN_COUNT, TOKENS};
+use super::{
+    Choice, Form, Kind, LENGTH, MAX_TOKENS, Map, NOT_MODELLED, Names, OFFSET, Refused, TOKEN_DIST, choice,
+    word,
+};
+
+pub(in crate::scenario::language) static WORKLOAD: Map = Map {
+    name: "workload",
+    doc: "A class of jobs.",
+    example: "{name: chat, route: chat, arrivals: {poisson: 250/min}, prompt: {p50: 800, p95: 3000}}",
+    words: &[
+        word("name", Kind::Name(Names::New), "chat", "Its name in reports; every workload has its own.")
+            .required(),
+        word(
+            "route",
+            Kind::Name(Names::Route),
+            "chat",
+            "The route that its jobs take. May be absent if there is only one.",
+        ),
+        word("arrivals", Kind::Map(&ARRIVALS), "{poisson: 250/min}", "When jobs arrive.").required(),
+        word(
+            "prompt",
+            TOKENS,
+            "{p50: 800, p95: 3000}",
+            "Tokens of a prompt. Required unless a trace brings its own.",
+        ),
+        word(
+            "cached_prompt",
+            Kind::OneOf(&[Kind::Share { zero: true }, TOKEN_COUNT, Kind::Map(&TOKEN_DIST)]),
+            "60%",
+            "How much of a prompt the provider finds in its prefix cache: a share of it, or tokens.",
+        )
+        .default("0%"),
+        // A chat completion, as for `model.completion`.
+        word(
+            "completion",
+            TOKENS,
+            "{p50: 200, p95: 700}",
+            "Tokens of a completion, unless `max_tokens` or the model cuts it short.",
+        )
+        .default("{p50: 200, p95: 700}"),
+        word(
+            "max_tokens",
+            Kind::Count { min: 1, max: MAX_TOKENS },
+            "1024",
+            "The `max_tokens` sent with every request. If absent, none is sent.",
+        ),
+        word(
+            "repeats",
+            Kind::Map(&REPEATS),
+            "{share: 20%, zipf: 1.1, of: 5000}",
+            "Jobs that ask again what was asked before: what a cache can save.",
+        ),
+        word(
+            "stream",
+            Kind::Bool,
+            "false",
+            "Whether replies are streamed, so that the first token is seen before the last.",
+        )
+        .default("true"),
+        word(
+            "deferrable",
+            Kind::Bool,
+            "true",
+            "Whether jobs may be moved in time: the planner may propose to move them to quiet hours.",
+        )
+        .default("false"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const MORE_JOBS: &str = "or remove the workload";
+
+pub(in crate::scenario::language) static ARRIVALS: Map = Map {
+    name: "arrivals",
+    doc: "When jobs arrive: one of the ways below.",
+    example: "{poisson: 250/min}",
+    words: &[
+        word("constant", Kind::Rate { zero: false }, "30/s", "Evenly spaced jobs.").hint(MORE_JOBS),
+        word("poisson", Kind::Rate { zero: false }, "250/min", "Independent jobs (a Poisson process).")
+            .hint(MORE_JOBS),
+        word(
+            "ramp",
+            Kind::List { of: &Kind::Rate { zero: true }, min: 2, max: 2 },
+            "[10/min, 100/min]",
+            "Independent jobs at a rate that goes from the first to the second over the duration.",
+        ),
+        word(
+            "steps",
+            Kind::List { of: &Kind::Map(&ARRIVAL_STEP), min: 1, max: usize::MAX },
+            "[{at: 0s, rate: 10/min}, {at: 10m, rate: 50/min}]",
+            "Independent jobs at a rate that changes at given times, in their order; before the first, none.",
+        ),
+        word(
+            "burst",
+            Kind::Count { min: 1, max: 10_000_000 },
+            "100",
+            "Jobs that arrive at once, at the start and then every `every`.",
+        ),
+        word("every", LENGTH, "10m", "The time between two bursts."),
+        word(
+            "users",
+            Kind::Count { min: 1, max: 1_000_000 },
+            "20",
+            "Users. Each sends a job, waits for its reply, thinks, and sends the next (a closed workload).",
+        ),
+        word("think", SECONDS, "{mean: 10s}", "The time between a reply and the next job of the user."),
+        word(
+            "trace",
+            Kind::Name(Names::File),
+            "trace.csv",
+            "A recorded trace: an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, plain or gzip.",
+        ),
+        word(
+            "rate",
+            Kind::Share { zero: false },
+            "10%",
+            "The share of the requests of the trace that is kept.",
+        )
+        .default("100%"),
+        word(
+            "speed",
+            Kind::Multiple { min: 1e-3, max: 1e6, bare: true },
+            "2x",
+            "How many times faster than recorded the trace is replayed.",
+        )
+        .default("1x"),
+        // Derived from ServeGen; see `SHAPE_DAILY` in spec/arrivals.rs.
+        word(
+            "shape",
+            Kind::OneOf(&[Kind::Choice(SHAPES), HOURLY]),
+            "daily",
+            "Multiplies the rate by the hour of the day; the run begins at midnight. `daily`, or 24 factors.",
+        ),
+    ],
+    forms: &[
+        Form {
+            requires: &[&["constant", "poisson", "ramp", "steps"]],
+            allows: &["shape"],
+            example: "{poisson: 250/min, shape: daily}",
+        },
+        Form { requires: &[&["burst"], &["every"]], allows: &[], example: "{burst: 100, every: 1m}" },
+        Form { requires: &[&["users"], &["think"]], allows: &[], example: "{users: 20, think: 10s}" },
+        Form {
+            requires: &[&["trace"]],
+            allows: &["rate", "speed"],
+            example: "{trace: trace.csv, speed: 2x}",
+        },
+    ],
+    refused: &[
+        Refused { word: "gamma", why: NOT_MODELLED, help: OTHER_ARRIVALS },
+        Refused { word: "cv", why: NOT_MODELLED, help: OTHER_ARRIVALS },
+        Refused { word: "weibull", why: NOT_MODELLED, help: OTHER_ARRIVALS },
+        Refused {
+            word: "columns",
+            why: NOT_MODELLED,
+            help: "name the columns as one of the known traces does, such as Azure's CSV",
+        },
+    ],
+};
+
+const OTHER_ARRIVALS: &str = "use `constant`, `poisson`, `ramp`, `steps` or `burst`";
+
+const HOURLY: Kind = Kind::List { of: &Kind::Number { max: 1e3 }, min: 24, max: 24 };
+
+const SHAPES: &[Choice] =
+    &[choice("daily", "an office day with an evening: lowest at 8, highest at 19, mean 1")];
+
+pub(in crate::scenario::language) static ARRIVAL_STEP: Map = Map {
+    name: "arrivals.steps",
+    doc: "A change of the rate.",
+    example: "{at: 10m, rate: 50/min}",
+    words: &[
+        word("at", OFFSET, "10m", "When, from the start of the run; later than the step before.").required(),
+        word("rate", Kind::Rate { zero: true }, "50/min", "The rate from then on.").required(),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+pub(in crate::scenario::language) static REPEATS: Map = Map {
+    name: "repeats",
+    doc: "Jobs that ask one of a number of popular prompts again.",
+    example: "{share: 20%, zipf: 1.1, of: 5000}",
+    words: &[
+        word("share", Kind::Share { zero: true }, "20%", "The share of jobs that ask a popular prompt.")
+            .required(),
+        // The classical exponent of words and queries. Web requests measured lower, 0.64 to 0.83 (Breslau et al., INFOCOM 1999).
+        word(
+            "zipf",
+            Kind::Number { max: 10.0 },
+            "1.1",
+            "The exponent of Zipf's law over the popular prompts; 0 is uniform.",
+        )
+        .default("1"),
+        word("of", Kind::Count { min: 1, max: 1_000_000 }, "5000", "How many popular prompts there are.")
+            .required(),
+    ],
+    forms: &[],
+    refused: &[],
+};

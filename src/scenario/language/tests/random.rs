@@ -1,0 +1,179 @@
+//! Random scenarios from the table, for laws: what the table describes is accepted, and survives being written.
+
+use crate::scenario::diagnostics::Diagnostics;
+use crate::scenario::language::table::SCENARIO;
+use crate::scenario::language::{Choice, Form, Kind, MAX_RATE, Map, Names, Required, Word, check};
+use crate::scenario::write::{Entry, Tree, write};
+use crate::scenario::{Overrides, parse, yaml};
+use proptest::prelude::*;
+use provider::units::{print_count, print_duration};
+use provider::{Nanos, Stream};
+
+/// A random scenario. Its words and kinds fit the table; numbers may contradict each other.
+fn scenario(seed: u64) -> Tree {
+    Random { stream: Stream::keyed(seed, 0) }.map(&SCENARIO)
+}
+
+struct Random {
+    stream: Stream,
+}
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.stream.below(bound as u64)).expect("below a usize")
+    }
+
+    fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
+    }
+
+    fn map(&mut self, map: &'static Map) -> Tree {
+        let chosen = self.form(map);
+        let in_forms: Vec<&str> = map.forms.iter().flat_map(Form::words).collect();
+        let mut entries: Vec<(&str, Tree)> = Vec::new();
+        for word in map.words {
+            let is_given = match word.required {
+                Required::Yes | Required::Unless(_) => true,
+                Required::No if word.name == "preset" => false,
+                Required::No if in_forms.contains(&word.name) => chosen.contains(&word.name),
+                // A workload needs a `prompt` unless it replays a trace, and no trace is drawn.
+                Required::No => word.name == "prompt" || self.one_in(3),
+            };
+            if is_given {
+                entries.push((word.name, self.word(word)));
+            }
+        }
+        if self.one_in(2) {
+            entries.reverse();
+        }
+        Tree::map(entries)
+    }
+
+    /// The words of one form that are given.
+    fn form(&mut self, map: &'static Map) -> Vec<&'static str> {
+        let drawn: Vec<&Form> =
+            map.forms.iter().filter(|form| form.words().all(|word| word != "trace")).collect();
+        if drawn.is_empty() {
+            return Vec::new();
+        }
+        let form = *self.pick(&drawn);
+        let mut words: Vec<&str> = form.requires.iter().map(|group| *self.pick(group)).collect();
+        for word in form.allows {
+            if self.one_in(2) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
+    fn word(&mut self, word: &'static Word) -> Tree {
+        match (&word.kind, word.name) {
+            // Names that others refer to are always the same.
+            (Kind::Names { of, .. }, name) => {
+                let key = match name {
+                    "providers" => "p",
+                    "accounts" => "default",
+                    "models" => "m",
+                    "routes" => "r",
+                    _ => "client.queue",
+                };
+                Tree::map([(key, self.value(of))])
+            }
+            (kind, _) => self.value(kind),
+        }
+    }
+
+    fn value(&mut self, kind: &'static Kind) -> Tree {
+        match kind {
+            Kind::Map(map) => self.map(map),
+            Kind::OneOf(kinds) => {
+                let kind = self.pick(kinds);
+                self.value(kind)
+            }
+            // Targets and workloads may not occur twice, so a list that need not be longer has one entry.
+            Kind::List { of, min, .. } => Tree::List((0..(*min).max(1)).map(|_| self.value(of)).collect()),
+            Kind::Names { .. } => unreachable!("names are the value of a word"),
+            Kind::Choice(choices) => {
+                let modelled: Vec<&Choice> = choices.iter().filter(|choice| choice.modelled).collect();
+                Tree::text(self.pick(&modelled).word)
+            }
+            scalar => Tree::Text(self.scalar(scalar)),
+        }
+    }
+
+    fn scalar(&mut self, kind: &Kind) -> String {
+        match kind {
+            Kind::Name(Names::Route) => "r".into(),
+            Kind::Name(Names::Target) => "p/default/m".into(),
+            Kind::Text | Kind::Name(_) => {
+                (*self.pick(&["a", "two words", "7", "a: b", "true", "#1", "é", "- x", "null"])).to_owned()
+            }
+            Kind::Bool => (*self.pick(&["true", "false"])).to_owned(),
+            Kind::Count { min, max } => {
+                let count = self.between(*min, *max);
+                if self.one_in(2) { print_count(count) } else { count.to_string() }
+            }
+            Kind::Duration { min, max } => print_duration(Nanos(self.between(min.0, max.0))),
+            Kind::Number { max } => format!("{}", self.decimal(0.0, *max)),
+            Kind::Rate { .. } => {
+                let period = *self.pick(&["s", "min", "h", "day"]);
+                format!("{}/{period}", self.decimal(0.01, MAX_RATE))
+            }
+            Kind::Share { .. } | Kind::Permille => format!("{}%", self.decimal(0.1, 100.0)),
+            Kind::Speed => format!("{} tok/s", self.decimal(0.01, 1e6)),
+            Kind::Multiple { min, max, .. } => format!("{}x", self.decimal(*min, *max)),
+            Kind::Rule => {
+                (*self.pick(&["success >= 99%", "p95 latency <= 8s", "cost <= 1.5 USD"])).to_owned()
+            }
+            Kind::Any => "5".into(),
+            compound => unreachable!("{compound:?} is no scalar"),
+        }
+    }
+
+    /// A whole number whose order of magnitude is uniform.
+    fn between(&mut self, min: u64, max: u64) -> u64 {
+        let shift = self.stream.below(64);
+        min + (self.stream.below(u64::MAX) >> shift).min(max - min)
+    }
+
+    /// A decimal with one digit after the point.
+    fn decimal(&mut self, min: f64, max: f64) -> f64 {
+        let tenths = (max.min(1e4) - min) * 10.0 * self.stream.unit();
+        ((min * 10.0 + tenths).ceil() / 10.0).min(max)
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_the_table_describes_is_accepted_word_by_word(seed: u64) {
+        let text = write(&scenario(seed));
+        let diagnostics = Diagnostics::default();
+        let node = yaml::read(&diagnostics, diagnostics.source("x", &text), &text, 0).expect("YAML");
+        check(&SCENARIO, &node, &diagnostics);
+        prop_assert!(diagnostics.problems().is_none(), "{}\n{text}", diagnostics.problems().expect("some"));
+    }
+
+    #[test]
+    fn a_random_scenario_survives_being_written(seed: u64) {
+        let read = |text: &str| parse("x.yaml", text, &Overrides::default(), None);
+        let text = write(&scenario(seed));
+        let Tree::Map(mut entries) = Tree::read("x", &text).expect("YAML") else { panic!("a map") };
+        entries.iter_mut().for_each(|Entry { comment, .. }| *comment = "why: # not".into());
+        let again = write(&Tree::Map(entries));
+        match (read(&text), read(&again)) {
+            (Ok(one), Ok(other)) => prop_assert_eq!(format!("{one:?}"), format!("{other:?}"), "{}", again),
+            (one, other) => prop_assert_eq!(one.is_ok(), other.is_ok(), "{}\n{}", text, again),
+        }
+    }
+}
+
+#[test]
+fn many_random_scenarios_are_valid() {
+    let read = |seed| parse("x.yaml", &write(&scenario(seed)), &Overrides::default(), None);
+    let valid = (0..200).filter(|seed| read(*seed).is_ok()).count();
+    assert!(valid > 20, "{valid} of 200");
+}

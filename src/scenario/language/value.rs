@@ -1,0 +1,215 @@
+//! What the check of a tree gives: values that are known to fit the table, each with its location.
+//!
+//! A value that does not fit has been reported and is absent ([`Data::Invalid`] or `None`), so a reader goes on with what
+//! is left. Absent words with a default have the default.
+
+use super::Map;
+use crate::scenario::diagnostics::{Location, Name};
+use crate::scenario::resolved::Expectation;
+use crate::scenario::yaml::Node;
+use provider::Nanos;
+
+/// A value of the scenario.
+#[derive(Clone, Debug)]
+pub(in crate::scenario) struct Value {
+    /// Where it begins.
+    pub(in crate::scenario) at: Location,
+    /// What it is.
+    pub(in crate::scenario) data: Data,
+}
+
+/// The contents of a value.
+#[derive(Clone, Debug)]
+pub(in crate::scenario) enum Data {
+    /// Does not fit; it has been reported.
+    Invalid,
+    /// Text or a name, trimmed.
+    Text(String),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number; a share in thousandths.
+    Count(u64),
+    /// A number, a rate per second, a share of 1, a speed in tokens per second, or a multiple.
+    Number(f64),
+    /// A length of time.
+    Duration(Nanos),
+    /// A word of the language.
+    Choice(&'static str),
+    /// An expectation.
+    Rule(Expectation),
+    /// The entries of a list.
+    List(Vec<Value>),
+    /// Names of the author with their values, in the order written.
+    Names(Vec<(Name, Value)>),
+    /// A map of the language.
+    Map(Fields),
+    /// Any value, not checked.
+    Tree(Node),
+}
+
+/// The words of a map that has been checked.
+#[derive(Clone, Debug)]
+pub(in crate::scenario) struct Fields {
+    /// Where the map begins.
+    pub(in crate::scenario) at: Location,
+    pub(super) map: &'static Map,
+    /// Per word of the map: its value or its default.
+    pub(super) values: Vec<Option<Value>>,
+    /// Per word of the map: `true` if it is written in the scenario.
+    pub(super) given: Vec<bool>,
+    /// `true` if no key is unknown or refused and the words make one of the forms.
+    pub(super) is_sound: bool,
+}
+
+impl Value {
+    /// The words of a map; `None` if this is no map.
+    pub(in crate::scenario) fn fields(&self) -> Option<&Fields> {
+        match &self.data {
+            Data::Map(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// The entries of a list; empty if this is no list.
+    pub(in crate::scenario) fn items(&self) -> &[Self] {
+        match &self.data {
+            Data::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// A text as a name with its location; `None` if this is no text.
+    pub(in crate::scenario) fn name(&self) -> Option<Name> {
+        match &self.data {
+            Data::Text(text) => Some(Name { text: text.clone(), at: self.at.clone() }),
+            _ => None,
+        }
+    }
+
+    /// A quantity as a float, a length of time in seconds; `None` if this is no quantity.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the table bounds counts that become floats far below 2^53"
+    )]
+    pub(in crate::scenario) fn quantity(&self) -> Option<f64> {
+        match self.data {
+            Data::Count(count) => Some(count as f64),
+            Data::Number(number) => Some(number),
+            Data::Duration(length) => Some(length.as_secs_f64()),
+            _ => None,
+        }
+    }
+}
+
+/// Every accessor panics if the map has no such word: the table and its reader would contradict each other. It returns
+/// `None` if the word is absent without a default, does not fit, or has a value of another kind.
+impl Fields {
+    /// The value of a word, or its default.
+    pub(in crate::scenario) fn get(&self, word: &str) -> Option<&Value> {
+        self.values[self.map.index(word)].as_ref().filter(|value| !matches!(value.data, Data::Invalid))
+    }
+
+    /// Returns `true` if the word is written in the scenario, whether it fits or not.
+    pub(in crate::scenario) fn given(&self, word: &str) -> bool {
+        self.given[self.map.index(word)]
+    }
+
+    /// The first of these words that is written in the scenario.
+    pub(in crate::scenario) fn first_given(&self, words: &[&'static str]) -> Option<&'static str> {
+        words.iter().copied().find(|word| self.given(word))
+    }
+
+    /// Returns `true` if no key of the map is unknown and its words make one of its forms.
+    pub(in crate::scenario) fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
+    /// A text or a name.
+    pub(in crate::scenario) fn text(&self, word: &str) -> Option<&str> {
+        match &self.get(word)?.data {
+            Data::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A name with its location.
+    pub(in crate::scenario) fn name(&self, word: &str) -> Option<Name> {
+        self.get(word)?.name()
+    }
+
+    /// `true` or `false`.
+    pub(in crate::scenario) fn bool(&self, word: &str) -> Option<bool> {
+        match self.get(word)?.data {
+            Data::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A whole number, or a share in thousandths.
+    ///
+    /// # Panics
+    /// If the range of the table exceeds the type.
+    pub(in crate::scenario) fn count<T: TryFrom<u64>>(&self, word: &str) -> Option<T> {
+        match self.get(word)?.data {
+            Data::Count(count) => Some(T::try_from(count).ok().unwrap_or_else(|| {
+                panic!("invariant: the range of `{word}` fits its type, found {count}");
+            })),
+            _ => None,
+        }
+    }
+
+    /// A number, a rate, a share of 1, a speed or a multiple.
+    pub(in crate::scenario) fn number(&self, word: &str) -> Option<f64> {
+        match self.get(word)?.data {
+            Data::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// A length of time.
+    pub(in crate::scenario) fn duration(&self, word: &str) -> Option<Nanos> {
+        match self.get(word)?.data {
+            Data::Duration(length) => Some(length),
+            _ => None,
+        }
+    }
+
+    /// What a word of the language means: its row in `meanings`.
+    ///
+    /// # Panics
+    /// If the word of the table is not in `meanings`.
+    pub(in crate::scenario) fn choice<T: Copy>(&self, word: &str, meanings: &[(&str, T)]) -> Option<T> {
+        self.get(word)?.choice(meanings)
+    }
+
+    /// The entries of a list.
+    pub(in crate::scenario) fn items(&self, word: &str) -> &[Value] {
+        self.get(word).map_or(&[], Value::items)
+    }
+
+    /// Names of the author with their values.
+    pub(in crate::scenario) fn names(&self, word: &str) -> &[(Name, Value)] {
+        match self.get(word).map(|value| &value.data) {
+            Some(Data::Names(names)) => names,
+            _ => &[],
+        }
+    }
+
+    /// The words of a map.
+    pub(in crate::scenario) fn fields(&self, word: &str) -> Option<&Self> {
+        self.get(word)?.fields()
+    }
+}
+
+impl Value {
+    /// What a word of the language means: its row in `meanings`; `None` if this is no such word.
+    ///
+    /// # Panics
+    /// If the word of the table is not in `meanings`.
+    pub(in crate::scenario) fn choice<T: Copy>(&self, meanings: &[(&str, T)]) -> Option<T> {
+        let Data::Choice(word) = self.data else { return None };
+        let known = meanings.iter().find(|(name, _)| *name == word);
+        let (_, meaning) = known.unwrap_or_else(|| panic!("invariant: `{word}` of the table has a meaning"));
+        Some(*meaning)
+    }
+}

@@ -1,0 +1,140 @@
+//! Reads a scenario from a file or from text: the steps in their order.
+
+use super::diagnostics::Diagnostics;
+use super::spec::{Spec, WhatIfSpec};
+use super::yaml::Node;
+use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
+use crate::problem::{Problem, Problems};
+use provider::config::Config;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The largest scenario in bytes; traces are files of their own.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Reads the scenario in a file, changed by `overrides`. Paths of traces are relative to the file.
+///
+/// # Errors
+/// All problems of the scenario, each with its place and its remedy.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+    let name = path.display().to_string();
+    let bytes = read_file(path, &name)?;
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let what = format!("not UTF-8 text: byte {} is invalid", error.valid_up_to() + 1);
+            let problem = Problem::with_file(&name, what, "write a scenario in YAML, saved as UTF-8");
+            return Err(Problem { line, ..problem }.into());
+        }
+    };
+    let base_dir = path.parent().unwrap_or(Path::new(""));
+    parse(&name, text, overrides, Some(base_dir))
+}
+
+/// Reads a scenario from its text. `name` is the file that problems name; traces are relative to `base_dir` and need one.
+///
+/// # Errors
+/// All problems of the scenario, each with its place and its remedy.
+pub fn parse(
+    name: &str,
+    text: &str,
+    overrides: &Overrides,
+    base_dir: Option<&Path>,
+) -> Result<Scenario, Problems> {
+    if text.len() as u64 > MAX_BYTES {
+        return Err(too_large(name).into());
+    }
+    let diagnostics = Diagnostics::default();
+    let scenario = scenario(&diagnostics, name, text, overrides, base_dir);
+    match (diagnostics.problems(), scenario) {
+        (Some(problems), _) => Err(problems),
+        (None, Some(scenario)) => Ok(scenario),
+        (None, None) => unreachable!("invariant: without a scenario there is a problem"),
+    }
+}
+
+/// The provider of a preset, with one account `default` and one key `default`.
+///
+/// # Errors
+/// If no preset has that name.
+pub fn preset(name: &str) -> Result<Config, Problems> {
+    let diagnostics = Diagnostics::default();
+    let read = presets::text(name).and_then(|text| {
+        let root = yaml::read(&diagnostics, diagnostics.source(&format!("preset {name}"), text), text, 0)?;
+        Some(spec::preset(name, &root, &diagnostics).config)
+    });
+    match (diagnostics.problems(), read) {
+        (Some(problems), _) => Err(problems),
+        (None, Some(config)) => Ok(config),
+        (None, None) => Err(Problem::with_file(
+            "--preset",
+            format!("unknown preset `{name}`"),
+            presets::did_you_mean(name),
+        )
+        .into()),
+    }
+}
+
+fn scenario(
+    diagnostics: &Diagnostics,
+    name: &str,
+    text: &str,
+    overrides: &Overrides,
+    base_dir: Option<&Path>,
+) -> Option<Scenario> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let root = yaml::read(diagnostics, diagnostics.source(name, text), text, 0)?;
+    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    let make = |change: Option<&WhatIfSpec>| {
+        let mut spec = spec(diagnostics, root.clone(), overrides, change)?;
+        let what_if = std::mem::take(&mut spec.what_if);
+        Some((resolve::resolve(spec, diagnostics, &stem, base_dir), what_if))
+    };
+    let (mut scenario, what_if) = make(None)?;
+    // The problems of the scenario itself would be reported again for every change.
+    for change in what_if.iter().take_while(|_| diagnostics.problems().is_none()) {
+        let (changed, _) = make(Some(change))?;
+        scenario.what_if.push(WhatIf { name: change.name.clone(), scenario: changed });
+    }
+    Some(scenario)
+}
+
+/// Reads the tree as the command line and then a what-if change it.
+fn spec(
+    diagnostics: &Diagnostics,
+    mut root: Node,
+    overrides: &Overrides,
+    change: Option<&WhatIfSpec>,
+) -> Option<Spec> {
+    overrides.choose_presets(diagnostics, &mut root);
+    if let Some(change) = change {
+        change.choose_presets(diagnostics, &mut root);
+    }
+    presets::merge_presets(diagnostics, &mut root);
+    overrides.apply(diagnostics, &mut root);
+    if let Some(change) = change {
+        change.apply(diagnostics, &mut root);
+    }
+    spec::read(&root, diagnostics)
+}
+
+/// The bytes of a file of at most [`MAX_BYTES`].
+fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Problems> {
+    let unreadable = |error: std::io::Error| {
+        let what = format!("cannot be read: {error}");
+        Problems::from(Problem::with_file(name, what, "give the path of a scenario file"))
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES { Err(too_large(name).into()) } else { Ok(bytes) }
+}
+
+fn too_large(name: &str) -> Problem {
+    let help = "keep long tables in a trace file (`arrivals: {trace: FILE}`)";
+    let problem = Problem::with_file(name, "the scenario is larger than 1 MiB", help);
+    Problem { line: 1, ..problem }
+}

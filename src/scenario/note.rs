@@ -1,0 +1,31 @@
+//! What a reader of a result should know about its scenario.
+
+use serde::{Deserialize, Serialize};
+
+/// An assumption of the scenario, or a consequence that its author may not intend. The sentences are in `report::notes`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Note {
+    /// A model that is used states no latency.
+    AssumedLatency {
+        /// The provider.
+        provider: String,
+        /// The model.
+        model: String,
+        /// The assumed time to the first token, in seconds.
+        first_token_seconds: f64,
+        /// The assumed speed after it.
+        tokens_per_second: f64,
+    },
+    /// Jobs of a workload are longer, with the `max_tokens` that they send, than any model of their route takes.
+    Unservable {
+        /// The workload.
+        workload: String,
+        /// Its route.
+        route: String,
+        /// The share of its jobs, above 0 and at most 1.
+        share: f64,
+        /// The `max_tokens` of its jobs.
+        max_tokens: Option<u32>,
+    },
+}
