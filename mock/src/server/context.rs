@@ -1,9 +1,8 @@
-//! The context of one request to a dialect's endpoint: who sent it, in which format it is answered, and what the journal
+//! The context of one request to a dialect's endpoint: its account, the format of its reply, and what the journal
 //! records of it. Created by the router, filled in while the request is parsed, and used up by the response.
 
 use super::Mock;
 use super::body::Abort;
-use super::header_map::header_map;
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
@@ -106,7 +105,7 @@ impl RequestContext {
         let mut response = Response::new(body(reply.body));
         *response.status_mut() =
             StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        *response.headers_mut() = header_map(reply.headers);
+        *response.headers_mut() = self.mock.header_templates().map(reply.headers);
         response
     }
 }
