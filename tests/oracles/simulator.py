@@ -141,7 +141,8 @@ class Job:
 
 
 class Client:
-    """How jobs are sent.
+    """How jobs are sent. No page states these rules in full; they were read from event logs of small runs, so that agreement
+    on them shows that the rules are complete, not that they are right.
 
     * A job takes the first target of its route, step by step, that is not in cool-down and that has not just refused or
       failed it. `round_robin` starts behind the target that was chosen last, for a first attempt and for a retry alike.
