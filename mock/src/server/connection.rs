@@ -6,16 +6,15 @@
 
 use super::body::Abort;
 use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
-use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, router};
-use axum::Router;
+use super::router::Endpoints;
+use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock};
 use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +24,7 @@ use tokio_io_timeout::TimeoutStream;
 
 /// Serves until `shutdown` resolves, then closes every connection. When it returns, each admitted call has been settled.
 pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future<Output = ()>) {
-    let router = router::router(mock);
+    let endpoints = Endpoints::new(mock);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -34,7 +33,7 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(serve_connection(socket, router.clone()));
+                    connections.spawn(serve_connection(socket, endpoints.clone()));
                 }
                 // Either file descriptors have run out or the client has left the backlog: retrying at once helps neither.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
@@ -45,19 +44,15 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
 }
 
 /// Serves one connection until either side closes it or the client exceeds [`CLIENT_TIMEOUT`].
-async fn serve_connection(socket: TcpStream, router: Router) {
+async fn serve_connection(socket: TcpStream, endpoints: Endpoints) {
     if socket.set_nodelay(true).is_err() {
         return; // The client has already closed the connection.
     }
     let timeout = Arc::new(ClientTimeout::default());
-    let router = TowerToHyperService::new(router);
     let service = service_fn(async |request: Request<Incoming>| {
         timeout.stop();
         let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
-        let response = match router.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
+        let response = endpoints.answer(request).await;
         if response.extensions().get::<Abort>().is_some() {
             return Err(Abort);
         }

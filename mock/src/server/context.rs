@@ -5,7 +5,6 @@
 
 use super::Mock;
 use super::body::Abort;
-use super::header_map::header_map;
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
@@ -129,7 +128,7 @@ impl RequestContext {
         let mut response = Response::new(into_body(reply.body));
         *response.status_mut() =
             StatusCode::from_u16(reply.status).expect("invariant: a rendered status is within 100 to 999");
-        *response.headers_mut() = header_map(reply.headers);
+        *response.headers_mut() = self.mock.header_templates().map(reply.headers);
         response
     }
 }

@@ -3,6 +3,7 @@
 
 use super::admission::Decided;
 use super::fault_queue::FaultQueue;
+use super::header_templates::HeaderTemplates;
 use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Dialect, Latency, ModelConfig, Tier};
@@ -49,6 +50,7 @@ pub struct Mock {
     /// The number of the next request.
     next_request_number: AtomicU64,
     world: Mutex<World>,
+    header_templates: HeaderTemplates,
     control: Option<Control>,
 }
 
@@ -128,6 +130,7 @@ impl Mock {
                 faults: FaultQueue::default(),
                 generation: Generation::default(),
             }),
+            header_templates: HeaderTemplates::default(),
             control: None,
         }
     }
@@ -232,6 +235,10 @@ impl Mock {
     /// The wire formats of the dialect, one for each kind of endpoint.
     pub(super) fn formats(&self) -> &'static [&'static dyn WireFormat] {
         wire::formats(self.dialect)
+    }
+
+    pub(super) const fn header_templates(&self) -> &HeaderTemplates {
+        &self.header_templates
     }
 
     pub(super) const fn tier(&self) -> Tier {

@@ -42,7 +42,7 @@ mod connection;
 mod context;
 mod control;
 mod fault_queue;
-mod header_map;
+mod header_templates;
 mod mock;
 mod prompt;
 mod reply_content;

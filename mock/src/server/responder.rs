@@ -49,7 +49,9 @@ impl Responder {
             let body = stream::body(admission, chunks, usage, self.downlink);
             return self.context.response(head, |_| body);
         }
-        self.context.mock.sleep_until(service.done_at).await;
+        if service.done_at > self.limits.at {
+            self.context.mock.sleep_until(service.done_at).await;
+        }
         admission.settle();
         if self.context.format.reports_limits_after_settling() {
             self.limits = self.context.mock.limits(self.call);

@@ -6,7 +6,7 @@
 
 use super::chat::{CompletionFormat, Stages, TokenUsage};
 use super::envelope::{ErrorBody, INVALID, Member, SERVER, reason};
-use super::json::{self, Seconds};
+use super::json::{self, Members, Seconds};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
 use crate::calendar::until_window_end;
@@ -118,8 +118,8 @@ fn flat(message: &str, kind: &str, param: Member<'_>, code: &str) -> String {
 
 /// The last chunk always has the usage and the times (captured, 2026). A real chunk has several tokens; here it has one.
 const FORMAT: CompletionFormat = CompletionFormat {
-    completion: |service, _| Box::new(CompletionExtras { time_info: TimeInfo::of(service) }),
-    last_chunk: |usage, service, _| Box::new(LastChunkExtras { usage, time_info: TimeInfo::of(service) }),
+    completion: |service, _| Members::of(&CompletionExtras { time_info: TimeInfo::of(service) }),
+    last_chunk: |usage, service, _| Members::of(&LastChunkExtras { usage, time_info: TimeInfo::of(service) }),
     usage_chunk: false,
     ..CompletionFormat::PLAIN
 };

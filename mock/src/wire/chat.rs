@@ -4,9 +4,9 @@
 //! documentation of the other providers; the module of each dialect says which. Streams are in `stream`.
 
 use super::format::Context;
-use super::json::{self, Seconds};
+use super::ids;
+use super::json::{Members, Object, Seconds};
 use super::transcript::Transcript;
-use super::{filler, ids};
 use crate::calendar::UnixTime;
 use crate::decision::Service;
 use serde::Serialize;
@@ -52,10 +52,6 @@ pub enum Content<'a> {
     Transcript(Transcript),
 }
 
-/// Members that only some providers send: a struct whose fields are written among the members of the enclosing object, or
-/// `()` for none.
-pub(super) type Extras = Box<dyn erased_serde::Serialize>;
-
 /// A member that is `null` if `Some`, and absent if `None`.
 pub(super) type Null = Option<()>;
 
@@ -65,19 +61,19 @@ pub struct CompletionFormat {
     /// Returns the id of a completion, given the number of its call.
     pub(super) id: fn(u64) -> String,
     /// Members of a whole message, after its content.
-    pub(super) message: fn(&Context<'_>) -> Extras,
+    pub(super) message: fn(&Context<'_>) -> Members,
     /// The member `logprobs` of every choice.
     pub(super) logprobs: Null,
     /// The `usage` object.
     pub(super) usage: fn(&Service) -> TokenUsage,
     /// Members of a whole completion, after its usage.
-    pub(super) completion: fn(&Service, &Context<'_>) -> Extras,
+    pub(super) completion: fn(&Service, &Context<'_>) -> Members,
     /// Members of every chunk, before its choices.
-    pub(super) chunk: fn(&Context<'_>) -> Extras,
+    pub(super) chunk: fn(&Context<'_>) -> Members,
     /// Members of the first chunk, after its choices.
-    pub(super) first_chunk: fn(&Context<'_>) -> Extras,
+    pub(super) first_chunk: fn(&Context<'_>) -> Members,
     /// Members of the last chunk, after its choices.
-    pub(super) last_chunk: fn(TokenUsage, &Service, &Context<'_>) -> Extras,
+    pub(super) last_chunk: fn(TokenUsage, &Service, &Context<'_>) -> Members,
     /// `true` if `stream_options.include_usage` adds a chunk that has the usage and no choices.
     pub(super) usage_chunk: bool,
 }
@@ -86,19 +82,19 @@ impl CompletionFormat {
     /// The members that all providers share, and no others.
     pub(super) const PLAIN: Self = Self {
         id: ids::uuid_completion,
-        message: |_| Box::new(()),
+        message: |_| Members::default(),
         logprobs: None,
         usage: TokenUsage::of,
-        completion: |_, _| Box::new(()),
-        chunk: |_| Box::new(()),
-        first_chunk: |_| Box::new(()),
-        last_chunk: |_, _, _| Box::new(()),
+        completion: |_, _| Members::default(),
+        chunk: |_| Members::default(),
+        first_chunk: |_| Members::default(),
+        last_chunk: |_, _, _| Members::default(),
         usage_chunk: true,
     };
 
     /// A [`last_chunk`](Self::last_chunk) that always has the usage.
-    pub(super) fn usage_on_last_chunk(usage: TokenUsage, _: &Service, _: &Context<'_>) -> Extras {
-        Box::new(UsageOnly { usage })
+    pub(super) fn usage_on_last_chunk(usage: TokenUsage, _: &Service, _: &Context<'_>) -> Members {
+        Members::of(&UsageOnly { usage })
     }
 }
 
@@ -169,37 +165,6 @@ impl Stages {
     }
 }
 
-#[derive(Serialize)]
-struct Completion<'a> {
-    id: String,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: [Choice<'a>; 1],
-    usage: TokenUsage,
-    #[serde(flatten)]
-    extras: Extras,
-}
-
-#[derive(Serialize)]
-struct Choice<'a> {
-    index: u32,
-    message: Message<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    logprobs: Null,
-    finish_reason: &'static str,
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_calls: Option<[ToolCall<'a>; 1]>,
-    #[serde(flatten)]
-    extras: Extras,
-}
-
 /// One call of a function. It has an index in whole messages too, as in the published fixtures of Vercel's `ai`; the shape
 /// of its id is assumed.
 #[derive(Serialize)]
@@ -227,35 +192,45 @@ impl<'a> ToolCall<'a> {
 
 /// Returns the body of a whole completion. Its text ends after [`MAX_FILLER_TOKENS`], even if `usage` counts more.
 pub(super) fn completion(format: &CompletionFormat, service: &Service, context: &Context<'_>) -> String {
-    let filler;
-    let content = match context.content {
-        Content::Filler | Content::Transcript(_) => {
-            filler = filler::text(context.number, service.usage.completion_tokens.min(MAX_FILLER_TOKENS));
-            Some(filler.as_str())
-        }
-        Content::Text(text) => Some(text),
-        Content::ToolCall { .. } => None,
+    let message = |message: Object| {
+        let message = message.plain_text("role", "assistant");
+        let message = match context.content {
+            Content::Filler | Content::Transcript(_) => {
+                let tokens = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
+                message.filler("content", context.number, tokens)
+            }
+            Content::Text(text) => message.member("content", text),
+            Content::ToolCall { .. } => message.member("content", &()),
+        };
+        let message = match ToolCall::of(context) {
+            Some(call) => message.member("tool_calls", &[call]),
+            None => message,
+        };
+        message.members(&(format.message)(context))
     };
-    let message = Message {
-        role: "assistant",
-        content,
-        tool_calls: ToolCall::of(context).map(|call| [call]),
-        extras: (format.message)(context),
+    let choice = |choice: Object| {
+        let choice = choice.member("index", &0).object("message", message);
+        let choice = match format.logprobs {
+            Some(()) => choice.member("logprobs", &()),
+            None => choice,
+        };
+        choice.plain_text("finish_reason", context.finish.name())
     };
-    let logprobs = format.logprobs;
-    let completion = Completion {
-        id: (format.id)(context.number),
-        object: "chat.completion",
-        created: UnixTime::at(context.at).secs(),
-        model: context.model,
-        choices: [Choice { index: 0, message, logprobs, finish_reason: context.finish.name() }],
-        usage: (format.usage)(service),
-        extras: (format.completion)(service, context),
-    };
-    let mut body = json::text_with_capacity(&completion, content.map_or(0, str::len) + 640);
+    let mut body = Object::with_capacity(BODY_BYTES)
+        .plain_text("id", &(format.id)(context.number))
+        .plain_text("object", "chat.completion")
+        .member("created", &UnixTime::at(context.at).secs())
+        .member("model", context.model)
+        .array_of_one("choices", choice)
+        .member("usage", &(format.usage)(service))
+        .members(&(format.completion)(service, context))
+        .into_text();
     body.push('\n');
     body
 }
+
+/// What a body of about 100 tokens takes, in bytes.
+const BODY_BYTES: usize = 1024;
 
 /// The largest number of filler tokens in one text. It bounds the memory of a reply. No model of Groq writes longer
 /// completions (documentation, 2026).

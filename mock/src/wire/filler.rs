@@ -11,26 +11,35 @@ pub(super) fn token(key: u64, index: u32) -> &'static str {
     if index == 0 { word.trim_start() } else { word }
 }
 
-/// Returns the text of the first `tokens` tokens.
+/// Appends the text of the first `tokens` tokens.
 ///
 /// Every word is copied at the same width and the excess removed, because copies of a constant length are faster: 100 tokens
 /// take 0.2 µs instead of 0.9 µs, out of about 9 µs for a whole request.
-pub(super) fn text(key: u64, tokens: u32) -> String {
-    let mut text = Vec::with_capacity(tokens as usize * WIDTH);
-    for index in 0..tokens {
-        let word = word_index(key, index);
-        text.extend_from_slice(&PADDED[word]);
-        text.truncate(text.len() - (WIDTH - WORDS[word].len()));
-    }
+pub(super) fn append(out: &mut Vec<u8>, key: u64, tokens: u32) {
+    out.reserve(tokens as usize * MEAN_WIDTH + WIDTH);
     if tokens > 0 {
-        text.remove(0); // The space before the first word.
+        out.extend_from_slice(token(key, 0).as_bytes());
     }
+    for index in 1..tokens {
+        let word = word_index(key, index);
+        out.extend_from_slice(&PADDED[word]);
+        out.truncate(out.len() - (WIDTH - WORDS[word].len()));
+    }
+}
+
+/// Returns the text of the first `tokens` tokens.
+pub(super) fn text(key: u64, tokens: u32) -> String {
+    let mut text = Vec::new();
+    append(&mut text, key, tokens);
     String::from_utf8(text).expect("invariant: all words are ASCII")
 }
 
 fn word_index(key: u64, index: u32) -> usize {
     (mix(key ^ u64::from(index)) % WORDS.len() as u64) as usize
 }
+
+/// A little more than the mean length of a word in bytes.
+const MEAN_WIDTH: usize = 5;
 
 /// The length of the longest word in bytes.
 const WIDTH: usize = 8;

@@ -7,22 +7,28 @@ use uuid::Uuid;
 /// Returns `req_01` and 24 characters of Crockford's base 32: 30 in all, like the ULIDs of Groq's captures.
 pub(super) fn groq_request(number: u64) -> String {
     let bits = wide(number);
-    let characters = (0..24).map(|place| char::from(CROCKFORD[(bits >> (5 * place) & 31) as usize]));
-    "req_01".chars().chain(characters).collect()
+    let mut id = String::with_capacity(30);
+    id.push_str("req_01");
+    id.extend((0..24).map(|place| char::from(CROCKFORD[(bits >> (5 * place) & 31) as usize])));
+    id
 }
 
 /// Returns `chatcmpl-` and a UUID of version 4.
 pub(super) fn uuid_completion(number: u64) -> String {
-    format!("chatcmpl-{}", uuid(number ^ COMPLETION))
+    format!("chatcmpl-{}", uuid_v4(number ^ COMPLETION))
 }
 
 /// Returns a UUID of version 4.
 pub(super) fn uuid(number: u64) -> String {
+    uuid_v4(number).to_string()
+}
+
+fn uuid_v4(number: u64) -> Uuid {
     let bits = wide(number);
     let (first, second, third) = (bits as u32, (bits >> 32) as u16, (bits >> 48) as u16 & 0xfff);
     let (fourth, last) = ((bits >> 60) as u16 & 0x3fff, bits >> 80);
     let high = u128::from(first) << 96 | u128::from(second) << 80 | u128::from(0x4000 | third) << 64;
-    Uuid::from_u128(high | u128::from(0x8000 | fourth) << 48 | last).to_string()
+    Uuid::from_u128(high | u128::from(0x8000 | fourth) << 48 | last)
 }
 
 /// Returns the sampling seed that a reply reports.

@@ -1,5 +1,6 @@
 //! JSON text of the bodies that a wire format sends.
 
+use super::filler;
 use crate::time::Nanos;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -21,6 +22,113 @@ pub(super) fn text_with_capacity(value: &impl Serialize, capacity: usize) -> Str
 pub(super) fn escaped(text: &str) -> String {
     let quoted = self::text_with_capacity(&text, text.len() + 16);
     quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// Members of a JSON object as text, separated by commas: what one provider adds to an object that all providers share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Members(String);
+
+impl Members {
+    /// Returns the members of a struct.
+    pub(super) fn of(object: &impl Serialize) -> Self {
+        let mut text = text_with_capacity(object, 192);
+        assert!(
+            text.starts_with('{') && text.ends_with('}'),
+            "invariant: a struct serialises as an object, found {text}"
+        );
+        text.pop();
+        text.remove(0);
+        Self(text)
+    }
+}
+
+/// A JSON object that is written member by member.
+///
+/// Used for completions, which the mock renders for every request and whose [`Members`] differ by provider. Structs that
+/// flatten a `dyn Serialize` and escape the filler text served 4 % fewer requests per second on one core (`mock/benches`,
+/// 2026-11-28).
+#[derive(Debug)]
+pub(super) struct Object(Vec<u8>);
+
+impl Object {
+    /// An object of about `capacity` bytes.
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        let mut text = Vec::with_capacity(capacity);
+        text.push(b'{');
+        Self(text)
+    }
+
+    /// Adds a member. Its name needs no escapes.
+    pub(super) fn member(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
+        self.name(name);
+        serde_json::to_writer(&mut self.0, value).expect("invariant: a wire body serialises without errors");
+        self
+    }
+
+    /// Adds a string that needs no escapes.
+    pub(super) fn plain_text(mut self, name: &str, value: &str) -> Self {
+        debug_assert_eq!(escaped(value), value, "invariant: a plain text needs no escapes");
+        self.name(name);
+        self.0.push(b'"');
+        self.0.extend_from_slice(value.as_bytes());
+        self.0.push(b'"');
+        self
+    }
+
+    /// Adds a string of filler words.
+    pub(super) fn filler(mut self, name: &str, key: u64, tokens: u32) -> Self {
+        self.name(name);
+        self.0.push(b'"');
+        filler::append(&mut self.0, key, tokens);
+        self.0.push(b'"');
+        self
+    }
+
+    /// Adds an object with the members that `write` adds to it.
+    pub(super) fn object(mut self, name: &str, write: impl FnOnce(Self) -> Self) -> Self {
+        self.name(name);
+        self.0.push(b'{');
+        let mut object = write(self);
+        object.0.push(b'}');
+        object
+    }
+
+    /// Adds an array of one object with the members that `write` adds to it.
+    pub(super) fn array_of_one(mut self, name: &str, write: impl FnOnce(Self) -> Self) -> Self {
+        self.name(name);
+        self.0.extend_from_slice(b"[{");
+        let mut object = write(self);
+        object.0.extend_from_slice(b"}]");
+        object
+    }
+
+    /// Adds the members of one provider.
+    pub(super) fn members(mut self, Members(members): &Members) -> Self {
+        if !members.is_empty() {
+            self.separate();
+            self.0.extend_from_slice(members.as_bytes());
+        }
+        self
+    }
+
+    /// Returns the text of the object.
+    pub(super) fn into_text(mut self) -> String {
+        self.0.push(b'}');
+        String::from_utf8(self.0).expect("invariant: JSON is UTF-8")
+    }
+
+    fn name(&mut self, name: &str) {
+        self.separate();
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    fn separate(&mut self) {
+        if self.0.last() != Some(&b'{') {
+            self.0.push(b',');
+        }
+    }
 }
 
 /// A length of time in seconds. Its text is exact to the nanosecond (`0.041876985`, `2`). Its JSON number is exact below 2^53 ns
@@ -97,6 +205,23 @@ mod tests {
             let json = text(&seconds);
             prop_assert!(json == seconds.to_string() || nanos < 10_000, "{}", json);
             prop_assert_eq!(json.parse::<f64>().unwrap().to_bits(), seconds.to_string().parse::<f64>().unwrap().to_bits());
+        }
+
+        #[test]
+        fn an_object_reads_back(name in "[a-z_]{1,8}", text in any::<String>(), number: u32) {
+            let members = Members::of(&serde_json::json!({ "last": null }));
+            let inner = |object: Object| object.members(&Members::default()).member("text", &text);
+            let object = Object::with_capacity(0)
+                .member(&name, &number)
+                .plain_text("plain", "a b")
+                .object("Object", inner)
+                .array_of_one("Array", inner)
+                .members(&members)
+                .into_text();
+            let expected = serde_json::json!({
+                (name): number, "plain": "a b", "Object": { "text": text }, "Array": [{ "text": text }], "last": null
+            });
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&object).unwrap(), expected);
         }
 
         #[test]

@@ -7,6 +7,7 @@
 
 use super::chat::{CompletionFormat, Content};
 use super::envelope::{self, INVALID, reason};
+use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
 use crate::decision::Denial;
@@ -134,8 +135,8 @@ struct ApplicationError<'a> {
 const FORMAT: CompletionFormat = CompletionFormat {
     id: |number| ids::hex(number, 32),
     message: |context| match context.content {
-        Content::ToolCall { .. } => Box::new(()),
-        _ => Box::new(MessageExtras { tool_calls: () }),
+        Content::ToolCall { .. } => Members::default(),
+        _ => Members::of(&MessageExtras { tool_calls: () }),
     },
     last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,

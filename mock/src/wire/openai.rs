@@ -7,6 +7,7 @@
 use super::chat::CompletionFormat;
 use super::envelope::{self, INVALID, SERVER, reason};
 use super::go_duration::GoDuration;
+use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::decision::Denial;
@@ -159,10 +160,10 @@ const fn whole_millis(length: Nanos) -> GoDuration {
 /// Members of a completion as documented in 2026. Of the details of the usage, only cached tokens are rendered.
 pub(super) const FORMAT: CompletionFormat = CompletionFormat {
     id: |number| format!("chatcmpl-{}", ids::base_62(number, 20)),
-    message: |_| Box::new(MessageExtras { refusal: (), annotations: [] }),
+    message: |_| Members::of(&MessageExtras { refusal: (), annotations: [] }),
     logprobs: Some(()),
-    completion: |_, context| Box::new(ServiceExtras::of(context)),
-    chunk: |context| Box::new(ServiceExtras::of(context)),
+    completion: |_, context| Members::of(&ServiceExtras::of(context)),
+    chunk: |context| Members::of(&ServiceExtras::of(context)),
     ..CompletionFormat::PLAIN
 };
 

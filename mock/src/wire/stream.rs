@@ -2,10 +2,10 @@
 //!
 //! A stream is a chunk with the role, one chunk per token, a chunk with the finish reason, then `[DONE]`.
 
-use super::chat::{CompletionFormat, Content, Extras, Null, ToolCall, UsageOnly};
+use super::chat::{CompletionFormat, Content, Null, ToolCall, UsageOnly};
 use super::filler;
 use super::format::Context;
-use super::json;
+use super::json::{self, Members, Object};
 use crate::calendar::UnixTime;
 use crate::decision::Service;
 use serde::Serialize;
@@ -91,19 +91,6 @@ fn part(text: &str, parts: u32, index: u32) -> &str {
 }
 
 #[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    #[serde(flatten)]
-    extras: &'a Extras,
-    choices: &'a [ChunkChoice<'a>],
-    #[serde(flatten)]
-    more: Extras,
-}
-
-#[derive(Serialize)]
 struct ChunkChoice<'a> {
     index: u32,
     delta: Delta<'a>,
@@ -125,37 +112,40 @@ struct Delta<'a> {
 /// Returns the events of a service. A tool call is one chunk, as in the published fixtures of Vercel's `ai`.
 pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Context<'_>) -> Chunks {
     let (id, extras) = ((format.id)(context.number), (format.chunk)(context));
-    let event = |choices: &[ChunkChoice<'_>], more: Extras| {
-        let chunk = Chunk {
-            id: &id,
-            object: "chat.completion.chunk",
-            created: UnixTime::at(context.at).secs(),
-            model: context.model,
-            extras: &extras,
-            choices,
-            more,
-        };
-        format!("data: {}\n\n", json::text(&chunk))
+    let event = |choices: &[ChunkChoice<'_>], more: &Members| {
+        let chunk = Object::with_capacity(384)
+            .member("id", &id)
+            .member("object", "chat.completion.chunk")
+            .member("created", &UnixTime::at(context.at).secs())
+            .member("model", context.model)
+            .members(&extras)
+            .member("choices", choices)
+            .members(more);
+        format!("data: {}\n\n", chunk.into_text())
     };
     let logprobs = format.logprobs;
     let choice = |delta, finish_reason| [ChunkChoice { index: 0, delta, logprobs, finish_reason }];
-    let none = || -> Extras { Box::new(()) };
+    let none = Members::default();
 
     let role = Delta { role: Some("assistant"), content: Some(""), tool_calls: None };
-    let token = event(&choice(Delta { content: Some(""), ..Delta::default() }, None), none());
+    let token = event(&choice(Delta { content: Some(""), ..Delta::default() }, None), &none);
     let usage = (format.usage)(service);
     let mut end = String::new();
     if let Some(call) = ToolCall::of(context) {
-        end = event(&choice(Delta { tool_calls: Some([call]), ..Delta::default() }, None), none());
+        end = event(&choice(Delta { tool_calls: Some([call]), ..Delta::default() }, None), &none);
     }
     let last = (format.last_chunk)(usage, service, context);
-    end.push_str(&event(&choice(Delta::default(), Some(context.finish.name())), last));
+    end.push_str(&event(&choice(Delta::default(), Some(context.finish.name())), &last));
 
     Chunks {
-        role: event(&choice(role, None), (format.first_chunk)(context)),
+        role: event(&choice(role, None), &(format.first_chunk)(context)),
         token: split_at_text(&token),
         end,
-        usage: if format.usage_chunk { event(&[], Box::new(UsageOnly { usage })) } else { String::new() },
+        usage: if format.usage_chunk {
+            event(&[], &Members::of(&UsageOnly { usage }))
+        } else {
+            String::new()
+        },
         done: "data: [DONE]\n\n",
         text: match context.content {
             Content::Filler | Content::Transcript(_) => TokenText::Filler,

@@ -1,5 +1,4 @@
-//! Errors of the control plane, and the extractors that return them. An error has a message, and help on what to send
-//! instead.
+//! Errors of the control plane, which state the problem and what to send instead, and the extractors that report them.
 
 use axum::Json;
 use axum::body::Bytes;

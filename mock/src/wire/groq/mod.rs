@@ -6,7 +6,8 @@
 mod error;
 mod headers;
 
-use super::chat::{CompletionFormat, Extras, Stages, TokenUsage};
+use super::chat::{CompletionFormat, Stages, TokenUsage};
+use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, WireFormat, ids};
 use crate::decision::{Denial, Service};
 use crate::time::Instant;
@@ -62,15 +63,15 @@ const FORMAT: CompletionFormat = CompletionFormat {
     logprobs: Some(()),
     usage,
     completion: |_, context| {
-        Box::new(CompletionExtras {
+        Members::of(&CompletionExtras {
             usage_breakdown: (),
             system_fingerprint: ids::fingerprint(context.model),
             x_groq: RequestSeed::of(context),
             service_tier: "on_demand",
         })
     },
-    chunk: |context| Box::new(ChunkExtras { system_fingerprint: ids::fingerprint(context.model) }),
-    first_chunk: |context| Box::new(FirstChunkExtras { x_groq: RequestSeed::of(context) }),
+    chunk: |context| Members::of(&ChunkExtras { system_fingerprint: ids::fingerprint(context.model) }),
+    first_chunk: |context| Members::of(&FirstChunkExtras { x_groq: RequestSeed::of(context) }),
     last_chunk,
     ..CompletionFormat::PLAIN
 };
@@ -118,9 +119,9 @@ struct RequestUsage {
     usage: TokenUsage,
 }
 
-fn last_chunk(usage: TokenUsage, _: &Service, context: &Context<'_>) -> Extras {
+fn last_chunk(usage: TokenUsage, _: &Service, context: &Context<'_>) -> Members {
     let x_groq = RequestUsage { id: ids::groq_request(context.number), usage };
-    Box::new(LastChunkExtras { x_groq, usage })
+    Members::of(&LastChunkExtras { x_groq, usage })
 }
 
 /// Returns the usage with times. The total time excludes the queue (evidence: fixtures, 2026-02).

@@ -1,0 +1,94 @@
+//! The headers of a rendered reply as hyper's map, copied from a template.
+//!
+//! Filling a map hashes every name; copying one does not. All replies of a kind have the same names, so each kind's map is
+//! built once and a reply gets a copy with its own values. Measured with `mock/benches` on one core (2026-11-28): 3 % more
+//! requests per second for replies with limit headers than a map that is filled for every reply.
+
+use crate::wire::Headers;
+use axum::http::HeaderMap;
+use axum::http::header::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+/// The templates, each set once: maps with empty values. There is room for all kinds of replies that a dialect usually has,
+/// and they are few enough for a linear search; the map of a further kind is built for every reply.
+#[derive(Debug, Default)]
+pub(super) struct HeaderTemplates([OnceLock<Template>; 16]);
+
+#[derive(Debug)]
+struct Template {
+    names: Vec<&'static str>,
+    map: HeaderMap,
+}
+
+impl HeaderTemplates {
+    /// Converts headers, in their order.
+    ///
+    /// # Panics
+    /// If a value has a control character: rendered values never do.
+    pub(super) fn map(&self, headers: Headers) -> HeaderMap {
+        let mut map = self.copy(&headers);
+        debug_assert_eq!(map.len(), headers.iter().len(), "invariant: header names are unique");
+        for (slot, (_, value)) in map.values_mut().zip(headers) {
+            *slot = match value {
+                Cow::Borrowed(text) => HeaderValue::from_static(text),
+                Cow::Owned(text) => HeaderValue::from_maybe_shared(Bytes::from(text))
+                    .expect("invariant: rendered header values have no control characters"),
+            };
+        }
+        map
+    }
+
+    /// Returns a map with these names and empty values.
+    fn copy(&self, headers: &Headers) -> HeaderMap {
+        let mut templates = self.0.iter().map(|slot| slot.get_or_init(|| Template::new(headers)));
+        let names = || headers.iter().map(|(name, _)| name);
+        match templates.find(|template| template.names.iter().copied().eq(names())) {
+            Some(template) => template.map.clone(),
+            None => Template::new(headers).map,
+        }
+    }
+}
+
+impl Template {
+    fn new(headers: &Headers) -> Self {
+        let names: Vec<_> = headers.iter().map(|(name, _)| name).collect();
+        let empty = |name: &&'static str| (HeaderName::from_static(name), HeaderValue::from_static(""));
+        let map = names.iter().map(empty).collect();
+        Self { names, map }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Dialect;
+    use crate::wire::{self, Head, MediaType};
+    use crate::{Instant, Nanos};
+
+    #[test]
+    fn a_map_has_the_headers_of_its_reply_whatever_the_templates() {
+        let templates = HeaderTemplates::default();
+        let dialects = [Dialect::Groq, Dialect::OpenAi, Dialect::Azure, Dialect::Anthropic, Dialect::Mistral];
+        let kinds = [
+            (200, MediaType::Json),
+            (200, MediaType::EventStream),
+            (429, MediaType::Json),
+            (503, MediaType::Html),
+        ];
+        for number in 0..3 {
+            for format in dialects.into_iter().flat_map(wire::formats) {
+                for (status, media_type) in kinds {
+                    let wait = (status == 429).then_some(Nanos::from_secs(number));
+                    let head = Head::new(status, None, number, Instant::ZERO);
+                    let headers = format.headers(&Head { wait, media_type, ..head });
+                    let map = templates.map(headers.clone());
+                    let mapped = map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+                    let rendered: Vec<(&str, &str)> = headers.iter().collect();
+                    assert_eq!(mapped.collect::<Vec<_>>(), rendered, "{format:?}, {status}, {media_type:?}");
+                }
+            }
+        }
+    }
+}
