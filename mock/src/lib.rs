@@ -1,4 +1,4 @@
-//! A model of rate-limited LLM providers: the counterpart of a client in a simulation, and a mock server.
+//! Simulates rate-limited LLM providers: in-process for simulations, or as an HTTP mock server.
 //!
 //! The model is a sans-IO state machine. Time is an argument, randomness comes from a seeded [`random::Stream`], and a
 //! decision depends only on the configuration and on earlier calls. Nothing here reads a clock, opens a socket or
@@ -7,8 +7,8 @@
 //! ```text
 //!  Call + Truth ──▶ machine::Provider ──▶ fault, length, reserve ──▶ meter: all limits of one account × model
 //!                        │                                             └─▶ window: one limit under one law
-//!                        │◀── Admitted | Refused, with the earliest admission
-//!                        ├──▶ latency: slot and service time of an admitted call
+//!                        │◀── Admitted | Refused (with the earliest admission) | TooLong | Faulted
+//!                        ├──▶ latency: server slot and service time of an admitted call
 //!                        ▼
 //!                  DecisionReport ──▶ wire: status, headers and body of a dialect ──▶ server: HTTP   (feature `server`)
 //!                        └──────────▶ read directly by the simulation in virtual time

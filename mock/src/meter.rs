@@ -1,8 +1,8 @@
 //! All limits of one account × model: a call is checked on every axis, then charged on all or on none.
 //!
 //! A refusal is charged nowhere (Groq: verified on captures for token axes, assumed for requests), unless the model
-//! counts refused calls. If several axes refuse, the one with the longest wait is reported, so that a client that obeys
-//! it meets no second refusal. An admitted call holds a reservation until [`Meter::settle`] replaces it by the actual
+//! counts refused calls. If several axes refuse, the most restrictive is reported ([`Meter::admit`] states the order), so
+//! that a client that obeys it meets no second refusal. An admitted call holds a reservation until [`Meter::settle`] replaces it by the actual
 //! usage, which may overdraw a limit.
 //!
 //! Invariants: admission never overdraws a limit; every reservation is settled exactly once.
@@ -22,7 +22,7 @@ pub struct Meter {
     /// The indices of the request limit and the token limit that headers state.
     in_headers: [Option<usize>; 2],
     /// Reservations not yet settled.
-    open: u64,
+    open_reservations: u64,
     /// The instant of the last [`Meter::advance_to`].
     now: Instant,
     /// `true` if any window must be moved with time; a bucket need not.
@@ -76,7 +76,7 @@ impl Meter {
             has_counting_windows: limits.iter().any(|limit| !limit.window.is_bucket()),
             limits,
             in_headers,
-            open: 0,
+            open_reservations: 0,
             now: Instant::ZERO,
             recent: RecentCompletions::default(),
         }
@@ -109,7 +109,7 @@ impl Meter {
                 "invariant: admission does not overdraw, found {limit:?}"
             );
         }
-        self.open += 1;
+        self.open_reservations += 1;
         Ok(())
     }
 
@@ -117,18 +117,17 @@ impl Meter {
     #[cold]
     fn most_restrictive(&self, charge: &Charge) -> Denial {
         let denials = self.limits.iter().filter_map(|limit| limit.denial(self.now, charge.on(limit.axis)));
-        let most =
-            denials.reduce(
-                |most, next| {
-                    if (next.oversize, next.wait) > (most.oversize, most.wait) { next } else { most }
-                },
-            );
-        let most = most.expect("invariant: a refused call is denied by some axis");
+        // An oversize request before any wait, then the longest wait; `None`, an unknown wait, is less than any. The first
+        // of equals is kept.
+        let severity = |denial: &Denial| (denial.oversize, denial.wait);
+        let worst =
+            denials.reduce(|worst, next| if severity(&next) > severity(&worst) { next } else { worst });
+        let worst = worst.expect("invariant: a refused call is denied by some axis");
         debug_assert!(
-            most.wait != Some(Nanos::ZERO) || most.oversize,
-            "invariant: waiting is needed, found {most:?}"
+            worst.wait != Some(Nanos::ZERO) || worst.oversize,
+            "invariant: waiting is needed, found {worst:?}"
         );
-        most
+        worst
     }
 
     /// Charges a call that was just refused on the request axes, and returns the denial after that charge.
@@ -143,13 +142,16 @@ impl Meter {
     /// Settles the reservation of `reserved` made at `reserved_at` for a call that used `used`, and releases its
     /// concurrency. Must be called once per admitted call.
     pub fn settle(&mut self, reserved_at: Instant, reserved: Usage, used: Usage, settle: Settle) {
-        debug_assert!(self.open > 0, "invariant: every reservation is settled once, found none open");
+        debug_assert!(
+            self.open_reservations > 0,
+            "invariant: every reservation is settled once, found none open"
+        );
         debug_assert!(
             reserved_at <= self.now,
             "invariant: reserved at {reserved_at}, settled at {}",
             self.now
         );
-        self.open = self.open.saturating_sub(1);
+        self.open_reservations = self.open_reservations.saturating_sub(1);
         let (reserved, used) = (Charge::of(reserved), Charge::of(used));
         let settled = if settle == Settle::Refund { used } else { reserved };
         for limit in &mut self.limits {
@@ -177,7 +179,7 @@ impl Meter {
         }
     }
 
-    /// Returns the last completions of the account.
+    /// Returns the most recent completion lengths of this account and model.
     #[must_use]
     #[inline]
     pub fn recent(&self) -> &RecentCompletions {
@@ -192,7 +194,7 @@ impl Meter {
     /// Returns the number of reservations not yet settled.
     #[must_use]
     pub fn open(&self) -> u64 {
-        self.open
+        self.open_reservations
     }
 
     /// Returns the limits that response headers state now.

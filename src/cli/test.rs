@@ -13,13 +13,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Replicas per scenario if neither the command line nor the baseline gives a number.
+/// Replicas per scenario if a baseline is saved and neither the command line nor the old baseline gives a number. A scenario
+/// that is compared with no baseline runs once.
 const DEFAULT_REPLICAS: usize = 8;
-/// The most replicas that can be asked for. A longer scenario narrows the margins more cheaply than more replicas.
+/// The largest number of replicas.
 const MAX_REPLICAS: i64 = 1_000;
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("measured").args(["baseline", "save_baseline"]).multiple(true))]
+#[command(group = ArgGroup::new("with_baseline").args(["baseline", "save_baseline"]).multiple(true))]
 pub(super) struct TestArgs {
     /// Scenarios, or folders of them (every *.yaml inside)
     #[arg(required = true, value_name = "PATH")]
@@ -32,8 +33,8 @@ pub(super) struct TestArgs {
     /// Write the present results as a baseline
     #[arg(long, value_name = "FILE")]
     save_baseline: Option<PathBuf>,
-    /// Seeds per scenario with a baseline [default: as many as the baseline has, or 8]
-    #[arg(long, value_name = "N", requires = "measured")]
+    /// Seeds per scenario with a baseline [default: those of the baseline, or 8 for a new one]
+    #[arg(long, value_name = "N", requires = "with_baseline")]
     #[arg(value_parser = clap::value_parser!(u16).range(2..=MAX_REPLICAS))]
     replicas: Option<u16>,
     /// Write the outcome as JUnit XML

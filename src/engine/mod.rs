@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Inside, an input changes the state of one job (`dispatch` chooses the next action, `finish` ends it) and may free
-//! an attempt or promote a follower; `run_ready`, the last step of every input but `submit`, then runs the jobs that can
-//! go on:
+//! a permit of the concurrency cap or promote a follower; `run_ready`, the last step of `handle`, `cancel` and
+//! `handle_timeout`, then runs the jobs that can go on. Arrows are state changes of one job:
 //!
 //! ```text
 //!   input ─▶ decide ─┬─▶ send ───────────▶ handle ─▶ served, or decide again
@@ -30,8 +30,9 @@
 //! cool-down (8), attempts, queue and waits stay within their bounds (14), of identical jobs one is sent at a time (15),
 //! and nothing is sent for a job after its first byte (16) or its cancellation (17).
 //!
-//! Policies, a file each: `route` chooses the target, `backoff` the wait, `budget` bounds retries, `target` cools down,
-//! `estimate` paces, `cache` answers repeats, `coalesce` merges identical jobs, `queue` bounds attempts in flight.
+//! Policies, a file each: `route` chooses the target, `backoff` the wait, `budget` bounds retries, `target` holds cool-downs
+//! and pacing, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders and followers, `queue` the
+//! concurrency cap.
 
 mod backoff;
 mod budget;
@@ -110,7 +111,7 @@ impl Engine {
     /// # Panics
     /// If the job arrives before its schedule.
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job, tag: Tag) -> Option<Slot> {
-        self.begin(now);
+        self.advance_clock(now);
         let Job { id, class, scheduled, deadline, prompt_tokens, max_tokens, fingerprint, .. } = job;
         assert!(scheduled <= now, "law 3: {id} arrives at {now}, before its schedule at {scheduled}");
         let ends_at = deadline.unwrap_or(scheduled + self.client.deadline);
@@ -145,7 +146,7 @@ impl Engine {
         attempt: AttemptId,
         reply: &Reply,
     ) {
-        self.begin(now);
+        self.advance_clock(now);
         let active = self.jobs.at(slot);
         let JobState::Sent { attempt: sent, candidate } = active.state else {
             unreachable!("invariant: state == Sent, found {:?} at a reply to {attempt:?}", active.state)
@@ -182,7 +183,7 @@ impl Engine {
     /// # Panics
     /// If `attempt` is not in flight for the job, or if its first byte was recorded before.
     pub fn first_byte(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot, attempt: AttemptId) {
-        self.begin(now);
+        self.advance_clock(now);
         let active = self.jobs.at(slot);
         let JobState::Sent { attempt: sent, candidate } = active.state else {
             unreachable!("invariant: state == Sent, found {:?} at a byte of {attempt:?}", active.state)
@@ -201,14 +202,14 @@ impl Engine {
     /// # Panics
     /// If the slot is vacant: the driver must not cancel a job that is done.
     pub fn cancel(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot) {
-        self.begin(now);
+        self.advance_clock(now);
         self.abort(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }
 
     /// Does what is due at or before `now`: ends waits, and ends jobs at their deadline.
     pub fn handle_timeout(&mut self, driver: &mut impl Driver, now: Instant) {
-        self.begin(now);
+        self.advance_clock(now);
         while let Some(timer) =
             self.timers.pop_due_wake(now, |timer| !self.jobs.is_current(timer.slot, timer.job))
         {
@@ -234,7 +235,7 @@ impl Engine {
     /// Ends the run: every job in flight is done as [`crate::event::JobOutcome::InFlight`], in the order of their ids.
     /// The driver drops the attempts in flight by itself.
     pub fn stop(mut self, driver: &mut impl Driver, now: Instant) {
-        self.begin(now);
+        self.advance_clock(now);
         for slot in self.jobs.slots() {
             self.leave_in_flight(driver, slot);
         }
@@ -260,7 +261,7 @@ impl Engine {
         self.jobs.len()
     }
 
-    fn begin(&mut self, now: Instant) {
+    fn advance_clock(&mut self, now: Instant) {
         assert!(now >= self.now, "law 4: time does not decrease, {now} comes after {}", self.now);
         self.now = now;
     }
@@ -270,8 +271,8 @@ impl Engine {
         driver.log(&Event { at: self.now, job, kind });
     }
 
-    /// Runs the jobs that this input made ready: promoted leaders first, which take the attempts of the jobs that they
-    /// replace, then the queue while the cap allows. A job that is given up here may promote another one.
+    /// Runs the jobs that this input made ready: first the promoted followers, so that they get the permits of the jobs they
+    /// replace, then queued jobs while the concurrency cap allows. A job that is given up here may promote another one.
     #[inline]
     fn run_ready(&mut self, driver: &mut impl Driver) {
         loop {

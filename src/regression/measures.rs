@@ -78,7 +78,7 @@ impl Measure {
 }
 
 /// Returns the smallest change that matters: 0.1 percentage points for shares, 1 % of `old` for everything else, but at
-/// least the resolution of the unit.
+/// least a fixed floor per unit.
 pub(super) fn minimum_effect(unit: Unit, old: f64) -> f64 {
     const RELATIVE: f64 = 0.01;
     let floor = match unit {

@@ -66,7 +66,8 @@ impl Limit {
         Self { burst, ..self }
     }
 
-    /// Returns the largest number of units that can be admitted in the first `span` of a run; for concurrency, at once.
+    /// Returns an upper bound of the units that can be admitted in the first `span` of a run; for concurrency, of the
+    /// calls in flight at once. It is exact except under [`Law::Adaptive`], whose limit needs time to grow.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
     pub fn max_units_in(&self, span: Nanos) -> f64 {
@@ -76,7 +77,7 @@ impl Limit {
             Law::Bucket => self.burst as f64 + limit * (span.0 as f64 / window.0 as f64),
             Law::Adaptive(growth) => growth.max_limit(self.limit) as f64 * span.0.div_ceil(window.0) as f64,
             Law::Calendar(zone) if self.axis.is_daily() => limit * zone.days(span) as f64,
-            // A window used up at its very start admits again one window later, hence whole windows.
+            // All units of a window may be used at its first instant, so a partial window counts whole.
             Law::Fixed | Law::Calendar(_) | Law::SlidingLog | Law::SlidingCounter => {
                 limit * span.0.div_ceil(window.0) as f64
             }
@@ -94,25 +95,27 @@ pub enum Law {
     Fixed,
     /// Counts what was admitted within the last window, at any instant.
     SlidingLog,
-    /// Counts per aligned window; the count of the previous window fades linearly while the current one passes.
+    /// Counts per aligned window, plus the previous window's count weighted by the part of it that lies within the last
+    /// window length.
     SlidingCounter,
-    /// Counts per aligned window; a day runs from midnight to midnight of the zone.
+    /// As `Fixed`, but days run from midnight to midnight of the zone.
     Calendar(Zone),
-    /// Counts per aligned window; the usage of one window sets the limit of the next.
+    /// Counts per aligned window. The limit of the next window is the usage of this one times a factor, at least half of the
+    /// current limit, and never outside the bounds of [`Growth`].
     Adaptive(Growth),
 }
 
 /// The growth of an adaptive limit, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
-    /// The next window's limit in thousandths of this window's usage.
+    /// The factor of the usage, in thousandths.
     pub factor_permille: u32,
-    /// The largest limit in thousandths of the initial one, which is also the smallest; at least 1000.
+    /// The upper bound in thousandths of the initial limit, at least 1000. The lower bound is the initial limit.
     pub max_permille: u32,
 }
 
 impl Growth {
-    /// Returns the next window's limit after a window in which `used` units were used, before it is clamped.
+    /// Returns the usage times the factor: the next window's limit before the lower and upper bounds apply.
     #[must_use]
     pub fn next_limit(self, used: u64) -> u64 {
         permille_of(used, self.factor_permille)
@@ -126,7 +129,7 @@ impl Growth {
 }
 
 impl Default for Growth {
-    /// Twice the usage, up to ten times the initial limit. Evidence: assumed, no provider documents it.
+    /// Twice the usage, up to ten times the initial limit. Assumption: no provider documents it.
     fn default() -> Self {
         Self { factor_permille: 2_000, max_permille: 10_000 }
     }

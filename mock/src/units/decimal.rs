@@ -7,7 +7,8 @@ pub(super) struct Decimal {
     pub(super) scale: u32,
 }
 
-/// The largest number of decimals; more would overflow the exact arithmetic.
+/// The largest number of decimals, without trailing zeros. A nanosecond as a fraction of a second needs 9; more than 12 is
+/// taken for a typing error.
 const MAX_DECIMALS: usize = 12;
 
 impl Decimal {

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn limit_headers_are_removed_and_a_success_never_has_a_wait() {
+    fn limit_headers_are_removed_and_a_success_is_not_modified() {
         let silent = ResponseFault {
             no_limit_headers: true,
             retry_after_form: Some(WaitForm::Negative),

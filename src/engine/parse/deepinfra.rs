@@ -1,7 +1,7 @@
 //! `DeepInfra`: a limit on concurrency, no limit per minute and no limit headers.
 //!
-//! Evidence: documentation and published bodies. A 429 means 200 requests of the account in flight per model, or a busy
-//! model. A prompt that is too long for the model was answered with 500, which clients retry in vain.
+//! Evidence: documentation and published bodies. The status is 429 if the account has 200 requests in flight on the
+//! model, or if the model is busy. A prompt that is too long gets a 500; `failure.rs` recognises it by its text.
 
 use super::rules::{DialectRules, Marker};
 use crate::event::LimitCause;
@@ -13,6 +13,7 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::MessageContains("engine_overloaded"), LimitCause::Overload),
         (Marker::MessageContains("model busy"), LimitCause::Overload),
     ],
+    // `DeepInfra` says `rate limited`, but limits only concurrency.
     axes: &[("rate limited", Axis::Concurrency)],
     ..DialectRules::NONE
 };

@@ -1,7 +1,8 @@
-//! Detects the dialect of a response by markers that only one dialect has.
+//! Detects the dialect of a response by markers; failing that, by a best guess from Google's status names or from the
+//! numbers of limit headers.
 //!
-//! A marker is a header, code or phrase that no other dialect of the evidence shares. A response without one stays
-//! unknown: a bare `retry-after`, `Not authenticated` or `503 server is overloaded.` may come from any provider.
+//! A marker is a header, code or phrase that occurs in only one dialect in the captures and documentation of
+//! `mock/README.md`. Any other response stays unknown: a bare `retry-after`, `Not authenticated` or `503 server is overloaded.` may come from any provider.
 
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
@@ -27,7 +28,8 @@ fn by_header(headers: &dyn Headers) -> Option<Dialect> {
     HEADERS.iter().find(|(name, _)| headers.value(name).is_some()).map(|(_, dialect)| *dialect)
 }
 
-/// Distinguishes OpenAI and Azure, which use Groq's header names for other numbers.
+/// Distinguishes OpenAI and Azure, which use the same header names as Groq: Azure's resets have no unit, and OpenAI's
+/// request limit is per minute. Returns `None` for Groq.
 fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
     if azure::has_bare_resets(headers) {
         return Some(Dialect::Azure);
@@ -36,7 +38,7 @@ fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
 }
 
 fn by_error(body: &ErrorBody) -> Option<Dialect> {
-    // An error that a router forwards has the markers of the provider behind it.
+    // First, since OpenRouter forwards the provider's error, whose markers would match.
     if body.error["metadata"]["provider_name"].is_string() {
         return Some(Dialect::OpenRouter);
     }
@@ -57,7 +59,8 @@ fn google(body: &ErrorBody) -> Option<Dialect> {
     codes.iter().any(|code| body.has_code(code)).then_some(Dialect::Gemini)
 }
 
-/// Headers that only one dialect sends. `x-ratelimit-limit-tokens-minute` is absent: Cerebras and Mistral share it.
+/// Headers that only one dialect sends. `x-ratelimit-limit-tokens-minute` is not listed:
+/// Cerebras and Mistral share it.
 const HEADERS: [(&str, Dialect); 35] = [
     ("x-groq-region", Dialect::Groq),
     ("anthropic-ratelimit-requests-limit", Dialect::Anthropic),
@@ -136,7 +139,7 @@ const PHRASES: [(&str, Dialect); 36] = [
     ("tokens allowed within a given time frame", Dialect::MetaLlama),
 ];
 
-/// Error codes that only one dialect uses.
+/// Error codes, and domains in Google's error details, that only one dialect uses.
 const CODES: [(&str, Dialect); 20] = [
     ("insufficient_quota", Dialect::OpenAi),
     ("RateLimitReached", Dialect::Azure),

@@ -19,11 +19,13 @@ pub(super) struct ErrorBody {
     pub(super) message: Option<String>,
     /// The message in ASCII lower case, for phrase matching; empty without a message.
     pub(super) lowercase: String,
-    /// Its machine-readable names: `type`, `code`, `status`, the reasons in its details.
+    /// Every short string that may identify the error: `type`, `code`, `status`, `object`, `title`, reasons, domains and
+    /// quota ids of its details, an `error` that is a string, the request id.
     pub(super) codes: Vec<String>,
     /// The HTTP status that it states.
     pub(super) status: Option<u16>,
-    /// The error object itself, for members that only one dialect has; null for plain text.
+    /// The error object, for members that only one dialect has; the object around it if `error` is a string; null for a
+    /// plain-text body.
     pub(super) error: Value,
 }
 
@@ -94,8 +96,8 @@ impl ErrorBody {
         }
     }
 
-    /// Adds what the object around the error states. The message of the error itself takes precedence, unless the
-    /// error is a plain string: that is its code, and the message is next to it.
+    /// Adds what the object around the error states. The message of the error itself takes precedence. In
+    /// `{"error": "X", "message": "Y"}`, X becomes a code and Y the message.
     fn with_envelope(mut self, envelope: &Map<String, Value>) -> Self {
         let is_plain = self.error.is_null();
         if let Some(message) = text(envelope, "message").filter(|_| is_plain || self.message.is_none()) {
@@ -104,6 +106,7 @@ impl ErrorBody {
         if is_plain {
             self.error = Value::Object(envelope.clone());
         }
+        // Anthropic's request ids start with `req_011`, a marker of its dialect.
         if let Some(id) = text(envelope, "request_id") {
             self.codes.push(id.to_owned());
         }
@@ -129,7 +132,7 @@ impl ErrorBody {
         is_error.then_some(body)
     }
 
-    /// Appends the message of the provider behind a router (`OpenRouter`), which may be wrapped itself.
+    /// Appends the provider's own error, which `OpenRouter` puts into `metadata.raw` and which may be JSON in a string.
     fn add_upstream(&mut self, depth: u8) {
         let raw = self.error["metadata"]["raw"].clone();
         if let Some(upstream) = Self::from_value(raw, depth + 1).and_then(|body| body.message) {
@@ -138,7 +141,8 @@ impl ErrorBody {
         }
     }
 
-    /// Parses plain text. Rejects HTML, which is a proxy's error page, and truncated JSON.
+    /// Parses plain text. Rejects HTML (a proxy's error page), truncated JSON, empty text, text over [`MAX_TEXT_BYTES`], and
+    /// text with control characters.
     fn from_text(text: &str) -> Option<Self> {
         let text = text.trim();
         let is_message = !text.is_empty()
@@ -146,7 +150,8 @@ impl ErrorBody {
             && !text.starts_with(['<', '{', '[', '"'])
             && !text.contains(|c: char| c.is_control() && !c.is_whitespace());
         is_message.then(|| {
-            let status = text.split(' ').next().filter(|_| text.contains(' ')).and_then(error_status);
+            // `429 Too Many Requests` states a status; a bare number does not.
+            let status = text.split_once(' ').and_then(|(first, _)| error_status(first));
             let mut body = Self { status, ..Self::default() };
             body.set_message(text);
             body

@@ -15,13 +15,13 @@ use provider::{Axis, Instant};
 /// A parsed error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedFailure {
-    /// The HTTP status; for an error in a success, the status that the error states or implies.
+    /// The HTTP status; for an error in a success, the status that the error states or implies, else 500.
     pub status: u16,
-    /// The kind of refusal.
+    /// The final cause. `refusal.cause` is what the body alone says.
     pub cause: LimitCause,
     /// The names and numbers of the limit that refused.
     pub refusal: Refusal,
-    /// The stated wait and its kind; `None` if no wait is stated.
+    /// The stated wait with its final kind; `None` if no wait is stated.
     pub wait: Option<Wait>,
     /// The message of the provider.
     pub message: Option<String>,
@@ -35,9 +35,11 @@ impl ParsedFailure {
         let numbers =
             limit.zip(requested).map(|(limit, requested)| LimitNumbers { axis, limit, used, requested });
         let broken = Reply::broken(now, AttemptFailure::Status(status));
-        // If the body adds nothing to the status, the outcome is the status. Captured 400 and 500 responses hide a limit.
-        let limited = matches!(status, 429 | 413) || cause != cause_of_status(status);
-        let outcome = if limited { AttemptOutcome::Limited { axis, cause } } else { broken.outcome };
+        // A 429 or 413 is always a limit. With any other status it is one only if the body shows a cause other than the
+        // status's: some providers send limits as 400 or 500.
+        let counts_as_limited = matches!(status, 429 | 413) || cause != cause_of_status(status);
+        let outcome =
+            if counts_as_limited { AttemptOutcome::Limited { axis, cause } } else { broken.outcome };
         Reply { outcome, wait, limit: numbers, remaining, ..broken }
     }
 }
@@ -71,14 +73,15 @@ pub(super) fn read(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -> Pa
         refusal.axis = limit.axis;
         refusal.limit = refusal.limit.or(Some(limit.limit));
     }
-    let cause = decided.unwrap_or_else(|| undecided_cause(status, &refusal));
+    let cause = decided.unwrap_or_else(|| fallback_cause(status, &refusal));
     let wait = stated_wait(rules, response, &refusal, refused_by)
         .map(|wait| Wait { meaning: wait_kind(cause, wait.meaning), ..wait });
     ParsedFailure { status, cause, refusal, wait, message: body.message.clone() }
 }
 
-/// Returns the cause if no marker decides it: by the axis, then by the numbers, then by the status.
-fn undecided_cause(status: u16, refusal: &Refusal) -> LimitCause {
+/// Returns the cause if the body does not decide it. For a 429: from the axis, else from the numbers, else `Other`. For any
+/// other status: from the status.
+fn fallback_cause(status: u16, refusal: &Refusal) -> LimitCause {
     match status {
         429 => refusal
             .axis
@@ -137,7 +140,7 @@ pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
     let by_phrase = |(phrase, _): &&(&str, u16)| body.lowercase.contains(phrase);
     let by_code = |(code, _): &&(&str, u16)| body.has_code(code);
     // The phrase of a 413 comes before the codes: Groq and OpenAI use one code for 413 and 429.
-    let implied = OVERSIZE_PHRASE
+    let implied = STATUS_OF_PHRASE_BEFORE_CODES
         .iter()
         .find(by_phrase)
         .or_else(|| STATUS_OF_CODE.iter().find(by_code))
@@ -145,10 +148,11 @@ pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
     body.status.or_else(|| implied.map(|(_, status)| *status)).or_else(|| length::read(body).map(|_| 400))
 }
 
-/// The phrase of a request larger than the limit, which Groq answers with 413.
-const OVERSIZE_PHRASE: [(&str, u16); 1] = [("please reduce your message size and try again", 413)];
+/// Phrases that are checked before the codes: Groq uses one code for 413 and 429.
+const STATUS_OF_PHRASE_BEFORE_CODES: [(&str, u16); 1] =
+    [("please reduce your message size and try again", 413)];
 
-/// Codes that imply one status in every dialect that uses them.
+/// Codes and the status that each usually implies. Phrases that distinguish a 413 are checked first.
 const STATUS_OF_CODE: [(&str, u16); 32] = [
     ("overloaded_error", 529),
     ("api_error", 500),
@@ -186,7 +190,7 @@ const STATUS_OF_CODE: [(&str, u16); 32] = [
 
 /// Phrases that imply one status, in lower case; the first match counts.
 const STATUS_OF_PHRASE: [(&str, u16); 25] = [
-    ("request too large for ", 429),
+    ("request too large for ", 429), // Groq sends this text with 429 as well.
     ("rate limit reached", 429),
     ("rate limit exceeded", 429),
     ("would exceed the rate limit for your organization", 429),
@@ -203,7 +207,7 @@ const STATUS_OF_PHRASE: [(&str, u16); 25] = [
     ("exceeds your concurrency limit", 429),
     ("used all available credits", 429),
     ("model busy", 429),
-    ("input length ", 500),
+    ("input length ", 500), // `DeepInfra` answers a too long prompt so.
     ("server is overloaded", 503),
     ("over capacity", 503),
     ("invalid api key", 401),
