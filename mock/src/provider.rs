@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  decide ─▶ fault? ─▶ fits the model? ─▶ fits every limit? ─▶ server slot, service time ─▶ Admitted (Service, Ticket) ─▶ complete | cancel
-//!              │              │                   │                                                                    │
-//!              ▼              ▼                   ▼                                                                    ▼
-//!           Faulted        TooLong             Refused                                                     reservation is settled
+//!              │              │                   │                                                                           │
+//!              ▼              ▼                   ▼                                                                           ▼
+//!           Faulted        TooLong             Refused                                                            reservation is settled
 //! ```
 //!
 //! The complete schedule of a call is known on arrival, so the machine has no timers: the driver returns the ticket at
@@ -165,8 +165,8 @@ impl Provider {
         }
     }
 
-    /// Completes an admitted call whose client disconnected; returns the usage until now. Its server slot stays occupied until the
-    /// planned end, because the starts of the calls behind it are already decided.
+    /// Completes an admitted call whose client disconnected; returns the usage until now. Its server slot stays
+    /// occupied until the planned end, because the starts of the calls behind it are already decided.
     pub fn cancel(&mut self, now: Instant, service: &Service) -> Usage {
         let used = service.used_by(now);
         self.complete(now, service.ticket, used);

@@ -37,8 +37,8 @@ pub enum Estimate {
     /// The prompt and `max_tokens`.
     #[default]
     PromptAndMaxTokens,
-    /// The prompt and the largest recent completion of the account's calls to the model, at most `max_tokens`; before the first completion
-    /// as [`Estimate::PromptAndMaxTokens`].
+    /// The prompt and the largest recent completion of the account's calls to the model, at most `max_tokens`; before the
+    /// first completion as [`Estimate::PromptAndMaxTokens`].
     PromptAndRecent,
     /// The prompt only.
     Prompt,

@@ -93,7 +93,7 @@ mod tests {
     fn the_most_restrictive_limit_of_a_kind_is_used() {
         let limits =
             [limit(Axis::Itpm, 50, Some(1)), limit(Axis::Otpm, 20, Some(2)), limit(Axis::Rpm, 9, None)];
-        let view = view(&limits);
+        let view = header_limits(&limits);
         assert_eq!(view.tokens.map(|view| view.axis), Some(Axis::Otpm));
         assert_eq!(view.requests, None, "it has no reset");
         let remaining = remaining(&limits);

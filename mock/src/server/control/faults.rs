@@ -23,7 +23,7 @@ pub(super) struct Injection {
     fault: Value,
     /// How many requests it affects.
     next: Option<NonZeroU64>,
-    /// Which share of requests it affects; all if absent.
+    /// The share of requests that it affects; all if absent.
     share: Option<Share>,
     /// How long it lasts.
     #[serde(rename = "for")]
@@ -42,7 +42,7 @@ pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
     Json(json!({ "faults": faults }))
 }
 
-/// Removes every injected fault; those of the scenario stay.
+/// Removes every injected fault, but not the faults of the scenario's incidents.
 pub(super) async fn clear(State(mock): State<Arc<Mock>>) -> Json<Value> {
     mock.with_faults(|queue, _| queue.clear());
     list(State(mock)).await
@@ -70,7 +70,7 @@ pub(super) async fn inject(
 /// Parses a fault: its name, or an object of its name and its amount.
 fn parse(spec: &Value) -> Result<Fault, Error> {
     let unknown = || {
-        let known: Vec<_> = NAMES.iter().map(|(name, word)| example(name, *word)).collect();
+        let known: Vec<_> = NAMES.iter().map(|(name, syntax)| example(name, *syntax)).collect();
         let message = format!("unknown fault {}", shortened(&spec.to_string()));
         Error::new(message, format!("use one of {}", known.join(", ")))
     };
@@ -83,8 +83,8 @@ fn parse(spec: &Value) -> Result<Fault, Error> {
         }
         _ => return Err(unknown()),
     };
-    let word = FaultSyntax::of(&name).ok_or_else(unknown)?;
-    let fault = match (word, amount) {
+    let syntax = FaultSyntax::of(&name).ok_or_else(unknown)?;
+    let fault = match (syntax, amount) {
         (FaultSyntax::Plain(fault), None) => Some(fault),
         (FaultSyntax::Factor(fault), Some(amount)) => {
             parse_amount(amount).map(|Multiple(times)| fault(times))
@@ -96,7 +96,7 @@ fn parse(spec: &Value) -> Result<Fault, Error> {
     };
     fault.ok_or_else(|| {
         let message = format!("invalid amount of `{name}`");
-        Error::new(message, format!(r#"write "fault": {}"#, example(&name, word)))
+        Error::new(message, format!(r#"write "fault": {}"#, example(&name, syntax)))
     })
 }
 
@@ -105,8 +105,8 @@ fn parse_amount<T: DeserializeOwned>(amount: &Value) -> Option<T> {
 }
 
 /// Returns how a fault is written in JSON.
-fn example(name: &str, word: FaultSyntax) -> String {
-    match word {
+fn example(name: &str, syntax: FaultSyntax) -> String {
+    match syntax {
         FaultSyntax::Plain(_) => format!(r#""{name}""#),
         FaultSyntax::Factor(_) => format!(r#"{{"{name}": "4x"}}"#),
         FaultSyntax::Duration(_) => format!(r#"{{"{name}": "5s"}}"#),
