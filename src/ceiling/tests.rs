@@ -158,10 +158,8 @@ fn every_law_allows_what_it_admits_over_the_run() {
     assert!(close(jobs(RefillPolicy::SlidingLog, half), 60.0));
     assert!(close(jobs(RefillPolicy::SlidingCounter, half), 60.0));
     assert!(close(jobs(RefillPolicy::Calendar(Zone::Pacific), half), 60.0));
-    assert!(close(
-        jobs(RefillPolicy::Adaptive(Growth { factor_permille: 2000, max_permille: 3000 }), half),
-        180.0
-    ));
+    let tripled = Growth { factor_permille: 2000, max_permille: 3000 };
+    assert!(close(jobs(RefillPolicy::Adaptive(tripled), half), 180.0));
 }
 
 #[test]
