@@ -113,11 +113,11 @@ struct Bucket {
 
 impl Bucket {
     fn new(limit: &Limit) -> Self {
-        let window = limit.axis.window().expect("invariant: every limit has a window").0;
+        let window = limit.axis.window_length().expect("invariant: every limit has a window").0;
         let whole = "invariant: a limit divides its window, or the reverse";
         let (per_nano, per_unit) =
-            if limit.limit <= window { (1, window / limit.limit) } else { (limit.limit / window, 1) };
-        assert_eq!(limit.limit * per_unit, window * per_nano, "{whole}");
+            if limit.amount <= window { (1, window / limit.amount) } else { (limit.amount / window, 1) };
+        assert_eq!(limit.amount * per_unit, window * per_nano, "{whole}");
         let signed = |number: u64| i64::try_from(number).expect(whole);
         let (per_nano, per_unit, full) = (signed(per_nano), signed(per_unit), signed(limit.burst * per_unit));
         let counts_tokens = matches!(limit.axis, Axis::Tpm | Axis::Tpd);

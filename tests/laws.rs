@@ -12,7 +12,7 @@ mod swarm;
 use coalescing::IdenticalJobs;
 use ledger::Ledgers;
 use proptest::prelude::*;
-use provider::{Nanos, Stream};
+use provider::{Nanos, RandomStream};
 use quotalab::drive::{self, virtual_time};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome};
 use quotalab::record::{Audit, Fingerprint, Fold, Log, Mode, Recorder, Summary};
@@ -51,7 +51,7 @@ fn the_laws_hold_in_eighty_known_scenarios() {
 
 /// The fixed tape of a seed.
 fn tape(seed: u64, length: usize) -> Vec<u32> {
-    let mut stream = Stream::new(seed, "swarm", 0);
+    let mut stream = RandomStream::new(seed, "swarm", 0);
     (0..length).map(|_| u32::try_from(stream.below(1 << 32)).expect("invariant: below 2^32")).collect()
 }
 

@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
-use provider::decision::{Decision, DecisionReport, Denial, LimitView, LimitsView, Service, Ticket};
-use provider::length::{Bound, TooLong};
+use provider::decision::{Decision, DecisionReport, Denial, HeaderLimit, HeaderLimits, Service, Ticket};
+use provider::length::{LengthLimit, TooLong};
 use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::drive;
@@ -52,17 +52,15 @@ fn read(status: u16, headers: &dyn parse::Headers, body: &str) -> Reply {
     parse::reply(Some(Dialect::Groq), NOW, &Response { status, headers, body: body.as_bytes() })
 }
 
-fn limits() -> impl Strategy<Value = LimitsView> {
-    let view = |axis| {
-        (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(move |(limit, remaining, reset)| LimitView {
-            axis,
-            limit,
-            remaining,
-            reset: Nanos(reset),
-        })
-    };
+fn limits() -> impl Strategy<Value = HeaderLimits> {
+    let view =
+        |axis| {
+            (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(move |(limit, remaining, reset)| {
+                HeaderLimit { axis, limit, remaining, reset: Nanos(reset) }
+            })
+        };
     (prop::option::of(view(Axis::Rpd)), prop::option::of(view(Axis::Tpm)))
-        .prop_map(|(requests, tokens)| LimitsView { requests, tokens })
+        .prop_map(|(requests, tokens)| HeaderLimits { requests, tokens })
 }
 
 /// Generates common and large numbers.
@@ -125,8 +123,8 @@ fn faulted() -> impl Strategy<Value = Decision> {
 fn too_long() -> impl Strategy<Value = TooLong> {
     (any::<bool>(), any::<u32>(), any::<u32>(), prop::option::of(any::<u32>())).prop_map(
         |(context, limit, prompt_tokens, max_tokens)| {
-            let bound = if context { Bound::Context } else { Bound::Output };
-            TooLong { bound, limit, prompt_tokens, max_tokens }
+            let violated = if context { LengthLimit::Context } else { LengthLimit::Output };
+            TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens }
         },
     )
 }
@@ -160,8 +158,8 @@ proptest! {
     fn a_call_that_is_too_long_parses_as_too_large_in_every_dialect(
         too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
     ) {
-        prop_assume!(too_long.bound == Bound::Context || too_long.max_tokens.is_some());
-        let report = DecisionReport { decision: Decision::TooLong(too_long), limits: LimitsView::default() };
+        prop_assume!(too_long.violated == LengthLimit::Context || too_long.max_tokens.is_some());
+        let report = DecisionReport { decision: Decision::TooLong(too_long), limits: HeaderLimits::default() };
         for format in wire::formats(dialect) {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context(&model, "acme", Tier::Free));
             let wire::Reply { status, headers, body } = reply.expect("a reply is sent");
@@ -174,13 +172,13 @@ proptest! {
                 let lengths = [refusal.limit, refusal.requested];
                 // Anthropic does not mention the output if the prompt alone is too long.
                 let prompt_alone = dialect == config::Dialect::Anthropic
-                    && too_long.bound == Bound::Context
-                    && too_long.prompt_tokens > too_long.limit;
+                    && too_long.violated == LengthLimit::Context
+                    && too_long.prompt_tokens > too_long.limit_tokens;
                 let length = if prompt_alone { too_long.prompt_tokens.into() } else { too_long.requested() };
-                let (limit, requested) = (Some(u64::from(too_long.limit)), Some(length));
-                match (dialect, too_long.bound) {
-                    (config::Dialect::Groq, Bound::Context) => prop_assert_eq!(lengths, [None, None]),
-                    (config::Dialect::Groq | config::Dialect::Cerebras, Bound::Output) => prop_assert_eq!(lengths, [limit, None]),
+                let (limit, requested) = (Some(u64::from(too_long.limit_tokens)), Some(length));
+                match (dialect, too_long.violated) {
+                    (config::Dialect::Groq, LengthLimit::Context) => prop_assert_eq!(lengths, [None, None]),
+                    (config::Dialect::Groq | config::Dialect::Cerebras, LengthLimit::Output) => prop_assert_eq!(lengths, [limit, None]),
                     _ => prop_assert_eq!(lengths, [limit, requested], "{}", body),
                 }
             }
@@ -217,7 +215,7 @@ proptest! {
     #[test]
     fn every_dialect_reports_cached_tokens(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
         let context = context("m", "acme", Tier::Free);
-        let report = DecisionReport { decision: Decision::Admitted(service), limits: LimitsView::default() };
+        let report = DecisionReport { decision: Decision::Admitted(service), limits: HeaderLimits::default() };
         for format in wire::formats(dialect) {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context).expect("a reply is sent");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);

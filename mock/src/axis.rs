@@ -63,9 +63,9 @@ impl Axis {
         Self::ALL.into_iter().find(|axis| axis.name() == name)
     }
 
-    /// Returns the window of the limit; `None` for concurrency.
+    /// Returns the length of the window of the limit; `None` for concurrency.
     #[must_use]
-    pub const fn window(self) -> Option<Nanos> {
+    pub const fn window_length(self) -> Option<Nanos> {
         match self {
             Self::Rpm | Self::Tpm | Self::Itpm | Self::Otpm => Some(Nanos::MINUTE),
             Self::Ash => Some(Nanos::HOUR),

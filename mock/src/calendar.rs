@@ -60,7 +60,7 @@ impl Zone {
 
     /// Returns the number of days that the first `span` of a run touches: at least one.
     #[must_use]
-    pub fn days(self, span: Nanos) -> u64 {
+    pub fn days_touched_in_first(self, span: Nanos) -> u64 {
         let last = Instant(span.0.saturating_sub(1));
         let days = (self.civil(last).date() - self.civil(Instant::ZERO).date()).get_days();
         u64::from(days.unsigned_abs()) + 1
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(Zone::Pacific.day(Instant(first.end.0 - 1)), first);
         assert_eq!(Zone::Pacific.day(first.end).start, first.end);
         assert_eq!(Zone::Utc.day(Instant::ZERO), Instant::ZERO..Instant(Nanos::DAY.0));
-        let touched = |span| Zone::ALL.map(|zone| zone.days(span));
+        let touched = |span| Zone::ALL.map(|zone| zone.days_touched_in_first(span));
         assert_eq!(touched(Nanos(0)), [1, 1]);
         assert_eq!(touched(Nanos(7 * Nanos::HOUR.0)), [1, 1]);
         assert_eq!(touched(Nanos::DAY), [1, 2]);

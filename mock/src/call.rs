@@ -1,6 +1,6 @@
 //! What reaches a provider: the call that a client sends, and the ground truth about it.
 
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 /// What a client sends, as far as limits depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +62,13 @@ impl Truth {
 
     /// Returns this call's random stream for one purpose.
     #[must_use]
-    pub fn stream_for(self, purpose: DrawPurpose) -> Stream {
+    pub fn stream_for(self, purpose: DrawPurpose) -> RandomStream {
         let id = match purpose {
             DrawPurpose::Service => 0,
             DrawPurpose::Network => 1,
             DrawPurpose::Incident(index) => 2 + u64::from(index),
         };
-        Stream::keyed(self.draw, id)
+        RandomStream::keyed(self.draw, id)
     }
 }
 

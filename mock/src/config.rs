@@ -8,10 +8,10 @@ mod limit;
 
 use crate::dist::Dist;
 pub use crate::length::Lengths;
-pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settle};
+pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settlement};
 use crate::time::Instant;
 pub use fault::{Fault, Incident, WaitForm};
-pub use limit::{Growth, Law, Limit};
+pub use limit::{Growth, Limit, RefillPolicy};
 
 /// One provider.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,7 +255,7 @@ pub struct Latency {
     pub service: Service,
     /// The round trip between client and provider; each way takes half.
     pub network: Dist,
-    /// Calls served at once over all accounts; further ones queue first come, first served. `None`: no bound.
+    /// Server slots: calls served at once over all accounts; further ones queue first come, first served. `None`: no bound.
     pub slots: Option<u32>,
 }
 
@@ -272,7 +272,7 @@ impl Latency {
         Self { network, ..self }
     }
 
-    /// Sets how many calls are served at once; `None`: no bound.
+    /// Sets the number of server slots: calls served at once; `None`: no bound.
     #[must_use]
     pub fn with_slots(self, slots: Option<u32>) -> Self {
         Self { slots, ..self }

@@ -1,4 +1,4 @@
-//! The provider's decision on a call: the types that the machine returns, and that the wire and the simulation read.
+//! The provider's decision on a call: the types that the provider returns, and that the wire and the simulation read.
 
 use crate::axis::Axis;
 use crate::call::Usage;
@@ -12,7 +12,7 @@ pub struct DecisionReport {
     /// The decision.
     pub decision: Decision,
     /// The limits that the response headers state.
-    pub limits: LimitsView,
+    pub limits: HeaderLimits,
 }
 
 impl DecisionReport {
@@ -47,7 +47,7 @@ pub enum Decision {
 pub struct Service {
     /// The reservation to settle when the call ends.
     pub ticket: Ticket,
-    /// When its service starts; equals the arrival if slots are unbounded.
+    /// When its service starts; equals the arrival if server slots are unbounded.
     pub started_at: Instant,
     /// When the first token is sent.
     pub first_token_at: Instant,
@@ -83,7 +83,7 @@ impl Service {
     }
 }
 
-/// The open reservation of an admitted call. Must be passed to [`crate::machine::Provider::depart`] exactly once.
+/// The open reservation of an admitted call. Must be passed to [`crate::Provider::complete`] exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     /// The account that is charged, as an index.
@@ -113,7 +113,7 @@ impl Ticket {
 /// The refusing limit, in the whole numbers that the provider prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The axis that refused. If several do, the one with the longest wait.
+    /// The axis that refused. If several do, the most restrictive: [`crate::meter::Meter::admit`] states the order.
     pub axis: Axis,
     /// Its limit.
     pub limit: u64,
@@ -127,36 +127,38 @@ pub struct Denial {
     pub oversize: bool,
 }
 
-/// The limits that the `x-ratelimit-*` headers state after the decision; `None` for headers that are not sent.
+/// The request limit and the token limit that response headers state after the decision; `None` for headers that are not
+/// sent. The provider sets the two that Groq states; the headers of other dialects are built from
+/// [`crate::meter::LimitLevel`]s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LimitsView {
-    /// The request axis of the headers (Groq: per day).
-    pub requests: Option<LimitView>,
-    /// The token axis of the headers (Groq: per minute); seconds of audio for a transcription model.
-    pub tokens: Option<LimitView>,
+pub struct HeaderLimits {
+    /// The request limit (Groq: per day).
+    pub requests: Option<HeaderLimit>,
+    /// The token limit (Groq: per minute); seconds of audio per hour for a transcription model.
+    pub tokens: Option<HeaderLimit>,
 }
 
 /// The remaining units of the limits that headers state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Remaining {
+pub struct HeaderRemaining {
     /// The request axis and its remaining units.
     pub requests: Option<(Axis, u64)>,
     /// The token axis and its remaining units.
     pub tokens: Option<(Axis, u64)>,
 }
 
-impl LimitsView {
+impl HeaderLimits {
     /// Returns the remaining units without limits and reset times.
     #[must_use]
-    pub fn remaining(&self) -> Remaining {
-        let left = |view: Option<LimitView>| view.map(|view| (view.axis, view.remaining));
-        Remaining { requests: left(self.requests), tokens: left(self.tokens) }
+    pub fn remaining(&self) -> HeaderRemaining {
+        let remaining = |limit: Option<HeaderLimit>| limit.map(|limit| (limit.axis, limit.remaining));
+        HeaderRemaining { requests: remaining(self.requests), tokens: remaining(self.tokens) }
     }
 }
 
 /// One limit as headers state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitView {
+pub struct HeaderLimit {
     /// The axis that is limited.
     pub axis: Axis,
     /// Units per window.

@@ -5,7 +5,7 @@
 //! property; it is the oracle of the tests. All functions come from `libm`, so a sample has the same bits on every
 //! machine.
 
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 /// A distribution over non-negative numbers. The caller defines the unit.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,7 @@ impl Dist {
     }
 
     /// Returns a sample. Takes exactly one draw from `stream`; none if the value is constant.
-    pub fn sample(&self, stream: &mut Stream) -> f64 {
+    pub fn sample(&self, stream: &mut RandomStream) -> f64 {
         match self {
             Self::Constant(value) => *value,
             _ => self.quantile(stream.open_unit()),
@@ -260,7 +260,7 @@ mod tests {
     /// Returns `true` if the two-sample Kolmogorov-Smirnov test does not reject that `dist` and the oracle have the
     /// same distribution, at a significance level of 1e-4.
     fn agrees(dist: &Dist, oracle: &impl Distribution<f64>) -> bool {
-        let (mut ours, mut theirs) = (Stream::new(5, "ours", 0), Stream::new(5, "oracle", 0));
+        let (mut ours, mut theirs) = (RandomStream::new(5, "ours", 0), RandomStream::new(5, "oracle", 0));
         let ours = (0..SAMPLES).map(|_| dist.sample(&mut ours)).collect();
         let theirs = oracle.sample_iter(&mut theirs).take(SAMPLES).collect();
         // sqrt(-ln(1e-4 / 2) / 2) is 2.2253.
@@ -337,7 +337,7 @@ mod tests {
             Dist::discrete(&[1.0, 10.0], &[3.0, 1.0]),
         ];
         for dist in dists {
-            let mut stream = Stream::new(3, "mean", 0);
+            let mut stream = RandomStream::new(3, "mean", 0);
             let (mut sum, mut squares) = (0.0, 0.0);
             for _ in 0..200_000 {
                 let value = dist.sample(&mut stream);

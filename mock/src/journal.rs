@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// One request and its outcome.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
-    /// Sequence number of the request, from zero.
+    /// Sequence number of the request at this provider, from zero.
     pub request_number: u64,
-    /// When it was decided on.
+    /// When the provider decided on it.
     pub at: Instant,
     /// The account of its key; `None` if no account has the key.
     pub account: Option<u16>,
@@ -24,36 +24,36 @@ pub struct Entry {
     pub wants_stream: bool,
     /// The [`fingerprint`] by which its other attempts are recognised.
     pub fingerprint: u64,
-    /// What was decided.
+    /// What the provider did with it.
     pub outcome: JournalOutcome,
     /// The status of the reply; `None` if there was no reply.
     pub status: Option<u16>,
-    /// The wait that the reply announced.
+    /// The wait that the reply announced; `None` if it announced none.
     pub wait: Option<Nanos>,
 }
 
-/// What was decided on a request.
+/// What the provider did with a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum JournalOutcome {
-    /// Served.
+    /// Admitted and served with a valid body.
     Served,
-    /// Served, but a fault made the reply unreadable.
+    /// Admitted and served, but a fault made the body unparsable.
     CorruptBody,
     /// Refused by a limit.
     Refused {
-        /// The limit.
+        /// The axis of the limit.
         axis: Axis,
-        /// Whether the request asks for more than the limit itself: no wait helps.
+        /// `true` if the request exceeds what the limit ever admits: no wait helps.
         oversize: bool,
     },
-    /// Answered by a fault, or left without a reply by one.
+    /// Replaced by a fault: answered with an error, or not answered at all.
     Faulted(Fault),
     /// Never checked against a limit: unknown key, path or model, invalid body, or too long for the model.
     Rejected,
 }
 
 impl JournalOutcome {
-    /// The name in the journal's JSON and in metrics.
+    /// Returns the name in the journal's JSON and in metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl JournalOutcome {
     }
 }
 
-/// The latest requests, and how many there were of each kind.
+/// The latest requests in a ring buffer, and the number of all requests by [`CountKey`].
 #[derive(Clone, Debug)]
 pub struct Journal {
     entries: VecDeque<Entry>,
@@ -74,7 +74,7 @@ pub struct Journal {
     counts: BTreeMap<CountKey, u64>,
 }
 
-/// What requests are counted by: account, model and [`JournalOutcome::name`].
+/// The key by which requests are counted: account, model and [`JournalOutcome::name`].
 pub type CountKey = (Option<u16>, Option<u16>, &'static str);
 
 /// Maximum number of entries that are kept: about a megabyte.
@@ -99,18 +99,18 @@ impl Journal {
         debug_assert!(self.entries.len() <= MAX_ENTRIES, "invariant: the journal is bounded");
     }
 
-    /// The entries that are kept, oldest first.
+    /// Returns the entries that are kept, oldest first.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
         self.entries.iter()
     }
 
-    /// How many entries have been evicted.
+    /// Returns the number of entries evicted so far.
     #[must_use]
     pub const fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// How many requests there were of each kind, including evicted ones.
+    /// Returns the number of requests by key, including evicted ones.
     pub fn counts(&self) -> impl Iterator<Item = (CountKey, u64)> {
         self.counts.iter().map(|(key, count)| (*key, *count))
     }
@@ -124,15 +124,15 @@ pub fn fingerprint(account: Option<u16>, content: &[u8]) -> u64 {
     let (blocks, rest) = content.as_chunks::<32>();
     let mut last = [0; 32];
     last[..rest.len()].copy_from_slice(rest);
-    // Four independent sums, so that their multiplications overlap: this hashes every body that is received.
-    let mut sums = [0, 1, 2, 3];
+    // Four independent hashes, so that their multiplications overlap: every body that is received is hashed.
+    let mut hashes = [0, 1, 2, 3];
     for block in blocks.iter().chain([&last]) {
-        for (sum, word) in sums.iter_mut().zip(block.as_chunks::<8>().0) {
-            *sum = mix(*sum ^ u64::from_le_bytes(*word));
+        for (hash, word) in hashes.iter_mut().zip(block.as_chunks::<8>().0) {
+            *hash = mix(*hash ^ u64::from_le_bytes(*word));
         }
     }
     // The length distinguishes a text from itself padded with zeros.
-    sums.into_iter().fold(mix(account) ^ content.len() as u64, |hash, sum| mix(hash ^ sum))
+    hashes.into_iter().fold(mix(account) ^ content.len() as u64, |all, hash| mix(all ^ hash))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The latency of a call: the service time is drawn from a seeded stream, the queueing time follows from the slots.
+//! The latency of a call: the service time is drawn from a seeded stream, the queueing time follows from the server slots.
 //!
 //! ```text
 //!  arrival ──queue──▶ started_at ──prefill──▶ first_token_at ──decode at constant speed──▶ done_at
@@ -71,33 +71,33 @@ impl Latency {
     }
 }
 
-/// A queue in front of `count` slots, first come, first served.
+/// A queue in front of `count` server slots, first come, first served. A server slot serves one call at a time.
 ///
-/// The service time is known on arrival, and hence the slot (the first one to become free) and the start. This is an
-/// exact queue with `count` servers that needs no events of its own.
+/// The service time is known on arrival, and hence the server slot (the first one to become free) and the start. This is
+/// an exact queue with `count` servers that needs no events of its own.
 #[derive(Clone, Debug)]
-pub struct Slots {
+pub struct ServerSlots {
     count: u32,
-    /// When each slot used so far becomes free, the earliest on top.
+    /// When each server slot used so far becomes free, the earliest on top.
     free_at: BinaryHeap<Reverse<Instant>>,
 }
 
-impl Slots {
-    /// Creates `count` free slots.
+impl ServerSlots {
+    /// Creates `count` free server slots.
     ///
     /// # Panics
     /// If `count` is zero.
     #[must_use]
     pub fn new(count: u32) -> Self {
-        assert!(count > 0, "invariant: a model has at least one slot");
+        assert!(count > 0, "invariant: a model has at least one server slot");
         Self { count, free_at: BinaryHeap::new() }
     }
 
-    /// Assigns the slot that is free first for `duration`; returns the start. `now` must not decrease between calls.
+    /// Assigns the server slot that is free first for `duration`; returns the start. `now` must not decrease between calls.
     pub fn assign(&mut self, now: Instant, duration: Nanos) -> Instant {
         debug_assert!(
             self.free_at.len() <= self.count as usize,
-            "invariant: no more slots than {}",
+            "invariant: no more server slots than {}",
             self.count
         );
         let all_used = self.free_at.len() >= self.count as usize;
@@ -149,16 +149,16 @@ mod tests {
     }
 
     #[test]
-    fn a_third_call_starts_when_the_first_of_two_slots_becomes_free() {
-        let mut slots = Slots::new(2);
+    fn a_third_call_starts_when_the_first_of_two_server_slots_becomes_free() {
+        let mut slots = ServerSlots::new(2);
         let starts = [(0, 10), (1, 4), (2, 5), (3, 1), (20, 1)]
             .map(|(now, duration)| slots.assign(Instant(now), Nanos(duration)));
         assert_eq!(starts, [0, 1, 5, 10, 20].map(Instant));
     }
 
     #[test]
-    fn unused_slots_take_no_memory() {
-        let mut slots = Slots::new(u32::MAX);
+    fn unused_server_slots_take_no_memory() {
+        let mut slots = ServerSlots::new(u32::MAX);
         for call in 0..1000 {
             slots.assign(Instant(call * 10), Nanos(25));
         }

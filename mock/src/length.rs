@@ -1,8 +1,8 @@
 //! Length limits of a model: its context window and its largest `max_tokens`.
 //!
 //! They are checked before any quota: a call that is too long is refused without a charge, and no wait helps.
-//! Evidence: error texts show that prompt and `max_tokens` are added up ("… of the messages or completion"). Assumed:
-//! without `max_tokens` only the prompt must fit, and `max_tokens` is checked first.
+//! Evidence: error messages of five dialects count the prompt and `max_tokens` together; `mock/README.md` quotes them.
+//! Assumed: without `max_tokens` only the prompt must fit, and `max_tokens` is checked first.
 
 use crate::call::{Call, Truth};
 
@@ -19,22 +19,33 @@ pub struct Lengths {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong {
     /// The violated limit.
-    pub bound: Bound,
-    /// Its value in tokens.
-    pub limit: u32,
+    pub violated: LengthLimit,
+    /// The value of that limit, in tokens.
+    pub limit_tokens: u32,
     /// Tokens of the prompt.
     pub prompt_tokens: u32,
-    /// The `max_tokens` of the call.
+    /// The `max_tokens` of the call; not `None` if [`LengthLimit::Output`] is violated.
     pub max_tokens: Option<u32>,
 }
 
 /// A length limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// The context window.
+pub enum LengthLimit {
+    /// The context window: [`Lengths::context`].
     Context,
-    /// The largest `max_tokens`.
+    /// The largest `max_tokens`: [`Lengths::max_output`].
     Output,
+}
+
+/// The prompts that fit a model together with a given `max_tokens`, ordered from the fewest to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PromptCap {
+    /// No prompt fits: `max_tokens` alone is too large.
+    NothingFits,
+    /// Prompts of at most this many tokens fit.
+    Tokens(u32),
+    /// Every prompt fits: the model has no context limit.
+    Unlimited,
 }
 
 impl Lengths {
@@ -45,54 +56,58 @@ impl Lengths {
     #[inline]
     pub fn check(self, call: Call, truth: Truth) -> Result<(), TooLong> {
         let (prompt_tokens, max_tokens) = (truth.prompt_tokens, call.max_tokens);
-        let too_long = |bound, limit| Err(TooLong { bound, limit, prompt_tokens, max_tokens });
+        let too_long =
+            |violated, limit_tokens| Err(TooLong { violated, limit_tokens, prompt_tokens, max_tokens });
         match self {
-            Self { max_output: Some(limit), .. } if max_tokens.is_some_and(|asked| asked > limit) => {
-                too_long(Bound::Output, limit)
+            Self { max_output: Some(limit), .. } if max_tokens.is_some_and(|tokens| tokens > limit) => {
+                too_long(LengthLimit::Output, limit)
             }
             Self { context: Some(limit), .. }
                 if context_tokens(prompt_tokens, max_tokens) > u64::from(limit) =>
             {
-                too_long(Bound::Context, limit)
+                too_long(LengthLimit::Context, limit)
             }
             _ => Ok(()),
         }
     }
 
-    /// Returns the longest prompt that fits with this `max_tokens`; `None` if no prompt does.
+    /// Returns the longest prompt that [`Lengths::check`] accepts with this `max_tokens`.
     #[must_use]
-    pub fn max_prompt_tokens(self, max_tokens: Option<u32>) -> Option<u32> {
+    pub fn prompt_cap(self, max_tokens: Option<u32>) -> PromptCap {
         match (self.max_output, self.context) {
-            (Some(limit), _) if max_tokens.is_some_and(|asked| asked > limit) => None,
-            (_, Some(context)) => context.checked_sub(max_tokens.unwrap_or(0)),
-            (_, None) => Some(u32::MAX),
+            (Some(limit), _) if max_tokens.is_some_and(|tokens| tokens > limit) => PromptCap::NothingFits,
+            (_, Some(context)) => {
+                context.checked_sub(max_tokens.unwrap_or(0)).map_or(PromptCap::NothingFits, PromptCap::Tokens)
+            }
+            (_, None) => PromptCap::Unlimited,
         }
     }
 
-    /// Returns the largest completion of a call that fits: its `max_tokens`, or without one what the model allows after
-    /// the prompt; `None`: no limit.
+    /// Returns the number of tokens at which the completion of a call is cut: its `max_tokens`, or without one the
+    /// smaller of `max_output` and the context after the prompt; `None` if neither limits it.
     #[must_use]
-    pub fn max_completion_tokens(self, call: Call, truth: Truth) -> Option<u32> {
+    pub fn completion_cap(self, call: Call, truth: Truth) -> Option<u32> {
         let after_prompt = || self.context.map(|context| context.saturating_sub(truth.prompt_tokens));
         call.max_tokens.or_else(|| [self.max_output, after_prompt()].into_iter().flatten().min())
     }
 }
 
 impl TooLong {
-    /// Returns the requested tokens, counted as the violated limit counts them.
+    /// Returns the requested tokens as the violated limit counts them: `max_tokens` for the output, the prompt plus
+    /// `max_tokens` for the context.
     #[must_use]
     pub const fn requested(self) -> u64 {
-        match (self.bound, self.max_tokens) {
-            (Bound::Output, Some(asked)) => asked as u64,
-            (Bound::Context | Bound::Output, asked) => context_tokens(self.prompt_tokens, asked),
+        match self.violated {
+            LengthLimit::Output => context_tokens(0, self.max_tokens),
+            LengthLimit::Context => context_tokens(self.prompt_tokens, self.max_tokens),
         }
     }
 }
 
-/// Returns the tokens that a call requests of the context window.
+/// Returns the context that a call needs: its prompt, plus its `max_tokens` if it has one.
 const fn context_tokens(prompt_tokens: u32, max_tokens: Option<u32>) -> u64 {
     let completion = match max_tokens {
-        Some(asked) => asked as u64,
+        Some(tokens) => tokens as u64,
         None => 0,
     };
     prompt_tokens as u64 + completion

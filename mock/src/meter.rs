@@ -1,64 +1,76 @@
 //! All limits of one account × model: a call is checked on every axis, then charged on all or on none.
 //!
 //! A refusal is charged nowhere (Groq: verified on captures for token axes, assumed for requests), unless the model
-//! counts refused calls. If several axes refuse, the most restrictive is reported ([`Meter::admit`] states the order), so
-//! that a client that obeys it meets no second refusal. An admitted call holds a reservation until [`Meter::settle`] replaces it by the actual
-//! usage, which may overdraw a limit.
+//! counts refused calls. If several axes refuse, the most restrictive is reported: [`Meter::admit`] states the order. An
+//! admitted call holds a reservation until [`Meter::settle`] replaces it by the actual usage, which may overdraw a limit.
 //!
 //! Invariants: admission never overdraws a limit; every reservation is settled exactly once.
 
 use crate::axis::Axis;
 use crate::call::Usage;
-use crate::config::{Limit, Settle};
-use crate::decision::{Denial, LimitView, LimitsView, Remaining, announced_wait};
+use crate::config::{Limit, Settlement};
+use crate::decision::{Denial, HeaderLimit, HeaderLimits, HeaderRemaining, announced_wait};
 use crate::reserve::RecentCompletions;
 use crate::time::{Instant, Nanos};
 use crate::window::Window;
+
+/// The request axes that headers can state, the preferred first. [`HeaderLimits`] holds the two limits of Groq's headers;
+/// the headers of other dialects are built from [`Meter::levels`]. Evidence: captures.
+const HEADER_REQUEST_AXES: [Axis; 1] = [Axis::Rpd];
+/// The token axes that headers can state, the preferred first: a transcription model has no token limit. Evidence: captures.
+const HEADER_TOKEN_AXES: [Axis; 2] = [Axis::Tpm, Axis::Ash];
 
 /// The limits of one account × model.
 #[derive(Clone, Debug)]
 pub struct Meter {
     limits: Box<[LimitState]>,
-    /// The indices of the request limit and the token limit that headers state.
-    in_headers: [Option<usize>; 2],
+    header_indices: HeaderIndices,
     /// Reservations not yet settled.
     open_reservations: u64,
     /// The instant of the last [`Meter::advance_to`].
     now: Instant,
-    /// `true` if any window must be moved with time; a bucket need not.
+    /// `true` if any window must be advanced before it is queried; a bucket need not be.
     has_counting_windows: bool,
-    recent: RecentCompletions,
+    recent_completions: RecentCompletions,
+}
+
+/// The indices into [`Meter::limits`] of the limits that headers state; `None` if the axis is not limited.
+#[derive(Clone, Copy, Debug)]
+struct HeaderIndices {
+    requests: Option<usize>,
+    tokens: Option<usize>,
 }
 
 /// One limit and its window.
 #[derive(Clone, Debug)]
 struct LimitState {
     axis: Axis,
-    limit: u64,
+    /// The amount of the configuration. [`LimitState::current_limit`] may differ.
+    configured_limit: u64,
     window: Window,
     /// The time of a complete refill if the limit refills continuously.
     refill_time: Option<Nanos>,
 }
 
-/// The fill level of one limit.
+/// How much of one limit remains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level {
+pub struct LimitLevel {
     /// The axis that is limited.
     pub axis: Axis,
-    /// Units per window; the current value if the law adapts it.
+    /// Units per window; the current value if the refill policy adapts it.
     pub limit: u64,
-    /// The capacity: the burst of a bucket, the limit under every other law.
-    pub burst: u64,
+    /// The largest possible remainder: the burst of a bucket, otherwise [`LimitLevel::limit`].
+    pub capacity: u64,
     /// Remaining whole units, truncated toward zero; negative after a settlement overdrew the limit.
     pub remaining: i64,
 }
 
-impl Level {
+impl LimitLevel {
     /// Returns the used fraction of the capacity: 0 if unused, above 1 if overdrawn. For reports.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a fraction for a chart; limits are far below 2^53")]
-    pub fn used_share(&self) -> f64 {
-        1.0 - self.remaining as f64 / self.burst.max(1) as f64
+    pub fn used_fraction(&self) -> f64 {
+        1.0 - self.remaining as f64 / self.capacity.max(1) as f64
     }
 }
 
@@ -66,23 +78,22 @@ impl Meter {
     /// Creates a meter with unused limits.
     #[must_use]
     pub fn new(limits: &[Limit]) -> Self {
-        // Groq's headers state requests per day and tokens per minute, or seconds of audio per hour if there is no token
-        // limit (verified on captures).
-        let index_of = |axis: &Axis| limits.iter().position(|limit| limit.axis == *axis);
-        let in_headers =
-            [&[Axis::Rpd][..], &[Axis::Tpm, Axis::Ash]].map(|axes| axes.iter().find_map(index_of));
+        let first_of =
+            |axes: &[Axis]| axes.iter().find_map(|axis| limits.iter().position(|limit| limit.axis == *axis));
+        let header_indices =
+            HeaderIndices { requests: first_of(&HEADER_REQUEST_AXES), tokens: first_of(&HEADER_TOKEN_AXES) };
         let limits: Box<[LimitState]> = limits.iter().map(LimitState::new).collect();
         Self {
             has_counting_windows: limits.iter().any(|limit| !limit.window.is_bucket()),
             limits,
-            in_headers,
+            header_indices,
             open_reservations: 0,
             now: Instant::ZERO,
-            recent: RecentCompletions::default(),
+            recent_completions: RecentCompletions::default(),
         }
     }
 
-    /// Moves every window to `now`, the instant of all queries and charges until the next call.
+    /// Advances every window to `now`, the instant of all queries and charges until the next call.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
         if self.has_counting_windows && now > self.now {
@@ -95,17 +106,18 @@ impl Meter {
     /// on arrival.
     ///
     /// # Errors
-    /// Returns the most restrictive denial: an oversize request before any wait, the longest wait otherwise, and a
-    /// concurrency limit, whose wait is unknown, only if no other axis refuses.
+    /// Returns the most restrictive denial, so that a client that obeys it meets no second refusal: an oversize request
+    /// first, since no wait helps; then the longest wait; last a denial whose wait is unknown, as of a concurrency limit.
+    /// Of equal denials the first in the order of the configuration.
     pub fn admit(&mut self, tokens: Usage, audio_seconds: u64) -> Result<(), Denial> {
         let charge = Charge::with_audio(tokens, audio_seconds);
-        if !self.limits.iter().all(|limit| limit.window.admits(self.now, charge.on(limit.axis))) {
+        if !self.limits.iter().all(|limit| limit.window.admits(self.now, charge.units_on(limit.axis))) {
             return Err(self.most_restrictive(&charge));
         }
         for limit in &mut self.limits {
-            limit.window.charge(self.now, charge.on(limit.axis));
+            limit.window.charge(self.now, charge.units_on(limit.axis));
             debug_assert!(
-                limit.window.admits(self.now, 0),
+                !limit.window.is_overdrawn(self.now),
                 "invariant: admission does not overdraw, found {limit:?}"
             );
         }
@@ -116,32 +128,33 @@ impl Meter {
     /// Returns the denial to report for a charge that some axis refuses; see [`Meter::admit`].
     #[cold]
     fn most_restrictive(&self, charge: &Charge) -> Denial {
-        let denials = self.limits.iter().filter_map(|limit| limit.denial(self.now, charge.on(limit.axis)));
-        // An oversize request before any wait, then the longest wait; `None`, an unknown wait, is less than any. The first
-        // of equals is kept.
+        let denials =
+            self.limits.iter().filter_map(|limit| limit.denial(self.now, charge.units_on(limit.axis)));
+        // `None`, an unknown wait, is less than any wait.
         let severity = |denial: &Denial| (denial.oversize, denial.wait);
-        let worst =
-            denials.reduce(|worst, next| if severity(&next) > severity(&worst) { next } else { worst });
-        let worst = worst.expect("invariant: a refused call is denied by some axis");
+        // Reversed, because `max_by_key` returns the last of equal denials.
+        let most =
+            denials.rev().max_by_key(severity).expect("invariant: a refused call is denied by some axis");
         debug_assert!(
-            worst.wait != Some(Nanos::ZERO) || worst.oversize,
-            "invariant: waiting is needed, found {worst:?}"
+            most.wait != Some(Nanos::ZERO) || most.oversize,
+            "invariant: waiting is needed, found {most:?}"
         );
-        worst
+        most
     }
 
-    /// Charges a call that was just refused on the request axes, and returns the denial after that charge.
+    /// Charges a call that [`Meter::admit`] has just refused: one request on each request axis, nothing on the others.
+    /// Returns the denial after that charge.
     pub fn charge_refused(&mut self, tokens: Usage, audio_seconds: u64) -> Denial {
         let charge = Charge::with_audio(tokens, audio_seconds);
         for limit in self.limits.iter_mut().filter(|limit| limit.axis.counts_requests()) {
-            limit.window.charge(self.now, charge.on(limit.axis));
+            limit.window.charge(self.now, charge.units_on(limit.axis));
         }
         self.most_restrictive(&charge)
     }
 
     /// Settles the reservation of `reserved` made at `reserved_at` for a call that used `used`, and releases its
     /// concurrency. Must be called once per admitted call.
-    pub fn settle(&mut self, reserved_at: Instant, reserved: Usage, used: Usage, settle: Settle) {
+    pub fn settle(&mut self, reserved_at: Instant, reserved: Usage, used: Usage, policy: Settlement) {
         debug_assert!(
             self.open_reservations > 0,
             "invariant: every reservation is settled once, found none open"
@@ -152,13 +165,17 @@ impl Meter {
             self.now
         );
         self.open_reservations = self.open_reservations.saturating_sub(1);
-        let (reserved, used) = (Charge::of(reserved), Charge::of(used));
-        let settled = if settle == Settle::Refund { used } else { reserved };
+        let (reserved, used) = (Charge::new(reserved), Charge::new(used));
+        let settled = match policy {
+            Settlement::ToUsage => used,
+            Settlement::KeepReservation | Settlement::ChargeExcess => reserved,
+        };
         for limit in &mut self.limits {
-            let before = reserved.on(limit.axis);
-            let after = if limit.axis == Axis::Concurrency { 0 } else { settled.on(limit.axis) };
-            if before != after {
-                limit.window.settle(self.now, reserved_at, before, after);
+            let old_charge = reserved.units_on(limit.axis);
+            // The call is no longer in flight.
+            let new_charge = if limit.axis == Axis::Concurrency { 0 } else { settled.units_on(limit.axis) };
+            if old_charge != new_charge {
+                limit.window.settle(self.now, reserved_at, old_charge, new_charge);
                 debug_assert!(
                     limit.window.remaining(self.now)
                         <= i64::try_from(limit.window.capacity()).unwrap_or(i64::MAX),
@@ -166,7 +183,7 @@ impl Meter {
                 );
             }
         }
-        if settle == Settle::After {
+        if policy == Settlement::ChargeExcess {
             self.charge_excess(&reserved, &used);
         }
     }
@@ -174,7 +191,7 @@ impl Meter {
     /// Charges the usage beyond the reservation at the current instant.
     fn charge_excess(&mut self, reserved: &Charge, used: &Charge) {
         for limit in self.limits.iter_mut().filter(|limit| limit.axis.counts_tokens()) {
-            let excess = used.on(limit.axis).saturating_sub(reserved.on(limit.axis));
+            let excess = used.units_on(limit.axis).saturating_sub(reserved.units_on(limit.axis));
             limit.window.charge(self.now, excess);
         }
     }
@@ -182,46 +199,47 @@ impl Meter {
     /// Returns the most recent completion lengths of this account and model.
     #[must_use]
     #[inline]
-    pub fn recent(&self) -> &RecentCompletions {
-        &self.recent
+    pub fn recent_completions(&self) -> &RecentCompletions {
+        &self.recent_completions
     }
 
     /// Records the completion of a call that ended.
     pub fn record_completion(&mut self, used: Usage) {
-        self.recent.record(used.completion_tokens);
+        self.recent_completions.record(used.completion_tokens);
     }
 
     /// Returns the number of reservations not yet settled.
     #[must_use]
-    pub fn open(&self) -> u64 {
+    pub fn open_reservations(&self) -> u64 {
         self.open_reservations
     }
 
     /// Returns the limits that response headers state now.
     #[must_use]
-    pub fn view(&self) -> LimitsView {
-        let view = |index: Option<usize>| index.map(|index| self.limits[index].view(self.now));
-        let [requests, tokens] = self.in_headers;
-        LimitsView { requests: view(requests), tokens: view(tokens) }
+    pub fn header_limits(&self) -> HeaderLimits {
+        let header_limit =
+            |index: Option<usize>| index.map(|index| self.limits[index].header_limit(self.now));
+        let HeaderIndices { requests, tokens } = self.header_indices;
+        HeaderLimits { requests: header_limit(requests), tokens: header_limit(tokens) }
     }
 
-    /// Returns the remaining units of [`Meter::view`]; cheaper, as it computes no reset times.
+    /// Returns the remaining units of [`Meter::header_limits`]; cheaper, as it computes no reset times.
     #[must_use]
-    pub fn remaining(&self) -> Remaining {
+    pub fn header_remaining(&self) -> HeaderRemaining {
         let remaining = |index: Option<usize>| {
             let limit = &self.limits[index?];
             Some((limit.axis, u64::try_from(limit.window.remaining(self.now)).unwrap_or(0)))
         };
-        let [requests, tokens] = self.in_headers;
-        Remaining { requests: remaining(requests), tokens: remaining(tokens) }
+        let HeaderIndices { requests, tokens } = self.header_indices;
+        HeaderRemaining { requests: remaining(requests), tokens: remaining(tokens) }
     }
 
     /// Returns the level of each limit now, in the order of the configuration.
-    pub fn levels(&self) -> impl Iterator<Item = Level> {
-        self.limits.iter().map(|limit| Level {
+    pub fn levels(&self) -> impl Iterator<Item = LimitLevel> {
+        self.limits.iter().map(|limit| LimitLevel {
             axis: limit.axis,
-            limit: limit.current(),
-            burst: limit.window.current_limit().unwrap_or_else(|| limit.window.capacity()),
+            limit: limit.current_limit(),
+            capacity: limit.window.current_limit().unwrap_or_else(|| limit.window.capacity()),
             remaining: limit.window.remaining(self.now),
         })
     }
@@ -230,8 +248,8 @@ impl Meter {
 impl LimitState {
     fn new(limit: &Limit) -> Self {
         let window = Window::new(limit);
-        let refill_time = limit.axis.window().filter(|_| limit.limit > 0 && window.is_bucket());
-        Self { axis: limit.axis, limit: limit.limit, window, refill_time }
+        let refill_time = limit.axis.window_length().filter(|_| limit.amount > 0 && window.is_bucket());
+        Self { axis: limit.axis, configured_limit: limit.amount, window, refill_time }
     }
 
     /// Returns the denial of `requested`; `None` if it fits.
@@ -240,47 +258,48 @@ impl LimitState {
             return None;
         }
         let used = self.used(self.window.remaining(now));
-        let exact = self.window.earliest_admission(now, requested).map(|admission| admission.since(now));
+        let exact_wait = self.window.earliest_admission(now, requested).map(|admission| admission.since(now));
         Some(Denial {
             axis: self.axis,
-            limit: self.current(),
+            limit: self.current_limit(),
             used,
             requested,
-            wait: self.announced_wait(used, requested).max(exact),
+            // A client that obeyed a wait shorter than the exact one would be refused again.
+            wait: self.computed_wait(used, requested).max(exact_wait),
             oversize: requested > self.window.capacity(),
         })
     }
 
     /// Returns the usage at this remainder, in the whole numbers that are printed.
     fn used(&self, remaining: i64) -> i64 {
-        0_i64.saturating_add_unsigned(self.current()).saturating_sub(remaining)
+        0_i64.saturating_add_unsigned(self.current_limit()).saturating_sub(remaining)
     }
 
-    /// Returns the limit, or its current value if the law adapts it.
-    fn current(&self) -> u64 {
-        self.window.current_limit().unwrap_or(self.limit)
+    /// Returns the limit, or its current value if the refill policy adapts it.
+    fn current_limit(&self) -> u64 {
+        self.window.current_limit().unwrap_or(self.configured_limit)
     }
 
-    /// Returns the wait in the provider's own arithmetic; `None` if the limit does not refill continuously.
+    /// Computes the wait as the provider does: in floating point, from truncated remaining units. `None` if the limit does
+    /// not refill continuously.
     ///
-    /// It is computed from the truncated level. A level above zero is rounded down, and the wait is up to one unit too
-    /// long. A level below zero is rounded up, and the wait is up to one unit too short; at a whole number, the double
-    /// may lose the last nanosecond. A client that obeyed a short wait would be refused again, so
-    /// [`LimitState::denial`] announces the exact wait then.
-    fn announced_wait(&self, used: i64, requested: u64) -> Option<Nanos> {
-        Some(announced_wait(self.limit, used, requested, self.refill_time?))
+    /// If the remainder is positive, the wait is up to one unit too long; if negative, up to one unit too short; if whole,
+    /// rounding may drop 1 ns. [`LimitState::denial`] therefore takes the larger of this and the exact wait.
+    fn computed_wait(&self, used: i64, requested: u64) -> Option<Nanos> {
+        Some(announced_wait(self.configured_limit, used, requested, self.refill_time?))
     }
 
     /// Returns the limit as headers state it. An overdrawn limit has zero remaining, but its true reset time.
-    fn view(&self, now: Instant) -> LimitView {
+    fn header_limit(&self, now: Instant) -> HeaderLimit {
         let remaining = self.window.remaining(now);
-        let reset = self.announced_wait(self.used(remaining), self.window.capacity());
-        let exact = || self.window.full_at(now).map_or(Nanos::MAX, |full| full.since(now));
-        LimitView {
+        // The limit is full when a request for its whole capacity fits.
+        let computed_reset = self.computed_wait(self.used(remaining), self.window.capacity());
+        let exact_reset = || self.window.full_at(now).map_or(Nanos::MAX, |full| full.since(now));
+        HeaderLimit {
             axis: self.axis,
-            limit: self.current(),
+            limit: self.current_limit(),
             remaining: u64::try_from(remaining).unwrap_or(0),
-            reset: reset.unwrap_or_else(exact),
+            reset: computed_reset.unwrap_or_else(exact_reset),
         }
     }
 }
@@ -291,36 +310,50 @@ impl LimitState {
 /// use provider::meter::Charge;
 /// use provider::{Axis, Usage};
 ///
-/// let charge = Charge::of(Usage { prompt_tokens: 100, cached_tokens: 0, completion_tokens: 20 });
-/// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| charge.on(axis)), [1, 120, 20]);
+/// let charge = Charge::new(Usage { prompt_tokens: 100, cached_tokens: 0, completion_tokens: 20 });
+/// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| charge.units_on(axis)), [1, 120, 20]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charge([u64; Axis::ALL.len()]);
+pub struct Charge {
+    requests: u64,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    audio_seconds: u64,
+}
 
 impl Charge {
     /// Zero on every axis.
-    pub const ZERO: Self = Self([0; Axis::ALL.len()]);
+    pub const ZERO: Self = Self { requests: 0, prompt_tokens: 0, completion_tokens: 0, audio_seconds: 0 };
 
     /// Returns the charge of one call with these tokens and without audio.
     #[must_use]
     #[inline]
-    pub const fn of(tokens: Usage) -> Self {
+    pub const fn new(tokens: Usage) -> Self {
         Self::with_audio(tokens, 0)
     }
 
     /// Returns the charge of one call with these tokens and seconds of audio.
     #[must_use]
     #[inline]
-    pub const fn with_audio(tokens: Usage, seconds: u64) -> Self {
-        let Usage { prompt_tokens: prompt, completion_tokens: completion, .. } = tokens;
-        // In the order of `Axis::ALL`.
-        Self([1, 1, tokens.total(), tokens.total(), prompt as u64, completion as u64, seconds, seconds, 1])
+    pub const fn with_audio(tokens: Usage, audio_seconds: u64) -> Self {
+        Self {
+            requests: 1,
+            prompt_tokens: tokens.prompt_tokens as u64,
+            completion_tokens: tokens.completion_tokens as u64,
+            audio_seconds,
+        }
     }
 
     /// Returns the units on one axis.
     #[must_use]
     #[inline]
-    pub const fn on(&self, axis: Axis) -> u64 {
-        self.0[axis as usize]
+    pub const fn units_on(&self, axis: Axis) -> u64 {
+        match axis {
+            Axis::Rpm | Axis::Rpd | Axis::Concurrency => self.requests,
+            Axis::Tpm | Axis::Tpd => self.prompt_tokens + self.completion_tokens,
+            Axis::Itpm => self.prompt_tokens,
+            Axis::Otpm => self.completion_tokens,
+            Axis::Ash | Axis::Asd => self.audio_seconds,
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! Seeded random streams. Every consumer of randomness owns a [`Stream`] keyed by (seed, label, id), so that one more
+//! Seeded random streams. Every consumer of randomness owns a [`RandomStream`] keyed by (seed, label, id), so that one more
 //! draw in one place changes nothing elsewhere, and two policies are compared on the same traffic.
 //!
 //! A stream implements the `rand` traits, so it works with every sampler of `rand` and `rand_distr`. The samplers of
-//! this crate ([`crate::dist`]) use [`Stream::unit`] and [`Stream::open_unit`]: one draw per sample.
+//! this crate ([`crate::dist`]) use [`RandomStream::unit`] and [`RandomStream::open_unit`]: one draw per sample.
 
 use rand::TryRng;
 use rand::rand_core::utils::fill_bytes_via_next_word;
@@ -12,16 +12,16 @@ use std::convert::Infallible;
 /// generators", 2014), the same on every machine. The state is one word, so that creating a stream for a single draw
 /// costs little more than the draw: every job has several.
 #[derive(Clone, Debug)]
-pub struct Stream(u64);
+pub struct RandomStream(u64);
 
-impl Stream {
+impl RandomStream {
     /// Creates the stream of `seed` for the `id`-th instance of the consumer `label`.
     #[must_use]
     pub fn new(seed: u64, label: &str, id: u64) -> Self {
         Self::keyed(key(seed, label), id)
     }
 
-    /// Creates the stream `id` of a precomputed [`key`]; cheaper than [`Stream::new`] in hot loops.
+    /// Creates the stream `id` of a precomputed [`key`]; cheaper than [`RandomStream::new`] in hot loops.
     #[must_use]
     pub fn keyed(key: u64, id: u64) -> Self {
         Self(mix(key ^ mix(id)))
@@ -52,7 +52,7 @@ impl Stream {
     }
 }
 
-impl TryRng for Stream {
+impl TryRng for RandomStream {
     type Error = Infallible;
 
     /// Returns the high half of the next 64 bits.
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_stream_depends_on_each_part_of_its_key() {
-        let first = |seed, label, id| Stream::new(seed, label, id).next_u64();
+        let first = |seed, label, id| RandomStream::new(seed, label, id).next_u64();
         let base = first(1, "latency", 1);
         assert_eq!(base, first(1, "latency", 1));
         for other in [first(2, "latency", 1), first(1, "jitter", 1), first(1, "latency", 2)] {
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn values_never_change() {
         // The recorded output of this stream; results of published runs depend on it.
-        let mut stream = Stream::new(2026, "latency", 7);
+        let mut stream = RandomStream::new(2026, "latency", 7);
         assert_eq!(
             [0; 3].map(|_| stream.next_u64()),
             [5_446_185_029_061_712_712, 4_593_780_401_942_426_782, 579_349_327_709_434_004]
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn it_is_split_mix_64() {
         // The first outputs of the reference implementation for the state 1234567.
-        let mut stream = Stream(1_234_567);
+        let mut stream = RandomStream(1_234_567);
         assert_eq!(
             [0; 3].map(|_| stream.next_u64()),
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_rand_traits_return_the_same_bits() {
-        let mut stream = Stream::new(1, "rand", 0);
+        let mut stream = RandomStream::new(1, "rand", 0);
         let mut through_rand: Box<dyn Rng> = Box::new(stream.clone());
         assert_eq!(through_rand.next_u64(), stream.next_u64());
         assert_eq!(u64::from(through_rand.next_u32()), stream.next_u64() >> 32);
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn units_stay_inside_their_interval_and_average_one_half() {
-        let mut stream = Stream::new(7, "unit", 0);
+        let mut stream = RandomStream::new(7, "unit", 0);
         let mut sum = 0.0;
         for _ in 0..100_000 {
             let (closed, open) = (stream.unit(), stream.open_unit());
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn below_returns_every_value_under_its_bound_and_no_other() {
-        let mut stream = Stream::new(7, "below", 0);
+        let mut stream = RandomStream::new(7, "below", 0);
         let mut seen = [0u32; 6];
         for _ in 0..6_000 {
             seen[stream.below(6) as usize] += 1;

@@ -3,11 +3,11 @@
 //!
 //! ```text
 //!  arrival: the estimate is charged or the call refused ──▶ service ──▶ end: the reservation is settled
-//!             prompt + max_tokens | prompt + recent                       refund | nothing | after
+//!             prompt + max_tokens | prompt + recent                       to usage | kept | excess charged
 //!             prompt | nothing
 //! ```
 //!
-//! Providers differ here more than in their laws, and some have changed it: `mock/README.md` lists each provider's
+//! Providers differ here more than in their refill policies, and some have changed it: `mock/README.md` lists each provider's
 //! policy with its evidence.
 
 use crate::call::{Call, Truth, Usage};
@@ -23,7 +23,7 @@ pub struct Reserve {
     /// The largest number of completion tokens that is reserved.
     pub max_completion_tokens: u32,
     /// How the reservation is settled.
-    pub settle: Settle,
+    pub settlement: Settlement,
     /// How prompt tokens from the prefix cache are counted.
     pub cached: CachedTokens,
     /// `true` if a refused call counts on the request axes.
@@ -37,8 +37,8 @@ pub enum Estimate {
     /// The prompt and `max_tokens`.
     #[default]
     PromptAndMaxTokens,
-    /// The prompt and the largest recent completion of the account, at most `max_tokens`; before the first completion
-    /// as [`Estimate::PromptAndMaxTokens`].
+    /// The prompt and the largest recent completion of the account's calls to the model, at most `max_tokens`; before the
+    /// first completion as [`Estimate::PromptAndMaxTokens`].
     PromptAndRecent,
     /// The prompt only.
     Prompt,
@@ -48,14 +48,14 @@ pub enum Estimate {
 
 /// How a reservation is settled when the call has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Settle {
+pub enum Settlement {
     /// The charge becomes the actual usage, as if that had been charged on arrival.
     #[default]
-    Refund,
+    ToUsage,
     /// The charge stays as reserved.
-    Nothing,
+    KeepReservation,
     /// The charge stays, and usage beyond it is charged at the end.
-    After,
+    ChargeExcess,
 }
 
 /// How prompt tokens from the provider's prefix cache count on the token axes.
@@ -107,21 +107,26 @@ impl Default for Reserve {
 }
 
 impl Reserve {
-    /// Returns the default policy for an estimate: settled by refund, or charged at the end if nothing is reserved.
+    /// Returns the default policy for an estimate: the charge becomes the usage; if nothing is reserved, the usage is
+    /// charged at the end.
     #[must_use]
     pub const fn of(estimate: Estimate) -> Self {
-        let settle = if matches!(estimate, Estimate::Nothing) { Settle::After } else { Settle::Refund };
+        let settlement = if matches!(estimate, Estimate::Nothing) {
+            Settlement::ChargeExcess
+        } else {
+            Settlement::ToUsage
+        };
         Self {
             estimate,
             default_max_tokens: DEFAULT_MAX_TOKENS,
             max_completion_tokens: u32::MAX,
-            settle,
+            settlement,
             cached: CachedTokens::Counted,
             charge_refused: false,
         }
     }
 
-    /// Returns the tokens that admission reserves for a call of an account with these recent completions.
+    /// Returns the tokens that admission reserves for a call; `recent` are the completions of its account and model.
     #[must_use]
     #[inline]
     pub fn reserved(&self, call: Call, truth: Truth, recent: &RecentCompletions) -> Usage {

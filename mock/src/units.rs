@@ -90,7 +90,7 @@ pub fn duration(text: &str) -> Result<Nanos, ParseError> {
         return Err(invalid());
     }
     while !rest.is_empty() {
-        let (number, after) = Decimal::read(rest).ok_or_else(invalid)?;
+        let (number, after) = Decimal::parse_prefix(rest).ok_or_else(invalid)?;
         let after = after.trim_start();
         let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         let (symbol, after) = after.split_at(end);
@@ -105,7 +105,7 @@ pub fn duration(text: &str) -> Result<Nanos, ParseError> {
         }
         // Fails if the unit is out of order.
         let unit = units.find(|unit| unit.symbol == symbol).ok_or_else(invalid)?;
-        let part = number.times(unit.duration.0).ok_or_else(invalid)?;
+        let part = number.checked_mul_to_integer(unit.duration.0).ok_or_else(invalid)?;
         total = Nanos(total.0.checked_add(part).ok_or_else(invalid)?);
         rest = after.trim_start();
     }
@@ -124,7 +124,7 @@ pub fn rate(text: &str) -> Result<f64, ParseError> {
     if trimmed.starts_with('-') {
         return Err(ParseError::new(format!("`{text}` is negative; a rate is zero or more"), help));
     }
-    let (number, rest) = Decimal::read_with_magnitude(trimmed).ok_or_else(invalid)?;
+    let (number, rest) = Decimal::parse_prefix_with_magnitude(trimmed).ok_or_else(invalid)?;
     if rest.trim().is_empty() {
         return Err(ParseError::new(what(), format!("add a period: `{trimmed}/s` or `{trimmed}/min`")));
     }
@@ -151,8 +151,8 @@ pub fn count(text: &str) -> Result<u64, ParseError> {
     if trimmed.starts_with('-') {
         return Err(ParseError::new(format!("`{text}` is negative"), help));
     }
-    let (number, rest) = Decimal::read_with_magnitude(trimmed).ok_or_else(invalid)?;
-    let count = number.times(1).ok_or_else(invalid)?;
+    let (number, rest) = Decimal::parse_prefix_with_magnitude(trimmed).ok_or_else(invalid)?;
+    let count = number.checked_mul_to_integer(1).ok_or_else(invalid)?;
     let number = trimmed.strip_suffix(rest).unwrap_or_default();
     match rest {
         "" => Ok(count),
@@ -170,7 +170,8 @@ pub fn count(text: &str) -> Result<u64, ParseError> {
 /// # Errors
 /// If the text is not a share as in [`share`], or has more than one decimal.
 pub fn permille(text: &str) -> Result<u32, ParseError> {
-    let permille = percent(text)?.times(10).and_then(|permille| u32::try_from(permille).ok());
+    let permille =
+        percent(text)?.checked_mul_to_integer(10).and_then(|permille| u32::try_from(permille).ok());
     permille.ok_or_else(|| {
         ParseError::new(format!("`{text}` has more than one decimal"), "write a percentage such as `12.5%`")
     })
@@ -181,20 +182,20 @@ pub fn permille(text: &str) -> Result<u32, ParseError> {
 /// # Errors
 /// If the text is not a percentage from `0%` to `100%`.
 pub fn share(text: &str) -> Result<f64, ParseError> {
-    let Decimal { digits, scale } = percent(text)?;
-    Ok(Decimal { digits, scale: scale + 2 }.to_f64())
+    let Decimal { mantissa, scale } = percent(text)?;
+    Ok(Decimal { mantissa, scale: scale + 2 }.to_f64())
 }
 
 fn percent(text: &str) -> Result<Decimal, ParseError> {
     let invalid =
         |help: String| ParseError::new(format!("`{text}` is not a percentage between `0%` and `100%`"), help);
     let general = || invalid("write a percentage such as `20%`".into());
-    let (number, unit) = Decimal::read(text.trim()).ok_or_else(general)?;
-    let at_most_100 = number.digits <= 100 * 10u128.pow(number.scale);
+    let (number, unit) = Decimal::parse_prefix(text.trim()).ok_or_else(general)?;
+    let at_most_100 = number.mantissa <= 100 * 10u128.pow(number.scale);
     match unit.trim_start() {
         "%" if at_most_100 => Ok(number),
         "" if number.to_f64() <= 1.0 => {
-            let percent = Decimal { digits: number.digits.saturating_mul(100), ..number }.to_f64();
+            let percent = Decimal { mantissa: number.mantissa.saturating_mul(100), ..number }.to_f64();
             Err(invalid(format!("write `{percent}%`")))
         }
         "" if at_most_100 => Err(invalid(format!("write `{}%`", text.trim()))),
@@ -208,9 +209,10 @@ fn percent(text: &str) -> Result<Decimal, ParseError> {
 /// If the text is not a speed, or is zero.
 pub fn speed(text: &str) -> Result<f64, ParseError> {
     let invalid = |help: String| ParseError::new(format!("`{text}` is not a speed above zero"), help);
-    match Decimal::read_with_magnitude(text.trim()).map(|(number, unit)| (number, unit.trim_start())) {
-        Some((number, "tok/s")) if number.digits > 0 => Ok(number.to_f64()),
-        Some((number, "")) if number.digits > 0 => {
+    match Decimal::parse_prefix_with_magnitude(text.trim()).map(|(number, unit)| (number, unit.trim_start()))
+    {
+        Some((number, "tok/s")) if number.mantissa > 0 => Ok(number.to_f64()),
+        Some((number, "")) if number.mantissa > 0 => {
             Err(invalid(format!("add a unit: `{} tok/s`", text.trim())))
         }
         _ => Err(invalid("write a speed such as `1800 tok/s`".into())),
@@ -222,7 +224,7 @@ pub fn speed(text: &str) -> Result<f64, ParseError> {
 /// # Errors
 /// If the text is not a number, is negative, or has a unit.
 pub fn number(text: &str) -> Result<f64, ParseError> {
-    match Decimal::read(text.trim()) {
+    match Decimal::parse_prefix(text.trim()) {
         Some((number, "")) => Ok(number.to_f64()),
         _ => Err(ParseError::new(
             format!("`{text}` is not a number of zero or more"),
@@ -236,8 +238,8 @@ pub fn number(text: &str) -> Result<f64, ParseError> {
 /// # Errors
 /// If the text is not a multiple, or is zero.
 pub fn multiple(text: &str) -> Result<f64, ParseError> {
-    match Decimal::read(text.trim()) {
-        Some((number, "x")) if number.digits > 0 => Ok(number.to_f64()),
+    match Decimal::parse_prefix(text.trim()) {
+        Some((number, "x")) if number.mantissa > 0 => Ok(number.to_f64()),
         _ => Err(ParseError::new(format!("`{text}` is not a multiple"), "write a multiple such as `4x`")),
     }
 }
@@ -247,7 +249,7 @@ pub fn multiple(text: &str) -> Result<f64, ParseError> {
 /// # Errors
 /// If the text is not an amount in US dollars.
 pub fn dollars(text: &str) -> Result<f64, ParseError> {
-    match Decimal::read(text.trim()).map(|(number, unit)| (number, unit.trim_start())) {
+    match Decimal::parse_prefix(text.trim()).map(|(number, unit)| (number, unit.trim_start())) {
         Some((number, "USD")) => Ok(number.to_f64()),
         _ => Err(ParseError::new(
             format!("`{text}` is not an amount in US dollars"),

@@ -7,7 +7,7 @@
 
 use proptest::prelude::*;
 use provider::config::{Dialect, Tier};
-use provider::decision::{Decision, DecisionReport, Denial, LimitView, LimitsView, announced_wait};
+use provider::decision::{Decision, DecisionReport, Denial, HeaderLimit, HeaderLimits, announced_wait};
 use provider::wire::go_duration::GoDuration;
 use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply};
 use provider::{Axis, Instant, Nanos};
@@ -65,7 +65,7 @@ impl Refusal {
             oversize: self.oversize(),
         };
         let tier = if self.form == "developer" { Tier::Developer } else { Tier::Free };
-        refuse(denial, LimitsView::default(), tier, &self.model)
+        refuse(denial, HeaderLimits::default(), tier, &self.model)
     }
 
     /// Returns the published message with the wording of 2026.
@@ -85,7 +85,7 @@ impl Refusal {
     }
 }
 
-fn refuse(denial: Denial, limits: LimitsView, tier: Tier, model: &str) -> Reply {
+fn refuse(denial: Denial, limits: HeaderLimits, tier: Tier, model: &str) -> Reply {
     let at = Instant::ZERO;
     let context =
         Context { model, account: "x", tier, number: 1, at, finish: Finish::Stop, content: Content::Filler };
@@ -95,7 +95,7 @@ fn refuse(denial: Denial, limits: LimitsView, tier: Tier, model: &str) -> Reply 
 }
 
 fn window(axis: Axis) -> Nanos {
-    axis.window().expect("every captured axis has a window")
+    axis.window_length().expect("every captured axis has a window")
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
@@ -193,7 +193,7 @@ fn retry_after_is_the_wait_rounded_up() {
     for (wait, seconds) in [("34.1475s", "35"), ("11.34s", "12"), ("27.675s", "28"), ("2s", "2")] {
         let wait = Some(Nanos(parse(wait).unwrap()));
         let denial = Denial { axis: Axis::Tpm, limit: 8000, used: 0, requested: 1, wait, oversize: false };
-        let reply = refuse(denial, LimitsView::default(), Tier::Free, "m");
+        let reply = refuse(denial, HeaderLimits::default(), Tier::Free, "m");
         assert_eq!(header(&reply, "retry-after"), Some(seconds));
     }
     let with_header: Vec<_> = refusals().into_iter().filter(|row| row.retry_after.is_some()).collect();
@@ -214,7 +214,7 @@ fn retry_after_is_the_wait_rounded_up() {
         wait: Some(Nanos::SECOND),
         oversize: true,
     };
-    assert_eq!(header(&refuse(output, LimitsView::default(), Tier::Free, "m"), "retry-after"), None);
+    assert_eq!(header(&refuse(output, HeaderLimits::default(), Tier::Free, "m"), "retry-after"), None);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn published_waits_are_reproduced_to_the_digit() {
         assert_eq!(GoDuration(announced).to_string(), wait, "{line}");
         if !retry_after.is_empty() {
             let denial = Denial { axis, limit, used, requested, wait: Some(announced), oversize: false };
-            let reply = refuse(denial, LimitsView::default(), Tier::Free, "m");
+            let reply = refuse(denial, HeaderLimits::default(), Tier::Free, "m");
             assert_eq!(header(&reply, "retry-after"), Some(retry_after));
         }
         reproduced += 1;
@@ -247,10 +247,10 @@ fn exact_reset_headers_are_reproduced_to_the_byte() {
         let (limit, remaining): (u64, u64) = (limit.parse().unwrap(), remaining.parse().unwrap());
         let used = i64::try_from(limit - remaining).unwrap();
         let reset = announced_wait(limit, used, limit, window(axis));
-        let view = Some(LimitView { axis, limit, remaining, reset });
+        let view = Some(HeaderLimit { axis, limit, remaining, reset });
         let limits = match kind {
-            "requests" => LimitsView { requests: view, tokens: None },
-            _ => LimitsView { requests: None, tokens: view },
+            "requests" => HeaderLimits { requests: view, tokens: None },
+            _ => HeaderLimits { requests: None, tokens: view },
         };
         let denial = Denial { axis, limit, used, requested: 1, wait: None, oversize: false };
         let reply = refuse(denial, limits, Tier::Free, "m");
@@ -275,8 +275,8 @@ fn exact_reset_headers_are_reproduced_to_the_byte() {
 
 #[test]
 fn headers_have_the_captured_order_and_case() {
-    let view = |axis| Some(LimitView { axis, limit: 10, remaining: 5, reset: Nanos::SECOND });
-    let limits = LimitsView { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) };
+    let view = |axis| Some(HeaderLimit { axis, limit: 10, remaining: 5, reset: Nanos::SECOND });
+    let limits = HeaderLimits { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) };
     let denial = Denial {
         axis: Axis::Rpm,
         limit: 30,

@@ -166,12 +166,12 @@ fn expected_hits(rate: f64, characteristic: f64, ttl: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provider::Stream;
+    use provider::RandomStream;
     use provider::dist::Dist;
 
     /// Simulates one prompt at rate 1 in the cache. Returns the share of hits.
     fn measured(characteristic: f64, ttl: f64) -> f64 {
-        let mut gaps = Stream::new(3, "gaps", 0);
+        let mut gaps = RandomStream::new(3, "gaps", 0);
         let (mut hits, mut now, mut stored) = (0u32, 0.0, f64::NEG_INFINITY);
         let requests = 400_000;
         for _ in 0..requests {

@@ -3,7 +3,7 @@
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
-use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settle};
+use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settlement};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
@@ -86,10 +86,10 @@ impl Sizes {
             Estimate::PromptAndMaxTokens => f64::from(reserve.reserved_completion(self.max_tokens)),
             Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0.0,
         };
-        match reserve.settle {
-            Settle::Refund => (used, self.completion),
-            Settle::Nothing => (prompt, completion),
-            Settle::After => (used.max(prompt), self.completion.max(completion)),
+        match reserve.settlement {
+            Settlement::ToUsage => (used, self.completion),
+            Settlement::KeepReservation => (prompt, completion),
+            Settlement::ChargeExcess => (used.max(prompt), self.completion.max(completion)),
         }
     }
 
@@ -179,7 +179,7 @@ fn normal_below(score: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::ceiling::tests::{RUN, workload};
-    use provider::Stream;
+    use provider::RandomStream;
 
     /// Without max_tokens, the demand of a job is bounded by the context and the longest completion.
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         ] {
             let workload = Workload { max_tokens, ..workload.clone() };
             let expected = Sizes::of(&workload, RUN, lengths).completion;
-            let mut stream = Stream::new(7, "cut", 0);
+            let mut stream = RandomStream::new(7, "cut", 0);
             let mut sample = || {
                 let prompt = workload.prompt.sample(&mut stream);
                 let left = lengths.context.map_or(f64::INFINITY, |context| f64::from(context) - prompt);
@@ -226,16 +226,20 @@ mod tests {
             let sizes = Sizes::of(&workload, RUN, Lengths::default());
             assert!((sizes.cached - mean).abs() < 1.0, "{}", sizes.cached);
             let whole = sizes.prompt + sizes.completion;
-            for (cached, settle, demand) in [
-                (CachedTokens::Counted, Settle::Refund, whole),
-                (CachedTokens::Refunded, Settle::Refund, whole - sizes.cached),
-                (CachedTokens::Free, Settle::Refund, whole - sizes.cached),
-                (CachedTokens::Refunded, Settle::After, sizes.prompt + sizes.completion.max(1_024.0)),
+            for (cached, settlement, demand) in [
+                (CachedTokens::Counted, Settlement::ToUsage, whole),
+                (CachedTokens::Refunded, Settlement::ToUsage, whole - sizes.cached),
+                (CachedTokens::Free, Settlement::ToUsage, whole - sizes.cached),
+                (
+                    CachedTokens::Refunded,
+                    Settlement::ChargeExcess,
+                    sizes.prompt + sizes.completion.max(1_024.0),
+                ),
             ] {
-                let reserve = Reserve { cached, settle, ..Reserve::default() };
+                let reserve = Reserve { cached, settlement, ..Reserve::default() };
                 let sizes = Sizes { max_tokens: None, ..sizes };
                 let (prompt, completion) = sizes.charged(&reserve);
-                assert!((prompt + completion - demand).abs() < 1e-9, "{cached:?} {settle:?}");
+                assert!((prompt + completion - demand).abs() < 1e-9, "{cached:?} {settlement:?}");
             }
         }
     }

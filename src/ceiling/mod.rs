@@ -133,7 +133,7 @@ impl TargetCeiling {
         let rate: f64 = classes().map(|class| class.rate).sum();
         let of_target = constraints.iter().filter(|constraint| constraint.covers(target));
         let axes = of_target.filter_map(|constraint| {
-            let Limit { axis, limit, .. } = constraint.limit;
+            let Limit { axis, amount: limit, .. } = constraint.limit;
             let used: f64 = classes().map(|class| class.rate * constraint.demand(class, target)).sum();
             let jobs_per_min = 60.0 * constraint.allowed * rate / used;
             (used > 0.0).then_some(AxisCeiling { axis, limit, jobs_per_min })
@@ -210,6 +210,6 @@ fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
 
 /// Returns the units per second that a limit admits over a run of length `duration`; for concurrency, the slots.
 fn allowed(limit: &Limit, duration: Nanos) -> f64 {
-    let seconds = limit.axis.window().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
+    let seconds = limit.axis.window_length().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
     limit.max_units_in(duration) / seconds
 }

@@ -6,13 +6,13 @@ use crate::scenario::*;
 use proptest::prelude::*;
 use provider::config::*;
 use provider::dist::Dist;
-use provider::{Instant, Stream, Zone};
+use provider::{Instant, RandomStream, Zone};
 use std::sync::Arc;
 
 pub(super) const RUN: Nanos = Nanos(100 * Nanos::DAY.0);
 
 fn limit(axis: Axis, limit: u64) -> Limit {
-    Limit { axis, limit, law: Law::Fixed, burst: limit }
+    Limit { axis, amount: limit, refill: RefillPolicy::Fixed, burst: limit }
 }
 
 /// Returns a scenario of one provider with a model per list of limits; the target of a model has the same index.
@@ -147,18 +147,19 @@ fn every_axis_has_its_demand() {
 
 #[test]
 fn every_law_allows_what_it_admits_over_the_run() {
-    let jobs = |law, duration| {
-        let limit = Limit { axis: Axis::Rpm, limit: 30, law, burst: 10 };
+    let jobs = |refill, duration| {
+        let limit = Limit { axis: Axis::Rpm, amount: 30, refill, burst: 10 };
         let scenario = Scenario { duration, ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 1.0)]) };
         Ceiling::of(&scenario).jobs_per_min * duration.as_secs_f64() / 60.0
     };
     let half = Nanos(90 * Nanos::SECOND.0);
-    assert!(close(jobs(Law::Bucket, half), 10.0 + 45.0));
-    assert!(close(jobs(Law::Fixed, half), 60.0));
-    assert!(close(jobs(Law::SlidingLog, half), 60.0));
-    assert!(close(jobs(Law::SlidingCounter, half), 60.0));
-    assert!(close(jobs(Law::Calendar(Zone::Pacific), half), 60.0));
-    assert!(close(jobs(Law::Adaptive(Growth { factor_permille: 2000, max_permille: 3000 }), half), 180.0));
+    assert!(close(jobs(RefillPolicy::Bucket, half), 10.0 + 45.0));
+    assert!(close(jobs(RefillPolicy::Fixed, half), 60.0));
+    assert!(close(jobs(RefillPolicy::SlidingLog, half), 60.0));
+    assert!(close(jobs(RefillPolicy::SlidingCounter, half), 60.0));
+    assert!(close(jobs(RefillPolicy::Calendar(Zone::Pacific), half), 60.0));
+    let tripled = Growth { factor_permille: 2000, max_permille: 3000 };
+    assert!(close(jobs(RefillPolicy::Adaptive(tripled), half), 180.0));
 }
 
 #[test]
@@ -182,21 +183,21 @@ fn the_models_of_a_family_share_one_limit() {
 
 #[test]
 fn a_reservation_without_refund_is_demand() {
-    let demands = |estimate, settle| {
-        let reserve = Reserve { estimate, settle, ..Reserve::default() };
+    let demands = |estimate, settlement| {
+        let reserve = Reserve { estimate, settlement, ..Reserve::default() };
         let mut scenario = scenario(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
         let sizes = demand::Sizes::of(&scenario.workloads[0], RUN, Lengths::default());
         scenario.providers[0].models[0].reserve = reserve;
         let demand = sizes.demand(Axis::Tpm, &scenario.providers[0].models[0]);
         (demand, sizes.prompt, sizes.completion)
     };
-    let (demand, prompt, completion) = demands(Estimate::PromptAndMaxTokens, Settle::Refund);
+    let (demand, prompt, completion) = demands(Estimate::PromptAndMaxTokens, Settlement::ToUsage);
     assert!(close(demand, prompt + completion));
     let reserved = prompt + 100.0;
-    assert!(close(demands(Estimate::PromptAndMaxTokens, Settle::Nothing).0, reserved));
-    assert!(close(demands(Estimate::PromptAndMaxTokens, Settle::After).0, reserved));
-    assert!(close(demands(Estimate::Prompt, Settle::Nothing).0, prompt));
-    assert!(close(demands(Estimate::Nothing, Settle::After).0, prompt + completion));
+    assert!(close(demands(Estimate::PromptAndMaxTokens, Settlement::KeepReservation).0, reserved));
+    assert!(close(demands(Estimate::PromptAndMaxTokens, Settlement::ChargeExcess).0, reserved));
+    assert!(close(demands(Estimate::Prompt, Settlement::KeepReservation).0, prompt));
+    assert!(close(demands(Estimate::Nothing, Settlement::ChargeExcess).0, prompt + completion));
 }
 
 #[test]
@@ -299,7 +300,7 @@ fn mean_completions_under_a_bound_agree_with_sampling() {
         for max in [0u32, 1, 7, 60, 512, 5_000] {
             let workload = Workload { completion: dist.clone(), max_tokens: Some(max), ..workload(0, 1.0) };
             let exact = Sizes::of(&workload, RUN, Lengths::default()).completion;
-            let mut stream = Stream::new(5, "bounded", 0);
+            let mut stream = RandomStream::new(5, "bounded", 0);
             let (mut sum, mut squares) = (0.0, 0.0);
             for _ in 0..40_000 {
                 let value = dist.sample(&mut stream).max(1.0).min(f64::from(max));
@@ -355,7 +356,7 @@ proptest! {
         prop_assert!((busier.multiple * 2.0 / base.multiple - 1.0).abs() < 1e-6);
         let mut larger = scenario.clone();
         for limit in larger.providers[0].models.iter_mut().flat_map(|model| &mut model.limits) {
-            limit.limit *= 10;
+            limit.amount *= 10;
         }
         prop_assert!((Ceiling::of(&larger).multiple / base.multiple / 10.0 - 1.0).abs() < 1e-6);
     }
@@ -368,7 +369,7 @@ proptest! {
             let mut scenario = scenario.clone();
             let model = &mut scenario.providers[0].models[target];
             let limit = model.limits.iter_mut().find(|limit| limit.axis == axis).unwrap();
-            limit.limit += limit.limit / 1000;
+            limit.amount += limit.amount / 1000;
             (Ceiling::of(&scenario).multiple / base.multiple - 1.0) * 1000.0
         };
         let (target, axis) = base.binding.unwrap();

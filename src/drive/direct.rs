@@ -6,7 +6,7 @@
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use provider::config::Fault;
-use provider::decision::{Decision, Denial, Remaining, Service};
+use provider::decision::{Decision, Denial, HeaderRemaining, Service};
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// Returns the reply to a decision that reaches the client at `now`; `None` if no reply ever comes.
@@ -15,7 +15,7 @@ use provider::{Axis, Instant, Nanos, Usage};
 pub fn reply(
     now: Instant,
     decision: &Decision,
-    remaining: Remaining,
+    remaining: HeaderRemaining,
     first_token_at: Instant,
 ) -> Option<Reply> {
     match decision {
@@ -25,7 +25,7 @@ pub fn reply(
 }
 
 #[cold]
-fn unserved(now: Instant, decision: &Decision, remaining: Remaining) -> Option<Reply> {
+fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Option<Reply> {
     let broken = |failure| Reply { remaining, ..Reply::broken(now, failure) };
     match decision {
         Decision::Admitted(_) | Decision::Faulted(Fault::Timeout) => None,
@@ -48,13 +48,13 @@ fn unserved(now: Instant, decision: &Decision, remaining: Remaining) -> Option<R
 }
 
 /// Builds a 429 that names no limit.
-fn throttled(now: Instant, remaining: Remaining, wait: Option<Wait>) -> Reply {
+fn throttled(now: Instant, remaining: HeaderRemaining, wait: Option<Wait>) -> Reply {
     let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Other };
     Reply { outcome, wait, remaining, ..Reply::broken(now, AttemptFailure::Status(429)) }
 }
 
 #[inline]
-fn served(now: Instant, service: &Service, remaining: Remaining, first_token_at: Instant) -> Reply {
+fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_token_at: Instant) -> Reply {
     if service.cut {
         return Reply::broken(now, AttemptFailure::Connection);
     }
@@ -72,7 +72,7 @@ fn served(now: Instant, service: &Service, remaining: Remaining, first_token_at:
 }
 
 fn refused(now: Instant, denial: &Denial) -> Reply {
-    let cause = match denial.axis.window() {
+    let cause = match denial.axis.window_length() {
         _ if denial.oversize => LimitCause::TooLarge,
         Some(window) if window >= Nanos::DAY => LimitCause::DayLimit,
         Some(_) => LimitCause::MinuteLimit,
@@ -93,7 +93,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         outcome: AttemptOutcome::Limited { axis: Some(denial.axis), cause },
         wait: length.map(|length| Wait { length, meaning }),
         limit: Some(limit),
-        remaining: Remaining::default(),
+        remaining: HeaderRemaining::default(),
         usage: Usage::default(),
         first_token_at: now,
     }

@@ -20,10 +20,10 @@ use crate::job::{Arrival, Job};
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
+use provider::Provider;
 use provider::config::{Dialect, Fault};
-use provider::decision::{Decision, DecisionReport, Remaining, Service};
+use provider::decision::{Decision, DecisionReport, HeaderRemaining, Service};
 use provider::fault::ActiveFaults;
-use provider::machine::Provider;
 use provider::wire::LimitsSnapshot;
 use provider::{Call, Instant, Nanos, Truth, Usage};
 use slab::Slab;
@@ -79,7 +79,7 @@ enum FlightResult {
     /// The provider has not decided.
     Undecided,
     /// Made directly from the decision and from what the headers state.
-    Direct(Decision, Remaining),
+    Direct(Decision, HeaderRemaining),
     /// Rendered and parsed already, because the dialect matters.
     Parsed(Reply),
 }
@@ -154,11 +154,11 @@ impl<'a, F: Fold> World<'a, F> {
         let (config, provider) = (&self.scenario.providers[index], &mut self.providers[index]);
         let faults = provider.faults_at(now, truth);
         let faults = faults.as_ref().unwrap_or(&ActiveFaults::NONE);
-        let decision = provider.decide_with_faults(now, call, 0, truth, faults);
+        let decision = provider.decide_without_header_limits(now, call, 0, truth, faults);
         flight.unsettled = matches!(decision, Decision::Admitted(_));
         let (record, next) = (recorded(&decision), next_event(now, &decision, downlink));
         flight.result = if goes_via_wire(config, &decision) {
-            let limits = provider.limits(now, call.account, call.model);
+            let limits = provider.header_limits(now, call.account, call.model);
             let report = DecisionReport { decision, limits };
             let snapshot = LimitsSnapshot::new(now, report.limits).with_levels(provider.levels(
                 now,
@@ -166,14 +166,14 @@ impl<'a, F: Fold> World<'a, F> {
                 call.model,
             ));
             let reply = via_wire::reply(config, call, &report, &snapshot, &faults.response, now + downlink);
-            reply.map_or(FlightResult::Direct(decision, Remaining::default()), FlightResult::Parsed)
+            reply.map_or(FlightResult::Direct(decision, HeaderRemaining::default()), FlightResult::Parsed)
         } else if self.uses_limit_headers
             && config.dialect == Dialect::Groq
             && !faults.response.no_limit_headers
         {
-            FlightResult::Direct(decision, provider.remaining(call.account, call.model))
+            FlightResult::Direct(decision, provider.header_remaining(call.account, call.model))
         } else {
-            FlightResult::Direct(decision, Remaining::default())
+            FlightResult::Direct(decision, HeaderRemaining::default())
         };
         let kind = EventKind::Decided { attempt, target, decision: record };
         self.fold.event(&Event { at: now, job, kind });
@@ -195,7 +195,7 @@ impl<'a, F: Fold> World<'a, F> {
             let target = &self.scenario.targets[id.index()];
             let provider = &mut self.providers[usize::from(target.provider)];
             for level in provider.levels(at, target.account, target.model) {
-                self.fold.sample(at, id, level.axis, level.used_share());
+                self.fold.sample(at, id, level.axis, level.used_fraction());
             }
         }
         self.fold.sampled(at);
@@ -267,7 +267,7 @@ impl<F: Fold> Driver for World<'_, F> {
 /// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9).
 fn settle(providers: &mut [Provider], fold: &mut impl Fold, now: Instant, flight: &mut Flight) {
     if let Some(&Service { ticket, usage, .. }) = flight.take_unsettled() {
-        providers[usize::from(flight.provider)].depart(now, ticket, usage);
+        providers[usize::from(flight.provider)].complete(now, ticket, usage);
         fold.event(&flight.settled(now, usage));
     }
 }

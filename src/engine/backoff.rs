@@ -15,7 +15,7 @@
 //! be shortened, and the clients that were given the same instant must not return together.
 
 use crate::scenario::{Backoff, Jitter};
-use provider::{Nanos, Stream};
+use provider::{Nanos, RandomStream};
 
 /// The waits of one job so far: their number, and the length of the last one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,9 +42,9 @@ impl Delay {
 
 impl BackoffState {
     /// Draws the next wait.
-    pub(super) fn next(&mut self, policy: &Backoff, stream: &mut Stream) -> Delay {
+    pub(super) fn next(&mut self, policy: &Backoff, stream: &mut RandomStream) -> Delay {
         let exponential = exponential(policy, self.rounds);
-        let uniform = |max: Nanos, stream: &mut Stream| Nanos(stream.below(max.0.saturating_add(1)));
+        let uniform = |max: Nanos, stream: &mut RandomStream| Nanos(stream.below(max.0.saturating_add(1)));
         let (base, jitter) = match policy.jitter {
             Jitter::None => (exponential, Nanos::ZERO),
             Jitter::Full => (Nanos::ZERO, uniform(exponential, stream)),
@@ -92,7 +92,7 @@ mod tests {
 
     fn delays(jitter: Jitter, rounds: usize, seed: u64) -> Vec<Nanos> {
         let policy = Backoff { jitter, ..POLICY };
-        let (mut state, mut stream) = (BackoffState::default(), Stream::new(seed, "jitter", 0));
+        let (mut state, mut stream) = (BackoffState::default(), RandomStream::new(seed, "jitter", 0));
         (0..rounds).map(|_| state.next(&policy, &mut stream).total()).collect()
     }
 
@@ -119,7 +119,7 @@ mod tests {
 
         #[test]
         fn without_jitter_nothing_is_added_to_a_wait_that_the_server_named(seed: u64) {
-            let (mut waits, mut stream) = (BackoffState::default(), Stream::new(seed, "jitter", 0));
+            let (mut waits, mut stream) = (BackoffState::default(), RandomStream::new(seed, "jitter", 0));
             for _ in 0..6 {
                 prop_assert_eq!(waits.next(&POLICY, &mut stream).jitter, Nanos::ZERO);
             }

@@ -32,14 +32,14 @@ struct AxisEstimate {
 /// Returns what a provider reserves for a job at admission: the estimated prompt and the bound on the completion.
 pub(super) fn cost(job: &Job) -> Charge {
     let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-    Charge::of(Usage { prompt_tokens: job.prompt_tokens, completion_tokens, cached_tokens: 0 })
+    Charge::new(Usage { prompt_tokens: job.prompt_tokens, completion_tokens, cached_tokens: 0 })
 }
 
 impl QuotaEstimate {
     /// All limits at their full quota. Limits without a window (concurrency) are not estimated.
     pub(super) fn new(limits: &[KnownLimit]) -> Self {
         let estimate = |&KnownLimit { axis, limit, burst }: &KnownLimit| {
-            let bucket = Bucket::new(limit, axis.window()?, burst);
+            let bucket = Bucket::new(limit, axis.window_length()?, burst);
             Some(AxisEstimate { axis, bucket })
         };
         let axes: Box<[AxisEstimate]> = limits.iter().filter_map(estimate).collect();
@@ -56,7 +56,7 @@ impl QuotaEstimate {
     ) -> Option<Instant> {
         let mut ready = now;
         for AxisEstimate { axis, bucket } in self.axes.iter().filter(|estimate| bounds(estimate.axis)) {
-            ready = ready.max(bucket.earliest_admission(now, cost.on(*axis))?);
+            ready = ready.max(bucket.earliest_admission(now, cost.units_on(*axis))?);
         }
         debug_assert!(ready >= now, "invariant: a send is never possible in the past");
         Some(ready)
@@ -65,15 +65,15 @@ impl QuotaEstimate {
     /// Charges what a send may use. The remainder may become negative: then the send is reserved for later.
     pub(super) fn reserve(&mut self, now: Instant, cost: &Charge) {
         for AxisEstimate { axis, bucket } in &mut self.axes {
-            bucket.charge(now, cost.on(*axis));
+            bucket.charge(now, cost.units_on(*axis));
         }
     }
 
     /// Replaces what was reserved by what was used; `None` if the attempt was not charged.
     pub(super) fn settle(&mut self, now: Instant, cost: &Charge, used: Option<Usage>) {
-        let used = used.map_or(Charge::ZERO, Charge::of);
+        let used = used.map_or(Charge::ZERO, Charge::new);
         for AxisEstimate { axis, bucket } in &mut self.axes {
-            let (reserved, used) = (cost.on(*axis), used.on(*axis));
+            let (reserved, used) = (cost.units_on(*axis), used.units_on(*axis));
             if reserved != used {
                 bucket.settle(now, reserved, used);
             }
@@ -93,7 +93,7 @@ impl QuotaEstimate {
     /// Returns the share of the tightest limit that is left after `cost`; negative if it does not fit now.
     pub(super) fn room(&self, now: Instant, cost: &Charge) -> f64 {
         self.axes.iter().fold(f64::INFINITY, |tightest, AxisEstimate { axis, bucket }| {
-            let share = bucket.fraction_after(now, cost.on(*axis));
+            let share = bucket.fraction_after(now, cost.units_on(*axis));
             if share < tightest { share } else { tightest }
         })
     }

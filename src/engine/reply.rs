@@ -2,7 +2,7 @@
 //! driver from a simulated decision.
 
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
-use provider::decision::Remaining;
+use provider::decision::HeaderRemaining;
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// The reply to one attempt.
@@ -15,7 +15,7 @@ pub struct Reply {
     /// The numbers of the limit that refused; `None` if the reply is no refusal or states none.
     pub limit: Option<LimitNumbers>,
     /// What the headers state about the remaining quota.
-    pub remaining: Remaining,
+    pub remaining: HeaderRemaining,
     /// The tokens that it used; zero unless it succeeded.
     pub usage: Usage,
     /// The arrival of the first token; the instant of the reply itself if it was not streamed.
@@ -96,7 +96,7 @@ impl Reply {
             outcome: AttemptOutcome::Failed(failure),
             wait: None,
             limit: None,
-            remaining: Remaining::default(),
+            remaining: HeaderRemaining::default(),
             usage: Usage::default(),
             first_token_at: at,
         }

@@ -25,7 +25,7 @@ use crate::ids::TargetId;
 use crate::job::Job;
 use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
-use provider::{Instant, Stream, random};
+use provider::{Instant, RandomStream, random};
 
 /// A target of a route that a job can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,8 +208,8 @@ impl Router {
     }
 
     /// The random stream of the job's n-th wait: the same whatever else happens in the run.
-    fn jitter(&self, job: &Job, n: u32) -> Stream {
-        Stream::keyed(self.jitter_key, random::mix(job.id.0) ^ u64::from(n))
+    fn jitter(&self, job: &Job, n: u32) -> RandomStream {
+        RandomStream::keyed(self.jitter_key, random::mix(job.id.0) ^ u64::from(n))
     }
 
     /// Puts a target in cool-down after a reply that did not serve the job, if the reply calls for it. Returns the end

@@ -110,7 +110,7 @@ fn save_tokens(axis: Axis, refusal: &Refusal, facts: &Facts) -> Vec<String> {
 }
 
 fn pace(axis: Axis, limit: Option<u64>) -> Option<String> {
-    let (limit, window) = (limit.filter(|limit| *limit > 0)?, axis.window()?);
+    let (limit, window) = (limit.filter(|limit| *limit > 0)?, axis.window_length()?);
     let period = match window {
         Nanos::MINUTE => "minute",
         Nanos::HOUR => "hour",

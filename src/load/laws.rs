@@ -4,7 +4,7 @@ use super::*;
 use crate::scenario::*;
 use proptest::prelude::*;
 use provider::dist::Dist;
-use provider::{Nanos, Stream};
+use provider::{Nanos, RandomStream};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
@@ -295,7 +295,7 @@ fn a_popular_prompt_keeps_its_sizes_and_other_prompts_occur_once() {
 fn closed(users: u32, think: Dist, service: &Dist, duration: Nanos) -> (u64, f64, usize) {
     let scenario = scenario(4, duration, vec![workload(Arrivals::Users { users, think })]);
     let (mut load, mut replies) = (Load::new(&scenario), BinaryHeap::new());
-    let mut served = Stream::new(4, "service", 0);
+    let mut served = RandomStream::new(4, "service", 0);
     let (mut jobs, mut busy, mut max) = (0, 0.0, 0);
     loop {
         let reply = replies.peek().map(|Reverse(at)| *at);

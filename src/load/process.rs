@@ -11,7 +11,7 @@ use crate::job::MIN_THINK;
 use crate::scenario::rate::{Clock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
 use provider::dist::Dist;
-use provider::{Instant, Nanos, Stream};
+use provider::{Instant, Nanos, RandomStream};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) enum Process {
     /// `jobs` at once, at each multiple of `every`.
     Burst { jobs: u64, every: Nanos, passed: u64 },
     /// A fixed number of users. `due` holds the next arrival of each user that is not waiting for a reply.
-    Users { users: u32, think: Dist, think_stream: Stream, due: BinaryHeap<Reverse<Instant>> },
+    Users { users: u32, think: Dist, think_stream: RandomStream, due: BinaryHeap<Reverse<Instant>> },
     /// At the instants of a trace.
     Trace { rows: Arc<Vec<TraceRow>>, passed: usize },
 }
@@ -35,12 +35,12 @@ pub(super) enum Spacing {
     /// Constant: 1.
     Even,
     /// Exponential with mean 1.
-    Memoryless(Stream),
+    Memoryless(RandomStream),
 }
 
 impl Process {
     pub(super) fn new(seed: u64, class: ClassId, workload: &Workload, duration: Nanos) -> Self {
-        let gaps = Stream::new(seed, "arrivals", u64::from(class.0));
+        let gaps = RandomStream::new(seed, "arrivals", u64::from(class.0));
         match &workload.arrivals {
             Arrivals::Burst { jobs, every } => {
                 debug_assert!(*every > Nanos::ZERO, "invariant: the period of a burst is positive");
@@ -67,7 +67,7 @@ impl Process {
         Self::Rated { clock: Box::new(clock), spacing, operational, next }
     }
 
-    fn users(users: u32, think: Dist, think_stream: Stream) -> Self {
+    fn users(users: u32, think: Dist, think_stream: RandomStream) -> Self {
         let due = BinaryHeap::with_capacity(users as usize);
         let mut process = Self::Users { users, think, think_stream, due };
         for _ in 0..users {

@@ -9,7 +9,7 @@ use super::zipf::Zipf;
 use crate::ids::ClassId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, TraceRow, Workload};
-use provider::Stream;
+use provider::RandomStream;
 use provider::dist::Dist;
 use provider::random::{key, mix};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ impl RequestSampler {
         let found = match &self.cached {
             CachedPrompt::Share(0.0) => return 0,
             CachedPrompt::Share(share) => share * f64::from(prompt_tokens),
-            CachedPrompt::Tokens(dist) => dist.sample(&mut Stream::keyed(self.cached_key, fingerprint)),
+            CachedPrompt::Tokens(dist) => dist.sample(&mut RandomStream::keyed(self.cached_key, fingerprint)),
         };
         #[expect(
             clippy::cast_possible_truncation,
@@ -114,7 +114,7 @@ impl RequestSampler {
 impl Popular {
     /// Returns the rank of the popular prompt that a job repeats, or `None` if it repeats none.
     fn draw(&self, job: u64) -> Option<u32> {
-        let mut stream = Stream::keyed(self.key, job);
+        let mut stream = RandomStream::keyed(self.key, job);
         (stream.unit() < self.share).then(|| self.law.sample(&mut stream))
     }
 }
@@ -123,7 +123,7 @@ impl Sizes {
     fn of(&self, number: u64, fingerprint: u64) -> (u32, u32) {
         match self {
             Self::Sampled { prompt, prompt_key, completion, completion_key } => {
-                let draw = |dist: &Dist, key| tokens(dist.sample(&mut Stream::keyed(key, fingerprint)));
+                let draw = |dist: &Dist, key| tokens(dist.sample(&mut RandomStream::keyed(key, fingerprint)));
                 (draw(prompt, *prompt_key), draw(completion, *completion_key))
             }
             Self::Recorded(rows) => {

@@ -5,7 +5,7 @@
 //! inverted as if the law were continuous, and a draw is rejected if the histogram is below the envelope at that point.
 //! It needs no table, so its cost does not depend on n, and 1.1 draws on average.
 
-use provider::Stream;
+use provider::RandomStream;
 
 /// The distribution over the ranks `1..=of`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +39,7 @@ impl Zipf {
         clippy::cast_sign_loss,
         reason = "a whole number in 1..=u32::MAX"
     )]
-    pub(super) fn sample(&self, stream: &mut Stream) -> u32 {
+    pub(super) fn sample(&self, stream: &mut RandomStream) -> u32 {
         loop {
             let area = self.high + stream.unit() * (self.low - self.high);
             let point = self.inverse(area);
@@ -84,7 +84,7 @@ mod tests {
         for exponent in [0.0, 0.5, 1.0 - 1e-12, 1.0, 1.1, 2.0, 5.0] {
             for of in [1u32, 2, 7, 100] {
                 let law = Zipf::new(exponent, of);
-                let mut stream = Stream::new(11, "zipf", u64::from(of));
+                let mut stream = RandomStream::new(11, "zipf", u64::from(of));
                 let mut counts = vec![0u32; of as usize + 1];
                 (0..DRAWS).for_each(|_| counts[law.sample(&mut stream) as usize] += 1);
                 let weights: Vec<f64> = (1..=of).map(|rank| f64::from(rank).powf(-exponent)).collect();
@@ -111,7 +111,7 @@ mod tests {
         for exponent in [0.5, 1.0, 1.3] {
             let ours = Zipf::new(exponent, RANKS);
             let oracle = rand_distr::Zipf::new(f64::from(RANKS), exponent).unwrap();
-            let mut streams = [Stream::new(11, "ours", 0), Stream::new(11, "oracle", 0)];
+            let mut streams = [RandomStream::new(11, "ours", 0), RandomStream::new(11, "oracle", 0)];
             let mut counts = [[0u32; RANKS as usize + 1]; 2];
             for _ in 0..DRAWS {
                 counts[0][ours.sample(&mut streams[0]) as usize] += 1;
@@ -132,7 +132,7 @@ mod tests {
     fn extreme_parameters_give_valid_ranks() {
         for (exponent, of) in [(0.0, u32::MAX), (1.0, u32::MAX), (50.0, u32::MAX), (1e6, 3), (1e-300, 1)] {
             let law = Zipf::new(exponent, of);
-            let mut stream = Stream::new(11, "absurd", 0);
+            let mut stream = RandomStream::new(11, "absurd", 0);
             for _ in 0..1000 {
                 assert!((1..=of).contains(&law.sample(&mut stream)));
             }

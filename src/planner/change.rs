@@ -121,7 +121,7 @@ fn id(index: usize) -> u16 {
 fn known_limits(model: &ModelConfig) -> Vec<KnownLimit> {
     let known = |limit: &provider::config::Limit| KnownLimit {
         axis: limit.axis,
-        limit: limit.limit,
+        limit: limit.amount,
         burst: limit.burst,
     };
     model.limits.iter().map(known).collect()

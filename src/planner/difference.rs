@@ -7,7 +7,7 @@ use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, share_of};
 use crate::scenario::{Metric, Scenario, Workload};
 use provider::Axis;
-use provider::config::{Estimate, Law, Limit, Settle};
+use provider::config::{Estimate, Limit, RefillPolicy, Settlement};
 
 /// Shares of jobs below this are not mentioned.
 const MIN_SHARE: f64 = 0.005;
@@ -78,10 +78,11 @@ fn causes(scenario: &Scenario, above: &Run, simulated: &Simulated) -> Vec<Differ
 /// Returns the axis on which full buckets at the start matter most, if they do.
 fn full_buckets(scenario: &Scenario) -> Option<Difference> {
     let share = |limit: &Limit| {
-        let window = limit.axis.window()?;
+        let window = limit.axis.window_length()?;
         let fill = limit.burst as f64;
-        let refill = limit.limit as f64 * (scenario.duration.0 as f64 / window.0 as f64);
-        (limit.law == Law::Bucket && fill + refill > 0.0).then(|| (fill / (fill + refill), limit.axis))
+        let refill = limit.amount as f64 * (scenario.duration.0 as f64 / window.0 as f64);
+        (limit.refill == RefillPolicy::Bucket && fill + refill > 0.0)
+            .then(|| (fill / (fill + refill), limit.axis))
     };
     let limits = scenario.targets.iter().flat_map(|target| {
         &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].limits
@@ -108,7 +109,7 @@ fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
     });
     let (burst, reserve, target) = limits.min_by_key(|(burst, ..)| *burst)?;
     let reserved = prompt + f64::from(reserve.reserved_completion(workload.max_tokens));
-    let bounds_bursts = reserved > used * MIN_OVERRESERVATION && reserve.settle == Settle::Refund;
+    let bounds_bursts = reserved > used * MIN_OVERRESERVATION && reserve.settlement == Settlement::ToUsage;
     bounds_bursts.then(|| Difference::Reservation {
         workload: workload.name.clone(),
         target: target.clone(),

@@ -109,13 +109,13 @@ impl Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provider::Stream;
+    use provider::RandomStream;
 
     #[test]
     fn the_interval_contains_the_mean_with_its_confidence_level() {
         for count in [2usize, 4, 16, 40] {
             let hits = (0..4_000).filter(|trial| {
-                let mut stream = Stream::new(9, "interval", *trial);
+                let mut stream = RandomStream::new(9, "interval", *trial);
                 let dist = provider::dist::Dist::LogNormal { mu: 0.0, sigma: 0.05 };
                 let values: Vec<f64> = (0..count).map(|_| dist.sample(&mut stream)).collect();
                 let interval = Interval::of(&values);

@@ -158,7 +158,7 @@ fn another_model_adds_quota_without_an_account() {
     let steps = &other.routes[0].steps;
     assert_eq!((steps.len(), steps[1].targets.len(), steps[1].pick), (2, 2, steps[0].pick));
     let limits = &other.providers[0].models[usize::from(other.targets[2].model)].limits;
-    let rpm = |axis| limits.iter().find(|limit| limit.axis == axis).map(|limit| limit.limit);
+    let rpm = |axis| limits.iter().find(|limit| limit.axis == axis).map(|limit| limit.amount);
     let known = other.targets[2].limits.iter().find(|limit| limit.axis == Axis::Rpm).map(|limit| limit.limit);
     assert!(known.is_some() && known == rpm(Axis::Rpm));
     assert!(Ceiling::of(&other).multiple > Ceiling::of(&scenario).multiple * 1.5);

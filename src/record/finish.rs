@@ -18,7 +18,7 @@ use crate::event::AttemptFailure;
 use crate::formatting::{at_seconds, per_minute, rounded, seconds};
 use crate::ids::TargetId;
 use crate::scenario::Scenario;
-use provider::config::{CachedTokens, Law, Limit as ProviderLimit, Price};
+use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy};
 use provider::{Axis, Instant, Nanos, Zone};
 
 const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
@@ -259,7 +259,7 @@ fn utilisation(
         Axis::Concurrency if world_reports => busy(counts, end) / NANOS_PER_S,
         Axis::Concurrency => return None,
     };
-    let seconds = limit.axis.window().map_or_else(|| Nanos(end.0).as_secs_f64(), |_| 1.0);
+    let seconds = limit.axis.window_length().map_or_else(|| Nanos(end.0).as_secs_f64(), |_| 1.0);
     let capacity = limit.max_units_in(span) * seconds;
     (capacity > 0.0).then(|| charged / capacity)
 }
@@ -273,21 +273,21 @@ fn busy(counts: &TargetCounts, end: Instant) -> f64 {
 }
 
 fn limit_of(limit: &ProviderLimit) -> Limit {
-    let law = match (limit.axis.window(), limit.law) {
+    let law = match (limit.axis.window_length(), limit.refill) {
         (None, _) => "at_once",
-        (_, Law::Bucket) => "bucket",
-        (_, Law::Fixed) => "fixed",
-        (_, Law::SlidingLog) => "sliding_log",
-        (_, Law::SlidingCounter) => "sliding_counter",
-        (_, Law::Adaptive(_)) => "adaptive",
-        (_, Law::Calendar(Zone::Utc)) => "calendar_utc",
-        (_, Law::Calendar(Zone::Pacific)) => "calendar_pacific",
+        (_, RefillPolicy::Bucket) => "bucket",
+        (_, RefillPolicy::Fixed) => "fixed",
+        (_, RefillPolicy::SlidingLog) => "sliding_log",
+        (_, RefillPolicy::SlidingCounter) => "sliding_counter",
+        (_, RefillPolicy::Adaptive(_)) => "adaptive",
+        (_, RefillPolicy::Calendar(Zone::Utc)) => "calendar_utc",
+        (_, RefillPolicy::Calendar(Zone::Pacific)) => "calendar_pacific",
     };
     Limit {
         axis: limit.axis.name().to_owned(),
-        limit: limit.limit,
+        limit: limit.amount,
         burst: limit.burst,
-        window_s: limit.axis.window().map(seconds),
+        window_s: limit.axis.window_length().map(seconds),
         law: law.to_owned(),
     }
 }

@@ -335,7 +335,7 @@ pub struct Limit {
     pub burst: u64,
     /// The window in seconds; `None` for concurrency.
     pub window_s: Option<f64>,
-    /// The law by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.
+    /// The policy by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.
     pub law: String,
 }
 

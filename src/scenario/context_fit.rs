@@ -6,6 +6,7 @@ use super::resolved::{Arrivals, Scenario, Workload};
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use provider::config::Lengths;
+use provider::length::PromptCap;
 
 impl Scenario {
     /// A note for each workload some of whose jobs are unservable.
@@ -16,9 +17,12 @@ impl Scenario {
     fn unservable_jobs(&self, workload: &Workload) -> Option<Note> {
         let route = &self.routes[workload.route.index()];
         let targets = route.steps.iter().flat_map(|step| &step.targets);
-        let longest =
-            targets.map(|target| self.lengths(*target).max_prompt_tokens(workload.max_tokens)).max()?;
-        let share = longest.map_or(1.0, |longest| share_longer(workload, longest));
+        let longest = targets.map(|target| self.lengths(*target).prompt_cap(workload.max_tokens)).max()?;
+        let share = match longest {
+            PromptCap::NothingFits => 1.0,
+            PromptCap::Tokens(longest) => share_longer(workload, longest),
+            PromptCap::Unlimited => 0.0,
+        };
         (share >= MIN_SHARE).then(|| Note::Unservable {
             workload: workload.name.clone(),
             route: route.name.clone(),

@@ -3,8 +3,8 @@
 use super::resolved::{Arrivals, Cache, CachedPrompt, Client, Jitter, Pace, Pick, Scenario, Workload};
 use provider::Nanos;
 use provider::config::{
-    AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Law, Lengths, Limit,
-    ModelConfig, Reserve, Service, Settle, WaitForm,
+    AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Lengths, Limit,
+    ModelConfig, RefillPolicy, Reserve, Service, Settlement, WaitForm,
 };
 use provider::dist::Dist;
 use provider::units::{print_count, print_duration, print_number, print_rate, print_share};
@@ -133,10 +133,10 @@ fn reserve(reserve: &Reserve) -> String {
         u32::MAX => String::new(),
         cap => format!(", {cap} tokens at most"),
     };
-    let settle = match reserve.settle {
-        Settle::Refund => "settled to what was used",
-        Settle::Nothing => "never settled",
-        Settle::After => "what was used beyond it charged at the end",
+    let settle = match reserve.settlement {
+        Settlement::ToUsage => "settled to what was used",
+        Settlement::KeepReservation => "never settled",
+        Settlement::ChargeExcess => "what was used beyond it charged at the end",
     };
     let refused = if reserve.charge_refused { "; refused requests count" } else { "" };
     let cached = match reserve.cached {
@@ -148,21 +148,21 @@ fn reserve(reserve: &Reserve) -> String {
 }
 
 fn limit(limit: &Limit) -> String {
-    let mut text = format!("{} {}", limit.axis, print_count(limit.limit));
-    match limit.law {
-        Law::Bucket if limit.burst != limit.limit => {
+    let mut text = format!("{} {}", limit.axis, print_count(limit.amount));
+    match limit.refill {
+        RefillPolicy::Bucket if limit.burst != limit.amount => {
             text += &format!(" (bursts of {})", print_count(limit.burst));
         }
-        Law::Bucket => {}
-        Law::Fixed => text += " (fixed window)",
-        Law::SlidingLog => text += " (sliding log)",
-        Law::SlidingCounter => text += " (sliding counter)",
-        Law::Calendar(zone) if limit.axis.is_daily() => {
+        RefillPolicy::Bucket => {}
+        RefillPolicy::Fixed => text += " (fixed window)",
+        RefillPolicy::SlidingLog => text += " (sliding log)",
+        RefillPolicy::SlidingCounter => text += " (sliding counter)",
+        RefillPolicy::Calendar(zone) if limit.axis.is_daily() => {
             text += &format!(" (until midnight, {})", zone.name())
         }
-        Law::Calendar(_) => text += " (fixed window)",
-        Law::Adaptive(growth) => {
-            let most = print_count(growth.max_limit(limit.limit));
+        RefillPolicy::Calendar(_) => text += " (fixed window)",
+        RefillPolicy::Adaptive(growth) => {
+            let most = print_count(growth.max_limit(limit.amount));
             let factor = print_number(f64::from(growth.factor_permille) / 1000.0);
             text += &format!(" (grows to {factor}x of what is used, up to {most})");
         }

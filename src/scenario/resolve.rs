@@ -125,7 +125,7 @@ impl Targets<'_> {
         let config = &self.providers[at[0]].config.models[at[2]];
         let known = config.limits.iter().map(|limit| KnownLimit {
             axis: limit.axis,
-            limit: limit.limit,
+            limit: limit.amount,
             burst: limit.burst,
         });
         let limits = known.collect();

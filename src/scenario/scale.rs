@@ -6,7 +6,7 @@
 
 use super::{Arrivals, Scenario, TraceRow};
 use provider::random::key;
-use provider::{Instant, Stream};
+use provider::{Instant, RandomStream};
 use std::sync::Arc;
 
 impl Scenario {
@@ -57,7 +57,7 @@ fn copies(rows: &[TraceRow], multiple: f64, seed: u64) -> Vec<TraceRow> {
     let ends = rows.iter().skip(1).map(|row| row.at).chain(rows.last().map(|row| row.at));
     let mut all = Vec::new();
     for (number, (row, next)) in (0u64..).zip(rows.iter().zip(ends)) {
-        let mut stream = Stream::keyed(seed, number);
+        let mut stream = RandomStream::keyed(seed, number);
         let mut due = stream.unit();
         let mut at = row.at;
         while due < multiple {

@@ -16,7 +16,7 @@ use csv::{StringRecord, Trim};
 use flate2::read::MultiGzDecoder;
 use provider::calendar::{UnixTime, parse_decimal};
 use provider::random::key;
-use provider::{Instant, Nanos, Stream};
+use provider::{Instant, Nanos, RandomStream};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -143,7 +143,7 @@ impl Sample {
             return Err(format!(": more than {} MiB or {MAX_ROWS} rows: split the trace", MAX_BYTES >> 20));
         }
         self.earliest = self.earliest.min(row.at);
-        if Stream::keyed(self.stream_key, self.rows_read).unit() < self.rate {
+        if RandomStream::keyed(self.stream_key, self.rows_read).unit() < self.rate {
             self.rows.push(row);
         }
         self.rows_read += 1;

@@ -67,11 +67,11 @@ fn degrees_of_freedom(old: &Moments, new: &Moments) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use provider::Stream;
+    use provider::RandomStream;
 
     /// Counts how often two samples of eight values from one distribution differ beyond the margin at a tail of 1 %.
-    fn false_alarms(trials: u64, paired: bool, draw: fn(&mut Stream) -> f64) -> u32 {
-        let mut stream = Stream::new(7, "alarms", u64::from(paired));
+    fn false_alarms(trials: u64, paired: bool, draw: fn(&mut RandomStream) -> f64) -> u32 {
+        let mut stream = RandomStream::new(7, "alarms", u64::from(paired));
         let alarm = |_| {
             let mut sample = |first: u64| -> Observations {
                 (first..first + 8).map(|seed| (seed, draw(&mut stream))).collect()
@@ -84,16 +84,16 @@ mod tests {
     }
 
     /// The sum of twelve uniform variables is close to normal (Irwin–Hall distribution).
-    fn normal(stream: &mut Stream) -> f64 {
+    fn normal(stream: &mut RandomStream) -> f64 {
         (0..12).map(|_| stream.unit()).sum()
     }
 
-    fn skewed(stream: &mut Stream) -> f64 {
+    fn skewed(stream: &mut RandomStream) -> f64 {
         libm::exp(1.5 * (normal(stream) - 6.0))
     }
 
     /// Zero four times out of five: a share of failures in rare outages.
-    fn rare(stream: &mut Stream) -> f64 {
+    fn rare(stream: &mut RandomStream) -> f64 {
         if stream.unit() < 0.2 { stream.unit() } else { 0.0 }
     }
 
@@ -103,7 +103,7 @@ mod tests {
         for paired in [false, true] {
             let count = false_alarms(4_000, paired, normal);
             assert!((21..=59).contains(&count), "normal, paired {paired}: {count}");
-            for (name, draw) in [("skewed", skewed as fn(&mut Stream) -> f64), ("rare", rare)] {
+            for (name, draw) in [("skewed", skewed as fn(&mut RandomStream) -> f64), ("rare", rare)] {
                 let count = false_alarms(4_000, paired, draw);
                 assert!(count <= 59, "{name}, paired {paired}: {count}");
             }

@@ -1,13 +1,17 @@
 //! The seeds of a scenario's replicas.
 
-use provider::Stream;
+use provider::RandomStream;
 
 /// Returns the seed of a replica: the scenario's own for replica 0, one drawn from it for every other.
 ///
 /// Drawn seeds have 32 bits, which is short enough to type and makes a seed shared by two scenarios unlikely.
 #[must_use]
 pub fn replica_seed(scenario_seed: u64, replica: u64) -> u64 {
-    if replica == 0 { scenario_seed } else { Stream::new(scenario_seed, "replica", replica).next_u64() >> 32 }
+    if replica == 0 {
+        scenario_seed
+    } else {
+        RandomStream::new(scenario_seed, "replica", replica).next_u64() >> 32
+    }
 }
 
 /// Returns the seeds of the first `count` replicas, the scenario's own first.

@@ -10,7 +10,7 @@ mod model;
 use super::Met;
 use model::{Flight, JobModel, Model, USAGE};
 use proptest::prelude::*;
-use provider::decision::Remaining;
+use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
 use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause};
@@ -107,7 +107,7 @@ impl Harness {
             outcome,
             wait: matches!(outcome, AttemptOutcome::Limited { .. }).then_some(wait),
             limit: None,
-            remaining: Remaining::default(),
+            remaining: HeaderRemaining::default(),
             usage: if served { USAGE } else { Usage::default() },
             first_token_at: now,
         };

@@ -1,10 +1,10 @@
 //! Laws 5 and 6 from outside: no window admits more than its law allows, and none refuses a request that fits. A fold
-//! that keeps its own ledger from decisions and settlements alone; the window laws are written from their definitions,
+//! that keeps its own ledger from decisions and settlements alone; the refill policies are written from their definitions,
 //! independently of the provider's code.
 //!
 //! Events do not record input and output tokens separately: those two axes are left to the provider's tests.
 
-use provider::config::{Law, Limit, Reserve, Settle};
+use provider::config::{Limit, RefillPolicy, Reserve, Settlement};
 use provider::{Axis, Instant, Nanos, Zone};
 use quotalab::event::{Event, EventKind, RecordedDecision};
 use quotalab::ids::{AttemptId, TargetId};
@@ -87,10 +87,10 @@ impl Fold for Ledgers {
                     let (reserved, used) =
                         (amount(*axis, reserved), amount(*axis, policy.cached.counted(usage).total()));
                     ledger.advance_to(event.at);
-                    match policy.settle {
-                        Settle::Refund => ledger.settle(at, reserved, used),
-                        Settle::Nothing => ledger.settle(at, reserved, reserved),
-                        Settle::After => {
+                    match policy.settlement {
+                        Settlement::ToUsage => ledger.settle(at, reserved, used),
+                        Settlement::KeepReservation => ledger.settle(at, reserved, reserved),
+                        Settlement::ChargeExcess => {
                             ledger.settle(at, reserved, reserved);
                             ledger.charge_more(event.at, used.saturating_sub(reserved));
                         }
@@ -160,12 +160,12 @@ impl Clock {
 
 impl Ledger {
     fn new(limit: &Limit) -> Self {
-        let most = i128::from(limit.limit);
-        let Some(window) = limit.axis.window() else {
-            return Self::InFlight { count: 0, limit: limit.limit };
+        let most = i128::from(limit.amount);
+        let Some(window) = limit.axis.window_length() else {
+            return Self::InFlight { count: 0, limit: limit.amount };
         };
-        match limit.law {
-            Law::Bucket => {
+        match limit.refill {
+            RefillPolicy::Bucket => {
                 let full = i128::from(limit.burst) * i128::from(window.0);
                 Self::Bucket {
                     credit: full,
@@ -175,13 +175,13 @@ impl Ledger {
                     at: Instant::ZERO,
                 }
             }
-            Law::Calendar(Zone::Pacific) if limit.axis.is_daily() => {
+            RefillPolicy::Calendar(Zone::Pacific) if limit.axis.is_daily() => {
                 Self::Fixed { used: 0, limit: most, clock: Clock::California, number: 0 }
             }
-            Law::Fixed | Law::Calendar(_) => {
+            RefillPolicy::Fixed | RefillPolicy::Calendar(_) => {
                 Self::Fixed { used: 0, limit: most, clock: Clock::Every(window.0), number: 0 }
             }
-            Law::Adaptive(growth) => Self::Adaptive {
+            RefillPolicy::Adaptive(growth) => Self::Adaptive {
                 used: 0,
                 limit: most,
                 bounds: [most, most * i128::from(growth.max_permille) / 1000],
@@ -189,8 +189,12 @@ impl Ledger {
                 window: window.0,
                 number: 0,
             },
-            Law::SlidingLog => Self::Log { admitted: VecDeque::new(), limit: most, window: window.0 },
-            Law::SlidingCounter => Self::Counter { used: [0; 2], limit: most, window: window.0, at: 0 },
+            RefillPolicy::SlidingLog => {
+                Self::Log { admitted: VecDeque::new(), limit: most, window: window.0 }
+            }
+            RefillPolicy::SlidingCounter => {
+                Self::Counter { used: [0; 2], limit: most, window: window.0, at: 0 }
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! Scenarios for the tests of the recorder and the reports, made without YAML.
 
 use provider::config::{
-    AccountConfig, CachedTokens, Config, Dialect, Latency, Law, Lengths, Limit, ModelConfig, Price, Reserve,
-    Service,
+    AccountConfig, CachedTokens, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, RefillPolicy,
+    Reserve, Service,
 };
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
@@ -85,7 +85,12 @@ fn target(id: usize, name: &str) -> Target {
 }
 
 fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
-    let bucket = |&(axis, limit): &(Axis, u64)| Limit { axis, limit, law: Law::Bucket, burst: limit };
+    let bucket = |&(axis, limit): &(Axis, u64)| Limit {
+        axis,
+        amount: limit,
+        refill: RefillPolicy::Bucket,
+        burst: limit,
+    };
     Config {
         name: name.to_owned(),
         dialect: Dialect::Groq,

@@ -3,7 +3,7 @@
 //! It draws arrivals with a daily shape, keeps a token bucket per limit, retries with exponential back-off, falls back,
 //! and has an incident. It shares no code with the engine or the provider model.
 
-use provider::{Axis, Instant, Nanos, Stream, Usage};
+use provider::{Axis, Instant, Nanos, RandomStream, Usage};
 use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
     RecordedDecision, WaitReason,
@@ -56,7 +56,7 @@ struct World<'a, F> {
     /// By target and axis: the level and the instant of its last refill in nanoseconds.
     buckets: BTreeMap<(u16, Axis), (f64, u64)>,
     incident: std::ops::Range<f64>,
-    random: Stream,
+    random: RandomStream,
     attempts: u64,
     arrived: u64,
 }
@@ -71,11 +71,11 @@ pub(super) fn play(scenario: &Scenario, weather: &Weather, fold: impl Fold) -> I
         in_flight: BTreeMap::new(),
         buckets: BTreeMap::new(),
         incident: weather.incident.clone(),
-        random: Stream::new(scenario.seed, "little world", 0),
+        random: RandomStream::new(scenario.seed, "little world", 0),
         attempts: 0,
         arrived: 0,
     };
-    let mut arrivals = Stream::new(scenario.seed, "arrivals", 0);
+    let mut arrivals = RandomStream::new(scenario.seed, "arrivals", 0);
     let mut at = 0.0;
     let end = scenario.duration.as_secs_f64();
     loop {
@@ -123,8 +123,8 @@ impl<F: Fold> World<'_, F> {
             let at = self.fold.next_sample();
             for id in 0..self.scenario.targets.len() {
                 for limit in &self.scenario.providers[id].models[0].limits.clone() {
-                    let level = self.level(at, id as u16, limit.axis, limit.limit);
-                    self.fold.sample(at, TargetId(id as u16), limit.axis, 1.0 - level / limit.limit as f64);
+                    let level = self.level(at, id as u16, limit.axis, limit.amount);
+                    self.fold.sample(at, TargetId(id as u16), limit.axis, 1.0 - level / limit.amount as f64);
                 }
             }
             self.fold.sampled(at);
@@ -133,7 +133,7 @@ impl<F: Fold> World<'_, F> {
 
     fn level(&mut self, at: Instant, target: u16, axis: Axis, limit: u64) -> f64 {
         let bucket = self.buckets.entry((target, axis)).or_insert((limit as f64, 0));
-        let window = axis.window().map_or(1.0, Nanos::as_secs_f64);
+        let window = axis.window_length().map_or(1.0, Nanos::as_secs_f64);
         let refill = (at.0 - bucket.1) as f64 / 1e9 / window * limit as f64;
         *bucket = ((bucket.0 + refill).min(limit as f64), at.0);
         bucket.0
@@ -200,7 +200,7 @@ impl<F: Fold> World<'_, F> {
         let limits = self.scenario.providers[target.index()].models[0].limits.clone();
         let requested = |axis: Axis| if axis.counts_tokens() { reserved } else { 1 };
         for limit in &limits {
-            if self.level(at, target.0, limit.axis, limit.limit) < requested(limit.axis) as f64 {
+            if self.level(at, target.0, limit.axis, limit.amount) < requested(limit.axis) as f64 {
                 let (axis, requested) = (limit.axis, requested(limit.axis));
                 let cause = if axis.is_daily() { LimitCause::DayLimit } else { LimitCause::MinuteLimit };
                 return (
@@ -225,7 +225,7 @@ impl<F: Fold> World<'_, F> {
         let refund = 1024.0 - f64::from(usage.completion_tokens);
         for limit in &self.scenario.providers[target.index()].models[0].limits.clone() {
             if limit.axis.counts_tokens() {
-                self.level(at, target.0, limit.axis, limit.limit);
+                self.level(at, target.0, limit.axis, limit.amount);
                 self.buckets
                     .get_mut(&(target.0, limit.axis))
                     .expect("invariant: the bucket was read before")

@@ -137,7 +137,7 @@ fn assert_sound(scenario: &Scenario) {
         assert!(!provider.accounts.is_empty() && !provider.models.is_empty());
         assert!(provider.accounts.iter().all(|account| !account.keys.is_empty()));
         let limits = provider.models.iter().flat_map(|model| &model.limits);
-        assert!(limits.clone().all(|limit| limit.limit > 0 && limit.burst > 0));
+        assert!(limits.clone().all(|limit| limit.amount > 0 && limit.burst > 0));
         assert!(provider.models.iter().all(|model| model.limits.is_sorted_by_key(|limit| limit.axis)));
         assert!(provider.incidents.iter().all(|incident| incident.at < incident.until));
         assert!(provider.incidents.iter().all(|incident| (0.0..=1.0).contains(&incident.share)));

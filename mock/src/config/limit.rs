@@ -1,27 +1,27 @@
-//! Limits and the laws by which they refill.
+//! Limits and the policies by which they refill.
 
 use crate::axis::Axis;
 use crate::calendar::Zone;
 use crate::time::Nanos;
 
-/// One limit: an amount on an axis, and the law by which it refills.
+/// One limit: an amount on an axis, and the policy by which it refills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// What is counted.
     pub axis: Axis,
-    /// Units per window, or at once for concurrency.
-    pub limit: u64,
+    /// Units per window of the axis; for concurrency, calls in flight at once.
+    pub amount: u64,
     /// How it refills.
-    pub law: Law,
-    /// Capacity of the bucket in units; by default the limit. Unused under the other laws.
+    pub refill: RefillPolicy,
+    /// Capacity of the bucket in units; by default [`Limit::amount`]. Used by the bucket only.
     pub burst: u64,
 }
 
 impl Limit {
-    /// Creates a limit under the default law: a bucket that holds as much as it refills per window.
+    /// Creates a limit with the default policy: a bucket that holds as much as it refills per window.
     #[must_use]
-    pub const fn new(axis: Axis, limit: u64) -> Self {
-        Self { axis, limit, law: Law::Bucket, burst: limit }
+    pub const fn new(axis: Axis, amount: u64) -> Self {
+        Self { axis, amount, refill: RefillPolicy::Bucket, burst: amount }
     }
 
     /// Creates a limit of `limit` requests per minute.
@@ -54,10 +54,10 @@ impl Limit {
         Self::new(Axis::Concurrency, limit)
     }
 
-    /// Sets the law by which the limit refills.
+    /// Sets the policy by which the limit refills.
     #[must_use]
-    pub const fn with_law(self, law: Law) -> Self {
-        Self { law, ..self }
+    pub const fn with_refill(self, refill: RefillPolicy) -> Self {
+        Self { refill, ..self }
     }
 
     /// Sets the capacity of the bucket in units.
@@ -67,64 +67,72 @@ impl Limit {
     }
 
     /// Returns an upper bound of the units that can be admitted in the first `span` of a run; for concurrency, of the
-    /// calls in flight at once. It is exact except under [`Law::Adaptive`], whose limit needs time to grow.
+    /// calls in flight at once.
+    ///
+    /// The bound can be reached, with two exceptions: [`RefillPolicy::Adaptive`], whose limit needs time to grow, and a
+    /// partial last window of [`RefillPolicy::SlidingCounter`], in which the previous window still counts.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
     pub fn max_units_in(&self, span: Nanos) -> f64 {
-        let (limit, span) = (self.limit as f64, span.max(Nanos(1)));
-        let Some(window) = self.axis.window() else { return limit };
-        match self.law {
-            Law::Bucket => self.burst as f64 + limit * (span.0 as f64 / window.0 as f64),
-            Law::Adaptive(growth) => growth.max_limit(self.limit) as f64 * span.0.div_ceil(window.0) as f64,
-            Law::Calendar(zone) if self.axis.is_daily() => limit * zone.days(span) as f64,
-            // All units of a window may be used at its first instant, so a partial window counts whole.
-            Law::Fixed | Law::Calendar(_) | Law::SlidingLog | Law::SlidingCounter => {
-                limit * span.0.div_ceil(window.0) as f64
+        let (amount, span) = (self.amount as f64, span.max(Nanos(1)));
+        let Some(window) = self.axis.window_length() else { return amount };
+        let windows = || span.0.div_ceil(window.0) as f64;
+        match self.refill {
+            RefillPolicy::Bucket => self.burst as f64 + amount * (span.0 as f64 / window.0 as f64),
+            RefillPolicy::Adaptive(growth) => growth.max_limit(self.amount) as f64 * windows(),
+            RefillPolicy::Calendar(zone) if self.axis.is_daily() => {
+                amount * zone.days_touched_in_first(span) as f64
             }
+            // All units of a window may be used at its first instant, so a partial window counts whole.
+            RefillPolicy::Fixed
+            | RefillPolicy::Calendar(_)
+            | RefillPolicy::SlidingLog
+            | RefillPolicy::SlidingCounter => amount * windows(),
         }
     }
 }
 
-/// The law by which a limit refills.
+/// The policy by which a limit refills. A window is aligned if it starts at a multiple of its length since the run began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Law {
-    /// Refills continuously at limit ÷ window, up to [`Limit::burst`].
+pub enum RefillPolicy {
+    /// A token bucket: refills continuously at amount ÷ window, up to [`Limit::burst`].
     #[default]
     Bucket,
-    /// Counts per window; windows are aligned to the start of the run, and the count restarts at each boundary.
+    /// Counts per aligned window; the count restarts at each boundary.
     Fixed,
-    /// Counts what was admitted within the last window, at any instant.
+    /// Counts the units admitted within the last window length before each instant.
     SlidingLog,
     /// Counts per aligned window, plus the previous window's count weighted by the part of it that lies within the last
     /// window length.
     SlidingCounter,
-    /// As `Fixed`, but days run from midnight to midnight of the zone.
+    /// As [`RefillPolicy::Fixed`], but days run from midnight to midnight of the zone.
     Calendar(Zone),
-    /// Counts per aligned window. The limit of the next window is the usage of this one times a factor, at least half of the
-    /// current limit, and never outside the bounds of [`Growth`].
+    /// Counts per aligned window, whose limit follows the usage: the next window's limit is this window's usage times the
+    /// factor of [`Growth`], but at least half of this window's limit, at least [`Limit::amount`] and at most
+    /// [`Growth::max_limit`]. The first window has [`Limit::amount`].
     Adaptive(Growth),
 }
 
-/// The growth of an adaptive limit, in thousandths.
+/// The growth of an adaptive limit; [`RefillPolicy::Adaptive`] states the complete rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
-    /// The factor of the usage, in thousandths.
+    /// The factor of the usage, in thousandths: 2000 doubles it.
     pub factor_permille: u32,
-    /// The upper bound in thousandths of the initial limit, at least 1000. The lower bound is the initial limit.
+    /// The largest limit in thousandths of [`Limit::amount`], which is the smallest limit. Values below 1000 act as 1000.
     pub max_permille: u32,
 }
 
 impl Growth {
-    /// Returns the usage times the factor: the next window's limit before the lower and upper bounds apply.
+    /// Returns `used` times the factor: the next window's limit before the minimum and maximum are applied.
     #[must_use]
-    pub fn next_limit(self, used: u64) -> u64 {
-        permille_of(used, self.factor_permille)
+    pub fn scaled_usage(self, used: u64) -> u64 {
+        scale_permille(used, self.factor_permille)
     }
 
     /// Returns the largest limit that can be reached from `initial`.
     #[must_use]
     pub fn max_limit(self, initial: u64) -> u64 {
-        permille_of(initial, self.max_permille).max(initial)
+        scale_permille(initial, self.max_permille).max(initial)
     }
 }
 
@@ -135,7 +143,7 @@ impl Default for Growth {
     }
 }
 
-/// Returns `whole × permille ÷ 1000`, truncated and saturating.
-fn permille_of(whole: u64, permille: u32) -> u64 {
-    u64::try_from(u128::from(whole) * u128::from(permille) / 1000).unwrap_or(u64::MAX)
+/// Returns `value × permille ÷ 1000`, truncated and saturating.
+fn scale_permille(value: u64, permille: u32) -> u64 {
+    u64::try_from(u128::from(value) * u128::from(permille) / 1000).unwrap_or(u64::MAX)
 }

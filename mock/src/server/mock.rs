@@ -7,13 +7,13 @@ use super::header_templates::HeaderTemplates;
 use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Dialect, Latency, ModelConfig, Tier};
-use crate::decision::{DecisionReport, LimitsView, Service};
+use crate::decision::{DecisionReport, HeaderLimits, Service};
 use crate::dist::Dist;
 use crate::fault::ActiveFaults;
 use crate::journal::{self, Entry, Journal};
-use crate::machine::Provider;
-use crate::meter::Level;
-use crate::random::{self, Stream};
+use crate::meter::LimitLevel;
+use crate::provider::Provider;
+use crate::random::{self, RandomStream};
 use crate::time::{Instant, Nanos};
 use crate::wire::{self, LimitsSnapshot, WireFormat};
 use std::collections::BTreeMap;
@@ -156,11 +156,11 @@ impl Mock {
     /// Calls `each` with every limit of an account × model and the share of it that is used now, in `0..=1` or above if
     /// it is overdrawn.
     pub fn levels(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
-        self.for_each_level(account, model, |level| each(level.axis, level.used_share()));
+        self.for_each_level(account, model, |level| each(level.axis, level.used_fraction()));
     }
 
     /// Calls `each` with the level of every limit of an account × model.
-    pub(super) fn for_each_level(&self, account: u16, model: u16, each: impl FnMut(Level)) {
+    pub(super) fn for_each_level(&self, account: u16, model: u16, each: impl FnMut(LimitLevel)) {
         self.with_world(|world, now| world.provider.levels(now, account, model).for_each(each));
     }
 
@@ -252,7 +252,7 @@ impl Mock {
 
     /// Draws the truth of a call that has no truth header.
     pub(super) fn draw_truth(&self, request_number: u64, model: u16, prompt_tokens: u32) -> Truth {
-        let mut stream = Stream::keyed(self.truth_key, request_number);
+        let mut stream = RandomStream::keyed(self.truth_key, request_number);
         let completion = self.models[usize::from(model)].completion.sample(&mut stream);
         // A draw is not negative, and a float-to-int cast saturates.
         let completion_tokens = libm::round(completion) as u32;
@@ -269,7 +269,7 @@ impl Mock {
         self.with_world(|world, now| {
             let mut faults = world.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
             world.faults.apply(now, truth, &mut faults);
-            let report = world.provider.arrive_with_faults(now, call, audio_seconds, truth, &faults);
+            let report = world.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));
             let limits = self.limits_snapshot(world, now, report.limits, call);
             Decided { report, limits, fault: faults.response, generation: world.generation }
@@ -279,7 +279,7 @@ impl Mock {
     /// Returns the limits that headers state now.
     pub(super) fn limits(&self, call: Call) -> LimitsSnapshot {
         self.with_world(|world, now| {
-            let limits = world.provider.limits(now, call.account, call.model);
+            let limits = world.provider.header_limits(now, call.account, call.model);
             self.limits_snapshot(world, now, limits, call)
         })
     }
@@ -289,7 +289,7 @@ impl Mock {
         &self,
         world: &mut World,
         now: Instant,
-        limits: LimitsView,
+        limits: HeaderLimits,
         call: Call,
     ) -> LimitsSnapshot {
         let snapshot = LimitsSnapshot::new(now, limits);
@@ -303,7 +303,7 @@ impl Mock {
     pub(super) fn settle(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
             if world.generation == generation {
-                world.provider.depart(now, service.ticket, service.usage);
+                world.provider.complete(now, service.ticket, service.usage);
             }
             self.observe(|observer| observer.settled(now, tag, call, service.usage));
         });

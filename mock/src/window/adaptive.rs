@@ -1,7 +1,7 @@
 //! The adaptive limit: rises with usage and falls without it.
 //!
 //! ```text
-//!  next limit = max(usage of this window × growth, limit of this window ÷ 2), clamped to [min_limit, max_limit]
+//!  next limit = max(usage of this window × factor, limit of this window ÷ 2), clamped to [min_limit, max_limit]
 //! ```
 //!
 //! Within a window it counts like a fixed window. Steady traffic raises its own limit, a sudden increase is refused at
@@ -45,7 +45,7 @@ impl Adaptive {
         }
     }
 
-    /// Moves to `now`, through every window in between.
+    /// Advances to `now`, through every window in between.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
         let mut windows = now.since(self.started_at).0 / self.window.0;
@@ -68,7 +68,7 @@ impl Adaptive {
             self.min_limit,
             self.max_limit
         );
-        let grown = self.growth.next_limit(self.count.used);
+        let grown = self.growth.scaled_usage(self.count.used);
         grown.max(self.count.limit / 2).clamp(self.min_limit, self.max_limit)
     }
 

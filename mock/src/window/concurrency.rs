@@ -1,4 +1,4 @@
-//! The concurrency limit: counts calls in flight. It depends on departures and not on time, so the earliest admission
+//! The concurrency limit: counts calls in flight. It depends on completions and not on time, so the earliest admission
 //! is unknown while it is full.
 
 use super::usage_count::UsageCount;
@@ -18,7 +18,7 @@ impl ConcurrencyLimit {
         Self { count: UsageCount::new(limit), now: Instant::ZERO }
     }
 
-    /// Moves to `now`; frees nothing.
+    /// Advances to `now`; frees nothing.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
         self.now = self.now.max(now);
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_becomes_free_only_when_a_call_ends() {
+    fn the_limit_has_room_again_only_when_a_call_ends() {
         let mut limit = ConcurrencyLimit::new(1);
         limit.charge(1);
         limit.advance_to(Instant::ZERO + crate::time::Nanos::DAY);

@@ -1,9 +1,9 @@
-//! All laws except the bucket: they keep counts and must be moved to an instant before they are asked.
+//! All refill policies except the bucket: they keep counts and must be advanced to an instant before they are queried.
 
 use super::{Adaptive, ConcurrencyLimit, Fixed, SlidingCounter, SlidingLog};
 use crate::time::Instant;
 
-/// The state of a limit under one of the counting laws.
+/// The state of a limit under one of the counting policies.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum CountingWindow {
     Fixed(Fixed),
@@ -13,7 +13,7 @@ pub(super) enum CountingWindow {
     ConcurrencyLimit(ConcurrencyLimit),
 }
 
-/// Evaluates an expression for the state of any law.
+/// Evaluates an expression for the state of any policy.
 macro_rules! with_state {
     ($counter:expr, $state:ident => $value:expr) => {
         match $counter {

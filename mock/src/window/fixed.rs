@@ -66,7 +66,7 @@ impl Fixed {
         }
     }
 
-    /// Moves to `now`; starts a new window if the current one is over.
+    /// Advances to `now`; starts a new window if the current one is over.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
         if now >= self.current.end {

@@ -1,8 +1,8 @@
 //! One limit over time: what it admits now, and when it admits the next amount.
 //!
-//! Each law is a state machine of its own, exact in integers. All have the same interface: [`Window::advance_to`] moves
-//! the state to an instant, and the following queries and charges pass that same instant. A query charges nothing, and
-//! a charge does not check, so that a client may reserve ahead of time and a settlement may overdraw.
+//! Each refill policy is a state machine of its own, exact in integers. All have the same interface: [`Window::advance_to`]
+//! advances the state to an instant, and the following queries and charges pass that same instant. A query charges
+//! nothing, and a charge does not check, so that a client may reserve ahead of time and a settlement may overdraw.
 //!
 //! A [`crate::meter::Meter`] holds one window per limit; the engine's pacing holds a [`Bucket`] per limit.
 //!
@@ -26,22 +26,22 @@ pub use fixed::Fixed;
 pub use sliding_counter::SlidingCounter;
 pub use sliding_log::SlidingLog;
 
-use crate::config::{Law, Limit};
+use crate::config::{Limit, RefillPolicy};
 use crate::time::Instant;
 use counter::CountingWindow;
 
-/// One limit under one law.
+/// The state of one limit, which depends on its refill policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window(State);
 
-/// The state under a law. Nearly every limit is a bucket, so the bucket is reached by a single branch.
+/// The state by refill policy. Nearly every limit is a bucket, so the bucket is reached by a single branch.
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Bucket(Bucket),
     CountingWindow(CountingWindow),
 }
 
-/// Calls the query of either state: a bucket takes the instant, the others have been moved to it.
+/// Calls the query of either state: a bucket takes the instant, the others have been advanced to it.
 macro_rules! query {
     ($window:expr, $now:ident, $query:ident($($argument:expr),*)) => {
         match &$window.0 {
@@ -52,35 +52,37 @@ macro_rules! query {
 }
 
 impl Window {
-    /// Creates the unused window of a limit at the start of the run. A concurrency limit has no law.
+    /// Creates the unused window of a limit at the start of the run. A concurrency limit has no refill policy.
     #[must_use]
     pub fn new(limit: &Limit) -> Self {
-        let counter = match (limit.axis.window(), limit.law) {
-            (None, _) => CountingWindow::ConcurrencyLimit(ConcurrencyLimit::new(limit.limit)),
-            (Some(window), Law::Bucket) => {
-                let bucket = Bucket::new(limit.limit, window, limit.burst);
+        let counter = match (limit.axis.window_length(), limit.refill) {
+            (None, _) => CountingWindow::ConcurrencyLimit(ConcurrencyLimit::new(limit.amount)),
+            (Some(window), RefillPolicy::Bucket) => {
+                let bucket = Bucket::new(limit.amount, window, limit.burst);
                 return Self(State::Bucket(bucket));
             }
-            (Some(window), Law::Fixed) => CountingWindow::Fixed(Fixed::new(limit.limit, window)),
-            (Some(window), Law::Adaptive(growth)) => {
-                CountingWindow::Adaptive(Adaptive::new(limit.limit, growth, window))
+            (Some(window), RefillPolicy::Fixed) => CountingWindow::Fixed(Fixed::new(limit.amount, window)),
+            (Some(window), RefillPolicy::Adaptive(growth)) => {
+                CountingWindow::Adaptive(Adaptive::new(limit.amount, growth, window))
             }
-            (_, Law::Calendar(zone)) if limit.axis.is_daily() => {
-                CountingWindow::Fixed(Fixed::daily(limit.limit, zone))
+            (_, RefillPolicy::Calendar(zone)) if limit.axis.is_daily() => {
+                CountingWindow::Fixed(Fixed::daily(limit.amount, zone))
             }
             // The zones are whole hours apart, and the run starts at a full hour: minutes and hours are aligned.
-            (Some(window), Law::Calendar(_)) => CountingWindow::Fixed(Fixed::new(limit.limit, window)),
-            (Some(window), Law::SlidingLog) => {
-                CountingWindow::SlidingLog(SlidingLog::new(limit.limit, window))
+            (Some(window), RefillPolicy::Calendar(_)) => {
+                CountingWindow::Fixed(Fixed::new(limit.amount, window))
             }
-            (Some(window), Law::SlidingCounter) => {
-                CountingWindow::SlidingCounter(SlidingCounter::new(limit.limit, window))
+            (Some(window), RefillPolicy::SlidingLog) => {
+                CountingWindow::SlidingLog(SlidingLog::new(limit.amount, window))
+            }
+            (Some(window), RefillPolicy::SlidingCounter) => {
+                CountingWindow::SlidingCounter(SlidingCounter::new(limit.amount, window))
             }
         };
         Self(State::CountingWindow(counter))
     }
 
-    /// Moves to `now`, which must not be earlier than the last instant.
+    /// Advances to `now`, which must not be earlier than the last instant.
     #[inline]
     pub fn advance_to(&mut self, now: Instant) {
         if let State::CountingWindow(counter) = &mut self.0 {
@@ -93,6 +95,12 @@ impl Window {
     #[inline(always)]
     pub fn admits(&self, now: Instant, amount: u64) -> bool {
         query!(self, now, admits(amount))
+    }
+
+    /// Returns `true` if the limit is overdrawn, even by a fraction of a unit: not even zero fits.
+    #[must_use]
+    pub fn is_overdrawn(&self, now: Instant) -> bool {
+        !self.admits(now, 0)
     }
 
     /// Charges `amount`, whether or not it fits.
@@ -129,7 +137,7 @@ impl Window {
         }
     }
 
-    /// Returns the current limit if the law adapts it; `None` for a constant limit.
+    /// Returns the current limit if the refill policy adapts it; `None` for a constant limit.
     #[must_use]
     pub fn current_limit(&self) -> Option<u64> {
         match &self.0 {

@@ -43,7 +43,7 @@ impl SlidingCounter {
         Self { limit, window, current: 0, previous: 0, started_at: Instant::ZERO, now: Instant::ZERO }
     }
 
-    /// Moves to `now`; if the current window is over, it becomes the previous one.
+    /// Advances to `now`; if the current window is over, it becomes the previous one.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
         let passed = now.since(self.started_at).0 / self.window.0;

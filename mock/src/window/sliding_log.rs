@@ -4,7 +4,7 @@
 //!  counted: now − window < admitted at ≤ now      an entry expires exactly one window after its admission
 //! ```
 //!
-//! The strictest law for a given limit. Providers' documents often describe it as "a rolling 60-second window"; Groq's
+//! The strictest policy for a given limit. Providers' documents often describe it as "a rolling 60-second window"; Groq's
 //! captures contradict that. Memory grows with the number of distinct admission instants in a window.
 
 use super::usage_count::UsageCount;
@@ -40,7 +40,7 @@ impl SlidingLog {
         Self { window, count: UsageCount::new(limit), entries: VecDeque::new(), now: Instant::ZERO }
     }
 
-    /// Moves to `now`; removes the entries that are one window old.
+    /// Advances to `now`; removes the entries that are one window old.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
         while let Some(oldest) = self.entries.front().filter(|oldest| oldest.at + self.window <= now) {

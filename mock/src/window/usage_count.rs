@@ -1,4 +1,4 @@
-//! Units counted against a limit: the part that the fixed, sliding-log, adaptive and concurrency laws share.
+//! Units counted against a limit: the part that the fixed, sliding-log, adaptive and concurrency windows share.
 
 /// Usage against a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{
     Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, WireFormat, ids, openai,
 };
 use crate::decision::Denial;
-use crate::length::Bound;
+use crate::length::LengthLimit;
 use crate::time::{Instant, Nanos};
 use serde::Serialize;
 
@@ -131,9 +131,9 @@ fn render_error(error: &Error<'_>) -> ErrorReply {
         }
         Error::Billing => (429, "insufficient_quota", INSUFFICIENT_QUOTA),
         Error::TooLong(too_long, _) => {
-            let code = match too_long.bound {
-                Bound::Context => "context_length_exceeded",
-                Bound::Output => "BadRequest",
+            let code = match too_long.violated {
+                LengthLimit::Context => "context_length_exceeded",
+                LengthLimit::Output => "BadRequest",
             };
             return ErrorReply::new(400, body(code, &openai::too_long_message(too_long)));
         }

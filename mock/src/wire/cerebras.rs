@@ -11,7 +11,7 @@ use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireForma
 use crate::axis::Axis;
 use crate::calendar::until_window_end;
 use crate::decision::{Denial, Service};
-use crate::length::{Bound, TooLong};
+use crate::length::{LengthLimit, TooLong};
 use crate::time::Instant;
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ impl WireFormat for Cerebras {
         let mut headers = Headers::of(head.media_type);
         let Some(snapshot) = head.snapshot else { return headers };
         for (axis, names) in LIMITS {
-            let Some((level, window)) = snapshot.level(axis).zip(axis.window()) else { continue };
+            let Some((level, window)) = snapshot.level(axis).zip(axis.window_length()) else { continue };
             let [limit_name, remaining_name, reset_name] = names;
             headers.add(limit_name, level.limit);
             headers.add(remaining_name, level.remaining_or_zero());
@@ -40,7 +40,7 @@ impl WireFormat for Cerebras {
     /// The bodies of a minute and of a day differ in the message only (captured for minutes, documented for days). Cerebras has no
     /// other limits: the message for concurrency is assumed, and that an oversize call gets no other message.
     fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
-        let period = match denial.axis.window() {
+        let period = match denial.axis.window_length() {
             None => {
                 return ErrorReply::new(
                     429,
@@ -82,14 +82,14 @@ impl WireFormat for Cerebras {
             Error::Overload(_) => (429, HIGH_TRAFFIC, MANY_REQUESTS, Member::Absent, "queue_exceeded"),
             Error::Billing => (402, "Payment required.", "payment_required_error", QUOTA, "payment_required"),
             Error::TooLong(too_long, _) => {
-                let TooLong { bound, limit, .. } = *too_long;
-                let (message, param, code) = match bound {
-                    Bound::Context => {
+                let TooLong { violated, limit_tokens: limit, .. } = *too_long;
+                let (message, param, code) = match violated {
+                    LengthLimit::Context => {
                         let length = too_long.requested();
                         let message = format!("{CONTEXT} Current length is {length} while limit is {limit}");
                         (message, "messages", "context_length_exceeded")
                     }
-                    Bound::Output => {
+                    LengthLimit::Output => {
                         let message =
                             format!("max_completion_tokens must be less than or equal to `{limit}`");
                         (message, "max_completion_tokens", "wrong_api_format")

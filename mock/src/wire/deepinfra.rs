@@ -7,7 +7,7 @@
 use super::envelope::{self, ErrorBody, INVALID, Member, reason};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::decision::Denial;
-use crate::length::Bound;
+use crate::length::LengthLimit;
 use crate::time::Instant;
 
 /// The OpenAI-compatible endpoint.
@@ -40,10 +40,10 @@ impl WireFormat for DeepInfra {
             Error::Overload(_) => (429, "Model busy, retry later", Some("engine_overloaded")),
             Error::Billing => (402, "Inference prohibited, please top up your balance", None),
             Error::TooLong(too_long, _) => {
-                let (requested, limit) = (too_long.requested(), too_long.limit);
-                let (status, what) = match too_long.bound {
-                    Bound::Context => (500, "input"),
-                    Bound::Output => (422, "output"),
+                let (requested, limit) = (too_long.requested(), too_long.limit_tokens);
+                let (status, what) = match too_long.violated {
+                    LengthLimit::Context => (500, "input"),
+                    LengthLimit::Output => (422, "output"),
                 };
                 let message =
                     format!("Requested {what} length {requested} exceeds maximum {what} length {limit}");

@@ -8,7 +8,7 @@ use super::envelope::{self, INVALID, reason};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::decision::Denial;
-use crate::length::Bound;
+use crate::length::LengthLimit;
 use crate::time::Instant;
 use serde::Serialize;
 
@@ -55,12 +55,12 @@ impl WireFormat for Fireworks {
             Error::Overload(_) => (429, TOO_MANY, OVERLOADED),
             Error::Billing => (412, "account_suspended", SUSPENDED),
             Error::TooLong(too_long, _) => {
-                let (requested, limit) = (too_long.requested(), too_long.limit);
-                let message = match too_long.bound {
-                    Bound::Context => {
+                let (requested, limit) = (too_long.requested(), too_long.limit_tokens);
+                let message = match too_long.violated {
+                    LengthLimit::Context => {
                         format!("The prompt is too long: {requested}, model maximum context length: {limit}")
                     }
-                    Bound::Output => {
+                    LengthLimit::Output => {
                         format!("max_tokens is too large: {requested}, model maximum output: {limit}")
                     }
                 };

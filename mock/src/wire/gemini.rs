@@ -13,7 +13,7 @@ use crate::axis::Axis;
 use crate::calendar::until_window_end;
 use crate::config::Tier;
 use crate::decision::Denial;
-use crate::length::Bound;
+use crate::length::LengthLimit;
 use crate::time::{Instant, Nanos};
 use serde::Serialize;
 
@@ -64,10 +64,10 @@ impl WireFormat for Gemini {
                 return ErrorReply::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded(None, model, wait));
             }
             Error::TooLong(too_long, _) => {
-                let (requested, limit) = (too_long.requested(), too_long.limit);
-                let what = match too_long.bound {
-                    Bound::Context => "input",
-                    Bound::Output => "output",
+                let (requested, limit) = (too_long.requested(), too_long.limit_tokens);
+                let what = match too_long.violated {
+                    LengthLimit::Context => "input",
+                    LengthLimit::Output => "output",
                 };
                 let message = format!(
                     "The {what} token count ({requested}) exceeds the maximum number of tokens allowed ({limit})."

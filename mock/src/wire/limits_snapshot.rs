@@ -4,8 +4,8 @@
 //! different axes and compute their resets in other ways: a server passes all levels, and the dialect selects.
 
 use crate::axis::Axis;
-use crate::decision::LimitsView;
-use crate::meter::Level;
+use crate::decision::HeaderLimits;
+use crate::meter::LimitLevel;
 use crate::time::{Instant, Nanos};
 
 /// The limits of one account and model at one instant.
@@ -14,51 +14,51 @@ pub struct LimitsSnapshot {
     /// The instant of the snapshot.
     pub at: Instant,
     /// The two limits that a decision carries.
-    pub limits: LimitsView,
+    pub limits: HeaderLimits,
     /// Every level; empty if the dialect reports only `limits`.
-    levels: Vec<Level>,
+    levels: Vec<LimitLevel>,
 }
 
 impl LimitsSnapshot {
     /// Returns a snapshot of the two limits that a decision carries.
     #[must_use]
-    pub const fn new(at: Instant, limits: LimitsView) -> Self {
+    pub const fn new(at: Instant, limits: HeaderLimits) -> Self {
         Self { at, limits, levels: Vec::new() }
     }
 
     /// Adds the levels of other axes.
     #[must_use]
-    pub fn with_levels(mut self, levels: impl Iterator<Item = Level>) -> Self {
+    pub fn with_levels(mut self, levels: impl Iterator<Item = LimitLevel>) -> Self {
         self.levels.extend(levels);
         self
     }
 
     /// Returns the level of an axis; `None` if the axis is not limited.
     #[must_use]
-    pub fn level(&self, axis: Axis) -> Option<&Level> {
+    pub fn level(&self, axis: Axis) -> Option<&LimitLevel> {
         self.levels.iter().rfind(|level| level.axis == axis)
     }
 
     /// Returns the level of the first of these axes that is limited.
     #[must_use]
-    pub fn first_level(&self, axes: &[Axis]) -> Option<&Level> {
+    pub fn first_level(&self, axes: &[Axis]) -> Option<&LimitLevel> {
         axes.iter().find_map(|axis| self.level(*axis))
     }
 }
 
-impl Level {
+impl LimitLevel {
     /// Returns the remaining units as headers print them: 0 if the limit is overdrawn.
     #[must_use]
     pub fn remaining_or_zero(&self) -> u64 {
         u64::try_from(self.remaining).unwrap_or(0)
     }
 
-    /// Returns the time until a continuously refilling limit is full: `(burst − remaining) ÷ limit × window`, rounded down to
+    /// Returns the time until a continuously refilling limit is full: `(capacity − remaining) ÷ limit × window`, rounded down to
     /// whole nanoseconds. Zero for a limit without a window.
     #[must_use]
     pub fn time_until_full(&self) -> Nanos {
-        let window = self.axis.window().unwrap_or(Nanos::ZERO);
-        let missing = i128::from(self.burst) - i128::from(self.remaining);
+        let window = self.axis.window_length().unwrap_or(Nanos::ZERO);
+        let missing = i128::from(self.capacity) - i128::from(self.remaining);
         let nanos =
             u128::try_from(missing).unwrap_or(0) * u128::from(window.0) / u128::from(self.limit.max(1));
         Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -11,7 +11,7 @@ use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
 use crate::decision::Denial;
-use crate::length::Bound;
+use crate::length::LengthLimit;
 use crate::time::Instant;
 use serde::Serialize;
 
@@ -78,12 +78,12 @@ impl WireFormat for Mistral {
             Error::BodyTooLarge => (413, reason(413), INVALID, None),
             Error::Billing => (402, "Payment required.", "payment_required", None),
             Error::TooLong(too_long, _) => {
-                let (requested, limit) = (too_long.requested(), too_long.limit);
-                let message = match too_long.bound {
-                    Bound::Context => format!(
+                let (requested, limit) = (too_long.requested(), too_long.limit_tokens);
+                let message = match too_long.violated {
+                    LengthLimit::Context => format!(
                         "Prompt contains {requested} tokens, too large for model with {limit} maximum context length"
                     ),
-                    Bound::Output => {
+                    LengthLimit::Output => {
                         format!(
                             "max_tokens is {requested}, too large for model with {limit} maximum output length"
                         )

@@ -11,7 +11,7 @@ use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::decision::Denial;
-use crate::length::{Bound, TooLong};
+use crate::length::{LengthLimit, TooLong};
 use crate::time::{Instant, Nanos};
 use serde::Serialize;
 use std::fmt::Display;
@@ -61,9 +61,9 @@ impl WireFormat for OpenAi {
             Error::Overload(_) => (503, OVERLOADED, SERVER, Some("server_is_overloaded")),
             Error::Billing => (429, INSUFFICIENT_QUOTA, "insufficient_quota", Some("insufficient_quota")),
             Error::TooLong(too_long, _) => {
-                let (param, code) = match too_long.bound {
-                    Bound::Context => ("messages", Some("context_length_exceeded")),
-                    Bound::Output => ("max_tokens", None),
+                let (param, code) = match too_long.violated {
+                    LengthLimit::Context => ("messages", Some("context_length_exceeded")),
+                    LengthLimit::Output => ("max_tokens", None),
                 };
                 return ErrorReply::new(
                     400,
@@ -105,16 +105,16 @@ fn message(denial: &Denial, context: &Context<'_>) -> String {
 
 /// Returns the message for a call that is too long. Captured: 2023–2024 for the context, 2024–2026 for the output.
 pub(super) fn too_long_message(too_long: &TooLong) -> String {
-    let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
+    let TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens } = *too_long;
     let requested = too_long.requested();
-    match (bound, max_tokens) {
-        (Bound::Context, Some(max_tokens)) => format!(
+    match (violated, max_tokens) {
+        (LengthLimit::Context, Some(max_tokens)) => format!(
             "This model's maximum context length is {limit} tokens. However, you requested {requested} tokens ({prompt_tokens} in the messages, {max_tokens} in the completion). Please reduce the length of the messages or completion."
         ),
-        (Bound::Context, None) => format!(
+        (LengthLimit::Context, None) => format!(
             "This model's maximum context length is {limit} tokens. However, your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages."
         ),
-        (Bound::Output, _) => format!(
+        (LengthLimit::Output, _) => format!(
             "max_tokens is too large: {requested}. This model supports at most {limit} completion tokens, whereas you provided {requested}."
         ),
     }

@@ -11,8 +11,8 @@ use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireForma
 use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
-use crate::length::{Bound, TooLong};
-use crate::meter::Level;
+use crate::length::{LengthLimit, TooLong};
+use crate::meter::LimitLevel;
 use crate::time::Instant;
 
 /// Together's only kind of endpoint.
@@ -100,15 +100,15 @@ impl WireFormat for Together {
 /// Returns the message for a call that is too long. Captured, 2023-12, for the context. The other messages and the status are
 /// those of the same server at other providers.
 fn length(too_long: &TooLong) -> String {
-    let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
-    match (bound, max_tokens) {
-        (Bound::Context, Some(max_tokens)) => format!(
+    let TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens } = *too_long;
+    match (violated, max_tokens) {
+        (LengthLimit::Context, Some(max_tokens)) => format!(
             "Input validation error: `inputs` tokens + `max_new_tokens` must be <= {limit}. Given: {prompt_tokens} `inputs` tokens and {max_tokens} `max_new_tokens`"
         ),
-        (Bound::Context, None) => format!(
+        (LengthLimit::Context, None) => format!(
             "Input validation error: `inputs` must have less than {limit} tokens. Given: {prompt_tokens} tokens"
         ),
-        (Bound::Output, _) => {
+        (LengthLimit::Output, _) => {
             let requested = too_long.requested();
             format!("Input validation error: `max_new_tokens` must be <= {limit}. Given: {requested} tokens")
         }
@@ -116,7 +116,7 @@ fn length(too_long: &TooLong) -> String {
 }
 
 /// Converts a limit per minute to the reported one per second, rounded up, and what remains of it.
-fn per_second(level: &Level) -> (u64, u64) {
+fn per_second(level: &LimitLevel) -> (u64, u64) {
     let limit = level.limit.div_ceil(60);
     (limit, level.remaining_or_zero().min(limit))
 }

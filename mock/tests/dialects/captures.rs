@@ -4,7 +4,7 @@
 use crate::{Case, denial, faulted, header, level, refused, served};
 use provider::config::{Dialect, Fault, Tier};
 use provider::decision::{Decision, Denial};
-use provider::length::{Bound, TooLong};
+use provider::length::{LengthLimit, TooLong};
 use provider::wire::{self, Error, Reply, WireFormat};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
@@ -74,8 +74,8 @@ impl Row {
             (None, None) if too_long.is_some() => {
                 let [prompt_tokens, limit] = too_long.unwrap_or_default();
                 Case::new(Decision::TooLong(TooLong {
-                    bound: Bound::Context,
-                    limit,
+                    violated: LengthLimit::Context,
+                    limit_tokens: limit,
                     prompt_tokens,
                     max_tokens: None,
                 }))

@@ -3,7 +3,7 @@
 use crate::{Case, denial, faulted, formats, header, refused, served};
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, Service};
-use provider::length::{Bound, TooLong};
+use provider::length::{LengthLimit, TooLong};
 use provider::wire::{self, Endpoint, Error, KeyHeader, WireFormat};
 use provider::{Axis, Instant};
 use serde_json::{Value, json};
@@ -221,8 +221,8 @@ fn invalid_keys_unknown_models_and_unknown_paths_differ() {
 /// Evidence: issue threads and test recordings of 2023 to 2026, unless the module of the dialect says that it is assumed.
 #[test]
 fn a_call_that_is_too_long_gets_the_message_of_its_provider() {
-    let error_of = |format: &dyn WireFormat, bound, limit, prompt_tokens, max_tokens| {
-        let too_long = TooLong { bound, limit, prompt_tokens, max_tokens };
+    let error_of = |format: &dyn WireFormat, violated, limit, prompt_tokens, max_tokens| {
+        let too_long = TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens };
         let reply = Case::new(Decision::TooLong(too_long)).render(format);
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let body = if body.is_array() { body[0].clone() } else { body };
@@ -230,21 +230,21 @@ fn a_call_that_is_too_long_gets_the_message_of_its_provider() {
         (reply.status, error["message"].as_str().unwrap().to_owned(), error)
     };
     let groq = wire::format(Dialect::Groq);
-    let (status, _, error) = error_of(groq, Bound::Context, 131_072, 131_000, Some(500));
+    let (status, _, error) = error_of(groq, LengthLimit::Context, 131_072, 131_000, Some(500));
     let message = "Please reduce the length of the messages or completion.";
     assert_eq!(
         (status, error),
         (400, json!({ "message": message, "type": "invalid_request_error", "param": "messages" }))
     );
-    let (status, _, error) = error_of(groq, Bound::Output, 65_536, 10, Some(128_000));
+    let (status, _, error) = error_of(groq, LengthLimit::Output, 65_536, 10, Some(128_000));
     let message = "`max_tokens` must be less than or equal to `65536`, the maximum value for `max_tokens` is less than the `context_window` for this model";
     assert_eq!(
         (status, error),
         (400, json!({ "message": message, "type": "invalid_request_error", "param": "max_tokens" }))
     );
-    for (dialect, bound, numbers, status, message) in TOO_LONG {
+    for (dialect, violated, numbers, status, message) in TOO_LONG {
         let (limit, prompt, max_tokens) = numbers;
-        let error = error_of(wire::format(dialect), bound, limit, prompt, max_tokens);
+        let error = error_of(wire::format(dialect), violated, limit, prompt, max_tokens);
         assert_eq!((error.0, error.1.as_str()), (status, message), "{dialect:?}");
     }
 }
@@ -253,80 +253,80 @@ fn a_call_that_is_too_long_gets_the_message_of_its_provider() {
 type Numbers = (u32, u32, Option<u32>);
 
 /// The status and message of calls that are too long.
-const TOO_LONG: [(Dialect, Bound, Numbers, u16, &str); 11] = [
+const TOO_LONG: [(Dialect, LengthLimit, Numbers, u16, &str); 11] = [
     (
         Dialect::OpenAi,
-        Bound::Context,
+        LengthLimit::Context,
         (4097, 3245, Some(1050)),
         400,
         "This model's maximum context length is 4097 tokens. However, you requested 4295 tokens (3245 in the messages, 1050 in the completion). Please reduce the length of the messages or completion.",
     ),
     (
         Dialect::OpenAi,
-        Bound::Context,
+        LengthLimit::Context,
         (4097, 4294, None),
         400,
         "This model's maximum context length is 4097 tokens. However, your messages resulted in 4294 tokens. Please reduce the length of the messages.",
     ),
     (
         Dialect::OpenAi,
-        Bound::Output,
+        LengthLimit::Output,
         (16_384, 9, Some(100_000)),
         400,
         "max_tokens is too large: 100000. This model supports at most 16384 completion tokens, whereas you provided 100000.",
     ),
     (
         Dialect::Anthropic,
-        Bound::Context,
+        LengthLimit::Context,
         (200_000, 213_462, None),
         400,
         "prompt is too long: 213462 tokens > 200000 maximum",
     ),
     (
         Dialect::Anthropic,
-        Bound::Context,
+        LengthLimit::Context,
         (200_000, 188_240, Some(21_333)),
         400,
         "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or `max_tokens` and try again",
     ),
     (
         Dialect::Anthropic,
-        Bound::Output,
+        LengthLimit::Output,
         (8192, 9, Some(32_000)),
         400,
         "max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for a-model",
     ),
     (
         Dialect::Cerebras,
-        Bound::Context,
+        LengthLimit::Context,
         (40_000, 40_000, Some(2_328)),
         400,
         "Please reduce the length of the messages or completion. Current length is 42328 while limit is 40000",
     ),
     (
         Dialect::Mistral,
-        Bound::Context,
+        LengthLimit::Context,
         (131_072, 300_000, None),
         400,
         "Prompt contains 300000 tokens, too large for model with 131072 maximum context length",
     ),
     (
         Dialect::Together,
-        Bound::Context,
+        LengthLimit::Context,
         (2048, 2019, Some(30)),
         422,
         "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 2019 `inputs` tokens and 30 `max_new_tokens`",
     ),
     (
         Dialect::Gemini,
-        Bound::Context,
+        LengthLimit::Context,
         (1_048_576, 1_200_293, None),
         400,
         "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).",
     ),
     (
         Dialect::Fireworks,
-        Bound::Context,
+        LengthLimit::Context,
         (131_071, 184_829, None),
         400,
         "The prompt is too long: 184829, model maximum context length: 131071",

@@ -4,7 +4,7 @@ use crate::{Case, denial, formats, header, level, refused, served};
 use proptest::prelude::*;
 use provider::config::{Dialect, Fault, Tier};
 use provider::decision::{Decision, Denial};
-use provider::length::{Bound, TooLong};
+use provider::length::{LengthLimit, TooLong};
 use provider::wire::{self, Head, MediaType, WireFormat};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
@@ -60,7 +60,7 @@ proptest! {
     #[test]
     fn openai_resets_are_the_time_until_full((limit, left) in state(), daily: bool) {
         let axis = if daily { Axis::Rpd } else { Axis::Rpm };
-        let window = axis.window().unwrap();
+        let window = axis.window_length().unwrap();
         let headers = headers(0, Dialect::OpenAi, &[(axis, limit, left), (Axis::Tpm, limit, left)], Instant::ZERO);
         for (name, window) in [("requests", window), ("tokens", Nanos::MINUTE)] {
             let value = |what: &str| value(&headers, &format!("x-ratelimit-{what}-{name}")).to_owned();
@@ -85,7 +85,7 @@ proptest! {
         let reply = refused(denial).render(format(Dialect::OpenAi));
         let (_, wait) = reply.body.split_once("Please try again in ").unwrap();
         let wait = go(wait.split_once(". ").unwrap().0);
-        let exact = u128::try_from(over).unwrap() * u128::from(axis.window().unwrap().0) / u128::from(limit);
+        let exact = u128::try_from(over).unwrap() * u128::from(axis.window_length().unwrap().0) / u128::from(limit);
         // A wait computed in doubles may be one nanosecond short, which can change the millisecond.
         prop_assert!(wait.is_multiple_of(1_000_000) && wait <= exact + 1 && exact < wait + 1_000_000 + 1, "{wait} for {exact}");
         let millis: u128 = header(&reply, "retry-after-ms").unwrap().parse().unwrap();
@@ -200,11 +200,11 @@ proptest! {
         missing in prop::sample::select(Axis::ALL.to_vec()),
     ) {
         let denial = Denial { axis, limit, used, requested, wait: wait.map(Nanos), oversize };
-        let too_long = |bound| TooLong { bound, limit: at as u32, prompt_tokens: used as u32, max_tokens: wait.map(|wait| wait as u32) };
+        let too_long = |violated| TooLong { violated, limit_tokens: at as u32, prompt_tokens: used as u32, max_tokens: wait.map(|wait| wait as u32) };
         let verdicts = [
             Decision::Refused(denial), Decision::Faulted(Fault::Overload), Decision::Faulted(Fault::Billing),
             Decision::Faulted(Fault::NotInTier), Decision::Faulted(Fault::Status(400)), served(1, 3).verdict,
-            Decision::TooLong(too_long(Bound::Context)), Decision::TooLong(too_long(Bound::Output)),
+            Decision::TooLong(too_long(LengthLimit::Context)), Decision::TooLong(too_long(LengthLimit::Output)),
         ];
         for (dialect, format) in formats() {
             for verdict in verdicts {

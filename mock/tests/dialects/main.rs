@@ -8,8 +8,8 @@ mod common;
 mod laws;
 
 use provider::config::{Dialect, Fault, Tier};
-use provider::decision::{Decision, DecisionReport, Denial, LimitsView, Service, Ticket, announced_wait};
-use provider::meter::Level;
+use provider::decision::{Decision, DecisionReport, Denial, HeaderLimits, Service, Ticket, announced_wait};
+use provider::meter::LimitLevel;
 use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply, WireFormat};
 use provider::{Axis, Instant, Nanos, Usage};
 
@@ -17,7 +17,7 @@ use provider::{Axis, Instant, Nanos, Usage};
 #[derive(Clone, Debug)]
 struct Case {
     verdict: Decision,
-    levels: Vec<Level>,
+    levels: Vec<LimitLevel>,
     model: String,
     tier: Tier,
     arrived: Instant,
@@ -31,7 +31,7 @@ impl Case {
     }
 
     fn snapshot(&self) -> LimitsSnapshot {
-        LimitsSnapshot::new(self.arrived, LimitsView::default()).with_levels(self.levels.iter().copied())
+        LimitsSnapshot::new(self.arrived, HeaderLimits::default()).with_levels(self.levels.iter().copied())
     }
 
     fn context(&self) -> Context<'_> {
@@ -41,7 +41,7 @@ impl Case {
 
     /// Renders the reply; `None` if a fault sends none.
     fn reply(&self, format: &dyn WireFormat) -> Option<Reply> {
-        let report = DecisionReport { decision: self.verdict, limits: LimitsView::default() };
+        let report = DecisionReport { decision: self.verdict, limits: HeaderLimits::default() };
         format.reply(&report, &self.snapshot(), &self.context())
     }
 
@@ -81,12 +81,12 @@ fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
 
 /// Returns a refusal with the numbers of a bucket.
 fn denial(axis: Axis, limit: u64, used: i64, requested: u64) -> Denial {
-    let wait = axis.window().map(|window| announced_wait(limit, used, requested, window));
+    let wait = axis.window_length().map(|window| announced_wait(limit, used, requested, window));
     Denial { axis, limit, used, requested, wait, oversize: requested > limit }
 }
 
-fn level(axis: Axis, limit: u64, remaining: i64) -> Level {
-    Level { axis, limit, burst: limit, remaining }
+fn level(axis: Axis, limit: u64, remaining: i64) -> LimitLevel {
+    LimitLevel { axis, limit, capacity: limit, remaining }
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {

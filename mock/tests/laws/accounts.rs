@@ -1,24 +1,26 @@
 //! All axes of an account together: a call is charged on every axis or on none, refusals are free, accounts are
 //! independent, and the announced wait suffices (law 7).
 
-use super::{LAWS, config};
+use super::{REFILL_POLICIES, config};
 use proptest::prelude::*;
-use provider::config::{CachedTokens, Estimate, Growth, Law, Limit, ModelConfig, Reserve, Settle};
+use provider::config::{
+    CachedTokens, Estimate, Growth, Limit, ModelConfig, RefillPolicy, Reserve, Settlement,
+};
 use provider::decision::{Decision, Denial, Service};
-use provider::meter::{Charge, Level};
+use provider::meter::{Charge, LimitLevel};
 use provider::reserve::RecentCompletions;
 use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
 
 /// Limits on some of the axes, low enough to refuse calls.
 fn limits() -> impl Strategy<Value = Vec<Limit>> {
-    let law = prop_oneof![1 => Just(Law::Bucket), 1 => prop::sample::select(&LAWS)];
-    let limit = (law, 1_u64..400, 0_u64..=100).prop_map(|(law, limit, burst)| (law, limit, burst));
+    let refill = prop_oneof![1 => Just(RefillPolicy::Bucket), 1 => prop::sample::select(&REFILL_POLICIES)];
+    let limit = (refill, 1_u64..400, 0_u64..=100).prop_map(|(refill, limit, burst)| (refill, limit, burst));
     prop::collection::vec(prop::option::of(limit), Axis::ALL.len()).prop_map(|limits| {
-        let on_axis = |(axis, limit): (Axis, Option<(Law, u64, u64)>)| {
-            let (law, limit, burst) = limit?;
+        let on_axis = |(axis, limit): (Axis, Option<(RefillPolicy, u64, u64)>)| {
+            let (refill, limit, burst) = limit?;
             let scale = if axis.counts_tokens() { 20 } else { 1 };
             let burst = limit * scale * (100 + burst) / 150 + 1;
-            Some(Limit { axis, limit: limit * scale, law, burst })
+            Some(Limit { axis, amount: limit * scale, refill, burst })
         };
         Axis::ALL.into_iter().zip(limits).filter_map(on_axis).collect()
     })
@@ -31,13 +33,13 @@ fn reserve() -> impl Strategy<Value = Reserve> {
         Just(Estimate::Prompt),
         Just(Estimate::Nothing)
     ];
-    let settle = prop_oneof![2 => Just(Settle::Refund), 1 => Just(Settle::Nothing), 1 => Just(Settle::After)];
+    let settlement = prop_oneof![2 => Just(Settlement::ToUsage), 1 => Just(Settlement::KeepReservation), 1 => Just(Settlement::ChargeExcess)];
     let cached = prop::sample::select(&[CachedTokens::Counted, CachedTokens::Refunded, CachedTokens::Free]);
-    (estimate, settle, cached, 0_u32..2000, 0_u32..4000).prop_map(
-        |(estimate, settle, cached, default_max_tokens, max_completion_tokens)| Reserve {
+    (estimate, settlement, cached, 0_u32..2000, 0_u32..4000).prop_map(
+        |(estimate, settlement, cached, default_max_tokens, max_completion_tokens)| Reserve {
             default_max_tokens,
             max_completion_tokens,
-            settle,
+            settlement,
             cached,
             ..Reserve::of(estimate)
         },
@@ -59,7 +61,7 @@ fn calls(count: usize) -> impl Strategy<Value = Vec<(u64, Call, Truth)>> {
     prop::collection::vec(call, 1..count)
 }
 
-fn levels(provider: &mut Provider, now: Instant, account: u16) -> Vec<Level> {
+fn levels(provider: &mut Provider, now: Instant, account: u16) -> Vec<LimitLevel> {
     provider.levels(now, account, 0).collect()
 }
 
@@ -67,15 +69,15 @@ fn levels(provider: &mut Provider, now: Instant, account: u16) -> Vec<Level> {
 fn check_denial(
     denial: Denial,
     limits: &[Limit],
-    levels: &[Level],
+    levels: &[LimitLevel],
     requested: u64,
 ) -> Result<(), TestCaseError> {
     let at =
         limits.iter().position(|limit| limit.axis == denial.axis).expect("invariant: a limit of the account");
-    prop_assert_eq!(denial.limit, limits[at].limit);
+    prop_assert_eq!(denial.limit, limits[at].amount);
     prop_assert_eq!(denial.requested, requested);
     prop_assert_eq!(denial.used, denial.limit.cast_signed() - levels[at].remaining);
-    prop_assert_eq!(denial.oversize, requested > levels[at].burst);
+    prop_assert_eq!(denial.oversize, requested > levels[at].capacity);
     Ok(())
 }
 
@@ -92,16 +94,16 @@ proptest! {
             let mut expected = levels(&mut provider, now, call.account);
             let other_account = levels(&mut provider, now, 1 - call.account);
             let reserved = reserve.reserved(call, truth, &RecentCompletions::default());
-            match provider.arrive(now, call, truth).decision {
+            match provider.decide(now, call, truth).decision {
                 Decision::Admitted(service) => {
                     prop_assert_eq!(service.ticket.reserved(), reserved);
                     for level in &mut expected {
-                        level.remaining -= i64::try_from(Charge::of(reserved).on(level.axis)).unwrap();
-                        prop_assert!(level.remaining >= 0, "law 5 on {}", level.axis);
+                        level.remaining -= i64::try_from(Charge::new(reserved).units_on(level.axis)).unwrap();
+                        prop_assert!(level.remaining >= 0, "refill 5 on {}", level.axis);
                     }
                 }
                 Decision::Refused(denial) => {
-                    check_denial(denial, &limits, &expected, Charge::of(reserved).on(denial.axis))?;
+                    check_denial(denial, &limits, &expected, Charge::new(reserved).units_on(denial.axis))?;
                 }
                 Decision::TooLong(_) | Decision::Faulted(_) => unreachable!("no incidents"),
             }
@@ -122,17 +124,17 @@ proptest! {
         let mut now = Instant::ZERO;
         for (gap, call, truth) in calls {
             now += Nanos(gap);
-            let mut decision = provider.arrive(now, call, truth).decision;
+            let mut decision = provider.decide(now, call, truth).decision;
             if let Decision::Refused(denial) = decision && !denial.oversize {
                 let exact = earliest_admission(&provider, now, call, truth);
                 let wait = denial.wait.expect("invariant: a refusal that ends with time announces its wait");
                 prop_assert!(exact <= now + wait, "announced {wait}, exact {}", exact.since(now));
                 now += wait;
-                decision = provider.arrive(now, call, truth).decision;
+                decision = provider.decide(now, call, truth).decision;
                 prop_assert!(matches!(decision, Decision::Admitted(_)), "{denial:?} then {decision:?}");
             }
             if let Decision::Admitted(Service { ticket, usage, .. }) = decision {
-                provider.depart(now, ticket, usage);
+                provider.complete(now, ticket, usage);
             }
         }
     }
@@ -147,24 +149,24 @@ proptest! {
         // All at one instant: a bucket that refills completely in between would lose part of a refund.
         let mut open = vec![];
         for (_, call, truth) in &calls {
-            if let Decision::Admitted(service) = provider.arrive(Instant::ZERO, *call, *truth).decision {
+            if let Decision::Admitted(service) = provider.decide(Instant::ZERO, *call, *truth).decision {
                 open.push(service);
             }
         }
         prop_assert_eq!(open.len(), calls.len());
         for service in open.iter().rev() {
-            provider.depart(Instant::ZERO, service.ticket, service.usage);
+            provider.complete(Instant::ZERO, service.ticket, service.usage);
         }
         for account in 0..2 {
             for level in levels(&mut provider, Instant::ZERO, account) {
                 let of_account = open.iter().filter(|service| service.ticket.account == account);
                 let counted = |service: &Service| {
-                    let charge = |usage| Charge::of(usage).on(level.axis);
+                    let charge = |usage| Charge::new(usage).units_on(level.axis);
                     let (reserved, used) = (charge(service.ticket.reserved()), charge(reserve.cached.counted(service.usage)));
-                    match reserve.settle {
-                        Settle::Refund => used,
-                        Settle::Nothing => reserved,
-                        Settle::After => reserved.max(used),
+                    match reserve.settlement {
+                        Settlement::ToUsage => used,
+                        Settlement::KeepReservation => reserved,
+                        Settlement::ChargeExcess => reserved.max(used),
                     }
                 };
                 let used: u64 = of_account.map(counted).sum();
@@ -178,7 +180,7 @@ proptest! {
 /// Returns the earliest instant at which the call would be admitted, by bisection on copies of the provider: levels only
 /// rise without calls.
 fn earliest_admission(provider: &Provider, now: Instant, call: Call, truth: Truth) -> Instant {
-    let admits = |at| matches!(provider.clone().arrive(at, call, truth).decision, Decision::Admitted(_));
+    let admits = |at| matches!(provider.clone().decide(at, call, truth).decision, Decision::Admitted(_));
     let (mut refused, mut admitted) = (now, now + Nanos::DAY * 1000);
     assert!(admits(admitted));
     while admitted.since(refused) > Nanos(1) {
@@ -193,14 +195,14 @@ fn if_several_axes_refuse_the_longest_wait_is_reported() {
     let limits = vec![Limit::rpm(1), Limit::rpd(1), Limit::tpm(2000)];
     let mut provider = Provider::new(&config(1, limits, Reserve::default()));
     let call = Call { account: 0, model: 0, max_tokens: Some(1000) };
-    let mut arrive = |prompt_tokens| {
+    let mut decide = |prompt_tokens| {
         let truth = Truth { prompt_tokens, completion_tokens: 10, cached_tokens: 0, draw: 0 };
-        provider.arrive(Instant::ZERO, call, truth).decision
+        provider.decide(Instant::ZERO, call, truth).decision
     };
-    assert!(matches!(arrive(1000), Decision::Admitted(_)));
-    let Decision::Refused(denial) = arrive(1000) else { panic!("every axis is used up") };
+    assert!(matches!(decide(1000), Decision::Admitted(_)));
+    let Decision::Refused(denial) = decide(1000) else { panic!("every axis is used up") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpd, Some(Nanos::DAY)));
-    let Decision::Refused(denial) = arrive(1001) else { panic!("2001 tokens exceed the limit of 2000") };
+    let Decision::Refused(denial) = decide(1001) else { panic!("2001 tokens exceed the limit of 2000") };
     assert_eq!((denial.axis, denial.oversize), (Axis::Tpm, true));
 }
 
@@ -210,13 +212,13 @@ fn an_overdrawn_limit_announces_the_exact_wait_if_the_printed_numbers_give_a_sho
     let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = Truth { prompt_tokens: 10, completion_tokens: 54, cached_tokens: 0, draw: 0 };
-    let Decision::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).decision else {
+    let Decision::Admitted(service) = provider.decide(Instant::ZERO, call, truth).decision else {
         panic!("the bucket is full")
     };
-    provider.depart(Instant::ZERO, service.ticket, service.usage);
+    provider.complete(Instant::ZERO, service.ticket, service.usage);
     // 64 of 60 are used; 0.3 s later 63.7, printed as 63, and 10 more fit after 13.7 s.
     let now = Instant(300_000_000);
-    let Decision::Refused(denial) = provider.arrive(now, call, truth).decision else { panic!("overdrawn") };
+    let Decision::Refused(denial) = provider.decide(now, call, truth).decision else { panic!("overdrawn") };
     assert_eq!((denial.used, denial.wait), (63, Some(Nanos::from_millis(13_700))));
 }
 
@@ -225,15 +227,15 @@ fn a_wait_that_groqs_arithmetic_truncates_is_announced_in_full() {
     // Groq prints 459.999999ms for these numbers; a call after that wait would be refused again.
     let limits = vec![Limit::tpm(6000)];
     let mut provider = Provider::new(&config(1, limits, Reserve::default()));
-    let mut arrive = |now, prompt_tokens| {
+    let mut decide = |now, prompt_tokens| {
         let call = Call { account: 0, model: 0, max_tokens: Some(0) };
-        provider.arrive(now, call, Truth { prompt_tokens, ..Truth::default() }).decision
+        provider.decide(now, call, Truth { prompt_tokens, ..Truth::default() }).decision
     };
-    assert!(matches!(arrive(Instant::ZERO, 2516), Decision::Admitted(_)));
-    let Decision::Refused(denial) = arrive(Instant::ZERO, 3530) else { panic!("46 tokens are missing") };
+    assert!(matches!(decide(Instant::ZERO, 2516), Decision::Admitted(_)));
+    let Decision::Refused(denial) = decide(Instant::ZERO, 3530) else { panic!("46 tokens are missing") };
     assert_eq!((denial.used, denial.wait), (2516, Some(Nanos::from_millis(460))));
-    assert!(matches!(arrive(Instant(459_999_999), 3530), Decision::Refused(_)));
-    assert!(matches!(arrive(Instant(460_000_000), 3530), Decision::Admitted(_)));
+    assert!(matches!(decide(Instant(459_999_999), 3530), Decision::Refused(_)));
+    assert!(matches!(decide(Instant(460_000_000), 3530), Decision::Admitted(_)));
 }
 
 #[test]
@@ -241,30 +243,30 @@ fn a_full_concurrency_limit_is_reported_only_if_no_other_limit_refuses() {
     let limits = vec![Limit::rpm(2), Limit::concurrency(1)];
     let mut provider = Provider::new(&config(1, limits, Reserve::default()));
     let call = Call { account: 0, model: 0, max_tokens: None };
-    let arrive = |provider: &mut Provider| provider.arrive(Instant::ZERO, call, Truth::default()).decision;
-    let Decision::Admitted(first) = arrive(&mut provider) else { panic!("both are free") };
-    let Decision::Refused(denial) = arrive(&mut provider) else { panic!("one is in flight") };
+    let decide = |provider: &mut Provider| provider.decide(Instant::ZERO, call, Truth::default()).decision;
+    let Decision::Admitted(first) = decide(&mut provider) else { panic!("both are free") };
+    let Decision::Refused(denial) = decide(&mut provider) else { panic!("one is in flight") };
     assert_eq!((denial.axis, denial.wait, denial.oversize), (Axis::Concurrency, None, false));
-    provider.depart(Instant::ZERO, first.ticket, first.usage);
-    assert!(matches!(arrive(&mut provider), Decision::Admitted(_)));
-    let Decision::Refused(denial) = arrive(&mut provider) else { panic!("both are used up") };
+    provider.complete(Instant::ZERO, first.ticket, first.usage);
+    assert!(matches!(decide(&mut provider), Decision::Admitted(_)));
+    let Decision::Refused(denial) = decide(&mut provider) else { panic!("both are used up") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpm, Some(Nanos::from_secs(30))));
 }
 
 #[test]
 fn a_charge_at_the_end_counts_in_the_window_of_the_end() {
-    for (settle, left) in [(Settle::After, [100, 20]), (Settle::Refund, [100, 100])] {
-        let limits = vec![Limit::tpm(100).with_law(Law::Fixed)];
+    for (settlement, left) in [(Settlement::ChargeExcess, [100, 20]), (Settlement::ToUsage, [100, 100])] {
+        let limits = vec![Limit::tpm(100).with_refill(RefillPolicy::Fixed)];
         let mut provider =
-            Provider::new(&config(1, limits, Reserve { settle, ..Reserve::of(Estimate::Nothing) }));
+            Provider::new(&config(1, limits, Reserve { settlement, ..Reserve::of(Estimate::Nothing) }));
         let call = Call { account: 0, model: 0, max_tokens: Some(50) };
         let truth = Truth { prompt_tokens: 30, completion_tokens: 90, cached_tokens: 0, draw: 0 };
-        let Decision::Admitted(service) = provider.arrive(Instant::ZERO, call, truth).decision else {
+        let Decision::Admitted(service) = provider.decide(Instant::ZERO, call, truth).decision else {
             panic!("nothing is reserved")
         };
         let end = Instant::ZERO + Nanos::MINUTE;
         let before = provider.levels(end, 0, 0).next().unwrap().remaining;
-        provider.depart(end, service.ticket, service.usage);
+        provider.complete(end, service.ticket, service.usage);
         assert_eq!([before, provider.levels(end, 0, 0).next().unwrap().remaining], left);
     }
 }
@@ -279,7 +281,7 @@ fn charged_refusals_starve_a_client_that_ignores_waits() {
     // Two calls a second on a bucket of one a second: every refusal delays the next admission.
     let admitted = (0..600).filter(|number| {
         let at = Instant::ZERO + Nanos::from_millis(500 * number);
-        matches!(provider.arrive(at, call, truth).decision, Decision::Admitted(_))
+        matches!(provider.decide(at, call, truth).decision, Decision::Admitted(_))
     });
     assert_eq!(admitted.count(), 119);
     let levels: Vec<_> =
@@ -306,7 +308,7 @@ fn the_models_of_a_family_share_one_meter_per_account() {
     let mut arrivals = |account, models: &[u16]| -> Vec<bool> {
         let call = |model: &u16| Call { account, model: *model, max_tokens: None };
         let admits = |call| {
-            matches!(provider.arrive(Instant::ZERO, call, Truth::default()).decision, Decision::Admitted(_))
+            matches!(provider.decide(Instant::ZERO, call, Truth::default()).decision, Decision::Admitted(_))
         };
         models.iter().map(call).map(admits).collect()
     };
@@ -320,43 +322,43 @@ fn the_models_of_a_family_share_one_meter_per_account() {
 #[test]
 fn a_sudden_increase_beyond_an_adaptive_limit_gets_no_wait_until_traffic_has_raised_the_limit() {
     let growth = Growth { factor_permille: 2_000, max_permille: 4_000 };
-    let limits = vec![Limit::tpm(100).with_law(Law::Adaptive(growth))];
+    let limits = vec![Limit::tpm(100).with_refill(RefillPolicy::Adaptive(growth))];
     let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
     let call = Call { account: 0, model: 0, max_tokens: None };
-    let mut arrive = |minute: u64, prompt_tokens| {
+    let mut decide = |minute: u64, prompt_tokens| {
         let truth = Truth { prompt_tokens, ..Truth::default() };
-        match provider.arrive(Instant::ZERO + Nanos::MINUTE * minute, call, truth).decision {
+        match provider.decide(Instant::ZERO + Nanos::MINUTE * minute, call, truth).decision {
             Decision::Refused(denial) => Some((denial.limit, denial.wait, denial.oversize)),
             _ => None,
         }
     };
-    assert_eq!(arrive(0, 300), Some((100, None, false)));
-    assert_eq!(arrive(0, 401), Some((100, None, true)));
-    assert_eq!(arrive(0, 80), None);
-    assert_eq!(arrive(0, 160), Some((100, Some(Nanos::MINUTE), false)));
-    assert_eq!(arrive(1, 161), Some((160, None, false)));
-    assert_eq!(arrive(1, 150), None);
-    assert_eq!(arrive(2, 300), None);
+    assert_eq!(decide(0, 300), Some((100, None, false)));
+    assert_eq!(decide(0, 401), Some((100, None, true)));
+    assert_eq!(decide(0, 80), None);
+    assert_eq!(decide(0, 160), Some((100, Some(Nanos::MINUTE), false)));
+    assert_eq!(decide(1, 161), Some((160, None, false)));
+    assert_eq!(decide(1, 150), None);
+    assert_eq!(decide(2, 300), None);
 }
 
 #[test]
 fn the_smallest_and_the_largest_limits_hold() {
     let call = Call { account: 0, model: 0, max_tokens: Some(u32::MAX) };
     let truth = Truth { prompt_tokens: u32::MAX, completion_tokens: u32::MAX, cached_tokens: 0, draw: 0 };
-    for law in LAWS {
+    for refill in REFILL_POLICIES {
         for axis in [Axis::Rpd, Axis::Tpm, Axis::Concurrency] {
-            let limit = |limit| vec![Limit { law, ..Limit::new(axis, limit) }];
+            let limit = |limit| vec![Limit { refill, ..Limit::new(axis, limit) }];
             let mut closed = Provider::new(&config(1, limit(0), Reserve::default()));
-            let Decision::Refused(denial) = closed.arrive(Instant(1), call, truth).decision else {
+            let Decision::Refused(denial) = closed.decide(Instant(1), call, truth).decision else {
                 panic!("{axis} 0 admits no call")
             };
             assert!(denial.oversize && denial.used == 0 && denial.wait.is_none(), "{denial:?}");
             let mut open = Provider::new(&config(1, limit(u64::MAX), Reserve::of(Estimate::Prompt)));
             for now in [Instant(1), Instant(2), Instant::MAX, Instant::MAX] {
-                let Decision::Admitted(service) = open.arrive(now, call, truth).decision else {
+                let Decision::Admitted(service) = open.decide(now, call, truth).decision else {
                     panic!("{axis} 2^64-1 admits every call")
                 };
-                open.depart(now, service.ticket, service.usage);
+                open.complete(now, service.ticket, service.usage);
             }
         }
     }
@@ -373,7 +375,7 @@ fn the_draws_of_a_call_depend_on_its_truth_alone() {
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };
     let length =
-        |provider: &mut Provider, draw| match provider.arrive(Instant::ZERO, call, truth(draw)).decision {
+        |provider: &mut Provider, draw| match provider.decide(Instant::ZERO, call, truth(draw)).decision {
             Decision::Admitted(service) => (service.done_at, provider.network(0, truth(draw))),
             other => panic!("{other:?}"),
         };

@@ -2,7 +2,7 @@
 
 use crate::config;
 use proptest::prelude::*;
-use provider::config::{CachedTokens, Limit, Reserve, Settle};
+use provider::config::{CachedTokens, Limit, Reserve, Settlement};
 use provider::decision::{Decision, Service};
 use provider::{Axis, Call, Instant, Provider, Truth};
 
@@ -14,21 +14,21 @@ fn truth(prompt_tokens: u32, cached_tokens: u32) -> Truth {
 }
 
 /// Returns a provider after a call of `before` tokens, and its decision on one more call.
-fn arrive(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provider, Decision) {
+fn decide(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provider, Decision) {
     let limits = TOKEN_AXES.map(|axis| Limit::new(axis, limit)).to_vec();
     let mut provider = Provider::new(&config(1, limits, Reserve { cached, ..Reserve::default() }));
-    provider.arrive(
+    provider.decide(
         Instant::ZERO,
         Call { max_tokens: Some(0), ..CALL },
         Truth { prompt_tokens: before, ..Truth::default() },
     );
-    let decision = provider.arrive(Instant::ZERO, CALL, truth).decision;
+    let decision = provider.decide(Instant::ZERO, CALL, truth).decision;
     (provider, decision)
 }
 
 /// Returns the remaining units of each token axis after the call has departed.
 fn remaining_after(provider: &mut Provider, service: &Service) -> [i64; 4] {
-    provider.depart(Instant::ZERO, service.ticket, service.usage);
+    provider.complete(Instant::ZERO, service.ticket, service.usage);
     let levels: Vec<i64> = provider.levels(Instant::ZERO, 0, 0).map(|level| level.remaining).collect();
     levels.try_into().expect("invariant: a level per limit")
 }
@@ -41,8 +41,8 @@ proptest! {
         limit in 1..3000u64, before in 0..1000u32, prompt in 1..1000u32, cached in 0..1500u32,
     ) {
         for policy in [CachedTokens::Counted, CachedTokens::Refunded] {
-            let (mut plain, expected) = arrive(policy, limit, before, truth(prompt, 0));
-            let (mut provider, decision) = arrive(policy, limit, before, truth(prompt, cached));
+            let (mut plain, expected) = decide(policy, limit, before, truth(prompt, 0));
+            let (mut provider, decision) = decide(policy, limit, before, truth(prompt, cached));
             let (Decision::Admitted(expected), Decision::Admitted(service)) = (expected, decision) else {
                 prop_assert_eq!(decision, expected, "the same refusal, in every number");
                 continue;
@@ -65,8 +65,8 @@ proptest! {
         limit in 1..3000u64, before in 0..1000u32, prompt in 1..1000u32, cached in 0..1500u32,
     ) {
         let rest = prompt - cached.min(prompt);
-        let (mut smaller, expected) = arrive(CachedTokens::Free, limit, before, truth(rest, 0));
-        let (mut provider, decision) = arrive(CachedTokens::Free, limit, before, truth(prompt, cached));
+        let (mut smaller, expected) = decide(CachedTokens::Free, limit, before, truth(rest, 0));
+        let (mut provider, decision) = decide(CachedTokens::Free, limit, before, truth(prompt, cached));
         match (expected, decision) {
             (Decision::Admitted(expected), Decision::Admitted(service)) => {
                 prop_assert_eq!(service.ticket.reserved(), expected.ticket.reserved());
@@ -80,11 +80,15 @@ proptest! {
 #[test]
 fn without_settlement_nothing_is_refunded() {
     let limits = vec![Limit::tpm(1000)];
-    let reserve = Reserve { cached: CachedTokens::Refunded, settle: Settle::Nothing, ..Reserve::default() };
+    let reserve = Reserve {
+        cached: CachedTokens::Refunded,
+        settlement: Settlement::KeepReservation,
+        ..Reserve::default()
+    };
     let mut provider = Provider::new(&config(1, limits, reserve));
-    let Decision::Admitted(service) = provider.arrive(Instant::ZERO, CALL, truth(500, 400)).decision else {
+    let Decision::Admitted(service) = provider.decide(Instant::ZERO, CALL, truth(500, 400)).decision else {
         panic!("the limit is unused")
     };
-    provider.depart(Instant::ZERO, service.ticket, service.usage);
+    provider.complete(Instant::ZERO, service.ticket, service.usage);
     assert_eq!(provider.levels(Instant::ZERO, 0, 0).next().unwrap().remaining, 400);
 }

@@ -2,7 +2,7 @@
 //! same local date.
 
 use proptest::prelude::*;
-use provider::config::{Law, Limit};
+use provider::config::{Limit, RefillPolicy};
 use provider::window::Window;
 use provider::{Instant, Nanos, Zone};
 
@@ -35,8 +35,8 @@ proptest! {
     fn a_daily_window_admits_its_limit_and_knows_when_the_next_begins(
         limit in 1_u64..20, start in start(), requests in prop::collection::vec((gap(), 0_u64..10), 1..40),
     ) {
-        let law = Law::Calendar(Zone::Pacific);
-        let mut window = Window::new(&Limit::rpd(limit).with_law(law));
+        let refill = RefillPolicy::Calendar(Zone::Pacific);
+        let mut window = Window::new(&Limit::rpd(limit).with_refill(refill));
         let mut admitted: Vec<(Instant, u64)> = vec![];
         let mut now = start;
         for (gap, amount) in requests {

@@ -4,7 +4,7 @@ use crate::config;
 use proptest::prelude::*;
 use provider::config::{Dialect, Lengths, Limit, Reserve};
 use provider::decision::Decision;
-use provider::length::Bound;
+use provider::length::{LengthLimit, PromptCap};
 use provider::{Axis, Call, Instant, Provider, Truth};
 
 fn bound() -> impl Strategy<Value = Option<u32>> {
@@ -25,19 +25,19 @@ proptest! {
         let mut provider = Provider::new(&config);
         let call = Call { account: 0, model: 0, max_tokens };
         if full {
-            provider.arrive(Instant::ZERO, Call { max_tokens: Some(1), ..call }, Truth::default());
+            provider.decide(Instant::ZERO, Call { max_tokens: Some(1), ..call }, Truth::default());
         }
         let before: Vec<_> = provider.levels(Instant::ZERO, 0, 0).collect();
-        let decision = provider.arrive(Instant::ZERO, call, Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: 0 }).decision;
+        let decision = provider.decide(Instant::ZERO, call, Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: 0 }).decision;
         let exceeds_max_output = max_tokens.zip(max_output).is_some_and(|(asked, max)| asked > max);
         let exceeds_context = context.is_some_and(|context| prompt_tokens + max_tokens.unwrap_or(0) > context);
-        let fits = lengths.max_prompt_tokens(max_tokens).is_some_and(|max| prompt_tokens <= max);
+        let fits = PromptCap::Tokens(prompt_tokens) <= lengths.prompt_cap(max_tokens);
         prop_assert_eq!(fits, !exceeds_max_output && !exceeds_context);
         match decision {
             Decision::TooLong(too_long) => {
                 prop_assert!(!fits);
-                prop_assert_eq!(too_long.bound, if exceeds_max_output { Bound::Output } else { Bound::Context });
-                prop_assert!(too_long.requested() > u64::from(too_long.limit));
+                prop_assert_eq!(too_long.violated, if exceeds_max_output { LengthLimit::Output } else { LengthLimit::Context });
+                prop_assert!(too_long.requested() > u64::from(too_long.limit_tokens));
                 prop_assert_eq!(provider.levels(Instant::ZERO, 0, 0).collect::<Vec<_>>(), before, "a refusal is not charged");
             }
             Decision::Admitted(service) => {

@@ -12,11 +12,16 @@ mod queue;
 mod windows;
 
 use provider::Zone;
-use provider::config::{Config, Law, Limit, ModelConfig, Reserve};
+use provider::config::{Config, Limit, ModelConfig, RefillPolicy, Reserve};
 
-/// Every law with a constant limit.
-const LAWS: [Law; 5] =
-    [Law::Bucket, Law::Fixed, Law::SlidingLog, Law::SlidingCounter, Law::Calendar(Zone::Pacific)];
+/// Every refill policy with a constant limit.
+const REFILL_POLICIES: [RefillPolicy; 5] = [
+    RefillPolicy::Bucket,
+    RefillPolicy::Fixed,
+    RefillPolicy::SlidingLog,
+    RefillPolicy::SlidingCounter,
+    RefillPolicy::Calendar(Zone::Pacific),
+];
 
 /// Returns a provider of this many accounts with one model that replies at once.
 fn config(accounts: usize, limits: Vec<Limit>, reserve: Reserve) -> Config {

@@ -2,10 +2,10 @@
 //! networks with a known blocking probability. Long prompts are refused many times more often than short ones.
 
 use super::config;
-use provider::config::{Estimate, Law, Limit, Reserve};
+use provider::config::{Estimate, Limit, RefillPolicy, Reserve};
 use provider::decision::Decision;
 use provider::dist::Dist;
-use provider::{Axis, Call, Instant, Nanos, Provider, Stream, Truth};
+use provider::{Axis, Call, Instant, Nanos, Provider, RandomStream, Truth};
 
 /// A class of calls: tokens per call, and arrivals per minute.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ fn kaufman_roberts<const K: usize>(kinds: [Kind; K], capacity: usize, unit: u32)
 /// Returns the share of each kind that a provider refuses, with its standard error over batches of Poisson traffic.
 fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64); K] {
     let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
-    let mut stream = Stream::new(2026, "multirate", 0);
+    let mut stream = RandomStream::new(2026, "multirate", 0);
     let rate: f64 = kinds.iter().map(|kind| kind.per_minute).sum();
     let gap = Dist::Exponential(60.0 / rate);
     let which = Dist::discrete(
@@ -99,9 +99,9 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
             now += Nanos::from_secs_f64(gap.sample(&mut stream));
             let kind = which.sample(&mut stream) as usize;
             let truth = Truth { prompt_tokens: kinds[kind].tokens, ..Truth::default() };
-            let report = provider.arrive(now, Call { account: 0, model: 0, max_tokens: Some(0) }, truth);
+            let report = provider.decide(now, Call { account: 0, model: 0, max_tokens: Some(0) }, truth);
             match report.decision {
-                Decision::Admitted(service) => provider.depart(now, service.ticket, service.usage),
+                Decision::Admitted(service) => provider.complete(now, service.ticket, service.usage),
                 _ => counts[kind].1 += 1.0,
             }
             counts[kind].0 += 1.0;
@@ -121,7 +121,7 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
 }
 
 fn assert_refused<const K: usize>(kinds: [Kind; K], rpm: Option<u32>, tpm: u32, expected: [f64; K]) {
-    let log = |axis, limit: u32| Limit::new(axis, u64::from(limit)).with_law(Law::SlidingLog);
+    let log = |axis, limit: u32| Limit::new(axis, u64::from(limit)).with_refill(RefillPolicy::SlidingLog);
     let limits = rpm.map(|rpm| log(Axis::Rpm, rpm)).into_iter().chain([log(Axis::Tpm, tpm)]).collect();
     for ((kind, (share, error)), expected) in kinds.iter().zip(refused(kinds, limits)).zip(expected) {
         assert!(

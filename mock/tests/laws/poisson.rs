@@ -1,11 +1,11 @@
-//! The share of Poisson traffic that each law admits, compared with its closed formula: 30 per minute, six loads, no
+//! The share of Poisson traffic that each refill policy admits, compared with its closed formula: 30 per minute, six loads, no
 //! retries.
 
 use super::erlang::{batch_means, bucket_accepts, erlang_b, fixed_accepts};
-use provider::config::{Law, Limit};
+use provider::config::{Limit, RefillPolicy};
 use provider::dist::Dist;
 use provider::window::Window;
-use provider::{Instant, Nanos, Stream};
+use provider::{Instant, Nanos, RandomStream};
 
 const LOADS: [f64; 6] = [0.5, 0.8, 1.0, 1.2, 1.5, 2.0];
 const LIMIT: u32 = 30;
@@ -19,11 +19,11 @@ const LENGTH: usize = 6_000;
 ///
 /// The standard error is that of the batch means, but at least that of independent calls: if almost nothing is refused,
 /// all batches may be equal.
-fn assert_admitted(law: Law, burst: u32, formula: impl Fn(f64) -> f64) {
+fn assert_admitted(refill: RefillPolicy, burst: u32, formula: impl Fn(f64) -> f64) {
     for (id, load) in (0..).zip(LOADS) {
-        let limit = Limit::rpm(u64::from(LIMIT)).with_law(law).with_burst(u64::from(burst));
+        let limit = Limit::rpm(u64::from(LIMIT)).with_refill(refill).with_burst(u64::from(burst));
         let mut window = Window::new(&limit);
-        let mut stream = Stream::new(2026, "arrivals", id);
+        let mut stream = RandomStream::new(2026, "arrivals", id);
         let gap = Dist::Exponential(60.0 / (load * f64::from(LIMIT)));
         let mut now = Instant::ZERO;
         let (share, batch_error) = batch_means(BATCHES, LENGTH, || {
@@ -41,32 +41,32 @@ fn assert_admitted(law: Law, burst: u32, formula: impl Fn(f64) -> f64) {
         let difference = (share - expected).abs();
         assert!(
             difference <= 3.0 * error + ROUNDING,
-            "{law:?} of {burst} at load {load}: admitted {share}, expected {expected} ± {error}"
+            "{refill:?} of {burst} at load {load}: admitted {share}, expected {expected} ± {error}"
         );
     }
 }
 
 #[test]
 fn a_bucket_with_a_whole_minute_of_burst() {
-    assert_admitted(Law::Bucket, 30, |load| bucket_accepts(30, load));
+    assert_admitted(RefillPolicy::Bucket, 30, |load| bucket_accepts(30, load));
 }
 
 #[test]
 fn a_bucket_with_a_burst_of_five() {
-    assert_admitted(Law::Bucket, 5, |load| bucket_accepts(5, load));
+    assert_admitted(RefillPolicy::Bucket, 5, |load| bucket_accepts(5, load));
 }
 
 #[test]
 fn a_bucket_without_burst() {
-    assert_admitted(Law::Bucket, 1, |load| bucket_accepts(1, load));
+    assert_admitted(RefillPolicy::Bucket, 1, |load| bucket_accepts(1, load));
 }
 
 #[test]
 fn a_fixed_window() {
-    assert_admitted(Law::Fixed, LIMIT, |load| fixed_accepts(LIMIT, load * f64::from(LIMIT)));
+    assert_admitted(RefillPolicy::Fixed, LIMIT, |load| fixed_accepts(LIMIT, load * f64::from(LIMIT)));
 }
 
 #[test]
 fn a_sliding_log() {
-    assert_admitted(Law::SlidingLog, LIMIT, |load| 1.0 - erlang_b(LIMIT, load * f64::from(LIMIT)));
+    assert_admitted(RefillPolicy::SlidingLog, LIMIT, |load| 1.0 - erlang_b(LIMIT, load * f64::from(LIMIT)));
 }

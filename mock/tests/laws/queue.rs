@@ -5,7 +5,7 @@ use super::erlang::{batch_means, erlang_c};
 use provider::config::{Estimate, Latency, Reserve, Service};
 use provider::decision::Decision;
 use provider::dist::Dist;
-use provider::{Call, Instant, Nanos, Provider, Stream, Truth};
+use provider::{Call, Instant, Nanos, Provider, RandomStream, Truth};
 
 const BATCHES: usize = 40;
 /// Calls per batch. At 80 % utilisation the queue is independent of its past after some hundred services.
@@ -18,7 +18,7 @@ fn assert_mean_wait(slots: u32) {
     let mut config = config(1, vec![], Reserve::of(Estimate::Prompt));
     config.models[0].latency = Latency::new(Service::Total(Dist::Exponential(1.0))).with_slots(Some(slots));
     let mut provider = Provider::new(&config);
-    let mut stream = Stream::new(2026, "arrivals", u64::from(slots));
+    let mut stream = RandomStream::new(2026, "arrivals", u64::from(slots));
     let load = UTILISATION * f64::from(slots);
     let gap = Dist::Exponential(1.0 / load);
     let (mut now, mut draw) = (Instant::ZERO, 0);
@@ -26,7 +26,7 @@ fn assert_mean_wait(slots: u32) {
         now += Nanos::from_secs_f64(gap.sample(&mut stream));
         draw += 1;
         let call = Call { account: 0, model: 0, max_tokens: None };
-        match provider.arrive(now, call, Truth { draw, ..Truth::default() }).decision {
+        match provider.decide(now, call, Truth { draw, ..Truth::default() }).decision {
             Decision::Admitted(service) => service.started_at.since(now).as_secs_f64(),
             other => panic!("no limit applies, found {other:?}"),
         }

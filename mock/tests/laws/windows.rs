@@ -1,10 +1,10 @@
-//! One window under each law, compared with a reference that keeps the whole history and evaluates the definition of
-//! the law at every query. Together: never too much (law 5), never too little (law 6), and the earliest admission exact
+//! One window under each refill policy, compared with a reference that keeps the whole history and evaluates the definition of
+//! the policy at every query. Together: never too much (law 5), never too little (law 6), and the earliest admission exact
 //! to the nanosecond (law 7).
 
-use super::LAWS;
+use super::REFILL_POLICIES;
 use proptest::prelude::*;
-use provider::config::{Growth, Law, Limit};
+use provider::config::{Growth, Limit, RefillPolicy};
 use provider::window::Window;
 use provider::{Instant, Nanos};
 
@@ -43,9 +43,9 @@ fn settle() -> impl Strategy<Value = Step> {
 fn limits() -> impl Strategy<Value = Limit> {
     let growth = (0_u32..4_000, 1_000_u32..9_000)
         .prop_map(|(factor_permille, max_permille)| Growth { factor_permille, max_permille });
-    let law = prop_oneof![5 => prop::sample::select(&LAWS), 2 => growth.prop_map(Law::Adaptive)];
-    (law, 1_u64..40, 1_u64..40)
-        .prop_map(|(law, limit, burst)| Limit::rpm(limit).with_law(law).with_burst(burst))
+    let refill = prop_oneof![5 => prop::sample::select(&REFILL_POLICIES), 2 => growth.prop_map(RefillPolicy::Adaptive)];
+    (refill, 1_u64..40, 1_u64..40)
+        .prop_map(|(refill, limit, burst)| Limit::rpm(limit).with_refill(refill).with_burst(burst))
 }
 
 /// The reference: the whole history of a window, evaluated anew at every query.
@@ -72,16 +72,16 @@ impl History {
     /// Returns the remaining units × window at `now`.
     ///
     /// A bucket admits an amount if, over every interval that ends now, the charges do not exceed the burst plus the
-    /// refill of that interval. The other laws add up the charges that count.
+    /// refill of that interval. The other policies add up the charges that count.
     fn remaining(&self, now: Instant) -> i128 {
-        let (limit, window) = (i128::from(self.limit.limit), i128::from(MINUTE));
+        let (limit, window) = (i128::from(self.limit.amount), i128::from(MINUTE));
         let weighed = |weight: &dyn Fn(Instant) -> u64| -> i128 {
             let weigh = |(at, amount): &(Instant, u64)| i128::from(*amount) * i128::from(weight(*at));
             limit * window - self.charges.iter().map(weigh).sum::<i128>()
         };
         let counted = |counts: &dyn Fn(Instant) -> bool| weighed(&|at| MINUTE * u64::from(counts(at)));
-        match self.limit.law {
-            Law::Bucket => {
+        match self.limit.refill {
+            RefillPolicy::Bucket => {
                 let burst = i128::from(self.limit.burst) * window;
                 let mut charged = 0;
                 let intervals = self.changes.iter().rev().map(|(at, change, _)| {
@@ -90,13 +90,13 @@ impl History {
                 });
                 intervals.fold(burst, i128::min)
             }
-            Law::Adaptive(growth) => {
+            RefillPolicy::Adaptive(growth) => {
                 let minute = now.0 / MINUTE;
                 (self.limit_in(growth, minute) - self.used(minute)) * window
             }
-            Law::Fixed | Law::Calendar(_) => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
-            Law::SlidingLog => counted(&|at| now.since(at) < Nanos::MINUTE),
-            Law::SlidingCounter => weighed(&|at| match now.0 / MINUTE - at.0 / MINUTE {
+            RefillPolicy::Fixed | RefillPolicy::Calendar(_) => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
+            RefillPolicy::SlidingLog => counted(&|at| now.since(at) < Nanos::MINUTE),
+            RefillPolicy::SlidingCounter => weighed(&|at| match now.0 / MINUTE - at.0 / MINUTE {
                 0 => MINUTE,
                 1 => MINUTE - now.0 % MINUTE,
                 _ => 0,
@@ -114,7 +114,7 @@ impl History {
 
     /// Returns the limit of a minute from the usage of all minutes before it.
     fn limit_in(&self, growth: Growth, minute: u64) -> i128 {
-        let min = i128::from(self.limit.limit);
+        let min = i128::from(self.limit.amount);
         let max = min * i128::from(growth.max_permille) / 1000;
         (0..minute).fold(min, |limit, minute| {
             let grown = self.used(minute) * i128::from(growth.factor_permille) / 1000;
@@ -124,10 +124,10 @@ impl History {
 
     /// Returns the remaining units at `now` if nothing is used.
     fn full(&self, now: Instant) -> i128 {
-        match self.limit.law {
-            Law::Bucket => self.limit.burst.into(),
-            Law::Adaptive(growth) => self.limit_in(growth, now.0 / MINUTE),
-            _ => self.limit.limit.into(),
+        match self.limit.refill {
+            RefillPolicy::Bucket => self.limit.burst.into(),
+            RefillPolicy::Adaptive(growth) => self.limit_in(growth, now.0 / MINUTE),
+            _ => self.limit.amount.into(),
         }
     }
 
@@ -216,7 +216,7 @@ fn check(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
 proptest! {
     /// Laws 5, 6 and 7 without settlements.
     #[test]
-    fn a_window_admits_exactly_what_its_law_allows(
+    fn a_window_admits_exactly_what_its_policy_allows(
         limit in limits(),
         steps in prop::collection::vec(request(), 1..80),
     ) {
@@ -225,7 +225,7 @@ proptest! {
 
     /// Laws 5, 6 and 7 with settlements to larger and smaller amounts at any later time.
     #[test]
-    fn a_settlement_counts_as_its_law_defines(
+    fn a_settlement_counts_as_its_policy_defines(
         limit in limits(),
         steps in prop::collection::vec(prop_oneof![3 => request(), 1 => settle()], 1..80),
     ) {
@@ -240,7 +240,7 @@ proptest! {
         (reserved, actual) in (0_u64..20, 0_u64..40),
         (gap, after) in (gap(), gap()),
     ) {
-        let raised = Limit { limit: limit.limit + 40, burst: limit.burst + 40, ..limit };
+        let raised = Limit { amount: limit.amount + 40, burst: limit.burst + 40, ..limit };
         let mut window = Window::new(&raised);
         let (charged_at, settled_at) = (Instant(MINUTE / 7), Instant(MINUTE / 7 + gap));
         let end = Instant(MINUTE / 7 + gap + after);
@@ -251,9 +251,9 @@ proptest! {
         plain.charge(charged_at, actual);
         window.advance_to(settled_at);
         // A bucket that was full again in between has lost part of its refill.
-        prop_assume!(window.full_at(settled_at) != Some(settled_at) || limit.law != Law::Bucket);
+        prop_assume!(window.full_at(settled_at) != Some(settled_at) || limit.refill != RefillPolicy::Bucket);
         // An adaptive limit has grown with the reservation.
-        prop_assume!(MINUTE / 7 + gap < MINUTE || !matches!(limit.law, Law::Adaptive(_)));
+        prop_assume!(MINUTE / 7 + gap < MINUTE || !matches!(limit.refill, RefillPolicy::Adaptive(_)));
         window.settle(settled_at, charged_at, reserved, actual);
         for window in [&mut window, &mut plain] {
             window.advance_to(end);
@@ -262,9 +262,9 @@ proptest! {
         prop_assert_eq!(window.full_at(end), plain.full_at(end));
     }
 
-    /// Law 5 from the definition of each law and the list of admitted amounts alone.
+    /// Law 5 from the definition of each policy and the list of admitted amounts alone.
     #[test]
-    fn no_interval_contains_more_than_the_law_allows(
+    fn no_interval_contains_more_than_the_policy_allows(
         limit in limits(),
         steps in prop::collection::vec(request(), 1..80),
     ) {
@@ -285,18 +285,18 @@ proptest! {
             for (until, amount) in &admitted[first..] {
                 sum += amount;
                 let length = until.since(*from).0;
-                let allowed = match limit.law {
-                    Law::Bucket => limit.burst * MINUTE + length * limit.limit,
-                    Law::Adaptive(growth) => {
+                let allowed = match limit.refill {
+                    RefillPolicy::Bucket => limit.burst * MINUTE + length * limit.amount,
+                    RefillPolicy::Adaptive(growth) => {
                         let minutes = until.0 / MINUTE - from.0 / MINUTE + 1;
-                        limit.limit * u64::from(growth.max_permille) / 1000 * minutes * MINUTE
+                        limit.amount * u64::from(growth.max_permille) / 1000 * minutes * MINUTE
                     }
-                    Law::Fixed | Law::Calendar(_) => limit.limit * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
-                    Law::SlidingLog => limit.limit * MINUTE * (length / MINUTE + 1),
+                    RefillPolicy::Fixed | RefillPolicy::Calendar(_) => limit.amount * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
+                    RefillPolicy::SlidingLog => limit.amount * MINUTE * (length / MINUTE + 1),
                     // One limit for each complete minute, and the elapsed fraction of it for the last one.
-                    Law::SlidingCounter => match until.0 / MINUTE - from.0 / MINUTE {
-                        0 => limit.limit * MINUTE,
-                        minutes => limit.limit * (minutes * MINUTE + until.0 % MINUTE),
+                    RefillPolicy::SlidingCounter => match until.0 / MINUTE - from.0 / MINUTE {
+                        0 => limit.amount * MINUTE,
+                        minutes => limit.amount * (minutes * MINUTE + until.0 % MINUTE),
                     },
                 };
                 prop_assert!(sum * MINUTE <= allowed, "{sum} from {from} until {until}");
@@ -307,8 +307,8 @@ proptest! {
 
 #[test]
 fn the_reference_refuses_the_31st_call_of_a_minute() {
-    for law in LAWS.into_iter().chain([Law::Adaptive(Growth::default())]) {
-        let limit = Limit::rpm(30).with_law(law);
+    for refill in REFILL_POLICIES.into_iter().chain([RefillPolicy::Adaptive(Growth::default())]) {
+        let limit = Limit::rpm(30).with_refill(refill);
         let mut history = History { limit, charges: vec![], changes: vec![] };
         for _ in 0..30 {
             assert!(history.admits(Instant::ZERO, 1));

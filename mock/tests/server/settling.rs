@@ -3,7 +3,7 @@
 use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
 use provider::config::{Limit, Service};
 use provider::dist::Dist;
-use provider::{Axis, Instant, Nanos, Stream, Usage};
+use provider::{Axis, Instant, Nanos, RandomStream, Usage};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +67,7 @@ async fn random_disconnects_never_settle_a_call_twice_or_not_at_all() {
     let clients = (0..400u64).map(|tag| {
         let served = Arc::clone(&served);
         tokio::spawn(async move {
-            let mut random = Stream::new(11, "leave", tag);
+            let mut random = RandomStream::new(11, "leave", tag);
             let more = if random.below(2) == 0 { "" } else { r#","stream":true"# };
             let mut socket = served.connect().await;
             let request = post(&format!("prompt=10;completion=40;draw={tag};tag={tag}"), &question(more));

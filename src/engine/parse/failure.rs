@@ -9,7 +9,7 @@ use super::refusal::{Refusal, cause_of};
 use super::rules::{DialectRules, ErrorResponse};
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
-use provider::decision::Remaining;
+use provider::decision::HeaderRemaining;
 use provider::{Axis, Instant};
 
 /// A parsed error response.
@@ -29,7 +29,7 @@ pub struct ParsedFailure {
 
 impl ParsedFailure {
     /// Returns the part that the engine uses.
-    pub(super) fn reply(&self, now: Instant, remaining: Remaining) -> Reply {
+    pub(super) fn reply(&self, now: Instant, remaining: HeaderRemaining) -> Reply {
         let Self { status, cause, wait, .. } = *self;
         let Refusal { axis, limit, used, requested, .. } = self.refusal;
         let numbers =
@@ -85,7 +85,7 @@ fn fallback_cause(status: u16, refusal: &Refusal) -> LimitCause {
     match status {
         429 => refusal
             .axis
-            .map(|axis| cause_of(Axis::window(axis)))
+            .map(|axis| cause_of(Axis::window_length(axis)))
             .or_else(|| refusal.implied_cause())
             .unwrap_or(LimitCause::Other),
         _ => cause_of_status(status),

@@ -1,7 +1,7 @@
 //! The limits in the headers of a response, and the two that the engine uses.
 
 use super::headers::{Headers, number};
-use provider::decision::{LimitView, LimitsView, Remaining};
+use provider::decision::{HeaderLimit, HeaderLimits, HeaderRemaining};
 use provider::{Axis, Nanos};
 
 /// One limit in the headers of a response.
@@ -30,24 +30,24 @@ impl LimitHeader {
         self.limit.saturating_sub(self.remaining)
     }
 
-    fn view(&self) -> Option<LimitView> {
+    fn header_limit(&self) -> Option<HeaderLimit> {
         let Self { axis, limit, remaining, reset, .. } = *self;
-        Some(LimitView { axis: axis?, limit, remaining, reset: reset? })
+        Some(HeaderLimit { axis: axis?, limit, remaining, reset: reset? })
     }
 }
 
 /// Returns the remaining units of the most restrictive limit on requests and of the one on tokens.
-pub(super) fn remaining(limits: &[LimitHeader]) -> Remaining {
+pub(super) fn remaining(limits: &[LimitHeader]) -> HeaderRemaining {
     let [requests, tokens] =
         most_restrictive(limits, |_| true).map(|limit| Some((limit?.axis?, limit?.remaining)));
-    Remaining { requests, tokens }
+    HeaderRemaining { requests, tokens }
 }
 
 /// Returns the same two limits among those with a reset, in the form of a provider's decisions.
-pub(super) fn view(limits: &[LimitHeader]) -> LimitsView {
+pub(super) fn header_limits(limits: &[LimitHeader]) -> HeaderLimits {
     let [requests, tokens] =
-        most_restrictive(limits, |limit| limit.reset.is_some()).map(|limit| limit?.view());
-    LimitsView { requests, tokens }
+        most_restrictive(limits, |limit| limit.reset.is_some()).map(|limit| limit?.header_limit());
+    HeaderLimits { requests, tokens }
 }
 
 /// Returns the limit on requests and the limit on tokens with the smallest share left; of equal ones, the first.
@@ -93,7 +93,7 @@ mod tests {
     fn the_most_restrictive_limit_of_a_kind_is_used() {
         let limits =
             [limit(Axis::Itpm, 50, Some(1)), limit(Axis::Otpm, 20, Some(2)), limit(Axis::Rpm, 9, None)];
-        let view = view(&limits);
+        let view = header_limits(&limits);
         assert_eq!(view.tokens.map(|view| view.axis), Some(Axis::Otpm));
         assert_eq!(view.requests, None, "it has no reset");
         let remaining = remaining(&limits);

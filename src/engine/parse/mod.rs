@@ -53,7 +53,7 @@ pub use stream::Stream;
 use super::Reply;
 use crate::event::{AttemptFailure, AttemptOutcome};
 use error_body::ErrorBody;
-use provider::decision::{LimitsView, Remaining};
+use provider::decision::{HeaderLimits, HeaderRemaining};
 use provider::{Instant, Usage};
 use rules::{DialectRules, ErrorResponse};
 use serde_json::Value;
@@ -109,8 +109,8 @@ pub fn usage(body: &[u8]) -> Option<Usage> {
 
 /// Returns the limits in the headers that state a reset: the most restrictive one on requests and on tokens.
 #[must_use]
-pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> LimitsView {
-    limit_header::view(&limits_of(dialect, headers))
+pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> HeaderLimits {
+    limit_header::header_limits(&limits_of(dialect, headers))
 }
 
 /// Returns the status that an error body states or implies, for a body that was saved without its status line.
@@ -130,7 +130,7 @@ fn usage_of(body: &Value) -> Option<Usage> {
 }
 
 /// Returns the reply of a success. Without usage it is not a completion, and the attempt failed.
-fn success(now: Instant, usage: Option<Usage>, remaining: Remaining) -> Reply {
+fn success(now: Instant, usage: Option<Usage>, remaining: HeaderRemaining) -> Reply {
     let garbage = Reply { remaining, ..Reply::broken(now, AttemptFailure::Garbage) };
     usage.map_or(garbage, |usage| Reply { outcome: AttemptOutcome::Ok, usage, ..garbage })
 }

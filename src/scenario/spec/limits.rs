@@ -1,23 +1,27 @@
-//! Limits and the laws by which they refill. A limit takes its law from the model's limits, those from the provider.
+//! Limits and the policies by which they refill (`law`). A limit takes its policy from the model's limits, those from the provider.
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields, Value};
-use provider::config::{Growth, Law, Limit};
+use provider::config::{Growth, Limit, RefillPolicy};
 use provider::{Axis, Zone};
 
 /// Builds `limits`, in the order of [`Axis::ALL`].
-pub(super) fn limits(fields: &Fields, law_of_provider: Law, diagnostics: &Diagnostics) -> Vec<Limit> {
+pub(super) fn limits(
+    fields: &Fields,
+    law_of_provider: RefillPolicy,
+    diagnostics: &Diagnostics,
+) -> Vec<Limit> {
     let law = law(fields, law_of_provider, diagnostics);
     let limit = |axis: Axis| limit(fields.get(axis.name())?, axis, law, diagnostics);
     Axis::ALL.into_iter().filter_map(limit).collect()
 }
 
 /// Builds one limit; `None` if it is `none` or does not fit.
-fn limit(value: &Value, axis: Axis, inherited: Law, diagnostics: &Diagnostics) -> Option<Limit> {
-    let inherited = if axis == Axis::Concurrency { Law::default() } else { inherited };
+fn limit(value: &Value, axis: Axis, inherited: RefillPolicy, diagnostics: &Diagnostics) -> Option<Limit> {
+    let inherited = if axis == Axis::Concurrency { RefillPolicy::default() } else { inherited };
     let Some(fields) = value.fields() else {
         return match value.data {
-            Data::Count(limit) => Some(Limit { law: inherited, ..Limit::new(axis, limit) }),
+            Data::Count(limit) => Some(Limit { refill: inherited, ..Limit::new(axis, limit) }),
             _ => None,
         };
     };
@@ -26,36 +30,38 @@ fn limit(value: &Value, axis: Axis, inherited: Law, diagnostics: &Diagnostics) -
         return Some(Limit::new(axis, limit));
     }
     let law = law(fields, inherited, diagnostics);
-    let burst = of_law(fields, "burst", "bucket", law == Law::Bucket, diagnostics);
+    let burst = of_law(fields, "burst", "bucket", law == RefillPolicy::Bucket, diagnostics);
     let burst = if burst.is_some() { fields.count("burst") } else { None };
-    Some(Limit { axis, limit, law, burst: burst.unwrap_or(limit) })
+    Some(Limit { axis, amount: limit, refill: law, burst: burst.unwrap_or(limit) })
 }
 
 /// Builds `law` with the words that go with it; what is absent is as `inherited`.
-pub(super) fn law(fields: &Fields, inherited: Law, diagnostics: &Diagnostics) -> Law {
+pub(super) fn law(fields: &Fields, inherited: RefillPolicy, diagnostics: &Diagnostics) -> RefillPolicy {
     let known = [
-        ("bucket", Law::Bucket),
-        ("fixed", Law::Fixed),
-        ("sliding_log", Law::SlidingLog),
-        ("sliding_counter", Law::SlidingCounter),
-        ("calendar", Law::Calendar(Zone::default())),
-        ("adaptive", Law::Adaptive(Growth::default())),
+        ("bucket", RefillPolicy::Bucket),
+        ("fixed", RefillPolicy::Fixed),
+        ("sliding_log", RefillPolicy::SlidingLog),
+        ("sliding_counter", RefillPolicy::SlidingCounter),
+        ("calendar", RefillPolicy::Calendar(Zone::default())),
+        ("adaptive", RefillPolicy::Adaptive(Growth::default())),
     ];
     let law = match (fields.choice("law", &known), inherited) {
         // The same law named again keeps the zone or the growth that it inherits.
-        (Some(Law::Calendar(_)), Law::Calendar(_)) | (Some(Law::Adaptive(_)), Law::Adaptive(_)) => inherited,
+        (Some(RefillPolicy::Calendar(_)), RefillPolicy::Calendar(_))
+        | (Some(RefillPolicy::Adaptive(_)), RefillPolicy::Adaptive(_)) => inherited,
         (named, inherited) => named.unwrap_or(inherited),
     };
-    let [is_calendar, is_adaptive] = [matches!(law, Law::Calendar(_)), matches!(law, Law::Adaptive(_))];
+    let [is_calendar, is_adaptive] =
+        [matches!(law, RefillPolicy::Calendar(_)), matches!(law, RefillPolicy::Adaptive(_))];
     let zone = of_law(fields, "zone", "calendar", is_calendar, diagnostics);
     let factor = of_law(fields, "growth", "adaptive", is_adaptive, diagnostics);
     let most = of_law(fields, "most", "adaptive", is_adaptive, diagnostics);
     match law {
-        Law::Calendar(inherited) => {
+        RefillPolicy::Calendar(inherited) => {
             let zones = Zone::ALL.map(|zone| (zone.name(), zone));
-            Law::Calendar(zone.and_then(|value| value.choice(&zones)).unwrap_or(inherited))
+            RefillPolicy::Calendar(zone.and_then(|value| value.choice(&zones)).unwrap_or(inherited))
         }
-        Law::Adaptive(inherited) => Law::Adaptive(Growth {
+        RefillPolicy::Adaptive(inherited) => RefillPolicy::Adaptive(Growth {
             factor_permille: factor.and_then(thousandths).unwrap_or(inherited.factor_permille),
             max_permille: most.and_then(thousandths).unwrap_or(inherited.max_permille),
         }),

@@ -5,14 +5,14 @@ use super::limits::limits;
 use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name};
 use crate::scenario::language::{Fields, Value};
-use provider::config::{CachedTokens, Latency, Law, Lengths, ModelConfig, Price, Reserve, Service};
+use provider::config::{CachedTokens, Latency, Lengths, ModelConfig, Price, RefillPolicy, Reserve, Service};
 use provider::dist::Dist;
 
 /// What a provider states for all of its models.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inherited {
     /// The law of limits that name none.
-    pub(super) law: Law,
+    pub(super) law: RefillPolicy,
     /// What a call reserves.
     pub(super) reserve: Reserve,
     /// What cached tokens count if a model's own reservation does not say.

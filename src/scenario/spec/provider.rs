@@ -6,7 +6,9 @@ use super::model::{Inherited, model};
 use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
 use crate::scenario::language::{Fields, Value};
-use provider::config::{AccountConfig, CachedTokens, Config, Dialect, Law, ModelConfig, Reserve, Tier};
+use provider::config::{
+    AccountConfig, CachedTokens, Config, Dialect, ModelConfig, RefillPolicy, Reserve, Tier,
+};
 
 /// A provider as read. Without accounts or models only if those did not fit.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ pub(in crate::scenario) fn provider(
     let cached = CachedTokens::of(config.dialect);
     let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
     let inherited = Inherited {
-        law: law(fields, Law::default(), diagnostics),
+        law: law(fields, RefillPolicy::default(), diagnostics),
         reserve: reserve.unwrap_or(Reserve { cached, ..Reserve::default() }),
         cached,
     };

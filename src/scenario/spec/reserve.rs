@@ -2,7 +2,7 @@
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
-use provider::config::{CachedTokens, Estimate, Reserve, Settle};
+use provider::config::{CachedTokens, Estimate, Reserve, Settlement};
 
 const ESTIMATES: [(&str, Estimate); 4] = [
     ("prompt+max_tokens", Estimate::PromptAndMaxTokens),
@@ -11,8 +11,11 @@ const ESTIMATES: [(&str, Estimate); 4] = [
     ("nothing", Estimate::Nothing),
 ];
 
-const SETTLES: [(&str, Settle); 3] =
-    [("refund", Settle::Refund), ("nothing", Settle::Nothing), ("after", Settle::After)];
+const SETTLES: [(&str, Settlement); 3] = [
+    ("refund", Settlement::ToUsage),
+    ("nothing", Settlement::KeepReservation),
+    ("after", Settlement::ChargeExcess),
+];
 
 const CACHED: [(&str, CachedTokens); 3] =
     [("counted", CachedTokens::Counted), ("refund", CachedTokens::Refunded), ("free", CachedTokens::Free)];
@@ -32,10 +35,10 @@ fn from_map(fields: &Fields, usual: CachedTokens, diagnostics: &Diagnostics) -> 
     let cached = fields.choice("cached", &CACHED);
     // A reservation that is never settled gives nothing back.
     let usual = match (settle, usual) {
-        (Some(Settle::Nothing), CachedTokens::Refunded) => CachedTokens::Counted,
+        (Some(Settlement::KeepReservation), CachedTokens::Refunded) => CachedTokens::Counted,
         _ => usual,
     };
-    if let (Some(Settle::Nothing), Some(CachedTokens::Refunded), Some(value)) =
+    if let (Some(Settlement::KeepReservation), Some(CachedTokens::Refunded), Some(value)) =
         (settle, cached, fields.get("cached"))
     {
         let what = "`cached: refund` needs a reservation that is settled";
@@ -47,7 +50,7 @@ fn from_map(fields: &Fields, usual: CachedTokens, diagnostics: &Diagnostics) -> 
         let what = format!("`{word}` has no meaning if no completion tokens are reserved");
         diagnostics.report_at(&fields.at, what, "leave it out, or use `estimate: prompt+max_tokens`");
     }
-    if (estimate, settle) == (Estimate::Nothing, Some(Settle::Nothing)) {
+    if (estimate, settle) == (Estimate::Nothing, Some(Settlement::KeepReservation)) {
         let help = "use `settle: after`, or leave the token limits out";
         diagnostics.report_at(&fields.at, "no token would ever be charged", help);
     }
@@ -56,7 +59,7 @@ fn from_map(fields: &Fields, usual: CachedTokens, diagnostics: &Diagnostics) -> 
         estimate,
         default_max_tokens: fields.count("default").unwrap_or(plain.default_max_tokens),
         max_completion_tokens: fields.count("cap").unwrap_or(plain.max_completion_tokens),
-        settle: settle.unwrap_or(plain.settle),
+        settlement: settle.unwrap_or(plain.settlement),
         cached: cached.unwrap_or(usual),
         charge_refused: fields.bool("charge_refused").unwrap_or(plain.charge_refused),
     }

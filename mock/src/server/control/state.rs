@@ -19,9 +19,9 @@ pub(super) async fn levels(State(mock): State<Arc<Mock>>) -> Json<Value> {
                 limits.push(json!({
                     "axis": level.axis.name(),
                     "limit": level.limit,
-                    "burst": level.burst,
+                    "burst": level.capacity,
                     "remaining": level.remaining,
-                    "used_share": level.used_share(),
+                    "used_share": level.used_fraction(),
                 }));
             });
             json!({ "name": name, "limits": limits })

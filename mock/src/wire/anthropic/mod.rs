@@ -14,8 +14,8 @@ use super::{Error, Head, Headers, ids};
 use crate::axis::Axis;
 use crate::calendar::UnixTime;
 use crate::decision::Denial;
-use crate::length::{Bound, TooLong};
-use crate::meter::Level;
+use crate::length::{LengthLimit, TooLong};
+use crate::meter::LimitLevel;
 use crate::time::Instant;
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ fn headers(head: &Head<'_>) -> Headers {
             [Axis::Rpm, Axis::Tpm, Axis::Itpm, Axis::Otpm].map(|axis| snapshot.level(axis));
         // The reset of requests counts from the arrival, that of tokens from the reply (evidence: captures of 2026).
         limit(&mut headers, REQUESTS, requests.map(|level| Row::of(&[level], 1, snapshot.at)));
-        let levels: Vec<&Level> =
+        let levels: Vec<&LimitLevel> =
             tokens.map_or_else(|| input.into_iter().chain(output).collect(), |total| vec![total]);
         let tokens = (!levels.is_empty()).then(|| Row::of(&levels, THOUSAND, head.at));
         limit(&mut headers, TOKENS, tokens);
@@ -55,12 +55,13 @@ struct Row {
 impl Row {
     /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `unit`, and the first instant at
     /// which one of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
-    fn of(levels: &[&Level], unit: u64, at: Instant) -> Self {
-        let sum = |of: fn(&Level) -> u64| levels.iter().map(|level| of(level)).fold(0, u64::saturating_add);
+    fn of(levels: &[&LimitLevel], unit: u64, at: Instant) -> Self {
+        let sum =
+            |of: fn(&LimitLevel) -> u64| levels.iter().map(|level| of(level)).fold(0, u64::saturating_add);
         let until_full = levels.iter().map(|level| level.time_until_full()).min().unwrap_or_default();
         Self {
             limit: sum(|level| level.limit),
-            remaining: sum(Level::remaining_or_zero).saturating_add(unit / 2) / unit * unit,
+            remaining: sum(LimitLevel::remaining_or_zero).saturating_add(unit / 2) / unit * unit,
             reset: at + until_full,
         }
     }
@@ -117,16 +118,16 @@ fn describe<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
 /// Returns the message for a call that is too long. Captured, 2024–2026. Not modelled: newer models stop at the context instead
 /// of refusing the sum.
 fn too_long_message(too_long: &TooLong, model: &str) -> String {
-    let TooLong { bound, limit, prompt_tokens, max_tokens } = *too_long;
+    let TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens } = *too_long;
     let requested = too_long.requested();
-    match (bound, max_tokens) {
-        (Bound::Output, _) => format!(
+    match (violated, max_tokens) {
+        (LengthLimit::Output, _) => format!(
             "max_tokens: {requested} > {limit}, which is the maximum allowed number of output tokens for {model}"
         ),
-        (Bound::Context, Some(max_tokens)) if prompt_tokens <= limit => format!(
+        (LengthLimit::Context, Some(max_tokens)) if prompt_tokens <= limit => format!(
             "input length and `max_tokens` exceed context limit: {prompt_tokens} + {max_tokens} > {limit}, decrease input length or `max_tokens` and try again"
         ),
-        (Bound::Context, _) => format!("prompt is too long: {prompt_tokens} tokens > {limit} maximum"),
+        (LengthLimit::Context, _) => format!("prompt is too long: {prompt_tokens} tokens > {limit} maximum"),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
-use crate::length::{Bound, TooLong};
+use crate::length::{LengthLimit, TooLong};
 use crate::wire::envelope::{self, ErrorBody, INVALID, Member, reason};
 use crate::wire::go_duration::GoDuration;
 use crate::wire::{Context, Error, ErrorReply};
@@ -111,7 +111,7 @@ pub(super) fn render(error: &Error<'_>) -> ErrorReply {
             (503, &format!("{model} is currently over capacity. {BACK_OFF}"), INTERNAL, None)
         }
         Error::Billing => (400, SPEND_LIMIT, INVALID, Some("blocked_api_access")),
-        Error::TooLong(TooLong { bound: Bound::Output, limit, .. }, _) => {
+        Error::TooLong(TooLong { violated: LengthLimit::Output, limit_tokens: limit, .. }, _) => {
             let message =
                 format!("`max_tokens` must be less than or equal to `{limit}`, {LESS_THAN_CONTEXT}");
             return ErrorReply::new(400, body(&message, INVALID, Some("max_tokens"), None));

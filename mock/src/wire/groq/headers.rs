@@ -5,7 +5,7 @@
 //! (`server`, `cf-ray`, `set-cookie`, `via`, …) are omitted: the mock has no edge.
 
 use crate::axis::Axis;
-use crate::decision::LimitsView;
+use crate::decision::HeaderLimits;
 use crate::wire::go_duration::GoDuration;
 use crate::wire::{Head, Headers, ids};
 
@@ -19,7 +19,7 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
     }
     headers.fixed("vary", "Origin");
     headers.fixed("x-groq-region", REGION);
-    if let Some(LimitsView { requests, tokens }) = head.snapshot.map(|snapshot| snapshot.limits) {
+    if let Some(HeaderLimits { requests, tokens }) = head.snapshot.map(|snapshot| snapshot.limits) {
         let is_audio = tokens.is_some_and(|view| view.axis == Axis::Ash);
         let [limit, remaining, reset] = if is_audio { AUDIO } else { CHAT };
         let views = [requests, tokens];

@@ -110,7 +110,7 @@ const LIMIT_ON_AXIS: Kind =
 const LIMIT_IN_FLIGHT: Kind =
     Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_LIMIT }, Kind::Map(&CONCURRENCY)]);
 
-/// The largest limit: beyond it the window laws would leave exact integers.
+/// The largest limit: beyond it the refill policies would leave exact integers.
 const MAX_LIMIT: u64 = 1_000_000_000_000;
 
 const fn axis(name: &'static str, example: &'static str, doc: &'static str) -> Word {

@@ -7,15 +7,15 @@ use crate::scenario::write::{Entry, Tree, write};
 use crate::scenario::{Overrides, parse, yaml};
 use proptest::prelude::*;
 use provider::units::{print_count, print_duration};
-use provider::{Nanos, Stream};
+use provider::{Nanos, RandomStream};
 
 /// A random scenario. Its words and kinds fit the table; numbers may contradict each other.
 fn scenario(seed: u64) -> Tree {
-    Random { stream: Stream::keyed(seed, 0) }.map(&SCENARIO)
+    Random { stream: RandomStream::keyed(seed, 0) }.map(&SCENARIO)
 }
 
 struct Random {
-    stream: Stream,
+    stream: RandomStream,
 }
 
 impl Random {

@@ -1,10 +1,10 @@
-//! The provider as a state machine: calls arrive and depart, and every arrival returns a decision.
+//! The provider as a state machine: it decides on every call that arrives, and settles every call that it admitted.
 //!
 //! ```text
-//!  arrive ─▶ fault? ─▶ fits the model? ─▶ fits every limit? ─▶ slot, service time ─▶ Admitted (Service, Ticket) ─▶ depart | cancel
-//!              │              │                   │                                                                    │
-//!              ▼              ▼                   ▼                                                                    ▼
-//!           Faulted        TooLong             Refused                                                     reservation is settled
+//!  decide ─▶ fault? ─▶ fits the model? ─▶ fits every limit? ─▶ server slot, service time ─▶ Admitted (Service, Ticket) ─▶ complete | cancel
+//!              │              │                   │                                                                           │
+//!              ▼              ▼                   ▼                                                                           ▼
+//!           Faulted        TooLong             Refused                                                            reservation is settled
 //! ```
 //!
 //! The complete schedule of a call is known on arrival, so the machine has no timers: the driver returns the ticket at
@@ -15,10 +15,10 @@
 
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve};
-use crate::decision::{Decision, DecisionReport, Denial, LimitsView, Remaining, Service, Ticket};
+use crate::decision::{Decision, DecisionReport, Denial, HeaderLimits, HeaderRemaining, Service, Ticket};
 use crate::fault::ActiveFaults;
-use crate::latency::{ServiceTime, Slots};
-use crate::meter::{Level, Meter};
+use crate::latency::{ServerSlots, ServiceTime};
+use crate::meter::{LimitLevel, Meter};
 use crate::time::{Instant, Nanos};
 
 /// One provider: the ground truth that a client's quota estimates approximate.
@@ -33,15 +33,15 @@ use crate::time::{Instant, Nanos};
 /// let model = ModelConfig::new("llama").with_limit(Limit::rpm(30));
 /// let mut provider = Provider::new(&Config::new("groq").with_account("acme").with_model(model));
 /// let call = Call { account: 0, model: 0, max_tokens: None };
-/// let mut arrive = |now| provider.arrive(now, call, Truth::default()).decision;
+/// let mut decide = |now| provider.decide(now, call, Truth::default()).decision;
 ///
 /// for _ in 0..30 {
-///     assert!(matches!(arrive(Instant::ZERO), Decision::Admitted(_)));
+///     assert!(matches!(decide(Instant::ZERO), Decision::Admitted(_)));
 /// }
-/// let Decision::Refused(denial) = arrive(Instant::ZERO) else { panic!("the 31st is refused") };
+/// let Decision::Refused(denial) = decide(Instant::ZERO) else { panic!("the 31st is refused") };
 /// assert_eq!((denial.used, denial.wait), (30, Some(Nanos::from_secs(2))));
-/// assert!(matches!(arrive(Instant(1_999_999_999)), Decision::Refused(_)));
-/// assert!(matches!(arrive(Instant(2_000_000_000)), Decision::Admitted(_)));
+/// assert!(matches!(decide(Instant(1_999_999_999)), Decision::Refused(_)));
+/// assert!(matches!(decide(Instant(2_000_000_000)), Decision::Admitted(_)));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Provider {
@@ -62,14 +62,14 @@ struct Model {
     reserve: Reserve,
     latency: Latency,
     /// `None`: no bound on the calls served at once.
-    slots: Option<Slots>,
+    server_slots: Option<ServerSlots>,
 }
 
 impl Provider {
-    /// Creates a provider at the start of the run: every limit is unused and every slot free.
+    /// Creates a provider at the start of the run: every limit is unused and every server slot free.
     ///
     /// # Panics
-    /// If a model has zero slots, or if there are more than 65,535 accounts or models.
+    /// If a model has zero server slots, or if there are more than 65,535 accounts or models.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let (accounts, models) = (config.accounts.len(), config.models.len());
@@ -88,13 +88,13 @@ impl Provider {
     ///
     /// # Panics
     /// If the account or the model is out of range; the same holds for all methods below.
-    pub fn arrive(&mut self, now: Instant, call: Call, truth: Truth) -> DecisionReport {
+    pub fn decide(&mut self, now: Instant, call: Call, truth: Truth) -> DecisionReport {
         let faults = self.faults_at(now, truth);
-        self.arrive_with_faults(now, call, 0, truth, faults.as_ref().unwrap_or(&ActiveFaults::NONE))
+        self.decide_with_faults(now, call, 0, truth, faults.as_ref().unwrap_or(&ActiveFaults::NONE))
     }
 
     /// Decides on a call with `audio_seconds` of audio amid these faults, instead of the configured incidents.
-    pub fn arrive_with_faults(
+    pub fn decide_with_faults(
         &mut self,
         now: Instant,
         call: Call,
@@ -102,11 +102,11 @@ impl Provider {
         truth: Truth,
         faults: &ActiveFaults,
     ) -> DecisionReport {
-        let decision = self.decide_with_faults(now, call, audio_seconds, truth, faults);
+        let decision = self.decide_without_header_limits(now, call, audio_seconds, truth, faults);
         let limits = if faults.response.no_limit_headers {
-            LimitsView::default()
+            HeaderLimits::default()
         } else {
-            self.limits(now, call.account, call.model)
+            self.header_limits(now, call.account, call.model)
         };
         DecisionReport { decision, limits }
     }
@@ -119,9 +119,9 @@ impl Provider {
         ActiveFaults::at(now, &self.incidents, truth)
     }
 
-    /// Returns the decision of [`Provider::arrive_with_faults`] without the limits for headers.
+    /// Returns the decision of [`Provider::decide_with_faults`] without the limits for headers.
     #[inline]
-    pub fn decide_with_faults(
+    pub fn decide_without_header_limits(
         &mut self,
         now: Instant,
         call: Call,
@@ -135,7 +135,7 @@ impl Provider {
             (Some(fault), _) => Decision::Faulted(fault),
             (None, Err(too_long)) => Decision::TooLong(too_long),
             (None, Ok(())) => {
-                let reserved = model.reserve.reserved(call, truth, meter.recent());
+                let reserved = model.reserve.reserved(call, truth, meter.recent_completions());
                 match meter.admit(reserved, audio_seconds) {
                     Ok(()) => {
                         Decision::Admitted(model.serve(Ticket::new(call, reserved, now), call, truth, faults))
@@ -153,23 +153,23 @@ impl Provider {
         }
     }
 
-    /// Ends an admitted call and settles its reservation. Must be called once per ticket, unless
+    /// Completes an admitted call: settles its reservation. Must be called once per ticket, unless
     /// [`Provider::cancel`] is.
-    pub fn depart(&mut self, now: Instant, ticket: Ticket, used: Usage) {
-        debug_assert!(now >= ticket.at, "invariant: departs at {now}, arrived at {}", ticket.at);
+    pub fn complete(&mut self, now: Instant, ticket: Ticket, used: Usage) {
+        debug_assert!(now >= ticket.at, "invariant: completes at {now}, arrived at {}", ticket.at);
         let index = self.advance_meter_to(now, ticket.account, ticket.model);
         let (meter, reserve) = (&mut self.meters[index], self.models[usize::from(ticket.model)].reserve);
-        meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settle);
+        meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settlement);
         if reserve.estimate == Estimate::PromptAndRecent {
             meter.record_completion(used);
         }
     }
 
-    /// Ends an admitted call whose client disconnected; returns the usage until now. Its slot stays occupied until the
-    /// planned end, because the starts of the calls behind it are already decided.
+    /// Completes an admitted call whose client disconnected; returns the usage until now. Its server slot stays
+    /// occupied until the planned end, because the starts of the calls behind it are already decided.
     pub fn cancel(&mut self, now: Instant, service: &Service) -> Usage {
         let used = service.used_by(now);
-        self.depart(now, service.ticket, used);
+        self.complete(now, service.ticket, used);
         used
     }
 
@@ -181,24 +181,25 @@ impl Provider {
     }
 
     /// Returns the limits that response headers state at `now`.
-    pub fn limits(&mut self, now: Instant, account: u16, model: u16) -> LimitsView {
+    pub fn header_limits(&mut self, now: Instant, account: u16, model: u16) -> HeaderLimits {
         let index = self.advance_meter_to(now, account, model);
-        self.meters[index].view()
+        self.meters[index].header_limits()
     }
 
-    /// Returns the remaining units of [`Provider::limits`] at the last arrival or departure of this account and model.
+    /// Returns the remaining units of [`Provider::header_limits`], as of the last decision or completion of this account
+    /// and model.
     #[must_use]
-    pub fn remaining(&self, account: u16, model: u16) -> Remaining {
-        self.meters[self.meter_index(account, model)].remaining()
+    pub fn header_remaining(&self, account: u16, model: u16) -> HeaderRemaining {
+        self.meters[self.meter_index(account, model)].header_remaining()
     }
 
     /// Returns the level of each limit at `now`, in the order of the configuration.
-    pub fn levels(&mut self, now: Instant, account: u16, model: u16) -> impl Iterator<Item = Level> {
+    pub fn levels(&mut self, now: Instant, account: u16, model: u16) -> impl Iterator<Item = LimitLevel> {
         let index = self.advance_meter_to(now, account, model);
         self.meters[index].levels()
     }
 
-    /// Moves one meter to `now`; returns its index.
+    /// Advances one meter to `now`; returns its index.
     #[inline]
     fn advance_meter_to(&mut self, now: Instant, account: u16, model: u16) -> usize {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
@@ -219,25 +220,25 @@ impl Provider {
 impl Model {
     fn new(provider: &Config, model: usize) -> Self {
         let config = &provider.models[model];
-        let slots = config.latency.slots.map(Slots::new);
+        let server_slots = config.latency.slots.map(ServerSlots::new);
         Self {
             meter: provider.meter_of(model),
             lengths: config.lengths,
             reserve: config.reserve,
             latency: config.latency.clone(),
-            slots,
+            server_slots,
         }
     }
 
     /// Returns the schedule of an admitted call. A cut reply ends when its last token is sent.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, faults: &ActiveFaults) -> Service {
-        let mut usage = truth.usage(self.lengths.max_completion_tokens(call, truth));
+        let mut usage = truth.usage(self.lengths.completion_cap(call, truth));
         usage.completion_tokens = faults.tokens_sent(usage.completion_tokens);
         let service_time = self.latency.service_time(truth, usage, faults.slowdown);
         let ServiceTime { first_token, decode } =
             service_time.with_faults(faults.first_token_delay, faults.token_slowdown);
-        let started_at = match &mut self.slots {
-            Some(slots) => slots.assign(ticket.at, first_token + decode),
+        let started_at = match &mut self.server_slots {
+            Some(server_slots) => server_slots.assign(ticket.at, first_token + decode),
             None => ticket.at,
         };
         debug_assert!(started_at >= ticket.at, "invariant: starts at {started_at}, arrived at {}", ticket.at);
@@ -300,7 +301,7 @@ mod tests {
             [(0, 0), (999, 0), (1000, 1), (1050, 1), (1500, 6), (2999, 20), (3000, 21)]
         {
             let mut provider = provider(&[Limit::tpd(1000)], None, &[]);
-            let service = admitted(provider.arrive(Instant::ZERO, CALL, TRUTH));
+            let service = admitted(provider.decide(Instant::ZERO, CALL, TRUTH));
             assert_eq!((service.first_token_at, service.done_at), (at(1000), at(3000)));
             let used = provider.cancel(at(cancelled_at), &service);
             assert_eq!(
@@ -316,22 +317,22 @@ mod tests {
     #[test]
     fn a_cut_reply_has_half_the_tokens_and_ends_with_the_last_of_them() {
         let mut provider = provider(&[], None, &[Fault::CutStream, Fault::Slow(2.0)]);
-        let service = admitted(provider.arrive(Instant::ZERO, CALL, TRUTH));
+        let service = admitted(provider.decide(Instant::ZERO, CALL, TRUTH));
         assert!(service.cut && !service.garbage);
         assert_eq!(service.usage.completion_tokens, 10);
         assert_eq!((service.first_token_at, service.done_at), (at(2000), at(3800)));
     }
 
     #[test]
-    fn a_replaced_decision_takes_neither_quota_nor_a_slot() {
+    fn a_replaced_decision_takes_neither_quota_nor_a_server_slot() {
         let mut down = provider(&[Limit::rpm(1), Limit::rpd(10)], Some(1), &[Fault::Status(503)]);
         for _ in 0..5 {
-            let report = down.arrive(Instant::ZERO, CALL, TRUTH);
+            let report = down.decide(Instant::ZERO, CALL, TRUTH);
             assert_eq!(report.decision, Decision::Faulted(Fault::Status(503)));
             assert_eq!(report.limits.requests.unwrap().remaining, 10);
         }
         down.incidents.clear();
-        assert_eq!(admitted(down.arrive(Instant::ZERO, CALL, TRUTH)).started_at, Instant::ZERO);
+        assert_eq!(admitted(down.decide(Instant::ZERO, CALL, TRUTH)).started_at, Instant::ZERO);
     }
 
     #[test]
@@ -342,8 +343,8 @@ mod tests {
             (&[Fault::RetryAfter(Nanos::HOUR)], Some(Nanos::HOUR)),
         ] {
             let mut provider = provider(&[Limit::rpm(1)], None, faults);
-            admitted(provider.arrive(Instant::ZERO, CALL, TRUTH));
-            let Decision::Refused(denial) = provider.arrive(Instant::ZERO, CALL, TRUTH).decision else {
+            admitted(provider.decide(Instant::ZERO, CALL, TRUTH));
+            let Decision::Refused(denial) = provider.decide(Instant::ZERO, CALL, TRUTH).decision else {
                 panic!("the second call is refused")
             };
             assert_eq!(denial.wait, wait);
@@ -351,11 +352,11 @@ mod tests {
     }
 
     #[test]
-    fn admitted_calls_queue_for_slots_and_refused_ones_take_none() {
+    fn admitted_calls_queue_for_server_slots_and_refused_ones_take_none() {
         let mut provider = provider(&[Limit::rpm(2)], Some(1), &[]);
-        let starts = [0, 0].map(|now| admitted(provider.arrive(at(now), CALL, TRUTH)).started_at);
+        let starts = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)).started_at);
         assert_eq!(starts, [at(0), at(3000)]);
-        assert!(matches!(provider.arrive(at(0), CALL, TRUTH).decision, Decision::Refused(_)));
-        assert_eq!(admitted(provider.arrive(at(30_000), CALL, TRUTH)).started_at, at(30_000));
+        assert!(matches!(provider.decide(at(0), CALL, TRUTH).decision, Decision::Refused(_)));
+        assert_eq!(admitted(provider.decide(at(30_000), CALL, TRUTH)).started_at, at(30_000));
     }
 }
