@@ -19,19 +19,19 @@ use std::sync::Arc;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Injection {
-    /// A name, or an object of a name and an amount.
+    /// A name, a status as a number, or an object with exactly one member: a name and its amount.
     fault: Value,
-    /// How many requests it affects.
+    /// How many requests it affects; unlimited if absent.
     next: Option<NonZeroU64>,
-    /// Which share of requests it affects; all if absent.
+    /// The share of requests that it affects; all if absent.
     share: Option<Share>,
-    /// How long it lasts.
+    /// How long it lasts; without an end if absent.
     #[serde(rename = "for")]
     duration: Option<Duration>,
 }
 
 impl Input for Injection {
-    const HELP: &str = r#"send a JSON object such as {"fault": "503", "next": 3}; "share": "20%" and "for": "10s" are optional, "for" up to 366d"#;
+    const HELP: &str = r#"send a JSON object with a fault, such as {"fault": "503"}; "next": 3, "share": "20%" and "for": "10s" (up to 366d) are optional"#;
 }
 
 /// Lists the injected faults that have not ended.
@@ -42,7 +42,7 @@ pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
     Json(json!({ "faults": faults }))
 }
 
-/// Removes every injected fault; those of the scenario stay.
+/// Removes every injected fault, but not the faults of the scenario's incidents.
 pub(super) async fn clear(State(mock): State<Arc<Mock>>) -> Json<Value> {
     mock.with_faults(|queue, _| queue.clear());
     list(State(mock)).await
@@ -67,10 +67,10 @@ pub(super) async fn inject(
     })
 }
 
-/// Parses a fault: its name, or an object of its name and its amount.
+/// Parses a fault: its name, its status as a number, or an object with exactly one member, its name and its amount.
 fn parse(spec: &Value) -> Result<Fault, Error> {
     let unknown = || {
-        let known: Vec<_> = NAMES.iter().map(|(name, word)| example(name, *word)).collect();
+        let known: Vec<_> = NAMES.iter().map(|(name, syntax)| example(name, *syntax)).collect();
         let message = format!("unknown fault {}", shortened(&spec.to_string()));
         Error::new(message, format!("use one of {}", known.join(", ")))
     };
@@ -83,30 +83,32 @@ fn parse(spec: &Value) -> Result<Fault, Error> {
         }
         _ => return Err(unknown()),
     };
-    let word = FaultSyntax::of(&name).ok_or_else(unknown)?;
-    let fault = match (word, amount) {
-        (FaultSyntax::Plain(fault), None) => Some(fault),
+    let syntax = FaultSyntax::of(&name).ok_or_else(unknown)?;
+    let fault = match (syntax, amount) {
+        (FaultSyntax::Plain(fault), None) => Ok(fault),
+        (FaultSyntax::Plain(_), Some(_)) => Err(format!("`{name}` takes no amount")),
+        (FaultSyntax::Factor(_) | FaultSyntax::Duration(_), None) => Err(format!("`{name}` needs an amount")),
         (FaultSyntax::Factor(fault), Some(amount)) => {
-            parse_amount(amount).map(|Multiple(times)| fault(times))
+            parse_amount(&name, amount).map(|Multiple(times)| fault(times))
         }
         (FaultSyntax::Duration(fault), Some(amount)) => {
-            parse_amount(amount).map(|Duration(length)| fault(length))
+            parse_amount(&name, amount).map(|Duration(length)| fault(length))
         }
-        _ => None,
     };
-    fault.ok_or_else(|| {
-        let message = format!("invalid amount of `{name}`");
-        Error::new(message, format!(r#"write "fault": {}"#, example(&name, word)))
+    fault.map_err(|message| Error::new(message, format!(r#"write "fault": {}"#, example(&name, syntax))))
+}
+
+/// Parses the amount of the fault `name`. Returns the message of the error.
+fn parse_amount<T: DeserializeOwned>(name: &str, amount: &Value) -> Result<T, String> {
+    T::deserialize(amount).map_err(|error| {
+        let (amount, reason) = (shortened(&amount.to_string()), shortened(&error.to_string()));
+        format!("invalid amount {amount} of `{name}`: {reason}")
     })
 }
 
-fn parse_amount<T: DeserializeOwned>(amount: &Value) -> Option<T> {
-    T::deserialize(amount).ok()
-}
-
 /// Returns how a fault is written in JSON.
-fn example(name: &str, word: FaultSyntax) -> String {
-    match word {
+fn example(name: &str, syntax: FaultSyntax) -> String {
+    match syntax {
         FaultSyntax::Plain(_) => format!(r#""{name}""#),
         FaultSyntax::Factor(_) => format!(r#"{{"{name}": "4x"}}"#),
         FaultSyntax::Duration(_) => format!(r#"{{"{name}": "5s"}}"#),
