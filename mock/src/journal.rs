@@ -1,7 +1,7 @@
 //! The journal: the latest requests that a provider received, in a bounded ring, and counts of all of them.
 //!
 //! Filled by the server, read by the control plane and by [`crate::client_check`]. It holds neither keys nor texts; the
-//! attempts of one request are recognised by a fingerprint of what was sent.
+//! attempts of one request are recognised by a fingerprint of its content.
 
 use crate::axis::Axis;
 use crate::config::Fault;
@@ -13,15 +13,15 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
     /// Sequence number of the request, from zero.
-    pub number: u64,
+    pub request_number: u64,
     /// When it was decided on.
     pub at: Instant,
     /// The account of its key; `None` if no account has the key.
     pub account: Option<u16>,
     /// The model; `None` if the request names no known model.
     pub model: Option<u16>,
-    /// Whether it asked for a stream.
-    pub stream: bool,
+    /// Whether it asked for a stream; `false` if it was rejected before it was parsed.
+    pub wants_stream: bool,
     /// The [`fingerprint`] by which its other attempts are recognised.
     pub fingerprint: u64,
     /// What was decided.
@@ -116,11 +116,11 @@ impl Journal {
     }
 }
 
-/// Hashes what an account sent: 64 bits, not cryptographic. Equal input has an equal fingerprint on every machine.
+/// Hashes the content of an account's request: 64 bits, not cryptographic. Equal input has an equal fingerprint on every machine.
 #[must_use]
-pub fn fingerprint(account: Option<u16>, sent: &[u8]) -> u64 {
+pub fn fingerprint(account: Option<u16>, content: &[u8]) -> u64 {
     let account = account.map_or(0, |account| 1 + u64::from(account));
-    let (blocks, rest) = sent.as_chunks::<32>();
+    let (blocks, rest) = content.as_chunks::<32>();
     let mut last = [0; 32];
     last[..rest.len()].copy_from_slice(rest);
     // Four independent sums, so that their multiplications overlap: this hashes every body that is received.
@@ -131,7 +131,7 @@ pub fn fingerprint(account: Option<u16>, sent: &[u8]) -> u64 {
         }
     }
     // The length distinguishes a text from itself padded with zeros.
-    sums.into_iter().fold(mix(account) ^ sent.len() as u64, |hash, sum| mix(hash ^ sum))
+    sums.into_iter().fold(mix(account) ^ content.len() as u64, |hash, sum| mix(hash ^ sum))
 }
 
 #[cfg(test)]
@@ -143,13 +143,13 @@ mod tests {
     fn the_latest_entries_are_kept_and_all_are_counted() {
         let mut journal = Journal::default();
         let kept = MAX_ENTRIES as u64;
-        for number in 0..kept + 3 {
+        for request_number in 0..kept + 3 {
             journal.add(Entry {
-                number,
-                at: Instant(number),
+                request_number,
+                at: Instant(request_number),
                 account: Some(0),
                 model: None,
-                stream: false,
+                wants_stream: false,
                 fingerprint: 0,
                 outcome: JournalOutcome::Rejected,
                 status: Some(404),
@@ -157,7 +157,7 @@ mod tests {
             });
         }
         assert_eq!((journal.entries().len(), journal.evicted()), (MAX_ENTRIES, 3));
-        assert_eq!(journal.entries().next().unwrap().number, 3);
+        assert_eq!(journal.entries().next().unwrap().request_number, 3);
         assert_eq!(journal.counts().collect::<Vec<_>>(), [((Some(0), None, "rejected"), kept + 3)]);
     }
 

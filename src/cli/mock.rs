@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use provider::config::Config;
 use provider::server::ControlPlane;
-use provider::wire::{self, Key, WireFormat};
+use provider::wire::{self, KeyHeader, WireFormat};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -122,9 +122,9 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> S
 
 /// Returns a command that requests a completion.
 fn curl(format: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) -> String {
-    let header = match format.keys().first() {
-        Some(Key::Named(name)) => format!("{name}: {key}"),
-        Some(Key::Bearer) | None => format!("Authorization: Bearer {key}"),
+    let header = match format.key_headers().first() {
+        Some(KeyHeader::Named(name)) => format!("{name}: {key}"),
+        Some(KeyHeader::Bearer) | None => format!("Authorization: Bearer {key}"),
     };
     let path = format.path(model);
     format!(

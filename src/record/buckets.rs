@@ -5,7 +5,7 @@
 //! arrivals stop; what happens after those counts in the last one. Events come in order of time, so a bucket is
 //! complete when the next one begins, and one histogram serves all of them.
 
-use super::histogram::Histogram;
+use super::histogram::{Encoder, Histogram};
 use super::series::{Charged, Fill, Series};
 use crate::formatting::{rounded, seconds};
 use crate::scenario::Scenario;
@@ -72,7 +72,7 @@ pub(super) struct TimeBuckets {
     /// Latencies in the current bucket.
     latency: Histogram,
     /// The encoded latencies of the complete buckets; `None` if distributions are not wanted.
-    encoded: Option<Vec<String>>,
+    encoded: Option<(Encoder, Vec<String>)>,
     next_sample: Instant,
     /// By target and axis, the index in `fill` at which the limit's row of buckets begins.
     rows: Vec<[Option<usize>; Axis::ALL.len()]>,
@@ -123,7 +123,7 @@ impl TimeBuckets {
             index: 0,
             ends: Instant::ZERO + length,
             latency: Histogram::of_bucket(),
-            encoded: distributions.then(|| vec![String::new(); count]),
+            encoded: distributions.then(|| (Encoder::new(), vec![String::new(); count])),
             next_sample: Instant(length.0 / SAMPLES / 2),
         }
     }
@@ -210,8 +210,8 @@ impl TimeBuckets {
 
     fn complete(&mut self) {
         let (p50_s, p95_s) = (self.latency.quantile_s(0.50), self.latency.quantile_s(0.95));
-        if let Some(encoded) = &mut self.encoded {
-            encoded[self.index] = self.latency.encode();
+        if let Some((encoder, encoded)) = &mut self.encoded {
+            encoded[self.index] = encoder.encode(&self.latency);
         }
         if !self.latency.is_empty() {
             self.latency.clear();
@@ -230,7 +230,7 @@ impl TimeBuckets {
         }
         self.complete();
         let count = self.planned.max(self.index + 1);
-        let encoded = self.encoded.take().unwrap_or_default();
+        let encoded = self.encoded.take().map_or_else(Vec::new, |(_, encoded)| encoded);
         let kept = &self.buckets[..count];
         let counts = |of: fn(&Bucket) -> u64| kept.iter().map(of).collect::<Vec<_>>();
         let limited_by = (0..REFUSALS).filter(|&by| kept.iter().any(|bucket| bucket.limited_by[by] > 0));

@@ -12,7 +12,7 @@
 //! * `resolve` looks up targets, routes and traces.
 //!
 //! Every step reports to `diagnostics` and goes on; if there is one problem anywhere, there is no scenario. [`load`] and
-//! [`parse`] return a [`Scenario`] or all problems at once. The other way, [`Tree`] and [`write`] print a scenario.
+//! [`parse`] return a [`Scenario`] or all problems at once. The other way, [`Tree`] and [`write()`] print a scenario.
 //!
 //! To add a word to the language, see `language/mod.rs`.
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 /// Number of persistent connections.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// How long the requests of one turn may take together.
+/// Maximum time for all requests of one turn.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Open connections to one server.
@@ -24,7 +24,7 @@ pub(crate) struct Load {
     connections: Vec<Connection>,
 }
 
-/// What is parsed of a reply.
+/// The parsed part of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -51,10 +51,10 @@ impl Load {
         self.runtime.block_on(self.connections[0].exchange())
     }
 
-    /// Sends this many requests over all connections and returns the seconds that took.
+    /// Sends `requests` requests over all connections. Returns the elapsed time in seconds.
     ///
     /// # Errors
-    /// If a reply has another status.
+    /// If a reply has a status other than `status`.
     #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
     pub(crate) fn send_all(&mut self, requests: u64, status: u16) -> anyhow::Result<f64> {
         let left = Arc::new(AtomicU64::new(requests));

@@ -1,5 +1,5 @@
 //! The throughput of the mock relative to hyper alone, on one core: without limits, with limits that never bind, and with
-//! one that refuses everything, each against a bare hyper server with a fixed body of the same length; and the memory of
+//! one that refuses all requests but the first, each against a bare hyper server with a fixed body of the same length; and the memory of
 //! the mock over a million requests. `../README.md` explains the output.
 //!
 //! ```text
@@ -26,8 +26,8 @@ use process::{Core, Server};
 use servers::Case;
 use std::net::SocketAddr;
 
-/// How much is measured.
-struct Measure {
+/// The amount of work of a benchmark.
+struct Extent {
     /// Rounds, each with its own processes.
     rounds: usize,
     /// Turns of each server in a round.
@@ -36,28 +36,28 @@ struct Measure {
     requests: u64,
 }
 
-const WHOLE: Measure = Measure { rounds: 11, turns: 10, requests: 5_000 };
-const QUICK: Measure = Measure { rounds: 3, turns: 4, requests: 2_500 };
+const FULL: Extent = Extent { rounds: 11, turns: 10, requests: 5_000 };
+const QUICK: Extent = Extent { rounds: 3, turns: 4, requests: 2_500 };
 
-/// After how many requests the memory is measured.
-const MEMORY: [u64; 2] = [100_000, 1_000_000];
+/// The numbers of requests after which memory is measured.
+const MEMORY_SAMPLES: [u64; 2] = [100_000, 1_000_000];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => compare(&WHOLE).and_then(|()| memory()),
+        [] => compare(&FULL).and_then(|()| memory()),
         ["--quick"] => compare(&QUICK),
         ["--memory"] => memory(),
         ["--load", address, requests] => load(address.parse()?, requests.parse()?),
         ["--serve", "bare", status, length] => servers::bare(status.parse()?, length.parse()?),
         ["--serve", case] => {
-            servers::mock(Case::named(case).context("a case: unlimited, limited or refused")?)
+            servers::mock(Case::from_name(case).context("a case: unlimited, limited or refused")?)
         }
         _ => bail!("--quick, --memory, --serve CASE, --load ADDRESS NUMBER, or nothing"),
     }
 }
 
-/// What was measured of one server in a round.
+/// The measurements of one server in a round.
 #[derive(Clone, Copy, Default)]
 struct Run {
     requests: f64,
@@ -83,18 +83,18 @@ impl Run {
     }
 
     /// Thousands of requests per second of CPU time.
-    fn rate_on_cpu(&self) -> f64 {
+    fn rate_per_cpu_second(&self) -> f64 {
         self.requests / self.cpu_seconds / 1e3
     }
 
     /// CPU time of the server relative to the elapsed time.
-    fn share(&self) -> f64 {
+    fn cpu_utilisation(&self) -> f64 {
         self.cpu_seconds / self.seconds
     }
 }
 
-/// Runs one round of the mock and of hyper alone, in turns, so that other load of the machine affects both.
-fn round(case: Case, reply: Reply, core: Option<Core>, measure: &Measure) -> anyhow::Result<[Run; 2]> {
+/// Runs one round of the mock and of hyper alone. They take turns, so that other load of the machine affects both.
+fn round(case: Case, reply: Reply, core: Option<Core>, extent: &Extent) -> anyhow::Result<[Run; 2]> {
     let Reply { status, length } = reply;
     let mock = Server::start(&[case.name()], core)?;
     let bare = Server::start(&["bare", &status.to_string(), &length.to_string()], core)?;
@@ -102,20 +102,20 @@ fn round(case: Case, reply: Reply, core: Option<Core>, measure: &Measure) -> any
     let mut loads = [Load::connect(mock.address())?, Load::connect(bare.address())?];
     for load in &mut loads {
         load.send_one()?; // Uses up the limit of the case `refused`.
-        load.send_all(measure.requests, status)?;
+        load.send_all(extent.requests, status)?;
     }
     let mut runs = [Run::default(); 2];
-    for _ in 0..measure.turns {
+    for _ in 0..extent.turns {
         for (run, (server, load)) in runs.iter_mut().zip(servers.into_iter().zip(&mut loads)) {
-            run.add(server, load, measure.requests, status)?;
+            run.add(server, load, extent.requests, status)?;
         }
     }
     Ok(runs)
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
-fn compare(measure: &Measure) -> anyhow::Result<()> {
-    let core = Core::apart_from_client();
+fn compare(extent: &Extent) -> anyhow::Result<()> {
+    let core = Core::reserve_for_server();
     match &core {
         Ok(_) => println!("{CONNECTIONS} connections, the server on one core and the client on another"),
         Err(reason) => {
@@ -123,49 +123,49 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
         }
     }
     let core = core.ok();
-    println!("median (minimum to maximum of {} rounds)", measure.rounds);
+    println!("median (minimum to maximum of {} rounds)", extent.rounds);
     for case in Case::ALL {
-        let reply = expected(case)?;
+        let reply = expected_reply(case)?;
         println!("{}: status {}, a body of {} bytes", case.name(), reply.status, reply.length);
-        let rounds = (0..measure.rounds).map(|_| round(case, reply, core, measure));
+        let rounds = (0..extent.rounds).map(|_| round(case, reply, core, extent));
         let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
-        print("thousand requests per second", &rounds, Run::rate);
-        print("thousand requests per CPU second", &rounds, Run::rate_on_cpu);
-        print("CPU utilisation of the server", &rounds, Run::share);
+        print_figure("thousand requests per second", &rounds, Run::rate);
+        print_figure("thousand requests per CPU second", &rounds, Run::rate_per_cpu_second);
+        print_figure("CPU utilisation of the server", &rounds, Run::cpu_utilisation);
     }
     Ok(())
 }
 
 /// Returns the reply of a case to all but the first request.
-fn expected(case: Case) -> anyhow::Result<Reply> {
+fn expected_reply(case: Case) -> anyhow::Result<Reply> {
     let server = Server::start(&[case.name()], None)?;
     let mut load = Load::connect(server.address())?;
     load.send_one()?;
     load.send_one()
 }
 
-/// Prints a figure of both servers, and its ratio in each round.
+/// Prints the median and range over all rounds of a figure of both servers, and of the ratio of the two.
 #[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
-fn print(what: &str, rounds: &[[Run; 2]], figure: fn(&Run) -> f64) {
+fn print_figure(label: &str, rounds: &[[Run; 2]], figure: fn(&Run) -> f64) {
     if rounds.iter().flatten().any(|run| figure(run).is_nan()) {
-        return println!("  {what:<32} skipped: this system has no /proc");
+        return println!("  {label:<32} skipped: this system has no /proc");
     }
     let of = |server: usize| spread(rounds.iter().map(|round| figure(&round[server])).collect());
     let ratios = spread(rounds.iter().map(|[mock, bare]| figure(mock) / figure(bare)).collect());
-    println!("  {what:<32} mock {}  bare {}  ratio {ratios}", of(0), of(1));
+    println!("  {label:<32} mock {}  bare {}  ratio {ratios}", of(0), of(1));
 }
 
-/// Prints the memory of the mock after each number of requests in [`MEMORY`].
+/// Prints the memory of the mock after each number of requests in [`MEMORY_SAMPLES`].
 #[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn memory() -> anyhow::Result<()> {
     println!("memory in MiB: resident, peak");
     for case in Case::ALL {
-        let Reply { status, .. } = expected(case)?;
+        let Reply { status, .. } = expected_reply(case)?;
         let server = Server::start(&[case.name()], None)?;
         let mut load = Load::connect(server.address())?;
         load.send_one()?;
         let mut sent = 0;
-        for requests in MEMORY {
+        for requests in MEMORY_SAMPLES {
             load.send_all(requests - sent, status)?;
             sent = requests;
             match server.memory_mib() {

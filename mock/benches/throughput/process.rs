@@ -1,4 +1,4 @@
-//! The process of a server: started on its own core, measured through `/proc`, and ended by closing its input.
+//! The process of a server: started on its own core, measured through `/proc`, and stopped by closing its input.
 
 use crate::measured::{memory_kib, seconds_on_core};
 use anyhow::Context;
@@ -6,14 +6,17 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-/// The CPU core of the servers.
+/// The CPU core on which servers run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Core(usize);
 
 impl Core {
-    /// Pins this thread to one core, and returns another for the servers.
+    /// Pins this thread, the client, to one core, and returns another for the servers.
+    ///
+    /// # Errors
+    /// If there is only one core.
     #[cfg(target_os = "linux")]
-    pub(crate) fn apart_from_client() -> anyhow::Result<Self> {
+    pub(crate) fn reserve_for_server() -> anyhow::Result<Self> {
         use rustix::thread::{CpuSet, sched_getaffinity};
 
         let available = sched_getaffinity(None)?;
@@ -23,7 +26,7 @@ impl Core {
         Ok(server)
     }
 
-    /// Pins a server to it.
+    /// Pins a server to this core.
     #[cfg(target_os = "linux")]
     fn pin_child(self, child: &Child) -> anyhow::Result<()> {
         self.pin(Some(rustix::thread::Pid::from_child(child)))
@@ -37,7 +40,7 @@ impl Core {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn apart_from_client() -> anyhow::Result<Self> {
+    pub(crate) fn reserve_for_server() -> anyhow::Result<Self> {
         anyhow::bail!("pinning is supported on Linux only")
     }
 
@@ -70,12 +73,12 @@ impl Server {
         self.address
     }
 
-    /// CPU time of its thread in seconds; `None` if the system has no `/proc`.
+    /// Returns the CPU time of its thread in seconds; `None` if the system has no `/proc`.
     pub(crate) fn cpu_seconds(&self) -> Option<f64> {
         seconds_on_core(&self.child.id().to_string())
     }
 
-    /// Resident memory and its peak in MiB; `None` if the system has no `/proc`.
+    /// Returns the resident memory and its peak in MiB; `None` if the system has no `/proc`.
     pub(crate) fn memory_mib(&self) -> Option<[f64; 2]> {
         let process = self.child.id().to_string();
         let mib = |size| Some(memory_kib(&process, size)? as f64 / 1024.0);
@@ -85,7 +88,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Waiting closes its input first.
+        // `wait` closes its input first, on which the server stops.
         let _status = self.child.wait();
     }
 }

@@ -23,12 +23,12 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
-/// What the mock does with the load.
+/// How the mock answers the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// Serves it, without limits.
+    /// Serves all requests, without limits.
     Unlimited,
-    /// Serves it under limits of requests per day and tokens per minute, which never bind but are in every reply.
+    /// Serves all requests under limits of requests per day and tokens per minute, which never bind but are in every reply.
     Limited,
     /// Refuses all but the first request, under a limit of one per day.
     Refused,
@@ -45,15 +45,15 @@ impl Case {
         }
     }
 
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|case| case.name() == name)
     }
 
-    /// Groq with one account and one model without latency.
+    /// Returns a configuration of Groq with one account and one model without latency.
     fn config(self) -> Config {
         let limits = match self {
             Self::Unlimited => vec![],
-            Self::Limited => vec![Limit::new(Axis::Rpd, PLENTY), Limit::new(Axis::Tpm, PLENTY)],
+            Self::Limited => vec![Limit::new(Axis::Rpd, NEVER_BINDING), Limit::new(Axis::Tpm, NEVER_BINDING)],
             Self::Refused => vec![Limit::new(Axis::Rpd, 1)],
         };
         Config {
@@ -80,11 +80,12 @@ impl Case {
     }
 }
 
-const PLENTY: u64 = 1_000_000_000_000;
+/// A limit that the load cannot reach.
+const NEVER_BINDING: u64 = 1_000_000_000_000;
 const KEY: &str = "gsk_1";
 const MODEL: &str = "llama-3.3-70b-versatile";
 
-/// A request for a completion, as a client sends it.
+/// Returns the bytes of a request for a completion, with the headers of a usual client.
 pub(crate) fn request() -> Vec<u8> {
     let body = format!(
         r#"{{"model":"{MODEL}","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"Explain the importance of low latency LLMs in a few words."}}],"temperature":0.5,"max_tokens":1024}}"#

@@ -1,4 +1,4 @@
-//! Checks from a provider's journal whether its clients follow the rules of retrying: a pure function.
+//! Checks from a provider's journal whether its clients retry correctly. A pure function.
 //!
 //! ```text
 //!  entries ─▶ requests: same account, same bytes, until one is served ─▶ attempts ─▶ findings
@@ -16,21 +16,21 @@ use crate::time::{Instant, Nanos};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The bounds within which a client behaves.
+/// The bounds by which a client's retries are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Attempts of one request. A client that makes fewer may have given up early; one that makes more without a pause
-    /// hammers.
+    /// Expected attempts of one request. Fewer may be [`Violation::GaveUp`]; more without a pause are
+    /// [`Violation::Hammered`].
     pub attempts: usize,
     /// Minimum time between two attempts that counts as a pause.
     pub min_pause: Nanos,
-    /// Maximum announced wait that a client has to wait for.
+    /// Maximum announced wait after which a client is expected to retry.
     pub max_wait: Nanos,
     /// How long after an announced wait a client may take to retry.
     pub grace: Nanos,
     /// Retries within [`Bounds::herd_window`] that make a herd.
     pub herd_size: usize,
-    /// How close together the retries of a herd are.
+    /// Maximum time from the first to the last retry of a herd.
     pub herd_window: Nanos,
 }
 
@@ -52,7 +52,7 @@ impl Default for Bounds {
 pub enum Violation {
     /// It retried before the announced wait was over.
     TooEarly {
-        /// How long after the refusal.
+        /// Time from the earlier attempt to the retry.
         after: Nanos,
         /// The announced wait.
         wait: Nanos,
@@ -64,19 +64,19 @@ pub enum Violation {
     },
     /// It retried repeatedly without a pause.
     Hammered {
-        /// Consecutive attempts.
+        /// Number of consecutive attempts without a pause.
         attempts: usize,
     },
     /// It did not retry although the announced wait was short and is over.
     GaveUp {
-        /// Attempts made.
+        /// Number of attempts made.
         attempts: usize,
         /// The wait that the last attempt announced.
         wait: Nanos,
     },
     /// Many requests were retried at the same moment after the same wait.
     ThunderingHerd {
-        /// How many.
+        /// Number of requests that were retried.
         retries: usize,
         /// The wait, rounded up to whole seconds as headers announce it.
         wait: Nanos,
@@ -133,7 +133,7 @@ pub struct Finding {
     /// When the request arrived.
     pub at: Instant,
     /// The number of the request; if a retry is missing, of the last attempt.
-    pub number: u64,
+    pub request_number: u64,
     /// Its account; `None` if no account has its key.
     pub account: Option<u16>,
     /// The rule that was broken.
@@ -169,9 +169,9 @@ pub fn check<'a>(
     }
     let mut report = ClientReport::default();
     let mut retries: BTreeMap<(Option<u16>, Nanos), Vec<&Entry>> = BTreeMap::new();
-    for same in by_fingerprint.values_mut() {
-        same.sort_by_key(|entry| (entry.at, entry.number));
-        for attempts in same.split_inclusive(|entry| entry.outcome == JournalOutcome::Served) {
+    for entries in by_fingerprint.values_mut() {
+        entries.sort_by_key(|entry| (entry.at, entry.request_number));
+        for attempts in entries.split_inclusive(|entry| entry.outcome == JournalOutcome::Served) {
             report.check_retries(attempts, now, bounds);
             for pair in attempts.windows(2) {
                 if let Some(wait) = pair[0].wait {
@@ -182,10 +182,10 @@ pub fn check<'a>(
         }
     }
     for ((_, wait), mut retries) in retries {
-        retries.sort_by_key(|entry| (entry.at, entry.number));
+        retries.sort_by_key(|entry| (entry.at, entry.request_number));
         report.check_herds(wait, &retries, bounds);
     }
-    report.findings.sort_by_key(|finding| (finding.at, finding.number, finding.violation.index()));
+    report.findings.sort_by_key(|finding| (finding.at, finding.request_number, finding.violation.index()));
     report.findings.truncate(MAX_FINDINGS);
     debug_assert!(report.requests <= report.attempts, "invariant: every request has an attempt");
     report
@@ -200,11 +200,11 @@ impl ClientReport {
 
     fn add(&mut self, entry: &Entry, violation: Violation) {
         self.counts[violation.index()] += 1;
-        let Entry { at, number, account, .. } = *entry;
-        self.findings.push(Finding { at, number, account, violation });
+        let Entry { at, request_number, account, .. } = *entry;
+        self.findings.push(Finding { at, request_number, account, violation });
     }
 
-    /// Checks the attempts of one request, in their order.
+    /// Checks the attempts of one request, in order of arrival.
     fn check_retries(&mut self, attempts: &[&Entry], now: Instant, bounds: &Bounds) {
         self.attempts += attempts.len() as u64;
         self.requests += 1;
@@ -232,7 +232,7 @@ impl ClientReport {
         }
     }
 
-    /// Checks the retries of an account after the same announced wait, in their order.
+    /// Checks the retries of one account after the same announced wait, in order of arrival.
     fn check_herds(&mut self, wait: Nanos, mut retries: &[&Entry], bounds: &Bounds) {
         while let [first, ..] = retries {
             let is_close = |entry: &&&Entry| entry.at.since(first.at) <= bounds.herd_window;
@@ -245,7 +245,7 @@ impl ClientReport {
     }
 }
 
-/// Returns the status of an attempt after which the same request can never succeed; `None` if it may.
+/// Returns the status of an attempt if no retry of the request can succeed; `None` if one may.
 fn permanent_error(entry: &Entry) -> Option<u16> {
     let is_permanent =
         matches!(entry.outcome, JournalOutcome::Refused { oversize: true, .. } | JournalOutcome::Rejected);
@@ -263,8 +263,8 @@ impl fmt::Display for ClientReport {
         };
         writeln!(f, "The client {verdict}: {attempts} requests, {requests} without retries.")?;
         for finding in &self.findings {
-            let Finding { at, number, violation, .. } = finding;
-            writeln!(f, "  request {number} at {at}: {violation}")?;
+            let Finding { at, request_number, violation, .. } = finding;
+            writeln!(f, "  request {request_number} at {at}: {violation}")?;
         }
         let more = self.counts.iter().sum::<u64>() - self.findings.len() as u64;
         if more > 0 {

@@ -8,11 +8,11 @@ const LIMITED: JournalOutcome = JournalOutcome::Refused { axis: Axis::Rpm, overs
 
 fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
     Entry {
-        number: at_ms,
+        request_number: at_ms,
         at: Instant(at_ms * 1_000_000),
         account: Some(0),
         model: Some(0),
-        stream: false,
+        wants_stream: false,
         fingerprint,
         outcome,
         status: Some(match outcome {
@@ -65,7 +65,7 @@ fn retrying_a_permanent_error_is_a_violation() {
     let large = JournalOutcome::Refused { axis: Axis::Tpm, oversize: true };
     let large = Entry { wait: Some(Nanos::SECOND), ..entry(0, 1, large) };
     assert_eq!(violations(&[large], 90_000), [], "no wait helps, whatever the header says");
-    let again = [large, Entry { number: 5_000, at: at(5_000), ..large }];
+    let again = [large, Entry { request_number: 5_000, at: at(5_000), ..large }];
     assert_eq!(violations(&again, 90_000), [Violation::RetriedPermanentError { status: 429 }]);
 }
 
@@ -104,8 +104,8 @@ fn the_same_text_after_a_served_attempt_is_a_new_request() {
     let report = check(&[0, 1, 2, 3, 4, 5].map(served), at(9_000), &Bounds::default());
     assert!(report.is_clean());
     assert_eq!((report.attempts, report.requests), (6, 6));
-    let spoiled = |at| entry(at, 1, JournalOutcome::CorruptBody);
-    assert_eq!(violations(&[0, 1, 2, 3].map(spoiled), 9_000), [Violation::Hammered { attempts: 4 }]);
+    let corrupt = |at| entry(at, 1, JournalOutcome::CorruptBody);
+    assert_eq!(violations(&[0, 1, 2, 3].map(corrupt), 9_000), [Violation::Hammered { attempts: 4 }]);
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn arbitrary_entries() -> impl Strategy<Value = Vec<Entry>> {
     ];
     let one = (any::<u64>(), 0..4u64, outcome, prop::option::of(any::<u64>()), prop::option::of(200..600u16));
     prop::collection::vec(one, 0..200).prop_map(|all| {
-        let made = |(number, (at, fingerprint, outcome, wait, status))| {
+        let made = |(request_number, (at, fingerprint, outcome, wait, status))| {
             let wait = Option::map(wait, Nanos);
-            Entry { number, at: Instant(at), status, wait, ..entry(0, fingerprint, outcome) }
+            Entry { request_number, at: Instant(at), status, wait, ..entry(0, fingerprint, outcome) }
         };
         (0..).zip(all).map(made).collect()
     })
@@ -182,7 +182,7 @@ proptest! {
         entries.extend([refused(30_000, 99, wait), entry(30_000 + wait - early, 99, JournalOutcome::Served)]);
         let report = check(&entries, Instant::MAX, &Bounds::default());
         prop_assert_eq!(report.counts, [1, 0, 0, 0, 0]);
-        prop_assert_eq!(report.findings[0].number, 30_000 + wait - early);
+        prop_assert_eq!(report.findings[0].request_number, 30_000 + wait - early);
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! From a parsed request to the provider's decision, and the guard of what it admits.
+//! Passes a parsed request to the provider model, and settles the calls that it admits.
 //!
-//! However the connection of an admitted call ends, the call is settled exactly once: when it has been served, or, if its
-//! client goes away first, when the guard is dropped.
+//! However the connection of an admitted call ends, its [`Admission`] settles the call exactly once: as served, or as
+//! cancelled if it is dropped before, because the client disconnected or the server shut down.
 
 use super::Mock;
 use super::context::RequestContext;
 use super::mock::Generation;
-use super::reply_kind::ReplyKind;
+use super::reply_content::ReplyContent;
 use super::responder::Responder;
 use super::stream::UsageChunk;
 use crate::call::Call;
@@ -28,42 +28,42 @@ pub(super) struct ParsedRequest {
     pub(super) max_tokens: Option<u32>,
     /// Length of the audio file in seconds, rounded up; zero if there is none.
     pub(super) audio_seconds: u64,
-    /// What the completion consists of.
-    pub(super) reply: ReplyKind,
+    /// The content of the completion.
+    pub(super) content: ReplyContent,
     /// How it is streamed; `None` if it is not.
     pub(super) stream: Option<UsageChunk>,
     /// The service tier asked for.
     pub(super) tier: ServiceTier,
-    /// The truth header of a simulation's driver; without it the provider draws the truth.
+    /// The truth header that a simulation's driver sends; without it the truth is drawn.
     pub(super) truth: Option<TruthHeader>,
 }
 
-/// The service tier that a request asks for (`service_tier`).
+/// The service tier that a request asks for (`service_tier`). Only Groq's `flex` makes a difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ServiceTier {
     /// `on_demand`, and every other value except `flex`.
     #[default]
     OnDemand,
-    /// Served only if there is capacity now.
+    /// Refused with another status than 429 if a limit is reached.
     Flex,
 }
 
-/// What the provider decided on a call.
+/// The provider model's decision on a call.
 #[derive(Debug)]
 pub(super) struct Decided {
-    /// The decision.
+    /// The decision, as the provider model reports it.
     pub(super) report: DecisionReport,
     /// The limits after it.
     pub(super) limits: LimitsSnapshot,
-    /// What happens to the reply on its way.
+    /// How a fault changes the reply.
     pub(super) fault: ResponseFault,
-    /// How often the provider had been reset.
+    /// The generation of the provider model that decided.
     pub(super) generation: Generation,
 }
 
-/// Has the provider decide on a request, and answers it.
+/// Passes the call of a request to the provider model, and answers according to the decision.
 pub(super) async fn admit(mut context: RequestContext, account: u16, request: ParsedRequest) -> Response {
-    context.stream = request.stream.is_some();
+    context.wants_stream = request.stream.is_some();
     context.model = context.mock.model(&request.model);
     let Some(model) = context.model else {
         return context.reject(Error::UnknownModel(&request.model).into());
@@ -71,17 +71,17 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     let mock = Arc::clone(&context.mock);
     let (truth, tag) = match request.truth {
         Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
-        None => (mock.draw_truth(context.number, model, request.prompt_tokens), None),
+        None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
     };
     let call = Call { account, model, max_tokens: request.max_tokens };
-    let (uplink, downlink) = mock.network(model, truth);
+    let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
     let Decided { report, limits, fault, generation } = mock.decide(call, request.audio_seconds, truth, tag);
     let mut responder = Responder {
         context,
         call,
         truth,
-        reply: request.reply,
+        content: request.content,
         stream: request.stream,
         tier: request.tier,
         limits,
@@ -105,7 +105,7 @@ pub(super) struct Admission {
     call: Call,
     tag: Option<u64>,
     service: Service,
-    /// Whether the call is yet to be settled.
+    /// Whether the call has not been settled yet.
     open: bool,
 }
 
@@ -122,7 +122,7 @@ impl Admission {
         self.open
     }
 
-    /// Settles the call as served. Has no effect the second time.
+    /// Settles the call as served. Has no effect if it has been settled already.
     pub(super) fn settle(&mut self) {
         if std::mem::take(&mut self.open) {
             self.mock.settle(self.generation, self.call, self.tag, &self.service);

@@ -1,13 +1,13 @@
 //! Audio endpoints: reads the multipart form of a request for a transcript.
 //!
-//! Of the file only the first bytes are kept, and its size is counted: a limit needs its duration and nothing else. A WAV
-//! file states its duration; for any other format it is estimated from the size.
+//! Limits depend only on the duration of the file, so only its first bytes are kept and its size is counted. A WAV file
+//! states its duration; for any other format it is estimated from the size.
 
-use super::MAX_AUDIO_BYTES;
+use super::MAX_AUDIO_FORM_BYTES;
 use super::admission::{ParsedRequest, ServiceTier};
 use super::chat::invalid;
 use super::context::{Rejection, RequestContext};
-use super::reply_kind::ReplyKind;
+use super::reply_content::ReplyContent;
 use crate::time::Nanos;
 use crate::wire::{Error, Task, Transcript, TranscriptFormat};
 use axum::body::{Body, HttpBody as _};
@@ -26,53 +26,54 @@ pub(super) async fn parse(
     body: Body,
 ) -> Result<ParsedRequest, Rejection<'static>> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Upload { model, format, bytes, duration } = Upload::read(content_type, body).await?;
-    context.identify(format!("{model} {bytes} {duration:?}").as_bytes());
+    let AudioForm { model, format, bytes, duration } = AudioForm::read(content_type, body).await?;
+    context.set_fingerprint(format!("{model} {bytes} {duration:?}").as_bytes());
     Ok(ParsedRequest {
         model,
         prompt_tokens: 0,
         max_tokens: Some(0),
         audio_seconds: duration.as_secs_ceil(),
-        reply: ReplyKind::Transcript(Transcript { task, format, duration }),
+        content: ReplyContent::Transcript(Transcript { task, format, duration }),
         stream: None,
         tier: ServiceTier::OnDemand,
         truth: None,
     })
 }
 
-/// The fields of a form that are used.
+/// The parsed fields of a form. Others are ignored.
 #[derive(Debug)]
-struct Upload {
+struct AudioForm {
     model: String,
     format: TranscriptFormat,
     /// Size of the file in bytes.
     bytes: u64,
-    /// How long its audio lasts.
+    /// The duration of its audio.
     duration: Nanos,
 }
 
-impl Upload {
-    /// Reads a form of at most [`MAX_AUDIO_BYTES`], keeping at most [`MAX_FIELD_BYTES`] of each field.
+impl AudioForm {
+    /// Reads a form of at most [`MAX_AUDIO_FORM_BYTES`], keeping at most [`MAX_FIELD_BYTES`] of each field.
     async fn read(content_type: &str, body: Body) -> Result<Self, Error<'static>> {
-        if body.size_hint().lower() > MAX_AUDIO_BYTES {
+        if body.size_hint().lower() > MAX_AUDIO_FORM_BYTES as u64 {
             return Err(Error::BodyTooLarge);
         }
         let boundary = multer::parse_boundary(content_type).map_err(form_error)?;
-        let limits = Constraints::new().size_limit(SizeLimit::new().whole_stream(MAX_AUDIO_BYTES));
+        let limits =
+            Constraints::new().size_limit(SizeLimit::new().whole_stream(MAX_AUDIO_FORM_BYTES as u64));
         let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, limits);
         let (mut model, mut format, mut file) = (None, TranscriptFormat::default(), None);
         while let Some(field) = form.next_field().await.map_err(form_error)? {
             match field.name() {
-                Some("model") => model = Some(text(field).await?),
+                Some("model") => model = Some(read_text(field).await?),
                 Some("response_format") => {
-                    format = match text(field).await?.as_str() {
+                    format = match read_text(field).await?.as_str() {
                         "json" => TranscriptFormat::Json,
                         "verbose_json" => TranscriptFormat::VerboseJson,
                         "text" => TranscriptFormat::Text,
                         _ => return Err(invalid("response_format must be one of json, text, verbose_json")),
                     }
                 }
-                Some("file") => file = Some(start(field).await?),
+                Some("file") => file = Some(read_start(field).await?),
                 Some("url") => return Err(invalid("'url' is not supported: send a 'file'")),
                 _ => {}
             }
@@ -81,13 +82,15 @@ impl Upload {
         match file {
             None => Err(invalid("'file' is a required property")),
             Some((_, 0)) => Err(invalid("file is empty.")),
-            Some((start, bytes)) => Ok(Self { model, format, bytes, duration: duration(&start, bytes) }),
+            Some((start, bytes)) => {
+                Ok(Self { model, format, bytes, duration: audio_duration(&start, bytes) })
+            }
         }
     }
 }
 
-/// Returns the first bytes of a field, at most [`MAX_FIELD_BYTES`], and its size in bytes.
-async fn start(mut field: Field<'_>) -> Result<(Vec<u8>, u64), Error<'static>> {
+/// Reads a field. Returns its first bytes, at most [`MAX_FIELD_BYTES`], and its size in bytes.
+async fn read_start(mut field: Field<'_>) -> Result<(Vec<u8>, u64), Error<'static>> {
     let (mut start, mut bytes) = (Vec::new(), 0);
     while let Some(chunk) = field.chunk().await.map_err(form_error)? {
         bytes += chunk.len() as u64;
@@ -96,9 +99,9 @@ async fn start(mut field: Field<'_>) -> Result<(Vec<u8>, u64), Error<'static>> {
     Ok((start, bytes))
 }
 
-/// Returns the text of a field, cut at [`MAX_FIELD_BYTES`].
-async fn text(field: Field<'_>) -> Result<String, Error<'static>> {
-    let (text, _) = start(field).await?;
+/// Reads a field. Returns its text, truncated to [`MAX_FIELD_BYTES`].
+async fn read_text(field: Field<'_>) -> Result<String, Error<'static>> {
+    let (text, _) = read_start(field).await?;
     String::from_utf8(text).map_err(|_| invalid("a form field is not UTF-8"))
 }
 
@@ -109,16 +112,16 @@ fn form_error(error: multer::Error) -> Error<'static> {
     }
 }
 
-/// Returns how long a file of this size lasts, from its first bytes.
-fn duration(start: &[u8], bytes: u64) -> Nanos {
-    let (bytes, per_second) = wav_audio(start, bytes).unwrap_or((bytes, DEFAULT_BYTES_PER_SECOND));
+/// Returns the duration of a file of `bytes` bytes, the first of which are `start`.
+fn audio_duration(start: &[u8], bytes: u64) -> Nanos {
+    let (bytes, per_second) = wav_data_size(start, bytes).unwrap_or((bytes, DEFAULT_BYTES_PER_SECOND));
     let nanos = u128::from(bytes) * u128::from(Nanos::SECOND.0) / u128::from(per_second);
     Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// Returns the bytes of audio that a WAV file declares, and its bytes per second; `None` if it is not a WAV file. A
-/// streaming writer leaves the length zero or all ones: then it is what remains of the file.
-fn wav_audio(start: &[u8], bytes: u64) -> Option<(u64, u64)> {
+/// Returns the declared size of a WAV file's audio in bytes, and its bytes per second; `None` if it is not a WAV file. If
+/// the declared size is zero or all ones, as streaming writers leave it, the audio is the rest of the file.
+fn wav_data_size(start: &[u8], bytes: u64) -> Option<(u64, u64)> {
     if !start.starts_with(b"RIFF") || start.get(8..12)? != b"WAVE" {
         return None;
     }
@@ -144,7 +147,7 @@ fn u32_le(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// Maximum bytes of a field that are kept: a WAV file may have metadata before its audio.
+/// Maximum bytes of a field that are kept. A WAV file may have metadata before its audio.
 const MAX_FIELD_BYTES: usize = 64 << 10;
 
 /// Bytes per second of a file that does not state its rate: 64 kbit/s, common for compressed speech. Assumed.
@@ -175,23 +178,23 @@ mod tests {
             (b"", 0, 44 + 16_000, 1_000),
             (b"", u32::MAX, 44 + 4_000, 250),
         ] {
-            assert_eq!(duration(&file(before, data), bytes), Nanos::from_millis(millis), "{data}");
+            assert_eq!(audio_duration(&file(before, data), bytes), Nanos::from_millis(millis), "{data}");
         }
     }
 
     #[test]
     fn the_duration_of_other_files_is_estimated_from_their_size() {
-        assert_eq!(duration(b"ID3", 80_000), Nanos::from_secs(10));
+        assert_eq!(audio_duration(b"ID3", 80_000), Nanos::from_secs(10));
         let zero_rate = [&file(b"", 100)[..28], &[0; 20]].concat();
-        assert_eq!(duration(&zero_rate, 8_000), Nanos::from_secs(1), "a rate of zero is ignored");
+        assert_eq!(audio_duration(&zero_rate, 8_000), Nanos::from_secs(1), "a rate of zero is ignored");
     }
 
     proptest! {
         #[test]
         fn arbitrary_files_do_not_panic(head: Vec<u8>, bytes: u64, cut in 0..64_usize, data: u32) {
-            duration(&head, bytes);
+            audio_duration(&head, bytes);
             let file = file(&head, data);
-            duration(&file[..cut.min(file.len())], bytes);
+            audio_duration(&file[..cut.min(file.len())], bytes);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Replies that break off: before the head, after it, or in the middle of the body.
+//! Replies that end early: before the head, after it, or in the middle of the body.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -8,14 +8,14 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Closes the connection: as the error of a body at that point of the body, as an extension of a response instead of its
-/// head. hyper then closes it without another byte.
+/// Makes hyper close the connection without sending another byte. As the error of a body, it takes effect at that point of
+/// the body; as an extension of a response, before its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Abort;
 
 impl fmt::Display for Abort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("connection closed by a fault")
+        f.write_str("connection closed before the end of the reply")
     }
 }
 
@@ -29,25 +29,25 @@ impl IntoResponse for Abort {
     }
 }
 
-/// The first half of a text, under a `content-length` of all of it.
+/// Returns a body that sends the first half of a text, with the `content-length` of the whole text.
 pub(super) fn half(text: String) -> Body {
     let text = Bytes::from(text);
-    let sent = Some(text.slice(..text.len() / 2));
-    Body::new(CutBody { announced: text.len() as u64, sent, flushed: YieldOnce::default() })
+    let unsent = Some(text.slice(..text.len() / 2));
+    Body::new(CutBody { announced_length: text.len() as u64, unsent, flushed: YieldOnce::default() })
 }
 
-/// No byte of a text, under a `content-length` of all of it.
+/// Returns a body that sends nothing of a text, with the `content-length` of the whole text.
 pub(super) fn head_only(text: String) -> Body {
-    Body::new(CutBody { announced: text.len() as u64, sent: None, flushed: YieldOnce::default() })
+    Body::new(CutBody { announced_length: text.len() as u64, unsent: None, flushed: YieldOnce::default() })
 }
 
 /// A body that ends before its announced length.
 #[derive(Debug)]
 struct CutBody {
-    /// The announced length in bytes.
-    announced: u64,
-    /// What is sent; `None` once it has been.
-    sent: Option<Bytes>,
+    /// The `content-length`.
+    announced_length: u64,
+    /// The bytes to send; `None` once they have been sent.
+    unsent: Option<Bytes>,
     flushed: YieldOnce,
 }
 
@@ -59,18 +59,18 @@ impl HttpBody for CutBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Abort>>> {
-        match self.sent.take() {
+        match self.unsent.take() {
             Some(text) => Poll::Ready(Some(Ok(Frame::data(text)))),
             None => self.flushed.poll(cx).map(|()| Some(Err(Abort))),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.announced)
+        SizeHint::with_exact(self.announced_length)
     }
 }
 
-/// Is pending once. A body that fails at once would discard what hyper has buffered before it; one more poll lets hyper
+/// Is pending on the first poll and ready on the next. A body that fails at once would discard what hyper has buffered before it; one more poll lets hyper
 /// flush first.
 #[derive(Debug, Default)]
 pub(super) struct YieldOnce(bool);

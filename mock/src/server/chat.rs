@@ -1,13 +1,13 @@
 //! Chat endpoints: reads the JSON body of a request for a completion.
 //!
-//! Only the members that limits or the form of the reply depend on are parsed. Others that a provider would reject
+//! Only the members that limits or the reply depend on are parsed. Others that a provider would reject
 //! (`logprobs`, names of messages, …) are ignored.
 
-use super::MAX_BODY_BYTES;
+use super::MAX_JSON_BODY_BYTES;
 use super::admission::{ParsedRequest, ServiceTier};
 use super::context::{Rejection, RequestContext};
-use super::prompt::{Content, Prompt};
-use super::reply_kind::{ReplyKind, ResponseFormat, Tool};
+use super::prompt::{ContentChars, Prompt};
+use super::reply_content::{ReplyContent, ResponseFormat, Tool};
 use super::stream::UsageChunk;
 use crate::wire::truth::{self, TruthHeader};
 use crate::wire::{Endpoint, Error};
@@ -23,33 +23,33 @@ use std::error::Error as _;
 /// Reads and parses a request for a completion.
 ///
 /// # Errors
-/// [`Error::BodyTooLarge`] or [`Error::Invalid`]; [`Rejection::Abort`] if the body never arrives.
+/// [`Error::BodyTooLarge`] or [`Error::Invalid`]; [`Rejection::BodyIncomplete`] if the connection ends before the body.
 pub(super) async fn parse(
     context: &mut RequestContext,
     endpoint: Endpoint<'_>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ParsedRequest, Rejection<'static>> {
-    context.identify(&body.size_hint().lower().to_be_bytes()); // Until there is a body.
-    let body = read(body).await?;
-    context.identify(&body);
+    context.set_fingerprint(&body.size_hint().lower().to_be_bytes()); // Used if the body is too large.
+    let body = read_body(body).await?;
+    context.set_fingerprint(&body);
     let request = parse_body(&body, endpoint, context.format.max_n())?;
     let truth = headers.get(truth::HEADER).and_then(|value| TruthHeader::parse(value.to_str().ok()?));
     Ok(ParsedRequest { truth, ..request })
 }
 
-/// Reads a whole body of at most [`MAX_BODY_BYTES`].
-async fn read(body: Body) -> Result<Bytes, Rejection<'static>> {
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+/// Reads a whole body of at most [`MAX_JSON_BODY_BYTES`].
+async fn read_body(body: Body) -> Result<Bytes, Rejection<'static>> {
+    if body.size_hint().lower() > MAX_JSON_BODY_BYTES as u64 {
         return Err(Error::BodyTooLarge.into());
     }
-    body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
+    body::to_bytes(body, MAX_JSON_BODY_BYTES).await.map_err(|error| {
         let is_too_large = error.source().is_some_and(|source| source.is::<LengthLimitError>());
-        if is_too_large { Error::BodyTooLarge.into() } else { Rejection::Abort }
+        if is_too_large { Error::BodyTooLarge.into() } else { Rejection::BodyIncomplete }
     })
 }
 
-/// Parses a request; `max_n` is how many completions the provider makes of one prompt.
+/// Parses a request. `max_n` is the maximum `n`, the number of completions of one prompt.
 ///
 /// # Errors
 /// [`Error::Invalid`] if it is not JSON, a member has the wrong type or value, or a required one is missing.
@@ -65,14 +65,19 @@ fn parse_body(body: &[u8], endpoint: Endpoint<'_>, max_n: u32) -> Result<ParsedR
         return Err(invalid("'messages' : minimum number of items is 1"));
     }
     let mut max_tokens = chat.max_completion_tokens.or(chat.max_tokens);
-    let reply = if endpoint == Endpoint::Messages {
+    let content = if endpoint == Endpoint::Messages {
         max_tokens = Some(chat.max_tokens.ok_or_else(|| invalid("max_tokens: Field required"))?);
         let MessagesBody { system } = parse_json(body)?;
-        prompt.chars += system.map_or(0, |Content(chars)| chars);
-        ReplyKind::Text // Anthropic's tools have a format of their own, which is not parsed.
+        prompt.chars += system.map_or(0, |ContentChars(chars)| chars);
+        ReplyContent::Text // Anthropic's tools have a format of their own, which is not parsed.
     } else {
         let tools = chat.tools.unwrap_or_default();
-        ReplyKind::new(tools, chat.tool_choice.as_ref(), chat.response_format, prompt.ends_with_tool_result)?
+        ReplyContent::new(
+            tools,
+            chat.tool_choice.as_ref(),
+            chat.response_format,
+            prompt.ends_with_tool_result,
+        )?
     };
     if max_tokens == Some(0) {
         return Err(invalid("'max_tokens' : number must be at least 1"));
@@ -89,7 +94,7 @@ fn parse_body(body: &[u8], endpoint: Endpoint<'_>, max_n: u32) -> Result<ParsedR
         prompt_tokens: prompt.tokens(),
         max_tokens,
         audio_seconds: 0,
-        reply,
+        content,
         stream: chat.stream.unwrap_or_default().then_some(usage_chunk),
         tier: match chat.service_tier {
             Some(Text(tier)) if tier == "flex" => ServiceTier::Flex,
@@ -109,7 +114,7 @@ fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error<'static
     parsed.map_err(|error| invalid(error.to_string()))
 }
 
-/// The error of a request that is not well formed.
+/// Returns the error of a malformed request.
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
     Error::Invalid(message.into())
 }
@@ -132,15 +137,16 @@ struct ChatBody<'a> {
     response_format: Option<ResponseFormat>,
 }
 
-/// A string, borrowed from the body unless it has an escape: serde borrows no bare [`Cow`] inside an option.
+/// A string, borrowed from the body unless it has an escape. A wrapper because serde does not borrow a [`Cow`] inside an
+/// option.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// What Anthropic's Messages API has besides: a system prompt beside the messages. Parsed by itself because a member of
-/// this name in OpenAI's format has no meaning and may be anything.
+/// The system prompt of Anthropic's Messages API, which is not one of the messages. Parsed separately because OpenAI's
+/// format does not define the member, so there it may have any type.
 #[derive(Deserialize)]
 struct MessagesBody {
-    system: Option<Content>,
+    system: Option<ContentChars>,
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,12 @@
-//! How long a client may take over its part of a connection: to send a head, to send a body, to take a reply and send
-//! the next head. One timer per connection checks all of them.
+//! Limits the time that a client may take to send a head, to send a body, or to read a reply and send the next head. One
+//! timer per connection checks all of them.
 //!
 //! ```text
 //!  connected ─▶ waiting ─ head ─▶ idle ─ body incomplete ─▶ waiting ─ body read ─▶ idle ─ reply sent ─▶ waiting ─ head ─▶ …
 //! ```
 //!
-//! Each tick of the timer counts how long the client has been waited for, instead of every wait setting a timer of its
-//! own: hyper's `header_read_timeout` and a `tokio::time::timeout` per body cost 3 to 5 % of the requests per second on
+//! Each tick of the timer counts how long the server has been waiting for the client, instead of every wait setting its
+//! own timer: hyper's `header_read_timeout` and a `tokio::time::timeout` per body cost 3 to 5 % of the requests per second on
 //! one core (`mock/benches`, 2026-11-28).
 
 use bytes::Bytes;
@@ -20,25 +20,25 @@ use std::time::Duration;
 /// How often the timer ticks within the timeout. A wait is never cut short and ends at most one tick late.
 const TICKS: u32 = 16;
 
-/// The count of ticks if the client is not waited for.
+/// The count of ticks while the server does not wait for the client.
 const NOT_WAITING: u32 = u32::MAX;
 
-/// For how many ticks the client of one connection has been waited for.
+/// The number of ticks for which the server has been waiting for the client of one connection.
 #[derive(Debug, Default)]
 pub(super) struct ClientTimeout(AtomicU32);
 
 impl ClientTimeout {
-    /// The client is to send or to take something.
+    /// Starts the timeout: the server waits for the client to send or to read something.
     pub(super) fn start(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 
-    /// The client has done its part and waits for the server.
+    /// Stops the timeout: the client waits for the server.
     pub(super) fn stop(&self) {
         self.0.store(NOT_WAITING, Ordering::Relaxed);
     }
 
-    /// Returns once the client has been waited for without interruption for `timeout`.
+    /// Returns once the server has been waiting for the client without interruption for `timeout`.
     pub(super) async fn elapsed(&self, timeout: Duration) {
         let tick = timeout / TICKS;
         loop {
@@ -56,7 +56,7 @@ impl ClientTimeout {
     }
 }
 
-/// Starts the timeout when it is dropped: with the body of a reply that takes its time.
+/// Starts the timeout when it is dropped, with the body of a streamed reply.
 #[derive(Debug)]
 pub(super) struct StartOnDrop(pub(super) Arc<ClientTimeout>);
 
@@ -66,7 +66,7 @@ impl Drop for StartOnDrop {
     }
 }
 
-/// The body of a request. From the first time that it is incomplete until it is dropped, the timeout runs.
+/// The body of a request. The timeout runs from the first poll that finds the body incomplete until the body is dropped.
 #[derive(Debug)]
 pub(super) struct TimedBody {
     body: Incoming,

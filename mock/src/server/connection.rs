@@ -1,8 +1,8 @@
 //! Accepts connections and serves the router on each of them over HTTP/1.1.
 //!
-//! The loop is hyper's rather than `axum::serve` because connections are bounded in number and time, and because a fault
-//! may close one before the head of a reply: a response marked [`Abort`] becomes a service error, on which hyper closes
-//! the connection without a byte.
+//! It uses hyper instead of `axum::serve` because connections are bounded in number and time, and because a fault may close
+//! a connection before the head of a reply: a response with the extension [`Abort`] becomes a service error, on which hyper
+//! closes the connection without sending a byte.
 
 use super::body::Abort;
 use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
@@ -56,7 +56,7 @@ async fn serve_connection(socket: TcpStream, endpoints: Endpoints) {
         if response.extensions().get::<Abort>().is_some() {
             return Err(Abort);
         }
-        Ok(timed(response, &timeout))
+        Ok(with_timeout_after_reply(response, &timeout))
     });
     let mut socket = TimeoutStream::new(socket);
     socket.set_write_timeout(Some(CLIENT_TIMEOUT)); // For streams, whose client stops reading.
@@ -65,14 +65,14 @@ async fn serve_connection(socket: TcpStream, endpoints: Endpoints) {
         .serve_connection(TokioIo::new(Box::pin(socket)), service);
     tokio::select! {
         biased;
-        // An error is a connection that broke or was aborted, which the client sees.
+        // An error needs no handling: the connection broke or was aborted, which the client notices.
         _closed = served => {}
         () = timeout.elapsed(CLIENT_TIMEOUT) => {}
     }
 }
 
-/// Starts the timeout of a reply that is sent at once now, and of a stream when it has ended.
-fn timed(response: Response<Body>, timeout: &Arc<ClientTimeout>) -> Response<Body> {
+/// Starts the timeout now if the length of the body is known, and for a stream when its body is dropped.
+fn with_timeout_after_reply(response: Response<Body>, timeout: &Arc<ClientTimeout>) -> Response<Body> {
     if response.body().size_hint().exact().is_some() {
         timeout.start();
         return response;

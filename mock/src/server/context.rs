@@ -1,5 +1,7 @@
-//! The context of one request to a dialect's endpoint: its account, the format of its reply, and what the journal
-//! records of it. Created by the router, filled in while the request is parsed, and used up by the response.
+//! The context of one request to a dialect's endpoint: the wire format of its reply, and the fields of its journal entry.
+//!
+//! The router creates it; authentication, parsing and admission set its fields. A request is added to the journal when it
+//! is decided on or rejected. Requests for models that succeed, and chat requests whose body is incomplete, are not added.
 
 use super::Mock;
 use super::body::Abort;
@@ -17,25 +19,25 @@ pub(super) struct RequestContext {
     pub(super) mock: Arc<Mock>,
     /// The wire format of the endpoint.
     pub(super) format: &'static dyn WireFormat,
-    /// Sequence number of the request, from zero. Seeds what the provider draws for it and its ids.
-    pub(super) number: u64,
+    /// Sequence number of the request, from zero. Seeds the request's random values and the ids in its reply.
+    pub(super) request_number: u64,
     /// `None` until the key is found to belong to an account.
     account: Option<u16>,
     /// `None` until the model is found.
     pub(super) model: Option<u16>,
-    /// Whether the client asked for a stream.
-    pub(super) stream: bool,
-    /// By which the journal recognises retries; zero if there is no journal.
+    /// Whether the client asked for a stream; `false` until the request is parsed.
+    pub(super) wants_stream: bool,
+    /// Hash of the request's content, by which the client check recognises retries; zero if there is no journal.
     fingerprint: u64,
 }
 
-/// Why a request is not decided on by the provider.
+/// Why a request is answered without asking the provider model.
 #[derive(Debug)]
 pub(super) enum Rejection<'a> {
-    /// It is answered with this error.
+    /// The request is invalid: it is answered with this error.
     Error(Error<'a>),
-    /// Its body never arrived: the connection is closed.
-    Abort,
+    /// The connection ended before the body was complete: it is closed without a reply.
+    BodyIncomplete,
 }
 
 impl<'a> From<Error<'a>> for Rejection<'a> {
@@ -45,66 +47,87 @@ impl<'a> From<Error<'a>> for Rejection<'a> {
 }
 
 impl RequestContext {
-    /// The context of the next request, before anything of it is known.
+    /// Starts the context of a new request and assigns its number.
     pub(super) fn new(mock: Arc<Mock>, format: &'static dyn WireFormat) -> Self {
-        let number = mock.next_number();
-        Self { mock, format, number, account: None, model: None, stream: false, fingerprint: 0 }
+        let request_number = mock.next_request_number();
+        Self { mock, format, request_number, account: None, model: None, wants_stream: false, fingerprint: 0 }
     }
 
-    /// Returns the account of a key, `None` if no account has it.
-    pub(super) fn authenticate(&mut self, key: &str) -> Option<u16> {
-        self.account = self.mock.account(key);
+    /// Sets and returns the account of an API key; `None` if no account has the key. The key is then the content of the
+    /// fingerprint.
+    pub(super) fn authenticate(&mut self, api_key: &str) -> Option<u16> {
+        self.account = self.mock.account(api_key);
         if self.account.is_none() {
-            self.identify(key.as_bytes());
+            self.set_fingerprint(api_key.as_bytes());
         }
         self.account
     }
 
-    /// Sets the fingerprint from what the client sent.
-    pub(super) fn identify(&mut self, sent: &[u8]) {
-        self.fingerprint = self.mock.fingerprint(self.account, sent);
+    /// Sets the fingerprint from the content of the request. Requests of one account with equal content count as attempts
+    /// of one request.
+    pub(super) fn set_fingerprint(&mut self, content: &[u8]) {
+        self.fingerprint = self.mock.fingerprint(self.account, content);
     }
 
-    /// Adds the request to the journal, if there is one: what was decided on it `at` this instant, the status of its
-    /// reply (`None` if there is none), and the wait that the reply announces.
-    pub(super) fn record(
+    /// Adds the request to the journal; has no effect if there is none. `at` is the instant of the outcome; `status` is
+    /// `None` if no reply is sent, `wait` is `None` if the reply announces no wait.
+    pub(super) fn add_to_journal(
         &self,
         at: Instant,
         outcome: JournalOutcome,
         status: Option<u16>,
         wait: Option<Nanos>,
     ) {
-        let Self { number, account, model, stream, fingerprint, .. } = *self;
-        self.mock.record(Entry { number, at, account, model, stream, fingerprint, outcome, status, wait });
+        let Self { request_number, account, model, wants_stream, fingerprint, .. } = *self;
+        self.mock.add_to_journal(Entry {
+            request_number,
+            at,
+            account,
+            model,
+            wants_stream,
+            fingerprint,
+            outcome,
+            status,
+            wait,
+        });
     }
 
-    /// Answers a request that the provider cannot decide on, and records it.
+    /// Answers a request with an error and adds it to the journal. If its body is incomplete, closes the connection
+    /// instead and adds nothing to the journal.
     pub(super) fn reject(&self, rejection: Rejection<'_>) -> Response {
-        let Rejection::Error(error) = rejection else { return Abort.into_response() };
+        let error = match rejection {
+            Rejection::Error(error) => error,
+            Rejection::BodyIncomplete => return Abort.into_response(),
+        };
         let now = self.mock.now();
-        let reply = self.format.request_error(&error, self.number, now);
-        self.record(now, JournalOutcome::Rejected, Some(reply.status), None);
+        let reply = self.format.request_error(&error, self.request_number, now);
+        self.add_to_journal(now, JournalOutcome::Rejected, Some(reply.status), None);
         self.response(reply, Body::from)
     }
 
-    /// Answers with the list of models.
-    pub(super) fn models(&self) -> Response {
-        self.response(self.format.models(self.mock.model_names(), self.number, self.mock.now()), Body::from)
+    /// Returns the response with the list of all models.
+    pub(super) fn model_list_response(&self) -> Response {
+        let reply = self.format.models(self.mock.model_names(), self.request_number, self.mock.now());
+        self.response(reply, Body::from)
     }
 
-    /// Answers with one model.
-    pub(super) fn model_detail(&self, name: &str) -> Response {
+    /// Returns the response with the entry of one model; rejects the request if no model has this name.
+    pub(super) fn model_response(&self, name: &str) -> Response {
         if self.mock.model(name).is_none() {
             return self.reject(Error::UnknownModel(name).into());
         }
-        self.response(self.format.model_detail(name, self.number, self.mock.now()), Body::from)
+        let reply = self.format.model_detail(name, self.request_number, self.mock.now());
+        self.response(reply, Body::from)
     }
 
-    /// Converts a rendered reply; `body` makes its text into a body.
-    pub(super) fn response(&self, reply: Reply, body: impl FnOnce(String) -> Body) -> Response {
-        let mut response = Response::new(body(reply.body));
+    /// Converts a rendered reply to a response. `into_body` converts its text, whole or cut short.
+    ///
+    /// # Panics
+    /// If the status is not within 100 to 999, which no wire format renders.
+    pub(super) fn response(&self, reply: Reply, into_body: impl FnOnce(String) -> Body) -> Response {
+        let mut response = Response::new(into_body(reply.body));
         *response.status_mut() =
-            StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            StatusCode::from_u16(reply.status).expect("invariant: a rendered status is within 100 to 999");
         *response.headers_mut() = self.mock.header_templates().map(reply.headers);
         response
     }

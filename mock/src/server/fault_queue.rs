@@ -1,4 +1,5 @@
-//! Faults that the control plane injects while the server runs: for a number of requests, a share of them, or a time.
+//! Faults that the control plane injects while the server runs. Each may be limited to a number of requests, a share of
+//! them, and a duration.
 
 use crate::call::{DrawPurpose, Truth};
 use crate::config::Fault;
@@ -17,7 +18,7 @@ pub(super) struct FaultQueue {
 /// One injected fault.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct InjectedFault {
-    /// The fault as the request wrote it.
+    /// The JSON with which the fault was requested.
     pub(super) spec: Value,
     pub(super) fault: Fault,
     /// How many more requests it affects; `None` if their number is not bounded.
@@ -26,11 +27,11 @@ pub(super) struct InjectedFault {
     pub(super) share: f64,
     /// When it ends, exclusive.
     pub(super) until: Instant,
-    /// Also the key of its draws.
+    /// Identifies it in the control plane's replies; also the key of its random draws.
     pub(super) id: u32,
 }
 
-/// Maximum number of faults at once.
+/// Maximum number of injected faults that have not ended.
 pub(super) const MAX_FAULTS: usize = 64;
 
 impl FaultQueue {
@@ -45,7 +46,7 @@ impl FaultQueue {
         self.faults.last()
     }
 
-    /// Adds those that affect a call to its active faults, and counts it.
+    /// Adds the faults that affect a call to `active`, and decrements their remaining numbers of requests.
     pub(super) fn apply(&mut self, now: Instant, truth: Truth, active: &mut ActiveFaults) {
         self.remove_ended(now);
         for fault in &mut self.faults {
@@ -57,13 +58,13 @@ impl FaultQueue {
         }
     }
 
-    /// Returns those that have not ended.
+    /// Returns the faults that have not ended.
     pub(super) fn active(&mut self, now: Instant) -> &[InjectedFault] {
         self.remove_ended(now);
         &self.faults
     }
 
-    /// Removes all.
+    /// Removes all faults.
     pub(super) fn clear(&mut self) {
         self.faults.clear();
     }

@@ -1,5 +1,5 @@
-//! What all connections share: the provider model behind one lock, the names of its accounts and models, the clock, the
-//! journal and the observer.
+//! The state that all connections share: the provider model behind one lock, the names of its accounts and models, the
+//! clock, the journal and the observer.
 
 use super::admission::Decided;
 use super::fault_queue::FaultQueue;
@@ -21,12 +21,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Returns the time since the start of the run. It may stand still; if it goes back, the latest instant stays in force.
+/// Returns the time since the start of the run. If it decreases, the provider model keeps using the latest instant.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// Is called with what the provider does, in order: `at` never decreases.
+/// Receives every decision and every end of a call, in order: `at` never decreases.
 ///
-/// The provider is locked during a call, so an observer must return quickly and must not call the mock.
+/// The provider model is locked meanwhile, so an observer must return quickly and must not call the mock.
 pub trait Observer {
     /// A call was decided on. `tag` is the number from its truth header, `None` if it has none.
     fn decided(&self, at: Instant, tag: Option<u64>, call: Call, report: &DecisionReport);
@@ -34,7 +34,8 @@ pub trait Observer {
     fn settled(&self, at: Instant, tag: Option<u64>, call: Call, usage: Usage);
 }
 
-/// One provider, ready to be served.
+/// The state of a mock server: one provider model, with its clock, journal and observer, and the names of its accounts and
+/// models. All connections share it; [`serve`](super::serve) answers requests from it.
 pub struct Mock {
     accounts: Vec<String>,
     models: Vec<Model>,
@@ -44,9 +45,10 @@ pub struct Mock {
     tier: Tier,
     clock: Clock,
     observer: Option<Arc<dyn Observer + Send + Sync>>,
-    /// The key of the streams from which truths are drawn.
-    draws: u64,
-    requests: AtomicU64,
+    /// The key of the random streams from which truths are drawn.
+    truth_key: u64,
+    /// The number of the next request.
+    next_request_number: AtomicU64,
     world: Mutex<World>,
     header_templates: HeaderTemplates,
     control: Option<Control>,
@@ -62,11 +64,11 @@ pub enum ControlPlane {
     Enabled,
 }
 
-/// What only a mock with a control plane keeps.
+/// The state that only a mock with a control plane has.
 struct Control {
     /// The provider at the start, for resets.
     initial: Provider,
-    /// By how much the clock was advanced, in nanoseconds.
+    /// Total by which the clock was advanced, in nanoseconds.
     advanced_ns: AtomicU64,
     journal: Mutex<Journal>,
 }
@@ -81,7 +83,7 @@ struct Model {
     latency: Latency,
 }
 
-/// What one lock guards.
+/// The state behind the lock.
 struct World {
     provider: Provider,
     /// The latest instant at which the provider was used.
@@ -91,7 +93,7 @@ struct World {
 }
 
 impl Mock {
-    /// A provider at the start of its run, without a control plane. `seed` determines the truth of calls that have no truth
+    /// Creates a mock at the start of its run, without a control plane. `seed` determines the truth of calls that have no truth
     /// header.
     ///
     /// # Panics
@@ -120,8 +122,8 @@ impl Mock {
             tier: config.tier,
             clock,
             observer,
-            draws: random::key(seed, "mock call"),
-            requests: AtomicU64::new(0),
+            truth_key: random::key(seed, "mock call"),
+            next_request_number: AtomicU64::new(0),
             world: Mutex::new(World {
                 provider: Provider::new(config),
                 now: Instant::ZERO,
@@ -154,10 +156,11 @@ impl Mock {
     /// Calls `each` with every limit of an account × model and the share of it that is used now, in `0..=1` or above if
     /// it is overdrawn.
     pub fn levels(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
-        self.each_level(account, model, |level| each(level.axis, level.used_share()));
+        self.for_each_level(account, model, |level| each(level.axis, level.used_share()));
     }
 
-    pub(super) fn each_level(&self, account: u16, model: u16, each: impl FnMut(Level)) {
+    /// Calls `each` with the level of every limit of an account × model.
+    pub(super) fn for_each_level(&self, account: u16, model: u16, each: impl FnMut(Level)) {
         self.with_world(|world, now| world.provider.levels(now, account, model).for_each(each));
     }
 
@@ -181,7 +184,7 @@ impl Mock {
         }
     }
 
-    /// Reads or changes the injected faults.
+    /// Calls `act` with the injected faults and the current instant.
     pub(super) fn with_faults<T>(&self, act: impl FnOnce(&mut FaultQueue, Instant) -> T) -> T {
         self.with_world(|world, now| act(&mut world.faults, now))
     }
@@ -191,21 +194,21 @@ impl Mock {
         self.control.as_ref().map(|control| read(&control.journal()))
     }
 
-    /// Returns the fingerprint of what an account sent; zero if there is no journal, which alone uses it.
-    pub(super) fn fingerprint(&self, account: Option<u16>, sent: &[u8]) -> u64 {
-        if self.has_control_plane() { journal::fingerprint(account, sent) } else { 0 }
+    /// Returns the fingerprint of the content of an account's request; zero if there is no journal to store it.
+    pub(super) fn fingerprint(&self, account: Option<u16>, content: &[u8]) -> u64 {
+        if self.has_control_plane() { journal::fingerprint(account, content) } else { 0 }
     }
 
     /// Adds an entry to the journal, if there is one.
-    pub(super) fn record(&self, entry: Entry) {
+    pub(super) fn add_to_journal(&self, entry: Entry) {
         if let Some(control) = &self.control {
             control.journal().add(entry);
         }
     }
 
-    /// Returns the account of a key.
-    pub(super) fn account(&self, key: &str) -> Option<u16> {
-        self.account_by_key.get(key).copied()
+    /// Returns the account of an API key.
+    pub(super) fn account(&self, api_key: &str) -> Option<u16> {
+        self.account_by_key.get(api_key).copied()
     }
 
     /// Returns the model of this name.
@@ -243,21 +246,21 @@ impl Mock {
     }
 
     /// Returns the sequence number of the next request, from zero.
-    pub(super) fn next_number(&self) -> u64 {
-        self.requests.fetch_add(1, Ordering::Relaxed)
+    pub(super) fn next_request_number(&self) -> u64 {
+        self.next_request_number.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Draws the truth of a call that has no truth header.
-    pub(super) fn draw_truth(&self, number: u64, model: u16, prompt_tokens: u32) -> Truth {
-        let mut stream = Stream::keyed(self.draws, number);
+    pub(super) fn draw_truth(&self, request_number: u64, model: u16, prompt_tokens: u32) -> Truth {
+        let mut stream = Stream::keyed(self.truth_key, request_number);
         let completion = self.models[usize::from(model)].completion.sample(&mut stream);
         // A draw is not negative, and a float-to-int cast saturates.
         let completion_tokens = libm::round(completion) as u32;
         Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.next_u64() }
     }
 
-    /// Returns how long the network takes to the provider and back.
-    pub(super) fn network(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
+    /// Returns the network delays of a call: to the provider, and back to the client.
+    pub(super) fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
         self.models[usize::from(model)].latency.network(truth)
     }
 
@@ -273,7 +276,7 @@ impl Mock {
         })
     }
 
-    /// Returns the limits as headers state them now.
+    /// Returns the limits that headers state now.
     pub(super) fn limits(&self, call: Call) -> LimitsSnapshot {
         self.with_world(|world, now| {
             let limits = world.provider.limits(now, call.account, call.model);
@@ -281,7 +284,7 @@ impl Mock {
         })
     }
 
-    /// Adds the level of every axis, except for Groq, which states only the limits of a decision.
+    /// Returns the limits of a decision, with the level of every axis except for Groq, whose headers do not state them.
     fn limits_snapshot(
         &self,
         world: &mut World,
@@ -296,7 +299,7 @@ impl Mock {
         }
     }
 
-    /// Ends a call that has been served.
+    /// Settles a call that has been served.
     pub(super) fn settle(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
             if world.generation == generation {
@@ -306,7 +309,7 @@ impl Mock {
         });
     }
 
-    /// Ends a call whose client has gone away.
+    /// Settles a call whose client disconnected before it was served.
     pub(super) fn cancel(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
             let is_known = world.generation == generation;
@@ -315,7 +318,7 @@ impl Mock {
         });
     }
 
-    /// Returns the time of the clock, including by how much it was advanced.
+    /// Returns the time of the clock plus the time by which the control plane advanced it.
     pub(super) fn now(&self) -> Instant {
         let advanced = self.control.as_ref().map_or(0, |control| control.advanced_ns.load(Ordering::SeqCst));
         (self.clock)() + Nanos(advanced)
@@ -333,7 +336,8 @@ impl Mock {
         }
     }
 
-    /// Reads the clock inside the lock, so that time never goes back for the provider.
+    /// Calls `act` with the locked state and the current instant. The clock is read inside the lock, so that instants never
+    /// decrease for the provider model.
     fn with_world<T>(&self, act: impl FnOnce(&mut World, Instant) -> T) -> T {
         let mut world = self.world();
         world.now = world.now.max(self.now());
@@ -358,7 +362,10 @@ impl Control {
     }
 }
 
-/// Indexes names that each belong to one id.
+/// Maps names to ids.
+///
+/// # Panics
+/// If a name has two ids.
 fn index<'a>(kind: &str, names: impl Iterator<Item = (&'a str, u16)>) -> BTreeMap<String, u16> {
     let mut index = BTreeMap::new();
     for (name, id) in names {

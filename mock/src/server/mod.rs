@@ -1,12 +1,20 @@
 //! The provider model as an HTTP/1.1 server: one dialect's endpoints, a control plane for tests, and metrics.
 //!
 //! ```text
-//!  connection ─▶ router ─▶ chat | audio ─▶ admission ─▶ responder ─▶ body: whole, streamed, or cut short by a fault
-//!   (hyper)      (axum)      (parse)         (admit)     (respond)
-//!                  │                            │ decides under one lock; its guard settles or cancels once
-//!                  └─▶ control                  ▼
-//!                                             Mock (provider, clock, journal)
+//!  connection     accepts connections (hyper)         ─▶ request
+//!      ▼
+//!  router         finds the endpoint (axum)           ─▶ RequestContext: wire format and account; or a response of control
+//!      ▼
+//!  chat, audio    parse the body                      ─▶ ParsedRequest, or Rejection
+//!      ▼
+//!  admission      asks the provider model (mock)      ─▶ Decided; if admitted, an Admission, which settles the call once
+//!      ▼
+//!  responder      renders the reply and waits         ─▶ Response
+//!      ▼
+//!  body, stream   send the body                       ─▶ bytes: whole, token by token, or cut short by a fault
 //! ```
+//!
+//! [`Mock`] is the state that all connections share: the provider model behind one lock, the clock and the journal.
 //!
 //! | path | response |
 //! |---|---|
@@ -20,10 +28,10 @@
 //! The prefix `…` and the header with the key depend on the dialect: [`crate::wire::WireFormat::base`].
 //!
 //! Invariants:
-//! 1. Time is an argument: [`Mock::new`] takes the clock; tokio only sleeps.
+//! 1. The only source of time is the clock passed to [`Mock::new`]; tokio is used only to sleep.
 //! 2. Every admitted call is settled exactly once, however its connection ends.
-//! 3. Whatever a client sends or holds is bounded: connections ([`MAX_CONNECTIONS`]), heads (hyper: 100 headers, about
-//!    400 KiB), bodies ([`MAX_BODY_BYTES`], [`MAX_AUDIO_BYTES`]) and waits ([`CLIENT_TIMEOUT`]).
+//! 3. Every resource a client can consume is bounded: connections ([`MAX_CONNECTIONS`]), request headers (by hyper: 100
+//!    headers, about 400 KiB), bodies ([`MAX_JSON_BODY_BYTES`], [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
 
 mod admission;
 mod audio;
@@ -37,7 +45,7 @@ mod fault_queue;
 mod header_templates;
 mod mock;
 mod prompt;
-mod reply_kind;
+mod reply_content;
 mod responder;
 mod router;
 mod stream;
@@ -47,15 +55,17 @@ pub use mock::{Clock, ControlPlane, Mock, Observer};
 
 use std::time::Duration;
 
-/// Maximum size of a JSON request body in bytes. 4 MiB is about a million tokens, more than any context holds.
-pub const MAX_BODY_BYTES: usize = 4 << 20;
+/// Maximum size of a JSON request body in bytes. 4 MiB of text is about a million tokens, at four characters per token.
+pub const MAX_JSON_BODY_BYTES: usize = 4 << 20;
 
 /// Maximum size of a multipart form with an audio file in bytes: Groq's 25 MiB (documentation, 2026-02).
-pub const MAX_AUDIO_BYTES: u64 = 25 << 20;
+pub const MAX_AUDIO_FORM_BYTES: usize = 25 << 20;
 
 /// Maximum number of open connections. Further ones wait in the listener's backlog.
 pub const MAX_CONNECTIONS: usize = 16_384;
 
-/// How long a client may take to send a request's head, to send its body, and to make progress in reading a reply. A
-/// call whose fault is a timeout is held for as long before its connection is closed.
+/// Maximum time that a client may take to send a request's head, to send its body, and to make progress in reading a reply.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long a call whose fault is a timeout is held before its connection is closed without a reply.
+const TIMEOUT_FAULT_DURATION: Duration = Duration::from_secs(600);

@@ -1,5 +1,4 @@
-//! The prompt of a chat request, reduced to what a limit can see of it. Messages are counted while they are parsed and
-//! never kept.
+//! The size of a chat request's prompt, on which limits depend. Messages are counted while they are parsed and not kept.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -11,7 +10,7 @@ use std::fmt;
 pub(super) struct Prompt {
     /// How many messages there are.
     pub(super) messages: u64,
-    /// Their text, in Unicode scalar values.
+    /// Length of their text in Unicode scalar values.
     pub(super) chars: u64,
     /// Whether the last one is the result of a tool.
     pub(super) ends_with_tool_result: bool,
@@ -38,7 +37,7 @@ impl<'de> Deserialize<'de> for Prompt {
                 let mut prompt = Prompt::default();
                 while let Some(Message { role, content }) = messages.next_element()? {
                     prompt.messages += 1;
-                    prompt.chars += content.map_or(0, |Content(chars)| chars);
+                    prompt.chars += content.map_or(0, |ContentChars(chars)| chars);
                     prompt.ends_with_tool_result = matches!(role, Role::Tool | Role::Function);
                 }
                 Ok(prompt)
@@ -51,7 +50,7 @@ impl<'de> Deserialize<'de> for Prompt {
 #[derive(Deserialize)]
 struct Message {
     role: Role,
-    content: Option<Content>,
+    content: Option<ContentChars>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -65,58 +64,58 @@ enum Role {
     Function,
 }
 
-/// The characters of a message's content: a string, or an array of parts.
-pub(super) struct Content(pub(super) u64);
+/// The number of characters in a message's content, which is a string or an array of parts.
+pub(super) struct ContentChars(pub(super) u64);
 
-impl<'de> Deserialize<'de> for Content {
+impl<'de> Deserialize<'de> for ContentChars {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Parts;
         impl<'de> Visitor<'de> for Parts {
-            type Value = Content;
+            type Value = ContentChars;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string or an array of parts")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
-                Ok(Content(text.chars().count() as u64))
+            fn visit_str<E>(self, text: &str) -> Result<ContentChars, E> {
+                Ok(ContentChars(text.chars().count() as u64))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Content, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<ContentChars, A::Error> {
                 let mut chars = 0;
-                while let Some(Part(part)) = parts.next_element()? {
+                while let Some(PartChars(part)) = parts.next_element()? {
                     chars += part;
                 }
-                Ok(Content(chars))
+                Ok(ContentChars(chars))
             }
         }
         deserializer.deserialize_any(Parts)
     }
 }
 
-/// The characters of one part: those of its `text`, zero if it is an image or the like.
-struct Part(u64);
+/// The number of characters in the `text` of one part; zero if it has none, such as an image.
+struct PartChars(u64);
 
-impl<'de> Deserialize<'de> for Part {
+impl<'de> Deserialize<'de> for PartChars {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
         impl<'de> Visitor<'de> for Members {
-            type Value = Part;
+            type Value = PartChars;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a content part")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Part, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<PartChars, A::Error> {
                 let mut chars = 0;
                 while let Some(name) = members.next_key::<Cow<'_, str>>()? {
                     if name == "text" {
-                        chars += members.next_value::<Content>()?.0;
+                        chars += members.next_value::<ContentChars>()?.0;
                     } else {
                         members.next_value::<IgnoredAny>()?;
                     }
                 }
-                Ok(Part(chars))
+                Ok(PartChars(chars))
             }
         }
         deserializer.deserialize_map(Members)

@@ -1,10 +1,10 @@
-//! From the provider's decision to the response: its status, headers and body, each at its time.
+//! Renders the response to a decision, and sends its head and body when they are due.
 
-use super::CLIENT_TIMEOUT;
+use super::TIMEOUT_FAULT_DURATION;
 use super::admission::{Admission, ServiceTier};
 use super::body::{self, Abort};
 use super::context::RequestContext;
-use super::reply_kind::ReplyKind;
+use super::reply_content::ReplyContent;
 use super::stream::{self, UsageChunk};
 use crate::call::{Call, Truth};
 use crate::config::Fault;
@@ -22,8 +22,8 @@ pub(super) struct Responder {
     pub(super) context: RequestContext,
     pub(super) call: Call,
     pub(super) truth: Truth,
-    /// What a completion consists of.
-    pub(super) reply: ReplyKind,
+    /// The content of the completion.
+    pub(super) content: ReplyContent,
     /// How it is streamed; `None` if the client did not ask for a stream.
     pub(super) stream: Option<UsageChunk>,
     pub(super) tier: ServiceTier,
@@ -31,7 +31,7 @@ pub(super) struct Responder {
     pub(super) limits: LimitsSnapshot,
     /// How a fault changes the reply.
     pub(super) fault: ResponseFault,
-    /// How long the network takes back to the client.
+    /// The network delay to the client.
     pub(super) downlink: Nanos,
 }
 
@@ -41,7 +41,7 @@ impl Responder {
         let service = *admission.service();
         let is_readable = !service.cut && !service.garbage;
         let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
-        self.context.record(self.limits.at, outcome, Some(200), None);
+        self.context.add_to_journal(self.limits.at, outcome, Some(200), None);
         if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
             let chunks = self.chunks(&service, self.finish(&service));
             let head = self.stream_start(String::new());
@@ -57,10 +57,10 @@ impl Responder {
             self.limits = self.context.mock.limits(self.call);
         }
         self.context.mock.sleep(self.downlink).await;
-        self.whole(report, &service)
+        self.whole_response(report, &service)
     }
 
-    /// Answers a call that is not served: a limit refused it, it does not fit the model, or a fault takes its place.
+    /// Answers a call that is not served: a limit refused it, it is too long for the model, or a fault replaces its reply.
     pub(super) async fn refuse(&self, mut report: DecisionReport) -> Response {
         let outcome = match report.decision {
             Decision::Refused(Denial { axis, oversize, .. }) => {
@@ -76,9 +76,9 @@ impl Responder {
             Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
         };
         if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.decision {
-            self.context.record(self.limits.at, outcome, None, None);
+            self.context.add_to_journal(self.limits.at, outcome, None, None);
             if fault == Fault::Timeout {
-                tokio::time::sleep(CLIENT_TIMEOUT).await;
+                tokio::time::sleep(TIMEOUT_FAULT_DURATION).await;
             }
             return Abort.into_response();
         }
@@ -87,15 +87,15 @@ impl Responder {
             reply = reply.into_event();
         }
         let wait = announced_wait(&report, &reply);
-        self.context.record(self.limits.at, outcome, Some(reply.status), wait);
+        self.context.add_to_journal(self.limits.at, outcome, Some(reply.status), wait);
         self.context.mock.sleep(self.downlink).await;
         self.context.response(reply, Body::from)
     }
 
-    /// Returns the response of a call that has been served, whole or cut short.
-    fn whole(&self, report: &DecisionReport, service: &Service) -> Response {
+    /// Returns the response of a served call that is not sent token by token: whole, or the part that a fault leaves.
+    fn whole_response(&self, report: &DecisionReport, service: &Service) -> Response {
         let reply = if self.stream.is_some() && self.fault.body.is_some() {
-            // The fault lets the stream get no further than its first event.
+            // At most the first event of the stream is sent.
             let mut first_event = String::new();
             self.chunks(service, Finish::Stop).role(&mut first_event);
             self.stream_start(first_event)
@@ -110,7 +110,7 @@ impl Responder {
         self.context.response(reply, body)
     }
 
-    /// Renders a whole reply, as the fault changes it.
+    /// Renders a whole reply with the changes of the fault.
     fn render(&self, report: &DecisionReport, finish: Finish, at: Instant) -> Reply {
         let report = self.fault.decision_to_render(report);
         let reply = self.context.format.reply(&report, &self.limits, &self.wire_context(finish, at));
@@ -123,14 +123,14 @@ impl Responder {
         self.context.format.chunks(service, &self.wire_context(finish, self.context.mock.now()))
     }
 
-    /// Renders the head of a stream, and the start of its body, as the fault changes them.
+    /// Renders the head of a stream and the start of its body, with the changes of the fault.
     fn stream_start(&self, body: String) -> Reply {
         let at = self.context.mock.now();
-        let headers = self.context.format.stream_headers(&self.limits, self.context.number, at);
+        let headers = self.context.format.stream_headers(&self.limits, self.context.request_number, at);
         self.fault.apply(Reply { status: 200, headers, body }, None, at)
     }
 
-    /// Whether the tokens of a stream are sent one by one, rather than all that a fault leaves at once.
+    /// Returns `true` if a stream is sent token by token, `false` if a fault leaves only a part that is sent at once.
     const fn is_sent_token_by_token(&self, service: &Service) -> bool {
         match self.fault.body {
             Some(BodyFault::NoToken | BodyFault::WrongType) => true,
@@ -139,14 +139,14 @@ impl Responder {
         }
     }
 
-    /// Why a completion ends. It ends by its length if `max_tokens` made it shorter than the truth. JSON, tool calls and
-    /// transcripts are never shortened: a part of them could not be parsed.
+    /// Returns the finish reason of a completion: its length if `max_tokens` made it shorter than the truth. JSON, tool calls
+    /// and transcripts are never shortened, because a part of them could not be parsed.
     const fn finish(&self, service: &Service) -> Finish {
         let shortened = !service.cut && service.usage.completion_tokens < self.truth.completion_tokens;
-        match self.reply {
-            ReplyKind::Call { .. } => Finish::ToolCalls,
-            ReplyKind::Text if shortened => Finish::Length,
-            ReplyKind::Text | ReplyKind::Json(_) | ReplyKind::Transcript(_) => Finish::Stop,
+        match self.content {
+            ReplyContent::ToolCall { .. } => Finish::ToolCalls,
+            ReplyContent::Text if shortened => Finish::Length,
+            ReplyContent::Text | ReplyContent::Json(_) | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }
 
@@ -156,14 +156,14 @@ impl Responder {
             model: mock.model_name(self.call.model),
             account: mock.account_name(self.call.account),
             tier: mock.tier(),
-            number: self.context.number,
+            number: self.context.request_number,
             at,
             finish,
-            content: match &self.reply {
-                ReplyKind::Text => Content::Filler,
-                ReplyKind::Json(text) => Content::Text(text),
-                ReplyKind::Call { name, arguments } => Content::ToolCall { name, arguments },
-                ReplyKind::Transcript(transcript) => Content::Transcript(*transcript),
+            content: match &self.content {
+                ReplyContent::Text => Content::Filler,
+                ReplyContent::Json(text) => Content::Text(text),
+                ReplyContent::ToolCall { name, arguments } => Content::ToolCall { name, arguments },
+                ReplyContent::Transcript(transcript) => Content::Transcript(*transcript),
             },
         }
     }

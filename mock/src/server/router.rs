@@ -4,7 +4,7 @@
 use super::admission::admit;
 use super::context::RequestContext;
 use super::{Mock, audio, chat, control};
-use crate::wire::{Endpoint, Error, Key, WireFormat};
+use crate::wire::{Endpoint, Error, KeyHeader, WireFormat};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
-/// The endpoints of a mock.
+/// The endpoints of a mock: axum's router, and the dialect's endpoints as its fallback.
 #[derive(Clone)]
 pub(super) struct Endpoints {
     router: TowerToHyperService<Router>,
@@ -24,14 +24,17 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    /// A mock without a control plane answers its paths like any unknown one.
+    /// Creates the endpoints. Without a control plane, the control plane's paths are answered as unknown paths.
     pub(super) fn new(mock: Arc<Mock>) -> Self {
         let mut router = Router::new().route("/health", get(health));
         if mock.has_control_plane() {
             router = router.merge(control::router());
         }
-        let router =
-            router.fallback(dialect).method_not_allowed_fallback(dialect).with_state(Arc::clone(&mock));
+        // A wrong method on `/health` gets the error that the dialect has for unknown paths, not axum's empty 405.
+        let router = router
+            .fallback(handle_dialect_request)
+            .method_not_allowed_fallback(handle_dialect_request)
+            .with_state(Arc::clone(&mock));
         Self { router: TowerToHyperService::new(router), mock }
     }
 
@@ -41,8 +44,8 @@ impl Endpoints {
     /// as a service and as a handler cost 4 % of the requests per second on one core (`mock/benches`, 2026-11-28).
     pub(super) async fn answer(&self, request: Request) -> Response {
         let path = request.uri().path();
-        if !ROUTED.iter().any(|prefix| path.starts_with(prefix)) {
-            return dialect(State(Arc::clone(&self.mock)), request).await;
+        if !ROUTE_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
+            return handle_dialect_request(State(Arc::clone(&self.mock)), request).await;
         }
         match Box::pin(self.router.call(request)).await {
             Ok(response) => response,
@@ -51,34 +54,38 @@ impl Endpoints {
     }
 }
 
-/// What the paths of all routes start with.
-const ROUTED: [&str; 3] = ["/health", "/metrics", "/_quotalab"];
+/// The first parts of all routes' paths. Any other path belongs to the dialect.
+const ROUTE_PREFIXES: [&str; 3] = ["/health", "/metrics", "/_quotalab"];
 
 async fn health() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
 }
 
-/// Answers a request to the dialect's endpoints: finds the endpoint, authenticates, parses, and has the provider decide.
-async fn dialect(State(mock): State<Arc<Mock>>, request: Request) -> Response {
+/// Answers a request to the dialect's endpoints: finds the endpoint, authenticates the client, parses the request, and
+/// passes the call to the provider model.
+async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
-    let (format, endpoint) = find(mock.formats(), method, path);
+    let (format, endpoint) = find_endpoint(mock.formats(), method, path);
     let mut context = RequestContext::new(mock, format);
-    let key = key(format.keys(), &head.headers).unwrap_or_default();
-    let Some(account) = context.authenticate(key) else { return context.reject(Error::InvalidKey.into()) };
+    // A missing key is treated like a wrong one.
+    let api_key = find_api_key(format.key_headers(), &head.headers).unwrap_or_default();
+    let Some(account) = context.authenticate(api_key) else {
+        return context.reject(Error::InvalidKey.into());
+    };
     let parsed = match endpoint {
         Some(endpoint @ (Endpoint::Completions | Endpoint::Deployment(_) | Endpoint::Messages)) => {
             chat::parse(&mut context, endpoint, &head.headers, body).await
         }
         // Boxed because the multipart reader is large, and this future is allocated for every request.
         Some(Endpoint::Audio(task)) => Box::pin(audio::parse(&mut context, task, &head.headers, body)).await,
-        Some(Endpoint::Models) => return context.models(),
+        Some(Endpoint::Models) => return context.model_list_response(),
         Some(Endpoint::Model(name)) => {
-            context.identify(path.as_bytes());
-            return context.model_detail(&percent_decode_str(name).decode_utf8_lossy());
+            context.set_fingerprint(path.as_bytes());
+            return context.model_response(&percent_decode_str(name).decode_utf8_lossy());
         }
         None => {
-            context.identify(path.as_bytes());
+            context.set_fingerprint(path.as_bytes());
             return context.reject(Error::UnknownPath(method, path).into());
         }
     };
@@ -88,26 +95,28 @@ async fn dialect(State(mock): State<Arc<Mock>>, request: Request) -> Response {
     }
 }
 
-/// Returns the format with an endpoint at this path, and that endpoint; the first format if none has one.
-fn find<'p>(
+/// Returns the wire format that serves this method and path, and its endpoint. If no format serves them, returns the
+/// format that answers with the error and no endpoint.
+fn find_endpoint<'p>(
     formats: &'static [&'static dyn WireFormat],
     method: &str,
     path: &'p str,
 ) -> (&'static dyn WireFormat, Option<Endpoint<'p>>) {
     let found = formats.iter().find_map(|format| Some((*format, Some(format.endpoint(method, path)?))));
-    found.unwrap_or((formats[0], None))
+    let default_format = formats[0]; // The OpenAI-compatible one: see `wire::formats`.
+    found.unwrap_or((default_format, None))
 }
 
-/// Returns the key in the first of these headers that is present.
-fn key<'h>(keys: &[Key], headers: &'h HeaderMap) -> Option<&'h str> {
-    keys.iter().find_map(|key| match key {
-        Key::Bearer => bearer(headers),
-        Key::Named(name) => headers.get(*name)?.to_str().ok(),
+/// Returns the API key in the first of `key_headers` that the request has.
+fn find_api_key<'h>(key_headers: &[KeyHeader], headers: &'h HeaderMap) -> Option<&'h str> {
+    key_headers.iter().find_map(|key_header| match key_header {
+        KeyHeader::Bearer => bearer_token(headers),
+        KeyHeader::Named(name) => headers.get(*name)?.to_str().ok(),
     })
 }
 
 /// Returns the token of `Authorization: Bearer …`. The scheme is case-insensitive (RFC 9110, section 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
 }

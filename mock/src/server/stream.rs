@@ -3,11 +3,11 @@
 //! ```text
 //!  provider   admitted ····· first token  t  t  t  last token = done: the call is settled
 //!  client          headers ······· role+t  t  t  t  t, end, [DONE]
-//!                  └─ everything later by the downlink ─┘
+//!                  └─ all later by the downlink delay ─┘
 //! ```
 //!
 //! tokio's timers have a granularity of a millisecond. At each wake-up everything that is due by the clock is sent in one
-//! write, so a fast model is late by one millisecond at most and does not fall behind.
+//! write, so tokens are at most one millisecond late and the delay does not accumulate.
 
 use super::admission::Admission;
 use super::body::{Abort, YieldOnce};
@@ -22,7 +22,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Sleep;
 
-/// Maximum tokens in one write: bounds its memory if everything is due at once.
+/// Maximum tokens in one write. Bounds its memory if all tokens are due at once.
 const MAX_TOKENS_PER_WRITE: u32 = 256;
 
 /// Whether a last chunk without choices repeats the usage (`stream_options.include_usage`).
@@ -33,7 +33,7 @@ pub(super) enum UsageChunk {
     Included,
 }
 
-/// The body of an admitted call's stream; `downlink` is by how much everything is later at the client.
+/// Returns the body of an admitted call's stream. `downlink` is the network delay to the client, added to every chunk's time.
 pub(super) fn body(admission: Admission, chunks: Chunks, usage_chunk: UsageChunk, downlink: Nanos) -> Body {
     let (next, wake_at) = (Next::Role, Instant::ZERO);
     Body::new(Stream { admission, chunks, usage_chunk, downlink, next, sleep: None, wake_at })
@@ -47,7 +47,7 @@ struct Stream {
     downlink: Nanos,
     next: Next,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When the sleep ends. Once it has, this instant counts as reached even if the clock stands still.
+    /// When the sleep ends. Once it has ended, this instant counts as reached even if the clock does not advance.
     wake_at: Instant,
 }
 

@@ -7,7 +7,7 @@
 use super::chat::CompletionFormat;
 use super::envelope::{self, reason};
 use super::{
-    Context, Endpoint, Error, ErrorReply, Head, Headers, Key, LimitsSnapshot, WireFormat, ids, openai,
+    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, WireFormat, ids, openai,
 };
 use crate::decision::Denial;
 use crate::length::Bound;
@@ -31,8 +31,8 @@ impl WireFormat for Classic {
         format!("{}/{model}/chat/completions", self.base())
     }
 
-    fn keys(&self) -> &'static [Key] {
-        KEYS
+    fn key_headers(&self) -> &'static [KeyHeader] {
+        KEY_HEADERS
     }
 
     fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
@@ -74,8 +74,8 @@ impl WireFormat for Foundry {
         "/openai/v1"
     }
 
-    fn keys(&self) -> &'static [Key] {
-        KEYS
+    fn key_headers(&self) -> &'static [KeyHeader] {
+        KEY_HEADERS
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -103,7 +103,7 @@ impl WireFormat for Foundry {
 }
 
 /// The header of API keys, and that of Entra tokens.
-const KEYS: &[Key] = &[Key::Named("api-key"), Key::Bearer];
+const KEY_HEADERS: &[KeyHeader] = &[KeyHeader::Named("api-key"), KeyHeader::Bearer];
 
 /// Renders the headers of a reply. The two kinds of endpoint differ in the numbers of `retry-after-ms` and of the resets.
 fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -> u64) -> Headers {

@@ -141,7 +141,7 @@ pub enum Endpoint<'a> {
 
 /// A header that has the key of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum KeyHeader {
     /// `authorization: Bearer …`.
     Bearer,
     /// The header of this name. Its value is the key.
@@ -159,8 +159,8 @@ pub trait WireFormat: fmt::Debug + Sync {
     }
 
     /// Returns the headers that may have a key, in the order in which they are checked.
-    fn keys(&self) -> &'static [Key] {
-        &[Key::Bearer]
+    fn key_headers(&self) -> &'static [KeyHeader] {
+        &[KeyHeader::Bearer]
     }
 
     /// Returns the endpoint of a method and a path; `None` if no endpoint matches.

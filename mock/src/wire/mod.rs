@@ -40,7 +40,7 @@ pub mod truth;
 
 pub use chat::{CompletionFormat, Content, Finish};
 pub use error::Error;
-pub use format::{Context, Endpoint, ErrorReply, Head, Key, MediaType, Reply, WireFormat};
+pub use format::{Context, Endpoint, ErrorReply, Head, KeyHeader, MediaType, Reply, WireFormat};
 pub use headers::Headers;
 pub use limits_snapshot::LimitsSnapshot;
 pub use models::Model;

@@ -4,7 +4,7 @@ use crate::{Case, denial, faulted, formats, header, refused, served};
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, Service};
 use provider::length::{Bound, TooLong};
-use provider::wire::{self, Endpoint, Error, Key, WireFormat};
+use provider::wire::{self, Endpoint, Error, KeyHeader, WireFormat};
 use provider::{Axis, Instant};
 use serde_json::{Value, json};
 
@@ -99,7 +99,10 @@ fn a_path_belongs_to_one_format() {
             compatible.endpoint("GET", &format!("{}/models", compatible.base())),
             Some(Endpoint::Models)
         );
-        assert!(compatible.keys().contains(&Key::Bearer), "OpenAI-compatible clients send no other header");
+        assert!(
+            compatible.key_headers().contains(&KeyHeader::Bearer),
+            "OpenAI-compatible clients send no other header"
+        );
     }
 }
 

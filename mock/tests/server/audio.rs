@@ -2,7 +2,7 @@
 
 use crate::client::{Http, MODEL, Served, at_once, config};
 use provider::config::{Fault, Limit};
-use provider::server::MAX_AUDIO_BYTES;
+use provider::server::MAX_AUDIO_FORM_BYTES;
 use provider::{Axis, Nanos};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -137,11 +137,11 @@ async fn an_invalid_form_is_an_error_that_names_the_problem() {
 #[tokio::test]
 async fn a_file_that_exceeds_the_maximum_is_a_413_with_and_without_content_length() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let announced = format!("content-length: {}\r\n\r\n", MAX_AUDIO_BYTES + 1);
+    let announced = format!("content-length: {}\r\n\r\n", MAX_AUDIO_FORM_BYTES + 1);
     let start = "--b\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\n";
-    let zeros = "0".repeat(usize::try_from(MAX_AUDIO_BYTES).unwrap());
+    let zeros = "0".repeat(MAX_AUDIO_FORM_BYTES);
     let chunks = format!(
-        "transfer-encoding: chunked\r\n\r\n{:x}\r\n{start}\r\n{MAX_AUDIO_BYTES:x}\r\n{zeros}\r\n",
+        "transfer-encoding: chunked\r\n\r\n{:x}\r\n{start}\r\n{MAX_AUDIO_FORM_BYTES:x}\r\n{zeros}\r\n",
         start.len()
     );
     for rest in [announced, chunks] {

@@ -2,7 +2,7 @@
 
 use crate::client::{Http, MODEL, Served, at_once, config, question};
 use provider::config::{Config, Dialect, Estimate, Fault, Limit, Reserve};
-use provider::wire::{self, Key, WireFormat};
+use provider::wire::{self, KeyHeader, WireFormat};
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
@@ -19,9 +19,9 @@ fn formats() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
 
 /// A request with its key in the first header of the format.
 fn request(format: &dyn WireFormat, path: &str, key: &str, body: &str) -> String {
-    let header = match format.keys()[0] {
-        Key::Bearer => format!("authorization: Bearer {key}"),
-        Key::Named(name) => format!("{name}: {key}"),
+    let header = match format.key_headers()[0] {
+        KeyHeader::Bearer => format!("authorization: Bearer {key}"),
+        KeyHeader::Named(name) => format!("{name}: {key}"),
     };
     format!(
         "POST {path} HTTP/1.1\r\nhost: mock\r\n{header}\r\nx-quotalab-truth: prompt=10;completion=5;draw=1;tag=9\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -168,9 +168,9 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
         let wrong = Http::parse(&served.exchange(&request(format, &path, "unknown", &question(""))).await);
         assert!(matches!(wrong.status, 400 | 401), "{dialect:?}: {}", wrong.body);
         let elsewhere = request(format, &path, "k1", &question(""));
-        let elsewhere = match format.keys()[0] {
-            Key::Bearer => elsewhere.replace("authorization: Bearer", "api-key:"),
-            Key::Named(name) => elsewhere.replace(name, "authorization"),
+        let elsewhere = match format.key_headers()[0] {
+            KeyHeader::Bearer => elsewhere.replace("authorization: Bearer", "api-key:"),
+            KeyHeader::Named(name) => elsewhere.replace(name, "authorization"),
         };
         let elsewhere = Http::parse(&served.exchange(&elsewhere).await);
         assert_eq!(elsewhere.status, wrong.status, "{dialect:?}");

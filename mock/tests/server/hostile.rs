@@ -5,7 +5,7 @@ use crate::client::{Served, admitted, at_once, config, question, settled};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use provider::config::Limit;
-use provider::server::{ControlPlane, MAX_BODY_BYTES};
+use provider::server::{ControlPlane, MAX_JSON_BODY_BYTES};
 use provider::{Axis, Nanos};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -208,7 +208,9 @@ fn arbitrary_input_is_answered_with_a_4xx_or_closed() {
 #[tokio::test]
 async fn an_endless_body_is_not_read_beyond_its_maximum() {
     let served = start().await;
-    for (path, bound) in [("/openai/v1/chat/completions", MAX_BODY_BYTES), ("/_quotalab/faults", 64 << 10)] {
+    for (path, bound) in
+        [("/openai/v1/chat/completions", MAX_JSON_BODY_BYTES), ("/_quotalab/faults", 64 << 10)]
+    {
         let (mut reader, mut writer) = served.connect().await.into_split();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -217,7 +219,7 @@ async fn an_endless_body_is_not_read_beyond_its_maximum() {
         let endless = tokio::spawn(async move {
             let chunk = format!("10000\r\n{}\r\n", "[".repeat(0x10000));
             let mut sent = 0;
-            while sent < 64 * MAX_BODY_BYTES && writer.write_all(chunk.as_bytes()).await.is_ok() {
+            while sent < 64 * MAX_JSON_BODY_BYTES && writer.write_all(chunk.as_bytes()).await.is_ok() {
                 sent += chunk.len();
             }
             sent

@@ -2,7 +2,7 @@
 
 use crate::client::{Http, MODEL, Seen, Served, at_once, config, post, question};
 use provider::config::Limit;
-use provider::server::MAX_BODY_BYTES;
+use provider::server::MAX_JSON_BODY_BYTES;
 use provider::{Axis, Usage};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -135,8 +135,8 @@ async fn unknown_keys_models_paths_and_invalid_bodies_are_rejected_in_groqs_form
 #[tokio::test]
 async fn a_body_that_exceeds_the_maximum_is_a_413_with_and_without_content_length() {
     let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let announced = format!("content-length: {}", MAX_BODY_BYTES + 1);
-    let chunk = format!("{MAX_BODY_BYTES:x}\r\n{}\r\n1\r\n \r\n", " ".repeat(MAX_BODY_BYTES));
+    let announced = format!("content-length: {}", MAX_JSON_BODY_BYTES + 1);
+    let chunk = format!("{MAX_JSON_BODY_BYTES:x}\r\n{}\r\n1\r\n \r\n", " ".repeat(MAX_JSON_BODY_BYTES));
     for (framing, body) in [(announced.as_str(), ""), ("transfer-encoding: chunked", chunk.as_str())] {
         let mut socket = served.connect().await;
         let head = format!(
@@ -148,7 +148,7 @@ async fn a_body_that_exceeds_the_maximum_is_a_413_with_and_without_content_lengt
         socket.read_exact(&mut reply).await.unwrap();
         assert_eq!(&reply, b"HTTP/1.1 413", "{framing}");
     }
-    let fits = format!("{}{}", question(""), " ".repeat(MAX_BODY_BYTES - question("").len()));
+    let fits = format!("{}{}", question(""), " ".repeat(MAX_JSON_BODY_BYTES - question("").len()));
     assert_eq!(served.chat("", &fits).await.status, 200);
 }
 

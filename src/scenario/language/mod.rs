@@ -11,11 +11,11 @@
 //!
 //! **To add a word**, add one row to the map in `table/` that it belongs to, read it in the matching file of `spec/`
 //! (`fields.duration("…")`), and regenerate the page with `UPDATE_GOLDEN=1 cargo test --test it scenario`. A new kind of
-//! value is a variant of [`Kind`]: the compiler lists the places that need to know it. A map of its own also goes into the
+//! value is a variant of `Kind`: the compiler lists the places that need to know it. A map of its own also goes into the
 //! chapters of `page.rs`.
 //!
 //! What the table can express is checked here: names of words, kinds, ranges, required words, words that exclude each
-//! other ([`Form`]). What depends on several maps or on numbers of the author is checked in `spec/` and `resolve.rs`.
+//! other (`Form`). What depends on several maps or on numbers of the author is checked in `spec/` and `resolve.rs`.
 //!
 //! Invariants: every default and every example of the table is accepted by its own kind, and every word of a form
 //! exists; `tests.rs` checks both.

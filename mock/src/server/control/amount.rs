@@ -54,14 +54,14 @@ impl<'de> Deserialize<'de> for Multiple {
     }
 }
 
-/// Returns the number that a value is, if it is within the range.
+/// Converts a JSON value to a number within `range`, inclusive.
 fn number<E: serde::de::Error>(value: &Value, range: std::ops::RangeInclusive<f64>) -> Result<f64, E> {
     value.as_f64().filter(|number| range.contains(number)).ok_or_else(|| {
         E::custom(format_args!("{value} is not a number from {} to {}", range.start(), range.end()))
     })
 }
 
-/// A leap year: no run is longer.
+/// 366 days, a leap year.
 const MAX_SECONDS: f64 = 366.0 * 86_400.0;
 
 const MULTIPLES: std::ops::RangeInclusive<f64> = 1e-3..=1e6;

@@ -19,7 +19,7 @@ pub(super) struct Error {
 }
 
 impl Error {
-    /// An error with status 400.
+    /// Creates an error with status 400.
     pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, message: message.into(), help: help.into() }
     }
@@ -32,13 +32,13 @@ impl IntoResponse for Error {
     }
 }
 
-/// What a request carries besides its path.
+/// The JSON body or the query of a request.
 pub(super) trait Input: DeserializeOwned {
-    /// The help of an error in it.
+    /// The help of an error about it.
     const HELP: &str;
 }
 
-/// Extracts a JSON object from the body, whatever its `content-type`: tests call the control plane by hand.
+/// Extracts a JSON object from the body. The `content-type` is not checked, so that `curl -d` works without a header.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: Input, S: Send + Sync> FromRequest<S> for JsonBody<T> {
@@ -70,7 +70,7 @@ impl<T: Input, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
     }
 }
 
-/// Returns a text as errors quote it: at most 200 characters.
+/// Returns a text to quote in an error: its first 200 characters, and `…` if it is longer.
 pub(super) fn shortened(text: &str) -> String {
     let mut short: String = text.chars().take(200).collect();
     if short.len() < text.len() {

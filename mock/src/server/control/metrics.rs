@@ -10,42 +10,50 @@ use std::sync::Arc;
 /// Returns requests by account, model and outcome, every limit and what remains of it, the injected faults and the clock.
 pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse {
     let mut out = String::new();
-    family(&mut out, "requests_total", "counter", "Requests received, by the decision on them.");
+    write_family(&mut out, "requests_total", "counter", "Requests received, by the decision on them.");
     let counts = mock.journal(|journal| journal.counts().collect::<Vec<_>>()).unwrap_or_default();
     for ((account, model, outcome), count) in counts {
         let account = Label(account.map_or("", |account| mock.account_name(account)));
         let model = Label(model.map_or("", |model| mock.model_name(model)));
         let labels = format!("{{account={account},model={model},ruling=\"{outcome}\"}}");
-        line(&mut out, format_args!("quotalab_mock_requests_total{labels} {count}"));
+        write_line(&mut out, format_args!("quotalab_mock_requests_total{labels} {count}"));
     }
     let mut remaining = String::new();
-    family(&mut out, "limit", "gauge", "The limit, per its window.");
-    family(&mut remaining, "remaining", "gauge", "What remains of the limit; negative if it is overdrawn.");
+    write_family(&mut out, "limit", "gauge", "The limit, per its window.");
+    write_family(
+        &mut remaining,
+        "remaining",
+        "gauge",
+        "What remains of the limit; negative if it is overdrawn.",
+    );
     for (account, id) in mock.account_names().zip(0..) {
         for (model, model_id) in mock.model_names().zip(0..) {
-            mock.each_level(id, model_id, |level| {
+            mock.for_each_level(id, model_id, |level| {
                 let (account, model, axis) = (Label(account), Label(model), level.axis);
                 let labels = format!("{{account={account},model={model},axis=\"{axis}\"}}");
-                line(&mut out, format_args!("quotalab_mock_limit{labels} {}", level.limit));
-                line(&mut remaining, format_args!("quotalab_mock_remaining{labels} {}", level.remaining));
+                write_line(&mut out, format_args!("quotalab_mock_limit{labels} {}", level.limit));
+                write_line(
+                    &mut remaining,
+                    format_args!("quotalab_mock_remaining{labels} {}", level.remaining),
+                );
             });
         }
     }
     out.push_str(&remaining);
-    family(&mut out, "standing_faults", "gauge", "Injected faults that have not ended.");
+    write_family(&mut out, "standing_faults", "gauge", "Injected faults that have not ended.");
     let faults = mock.with_faults(|queue, now| queue.active(now).len());
-    line(&mut out, format_args!("quotalab_mock_standing_faults {faults}"));
-    family(&mut out, "clock_seconds", "gauge", "The mock's own clock.");
-    line(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
+    write_line(&mut out, format_args!("quotalab_mock_standing_faults {faults}"));
+    write_family(&mut out, "clock_seconds", "gauge", "The mock's own clock.");
+    write_line(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out)
 }
 
-/// Appends the header of a metric family.
-fn family(out: &mut String, name: &str, kind: &str, help: &str) {
-    line(out, format_args!("# HELP quotalab_mock_{name} {help}\n# TYPE quotalab_mock_{name} {kind}"));
+/// Appends the `HELP` and `TYPE` lines of a metric.
+fn write_family(out: &mut String, name: &str, kind: &str, help: &str) {
+    write_line(out, format_args!("# HELP quotalab_mock_{name} {help}\n# TYPE quotalab_mock_{name} {kind}"));
 }
 
-fn line(out: &mut String, line: fmt::Arguments<'_>) {
+fn write_line(out: &mut String, line: fmt::Arguments<'_>) {
     writeln!(out, "{line}").expect("invariant: writing to a string does not fail");
 }
 

@@ -1,13 +1,13 @@
-//! The control plane: how a test in any language observes and changes a running mock, on the mock's own port.
+//! The control plane: HTTP endpoints on the mock's own port, with which a test observes and changes a running mock.
 //!
 //! ```text
-//!  GET  /_quotalab/state                       level of every limit         POST /_quotalab/reset   back to the start
+//!  GET  /_quotalab/state                       level of every limit         POST /_quotalab/reset   resets all but the clock
 //!  GET  /_quotalab/requests                    the journal                  POST /_quotalab/clock   {"advance": "1h"}
 //!  GET  /_quotalab/verdict                     whether the client behaved
 //!  GET, POST, DELETE /_quotalab/faults         injected faults              GET  /metrics           for Prometheus
 //! ```
 //!
-//! It needs no key and shows none. Any client that can connect can read and change everything, so it is disabled by
+//! It requires no API key and returns none. Any client that can connect can read and change everything, so it is disabled by
 //! default.
 
 mod amount;
@@ -26,7 +26,7 @@ use error::{Error, shortened};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The routes of the control plane.
+/// Returns the routes of the control plane.
 pub(super) fn router() -> Router<Arc<Mock>> {
     let quotalab = Router::new()
         .route("/", get(endpoints))
@@ -50,7 +50,7 @@ async fn endpoints() -> Json<Value> {
     Json(json!({ "endpoints": ENDPOINTS }))
 }
 
-/// The error of a path without an endpoint, or of a method that its endpoints do not have. `prefix` is the part of the
+/// Returns the error of an unknown path, or of a method that its endpoints do not have. `prefix` is the part of the
 /// path that nesting has removed.
 fn unknown(request: &Request, prefix: &str) -> Error {
     let (method, path) = (request.method().as_str(), format!("{prefix}{}", request.uri().path()));

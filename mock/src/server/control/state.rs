@@ -15,7 +15,7 @@ pub(super) async fn levels(State(mock): State<Arc<Mock>>) -> Json<Value> {
     let models = |account: u16| {
         let models = mock.model_names().zip(0..).map(|(name, model)| {
             let mut limits = Vec::new();
-            mock.each_level(account, model, |level| {
+            mock.for_each_level(account, model, |level| {
                 limits.push(json!({
                     "axis": level.axis.name(),
                     "limit": level.limit,
@@ -68,29 +68,29 @@ pub(super) async fn advance(
     clock(State(mock)).await
 }
 
-/// Which part of the journal to return.
+/// The query of the journal's endpoint.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
-    /// The latest requests, up to this number.
-    #[serde(default = "Page::default_last")]
+pub(super) struct RequestsQuery {
+    /// Maximum number of requests to return, the latest ones.
+    #[serde(default = "RequestsQuery::default_last")]
     last: usize,
 }
 
-impl Page {
+impl RequestsQuery {
     const fn default_last() -> usize {
         100
     }
 }
 
-impl Input for Page {
+impl Input for RequestsQuery {
     const HELP: &str = "write ?last=20; at most 10000 requests are kept";
 }
 
 /// Returns the latest requests, oldest first.
 pub(super) async fn requests(
     State(mock): State<Arc<Mock>>,
-    QueryParams(Page { last }): QueryParams<Page>,
+    QueryParams(RequestsQuery { last }): QueryParams<RequestsQuery>,
 ) -> Json<Value> {
     let requests = mock.journal(|journal| {
         let kept = journal.entries().len();
@@ -104,11 +104,11 @@ pub(super) async fn requests(
 
 fn to_json(mock: &Mock, entry: &Entry) -> Value {
     let mut json = json!({
-        "number": entry.number,
+        "number": entry.request_number,
         "at_s": entry.at.as_secs_f64(),
         "account": entry.account.map(|account| mock.account_name(account)),
         "model": entry.model.map(|model| mock.model_name(model)),
-        "stream": entry.stream,
+        "stream": entry.wants_stream,
         "ruling": entry.outcome.name(),
         "status": entry.status,
         "wait_s": entry.wait.map(|wait| wait.as_secs_f64()),

@@ -12,22 +12,22 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// In which form the verdict is returned.
+/// The query of the verdict's endpoint.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Form {
-    /// Present, with any value, for text.
+pub(super) struct VerdictQuery {
+    /// If present, whatever its value, the verdict is returned as text.
     words: Option<String>,
 }
 
-impl Input for Form {
+impl Input for VerdictQuery {
     const HELP: &str = "write /_quotalab/verdict, or /_quotalab/verdict?words for text";
 }
 
 /// Checks the requests that the journal has kept. Returns text for `?words` or `accept: text/plain`, JSON otherwise.
 pub(super) async fn verdict(
     State(mock): State<Arc<Mock>>,
-    QueryParams(Form { words }): QueryParams<Form>,
+    QueryParams(VerdictQuery { words }): QueryParams<VerdictQuery>,
     headers: HeaderMap,
 ) -> Response {
     let now = mock.now();
@@ -63,10 +63,10 @@ pub(super) async fn verdict(
 }
 
 fn to_json(mock: &Mock, finding: &Finding) -> Value {
-    let Finding { at, number, account, violation } = finding;
+    let Finding { at, request_number, account, violation } = finding;
     json!({
         "misdeed": violation.name(),
-        "request": number,
+        "request": request_number,
         "at_s": at.as_secs_f64(),
         "account": account.map(|account| mock.account_name(account)),
         "words": violation.to_string(),

@@ -5,7 +5,9 @@ use crate::decision::{Denial, Service};
 use crate::time::Instant;
 use crate::wire::chat::{Finish, MAX_FILLER_TOKENS};
 use crate::wire::stream::{Chunks, TokenText};
-use crate::wire::{Context, Endpoint, Error, ErrorReply, Head, Headers, Key, LimitsSnapshot, WireFormat};
+use crate::wire::{
+    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, WireFormat,
+};
 use crate::wire::{filler, ids, json};
 use serde::Serialize;
 
@@ -22,8 +24,8 @@ impl WireFormat for Native {
         PATH.to_owned()
     }
 
-    fn keys(&self) -> &'static [Key] {
-        &[Key::Named("x-api-key"), Key::Bearer]
+    fn key_headers(&self) -> &'static [KeyHeader] {
+        &[KeyHeader::Named("x-api-key"), KeyHeader::Bearer]
     }
 
     fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {

@@ -1,23 +1,24 @@
-//! What a completion consists of: plain text, JSON, a tool call or a transcript.
+//! The content of a completion: plain text, JSON, a tool call or a transcript.
 //!
-//! The content is filler, but it has the structure that the request asks for: an instance of the schema, built from its
-//! types, enumerations and constants. Other keywords (`pattern`, `minLength`, `$ref`, …) are ignored.
+//! The content is filler with the structure that the request asks for. Of a JSON schema, these keywords are honoured:
+//! `const`, `enum`, `anyOf`, `oneOf` (the first alternative of each), `type`, `properties`, `items`, `minItems` (an array
+//! has one item if it is at least one, otherwise none) and `minimum`. Others (`pattern`, `minLength`, `$ref`, …) are ignored.
 
 use super::chat::invalid;
 use crate::wire::{Error, Transcript};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// What a completion consists of.
+/// The content of a completion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum ReplyKind {
+pub(super) enum ReplyContent {
     /// Filler words.
     #[default]
     Text,
     /// This JSON text.
     Json(String),
-    /// The call of a function.
-    Call {
+    /// A call of a tool's function.
+    ToolCall {
         /// The function's name.
         name: String,
         /// Its arguments, a JSON object.
@@ -27,7 +28,7 @@ pub(super) enum ReplyKind {
     Transcript(Transcript),
 }
 
-/// A tool of a request (`tools`). One that is not a function is never called.
+/// A tool of a request (`tools`). A tool without a function is never called.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tool {
     function: Option<Function>,
@@ -46,33 +47,34 @@ struct Function {
 pub(super) enum ResponseFormat {
     Text,
     JsonObject,
-    JsonSchema { json_schema: JsonSchema },
+    JsonSchema { json_schema: JsonSchemaFormat },
 }
 
+/// The member `json_schema` of a response format, which wraps the schema.
 #[derive(Debug, Deserialize)]
-pub(super) struct JsonSchema {
+pub(super) struct JsonSchemaFormat {
     #[serde(default)]
     schema: Value,
 }
 
-impl ReplyKind {
-    /// What a request with these `tools`, `tool_choice` and `response_format` is answered with. A tool is called if there
-    /// is one, except if the choice is `none`, or if it is open and the conversation ends with a tool's result: so the
-    /// loop of an agent ends.
+impl ReplyContent {
+    /// Returns the content for a request with these `tools`, `tool_choice` and `response_format`. A tool is called unless
+    /// `tool_choice` is `none`, or is `auto` or absent and the last message is a tool result (otherwise an agent would loop
+    /// forever). The tool is the one that `tool_choice` names, or the first.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the choice names a tool that is not among the tools.
+    /// [`Error::Invalid`] if `tool_choice` names a tool that is not among the tools.
     pub(super) fn new(
         tools: Vec<Tool>,
-        choice: Option<&Value>,
-        format: Option<ResponseFormat>,
+        tool_choice: Option<&Value>,
+        response_format: Option<ResponseFormat>,
         ends_with_tool_result: bool,
     ) -> Result<Self, Error<'static>> {
         let mut functions = tools.into_iter().filter_map(|tool| tool.function);
-        let named = choice.and_then(|choice| choice["function"]["name"].as_str());
-        let function = match (named, choice.and_then(Value::as_str)) {
+        let chosen_name = tool_choice.and_then(|choice| choice["function"]["name"].as_str());
+        let function = match (chosen_name, tool_choice.and_then(Value::as_str)) {
             (Some(name), _) => {
-                let missing = || invalid(format!("'tool_choice' : no tool is called '{name}'"));
+                let missing = || invalid(format!("'tool_choice': no tool has the name '{name}'"));
                 Some(functions.find(|function| function.name == name).ok_or_else(missing)?)
             }
             (None, Some("none")) => None,
@@ -80,62 +82,63 @@ impl ReplyKind {
             (None, _) => functions.next().filter(|_| !ends_with_tool_result),
         };
         if let Some(Function { name, parameters }) = function {
-            let arguments = match instance(&parameters) {
+            let arguments = match example_value(&parameters) {
                 Value::Object(arguments) => arguments,
                 _ => Map::new(), // Arguments are an object, even if the schema describes something else.
             };
-            return Ok(Self::Call { name, arguments: Value::Object(arguments).to_string() });
+            return Ok(Self::ToolCall { name, arguments: Value::Object(arguments).to_string() });
         }
-        Ok(match format {
+        Ok(match response_format {
             None | Some(ResponseFormat::Text) => Self::Text,
-            Some(ResponseFormat::JsonObject) => Self::Json(json!({ "answer": TEXT }).to_string()),
+            Some(ResponseFormat::JsonObject) => Self::Json(json!({ "answer": FILLER_STRING }).to_string()),
             Some(ResponseFormat::JsonSchema { json_schema }) => {
-                Self::Json(instance(&json_schema.schema).to_string())
+                Self::Json(example_value(&json_schema.schema).to_string())
             }
         })
     }
 }
 
-/// Returns a value that a schema describes. Recursion is bounded by the depth of JSON that serde_json accepts: 128.
-fn instance(schema: &Value) -> Value {
+/// Returns a value that matches the honoured keywords of a schema. The recursion is at most 128 levels deep because
+/// serde_json rejects requests that are nested more deeply.
+fn example_value(schema: &Value) -> Value {
     if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
         return value.clone();
     }
     if let Some(schema) = ["anyOf", "oneOf"].iter().find_map(|of| schema[of].get(0)) {
-        return instance(schema);
+        return example_value(schema);
     }
-    let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
-    match kind {
-        Some("string") => TEXT.into(),
+    let type_name = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+    match type_name {
+        Some("string") => FILLER_STRING.into(),
         Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| 0.into()),
         Some("boolean") => false.into(),
         Some("null") => Value::Null,
         Some("array") => match schema["minItems"].as_u64() {
             None | Some(0) => Value::Array(Vec::new()),
-            Some(_) => Value::Array(vec![instance(&schema["items"])]),
+            Some(_) => Value::Array(vec![example_value(&schema["items"])]),
         },
         _ => Value::Object(
             schema["properties"]
                 .as_object()
                 .into_iter()
                 .flatten()
-                .map(|(name, schema)| (name.clone(), instance(schema)))
+                .map(|(name, schema)| (name.clone(), example_value(schema)))
                 .collect(),
         ),
     }
 }
 
-/// The value of every string.
-const TEXT: &str = "the first of all";
+/// The value of every string in JSON content. It is arbitrary.
+const FILLER_STRING: &str = "example";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reply(mut request: Value, ends_with_tool_result: bool) -> Result<ReplyKind, Error<'static>> {
+    fn content(mut request: Value, ends_with_tool_result: bool) -> Result<ReplyContent, Error<'static>> {
         let tools = serde_json::from_value(request["tools"].take()).unwrap();
         let choice = Some(&request["tool_choice"]).filter(|choice| !choice.is_null());
-        ReplyKind::new(tools, choice, None, ends_with_tool_result)
+        ReplyContent::new(tools, choice, None, ends_with_tool_result)
     }
 
     fn tool(name: &str, parameters: Value) -> Value {
@@ -145,15 +148,15 @@ mod tests {
     #[test]
     fn a_tool_is_called_unless_the_choice_or_a_tool_result_prevents_it() {
         let tools = json!([tool("first", json!({})), tool("second", json!({}))]);
-        let called =
-            |choice: Value, answers| match reply(json!({ "tools": tools, "tool_choice": choice }), answers)
-                .unwrap()
-            {
-                ReplyKind::Call { name, .. } => Some(name),
+        let called_tool = |choice: &Value, ends_with_tool_result| {
+            let request = json!({ "tools": tools, "tool_choice": choice });
+            match content(request, ends_with_tool_result).unwrap() {
+                ReplyContent::ToolCall { name, .. } => Some(name),
                 _ => None,
-            };
+            }
+        };
         let second = json!({ "type": "function", "function": { "name": "second" } });
-        for (choice, answers, name) in [
+        for (choice, ends_with_tool_result, name) in [
             (Value::Null, false, Some("first")),
             (Value::Null, true, None),
             (json!("auto"), false, Some("first")),
@@ -162,18 +165,19 @@ mod tests {
             (json!("required"), true, Some("first")),
             (second.clone(), true, Some("second")),
         ] {
-            assert_eq!(called(choice.clone(), answers).as_deref(), name, "{choice}, {answers}");
+            let called = called_tool(&choice, ends_with_tool_result);
+            assert_eq!(called.as_deref(), name, "{choice}, {ends_with_tool_result}");
         }
-        assert!(reply(json!({ "tools": [], "tool_choice": second }), false).is_err());
-        assert_eq!(reply(json!({ "tools": [] }), false), Ok(ReplyKind::Text));
-        let arguments = reply(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
-        assert_eq!(arguments, Ok(ReplyKind::Call { name: "f".into(), arguments: "{}".into() }));
+        assert!(content(json!({ "tools": [], "tool_choice": second }), false).is_err());
+        assert_eq!(content(json!({ "tools": [] }), false), Ok(ReplyContent::Text));
+        let arguments = content(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
+        assert_eq!(arguments, Ok(ReplyContent::ToolCall { name: "f".into(), arguments: "{}".into() }));
     }
 
     #[test]
-    fn an_instance_has_the_types_of_its_schema() {
+    fn an_example_value_has_the_types_of_its_schema() {
         for (schema, value) in [
-            (json!({ "type": "string" }), json!(TEXT)),
+            (json!({ "type": "string" }), json!(FILLER_STRING)),
             (json!({ "type": ["null", "string"] }), json!(null)),
             (json!({ "type": "integer", "minimum": 3 }), json!(3)),
             (json!({ "type": "string", "enum": ["celsius", "kelvin"] }), json!("celsius")),
@@ -183,12 +187,12 @@ mod tests {
             (json!({ "type": "array", "minItems": 1, "items": { "type": "number" } }), json!([0])),
             (
                 json!({ "type": "object", "properties": { "a": { "type": "object", "properties": { "b": { "type": "string" } } } } }),
-                json!({ "a": { "b": TEXT } }),
+                json!({ "a": { "b": FILLER_STRING } }),
             ),
             (json!(true), json!({})),
             (json!(null), json!({})),
         ] {
-            assert_eq!(instance(&schema), value, "{schema}");
+            assert_eq!(example_value(&schema), value, "{schema}");
         }
     }
 }
