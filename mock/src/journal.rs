@@ -116,7 +116,8 @@ impl Journal {
     }
 }
 
-/// Hashes the content of an account's request: 64 bits, not cryptographic. Equal input has an equal fingerprint on every machine.
+/// Hashes the content of an account's request: 64 bits, not cryptographic. Equal input has an equal fingerprint on every
+/// machine.
 #[must_use]
 pub fn fingerprint(account: Option<u16>, content: &[u8]) -> u64 {
     let account = account.map_or(0, |account| 1 + u64::from(account));

@@ -1,6 +1,6 @@
 //! The throughput of the mock relative to hyper alone, on one core: without limits, with limits that never bind, and with
-//! one that refuses all requests but the first, each against a bare hyper server with a fixed body of the same length; and the memory of
-//! the mock over a million requests. `../README.md` explains the output.
+//! one that refuses all requests but the first, each against a bare hyper server with a fixed body of the same length;
+//! and the memory of the mock over a million requests. `../README.md` explains the output.
 //!
 //! ```text
 //!  server (its own process, on one core)  ◀── 64 connections on loopback ──▶  load (this process, on another)

@@ -70,8 +70,8 @@ impl HttpBody for CutBody {
     }
 }
 
-/// Is pending on the first poll and ready on the next. A body that fails at once would discard what hyper has buffered before it; one more poll lets hyper
-/// flush first.
+/// Is pending on the first poll and ready on the next. A body that fails at once would discard what hyper has buffered
+/// before it; one more poll lets hyper flush first.
 #[derive(Debug, Default)]
 pub(super) struct YieldOnce(bool);
 

@@ -93,8 +93,8 @@ struct World {
 }
 
 impl Mock {
-    /// Creates a mock at the start of its run, without a control plane. `seed` determines the truth of calls that have no truth
-    /// header.
+    /// Creates a mock at the start of its run, without a control plane. `seed` determines the truth of calls that have no
+    /// truth header.
     ///
     /// # Panics
     /// If a key belongs to two accounts, a name to two models, or [`Provider::new`] panics.
