@@ -308,9 +308,9 @@ fn published_refusals_are_parsed() {
             (numbers.limit, numbers.used, numbers.requested),
             (capture.limit, capture.used, capture.requested)
         );
-        let meaning = if too_large { WaitKind::Meaningless } else { WaitKind::UntilEnough };
+        let kind = if too_large { WaitKind::Meaningless } else { WaitKind::UntilAdmitted };
         let named = wait.or_else(|| capture.retry_after.map(Nanos::from_secs));
-        assert_eq!(reply.wait.map(|wait| (wait.length, wait.meaning)), named.map(|wait| (wait, meaning)));
+        assert_eq!(reply.wait.map(|wait| (wait.length, wait.kind)), named.map(|wait| (wait, kind)));
     }
     // Asserted, so that no row is lost.
     assert_eq!((whole, fragments, unnamed), (78, 31, 3));

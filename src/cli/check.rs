@@ -1,6 +1,6 @@
 //! `quotalab check SCENARIO...`
 
-use super::output::{note, print};
+use super::output::{print, print_to_stderr};
 use super::{Changes, Exit, VerbError};
 use crate::ceiling::Ceiling;
 use crate::report::notes;
@@ -30,7 +30,7 @@ impl CheckArgs {
                     print(&format!("{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n", file.display()))?;
                 }
                 Err(VerbError::Input(problems)) => {
-                    note(&format!("{problems:#}"));
+                    print_to_stderr(&format!("{problems:#}"));
                     exit = Exit::WrongInput;
                 }
                 Err(error) => return Err(error),

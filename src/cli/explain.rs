@@ -1,7 +1,7 @@
 //! `quotalab explain [FILE]`
 
 use super::output::print;
-use super::{Exit, VerbError, failed, input};
+use super::{Exit, VerbError, input_error, run_error};
 use crate::engine::parse::Dialect;
 use crate::explain;
 use anyhow::{Context as _, anyhow};
@@ -40,9 +40,9 @@ impl ExplainArgs {
         .map_err(VerbError::Input)?;
         let dialect = self.dialect.as_deref().and_then(Dialect::from_name);
         let explanation = explain::explain(&String::from_utf8_lossy(&bytes), dialect)
-            .map_err(|error| input(anyhow!("error: {error}")))?;
+            .map_err(|error| input_error(anyhow!("error: {error}")))?;
         if self.json {
-            print(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(failed)?))?;
+            print(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(run_error)?))?;
         } else {
             print(&explanation.text())?;
         }

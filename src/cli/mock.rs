@@ -1,7 +1,7 @@
 //! `quotalab mock SCENARIO | --preset NAME`
 
 use super::output::print;
-use super::{Changes, Exit, VerbError, failed, input};
+use super::{Changes, Exit, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
 use crate::scenario;
@@ -41,7 +41,7 @@ impl MockArgs {
             .enable_all()
             .build()
             .context("cannot start the async runtime")
-            .map_err(failed)?;
+            .map_err(run_error)?;
         runtime.block_on(self.serve(&providers, seed))
     }
 
@@ -51,7 +51,9 @@ impl MockArgs {
             return Ok((scenario.providers, scenario.seed));
         }
         if !self.changes.set.is_empty() || self.changes.duration.is_some() {
-            return Err(input(anyhow!("error: --set and --for need a scenario; a preset cannot be changed")));
+            return Err(input_error(anyhow!(
+                "error: --set and --for need a scenario; a preset cannot be changed"
+            )));
         }
         let name = self.preset.as_deref().unwrap_or_default();
         Ok((vec![scenario::preset(name)?], self.changes.seed.unwrap_or(0)))
@@ -63,19 +65,19 @@ impl MockArgs {
             let port = u16::try_from(
                 usize::from(self.listen.port()) + if self.listen.port() == 0 { 0 } else { index },
             )
-            .map_err(|_| input(anyhow!("error: not enough ports above {}", self.listen)))?;
+            .map_err(|_| input_error(anyhow!("error: not enough ports above {}", self.listen)))?;
             let address = SocketAddr::new(self.listen.ip(), port);
             let listener = TcpListener::bind(address)
                 .await
                 .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
-                .map_err(failed)?;
+                .map_err(run_error)?;
             listeners.push(listener);
         }
         let control = self.control_plane();
         let mocks =
-            Mocks::serve(providers, seed, Clock::start(), listeners, control, None).map_err(failed)?;
+            Mocks::serve(providers, seed, Clock::start(), listeners, control, None).map_err(run_error)?;
         print(&announcement(providers, &mocks, control))?;
-        tokio::signal::ctrl_c().await.map_err(failed)?;
+        tokio::signal::ctrl_c().await.map_err(run_error)?;
         mocks.stop().await;
         Ok(Exit::Success)
     }

@@ -60,8 +60,8 @@ enum Verb {
 pub enum Exit {
     /// 0: the verb succeeded.
     Success,
-    /// 1: an expectation or a baseline is missed.
-    Missed,
+    /// 1: an expectation, a baseline or the load of a plan is not met.
+    NotMet,
     /// 2: the input is wrong; nothing was started.
     WrongInput,
     /// 3: the verb failed while it ran.
@@ -83,13 +83,13 @@ impl From<Problems> for VerbError {
     }
 }
 
-/// Makes an error of the input.
-fn input(error: impl Into<anyhow::Error>) -> VerbError {
+/// Returns an error for wrong input.
+fn input_error(error: impl Into<anyhow::Error>) -> VerbError {
     VerbError::Input(error.into())
 }
 
-/// Makes an error of the run.
-fn failed(error: impl Into<anyhow::Error>) -> VerbError {
+/// Returns an error for a verb that failed while it ran.
+fn run_error(error: impl Into<anyhow::Error>) -> VerbError {
     VerbError::Run(error.into())
 }
 
@@ -97,7 +97,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Success => 0,
-            Exit::Missed => 1,
+            Exit::NotMet => 1,
             Exit::WrongInput => 2,
             Exit::Failed => 3,
         })
@@ -122,11 +122,11 @@ impl Cli {
         match done {
             Ok(exit) => exit,
             Err(VerbError::Input(error)) => {
-                output::note(&format!("{error:#}"));
+                output::print_to_stderr(&format!("{error:#}"));
                 Exit::WrongInput
             }
             Err(VerbError::Run(error)) => {
-                output::note(&format!("error: {error:#}"));
+                output::print_to_stderr(&format!("error: {error:#}"));
                 Exit::Failed
             }
         }
@@ -158,8 +158,8 @@ impl Changes {
         Ok(scenario::load(scenario, &self.overrides())?)
     }
 
-    /// Returns the options as they were typed, for the command that reproduces a result.
-    fn typed(&self) -> String {
+    /// Returns the options as command-line arguments, each after a space, for the command that reproduces a result.
+    fn to_arguments(&self) -> String {
         let seed = self.seed.map(|seed| format!(" --seed {seed}"));
         let duration = self.duration.map(|length| format!(" --for {}", units::print_duration(length)));
         let set =

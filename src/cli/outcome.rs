@@ -1,9 +1,9 @@
 //! What `sim` and `run` share: the folds beside the recorder, and the delivery of the result.
 
-use super::output::{note, print, style};
+use super::output::{print, print_to_stderr, style};
 use super::output_folder::{OutputFiles, default_folder};
 use super::progress::Progress;
-use super::{Changes, Delivery, Exit, VerbError, failed, input, quoted};
+use super::{Changes, Delivery, Exit, VerbError, input_error, quoted, run_error};
 use crate::record::{Log, SlowJobs, Summary};
 use crate::report;
 use crate::scenario::Scenario;
@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-/// The folds beside the recorder: traces of slow jobs, and the event log and the progress bar if they are wanted.
+/// The folds beside the recorder: traces of slow jobs, and the event log and the progress bar if the options ask for them.
 pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<File>>>, Option<Progress>));
 
 /// Returns the folds that the command line asks for. `verb` is the label of the progress bar.
@@ -25,8 +25,8 @@ pub(super) fn observers(
     delivery: &Delivery,
 ) -> Result<Observers, VerbError> {
     let log = delivery.events.as_ref().map(|path| {
-        let begin = || Log::new(BufWriter::new(File::create(path)?), scenario);
-        begin().with_context(|| format!("error: {} cannot be written", path.display())).map_err(input)
+        let create = || Log::new(BufWriter::new(File::create(path)?), scenario);
+        create().with_context(|| format!("error: {} cannot be written", path.display())).map_err(input_error)
     });
     let progress = (!delivery.quiet).then(|| Progress::new(verb, scenario.duration));
     Ok((SlowJobs::new(), (log.transpose()?, progress)))
@@ -44,7 +44,7 @@ impl Source<'_> {
     /// Returns the command that reproduces the result.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
-        format!("quotalab {} {scenario}{}", self.verb, self.changes.typed())
+        format!("quotalab {} {scenario}{}", self.verb, self.changes.to_arguments())
     }
 }
 
@@ -63,14 +63,14 @@ pub(super) fn deliver(
         progress.finish();
     }
     if let Some(log) = log {
-        log.finish().context("the event log cannot be written completely").map_err(failed)?;
+        log.finish().context("the event log cannot be written completely").map_err(run_error)?;
     }
     let summary = Summary { reproduce: source.command(), worst: slow_jobs.traces(scenario), ..summary };
     print(&if delivery.json { summary.to_json() } else { report::text::render(&summary, style()) })?;
     let folder = delivery.out.clone().unwrap_or_else(|| default_folder(source.scenario));
     let page = OutputFiles::of_run(&summary).write(&folder)?;
     if !delivery.quiet {
-        note(&format!("report: {}", page.display()));
+        print_to_stderr(&format!("report: {}", page.display()));
     }
-    Ok(if summary.holds() { Exit::Success } else { Exit::Missed })
+    Ok(if summary.holds() { Exit::Success } else { Exit::NotMet })
 }

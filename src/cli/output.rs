@@ -2,7 +2,7 @@
 //!
 //! A closed stdout (`| head`) is not an error: the rest of the result is dropped.
 
-use super::{VerbError, failed};
+use super::{VerbError, run_error};
 use crate::report::Style;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -13,13 +13,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 pub(super) fn print(text: &str) -> Result<(), VerbError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(run_error(error)),
         _ => Ok(()),
     }
 }
 
 /// Writes a line to stderr. A failure is ignored: there is no other place to report it.
-pub(super) fn note(line: &str) {
+pub(super) fn print_to_stderr(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 

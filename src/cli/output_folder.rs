@@ -1,6 +1,6 @@
 //! The output folder of `sim`, `run`, `report` and `plan`: a result as JSON, a page, and its charts.
 
-use super::{VerbError, failed};
+use super::{VerbError, run_error};
 use crate::planner::Plan;
 use crate::record::Summary;
 use crate::report::{self, Chart, compare};
@@ -59,7 +59,7 @@ impl OutputFiles {
     pub(super) fn write(&self, folder: &Path) -> Result<PathBuf, VerbError> {
         self.write_all(folder)
             .with_context(|| format!("the {} cannot be written to {}", self.content, folder.display()))
-            .map_err(failed)
+            .map_err(run_error)
     }
 
     fn write_all(&self, folder: &Path) -> io::Result<PathBuf> {

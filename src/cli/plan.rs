@@ -1,8 +1,8 @@
 //! `quotalab plan SCENARIO`
 
-use super::output::{note, print, style};
+use super::output::{print, print_to_stderr, style};
 use super::output_folder::{OutputFiles, default_folder};
-use super::{Changes, Exit, VerbError, input, quoted};
+use super::{Changes, Exit, VerbError, input_error, quoted};
 use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
 use crate::report;
 use clap::Args;
@@ -58,9 +58,9 @@ impl PlanArgs {
         if let Some(progress) = &progress {
             progress.0.finish_and_clear();
         }
-        let plan = plan.map_err(input)?;
+        let plan = plan.map_err(input_error)?;
         self.deliver(&plan)?;
-        Ok(if holds(&plan) { Exit::Success } else { Exit::Missed })
+        Ok(if holds(&plan) { Exit::Success } else { Exit::NotMet })
     }
 
     fn deliver(&self, plan: &Plan) -> Result<(), VerbError> {
@@ -68,15 +68,15 @@ impl PlanArgs {
         let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
         let page = OutputFiles::of_plan(plan).write(&folder)?;
         if !self.quiet {
-            note(&format!("plan: {}", page.display()));
+            print_to_stderr(&format!("plan: {}", page.display()));
         }
         Ok(())
     }
 
-    /// Returns the command that makes this plan again.
+    /// Returns the command that reproduces this plan.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
-        let mut command = format!("quotalab plan {scenario}{}", self.changes.typed());
+        let mut command = format!("quotalab plan {scenario}{}", self.changes.to_arguments());
         if let Some((target, _)) = &self.target {
             command += &format!(" --target {}", quoted(target));
         }
@@ -120,7 +120,7 @@ fn target(text: &str) -> Result<(String, Target), String> {
 }
 
 fn growth_rate(text: &str) -> Result<GrowthRate, String> {
-    GrowthRate::parse(text).map_err(|wrong| wrong.to_string())
+    GrowthRate::parse(text).map_err(|error| error.to_string())
 }
 
 /// A progress line on stderr, shown if stderr is a terminal.

@@ -1,8 +1,8 @@
 //! `quotalab report RESULT.json...`
 
-use super::output::{note, print, style};
+use super::output::{print, print_to_stderr, style};
 use super::output_folder::OutputFiles;
-use super::{Exit, VerbError, failed, input};
+use super::{Exit, VerbError, input_error, run_error};
 use crate::record::Summary;
 use crate::report::{self, compare};
 use anyhow::Context as _;
@@ -31,7 +31,7 @@ impl ReportArgs {
         let summaries = self.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
         print(&match summaries.as_slice() {
             [one] if self.json => one.to_json(),
-            many if self.json => serde_json::to_string_pretty(many).map_err(failed)? + "\n",
+            many if self.json => serde_json::to_string_pretty(many).map_err(run_error)? + "\n",
             [one] => report::text::render(one, style()),
             many => compare::text(&self.named(many), style()),
         })?;
@@ -42,7 +42,7 @@ impl ReportArgs {
             };
             let page = files.write(folder)?;
             if !self.quiet {
-                note(&format!("report: {}", page.display()));
+                print_to_stderr(&format!("report: {}", page.display()));
             }
         }
         Ok(Exit::Success)
@@ -58,10 +58,10 @@ impl ReportArgs {
 fn read(path: &Path) -> Result<Summary, VerbError> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("error: {} cannot be read", path.display()))
-        .map_err(input)?;
+        .map_err(input_error)?;
     Summary::from_json(&text)
         .with_context(|| {
             format!("error: {} is not a result of quotalab (schema quotalab/result/1)", path.display())
         })
-        .map_err(input)
+        .map_err(input_error)
 }

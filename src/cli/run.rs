@@ -1,7 +1,7 @@
 //! `quotalab run SCENARIO`
 
 use super::outcome::{self, Source};
-use super::{Changes, Delivery, Exit, VerbError, failed};
+use super::{Changes, Delivery, Exit, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
 use crate::drive::{self, live};
@@ -33,14 +33,14 @@ impl RunArgs {
             .enable_all()
             .build()
             .context("the async runtime cannot be started")
-            .map_err(failed)?;
+            .map_err(run_error)?;
         let channel = mpsc::channel();
         // The providers and the driver share one clock, which starts after all slow preparations.
         let clock = Clock::start();
         let mocks = runtime
             .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
-            .map_err(failed)?;
+            .map_err(run_error)?;
         let mut observers = outcome::observers("run", &scenario, &self.delivery)?;
         let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut observers, |folds| {
             live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)

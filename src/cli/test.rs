@@ -1,7 +1,7 @@
 //! `quotalab test PATH...`
 
-use super::output::{note, print};
-use super::{Changes, Exit, VerbError, failed, input, quoted};
+use super::output::{print, print_to_stderr};
+use super::{Changes, Exit, VerbError, input_error, quoted, run_error};
 use crate::problem::{Problem, Problems};
 use crate::regression::{self, Baseline, Case, Outcome};
 use crate::scenario::{self, Scenario};
@@ -13,10 +13,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Replicas per scenario if a baseline is saved and neither the command line nor the old baseline gives a number. A scenario
-/// that is compared with no baseline runs once.
+/// Replicas of a scenario that is saved to a baseline, if neither `--replicas` nor the old baseline gives their number.
 const DEFAULT_REPLICAS: usize = 8;
-/// The largest number of replicas.
+/// The maximum of `--replicas`.
 const MAX_REPLICAS: i64 = 1_000;
 
 #[derive(Debug, Args)]
@@ -27,7 +26,7 @@ pub(super) struct TestArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     changes: Changes,
-    /// Compare with the baseline in this file; fail if a measure got worse by more than its margin
+    /// Compare with the baseline in this file; fail if a measure got worse by more than the noise and the minimum effect
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// Write the present results as a baseline
@@ -67,7 +66,7 @@ impl TestArgs {
         if let Some(path) = &self.save_baseline {
             write(path, &Baseline::of(&cases, &runs).to_json())?;
         }
-        Ok(if outcome.holds() { Exit::Success } else { Exit::Missed })
+        Ok(if outcome.none_failed() { Exit::Success } else { Exit::NotMet })
     }
 
     /// Loads the scenarios, each resolved for every seed it is run with.
@@ -91,26 +90,29 @@ impl TestArgs {
     /// Resolves a scenario once per seed, since resolving may use random streams (a sampled trace).
     fn case(&self, file: &Path, scenario: Scenario, baseline: Option<&Baseline>) -> Result<Case, VerbError> {
         let replicas = self.replicas_of(&scenario, baseline);
-        let seeded = |seed| Changes { seed: Some(seed), ..self.changes.clone() }.load(file);
-        let others =
-            replica_seeds(scenario.seed, replicas).skip(1).map(seeded).collect::<Result<Vec<_>, _>>()?;
+        let load_with_seed = |seed| Changes { seed: Some(seed), ..self.changes.clone() }.load(file);
+        // The first replica is the scenario itself.
+        let other_seeds = replica_seeds(scenario.seed, replicas).skip(1);
+        let other_replicas = other_seeds.map(load_with_seed).collect::<Result<Vec<_>, _>>()?;
         let name = file.display().to_string();
-        let unseeded = Changes { seed: None, ..self.changes.clone() };
+        // The commands that reproduce a replica append its seed.
+        let without_seed = Changes { seed: None, ..self.changes.clone() };
         Ok(Case {
-            // The file was read before; if it is gone by now, only the line numbers of rules are missing.
+            // The scenario is loaded already. If the file cannot be read again, only the line numbers of rules are missing.
             text: fs::read_to_string(file).unwrap_or_default(),
-            command: format!("quotalab sim {}{}", quoted(&name), unseeded.typed()),
+            command: format!("quotalab sim {}{}", quoted(&name), without_seed.to_arguments()),
             file: name,
-            replicas: std::iter::once(scenario).chain(others).collect(),
+            replicas: std::iter::once(scenario).chain(other_replicas).collect(),
         })
     }
 
+    /// Returns the number of replicas of a scenario: 1 if there is no baseline to compare with or to save.
     fn replicas_of(&self, scenario: &Scenario, baseline: Option<&Baseline>) -> usize {
-        let known = baseline.and_then(|baseline| baseline.replicas(&scenario.name));
-        if known.is_none() && self.save_baseline.is_none() {
+        let in_baseline = baseline.and_then(|baseline| baseline.replicas(&scenario.name));
+        if in_baseline.is_none() && self.save_baseline.is_none() {
             return 1;
         }
-        self.replicas.map(usize::from).or(known).unwrap_or(DEFAULT_REPLICAS)
+        self.replicas.map(usize::from).or(in_baseline).unwrap_or(DEFAULT_REPLICAS)
     }
 
     /// Checks that a baseline can be made from the cases, and that the given one can be compared with them.
@@ -119,7 +121,7 @@ impl TestArgs {
             && let Some(name) = regression::first_repeated_name(cases)
         {
             let help = "a baseline identifies scenarios by name: give each its own `name:`";
-            return Err(input(anyhow!("error: two scenarios are named `{name}`\n  help: {help}")));
+            return Err(input_error(anyhow!("error: two scenarios are named `{name}`\n  help: {help}")));
         }
         let mismatches = baseline.map(|baseline| baseline.mismatches(cases)).unwrap_or_default();
         if mismatches.is_empty() {
@@ -129,7 +131,7 @@ impl TestArgs {
         let errors: String =
             mismatches.iter().map(|mismatch| format!("error: {path}: {mismatch}\n")).collect();
         let help = "pass the scenarios it was made from, or write a new baseline with --save-baseline";
-        Err(input(anyhow!("{errors}  help: {help}")))
+        Err(input_error(anyhow!("{errors}  help: {help}")))
     }
 
     fn progress(&self, runs: u64) -> ProgressBar {
@@ -146,7 +148,7 @@ impl TestArgs {
             if self.annotations || on_github() { regression::annotations(outcome) } else { String::new() };
         if self.json {
             // GitHub reads commands from stdout and stderr; stdout must be JSON only.
-            annotations.lines().for_each(note);
+            annotations.lines().for_each(print_to_stderr);
             print(&(outcome.to_json() + "\n"))?;
         } else {
             print(&format!("{annotations}{}", regression::text(outcome)))?;
@@ -184,7 +186,7 @@ fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, VerbError> {
         fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
     };
     let name = folder.display().to_string();
-    let mut files = list().with_context(|| format!("error: {name} cannot be read")).map_err(input)?;
+    let mut files = list().with_context(|| format!("error: {name} cannot be read")).map_err(input_error)?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml") && file.is_file());
     if files.is_empty() {
         let problem = Problem::with_file(
@@ -200,14 +202,17 @@ fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, VerbError> {
 
 fn read_baseline(path: &Path) -> Result<Baseline, VerbError> {
     let name = path.display();
-    let text =
-        fs::read_to_string(path).with_context(|| format!("error: {name} cannot be read")).map_err(input)?;
-    Baseline::from_json(&text).map_err(|fault| {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("error: {name} cannot be read"))
+        .map_err(input_error)?;
+    Baseline::from_json(&text).map_err(|error| {
         let help = "write a new baseline with --save-baseline";
-        input(anyhow!("error: {name}: {fault}\n  help: {help}"))
+        input_error(anyhow!("error: {name}: {error}\n  help: {help}"))
     })
 }
 
 fn write(path: &Path, content: &str) -> Result<(), VerbError> {
-    fs::write(path, content).with_context(|| format!("{} cannot be written", path.display())).map_err(failed)
+    fs::write(path, content)
+        .with_context(|| format!("{} cannot be written", path.display()))
+        .map_err(run_error)
 }

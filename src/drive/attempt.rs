@@ -54,10 +54,10 @@ impl AttemptClient {
     pub(super) async fn send(&self, request: &OutboundRequest) -> Reply {
         let response = match self.client.request(self.http_request(request)).await {
             Ok(response) => response,
-            Err(_) => return Reply::broken(self.clock.now(), AttemptFailure::Connection),
+            Err(_) => return Reply::failed(self.clock.now(), AttemptFailure::Connection),
         };
         let reply = self.read(request.dialect, response).await;
-        reply.unwrap_or_else(|| Reply::broken(self.clock.now(), AttemptFailure::Connection))
+        reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection))
     }
 
     fn http_request(&self, request: &OutboundRequest) -> Request<Full<Bytes>> {

@@ -26,40 +26,40 @@ pub fn reply(
 
 #[cold]
 fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Option<Reply> {
-    let broken = |failure| Reply { remaining, ..Reply::broken(now, failure) };
+    let failed = |failure| Reply { remaining, ..Reply::failed(now, failure) };
     match decision {
         Decision::Admitted(_) | Decision::Faulted(Fault::Timeout) => None,
         Decision::Refused(denial) => Some(Reply { remaining, ..refused(now, denial) }),
         Decision::TooLong(_) => {
             let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge };
-            Some(Reply { outcome, ..broken(AttemptFailure::Status(400)) })
+            Some(Reply { outcome, ..failed(AttemptFailure::Status(400)) })
         }
         Decision::Faulted(Fault::Status(429)) => Some(throttled(now, remaining, None)),
         Decision::Faulted(Fault::Throttle(wait)) => {
             let length = Nanos::from_secs(wait.as_secs_ceil());
-            let wait = Some(Wait { length, meaning: WaitKind::UntilEnough }).filter(|_| length > Nanos::ZERO);
+            let wait = Some(Wait { length, kind: WaitKind::UntilAdmitted }).filter(|_| length > Nanos::ZERO);
             Some(throttled(now, remaining, wait))
         }
         // An error inside a success is worded as an overload, which parses as this status.
-        Decision::Faulted(Fault::ErrorInside) => Some(broken(AttemptFailure::Status(503))),
-        Decision::Faulted(Fault::Status(status)) => Some(broken(AttemptFailure::Status(*status))),
-        Decision::Faulted(_) => Some(Reply::broken(now, AttemptFailure::Connection)),
+        Decision::Faulted(Fault::ErrorInside) => Some(failed(AttemptFailure::Status(503))),
+        Decision::Faulted(Fault::Status(status)) => Some(failed(AttemptFailure::Status(*status))),
+        Decision::Faulted(_) => Some(Reply::failed(now, AttemptFailure::Connection)),
     }
 }
 
 /// Builds a 429 that names no limit.
 fn throttled(now: Instant, remaining: HeaderRemaining, wait: Option<Wait>) -> Reply {
     let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Other };
-    Reply { outcome, wait, remaining, ..Reply::broken(now, AttemptFailure::Status(429)) }
+    Reply { outcome, wait, remaining, ..Reply::failed(now, AttemptFailure::Status(429)) }
 }
 
 #[inline]
 fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_token_at: Instant) -> Reply {
     if service.cut {
-        return Reply::broken(now, AttemptFailure::Connection);
+        return Reply::failed(now, AttemptFailure::Connection);
     }
     if service.garbage {
-        return Reply { remaining, ..Reply::broken(now, AttemptFailure::Garbage) };
+        return Reply { remaining, ..Reply::failed(now, AttemptFailure::Garbage) };
     }
     Reply {
         outcome: AttemptOutcome::Ok,
@@ -78,10 +78,10 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         Some(_) => LimitCause::MinuteLimit,
         None => LimitCause::Concurrency,
     };
-    let (length, meaning) = if denial.oversize {
+    let (length, kind) = if denial.oversize {
         (useless_wait(denial), WaitKind::Meaningless)
     } else {
-        (denial.wait, WaitKind::UntilEnough)
+        (denial.wait, WaitKind::UntilAdmitted)
     };
     let limit = LimitNumbers {
         axis: Some(denial.axis),
@@ -91,7 +91,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     };
     Reply {
         outcome: AttemptOutcome::Limited { axis: Some(denial.axis), cause },
-        wait: length.map(|length| Wait { length, meaning }),
+        wait: length.map(|length| Wait { length, kind }),
         limit: Some(limit),
         remaining: HeaderRemaining::default(),
         usage: Usage::default(),

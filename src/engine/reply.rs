@@ -27,15 +27,15 @@ pub struct Reply {
 pub struct Wait {
     /// Counted from the reply.
     pub length: Nanos,
-    /// What the wait ends with.
-    pub meaning: WaitKind,
+    /// What is true when the wait ends.
+    pub kind: WaitKind,
 }
 
-/// The end of a wait that a server named.
+/// The kind of a wait: what is true when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitKind {
     /// This request would be admitted.
-    UntilEnough,
+    UntilAdmitted,
     /// The limit is at its full quota.
     UntilFull,
     /// The fixed window ends.
@@ -51,7 +51,7 @@ impl WaitKind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::UntilEnough => "until_enough",
+            Self::UntilAdmitted => "until_enough",
             Self::UntilFull => "until_full",
             Self::UntilWindowEnds => "until_window_ends",
             Self::Suggested => "suggested",
@@ -89,9 +89,9 @@ pub(super) enum ReplyClass {
 }
 
 impl Reply {
-    /// A reply that did not arrive completely, or not at all.
+    /// Returns the reply of an attempt that failed at `at`, without a wait, numbers or usage.
     #[must_use]
-    pub fn broken(at: Instant, failure: AttemptFailure) -> Self {
+    pub fn failed(at: Instant, failure: AttemptFailure) -> Self {
         Self {
             outcome: AttemptOutcome::Failed(failure),
             wait: None,
@@ -135,9 +135,9 @@ impl Reply {
     /// per minute, OpenAI's resets name up to sixty times the wait that one request needs. The client's own back-off
     /// applies instead.
     pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
-        let Wait { length, meaning } = self.wait?;
-        match meaning {
-            WaitKind::UntilEnough | WaitKind::UntilWindowEnds | WaitKind::Suggested => Some(now + length),
+        let Wait { length, kind } = self.wait?;
+        match kind {
+            WaitKind::UntilAdmitted | WaitKind::UntilWindowEnds | WaitKind::Suggested => Some(now + length),
             WaitKind::UntilFull | WaitKind::Meaningless => None,
         }
     }

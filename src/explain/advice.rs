@@ -54,12 +54,12 @@ fn rate_limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
 }
 
 fn retry(wait: Option<Wait>) -> String {
-    let Some(Wait { length, meaning }) = wait else {
+    let Some(Wait { length, kind }) = wait else {
         return "Back off exponentially with jitter: the reply does not state a wait.".into();
     };
     let length = wait_text(length);
-    match meaning {
-        WaitKind::UntilEnough => format!("Wait {length} and retry. An earlier retry is refused again."),
+    match kind {
+        WaitKind::UntilAdmitted => format!("Wait {length} and retry. An earlier retry is refused again."),
         WaitKind::UntilFull => format!(
             "Back off with jitter, for at most {length}: the limit is full then, and one request fits much earlier."
         ),

@@ -100,7 +100,7 @@ impl Explanation {
             used: refusal.used,
             requested: refusal.requested,
             wait_s: wait.map(|wait| wait.length.as_secs_f64()),
-            wait_meaning: wait.map(|wait| wait.meaning.name()),
+            wait_meaning: wait.map(|wait| wait.kind.name()),
             terminal: matches!(
                 cause,
                 LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth

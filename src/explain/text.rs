@@ -103,10 +103,10 @@ impl Explanation {
     }
 }
 
-fn wait_sentence(Wait { length, meaning }: Wait, terminal: bool) -> String {
+fn wait_sentence(Wait { length, kind }: Wait, terminal: bool) -> String {
     let length = wait_text(length);
-    match meaning {
-        WaitKind::UntilEnough => {
+    match kind {
+        WaitKind::UntilAdmitted => {
             format!(
                 "Retry in {length}: this request fits then, if no other request uses the limit meanwhile."
             )

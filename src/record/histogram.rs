@@ -150,7 +150,7 @@ impl Histogram {
         }
     }
 
-    /// Returns the encoding of [`Encoder::encode`].
+    /// Returns the counts in the V2 compressed encoding of `HdrHistogram`, as base64; empty if nothing was counted.
     #[must_use]
     pub fn encode(&self) -> String {
         Encoder::new().encode(self)

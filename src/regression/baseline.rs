@@ -19,7 +19,7 @@ pub struct Baseline {
     schema: String,
     /// The version of quotalab that made it.
     version: String,
-    /// By the scenario's name.
+    /// The baseline of each scenario, by its name.
     scenarios: BTreeMap<String, Reference>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Reference {
     duration_s: f64,
     /// The seed of each replica, all different.
     pub(super) seeds: Vec<u64>,
-    /// By the name of the measure.
+    /// The values of each measure, by its name.
     pub(super) measures: BTreeMap<String, Sample>,
 }
 
@@ -83,8 +83,8 @@ impl Baseline {
             return Err(format!("its schema is `{}`; this version reads `{SCHEMA}`", head.schema));
         }
         let baseline: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        match baseline.scenarios.iter().find_map(|(name, scenario)| Some((name, scenario.fault()?))) {
-            Some((name, fault)) => Err(format!("`{name}`: {fault}")),
+        match baseline.scenarios.iter().find_map(|(name, scenario)| Some((name, scenario.inconsistency()?))) {
+            Some((name, inconsistency)) => Err(format!("`{name}`: {inconsistency}")),
             None => Ok(baseline),
         }
     }
@@ -121,7 +121,7 @@ impl Baseline {
 impl Reference {
     fn of(runs: &ScenarioRuns) -> Self {
         let sample = |index: usize| {
-            let values: Vec<_> = runs.replicas.iter().map(|replica| replica.measured[index]).collect();
+            let values: Vec<_> = runs.replicas.iter().map(|replica| replica.values[index]).collect();
             Sample::of(values)
         };
         let measures = MEASURES.iter().enumerate();
@@ -133,7 +133,7 @@ impl Reference {
     }
 
     /// Returns the first inconsistency of a reference that was read from a file.
-    fn fault(&self) -> Option<String> {
+    fn inconsistency(&self) -> Option<String> {
         if self.seeds.len() < 2 {
             return Some("it has fewer than two seeds, so the noise is unknown".to_owned());
         }

@@ -1,7 +1,7 @@
 //! One scenario against its baseline: whether each measure is the same, better or worse.
 
 use super::baseline::Reference;
-use super::measures::{MEASURES, Measure, amount, difference, minimum_effect};
+use super::measures::{MEASURES, Measure, format_change, format_signed_change, minimum_effect};
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::quantity;
 use crate::record::Unit;
@@ -16,13 +16,17 @@ pub(super) const FALSE_ALARM_PROBABILITY: f64 = 0.01;
 pub struct Change {
     /// The name of the measure.
     pub measure: &'static str,
+    /// The name of the measure in text.
+    #[serde(skip)]
+    pub label: &'static str,
     /// The unit of `old`, `new` and `margin`.
     pub unit: Unit,
     /// The mean in the baseline.
     pub old: f64,
     /// The mean now; `None` if it can no longer be measured because no job succeeds.
     pub new: Option<f64>,
-    /// Differences up to this are noise, or too small to matter.
+    /// The largest change that is not judged: the larger of the noise ([`compare_means`]) and the smallest change that
+    /// matters for this measure.
     pub margin: f64,
     /// How the difference is judged.
     pub verdict: Verdict,
@@ -68,8 +72,8 @@ pub struct Evidence {
     pub reproduce: String,
 }
 
-/// Compares every measure of `reference`. Chance takes one measure beyond its margin on a given side with probability
-/// `tail`.
+/// Compares every measure of `reference`. If nothing changed, one measure exceeds its margin on a given side with
+/// probability `tail` at most.
 pub(super) fn changes(case: &Case, runs: &ScenarioRuns, reference: &Reference, tail: f64) -> Vec<Change> {
     let compared = MEASURES.iter().enumerate().filter_map(|(index, measure)| {
         let sample = reference.measures.get(measure.name)?;
@@ -100,19 +104,21 @@ impl Comparison<'_> {
         let new: Observations = self.values().filter_map(|(seed, value)| Some((seed, value?))).collect();
         let Some(means) = compare_means(self.old, &new, self.tail) else { return self.not_measurable() };
         let margin = means.margin.max(minimum_effect(self.measure.unit, means.old));
-        let loss = self.measure.loss(means.old, means.new);
+        let worsening = self.measure.worsening(means.old, means.new);
         let verdict = match () {
-            () if loss > margin => Verdict::Worse,
-            () if -loss > margin => Verdict::Better,
+            () if worsening > margin => Verdict::Worse,
+            () if -worsening > margin => Verdict::Better,
             () => Verdict::Same,
         };
-        let loss_of =
-            |&(seed, new): &(u64, f64)| self.measure.loss(value_of(self.old, seed).unwrap_or(means.old), new);
-        let worst = new.iter().max_by(|a, b| loss_of(a).total_cmp(&loss_of(b)));
+        let worsening_of = |&(seed, new): &(u64, f64)| {
+            self.measure.worsening(value_of(self.old, seed).unwrap_or(means.old), new)
+        };
+        let worst = new.iter().max_by(|a, b| worsening_of(a).total_cmp(&worsening_of(b)));
         let shown_by =
             worst.filter(|_| verdict == Verdict::Worse).map(|&(seed, new)| self.evidence(seed, Some(new)));
         Some(Change {
             measure: self.measure.name,
+            label: self.measure.label,
             unit: self.measure.unit,
             old: means.old,
             new: Some(means.new),
@@ -128,6 +134,7 @@ impl Comparison<'_> {
         let old: Vec<f64> = self.old.iter().map(|(_, value)| *value).collect();
         Some(Change {
             measure: self.measure.name,
+            label: self.measure.label,
             unit: self.measure.unit,
             old: Moments::of(&old)?.mean,
             new: None,
@@ -139,7 +146,7 @@ impl Comparison<'_> {
 
     /// Iterates over the seed and the value now of every replica.
     fn values(&self) -> impl Iterator<Item = (u64, Option<f64>)> {
-        self.runs.replicas.iter().map(|replica| (replica.seed, replica.measured[self.index]))
+        self.runs.replicas.iter().map(|replica| (replica.seed, replica.values[self.index]))
     }
 
     fn evidence(&self, seed: u64, new: Option<f64>) -> Evidence {
@@ -164,19 +171,20 @@ impl Change {
 
     /// Formats the difference of the means, with its sign.
     pub(super) fn difference(&self) -> String {
-        self.new.map_or_else(|| "not measurable".to_owned(), |new| difference(self.unit, self.old, new))
+        self.new
+            .map_or_else(|| "not measurable".to_owned(), |new| format_signed_change(self.unit, self.old, new))
     }
 
-    /// Says what changed, from which value, and by how much.
+    /// Returns a sentence with the measure, both values, the change and the margin.
     pub(super) fn sentence(&self) -> String {
-        let margin = amount(self.unit, self.old, self.margin);
-        let Self { measure, .. } = self;
+        let margin = format_change(self.unit, self.old, self.margin);
+        let Self { label, .. } = self;
         match self.new {
             None => {
-                format!("{measure} was {} and can no longer be measured: no job succeeds", self.old_text())
+                format!("{label} was {} and can no longer be measured: no job succeeds", self.old_text())
             }
             Some(_) => format!(
-                "{measure} was {}, is {}: {} (margin {margin})",
+                "{label} was {}, is {}: {} (margin {margin})",
                 self.old_text(),
                 self.new_text(),
                 self.difference()
@@ -186,7 +194,7 @@ impl Change {
 }
 
 impl Evidence {
-    /// Says which replica shows the regression, and its values.
+    /// Returns a sentence with the replica that shows the regression, and its values.
     pub(super) fn sentence(&self, unit: Unit) -> String {
         let text = |value: Option<f64>| {
             value.map_or_else(|| "nothing to measure".to_owned(), |value| quantity(unit, value))

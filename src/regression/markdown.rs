@@ -65,7 +65,7 @@ fn change_row(name: &str, change: &Change) -> String {
         Verdict::Worse => "**worse**",
         verdict => verdict.name(),
     };
-    format!("| {name} | {} | {old} | {new} | {difference} | {verdict} |\n", change.measure)
+    format!("| {name} | {} | {old} | {new} | {difference} | {verdict} |\n", change.label)
 }
 
 /// Returns the commands that reproduce the failures, each once, sorted.

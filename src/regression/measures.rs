@@ -9,13 +9,15 @@ use std::cmp::Ordering;
 /// One number of a run that is compared with the baseline.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
-    /// The name in baselines and reports.
+    /// The name in baselines and other JSON. It is written as in `expect:`.
     pub name: &'static str,
+    /// The name in text.
+    pub label: &'static str,
     /// The unit of its values.
     pub unit: Unit,
     /// Which direction is better.
     pub better: Better,
-    of: fn(&Summary) -> Option<f64>,
+    value: fn(&Summary) -> Option<f64>,
 }
 
 /// Which direction of change is better.
@@ -34,42 +36,52 @@ pub(super) const COUNT: usize = 11;
 pub const MEASURES: [Measure; COUNT] = [
     Measure {
         name: "success",
+        label: "success",
         unit: Unit::Share,
         better: Better::Higher,
-        of: |run| measure(Metric::Success, run),
+        value: |run| measure(Metric::Success, run),
     },
     Measure {
         name: "goodput",
+        label: "goodput",
         unit: Unit::JobsPerSecond,
         better: Better::Higher,
-        of: |run| measure(Metric::Goodput, run),
+        value: |run| measure(Metric::Goodput, run),
     },
-    lower("p50 latency", Unit::Seconds, |run| measure(Metric::Percentile(50, Time::Latency), run)),
-    lower("p95 latency", Unit::Seconds, |run| measure(Metric::Percentile(95, Time::Latency), run)),
-    lower("p99 latency", Unit::Seconds, |run| measure(Metric::Percentile(99, Time::Latency), run)),
-    lower("p95 first_token", Unit::Seconds, |run| measure(Metric::Percentile(95, Time::FirstToken), run)),
-    lower("limited share", Unit::Share, |run| measure(Metric::LimitedShare, run)),
-    lower("attempts per job", Unit::Times, |run| measure(Metric::AttemptsPerJob, run)),
-    lower("fallback share", Unit::Share, |run| measure(Metric::FallbackShare, run)),
-    lower("cost", Unit::Usd, |run| measure(Metric::Cost, run)),
-    lower("shed share", Unit::Share, |run| share_of(run.jobs.shed, run.jobs.offered)),
+    lower_is_better("p50 latency", Unit::Seconds, |run| measure(Metric::Percentile(50, Time::Latency), run)),
+    lower_is_better("p95 latency", Unit::Seconds, |run| measure(Metric::Percentile(95, Time::Latency), run)),
+    lower_is_better("p99 latency", Unit::Seconds, |run| measure(Metric::Percentile(99, Time::Latency), run)),
+    Measure {
+        label: "p95 time to first token",
+        ..lower_is_better("p95 first_token", Unit::Seconds, |run| {
+            measure(Metric::Percentile(95, Time::FirstToken), run)
+        })
+    },
+    Measure {
+        label: "share of limited attempts",
+        ..lower_is_better("limited share", Unit::Share, |run| measure(Metric::LimitedShare, run))
+    },
+    lower_is_better("attempts per job", Unit::Times, |run| measure(Metric::AttemptsPerJob, run)),
+    lower_is_better("fallback share", Unit::Share, |run| measure(Metric::FallbackShare, run)),
+    lower_is_better("cost", Unit::Usd, |run| measure(Metric::Cost, run)),
+    lower_is_better("shed share", Unit::Share, |run| share_of(run.jobs.shed, run.jobs.offered)),
 ];
 
-const fn lower(name: &'static str, unit: Unit, of: fn(&Summary) -> Option<f64>) -> Measure {
-    Measure { name, unit, better: Better::Lower, of }
+const fn lower_is_better(name: &'static str, unit: Unit, value: fn(&Summary) -> Option<f64>) -> Measure {
+    Measure { name, label: name, unit, better: Better::Lower, value }
 }
 
-/// The values of one run, in the order of [`MEASURES`]; `None` if there was nothing to measure.
-pub(super) type Measured = [Option<f64>; COUNT];
+/// The value of every measure in one run, in the order of [`MEASURES`]; `None` if there was nothing to measure.
+pub(super) type Values = [Option<f64>; COUNT];
 
-/// Takes every measure of a run, rounded to 6 digits after the point, as results are.
-pub(super) fn measured(run: &Summary) -> Measured {
-    MEASURES.map(|measure| (measure.of)(run).map(|value| rounded(value, 6)))
+/// Returns the value of every measure in a run, rounded to 6 decimal places like the numbers of a result.
+pub(super) fn values_of(run: &Summary) -> Values {
+    MEASURES.map(|measure| (measure.value)(run).map(|value| rounded(value, 6)))
 }
 
 impl Measure {
-    /// Returns the change for the worse: positive if `new` is worse than `old`.
-    pub(super) fn loss(&self, old: f64, new: f64) -> f64 {
+    /// Returns by how much `new` is worse than `old`; negative if it is better.
+    pub(super) fn worsening(&self, old: f64, new: f64) -> f64 {
         match self.better {
             Better::Higher => old - new,
             Better::Lower => new - old,
@@ -77,7 +89,7 @@ impl Measure {
     }
 }
 
-/// Returns the smallest change that matters: 0.1 percentage points for shares, 1 % of `old` for everything else, but at
+/// Returns the minimum effect, the smallest change that matters: 0.1 percentage points for shares, 1 % of `old` for everything else, but at
 /// least a fixed floor per unit.
 pub(super) fn minimum_effect(unit: Unit, old: f64) -> f64 {
     const RELATIVE: f64 = 0.01;
@@ -90,19 +102,19 @@ pub(super) fn minimum_effect(unit: Unit, old: f64) -> f64 {
     (old.abs() * RELATIVE).max(floor)
 }
 
-/// Formats an amount by which a value differs from `old`: in percentage points for shares, as a percentage of `old`
-/// for everything else, and as the amount itself if `old` is 0.
-pub(super) fn amount(unit: Unit, old: f64, amount: f64) -> String {
+/// Formats the size of a change from `old`: in percentage points for shares, as a percentage of `old` for everything else,
+/// and in `unit` if `old` is 0.
+pub(super) fn format_change(unit: Unit, old: f64, size: f64) -> String {
     match unit {
-        Unit::Share => format!("{} pt", number(amount * 100.0)),
-        _ if old == 0.0 => quantity(unit, amount),
-        _ => format!("{} %", number(amount / old.abs() * 100.0)),
+        Unit::Share => format!("{} pt", number(size * 100.0)),
+        _ if old == 0.0 => quantity(unit, size),
+        _ => format!("{} %", number(size / old.abs() * 100.0)),
     }
 }
 
-/// Formats a difference with its sign.
-pub(super) fn difference(unit: Unit, old: f64, new: f64) -> String {
-    let size = amount(unit, old, (new - old).abs());
+/// Formats a change with its sign; `none` if the values are equal.
+pub(super) fn format_signed_change(unit: Unit, old: f64, new: f64) -> String {
+    let size = format_change(unit, old, (new - old).abs());
     match new.total_cmp(&old) {
         Ordering::Less => format!("−{size}"),
         Ordering::Equal => "none".to_owned(),

@@ -3,7 +3,7 @@
 
 use super::baseline::Baseline;
 use super::compare::{Change, FALSE_ALARM_PROBABILITY, Verdict, changes};
-use super::measures::amount;
+use super::measures::format_change;
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::{quantity, rounded};
 use crate::record::{Expected, Unit};
@@ -103,7 +103,7 @@ pub fn judge(cases: &[Case], runs: &[ScenarioRuns], baseline: Option<&Baseline>)
 impl Outcome {
     /// Returns `true` if no scenario failed.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub fn none_failed(&self) -> bool {
         self.failed == 0
     }
 
@@ -188,10 +188,10 @@ impl Rule {
             return String::new();
         };
         let side = if actual < self.bound { "too low" } else { "too high" };
-        format!("{} {side}", amount(self.unit, self.bound, (actual - self.bound).abs()))
+        format!("{} {side}", format_change(self.unit, self.bound, (actual - self.bound).abs()))
     }
 
-    /// Says which rule is broken, and by how much.
+    /// Returns a sentence with the broken rule, the measured value and the difference.
     pub(super) fn sentence(&self) -> String {
         let by = self.broken_by();
         let by = if by.is_empty() { by } else { format!(", {by}") };

@@ -1,7 +1,7 @@
 //! The runs of a regression test: every replica of every scenario, on all cores. The result does not depend on the
 //! number of cores.
 
-use super::measures::{Measured, measured};
+use super::measures::{Values, values_of};
 use crate::drive;
 use crate::formatting::seconds;
 use crate::load::Load;
@@ -47,7 +47,7 @@ pub struct ScenarioRuns {
 #[derive(Clone, Debug)]
 pub(super) struct Replica {
     pub(super) seed: u64,
-    pub(super) measured: Measured,
+    pub(super) values: Values,
     pub(super) expect: Vec<Expected>,
 }
 
@@ -72,5 +72,5 @@ pub fn run(cases: &[Case], done: &(dyn Fn() + Sync)) -> Vec<ScenarioRuns> {
 
 fn replica(scenario: &Scenario) -> Replica {
     let summary = drive::summarize_load(scenario, Load::new(scenario));
-    Replica { seed: scenario.seed, measured: measured(&summary), expect: summary.expect }
+    Replica { seed: scenario.seed, values: values_of(&summary), expect: summary.expect }
 }

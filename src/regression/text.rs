@@ -38,7 +38,7 @@ fn scenario(scenario: &ScenarioOutcome) -> String {
     text
 }
 
-/// Says how many rules and measures were judged, and why others were not.
+/// Returns the number of rules and measures that were judged, and why others were not.
 fn judged(scenario: &ScenarioOutcome) -> String {
     let mut parts = Vec::new();
     let rules = scenario.expect.len();

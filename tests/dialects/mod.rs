@@ -115,7 +115,7 @@ fn found(parsed: &Parsed, expect: &Expect) -> Expect {
         used: refusal.used,
         requested: refusal.requested,
         wait_ns: wait.map(|wait| wait.length.0),
-        meaning: wait.map(|wait| wait.meaning.name().into()),
+        meaning: wait.map(|wait| wait.kind.name().into()),
         model: refusal.model,
         limits: parsed.limits.iter().map(limit).collect(),
     }

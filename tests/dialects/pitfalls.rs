@@ -23,7 +23,7 @@ fn cause(dialect: Dialect, status: u16, body: &str) -> LimitCause {
 
 /// Returns the wait in milliseconds and its kind.
 fn wait(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Option<(u64, WaitKind)> {
-    failure(dialect, status, headers, body).wait.map(|wait| (wait.length.0 / 1_000_000, wait.meaning))
+    failure(dialect, status, headers, body).wait.map(|wait| (wait.length.0 / 1_000_000, wait.kind))
 }
 
 fn error(message: &str, code: &str) -> String {
@@ -201,7 +201,7 @@ fn overload_charges_no_limit() {
     ] {
         let failure = failure(dialect, 429, &[("retry-after", "3")], &body);
         assert_eq!((failure.cause, failure.refusal.axis), (LimitCause::Overload, None), "{body}");
-        assert_eq!(failure.wait.map(|wait| wait.meaning), Some(WaitKind::Suggested));
+        assert_eq!(failure.wait.map(|wait| wait.kind), Some(WaitKind::Suggested));
     }
     assert_eq!(cause(Dialect::Together, 503, ""), LimitCause::Overload);
     assert_eq!(cause(Dialect::Groq, 498, &error("x", "capacity_exceeded")), LimitCause::Overload);
@@ -299,7 +299,7 @@ fn permanent_refusals_have_no_usable_wait() {
         ),
     ] {
         let reply = read(dialect, status, &[("retry-after", "5")], &body).reply;
-        assert_eq!(reply.wait.map(|wait| wait.meaning), Some(WaitKind::Meaningless), "{body}");
+        assert_eq!(reply.wait.map(|wait| wait.kind), Some(WaitKind::Meaningless), "{body}");
         assert!(matches!(
             reply.outcome,
             AttemptOutcome::Limited {

@@ -102,7 +102,7 @@ impl Harness {
         let now = self.model.now;
         let Some(Flight { tag, slot, .. }) = self.model.end_attempt(attempt) else { return };
         let served = outcome == AttemptOutcome::Ok;
-        let wait = Wait { length: Nanos::from_secs(1), meaning: WaitKind::UntilEnough };
+        let wait = Wait { length: Nanos::from_secs(1), kind: WaitKind::UntilAdmitted };
         let reply = Reply {
             outcome,
             wait: matches!(outcome, AttemptOutcome::Limited { .. }).then_some(wait),

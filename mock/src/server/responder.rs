@@ -112,7 +112,7 @@ impl Responder {
 
     /// Renders a whole reply with the changes of the fault.
     fn render(&self, report: &DecisionReport, finish: Finish, at: Instant) -> Reply {
-        let report = self.fault.before(report);
+        let report = self.fault.decision_to_render(report);
         let reply = self.context.format.reply(&report, &self.limits, &self.wire_context(finish, at));
         let reply =
             reply.expect("invariant: only timeouts and resets have no reply, and both are handled before");

@@ -42,11 +42,12 @@ impl WireFormat for Classic {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        // Captured: the reset is `500` for 1 of 120 requests used, and `7` for 14 of 120,000 tokens.
-        headers(head, |wait| wait.0.div_ceil(MILLISECOND), |reset| reset.0 / MILLISECOND)
+        // In captures the reset is `500` for 1 of 120 requests used, and `7` for 14 of 120,000 tokens.
+        headers(head, millis_rounded_up, millis_rounded_down)
     }
 
-    /// Captured for tokens, with a wait of a day. Assumed: "call rate limit", and that an oversize call gets no other message.
+    /// The message for tokens is from a capture with a wait of a day. "call rate limit" is assumed. It is also assumed that an
+    /// oversize call gets the same message.
     fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let what = if denial.axis.counts_tokens() { "token" } else { "call" };
         let wait = denial
@@ -54,7 +55,7 @@ impl WireFormat for Classic {
             .map(|wait| format!(" Please retry after {} seconds.", wait.as_secs_ceil()))
             .unwrap_or_default();
         let message = format!(
-            "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version {VERSION} have exceeded {what} rate limit of your current AIServices S0 pricing tier.{wait} Please contact Azure support service if you would like to further increase the default rate limit."
+            "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version {API_VERSION} have exceeded {what} rate limit of your current AIServices S0 pricing tier.{wait} Please contact Azure support service if you would like to further increase the default rate limit."
         );
         ErrorReply::new(429, body("429", &message)).with_wait(denial.wait)
     }
@@ -78,14 +79,15 @@ impl WireFormat for Foundry {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        // Captured: the reset is `1` for 1 of 50 requests used, and `0` for 1 of 250. `retry-after: 1` with `retry-after-ms: 0`
-        // follows if Foundry rounds down to whole seconds (assumed).
-        headers(head, |wait| whole_seconds(wait) * 1_000, whole_seconds)
+        // In captures the reset is `1` for 1 of 50 requests used, and `0` for 1 of 250. `retry-after: 1` next to
+        // `retry-after-ms: 0` is captured too, and suggests that milliseconds are rounded down to whole seconds.
+        headers(head, millis_of_whole_seconds, whole_seconds)
     }
 
-    /// Captured, 2026-08. Assumed: the message is the same for every axis.
+    /// The message is from a capture of 2026-08. It is assumed to be the same for every axis.
     fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         let model = context.model;
+        // Verbatim: the captures have the name twice.
         let message = format!("Your requests to {model} for {model} in {REGION} have exceeded rate limit.");
         let error = ErrorObject { code: "RateLimitReached", message: &message, details: Some(&message) };
         ErrorReply::new(429, envelope::wrap(error)).with_wait(denial.wait)
@@ -117,8 +119,8 @@ fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -
     headers
 }
 
-/// Renders any error except a refusal by a limit. Captured: the high demand, which is a 429. Documented: the invalid key and the
-/// missing deployment. The rest is assumed: for a call that is too long, that the message is OpenAI's.
+/// Renders any error except a refusal by a limit. The error about high demand, a 429, is from a capture. The invalid key and the
+/// missing deployment are documented. All others are assumed; a call that is too long is assumed to get OpenAI's message.
 fn render_error(error: &Error<'_>) -> ErrorReply {
     let (status, code, message): (u16, &str, &str) = match error {
         Error::InvalidKey => (401, "401", INVALID_KEY),
@@ -155,13 +157,27 @@ struct ErrorObject<'a> {
     details: Option<&'a str>,
 }
 
+const fn millis_rounded_up(length: Nanos) -> u64 {
+    length.0.div_ceil(MILLISECOND)
+}
+
+const fn millis_rounded_down(length: Nanos) -> u64 {
+    length.0 / MILLISECOND
+}
+
+/// Returns whole seconds, rounded down, in milliseconds.
+const fn millis_of_whole_seconds(length: Nanos) -> u64 {
+    whole_seconds(length) * 1_000
+}
+
+/// Returns whole seconds, rounded down.
 const fn whole_seconds(length: Nanos) -> u64 {
     length.0 / Nanos::SECOND.0
 }
 
 const MILLISECOND: u64 = 1_000_000;
-/// The version in the captures.
-const VERSION: &str = "2023-05-15";
+/// The version of the API in the captures.
+const API_VERSION: &str = "2023-05-15";
 /// The region in the captures.
 const REGION: &str = "westeurope";
 const HIGH_DEMAND: &str = "The system is currently experiencing high demand and cannot process your request. Your request exceeds the maximum usage size allowed during peak load. Please retry after 20 seconds. For improved latency reliability, consider switching to Provisioned Throughput.";

@@ -1,8 +1,8 @@
 //! `DeepInfra`: a limit on concurrency only, and no limit headers.
 //!
-//! Captured: the busy model, which is a 429, and the invalid key. The message of the concurrency limit is documented in
-//! substance. A context that is too long is a 500 with both lengths (captured; assumed: if the prompt alone would fit, the number
-//! is the sum). The rest is assumed.
+//! The busy model, which is a 429, and the invalid key are from captures. The documentation describes the concurrency limit
+//! without its exact message. A context that is too long is a 500 with both lengths, as in a capture. If the prompt alone
+//! would fit, the stated length is assumed to be the sum of prompt and completion. All other errors are assumed.
 
 use super::envelope::{self, ErrorBody, INVALID, Member, reason};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};

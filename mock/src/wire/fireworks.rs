@@ -1,7 +1,7 @@
 //! Fireworks: limits in tokens per second, and an overload that is a 429.
 //!
-//! Captured: the overload. The message of a refusal is captured at the endpoint for audio, which has a different envelope. The
-//! headers are documented. No headers of a real 429 are public, and no wait is announced.
+//! The overload is from a capture. The message of a refusal is from a capture of the audio endpoint, which has a different
+//! envelope. The headers are documented. No headers of a real 429 are public, and no wait is announced.
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, INVALID, reason};
@@ -36,7 +36,7 @@ impl WireFormat for Fireworks {
         headers
     }
 
-    /// The same for every axis.
+    /// Renders the same body for every axis.
     fn refusal(&self, _: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         ErrorReply::new(429, body(TOO_MANY, EXCEEDED))
     }

@@ -1,10 +1,10 @@
 //! Gemini's OpenAI-compatible endpoint: errors are Google's, in a JSON array.
 //!
-//! Captured: the refusals (the id names the quota; the wait is in `RetryInfo` and in the message), the refusal without details,
-//! the overload. There are no limit headers.
+//! The refusals (the id names the quota; the wait is in `RetryInfo` and in the message), the refusal without details and the
+//! overload are from captures. There are no limit headers.
 //!
 //! The wait of a quota per day is not the time until the quota has room: in the one capture with a clock (06:14:23, 36.4 s) it is
-//! the time to the end of the minute. So it is here.
+//! the time to the end of the minute. The mock does the same.
 
 use super::envelope::{self, reason};
 use super::json::{self, Seconds};
@@ -30,7 +30,7 @@ impl WireFormat for Gemini {
         Headers::of(head.media_type)
     }
 
-    /// Assumed: an oversize call gets no other reply, and a limit on concurrency gets the refusal without details.
+    /// It is assumed that an oversize call gets the same reply, and that a limit on concurrency gets the refusal without details.
     fn refusal(&self, denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
         let Some(quota) = Quota::of(denial.axis, context.tier) else {
             return ErrorReply::new(429, body(429, EXHAUSTED, None));
@@ -41,8 +41,8 @@ impl WireFormat for Gemini {
         ErrorReply::new(429, quota.exceeded(Some(denial.limit), context.model, wait))
     }
 
-    /// Captured: 503, the 429 without details, and the limit of zero for a model that is not in the tier. Insufficient credit is
-    /// reported (2026-06). The rest is documented or assumed.
+    /// The 503, the 429 without details, and the limit of zero for a model that is not in the tier are from captures. Users
+    /// reported the error about insufficient credit (2026-06). All others are documented or assumed.
     fn error(&self, error: &Error<'_>, _: u64, at: Instant) -> ErrorReply {
         let (status, message): (u16, &str) = match error {
             Error::InvalidKey => (400, "API key not valid. Please pass a valid API key."),
@@ -93,8 +93,8 @@ impl Quota {
         id: "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
     };
 
-    /// Returns the quota of an axis; `None` if Google has none. Captured: the input tokens and the requests per day of both tiers.
-    /// Google counts only the tokens of prompts. The other names are derived from those (assumed).
+    /// Returns the quota of an axis; `None` if Google has none. The names for input tokens and for requests per day of both
+    /// tiers are from captures. All others are derived from them (assumed). Google counts only the tokens of prompts.
     const fn of(axis: Axis, tier: Tier) -> Option<Self> {
         let (metric, id) = match (axis, tier) {
             (Axis::Rpd, Tier::Free) => return Some(Self::FREE_REQUESTS_PER_DAY),

@@ -11,9 +11,10 @@ use crate::fault::{BodyFault, ClockSkew, ResponseFault};
 use crate::time::{Instant, Nanos};
 
 impl ResponseFault {
-    /// Returns the decision to render before [`apply`](Self::apply). A completion whose body this fault modifies is rendered intact.
+    /// Returns the decision to render before [`apply`](Self::apply). A completion whose body this fault modifies is rendered
+    /// intact first.
     #[must_use]
-    pub fn before(&self, report: &DecisionReport) -> DecisionReport {
+    pub fn decision_to_render(&self, report: &DecisionReport) -> DecisionReport {
         let mut report = *report;
         if let (Some(_), Decision::Admitted(service)) = (self.body, &mut report.decision) {
             service.garbage = false;
@@ -21,19 +22,16 @@ impl ResponseFault {
         report
     }
 
-    /// Returns the modified reply. `wait` is the wait that it announces, `at` the instant at which it is sent.
+    /// Returns the modified reply. `wait` is the wait that `reply` announces, `None` if it announces none; `at` is the instant
+    /// at which it is sent. A success gets no `retry-after`.
     #[must_use]
     pub fn apply(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
-        let clock = |time| self.clock_skew.map_or(time, |skew| skew.apply(time));
-        let date = |at| clock(UnixTime::at(at)).http_date().to_string();
         if self.clock_skew.is_some() || self.retry_after_form == Some(WaitForm::Date) {
-            reply.headers.set("date", &date(at));
+            reply.headers.set("date", &self.http_date(at));
         }
-        // `date` is rounded down to whole seconds, so this rounds up: the announced date is never before the end of the wait.
-        let until = |wait| date(Instant::ZERO + Nanos::from_secs(Nanos((at + wait).0).as_secs_ceil()));
         let text = match self.retry_after_form.filter(|_| reply.status >= 400) {
             Some(WaitForm::Fraction) => wait.map(|wait| Seconds(wait).to_string()),
-            Some(WaitForm::Date) => wait.map(until),
+            Some(WaitForm::Date) => wait.map(|wait| self.http_date(rounded_up_to_second(at + wait))),
             Some(WaitForm::Negative) => Some("-1".to_owned()),
             Some(WaitForm::Absurd) => Some("99999999999999999999".to_owned()),
             None => None,
@@ -54,6 +52,18 @@ impl ResponseFault {
         }
         reply
     }
+
+    /// Returns the date that the provider's clock shows at `at`, rounded down to whole seconds.
+    fn http_date(&self, at: Instant) -> String {
+        let time = UnixTime::at(at);
+        self.clock_skew.map_or(time, |skew| skew.apply(time)).http_date().to_string()
+    }
+}
+
+/// Returns the first whole second at or after `at`. As a date, the end of a wait is rounded up, so that it is not announced too
+/// early.
+fn rounded_up_to_second(at: Instant) -> Instant {
+    Instant::ZERO + Nanos::from_secs(Nanos(at.0).as_secs_ceil())
 }
 
 impl ClockSkew {
@@ -67,8 +77,8 @@ impl ClockSkew {
 }
 
 impl Reply {
-    /// Converts the body to the only event of a stream: an error after the head. The SDKs of Anthropic and Groq recognise an error by
-    /// the name of the event, OpenAI's by the data.
+    /// Converts an error to a stream with one event, for an error after the head. The SDKs of Anthropic and Groq recognise an
+    /// error by the name of the event, OpenAI's by the data.
     #[must_use]
     pub fn into_event(mut self) -> Self {
         self.body = format!("event: error\ndata: {}\n\n", self.body.trim_end());
@@ -76,15 +86,15 @@ impl Reply {
         self
     }
 
-    /// Replaces `content-type`. The body stays.
+    /// Replaces `content-type`, not the body.
     fn set_media_type(&mut self, media_type: MediaType) {
         self.headers.set("content-type", media_type.as_str());
     }
 
-    /// Removes the second half of the body.
+    /// Removes the second half of the body. A character across the middle is removed too.
     fn truncate(&mut self) {
-        let half = (0..=self.body.len() / 2).rev().find(|end| self.body.is_char_boundary(*end));
-        self.body.truncate(half.unwrap_or(0));
+        let end = (0..=self.body.len() / 2).rev().find(|end| self.body.is_char_boundary(*end));
+        self.body.truncate(end.unwrap_or(0));
     }
 }
 
@@ -98,7 +108,8 @@ mod tests {
         headers.add("retry-after", 3);
         headers.add("retry-after-ms", 2500);
         headers.add("x-ratelimit-limit-requests", 30);
-        Reply { status, headers, body: r#"{"error":{"message":"é"}}"#.to_owned() }
+        // The middle of the body is inside of `é`.
+        Reply { status, headers, body: r#"{"error":"é","code":1}"#.to_owned() }
     }
 
     /// Returns a header of a refusal with a wait of 2.5 s, sent half a second into the run with this fault.
@@ -138,13 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn limit_headers_are_removed_and_a_success_is_not_modified() {
-        let silent = ResponseFault {
+    fn limit_headers_are_removed_and_take_precedence_over_the_form_of_a_wait() {
+        let no_limit_headers = ResponseFault {
             no_limit_headers: true,
             retry_after_form: Some(WaitForm::Negative),
             ..ResponseFault::default()
         };
-        assert_eq!(silent.apply(reply(429), None, Instant::ZERO).headers.iter().len(), 1);
+        let reply = no_limit_headers.apply(reply(429), None, Instant::ZERO);
+        assert!(reply.headers.iter().eq([("content-type", "application/json")]));
+    }
+
+    #[test]
+    fn the_retry_after_of_a_success_is_not_modified() {
         let absurd = ResponseFault { retry_after_form: Some(WaitForm::Absurd), ..ResponseFault::default() };
         assert_eq!(absurd.apply(reply(200), None, Instant::ZERO), reply(200));
     }
@@ -153,7 +169,7 @@ mod tests {
     fn a_body_is_truncated_at_a_character_or_has_another_media_type() {
         let fault = |body| ResponseFault { body: Some(body), ..ResponseFault::default() };
         let truncated = fault(BodyFault::Truncated).apply(reply(200), None, Instant::ZERO);
-        assert!(reply(200).body.starts_with(&truncated.body) && truncated.body.len() < 14);
+        assert_eq!(truncated.body, r#"{"error":""#);
         let mislabelled = fault(BodyFault::WrongType).apply(reply(200), None, Instant::ZERO);
         assert_eq!(
             (mislabelled.headers.value("content-type"), mislabelled.body),

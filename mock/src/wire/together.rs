@@ -1,9 +1,9 @@
 //! Together: limits per second, and a suggested wait.
 //!
-//! Captured: the refusals of requests before 2026 (of an account without credit, and of a model), and the message of an
-//! overloaded server. Documented: the headers, the names `dynamic_request_limited` and `dynamic_token_limited` of 2026, and the
-//! 503 for a call within the account's rate. The member that has those names is not confirmed: here it is the type. No headers
-//! of a real 429 are public.
+//! The refusals of requests before 2026 (of an account without credit, and of a model) and the message of an overloaded server
+//! are from captures. The headers, the names `dynamic_request_limited` and `dynamic_token_limited` of 2026, and the 503 for a
+//! call within the account's rate are documented. The member that has those names is not confirmed: here it is the type. No
+//! headers of a real 429 are public.
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, ErrorBody, INVALID, Member, reason};
@@ -97,8 +97,8 @@ impl WireFormat for Together {
     }
 }
 
-/// Returns the message for a call that is too long. Captured, 2023-12, for the context. The other messages and the status are
-/// those of the same server at other providers.
+/// Returns the message for a call that is too long. The one for the context is from a capture of 2023-12. The other messages and
+/// the status are those of the same server software at other providers.
 fn length(too_long: &TooLong) -> String {
     let TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens } = *too_long;
     match (violated, max_tokens) {

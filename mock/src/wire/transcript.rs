@@ -1,6 +1,6 @@
 //! Transcripts of audio files, as Groq's audio endpoints send them.
 //!
-//! Members as documented (2026-02), in an assumed order. The text is filler with the number of words of ordinary speech.
+//! The members are documented (2026-02); their order is assumed. The text is filler with the number of words of ordinary speech.
 
 use super::chat::MAX_FILLER_TOKENS;
 use super::json::{self, Seconds};
@@ -108,5 +108,5 @@ impl Transcript {
     }
 }
 
-/// A common rate of English speech. Assumed.
+/// A common rate of English speech (assumed).
 const WORDS_PER_MINUTE: u128 = 150;

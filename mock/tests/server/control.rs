@@ -164,6 +164,15 @@ async fn errors_say_what_is_wrong_and_what_to_send_instead() {
         assert!(error["help"].as_str().unwrap().contains(help), "{error}");
         assert!(!error["message"].as_str().unwrap().is_empty());
     }
+    for (fault, message) in [
+        (json!({ "503": "4x" }), "`503` takes no amount"),
+        (json!("slow"), "`slow` needs an amount"),
+        (json!({ "slow": "-4x" }), r#"invalid amount "-4x" of `slow`"#),
+    ] {
+        let body = json!({ "fault": fault }).to_string();
+        let reply = served.control("POST", "/_quotalab/faults", &body).await;
+        assert!(reply.json()["error"]["message"].as_str().unwrap().contains(message), "{}", reply.body);
+    }
     for _ in 0..64 {
         served.do_post("/_quotalab/faults", &json!({ "fault": "503", "share": 0 })).await;
     }

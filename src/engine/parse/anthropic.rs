@@ -42,9 +42,9 @@ pub(super) const RULES: DialectRules = DialectRules {
 fn refusal(body: &ErrorBody) -> Refusal {
     let message = body.message.as_deref().unwrap_or_default();
     // The servers are overloaded: no limit of the account is named (published 2026).
-    let throttled = (body.lowercase == "rate limited").then_some(LimitCause::Overload);
+    let overload = (body.lowercase == "rate limited").then_some(LimitCause::Overload);
     Refusal {
-        cause: throttled,
+        cause: overload,
         model: between(message, ", model: ", ")").map(str::to_owned),
         organization: between(message, "(org: ", ",")
             .or_else(|| between(message, "organization (", ")"))

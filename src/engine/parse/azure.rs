@@ -21,7 +21,7 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::MessageContains("currently experiencing high demand"), LimitCause::Overload),
     ],
     refusal,
-    wait: |response| Some(Wait { length: precise_wait(response)?, meaning: WaitKind::UntilEnough }),
+    wait: |response| Some(Wait { length: precise_wait(response)?, kind: WaitKind::UntilAdmitted }),
     limits,
     reset_kind: Some(WaitKind::UntilFull),
     ..DialectRules::NONE

@@ -2,7 +2,8 @@
 //! numbers of limit headers.
 //!
 //! A marker is a header, code or phrase that occurs in only one dialect in the captures and documentation of
-//! `mock/README.md`. Any other response stays unknown: a bare `retry-after`, `Not authenticated` or `503 server is overloaded.` may come from any provider.
+//! `mock/README.md`. Any other response stays unknown: a bare `retry-after`, `Not authenticated` or
+//! `503 server is overloaded.` may come from any provider.
 
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
@@ -29,7 +30,8 @@ fn by_header(headers: &dyn Headers) -> Option<Dialect> {
 }
 
 /// Distinguishes OpenAI and Azure, which use the same header names as Groq: Azure's resets have no unit, and OpenAI's
-/// request limit is per minute. Returns `None` for Groq.
+/// limit on requests is usually per minute. Returns `None` otherwise: the response may be Groq's, whose limit on requests is
+/// per day, or OpenAI's with a limit per day.
 fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
     if azure::has_bare_resets(headers) {
         return Some(Dialect::Azure);
@@ -47,20 +49,20 @@ fn by_error(body: &ErrorBody) -> Option<Dialect> {
     let by_prefix = || {
         body.codes.iter().find_map(|code| CODE_PREFIXES.iter().find(|(prefix, _)| code.starts_with(prefix)))
     };
-    let found = by_phrase().or_else(by_code).or_else(by_prefix);
-    found.map(|(_, dialect)| *dialect).or_else(|| google(body))
+    let marker = by_phrase().or_else(by_code).or_else(by_prefix);
+    marker.map(|(_, dialect)| *dialect).or_else(|| by_google_status(body))
 }
 
-/// Returns Gemini for the status names of Google's APIs. An error that does not name its service is parsed alike for
-/// all three of Google's dialects.
-fn google(body: &ErrorBody) -> Option<Dialect> {
+/// Returns Gemini for the status names of Google's APIs. It is a guess: all three of Google's dialects use these names. An
+/// error that does not name its service is parsed the same way in all three.
+fn by_google_status(body: &ErrorBody) -> Option<Dialect> {
     let codes =
         ["RESOURCE_EXHAUSTED", "UNAVAILABLE", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_ARGUMENT"];
     codes.iter().any(|code| body.has_code(code)).then_some(Dialect::Gemini)
 }
 
-/// Headers that only one dialect sends. `x-ratelimit-limit-tokens-minute` is not listed:
-/// Cerebras and Mistral share it.
+/// Headers that only one dialect sends. `x-ratelimit-limit-tokens-minute` is deliberately not listed: Cerebras and Mistral
+/// share it.
 const HEADERS: [(&str, Dialect); 35] = [
     ("x-groq-region", Dialect::Groq),
     ("anthropic-ratelimit-requests-limit", Dialect::Anthropic),

@@ -129,6 +129,6 @@ mod tests {
         for modelled in provider::config::Dialect::ALL {
             assert_eq!(Dialect::from(modelled).name(), modelled.name());
         }
-        assert_eq!(Dialect::from_name("klingon"), None);
+        assert_eq!(Dialect::from_name("unknown"), None);
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct ErrorBody {
     /// quota ids of its details, an `error` that is a string, the request id.
     pub(super) codes: Vec<String>,
     /// The HTTP status that it states.
-    pub(super) status: Option<u16>,
+    pub(super) http_status: Option<u16>,
     /// The error object, for members that only one dialect has; the object around it if `error` is a string; null for a
     /// plain-text body.
     pub(super) error: Value,
@@ -41,20 +41,20 @@ impl ErrorBody {
     /// Parses the error inside a response with a success status, or inside an event of its stream. Returns `None` if
     /// there is none.
     pub(super) fn error_in_success(value: &Value) -> Option<Self> {
-        let is_error = |error: &&Value| match error {
+        let is_error_value = |error: &&Value| match error {
             Value::Object(fields) => !fields.is_empty(),
             Value::String(text) => !text.is_empty(),
             _ => false,
         };
-        if let [element] = value.as_array().map_or(&[][..], Vec::as_slice) {
+        if let Some([element]) = value.as_array().map(Vec::as_slice) {
             return Self::error_in_success(element);
         }
-        let named = ["type", "object"].iter().any(|key| value[key] == "error");
-        if named || is_error(&&value["error"]) {
+        let has_error_type = ["type", "object"].iter().any(|key| value[key] == "error");
+        if has_error_type || is_error_value(&&value["error"]) {
             return Some(Self::from_value(value.clone(), 0).unwrap_or_default());
         }
         let nested = [&value["x_groq"]["error"], &value["choices"][0]["error"]];
-        let error = nested.into_iter().find(is_error)?;
+        let error = nested.into_iter().find(is_error_value)?;
         Some(Self::from_value(error.clone(), 0).unwrap_or_default())
     }
 
@@ -96,43 +96,46 @@ impl ErrorBody {
         }
     }
 
-    /// Adds what the object around the error states. The message of the error itself takes precedence. In
-    /// `{"error": "X", "message": "Y"}`, X becomes a code and Y the message.
+    /// Adds the message, request id and status of the object around the error. The error's own message and status take
+    /// precedence, with one exception: in `{"error": "X", "message": "Y"}`, X is a code and Y the message.
     fn with_envelope(mut self, envelope: &Map<String, Value>) -> Self {
-        let is_plain = self.error.is_null();
-        if let Some(message) = text(envelope, "message").filter(|_| is_plain || self.message.is_none()) {
+        let is_string = self.error.is_null();
+        let message = non_empty_str(envelope, "message");
+        if let Some(message) = message.filter(|_| is_string || self.message.is_none()) {
             self.set_message(message);
         }
-        if is_plain {
+        if is_string {
             self.error = Value::Object(envelope.clone());
         }
-        // Anthropic's request ids start with `req_011`, a marker of its dialect.
-        if let Some(id) = text(envelope, "request_id") {
+        // Request ids are codes, since their prefix identifies the dialect: `req_011` is Anthropic's (see `detect`).
+        if let Some(id) = non_empty_str(envelope, "request_id") {
             self.codes.push(id.to_owned());
         }
-        self.status = self.status.or_else(|| stated_status(envelope));
+        self.http_status = self.http_status.or_else(|| stated_status(envelope));
         self
     }
 
     fn from_fields(fields: Map<String, Value>, depth: u8) -> Option<Self> {
-        let message = ["message", "detail", "title"].into_iter().find_map(|key| text(&fields, key));
+        let message = ["message", "detail", "title"].into_iter().find_map(|key| non_empty_str(&fields, key));
         if let Some(value) = message.and_then(nested_json) {
             let inner = Self::from_value(value, depth + 1);
             if inner.is_some() {
                 return inner;
             }
         }
-        let codes = CODE_FIELDS.iter().filter_map(|key| text(&fields, key)).map(str::to_owned);
-        let mut body = Self { codes: codes.collect(), status: stated_status(&fields), ..Self::default() };
+        let codes = CODE_FIELDS.iter().filter_map(|key| non_empty_str(&fields, key)).map(str::to_owned);
+        let mut body =
+            Self { codes: codes.collect(), http_status: stated_status(&fields), ..Self::default() };
         body.set_message(message.unwrap_or_default());
         body.error = Value::Object(fields);
         body.codes.extend(detail_codes(&body.error));
         body.add_upstream(depth);
-        let is_error = body.message.is_some() || body.status.is_some() || !body.codes.is_empty();
-        is_error.then_some(body)
+        let has_content = body.message.is_some() || body.http_status.is_some() || !body.codes.is_empty();
+        has_content.then_some(body)
     }
 
-    /// Appends the provider's own error, which `OpenRouter` puts into `metadata.raw` and which may be JSON in a string.
+    /// Appends the message of a forwarded error to the message. `OpenRouter` puts the error of the provider behind it into
+    /// `metadata.raw`, as an object or as JSON in a string.
     fn add_upstream(&mut self, depth: u8) {
         let raw = self.error["metadata"]["raw"].clone();
         if let Some(upstream) = Self::from_value(raw, depth + 1).and_then(|body| body.message) {
@@ -150,9 +153,9 @@ impl ErrorBody {
             && !text.starts_with(['<', '{', '[', '"'])
             && !text.contains(|c: char| c.is_control() && !c.is_whitespace());
         is_message.then(|| {
-            // `429 Too Many Requests` states a status; a bare number does not.
-            let status = text.split_once(' ').and_then(|(first, _)| error_status(first));
-            let mut body = Self { status, ..Self::default() };
+            // `429 Too Many Requests` states a status. A number alone may be anything.
+            let http_status = text.split_once(' ').and_then(|(first, _)| error_status(first));
+            let mut body = Self { http_status, ..Self::default() };
             body.set_message(text);
             body
         })
@@ -165,16 +168,17 @@ impl ErrorBody {
 }
 
 /// Returns the text of a member, or `None` if it is absent, empty or not a string.
-fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+fn non_empty_str<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     fields.get(key)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// Parses the JSON inside a string, if it starts like an object, an array or a string.
+/// Parses the JSON inside a string. Returns `None` if it is not valid or does not start like an object, an array or a string.
 fn nested_json(text: &str) -> Option<Value> {
     let json = text.trim_start().starts_with(['{', '[', '"']);
     json.then(|| serde_json::from_str(text).ok())?
 }
 
+/// Returns the first status from 400 to 599 among the members that may hold one, as a number or as text.
 fn stated_status(fields: &Map<String, Value>) -> Option<u16> {
     ["code", "status", "raw_status_code", "status_code"].iter().find_map(|key| match fields.get(*key)? {
         Value::Number(number) => {
@@ -241,13 +245,13 @@ mod tests {
             json!({ "title": "T", "detail": "M", "status": 429 }).to_string(),
         ] {
             let parsed = ErrorBody::read(body.as_bytes()).unwrap_or_else(|| panic!("not parsed: {body}"));
-            assert_eq!((parsed.message.as_deref(), parsed.status), (Some("M"), Some(429)), "{body}");
+            assert_eq!((parsed.message.as_deref(), parsed.http_status), (Some("M"), Some(429)), "{body}");
         }
         assert_eq!(message("Model busy"), Some("Model busy".into()));
     }
 
     #[test]
-    fn a_body_without_message_code_and_status_is_none() {
+    fn a_body_without_message_code_or_status_is_not_an_error() {
         for body in [
             "",
             " ",

@@ -4,24 +4,25 @@ use super::dialect::Dialect;
 use super::error_body::ErrorBody;
 use super::headers::{Headers, retry_after};
 use super::length;
-use super::limit_header::{LimitHeader, exhausted};
-use super::refusal::{Refusal, cause_of};
+use super::limit_header::{LimitHeader, refusing_limit};
+use super::refusal::{Refusal, cause_from_window};
 use super::rules::{DialectRules, ErrorResponse};
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+use provider::Instant;
 use provider::decision::HeaderRemaining;
-use provider::{Axis, Instant};
 
 /// A parsed error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedFailure {
     /// The HTTP status; for an error in a success, the status that the error states or implies, else 500.
     pub status: u16,
-    /// The final cause. `refusal.cause` is what the body alone says.
+    /// The final cause. [`Refusal::cause`] is only what the body states.
     pub cause: LimitCause,
     /// The names and numbers of the limit that refused.
     pub refusal: Refusal,
-    /// The stated wait with its final kind; `None` if no wait is stated.
+    /// The final wait: the most precise one that the response states, with the kind that follows from the cause. `None` if
+    /// it states none. [`Refusal::wait`] is only the one in the message.
     pub wait: Option<Wait>,
     /// The message of the provider.
     pub message: Option<String>,
@@ -34,66 +35,67 @@ impl ParsedFailure {
         let Refusal { axis, limit, used, requested, .. } = self.refusal;
         let numbers =
             limit.zip(requested).map(|(limit, requested)| LimitNumbers { axis, limit, used, requested });
-        let broken = Reply::broken(now, AttemptFailure::Status(status));
-        // A 429 or 413 is always a limit. With any other status it is one only if the body shows a cause other than the
+        let failed = Reply::failed(now, AttemptFailure::Status(status));
+        // A 429 or 413 is always a limit. With any other status it is a limit only if the body shows a cause other than the
         // status's: some providers send limits as 400 or 500.
-        let counts_as_limited = matches!(status, 429 | 413) || cause != cause_of_status(status);
+        let counts_as_limited = matches!(status, 429 | 413) || cause != cause_from_status(status);
         let outcome =
-            if counts_as_limited { AttemptOutcome::Limited { axis, cause } } else { broken.outcome };
-        Reply { outcome, wait, limit: numbers, remaining, ..broken }
+            if counts_as_limited { AttemptOutcome::Limited { axis, cause } } else { failed.outcome };
+        Reply { outcome, wait, limit: numbers, remaining, ..failed }
     }
 }
 
-/// Classifies an error that came inside a success. An error without a status counts as 500.
-pub(super) fn error_in_success(
+/// Classifies an error that came inside a success. An error that neither states nor implies a status counts as 500.
+pub(super) fn classify_error_in_success(
     dialect: Option<Dialect>,
     headers: &dyn Headers,
     limits: &[LimitHeader],
     body: &ErrorBody,
 ) -> ParsedFailure {
     let status = status_of(body).unwrap_or(500);
-    read(dialect, &ErrorResponse { status, headers, limits, body })
+    classify(dialect, &ErrorResponse { status, headers, limits, body })
 }
 
 /// Classifies a response that is not a success.
-pub(super) fn read(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -> ParsedFailure {
+pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -> ParsedFailure {
     let ErrorResponse { status, limits, body, .. } = *response;
     let rules = DialectRules::of(dialect);
     let mut refusal = (rules.refusal)(body);
     refusal.axis = refusal.axis.or_else(|| rules.axis(body));
     let too_long = length::read(body).filter(|_| refusal.axis.is_none());
-    let decided = rules.cause(response).or(refusal.cause).or(too_long.map(|_| LimitCause::TooLarge));
+    let stated_cause = rules.cause(response).or(refusal.cause).or(too_long.map(|_| LimitCause::TooLarge));
     if let Some(too_long) = too_long {
         refusal.limit = refusal.limit.or(too_long.limit);
         refusal.requested = refusal.requested.or(too_long.requested);
     }
-    let is_limit = status == 429 && decided.is_none_or(is_window);
-    let refused_by = exhausted(limits, refusal.axis).filter(|_| is_limit && rules.reset_kind.is_some());
-    if let Some(limit) = refused_by {
+    let may_be_window_limit = status == 429 && stated_cause.is_none_or(is_window_limit);
+    let refusing_header =
+        refusing_limit(limits, refusal.axis).filter(|_| may_be_window_limit && rules.reset_kind.is_some());
+    if let Some(limit) = refusing_header {
         refusal.axis = limit.axis;
         refusal.limit = refusal.limit.or(Some(limit.limit));
     }
-    let cause = decided.unwrap_or_else(|| fallback_cause(status, &refusal));
-    let wait = stated_wait(rules, response, &refusal, refused_by)
-        .map(|wait| Wait { meaning: wait_kind(cause, wait.meaning), ..wait });
+    let cause = stated_cause.unwrap_or_else(|| fallback_cause(status, &refusal));
+    let wait = stated_wait(rules, response, &refusal, refusing_header)
+        .map(|wait| Wait { kind: wait_kind(cause, wait.kind), ..wait });
     ParsedFailure { status, cause, refusal, wait, message: body.message.clone() }
 }
 
-/// Returns the cause if the body does not decide it. For a 429: from the axis, else from the numbers, else `Other`. For any
-/// other status: from the status.
+/// Returns the cause of a response that does not state it. For a 429: from the axis, else from the numbers, else `Other`. For
+/// any other status: from the status.
 fn fallback_cause(status: u16, refusal: &Refusal) -> LimitCause {
     match status {
         429 => refusal
             .axis
-            .map(|axis| cause_of(Axis::window_length(axis)))
-            .or_else(|| refusal.implied_cause())
+            .map(|axis| cause_from_window(axis.window_length()))
+            .or_else(|| refusal.cause_from_numbers())
             .unwrap_or(LimitCause::Other),
-        _ => cause_of_status(status),
+        _ => cause_from_status(status),
     }
 }
 
 /// Returns the cause that a status implies. 498 is Groq's own: the flex tier has no capacity left.
-const fn cause_of_status(status: u16) -> LimitCause {
+const fn cause_from_status(status: u16) -> LimitCause {
     match status {
         401 | 403 => LimitCause::Auth,
         402 => LimitCause::Billing,
@@ -103,18 +105,19 @@ const fn cause_of_status(status: u16) -> LimitCause {
     }
 }
 
-/// Returns the stated wait. The most precise source takes precedence.
+/// Returns the stated wait. The most precise source takes precedence: the dialect's own, the message, `retry-after`, the reset
+/// of the limit that refused.
 fn stated_wait(
     rules: &DialectRules,
     response: &ErrorResponse<'_>,
     refusal: &Refusal,
-    refused_by: Option<&LimitHeader>,
+    refusing_header: Option<&LimitHeader>,
 ) -> Option<Wait> {
-    let until_enough = |length| Wait { length, meaning: WaitKind::UntilEnough };
+    let until_admitted = |length| Wait { length, kind: WaitKind::UntilAdmitted };
     (rules.wait)(response)
-        .or_else(|| refusal.wait.map(until_enough))
-        .or_else(|| retry_after(response.headers).map(until_enough))
-        .or_else(|| Some(Wait { length: refused_by?.reset?, meaning: rules.reset_kind? }))
+        .or_else(|| refusal.wait.map(until_admitted))
+        .or_else(|| retry_after(response.headers).map(until_admitted))
+        .or_else(|| Some(Wait { length: refusing_header?.reset?, kind: rules.reset_kind? }))
 }
 
 /// Returns the kind of a wait under this cause: meaningless if no wait helps, a suggestion if the provider and not a
@@ -131,28 +134,29 @@ const fn wait_kind(cause: LimitCause, stated: WaitKind) -> WaitKind {
     }
 }
 
-const fn is_window(cause: LimitCause) -> bool {
+/// Returns `true` for the causes that only a limit with a window has.
+const fn is_window_limit(cause: LimitCause) -> bool {
     matches!(cause, LimitCause::MinuteLimit | LimitCause::DayLimit)
 }
 
 /// Returns the status that an error states, or that its code or message implies.
 pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
-    let by_phrase = |(phrase, _): &&(&str, u16)| body.lowercase.contains(phrase);
-    let by_code = |(code, _): &&(&str, u16)| body.has_code(code);
-    // The phrase of a 413 comes before the codes: Groq and OpenAI use one code for 413 and 429.
-    let implied = STATUS_OF_PHRASE_BEFORE_CODES
-        .iter()
-        .find(by_phrase)
-        .or_else(|| STATUS_OF_CODE.iter().find(by_code))
-        .or_else(|| STATUS_OF_PHRASE.iter().find(by_phrase));
-    body.status.or_else(|| implied.map(|(_, status)| *status)).or_else(|| length::read(body).map(|_| 400))
+    let by_oversize = || body.lowercase.contains(OVERSIZE_PHRASE).then_some(413);
+    let by_code = || status_in(&STATUS_OF_CODE, |code| body.has_code(code));
+    let by_phrase = || status_in(&STATUS_OF_PHRASE, |phrase| body.lowercase.contains(phrase));
+    let by_length = || length::read(body).map(|_| 400);
+    body.http_status.or_else(by_oversize).or_else(by_code).or_else(by_phrase).or_else(by_length)
 }
 
-/// Phrases that are checked before the codes: Groq uses one code for 413 and 429.
-const STATUS_OF_PHRASE_BEFORE_CODES: [(&str, u16); 1] =
-    [("please reduce your message size and try again", 413)];
+/// Returns the status of the first row whose text matches.
+fn status_in(table: &[(&str, u16)], matches: impl Fn(&str) -> bool) -> Option<u16> {
+    table.iter().find(|(text, _)| matches(text)).map(|(_, status)| *status)
+}
 
-/// Codes and the status that each usually implies. Phrases that distinguish a 413 are checked first.
+/// The phrase of Groq's 413, in lower case. Groq uses one code for 413 and 429, so this phrase is checked before the codes.
+const OVERSIZE_PHRASE: &str = "please reduce your message size and try again";
+
+/// Codes and the status that each usually implies. [`OVERSIZE_PHRASE`] is checked first.
 const STATUS_OF_CODE: [(&str, u16); 32] = [
     ("overloaded_error", 529),
     ("api_error", 500),
@@ -164,19 +168,19 @@ const STATUS_OF_CODE: [(&str, u16); 32] = [
     ("Too Many Requests", 429),
     ("RateLimitReached", 429),
     ("ThrottlingException", 429),
-    ("insufficient_quota", 429),
+    ("insufficient_quota", 429), // OpenAI: insufficient credit.
     ("request_quota_exceeded", 429),
     ("token_quota_exceeded", 429),
     ("queue_exceeded", 429),
     ("engine_overloaded", 429),
     ("model_rate_limit", 429),
-    ("credit_limit", 429),
+    ("credit_limit", 429), // Together: the rate limit of accounts that have not paid yet.
     ("dynamic_request_limited", 429),
     ("dynamic_token_limited", 429),
     ("RESOURCE_EXHAUSTED", 429),
     ("UNAVAILABLE", 503),
     ("INTERNAL", 500),
-    ("capacity_exceeded", 498),
+    ("capacity_exceeded", 498), // Groq: the flex tier has no capacity left.
     ("request_too_large", 413),
     ("invalid_api_key", 401),
     ("authentication_error", 401),
@@ -188,9 +192,9 @@ const STATUS_OF_CODE: [(&str, u16); 32] = [
     ("not_found_error", 404),
 ];
 
-/// Phrases that imply one status, in lower case; the first match counts.
+/// Phrases and the status that each implies, in lower case; the first match counts.
 const STATUS_OF_PHRASE: [(&str, u16); 25] = [
-    ("request too large for ", 429), // Groq sends this text with 429 as well.
+    ("request too large for ", 429), // OpenAI: larger than the whole limit. Groq's 413 has OVERSIZE_PHRASE.
     ("rate limit reached", 429),
     ("rate limit exceeded", 429),
     ("would exceed the rate limit for your organization", 429),
@@ -205,14 +209,14 @@ const STATUS_OF_PHRASE: [(&str, u16); 25] = [
     ("too many requests", 429),
     ("too many tokens", 429),
     ("exceeds your concurrency limit", 429),
-    ("used all available credits", 429),
+    ("used all available credits", 429), // xAI.
     ("model busy", 429),
-    ("input length ", 500), // `DeepInfra` answers a too long prompt so.
+    ("input length ", 500), // DeepInfra: the prompt is too long.
     ("server is overloaded", 503),
     ("over capacity", 503),
     ("invalid api key", 401),
     ("not authenticated", 401),
     ("does not exist or you do not have access", 404),
-    ("reduce the length of the messages", 400),
-    ("credit balance is too low", 400),
+    ("reduce the length of the messages", 400), // Groq: too long for the model.
+    ("credit balance is too low", 400),         // Anthropic.
 ];

@@ -7,7 +7,7 @@
 
 use super::duration::{go_duration, go_duration_prefix};
 use super::error_body::ErrorBody;
-use super::refusal::{Refusal, after, between, cause_of, leading_number};
+use super::refusal::{Refusal, after, between, cause_from_window, leading_number};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
@@ -25,7 +25,7 @@ pub(super) const RULES: DialectRules = DialectRules {
     ..DialectRules::NONE
 };
 
-/// Pay-as-you-go customers share one quota; contention for it has this message.
+/// The rules of Vertex. Pay-as-you-go customers share one quota; if it is exhausted, the message is the one below.
 pub(super) const VERTEX: DialectRules = DialectRules {
     causes: &[
         (Marker::Code("UNAVAILABLE"), LimitCause::Overload),
@@ -88,12 +88,13 @@ fn refusal(body: &ErrorBody) -> Refusal {
     let limit = || after(message, ", limit: ").and_then(leading_number);
     let value = quota.map_or_else(limit, |quota| quota.value);
     let quantity = quota.filter(|quota| quota.axis.is_some() || quota.daily);
-    let windowed = quantity.map(|quota| cause_of(Some(if quota.daily { Nanos::DAY } else { Nanos::MINUTE })));
+    let cause_from_quota =
+        quantity.map(|quota| cause_from_window(Some(if quota.daily { Nanos::DAY } else { Nanos::MINUTE })));
     let dimension = violations(body).find_map(|violation| violation["quotaDimensions"]["model"].as_str());
-    let served = details(body).find_map(|detail| detail["metadata"]["model"].as_str());
-    let model = dimension.or(served).or_else(|| between(message, ", model: ", "\n"));
+    let model_in_details = details(body).find_map(|detail| detail["metadata"]["model"].as_str());
+    let model = dimension.or(model_in_details).or_else(|| between(message, ", model: ", "\n"));
     Refusal {
-        cause: if value == Some(0) { Some(LimitCause::NotInTier) } else { windowed },
+        cause: if value == Some(0) { Some(LimitCause::NotInTier) } else { cause_from_quota },
         axis: quota.and_then(|quota| quota.axis),
         limit: value.filter(|value| *value > 0),
         model: model.map(str::to_owned),
@@ -107,11 +108,11 @@ fn wait(response: &ErrorResponse<'_>) -> Option<Wait> {
     let sentence = after(message, "Please retry in ").and_then(go_duration_prefix);
     let delay = || details(response.body).find_map(|detail| detail["retryDelay"].as_str());
     let length = sentence.or_else(|| delay().and_then(go_duration))?;
-    let meaning = match decisive_quota(response.body) {
+    let kind = match decisive_quota(response.body) {
         Some(quota) if quota.daily => WaitKind::Meaningless,
-        Some(_) => WaitKind::UntilEnough,
+        Some(_) => WaitKind::UntilAdmitted,
         // The quota may be a daily one, so the wait may be too short.
         None => WaitKind::Suggested,
     };
-    Some(Wait { length, meaning })
+    Some(Wait { length, kind })
 }

@@ -1,7 +1,7 @@
 //! The sentences in which providers reject a call that is too long for a model: for its context or its completions.
 //!
-//! They concern no quota and mean the same in every dialect: never at this model, possibly at another one. They come
-//! from captures and the mock, and share no phrase with a refusal by a limit.
+//! They concern no quota. In every dialect the request can never succeed at this model, but may at another one. The
+//! sentences come from captures and the mock, and share no phrase with a refusal by a limit.
 
 use super::error_body::ErrorBody;
 use super::refusal::{after, leading_number};
@@ -53,12 +53,12 @@ const SENTENCES: [Sentence; 21] = [
     sentence("completion tokens, whereas", "supports at most ", "max_tokens is too large: "),
     sentence("max_tokens is too large", "maximum output: ", "max_tokens is too large: "),
     sentence("exceeds the context window", "", ""),
-    // Cerebras, then Groq, which starts its sentence alike.
+    // Cerebras, then Groq. Both sentences start the same way, so the longer one comes first.
     sentence("current length is", "while limit is ", "current length is "),
     sentence("max_completion_tokens must be", "or equal to `", ""),
     sentence("reduce the length of the messages or completion", "", ""),
     sentence("`max_tokens` must be less than or equal to", "less than or equal to `", ""),
-    // Anthropic: the prompt, the sum, the completion. Fireworks starts like the first of these.
+    // Fireworks, then Anthropic's for the prompt, the sum and the completion. Fireworks' contains Anthropic's first.
     sentence("model maximum context length", "maximum context length: ", "prompt is too long: "),
     sentence("prompt is too long", " tokens > ", "prompt is too long: "),
     Sentence {

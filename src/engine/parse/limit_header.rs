@@ -60,19 +60,19 @@ fn most_restrictive(limits: &[LimitHeader], include: fn(&LimitHeader) -> bool) -
     })
 }
 
-/// Compares the shares that are left, exactly.
+/// Returns `true` if a smaller share of `one` is left than of `other`. Compares exactly, without division.
 fn has_less_left(one: &LimitHeader, other: &LimitHeader) -> bool {
     u128::from(one.remaining) * u128::from(other.limit) < u128::from(other.remaining) * u128::from(one.limit)
 }
 
 /// Returns the limit that refused, as far as headers show it: the one on `axis`; without an axis, the exhausted one
 /// if there is exactly one.
-pub(super) fn exhausted(limits: &[LimitHeader], axis: Option<Axis>) -> Option<&LimitHeader> {
+pub(super) fn refusing_limit(limits: &[LimitHeader], axis: Option<Axis>) -> Option<&LimitHeader> {
     if axis.is_some() {
         return limits.iter().find(|limit| limit.axis == axis);
     }
-    let mut empty = limits.iter().filter(|limit| limit.remaining == 0 && limit.limit > 0);
-    empty.next().filter(|_| empty.next().is_none())
+    let mut exhausted = limits.iter().filter(|limit| limit.remaining == 0 && limit.limit > 0);
+    exhausted.next().filter(|_| exhausted.next().is_none())
 }
 
 /// Returns the time in which `used` units of `limit` per `window` refill, rounded down to a nanosecond. Saturates.
@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn of_two_exhausted_limits_none_is_the_one_that_refused() {
         let (one, other) = (limit(Axis::Rpm, 0, None), limit(Axis::Tpm, 0, None));
-        assert_eq!(exhausted(&[one, other], None), None);
-        assert_eq!(exhausted(&[one, other], Some(Axis::Tpm)), Some(&other));
-        assert_eq!(exhausted(&[one, limit(Axis::Tpm, 5, None)], None), Some(&one));
-        assert_eq!(exhausted(&[one], Some(Axis::Tpd)), None);
+        assert_eq!(refusing_limit(&[one, other], None), None);
+        assert_eq!(refusing_limit(&[one, other], Some(Axis::Tpm)), Some(&other));
+        assert_eq!(refusing_limit(&[one, limit(Axis::Tpm, 5, None)], None), Some(&one));
+        assert_eq!(refusing_limit(&[one], Some(Axis::Tpd)), None);
     }
 }

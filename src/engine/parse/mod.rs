@@ -83,10 +83,13 @@ pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> 
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         // A response with status 200 may contain an error.
         let error = ErrorBody::error_in_success(&body);
-        (error.map(|error| failure::error_in_success(dialect, headers, &limits, &error)), usage_of(&body))
+        (
+            error.map(|error| failure::classify_error_in_success(dialect, headers, &limits, &error)),
+            usage_of(&body),
+        )
     } else {
         let body = &ErrorBody::read(body).unwrap_or_default();
-        (Some(failure::read(dialect, &ErrorResponse { status, headers, limits: &limits, body })), None)
+        (Some(failure::classify(dialect, &ErrorResponse { status, headers, limits: &limits, body })), None)
     };
     let reply = match &failure {
         Some(failure) => failure.reply(now, remaining),
@@ -131,6 +134,6 @@ fn usage_of(body: &Value) -> Option<Usage> {
 
 /// Returns the reply of a success. Without usage it is not a completion, and the attempt failed.
 fn success(now: Instant, usage: Option<Usage>, remaining: HeaderRemaining) -> Reply {
-    let garbage = Reply { remaining, ..Reply::broken(now, AttemptFailure::Garbage) };
+    let garbage = Reply { remaining, ..Reply::failed(now, AttemptFailure::Garbage) };
     usage.map_or(garbage, |usage| Reply { outcome: AttemptOutcome::Ok, usage, ..garbage })
 }

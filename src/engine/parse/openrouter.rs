@@ -32,7 +32,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 fn wait(response: &ErrorResponse<'_>) -> Option<Wait> {
     let reset = UnixTime::EPOCH + millis(&header(response.body, "X-RateLimit-Reset")?)?;
     let length = wait_until(reset, response.headers)?;
-    (length > Nanos::ZERO).then_some(Wait { length, meaning: WaitKind::UntilWindowEnds })
+    (length > Nanos::ZERO).then_some(Wait { length, kind: WaitKind::UntilWindowEnds })
 }
 
 /// Returns the value of a header inside the body.

@@ -1,6 +1,7 @@
 //! Dialects with one or two published refusals each: Bedrock, `DeepSeek`, `MiniMax`.
 //!
-//! Evidence: published bodies. Bedrock's limits per minute and per day differ in two words. `DeepSeek` limits
+//! Evidence: published bodies. Bedrock's message for a limit per day is that for a limit per minute with
+//! `per day` added. `DeepSeek` limits
 //! concurrency in proportion to the balance. `MiniMax` uses Anthropic's format and a window of five hours.
 
 use super::headers::wait_until;
@@ -66,5 +67,5 @@ fn minimax_wait(response: &ErrorResponse<'_>) -> Option<Wait> {
     let message = response.body.message.as_deref()?;
     let reset = UnixTime::parse_rfc3339(between(message, "resets at ", " ")?)?;
     let length = wait_until(reset, response.headers)?;
-    (length > Nanos::ZERO).then_some(Wait { length, meaning: WaitKind::UntilWindowEnds })
+    (length > Nanos::ZERO).then_some(Wait { length, kind: WaitKind::UntilWindowEnds })
 }

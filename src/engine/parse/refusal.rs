@@ -8,7 +8,7 @@ use provider::{Axis, Nanos};
 /// The limit that refused, as the body states it; what is not stated is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
-    /// The kind of refusal, if the body alone decides it.
+    /// The cause, if the body states it. The final one is [`ParsedFailure::cause`](super::ParsedFailure::cause).
     pub cause: Option<LimitCause>,
     /// The model.
     pub model: Option<String>,
@@ -22,7 +22,7 @@ pub struct Refusal {
     pub used: Option<i64>,
     /// The cost of the request.
     pub requested: Option<u64>,
-    /// The wait in the sentence (`try again in T`).
+    /// The wait in the message (`try again in T`). The final one is [`ParsedFailure::wait`](super::ParsedFailure::wait).
     pub wait: Option<Nanos>,
 }
 
@@ -56,19 +56,22 @@ impl Refusal {
         body.message.as_deref().map(Self::read).unwrap_or_default()
     }
 
-    /// Returns the cause that the numbers imply if no axis is named: `wait = (used + requested − limit) ÷ limit × window`.
-    /// Groq left the axis out for some weeks of 2025.
-    pub(super) fn implied_cause(&self) -> Option<LimitCause> {
+    /// Returns the cause that the numbers imply, for a refusal without an axis. It follows from the window in
+    /// `wait = (used + requested − limit) ÷ limit × window`. Groq omitted the axis for some weeks of 2025.
+    pub(super) fn cause_from_numbers(&self) -> Option<LimitCause> {
         let (limit, used, requested, wait) = (self.limit?, self.used?, self.requested?, self.wait?);
         let over = u64::try_from(i128::from(used) + i128::from(requested) - i128::from(limit)).ok()?;
         let implied = u128::from(wait.0) * u128::from(limit) / u128::from(over.max(1));
         let near = |window: &Nanos| implied.abs_diff(u128::from(window.0)) < u128::from(window.0 / 10);
-        [Nanos::MINUTE, Nanos::HOUR, Nanos::DAY].into_iter().find(near).map(|window| cause_of(Some(window)))
+        [Nanos::MINUTE, Nanos::HOUR, Nanos::DAY]
+            .into_iter()
+            .find(near)
+            .map(|window| cause_from_window(Some(window)))
     }
 }
 
 /// Returns the cause of a refusal by a limit over `window`. A limit without a window is one on concurrency.
-pub(super) const fn cause_of(window: Option<Nanos>) -> LimitCause {
+pub(super) const fn cause_from_window(window: Option<Nanos>) -> LimitCause {
     match window {
         Some(window) if window.0 >= Nanos::DAY.0 => LimitCause::DayLimit,
         Some(_) => LimitCause::MinuteLimit,

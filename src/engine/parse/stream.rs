@@ -60,7 +60,8 @@ impl Stream {
         let limits = limits_of(dialect, headers);
         let remaining = limit_header::remaining(&limits);
         if let Some(error) = &self.error {
-            return failure::error_in_success(dialect, headers, &limits, error).reply(now, remaining);
+            return failure::classify_error_in_success(dialect, headers, &limits, error)
+                .reply(now, remaining);
         }
         let first_token_at = self.first_token_at.unwrap_or(now);
         match self.usage.total() {

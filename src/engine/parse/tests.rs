@@ -27,7 +27,7 @@ fn a_refusal_states_axis_numbers_and_wait() {
     );
     let reply = read(429, &[("retry-after", "9730")], &body);
     assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpd), cause: LimitCause::DayLimit });
-    assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), meaning: WaitKind::UntilEnough }));
+    assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), kind: WaitKind::UntilAdmitted }));
     let numbers =
         LimitNumbers { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
     assert_eq!(reply.limit, Some(numbers));
@@ -41,7 +41,7 @@ fn a_413_has_no_usable_wait() {
     );
     let reply = read(413, &[("retry-after", "19")], &body);
     assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpm), cause: LimitCause::TooLarge });
-    assert_eq!(reply.wait.map(|wait| wait.meaning), Some(WaitKind::Meaningless));
+    assert_eq!(reply.wait.map(|wait| wait.kind), Some(WaitKind::Meaningless));
     assert_eq!(reply.ready_at(Instant::ZERO), None);
 }
 
@@ -87,7 +87,7 @@ fn a_wait_until_full_gives_no_retry_time() {
         ("x-ratelimit-reset-requests", "1m0s"),
     ];
     let reply = read_as(Some(Dialect::OpenAi), 429, &headers, "");
-    assert_eq!(reply.wait, Some(Wait { length: Nanos::MINUTE, meaning: WaitKind::UntilFull }));
+    assert_eq!(reply.wait, Some(Wait { length: Nanos::MINUTE, kind: WaitKind::UntilFull }));
     assert_eq!(reply.ready_at(Instant::ZERO), None, "one request fits after 120 ms");
 }
 

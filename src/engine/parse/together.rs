@@ -26,7 +26,7 @@ pub(super) const RULES: DialectRules = DialectRules {
     wait: |response| {
         let length =
             seconds(response.headers.value("x-ratelimit-reset")?).filter(|wait| *wait > Nanos::ZERO)?;
-        Some(Wait { length, meaning: WaitKind::Suggested })
+        Some(Wait { length, kind: WaitKind::Suggested })
     },
     limits,
     ..DialectRules::NONE

@@ -19,19 +19,19 @@ use std::sync::Arc;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Injection {
-    /// A name, or an object of a name and an amount.
+    /// A name, a status as a number, or an object with exactly one member: a name and its amount.
     fault: Value,
-    /// How many requests it affects.
+    /// How many requests it affects; unlimited if absent.
     next: Option<NonZeroU64>,
     /// The share of requests that it affects; all if absent.
     share: Option<Share>,
-    /// How long it lasts.
+    /// How long it lasts; without an end if absent.
     #[serde(rename = "for")]
     duration: Option<Duration>,
 }
 
 impl Input for Injection {
-    const HELP: &str = r#"send a JSON object such as {"fault": "503", "next": 3}; "share": "20%" and "for": "10s" are optional, "for" up to 366d"#;
+    const HELP: &str = r#"send a JSON object with a fault, such as {"fault": "503"}; "next": 3, "share": "20%" and "for": "10s" (up to 366d) are optional"#;
 }
 
 /// Lists the injected faults that have not ended.
@@ -67,7 +67,7 @@ pub(super) async fn inject(
     })
 }
 
-/// Parses a fault: its name, or an object of its name and its amount.
+/// Parses a fault: its name, its status as a number, or an object with exactly one member, its name and its amount.
 fn parse(spec: &Value) -> Result<Fault, Error> {
     let unknown = || {
         let known: Vec<_> = NAMES.iter().map(|(name, syntax)| example(name, *syntax)).collect();
@@ -85,23 +85,25 @@ fn parse(spec: &Value) -> Result<Fault, Error> {
     };
     let syntax = FaultSyntax::of(&name).ok_or_else(unknown)?;
     let fault = match (syntax, amount) {
-        (FaultSyntax::Plain(fault), None) => Some(fault),
+        (FaultSyntax::Plain(fault), None) => Ok(fault),
+        (FaultSyntax::Plain(_), Some(_)) => Err(format!("`{name}` takes no amount")),
+        (FaultSyntax::Factor(_) | FaultSyntax::Duration(_), None) => Err(format!("`{name}` needs an amount")),
         (FaultSyntax::Factor(fault), Some(amount)) => {
-            parse_amount(amount).map(|Multiple(times)| fault(times))
+            parse_amount(&name, amount).map(|Multiple(times)| fault(times))
         }
         (FaultSyntax::Duration(fault), Some(amount)) => {
-            parse_amount(amount).map(|Duration(length)| fault(length))
+            parse_amount(&name, amount).map(|Duration(length)| fault(length))
         }
-        _ => None,
     };
-    fault.ok_or_else(|| {
-        let message = format!("invalid amount of `{name}`");
-        Error::new(message, format!(r#"write "fault": {}"#, example(&name, syntax)))
-    })
+    fault.map_err(|message| Error::new(message, format!(r#"write "fault": {}"#, example(&name, syntax))))
 }
 
-fn parse_amount<T: DeserializeOwned>(amount: &Value) -> Option<T> {
-    T::deserialize(amount).ok()
+/// Parses the amount of the fault `name`. Returns the message of the error.
+fn parse_amount<T: DeserializeOwned>(name: &str, amount: &Value) -> Result<T, String> {
+    T::deserialize(amount).map_err(|error| {
+        let (amount, reason) = (shortened(&amount.to_string()), shortened(&error.to_string()));
+        format!("invalid amount {amount} of `{name}`: {reason}")
+    })
 }
 
 /// Returns how a fault is written in JSON.

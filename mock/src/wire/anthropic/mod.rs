@@ -75,8 +75,8 @@ fn limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     headers.add(reset_name, UnixTime::at(reset).rfc3339());
 }
 
-/// Returns the message of a refusal. Captured: tokens per minute (the wording of 2026, with organisation and model) and per day
-/// (2024). The messages for requests per minute and per day are assumed to be alike; that for concurrency is reported.
+/// Returns the message of a refusal. The messages for tokens per minute (the wording of 2026, with organisation and model) and
+/// per day (2024) are from captures. Those for requests are assumed to be alike. Users reported that for concurrency.
 fn message(denial: &Denial, account: &str, model: &str) -> Cow<'static, str> {
     let what = match denial.axis {
         Axis::Concurrency => return CONCURRENCY.into(),
@@ -94,9 +94,9 @@ fn message(denial: &Denial, account: &str, model: &str) -> Cow<'static, str> {
     .into()
 }
 
-/// Returns status, type and message of any error except a refusal by a limit: the same at both endpoints. Captured: 529, the 500
-/// that means overload, the 429 without details, and the 429 for long contexts outside the tier. Insufficient credit is a 400
-/// (reported). The types are documented, other messages are assumed.
+/// Returns status, type and message of any error except a refusal by a limit: the same at both endpoints. The 529, the 500
+/// that means overload, the 429 without details, and the 429 for long contexts outside the tier are from captures. Users
+/// reported a 400 for insufficient credit. The types are documented. Other messages are assumed.
 fn describe<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
     let (status, message): (u16, Cow<'e, str>) = match error {
         Error::InvalidKey => (401, "invalid x-api-key".into()),
@@ -115,8 +115,8 @@ fn describe<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
     (status, kind(status), message)
 }
 
-/// Returns the message for a call that is too long. Captured, 2024–2026. Not modelled: newer models stop at the context instead
-/// of refusing the sum.
+/// Returns the message for a call that is too long, as in captures of 2024–2026. Newer models stop at the context instead of
+/// refusing the sum, which is not modelled.
 fn too_long_message(too_long: &TooLong, model: &str) -> String {
     let TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens } = *too_long;
     let requested = too_long.requested();

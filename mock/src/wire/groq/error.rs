@@ -72,8 +72,8 @@ const fn axis_name(axis: Axis) -> &'static str {
     }
 }
 
-/// Returns the `type` of a refusal. Not modelled: two captures of 2026 have `requests` for a token axis, and `groq/compound` has
-/// `compound`.
+/// Returns the `type` of a refusal. Two captures of 2026 have `requests` for a token axis, and `groq/compound` has `compound`;
+/// neither is modelled.
 const fn kind(axis: Axis) -> &'static str {
     match axis {
         Axis::Rpm | Axis::Rpd | Axis::Concurrency => "requests",
@@ -84,10 +84,11 @@ const fn kind(axis: Axis) -> &'static str {
 
 /// Renders any other error.
 ///
-/// Captured: 401, 404 for a model, the 400 for a context (2025-11; until early 2025 it had the code `context_length_exceeded`),
-/// the 400 for `max_tokens` (2026-08 and -09), 503. Documented: the 400 for a spend limit and the codes of 498 and 413; their
-/// messages and the end of the 404 for a path are assumed. The envelope of the other 400s is captured; most of their messages
-/// and every other status are assumed. A model outside the tier gets the captured 404, because its message says so.
+/// From captures: 401, 404 for a model, the 400 for a context (2025-11; until early 2025 it had the code
+/// `context_length_exceeded`), the 400 for `max_tokens` (2026-08 and -09), and 503. The 400 for a spend limit and the codes of 498
+/// and 413 are documented; their messages and the end of the 404 for a path are assumed. The envelope of the other 400s is from
+/// captures; most of their messages and every other status are assumed. A model outside the tier gets the 404 for a model,
+/// because its message mentions missing access.
 pub(super) fn render(error: &Error<'_>) -> ErrorReply {
     let (status, message, kind, code): (u16, &str, _, _) = match error {
         Error::InvalidKey | Error::Status(401, _) => {
