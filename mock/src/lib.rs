@@ -48,6 +48,7 @@ pub mod journal;
 pub mod latency;
 pub mod length;
 pub mod meter;
+mod numeric;
 pub mod presets;
 pub mod provider;
 pub mod random;

@@ -315,15 +315,13 @@ impl LimitState {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
-    requests: u64,
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    audio_seconds: u64,
+    /// Indexed by axis: a charge is read several times per call and limit, so it is computed once and then looked up.
+    units: [u64; Axis::ALL.len()],
 }
 
 impl Charge {
     /// Zero on every axis.
-    pub const ZERO: Self = Self { requests: 0, prompt_tokens: 0, completion_tokens: 0, audio_seconds: 0 };
+    pub const ZERO: Self = Self { units: [0; Axis::ALL.len()] };
 
     /// Returns the charge of one call with these tokens and without audio.
     #[must_use]
@@ -336,24 +334,24 @@ impl Charge {
     #[must_use]
     #[inline]
     pub const fn with_audio(tokens: Usage, audio_seconds: u64) -> Self {
-        Self {
-            requests: 1,
-            prompt_tokens: tokens.prompt_tokens as u64,
-            completion_tokens: tokens.completion_tokens as u64,
-            audio_seconds,
-        }
+        let (prompt, completion) = (tokens.prompt_tokens as u64, tokens.completion_tokens as u64);
+        let mut units = [0; Axis::ALL.len()];
+        units[Axis::Rpm as usize] = 1;
+        units[Axis::Rpd as usize] = 1;
+        units[Axis::Concurrency as usize] = 1;
+        units[Axis::Tpm as usize] = prompt + completion;
+        units[Axis::Tpd as usize] = prompt + completion;
+        units[Axis::Itpm as usize] = prompt;
+        units[Axis::Otpm as usize] = completion;
+        units[Axis::Ash as usize] = audio_seconds;
+        units[Axis::Asd as usize] = audio_seconds;
+        Self { units }
     }
 
     /// Returns the units on one axis.
     #[must_use]
     #[inline]
     pub const fn units_on(&self, axis: Axis) -> u64 {
-        match axis {
-            Axis::Rpm | Axis::Rpd | Axis::Concurrency => self.requests,
-            Axis::Tpm | Axis::Tpd => self.prompt_tokens + self.completion_tokens,
-            Axis::Itpm => self.prompt_tokens,
-            Axis::Otpm => self.completion_tokens,
-            Axis::Ash | Axis::Asd => self.audio_seconds,
-        }
+        self.units[axis as usize]
     }
 }

@@ -17,8 +17,8 @@ pub(super) struct Entry {
     at: Instant,
     /// Unique, from one. An attempt waits for one entry at a time; an entry with another number is out of date.
     pub(super) number: u64,
-    /// The driver's index of the attempt.
-    pub(super) flight: usize,
+    /// The driver's index of the attempt. 32 bits, because moving entries within the heap is a large part of its cost.
+    flight: u32,
     pub(super) event: NetworkEvent,
 }
 
@@ -50,12 +50,19 @@ impl EventQueue {
     #[inline]
     pub(super) fn schedule(&mut self, at: Instant, flight: usize, event: NetworkEvent) -> u64 {
         self.scheduled += 1;
+        let flight = u32::try_from(flight).expect("invariant: fewer than 2^32 attempts are in flight");
         self.heap.push(Reverse(Entry { at, number: self.scheduled, flight, event }));
         self.scheduled
     }
 }
 
 impl Entry {
+    /// Returns the driver's index of the attempt.
+    #[inline]
+    pub(super) const fn flight(&self) -> usize {
+        self.flight as usize
+    }
+
     /// Instant and number in one integer, so that the heap compares without a branch.
     fn order(&self) -> u128 {
         u128::from(self.at.0) << 64 | u128::from(self.number)
@@ -94,7 +101,7 @@ mod tests {
             queue.schedule(at, flight, NetworkEvent::ReplyArrives);
         }
         assert_eq!(queue.next_at(), Instant(3));
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|entry| entry.flight).collect();
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|entry| entry.flight()).collect();
         assert_eq!(order, [1, 3, 0, 2]);
         assert_eq!(queue.next_at(), Instant::MAX);
     }

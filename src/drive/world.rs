@@ -10,7 +10,7 @@
 //! Steps that take no time are not scheduled.
 
 use super::attempt_truth::{attempt_truth, recorded};
-use super::event_queue::{Entry, EventQueue, NetworkEvent};
+use super::event_queue::{EventQueue, NetworkEvent};
 use super::via_wire::goes_via_wire;
 use super::{direct, via_wire};
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
@@ -126,9 +126,10 @@ impl<'a, F: Fold> World<'a, F> {
     /// Processes the next event. Returns the reply, if one has arrived by it.
     #[inline]
     pub(super) fn process_next(&mut self, now: Instant) -> Option<(Slot, AttemptId, Reply)> {
-        let Entry { number, flight: key, event, .. } = self.events.pop()?;
-        let flight = self.flights.get_mut(key).filter(|flight| flight.entry == number)?; // None: it was cancelled.
-        match event {
+        let entry = self.events.pop()?;
+        let key = entry.flight();
+        let flight = self.flights.get_mut(key).filter(|flight| flight.entry == entry.number)?; // None: it was cancelled.
+        match entry.event {
             NetworkEvent::RequestArrives => self.request_arrives(now, key),
             NetworkEvent::ReplySent => {
                 let arrives_at = now + flight.downlink;
@@ -304,6 +305,7 @@ impl Flight {
     }
 
     /// The reply as the client reads it when the last byte arrives, at `now`.
+    #[inline]
     fn reply(&self, now: Instant) -> Reply {
         let (decision, remaining) = match &self.result {
             FlightResult::Parsed(reply) => return *reply,
