@@ -89,8 +89,8 @@ impl Measure {
     }
 }
 
-/// Returns the minimum effect, the smallest change that matters: 0.1 percentage points for shares, 1 % of `old` for everything else, but at
-/// least a fixed floor per unit.
+/// Returns the minimum effect, the smallest change that matters: 0.1 percentage points for shares, 1 % of `old` for
+/// everything else, but at least a fixed floor per unit.
 pub(super) fn minimum_effect(unit: Unit, old: f64) -> f64 {
     const RELATIVE: f64 = 0.01;
     let floor = match unit {

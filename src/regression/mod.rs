@@ -8,9 +8,10 @@
 //!
 //! A rule of `expect:` is judged on the scenario's own seed, so its result is the same every time. A measure is
 //! compared over several replicas ([`replica_seeds`](crate::stats::replica_seeds)) and is called worse only if the
-//! difference of the means exceeds the margin: the larger of the noise ([`compare_means`](crate::stats::compare_means)) and
-//! the minimum effect, the smallest change that matters (`measures::minimum_effect`). If nothing changed, a whole comparison raises a false alarm with a probability of
-//! at most 1 %: that probability is divided by the number of measures of all scenarios (Bonferroni correction).
+//! difference of the means exceeds the margin: the larger of the noise ([`compare_means`](crate::stats::compare_means))
+//! and the minimum effect, the smallest change that matters (`measures::minimum_effect`). If nothing changed, a whole
+//! comparison raises a false alarm with a probability of at most 1 %: that probability is divided by the number of
+//! measures of all scenarios (Bonferroni correction).
 
 mod annotations;
 mod baseline;

@@ -31,5 +31,6 @@ pub(super) fn sentence(note: &Note) -> String {
                 "{jobs} of {workload} can never be served: no model of the route {route} takes its prompt{allowed}"
             )
         }
+        Note::Sentence(sentence) => sentence.clone(),
     }
 }

@@ -28,4 +28,7 @@ pub enum Note {
         /// The `max_tokens` of its jobs.
         max_tokens: Option<u32>,
     },
+    /// A note of a result from before notes were data.
+    #[serde(untagged)]
+    Sentence(String),
 }

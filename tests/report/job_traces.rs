@@ -156,12 +156,13 @@ fn the_events_of_a_trace_have_the_names_of_the_event_log() {
     assert_eq!(serde_json::to_string(&event).unwrap(), json);
 }
 
-/// A result of an earlier version has sentences in its findings and traces.
+/// A result of an earlier version has sentences in its findings, notes and traces.
 #[test]
 fn a_result_of_an_earlier_version_is_read() {
     let mut json = serde_json::to_value(super::launch_day()).unwrap();
     let findings = json.as_object_mut().unwrap().remove("findings").unwrap();
     json["verdict"] = serde_json::json!(["A sentence."]);
+    json["notes"] = serde_json::json!(["Another sentence."]);
     json["worst"] = serde_json::json!([{
         "job": 1, "workload": "chat", "scheduled_s": 2.0, "latency_s": 3.0, "prompt_tokens": 4, "attempts": 1,
         "verdict": "succeeded", "moments": [{ "at_s": 0.0, "what": "arrives" }],
@@ -173,5 +174,6 @@ fn a_result_of_an_earlier_version_is_read() {
     assert_eq!(serde_json::to_value(&summary.findings).unwrap(), findings, "they are derived again");
     let sentence = TraceEventKind::Sentence { what: "arrives".to_owned() };
     assert_eq!(summary.worst[0].events, [TraceEvent { at_s: 0.0, kind: sentence }]);
+    assert_eq!(quotalab::report::notes::sentences(&summary.notes), ["Another sentence."]);
     assert!(summary.latency_s.histogram().is_err());
 }
