@@ -71,7 +71,7 @@ fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workloa
             queue: 0,
             pace: Pace::Off,
             cache: None,
-            join: false,
+            coalesce: false,
         },
         workloads,
         expect: vec![],

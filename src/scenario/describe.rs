@@ -272,7 +272,9 @@ fn client(client: &Client) -> Vec<String> {
         format!("caches {} replies for {}", print_count(entries.into()), print_duration(ttl))
     }));
     lines.extend(
-        client.join.then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
+        client
+            .coalesce
+            .then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
     );
     lines
 }
