@@ -8,7 +8,7 @@ use provider::Instant;
 /// The actions of the engine.
 ///
 /// The engine calls these from inside its inputs ([`super::Engine::submit`], [`super::Engine::handle_reply`],
-/// [`super::Engine::first_byte`], [`super::Engine::cancel`], [`super::Engine::handle_timeout`]). The driver executes
+/// [`super::Engine::handle_first_byte`], [`super::Engine::cancel`], [`super::Engine::handle_timeout`]). The driver executes
 /// each action synchronously in the order emitted; that order is the event log. It cannot re-enter the engine.
 pub trait Driver {
     /// Records an event.
