@@ -45,7 +45,7 @@ pub enum EventKind {
         /// The end of the wait.
         until: Instant,
         /// What it waits for.
-        why: WaitReason,
+        obstacle: Obstacle,
     },
     /// An attempt was sent.
     Sent {
@@ -159,6 +159,9 @@ pub struct JobEnd {
     pub failed_attempts: Nanos,
     /// From the schedule to the first token of the answer; `None` unless it succeeded.
     pub first_token: Option<Nanos>,
+    /// What the job waited for when it was given up, or would have waited for beyond its deadline; `None` if it ended
+    /// otherwise, in an attempt, or in the queue.
+    pub obstacle: Option<Obstacle>,
 }
 
 /// How a job ended.
@@ -194,7 +197,21 @@ pub enum EndReason {
     Interrupted,
 }
 
-/// What a job waits for.
+/// What keeps a job from being sent: of the targets that it waits for, the one that may be sent to first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The target that it waits for.
+    pub target: TargetId,
+    /// What it waits for at that target.
+    pub why: WaitReason,
+    /// The axis of the limit that it waits for: for a pace the one that binds, for a cool-down the one that refused.
+    /// `None` if no limit is known.
+    pub axis: Option<Axis>,
+    /// The cause of the cool-down; `None` for other waits.
+    pub cause: Option<LimitCause>,
+}
+
+/// The kind of an [`Obstacle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
@@ -204,6 +221,8 @@ pub enum WaitReason {
     CoolDown,
     /// Its reserved send on a paced target.
     Pace,
+    /// The reply to the probe of a target whose ejection has ended.
+    Probe,
 }
 
 /// The provider's decision, as events record it.

@@ -122,7 +122,7 @@ impl Fold for Met {
     fn event(&mut self, event: &Event) {
         self.note(&event.kind);
         match event.kind {
-            EventKind::Waiting { why, .. } => self.note(&why),
+            EventKind::Waiting { obstacle, .. } => self.note(&obstacle.why),
             EventKind::Decided { decision, .. } => self.note(&decision),
             EventKind::Replied { outcome: AttemptOutcome::Failed(failure), .. } => self.note(&failure),
             EventKind::Done(JobEnd {

@@ -67,11 +67,7 @@ fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workloa
         client: Client {
             deadline: Nanos::SECOND,
             retry: Retry { attempts: 1, backoff, obey_retry_after: true, budget_permille: None },
-            concurrency: None,
-            queue: 0,
-            pace: Pace::Off,
-            cache: None,
-            coalesce: false,
+            ..Client::default()
         },
         workloads,
         expect: vec![],

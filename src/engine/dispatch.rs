@@ -26,7 +26,7 @@ impl Engine {
                 self.router.target(candidate.target).reserve(self.now, &cost);
                 self.send(driver, slot, candidate);
             }
-            NextAction::Wait { until, why, reserve } => {
+            NextAction::Wait { until, obstacle, reserve } => {
                 if let Some(candidate) = reserve {
                     self.router.target(candidate.target).reserve(self.now, &cost);
                 }
@@ -38,7 +38,7 @@ impl Engine {
                 active.transition(self.now, JobState::Waiting { reserved: reserve });
                 let job = active.job.id;
                 self.timers.set_wake(until, slot, job);
-                self.log(driver, job, EventKind::Waiting { until, why });
+                self.log(driver, job, EventKind::Waiting { until, obstacle });
             }
             NextAction::GiveUp(reason) => self.give_up(driver, slot, reason),
         }
@@ -51,7 +51,8 @@ impl Engine {
         let active = self.jobs.at(slot);
         let is_over = self.now >= active.deadline;
         let unaffordable = active.tried & candidate.bit() != 0 && !self.router.budget.allows();
-        if is_over || unaffordable || self.router.target(candidate.target).cooling_until(self.now).is_some() {
+        let target = self.router.target(candidate.target);
+        if is_over || unaffordable || target.cooling_until(self.now).is_some() || target.is_probing() {
             self.release_reserved(slot, reserved);
             self.decide(driver, slot);
         } else if self.concurrency.is_capped() {
@@ -143,6 +144,8 @@ impl Engine {
             "law 8: {target:?} is in cool-down until {cooling:?}, not sent to at {}",
             self.now
         );
+        self.router.target(target).begin_attempt(attempt);
+        self.attempt_timeouts.set(self.now, slot, attempt);
         if let Some(coalescer) = &self.coalescer {
             assert!(
                 coalescer.leads(job.fingerprint, slot),

@@ -47,18 +47,22 @@ impl QuotaEstimate {
         Self { indices: Axis::ALL.map(|axis| index(axis) as u8), axes }
     }
 
-    /// Returns the earliest instant at which `cost` fits on every axis that `bounds` the send; `None` if it never does.
+    /// Returns the earliest instant at which `cost` fits on every axis that `bounds` the send, and the axis on which it
+    /// fits last if that is later than `now`; `None` if it never fits.
     pub(super) fn ready_at(
         &self,
         now: Instant,
         cost: &Charge,
         bounds: impl Fn(Axis) -> bool,
-    ) -> Option<Instant> {
-        let mut ready = now;
+    ) -> Option<(Instant, Option<Axis>)> {
+        let mut ready = (now, None);
         for AxisEstimate { axis, bucket } in self.axes.iter().filter(|estimate| bounds(estimate.axis)) {
-            ready = ready.max(bucket.earliest_admission(now, cost.units_on(*axis))?);
+            let at = bucket.earliest_admission(now, cost.units_on(*axis))?;
+            if at > ready.0 {
+                ready = (at, Some(*axis));
+            }
         }
-        debug_assert!(ready >= now, "invariant: a send is never possible in the past");
+        debug_assert!(ready.0 >= now, "invariant: a send is never possible in the past");
         Some(ready)
     }
 

@@ -7,7 +7,7 @@ use super::driver::{Answer, Driver, Handover};
 use super::jobs::JobState;
 use super::reply::Reply;
 use super::route::Candidate;
-use crate::event::{EndReason, EventKind, JobEnd, JobOutcome};
+use crate::event::{AttemptFailure, EndReason, EventKind, JobEnd, JobOutcome};
 use crate::ids::{AttemptId, Slot};
 use provider::{Instant, Nanos};
 
@@ -83,11 +83,15 @@ impl Engine {
                 if !handed_over {
                     let target = candidate.target;
                     self.concurrency.release();
-                    if reason == EndReason::Deadline {
-                        self.router.target(target).count_failure(self.now);
-                    }
+                    self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
                     self.log(driver, job, EventKind::Abandoned { attempt, target });
                     driver.cancel(self.now, tag, attempt);
+                    if reason == EndReason::Deadline {
+                        let reply = Reply::failed(self.now, AttemptFailure::Timeout);
+                        self.cool_down(driver, job, candidate, attempt, &reply);
+                    } else {
+                        self.router.target(target).cancel_probe(attempt);
+                    }
                 }
             }
             JobState::Queued { reserved } => {
@@ -119,6 +123,8 @@ impl Engine {
         assert_eq!(active.state, JobState::Following, "law 15: followers of a leader wait for its answer");
         active.transition(self.now, JobState::Sent { attempt, candidate });
         active.count_attempt(candidate);
+        self.attempt_timeouts.reassign(attempt, next);
+        let active = self.jobs.at(next);
         let (job, to) = (active.job.id, active.tag);
         self.log(driver, job, EventKind::Promoted { leader, attempt: Some(attempt) });
         driver.reassign(self.now, &Handover { attempt, from, to, slot: next, job });

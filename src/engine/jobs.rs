@@ -3,7 +3,7 @@
 
 use super::backoff::BackoffState;
 use super::route::Candidate;
-use crate::event::{JobEnd, JobOutcome};
+use crate::event::{JobEnd, JobOutcome, Obstacle};
 use crate::ids::{AttemptId, JobId, Slot, Tag};
 use crate::job::Job;
 use provider::{Instant, Nanos};
@@ -28,6 +28,8 @@ pub(super) struct ActiveJob {
     pub(super) tried_this_round: u64,
     pub(super) excluded: u64,
     pub(super) backoff: BackoffState,
+    /// What it waits for, or would wait for beyond its deadline; `None` in other states.
+    pub(super) obstacle: Option<Obstacle>,
     /// The parts of its latency so far: the time in the queue, in waits, and in attempts that did not serve it.
     pub(super) queue: Nanos,
     pub(super) wait: Nanos,
@@ -67,6 +69,7 @@ impl ActiveJob {
             tried_this_round: 0,
             excluded: 0,
             backoff: BackoffState::default(),
+            obstacle: None,
             queue: now.since(job.scheduled),
             wait: Nanos::ZERO,
             failed_attempts: Nanos::ZERO,
@@ -110,6 +113,7 @@ impl ActiveJob {
             service: Nanos::ZERO,
             failed_attempts: self.failed_attempts,
             first_token: None,
+            obstacle: self.obstacle,
         }
     }
 }
@@ -150,6 +154,12 @@ impl JobSlab {
     #[inline]
     pub(super) fn is_current(&self, slot: Slot, id: JobId) -> bool {
         self.0.get(slot.index()).is_some_and(|active| active.job.id == id)
+    }
+
+    /// Returns `true` if the job at the slot has this attempt in flight.
+    pub(super) fn has_in_flight(&self, slot: Slot, attempt: AttemptId) -> bool {
+        let state = self.0.get(slot.index()).map(|active| active.state);
+        matches!(state, Some(JobState::Sent { attempt: sent, .. }) if sent == attempt)
     }
 
     /// Returns the slots of all jobs in flight, in the order of their ids.

@@ -21,7 +21,7 @@
 //! | state | meaning | left by |
 //! |---|---|---|
 //! | `Deciding` | its next action is being chosen; never between two inputs | `decide`: sent, waiting, queued, or given up |
-//! | `Sent` | an attempt is in flight | `handle_reply`: finished, or `Deciding` again |
+//! | `Sent` | an attempt is in flight | `handle_reply`, `time_out`: finished, or `Deciding` again |
 //! | `Waiting` | until a wake-up: back-off, pace or cool-down | `handle_timeout`: `Deciding` |
 //! | `Queued` | no permit of the concurrency limit is free | `run_ready`: `Deciding` |
 //! | `Following` | an identical job, its leader, is in flight | the leader's answer: finished; its failure: `Promoted` |
@@ -36,10 +36,11 @@
 //! cool-down (8), attempts, queue and waits stay within their bounds (14), of identical jobs one is sent at a time (15),
 //! and nothing is sent for a job after its first byte (16) or its cancellation (17).
 //!
-//! Policies, a file each: `route` chooses the target, `backoff` the wait, `budget` bounds retries, `target` holds cool-downs
-//! and pacing, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders and followers, `queue` the
+//! Policies, a file each: `route` chooses the target, `backoff` the wait, `attempt_timeout` bounds attempts, `budget`
+//! retries, `target` holds cool-downs and pacing, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders and followers, `queue` the
 //! concurrency limit.
 
+mod attempt_timeout;
 mod backoff;
 mod budget;
 mod cache;
@@ -64,6 +65,7 @@ use crate::event::{EndReason, Event, EventKind};
 use crate::ids::{AttemptId, JobId, Slot, Tag};
 use crate::job::Job;
 use crate::scenario::{Client, Scenario};
+use attempt_timeout::AttemptTimeouts;
 use cache::Cache;
 use coalesce::Coalescer;
 use estimate::cost;
@@ -82,6 +84,7 @@ pub struct Engine {
     router: Router,
     jobs: JobSlab,
     timers: Timers,
+    attempt_timeouts: AttemptTimeouts,
     concurrency: ConcurrencyQueue,
     /// `None` if the client has no response cache.
     cache: Option<Cache>,
@@ -101,6 +104,7 @@ impl Engine {
             router: Router::new(scenario),
             jobs: JobSlab::default(),
             timers: Timers::new(),
+            attempt_timeouts: AttemptTimeouts::new(client.attempt_timeout),
             concurrency: ConcurrencyQueue::new(client.concurrency, client.queue),
             cache: client.cache.map(Cache::new),
             coalescer: client.coalesce.then(Coalescer::default),
@@ -161,6 +165,7 @@ impl Engine {
         let elapsed = active.transition(now, JobState::Deciding);
         let (job, cost, target) = (active.job.id, cost(&active.job), candidate.target);
         self.concurrency.release();
+        self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
         let (outcome, usage, class) = (reply.outcome, reply.usage, reply.class());
         self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
 
@@ -168,13 +173,11 @@ impl Engine {
         state.settle(now, &cost, (class == ReplyClass::Served).then_some(usage));
         state.update_estimate(now, reply);
         if class == ReplyClass::Served {
-            state.count_success();
+            state.count_success(attempt);
             self.serve(driver, slot, attempt, elapsed, reply);
         } else {
             self.jobs.at(slot).failed_attempts += elapsed;
-            if let Some((until, cause)) = self.router.cool_down(now, target, class, reply) {
-                self.log(driver, job, EventKind::CooledDown { target, until, cause });
-            }
+            self.cool_down(driver, job, candidate, attempt, reply);
             self.retry_or_give_up(driver, slot, class, candidate);
         }
         self.run_ready(driver);
@@ -219,7 +222,8 @@ impl Engine {
         self.run_ready(driver);
     }
 
-    /// Does what is due at or before `now`: ends waits, and ends jobs at their deadline.
+    /// Does what is due at or before `now`: ends waits, cancels attempts that take too long, and ends jobs at their
+    /// deadline.
     pub fn handle_timeout(&mut self, driver: &mut impl Driver, now: Instant) {
         self.advance_clock(now);
         while let Some(timer) =
@@ -232,7 +236,11 @@ impl Engine {
             };
             active.transition(now, JobState::Deciding);
             active.tried_this_round = 0;
+            active.obstacle = None;
             self.resume(driver, timer.slot, reserved);
+        }
+        while let Some((slot, attempt)) = self.attempt_timeouts.pop_due(now) {
+            self.time_out(driver, slot, attempt);
         }
         while let Some(timer) = self.timers.due_deadline(now) {
             assert!(
@@ -257,7 +265,7 @@ impl Engine {
     #[must_use]
     #[inline]
     pub fn poll_timeout(&self) -> Instant {
-        self.timers.next()
+        self.timers.next().min(self.attempt_timeouts.next())
     }
 
     /// Returns `true` if the engine reads what replies state about limits. It does only if the pace or a pick needs a

@@ -4,7 +4,7 @@
 //!  steps from the first to the last; in each, the targets that
 //!     may serve the job                    (not excluded by a 413, a wrong key, …)
 //!     the retry budget allows              (a second attempt at one target is a retry)
-//!     are not in cool-down
+//!     are not in cool-down, and not being probed
 //!     were not tried since the last wait   (a failed attempt is not repeated at once)
 //!     can be sent to now                   (pace)
 //!  the first step with such a target wins; its pick chooses among them ──▶ send
@@ -20,12 +20,12 @@ use super::budget::Budget;
 use super::jobs::ActiveJob;
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
-use crate::event::{AttemptOutcome, EndReason, LimitCause, WaitReason};
-use crate::ids::TargetId;
+use crate::event::{AttemptOutcome, EndReason, LimitCause, Obstacle, WaitReason};
+use crate::ids::{AttemptId, TargetId};
 use crate::job::Job;
 use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
-use provider::{Instant, RandomStream, random};
+use provider::{Axis, Instant, RandomStream, random};
 
 /// A target of a route that a job can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) enum NextAction {
     /// Send it.
     Send(Candidate),
     /// Wait; `reserve` is the paced send that it waits for.
-    Wait { until: Instant, why: WaitReason, reserve: Option<Candidate> },
+    Wait { until: Instant, obstacle: Obstacle, reserve: Option<Candidate> },
     /// Give it up.
     GiveUp(EndReason),
 }
@@ -78,11 +78,13 @@ enum BlockedBy {
     /// The retry budget is empty.
     Budget,
     /// The target is in cool-down until then.
-    CoolDown(Instant),
+    CoolDown(Instant, (LimitCause, Option<Axis>)),
+    /// The target was ejected, and a probe is in flight.
+    Probe,
     /// It was tried since the job's last wait.
     JustTried,
-    /// The pace allows the send at that instant.
-    Pace(Instant),
+    /// The pace allows the send at that instant, when it fits on that axis.
+    Pace(Instant, Option<Axis>),
     /// The known limits can never hold the job.
     TooLarge,
 }
@@ -91,22 +93,33 @@ enum BlockedBy {
 #[derive(Clone, Copy, Debug, Default)]
 struct Blockers {
     budget: bool,
-    just_tried: bool,
-    cool_down: Option<Instant>,
-    pace: Option<(Instant, Candidate)>,
+    just_tried: Option<Obstacle>,
+    probe: Option<Obstacle>,
+    cool_down: Option<(Instant, Obstacle)>,
+    pace: Option<(Instant, Obstacle, Candidate)>,
 }
 
 impl Blockers {
     fn add(&mut self, blocked_by: BlockedBy, candidate: Candidate) {
+        let target = candidate.target;
+        let plain = |why| Obstacle { target, why, axis: None, cause: None };
         match blocked_by {
             BlockedBy::Budget => self.budget = true,
-            BlockedBy::JustTried => self.just_tried = true,
-            BlockedBy::CoolDown(until) => {
-                self.cool_down = Some(self.cool_down.map_or(until, |earliest| earliest.min(until)));
+            BlockedBy::JustTried => {
+                self.just_tried.get_or_insert(plain(WaitReason::BackOff));
             }
-            BlockedBy::Pace(at) => {
-                if self.pace.is_none_or(|(earliest, _)| at < earliest) {
-                    self.pace = Some((at, candidate));
+            BlockedBy::Probe => {
+                self.probe.get_or_insert(plain(WaitReason::Probe));
+            }
+            BlockedBy::CoolDown(until, (cause, axis)) => {
+                if self.cool_down.is_none_or(|(earliest, _)| until < earliest) {
+                    let obstacle = Obstacle { axis, cause: Some(cause), ..plain(WaitReason::CoolDown) };
+                    self.cool_down = Some((until, obstacle));
+                }
+            }
+            BlockedBy::Pace(at, axis) => {
+                if self.pace.is_none_or(|(earliest, ..)| at < earliest) {
+                    self.pace = Some((at, Obstacle { axis, ..plain(WaitReason::Pace) }, candidate));
                 }
             }
             BlockedBy::TooLarge => {}
@@ -187,24 +200,27 @@ impl Router {
     fn wait(&mut self, now: Instant, active: &mut ActiveJob, blockers: Blockers) -> NextAction {
         let mut backoff = active.backoff;
         let delay = backoff.next(&self.retry.backoff, &mut self.jitter(&active.job, backoff.rounds()));
-        let back_off = blockers.just_tried.then(|| (now + delay.total(), WaitReason::BackOff, None));
-        let cool_down = blockers.cool_down.map(|until| (until + delay.jitter, WaitReason::CoolDown, None));
-        let pace = blockers.pace.map(|(at, candidate)| (at, WaitReason::Pace, Some(candidate)));
-        let earliest = [back_off, cool_down, pace].into_iter().flatten().min_by_key(|(until, ..)| *until);
-        let Some((until, why, reserve)) = earliest else {
+        // The reply to a probe ends at an unknown instant: the job looks again after a back-off.
+        let back_offs = [blockers.just_tried, blockers.probe]
+            .map(|obstacle| Some((now + delay.total(), obstacle?, None)));
+        let cool_down = blockers.cool_down.map(|(until, obstacle)| (until + delay.jitter, obstacle, None));
+        let pace = blockers.pace.map(|(at, obstacle, candidate)| (at, obstacle, Some(candidate)));
+        let waits = back_offs.into_iter().chain([cool_down, pace]).flatten();
+        let Some((until, obstacle, reserve)) = waits.min_by_key(|(until, ..)| *until) else {
             return NextAction::GiveUp(if blockers.budget {
                 EndReason::RetryBudget
             } else {
                 EndReason::Rejected
             });
         };
+        active.obstacle = Some(obstacle);
         if until >= active.deadline {
             return NextAction::GiveUp(EndReason::Deadline);
         }
-        if why != WaitReason::Pace {
+        if obstacle.why != WaitReason::Pace {
             active.backoff = backoff;
         }
-        NextAction::Wait { until, why, reserve }
+        NextAction::Wait { until, obstacle, reserve }
     }
 
     /// The random stream of the job's n-th wait: the same whatever else happens in the run.
@@ -219,29 +235,45 @@ impl Router {
         &mut self,
         now: Instant,
         target: TargetId,
+        attempt: AttemptId,
         class: ReplyClass,
         reply: &Reply,
     ) -> Option<(Instant, LimitCause)> {
+        let named = reply.ready_at(now).filter(|_| self.retry.obey_retry_after);
+        let (failed, cause, axis) = match (class, reply.outcome) {
+            (ReplyClass::Unhealthy, _) => (true, LimitCause::Overload, None),
+            (_, AttemptOutcome::Limited { cause, axis }) => {
+                (matches!(cause, LimitCause::Auth | LimitCause::Billing), cause, axis)
+            }
+            _ => (false, LimitCause::Other, None),
+        };
+        let is_last = failed && self.is_last_in_use(now, target);
         let Self { targets, retry, .. } = self;
         let state = &mut targets[target.index()];
-        let named = reply.ready_at(now).filter(|_| retry.obey_retry_after);
-        let (until, cause) = match (class, reply.outcome) {
-            (ReplyClass::RateLimited, AttemptOutcome::Limited { cause, .. }) if retry.obey_retry_after => {
+        let ejected = failed.then(|| state.count_failure(now, attempt, is_last)).flatten();
+        if !failed {
+            state.end_probe(attempt);
+        }
+        let until = match class {
+            ReplyClass::RateLimited if retry.obey_retry_after => {
                 let refusals = state.count_refusal();
-                (named.or_else(|| Some(now + exponential(&retry.backoff, refusals))), cause)
+                named.or_else(|| Some(now + exponential(&retry.backoff, refusals)))
             }
-            (ReplyClass::Unhealthy, _) => {
-                (state.count_failure(now).into_iter().chain(named).max(), LimitCause::Overload)
-            }
-            (
-                ReplyClass::TargetPermanent,
-                AttemptOutcome::Limited { cause: cause @ (LimitCause::Auth | LimitCause::Billing), .. },
-            ) => (state.count_failure(now), cause),
-            _ => (None, LimitCause::Other),
+            ReplyClass::Unhealthy => ejected.into_iter().chain(named).max(),
+            _ => ejected,
         };
-        let until = state.cool_down_until(until.filter(|until| *until > now)?);
+        let until = state.cool_down_until(until.filter(|until| *until > now)?, cause, axis);
         debug_assert_eq!(state.cooling_until(now), Some(until), "law 8: the target is in cool-down");
         Some((until, cause))
+    }
+
+    /// Returns `true` if a route of the target has no other target in use.
+    fn is_last_in_use(&self, now: Instant, target: TargetId) -> bool {
+        self.routes.iter().any(|steps| {
+            let all = || steps.iter().flat_map(|cursor| &cursor.step.targets);
+            let in_use = |other: &TargetId| self.targets[other.index()].is_in_use(now);
+            all().any(|one| *one == target) && !all().any(|other| *other != target && in_use(other))
+        })
     }
 }
 
@@ -258,14 +290,17 @@ fn blocked_by(
         return Some(BlockedBy::Budget);
     }
     if let Some(until) = target.cooling_until(now) {
-        return Some(BlockedBy::CoolDown(until));
+        return Some(BlockedBy::CoolDown(until, target.cool_down_cause()));
+    }
+    if target.is_probing() {
+        return Some(BlockedBy::Probe);
     }
     if active.tried_this_round & bit != 0 {
         return Some(BlockedBy::JustTried);
     }
     match target.next_send_at(now, cost) {
         None => Some(BlockedBy::TooLarge),
-        Some(at) if at > now => Some(BlockedBy::Pace(at)),
+        Some((at, axis)) if at > now => Some(BlockedBy::Pace(at, axis)),
         Some(_) => None,
     }
 }

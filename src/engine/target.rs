@@ -1,27 +1,45 @@
-//! What the engine keeps of each target: its cool-down, its failures in a row, and when the pace allows the next send.
+//! What the engine keeps of each target: its cool-down, its health, and when the pace allows the next send.
 //!
-//! A target *cools down* for one of two reasons, counted apart:
+//! A target *cools down* for one of two reasons:
 //!
 //! * It is rate limited: until the instant that its reply named, or for the default cool-down if it named none.
-//! * It is unhealthy: after [`EJECT_AFTER`] failures in a row, for [`EJECT_FOR`]. One success resets the count; another
-//!   failure after the cool-down ejects it again. Envoy's outlier detection and Finagle's failure accrual also count
-//!   five; 30 s is Envoy's base ejection time.
+//! * It is *ejected*: after [`Eject::after`] failures in a row, for [`Eject::duration`], unless it is the last target of
+//!   a route that is in use (Envoy's panic threshold): to send to a failing target is better than to send nowhere.
+//!
+//! ```text
+//!             `after` failures in a row            the next attempt is sent
+//!  InUse ───────────────────────────────▶ Ejected ─────────────────────────▶ Probing
+//!    ▲                                       ▲        (after the cool-down)     │
+//!    │                                       └───────────── it fails ───────────┤
+//!    └──────────────────────────────────────────────────── it is answered ──────┘
+//! ```
+//!
+//! During a probe nothing else is sent. Attempts that were sent before the ejection say nothing new: their results
+//! neither end nor extend it.
+//!
+//! A cool-down after a refusal needs no probe: its wait is the provider's own arithmetic.
 
 use super::estimate::QuotaEstimate;
 use super::reply::Reply;
-use crate::scenario::{Pace, Pick, Scenario};
+use crate::event::LimitCause;
+use crate::ids::AttemptId;
+use crate::scenario::{Eject, Pace, Pick, Scenario};
 use provider::config::CachedTokens;
 use provider::meter::Charge;
-use provider::{Axis, Instant, Nanos, Usage};
+use provider::{Axis, Instant, Usage};
 
 /// One target as the engine sees it.
 #[derive(Clone, Debug)]
 pub(super) struct TargetState {
     /// Nothing is sent before this instant (law 8).
     cool_until: Instant,
-    /// Refusals in a row, and failures in a row.
+    /// The cause of the last cool-down and, if a limit refused, its axis.
+    cool_down_cause: (LimitCause, Option<Axis>),
+    /// Refusals in a row.
     refusals: u32,
-    failures: u32,
+    health: Health,
+    /// `None`: failures do not eject it.
+    eject: Option<Eject>,
     pace: Pace,
     /// With a paced gap: the earliest instant that no send has reserved.
     next_send: Instant,
@@ -29,6 +47,17 @@ pub(super) struct TargetState {
     estimate: Option<QuotaEstimate>,
     /// How the target's documentation says that cached prompt tokens count.
     cached: CachedTokens,
+}
+
+/// Whether a target's failures keep it from being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    /// It is used, and has failed so often in a row.
+    InUse { failures: u32 },
+    /// It cools down, or has cooled down; the next attempt is a probe.
+    Ejected,
+    /// The probe is in flight.
+    Probing(AttemptId),
 }
 
 impl TargetState {
@@ -39,8 +68,10 @@ impl TargetState {
             || matches!(scenario.client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
             cool_until: Instant::ZERO,
+            cool_down_cause: (LimitCause::Other, None),
             refusals: 0,
-            failures: 0,
+            health: Health::InUse { failures: 0 },
+            eject: scenario.client.eject,
             pace: scenario.client.pace,
             next_send: Instant::ZERO,
             estimate: has_estimate.then(|| QuotaEstimate::new(&target.limits)),
@@ -60,16 +91,32 @@ impl TargetState {
         (self.cool_until > now).then_some(self.cool_until)
     }
 
-    /// Returns the earliest instant at which the pace allows the job to be sent; `None` if the known limits can never
-    /// hold it.
-    pub(super) fn next_send_at(&self, now: Instant, cost: &Charge) -> Option<Instant> {
+    /// Returns the cause of the last cool-down and, if a limit refused, its axis.
+    pub(super) const fn cool_down_cause(&self) -> (LimitCause, Option<Axis>) {
+        self.cool_down_cause
+    }
+
+    /// Returns `true` if a probe is in flight: nothing else is sent meanwhile.
+    #[inline]
+    pub(super) const fn is_probing(&self) -> bool {
+        matches!(self.health, Health::Probing(_))
+    }
+
+    /// Returns `true` if jobs are sent to the target: it is neither in cool-down nor to be probed.
+    pub(super) fn is_in_use(&self, now: Instant) -> bool {
+        self.cool_until <= now && matches!(self.health, Health::InUse { .. })
+    }
+
+    /// Returns the earliest instant at which the pace allows the job to be sent, and the axis that it waits for if that
+    /// is later than `now`; `None` if the known limits can never hold it.
+    pub(super) fn next_send_at(&self, now: Instant, cost: &Charge) -> Option<(Instant, Option<Axis>)> {
         match (self.pace, &self.estimate) {
-            (Pace::Gap(_), _) => Some(self.next_send.max(now)),
+            (Pace::Gap(_), _) => Some((self.next_send.max(now), None)),
             (Pace::Requests, Some(estimate)) => {
                 estimate.ready_at(now, cost, |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
             }
             (Pace::Tokens, Some(estimate)) => estimate.ready_at(now, cost, |_| true),
-            _ => Some(now),
+            _ => Some((now, None)),
         }
     }
 
@@ -103,10 +150,37 @@ impl TargetState {
         self.estimate.as_ref().map_or(0.0, |estimate| estimate.room(now, cost))
     }
 
+    /// Records that an attempt is sent. The first one after an ejection is the probe.
+    #[inline]
+    pub(super) fn begin_attempt(&mut self, attempt: AttemptId) {
+        assert!(!self.is_probing(), "invariant: nothing is sent during a probe, found {:?}", self.health);
+        if self.health == Health::Ejected {
+            self.health = Health::Probing(attempt);
+        }
+    }
+
     /// Counts a success, which ends any row of refusals and failures.
-    pub(super) fn count_success(&mut self) {
-        self.failures = 0;
+    #[inline]
+    pub(super) fn count_success(&mut self, attempt: AttemptId) {
         self.refusals = 0;
+        match &mut self.health {
+            Health::InUse { failures } => *failures = 0,
+            Health::Ejected | Health::Probing(_) => self.end_probe(attempt),
+        }
+    }
+
+    /// Ends the ejection if `attempt` is the probe: the target has answered, though perhaps with a refusal.
+    pub(super) fn end_probe(&mut self, attempt: AttemptId) {
+        if self.health == Health::Probing(attempt) {
+            self.health = Health::InUse { failures: 0 };
+        }
+    }
+
+    /// Forgets the probe if it is `attempt`, which was cancelled by its caller: the next attempt is the probe.
+    pub(super) fn cancel_probe(&mut self, attempt: AttemptId) {
+        if self.health == Health::Probing(attempt) {
+            self.health = Health::Ejected;
+        }
     }
 
     /// Counts a refusal by a limit. Returns how many came before it in a row.
@@ -116,33 +190,60 @@ impl TargetState {
         before
     }
 
-    /// Counts a failure. Returns the end of the cool-down if this failure ejects the target.
-    pub(super) fn count_failure(&mut self, now: Instant) -> Option<Instant> {
-        self.failures = self.failures.saturating_add(1);
-        (self.failures >= EJECT_AFTER).then(|| self.cool_down_until(now + EJECT_FOR))
+    /// Counts a failure. Returns the end of the cool-down that it calls for, if it ejects the target. `is_last`: no
+    /// other target is in use on some route, so there is no cool-down; a failed probe is then followed by the next one.
+    pub(super) fn count_failure(
+        &mut self,
+        now: Instant,
+        attempt: AttemptId,
+        is_last: bool,
+    ) -> Option<Instant> {
+        let Eject { after, duration } = self.eject?;
+        match &mut self.health {
+            Health::InUse { failures } => {
+                *failures = failures.saturating_add(1);
+                if *failures < after || is_last {
+                    return None;
+                }
+            }
+            Health::Probing(probe) if *probe == attempt => {}
+            // It was sent before the ejection.
+            Health::Ejected | Health::Probing(_) => return None,
+        }
+        self.health = Health::Ejected;
+        (!is_last).then(|| now + duration)
     }
 
-    /// Extends the cool-down to `until`; a later end set before is kept. Returns the end.
-    pub(super) fn cool_down_until(&mut self, until: Instant) -> Instant {
-        self.cool_until = self.cool_until.max(until);
+    /// Extends the cool-down to `until`; a later end set before is kept, with its cause. Returns the end.
+    pub(super) fn cool_down_until(
+        &mut self,
+        until: Instant,
+        cause: LimitCause,
+        axis: Option<Axis>,
+    ) -> Instant {
+        if until > self.cool_until {
+            self.cool_until = until;
+            self.cool_down_cause = (cause, axis);
+        }
         self.cool_until
     }
 }
 
-/// Failures in a row that eject a target.
-const EJECT_AFTER: u32 = 5;
-/// The cool-down of an ejected target.
-const EJECT_FOR: Nanos = Nanos::from_secs(30);
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use provider::Nanos;
+
+    const EJECT: Eject = Eject { after: 5, duration: Nanos::from_secs(30) };
+    const NOW: Instant = Instant(7);
 
     fn healthy() -> TargetState {
         TargetState {
             cool_until: Instant::ZERO,
+            cool_down_cause: (LimitCause::Other, None),
             refusals: 0,
-            failures: 0,
+            health: Health::InUse { failures: 0 },
+            eject: Some(EJECT),
             pace: Pace::Off,
             next_send: Instant::ZERO,
             estimate: None,
@@ -150,22 +251,61 @@ mod tests {
         }
     }
 
+    fn ejected() -> TargetState {
+        let mut target = healthy();
+        assert_eq!((0..4).find_map(|id| target.count_failure(NOW, AttemptId(id), false)), None);
+        assert_eq!(target.count_failure(NOW, AttemptId(4), false), Some(NOW + EJECT.duration));
+        target
+    }
+
     #[test]
     fn five_failures_in_a_row_eject_and_a_success_resets_the_count() {
         let mut target = healthy();
-        let now = Instant(7);
-        assert!((1..EJECT_AFTER).all(|_| target.count_failure(now).is_none()));
-        target.count_success();
-        assert!((1..EJECT_AFTER).all(|_| target.count_failure(now).is_none()));
-        assert_eq!(target.count_failure(now), Some(now + EJECT_FOR));
-        assert_eq!(target.cooling_until(now), Some(now + EJECT_FOR));
-        assert_eq!(target.cooling_until(now + EJECT_FOR), None);
+        assert_eq!((0..4).find_map(|id| target.count_failure(NOW, AttemptId(id), false)), None);
+        target.count_success(AttemptId(4));
+        assert_eq!((5..9).find_map(|id| target.count_failure(NOW, AttemptId(id), false)), None);
+        assert_eq!(target.count_failure(NOW, AttemptId(9), false), Some(NOW + EJECT.duration));
+        assert!(!target.is_in_use(NOW));
+    }
+
+    #[test]
+    fn the_last_target_in_use_is_not_ejected() {
+        let mut target = healthy();
+        assert_eq!((0..99).find_map(|id| target.count_failure(NOW, AttemptId(id), true)), None);
+        assert!(target.is_in_use(NOW));
+        assert_eq!(target.count_failure(NOW, AttemptId(99), false), Some(NOW + EJECT.duration));
+    }
+
+    #[test]
+    fn only_the_probe_ends_or_repeats_an_ejection() {
+        let mut target = ejected();
+        assert_eq!(target.count_failure(NOW, AttemptId(5), false), None, "it was sent before the ejection");
+        target.count_success(AttemptId(6));
+        assert_eq!(target.health, Health::Ejected);
+        target.begin_attempt(AttemptId(7));
+        assert!(target.is_probing());
+        assert_eq!(target.count_failure(NOW, AttemptId(6), false), None);
+        assert_eq!(target.count_failure(NOW, AttemptId(7), false), Some(NOW + EJECT.duration));
+        target.begin_attempt(AttemptId(8));
+        assert_eq!(target.count_failure(NOW, AttemptId(8), true), None);
+        target.begin_attempt(AttemptId(9));
+        target.cancel_probe(AttemptId(9));
+        target.begin_attempt(AttemptId(10));
+        target.end_probe(AttemptId(10));
+        assert!(target.is_in_use(NOW), "one answer ends the ejection");
+    }
+
+    #[test]
+    fn without_ejection_no_number_of_failures_matters() {
+        let mut target = TargetState { eject: None, ..healthy() };
+        assert_eq!((0..99).find_map(|id| target.count_failure(NOW, AttemptId(id), false)), None);
     }
 
     #[test]
     fn a_shorter_cool_down_does_not_end_a_longer_one() {
         let mut target = healthy();
-        target.cool_down_until(Instant(90));
-        assert_eq!(target.cool_down_until(Instant(50)), Instant(90));
+        target.cool_down_until(Instant(90), LimitCause::Overload, None);
+        assert_eq!(target.cool_down_until(Instant(50), LimitCause::MinuteLimit, None), Instant(90));
+        assert_eq!(target.cool_down_cause(), (LimitCause::Overload, None));
     }
 }

@@ -35,6 +35,8 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
         targets: vec![],
         routes: vec![],
         client: Client {
+            attempt_timeout: None,
+            eject: None,
             deadline: Nanos::SECOND,
             retry: Retry {
                 attempts: 1,

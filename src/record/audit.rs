@@ -8,7 +8,7 @@
 
 use super::Fold;
 use super::coalescing::CoalescingLedger;
-use crate::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
+use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
 use crate::ids::{AttemptId, JobId, TargetId};
 use crate::scenario::Scenario;
 use provider::{Instant, Nanos};
@@ -243,7 +243,9 @@ impl Audit {
         let from_provider = matches!(outcome, Some(AttemptOutcome::Ok | AttemptOutcome::Limited { .. }));
         let undecided = self.decisions && ledger.provider == ProviderState::Undecided;
         self.check(!(from_provider && undecided), 3, event, "the reply comes before the decision");
-        ledger.client = if outcome.is_some() { ClientState::Replied } else { ClientState::Abandoned };
+        // An attempt whose time is over is cancelled; the provider may decide on it later.
+        let cancelled = matches!(outcome, None | Some(AttemptOutcome::Failed(AttemptFailure::Timeout)));
+        ledger.client = if cancelled { ClientState::Abandoned } else { ClientState::Replied };
         self.keep(attempt, ledger);
         if let Some(job) = self.jobs.get_mut(&event.job) {
             job.in_flight = job.in_flight.saturating_sub(1);

@@ -5,6 +5,7 @@
 //! equal text, or an equal [`Fingerprint`] of it, means equal runs.
 
 mod line;
+mod obstacle;
 
 use super::Fold;
 use crate::event::{Event, EventKind};

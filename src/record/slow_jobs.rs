@@ -131,7 +131,7 @@ impl Fold for SlowJobs {
                 Kind::Arrived
             }
             EventKind::Queued { waiting } => Kind::Queued(waiting),
-            EventKind::Waiting { until, why } => Kind::Waiting(until, why),
+            EventKind::Waiting { until, obstacle } => Kind::Waiting(until, obstacle.why),
             EventKind::Sent { target, number, .. } => Kind::Sent(target, number),
             EventKind::Replied { target, outcome, .. } => Kind::Replied(target, outcome),
             EventKind::Abandoned { target, .. } => Kind::Abandoned(target),

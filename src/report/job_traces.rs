@@ -63,6 +63,7 @@ fn sentence(kind: &TraceEventKind) -> String {
                 WaitReason::BackOff => "backs off",
                 WaitReason::CoolDown => "waits for a cool-down",
                 WaitReason::Pace => "is paced",
+                WaitReason::Probe => "waits for a probe",
             };
             format!("{why} until {} s", number(*until_s))
         }

@@ -1,6 +1,6 @@
 //! The scenario in text, for `quotalab check`: short lines to compare with what was meant.
 
-use super::resolved::{Arrivals, Cache, CachedPrompt, Client, Jitter, Pace, Pick, Scenario, Workload};
+use super::resolved::{Arrivals, Cache, CachedPrompt, Client, Eject, Jitter, Pace, Pick, Scenario, Workload};
 use provider::Nanos;
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Lengths, Limit,
@@ -262,6 +262,15 @@ fn client(client: &Client) -> Vec<String> {
             },
         ),
     ];
+    lines.extend(
+        client.attempt_timeout.map(|length| format!("cancels an attempt after {}", print_duration(length))),
+    );
+    lines.push(client.eject.map_or_else(
+        || "never ejects a target that fails".to_owned(),
+        |Eject { after, duration }| {
+            format!("ejects a target for {} after {after} failures in a row", print_duration(duration))
+        },
+    ));
     lines.extend(match client.pace {
         Pace::Off => None,
         Pace::Gap(gap) => Some(format!("{} between sends to a target", print_duration(gap))),

@@ -120,8 +120,12 @@ pub enum Pick {
 pub struct Client {
     /// How long a job may take from its scheduled arrival; then it is given up.
     pub deadline: Nanos,
+    /// After this time an attempt is cancelled and counts as failed; `None`: only the deadline ends it.
+    pub attempt_timeout: Option<Nanos>,
     /// When and how often to try again.
     pub retry: Retry,
+    /// When a failing target is ejected; `None`: never.
+    pub eject: Option<Eject>,
     /// Attempts in flight at once; `None` for no bound.
     pub concurrency: Option<u32>,
     /// Jobs that may wait for a free attempt; more are shed.
@@ -145,6 +149,15 @@ pub struct Retry {
     pub obey_retry_after: bool,
     /// Retries allowed per job on average, in thousandths; `None` for no bound.
     pub budget_permille: Option<u32>,
+}
+
+/// When a failing target is ejected from its routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eject {
+    /// Failures in a row that eject it, at least 1.
+    pub after: u32,
+    /// The length of its cool-down.
+    pub duration: Nanos,
 }
 
 /// The wait before the n-th retry: `min(cap, base · 2^n)`, then the jitter.

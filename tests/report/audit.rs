@@ -44,6 +44,7 @@ fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
         service,
         failed_attempts: zero,
         first_token: None,
+        obstacle: None,
     })
 }
 
@@ -190,7 +191,10 @@ fn law_9_reservations_that_are_not_settled_or_settled_twice() {
 #[test]
 fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
     assert_eq!(violated(&with(0, &[valid()[0], (0, 0, EventKind::Queued { waiting: 101 })])), [14]);
-    let sleeps = EventKind::Waiting { until: Instant::ZERO + Nanos::from_secs(31), why: WaitReason::BackOff };
+    let sleeps = EventKind::Waiting {
+        until: Instant::ZERO + Nanos::from_secs(31),
+        obstacle: super::waits(WaitReason::BackOff),
+    };
     assert_eq!(violated(&with(0, &[valid()[0], (0, 0, sleeps)])), [14]);
     let mut late = with(5, &[(31, 0, done(JobOutcome::Succeeded, 1, 31))]);
     assert_eq!(violated(&late), [14]);

@@ -96,6 +96,7 @@ fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: Job
         service: zero,
         failed_attempts: zero,
         first_token: None,
+        obstacle: None,
     };
     event(fold, second, job, EventKind::Done(ending));
 }
@@ -122,7 +123,12 @@ fn a_long_trace_leaves_out_its_middle() {
     arrives(&mut slow_jobs, 0, 0);
     for second in 1..=40 {
         let until = Instant::ZERO + Nanos::from_secs(second + 1);
-        event(&mut slow_jobs, second, 0, EventKind::Waiting { until, why: WaitReason::BackOff });
+        event(
+            &mut slow_jobs,
+            second,
+            0,
+            EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff) },
+        );
     }
     ends(&mut slow_jobs, 0, 41, 0, JobOutcome::Failed(EndReason::Deadline));
     let trace = slow_jobs.traces(&scenario).remove(0);

@@ -4,7 +4,7 @@ use super::launch_scenario;
 use super::world::{Weather, play};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle,
     RecordedDecision, WaitReason,
 };
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
@@ -29,6 +29,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
         service: Nanos(3),
         failed_attempts: Nanos(4),
         first_token: served.then_some(Nanos(5)),
+        obstacle: None,
     }
 }
 
@@ -105,8 +106,15 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
         ),
         (EventKind::Queued { waiting: 2 }, r#""queued","waiting":2"#),
         (
-            EventKind::Waiting { until: Instant(99), why: WaitReason::CoolDown },
-            r#""waiting","until_ns":99,"why":"cool_down""#,
+            EventKind::Waiting {
+                until: Instant(99),
+                obstacle: Obstacle {
+                    axis: Some(Axis::Tpm),
+                    cause: Some(LimitCause::MinuteLimit),
+                    ..super::waits(WaitReason::CoolDown)
+                },
+            },
+            r#""waiting","until_ns":99,"why":"cool_down","target":0,"axis":"tpm","cause":"minute_limit""#,
         ),
         (
             EventKind::Sent { attempt: ATTEMPT, target: TARGET, step: 0, number: 1 },

@@ -72,3 +72,8 @@ fn odd_runs() -> Vec<Summary> {
         run(&scenario::scenario("many", Nanos::HOUR, &many), 60.0),
     ]
 }
+
+/// A wait for the first target.
+fn waits(why: quotalab::event::WaitReason) -> quotalab::event::Obstacle {
+    quotalab::event::Obstacle { target: quotalab::ids::TargetId(0), why, axis: None, cause: None }
+}

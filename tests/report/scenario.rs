@@ -29,6 +29,8 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             steps: ids.map(|id| Step { pick: Pick::InOrder, targets: vec![id] }).collect(),
         }],
         client: Client {
+            attempt_timeout: None,
+            eject: None,
             deadline: Nanos::from_secs(30),
             retry: Retry {
                 attempts: 5,

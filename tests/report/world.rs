@@ -263,7 +263,7 @@ impl<F: Fold> World<'_, F> {
             state.step += 1;
             self.log(at, job, EventKind::FellBack { from, to: from + 1 });
         }
-        self.log(at, job, EventKind::Waiting { until, why: WaitReason::BackOff });
+        self.log(at, job, EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff) });
         self.queue.push(Reverse((until.0, Step::Retry(job))));
     }
 
@@ -281,6 +281,7 @@ impl<F: Fold> World<'_, F> {
             service,
             failed_attempts: state.lost,
             first_token: served.then_some(state.first_token),
+            obstacle: None,
         };
         self.log(at, job, EventKind::Done(ending));
     }

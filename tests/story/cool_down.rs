@@ -83,26 +83,3 @@ workload: [{name: w, route: r, arrivals: {burst: 25, every: 5h}, prompt: 10, com
     assert_eq!(story.sends().last().map(|(at, _)| *at), Some(3600.0));
     assert!(story.timeline().contains("cools down until 3600.000s (day_limit)"), "{}", story.timeline());
 }
-
-#[test]
-fn a_target_is_ejected_after_five_failures_in_a_row() {
-    let story = run("
-providers:
-  p: {accounts: {a: [k]}, models: {m: {latency: {total: 100ms}}}, incidents: [{at: 0s, for: 20s, fault: 503}]}
-routes: {r: [{of: [p/a/m]}]}
-duration: 50s
-client: {deadline: 1m, retry: {attempts: 1}}
-workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion: 10, max_tokens: 10}]");
-    // Failures at 0 … 4 s; it cools down from 4 s to 34 s, and jobs that arrive meanwhile wait for it and are served.
-    assert!(
-        story.timeline().contains("4.000s job 4: p/a/m cools down until 34.000s (overload)"),
-        "{}",
-        story.timeline()
-    );
-    let meanwhile = story.sends().iter().filter(|(at, _)| *at > 4.0 && *at < 34.0).count();
-    assert_eq!(meanwhile, 0);
-    assert_eq!(
-        story.outcomes().iter().filter(|outcome| **outcome == quotalab::event::JobOutcome::Succeeded).count(),
-        45
-    );
-}

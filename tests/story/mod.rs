@@ -7,6 +7,7 @@ mod coalescing;
 mod cool_down;
 mod deadline;
 mod early_end;
+mod ejection;
 mod fallback;
 mod length;
 mod pacing;
@@ -61,7 +62,7 @@ impl Story {
         Some(match kind {
             EventKind::Arrived { .. } => "arrives".into(),
             EventKind::Queued { waiting } => format!("queued, {waiting} waiting"),
-            EventKind::Waiting { until, why } => format!("waits until {until} ({why:?})"),
+            EventKind::Waiting { until, obstacle } => format!("waits until {until} ({:?})", obstacle.why),
             EventKind::Sent { target, number, .. } => format!("attempt {number} to {}", name(target)),
             EventKind::Decided { .. } | EventKind::Settled { .. } => return None,
             EventKind::Replied { target, outcome, .. } => match outcome {

@@ -1,11 +1,12 @@
 //! The lines of the event log as serde sees them. The names are those of the schema; the code may have others.
 
 use super::super::names::{failure_from_name, failure_name};
+use super::obstacle::{AxisName, ObstacleFields};
 use crate::event::{
-    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision, WaitReason,
+    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision,
 };
 use crate::ids::{AttemptId, ClassId, JobId, TargetId};
-use provider::{Axis, Instant, Nanos, Usage};
+use provider::{Instant, Nanos, Usage};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -43,7 +44,8 @@ pub(super) enum Kind {
     },
     Waiting {
         until_ns: u64,
-        why: WaitReason,
+        #[serde(flatten)]
+        obstacle: ObstacleFields,
     },
     Sent {
         attempt: u64,
@@ -148,6 +150,8 @@ pub(super) struct End {
     lost_ns: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_token_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    obstacle: Option<ObstacleFields>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,24 +161,6 @@ enum Verdict {
     Failed,
     Shed,
     InFlight,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(into = "&'static str", try_from = "String")]
-pub(super) struct AxisName(Axis);
-
-impl From<AxisName> for &'static str {
-    fn from(axis: AxisName) -> Self {
-        axis.0.name()
-    }
-}
-
-impl TryFrom<String> for AxisName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        Axis::from_name(&name).map(Self).ok_or_else(|| format!("unknown axis `{name}`"))
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -199,7 +185,9 @@ impl From<EventKind> for Kind {
                 max_tokens,
             },
             EventKind::Queued { waiting } => Self::Queued { waiting },
-            EventKind::Waiting { until, why } => Self::Waiting { until_ns: until.0, why },
+            EventKind::Waiting { until, obstacle } => {
+                Self::Waiting { until_ns: until.0, obstacle: obstacle.into() }
+            }
             EventKind::Sent { attempt, target, step, number } => {
                 Self::Sent { attempt: attempt.0, target: target.0, step, number }
             }
@@ -248,7 +236,9 @@ impl Kind {
                 EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens }
             }
             Self::Queued { waiting } => EventKind::Queued { waiting },
-            Self::Waiting { until_ns, why } => EventKind::Waiting { until: Instant(until_ns), why },
+            Self::Waiting { until_ns, obstacle } => {
+                EventKind::Waiting { until: Instant(until_ns), obstacle: obstacle.into() }
+            }
             Self::Sent { attempt, target, step, number } => {
                 EventKind::Sent { attempt: AttemptId(attempt), target: TargetId(target), step, number }
             }
@@ -366,6 +356,7 @@ impl From<JobEnd> for End {
             service_ns: end.service.0,
             lost_ns: end.failed_attempts.0,
             first_token_ns: end.first_token.map(|first| first.0),
+            obstacle: end.obstacle.map(Into::into),
         }
     }
 }
@@ -394,6 +385,7 @@ impl End {
             service: Nanos(self.service_ns),
             failed_attempts: Nanos(self.lost_ns),
             first_token: self.first_token_ns.map(Nanos),
+            obstacle: self.obstacle.map(Into::into),
         })
     }
 }

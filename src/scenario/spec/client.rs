@@ -2,14 +2,16 @@
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
-use crate::scenario::resolved::{Backoff, Cache, Client, Jitter, Pace, Retry};
+use crate::scenario::resolved::{Backoff, Cache, Client, Eject, Jitter, Pace, Retry};
 use provider::units;
 
 /// Builds `client`. Words that do not fit have been reported and are zero.
 pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
     Client {
         deadline: fields.duration("deadline").unwrap_or_default(),
+        attempt_timeout: fields.duration("attempt_timeout"),
         retry: fields.fields("retry").map(|retry| self::retry(retry, diagnostics)).unwrap_or_default(),
+        eject: fields.fields("eject").and_then(eject),
         concurrency: fields.count("concurrency"),
         queue: fields.count("queue").unwrap_or_default(),
         pace: fields.get("pace").and_then(pace).unwrap_or_default(),
@@ -53,6 +55,10 @@ fn pace(value: &Value) -> Option<Pace> {
         Some(fields) => fields.duration("gap").map(Pace::Gap),
         None => value.choice(&[("off", Pace::Off), ("requests", Pace::Requests), ("tokens", Pace::Tokens)]),
     }
+}
+
+fn eject(fields: &Fields) -> Option<Eject> {
+    Some(Eject { after: fields.count("after")?, duration: fields.duration("for")? })
 }
 
 fn cache(fields: &Fields) -> Option<Cache> {

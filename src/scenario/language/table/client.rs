@@ -17,6 +17,22 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "When and how often a job is tried again.",
         )
         .default("{}"),
+        // No SDK separates it from the deadline of the call; a gateway does (LiteLLM, Envoy).
+        word(
+            "attempt_timeout",
+            Kind::OneOf(&[Kind::Choice(NONE), LENGTH]),
+            "10s",
+            "How long an attempt may take; then it is cancelled and counts as failed. `none`: until the deadline.",
+        )
+        .default("none"),
+        word(
+            "eject",
+            Kind::OneOf(&[Kind::Choice(NEVER), Kind::Map(&EJECT)]),
+            "{after: 5, for: 30s}",
+            "When a target that fails is left alone. The last target of a route that is in use never is; after an ejection one \
+             attempt goes first, as a probe.",
+        )
+        .default("{}"),
         word(
             "concurrency",
             Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: 10_000_000 }]),
@@ -53,6 +69,23 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
 };
 
 const OFF: &[Choice] = &[choice("off", "no cache")];
+
+const NEVER: &[Choice] = &[choice("off", "no target is ejected, as in a plain SDK")];
+
+pub(in crate::scenario::language) static EJECT: Map = Map {
+    name: "eject",
+    doc: "When a target that fails is left alone.",
+    example: "{after: 5, for: 30s}",
+    words: &[
+        // Five is the number of Envoy's outlier detection and of Finagle's failure accrual.
+        word("after", Kind::Count { min: 1, max: 1_000 }, "3", "Failures in a row that eject it.")
+            .default("5"),
+        // Envoy: base_ejection_time 30 s.
+        word("for", LENGTH, "10s", "The length of its cool-down.").default("30s"),
+    ],
+    forms: &[],
+    refused: &[],
+};
 
 pub(in crate::scenario::language) static RETRY: Map = Map {
     name: "retry",

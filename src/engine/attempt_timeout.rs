@@ -1,0 +1,104 @@
+//! The time allowed for one attempt: an attempt that takes longer is cancelled and counts as failed.
+//!
+//! All attempts have the same time and are sent in order, so a queue holds the ends without sorting. As with the
+//! deadlines in `timers`, an entry is not removed when its attempt ends, except from the front: the first always belongs
+//! to an attempt in flight.
+
+use super::Engine;
+use super::driver::Driver;
+use super::jobs::JobState;
+use super::reply::Reply;
+use super::route::Candidate;
+use crate::event::{AttemptFailure, EventKind};
+use crate::ids::{AttemptId, JobId, Slot};
+use provider::{Instant, Nanos};
+use std::collections::VecDeque;
+
+/// The ends of the time allowed for the attempts in flight.
+#[derive(Debug)]
+pub(super) struct AttemptTimeouts {
+    /// The time allowed; `None`: no bound, and nothing is kept.
+    length: Option<Nanos>,
+    ends: VecDeque<(Instant, Slot, AttemptId)>,
+}
+
+impl AttemptTimeouts {
+    /// None set. `length` is the time allowed for every attempt.
+    pub(super) const fn new(length: Option<Nanos>) -> Self {
+        Self { length, ends: VecDeque::new() }
+    }
+
+    /// Sets the end of an attempt that is sent now.
+    #[inline]
+    pub(super) fn set(&mut self, now: Instant, slot: Slot, attempt: AttemptId) {
+        if let Some(length) = self.length {
+            self.ends.push_back((now + length, slot, attempt));
+        }
+    }
+
+    /// Returns the earliest end; [`Instant::MAX`] if none is set.
+    #[inline]
+    pub(super) fn next(&self) -> Instant {
+        self.ends.front().map_or(Instant::MAX, |(at, ..)| *at)
+    }
+
+    /// Returns the next attempt whose end is due at `now`. It is removed by [`Self::forget`] when the attempt has ended.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Slot, AttemptId)> {
+        self.ends.front().filter(|(at, ..)| *at <= now).map(|(_, slot, attempt)| (*slot, *attempt))
+    }
+
+    /// Removes the first attempts for which `is_over`.
+    #[inline]
+    pub(super) fn forget(&mut self, is_over: impl Fn(Slot, AttemptId) -> bool) {
+        while self.ends.front().is_some_and(|(_, slot, attempt)| is_over(*slot, *attempt)) {
+            self.ends.pop_front();
+        }
+    }
+
+    /// Moves an attempt in flight to the job at `slot`.
+    pub(super) fn reassign(&mut self, attempt: AttemptId, slot: Slot) {
+        if let Some(end) = self.ends.iter_mut().find(|(.., other)| *other == attempt) {
+            end.1 = slot;
+        }
+    }
+}
+
+impl Engine {
+    /// Cancels an attempt whose time is over and continues its job as after any failure. What the estimate reserved for
+    /// it stays charged, since the provider may have used it.
+    #[cold]
+    pub(super) fn time_out(&mut self, driver: &mut impl Driver, slot: Slot, attempt: AttemptId) {
+        let reply = Reply::failed(self.now, AttemptFailure::Timeout);
+        let active = self.jobs.at(slot);
+        let JobState::Sent { attempt: sent, candidate } = active.state else {
+            unreachable!("invariant: state == Sent, found {:?} at the end of {attempt:?}", active.state)
+        };
+        assert_eq!(sent, attempt, "invariant: the attempt whose time is over is in flight");
+        let elapsed = active.transition(self.now, JobState::Deciding);
+        active.failed_attempts += elapsed;
+        let (job, tag) = (active.job.id, active.tag);
+        self.concurrency.release();
+        self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
+        let (target, outcome, usage) = (candidate.target, reply.outcome, reply.usage);
+        self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
+        driver.cancel(self.now, tag, attempt);
+        self.cool_down(driver, job, candidate, attempt, &reply);
+        self.retry_or_give_up(driver, slot, reply.class(), candidate);
+    }
+
+    /// Puts the target of an attempt that did not serve its job in cool-down, if the reply calls for it.
+    #[cold]
+    pub(super) fn cool_down(
+        &mut self,
+        driver: &mut impl Driver,
+        job: JobId,
+        candidate: Candidate,
+        attempt: AttemptId,
+        reply: &Reply,
+    ) {
+        let target = candidate.target;
+        if let Some((until, cause)) = self.router.cool_down(self.now, target, attempt, reply.class(), reply) {
+            self.log(driver, job, EventKind::CooledDown { target, until, cause });
+        }
+    }
+}
