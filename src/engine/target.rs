@@ -4,8 +4,8 @@
 //!
 //! * It is rate limited: until the instant that its reply named, or for the default cool-down if it named none.
 //! * It is unhealthy: after [`EJECT_AFTER`] consecutive failures, for [`EJECT_FOR`]. One success resets the count;
-//!   another failure after the cool-down ejects the target again. Envoy's outlier detection and Finagle's failure accrual
-//!   also count five; 30 s is Envoy's base ejection time.
+//!   another failure after the cool-down ejects the target again. Envoy's outlier detection and Finagle's failure
+//!   accrual also count five; 30 s is Envoy's base ejection time.
 
 use super::estimate::QuotaEstimate;
 use super::reply::Reply;
