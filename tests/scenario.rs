@@ -175,7 +175,7 @@ fn a_wrong_override_is_reported_at_its_option() {
         ("client.pace", ""),
         ("client..pace", "off"),
         ("client.cache", "{entries: 5"),
-        ("client.coalesce", "yes"),
+        ("client.join", "yes"),
         ("client.joins", "true"),
         ("providers.groq.preset", "groq-fee"),
         ("providers.groq.models.openai/gpt-oss-120b.limits.rmp", "5"),

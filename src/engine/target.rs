@@ -1,13 +1,13 @@
-//! What the engine keeps of each target: its cool-down, its health, and when the pace allows the next send.
+//! The engine's state of each target: its cool-down, its health, and when the pace allows the next send.
 //!
 //! A target *cools down* for one of two reasons:
 //!
 //! * It is rate limited: until the instant that its reply named, or for the default cool-down if it named none.
-//! * It is *ejected*: after [`Eject::after`] failures in a row, for [`Eject::duration`], unless it is the last target of
+//! * It is *ejected*: after [`Eject::after`] consecutive failures, for [`Eject::duration`], unless it is the last target of
 //!   a route that is in use (Envoy's panic threshold): to send to a failing target is better than to send nowhere.
 //!
 //! ```text
-//!             `after` failures in a row            the next attempt is sent
+//!             `after` consecutive failures            the next attempt is sent
 //!  InUse ───────────────────────────────▶ Ejected ─────────────────────────▶ Probing
 //!    ▲                                       ▲        (after the cool-down)     │
 //!    │                                       └───────────── it fails ───────────┤
@@ -17,7 +17,11 @@
 //! During a probe nothing else is sent. Attempts that were sent before the ejection say nothing new: their results
 //! neither end nor extend it.
 //!
-//! A cool-down after a refusal needs no probe: its wait is the provider's own arithmetic.
+//! A cool-down after a refusal ends without a probe. Measured in saturated runs (half as much again as a bucket allows,
+//! 20 ms to the provider): a probe saves 30 to 98 % of the refusals and costs at most 1.5 % of the goodput as long as the
+//! bucket holds what refills during one answer. Where it does not, the others wait while the bucket is full: with answers
+//! of 60 s on a bucket of one minute a fifth of the goodput is lost, with answers of 5 s on a bucket of one second four
+//! fifths. A client cannot know which case it is in.
 
 use super::estimate::QuotaEstimate;
 use super::reply::Reply;
@@ -32,16 +36,16 @@ use provider::{Axis, Instant, Usage};
 #[derive(Clone, Debug)]
 pub(super) struct TargetState {
     /// Nothing is sent before this instant (law 8).
-    cool_until: Instant,
+    cool_down_until: Instant,
     /// The cause of the last cool-down and, if a limit refused, its axis.
     cool_down_cause: (LimitCause, Option<Axis>),
-    /// Refusals in a row.
+    /// Consecutive refusals by a limit.
     refusals: u32,
     health: Health,
     /// `None`: failures do not eject it.
     eject: Option<Eject>,
     pace: Pace,
-    /// With a paced gap: the earliest instant that no send has reserved.
+    /// With [`Pace::Gap`]: the earliest instant that no send has reserved.
     next_send: Instant,
     /// `None` if neither the pace nor any pick reads it.
     estimate: Option<QuotaEstimate>,
@@ -52,7 +56,7 @@ pub(super) struct TargetState {
 /// Whether a target's failures keep it from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
-    /// It is used, and has failed so often in a row.
+    /// It is used, and has failed so often consecutively.
     InUse { failures: u32 },
     /// It cools down, or has cooled down; the next attempt is a probe.
     Ejected,
@@ -61,13 +65,13 @@ enum Health {
 }
 
 impl TargetState {
-    /// Every target of the scenario: not cooling down, with its full quota.
+    /// Returns the state of every target of the scenario: not in cool-down, with its full quota.
     pub(super) fn all(scenario: &Scenario) -> Vec<Self> {
         let mut steps = scenario.routes.iter().flat_map(|route| &route.steps);
         let has_estimate = steps.any(|step| step.pick == Pick::MostRoom)
             || matches!(scenario.client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
-            cool_until: Instant::ZERO,
+            cool_down_until: Instant::ZERO,
             cool_down_cause: (LimitCause::Other, None),
             refusals: 0,
             health: Health::InUse { failures: 0 },
@@ -80,15 +84,15 @@ impl TargetState {
         scenario.targets.iter().map(target).collect()
     }
 
-    /// Returns `true` if a quota estimate is kept.
+    /// Returns `true` if the target has a quota estimate.
     pub(super) fn has_estimate(&self) -> bool {
         self.estimate.is_some()
     }
 
     /// Returns the end of the cool-down if it lies after `now`.
     #[inline]
-    pub(super) fn cooling_until(&self, now: Instant) -> Option<Instant> {
-        (self.cool_until > now).then_some(self.cool_until)
+    pub(super) fn cool_down_end(&self, now: Instant) -> Option<Instant> {
+        (self.cool_down_until > now).then_some(self.cool_down_until)
     }
 
     /// Returns the cause of the last cool-down and, if a limit refused, its axis.
@@ -104,7 +108,7 @@ impl TargetState {
 
     /// Returns `true` if jobs are sent to the target: it is neither in cool-down nor to be probed.
     pub(super) fn is_in_use(&self, now: Instant) -> bool {
-        self.cool_until <= now && matches!(self.health, Health::InUse { .. })
+        self.cool_down_until <= now && matches!(self.health, Health::InUse { .. })
     }
 
     /// Returns the earliest instant at which the pace allows the job to be sent, and the axis that it waits for if that
@@ -159,7 +163,7 @@ impl TargetState {
         }
     }
 
-    /// Counts a success, which ends any row of refusals and failures.
+    /// Records a success, which resets the counts of refusals and failures.
     #[inline]
     pub(super) fn count_success(&mut self, attempt: AttemptId) {
         self.refusals = 0;
@@ -183,7 +187,7 @@ impl TargetState {
         }
     }
 
-    /// Counts a refusal by a limit. Returns how many came before it in a row.
+    /// Counts a refusal by a limit. Returns the number of consecutive refusals before it.
     pub(super) fn count_refusal(&mut self) -> u32 {
         let before = self.refusals;
         self.refusals = self.refusals.saturating_add(1);
@@ -215,17 +219,17 @@ impl TargetState {
     }
 
     /// Extends the cool-down to `until`; a later end set before is kept, with its cause. Returns the end.
-    pub(super) fn cool_down_until(
+    pub(super) fn extend_cool_down(
         &mut self,
         until: Instant,
         cause: LimitCause,
         axis: Option<Axis>,
     ) -> Instant {
-        if until > self.cool_until {
-            self.cool_until = until;
+        if until > self.cool_down_until {
+            self.cool_down_until = until;
             self.cool_down_cause = (cause, axis);
         }
-        self.cool_until
+        self.cool_down_until
     }
 }
 
@@ -239,7 +243,7 @@ mod tests {
 
     fn healthy() -> TargetState {
         TargetState {
-            cool_until: Instant::ZERO,
+            cool_down_until: Instant::ZERO,
             cool_down_cause: (LimitCause::Other, None),
             refusals: 0,
             health: Health::InUse { failures: 0 },
@@ -304,8 +308,8 @@ mod tests {
     #[test]
     fn a_shorter_cool_down_does_not_end_a_longer_one() {
         let mut target = healthy();
-        target.cool_down_until(Instant(90), LimitCause::Overload, None);
-        assert_eq!(target.cool_down_until(Instant(50), LimitCause::MinuteLimit, None), Instant(90));
+        target.extend_cool_down(Instant(90), LimitCause::Overload, None);
+        assert_eq!(target.extend_cool_down(Instant(50), LimitCause::MinuteLimit, None), Instant(90));
         assert_eq!(target.cool_down_cause(), (LimitCause::Overload, None));
     }
 }
