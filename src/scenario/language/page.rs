@@ -3,9 +3,9 @@
 use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
-    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, FAULT, INCIDENT, LATENCY, LIMIT,
-    LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SECOND_DIST, STEP, TOKEN_DIST,
-    WHAT_IF, WORKLOAD,
+    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, EJECT, FAULT, INCIDENT, LATENCY,
+    LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SECOND_DIST, STEP,
+    TOKEN_DIST, WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -18,7 +18,7 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 7] = [
     ("Providers", &[&PROVIDER, &ACCOUNT, &INCIDENT, &FAULT]),
     ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE]),
     ("Routes", &[&STEP]),
-    ("The client", &[&CLIENT, &RETRY, &BACKOFF, &PACE, &CACHE]),
+    ("The client", &[&CLIENT, &RETRY, &BACKOFF, &EJECT, &PACE, &CACHE]),
     ("Workloads", &[&WORKLOAD, &ARRIVALS, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &SECOND_DIST]),
     ("What-ifs", &[&WHAT_IF]),
 ];

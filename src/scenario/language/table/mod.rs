@@ -9,7 +9,7 @@ mod provider;
 mod scenario;
 mod workload;
 
-pub(super) use client::{BACKOFF, CACHE, CLIENT, PACE, RETRY};
+pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, PACE, RETRY};
 pub(super) use dist::{SECOND_DIST, TOKEN_DIST};
 pub(super) use model::{CONCURRENCY, LATENCY, LIMIT, LIMITS, MODEL, PRICE, RESERVE};
 pub(super) use provider::{ACCOUNT, INCIDENT};
