@@ -1,7 +1,8 @@
-//! The latency of a call: the service time is drawn from a seeded stream, the queueing time follows from the server slots.
+//! The latency of a call: the service time is drawn from a seeded stream, the queueing time follows from the server slots
+//! ([`crate::slots`]).
 //!
 //! ```text
-//!  arrival ──queue──▶ started_at ──prefill──▶ first_token_at ──decode at constant speed──▶ done_at
+//!  arrival ──queue──▶ start ──prefill──▶ first token ──decode at constant speed──▶ last token
 //! ```
 //!
 //! A call's draws depend on its truth alone, so that two policies that send the same call get the same service time.
@@ -10,9 +11,7 @@
 use crate::call::{DrawPurpose, Truth, Usage};
 use crate::config::{Latency, Service};
 use crate::dist::Dist;
-use crate::time::{Instant, Nanos};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use crate::time::Nanos;
 
 /// The parts of a service time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,48 +70,6 @@ impl Latency {
     }
 }
 
-/// A queue in front of `count` server slots, first come, first served. A server slot serves one call at a time.
-///
-/// The service time is known on arrival, and hence the server slot (the first one to become free) and the start. This is
-/// an exact queue with `count` servers that needs no events of its own.
-#[derive(Clone, Debug)]
-pub struct ServerSlots {
-    count: u32,
-    /// When each server slot used so far becomes free, the earliest on top.
-    free_at: BinaryHeap<Reverse<Instant>>,
-}
-
-impl ServerSlots {
-    /// Creates `count` free server slots.
-    ///
-    /// # Panics
-    /// If `count` is zero.
-    #[must_use]
-    pub fn new(count: u32) -> Self {
-        assert!(count > 0, "invariant: a model has at least one server slot");
-        Self { count, free_at: BinaryHeap::new() }
-    }
-
-    /// Assigns the server slot that is free first for `duration`; returns the start. `now` must not decrease between calls.
-    pub fn assign(&mut self, now: Instant, duration: Nanos) -> Instant {
-        debug_assert!(
-            self.free_at.len() <= self.count as usize,
-            "invariant: no more server slots than {}",
-            self.count
-        );
-        let all_used = self.free_at.len() >= self.count as usize;
-        if let Some(mut earliest) = self.free_at.peek_mut()
-            && (all_used || earliest.0 <= now)
-        {
-            let start = earliest.0.max(now);
-            *earliest = Reverse(start + duration);
-            return start;
-        }
-        self.free_at.push(Reverse(now + duration));
-        now
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,22 +103,5 @@ mod tests {
             assert!(back.0 - there.0 <= 1 && there > Nanos::ZERO);
             assert_eq!(latency.network(truth), (there, back), "the same truth gives the same delays");
         }
-    }
-
-    #[test]
-    fn a_third_call_starts_when_the_first_of_two_server_slots_becomes_free() {
-        let mut slots = ServerSlots::new(2);
-        let starts = [(0, 10), (1, 4), (2, 5), (3, 1), (20, 1)]
-            .map(|(now, duration)| slots.assign(Instant(now), Nanos(duration)));
-        assert_eq!(starts, [0, 1, 5, 10, 20].map(Instant));
-    }
-
-    #[test]
-    fn unused_server_slots_take_no_memory() {
-        let mut slots = ServerSlots::new(u32::MAX);
-        for call in 0..1000 {
-            slots.assign(Instant(call * 10), Nanos(25));
-        }
-        assert_eq!(slots.free_at.len(), 3);
     }
 }

@@ -12,6 +12,7 @@ mod length;
 mod pacing;
 mod queue;
 mod routing;
+mod slots;
 
 use provider::{Axis, Instant};
 use quotalab::drive::virtual_time;

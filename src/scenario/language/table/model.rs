@@ -280,7 +280,7 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
             "slots",
             Kind::Count { min: 1, max: 1_000_000 },
             "12",
-            "Calls served at once over all accounts; others queue. If absent, no bound.",
+            "Calls served at once over all accounts; others queue. A slot is free when its call ends or its client leaves. If absent, no bound.",
         ),
     ],
     forms: &[
