@@ -56,19 +56,45 @@ impl Latency {
         }
     }
 
-    /// Returns the network delays to the provider and back: half of one round trip each.
+    /// Returns the network delays of a simulated call to the provider and back: half of one round trip each.
     #[must_use]
     pub fn network(&self, truth: Truth) -> (Nanos, Nanos) {
-        let seconds = match &self.network {
-            Dist::Constant(0.0) => return (Nanos::ZERO, Nanos::ZERO), // The most frequent case.
-            Dist::Constant(seconds) => *seconds, // Creating a stream costs as much as a draw.
-            dist => dist.sample(&mut truth.stream_for(DrawPurpose::Network)),
+        let round_trip = match &self.network {
+            None => LOOPBACK_ROUND_TRIP,
+            Some(dist) => round_trip(dist, truth),
         };
-        let round_trip = Nanos::from_secs_f64(seconds);
         let there = Nanos(round_trip.0 / 2);
         (there, round_trip - there)
     }
+
+    /// Returns the network delays that a mock on a loopback interface adds to those of the interface itself: none unless
+    /// the network is configured.
+    #[must_use]
+    pub fn added_network(&self, truth: Truth) -> (Nanos, Nanos) {
+        if self.network.is_some() { self.network(truth) } else { (Nanos::ZERO, Nanos::ZERO) }
+    }
+
+    /// Returns the mean round trip in seconds.
+    #[must_use]
+    pub fn mean_network_seconds(&self) -> f64 {
+        self.network.as_ref().map_or_else(|| LOOPBACK_ROUND_TRIP.as_secs_f64(), Dist::mean)
+    }
 }
+
+fn round_trip(network: &Dist, truth: Truth) -> Nanos {
+    let seconds = match network {
+        Dist::Constant(seconds) => *seconds, // Creating a stream costs as much as a draw.
+        dist => dist.sample(&mut truth.stream_for(DrawPurpose::Network)),
+    };
+    Nanos::from_secs_f64(seconds)
+}
+
+/// The round trip of a request and its reply over a loopback interface, from the instant at which the client sends the
+/// request to the instant at which it has parsed the reply, without service time.
+///
+/// Measured with `quotalab run` against a model with `total: 0s`: 1,000 requests of 50 prompt tokens at 50 per second, whose
+/// median latency less the median lag of the load generator was 0.27 to 0.29 ms in three runs (2 cores, Linux, 2026-11-28).
+pub const LOOPBACK_ROUND_TRIP: Nanos = Nanos(300_000);
 
 #[cfg(test)]
 mod tests {
@@ -92,6 +118,15 @@ mod tests {
         assert_eq!(split(4.0, 201), expected(3000, 8000));
         assert_eq!(split(1.0, 1), expected(750, 0));
         assert_eq!(split(1.0, 0), expected(750, 0));
+    }
+
+    #[test]
+    fn a_mock_adds_no_delay_if_no_network_is_configured() {
+        let (plain, set) = (Latency::default(), Latency::default().with_network(Dist::Constant(0.02)));
+        let (there, back) = plain.network(Truth::default());
+        assert_eq!(there + back, LOOPBACK_ROUND_TRIP);
+        assert_eq!(plain.added_network(Truth::default()), (Nanos::ZERO, Nanos::ZERO));
+        assert_eq!(set.added_network(Truth::default()), set.network(Truth::default()));
     }
 
     #[test]

@@ -263,9 +263,9 @@ impl Mock {
         Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.next_u64() }
     }
 
-    /// Returns the network delays of a call: to the provider, and back to the client.
+    /// Returns the network delays to add to a call: to the provider, and back to the client.
     pub(super) fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.models[usize::from(model)].latency.network(truth)
+        self.models[usize::from(model)].latency.added_network(truth)
     }
 
     /// Decides on a call that arrives now.
