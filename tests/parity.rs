@@ -5,6 +5,8 @@
 //! the lag that the same run measured between the schedule and the arrival of its jobs.
 //! `cargo test parity -- --nocapture` prints the table.
 
+mod obedience;
+
 use provider::{Instant, Nanos};
 use quotalab::drive::clock::Clock;
 use quotalab::drive::local::Mocks;
@@ -151,6 +153,11 @@ fn a_fold_ends_a_live_run_early() {
 
 fn scenario(yaml: &str) -> Scenario {
     scenario::parse("parity", yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The scenario with this seed, for its load and for what only the provider decides.
+fn scenario_with_seed(yaml: &str, seed: u64) -> Scenario {
+    scenario(&format!("{yaml}seed: {seed}\n"))
 }
 
 fn both(scenario: &Scenario) -> (Summary, Summary) {

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, HeaderLimit, HeaderLimits, Service, Ticket};
+use provider::latency::ServiceTime;
 use provider::length::{LengthLimit, TooLong};
 use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
 use provider::{Axis, Instant, Nanos, Usage};
@@ -87,12 +88,10 @@ fn service() -> impl Strategy<Value = Service> {
         |(prompt_tokens, cached, completion_tokens, (queue, first, rest))| {
             let cached_tokens = (f64::from(prompt_tokens) * cached) as u32;
             let at = Instant::ZERO;
-            let first_token_at = at + Nanos(queue) + Nanos(first);
             Service {
-                ticket: Ticket { account: 0, model: 0, prompt_tokens, completion_tokens, at },
-                started_at: at + Nanos(queue),
-                first_token_at,
-                done_at: first_token_at + Nanos(rest),
+                ticket: Ticket { number: 0, account: 0, model: 0, prompt_tokens, completion_tokens, at },
+                started_at: Some(at + Nanos(queue)),
+                time: ServiceTime { first_token: Nanos(first), decode: Nanos(rest) },
                 usage: Usage { prompt_tokens, cached_tokens, completion_tokens },
                 cut: false,
                 garbage: false,

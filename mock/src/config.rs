@@ -253,23 +253,24 @@ impl Default for ModelConfig {
 pub struct Latency {
     /// The time from the start of service to the end of the reply.
     pub service: Service,
-    /// The round trip between client and provider; each way takes half.
-    pub network: Dist,
+    /// The round trip between client and provider; each way takes half. `None`: that of a loopback interface, so a
+    /// simulation takes [`LOOPBACK_ROUND_TRIP`](crate::latency::LOOPBACK_ROUND_TRIP) and a mock adds nothing to its own.
+    pub network: Option<Dist>,
     /// Server slots: calls served at once over all accounts; further ones queue first come, first served. `None`: no bound.
     pub slots: Option<u32>,
 }
 
 impl Latency {
-    /// Creates a latency without network delay and without a bound on the calls served at once.
+    /// Creates a latency over a loopback interface and without a bound on the calls served at once.
     #[must_use]
     pub fn new(service: Service) -> Self {
-        Self { service, network: Dist::Constant(0.0), slots: None }
+        Self { service, network: None, slots: None }
     }
 
     /// Sets the round trip between client and provider, in seconds.
     #[must_use]
     pub fn with_network(self, network: Dist) -> Self {
-        Self { network, ..self }
+        Self { network: Some(network), ..self }
     }
 
     /// Sets the number of server slots: calls served at once; `None`: no bound.

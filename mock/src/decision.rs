@@ -3,6 +3,7 @@
 use crate::axis::Axis;
 use crate::call::Usage;
 use crate::config::Fault;
+use crate::latency::ServiceTime;
 use crate::length::TooLong;
 use crate::time::{Instant, Nanos};
 
@@ -30,7 +31,7 @@ impl DecisionReport {
 /// The decision on a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decision {
-    /// The call is served with this schedule.
+    /// The call is served, at once or when a server slot is free.
     Admitted(Service),
     /// A limit refused the call. Nothing is charged, unless refused calls count ([`Reserve::charge_refused`]).
     ///
@@ -42,17 +43,15 @@ pub enum Decision {
     Faulted(Fault),
 }
 
-/// The schedule of an admitted call. All instants are at the provider, without network delay.
+/// The service of an admitted call. All instants are at the provider, without network delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
     /// The reservation to settle when the call ends.
     pub ticket: Ticket,
-    /// When its service starts; equals the arrival if server slots are unbounded.
-    pub started_at: Instant,
-    /// When the first token is sent.
-    pub first_token_at: Instant,
-    /// When the last token is sent, or the connection is cut.
-    pub done_at: Instant,
+    /// When its service starts: the arrival if a server slot is free; `None` while it waits for one.
+    pub started_at: Option<Instant>,
+    /// How long its service takes.
+    pub time: ServiceTime,
     /// The usage at [`Service::done_at`].
     pub usage: Usage,
     /// `true` if the reply ends early.
@@ -62,20 +61,39 @@ pub struct Service {
 }
 
 impl Service {
-    /// Returns the usage by `now`: the prompt, and the completion tokens sent until then.
+    /// Returns when the first token is sent; `None` while the call waits for a server slot.
+    #[must_use]
+    #[inline]
+    pub fn first_token_at(&self) -> Option<Instant> {
+        Some(self.started_at? + self.time.first_token)
+    }
+
+    /// Returns when the last token is sent, or the connection is cut; `None` while the call waits for a server slot.
+    #[must_use]
+    #[inline]
+    pub fn done_at(&self) -> Option<Instant> {
+        Some(self.first_token_at()? + self.time.decode)
+    }
+
+    /// Returns the time that it waited for a server slot; zero while it still waits.
+    #[must_use]
+    pub fn queued(&self) -> Nanos {
+        self.started_at.map_or(Nanos::ZERO, |started_at| started_at.since(self.ticket.at))
+    }
+
+    /// Returns the usage by `now`: the prompt, and the completion tokens sent until then. A call that waits for a server
+    /// slot has used nothing, because its prompt has not been processed (assumed: no provider documents it).
     #[must_use]
     pub fn used_by(&self, now: Instant) -> Usage {
-        debug_assert!(
-            self.started_at <= self.first_token_at && self.first_token_at <= self.done_at,
-            "invariant: a schedule is in order, found {self:?}"
-        );
+        let Some(first_token_at) = self.first_token_at() else { return Usage::default() };
+        let done_at = first_token_at + self.time.decode;
         let whole = self.usage.completion_tokens;
-        let completion_tokens = if now >= self.done_at {
+        let completion_tokens = if now >= done_at {
             whole
-        } else if now < self.first_token_at || whole == 0 {
+        } else if now < first_token_at || whole == 0 {
             0
         } else {
-            let (passed, all) = (now.since(self.first_token_at), self.done_at.since(self.first_token_at));
+            let (passed, all) = (now.since(first_token_at), self.time.decode);
             let after_first = u128::from(whole - 1) * u128::from(passed.0) / u128::from(all.0);
             1 + u32::try_from(after_first).expect("invariant: fewer tokens than all before done_at")
         };
@@ -83,9 +101,12 @@ impl Service {
     }
 }
 
-/// The open reservation of an admitted call. Must be passed to [`crate::Provider::complete`] exactly once.
+/// The open reservation of an admitted call. Its service must be passed to [`crate::Provider::complete`] or
+/// [`crate::Provider::cancel`] exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
+    /// The number of the call among those that the provider has admitted, from zero.
+    pub number: u64,
     /// The account that is charged, as an index.
     pub account: u16,
     /// The model that was called, as an index.

@@ -1,7 +1,8 @@
-//! The latency of a call: the service time is drawn from a seeded stream, the queueing time follows from the server slots.
+//! The latency of a call: the service time is drawn from a seeded stream, the queueing time follows from the server slots
+//! ([`crate::slots`]).
 //!
 //! ```text
-//!  arrival ──queue──▶ started_at ──prefill──▶ first_token_at ──decode at constant speed──▶ done_at
+//!  arrival ──queue──▶ start ──prefill──▶ first token ──decode at constant speed──▶ last token
 //! ```
 //!
 //! A call's draws depend on its truth alone, so that two policies that send the same call get the same service time.
@@ -10,9 +11,7 @@
 use crate::call::{DrawPurpose, Truth, Usage};
 use crate::config::{Latency, Service};
 use crate::dist::Dist;
-use crate::time::{Instant, Nanos};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use crate::time::Nanos;
 
 /// The parts of a service time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,61 +56,45 @@ impl Latency {
         }
     }
 
-    /// Returns the network delays to the provider and back: half of one round trip each.
+    /// Returns the network delays of a simulated call to the provider and back: half of one round trip each.
     #[must_use]
     pub fn network(&self, truth: Truth) -> (Nanos, Nanos) {
-        let seconds = match &self.network {
-            Dist::Constant(0.0) => return (Nanos::ZERO, Nanos::ZERO), // The most frequent case.
-            Dist::Constant(seconds) => *seconds, // Creating a stream costs as much as a draw.
-            dist => dist.sample(&mut truth.stream_for(DrawPurpose::Network)),
+        let round_trip = match &self.network {
+            None => LOOPBACK_ROUND_TRIP,
+            Some(dist) => round_trip(dist, truth),
         };
-        let round_trip = Nanos::from_secs_f64(seconds);
         let there = Nanos(round_trip.0 / 2);
         (there, round_trip - there)
     }
-}
 
-/// A queue in front of `count` server slots, first come, first served. A server slot serves one call at a time.
-///
-/// The service time is known on arrival, and hence the server slot (the first one to become free) and the start. This is
-/// an exact queue with `count` servers that needs no events of its own.
-#[derive(Clone, Debug)]
-pub struct ServerSlots {
-    count: u32,
-    /// When each server slot used so far becomes free, the earliest on top.
-    free_at: BinaryHeap<Reverse<Instant>>,
-}
-
-impl ServerSlots {
-    /// Creates `count` free server slots.
-    ///
-    /// # Panics
-    /// If `count` is zero.
+    /// Returns the network delays that a mock on a loopback interface adds to those of the interface itself: none unless
+    /// the network is configured.
     #[must_use]
-    pub fn new(count: u32) -> Self {
-        assert!(count > 0, "invariant: a model has at least one server slot");
-        Self { count, free_at: BinaryHeap::new() }
+    pub fn added_network(&self, truth: Truth) -> (Nanos, Nanos) {
+        if self.network.is_some() { self.network(truth) } else { (Nanos::ZERO, Nanos::ZERO) }
     }
 
-    /// Assigns the server slot that is free first for `duration`; returns the start. `now` must not decrease between calls.
-    pub fn assign(&mut self, now: Instant, duration: Nanos) -> Instant {
-        debug_assert!(
-            self.free_at.len() <= self.count as usize,
-            "invariant: no more server slots than {}",
-            self.count
-        );
-        let all_used = self.free_at.len() >= self.count as usize;
-        if let Some(mut earliest) = self.free_at.peek_mut()
-            && (all_used || earliest.0 <= now)
-        {
-            let start = earliest.0.max(now);
-            *earliest = Reverse(start + duration);
-            return start;
-        }
-        self.free_at.push(Reverse(now + duration));
-        now
+    /// Returns the mean round trip in seconds.
+    #[must_use]
+    pub fn mean_network_seconds(&self) -> f64 {
+        self.network.as_ref().map_or_else(|| LOOPBACK_ROUND_TRIP.as_secs_f64(), Dist::mean)
     }
 }
+
+fn round_trip(network: &Dist, truth: Truth) -> Nanos {
+    let seconds = match network {
+        Dist::Constant(seconds) => *seconds, // Creating a stream costs as much as a draw.
+        dist => dist.sample(&mut truth.stream_for(DrawPurpose::Network)),
+    };
+    Nanos::from_secs_f64(seconds)
+}
+
+/// The round trip of a request and its reply over a loopback interface, from the instant at which the client sends the
+/// request to the instant at which it has parsed the reply, without service time.
+///
+/// Measured with `quotalab run` against a model with `total: 0s`: 1,000 requests of 50 prompt tokens at 50 per second, whose
+/// median latency less the median lag of the load generator was 0.27 to 0.29 ms in three runs (2 cores, Linux, 2026-11-28).
+pub const LOOPBACK_ROUND_TRIP: Nanos = Nanos(300_000);
 
 #[cfg(test)]
 mod tests {
@@ -138,6 +121,15 @@ mod tests {
     }
 
     #[test]
+    fn a_mock_adds_no_delay_if_no_network_is_configured() {
+        let (plain, set) = (Latency::default(), Latency::default().with_network(Dist::Constant(0.02)));
+        let (there, back) = plain.network(Truth::default());
+        assert_eq!(there + back, LOOPBACK_ROUND_TRIP);
+        assert_eq!(plain.added_network(Truth::default()), (Nanos::ZERO, Nanos::ZERO));
+        assert_eq!(set.added_network(Truth::default()), set.network(Truth::default()));
+    }
+
+    #[test]
     fn both_ways_together_are_one_round_trip() {
         let latency = Latency::default().with_network(Dist::Exponential(0.03));
         for draw in 0..100 {
@@ -146,22 +138,5 @@ mod tests {
             assert!(back.0 - there.0 <= 1 && there > Nanos::ZERO);
             assert_eq!(latency.network(truth), (there, back), "the same truth gives the same delays");
         }
-    }
-
-    #[test]
-    fn a_third_call_starts_when_the_first_of_two_server_slots_becomes_free() {
-        let mut slots = ServerSlots::new(2);
-        let starts = [(0, 10), (1, 4), (2, 5), (3, 1), (20, 1)]
-            .map(|(now, duration)| slots.assign(Instant(now), Nanos(duration)));
-        assert_eq!(starts, [0, 1, 5, 10, 20].map(Instant));
-    }
-
-    #[test]
-    fn unused_server_slots_take_no_memory() {
-        let mut slots = ServerSlots::new(u32::MAX);
-        for call in 0..1000 {
-            slots.assign(Instant(call * 10), Nanos(25));
-        }
-        assert_eq!(slots.free_at.len(), 3);
     }
 }

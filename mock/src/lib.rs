@@ -8,7 +8,7 @@
 //!  Call + Truth ──▶ provider::Provider ─▶ fault, length, reserve ──▶ meter: all limits of one account × model
 //!                        │                                             └─▶ window: one limit and how it refills
 //!                        │◀── Admitted | Refused (with the earliest admission) | TooLong | Faulted
-//!                        ├──▶ latency: server slot and service time of an admitted call
+//!                        ├──▶ slots, latency: server slot and service time of an admitted call
 //!                        ▼
 //!                  DecisionReport ──▶ wire: status, headers and body of a dialect ──▶ server: HTTP   (feature `server`)
 //!                        └──────────▶ read directly by the simulation in virtual time
@@ -29,8 +29,9 @@
 //! let report = provider.decide(Instant::ZERO, call, truth);
 //! let Decision::Admitted(service) = report.decision else { panic!("the limits are unused") };
 //! assert_eq!(report.limits.tokens.unwrap().remaining, 6_000 - 120, "prompt and max_tokens are reserved");
-//! provider.complete(service.done_at, service.ticket, service.usage);
-//! let tokens = provider.levels(service.done_at, 0, 0).find(|level| level.axis == Axis::Tpm).unwrap();
+//! let done_at = service.done_at().expect("no server slot to wait for");
+//! provider.complete(done_at, &service);
+//! let tokens = provider.levels(done_at, 0, 0).find(|level| level.axis == Axis::Tpm).unwrap();
 //! assert_eq!(tokens.remaining, 6_000 - 100, "settled to the actual usage");
 //! ```
 //!
@@ -55,6 +56,7 @@ pub mod random;
 pub mod reserve;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod slots;
 pub mod time;
 pub mod units;
 pub mod window;

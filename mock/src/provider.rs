@@ -7,8 +7,9 @@
 //!           Faulted        TooLong             Refused                                                            reservation is settled
 //! ```
 //!
-//! The complete schedule of a call is known on arrival, so the machine has no timers: the driver returns the ticket at
-//! [`Service::done_at`], or earlier if the client disconnects.
+//! The machine has no timers. The driver returns an admitted call at [`Service::done_at`], or earlier if the client
+//! disconnects. If this frees a server slot for a call that waits, the machine returns that call, whose end is known from
+//! then on.
 //!
 //! Invariants: time does not decrease; a call is charged only if it is admitted, unless the model counts refused calls;
 //! every ticket is returned once.
@@ -17,8 +18,8 @@ use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve};
 use crate::decision::{Decision, DecisionReport, Denial, HeaderLimits, HeaderRemaining, Service, Ticket};
 use crate::fault::ActiveFaults;
-use crate::latency::{ServerSlots, ServiceTime};
 use crate::meter::{LimitLevel, Meter};
+use crate::slots::{ServerSlots, Started};
 use crate::time::{Instant, Nanos};
 
 /// One provider: the ground truth that a client's quota estimates approximate.
@@ -50,6 +51,8 @@ pub struct Provider {
     /// meter of its first model.
     meters: Vec<Meter>,
     incidents: Vec<Incident>,
+    /// The number of calls admitted so far.
+    admitted: u64,
     now: Instant,
 }
 
@@ -80,6 +83,7 @@ impl Provider {
             models: (0..config.models.len()).map(|model| Model::new(config, model)).collect(),
             meters: config.accounts.iter().flat_map(|_| meters.iter().cloned()).collect(),
             incidents: config.incidents.clone(),
+            admitted: 0,
             now: Instant::ZERO,
         }
     }
@@ -138,7 +142,9 @@ impl Provider {
                 let reserved = model.reserve.reserved(call, truth, meter.recent_completions());
                 match meter.admit(reserved, audio_seconds) {
                     Ok(()) => {
-                        Decision::Admitted(model.serve(Ticket::new(call, reserved, now), call, truth, faults))
+                        let ticket = Ticket::new(self.admitted, call, reserved, now);
+                        self.admitted += 1;
+                        Decision::Admitted(model.serve(ticket, call, truth, faults))
                     }
                     Err(denial) => {
                         let charged = model
@@ -153,24 +159,36 @@ impl Provider {
         }
     }
 
-    /// Completes an admitted call: settles its reservation. Must be called once per ticket, unless
-    /// [`Provider::cancel`] is.
-    pub fn complete(&mut self, now: Instant, ticket: Ticket, used: Usage) {
-        debug_assert!(now >= ticket.at, "invariant: completes at {now}, arrived at {}", ticket.at);
-        let index = self.advance_meter_to(now, ticket.account, ticket.model);
-        let (meter, reserve) = (&mut self.meters[index], self.models[usize::from(ticket.model)].reserve);
-        meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settlement);
-        if reserve.estimate == Estimate::PromptAndRecent {
-            meter.record_completion(used);
-        }
+    /// Completes an admitted call that has been served: settles its reservation and frees its server slot. Must be called
+    /// once per ticket, unless [`Provider::cancel`] is. Returns the call that starts in the slot; `None` if none waits.
+    ///
+    /// A driver on a real clock reports the end late; the slot was free at [`Service::done_at`] all the same.
+    #[inline]
+    pub fn complete(&mut self, now: Instant, service: &Service) -> Option<Started> {
+        self.end(now, service, service.usage)
     }
 
-    /// Completes an admitted call whose client disconnected; returns the usage until now. Its server slot stays
-    /// occupied until the planned end, because the starts of the calls behind it are already decided.
-    pub fn cancel(&mut self, now: Instant, service: &Service) -> Usage {
+    /// Completes an admitted call whose client disconnected; returns the usage until now, and the call that starts in its
+    /// server slot. A call that waited for a slot has used nothing, so its whole reservation is returned if the model
+    /// settles to the usage, and only the request stays charged.
+    pub fn cancel(&mut self, now: Instant, service: &Service) -> (Usage, Option<Started>) {
         let used = service.used_by(now);
-        self.complete(now, service.ticket, used);
-        used
+        (used, self.end(now, service, used))
+    }
+
+    fn end(&mut self, now: Instant, service: &Service, used: Usage) -> Option<Started> {
+        let ticket = service.ticket;
+        debug_assert!(now >= ticket.at, "invariant: ends at {now}, arrived at {}", ticket.at);
+        debug_assert!(ticket.number < self.admitted, "invariant: only admitted calls end, found {ticket:?}");
+        let index = self.advance_meter_to(now, ticket.account, ticket.model);
+        let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(ticket.model)]);
+        let reserve = model.reserve;
+        meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settlement);
+        if reserve.estimate == Estimate::PromptAndRecent && service.started_at.is_some() {
+            meter.record_completion(used);
+        }
+        let freed_at = service.done_at().map_or(now, |done_at| done_at.min(now));
+        model.server_slots.as_mut()?.leave(ticket.number, freed_at)
     }
 
     /// Returns the network delays to the provider and back for a call with this truth.
@@ -230,35 +248,24 @@ impl Model {
         }
     }
 
-    /// Returns the schedule of an admitted call. A cut reply ends when its last token is sent.
+    /// Returns the service of an admitted call. A cut reply ends when its last token is sent.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, faults: &ActiveFaults) -> Service {
         let mut usage = truth.usage(self.lengths.completion_cap(call, truth));
         usage.completion_tokens = faults.tokens_sent(usage.completion_tokens);
-        let service_time = self.latency.service_time(truth, usage, faults.slowdown);
-        let ServiceTime { first_token, decode } =
-            service_time.with_faults(faults.first_token_delay, faults.token_slowdown);
+        let time = self.latency.service_time(truth, usage, faults.slowdown);
+        let time = time.with_faults(faults.first_token_delay, faults.token_slowdown);
         let started_at = match &mut self.server_slots {
-            Some(server_slots) => server_slots.assign(ticket.at, first_token + decode),
-            None => ticket.at,
+            Some(server_slots) => server_slots.enter(ticket.number, ticket.at),
+            None => Some(ticket.at),
         };
-        debug_assert!(started_at >= ticket.at, "invariant: starts at {started_at}, arrived at {}", ticket.at);
-        let first_token_at = started_at + first_token;
-        Service {
-            ticket,
-            started_at,
-            first_token_at,
-            done_at: first_token_at + decode,
-            usage,
-            cut: faults.cut,
-            garbage: faults.garbage,
-        }
+        Service { ticket, started_at, time, usage, cut: faults.cut, garbage: faults.garbage }
     }
 }
 
 impl Ticket {
-    fn new(call: Call, reserved: Usage, at: Instant) -> Self {
+    fn new(number: u64, call: Call, reserved: Usage, at: Instant) -> Self {
         let Usage { prompt_tokens, completion_tokens, .. } = reserved;
-        Self { account: call.account, model: call.model, prompt_tokens, completion_tokens, at }
+        Self { number, account: call.account, model: call.model, prompt_tokens, completion_tokens, at }
     }
 }
 
@@ -302,8 +309,8 @@ mod tests {
         {
             let mut provider = provider(&[Limit::tpd(1000)], None, &[]);
             let service = admitted(provider.decide(Instant::ZERO, CALL, TRUTH));
-            assert_eq!((service.first_token_at, service.done_at), (at(1000), at(3000)));
-            let used = provider.cancel(at(cancelled_at), &service);
+            assert_eq!((service.first_token_at(), service.done_at()), (Some(at(1000)), Some(at(3000))));
+            let (used, _) = provider.cancel(at(cancelled_at), &service);
             assert_eq!(
                 used,
                 Usage { prompt_tokens: 50, completion_tokens: sent, cached_tokens: 0 },
@@ -320,7 +327,7 @@ mod tests {
         let service = admitted(provider.decide(Instant::ZERO, CALL, TRUTH));
         assert!(service.cut && !service.garbage);
         assert_eq!(service.usage.completion_tokens, 10);
-        assert_eq!((service.first_token_at, service.done_at), (at(2000), at(3800)));
+        assert_eq!((service.first_token_at(), service.done_at()), (Some(at(2000)), Some(at(3800))));
     }
 
     #[test]
@@ -332,7 +339,7 @@ mod tests {
             assert_eq!(report.limits.requests.unwrap().remaining, 10);
         }
         down.incidents.clear();
-        assert_eq!(admitted(down.decide(Instant::ZERO, CALL, TRUTH)).started_at, Instant::ZERO);
+        assert_eq!(admitted(down.decide(Instant::ZERO, CALL, TRUTH)).started_at, Some(Instant::ZERO));
     }
 
     #[test]
@@ -354,9 +361,30 @@ mod tests {
     #[test]
     fn admitted_calls_queue_for_server_slots_and_refused_ones_take_none() {
         let mut provider = provider(&[Limit::rpm(2)], Some(1), &[]);
-        let starts = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)).started_at);
-        assert_eq!(starts, [at(0), at(3000)]);
+        let [first, second] = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)));
+        assert_eq!((first.started_at, second.started_at), (Some(at(0)), None));
         assert!(matches!(provider.decide(at(0), CALL, TRUTH).decision, Decision::Refused(_)));
-        assert_eq!(admitted(provider.decide(at(30_000), CALL, TRUTH)).started_at, at(30_000));
+        let started = provider.complete(at(3000), &first);
+        assert_eq!(started, Some(Started { ticket: second.ticket.number, at: at(3000) }));
+        let second = Service { started_at: Some(at(3000)), ..second };
+        assert_eq!(provider.complete(at(6000), &second), None);
+        assert_eq!(admitted(provider.decide(at(30_000), CALL, TRUTH)).started_at, Some(at(30_000)));
+    }
+
+    #[test]
+    fn a_server_slot_is_free_when_its_client_leaves() {
+        let mut provider = provider(&[], Some(1), &[]);
+        let [first, second] = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)));
+        let (_, started) = provider.cancel(at(500), &first);
+        assert_eq!(started, Some(Started { ticket: second.ticket.number, at: at(500) }));
+    }
+
+    #[test]
+    fn a_call_that_never_started_is_charged_its_request_and_no_token() {
+        let mut provider = provider(&[Limit::tpd(1000), Limit::rpd(10)], Some(1), &[]);
+        let [_, queued] = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)));
+        assert_eq!(provider.cancel(at(0), &queued), (Usage::default(), None));
+        let levels: Vec<_> = provider.levels(at(0), 0, 0).map(|level| level.remaining).collect();
+        assert_eq!(levels, [1000 - 150, 8], "what is left after the first reservation and two requests");
     }
 }

@@ -24,7 +24,7 @@ fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workloa
         reserve: Reserve::default(),
         latency: Latency {
             service: Service::Total(Dist::Constant(2.0)),
-            network: Dist::Constant(0.5),
+            network: Some(Dist::Constant(0.5)),
             slots: None,
         },
         price: Price::default(),

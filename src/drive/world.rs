@@ -24,8 +24,10 @@ use provider::Provider;
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, DecisionReport, HeaderRemaining, Service};
 use provider::fault::ActiveFaults;
+use provider::slots::Started;
 use provider::wire::LimitsSnapshot;
 use provider::{Call, Instant, Nanos, Truth, Usage};
+use rustc_hash::FxHashMap;
 use slab::Slab;
 
 /// The state of everything except the engine.
@@ -37,6 +39,8 @@ pub(super) struct World<'a, F> {
     /// By tag.
     jobs: Slab<JobRecord>,
     flights: Slab<Flight>,
+    /// The flights that wait for a server slot, by provider and ticket.
+    waiting: FxHashMap<(u16, u64), usize>,
     /// The engine reads what replies state about limits, so replies must state it.
     uses_limit_headers: bool,
     fold: &'a mut F,
@@ -58,7 +62,8 @@ struct Flight {
     tag: Tag,
     job: JobId,
     target: TargetId,
-    /// The number of the scheduled event that it waits for; zero if no reply will ever come.
+    /// The number of the scheduled event that it waits for; zero if no reply will ever come, or while it waits for a
+    /// server slot.
     entry: u64,
     /// The index of the target's provider.
     provider: u16,
@@ -93,6 +98,7 @@ impl<'a, F: Fold> World<'a, F> {
             events: EventQueue::default(),
             jobs: Slab::new(),
             flights: Slab::new(),
+            waiting: FxHashMap::default(),
             uses_limit_headers,
             fold,
         }
@@ -134,13 +140,13 @@ impl<'a, F: Fold> World<'a, F> {
             NetworkEvent::RequestArrives => self.request_arrives(now, key),
             NetworkEvent::ReplySent => {
                 let arrives_at = now + flight.downlink;
-                settle(&mut self.providers, self.fold, now, flight);
                 flight.entry = self.events.schedule(arrives_at, key, NetworkEvent::ReplyArrives);
+                self.settle(now, key);
             }
             NetworkEvent::ReplyArrives => {
-                settle(&mut self.providers, self.fold, now, flight);
                 let reply = (flight.slot, flight.attempt, flight.reply(now));
                 self.jobs[flight.tag.0].flight = None;
+                self.settle(now, key);
                 self.flights.remove(key);
                 return Some(reply);
             }
@@ -177,9 +183,47 @@ impl<'a, F: Fold> World<'a, F> {
         } else {
             FlightResult::Direct(decision, HeaderRemaining::default())
         };
-        let kind = EventKind::Decided { attempt, target, decision: record };
-        self.fold.event(&Event { at: now, job, kind });
+        if let Decision::Admitted(Service { started_at: None, ticket, .. }) = decision {
+            self.waiting.insert((flight.provider, ticket.number), key);
+        }
         flight.entry = next.map_or(0, |(at, event)| self.events.schedule(at, key, event));
+        let kind = EventKind::Decided { attempt, target, decision: record };
+        self.log(&Event { at: now, job, kind });
+    }
+
+    /// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9). The call that waits
+    /// for its server slot starts.
+    #[inline]
+    fn settle(&mut self, now: Instant, key: usize) {
+        let flight = &mut self.flights[key];
+        let (provider, Some(&service)) = (flight.provider, flight.take_unsettled()) else { return };
+        let settled = flight.settled(now, service.usage);
+        let started = self.providers[usize::from(provider)].complete(now, &service);
+        self.log(&settled);
+        self.start_queued(provider, started);
+    }
+
+    /// Schedules the end of the call that a free server slot has started.
+    #[inline]
+    fn start_queued(&mut self, provider: u16, started: Option<Started>) {
+        let Some(Started { ticket, at }) = started else { return };
+        let key = self.waiting.remove(&(provider, ticket));
+        let key = key.expect("invariant: a call that starts from the queue waits");
+        let flight = &mut self.flights[key];
+        let (entry, FlightResult::Direct(decision, _)) = (flight.entry, &mut flight.result) else {
+            unreachable!("invariant: an admitted call is not rendered, found {flight:?}")
+        };
+        let Decision::Admitted(service) = decision else {
+            unreachable!("invariant: only an admitted call waits, found {decision:?}")
+        };
+        debug_assert!(
+            entry == 0 && service.started_at.is_none(),
+            "invariant: it has not started: {service:?}"
+        );
+        service.started_at = Some(at);
+        let next = next_event(at, decision, flight.downlink);
+        let (ends_at, event) = next.expect("invariant: a call that has started ends");
+        flight.entry = self.events.schedule(ends_at, key, event);
     }
 
     /// Takes every sample of the limits that is due at or before `now`.
@@ -247,11 +291,12 @@ impl<F: Fold> Driver for World<'_, F> {
             flight.attempt, attempt,
             "invariant: the attempt cancelled is the job's attempt in flight"
         );
-        let provider = &mut self.providers[usize::from(flight.provider)];
-        // The provider charges what it has done so far.
-        if let Some(service) = flight.take_unsettled() {
-            let usage = provider.cancel(now, service);
-            self.fold.event(&flight.settled(now, usage));
+        // The provider charges what it has done so far, and its server slot is free at once.
+        if let Some(&service) = flight.take_unsettled() {
+            self.waiting.remove(&(flight.provider, service.ticket.number));
+            let (usage, started) = self.providers[usize::from(flight.provider)].cancel(now, &service);
+            self.log(&flight.settled(now, usage));
+            self.start_queued(flight.provider, started);
         }
     }
 
@@ -272,21 +317,15 @@ impl<F: Fold> Driver for World<'_, F> {
     }
 }
 
-/// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9).
-fn settle(providers: &mut [Provider], fold: &mut impl Fold, now: Instant, flight: &mut Flight) {
-    if let Some(&Service { ticket, usage, .. }) = flight.take_unsettled() {
-        providers[usize::from(flight.provider)].complete(now, ticket, usage);
-        fold.event(&flight.settled(now, usage));
-    }
-}
-
-/// Returns the next event of an attempt that is decided on now; `None` if no reply ever comes.
+/// Returns the next event of an attempt that is decided on or started now; `None` if no reply ever comes, or while it
+/// waits for a server slot.
 fn next_event(now: Instant, decision: &Decision, downlink: Nanos) -> Option<(Instant, NetworkEvent)> {
     match decision {
-        Decision::Admitted(service) if downlink > Nanos::ZERO => {
-            Some((service.done_at, NetworkEvent::ReplySent))
+        Decision::Admitted(service) => {
+            let event =
+                if downlink > Nanos::ZERO { NetworkEvent::ReplySent } else { NetworkEvent::ReplyArrives };
+            service.done_at().map(|done_at| (done_at, event))
         }
-        Decision::Admitted(service) => Some((service.done_at, NetworkEvent::ReplyArrives)),
         Decision::Faulted(Fault::Timeout) => None,
         Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => {
             Some((now + downlink, NetworkEvent::ReplyArrives))
@@ -322,7 +361,10 @@ impl Flight {
             }
         };
         let first_token_at = match decision {
-            Decision::Admitted(service) if self.stream => service.first_token_at + self.downlink,
+            Decision::Admitted(service) if self.stream => {
+                let at = service.first_token_at();
+                at.expect("invariant: a reply follows the start of its service") + self.downlink
+            }
             _ => now,
         };
         direct::reply(now, decision, remaining, first_token_at)

@@ -83,9 +83,12 @@ impl Recorder {
         Quantiles { hdr, ..histogram.quantiles() }
     }
 
-    /// Returns the time over which limits could admit: to the end of arrivals, or to the last decision if that is later.
+    /// Returns the time over which limits could admit: the scenario's duration, or to the last decision if that is later.
+    /// A run that was ended early, which leaves jobs in flight, could admit only until its end.
     fn span(&self, end: Instant) -> Nanos {
-        Nanos(self.scenario.duration.0.min(end.0).max(self.last_decision.0))
+        let was_cut_off = self.workloads.iter().any(|workload| workload.in_flight > 0);
+        let run = if was_cut_off { self.scenario.duration.0.min(end.0) } else { self.scenario.duration.0 };
+        Nanos(run.max(self.last_decision.0))
     }
 
     fn jobs(&self) -> Jobs {
@@ -259,7 +262,8 @@ fn utilisation(
         Axis::Concurrency if world_reports => busy(counts, end) / NANOS_PER_S,
         Axis::Concurrency => return None,
     };
-    let seconds = limit.axis.window_length().map_or_else(|| Nanos(end.0).as_secs_f64(), |_| 1.0);
+    let run = Nanos(end.0.max(span.0));
+    let seconds = if limit.axis.window_length().is_some() { 1.0 } else { run.as_secs_f64() };
     let capacity = limit.max_units_in(span) * seconds;
     (capacity > 0.0).then(|| charged / capacity)
 }

@@ -184,8 +184,8 @@ fn latency(latency: &Latency) -> String {
         }
         Service::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
     };
-    if latency.network != Dist::Constant(0.0) {
-        text += &format!(", network {}", dist(&latency.network, &seconds));
+    if let Some(network) = &latency.network {
+        text += &format!(", network {}", dist(network, &seconds));
     }
     if let Some(slots) = latency.slots {
         text += &format!(", {} at once", print_count(slots.into()));

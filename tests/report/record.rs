@@ -142,6 +142,17 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
 }
 
 #[test]
+fn utilisation_is_over_the_run_even_if_the_last_job_ends_early() {
+    let scenario = short(&[(Axis::Rpm, 30), (Axis::Concurrency, 2)]);
+    let mut recorder = Recorder::new(&scenario);
+    served(&mut recorder, 0, Instant::ZERO);
+    let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(5)));
+    let used = &summary.targets[0].utilisation;
+    assert_eq!(used["rpm"], 0.016_667, "1 of a burst of 30 and 30 more");
+    assert_eq!(used["concurrency"], 0.008_333, "1 s of 2 x 60 s");
+}
+
+#[test]
 fn the_first_refusal_has_the_load_offered_before_it() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);

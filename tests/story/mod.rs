@@ -10,10 +10,13 @@ mod early_end;
 mod ejection;
 mod fallback;
 mod length;
+mod network;
 mod pacing;
 mod queue;
 mod routing;
+mod slots;
 
+use provider::dist::Dist;
 use provider::{Axis, Instant};
 use quotalab::drive::virtual_time;
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
@@ -36,10 +39,26 @@ impl Fold for Recording {
     }
 }
 
-/// Runs a scenario in virtual time and checks that it passes the audit.
+/// Runs a scenario in virtual time and checks that it passes the audit. Messages take no time unless the scenario has a
+/// `network`, so that the instants of a timeline are round.
 pub(crate) fn run(yaml: &str) -> Story {
-    let scenario =
-        scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"));
+    let mut scenario = parse(yaml);
+    for model in scenario.providers.iter_mut().flat_map(|provider| &mut provider.models) {
+        model.latency.network.get_or_insert(Dist::Constant(0.0));
+    }
+    simulate(scenario)
+}
+
+/// Runs a scenario as [`run`] does, over the default network.
+pub(crate) fn run_with_network(yaml: &str) -> Story {
+    simulate(parse(yaml))
+}
+
+fn parse(yaml: &str) -> Scenario {
+    scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn simulate(scenario: Scenario) -> Story {
     let mut folds = (Recording::default(), Audit::new(&scenario, provider::Nanos::ZERO));
     virtual_time::simulate(&scenario, &mut folds);
     let (violations, _) = folds.1.finish();

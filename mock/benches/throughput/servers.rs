@@ -66,11 +66,7 @@ impl Case {
                 limits,
                 lengths: Lengths::default(),
                 reserve: Reserve::default(),
-                latency: Latency {
-                    service: Service::Total(Dist::Constant(0.0)),
-                    network: Dist::Constant(0.0),
-                    slots: None,
-                },
+                latency: Latency { service: Service::Total(Dist::Constant(0.0)), network: None, slots: None },
                 price: Price::default(),
                 family: None,
                 completion: Dist::Constant(100.0),

@@ -1,7 +1,8 @@
 //! Passes a parsed request to the provider model, and settles the calls that it admits.
 //!
 //! However the connection of an admitted call ends, its [`Admission`] settles the call exactly once: as served, or as
-//! cancelled if it is dropped before, because the client disconnected or the server shut down.
+//! cancelled if it is dropped before, because the client disconnected or the server shut down. A call that waits for a
+//! server slot waits for the mock's message that it has started.
 
 use super::Mock;
 use super::context::RequestContext;
@@ -9,9 +10,11 @@ use super::mock::Generation;
 use super::reply_content::ReplyContent;
 use super::responder::Responder;
 use super::stream::UsageChunk;
+use super::waiting::StartReceiver;
 use crate::call::Call;
 use crate::decision::{Decision, DecisionReport, Service};
 use crate::fault::ResponseFault;
+use crate::time::Instant;
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, LimitsSnapshot};
 use axum::response::Response;
@@ -59,6 +62,8 @@ pub(super) struct Decided {
     pub(super) fault: ResponseFault,
     /// The generation of the provider model that decided.
     pub(super) generation: Generation,
+    /// Receives the start of an admitted call that waits for a server slot; `None` for every other call.
+    pub(super) start: Option<StartReceiver>,
 }
 
 /// Passes the call of a request to the provider model, and answers according to the decision.
@@ -76,7 +81,8 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     let call = Call { account, model, max_tokens: request.max_tokens };
     let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
-    let Decided { report, limits, fault, generation } = mock.decide(call, request.audio_seconds, truth, tag);
+    let Decided { report, limits, fault, generation, start } =
+        mock.decide(call, request.audio_seconds, truth, tag);
     let mut responder = Responder {
         context,
         call,
@@ -90,7 +96,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     };
     match report.decision {
         Decision::Admitted(service) => {
-            let admission = Admission { mock, generation, call, tag, service, open: true };
+            let admission = Admission { mock, generation, call, tag, service, start, open: true };
             responder.serve(&report, admission).await
         }
         Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report).await,
@@ -105,6 +111,8 @@ pub(super) struct Admission {
     call: Call,
     tag: Option<u64>,
     service: Service,
+    /// Receives the start of the service; `None` once it is known.
+    start: Option<StartReceiver>,
     /// Whether the call has not been settled yet.
     open: bool,
 }
@@ -116,6 +124,17 @@ impl Admission {
 
     pub(super) const fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// Waits until the service starts. Returns it and the instant of its end.
+    pub(super) async fn started(&mut self) -> (Service, Instant) {
+        if let Some(start) = &mut self.start {
+            // A reset of the mock drops the sender; it has emptied the queue.
+            let at = start.await.unwrap_or_else(|_| self.mock.now());
+            self.service.started_at = Some(at);
+            self.start = None;
+        }
+        (self.service, self.service.done_at().expect("invariant: a service that has started has an end"))
     }
 
     pub(super) const fn is_open(&self) -> bool {
@@ -133,6 +152,10 @@ impl Admission {
 impl Drop for Admission {
     /// Settles the call as cancelled by its client, unless it has been served.
     fn drop(&mut self) {
+        // The client may leave after the start has been sent and before it is received.
+        if let Some(Ok(at)) = self.start.as_mut().map(StartReceiver::try_recv) {
+            self.service.started_at = Some(at);
+        }
         if self.open {
             self.mock.cancel(self.generation, self.call, self.tag, &self.service);
         }

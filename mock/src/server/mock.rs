@@ -4,6 +4,7 @@
 use super::admission::Decided;
 use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
+use super::waiting::WaitingCalls;
 use crate::axis::Axis;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Dialect, Latency, ModelConfig, Tier};
@@ -90,6 +91,7 @@ struct World {
     now: Instant,
     faults: FaultQueue,
     generation: Generation,
+    waiting: WaitingCalls,
 }
 
 impl Mock {
@@ -129,6 +131,7 @@ impl Mock {
                 now: Instant::ZERO,
                 faults: FaultQueue::default(),
                 generation: Generation::default(),
+                waiting: WaitingCalls::default(),
             }),
             header_templates: HeaderTemplates::default(),
             control: None,
@@ -164,13 +167,14 @@ impl Mock {
         self.with_world(|world, now| world.provider.levels(now, account, model).for_each(each));
     }
 
-    /// Resets every limit, the injected faults and the journal, but not the clock. Calls in flight are served to their
-    /// end and charged to no limit.
+    /// Resets every limit, the server slots, the injected faults and the journal, but not the clock. Calls in flight are
+    /// served to their end and charged to no limit; those that wait for a server slot start at once.
     pub(super) fn reset(&self) {
         let Some(control) = &self.control else { return };
         self.with_world(|world, _| {
             world.provider = control.initial.clone();
             world.faults.clear();
+            world.waiting.clear();
             world.generation.0 += 1;
             *control.journal() = Journal::default();
         });
@@ -259,9 +263,9 @@ impl Mock {
         Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.next_u64() }
     }
 
-    /// Returns the network delays of a call: to the provider, and back to the client.
+    /// Returns the network delays to add to a call: to the provider, and back to the client.
     pub(super) fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.models[usize::from(model)].latency.network(truth)
+        self.models[usize::from(model)].latency.added_network(truth)
     }
 
     /// Decides on a call that arrives now.
@@ -272,7 +276,8 @@ impl Mock {
             let report = world.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));
             let limits = self.limits_snapshot(world, now, report.limits, call);
-            Decided { report, limits, fault: faults.response, generation: world.generation }
+            let start = world.waiting.add(&report.decision);
+            Decided { report, limits, fault: faults.response, generation: world.generation, start }
         })
     }
 
@@ -303,7 +308,8 @@ impl Mock {
     pub(super) fn settle(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
             if world.generation == generation {
-                world.provider.complete(now, service.ticket, service.usage);
+                let started = world.provider.complete(now, service);
+                world.waiting.start(started);
             }
             self.observe(|observer| observer.settled(now, tag, call, service.usage));
         });
@@ -312,8 +318,14 @@ impl Mock {
     /// Settles a call whose client disconnected before it was served.
     pub(super) fn cancel(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
         self.with_world(|world, now| {
-            let is_known = world.generation == generation;
-            let usage = if is_known { world.provider.cancel(now, service) } else { service.used_by(now) };
+            let usage = if world.generation == generation {
+                world.waiting.remove(service);
+                let (usage, started) = world.provider.cancel(now, service);
+                world.waiting.start(started);
+                usage
+            } else {
+                service.used_by(now)
+            };
             self.observe(|observer| observer.settled(now, tag, call, usage));
         });
     }

@@ -49,6 +49,7 @@ mod reply_content;
 mod responder;
 mod router;
 mod stream;
+mod waiting;
 
 pub use connection::serve;
 pub use mock::{Clock, ControlPlane, Mock, Observer};

@@ -38,10 +38,11 @@ pub(super) struct Responder {
 impl Responder {
     /// Answers an admitted call: with a stream, with a whole completion, or with the part of it that a fault leaves.
     pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
-        let service = *admission.service();
-        let is_readable = !service.cut && !service.garbage;
+        let is_readable = !admission.service().cut && !admission.service().garbage;
         let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
         self.context.add_to_journal(self.limits.at, outcome, Some(200), None);
+        let (service, done_at) = admission.started().await;
+        let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
         if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
             let chunks = self.chunks(&service, self.finish(&service));
             let head = self.stream_start(String::new());
@@ -49,15 +50,15 @@ impl Responder {
             let body = stream::body(admission, chunks, usage, self.downlink);
             return self.context.response(head, |_| body);
         }
-        if service.done_at > self.limits.at {
-            self.context.mock.sleep_until(service.done_at).await;
+        if done_at > self.limits.at {
+            self.context.mock.sleep_until(done_at).await;
         }
         admission.settle();
         if self.context.format.reports_limits_after_settling() {
             self.limits = self.context.mock.limits(self.call);
         }
         self.context.mock.sleep(self.downlink).await;
-        self.whole_response(report, &service)
+        self.whole_response(&report, &service)
     }
 
     /// Answers a call that is not served: a limit refused it, it is too long for the model, or a fault replaces its reply.

@@ -78,7 +78,7 @@ impl HttpBody for Stream {
                 this.sleep = None;
             }
             let now = this.admission.mock().now().max(this.wake_at);
-            if now >= this.admission.service().done_at {
+            if now >= this.done_at() {
                 this.admission.settle();
             }
             let text = this.take_due(now);
@@ -101,6 +101,15 @@ impl HttpBody for Stream {
 }
 
 impl Stream {
+    fn first_token_at(&self) -> Instant {
+        let at = self.admission.service().first_token_at();
+        at.expect("invariant: a stream begins after its service has started")
+    }
+
+    fn done_at(&self) -> Instant {
+        self.first_token_at() + self.admission.service().time.decode
+    }
+
     /// Returns all that is due by now and has not been sent, up to [`MAX_TOKENS_PER_WRITE`].
     fn take_due(&mut self, now: Instant) -> String {
         let mut out = String::new();
@@ -136,11 +145,10 @@ impl Stream {
 
     /// Returns when the next chunk is to be sent; `None` if none is left.
     fn due_at(&self) -> Option<Instant> {
-        let service = self.admission.service();
         let leaves = match self.next {
-            Next::Role => service.first_token_at,
-            Next::Token(index) => token_at(service, index),
-            Next::End => service.done_at,
+            Next::Role => self.first_token_at(),
+            Next::Token(index) => self.first_token_at() + token_offset(self.admission.service(), index),
+            Next::End => self.done_at(),
             Next::Abort(_) | Next::Nothing => return None,
         };
         Some(leaves + self.downlink)
@@ -148,7 +156,7 @@ impl Stream {
 
     /// Returns when there is something to do next: a chunk to send or the call to settle.
     fn next_wake(&self) -> Instant {
-        let settle = self.admission.is_open().then_some(self.admission.service().done_at);
+        let settle = self.admission.is_open().then_some(self.done_at());
         self.due_at().into_iter().chain(settle).min().expect("invariant: a stream with nothing due has ended")
     }
 }
@@ -164,11 +172,10 @@ fn after_token(service: &Service, sent: u32) -> Next {
     }
 }
 
-/// Returns when a token leaves the provider: the earliest instant at which [`Service::used_by`] counts it.
-fn token_at(service: &Service, index: u32) -> Instant {
-    let rest = u128::from(service.done_at.since(service.first_token_at).0);
+/// Returns the time from the first token to this one: at its end, and no earlier, [`Service::used_by`] counts the token.
+fn token_offset(service: &Service, index: u32) -> Nanos {
+    let rest = u128::from(service.time.decode.0);
     let last = u128::from(service.usage.completion_tokens.saturating_sub(1).max(1));
     let later = (u128::from(index) * rest).div_ceil(last);
-    service.first_token_at
-        + Nanos(u64::try_from(later).expect("invariant: no token leaves after the last one"))
+    Nanos(u64::try_from(later).expect("invariant: no token leaves after the last one"))
 }

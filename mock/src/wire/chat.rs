@@ -158,9 +158,9 @@ pub(super) struct Stages {
 impl Stages {
     pub(super) fn of(service: &Service) -> Self {
         Self {
-            queue: Seconds(service.started_at.since(service.ticket.at)),
-            prompt: Seconds(service.first_token_at.since(service.started_at)),
-            completion: Seconds(service.done_at.since(service.first_token_at)),
+            queue: Seconds(service.queued()),
+            prompt: Seconds(service.time.first_token),
+            completion: Seconds(service.time.decode),
         }
     }
 }

@@ -9,6 +9,7 @@ mod laws;
 
 use provider::config::{Dialect, Fault, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, HeaderLimits, Service, Ticket, announced_wait};
+use provider::latency::ServiceTime;
 use provider::meter::LimitLevel;
 use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply, WireFormat};
 use provider::{Axis, Instant, Nanos, Usage};
@@ -69,10 +70,9 @@ fn refused(denial: Denial) -> Case {
 fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
     let at = |secs| Instant(Nanos::from_secs(secs).0);
     Case::new(Decision::Admitted(Service {
-        ticket: Ticket { account: 0, model: 0, prompt_tokens, completion_tokens, at: at(0) },
-        started_at: at(1),
-        first_token_at: at(3),
-        done_at: at(6),
+        ticket: Ticket { number: 0, account: 0, model: 0, prompt_tokens, completion_tokens, at: at(0) },
+        started_at: Some(at(1)),
+        time: ServiceTime { first_token: Nanos::from_secs(2), decode: Nanos::from_secs(3) },
         usage: Usage { prompt_tokens, completion_tokens, cached_tokens: 0 },
         cut: false,
         garbage: false,

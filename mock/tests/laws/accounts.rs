@@ -133,8 +133,8 @@ proptest! {
                 decision = provider.decide(now, call, truth).decision;
                 prop_assert!(matches!(decision, Decision::Admitted(_)), "{denial:?} then {decision:?}");
             }
-            if let Decision::Admitted(Service { ticket, usage, .. }) = decision {
-                provider.complete(now, ticket, usage);
+            if let Decision::Admitted(service) = decision {
+                provider.complete(now, &service);
             }
         }
     }
@@ -155,7 +155,7 @@ proptest! {
         }
         prop_assert_eq!(open.len(), calls.len());
         for service in open.iter().rev() {
-            provider.complete(Instant::ZERO, service.ticket, service.usage);
+            provider.complete(Instant::ZERO, service);
         }
         for account in 0..2 {
             for level in levels(&mut provider, Instant::ZERO, account) {
@@ -215,7 +215,7 @@ fn an_overdrawn_limit_announces_the_exact_wait_if_the_printed_numbers_give_a_sho
     let Decision::Admitted(service) = provider.decide(Instant::ZERO, call, truth).decision else {
         panic!("the bucket is full")
     };
-    provider.complete(Instant::ZERO, service.ticket, service.usage);
+    provider.complete(Instant::ZERO, &service);
     // 64 of 60 are used; 0.3 s later 63.7, printed as 63, and 10 more fit after 13.7 s.
     let now = Instant(300_000_000);
     let Decision::Refused(denial) = provider.decide(now, call, truth).decision else { panic!("overdrawn") };
@@ -247,7 +247,7 @@ fn a_full_concurrency_limit_is_reported_only_if_no_other_limit_refuses() {
     let Decision::Admitted(first) = decide(&mut provider) else { panic!("both are free") };
     let Decision::Refused(denial) = decide(&mut provider) else { panic!("one is in flight") };
     assert_eq!((denial.axis, denial.wait, denial.oversize), (Axis::Concurrency, None, false));
-    provider.complete(Instant::ZERO, first.ticket, first.usage);
+    provider.complete(Instant::ZERO, &first);
     assert!(matches!(decide(&mut provider), Decision::Admitted(_)));
     let Decision::Refused(denial) = decide(&mut provider) else { panic!("both are used up") };
     assert_eq!((denial.axis, denial.wait), (Axis::Rpm, Some(Nanos::from_secs(30))));
@@ -266,7 +266,7 @@ fn a_charge_at_the_end_counts_in_the_window_of_the_end() {
         };
         let end = Instant::ZERO + Nanos::MINUTE;
         let before = provider.levels(end, 0, 0).next().unwrap().remaining;
-        provider.complete(end, service.ticket, service.usage);
+        provider.complete(end, &service);
         assert_eq!([before, provider.levels(end, 0, 0).next().unwrap().remaining], left);
     }
 }
@@ -358,7 +358,7 @@ fn the_smallest_and_the_largest_limits_hold() {
                 let Decision::Admitted(service) = open.decide(now, call, truth).decision else {
                     panic!("{axis} 2^64-1 admits every call")
                 };
-                open.complete(now, service.ticket, service.usage);
+                open.complete(now, &service);
             }
         }
     }
@@ -376,7 +376,7 @@ fn the_draws_of_a_call_depend_on_its_truth_alone() {
     let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };
     let length =
         |provider: &mut Provider, draw| match provider.decide(Instant::ZERO, call, truth(draw)).decision {
-            Decision::Admitted(service) => (service.done_at, provider.network(0, truth(draw))),
+            Decision::Admitted(service) => (service.done_at(), provider.network(0, truth(draw))),
             other => panic!("{other:?}"),
         };
     let (mut alone, mut busy) = (Provider::new(&config), Provider::new(&config));

@@ -28,7 +28,7 @@ fn decide(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provi
 
 /// Returns the remaining units of each token axis after the call has departed.
 fn remaining_after(provider: &mut Provider, service: &Service) -> [i64; 4] {
-    provider.complete(Instant::ZERO, service.ticket, service.usage);
+    provider.complete(Instant::ZERO, service);
     let levels: Vec<i64> = provider.levels(Instant::ZERO, 0, 0).map(|level| level.remaining).collect();
     levels.try_into().expect("invariant: a level per limit")
 }
@@ -48,7 +48,7 @@ proptest! {
                 continue;
             };
             prop_assert_eq!(service.ticket, expected.ticket);
-            prop_assert_eq!((service.first_token_at, service.done_at), (expected.first_token_at, expected.done_at));
+            prop_assert_eq!((service.started_at, service.time), (expected.started_at, expected.time));
             prop_assert_eq!(service.usage.cached_tokens, cached.min(prompt), "the reply states them");
             let refund = if policy == CachedTokens::Refunded { i64::from(cached.min(prompt)) } else { 0 };
             let [tpm, tpd, itpm, otpm] = remaining_after(&mut plain, &expected);
@@ -89,6 +89,6 @@ fn without_settlement_nothing_is_refunded() {
     let Decision::Admitted(service) = provider.decide(Instant::ZERO, CALL, truth(500, 400)).decision else {
         panic!("the limit is unused")
     };
-    provider.complete(Instant::ZERO, service.ticket, service.usage);
+    provider.complete(Instant::ZERO, &service);
     assert_eq!(provider.levels(Instant::ZERO, 0, 0).next().unwrap().remaining, 400);
 }

@@ -101,7 +101,9 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
             let truth = Truth { prompt_tokens: kinds[kind].tokens, ..Truth::default() };
             let report = provider.decide(now, Call { account: 0, model: 0, max_tokens: Some(0) }, truth);
             match report.decision {
-                Decision::Admitted(service) => provider.complete(now, service.ticket, service.usage),
+                Decision::Admitted(service) => {
+                    provider.complete(now, &service);
+                }
                 _ => counts[kind].1 += 1.0,
             }
             counts[kind].0 += 1.0;

@@ -5,7 +5,9 @@ use super::erlang::{batch_means, erlang_c};
 use provider::config::{Estimate, Latency, Reserve, Service};
 use provider::decision::Decision;
 use provider::dist::Dist;
+use provider::slots::Started;
 use provider::{Call, Instant, Nanos, Provider, RandomStream, Truth};
+use std::collections::{BTreeMap, VecDeque};
 
 const BATCHES: usize = 40;
 /// Calls per batch. At 80 % utilisation the queue is independent of its past after some hundred services.
@@ -21,14 +23,38 @@ fn assert_mean_wait(slots: u32) {
     let mut stream = RandomStream::new(2026, "arrivals", u64::from(slots));
     let load = UTILISATION * f64::from(slots);
     let gap = Dist::Exponential(1.0 / load);
-    let (mut now, mut draw) = (Instant::ZERO, 0);
+    let (mut next_arrival, mut draw) = (Instant::ZERO, 0);
+    // The calls that are served, by their end; those that wait; and the waits of calls that have started.
+    let (mut served, mut waiting, mut waits) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
     let (wait, error) = batch_means(BATCHES, LENGTH, || {
-        now += Nanos::from_secs_f64(gap.sample(&mut stream));
-        draw += 1;
-        let call = Call { account: 0, model: 0, max_tokens: None };
-        match provider.decide(now, call, Truth { draw, ..Truth::default() }).decision {
-            Decision::Admitted(service) => service.started_at.since(now).as_secs_f64(),
-            other => panic!("no limit applies, found {other:?}"),
+        loop {
+            if let Some(wait) = waits.pop_front() {
+                return wait;
+            }
+            let first_end = served.first_key_value().map(|((end, _), _)| *end);
+            let service = if let Some(end) = first_end.filter(|end| *end <= next_arrival) {
+                let (_, service) = served.pop_first().expect("one is served");
+                let Some(Started { ticket, at }) = provider.complete(end, &service) else { continue };
+                let next: provider::decision::Service = waiting.pop_front().expect("one waits");
+                assert_eq!(next.ticket.number, ticket, "first come, first served");
+                provider::decision::Service { started_at: Some(at), ..next }
+            } else {
+                let now = next_arrival;
+                next_arrival += Nanos::from_secs_f64(gap.sample(&mut stream));
+                draw += 1;
+                let call = Call { account: 0, model: 0, max_tokens: None };
+                match provider.decide(now, call, Truth { draw, ..Truth::default() }).decision {
+                    Decision::Admitted(service) => service,
+                    other => panic!("no limit applies, found {other:?}"),
+                }
+            };
+            match service.done_at() {
+                Some(end) => {
+                    waits.push_back(service.queued().as_secs_f64());
+                    served.insert((end, service.ticket.number), service);
+                }
+                None => waiting.push_back(service),
+            }
         }
     });
     let expected = erlang_c(slots, load) / (f64::from(slots) - load);

@@ -198,10 +198,10 @@ async fn the_first_token_may_be_late_and_the_others_slow() {
         let served = Served::start(&config(vec![], service.clone(), &[fault])).await;
         served.ask().await;
         let seen = served.stop().await;
-        let Seen::Decided(at, _, report) = &seen[0] else { panic!("{seen:?}") };
+        let Seen::Decided(_, _, report) = &seen[0] else { panic!("{seen:?}") };
         let Decision::Admitted(service) = report.decision else { panic!("{report:?}") };
-        assert_eq!(service.first_token_at.since(*at), Nanos::from_millis(first));
-        assert_eq!(service.done_at.since(service.first_token_at), Nanos::from_millis(rest));
+        assert_eq!(service.time.first_token, Nanos::from_millis(first));
+        assert_eq!(service.time.decode, Nanos::from_millis(rest));
     }
 }
 

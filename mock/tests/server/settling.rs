@@ -33,6 +33,44 @@ async fn a_client_that_disconnects_early_is_charged_the_tokens_sent_so_far() {
     }
 }
 
+/// One slot, a minute to the first token: the second call starts when the first client disconnects, and the third, which
+/// leaves the queue, uses nothing.
+#[tokio::test]
+async fn a_server_slot_is_free_when_its_client_disconnects() {
+    let mut config = config(vec![], slow(), &[]);
+    config.models[0].latency.slots = Some(1);
+    for more in ["", r#","stream":true"#] {
+        let served = Served::start(&config).await;
+        let mut sockets = Vec::new();
+        for tag in 1..=3 {
+            let mut socket = served.connect().await;
+            let request = post(&format!("prompt=10;completion=1;draw=1;tag={tag}"), &question(more));
+            socket.write_all(request.as_bytes()).await.unwrap();
+            served.wait_for(|seen| admitted(seen) == tag).await;
+            sockets.push(socket);
+        }
+        drop(sockets.pop());
+        served.wait_for(|seen| settled(seen) == 1).await;
+        served.set_clock(Nanos::from_secs(5));
+        drop(sockets.remove(0));
+        served.wait_for(|seen| settled(seen) == 2).await;
+        served.set_clock(Nanos::from_secs(66)); // a second after the end of the second call
+        drop(sockets.pop());
+        served.wait_for(|seen| settled(seen) == 3).await;
+        let seen = served.stop().await;
+        let settled: Vec<_> = seen
+            .iter()
+            .filter_map(|seen| match seen {
+                Seen::Settled(_, tag, usage) => {
+                    Some((tag.unwrap(), usage.prompt_tokens, usage.completion_tokens))
+                }
+                Seen::Decided(..) => None,
+            })
+            .collect();
+        assert_eq!(settled, [(3, 0, 0), (1, 10, 0), (2, 10, 1)], "{more}");
+    }
+}
+
 #[tokio::test]
 async fn shutdown_settles_calls_in_flight() {
     let served = Served::start(&config(vec![], slow(), &[])).await;

@@ -93,7 +93,7 @@ async fn network_latency_delays_a_reply_without_changing_it() {
     let body = |network: f64, more: &'static str| async move {
         let service = Service::Split { first_token: Dist::Constant(0.002), prefill: None, output: 1000.0 };
         let mut config = config(vec![], service, &[]);
-        config.models[0].latency.network = Dist::Constant(network);
+        config.models[0].latency.network = Some(Dist::Constant(network));
         let served = Served::start(&config).await;
         let reply = served.chat("prompt=10;completion=20;draw=1;tag=1", &question(more)).await;
         assert_eq!(served.stop().await.len(), 2, "decided on and settled");

@@ -73,11 +73,7 @@ fn latency(fields: Option<&Fields>, diagnostics: &Diagnostics) -> Latency {
         },
         Service::Total,
     );
-    Latency {
-        service,
-        network: network.unwrap_or(Dist::Constant(0.0)),
-        slots: fields.and_then(|fields| fields.count("slots")),
-    }
+    Latency { service, network, slots: fields.and_then(|fields| fields.count("slots")) }
 }
 
 fn price(fields: &Fields) -> Price {

@@ -273,14 +273,18 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
         word("output", Kind::Speed, "560 tok/s", "How fast tokens after the first are written.")
             .default("300 tok/s"),
         word("total", SECONDS, "{mean: 1s}", "The whole reply; its first token comes with the last."),
-        // Without a network the wire is as short as the loopback.
-        word("network", SECONDS, "40ms", "The round trip between client and provider, half of it each way.")
-            .default("0s"),
+        word(
+            "network",
+            SECONDS,
+            "40ms",
+            "The round trip between client and provider, half of it each way. If absent, that of a loopback interface: \
+             0.3 ms in a simulation, and what it takes in a live run.",
+        ),
         word(
             "slots",
             Kind::Count { min: 1, max: 1_000_000 },
             "12",
-            "Calls served at once over all accounts; others queue. If absent, no bound.",
+            "Calls served at once over all accounts; others queue. A slot is free when its call ends or its client leaves. If absent, no bound.",
         ),
     ],
     forms: &[
