@@ -19,6 +19,7 @@
 mod context_fit;
 mod describe;
 mod diagnostics;
+mod evidence;
 pub mod language;
 mod load;
 mod metric;
@@ -34,6 +35,8 @@ pub mod trace;
 mod write;
 mod yaml;
 
+pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, preset_evidence};
+use load::unknown_preset;
 pub use load::{load, parse, preset};
 pub use note::Note;
 pub use overrides::Overrides;
