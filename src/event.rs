@@ -156,7 +156,7 @@ pub struct JobEnd {
     /// Time of the attempt that succeeded, from the send to the end of the reply.
     pub service: Nanos,
     /// Time in attempts that did not succeed.
-    pub lost: Nanos,
+    pub failed_attempts: Nanos,
     /// From the schedule to the first token of the answer; `None` unless it succeeded.
     pub first_token: Option<Nanos>,
 }

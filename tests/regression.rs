@@ -225,7 +225,7 @@ fn a_baseline_of_other_scenarios_or_another_duration_is_a_mismatch() {
     assert_eq!(mismatches, ["it contains the scenario `keys`, which was not given"]);
     let short = Policy { set: |_| vec![("duration", "5m")], ..GOOD };
     assert_eq!(good.mismatches(&cases(&ALL, &short, 7)).len(), 3);
-    assert_eq!(regression::first_repeated_name(&cases(&[WALL, KEYS, WALL], &GOOD, 7)), Some("wall"));
+    assert_eq!(regression::first_repeated_scenario_name(&cases(&[WALL, KEYS, WALL], &GOOD, 7)), Some("wall"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::random::RandomStream;
 /// What a client sends, as far as limits depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// The account that the key belongs to, as an index into the provider's configuration.
+    /// The account that the API key belongs to, as an index into the provider's configuration.
     pub account: u16,
     /// The requested model, as an index into the provider's configuration.
     pub model: u16,
@@ -18,7 +18,7 @@ pub struct Call {
 pub struct Truth {
     /// Tokens of the prompt.
     pub prompt_tokens: u32,
-    /// Prompt tokens found in the provider's prefix cache; capped at the whole prompt.
+    /// Prompt tokens found in the provider's prefix cache; may exceed the prompt, which then is cached whole.
     pub cached_tokens: u32,
     /// Tokens the model writes if nothing stops it; `max_tokens` cuts it.
     pub completion_tokens: u32,

@@ -178,7 +178,7 @@ fn normal_below(score: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ceiling::tests::{RUN, workload};
+    use crate::ceiling::tests::{RUN_DURATION, workload};
     use provider::RandomStream;
 
     /// Without max_tokens, the demand of a job is bounded by the context and the longest completion.
@@ -196,7 +196,7 @@ mod tests {
             (Some(200), Lengths { context: Some(10_000), max_output: Some(300) }),
         ] {
             let workload = Workload { max_tokens, ..workload.clone() };
-            let expected = Sizes::of(&workload, RUN, lengths).completion;
+            let expected = Sizes::of(&workload, RUN_DURATION, lengths).completion;
             let mut stream = RandomStream::new(7, "cut", 0);
             let mut sample = || {
                 let prompt = workload.prompt.sample(&mut stream);
@@ -223,7 +223,7 @@ mod tests {
             (CachedPrompt::Tokens(Dist::Constant(600.0)), 500.0),
         ] {
             let workload = Workload { prompt: prompt.clone(), cached_prompt, ..workload(0, 1.0) };
-            let sizes = Sizes::of(&workload, RUN, Lengths::default());
+            let sizes = Sizes::of(&workload, RUN_DURATION, Lengths::default());
             assert!((sizes.cached - mean).abs() < 1.0, "{}", sizes.cached);
             let whole = sizes.prompt + sizes.completion;
             for (cached, settlement, demand) in [

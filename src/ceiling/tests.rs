@@ -9,10 +9,10 @@ use provider::dist::Dist;
 use provider::{Instant, RandomStream, Zone};
 use std::sync::Arc;
 
-pub(super) const RUN: Nanos = Nanos(100 * Nanos::DAY.0);
+pub(super) const RUN_DURATION: Nanos = Nanos(100 * Nanos::DAY.0);
 
-fn limit(axis: Axis, limit: u64) -> Limit {
-    Limit { axis, amount: limit, refill: RefillPolicy::Fixed, burst: limit }
+fn limit(axis: Axis, amount: u64) -> Limit {
+    Limit { axis, amount, refill: RefillPolicy::Fixed, burst: amount }
 }
 
 /// Returns a scenario of one provider with a model per list of limits; the target of a model has the same index.
@@ -57,7 +57,7 @@ fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workloa
         name: String::new(),
         about: String::new(),
         seed: 1,
-        duration: RUN,
+        duration: RUN_DURATION,
         providers: vec![provider],
         targets: (0..).take(targets.len()).map(target).collect(),
         routes: routes
@@ -71,7 +71,7 @@ fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workloa
             queue: 0,
             pace: Pace::Off,
             cache: None,
-            join: false,
+            coalesce: false,
         },
         workloads,
         expect: vec![],
@@ -80,7 +80,7 @@ fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workloa
     }
 }
 
-/// Returns a workload of jobs with 300 + 100 tokens.
+/// Returns a workload of jobs with 300 prompt tokens, and 250 completion tokens that `max_tokens` cuts to 100.
 pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
     Workload {
         name: String::new(),
@@ -110,14 +110,14 @@ fn assert_ceiling(scenario: &Scenario, jobs_per_min: f64, binding: (u16, Axis)) 
 }
 
 #[test]
-fn the_ceilings_of_accounts_and_fallbacks_add_up() {
-    let account = vec![limit(Axis::Rpm, 30), limit(Axis::Tpm, 8_000)];
+fn the_ceilings_of_targets_and_of_fallbacks_add_up() {
+    let main = vec![limit(Axis::Rpm, 30), limit(Axis::Tpm, 8_000)];
     let fallback = vec![limit(Axis::Rpm, 12)];
     let of = |targets: &[Vec<Limit>], steps: &[&[u16]]| scenario(targets, &[steps], vec![workload(0, 10.0)]);
     // 8,000 tokens per minute, 400 per job: 20 jobs.
-    assert_ceiling(&of(std::slice::from_ref(&account), &[&[0]]), 20.0, (0, Axis::Tpm));
-    assert_ceiling(&of(&[account.clone(), account.clone()], &[&[0, 1]]), 40.0, (0, Axis::Tpm));
-    let all = [account.clone(), account, fallback];
+    assert_ceiling(&of(std::slice::from_ref(&main), &[&[0]]), 20.0, (0, Axis::Tpm));
+    assert_ceiling(&of(&[main.clone(), main.clone()], &[&[0, 1]]), 40.0, (0, Axis::Tpm));
+    let all = [main.clone(), main, fallback];
     assert_ceiling(&of(&all, &[&[0, 1], &[2]]), 52.0, (0, Axis::Tpm));
     // A target in two steps counts once.
     assert_ceiling(&of(&all, &[&[0, 1], &[2, 0], &[1]]), 52.0, (0, Axis::Tpm));
@@ -133,7 +133,7 @@ fn the_ceilings_of_accounts_and_fallbacks_add_up() {
 }
 
 #[test]
-fn every_axis_has_its_demand() {
+fn limits_on_every_axis_become_jobs_and_audio_has_no_demand() {
     let of = |axis, number| scenario(&[vec![limit(axis, number)]], &[&[&[0]]], vec![workload(0, 1.0)]);
     assert_ceiling(&of(Axis::Rpd, 1440), 1.0, (0, Axis::Rpd));
     assert_ceiling(&of(Axis::Tpd, 400 * 1440), 1.0, (0, Axis::Tpd));
@@ -146,20 +146,20 @@ fn every_axis_has_its_demand() {
 }
 
 #[test]
-fn every_law_allows_what_it_admits_over_the_run() {
+fn the_ceiling_under_each_refill_policy_is_what_it_admits_over_the_run() {
     let jobs = |refill, duration| {
         let limit = Limit { axis: Axis::Rpm, amount: 30, refill, burst: 10 };
         let scenario = Scenario { duration, ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 1.0)]) };
         Ceiling::of(&scenario).jobs_per_min * duration.as_secs_f64() / 60.0
     };
-    let half = Nanos(90 * Nanos::SECOND.0);
-    assert!(close(jobs(RefillPolicy::Bucket, half), 10.0 + 45.0));
-    assert!(close(jobs(RefillPolicy::Fixed, half), 60.0));
-    assert!(close(jobs(RefillPolicy::SlidingLog, half), 60.0));
-    assert!(close(jobs(RefillPolicy::SlidingCounter, half), 60.0));
-    assert!(close(jobs(RefillPolicy::Calendar(Zone::Pacific), half), 60.0));
-    let tripled = Growth { factor_permille: 2000, max_permille: 3000 };
-    assert!(close(jobs(RefillPolicy::Adaptive(tripled), half), 180.0));
+    let ninety_seconds = Nanos(90 * Nanos::SECOND.0);
+    assert!(close(jobs(RefillPolicy::Bucket, ninety_seconds), 10.0 + 45.0));
+    assert!(close(jobs(RefillPolicy::Fixed, ninety_seconds), 60.0));
+    assert!(close(jobs(RefillPolicy::SlidingLog, ninety_seconds), 60.0));
+    assert!(close(jobs(RefillPolicy::SlidingCounter, ninety_seconds), 60.0));
+    assert!(close(jobs(RefillPolicy::Calendar(Zone::Pacific), ninety_seconds), 60.0));
+    let up_to_triple = Growth { factor_permille: 2000, max_permille: 3000 };
+    assert!(close(jobs(RefillPolicy::Adaptive(up_to_triple), ninety_seconds), 180.0));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_reservation_without_refund_is_demand() {
     let demands = |estimate, settlement| {
         let reserve = Reserve { estimate, settlement, ..Reserve::default() };
         let mut scenario = scenario(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
-        let sizes = demand::Sizes::of(&scenario.workloads[0], RUN, Lengths::default());
+        let sizes = demand::Sizes::of(&scenario.workloads[0], RUN_DURATION, Lengths::default());
         scenario.providers[0].models[0].reserve = reserve;
         let demand = sizes.demand(Axis::Tpm, &scenario.providers[0].models[0]);
         (demand, sizes.prompt, sizes.completion)
@@ -276,7 +276,7 @@ fn the_offered_load_is_the_mean_over_the_run() {
 fn the_demand_of_a_trace_is_that_of_its_rows() {
     let row =
         |at, prompt_tokens, completion_tokens| TraceRow { at: Instant(at), prompt_tokens, completion_tokens };
-    let rows = Arc::new(vec![row(0, 100, 50), row(1, 300, 500), row(RUN.0, 9_999, 9_999)]);
+    let rows = Arc::new(vec![row(0, 100, 50), row(1, 300, 500), row(RUN_DURATION.0, 9_999, 9_999)]);
     let trace = Workload { arrivals: Arrivals::Trace { rows }, ..workload(0, 0.0) };
     // Completions are bounded by 100: (100 + 50 + 300 + 100) / 2 tokens per job.
     assert_ceiling(&scenario(&[vec![limit(Axis::Tpm, 275)]], &[&[&[0]]], vec![trace]), 1.0, (0, Axis::Tpm));
@@ -299,7 +299,7 @@ fn mean_completions_under_a_bound_agree_with_sampling() {
     for dist in dists {
         for max in [0u32, 1, 7, 60, 512, 5_000] {
             let workload = Workload { completion: dist.clone(), max_tokens: Some(max), ..workload(0, 1.0) };
-            let exact = Sizes::of(&workload, RUN, Lengths::default()).completion;
+            let exact = Sizes::of(&workload, RUN_DURATION, Lengths::default()).completion;
             let mut stream = RandomStream::new(5, "bounded", 0);
             let (mut sum, mut squares) = (0.0, 0.0);
             for _ in 0..40_000 {
@@ -342,9 +342,9 @@ fn any_scenario() -> impl Strategy<Value = Scenario> {
 }
 
 proptest! {
-    /// Doubling the offered load halves the multiple; raising every limit tenfold raises the ceiling tenfold.
+    /// Doubling the offered load halves the multiple; raising every limit tenfold raises the multiple tenfold.
     #[test]
-    fn the_ceiling_is_proportional_to_limits_and_inverse_to_load(scenario in any_scenario()) {
+    fn the_multiple_is_proportional_to_limits_and_inverse_to_load(scenario in any_scenario()) {
         let base = Ceiling::of(&scenario);
         prop_assert!(base.multiple > 0.0 && base.multiple.is_finite() && base.binding.is_some());
         let mut busier = scenario.clone();
@@ -361,11 +361,11 @@ proptest! {
         prop_assert!((Ceiling::of(&larger).multiple / base.multiple / 10.0 - 1.0).abs() < 1e-6);
     }
 
-    /// No other limit, raised by the same small share, raises the ceiling more than the binding one.
+    /// A raise of the binding limit by a small share raises the ceiling at least as much as that of any other limit.
     #[test]
     fn the_binding_limit_raises_the_ceiling_the_most(scenario in any_scenario()) {
         let base = Ceiling::of(&scenario);
-        let raised = |target: usize, axis: Axis| {
+        let relative_gain = |target: usize, axis: Axis| {
             let mut scenario = scenario.clone();
             let model = &mut scenario.providers[0].models[target];
             let limit = model.limits.iter_mut().find(|limit| limit.axis == axis).unwrap();
@@ -373,18 +373,18 @@ proptest! {
             (Ceiling::of(&scenario).multiple / base.multiple - 1.0) * 1000.0
         };
         let (target, axis) = base.binding.unwrap();
-        let named = raised(target.index(), axis);
+        let binding_gain = relative_gain(target.index(), axis);
         for target in 0..scenario.targets.len() {
             for axis in [Axis::Rpm, Axis::Tpm] {
-                let other = raised(target, axis);
-                prop_assert!(other <= named * 1.01 + 1e-6, "{target} {axis}: {other} over {named}");
+                let other_gain = relative_gain(target, axis);
+                prop_assert!(other_gain <= binding_gain * 1.01 + 1e-6, "{target} {axis}: {other_gain} over {binding_gain}");
             }
         }
     }
 
-    /// No workload, alone or in the mix, exceeds what its targets admit.
+    /// A workload alone reaches the sum of what its targets admit; in the mix, its multiple is no larger.
     #[test]
-    fn no_workload_exceeds_what_its_targets_admit(scenario in any_scenario()) {
+    fn a_workload_reaches_what_its_targets_admit_only_alone(scenario in any_scenario()) {
         let base = Ceiling::of(&scenario);
         for workload in &scenario.workloads {
             let alone = Scenario { workloads: vec![workload.clone()], ..scenario.clone() };

@@ -118,7 +118,7 @@ impl TestArgs {
     /// Checks that a baseline can be made from the cases, and that the given one can be compared with them.
     fn check_names_and_baseline(&self, cases: &[Case], baseline: Option<&Baseline>) -> Result<(), VerbError> {
         if (baseline.is_some() || self.save_baseline.is_some())
-            && let Some(name) = regression::first_repeated_name(cases)
+            && let Some(name) = regression::first_repeated_scenario_name(cases)
         {
             let help = "a baseline identifies scenarios by name: give each its own `name:`";
             return Err(input_error(anyhow!("error: two scenarios are named `{name}`\n  help: {help}")));

@@ -164,7 +164,7 @@ impl<F: Fold, W: World> Live<'_, F, W> {
             let arrival = self.driver.load.peek().unwrap_or(Instant::MAX);
             self.driver.sample_until(now);
             if self.driver.fold.is_done() {
-                self.engine.stop(&mut self.driver, now);
+                self.engine.end_run(&mut self.driver, now);
                 return now;
             }
             // At one instant: timers, then replies, then arrivals.
@@ -214,7 +214,7 @@ impl<F: Fold, W: World> Live<'_, F, W> {
                 // A reply to an attempt that was cancelled is dropped.
                 if let Some(Flight { slot, tag, .. }) = self.driver.flights.remove(&attempt) {
                     self.driver.jobs[tag.0].attempt = None;
-                    self.engine.handle(&mut self.driver, now, slot, attempt, &reply);
+                    self.engine.handle_reply(&mut self.driver, now, slot, attempt, &reply);
                 }
             }
             Message::Decided { attempt, decision } => self.driver.decided(now, attempt, decision),

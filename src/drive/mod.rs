@@ -26,4 +26,4 @@ pub mod virtual_time;
 mod world;
 
 pub use direct::reply;
-pub use summarize::{record, summarize, summarize_load};
+pub use summarize::{record, summarize, summarize_without_distributions};

@@ -12,15 +12,16 @@ pub fn summarize(scenario: &Scenario) -> Summary {
     record(Recorder::new(scenario), Mode::Virtual, &mut (), |folds| simulate(scenario, folds))
 }
 
-/// Runs `scenario` with the load `load` in virtual time, for callers that make thousands of runs: the summary has
-/// quantiles but no distributions.
+/// Runs `scenario` in virtual time with the arrivals that `load` generates, for callers that make thousands of runs: the
+/// summary has quantiles but no distributions.
 #[must_use]
-pub fn summarize_load(scenario: &Scenario, load: Load) -> Summary {
+pub fn summarize_without_distributions(scenario: &Scenario, load: Load) -> Summary {
     let recorder = Recorder::without_distributions(scenario);
     record(recorder, Mode::Virtual, &mut (), |folds| simulate_load(scenario, load, folds))
 }
 
-/// Records the run that `drive` makes, which returns its last instant. Every event goes to `fold` as well.
+/// Calls `drive` to make the run, and returns the summary of its events, which go to `fold` as well. `drive` returns the
+/// run's last instant.
 pub fn record<F: Fold>(
     recorder: Recorder,
     mode: Mode,
@@ -28,6 +29,6 @@ pub fn record<F: Fold>(
     drive: impl FnOnce(&mut (Recorder, &mut F)) -> Instant,
 ) -> Summary {
     let mut folds = (recorder, fold);
-    let at = drive(&mut folds);
-    folds.0.finish(RunEnd { at, mode, scheduled: None })
+    let last_instant = drive(&mut folds);
+    folds.0.finish(RunEnd { at: last_instant, mode, scheduled: None })
 }

@@ -24,7 +24,7 @@ fn run<F: Fold>(mut engine: Engine, mut world: World<'_, F>) -> Instant {
     let mut now = Instant::ZERO;
     loop {
         if world.is_done() {
-            engine.stop(&mut world, now);
+            engine.end_run(&mut world, now);
             return now;
         }
         let timer = engine.poll_timeout();
@@ -43,7 +43,7 @@ fn run<F: Fold>(mut engine: Engine, mut world: World<'_, F>) -> Instant {
             engine.handle_timeout(&mut world, now);
         } else if event == now {
             if let Some((slot, attempt, reply)) = world.process_next(now) {
-                engine.handle(&mut world, now, slot, attempt, &reply);
+                engine.handle_reply(&mut world, now, slot, attempt, &reply);
             }
         } else if let Some((job, tag)) = world.next_arrival() {
             engine.submit(&mut world, now, job, tag);

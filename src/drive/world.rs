@@ -4,7 +4,7 @@
 //! The index of the first is the job's tag.
 //!
 //! ```text
-//!  send ─▶ RequestArrives ─▶ the provider decides ─▶ ReplySent ─▶ settled ─▶ ReplyArrives ─▶ Engine::handle
+//!  send ─▶ RequestArrives ─▶ the provider decides ─▶ ReplySent ─▶ settled ─▶ ReplyArrives ─▶ Engine::handle_reply
 //! ```
 //!
 //! Steps that take no time are not scheduled.

@@ -1,18 +1,19 @@
 //! The retry budget: a bound on retries as a share of the traffic.
 //!
 //! A bound on the attempts of one job does not bound the load: when everything fails, `n` attempts per job multiply the
-//! traffic by `n`. With a budget every job deposits a share of a retry and every retry withdraws a whole one, so retries
-//! add at most that share to the traffic, however much fails (as in Finagle and Envoy, 20 % by default there; see also
-//! Brooker, "Fixing retries with token buckets and circuit breakers", 2022).
+//! traffic by `n`. With a budget every job deposits a share of a retry and every retry withdraws a whole one. Beyond the
+//! initial balance of 100 retries, retries thus add at most that share to the traffic (as in Finagle and Envoy, 20 % by
+//! default there; see also Brooker, "Fixing retries with token buckets and circuit breakers", 2022).
 //!
 //! A *retry* is an attempt at a target that the job was sent to before. A fallback to a target that the job has not
 //! tried adds no load where the failure was, and is free.
 
-/// The balance, in thousandths of a retry.
+/// A retry budget. Amounts are in thousandths of a retry.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     /// Added per job; `None`: retries are not bounded.
     deposit: Option<u32>,
+    /// What may still be spent.
     balance: u32,
 }
 
@@ -22,7 +23,7 @@ impl Budget {
         Self { deposit: permille, balance: MAX_BALANCE }
     }
 
-    /// Adds the share of a job that arrives.
+    /// Adds what one arriving job deposits.
     pub(super) fn deposit(&mut self) {
         if let Some(permille) = self.deposit {
             self.balance = self.balance.saturating_add(permille).min(MAX_BALANCE);
@@ -34,7 +35,7 @@ impl Budget {
         self.deposit.is_none() || self.balance >= RETRY
     }
 
-    /// Takes a retry that is made.
+    /// Withdraws one retry, which is about to be made.
     pub(super) fn withdraw(&mut self) {
         assert!(
             self.allows(),

@@ -23,7 +23,7 @@ use rustc_hash::FxHashMap;
 /// Leaders, their followers, and promoted leaders that have not run yet.
 #[derive(Debug, Default)]
 pub(super) struct Coalescer {
-    /// By fingerprint.
+    /// The leader of each fingerprint.
     leaders: FxHashMap<u64, Slot>,
     /// By the leader's slot; empty for slots that do not lead.
     followers: Vec<Fifo>,
@@ -34,7 +34,7 @@ pub(super) struct Coalescer {
 impl Coalescer {
     /// Registers the job at `slot` as the leader for its fingerprint, or as a follower of the current leader. Returns
     /// the leader's slot for a follower, `None` for a leader.
-    pub(super) fn join(&mut self, fingerprint: u64, slot: Slot) -> Option<Slot> {
+    pub(super) fn join_leader(&mut self, fingerprint: u64, slot: Slot) -> Option<Slot> {
         if self.followers.len() <= slot.index() {
             self.followers.resize(slot.index() + 1, Fifo::default());
         }
@@ -113,14 +113,14 @@ mod tests {
     #[test]
     fn followers_leave_in_any_order_and_the_others_stay() {
         let mut coalescer = Coalescer::default();
-        let joined = [0, 1, 2, 3].map(|slot| coalescer.join(9, Slot(slot)));
+        let joined = [0, 1, 2, 3].map(|slot| coalescer.join_leader(9, Slot(slot)));
         assert_eq!(joined, [None, Some(Slot(0)), Some(Slot(0)), Some(Slot(0))]);
         coalescer.remove_follower(9, Slot(2));
         assert_eq!(coalescer.promote_next(9, Slot(0)), Some(Slot(1)));
         assert!(coalescer.leads(9, Slot(1)) && !coalescer.leads(9, Slot(0)));
         coalescer.end_lead(9, Slot(1));
         assert_eq!((coalescer.pop_follower(Slot(1)), coalescer.pop_follower(Slot(1))), (Some(Slot(3)), None));
-        assert_eq!(coalescer.join(9, Slot(5)), None, "the fingerprint is free again");
+        assert_eq!(coalescer.join_leader(9, Slot(5)), None, "the fingerprint is free again");
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
                             slots += 1;
                             Slot(slots - 1)
                         });
-                        prop_assert_eq!(coalescer.join(fingerprint, slot), queue.front().copied());
+                        prop_assert_eq!(coalescer.join_leader(fingerprint, slot), queue.front().copied());
                         queue.push_back(slot);
                     }
                 }

@@ -17,10 +17,9 @@ impl Engine {
         if self.now >= active.deadline {
             return self.give_up(driver, slot, EndReason::Deadline); // A live driver is late.
         }
-        if self.queue.is_capped() {
+        if self.concurrency.is_capped() {
             return self.enqueue(driver, slot, None);
         }
-        let active = self.jobs.at(slot);
         let cost = cost(&active.job);
         match self.router.choose(self.now, active, &cost) {
             NextAction::Send(candidate) => {
@@ -55,7 +54,7 @@ impl Engine {
         if is_over || unaffordable || self.router.target(candidate.target).cooling_until(self.now).is_some() {
             self.release_reserved(slot, reserved);
             self.decide(driver, slot);
-        } else if self.queue.is_capped() {
+        } else if self.concurrency.is_capped() {
             self.enqueue(driver, slot, reserved);
         } else {
             self.send(driver, slot, candidate);
@@ -102,7 +101,7 @@ impl Engine {
         if class == ReplyClass::TargetPermanent {
             active.excluded |= candidate.bit();
         }
-        if active.answering {
+        if active.first_byte_sent {
             self.give_up(driver, slot, EndReason::Interrupted);
         } else if class == ReplyClass::Permanent {
             self.give_up(driver, slot, EndReason::Rejected);
@@ -125,7 +124,7 @@ impl Engine {
         let Candidate { target, step, .. } = candidate;
         let attempt = AttemptId(self.attempts);
         self.attempts += 1;
-        self.queue.acquire();
+        self.concurrency.acquire();
         let active = self.jobs.at(slot);
         assert!(active.attempts < self.client.retry.attempts, "law 14: attempts stay within their bound");
         assert!(
@@ -133,7 +132,7 @@ impl Engine {
             "law 14: nothing is sent at or after the deadline {}",
             active.deadline
         );
-        assert!(!active.answering, "law 16: nothing is sent after the first byte");
+        assert!(!active.first_byte_sent, "law 16: nothing is sent after the first byte");
         let (left, is_retry) = (active.step, active.tried & candidate.bit() != 0);
         active.transition(self.now, JobState::Sent { attempt, candidate });
         active.count_attempt(candidate);
@@ -163,7 +162,7 @@ impl Engine {
 
     #[cold]
     fn enqueue(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
-        let Ok(waiting) = self.queue.push(slot) else {
+        let Ok(waiting) = self.concurrency.push(slot) else {
             self.release_reserved(slot, reserved);
             return self.give_up(driver, slot, EndReason::QueueFull);
         };

@@ -7,14 +7,14 @@ use provider::Instant;
 
 /// The actions of the engine.
 ///
-/// The engine calls these from inside its inputs ([`super::Engine::submit`], [`super::Engine::handle`],
-/// [`super::Engine::first_byte`], [`super::Engine::cancel`], [`super::Engine::handle_timeout`]). The driver executes
+/// The engine calls these from inside its inputs ([`super::Engine::submit`], [`super::Engine::handle_reply`],
+/// [`super::Engine::handle_first_byte`], [`super::Engine::cancel`], [`super::Engine::handle_timeout`]). The driver executes
 /// each action synchronously in the order emitted; that order is the event log. It cannot re-enter the engine.
 pub trait Driver {
     /// Records an event.
     fn log(&mut self, event: &Event);
 
-    /// Sends an attempt, once. The reply is passed to [`super::Engine::handle`] with the attempt's slot.
+    /// Sends an attempt, once. The reply is passed to [`super::Engine::handle_reply`] with the attempt's slot.
     fn send(&mut self, now: Instant, attempt: &Attempt);
 
     /// Stops an attempt of the job `tag`. Its reply must not be passed to the engine any more.
@@ -55,7 +55,7 @@ pub struct Handover {
     pub from: Tag,
     /// The job that has it from now on.
     pub to: Tag,
-    /// The slot of that job, for [`super::Engine::handle`].
+    /// The slot of that job, for [`super::Engine::handle_reply`].
     pub slot: Slot,
     /// The id of that job.
     pub job: JobId,

@@ -81,7 +81,7 @@ impl QuotaEstimate {
     }
 
     /// Lowers the estimate to what a reply states, if that is less.
-    pub(super) fn learn(&mut self, now: Instant, reply: &Reply) {
+    pub(super) fn update(&mut self, now: Instant, reply: &Reply) {
         if let Some(LimitNumbers { axis: Some(axis), limit, used: Some(used), .. }) = reply.limit {
             self.at_most(now, axis, i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(used));
         }

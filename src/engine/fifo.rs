@@ -1,4 +1,4 @@
-//! First-in, first-out lists of slots with removal anywhere in constant time: the queue of the concurrency cap and the
+//! First-in, first-out lists of slots with removal anywhere in constant time: the queue of the concurrency limit and the
 //! followers of a leader.
 //!
 //! All lists over the same slots share one vector of links, so nothing is allocated per job. A slot is in at most one of

@@ -1,4 +1,4 @@
-//! How a job ends: served, given up, cancelled, or still in flight when the run ends; and what becomes of the jobs that
+//! How a job ends: served, given up, interrupted, or still in flight when the run ends; and what becomes of the jobs that
 //! follow it.
 
 use super::Engine;
@@ -23,7 +23,7 @@ impl Engine {
     ) {
         let active = self.jobs.at(slot);
         let (scheduled, fingerprint, tag) = (active.job.scheduled, active.job.fingerprint, active.tag);
-        // An attempt that was taken over may have had its first token before it was this job's.
+        // The first token of an attempt that was handed over may have arrived before this job had the attempt.
         let began = Instant(self.now.0 - elapsed.0);
         let end = JobEnd {
             service: elapsed,
@@ -67,21 +67,22 @@ impl Engine {
         }
     }
 
-    /// Ends a job in any state, because its deadline passed or its caller went away.
+    /// Gives up a job in any state, because its deadline passed or its caller went away: takes it out of that state, with
+    /// everything that it holds, and ends it.
     #[cold]
-    pub(super) fn abort(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
+    pub(super) fn interrupt(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
         let active = self.jobs.at(slot);
         let (state, job, tag, fingerprint) =
             (active.state, active.job.id, active.tag, active.job.fingerprint);
         let elapsed = active.transition(self.now, JobState::Deciding);
         match state {
             JobState::Sent { attempt, candidate } => {
-                active.lost += elapsed;
+                active.failed_attempts += elapsed;
                 let handed_over =
                     reason == EndReason::Cancelled && self.hand_over(driver, slot, attempt, candidate);
                 if !handed_over {
                     let target = candidate.target;
-                    self.queue.release();
+                    self.concurrency.release();
                     if reason == EndReason::Deadline {
                         self.router.target(target).count_failure(self.now);
                     }
@@ -90,7 +91,7 @@ impl Engine {
                 }
             }
             JobState::Queued { reserved } => {
-                self.queue.remove(slot);
+                self.concurrency.remove(slot);
                 self.release_reserved(slot, reserved);
             }
             JobState::Waiting { reserved } => self.release_reserved(slot, reserved),
@@ -142,23 +143,24 @@ impl Engine {
     }
 
     /// Ends a job that is in flight when the run ends.
-    pub(super) fn leave_in_flight(&mut self, driver: &mut impl Driver, slot: Slot) {
+    pub(super) fn finish_in_flight(&mut self, driver: &mut impl Driver, slot: Slot) {
         let active = self.jobs.at(slot);
         let is_sent = matches!(active.state, JobState::Sent { .. });
         let elapsed = active.transition(self.now, JobState::Deciding);
-        active.lost += if is_sent { elapsed } else { Nanos::ZERO };
+        active.failed_attempts += if is_sent { elapsed } else { Nanos::ZERO };
         let end = active.end(JobOutcome::InFlight);
         self.finish(driver, slot, &end, None);
     }
 
+    /// Ends a job in state `Deciding`: the only place where a job leaves the engine.
     fn finish(&mut self, driver: &mut impl Driver, slot: Slot, end: &JobEnd, answer: Option<Answer>) {
         let active = self.jobs.at(slot);
         let (job, tag) = (active.job.id, active.tag);
         debug_assert_eq!(active.state, JobState::Deciding, "invariant: {job} ends in state Deciding");
         assert_eq!(
-            end.queue + end.wait + end.service + end.lost,
+            end.queue + end.wait + end.service + end.failed_attempts,
             self.now.since(end.scheduled),
-            "law 3: the account of {job} adds up to its latency"
+            "law 3: the parts of the latency of {job} add up to it"
         );
         assert_eq!(
             answer.is_some(),

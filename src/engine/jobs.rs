@@ -22,16 +22,16 @@ pub(super) struct ActiveJob {
     pub(super) step: u8,
     pub(super) attempts: u8,
     /// The first byte of an answer has reached the caller: no further attempt may be made.
-    pub(super) answering: bool,
+    pub(super) first_byte_sent: bool,
     /// Positions of the route's targets, as bits: tried ever, tried since the last wait, excluded for this job.
     pub(super) tried: u64,
     pub(super) tried_this_round: u64,
     pub(super) excluded: u64,
     pub(super) backoff: BackoffState,
-    /// Where its time went so far; the time of an attempt that succeeds is not counted here.
+    /// The parts of its latency so far: the time in the queue, in waits, and in attempts that did not serve it.
     pub(super) queue: Nanos,
     pub(super) wait: Nanos,
-    pub(super) lost: Nanos,
+    pub(super) failed_attempts: Nanos,
 }
 
 /// What a job is doing.
@@ -39,7 +39,7 @@ pub(super) struct ActiveJob {
 pub(super) enum JobState {
     /// Its next action is being chosen; never between two inputs of the engine.
     Deciding,
-    /// It is in the queue of the concurrency cap, with the send that it reserved on a paced target, if any.
+    /// It is in the queue of the concurrency limit, with the send that it reserved on a paced target, if any.
     Queued { reserved: Option<Candidate> },
     /// It waits for a wake-up, with the send that it reserved on a paced target, if any.
     Waiting { reserved: Option<Candidate> },
@@ -62,18 +62,18 @@ impl ActiveJob {
             since: now,
             step: 0,
             attempts: 0,
-            answering: false,
+            first_byte_sent: false,
             tried: 0,
             tried_this_round: 0,
             excluded: 0,
             backoff: BackoffState::default(),
             queue: now.since(job.scheduled),
             wait: Nanos::ZERO,
-            lost: Nanos::ZERO,
+            failed_attempts: Nanos::ZERO,
         }
     }
 
-    /// Enters the state `next` and adds the time in the present one to its account. Returns that time.
+    /// Enters the state `next`, and adds the time in the present one to its part of the latency. Returns that time.
     pub(super) fn transition(&mut self, now: Instant, next: JobState) -> Nanos {
         let elapsed = now.since(self.since);
         match self.state {
@@ -97,7 +97,7 @@ impl ActiveJob {
         self.tried_this_round |= candidate.bit();
     }
 
-    /// How the job ends now, without the account of an attempt that served it.
+    /// Returns how the job ends now, as if no attempt had served it.
     pub(super) fn end(&self, outcome: JobOutcome) -> JobEnd {
         JobEnd {
             outcome,
@@ -108,7 +108,7 @@ impl ActiveJob {
             queue: self.queue,
             wait: self.wait,
             service: Nanos::ZERO,
-            lost: self.lost,
+            failed_attempts: self.failed_attempts,
             first_token: None,
         }
     }
@@ -160,7 +160,7 @@ impl JobSlab {
         slots.into_iter().map(|(_, slot)| slot).collect()
     }
 
-    /// The number of jobs in flight.
+    /// Returns the number of jobs in flight.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -6,24 +6,30 @@
 //! reaches it. Every driver (virtual time, HTTP, a gateway) runs the same loop:
 //!
 //! ```text
-//!   submit       a job arrives                ─┐
-//!   handle       a reply arrives               │        ┌─▶ Driver::send, cancel, reassign, done, log
-//!   first_byte   an answer reaches the caller  ├─▶ Engine
-//!   cancel       the caller goes away          │        └─▶ poll_timeout(): when handle_timeout is due next
-//!   handle_timeout   a timer is due           ─┘
+//!   submit             a job arrives                       ─┐
+//!   handle_reply       a reply arrives                      │        ┌─▶ Driver::send, cancel, reassign, done, log
+//!   handle_first_byte  an answer begins to reach the caller ├─▶ Engine
+//!   cancel             the caller goes away                 │        └─▶ poll_timeout(): when handle_timeout is due
+//!   handle_timeout     a timer is due                       │
+//!   end_run            the run ends                        ─┘
 //! ```
 //!
-//! Inside, an input changes the state of one job (`dispatch` chooses the next action, `finish` ends it) and may free
-//! a permit of the concurrency cap or promote a follower; `run_ready`, the last step of `handle`, `cancel` and
-//! `handle_timeout`, then runs the jobs that can go on. Arrows are state changes of one job:
+//! An input changes the state of one job. `dispatch` chooses its next action, `finish` ends it. An input may also free a
+//! permit of the concurrency limit or promote a follower; its last step, `run_ready`, then continues the jobs that can go
+//! on. The states of a job (`jobs::JobState`) and what ends each:
 //!
-//! ```text
-//!   input ─▶ decide ─┬─▶ send ───────────▶ handle ─▶ served, or decide again
-//!              ▲     ├─▶ wait ───────────▶ handle_timeout
-//!              │     ├─▶ queue (queue.rs)      ─┐
-//!              │     └─▶ give up ─▶ promote    ─┴─▶ run_ready
-//!              └──────────────────────────────────────┘
-//! ```
+//! | state | meaning | left by |
+//! |---|---|---|
+//! | `Deciding` | its next action is being chosen; never between two inputs | `decide`: sent, waiting, queued, or given up |
+//! | `Sent` | an attempt is in flight | `handle_reply`: finished, or `Deciding` again |
+//! | `Waiting` | until a wake-up: back-off, pace or cool-down | `handle_timeout`: `Deciding` |
+//! | `Queued` | no permit of the concurrency limit is free | `run_ready`: `Deciding` |
+//! | `Following` | an identical job, its leader, is in flight | the leader's answer: finished; its failure: `Promoted` |
+//! | `Promoted` | leads now, has not run yet; never between two inputs | `run_ready`: `Deciding` |
+//!
+//! A job ends in `finish`, in one of four ways: served (`serve`, `serve_from_cache`), given up in `Deciding` (`give_up`),
+//! interrupted in any state by its deadline or its caller (`interrupt`), or in flight when the run ends
+//! (`finish_in_flight`).
 //!
 //! Invariants (asserted): `now` never decreases. The driver executes actions synchronously in the order emitted; that
 //! order is the event log; it cannot re-enter the engine. Every job ends once (law 1), nothing is sent to a target in
@@ -32,7 +38,7 @@
 //!
 //! Policies, a file each: `route` chooses the target, `backoff` the wait, `budget` bounds retries, `target` holds cool-downs
 //! and pacing, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders and followers, `queue` the
-//! concurrency cap.
+//! concurrency limit.
 
 mod backoff;
 mod budget;
@@ -76,7 +82,7 @@ pub struct Engine {
     router: Router,
     jobs: JobSlab,
     timers: Timers,
-    queue: ConcurrencyQueue,
+    concurrency: ConcurrencyQueue,
     /// `None` if the client has no response cache.
     cache: Option<Cache>,
     /// `None` if the client does not coalesce.
@@ -95,9 +101,9 @@ impl Engine {
             router: Router::new(scenario),
             jobs: JobSlab::default(),
             timers: Timers::new(),
-            queue: ConcurrencyQueue::new(client.concurrency, client.queue),
+            concurrency: ConcurrencyQueue::new(client.concurrency, client.queue),
             cache: client.cache.map(Cache::new),
-            coalescer: client.join.then(Coalescer::default),
+            coalescer: client.coalesce.then(Coalescer::default),
             attempts: 0,
             now: Instant::ZERO,
             client,
@@ -127,7 +133,7 @@ impl Engine {
             return None;
         }
         self.timers.set_deadline(ends_at, slot, id);
-        match self.coalescer.as_mut().and_then(|coalescer| coalescer.join(fingerprint, slot)) {
+        match self.coalescer.as_mut().and_then(|coalescer| coalescer.join_leader(fingerprint, slot)) {
             Some(leader) => self.follow(driver, slot, leader),
             None => self.decide(driver, slot),
         }
@@ -138,7 +144,7 @@ impl Engine {
     ///
     /// # Panics
     /// If `attempt` is not in flight for the job at `slot`.
-    pub fn handle(
+    pub fn handle_reply(
         &mut self,
         driver: &mut impl Driver,
         now: Instant,
@@ -154,18 +160,18 @@ impl Engine {
         assert_eq!(sent, attempt, "invariant: a reply belongs to the attempt in flight");
         let elapsed = active.transition(now, JobState::Deciding);
         let (job, cost, target) = (active.job.id, cost(&active.job), candidate.target);
-        self.queue.release();
+        self.concurrency.release();
         let (outcome, usage, class) = (reply.outcome, reply.usage, reply.class());
         self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
 
         let state = self.router.target(target);
         state.settle(now, &cost, (class == ReplyClass::Served).then_some(usage));
-        state.learn(now, reply);
+        state.update_estimate(now, reply);
         if class == ReplyClass::Served {
             state.count_success();
             self.serve(driver, slot, attempt, elapsed, reply);
         } else {
-            self.jobs.at(slot).lost += elapsed;
+            self.jobs.at(slot).failed_attempts += elapsed;
             if let Some((until, cause)) = self.router.cool_down(now, target, class, reply) {
                 self.log(driver, job, EventKind::CooledDown { target, until, cause });
             }
@@ -182,15 +188,21 @@ impl Engine {
     ///
     /// # Panics
     /// If `attempt` is not in flight for the job, or if its first byte was recorded before.
-    pub fn first_byte(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot, attempt: AttemptId) {
+    pub fn handle_first_byte(
+        &mut self,
+        driver: &mut impl Driver,
+        now: Instant,
+        slot: Slot,
+        attempt: AttemptId,
+    ) {
         self.advance_clock(now);
         let active = self.jobs.at(slot);
         let JobState::Sent { attempt: sent, candidate } = active.state else {
             unreachable!("invariant: state == Sent, found {:?} at a byte of {attempt:?}", active.state)
         };
         assert_eq!(sent, attempt, "invariant: a byte belongs to the attempt in flight");
-        assert!(!active.answering, "invariant: a job has one first byte");
-        active.answering = true;
+        assert!(!active.first_byte_sent, "invariant: a job has one first byte");
+        active.first_byte_sent = true;
         let (job, target) = (active.job.id, candidate.target);
         self.log(driver, job, EventKind::FirstByte { attempt, target });
     }
@@ -203,7 +215,7 @@ impl Engine {
     /// If the slot is vacant: the driver must not cancel a job that is done.
     pub fn cancel(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot) {
         self.advance_clock(now);
-        self.abort(driver, slot, EndReason::Cancelled);
+        self.interrupt(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }
 
@@ -227,17 +239,17 @@ impl Engine {
                 self.jobs.is_current(timer.slot, timer.job),
                 "invariant: a deadline due is of a job in flight"
             );
-            self.abort(driver, timer.slot, EndReason::Deadline);
+            self.interrupt(driver, timer.slot, EndReason::Deadline);
         }
         self.run_ready(driver);
     }
 
     /// Ends the run: every job in flight is done as [`crate::event::JobOutcome::InFlight`], in the order of their ids.
     /// The driver drops the attempts in flight by itself.
-    pub fn stop(mut self, driver: &mut impl Driver, now: Instant) {
+    pub fn end_run(mut self, driver: &mut impl Driver, now: Instant) {
         self.advance_clock(now);
         for slot in self.jobs.slots() {
-            self.leave_in_flight(driver, slot);
+            self.finish_in_flight(driver, slot);
         }
     }
 
@@ -272,14 +284,14 @@ impl Engine {
     }
 
     /// Runs the jobs that this input made ready: first the promoted followers, so that they get the permits of the jobs they
-    /// replace, then queued jobs while the concurrency cap allows. A job that is given up here may promote another one.
+    /// replace, then queued jobs while the concurrency limit allows. A job that is given up here may promote another one.
     #[inline]
     fn run_ready(&mut self, driver: &mut impl Driver) {
         loop {
             if let Some(slot) = self.coalescer.as_mut().and_then(Coalescer::pop_promoted) {
                 self.jobs.at(slot).transition(self.now, JobState::Deciding);
                 self.decide(driver, slot);
-            } else if let Some(slot) = self.queue.pop() {
+            } else if let Some(slot) = self.concurrency.pop() {
                 self.dequeue(driver, slot);
             } else {
                 return;

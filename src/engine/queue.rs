@@ -1,4 +1,4 @@
-//! The concurrency cap: a bound on the attempts in flight, and the bounded first-in, first-out queue of jobs that wait
+//! The concurrency limit: a bound on the attempts in flight, and the bounded first-in, first-out queue of jobs that wait
 //! for one of them to end.
 
 use super::fifo::{Fifo, Links};
@@ -22,7 +22,7 @@ pub(super) struct ConcurrencyQueue {
 pub(super) struct QueueFull;
 
 impl ConcurrencyQueue {
-    /// Nothing in flight, an empty queue.
+    /// Creates an empty queue with nothing in flight.
     pub(super) fn new(in_flight_max: Option<u32>, waiting_max: u32) -> Self {
         Self {
             in_flight_max,

@@ -91,9 +91,9 @@ impl TargetState {
     }
 
     /// Updates the quota estimate from a reply.
-    pub(super) fn learn(&mut self, now: Instant, reply: &Reply) {
+    pub(super) fn update_estimate(&mut self, now: Instant, reply: &Reply) {
         if let Some(estimate) = &mut self.estimate {
-            estimate.learn(now, reply);
+            estimate.update(now, reply);
         }
     }
 

@@ -46,7 +46,7 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
             queue: 0,
             pace: Pace::Off,
             cache: None,
-            join: false,
+            coalesce: false,
         },
         workloads,
         expect: vec![],

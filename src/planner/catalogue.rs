@@ -228,7 +228,7 @@ fn repeat_policies(scenario: &Scenario) -> [Policy; 2] {
             name: "coalesce identical jobs (join)".to_owned(),
             edit: Edit::Coalesce(true),
             instead: without("without coalescing (join)", Edit::Coalesce(false)),
-            in_force: scenario.client.join,
+            in_force: scenario.client.coalesce,
         },
     ]
 }

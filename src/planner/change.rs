@@ -87,7 +87,7 @@ impl Edit {
             Self::Fallback { config } => add_fallback(scenario, config),
             Self::OtherModel { provider, model } => add_other_model(scenario, *provider, *model),
             Self::Cache(cache) => scenario.client.cache = Some(*cache),
-            Self::Coalesce(coalesce) => scenario.client.join = *coalesce,
+            Self::Coalesce(coalesce) => scenario.client.coalesce = *coalesce,
             Self::Pace(pace) => scenario.client.pace = *pace,
             Self::Jitter(jitter) => scenario.client.retry.backoff.jitter = *jitter,
             Self::Budget(permille) => scenario.client.retry.budget_permille = *permille,

@@ -134,6 +134,6 @@ impl Runner<'_> {
     /// Simulates a prepared scenario. Every run of the planner passes through here, so a fold that ends a run once a
     /// rule is broken would wrap the recorder here.
     fn simulate(&self, scenario: &Scenario) -> Summary {
-        drive::summarize_load(scenario, Load::with_cache(scenario, &self.count.samples))
+        drive::summarize_without_distributions(scenario, Load::with_cache(scenario, &self.count.samples))
     }
 }

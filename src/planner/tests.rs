@@ -77,8 +77,8 @@ fn every_change_edits_only_what_it_names() {
     with("most room", &|changed| changed.routes[0].steps[0].pick = Pick::InOrder);
     assert_eq!(changed(&scenario, "cache 10k answers").client.cache.unwrap().ttl, Nanos::HOUR);
     with("cache 10k answers", &|changed| changed.client.cache = None);
-    assert!(changed(&scenario, "coalesce identical jobs").client.join);
-    with("coalesce identical jobs", &|changed| changed.client.join = false);
+    assert!(changed(&scenario, "coalesce identical jobs").client.coalesce);
+    with("coalesce identical jobs", &|changed| changed.client.coalesce = false);
     assert_eq!(changed(&scenario, "max_tokens 90 (99 % of answers)").workloads[0].max_tokens, Some(90));
     with("max_tokens 90", &|changed| changed.workloads[0].max_tokens = Some(512));
     assert_eq!(changed(&scenario, "patience").client.deadline, Nanos::MINUTE * 5);
@@ -250,7 +250,7 @@ fn a_policy_in_force_is_left_out_instead_of_tried_again() {
     assert_eq!(changed(&better, "without pacing").client.pace, Pace::Off);
     assert_eq!(changed(&better, "without jitter").client.retry.backoff.jitter, Jitter::None);
     assert_eq!(changed(&better, "without a retry budget").client.retry.budget_permille, None);
-    assert!(!changed(&better, "without coalescing").client.join);
+    assert!(!changed(&better, "without coalescing").client.coalesce);
     assert_eq!(changed(&better, "round robin").routes[0].steps[0].pick, Pick::RoundRobin);
 }
 

@@ -297,7 +297,7 @@ impl Audit {
         self.check(fits, 1, event, "the outcome does not follow from the job's attempts");
         self.check(job.in_flight == 0, 2, event, "an attempt of the job has not ended");
         let latency = event.at.since(job.scheduled);
-        let parts = end.queue + end.wait + end.service + end.lost;
+        let parts = end.queue + end.wait + end.service + end.failed_attempts;
         self.check(parts == latency, 3, event, "the parts do not add up to the latency");
         let in_order = end.first_token.is_none_or(|first| first <= latency);
         self.check(in_order, 3, event, "the first token comes after the last");

@@ -64,7 +64,7 @@ pub(super) struct UsageSum {
 pub(super) struct LatencySums {
     pub(super) queue: u128,
     pub(super) wait: u128,
-    pub(super) lost: u128,
+    pub(super) failed_attempts: u128,
     pub(super) first_token: u128,
     pub(super) output: u128,
 }

@@ -147,7 +147,7 @@ impl Recorder {
         LatencyBreakdown {
             queue: mean(self.latency_sums.queue),
             wait: mean(self.latency_sums.wait),
-            lost: mean(self.latency_sums.lost),
+            lost: mean(self.latency_sums.failed_attempts),
             first_token: mean(self.latency_sums.first_token),
             output: mean(self.latency_sums.output),
         }

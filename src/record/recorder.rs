@@ -200,7 +200,7 @@ impl Recorder {
         self.service.record(end.service);
         self.latency_sums.queue += u128::from(end.queue.0);
         self.latency_sums.wait += u128::from(end.wait.0);
-        self.latency_sums.lost += u128::from(end.lost.0);
+        self.latency_sums.failed_attempts += u128::from(end.failed_attempts.0);
     }
 
     /// Adds the durations that were recorded once for two histograms to both. Called once, when the run ends.

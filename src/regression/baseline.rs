@@ -46,7 +46,7 @@ pub(super) struct Sample {
 }
 
 impl Baseline {
-    /// Makes the baseline of `cases` from their runs. Names of cases must differ (see [`first_repeated_name`]).
+    /// Makes the baseline of `cases` from their runs. Names of cases must differ (see [`first_repeated_scenario_name`]).
     #[must_use]
     pub fn of(cases: &[Case], runs: &[ScenarioRuns]) -> Self {
         let each = cases.iter().zip(runs);
@@ -162,7 +162,7 @@ impl Sample {
 
 /// Returns the first name that two cases share. A baseline identifies scenarios by their names.
 #[must_use]
-pub fn first_repeated_name(cases: &[Case]) -> Option<&str> {
+pub fn first_repeated_scenario_name(cases: &[Case]) -> Option<&str> {
     let mut seen = BTreeSet::new();
     cases.iter().map(|case| &*case.scenario().name).find(|name| !seen.insert(*name))
 }

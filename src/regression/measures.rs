@@ -16,13 +16,13 @@ pub struct Measure {
     /// The unit of its values.
     pub unit: Unit,
     /// Which direction is better.
-    pub better: Better,
+    pub better: BetterDirection,
     value: fn(&Summary) -> Option<f64>,
 }
 
 /// Which direction of change is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
+pub enum BetterDirection {
     /// Higher values are better.
     Higher,
     /// Lower values are better.
@@ -38,14 +38,14 @@ pub const MEASURES: [Measure; COUNT] = [
         name: "success",
         label: "success",
         unit: Unit::Share,
-        better: Better::Higher,
+        better: BetterDirection::Higher,
         value: |run| measure(Metric::Success, run),
     },
     Measure {
         name: "goodput",
         label: "goodput",
         unit: Unit::JobsPerSecond,
-        better: Better::Higher,
+        better: BetterDirection::Higher,
         value: |run| measure(Metric::Goodput, run),
     },
     lower_is_better("p50 latency", Unit::Seconds, |run| measure(Metric::Percentile(50, Time::Latency), run)),
@@ -68,7 +68,7 @@ pub const MEASURES: [Measure; COUNT] = [
 ];
 
 const fn lower_is_better(name: &'static str, unit: Unit, value: fn(&Summary) -> Option<f64>) -> Measure {
-    Measure { name, label: name, unit, better: Better::Lower, value }
+    Measure { name, label: name, unit, better: BetterDirection::Lower, value }
 }
 
 /// The value of every measure in one run, in the order of [`MEASURES`]; `None` if there was nothing to measure.
@@ -83,8 +83,8 @@ impl Measure {
     /// Returns by how much `new` is worse than `old`; negative if it is better.
     pub(super) fn worsening(&self, old: f64, new: f64) -> f64 {
         match self.better {
-            Better::Higher => old - new,
-            Better::Lower => new - old,
+            BetterDirection::Higher => old - new,
+            BetterDirection::Lower => new - old,
         }
     }
 }

@@ -24,11 +24,11 @@ mod runs;
 mod text;
 
 pub use annotations::annotations;
-pub use baseline::{Baseline, SCHEMA, first_repeated_name};
+pub use baseline::{Baseline, SCHEMA, first_repeated_scenario_name};
 pub use compare::{Change, Evidence, Verdict};
 pub use junit::junit;
 pub use markdown::markdown;
-pub use measures::{Better, MEASURES, Measure};
+pub use measures::{BetterDirection, MEASURES, Measure};
 pub use outcome::{Outcome, Rule, ScenarioOutcome, Status, judge};
 pub use runs::{Case, ScenarioRuns, run};
 pub use text::text;

@@ -71,6 +71,6 @@ pub fn run(cases: &[Case], done: &(dyn Fn() + Sync)) -> Vec<ScenarioRuns> {
 }
 
 fn replica(scenario: &Scenario) -> Replica {
-    let summary = drive::summarize_load(scenario, Load::new(scenario));
+    let summary = drive::summarize_without_distributions(scenario, Load::new(scenario));
     Replica { seed: scenario.seed, values: values_of(&summary), expect: summary.expect }
 }

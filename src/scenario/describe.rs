@@ -213,12 +213,12 @@ fn incident(incident: &Incident) -> String {
         Fault::Throttle(wait) => format!("status 429 and a wait of {}", print_duration(wait)),
         Fault::ErrorInside => "an error with status 200".into(),
         Fault::LateFirstToken(by) => format!("a first token {} late", print_duration(by)),
-        Fault::Drip(times) => format!("tokens {} times slower", print_number(times)),
+        Fault::SlowTokens(times) => format!("tokens {} times slower", print_number(times)),
         Fault::ResetAfterHead => "a connection closed after the head".into(),
         Fault::CutBeforeToken => "a reply that ends before its first token".into(),
         Fault::Truncated => "JSON that ends half-way".into(),
         Fault::WrongType => "a reply that claims to be HTML".into(),
-        Fault::NoHeaders => "no headers about limits".into(),
+        Fault::NoLimitHeaders => "no headers about limits".into(),
         Fault::ClockAhead(by) => format!("a clock {} ahead", print_duration(by)),
         Fault::ClockBehind(by) => format!("a clock {} behind", print_duration(by)),
     };
@@ -272,7 +272,9 @@ fn client(client: &Client) -> Vec<String> {
         format!("caches {} replies for {}", print_count(entries.into()), print_duration(ttl))
     }));
     lines.extend(
-        client.join.then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
+        client
+            .coalesce
+            .then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
     );
     lines
 }

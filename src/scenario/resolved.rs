@@ -131,7 +131,7 @@ pub struct Client {
     /// The exact-match cache; `None` if it is off.
     pub cache: Option<Cache>,
     /// Whether a job that is identical to one in flight follows it instead of being sent.
-    pub join: bool,
+    pub coalesce: bool,
 }
 
 /// When and how often to try again.

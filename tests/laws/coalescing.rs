@@ -26,7 +26,7 @@ impl IdenticalJobs {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
             load: Load::new(scenario),
-            coalesces: scenario.client.join,
+            coalesces: scenario.client.coalesce,
             fingerprints: BTreeMap::new(),
             sent: BTreeMap::new(),
             broken: Vec::new(),

@@ -56,7 +56,7 @@ impl Harness {
         let scenario = scenario(client);
         let slack = if late { Nanos::HOUR } else { Nanos::ZERO };
         let model = Model {
-            coalesces: scenario.client.join,
+            coalesces: scenario.client.coalesce,
             now: Instant::ZERO,
             jobs: Vec::new(),
             flights: BTreeMap::new(),
@@ -112,14 +112,14 @@ impl Harness {
             first_token_at: now,
         };
         self.model.served = served.then_some((attempt, tag));
-        self.engine.handle(&mut self.model, now, slot, attempt, &reply);
+        self.engine.handle_reply(&mut self.model, now, slot, attempt, &reply);
     }
 
     fn first_byte(&mut self, attempt: AttemptId) {
         let Flight { tag, slot, .. } = self.model.flights[&attempt];
         if !std::mem::replace(&mut self.model.jobs[tag.0].answering, true) {
             let now = self.model.now;
-            self.engine.first_byte(&mut self.model, now, slot, attempt);
+            self.engine.handle_first_byte(&mut self.model, now, slot, attempt);
         }
     }
 

@@ -42,7 +42,7 @@ fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
         queue: zero,
         wait: zero,
         service,
-        lost: zero,
+        failed_attempts: zero,
         first_token: None,
     })
 }
@@ -211,7 +211,7 @@ fn coalesced(verdict: JobOutcome, rest: &[Line]) -> Vec<Line> {
     let (outcome, ending) = match verdict {
         JobOutcome::Succeeded => (AttemptOutcome::Ok, ending),
         _ => {
-            let lost = JobEnd { service: Nanos::ZERO, lost: ending.service, ..ending };
+            let lost = JobEnd { service: Nanos::ZERO, failed_attempts: ending.service, ..ending };
             (AttemptOutcome::Failed(AttemptFailure::Garbage), lost)
         }
     };
@@ -271,7 +271,7 @@ fn law_15_an_attempt_handed_over_by_a_cancelled_leader() {
     let promoted = (1, 1, EventKind::Promoted { leader: JobId(0), attempt: Some(ATTEMPT) });
     let EventKind::Done(end) = done(JobOutcome::Failed(EndReason::Cancelled), 1, 1) else { unreachable!() };
     let cancelled =
-        (1, 0, EventKind::Done(JobEnd { service: Nanos::ZERO, lost: Nanos::from_secs(1), ..end }));
+        (1, 0, EventKind::Done(JobEnd { service: Nanos::ZERO, failed_attempts: Nanos::from_secs(1), ..end }));
     let EventKind::Done(end) = done(JobOutcome::Succeeded, 1, 1) else { unreachable!() };
     let served = [
         (2, 1, SETTLED),

@@ -94,7 +94,7 @@ fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: Job
         queue: zero,
         wait: zero,
         service: zero,
-        lost: zero,
+        failed_attempts: zero,
         first_token: None,
     };
     event(fold, second, job, EventKind::Done(ending));

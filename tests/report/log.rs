@@ -27,7 +27,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
         queue: Nanos(1),
         wait: Nanos(2),
         service: Nanos(3),
-        lost: Nanos(4),
+        failed_attempts: Nanos(4),
         first_token: served.then_some(Nanos(5)),
     }
 }

@@ -97,7 +97,7 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
         queue: Nanos::ZERO,
         wait: Nanos::ZERO,
         service: Nanos::SECOND,
-        lost: Nanos::ZERO,
+        failed_attempts: Nanos::ZERO,
         first_token: Some(Nanos::from_millis(250)),
     };
     for (at, kind) in [
@@ -193,7 +193,7 @@ fn a_missed_schedule_is_the_first_finding() {
             queue: Nanos::ZERO,
             wait: Nanos::ZERO,
             service: Nanos::ZERO,
-            lost: Nanos::ZERO,
+            failed_attempts: Nanos::ZERO,
             first_token: None,
         };
         recorder.event(&Event { at, job: JobId(0), kind: EventKind::Done(ending) });

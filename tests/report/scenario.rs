@@ -40,7 +40,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             queue: 100,
             pace: Pace::Off,
             cache: None,
-            join: false,
+            coalesce: false,
         },
         workloads: vec![workload("chat")],
         expect: vec![

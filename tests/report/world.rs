@@ -279,7 +279,7 @@ impl<F: Fold> World<'_, F> {
             queue: Nanos::ZERO,
             wait: state.wait,
             service,
-            lost: state.lost,
+            failed_attempts: state.lost,
             first_token: served.then_some(state.first_token),
         };
         self.log(at, job, EventKind::Done(ending));

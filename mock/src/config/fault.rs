@@ -57,7 +57,7 @@ pub enum Fault {
     /// The call is served, but the first token is delayed by this.
     LateFirstToken(Nanos),
     /// The call is served, but the tokens after the first are slower by this factor.
-    Drip(f64),
+    SlowTokens(f64),
     /// The call is served, but the connection is closed after the response headers.
     ResetAfterHead,
     /// The call is served, but the reply ends before its first token.
@@ -67,7 +67,7 @@ pub enum Fault {
     /// The call is served, but the reply claims to be HTML.
     WrongType,
     /// All `ratelimit` and `retry-after` headers are missing.
-    NoHeaders,
+    NoLimitHeaders,
     /// The provider's clock, and so every date in its headers, is ahead by this.
     ClockAhead(Nanos),
     /// The provider's clock is behind by this.

@@ -1,7 +1,8 @@
-//! The faults that affect one call: which incidents are active when it arrives, and which of them it is drawn into.
+//! The faults that affect one call: of the incidents that are active when it arrives, those that a random draw selects.
 //!
-//! Incidents are independent and may overlap. If several of them replace the reply, the first one in the list does;
-//! all others change how the call is served or which wait a refusal announces.
+//! Incidents are independent and may overlap. If several of them replace the provider's decision, only the first in the
+//! list does. Faults of other kinds are combined: they change the service, the wait that a refusal announces, or the
+//! rendered response.
 
 mod names;
 
@@ -14,7 +15,7 @@ use crate::time::{Instant, Nanos};
 /// The combined effect of all incidents that affect one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActiveFaults {
-    /// The fault that replaces the provider's decision: a status, a timeout or a reset.
+    /// The fault that replaces the provider's decision: an error reply, a timeout or a reset.
     pub replacement: Option<Fault>,
     /// The factor on the whole service time; 1 is normal.
     pub slowdown: f64,
@@ -24,7 +25,7 @@ pub struct ActiveFaults {
     pub token_slowdown: f64,
     /// The reply ends early: half-way, or before its first token if [`ResponseFault::body`] says so.
     pub cut: bool,
-    /// The body cannot be parsed.
+    /// The client cannot use the body: it is not JSON, is truncated, or is declared as HTML.
     pub garbage: bool,
     /// The wait that a refusal announces.
     pub retry_after: RetryAfterFault,
@@ -32,8 +33,8 @@ pub struct ActiveFaults {
     pub response: ResponseFault,
 }
 
-/// Changes to a response after the provider's decision, applied where the response is rendered. Their effect on the
-/// client of a served call is already part of the decision (`cut`, `garbage`). A simulation without rendering needs
+/// Changes to a response after the provider's decision, applied when the response is rendered. What the client notices of
+/// them in a served call is already part of the decision (`cut`, `garbage`). A simulation without rendering needs
 /// only [`ResponseFault::no_limit_headers`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFault {
@@ -51,9 +52,9 @@ pub struct ResponseFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
     /// The connection is closed right after the headers.
-    HeadOnly,
+    ResetAfterHead,
     /// The stream ends before its first token.
-    NoToken,
+    CutBeforeToken,
     /// The JSON ends half-way; the transfer itself is complete.
     Truncated,
     /// `content-type` claims HTML.
@@ -75,7 +76,7 @@ pub enum RetryAfterFault {
     /// The limit's own wait.
     #[default]
     Unchanged,
-    /// No wait at all.
+    /// No wait is announced.
     Omitted,
     /// This wait, whatever the limit's own is.
     Replaced(Nanos),
@@ -128,7 +129,8 @@ impl ActiveFaults {
         faults
     }
 
-    /// Adds one more fault. Slowdowns multiply, delays add up, the first replacement and the first body defect win.
+    /// Adds one more fault. Slowdowns multiply and delays add up. Of several replacements or body defects the first counts;
+    /// of several waits, forms of `retry-after` or clock errors the last.
     pub fn add(&mut self, fault: Fault) {
         match fault {
             Fault::Status(_)
@@ -146,12 +148,12 @@ impl ActiveFaults {
             Fault::RetryAfter(wait) => self.retry_after = RetryAfterFault::Replaced(wait),
             Fault::RetryAfterAs(form) => self.add_retry_after_form(form),
             Fault::LateFirstToken(delay) => self.first_token_delay += delay,
-            Fault::Drip(factor) => self.token_slowdown *= factor,
-            Fault::ResetAfterHead => self.add_body_fault(BodyFault::HeadOnly),
-            Fault::CutBeforeToken => self.add_body_fault(BodyFault::NoToken),
+            Fault::SlowTokens(factor) => self.token_slowdown *= factor,
+            Fault::ResetAfterHead => self.add_body_fault(BodyFault::ResetAfterHead),
+            Fault::CutBeforeToken => self.add_body_fault(BodyFault::CutBeforeToken),
             Fault::Truncated => self.add_body_fault(BodyFault::Truncated),
             Fault::WrongType => self.add_body_fault(BodyFault::WrongType),
-            Fault::NoHeaders => self.response.no_limit_headers = true,
+            Fault::NoLimitHeaders => self.response.no_limit_headers = true,
             Fault::ClockAhead(by) => self.response.clock_skew = Some(ClockSkew::Ahead(by)),
             Fault::ClockBehind(by) => self.response.clock_skew = Some(ClockSkew::Behind(by)),
         }
@@ -160,14 +162,14 @@ impl ActiveFaults {
     fn add_body_fault(&mut self, fault: BodyFault) {
         self.response.body.get_or_insert(fault);
         match fault {
-            BodyFault::HeadOnly | BodyFault::NoToken => self.cut = true,
+            BodyFault::ResetAfterHead | BodyFault::CutBeforeToken => self.cut = true,
             BodyFault::Truncated | BodyFault::WrongType => self.garbage = true,
         }
     }
 
     fn add_retry_after_form(&mut self, form: WaitForm) {
         self.response.retry_after_form = Some(form);
-        // These forms carry no usable wait, and no other header may reveal it.
+        // These forms state no usable wait, so no other header states one either, unless a later fault replaces the wait.
         if matches!(form, WaitForm::Negative | WaitForm::Absurd) {
             self.retry_after = RetryAfterFault::Omitted;
         }
@@ -178,7 +180,7 @@ impl ActiveFaults {
     pub const fn tokens_sent(&self, completion_tokens: u32) -> u32 {
         match self.response.body {
             _ if !self.cut => completion_tokens,
-            Some(BodyFault::HeadOnly | BodyFault::NoToken) => 0,
+            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) => 0,
             _ => completion_tokens / 2,
         }
     }

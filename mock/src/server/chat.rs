@@ -1,7 +1,7 @@
 //! Chat endpoints: reads the JSON body of a request for a completion.
 //!
 //! Only the members that limits or the reply depend on are parsed. Others that a provider would reject
-//! (`logprobs`, names of messages, …) are ignored.
+//! (`logprobs`, the `name` of a message, …) are ignored.
 
 use super::MAX_JSON_BODY_BYTES;
 use super::admission::{ParsedRequest, ServiceTier};
@@ -30,7 +30,8 @@ pub(super) async fn parse(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ParsedRequest, Rejection<'static>> {
-    context.set_fingerprint(&body.size_hint().lower().to_be_bytes()); // Used if the body is too large.
+    // If the body cannot be read, its announced length identifies the attempts of one request.
+    context.set_fingerprint(&body.size_hint().lower().to_be_bytes());
     let body = read_body(body).await?;
     context.set_fingerprint(&body);
     let request = parse_body(&body, endpoint, context.format.max_n())?;
@@ -69,7 +70,8 @@ fn parse_body(body: &[u8], endpoint: Endpoint<'_>, max_n: u32) -> Result<ParsedR
         max_tokens = Some(chat.max_tokens.ok_or_else(|| invalid("max_tokens: Field required"))?);
         let MessagesBody { system } = parse_json(body)?;
         prompt.chars += system.map_or(0, |ContentChars(chars)| chars);
-        ReplyContent::Text // Anthropic's tools have a format of their own, which is not parsed.
+        // Anthropic's tools have a format of their own: they are read only as far as OpenAI's types require, and ignored.
+        ReplyContent::Text
     } else {
         let tools = chat.tools.unwrap_or_default();
         ReplyContent::new(
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn max_completion_tokens_overrides_max_tokens() {
+    fn token_bounds_and_stream_options_are_parsed() {
         let parse = |rest: &str| {
             let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{rest}}}"#);
             completions(body.as_bytes()).map(|request| (request.max_tokens, request.stream))

@@ -103,7 +103,7 @@ impl Responder {
             self.render(report, self.finish(service), self.context.mock.now())
         };
         let body = match self.fault.body {
-            Some(BodyFault::HeadOnly | BodyFault::NoToken) => body::head_only,
+            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) => body::head_only,
             _ if service.cut => body::half,
             _ => Body::from,
         };
@@ -133,8 +133,8 @@ impl Responder {
     /// Returns `true` if a stream is sent token by token, `false` if a fault leaves only a part that is sent at once.
     const fn is_sent_token_by_token(&self, service: &Service) -> bool {
         match self.fault.body {
-            Some(BodyFault::NoToken | BodyFault::WrongType) => true,
-            Some(BodyFault::HeadOnly | BodyFault::Truncated) => false,
+            Some(BodyFault::CutBeforeToken | BodyFault::WrongType) => true,
+            Some(BodyFault::ResetAfterHead | BodyFault::Truncated) => false,
             None => !service.garbage,
         }
     }

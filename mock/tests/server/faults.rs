@@ -170,7 +170,7 @@ async fn retry_after_is_written_in_every_form() {
 #[tokio::test]
 async fn limit_headers_may_be_absent_and_the_clock_wrong() {
     let limits = vec![Limit::new(Axis::Rpd, 1), Limit::new(Axis::Tpm, 8000)];
-    let served = Served::start(&config(limits.clone(), at_once(), &[Fault::NoHeaders])).await;
+    let served = Served::start(&config(limits.clone(), at_once(), &[Fault::NoLimitHeaders])).await;
     for status in [200, 429] {
         let reply = served.ask().await;
         assert_eq!(reply.status, status);
@@ -193,7 +193,7 @@ async fn the_first_token_may_be_late_and_the_others_slow() {
     // A thousand tokens a second: of five, the last four take 4 ms.
     let service = Service::Split { first_token: Dist::Constant(0.01), prefill: None, output: 1_000.0 };
     for (fault, first, rest) in
-        [(Fault::LateFirstToken(Nanos::from_millis(30)), 40, 4), (Fault::Drip(10.0), 10, 40)]
+        [(Fault::LateFirstToken(Nanos::from_millis(30)), 40, 4), (Fault::SlowTokens(10.0), 10, 40)]
     {
         let served = Served::start(&config(vec![], service.clone(), &[fault])).await;
         served.ask().await;

@@ -1,7 +1,7 @@
 //! The dialects that can be parsed: the ten that the provider model renders, and eight more.
 //!
 //! One header name holds milliseconds in one dialect, seconds in the next and a Unix time in a third, and the same
-//! sentence names a limit per minute of one provider and per day of another. A reply is therefore always parsed under
+//! sentence means a per-minute limit at one provider and a per-day limit at another. A reply is therefore always parsed under
 //! one dialect.
 
 /// The wire format of a provider's replies.
@@ -27,7 +27,7 @@ pub enum Dialect {
     Fireworks,
     /// The Gemini API, native and OpenAI-compatible.
     Gemini,
-    /// Gemini behind Google's code assistants.
+    /// Gemini through Google's Cloud Code API, which Gemini CLI and Code Assist call.
     GeminiCloudCode,
     /// Google's Vertex AI.
     Vertex,
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_those_of_the_provider_model() {
+    fn names_are_unique_and_equal_those_of_the_provider_model() {
         for dialect in Dialect::ALL {
             assert_eq!(Dialect::from_name(dialect.name()), Some(dialect));
         }

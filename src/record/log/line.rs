@@ -364,7 +364,7 @@ impl From<JobEnd> for End {
             queue_ns: end.queue.0,
             wait_ns: end.wait.0,
             service_ns: end.service.0,
-            lost_ns: end.lost.0,
+            lost_ns: end.failed_attempts.0,
             first_token_ns: end.first_token.map(|first| first.0),
         }
     }
@@ -392,7 +392,7 @@ impl End {
             queue: Nanos(self.queue_ns),
             wait: Nanos(self.wait_ns),
             service: Nanos(self.service_ns),
-            lost: Nanos(self.lost_ns),
+            failed_attempts: Nanos(self.lost_ns),
             first_token: self.first_token_ns.map(Nanos),
         })
     }

@@ -48,7 +48,7 @@ impl Check<'_> {
             (Kind::Names { of, slash }, yaml::Kind::Map(entries)) => {
                 self.names(of, *slash, entries, &at, advice)
             }
-            (Kind::Map(map), yaml::Kind::Map(entries)) => Data::Map(self.map(map, entries, at.clone())),
+            (Kind::Map(map), yaml::Kind::Map(entries)) => Data::Fields(self.map(map, entries, at.clone())),
             (kind, yaml::Kind::Text(text)) if kind.shape() == Some(Shape::Scalar) => {
                 self.scalar(kind, text, &at, advice)
             }
@@ -157,13 +157,13 @@ impl Check<'_> {
             let at = Location { place: entry.value.place, path };
             (name, self.value(of, &entry.value, at, Advice { example: &example, hint: "" }))
         };
-        Data::Names(entries.iter().map(check).collect())
+        Data::NamedEntries(entries.iter().map(check).collect())
     }
 
     fn map(&self, map: &'static Map, entries: &[Entry], at: Location) -> Fields {
         let mut fields = Fields {
             at,
-            map,
+            table: map,
             values: vec![None; map.words.len()],
             given: vec![false; map.words.len()],
             is_sound: true,
@@ -224,13 +224,13 @@ impl Check<'_> {
     }
 
     fn require(&self, fields: &Fields) {
-        for word in fields.map.words.iter().filter(|word| !fields.given(word.name)) {
+        for word in fields.table.words.iter().filter(|word| !fields.given(word.name)) {
             let help = match word.required {
                 Required::No => continue,
                 Required::Yes => format!("add `{}: {}`", word.name, word.example),
                 Required::Unless(other) if fields.given(other) => continue,
                 Required::Unless(other) => {
-                    let example = fields.map.word(other).map_or("", |other| other.example);
+                    let example = fields.table.word(other).map_or("", |other| other.example);
                     format!("add `{}: {}` or `{other}: {example}`", word.name, word.example)
                 }
             };

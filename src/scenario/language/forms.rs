@@ -9,19 +9,19 @@ use crate::scenario::diagnostics::Diagnostics;
 /// then.
 pub(super) fn check(fields: &mut Fields, diagnostics: &Diagnostics) {
     let had_unknown = !fields.is_sound;
-    if fields.map.forms.is_empty() {
+    if fields.table.forms.is_empty() {
         return;
     }
-    let heads: Vec<&'static str> = given(fields, fields.map.forms.iter().flat_map(Form::head));
+    let heads: Vec<&'static str> = given(fields, fields.table.forms.iter().flat_map(Form::head));
     let is_sound = match heads[..] {
         [] => {
             // An unknown word may be the misspelt form: it has been reported.
-            fields.map.forms.iter().any(|form| form.requires.is_empty())
+            fields.table.forms.iter().any(|form| form.requires.is_empty())
                 || had_unknown
                 || report_none(fields, diagnostics)
         }
         [head] => {
-            let form = fields.map.forms.iter().find(|form| form.head().any(|word| word == head));
+            let form = fields.table.forms.iter().find(|form| form.head().any(|word| word == head));
             complete(form.expect("invariant: a head belongs to a form"), head, fields, diagnostics)
         }
         [first, second, ..] => {
@@ -58,13 +58,13 @@ fn given(fields: &Fields, words: impl Iterator<Item = &'static str>) -> Vec<&'st
 
 fn report_none(fields: &Fields, diagnostics: &Diagnostics) -> bool {
     let mut heads: Vec<&str> = Vec::new();
-    for word in fields.map.forms.iter().flat_map(Form::head) {
+    for word in fields.table.forms.iter().flat_map(Form::head) {
         if !heads.contains(&word) {
             heads.push(word);
         }
     }
     let what = format!("`{}` has none of {}", fields.at.path, alternatives(&heads));
-    diagnostics.report_at(&fields.at, what, format!("write one of them, such as `{}`", fields.map.example));
+    diagnostics.report_at(&fields.at, what, format!("write one of them, such as `{}`", fields.table.example));
     false
 }
 
@@ -89,9 +89,9 @@ fn complete(form: &Form, head: &str, fields: &Fields, diagnostics: &Diagnostics)
             }
         }
     }
-    let others = fields.map.forms.iter().flat_map(Form::words);
+    let others = fields.table.forms.iter().flat_map(Form::words);
     for word in given(fields, others).into_iter().filter(|word| form.words().all(|own| own != *word)) {
-        let owners = fields.map.forms.iter().filter(|form| form.words().any(|own| own == word));
+        let owners = fields.table.forms.iter().filter(|form| form.words().any(|own| own == word));
         let owners: Vec<&str> = owners.flat_map(Form::head).collect();
         let help = match owners[..] {
             [] => format!("keep `{head}` or `{word}`"),

@@ -1,7 +1,7 @@
-//! What the check of a tree gives: values that are known to fit the table, each with its location.
+//! The result of checking a YAML tree against the table of the scenario language: typed values with their locations.
 //!
-//! A value that does not fit has been reported and is absent ([`Data::Invalid`] or `None`), so a reader goes on with what
-//! is left. Absent words with a default have the default.
+//! A value that does not fit has been reported and is absent ([`Data::Invalid`] or `None`), so the code in `spec/` goes on
+//! with the rest. Absent words with a default have the default.
 
 use super::Map;
 use crate::scenario::diagnostics::{Location, Name};
@@ -12,7 +12,7 @@ use provider::Nanos;
 /// A value of the scenario.
 #[derive(Clone, Debug)]
 pub(in crate::scenario) struct Value {
-    /// Where it begins.
+    /// Where it begins; of a default, where its map begins.
     pub(in crate::scenario) at: Location,
     /// What it is.
     pub(in crate::scenario) data: Data,
@@ -27,45 +27,46 @@ pub(in crate::scenario) enum Data {
     Text(String),
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number; a share in thousandths.
+    /// A whole number, or a share as thousandths.
     Count(u64),
     /// A number, a rate per second, a share of 1, a speed in tokens per second, or a multiple.
     Number(f64),
     /// A length of time.
     Duration(Nanos),
-    /// A word of the language.
+    /// One of a fixed set of keywords.
     Choice(&'static str),
-    /// An expectation.
+    /// A rule of `expect`.
     Rule(Expectation),
     /// The entries of a list.
     List(Vec<Value>),
-    /// Names of the author with their values, in the order written.
-    Names(Vec<(Name, Value)>),
-    /// A map of the language.
-    Map(Fields),
+    /// Entries whose keys the author of the scenario chose, in the order written.
+    NamedEntries(Vec<(Name, Value)>),
+    /// The fields of a map of the language.
+    Fields(Fields),
     /// Any value, not checked.
     Tree(Node),
 }
 
-/// The words of a map that has been checked.
+/// The fields of a map that has been checked, a field per word of its table.
 #[derive(Clone, Debug)]
 pub(in crate::scenario) struct Fields {
     /// Where the map begins.
     pub(in crate::scenario) at: Location,
-    pub(super) map: &'static Map,
+    /// The words that the map may have.
+    pub(super) table: &'static Map,
     /// Per word of the map: its value or its default.
     pub(super) values: Vec<Option<Value>>,
     /// Per word of the map: `true` if it is written in the scenario.
     pub(super) given: Vec<bool>,
-    /// `true` if no key is unknown or refused and the words make one of the forms.
+    /// `true` if every key is accepted and the keys match one of the map's alternatives ([`super::Form`]), if it has any.
     pub(super) is_sound: bool,
 }
 
 impl Value {
-    /// The words of a map; `None` if this is no map.
+    /// The fields of a map; `None` if this is no map.
     pub(in crate::scenario) fn fields(&self) -> Option<&Fields> {
         match &self.data {
-            Data::Map(fields) => Some(fields),
+            Data::Fields(fields) => Some(fields),
             _ => None,
         }
     }
@@ -101,17 +102,18 @@ impl Value {
     }
 }
 
-/// Every accessor panics if the map has no such word: the table and its reader would contradict each other. It returns
-/// `None` if the word is absent without a default, does not fit, or has a value of another kind.
+/// An accessor that takes a word panics if the table of the map has no such word: a mistake in the code that reads the
+/// scenario. It returns `None` or an empty slice if the word is absent without a default, does not fit, or has a value of
+/// another kind.
 impl Fields {
     /// The value of a word, or its default.
     pub(in crate::scenario) fn get(&self, word: &str) -> Option<&Value> {
-        self.values[self.map.index(word)].as_ref().filter(|value| !matches!(value.data, Data::Invalid))
+        self.values[self.table.index(word)].as_ref().filter(|value| !matches!(value.data, Data::Invalid))
     }
 
     /// Returns `true` if the word is written in the scenario, whether it fits or not.
     pub(in crate::scenario) fn given(&self, word: &str) -> bool {
-        self.given[self.map.index(word)]
+        self.given[self.table.index(word)]
     }
 
     /// The first of these words that is written in the scenario.
@@ -119,7 +121,8 @@ impl Fields {
         words.iter().copied().find(|word| self.given(word))
     }
 
-    /// Returns `true` if no key of the map is unknown and its words make one of its forms.
+    /// Returns `true` if every key is accepted and the keys match one of the map's alternatives ([`super::Form`]), if it has
+    /// any.
     pub(in crate::scenario) fn is_sound(&self) -> bool {
         self.is_sound
     }
@@ -174,10 +177,10 @@ impl Fields {
         }
     }
 
-    /// What a word of the language means: its row in `meanings`.
+    /// Returns what the keyword that is written stands for: the value beside it in `meanings`.
     ///
     /// # Panics
-    /// If the word of the table is not in `meanings`.
+    /// If the keyword is not in `meanings`.
     pub(in crate::scenario) fn choice<T: Copy>(&self, word: &str, meanings: &[(&str, T)]) -> Option<T> {
         self.get(word)?.choice(meanings)
     }
@@ -187,29 +190,30 @@ impl Fields {
         self.get(word).map_or(&[], Value::items)
     }
 
-    /// Names of the author with their values.
-    pub(in crate::scenario) fn names(&self, word: &str) -> &[(Name, Value)] {
+    /// The entries whose keys the author of the scenario chose.
+    pub(in crate::scenario) fn named_entries(&self, word: &str) -> &[(Name, Value)] {
         match self.get(word).map(|value| &value.data) {
-            Some(Data::Names(names)) => names,
+            Some(Data::NamedEntries(names)) => names,
             _ => &[],
         }
     }
 
-    /// The words of a map.
+    /// The fields of a map.
     pub(in crate::scenario) fn fields(&self, word: &str) -> Option<&Self> {
         self.get(word)?.fields()
     }
 }
 
 impl Value {
-    /// What a word of the language means: its row in `meanings`; `None` if this is no such word.
+    /// Returns what a keyword stands for: the value beside it in `meanings`; `None` if this is no keyword.
     ///
     /// # Panics
-    /// If the word of the table is not in `meanings`.
+    /// If the keyword is not in `meanings`.
     pub(in crate::scenario) fn choice<T: Copy>(&self, meanings: &[(&str, T)]) -> Option<T> {
-        let Data::Choice(word) = self.data else { return None };
-        let known = meanings.iter().find(|(name, _)| *name == word);
-        let (_, meaning) = known.unwrap_or_else(|| panic!("invariant: `{word}` of the table has a meaning"));
+        let Data::Choice(keyword) = self.data else { return None };
+        let known = meanings.iter().find(|(name, _)| *name == keyword);
+        let (_, meaning) =
+            known.unwrap_or_else(|| panic!("invariant: the keyword `{keyword}` has a meaning"));
         Some(*meaning)
     }
 }

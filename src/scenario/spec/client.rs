@@ -14,7 +14,7 @@ pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
         queue: fields.count("queue").unwrap_or_default(),
         pace: fields.get("pace").and_then(pace).unwrap_or_default(),
         cache: fields.fields("cache").and_then(cache),
-        join: fields.bool("join").unwrap_or_default(),
+        coalesce: fields.bool("join").unwrap_or_default(),
     }
 }
 

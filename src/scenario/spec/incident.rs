@@ -19,7 +19,7 @@ fn fault(value: &Value) -> Option<Fault> {
             Some(FaultSyntax::Plain(fault)) => Some(fault),
             other => unreachable!("invariant: the fault `{word}` takes no number, found {other:?}"),
         },
-        Data::Map(fields) if fields.is_sound() => fault_with_a_number(fields),
+        Data::Fields(fields) if fields.is_sound() => fault_with_a_number(fields),
         _ => None,
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
         about: fields.text("about").unwrap_or_default().to_owned(),
         seed: fields.count("seed").unwrap_or_default(),
         duration: fields.duration("duration").unwrap_or_default(),
-        providers: fields.names("providers").iter().map(provider).collect(),
+        providers: fields.named_entries("providers").iter().map(provider).collect(),
         routes: route::routes(&fields),
         client: fields.fields("client").map(|client| client::client(client, diagnostics)).unwrap_or_default(),
         workloads: fields

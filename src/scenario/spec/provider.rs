@@ -69,7 +69,7 @@ pub(in crate::scenario) fn provider(
         reserve: reserve.unwrap_or(Reserve { cached, ..Reserve::default() }),
         cached,
     };
-    for (name, value) in fields.names("models") {
+    for (name, value) in fields.named_entries("models") {
         let Some(mut model) = model(name, value, inherited, diagnostics) else { continue };
         let mut models = spec.config.models.iter();
         if let Some(first) = models.find(|first| model.family.is_some() && first.family == model.family) {
@@ -103,7 +103,7 @@ fn accounts(fields: &Fields, diagnostics: &Diagnostics) -> Vec<AccountConfig> {
     }
     let mut taken: Vec<Name> = Vec::new();
     let mut accounts = Vec::new();
-    for (name, value) in fields.names("accounts") {
+    for (name, value) in fields.named_entries("accounts") {
         let items = value.fields().map_or_else(|| value.items(), |fields| fields.items("keys"));
         let mut keys = Vec::new();
         for key in items.iter().filter_map(Value::name) {

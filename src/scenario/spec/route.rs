@@ -26,7 +26,7 @@ pub(in crate::scenario) struct StepSpec {
 pub(super) fn routes(scenario: &Fields) -> Vec<RouteSpec> {
     let steps = |value: &Value| value.items().iter().filter_map(Value::fields).map(step).collect();
     let route = |(name, value): &(Name, Value)| RouteSpec { name: name.clone(), steps: steps(value) };
-    scenario.names("routes").iter().map(route).collect()
+    scenario.named_entries("routes").iter().map(route).collect()
 }
 
 fn step(fields: &Fields) -> StepSpec {

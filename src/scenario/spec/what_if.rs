@@ -23,7 +23,7 @@ pub(super) fn what_if(value: &Value) -> Option<WhatIfSpec> {
     };
     Some(WhatIfSpec {
         name: fields.text("name")?.to_owned(),
-        set: fields.names("set").iter().filter_map(change).collect(),
+        set: fields.named_entries("set").iter().filter_map(change).collect(),
     })
 }
 
