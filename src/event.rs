@@ -35,7 +35,7 @@ pub enum EventKind {
         /// The bound on the completion, in tokens; `None` if the client sets none.
         max_tokens: Option<u32>,
     },
-    /// The concurrency cap is reached; the job queues.
+    /// The concurrency limit is reached; the job queues.
     Queued {
         /// Queue length, this job included.
         waiting: u32,
@@ -136,7 +136,7 @@ pub enum EventKind {
     Done(JobEnd),
 }
 
-/// How a job ended and where its time went: `queue + wait + service + lost` is its latency.
+/// How a job ended and where its time went: `queue + wait + service + failed_attempts` is its latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JobEnd {
     /// Whether it was answered, and if not, why.
@@ -149,7 +149,7 @@ pub struct JobEnd {
     pub attempts: u8,
     /// The step of the route that served it, from zero; `None` unless an attempt of its own succeeded.
     pub step: Option<u8>,
-    /// Time in the queue of the concurrency cap, and the lag of a live driver before its arrival.
+    /// Time in the queue of the concurrency limit, and the lag of a live driver before its arrival.
     pub queue: Nanos,
     /// Time in back-off, cool-down and pacing, or waiting for the answer to an identical job.
     pub wait: Nanos,
@@ -184,7 +184,7 @@ pub enum EndReason {
     Attempts,
     /// The retry budget was empty.
     RetryBudget,
-    /// The queue of the concurrency cap was full.
+    /// The queue of the concurrency limit was full.
     QueueFull,
     /// No target of the route can ever serve it (too large, wrong key, unknown model, malformed request).
     Rejected,

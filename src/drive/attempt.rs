@@ -1,7 +1,7 @@
 //! One attempt over HTTP: one request and one reply. It is not retried here: only the engine retries.
 
 use super::clock::Clock;
-use super::sse::Events;
+use super::sse::EventReader;
 use crate::engine::Reply;
 use crate::engine::parse::{self, Dialect};
 use crate::event::AttemptFailure;
@@ -39,7 +39,7 @@ pub(super) struct OutboundRequest {
     /// The dialect that the provider replies in.
     pub(super) dialect: Dialect,
     /// Sent in a header that only the mock reads; other providers ignore it.
-    pub(super) note: truth::TruthHeader,
+    pub(super) truth_header: truth::TruthHeader,
 }
 
 impl AttemptClient {
@@ -47,7 +47,7 @@ impl AttemptClient {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, clock, filler: "word ".repeat(PROMPT_BYTES_MAX / 5 + 1).into() }
+        Self { client, clock, filler: "word ".repeat(MAX_PROMPT_BYTES / 5 + 1).into() }
     }
 
     /// Sends the request and waits for the end of the reply.
@@ -61,13 +61,13 @@ impl AttemptClient {
     }
 
     fn http_request(&self, request: &OutboundRequest) -> Request<Full<Bytes>> {
-        let OutboundRequest { to, path, key, model, job, stream, dialect, note } = request;
-        let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(PROMPT_BYTES_MAX)];
+        let OutboundRequest { to, path, key, model, job, stream, dialect, truth_header } = request;
+        let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(MAX_PROMPT_BYTES)];
         let max_tokens = job.max_tokens.map(|max| format!(r#","max_tokens":{max}"#)).unwrap_or_default();
         // Groq reports the usage of every stream, and Mistral rejects the option.
         let requests_usage = *stream && !matches!(dialect, Dialect::Groq | Dialect::Mistral);
         let usage = if requests_usage { r#","stream_options":{"include_usage":true}"# } else { "" };
-        // The name is free text of the scenario, so it is escaped.
+        // The model name is free text of the scenario, so it is escaped.
         let model = serde_json::to_string(&**model).expect("invariant: a string serialises");
         let fingerprint = job.fingerprint;
         let body = format!(
@@ -76,7 +76,7 @@ impl AttemptClient {
         Request::post(format!("http://{to}{path}"))
             .header(AUTHORIZATION, format!("Bearer {key}"))
             .header(CONTENT_TYPE, "application/json")
-            .header(truth::HEADER, note.to_string())
+            .header(truth::HEADER, truth_header.to_string())
             .body(Full::new(Bytes::from(body)))
             .expect("invariant: keys and paths were checked when the scenario was read")
     }
@@ -103,7 +103,7 @@ impl AttemptClient {
         response: Response<B>,
     ) -> Option<Reply> {
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, BODY_BYTES_MAX).collect().await.ok()?.to_bytes();
+        let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();
         let (status, headers) = (head.status.as_u16(), &HeaderView(&head.headers));
         let response = parse::Response { status, headers, body: &body };
         Some(parse::reply(Some(dialect), self.clock.now(), &response))
@@ -116,13 +116,13 @@ impl AttemptClient {
         response: Response<B>,
     ) -> Option<Reply> {
         let (head, body) = response.into_parts();
-        let mut body = std::pin::pin!(Limited::new(body, BODY_BYTES_MAX));
-        let (mut events, mut stream) = (Events::default(), parse::Stream::default());
+        let mut body = std::pin::pin!(Limited::new(body, MAX_BODY_BYTES));
+        let (mut reader, mut stream) = (EventReader::default(), parse::Stream::default());
         while !stream.is_done() {
             let frame = body.as_mut().frame().await?.ok()?;
             let Ok(data) = frame.into_data() else { continue };
             let now = self.clock.now();
-            events.feed(&data, |data| stream.take(now, data.payload, data.error)).ok()?;
+            reader.feed(&data, |data| stream.take(now, data.payload, data.error)).ok()?;
         }
         Some(stream.reply(Some(dialect), self.clock.now(), &HeaderView(&head.headers)))
     }
@@ -139,9 +139,9 @@ impl parse::Headers for HeaderView<'_> {
 
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 /// Longer prompts are cut to this length: the mock counts tokens by the truth header, not by bytes.
-const PROMPT_BYTES_MAX: usize = 64 << 10;
+const MAX_PROMPT_BYTES: usize = 64 << 10;
 /// Longer bodies are treated as broken: no chat completion is this long.
-const BODY_BYTES_MAX: usize = 16 << 20;
+const MAX_BODY_BYTES: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -150,8 +150,9 @@ mod tests {
     use provider::Usage;
 
     /// Reads a response with a body of one frame.
-    async fn read(dialect: Dialect, kind: &str, body: &'static str) -> Option<Reply> {
-        let response = Response::builder().header(CONTENT_TYPE, kind).body(Full::new(Bytes::from(body)));
+    async fn read(dialect: Dialect, content_type: &str, body: &'static str) -> Option<Reply> {
+        let response =
+            Response::builder().header(CONTENT_TYPE, content_type).body(Full::new(Bytes::from(body)));
         AttemptClient::new(Clock::start()).read(dialect, response.expect("a response")).await
     }
 
@@ -159,9 +160,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_event_fails_the_attempt() {
-        const BROKEN: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\
+        const ERROR_EVENT: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\
             \"output_tokens\":1}}}\n\n: ping\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
-        let reply = read(Dialect::Anthropic, "text/event-stream; charset=utf-8", BROKEN).await;
+        let reply = read(Dialect::Anthropic, "text/event-stream; charset=utf-8", ERROR_EVENT).await;
         assert_eq!(
             reply.map(|reply| reply.outcome),
             Some(AttemptOutcome::Failed(AttemptFailure::Status(529)))

@@ -5,7 +5,7 @@ use provider::decision::Decision;
 use provider::{Truth, random};
 
 /// Returns the truth of a job's n-th attempt. Provider-side randomness differs from attempt to attempt and depends on
-/// nothing else, so both drivers meet the same provider.
+/// nothing else, so the provider behaves the same under both drivers.
 #[must_use]
 pub(super) fn attempt_truth(truth: Truth, number: u8) -> Truth {
     Truth { draw: random::mix(truth.draw ^ u64::from(number)), ..truth }

@@ -3,7 +3,7 @@
 use provider::{Instant, Nanos};
 use std::time;
 
-/// Counts from the moment that a run is started.
+/// Measures the time since the start of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: time::Instant,
@@ -17,7 +17,7 @@ impl Clock {
         Self { origin: time::Instant::now() }
     }
 
-    /// Returns the present instant.
+    /// Returns the current instant.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the only module that reads the clock")]
     pub fn now(&self) -> Instant {

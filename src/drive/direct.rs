@@ -1,4 +1,4 @@
-//! Builds the reply to a decision directly, as the mock would render it in Groq's dialect and the engine would parse it.
+//! Builds the reply to a decision directly: the same that rendering it in Groq's dialect and parsing it would give.
 //!
 //! A law test asserts `parse(render(decision)) == reply(decision)`, so a simulation may skip rendering and parsing
 //! without a difference to HTTP.
@@ -40,7 +40,7 @@ fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Op
             let wait = Some(Wait { length, kind: WaitKind::UntilAdmitted }).filter(|_| length > Nanos::ZERO);
             Some(throttled(now, remaining, wait))
         }
-        // An error inside a success is worded as an overload, which parses as this status.
+        // An error inside a success is rendered as an overload, which parses as this status.
         Decision::Faulted(Fault::ErrorInside) => Some(failed(AttemptFailure::Status(503))),
         Decision::Faulted(Fault::Status(status)) => Some(failed(AttemptFailure::Status(*status))),
         Decision::Faulted(_) => Some(Reply::failed(now, AttemptFailure::Connection)),
@@ -79,7 +79,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         None => LimitCause::Concurrency,
     };
     let (length, kind) = if denial.oversize {
-        (useless_wait(denial), WaitKind::Meaningless)
+        (oversize_wait(denial), WaitKind::Meaningless)
     } else {
         (denial.wait, WaitKind::UntilAdmitted)
     };
@@ -102,7 +102,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
 /// Returns the wait in the refusal of a request that exceeds the limit itself: only the `retry-after` header names it,
 /// in whole seconds rounded up, and a refusal by output tokens names none (evidence: captures of 413s; OTPM reported
 /// 2026-09).
-fn useless_wait(denial: &Denial) -> Option<Nanos> {
+fn oversize_wait(denial: &Denial) -> Option<Nanos> {
     let wait = denial.wait.filter(|_| denial.axis != Axis::Otpm)?;
     wait.0.div_ceil(Nanos::SECOND.0).checked_mul(Nanos::SECOND.0).map(Nanos)
 }

@@ -1,4 +1,4 @@
-//! The queue of what happens next to the attempts of a simulation, by instant.
+//! The event queue of a simulation: the next event of each attempt in flight, ordered by instant.
 
 use provider::Instant;
 use std::cmp::{Ordering, Reverse};
@@ -11,7 +11,7 @@ pub(super) struct EventQueue {
     scheduled: u64,
 }
 
-/// What happens to an attempt at an instant.
+/// A scheduled event of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     at: Instant,

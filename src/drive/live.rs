@@ -2,8 +2,8 @@
 //! next event's instant.
 //!
 //! One thread owns the engine and blocks only on the channel, until the next deadline: it wakes within tens of
-//! microseconds, where a timer wheel is accurate to a millisecond. Attempts run on the async runtime and report through
-//! the channel; bodies do not pass through here.
+//! microseconds, whereas the timers of the async runtime are accurate to a millisecond. Attempts run on the async
+//! runtime and report through the channel; bodies do not pass through here.
 //!
 //! Latency counts from the *scheduled* arrival, and every arrival event records its schedule: a load generator that
 //! falls behind is visible as lag and does not shorten latencies (no coordinated omission).
@@ -43,7 +43,7 @@ pub enum Message {
     Decided {
         /// The attempt.
         attempt: AttemptId,
-        /// Its decision.
+        /// The decision.
         decision: RecordedDecision,
     },
     /// A mock settled an admitted attempt.
@@ -56,22 +56,23 @@ pub enum Message {
 }
 
 /// The providers of a live run.
-pub trait World {
+pub trait LiveProviders {
     /// Returns the address of a provider of the scenario.
     fn address(&self, provider: u16) -> SocketAddr;
 
-    /// Calls `each` with the used share of every limit of a target at `now`; does nothing if the levels are not known.
+    /// Calls `each` with the used share, from 0 to 1, of every limit of a target at `now`. Does not call it if the
+    /// levels are unknown.
     fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64));
 }
 
-/// Runs a scenario over HTTP against `world` and passes every event to `fold`. Attempts run on `runtime` and report
+/// Runs a scenario over HTTP against `providers` and passes every event to `fold`. Attempts run on `runtime` and report
 /// through the channel, as do the mocks through clones of its sender.
 ///
-/// Blocks until all jobs have ended and returns the instant at which they had.
+/// Blocks until all jobs have ended. Returns the instant of the end.
 pub fn run<F: Fold>(
     scenario: &Scenario,
     fold: &mut F,
-    world: &impl World,
+    providers: &impl LiveProviders,
     clock: Clock,
     runtime: &Handle,
     (sender, inbox): (Sender<Message>, Receiver<Message>),
@@ -87,20 +88,20 @@ pub fn run<F: Fold>(
         flights: FxHashMap::default(),
         pending_reports: FxHashMap::default(),
         fold,
-        world,
+        providers,
     };
     Live { engine: Engine::new(scenario), driver, clock, inbox }.run()
 }
 
-struct Live<'a, F, W> {
+struct Live<'a, F, P> {
     engine: Engine,
-    driver: LiveDriver<'a, F, W>,
+    driver: LiveDriver<'a, F, P>,
     clock: Clock,
     inbox: Receiver<Message>,
 }
 
 /// Executes the engine's actions.
-struct LiveDriver<'a, F, W> {
+struct LiveDriver<'a, F, P> {
     scenario: &'a Scenario,
     load: Load,
     /// By target.
@@ -114,7 +115,7 @@ struct LiveDriver<'a, F, W> {
     /// Attempts for which a mock has yet to report a decision or a settlement.
     pending_reports: FxHashMap<AttemptId, (JobId, TargetId)>,
     fold: &'a mut F,
-    world: &'a W,
+    providers: &'a P,
 }
 
 /// What a request to a target needs.
@@ -156,7 +157,7 @@ struct Flight {
     task: AbortHandle,
 }
 
-impl<F: Fold, W: World> Live<'_, F, W> {
+impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
     fn run(mut self) -> Instant {
         loop {
             let now = self.clock.now();
@@ -171,7 +172,7 @@ impl<F: Fold, W: World> Live<'_, F, W> {
             if timer <= now {
                 self.engine.handle_timeout(&mut self.driver, now);
             } else if let Ok(message) = self.inbox.try_recv() {
-                // The clock is read again, because the message may be younger than `now`.
+                // The clock is read again, because the message may have been sent after `now`.
                 self.receive(self.clock.now(), message);
             } else if arrival <= now {
                 self.submit(now);
@@ -192,8 +193,8 @@ impl<F: Fold, W: World> Live<'_, F, W> {
         }
     }
 
-    /// Waits up to [`REPORT_GRACE`] for a report of a mock after all jobs have ended. Returns `false` if none is pending
-    /// or none came.
+    /// Waits up to [`REPORT_GRACE`] for a report of a mock after all jobs have ended. Returns `false` if none is
+    /// pending or none arrived.
     fn await_report(&mut self) -> bool {
         if self.driver.pending_reports.is_empty() {
             return false;
@@ -217,13 +218,13 @@ impl<F: Fold, W: World> Live<'_, F, W> {
                     self.engine.handle_reply(&mut self.driver, now, slot, attempt, &reply);
                 }
             }
-            Message::Decided { attempt, decision } => self.driver.decided(now, attempt, decision),
-            Message::Settled { attempt, usage } => self.driver.settled(now, attempt, usage),
+            Message::Decided { attempt, decision } => self.driver.record_decision(now, attempt, decision),
+            Message::Settled { attempt, usage } => self.driver.record_settlement(now, attempt, usage),
         }
     }
 }
 
-impl<F: Fold, W: World> Driver for LiveDriver<'_, F, W> {
+impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
     fn log(&mut self, event: &Event) {
         self.fold.event(event);
     }
@@ -232,15 +233,15 @@ impl<F: Fold, W: World> Driver for LiveDriver<'_, F, W> {
         let (endpoint, live) = (&self.endpoints[target.index()], &mut self.jobs[tag.0]);
         debug_assert!(live.attempt.is_none(), "invariant: {} has one attempt in flight at most", job.id);
         let request = OutboundRequest {
-            to: self.world.address(self.scenario.targets[target.index()].provider),
-            // The keys of an account share its quota and take turns.
+            to: self.providers.address(self.scenario.targets[target.index()].provider),
+            // The keys of an account share its quota, so they are used in turn.
             key: Arc::clone(&endpoint.keys[usize::try_from(attempt.0).unwrap_or(0) % endpoint.keys.len()]),
             path: Arc::clone(&endpoint.path),
             model: Arc::clone(&endpoint.model),
             job,
             stream: self.scenario.workloads[job.class.index()].stream,
             dialect: endpoint.dialect,
-            note: TruthHeader { truth: attempt_truth(live.truth, number), tag: attempt.0 },
+            truth_header: TruthHeader { truth: attempt_truth(live.truth, number), tag: attempt.0 },
         };
         let (client, sender) = (self.client.clone(), self.sender.clone());
         let task = self.runtime.spawn(async move {
@@ -278,7 +279,7 @@ impl<F: Fold, W: World> Driver for LiveDriver<'_, F, W> {
     }
 
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
-        // Only a job that the end of the run cuts off has an attempt in flight here.
+        // Only a job that is in flight when the run ends still has an attempt here.
         if let Some(attempt) = self.jobs.remove(tag.0).attempt {
             self.abort(attempt);
         }
@@ -286,7 +287,7 @@ impl<F: Fold, W: World> Driver for LiveDriver<'_, F, W> {
     }
 }
 
-impl<F: Fold, W: World> LiveDriver<'_, F, W> {
+impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
     fn abort(&mut self, attempt: AttemptId) {
         if let Some(flight) = self.flights.remove(&attempt) {
             flight.task.abort();
@@ -294,7 +295,7 @@ impl<F: Fold, W: World> LiveDriver<'_, F, W> {
     }
 
     /// Records the decision that a mock reports.
-    fn decided(&mut self, now: Instant, attempt: AttemptId, decision: RecordedDecision) {
+    fn record_decision(&mut self, now: Instant, attempt: AttemptId, decision: RecordedDecision) {
         let Some(&(job, target)) = self.pending_reports.get(&attempt) else { return };
         if !matches!(decision, RecordedDecision::Admitted { .. }) {
             self.pending_reports.remove(&attempt);
@@ -303,7 +304,7 @@ impl<F: Fold, W: World> LiveDriver<'_, F, W> {
     }
 
     /// Records the settlement that a mock reports.
-    fn settled(&mut self, now: Instant, attempt: AttemptId, usage: Usage) {
+    fn record_settlement(&mut self, now: Instant, attempt: AttemptId, usage: Usage) {
         let Some((job, target)) = self.pending_reports.remove(&attempt) else { return };
         self.fold.event(&Event { at: now, job, kind: EventKind::Settled { attempt, target, usage } });
     }
@@ -314,7 +315,7 @@ impl<F: Fold, W: World> LiveDriver<'_, F, W> {
             let at = self.fold.next_sample();
             for target in self.scenario.target_ids() {
                 let fold = &mut *self.fold;
-                self.world.levels(now, target, &mut |axis, share| fold.sample(at, target, axis, share));
+                self.providers.levels(now, target, &mut |axis, share| fold.sample(at, target, axis, share));
             }
             self.fold.sampled(at);
         }

@@ -2,7 +2,7 @@
 
 use super::attempt_truth::recorded;
 use super::clock::Clock;
-use super::live::{Message, World};
+use super::live::{LiveProviders, Message};
 use crate::ids::{AttemptId, TargetId};
 use crate::scenario::{Scenario, Target};
 use provider::config::Config;
@@ -34,7 +34,7 @@ impl Mocks {
     /// If the address of a listener cannot be read.
     ///
     /// # Panics
-    /// Outside of an async runtime, or if the number of listeners is not that of providers.
+    /// If called outside an async runtime, or if there are not as many listeners as providers.
     pub fn serve(
         providers: &[Config],
         seed: u64,
@@ -94,7 +94,7 @@ impl Mocks {
     }
 }
 
-impl World for Mocks {
+impl LiveProviders for Mocks {
     fn address(&self, provider: u16) -> SocketAddr {
         self.mocks[usize::from(provider)].0
     }

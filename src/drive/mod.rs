@@ -4,7 +4,7 @@
 //! ```text
 //!            next of: engine timer │ reply │ arrival          at one instant in this order
 //!                 ▼
-//!            engine.handle_timeout │ handle │ submit
+//!            engine.handle_timeout │ handle_reply │ submit
 //!                 ▼
 //!            Driver: send ──▶ the provider       log ──▶ the fold       done ──▶ the load (closed workloads continue)
 //! ```

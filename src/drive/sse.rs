@@ -3,12 +3,12 @@
 //! It keeps the incomplete line and the type of the current event. Comments, other fields and keep-alive lines are
 //! skipped, as the specification requires (WHATWG HTML §9.2.6).
 
-/// The longest line, in bytes; a longer one ends the stream as broken.
-const LINE_MAX: usize = 1 << 20;
+/// The length of the longest line; a longer one is an error.
+const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// The reader of one stream.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(super) struct EventReader {
     incomplete: Vec<u8>,
     /// The type of the current event is `error`.
     error: bool,
@@ -22,11 +22,11 @@ pub(super) struct Data<'a> {
     pub(super) error: bool,
 }
 
-/// A line is longer than [`LINE_MAX`].
+/// A line is longer than [`MAX_LINE_BYTES`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
-impl Events {
+impl EventReader {
     /// Reads the next bytes and calls `on_data` with the payload of every `data:` line that they complete.
     pub(super) fn feed(
         &mut self,
@@ -47,7 +47,7 @@ impl Events {
                 self.incomplete = complete;
             }
         }
-        if self.incomplete.len() + bytes.len() > LINE_MAX {
+        if self.incomplete.len() + bytes.len() > MAX_LINE_BYTES {
             return Err(TooLong);
         }
         self.incomplete.extend_from_slice(bytes);
@@ -78,9 +78,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn read_all(pieces: &[&[u8]]) -> Vec<String> {
-        let (mut events, mut read) = (Events::default(), Vec::new());
+        let (mut reader, mut read) = (EventReader::default(), Vec::new());
         for piece in pieces {
-            events
+            reader
                 .feed(piece, |data| {
                     let mark = if data.error { "!" } else { "" };
                     read.push(format!("{mark}{}", String::from_utf8_lossy(data.payload)));
@@ -99,11 +99,11 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_an_error() {
-        let mut events = Events::default();
-        let piece = vec![b'x'; LINE_MAX / 2];
-        assert_eq!(events.feed(&piece, |_| ()), Ok(()));
-        assert_eq!(events.feed(&piece, |_| ()), Ok(()));
-        assert_eq!(events.feed(b"x", |_| ()), Err(TooLong));
+        let mut reader = EventReader::default();
+        let piece = vec![b'x'; MAX_LINE_BYTES / 2];
+        assert_eq!(reader.feed(&piece, |_| ()), Ok(()));
+        assert_eq!(reader.feed(&piece, |_| ()), Ok(()));
+        assert_eq!(reader.feed(b"x", |_| ()), Err(TooLong));
     }
 
     proptest! {

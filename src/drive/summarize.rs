@@ -12,16 +12,16 @@ pub fn summarize(scenario: &Scenario) -> Summary {
     record(Recorder::new(scenario), Mode::Virtual, &mut (), |folds| simulate(scenario, folds))
 }
 
-/// Runs `scenario` in virtual time with the arrivals that `load` generates, for callers that make thousands of runs: the
-/// summary has quantiles but no distributions.
+/// Runs `scenario` in virtual time with the arrivals that `load` generates, for callers that make thousands of runs:
+/// the summary has quantiles but no distributions.
 #[must_use]
 pub fn summarize_without_distributions(scenario: &Scenario, load: Load) -> Summary {
     let recorder = Recorder::without_distributions(scenario);
     record(recorder, Mode::Virtual, &mut (), |folds| simulate_load(scenario, load, folds))
 }
 
-/// Calls `drive` to make the run, and returns the summary of its events, which go to `fold` as well. `drive` returns the
-/// run's last instant.
+/// Calls `drive` to make the run, and returns the summary of its events, which go to `fold` as well. `drive` returns
+/// the run's last instant.
 pub fn record<F: Fold>(
     recorder: Recorder,
     mode: Mode,

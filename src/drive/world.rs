@@ -1,7 +1,7 @@
 //! The simulated world: the load, the networks and the providers, as the engine's driver in virtual time.
 //!
-//! It keeps two records, each in a slab: one per job (what only the provider knows of it) and one per attempt in flight.
-//! The index of the first is the job's tag.
+//! It keeps two records, each in a slab: one per job (what only the provider knows of it) and one per attempt in
+//! flight. The index of the first is the job's tag.
 //!
 //! ```text
 //!  send ─▶ RequestArrives ─▶ the provider decides ─▶ ReplySent ─▶ settled ─▶ ReplyArrives ─▶ Engine::handle_reply
@@ -28,7 +28,7 @@ use provider::wire::LimitsSnapshot;
 use provider::{Call, Instant, Nanos, Truth, Usage};
 use slab::Slab;
 
-/// Everything beyond the engine.
+/// The state of everything except the engine.
 pub(super) struct World<'a, F> {
     scenario: &'a Scenario,
     load: Load,
@@ -37,7 +37,7 @@ pub(super) struct World<'a, F> {
     /// By tag.
     jobs: Slab<JobRecord>,
     flights: Slab<Flight>,
-    /// The engine reads what replies state about limits, so it must be rendered.
+    /// The engine reads what replies state about limits, so replies must state it.
     uses_limit_headers: bool,
     fold: &'a mut F,
 }
@@ -64,7 +64,7 @@ struct Flight {
     provider: u16,
     call: Call,
     truth: Truth,
-    /// Its first token is visible before its last.
+    /// The reply is streamed, so the first token arrives before the last.
     stream: bool,
     /// The time from the provider to the client.
     downlink: Nanos,
@@ -116,7 +116,8 @@ impl<'a, F: Fold> World<'a, F> {
         self.load.peek().unwrap_or(Instant::MAX)
     }
 
-    /// Takes the next arrival and keeps what only the provider may know of it.
+    /// Takes the next arrival, keeps its ground truth for the provider, and returns the job; `None` if none is
+    /// scheduled.
     #[inline]
     pub(super) fn next_arrival(&mut self) -> Option<(Job, Tag)> {
         let Arrival { job, truth } = self.load.next()?;
@@ -242,7 +243,10 @@ impl<F: Fold> Driver for World<'_, F> {
     fn cancel(&mut self, now: Instant, tag: Tag, attempt: AttemptId) {
         let key = self.jobs[tag.0].flight.take().expect("invariant: a cancelled attempt is in flight");
         let mut flight = self.flights.remove(key);
-        assert_eq!(flight.attempt, attempt, "invariant: the job's attempt in flight is cancelled");
+        assert_eq!(
+            flight.attempt, attempt,
+            "invariant: the attempt cancelled is the job's attempt in flight"
+        );
         let provider = &mut self.providers[usize::from(flight.provider)];
         // The provider charges what it has done so far.
         if let Some(service) = flight.take_unsettled() {
@@ -254,7 +258,10 @@ impl<F: Fold> Driver for World<'_, F> {
     fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
         let key = self.jobs[from.0].flight.take().expect("invariant: a reassigned attempt is in flight");
         let flight = &mut self.flights[key];
-        assert_eq!(flight.attempt, attempt, "invariant: the job's attempt in flight is reassigned");
+        assert_eq!(
+            flight.attempt, attempt,
+            "invariant: the attempt reassigned is the job's attempt in flight"
+        );
         (flight.tag, flight.slot, flight.job) = (to, slot, job);
         self.jobs[to.0].flight = Some(key);
     }
@@ -298,13 +305,13 @@ impl Flight {
         }
     }
 
-    /// The event that records its settlement.
+    /// Returns the event that records its settlement.
     fn settled(&self, now: Instant, usage: Usage) -> Event {
         let kind = EventKind::Settled { attempt: self.attempt, target: self.target, usage };
         Event { at: now, job: self.job, kind }
     }
 
-    /// The reply as the client reads it when the last byte arrives, at `now`.
+    /// Returns the reply as the client reads it when the last byte arrives, at `now`.
     #[inline]
     fn reply(&self, now: Instant) -> Reply {
         let (decision, remaining) = match &self.result {

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 #[derive(Debug)]
 pub(super) struct Cache {
     ttl: Nanos,
-    entries_max: usize,
+    max_entries: usize,
     by_fingerprint: FxHashMap<u64, u32>,
     entries: Vec<Entry>,
     /// The most recently used entry, from which `older` leads to the least recently used one.
@@ -27,12 +27,12 @@ struct Entry {
 }
 
 impl Cache {
-    /// An empty cache of at most `policy.entries` answers.
+    /// Creates an empty cache of at most `policy.entries` answers.
     pub(super) fn new(policy: crate::scenario::Cache) -> Self {
         assert!(policy.entries > 0, "invariant: a cache has at least one entry");
         Self {
             ttl: policy.ttl,
-            entries_max: policy.entries as usize,
+            max_entries: policy.entries as usize,
             by_fingerprint: FxHashMap::default(),
             entries: Vec::new(),
             newest: NONE,
@@ -57,7 +57,7 @@ impl Cache {
         let index = if let Some(&index) = self.by_fingerprint.get(&fingerprint) {
             self.unlink(index);
             index
-        } else if self.entries.len() < self.entries_max {
+        } else if self.entries.len() < self.max_entries {
             self.entries.push(entry);
             self.entries.len() as u32 - 1
         } else {

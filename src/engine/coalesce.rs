@@ -4,14 +4,14 @@
 //!  submit ─▶ identical job in flight? ──no──▶ it leads
 //!                                     ──yes─▶ it follows the leader, first in, first out
 //!  leader served                 ─▶ its followers are served with it, at the same instant
-//!  leader given up               ─▶ its first follower is promoted: it leads the others and starts afresh
-//!  leader cancelled in an attempt ─▶ its first follower is promoted and takes the attempt over
+//!  leader given up               ─▶ its first follower is promoted: it leads the others, with no attempts so far
+//!  leader cancelled while sent   ─▶ its first follower is promoted and takes the attempt over
 //!  follower expired or cancelled ─▶ it leaves the list; the others stay
 //! ```
 //!
 //! A promoted follower has its own attempts and its own deadline and has tried no target, so its first attempt costs no
-//! retry budget. One job per fingerprint is sent at a time, however many follow (law 15): the failure of a leader starts
-//! one attempt, not one per follower.
+//! retry budget. One job per fingerprint is sent at a time, however many follow (law 15): the failure of a leader
+//! starts one attempt, not one per follower.
 //!
 //! Promoted jobs are queued here until the engine has processed everything that is due, because a promoted job's own
 //! deadline may be due as well.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::driver::{Attempt, Driver};
-use super::estimate::cost;
+use super::estimate::cost_of;
 use super::jobs::JobState;
 use super::reply::ReplyClass;
 use super::route::{Candidate, NextAction};
@@ -15,12 +15,12 @@ impl Engine {
         let active = self.jobs.at(slot);
         debug_assert_eq!(active.state, JobState::Deciding, "invariant: state == Deciding");
         if self.now >= active.deadline {
-            return self.give_up(driver, slot, EndReason::Deadline); // A live driver is late.
+            return self.give_up(driver, slot, EndReason::Deadline); // Only if a live driver lags.
         }
-        if self.concurrency.is_capped() {
+        if self.concurrency.is_at_limit() {
             return self.enqueue(driver, slot, None);
         }
-        let cost = cost(&active.job);
+        let cost = cost_of(&active.job);
         match self.router.choose(self.now, active, &cost) {
             NextAction::Send(candidate) => {
                 self.router.target(candidate.target).reserve(self.now, &cost);
@@ -36,32 +36,35 @@ impl Engine {
                     active.deadline
                 );
                 active.transition(self.now, JobState::Waiting { reserved: reserve });
-                let job = active.job.id;
-                self.timers.set_wake(until, slot, job);
-                self.log(driver, job, EventKind::Waiting { until, why });
+                let id = active.job.id;
+                self.timers.set_wake(until, slot, id);
+                self.log(driver, id, EventKind::Waiting { until, why });
             }
             NextAction::GiveUp(reason) => self.give_up(driver, slot, reason),
         }
     }
 
-    /// Continues a job whose wait or time in the queue has ended: with the send that it reserved, if that is still
-    /// possible.
+    /// Continues a job after a wait or after its time in the queue: sends what it reserved, if that is still possible,
+    /// or decides again.
     pub(super) fn resume(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
         let Some(candidate) = reserved else { return self.decide(driver, slot) };
         let active = self.jobs.at(slot);
-        let is_over = self.now >= active.deadline;
-        let unaffordable = active.tried & candidate.bit() != 0 && !self.router.budget.allows();
-        if is_over || unaffordable || self.router.target(candidate.target).cooling_until(self.now).is_some() {
+        let is_expired = self.now >= active.deadline;
+        let exceeds_budget = active.tried & candidate.bit() != 0 && !self.router.budget.allows();
+        if is_expired
+            || exceeds_budget
+            || self.router.target(candidate.target).cool_down_end(self.now).is_some()
+        {
             self.release_reserved(slot, reserved);
             self.decide(driver, slot);
-        } else if self.concurrency.is_capped() {
+        } else if self.concurrency.is_at_limit() {
             self.enqueue(driver, slot, reserved);
         } else {
             self.send(driver, slot, candidate);
         }
     }
 
-    /// Continues the first job of the queue.
+    /// Continues a job that has just left the queue.
     #[cold]
     pub(super) fn dequeue(&mut self, driver: &mut impl Driver, slot: Slot) {
         let active = self.jobs.at(slot);
@@ -75,18 +78,18 @@ impl Engine {
     /// Lets a job that has just arrived follow the leader of identical jobs.
     #[cold]
     pub(super) fn follow(&mut self, driver: &mut impl Driver, slot: Slot, leader: Slot) {
-        let leader = self.jobs.at(leader).job;
+        let leader_job = self.jobs.at(leader).job;
         let active = self.jobs.at(slot);
         let job = active.job;
         assert_eq!(
             (job.route, job.prompt_tokens, job.max_tokens),
-            (leader.route, leader.prompt_tokens, leader.max_tokens),
-            "law 15: {} and {} have one fingerprint and differ",
+            (leader_job.route, leader_job.prompt_tokens, leader_job.max_tokens),
+            "law 15: {} and {} have the same fingerprint and differ",
             job.id,
-            leader.id
+            leader_job.id
         );
         active.transition(self.now, JobState::Following);
-        self.log(driver, job.id, EventKind::Coalesced { leader: leader.id });
+        self.log(driver, job.id, EventKind::Coalesced { leader: leader_job.id });
     }
 
     /// Continues after an attempt that did not serve the job.
@@ -112,10 +115,10 @@ impl Engine {
         }
     }
 
-    /// Returns the quota that a paced send has reserved, because it will not be used.
+    /// Credits the quota that a paced send has reserved back to the quota estimate, because the job is not sent.
     pub(super) fn release_reserved(&mut self, slot: Slot, reserved: Option<Candidate>) {
         if let Some(candidate) = reserved {
-            let cost = cost(&self.jobs.at(slot).job);
+            let cost = cost_of(&self.jobs.at(slot).job);
             self.router.target(candidate.target).settle(self.now, &cost, None);
         }
     }
@@ -126,18 +129,22 @@ impl Engine {
         self.attempts += 1;
         self.concurrency.acquire();
         let active = self.jobs.at(slot);
-        assert!(active.attempts < self.client.retry.attempts, "law 14: attempts stay within their bound");
+        assert!(
+            active.attempts < self.client.retry.attempts,
+            "law 14: a job has at most {} attempts",
+            self.client.retry.attempts
+        );
         assert!(
             self.now < active.deadline,
             "law 14: nothing is sent at or after the deadline {}",
             active.deadline
         );
         assert!(!active.first_byte_sent, "law 16: nothing is sent after the first byte");
-        let (left, is_retry) = (active.step, active.tried & candidate.bit() != 0);
+        let (previous_step, is_retry) = (active.step, active.tried & candidate.bit() != 0);
         active.transition(self.now, JobState::Sent { attempt, candidate });
         active.count_attempt(candidate);
         let (number, job, tag) = (active.attempts, active.job, active.tag);
-        let cooling = self.router.target(target).cooling_until(self.now);
+        let cooling = self.router.target(target).cool_down_end(self.now);
         assert!(
             cooling.is_none(),
             "law 8: {target:?} is in cool-down until {cooling:?}, not sent to at {}",
@@ -146,15 +153,15 @@ impl Engine {
         if let Some(coalescer) = &self.coalescer {
             assert!(
                 coalescer.leads(job.fingerprint, slot),
-                "law 15: only leaders are sent, {} follows",
+                "law 15: only leaders are sent, {} does not lead",
                 job.id
             );
         }
         if is_retry {
             self.router.budget.withdraw();
         }
-        if step > left {
-            self.log(driver, job.id, EventKind::FellBack { from: left, to: step });
+        if step > previous_step {
+            self.log(driver, job.id, EventKind::FellBack { from: previous_step, to: step });
         }
         self.log(driver, job.id, EventKind::Sent { attempt, target, step, number });
         driver.send(self.now, &Attempt { id: attempt, slot, tag, number, target, job });
@@ -168,7 +175,7 @@ impl Engine {
         };
         let active = self.jobs.at(slot);
         active.transition(self.now, JobState::Queued { reserved });
-        let job = active.job.id;
-        self.log(driver, job, EventKind::Queued { waiting });
+        let id = active.job.id;
+        self.log(driver, id, EventKind::Queued { waiting });
     }
 }

@@ -1,4 +1,4 @@
-//! What the engine asks of its driver.
+//! The engine's side of a driver: the trait that a driver implements, and the arguments of its methods.
 
 use crate::event::{Event, JobEnd};
 use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
@@ -8,8 +8,9 @@ use provider::Instant;
 /// The actions of the engine.
 ///
 /// The engine calls these from inside its inputs ([`super::Engine::submit`], [`super::Engine::handle_reply`],
-/// [`super::Engine::handle_first_byte`], [`super::Engine::cancel`], [`super::Engine::handle_timeout`]). The driver executes
-/// each action synchronously in the order emitted; that order is the event log. It cannot re-enter the engine.
+/// [`super::Engine::handle_first_byte`], [`super::Engine::cancel`], [`super::Engine::handle_timeout`],
+/// [`super::Engine::end_run`]). The driver executes each action synchronously in the order emitted; that order is the
+/// event log. It cannot re-enter the engine.
 pub trait Driver {
     /// Records an event.
     fn log(&mut self, event: &Event);
@@ -17,15 +18,15 @@ pub trait Driver {
     /// Sends an attempt, once. The reply is passed to [`super::Engine::handle_reply`] with the attempt's slot.
     fn send(&mut self, now: Instant, attempt: &Attempt);
 
-    /// Stops an attempt of the job `tag`. Its reply must not be passed to the engine any more.
+    /// Cancels an attempt of the job `tag`. Its reply must not be passed to the engine any more.
     fn cancel(&mut self, now: Instant, tag: Tag, attempt: AttemptId);
 
     /// Gives an attempt in flight to another job: its reply is that job's from now on. Called only inside
     /// [`super::Engine::cancel`], before [`Driver::done`] for the job that had it.
     fn reassign(&mut self, now: Instant, handover: &Handover);
 
-    /// Ends the job `tag`, which the engine does not mention again. `answer` is the source of its answer; `None` if
-    /// it has none.
+    /// Reports that the job `tag` has ended; the engine does not use the tag again. `answer` is the source of the job's
+    /// answer; `None` if it has none.
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, answer: Option<Answer>);
 }
 

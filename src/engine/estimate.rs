@@ -2,9 +2,9 @@
 //! the documented limits, from what was sent, and from what replies state.
 //!
 //! A send is charged at once with what it may use (prompt and `max_tokens`) and settled when the reply states what it
-//! did use; an attempt that is cancelled stays charged in full. A reply is evidence, not state. A smaller remainder is
-//! adopted, because other clients may share the quota; a larger one is not, because the provider may have answered
-//! before it saw attempts that are in flight.
+//! used; an attempt that is cancelled stays charged in full. If a reply states a smaller remainder than estimated, the
+//! estimate is lowered to it, because other clients may share the quota. A larger one is ignored, because the provider
+//! may have replied before it received attempts that are in flight.
 
 use super::reply::{LimitNumbers, Reply};
 use crate::job::Job;
@@ -22,7 +22,7 @@ pub(super) struct QuotaEstimate {
     indices: [u8; Axis::ALL.len()],
 }
 
-/// One limit, as documented.
+/// The estimate of one limit.
 #[derive(Clone, Debug)]
 struct AxisEstimate {
     axis: Axis,
@@ -30,13 +30,13 @@ struct AxisEstimate {
 }
 
 /// Returns what a provider reserves for a job at admission: the estimated prompt and the bound on the completion.
-pub(super) fn cost(job: &Job) -> Charge {
+pub(super) fn cost_of(job: &Job) -> Charge {
     let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     Charge::new(Usage { prompt_tokens: job.prompt_tokens, completion_tokens, cached_tokens: 0 })
 }
 
 impl QuotaEstimate {
-    /// All limits at their full quota. Limits without a window (concurrency) are not estimated.
+    /// Creates an estimate with every limit at its full quota. Limits without a window (concurrency) are left out.
     pub(super) fn new(limits: &[KnownLimit]) -> Self {
         let estimate = |&KnownLimit { axis, limit, burst }: &KnownLimit| {
             let bucket = Bucket::new(limit, axis.window_length()?, burst);
@@ -47,18 +47,19 @@ impl QuotaEstimate {
         Self { indices: Axis::ALL.map(|axis| index(axis) as u8), axes }
     }
 
-    /// Returns the earliest instant at which `cost` fits on every axis that `bounds` the send; `None` if it never does.
+    /// Returns the earliest instant at which `cost` fits on every axis that `applies`; `None` if it never
+    /// does.
     pub(super) fn ready_at(
         &self,
         now: Instant,
         cost: &Charge,
-        bounds: impl Fn(Axis) -> bool,
+        applies: impl Fn(Axis) -> bool,
     ) -> Option<Instant> {
         let mut ready = now;
-        for AxisEstimate { axis, bucket } in self.axes.iter().filter(|estimate| bounds(estimate.axis)) {
+        for AxisEstimate { axis, bucket } in self.axes.iter().filter(|estimate| applies(estimate.axis)) {
             ready = ready.max(bucket.earliest_admission(now, cost.units_on(*axis))?);
         }
-        debug_assert!(ready >= now, "invariant: a send is never possible in the past");
+        debug_assert!(ready >= now, "invariant: ready >= now, found {ready} at {now}");
         Some(ready)
     }
 
@@ -83,10 +84,10 @@ impl QuotaEstimate {
     /// Lowers the estimate to what a reply states, if that is less.
     pub(super) fn update(&mut self, now: Instant, reply: &Reply) {
         if let Some(LimitNumbers { axis: Some(axis), limit, used: Some(used), .. }) = reply.limit {
-            self.at_most(now, axis, i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(used));
+            self.lower_to(now, axis, i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(used));
         }
         for &(axis, left) in [reply.remaining.requests, reply.remaining.tokens].iter().flatten() {
-            self.at_most(now, axis, i64::try_from(left).unwrap_or(i64::MAX));
+            self.lower_to(now, axis, i64::try_from(left).unwrap_or(i64::MAX));
         }
     }
 
@@ -98,8 +99,10 @@ impl QuotaEstimate {
         })
     }
 
+    /// Lowers the remainder of an axis to `remaining`, if the estimate is higher. Does nothing if the axis has no
+    /// estimate.
     #[inline]
-    fn at_most(&mut self, now: Instant, axis: Axis, remaining: i64) {
+    fn lower_to(&mut self, now: Instant, axis: Axis, remaining: i64) {
         let index = self.indices[axis as usize];
         let Some(AxisEstimate { bucket, .. }) = self.axes.get_mut(usize::from(index)) else { return };
         // The estimate is rarely above the stated remainder, and this comparison needs no division.

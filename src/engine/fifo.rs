@@ -1,8 +1,8 @@
-//! First-in, first-out lists of slots with removal anywhere in constant time: the queue of the concurrency limit and the
-//! followers of a leader.
+//! First-in, first-out lists of slots with removal anywhere in constant time: the queue of the concurrency limit and
+//! the followers of a leader.
 //!
-//! All lists over the same slots share one vector of links, so nothing is allocated per job. A slot is in at most one of
-//! the lists that share a [`Links`] (asserted).
+//! All lists over the same slots share one vector of links, so nothing is allocated per job. A slot is in at most one
+//! of the lists that share a [`Links`] (asserted).
 
 use crate::ids::Slot;
 
@@ -24,7 +24,7 @@ impl Fifo {
 #[derive(Debug, Default)]
 pub(super) struct Links(Vec<Link>);
 
-/// The neighbours of a slot in its list. Meaningless for slots that are in none.
+/// The neighbours of a slot in its list; all `None` if it is in no list.
 #[derive(Clone, Copy, Debug, Default)]
 struct Link {
     linked: bool,

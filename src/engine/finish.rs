@@ -1,5 +1,4 @@
-//! How a job ends: served, given up, interrupted, or still in flight when the run ends; and what becomes of the jobs that
-//! follow it.
+//! How a job ends: served, given up, terminated, or in flight when the run ends; and what happens to its followers.
 
 use super::Engine;
 use super::coalesce::Coalescer;
@@ -12,7 +11,8 @@ use crate::ids::{AttemptId, Slot};
 use provider::{Instant, Nanos};
 
 impl Engine {
-    /// Ends a job that an attempt of `elapsed` has served, and its followers with it.
+    /// Ends a job that an attempt served, and its followers with it. `elapsed` is the time in the attempt, counted from
+    /// the send, or from the handover if a cancelled leader left the attempt to this job.
     pub(super) fn serve(
         &mut self,
         driver: &mut impl Driver,
@@ -45,21 +45,17 @@ impl Engine {
     #[cold]
     pub(super) fn serve_from_cache(&mut self, driver: &mut impl Driver, slot: Slot) {
         let active = self.jobs.at(slot);
-        let (job, waited) = (active.job.id, self.now.since(active.job.scheduled));
+        let (id, waited) = (active.job.id, self.now.since(active.job.scheduled));
         let end = JobEnd { first_token: Some(waited), ..active.end(JobOutcome::Succeeded) };
-        self.log(driver, job, EventKind::CacheHit);
+        self.log(driver, id, EventKind::CacheHit);
         self.finish(driver, slot, &end, Some(Answer::Cache));
     }
 
-    /// Ends the followers of a job that was served, with its answer, which reaches them whole and now.
+    /// Ends the followers of a job that was served. They receive its answer as a whole, at this instant.
     fn serve_followers(&mut self, driver: &mut impl Driver, leader: Slot, answer: Answer) {
         while let Some(slot) = self.coalescer.as_mut().and_then(|coalescer| coalescer.pop_follower(leader)) {
             let active = self.jobs.at(slot);
-            assert_eq!(
-                active.state,
-                JobState::Following,
-                "law 15: followers of a leader wait for its answer"
-            );
+            assert_eq!(active.state, JobState::Following, "law 15: state of a follower == Following");
             active.transition(self.now, JobState::Deciding);
             let waited = self.now.since(active.job.scheduled);
             let end = JobEnd { first_token: Some(waited), ..active.end(JobOutcome::Succeeded) };
@@ -67,13 +63,12 @@ impl Engine {
         }
     }
 
-    /// Gives up a job in any state, because its deadline passed or its caller went away: takes it out of that state, with
-    /// everything that it holds, and ends it.
+    /// Gives up a job in any state, because its deadline passed or its caller went away. First releases what the state
+    /// holds: the attempt, the permit, the reserved quota, or the position in a list.
     #[cold]
-    pub(super) fn interrupt(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
+    pub(super) fn terminate(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
         let active = self.jobs.at(slot);
-        let (state, job, tag, fingerprint) =
-            (active.state, active.job.id, active.tag, active.job.fingerprint);
+        let (state, id, tag, fingerprint) = (active.state, active.job.id, active.tag, active.job.fingerprint);
         let elapsed = active.transition(self.now, JobState::Deciding);
         match state {
             JobState::Sent { attempt, candidate } => {
@@ -86,7 +81,7 @@ impl Engine {
                     if reason == EndReason::Deadline {
                         self.router.target(target).count_failure(self.now);
                     }
-                    self.log(driver, job, EventKind::Abandoned { attempt, target });
+                    self.log(driver, id, EventKind::Abandoned { attempt, target });
                     driver.cancel(self.now, tag, attempt);
                 }
             }
@@ -97,7 +92,9 @@ impl Engine {
             JobState::Waiting { reserved } => self.release_reserved(slot, reserved),
             JobState::Following => self.coalescer().remove_follower(fingerprint, slot),
             JobState::Promoted => self.coalescer().remove_promoted(slot),
-            JobState::Deciding => unreachable!("invariant: {job} is not Deciding between inputs"),
+            JobState::Deciding => {
+                unreachable!("invariant: state != Deciding between inputs, for {id}")
+            }
         }
         self.give_up(driver, slot, reason);
     }
@@ -111,12 +108,12 @@ impl Engine {
         attempt: AttemptId,
         candidate: Candidate,
     ) -> bool {
-        let leader = self.jobs.at(slot);
-        let (from, leader, fingerprint) = (leader.tag, leader.job.id, leader.job.fingerprint);
+        let active = self.jobs.at(slot);
+        let (from, leader, fingerprint) = (active.tag, active.job.id, active.job.fingerprint);
         let next = self.coalescer.as_mut().and_then(|coalescer| coalescer.promote_next(fingerprint, slot));
         let Some(next) = next else { return false };
         let active = self.jobs.at(next);
-        assert_eq!(active.state, JobState::Following, "law 15: followers of a leader wait for its answer");
+        assert_eq!(active.state, JobState::Following, "law 15: state of a follower == Following");
         active.transition(self.now, JobState::Sent { attempt, candidate });
         active.count_attempt(candidate);
         let (job, to) = (active.job.id, active.tag);
@@ -137,8 +134,8 @@ impl Engine {
             self.coalescer().push_promoted(next);
             let active = self.jobs.at(next);
             active.transition(self.now, JobState::Promoted);
-            let job = active.job.id;
-            self.log(driver, job, EventKind::Promoted { leader, attempt: None });
+            let id = active.job.id;
+            self.log(driver, id, EventKind::Promoted { leader, attempt: None });
         }
     }
 
@@ -155,22 +152,22 @@ impl Engine {
     /// Ends a job in state `Deciding`: the only place where a job leaves the engine.
     fn finish(&mut self, driver: &mut impl Driver, slot: Slot, end: &JobEnd, answer: Option<Answer>) {
         let active = self.jobs.at(slot);
-        let (job, tag) = (active.job.id, active.tag);
-        debug_assert_eq!(active.state, JobState::Deciding, "invariant: {job} ends in state Deciding");
+        let (id, tag) = (active.job.id, active.tag);
+        debug_assert_eq!(active.state, JobState::Deciding, "invariant: {id} ends in state Deciding");
         assert_eq!(
             end.queue + end.wait + end.service + end.failed_attempts,
             self.now.since(end.scheduled),
-            "law 3: the parts of the latency of {job} add up to it"
+            "law 3: the parts of the latency of {id} add up to it"
         );
         assert_eq!(
             answer.is_some(),
             end.outcome == JobOutcome::Succeeded,
-            "law 1: {job} is served by an answer"
+            "law 1: {id} has an answer if and only if it succeeded"
         );
-        self.log(driver, job, EventKind::Done(*end));
+        self.log(driver, id, EventKind::Done(*end));
         self.jobs.remove(slot);
         driver.done(self.now, tag, end, answer);
-        self.timers.forget(job, |timer| !self.jobs.is_current(timer.slot, timer.job));
+        self.timers.forget(id, |timer| !self.jobs.is_current(timer.slot, timer.job));
     }
 
     fn coalescer(&mut self) -> &mut Coalescer {

@@ -16,16 +16,18 @@ pub(super) struct ActiveJob {
     pub(super) tag: Tag,
     pub(super) deadline: Instant,
     pub(super) state: JobState,
-    /// The instant at which the present state began.
+    /// The instant at which the current state began.
     pub(super) since: Instant,
     /// The step of the last attempt; zero before any.
     pub(super) step: u8,
     pub(super) attempts: u8,
     /// The first byte of an answer has reached the caller: no further attempt may be made.
     pub(super) first_byte_sent: bool,
-    /// Positions of the route's targets, as bits: tried ever, tried since the last wait, excluded for this job.
+    /// Targets tried, as a bit set of their positions in the route.
     pub(super) tried: u64,
+    /// Targets tried since the last wait.
     pub(super) tried_this_round: u64,
+    /// Targets that can never serve this job.
     pub(super) excluded: u64,
     pub(super) backoff: BackoffState,
     /// The parts of its latency so far: the time in the queue, in waits, and in attempts that did not serve it.
@@ -37,7 +39,7 @@ pub(super) struct ActiveJob {
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JobState {
-    /// Its next action is being chosen; never between two inputs of the engine.
+    /// Its next action is being chosen. Never between two inputs of the engine.
     Deciding,
     /// It is in the queue of the concurrency limit, with the send that it reserved on a paced target, if any.
     Queued { reserved: Option<Candidate> },
@@ -45,14 +47,14 @@ pub(super) enum JobState {
     Waiting { reserved: Option<Candidate> },
     /// It waits for the answer to an identical job.
     Following,
-    /// It leads after its leader was given up, and has not run yet; never between two inputs of the engine.
+    /// Its leader was given up; it leads now and has not run yet. Never between two inputs of the engine.
     Promoted,
     /// An attempt is in flight.
     Sent { attempt: AttemptId, candidate: Candidate },
 }
 
 impl ActiveJob {
-    /// A job that arrives at `now`. The lag behind its schedule counts as time in the queue.
+    /// Creates the record of a job that arrives at `now`. The lag behind its schedule counts as time in the queue.
     pub(super) fn new(job: Job, tag: Tag, deadline: Instant, now: Instant) -> Self {
         Self {
             job,
@@ -73,7 +75,7 @@ impl ActiveJob {
         }
     }
 
-    /// Enters the state `next`, and adds the time in the present one to its part of the latency. Returns that time.
+    /// Enters the state `next`, and adds the time in the current one to its part of the latency. Returns that time.
     pub(super) fn transition(&mut self, now: Instant, next: JobState) -> Nanos {
         let elapsed = now.since(self.since);
         match self.state {
@@ -131,7 +133,7 @@ impl JobSlab {
     /// Removes a job that ended.
     ///
     /// # Panics
-    /// If the slot is vacant: a job ends once (law 1).
+    /// If the slot is vacant, because a job ends once (law 1).
     #[inline]
     pub(super) fn remove(&mut self, slot: Slot) {
         self.0.remove(slot.index());
@@ -146,7 +148,7 @@ impl JobSlab {
         self.0.get_mut(slot.index()).expect("invariant: the slot holds a job in flight")
     }
 
-    /// Returns `true` if the job is still at the slot.
+    /// Returns `true` if the job `id` is still at the slot; `false` if it ended, and the slot is vacant or used again.
     #[inline]
     pub(super) fn is_current(&self, slot: Slot, id: JobId) -> bool {
         self.0.get(slot.index()).is_some_and(|active| active.job.id == id)

@@ -14,36 +14,40 @@
 //!   end_run            the run ends                        ─┘
 //! ```
 //!
-//! An input changes the state of one job. `dispatch` chooses its next action, `finish` ends it. An input may also free a
-//! permit of the concurrency limit or promote a follower; its last step, `run_ready`, then continues the jobs that can go
-//! on. The states of a job (`jobs::JobState`) and what ends each:
+//! An input changes the state of one job. `dispatch` chooses its next action, `finish` ends it. `handle_reply`,
+//! `cancel` and `handle_timeout` may also free a permit of the concurrency limit or promote a follower; their last
+//! step, `run_ready`, continues the jobs that can go on. The states of a job (`jobs::JobState`) and what ends each:
 //!
 //! | state | meaning | left by |
 //! |---|---|---|
-//! | `Deciding` | its next action is being chosen; never between two inputs | `decide`: sent, waiting, queued, or given up |
+//! | `Deciding` | its next action is being chosen; never between two inputs | `decide`: sent, waiting, queued, given up |
 //! | `Sent` | an attempt is in flight | `handle_reply`: finished, or `Deciding` again |
 //! | `Waiting` | until a wake-up: back-off, pace or cool-down | `handle_timeout`: `Deciding` |
 //! | `Queued` | no permit of the concurrency limit is free | `run_ready`: `Deciding` |
-//! | `Following` | an identical job, its leader, is in flight | the leader's answer: finished; its failure: `Promoted` |
+//! | `Following` | its leader, an identical job, is in flight | the leader's answer: finished; its end: see below |
 //! | `Promoted` | leads now, has not run yet; never between two inputs | `run_ready`: `Deciding` |
 //!
-//! A job ends in `finish`, in one of four ways: served (`serve`, `serve_from_cache`), given up in `Deciding` (`give_up`),
-//! interrupted in any state by its deadline or its caller (`interrupt`), or in flight when the run ends
+//! If a leader ends without an answer, its first follower becomes the leader: `Promoted`, or `Sent` if the old leader
+//! was cancelled while sent, because the attempt is then handed over. The other followers stay in `Following`.
+//!
+//! A job ends in `finish`, in one of four ways: served (`serve`, `serve_from_cache`), given up in `Deciding`
+//! (`give_up`), terminated in any state by its deadline or its caller (`terminate`), or in flight when the run ends
 //! (`finish_in_flight`).
 //!
 //! Invariants (asserted): `now` never decreases. The driver executes actions synchronously in the order emitted; that
 //! order is the event log; it cannot re-enter the engine. Every job ends once (law 1), nothing is sent to a target in
-//! cool-down (8), attempts, queue and waits stay within their bounds (14), of identical jobs one is sent at a time (15),
-//! and nothing is sent for a job after its first byte (16) or its cancellation (17).
+//! cool-down (8), attempts, queue and waits stay within their bounds (14), of identical jobs one is sent at a time
+//! (15), and nothing is sent for a job after its first byte (16) or its cancellation (17).
 //!
-//! Policies, a file each: `route` chooses the target, `backoff` the wait, `budget` bounds retries, `target` holds cool-downs
-//! and pacing, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders and followers, `queue` the
-//! concurrency limit.
+//! Policies, one file each: `route` chooses the target, `backoff` the wait, `budget` bounds retries, `target` holds
+//! cool-downs and pacing, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders and followers,
+//! `concurrency` the concurrency limit and its queue.
 
 mod backoff;
 mod budget;
 mod cache;
 mod coalesce;
+mod concurrency;
 mod dispatch;
 mod driver;
 mod estimate;
@@ -51,7 +55,6 @@ mod fifo;
 mod finish;
 mod jobs;
 pub mod parse;
-mod queue;
 mod reply;
 mod route;
 mod target;
@@ -66,23 +69,23 @@ use crate::job::Job;
 use crate::scenario::{Client, Scenario};
 use cache::Cache;
 use coalesce::Coalescer;
-use estimate::cost;
+use concurrency::ConcurrencyLimiter;
+use estimate::cost_of;
 use jobs::{ActiveJob, JobSlab, JobState};
 use provider::Instant;
-use queue::ConcurrencyQueue;
 use reply::ReplyClass;
 use route::Router;
 use target::TargetState;
 use timers::Timers;
 
-/// The routing engine. The module's page describes how to drive it.
+/// The routing engine. The module documentation describes how to drive it.
 #[derive(Debug)]
 pub struct Engine {
     client: Client,
     router: Router,
     jobs: JobSlab,
     timers: Timers,
-    concurrency: ConcurrencyQueue,
+    concurrency: ConcurrencyLimiter,
     /// `None` if the client has no response cache.
     cache: Option<Cache>,
     /// `None` if the client does not coalesce.
@@ -93,7 +96,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine at the beginning of a run.
+    /// Creates the engine of one run: no jobs, no cool-downs, full quota estimates.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         let client = scenario.client.clone();
@@ -101,7 +104,7 @@ impl Engine {
             router: Router::new(scenario),
             jobs: JobSlab::default(),
             timers: Timers::new(),
-            concurrency: ConcurrencyQueue::new(client.concurrency, client.queue),
+            concurrency: ConcurrencyLimiter::new(client.concurrency, client.queue),
             cache: client.cache.map(Cache::new),
             coalescer: client.coalesce.then(Coalescer::default),
             attempts: 0,
@@ -118,13 +121,15 @@ impl Engine {
     /// If the job arrives before its schedule.
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job, tag: Tag) -> Option<Slot> {
         self.advance_clock(now);
-        let Job { id, class, scheduled, deadline, prompt_tokens, max_tokens, fingerprint, .. } = job;
+        let Job { id, class, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
         assert!(scheduled <= now, "law 3: {id} arrives at {now}, before its schedule at {scheduled}");
-        let ends_at = deadline.unwrap_or(scheduled + self.client.deadline);
-        let slot = self.jobs.insert(ActiveJob::new(job, tag, ends_at, now));
-        self.log(driver, id, EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens });
+        let deadline = job.deadline.unwrap_or(scheduled + self.client.deadline);
+        let slot = self.jobs.insert(ActiveJob::new(job, tag, deadline, now));
+        let arrived =
+            EventKind::Arrived { class, scheduled, deadline: job.deadline, prompt_tokens, max_tokens };
+        self.log(driver, id, arrived);
         self.router.budget.deposit();
-        if now >= ends_at {
+        if now >= deadline {
             self.give_up(driver, slot, EndReason::Deadline);
             return None;
         }
@@ -132,7 +137,7 @@ impl Engine {
             self.serve_from_cache(driver, slot);
             return None;
         }
-        self.timers.set_deadline(ends_at, slot, id);
+        self.timers.set_deadline(deadline, slot, id);
         match self.coalescer.as_mut().and_then(|coalescer| coalescer.join_leader(fingerprint, slot)) {
             Some(leader) => self.follow(driver, slot, leader),
             None => self.decide(driver, slot),
@@ -159,21 +164,21 @@ impl Engine {
         };
         assert_eq!(sent, attempt, "invariant: a reply belongs to the attempt in flight");
         let elapsed = active.transition(now, JobState::Deciding);
-        let (job, cost, target) = (active.job.id, cost(&active.job), candidate.target);
+        let (id, cost, target) = (active.job.id, cost_of(&active.job), candidate.target);
         self.concurrency.release();
         let (outcome, usage, class) = (reply.outcome, reply.usage, reply.class());
-        self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
+        self.log(driver, id, EventKind::Replied { attempt, target, outcome, usage });
 
-        let state = self.router.target(target);
-        state.settle(now, &cost, (class == ReplyClass::Served).then_some(usage));
-        state.update_estimate(now, reply);
+        let target_state = self.router.target(target);
+        target_state.settle(now, &cost, (class == ReplyClass::Served).then_some(usage));
+        target_state.update_estimate(now, reply);
         if class == ReplyClass::Served {
-            state.count_success();
+            target_state.count_success();
             self.serve(driver, slot, attempt, elapsed, reply);
         } else {
             self.jobs.at(slot).failed_attempts += elapsed;
             if let Some((until, cause)) = self.router.cool_down(now, target, class, reply) {
-                self.log(driver, job, EventKind::CooledDown { target, until, cause });
+                self.log(driver, id, EventKind::CooledDown { target, until, cause });
             }
             self.retry_or_give_up(driver, slot, class, candidate);
         }
@@ -182,7 +187,7 @@ impl Engine {
 
     /// Records that the first byte of an answer has reached the caller of the job at `slot`. From now on the attempt
     /// either serves the job or ends it: a caller cannot take back what it has read, so no retry and no fallback
-    /// follows. The job's followers have read nothing; if it fails, the first of them is promoted as usual.
+    /// follows. The job's followers have received nothing; if it fails, the first of them is promoted as usual.
     ///
     /// Clients that collect whole answers do not call this.
     ///
@@ -198,28 +203,31 @@ impl Engine {
         self.advance_clock(now);
         let active = self.jobs.at(slot);
         let JobState::Sent { attempt: sent, candidate } = active.state else {
-            unreachable!("invariant: state == Sent, found {:?} at a byte of {attempt:?}", active.state)
+            unreachable!(
+                "invariant: state == Sent, found {:?} at the first byte of {attempt:?}",
+                active.state
+            )
         };
-        assert_eq!(sent, attempt, "invariant: a byte belongs to the attempt in flight");
-        assert!(!active.first_byte_sent, "invariant: a job has one first byte");
+        assert_eq!(sent, attempt, "invariant: the first byte belongs to the attempt in flight");
+        assert!(!active.first_byte_sent, "invariant: the first byte of {} is recorded once", active.job.id);
         active.first_byte_sent = true;
-        let (job, target) = (active.job.id, candidate.target);
-        self.log(driver, job, EventKind::FirstByte { attempt, target });
+        let (id, target) = (active.job.id, candidate.target);
+        self.log(driver, id, EventKind::FirstByte { attempt, target });
     }
 
     /// Ends the job at `slot` because its caller went away, whatever the job is doing. An attempt in flight is
-    /// cancelled, unless identical jobs follow: then the first of them takes it over ([`Driver::reassign`]), since it
-    /// has been paid for and its answer is on the way.
+    /// cancelled, unless the job has followers: then the first of them takes the attempt over ([`Driver::reassign`]),
+    /// because the provider may have charged it already.
     ///
     /// # Panics
     /// If the slot is vacant: the driver must not cancel a job that is done.
     pub fn cancel(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot) {
         self.advance_clock(now);
-        self.interrupt(driver, slot, EndReason::Cancelled);
+        self.terminate(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }
 
-    /// Does what is due at or before `now`: ends waits, and ends jobs at their deadline.
+    /// Fires the timers that are due at or before `now`: ends waits, and ends jobs at their deadline.
     pub fn handle_timeout(&mut self, driver: &mut impl Driver, now: Instant) {
         self.advance_clock(now);
         while let Some(timer) =
@@ -237,15 +245,15 @@ impl Engine {
         while let Some(timer) = self.timers.due_deadline(now) {
             assert!(
                 self.jobs.is_current(timer.slot, timer.job),
-                "invariant: a deadline due is of a job in flight"
+                "invariant: the first deadline belongs to a job in flight"
             );
-            self.interrupt(driver, timer.slot, EndReason::Deadline);
+            self.terminate(driver, timer.slot, EndReason::Deadline);
         }
         self.run_ready(driver);
     }
 
     /// Ends the run: every job in flight is done as [`crate::event::JobOutcome::InFlight`], in the order of their ids.
-    /// The driver drops the attempts in flight by itself.
+    /// [`Driver::cancel`] is not called: the driver drops the attempts in flight.
     pub fn end_run(mut self, driver: &mut impl Driver, now: Instant) {
         self.advance_clock(now);
         for slot in self.jobs.slots() {
@@ -260,14 +268,14 @@ impl Engine {
         self.timers.next()
     }
 
-    /// Returns `true` if the engine reads what replies state about limits. It does only if the pace or a pick needs a
-    /// quota estimate.
+    /// Returns `true` if the engine reads what replies state about limits: if the pace or a pick needs a quota
+    /// estimate.
     #[must_use]
     pub fn uses_limit_headers(&self) -> bool {
         self.router.targets.iter().any(TargetState::has_estimate)
     }
 
-    /// The number of jobs that have arrived and not ended.
+    /// Returns the number of jobs that have arrived and not ended.
     #[must_use]
     pub fn jobs_in_flight(&self) -> usize {
         self.jobs.len()
@@ -283,8 +291,9 @@ impl Engine {
         driver.log(&Event { at: self.now, job, kind });
     }
 
-    /// Runs the jobs that this input made ready: first the promoted followers, so that they get the permits of the jobs they
-    /// replace, then queued jobs while the concurrency limit allows. A job that is given up here may promote another one.
+    /// Runs the jobs that this input made ready: first the promoted followers, so that they get the permits of the jobs
+    /// that they replace, then queued jobs while the concurrency limit allows. A job that is given up here may promote
+    /// another one.
     #[inline]
     fn run_ready(&mut self, driver: &mut impl Driver) {
         loop {

@@ -12,11 +12,11 @@ pub struct Reply {
     pub outcome: AttemptOutcome,
     /// The wait that the server named; `None` if it named none.
     pub wait: Option<Wait>,
-    /// The numbers of the limit that refused; `None` if the reply is no refusal or states none.
+    /// The numbers of the limit that refused; `None` if the reply is not a refusal or states no numbers.
     pub limit: Option<LimitNumbers>,
     /// What the headers state about the remaining quota.
     pub remaining: HeaderRemaining,
-    /// The tokens that it used; zero unless it succeeded.
+    /// The tokens that the attempt used; zero unless it succeeded.
     pub usage: Usage,
     /// The arrival of the first token; the instant of the reply itself if it was not streamed.
     pub first_token_at: Instant,
@@ -105,7 +105,7 @@ impl Reply {
     /// Classifies the reply for the next action.
     ///
     /// The classes follow what providers document. Two mistakes of other routers are avoided: a 413 treated as a 429
-    /// waits for nothing, and a 400 that is retried never succeeds (evidence/groq.md §4).
+    /// waits in vain, and a 400 that is retried never succeeds.
     pub(super) const fn class(&self) -> ReplyClass {
         match self.outcome {
             AttemptOutcome::Ok => ReplyClass::Served,

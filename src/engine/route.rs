@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The decision covers one action. After a wait the job re-runs route selection, because other jobs may have used the
-//! room meanwhile.
+//! quota meanwhile.
 
 use super::backoff::exponential;
 use super::budget::Budget;
@@ -65,7 +65,7 @@ pub(super) struct Router {
     jitter_key: u64,
 }
 
-/// A step of a route, and the position at which its round robin continues.
+/// A step of a route, and the index of the target at which its round robin continues.
 #[derive(Debug)]
 struct StepCursor {
     step: Step,
@@ -79,7 +79,7 @@ enum BlockedBy {
     Budget,
     /// The target is in cool-down until then.
     CoolDown(Instant),
-    /// It was tried since the job's last wait.
+    /// The job tried it since its last wait.
     JustTried,
     /// The pace allows the send at that instant.
     Pace(Instant),
@@ -87,7 +87,7 @@ enum BlockedBy {
     TooLarge,
 }
 
-/// What blocked the targets of a route: of each kind that ends with time, the earliest end.
+/// What blocked the targets of a route, with the earliest end of each kind that ends by itself.
 #[derive(Clone, Copy, Debug, Default)]
 struct Blockers {
     budget: bool,
@@ -115,7 +115,7 @@ impl Blockers {
 }
 
 impl Router {
-    /// The routes of a scenario; no target is in cool-down.
+    /// Creates the router of a scenario; no target is in cool-down.
     pub(super) fn new(scenario: &Scenario) -> Self {
         let steps = |route: &Route| {
             let targets: usize = route.steps.iter().map(|step| step.targets.len()).sum();
@@ -140,18 +140,18 @@ impl Router {
         &mut self.targets[id.index()]
     }
 
-    /// Decides where a job of this `cost` goes.
+    /// Chooses the next action of a job with this `cost`.
     #[inline]
     pub(super) fn choose(&mut self, now: Instant, active: &mut ActiveJob, cost: &Charge) -> NextAction {
         let Self { routes, targets, budget, .. } = self;
         let route = active.job.route.index();
         let mut blockers = Blockers::default();
-        let mut position = 0;
+        let mut first_position = 0; // Of the step's targets, within the route.
         for (step_index, StepCursor { step, cursor }) in routes[route].iter_mut().enumerate() {
             let candidate = |index: usize| Candidate {
                 target: step.targets[index],
                 step: step_index as u8,
-                position: (position + index) as u8,
+                position: (first_position + index) as u8,
             };
             let (first, count) =
                 (if step.pick == Pick::RoundRobin { *cursor } else { 0 }, step.targets.len());
@@ -167,7 +167,7 @@ impl Router {
                     blockers.add(blocked_by, candidate);
                 } else if step.pick == Pick::MostRoom {
                     let room = target.room(now, cost);
-                    best = best.filter(|(most, _)| *most >= room).or(Some((room, index)));
+                    best = best.filter(|(largest, _)| *largest >= room).or(Some((room, index)));
                 } else {
                     best = Some((0.0, index));
                     break;
@@ -177,14 +177,15 @@ impl Router {
                 *cursor = index + 1;
                 return NextAction::Send(candidate(index));
             }
-            position += count;
+            first_position += count;
         }
-        self.wait(now, active, blockers)
+        self.wait_or_give_up(now, active, blockers)
     }
 
-    /// Waits for the earliest instant at which a target may not be blocked, if that is before the deadline.
+    /// Returns a wait until the earliest instant at which a target may not be blocked, if there is one before the
+    /// deadline; otherwise the reason to give up.
     #[cold]
-    fn wait(&mut self, now: Instant, active: &mut ActiveJob, blockers: Blockers) -> NextAction {
+    fn wait_or_give_up(&mut self, now: Instant, active: &mut ActiveJob, blockers: Blockers) -> NextAction {
         let mut backoff = active.backoff;
         let delay = backoff.next(&self.retry.backoff, &mut self.jitter(&active.job, backoff.rounds()));
         let back_off = blockers.just_tried.then(|| (now + delay.total(), WaitReason::BackOff, None));
@@ -207,7 +208,7 @@ impl Router {
         NextAction::Wait { until, why, reserve }
     }
 
-    /// The random stream of the job's n-th wait: the same whatever else happens in the run.
+    /// Returns the random stream of the job's n-th wait. It depends on the seed, the job and `n` only.
     fn jitter(&self, job: &Job, n: u32) -> RandomStream {
         RandomStream::keyed(self.jitter_key, random::mix(job.id.0) ^ u64::from(n))
     }
@@ -223,24 +224,24 @@ impl Router {
         reply: &Reply,
     ) -> Option<(Instant, LimitCause)> {
         let Self { targets, retry, .. } = self;
-        let state = &mut targets[target.index()];
+        let target_state = &mut targets[target.index()];
         let named = reply.ready_at(now).filter(|_| retry.obey_retry_after);
         let (until, cause) = match (class, reply.outcome) {
             (ReplyClass::RateLimited, AttemptOutcome::Limited { cause, .. }) if retry.obey_retry_after => {
-                let refusals = state.count_refusal();
+                let refusals = target_state.count_refusal();
                 (named.or_else(|| Some(now + exponential(&retry.backoff, refusals))), cause)
             }
             (ReplyClass::Unhealthy, _) => {
-                (state.count_failure(now).into_iter().chain(named).max(), LimitCause::Overload)
+                (target_state.count_failure(now).into_iter().chain(named).max(), LimitCause::Overload)
             }
             (
                 ReplyClass::TargetPermanent,
                 AttemptOutcome::Limited { cause: cause @ (LimitCause::Auth | LimitCause::Billing), .. },
-            ) => (state.count_failure(now), cause),
+            ) => (target_state.count_failure(now), cause),
             _ => (None, LimitCause::Other),
         };
-        let until = state.cool_down_until(until.filter(|until| *until > now)?);
-        debug_assert_eq!(state.cooling_until(now), Some(until), "law 8: the target is in cool-down");
+        let until = target_state.extend_cool_down(until.filter(|until| *until > now)?);
+        debug_assert_eq!(target_state.cool_down_end(now), Some(until), "law 8: the target is in cool-down");
         Some((until, cause))
     }
 }
@@ -257,7 +258,7 @@ fn blocked_by(
     if active.tried & bit != 0 && !budget.allows() {
         return Some(BlockedBy::Budget);
     }
-    if let Some(until) = target.cooling_until(now) {
+    if let Some(until) = target.cool_down_end(now) {
         return Some(BlockedBy::CoolDown(until));
     }
     if active.tried_this_round & bit != 0 {

@@ -1,11 +1,11 @@
-//! What the engine keeps of each target: its cool-down, its failures in a row, and when the pace allows the next send.
+//! The engine's state of each target: its cool-down, its consecutive failures, and when the pace allows the next send.
 //!
-//! A target *cools down* for one of two reasons, counted apart:
+//! A target *cools down* for one of two reasons, which are counted separately:
 //!
 //! * It is rate limited: until the instant that its reply named, or for the default cool-down if it named none.
-//! * It is unhealthy: after [`EJECT_AFTER`] failures in a row, for [`EJECT_FOR`]. One success resets the count; another
-//!   failure after the cool-down ejects it again. Envoy's outlier detection and Finagle's failure accrual also count
-//!   five; 30 s is Envoy's base ejection time.
+//! * It is unhealthy: after [`EJECT_AFTER`] consecutive failures, for [`EJECT_FOR`]. One success resets the count;
+//!   another failure after the cool-down ejects the target again. Envoy's outlier detection and Finagle's failure
+//!   accrual also count five; 30 s is Envoy's base ejection time.
 
 use super::estimate::QuotaEstimate;
 use super::reply::Reply;
@@ -18,12 +18,13 @@ use provider::{Axis, Instant, Nanos, Usage};
 #[derive(Clone, Debug)]
 pub(super) struct TargetState {
     /// Nothing is sent before this instant (law 8).
-    cool_until: Instant,
-    /// Refusals in a row, and failures in a row.
+    cool_down_until: Instant,
+    /// Consecutive refusals by a limit.
     refusals: u32,
+    /// Consecutive failures.
     failures: u32,
     pace: Pace,
-    /// With a paced gap: the earliest instant that no send has reserved.
+    /// With [`Pace::Gap`]: the earliest instant that no send has reserved.
     next_send: Instant,
     /// `None` if neither the pace nor any pick reads it.
     estimate: Option<QuotaEstimate>,
@@ -32,13 +33,13 @@ pub(super) struct TargetState {
 }
 
 impl TargetState {
-    /// Every target of the scenario: not cooling down, with its full quota.
+    /// Returns the state of every target of the scenario: not in cool-down, with its full quota.
     pub(super) fn all(scenario: &Scenario) -> Vec<Self> {
         let mut steps = scenario.routes.iter().flat_map(|route| &route.steps);
         let has_estimate = steps.any(|step| step.pick == Pick::MostRoom)
             || matches!(scenario.client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
-            cool_until: Instant::ZERO,
+            cool_down_until: Instant::ZERO,
             refusals: 0,
             failures: 0,
             pace: scenario.client.pace,
@@ -49,15 +50,15 @@ impl TargetState {
         scenario.targets.iter().map(target).collect()
     }
 
-    /// Returns `true` if a quota estimate is kept.
+    /// Returns `true` if the target has a quota estimate.
     pub(super) fn has_estimate(&self) -> bool {
         self.estimate.is_some()
     }
 
     /// Returns the end of the cool-down if it lies after `now`.
     #[inline]
-    pub(super) fn cooling_until(&self, now: Instant) -> Option<Instant> {
-        (self.cool_until > now).then_some(self.cool_until)
+    pub(super) fn cool_down_end(&self, now: Instant) -> Option<Instant> {
+        (self.cool_down_until > now).then_some(self.cool_down_until)
     }
 
     /// Returns the earliest instant at which the pace allows the job to be sent; `None` if the known limits can never
@@ -103,13 +104,13 @@ impl TargetState {
         self.estimate.as_ref().map_or(0.0, |estimate| estimate.room(now, cost))
     }
 
-    /// Counts a success, which ends any row of refusals and failures.
+    /// Records a success, which resets the counts of refusals and failures.
     pub(super) fn count_success(&mut self) {
         self.failures = 0;
         self.refusals = 0;
     }
 
-    /// Counts a refusal by a limit. Returns how many came before it in a row.
+    /// Counts a refusal by a limit. Returns the number of consecutive refusals before it.
     pub(super) fn count_refusal(&mut self) -> u32 {
         let before = self.refusals;
         self.refusals = self.refusals.saturating_add(1);
@@ -119,17 +120,17 @@ impl TargetState {
     /// Counts a failure. Returns the end of the cool-down if this failure ejects the target.
     pub(super) fn count_failure(&mut self, now: Instant) -> Option<Instant> {
         self.failures = self.failures.saturating_add(1);
-        (self.failures >= EJECT_AFTER).then(|| self.cool_down_until(now + EJECT_FOR))
+        (self.failures >= EJECT_AFTER).then(|| self.extend_cool_down(now + EJECT_FOR))
     }
 
     /// Extends the cool-down to `until`; a later end set before is kept. Returns the end.
-    pub(super) fn cool_down_until(&mut self, until: Instant) -> Instant {
-        self.cool_until = self.cool_until.max(until);
-        self.cool_until
+    pub(super) fn extend_cool_down(&mut self, until: Instant) -> Instant {
+        self.cool_down_until = self.cool_down_until.max(until);
+        self.cool_down_until
     }
 }
 
-/// Failures in a row that eject a target.
+/// Consecutive failures that eject a target.
 const EJECT_AFTER: u32 = 5;
 /// The cool-down of an ejected target.
 const EJECT_FOR: Nanos = Nanos::from_secs(30);
@@ -140,7 +141,7 @@ mod tests {
 
     fn healthy() -> TargetState {
         TargetState {
-            cool_until: Instant::ZERO,
+            cool_down_until: Instant::ZERO,
             refusals: 0,
             failures: 0,
             pace: Pace::Off,
@@ -151,21 +152,21 @@ mod tests {
     }
 
     #[test]
-    fn five_failures_in_a_row_eject_and_a_success_resets_the_count() {
+    fn five_consecutive_failures_eject_and_a_success_resets_the_count() {
         let mut target = healthy();
         let now = Instant(7);
         assert!((1..EJECT_AFTER).all(|_| target.count_failure(now).is_none()));
         target.count_success();
         assert!((1..EJECT_AFTER).all(|_| target.count_failure(now).is_none()));
         assert_eq!(target.count_failure(now), Some(now + EJECT_FOR));
-        assert_eq!(target.cooling_until(now), Some(now + EJECT_FOR));
-        assert_eq!(target.cooling_until(now + EJECT_FOR), None);
+        assert_eq!(target.cool_down_end(now), Some(now + EJECT_FOR));
+        assert_eq!(target.cool_down_end(now + EJECT_FOR), None);
     }
 
     #[test]
     fn a_shorter_cool_down_does_not_end_a_longer_one() {
         let mut target = healthy();
-        target.cool_down_until(Instant(90));
-        assert_eq!(target.cool_down_until(Instant(50)), Instant(90));
+        target.extend_cool_down(Instant(90));
+        assert_eq!(target.extend_cool_down(Instant(50)), Instant(90));
     }
 }

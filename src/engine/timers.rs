@@ -13,7 +13,7 @@ use provider::Instant;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// An instant, and the job to look at.
+/// A timer of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Timer {
     pub(super) at: Instant,
@@ -31,20 +31,21 @@ pub(super) struct Timers {
     deadlines: VecDeque<Timer>,
     /// Deadlines that are earlier than one set before them.
     early_deadlines: BinaryHeap<Reverse<Timer>>,
-    /// The first deadline, kept because every event asks for it; [`Instant::MAX`] if none is set.
+    /// The first deadline, cached because it is read at every event; [`Instant::MAX`] if none is set.
     first_deadline: Instant,
-    set: u64,
+    /// Timers set so far: the order of the next one.
+    timers_set: u64,
 }
 
 impl Timers {
-    /// None set.
+    /// Creates an empty set of timers.
     pub(super) fn new() -> Self {
         Self {
             wakes: BinaryHeap::new(),
             deadlines: VecDeque::new(),
             early_deadlines: BinaryHeap::new(),
             first_deadline: Instant::MAX,
-            set: 0,
+            timers_set: 0,
         }
     }
 
@@ -66,11 +67,11 @@ impl Timers {
         }
     }
 
-    /// Removes the next wake-up that is due at `now`, and those behind it for which `is_over`.
-    pub(super) fn pop_due_wake(&mut self, now: Instant, is_over: impl Fn(&Timer) -> bool) -> Option<Timer> {
+    /// Removes the next wake-up that is due at `now`, and the stale ones right behind it.
+    pub(super) fn pop_due_wake(&mut self, now: Instant, is_stale: impl Fn(&Timer) -> bool) -> Option<Timer> {
         self.wakes.peek().filter(|Reverse(timer)| timer.at <= now)?;
         let Reverse(timer) = self.wakes.pop()?;
-        pop_while(&mut self.wakes, is_over);
+        pop_while(&mut self.wakes, is_stale);
         Some(timer)
     }
 
@@ -82,22 +83,23 @@ impl Timers {
         self.next_deadline()
     }
 
-    /// Removes the timers of a job that has ended if they are first, and those behind them for which `is_over`.
+    /// Removes the timers of a job that has ended if they are first, and the stale ones right behind them. A timer is
+    /// stale if its job has ended.
     #[inline]
-    pub(super) fn forget(&mut self, ended: JobId, is_over: impl Fn(&Timer) -> bool) {
+    pub(super) fn forget(&mut self, ended: JobId, is_stale: impl Fn(&Timer) -> bool) {
         if self.deadlines.front().is_some_and(|timer| timer.job == ended) {
             self.deadlines.pop_front();
-            while self.deadlines.front().is_some_and(&is_over) {
+            while self.deadlines.front().is_some_and(&is_stale) {
                 self.deadlines.pop_front();
             }
             self.first_deadline = self.next_deadline().map_or(Instant::MAX, |timer| timer.at);
         }
         if is_first(&self.early_deadlines, ended) {
-            pop_while(&mut self.early_deadlines, &is_over);
+            pop_while(&mut self.early_deadlines, &is_stale);
             self.first_deadline = self.next_deadline().map_or(Instant::MAX, |timer| timer.at);
         }
         if is_first(&self.wakes, ended) {
-            pop_while(&mut self.wakes, &is_over);
+            pop_while(&mut self.wakes, &is_stale);
         }
     }
 
@@ -113,8 +115,8 @@ impl Timers {
     }
 
     fn timer(&mut self, at: Instant, slot: Slot, job: JobId) -> Timer {
-        self.set += 1;
-        Timer { at, order: self.set, slot, job }
+        self.timers_set += 1;
+        Timer { at, order: self.timers_set, slot, job }
     }
 }
 
@@ -122,8 +124,8 @@ fn is_first(heap: &BinaryHeap<Reverse<Timer>>, job: JobId) -> bool {
     heap.peek().is_some_and(|Reverse(timer)| timer.job == job)
 }
 
-fn pop_while(heap: &mut BinaryHeap<Reverse<Timer>>, is_over: impl Fn(&Timer) -> bool) {
-    while heap.peek().is_some_and(|Reverse(timer)| is_over(timer)) {
+fn pop_while(heap: &mut BinaryHeap<Reverse<Timer>>, is_stale: impl Fn(&Timer) -> bool) {
+    while heap.peek().is_some_and(|Reverse(timer)| is_stale(timer)) {
         heap.pop();
     }
 }

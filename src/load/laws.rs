@@ -326,7 +326,7 @@ fn users_follow_littles_law() {
     let error = (10.0 * seconds * 13.0 / 125.0f64).sqrt();
     assert!((jobs as f64 - 10.0 * seconds / 5.0).abs() < 3.0 * error + 10.0, "{jobs} ± {error}");
     assert!((outstanding - 4.0).abs() < 0.08, "{outstanding}");
-    assert_eq!(max, 10, "at max the ten users wait at once");
+    assert_eq!(max, 10, "the most jobs in flight are one per user");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!  workload ─▶ process   (instants: rates, bursts, users, trace) ─┐
 //!           └▶ requests  (fingerprint, sizes)                     ├─▶ Load::next ─▶ Arrival { Job, Truth }
 //!  workload ─▶ …                                                 ─┘       ▲
-//!                                                Load::finished ──────────┘ a user of a closed workload thinks, then sends again
+//!                                                Load::finished ──────────┘ (closed workloads: think, then send again)
 //! ```
 //!
 //! Invariant: random streams are keyed by seed, workload and the number of the job within its workload. A change to the
@@ -49,7 +49,7 @@ pub struct Load {
 struct Source {
     process: Process,
     sampler: RequestSampler,
-    /// The requests of the first jobs, if another run has sampled them.
+    /// The requests of the first jobs, if they are cached; empty otherwise.
     samples: Arc<[RequestSpec]>,
     class: ClassId,
     route: RouteId,
@@ -100,16 +100,16 @@ impl Load {
         Some(arrival)
     }
 
-    /// Notes that a job of `class` ended at `now`, with or without success. In a closed workload its user thinks and
-    /// sends again; for any other workload nothing happens.
+    /// Records that a job of `class` ended at `now`, with or without success. In a closed workload this schedules the
+    /// user's next job after a think time; in an open workload it has no effect.
     pub fn finished(&mut self, now: Instant, class: ClassId) {
         if self.sources[class.index()].process.finished(now) {
             self.refresh(class.index());
         }
     }
 
-    /// Updates the next arrival of one source and the earliest of all. Of equal instants the first source wins. The scan
-    /// is linear, since workloads are few and their instants are adjacent in memory.
+    /// Updates the next arrival of one source and the earliest of all. Of equal instants the first source wins. The
+    /// scan is linear, since workloads are few and their instants are adjacent in memory.
     fn refresh(&mut self, index: usize) {
         let next = self.sources[index].process.peek().filter(|at| *at < self.end);
         self.next_at[index] = next.unwrap_or(Instant::MAX);

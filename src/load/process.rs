@@ -2,9 +2,9 @@
 //!
 //! A workload with a rate runs in *operational time*, in which one job arrives per unit: evenly spaced jobs at 0, 1, 2,
 //! …, memoryless ones after exponential gaps with mean 1. The [`Clock`] maps that time to instants by inverting the
-//! integral of the rate, so ramps, steps and the shape of a day are exact and cost nothing extra (the time change of the
-//! non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts count, traces replay
-//! rows, and users of a closed workload wait for a reply before they think and send again.
+//! integral of the rate, so ramps, steps and the shape of a day are exact and cost nothing extra (the time change of
+//! the non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts count, traces
+//! replay rows, and users of a closed workload wait for a reply before they think and send again.
 
 use crate::ids::ClassId;
 use crate::job::MIN_THINK;
@@ -40,17 +40,17 @@ pub(super) enum Spacing {
 
 impl Process {
     pub(super) fn new(seed: u64, class: ClassId, workload: &Workload, duration: Nanos) -> Self {
-        let gaps = RandomStream::new(seed, "arrivals", u64::from(class.0));
+        let stream = RandomStream::new(seed, "arrivals", u64::from(class.0));
         match &workload.arrivals {
             Arrivals::Burst { jobs, every } => {
                 debug_assert!(*every > Nanos::ZERO, "invariant: the period of a burst is positive");
                 Self::Burst { jobs: u64::from(*jobs), every: *every, passed: 0 }
             }
-            Arrivals::Users { users, think } => Self::users(*users, think.clone(), gaps),
+            Arrivals::Users { users, think } => Self::users(*users, think.clone(), stream),
             Arrivals::Trace { rows } => Self::Trace { rows: Arc::clone(rows), passed: 0 },
             Arrivals::Constant(_) => Self::rated(workload, duration, Spacing::Even),
             Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
-                Self::rated(workload, duration, Spacing::Memoryless(gaps))
+                Self::rated(workload, duration, Spacing::Memoryless(stream))
             }
         }
     }
@@ -103,7 +103,7 @@ impl Process {
         }
     }
 
-    /// Notes that a job ended at `now`. Returns `true` if that scheduled another one.
+    /// Records that a job ended at `now`. Returns `true` if that scheduled another one.
     pub(super) fn finished(&mut self, now: Instant) -> bool {
         let Self::Users { users, think, think_stream, due } = self else { return false };
         debug_assert!(

@@ -1,9 +1,9 @@
 //! Samples the request of the n-th job of a workload: its fingerprint and its sizes.
 //!
 //! The identity of a job is its workload and its number in it, or its workload and the rank of the popular prompt that
-//! it repeats. The fingerprint is a bijection of the identity, so it is as distinct. Sizes are drawn from streams keyed
-//! by the fingerprint: a repeated prompt has the same prompt and completion length each time. The random draws of the
-//! provider are keyed by the job, since a repeated prompt may be served at another speed.
+//! it repeats. The fingerprint is a bijection of the identity, so distinct identities have distinct fingerprints. Sizes
+//! are drawn from streams keyed by the fingerprint: a repeated prompt has the same prompt and completion length each
+//! time. The random draws of the provider are keyed by the job, since a repeated prompt may be served at another speed.
 
 use super::zipf::Zipf;
 use crate::ids::ClassId;
@@ -26,6 +26,7 @@ pub(super) struct RequestSpec {
     pub(super) prompt_tokens: u32,
     pub(super) cached_tokens: u32,
     pub(super) completion_tokens: u32,
+    /// The key of the provider's random stream for this job.
     pub(super) draw: u64,
 }
 
@@ -49,7 +50,7 @@ enum Sizes {
 #[derive(Clone, Debug, PartialEq)]
 struct Popular {
     share: f64,
-    law: Zipf,
+    zipf: Zipf,
     key: u64,
 }
 
@@ -70,7 +71,7 @@ impl RequestSampler {
         };
         let repeats = repeats.map(|repeats| Popular {
             share: repeats.share,
-            law: Zipf::new(repeats.zipf, repeats.of),
+            zipf: Zipf::new(repeats.zipf, repeats.of),
             key: key(seed, "repeat"),
         });
         Self {
@@ -115,7 +116,7 @@ impl Popular {
     /// Returns the rank of the popular prompt that a job repeats, or `None` if it repeats none.
     fn draw(&self, job: u64) -> Option<u32> {
         let mut stream = RandomStream::keyed(self.key, job);
-        (stream.unit() < self.share).then(|| self.law.sample(&mut stream))
+        (stream.unit() < self.share).then(|| self.zipf.sample(&mut stream))
     }
 }
 

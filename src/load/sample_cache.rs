@@ -1,5 +1,5 @@
-//! A bounded cache of sampled requests, shared by the runs of a planner. Those runs differ in rate and client policy, and
-//! the n-th job has the same request in all of them. Sampling its sizes is a fifth of the cost of a job.
+//! A bounded cache of sampled requests, shared by the runs of a planner. Those runs differ in rate and client policy,
+//! and the n-th job has the same request in all of them. Sampling its sizes is a fifth of the cost of a job.
 //!
 //! A run samples the requests that the cache does not hold; the result is the same.
 
@@ -21,8 +21,8 @@ pub struct SampleCache {
 }
 
 impl SampleCache {
-    /// Returns the requests of the first jobs of a sampler, about as many as arrive in `duration`. Returns none if the
-    /// workload has no rate, or if the cache is full.
+    /// Returns the requests of the first jobs of a sampler, about as many as arrive in `duration`. Returns an empty
+    /// slice if the workload has no rate, or if the cache is full and has no entry for the sampler.
     pub(super) fn samples(
         &self,
         sampler: &RequestSampler,

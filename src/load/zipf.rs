@@ -7,11 +7,12 @@
 
 use provider::RandomStream;
 
-/// The distribution over the ranks `1..=of`.
+/// The distribution over the ranks `1..=ranks`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Zipf {
     exponent: f64,
-    of: f64,
+    /// The number of ranks.
+    ranks: f64,
     /// The integral of the envelope, from below the first rank (`low`) to above the last (`high`).
     low: f64,
     high: f64,
@@ -26,9 +27,9 @@ impl Zipf {
     /// If `of` is 0.
     pub(super) fn new(exponent: f64, of: u32) -> Self {
         assert!(of > 0, "invariant: at least one popular prompt");
-        let mut law = Self { exponent, of: f64::from(of), low: 0.0, high: 0.0, squeeze: 0.0 };
+        let mut law = Self { exponent, ranks: f64::from(of), low: 0.0, high: 0.0, squeeze: 0.0 };
         law.low = law.integral(1.5) - 1.0;
-        law.high = law.integral(law.of + 0.5);
+        law.high = law.integral(law.ranks + 0.5);
         law.squeeze = 2.0 - law.inverse(law.integral(2.5) - law.weight(2.0));
         law
     }
@@ -43,7 +44,7 @@ impl Zipf {
         loop {
             let area = self.high + stream.unit() * (self.low - self.high);
             let point = self.inverse(area);
-            let rank = libm::round(point).clamp(1.0, self.of);
+            let rank = libm::round(point).clamp(1.0, self.ranks);
             if rank - point <= self.squeeze || area >= self.integral(rank + 0.5) - self.weight(rank) {
                 return rank as u32;
             }

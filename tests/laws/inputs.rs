@@ -1,5 +1,5 @@
-//! The engine's inputs in any order: random sequences of `submit`, `handle`, `first_byte`, `cancel` and
-//! `handle_timeout` against a driver that keeps a simple model of every job and attempt (`model`).
+//! The engine's inputs in any order: random sequences of `submit`, `handle_reply`, `handle_first_byte`,
+//! `cancel` and `handle_timeout` against a driver that keeps a simple model of every job and attempt (`model`).
 //!
 //! The model checks that a job ends once, that an attempt ends once (by a reply or by a cancellation), that nothing is
 //! sent after the first byte (law 16), after a cancellation (17) or beside an identical job (15), and that every answer
@@ -76,7 +76,7 @@ impl Harness {
             fingerprint,
             slot,
             attempt,
-            answering: false,
+            first_byte_sent: false,
             cancelled: false,
             end,
         });
@@ -117,7 +117,7 @@ impl Harness {
 
     fn first_byte(&mut self, attempt: AttemptId) {
         let Flight { tag, slot, .. } = self.model.flights[&attempt];
-        if !std::mem::replace(&mut self.model.jobs[tag.0].answering, true) {
+        if !std::mem::replace(&mut self.model.jobs[tag.0].first_byte_sent, true) {
             let now = self.model.now;
             self.engine.handle_first_byte(&mut self.model, now, slot, attempt);
         }

@@ -1,4 +1,4 @@
-//! Queueing theory against the concurrency cap: a cap of c, exponential service times and Poisson arrivals are the M/M/c
+//! Queueing theory against the concurrency limit: a limit of c, exponential service times and Poisson arrivals are the M/M/c
 //! queue. Its mean wait is given by Erlang's C formula (1917).
 
 use provider::Instant;

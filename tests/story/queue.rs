@@ -1,4 +1,4 @@
-//! The concurrency cap: a bound on attempts in flight, and a bounded queue.
+//! The concurrency limit: a bound on attempts in flight, and a bounded queue.
 
 use super::run;
 use quotalab::event::{EndReason, JobOutcome};

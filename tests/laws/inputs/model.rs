@@ -19,7 +19,7 @@ pub(super) struct JobModel {
     /// `None` before `submit` returns, and for jobs that ended inside it.
     pub(super) slot: Option<Slot>,
     pub(super) attempt: Option<AttemptId>,
-    pub(super) answering: bool,
+    pub(super) first_byte_sent: bool,
     pub(super) cancelled: bool,
     pub(super) end: Option<JobEnd>,
 }
@@ -95,11 +95,11 @@ impl Driver for Model {
             self.flights.values().find(|flight| self.jobs[flight.tag.0].fingerprint == job.fingerprint);
         let twin = twin.map(|flight| flight.tag).filter(|_| self.coalesces);
         self.check(twin.is_none(), || format!("law 15: {tag:?} is sent beside {twin:?}"));
-        let JobModel { attempt, answering, cancelled, end, .. } = &mut self.jobs[tag.0];
-        let (busy, answering, cancelled, ended) =
-            (attempt.replace(id).is_some(), *answering, *cancelled, end.is_some());
+        let JobModel { attempt, first_byte_sent, cancelled, end, .. } = &mut self.jobs[tag.0];
+        let (busy, first_byte_sent, cancelled, ended) =
+            (attempt.replace(id).is_some(), *first_byte_sent, *cancelled, end.is_some());
         self.check(!busy && !ended, || format!("law 1: {tag:?} is sent while busy or after its end"));
-        self.check(!answering, || format!("law 16: {tag:?} is sent after its first byte"));
+        self.check(!first_byte_sent, || format!("law 16: {tag:?} is sent after its first byte"));
         self.check(!cancelled, || format!("law 17: {tag:?} is sent after it was cancelled"));
         self.flights.insert(id, Flight { tag, slot, target });
         let decision = RecordedDecision::Admitted { reserved: 150 };
