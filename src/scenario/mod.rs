@@ -16,7 +16,6 @@
 //!
 //! To add a word to the language, see `language/mod.rs`.
 
-mod context_fit;
 mod describe;
 mod diagnostics;
 mod evidence;
@@ -30,6 +29,7 @@ pub mod rate;
 mod resolve;
 mod resolved;
 mod scale;
+mod servable;
 mod spec;
 pub mod trace;
 mod write;
@@ -41,4 +41,5 @@ pub use load::{load, parse, preset};
 pub use note::Note;
 pub use overrides::Overrides;
 pub use resolved::*;
+pub use servable::SizeClass;
 pub use write::{Entry, Tree, write};
