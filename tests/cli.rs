@@ -59,3 +59,24 @@ fn arg(path: &Path) -> &str {
 
 /// A scenario that lasts a few seconds.
 const SHORT: &str = "tests/fixtures/short.yaml";
+
+#[test]
+fn presets_are_listed_and_printed_with_their_evidence() {
+    let all = quotalab(&["presets"]);
+    assert_eq!(
+        (all.code, all.out.lines().next().map(|line| line.contains("6 are retired"))),
+        (0, Some(true))
+    );
+    let one = quotalab(&["presets", "groq-free"]);
+    assert!(one.out.contains("tpd          200k"), "{}", one.out);
+    let json = quotalab(&["presets", "groq-free", "--json"]).json();
+    let model = &json["presets"][0]["models"][0];
+    assert_eq!(
+        (json["schema"].as_str(), model["model"].as_str()),
+        (Some("quotalab/presets/1"), Some("openai/gpt-oss-120b"))
+    );
+    assert_eq!(model["numbers"][0]["evidence"][0]["date"], "2026-10-01");
+    let unknown = quotalab(&["presets", "groq-fre"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.err.contains("did you mean `groq-free`?"), "{}", unknown.err);
+}

@@ -55,6 +55,47 @@ fn every_word_of_the_language_is_understood() {
 }
 
 #[test]
+fn every_number_of_a_preset_has_evidence() {
+    for (name, _) in provider::presets::PRESETS {
+        let preset = scenario::preset_evidence(name).unwrap();
+        for model in &preset.models {
+            for number in &model.numbers {
+                assert!(
+                    !number.evidence.is_empty(),
+                    "{name}: {} of {} has no evidence",
+                    number.of,
+                    model.model
+                );
+            }
+            let stated = |word: &str| model.numbers.iter().any(|number| number.of == word);
+            assert_eq!(["rpm", "context", "output"].map(stated), [true; 3], "{name}: {}", model.model);
+        }
+        assert!(preset.models.iter().any(|model| model.retired.is_some()), "{name}");
+    }
+}
+
+#[test]
+fn a_route_to_a_retired_model_needs_permission() {
+    let text = |allow: &str| {
+        format!(
+            "providers: {{ groq: {{ preset: groq-free{allow} }} }}\n\
+             routes: {{ r: [ {{ of: [groq/default/llama-3.3-70b-versatile] }} ] }}\n\
+             workload: [ {{ name: a, route: r, arrivals: {{ poisson: 1/min }}, prompt: 1, completion: 1 }} ]\n"
+        )
+    };
+    let parse = |text: &str| scenario::parse("x.yaml", text, &Overrides::default(), None);
+    let problems = parse(&text("")).unwrap_err().to_string();
+    assert!(
+        problems.contains("`llama-3.3-70b-versatile` is retired: `groq` has not offered it since 2026-10-01")
+    );
+    assert!(
+        problems.contains("allow_retired: true") && problems.contains("`openai/gpt-oss-120b`"),
+        "{problems}"
+    );
+    assert!(parse(&text(", allow_retired: true")).is_ok());
+}
+
+#[test]
 fn every_preset_is_a_complete_provider() {
     for (name, _) in provider::presets::PRESETS {
         let config = scenario::preset(name).unwrap_or_else(|problems| panic!("{problems}"));
@@ -67,11 +108,30 @@ fn every_preset_is_a_complete_provider() {
     assert!(problems.to_string().contains("did you mean `groq-developer`"), "{problems}");
 }
 
+/// The launch day with another shape.
+fn with_shape(shape: &str) -> Result<Scenario, Problems> {
+    let arrivals = format!("{{poisson: 250/min, shape: {shape}}}");
+    load("launch-day.yaml", &[("workload.0.arrivals", &arrivals)])
+}
+
+const PERCENTAGES: &str = "[1, 1, 1, 1, 1, 1, 2, 4, 6, 6, 6, 5, 4, 5, 6, 6, 5, 4, 4, 6, 8, 7, 6, 4]";
+
 #[test]
-fn the_daily_shape_has_mean_one() {
-    let scenario = load("launch-day.yaml", &[]).unwrap();
-    let mean = scenario.workloads[0].shape.unwrap().iter().sum::<f64>() / 24.0;
-    assert!((mean - 1.0).abs() < 5e-4, "{mean}");
+fn named_shapes_and_weights_have_mean_one() {
+    let factors = |shape: &str| with_shape(shape).unwrap().workloads[0].shape.unwrap();
+    for shape in ["daily", "evening", &format!("{{weights: {PERCENTAGES}}}")] {
+        let mean = factors(shape).iter().sum::<f64>() / 24.0;
+        assert!((mean - 1.0).abs() < 1e-3, "{shape}: {mean}");
+    }
+    assert_eq!(factors("evening").iter().position(|factor| *factor > 1.6), Some(19));
+}
+
+/// Percentages that were read as factors were four times the traffic, without a word.
+#[test]
+fn factors_whose_mean_is_not_one_are_refused() {
+    let problems = with_shape(PERCENTAGES).unwrap_err().to_string();
+    assert!(problems.contains("the day would bring 4.167 times the rate"), "{problems}");
+    assert!(problems.contains("shape: {weights: [...]}"), "{problems}");
 }
 
 #[test]

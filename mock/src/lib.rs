@@ -46,6 +46,7 @@ pub mod decision;
 pub mod dist;
 pub mod fault;
 pub mod journal;
+pub mod largest_call;
 pub mod latency;
 pub mod length;
 pub mod meter;

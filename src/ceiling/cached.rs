@@ -13,7 +13,7 @@
 //! infinite, which is exact for C alone. Rates are means over the run; the shape of the day and the latency of replies
 //! are ignored. More load gives more hits, so the ceiling is a fixed point.
 
-use super::{Class, allocation, constraints};
+use super::{Class, allocation, classes, constraints};
 use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 
 /// The ceiling with cache hits.
@@ -44,31 +44,22 @@ struct Prompts {
 /// limit.
 pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     let cache = scenario.client.cache?;
-    let (workloads, classes): (Vec<&Workload>, Vec<Class>) = scenario
-        .workloads
-        .iter()
-        .filter_map(|workload| Some((workload, Class::of(scenario, workload)?)))
-        .unzip();
-    if workloads.iter().all(|workload| repeated(workload) == 0.0) {
+    let classes = classes(scenario);
+    if classes.iter().all(|class| repeated(&scenario.workloads[class.workload]) == 0.0) {
         return None;
     }
     let constraints = constraints(scenario);
     let offered: f64 = classes.iter().map(|class| class.rate).sum();
     let (mut multiple, _) = allocation::maximum_multiple(&classes, &constraints);
-    let mut hits = vec![0.0; classes.len()];
+    let mut hits = vec![0.0; scenario.workloads.len()];
     for _ in 0..MAX_ITERATIONS {
         if !multiple.is_finite() {
             return None;
         }
-        hits = hit_shares(&workloads, &classes, cache, multiple);
+        hits = hit_shares(&scenario.workloads, &classes, cache, multiple);
         let misses: Vec<Class> = classes
             .iter()
-            .zip(&hits)
-            .map(|(class, hit)| Class {
-                rate: class.rate * (1.0 - hit),
-                targets: class.targets.clone(),
-                sizes: class.sizes.clone(),
-            })
+            .map(|class| Class { rate: class.rate * (1.0 - hits[class.workload]), ..class.clone() })
             .collect();
         let next = allocation::maximum_multiple(&misses, &constraints).0;
         let converged = (next - multiple).abs() <= 1e-9 * multiple;
@@ -77,7 +68,7 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
             break;
         }
     }
-    let hit: f64 = classes.iter().zip(&hits).map(|(class, hit)| class.rate * hit).sum();
+    let hit: f64 = classes.iter().map(|class| class.rate * hits[class.workload]).sum();
     Some(Cached { hit_share: hit / offered, jobs_per_min: multiple * offered * 60.0, multiple })
 }
 
@@ -87,9 +78,10 @@ fn repeated(workload: &Workload) -> f64 {
     workload.repeats.filter(|_| !traced).map_or(0.0, |repeats| repeats.share)
 }
 
-/// Returns the share of hits of each workload at `multiple` times its rate.
-fn hit_shares(workloads: &[&Workload], classes: &[Class], cache: Cache, multiple: f64) -> Vec<f64> {
-    let rates: Vec<f64> = classes.iter().map(|class| class.rate * multiple).collect();
+/// Returns the share of hits of each workload at `multiple` times its rate. A prompt is popular whatever its length.
+fn hit_shares(workloads: &[Workload], classes: &[Class], cache: Cache, multiple: f64) -> Vec<f64> {
+    let mut rates = vec![0.0; workloads.len()];
+    classes.iter().for_each(|class| rates[class.workload] += class.rate * multiple);
     let popular: Vec<Vec<Prompts>> =
         workloads.iter().zip(&rates).map(|(workload, rate)| self::popular(workload, *rate)).collect();
     let once: f64 =

@@ -18,31 +18,74 @@ pub(super) struct Sizes {
     pub(super) max_tokens: Option<u32>,
 }
 
+/// The jobs of a workload whose prompts are longer than `above` and at most `up_to` tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PromptRange {
+    pub(super) above: u32,
+    /// `None`: no bound.
+    pub(super) up_to: Option<u32>,
+}
+
+impl PromptRange {
+    pub(super) const ALL: Self = Self { above: 0, up_to: None };
+
+    fn contains(self, tokens: u32) -> bool {
+        tokens.max(1) > self.above && self.up_to.is_none_or(|up_to| tokens <= up_to)
+    }
+
+    /// Returns the bounds of the samples that round to a length in the range; `None` at an open end.
+    fn samples(self) -> (Option<f64>, Option<f64>) {
+        let above = (self.above > 0).then(|| f64::from(self.above) + 0.5);
+        (above, self.up_to.map(|up_to| f64::from(up_to) + 0.5))
+    }
+
+    /// Returns the probabilities of a sample at most at the two bounds.
+    fn probabilities(self, prompt: &Dist) -> (f64, f64) {
+        let (above, up_to) = self.samples();
+        let at_most = |bound: f64| 1.0 - prompt.probability_above(bound);
+        (above.map_or(0.0, at_most), up_to.map_or(1.0, at_most))
+    }
+
+    /// Returns the mean prompt within the range, at least 1 and at most [`MAX_TOKENS`].
+    fn mean_prompt(self, prompt: &Dist) -> f64 {
+        let max = f64::from(MAX_TOKENS);
+        let (above, up_to) = self.samples();
+        // The part of the mean that comes from samples of at most `bound`.
+        let part = |bound: f64| mean_within(prompt, 1.0, bound) - bound * prompt.probability_above(bound);
+        let below = above.map_or(0.0, part);
+        let whole = up_to.map_or_else(|| mean_within(prompt, 1.0, max), part);
+        let (from, to) = self.probabilities(prompt);
+        if to > from { (whole - below) / (to - from) } else { f64::from(self.above) }
+    }
+}
+
 impl Sizes {
-    /// Returns the means of the sizes that the load samples, from 1 to [`MAX_TOKENS`], without the rounding to whole
-    /// tokens.
-    pub(super) fn of(workload: &Workload, duration: Nanos, lengths: Lengths) -> Self {
+    /// Returns the means of the sizes that the load samples for the jobs of a range, from 1 to [`MAX_TOKENS`], without the
+    /// rounding to whole tokens.
+    pub(super) fn of(workload: &Workload, duration: Nanos, lengths: Lengths, range: PromptRange) -> Self {
         let bound = workload.max_tokens.or(lengths.max_output);
         let max = bound.unwrap_or(MAX_TOKENS).min(MAX_TOKENS);
         // A completion without max_tokens is bounded by what the prompt leaves of the context.
         let context = lengths.context.filter(|_| workload.max_tokens.is_none());
         let Arrivals::Trace { rows } = &workload.arrivals else {
-            let prompt = mean_within(&workload.prompt, 1.0, f64::from(MAX_TOKENS));
+            let prompt = range.mean_prompt(&workload.prompt);
             let completion = match context {
-                Some(context) => mean_in_context(workload, f64::from(context), f64::from(max)),
+                Some(context) => mean_in_context(workload, range, f64::from(context), f64::from(max)),
                 None => mean_within(&workload.completion, 1.0, f64::from(max)),
             };
             let cached = match &workload.cached_prompt {
                 CachedPrompt::Share(share) => prompt * share,
                 CachedPrompt::Tokens(tokens) => {
-                    mean_over_prompts(workload, |prompt| mean_cached(tokens, prompt))
+                    mean_over_prompts(workload, range, |prompt| mean_cached(tokens, prompt))
                 }
             };
             return Self { prompt, cached, completion, max_tokens: workload.max_tokens };
         };
         let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + duration)];
-        let mean =
-            |size: &dyn Fn(&TraceRow) -> f64| rows.iter().map(size).sum::<f64>() / rows.len().max(1) as f64;
+        let rows: Vec<&TraceRow> = rows.iter().filter(|row| range.contains(row.prompt_tokens)).collect();
+        let mean = |size: &dyn Fn(&TraceRow) -> f64| {
+            rows.iter().map(|row| size(row)).sum::<f64>() / rows.len().max(1) as f64
+        };
         let prompt = |row: &TraceRow| f64::from(row.prompt_tokens.clamp(1, MAX_TOKENS));
         Self {
             prompt: mean(&prompt),
@@ -112,8 +155,8 @@ pub(super) fn model(scenario: &Scenario, target: TargetId) -> &ModelConfig {
 }
 
 /// Returns the mean of completions that end at the end of the context or at `max`.
-fn mean_in_context(workload: &Workload, context: f64, max: f64) -> f64 {
-    mean_over_prompts(workload, |prompt| {
+fn mean_in_context(workload: &Workload, range: PromptRange, context: f64, max: f64) -> f64 {
+    mean_over_prompts(workload, range, |prompt| {
         mean_within(&workload.completion, 1.0, (context - prompt).clamp(1.0, max))
     })
 }
@@ -123,10 +166,11 @@ fn mean_cached(tokens: &Dist, prompt: f64) -> f64 {
     mean_within(tokens, 0.0, prompt)
 }
 
-/// Returns the mean of a function of the prompt length, over the mid-quantiles of the prompt distribution.
-fn mean_over_prompts(workload: &Workload, of: impl Fn(f64) -> f64) -> f64 {
+/// Returns the mean of a function of the prompt length, over the mid-quantiles of the prompts in the range.
+fn mean_over_prompts(workload: &Workload, range: PromptRange, of: impl Fn(f64) -> f64) -> f64 {
     const STEPS: u32 = 32;
-    let at = |step| workload.prompt.quantile((f64::from(step) + 0.5) / f64::from(STEPS));
+    let (from, to) = range.probabilities(&workload.prompt);
+    let at = |step| workload.prompt.quantile(from + (to - from) * (f64::from(step) + 0.5) / f64::from(STEPS));
     let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MAX_TOKENS)))).sum();
     sum / f64::from(STEPS)
 }
@@ -196,7 +240,7 @@ mod tests {
             (Some(200), Lengths { context: Some(10_000), max_output: Some(300) }),
         ] {
             let workload = Workload { max_tokens, ..workload.clone() };
-            let expected = Sizes::of(&workload, RUN_DURATION, lengths).completion;
+            let expected = Sizes::of(&workload, RUN_DURATION, lengths, PromptRange::ALL).completion;
             let mut stream = RandomStream::new(7, "cut", 0);
             let mut sample = || {
                 let prompt = workload.prompt.sample(&mut stream);
@@ -214,6 +258,35 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_prompt_of_a_range_is_that_of_the_samples_in_it() {
+        for prompt in [
+            Dist::log_normal(800.0, 0.95, 3_000.0),
+            Dist::Uniform { min: 10.0, max: 2_000.0 },
+            Dist::Exponential(900.0),
+            Dist::discrete(&[100.0, 600.0, 1_000.0], &[1.0, 2.0, 1.0]),
+        ] {
+            let workload = Workload { prompt: prompt.clone(), ..workload(0, 1.0) };
+            for range in [(0, Some(700)), (700, Some(1_500)), (700, None)]
+                .map(|(above, up_to)| PromptRange { above, up_to })
+            {
+                let mut stream = RandomStream::new(3, "range", 0);
+                let samples: Vec<f64> =
+                    (0..60_000).map(|_| prompt.sample(&mut stream).round().max(1.0)).collect();
+                let within: Vec<f64> =
+                    samples.iter().copied().filter(|sample| range.contains(*sample as u32)).collect();
+                let (from, to) = range.probabilities(&prompt);
+                assert!((within.len() as f64 / 60_000.0 - (to - from)).abs() < 0.01, "{prompt:?} {range:?}");
+                if within.is_empty() {
+                    continue;
+                }
+                let mean = within.iter().sum::<f64>() / within.len() as f64;
+                let stated = Sizes::of(&workload, RUN_DURATION, Lengths::default(), range).prompt;
+                assert!((stated / mean - 1.0).abs() < 0.02, "{prompt:?} {range:?}: {stated}, sampled {mean}");
+            }
+        }
+    }
+
+    #[test]
     fn cached_tokens_have_demand_only_if_they_stay_charged() {
         let prompt = Dist::Uniform { min: 200.0, max: 1_000.0 };
         for (cached_prompt, mean) in [
@@ -223,7 +296,7 @@ mod tests {
             (CachedPrompt::Tokens(Dist::Constant(600.0)), 500.0),
         ] {
             let workload = Workload { prompt: prompt.clone(), cached_prompt, ..workload(0, 1.0) };
-            let sizes = Sizes::of(&workload, RUN_DURATION, Lengths::default());
+            let sizes = Sizes::of(&workload, RUN_DURATION, Lengths::default(), PromptRange::ALL);
             assert!((sizes.cached - mean).abs() < 1.0, "{}", sizes.cached);
             let whole = sizes.prompt + sizes.completion;
             for (cached, settlement, demand) in [

@@ -12,6 +12,13 @@ impl Ceiling {
         let mut out =
             String::from("ceiling (computed from the limits; bursts, waits and outages can only lower it)\n");
         let offered = self.offered_jobs_per_min;
+        if self.servable_share > 0.0 && self.servable_share < 1.0 {
+            let never = units::print_share(1.0 - self.servable_share);
+            let _ = writeln!(
+                out,
+                "  {never} of the offered jobs are too large for every target; what follows is of the others"
+            );
+        }
         let _ = match self.binding {
             Some((target, axis)) => writeln!(
                 out,
@@ -20,6 +27,7 @@ impl Ceiling {
                 self.multiple,
                 scenario.targets[target.index()].name,
             ),
+            None if self.multiple == 0.0 => writeln!(out, "  0 jobs/min: every job is too large"),
             None => writeln!(out, "  none: no limit restricts the offered {offered:.1} jobs/min"),
         };
         let axis = |AxisCeiling { axis, limit, jobs_per_min }: &AxisCeiling| {

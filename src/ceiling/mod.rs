@@ -28,25 +28,31 @@ mod offered_load;
 mod simplex;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
 
 pub use cached::Cached;
 
 use crate::ids::TargetId;
-use crate::scenario::{Scenario, Target, Workload};
-use demand::Sizes;
+use crate::scenario::{Scenario, SizeClass, Target, Workload};
+use demand::{PromptRange, Sizes};
 use provider::config::{Lengths, Limit, ModelConfig};
+use provider::largest_call::SizeBound;
 use provider::{Axis, Nanos};
 
 /// The ceiling of a scenario, and what each of its limits admits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ceiling {
-    /// The maximum jobs per minute, in the mix that the scenario offers; infinite without a limit.
+    /// The maximum jobs per minute that are not too large for every target, in the mix that the scenario offers; infinite
+    /// without a limit, zero if every job is too large.
     pub jobs_per_min: f64,
-    /// The same as a multiple of the offered load.
+    /// The same as a multiple of the offered load of such jobs.
     pub multiple: f64,
-    /// The offered load: the mean jobs per minute over the run.
+    /// The offered load: the mean jobs per minute over the run, those included that are too large.
     pub offered_jobs_per_min: f64,
+    /// The share of the offered jobs that some target can admit.
+    pub servable_share: f64,
     /// The limit that raises the ceiling the most if it grows by a small share; of equal ones, the first in the order of
     /// the scenario. `None` without a limit.
     pub binding: Option<(TargetId, Axis)>,
@@ -74,11 +80,14 @@ pub struct AxisCeiling {
     pub jobs_per_min: f64,
 }
 
-/// A workload with a positive rate.
+/// The jobs of a workload that the same targets can admit.
+#[derive(Clone)]
 struct Class {
-    /// The mean offered jobs per second.
+    /// The index of the workload.
+    workload: usize,
+    /// The mean offered jobs per second, above zero.
     rate: f64,
-    /// The targets of its route, each once.
+    /// The targets that can admit them, each once.
     targets: Vec<TargetId>,
     /// The mean sizes of its jobs at each of them, in that order: the completion depends on the bounds of the model.
     sizes: Vec<Sizes>,
@@ -97,17 +106,23 @@ impl Ceiling {
     /// Returns the ceiling of `scenario`.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
-        let classes: Vec<Class> =
-            scenario.workloads.iter().filter_map(|workload| Class::of(scenario, workload)).collect();
+        let classes = classes(scenario);
         let constraints = constraints(scenario);
-        let offered = classes.iter().map(|class| class.rate).sum::<f64>() * 60.0;
-        let (multiple, binding) = allocation::maximum_multiple(&classes, &constraints);
+        let offered: f64 = scenario.workloads.iter().map(|workload| offered_load(scenario, workload)).sum();
+        let servable = classes.iter().fold(0.0, |sum, class| sum + class.rate);
+        let (multiple, binding) = if offered > 0.0 && classes.is_empty() {
+            (0.0, too_small(scenario))
+        } else {
+            let (multiple, binding) = allocation::maximum_multiple(&classes, &constraints);
+            (multiple, binding.map(|constraint| (constraint.targets[0].0, constraint.limit.axis)))
+        };
         let target = |target| TargetCeiling::of(target, &classes, &constraints);
         Self {
-            jobs_per_min: if multiple.is_finite() { multiple * offered } else { f64::INFINITY },
+            jobs_per_min: if multiple.is_finite() { multiple * servable * 60.0 } else { f64::INFINITY },
             multiple,
-            offered_jobs_per_min: offered,
-            binding: binding.map(|constraint| (constraint.targets[0].0, constraint.limit.axis)),
+            offered_jobs_per_min: offered * 60.0,
+            servable_share: if offered > 0.0 { servable / offered } else { 1.0 },
+            binding,
             targets: target_ids(scenario).map(target).collect(),
         }
     }
@@ -123,7 +138,7 @@ impl Ceiling {
 /// Returns the mean prompt and the mean total of prompt and completion of a workload's jobs, in tokens as used.
 #[must_use]
 pub fn mean_tokens(workload: &Workload, duration: Nanos) -> (f64, f64) {
-    let sizes = Sizes::of(workload, duration, Lengths::default());
+    let sizes = Sizes::of(workload, duration, Lengths::default(), PromptRange::ALL);
     (sizes.prompt, sizes.prompt + sizes.completion)
 }
 
@@ -142,20 +157,44 @@ impl TargetCeiling {
     }
 }
 
-impl Class {
-    /// Returns `None` if the workload offers no jobs.
-    fn of(scenario: &Scenario, workload: &Workload) -> Option<Self> {
-        let sizes = |lengths| Sizes::of(workload, scenario.duration, lengths);
-        let rate = offered_load::jobs_per_second(scenario, workload, sizes(Lengths::default()));
-        let mut targets: Vec<TargetId> = Vec::new();
-        for target in scenario.routes[workload.route.0 as usize].steps.iter().flat_map(|step| &step.targets) {
-            if !targets.contains(target) {
-                targets.push(*target);
+/// Returns the first limit that is too small for every job; `None` if only lengths are.
+fn too_small(scenario: &Scenario) -> Option<(TargetId, Axis)> {
+    let of_workload = |workload| {
+        scenario.targets_of(workload).into_iter().find_map(|target| {
+            match scenario.largest_prompt(workload, target).bound {
+                Some(SizeBound::Limit(axis, _)) => Some((target, axis)),
+                _ => None,
             }
-        }
-        let sizes = targets.iter().map(|target| sizes(demand::model(scenario, *target).lengths)).collect();
-        (rate > 0.0).then_some(Self { rate, targets, sizes })
-    }
+        })
+    };
+    scenario.workloads.iter().find_map(of_workload)
+}
+
+/// Returns the mean offered jobs of a workload per second.
+fn offered_load(scenario: &Scenario, workload: &Workload) -> f64 {
+    let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);
+    offered_load::jobs_per_second(scenario, workload, sizes)
+}
+
+/// Returns the jobs of all workloads by the targets that can admit them, without those that none can.
+fn classes(scenario: &Scenario) -> Vec<Class> {
+    let of_workload = |(index, workload): (usize, &Workload)| {
+        let rate = offered_load(scenario, workload);
+        let class = move |SizeClass { above, up_to, share, targets }| {
+            let sizes = |target: &TargetId| {
+                let lengths = demand::model(scenario, *target).lengths;
+                Sizes::of(workload, scenario.duration, lengths, PromptRange { above, up_to })
+            };
+            Class { workload: index, rate: rate * share, sizes: targets.iter().map(sizes).collect(), targets }
+        };
+        scenario
+            .size_classes(workload)
+            .into_iter()
+            .map(class)
+            .filter(|class| class.rate > 0.0)
+            .collect::<Vec<_>>()
+    };
+    scenario.workloads.iter().enumerate().flat_map(of_workload).collect()
 }
 
 impl LimitConstraint<'_> {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::ids::RouteId;
 use crate::scenario::*;
-use proptest::prelude::*;
 use provider::config::*;
 use provider::dist::Dist;
 use provider::{Instant, RandomStream, Zone};
@@ -11,12 +10,12 @@ use std::sync::Arc;
 
 pub(super) const RUN_DURATION: Nanos = Nanos(100 * Nanos::DAY.0);
 
-fn limit(axis: Axis, amount: u64) -> Limit {
+pub(super) fn limit(axis: Axis, amount: u64) -> Limit {
     Limit { axis, amount, refill: RefillPolicy::Fixed, burst: amount }
 }
 
 /// Returns a scenario of one provider with a model per list of limits; the target of a model has the same index.
-fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) -> Scenario {
+pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: Vec<Workload>) -> Scenario {
     let model = |limits: &Vec<Limit>| ModelConfig {
         name: String::new(),
         limits: limits.clone(),
@@ -182,7 +181,7 @@ fn a_reservation_without_refund_is_demand() {
     let demands = |estimate, settlement| {
         let reserve = Reserve { estimate, settlement, ..Reserve::default() };
         let mut scenario = scenario(&[vec![limit(Axis::Tpm, 1)]], &[&[&[0]]], vec![workload(0, 1.0)]);
-        let sizes = demand::Sizes::of(&scenario.workloads[0], RUN_DURATION, Lengths::default());
+        let sizes = Sizes::of(&scenario.workloads[0], RUN_DURATION, Lengths::default(), PromptRange::ALL);
         scenario.providers[0].models[0].reserve = reserve;
         let demand = sizes.demand(Axis::Tpm, &scenario.providers[0].models[0]);
         (demand, sizes.prompt, sizes.completion)
@@ -268,6 +267,30 @@ fn the_offered_load_is_the_mean_over_the_run() {
     assert!(close(offered(hour, with(Arrivals::Trace { rows })), 2.0 / 60.0));
 }
 
+/// A call reserves its prompt and `max_tokens`: what exceeds the limit itself has no part in the ceiling.
+#[test]
+fn jobs_that_are_too_large_do_not_count() {
+    let of = |prompt: Dist, tpm: u64, fallback: Option<u64>| {
+        let targets: Vec<Vec<Limit>> =
+            [tpm].into_iter().chain(fallback).map(|tpm| vec![limit(Axis::Tpm, tpm)]).collect();
+        let step: &[u16] = if fallback.is_some() { &[0, 1] } else { &[0] };
+        Ceiling::of(&scenario(&targets, &[&[step]], vec![Workload { prompt, ..workload(0, 10.0) }]))
+    };
+    let none = of(Dist::Constant(1_000.0), 1_099, None);
+    assert_eq!((none.multiple, none.jobs_per_min, none.servable_share), (0.0, 0.0, 0.0));
+    assert_eq!(none.binding, Some((TargetId(0), Axis::Tpm)));
+    // Half of the jobs fit; of those the limit admits one per 300 tokens.
+    let half = Dist::discrete(&[200.0, 1_000.0], &[1.0, 1.0]);
+    let mixed = of(half.clone(), 900, None);
+    assert!(
+        close(mixed.servable_share, 0.5) && close(mixed.jobs_per_min, 3.0) && close(mixed.multiple, 0.6),
+        "{mixed:?}"
+    );
+    // With a fallback for the large ones: 1,100 tokens each, 2 per minute, and as many small ones elsewhere.
+    let both = of(half, 900, Some(2_200));
+    assert!(close(both.servable_share, 1.0) && close(both.multiple, 0.4), "{both:?}");
+}
+
 #[test]
 fn the_demand_of_a_trace_is_that_of_its_rows() {
     let row =
@@ -275,7 +298,11 @@ fn the_demand_of_a_trace_is_that_of_its_rows() {
     let rows = Arc::new(vec![row(0, 100, 50), row(1, 300, 500), row(RUN_DURATION.0, 9_999, 9_999)]);
     let trace = Workload { arrivals: Arrivals::Trace { rows }, ..workload(0, 0.0) };
     // Completions are bounded by 100: (100 + 50 + 300 + 100) / 2 tokens per job.
-    assert_ceiling(&scenario(&[vec![limit(Axis::Tpm, 275)]], &[&[&[0]]], vec![trace]), 1.0, (0, Axis::Tpm));
+    assert_ceiling(
+        &scenario(&[vec![limit(Axis::Tpm, 2_750)]], &[&[&[0]]], vec![trace]),
+        10.0,
+        (0, Axis::Tpm),
+    );
 }
 
 #[test]
@@ -295,7 +322,7 @@ fn mean_completions_under_a_bound_agree_with_sampling() {
     for dist in dists {
         for max in [0u32, 1, 7, 60, 512, 5_000] {
             let workload = Workload { completion: dist.clone(), max_tokens: Some(max), ..workload(0, 1.0) };
-            let exact = Sizes::of(&workload, RUN_DURATION, Lengths::default()).completion;
+            let exact = Sizes::of(&workload, RUN_DURATION, Lengths::default(), PromptRange::ALL).completion;
             let mut stream = RandomStream::new(5, "bounded", 0);
             let (mut sum, mut squares) = (0.0, 0.0);
             for _ in 0..40_000 {
@@ -310,86 +337,6 @@ fn mean_completions_under_a_bound_agree_with_sampling() {
                 (mean - exact).abs() <= 4.0 * error + unseen,
                 "{dist:?} {max}: {mean} ± {error}, {exact}"
             );
-        }
-    }
-}
-
-fn any_scenario() -> impl Strategy<Value = Scenario> {
-    let number = || (0.0..6.0f64).prop_map(|exponent| 1000 * (10f64.powf(exponent) as u64 + 1));
-    let limits = prop::collection::vec((number(), number()), 1..5);
-    let route = prop::collection::vec(0u16..5, 1..4);
-    let workloads = prop::collection::vec((route, -3.0..4.0f64, 1.0..5000.0f64), 1..4);
-    (limits, workloads).prop_map(|(limits, workloads)| {
-        let targets: Vec<_> = limits
-            .iter()
-            .map(|(rpm, tpm)| vec![limit(Axis::Rpm, *rpm), limit(Axis::Tpm, *tpm * 100)])
-            .collect();
-        let count = u16::try_from(targets.len()).unwrap();
-        let routes: Vec<Vec<u16>> =
-            workloads.iter().map(|(route, ..)| route.iter().map(|target| target % count).collect()).collect();
-        let steps: Vec<[&[u16]; 1]> = routes.iter().map(|route| [route.as_slice()]).collect();
-        let steps: Vec<&[&[u16]]> = steps.iter().map(<[&[u16]; 1]>::as_slice).collect();
-        let make = |(index, (_, exponent, prompt)): (u16, &(Vec<u16>, f64, f64))| Workload {
-            prompt: Dist::Constant(*prompt),
-            ..workload(index, 10f64.powf(*exponent))
-        };
-        scenario(&targets, &steps, (0..).zip(&workloads).map(make).collect())
-    })
-}
-
-proptest! {
-    /// Doubling the offered load halves the multiple; raising every limit tenfold raises the multiple tenfold.
-    #[test]
-    fn the_multiple_is_proportional_to_limits_and_inverse_to_load(scenario in any_scenario()) {
-        let base = Ceiling::of(&scenario);
-        prop_assert!(base.multiple > 0.0 && base.multiple.is_finite() && base.binding.is_some());
-        let mut busier = scenario.clone();
-        for workload in &mut busier.workloads {
-            let Arrivals::Poisson(rate) = &mut workload.arrivals else { unreachable!() };
-            *rate *= 2.0;
-        }
-        let busier = Ceiling::of(&busier);
-        prop_assert!((busier.multiple * 2.0 / base.multiple - 1.0).abs() < 1e-6);
-        let mut larger = scenario.clone();
-        for limit in larger.providers[0].models.iter_mut().flat_map(|model| &mut model.limits) {
-            limit.amount *= 10;
-        }
-        prop_assert!((Ceiling::of(&larger).multiple / base.multiple / 10.0 - 1.0).abs() < 1e-6);
-    }
-
-    /// A raise of the binding limit by a small share raises the ceiling at least as much as that of any other limit.
-    #[test]
-    fn the_binding_limit_raises_the_ceiling_the_most(scenario in any_scenario()) {
-        let base = Ceiling::of(&scenario);
-        let relative_gain = |target: usize, axis: Axis| {
-            let mut scenario = scenario.clone();
-            let model = &mut scenario.providers[0].models[target];
-            let limit = model.limits.iter_mut().find(|limit| limit.axis == axis).unwrap();
-            limit.amount += limit.amount / 1000;
-            (Ceiling::of(&scenario).multiple / base.multiple - 1.0) * 1000.0
-        };
-        let (target, axis) = base.binding.unwrap();
-        let binding_gain = relative_gain(target.index(), axis);
-        for target in 0..scenario.targets.len() {
-            for axis in [Axis::Rpm, Axis::Tpm] {
-                let other_gain = relative_gain(target, axis);
-                prop_assert!(other_gain <= binding_gain * 1.01 + 1e-6, "{target} {axis}: {other_gain} over {binding_gain}");
-            }
-        }
-    }
-
-    /// A workload alone reaches the sum of what its targets admit; in the mix, its multiple is no larger.
-    #[test]
-    fn a_workload_reaches_what_its_targets_admit_only_alone(scenario in any_scenario()) {
-        let base = Ceiling::of(&scenario);
-        for workload in &scenario.workloads {
-            let alone = Scenario { workloads: vec![workload.clone()], ..scenario.clone() };
-            prop_assert!(base.multiple <= Ceiling::of(&alone).multiple * (1.0 + 1e-9));
-            let sum: f64 = Ceiling::of(&alone).targets.iter()
-                .map(|target| target.axes.iter().map(|axis| axis.jobs_per_min).fold(f64::INFINITY, f64::min))
-                .filter(|jobs| jobs.is_finite())
-                .sum();
-            prop_assert!((Ceiling::of(&alone).jobs_per_min / sum - 1.0).abs() < 1e-9);
         }
     }
 }

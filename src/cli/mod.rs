@@ -9,6 +9,7 @@ mod outcome;
 mod output;
 mod output_folder;
 mod plan;
+mod presets;
 mod progress;
 mod report;
 mod run;
@@ -51,6 +52,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Render a result again, or compare several
     Report(report::ReportArgs),
+    /// Print the built-in providers; each number with its source, date and certainty
+    Presets(presets::PresetsArgs),
     /// Print the JSON Schema of scenarios, for editors
     Schema(schema::SchemaArgs),
 }
@@ -117,6 +120,7 @@ impl Cli {
             Verb::Mock(verb) => verb.run(),
             Verb::Explain(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
+            Verb::Presets(verb) => verb.run(),
             Verb::Schema(verb) => verb.run(),
         };
         match done {

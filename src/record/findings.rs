@@ -6,6 +6,7 @@
 
 use super::summary::{Ceiling, Expected, Quantiles, Summary};
 use crate::formatting::{per_minute, rounded, share_of};
+use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
 /// The largest 99th percentile of the generator's lag at which a live run kept its schedule, in seconds.
@@ -29,7 +30,16 @@ pub enum Finding {
         /// The 99th percentile of the delay, in seconds.
         p99_s: f64,
     },
-    /// A limit refused an attempt; this is the first one that did.
+    /// Jobs of a workload can never be served: they are too large for every target of their route.
+    Unservable {
+        /// The workload.
+        workload: String,
+        /// Its route.
+        route: String,
+        /// The share of its jobs, above 0 and at most 1.
+        share: f64,
+    },
+    /// A limit refused an attempt that it could have admitted at another time; this is the first one that did.
     FirstRefusal {
         /// `provider/account/model`.
         target: String,
@@ -40,13 +50,16 @@ pub enum Finding {
         /// Jobs offered per minute, in the minute before it.
         offered_per_min: f64,
     },
-    /// No limit refused anything.
+    /// No limit refused anything that fits.
     NoRefusal {
         /// Jobs offered per minute, on average.
         offered_per_min: f64,
         /// The limit that binds first at a higher load; `None` if no limit bounds the load.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ceiling: Option<LimitCeiling>,
+        /// Attempts that were refused because they are too large.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        too_large: u64,
     },
     /// No job arrived, so nothing was measured.
     NoJobs,
@@ -80,27 +93,41 @@ pub enum Finding {
     },
 }
 
-/// The load that the binding limit allows.
+/// The load that the limits allow by arithmetic, and the one that binds first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LimitCeiling {
     /// `provider/account/model`.
     pub target: String,
     /// The axis of the limit.
     pub axis: String,
-    /// Jobs per minute, in the scenario's mix.
+    /// Jobs per minute, in the scenario's mix, over all targets.
     pub jobs_per_min: f64,
+    /// `true` if the limits of other targets contribute to it.
+    #[serde(default)]
+    pub is_sum: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Derives the findings, the most important first. `scheduled` is the number of jobs in the schedule of a live run,
 /// if it is known.
 pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
-    let findings = [
-        summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled)),
-        Some(limit(summary)),
-        outcomes(summary),
-        expectations(&summary.expect),
-    ];
-    findings.into_iter().flatten().collect()
+    let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled));
+    let conclusions = [limit(summary), outcomes(summary), expectations(&summary.expect)];
+    generator.into_iter().chain(unservable(&summary.notes)).chain(conclusions.into_iter().flatten()).collect()
+}
+
+/// Returns a finding for each workload some of whose jobs are too large for every target.
+fn unservable(notes: &[Note]) -> impl Iterator<Item = Finding> {
+    notes.iter().filter_map(|note| match note {
+        Note::Unservable { workload, route, share, .. } => {
+            Some(Finding::Unservable { workload: workload.clone(), route: route.clone(), share: *share })
+        }
+        _ => None,
+    })
 }
 
 /// Returns the finding on a generator that did not keep its schedule; `None` if it did.
@@ -115,28 +142,33 @@ fn generator(summary: &Summary, lag: &Quantiles, scheduled: Option<u64>) -> Opti
     }
 }
 
-fn limit(summary: &Summary) -> Finding {
+/// Returns the finding on what the limits refused; `None` if they could admit no job, which another finding says.
+fn limit(summary: &Summary) -> Option<Finding> {
     if let Some(refusal) = &summary.first_refusal {
-        return Finding::FirstRefusal {
+        return Some(Finding::FirstRefusal {
             target: refusal.target.clone(),
             axis: refusal.axis.clone(),
             at_s: refusal.at_s,
             offered_per_min: refusal.offered_per_min,
-        };
+        });
     }
     if summary.jobs.offered == 0 {
-        return Finding::NoJobs;
+        return Some(Finding::NoJobs);
+    }
+    if summary.ceiling.jobs_per_min == Some(0.0) {
+        return None;
     }
     let ceiling = match &summary.ceiling {
         Ceiling { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => Some(LimitCeiling {
             target: binding.target.clone(),
             axis: binding.axis.clone(),
             jobs_per_min: *jobs_per_min,
+            is_sum: summary.targets.len() > 1,
         }),
         _ => None,
     };
     let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);
-    Finding::NoRefusal { offered_per_min, ceiling }
+    Some(Finding::NoRefusal { offered_per_min, ceiling, too_large: summary.attempts.limited })
 }
 
 /// Returns what became of the jobs; `None` if none arrived.

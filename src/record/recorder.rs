@@ -122,7 +122,9 @@ impl Recorder {
                 let by = refusal_index(axis, cause);
                 counts.limited_by[by] += 1;
                 self.buckets.refused(at, target.index(), axis);
-                self.refused(at, target, by);
+                if cause != LimitCause::TooLarge {
+                    self.refused(at, target, by);
+                }
             }
             AttemptOutcome::Failed(failure) => {
                 counts.failed += 1;
@@ -141,15 +143,26 @@ impl Recorder {
                 counts.admitted_at += u128::from(at.0);
                 self.buckets.admitted(at, target.index());
             }
-            RecordedDecision::Refused { axis, .. } => self.refused(at, target, axis as usize),
+            RecordedDecision::Refused { axis, requested } => {
+                if !self.is_too_large(target, axis, requested) {
+                    self.refused(at, target, axis as usize);
+                }
+            }
             RecordedDecision::TooLong | RecordedDecision::Faulted => {}
         }
     }
 
+    /// Returns `true` if a request exceeds what the limit can ever hold.
+    #[cold]
+    fn is_too_large(&self, target: TargetId, axis: Axis, requested: u64) -> bool {
+        let target = &self.scenario.targets[target.index()];
+        let model = &self.scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
+        model.limits.iter().any(|limit| limit.axis == axis && requested > limit.capacity())
+    }
+
+    /// Records the first refusal by a limit that could have admitted the request at another time.
     fn refused(&mut self, at: Instant, target: TargetId, by: usize) {
-        // A request that is too large for the model is not refused by a limit.
-        let by_limit = by != refusal_index(None, LimitCause::TooLarge);
-        self.first_refusal = self.first_refusal.or(by_limit.then_some(Refusal { at, target, by }));
+        self.first_refusal.get_or_insert(Refusal { at, target, by });
     }
 
     fn done(&mut self, at: Instant, end: &JobEnd) {

@@ -15,6 +15,7 @@ pub mod notes;
 mod page;
 mod palette;
 pub mod plan;
+pub mod presets;
 mod terminal;
 pub mod text;
 mod text_layout;

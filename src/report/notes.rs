@@ -2,7 +2,7 @@
 
 use crate::scenario::Note;
 use provider::Nanos;
-use provider::units::{print_duration, print_number, print_share};
+use provider::units::{print_count, print_duration, print_number, print_share};
 
 /// The sentence of each note.
 #[must_use]
@@ -19,18 +19,55 @@ pub(super) fn sentence(note: &Note) -> String {
             print_duration(Nanos::from_secs_f64(*first_token_seconds)),
             print_number(*tokens_per_second),
         ),
-        Note::Unservable { workload, route, share, max_tokens } => {
-            let jobs = match share {
-                ..1e-3 => format!("One job in {:.0}", 1.0 / share),
-                ..1.0 => format!("{} of the jobs", print_share(*share)),
-                _ => "Every job".into(),
+        Note::TooLarge { workload, target, share, bound, capacity, max_tokens } => format!(
+            "{} of {workload} {} too large for {target}: {}",
+            jobs(*share),
+            if (1e-3..1.0).contains(share) { "are" } else { "is" },
+            excess(bound, *capacity, *max_tokens),
+        ),
+        Note::Unservable { workload, route, share, .. } => {
+            let (size, others) = if *share < 1.0 {
+                ("their size", "; the ceiling is of the others")
+            } else {
+                ("its size", "")
             };
-            let allowed =
-                max_tokens.map(|tokens| format!(" and its max_tokens of {tokens}")).unwrap_or_default();
+            let jobs = jobs(*share);
             format!(
-                "{jobs} of {workload} can never be served: no model of the route {route} takes its prompt{allowed}"
+                "{jobs} of {workload} can never be served: no target of the route {route} admits {size}{others}"
             )
         }
         Note::Sentence(sentence) => sentence.clone(),
+    }
+}
+
+/// "Every job", "9.2% of the jobs", "One job in 2,000".
+pub(super) fn jobs(share: f64) -> String {
+    match share {
+        ..1e-3 => format!("One job in {:.0}", 1.0 / share),
+        ..1.0 => format!("{} of the jobs", print_share(share)),
+        _ => "Every job".into(),
+    }
+}
+
+/// What exceeds what: "the prompt and max_tokens of 8192 together exceed its tpm of 8k".
+fn excess(bound: &str, capacity: u64, max_tokens: Option<u32>) -> String {
+    let capacity = print_count(capacity);
+    let completion = max_tokens.map_or_else(
+        || "the tokens that are reserved for the completion".to_owned(),
+        |tokens| format!("max_tokens of {}", print_count(tokens.into())),
+    );
+    match (bound, max_tokens) {
+        ("context", None) => format!("the prompt exceeds its context of {capacity}"),
+        ("context", Some(_)) => {
+            format!("the prompt and {completion} together exceed its context of {capacity}")
+        }
+        ("max_output", _) => format!("{completion} exceeds the {capacity} that a call may ask for"),
+        ("itpm", _) => format!("the prompt exceeds its itpm of {capacity}"),
+        ("otpm", None) => format!("{completion} exceed its otpm of {capacity}"),
+        ("otpm", Some(_)) => format!("{completion} exceeds its otpm of {capacity}"),
+        ("tpm" | "tpd", _) => {
+            format!("the prompt and {completion} together exceed its {bound} of {capacity}")
+        }
+        _ => format!("its {bound} of {capacity} admits nothing"),
     }
 }

@@ -1,5 +1,6 @@
 //! The findings of a run as sentences, for the head of every report.
 
+use super::notes;
 use crate::formatting::{count, duration, moment, number, percent, plural, share_of};
 use crate::record::{Finding, LimitCeiling, Summary};
 
@@ -27,7 +28,13 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             moment(*at_s, run_s),
             number(*offered_per_min)
         ),
-        Finding::NoRefusal { offered_per_min, ceiling } => no_refusal(*offered_per_min, ceiling.as_ref()),
+        Finding::Unservable { workload, route, share } => format!(
+            "{} of {workload} can never be served: too large for every target of the route {route}.",
+            notes::jobs(*share)
+        ),
+        Finding::NoRefusal { offered_per_min, ceiling, too_large } => {
+            no_refusal(*offered_per_min, ceiling.as_ref(), *too_large)
+        }
         Finding::NoJobs => "No job arrived, so nothing was measured.".to_owned(),
         Finding::JobOutcomes { .. } => outcomes(finding),
         Finding::ExpectationsMet { rules } => match rules.as_slice() {
@@ -48,14 +55,23 @@ fn not_kept(how: &str) -> String {
     format!("The load generator did not keep its schedule ({how}): the numbers represent a lower load.")
 }
 
-fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>) -> String {
+fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>, too_large: u64) -> String {
+    let refused = if too_large > 0 {
+        format!("The limits refused {}, all of them too large", plural(too_large, "attempt"))
+    } else {
+        "No limit refused anything".to_owned()
+    };
     match ceiling {
-        Some(LimitCeiling { target, axis, jobs_per_min }) => format!(
-            "No limit refused anything: {} jobs/min were offered on average, {axis} on {target} allows {}.",
-            number(offered_per_min),
-            number(*jobs_per_min)
-        ),
-        None => "No limit refused anything, and no limit bounds the load.".to_owned(),
+        Some(LimitCeiling { target, axis, jobs_per_min, is_sum }) => {
+            let allowed = number(*jobs_per_min);
+            let allowed = if *is_sum {
+                format!("all limits together allow {allowed}, {axis} on {target} binds first")
+            } else {
+                format!("{axis} on {target} allows {allowed}")
+            };
+            format!("{refused}: {} jobs/min were offered on average, {allowed}.", number(offered_per_min))
+        }
+        None => format!("{refused}, and no limit bounds the load."),
     }
 }
 

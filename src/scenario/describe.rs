@@ -292,7 +292,8 @@ fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
     let shape = workload.shape.map(|hours| {
         let least = hours.iter().copied().fold(f64::INFINITY, f64::min);
         let most = hours.iter().copied().fold(0.0, f64::max);
-        format!(", times {least} to {most} by the hour")
+        let rounded = |factor: f64| print_number((factor * 1000.0).round() / 1000.0);
+        format!(", times {} to {} by the hour", rounded(least), rounded(most))
     });
     let mut lines = vec![format!(
         "{} on route {route}: {}{}",

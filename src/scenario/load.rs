@@ -69,13 +69,14 @@ pub fn preset(name: &str) -> Result<Config, Problems> {
     match (diagnostics.problems(), read) {
         (Some(problems), _) => Err(problems),
         (None, Some(config)) => Ok(config),
-        (None, None) => Err(Problem::with_file(
-            "--preset",
-            format!("unknown preset `{name}`"),
-            presets::did_you_mean(name),
-        )
-        .into()),
+        (None, None) => Err(unknown_preset(name)),
     }
+}
+
+/// Returns the problem of a preset that does not exist.
+pub(super) fn unknown_preset(name: &str) -> Problems {
+    let what = format!("unknown preset `{name}`");
+    Problem::with_file("preset", what, presets::did_you_mean(name)).into()
 }
 
 fn scenario(

@@ -16,9 +16,9 @@
 //!
 //! To add a word to the language, see `language/mod.rs`.
 
-mod context_fit;
 mod describe;
 mod diagnostics;
+mod evidence;
 pub mod language;
 mod load;
 mod metric;
@@ -29,13 +29,17 @@ pub mod rate;
 mod resolve;
 mod resolved;
 mod scale;
+mod servable;
 mod spec;
 pub mod trace;
 mod write;
 mod yaml;
 
+pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, preset_evidence};
+use load::unknown_preset;
 pub use load::{load, parse, preset};
 pub use note::Note;
 pub use overrides::Overrides;
 pub use resolved::*;
+pub use servable::SizeClass;
 pub use write::{Entry, Tree, write};

@@ -17,7 +17,22 @@ pub enum Note {
         /// The assumed speed after it.
         tokens_per_second: f64,
     },
-    /// Jobs of a workload are longer, with the `max_tokens` that they send, than any model of their route takes.
+    /// Jobs of a workload are too large for a target: it refuses them however long they wait.
+    TooLarge {
+        /// The workload.
+        workload: String,
+        /// The target.
+        target: String,
+        /// The share of the workload's jobs, above 0 and at most 1.
+        share: f64,
+        /// What bounds the size: `context`, `max_output`, or the axis of a limit.
+        bound: String,
+        /// The most that it can hold, in tokens or units.
+        capacity: u64,
+        /// The `max_tokens` of the jobs.
+        max_tokens: Option<u32>,
+    },
+    /// Jobs of a workload are too large for every target of their route.
     Unservable {
         /// The workload.
         workload: String,

@@ -7,7 +7,7 @@ use super::resolved::{Arrivals, KnownLimit, MAX_ROUTE_TARGETS, Route, Scenario, 
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::{self, TraceOptions};
 use crate::ids::{RouteId, TargetId};
-use crate::problem::{did_you_mean, nearest};
+use crate::problem::{alternatives, did_you_mean, nearest};
 use provider::Nanos;
 use provider::config::{Config, ModelConfig, Service};
 use provider::dist::Dist;
@@ -117,6 +117,10 @@ impl Targets<'_> {
         let Some(model) = config.models.iter().position(|model| model.name == model_name) else {
             return Err(unknown_model(name, config));
         };
+        let spec = &self.providers[provider];
+        if let Some(date) = spec.retired.get(model_name).filter(|_| !spec.allow_retired) {
+            return Err(retired_model(spec, model_name, date));
+        }
         Ok(Some(self.add(name, [provider, account, model])))
     }
 
@@ -184,6 +188,20 @@ fn unknown_model(target: &str, config: &Config) -> ParseError {
         None => format!("{} as the last part", did_you_mean(model, known)),
     };
     ParseError::new(what, help)
+}
+
+fn retired_model(spec: &ProviderSpec, model: &str, date: &str) -> ParseError {
+    let provider = &spec.config.name;
+    let offered = spec.config.models.iter().map(|model| model.name.as_str());
+    let offered: Vec<&str> = offered.filter(|name| !spec.retired.contains_key(*name)).collect();
+    let instead = match offered[..] {
+        [] => String::new(),
+        _ => format!("name a model that is offered ({}), or ", alternatives(&offered)),
+    };
+    ParseError::new(
+        format!("`{model}` is retired: `{provider}` has not offered it since {date}"),
+        format!("{instead}write `allow_retired: true` at `providers.{provider}` to simulate it anyway"),
+    )
 }
 
 /// An index as an id.

@@ -45,15 +45,24 @@ fn a_completion_bound_beyond_the_model_is_sent_once_per_target() {
     assert_eq!(story.refused(), 0, "no limit refused it");
     let summary = simulate(&story.scenario);
     assert_eq!((summary.first_refusal, summary.attempts.limited_by["too_large"]), (None, 2));
-    let note = "Every job of w can never be served: no model of the route r takes its prompt and its max_tokens of 200";
-    assert_eq!(notes::sentences(&story.scenario.notes), [note]);
+    assert_eq!(
+        notes::sentences(&story.scenario.notes),
+        [
+            "Every job of w is too large for short/default/m: max_tokens of 200 exceeds the 100 that a call may ask for",
+            "Every job of w is too large for long/default/m: max_tokens of 200 exceeds the 150 that a call may ask for",
+            "Every job of w can never be served: no target of the route r admits its size",
+        ]
+    );
 }
 
 #[test]
 fn a_job_that_just_fits_is_served() {
     let story = run(&(models("context: 1100, max_output: 200", "context: 1") + ONE_JOB));
     assert_eq!(story.outcomes(), [JobOutcome::Succeeded]);
-    assert_eq!((story.sends().len(), story.scenario.notes.len()), (1, 0));
+    assert_eq!(story.sends().len(), 1);
+    let note = "Every job of w is too large for long/default/m: \
+                the prompt and max_tokens of 200 together exceed its context of 1";
+    assert_eq!(notes::sentences(&story.scenario.notes), [note]);
 }
 
 #[test]
@@ -69,5 +78,7 @@ fn the_share_of_jobs_that_never_fit_is_noted_before_the_run() {
     // Of prompts up to 1000 those above 750: a quarter of a thousand, with a standard error of 14.
     assert!(rejected.abs_diff(250) < 42, "{rejected}");
     let notes = notes::sentences(&story.scenario.notes);
-    assert!(notes[0].starts_with("24.9% of the jobs of w "), "{notes:?}");
+    assert!(notes[0].starts_with("70% of the jobs of w are too large for short/default/m: "), "{notes:?}");
+    assert!(notes[1].starts_with("24.9% of the jobs of w are too large for long/default/m: "), "{notes:?}");
+    assert!(notes[2].starts_with("25% of the jobs of w can never be served: "), "{notes:?}");
 }

@@ -70,6 +70,11 @@ impl Kind {
                 self.bounded(text, hint, length, (*min..=*max).contains(&length)).map(Data::Duration)
             }
             Self::Permille => units::permille(text).map(|share| Data::Count(share.into())),
+            Self::Date if is_date(text.trim()) => Ok(Data::Text(text.trim().to_owned())),
+            Self::Date => Err(ParseError::new(
+                format!("invalid date `{}`", quoted(text)),
+                "write `2026-10-01` or `2026-10`",
+            )),
             Self::Rule => rule::read(text).map(Data::Rule),
             Self::Choice(choices) => choose(choices, text),
             _ => self.number(text, hint).map(Data::Number),
@@ -145,6 +150,7 @@ impl Kind {
             Self::Speed => "a speed from `0.001 tok/s` to `1000M tok/s`".into(),
             Self::Multiple { min, max, bare: false } => format!("a multiple from `{min}x` to `{max}x`"),
             Self::Multiple { min, max, bare: true } => format!("a multiple from `{min}` to `{max}`"),
+            Self::Date => "a date, such as `2026-10-01` or `2026-10`".into(),
             Self::Rule => "a rule".into(),
             Self::Choice(choices) => alternatives(&modelled(choices).collect::<Vec<_>>()),
             Self::List { .. } => "a list".into(),
@@ -176,5 +182,24 @@ fn choose(choices: &'static [Choice], text: &str) -> Result<Data, ParseError> {
             };
             Err(ParseError::new(what, did_you_mean(text, modelled(choices))))
         }
+    }
+}
+
+/// Returns `true` for a year, a month of a year, or a day of a month, as ISO 8601 writes them.
+fn is_date(text: &str) -> bool {
+    let number = |part: &str, digits: usize| {
+        part.parse::<u32>()
+            .ok()
+            .filter(|_| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let parts: Vec<&str> = text.split('-').collect();
+    let year = |part: &str| number(part, 4).is_some();
+    let month = |part: &str| number(part, 2).is_some_and(|month| (1..=12).contains(&month));
+    let day = |part: &str| number(part, 2).is_some_and(|day| (1..=31).contains(&day));
+    match parts[..] {
+        [y] => year(y),
+        [y, m] => year(y) && month(m),
+        [y, m, d] => year(y) && month(m) && day(d),
+        _ => false,
     }
 }

@@ -140,6 +140,8 @@ pub(super) enum Kind {
         /// Whether the `x` may be left out.
         bare: bool,
     },
+    /// A day, month or year: `2026-10-01`, `2026-10`, `2026`.
+    Date,
     /// An expectation: `p95 latency <= 8s`.
     Rule,
     /// One of the words listed.

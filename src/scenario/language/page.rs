@@ -3,9 +3,9 @@
 use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
-    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, EJECT, FAULT, INCIDENT, LATENCY,
-    LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SECOND_DIST, STEP,
-    TOKEN_DIST, WHAT_IF, WORKLOAD,
+    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, EJECT, EVIDENCE, FAULT, INCIDENT,
+    LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SECOND_DIST,
+    SHAPE_MAP, STEP, TOKEN_DIST, WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -16,10 +16,10 @@ use std::fmt::Write as _;
 pub(super) const CHAPTERS: [(&str, &[&Map]); 7] = [
     ("The file", &[&SCENARIO]),
     ("Providers", &[&PROVIDER, &ACCOUNT, &INCIDENT, &FAULT]),
-    ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE]),
+    ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
     ("Routes", &[&STEP]),
     ("The client", &[&CLIENT, &RETRY, &BACKOFF, &EJECT, &PACE, &CACHE]),
-    ("Workloads", &[&WORKLOAD, &ARRIVALS, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &SECOND_DIST]),
+    ("Workloads", &[&WORKLOAD, &ARRIVALS, &SHAPE_MAP, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &SECOND_DIST]),
     ("What-ifs", &[&WHAT_IF]),
 ];
 

@@ -147,6 +147,7 @@ fn scalar(kind: &Kind) -> Value {
             number("number", json!(min), json!(max), &format!("{}x?", decimal(false)))
         }
         Kind::Multiple { bare: false, .. } => text(&format!("{}x", decimal(false))),
+        Kind::Date => json!({ "type": ["string", "integer"], "pattern": DATE }),
         Kind::Rule => rule(),
         Kind::Choice(choices) => choice(choices),
         compound => unreachable!("invariant: {compound:?} is a kind of scalars"),
@@ -155,6 +156,9 @@ fn scalar(kind: &Kind) -> Value {
 
 /// Digits, grouped by `_`, with decimals.
 const DECIMAL: &str = r"[0-9]+(_[0-9]+)*(\.[0-9]+(_[0-9]+)*)?";
+
+/// A year, a month or a day.
+const DATE: &str = r"^\s*[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?\s*$";
 
 /// A decimal, above zero if `zero` is not accepted.
 fn decimal(zero: bool) -> String {

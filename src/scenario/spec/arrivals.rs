@@ -5,6 +5,7 @@ use crate::scenario::diagnostics::{Diagnostics, Name};
 use crate::scenario::language::{Fields, Value};
 use crate::scenario::resolved::Arrivals;
 use provider::Instant;
+use provider::units::print_number;
 
 /// Arrivals whose trace, if they have one, is not read yet.
 #[derive(Debug)]
@@ -94,21 +95,41 @@ fn steps(value: &Value, diagnostics: &Diagnostics) -> Option<Arrivals> {
     Some(Arrivals::Steps(steps))
 }
 
-/// Builds `arrivals.shape`.
+/// `shape: evening`: the factor of each hour of one day with an evening peak, the sixth of the same 14 days.
+const SHAPE_EVENING: [f64; 24] = [
+    0.846, 0.832, 0.869, 0.838, 0.802, 0.823, 0.851, 0.820, 0.807, 0.905, 0.960, 0.998, //
+    0.969, 0.962, 0.984, 1.014, 0.936, 0.916, 1.056, 1.693, 1.559, 1.523, 1.197, 0.842,
+];
+
+/// How far the mean of 24 factors may be from one, for factors that are rounded.
+const MEAN_TOLERANCE: f64 = 0.01;
+
+/// Builds `arrivals.shape`: factors whose mean is one, or weights that are divided by their mean.
 pub(super) fn shape(fields: &Fields, diagnostics: &Diagnostics) -> Option<[f64; 24]> {
     let value = fields.get("shape")?;
-    if let Some(daily) = value.choice(&[("daily", SHAPE_DAILY)]) {
-        return Some(daily);
+    if let Some(named) = value.choice(&[("daily", SHAPE_DAILY), ("evening", SHAPE_EVENING)]) {
+        return Some(named);
     }
-    let factors = value.items().iter().map(Value::quantity).collect::<Option<Vec<f64>>>()?;
-    let hours = <[f64; 24]>::try_from(factors).expect("invariant: the table admits 24 factors");
-    if hours.iter().all(|factor| *factor == 0.0) {
-        diagnostics.report_at(
-            &value.at,
-            "all factors of the shape are zero",
-            "give at least one hour a factor above zero",
-        );
+    let (list, is_relative) = match value.fields() {
+        Some(fields) => (fields.get("weights")?, true),
+        None => (value, false),
+    };
+    let numbers = list.items().iter().map(Value::quantity).collect::<Option<Vec<f64>>>()?;
+    let hours = <[f64; 24]>::try_from(numbers).expect("invariant: the table admits 24 factors");
+    let mean = hours.iter().sum::<f64>() / 24.0;
+    if mean == 0.0 {
+        let help = "give at least one hour a factor above zero";
+        diagnostics.report_at(&list.at, "all factors of the shape are zero", help);
         return None;
     }
-    Some(hours)
+    if !is_relative && (mean - 1.0).abs() > MEAN_TOLERANCE {
+        let mean = print_number((mean * 1000.0).round() / 1000.0);
+        let what = format!(
+            "the mean of these factors is {mean}, so the day would bring {mean} times the rate that is written"
+        );
+        let help = "divide them by their mean, or write `shape: {weights: [...]}`, which does it: percentages and counts are weights";
+        diagnostics.report_at(&list.at, what, help);
+        return None;
+    }
+    Some(if is_relative { hours.map(|weight| weight / mean) } else { hours })
 }

@@ -7,6 +7,7 @@
 mod arrivals;
 mod client;
 mod dist;
+mod evidence;
 mod incident;
 mod limits;
 mod model;

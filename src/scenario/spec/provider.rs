@@ -1,14 +1,17 @@
 //! One provider: its dialect, its accounts and their keys, its models, its incidents.
 
+use super::evidence::evidence;
 use super::incident::incident;
 use super::limits::law;
 use super::model::{Inherited, model};
 use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
+use crate::scenario::evidence::Evidence;
 use crate::scenario::language::{Fields, Value};
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, ModelConfig, RefillPolicy, Reserve, Tier,
 };
+use std::collections::BTreeMap;
 
 /// A provider as read. Without accounts or models only if those did not fit.
 #[derive(Debug)]
@@ -17,6 +20,14 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) config: Config,
     /// The models without a stated latency.
     pub(in crate::scenario) assumed_latency: Vec<String>,
+    /// `allow_retired`.
+    pub(in crate::scenario) allow_retired: bool,
+    /// The retired models, each with the date since when.
+    pub(in crate::scenario) retired: BTreeMap<String, String>,
+    /// `evidence` of the provider.
+    pub(in crate::scenario) evidence: Vec<Evidence>,
+    /// `evidence` of the models that give any.
+    pub(in crate::scenario) model_evidence: BTreeMap<String, Vec<Evidence>>,
 }
 
 /// Builds a provider whose preset is merged already.
@@ -33,8 +44,17 @@ pub(in crate::scenario) fn provider(
         models: Vec::new(),
         incidents: Vec::new(),
     };
-    let mut spec = ProviderSpec { config, assumed_latency: Vec::new() };
+    let mut spec = ProviderSpec {
+        config,
+        assumed_latency: Vec::new(),
+        allow_retired: false,
+        retired: BTreeMap::new(),
+        evidence: Vec::new(),
+        model_evidence: BTreeMap::new(),
+    };
     let Some(fields) = fields else { return spec };
+    spec.allow_retired = fields.bool("allow_retired").unwrap_or_default();
+    spec.evidence = evidence(fields);
     let config = &mut spec.config;
     let dialects = Dialect::ALL.map(|dialect| (dialect.name(), dialect));
     config.dialect = fields.choice("dialect", &dialects).unwrap_or_default();
@@ -55,8 +75,12 @@ pub(in crate::scenario) fn provider(
         if let Some(first) = models.find(|first| model.family.is_some() && first.family == model.family) {
             share_limits(first, &mut model, value, diagnostics);
         }
-        if value.fields().is_some_and(|fields| !fields.given("latency")) {
-            spec.assumed_latency.push(model.name.clone());
+        if let Some(fields) = value.fields() {
+            if !fields.given("latency") {
+                spec.assumed_latency.push(model.name.clone());
+            }
+            spec.retired.extend(fields.text("retired").map(|date| (model.name.clone(), date.to_owned())));
+            spec.model_evidence.insert(model.name.clone(), evidence(fields));
         }
         spec.config.models.push(model);
     }

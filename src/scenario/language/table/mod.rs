@@ -4,6 +4,7 @@
 
 mod client;
 mod dist;
+mod evidence;
 mod model;
 mod provider;
 mod scenario;
@@ -11,12 +12,13 @@ mod workload;
 
 pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, PACE, RETRY};
 pub(super) use dist::{SECOND_DIST, TOKEN_DIST};
+pub(super) use evidence::EVIDENCE;
 pub(super) use model::{CONCURRENCY, LATENCY, LIMIT, LIMITS, MODEL, PRICE, RESERVE};
 pub(super) use provider::{ACCOUNT, INCIDENT};
 pub(in crate::scenario) use provider::{FAULT, PROVIDER};
 pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};
-pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, WORKLOAD};
+pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, WORKLOAD};
 
 use super::{Choice, Form, Kind, Map, Names, Refused, Word, choice, unmodelled, word};
 use ::provider::Nanos;

@@ -1,6 +1,7 @@
 //! A model: its limits and how they refill, what a call reserves, how long it takes, what it costs.
 
 use super::dist::{SECONDS, TOKENS};
+use super::evidence::{EVIDENCE_LIST, RETIRED};
 use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, Names, Refused, Word, choice, word};
 
 pub(in crate::scenario::language) static MODEL: Map = Map {
@@ -58,6 +59,8 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
             "Completion tokens, for calls to the mock by other clients.",
         )
         .default("{p50: 200, p95: 700}"),
+        RETIRED,
+        EVIDENCE_LIST,
     ],
     forms: &[],
     refused: &[],

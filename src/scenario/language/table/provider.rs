@@ -1,5 +1,6 @@
 //! A provider: its accounts and models, and its incidents.
 
+use super::evidence::{ALLOW_RETIRED, EVIDENCE_LIST};
 use super::model::{ESTIMATE_OR_RESERVE, GROWTH, LAW, MAX_GROWTH, ZONE};
 use super::{Choice, Form, Kind, LENGTH, MODEL, Map, Names, OFFSET, choice, word};
 
@@ -59,6 +60,8 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "When it fails.",
         )
         .default("[]"),
+        ALLOW_RETIRED,
+        EVIDENCE_LIST,
     ],
     forms: &[],
     refused: &[],

@@ -128,12 +128,13 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "How many times faster than recorded the trace is replayed.",
         )
         .default("1x"),
-        // Derived from ServeGen; see `SHAPE_DAILY` in spec/arrivals.rs.
+        // Derived from ServeGen; see `SHAPE_DAILY` and `SHAPE_EVENING` in spec/arrivals.rs.
         word(
             "shape",
-            Kind::OneOf(&[Kind::Choice(SHAPES), HOURLY]),
+            SHAPE,
             "daily",
-            "Multiplies the rate by the hour of the day; the run begins at midnight. `daily`, or 24 factors.",
+            "Multiplies the rate by the hour of the day; the run begins at midnight. A name, 24 factors whose mean is 1, or 24 \
+             weights.",
         ),
     ],
     forms: &[
@@ -166,8 +167,34 @@ const OTHER_ARRIVALS: &str = "use `constant`, `poisson`, `ramp`, `steps` or `bur
 
 const HOURLY: Kind = Kind::List { of: &Kind::Number { max: 1e3 }, min: 24, max: 24 };
 
-const SHAPES: &[Choice] =
-    &[choice("daily", "an office day with an evening: lowest at 8, highest at 19, mean 1")];
+const SHAPE: Kind = Kind::OneOf(&[Kind::Choice(SHAPES), HOURLY, Kind::Map(&SHAPE_MAP)]);
+
+const SHAPES: &[Choice] = &[
+    choice(
+        "daily",
+        "an office day with an evening: lowest (0.79) at 8, highest (1.14) at 19; ServeGen's m-large, the mean of 14 days",
+    ),
+    choice(
+        "evening",
+        "a day with an evening peak: 1.69 at 19, above 1.5 until 22; ServeGen's m-large, one day of the 14",
+    ),
+];
+
+pub(in crate::scenario::language) static SHAPE_MAP: Map = Map {
+    name: "shape",
+    doc: "The traffic of each hour relative to the others: percentages, counts, any numbers. They are divided by their mean, so \
+          the rate stays the mean of the day.",
+    example: "{weights: [1, 1, 1, 1, 1, 1, 2, 4, 6, 6, 6, 5, 4, 5, 6, 6, 5, 4, 4, 6, 8, 7, 4, 2]}",
+    words: &[word(
+        "weights",
+        HOURLY,
+        "[1, 1, 1, 1, 1, 1, 2, 4, 6, 6, 6, 5, 4, 5, 6, 6, 5, 4, 4, 6, 8, 7, 4, 2]",
+        "The hours from midnight.",
+    )
+    .required()],
+    forms: &[],
+    refused: &[],
+};
 
 pub(in crate::scenario::language) static ARRIVAL_STEP: Map = Map {
     name: "arrivals.steps",

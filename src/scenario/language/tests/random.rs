@@ -126,6 +126,7 @@ impl Random {
             Kind::Share { .. } | Kind::Permille => format!("{}%", self.decimal(0.1, 100.0)),
             Kind::Speed => format!("{} tok/s", self.decimal(0.01, 1e6)),
             Kind::Multiple { min, max, .. } => format!("{}x", self.decimal(*min, *max)),
+            Kind::Date => (*self.pick(&["2026", "2026-10", "2026-10-01"])).to_owned(),
             Kind::Rule => {
                 (*self.pick(&["success >= 99%", "p95 latency <= 8s", "cost <= 1.5 USD"])).to_owned()
             }

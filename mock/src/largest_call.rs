@@ -1,0 +1,147 @@
+//! The largest call that a model can ever admit. A larger one is refused however long its client waits.
+
+use crate::axis::Axis;
+use crate::config::{Estimate, Limit, ModelConfig, RefillPolicy};
+use crate::length::PromptCap;
+
+/// The longest prompt that a model can admit, and what bounds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargestPrompt {
+    /// The longest prompt.
+    pub cap: PromptCap,
+    /// What bounds it; `None` if nothing does.
+    pub bound: Option<SizeBound>,
+}
+
+/// What bounds the size of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeBound {
+    /// The context window, in tokens.
+    Context(u32),
+    /// The largest `max_tokens`.
+    MaxOutput(u32),
+    /// A limit and the most units that it can hold.
+    Limit(Axis, u64),
+}
+
+impl ModelConfig {
+    /// Returns the longest prompt of a call with this `max_tokens` that no length and no limit of the model rules out.
+    ///
+    /// `may_be_cached` says that a part of the prompt may be in the prefix cache. If the model does not count such tokens,
+    /// no prompt is surely too long for its limits.
+    #[must_use]
+    pub fn largest_prompt(&self, max_tokens: Option<u32>, may_be_cached: bool) -> LargestPrompt {
+        let cap = self.lengths.prompt_cap(max_tokens);
+        let bound = match (self.lengths.max_output, self.lengths.context) {
+            (Some(limit), _) if max_tokens.is_some_and(|tokens| tokens > limit) => {
+                Some(SizeBound::MaxOutput(limit))
+            }
+            (_, context) => context.map(SizeBound::Context),
+        };
+        let of_lengths = LargestPrompt { cap, bound };
+        let of_limits = self.limits.iter().map(|limit| self.largest_under(limit, max_tokens, may_be_cached));
+        // The first of equals, so that a length precedes a limit.
+        of_limits.fold(of_lengths, |smallest, next| if next.cap < smallest.cap { next } else { smallest })
+    }
+
+    fn largest_under(&self, limit: &Limit, max_tokens: Option<u32>, may_be_cached: bool) -> LargestPrompt {
+        let completion = match self.reserve.estimate {
+            Estimate::PromptAndMaxTokens => u64::from(self.reserve.reserved_completion(max_tokens)),
+            // What recent completions let a call reserve is not known in advance.
+            Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0,
+        };
+        let counts_prompt = self.reserve.estimate != Estimate::Nothing
+            && !(may_be_cached && self.reserve.cached == crate::config::CachedTokens::Free);
+        let capacity = limit.capacity();
+        let beside = |reserved: u64| match capacity.checked_sub(reserved) {
+            None => PromptCap::NothingFits,
+            Some(_) if !counts_prompt => PromptCap::Unlimited,
+            Some(left) => u32::try_from(left).map_or(PromptCap::Unlimited, PromptCap::Tokens),
+        };
+        let cap = match limit.axis {
+            Axis::Tpm | Axis::Tpd => beside(completion),
+            Axis::Itpm => beside(0),
+            Axis::Otpm if completion > capacity => PromptCap::NothingFits,
+            Axis::Rpm | Axis::Rpd | Axis::Concurrency if capacity == 0 => PromptCap::NothingFits,
+            _ => PromptCap::Unlimited,
+        };
+        LargestPrompt { cap, bound: Some(SizeBound::Limit(limit.axis, capacity)) }
+    }
+}
+
+impl Limit {
+    /// Returns the most units that the limit can ever hold: the largest amount that it can admit at once.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        match self.refill {
+            RefillPolicy::Bucket => self.burst,
+            RefillPolicy::Adaptive(growth) => growth.max_limit(self.amount),
+            RefillPolicy::Fixed
+            | RefillPolicy::SlidingLog
+            | RefillPolicy::SlidingCounter
+            | RefillPolicy::Calendar(_) => self.amount,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{CachedTokens, Config, Reserve};
+    use crate::decision::Decision;
+    use crate::{Call, Instant, Provider, Truth};
+    use proptest::prelude::*;
+
+    fn any_model() -> impl Strategy<Value = ModelConfig> {
+        let axis = prop::sample::select(vec![Axis::Rpm, Axis::Tpm, Axis::Tpd, Axis::Itpm, Axis::Otpm]);
+        let limit = (axis, 1u64..400, 1u64..400)
+            .prop_map(|(axis, amount, burst)| Limit::new(axis, amount).with_burst(burst));
+        let reserve =
+            (0usize..4, 1u32..200, 0usize..3).prop_map(|(estimate, default_max_tokens, cached)| Reserve {
+                default_max_tokens,
+                cached: [CachedTokens::Counted, CachedTokens::Refunded, CachedTokens::Free][cached],
+                ..Reserve::of(
+                    [
+                        Estimate::PromptAndMaxTokens,
+                        Estimate::PromptAndRecent,
+                        Estimate::Prompt,
+                        Estimate::Nothing,
+                    ][estimate],
+                )
+            });
+        (
+            prop::collection::vec(limit, 0..4),
+            reserve,
+            prop::option::of(50u32..400),
+            prop::option::of(1u32..200),
+        )
+            .prop_map(|(limits, reserve, context, max_output)| {
+                let mut model = ModelConfig::new("m");
+                (model.limits, model.reserve) = (limits, reserve);
+                (model.lengths.context, model.lengths.max_output) = (context, max_output);
+                model
+            })
+    }
+
+    proptest! {
+        /// A fresh provider, all of whose limits are full, refuses what is larger; of what is not, it admits everything
+        /// that reserves no recent completions.
+        #[test]
+        fn a_fresh_provider_admits_exactly_what_is_not_too_large(
+            model in any_model(), prompt in 1u32..500, max_tokens in prop::option::of(1u32..300),
+        ) {
+            let largest = model.largest_prompt(max_tokens, false);
+            let mut provider = Provider::new(&Config::new("p").with_account("a").with_model(model.clone()));
+            let truth = Truth { prompt_tokens: prompt, completion_tokens: 1, ..Truth::default() };
+            let report = provider.decide(Instant::ZERO, Call { account: 0, model: 0, max_tokens }, truth);
+            let admitted = matches!(report.decision, Decision::Admitted(_));
+            let fits = PromptCap::Tokens(prompt) <= largest.cap;
+            if model.reserve.estimate == Estimate::PromptAndRecent {
+                prop_assert!(fits || !admitted, "{largest:?} {report:?}");
+            } else {
+                prop_assert_eq!(fits, admitted, "{:?} {:?}", largest, report);
+            }
+            prop_assert!(fits || largest.bound.is_some());
+        }
+    }
+}

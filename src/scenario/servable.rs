@@ -1,0 +1,132 @@
+//! Which jobs of a workload the targets of its route can ever admit. A job that is longer than a context, or that reserves
+//! more than a limit can hold, is refused however long it waits; both are known before anything runs.
+
+use super::Note;
+use super::resolved::{Arrivals, CachedPrompt, Scenario, Workload};
+use crate::ids::TargetId;
+use crate::job::MAX_TOKENS;
+use provider::Instant;
+use provider::largest_call::{LargestPrompt, SizeBound};
+use provider::length::PromptCap;
+
+/// The jobs of a workload that the same targets can admit: those with prompts in a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SizeClass {
+    /// The prompts are longer than this; zero for the first class.
+    pub above: u32,
+    /// The longest prompt; `None`: no bound.
+    pub up_to: Option<u32>,
+    /// The share of the workload's jobs, above 0 and at most 1.
+    pub share: f64,
+    /// The targets that can admit them, each once, in the order of the route.
+    pub targets: Vec<TargetId>,
+}
+
+/// A smaller share is only the far tail of a fitted distribution.
+const MIN_SHARE: f64 = 1e-6;
+
+impl Scenario {
+    /// Returns the jobs of a workload by the targets that can ever admit them. The shares add up to the jobs that any
+    /// target can admit.
+    #[must_use]
+    pub fn size_classes(&self, workload: &Workload) -> Vec<SizeClass> {
+        let caps: Vec<(TargetId, PromptCap)> = self
+            .targets_of(workload)
+            .into_iter()
+            .map(|target| (target, self.largest_prompt(workload, target).cap))
+            .filter(|(_, cap)| *cap >= PromptCap::Tokens(1))
+            .collect();
+        let mut bounds: Vec<PromptCap> = caps.iter().map(|(_, cap)| *cap).collect();
+        bounds.sort_unstable();
+        bounds.dedup();
+        let mut classes = Vec::new();
+        let mut above = 0;
+        for bound in bounds {
+            let up_to = match bound {
+                PromptCap::Tokens(tokens) => Some(tokens),
+                PromptCap::NothingFits | PromptCap::Unlimited => None,
+            };
+            let longer = up_to.map_or(0.0, |tokens| self.share_longer(workload, tokens));
+            let share = self.share_longer(workload, above) - longer;
+            let targets = caps.iter().filter(|(_, cap)| *cap >= bound).map(|(target, _)| *target).collect();
+            if share >= MIN_SHARE {
+                classes.push(SizeClass { above, up_to, share, targets });
+            }
+            above = up_to.unwrap_or(u32::MAX);
+        }
+        classes
+    }
+
+    /// Returns a note for each target and workload some of whose jobs it can never admit, and one for each workload some
+    /// of whose jobs no target of its route can.
+    pub(super) fn unservable(&self) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for workload in &self.workloads {
+            let too_large =
+                self.targets_of(workload).into_iter().filter_map(|target| self.too_large(workload, target));
+            notes.extend(too_large);
+            let share = 1.0 - self.size_classes(workload).iter().map(|class| class.share).sum::<f64>();
+            if share >= MIN_SHARE {
+                let route = self.routes[workload.route.index()].name.clone();
+                let max_tokens = workload.max_tokens;
+                notes.push(Note::Unservable { workload: workload.name.clone(), route, share, max_tokens });
+            }
+        }
+        notes
+    }
+
+    fn too_large(&self, workload: &Workload, target: TargetId) -> Option<Note> {
+        let LargestPrompt { cap, bound } = self.largest_prompt(workload, target);
+        let share = match cap {
+            PromptCap::NothingFits => 1.0,
+            PromptCap::Tokens(longest) => self.share_longer(workload, longest),
+            PromptCap::Unlimited => 0.0,
+        };
+        let (bound, capacity) = match bound? {
+            SizeBound::Context(tokens) => ("context", u64::from(tokens)),
+            SizeBound::MaxOutput(tokens) => ("max_output", u64::from(tokens)),
+            SizeBound::Limit(axis, capacity) => (axis.name(), capacity),
+        };
+        (share >= MIN_SHARE).then(|| Note::TooLarge {
+            workload: workload.name.clone(),
+            target: self.targets[target.index()].name.clone(),
+            share,
+            bound: bound.to_owned(),
+            capacity,
+            max_tokens: workload.max_tokens,
+        })
+    }
+
+    /// Returns the targets of a workload's route, each once.
+    pub(crate) fn targets_of(&self, workload: &Workload) -> Vec<TargetId> {
+        let mut targets: Vec<TargetId> = Vec::new();
+        for target in self.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets) {
+            if !targets.contains(target) {
+                targets.push(*target);
+            }
+        }
+        targets
+    }
+
+    /// Returns the longest prompt of a workload's jobs that a target can ever admit.
+    pub(crate) fn largest_prompt(&self, workload: &Workload, target: TargetId) -> LargestPrompt {
+        let target = &self.targets[target.index()];
+        let model = &self.providers[usize::from(target.provider)].models[usize::from(target.model)];
+        model.largest_prompt(workload.max_tokens, workload.cached_prompt != CachedPrompt::NOTHING)
+    }
+
+    /// Returns the share of a workload's jobs whose prompt is longer than `tokens`.
+    fn share_longer(&self, workload: &Workload, tokens: u32) -> f64 {
+        match &workload.arrivals {
+            // A draw is rounded to the nearest whole number and is at least one.
+            _ if tokens == 0 => 1.0,
+            _ if tokens >= MAX_TOKENS => 0.0,
+            Arrivals::Trace { rows } => {
+                let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + self.duration)];
+                let longer = rows.iter().filter(|row| row.prompt_tokens > tokens).count();
+                longer as f64 / rows.len().max(1) as f64
+            }
+            _ => workload.prompt.probability_above(f64::from(tokens) + 0.5),
+        }
+    }
+}
