@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-/// The folds beside the recorder: traces of slow jobs, and the event log and the progress bar if the options ask for them.
+/// The folds beside the recorder: traces of slow jobs, the event log if it is asked for, the progress bar unless `--quiet`.
 pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<File>>>, Option<Progress>));
 
 /// Returns the folds that the command line asks for. `verb` is the label of the progress bar.
@@ -34,13 +34,13 @@ pub(super) fn observers(
 
 /// The command line of a result.
 #[derive(Debug)]
-pub(super) struct Source<'a> {
+pub(super) struct CommandLine<'a> {
     pub(super) verb: &'static str,
     pub(super) scenario: &'a Path,
     pub(super) changes: &'a Changes,
 }
 
-impl Source<'_> {
+impl CommandLine<'_> {
     /// Returns the command that reproduces the result.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
@@ -56,7 +56,7 @@ pub(super) fn deliver(
     scenario: &Scenario,
     summary: Summary,
     (slow_jobs, (log, progress)): Observers,
-    source: &Source<'_>,
+    source: &CommandLine<'_>,
     delivery: &Delivery,
 ) -> Result<Exit, VerbError> {
     if let Some(progress) = progress {

@@ -1,6 +1,6 @@
 //! `quotalab run SCENARIO`
 
-use super::outcome::{self, Source};
+use super::outcome::{self, CommandLine};
 use super::{Changes, Delivery, Exit, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
@@ -47,7 +47,7 @@ impl RunArgs {
         });
         drop(mocks);
         runtime.shutdown_background();
-        let source = Source { verb: "run", scenario: &self.scenario, changes: &self.changes };
+        let source = CommandLine { verb: "run", scenario: &self.scenario, changes: &self.changes };
         outcome::deliver(&scenario, summary, observers, &source, &self.delivery)
     }
 }

@@ -1,6 +1,6 @@
 //! `quotalab sim SCENARIO`
 
-use super::outcome::{self, Source};
+use super::outcome::{self, CommandLine};
 use super::{Changes, Delivery, Exit, VerbError};
 use crate::drive::{self, virtual_time};
 use crate::record::{Mode, Recorder};
@@ -24,7 +24,7 @@ impl SimArgs {
         let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut observers, |folds| {
             virtual_time::simulate(&scenario, folds)
         });
-        let source = Source { verb: "sim", scenario: &self.scenario, changes: &self.changes };
+        let source = CommandLine { verb: "sim", scenario: &self.scenario, changes: &self.changes };
         outcome::deliver(&scenario, summary, observers, &source, &self.delivery)
     }
 }

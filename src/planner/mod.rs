@@ -151,7 +151,7 @@ fn tables(
     // The curve occupies the cores that are idle while the last changes are measured.
     let ((measured, pairs), curve) = rayon::join(
         || {
-            let measured = baseline.measure(catalogue::changes(scenario));
+            let measured = baseline.measure_all(catalogue::changes(scenario));
             let pairs = baseline.pairs(&measured);
             (measured, pairs)
         },

@@ -1,5 +1,5 @@
 //! The effect of each change, measured on the same traffic, and the pairs that are worth more together than separately.
-//! Ablations are measured like changes, but neither bought nor paired.
+//! Ablations are measured like changes, but neither proposed nor paired.
 
 use super::change::Change;
 use super::plan::{ChangeKind, Pair, WhatIf};
@@ -17,7 +17,8 @@ pub(super) const TOLERANCE: f64 = 0.03;
 pub(super) const ABLATION_TOLERANCE: f64 = 0.05;
 /// The largest first step around the expected ceiling, as a ratio.
 const STEP: f64 = 1.08;
-/// Lifts closer than this are equal; the cheaper change is then the better one.
+/// Lifts are rounded to multiples of this before they are compared; of equal ones the cheaper change is the better one. A
+/// change whose lift exceeds one by no more has no effect.
 const EQUAL_LIFTS: f64 = 0.02;
 /// The relative tolerance of the search for the ceiling of a pair that is known to be worth more than its parts.
 pub(super) const PAIR_TOLERANCE: f64 = 0.1;
@@ -31,7 +32,7 @@ const MAX_PAIRS: usize = 3;
 /// A search starts at most this far above the present ceiling, as a ratio.
 const MAX_GUESS_RATIO: f64 = 4.0;
 /// The smallest extra cost for which a lift per USD is computed, in USD per day.
-const MIN_PRICE_USD: f64 = 1e-3;
+const MIN_EXTRA_USD: f64 = 1e-3;
 
 /// The present scenario, with which changes are compared.
 pub(super) struct Baseline<'a> {
@@ -56,10 +57,10 @@ pub(super) struct Measured {
 
 impl Baseline<'_> {
     /// Measures every change; the best first.
-    pub(super) fn measure(&self, changes: Vec<Change>) -> Vec<Measured> {
+    pub(super) fn measure_all(&self, changes: Vec<Change>) -> Vec<Measured> {
         // One change per task: search times differ widely, so larger tasks would leave cores idle.
         let measured = changes.into_iter().enumerate().par_bridge();
-        let mut measured: Vec<_> = measured.map(|(index, change)| (index, self.measured(change))).collect();
+        let mut measured: Vec<_> = measured.map(|(index, change)| (index, self.measure(change))).collect();
         // Lifts are compared in classes of equal lifts, which makes the order total.
         let class = |effect: &WhatIf| libm::round(effect.lift / EQUAL_LIFTS) as u64;
         measured.sort_by(|(index, one), (other_index, other)| {
@@ -70,13 +71,13 @@ impl Baseline<'_> {
         measured.into_iter().map(|(_, measured)| measured).collect()
     }
 
-    fn measured(&self, change: Change) -> Measured {
+    fn measure(&self, change: Change) -> Measured {
         let scenario = Change::all(self.scenario, [&change]);
-        let present = self.runner.run(&scenario, 1.0, 0);
+        let changed = self.runner.run(&scenario, 1.0, 0);
         let tolerance = if change.is_offer() { TOLERANCE } else { ABLATION_TOLERANCE };
         let estimate = Search { tolerance, ..self.search(&scenario) }.run(&self.runner, &scenario);
-        let (lift, extra) = (self.lift(&estimate), present.cost_per_day() - self.present.cost_per_day());
-        let has_price = extra > MIN_PRICE_USD && change.is_offer();
+        let (lift, extra) = (self.lift(&estimate), changed.cost_per_day() - self.present.cost_per_day());
+        let costs_extra = extra > MIN_EXTRA_USD && change.is_offer();
         let violation = estimate.high.as_ref().and_then(|run| violation::first(run, self.runner.rules));
         let offered = self.present.summary.ceiling.offered_jobs_per_min;
         let effect = WhatIf {
@@ -84,19 +85,19 @@ impl Baseline<'_> {
             kind: change.kind,
             ceiling_jobs_per_min: estimate.ceiling().map(|multiple| rounded(multiple * offered, 3)),
             lift: rounded(lift, 4),
-            p95_s: present.p95_s(),
-            cost_usd_per_day: rounded(present.cost_per_day(), 4),
+            p95_s: changed.p95_s(),
+            cost_usd_per_day: rounded(changed.cost_per_day(), 4),
             extra_usd_per_day: rounded(extra, 4),
-            lift_per_usd: has_price.then(|| rounded((lift - 1.0) / extra, 6)),
+            lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
             breaks: violation.map(|violation| violation.rule),
         };
         Measured { change, effect }
     }
 
-    /// Returns the search for the ceiling of a changed scenario, from where arithmetic expects it.
+    /// Returns the search for the ceiling of a changed scenario, which starts at the analytic estimate.
     fn search(&self, scenario: &Scenario) -> Search {
-        let analytic = Ceiling::of(scenario).multiple / self.analytic;
-        let ratio = if analytic.is_finite() && analytic > 0.0 { analytic } else { 1.0 };
+        let analytic_lift = Ceiling::of(scenario).multiple / self.analytic;
+        let ratio = if analytic_lift.is_finite() && analytic_lift > 0.0 { analytic_lift } else { 1.0 };
         Search {
             guess: (self.estimate.at_least() * ratio.min(MAX_GUESS_RATIO)).max(MIN_MULTIPLE),
             step: STEP,
@@ -121,58 +122,61 @@ impl Baseline<'_> {
 
     /// Measures the pairs that are worth more together than separately; the best first.
     pub(super) fn pairs(&self, measured: &[Measured]) -> Vec<Pair> {
-        let candidates = self.promising_pairs(measured);
+        let candidates = self.pair_candidates(measured);
         let pairs = candidates.into_par_iter().filter_map(|(one, other)| self.pair(one, other));
         let mut pairs: Vec<Pair> = pairs.collect();
         pairs.sort_by(|one, other| other.lift.total_cmp(&one.lift));
         pairs
     }
 
-    /// Returns the [`MAX_PAIRS`] pairs of which arithmetic promises most beyond the product of the measured lifts. Both
-    /// changes must contribute: one may only move the bottleneck to what the other widens.
-    fn promising_pairs<'m>(&self, measured: &'m [Measured]) -> Vec<(&'m Measured, &'m Measured)> {
-        let analytic = |changes: &[&Change]| {
+    /// Returns at most [`MAX_PAIRS`] pairs: those with the highest analytic lift relative to the product of the measured
+    /// lifts. Both changes must contribute; the second may help only because the first makes its limit the binding one.
+    fn pair_candidates<'m>(&self, measured: &'m [Measured]) -> Vec<(&'m Measured, &'m Measured)> {
+        let analytic_lift = |changes: &[&Change]| {
             Ceiling::of(&Change::all(self.scenario, changes.iter().copied())).multiple / self.analytic
         };
         let both_own = |one: &Measured, other: &Measured| {
             one.change.kind == ChangeKind::Own && other.change.kind == ChangeKind::Own
         };
         let offers = measured.iter().filter(|one| one.change.is_offer());
-        let alone: Vec<(f64, &Measured)> = offers.map(|one| (analytic(&[&one.change]), one)).collect();
-        let mut promising = Vec::new();
+        let alone: Vec<(f64, &Measured)> = offers.map(|one| (analytic_lift(&[&one.change]), one)).collect();
+        let mut candidates = Vec::new();
         for (index, &(lift, one)) in alone.iter().enumerate() {
             for &(other_lift, other) in &alone[index + 1..] {
-                let together = analytic(&[&one.change, &other.change]);
+                let together = analytic_lift(&[&one.change, &other.change]);
                 let contributes = |one: &Measured, without: f64| {
                     one.effect.lift > 1.0 + EQUAL_LIFTS || together > without * MIN_SYNERGY
                 };
                 if !both_own(one, other) && contributes(one, other_lift) && contributes(other, lift) {
-                    promising.push((together / (one.effect.lift * other.effect.lift), one, other));
+                    candidates.push((together / (one.effect.lift * other.effect.lift), one, other));
                 }
             }
         }
-        promising.sort_by(|one, other| other.0.total_cmp(&one.0));
-        promising.truncate(MAX_PAIRS);
-        promising.into_iter().map(|(_, one, other)| (one, other)).collect()
+        candidates.sort_by(|one, other| other.0.total_cmp(&one.0));
+        candidates.truncate(MAX_PAIRS);
+        candidates.into_iter().map(|(_, one, other)| (one, other)).collect()
     }
 
-    /// Measures two changes together, or returns `None` if a run shows that they are not worth more than the product of
-    /// their lifts.
+    /// Measures two changes together. Returns `None` if a run shows that they are not worth more than the product of their
+    /// lifts, if nothing holds at present, or if that product lies above the highest multiple to try.
     fn pair(&self, one: &Measured, other: &Measured) -> Option<Pair> {
         let scenario = Change::all(self.scenario, [&one.change, &other.change]);
-        let apart = one.effect.lift * other.effect.lift;
-        let beyond = self.estimate.at_least() * apart * MIN_SYNERGY;
-        // If nothing holds at present, the product of the lifts is no load to start from.
-        let held = (beyond > 0.0 && beyond < self.max_multiple)
-            .then(|| self.runner.run(&scenario, beyond, 0))
+        let product_of_lifts = one.effect.lift * other.effect.lift;
+        let multiple_to_exceed = self.estimate.at_least() * product_of_lifts * MIN_SYNERGY;
+        // If nothing holds at present, its ceiling is 0, and no multiple follows from the lifts.
+        let held = (multiple_to_exceed > 0.0 && multiple_to_exceed < self.max_multiple)
+            .then(|| self.runner.run(&scenario, multiple_to_exceed, 0))
             .filter(Run::holds)?;
         let search = Search { tolerance: PAIR_TOLERANCE, step: PAIR_STEP, ..self.search(&scenario) };
         let lift = self.lift(&search.run_above(&self.runner, &scenario, &held));
-        assert!(lift > apart, "invariant: the pair holds beyond {apart} times the ceiling, found {lift}");
+        assert!(
+            lift > product_of_lifts,
+            "invariant: the pair holds beyond {product_of_lifts} times the ceiling, found {lift}"
+        );
         Some(Pair {
             changes: [one.effect.change.clone(), other.effect.change.clone()],
             lift: rounded(lift, 4),
-            apart: rounded(apart, 4),
+            apart: rounded(product_of_lifts, 4),
         })
     }
 }

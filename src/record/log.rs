@@ -26,8 +26,8 @@ const SCHEMA: &str = "quotalab/events/1";
 #[derive(Debug)]
 pub struct Log<W> {
     out: W,
-    /// The current line, in memory that every line uses again.
-    line: Vec<u8>,
+    /// The current line; reused for every line.
+    buffer: Vec<u8>,
     /// The first error; nothing is written after it.
     error: Option<io::Error>,
 }
@@ -38,7 +38,7 @@ impl<W: Write> Log<W> {
     /// # Errors
     /// If the header cannot be written.
     pub fn new(out: W, scenario: &Scenario) -> io::Result<Self> {
-        let mut log = Self { out, line: Vec::new(), error: None };
+        let mut log = Self { out, buffer: Vec::new(), error: None };
         log.write(&Header {
             scenario: Cow::Borrowed(&scenario.name),
             schema: SCHEMA.into(),
@@ -50,17 +50,17 @@ impl<W: Write> Log<W> {
     /// Flushes the log and returns what it was written to.
     ///
     /// # Errors
-    /// The first error of any line.
+    /// The first error of a line, or that of the flush.
     pub fn finish(mut self) -> io::Result<W> {
         self.error.take().map_or_else(|| self.out.flush(), Err)?;
         Ok(self.out)
     }
 
     fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, line)?;
-        self.line.push(b'\n');
-        self.out.write_all(&self.line)
+        self.buffer.clear();
+        serde_json::to_writer(&mut self.buffer, line)?;
+        self.buffer.push(b'\n');
+        self.out.write_all(&self.buffer)
     }
 }
 
@@ -72,7 +72,8 @@ impl<W: Write> Fold for Log<W> {
     }
 }
 
-/// The fingerprint of a run: a hash of the log that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv).
+/// A hash of everything that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv); of an event log, the fingerprint of its
+/// run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub u64);
 
@@ -111,9 +112,9 @@ pub struct Events<R> {
     header: Header<'static>,
     text: String,
     /// The number of the last line read.
-    line: usize,
+    line_number: usize,
     failed: bool,
-    /// Workload and schedule of the jobs in flight: the line of a job's end does not repeat them.
+    /// The workload and the scheduled arrival of each job in flight: the line of a job's end does not repeat them.
     jobs: FxHashMap<JobId, (ClassId, Instant)>,
 }
 
@@ -130,7 +131,7 @@ pub fn read<R: BufRead>(mut input: R) -> Result<Events<R>, LogError> {
     if header.schema != SCHEMA {
         return Err(failure(format!("schema is `{}`; this version reads `{SCHEMA}`", header.schema)));
     }
-    Ok(Events { input, header, text, line: 1, failed: false, jobs: FxHashMap::default() })
+    Ok(Events { input, header, text, line_number: 1, failed: false, jobs: FxHashMap::default() })
 }
 
 impl<R> Events<R> {
@@ -151,7 +152,7 @@ impl<R: BufRead> Events<R> {
     /// Reads the next line; `None` at the end of the log.
     fn next_event(&mut self) -> Result<Option<Event>, String> {
         self.text.clear();
-        self.line += 1;
+        self.line_number += 1;
         if self.input.read_line(&mut self.text).map_err(|error| error.to_string())? == 0 {
             return Ok(None);
         }
@@ -180,7 +181,7 @@ impl<R: BufRead> Iterator for Events<R> {
         if self.failed {
             return None;
         }
-        let event = self.next_event().map_err(|reason| LogError { line: self.line, reason });
+        let event = self.next_event().map_err(|reason| LogError { line: self.line_number, reason });
         self.failed = event.is_err();
         event.transpose()
     }

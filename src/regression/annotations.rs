@@ -16,7 +16,7 @@ fn of_scenario(scenario: &ScenarioOutcome) -> String {
         let message = format!("{}\nreproduce: {}", rule.sentence(), rule.reproduce);
         error(scenario, rule.line, "expectation not met", &message)
     });
-    let worse = scenario.changed(Verdict::Worse).map(|change| {
+    let worse = scenario.with_verdict(Verdict::Worse).map(|change| {
         let reproduce =
             change.shown_by.as_ref().map(|evidence| format!("\nreproduce: {}", evidence.reproduce));
         let message = change.sentence() + &reproduce.unwrap_or_default();

@@ -65,7 +65,7 @@ impl Totals {
         let skipped = scenario.notes.len();
         Self {
             tests: scenario.expect.len() + scenario.compared.len() + skipped,
-            failures: scenario.broken().count() + scenario.changed(Verdict::Worse).count(),
+            failures: scenario.broken().count() + scenario.with_verdict(Verdict::Worse).count(),
             skipped,
         }
     }

@@ -36,7 +36,7 @@ pub struct ScenarioOutcome {
     pub file: String,
     /// Whether it passed, failed or was skipped.
     pub status: Status,
-    /// Why something was not judged: no rules, or no baseline.
+    /// Why something was not judged: it has no rules, or the baseline that was given does not contain it.
     pub notes: Vec<&'static str>,
     /// Its rules.
     pub expect: Vec<Rule>,
@@ -65,7 +65,7 @@ pub struct Rule {
     pub line: Option<usize>,
     /// Whether it holds.
     pub pass: bool,
-    /// The measured value; `None` if there was nothing to measure.
+    /// The measured value; `None` if there was nothing to measure, or if the rule holds because headroom is unlimited.
     pub actual: Option<f64>,
     /// The unit of `actual` and `bound`.
     pub unit: Unit,
@@ -84,9 +84,10 @@ pub fn judge(cases: &[Case], runs: &[ScenarioRuns], baseline: Option<&Baseline>)
     let comparisons: usize =
         cases.iter().filter_map(reference).map(|reference| reference.measures.len()).sum();
     #[expect(clippy::cast_precision_loss, reason = "measures and scenarios are few")]
-    let tail = FALSE_ALARM_PROBABILITY / comparisons.max(1) as f64;
+    let false_alarm_per_comparison = FALSE_ALARM_PROBABILITY / comparisons.max(1) as f64;
     let judged = |(case, runs): (&Case, &ScenarioRuns)| {
-        let compared = reference(case).map(|reference| changes(case, runs, reference, tail));
+        let compared =
+            reference(case).map(|reference| changes(case, runs, reference, false_alarm_per_comparison));
         ScenarioOutcome::new(case, runs, baseline.is_some(), compared)
     };
     let scenarios: Vec<ScenarioOutcome> = cases.iter().zip(runs).map(judged).collect();
@@ -150,7 +151,7 @@ impl ScenarioOutcome {
     }
 
     /// Iterates over the measures with this verdict.
-    pub(super) fn changed(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
+    pub(super) fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
         self.compared.iter().filter(move |change| change.verdict == verdict)
     }
 
@@ -182,7 +183,7 @@ impl Rule {
         }
     }
 
-    /// Formats by how much the rule is broken; empty if it holds, or if the difference is not a number.
+    /// Formats by how much the rule is broken; empty if it holds, if nothing was measured, or if the value equals the bound.
     pub(super) fn broken_by(&self) -> String {
         let Some(actual) = self.actual.filter(|actual| !self.pass && *actual != self.bound) else {
             return String::new();

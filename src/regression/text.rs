@@ -25,14 +25,14 @@ fn scenario(scenario: &ScenarioOutcome) -> String {
         text.push_str(&format!("      broken  {}{line}\n", rule.sentence()));
         text.push_str(&format!("              reproduce: {}\n", rule.reproduce));
     }
-    for change in scenario.changed(Verdict::Worse) {
+    for change in scenario.with_verdict(Verdict::Worse) {
         text.push_str(&format!("      worse   {}\n", change.sentence()));
         if let Some(evidence) = &change.shown_by {
             text.push_str(&format!("              {}\n", evidence.sentence(change.unit)));
             text.push_str(&format!("              reproduce: {}\n", evidence.reproduce));
         }
     }
-    for change in scenario.changed(Verdict::Better) {
+    for change in scenario.with_verdict(Verdict::Better) {
         text.push_str(&format!("      better  {}\n", change.sentence()));
     }
     text
@@ -48,7 +48,7 @@ fn judged(scenario: &ScenarioOutcome) -> String {
     }
     if !scenario.compared.is_empty() {
         let counts = [(Verdict::Same, "unchanged"), (Verdict::Worse, "worse"), (Verdict::Better, "better")];
-        let counts = counts.into_iter().map(|(verdict, word)| (scenario.changed(verdict).count(), word));
+        let counts = counts.into_iter().map(|(verdict, word)| (scenario.with_verdict(verdict).count(), word));
         let counts = counts.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
         parts.push(format!("measures {}", counts.collect::<Vec<_>>().join(", ")));
     }

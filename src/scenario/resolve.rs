@@ -296,15 +296,15 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<Note> {
             let is_used = targets
                 .iter()
                 .any(|target| (usize::from(target.provider), usize::from(target.model)) == (index, position));
-            if is_used && provider.assumed_latency.contains(&model.name) {
-                notes.push(assumed_latency(&provider.config.name, model));
+            if is_used && provider.models_without_latency.contains(&model.name) {
+                notes.push(models_without_latency(&provider.config.name, model));
             }
         }
     }
     notes
 }
 
-fn assumed_latency(provider: &str, model: &ModelConfig) -> Note {
+fn models_without_latency(provider: &str, model: &ModelConfig) -> Note {
     let Service::Split { first_token: Dist::Constant(first_token_seconds), output, .. } =
         model.latency.service
     else {

@@ -1,7 +1,7 @@
 //! The same scenario at a multiple of its load, with common random numbers.
 //!
-//! Two loads are comparable because they share their random draws: the n-th job of a workload has the same sizes at every
-//! multiple, and Poisson arrivals keep their gaps, which are drawn in operational time and only pass faster. A trace is
+//! Two loads are comparable because they share their random draws: except for traces, the n-th job of a workload has the
+//! same sizes at every multiple, and Poisson gaps are drawn in operational time and divided by the multiple. A trace is
 //! thinned or repeated row by row; what a smaller multiple keeps, a larger one keeps too.
 
 use super::{Arrivals, Scenario, TraceRow};
@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 impl Scenario {
     /// Returns this scenario at `multiple` times its load. Rates, jobs per burst and users are multiplied, the last two to the
-    /// nearest whole number, at least one. A trace has each row `multiple` times on average, the copies uniformly at random
-    /// before the next row. Everything else stays as it is.
+    /// nearest whole number, at least one unless they are zero. Each row of a trace occurs on average `multiple` times: first at
+    /// its own time, further copies uniformly at random until the next row (copies of the last row at its time). Everything
+    /// else stays as it is.
     ///
     /// # Panics
     /// If `multiple` is not a positive number.
@@ -39,8 +40,8 @@ impl Arrivals {
                 *last *= multiple;
             }
             Self::Steps(steps) => steps.iter_mut().for_each(|(_, rate)| *rate *= multiple),
-            Self::Burst { jobs, .. } => *jobs = whole(*jobs, multiple),
-            Self::Users { users, .. } => *users = whole(*users, multiple),
+            Self::Burst { jobs, .. } => *jobs = scaled_count(*jobs, multiple),
+            Self::Users { users, .. } => *users = scaled_count(*users, multiple),
             Self::Trace { rows } => *rows = Arc::new(copies(rows, multiple, seed)),
         }
     }
@@ -48,22 +49,22 @@ impl Arrivals {
 
 /// `count` times `multiple`, rounded; at least one unless `count` is zero.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-fn whole(count: u32, multiple: f64) -> u32 {
+fn scaled_count(count: u32, multiple: f64) -> u32 {
     (libm::round(f64::from(count) * multiple) as u32).max(count.min(1))
 }
 
 /// Repeats each row `multiple` times on average: the k-th copy exists if `k + u < multiple`, with `u` uniform per row.
 fn copies(rows: &[TraceRow], multiple: f64, seed: u64) -> Vec<TraceRow> {
-    let ends = rows.iter().skip(1).map(|row| row.at).chain(rows.last().map(|row| row.at));
+    let next_times = rows.iter().skip(1).map(|row| row.at).chain(rows.last().map(|row| row.at));
     let mut all = Vec::new();
-    for (number, (row, next)) in (0u64..).zip(rows.iter().zip(ends)) {
+    for (number, (row, next)) in (0u64..).zip(rows.iter().zip(next_times)) {
         let mut stream = RandomStream::keyed(seed, number);
-        let mut due = stream.unit();
+        let mut threshold = stream.unit();
         let mut at = row.at;
-        while due < multiple {
+        while threshold < multiple {
             all.push(TraceRow { at, ..*row });
             at = within(row.at, next, stream.unit());
-            due += 1.0;
+            threshold += 1.0;
         }
     }
     all.sort_by_key(|row| row.at);
@@ -90,11 +91,11 @@ mod tests {
     }
 
     #[test]
-    fn a_scaled_trace_has_each_row_multiple_times_on_average_and_in_order() {
+    fn scaling_a_trace_keeps_its_order_and_repeats_rows_by_the_multiple() {
         let rows = rows(10_000);
         for multiple in [0.1, 0.5, 1.0, 1.5, 3.7] {
             let scaled = copies(&rows, multiple, 5);
-            // A whole number of copies is exact; the standard error of the rest is at most 50 rows.
+            // A whole number of copies is exact; the standard deviation of the rest is at most 50 rows.
             assert!((scaled.len() as f64 - multiple * 1e4).abs() < 200.0, "{multiple}: {}", scaled.len());
             assert!(scaled.is_sorted_by_key(|row| row.at));
         }
@@ -110,9 +111,9 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_rounded_and_at_least_one() {
+    fn counts_are_rounded_and_a_positive_count_stays_positive() {
         assert_eq!(
-            [(10, 0.25), (10, 0.01), (0, 5.0), (1, 1.4), (u32::MAX, 9.0)].map(|(n, m)| whole(n, m)),
+            [(10, 0.25), (10, 0.01), (0, 5.0), (1, 1.4), (u32::MAX, 9.0)].map(|(n, m)| scaled_count(n, m)),
             [3, 1, 0, 1, u32::MAX]
         );
     }

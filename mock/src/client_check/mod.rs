@@ -8,8 +8,9 @@
 //! A journal does not identify clients. Two entries of one account with the same bytes are two attempts of one request,
 //! except if the first was served; a test that sends the same text from several clients is therefore misjudged.
 //!
-//! The default bounds are those of the providers' SDKs: OpenAI's waits for a `retry-after` of up to a minute and makes
-//! three attempts, half a second apart (openai-python 1.x and 2.x, `_base_client.py`).
+//! The default number of attempts and longest wait are those of OpenAI's SDK, which waits for a `retry-after` of up to a
+//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the shortest pause lies below its half
+//! second.
 
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
@@ -84,10 +85,11 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// Every name, in the order of [`Violation`].
+    /// Every name, in the order of [`Violation`]. Scripts read them, so they stay: `hopeless` is
+    /// [`Violation::RetriedPermanentError`], `herded` is [`Violation::ThunderingHerd`].
     pub const NAMES: [&str; 5] = ["too_early", "hopeless", "hammered", "gave_up", "herded"];
 
-    /// The name in the verdict's JSON.
+    /// The name in the report's JSON.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         Self::NAMES[self.index()]
@@ -127,12 +129,13 @@ impl fmt::Display for Violation {
     }
 }
 
-/// One violation and the request that shows it.
+/// One violation and the attempt that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// When the request arrived.
+    /// When the attempt arrived.
     pub at: Instant,
-    /// The number of the request; if a retry is missing, of the last attempt.
+    /// The number of the attempt in the journal, in which each attempt is an HTTP request; if a retry is missing, of the
+    /// last attempt.
     pub request_number: u64,
     /// Its account; `None` if no account has its key.
     pub account: Option<u16>,
@@ -258,13 +261,14 @@ impl fmt::Display for ClientReport {
         let Self { attempts, requests, .. } = self;
         let verdict = match (attempts, self.is_clean()) {
             (0, _) => return writeln!(f, "No requests were received."),
-            (_, true) => "behaved",
-            (_, false) => "misbehaved",
+            (_, true) => "No violations",
+            (_, false) => "Violations",
         };
-        writeln!(f, "The client {verdict}: {attempts} requests, {requests} without retries.")?;
+        let s = if *requests == 1 { "" } else { "s" };
+        writeln!(f, "{verdict}: {requests} request{s} in {attempts} attempts.")?;
         for finding in &self.findings {
             let Finding { at, request_number, violation, .. } = finding;
-            writeln!(f, "  request {request_number} at {at}: {violation}")?;
+            writeln!(f, "  attempt {request_number} at {at}: {violation}")?;
         }
         let more = self.counts.iter().sum::<u64>() - self.findings.len() as u64;
         if more > 0 {

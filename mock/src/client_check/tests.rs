@@ -115,8 +115,8 @@ fn the_report_as_text() {
     let entries = [refused(7, 1, 2_000), entry(127, 1, JournalOutcome::Served)];
     assert_eq!(
         check(&entries, at(9_000), &bounds).to_string(),
-        "The client misbehaved: 2 requests, 1 without retries.\n  \
-         request 127 at 0.127s: retried after 0.120s, before the announced wait of 2.000s was over\n"
+        "Violations: 1 request in 2 attempts.\n  \
+         attempt 127 at 0.127s: retried after 0.120s, before the announced wait of 2.000s was over\n"
     );
 }
 

@@ -1,9 +1,9 @@
 //! Anthropic, native and OpenAI-compatible: four limits in the headers, with resets as RFC 3339 timestamps.
 //!
 //! Evidence: recorded replies of 2024–2026. `retry-after` is the time until a request fits (16 s when the reset is
-//! 63 s away). Successes have it too, where it has no effect. A reset is the time at which the limit is full, in whole
-//! seconds, and may be in the past. The compatible endpoint puts the class into `code`; its `type` is
-//! `invalid_request_error`.
+//! 63 s away). Successful replies carry it too; the engine ignores it there. A reset is the time at which the quota is
+//! completely refilled, in whole seconds, and may be in the past. The compatible endpoint puts the error type (such as
+//! `overloaded_error`) into `code`; its `type` is `invalid_request_error`.
 
 use super::error_body::ErrorBody;
 use super::headers::{Headers, number, wait_until};
@@ -41,7 +41,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 
 fn refusal(body: &ErrorBody) -> Refusal {
     let message = body.message.as_deref().unwrap_or_default();
-    // The servers are overloaded: no limit of the account is named (published 2026).
+    // The bare message `Rate limited` means overloaded servers, not a limit of the account (published 2026).
     let overload = (body.lowercase == "rate limited").then_some(LimitCause::Overload);
     Refusal {
         cause: overload,

@@ -13,13 +13,13 @@ use provider::config::{
 };
 use std::collections::BTreeMap;
 
-/// A provider as read. Without accounts or models only if those did not fit.
+/// A provider as read. Its accounts or models are empty only if they were invalid, which has been reported.
 #[derive(Debug)]
 pub(in crate::scenario) struct ProviderSpec {
     /// The provider.
     pub(in crate::scenario) config: Config,
     /// The models without a stated latency.
-    pub(in crate::scenario) assumed_latency: Vec<String>,
+    pub(in crate::scenario) models_without_latency: Vec<String>,
     /// `allow_retired`.
     pub(in crate::scenario) allow_retired: bool,
     /// The retired models, each with the date since when.
@@ -46,7 +46,7 @@ pub(in crate::scenario) fn provider(
     };
     let mut spec = ProviderSpec {
         config,
-        assumed_latency: Vec::new(),
+        models_without_latency: Vec::new(),
         allow_retired: false,
         retired: BTreeMap::new(),
         evidence: Vec::new(),
@@ -77,7 +77,7 @@ pub(in crate::scenario) fn provider(
         }
         if let Some(fields) = value.fields() {
             if !fields.given("latency") {
-                spec.assumed_latency.push(model.name.clone());
+                spec.models_without_latency.push(model.name.clone());
             }
             spec.retired.extend(fields.text("retired").map(|date| (model.name.clone(), date.to_owned())));
             spec.model_evidence.insert(model.name.clone(), evidence(fields));
@@ -90,8 +90,10 @@ pub(in crate::scenario) fn provider(
 /// Gives a model the limits of the first of its family, whose quota it draws from.
 fn share_limits(first: &ModelConfig, model: &mut ModelConfig, value: &Value, diagnostics: &Diagnostics) {
     if !model.limits.is_empty() && model.limits != first.limits {
-        let what =
-            format!("these limits differ from those of `{}`, which it shares", shortened(&first.name, 60));
+        let what = format!(
+            "these limits differ from those of `{}`, a model of the same family, with which it shares one quota",
+            shortened(&first.name, 60)
+        );
         diagnostics.report_at(&value.at, what, "leave the limits out here, or give both models the same");
     }
     model.limits.clone_from(&first.limits);

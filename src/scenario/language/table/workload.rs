@@ -33,7 +33,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "How much of a prompt the provider finds in its prefix cache: a share of it, or tokens.",
         )
         .default("0%"),
-        // A chat completion, as for `model.completion`.
+        // The default is that of `model.completion`; its source is there.
         word(
             "completion",
             TOKENS,
@@ -51,7 +51,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "repeats",
             Kind::Map(&REPEATS),
             "{share: 20%, zipf: 1.1, of: 5000}",
-            "Jobs that ask again what was asked before: what a cache can save.",
+            "Jobs whose prompt is one of a fixed set of popular prompts: what a cache can answer after the first.",
         ),
         word(
             "stream",
@@ -64,7 +64,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "deferrable",
             Kind::Bool,
             "true",
-            "Whether jobs may be moved in time: the planner may propose to move them to quiet hours.",
+            "Whether jobs may be moved in time: the planner may propose to move them to the hours from midnight to six.",
         )
         .default("false"),
     ],
@@ -72,16 +72,16 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
     refused: &[],
 };
 
-const MORE_JOBS: &str = "or remove the workload";
+const NO_JOBS_HINT: &str = "or remove the workload";
 
 pub(in crate::scenario::language) static ARRIVALS: Map = Map {
     name: "arrivals",
     doc: "When jobs arrive: one of the ways below.",
     example: "{poisson: 250/min}",
     words: &[
-        word("constant", Kind::Rate { zero: false }, "30/s", "Evenly spaced jobs.").hint(MORE_JOBS),
+        word("constant", Kind::Rate { zero: false }, "30/s", "Evenly spaced jobs.").hint(NO_JOBS_HINT),
         word("poisson", Kind::Rate { zero: false }, "250/min", "Independent jobs (a Poisson process).")
-            .hint(MORE_JOBS),
+            .hint(NO_JOBS_HINT),
         word(
             "ramp",
             Kind::List { of: &Kind::Rate { zero: true }, min: 2, max: 2 },
@@ -98,7 +98,7 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "burst",
             Kind::Count { min: 1, max: 10_000_000 },
             "100",
-            "Jobs that arrive at once, at the start and then every `every`.",
+            "The number of jobs that arrive in one instant, at the start and after each interval `every`.",
         ),
         word("every", LENGTH, "10m", "The time between two bursts."),
         word(
@@ -133,7 +133,7 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "shape",
             SHAPE,
             "daily",
-            "Multiplies the rate by the hour of the day; the run begins at midnight. A name, 24 factors whose mean is 1, or 24 \
+            "Multiplies the rate by a factor for each hour of the day; the run begins at midnight. A name, 24 factors whose mean is 1, or 24 \
              weights.",
         ),
     ],
@@ -172,11 +172,11 @@ const SHAPE: Kind = Kind::OneOf(&[Kind::Choice(SHAPES), HOURLY, Kind::Map(&SHAPE
 const SHAPES: &[Choice] = &[
     choice(
         "daily",
-        "an office day with an evening: lowest (0.79) at 8, highest (1.14) at 19; ServeGen's m-large, the mean of 14 days",
+        "the mean of 14 days of the trace ServeGen m-large: lowest (0.79) in the hour from 8, highest (1.14) in that from 19",
     ),
     choice(
         "evening",
-        "a day with an evening peak: 1.69 at 19, above 1.5 until 22; ServeGen's m-large, one day of the 14",
+        "one of these 14 days, with an evening peak: 1.69 in the hour from 19, above 1.5 until 22",
     ),
 ];
 

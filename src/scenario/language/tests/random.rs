@@ -1,4 +1,5 @@
-//! Random scenarios from the table, for laws: what the table describes is accepted, and survives being written.
+//! Random scenarios from the table, for property tests: what the table describes is accepted, and writing and reading it
+//! again gives the same scenario.
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::table::SCENARIO;
@@ -11,14 +12,14 @@ use provider::{Nanos, RandomStream};
 
 /// A random scenario. Its words and kinds fit the table; numbers may contradict each other.
 fn scenario(seed: u64) -> Tree {
-    Random { stream: RandomStream::keyed(seed, 0) }.map(&SCENARIO)
+    Generator { stream: RandomStream::keyed(seed, 0) }.random_map(&SCENARIO)
 }
 
-struct Random {
+struct Generator {
     stream: RandomStream,
 }
 
-impl Random {
+impl Generator {
     fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.stream.below(bound as u64)).expect("below a usize")
     }
@@ -31,7 +32,7 @@ impl Random {
         &items[self.below(items.len())]
     }
 
-    fn map(&mut self, map: &'static Map) -> Tree {
+    fn random_map(&mut self, map: &'static Map) -> Tree {
         let chosen = self.form(map);
         let in_forms: Vec<&str> = map.forms.iter().flat_map(Form::words).collect();
         let mut entries: Vec<(&str, Tree)> = Vec::new();
@@ -55,12 +56,12 @@ impl Random {
 
     /// The words of one form that are given.
     fn form(&mut self, map: &'static Map) -> Vec<&'static str> {
-        let drawn: Vec<&Form> =
+        let candidates: Vec<&Form> =
             map.forms.iter().filter(|form| form.words().all(|word| word != "trace")).collect();
-        if drawn.is_empty() {
+        if candidates.is_empty() {
             return Vec::new();
         }
-        let form = *self.pick(&drawn);
+        let form = *self.pick(&candidates);
         let mut words: Vec<&str> = form.requires.iter().map(|group| *self.pick(group)).collect();
         for word in form.allows {
             if self.one_in(2) {
@@ -79,7 +80,7 @@ impl Random {
                     "accounts" => "default",
                     "models" => "m",
                     "routes" => "r",
-                    _ => "client.queue",
+                    _ => "client.queue", // The path that a what-if changes.
                 };
                 Tree::map([(key, self.value(of))])
             }
@@ -89,7 +90,7 @@ impl Random {
 
     fn value(&mut self, kind: &'static Kind) -> Tree {
         match kind {
-            Kind::Map(map) => self.map(map),
+            Kind::Map(map) => self.random_map(map),
             Kind::OneOf(kinds) => {
                 let kind = self.pick(kinds);
                 self.value(kind)
@@ -135,7 +136,7 @@ impl Random {
         }
     }
 
-    /// A whole number whose order of magnitude is uniform.
+    /// A whole number, log-uniform over 64 bits and clamped to the range: often `max`.
     fn between(&mut self, min: u64, max: u64) -> u64 {
         let shift = self.stream.below(64);
         min + (self.stream.below(u64::MAX) >> shift).min(max - min)
@@ -150,7 +151,7 @@ impl Random {
 
 proptest! {
     #[test]
-    fn what_the_table_describes_is_accepted_word_by_word(seed: u64) {
+    fn a_random_scenario_passes_the_check_against_the_table(seed: u64) {
         let text = write(&scenario(seed));
         let diagnostics = Diagnostics::default();
         let node = yaml::read(&diagnostics, diagnostics.source("x", &text), &text, 0).expect("YAML");
@@ -159,11 +160,11 @@ proptest! {
     }
 
     #[test]
-    fn a_random_scenario_survives_being_written(seed: u64) {
+    fn a_random_scenario_with_comments_round_trips(seed: u64) {
         let read = |text: &str| parse("x.yaml", text, &Overrides::default(), None);
         let text = write(&scenario(seed));
         let Tree::Map(mut entries) = Tree::read("x", &text).expect("YAML") else { panic!("a map") };
-        entries.iter_mut().for_each(|Entry { comment, .. }| *comment = "why: # not".into());
+        entries.iter_mut().for_each(|Entry { comment, .. }| *comment = "a comment: with # YAML syntax".into());
         let again = write(&Tree::Map(entries));
         match (read(&text), read(&again)) {
             (Ok(one), Ok(other)) => prop_assert_eq!(format!("{one:?}"), format!("{other:?}"), "{}", again),
@@ -173,7 +174,7 @@ proptest! {
 }
 
 #[test]
-fn many_random_scenarios_are_valid() {
+fn more_than_a_tenth_of_random_scenarios_are_valid() {
     let read = |seed| parse("x.yaml", &write(&scenario(seed)), &Overrides::default(), None);
     let valid = (0..200).filter(|seed| read(*seed).is_ok()).count();
     assert!(valid > 20, "{valid} of 200");
