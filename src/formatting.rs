@@ -154,8 +154,8 @@ pub fn quantity(unit: Unit, value: f64) -> String {
     }
 }
 
-/// Formats an instant of a run that lasts `run_s` seconds: `12.3 s` in runs of up to two minutes, `m:ss` up to two hours,
-/// `hh:mm` up to 25 hours, `day 2 hh:mm` beyond.
+/// Formats an instant of a run that lasts `run_s` seconds: `12.3 s` in runs of up to two minutes, `m:ss min` up to two
+/// hours, `hh:mm h` up to 25 hours, `day 2 hh:mm h` beyond. The unit tells minutes and seconds from hours and minutes.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn moment(at_s: f64, run_s: f64) -> String {
@@ -165,11 +165,11 @@ pub fn moment(at_s: f64, run_s: f64) -> String {
     if run_s <= 120.0 {
         format!("{} s", number(at_s))
     } else if run_s <= 7_200.0 {
-        format!("{}:{second:02}", whole / 60)
+        format!("{}:{second:02} min", whole / 60)
     } else if run_s <= 90_000.0 {
-        format!("{:02}:{minute:02}", whole / 3_600)
+        format!("{:02}:{minute:02} h", whole / 3_600)
     } else {
-        format!("day {} {hour:02}:{minute:02}", day + 1)
+        format!("day {} {hour:02}:{minute:02} h", day + 1)
     }
 }
 
@@ -245,9 +245,9 @@ mod tests {
     #[test]
     fn moments_follow_the_length_of_the_run() {
         assert_eq!(moment(12.34, 60.0), "12.3 s");
-        assert_eq!(moment(754.0, 3_600.0), "12:34");
-        assert_eq!(moment(67_320.0, 86_400.0), "18:42");
-        assert_eq!(moment(86_460.0, 172_800.0), "day 2 00:01");
+        assert_eq!(moment(754.0, 3_600.0), "12:34 min");
+        assert_eq!(moment(67_320.0, 86_400.0), "18:42 h");
+        assert_eq!(moment(86_460.0, 172_800.0), "day 2 00:01 h");
     }
 
     #[test]

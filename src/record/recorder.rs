@@ -122,7 +122,8 @@ impl Recorder {
                 let by = refusal_index(axis, cause);
                 counts.limited_by[by] += 1;
                 self.buckets.refused(at, target.index(), axis);
-                if cause != LimitCause::TooLarge {
+                // A fault that answers 429 is no limit; the provider's decision, if it is known, tells them apart.
+                if cause != LimitCause::TooLarge && self.targets[target.index()].decided == 0 {
                     self.refused(at, target, by);
                 }
             }

@@ -115,14 +115,14 @@ fn targets(summary: &Summary) -> Markup {
     let content = html! {
         div.scroll {
             table {
-                tr { th { "limit" } th {} th { "used" } th.n {} th.n { "peak" } }
+                tr { th { "limit" } th {} th { "charged" } th.n {} th.n { "fullest" } }
                 @for target in summary.targets.iter().take(MAX_ROWS) { (target_rows(target)) }
             }
         }
         (page::more_rows(summary.targets.len(), "target"))
         p.note {
-            "Used: share of what the limit could have admitted over the run. "
-            "Peak: the largest share of the limit that was in use at one instant."
+            "Charged: the share of what the limit could have admitted over the run. "
+            "Fullest: the largest share of its capacity that was in use at one instant."
         }
     };
     section("Targets and their limits", &content)

@@ -114,11 +114,12 @@ impl RunReport {
 
     fn limit(&mut self, limit: &Use) {
         let used =
-            limit.used.map_or_else(|| "not measured".to_owned(), |used| format!("{} used", percent(used)));
-        let bar = bar(limit.used.unwrap_or(0.0), BAR - 6);
-        let peak = format!("peak {}", percent(limit.peak));
-        let peak = if limit.peak >= 0.98 { self.0.style.bad(&peak) } else { peak };
-        let text = format!("    {:<12}{:<19}▕{bar}▏{used:>13}  {peak}", limit.axis, fitted(&limit.limit, 18));
+            limit.used.map_or_else(|| "not measured".to_owned(), |used| format!("{} charged", percent(used)));
+        let bar = bar(limit.used.unwrap_or(0.0), BAR - 11);
+        let fullest = format!("fullest {}", percent(limit.peak));
+        let fullest = if limit.peak >= 0.98 { self.0.style.bad(&fullest) } else { fullest };
+        let text =
+            format!("    {:<12}{:<19}▕{bar}▏{used:>15}  {fullest}", limit.axis, fitted(&limit.limit, 18));
         self.0.line(&text);
     }
 

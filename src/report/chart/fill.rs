@@ -83,7 +83,7 @@ fn title(strips: &[Strip<'_>]) -> Option<String> {
     };
     let fullest = most(|strip| strip.peak)?;
     if fullest.full() {
-        return Some(format!("{} was full (peak {})", fullest.name(), formatting::percent(fullest.peak)));
+        return Some(format!("{} was full (fullest {})", fullest.name(), formatting::percent(fullest.peak)));
     }
     let busiest = most(|strip| strip.mean.unwrap_or(0.0))?;
     Some(match busiest.mean {
@@ -131,11 +131,11 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     let mut above = None;
     let legend = [
         (Mark::Box, Role::Fill, "charged"),
-        (Mark::Line, Role::Level, "peak"),
+        (Mark::Line, Role::Level, "fullest"),
         (Mark::Line, Role::Full, "full"),
     ];
     canvas.legend((LEFT, 10), &legend);
-    for (end, name) in NUMBERS.into_iter().zip(["charged", "peak"]) {
+    for (end, name) in NUMBERS.into_iter().zip(["charged", "fullest"]) {
         canvas.text((end, 10), LABEL, Role::Muted, Anchor::Right, name);
     }
     for (place, (strip, top)) in strips.iter().zip(tops).enumerate() {
@@ -214,7 +214,7 @@ fn chart_data(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
             top: 1.0,
             lines: vec![
                 Line::new("charged", Role::Fill, Shape::Area, charged),
-                Line::new("peak", Role::Level, Shape::Line, level),
+                Line::new("fullest", Role::Level, Shape::Line, level),
             ],
         }
     };
