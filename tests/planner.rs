@@ -68,6 +68,21 @@ fn with_even_arrivals_a_single_limit_is_the_ceiling() {
     }
 }
 
+/// A call that reserves a fifth of a bucket is refused long before the bucket is full.
+#[test]
+fn a_limit_that_refuses_is_blamed_even_if_it_is_never_full() {
+    let yaml = one_account("tpm: 10k", "poisson: 3/min", "expect: [success >= 99%]")
+        .replace(
+            "prompt: 100, completion: 100, max_tokens: 100",
+            "prompt: 1000, completion: 200, max_tokens: 1000",
+        )
+        .replace("duration: 30m", "duration: 6h");
+    let plan = plan_of(&yaml, &options(1));
+    let breaks = plan.ceiling.simulated.breaks.as_ref().expect("it breaks above");
+    assert_eq!((breaks.target.as_deref(), breaks.axis.as_deref()), (Some("p/default/m"), Some("tpm")));
+    assert!(breaks.refused > 0, "{breaks:?}");
+}
+
 #[test]
 fn with_poisson_arrivals_the_ceiling_follows_the_erlang_b_formula() {
     // A bucket that holds one job is a server without a queue whose service time is the refill of one job: of a

@@ -177,7 +177,7 @@ pub struct Simulated {
     pub without_cost_rules: Option<f64>,
 }
 
-/// The rule that breaks first, and the limit that is fullest at that moment.
+/// The rule that breaks first, and the limit that stops the load at that moment: the one that refuses, else the fullest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -192,10 +192,13 @@ pub struct FirstViolation {
     pub at: String,
     /// The same in seconds from the start.
     pub at_s: f64,
-    /// The target with the fullest limit at that time; `None` if no limit is nearly full, or the rule is on cost.
+    /// The target of the limit; `None` if none refuses or is nearly full at that time, or the rule is on cost.
     pub target: Option<String>,
-    /// The axis of that limit.
+    /// The axis of the limit.
     pub axis: Option<String>,
+    /// Attempts that limits on this axis refused in the step of the series at that time; 0 if the limit is only full.
+    #[serde(default)]
+    pub refused: u64,
 }
 
 /// A rule that does not hold.

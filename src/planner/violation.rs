@@ -1,4 +1,4 @@
-//! The first violation of a run: which rule breaks, when it is worst, and which limit is full then.
+//! The first violation of a run: which rule breaks, when it is worst, and which limit refuses or is full then.
 
 use super::plan::FirstViolation;
 use super::rules::Rules;
@@ -18,8 +18,9 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
     let (rule, judged) = broken.min_by_key(|(rule, _)| rank(rule.metric))?;
     let step = worst_step(rule.metric, &summary.series);
     let at_s = step as f64 * summary.series.step_s;
-    let limit = if rule.metric == Metric::Cost { None } else { fullest(summary, step) };
-    let (target, axis) = limit.unzip();
+    let limit = if rule.metric == Metric::Cost { None } else { stopping(summary, step) };
+    let refused = limit.as_ref().map_or(0, |limit| limit.refused);
+    let (target, axis) = limit.map(|limit| (limit.target, limit.axis)).unzip();
     Some(FirstViolation {
         rule: judged.rule.clone(),
         metric: rule.metric,
@@ -29,7 +30,36 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
         at_s: rounded(at_s, 6),
         target,
         axis,
+        refused,
     })
+}
+
+/// A limit that stops the load.
+struct Stopping {
+    target: String,
+    axis: String,
+    /// The attempts that limits on the axis refused in the step.
+    refused: u64,
+}
+
+/// Returns the limit that stops the load in a step: the one that refuses, else the fullest if it is full.
+fn stopping(summary: &Summary, step: usize) -> Option<Stopping> {
+    let full = || fullest(summary, step).map(|(target, axis)| Stopping { target, axis, refused: 0 });
+    refusing(summary, step).or_else(full)
+}
+
+/// Returns the axis whose limits refused the most attempts in a step, at the target that it refused most often over the
+/// run; `None` if no limit refused anything.
+fn refusing(summary: &Summary, step: usize) -> Option<Stopping> {
+    let is_axis = |name: &str| provider::Axis::from_name(name).is_some();
+    let refused = summary.series.limited_by.iter().filter(|(axis, _)| is_axis(axis));
+    let (axis, refused) = refused
+        .map(|(axis, steps)| (axis, steps[step]))
+        .filter(|(_, refused)| *refused > 0)
+        .max_by_key(|(_, n)| *n)?;
+    let by_axis = |target: &&crate::record::Target| target.limited_by.get(axis).copied().unwrap_or(0);
+    let target = summary.targets.iter().max_by_key(by_axis)?;
+    Some(Stopping { target: target.name.clone(), axis: axis.clone(), refused })
 }
 
 /// Orders metrics by importance, the most important first: failed jobs before slow ones before costly ones.

@@ -72,12 +72,19 @@ fn first_violation(violation: &FirstViolation) -> String {
         return format!("The first rule to break is `{rule}`: a budget, not a limit of a provider.");
     }
     match (&violation.target, &violation.axis) {
+        (Some(target), Some(axis)) if violation.refused > 0 => {
+            let refused = plural(violation.refused, "attempt");
+            format!(
+                "The first rule to break is `{rule}`, worst at {at}, when {axis} refuses {refused}; over the run it refuses \
+                 most often on {target}."
+            )
+        }
         (Some(target), Some(axis)) => {
             format!("The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} is full.")
         }
         _ => format!(
-            "The first rule to break is `{rule}`, worst at {at}. No limit is full then: the cause is a bound of the \
-             client or the latency of a provider."
+            "The first rule to break is `{rule}`, worst at {at}. No limit refuses or is full then: the cause is the pace or \
+             another bound of the client, or a provider that fails or is slow."
         ),
     }
 }
@@ -314,14 +321,20 @@ mod tests {
             at_s: 50_700.0,
             target: Some("groq/acme/m".to_owned()),
             axis: Some("tpm".to_owned()),
+            refused: 0,
         };
         let sentence = |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()));
         assert_eq!(
             sentence(&violation),
             "The first rule to break is `success >= 99%`, worst at 14:05, when tpm of groq/acme/m is full."
         );
+        violation.refused = 7;
+        assert!(
+            sentence(&violation)
+                .contains("when tpm refuses 7 attempts; over the run it refuses most often on groq/acme/m.")
+        );
         (violation.target, violation.axis) = (None, None);
-        assert!(sentence(&violation).contains("No limit is full then"));
+        assert!(sentence(&violation).contains("No limit refuses or is full then"));
         violation.metric = Metric::Cost;
         assert!(sentence(&violation).ends_with("a budget, not a limit of a provider."));
     }
