@@ -177,7 +177,8 @@ pub struct Simulated {
     pub without_cost_rules: Option<f64>,
 }
 
-/// The rule that breaks first, and the limit that stops the load at that moment: the one that refuses, else the fullest.
+/// The rule that breaks first, and the limit that stops the load at that moment: the one that refuses, else one that
+/// is full, else the one that jobs wait for in vain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -199,6 +200,9 @@ pub struct FirstViolation {
     /// Attempts that limits on this axis refused in the step of the series at that time; 0 if the limit is only full.
     #[serde(default)]
     pub refused: u64,
+    /// Jobs that were given up over the run while they waited for the limit; 0 if it refuses or is full at that time.
+    #[serde(default)]
+    pub given_up: u64,
 }
 
 /// A rule that does not hold.

@@ -19,7 +19,7 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
     let step = worst_step(rule.metric, &summary.series);
     let at_s = step as f64 * summary.series.step_s;
     let limit = if rule.metric == Metric::Cost { None } else { stopping(summary, step) };
-    let refused = limit.as_ref().map_or(0, |limit| limit.refused);
+    let (refused, given_up) = limit.as_ref().map_or((0, 0), |limit| (limit.refused, limit.given_up));
     let (target, axis) = limit.map(|limit| (limit.target, limit.axis)).unzip();
     Some(FirstViolation {
         rule: judged.rule.clone(),
@@ -31,6 +31,7 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
         target,
         axis,
         refused,
+        given_up,
     })
 }
 
@@ -40,12 +41,29 @@ struct Stopping {
     axis: String,
     /// The attempts that limits on the axis refused in the step.
     refused: u64,
+    /// The jobs given up over the run while they waited for it.
+    given_up: u64,
 }
 
-/// Returns the limit that stops the load in a step: the one that refuses, else the fullest if it is full.
+/// Returns the limit that stops the load in a step: the one that refuses, else the fullest if it is full, else the one that
+/// the most jobs were given up for while they waited.
 fn stopping(summary: &Summary, step: usize) -> Option<Stopping> {
-    let full = || fullest(summary, step).map(|(target, axis)| Stopping { target, axis, refused: 0 });
-    refusing(summary, step).or_else(full)
+    let full =
+        || fullest(summary, step).map(|(target, axis)| Stopping { target, axis, refused: 0, given_up: 0 });
+    refusing(summary, step).or_else(full).or_else(|| waited_for(summary))
+}
+
+/// Returns the limit for which the most jobs were given up over the run while they waited for it: paced, or in a cool-down.
+fn waited_for(summary: &Summary) -> Option<Stopping> {
+    let limits = summary.targets.iter().flat_map(|target| {
+        target.given_up_for.iter().map(|(axis, jobs)| Stopping {
+            target: target.name.clone(),
+            axis: axis.clone(),
+            refused: 0,
+            given_up: *jobs,
+        })
+    });
+    limits.max_by_key(|limit| limit.given_up)
 }
 
 /// Returns the axis whose limits refused the most attempts in a step, at the target that it refused most often over the
@@ -59,7 +77,7 @@ fn refusing(summary: &Summary, step: usize) -> Option<Stopping> {
         .max_by_key(|(_, n)| *n)?;
     let by_axis = |target: &&crate::record::Target| target.limited_by.get(axis).copied().unwrap_or(0);
     let target = summary.targets.iter().max_by_key(by_axis)?;
-    Some(Stopping { target: target.name.clone(), axis: axis.clone(), refused })
+    Some(Stopping { target: target.name.clone(), axis: axis.clone(), refused, given_up: 0 })
 }
 
 /// Orders metrics by importance, the most important first: failed jobs before slow ones before costly ones.

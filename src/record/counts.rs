@@ -33,6 +33,8 @@ pub(super) struct TargetCounts {
     pub(super) failed: u64,
     pub(super) limited_by: [u64; REFUSALS],
     pub(super) cool_downs: u64,
+    /// Jobs given up while they waited for this target, by the axis of the limit that they waited for.
+    pub(super) given_up_for: [u64; AXES],
     /// Usage as the replies report it.
     pub(super) replied: UsageSum,
     /// Usage as the provider settles it; zero if the world reports no decisions.
@@ -110,6 +112,7 @@ impl TargetCounts {
             failed: 0,
             limited_by: [0; REFUSALS],
             cool_downs: 0,
+            given_up_for: [0; AXES],
             replied: UsageSum::default(),
             settled: UsageSum::default(),
             decided: 0,

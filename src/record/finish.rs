@@ -192,6 +192,12 @@ impl Recorder {
                 tokens: Tokens { prompt: used.prompt, cached: used.cached, completion: used.completion },
                 cost_usd: rounded(cost(used, target.price), 6),
                 cool_downs: counts.cool_downs,
+                given_up_for: Axis::ALL
+                    .into_iter()
+                    .zip(counts.given_up_for)
+                    .filter(|(_, jobs)| *jobs > 0)
+                    .map(|(axis, jobs)| (axis.name().to_owned(), jobs))
+                    .collect(),
                 limits: model.limits.iter().map(limit_of).collect(),
                 utilisation: by_axis(&|limit| utilisation(limit, counts, world_reports, end, span)),
                 peak: by_axis(&|limit| Some(counts.peak[limit.axis as usize])),

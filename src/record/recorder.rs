@@ -10,7 +10,9 @@ use super::counts::{FailureCounts, LatencySums, Refusal, TargetCounts, WorkloadC
 use super::histogram::Histogram;
 use super::names::refusal_index;
 use super::summary::Mode;
-use crate::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
+use crate::event::{
+    AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
+};
 use crate::ids::{ClassId, TargetId};
 use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos, Usage};
@@ -167,6 +169,9 @@ impl Recorder {
     }
 
     fn done(&mut self, at: Instant, end: &JobEnd) {
+        if let Some(Obstacle { target, axis: Some(axis), .. }) = end.obstacle {
+            self.targets[target.index()].given_up_for[axis as usize] += 1;
+        }
         let workload = &mut self.workloads[end.class.index()];
         let bucket = self.buckets.at(at);
         match end.outcome {

@@ -114,10 +114,7 @@ impl Summary {
         summary
     }
 
-    /// Returns the content of `result.json`, ending in a line feed.
-    ///
-    /// # Panics
-    /// Does not panic: every field is serialisable.
+    /// Returns the content of `result.json`, ending in a line feed. Does not panic: every field is serialisable.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("invariant: every field is serialisable");
@@ -316,6 +313,9 @@ pub struct Target {
     pub cost_usd: f64,
     /// How often the client put it in cool-down.
     pub cool_downs: u64,
+    /// Jobs given up while they waited for one of its limits (a pace, or a cool-down after a refusal), by axis.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub given_up_for: Counts,
     /// Its limits, in the order of reports.
     pub limits: Vec<Limit>,
     /// By axis, what was used ÷ what the limit could have admitted over the run.

@@ -79,6 +79,13 @@ fn first_violation(violation: &FirstViolation) -> String {
                  most often on {target}."
             )
         }
+        (Some(target), Some(axis)) if violation.given_up > 0 => {
+            let jobs = plural(violation.given_up, "job");
+            format!(
+                "The first rule to break is `{rule}`, worst at {at}. The client gives up {jobs} over the run while waiting for {axis} \
+                 of {target}."
+            )
+        }
         (Some(target), Some(axis)) => {
             format!("The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} is full.")
         }
@@ -322,6 +329,7 @@ mod tests {
             target: Some("groq/acme/m".to_owned()),
             axis: Some("tpm".to_owned()),
             refused: 0,
+            given_up: 0,
         };
         let sentence = |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()));
         assert_eq!(
@@ -332,6 +340,11 @@ mod tests {
         assert!(
             sentence(&violation)
                 .contains("when tpm refuses 7 attempts; over the run it refuses most often on groq/acme/m.")
+        );
+        (violation.refused, violation.given_up) = (0, 1);
+        assert!(
+            sentence(&violation)
+                .ends_with("The client gives up 1 job over the run while waiting for tpm of groq/acme/m.")
         );
         (violation.target, violation.axis) = (None, None);
         assert!(sentence(&violation).contains("No limit refuses or is full then"));
