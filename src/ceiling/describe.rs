@@ -1,6 +1,6 @@
 //! The ceiling as text, for `check`.
 
-use super::{AxisCeiling, Ceiling};
+use super::{AxisCeiling, Ceiling, Sustained};
 use crate::scenario::Scenario;
 use provider::units;
 use std::fmt::Write as _;
@@ -9,8 +9,9 @@ impl Ceiling {
     /// Describes the ceiling, the binding limit, and what each limit admits alone, in a few lines of plain text.
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
-        let mut out =
-            String::from("ceiling (computed from the limits; bursts, waits and outages can only lower it)\n");
+        let mut out = String::from(
+            "ceiling (computed from the limits and mean sizes; bursts, waits and outages lower it, cache hits raise it)\n",
+        );
         let offered = self.offered_jobs_per_min;
         if self.servable_share > 0.0 && self.servable_share < 1.0 {
             let never = units::print_share(1.0 - self.servable_share);
@@ -30,6 +31,7 @@ impl Ceiling {
             None if self.multiple == 0.0 => writeln!(out, "  0 jobs/min: every job is too large"),
             None => writeln!(out, "  none: no limit restricts the offered {offered:.1} jobs/min"),
         };
+        out += &self.sustained_line(scenario);
         let axis = |AxisCeiling { axis, limit, jobs_per_min }: &AxisCeiling| {
             format!("{axis} {} admits {jobs_per_min:.1}", units::print_count(*limit))
         };
@@ -40,4 +42,26 @@ impl Ceiling {
         }
         out
     }
+
+    /// Says what the limits admit run after run, if that is less than in this run.
+    fn sustained_line(&self, scenario: &Scenario) -> String {
+        let Sustained { jobs_per_min, multiple, binding: Some((target, axis)) } = self.sustained else {
+            return String::new();
+        };
+        if multiple >= self.multiple * MIN_SHARE_SUSTAINED {
+            return String::new();
+        }
+        let jobs = match jobs_per_min {
+            ..1.0 => format!("{:.0} jobs/day", jobs_per_min * 1440.0),
+            _ => format!("{jobs_per_min:.1} jobs/min"),
+        };
+        format!(
+            "  day after day only {jobs}, {multiple:.2} × the offered: this run begins with full limits, which are used once; \
+             binding then: {axis} of {}\n",
+            scenario.targets[target.index()].name
+        )
+    }
 }
+
+/// A sustained ceiling above this share of the run's is the same for a reader.
+const MIN_SHARE_SUSTAINED: f64 = 0.98;

@@ -37,7 +37,7 @@ pub use cached::Cached;
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, SizeClass, Target, Workload};
 use demand::{PromptRange, Sizes};
-use provider::config::{Lengths, Limit, ModelConfig};
+use provider::config::{Lengths, Limit, ModelConfig, RefillPolicy};
 use provider::largest_call::SizeBound;
 use provider::{Axis, Nanos};
 
@@ -58,6 +58,20 @@ pub struct Ceiling {
     pub binding: Option<(TargetId, Axis)>,
     /// Every target of the scenario, in its order.
     pub targets: Vec<TargetCeiling>,
+    /// What the limits admit run after run. Lower than the ceiling if the run is short against the window of a limit: what
+    /// a limit holds at the start is used once.
+    pub sustained: Sustained,
+}
+
+/// The load that the limits admit for ever: each at its amount per window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sustained {
+    /// The maximum jobs per minute, as [`Ceiling::jobs_per_min`].
+    pub jobs_per_min: f64,
+    /// The same as a multiple of the offered load.
+    pub multiple: f64,
+    /// The limit that binds, as [`Ceiling::binding`].
+    pub binding: Option<(TargetId, Axis)>,
 }
 
 /// What the limits of a target admit.
@@ -94,6 +108,7 @@ struct Class {
 }
 
 /// A limit of a target, or of all targets of an account that share a meter.
+#[derive(Clone)]
 struct LimitConstraint<'scenario> {
     /// At least one, in the order of the scenario.
     targets: Vec<(TargetId, &'scenario ModelConfig)>,
@@ -110,20 +125,35 @@ impl Ceiling {
         let constraints = constraints(scenario);
         let offered: f64 = scenario.workloads.iter().map(|workload| offered_load(scenario, workload)).sum();
         let servable = classes.iter().fold(0.0, |sum, class| sum + class.rate);
-        let (multiple, binding) = if offered > 0.0 && classes.is_empty() {
-            (0.0, too_small(scenario))
-        } else {
-            let (multiple, binding) = allocation::maximum_multiple(&classes, &constraints);
+        let highest = |constraints: &[LimitConstraint<'_>]| {
+            if offered > 0.0 && classes.is_empty() {
+                return (0.0, too_small(scenario));
+            }
+            let (multiple, binding) = allocation::maximum_multiple(&classes, constraints);
             (multiple, binding.map(|constraint| (constraint.targets[0].0, constraint.limit.axis)))
         };
+        let jobs = |multiple: f64| {
+            if multiple.is_finite() { multiple * servable * 60.0 } else { f64::INFINITY }
+        };
+        let (multiple, binding) = highest(&constraints);
+        let per_window: Vec<LimitConstraint<'_>> = constraints
+            .iter()
+            .map(|constraint| LimitConstraint { allowed: sustained(&constraint.limit), ..constraint.clone() })
+            .collect();
+        let (sustained_multiple, sustained_binding) = highest(&per_window);
         let target = |target| TargetCeiling::of(target, &classes, &constraints);
         Self {
-            jobs_per_min: if multiple.is_finite() { multiple * servable * 60.0 } else { f64::INFINITY },
+            jobs_per_min: jobs(multiple),
             multiple,
             offered_jobs_per_min: offered * 60.0,
             servable_share: if offered > 0.0 { servable / offered } else { 1.0 },
             binding,
             targets: target_ids(scenario).map(target).collect(),
+            sustained: Sustained {
+                jobs_per_min: jobs(sustained_multiple),
+                multiple: sustained_multiple,
+                binding: sustained_binding,
+            },
         }
     }
 
@@ -251,4 +281,14 @@ fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
 fn allowed(limit: &Limit, duration: Nanos) -> f64 {
     let seconds = limit.axis.window_length().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
     limit.max_units_in(duration) / seconds
+}
+
+/// Returns the units per second that a limit admits for ever; for concurrency, the slots.
+#[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
+fn sustained(limit: &Limit) -> f64 {
+    let amount = match limit.refill {
+        RefillPolicy::Adaptive(growth) => growth.max_limit(limit.amount),
+        _ => limit.amount,
+    };
+    amount as f64 / limit.axis.window_length().map_or(1.0, Nanos::as_secs_f64)
 }

@@ -157,6 +157,29 @@ fn the_ceiling_under_each_refill_policy_is_what_it_admits_over_the_run() {
     assert!(close(jobs(RefillPolicy::Adaptive(up_to_triple), ninety_seconds), 180.0));
 }
 
+/// A day's limit in a run of one hour: the full bucket serves the hour, but only once.
+#[test]
+fn what_is_sustained_is_the_limit_per_window_however_long_the_run() {
+    let rpd = Limit::rpd(1_000);
+    let tpd = Limit::tpd(200_000);
+    for duration in [Nanos::HOUR, Nanos::DAY, Nanos(30 * Nanos::DAY.0)] {
+        let scenario =
+            |limit| Scenario { duration, ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 10.0)]) };
+        let requests = Ceiling::of(&scenario(rpd)).sustained;
+        assert!(close(requests.jobs_per_min, 1_000.0 / 1_440.0), "{requests:?}");
+        assert_eq!(requests.binding, Some((TargetId(0), Axis::Rpd)));
+        // 400 tokens a job.
+        let tokens = Ceiling::of(&scenario(tpd)).sustained;
+        assert!(close(tokens.jobs_per_min, 200_000.0 / 400.0 / 1_440.0), "{tokens:?}");
+    }
+    let short =
+        Scenario { duration: Nanos::HOUR, ..scenario(&[vec![rpd]], &[&[&[0]]], vec![workload(0, 10.0)]) };
+    let text = Ceiling::of(&short).describe(&short);
+    assert!(text.contains("day after day only 1000 jobs/day, 0.07 × the offered"), "{text}");
+    let minute = scenario(&[vec![limit(Axis::Rpm, 30)]], &[&[&[0]]], vec![workload(0, 10.0)]);
+    assert!(!Ceiling::of(&minute).describe(&minute).contains("day after day"));
+}
+
 #[test]
 fn the_models_of_a_family_share_one_limit() {
     let thirty = || vec![limit(Axis::Rpm, 30)];

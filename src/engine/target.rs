@@ -18,7 +18,7 @@
 //! neither end nor extend it.
 //!
 //! A cool-down after a refusal ends without a probe. Measured in saturated runs (half as much again as a bucket allows,
-//! 20 ms to the provider): a probe saves 30 to 98 % of the refusals and costs at most 1.5 % of the goodput as long as the
+//! 20 ms to the provider): a probe saves 12 to 98 % of the refusals and costs at most 1.5 % of the goodput as long as the
 //! bucket holds what refills during one answer. Where it does not, the others wait while the bucket is full: with answers
 //! of 60 s on a bucket of one minute a fifth of the goodput is lost, with answers of 5 s on a bucket of one second four
 //! fifths. A client cannot know which case it is in.
