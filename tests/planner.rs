@@ -1,5 +1,7 @@
 //! The planner against closed forms, sums and its own laws.
 
+mod planning;
+
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;
 use quotalab::planner::{

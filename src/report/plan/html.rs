@@ -54,10 +54,10 @@ fn tiles(plan: &Plan) -> Markup {
     let headroom =
         plan.headroom.map_or_else(|| "none found".to_owned(), |times| format!("{} ×", number(times)));
     page::tiles(&[
-        (optional(simulated.jobs_per_min), "jobs/min: simulated ceiling".to_owned()),
+        (optional(simulated.jobs_per_min), "jobs/min: mean simulated ceiling".to_owned()),
         (optional(plan.ceiling.analytic.jobs_per_min), "jobs/min: analytic ceiling".to_owned()),
         (number(plan.load.jobs_per_min), "jobs/min: present load".to_owned()),
-        (headroom, "ceiling ÷ load".to_owned()),
+        (headroom, "ceiling to plan with ÷ load".to_owned()),
         (seconds(plan.load.p95_s), "p95 latency now".to_owned()),
         (usd(plan.load.cost_usd_per_day), "per day now".to_owned()),
     ])
@@ -157,11 +157,21 @@ fn ceilings(plan: &Plan) -> Markup {
         rows.push(row(name, String::new(), Some(cached.jobs_per_min), Some(cached.multiple)));
     }
     let breaks = simulated.breaks.as_ref().map_or_else(String::new, |breaks| {
-        let full = breaks.axis.as_ref().zip(breaks.target.as_ref());
-        let full = full.map_or_else(String::new, |(axis, target)| format!(", {axis} of {target} full"));
-        format!("{} at {}{full}", breaks.rule, breaks.at)
+        let limit = breaks.axis.as_ref().zip(breaks.target.as_ref());
+        let limit = limit.map_or_else(String::new, |(axis, target)| format!("; {axis} of {target}"));
+        format!("{} at {}{limit}", breaks.rule, breaks.at)
     });
-    rows.push(row("simulated".to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
+    if let Some(planning) = &simulated.planning {
+        let (share, confidence) = (percent(planning.share), percent(planning.confidence));
+        let claim = format!("{share} of runs hold it, {confidence} confidence");
+        rows.push(row(
+            "to plan with".to_owned(),
+            claim,
+            Some(planning.jobs_per_min),
+            Some(planning.multiple),
+        ));
+    }
+    rows.push(row("simulated, mean".to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
     if let (Some(low), Some(high)) = (simulated.low, simulated.high) {
         let interval = format!(
             "{} to {} times the load, {} confidence",
