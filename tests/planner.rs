@@ -1,6 +1,7 @@
 //! The planner against closed forms, sums and its own laws.
 
 mod planning;
+mod purchase;
 
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;

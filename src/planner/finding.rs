@@ -198,6 +198,13 @@ pub enum PlanNote {
         /// The name of the change.
         change: String,
     },
+    /// Accounts of a provider are free; no more than a few are proposed, since its terms may forbid several.
+    FreeAccounts {
+        /// The name of the provider.
+        provider: String,
+        /// The most accounts that are added.
+        max: usize,
+    },
     /// Changes that only measure the worth of a policy in force.
     Ablations {
         /// Their names.

@@ -18,6 +18,7 @@ mod catalogue;
 mod change;
 mod curve;
 mod difference;
+mod early_end;
 mod finding;
 mod growth;
 mod outage;
@@ -41,6 +42,7 @@ pub use runner::PlanProgress;
 
 use crate::ceiling::Ceiling;
 use crate::scenario::Scenario;
+use provider::Nanos;
 use replicas::Replicas;
 use results::{Results, Tables};
 use rules::Rules;
@@ -59,6 +61,8 @@ pub struct PlanOptions {
     pub incident: bool,
     /// The number of seeds on which the ceiling is searched, at least 1; `None`: as many as a narrow interval needs.
     pub replicas: Option<u32>,
+    /// How long changes that hold the target are searched for, by the clock of [`PlanProgress`]; `None`: to the end.
+    pub time_limit: Option<Nanos>,
     /// The command that makes the plan again; may be empty.
     pub reproduce: String,
 }
@@ -128,7 +132,7 @@ pub fn plan(
         max_multiple: search.max_multiple,
     };
     let target = options.target.map(|target| target.multiple(&analytic));
-    let tables = tables(&baseline, runner, replicas.first(), target, options.incident);
+    let tables = tables(&baseline, runner, replicas.first(), target, options);
     let results = Results {
         scenario,
         options,
@@ -147,7 +151,7 @@ fn tables(
     runner: Runner<'_>,
     estimate: &CeilingEstimate,
     target: Option<f64>,
-    incident: bool,
+    options: &PlanOptions,
 ) -> Tables {
     let (scenario, present) = (baseline.scenario, baseline.present);
     runner.count.stage("what-ifs and the curve");
@@ -161,8 +165,8 @@ fn tables(
         || curve::curve(&runner, scenario, estimate, present),
     );
     runner.count.stage("the target load and outages");
-    let buy = target.map(|target| purchase::buy(baseline, runner, &measured, target));
-    let incidents = if incident { outage::outages(&runner, scenario, present) } else { Vec::new() };
+    let buy = target.map(|target| purchase::buy(baseline, runner, &measured, target, options.time_limit));
+    let incidents = if options.incident { outage::outages(&runner, scenario, present) } else { Vec::new() };
     Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, incidents }
 }
 

@@ -150,7 +150,11 @@ impl PlanReport {
 
     fn buy(&mut self, plan: &Plan) {
         let Some(buy) = &plan.buy else { return };
-        let verdict = if buy.holds { self.0.style.good("holds") } else { self.0.style.bad("does not hold") };
+        let verdict = match () {
+            () if buy.holds => self.0.style.good("holds"),
+            () if buy.broken.is_empty() => self.0.style.bad("is not proved to hold"),
+            () => self.0.style.bad("does not hold"),
+        };
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
         let changes = if buy.changes.is_empty() {
             "no change is needed".to_owned()
@@ -159,7 +163,9 @@ impl PlanReport {
         };
         self.0.sentence(&format!("  {changes}"), 2);
         let p95 = buy.p95_s.map_or_else(|| "none".to_owned(), duration);
-        self.0.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
+        let cost =
+            buy.cost_usd_per_day.map_or_else(|| "unknown cost".to_owned(), |cost| format!("{cost:.2} USD"));
+        self.0.line(&format!("  {verdict}: p95 {p95}, {cost} a day at that load"));
     }
 
     fn outages(&mut self, plan: &Plan) {

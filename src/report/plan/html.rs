@@ -107,7 +107,7 @@ fn buy(plan: &Plan) -> Markup {
     let content = html! {
         p {
             (text(&changes)) ": " (mark(buy.holds)) " on " (plural(buy.replicas.into(), "seed")) ", p95 "
-            (seconds(buy.p95_s)) ", " (usd(buy.cost_usd_per_day)) " a day."
+            (seconds(buy.p95_s)) ", " (buy.cost_usd_per_day.map_or_else(|| "an unknown cost".to_owned(), usd)) " a day at that load."
         }
         @for rule in &buy.broken { p.note { "still fails: " (text(&rule.rule)) } }
     };

@@ -46,6 +46,10 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         PlanNote::OtherModel { change } => format!(
             "`{change}` needs no new account, since limits are per model; its answers are another model's."
         ),
+        PlanNote::FreeAccounts { provider, max } => format!(
+            "Accounts at {provider} are free. Its terms of service may forbid a second one: check them first. At most \
+             {max} more are proposed."
+        ),
         PlanNote::Ablations { changes } => format!(
             "Policies in force were left out one at a time to measure their worth (a lift below 1 is what a policy \
              gains); this is no advice: {}.",

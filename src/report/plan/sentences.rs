@@ -160,17 +160,32 @@ fn purchase(purchase: &Purchase) -> String {
     );
     let changes =
         if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
-    let cost = format!("{:.2} USD/day", purchase.cost_usd_per_day);
+    let cost = purchase.cost_usd_per_day;
+    let cost = cost
+        .map_or_else(|| "at a cost not known".to_owned(), |cost| format!("{cost:.2} USD/day at that load"));
     let seeds = plural(purchase.replicas.into(), "seed");
+    let time_up = if purchase.timed_out { "; the time limit ended the search" } else { "" };
     if purchase.holds && purchase.changes.is_empty() {
-        format!("{target} holds without any change, for {cost}; simulated on {seeds}.")
+        format!(
+            "{target} holds without any change, for {cost}: it held on all {seeds} simulated, as 95 % of runs do."
+        )
     } else if purchase.holds {
-        format!("To hold {target}: {changes}, for {cost}; simulated on {seeds}.")
+        format!(
+            "To hold {target}: {changes}, for {cost}. It held on all {seeds} simulated, as 95 % of runs do."
+        )
+    } else if purchase.broken.is_empty() {
+        format!(
+            "{target} with {changes}, for {cost}, held on {seeds}; {} are needed to conclude that 95 % of runs hold{time_up}.",
+            purchase.proof
+        )
     } else if only_cost(&purchase.broken) {
-        format!("To hold {target} apart from its cost: {changes}, for {cost}; {}.", breaks(&purchase.broken))
+        format!(
+            "To hold {target} apart from its cost: {changes}, for {cost}; {}{time_up}.",
+            breaks(&purchase.broken)
+        )
     } else {
         format!(
-            "No set of changes that was tried holds {target}: with {changes}, {}.",
+            "No set of changes that was tried holds {target}: with {changes}, {}{time_up}.",
             breaks(&purchase.broken)
         )
     }
