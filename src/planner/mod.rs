@@ -166,7 +166,7 @@ fn tables(
     );
     runner.count.stage("the target load and outages");
     let buy = target.map(|target| purchase::buy(baseline, runner, &measured, target, options.time_limit));
-    let incidents = if options.incident { outage::outages(&runner, scenario, present) } else { Vec::new() };
+    let incidents = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
     Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, incidents }
 }
 

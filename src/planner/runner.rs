@@ -7,7 +7,7 @@ use super::plan::{BrokenRule, Simulations};
 use super::rules::Rules;
 use crate::drive;
 use crate::load::{Load, SampleCache};
-use crate::record::{Mode, Recorder, Summary};
+use crate::record::{Fold, Mode, Recorder, Summary};
 use crate::scenario::{Expectation, Scenario};
 use crate::stats::replica_seed;
 use provider::Nanos;
@@ -129,10 +129,7 @@ impl<'a> RunCount<'a> {
 impl Runner<'_> {
     /// Runs `scenario` at `multiple` times its load. Replica 0 has the scenario's own seed.
     pub(super) fn run(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Run {
-        assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
-        let summary = self.simulate(&self.prepare(scenario, multiple, replica));
-        self.count.add(summary.jobs.offered);
-        Run::new(multiple, self.rules, summary)
+        self.run_with(scenario, (multiple, replica), &mut ())
     }
 
     /// Makes the same run as far as it decides whether the rules hold: the run ends once the rule on success is broken for
@@ -169,24 +166,38 @@ impl Runner<'_> {
         let scenario = self.prepare(scenario, multiple, replica);
         let load = Load::with_cache(&scenario, &self.count.samples);
         let mut end = EarlyEnd::new(&scenario, rules, load.clone(), is_time_up);
-        let recorder = Recorder::without_distributions(&scenario);
-        let summary = drive::record(recorder, Mode::Virtual, &mut end, |folds| {
-            drive::virtual_time::simulate_load(&scenario, load, folds)
+        let run = self.record(&scenario, multiple, load, &mut end);
+        (!end.timed_out).then_some(run)
+    }
+
+    /// Makes a run whose events go to `fold` as well.
+    pub(super) fn run_with(
+        &self,
+        scenario: &Scenario,
+        (multiple, replica): (f64, u32),
+        fold: &mut impl Fold,
+    ) -> Run {
+        let scenario = self.prepare(scenario, multiple, replica);
+        let load = Load::with_cache(&scenario, &self.count.samples);
+        self.record(&scenario, multiple, load, fold)
+    }
+
+    /// Simulates a prepared scenario.
+    fn record(&self, scenario: &Scenario, multiple: f64, load: Load, fold: &mut impl Fold) -> Run {
+        let recorder = Recorder::without_distributions(scenario);
+        let summary = drive::record(recorder, Mode::Virtual, fold, |folds| {
+            drive::virtual_time::simulate_load(scenario, load, folds)
         });
         self.count.add(summary.jobs.offered);
-        (!end.timed_out).then(|| Run::new(multiple, self.rules, summary))
+        Run::new(multiple, self.rules, summary)
     }
 
     /// Returns the scenario of a run: scaled, with the seed of its replica, judged by the rules of the ceiling.
     fn prepare(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Scenario {
+        assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
         let mut scenario = scenario.scaled(multiple);
         scenario.seed = replica_seed(scenario.seed, u64::from(replica));
         scenario.expect.clone_from(&self.rules.kept);
         scenario
-    }
-
-    /// Simulates a prepared scenario to its end.
-    fn simulate(&self, scenario: &Scenario) -> Summary {
-        drive::summarize_without_distributions(scenario, Load::with_cache(scenario, &self.count.samples))
     }
 }

@@ -181,9 +181,10 @@ impl PlanReport {
                 fitted(&outage.provider, 30),
                 outage.at,
                 duration(outage.for_s),
-                percent(outage.success)
+                outage.success.map_or_else(|| "-".to_owned(), percent)
             ));
         }
+        self.0.faint("success and p95 of the jobs that arrive during the loss");
     }
 
     fn last(&mut self, plan: &Plan) {

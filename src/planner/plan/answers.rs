@@ -72,14 +72,45 @@ pub struct Outage {
     pub at_s: f64,
     /// For how many seconds every call to the provider is answered with status 503.
     pub for_s: f64,
-    /// Whether every rule holds on every replica.
+    /// Whether every rule holds on every replica, over the run and for the jobs that arrive during the outage, those of each
+    /// workload included.
     pub survives: bool,
     /// The rules that break on some replica.
     pub broken: Vec<BrokenRule>,
-    /// The lowest share of jobs that succeeded, over the replicas.
-    pub success: f64,
-    /// The highest 95th percentile of latency over the replicas; `None` if no job succeeded.
+    /// The share of the jobs that arrive during the outage that succeed, on the worst replica; `None` if none arrive.
+    pub success: Option<f64>,
+    /// The 95th percentile of their latency; `None` if none succeeds.
     pub p95_s: Option<f64>,
+    /// The share of those that succeed that a later step of their route serves; `None` if none succeeds.
+    #[serde(default)]
+    pub fallback_share: Option<f64>,
+    /// What the calls that end during the outage cost, in USD.
+    #[serde(default)]
+    pub cost_usd: f64,
+    /// The jobs of each workload that arrive during the outage, on the worst replica.
+    #[serde(default)]
+    pub workloads: Vec<OutageWorkload>,
+    /// The time from the end of the outage until the jobs that arrive in a minute succeed as the rules demand, on the slowest
+    /// replica; 0 if the first minute's do, `None` if this is not so before the end of the run.
+    #[serde(default)]
+    pub recovery_s: Option<f64>,
+}
+
+/// What the jobs of a workload got that arrived during an outage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutageWorkload {
+    /// The workload's name.
+    pub name: String,
+    /// The route that it uses.
+    pub route: String,
+    /// The jobs that arrived.
+    pub jobs: u64,
+    /// The share that succeeded; `None` if none arrived.
+    pub success: Option<f64>,
+    /// The 95th percentile of latency; `None` if none succeeded.
+    pub p95_s: Option<f64>,
+    /// The share of the succeeded that a later step of the route served; `None` if none succeeded.
+    pub fallback_share: Option<f64>,
 }
 
 /// What was simulated.

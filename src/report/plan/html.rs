@@ -119,6 +119,7 @@ fn outages(plan: &Plan) -> Markup {
     if plan.incidents.is_empty() {
         return Markup::default();
     }
+    let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), percent);
     let rows: Vec<_> = plan
         .incidents
         .iter()
@@ -129,13 +130,20 @@ fn outages(plan: &Plan) -> Markup {
                 cell(rules(&outage.broken)),
                 cell(&outage.at),
                 cell(duration(outage.for_s)),
-                cell(percent(outage.success)),
+                cell(share(outage.success)),
                 cell(seconds(outage.p95_s)),
+                cell(share(outage.fallback_share)),
+                cell(usd(outage.cost_usd)),
+                cell(seconds(outage.recovery_s)),
             ]
         })
         .collect();
-    let head = ["provider", "", "fails", "from", "for", "success", "p95"];
-    section("The loss of a provider", &table(&head, 3, &rows))
+    let head = ["provider", "", "fails", "from", "for", "success", "p95", "fallback", "cost", "recovery"];
+    let content = html! {
+        (table(&head, 3, &rows))
+        p.note { "Success, p95, fallback share and cost of the jobs that arrive during the loss; recovery counts from its end." }
+    };
+    section("The loss of a provider", &content)
 }
 
 fn rules(broken: &[BrokenRule]) -> String {

@@ -3,8 +3,8 @@
 use super::notes;
 use crate::formatting::{count, duration, number, percent, plural};
 use crate::planner::{
-    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, Outage, Plan,
-    PlanningCeiling, Purchase, WhatIf, only_cost,
+    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload,
+    Plan, PlanningCeiling, Purchase, WhatIf, only_cost,
 };
 use crate::scenario::Metric;
 
@@ -245,12 +245,39 @@ fn growth(growth: &Growth) -> String {
 
 fn outage(outage: &Outage) -> String {
     let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
-    let success = percent(outage.success);
-    if outage.survives {
-        format!("{loss} is survived: at least {success} of the jobs succeed.")
+    let verdict = if outage.survives {
+        format!("{loss} is survived.")
     } else {
-        format!("{loss} is not survived: {} ({success} of the jobs succeed).", breaks(&outage.broken))
-    }
+        format!("{loss} is not survived: {}.", breaks(&outage.broken))
+    };
+    let Some(success) = outage.success else { return format!("{verdict} No jobs arrive during it.") };
+    let by_workload = match outage.workloads.len() {
+        0 | 1 => String::new(),
+        _ => format!(
+            " ({})",
+            outage.workloads.iter().filter_map(workload_success).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    let served = match (outage.p95_s, outage.fallback_share) {
+        (Some(p95), Some(fallback)) => {
+            format!(", with a p95 latency of {}; {} of these by fallback", duration(p95), percent(fallback))
+        }
+        _ => String::new(),
+    };
+    let recovery = match outage.recovery_s {
+        None => "Jobs do not succeed as required again before the end of the run".to_owned(),
+        Some(0.0) => "Jobs that arrive in the first minute after it succeed as required".to_owned(),
+        Some(recovery) => format!("Jobs succeed as required again {} after it", duration(recovery)),
+    };
+    format!(
+        "{verdict} Of the jobs that arrive during it {} succeed{by_workload}{served}. {recovery}.",
+        percent(success)
+    )
+}
+
+/// Formats the success of a workload during an outage: `chat 43.5 %`; `None` if no jobs arrived.
+fn workload_success(workload: &OutageWorkload) -> Option<String> {
+    Some(format!("{} {}", workload.name, percent(workload.success?)))
 }
 
 fn difference(difference: &Difference) -> String {
