@@ -31,6 +31,19 @@ pub fn rounded(value: f64, digits: u8) -> f64 {
     if rounded.is_finite() { rounded + 0.0 } else { value }
 }
 
+/// Rounds to at least three decimal digits, and to at least five significant ones.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the number of digits is clamped"
+)]
+pub fn significant(value: f64) -> f64 {
+    let digits =
+        if value == 0.0 { 3.0 } else { (4.0 - libm::floor(libm::log10(value.abs()))).clamp(3.0, 15.0) };
+    rounded(value, digits as u8)
+}
+
 /// Returns a duration in seconds, rounded to the microsecond.
 #[must_use]
 pub fn seconds(length: Nanos) -> f64 {

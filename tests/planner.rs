@@ -1,5 +1,9 @@
 //! The planner against closed forms, sums and its own laws.
 
+mod outage;
+mod planning;
+mod purchase;
+
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;
 use quotalab::planner::{
@@ -238,26 +242,6 @@ fn growth_reaches_the_ceiling_after_the_logarithm_of_the_headroom() {
     for wrong in ["8", "8%", "8/month", "-3%/month", "8%/fortnight", "%/month", "inf%/day"] {
         assert!(GrowthRate::parse(wrong).is_err(), "{wrong}");
     }
-}
-
-#[test]
-fn an_outage_is_survived_only_with_a_second_provider() {
-    let yaml = one_account("rpm: 1000", "poisson: 20/min", "expect: [success >= 99%]")
-        .replace("duration: 30m", "duration: 2h");
-    let alone = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
-    assert_eq!(alone.incidents.len(), 1);
-    assert!(!alone.incidents[0].survives && rules(&alone.incidents[0].broken) == ["success >= 99%"]);
-    assert!((alone.incidents[0].success - 0.5).abs() < 0.05, "one of two hours is lost");
-    let yaml = yaml
-        .replace("providers: {", "providers: { q: { models: { m: { latency: { total: 500ms } } } },")
-        .replace("of: [p/default/m] }", "of: [p/default/m] }, { of: [q/default/m] }")
-        .replace("attempts: 1", "attempts: 3");
-    let two = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
-    assert!(
-        two.incidents.len() == 2 && two.incidents.iter().all(|outage| outage.survives),
-        "{:#?}",
-        two.incidents
-    );
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use super::output::{print, print_to_stderr, style};
 use super::output_folder::{OutputFiles, default_folder};
 use super::{Changes, Exit, VerbError, input_error, quoted};
+use crate::drive::clock::Clock;
+use crate::formatting;
 use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
 use crate::report;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use provider::units;
+use provider::{Instant, Nanos, units};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +20,9 @@ pub(super) struct PlanArgs {
     /// Find the cheapest changes that hold this load: `5x` the present one, or `1000/min`
     #[arg(long, value_name = "LOAD", value_parser = target)]
     target: Option<(String, Target)>,
+    /// End the search for these changes after this time, with the best answer until then
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration)]
+    time_limit: Nanos,
     /// Say when the load reaches the ceiling at this growth, per day, week, month or year
     #[arg(long, value_name = "8%/month", value_parser = growth_rate)]
     growth: Option<GrowthRate>,
@@ -48,15 +53,13 @@ impl PlanArgs {
             growth: self.growth.clone(),
             incident: self.incident,
             replicas: self.replicas,
+            time_limit: Some(self.time_limit),
             reproduce: self.command(),
         };
-        let progress = (!self.quiet).then(Progress::new);
-        let plan = match &progress {
-            Some(progress) => planner::plan(&scenario, &options, progress),
-            None => planner::plan(&scenario, &options, &()),
-        };
-        if let Some(progress) = &progress {
-            progress.0.finish_and_clear();
+        let progress = Progress::new(self.quiet);
+        let plan = planner::plan(&scenario, &options, &progress);
+        if let Some(bar) = &progress.bar {
+            bar.finish_and_clear();
         }
         let plan = plan.map_err(input_error)?;
         self.deliver(&plan)?;
@@ -79,6 +82,9 @@ impl PlanArgs {
         let mut command = format!("quotalab plan {scenario}{}", self.changes.to_arguments());
         if let Some((target, _)) = &self.target {
             command += &format!(" --target {}", quoted(target));
+            if self.time_limit != DEFAULT_TIME_LIMIT {
+                command += &format!(" --time-limit {}", units::print_duration(self.time_limit));
+            }
         }
         if let Some(growth) = &self.growth {
             command += &format!(" --growth {}", quoted(&growth.text));
@@ -123,25 +129,51 @@ fn growth_rate(text: &str) -> Result<GrowthRate, String> {
     GrowthRate::parse(text).map_err(|error| error.to_string())
 }
 
-/// A progress line on stderr, shown if stderr is a terminal.
-struct Progress(ProgressBar);
+/// The time limit if none is given.
+const DEFAULT_TIME_LIMIT: Nanos = Nanos::MINUTE;
+
+/// The progress on stderr: a line that is redrawn on a terminal, a line per stage otherwise.
+struct Progress {
+    /// `None` if progress is not wanted.
+    bar: Option<ProgressBar>,
+    clock: Clock,
+}
 
 impl Progress {
-    fn new() -> Self {
-        let style = ProgressStyle::with_template("plan {spinner} {msg}: {pos} runs, {elapsed}")
-            .expect("invariant: the progress template is valid");
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+    fn new(quiet: bool) -> Self {
+        Self { bar: (!quiet).then(progress_bar), clock: Clock::start() }
     }
+}
+
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("plan {spinner} {msg}: {pos} runs, {elapsed}")
+        .expect("invariant: the progress template is valid");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 impl PlanProgress for Progress {
     fn stage(&self, name: &str) {
-        self.0.set_message(name.to_owned());
+        let Some(bar) = &self.bar else { return };
+        bar.set_message(name.to_owned());
+        if bar.is_hidden() {
+            let seconds = self.elapsed().as_secs_f64();
+            print_to_stderr(&format!(
+                "plan: {name} (after {} runs, {})",
+                bar.position(),
+                formatting::duration(seconds)
+            ));
+        }
     }
 
     fn ran(&self) {
-        self.0.inc(1);
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    fn elapsed(&self) -> Nanos {
+        self.clock.now().since(Instant::ZERO)
     }
 }

@@ -7,11 +7,13 @@ use super::plan::ChangeKind;
 use crate::ceiling::Ceiling;
 use crate::scenario::{Arrivals, Cache, Jitter, Pace, Pick, Scenario, Workload, preset};
 use provider::Nanos;
-use provider::config::{Config, DEFAULT_MAX_TOKENS, Tier};
+use provider::config::{Config, DEFAULT_MAX_TOKENS, ModelConfig, Tier};
 use provider::units::{print_count, print_duration};
 
 /// An account is tried if it raises the analytic ceiling by more than this ratio.
 const MIN_LIFT: f64 = 1.005;
+/// The most free accounts of a provider that are added: terms of service may forbid more than one.
+pub(super) const MAX_FREE_ACCOUNTS: usize = 2;
 /// The cache that is tried if there is none.
 const CACHE: Cache = Cache { entries: 10_000, ttl: Nanos::HOUR };
 /// The share to which prompts are shortened.
@@ -39,13 +41,36 @@ pub(super) fn changes(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns one more account for every provider that binds: more of its quota would raise the analytic ceiling.
-fn accounts(scenario: &Scenario) -> Vec<Change> {
-    let account = |(index, config): (usize, &Config)| Change {
+/// Returns the changes that are tried only to hold a target load: an account of every provider with a target, since one
+/// that does not bind at present may bind there, and twice the deadline.
+pub(super) fn for_a_target(scenario: &Scenario) -> Vec<Change> {
+    let uses = |index: &usize| scenario.targets.iter().any(|target| usize::from(target.provider) == *index);
+    let used = scenario.providers.iter().enumerate().filter(|(index, _)| uses(index));
+    let deadline = scenario.client.deadline * 2;
+    let longer = Change {
+        name: format!("a deadline of {}", print_duration(deadline)),
+        kind: ChangeKind::Client,
+        edit: Edit::Deadline(deadline),
+    };
+    used.map(account).chain([longer]).collect()
+}
+
+/// Returns `true` if accounts of a provider are free: on the free tier, without a price.
+pub(super) fn has_free_accounts(config: &Config) -> bool {
+    let is_free = |model: &ModelConfig| model.price.input == 0.0 && model.price.output == 0.0;
+    config.tier == Tier::Free && config.models.iter().all(is_free)
+}
+
+fn account((index, config): (usize, &Config)) -> Change {
+    Change {
         name: format!("one more account at {}", config.name),
         kind: ChangeKind::Quota,
         edit: Edit::Account { provider: index as u16 },
-    };
+    }
+}
+
+/// Returns one more account for every provider that binds: more of its quota would raise the analytic ceiling.
+fn accounts(scenario: &Scenario) -> Vec<Change> {
     let multiple = Ceiling::of(scenario).multiple;
     let binds =
         |change: &Change| Ceiling::of(&Change::all(scenario, [change])).multiple > multiple * MIN_LIFT;
@@ -58,6 +83,13 @@ pub(super) fn notes(scenario: &Scenario) -> Vec<PlanNote> {
         .into_iter()
         .map(|change| PlanNote::OtherModel { change: change.name })
         .collect();
+    notes.extend(
+        scenario
+            .providers
+            .iter()
+            .filter(|config| has_free_accounts(config))
+            .map(|config| PlanNote::FreeAccounts { provider: config.name.clone(), max: MAX_FREE_ACCOUNTS }),
+    );
     if !has_repeats(scenario) {
         let reason = NotTriedReason::NothingRepeats;
         notes.push(PlanNote::NotTried { change: UntriedChange::CacheAndCoalescing, reason });

@@ -6,6 +6,7 @@ use crate::scenario::{
     Arrivals, Cache, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step, Target, TraceRow,
     Workload,
 };
+use provider::Nanos;
 use provider::config::{AccountConfig, Config, ModelConfig};
 use provider::dist::Dist;
 use std::collections::BTreeSet;
@@ -37,6 +38,8 @@ pub(super) enum Edit {
     Cache(Cache),
     /// Turns request coalescing on or off.
     Coalesce(bool),
+    /// Sets the client's deadline.
+    Deadline(Nanos),
     /// Sets the pacing.
     Pace(Pace),
     /// Sets the jitter of the backoff.
@@ -88,6 +91,7 @@ impl Edit {
             Self::OtherModel { provider, model } => add_other_model(scenario, *provider, *model),
             Self::Cache(cache) => scenario.client.cache = Some(*cache),
             Self::Coalesce(coalesce) => scenario.client.coalesce = *coalesce,
+            Self::Deadline(deadline) => scenario.client.deadline = *deadline,
             Self::Pace(pace) => scenario.client.pace = *pace,
             Self::Jitter(jitter) => scenario.client.retry.backoff.jitter = *jitter,
             Self::Budget(permille) => scenario.client.retry.budget_permille = *permille,

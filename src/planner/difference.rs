@@ -1,6 +1,6 @@
 //! Why the simulated ceiling differs from the analytic one: every known cause, with its size.
 
-use super::finding::{Difference, NEGLIGIBLE};
+use super::finding::Difference;
 use super::plan::Simulated;
 use super::runner::Run;
 use crate::ceiling::Ceiling;
@@ -9,6 +9,8 @@ use crate::scenario::{Metric, Scenario, Workload};
 use provider::Axis;
 use provider::config::{Estimate, Limit, RefillPolicy, Settlement};
 
+/// Ratios of the two ceilings closer to 1 than this are agreement.
+const AGREEMENT: f64 = 0.02;
 /// Shares of jobs below this are not mentioned.
 const MIN_SHARE: f64 = 0.005;
 /// Arrivals are uneven if the busiest step exceeds the mean by this ratio.
@@ -31,7 +33,7 @@ pub(super) fn differences(
     if let (Some(multiple), true) = (simulated.multiple, analytic.multiple.is_finite()) {
         let ratio = multiple / analytic.multiple;
         debug_assert!(ratio >= 0.0, "invariant: ceilings are not negative, found ratio {ratio}");
-        if (ratio - 1.0).abs() <= NEGLIGIBLE {
+        if (ratio - 1.0).abs() <= AGREEMENT {
             differences.push(Difference::Agreement { ratio: rounded(ratio, 6) });
         } else {
             differences.push(Difference::Gap { ratio: rounded(ratio, 6) });

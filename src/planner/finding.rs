@@ -1,11 +1,15 @@
 //! The findings, differences and notes of a plan as typed data. `report::plan::sentences` makes the sentences.
 
-use super::plan::{ChangeKind, FirstViolation, Growth, Outage, Plan, Purchase, WhatIf};
+use super::plan::{ChangeKind, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase, WhatIf};
+use super::{replicas, what_if};
+use crate::formatting::significant;
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
-/// Ratios closer to 1 than this are equal within the tolerance of the searches.
-pub(super) const NEGLIGIBLE: f64 = 0.02;
+/// Lifts closer to 1 than this are equal within the tolerances of the two searches that they compare.
+const NEGLIGIBLE: f64 = what_if::TOLERANCE + replicas::TOLERANCE;
+/// The same for ablations.
+const NEGLIGIBLE_ABLATION: f64 = what_if::ABLATION_TOLERANCE + replicas::TOLERANCE;
 
 /// One statement of the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,19 +21,30 @@ pub enum Finding {
         load_holds: bool,
         /// The present load.
         load_jobs_per_min: f64,
-        /// The simulated ceiling.
+        /// The mean simulated ceiling.
         jobs_per_min: f64,
         /// The same as a multiple of the load.
         multiple: f64,
-        /// The lower end of the confidence interval of the multiple.
-        low: f64,
-        /// The upper end.
-        high: f64,
+        /// The ceiling to plan with; `None` with one replica.
+        planning: Option<PlanningCeiling>,
+        /// The ends of the confidence interval of the multiple; `None` with one replica.
+        interval: Option<[f64; 2]>,
     },
     /// The rules hold at no load that was tried.
     NoLoadHolds {
         /// The present load.
         load_jobs_per_min: f64,
+        /// The lowest load that was tried, in jobs per minute.
+        tried_jobs_per_min: f64,
+    },
+    /// A rule cannot be judged from as few jobs as a run at the ceiling has.
+    TooFewJobs {
+        /// The rule, as written.
+        rule: String,
+        /// The jobs of the run.
+        jobs: u64,
+        /// The fewest jobs from which the rule can be judged.
+        needed: u64,
     },
     /// The rules hold at every load that was tried.
     NoCeilingFound {
@@ -183,6 +198,13 @@ pub enum PlanNote {
         /// The name of the change.
         change: String,
     },
+    /// Accounts of a provider are free; no more than a few are proposed, since its terms may forbid several.
+    FreeAccounts {
+        /// The name of the provider.
+        provider: String,
+        /// The most accounts that are added.
+        max: usize,
+    },
     /// Changes that only measure the worth of a policy in force.
     Ablations {
         /// Their names.
@@ -228,10 +250,11 @@ pub enum NotTriedReason {
     NothingRepeats,
 }
 
-/// Returns the findings of a plan, the most important first.
-pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
+/// Returns the findings of a plan, the most important first. `too_few_jobs` qualifies the ceiling.
+pub(super) fn findings(plan: &Plan, too_few_jobs: Option<Finding>) -> Vec<Finding> {
     let simulated = &plan.ceiling.simulated;
     let mut findings = vec![ceiling(plan)];
+    findings.extend(too_few_jobs);
     findings.extend(simulated.breaks.clone().map(Finding::FirstViolation));
     findings
         .extend(simulated.without_cost_rules.map(|multiple| Finding::CeilingWithoutCostRules { multiple }));
@@ -246,12 +269,20 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
 fn ceiling(plan: &Plan) -> Finding {
     let (load_holds, load_jobs_per_min) = (plan.load.holds, plan.load.jobs_per_min);
     let simulated = &plan.ceiling.simulated;
-    match (simulated.multiple, simulated.jobs_per_min, simulated.low, simulated.high) {
-        (Some(multiple), Some(jobs_per_min), Some(low), Some(high)) if multiple > 0.0 => {
-            Finding::CeilingFound { load_holds, load_jobs_per_min, jobs_per_min, multiple, low, high }
-        }
-        (Some(_), ..) => Finding::NoLoadHolds { load_jobs_per_min },
-        (None, ..) => Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.tried },
+    match (simulated.multiple, simulated.jobs_per_min) {
+        (Some(multiple), Some(jobs_per_min)) if multiple > 0.0 => Finding::CeilingFound {
+            load_holds,
+            load_jobs_per_min,
+            jobs_per_min,
+            multiple,
+            planning: simulated.planning,
+            interval: simulated.low.zip(simulated.high).map(|(low, high)| [low, high]),
+        },
+        (Some(_), _) => Finding::NoLoadHolds {
+            load_jobs_per_min,
+            tried_jobs_per_min: significant(simulated.tried * load_jobs_per_min),
+        },
+        (None, _) => Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.tried },
     }
 }
 
@@ -284,6 +315,6 @@ impl Improvement {
 
 /// Returns a finding if leaving a policy out raises the ceiling.
 fn harmful_policy(change: &WhatIf) -> Option<Finding> {
-    let is_harmful = change.kind == ChangeKind::Ablation && change.lift > 1.0 + NEGLIGIBLE;
+    let is_harmful = change.kind == ChangeKind::Ablation && change.lift > 1.0 + NEGLIGIBLE_ABLATION;
     is_harmful.then(|| Finding::HarmfulPolicy { change: change.change.clone(), lift: change.lift })
 }

@@ -2,7 +2,6 @@
 
 use super::plan::Growth;
 use super::replicas::Interval;
-use super::search::MIN_MULTIPLE;
 use crate::formatting::rounded;
 use provider::units::ParseError;
 
@@ -45,13 +44,15 @@ impl GrowthRate {
         Ok(Self { text: text.trim().to_owned(), log_per_month })
     }
 
-    /// Returns when a load that grows at this rate reaches `ceiling`, given as a multiple of the load.
-    pub(super) fn reaches(&self, ceiling: Option<Interval>) -> Growth {
-        let months = |multiple: f64| rounded(libm::log(multiple.max(MIN_MULTIPLE)) / self.log_per_month, 2);
+    /// Returns when a load that grows at this rate reaches `ceiling`, given as a multiple of the load, and the ends of the
+    /// interval of the mean ceiling.
+    pub(super) fn reaches(&self, ceiling: Option<f64>, mean: Option<Interval>) -> Growth {
+        let months =
+            |multiple: f64| rounded(libm::log(multiple.max(f64::MIN_POSITIVE)) / self.log_per_month, 2);
         Growth {
             rate: self.text.clone(),
-            months: ceiling.map(|ceiling| months(ceiling.mean)),
-            between: ceiling.map(|ceiling| [months(ceiling.low), months(ceiling.high)]),
+            months: ceiling.map(months),
+            between: mean.map(|mean| [months(mean.low), months(mean.high)]),
         }
     }
 }

@@ -18,6 +18,7 @@ mod catalogue;
 mod change;
 mod curve;
 mod difference;
+mod early_end;
 mod finding;
 mod growth;
 mod outage;
@@ -41,6 +42,7 @@ pub use runner::PlanProgress;
 
 use crate::ceiling::Ceiling;
 use crate::scenario::Scenario;
+use provider::Nanos;
 use replicas::Replicas;
 use results::{Results, Tables};
 use rules::Rules;
@@ -59,6 +61,8 @@ pub struct PlanOptions {
     pub incident: bool,
     /// The number of seeds on which the ceiling is searched, at least 1; `None`: as many as a narrow interval needs.
     pub replicas: Option<u32>,
+    /// How long changes that hold the target are searched for, by the clock of [`PlanProgress`]; `None`: to the end.
+    pub time_limit: Option<Nanos>,
     /// The command that makes the plan again; may be empty.
     pub reproduce: String,
 }
@@ -83,6 +87,8 @@ const MAX_JOBS: f64 = 5e6;
 const MAX_MULTIPLE: (f64, f64) = (4.0, 64.0);
 /// A search goes at least this far beyond the analytic ceiling, as a ratio.
 const BEYOND_ANALYTIC: f64 = 4.0;
+/// The search goes at least down to the guess divided by this, even if runs then have too few jobs for the rules.
+const MIN_BELOW_GUESS: f64 = 8.0;
 /// The largest first step of the search around the expected ceiling, as a ratio.
 const STEP: f64 = 1.1;
 
@@ -105,7 +111,7 @@ pub fn plan(
     count.stage("the present load");
     let present = runner.run(scenario, 1.0, 0);
     count.stage("the ceiling");
-    let search = search(scenario, &analytic);
+    let search = search(scenario, &analytic, &rules);
     let service_rules = rules.without_cost_rules();
     let service = Runner { rules: &service_rules, ..runner };
     let (ceiling, replicas) = rayon::join(
@@ -122,10 +128,11 @@ pub fn plan(
         estimate: without_cost_rules.as_ref().unwrap_or(replicas.first()),
         present: &present,
         analytic: analytic.multiple,
+        min_multiple: search.min_multiple,
         max_multiple: search.max_multiple,
     };
     let target = options.target.map(|target| target.multiple(&analytic));
-    let tables = tables(&baseline, runner, replicas.first(), target, options.incident);
+    let tables = tables(&baseline, runner, replicas.first(), target, options);
     let results = Results {
         scenario,
         options,
@@ -144,7 +151,7 @@ fn tables(
     runner: Runner<'_>,
     estimate: &CeilingEstimate,
     target: Option<f64>,
-    incident: bool,
+    options: &PlanOptions,
 ) -> Tables {
     let (scenario, present) = (baseline.scenario, baseline.present);
     runner.count.stage("what-ifs and the curve");
@@ -158,8 +165,8 @@ fn tables(
         || curve::curve(&runner, scenario, estimate, present),
     );
     runner.count.stage("the target load and outages");
-    let buy = target.map(|target| purchase::buy(baseline, runner, &measured, target));
-    let incidents = if incident { outage::outages(&runner, scenario, present) } else { Vec::new() };
+    let buy = target.map(|target| purchase::buy(baseline, runner, &measured, target, options.time_limit));
+    let incidents = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
     Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, incidents }
 }
 
@@ -175,18 +182,20 @@ impl Target {
 }
 
 /// Returns the search for the ceiling, from where arithmetic expects it for the busiest hour.
-fn search(scenario: &Scenario, analytic: &Ceiling) -> Search {
+fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape);
     let peak = shapes.flatten().fold(1.0, f64::max);
     let jobs = analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
     let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
     let is_known = expected.is_finite() && expected > 0.0;
     let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE.0, MAX_MULTIPLE.1);
+    let guess = if is_known { expected / peak } else { 1.0 };
     Search {
-        guess: if is_known { expected / peak } else { 1.0 },
+        guess,
         step: STEP,
         steepness: 1.0,
         tolerance: replicas::TOLERANCE,
+        min_multiple: (rules.min_jobs() / jobs).min(guess / MIN_BELOW_GUESS),
         max_multiple: if is_known { max_multiple.max(expected * BEYOND_ANALYTIC) } else { max_multiple },
         replica: 0,
     }

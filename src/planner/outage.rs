@@ -1,22 +1,28 @@
-//! The loss of a provider for up to an hour, at the busiest time.
+//! The loss of a provider for up to an hour, at the busiest time, judged by the jobs that arrive while it lasts.
 
-use super::plan::Outage;
+mod busiest;
+mod window;
+
+use super::plan::{BrokenRule, Outage};
 use super::runner::{Run, Runner, broken_in_any};
 use crate::formatting::{moment, rounded};
-use crate::record::Series;
-use crate::scenario::Scenario;
+use crate::scenario::{Metric, Scenario};
 use provider::config::{Fault, Incident};
 use provider::{Instant, Nanos};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use window::Window;
 
 /// The number of seeds on which an outage must be survived.
 const SEEDS: u32 = 3;
+/// The share of success from which users count as served again, if no rule says so.
+const SERVED: f64 = 0.99;
 
-/// Simulates, at the present load, the loss of each provider that has a target.
-pub(super) fn outages(runner: &Runner<'_>, scenario: &Scenario, present: &Run) -> Vec<Outage> {
-    let length = Nanos::HOUR.min(scenario.duration);
-    let at = busiest(&present.summary.series, length, scenario.duration);
+/// Simulates, at the present load, the loss of each provider that has a target. It takes an hour, or half of a shorter run,
+/// so that the recovery can be seen.
+pub(super) fn outages(runner: &Runner<'_>, scenario: &Scenario) -> Vec<Outage> {
+    let length = Nanos::HOUR.min(Nanos((scenario.duration.0 / 2).max(1)));
+    let at = busiest::busiest(scenario, length);
     let used: BTreeSet<u16> = scenario.targets.iter().map(|target| target.provider).collect();
     used.into_par_iter().map(|provider| outage(runner, scenario, provider, at, length)).collect()
 }
@@ -26,11 +32,27 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, at: Instant, 
     let config = &mut without.providers[usize::from(provider)];
     let name = config.name.clone();
     config.incidents.push(Incident { at, until: at + length, fault: Fault::Status(503), share: 1.0 });
-    let runs: Vec<Run> =
-        (0..SEEDS).into_par_iter().map(|replica| runner.run(&without, 1.0, replica)).collect();
-    let broken = broken_in_any(&runs);
-    let success = runs.iter().map(success).fold(1.0, f64::min);
-    assert!((0.0..=1.0).contains(&success), "invariant: success is a share, found {success}");
+    let simulate = |replica| {
+        let mut window = Window::new(&without, at, at + length);
+        let run = runner.run_with(&without, (1.0, replica), &mut window);
+        (run, window)
+    };
+    let (runs, windows): (Vec<Run>, Vec<Window>) = (0..SEEDS).into_par_iter().map(simulate).unzip();
+    let rules = &runner.rules.kept;
+    let mut broken = broken_in_any(&runs);
+    for rule in windows.iter().flat_map(|window| window.broken(rules)) {
+        let rule = BrokenRule { rule: rule.rule.clone(), metric: rule.metric };
+        if !broken.contains(&rule) {
+            broken.push(rule);
+        }
+    }
+    let success = |window: &Window| window.all().success().unwrap_or(1.0);
+    let worst = windows.iter().min_by(|one, other| success(one).total_cmp(&success(other)));
+    let worst = worst.expect("invariant: an outage is simulated on at least one seed");
+    let served = rules.iter().filter(|rule| rule.metric == Metric::Success).map(|rule| rule.value);
+    let served = served.reduce(f64::max).unwrap_or(SERVED);
+    let recoveries = windows.iter().map(|window| window.recovery_s(served)).collect::<Option<Vec<f64>>>();
+    let all = worst.all();
     Outage {
         provider: name,
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
@@ -38,26 +60,11 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, at: Instant, 
         for_s: rounded(length.as_secs_f64(), 6),
         survives: broken.is_empty(),
         broken,
-        success: rounded(success, 6),
-        p95_s: runs.iter().filter_map(Run::p95_s).reduce(f64::max),
+        success: all.success(),
+        p95_s: all.p95_s(),
+        fallback_share: all.fallback_share(),
+        cost_usd: worst.cost_usd(),
+        workloads: worst.workloads(scenario),
+        recovery_s: recoveries.map(|recoveries| recoveries.into_iter().fold(0.0, f64::max)),
     }
-}
-
-/// Returns the share of the ended jobs that succeeded; 0 if none ended.
-fn success(run: &Run) -> f64 {
-    let jobs = &run.summary.jobs;
-    jobs.succeeded as f64 / (jobs.succeeded + jobs.failed + jobs.shed).max(1) as f64
-}
-
-/// Returns the start of the interval of this length in which most jobs are offered.
-fn busiest(series: &Series, length: Nanos, duration: Nanos) -> Instant {
-    assert!(length <= duration, "invariant: an outage is not longer than the run, found {length:?}");
-    let step = Nanos::from_secs_f64(series.step_s);
-    let steps = (length.0 / step.0.max(1)).max(1) as usize;
-    let windows = series.offered.windows(steps.min(series.offered.len().max(1)));
-    let sums = windows.map(|window| window.iter().sum::<u64>());
-    let (start, _) =
-        (0u64..).zip(sums).fold((0, 0), |best, (start, sum)| if sum > best.1 { (start, sum) } else { best });
-    let latest = duration.saturating_sub(length);
-    Instant((step * start).0.min(latest.0))
 }

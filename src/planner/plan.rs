@@ -4,6 +4,10 @@
 //! The text is the same on every machine and for any number of threads. Rates are in jobs per minute, times in seconds,
 //! money in USD. A *multiple* is relative to the load that the scenario offers, a *lift* to the present ceiling.
 
+mod answers;
+
+pub use answers::*;
+
 use super::finding::{Difference, Finding, PlanNote};
 use crate::record::{Binding, CeilingTarget, Expected};
 use crate::scenario::Metric;
@@ -37,7 +41,8 @@ pub struct Plan {
     pub load: Load,
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
-    /// The simulated ceiling divided by the load; `None` if no ceiling was found.
+    /// The ceiling to plan with divided by the load, or the simulated ceiling of a single replica divided by it; `None` if no
+    /// ceiling was found.
     pub headroom: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
@@ -97,7 +102,8 @@ pub struct Load {
     pub jobs_per_min: f64,
     /// Offered in the busiest step of the series.
     pub peak_jobs_per_min: f64,
-    /// Whether every rule of the ceiling holds at this load.
+    /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found, whether
+    /// every rule holds on the scenario's own seed.
     pub holds: bool,
     /// The rules of the ceiling, measured at this load.
     pub expect: Vec<Expected>,
@@ -155,7 +161,10 @@ pub struct Simulated {
     pub jobs_per_min: Option<f64>,
     /// As a multiple of the load: the mean over replicas. 0 if the rules hold at no load that was tried.
     pub multiple: Option<f64>,
-    /// The lower end of the confidence interval of that mean.
+    /// The ceiling to plan with, which most runs hold; `None` if no ceiling was found, or with one replica.
+    #[serde(default)]
+    pub planning: Option<PlanningCeiling>,
+    /// The lower end of the confidence interval of the mean; `None` with one replica, which has no interval.
     pub low: Option<f64>,
     /// The upper end of the confidence interval.
     pub high: Option<f64>,
@@ -175,6 +184,19 @@ pub struct Simulated {
     /// first.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "but_for_cost")]
     pub without_cost_rules: Option<f64>,
+}
+
+/// The load that most runs hold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanningCeiling {
+    /// Jobs per minute.
+    pub jobs_per_min: f64,
+    /// As a multiple of the load; 0 if some replica holds at no load that was tried.
+    pub multiple: f64,
+    /// The share of runs that hold it, in `0..1`.
+    pub share: f64,
+    /// The confidence with which they do, in `0..1`.
+    pub confidence: f64,
 }
 
 /// The rule that breaks first, and the limit that stops the load at that moment: the one that refuses, else one that
@@ -197,9 +219,13 @@ pub struct FirstViolation {
     pub target: Option<String>,
     /// The axis of the limit.
     pub axis: Option<String>,
-    /// Attempts that limits on this axis refused in the step of the series at that time; 0 if the limit is only full.
+    /// Attempts that the limit refused in the step of the series at that time; 0 if it only refuses at other times, is only
+    /// full, or is waited for.
     #[serde(default)]
     pub refused: u64,
+    /// Attempts that it refused over the run, if it refused none at that time and is neither full nor waited for.
+    #[serde(default)]
+    pub refused_over_run: u64,
     /// Jobs that were given up over the run while they waited for the limit; 0 if it refuses or is full at that time.
     #[serde(default)]
     pub given_up: u64,
@@ -256,6 +282,9 @@ pub struct WhatIf {
     pub kind: ChangeKind,
     /// The new ceiling; `None` if none was found up to the highest load tried.
     pub ceiling_jobs_per_min: Option<f64>,
+    /// The highest load tried, if no new ceiling was found up to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried_jobs_per_min: Option<f64>,
     /// The new ceiling divided by the present one, on the same traffic; by the highest load tried if there is no new
     /// ceiling.
     pub lift: f64,
@@ -304,86 +333,4 @@ pub enum ChangeKind {
     /// An ablation: a policy in force is left out, to measure its worth. Never bought, never paired.
     #[serde(rename = "without")]
     Ablation,
-}
-
-/// Two changes that are worth more together than separately, by more than the tolerance of the search.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pair {
-    /// The names of both changes.
-    pub changes: [String; 2],
-    /// The lift of both together.
-    pub lift: f64,
-    /// The product of their separate lifts.
-    pub apart: f64,
-}
-
-/// The cheapest changes that hold a target load.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Purchase {
-    /// The load to hold.
-    pub target: TargetLoad,
-    /// Whether every rule, those on cost included, holds at that load on every replica.
-    pub holds: bool,
-    /// The names of the changes, in the order in which they were chosen; a change that is needed several times is
-    /// repeated.
-    pub changes: Vec<String>,
-    /// The rules that are still broken on some replica; empty if the load holds.
-    pub broken: Vec<BrokenRule>,
-    /// The cost of a day at that load with the changes.
-    pub cost_usd_per_day: f64,
-    /// The highest 95th percentile of latency at that load over the replicas; `None` if no job succeeded.
-    pub p95_s: Option<f64>,
-    /// The number of seeds on which the changes were simulated.
-    pub replicas: u32,
-}
-
-/// A load to hold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TargetLoad {
-    /// As a multiple of the present load.
-    pub multiple: f64,
-    /// In jobs per minute.
-    pub jobs_per_min: f64,
-}
-
-/// When growth reaches the ceiling.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Growth {
-    /// As given: `8%/month`.
-    pub rate: String,
-    /// Months of 30.44 days until the load reaches the simulated ceiling; negative if it is above it already, `None` if
-    /// no ceiling was found.
-    pub months: Option<f64>,
-    /// The same for the two ends of the confidence interval.
-    pub between: Option<[f64; 2]>,
-}
-
-/// The effect of the loss of a provider at the present load.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outage {
-    /// The name of the provider.
-    pub provider: String,
-    /// When the outage begins, as reports write it: at the start of the busiest interval of its length.
-    pub at: String,
-    /// The same in seconds from the start.
-    pub at_s: f64,
-    /// For how many seconds every call to the provider is answered with status 503.
-    pub for_s: f64,
-    /// Whether every rule holds on every replica.
-    pub survives: bool,
-    /// The rules that break on some replica.
-    pub broken: Vec<BrokenRule>,
-    /// The lowest share of jobs that succeeded, over the replicas.
-    pub success: f64,
-    /// The highest 95th percentile of latency over the replicas; `None` if no job succeeded.
-    pub p95_s: Option<f64>,
-}
-
-/// What was simulated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Simulations {
-    /// Whole runs.
-    pub runs: u64,
-    /// Jobs in those runs.
-    pub jobs: u64,
 }

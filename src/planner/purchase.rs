@@ -1,43 +1,40 @@
 //! The cheapest set of changes that holds a target load, proved by simulation.
 //!
-//! A greedy search. Which set is tried next is arithmetic: the analytic ceiling of the changed scenario, times the
-//! ratio of each change's measured lift to its analytic one. Changes are added by marginal cost at the target load,
-//! changes to the traffic last, until the load is expected to hold; then the set is simulated on several seeds; then it
-//! is pruned, since a later change may have made an earlier one needless. Rules on cost are judged at the end and never
-//! stop the search, since no change that is bought makes the bill smaller.
+//! A search in four steps. Arithmetic gives the first set: changes are added by marginal cost at the target load, changes
+//! to the traffic last, until the analytic ceiling, corrected by each measured lift, reaches the target. The set is then
+//! simulated, and repaired: the limit that stops a failing run says which provider needs more quota; if no limit does, the
+//! remaining changes are added one by one as long as they do no harm. The set is then pruned, since a later change may have
+//! made an earlier one needless. At last it is proved on as many seeds as the claim needs. Rules on cost are judged at the
+//! end and never stop the search, since no change that is bought makes the bill smaller. When the time is up the search
+//! ends with the best set until then.
 
-use super::change::Change;
-use super::plan::{BrokenRule, ChangeKind, Purchase, TargetLoad};
+mod candidates;
+
+use super::plan::{BrokenRule, Purchase, TargetLoad};
+use super::replicas::PROOF_SEEDS;
 use super::rules::only_cost;
 use super::runner::{Run, Runner, broken_in_any};
+use super::violation;
 use super::what_if::{Baseline, Measured};
-use crate::ceiling::Ceiling;
 use crate::formatting::rounded;
-use crate::scenario::Scenario;
+use candidates::Candidates;
+use provider::Nanos;
 use rayon::prelude::*;
-use std::cmp::Ordering;
 
-/// The number of seeds on which a set is proved.
-const SEEDS: u32 = 3;
-/// The most changes in a set, repetitions counted.
-const MAX_CHANGES: usize = 40;
-/// After a failed proof the expected ceiling must exceed the target by this ratio.
-const RESERVE: f64 = 1.05;
-/// The smallest expected gain for which a change is added, as a ratio.
-const MIN_GAIN: f64 = 1.005;
+/// The number of seeds on which a set is tried before it is proved.
+const SCREENING_SEEDS: u32 = 3;
+/// The number of seeds that are simulated at a time during a proof.
+const BATCH: u32 = 6;
 
-/// The search for a set of changes. Sets hold indices of `candidates`, with repetitions.
-struct GreedySearch<'a> {
-    baseline: &'a Baseline<'a>,
+/// A search for a set of changes. Sets hold indices of candidates, with repetitions.
+struct Search<'a> {
+    candidates: Candidates<'a>,
     /// Judges by all rules, those on cost included.
     runner: Runner<'a>,
-    candidates: Vec<&'a Measured>,
-    /// Per candidate, its measured lift divided by its analytic one.
-    corrections: Vec<f64>,
-    /// Per candidate, its marginal cost at the target load: see [`marginal_cost`].
-    cost_rank: Vec<f64>,
     /// The multiple to hold.
     target: f64,
+    /// When the time is up, by the clock of the plan.
+    until: Option<Nanos>,
 }
 
 /// Finds the cheapest changes that hold `target` times the load. `baseline` and `measured` are without the rules on cost
@@ -47,31 +44,187 @@ pub(super) fn buy(
     runner: Runner<'_>,
     measured: &[Measured],
     target: f64,
+    time_limit: Option<Nanos>,
 ) -> Purchase {
     assert!(target > 0.0 && target.is_finite(), "invariant: a positive target, found {target}");
-    let candidates: Vec<&Measured> = measured.iter().filter(|one| one.change.is_offer()).collect();
-    let corrections = candidates.iter().map(|one| {
-        let analytic =
-            Ceiling::of(&Change::all(baseline.scenario, [&one.change])).multiple / baseline.analytic;
-        if analytic.is_finite() && analytic > 0.0 { one.effect.lift / analytic } else { 1.0 }
-    });
-    let corrections = corrections.collect();
-    let mut search =
-        GreedySearch { baseline, runner, candidates, corrections, cost_rank: Vec::new(), target };
-    let mut chosen = Vec::new();
-    let mut proof = search.proof(&chosen);
-    if !serves(&proof) {
-        search.cost_rank = search.marginal_costs(&proof[0]);
+    let until = time_limit.map(|limit| runner.count.elapsed() + limit);
+    let candidates = Candidates::new(baseline, measured, target);
+    let mut search = Search { candidates, runner, target, until };
+    let (chosen, proof) = search.run();
+    search.into_purchase(&chosen, proof, baseline.present.summary.ceiling.offered_jobs_per_min)
+}
+
+/// Returns `true` if no rule breaks except those on cost. No run is no proof.
+fn serves(proof: &[Run]) -> bool {
+    !proof.is_empty() && only_cost(proof.iter().flat_map(|run| &run.broken))
+}
+
+impl Search<'_> {
+    fn is_time_up(&self) -> bool {
+        self.until.is_some_and(|until| self.runner.count.elapsed() >= until)
     }
-    let mut reserve = 1.0;
-    while !serves(&proof) && search.extend(&mut chosen, reserve) {
-        proof = search.proof(&chosen);
-        reserve = RESERVE;
+
+    /// Searches, prunes and proves. Returns the set and the runs that show how it does.
+    fn run(&mut self) -> (Vec<usize>, Vec<Run>) {
+        let mut chosen = Vec::new();
+        let mut runs = self.screen(&chosen);
+        if !serves(&runs) && !self.is_time_up() {
+            self.rank();
+            if self.candidates.extend(&mut chosen) {
+                runs = self.screen(&chosen);
+            }
+        }
+        (chosen, runs) = self.repaired(chosen, runs, |search, chosen| search.screen(chosen));
+        if serves(&runs) {
+            (chosen, runs) = self.pruned(chosen, runs);
+            let proof = self.prove(&chosen);
+            if !proof.is_empty() {
+                (chosen, runs) = self.repaired(chosen, proof, |search, chosen| search.prove(chosen));
+            }
+        }
+        (chosen, runs)
     }
-    if serves(&proof) {
-        proof = search.prune(&mut chosen, proof);
+
+    /// Simulates a set at the target load on some seeds. Returns the runs that ended before the time was up.
+    fn simulate(&self, chosen: &[usize], seeds: std::ops::Range<u32>) -> Vec<Run> {
+        let scenario = self.candidates.scenario(chosen);
+        let is_time_up = || self.is_time_up();
+        let verdict = |replica| self.runner.verdict(&scenario, self.target, replica, &is_time_up);
+        seeds.into_par_iter().filter_map(verdict).collect()
     }
-    search.into_purchase(&chosen, &proof)
+
+    /// Makes a whole run of a set at the target load; `None` if the time is up before it ends.
+    fn whole(&self, chosen: &[usize]) -> Option<Run> {
+        let scenario = self.candidates.scenario(chosen);
+        self.runner.timed_run(&scenario, self.target, 0, &|| self.is_time_up())
+    }
+
+    /// Simulates a set on one seed, and if that serves, on the other seeds of a screening.
+    fn screen(&self, chosen: &[usize]) -> Vec<Run> {
+        let mut runs = self.simulate(chosen, 0..1);
+        if serves(&runs) {
+            runs.extend(self.simulate(chosen, 1..SCREENING_SEEDS));
+        }
+        runs
+    }
+
+    /// Simulates a set on [`PROOF_SEEDS`] seeds, or until a batch of them does not serve.
+    fn prove(&self, chosen: &[usize]) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for first in (0..PROOF_SEEDS).step_by(BATCH as usize) {
+            runs.extend(self.simulate(chosen, first..PROOF_SEEDS.min(first + BATCH)));
+            if !serves(&runs) || self.is_time_up() {
+                break;
+            }
+        }
+        runs
+    }
+
+    /// Measures what each candidate costs at the target load, since a change that is hardly used at the present load looks
+    /// cheap there. Candidates that are not measured before the time is up are the most expensive.
+    fn rank(&mut self) {
+        let Some(without) = self.whole(&[]) else { return };
+        let cost = |index| self.whole(&[index]).map_or(f64::INFINITY, |with| marginal_cost(&with, &without));
+        let costs: Vec<f64> = (0..self.candidates.len()).into_par_iter().map(cost).collect();
+        assert!(costs.iter().all(|cost| *cost >= 0.0), "invariant: costs are not negative, found {costs:?}");
+        self.candidates.rank(costs);
+    }
+
+    /// Adds changes until the set serves on the seeds of `simulate`, nothing is left to add, or the time is up. Returns the
+    /// last set, or the given one if the runs of the last were cut off.
+    fn repaired(
+        &self,
+        mut chosen: Vec<usize>,
+        mut runs: Vec<Run>,
+        simulate: impl Fn(&Self, &[usize]) -> Vec<Run>,
+    ) -> (Vec<usize>, Vec<Run>) {
+        let mut repeated = (usize::MAX, 1);
+        while !serves(&runs) && !self.is_time_up() {
+            let Some(run) = runs.iter().find(|run| !only_cost(&run.broken)) else { break };
+            let stopped_by = violation::first(run, self.runner.rules).and_then(|violation| violation.target);
+            let mut longer = chosen.clone();
+            if let Some(next) = self.candidates.lifting(&chosen, stopped_by.as_deref()) {
+                // The same change again and again is added in doubling numbers; pruning removes what is too much.
+                repeated = if repeated.0 == next { (next, 2 * repeated.1) } else { (next, 1) };
+                for _ in 0..repeated.1 {
+                    if self.candidates.is_allowed(&longer, next) {
+                        longer.push(next);
+                    }
+                }
+            } else if let Some(next) = self.harmless(&chosen) {
+                longer.push(next);
+            } else {
+                break;
+            }
+            let with = simulate(self, &longer);
+            if with.is_empty() {
+                break;
+            }
+            (chosen, runs) = (longer, with);
+        }
+        (chosen, runs)
+    }
+
+    /// Returns the cheapest allowed change with which no more jobs are lost on the first seed; `None` if there is none.
+    fn harmless(&self, chosen: &[usize]) -> Option<usize> {
+        let without = self.whole(chosen)?;
+        let lost = |run: &Run| {
+            let jobs = &run.summary.jobs;
+            (jobs.failed + jobs.shed) as f64 / (jobs.succeeded + jobs.failed + jobs.shed).max(1) as f64
+        };
+        let is_harmless = |index: &usize| {
+            let with: Vec<usize> = chosen.iter().copied().chain([*index]).collect();
+            self.whole(&with).is_some_and(|with| with.holds() || lost(&with) <= lost(&without))
+        };
+        self.candidates.by_cost(chosen).into_iter().find(is_harmless)
+    }
+
+    /// Removes every change that is not needed, the most expensive first. Returns the runs of the remaining set.
+    fn pruned(&self, mut chosen: Vec<usize>, mut runs: Vec<Run>) -> (Vec<usize>, Vec<Run>) {
+        for change in self.candidates.most_expensive_first(&chosen) {
+            while let Some(position) = chosen.iter().rposition(|index| *index == change) {
+                let mut fewer = chosen.clone();
+                fewer.remove(position);
+                let without = self.screen(&fewer);
+                if !serves(&without) || self.is_time_up() {
+                    break;
+                }
+                (chosen, runs) = (fewer, without);
+            }
+        }
+        assert!(serves(&runs), "invariant: pruning keeps a set that serves the target load");
+        (chosen, runs)
+    }
+
+    /// Returns the result of the search.
+    fn into_purchase(self, chosen: &[usize], mut proof: Vec<Run>, offered_per_min: f64) -> Purchase {
+        // The run that shows that the load does not hold was ended early: the whole run says which rules it breaks.
+        let mut is_whole = true;
+        if let Some(failing) = proof.iter().position(|run| !only_cost(&run.broken)) {
+            let scenario = self.candidates.scenario(chosen);
+            let replica = u32::try_from(failing).expect("invariant: a proof has at most PROOF_SEEDS runs");
+            let whole = self.runner.timed_run(&scenario, self.target, replica, &|| self.is_time_up());
+            is_whole = whole.is_some();
+            proof[failing] = whole.unwrap_or_else(|| proof[failing].clone());
+            proof.swap(0, failing);
+        }
+        let broken: Vec<BrokenRule> = broken_in_any(&proof);
+        let replicas = u32::try_from(proof.len()).expect("invariant: a proof has at most PROOF_SEEDS runs");
+        Purchase {
+            target: TargetLoad {
+                multiple: rounded(self.target, 6),
+                jobs_per_min: rounded(self.target * offered_per_min, 3),
+            },
+            holds: broken.is_empty() && replicas == PROOF_SEEDS,
+            proof: PROOF_SEEDS,
+            timed_out: self.is_time_up(),
+            changes: chosen.iter().map(|index| self.candidates.name(*index).to_owned()).collect(),
+            broken,
+            cost_usd_per_day: proof.first().filter(|_| is_whole).map(|run| rounded(run.cost_per_day(), 4)),
+            p95_s: proof.iter().filter(|_| is_whole).filter_map(Run::p95_s).reduce(f64::max),
+            replicas,
+        }
+    }
 }
 
 /// Returns the extra cost per additional succeeded job, in USD: 0 if the change saves money, infinite if no more jobs
@@ -80,131 +233,4 @@ fn marginal_cost(with: &Run, without: &Run) -> f64 {
     let extra = with.summary.cost_usd - without.summary.cost_usd;
     let more = with.summary.jobs.succeeded.saturating_sub(without.summary.jobs.succeeded);
     if extra <= 0.0 { 0.0 } else { extra / more as f64 }
-}
-
-/// Returns `true` if no rule breaks except those on cost.
-fn serves(proof: &[Run]) -> bool {
-    assert!(!proof.is_empty(), "invariant: a proof has at least one run");
-    only_cost(proof.iter().flat_map(|run| &run.broken))
-}
-
-impl GreedySearch<'_> {
-    /// Returns the scenario with the chosen changes.
-    fn scenario(&self, chosen: &[usize]) -> Scenario {
-        let changes = chosen.iter().map(|&index| &self.candidates[index].change);
-        Change::all(self.baseline.scenario, changes)
-    }
-
-    /// Returns the marginal cost of each candidate. It is measured at the target load, since a change that is hardly used
-    /// at the present load looks cheap there.
-    fn marginal_costs(&self, without: &Run) -> Vec<f64> {
-        let cost = |index| marginal_cost(&self.runner.run(&self.scenario(&[index]), self.target, 0), without);
-        let costs: Vec<f64> = (0..self.candidates.len()).into_par_iter().map(cost).collect();
-        assert!(costs.iter().all(|cost| *cost >= 0.0), "invariant: costs are not negative, found {costs:?}");
-        costs
-    }
-
-    fn kind(&self, index: usize) -> ChangeKind {
-        self.candidates[index].change.kind
-    }
-
-    /// Compares two candidates by cost: changes to the traffic last, then by marginal cost.
-    fn by_cost(&self, one: usize, other: usize) -> Ordering {
-        let is_traffic = |index| self.kind(index) == ChangeKind::Traffic;
-        is_traffic(one).cmp(&is_traffic(other)).then(self.cost_rank[one].total_cmp(&self.cost_rank[other]))
-    }
-
-    /// Returns the multiple that a set is expected to hold.
-    fn expected(&self, chosen: &[usize]) -> f64 {
-        let analytic = Ceiling::of(&self.scenario(chosen)).multiple / self.baseline.analytic;
-        let analytic = if analytic.is_nan() { 1.0 } else { analytic };
-        let correction: f64 = distinct(chosen).into_iter().map(|index| self.corrections[index]).product();
-        self.baseline.estimate.at_least() * analytic * correction
-    }
-
-    /// Adds changes until the expected ceiling is `reserve` times the target. Returns `true` if any was added.
-    fn extend(&self, chosen: &mut Vec<usize>, reserve: f64) -> bool {
-        let before = chosen.len();
-        let mut expected = self.expected(chosen);
-        let enough = (self.target * reserve).max(if before > 0 { expected * MIN_GAIN } else { 0.0 });
-        while expected < enough && chosen.len() < MAX_CHANGES {
-            let Some((next, reached)) = self.next(chosen, expected) else { break };
-            chosen.push(next);
-            expected = reached;
-        }
-        chosen.len() > before
-    }
-
-    /// Returns the cheapest candidate with a gain, and what the set is expected to hold with it.
-    fn next(&self, chosen: &[usize], expected: f64) -> Option<(usize, f64)> {
-        let is_own = |index: usize| self.kind(index) == ChangeKind::Own;
-        let is_allowed = |index: &usize| {
-            let again = chosen.contains(index) && !self.candidates[*index].change.is_repeatable();
-            let two_own = is_own(*index) && chosen.iter().any(|other| is_own(*other));
-            !again && !two_own
-        };
-        let offers = (0..self.candidates.len()).filter(is_allowed).filter_map(|index| {
-            let with: Vec<usize> = chosen.iter().copied().chain([index]).collect();
-            let reached = self.expected(&with);
-            (reached > expected * MIN_GAIN).then_some((index, reached))
-        });
-        offers.min_by(|one, other| self.by_cost(one.0, other.0).then(other.1.total_cmp(&one.1)))
-    }
-
-    /// Simulates a set at the target load: on one seed, and if that serves, on the others.
-    fn proof(&self, chosen: &[usize]) -> Vec<Run> {
-        let scenario = self.scenario(chosen);
-        let mut runs = vec![self.runner.run(&scenario, self.target, 0)];
-        if serves(&runs) {
-            let others = (1..SEEDS).into_par_iter();
-            runs.par_extend(others.map(|replica| self.runner.run(&scenario, self.target, replica)));
-        }
-        runs
-    }
-
-    /// Removes every change that is not needed, the most expensive first. Returns the proof of the remaining set.
-    fn prune(&self, chosen: &mut Vec<usize>, mut proof: Vec<Run>) -> Vec<Run> {
-        let mut order = distinct(chosen);
-        order.sort_by(|&one, &other| self.by_cost(other, one));
-        for change in order {
-            while let Some(position) = chosen.iter().rposition(|index| *index == change) {
-                let mut fewer = chosen.clone();
-                fewer.remove(position);
-                let without = self.proof(&fewer);
-                if !serves(&without) {
-                    break;
-                }
-                (*chosen, proof) = (fewer, without);
-            }
-        }
-        assert!(serves(&proof), "invariant: pruning keeps a set that serves the target load");
-        proof
-    }
-
-    /// Returns the result of the search.
-    fn into_purchase(self, chosen: &[usize], proof: &[Run]) -> Purchase {
-        let broken: Vec<BrokenRule> = broken_in_any(proof);
-        let offered = self.baseline.present.summary.ceiling.offered_jobs_per_min;
-        let name = |&index: &usize| self.candidates[index].effect.change.clone();
-        Purchase {
-            target: TargetLoad {
-                multiple: rounded(self.target, 6),
-                jobs_per_min: rounded(self.target * offered, 3),
-            },
-            holds: broken.is_empty(),
-            changes: chosen.iter().map(name).collect(),
-            broken,
-            cost_usd_per_day: rounded(proof[0].cost_per_day(), 4),
-            p95_s: proof.iter().filter_map(Run::p95_s).reduce(f64::max),
-            replicas: u32::try_from(proof.len()).expect("invariant: a proof has at most SEEDS runs"),
-        }
-    }
-}
-
-/// Returns the indices of a set, each once, in ascending order.
-fn distinct(chosen: &[usize]) -> Vec<usize> {
-    let mut distinct = chosen.to_vec();
-    distinct.sort_unstable();
-    distinct.dedup();
-    distinct
 }

@@ -1,9 +1,10 @@
-//! The simulated ceiling over several seeds, with its confidence interval.
+//! The simulated ceiling over several seeds: its mean with a confidence interval, and the ceiling to plan with, the load
+//! that most runs hold.
 
 use super::runner::Runner;
 use super::search::{CeilingEstimate, Search};
 use crate::scenario::Scenario;
-use crate::stats::{Moments, critical_t};
+use crate::stats::{Moments, critical_t, tolerance_factor};
 use rayon::prelude::*;
 
 /// The relative tolerance of the first replica's search.
@@ -22,6 +23,17 @@ const MAX_REPLICAS: u32 = 16;
 const NARROW: f64 = 0.005;
 /// The confidence level of the interval of the mean.
 pub(super) const CONFIDENCE: f64 = 0.95;
+/// The share of runs that hold the ceiling to plan with.
+pub(super) const COVERAGE: f64 = 0.95;
+/// The confidence with which they do.
+pub(super) const COVERAGE_CONFIDENCE: f64 = 0.9;
+/// The number of seeds that must all hold a load to show, with [`COVERAGE_CONFIDENCE`], that [`COVERAGE`] of all seeds hold
+/// it: if fewer did, all of 45 would hold with a probability below `0.95^45 = 9.9 %`.
+pub(super) const PROOF_SEEDS: u32 = 45;
+/// The ceiling to plan with is known well enough if it lies at most this share below its estimate from infinitely many seeds.
+const NARROW_BOUND: f64 = 0.01;
+/// The quantile of the normal distribution that [`COVERAGE`] of all values exceed, with the sign reversed.
+const COVERAGE_Z: f64 = 1.644_853_626_951_472_7;
 
 /// The ceilings of several replicas.
 #[derive(Clone, Debug)]
@@ -39,28 +51,36 @@ pub(super) struct Interval {
 }
 
 impl Replicas {
-    /// Searches for the ceiling on `wanted` seeds, or on as many as the interval needs. The scenario's own seed uses
-    /// `search`, the others search around its ceiling.
+    /// Searches for the ceiling on `wanted` seeds, or on as many as the interval and the ceiling to plan with need. The
+    /// scenario's own seed uses `search`, the others search around its ceiling.
     pub(super) fn run(runner: &Runner<'_>, scenario: &Scenario, search: Search, wanted: Option<u32>) -> Self {
         assert!(wanted != Some(0), "invariant: at least one replica");
         let first = search.run(runner, scenario);
         let (guess, steepness) = (first.at_least(), first.steepness());
         let near = Search { guess, step: NEAR, steepness, tolerance: OTHER_SEEDS_TOLERANCE, ..search };
         let has_ceiling = first.ceiling().is_some_and(|ceiling| ceiling > 0.0);
-        let mut estimates = vec![first];
+        let mut replicas = Self { estimates: vec![first] };
         let max_replicas = wanted.unwrap_or(MAX_REPLICAS);
-        while has_ceiling && (estimates.len() as u32) < max_replicas {
-            let done = estimates.len() as u32;
+        while has_ceiling && (replicas.estimates.len() as u32) < max_replicas {
+            let done = replicas.estimates.len() as u32;
             let next = if done < MIN_REPLICAS { MIN_REPLICAS } else { done + MORE };
             let next = wanted.unwrap_or(next).min(max_replicas);
             let more =
                 (done..next).into_par_iter().map(|replica| Search { replica, ..near }.run(runner, scenario));
-            estimates.par_extend(more);
-            if wanted.is_none() && Interval::of(&ceilings(&estimates)).is_narrow() {
+            replicas.estimates.par_extend(more);
+            if wanted.is_none() && replicas.are_enough() {
                 break;
             }
         }
-        Self { estimates }
+        replicas
+    }
+
+    /// Returns `true` if more replicas would hardly change the results.
+    fn are_enough(&self) -> bool {
+        let excess = tolerance_factor(self.estimates.len(), COVERAGE, COVERAGE_CONFIDENCE) - COVERAGE_Z;
+        let is_bounded =
+            self.log_moments().is_some_and(|logs| excess * libm::sqrt(logs.variance) <= NARROW_BOUND);
+        is_bounded && self.interval().is_some_and(|interval| interval.is_narrow())
     }
 
     /// Returns the estimate on the scenario's own seed.
@@ -68,34 +88,55 @@ impl Replicas {
         self.estimates.first().expect("invariant: at least one replica")
     }
 
-    /// Returns the interval of the mean ceiling, or `None` if no rule broke.
+    /// Returns the mean ceiling as a multiple; `None` if no rule broke.
+    pub(super) fn mean(&self) -> Option<f64> {
+        self.first().ceiling()?;
+        Moments::of(&self.ceilings()).map(|moments| moments.mean)
+    }
+
+    /// Returns the interval of the mean ceiling. `None` if no rule broke, or if there is one replica, which does not show
+    /// how much ceilings vary.
     pub(super) fn interval(&self) -> Option<Interval> {
-        self.first().ceiling().map(|_| Interval::of(&self.ceilings()))
+        self.first().ceiling()?;
+        (self.estimates.len() > 1).then(|| Interval::of(&self.ceilings()))
+    }
+
+    /// Returns the ceiling to plan with: the multiple that the share [`COVERAGE`] of all seeds hold, with
+    /// [`COVERAGE_CONFIDENCE`]. A one-sided tolerance bound of the highest loads that held, whose logarithms are taken as
+    /// normally distributed. 0 if some replica held no load; `None` if no rule broke, or with one replica.
+    pub(super) fn planning_ceiling(&self) -> Option<f64> {
+        self.first().ceiling()?;
+        if self.estimates.len() < 2 {
+            return None;
+        }
+        let factor = tolerance_factor(self.estimates.len(), COVERAGE, COVERAGE_CONFIDENCE);
+        let bound =
+            self.log_moments().map_or(0.0, |logs| libm::exp(logs.mean - factor * libm::sqrt(logs.variance)));
+        assert!(bound >= 0.0 && bound.is_finite(), "invariant: a ceiling is finite, found {bound}");
+        Some(bound)
+    }
+
+    /// Returns the moments of the logarithms of the highest loads that held; `None` if some replica held none.
+    fn log_moments(&self) -> Option<Moments> {
+        let logs =
+            self.estimates.iter().map(|estimate| (estimate.low > 0.0).then(|| libm::log(estimate.low)));
+        Moments::of(&logs.collect::<Option<Vec<f64>>>()?)
     }
 
     /// Returns the ceiling of each replica as a multiple; the highest multiple tried if no rule broke.
     pub(super) fn ceilings(&self) -> Vec<f64> {
-        ceilings(&self.estimates)
+        self.estimates.iter().map(CeilingEstimate::at_least).collect()
     }
 }
 
-fn ceilings(estimates: &[CeilingEstimate]) -> Vec<f64> {
-    estimates.iter().map(CeilingEstimate::at_least).collect()
-}
-
 impl Interval {
-    /// Returns the interval of the mean of at least one value. A single value says nothing about its variance, so its
-    /// interval is the tolerance of its search.
+    /// Returns the interval of the mean of at least two values, at least as wide as the tolerance of a search.
     pub(super) fn of(values: &[f64]) -> Self {
+        assert!(values.len() > 1, "invariant: an interval is computed from several values, found {values:?}");
         let moments = Moments::of(values).expect("invariant: at least one replica");
         let mean = moments.mean;
-        let noise = if values.len() > 1 {
-            let t = critical_t(moments.count - 1.0, (1.0 - CONFIDENCE) / 2.0);
-            t * libm::sqrt(moments.variance_of_mean())
-        } else {
-            0.0
-        };
-        let reach = noise.max(mean * TOLERANCE / 2.0);
+        let t = critical_t(moments.count - 1.0, (1.0 - CONFIDENCE) / 2.0);
+        let reach = (t * libm::sqrt(moments.variance_of_mean())).max(mean * TOLERANCE / 2.0);
         let interval = Self { mean, low: mean - reach, high: mean + reach };
         assert!(interval.low <= mean && mean <= interval.high, "invariant: contains its mean, {interval:?}");
         interval
@@ -125,12 +166,5 @@ mod tests {
             let share = hits.count() as f64 / 4e3;
             assert!((share - CONFIDENCE).abs() < 0.0125, "{count}: {share}");
         }
-    }
-
-    #[test]
-    fn the_interval_of_one_value_is_the_tolerance_of_its_search() {
-        let interval = Interval::of(&[2.0]);
-        assert!((interval.mean - 2.0).abs() < 1e-12);
-        assert!((interval.high - interval.low - 2.0 * TOLERANCE).abs() < 1e-12);
     }
 }

@@ -1,17 +1,17 @@
 //! The plan from the planner's results: ids become names, and numbers are rounded to the precision of results.
 
 use super::difference::differences;
-use super::finding::{PlanNote, findings};
+use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
-    Analytic, CachedCeiling, Ceilings, ChangeKind, Load, Outage, Pair, Plan, Point, Purchase, SCHEMA,
-    Simulated, Simulations, WhatIf,
+    Analytic, CachedCeiling, Ceilings, ChangeKind, Load, Outage, Pair, Plan, PlanningCeiling, Point,
+    Purchase, SCHEMA, Simulated, Simulations, WhatIf,
 };
-use super::replicas::{self, CONFIDENCE, Replicas};
+use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
 use super::runner::Run;
 use super::{PlanOptions, catalogue, violation, what_if};
 use crate::ceiling::Ceiling;
-use crate::formatting::rounded;
+use crate::formatting::{rounded, significant};
 use crate::record::{Binding, CeilingAxis, CeilingTarget};
 use crate::scenario::Scenario;
 
@@ -41,6 +41,7 @@ impl Results<'_> {
     /// Makes the plan. Its findings come last, since they are derived from everything else.
     pub(super) fn into_plan(self, tables: Tables, simulations: Simulations) -> Plan {
         let (scenario, simulated) = (self.scenario, self.simulated());
+        let too_few_jobs = self.too_few_jobs();
         let above = self.replicas.first().high.as_deref();
         let growth = self.options.growth.as_ref();
         let mut plan = Plan {
@@ -53,8 +54,8 @@ impl Results<'_> {
             reproduce: self.options.reproduce.clone(),
             findings: Vec::new(),
             notes: self.notes(&simulated, &tables.what_if),
-            load: load(self.present),
-            headroom: simulated.multiple,
+            load: self.load(&simulated),
+            headroom: simulated.planning.map(|ceiling| ceiling.multiple).or(simulated.multiple),
             targets: targets(scenario, self.analytic),
             ceiling: Ceilings {
                 differences: differences(scenario, self.analytic, &simulated, above),
@@ -65,31 +66,54 @@ impl Results<'_> {
             what_if: tables.what_if,
             pairs: tables.pairs,
             buy: tables.buy,
-            growth: growth.map(|growth| growth.reaches(self.replicas.interval())),
+            growth: growth.map(|growth| {
+                let ceiling = self.replicas.planning_ceiling().or_else(|| self.replicas.mean());
+                growth.reaches(ceiling, self.replicas.interval())
+            }),
             incidents: tables.incidents,
             simulated: simulations,
         };
-        plan.findings = findings(&plan);
+        plan.findings = findings(&plan, too_few_jobs);
         plan
     }
 
     fn simulated(&self) -> Simulated {
         let first = self.replicas.first();
-        let interval = self.replicas.interval();
+        let (mean, interval) = (self.replicas.mean(), self.replicas.interval());
         let offered = self.analytic.offered_jobs_per_min;
+        let planning = self.replicas.planning_ceiling();
         Simulated {
-            jobs_per_min: interval.map(|interval| rounded(interval.mean * offered, 3)),
-            multiple: interval.map(|interval| rounded(interval.mean, 4)),
-            low: interval.map(|interval| rounded(interval.low, 4)),
-            high: interval.map(|interval| rounded(interval.high, 4)),
+            jobs_per_min: mean.map(|mean| significant(mean * offered)),
+            multiple: mean.map(significant),
+            planning: planning.map(|multiple| PlanningCeiling {
+                jobs_per_min: significant(multiple * offered),
+                multiple: significant(multiple),
+                share: COVERAGE,
+                confidence: COVERAGE_CONFIDENCE,
+            }),
+            low: interval.map(|interval| significant(interval.low)),
+            high: interval.map(|interval| significant(interval.high)),
             confidence: CONFIDENCE,
-            replicas: self.replicas.ceilings().iter().map(|ceiling| rounded(*ceiling, 4)).collect(),
+            replicas: self.replicas.ceilings().iter().map(|ceiling| significant(*ceiling)).collect(),
             tolerance: replicas::TOLERANCE,
-            tried: rounded(first.high.as_ref().map_or(first.low, |run| run.multiple), 4),
+            tried: significant(first.high.as_ref().map_or(first.low, |run| run.multiple)),
             rules: self.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
             breaks: first.high.as_ref().and_then(|run| violation::first(run, self.rules)),
-            without_cost_rules: self.without_cost_rules.map(|multiple| rounded(multiple, 4)),
+            without_cost_rules: self.without_cost_rules.map(significant),
         }
+    }
+
+    /// Returns a finding if the run just above the ceiling has too few jobs for a rule.
+    fn too_few_jobs(&self) -> Option<Finding> {
+        let run = self.replicas.first().high.as_deref().unwrap_or(self.present);
+        let jobs = run.summary.jobs.offered;
+        let (rule, needed) = self.rules.undecidable(jobs)?;
+        Some(Finding::TooFewJobs { rule: rule.rule.clone(), jobs, needed })
+    }
+
+    fn load(&self, simulated: &Simulated) -> Load {
+        let load = load(self.present);
+        Load { holds: simulated.planning.map_or(load.holds, |ceiling| ceiling.multiple >= 1.0), ..load }
     }
 
     /// Returns how the plan was found and what was left out; the scenario's own notes last.

@@ -43,6 +43,18 @@ impl Rules {
         Self { kept, notes: Vec::new() }
     }
 
+    /// Returns the fewest jobs from which every rule can be judged.
+    pub(super) fn min_jobs(&self) -> f64 {
+        self.kept.iter().map(min_jobs).fold(1.0, f64::max)
+    }
+
+    /// Returns the rule that needs the most jobs, and how many, if a run has fewer.
+    pub(super) fn undecidable(&self, jobs: u64) -> Option<(&Expectation, u64)> {
+        let needed = |rule: &Expectation| libm::ceil(min_jobs(rule)) as u64;
+        let most = self.kept.iter().max_by_key(|rule| needed(rule))?;
+        (jobs < needed(most)).then(|| (most, needed(most)))
+    }
+
     /// Returns the multiple of the load at which a rule on a metric proportional to the load is reached, extrapolated
     /// from a run at the load itself; infinite if there is no such rule.
     pub(super) fn proportional_bound(&self, present: &Summary) -> f64 {
@@ -73,6 +85,22 @@ impl Rules {
         let broken = self.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
         broken.map(|(rule, _)| BrokenRule { rule: rule.rule.clone(), metric: rule.metric }).collect()
     }
+}
+
+/// A rule is judged from this number of jobs per allowed share: of so many jobs, three may break it.
+const JOBS_PER_SHARE: f64 = 3.0;
+/// The smallest allowed share for which [`JOBS_PER_SHARE`] is required; smaller ones are judged like it.
+const MIN_SHARE: f64 = 1e-3;
+
+/// Returns the fewest jobs from which a rule can be judged: three for each share that it allows to fail or to be slower.
+fn min_jobs(rule: &Expectation) -> f64 {
+    let allowed = match rule.metric {
+        Metric::Success => 1.0 - rule.value,
+        Metric::Percentile(percent, _) => 1.0 - f64::from(percent) / 100.0,
+        Metric::FallbackShare | Metric::LimitedShare => rule.value.min(1.0),
+        _ => return 1.0,
+    };
+    JOBS_PER_SHARE / allowed.max(MIN_SHARE)
 }
 
 /// Returns `true` if every broken rule is on cost, which no quota can mend. Also `true` if no rule is broken.

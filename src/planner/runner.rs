@@ -2,13 +2,15 @@
 //! breaking a rule out. A run is a pure function of the three, so runs may be made in any order and on any number of
 //! threads.
 
+use super::early_end::EarlyEnd;
 use super::plan::{BrokenRule, Simulations};
 use super::rules::Rules;
 use crate::drive;
 use crate::load::{Load, SampleCache};
-use crate::record::Summary;
-use crate::scenario::Scenario;
+use crate::record::{Fold, Mode, Recorder, Summary};
+use crate::scenario::{Expectation, Scenario};
 use crate::stats::replica_seed;
+use provider::Nanos;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Receives the progress of a plan, from several threads at once.
@@ -17,6 +19,11 @@ pub trait PlanProgress: Sync {
     fn stage(&self, name: &str);
     /// Called after every run.
     fn ran(&self);
+    /// Returns the time since the plan was begun, for [`super::PlanOptions::time_limit`]. Without a clock, no limit is
+    /// ever reached.
+    fn elapsed(&self) -> Nanos {
+        Nanos::ZERO
+    }
 }
 
 /// Ignores progress.
@@ -107,6 +114,11 @@ impl<'a> RunCount<'a> {
         Simulations { runs: self.runs.load(Ordering::Relaxed), jobs: self.jobs.load(Ordering::Relaxed) }
     }
 
+    /// Returns the time since the plan was begun.
+    pub(super) fn elapsed(&self) -> Nanos {
+        self.progress.elapsed()
+    }
+
     fn add(&self, jobs: u64) {
         self.runs.fetch_add(1, Ordering::Relaxed);
         self.jobs.fetch_add(jobs, Ordering::Relaxed);
@@ -117,23 +129,75 @@ impl<'a> RunCount<'a> {
 impl Runner<'_> {
     /// Runs `scenario` at `multiple` times its load. Replica 0 has the scenario's own seed.
     pub(super) fn run(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Run {
-        assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
-        let summary = self.simulate(&self.prepare(scenario, multiple, replica));
+        self.run_with(scenario, (multiple, replica), &mut ())
+    }
+
+    /// Makes the same run as far as it decides whether the rules hold: the run ends once the rule on success is broken for
+    /// certain, and its summary then covers the time until then. Returns `None` if the time was up before it ended.
+    pub(super) fn verdict(
+        &self,
+        scenario: &Scenario,
+        multiple: f64,
+        replica: u32,
+        is_time_up: &dyn Fn() -> bool,
+    ) -> Option<Run> {
+        self.run_until(scenario, (multiple, replica), &self.rules.kept, is_time_up)
+    }
+
+    /// Makes a whole run. Returns `None` if the time was up before it ended.
+    pub(super) fn timed_run(
+        &self,
+        scenario: &Scenario,
+        multiple: f64,
+        replica: u32,
+        is_time_up: &dyn Fn() -> bool,
+    ) -> Option<Run> {
+        self.run_until(scenario, (multiple, replica), &[], is_time_up)
+    }
+
+    /// Makes a run until one of `rules` is broken for certain, or the time is up.
+    fn run_until(
+        &self,
+        scenario: &Scenario,
+        (multiple, replica): (f64, u32),
+        rules: &[Expectation],
+        is_time_up: &dyn Fn() -> bool,
+    ) -> Option<Run> {
+        let scenario = self.prepare(scenario, multiple, replica);
+        let load = Load::with_cache(&scenario, &self.count.samples);
+        let mut end = EarlyEnd::new(&scenario, rules, load.clone(), is_time_up);
+        let run = self.record(&scenario, multiple, load, &mut end);
+        (!end.timed_out).then_some(run)
+    }
+
+    /// Makes a run whose events go to `fold` as well.
+    pub(super) fn run_with(
+        &self,
+        scenario: &Scenario,
+        (multiple, replica): (f64, u32),
+        fold: &mut impl Fold,
+    ) -> Run {
+        let scenario = self.prepare(scenario, multiple, replica);
+        let load = Load::with_cache(&scenario, &self.count.samples);
+        self.record(&scenario, multiple, load, fold)
+    }
+
+    /// Simulates a prepared scenario.
+    fn record(&self, scenario: &Scenario, multiple: f64, load: Load, fold: &mut impl Fold) -> Run {
+        let recorder = Recorder::without_distributions(scenario);
+        let summary = drive::record(recorder, Mode::Virtual, fold, |folds| {
+            drive::virtual_time::simulate_load(scenario, load, folds)
+        });
         self.count.add(summary.jobs.offered);
         Run::new(multiple, self.rules, summary)
     }
 
     /// Returns the scenario of a run: scaled, with the seed of its replica, judged by the rules of the ceiling.
     fn prepare(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Scenario {
+        assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
         let mut scenario = scenario.scaled(multiple);
         scenario.seed = replica_seed(scenario.seed, u64::from(replica));
         scenario.expect.clone_from(&self.rules.kept);
         scenario
-    }
-
-    /// Simulates a prepared scenario. Every run of the planner passes through here, so a fold that ends a run once a
-    /// rule is broken would wrap the recorder here.
-    fn simulate(&self, scenario: &Scenario) -> Summary {
-        drive::summarize_without_distributions(scenario, Load::with_cache(scenario, &self.count.samples))
     }
 }

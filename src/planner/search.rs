@@ -22,6 +22,8 @@ pub(super) struct Search {
     pub(super) steepness: f64,
     /// The relative width of the bracket at which the search ends.
     pub(super) tolerance: f64,
+    /// The lowest multiple to try; positive. Below it a run has too few jobs for its rules.
+    pub(super) min_multiple: f64,
     /// The highest multiple to try.
     pub(super) max_multiple: f64,
     /// The replica: which seed the runs use.
@@ -69,8 +71,6 @@ impl CeilingEstimate {
     }
 }
 
-/// The lowest multiple of the present load that is tried.
-pub(super) const MIN_MULTIPLE: f64 = 1e-3;
 /// How far beyond the expected border a probe lies, as a share of the tolerance. It is less than one half, so that two
 /// probes, one on either side of the border, end the search.
 const OVERSHOOT: f64 = 0.4;
@@ -118,10 +118,11 @@ impl Search {
         mut low: Option<Probe>,
     ) -> CeilingEstimate {
         assert!(first > 0.0 && first.is_finite(), "invariant: a positive first multiple, found {first}");
+        assert!(0.0 < self.min_multiple && self.min_multiple <= self.max_multiple, "{self:?}");
         assert!(self.step > 1.0 && self.tolerance > 0.0 && self.steepness >= 1.0, "{self:?}");
         let mut high: Option<Box<Run>> = None;
         let (mut min_step, mut max_step) = (self.overshoot(), self.step - 1.0);
-        let mut next = first.clamp(MIN_MULTIPLE, self.max_multiple);
+        let mut next = first.clamp(self.min_multiple, self.max_multiple);
         let mut width = f64::INFINITY;
         loop {
             let run = runner.run(scenario, next, self.replica);
@@ -140,8 +141,8 @@ impl Search {
                 }
                 (Some((low, _)), None) if low >= self.max_multiple => break,
                 (Some((low, _)), None) => (low * step).min(self.max_multiple),
-                (None, Some(high)) if high.multiple <= MIN_MULTIPLE => break,
-                (None, Some(high)) => (high.multiple / step).max(MIN_MULTIPLE),
+                (None, Some(high)) if high.multiple <= self.min_multiple => break,
+                (None, Some(high)) => (high.multiple / step).max(self.min_multiple),
                 (None, None) => unreachable!("invariant: a run either holds or breaks a rule"),
             };
             debug_assert!(low.is_none_or(|(low, _)| low < next), "invariant: {next} is above {low:?}");

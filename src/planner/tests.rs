@@ -297,6 +297,7 @@ fn the_search_brackets_the_ceiling_within_its_tolerance() {
             step: 1.3,
             steepness: 1.0,
             tolerance: replicas::TOLERANCE,
+            min_multiple: 1e-3,
             max_multiple: 1_000.0,
             replica: 0,
         };

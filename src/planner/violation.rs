@@ -19,7 +19,10 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
     let step = worst_step(rule.metric, &summary.series);
     let at_s = step as f64 * summary.series.step_s;
     let limit = if rule.metric == Metric::Cost { None } else { stopping(summary, step) };
-    let (refused, given_up) = limit.as_ref().map_or((0, 0), |limit| (limit.refused, limit.given_up));
+    let count = |of: fn(&Stopping) -> u64| limit.as_ref().map_or(0, of);
+    let refused = count(|limit| limit.refused);
+    let refused_over_run = count(|limit| limit.refused_over_run);
+    let given_up = count(|limit| limit.given_up);
     let (target, axis) = limit.map(|limit| (limit.target, limit.axis)).unzip();
     Some(FirstViolation {
         rule: judged.rule.clone(),
@@ -31,53 +34,66 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
         target,
         axis,
         refused,
+        refused_over_run,
         given_up,
     })
 }
 
-/// A limit that stops the load.
+/// A limit that stops the load, and by which sign: a count above 0, or none if it is full.
 struct Stopping {
     target: String,
     axis: String,
-    /// The attempts that limits on the axis refused in the step.
+    /// The attempts that it refused in the step.
     refused: u64,
+    /// The attempts that it refused over the run.
+    refused_over_run: u64,
     /// The jobs given up over the run while they waited for it.
     given_up: u64,
 }
 
+impl Stopping {
+    fn new(target: &str, axis: &str) -> Self {
+        let (target, axis) = (target.to_owned(), axis.to_owned());
+        Self { target, axis, refused: 0, refused_over_run: 0, given_up: 0 }
+    }
+}
+
 /// Returns the limit that stops the load in a step: the one that refuses, else the fullest if it is full, else the one that
-/// the most jobs were given up for while they waited.
+/// the most jobs were given up for while they waited, else the one that refuses most often over the run.
 fn stopping(summary: &Summary, step: usize) -> Option<Stopping> {
-    let full =
-        || fullest(summary, step).map(|(target, axis)| Stopping { target, axis, refused: 0, given_up: 0 });
-    refusing(summary, step).or_else(full).or_else(|| waited_for(summary))
+    let in_step = || {
+        let (refused, target, axis) = refusing(summary, |steps| steps[step])?;
+        Some(Stopping { refused, ..Stopping::new(target, axis) })
+    };
+    let in_run = || {
+        let (refused_over_run, target, axis) = refusing(summary, |steps| steps.iter().sum())?;
+        Some(Stopping { refused_over_run, ..Stopping::new(target, axis) })
+    };
+    let full = || fullest(summary, step).map(|(target, axis)| Stopping::new(target, axis));
+    in_step().or_else(full).or_else(|| waited_for(summary)).or_else(in_run)
 }
 
 /// Returns the limit for which the most jobs were given up over the run while they waited for it: paced, or in a cool-down.
 fn waited_for(summary: &Summary) -> Option<Stopping> {
     let limits = summary.targets.iter().flat_map(|target| {
-        target.given_up_for.iter().map(|(axis, jobs)| Stopping {
-            target: target.name.clone(),
-            axis: axis.clone(),
-            refused: 0,
-            given_up: *jobs,
-        })
+        target
+            .given_up_for
+            .iter()
+            .map(|(axis, jobs)| Stopping { given_up: *jobs, ..Stopping::new(&target.name, axis) })
     });
     limits.max_by_key(|limit| limit.given_up)
 }
 
-/// Returns the axis whose limits refused the most attempts in a step, at the target that it refused most often over the
-/// run; `None` if no limit refused anything.
-fn refusing(summary: &Summary, step: usize) -> Option<Stopping> {
+/// Returns the limit that refused the most attempts by `count` of its refusals per step, with their number, its target and
+/// its axis; `None` if no limit refused any.
+fn refusing(summary: &Summary, count: impl Fn(&[u64]) -> u64) -> Option<(u64, &str, &str)> {
     let is_axis = |name: &str| provider::Axis::from_name(name).is_some();
-    let refused = summary.series.limited_by.iter().filter(|(axis, _)| is_axis(axis));
-    let (axis, refused) = refused
-        .map(|(axis, steps)| (axis, steps[step]))
-        .filter(|(_, refused)| *refused > 0)
-        .max_by_key(|(_, n)| *n)?;
-    let by_axis = |target: &&crate::record::Target| target.limited_by.get(axis).copied().unwrap_or(0);
-    let target = summary.targets.iter().max_by_key(by_axis)?;
-    Some(Stopping { target: target.name.clone(), axis: axis.clone(), refused, given_up: 0 })
+    let fills = summary.series.fill.iter();
+    let limits =
+        fills.flat_map(|fill| fill.refused.iter().map(|(axis, steps)| (&*fill.target, &**axis, steps)));
+    let counted =
+        limits.filter(|(_, axis, _)| is_axis(axis)).map(|(target, axis, steps)| (count(steps), target, axis));
+    counted.filter(|(refused, ..)| *refused > 0).max_by_key(|(refused, ..)| *refused)
 }
 
 /// Orders metrics by importance, the most important first: failed jobs before slow ones before costly ones.
@@ -108,7 +124,7 @@ fn worst_step(metric: Metric, series: &Series) -> usize {
 }
 
 /// Returns the target and the axis of the fullest limit in a step, if it is full; the first of equally full ones.
-fn fullest(summary: &Summary, step: usize) -> Option<(String, String)> {
+fn fullest(summary: &Summary, step: usize) -> Option<(&str, &str)> {
     let limits = summary
         .series
         .fill
@@ -116,5 +132,5 @@ fn fullest(summary: &Summary, step: usize) -> Option<(String, String)> {
         .flat_map(|fill| fill.axes.iter().map(move |(axis, shares)| (shares[step], &fill.target, axis)));
     let full = limits.filter(|(share, ..)| *share >= FULL);
     let fullest = full.reduce(|fullest, next| if next.0 > fullest.0 { next } else { fullest });
-    fullest.map(|(_, target, axis)| (target.clone(), axis.clone()))
+    fullest.map(|(_, target, axis)| (&**target, &**axis))
 }

@@ -4,10 +4,10 @@
 use super::change::Change;
 use super::plan::{ChangeKind, Pair, WhatIf};
 use super::runner::{Run, Runner};
-use super::search::{CeilingEstimate, MIN_MULTIPLE, Search};
+use super::search::{CeilingEstimate, Search};
 use super::violation;
 use crate::ceiling::Ceiling;
-use crate::formatting::rounded;
+use crate::formatting::{rounded, significant};
 use crate::scenario::Scenario;
 use rayon::prelude::*;
 
@@ -44,6 +44,8 @@ pub(super) struct Baseline<'a> {
     pub(super) present: &'a Run,
     /// The analytic ceiling, as a multiple.
     pub(super) analytic: f64,
+    /// The lowest multiple to try.
+    pub(super) min_multiple: f64,
     /// The highest multiple to try.
     pub(super) max_multiple: f64,
 }
@@ -83,7 +85,8 @@ impl Baseline<'_> {
         let effect = WhatIf {
             change: change.name.clone(),
             kind: change.kind,
-            ceiling_jobs_per_min: estimate.ceiling().map(|multiple| rounded(multiple * offered, 3)),
+            ceiling_jobs_per_min: estimate.ceiling().map(|multiple| significant(multiple * offered)),
+            tried_jobs_per_min: estimate.ceiling().is_none().then(|| significant(estimate.low * offered)),
             lift: rounded(lift, 4),
             p95_s: changed.p95_s(),
             cost_usd_per_day: rounded(changed.cost_per_day(), 4),
@@ -99,10 +102,11 @@ impl Baseline<'_> {
         let analytic_lift = Ceiling::of(scenario).multiple / self.analytic;
         let ratio = if analytic_lift.is_finite() && analytic_lift > 0.0 { analytic_lift } else { 1.0 };
         Search {
-            guess: (self.estimate.at_least() * ratio.min(MAX_GUESS_RATIO)).max(MIN_MULTIPLE),
+            guess: (self.estimate.at_least() * ratio.min(MAX_GUESS_RATIO)).max(self.min_multiple),
             step: STEP,
             steepness: self.estimate.steepness(),
             tolerance: TOLERANCE,
+            min_multiple: self.min_multiple,
             max_multiple: self.max_multiple,
             replica: 0,
         }
@@ -112,7 +116,7 @@ impl Baseline<'_> {
     /// present. At least 0: 0 if nothing holds after the change.
     fn lift(&self, estimate: &CeilingEstimate) -> f64 {
         let present = self.estimate.at_least();
-        let lift = estimate.at_least() / if present > 0.0 { present } else { MIN_MULTIPLE };
+        let lift = estimate.at_least() / if present > 0.0 { present } else { self.min_multiple };
         assert!(
             lift >= 0.0 && lift.is_finite(),
             "invariant: a lift is finite and not negative, found {lift}"

@@ -70,7 +70,7 @@ pub enum HistogramError {
 
 impl Histogram {
     /// Returns an empty histogram with the precision of a run.
-    pub(super) fn of_run() -> Self {
+    pub(crate) fn of_run() -> Self {
         Self::new(RUN_DIGITS)
     }
 
@@ -86,7 +86,7 @@ impl Histogram {
 
     /// Counts one duration, rounded to the nearest microsecond.
     #[inline]
-    pub(super) fn record(&mut self, duration: Nanos) {
+    pub(crate) fn record(&mut self, duration: Nanos) {
         self.record_n(duration, 1);
     }
 

@@ -1,6 +1,7 @@
 //! Reports of a plan: text for the terminal in 80 columns, with the answer first; charts; and a page.
 
 mod html;
+mod notes;
 mod sentences;
 
 pub use html::html;
@@ -65,7 +66,19 @@ impl PlanReport {
             self.ceiling(&name, Some(cached.jobs_per_min), Some(cached.multiple), None);
         }
         let broken = simulated.breaks.as_ref().map(|breaks| breaks.rule.as_str());
-        self.ceiling("simulated", simulated.jobs_per_min, simulated.multiple, broken);
+        if let Some(planning) = &simulated.planning {
+            let name = format!("to plan with: {} hold it", percent(planning.share));
+            self.ceiling(&name, Some(planning.jobs_per_min), Some(planning.multiple), broken);
+        }
+        let name = if simulated.planning.is_some() { "simulated, mean" } else { "simulated" };
+        let (tried, load) = (simulated.tried, plan.load.jobs_per_min);
+        match simulated.multiple {
+            Some(multiple) if multiple > 0.0 => {
+                self.ceiling(name, simulated.jobs_per_min, Some(multiple), broken)
+            }
+            Some(_) => self.bound(name, '<', tried, load, broken),
+            None => self.bound(name, '>', tried, load, broken),
+        }
         if let Some(multiple) = simulated.without_cost_rules {
             let jobs = multiple * plan.load.jobs_per_min;
             self.ceiling("  without the rules on cost", Some(jobs), Some(multiple), None);
@@ -84,6 +97,13 @@ impl PlanReport {
         for sentence in sentences::differences(plan) {
             self.0.sentence(&sentence, 2);
         }
+    }
+
+    /// Writes the row of a ceiling that lies beyond the loads that were tried.
+    fn bound(&mut self, name: &str, side: char, tried: f64, load: f64, stops: Option<&str>) {
+        let stops = short(stops.unwrap_or(""), WIDTH - CHANGE - 24);
+        let beyond = |value: f64| format!("{side} {}", number(value));
+        self.0.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", beyond(tried * load), beyond(tried)));
     }
 
     fn ceiling(&mut self, name: &str, jobs: Option<f64>, multiple: Option<f64>, stops: Option<&str>) {
@@ -130,7 +150,11 @@ impl PlanReport {
 
     fn buy(&mut self, plan: &Plan) {
         let Some(buy) = &plan.buy else { return };
-        let verdict = if buy.holds { self.0.style.good("holds") } else { self.0.style.bad("does not hold") };
+        let verdict = match () {
+            () if buy.holds => self.0.style.good("holds"),
+            () if buy.broken.is_empty() => self.0.style.bad("is not proved to hold"),
+            () => self.0.style.bad("does not hold"),
+        };
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
         let changes = if buy.changes.is_empty() {
             "no change is needed".to_owned()
@@ -139,7 +163,9 @@ impl PlanReport {
         };
         self.0.sentence(&format!("  {changes}"), 2);
         let p95 = buy.p95_s.map_or_else(|| "none".to_owned(), duration);
-        self.0.line(&format!("  {verdict}: p95 {p95}, {:.2} USD a day", buy.cost_usd_per_day));
+        let cost =
+            buy.cost_usd_per_day.map_or_else(|| "unknown cost".to_owned(), |cost| format!("{cost:.2} USD"));
+        self.0.line(&format!("  {verdict}: p95 {p95}, {cost} a day at that load"));
     }
 
     fn outages(&mut self, plan: &Plan) {
@@ -155,9 +181,10 @@ impl PlanReport {
                 fitted(&outage.provider, 30),
                 outage.at,
                 duration(outage.for_s),
-                percent(outage.success)
+                outage.success.map_or_else(|| "-".to_owned(), percent)
             ));
         }
+        self.0.faint("success and p95 of the jobs that arrive during the loss");
     }
 
     fn last(&mut self, plan: &Plan) {
@@ -189,7 +216,10 @@ fn curve_line(point: &Point, days: f64) -> String {
 }
 
 fn what_if_line(change: &WhatIf) -> String {
-    let ceiling = change.ceiling_jobs_per_min.map_or_else(|| "none".to_owned(), number);
+    let tried = || {
+        change.tried_jobs_per_min.map_or_else(|| "none".to_owned(), |tried| format!("> {}", number(tried)))
+    };
+    let ceiling = change.ceiling_jobs_per_min.map_or_else(tried, number);
     let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
     let per_usd = sentences::lift_per_usd(change);
     format!(

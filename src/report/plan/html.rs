@@ -54,10 +54,10 @@ fn tiles(plan: &Plan) -> Markup {
     let headroom =
         plan.headroom.map_or_else(|| "none found".to_owned(), |times| format!("{} ×", number(times)));
     page::tiles(&[
-        (optional(simulated.jobs_per_min), "jobs/min: simulated ceiling".to_owned()),
+        (optional(simulated.jobs_per_min), "jobs/min: mean simulated ceiling".to_owned()),
         (optional(plan.ceiling.analytic.jobs_per_min), "jobs/min: analytic ceiling".to_owned()),
         (number(plan.load.jobs_per_min), "jobs/min: present load".to_owned()),
-        (headroom, "ceiling ÷ load".to_owned()),
+        (headroom, "ceiling to plan with ÷ load".to_owned()),
         (seconds(plan.load.p95_s), "p95 latency now".to_owned()),
         (usd(plan.load.cost_usd_per_day), "per day now".to_owned()),
     ])
@@ -107,7 +107,7 @@ fn buy(plan: &Plan) -> Markup {
     let content = html! {
         p {
             (text(&changes)) ": " (mark(buy.holds)) " on " (plural(buy.replicas.into(), "seed")) ", p95 "
-            (seconds(buy.p95_s)) ", " (usd(buy.cost_usd_per_day)) " a day."
+            (seconds(buy.p95_s)) ", " (buy.cost_usd_per_day.map_or_else(|| "an unknown cost".to_owned(), usd)) " a day at that load."
         }
         @for rule in &buy.broken { p.note { "still fails: " (text(&rule.rule)) } }
     };
@@ -119,6 +119,7 @@ fn outages(plan: &Plan) -> Markup {
     if plan.incidents.is_empty() {
         return Markup::default();
     }
+    let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), percent);
     let rows: Vec<_> = plan
         .incidents
         .iter()
@@ -129,13 +130,20 @@ fn outages(plan: &Plan) -> Markup {
                 cell(rules(&outage.broken)),
                 cell(&outage.at),
                 cell(duration(outage.for_s)),
-                cell(percent(outage.success)),
+                cell(share(outage.success)),
                 cell(seconds(outage.p95_s)),
+                cell(share(outage.fallback_share)),
+                cell(usd(outage.cost_usd)),
+                cell(seconds(outage.recovery_s)),
             ]
         })
         .collect();
-    let head = ["provider", "", "fails", "from", "for", "success", "p95"];
-    section("The loss of a provider", &table(&head, 3, &rows))
+    let head = ["provider", "", "fails", "from", "for", "success", "p95", "fallback", "cost", "recovery"];
+    let content = html! {
+        (table(&head, 3, &rows))
+        p.note { "Success, p95, fallback share and cost of the jobs that arrive during the loss; recovery counts from its end." }
+    };
+    section("The loss of a provider", &content)
 }
 
 fn rules(broken: &[BrokenRule]) -> String {
@@ -157,11 +165,21 @@ fn ceilings(plan: &Plan) -> Markup {
         rows.push(row(name, String::new(), Some(cached.jobs_per_min), Some(cached.multiple)));
     }
     let breaks = simulated.breaks.as_ref().map_or_else(String::new, |breaks| {
-        let full = breaks.axis.as_ref().zip(breaks.target.as_ref());
-        let full = full.map_or_else(String::new, |(axis, target)| format!(", {axis} of {target} full"));
-        format!("{} at {}{full}", breaks.rule, breaks.at)
+        let limit = breaks.axis.as_ref().zip(breaks.target.as_ref());
+        let limit = limit.map_or_else(String::new, |(axis, target)| format!("; {axis} of {target}"));
+        format!("{} at {}{limit}", breaks.rule, breaks.at)
     });
-    rows.push(row("simulated".to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
+    if let Some(planning) = &simulated.planning {
+        let (share, confidence) = (percent(planning.share), percent(planning.confidence));
+        let claim = format!("{share} of runs hold it, {confidence} confidence");
+        rows.push(row(
+            "to plan with".to_owned(),
+            claim,
+            Some(planning.jobs_per_min),
+            Some(planning.multiple),
+        ));
+    }
+    rows.push(row("simulated, mean".to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
     if let (Some(low), Some(high)) = (simulated.low, simulated.high) {
         let interval = format!(
             "{} to {} times the load, {} confidence",

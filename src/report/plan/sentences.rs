@@ -1,16 +1,16 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
+use super::notes;
 use crate::formatting::{count, duration, number, percent, plural};
 use crate::planner::{
-    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, NotTriedReason, Outage,
-    Plan, PlanNote, Purchase, UntriedChange, WhatIf, only_cost,
+    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload,
+    Plan, PlanningCeiling, Purchase, WhatIf, only_cost,
 };
-use crate::report::notes;
 use crate::scenario::Metric;
 
 /// Returns the answer as sentences, the most important first.
 pub(super) fn findings(plan: &Plan) -> Vec<String> {
-    plan.findings.iter().map(finding).collect()
+    plan.findings.iter().map(|finding| self::finding(finding, runs(plan.duration_s))).collect()
 }
 
 /// Returns the reasons why the two ceilings differ, and the bounds on bursts.
@@ -20,25 +20,52 @@ pub(super) fn differences(plan: &Plan) -> Vec<String> {
 
 /// Returns how the plan was found and what was left out.
 pub(super) fn notes(plan: &Plan) -> Vec<String> {
-    plan.notes.iter().map(note).collect()
+    plan.notes.iter().map(notes::sentence).collect()
 }
 
-fn finding(finding: &Finding) -> String {
+/// Returns the word for runs of this duration.
+fn runs(duration_s: f64) -> &'static str {
+    if duration_s == 86_400.0 { "days" } else { "runs" }
+}
+
+/// Returns the sentence of a finding; `runs` is the word for the runs of the plan.
+fn finding(finding: &Finding, runs: &str) -> String {
     match finding {
-        Finding::CeilingFound { load_holds, load_jobs_per_min, jobs_per_min, multiple, low, high } => {
-            format!(
-                "{}; the ceiling is {} jobs/min, {} times that ({low:.3} to {high:.3}).",
-                present_load(*load_jobs_per_min, *load_holds),
-                number(*jobs_per_min),
-                number(*multiple),
-            )
+        Finding::CeilingFound {
+            load_holds,
+            load_jobs_per_min,
+            jobs_per_min,
+            multiple,
+            planning,
+            interval,
+        } => {
+            let ceiling = match planning {
+                Some(planning) => planning_ceiling(planning, runs),
+                None => format!(
+                    "the ceiling is {} jobs/min, {} times that, on one seed: how much it varies between {runs} is not known",
+                    number(*jobs_per_min),
+                    number(*multiple)
+                ),
+            };
+            let mean = interval.map_or_else(String::new, |[low, high]| {
+                let (jobs, multiple) = (number(*jobs_per_min), number(*multiple));
+                format!(
+                    " The mean ceiling is {jobs} jobs/min, {multiple} times the load ({low:.3} to {high:.3})."
+                )
+            });
+            format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
         }
-        Finding::NoLoadHolds { load_jobs_per_min } => {
-            format!(
-                "{}, and so does every lower load that was tried.",
-                present_load(*load_jobs_per_min, false)
-            )
-        }
+        Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min } => format!(
+            "{}, nor does any lower load that was tried: a ceiling, if there is one, is below {} jobs/min.",
+            present_load(*load_jobs_per_min, false),
+            number(*tried_jobs_per_min)
+        ),
+        Finding::TooFewJobs { rule, jobs, needed } => format!(
+            "`{rule}` cannot be judged well here: a run at the ceiling has {}, and the rule needs {}. A longer run \
+             (`--for`) has more.",
+            plural(*jobs, "job"),
+            count(*needed)
+        ),
         Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried } => format!(
             "{}; no ceiling was found up to {} times that.",
             present_load(*load_jobs_per_min, *load_holds),
@@ -50,7 +77,7 @@ fn finding(finding: &Finding) -> String {
         }
         Finding::BestChange(best) => format!("The best change tried: {}.", improvement(best)),
         Finding::BestFreeChange(free) => {
-            format!("The best change without extra cost: {}.", improvement(free))
+            format!("The best change without extra cost at the present load: {}.", improvement(free))
         }
         Finding::HarmfulPolicy { change, lift } => {
             format!("A policy in force lowers the ceiling: it is {} times as high `{change}`.", number(*lift))
@@ -62,8 +89,21 @@ fn finding(finding: &Finding) -> String {
 }
 
 fn present_load(jobs_per_min: f64, holds: bool) -> String {
-    let verdict = if holds { "meets every rule" } else { "breaks a rule" };
+    let verdict = if holds { "holds" } else { "does not hold" };
     format!("The present load of {} jobs/min {verdict}", number(jobs_per_min))
+}
+
+fn planning_ceiling(planning: &PlanningCeiling, runs: &str) -> String {
+    let share = percent(planning.share);
+    if planning.multiple <= 0.0 {
+        return format!("no load that was tried holds on {share} of {runs}");
+    }
+    format!(
+        "the ceiling to plan with is {} jobs/min, {} times that: {share} of {runs} hold it ({} confidence)",
+        number(planning.jobs_per_min),
+        number(planning.multiple),
+        percent(planning.confidence)
+    )
 }
 
 fn first_violation(violation: &FirstViolation) -> String {
@@ -75,8 +115,7 @@ fn first_violation(violation: &FirstViolation) -> String {
         (Some(target), Some(axis)) if violation.refused > 0 => {
             let refused = plural(violation.refused, "attempt");
             format!(
-                "The first rule to break is `{rule}`, worst at {at}, when {axis} refuses {refused}; over the run it refuses \
-                 most often on {target}."
+                "The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} refuses {refused}."
             )
         }
         (Some(target), Some(axis)) if violation.given_up > 0 => {
@@ -86,6 +125,10 @@ fn first_violation(violation: &FirstViolation) -> String {
                  of {target}."
             )
         }
+        (Some(target), Some(axis)) if violation.refused_over_run > 0 => format!(
+            "The first rule to break is `{rule}`, worst at {at}. Over the run {axis} of {target} refuses {}.",
+            plural(violation.refused_over_run, "attempt")
+        ),
         (Some(target), Some(axis)) => {
             format!("The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} is full.")
         }
@@ -99,11 +142,11 @@ fn first_violation(violation: &FirstViolation) -> String {
 fn improvement(improvement: &Improvement) -> String {
     let extra = improvement.extra_usd_per_day;
     let price = if extra > 0.0 {
-        format!(", for {extra:.2} USD/day more")
+        format!(", for {extra:.2} USD/day more at the present load")
     } else if extra < 0.0 {
-        format!(", for {:.2} USD/day less", -extra)
+        format!(", for {:.2} USD/day less at the present load", -extra)
     } else {
-        ", at no extra cost".to_owned()
+        "; it costs nothing more at the present load".to_owned()
     };
     let lift = number(improvement.lift);
     format!("`{}` raises the ceiling to {lift} times the present one{price}", improvement.change)
@@ -117,17 +160,32 @@ fn purchase(purchase: &Purchase) -> String {
     );
     let changes =
         if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
-    let cost = format!("{:.2} USD/day", purchase.cost_usd_per_day);
+    let cost = purchase.cost_usd_per_day;
+    let cost = cost
+        .map_or_else(|| "at a cost not known".to_owned(), |cost| format!("{cost:.2} USD/day at that load"));
     let seeds = plural(purchase.replicas.into(), "seed");
+    let time_up = if purchase.timed_out { "; the time limit ended the search" } else { "" };
     if purchase.holds && purchase.changes.is_empty() {
-        format!("{target} holds without any change, for {cost}; simulated on {seeds}.")
+        format!(
+            "{target} holds without any change, for {cost}: it held on all {seeds} simulated, as 95 % of runs do."
+        )
     } else if purchase.holds {
-        format!("To hold {target}: {changes}, for {cost}; simulated on {seeds}.")
+        format!(
+            "To hold {target}: {changes}, for {cost}. It held on all {seeds} simulated, as 95 % of runs do."
+        )
+    } else if purchase.broken.is_empty() {
+        format!(
+            "{target} with {changes}, for {cost}, held on {seeds}; {} are needed to conclude that 95 % of runs hold{time_up}.",
+            purchase.proof
+        )
     } else if only_cost(&purchase.broken) {
-        format!("To hold {target} apart from its cost: {changes}, for {cost}; {}.", breaks(&purchase.broken))
+        format!(
+            "To hold {target} apart from its cost: {changes}, for {cost}; {}{time_up}.",
+            breaks(&purchase.broken)
+        )
     } else {
         format!(
-            "No set of changes that was tried holds {target}: with {changes}, {}.",
+            "No set of changes that was tried holds {target}: with {changes}, {}{time_up}.",
             breaks(&purchase.broken)
         )
     }
@@ -139,7 +197,7 @@ fn breaks(broken: &[BrokenRule]) -> String {
     format!("{} {verb}", rule_list(broken.iter().map(|rule| rule.rule.as_str())))
 }
 
-fn rule_list<'a>(rules: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn rule_list<'a>(rules: impl Iterator<Item = &'a str>) -> String {
     rules.map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -165,7 +223,7 @@ pub(super) fn lift_per_usd(change: &WhatIf) -> String {
         _ if change.kind == ChangeKind::Ablation => "removed".to_owned(),
         Some(lift) => number(lift),
         None if change.saves() => "saves".to_owned(),
-        None => "free".to_owned(),
+        None => "no extra".to_owned(),
     }
 }
 
@@ -187,12 +245,39 @@ fn growth(growth: &Growth) -> String {
 
 fn outage(outage: &Outage) -> String {
     let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
-    let success = percent(outage.success);
-    if outage.survives {
-        format!("{loss} is survived: at least {success} of the jobs succeed.")
+    let verdict = if outage.survives {
+        format!("{loss} is survived.")
     } else {
-        format!("{loss} is not survived: {} ({success} of the jobs succeed).", breaks(&outage.broken))
-    }
+        format!("{loss} is not survived: {}.", breaks(&outage.broken))
+    };
+    let Some(success) = outage.success else { return format!("{verdict} No jobs arrive during it.") };
+    let by_workload = match outage.workloads.len() {
+        0 | 1 => String::new(),
+        _ => format!(
+            " ({})",
+            outage.workloads.iter().filter_map(workload_success).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    let served = match (outage.p95_s, outage.fallback_share) {
+        (Some(p95), Some(fallback)) => {
+            format!(", with a p95 latency of {}; {} of these by fallback", duration(p95), percent(fallback))
+        }
+        _ => String::new(),
+    };
+    let recovery = match outage.recovery_s {
+        None => "Jobs do not succeed as required again before the end of the run".to_owned(),
+        Some(0.0) => "Jobs that arrive in the first minute after it succeed as required".to_owned(),
+        Some(recovery) => format!("Jobs succeed as required again {} after it", duration(recovery)),
+    };
+    format!(
+        "{verdict} Of the jobs that arrive during it {} succeed{by_workload}{served}. {recovery}.",
+        percent(success)
+    )
+}
+
+/// Formats the success of a workload during an outage: `chat 43.5 %`; `None` if no jobs arrived.
+fn workload_success(workload: &OutageWorkload) -> Option<String> {
+    Some(format!("{} {}", workload.name, percent(workload.success?)))
 }
 
 fn difference(difference: &Difference) -> String {
@@ -236,77 +321,6 @@ fn difference(difference: &Difference) -> String {
     }
 }
 
-fn note(note: &PlanNote) -> String {
-    match note {
-        PlanNote::RulesLeftOut { rules } => format!(
-            "Not rules of the ceiling, since more load does not break them or less does not mend them: {}.",
-            rule_list(rules.iter().map(String::as_str))
-        ),
-        PlanNote::RuleAssumed { rule } => {
-            format!("The scenario does not say how many jobs may fail; assumed: `{rule}`.")
-        }
-        PlanNote::Method {
-            replicas,
-            confidence,
-            tolerance,
-            other_seeds_tolerance,
-            change_tolerance,
-            ablation_tolerance,
-            pair_tolerance,
-        } => {
-            let ceiling = match replicas {
-                1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
-                _ => format!(
-                    "The ceiling is the mean over {replicas} seeds, the first found to {}, the others to {}, with the {} \
-                     confidence interval of the mean.",
-                    percent(*tolerance),
-                    percent(*other_seeds_tolerance),
-                    percent(*confidence)
-                ),
-            };
-            format!(
-                "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
-                 changes are found to {}, policies left out to {}, pairs to {}.",
-                percent(*change_tolerance),
-                percent(*ablation_tolerance),
-                percent(*pair_tolerance)
-            )
-        }
-        PlanNote::OtherModel { change } => format!(
-            "`{change}` needs no new account, since limits are per model; its answers are another model's."
-        ),
-        PlanNote::Ablations { changes } => format!(
-            "Policies in force were left out one at a time to measure their worth (a lift below 1 is what a policy \
-             gains); this is no advice: {}.",
-            changes.join(", ")
-        ),
-        PlanNote::MeasuredWithoutCostRules => {
-            "Cost breaks before any limit is reached, so changes are measured without the rules on cost."
-                .to_owned()
-        }
-        PlanNote::NotTried { change, reason } => {
-            format!("Not tried: {}, since {}.", untried(*change), why(*reason))
-        }
-        PlanNote::Scenario { note } => notes::sentence(note),
-    }
-}
-
-fn untried(change: UntriedChange) -> &'static str {
-    match change {
-        UntriedChange::MoveToNight => "moving workloads to the night",
-        UntriedChange::CacheAndCoalescing => "a cache and request coalescing",
-    }
-}
-
-fn why(reason: NotTriedReason) -> &'static str {
-    match reason {
-        NotTriedReason::NoDeferrableWorkload => "no workload says `deferrable: true`",
-        NotTriedReason::RunShorterThanADay => "the run is shorter than a day",
-        NotTriedReason::NoRateToMove => "deferrable workloads arrive in bursts, from users or from a trace",
-        NotTriedReason::NothingRepeats => "no workload repeats requests",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_violation_names_the_full_limit_or_says_that_there_is_none() {
+    fn a_violation_names_the_limit_that_stops_the_load_or_says_that_there_is_none() {
         let mut violation = FirstViolation {
             rule: "success >= 99%".to_owned(),
             metric: Metric::Success,
@@ -329,18 +343,17 @@ mod tests {
             target: Some("groq/acme/m".to_owned()),
             axis: Some("tpm".to_owned()),
             refused: 0,
+            refused_over_run: 0,
             given_up: 0,
         };
-        let sentence = |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()));
+        let sentence =
+            |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()), "runs");
         assert_eq!(
             sentence(&violation),
             "The first rule to break is `success >= 99%`, worst at 14:05, when tpm of groq/acme/m is full."
         );
         violation.refused = 7;
-        assert!(
-            sentence(&violation)
-                .contains("when tpm refuses 7 attempts; over the run it refuses most often on groq/acme/m.")
-        );
+        assert!(sentence(&violation).ends_with("when tpm of groq/acme/m refuses 7 attempts."));
         (violation.refused, violation.given_up) = (0, 1);
         assert!(
             sentence(&violation)

@@ -1,0 +1,123 @@
+//! The parts of a plan that answer one question each: pairs of changes, a target load, growth, and the loss of a provider.
+
+use super::BrokenRule;
+use serde::{Deserialize, Serialize};
+
+/// Two changes that are worth more together than separately, by more than the tolerance of the search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The names of both changes.
+    pub changes: [String; 2],
+    /// The lift of both together.
+    pub lift: f64,
+    /// The product of their separate lifts.
+    pub apart: f64,
+}
+
+/// The cheapest changes that hold a target load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Purchase {
+    /// The load to hold.
+    pub target: TargetLoad,
+    /// Whether it is proved that the load holds: every rule, those on cost included, holds on [`Self::proof`] replicas.
+    pub holds: bool,
+    /// The number of replicas, all of which must hold, that show with 90 % confidence that 95 % of runs hold.
+    #[serde(default)]
+    pub proof: u32,
+    /// Whether the search ended because its time was up, with the best answer until then.
+    #[serde(default)]
+    pub timed_out: bool,
+    /// The names of the changes, in the order in which they were chosen; a change that is needed several times is
+    /// repeated.
+    pub changes: Vec<String>,
+    /// The rules that are still broken on some replica; empty if the load holds.
+    pub broken: Vec<BrokenRule>,
+    /// The cost of a day at that load with the changes; `None` if no run ended before the time was up.
+    pub cost_usd_per_day: Option<f64>,
+    /// The highest 95th percentile of latency at that load over the replicas; `None` if no job succeeded.
+    pub p95_s: Option<f64>,
+    /// The number of seeds on which the changes were simulated.
+    pub replicas: u32,
+}
+
+/// A load to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetLoad {
+    /// As a multiple of the present load.
+    pub multiple: f64,
+    /// In jobs per minute.
+    pub jobs_per_min: f64,
+}
+
+/// When growth reaches the ceiling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// As given: `8%/month`.
+    pub rate: String,
+    /// Months of 30.44 days until the load reaches the ceiling of [`super::Plan::headroom`]; negative if it is above it already, `None` if
+    /// no ceiling was found.
+    pub months: Option<f64>,
+    /// The same for the two ends of the confidence interval of the mean ceiling.
+    pub between: Option<[f64; 2]>,
+}
+
+/// The effect of the loss of a provider at the present load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outage {
+    /// The name of the provider.
+    pub provider: String,
+    /// When the outage begins, as reports write it: at the start of the busiest interval of its length.
+    pub at: String,
+    /// The same in seconds from the start.
+    pub at_s: f64,
+    /// For how many seconds every call to the provider is answered with status 503.
+    pub for_s: f64,
+    /// Whether every rule holds on every replica, over the run and for the jobs that arrive during the outage, those of each
+    /// workload included.
+    pub survives: bool,
+    /// The rules that break on some replica.
+    pub broken: Vec<BrokenRule>,
+    /// The share of the jobs that arrive during the outage that succeed, on the worst replica; `None` if none arrive.
+    pub success: Option<f64>,
+    /// The 95th percentile of their latency; `None` if none succeeds.
+    pub p95_s: Option<f64>,
+    /// The share of those that succeed that a later step of their route serves; `None` if none succeeds.
+    #[serde(default)]
+    pub fallback_share: Option<f64>,
+    /// What the calls that end during the outage cost, in USD.
+    #[serde(default)]
+    pub cost_usd: f64,
+    /// The jobs of each workload that arrive during the outage, on the worst replica.
+    #[serde(default)]
+    pub workloads: Vec<OutageWorkload>,
+    /// The time from the end of the outage until the jobs that arrive in a minute succeed as the rules demand, on the slowest
+    /// replica; 0 if the first minute's do, `None` if this is not so before the end of the run.
+    #[serde(default)]
+    pub recovery_s: Option<f64>,
+}
+
+/// What the jobs of a workload got that arrived during an outage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutageWorkload {
+    /// The workload's name.
+    pub name: String,
+    /// The route that it uses.
+    pub route: String,
+    /// The jobs that arrived.
+    pub jobs: u64,
+    /// The share that succeeded; `None` if none arrived.
+    pub success: Option<f64>,
+    /// The 95th percentile of latency; `None` if none succeeded.
+    pub p95_s: Option<f64>,
+    /// The share of the succeeded that a later step of the route served; `None` if none succeeded.
+    pub fallback_share: Option<f64>,
+}
+
+/// What was simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Simulations {
+    /// Whole runs.
+    pub runs: u64,
+    /// Jobs in those runs.
+    pub jobs: u64,
+}

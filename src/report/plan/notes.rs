@@ -1,0 +1,83 @@
+//! The sentences of the notes of a plan: how it was found, and what was left out.
+
+use super::sentences::rule_list;
+use crate::formatting::percent;
+use crate::planner::{NotTriedReason, PlanNote, UntriedChange};
+use crate::report::notes;
+
+/// Returns the sentence of a note.
+pub(super) fn sentence(note: &PlanNote) -> String {
+    match note {
+        PlanNote::RulesLeftOut { rules } => format!(
+            "Not rules of the ceiling, since more load does not break them or less does not mend them: {}.",
+            rule_list(rules.iter().map(String::as_str))
+        ),
+        PlanNote::RuleAssumed { rule } => {
+            format!("The scenario does not say how many jobs may fail; assumed: `{rule}`.")
+        }
+        PlanNote::Method {
+            replicas,
+            confidence,
+            tolerance,
+            other_seeds_tolerance,
+            change_tolerance,
+            ablation_tolerance,
+            pair_tolerance,
+        } => {
+            let ceiling = match replicas {
+                1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
+                _ => format!(
+                    "The mean ceiling is over {replicas} seeds, the first found to {}, the others to {}, with the {} \
+                     confidence interval of the mean. The ceiling to plan with is a lower tolerance bound of the highest \
+                     loads that held on these seeds, taken as log-normal.",
+                    percent(*tolerance),
+                    percent(*other_seeds_tolerance),
+                    percent(*confidence)
+                ),
+            };
+            format!(
+                "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
+                 changes are found to {}, policies left out to {}, pairs to {}.",
+                percent(*change_tolerance),
+                percent(*ablation_tolerance),
+                percent(*pair_tolerance)
+            )
+        }
+        PlanNote::OtherModel { change } => format!(
+            "`{change}` needs no new account, since limits are per model; its answers are another model's."
+        ),
+        PlanNote::FreeAccounts { provider, max } => format!(
+            "Accounts at {provider} are free. Its terms of service may forbid a second one: check them first. At most \
+             {max} more are proposed."
+        ),
+        PlanNote::Ablations { changes } => format!(
+            "Policies in force were left out one at a time to measure their worth (a lift below 1 is what a policy \
+             gains); this is no advice: {}.",
+            changes.join(", ")
+        ),
+        PlanNote::MeasuredWithoutCostRules => {
+            "Cost breaks before any limit is reached, so changes are measured without the rules on cost."
+                .to_owned()
+        }
+        PlanNote::NotTried { change, reason } => {
+            format!("Not tried: {}, since {}.", untried(*change), why(*reason))
+        }
+        PlanNote::Scenario { note } => notes::sentence(note),
+    }
+}
+
+fn untried(change: UntriedChange) -> &'static str {
+    match change {
+        UntriedChange::MoveToNight => "moving workloads to the night",
+        UntriedChange::CacheAndCoalescing => "a cache and request coalescing",
+    }
+}
+
+fn why(reason: NotTriedReason) -> &'static str {
+    match reason {
+        NotTriedReason::NoDeferrableWorkload => "no workload says `deferrable: true`",
+        NotTriedReason::RunShorterThanADay => "the run is shorter than a day",
+        NotTriedReason::NoRateToMove => "deferrable workloads arrive in bursts, from users or from a trace",
+        NotTriedReason::NothingRepeats => "no workload repeats requests",
+    }
+}
