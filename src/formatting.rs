@@ -44,6 +44,18 @@ pub fn significant(value: f64) -> f64 {
     rounded(value, digits as u8)
 }
 
+/// Formats a rate of jobs in the unit in which it is at least one: per minute, otherwise per day.
+#[must_use]
+pub fn job_rate(jobs_per_min: f64) -> String {
+    if jobs_per_min > 0.0 && jobs_per_min < 1.0 {
+        format!("{} jobs/day", number(jobs_per_min * MINUTES_PER_DAY))
+    } else {
+        format!("{} jobs/min", number(jobs_per_min))
+    }
+}
+
+const MINUTES_PER_DAY: f64 = 1440.0;
+
 /// Returns a duration in seconds, rounded to the microsecond.
 #[must_use]
 pub fn seconds(length: Nanos) -> f64 {

@@ -6,6 +6,7 @@
 mod fault;
 mod limit;
 
+use crate::axis::Axis;
 use crate::dist::Dist;
 pub use crate::length::Lengths;
 pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settlement};
@@ -28,6 +29,21 @@ pub struct Config {
     pub models: Vec<ModelConfig>,
     /// The faults it has, and when.
     pub incidents: Vec<Incident>,
+    /// What is used of its limits when the run begins; nothing of those that are not named.
+    pub start_levels: Vec<StartLevel>,
+}
+
+/// What is used of one limit when the run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartLevel {
+    /// Index of the account.
+    pub account: u16,
+    /// Index of the model; those of a family share their limits, so any of them will do.
+    pub model: u16,
+    /// The limit.
+    pub axis: Axis,
+    /// Units of the limit; of a bucket, units below its capacity.
+    pub used: u64,
 }
 
 /// The format of a provider's replies: status codes, headers, number formats and bodies.
@@ -142,6 +158,7 @@ impl Config {
             accounts: vec![],
             models: vec![],
             incidents: vec![],
+            start_levels: vec![],
         }
     }
 

@@ -93,6 +93,17 @@ impl Meter {
         }
     }
 
+    /// Sets what is used of the limits on `axis` when the run begins.
+    pub(crate) fn set_start(&mut self, axis: Axis, used: u64) {
+        debug_assert!(
+            self.now == Instant::ZERO && self.open_reservations == 0,
+            "invariant: nothing was sent yet"
+        );
+        for limit in self.limits.iter_mut().filter(|limit| limit.axis == axis) {
+            limit.window.set_start(used);
+        }
+    }
+
     /// Advances every window to `now`, the instant of all queries and charges until the next call.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);

@@ -69,7 +69,8 @@ struct Model {
 }
 
 impl Provider {
-    /// Creates a provider at the start of the run: every limit is unused and every server slot free.
+    /// Creates a provider at the start of the run: every server slot is free, and every limit is unused but for
+    /// [`Config::start_levels`].
     ///
     /// # Panics
     /// If a model has zero server slots, or if there are more than 65,535 accounts or models.
@@ -79,13 +80,18 @@ impl Provider {
         let indexed = accounts <= usize::from(u16::MAX) && models <= usize::from(u16::MAX);
         assert!(indexed, "invariant: 16-bit indices, found {accounts} accounts and {models} models");
         let meters = config.models.iter().map(|model| Meter::new(&model.limits)).collect::<Vec<_>>();
-        Self {
+        let mut provider = Self {
             models: (0..config.models.len()).map(|model| Model::new(config, model)).collect(),
             meters: config.accounts.iter().flat_map(|_| meters.iter().cloned()).collect(),
             incidents: config.incidents.clone(),
             admitted: 0,
             now: Instant::ZERO,
+        };
+        for level in &config.start_levels {
+            let index = provider.meter_index(level.account, level.model);
+            provider.meters[index].set_start(level.axis, level.used);
         }
+        provider
     }
 
     /// Decides on a call that arrives at `now`, amid the configured incidents.

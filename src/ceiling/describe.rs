@@ -1,6 +1,7 @@
 //! The ceiling as text, for `check`.
 
-use super::{AxisCeiling, Ceiling, Sustained};
+use super::{AxisCeiling, Ceiling, FirstRun};
+use crate::formatting::job_rate;
 use crate::scenario::Scenario;
 use provider::units;
 use std::fmt::Write as _;
@@ -14,7 +15,8 @@ impl Ceiling {
         );
         let offered = self.offered_jobs_per_min;
         if self.servable_share > 0.0 && self.servable_share < 1.0 {
-            let never = units::print_share(1.0 - self.servable_share);
+            let never = 1.0 - self.servable_share;
+            let never = if never < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(never) };
             let _ = writeln!(
                 out,
                 "  {never} of the offered jobs are too large for every target; what follows is of the others"
@@ -23,45 +25,39 @@ impl Ceiling {
         let _ = match self.binding {
             Some((target, axis)) => writeln!(
                 out,
-                "  {:.1} jobs/min, {:.2} × the offered {offered:.1} jobs/min; binding limit: {axis} of {}",
-                self.jobs_per_min,
+                "  {}, {:.2} × the offered {}; binding limit: {axis} of {}",
+                job_rate(self.jobs_per_min),
                 self.multiple,
+                job_rate(offered),
                 scenario.targets[target.index()].name,
             ),
             None if self.multiple == 0.0 => writeln!(out, "  0 jobs/min: every job is too large"),
-            None => writeln!(out, "  none: no limit restricts the offered {offered:.1} jobs/min"),
+            None => writeln!(out, "  none: no limit restricts the offered {}", job_rate(offered)),
         };
-        out += &self.sustained_line(scenario);
+        out += &self.first_run_line(scenario);
         let axis = |AxisCeiling { axis, limit, jobs_per_min }: &AxisCeiling| {
-            format!("{axis} {} admits {jobs_per_min:.1}", units::print_count(*limit))
+            format!("{axis} {} admits {}", units::print_count(*limit), job_rate(*jobs_per_min))
         };
         for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
             let axes: Vec<String> = target.axes.iter().map(axis).collect();
             let name = &scenario.targets[target.target.index()].name;
-            let _ = writeln!(out, "  {name}: {} jobs/min", axes.join(", "));
+            let _ = writeln!(out, "  {name}: {}", axes.join(", "));
         }
         out
     }
 
-    /// Says what the limits admit run after run, if that is less than in this run.
-    fn sustained_line(&self, scenario: &Scenario) -> String {
-        let Sustained { jobs_per_min, multiple, binding: Some((target, axis)) } = self.sustained else {
-            return String::new();
-        };
-        if multiple >= self.multiple * MIN_SHARE_SUSTAINED {
-            return String::new();
-        }
-        let jobs = match jobs_per_min {
-            ..1.0 => format!("{:.0} jobs/day", jobs_per_min * 1440.0),
-            _ => format!("{jobs_per_min:.1} jobs/min"),
-        };
+    /// Says what the limits admit in the first run of a new account, if that is more.
+    fn first_run_line(&self, scenario: &Scenario) -> String {
+        let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
+        let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
         format!(
-            "  day after day only {jobs}, {multiple:.2} × the offered: this run begins with full limits, which are used once; \
-             binding then: {axis} of {}\n",
-            scenario.targets[target.index()].name
+            "  a first run from full limits: {}, {multiple:.2} × the offered; what full limits hold is used once\n",
+            plural(jobs)
         )
     }
 }
 
-/// A sustained ceiling above this share of the run's is the same for a reader.
-const MIN_SHARE_SUSTAINED: f64 = 0.98;
+/// Formats a number of jobs.
+fn plural(jobs: f64) -> String {
+    if (0.5..1.5).contains(&jobs) { "1 job".to_owned() } else { format!("{jobs:.0} jobs") }
+}

@@ -17,8 +17,10 @@
 //! concurrency. Admission reserves prompt and `max_tokens` and refunds the rest at the end. The reservation bounds what is
 //! in flight and refuses bursts early, but the long-run rate follows the actual usage, so that is what counts here (or
 //! what stays charged, under a policy that does not refund). Cache hits, which would raise it, count only in
-//! [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count. Over a run of length D
-//! a bucket admits its burst and limit · D ÷ window.
+//! [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count.
+//!
+//! Over a run of length D a bucket admits its burst and limit · D ÷ window. A limit whose window is longer than a minute
+//! admits limit · D ÷ window, since earlier traffic has used the rest, unless the scenario says `start: full`.
 
 mod allocation;
 mod cached;
@@ -58,20 +60,18 @@ pub struct Ceiling {
     pub binding: Option<(TargetId, Axis)>,
     /// Every target of the scenario, in its order.
     pub targets: Vec<TargetCeiling>,
-    /// What the limits admit run after run. Lower than the ceiling if the run is short against the window of a limit: what
-    /// a limit holds at the start is used once.
-    pub sustained: Sustained,
+    /// What the limits admit in a run that begins with all of them, as the first day of a new account does. Higher than the
+    /// ceiling if the run is short against the window of a limit.
+    pub first_run: FirstRun,
 }
 
-/// The load that the limits admit for ever: each at its amount per window.
+/// The load that full limits admit over one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sustained {
+pub struct FirstRun {
     /// The maximum jobs per minute, as [`Ceiling::jobs_per_min`].
     pub jobs_per_min: f64,
     /// The same as a multiple of the offered load.
     pub multiple: f64,
-    /// The limit that binds, as [`Ceiling::binding`].
-    pub binding: Option<(TargetId, Axis)>,
 }
 
 /// What the limits of a target admit.
@@ -123,7 +123,7 @@ impl Ceiling {
     pub fn of(scenario: &Scenario) -> Self {
         let classes = classes(scenario);
         let constraints = constraints(scenario);
-        let offered: f64 = scenario.workloads.iter().map(|workload| offered_load(scenario, workload)).sum();
+        let offered = offered_jobs_per_second(scenario);
         let servable = classes.iter().fold(0.0, |sum, class| sum + class.rate);
         let highest = |constraints: &[LimitConstraint<'_>]| {
             if offered > 0.0 && classes.is_empty() {
@@ -136,11 +136,14 @@ impl Ceiling {
             if multiple.is_finite() { multiple * servable * 60.0 } else { f64::INFINITY }
         };
         let (multiple, binding) = highest(&constraints);
-        let per_window: Vec<LimitConstraint<'_>> = constraints
+        let full: Vec<LimitConstraint<'_>> = constraints
             .iter()
-            .map(|constraint| LimitConstraint { allowed: sustained(&constraint.limit), ..constraint.clone() })
+            .map(|constraint| LimitConstraint {
+                allowed: from_full(&constraint.limit, scenario.duration),
+                ..constraint.clone()
+            })
             .collect();
-        let (sustained_multiple, sustained_binding) = highest(&per_window);
+        let (first_multiple, _) = highest(&full);
         let target = |target| TargetCeiling::of(target, &classes, &constraints);
         Self {
             jobs_per_min: jobs(multiple),
@@ -149,12 +152,14 @@ impl Ceiling {
             servable_share: if offered > 0.0 { servable / offered } else { 1.0 },
             binding,
             targets: target_ids(scenario).map(target).collect(),
-            sustained: Sustained {
-                jobs_per_min: jobs(sustained_multiple),
-                multiple: sustained_multiple,
-                binding: sustained_binding,
-            },
+            first_run: FirstRun { jobs_per_min: jobs(first_multiple), multiple: first_multiple },
         }
+    }
+
+    /// Returns what a run from full limits admits if it is more than the ceiling to a reader.
+    #[must_use]
+    pub fn higher_first_run(&self) -> Option<FirstRun> {
+        (self.first_run.multiple > self.multiple * MIN_LIFT_FROM_FULL).then_some(self.first_run)
     }
 
     /// Returns the ceiling of `scenario` with the hits of the client's cache. `None` if there is no cache, no job
@@ -163,6 +168,36 @@ impl Ceiling {
     pub fn cached(scenario: &Scenario) -> Option<Cached> {
         cached::of(scenario)
     }
+}
+
+/// Returns the mean offered jobs of all workloads per second; of closed workloads, what their users send at most.
+#[must_use]
+pub fn offered_jobs_per_second(scenario: &Scenario) -> f64 {
+    scenario.workloads.iter().map(|workload| offered_load(scenario, workload)).sum()
+}
+
+/// A ceiling up to this factor higher is the same to a reader.
+const MIN_LIFT_FROM_FULL: f64 = 1.02;
+
+/// A limit of which the offered load uses a smaller share per window cannot bind, whatever is used of it at the start.
+pub const SUBSTANTIAL_SHARE: f64 = 0.4;
+
+/// Returns every limit once, with the first target that it limits and the share of it that the offered load uses per
+/// window if all jobs that can be sent to its targets are.
+#[must_use]
+pub fn offered_shares(scenario: &Scenario) -> Vec<(TargetId, Limit, f64)> {
+    let classes = classes(scenario);
+    let share = |constraint: &LimitConstraint<'_>| {
+        let demand = |class: &Class| {
+            let demands = class.targets.iter().map(|target| constraint.demand(class, *target));
+            class.rate * demands.fold(0.0, f64::max)
+        };
+        classes.iter().map(demand).sum::<f64>() / sustained(&constraint.limit)
+    };
+    constraints(scenario)
+        .iter()
+        .map(|constraint| (constraint.targets[0].0, constraint.limit, share(constraint)))
+        .collect()
 }
 
 /// Returns the mean prompt and the mean total of prompt and completion of a workload's jobs, in tokens as used.
@@ -271,14 +306,20 @@ fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
         constraints.extend(model.limits.iter().map(|limit| LimitConstraint {
             targets: targets.clone(),
             limit: *limit,
-            allowed: allowed(limit, scenario.duration),
+            allowed: allowed(limit, scenario),
         }));
     }
     constraints
 }
 
-/// Returns the units per second that a limit admits over a run of length `duration`; for concurrency, the slots.
-fn allowed(limit: &Limit, duration: Nanos) -> f64 {
+/// Returns the units per second that a limit admits over the run: with what it holds at the start, unless earlier traffic
+/// has used that; for concurrency, the slots.
+fn allowed(limit: &Limit, scenario: &Scenario) -> f64 {
+    if scenario.start.has_history(limit) { sustained(limit) } else { from_full(limit, scenario.duration) }
+}
+
+/// Returns the units per second that a limit admits over a run of length `duration` that begins with all of it.
+fn from_full(limit: &Limit, duration: Nanos) -> f64 {
     let seconds = limit.axis.window_length().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
     limit.max_units_in(duration) / seconds
 }

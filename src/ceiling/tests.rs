@@ -37,6 +37,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         accounts: vec![],
         models: targets.iter().map(model).collect(),
         incidents: vec![],
+        start_levels: vec![],
     };
     let target = |model| Target {
         name: String::new(),
@@ -57,6 +58,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         about: String::new(),
         seed: 1,
         duration: RUN_DURATION,
+        start: Start::Full,
         providers: vec![provider],
         targets: (0..).take(targets.len()).map(target).collect(),
         routes: routes
@@ -157,27 +159,36 @@ fn the_ceiling_under_each_refill_policy_is_what_it_admits_over_the_run() {
     assert!(close(jobs(RefillPolicy::Adaptive(up_to_triple), ninety_seconds), 180.0));
 }
 
-/// A day's limit in a run of one hour: the full bucket serves the hour, but only once.
+/// A day's limit in a run of one hour: the full bucket would serve the hour, but only once.
 #[test]
-fn what_is_sustained_is_the_limit_per_window_however_long_the_run() {
-    let rpd = Limit::rpd(1_000);
-    let tpd = Limit::tpd(200_000);
+fn a_long_limit_admits_its_amount_per_window_however_long_the_run() {
+    let day_after_day = |duration, limit| Scenario {
+        duration,
+        start: Start::Sustained,
+        ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 10.0)])
+    };
     for duration in [Nanos::HOUR, Nanos::DAY, Nanos(30 * Nanos::DAY.0)] {
-        let scenario =
-            |limit| Scenario { duration, ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 10.0)]) };
-        let requests = Ceiling::of(&scenario(rpd)).sustained;
+        let requests = Ceiling::of(&day_after_day(duration, Limit::rpd(1_000)));
         assert!(close(requests.jobs_per_min, 1_000.0 / 1_440.0), "{requests:?}");
         assert_eq!(requests.binding, Some((TargetId(0), Axis::Rpd)));
         // 400 tokens a job.
-        let tokens = Ceiling::of(&scenario(tpd)).sustained;
+        let tokens = Ceiling::of(&day_after_day(duration, Limit::tpd(200_000)));
         assert!(close(tokens.jobs_per_min, 200_000.0 / 400.0 / 1_440.0), "{tokens:?}");
     }
-    let short =
-        Scenario { duration: Nanos::HOUR, ..scenario(&[vec![rpd]], &[&[&[0]]], vec![workload(0, 10.0)]) };
-    let text = Ceiling::of(&short).describe(&short);
-    assert!(text.contains("day after day only 1000 jobs/day, 0.07 × the offered"), "{text}");
+}
+
+#[test]
+fn the_first_day_from_full_limits_stands_beside_the_ceiling() {
+    let day = Scenario {
+        duration: Nanos::DAY,
+        start: Start::Sustained,
+        ..scenario(&[vec![Limit::rpd(1_000)]], &[&[&[0]]], vec![workload(0, 10.0)])
+    };
+    let text = Ceiling::of(&day).describe(&day);
+    assert!(text.contains("1,000 jobs/day, 0.07 × the offered 10 jobs/min"), "{text}");
+    assert!(text.contains("a first run from full limits: 2000 jobs, 0.14 × the offered"), "{text}");
     let minute = scenario(&[vec![limit(Axis::Rpm, 30)]], &[&[&[0]]], vec![workload(0, 10.0)]);
-    assert!(!Ceiling::of(&minute).describe(&minute).contains("day after day"));
+    assert!(!Ceiling::of(&minute).describe(&minute).contains("first run"));
 }
 
 #[test]

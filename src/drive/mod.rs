@@ -20,10 +20,12 @@ mod event_queue;
 pub mod live;
 pub mod local;
 mod sse;
+mod start_levels;
 mod summarize;
 mod via_wire;
 pub mod virtual_time;
 mod world;
 
 pub use direct::reply;
+pub use start_levels::{LongLimit, StartLevels, has_long_limits, start_levels};
 pub use summarize::{record, summarize, summarize_without_distributions};

@@ -16,15 +16,25 @@ pub fn simulate(scenario: &Scenario, fold: &mut impl Fold) -> Instant {
 /// Runs a scenario as [`simulate`] does, with a load that was prepared before.
 pub fn simulate_load(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> Instant {
     let engine = Engine::new(scenario);
-    let world = World::new(scenario, load, engine.uses_limit_headers(), fold);
-    run(engine, world)
+    let mut world = World::new(scenario, load, engine.uses_limit_headers(), fold);
+    run(engine, &mut world)
 }
 
-fn run<F: Fold>(mut engine: Engine, mut world: World<'_, F>) -> Instant {
+/// Runs a scenario as [`simulate`] does, and then takes every sample of the limits that is due at or before `until`.
+pub(super) fn simulate_and_sample(scenario: &Scenario, until: Instant, fold: &mut impl Fold) {
+    let engine = Engine::new(scenario);
+    let mut world = World::new(scenario, Load::new(scenario), engine.uses_limit_headers(), fold);
+    let ended = run(engine, &mut world);
+    if ended < until {
+        world.sample_until(until);
+    }
+}
+
+fn run<F: Fold>(mut engine: Engine, world: &mut World<'_, F>) -> Instant {
     let mut now = Instant::ZERO;
     loop {
         if world.is_done() {
-            engine.end_run(&mut world, now);
+            engine.end_run(world, now);
             return now;
         }
         let timer = engine.poll_timeout();
@@ -45,13 +55,13 @@ fn run<F: Fold>(mut engine: Engine, mut world: World<'_, F>) -> Instant {
         world.sample_until(now);
         // At one instant: timers, then replies, then arrivals.
         if timer == now {
-            engine.handle_timeout(&mut world, now);
+            engine.handle_timeout(world, now);
         } else if event == now {
             if let Some((slot, attempt, reply)) = world.process_next(now) {
-                engine.handle_reply(&mut world, now, slot, attempt, &reply);
+                engine.handle_reply(world, now, slot, attempt, &reply);
             }
         } else if let Some((job, tag)) = world.next_arrival() {
-            engine.submit(&mut world, now, job, tag);
+            engine.submit(world, now, job, tag);
         }
     }
 }

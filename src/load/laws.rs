@@ -31,6 +31,7 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
         about: String::new(),
         seed,
         duration,
+        start: crate::scenario::Start::Full,
         providers: vec![],
         targets: vec![],
         routes: vec![],

@@ -83,8 +83,8 @@ fn full_buckets(scenario: &Scenario) -> Option<Difference> {
         let window = limit.axis.window_length()?;
         let fill = limit.burst as f64;
         let refill = limit.amount as f64 * (scenario.duration.0 as f64 / window.0 as f64);
-        (limit.refill == RefillPolicy::Bucket && fill + refill > 0.0)
-            .then(|| (fill / (fill + refill), limit.axis))
+        let begins_full = limit.refill == RefillPolicy::Bucket && !scenario.start.has_history(limit);
+        (begins_full && fill + refill > 0.0).then(|| (fill / (fill + refill), limit.axis))
     };
     let limits = scenario.targets.iter().flat_map(|target| {
         &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].limits

@@ -3,6 +3,7 @@
 use super::plan::{ChangeKind, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase, WhatIf};
 use super::{replicas, what_if};
 use crate::formatting::significant;
+use crate::record::LongWindow;
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ const NEGLIGIBLE_ABLATION: f64 = what_if::ABLATION_TOLERANCE + replicas::TOLERAN
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
+    /// The window of a limit that the load can use up is half of the run or longer.
+    LongWindow(LongWindow),
     /// A ceiling was found.
     CeilingFound {
         /// Whether every rule holds at the present load.

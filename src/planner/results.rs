@@ -73,7 +73,8 @@ impl Results<'_> {
             incidents: tables.incidents,
             simulated: simulations,
         };
-        plan.findings = findings(&plan, too_few_jobs);
+        let long_window = self.present.summary.long_window.clone().map(Finding::LongWindow);
+        plan.findings = long_window.into_iter().chain(findings(&plan, too_few_jobs)).collect();
         plan
     }
 

@@ -5,13 +5,16 @@
 use super::early_end::EarlyEnd;
 use super::plan::{BrokenRule, Simulations};
 use super::rules::Rules;
-use crate::drive;
+use crate::drive::{self, StartLevels};
 use crate::load::{Load, SampleCache};
 use crate::record::{Fold, Mode, Recorder, Summary};
 use crate::scenario::{Expectation, Scenario};
 use crate::stats::replica_seed;
 use provider::Nanos;
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Receives the progress of a plan, from several threads at once.
 pub trait PlanProgress: Sync {
@@ -45,6 +48,8 @@ pub(super) struct RunCount<'a> {
     progress: &'a dyn PlanProgress,
     runs: AtomicU64,
     jobs: AtomicU64,
+    /// The highest multiple of the load, by the hash of the scenario, at which all limits are known to begin unused.
+    unused: Mutex<FxHashMap<u64, f64>>,
     /// The request sizes of the jobs, sampled once for all runs.
     samples: SampleCache,
 }
@@ -101,7 +106,36 @@ pub(super) fn broken_in_any(runs: &[Run]) -> Vec<BrokenRule> {
 
 impl<'a> RunCount<'a> {
     pub(super) fn new(progress: &'a dyn PlanProgress) -> Self {
-        Self { progress, runs: AtomicU64::new(0), jobs: AtomicU64::new(0), samples: SampleCache::default() }
+        Self {
+            progress,
+            runs: AtomicU64::new(0),
+            jobs: AtomicU64::new(0),
+            unused: Mutex::default(),
+            samples: SampleCache::default(),
+        }
+    }
+
+    /// Returns the start levels of `scenario`, which is `variant` at this multiple of its load. What begins unused at a
+    /// load begins unused at every lower one.
+    fn start_levels(&self, variant: &Scenario, scenario: &Scenario, multiple: f64) -> StartLevels {
+        if !drive::has_long_limits(scenario) {
+            return StartLevels::default();
+        }
+        let mut hasher = FxHasher::default();
+        // The text holds all that a run depends on.
+        format!("{variant:?}").hash(&mut hasher);
+        let key = hasher.finish();
+        let lock = || self.unused.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock().get(&key).is_some_and(|unused| multiple <= *unused) {
+            return StartLevels::default();
+        }
+        let levels = drive::start_levels(scenario);
+        if levels.used().next().is_none() {
+            let mut known = lock();
+            let unused = known.entry(key).or_insert(multiple);
+            *unused = unused.max(multiple);
+        }
+        levels
     }
 
     /// Announces the next stage of the work.
@@ -195,7 +229,8 @@ impl Runner<'_> {
     /// Returns the scenario of a run: scaled, with the seed of its replica, judged by the rules of the ceiling.
     fn prepare(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Scenario {
         assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
-        let mut scenario = scenario.scaled(multiple);
+        let (variant, scenario) = (scenario, scenario.scaled(multiple));
+        let mut scenario = self.count.start_levels(variant, &scenario, multiple).applied_to(&scenario);
         scenario.seed = replica_seed(scenario.seed, u64::from(replica));
         scenario.expect.clone_from(&self.rules.kept);
         scenario

@@ -4,7 +4,7 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
-use super::summary::{Ceiling, Expected, Quantiles, Summary};
+use super::summary::{Ceiling, Expected, LongWindow, Quantiles, Summary};
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub enum Finding {
         /// The 99th percentile of the delay, in seconds.
         p99_s: f64,
     },
+    /// The window of a limit that the load can use up is half of the run or longer.
+    LongWindow(LongWindow),
     /// Jobs of a workload can never be served: they are too large for every target of their route.
     Unservable {
         /// The workload.
@@ -117,7 +119,9 @@ fn is_zero(count: &u64) -> bool {
 pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
     let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled));
     let conclusions = [limit(summary), outcomes(summary), expectations(&summary.expect)];
-    generator.into_iter().chain(unservable(&summary.notes)).chain(conclusions.into_iter().flatten()).collect()
+    let long_window = summary.long_window.clone().map(Finding::LongWindow);
+    let first = generator.into_iter().chain(long_window).chain(unservable(&summary.notes));
+    first.chain(conclusions.into_iter().flatten()).collect()
 }
 
 /// Returns a finding for each workload some of whose jobs are too large for every target.

@@ -9,14 +9,12 @@ use super::names::{REASONS, failure_name, refusal_name};
 use super::recorder::{Recorder, RunEnd};
 use super::series::Series;
 use super::summary::{
-    Attempts, Binding, Ceiling, CeilingAxis, CeilingTarget, Counts, FirstRefusal, Jobs, LatencyBreakdown,
-    Limit, Mode, Quantiles, SCHEMA, Shares, Summary, Target, Tokens, Workload,
+    Attempts, Counts, FirstRefusal, Jobs, LatencyBreakdown, Limit, Mode, Quantiles, SCHEMA, Shares, Summary,
+    Target, Tokens, Workload,
 };
 use super::{expect, findings};
-use crate::ceiling::{self, AxisCeiling};
 use crate::event::AttemptFailure;
 use crate::formatting::{at_seconds, per_minute, rounded, seconds};
-use crate::ids::TargetId;
 use crate::scenario::Scenario;
 use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy};
 use provider::{Axis, Instant, Nanos, Zone};
@@ -65,7 +63,8 @@ impl Recorder {
             first_refusal: self.first_refusal.map(|refusal| first_refusal(refusal, &self.scenario, &series)),
             workloads: self.workloads(),
             targets,
-            ceiling: ceiling_of(&self.scenario),
+            ceiling: super::ceiling::ceiling_of(&self.scenario),
+            long_window: super::ceiling::long_window(&self.scenario),
             series,
             expect: Vec::new(),
             worst: Vec::new(),
@@ -299,30 +298,6 @@ fn limit_of(limit: &ProviderLimit) -> Limit {
         burst: limit.burst,
         window_s: limit.axis.window_length().map(seconds),
         law: law.to_owned(),
-    }
-}
-
-fn ceiling_of(scenario: &Scenario) -> Ceiling {
-    let ceiling = ceiling::Ceiling::of(scenario);
-    let name = |target: TargetId| scenario.targets[target.index()].name.clone();
-    // JSON has no infinity: an unbounded number is left out.
-    let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
-    let axis = |axis: &AxisCeiling| {
-        let jobs_per_min = finite(axis.jobs_per_min)?;
-        Some(CeilingAxis { axis: axis.axis.name().to_owned(), limit: axis.limit, jobs_per_min })
-    };
-    let targets = ceiling.targets.iter().map(|target| CeilingTarget {
-        name: name(target.target),
-        axes: target.axes.iter().filter_map(axis).collect(),
-    });
-    Ceiling {
-        jobs_per_min: finite(ceiling.jobs_per_min),
-        multiple: finite(ceiling.multiple),
-        offered_jobs_per_min: rounded(ceiling.offered_jobs_per_min, 6),
-        binding: ceiling
-            .binding
-            .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
-        targets: targets.collect(),
     }
 }
 

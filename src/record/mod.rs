@@ -11,6 +11,7 @@
 
 mod audit;
 mod buckets;
+mod ceiling;
 mod coalescing;
 mod counts;
 mod expect;

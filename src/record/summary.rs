@@ -5,6 +5,7 @@
 //! rates and money to six decimal digits, and used shares of limits over time to three. Counts and distributions of
 //! several runs can be added.
 
+pub use super::ceiling::{Binding, Ceiling, CeilingAxis, CeilingTarget, LongWindow};
 use super::findings::{self, Finding};
 use super::series::Series;
 use super::trace::JobTrace;
@@ -79,6 +80,10 @@ pub struct Summary {
     pub targets: Vec<Target>,
     /// The highest load that the limits allow, by arithmetic.
     pub ceiling: Ceiling,
+    /// The limit whose window is half of the run or longer and of which the load uses the largest share; `None` if there is
+    /// none of which it uses a substantial one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_window: Option<LongWindow>,
     /// The run over time.
     pub series: Series,
     /// The expectations and their measured values.
@@ -337,50 +342,6 @@ pub struct Limit {
     pub window_s: Option<f64>,
     /// The policy by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.
     pub law: String,
-}
-
-/// The highest load that the limits allow, by arithmetic.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ceiling {
-    /// Jobs per minute, in the scenario's mix; `None` if no limit bounds it.
-    pub jobs_per_min: Option<f64>,
-    /// The ceiling ÷ the offered load; `None` if no limit bounds it.
-    pub multiple: Option<f64>,
-    /// The offered load in jobs per minute, on average.
-    pub offered_jobs_per_min: f64,
-    /// The limit that binds; `None` if no limit does.
-    pub binding: Option<Binding>,
-    /// What each limit of each target allows.
-    pub targets: Vec<CeilingTarget>,
-}
-
-/// A limit by its target and axis.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Binding {
-    /// `provider/account/model`.
-    pub target: String,
-    /// The axis.
-    pub axis: String,
-}
-
-/// What the limits of one target allow.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CeilingTarget {
-    /// `provider/account/model`.
-    pub name: String,
-    /// Each of its limits.
-    pub axes: Vec<CeilingAxis>,
-}
-
-/// What one limit allows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CeilingAxis {
-    /// The axis.
-    pub axis: String,
-    /// The quantity per window.
-    pub limit: u64,
-    /// Jobs per minute that this limit alone would admit.
-    pub jobs_per_min: f64,
 }
 
 /// One expectation and its measured value.

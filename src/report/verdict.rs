@@ -1,8 +1,8 @@
 //! The findings of a run as sentences, for the head of every report.
 
 use super::notes;
-use crate::formatting::{count, duration, moment, number, percent, plural, share_of};
-use crate::record::{Finding, LimitCeiling, Summary};
+use crate::formatting::{count, duration, job_rate, moment, percent, plural, share_of};
+use crate::record::{Finding, LimitCeiling, LongWindow, Summary};
 
 /// Returns one sentence per finding, the most important first.
 #[must_use]
@@ -24,9 +24,9 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             not_kept(&format!("1 % of the jobs were sent more than {} late", duration(*p99_s)))
         }
         Finding::FirstRefusal { target, axis, at_s, offered_per_min } => format!(
-            "{axis} on {target} is the first limit to refuse: at {}, with {} jobs/min offered.",
+            "{axis} on {target} is the first limit to refuse: at {}, with {} offered.",
             moment(*at_s, run_s),
-            number(*offered_per_min)
+            job_rate(*offered_per_min)
         ),
         Finding::Unservable { workload, route, share } => format!(
             "{} of {workload} can never be served: too large for every target of the route {route}.",
@@ -35,6 +35,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         Finding::NoRefusal { offered_per_min, ceiling, too_large } => {
             no_refusal(*offered_per_min, ceiling.as_ref(), *too_large)
         }
+        Finding::LongWindow(window) => long_window(window, run_s),
         Finding::NoJobs => "No job arrived, so nothing was measured.".to_owned(),
         Finding::JobOutcomes { .. } => outcomes(finding),
         Finding::ExpectationsMet { rules } => match rules.as_slice() {
@@ -51,6 +52,30 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
     }
 }
 
+/// A smaller used share of a limit is nothing to a reader.
+const MIN_USED_SHARE: f64 = 0.005;
+
+/// Returns the sentence on a limit whose window is half of the run or longer.
+pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
+    let LongWindow { target, axis, window_s, used_share, sustained } = window;
+    let windows =
+        format!("The window of {axis} on {target} is {}, the run {}", duration(*window_s), duration(run_s));
+    if *sustained && *used_share < MIN_USED_SHARE {
+        format!(
+            "{windows}: the run begins with all of that limit, as the same traffic leaves it day after day."
+        )
+    } else if *sustained {
+        let used = percent(*used_share);
+        format!(
+            "{windows}: the run begins with {used} of that limit used, as the same traffic leaves it day after day."
+        )
+    } else {
+        format!(
+            "{windows}: the run begins with all of that limit, which is used once; a load that holds here need not hold day after day."
+        )
+    }
+}
+
 fn not_kept(how: &str) -> String {
     format!("The load generator did not keep its schedule ({how}): the numbers represent a lower load.")
 }
@@ -63,13 +88,13 @@ fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>, too_large: u
     };
     match ceiling {
         Some(LimitCeiling { target, axis, jobs_per_min, is_sum }) => {
-            let allowed = number(*jobs_per_min);
+            let allowed = job_rate(*jobs_per_min);
             let allowed = if *is_sum {
                 format!("all limits together allow {allowed}, {axis} on {target} binds first")
             } else {
                 format!("{axis} on {target} allows {allowed}")
             };
-            format!("{refused}: {} jobs/min were offered on average, {allowed}.", number(offered_per_min))
+            format!("{refused}: {} were offered on average, {allowed}.", job_rate(offered_per_min))
         }
         None => format!("{refused}, and no limit bounds the load."),
     }

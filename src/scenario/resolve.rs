@@ -44,6 +44,7 @@ pub(super) fn resolve(
         about: spec.about,
         seed: spec.seed,
         duration: spec.duration,
+        start: spec.start,
         notes: notes(&spec.providers, &targets),
         providers: spec.providers.into_iter().map(|provider| provider.config).collect(),
         targets,

@@ -17,6 +17,8 @@ pub struct Scenario {
     pub seed: u64,
     /// How long jobs arrive.
     pub duration: Nanos,
+    /// What is left of long limits when the run begins.
+    pub start: Start,
     /// The providers, indexed by [`Target::provider`].
     pub providers: Vec<provider::config::Config>,
     /// Every account × model that a route names, indexed by [`TargetId`].
@@ -33,6 +35,28 @@ pub struct Scenario {
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
+}
+
+/// What is left, when the run begins, of limits whose window is longer than [`Start::SHORT_WINDOW`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// What the same traffic, day after day, leaves of them.
+    #[default]
+    Sustained,
+    /// All of them.
+    Full,
+}
+
+impl Start {
+    /// Shorter windows always begin unused: they are full again, or used up, after the first minutes of a run.
+    pub const SHORT_WINDOW: Nanos = Nanos::MINUTE;
+
+    /// Returns `true` if a limit begins with the level that earlier traffic left.
+    #[must_use]
+    pub fn has_history(self, limit: &provider::config::Limit) -> bool {
+        self == Self::Sustained
+            && limit.axis.window_length().is_some_and(|window| window > Self::SHORT_WINDOW)
+    }
 }
 
 /// A change of a scenario that the planner tries.

@@ -40,6 +40,7 @@ fn scenario(
         "
 name: overload
 duration: 5m
+start: full
 providers:
   p:
     law: {law}

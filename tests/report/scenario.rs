@@ -21,6 +21,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
         name: name.to_owned(),
         about: "Does the evening peak hold, and which limit stops us first?".to_owned(),
         seed: 7,
+        start: quotalab::scenario::Start::Full,
         duration,
         providers: targets.iter().map(|(name, limits)| config(name, limits)).collect(),
         targets: targets.iter().enumerate().map(|(id, (name, _))| target(id, name)).collect(),
@@ -94,6 +95,7 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
         burst: limit,
     };
     Config {
+        start_levels: vec![],
         name: name.to_owned(),
         dialect: Dialect::Groq,
         tier: provider::config::Tier::default(),

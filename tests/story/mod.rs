@@ -15,6 +15,7 @@ mod pacing;
 mod queue;
 mod routing;
 mod slots;
+mod start;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant};

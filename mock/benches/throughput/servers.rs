@@ -72,6 +72,7 @@ impl Case {
                 completion: Dist::Constant(100.0),
             }],
             incidents: vec![],
+            start_levels: vec![],
         }
     }
 }

@@ -33,6 +33,16 @@ impl CountingWindow {
         with_state!(self, state => state.advance_to(now));
     }
 
+    /// Sets what is used at the start of the run.
+    pub(super) fn set_start(&mut self, used: u64) {
+        match self {
+            Self::Fixed(fixed) => fixed.charge(used),
+            Self::SlidingLog(log) => log.set_start(used),
+            Self::SlidingCounter(counter) => counter.set_start(used),
+            Self::Adaptive(_) | Self::ConcurrencyLimit(_) => {}
+        }
+    }
+
     #[inline(never)]
     pub(super) fn admits(&self, amount: u64) -> bool {
         with_state!(self, state => state.admits(amount))

@@ -82,6 +82,16 @@ impl Window {
         Self(State::CountingWindow(counter))
     }
 
+    /// Sets what is used at the start of the run, at most the capacity, before anything is charged. Ignored by limits
+    /// that adapt and by concurrency limits.
+    pub fn set_start(&mut self, used: u64) {
+        let used = used.min(self.capacity());
+        match &mut self.0 {
+            State::Bucket(bucket) => bucket.charge(Instant::ZERO, used),
+            State::CountingWindow(counter) => counter.set_start(used),
+        }
+    }
+
     /// Advances to `now`, which must not be earlier than the last instant.
     #[inline]
     pub fn advance_to(&mut self, now: Instant) {

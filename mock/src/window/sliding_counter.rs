@@ -43,6 +43,11 @@ impl SlidingCounter {
         Self { limit, window, current: 0, previous: 0, started_at: Instant::ZERO, now: Instant::ZERO }
     }
 
+    /// Sets the count of the window before the run.
+    pub(super) fn set_start(&mut self, used: u64) {
+        self.previous = used;
+    }
+
     /// Advances to `now`; if the current window is over, it becomes the previous one.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);

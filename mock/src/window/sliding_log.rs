@@ -11,6 +11,9 @@ use super::usage_count::UsageCount;
 use crate::time::{Instant, Nanos};
 use std::collections::VecDeque;
 
+/// The number of entries that stand for the window before the run: five minutes of a day each.
+const START_PIECES: u64 = 288;
+
 /// A log of what was admitted within the last window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlidingLog {
@@ -25,7 +28,8 @@ pub struct SlidingLog {
 /// The units charged at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
-    at: Instant,
+    /// One window after the charge.
+    expires_at: Instant,
     amount: u64,
 }
 
@@ -40,10 +44,22 @@ impl SlidingLog {
         Self { window, count: UsageCount::new(limit), entries: VecDeque::new(), now: Instant::ZERO }
     }
 
+    /// Logs `used` as if it had been charged evenly over the window before the run.
+    pub(super) fn set_start(&mut self, used: u64) {
+        let pieces = START_PIECES.min(self.window.0);
+        let until = |piece: u64| u64::try_from(u128::from(used) * u128::from(piece) / u128::from(pieces));
+        let upto = |piece| until(piece).unwrap_or(u64::MAX);
+        self.count.charge(used);
+        self.entries.extend((1..=pieces).map(|piece| Entry {
+            expires_at: Instant(self.window.0 / pieces * piece),
+            amount: upto(piece) - upto(piece - 1),
+        }));
+    }
+
     /// Advances to `now`; removes the entries that are one window old.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
-        while let Some(oldest) = self.entries.front().filter(|oldest| oldest.at + self.window <= now) {
+        while let Some(oldest) = self.entries.front().filter(|oldest| oldest.expires_at <= now) {
             self.count.settle(oldest.amount, 0);
             self.entries.pop_front();
         }
@@ -63,15 +79,20 @@ impl SlidingLog {
     /// Logs `amount`, whether or not it fits. Zero is logged as well, since a settlement may raise it.
     pub fn charge(&mut self, amount: u64) {
         self.count.charge(amount);
+        let expires_at = self.now + self.window;
         match self.entries.back_mut() {
-            Some(latest) if latest.at == self.now => latest.amount = latest.amount.saturating_add(amount),
-            _ => self.entries.push_back(Entry { at: self.now, amount }),
+            Some(latest) if latest.expires_at == expires_at => {
+                latest.amount = latest.amount.saturating_add(amount);
+            }
+            _ => self.entries.push_back(Entry { expires_at, amount }),
         }
     }
 
     /// Replaces `reserved` by `actual` in the entry of `charged_at`; does nothing if that entry has expired.
     pub fn settle(&mut self, charged_at: Instant, reserved: u64, actual: u64) {
-        if let Ok(index) = self.entries.binary_search_by_key(&charged_at, |entry| entry.at) {
+        if let Ok(index) =
+            self.entries.binary_search_by_key(&(charged_at + self.window), |entry| entry.expires_at)
+        {
             let amount = &mut self.entries[index].amount;
             debug_assert!(*amount >= reserved, "invariant: {reserved} was charged, found {amount}");
             *amount = amount.saturating_sub(reserved).saturating_add(actual);
@@ -100,7 +121,7 @@ impl SlidingLog {
         let mut count = self.count;
         self.entries.iter().find_map(|oldest| {
             count.settle(oldest.amount, 0);
-            count.admits(amount).then(|| oldest.at + self.window)
+            count.admits(amount).then_some(oldest.expires_at)
         })
     }
 
@@ -108,7 +129,7 @@ impl SlidingLog {
     #[must_use]
     pub fn full_at(&self) -> Option<Instant> {
         let latest = self.entries.iter().rfind(|entry| entry.amount > 0);
-        Some(latest.map_or(self.now, |latest| latest.at + self.window))
+        Some(latest.map_or(self.now, |latest| latest.expires_at))
     }
 }
 

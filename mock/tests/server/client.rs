@@ -220,6 +220,7 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
             completion: Dist::Constant(3.0),
         }],
         incidents: faults.iter().map(incident).collect(),
+        start_levels: vec![],
     }
 }
 

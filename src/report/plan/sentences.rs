@@ -1,16 +1,21 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
 use super::notes;
-use crate::formatting::{count, duration, number, percent, plural};
+use crate::formatting::{count, duration, job_rate, number, percent, plural};
 use crate::planner::{
     BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload,
     Plan, PlanningCeiling, Purchase, WhatIf, only_cost,
 };
+use crate::report::verdict;
 use crate::scenario::Metric;
 
 /// Returns the answer as sentences, the most important first.
 pub(super) fn findings(plan: &Plan) -> Vec<String> {
-    plan.findings.iter().map(|finding| self::finding(finding, runs(plan.duration_s))).collect()
+    let sentence = |finding: &Finding| match finding {
+        Finding::LongWindow(window) => verdict::long_window(window, plan.duration_s),
+        finding => self::finding(finding, runs(plan.duration_s)),
+    };
+    plan.findings.iter().map(sentence).collect()
 }
 
 /// Returns the reasons why the two ceilings differ, and the bounds on bursts.
@@ -42,23 +47,21 @@ fn finding(finding: &Finding, runs: &str) -> String {
             let ceiling = match planning {
                 Some(planning) => planning_ceiling(planning, runs),
                 None => format!(
-                    "the ceiling is {} jobs/min, {} times that, on one seed: how much it varies between {runs} is not known",
-                    number(*jobs_per_min),
+                    "the ceiling is {}, {} times that, on one seed: how much it varies between {runs} is not known",
+                    job_rate(*jobs_per_min),
                     number(*multiple)
                 ),
             };
             let mean = interval.map_or_else(String::new, |[low, high]| {
-                let (jobs, multiple) = (number(*jobs_per_min), number(*multiple));
-                format!(
-                    " The mean ceiling is {jobs} jobs/min, {multiple} times the load ({low:.3} to {high:.3})."
-                )
+                let (jobs, multiple) = (job_rate(*jobs_per_min), number(*multiple));
+                format!(" The mean ceiling is {jobs}, {multiple} times the load ({low:.3} to {high:.3}).")
             });
             format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
         }
         Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min } => format!(
-            "{}, nor does any lower load that was tried: a ceiling, if there is one, is below {} jobs/min.",
+            "{}, nor does any lower load that was tried: a ceiling, if there is one, is below {}.",
             present_load(*load_jobs_per_min, false),
-            number(*tried_jobs_per_min)
+            job_rate(*tried_jobs_per_min)
         ),
         Finding::TooFewJobs { rule, jobs, needed } => format!(
             "`{rule}` cannot be judged well here: a run at the ceiling has {}, and the rule needs {}. A longer run \
@@ -85,12 +88,13 @@ fn finding(finding: &Finding, runs: &str) -> String {
         Finding::Purchase(purchase) => self::purchase(purchase),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => self::outage(outage),
+        Finding::LongWindow(_) => unreachable!("invariant: the caller has the duration"),
     }
 }
 
 fn present_load(jobs_per_min: f64, holds: bool) -> String {
     let verdict = if holds { "holds" } else { "does not hold" };
-    format!("The present load of {} jobs/min {verdict}", number(jobs_per_min))
+    format!("The present load of {} {verdict}", job_rate(jobs_per_min))
 }
 
 fn planning_ceiling(planning: &PlanningCeiling, runs: &str) -> String {
@@ -99,8 +103,8 @@ fn planning_ceiling(planning: &PlanningCeiling, runs: &str) -> String {
         return format!("no load that was tried holds on {share} of {runs}");
     }
     format!(
-        "the ceiling to plan with is {} jobs/min, {} times that: {share} of {runs} hold it ({} confidence)",
-        number(planning.jobs_per_min),
+        "the ceiling to plan with is {}, {} times that: {share} of {runs} hold it ({} confidence)",
+        job_rate(planning.jobs_per_min),
         number(planning.multiple),
         percent(planning.confidence)
     )

@@ -19,7 +19,7 @@ mod workload;
 
 use super::diagnostics::{Diagnostics, Name};
 use super::language::{self, Data, Value};
-use super::resolved::{Client, Expectation};
+use super::resolved::{Client, Expectation, Start};
 use super::yaml::Node;
 use ::provider::Nanos;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
@@ -39,6 +39,8 @@ pub(super) struct Spec {
     pub(super) seed: u64,
     /// `duration`.
     pub(super) duration: Nanos,
+    /// `start`.
+    pub(super) start: Start,
     /// `providers`, in the order written.
     pub(super) providers: Vec<ProviderSpec>,
     /// `routes`, in the order written.
@@ -67,6 +69,9 @@ pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
         about: fields.text("about").unwrap_or_default().to_owned(),
         seed: fields.count("seed").unwrap_or_default(),
         duration: fields.duration("duration").unwrap_or_default(),
+        start: fields
+            .choice("start", &[("sustained", Start::Sustained), ("full", Start::Full)])
+            .unwrap_or_default(),
         providers: fields.named_entries("providers").iter().map(provider).collect(),
         routes: route::routes(&fields),
         client: fields.fields("client").map(|client| client::client(client, diagnostics)).unwrap_or_default(),

@@ -43,6 +43,7 @@ pub(in crate::scenario) fn provider(
         accounts: Vec::new(),
         models: Vec::new(),
         incidents: Vec::new(),
+        start_levels: Vec::new(),
     };
     let mut spec = ProviderSpec {
         config,

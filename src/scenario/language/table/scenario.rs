@@ -26,6 +26,13 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
         word("duration", Kind::Duration { min: Nanos::SECOND, max: MAX_DURATION }, "24h", "How long jobs arrive. Jobs in flight at the end are finished.")
             .default("1h"),
         word(
+            "start",
+            Kind::Choice(STARTS),
+            "full",
+            "What is left, when the run begins, of limits whose window is longer than a minute.",
+        )
+        .default("sustained"),
+        word(
             "providers",
             Kind::Names { of: &Kind::Map(&PROVIDER), slash: false },
             "{groq: {preset: groq-free}}",
@@ -66,6 +73,11 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
     forms: &[],
     refused: &[],
 };
+
+const STARTS: &[Choice] = &[
+    choice("sustained", "what the same traffic, day after day, leaves of them"),
+    choice("full", "all: the first day of a new account"),
+];
 
 /// Events count the steps of a route in eight bits.
 const MAX_STEPS: usize = 100;

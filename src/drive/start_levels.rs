@@ -1,0 +1,350 @@
+//! The levels of long limits when a run begins: what the same traffic, day after day, leaves of them.
+//!
+//! A limit of 1,000 requests per day that begins full admits 2,000 on the first day and 1,000 on every other day. A run
+//! shall tell whether a load holds on every day, so the days before it are simulated, without incidents and with seeds of
+//! their own, from full limits until the levels repeat:
+//!
+//! ```text
+//!  full ─▶ a day ─▶ levels ─▶ a day ─▶ levels ─▶ … ─▶ the same levels as the day before ─▶ the run
+//! ```
+//!
+//! * The day is the run, repeated to the length of the longest window. Traffic given by a rate simply goes on; traces,
+//!   ramps and steps, which end with the run, are repeated.
+//! * A bucket that ends a day lower than it began runs dry, but it may take many days. They are skipped at once, from the
+//!   second day on: the first begins full. If a day has few jobs, the mean of several seeds decides.
+//! * If the traffic is even and every long limit is a bucket, a part of the day with enough jobs stands for the day.
+//! * A fixed or calendar window that is longer than the run is as much used as its mean share before the run would use:
+//!   the run is its last part. A sliding log and a sliding counter hold the usage of the window before.
+//! * Limits that adapt begin at their minimum, as the provider gives it to a new account.
+//!
+//! Limits of which the offered load uses less than [`UNUSED_SHARE`] per window, if all of it is sent to their targets, begin
+//! full: a bucket is then full at some time of every day, and no more than a day's usage can be missing.
+
+use super::virtual_time::simulate_and_sample;
+use crate::ceiling;
+use crate::event::{Event, EventKind};
+use crate::ids::TargetId;
+use crate::record::Fold;
+use crate::scenario::{Arrivals, Scenario, Start, Workload};
+use crate::stats::replica_seed;
+use provider::config::{Limit, RefillPolicy, StartLevel};
+use provider::random::key;
+use provider::{Axis, Instant, Nanos};
+
+/// A limit of which less than this share is used per window never comes near its end.
+const UNUSED_SHARE: f64 = 0.8;
+/// The most days that are simulated, besides those that are skipped.
+const MAX_DAYS: u32 = 14;
+/// Levels repeat if they differ by less than this share of the capacity.
+const SAME_LEVEL: f64 = 0.005;
+/// A bucket loses on every day if it loses more than this share of its refill.
+const LEAST_LOSS: f64 = 0.01;
+/// The jobs from which the mean loss of a bucket is known well enough.
+const ENOUGH_JOBS: u64 = 10_000;
+/// The most seeds whose mean is taken for a day.
+const MAX_SEEDS: u32 = 16;
+/// The most often that a short run is repeated to make a day.
+const MAX_REPEATS: u32 = 48;
+/// The shortest part of a day that stands for it: many times the wait of any client.
+const LEAST_PART: Nanos = Nanos::HOUR;
+/// The samples of the levels in a simulated run.
+const SAMPLES: u64 = 96;
+
+/// What is used of the long limits of a scenario when its run begins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartLevels(Vec<LongLimit>);
+
+/// A limit with a window longer than a minute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LongLimit {
+    /// The first target that it limits.
+    pub target: TargetId,
+    /// The limit.
+    pub limit: Limit,
+    /// Units used when the run begins.
+    pub used: f64,
+}
+
+impl LongLimit {
+    #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+    fn capacity(&self) -> f64 {
+        match self.limit.refill {
+            RefillPolicy::Bucket => self.limit.burst as f64,
+            _ => self.limit.amount as f64,
+        }
+    }
+
+    fn window(&self) -> Nanos {
+        self.limit.axis.window_length().unwrap_or(Nanos::ZERO)
+    }
+
+    /// Returns the used share of the capacity.
+    #[must_use]
+    pub fn used_share(&self) -> f64 {
+        self.used / self.capacity().max(1.0)
+    }
+}
+
+impl StartLevels {
+    /// Returns the limits of which a notable share is used when the run begins.
+    pub fn used(&self) -> impl Iterator<Item = &LongLimit> {
+        self.0.iter().filter(|limit| limit.used >= SAME_LEVEL * limit.capacity())
+    }
+
+    /// Returns the scenario whose providers begin with these levels.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the capacity")]
+    pub fn applied_to(&self, scenario: &Scenario) -> Scenario {
+        let mut scenario = scenario.clone();
+        for config in &mut scenario.providers {
+            config.start_levels.clear();
+        }
+        for limit in self.used() {
+            let target = &scenario.targets[limit.target.index()];
+            let (account, model, axis) = (target.account, target.model, limit.limit.axis);
+            let level = StartLevel { account, model, axis, used: libm::round(limit.used) as u64 };
+            scenario.providers[usize::from(target.provider)].start_levels.push(level);
+        }
+        scenario
+    }
+}
+
+/// Returns what is used of the long limits of `scenario` when its run begins: nothing if it says `start: full`.
+#[must_use]
+pub fn start_levels(scenario: &Scenario) -> StartLevels {
+    let mut levels = StartLevels(long_limits(scenario));
+    if levels.0.is_empty() {
+        return levels;
+    }
+    let day = Day::new(scenario, &levels);
+    for number in 0..MAX_DAYS {
+        let passed = day.mean(&levels, number);
+        if day.advance(&mut levels, number, &passed) {
+            break;
+        }
+    }
+    levels
+}
+
+/// Returns `true` if the start levels of `scenario` must be simulated.
+#[must_use]
+pub fn has_long_limits(scenario: &Scenario) -> bool {
+    !long_limits(scenario).is_empty()
+}
+
+/// Returns the long limits that the offered load can bring near their end, each once.
+fn long_limits(scenario: &Scenario) -> Vec<LongLimit> {
+    if scenario.start == Start::Full {
+        return Vec::new();
+    }
+    let limits = ceiling::offered_shares(scenario).into_iter();
+    let long = limits.filter_map(|(target, limit, share)| {
+        let limit_of = LongLimit { target, limit, used: 0.0 };
+        #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+        let used = share * limit.amount as f64;
+        let can_bind = used >= UNUSED_SHARE * limit_of.capacity().min(limit.amount as f64);
+        (scenario.start.has_history(&limit) && can_bind).then_some(limit_of)
+    });
+    long.collect()
+}
+
+/// The traffic of one day: the run, repeated to the length of the longest window.
+struct Day {
+    /// What is simulated, without incidents.
+    scenario: Scenario,
+    /// How often it is simulated per day.
+    repeats: u32,
+    /// The duration of the run whose start levels are searched.
+    run: Nanos,
+}
+
+/// Returns how much of a day stands for it: the time in which enough jobs arrive, if the traffic is even and every limit
+/// is a bucket, and no bound otherwise.
+fn enough(scenario: &Scenario, levels: &StartLevels) -> Nanos {
+    let even = |workload: &Workload| match workload.arrivals {
+        Arrivals::Constant(_) | Arrivals::Poisson(_) => workload.shape.is_none(),
+        Arrivals::Users { .. } => true,
+        _ => false,
+    };
+    let buckets = levels.0.iter().all(|limit| limit.limit.refill == RefillPolicy::Bucket);
+    if !buckets || !scenario.workloads.iter().all(even) {
+        return Nanos(u64::MAX);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+    let seconds =
+        2.0 * ENOUGH_JOBS as f64 / ceiling::offered_jobs_per_second(scenario).max(f64::MIN_POSITIVE);
+    Nanos::from_secs_f64(seconds.min(Nanos::DAY.as_secs_f64() * 400.0)).max(LEAST_PART)
+}
+
+/// What a simulated day did to the limits.
+struct Passed {
+    jobs: u64,
+    /// In the order of the limits.
+    limits: Vec<PassedLimit>,
+}
+
+/// The used units of a limit over a simulated day.
+#[derive(Clone, Copy, Debug, Default)]
+struct PassedLimit {
+    max: f64,
+    end: f64,
+}
+
+impl Day {
+    fn new(scenario: &Scenario, levels: &StartLevels) -> Self {
+        let longest = levels.0.iter().map(LongLimit::window).max().unwrap_or(Nanos::MINUTE);
+        let run = scenario.duration.max(Nanos(1));
+        let ends = |arrivals: &Arrivals| {
+            matches!(arrivals, Arrivals::Ramp(..) | Arrivals::Steps(_) | Arrivals::Trace { .. })
+        };
+        let repeated = scenario.workloads.iter().any(|workload| ends(&workload.arrivals));
+        let windows = run.0.div_ceil(longest.0.max(1)).max(1);
+        let length = Nanos(longest.0.saturating_mul(windows)).min(enough(scenario, levels));
+        let mut scenario = scenario.clone();
+        scenario.providers.iter_mut().for_each(|provider| provider.incidents.clear());
+        let repeats = if repeated {
+            u32::try_from(length.0.div_ceil(run.0)).unwrap_or(u32::MAX).min(MAX_REPEATS)
+        } else {
+            1
+        };
+        if !repeated {
+            scenario.duration = length;
+        }
+        Self { scenario, repeats, run }
+    }
+
+    /// Simulates a day that begins with these levels: several with seeds of their own if one has few jobs, of which the
+    /// mean is returned.
+    fn mean(&self, levels: &StartLevels, number: u32) -> Passed {
+        let mut sum = self.simulate(levels, number * MAX_SEEDS);
+        let seeds = u32::try_from(ENOUGH_JOBS / sum.jobs.max(1)).unwrap_or(u32::MAX).clamp(1, MAX_SEEDS);
+        for seed in 1..seeds {
+            let one = self.simulate(levels, number * MAX_SEEDS + seed);
+            for (sum, one) in sum.limits.iter_mut().zip(&one.limits) {
+                sum.max += one.max;
+                sum.end += one.end;
+            }
+        }
+        for limit in &mut sum.limits {
+            limit.max /= f64::from(seeds);
+            limit.end /= f64::from(seeds);
+        }
+        sum
+    }
+
+    /// Simulates a day that begins with these levels.
+    fn simulate(&self, levels: &StartLevels, seed: u32) -> Passed {
+        let mut levels = levels.clone();
+        let mut passed = Passed { jobs: 0, limits: vec![PassedLimit::default(); levels.0.len()] };
+        for repeat in 0..self.repeats {
+            let mut scenario = levels.applied_to(&self.scenario);
+            let stream = key(scenario.seed, "days before").wrapping_add(u64::from(seed));
+            scenario.seed = replica_seed(stream, u64::from(repeat));
+            let mut sampled = Levels::new(&levels, scenario.duration);
+            simulate_and_sample(&scenario, sampled.end, &mut sampled);
+            passed.jobs += sampled.jobs;
+            for ((level, passed), sampled) in levels.0.iter_mut().zip(&mut passed.limits).zip(&sampled.limits)
+            {
+                passed.max = passed.max.max(sampled.max);
+                passed.end = sampled.end;
+                level.used = sampled.end;
+            }
+        }
+        passed
+    }
+
+    /// Sets the levels after this day, and skips the days on which buckets only lose. Returns `true` if the levels are
+    /// those from which the day began.
+    fn advance(&self, levels: &mut StartLevels, number: u32, passed: &Passed) -> bool {
+        let mut same = true;
+        for (limit, passed) in levels.0.iter_mut().zip(&passed.limits) {
+            let before = limit.used;
+            limit.used = self.next_level(limit, number, *passed).clamp(0.0, limit.capacity());
+            same &= (limit.used - before).abs() <= SAME_LEVEL * limit.capacity();
+        }
+        same
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share of a window")]
+    fn next_level(&self, limit: &LongLimit, number: u32, PassedLimit { max, end }: PassedLimit) -> f64 {
+        let window = limit.window().0.max(1) as f64;
+        match limit.limit.refill {
+            RefillPolicy::Adaptive(_) => 0.0,
+            RefillPolicy::Bucket => {
+                let length = self.scenario.duration.0 as f64 * f64::from(self.repeats);
+                let refill = limit.limit.amount as f64 * length / window;
+                let loss = end - limit.used;
+                let days = if number > 0 && loss > LEAST_LOSS * refill {
+                    libm::floor((limit.capacity() - max) / loss)
+                } else {
+                    0.0
+                };
+                end + days.max(0.0) * loss
+            }
+            RefillPolicy::Fixed | RefillPolicy::Calendar(_) if self.run < limit.window() => {
+                max * (1.0 - self.run.0 as f64 / window)
+            }
+            RefillPolicy::Fixed => 0.0, // Its windows begin with the run.
+            RefillPolicy::Calendar(_) | RefillPolicy::SlidingLog | RefillPolicy::SlidingCounter => end,
+        }
+    }
+}
+
+/// Samples the used units of some limits; ends the run with the last sample.
+struct Levels {
+    limits: Vec<Sampled>,
+    step: Nanos,
+    next: Instant,
+    end: Instant,
+    jobs: u64,
+}
+
+struct Sampled {
+    target: TargetId,
+    axis: Axis,
+    capacity: f64,
+    max: f64,
+    end: f64,
+}
+
+impl Levels {
+    fn new(levels: &StartLevels, duration: Nanos) -> Self {
+        let step = Nanos((duration.0 / SAMPLES).max(1));
+        let sampled = |limit: &LongLimit| Sampled {
+            target: limit.target,
+            axis: limit.limit.axis,
+            capacity: limit.capacity(),
+            max: limit.used,
+            end: limit.used,
+        };
+        let limits = levels.0.iter().map(sampled).collect();
+        Self { limits, step, next: Instant::ZERO + step, end: Instant::ZERO + duration, jobs: 0 }
+    }
+}
+
+impl Fold for Levels {
+    fn event(&mut self, event: &Event) {
+        self.jobs += u64::from(matches!(event.kind, EventKind::Arrived { .. }));
+    }
+
+    fn next_sample(&self) -> Instant {
+        self.next
+    }
+
+    fn sample(&mut self, _: Instant, target: TargetId, axis: Axis, used_share: f64) {
+        let limit = self.limits.iter_mut().find(|limit| limit.target == target && limit.axis == axis);
+        if let Some(limit) = limit {
+            limit.end = used_share * limit.capacity;
+            limit.max = limit.max.max(limit.end);
+        }
+    }
+
+    fn sampled(&mut self, at: Instant) {
+        let next = at + self.step;
+        self.next = if at >= self.end { Instant::MAX } else { next.min(self.end) };
+    }
+
+    fn is_done(&self) -> bool {
+        self.next == Instant::MAX
+    }
+}

@@ -1,0 +1,133 @@
+//! What the limits of a scenario allow, by arithmetic, and whether the run is short against their windows.
+
+use crate::ceiling::{self, AxisCeiling, SUBSTANTIAL_SHARE};
+use crate::formatting::{rounded, seconds};
+use crate::ids::TargetId;
+use crate::scenario::{Scenario, Start};
+use provider::config::{Limit, RefillPolicy};
+use serde::{Deserialize, Serialize};
+
+/// The highest load that the limits allow, by arithmetic.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// Jobs per minute, in the scenario's mix; `None` if no limit bounds it.
+    pub jobs_per_min: Option<f64>,
+    /// The ceiling ÷ the offered load; `None` if no limit bounds it.
+    pub multiple: Option<f64>,
+    /// The ceiling of a run that begins with all of every limit, in jobs per minute, if it is higher: the first day of a new
+    /// account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_run_jobs_per_min: Option<f64>,
+    /// The offered load in jobs per minute, on average.
+    pub offered_jobs_per_min: f64,
+    /// The limit that binds; `None` if no limit does.
+    pub binding: Option<Binding>,
+    /// What each limit of each target allows.
+    pub targets: Vec<CeilingTarget>,
+}
+
+/// A limit by its target and axis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// `provider/account/model`.
+    pub target: String,
+    /// The axis.
+    pub axis: String,
+}
+
+/// What the limits of one target allow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CeilingTarget {
+    /// `provider/account/model`.
+    pub name: String,
+    /// Each of its limits.
+    pub axes: Vec<CeilingAxis>,
+}
+
+/// What one limit allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CeilingAxis {
+    /// The axis.
+    pub axis: String,
+    /// The quantity per window.
+    pub limit: u64,
+    /// Jobs per minute that this limit alone would admit.
+    pub jobs_per_min: f64,
+}
+
+/// A limit whose window is half of the run or longer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LongWindow {
+    /// `provider/account/model`.
+    pub target: String,
+    /// The axis of the limit.
+    pub axis: String,
+    /// The window in seconds.
+    pub window_s: f64,
+    /// The share of the limit that is used when the run begins.
+    pub used_share: f64,
+    /// `true` if this is the share that the same traffic uses day after day, `false` if the scenario says `start: full`.
+    pub sustained: bool,
+}
+
+pub(super) fn ceiling_of(scenario: &Scenario) -> Ceiling {
+    let ceiling = ceiling::Ceiling::of(scenario);
+    let name = |target: TargetId| scenario.targets[target.index()].name.clone();
+    // JSON has no infinity: an unbounded number is left out.
+    let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
+    let axis = |axis: &AxisCeiling| {
+        let jobs_per_min = finite(axis.jobs_per_min)?;
+        Some(CeilingAxis { axis: axis.axis.name().to_owned(), limit: axis.limit, jobs_per_min })
+    };
+    let targets = ceiling.targets.iter().map(|target| CeilingTarget {
+        name: name(target.target),
+        axes: target.axes.iter().filter_map(axis).collect(),
+    });
+    Ceiling {
+        jobs_per_min: finite(ceiling.jobs_per_min),
+        multiple: finite(ceiling.multiple),
+        first_run_jobs_per_min: ceiling.higher_first_run().and_then(|first| finite(first.jobs_per_min)),
+        offered_jobs_per_min: rounded(ceiling.offered_jobs_per_min, 6),
+        binding: ceiling
+            .binding
+            .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
+        targets: targets.collect(),
+    }
+}
+
+/// Returns the limit whose window is half of the run or longer and of which the offered load uses the largest share;
+/// `None` if it uses little of all of them.
+pub(super) fn long_window(scenario: &Scenario) -> Option<LongWindow> {
+    let is_long = |limit: &Limit| {
+        limit
+            .axis
+            .window_length()
+            .is_some_and(|window| window > Start::SHORT_WINDOW && window.0 >= scenario.duration.0 / 2)
+    };
+    let (target, limit, _) = ceiling::offered_shares(scenario)
+        .into_iter()
+        .filter(|(_, limit, share)| is_long(limit) && *share >= SUBSTANTIAL_SHARE)
+        .max_by(|one, other| one.2.total_cmp(&other.2))?;
+    Some(LongWindow {
+        target: scenario.targets[target.index()].name.clone(),
+        axis: limit.axis.name().to_owned(),
+        window_s: seconds(limit.axis.window_length()?),
+        used_share: rounded(used_share(scenario, target, &limit), 3),
+        sustained: scenario.start == Start::Sustained,
+    })
+}
+
+/// Returns the share of a limit that is used when the run begins.
+#[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+fn used_share(scenario: &Scenario, target: TargetId, limit: &Limit) -> f64 {
+    let target = &scenario.targets[target.index()];
+    let config = &scenario.providers[usize::from(target.provider)];
+    let meter = |model: u16| config.meter_of(usize::from(model));
+    let level = config.start_levels.iter().find(|level| {
+        level.account == target.account
+            && level.axis == limit.axis
+            && meter(level.model) == meter(target.model)
+    });
+    let capacity = if limit.refill == RefillPolicy::Bucket { limit.burst } else { limit.amount };
+    level.map_or(0.0, |level| level.used as f64 / capacity.max(1) as f64)
+}

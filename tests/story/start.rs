@@ -1,0 +1,103 @@
+//! Runs begin with the levels of long limits that the same traffic leaves day after day.
+
+use proptest::prelude::*;
+use quotalab::drive;
+use quotalab::record::{Finding, Summary};
+use quotalab::scenario::{self, Overrides, Scenario};
+
+fn scenario(law: &str, limit: &str, rate: &str, duration: &str, rest: &str) -> Scenario {
+    let yaml = format!(
+        "
+duration: {duration}
+providers: {{p: {{law: {law}, models: {{m: {{limits: {{{limit}}}, latency: {{total: 200ms}}}}}}}}}}
+routes: {{r: [{{of: [p/default/m]}}]}}
+client: {{deadline: 30s, retry: {{attempts: 2}}}}
+workload: [{{name: w, route: r, arrivals: {{poisson: {rate}}}, prompt: 60, completion: 60, max_tokens: 60}}]
+{rest}"
+    );
+    scenario::parse("start", &yaml, &Overrides::default(), None)
+        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+}
+
+fn success(summary: &Summary) -> f64 {
+    summary.jobs.succeeded as f64 / summary.jobs.offered as f64
+}
+
+/// P17: 10 jobs a minute against 1,000 a day. A full bucket serves an hour, and 14 % of the first day.
+#[test]
+fn an_hour_under_a_limit_per_day_succeeds_as_often_as_every_other_day() {
+    let run = |duration, rest| {
+        success(&drive::summarize(&scenario("bucket", "rpd: 1000", "10/min", duration, rest)))
+    };
+    assert!(run("1h", "start: full") > 0.99);
+    assert!((run("24h", "start: full") - 2_000.0 / 14_400.0).abs() < 0.01);
+    let sustained = 1_000.0 / 14_400.0;
+    for duration in ["1h", "5h", "24h", "3d"] {
+        let found = run(duration, "");
+        assert!((found - sustained).abs() < 0.012, "{duration}: {found}, {sustained} are sustained");
+    }
+}
+
+#[test]
+fn below_the_limit_nothing_is_missing() {
+    for (law, duration) in [("bucket", "1h"), ("bucket", "24h"), ("sliding_log", "24h"), ("fixed", "6h")] {
+        let found = success(&drive::summarize(&scenario(law, "rpd: 20000", "12/min", duration, "")));
+        assert!(found > 0.999, "{law} {duration}: {found}");
+    }
+}
+
+/// Twice the load that the limit sustains: half of it succeeds in an hour of every kind of window.
+#[test]
+fn a_part_of_a_counted_window_admits_its_share() {
+    for law in ["bucket", "fixed", "sliding_log", "sliding_counter", "calendar"] {
+        let found = success(&drive::summarize(&scenario(law, "tpd: 864000", "10/min", "2h", "")));
+        assert!((found - 0.5).abs() < 0.05, "{law}: {found}");
+    }
+}
+
+/// Steps end with the run, so the days before repeat it: 10 jobs a minute on average, of which half is sustained.
+#[test]
+fn traffic_that_ends_with_the_run_is_repeated() {
+    let yaml = "
+duration: 2h
+providers: {p: {models: {m: {limits: {rpd: 7200}, latency: {total: 200ms}}}}}
+routes: {r: [{of: [p/default/m]}]}
+client: {deadline: 30s, retry: {attempts: 2}}
+workload: [{name: w, route: r, arrivals: {steps: [{at: 0s, rate: 5/min}, {at: 1h, rate: 15/min}]}, prompt: 60, completion: 60}]";
+    let scenario = scenario::parse("steps", yaml, &Overrides::default(), None).unwrap();
+    let found = success(&drive::summarize(&scenario));
+    assert!((found - 0.5).abs() < 0.05, "{found}");
+}
+
+#[test]
+fn the_first_finding_names_a_window_that_is_long_against_the_run() {
+    let summary = drive::summarize(&scenario("bucket", "rpd: 1000", "10/min", "1h", ""));
+    let Some(Finding::LongWindow(window)) = summary.findings.first() else {
+        panic!("{:?}", summary.findings)
+    };
+    assert_eq!((window.axis.as_str(), window.window_s, window.sustained), ("rpd", 86_400.0, true));
+    assert!(window.used_share > 0.99, "{window:?}");
+    let long = drive::summarize(&scenario("bucket", "rpd: 1000", "10/min", "3d", ""));
+    assert_eq!(long.long_window, None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What a run says holds for every day: it succeeds as often as days 3 to 8 of the same traffic from full limits.
+    #[test]
+    fn a_sustained_day_is_the_mean_of_many_days(
+        rpd in 200..3_000u32, multiple in 0.5..4.0f64, shaped in any::<bool>(),
+    ) {
+        let rate = format!("{}/day", (f64::from(rpd) * multiple) as u32);
+        let shape = if shaped { "[0,0,0,0,0,0,0.24,0.72,1.92,2.64,3.36,2.88,1.68,2.16,2.4,2.16,1.68,0.96,0.48,0.24,0.24,0.24,0,0]" } else { "flat" };
+        let rate = if shaped { format!("{rate}, shape: {shape}") } else { rate };
+        let limit = format!("rpd: {rpd}");
+        let run = |duration: &str, rest: &str| drive::summarize(&scenario("bucket", &limit, &rate, duration, rest)).jobs;
+        let (two, eight) = (run("2d", "start: full"), run("8d", "start: full"));
+        let later = (eight.succeeded - two.succeeded) as f64 / (eight.offered - two.offered) as f64;
+        let day = run("24h", "");
+        let found = day.succeeded as f64 / day.offered as f64;
+        prop_assert!((found - later).abs() < 0.06, "{found} of a day, {later} of later days");
+    }
+}
