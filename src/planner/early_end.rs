@@ -34,7 +34,9 @@ impl<'a> EarlyEnd<'a> {
     ) -> Self {
         let is_closed =
             scenario.workloads.iter().any(|workload| matches!(workload.arrivals, Arrivals::Users { .. }));
-        let success = rules.iter().filter(|rule| rule.metric == Metric::Success).map(|rule| rule.value);
+        let of_run = |rule: &&Expectation| rule.workload.is_none() && rule.window.is_none();
+        let success = rules.iter().filter(|rule| rule.metric == Metric::Success).filter(of_run);
+        let success = success.map(|rule| rule.value);
         let strictest = success.reduce(f64::max).filter(|_| !is_closed);
         let mut end = Self { max_lost: None, lost: 0, events: 0, is_time_up, timed_out: false };
         end.max_lost = strictest.and_then(|success| Some(max_lost(success, count(load, is_time_up)?)));

@@ -14,7 +14,7 @@ pub(super) struct Rules {
     pub(super) notes: Vec<PlanNote>,
 }
 
-/// The success rule of scenarios that have none: without one, a load of which every job is refused would hold.
+/// The success rule of scenarios whose rules on success do not bound the load: without one, a load of which every job is refused would hold.
 const DEFAULT_SUCCESS: f64 = 0.99;
 
 impl Rules {
@@ -30,7 +30,18 @@ impl Rules {
         if kept.iter().all(|rule| rule.metric != Metric::Success) {
             let rule = format!("success >= {} %", DEFAULT_SUCCESS * 100.0);
             notes.push(PlanNote::RuleAssumed { rule: rule.clone() });
-            kept.push(Expectation { rule, metric: Metric::Success, op: Op::AtLeast, value: DEFAULT_SUCCESS });
+            kept.push(Expectation {
+                rule,
+                workload: None,
+                window: None,
+                is_default: true,
+                metric: Metric::Success,
+                op: Op::AtLeast,
+                value: DEFAULT_SUCCESS,
+            });
+        } else {
+            let assumed = kept.iter().filter(|rule| rule.is_default);
+            notes.extend(assumed.map(|rule| PlanNote::RuleAssumed { rule: rule.rule.clone() }));
         }
         assert!(!kept.is_empty(), "invariant: a ceiling has at least one rule");
         Self { kept, notes }

@@ -16,8 +16,12 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
     assert_eq!(rules.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
     let broken = rules.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
     let (rule, judged) = broken.min_by_key(|(rule, _)| rank(rule.metric))?;
-    let step = worst_step(rule.metric, &summary.series);
-    let at_s = step as f64 * summary.series.step_s;
+    let (step_s, steps) = (summary.series.step_s, summary.series.offered.len());
+    let step = match judged.at_s {
+        Some(at_s) => ((at_s / step_s) as usize).min(steps.saturating_sub(1)),
+        None => worst_step(rule.metric, &summary.series),
+    };
+    let at_s = judged.at_s.unwrap_or(step as f64 * step_s);
     let limit = if rule.metric == Metric::Cost { None } else { stopping(summary, step) };
     let count = |of: fn(&Stopping) -> u64| limit.as_ref().map_or(0, of);
     let refused = count(|limit| limit.refused);

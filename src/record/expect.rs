@@ -1,18 +1,39 @@
 //! The expectations of a scenario, measured on a summary.
 
+use super::rule_windows::RuleWindows;
 use super::summary::{Expected, Quantiles, Summary, Unit};
-use crate::formatting::{rounded, share_of};
-use crate::scenario::{Expectation, Metric, Op, Time};
+use crate::formatting::{rounded, seconds, share_of};
+use crate::scenario::{Metric, Op, Scenario, Time};
 
 /// Measures and compares every expectation, in the scenario's order.
-pub(super) fn judge(expectations: &[Expectation], summary: &Summary) -> Vec<Expected> {
-    let each = expectations.iter().map(|expectation| {
-        let actual = measure(expectation.metric, summary).map(|actual| rounded(actual, 6));
+pub(super) fn judge(
+    scenario: &Scenario,
+    windows: &[Option<RuleWindows>],
+    summary: &Summary,
+) -> Vec<Expected> {
+    let each = scenario.expect.iter().zip(windows).map(|(expectation, windows)| {
+        let worst = windows.as_ref().and_then(|windows| windows.worst(expectation));
+        let actual = match windows {
+            Some(_) => worst.map(|worst| worst.value),
+            None => measure(expectation.metric, summary),
+        };
+        let actual = actual.map(|actual| rounded(actual, 6));
         let unbounded = expectation.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let compared = if unbounded { Some(f64::INFINITY) } else { actual };
         let pass = compared.is_some_and(|actual| holds(actual, expectation.op, expectation.value));
-        let metric = Some(expectation.metric);
-        Expected { rule: expectation.rule.clone(), metric, actual, unit: unit(expectation.metric), pass }
+        let workload = expectation.workload.map(|class| scenario.workloads[class.index()].name.clone());
+        let in_windows = expectation.window.filter(|window| *window < scenario.duration);
+        Expected {
+            rule: expectation.rule.clone(),
+            metric: Some(expectation.metric),
+            workload,
+            window_s: expectation.window.map(seconds),
+            at_s: worst.filter(|_| in_windows.is_some()).map(|worst| rounded(worst.at.as_secs_f64(), 6)),
+            is_default: expectation.is_default,
+            actual,
+            unit: unit(expectation.metric),
+            pass,
+        }
     });
     each.collect()
 }

@@ -71,7 +71,7 @@ impl Recorder {
             lag_s: (end.mode == Mode::Live).then(|| self.quantiles(&with_zeros(&self.lag, jobs.offered))),
             jobs,
         };
-        summary.expect = expect::judge(&self.scenario.expect, &summary);
+        summary.expect = expect::judge(&self.scenario, &self.rule_windows, &summary);
         summary.findings = findings::of(&summary, end.scheduled);
         summary
     }

@@ -21,6 +21,7 @@ mod histogram;
 pub mod log;
 mod names;
 mod recorder;
+mod rule_windows;
 mod series;
 mod slow_jobs;
 mod summary;

@@ -9,6 +9,7 @@ use super::buckets::TimeBuckets;
 use super::counts::{FailureCounts, LatencySums, Refusal, TargetCounts, WorkloadCounts};
 use super::histogram::Histogram;
 use super::names::refusal_index;
+use super::rule_windows::RuleWindows;
 use super::summary::Mode;
 use crate::event::{
     AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
@@ -39,6 +40,10 @@ pub struct Recorder {
     pub(super) coalesced: u64,
     pub(super) fell_back: u64,
     pub(super) first_refusal: Option<Refusal>,
+    /// Per rule of the scenario that is about a workload or about windows.
+    pub(super) rule_windows: Vec<Option<RuleWindows>>,
+    /// Whether there is any such rule.
+    pub(super) has_rule_windows: bool,
     pub(super) last_decision: Instant,
     pub(super) last_event: Instant,
 }
@@ -69,6 +74,8 @@ impl Recorder {
     }
 
     fn with(scenario: &Scenario, distributions: bool) -> Self {
+        let windows = |rule| RuleWindows::of(rule, scenario.duration);
+        let rule_windows: Vec<_> = scenario.expect.iter().map(windows).collect();
         Self {
             distributions,
             buckets: TimeBuckets::new(scenario, distributions),
@@ -84,6 +91,8 @@ impl Recorder {
             coalesced: 0,
             fell_back: 0,
             first_refusal: None,
+            has_rule_windows: rule_windows.iter().any(Option::is_some),
+            rule_windows,
             last_decision: Instant::ZERO,
             last_event: Instant::ZERO,
             scenario: scenario.clone(),
@@ -171,6 +180,9 @@ impl Recorder {
     fn done(&mut self, at: Instant, end: &JobEnd) {
         if let Some(Obstacle { target, axis: Some(axis), .. }) = end.obstacle {
             self.targets[target.index()].given_up_for[axis as usize] += 1;
+        }
+        if self.has_rule_windows {
+            self.rule_windows.iter_mut().flatten().for_each(|windows| windows.done(at, end));
         }
         let workload = &mut self.workloads[end.class.index()];
         let bucket = self.buckets.at(at);

@@ -352,6 +352,18 @@ pub struct Expected {
     /// The metric of the expectation; `None` in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<Metric>,
+    /// The workload that it is judged for; `None` for all jobs of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The length of the windows that it is judged in, in seconds; `None` for the run as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_s: Option<f64>,
+    /// The start of the worst window, in which `actual` was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_s: Option<f64>,
+    /// `true` if the scenario does not state it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_default: bool,
     /// The measured value; `None` if there was nothing to measure.
     pub actual: Option<f64>,
     /// The unit of `actual`.

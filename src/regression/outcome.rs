@@ -204,7 +204,10 @@ impl Rule {
 fn line_of(text: &str, rule: &str) -> Option<usize> {
     let lines = || text.lines().enumerate();
     let (expect, _) = lines().find(|(_, line)| line.starts_with("expect:"))?;
-    lines().skip(expect).find(|(_, line)| line.contains(rule)).map(|(index, _)| index + 1)
+    // A rule that names no workload is judged for each, under its name.
+    let written = || rule.split_once(": ").map(|(_, rule)| rule);
+    let find = |rule: &str| lines().skip(expect).find(|(_, line)| line.contains(rule));
+    find(rule).or_else(|| find(written()?)).map(|(index, _)| index + 1)
 }
 
 #[cfg(test)]

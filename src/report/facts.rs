@@ -1,6 +1,6 @@
 //! The rows that the text report and the page share: labels and formatted values, without layout.
 
-use crate::formatting::{count, duration, percent, plural, quantity, share_of, usd};
+use crate::formatting::{count, duration, moment, percent, plural, quantity, share_of, usd};
 use crate::record::{Counts, Expected, Limit, Mode, Quantiles, Summary, Target};
 use provider::Axis;
 
@@ -73,12 +73,23 @@ pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len(
         .collect()
 }
 
-/// The measured value of an expectation, in its unit.
-pub(super) fn actual(expected: &Expected) -> String {
+/// The measured value of an expectation, in its unit, with the start of the worst window if it is judged in windows.
+pub(super) fn actual(expected: &Expected, run_s: f64) -> String {
     let Some(actual) = expected.actual else {
-        return if expected.pass { "unlimited".to_owned() } else { "no samples".to_owned() };
+        return match (expected.pass, expected.window_s) {
+            (true, _) => "unlimited".to_owned(),
+            (false, Some(_)) => "too few jobs".to_owned(),
+            (false, None) => "no samples".to_owned(),
+        };
     };
-    quantity(expected.unit, actual)
+    let actual = quantity(expected.unit, actual);
+    expected.at_s.map_or_else(|| actual.clone(), |at_s| format!("{actual} at {}", moment(at_s, run_s)))
+}
+
+/// The text of an expectation; says so if the scenario does not state it.
+pub(super) fn rule(expected: &Expected) -> String {
+    let default = if expected.is_default { " (default)" } else { "" };
+    format!("{}{default}", expected.rule)
 }
 
 /// A limit of a target and how it was used.

@@ -71,7 +71,7 @@ fn expectations(summary: &Summary) -> Markup {
         .iter()
         .map(|expected| {
             let mark = mark(expected.pass, "pass", "fail");
-            vec![cell(&expected.rule), mark, cell(facts::actual(expected))]
+            vec![cell(facts::rule(expected)), mark, cell(facts::actual(expected, summary.duration_s))]
         })
         .collect();
     section("Expectations", &table(&["rule", "", "actual"], 2, &rows))

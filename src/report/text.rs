@@ -130,8 +130,11 @@ impl RunReport {
         self.0.heading("expectations");
         for expected in &summary.expect {
             let mark = if expected.pass { self.0.style.good("pass") } else { self.0.style.bad("FAIL") };
-            let rule = fitted(&expected.rule, 48);
-            self.0.line(&format!("  {mark}  {rule:<50}{}", fitted(&facts::actual(expected), 22)));
+            let rule = fitted(&facts::rule(expected), 48);
+            self.0.line(&format!(
+                "  {mark}  {rule:<50}{}",
+                fitted(&facts::actual(expected, summary.duration_s), 26)
+            ));
         }
     }
 

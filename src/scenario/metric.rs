@@ -24,6 +24,12 @@ impl Metric {
         SINGLE.into_iter().chain(timed)
     }
 
+    /// Returns `true` if it is a property of jobs, so that it can be measured for one workload and in windows of time.
+    #[must_use]
+    pub fn is_of_jobs(self) -> bool {
+        !matches!(self, Self::LimitedShare | Self::Cost | Self::Headroom)
+    }
+
     /// Returns the metric with this name, or `None` if there is none.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -19,6 +19,7 @@
 mod describe;
 mod diagnostics;
 mod evidence;
+mod expect;
 pub mod language;
 mod load;
 mod metric;

@@ -51,9 +51,10 @@ pub(super) fn resolve(
         routes,
         client: spec.client,
         workloads,
-        expect: spec.expect,
+        expect: Vec::new(),  // needs the workloads
         what_if: Vec::new(), // made from the changed tree by `load`
     };
+    scenario.expect = super::expect::expectations(spec.expect, &scenario, diagnostics);
     scenario.notes.extend(scenario.unservable());
     scenario
 }

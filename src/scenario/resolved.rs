@@ -2,7 +2,7 @@
 //! filled in. Only `resolve` makes one, so it is always valid.
 
 use super::Note;
-use crate::ids::{RouteId, TargetId};
+use crate::ids::{ClassId, RouteId, TargetId};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
@@ -330,8 +330,14 @@ pub struct Repeats {
 /// A rule that the result must keep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
-    /// As written.
+    /// As written, after the name of its workload if it is judged for one that it does not name.
     pub rule: String,
+    /// The workload whose jobs are judged; `None` for all jobs of the run.
+    pub workload: Option<ClassId>,
+    /// The length of the windows each of which must keep the rule; `None` for the run as a whole.
+    pub window: Option<Nanos>,
+    /// `true` if the scenario does not state it.
+    pub is_default: bool,
     /// The metric.
     pub metric: Metric,
     /// The comparison.

@@ -46,8 +46,8 @@ fn a_folder_is_tested_in_order_and_counted() {
         run.out,
         "pass  s/a.yaml: 2 of 2 expectations hold\n\
          pass  s/b.yaml: 1 of 1 expectations hold\n\
-         skip  s/c.yaml: it has no `expect:`\n\
-         2 passed, 0 failed, 1 skipped\n"
+         pass  s/c.yaml: 1 of 1 expectations hold\n\
+         3 passed, 0 failed, 0 skipped\n"
     );
     assert_eq!((run.code, &*run.err), (Some(0), ""));
 }
@@ -95,11 +95,11 @@ fn a_saved_baseline_passes_unchanged_and_fails_a_regression() {
     assert!(read(&folder, "b.json").starts_with("{\n  \"schema\": \"quotalab/baseline/1\""));
     let same = test(&folder, false, &["s", "--baseline", "b.json"]);
     assert!(
-        same.out.contains("pass  s/c.yaml: measures 11 unchanged; it has no `expect:`\n"),
+        same.out.contains("pass  s/c.yaml: 1 of 1 expectations hold; measures 11 unchanged\n"),
         "{}",
         same.out
     );
-    assert_eq!(same.code, Some(0), "a scenario without rules is judged by its baseline");
+    assert_eq!(same.code, Some(0), "a scenario without rules is judged by the default rule and its baseline");
 
     let arguments = ["s", "--baseline", "b.json", "--set", "client.retry.obey_retry_after=false"];
     let outputs = ["--junit", "j.xml", "--markdown", "m.md", "--json", "--annotations"];

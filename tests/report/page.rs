@@ -242,7 +242,8 @@ mod plans {
         assert_eq!(names, ["curve", "what-if"]);
         let page = plan::html(&report);
         let heading = page.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0;
-        assert!(heading.starts_with("The present load of "), "{heading}");
+        assert!(heading.starts_with("The window of rpd "), "{heading}");
+        assert!(page.contains("The present load of "));
         let json = page.split_once("id=\"plan\">").unwrap().1.split_once("</script>").unwrap().0;
         assert_eq!(Plan::from_json(json).unwrap(), report);
     }

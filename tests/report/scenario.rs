@@ -55,7 +55,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
 }
 
 pub(super) fn expectation(rule: &str, metric: Metric, op: Op, value: f64) -> Expectation {
-    Expectation { rule: rule.to_owned(), metric, op, value }
+    Expectation { rule: rule.to_owned(), workload: None, window: None, is_default: false, metric, op, value }
 }
 
 pub(super) fn workload(name: &str) -> Workload {

@@ -14,6 +14,7 @@ mod network;
 mod pacing;
 mod queue;
 mod routing;
+mod rules;
 mod slots;
 mod start;
 

@@ -76,7 +76,11 @@ impl Window {
     pub(super) fn broken<'r>(&self, rules: &'r [Expectation]) -> Vec<&'r Expectation> {
         let all = self.all();
         let each = || self.workloads.iter().filter(|served| served.jobs() > 0).chain([&all]);
-        rules.iter().filter(|rule| each().any(|served| served.breaks(rule))).collect()
+        let breaks = |rule: &&Expectation| match rule.workload {
+            Some(class) => self.workloads[class.index()].breaks(rule),
+            None => each().any(|served| served.breaks(rule)),
+        };
+        rules.iter().filter(breaks).collect()
     }
 
     /// Returns the jobs of all workloads.

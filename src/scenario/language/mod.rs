@@ -36,6 +36,7 @@ mod tests;
 pub(super) use check::check;
 pub(super) use order::Order;
 pub use page::page;
+pub(super) use rule::Rule;
 pub use schema::schema;
 pub(super) use table::{FAULT, PROVIDER, SCENARIO};
 pub(super) use value::{Data, Fields, Value};

@@ -128,7 +128,11 @@ fn presets() -> String {
 fn expectations() -> String {
     let mut text = String::from(
         "\n### Rules\n\nA rule of `expect` is a metric, a comparison (`>=`, `<=`, `>`, `<`, `==`) and a value: \
-         `p95 latency <= 8s`.\n\n| metric | meaning | example |\n|---|---|---|\n",
+         `p95 latency <= 8s`. With a workload before it \
+         (`chat: success >= 99%`) it is judged for the jobs of that workload; without one it is judged for each, except goodput \
+         and what is measured for the run as a whole (limited share, cost, headroom). With `in every 5m` or `every day` after it \
+         the rule must hold in each window of that length, to which jobs belong by their arrival; windows in which one job alone \
+         decides are left out. If no rule says anything of success, `success >= 99%` is judged.\n\n| metric | meaning | example |\n|---|---|---|\n",
     );
     for (metric, doc, example) in METRICS {
         put(&mut text, &format!("| `{metric}` | {doc} | `{example}` |\n"));

@@ -2,7 +2,7 @@
 
 use super::kind::quoted;
 use crate::problem::did_you_mean;
-use crate::scenario::resolved::{Expectation, Metric, Op, Time};
+use crate::scenario::resolved::{Metric, Op, Time};
 use provider::Nanos;
 use provider::units::{self, ParseError};
 
@@ -36,19 +36,73 @@ pub(super) const TIMES: [(Time, &str, &str); 3] = [
 pub(super) const OPS: [(&str, Op); 5] =
     [(">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::Above), ("<", Op::Below), ("==", Op::Equal)];
 
-/// Reads an expectation.
-pub(super) fn read(text: &str) -> Result<Expectation, ParseError> {
+/// A rule as written; the workload that it names is looked up later.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::scenario) struct Rule {
+    /// The whole text.
+    pub(in crate::scenario) text: String,
+    /// The workload before the colon.
+    pub(in crate::scenario) workload: Option<String>,
+    pub(in crate::scenario) metric: Metric,
+    pub(in crate::scenario) op: Op,
+    pub(in crate::scenario) value: f64,
+    /// The length after `in every`.
+    pub(in crate::scenario) window: Option<Nanos>,
+}
+
+/// The words between a value and the length of a window.
+const EVERY: [&str; 2] = [" in every ", " every "];
+
+/// The shortest window of a rule.
+const MIN_WINDOW: Nanos = Nanos::SECOND;
+
+/// Reads a rule.
+pub(super) fn read(text: &str) -> Result<Rule, ParseError> {
     let sign = |c: char| matches!(c, '<' | '>' | '=' | '!' | '≤' | '≥');
     let Some(start) = text.find(sign) else {
         let help = "write a rule such as `success >= 99%` or `p95 latency <= 8s`";
         return Err(ParseError::new(format!("`{}` has no comparison", quoted(text)), help));
     };
     let (left, rest) = text.split_at(start);
+    let (workload, left) = match left.rsplit_once(':') {
+        Some((name, left)) => (Some(name.trim().to_owned()), left),
+        None => (None, left),
+    };
+    let (rest, every) = match EVERY.iter().find_map(|every| rest.split_once(every)) {
+        Some((rest, length)) => (rest, Some(length)),
+        None => (rest, None),
+    };
     let (op, value) = rest.split_at(rest.find(|c| !sign(c)).unwrap_or(rest.len()));
     let metric = metric(left)?;
     let op = self::op(op)?;
     let value = self::value(metric, value.trim())?;
-    Ok(Expectation { rule: text.trim().to_owned(), metric, op, value })
+    let window = every.map(|length| self::window(metric, length)).transpose()?;
+    if workload.is_some() && !metric.is_of_jobs() {
+        let what = format!("`{metric}` is measured for the run as a whole, not for a workload");
+        return Err(ParseError::new(what, "leave out the name before the colon"));
+    }
+    Ok(Rule { text: text.trim().to_owned(), workload, metric, op, value, window })
+}
+
+/// Reads the length of a window: a duration, or `minute`, `hour` or `day`.
+fn window(metric: Metric, text: &str) -> Result<Nanos, ParseError> {
+    if !metric.is_of_jobs() {
+        let what = format!("`{metric}` is measured for the run as a whole, not in windows");
+        return Err(ParseError::new(what, "leave out `every` and what follows it"));
+    }
+    let length = match text.trim() {
+        "minute" => Nanos::MINUTE,
+        "hour" => Nanos::HOUR,
+        "day" => Nanos::DAY,
+        length => units::duration(length)?,
+    };
+    if length < MIN_WINDOW {
+        return Err(ParseError::new(
+            "a window shorter than a second",
+            "write `in every 5m` or `in every hour`",
+        ));
+    }
+    Ok(length)
 }
 
 fn metric(text: &str) -> Result<Metric, ParseError> {

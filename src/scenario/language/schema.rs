@@ -202,6 +202,9 @@ fn choice(choices: &[Choice]) -> Value {
     json!({ "anyOf": known })
 }
 
+/// What may follow the value of a rule about jobs.
+const EVERY: &str = r"(\s+(in\s+)?every\s+\S.*)?";
+
 /// A rule per metric: its name, a comparison, and a value in its unit.
 fn rule() -> Value {
     let ops = OPS.map(|(op, _)| op).join("|");
@@ -215,7 +218,9 @@ fn rule() -> Value {
             Metric::Headroom => format!("{DECIMAL}x?"),
         };
         let name = metric.to_string().replace(' ', r"\s+");
-        text(&format!("{name}\\s*({ops})\\s*{value}"))
+        let of_jobs = metric.is_of_jobs();
+        let (workload, every) = if of_jobs { (r"([^:<>=]+:\s*)?", EVERY) } else { ("", "") };
+        text(&format!("{workload}{name}\\s*({ops})\\s*{value}{every}"))
     };
     json!({ "anyOf": Metric::all().map(rule).collect::<Vec<_>>() })
 }

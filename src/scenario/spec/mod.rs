@@ -17,9 +17,9 @@ mod route;
 mod what_if;
 mod workload;
 
-use super::diagnostics::{Diagnostics, Name};
-use super::language::{self, Data, Value};
-use super::resolved::{Client, Expectation, Start};
+use super::diagnostics::{Diagnostics, Location, Name};
+use super::language::{self, Data, Rule, Value};
+use super::resolved::{Client, Start};
 use super::yaml::Node;
 use ::provider::Nanos;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
@@ -50,7 +50,7 @@ pub(super) struct Spec {
     /// `workload`, in the order written.
     pub(super) workloads: Vec<WorkloadSpec>,
     /// `expect`.
-    pub(super) expect: Vec<Expectation>,
+    pub(super) expect: Vec<(Location, Rule)>,
     /// `what_if`.
     pub(super) what_if: Vec<WhatIfSpec>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Spec {
 pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
     let fields = language::check(&language::SCENARIO, root, diagnostics)?;
     let rule = |value: &Value| match &value.data {
-        Data::Rule(rule) => Some(rule.clone()),
+        Data::Rule(rule) => Some((value.at.clone(), rule.clone())),
         _ => None,
     };
     let provider =

@@ -1,0 +1,127 @@
+//! What the rules need that are judged for a workload or in windows of time: counts of its jobs per window.
+//!
+//! A job belongs to the window in which it was scheduled to arrive. Memory is constant over a run: a rule has a bounded
+//! number of windows.
+
+use super::histogram::Histogram;
+use crate::event::{JobEnd, JobOutcome};
+use crate::ids::ClassId;
+use crate::scenario::{Expectation, Metric, Op, Time};
+use provider::{Instant, Nanos};
+
+/// The windows of one rule.
+#[derive(Clone, Debug)]
+pub(super) struct RuleWindows {
+    workload: Option<ClassId>,
+    metric: Metric,
+    length: Nanos,
+    windows: Vec<Window>,
+}
+
+/// The jobs of one window.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    ended: u64,
+    succeeded: u64,
+    attempts: u64,
+    /// Of the succeeded, those that an attempt of their own served, and of these the ones that a later step served.
+    served: u64,
+    fell_back: u64,
+    /// Of the succeeded: the time that the rule is about.
+    times: Option<Histogram>,
+}
+
+/// The measured value of a rule in its worst window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Worst {
+    pub(super) value: f64,
+    /// When the window begins.
+    pub(super) at: Instant,
+}
+
+impl RuleWindows {
+    /// Returns the windows of a rule over a run; `None` if it is about the jobs of the whole run.
+    pub(super) fn of(rule: &Expectation, duration: Nanos) -> Option<Self> {
+        if !rule.metric.is_of_jobs() || (rule.workload.is_none() && rule.window.is_none()) {
+            return None;
+        }
+        let length = rule.window.unwrap_or(duration).min(duration).max(Nanos(1));
+        let count = duration.0.div_ceil(length.0).max(1);
+        let is_time = matches!(rule.metric, Metric::Percentile(..));
+        let histogram = || if count == 1 { Histogram::of_run() } else { Histogram::of_bucket() };
+        let window = || Window { times: is_time.then(histogram), ..Window::default() };
+        let windows = (0..count).map(|_| window()).collect();
+        Some(Self { workload: rule.workload, metric: rule.metric, length, windows })
+    }
+
+    /// Counts a job that ended at `at`.
+    pub(super) fn done(&mut self, at: Instant, end: &JobEnd) {
+        if self.workload.is_some_and(|class| class != end.class) || end.outcome == JobOutcome::InFlight {
+            return;
+        }
+        let index = usize::try_from(end.scheduled.0 / self.length.0).unwrap_or(usize::MAX);
+        let last = self.windows.len() - 1;
+        let window = &mut self.windows[index.min(last)];
+        window.ended += 1;
+        window.attempts += u64::from(end.attempts);
+        if end.outcome != JobOutcome::Succeeded {
+            return;
+        }
+        window.succeeded += 1;
+        window.served += u64::from(end.step.is_some());
+        window.fell_back += u64::from(end.step.is_some_and(|step| step > 0));
+        if let (Some(times), Metric::Percentile(_, time)) = (&mut window.times, self.metric) {
+            let latency = at.since(end.scheduled);
+            times.record(match time {
+                Time::Latency => latency,
+                Time::FirstToken => end.first_token.unwrap_or(latency).min(latency),
+                Time::Queue => end.queue,
+            });
+        }
+    }
+
+    /// Returns the value of the window that is worst by `rule`. A window is left out if a single job decides there: if it
+    /// has fewer jobs than one in which one may miss the rule. `None` if no window is left.
+    pub(super) fn worst(&self, rule: &Expectation) -> Option<Worst> {
+        let needed = if self.windows.len() == 1 { 1.0 } else { needed(rule) };
+        let values = self.windows.iter().enumerate().filter_map(|(index, window)| {
+            let value = self.value(window, needed)?;
+            Some(Worst { value, at: Instant(self.length.0 * index as u64) })
+        });
+        let badness = |value: f64| match rule.op {
+            Op::AtLeast | Op::Above => -value,
+            Op::AtMost | Op::Below => value,
+            Op::Equal => (value - rule.value).abs(),
+        };
+        values.reduce(|worst, next| if badness(next.value) > badness(worst.value) { next } else { worst })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+    fn value(&self, window: &Window, needed: f64) -> Option<f64> {
+        let ratio =
+            |part: u64, whole: u64| (whole > 0 && whole as f64 >= needed).then(|| part as f64 / whole as f64);
+        match self.metric {
+            Metric::Success => ratio(window.succeeded, window.ended),
+            Metric::FallbackShare => ratio(window.fell_back, window.served),
+            Metric::AttemptsPerJob => ratio(window.attempts, window.ended),
+            Metric::Goodput => Some(window.succeeded as f64 / self.length.as_secs_f64()),
+            Metric::Percentile(percent, _) => {
+                let enough = window.succeeded as f64 >= needed;
+                window.times.as_ref().filter(|_| enough)?.quantile_s(f64::from(percent) / 100.0)
+            }
+            Metric::LimitedShare | Metric::Cost | Metric::Headroom => None,
+        }
+    }
+}
+
+/// Returns the fewest jobs of a window in which one job alone does not decide on the rule.
+fn needed(rule: &Expectation) -> f64 {
+    let allowed = match rule.metric {
+        Metric::Success => 1.0 - rule.value,
+        Metric::Percentile(percent, _) => 1.0 - f64::from(percent) / 100.0,
+        Metric::FallbackShare => rule.value,
+        _ => return 1.0,
+    };
+    // A rule that allows no exception is broken by any job.
+    if allowed <= 0.0 { 1.0 } else { (1.0 / allowed - 1e-9).max(1.0) }
+}

@@ -1,0 +1,118 @@
+//! Rules are judged for each workload and in windows of time.
+
+use quotalab::drive;
+use quotalab::record::{Expected, Summary};
+use quotalab::scenario::{self, Overrides};
+
+fn run(yaml: &str) -> Summary {
+    let scenario = scenario::parse("rules", yaml, &Overrides::default(), None);
+    drive::summarize(&scenario.unwrap_or_else(|error| panic!("{error}\n{yaml}")))
+}
+
+fn problem(yaml: &str) -> String {
+    scenario::parse("rules", yaml, &Overrides::default(), None).unwrap_err().to_string()
+}
+
+fn rules(summary: &Summary) -> Vec<(&str, bool)> {
+    summary.expect.iter().map(|expected| (&*expected.rule, expected.pass)).collect()
+}
+
+/// P4: users with short jobs, who think not at all, starve a chat with long ones.
+const STARVED: &str = "
+duration: 1h
+providers: { groq: { preset: groq-developer } }
+routes: { r: [ { of: [groq/default/openai/gpt-oss-120b] } ] }
+client: { deadline: 30s, retry: { attempts: 3 } }
+workload:
+  - { name: b, route: r, arrivals: { users: 8, think: 0s }, prompt: 700, completion: 10, max_tokens: 20 }
+  - { name: chat, route: r, arrivals: { poisson: 6/min }, prompt: 4500, completion: 350, max_tokens: 800 }
+";
+
+#[test]
+fn a_rule_that_names_no_workload_is_judged_for_each() {
+    let summary = run(&format!("{STARVED}expect: ['success >= 90%']"));
+    let total = summary.jobs.succeeded as f64 / summary.jobs.offered as f64;
+    assert!(total > 0.9, "all jobs together would keep the rule: {total}");
+    assert_eq!(rules(&summary), [("b: success >= 90%", true), ("chat: success >= 90%", false)]);
+    let chat = &summary.workloads[1];
+    let share = chat.succeeded as f64 / (chat.offered - chat.in_flight) as f64;
+    assert!((summary.expect[1].actual.unwrap() - share).abs() < 1e-6, "{:?}", summary.expect[1]);
+    assert_eq!(summary.expect[1].workload.as_deref(), Some("chat"));
+}
+
+#[test]
+fn a_rule_that_names_a_workload_is_judged_for_it_alone() {
+    let summary = run(&format!(
+        "{STARVED}expect: ['b: success >= 90%', 'chat: p95 latency <= 1ms', 'cost <= 100 USD']"
+    ));
+    assert_eq!(
+        rules(&summary),
+        [("b: success >= 90%", true), ("chat: p95 latency <= 1ms", false), ("cost <= 100 USD", true)]
+    );
+}
+
+#[test]
+fn success_is_judged_by_default() {
+    let default = |summary: &Summary| -> Vec<bool> {
+        summary.expect.iter().filter(|expected| expected.is_default).map(|expected| expected.pass).collect()
+    };
+    assert_eq!(default(&run(&format!("{STARVED}expect: ['cost <= 100 USD']"))), [false, false]);
+    assert_eq!(default(&run(STARVED)), [false, false]);
+    assert!(default(&run(&format!("{STARVED}expect: ['b: success >= 1%']"))).is_empty());
+}
+
+/// P7: a limit that suffices for the mean of an hour, not for the three minutes in which most of its jobs arrive.
+fn peak(rule: &str) -> Expected {
+    let summary = run(&format!(
+        "
+duration: 1h
+providers: {{ p: {{ models: {{ m: {{ limits: {{ rpm: 300 }}, latency: {{ total: 500ms }} }} }} }} }}
+routes: {{ r: [ {{ of: [p/default/m] }} ] }}
+client: {{ deadline: 20s, retry: {{ attempts: 3 }} }}
+workload:
+  - name: w
+    route: r
+    arrivals: {{ steps: [{{at: 0s, rate: 100/min}}, {{at: 20m, rate: 840/min}}, {{at: 23m, rate: 100/min}}] }}
+    prompt: 100
+    completion: 20
+expect: ['{rule}']"
+    ));
+    summary.expect.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_rule_in_windows_is_as_good_as_the_worst_window() {
+    let (run, window) = (peak("success >= 80%"), peak("success >= 80% in every 5m"));
+    assert!(run.pass && !window.pass, "{run:?} {window:?}");
+    assert_eq!((window.at_s, window.window_s), (Some(1_200.0), Some(300.0)));
+    let latency = peak("p95 latency <= 5s in every 5m");
+    assert!(!latency.pass && latency.at_s == Some(1_200.0), "{latency:?}");
+    // A day is longer than the run, so it is judged as a whole.
+    let day = peak("success >= 80% every day");
+    assert!(day.pass && day.at_s.is_none() && day.actual == run.actual, "{day:?}");
+}
+
+#[test]
+fn windows_in_which_one_job_decides_are_left_out() {
+    let rare = peak("success >= 99.9% in every 1m");
+    // 840 jobs a minute are too few for one in a thousand.
+    assert!(rare.actual.is_none() && !rare.pass, "{rare:?}");
+}
+
+#[test]
+fn a_rule_says_what_is_wrong_with_it() {
+    let with = |rule: &str| problem(&format!("{STARVED}expect: ['{rule}']"));
+    assert!(
+        with("chta: success >= 9%").contains("no workload is named `chta`"),
+        "{}",
+        with("chta: success >= 9%")
+    );
+    assert!(with("chat: cost <= 9 USD").contains("measured for the run as a whole"));
+    assert!(with("headroom >= 2 in every hour").contains("not in windows"));
+    assert!(
+        with("success >= 9% in every 1s").contains("a rule has at most 2016"),
+        "{}",
+        with("success >= 9% in every 1s")
+    );
+    assert!(with("success >= 9% in every blue").contains("blue"));
+}
