@@ -92,7 +92,7 @@ impl Recorder {
 
     fn arrived(&mut self, at: Instant, class: ClassId, scheduled: Instant) {
         self.workloads[class.index()].offered += 1;
-        self.buckets.at(at).offered += 1;
+        self.buckets.arrived(at);
         if at > scheduled {
             self.lag.record(at.since(scheduled));
         }
@@ -107,7 +107,7 @@ impl Recorder {
         let counts = &mut self.targets[target.index()];
         counts.settled.add(usage);
         counts.settled_at += u128::from(at.0);
-        self.buckets.settled(at, target.index(), counts.cached.counted(usage));
+        self.buckets.settled(at, target.index(), usage, counts.cached.counted(usage));
     }
 
     fn replied(&mut self, at: Instant, target: TargetId, outcome: AttemptOutcome, usage: Usage) {
@@ -208,7 +208,10 @@ impl Recorder {
         self.buckets.latency(latency);
         self.latency_sums.first_token += u128::from(first_token_of_service.0);
         self.latency_sums.output += u128::from(end.service.saturating_sub(first_token_of_service).0);
-        self.fell_back += u64::from(end.step.is_some_and(|step| step > 0));
+        if end.step.is_some_and(|step| step > 0) {
+            self.fell_back += 1;
+            self.buckets.at(at).fell_back += 1;
+        }
     }
 
     /// Records the parts of the latency of a job that was queued, slept or was retried.
