@@ -43,6 +43,7 @@ pub(super) struct Bucket {
     busiest_minute: u64,
     pub(super) sent: u64,
     pub(super) succeeded: u64,
+    pub(super) served: u64,
     pub(super) fell_back: u64,
     pub(super) failed: u64,
     pub(super) shed: u64,
@@ -288,14 +289,15 @@ impl TimeBuckets {
             }),
         });
         let per_minute = if self.length > Nanos::MINUTE { kept } else { &[] };
-        let several_steps = scenario.routes.iter().any(|route| route.steps.len() > 1);
+        let fall_back = scenario.routes.iter().any(|route| route.steps.len() > 1);
         Series {
             step_s: seconds(self.length),
             offered: counts(|bucket| bucket.offered),
             busiest_minute: per_minute.iter().map(|bucket| bucket.busiest_minute).collect(),
             sent: counts(|bucket| bucket.sent),
             succeeded: counts(|bucket| bucket.succeeded),
-            fell_back: if several_steps { counts(|bucket| bucket.fell_back) } else { Vec::new() },
+            served: if fall_back { counts(|bucket| bucket.served) } else { Vec::new() },
+            fell_back: if fall_back { counts(|bucket| bucket.fell_back) } else { Vec::new() },
             limited: counts(|bucket| bucket.limited_by.iter().sum()),
             failed: counts(|bucket| bucket.failed),
             shed: counts(|bucket| bucket.shed),

@@ -208,9 +208,11 @@ impl Recorder {
         self.buckets.latency(latency);
         self.latency_sums.first_token += u128::from(first_token_of_service.0);
         self.latency_sums.output += u128::from(end.service.saturating_sub(first_token_of_service).0);
-        if end.step.is_some_and(|step| step > 0) {
-            self.fell_back += 1;
-            self.buckets.at(at).fell_back += 1;
+        if let Some(step) = end.step {
+            let (bucket, fell_back) = (self.buckets.at(at), u64::from(step > 0));
+            bucket.served += 1;
+            bucket.fell_back += fell_back;
+            self.fell_back += fell_back;
         }
     }
 

@@ -19,8 +19,11 @@ pub struct Series {
     pub sent: Vec<u64>,
     /// Jobs that succeeded.
     pub succeeded: Vec<u64>,
-    /// Of the succeeded, those served by a later step of their route than the first. Empty if no route has a second
-    /// step, and in a result of an earlier version.
+    /// Of the succeeded, those that an attempt of their own served: neither from the cache nor coalesced. Empty if no
+    /// route has a second step, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served: Vec<u64>,
+    /// Of the served, those that a later step of their route than the first served; empty if `served` is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fell_back: Vec<u64>,
     /// Attempts refused by a limit.
