@@ -32,9 +32,9 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
         most: last.offered_jobs_per_min,
         limits: lines(report, last.offered_jobs_per_min),
     };
-    let note = "Each point is a whole run. Stacked: jobs succeeded, failed and shed per minute; their sum is the load. \
-                Dashed, horizontal: what the limits allow on average. Vertical: the present load, and the \
-                simulated ceiling with its interval.";
+    let note = "Each point is a whole run. Jobs succeeded, failed and shed per minute, stacked unless \
+                the screen is narrow; their sum is the load. Dashed, horizontal: what the limits allow on average. \
+                Vertical: the present load, and the simulated ceiling with its interval.";
     let data = picture.chart_data();
     let chart = Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas));
     Some(chart.with_data(data))

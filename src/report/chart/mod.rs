@@ -119,7 +119,7 @@ impl Chart {
     /// Renders a whole `.svg` file with title, note, and colours for light and dark backgrounds.
     #[must_use]
     pub fn standalone(&self) -> String {
-        let (title, note) = (wrapped(&self.title, TITLE), wrapped(&self.note, NOTE));
+        let (title, note) = (wrapped(&self.title, TITLE, 3), wrapped(&self.note, NOTE, 6));
         let above = PADDING * 2 + LINE * i32::try_from(title.len() + note.len()).unwrap_or(1);
         let (width, height) = (WIDTH + PADDING * 2, self.height + above + PADDING);
         let (left, top) = (-PADDING * SCALE, -above * SCALE);
@@ -155,12 +155,12 @@ pub(super) fn style(within: &str) -> String {
     )
 }
 
-/// Wraps text to at most three lines of `letters` characters; the rest is cut.
-fn wrapped(text: &str, letters: usize) -> Vec<String> {
+/// Wraps text to at most `most` lines of `letters` characters; the rest is cut.
+fn wrapped(text: &str, letters: usize, most: usize) -> Vec<String> {
     let mut lines = wrap(text, letters);
-    if lines.len() > 3 {
-        lines.truncate(3);
-        lines[2].push('…');
+    if lines.len() > most {
+        lines.truncate(most);
+        lines.last_mut().expect("invariant: at least one line is kept").push('…');
     }
     lines.into_iter().map(|line| short(&line, letters + 1)).collect()
 }
