@@ -6,9 +6,11 @@
 //! complete when the next one begins, and one histogram serves all of them.
 
 use super::histogram::{Encoder, Histogram};
+use super::incident;
 use super::series::{Charged, Fill, Series};
 use crate::formatting::{rounded, seconds};
 use crate::scenario::Scenario;
+use provider::config::Price;
 use provider::{Axis, Instant, Nanos, Usage};
 use std::collections::BTreeMap;
 
@@ -36,9 +38,13 @@ fn bucket_length(duration: Nanos) -> Nanos {
 /// The counts of one bucket.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bucket {
-    pub(super) offered: u64,
+    offered: u64,
+    /// The arrivals of its busiest complete minute.
+    busiest_minute: u64,
     pub(super) sent: u64,
     pub(super) succeeded: u64,
+    pub(super) served: u64,
+    pub(super) fell_back: u64,
     pub(super) failed: u64,
     pub(super) shed: u64,
     pub(super) limited_by: [u64; REFUSALS],
@@ -50,10 +56,23 @@ pub(super) struct Bucket {
 #[derive(Clone, Copy, Debug, Default)]
 struct Charge {
     calls: u64,
+    /// Tokens that count against the limits.
     prompt: u64,
     completion: u64,
+    /// Tokens of prompts that are billed at the full price, and at the price of cached tokens.
+    uncached: u64,
+    cached: u64,
     /// The summed time that its calls were in flight.
     busy: Nanos,
+}
+
+impl Charge {
+    /// Returns the price in USD.
+    #[expect(clippy::cast_precision_loss, reason = "token counts of a run stay far below 2^53")]
+    fn cost(&self, price: Price) -> f64 {
+        let (input, cached) = (self.uncached as f64 * price.input, self.cached as f64 * price.cached_input);
+        (input + cached + self.completion as f64 * price.output) / 1e6
+    }
 }
 
 /// The buckets of a run.
@@ -69,6 +88,9 @@ pub(super) struct TimeBuckets {
     index: usize,
     /// The end of the current bucket.
     ends: Instant,
+    /// The end of the current minute, and the jobs that arrived in it so far.
+    minute_ends: Instant,
+    minute_jobs: u64,
     /// Latencies in the current bucket.
     latency: Histogram,
     /// The encoded latencies of the complete buckets; `None` if distributions are not wanted.
@@ -122,6 +144,8 @@ impl TimeBuckets {
             current: Bucket::default(),
             index: 0,
             ends: Instant::ZERO + length,
+            minute_ends: Instant::ZERO + Nanos::MINUTE,
+            minute_jobs: 0,
             latency: Histogram::of_bucket(),
             encoded: distributions.then(|| (Encoder::new(), vec![String::new(); count])),
             next_sample: Instant(length.0 / SAMPLES / 2),
@@ -150,6 +174,21 @@ impl TimeBuckets {
         }
     }
 
+    /// Counts a job that arrives.
+    pub(super) fn arrived(&mut self, at: Instant) {
+        self.at(at);
+        if at >= self.minute_ends {
+            self.complete_minute();
+            self.minute_ends = Instant((at.0 / Nanos::MINUTE.0 + 1).saturating_mul(Nanos::MINUTE.0));
+        }
+        self.minute_jobs += 1;
+        self.current.offered += 1;
+    }
+
+    fn complete_minute(&mut self) {
+        self.current.busiest_minute = self.current.busiest_minute.max(std::mem::take(&mut self.minute_jobs));
+    }
+
     /// Counts a call that a target admits.
     pub(super) fn admitted(&mut self, at: Instant, target: usize) {
         self.at(at);
@@ -159,20 +198,22 @@ impl TimeBuckets {
         target.charge.busy += rest;
     }
 
-    /// Counts a call that a target settles.
-    pub(super) fn settled(&mut self, at: Instant, target: usize, usage: Usage) {
+    /// Counts a call that a target settles: the tokens that it used, and those that count against the limits.
+    pub(super) fn settled(&mut self, at: Instant, target: usize, usage: Usage, counted: Usage) {
         self.at(at);
         let (rest, TargetBucket { in_flight, charge }) = (self.ends.since(at), &mut self.open[target]);
         *in_flight = in_flight.saturating_sub(1);
         charge.busy = charge.busy.saturating_sub(rest);
-        charge.prompt += u64::from(usage.prompt_tokens);
-        charge.completion += u64::from(usage.completion_tokens);
+        charge.prompt += u64::from(counted.prompt_tokens);
+        charge.completion += u64::from(counted.completion_tokens);
+        charge.uncached += u64::from(usage.prompt_tokens.saturating_sub(usage.cached_tokens));
+        charge.cached += u64::from(usage.cached_tokens);
     }
 
     /// Counts a call that was served by a provider that reports neither admission nor settlement.
     pub(super) fn served(&mut self, at: Instant, target: usize, usage: Usage) {
         self.admitted(at, target);
-        self.settled(at, target, usage);
+        self.settled(at, target, usage, usage);
     }
 
     /// Counts a call that a target refuses.
@@ -209,6 +250,7 @@ impl TimeBuckets {
     }
 
     fn complete(&mut self) {
+        self.complete_minute();
         let (p50_s, p95_s) = (self.latency.quantile_s(0.50), self.latency.quantile_s(0.95));
         if let Some((encoder, encoded)) = &mut self.encoded {
             encoded[self.index] = encoder.encode(&self.latency);
@@ -246,11 +288,16 @@ impl TimeBuckets {
                 counts.iter().any(|count| *count > 0).then_some(counts)
             }),
         });
+        let per_minute = if self.length > Nanos::MINUTE { kept } else { &[] };
+        let fall_back = scenario.routes.iter().any(|route| route.steps.len() > 1);
         Series {
             step_s: seconds(self.length),
             offered: counts(|bucket| bucket.offered),
+            busiest_minute: per_minute.iter().map(|bucket| bucket.busiest_minute).collect(),
             sent: counts(|bucket| bucket.sent),
             succeeded: counts(|bucket| bucket.succeeded),
+            served: if fall_back { counts(|bucket| bucket.served) } else { Vec::new() },
+            fell_back: if fall_back { counts(|bucket| bucket.fell_back) } else { Vec::new() },
             limited: counts(|bucket| bucket.limited_by.iter().sum()),
             failed: counts(|bucket| bucket.failed),
             shed: counts(|bucket| bucket.shed),
@@ -267,8 +314,24 @@ impl TimeBuckets {
                     (name.to_owned(), kept.iter().map(|bucket| bucket.limited_by[by]).collect())
                 })
                 .collect::<BTreeMap<_, _>>(),
+            cost_usd: self.cost_usd(scenario, count),
+            incidents: incident::before(end, scenario),
             fill: fill.collect(),
         }
+    }
+
+    /// Returns what each provider charged in the first `count` buckets; empty if nothing was charged.
+    fn cost_usd(&self, scenario: &Scenario, count: usize) -> BTreeMap<String, Vec<f64>> {
+        let mut costs: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for (target, charges) in scenario.targets.iter().zip(self.charges.chunks(self.buckets.len())) {
+            let provider = scenario.providers[usize::from(target.provider)].name.clone();
+            let sums = costs.entry(provider).or_insert_with(|| vec![0.0; count]);
+            for (sum, charge) in sums.iter_mut().zip(charges) {
+                *sum += charge.cost(target.price);
+            }
+        }
+        costs.values_mut().flatten().for_each(|cost| *cost = rounded(*cost, 9));
+        if costs.values().flatten().all(|cost| *cost == 0.0) { BTreeMap::new() } else { costs }
     }
 
     /// Maps the rows of a target, by the names of their axes. Axes for which `of` returns `None` are left out.

@@ -101,7 +101,7 @@ impl Recorder {
 
     fn arrived(&mut self, at: Instant, class: ClassId, scheduled: Instant) {
         self.workloads[class.index()].offered += 1;
-        self.buckets.at(at).offered += 1;
+        self.buckets.arrived(at);
         if at > scheduled {
             self.lag.record(at.since(scheduled));
         }
@@ -116,7 +116,7 @@ impl Recorder {
         let counts = &mut self.targets[target.index()];
         counts.settled.add(usage);
         counts.settled_at += u128::from(at.0);
-        self.buckets.settled(at, target.index(), counts.cached.counted(usage));
+        self.buckets.settled(at, target.index(), usage, counts.cached.counted(usage));
     }
 
     fn replied(&mut self, at: Instant, target: TargetId, outcome: AttemptOutcome, usage: Usage) {
@@ -220,7 +220,12 @@ impl Recorder {
         self.buckets.latency(latency);
         self.latency_sums.first_token += u128::from(first_token_of_service.0);
         self.latency_sums.output += u128::from(end.service.saturating_sub(first_token_of_service).0);
-        self.fell_back += u64::from(end.step.is_some_and(|step| step > 0));
+        if let Some(step) = end.step {
+            let (bucket, fell_back) = (self.buckets.at(at), u64::from(step > 0));
+            bucket.served += 1;
+            bucket.fell_back += fell_back;
+            self.fell_back += fell_back;
+        }
     }
 
     /// Records the parts of the latency of a job that was queued, slept or was retried.

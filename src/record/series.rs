@@ -11,10 +11,21 @@ pub struct Series {
     pub step_s: f64,
     /// Jobs that arrived.
     pub offered: Vec<u64>,
+    /// Jobs that arrived in the busiest minute of the bucket, where minutes are counted from zero. Empty if a bucket is
+    /// no longer than a minute, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub busiest_minute: Vec<u64>,
     /// Attempts sent.
     pub sent: Vec<u64>,
     /// Jobs that succeeded.
     pub succeeded: Vec<u64>,
+    /// Of the succeeded, those that an attempt of their own served: neither from the cache nor coalesced. Empty if no
+    /// route has a second step, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served: Vec<u64>,
+    /// Of the served, those that a later step of their route than the first served; empty if `served` is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fell_back: Vec<u64>,
     /// Attempts refused by a limit.
     pub limited: Vec<u64>,
     /// Jobs given up after at least one attempt.
@@ -31,8 +42,30 @@ pub struct Series {
     pub latency_hdr: Vec<Option<String>>,
     /// Attempts refused, by axis, `unnamed` if the reply named none. Axes that never refused are left out.
     pub limited_by: BTreeMap<String, Vec<u64>>,
+    /// What each provider charged, in USD rounded to nine decimal digits, when its calls were settled. Empty if nothing
+    /// was charged, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cost_usd: BTreeMap<String, Vec<f64>>,
+    /// The incidents of the scenario that begin before the run ends, in the order of their providers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
     /// The use of the limits, by target.
     pub fill: Vec<Fill>,
+}
+
+/// An incident of a provider, as the scenario states it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The provider's name.
+    pub provider: String,
+    /// The fault as the scenario writes it, with its argument: `503`, `timeout`, `slow 4x`.
+    pub fault: String,
+    /// The share of calls affected, in `0..=1`.
+    pub share: f64,
+    /// The start, in seconds.
+    pub from_s: f64,
+    /// The end, in seconds, exclusive.
+    pub to_s: f64,
 }
 
 /// The use of the limits of one target.

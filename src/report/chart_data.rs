@@ -2,15 +2,54 @@
 
 use super::palette::Role;
 use serde::Serialize;
+use std::ops::Range;
 
-/// A chart: panels stacked over one time axis.
+/// A chart: panels stacked over one horizontal axis.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ChartData {
-    /// The end of the time axis, in seconds.
+    /// The end of the horizontal axis.
     pub(super) length: f64,
-    /// The times of all values, ascending, in seconds.
+    /// The places of all values on the horizontal axis, ascending.
     pub(super) x: Vec<f64>,
     pub(super) panels: Vec<Panel>,
+    /// Shaded in every panel, and named in the first.
+    pub(super) bands: Vec<Band>,
+    /// What the horizontal axis shows.
+    pub(super) across: XUnit,
+}
+
+impl ChartData {
+    /// Creates a chart over time, without bands.
+    pub(super) fn over_time(length: f64, x: Vec<f64>, panels: Vec<Panel>) -> Self {
+        Self { length, x, panels, bands: Vec::new(), across: XUnit::Time }
+    }
+}
+
+/// The unit of a horizontal axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum XUnit {
+    /// Seconds since the run began.
+    Time,
+    /// Jobs per minute. Drawn interactively on narrow screens only, where the drawing cannot be read.
+    PerMinute,
+}
+
+/// A named range of the horizontal axis.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Band {
+    pub(super) name: String,
+    /// For light and for dark backgrounds.
+    pub(super) colours: [String; 2],
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+impl Band {
+    pub(super) fn new(name: &str, role: Role, across: Range<f64>) -> Self {
+        let colours = [role.hex(), role.dark_hex()];
+        Self { name: name.to_owned(), colours, from: across.start, to: across.end }
+    }
 }
 
 /// The unit of a vertical axis.
@@ -20,6 +59,7 @@ pub(super) enum YUnit {
     PerMinute,
     Share,
     Seconds,
+    UsdPerHour,
 }
 
 /// One pair of axes with its lines.
@@ -53,6 +93,7 @@ pub(super) struct Line {
 pub(super) enum Shape {
     Line,
     Wide,
+    Thin,
     Area,
     Dashes,
 }

@@ -56,7 +56,7 @@ pub(super) fn page(title: &str, charts: &[Chart], content: &Markup) -> String {
 /// A chart with its title and note, and its data if it can be drawn interactively.
 pub(super) fn figure(chart: &Chart) -> Markup {
     html! {
-        figure {
+        figure class=(chart.name) {
             figcaption {
                 h2 { (text(&chart.title)) }
                 p { (text(&chart.note)) }
@@ -80,17 +80,20 @@ pub(super) fn text(outside: &str) -> String {
     printable(&short(outside, MAX_TEXT_CHARS))
 }
 
-/// A table. Columns from `numeric_from` on are aligned as numbers.
+/// A table. Columns from `numeric_from` on are aligned as numbers. On a narrow screen the rows of a table with more than
+/// three columns become cards, in which every cell carries the name of its column.
 pub(super) fn table(head: &[&str], numeric_from: usize, rows: &[Vec<Markup>]) -> Markup {
+    let is_wide = head.len() > 3;
     html! {
         div.scroll {
-            table {
+            table.cards[is_wide] {
                 tr { @for (column, name) in head.iter().enumerate() {
                     th.n[column >= numeric_from] { (text(name)) }
                 } }
                 @for row in rows.iter().take(MAX_ROWS) {
                     tr { @for (column, cell) in row.iter().enumerate() {
-                        td.n[column >= numeric_from] { (cell) }
+                        @let label = head.get(column).filter(|name| is_wide && column > 0 && !name.is_empty());
+                        td.n[column >= numeric_from] data-label=[label.map(|name| text(name))] { (cell) }
                     } }
                 }
             }

@@ -6,6 +6,7 @@ mod log;
 mod page;
 mod record;
 mod scenario;
+mod series;
 mod text;
 mod world;
 pub(crate) mod xml;

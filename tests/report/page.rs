@@ -10,6 +10,7 @@ const ORDINARY: usize = 400_000;
 
 fn runs() -> Vec<Summary> {
     let mut runs = odd_runs();
+    runs.extend([super::series::bursts(), super::series::incidents()]);
     runs.push(launch_day());
     runs
 }
@@ -35,7 +36,7 @@ fn every_chart_is_well_formed_alone_and_in_a_page() {
 #[test]
 fn a_full_run_has_every_chart_and_an_empty_one_only_its_limits() {
     let names = |summary: &Summary| charts(summary).iter().map(|chart| chart.name).collect::<Vec<_>>();
-    assert_eq!(names(&launch_day()), ["traffic", "limits", "heat", "latency", "time"]);
+    assert_eq!(names(&launch_day()), ["traffic", "limits", "heat", "fallback", "latency", "cost", "time"]);
     assert_eq!(names(&odd_runs()[0]), ["limits"]);
 }
 
@@ -246,6 +247,11 @@ mod plans {
         assert!(page.contains("The present load of "));
         let json = page.split_once("id=\"plan\">").unwrap().1.split_once("</script>").unwrap().0;
         assert_eq!(Plan::from_json(json).unwrap(), report);
+        // On a narrow screen: cards that name their values, and a curve that is drawn to its width.
+        for label in ["USD/day", "lift", "rate-limited"] {
+            assert!(page.contains(&format!("data-label=\"{label}\"")), "{label}");
+        }
+        assert!(page.contains("\"across\":\"per_minute\""));
     }
 
     #[test]

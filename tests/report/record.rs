@@ -39,7 +39,12 @@ proptest! {
         prop_assert_eq!(jobs.failed, jobs.failed_by.values().sum::<u64>());
         prop_assert_eq!(series.offered.iter().sum::<u64>(), jobs.offered);
         prop_assert_eq!(series.succeeded.iter().sum::<u64>(), jobs.succeeded);
+        prop_assert_eq!(series.fell_back.iter().sum::<u64>(), jobs.fell_back);
+        let own = jobs.succeeded - jobs.cached - jobs.joined;
+        prop_assert_eq!(series.served.iter().sum::<u64>(), if series.served.is_empty() { 0 } else { own });
         prop_assert_eq!(series.failed.iter().sum::<u64>(), jobs.failed);
+        let cost: f64 = series.cost_usd.values().flatten().sum();
+        prop_assert!((cost - summary.cost_usd).abs() < 2e-6, "{} for {}", cost, summary.cost_usd);
         prop_assert_eq!(series.sent.iter().sum::<u64>(), attempts.total);
         prop_assert_eq!(series.limited.iter().sum::<u64>(), attempts.limited);
         prop_assert_eq!(series.limited_by.values().flatten().sum::<u64>(), attempts.limited);

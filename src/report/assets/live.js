@@ -5,6 +5,8 @@
   "use strict";
   if (typeof uPlot === "undefined") return;
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  // Charts that are not over time are drawn again only where the drawing would be too small to read, as in page.css.
+  const narrow = matchMedia("(max-width: 520px)");
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const all = [];
   let figures = [];
@@ -39,9 +41,11 @@
     if (whole < 172800) return two(parts(3600), "h", parts(60) % 60, "min");
     return two(parts(86400), "d", parts(3600) % 24, "h");
   }
-  const up = { per_minute: (v) => number(v) + "/min", share: percent, seconds: duration };
+  const up = {
+    per_minute: (v) => number(v) + "/min", share: percent, seconds: duration, usd_per_hour: (v) => number(v) + " USD/h",
+  };
   const short = (v) => (v < 60 ? duration(v) : v < 3600 ? number(v / 60) + " min" : number(v / 3600) + " h");
-  const ticks = { per_minute: number, share: percent, seconds: short };
+  const ticks = { per_minute: number, share: percent, seconds: short, usd_per_hour: number };
   const two = (value) => String(value).padStart(2, "0");
   function moment(at, length) {
     const whole = Math.floor(Math.max(at, 0) + 1e-6), hour = Math.floor(whole / 3600);
@@ -57,9 +61,12 @@
   function line(of, panel) {
     const colour = of.colours[dark.matches ? 1 : 0];
     const shape = { label: of.name, stroke: colour, width: 2, points: { show: false } };
-    shape.value = (_, value) => (value == null ? "–" : up[panel.up](value));
+    // Without a pointer the legend only names the lines. The name of a level has its value.
+    shape.value = (_, value, series, index) =>
+      index == null || of.shape === "dashes" ? "" : value == null ? "–" : up[panel.up](value);
     shape.spanGaps = false;
     if (of.shape === "wide") shape.width = 4;
+    if (of.shape === "thin") shape.width = 1;
     if (of.shape === "area") shape.fill = colour + (panel.up === "share" ? "66" : "24");
     if (of.shape === "dashes") Object.assign(shape, { width: 1, dash: [6, 4] });
     // A value without neighbours would be no line at all.
@@ -67,6 +74,37 @@
     if (of.values.some((_, i) => alone(i)))
       shape.points = { show: true, size: 5, filter: (_, n, show) => (show ? of.values.map((_, i) => i).filter(alone) : []) };
     return shape;
+  }
+
+  const nameRows = (model) => Math.min(model.bands.length, 2);
+
+  // Shades the bands of a chart behind its lines; their names are in the first panel, each at its band.
+  function bands(plot, model, named) {
+    const { ctx, bbox } = plot, ratio = devicePixelRatio || 1;
+    // The lines of text for names, from the one next to the axes, and where each is free.
+    const free = Array(nameRows(model)).fill(bbox.left);
+    ctx.save();
+    ctx.font = 12 * ratio + "px system-ui, sans-serif";
+    ctx.textBaseline = "top";
+    for (const band of [...model.bands].sort((a, b) => a.from - b.from)) {
+      const place = (at) => Math.min(Math.max(plot.valToPos(at, "x", true), bbox.left), bbox.left + bbox.width);
+      const left = place(band.from), right = place(band.to);
+      if (band.to < plot.scales.x.min || band.from > plot.scales.x.max) continue;
+      ctx.globalAlpha = band.to > band.from ? 0.3 : 0.9;
+      ctx.fillStyle = band.colours[dark.matches ? 1 : 0];
+      ctx.fillRect(left, bbox.top, Math.max(right - left, 1.5 * ratio), bbox.height);
+      const width = ctx.measureText(band.name).width;
+      const end = bbox.left + bbox.width - width;
+      const beside = (from) => Math.max(Math.min((left + right - width) / 2, end), from);
+      const row = free.findIndex((from) => beside(from) <= Math.min(right, end));
+      if (!named || row < 0) continue;
+      const at = beside(free[row]);
+      ctx.globalAlpha = 1;
+      ctx.fillStyle = css("--muted");
+      ctx.fillText(band.name, at, bbox.top - 15 * (row + 1) * ratio);
+      free[row] = at + width + 12 * ratio;
+    }
+    ctx.restore();
   }
 
   function zoom(min, max) {
@@ -107,7 +145,7 @@
       });
   }
 
-  function draw(figure, model, panel, last) {
+  function draw(figure, model, panel, first, last) {
     const holder = document.createElement("div");
     const head = document.createElement("div");
     holder.className = "panel";
@@ -118,6 +156,8 @@
     const muted = css("--muted"), grid = { stroke: css("--line"), width: 1 };
     const font = "12px system-ui, sans-serif";
     const small = panel.height < 120;
+    const overTime = model.across === "time";
+    const across = overTime ? moment : number;
     const range = (_, low, high) => {
       if (high == null) return [0, panel.top || 1];
       if (panel.logarithmic) return uPlot.rangeLog(low, high, 10, false);
@@ -128,7 +168,7 @@
     const options = {
       width: figure.clientWidth,
       height: panel.height + (last ? 22 : 0),
-      padding: [8, 20, last ? 0 : 8, 0],
+      padding: [8 + (first ? 13 * nameRows(model) : 0), 20, last ? 0 : 8, 0],
       scales: { x: { time: false }, y: { distr: panel.logarithmic ? 3 : 1, range } },
       cursor: {
         sync: { key: "run", scales: ["x", null] },
@@ -142,8 +182,9 @@
       },
       axes: [
         {
-          stroke: muted, font, grid: { show: false }, ticks: last ? grid : { show: false }, show: true, size: last ? 30 : 8, incrs: TIMES,
-          values: (_, at) => at.map((x) => (last ? moment(x, model.length) : "")),
+          stroke: muted, font, grid: { show: false }, ticks: last ? grid : { show: false }, show: true, size: last ? 30 : 8,
+          ...(overTime ? { incrs: TIMES } : {}),
+          values: (_, at) => at.map((x) => (last ? across(x, model.length) : "")),
         },
         {
           stroke: muted, font, grid, ticks: { show: false }, size: 64, space: small ? 26 : 40,
@@ -151,10 +192,11 @@
         },
       ],
       series: [
-        { label: "at", value: (_, x) => (x == null ? "–" : moment(x, model.length)) },
+        { label: overTime ? "at" : "load", value: (_, x) => (x == null ? "–" : across(x, model.length)) },
         ...panel.lines.map((of) => line(of, panel)),
       ],
       hooks: {
+        drawClear: [(plot) => bands(plot, model, first)],
         setScale: [
           (plot, key) => {
             if (key !== "x" || plot.following) return;
@@ -172,6 +214,7 @@
     options.scales.x.range = (_, min, max) =>
       min == null || max - min <= 0 ? [0, model.length] : [min, max];
     const plot = new uPlot(options, [model.x, ...panel.lines.map((of) => of.values)], holder);
+    plot.overTime = overTime;
     plot.setScale("x", { min: 0, max: model.length });
     plot.over.addEventListener("dblclick", () => setTimeout(() => zoom(0, model.length)));
     touch(plot, model.length);
@@ -182,26 +225,29 @@
   function build() {
     for (const { plots, live } of figures) {
       plots.forEach((plot) => plot.destroy());
+      live.parentElement.classList.remove("drawn");
       live.remove();
     }
     figures = [];
     all.length = 0;
     for (const source of document.querySelectorAll("script.numbers")) {
       const model = JSON.parse(source.textContent);
+      if (model.across !== "time" && !narrow.matches) continue;
       const live = document.createElement("div");
       live.className = "live";
       source.before(live);
-      const plots = model.panels.map((panel, i) => draw(live, model, panel, i === model.panels.length - 1));
+      source.parentElement.classList.add("drawn");
+      const plots = model.panels.map((panel, i) => draw(live, model, panel, i === 0, i === model.panels.length - 1));
       figures.push({ plots, live });
     }
-    const first = figures.length > 0 && figures[0].live;
+    const first = figures.length > 0 && all.some((plot) => plot.overTime) && figures[0].live;
     const hint = "Drag (or pull two fingers apart) to zoom all charts over time; a double click shows the whole run.";
     if (first) first.append(Object.assign(document.createElement("p"), { className: "note", textContent: hint }));
-    document.documentElement.classList.add("drawn");
   }
 
   build();
   dark.addEventListener("change", build);
+  narrow.addEventListener("change", build);
   let resizing = 0;
   addEventListener("resize", () => {
     cancelAnimationFrame(resizing);

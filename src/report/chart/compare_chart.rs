@@ -109,7 +109,7 @@ impl Curves {
         let (low, high) = self.extent();
         let unit = match self.up {
             YUnit::Seconds => axis::seconds,
-            YUnit::PerMinute | YUnit::Share => number,
+            YUnit::PerMinute | YUnit::Share | YUnit::UsdPerHour => number,
         };
         let (rows, scale): (_, fn(f64) -> f64) = if self.logarithmic() {
             (axis::decades(low, high, unit), |value| libm::log10(value.max(1e-6)))
@@ -154,12 +154,12 @@ impl Curves {
             top: 0.0,
             lines: lines.collect(),
         };
-        Some(ChartData { length: self.length, x, panels: vec![panel] })
+        Some(ChartData::over_time(self.length, x, vec![panel]))
     }
 }
 
-/// The names of the runs in one or two lines.
-fn legend(canvas: &Canvas<'_>, names: &[String]) {
+/// The names of the lines of a chart, in one or two lines of text.
+pub(super) fn legend(canvas: &Canvas<'_>, names: &[String]) {
     let (mut x, mut y) = (LEFT, 10);
     for (place, name) in names.iter().enumerate() {
         if x + 20 + width_of(name, LABEL) > WIDTH && x > LEFT {

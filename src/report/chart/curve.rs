@@ -10,6 +10,7 @@ use super::traffic::{Limits, limits};
 use super::{Chart, LEFT, RIGHT};
 use crate::formatting::number;
 use crate::planner::{Plan, Point};
+use crate::report::chart_data::{Band, ChartData, Line, Panel, Shape, XUnit, YUnit};
 use crate::report::palette::Role;
 
 const HEIGHT: i32 = 500;
@@ -31,10 +32,12 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
         most: last.offered_jobs_per_min,
         limits: lines(report, last.offered_jobs_per_min),
     };
-    let note = "Each point is a whole run. Stacked: jobs succeeded, failed and shed per minute; their sum is the load. \
-                Dashed, horizontal: what the limits allow on average. Vertical: the present load, and the \
-                simulated ceiling with its interval.";
-    Some(Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas)))
+    let note = "Each point is a whole run. Jobs succeeded, failed and shed per minute, stacked unless \
+                the screen is narrow; their sum is the load. Dashed, horizontal: what the limits allow on average. \
+                Vertical: the present load, and the simulated ceiling with its interval.";
+    let data = picture.chart_data();
+    let chart = Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas));
+    Some(chart.with_data(data))
 }
 
 fn title(report: &Plan) -> String {
@@ -130,6 +133,63 @@ impl Picture<'_> {
         canvas.legend((JOBS.left, 12), &legend);
         canvas.text((JOBS.left - 8, 12), LABEL, Role::Muted, Anchor::Right, "jobs/min");
         canvas.text((JOBS.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, "offered jobs per minute");
+    }
+
+    /// The data for the interactive chart, which narrow screens show instead of the drawing: the same values, not stacked.
+    fn chart_data(&self) -> ChartData {
+        let curve = &self.report.curve;
+        let values = |measure: Measure| curve.iter().map(move |point| measure(point, self.minutes));
+        let line = |(name, role, measure): (&str, Role, Measure), shape| {
+            let values = values(measure).map(|value| value.filter(|value| *value <= self.most * 1.5));
+            Line::new(name, role, shape, values)
+        };
+        let loads = || curve.iter().map(|point| Some(point.offered_jobs_per_min));
+        let outcomes = OUTCOMES.into_iter().chain([REFUSALS]).filter(|(.., measure)| self.is_shown(*measure));
+        let outcomes =
+            outcomes.map(|of| line(of, if of.1 == Role::Served { Shape::Area } else { Shape::Line }));
+        let limits = self
+            .limits
+            .iter()
+            .map(|(rate, name)| Line::level(&format!("{name} {}", number(*rate)), *rate, curve.len()));
+        let panel = |up, height, lines| Panel {
+            name: String::new(),
+            up,
+            height,
+            logarithmic: false,
+            top: 0.0,
+            lines,
+        };
+        let jobs = std::iter::once(Line::new("offered", Role::Offered, Shape::Line, loads()));
+        let jobs = panel(YUnit::PerMinute, 240, jobs.chain(outcomes).chain(limits).collect());
+        // A logarithmic axis has no zero.
+        let positive = |value: Option<f64>| value.filter(|value| *value > 0.0);
+        let mut latency = panel(
+            YUnit::Seconds,
+            150,
+            TIMES
+                .into_iter()
+                .map(|of| Line::new(of.0, of.1, Shape::Line, values(of.2).map(positive)))
+                .collect(),
+        );
+        latency.logarithmic = self.extent().is_some_and(|(low, high)| high / low > WIDE);
+        let x = curve.iter().map(|point| point.offered_jobs_per_min).collect();
+        let panels = if self.extent().is_some() { vec![jobs, latency] } else { vec![jobs] };
+        ChartData { length: self.most, x, panels, bands: self.bands(), across: XUnit::PerMinute }
+    }
+
+    /// The present load, and the ceiling with its interval.
+    fn bands(&self) -> Vec<Band> {
+        let load = self.report.load.jobs_per_min;
+        let simulated = &self.report.ceiling.simulated;
+        let mut bands = vec![Band::new(&format!("load {}", number(load)), Role::Offered, load..load)];
+        if let Some(ceiling) = simulated.jobs_per_min.filter(|rate| *rate <= self.most && *rate > 0.0) {
+            let (low, high) = simulated
+                .low
+                .zip(simulated.high)
+                .map_or((ceiling, ceiling), |(low, high)| (low * load, high * load));
+            bands.push(Band::new(&format!("ceiling {}", number(ceiling)), Role::Ceiling, low..high));
+        }
+        bands
     }
 
     /// Draws the stacked outcomes, the load along their upper edge, and a dot for every run.

@@ -6,7 +6,7 @@
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot};
-use super::{Chart, LEFT, RIGHT, grouped_steps, length_of};
+use super::{Chart, LEFT, RIGHT, grouped_steps, incident, length_of};
 use crate::formatting;
 use crate::record::Summary;
 use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
@@ -73,7 +73,8 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let chart_data = chart_data(summary, &shown);
     Some(
         Chart::new("limits", title, note, height, |canvas| draw(canvas, summary, &shown))
-            .with_data(chart_data),
+            .with_data(chart_data)
+            .with_incidents(summary),
     )
 }
 
@@ -144,6 +145,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
         }
         let frame = Frame { left: LEFT, top, right: RIGHT, bottom: top + STRIP };
         let plot = canvas.plot(frame, 0.0..length, 0.0..TOP);
+        incident::draw(&plot, summary);
         draw_strip(&plot, summary, strip, length);
         plot.columns(if place == last { &columns } else { &[] });
         let middle = top + STRIP / 2;
@@ -218,5 +220,5 @@ fn chart_data(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
             ],
         }
     };
-    ChartData { length, x: steps.iter().map(middle).collect(), panels: strips.iter().map(panel).collect() }
+    ChartData::over_time(length, steps.iter().map(middle).collect(), strips.iter().map(panel).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH};
-use super::{Chart, LEFT};
+use super::{Chart, LEFT, incident};
 use crate::formatting;
 use crate::record::Summary;
 use crate::report::palette::Role;
@@ -52,7 +52,11 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     }
     let height = layout(&rows).0;
     let title = title(summary, &rows, &columns);
-    Some(Chart::new("heat", title, note, height, |canvas| draw(canvas, &rows, &columns)))
+    let chart = Chart::new("heat", title, note, height, |canvas| {
+        draw(canvas, &rows, &columns);
+        mark_incidents(canvas, summary, &columns, height - BELOW);
+    });
+    Some(chart.with_incidents(summary))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
@@ -103,6 +107,18 @@ fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
         }
     }
     times(canvas, columns, height - BELOW);
+}
+
+/// Marks the incidents by bars between the rows and the time axis.
+#[expect(clippy::cast_possible_truncation, reason = "a place on the canvas")]
+fn mark_incidents(canvas: &Canvas<'_>, summary: &Summary, columns: &Columns, y: i32) {
+    #[expect(clippy::cast_precision_loss, reason = "there are at most 25 columns")]
+    let ends = columns.steps.len() as f64 * columns.length_s;
+    let x = |at: f64| LEFT + (f64::from(WIDTH - LEFT) * (at / ends).clamp(0.0, 1.0)) as i32;
+    for band in incident::bands(summary) {
+        let right = x(band.to).max(x(band.from) + 2);
+        canvas.bar(Frame { left: x(band.from), top: y - 2, right, bottom: y + 4 }, Role::Incident);
+    }
 }
 
 /// The left edge of a column.

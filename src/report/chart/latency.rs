@@ -2,7 +2,7 @@
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, spread_up};
-use super::{Chart, LEFT, RIGHT, length_of};
+use super::{Chart, LEFT, RIGHT, incident, length_of};
 use crate::formatting;
 use crate::record::Summary;
 use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
@@ -28,7 +28,8 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         "From the scheduled arrival to the end of the reply, of jobs that succeeded, by the time they ended.";
     Some(
         Chart::new("latency", title, note.to_owned(), HEIGHT, |canvas| draw(canvas, summary))
-            .with_data(chart_data(summary)),
+            .with_data(chart_data(summary))
+            .with_incidents(summary),
     )
 }
 
@@ -51,6 +52,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     };
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return };
     let plot = canvas.plot(FRAME, 0.0..length, first.0..last.0.max(first.0 + 1e-9));
+    incident::draw(&plot, summary);
     plot.rows(&rows);
     plot.columns(&axis::times(length).0);
     let mut ends = Vec::new();
@@ -116,7 +118,7 @@ fn chart_data(summary: &Summary) -> ChartData {
         top: 0.0,
         lines: lines.into(),
     };
-    ChartData { length, x, panels: vec![panel] }
+    ChartData::over_time(length, x, vec![panel])
 }
 
 /// The points of the steps that have a value, split at those that have none.

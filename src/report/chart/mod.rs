@@ -6,9 +6,12 @@ mod axis;
 mod breakdown_chart;
 mod canvas;
 pub(super) mod compare_chart;
+mod cost;
 pub(super) mod curve;
+mod fallback;
 mod fill;
 mod heat;
+mod incident;
 mod latency;
 mod traffic;
 pub(super) mod what_if;
@@ -62,7 +65,9 @@ pub fn charts(summary: &Summary) -> Vec<Chart> {
         traffic::chart(summary),
         fill::chart(summary),
         heat::chart(summary),
+        fallback::chart(summary),
         latency::chart(summary),
+        cost::chart(summary),
         breakdown_chart::chart(summary),
     ];
     all.into_iter().flatten().collect()
@@ -84,6 +89,17 @@ impl Chart {
         Self { data: Some(data), ..self }
     }
 
+    /// Names the incidents of a run in the note, and adds them to the data for the interactive chart.
+    fn with_incidents(mut self, summary: &Summary) -> Self {
+        if let Some(note) = incident::note(summary) {
+            self.note = format!("{} {note}", self.note);
+        }
+        if let Some(data) = &mut self.data {
+            data.bands.extend(incident::bands(summary));
+        }
+        self
+    }
+
     /// The data for the interactive chart; `None` if it exists as a drawing only.
     pub(super) fn data(&self) -> Option<&ChartData> {
         self.data.as_ref()
@@ -103,7 +119,7 @@ impl Chart {
     /// Renders a whole `.svg` file with title, note, and colours for light and dark backgrounds.
     #[must_use]
     pub fn standalone(&self) -> String {
-        let (title, note) = (wrapped(&self.title, TITLE), wrapped(&self.note, NOTE));
+        let (title, note) = (wrapped(&self.title, TITLE, 3), wrapped(&self.note, NOTE, 6));
         let above = PADDING * 2 + LINE * i32::try_from(title.len() + note.len()).unwrap_or(1);
         let (width, height) = (WIDTH + PADDING * 2, self.height + above + PADDING);
         let (left, top) = (-PADDING * SCALE, -above * SCALE);
@@ -139,12 +155,12 @@ pub(super) fn style(within: &str) -> String {
     )
 }
 
-/// Wraps text to at most three lines of `letters` characters; the rest is cut.
-fn wrapped(text: &str, letters: usize) -> Vec<String> {
+/// Wraps text to at most `most` lines of `letters` characters; the rest is cut.
+fn wrapped(text: &str, letters: usize, most: usize) -> Vec<String> {
     let mut lines = wrap(text, letters);
-    if lines.len() > 3 {
-        lines.truncate(3);
-        lines[2].push('…');
+    if lines.len() > most {
+        lines.truncate(most);
+        lines.last_mut().expect("invariant: at least one line is kept").push('…');
     }
     lines.into_iter().map(|line| short(&line, letters + 1)).collect()
 }
@@ -170,16 +186,52 @@ fn grouped_steps(summary: &Summary) -> Vec<Range<usize>> {
     all
 }
 
-/// Converts a series of counts into points: rates per minute at the middle of each group of steps, up to `length`.
+/// Applies `value` to each group of steps and its length in seconds: points at the middle of each group, up to `length`.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
-fn rates(summary: &Summary, counts: &[u64], length: f64) -> Vec<(f64, f64)> {
+fn points<T>(summary: &Summary, length: f64, value: impl Fn(Range<usize>, f64) -> T) -> Vec<(f64, T)> {
     let step_s = summary.series.step_s;
     let point = |steps: Range<usize>| {
         let begins = steps.start as f64 * step_s;
         // The last step of the arrivals may be short.
         let ends = (steps.end as f64 * step_s).min(length);
-        let count = counts.get(steps).unwrap_or_default().iter().sum();
-        (begins < ends).then(|| (f64::midpoint(begins, ends), formatting::per_minute(count, ends - begins)))
+        (begins < ends).then(|| (f64::midpoint(begins, ends), value(steps, ends - begins)))
     };
     grouped_steps(summary).into_iter().filter_map(point).collect()
+}
+
+/// Converts a series of counts into points: rates per minute at the middle of each group of steps, up to `length`.
+fn rates(summary: &Summary, counts: &[u64], length: f64) -> Vec<(f64, f64)> {
+    points(summary, length, |steps, seconds| {
+        let count = counts.get(steps).unwrap_or_default().iter().sum();
+        formatting::per_minute(count, seconds)
+    })
+}
+
+/// The jobs per minute that arrived in the busiest minute of each group of steps; empty if a group is shorter than a minute.
+#[expect(clippy::cast_precision_loss, reason = "a minute has at most 60,000 steps")]
+fn busiest_minutes(summary: &Summary, length: f64) -> Vec<(f64, f64)> {
+    let series = &summary.series;
+    if !series.busiest_minute.is_empty() {
+        return points(summary, length, |steps, _| {
+            let counts = series.busiest_minute.get(steps).unwrap_or_default();
+            formatting::per_minute(counts.iter().copied().max().unwrap_or(0), 60.0)
+        });
+    }
+    let steps_per_minute = steps_per_minute(series.step_s);
+    let all = points(summary, length, |steps, _| {
+        let offered = series.offered.get(steps).unwrap_or_default();
+        let minutes = offered.windows(steps_per_minute).map(|minute| minute.iter().sum::<u64>());
+        minutes.max().map(|count| formatting::per_minute(count, steps_per_minute as f64 * series.step_s))
+    });
+    all.into_iter().map(|(at, rate)| Some((at, rate?))).collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The number of steps that cover a minute.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a step is no shorter than a millisecond"
+)]
+fn steps_per_minute(step_s: f64) -> usize {
+    (libm::ceil(60.0 / step_s) as usize).max(1)
 }

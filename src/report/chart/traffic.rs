@@ -3,7 +3,7 @@
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot, spread_up};
-use super::{Chart, LEFT, RIGHT, length_of, rates};
+use super::{Chart, LEFT, RIGHT, busiest_minutes, incident, length_of, rates};
 use crate::formatting;
 use crate::record::{CeilingTarget, Summary};
 use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
@@ -11,29 +11,42 @@ use crate::report::palette::Role;
 use crate::report::text_layout::short;
 use std::collections::BTreeMap;
 
-const HEIGHT: i32 = 310;
-const FRAME: Frame = Frame { left: LEFT, top: 34, right: RIGHT, bottom: HEIGHT - 44 };
+const HEIGHT: i32 = 328;
+const FRAME: Frame = Frame { left: LEFT, top: 52, right: RIGHT, bottom: HEIGHT - 44 };
+/// The middle of the line with the names of incidents.
+const INCIDENTS: i32 = 42;
+/// The busiest minutes are drawn if the highest has this many jobs and is this many times the mean of its step:
+/// fewer are the chance of single jobs.
+const MIN_PEAK_JOBS: f64 = 10.0;
+const MIN_PEAK_RATIO: f64 = 1.1;
+/// The title names the busiest minute if it is this many times the highest mean.
+const STEEP: f64 = 1.5;
 /// Limits above this multiple of the highest rate are not drawn, since they would flatten the curves.
 const WITHIN: f64 = 1.8;
 /// Lines for single limits beyond this are not drawn.
 const MAX_LINES: usize = 3;
 /// The distance of labels beside the chart.
 const APART: i32 = 14;
+const PEAK: &str = "offered, busiest minute";
 
 /// Draws the chart; `None` if no job arrived.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     if summary.jobs.offered == 0 {
         return None;
     }
-    let note = "Jobs offered and succeeded, rate-limited attempts, and jobs failed and shed, per minute. \
-                Dashed: what the limits allow on average."
-        .to_owned();
+    let mut note =
+        "Jobs offered and succeeded, rate-limited attempts, and jobs failed and shed, per minute.".to_owned();
     let picture = Picture::of(summary);
+    if !picture.peaks.is_empty() {
+        note.push_str(" Thin: the jobs offered in the busiest minute of each step.");
+    }
+    if !picture.limits.is_empty() {
+        note.push_str(" Dashed: what the limits allow on average.");
+    }
     let chart_data = picture.chart_data();
-    Some(
-        Chart::new("traffic", title(summary), note, HEIGHT, |canvas| picture.draw(canvas))
-            .with_data(chart_data),
-    )
+    let title = format!("{}{}", title(summary), picture.busiest().unwrap_or_default());
+    let chart = Chart::new("traffic", title, note, HEIGHT, |canvas| picture.draw(canvas));
+    Some(chart.with_data(chart_data).with_incidents(summary))
 }
 
 fn title(summary: &Summary) -> String {
@@ -56,19 +69,22 @@ struct Curve {
 }
 
 /// All that is drawn.
-struct Picture {
+struct Picture<'s> {
+    summary: &'s Summary,
     length: f64,
     /// When arrivals end; `None` if that is the end of the chart.
     arrivals_end: Option<f64>,
     /// Offered, succeeded, then failures.
     curves: Vec<Curve>,
+    /// The busiest minutes of the jobs offered, at the places of the curves; empty if they are not drawn.
+    peaks: Vec<(f64, f64)>,
     /// Jobs per minute and a short label, ascending.
     limits: Vec<(f64, String)>,
     top: f64,
 }
 
-impl Picture {
-    fn of(summary: &Summary) -> Self {
+impl<'s> Picture<'s> {
+    fn of(summary: &'s Summary) -> Self {
         let series = &summary.series;
         let length = length_of(summary);
         let all = [
@@ -85,7 +101,8 @@ impl Picture {
         let curves: Vec<_> = shown
             .map(|(_, (name, role, counts))| Curve { name, role, points: rates(summary, counts, length) })
             .collect();
-        let highest = curves.iter().flat_map(|curve| &curve.points);
+        let peaks = peaks(summary, &curves[0].points, length);
+        let highest = curves.iter().flat_map(|curve| &curve.points).chain(&peaks);
         let highest = highest.fold(0.0, |top: f64, (_, rate)| top.max(*rate));
         let ceiling = &summary.ceiling;
         let limits = limits(&Limits {
@@ -96,15 +113,32 @@ impl Picture {
         });
         let top = limits.iter().fold(highest, |top, (rate, _)| top.max(*rate));
         let arrivals_end = (length > summary.duration_s).then_some(summary.duration_s);
-        Self { length, arrivals_end, curves, limits, top }
+        Self { summary, length, arrivals_end, curves, peaks, limits, top }
+    }
+
+    /// What the title says of the busiest minute; `None` if it is not far above the curve of the jobs offered.
+    fn busiest(&self) -> Option<String> {
+        let highest = self.curves[0].points.iter().fold(0.0, |top: f64, (_, rate)| top.max(*rate));
+        let (_, peak) = self
+            .peaks
+            .iter()
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .filter(|(_, peak)| *peak > highest * STEEP)?;
+        Some(format!("; {} jobs arrived in the busiest minute", formatting::number(*peak)))
     }
 
     fn draw(&self, canvas: &Canvas<'_>) {
         let rows = axis::linear(self.top * 1.02, formatting::number);
         let plot = canvas.plot(FRAME, 0.0..self.length, 0.0..rows.last().map_or(1.0, |row| row.0));
+        incident::draw(&plot, self.summary);
+        incident::draw_names(canvas, &plot, self.summary, INCIDENTS);
         plot.rows(&rows);
         let (columns, unit) = axis::times(self.length);
         plot.area(&self.curves[1].points, Role::Served, 0.14);
+        if !self.peaks.is_empty() {
+            plot.between(&self.curves[0].points, &self.peaks, Role::Peak, 0.12);
+            plot.stroke(&self.peaks, Role::Peak, 1);
+        }
         for curve in &self.curves {
             plot.stroke(&curve.points, curve.role, if curve.role == Role::Offered { 4 } else { 2 });
         }
@@ -117,6 +151,9 @@ impl Picture {
         name_limits(canvas, &plot, &self.limits);
         let mut legend: Vec<_> =
             self.curves.iter().map(|curve| (Mark::Line, curve.role, curve.name)).collect();
+        if !self.peaks.is_empty() {
+            legend.insert(1, (Mark::Line, Role::Peak, PEAK));
+        }
         if !self.limits.is_empty() {
             legend.push((Mark::Dashes, Role::Ceiling, "limits"));
         }
@@ -135,17 +172,32 @@ impl Picture {
             };
             Line::new(curve.name, curve.role, shape, curve.points.iter().map(|(_, rate)| Some(*rate)))
         });
-        let limits = self.limits.iter().map(|(rate, name)| Line::level(name, *rate, x.len()));
+        let peaks = (!self.peaks.is_empty()).then(|| {
+            Line::new(PEAK, Role::Peak, Shape::Thin, self.peaks.iter().map(|(_, rate)| Some(*rate)))
+        });
+        let limits = self.limits.iter().map(|(rate, name)| {
+            Line::level(&format!("{name} {}", formatting::number(*rate)), *rate, x.len())
+        });
         let panel = Panel {
             name: String::new(),
             up: YUnit::PerMinute,
             height: 300,
             logarithmic: false,
             top: 0.0,
-            lines: curves.chain(limits).collect(),
+            lines: curves.chain(peaks).chain(limits).collect(),
         };
-        ChartData { length: self.length, x, panels: vec![panel] }
+        ChartData::over_time(self.length, x, vec![panel])
     }
+}
+
+/// The busiest minutes of the jobs offered, whose means are `offered`; empty if they say no more than the means.
+fn peaks(summary: &Summary, offered: &[(f64, f64)], length: f64) -> Vec<(f64, f64)> {
+    let peaks = busiest_minutes(summary, length);
+    let stands_out = |((_, mean), (_, peak)): (&(f64, f64), &(f64, f64))| {
+        *peak >= MIN_PEAK_JOBS && *peak >= mean * MIN_PEAK_RATIO
+    };
+    let drawn = peaks.len() == offered.len() && offered.iter().zip(&peaks).any(stands_out);
+    if drawn { peaks } else { Vec::new() }
 }
 
 /// Which limits to draw as lines.
