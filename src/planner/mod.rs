@@ -23,6 +23,7 @@ mod finding;
 mod growth;
 mod outage;
 mod plan;
+mod proof;
 mod purchase;
 mod replicas;
 mod results;

@@ -19,11 +19,19 @@ pub struct Pair {
 pub struct Purchase {
     /// The load to hold.
     pub target: TargetLoad,
-    /// Whether it is proved that the load holds: every rule, those on cost included, holds on [`Self::proof`] replicas.
+    /// Whether it is proved that the load holds: every rule, those on cost included, holds on [`Self::proof`] fresh replicas,
+    /// which the search for the changes did not use.
     pub holds: bool,
-    /// The number of replicas, all of which must hold, that show with 90 % confidence that 95 % of runs hold.
+    /// The number of fresh replicas, all of which must hold, that prove the claim of [`Self::share`] and
+    /// [`Self::confidence`]. It grows with the number of sets of changes for which a proof was tried.
     #[serde(default)]
     pub proof: u32,
+    /// The share of runs that hold the load if it is proved, in `0..1`.
+    #[serde(default)]
+    pub share: f64,
+    /// The confidence with which they do, in `0..1`.
+    #[serde(default)]
+    pub confidence: f64,
     /// Whether the search ended because its time was up, with the best answer until then.
     #[serde(default)]
     pub timed_out: bool,

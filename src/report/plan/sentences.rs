@@ -82,7 +82,7 @@ fn finding(finding: &Finding, runs: &str) -> String {
         Finding::HarmfulPolicy { change, lift } => {
             format!("A policy in force lowers the ceiling: it is {} times as high `{change}`.", number(*lift))
         }
-        Finding::Purchase(purchase) => self::purchase(purchase),
+        Finding::Purchase(purchase) => self::purchase(purchase, runs),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => self::outage(outage),
     }
@@ -152,7 +152,7 @@ fn improvement(improvement: &Improvement) -> String {
     format!("`{}` raises the ceiling to {lift} times the present one{price}", improvement.change)
 }
 
-fn purchase(purchase: &Purchase) -> String {
+fn purchase(purchase: &Purchase, runs: &str) -> String {
     let target = format!(
         "{} times the load ({} jobs/min)",
         number(purchase.target.multiple),
@@ -164,18 +164,20 @@ fn purchase(purchase: &Purchase) -> String {
     let cost = cost
         .map_or_else(|| "at a cost not known".to_owned(), |cost| format!("{cost:.2} USD/day at that load"));
     let seeds = plural(purchase.replicas.into(), "seed");
+    let (share, confidence) = (percent(purchase.share), percent(purchase.confidence));
+    let proof = format!(
+        "All rules held on {}, so {share} of {runs} hold it ({confidence} confidence)",
+        plural(purchase.replicas.into(), "fresh seed")
+    );
     let time_up = if purchase.timed_out { "; the time limit ended the search" } else { "" };
     if purchase.holds && purchase.changes.is_empty() {
-        format!(
-            "{target} holds without any change, for {cost}: it held on all {seeds} simulated, as 95 % of runs do."
-        )
+        format!("{target} holds without any change, for {cost}. {proof}.")
     } else if purchase.holds {
-        format!(
-            "To hold {target}: {changes}, for {cost}. It held on all {seeds} simulated, as 95 % of runs do."
-        )
+        format!("To hold {target}: {changes}, for {cost}. {proof}.")
     } else if purchase.broken.is_empty() {
         format!(
-            "{target} with {changes}, for {cost}, held on {seeds}; {} are needed to conclude that 95 % of runs hold{time_up}.",
+            "{target} with {changes}, for {cost}, is not proved: it held on {seeds}; {} are needed to conclude that {share} of \
+             {runs} hold it{time_up}.",
             purchase.proof
         )
     } else if only_cost(&purchase.broken) {
