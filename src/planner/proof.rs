@@ -9,6 +9,8 @@ use super::replicas::COVERAGE;
 
 /// The confidence with which the share [`COVERAGE`] of all seeds hold what is proved, over all proofs of a search.
 pub(super) const CONFIDENCE: f64 = 0.95;
+/// The first replica whose seed is used: neither a ceiling nor its check uses as many.
+const FIRST: u32 = 2_000;
 /// The factor between the probabilities with which two successive proofs may err.
 const NEXT: f64 = 0.2;
 
@@ -22,13 +24,17 @@ pub(super) struct Proofs {
 }
 
 impl Proofs {
-    /// Returns the proofs of a search that has used the seeds below `fresh`.
-    pub(super) fn new(fresh: u32) -> Self {
-        Self { fresh, error: (1.0 - CONFIDENCE) * (1.0 - NEXT) }
+    /// Returns the proofs of a search.
+    pub(super) fn new() -> Self {
+        Self { fresh: FIRST, error: (1.0 - CONFIDENCE) * (1.0 - NEXT) }
     }
 
     /// Returns the number of seeds that the next proof needs.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and a few hundred at most")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and a few hundred at most"
+    )]
     pub(super) fn needed(&self) -> u32 {
         let seeds = libm::ceil(libm::log(self.error) / libm::log(COVERAGE));
         assert!((1.0..1e4).contains(&seeds), "invariant: a proof needs some seeds, found {seeds}");
@@ -49,9 +55,9 @@ mod tests {
 
     #[test]
     fn proofs_use_fresh_seeds_and_err_together_with_five_percent_at_most() {
-        let mut proofs = Proofs::new(3);
+        let mut proofs = Proofs::new();
         let ranges: Vec<_> = (0..6).map(|_| proofs.next()).collect();
-        assert_eq!(ranges[..3], [3..66, 66..161, 161..287]);
+        assert_eq!(ranges[..3], [2_000..2_063, 2_063..2_158, 2_158..2_284]);
         let errors = ranges.iter().map(|range| libm::pow(COVERAGE, f64::from(range.end - range.start)));
         assert!(errors.sum::<f64>() <= 1.0 - CONFIDENCE + 1e-12);
     }

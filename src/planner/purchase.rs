@@ -51,7 +51,7 @@ pub(super) fn buy(
     let until = time_limit.map(|limit| runner.count.elapsed() + limit);
     let candidates = Candidates::new(baseline, measured, target);
     let mut search = Search { candidates, runner, target, until };
-    let mut proofs = Proofs::new(SCREENING_SEEDS);
+    let mut proofs = Proofs::new();
     let (chosen, runs, needed) = search.run(&mut proofs);
     search.into_purchase(&chosen, (runs, needed), baseline.present.summary.ceiling.offered_jobs_per_min)
 }

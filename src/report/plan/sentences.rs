@@ -3,8 +3,8 @@
 use super::notes;
 use crate::formatting::{count, duration, number, percent, plural};
 use crate::planner::{
-    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload,
-    Plan, PlanningCeiling, Purchase, WhatIf, only_cost,
+    BrokenRule, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload, Plan,
+    PlanningCeiling, Purchase, only_cost,
 };
 use crate::scenario::Metric;
 
@@ -49,22 +49,30 @@ fn finding(finding: &Finding, runs: &str) -> String {
             };
             let mean = interval.map_or_else(String::new, |[low, high]| {
                 let (jobs, multiple) = (number(*jobs_per_min), number(*multiple));
-                format!(
-                    " The mean ceiling is {jobs} jobs/min, {multiple} times the load ({low:.3} to {high:.3})."
-                )
+                let (low, high) = (four_digits(low), four_digits(high));
+                format!(" The mean ceiling is {jobs} jobs/min, {multiple} times the load ({low} to {high}).")
             });
             format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
         }
-        Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min } => format!(
+        Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min, rules } => format!(
+            "No load holds, so the present one of {} jobs/min does not either: {} at {} jobs/min already, on every seed \
+             tried, though no limit refuses and no job waits there. The cause is a provider that fails or is slow.",
+            number(*load_jobs_per_min),
+            breaks(rules),
+            number(*tried_jobs_per_min)
+        ),
+        Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min } => format!(
             "{}, nor does any lower load that was tried: a ceiling, if there is one, is below {} jobs/min.",
             present_load(*load_jobs_per_min, false),
             number(*tried_jobs_per_min)
         ),
-        Finding::TooFewJobs { rule, jobs, needed } => format!(
-            "`{rule}` cannot be judged well here: a run at the ceiling has {}, and the rule needs {}. A longer run \
-             (`--for`) has more.",
-            plural(*jobs, "job"),
-            count(*needed)
+        Finding::CannotTell { load_jobs_per_min, few } => format!(
+            "Neither whether the present load of {} jobs/min holds nor the ceiling can be told: a run has {} where the rules \
+             begin to break, and `{}` needs {}. A longer run (`--for`) has more.",
+            number(*load_jobs_per_min),
+            plural(few.jobs, "job"),
+            few.rule,
+            count(few.needed)
         ),
         Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried } => format!(
             "{}; no ceiling was found up to {} times that.",
@@ -88,6 +96,11 @@ fn finding(finding: &Finding, runs: &str) -> String {
     }
 }
 
+/// Formats the end of an interval with four significant digits at most.
+fn four_digits(value: f64) -> String {
+    if (0.1..10.0).contains(&value) { format!("{value:.3}") } else { number(value) }
+}
+
 fn present_load(jobs_per_min: f64, holds: bool) -> String {
     let verdict = if holds { "holds" } else { "does not hold" };
     format!("The present load of {} jobs/min {verdict}", number(jobs_per_min))
@@ -95,11 +108,14 @@ fn present_load(jobs_per_min: f64, holds: bool) -> String {
 
 fn planning_ceiling(planning: &PlanningCeiling, runs: &str) -> String {
     let share = percent(planning.share);
+    let checked = planning
+        .checked
+        .map_or_else(String::new, |check| format!("; {} of {} fresh ones did", check.held, check.seeds));
     if planning.multiple <= 0.0 {
         return format!("no load that was tried holds on {share} of {runs}");
     }
     format!(
-        "the ceiling to plan with is {} jobs/min, {} times that: {share} of {runs} hold it ({} confidence)",
+        "the ceiling to plan with is {} jobs/min, {} times that: {share} of {runs} hold it ({} confidence{checked})",
         number(planning.jobs_per_min),
         number(planning.multiple),
         percent(planning.confidence)
@@ -148,8 +164,12 @@ fn improvement(improvement: &Improvement) -> String {
     } else {
         "; it costs nothing more at the present load".to_owned()
     };
-    let lift = number(improvement.lift);
-    format!("`{}` raises the ceiling to {lift} times the present one{price}", improvement.change)
+    let effect = match (improvement.lift, improvement.jobs_per_min) {
+        (Some(lift), _) => format!("raises the ceiling to {} times the present one", number(lift)),
+        (None, Some(jobs)) => format!("makes the rules hold up to {} jobs/min", number(jobs)),
+        (None, None) => "makes the rules hold at every load that was tried".to_owned(),
+    };
+    format!("`{}` {effect}{price}", improvement.change)
 }
 
 fn purchase(purchase: &Purchase, runs: &str) -> String {
@@ -217,16 +237,6 @@ pub(super) fn change_list(changes: &[String]) -> String {
         _ => format!("{times} × {change}"),
     });
     each.collect::<Vec<_>>().join(", ")
-}
-
-/// Formats the lift of a change per extra dollar a day.
-pub(super) fn lift_per_usd(change: &WhatIf) -> String {
-    match change.lift_per_usd {
-        _ if change.kind == ChangeKind::Ablation => "removed".to_owned(),
-        Some(lift) => number(lift),
-        None if change.saves() => "saves".to_owned(),
-        None => "no extra".to_owned(),
-    }
 }
 
 fn growth(growth: &Growth) -> String {
