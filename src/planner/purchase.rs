@@ -10,7 +10,7 @@
 
 mod candidates;
 
-use super::plan::{BrokenRule, Purchase, TargetLoad};
+use super::plan::{BrokenRule, Purchase, TargetLoad, TooFewJobs};
 use super::proof::{self, Proofs};
 use super::replicas::COVERAGE;
 use super::rules::only_cost;
@@ -224,14 +224,25 @@ impl Search<'_> {
             proof[failing] = whole.unwrap_or_else(|| proof[failing].clone());
             proof.swap(0, failing);
         }
-        let broken: Vec<BrokenRule> = broken_in_any(&proof);
+        let mut broken: Vec<BrokenRule> = broken_in_any(&proof);
+        let jobs =
+            proof.first().filter(|_| is_whole && !broken.is_empty()).map(|run| run.summary.jobs.offered);
+        let too_few = jobs.and_then(|jobs| Some((jobs, self.runner.rules.undecidable(jobs)?)));
+        let undecided =
+            too_few.map(|(jobs, (rule, needed))| TooFewJobs { rule: rule.rule.clone(), jobs, needed });
+        let holds = broken.is_empty();
+        let chosen: &[usize] = if undecided.is_some() { &[] } else { chosen };
+        if undecided.is_some() {
+            broken.clear();
+        }
         let replicas = u32::try_from(proof.len()).expect("invariant: a proof has a few hundred runs");
         Purchase {
             target: TargetLoad {
                 multiple: rounded(self.target, 6),
                 jobs_per_min: rounded(self.target * offered_per_min, 3),
             },
-            holds: broken.is_empty() && replicas == needed,
+            holds: holds && replicas == needed,
+            undecided,
             proof: needed,
             share: COVERAGE,
             confidence: proof::CONFIDENCE,

@@ -137,7 +137,7 @@ impl PlanReport {
             self.0.line(&what_if_line(plan, change));
         }
         self.0.faint("p95 and cost at the present load; lift/USD: ceiling gained per extra dollar a day");
-        self.0.faint("equal: no difference beyond the tolerance of the searches and the spread of the seeds");
+        self.0.faint("equal: no difference beyond the searches' tolerance and the spread of seeds");
     }
 
     fn pairs(&mut self, plan: &Plan) {
@@ -158,11 +158,14 @@ impl PlanReport {
         let Some(buy) = &plan.buy else { return };
         let verdict = match () {
             () if buy.holds => self.0.style.good("holds"),
+            () if buy.undecided.is_some() => self.0.style.bad("cannot be told"),
             () if buy.broken.is_empty() => self.0.style.bad("is not proved to hold"),
             () => self.0.style.bad("does not hold"),
         };
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
-        let changes = if buy.changes.is_empty() {
+        let changes = if buy.undecided.is_some() {
+            "too few jobs for a verdict".to_owned()
+        } else if buy.changes.is_empty() {
             "no change is needed".to_owned()
         } else {
             sentences::change_list(&buy.changes)

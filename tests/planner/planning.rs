@@ -131,7 +131,11 @@ fn a_ceiling_far_below_the_load_is_found_and_not_zero() {
 fn a_load_of_a_few_jobs_is_judged_by_the_ceiling() {
     let yaml = one_account("rpm: 60", "poisson: 3/day", "expect: [success >= 99%]");
     for replicas in [1, 4] {
-        let plan = plan_of(&yaml, &options(replicas));
+        let target = Some(Target::Multiple(5.0));
+        let plan = plan_of(&yaml, &PlanOptions { target, ..options(replicas) });
+        // Of a run with no job or one nothing follows for the target either.
+        let buy = plan.buy.as_ref().unwrap();
+        assert!(!buy.holds && buy.undecided.is_some() && buy.changes.is_empty(), "{buy:#?}");
         let jobs = plan.ceiling.simulated.jobs_per_min.unwrap();
         assert!(plan.load.holds && (50.0..62.0).contains(&jobs), "{:#?}", plan.ceiling);
         let present = plan.curve.iter().find(|point| point.multiple == 1.0).unwrap();

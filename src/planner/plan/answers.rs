@@ -1,6 +1,6 @@
 //! The parts of a plan that answer one question each: pairs of changes, a target load, growth, and the loss of a provider.
 
-use super::BrokenRule;
+use super::{BrokenRule, TooFewJobs};
 use serde::{Deserialize, Serialize};
 
 /// Two changes that are worth more together than separately, by more than the tolerance of the search.
@@ -22,6 +22,9 @@ pub struct Purchase {
     /// Whether it is proved that the load holds: every rule, those on cost included, holds on [`Self::proof`] fresh replicas,
     /// which the search for the changes did not use.
     pub holds: bool,
+    /// Why it cannot be told whether the load holds: a run at that load has too few jobs. No changes are stated then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<TooFewJobs>,
     /// The number of fresh replicas, all of which must hold, that prove the claim of [`Self::share`] and
     /// [`Self::confidence`]. It grows with the number of sets of changes for which a proof was tried.
     #[serde(default)]

@@ -106,7 +106,9 @@ fn what_ifs(plan: &Plan) -> Markup {
 
 fn buy(plan: &Plan) -> Markup {
     let Some(buy) = &plan.buy else { return Markup::default() };
-    let changes = if buy.changes.is_empty() {
+    let changes = if buy.undecided.is_some() {
+        "too few jobs for a verdict".to_owned()
+    } else if buy.changes.is_empty() {
         "no change is needed".to_owned()
     } else {
         sentences::change_list(&buy.changes)

@@ -190,7 +190,14 @@ fn purchase(purchase: &Purchase, runs: &str) -> String {
         plural(purchase.replicas.into(), "fresh seed")
     );
     let time_up = if purchase.timed_out { "; the time limit ended the search" } else { "" };
-    if purchase.holds && purchase.changes.is_empty() {
+    if let Some(few) = &purchase.undecided {
+        format!(
+            "Whether {target} holds cannot be told: a run has {}, and `{}` needs {}.",
+            plural(few.jobs, "job"),
+            few.rule,
+            count(few.needed)
+        )
+    } else if purchase.holds && purchase.changes.is_empty() {
         format!("{target} holds without any change, for {cost}. {proof}.")
     } else if purchase.holds {
         format!("To hold {target}: {changes}, for {cost}. {proof}.")
