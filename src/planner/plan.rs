@@ -41,8 +41,8 @@ pub struct Plan {
     pub load: Load,
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
-    /// The ceiling to plan with divided by the load, or the simulated ceiling of a single replica divided by it; `None` if no
-    /// ceiling was found.
+    /// The ceiling to plan with divided by the load, or the simulated ceiling of a single replica divided by it; `None` if
+    /// there is no ceiling, or none was found.
     pub headroom: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
@@ -102,8 +102,8 @@ pub struct Load {
     pub jobs_per_min: f64,
     /// Offered in the busiest step of the series.
     pub peak_jobs_per_min: f64,
-    /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found, whether
-    /// every rule holds on the scenario's own seed.
+    /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found up to
+    /// [`Simulated::tried`], whether every rule holds on the scenario's own seed. `false` if it cannot be told.
     pub holds: bool,
     /// The rules of the ceiling, measured at this load.
     pub expect: Vec<Expected>,
@@ -157,10 +157,16 @@ pub struct CachedCeiling {
 /// The ceiling by simulation: the highest load at which every rule holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Simulated {
-    /// Jobs per minute; `None` if no ceiling was found up to [`Self::tried`].
+    /// Jobs per minute; `None` if no ceiling was found: see [`Self::below`], [`Self::undecided`] and [`Self::tried`].
     pub jobs_per_min: Option<f64>,
-    /// As a multiple of the load: the mean over replicas. 0 if the rules hold at no load that was tried.
+    /// As a multiple of the load: the mean over replicas.
     pub multiple: Option<f64>,
+    /// The lowest multiple that was tried, if no load held: a ceiling, if there is one, is below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// Why the ceiling cannot be told; `None` if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<TooFewJobs>,
     /// The ceiling to plan with, which most runs hold; `None` if no ceiling was found, or with one replica.
     #[serde(default)]
     pub planning: Option<PlanningCeiling>,
@@ -170,7 +176,7 @@ pub struct Simulated {
     pub high: Option<f64>,
     /// The confidence level of the interval, in `0..1`.
     pub confidence: f64,
-    /// The ceiling of each replica as a multiple, the scenario's own seed first.
+    /// The ceiling of each replica as a multiple, the scenario's own seed first; empty if no ceiling was found.
     pub replicas: Vec<f64>,
     /// The relative width to which the first replica's ceiling was narrowed down.
     pub tolerance: f64,
@@ -186,6 +192,17 @@ pub struct Simulated {
     pub without_cost_rules: Option<f64>,
 }
 
+/// Runs of too few jobs for a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooFewJobs {
+    /// The rule that needs the most jobs, as written.
+    pub rule: String,
+    /// The jobs of a run where the rules begin to break; of a run at the load in question if none breaks.
+    pub jobs: u64,
+    /// The fewest jobs from which the rule can be judged: three for each share that it allows to fail or to be slower.
+    pub needed: u64,
+}
+
 /// The load that most runs hold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanningCeiling {
@@ -197,6 +214,19 @@ pub struct PlanningCeiling {
     pub share: f64,
     /// The confidence with which they do, in `0..1`.
     pub confidence: f64,
+    /// The number of fresh seeds on which the load was simulated, and on how many of them it held; `None` if the runs have so
+    /// many jobs, and their ceilings vary so little, that no check is needed.
+    #[serde(default)]
+    pub checked: Option<CheckedSeeds>,
+}
+
+/// Fresh seeds on which a load was simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedSeeds {
+    /// The number of seeds.
+    pub seeds: u32,
+    /// On how many of them every rule held.
+    pub held: u32,
 }
 
 /// The rule that breaks first, and the limit that stops the load at that moment: the one that refuses, else one that
@@ -271,6 +301,9 @@ pub struct Point {
     pub cost_usd: f64,
     /// Whether every rule of the ceiling holds.
     pub holds: bool,
+    /// Whether the run has too few jobs for a rule, so that [`Self::holds`] is no verdict.
+    #[serde(default)]
+    pub too_few_jobs: bool,
 }
 
 /// A change and its measured effect.
@@ -280,22 +313,28 @@ pub struct WhatIf {
     pub change: String,
     /// What has to be done for it.
     pub kind: ChangeKind,
-    /// The new ceiling; `None` if none was found up to the highest load tried.
+    /// The new ceiling; `None` if none was found up to the highest load tried, or down to the lowest.
     pub ceiling_jobs_per_min: Option<f64>,
-    /// The highest load tried, if no new ceiling was found up to it.
+    /// The lowest load tried, if none held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below_jobs_per_min: Option<f64>,
+    /// The highest load tried, if every load held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_jobs_per_min: Option<f64>,
-    /// The new ceiling divided by the present one, on the same traffic; by the highest load tried if there is no new
-    /// ceiling.
+    /// The new ceiling, or the highest load tried if there is none, divided by the present one, on the same traffic; divided by
+    /// the lowest load tried if no load holds at present. 0 if no load holds with the change.
     pub lift: f64,
+    /// Whether the new ceiling differs from the present one by more than what the searches and the seeds explain.
+    #[serde(default)]
+    pub compared: Comparison,
     /// The 95th percentile of latency at the present load; `None` if no job succeeded.
     pub p95_s: Option<f64>,
     /// The cost of a day at the present load.
     pub cost_usd_per_day: f64,
     /// The increase of that cost over the present one; negative if the change saves money.
     pub extra_usd_per_day: f64,
-    /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, or
-    /// the change is an ablation.
+    /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
+    /// [`Comparison::Equal`], or if the change is an ablation.
     pub lift_per_usd: Option<f64>,
     /// The rule that breaks first after the change; `None` if none does.
     pub breaks: Option<String>,
@@ -316,6 +355,19 @@ impl WhatIf {
     pub fn saves(&self) -> bool {
         self.extra_usd_per_day < -Self::NEGLIGIBLE_USD
     }
+}
+
+/// A new ceiling in comparison with the present one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Comparison {
+    /// Higher; also if loads hold that did not at present.
+    Higher,
+    /// Not different beyond the tolerance, or none holds before and after.
+    #[default]
+    Equal,
+    /// Lower.
+    Lower,
 }
 
 /// What has to be done for a change.
