@@ -27,9 +27,6 @@ pub(super) const CONFIDENCE: f64 = 0.95;
 pub(super) const COVERAGE: f64 = 0.95;
 /// The confidence with which they do.
 pub(super) const COVERAGE_CONFIDENCE: f64 = 0.9;
-/// The number of seeds that must all hold a load to show, with [`COVERAGE_CONFIDENCE`], that [`COVERAGE`] of all seeds hold
-/// it: if fewer did, all of 45 would hold with a probability below `0.95^45 = 9.9 %`.
-pub(super) const PROOF_SEEDS: u32 = 45;
 /// The ceiling to plan with is known well enough if it lies at most this share below its estimate from infinitely many seeds.
 const NARROW_BOUND: f64 = 0.01;
 /// The quantile of the normal distribution that [`COVERAGE`] of all values exceed, with the sign reversed.

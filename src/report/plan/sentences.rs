@@ -161,33 +161,57 @@ fn purchase(purchase: &Purchase) -> String {
     let changes =
         if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
     let cost = purchase.cost_usd_per_day;
-    let cost = cost
-        .map_or_else(|| "at a cost not known".to_owned(), |cost| format!("{cost:.2} USD/day at that load"));
+    let cost = cost.map_or_else(
+        || "at a cost not known".to_owned(),
+        |cost| format!("for {cost:.2} USD/day in total at that load"),
+    );
     let seeds = plural(purchase.replicas.into(), "seed");
-    let time_up = if purchase.timed_out { "; the time limit ended the search" } else { "" };
-    if purchase.holds && purchase.changes.is_empty() {
+    let answer = if purchase.holds && purchase.changes.is_empty() {
         format!(
-            "{target} holds without any change, for {cost}: it held on all {seeds} simulated, as 95 % of runs do."
+            "{target} holds without any change, {cost}: it held on all {seeds} of the proof, as 95 % of runs do (90 % confidence)."
         )
     } else if purchase.holds {
         format!(
-            "To hold {target}: {changes}, for {cost}. It held on all {seeds} simulated, as 95 % of runs do."
+            "To hold {target}: {changes}, {cost}. It held on all {seeds} of the proof, as 95 % of runs do (90 % confidence)."
+        )
+    } else if purchase.replicas == 0 {
+        format!(
+            "By arithmetic, {target} needs {changes}, {cost}. No run of it ended in time, so nothing is proved."
         )
     } else if purchase.broken.is_empty() {
         format!(
-            "{target} with {changes}, for {cost}, held on {seeds}; {} are needed to conclude that 95 % of runs hold{time_up}.",
+            "{target} with {changes}, {cost}, held on {seeds}; {} fresh ones are needed to conclude that 95 % of runs hold.",
             purchase.proof
         )
     } else if only_cost(&purchase.broken) {
-        format!(
-            "To hold {target} apart from its cost: {changes}, for {cost}; {}{time_up}.",
-            breaks(&purchase.broken)
-        )
+        format!("To hold {target} apart from its cost: {changes}, {cost}; {}.", breaks(&purchase.broken))
     } else {
         format!(
-            "No set of changes that was tried holds {target}: with {changes}, {}{time_up}.",
-            breaks(&purchase.broken)
+            "No set of changes that was tried holds {target}: with {changes}, {} on {} of {seeds}.",
+            breaks(&purchase.broken),
+            purchase.failing_replicas
         )
+    };
+    format!("{answer}{}{}", free_accounts(purchase), incomplete(purchase))
+}
+
+/// Returns what is said of free accounts among the changes, or nothing.
+fn free_accounts(purchase: &Purchase) -> String {
+    if purchase.free_accounts.is_empty() {
+        return String::new();
+    }
+    let providers = purchase.free_accounts.join(" and ");
+    format!(" Check the terms of service of {providers} first: they may forbid several free accounts.")
+}
+
+/// Returns what is said of a search that the time limit ended, or nothing.
+fn incomplete(purchase: &Purchase) -> &'static str {
+    match () {
+        () if purchase.complete => "",
+        () if purchase.holds => " The time limit ended the search: fewer changes may suffice.",
+        () => {
+            " The time limit ended the search, so this is the best answer until then; a longer `--time-limit` may find another."
+        }
     }
 }
 
