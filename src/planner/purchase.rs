@@ -1,7 +1,7 @@
 //! The cheapest set of changes that holds a target load, proved by simulation.
 //!
-//! 1. Arithmetic gives the first set: changes are added by marginal cost at the target load, changes to the traffic last,
-//!    until the analytic ceiling, corrected by each measured lift, reaches the target.
+//! 1. Arithmetic gives the first set: changes are added by marginal cost at the target load, other models and changes to the
+//!    traffic last, until the analytic ceiling, corrected by each measured lift, reaches the target.
 //! 2. The set is simulated and repaired: the limit that stops a failing run says which provider needs more quota; if that
 //!    does not help, the change is added with which the run goes on for longest until a rule breaks.
 //! 3. If no single change helps, combinations are tried one after the other.
@@ -29,7 +29,7 @@ use super::runner::{Run, Runner, broken_in_any};
 use super::violation;
 use super::what_if::{Baseline, Measured};
 use crate::formatting::rounded;
-use candidates::{Candidates, copies};
+use candidates::{Candidates, Concession, copies};
 use provider::Nanos;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -242,15 +242,14 @@ impl Search<'_> {
         self.candidates.by_cost().into_iter().find(lifts)
     }
 
-    /// Returns the set with the change that helps most on the seed that fails; the cheapest of equal ones. Changes to the
-    /// traffic are tried only if no other helps. Returns `None` if no change helps.
+    /// Returns the set with the change that helps most on the seed that fails; the cheapest of equal ones. Other
+    /// models are tried only if no other change helps, changes to the traffic after them. Returns `None` if no change helps.
     fn improved(&self, best: &Tried, useless: &BTreeSet<usize>) -> Option<Vec<usize>> {
         let &(seed, ref failing) = best.failing()?;
         let alone = Tried { chosen: best.chosen.clone(), runs: vec![(seed, failing.clone())] };
-        let by_cost = self.candidates.by_cost().into_iter().filter(|index| !useless.contains(index));
-        let (traffic, others): (Vec<usize>, Vec<usize>) =
-            by_cost.partition(|index| self.candidates.is_traffic(*index));
-        let best_of = |indices: Vec<usize>| {
+        let best_of = |asks: Concession| {
+            let is_tried = |index: &usize| self.candidates.asks(*index) == asks && !useless.contains(index);
+            let indices: Vec<usize> = self.candidates.by_cost().into_iter().filter(is_tried).collect();
             let with = |index: usize| {
                 let chosen = self.candidates.with(&best.chosen, index, 1)?;
                 Some(Tried { runs: self.simulate(&chosen, seed..seed + 1), chosen })
@@ -259,8 +258,7 @@ impl Search<'_> {
             let helping = tried.into_iter().flatten().filter(|with| with.is_better_than(&alone));
             helping.reduce(|first, next| if next.is_better_than(&first) { next } else { first })
         };
-        let found = best_of(others).or_else(|| best_of(traffic))?;
-        Some(found.chosen)
+        Concession::ALL.into_iter().find_map(best_of).map(|found| found.chosen)
     }
 
     /// Tries combinations until one passes or the time is up. Returns it, or `best` if none passes.
@@ -328,6 +326,7 @@ impl Search<'_> {
             complete: is_complete,
             changes: self.candidates.names(&tried.chosen),
             free_accounts: self.candidates.free_accounts(&tried.chosen),
+            other_models: self.candidates.other_models(&tried.chosen),
             broken,
             cost_usd_per_day: whole.as_ref().map(|run| rounded(run.cost_per_day(), 4)),
             p95_s: runs

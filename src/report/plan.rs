@@ -2,6 +2,7 @@
 
 mod html;
 mod notes;
+mod purchase;
 mod sentences;
 
 pub use html::html;

@@ -34,6 +34,9 @@ pub struct Purchase {
     /// The providers of which free accounts are among the changes: their terms of service may forbid several.
     #[serde(default)]
     pub free_accounts: Vec<String>,
+    /// The models that answer some jobs with the changes and none without them.
+    #[serde(default)]
+    pub other_models: Vec<String>,
     /// The rules that are still broken on some replica; empty if the load holds.
     pub broken: Vec<BrokenRule>,
     /// The cost of a day at that load with the changes, everything included; `None` if no run ended before the time was up.

@@ -6,7 +6,7 @@ use crate::ceiling::Ceiling;
 use crate::planner::change::{Change, Edit};
 use crate::planner::plan::ChangeKind;
 use crate::planner::what_if::{Baseline, Measured};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Target};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -29,6 +29,23 @@ struct Candidate {
     correction: f64,
     /// The extra cost per additional succeeded job at the target load, in USD.
     cost: f64,
+    asks: Concession,
+}
+
+/// What a change asks for besides money, the least first: it is preferred to any price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Concession {
+    /// Nothing: the same models answer the same jobs.
+    Nothing,
+    /// Another model answers some of the jobs.
+    OtherModel,
+    /// The traffic is another.
+    Traffic,
+}
+
+impl Concession {
+    /// All of them, the least first.
+    pub(super) const ALL: [Self; 3] = [Self::Nothing, Self::OtherModel, Self::Traffic];
 }
 
 impl<'a> Candidates<'a> {
@@ -43,7 +60,34 @@ impl<'a> Candidates<'a> {
                 each.push(Candidate::new(baseline, change, lift));
             }
         }
-        Self { baseline, each, target }
+        let mut candidates = Self { baseline, each, target };
+        for index in 0..candidates.len() {
+            candidates.each[index].asks = candidates.concession(index);
+        }
+        candidates
+    }
+
+    fn concession(&self, index: usize) -> Concession {
+        match self.kind(index) {
+            ChangeKind::Traffic => Concession::Traffic,
+            // Its author knows the models that it names.
+            ChangeKind::Own => Concession::Nothing,
+            _ if self.other_models(&self.with_needs(index)).is_empty() => Concession::Nothing,
+            _ => Concession::OtherModel,
+        }
+    }
+
+    /// Returns what a change asks for besides money.
+    pub(super) fn asks(&self, index: usize) -> Concession {
+        self.each[index].asks
+    }
+
+    /// Returns the models that answer with the chosen changes and not without them. Providers name a model differently:
+    /// `gpt-oss-120b` and `openai/gpt-oss-120b` are one.
+    pub(super) fn other_models(&self, chosen: &[usize]) -> Vec<String> {
+        let present = models(self.baseline.scenario);
+        let is_present = |model: &String| present.iter().any(|known| short(known) == short(model));
+        models(&self.scenario(chosen)).into_iter().filter(|model| !is_present(model)).collect()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -88,11 +132,6 @@ impl<'a> Candidates<'a> {
     /// Returns `true` for a further account of a provider, which may be chosen several times.
     pub(super) fn is_account(&self, index: usize) -> bool {
         self.each[index].change.is_repeatable()
-    }
-
-    /// Returns `true` if the change takes other traffic for granted.
-    pub(super) fn is_traffic(&self, index: usize) -> bool {
-        self.kind(index) == ChangeKind::Traffic
     }
 
     /// Returns `true` if the changes of a set can be made together: at most one of the scenario's own what-ifs, accounts of
@@ -161,10 +200,10 @@ impl<'a> Candidates<'a> {
         self.each[index].cost = cost;
     }
 
-    /// Compares two candidates by cost: changes to the traffic last, then by marginal cost.
+    /// Compares two candidates by what they ask for besides money, then by marginal cost.
     fn compare(&self, one: usize, other: usize) -> Ordering {
         let cost = |index: usize| self.each[index].cost;
-        self.is_traffic(one).cmp(&self.is_traffic(other)).then(cost(one).total_cmp(&cost(other)))
+        self.asks(one).cmp(&self.asks(other)).then(cost(one).total_cmp(&cost(other)))
     }
 
     /// Returns all candidates, the cheapest first.
@@ -231,7 +270,7 @@ impl Candidate {
         let analytic = Ceiling::of(&Change::all(baseline.scenario, [&change])).multiple / baseline.analytic;
         let is_known = analytic.is_finite() && analytic > 0.0;
         let correction = lift.map_or(1.0, |lift| if is_known { lift / analytic } else { lift });
-        Self { change, correction, cost: 0.0 }
+        Self { change, correction, cost: 0.0, asks: Concession::Nothing }
     }
 }
 
@@ -243,4 +282,17 @@ pub(super) fn copies(chosen: &[usize], index: usize) -> usize {
 /// Returns the changes of a set, each once.
 fn distinct(chosen: &[usize]) -> BTreeSet<usize> {
     chosen.iter().copied().collect()
+}
+
+/// Returns the names of the models of all targets.
+fn models(scenario: &Scenario) -> BTreeSet<String> {
+    let name = |target: &Target| {
+        scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].name.clone()
+    };
+    scenario.targets.iter().map(name).collect()
+}
+
+/// Returns the name of a model without that of its maker.
+fn short(model: &str) -> &str {
+    model.rsplit('/').next().unwrap_or(model)
 }

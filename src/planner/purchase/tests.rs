@@ -209,7 +209,9 @@ expect: [success >= 99%]";
             assert!(bought <= MAX_FREE_ACCOUNTS || is_paid, "{names:?}");
             let free = search.candidates.free_accounts(&found.chosen);
             assert_eq!(free.is_empty(), bought == 0 || is_paid, "{names:?}");
-            // Whatever holds this load is paid for.
+            // The paid tier has the same model; the fallback would answer with another one.
+            assert!(is_paid && search.candidates.other_models(&found.chosen).is_empty(), "{names:?}");
+            assert!(target > 30.0 || names == ["groq on groq-developer"], "{names:?}");
             assert!(found.runs[0].1.summary.cost_usd > 0.0, "{names:?}");
         });
     }

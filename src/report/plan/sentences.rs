@@ -1,10 +1,10 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::notes;
+use super::{notes, purchase};
 use crate::formatting::{count, duration, number, percent, plural};
 use crate::planner::{
     BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload,
-    Plan, PlanningCeiling, Purchase, WhatIf, only_cost,
+    Plan, PlanningCeiling, WhatIf,
 };
 use crate::scenario::Metric;
 
@@ -82,7 +82,7 @@ fn finding(finding: &Finding, runs: &str) -> String {
         Finding::HarmfulPolicy { change, lift } => {
             format!("A policy in force lowers the ceiling: it is {} times as high `{change}`.", number(*lift))
         }
-        Finding::Purchase(purchase) => self::purchase(purchase),
+        Finding::Purchase(purchase) => purchase::sentence(purchase),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => self::outage(outage),
     }
@@ -152,71 +152,8 @@ fn improvement(improvement: &Improvement) -> String {
     format!("`{}` raises the ceiling to {lift} times the present one{price}", improvement.change)
 }
 
-fn purchase(purchase: &Purchase) -> String {
-    let target = format!(
-        "{} times the load ({} jobs/min)",
-        number(purchase.target.multiple),
-        number(purchase.target.jobs_per_min)
-    );
-    let changes =
-        if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
-    let cost = purchase.cost_usd_per_day;
-    let cost = cost.map_or_else(
-        || "at a cost not known".to_owned(),
-        |cost| format!("for {cost:.2} USD/day in total at that load"),
-    );
-    let seeds = plural(purchase.replicas.into(), "seed");
-    let answer = if purchase.holds && purchase.changes.is_empty() {
-        format!(
-            "{target} holds without any change, {cost}: it held on all {seeds} of the proof, as 95 % of runs do (90 % confidence)."
-        )
-    } else if purchase.holds {
-        format!(
-            "To hold {target}: {changes}, {cost}. It held on all {seeds} of the proof, as 95 % of runs do (90 % confidence)."
-        )
-    } else if purchase.replicas == 0 {
-        format!(
-            "By arithmetic, {target} needs {changes}, {cost}. No run of it ended in time, so nothing is proved."
-        )
-    } else if purchase.broken.is_empty() {
-        format!(
-            "{target} with {changes}, {cost}, held on {seeds}; {} fresh ones are needed to conclude that 95 % of runs hold.",
-            purchase.proof
-        )
-    } else if only_cost(&purchase.broken) {
-        format!("To hold {target} apart from its cost: {changes}, {cost}; {}.", breaks(&purchase.broken))
-    } else {
-        format!(
-            "No set of changes that was tried holds {target}: with {changes}, {} on {} of {seeds}.",
-            breaks(&purchase.broken),
-            purchase.failing_replicas
-        )
-    };
-    format!("{answer}{}{}", free_accounts(purchase), incomplete(purchase))
-}
-
-/// Returns what is said of free accounts among the changes, or nothing.
-fn free_accounts(purchase: &Purchase) -> String {
-    if purchase.free_accounts.is_empty() {
-        return String::new();
-    }
-    let providers = purchase.free_accounts.join(" and ");
-    format!(" Check the terms of service of {providers} first: they may forbid several free accounts.")
-}
-
-/// Returns what is said of a search that the time limit ended, or nothing.
-fn incomplete(purchase: &Purchase) -> &'static str {
-    match () {
-        () if purchase.complete => "",
-        () if purchase.holds => " The time limit ended the search: fewer changes may suffice.",
-        () => {
-            " The time limit ended the search, so this is the best answer until then; a longer `--time-limit` may find another."
-        }
-    }
-}
-
 /// Lists broken rules: `a` breaks; `a` and `b` break.
-fn breaks(broken: &[BrokenRule]) -> String {
+pub(super) fn breaks(broken: &[BrokenRule]) -> String {
     let verb = if broken.len() == 1 { "breaks" } else { "break" };
     format!("{} {verb}", rule_list(broken.iter().map(|rule| rule.rule.as_str())))
 }
