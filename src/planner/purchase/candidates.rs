@@ -255,7 +255,9 @@ impl<'a> Candidates<'a> {
 
     /// Returns the set with the cheapest candidate that has a gain, and what it is expected to hold.
     fn gaining(&self, chosen: &[usize], expected: f64) -> Option<(Vec<usize>, f64)> {
-        let gains = (0..self.len()).filter_map(|index| {
+        // What arithmetic does not see, such as an incident, must not bring another model or other traffic: the repair decides.
+        let indices = (0..self.len()).filter(|index| self.asks(*index) == Concession::Nothing);
+        let gains = indices.filter_map(|index| {
             let with = self.with(chosen, index, 1)?;
             let reached = self.expected(&with);
             (reached > expected * MIN_GAIN).then_some((index, with, reached))

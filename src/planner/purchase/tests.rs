@@ -162,8 +162,9 @@ proptest! {
 fn accounts_of_the_fallback_are_bought_for_an_incident() {
     let incident = "incidents: [{ at: 3m, for: 3m, fault: 503 }], ";
     let yaml = two_providers("rpm: 6000", incident, "rpm: 12", "retry: { attempts: 4 }", "success >= 99%");
-    let (holds, _) = compare(&yaml, 2.0, &ACCOUNTS);
+    let (holds, names) = compare(&yaml, 2.0, &ACCOUNTS);
     assert!(holds, "three more accounts behind hold it");
+    assert!(names.iter().all(|name| !name.contains("fall back to")), "the same model holds it: {names:?}");
 }
 
 /// A client that does not retry loses what one account refuses, however many others there are.
