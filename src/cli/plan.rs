@@ -20,7 +20,8 @@ pub(super) struct PlanArgs {
     /// Find the cheapest changes that hold this load: `5x` the present one, or `1000/min`
     #[arg(long, value_name = "LOAD", value_parser = target)]
     target: Option<(String, Target)>,
-    /// End the search for these changes after this time, with the best answer until then
+    /// End the search for these changes after this time, with the best answer until then. Counted from the start, but the
+    /// search gets at least half of it after the ceiling and the changes are measured
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration)]
     time_limit: Nanos,
     /// Say when the load reaches the ceiling at this growth, per day, week, month or year

@@ -4,16 +4,15 @@
 use super::change::{Change, Edit};
 use super::finding::{NotTriedReason, PlanNote, UntriedChange};
 use super::plan::ChangeKind;
+use super::purchase::{MAX_FREE_ACCOUNTS, has_free_accounts};
 use crate::ceiling::Ceiling;
 use crate::scenario::{Arrivals, Cache, Jitter, Pace, Pick, Scenario, Workload, preset};
 use provider::Nanos;
-use provider::config::{Config, DEFAULT_MAX_TOKENS, ModelConfig, Tier};
+use provider::config::{Config, DEFAULT_MAX_TOKENS, Tier};
 use provider::units::{print_count, print_duration};
 
 /// An account is tried if it raises the analytic ceiling by more than this ratio.
 const MIN_LIFT: f64 = 1.005;
-/// The most free accounts of a provider that are added: terms of service may forbid more than one.
-pub(super) const MAX_FREE_ACCOUNTS: usize = 2;
 /// The cache that is tried if there is none.
 const CACHE: Cache = Cache { entries: 10_000, ttl: Nanos::HOUR };
 /// The share to which prompts are shortened.
@@ -41,27 +40,8 @@ pub(super) fn changes(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns the changes that are tried only to hold a target load: an account of every provider with a target, since one
-/// that does not bind at present may bind there, and twice the deadline.
-pub(super) fn for_a_target(scenario: &Scenario) -> Vec<Change> {
-    let uses = |index: &usize| scenario.targets.iter().any(|target| usize::from(target.provider) == *index);
-    let used = scenario.providers.iter().enumerate().filter(|(index, _)| uses(index));
-    let deadline = scenario.client.deadline * 2;
-    let longer = Change {
-        name: format!("a deadline of {}", print_duration(deadline)),
-        kind: ChangeKind::Client,
-        edit: Edit::Deadline(deadline),
-    };
-    used.map(account).chain([longer]).collect()
-}
-
-/// Returns `true` if accounts of a provider are free: on the free tier, without a price.
-pub(super) fn has_free_accounts(config: &Config) -> bool {
-    let is_free = |model: &ModelConfig| model.price.input == 0.0 && model.price.output == 0.0;
-    config.tier == Tier::Free && config.models.iter().all(is_free)
-}
-
-fn account((index, config): (usize, &Config)) -> Change {
+/// Returns one more account of the provider with an index.
+pub(super) fn account((index, config): (usize, &Config)) -> Change {
     Change {
         name: format!("one more account at {}", config.name),
         kind: ChangeKind::Quota,
@@ -146,7 +126,7 @@ fn other_models(scenario: &Scenario) -> Vec<Change> {
 
 /// Returns a model of the developer tier as the last step, on an account of its own; `None` if a provider on that tier has
 /// the model already.
-fn fallback(scenario: &Scenario) -> Option<Change> {
+pub(super) fn fallback(scenario: &Scenario) -> Option<Change> {
     let name = unserved(scenario)?;
     let has = |config: &Config| {
         config.tier == Tier::Developer && config.models.iter().any(|model| model.name == name)

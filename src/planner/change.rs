@@ -40,6 +40,10 @@ pub(super) enum Edit {
     Coalesce(bool),
     /// Sets the client's deadline.
     Deadline(Nanos),
+    /// Sets the most attempts per job.
+    Attempts(u8),
+    /// Sets how many attempts may be in flight at once.
+    Concurrency(u32),
     /// Sets the pacing.
     Pace(Pace),
     /// Sets the jitter of the backoff.
@@ -92,6 +96,8 @@ impl Edit {
             Self::Cache(cache) => scenario.client.cache = Some(*cache),
             Self::Coalesce(coalesce) => scenario.client.coalesce = *coalesce,
             Self::Deadline(deadline) => scenario.client.deadline = *deadline,
+            Self::Attempts(attempts) => scenario.client.retry.attempts = *attempts,
+            Self::Concurrency(concurrency) => scenario.client.concurrency = Some(*concurrency),
             Self::Pace(pace) => scenario.client.pace = *pace,
             Self::Jitter(jitter) => scenario.client.retry.backoff.jitter = *jitter,
             Self::Budget(permille) => scenario.client.retry.budget_permille = *permille,

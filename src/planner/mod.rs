@@ -25,7 +25,6 @@ mod growth;
 mod longer;
 mod outage;
 mod plan;
-mod proof;
 mod purchase;
 mod replicas;
 mod results;
@@ -67,7 +66,8 @@ pub struct PlanOptions {
     pub incident: bool,
     /// The number of seeds on which the ceiling is searched, at least 1; `None`: as many as a narrow interval needs.
     pub replicas: Option<u32>,
-    /// How long changes that hold the target are searched for, by the clock of [`PlanProgress`]; `None`: to the end.
+    /// When the search for changes that hold the target ends, by the clock of [`PlanProgress`]; it gets at least half of this
+    /// time after the ceiling and the changes are measured. `None`: it goes on to its end.
     pub time_limit: Option<Nanos>,
     /// The command that makes the plan again; may be empty.
     pub reproduce: String,

@@ -1,33 +1,52 @@
 //! The cheapest set of changes that holds a target load, proved by simulation.
 //!
-//! A search in four steps. Arithmetic gives the first set: changes are added by marginal cost at the target load, changes
-//! to the traffic last, until the analytic ceiling, corrected by each measured lift, reaches the target. The set is then
-//! simulated, and repaired: the limit that stops a failing run says which provider needs more quota; if no limit does, the
-//! remaining changes are added one by one as long as they do no harm. The set is then pruned, since a later change may have
-//! made an earlier one needless. At last it is proved on as many fresh seeds as the claim needs (see `proof`). Rules on cost are judged at the
-//! end and never stop the search, since no change that is bought makes the bill smaller. When the time is up the search
-//! ends with the best set until then.
+//! 1. Arithmetic gives the first set: changes are added by marginal cost at the target load, other models and changes to the
+//!    traffic last, until the analytic ceiling, corrected by each measured lift, reaches the target.
+//! 2. The set is simulated and repaired: the limit that stops a failing run says which provider needs more quota; if that
+//!    does not help, the change is added with which the run goes on for longest until a rule breaks.
+//! 3. If no single change helps, combinations are tried one after the other.
+//! 4. Changes are removed in turn until each one that is left is needed.
+//! 5. The set is proved on seeds that the search has not used, as many as the claim needs (see [`seeds_of_proof`]). If it
+//!    fails, these seeds join those of the search, the set is repaired and reduced on all of them, and the next proof uses
+//!    fresh ones.
+//!
+//! Rules on cost are judged at the end and never stop the search, since no change that is bought makes the bill smaller.
+//! When the time is up the search ends with the best set until then.
 
 mod candidates;
+mod combinations;
+mod offers;
+#[cfg(test)]
+mod tests;
+mod tried;
+
+pub(super) use offers::{MAX_FREE_ACCOUNTS, has_free_accounts};
 
 use super::plan::{BrokenRule, Purchase, TargetLoad, TooFewJobs};
-use super::proof::{self, Proofs};
-use super::replicas::COVERAGE;
+use super::replicas::{COVERAGE, COVERAGE_CONFIDENCE};
 use super::rules::only_cost;
 use super::runner::{Run, Runner, broken_in_any};
 use super::violation;
 use super::what_if::{Baseline, Measured};
 use crate::formatting::rounded;
-use candidates::Candidates;
+use candidates::{Candidates, Concession, copies};
 use provider::Nanos;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tried::Tried;
 
 /// The number of seeds on which a set is tried before it is proved.
 const SCREENING_SEEDS: u32 = 3;
-/// The number of seeds that are simulated at a time during a proof.
+/// The number of seeds, or of combinations, that are simulated at a time.
 const BATCH: u32 = 6;
 
-/// A search for a set of changes. Sets hold indices of candidates, with repetitions.
+/// The most proofs that are tried.
+const MAX_PROOFS: i32 = 3;
+/// The probability with which a proof may err, divided by that of the one before.
+const ERROR_RATIO: f64 = 0.2;
+
+/// A search for a set of changes.
 struct Search<'a> {
     candidates: Candidates<'a>,
     /// Judges by all rules, those on cost included.
@@ -36,10 +55,15 @@ struct Search<'a> {
     target: f64,
     /// When the time is up, by the clock of the plan.
     until: Option<Nanos>,
+    /// The number of seeds on which sets are chosen, from the first; a proof uses later ones.
+    seen: u32,
+    /// Whether the time was up before the search ended.
+    was_cut: AtomicBool,
 }
 
 /// Finds the cheapest changes that hold `target` times the load. `baseline` and `measured` are without the rules on cost
-/// if cost breaks first; `runner` judges by all rules.
+/// if cost breaks first; `runner` judges by all rules. The time limit counts from the beginning of the plan, but the search
+/// gets at least half of it.
 pub(super) fn buy(
     baseline: &Baseline<'_>,
     runner: Runner<'_>,
@@ -48,194 +72,259 @@ pub(super) fn buy(
     time_limit: Option<Nanos>,
 ) -> Purchase {
     assert!(target > 0.0 && target.is_finite(), "invariant: a positive target, found {target}");
-    let until = time_limit.map(|limit| runner.count.elapsed() + limit);
+    let until = time_limit.map(|limit| limit.max(runner.count.elapsed() + Nanos(limit.0 / 2)));
     let candidates = Candidates::new(baseline, measured, target);
-    let mut search = Search { candidates, runner, target, until };
-    let mut proofs = Proofs::new();
-    let (chosen, runs, needed) = search.run(&mut proofs);
-    search.into_purchase(&chosen, (runs, needed), baseline.present.summary.ceiling.offered_jobs_per_min)
+    let seen = SCREENING_SEEDS;
+    let mut search = Search { candidates, runner, target, until, seen, was_cut: AtomicBool::new(false) };
+    let (tried, needed) = search.run();
+    search.into_purchase(tried, needed, baseline.present.summary.ceiling.offered_jobs_per_min)
 }
 
-/// Returns `true` if no rule breaks except those on cost. No run is no proof.
-fn serves(proof: &[Run]) -> bool {
-    !proof.is_empty() && only_cost(proof.iter().flat_map(|run| &run.broken))
+/// Returns how many fresh seeds must all hold in the n-th proof of a search, from 0. If fewer than [`COVERAGE`] of all seeds
+/// hold, `n` fresh ones all do with a probability below `COVERAGE^n`. All proofs of a search together may err with a
+/// probability of `1 - COVERAGE_CONFIDENCE`: the first with 8 %, each further one with a fifth of that before: 45 seeds
+/// would do for a single proof, 50, 81 and 112 for three.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a few hundred")]
+fn seeds_of_proof(attempt: i32) -> u32 {
+    assert!((0..MAX_PROOFS).contains(&attempt), "invariant: a search has few proofs, found {attempt}");
+    let error =
+        (1.0 - COVERAGE_CONFIDENCE) * (1.0 - ERROR_RATIO) * libm::pow(ERROR_RATIO, f64::from(attempt));
+    libm::ceil(libm::log(error) / libm::log(COVERAGE)) as u32
 }
 
 impl Search<'_> {
     fn is_time_up(&self) -> bool {
-        self.until.is_some_and(|until| self.runner.count.elapsed() >= until)
+        let is_up = self.until.is_some_and(|until| self.runner.count.elapsed() >= until);
+        if is_up {
+            self.was_cut.store(true, Ordering::Relaxed);
+        }
+        is_up
     }
 
-    /// Searches, prunes and proves. Returns the set, the runs that show how it does, and how many are needed to prove that it
-    /// holds.
-    fn run(&mut self, proofs: &mut Proofs) -> (Vec<usize>, Vec<Run>, u32) {
-        let mut chosen = Vec::new();
-        let mut runs = self.screen(&chosen);
-        if !serves(&runs) && !self.is_time_up() {
+    /// Searches, reduces and proves. Returns the set with the runs that show how it does, and the number of fresh runs that
+    /// prove that it holds.
+    fn run(&mut self) -> (Tried, u32) {
+        let present = self.judged(Vec::new());
+        let mut found = if present.serves() { present } else { self.serving(present) };
+        for attempt in 0..MAX_PROOFS {
+            let needed = seeds_of_proof(attempt);
+            if !found.serves() {
+                return (found, needed);
+            }
+            found = self.reduced(found);
+            let proof = self.proof(&found.chosen, needed);
+            if proof.runs.is_empty() {
+                return (found, needed);
+            }
+            if proof.serves() || attempt + 1 == MAX_PROOFS || self.is_time_up() {
+                return (proof, needed);
+            }
+            self.seen += needed;
+            let repaired = self.repaired(self.judged(found.chosen));
+            found = if repaired.serves() { repaired } else { self.combined(repaired) };
+        }
+        unreachable!("invariant: the last proof ends the search")
+    }
+
+    /// Searches for a set that serves. Returns the best set if none was found.
+    fn serving(&mut self, present: Tried) -> Tried {
+        if !self.is_time_up() {
             self.rank();
-            if self.candidates.extend(&mut chosen) {
-                runs = self.screen(&chosen);
-            }
         }
-        (chosen, runs) = self.repaired(chosen, runs, |search, chosen| search.screen(chosen));
-        if serves(&runs) {
-            (chosen, runs) = self.pruned(chosen, runs);
-            let mut needed = proofs.needed();
-            let proof = self.prove(&chosen, proofs);
-            if !proof.is_empty() {
-                (chosen, runs) = self.repaired(chosen, proof, |search, chosen| {
-                    let next = proofs.needed();
-                    let proof = search.prove(chosen, proofs);
-                    needed = if proof.is_empty() { needed } else { next };
-                    proof
-                });
-                return (chosen, runs, needed);
-            }
+        let by_arithmetic = self.candidates.expected_to_hold();
+        let first = if by_arithmetic.is_empty() { present.clone() } else { self.judged(by_arithmetic) };
+        if first.runs.is_empty() {
+            return first;
         }
-        (chosen, runs, proofs.needed())
+        let start = if first.is_better_than(&present) { first } else { present };
+        let repaired = self.repaired(start);
+        if repaired.serves() { repaired } else { self.combined(repaired) }
     }
 
     /// Simulates a set at the target load on some seeds. Returns the runs that ended before the time was up.
-    fn simulate(&self, chosen: &[usize], seeds: std::ops::Range<u32>) -> Vec<Run> {
+    fn simulate(&self, chosen: &[usize], seeds: std::ops::Range<u32>) -> Vec<(u32, Run)> {
         let scenario = self.candidates.scenario(chosen);
         let is_time_up = || self.is_time_up();
-        let verdict = |replica| self.runner.verdict(&scenario, self.target, replica, &is_time_up);
+        let verdict = |replica| {
+            let run = self.runner.verdict(&scenario, self.target, replica, &is_time_up)?;
+            Some((replica, run))
+        };
         seeds.into_par_iter().filter_map(verdict).collect()
     }
 
     /// Makes a whole run of a set at the target load; `None` if the time is up before it ends.
-    fn whole(&self, chosen: &[usize]) -> Option<Run> {
+    fn whole(&self, chosen: &[usize], replica: u32) -> Option<Run> {
         let scenario = self.candidates.scenario(chosen);
-        self.runner.timed_run(&scenario, self.target, 0, &|| self.is_time_up())
+        self.runner.timed_run(&scenario, self.target, replica, &|| self.is_time_up())
     }
 
-    /// Simulates a set on one seed, and if that serves, on the other seeds of a screening.
-    fn screen(&self, chosen: &[usize]) -> Vec<Run> {
-        let mut runs = self.simulate(chosen, 0..1);
-        if serves(&runs) {
-            runs.extend(self.simulate(chosen, 1..SCREENING_SEEDS));
+    /// Simulates a set on the seeds of the search: on one, and as long as all serve, on more at a time.
+    fn judged(&self, chosen: Vec<usize>) -> Tried {
+        let mut tried = Tried { runs: self.simulate(&chosen, 0..1), chosen };
+        let mut first = 1;
+        while tried.serves() && first < self.seen && !self.is_time_up() {
+            let until = self.seen.min(first + BATCH);
+            tried.runs.extend(self.simulate(&tried.chosen, first..until));
+            first = until;
         }
-        runs
+        tried
     }
 
-    /// Simulates a set on the seeds of the next proof, or until a batch of them does not serve.
-    fn prove(&self, chosen: &[usize], proofs: &mut Proofs) -> Vec<Run> {
-        let mut runs = Vec::new();
-        let seeds = proofs.next();
-        for first in seeds.clone().step_by(BATCH as usize) {
-            runs.extend(self.simulate(chosen, first..seeds.end.min(first + BATCH)));
-            if !serves(&runs) || self.is_time_up() {
-                break;
-            }
+    /// Simulates a set on fresh seeds, `needed` of them, or until a batch does not serve.
+    fn proof(&self, chosen: &[usize], needed: u32) -> Tried {
+        let mut tried = Tried { runs: Vec::new(), chosen: chosen.to_vec() };
+        let (mut first, last) = (self.seen, self.seen + needed);
+        while tried.failing().is_none() && first < last && !self.is_time_up() {
+            let until = last.min(first + BATCH);
+            tried.runs.extend(self.simulate(chosen, first..until));
+            first = until;
         }
-        runs
+        tried
     }
 
-    /// Measures what each candidate costs at the target load, since a change that is hardly used at the present load looks
-    /// cheap there. Candidates that are not measured before the time is up are the most expensive.
+    /// Returns `true` if a set served on every seed of the search.
+    fn passes(&self, tried: &Tried) -> bool {
+        tried.serves() && tried.runs.len() >= self.seen as usize
+    }
+
+    /// Measures what candidates cost at the target load, since a change that is hardly used at the present load looks cheap
+    /// there. Candidates that are not measured before the time is up are the most expensive.
     fn rank(&mut self) {
-        let Some(without) = self.whole(&[]) else { return };
-        let cost = |index| self.whole(&[index]).map_or(f64::INFINITY, |with| marginal_cost(&with, &without));
-        let costs: Vec<f64> = (0..self.candidates.len()).into_par_iter().map(cost).collect();
-        assert!(costs.iter().all(|cost| *cost >= 0.0), "invariant: costs are not negative, found {costs:?}");
-        self.candidates.rank(costs);
+        let Some(without) = self.whole(&[], 0) else { return };
+        let priced = self.candidates.priced();
+        let cost = |index: &usize| {
+            let with = self.whole(&self.candidates.with_needs(*index), 0);
+            with.map_or(f64::INFINITY, |with| marginal_cost(&with, &without))
+        };
+        let costs: Vec<f64> = priced.par_iter().map(cost).collect();
+        for (index, cost) in priced.into_iter().zip(costs) {
+            self.candidates.set_cost(index, cost);
+        }
     }
 
-    /// Adds changes until the set serves on the seeds of `simulate`, nothing is left to add, or the time is up. Returns the
-    /// last set, or the given one if the runs of the last were cut off.
-    fn repaired(
-        &self,
-        mut chosen: Vec<usize>,
-        mut runs: Vec<Run>,
-        mut simulate: impl FnMut(&Self, &[usize]) -> Vec<Run>,
-    ) -> (Vec<usize>, Vec<Run>) {
+    /// Adds changes until the set passes, no single change helps, or the time is up. Returns the best set.
+    fn repaired(&self, mut best: Tried) -> Tried {
+        // Changes that did not help since the last one that did.
+        let mut useless = BTreeSet::new();
         let mut repeated = (usize::MAX, 1);
-        while !serves(&runs) && !self.is_time_up() {
-            let Some(run) = runs.iter().find(|run| !only_cost(&run.broken)) else { break };
+        while !best.serves() && !self.is_time_up() {
+            let Some((_, run)) = best.failing() else { break };
             let stopped_by = violation::first(run, self.runner.rules).and_then(|violation| violation.target);
-            let mut longer = chosen.clone();
-            if let Some(next) = self.candidates.lifting(&chosen, stopped_by.as_deref()) {
-                // The same change again and again is added in doubling numbers; pruning removes what is too much.
+            let lifting = stopped_by.and_then(|target| self.lifting(&best, &target, &useless));
+            let with = if let Some(next) = lifting {
+                // The same change again and again is added in doubling numbers; what is too much is removed afterwards.
                 repeated = if repeated.0 == next { (next, 2 * repeated.1) } else { (next, 1) };
-                for _ in 0..repeated.1 {
-                    if self.candidates.is_allowed(&longer, next) {
-                        longer.push(next);
-                    }
-                }
-            } else if let Some(next) = self.harmless(&chosen) {
-                longer.push(next);
+                let Some(longer) = self.candidates.with(&best.chosen, next, repeated.1) else { break };
+                useless.insert(next);
+                self.judged(longer)
+            } else if let Some(longer) = self.improved(&best, &useless) {
+                self.judged(longer)
             } else {
                 break;
-            }
-            let with = simulate(self, &longer);
-            if with.is_empty() {
+            };
+            if with.is_better_than(&best) {
+                useless.clear();
+                best = with;
+            } else if lifting.is_none() {
                 break;
             }
-            (chosen, runs) = (longer, with);
         }
-        (chosen, runs)
+        best
     }
 
-    /// Returns the cheapest allowed change with which no more jobs are lost on the first seed; `None` if there is none.
-    fn harmless(&self, chosen: &[usize]) -> Option<usize> {
-        let without = self.whole(chosen)?;
-        let lost = |run: &Run| {
-            let jobs = &run.summary.jobs;
-            (jobs.failed + jobs.shed) as f64 / (jobs.succeeded + jobs.failed + jobs.shed).max(1) as f64
+    /// Returns the cheapest change that raises the limits of a target and may help.
+    fn lifting(&self, best: &Tried, target: &str, useless: &BTreeSet<usize>) -> Option<usize> {
+        let lifts = |index: &usize| {
+            !useless.contains(index)
+                && self.candidates.lifts(&best.chosen, *index, target)
+                && self.candidates.with(&best.chosen, *index, 1).is_some()
         };
-        let is_harmless = |index: &usize| {
-            let with: Vec<usize> = chosen.iter().copied().chain([*index]).collect();
-            self.whole(&with).is_some_and(|with| with.holds() || lost(&with) <= lost(&without))
-        };
-        self.candidates.by_cost(chosen).into_iter().find(is_harmless)
+        self.candidates.by_cost().into_iter().find(lifts)
     }
 
-    /// Removes every change that is not needed, the most expensive first. Returns the runs of the remaining set.
-    fn pruned(&self, mut chosen: Vec<usize>, mut runs: Vec<Run>) -> (Vec<usize>, Vec<Run>) {
-        for change in self.candidates.most_expensive_first(&chosen) {
-            while let Some(position) = chosen.iter().rposition(|index| *index == change) {
-                let mut fewer = chosen.clone();
-                fewer.remove(position);
-                let without = self.screen(&fewer);
-                if !serves(&without) || self.is_time_up() {
-                    break;
+    /// Returns the set with the change that helps most on the seed that fails; the cheapest of equal ones. Other
+    /// models are tried only if no other change helps, changes to the traffic after them. Returns `None` if no change helps.
+    fn improved(&self, best: &Tried, useless: &BTreeSet<usize>) -> Option<Vec<usize>> {
+        let &(seed, ref failing) = best.failing()?;
+        let alone = Tried { chosen: best.chosen.clone(), runs: vec![(seed, failing.clone())] };
+        let best_of = |asks: Concession| {
+            let is_tried = |index: &usize| self.candidates.asks(*index) == asks && !useless.contains(index);
+            let indices: Vec<usize> = self.candidates.by_cost().into_iter().filter(is_tried).collect();
+            let with = |index: usize| {
+                let chosen = self.candidates.with(&best.chosen, index, 1)?;
+                Some(Tried { runs: self.simulate(&chosen, seed..seed + 1), chosen })
+            };
+            let tried: Vec<Option<Tried>> = indices.into_par_iter().map(with).collect();
+            let helping = tried.into_iter().flatten().filter(|with| with.is_better_than(&alone));
+            helping.reduce(|first, next| if next.is_better_than(&first) { next } else { first })
+        };
+        Concession::ALL.into_iter().find_map(best_of).map(|found| found.chosen)
+    }
+
+    /// Tries combinations until one passes or the time is up. Returns it, or `best` if none passes.
+    fn combined(&self, best: Tried) -> Tried {
+        for sets in combinations::combinations(&self.candidates).chunks(BATCH as usize) {
+            if self.is_time_up() {
+                break;
+            }
+            let first_seed = |set: &Vec<usize>| Tried { runs: self.simulate(set, 0..1), chosen: set.clone() };
+            let tried: Vec<Tried> = sets.par_iter().map(first_seed).collect();
+            for set in tried.into_iter().filter(Tried::serves) {
+                let judged = self.judged(set.chosen);
+                if self.passes(&judged) {
+                    return judged;
                 }
-                (chosen, runs) = (fewer, without);
             }
         }
-        assert!(serves(&runs), "invariant: pruning keeps a set that serves the target load");
-        (chosen, runs)
+        best
+    }
+
+    /// Removes every change that is not needed, the most expensive first, until each one left is needed or the time is
+    /// up. Copies of a change are removed in halves first.
+    fn reduced(&self, mut best: Tried) -> Tried {
+        loop {
+            let before = best.chosen.len();
+            for change in self.candidates.most_expensive_first(&best.chosen) {
+                let mut number = copies(&best.chosen, change);
+                while number > 0 && !self.is_time_up() {
+                    let fewer = without(&best.chosen, change, number);
+                    let judged = self.candidates.is_valid(&fewer).then(|| self.judged(fewer));
+                    match judged.filter(|judged| self.passes(judged)) {
+                        Some(judged) => best = judged,
+                        None => number /= 2,
+                    }
+                    number = number.min(copies(&best.chosen, change));
+                }
+            }
+            if best.chosen.len() == before || self.is_time_up() {
+                return best;
+            }
+        }
     }
 
     /// Returns the result of the search.
-    fn into_purchase(
-        self,
-        chosen: &[usize],
-        (mut proof, needed): (Vec<Run>, u32),
-        offered_per_min: f64,
-    ) -> Purchase {
-        // The run that shows that the load does not hold was ended early: the whole run says which rules it breaks.
-        let mut is_whole = true;
-        if let Some(failing) = proof.iter().position(|run| !only_cost(&run.broken)) {
-            let scenario = self.candidates.scenario(chosen);
-            let replica = proof[failing].replica;
-            let whole = self.runner.timed_run(&scenario, self.target, replica, &|| self.is_time_up());
-            is_whole = whole.is_some();
-            proof[failing] = whole.unwrap_or_else(|| proof[failing].clone());
-            proof.swap(0, failing);
+    fn into_purchase(self, tried: Tried, needed: u32, offered_per_min: f64) -> Purchase {
+        let is_complete = !self.was_cut.load(Ordering::Relaxed);
+        // A run that shows that the load does not hold was ended early: the whole run says which rules it breaks.
+        let mut whole = tried.runs.first().map(|(_, run)| run.clone());
+        let mut runs: Vec<Run> = tried.runs.iter().map(|(_, run)| run.clone()).collect();
+        if let Some((seed, _)) = tried.failing() {
+            whole = self.whole(&tried.chosen, *seed);
+            runs.extend(whole.clone());
         }
-        let mut broken: Vec<BrokenRule> = broken_in_any(&proof);
-        let jobs =
-            proof.first().filter(|_| is_whole && !broken.is_empty()).map(|run| run.summary.jobs.offered);
+        let mut broken: Vec<BrokenRule> = broken_in_any(&runs);
+        let jobs = whole.as_ref().filter(|_| !broken.is_empty()).map(|run| run.summary.jobs.offered);
         let too_few = jobs.and_then(|jobs| Some((jobs, self.runner.rules.undecidable(jobs)?)));
         let undecided =
             too_few.map(|(jobs, (rule, needed))| TooFewJobs { rule: rule.rule.clone(), jobs, needed });
         let holds = broken.is_empty();
-        let chosen: &[usize] = if undecided.is_some() { &[] } else { chosen };
+        let chosen: &[usize] = if undecided.is_some() { &[] } else { &tried.chosen };
         if undecided.is_some() {
             broken.clear();
         }
-        let replicas = u32::try_from(proof.len()).expect("invariant: a proof has a few hundred runs");
+        let fails = |run: &&Run| !only_cost(&run.broken);
+        let count = |runs: usize| u32::try_from(runs).expect("invariant: a proof has a few hundred runs");
+        let replicas = count(tried.runs.len());
         Purchase {
             target: TargetLoad {
                 multiple: rounded(self.target, 6),
@@ -244,16 +333,33 @@ impl Search<'_> {
             holds: holds && replicas == needed,
             undecided,
             proof: needed,
-            share: COVERAGE,
-            confidence: proof::CONFIDENCE,
-            timed_out: self.is_time_up(),
-            changes: chosen.iter().map(|index| self.candidates.name(*index).to_owned()).collect(),
+            complete: is_complete,
+            changes: self.candidates.names(chosen),
+            free_accounts: self.candidates.free_accounts(chosen),
+            other_models: self.candidates.other_models(chosen),
             broken,
-            cost_usd_per_day: proof.first().filter(|_| is_whole).map(|run| rounded(run.cost_per_day(), 4)),
-            p95_s: proof.iter().filter(|_| is_whole).filter_map(Run::p95_s).reduce(f64::max),
+            cost_usd_per_day: whole.as_ref().map(|run| rounded(run.cost_per_day(), 4)),
+            p95_s: runs
+                .iter()
+                .filter(|run| !fails(run))
+                .chain(&whole)
+                .filter_map(Run::p95_s)
+                .reduce(f64::max),
+            failing_replicas: count(tried.runs.iter().map(|(_, run)| run).filter(fails).count()),
             replicas,
         }
     }
+}
+
+/// Returns a set without `number` copies of a change.
+fn without(chosen: &[usize], change: usize, number: usize) -> Vec<usize> {
+    let mut fewer = chosen.to_vec();
+    for _ in 0..number {
+        if let Some(position) = fewer.iter().rposition(|index| *index == change) {
+            fewer.remove(position);
+        }
+    }
+    fewer
 }
 
 /// Returns the extra cost per additional succeeded job, in USD: 0 if the change saves money, infinite if no more jobs

@@ -2,7 +2,7 @@
 
 use super::conclusion::Conclusion;
 use super::difference::differences;
-use super::finding::{PlanNote, findings};
+use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
     Analytic, CachedCeiling, Ceilings, ChangeKind, CheckedSeeds, Load, Outage, Pair, Plan, PlanningCeiling,
     Point, Purchase, SCHEMA, Simulated, Simulations, WhatIf,

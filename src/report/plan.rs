@@ -3,6 +3,7 @@
 pub(super) mod change;
 mod html;
 mod notes;
+mod purchase;
 mod sentences;
 
 pub use html::html;

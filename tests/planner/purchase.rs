@@ -52,7 +52,7 @@ fn what_a_combination_of_accounts_holds_is_found_and_no_more_is_bought() {
             !by_hand.is_empty() && buy.holds && buy.broken.is_empty(),
             "{multiple}: {by_hand:?} {buy:#?}"
         );
-        assert_eq!((buy.replicas, buy.timed_out), (buy.proof, false));
+        assert_eq!((buy.replicas, buy.complete), (buy.proof, true));
         let bought = |name: &str| 1 + buy.changes.iter().filter(|change| change.ends_with(name)).count();
         let (front, behind) = (bought("account at front"), bought("account at behind"));
         // Without other changes than accounts the set is one of those found by hand, with one account to spare at most,
@@ -95,7 +95,7 @@ fn a_search_whose_time_is_up_says_so_and_proves_nothing() {
         let options = PlanOptions { target: Some(Target::Multiple(4.0)), time_limit: limit, ..options(1) };
         let plan = planner::plan(&parse(&two_providers(1, 1)), &options, &Ticks::default()).unwrap();
         let buy = plan.buy.as_ref().unwrap();
-        assert!(buy.timed_out && !buy.holds && buy.replicas < buy.proof, "{seconds}: {buy:#?}");
+        assert!(!buy.complete && !buy.holds && buy.replicas < buy.proof, "{seconds}: {buy:#?}");
         let text = quotalab::report::plan::render(&plan, quotalab::report::Style::default());
         assert!(text.replace("\n", " ").contains("time limit"), "{text}");
     }

@@ -20,35 +20,37 @@ pub struct Purchase {
     /// The load to hold.
     pub target: TargetLoad,
     /// Whether it is proved that the load holds: every rule, those on cost included, holds on [`Self::proof`] fresh replicas,
-    /// which the search for the changes did not use.
+    /// on which the changes were not chosen.
     pub holds: bool,
     /// Why it cannot be told whether the load holds: a run at that load has too few jobs. No changes are stated then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
-    /// The number of fresh replicas, all of which must hold, that prove the claim of [`Self::share`] and
-    /// [`Self::confidence`]. It grows with the number of sets of changes for which a proof was tried.
+    /// The number of fresh replicas, all of which must hold, that show with 90 % confidence that 95 % of runs hold, all
+    /// proofs of the search included.
     #[serde(default)]
     pub proof: u32,
-    /// The share of runs that hold the load if it is proved, in `0..1`.
+    /// Whether the search came to its end; `false` if the time limit ended it with the best answer until then.
     #[serde(default)]
-    pub share: f64,
-    /// The confidence with which they do, in `0..1`.
-    #[serde(default)]
-    pub confidence: f64,
-    /// Whether the search ended because its time was up, with the best answer until then.
-    #[serde(default)]
-    pub timed_out: bool,
-    /// The names of the changes, in the order in which they were chosen; a change that is needed several times is
-    /// repeated.
+    pub complete: bool,
+    /// The names of the changes, in the order in which they are applied; a change that is needed several times is repeated.
     pub changes: Vec<String>,
+    /// The providers of which free accounts are among the changes: their terms of service may forbid several.
+    #[serde(default)]
+    pub free_accounts: Vec<String>,
+    /// The models that answer some jobs with the changes and none without them.
+    #[serde(default)]
+    pub other_models: Vec<String>,
     /// The rules that are still broken on some replica; empty if the load holds.
     pub broken: Vec<BrokenRule>,
-    /// The cost of a day at that load with the changes; `None` if no run ended before the time was up.
+    /// The cost of a day at that load with the changes, everything included; `None` if no run ended before the time was up.
     pub cost_usd_per_day: Option<f64>,
     /// The highest 95th percentile of latency at that load over the replicas; `None` if no job succeeded.
     pub p95_s: Option<f64>,
     /// The number of seeds on which the changes were simulated.
     pub replicas: u32,
+    /// The number of these on which a rule breaks, those on cost left out.
+    #[serde(default)]
+    pub failing_replicas: u32,
 }
 
 /// A load to hold.

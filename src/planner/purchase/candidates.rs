@@ -1,20 +1,21 @@
-//! The changes from which a set is bought: which may be added to a set, what arithmetic expects of a set, and their order
+//! The changes from which a set is bought: which sets are valid, what arithmetic expects of a set, and the order of changes
 //! by cost.
 
+use super::offers::{self, MAX_FREE_ACCOUNTS, has_free_accounts};
 use crate::ceiling::Ceiling;
-use crate::planner::catalogue::{self, MAX_FREE_ACCOUNTS};
 use crate::planner::change::{Change, Edit};
 use crate::planner::plan::ChangeKind;
 use crate::planner::what_if::{Baseline, Measured};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Target};
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 /// The most changes in a set, repetitions counted.
-const MAX_CHANGES: usize = 40;
+pub(super) const MAX_CHANGES: usize = 60;
 /// The smallest expected gain for which arithmetic adds a change, as a ratio.
 const MIN_GAIN: f64 = 1.005;
 
-/// The candidates of a search.
+/// The candidates of a search. Sets hold their indices, with repetitions.
 pub(super) struct Candidates<'a> {
     baseline: &'a Baseline<'a>,
     each: Vec<Candidate>,
@@ -28,8 +29,23 @@ struct Candidate {
     correction: f64,
     /// The extra cost per additional succeeded job at the target load, in USD.
     cost: f64,
-    /// How often it may be chosen.
-    max_copies: usize,
+    asks: Concession,
+}
+
+/// What a change asks for besides money, the least first: it is preferred to any price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Concession {
+    /// Nothing: the same models answer the same jobs.
+    Nothing,
+    /// Another model answers some of the jobs.
+    OtherModel,
+    /// The traffic is another.
+    Traffic,
+}
+
+impl Concession {
+    /// All of them, the least first.
+    pub(super) const ALL: [Self; 3] = [Self::Nothing, Self::OtherModel, Self::Traffic];
 }
 
 impl<'a> Candidates<'a> {
@@ -38,78 +54,182 @@ impl<'a> Candidates<'a> {
         let offers = measured.iter().filter(|one| one.change.is_offer());
         let measured = offers.map(|one| (one.change.clone(), Some(one.effect.lift)));
         let mut each: Vec<Candidate> = Vec::new();
-        let others = catalogue::for_a_target(baseline.scenario).into_iter().map(|change| (change, None));
+        let others = offers::for_a_target(baseline.scenario, target).into_iter().map(|change| (change, None));
         for (change, lift) in measured.chain(others) {
             if each.iter().all(|known| known.change.name != change.name) {
                 each.push(Candidate::new(baseline, change, lift));
             }
         }
-        Self { baseline, each, target }
+        let mut candidates = Self { baseline, each, target };
+        for index in 0..candidates.len() {
+            candidates.each[index].asks = candidates.concession(index);
+        }
+        candidates
+    }
+
+    fn concession(&self, index: usize) -> Concession {
+        match self.kind(index) {
+            ChangeKind::Traffic => Concession::Traffic,
+            // Its author knows the models that it names.
+            ChangeKind::Own => Concession::Nothing,
+            _ if self.other_models(&self.with_needs(index)).is_empty() => Concession::Nothing,
+            _ => Concession::OtherModel,
+        }
+    }
+
+    /// Returns what a change asks for besides money.
+    pub(super) fn asks(&self, index: usize) -> Concession {
+        self.each[index].asks
+    }
+
+    /// Returns the models that answer with the chosen changes and not without them. Providers name a model differently:
+    /// `gpt-oss-120b` and `openai/gpt-oss-120b` are one.
+    pub(super) fn other_models(&self, chosen: &[usize]) -> Vec<String> {
+        let present = models(self.baseline.scenario);
+        let is_present = |model: &String| present.iter().any(|known| short(known) == short(model));
+        models(&self.scenario(chosen)).into_iter().filter(|model| !is_present(model)).collect()
     }
 
     pub(super) fn len(&self) -> usize {
         self.each.len()
     }
 
-    pub(super) fn name(&self, index: usize) -> &str {
-        &self.each[index].change.name
+    fn edit(&self, index: usize) -> &Edit {
+        &self.each[index].change.edit
+    }
+
+    fn kind(&self, index: usize) -> ChangeKind {
+        self.each[index].change.kind
+    }
+
+    /// Returns the names of a set in the order in which its changes are applied.
+    pub(super) fn names(&self, chosen: &[usize]) -> Vec<String> {
+        self.ordered(chosen).into_iter().map(|index| self.each[index].change.name.clone()).collect()
     }
 
     /// Returns the scenario with the chosen changes.
     pub(super) fn scenario(&self, chosen: &[usize]) -> Scenario {
-        Change::all(self.baseline.scenario, chosen.iter().map(|&index| &self.each[index].change))
+        let changes = self.ordered(chosen).into_iter().map(|index| &self.each[index].change);
+        Change::all(self.baseline.scenario, changes)
     }
 
-    /// Sets the cost of every candidate.
-    pub(super) fn rank(&mut self, costs: Vec<f64>) {
-        assert_eq!(costs.len(), self.each.len(), "invariant: every candidate has a cost");
-        self.each.iter_mut().zip(costs).for_each(|(candidate, cost)| candidate.cost = cost);
-    }
-
-    /// Compares two candidates by cost: changes to the traffic last, then by marginal cost.
-    fn compare(&self, one: usize, other: usize) -> Ordering {
-        let is_traffic = |index: usize| self.each[index].change.kind == ChangeKind::Traffic;
-        let cost = |index: usize| self.each[index].cost;
-        is_traffic(one).cmp(&is_traffic(other)).then(cost(one).total_cmp(&cost(other)))
-    }
-
-    /// Returns `true` if a candidate may be added to a set. Of the scenario's own what-ifs, one may be.
-    pub(super) fn is_allowed(&self, chosen: &[usize], index: usize) -> bool {
-        let is_own = |index: usize| self.each[index].change.kind == ChangeKind::Own;
-        let copies = chosen.iter().filter(|other| **other == index).count();
-        let is_second_own = is_own(index) && chosen.iter().any(|other| is_own(*other));
-        chosen.len() < MAX_CHANGES && copies < self.each[index].max_copies && !is_second_own
-    }
-
-    /// Returns the candidates that may be added to a set and are not in it, the cheapest first.
-    pub(super) fn by_cost(&self, chosen: &[usize]) -> Vec<usize> {
-        let is_new = |index: &usize| !chosen.contains(index) && self.is_allowed(chosen, *index);
-        let mut new: Vec<usize> = (0..self.len()).filter(is_new).collect();
-        new.sort_by(|one, other| self.compare(*one, *other));
-        new
-    }
-
-    /// Returns the cheapest candidate that raises the limits of a target and may be added to a set.
-    pub(super) fn lifting(&self, chosen: &[usize], target: Option<&str>) -> Option<usize> {
-        let provider = target?.split('/').next()?;
-        let position = self.baseline.scenario.providers.iter().position(|config| config.name == provider)?;
-        let lifts = |index: &usize| match self.each[*index].change.edit {
-            Edit::Account { provider } | Edit::Tier { provider, .. } | Edit::OtherModel { provider, .. } => {
-                usize::from(provider) == position
-            }
-            _ => false,
+    /// Returns a set in an order in which each change has its full effect: providers and models before their accounts,
+    /// accounts before the pick among them.
+    fn ordered(&self, chosen: &[usize]) -> Vec<usize> {
+        let place = |index: &usize| match self.edit(*index) {
+            Edit::Own(_) => 0,
+            Edit::Tier { .. } => 1,
+            Edit::OtherModel { .. } => 2,
+            Edit::Fallback { .. } => 3,
+            Edit::Account { .. } => 4,
+            _ => 5,
         };
-        let allowed = (0..self.len()).filter(|index| self.is_allowed(chosen, *index));
-        allowed.filter(lifts).min_by(|one, other| self.compare(*one, *other))
+        let mut ordered = chosen.to_vec();
+        ordered.sort_by_key(|index| (place(index), *index));
+        ordered
     }
 
-    /// Returns the indices of a set, each once, the most expensive first.
+    /// Returns `true` for a further account of a provider, which may be chosen several times.
+    pub(super) fn is_account(&self, index: usize) -> bool {
+        self.each[index].change.is_repeatable()
+    }
+
+    /// Returns `true` if the changes of a set can be made together: at most one of the scenario's own what-ifs, accounts of
+    /// the fallback only with it, and of a provider with free accounts no more than [`MAX_FREE_ACCOUNTS`].
+    pub(super) fn is_valid(&self, chosen: &[usize]) -> bool {
+        let own = chosen.iter().filter(|index| self.kind(**index) == ChangeKind::Own).count();
+        let has_fallback = chosen.iter().any(|index| matches!(self.edit(*index), Edit::Fallback { .. }));
+        let is_valid = |index: usize| {
+            let copies = copies(chosen, index);
+            match self.edit(index) {
+                Edit::Account { provider } => {
+                    let is_new = usize::from(*provider) >= self.baseline.scenario.providers.len();
+                    (!is_new || (has_fallback && own == 0))
+                        && (copies <= MAX_FREE_ACCOUNTS || !self.is_free(chosen, *provider))
+                }
+                _ => copies <= 1,
+            }
+        };
+        chosen.len() <= MAX_CHANGES && own <= 1 && distinct(chosen).into_iter().all(is_valid)
+    }
+
+    /// Returns `true` if accounts of a provider cost nothing with the chosen changes.
+    fn is_free(&self, chosen: &[usize], provider: u16) -> bool {
+        let others: Vec<usize> = chosen.iter().copied().filter(|index| !self.is_account(*index)).collect();
+        self.scenario(&others).providers.get(usize::from(provider)).is_some_and(has_free_accounts)
+    }
+
+    /// Returns the providers of which a set adds free accounts.
+    pub(super) fn free_accounts(&self, chosen: &[usize]) -> Vec<String> {
+        let scenario = self.scenario(chosen);
+        let free = distinct(chosen).into_iter().filter_map(|index| match self.edit(index) {
+            Edit::Account { provider } => scenario.providers.get(usize::from(*provider)),
+            _ => None,
+        });
+        free.filter(|config| has_free_accounts(config)).map(|config| config.name.clone()).collect()
+    }
+
+    /// Returns a set with up to `copies` more of a change: as many as are valid, at least one; `None` if none is.
+    pub(super) fn with(&self, chosen: &[usize], index: usize, copies: usize) -> Option<Vec<usize>> {
+        let mut longer = chosen.to_vec();
+        for _ in 0..copies {
+            longer.push(index);
+            if !self.is_valid(&longer) {
+                longer.pop();
+                break;
+            }
+        }
+        (longer.len() > chosen.len()).then_some(longer)
+    }
+
+    /// Returns a change together with what it needs.
+    pub(super) fn with_needs(&self, index: usize) -> Vec<usize> {
+        let fallback = (0..self.len()).find(|other| matches!(self.edit(*other), Edit::Fallback { .. }));
+        if self.is_valid(&[index]) { vec![index] } else { fallback.into_iter().chain([index]).collect() }
+    }
+
+    /// Returns the candidates whose cost depends on a price; settings of the client and the traffic have none.
+    pub(super) fn priced(&self) -> Vec<usize> {
+        let has_price = |index: &usize| matches!(self.kind(*index), ChangeKind::Quota | ChangeKind::Own);
+        (0..self.len()).filter(has_price).collect()
+    }
+
+    /// Sets the cost of a candidate.
+    pub(super) fn set_cost(&mut self, index: usize, cost: f64) {
+        assert!(cost >= 0.0, "invariant: costs are not negative, found {cost}");
+        self.each[index].cost = cost;
+    }
+
+    /// Compares two candidates by what they ask for besides money, then by marginal cost.
+    fn compare(&self, one: usize, other: usize) -> Ordering {
+        let cost = |index: usize| self.each[index].cost;
+        self.asks(one).cmp(&self.asks(other)).then(cost(one).total_cmp(&cost(other)))
+    }
+
+    /// Returns all candidates, the cheapest first.
+    pub(super) fn by_cost(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..self.len()).collect();
+        all.sort_by(|one, other| self.compare(*one, *other));
+        all
+    }
+
+    /// Returns the changes of a set, each once, the most expensive first.
     pub(super) fn most_expensive_first(&self, chosen: &[usize]) -> Vec<usize> {
-        let mut distinct = chosen.to_vec();
-        distinct.sort_unstable();
-        distinct.dedup();
+        let mut distinct: Vec<usize> = distinct(chosen).into_iter().collect();
         distinct.sort_by(|&one, &other| self.compare(other, one));
         distinct
+    }
+
+    /// Returns `true` if a candidate raises the limits of the provider of a target, named `provider/account/model`.
+    pub(super) fn lifts(&self, chosen: &[usize], index: usize, target: &str) -> bool {
+        let name = target.split('/').next().unwrap_or_default();
+        let position = self.scenario(chosen).providers.iter().position(|config| config.name == name);
+        match self.edit(index) {
+            Edit::Account { provider } | Edit::Tier { provider, .. } | Edit::OtherModel { provider, .. } => {
+                position == Some(usize::from(*provider))
+            }
+            _ => false,
+        }
     }
 
     /// Returns the multiple that a set is expected to hold.
@@ -117,31 +237,33 @@ impl<'a> Candidates<'a> {
         let analytic = Ceiling::of(&self.scenario(chosen)).multiple / self.baseline.analytic;
         let analytic = if analytic.is_nan() { 1.0 } else { analytic };
         let correction = |index: usize| self.each[index].correction;
-        let distinct = self.most_expensive_first(chosen).into_iter().map(correction);
-        self.baseline.estimate.at_least() * analytic * distinct.product::<f64>()
+        let corrections = distinct(chosen).into_iter().map(correction);
+        self.baseline.estimate.at_least() * analytic * corrections.product::<f64>()
     }
 
-    /// Adds the cheapest changes with a gain until the set is expected to hold the target. Returns `true` if any was added.
-    pub(super) fn extend(&self, chosen: &mut Vec<usize>) -> bool {
-        let before = chosen.len();
-        let mut expected = self.expected(chosen);
+    /// Returns the cheapest changes with a gain that are expected to hold the target together; those found if no more has a
+    /// gain.
+    pub(super) fn expected_to_hold(&self) -> Vec<usize> {
+        let mut chosen = Vec::new();
+        let mut expected = self.expected(&chosen);
         while expected < self.target {
-            let Some((next, reached)) = self.gaining(chosen, expected) else { break };
-            chosen.push(next);
-            expected = reached;
+            let Some((next, reached)) = self.gaining(&chosen, expected) else { break };
+            (chosen, expected) = (next, reached);
         }
-        chosen.len() > before
+        chosen
     }
 
-    /// Returns the cheapest candidate with a gain, and what the set is expected to hold with it.
-    fn gaining(&self, chosen: &[usize], expected: f64) -> Option<(usize, f64)> {
-        let allowed = (0..self.len()).filter(|index| self.is_allowed(chosen, *index));
-        let gains = allowed.filter_map(|index| {
-            let with: Vec<usize> = chosen.iter().copied().chain([index]).collect();
+    /// Returns the set with the cheapest candidate that has a gain, and what it is expected to hold.
+    fn gaining(&self, chosen: &[usize], expected: f64) -> Option<(Vec<usize>, f64)> {
+        // What arithmetic does not see, such as an incident, must not bring another model or other traffic: the repair decides.
+        let indices = (0..self.len()).filter(|index| self.asks(*index) == Concession::Nothing);
+        let gains = indices.filter_map(|index| {
+            let with = self.with(chosen, index, 1)?;
             let reached = self.expected(&with);
-            (reached > expected * MIN_GAIN).then_some((index, reached))
+            (reached > expected * MIN_GAIN).then_some((index, with, reached))
         });
-        gains.min_by(|one, other| self.compare(one.0, other.0).then(other.1.total_cmp(&one.1)))
+        let best = gains.min_by(|one, other| self.compare(one.0, other.0).then(other.2.total_cmp(&one.2)));
+        best.map(|(_, with, reached)| (with, reached))
     }
 }
 
@@ -149,14 +271,30 @@ impl Candidate {
     fn new(baseline: &Baseline<'_>, change: Change, lift: Option<f64>) -> Self {
         let analytic = Ceiling::of(&Change::all(baseline.scenario, [&change])).multiple / baseline.analytic;
         let is_known = analytic.is_finite() && analytic > 0.0;
-        let is_free =
-            |provider: u16| catalogue::has_free_accounts(&baseline.scenario.providers[usize::from(provider)]);
-        let max_copies = match change.edit {
-            Edit::Account { provider } if is_free(provider) => MAX_FREE_ACCOUNTS,
-            _ if change.is_repeatable() => MAX_CHANGES,
-            _ => 1,
-        };
         let correction = lift.map_or(1.0, |lift| if is_known { lift / analytic } else { lift });
-        Self { change, correction, cost: 0.0, max_copies }
+        Self { change, correction, cost: 0.0, asks: Concession::Nothing }
     }
+}
+
+/// Returns how often a change is in a set.
+pub(super) fn copies(chosen: &[usize], index: usize) -> usize {
+    chosen.iter().filter(|other| **other == index).count()
+}
+
+/// Returns the changes of a set, each once.
+fn distinct(chosen: &[usize]) -> BTreeSet<usize> {
+    chosen.iter().copied().collect()
+}
+
+/// Returns the names of the models of all targets.
+fn models(scenario: &Scenario) -> BTreeSet<String> {
+    let name = |target: &Target| {
+        scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].name.clone()
+    };
+    scenario.targets.iter().map(name).collect()
+}
+
+/// Returns the name of a model without that of its maker.
+fn short(model: &str) -> &str {
+    model.rsplit('/').next().unwrap_or(model)
 }

@@ -52,8 +52,8 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             "`{change}` needs no new account, since limits are per model; its answers are another model's."
         ),
         PlanNote::FreeAccounts { provider, max } => format!(
-            "Accounts at {provider} are free. Its terms of service may forbid a second one: check them first. At most \
-             {max} more are proposed."
+            "Accounts at {provider} cost nothing in this scenario. If they are free, its terms of service may forbid several: \
+             check them first. At most {max} more are proposed unless a change gives them a price."
         ),
         PlanNote::Ablations { changes } => format!(
             "Policies in force were left out one at a time to measure their worth (a lift below 1 is what a policy \

@@ -1,10 +1,10 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::notes;
+use super::{notes, purchase};
 use crate::formatting::{count, duration, job_rate, number, percent, plural};
 use crate::planner::{
     BrokenRule, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload, Plan,
-    PlanningCeiling, Purchase, only_cost,
+    PlanningCeiling,
 };
 use crate::report::verdict;
 use crate::scenario::Metric;
@@ -95,7 +95,7 @@ fn finding(finding: &Finding, runs: &str) -> String {
         Finding::HarmfulPolicy { change, lift } => {
             format!("A policy in force lowers the ceiling: it is {} times as high `{change}`.", number(*lift))
         }
-        Finding::Purchase(purchase) => self::purchase(purchase, runs),
+        Finding::Purchase(purchase) => purchase::sentence(purchase),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => self::outage(outage),
         Finding::LongWindow(_) => unreachable!("invariant: the caller has the duration"),
@@ -178,56 +178,8 @@ fn improvement(improvement: &Improvement) -> String {
     format!("`{}` {effect}{price}", improvement.change)
 }
 
-fn purchase(purchase: &Purchase, runs: &str) -> String {
-    let target = format!(
-        "{} times the load ({} jobs/min)",
-        number(purchase.target.multiple),
-        number(purchase.target.jobs_per_min)
-    );
-    let changes =
-        if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
-    let cost = purchase.cost_usd_per_day;
-    let cost = cost
-        .map_or_else(|| "at a cost not known".to_owned(), |cost| format!("{cost:.2} USD/day at that load"));
-    let seeds = plural(purchase.replicas.into(), "seed");
-    let (share, confidence) = (percent(purchase.share), percent(purchase.confidence));
-    let proof = format!(
-        "All rules held on {}, so {share} of {runs} hold it ({confidence} confidence)",
-        plural(purchase.replicas.into(), "fresh seed")
-    );
-    let time_up = if purchase.timed_out { "; the time limit ended the search" } else { "" };
-    if let Some(few) = &purchase.undecided {
-        format!(
-            "Whether {target} holds cannot be told: a run has {}, and `{}` needs {}.",
-            plural(few.jobs, "job"),
-            few.rule,
-            count(few.needed)
-        )
-    } else if purchase.holds && purchase.changes.is_empty() {
-        format!("{target} holds without any change, for {cost}. {proof}.")
-    } else if purchase.holds {
-        format!("To hold {target}: {changes}, for {cost}. {proof}.")
-    } else if purchase.broken.is_empty() {
-        format!(
-            "{target} with {changes}, for {cost}, is not proved: it held on {seeds}; {} are needed to conclude that {share} of \
-             {runs} hold it{time_up}.",
-            purchase.proof
-        )
-    } else if only_cost(&purchase.broken) {
-        format!(
-            "To hold {target} apart from its cost: {changes}, for {cost}; {}{time_up}.",
-            breaks(&purchase.broken)
-        )
-    } else {
-        format!(
-            "No set of changes that was tried holds {target}: with {changes}, {}{time_up}.",
-            breaks(&purchase.broken)
-        )
-    }
-}
-
 /// Lists broken rules: `a` breaks; `a` and `b` break.
-fn breaks(broken: &[BrokenRule]) -> String {
+pub(super) fn breaks(broken: &[BrokenRule]) -> String {
     let verb = if broken.len() == 1 { "breaks" } else { "break" };
     format!("{} {verb}", rule_list(broken.iter().map(|rule| rule.rule.as_str())))
 }

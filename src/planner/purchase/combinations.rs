@@ -1,0 +1,69 @@
+//! The sets that are tried one after the other if no single change helps any more: up to three changes other than accounts,
+//! each with many accounts, with some, and with none. More accounts do no harm, so that a set with many of them stands for
+//! all sets with fewer; the search removes afterwards what is not needed.
+
+use super::candidates::{Candidates, MAX_CHANGES};
+
+/// The most changes other than accounts in a set.
+const MAX_OTHERS: usize = 3;
+/// The number of accounts of all providers together in a set with many.
+const MANY: usize = 40;
+/// The number of accounts of each provider in a set with some.
+const SOME: usize = 3;
+
+/// Returns the sets, those with few other changes first, and of these the cheapest first.
+pub(super) fn combinations(candidates: &Candidates<'_>) -> Vec<Vec<usize>> {
+    let all = candidates.by_cost();
+    let (accounts, others): (Vec<usize>, Vec<usize>) =
+        all.into_iter().partition(|index| candidates.is_account(*index));
+    let mut sets = Vec::new();
+    for subset in subsets(&others) {
+        for numbers in numbers(accounts.len()) {
+            let mut set = subset.clone();
+            for (account, copies) in accounts.iter().zip(numbers) {
+                set = candidates.with(&set, *account, copies).unwrap_or(set);
+            }
+            if candidates.is_valid(&set) && !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+    }
+    sets
+}
+
+/// Returns the subsets of at most [`MAX_OTHERS`] changes: the smallest first, each in the order of `others`.
+fn subsets(others: &[usize]) -> Vec<Vec<usize>> {
+    let mut subsets: Vec<(usize, Vec<usize>)> = vec![(0, Vec::new())];
+    let mut from = 0;
+    for _ in 0..MAX_OTHERS {
+        let until = subsets.len();
+        for place in from..until {
+            let (next, subset) = subsets[place].clone();
+            let longer = |index: usize| {
+                let set: Vec<usize> = subset.iter().copied().chain([others[index]]).collect();
+                (index + 1, set)
+            };
+            subsets.extend((next..others.len()).map(longer));
+        }
+        from = until;
+    }
+    subsets.into_iter().map(|(_, subset)| subset).collect()
+}
+
+/// Returns the numbers of accounts of each of `providers` that are tried: the same for each; most at one of them; some at
+/// each; none.
+fn numbers(providers: usize) -> Vec<Vec<usize>> {
+    debug_assert!(MANY + MAX_OTHERS <= MAX_CHANGES, "invariant: a set with many accounts is valid");
+    if providers == 0 {
+        return vec![Vec::new()];
+    }
+    let mut numbers = vec![vec![MANY / providers; providers]];
+    if providers > 1 {
+        let rest = MANY / 4 / (providers - 1);
+        let most_at =
+            |most: usize| (0..providers).map(move |one| if one == most { MANY * 3 / 4 } else { rest });
+        numbers.extend((0..providers).map(|most| most_at(most).collect()));
+    }
+    numbers.extend([vec![SOME; providers], vec![0; providers]]);
+    numbers
+}
