@@ -29,6 +29,7 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
         analytic: analytic.multiple,
         min_multiple: search.min_multiple,
         max_multiple: search.max_multiple,
+        spread: 0.0,
     };
     let measured = baseline.measure_all(catalogue::changes(&scenario));
     let candidates = Candidates::new(&baseline, &measured, target);
