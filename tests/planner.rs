@@ -156,12 +156,9 @@ fn a_purchase_holds_its_target_and_nothing_less_does() {
     let bought = buy(&cheap);
     assert!(bought.holds && bought.changes == ["one more account at p"; 3], "{bought:#?}");
     assert!((bought.target.multiple - 5.5).abs() < 1e-9);
-    // At ten times the price a job served by the fallback is cheaper than one served by another account.
+    // At ten times the price a job served by the fallback is cheaper, but another model would answer it.
     let bought = buy(&yaml);
-    assert!(
-        bought.holds && bought.changes == ["fall back to groq-developer openai/gpt-oss-120b"],
-        "{bought:#?}"
-    );
+    assert!(bought.holds && bought.changes == ["one more account at p"; 3], "{bought:#?}");
     // Written by hand: 110 jobs/min need four accounts of 30, and not fewer.
     let by_hand = |accounts: &str, targets: &str| {
         let yaml = yaml

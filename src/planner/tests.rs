@@ -279,9 +279,16 @@ fn rules_that_load_cannot_break_are_left_out() {
         let names: Vec<String> = rules.kept.iter().map(|rule| rule.rule.clone()).collect();
         (names.join("; "), rules.notes.len())
     };
-    assert_eq!(kept("success >= 95%, p95 latency <= 2s"), ("success >= 95%; p95 latency <= 2s".into(), 0));
+    assert_eq!(kept("success >= 95%, p95 latency <= 2s"), (
+            "chat: success >= 95%; nightly summaries: success >= 95%; chat: p95 latency <= 2s; nightly summaries: p95 latency <= 2s"
+                .into(),
+            0
+        ));
     assert_eq!(kept("goodput >= 1/min, success <= 50%"), ("success >= 99 %".into(), 2));
-    assert_eq!(kept("cost <= 3 USD"), ("cost <= 3 USD; success >= 99 %".into(), 1));
+    assert_eq!(
+        kept("cost <= 3 USD"),
+        ("cost <= 3 USD; chat: success >= 99 %; nightly summaries: success >= 99 %".into(), 2)
+    );
 }
 
 #[test]

