@@ -1,6 +1,8 @@
 //! The findings, differences and notes of a plan as typed data. `report::plan::sentences` makes the sentences.
 
-use super::plan::{ChangeKind, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase, WhatIf};
+use super::plan::{
+    ChangeKind, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase, UserLoad, WhatIf,
+};
 use super::{replicas, what_if};
 use crate::formatting::significant;
 use crate::scenario::Note;
@@ -29,6 +31,15 @@ pub enum Finding {
         planning: Option<PlanningCeiling>,
         /// The ends of the confidence interval of the multiple; `None` with one replica.
         interval: Option<[f64; 2]>,
+    },
+    /// The load of closed workloads, what it can reach, and its ceiling.
+    Users {
+        /// Whether the present load holds.
+        load_holds: bool,
+        /// The load and the ceiling.
+        load: UserLoad,
+        /// The highest multiple of the load that was tried.
+        tried: f64,
     },
     /// The rules hold at no load that was tried.
     NoLoadHolds {
@@ -269,6 +280,9 @@ pub(super) fn findings(plan: &Plan, too_few_jobs: Option<Finding>) -> Vec<Findin
 fn ceiling(plan: &Plan) -> Finding {
     let (load_holds, load_jobs_per_min) = (plan.load.holds, plan.load.jobs_per_min);
     let simulated = &plan.ceiling.simulated;
+    if let Some(load) = &plan.users {
+        return Finding::Users { load_holds, load: load.clone(), tried: simulated.tried };
+    }
     match (simulated.multiple, simulated.jobs_per_min) {
         (Some(multiple), Some(jobs_per_min)) if multiple > 0.0 => Finding::CeilingFound {
             load_holds,

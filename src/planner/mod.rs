@@ -16,6 +16,7 @@
 
 mod catalogue;
 mod change;
+mod closed;
 mod curve;
 mod difference;
 mod early_end;
@@ -76,10 +77,18 @@ pub enum Target {
     JobsPerMin(f64),
 }
 
-/// The error of [`plan`] for a scenario without any load.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the scenario offers no jobs, so there is no load to multiply: give a workload a rate")]
-pub struct NothingOffered;
+/// The error of [`plan`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The scenario has no load.
+    #[error("the scenario offers no jobs, so there is no load to multiply: give a workload a rate")]
+    NothingOffered,
+    /// The target is a rate, and a workload has users.
+    #[error(
+        "the load of a workload with users is their number, not a rate: give the target as a multiple, such as 5x"
+    )]
+    RateOfUsers,
+}
 
 /// The most jobs in the largest run of a search, unless the ceiling is higher.
 const MAX_JOBS: f64 = 5e6;
@@ -95,15 +104,18 @@ const STEP: f64 = 1.1;
 /// Makes the plan of a scenario. `progress` is called as the work goes on.
 ///
 /// # Errors
-/// Fails if no job is ever offered.
+/// Fails if no job is ever offered, or if the target of closed workloads is a rate.
 pub fn plan(
     scenario: &Scenario,
     options: &PlanOptions,
     progress: &dyn PlanProgress,
-) -> Result<Plan, NothingOffered> {
+) -> Result<Plan, PlanError> {
     let analytic = Ceiling::of(scenario);
     if analytic.offered_jobs_per_min <= 0.0 {
-        return Err(NothingOffered);
+        return Err(PlanError::NothingOffered);
+    }
+    if closed::has_users(scenario) && matches!(options.target, Some(Target::JobsPerMin(_))) {
+        return Err(PlanError::RateOfUsers);
     }
     let rules = Rules::of(scenario);
     let count = RunCount::new(progress);
@@ -140,6 +152,7 @@ pub fn plan(
         analytic: &analytic,
         present: &present,
         replicas: &replicas,
+        users: closed::user_load(&runner, scenario, &present, &replicas),
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
     };
     Ok(results.into_plan(tables, count.simulations()))
@@ -187,7 +200,8 @@ fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let peak = shapes.flatten().fold(1.0, f64::max);
     let jobs = analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
     let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
-    let is_known = expected.is_finite() && expected > 0.0;
+    // The limits do not bound the number of users.
+    let is_known = expected.is_finite() && expected > 0.0 && !closed::has_users(scenario);
     let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE.0, MAX_MULTIPLE.1);
     let guess = if is_known { expected / peak } else { 1.0 };
     Search {

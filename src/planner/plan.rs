@@ -5,8 +5,10 @@
 //! money in USD. A *multiple* is relative to the load that the scenario offers, a *lift* to the present ceiling.
 
 mod answers;
+mod users;
 
 pub use answers::*;
+pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
 use crate::record::{Binding, CeilingTarget, Expected};
@@ -39,6 +41,10 @@ pub struct Plan {
     pub notes: Vec<PlanNote>,
     /// The load that the scenario offers, and the results at that load.
     pub load: Load,
+    /// The load of closed workloads; `None` if there are none. With users, every rate in the plan is measured in a run, and
+    /// [`WhatIf`] and [`TargetLoad`] have numbers of users, with the jobs per minute of the open workloads alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<UserLoad>,
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
     /// The ceiling to plan with divided by the load, or the simulated ceiling of a single replica divided by it; `None` if no
@@ -63,9 +69,23 @@ pub struct Plan {
     pub incidents: Vec<Outage>,
     /// What was simulated for this plan.
     pub simulated: Simulations,
+    /// Every reason for which the exit code is 1; empty if it is 0.
+    #[serde(default)]
+    pub not_met: Vec<NotMet>,
 }
 
 impl Plan {
+    /// Returns everything that was asked for and does not hold: the present load, the target load, the loss of a provider.
+    pub(super) fn find_not_met(&self) -> Vec<NotMet> {
+        let lost = self.incidents.iter().filter(|outage| !outage.survives);
+        let providers: Vec<String> = lost.map(|outage| outage.provider.clone()).collect();
+        let target_holds = self.buy.as_ref().is_none_or(|purchase| purchase.holds);
+        let load = (!self.load.holds).then_some(NotMet::PresentLoad);
+        let target = (!target_holds).then_some(NotMet::TargetLoad);
+        let outage = (!providers.is_empty()).then_some(NotMet::Outage { providers });
+        load.into_iter().chain(target).chain(outage).collect()
+    }
+
     /// Returns the content of `plan.json`.
     ///
     /// # Panics
@@ -282,6 +302,9 @@ pub struct WhatIf {
     pub kind: ChangeKind,
     /// The new ceiling; `None` if none was found up to the highest load tried.
     pub ceiling_jobs_per_min: Option<f64>,
+    /// The users of closed workloads at the new ceiling, or at the highest load tried; `None` without closed workloads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<u64>,
     /// The highest load tried, if no new ceiling was found up to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_jobs_per_min: Option<f64>,

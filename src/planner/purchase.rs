@@ -214,6 +214,7 @@ impl Search<'_> {
             target: TargetLoad {
                 multiple: rounded(self.target, 6),
                 jobs_per_min: rounded(self.target * offered_per_min, 3),
+                users: None,
             },
             holds: broken.is_empty() && replicas == PROOF_SEEDS,
             proof: PROOF_SEEDS,

@@ -93,7 +93,7 @@ const JOBS_PER_SHARE: f64 = 3.0;
 const MIN_SHARE: f64 = 1e-3;
 
 /// Returns the fewest jobs from which a rule can be judged: three for each share that it allows to fail or to be slower.
-fn min_jobs(rule: &Expectation) -> f64 {
+pub(super) fn min_jobs(rule: &Expectation) -> f64 {
     let allowed = match rule.metric {
         Metric::Success => 1.0 - rule.value,
         Metric::Percentile(percent, _) => 1.0 - f64::from(percent) / 100.0,

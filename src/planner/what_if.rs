@@ -86,6 +86,7 @@ impl Baseline<'_> {
             change: change.name.clone(),
             kind: change.kind,
             ceiling_jobs_per_min: estimate.ceiling().map(|multiple| significant(multiple * offered)),
+            users: None,
             tried_jobs_per_min: estimate.ceiling().is_none().then(|| significant(estimate.low * offered)),
             lift: rounded(lift, 4),
             p95_s: changed.p95_s(),

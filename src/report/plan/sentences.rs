@@ -1,10 +1,10 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::notes;
+use super::{notes, outages, users};
 use crate::formatting::{count, duration, number, percent, plural};
 use crate::planner::{
-    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload,
-    Plan, PlanningCeiling, Purchase, WhatIf, only_cost,
+    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, NotMet, Plan,
+    PlanningCeiling, Purchase, WhatIf, only_cost,
 };
 use crate::scenario::Metric;
 
@@ -21,6 +21,21 @@ pub(super) fn differences(plan: &Plan) -> Vec<String> {
 /// Returns how the plan was found and what was left out.
 pub(super) fn notes(plan: &Plan) -> Vec<String> {
     plan.notes.iter().map(notes::sentence).collect()
+}
+
+/// Returns the exit code of `plan` with every reason for it.
+pub(super) fn exit_code(plan: &Plan) -> String {
+    let reason = |reason: &NotMet| match reason {
+        NotMet::PresentLoad => "the present load does not hold".to_owned(),
+        NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
+        NotMet::Outage { providers } => format!("the loss of {} is not survived", providers.join(", ")),
+    };
+    if !plan.not_met.is_empty() {
+        return format!("exit code 1: {}", plan.not_met.iter().map(reason).collect::<Vec<_>>().join("; "));
+    }
+    let target = if plan.buy.is_some() { "; the target load holds" } else { "" };
+    let outage = if plan.incidents.is_empty() { "" } else { "; the loss of each provider is survived" };
+    format!("exit code 0: the present load holds{target}{outage}")
 }
 
 /// Returns the word for runs of this duration.
@@ -55,6 +70,7 @@ fn finding(finding: &Finding, runs: &str) -> String {
             });
             format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
         }
+        Finding::Users { load_holds, load, tried } => users::sentence(load, *load_holds, *tried, runs),
         Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min } => format!(
             "{}, nor does any lower load that was tried: a ceiling, if there is one, is below {} jobs/min.",
             present_load(*load_jobs_per_min, false),
@@ -84,7 +100,7 @@ fn finding(finding: &Finding, runs: &str) -> String {
         }
         Finding::Purchase(purchase) => self::purchase(purchase),
         Finding::Growth(growth) => self::growth(growth),
-        Finding::Outage(outage) => self::outage(outage),
+        Finding::Outage(outage) => outages::sentence(outage),
     }
 }
 
@@ -153,11 +169,8 @@ fn improvement(improvement: &Improvement) -> String {
 }
 
 fn purchase(purchase: &Purchase) -> String {
-    let target = format!(
-        "{} times the load ({} jobs/min)",
-        number(purchase.target.multiple),
-        number(purchase.target.jobs_per_min)
-    );
+    let load = users::target(&purchase.target);
+    let target = format!("{} times the load ({load})", number(purchase.target.multiple));
     let changes =
         if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
     let cost = purchase.cost_usd_per_day;
@@ -192,7 +205,7 @@ fn purchase(purchase: &Purchase) -> String {
 }
 
 /// Lists broken rules: `a` breaks; `a` and `b` break.
-fn breaks(broken: &[BrokenRule]) -> String {
+pub(super) fn breaks(broken: &[BrokenRule]) -> String {
     let verb = if broken.len() == 1 { "breaks" } else { "break" };
     format!("{} {verb}", rule_list(broken.iter().map(|rule| rule.rule.as_str())))
 }
@@ -241,43 +254,6 @@ fn growth(growth: &Growth) -> String {
             )
         }
     }
-}
-
-fn outage(outage: &Outage) -> String {
-    let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
-    let verdict = if outage.survives {
-        format!("{loss} is survived.")
-    } else {
-        format!("{loss} is not survived: {}.", breaks(&outage.broken))
-    };
-    let Some(success) = outage.success else { return format!("{verdict} No jobs arrive during it.") };
-    let by_workload = match outage.workloads.len() {
-        0 | 1 => String::new(),
-        _ => format!(
-            " ({})",
-            outage.workloads.iter().filter_map(workload_success).collect::<Vec<_>>().join(", ")
-        ),
-    };
-    let served = match (outage.p95_s, outage.fallback_share) {
-        (Some(p95), Some(fallback)) => {
-            format!(", with a p95 latency of {}; {} of these by fallback", duration(p95), percent(fallback))
-        }
-        _ => String::new(),
-    };
-    let recovery = match outage.recovery_s {
-        None => "Jobs do not succeed as required again before the end of the run".to_owned(),
-        Some(0.0) => "Jobs that arrive in the first minute after it succeed as required".to_owned(),
-        Some(recovery) => format!("Jobs succeed as required again {} after it", duration(recovery)),
-    };
-    format!(
-        "{verdict} Of the jobs that arrive during it {} succeed{by_workload}{served}. {recovery}.",
-        percent(success)
-    )
-}
-
-/// Formats the success of a workload during an outage: `chat 43.5 %`; `None` if no jobs arrived.
-fn workload_success(workload: &OutageWorkload) -> Option<String> {
-    Some(format!("{} {}", workload.name, percent(workload.success?)))
 }
 
 fn difference(difference: &Difference) -> String {
