@@ -102,7 +102,7 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
             ));
         }
     }
-    report.0.faint("per workload (route): the jobs that arrive during the loss; recovery: from its end");
+    report.0.faint("per workload (route): jobs that arrive during the loss; recovery from its end");
 }
 
 /// Returns the section of the page.
