@@ -4,6 +4,7 @@
 //! twice the users are not twice the jobs. A multiple of the load scales the users, and rates in jobs per minute are
 //! measured, not multiplied.
 
+use super::conclusion::Conclusion;
 use super::finding::Difference;
 use super::plan::{Plan, Saturation, UserCeiling, UserLoad};
 use super::replicas::{COVERAGE, Replicas};
@@ -39,6 +40,7 @@ pub(super) fn user_load(
     scenario: &Scenario,
     present: &Run,
     replicas: &Replicas,
+    conclusion: &Conclusion,
 ) -> Option<UserLoad> {
     let users = users(scenario);
     if users == 0 {
@@ -58,7 +60,10 @@ pub(super) fn user_load(
         quota_jobs_per_min: quota.map(significant),
         saturation,
         tried_users,
-        ceiling: ceiling(runner, scenario, open, replicas),
+        ceiling: match conclusion {
+            Conclusion::Ceiling => ceiling(runner, scenario, open, replicas),
+            _ => None,
+        },
     })
 }
 
@@ -210,12 +215,14 @@ impl Plan {
         self.headroom = simulated.multiple;
         self.ceiling.differences.retain(|difference| matches!(difference, Difference::Reservation { .. }));
         for change in &mut self.what_if {
-            let multiple = change.ceiling_jobs_per_min.or(change.tried_jobs_per_min);
+            let multiple =
+                change.ceiling_jobs_per_min.or(change.below_jobs_per_min).or(change.tried_jobs_per_min);
             let multiple = multiple.unwrap_or(0.0) / summary.ceiling.offered_jobs_per_min;
             let users = (multiple > 0.0).then(|| users(&scenario.scaled(multiple)));
             change.users = Some(users.unwrap_or(0));
             let open = |jobs: &mut f64| *jobs = significant(multiple * load.open_jobs_per_min);
             change.ceiling_jobs_per_min.as_mut().map(open);
+            change.below_jobs_per_min.as_mut().map(open);
             change.tried_jobs_per_min.as_mut().map(open);
         }
         if let Some(buy) = &mut self.buy {
@@ -248,7 +255,8 @@ expect: [\"success >= 90%\"]";
         let present = runner.run(&scenario, 1.0, 0);
         let search = crate::planner::search(&scenario, &Ceiling::of(&scenario), &rules);
         let replicas = Replicas::run(&runner, &scenario, search, Some(4));
-        let load = user_load(&runner, &scenario, &present, &replicas).expect("a workload has users");
+        let load = user_load(&runner, &scenario, &present, &replicas, &Conclusion::Ceiling)
+            .expect("a workload has users");
         // An hour admits 60 refills and the full bucket: 61 · 250,000 tokens of 710, or 358.0 jobs per minute.
         let quota = 61.0 * 250_000.0 / 710.0 / 60.0;
         assert!((load.quota_jobs_per_min.unwrap() / quota - 1.0).abs() < 1e-3, "{load:#?}");

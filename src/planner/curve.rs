@@ -19,8 +19,8 @@ pub(super) fn curve(
     present: &Run,
 ) -> Vec<Point> {
     let ceiling = Some(estimate.at_least()).filter(|ceiling| *ceiling > 0.0).unwrap_or(1.0);
-    let loads = LOADS.par_iter().map(|share| point(&runner.run(scenario, share * ceiling, 0)));
-    let known = estimate.high.as_deref().into_iter().chain([present]).map(point);
+    let loads = LOADS.par_iter().map(|share| point(runner, &runner.run(scenario, share * ceiling, 0)));
+    let known = estimate.high.as_deref().into_iter().chain([present]).map(|run| point(runner, run));
     let mut points: Vec<Point> = loads.collect();
     points.extend(known);
     points.sort_by(|one, other| one.multiple.total_cmp(&other.multiple));
@@ -30,7 +30,7 @@ pub(super) fn curve(
 }
 
 /// Returns the point of a run.
-fn point(run: &Run) -> Point {
+fn point(runner: &Runner<'_>, run: &Run) -> Point {
     let (summary, jobs, attempts) = (&run.summary, &run.summary.jobs, &run.summary.attempts);
     let per_minute = |count: u64| rounded(count as f64 * 60.0 / summary.duration_s, 6);
     Point {
@@ -48,5 +48,6 @@ fn point(run: &Run) -> Point {
         p95_s: run.p95_s(),
         cost_usd: summary.cost_usd,
         holds: run.holds(),
+        too_few_jobs: runner.rules.undecidable(jobs.offered).is_some(),
     }
 }

@@ -1,17 +1,13 @@
 //! The findings, differences and notes of a plan as typed data. `report::plan::sentences` makes the sentences.
 
+use super::conclusion::Conclusion;
 use super::plan::{
-    ChangeKind, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase, UserLoad, WhatIf,
+    BrokenRule, ChangeKind, Comparison, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase,
+    TooFewJobs, UserLoad, WhatIf,
 };
-use super::{replicas, what_if};
 use crate::formatting::significant;
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
-
-/// Lifts closer to 1 than this are equal within the tolerances of the two searches that they compare.
-const NEGLIGIBLE: f64 = what_if::TOLERANCE + replicas::TOLERANCE;
-/// The same for ablations.
-const NEGLIGIBLE_ABLATION: f64 = what_if::ABLATION_TOLERANCE + replicas::TOLERANCE;
 
 /// One statement of the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,24 +34,35 @@ pub enum Finding {
         load_holds: bool,
         /// The load and the ceiling.
         load: UserLoad,
-        /// The highest multiple of the load that was tried.
+        /// The highest multiple of the load that was tried; the lowest one if none held.
         tried: f64,
+        /// Why there is no ceiling; `None` if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<NoUserCeiling>,
     },
-    /// The rules hold at no load that was tried.
+    /// Some rules hold at no load: at the lowest one they break on every seed, though no limit refuses and no job waits.
     NoLoadHolds {
         /// The present load.
         load_jobs_per_min: f64,
         /// The lowest load that was tried, in jobs per minute.
         tried_jobs_per_min: f64,
+        /// The rules that no load holds; at least one.
+        rules: Vec<BrokenRule>,
     },
-    /// A rule cannot be judged from as few jobs as a run at the ceiling has.
-    TooFewJobs {
-        /// The rule, as written.
-        rule: String,
-        /// The jobs of the run.
-        jobs: u64,
-        /// The fewest jobs from which the rule can be judged.
-        needed: u64,
+    /// The rules hold at no load that was tried; a lower one might hold.
+    NoneHeld {
+        /// The present load.
+        load_jobs_per_min: f64,
+        /// The lowest load that was tried, in jobs per minute.
+        tried_jobs_per_min: f64,
+    },
+    /// Neither the ceiling nor whether the present load holds can be told from as few jobs as a run has.
+    CannotTell {
+        /// The present load.
+        load_jobs_per_min: f64,
+        /// The jobs that there are, and those that are needed.
+        #[serde(flatten)]
+        few: TooFewJobs,
     },
     /// The rules hold at every load that was tried.
     NoCeilingFound {
@@ -92,13 +99,44 @@ pub enum Finding {
     Outage(Outage),
 }
 
+/// Why there is no ceiling of closed workloads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum NoUserCeiling {
+    /// These rules hold at no load; see [`Finding::NoLoadHolds`].
+    NoLoadHolds {
+        /// The rules; at least one.
+        rules: Vec<BrokenRule>,
+    },
+    /// The rules hold at no load that was tried; a lower one might hold.
+    NoneHeld,
+    /// The runs have too few jobs.
+    TooFewJobs(TooFewJobs),
+    /// The rules hold at every load that was tried.
+    Unbounded,
+}
+
+impl NoUserCeiling {
+    fn of(conclusion: &Conclusion) -> Option<Self> {
+        match conclusion {
+            Conclusion::Ceiling => None,
+            Conclusion::NoLoadHolds(rules) => Some(Self::NoLoadHolds { rules: rules.clone() }),
+            Conclusion::NoneHeld => Some(Self::NoneHeld),
+            Conclusion::TooFewJobs(few) => Some(Self::TooFewJobs(few.clone())),
+            Conclusion::Unbounded => Some(Self::Unbounded),
+        }
+    }
+}
+
 /// A change that raises the ceiling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Improvement {
     /// The name of the change.
     pub change: String,
-    /// The new ceiling divided by the present one; above 1.
-    pub lift: f64,
+    /// The new ceiling divided by the present one, above 1; `None` if no load holds at present.
+    pub lift: Option<f64>,
+    /// The new ceiling; `None` if every load that was tried held.
+    pub jobs_per_min: Option<f64>,
     /// The extra cost of a day at the present load; 0 if it is negligible, negative if the change saves money.
     pub extra_usd_per_day: f64,
 }
@@ -203,6 +241,10 @@ pub enum PlanNote {
         ablation_tolerance: f64,
         /// The same for the pairs.
         pair_tolerance: f64,
+        /// Ceilings that differ by at most this share are called equal.
+        equal: f64,
+        /// The same for ablations.
+        ablation_equal: f64,
     },
     /// A change that uses another model of the same accounts: no new account, but another model's answers.
     OtherModel {
@@ -223,6 +265,13 @@ pub enum PlanNote {
     },
     /// Changes are measured without the rules on cost, since cost breaks before any limit is reached.
     MeasuredWithoutCostRules,
+    /// Runs are longer than the scenario's duration, whose jobs are too few for a verdict.
+    LongerRuns {
+        /// The scenario's duration, in seconds.
+        from_s: f64,
+        /// The duration of the runs, in seconds.
+        to_s: f64,
+    },
     /// A change of the catalogue was not tried.
     NotTried {
         /// The change.
@@ -261,12 +310,13 @@ pub enum NotTriedReason {
     NothingRepeats,
 }
 
-/// Returns the findings of a plan, the most important first. `too_few_jobs` qualifies the ceiling.
-pub(super) fn findings(plan: &Plan, too_few_jobs: Option<Finding>) -> Vec<Finding> {
+/// Returns the findings of a plan, the most important first.
+pub(super) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<Finding> {
     let simulated = &plan.ceiling.simulated;
-    let mut findings = vec![ceiling(plan)];
-    findings.extend(too_few_jobs);
-    findings.extend(simulated.breaks.clone().map(Finding::FirstViolation));
+    let mut findings = vec![ceiling(plan, conclusion)];
+    // A rule that no load holds is the answer already.
+    let breaks = simulated.breaks.clone().filter(|_| !matches!(conclusion, Conclusion::NoLoadHolds(_)));
+    findings.extend(breaks.map(Finding::FirstViolation));
     findings
         .extend(simulated.without_cost_rules.map(|multiple| Finding::CeilingWithoutCostRules { multiple }));
     findings.extend(best_changes(plan));
@@ -277,14 +327,16 @@ pub(super) fn findings(plan: &Plan, too_few_jobs: Option<Finding>) -> Vec<Findin
     findings
 }
 
-fn ceiling(plan: &Plan) -> Finding {
+fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
     let (load_holds, load_jobs_per_min) = (plan.load.holds, plan.load.jobs_per_min);
     let simulated = &plan.ceiling.simulated;
     if let Some(load) = &plan.users {
-        return Finding::Users { load_holds, load: load.clone(), tried: simulated.tried };
+        let without = NoUserCeiling::of(conclusion);
+        return Finding::Users { load_holds, load: load.clone(), tried: simulated.tried, without };
     }
-    match (simulated.multiple, simulated.jobs_per_min) {
-        (Some(multiple), Some(jobs_per_min)) if multiple > 0.0 => Finding::CeilingFound {
+    let tried_jobs_per_min = significant(simulated.tried * load_jobs_per_min);
+    match (conclusion, simulated.multiple, simulated.jobs_per_min) {
+        (Conclusion::Ceiling, Some(multiple), Some(jobs_per_min)) => Finding::CeilingFound {
             load_holds,
             load_jobs_per_min,
             jobs_per_min,
@@ -292,17 +344,23 @@ fn ceiling(plan: &Plan) -> Finding {
             planning: simulated.planning,
             interval: simulated.low.zip(simulated.high).map(|(low, high)| [low, high]),
         },
-        (Some(_), _) => Finding::NoLoadHolds {
-            load_jobs_per_min,
-            tried_jobs_per_min: significant(simulated.tried * load_jobs_per_min),
-        },
-        (None, _) => Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.tried },
+        (Conclusion::Ceiling, ..) => unreachable!("invariant: a ceiling is stated, found {simulated:?}"),
+        (Conclusion::NoLoadHolds(rules), ..) => {
+            Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min, rules: rules.clone() }
+        }
+        (Conclusion::NoneHeld, ..) => Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min },
+        (Conclusion::TooFewJobs(few), ..) => Finding::CannotTell { load_jobs_per_min, few: few.clone() },
+        (Conclusion::Unbounded, ..) => {
+            Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.tried }
+        }
     }
 }
 
 /// Returns the best change, and the best one without extra cost if that is another.
 fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
-    let raises = |change: &&WhatIf| change.lift > 1.0 + NEGLIGIBLE && change.kind != ChangeKind::Ablation;
+    let is_lift = plan.ceiling.simulated.below.is_none();
+    let raises =
+        |change: &&WhatIf| change.compared == Comparison::Higher && change.kind != ChangeKind::Ablation;
     let best = plan.what_if.iter().find(raises);
     let is_costly = best.is_some_and(|best| best.costs_extra() || best.kind == ChangeKind::Traffic);
     let free = plan.what_if.iter().filter(raises).find(|change| {
@@ -310,18 +368,20 @@ fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
             && change.kind != ChangeKind::Traffic
             && best.is_some_and(|best| best.change != change.change)
     });
-    let best = best.map(|best| Finding::BestChange(Improvement::of(best)));
+    let best = best.map(|best| Finding::BestChange(Improvement::of(best, is_lift)));
     best.into_iter()
-        .chain(free.filter(|_| is_costly).map(|free| Finding::BestFreeChange(Improvement::of(free))))
+        .chain(free.filter(|_| is_costly).map(|free| Finding::BestFreeChange(Improvement::of(free, is_lift))))
 }
 
 impl Improvement {
-    fn of(change: &WhatIf) -> Self {
-        debug_assert!(change.lift > 1.0, "invariant: an improvement has a lift above 1, found {change:?}");
+    /// Describes a change that raises the ceiling; `is_lift` if there is one at present.
+    fn of(change: &WhatIf, is_lift: bool) -> Self {
+        debug_assert!(change.lift > 1.0 || !is_lift, "invariant: a lift is above 1, found {change:?}");
         let is_priced = change.costs_extra() || change.saves();
         Self {
             change: change.change.clone(),
-            lift: change.lift,
+            lift: is_lift.then_some(change.lift),
+            jobs_per_min: change.ceiling_jobs_per_min,
             extra_usd_per_day: if is_priced { change.extra_usd_per_day } else { 0.0 },
         }
     }
@@ -329,6 +389,6 @@ impl Improvement {
 
 /// Returns a finding if leaving a policy out raises the ceiling.
 fn harmful_policy(change: &WhatIf) -> Option<Finding> {
-    let is_harmful = change.kind == ChangeKind::Ablation && change.lift > 1.0 + NEGLIGIBLE_ABLATION;
+    let is_harmful = change.kind == ChangeKind::Ablation && change.compared == Comparison::Higher;
     is_harmful.then(|| Finding::HarmfulPolicy { change: change.change.clone(), lift: change.lift })
 }

@@ -17,13 +17,16 @@
 mod catalogue;
 mod change;
 mod closed;
+mod conclusion;
 mod curve;
 mod difference;
 mod early_end;
 mod finding;
 mod growth;
+mod longer;
 mod outage;
 mod plan;
+mod proof;
 mod purchase;
 mod replicas;
 mod results;
@@ -32,10 +35,11 @@ mod runner;
 mod search;
 #[cfg(test)]
 mod tests;
+mod verification;
 mod violation;
 mod what_if;
 
-pub use finding::{Difference, Finding, Improvement, NotTriedReason, PlanNote, UntriedChange};
+pub use finding::{Difference, Finding, Improvement, NoUserCeiling, NotTriedReason, PlanNote, UntriedChange};
 pub use growth::GrowthRate;
 pub use plan::*;
 pub(crate) use rules::only_cost;
@@ -43,12 +47,14 @@ pub use runner::PlanProgress;
 
 use crate::ceiling::Ceiling;
 use crate::scenario::Scenario;
+use conclusion::Conclusion;
 use provider::Nanos;
 use replicas::Replicas;
 use results::{Results, Tables};
 use rules::Rules;
 use runner::{Run, RunCount, Runner};
 use search::{CeilingEstimate, Search};
+use std::borrow::Cow;
 use what_if::Baseline;
 
 /// What a plan contains besides the ceiling and the changes.
@@ -110,8 +116,7 @@ pub fn plan(
     options: &PlanOptions,
     progress: &dyn PlanProgress,
 ) -> Result<Plan, PlanError> {
-    let analytic = Ceiling::of(scenario);
-    if analytic.offered_jobs_per_min <= 0.0 {
+    if Ceiling::of(scenario).offered_jobs_per_min <= 0.0 {
         return Err(PlanError::NothingOffered);
     }
     if closed::has_users(scenario) && matches!(options.target, Some(Target::JobsPerMin(_))) {
@@ -120,42 +125,102 @@ pub fn plan(
     let rules = Rules::of(scenario);
     let count = RunCount::new(progress);
     let runner = Runner { rules: &rules, count: &count };
-    count.stage("the present load");
-    let present = runner.run(scenario, 1.0, 0);
-    count.stage("the ceiling");
-    let search = search(scenario, &analytic, &rules);
+    let own_duration = scenario.duration;
+    let (scenario, found) = found(&runner, scenario, options);
+    let Found { analytic, present, search, replicas, without_cost_rules, conclusion } = &found;
     let service_rules = rules.without_cost_rules();
     let service = Runner { rules: &service_rules, ..runner };
-    let (ceiling, replicas) = rayon::join(
-        || (service_rules.kept.len() < rules.kept.len()).then(|| coarse(&search).run(&service, scenario)),
-        || {
-            let guess = search.guess.min(rules.proportional_bound(&present.summary));
-            Replicas::run(&runner, scenario, Search { guess, ..search }, options.replicas)
-        },
-    );
-    let without_cost_rules = ceiling.filter(|_| cost_breaks_first(replicas.first()));
     let baseline = Baseline {
         runner: if without_cost_rules.is_some() { service } else { runner },
-        scenario,
+        scenario: &scenario,
         estimate: without_cost_rules.as_ref().unwrap_or(replicas.first()),
-        present: &present,
+        spread: replicas.spread(),
+        present,
         analytic: analytic.multiple,
         min_multiple: search.min_multiple,
         max_multiple: search.max_multiple,
     };
-    let target = options.target.map(|target| target.multiple(&analytic));
+    let target = options.target.map(|target| target.multiple(analytic));
     let tables = tables(&baseline, runner, replicas.first(), target, options);
     let results = Results {
-        scenario,
+        scenario: &scenario,
         options,
         rules: &rules,
-        analytic: &analytic,
-        present: &present,
-        replicas: &replicas,
-        users: closed::user_load(&runner, scenario, &present, &replicas),
+        analytic,
+        present,
+        replicas,
+        users: closed::user_load(&runner, &scenario, present, replicas, conclusion),
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
+        conclusion,
+        own_duration: (own_duration != scenario.duration).then_some(own_duration),
     };
     Ok(results.into_plan(tables, count.simulations()))
+}
+
+/// What is found about a scenario before any change.
+struct Found {
+    analytic: Ceiling,
+    /// The run at the present load.
+    present: Run,
+    search: Search,
+    replicas: Replicas,
+    /// The ceiling without the rules on cost, if cost breaks first.
+    without_cost_rules: Option<CeilingEstimate>,
+    conclusion: Conclusion,
+}
+
+/// How many times runs are made longer.
+const MAX_LENGTHENINGS: usize = 2;
+
+/// Searches for the ceiling. If the runs have too few jobs for the rules, they are made longer if that is possible. Returns
+/// the scenario with its duration.
+fn found<'a>(
+    runner: &Runner<'_>,
+    scenario: &'a Scenario,
+    options: &PlanOptions,
+) -> (Cow<'a, Scenario>, Found) {
+    let mut scenario = Cow::Borrowed(scenario);
+    let mut found = Found::of(runner, &scenario, options);
+    for _ in 0..MAX_LENGTHENINGS {
+        let Conclusion::TooFewJobs(few) = &found.conclusion else { break };
+        let offered = jobs(&scenario, &found.analytic);
+        let Some(longer) = longer::lengthened(&scenario, runner.rules, few, offered) else { break };
+        scenario = Cow::Owned(longer);
+        found = Found::of(runner, &scenario, options);
+    }
+    (scenario, found)
+}
+
+impl Found {
+    fn of(runner: &Runner<'_>, scenario: &Scenario, options: &PlanOptions) -> Self {
+        let (rules, analytic) = (runner.rules, Ceiling::of(scenario));
+        runner.count.stage("the present load");
+        let present = runner.run(scenario, 1.0, 0);
+        runner.count.stage("the ceiling");
+        let search = search(scenario, &analytic, rules);
+        let service_rules = rules.without_cost_rules();
+        let service = Runner { rules: &service_rules, ..*runner };
+        let (ceiling, replicas) = rayon::join(
+            || (service_rules.kept.len() < rules.kept.len()).then(|| coarse(&search).run(&service, scenario)),
+            || {
+                let guess = search.guess.min(rules.proportional_bound(&present.summary));
+                Replicas::run(runner, scenario, Search { guess, ..search }, options.replicas)
+            },
+        );
+        let without_cost_rules = ceiling.filter(|_| cost_breaks_first(replicas.first()));
+        // Users who wait send fewer jobs than arithmetic expects.
+        let offered = match closed::has_users(scenario) {
+            true => present.summary.jobs.offered as f64,
+            false => jobs(scenario, &analytic),
+        };
+        let conclusion = Conclusion::of(runner, scenario, &replicas, offered);
+        Self { analytic, present, search, replicas, without_cost_rules, conclusion }
+    }
+}
+
+/// Returns the number of jobs that a scenario offers on average.
+fn jobs(scenario: &Scenario, analytic: &Ceiling) -> f64 {
+    analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0
 }
 
 /// Makes the tables of a plan. `runner` judges by all rules, those on cost included; `estimate` is its ceiling.
@@ -198,18 +263,19 @@ impl Target {
 fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape);
     let peak = shapes.flatten().fold(1.0, f64::max);
-    let jobs = analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
+    let jobs = jobs(scenario, analytic);
     let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
     // The limits do not bound the number of users.
     let is_known = expected.is_finite() && expected > 0.0 && !closed::has_users(scenario);
-    let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE.0, MAX_MULTIPLE.1);
+    let enough = rules.min_jobs() * longer::MARGIN / jobs;
+    let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE.0, MAX_MULTIPLE.1).max(enough);
     let guess = if is_known { expected / peak } else { 1.0 };
     Search {
         guess,
         step: STEP,
         steepness: 1.0,
         tolerance: replicas::TOLERANCE,
-        min_multiple: (rules.min_jobs() / jobs).min(guess / MIN_BELOW_GUESS),
+        min_multiple: enough.min(guess / MIN_BELOW_GUESS),
         max_multiple: if is_known { max_multiple.max(expected * BEYOND_ANALYTIC) } else { max_multiple },
         replica: 0,
     }

@@ -5,9 +5,11 @@
 //! money in USD. A *multiple* is relative to the load that the scenario offers, a *lift* to the present ceiling.
 
 mod answers;
+mod changes;
 mod users;
 
 pub use answers::*;
+pub use changes::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
@@ -47,8 +49,8 @@ pub struct Plan {
     pub users: Option<UserLoad>,
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
-    /// The ceiling to plan with divided by the load, or the simulated ceiling of a single replica divided by it; `None` if no
-    /// ceiling was found.
+    /// The ceiling to plan with divided by the load, or the simulated ceiling of a single replica divided by it; `None` if
+    /// there is no ceiling, or none was found.
     pub headroom: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
@@ -122,8 +124,8 @@ pub struct Load {
     pub jobs_per_min: f64,
     /// Offered in the busiest step of the series.
     pub peak_jobs_per_min: f64,
-    /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found, whether
-    /// every rule holds on the scenario's own seed.
+    /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found up to
+    /// [`Simulated::tried`], whether every rule holds on the scenario's own seed. `false` if it cannot be told.
     pub holds: bool,
     /// The rules of the ceiling, measured at this load.
     pub expect: Vec<Expected>,
@@ -177,10 +179,16 @@ pub struct CachedCeiling {
 /// The ceiling by simulation: the highest load at which every rule holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Simulated {
-    /// Jobs per minute; `None` if no ceiling was found up to [`Self::tried`].
+    /// Jobs per minute; `None` if no ceiling was found: see [`Self::below`], [`Self::undecided`] and [`Self::tried`].
     pub jobs_per_min: Option<f64>,
-    /// As a multiple of the load: the mean over replicas. 0 if the rules hold at no load that was tried.
+    /// As a multiple of the load: the mean over replicas.
     pub multiple: Option<f64>,
+    /// The lowest multiple that was tried, if no load held: a ceiling, if there is one, is below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// Why the ceiling cannot be told; `None` if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<TooFewJobs>,
     /// The ceiling to plan with, which most runs hold; `None` if no ceiling was found, or with one replica.
     #[serde(default)]
     pub planning: Option<PlanningCeiling>,
@@ -190,7 +198,7 @@ pub struct Simulated {
     pub high: Option<f64>,
     /// The confidence level of the interval, in `0..1`.
     pub confidence: f64,
-    /// The ceiling of each replica as a multiple, the scenario's own seed first.
+    /// The ceiling of each replica as a multiple, the scenario's own seed first; empty if no ceiling was found.
     pub replicas: Vec<f64>,
     /// The relative width to which the first replica's ceiling was narrowed down.
     pub tolerance: f64,
@@ -206,6 +214,17 @@ pub struct Simulated {
     pub without_cost_rules: Option<f64>,
 }
 
+/// Runs of too few jobs for a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooFewJobs {
+    /// The rule that needs the most jobs, as written.
+    pub rule: String,
+    /// The jobs of a run where the rules begin to break; of a run at the load in question if none breaks.
+    pub jobs: u64,
+    /// The fewest jobs from which the rule can be judged: three for each share that it allows to fail or to be slower.
+    pub needed: u64,
+}
+
 /// The load that most runs hold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanningCeiling {
@@ -217,6 +236,19 @@ pub struct PlanningCeiling {
     pub share: f64,
     /// The confidence with which they do, in `0..1`.
     pub confidence: f64,
+    /// The number of fresh seeds on which the load was simulated, and on how many of them it held; `None` if the runs have so
+    /// many jobs, and their ceilings vary so little, that no check is needed.
+    #[serde(default)]
+    pub checked: Option<CheckedSeeds>,
+}
+
+/// Fresh seeds on which a load was simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedSeeds {
+    /// The number of seeds.
+    pub seeds: u32,
+    /// On how many of them every rule held.
+    pub held: u32,
 }
 
 /// The rule that breaks first, and the limit that stops the load at that moment: the one that refuses, else one that
@@ -291,69 +323,7 @@ pub struct Point {
     pub cost_usd: f64,
     /// Whether every rule of the ceiling holds.
     pub holds: bool,
-}
-
-/// A change and its measured effect.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WhatIf {
-    /// The name of the change.
-    pub change: String,
-    /// What has to be done for it.
-    pub kind: ChangeKind,
-    /// The new ceiling; `None` if none was found up to the highest load tried.
-    pub ceiling_jobs_per_min: Option<f64>,
-    /// The users of closed workloads at the new ceiling, or at the highest load tried; `None` without closed workloads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub users: Option<u64>,
-    /// The highest load tried, if no new ceiling was found up to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tried_jobs_per_min: Option<f64>,
-    /// The new ceiling divided by the present one, on the same traffic; by the highest load tried if there is no new
-    /// ceiling.
-    pub lift: f64,
-    /// The 95th percentile of latency at the present load; `None` if no job succeeded.
-    pub p95_s: Option<f64>,
-    /// The cost of a day at the present load.
-    pub cost_usd_per_day: f64,
-    /// The increase of that cost over the present one; negative if the change saves money.
-    pub extra_usd_per_day: f64,
-    /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, or
-    /// the change is an ablation.
-    pub lift_per_usd: Option<f64>,
-    /// The rule that breaks first after the change; `None` if none does.
-    pub breaks: Option<String>,
-}
-
-impl WhatIf {
-    /// Amounts of money below this are not worth mentioning, in USD per day.
-    const NEGLIGIBLE_USD: f64 = 0.005;
-
-    /// Returns `true` if the change costs more per day than today.
-    #[must_use]
-    pub fn costs_extra(&self) -> bool {
-        self.extra_usd_per_day > Self::NEGLIGIBLE_USD
-    }
-
-    /// Returns `true` if the change costs less per day than today.
-    #[must_use]
-    pub fn saves(&self) -> bool {
-        self.extra_usd_per_day < -Self::NEGLIGIBLE_USD
-    }
-}
-
-/// What has to be done for a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChangeKind {
-    /// Another setting of the client.
-    Client,
-    /// More quota: an account, a tier, a provider.
-    Quota,
-    /// Different traffic: its size, its bounds, its time.
-    Traffic,
-    /// A what-if that the scenario itself describes.
-    Own,
-    /// An ablation: a policy in force is left out, to measure its worth. Never bought, never paired.
-    #[serde(rename = "without")]
-    Ablation,
+    /// Whether the run has too few jobs for a rule, so that [`Self::holds`] is no verdict.
+    #[serde(default)]
+    pub too_few_jobs: bool,
 }

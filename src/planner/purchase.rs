@@ -4,14 +4,15 @@
 //! to the traffic last, until the analytic ceiling, corrected by each measured lift, reaches the target. The set is then
 //! simulated, and repaired: the limit that stops a failing run says which provider needs more quota; if no limit does, the
 //! remaining changes are added one by one as long as they do no harm. The set is then pruned, since a later change may have
-//! made an earlier one needless. At last it is proved on as many seeds as the claim needs. Rules on cost are judged at the
+//! made an earlier one needless. At last it is proved on as many fresh seeds as the claim needs (see `proof`). Rules on cost are judged at the
 //! end and never stop the search, since no change that is bought makes the bill smaller. When the time is up the search
 //! ends with the best set until then.
 
 mod candidates;
 
-use super::plan::{BrokenRule, Purchase, TargetLoad};
-use super::replicas::PROOF_SEEDS;
+use super::plan::{BrokenRule, Purchase, TargetLoad, TooFewJobs};
+use super::proof::{self, Proofs};
+use super::replicas::COVERAGE;
 use super::rules::only_cost;
 use super::runner::{Run, Runner, broken_in_any};
 use super::violation;
@@ -50,8 +51,9 @@ pub(super) fn buy(
     let until = time_limit.map(|limit| runner.count.elapsed() + limit);
     let candidates = Candidates::new(baseline, measured, target);
     let mut search = Search { candidates, runner, target, until };
-    let (chosen, proof) = search.run();
-    search.into_purchase(&chosen, proof, baseline.present.summary.ceiling.offered_jobs_per_min)
+    let mut proofs = Proofs::new();
+    let (chosen, runs, needed) = search.run(&mut proofs);
+    search.into_purchase(&chosen, (runs, needed), baseline.present.summary.ceiling.offered_jobs_per_min)
 }
 
 /// Returns `true` if no rule breaks except those on cost. No run is no proof.
@@ -64,8 +66,9 @@ impl Search<'_> {
         self.until.is_some_and(|until| self.runner.count.elapsed() >= until)
     }
 
-    /// Searches, prunes and proves. Returns the set and the runs that show how it does.
-    fn run(&mut self) -> (Vec<usize>, Vec<Run>) {
+    /// Searches, prunes and proves. Returns the set, the runs that show how it does, and how many are needed to prove that it
+    /// holds.
+    fn run(&mut self, proofs: &mut Proofs) -> (Vec<usize>, Vec<Run>, u32) {
         let mut chosen = Vec::new();
         let mut runs = self.screen(&chosen);
         if !serves(&runs) && !self.is_time_up() {
@@ -77,12 +80,19 @@ impl Search<'_> {
         (chosen, runs) = self.repaired(chosen, runs, |search, chosen| search.screen(chosen));
         if serves(&runs) {
             (chosen, runs) = self.pruned(chosen, runs);
-            let proof = self.prove(&chosen);
+            let mut needed = proofs.needed();
+            let proof = self.prove(&chosen, proofs);
             if !proof.is_empty() {
-                (chosen, runs) = self.repaired(chosen, proof, |search, chosen| search.prove(chosen));
+                (chosen, runs) = self.repaired(chosen, proof, |search, chosen| {
+                    let next = proofs.needed();
+                    let proof = search.prove(chosen, proofs);
+                    needed = if proof.is_empty() { needed } else { next };
+                    proof
+                });
+                return (chosen, runs, needed);
             }
         }
-        (chosen, runs)
+        (chosen, runs, proofs.needed())
     }
 
     /// Simulates a set at the target load on some seeds. Returns the runs that ended before the time was up.
@@ -108,11 +118,12 @@ impl Search<'_> {
         runs
     }
 
-    /// Simulates a set on [`PROOF_SEEDS`] seeds, or until a batch of them does not serve.
-    fn prove(&self, chosen: &[usize]) -> Vec<Run> {
+    /// Simulates a set on the seeds of the next proof, or until a batch of them does not serve.
+    fn prove(&self, chosen: &[usize], proofs: &mut Proofs) -> Vec<Run> {
         let mut runs = Vec::new();
-        for first in (0..PROOF_SEEDS).step_by(BATCH as usize) {
-            runs.extend(self.simulate(chosen, first..PROOF_SEEDS.min(first + BATCH)));
+        let seeds = proofs.next();
+        for first in seeds.clone().step_by(BATCH as usize) {
+            runs.extend(self.simulate(chosen, first..seeds.end.min(first + BATCH)));
             if !serves(&runs) || self.is_time_up() {
                 break;
             }
@@ -136,7 +147,7 @@ impl Search<'_> {
         &self,
         mut chosen: Vec<usize>,
         mut runs: Vec<Run>,
-        simulate: impl Fn(&Self, &[usize]) -> Vec<Run>,
+        mut simulate: impl FnMut(&Self, &[usize]) -> Vec<Run>,
     ) -> (Vec<usize>, Vec<Run>) {
         let mut repeated = (usize::MAX, 1);
         while !serves(&runs) && !self.is_time_up() {
@@ -197,27 +208,45 @@ impl Search<'_> {
     }
 
     /// Returns the result of the search.
-    fn into_purchase(self, chosen: &[usize], mut proof: Vec<Run>, offered_per_min: f64) -> Purchase {
+    fn into_purchase(
+        self,
+        chosen: &[usize],
+        (mut proof, needed): (Vec<Run>, u32),
+        offered_per_min: f64,
+    ) -> Purchase {
         // The run that shows that the load does not hold was ended early: the whole run says which rules it breaks.
         let mut is_whole = true;
         if let Some(failing) = proof.iter().position(|run| !only_cost(&run.broken)) {
             let scenario = self.candidates.scenario(chosen);
-            let replica = u32::try_from(failing).expect("invariant: a proof has at most PROOF_SEEDS runs");
+            let replica = proof[failing].replica;
             let whole = self.runner.timed_run(&scenario, self.target, replica, &|| self.is_time_up());
             is_whole = whole.is_some();
             proof[failing] = whole.unwrap_or_else(|| proof[failing].clone());
             proof.swap(0, failing);
         }
-        let broken: Vec<BrokenRule> = broken_in_any(&proof);
-        let replicas = u32::try_from(proof.len()).expect("invariant: a proof has at most PROOF_SEEDS runs");
+        let mut broken: Vec<BrokenRule> = broken_in_any(&proof);
+        let jobs =
+            proof.first().filter(|_| is_whole && !broken.is_empty()).map(|run| run.summary.jobs.offered);
+        let too_few = jobs.and_then(|jobs| Some((jobs, self.runner.rules.undecidable(jobs)?)));
+        let undecided =
+            too_few.map(|(jobs, (rule, needed))| TooFewJobs { rule: rule.rule.clone(), jobs, needed });
+        let holds = broken.is_empty();
+        let chosen: &[usize] = if undecided.is_some() { &[] } else { chosen };
+        if undecided.is_some() {
+            broken.clear();
+        }
+        let replicas = u32::try_from(proof.len()).expect("invariant: a proof has a few hundred runs");
         Purchase {
             target: TargetLoad {
                 multiple: rounded(self.target, 6),
                 jobs_per_min: rounded(self.target * offered_per_min, 3),
                 users: None,
             },
-            holds: broken.is_empty() && replicas == PROOF_SEEDS,
-            proof: PROOF_SEEDS,
+            holds: holds && replicas == needed,
+            undecided,
+            proof: needed,
+            share: COVERAGE,
+            confidence: proof::CONFIDENCE,
             timed_out: self.is_time_up(),
             changes: chosen.iter().map(|index| self.candidates.name(*index).to_owned()).collect(),
             broken,

@@ -1,15 +1,22 @@
 //! The simulated ceiling over several seeds: its mean with a confidence interval, and the ceiling to plan with, the load
 //! that most runs hold.
+//!
+//! The ceilings of the seeds are a sample. The ceiling to plan with is a lower tolerance bound of normal theory for their
+//! logarithms: `mean - k · deviation`, with the `k` for which this lies below the 5th percentile with a confidence of 90 %
+//! (`stats::tolerance_factor`). Of each search the highest load that held is taken, and the deviation is at least that of
+//! the width to which a search finds it, since ceilings that differ by less look equal. Where normal theory is doubtful the
+//! bound is checked on fresh seeds, see [`super::verification`].
 
 use super::runner::Runner;
 use super::search::{CeilingEstimate, Search};
+use super::verification::{Verified, verify};
 use crate::scenario::Scenario;
 use crate::stats::{Moments, critical_t, tolerance_factor};
 use rayon::prelude::*;
 
 /// The relative tolerance of the first replica's search.
 pub(super) const TOLERANCE: f64 = 0.004;
-/// The relative tolerance of the other replicas' searches: coarser, since only their mean is used.
+/// The relative tolerance of the other replicas' searches: coarser, since each is one of several.
 pub(super) const OTHER_SEEDS_TOLERANCE: f64 = 0.012;
 /// The first step of the other replicas' searches, around the first replica's ceiling, as a ratio.
 const NEAR: f64 = 1.008;
@@ -27,9 +34,6 @@ pub(super) const CONFIDENCE: f64 = 0.95;
 pub(super) const COVERAGE: f64 = 0.95;
 /// The confidence with which they do.
 pub(super) const COVERAGE_CONFIDENCE: f64 = 0.9;
-/// The number of seeds that must all hold a load to show, with [`COVERAGE_CONFIDENCE`], that [`COVERAGE`] of all seeds hold
-/// it: if fewer did, all of 45 would hold with a probability below `0.95^45 = 9.9 %`.
-pub(super) const PROOF_SEEDS: u32 = 45;
 /// The ceiling to plan with is known well enough if it lies at most this share below its estimate from infinitely many seeds.
 const NARROW_BOUND: f64 = 0.01;
 /// The quantile of the normal distribution that [`COVERAGE`] of all values exceed, with the sign reversed.
@@ -40,6 +44,8 @@ const COVERAGE_Z: f64 = 1.644_853_626_951_472_7;
 pub(super) struct Replicas {
     /// The scenario's own seed first; never empty.
     pub(super) estimates: Vec<CeilingEstimate>,
+    /// The check of the ceiling to plan with; `None` if there was none.
+    pub(super) verified: Option<Verified>,
 }
 
 /// A mean and its interval at the level [`CONFIDENCE`].
@@ -59,7 +65,7 @@ impl Replicas {
         let (guess, steepness) = (first.at_least(), first.steepness());
         let near = Search { guess, step: NEAR, steepness, tolerance: OTHER_SEEDS_TOLERANCE, ..search };
         let has_ceiling = first.ceiling().is_some_and(|ceiling| ceiling > 0.0);
-        let mut replicas = Self { estimates: vec![first] };
+        let mut replicas = Self { estimates: vec![first], verified: None };
         let max_replicas = wanted.unwrap_or(MAX_REPLICAS);
         while has_ceiling && (replicas.estimates.len() as u32) < max_replicas {
             let done = replicas.estimates.len() as u32;
@@ -72,14 +78,17 @@ impl Replicas {
                 break;
             }
         }
+        if let Some(bound) = replicas.bound().filter(|bound| *bound > 0.0) {
+            let jobs = replicas.first().high.as_ref().map_or(0, |run| run.summary.jobs.offered);
+            replicas.verified = verify(runner, scenario, bound, (replicas.spread(), jobs));
+        }
         replicas
     }
 
     /// Returns `true` if more replicas would hardly change the results.
     fn are_enough(&self) -> bool {
         let excess = tolerance_factor(self.estimates.len(), COVERAGE, COVERAGE_CONFIDENCE) - COVERAGE_Z;
-        let is_bounded =
-            self.log_moments().is_some_and(|logs| excess * libm::sqrt(logs.variance) <= NARROW_BOUND);
+        let is_bounded = self.log_moments().is_some_and(|logs| excess * deviation(logs) <= NARROW_BOUND);
         is_bounded && self.interval().is_some_and(|interval| interval.is_narrow())
     }
 
@@ -102,18 +111,27 @@ impl Replicas {
     }
 
     /// Returns the ceiling to plan with: the multiple that the share [`COVERAGE`] of all seeds hold, with
-    /// [`COVERAGE_CONFIDENCE`]. A one-sided tolerance bound of the highest loads that held, whose logarithms are taken as
-    /// normally distributed. 0 if some replica held no load; `None` if no rule broke, or with one replica.
+    /// [`COVERAGE_CONFIDENCE`]. 0 if some replica held no load; `None` if no rule broke, or with one replica.
     pub(super) fn planning_ceiling(&self) -> Option<f64> {
+        self.verified.map(|verified| verified.multiple).or_else(|| self.bound())
+    }
+
+    /// Returns the one-sided tolerance bound of the highest loads that held.
+    fn bound(&self) -> Option<f64> {
         self.first().ceiling()?;
         if self.estimates.len() < 2 {
             return None;
         }
         let factor = tolerance_factor(self.estimates.len(), COVERAGE, COVERAGE_CONFIDENCE);
-        let bound =
-            self.log_moments().map_or(0.0, |logs| libm::exp(logs.mean - factor * libm::sqrt(logs.variance)));
+        let bound = self.log_moments().map_or(0.0, |logs| libm::exp(logs.mean - factor * deviation(logs)));
         assert!(bound >= 0.0 && bound.is_finite(), "invariant: a ceiling is finite, found {bound}");
         Some(bound)
+    }
+
+    /// Returns the standard deviation of the ceilings of several seeds, relative to their mean: by how much the ceilings of two
+    /// scenarios on one seed may differ without a difference in the mean. 0 with one seed.
+    pub(super) fn spread(&self) -> f64 {
+        self.log_moments().map_or(0.0, |logs| if logs.count > 1.0 { libm::sqrt(logs.variance) } else { 0.0 })
     }
 
     /// Returns the moments of the logarithms of the highest loads that held; `None` if some replica held none.
@@ -127,6 +145,12 @@ impl Replicas {
     pub(super) fn ceilings(&self) -> Vec<f64> {
         self.estimates.iter().map(CeilingEstimate::at_least).collect()
     }
+}
+
+/// Returns the standard deviation of logarithms of ceilings, at least that of a uniform error as wide as the tolerance of a
+/// search.
+fn deviation(logs: Moments) -> f64 {
+    libm::sqrt(logs.variance).max(OTHER_SEEDS_TOLERANCE / libm::sqrt(12.0))
 }
 
 impl Interval {

@@ -1,10 +1,11 @@
 //! The plan from the planner's results: ids become names, and numbers are rounded to the precision of results.
 
+use super::conclusion::Conclusion;
 use super::difference::differences;
-use super::finding::{Finding, PlanNote, findings};
+use super::finding::{PlanNote, findings};
 use super::plan::{
-    Analytic, CachedCeiling, Ceilings, ChangeKind, Load, Outage, Pair, Plan, PlanningCeiling, Point,
-    Purchase, SCHEMA, Simulated, Simulations, UserLoad, WhatIf,
+    Analytic, CachedCeiling, Ceilings, ChangeKind, CheckedSeeds, Load, Outage, Pair, Plan, PlanningCeiling,
+    Point, Purchase, SCHEMA, Simulated, Simulations, UserLoad, WhatIf,
 };
 use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
@@ -14,6 +15,7 @@ use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
 use crate::record::{Binding, CeilingAxis, CeilingTarget};
 use crate::scenario::Scenario;
+use provider::Nanos;
 
 /// The results for the scenario as it is.
 pub(super) struct Results<'a> {
@@ -28,6 +30,9 @@ pub(super) struct Results<'a> {
     pub(super) users: Option<UserLoad>,
     /// The ceiling without the rules on cost, as a multiple; `None` unless cost breaks first.
     pub(super) without_cost_rules: Option<f64>,
+    pub(super) conclusion: &'a Conclusion,
+    /// The scenario's own duration, if runs are longer.
+    pub(super) own_duration: Option<Nanos>,
 }
 
 /// The tables of a plan.
@@ -43,9 +48,10 @@ impl Results<'_> {
     /// Makes the plan. Its findings come last, since they are derived from everything else.
     pub(super) fn into_plan(self, tables: Tables, simulations: Simulations) -> Plan {
         let (scenario, simulated) = (self.scenario, self.simulated());
-        let too_few_jobs = self.too_few_jobs();
         let above = self.replicas.first().high.as_deref();
-        let growth = self.options.growth.as_ref();
+        let is_decided = !matches!(self.conclusion, Conclusion::TooFewJobs(_));
+        let has_answer = matches!(self.conclusion, Conclusion::Ceiling | Conclusion::Unbounded);
+        let growth = self.options.growth.as_ref().filter(|_| has_answer);
         let mut plan = Plan {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -66,8 +72,8 @@ impl Results<'_> {
                 simulated,
             },
             curve: tables.curve,
-            what_if: tables.what_if,
-            pairs: tables.pairs,
+            what_if: if is_decided { tables.what_if } else { Vec::new() },
+            pairs: if is_decided { tables.pairs } else { Vec::new() },
             buy: tables.buy,
             growth: growth.map(|growth| {
                 let ceiling = self.replicas.planning_ceiling().or_else(|| self.replicas.mean());
@@ -81,61 +87,91 @@ impl Results<'_> {
             plan.restate_for_users(users, scenario, self.present);
         }
         plan.not_met = plan.find_not_met();
-        plan.findings = findings(&plan, too_few_jobs);
+        plan.findings = findings(&plan, self.conclusion);
         plan
     }
 
     fn simulated(&self) -> Simulated {
         let first = self.replicas.first();
-        let (mean, interval) = (self.replicas.mean(), self.replicas.interval());
+        let has_ceiling = *self.conclusion == Conclusion::Ceiling;
+        let only = |value: Option<f64>| value.filter(|_| has_ceiling);
+        let (mean, planning) = (only(self.replicas.mean()), only(self.replicas.planning_ceiling()));
+        let interval = self.replicas.interval().filter(|_| has_ceiling);
         let offered = self.analytic.offered_jobs_per_min;
-        let planning = self.replicas.planning_ceiling();
+        let tried = significant(first.high.as_ref().map_or(first.low, |run| run.multiple));
+        let none_held = matches!(self.conclusion, Conclusion::NoLoadHolds(_) | Conclusion::NoneHeld);
+        let undecided = match self.conclusion {
+            Conclusion::TooFewJobs(few) => Some(few.clone()),
+            _ => None,
+        };
+        let shown = first.high.as_ref().filter(|_| undecided.is_none());
+        let ceilings = if has_ceiling { self.replicas.ceilings() } else { Vec::new() };
         Simulated {
             jobs_per_min: mean.map(|mean| significant(mean * offered)),
             multiple: mean.map(significant),
+            below: none_held.then_some(tried),
             planning: planning.map(|multiple| PlanningCeiling {
                 jobs_per_min: significant(multiple * offered),
                 multiple: significant(multiple),
                 share: COVERAGE,
                 confidence: COVERAGE_CONFIDENCE,
+                checked: self
+                    .replicas
+                    .verified
+                    .map(|check| CheckedSeeds { seeds: check.seeds, held: check.held }),
             }),
             low: interval.map(|interval| significant(interval.low)),
             high: interval.map(|interval| significant(interval.high)),
             confidence: CONFIDENCE,
-            replicas: self.replicas.ceilings().iter().map(|ceiling| significant(*ceiling)).collect(),
+            replicas: ceilings.into_iter().map(significant).collect(),
             tolerance: replicas::TOLERANCE,
-            tried: significant(first.high.as_ref().map_or(first.low, |run| run.multiple)),
+            tried,
             rules: self.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
-            breaks: first.high.as_ref().and_then(|run| violation::first(run, self.rules)),
-            without_cost_rules: self.without_cost_rules.map(significant),
+            breaks: shown.and_then(|run| violation::first(run, self.rules)),
+            without_cost_rules: only(self.without_cost_rules).map(significant),
+            undecided,
         }
-    }
-
-    /// Returns a finding if the run just above the ceiling has too few jobs for a rule.
-    fn too_few_jobs(&self) -> Option<Finding> {
-        let run = self.replicas.first().high.as_deref().unwrap_or(self.present);
-        let jobs = run.summary.jobs.offered;
-        let (rule, needed) = self.rules.undecidable(jobs)?;
-        Some(Finding::TooFewJobs { rule: rule.rule.clone(), jobs, needed })
     }
 
     fn load(&self, simulated: &Simulated) -> Load {
         let load = load(self.present);
-        Load { holds: simulated.planning.map_or(load.holds, |ceiling| ceiling.multiple >= 1.0), ..load }
+        let has_too_few = self.rules.undecidable(self.present.summary.jobs.offered).is_some();
+        let holds = match self.conclusion {
+            // The loads below one that holds are taken to hold.
+            Conclusion::Ceiling => match (simulated.planning, simulated.multiple) {
+                (Some(planning), _) => planning.multiple >= 1.0,
+                (None, Some(multiple)) if has_too_few => multiple >= 1.0,
+                _ => load.holds,
+            },
+            Conclusion::Unbounded => has_too_few || load.holds,
+            Conclusion::NoLoadHolds(_) | Conclusion::NoneHeld | Conclusion::TooFewJobs(_) => false,
+        };
+        Load { holds, ..load }
+    }
+
+    /// Returns the relative difference to the present ceiling that its tolerance and the seeds explain.
+    fn equal(&self) -> f64 {
+        replicas::TOLERANCE + self.replicas.spread()
     }
 
     /// Returns how the plan was found and what was left out; the scenario's own notes last.
     fn notes(&self, simulated: &Simulated, changes: &[WhatIf]) -> Vec<PlanNote> {
         let mut notes = self.rules.notes.clone();
         notes.push(PlanNote::Method {
-            replicas: simulated.replicas.len(),
+            replicas: self.replicas.estimates.len(),
             confidence: simulated.confidence,
             tolerance: simulated.tolerance,
             other_seeds_tolerance: replicas::OTHER_SEEDS_TOLERANCE,
             change_tolerance: what_if::TOLERANCE,
             ablation_tolerance: what_if::ABLATION_TOLERANCE,
             pair_tolerance: what_if::PAIR_TOLERANCE,
+            equal: rounded(what_if::TOLERANCE + self.equal(), 6),
+            ablation_equal: rounded(what_if::ABLATION_TOLERANCE + self.equal(), 6),
         });
+        notes.extend(self.own_duration.map(|own| PlanNote::LongerRuns {
+            from_s: rounded(own.as_secs_f64(), 6),
+            to_s: rounded(self.scenario.duration.as_secs_f64(), 6),
+        }));
         notes.extend(catalogue::notes(self.scenario));
         let ablations: Vec<String> = changes
             .iter()

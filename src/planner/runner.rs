@@ -54,6 +54,8 @@ pub(super) struct RunCount<'a> {
 pub(super) struct Run {
     /// The multiple of the load; positive and finite.
     pub(super) multiple: f64,
+    /// The replica: which seed it has.
+    pub(super) replica: u32,
     /// Its results; `expect` holds the rules of the ceiling.
     pub(super) summary: Summary,
     /// Its distance from breaking a rule, in `-1..=1`; negative if a rule is broken.
@@ -63,8 +65,9 @@ pub(super) struct Run {
 }
 
 impl Run {
-    fn new(multiple: f64, rules: &Rules, summary: Summary) -> Self {
-        let run = Self { multiple, slack: rules.slack(&summary), broken: rules.broken(&summary), summary };
+    fn new((multiple, replica): (f64, u32), rules: &Rules, summary: Summary) -> Self {
+        let (slack, broken) = (rules.slack(&summary), rules.broken(&summary));
+        let run = Self { multiple, replica, slack, broken, summary };
         assert!((-1.0..=1.0).contains(&run.slack), "invariant: slack in -1..=1, found {}", run.slack);
         assert_eq!(run.holds(), run.broken.is_empty(), "invariant: slack is negative if a rule is broken");
         run
@@ -166,7 +169,7 @@ impl Runner<'_> {
         let scenario = self.prepare(scenario, multiple, replica);
         let load = Load::with_cache(&scenario, &self.count.samples);
         let mut end = EarlyEnd::new(&scenario, rules, load.clone(), is_time_up);
-        let run = self.record(&scenario, multiple, load, &mut end);
+        let run = self.record(&scenario, (multiple, replica), load, &mut end);
         (!end.timed_out).then_some(run)
     }
 
@@ -179,17 +182,17 @@ impl Runner<'_> {
     ) -> Run {
         let scenario = self.prepare(scenario, multiple, replica);
         let load = Load::with_cache(&scenario, &self.count.samples);
-        self.record(&scenario, multiple, load, fold)
+        self.record(&scenario, (multiple, replica), load, fold)
     }
 
     /// Simulates a prepared scenario.
-    fn record(&self, scenario: &Scenario, multiple: f64, load: Load, fold: &mut impl Fold) -> Run {
+    fn record(&self, scenario: &Scenario, key: (f64, u32), load: Load, fold: &mut impl Fold) -> Run {
         let recorder = Recorder::without_distributions(scenario);
         let summary = drive::record(recorder, Mode::Virtual, fold, |folds| {
             drive::virtual_time::simulate_load(scenario, load, folds)
         });
         self.count.add(summary.jobs.offered);
-        Run::new(multiple, self.rules, summary)
+        Run::new(key, self.rules, summary)
     }
 
     /// Returns the scenario of a run: scaled, with the seed of its replica, judged by the rules of the ceiling.

@@ -2,7 +2,8 @@
 //! Ablations are measured like changes, but neither proposed nor paired.
 
 use super::change::Change;
-use super::plan::{ChangeKind, Pair, WhatIf};
+use super::plan::{ChangeKind, Comparison, Pair, WhatIf};
+use super::replicas;
 use super::runner::{Run, Runner};
 use super::search::{CeilingEstimate, Search};
 use super::violation;
@@ -17,16 +18,16 @@ pub(super) const TOLERANCE: f64 = 0.03;
 pub(super) const ABLATION_TOLERANCE: f64 = 0.05;
 /// The largest first step around the expected ceiling, as a ratio.
 const STEP: f64 = 1.08;
-/// Lifts are rounded to multiples of this before they are compared; of equal ones the cheaper change is the better one. A
-/// change whose lift exceeds one by no more has no effect.
+/// Lifts are rounded to multiples of this to rank changes; of equal ones the cheaper change is the better one. A change
+/// whose lift exceeds one by no more contributes nothing to a pair.
 const EQUAL_LIFTS: f64 = 0.02;
 /// The relative tolerance of the search for the ceiling of a pair that is known to be worth more than its parts.
 pub(super) const PAIR_TOLERANCE: f64 = 0.1;
 /// The largest first step of that search, as a ratio.
 const PAIR_STEP: f64 = 1.2;
-/// The lift of a pair divided by the product of its parts' lifts must exceed this, so that the tolerance alone does not
-/// explain it.
-const MIN_SYNERGY: f64 = 1.04;
+/// The lift of a pair divided by the product of its parts' lifts must exceed this, so that the tolerances of both parts and
+/// of the present ceiling do not explain it.
+const MIN_SYNERGY: f64 = 1.0 + 2.0 * (TOLERANCE + replicas::TOLERANCE);
 /// The most pairs that are simulated.
 const MAX_PAIRS: usize = 3;
 /// A search starts at most this far above the present ceiling, as a ratio.
@@ -40,6 +41,8 @@ pub(super) struct Baseline<'a> {
     pub(super) scenario: &'a Scenario,
     /// The ceiling on the scenario's own seed.
     pub(super) estimate: &'a CeilingEstimate,
+    /// The standard deviation of the ceilings of several seeds, relative to their mean; 0 with one seed.
+    pub(super) spread: f64,
     /// The run at the present load.
     pub(super) present: &'a Run,
     /// The analytic ceiling, as a multiple.
@@ -79,16 +82,21 @@ impl Baseline<'_> {
         let tolerance = if change.is_offer() { TOLERANCE } else { ABLATION_TOLERANCE };
         let estimate = Search { tolerance, ..self.search(&scenario) }.run(&self.runner, &scenario);
         let (lift, extra) = (self.lift(&estimate), changed.cost_per_day() - self.present.cost_per_day());
-        let costs_extra = extra > MIN_EXTRA_USD && change.is_offer();
+        let is_equal = self.compare(lift, tolerance) == Comparison::Equal;
+        let costs_extra = extra > MIN_EXTRA_USD && change.is_offer() && !is_equal;
         let violation = estimate.high.as_ref().and_then(|run| violation::first(run, self.runner.rules));
         let offered = self.present.summary.ceiling.offered_jobs_per_min;
+        let tried = |multiple: f64| Some(significant(multiple * offered));
+        let lowest = estimate.high.as_ref().filter(|_| estimate.low <= 0.0);
         let effect = WhatIf {
             change: change.name.clone(),
             kind: change.kind,
-            ceiling_jobs_per_min: estimate.ceiling().map(|multiple| significant(multiple * offered)),
             users: None,
-            tried_jobs_per_min: estimate.ceiling().is_none().then(|| significant(estimate.low * offered)),
+            ceiling_jobs_per_min: estimate.ceiling().filter(|multiple| *multiple > 0.0).and_then(tried),
+            below_jobs_per_min: lowest.and_then(|run| tried(run.multiple)),
+            tried_jobs_per_min: estimate.high.is_none().then(|| significant(estimate.low * offered)),
             lift: rounded(lift, 4),
+            compared: self.compare(lift, tolerance),
             p95_s: changed.p95_s(),
             cost_usd_per_day: rounded(changed.cost_per_day(), 4),
             extra_usd_per_day: rounded(extra, 4),
@@ -123,6 +131,19 @@ impl Baseline<'_> {
             "invariant: a lift is finite and not negative, found {lift}"
         );
         lift
+    }
+
+    /// Compares a new ceiling, found to `tolerance`, with the present one.
+    fn compare(&self, lift: f64, tolerance: f64) -> Comparison {
+        let equal = self.spread + tolerance + replicas::TOLERANCE;
+        let holds_now = self.estimate.at_least() > 0.0;
+        match () {
+            () if !holds_now && lift > 0.0 => Comparison::Higher,
+            () if !holds_now => Comparison::Equal,
+            () if lift > 1.0 + equal => Comparison::Higher,
+            () if lift < 1.0 - equal => Comparison::Lower,
+            () => Comparison::Equal,
+        }
     }
 
     /// Measures the pairs that are worth more together than separately; the best first.

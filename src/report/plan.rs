@@ -1,5 +1,6 @@
 //! Reports of a plan: text for the terminal in 80 columns, with the answer first; charts; and a page.
 
+pub(super) mod change;
 mod html;
 mod notes;
 mod outages;
@@ -83,10 +84,11 @@ impl PlanReport {
         let name = if simulated.planning.is_some() { "simulated, mean" } else { "simulated" };
         let (tried, load) = (simulated.tried, plan.load.jobs_per_min);
         match simulated.multiple {
-            Some(multiple) if multiple > 0.0 => {
-                self.ceiling(name, simulated.jobs_per_min, Some(multiple), broken)
+            Some(multiple) => self.ceiling(name, simulated.jobs_per_min, Some(multiple), broken),
+            None if simulated.undecided.is_some() => {
+                self.0.line(&format!("{name:<CHANGE$} {:>20}", "cannot be told"))
             }
-            Some(_) => self.bound(name, '<', tried, load, broken),
+            None if simulated.below.is_some() => self.bound(name, '<', tried, load, broken),
             None => self.bound(name, '>', tried, load, broken),
         }
         if let Some(multiple) = simulated.without_cost_rules {
@@ -103,8 +105,11 @@ impl PlanReport {
                 self.ceiling(name, Some(axis.jobs_per_min), Some(multiple), Some(&limit));
             }
         }
-        self.0.line("");
-        for sentence in sentences::differences(plan) {
+        let differences = sentences::differences(plan);
+        if !differences.is_empty() {
+            self.0.line("");
+        }
+        for sentence in differences {
             self.0.sentence(&sentence, 2);
         }
     }
@@ -142,9 +147,10 @@ impl PlanReport {
             "what if                              {unit}   lift     p95  USD/day  lift/USD"
         ));
         for change in &plan.what_if {
-            self.0.line(&what_if_line(change));
+            self.0.line(&what_if_line(plan, change));
         }
         self.0.faint("p95 and cost at the present load; lift/USD: ceiling gained per extra dollar a day");
+        self.0.faint("equal: no difference beyond the searches' tolerance and the spread of seeds");
     }
 
     fn pairs(&mut self, plan: &Plan) {
@@ -165,11 +171,14 @@ impl PlanReport {
         let Some(buy) = &plan.buy else { return };
         let verdict = match () {
             () if buy.holds => self.0.style.good("holds"),
+            () if buy.undecided.is_some() => self.0.style.bad("cannot be told"),
             () if buy.broken.is_empty() => self.0.style.bad("is not proved to hold"),
             () => self.0.style.bad("does not hold"),
         };
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
-        let changes = if buy.changes.is_empty() {
+        let changes = if buy.undecided.is_some() {
+            "too few jobs for a verdict".to_owned()
+        } else if buy.changes.is_empty() {
             "no change is needed".to_owned()
         } else {
             sentences::change_list(&buy.changes)
@@ -206,22 +215,22 @@ fn curve_line(point: &Point, days: f64) -> String {
         percent(served),
         percent(limited),
         point.cost_usd / days,
-        if point.holds { "yes" } else { "no" }
+        match point.holds {
+            _ if point.too_few_jobs => "few jobs",
+            true => "yes",
+            false => "no",
+        }
     )
 }
 
-fn what_if_line(change: &WhatIf) -> String {
-    let tried = || {
-        change.tried_jobs_per_min.map_or_else(|| "none".to_owned(), |tried| format!("> {}", number(tried)))
-    };
-    let ceiling = users::ceiling_of(change);
-    let ceiling = ceiling.unwrap_or_else(|| change.ceiling_jobs_per_min.map_or_else(tried, number));
+fn what_if_line(plan: &Plan, change: &WhatIf) -> String {
+    let ceiling = change::new_ceiling(change);
     let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
-    let per_usd = sentences::lift_per_usd(change);
+    let per_usd = change::lift_per_usd(change);
     format!(
         "{:<CHANGE$} {ceiling:>10} {:>6} {p95:>7} {:>8.2}  {per_usd:>8}",
         short(&change.change, CHANGE),
-        format!("{:.2}", change.lift),
+        change::lift(plan, change),
         change.cost_usd_per_day
     )
 }

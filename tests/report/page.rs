@@ -190,8 +190,8 @@ mod plans {
 
     fn planned() -> Plan {
         let mut small = launch_scenario(6.0);
-        small.duration = provider::Nanos::from_secs(120);
-        let ask = PlanOptions { incident: true, replicas: Some(2), ..PlanOptions::default() };
+        small.duration = provider::Nanos::HOUR;
+        let ask = PlanOptions { incident: true, replicas: Some(4), ..PlanOptions::default() };
         planner::plan(&small, &ask, &()).expect("jobs are offered")
     }
 

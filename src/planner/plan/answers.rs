@@ -1,6 +1,6 @@
 //! The parts of a plan that answer one question each: pairs of changes, a target load, growth, and the loss of a provider.
 
-use super::BrokenRule;
+use super::{BrokenRule, TooFewJobs};
 use serde::{Deserialize, Serialize};
 
 /// Two changes that are worth more together than separately, by more than the tolerance of the search.
@@ -19,11 +19,22 @@ pub struct Pair {
 pub struct Purchase {
     /// The load to hold.
     pub target: TargetLoad,
-    /// Whether it is proved that the load holds: every rule, those on cost included, holds on [`Self::proof`] replicas.
+    /// Whether it is proved that the load holds: every rule, those on cost included, holds on [`Self::proof`] fresh replicas,
+    /// which the search for the changes did not use.
     pub holds: bool,
-    /// The number of replicas, all of which must hold, that show with 90 % confidence that 95 % of runs hold.
+    /// Why it cannot be told whether the load holds: a run at that load has too few jobs. No changes are stated then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<TooFewJobs>,
+    /// The number of fresh replicas, all of which must hold, that prove the claim of [`Self::share`] and
+    /// [`Self::confidence`]. It grows with the number of sets of changes for which a proof was tried.
     #[serde(default)]
     pub proof: u32,
+    /// The share of runs that hold the load if it is proved, in `0..1`.
+    #[serde(default)]
+    pub share: f64,
+    /// The confidence with which they do, in `0..1`.
+    #[serde(default)]
+    pub confidence: f64,
     /// Whether the search ended because its time was up, with the best answer until then.
     #[serde(default)]
     pub timed_out: bool,

@@ -40,12 +40,12 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
 fn title(report: &Plan) -> String {
     let simulated = &report.ceiling.simulated;
     let Some((jobs, multiple)) = simulated.jobs_per_min.zip(simulated.multiple) else {
-        let tried = number(simulated.tried);
-        return format!("No ceiling was found up to {tried} times the present load");
+        return match simulated.below {
+            _ if simulated.undecided.is_some() => "Too few jobs to tell the ceiling".to_owned(),
+            Some(_) => "The rules hold at no load that was tried".to_owned(),
+            None => format!("No ceiling was found up to {} times the present load", number(simulated.tried)),
+        };
     };
-    if multiple <= 0.0 {
-        return "The rules hold at no load that was tried".to_owned();
-    }
     let breaks = simulated
         .breaks
         .as_ref()

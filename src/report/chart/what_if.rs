@@ -4,8 +4,9 @@ use super::Chart;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH, width_of};
 use crate::formatting::usd;
 use crate::formatting::{number, plural};
-use crate::planner::{ChangeKind, Plan, WhatIf};
+use crate::planner::{ChangeKind, Comparison, Plan, WhatIf};
 use crate::report::palette::Role;
+use crate::report::plan::change as numbers;
 use crate::report::text_layout::short;
 
 /// The heights of the column headings, of a row, of a bar, and of the space below.
@@ -25,9 +26,14 @@ const MAX_BARS: usize = 20;
 /// Draws the chart; `None` if no change was tried.
 pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     report.what_if.first()?;
-    let best =
-        report.what_if.iter().find(|change| change.kind != ChangeKind::Ablation && change.lift > 1.005);
+    let best = report
+        .what_if
+        .iter()
+        .find(|change| change.kind != ChangeKind::Ablation && change.compared == Comparison::Higher);
     let title = match best {
+        Some(best) if report.ceiling.simulated.below.is_some() => {
+            format!("The best change is {}: the rules hold with it", best.change)
+        }
         Some(best) => format!("The best change is {}: {} times the ceiling", best.change, number(best.lift)),
         None => "No change that was tried raises the ceiling".to_owned(),
     };
@@ -63,7 +69,7 @@ fn draw(canvas: &Canvas<'_>, report: &Plan, height: i32) {
         canvas.text((x, ABOVE - 14), LABEL, Role::Muted, Anchor::Right, head);
     }
     for (place, change) in (0..).zip(shown) {
-        bar(canvas, &scale, change, now, ABOVE + ROW * place);
+        bar(canvas, &scale, (report, change), now, ABOVE + ROW * place);
     }
     for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, name, ABOVE - 18)] {
         if rate > 0.0 {
@@ -99,12 +105,12 @@ impl Scale {
 }
 
 /// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers.
-fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
+fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, change): (&Plan, &WhatIf), now: f64, y: i32) {
     let middle = y + ROW / 2;
     let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
     canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Anchor::Right, &short(&change.change, LETTERS));
     let reached = change.ceiling_jobs_per_min;
-    let ceiling = reached.unwrap_or(f64::MAX);
+    let ceiling = reached.unwrap_or(if change.below_jobs_per_min.is_some() { 0.0 } else { f64::MAX });
     let (low, high) = (scale.x(ceiling.min(now)), scale.x(ceiling.max(now)));
     canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Fill, 0.45);
     if high > low {
@@ -112,11 +118,11 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, change: &WhatIf, now: f64, y: i32) {
         let frame = Frame { left: low, top, right: high, bottom };
         canvas.cell(frame, if lost { Role::Failed } else { Role::Served }, if lost { 0.35 } else { 1.0 });
     }
-    let text = reached.map_or_else(|| "none found".to_owned(), number);
+    let text = numbers::new_ceiling(change);
     // To the right of both, so that no line runs through it.
     canvas.text((high + 6, middle), LABEL, Role::Ink, Anchor::Left, &text);
-    let lift = format!("{:.2} ×", change.lift);
-    let role = if change.lift > 1.005 { Role::Ink } else { Role::Muted };
+    let lift = numbers::lift(report, change);
+    let role = if change.compared == Comparison::Higher { Role::Ink } else { Role::Muted };
     canvas.text((LIFT, middle), LABEL, role, Anchor::Right, &lift);
     canvas.text((WIDTH, middle), LABEL, Role::Ink, Anchor::Right, &extra(change.extra_usd_per_day));
 }

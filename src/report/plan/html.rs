@@ -1,7 +1,7 @@
 //! The page of a plan: the answer, the ceiling curve, the what-ifs, and the tables behind them, with the whole plan as
 //! embedded JSON.
 
-use super::{outages, sentences, users};
+use super::{change, outages, sentences, users};
 use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
 use crate::planner::Plan;
 use crate::report::chart::what_if::extra;
@@ -54,8 +54,12 @@ fn tiles(plan: &Plan) -> Markup {
         return users::tiles(plan, load);
     }
     let simulated = &plan.ceiling.simulated;
-    let headroom =
-        plan.headroom.map_or_else(|| "none found".to_owned(), |times| format!("{} ×", number(times)));
+    let headroom = match plan.headroom {
+        Some(times) => format!("{} ×", number(times)),
+        None if simulated.undecided.is_some() => "cannot be told".to_owned(),
+        None if simulated.below.is_some() => "no load holds".to_owned(),
+        None => "none found".to_owned(),
+    };
     page::tiles(&[
         (optional(simulated.jobs_per_min), "jobs/min: mean simulated ceiling".to_owned()),
         (optional(plan.ceiling.analytic.jobs_per_min), "jobs/min: analytic ceiling".to_owned()),
@@ -77,12 +81,12 @@ fn what_ifs(plan: &Plan) -> Markup {
             vec![
                 cell(&change.change),
                 cell(change.breaks.as_deref().unwrap_or("nothing")),
-                cell(users::ceiling_of(change).unwrap_or_else(|| optional(change.ceiling_jobs_per_min))),
-                cell(format!("{:.2}", change.lift)),
+                cell(change::new_ceiling(change)),
+                cell(change::lift(plan, change)),
                 cell(seconds(change.p95_s)),
                 cell(usd(change.cost_usd_per_day)),
                 cell(extra(change.extra_usd_per_day)),
-                cell(sentences::lift_per_usd(change)),
+                cell(change::lift_per_usd(change)),
             ]
         })
         .collect();
@@ -90,7 +94,10 @@ fn what_ifs(plan: &Plan) -> Markup {
     let head = ["change", "then fails", unit, "lift", "p95", "USD/day", "extra", "lift per USD"];
     let content = html! {
         (table(&head, 2, &rows))
-        p.note { "p95 and cost at the present load; lift per USD: ceiling gained per extra dollar a day." }
+        p.note {
+            "p95 and cost at the present load; lift per USD: ceiling gained per extra dollar a day; equal: the ceilings differ \
+             by no more than the searches' tolerance and the seeds explain."
+        }
         @for pair in &plan.pairs {
             p {
                 "Worth more together: " (text(&pair.changes[0])) " and " (text(&pair.changes[1])) " lift "
@@ -103,7 +110,9 @@ fn what_ifs(plan: &Plan) -> Markup {
 
 fn buy(plan: &Plan) -> Markup {
     let Some(buy) = &plan.buy else { return Markup::default() };
-    let changes = if buy.changes.is_empty() {
+    let changes = if buy.undecided.is_some() {
+        "too few jobs for a verdict".to_owned()
+    } else if buy.changes.is_empty() {
         "no change is needed".to_owned()
     } else {
         sentences::change_list(&buy.changes)
@@ -153,7 +162,18 @@ fn ceilings(plan: &Plan) -> Markup {
             Some(planning.multiple),
         ));
     }
-    rows.push(row("simulated, mean".to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
+    let name = if simulated.planning.is_some() { "simulated, mean" } else { "simulated" };
+    if simulated.jobs_per_min.is_some() {
+        rows.push(row(name.to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
+    } else {
+        let bound = |side| format!("{side} {}", number(simulated.tried * plan.load.jobs_per_min));
+        let found = match simulated.below {
+            _ if simulated.undecided.is_some() => "cannot be told".to_owned(),
+            Some(_) => bound('<'),
+            None => bound('>'),
+        };
+        rows.push(vec![cell(name), cell(breaks), cell(found), cell("–")]);
+    }
     if let (Some(low), Some(high)) = (simulated.low, simulated.high) {
         let interval = format!(
             "{} to {} times the load, {} confidence",
@@ -179,7 +199,7 @@ fn curve(plan: &Plan) -> Markup {
         .iter()
         .map(|point| {
             vec![
-                mark(point.holds),
+                if point.too_few_jobs { cell("few jobs") } else { mark(point.holds) },
                 cell(number(point.multiple)),
                 cell(number(point.offered_jobs_per_min)),
                 cell(number(point.goodput_jobs_per_min)),

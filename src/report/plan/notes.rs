@@ -1,7 +1,7 @@
 //! The sentences of the notes of a plan: how it was found, and what was left out.
 
 use super::sentences::rule_list;
-use crate::formatting::percent;
+use crate::formatting::{duration, percent};
 use crate::planner::{NotTriedReason, PlanNote, UntriedChange};
 use crate::report::notes;
 
@@ -23,6 +23,8 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             change_tolerance,
             ablation_tolerance,
             pair_tolerance,
+            equal,
+            ablation_equal,
         } => {
             let ceiling = match replicas {
                 1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
@@ -37,10 +39,13 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             };
             format!(
                 "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
-                 changes are found to {}, policies left out to {}, pairs to {}.",
+                 changes are found to {}, policies left out to {}, pairs to {}. Ceilings that differ by at most {} ({} for \
+                 policies left out) are called equal: the tolerances and the variation between seeds explain as much.",
                 percent(*change_tolerance),
                 percent(*ablation_tolerance),
-                percent(*pair_tolerance)
+                percent(*pair_tolerance),
+                percent(*equal),
+                percent(*ablation_equal)
             )
         }
         PlanNote::OtherModel { change } => format!(
@@ -59,6 +64,11 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             "Cost breaks before any limit is reached, so changes are measured without the rules on cost."
                 .to_owned()
         }
+        PlanNote::LongerRuns { from_s, to_s } => format!(
+            "Runs last {} instead of {}, since a shorter one has too few jobs for the rules.",
+            duration(*to_s),
+            duration(*from_s)
+        ),
         PlanNote::NotTried { change, reason } => {
             format!("Not tried: {}, since {}.", untried(*change), why(*reason))
         }

@@ -3,8 +3,8 @@
 use super::{notes, outages, users};
 use crate::formatting::{count, duration, number, percent, plural};
 use crate::planner::{
-    BrokenRule, ChangeKind, Difference, Finding, FirstViolation, Growth, Improvement, NotMet, Plan,
-    PlanningCeiling, Purchase, WhatIf, only_cost,
+    BrokenRule, Difference, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
+    Purchase, only_cost,
 };
 use crate::scenario::Metric;
 
@@ -26,6 +26,12 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
 /// Returns the exit code of `plan` with every reason for it.
 pub(super) fn exit_code(plan: &Plan) -> String {
     let reason = |reason: &NotMet| match reason {
+        NotMet::PresentLoad if plan.ceiling.simulated.undecided.is_some() => {
+            "whether the present load holds cannot be told".to_owned()
+        }
+        NotMet::TargetLoad if plan.buy.as_ref().is_some_and(|buy| buy.undecided.is_some()) => {
+            "whether the target load holds cannot be told".to_owned()
+        }
         NotMet::PresentLoad => "the present load does not hold".to_owned(),
         NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
         NotMet::Outage { providers } => format!("the loss of {} is not survived", providers.join(", ")),
@@ -64,23 +70,33 @@ fn finding(finding: &Finding, runs: &str) -> String {
             };
             let mean = interval.map_or_else(String::new, |[low, high]| {
                 let (jobs, multiple) = (number(*jobs_per_min), number(*multiple));
-                format!(
-                    " The mean ceiling is {jobs} jobs/min, {multiple} times the load ({low:.3} to {high:.3})."
-                )
+                let (low, high) = (four_digits(low), four_digits(high));
+                format!(" The mean ceiling is {jobs} jobs/min, {multiple} times the load ({low} to {high}).")
             });
             format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
         }
-        Finding::Users { load_holds, load, tried } => users::sentence(load, *load_holds, *tried, runs),
-        Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min } => format!(
+        Finding::Users { load_holds, load, tried, without } => {
+            users::sentence(load, *load_holds, *tried, without.as_ref(), runs)
+        }
+        Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min, rules } => format!(
+            "No load holds, so the present one of {} jobs/min does not either: {} at {} jobs/min already, on every seed \
+             tried, though no limit refuses and no job waits there. The cause is a provider that fails or is slow.",
+            number(*load_jobs_per_min),
+            breaks(rules),
+            number(*tried_jobs_per_min)
+        ),
+        Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min } => format!(
             "{}, nor does any lower load that was tried: a ceiling, if there is one, is below {} jobs/min.",
             present_load(*load_jobs_per_min, false),
             number(*tried_jobs_per_min)
         ),
-        Finding::TooFewJobs { rule, jobs, needed } => format!(
-            "`{rule}` cannot be judged well here: a run at the ceiling has {}, and the rule needs {}. A longer run \
-             (`--for`) has more.",
-            plural(*jobs, "job"),
-            count(*needed)
+        Finding::CannotTell { load_jobs_per_min, few } => format!(
+            "Neither whether the present load of {} jobs/min holds nor the ceiling can be told: a run has {} where the rules \
+             begin to break, and `{}` needs {}. A longer run (`--for`) has more.",
+            number(*load_jobs_per_min),
+            plural(few.jobs, "job"),
+            few.rule,
+            count(few.needed)
         ),
         Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried } => format!(
             "{}; no ceiling was found up to {} times that.",
@@ -98,10 +114,15 @@ fn finding(finding: &Finding, runs: &str) -> String {
         Finding::HarmfulPolicy { change, lift } => {
             format!("A policy in force lowers the ceiling: it is {} times as high `{change}`.", number(*lift))
         }
-        Finding::Purchase(purchase) => self::purchase(purchase),
+        Finding::Purchase(purchase) => self::purchase(purchase, runs),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => outages::sentence(outage),
     }
+}
+
+/// Formats the end of an interval with four significant digits at most.
+fn four_digits(value: f64) -> String {
+    if (0.1..10.0).contains(&value) { format!("{value:.3}") } else { number(value) }
 }
 
 fn present_load(jobs_per_min: f64, holds: bool) -> String {
@@ -111,11 +132,14 @@ fn present_load(jobs_per_min: f64, holds: bool) -> String {
 
 fn planning_ceiling(planning: &PlanningCeiling, runs: &str) -> String {
     let share = percent(planning.share);
+    let checked = planning
+        .checked
+        .map_or_else(String::new, |check| format!("; {} of {} fresh ones did", check.held, check.seeds));
     if planning.multiple <= 0.0 {
         return format!("no load that was tried holds on {share} of {runs}");
     }
     format!(
-        "the ceiling to plan with is {} jobs/min, {} times that: {share} of {runs} hold it ({} confidence)",
+        "the ceiling to plan with is {} jobs/min, {} times that: {share} of {runs} hold it ({} confidence{checked})",
         number(planning.jobs_per_min),
         number(planning.multiple),
         percent(planning.confidence)
@@ -164,11 +188,15 @@ fn improvement(improvement: &Improvement) -> String {
     } else {
         "; it costs nothing more at the present load".to_owned()
     };
-    let lift = number(improvement.lift);
-    format!("`{}` raises the ceiling to {lift} times the present one{price}", improvement.change)
+    let effect = match (improvement.lift, improvement.jobs_per_min) {
+        (Some(lift), _) => format!("raises the ceiling to {} times the present one", number(lift)),
+        (None, Some(jobs)) => format!("makes the rules hold up to {} jobs/min", number(jobs)),
+        (None, None) => "makes the rules hold at every load that was tried".to_owned(),
+    };
+    format!("`{}` {effect}{price}", improvement.change)
 }
 
-fn purchase(purchase: &Purchase) -> String {
+fn purchase(purchase: &Purchase, runs: &str) -> String {
     let load = users::target(&purchase.target);
     let target = format!("{} times the load ({load})", number(purchase.target.multiple));
     let changes =
@@ -177,18 +205,27 @@ fn purchase(purchase: &Purchase) -> String {
     let cost = cost
         .map_or_else(|| "at a cost not known".to_owned(), |cost| format!("{cost:.2} USD/day at that load"));
     let seeds = plural(purchase.replicas.into(), "seed");
+    let (share, confidence) = (percent(purchase.share), percent(purchase.confidence));
+    let proof = format!(
+        "All rules held on {}, so {share} of {runs} hold it ({confidence} confidence)",
+        plural(purchase.replicas.into(), "fresh seed")
+    );
     let time_up = if purchase.timed_out { "; the time limit ended the search" } else { "" };
-    if purchase.holds && purchase.changes.is_empty() {
+    if let Some(few) = &purchase.undecided {
         format!(
-            "{target} holds without any change, for {cost}: it held on all {seeds} simulated, as 95 % of runs do."
+            "Whether {target} holds cannot be told: a run has {}, and `{}` needs {}.",
+            plural(few.jobs, "job"),
+            few.rule,
+            count(few.needed)
         )
+    } else if purchase.holds && purchase.changes.is_empty() {
+        format!("{target} holds without any change, for {cost}. {proof}.")
     } else if purchase.holds {
-        format!(
-            "To hold {target}: {changes}, for {cost}. It held on all {seeds} simulated, as 95 % of runs do."
-        )
+        format!("To hold {target}: {changes}, for {cost}. {proof}.")
     } else if purchase.broken.is_empty() {
         format!(
-            "{target} with {changes}, for {cost}, held on {seeds}; {} are needed to conclude that 95 % of runs hold{time_up}.",
+            "{target} with {changes}, for {cost}, is not proved: it held on {seeds}; {} are needed to conclude that {share} of \
+             {runs} hold it{time_up}.",
             purchase.proof
         )
     } else if only_cost(&purchase.broken) {
@@ -228,16 +265,6 @@ pub(super) fn change_list(changes: &[String]) -> String {
         _ => format!("{times} × {change}"),
     });
     each.collect::<Vec<_>>().join(", ")
-}
-
-/// Formats the lift of a change per extra dollar a day.
-pub(super) fn lift_per_usd(change: &WhatIf) -> String {
-    match change.lift_per_usd {
-        _ if change.kind == ChangeKind::Ablation => "removed".to_owned(),
-        Some(lift) => number(lift),
-        None if change.saves() => "saves".to_owned(),
-        None => "no extra".to_owned(),
-    }
 }
 
 fn growth(growth: &Growth) -> String {

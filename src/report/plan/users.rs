@@ -2,7 +2,7 @@
 
 use super::{PlanReport, sentences};
 use crate::formatting::{count, duration, number, percent, plural, usd};
-use crate::planner::{Plan, TargetLoad, UserLoad, WhatIf};
+use crate::planner::{NoUserCeiling, Plan, TargetLoad, UserLoad, WhatIf};
 use crate::report::page;
 use maud::Markup;
 
@@ -30,20 +30,34 @@ pub(super) fn target(target: &TargetLoad) -> String {
 /// Formats the ceiling with a change as a number of users; `None` if the load has no users.
 pub(super) fn ceiling_of(change: &WhatIf) -> Option<String> {
     let users = count(change.users?);
-    Some(if change.tried_jobs_per_min.is_some() { format!("> {users}") } else { users })
+    Some(match () {
+        () if change.below_jobs_per_min.is_some() => format!("< {users}"),
+        () if change.tried_jobs_per_min.is_some() => format!("> {users}"),
+        () => users,
+    })
 }
 
 /// Returns the finding about the load of users; `runs` is the word for the runs of the plan.
-pub(super) fn sentence(user_load: &UserLoad, holds: bool, tried: f64, runs: &str) -> String {
-    let verdict = if holds { "holds" } else { "does not hold" };
+pub(super) fn sentence(
+    user_load: &UserLoad,
+    holds: bool,
+    tried: f64,
+    without: Option<&NoUserCeiling>,
+    runs: &str,
+) -> String {
+    let verdict = match (without, holds) {
+        (Some(NoUserCeiling::TooFewJobs(_)), _) => "cannot be judged",
+        (_, true) => "holds",
+        (_, false) => "does not hold",
+    };
     let present = load(user_load.users, user_load.open_jobs_per_min);
-    let ceiling = match &user_load.ceiling {
-        None => format!("no ceiling was found up to {} times that", number(tried)),
-        Some(ceiling) if ceiling.users == 0 => match ceiling.share {
+    let ceiling = match (&user_load.ceiling, without) {
+        (None, without) => no_ceiling(without, tried),
+        (Some(ceiling), _) if ceiling.users == 0 => match ceiling.share {
             Some(share) => format!("no number of users that was tried holds on {} of {runs}", percent(share)),
             None => "no number of users that was tried holds".to_owned(),
         },
-        Some(ceiling) => {
+        (Some(ceiling), _) => {
             let at = load(ceiling.users, ceiling.open_jobs_per_min);
             let times = number(ceiling.multiple);
             match ceiling.share {
@@ -58,6 +72,28 @@ pub(super) fn sentence(user_load: &UserLoad, holds: bool, tried: f64, runs: &str
         }
     };
     format!("The present load of {present} {verdict}; {ceiling}. {}", throughput(user_load))
+}
+
+/// Says why there is no ceiling; `tried` is the last multiple of the load that was tried.
+fn no_ceiling(without: Option<&NoUserCeiling>, tried: f64) -> String {
+    let tried = number(tried);
+    match without {
+        Some(NoUserCeiling::NoLoadHolds { rules }) => format!(
+            "nor does any other: {} at {tried} times that, on every seed tried, though no limit refuses and no job waits there",
+            sentences::breaks(rules)
+        ),
+        Some(NoUserCeiling::NoneHeld) => format!(
+            "nor does any other load that was tried: a ceiling, if there is one, is below {tried} times that"
+        ),
+        Some(NoUserCeiling::TooFewJobs(few)) => format!(
+            "nor can the ceiling be told: a run has {} where the rules begin to break, and `{}` needs {}. A longer run (`--for`) \
+             has more",
+            plural(few.jobs, "job"),
+            few.rule,
+            count(few.needed)
+        ),
+        Some(NoUserCeiling::Unbounded) | None => format!("no ceiling was found up to {tried} times that"),
+    }
 }
 
 /// Says what the users get, what the limits admit, and from how many users on more only wait.
@@ -123,7 +159,11 @@ pub(super) fn rows(plan: &Plan, user_load: &UserLoad) -> Vec<[String; 5]> {
             "ceiling".to_owned(),
             none(),
             none(),
-            format!("> {}", number(plan.ceiling.simulated.tried)),
+            match (&plan.ceiling.simulated, number(plan.ceiling.simulated.tried)) {
+                (simulated, _) if simulated.undecided.is_some() => "few jobs".to_owned(),
+                (simulated, tried) if simulated.below.is_some() => format!("< {tried}"),
+                (_, tried) => format!("> {tried}"),
+            },
             none(),
         ],
     });

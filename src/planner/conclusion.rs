@@ -1,0 +1,105 @@
+//! What the searches for the ceiling allow to conclude: a ceiling, none, or nothing, because the runs have too few jobs.
+
+use super::plan::{BrokenRule, TooFewJobs};
+use super::replicas::Replicas;
+use super::rules::min_jobs;
+use super::runner::{Run, Runner};
+use crate::scenario::{Metric, Pace, Scenario};
+use rayon::prelude::*;
+
+/// What follows from the searches.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Conclusion {
+    /// A ceiling was found.
+    Ceiling,
+    /// These rules break at any load: they break at the lowest one on every seed, and no bound is felt there.
+    NoLoadHolds(Vec<BrokenRule>),
+    /// No load that was tried holds; a lower one might.
+    NoneHeld,
+    /// Every load that was tried holds.
+    Unbounded,
+    /// The runs have too few jobs for a verdict.
+    TooFewJobs(TooFewJobs),
+}
+
+/// The number of seeds on which a rule must break at the lowest load before it is said to break at any. If at least half of
+/// all seeds held it, it would break on all of these with a probability below 0.4 %.
+const SEEDS: u32 = 8;
+
+impl Conclusion {
+    /// Draws the conclusion for a scenario that offers `offered` jobs on average.
+    pub(super) fn of(runner: &Runner<'_>, scenario: &Scenario, replicas: &Replicas, offered: f64) -> Self {
+        let first = replicas.first();
+        let too_few = |jobs: f64| Self::too_few(runner, jobs);
+        let Some(high) = first.high.as_deref() else {
+            return too_few(offered * first.low).unwrap_or(Self::Unbounded);
+        };
+        if first.low > 0.0 {
+            let ceiling = replicas.planning_ceiling().filter(|ceiling| *ceiling > 0.0).unwrap_or(first.low);
+            let jobs = high.summary.jobs.offered as f64 * ceiling / high.multiple;
+            return too_few(jobs).unwrap_or(Self::Ceiling);
+        }
+        let jobs = high.summary.jobs.offered as f64;
+        let is_decided = |broken: &&BrokenRule| {
+            runner.rules.kept.iter().any(|rule| rule.rule == broken.rule && min_jobs(rule) <= jobs)
+        };
+        let decided: Vec<&BrokenRule> = high.broken.iter().filter(is_decided).collect();
+        if decided.is_empty() {
+            return too_few(jobs).unwrap_or(Self::NoneHeld);
+        }
+        let rules = unconditional(runner, scenario, high, &decided);
+        match () {
+            () if !rules.is_empty() => Self::NoLoadHolds(rules),
+            // The lowest load with enough jobs lies above the present one, which therefore has too few.
+            () if high.multiple > 1.0 => too_few(offered).unwrap_or(Self::NoneHeld),
+            () => Self::NoneHeld,
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of jobs, at least 0"
+    )]
+    fn too_few(runner: &Runner<'_>, jobs: f64) -> Option<Self> {
+        let jobs = libm::floor(jobs) as u64;
+        let (rule, needed) = runner.rules.undecidable(jobs)?;
+        Some(Self::TooFewJobs(TooFewJobs { rule: rule.rule.clone(), jobs, needed }))
+    }
+}
+
+/// Returns those of `broken` that less load does not mend: they break at the multiple of `lowest` on every seed, without any
+/// refusal or wait that depends on the load.
+fn unconditional(
+    runner: &Runner<'_>,
+    scenario: &Scenario,
+    lowest: &Run,
+    broken: &[&BrokenRule],
+) -> Vec<BrokenRule> {
+    let has_slots = scenario.targets.iter().any(|target| {
+        let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
+        model.latency.slots.is_some()
+    });
+    if has_slots || !is_unhindered(scenario, lowest) {
+        return Vec::new();
+    }
+    let others: Vec<Run> =
+        (1..SEEDS).into_par_iter().map(|replica| runner.run(scenario, lowest.multiple, replica)).collect();
+    let is_unconditional = |rule: &&&BrokenRule| {
+        !matches!(rule.metric, Metric::Cost | Metric::Headroom)
+            && others.iter().all(|run| is_unhindered(scenario, run) && run.broken.contains(rule))
+    };
+    broken.iter().filter(is_unconditional).map(|rule| (*rule).clone()).collect()
+}
+
+/// Returns `true` if no job of a run was refused, shed, queued or paced.
+fn is_unhindered(scenario: &Scenario, run: &Run) -> bool {
+    let summary = &run.summary;
+    let waited_for_limit = summary.targets.iter().flat_map(|target| target.given_up_for.values());
+    let is_paced = scenario.client.pace != Pace::Off && summary.time_s.wait > 0.0;
+    summary.attempts.limited == 0
+        && summary.jobs.shed == 0
+        && summary.time_s.queue == 0.0
+        && waited_for_limit.sum::<u64>() == 0
+        && !is_paced
+}
