@@ -1,5 +1,7 @@
 //! The planner against closed forms, sums and its own laws.
 
+mod closed;
+mod exit_code;
 mod outage;
 mod planning;
 mod purchase;

@@ -3,7 +3,7 @@
 use super::conclusion::Conclusion;
 use super::plan::{
     BrokenRule, ChangeKind, Comparison, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase,
-    TooFewJobs, WhatIf,
+    TooFewJobs, UserLoad, WhatIf,
 };
 use crate::formatting::significant;
 use crate::record::LongWindow;
@@ -30,6 +30,18 @@ pub enum Finding {
         planning: Option<PlanningCeiling>,
         /// The ends of the confidence interval of the multiple; `None` with one replica.
         interval: Option<[f64; 2]>,
+    },
+    /// The load of closed workloads, what it can reach, and its ceiling.
+    Users {
+        /// Whether the present load holds.
+        load_holds: bool,
+        /// The load and the ceiling.
+        load: UserLoad,
+        /// The highest multiple of the load that was tried; the lowest one if none held.
+        tried: f64,
+        /// Why there is no ceiling; `None` if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<NoUserCeiling>,
     },
     /// Some rules hold at no load: at the lowest one they break on every seed, though no limit refuses and no job waits.
     NoLoadHolds {
@@ -88,6 +100,35 @@ pub enum Finding {
     Growth(Growth),
     /// The effect of the loss of a provider.
     Outage(Outage),
+}
+
+/// Why there is no ceiling of closed workloads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum NoUserCeiling {
+    /// These rules hold at no load; see [`Finding::NoLoadHolds`].
+    NoLoadHolds {
+        /// The rules; at least one.
+        rules: Vec<BrokenRule>,
+    },
+    /// The rules hold at no load that was tried; a lower one might hold.
+    NoneHeld,
+    /// The runs have too few jobs.
+    TooFewJobs(TooFewJobs),
+    /// The rules hold at every load that was tried.
+    Unbounded,
+}
+
+impl NoUserCeiling {
+    fn of(conclusion: &Conclusion) -> Option<Self> {
+        match conclusion {
+            Conclusion::Ceiling => None,
+            Conclusion::NoLoadHolds(rules) => Some(Self::NoLoadHolds { rules: rules.clone() }),
+            Conclusion::NoneHeld => Some(Self::NoneHeld),
+            Conclusion::TooFewJobs(few) => Some(Self::TooFewJobs(few.clone())),
+            Conclusion::Unbounded => Some(Self::Unbounded),
+        }
+    }
 }
 
 /// A change that raises the ceiling.
@@ -292,6 +333,10 @@ pub(super) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<Finding> {
 fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
     let (load_holds, load_jobs_per_min) = (plan.load.holds, plan.load.jobs_per_min);
     let simulated = &plan.ceiling.simulated;
+    if let Some(load) = &plan.users {
+        let without = NoUserCeiling::of(conclusion);
+        return Finding::Users { load_holds, load: load.clone(), tried: simulated.tried, without };
+    }
     let tried_jobs_per_min = significant(simulated.tried * load_jobs_per_min);
     match (conclusion, simulated.multiple, simulated.jobs_per_min) {
         (Conclusion::Ceiling, Some(multiple), Some(jobs_per_min)) => Finding::CeilingFound {

@@ -16,6 +16,7 @@
 
 mod catalogue;
 mod change;
+mod closed;
 mod conclusion;
 mod curve;
 mod difference;
@@ -37,7 +38,7 @@ mod verification;
 mod violation;
 mod what_if;
 
-pub use finding::{Difference, Finding, Improvement, NotTriedReason, PlanNote, UntriedChange};
+pub use finding::{Difference, Finding, Improvement, NoUserCeiling, NotTriedReason, PlanNote, UntriedChange};
 pub use growth::GrowthRate;
 pub use plan::*;
 pub(crate) use rules::only_cost;
@@ -82,10 +83,18 @@ pub enum Target {
     JobsPerMin(f64),
 }
 
-/// The error of [`plan`] for a scenario without any load.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the scenario offers no jobs, so there is no load to multiply: give a workload a rate")]
-pub struct NothingOffered;
+/// The error of [`plan`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The scenario has no load.
+    #[error("the scenario offers no jobs, so there is no load to multiply: give a workload a rate")]
+    NothingOffered,
+    /// The target is a rate, and a workload has users.
+    #[error(
+        "the load of a workload with users is their number, not a rate: give the target as a multiple, such as 5x"
+    )]
+    RateOfUsers,
+}
 
 /// The most jobs in the largest run of a search, unless the ceiling is higher.
 const MAX_JOBS: f64 = 5e6;
@@ -101,14 +110,17 @@ const STEP: f64 = 1.1;
 /// Makes the plan of a scenario. `progress` is called as the work goes on.
 ///
 /// # Errors
-/// Fails if no job is ever offered.
+/// Fails if no job is ever offered, or if the target of closed workloads is a rate.
 pub fn plan(
     scenario: &Scenario,
     options: &PlanOptions,
     progress: &dyn PlanProgress,
-) -> Result<Plan, NothingOffered> {
+) -> Result<Plan, PlanError> {
     if Ceiling::of(scenario).offered_jobs_per_min <= 0.0 {
-        return Err(NothingOffered);
+        return Err(PlanError::NothingOffered);
+    }
+    if closed::has_users(scenario) && matches!(options.target, Some(Target::JobsPerMin(_))) {
+        return Err(PlanError::RateOfUsers);
     }
     let rules = Rules::of(scenario);
     let count = RunCount::new(progress);
@@ -137,6 +149,7 @@ pub fn plan(
         analytic,
         present,
         replicas,
+        users: closed::user_load(&runner, &scenario, present, replicas, conclusion),
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
         conclusion,
         own_duration: (own_duration != scenario.duration).then_some(own_duration),
@@ -195,7 +208,12 @@ impl Found {
             },
         );
         let without_cost_rules = ceiling.filter(|_| cost_breaks_first(replicas.first()));
-        let conclusion = Conclusion::of(runner, scenario, &replicas, jobs(scenario, &analytic));
+        // Users who wait send fewer jobs than arithmetic expects.
+        let offered = match closed::has_users(scenario) {
+            true => present.summary.jobs.offered as f64,
+            false => jobs(scenario, &analytic),
+        };
+        let conclusion = Conclusion::of(runner, scenario, &replicas, offered);
         Self { analytic, present, search, replicas, without_cost_rules, conclusion }
     }
 }
@@ -247,7 +265,8 @@ fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let peak = shapes.flatten().fold(1.0, f64::max);
     let jobs = jobs(scenario, analytic);
     let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
-    let is_known = expected.is_finite() && expected > 0.0;
+    // The limits do not bound the number of users.
+    let is_known = expected.is_finite() && expected > 0.0 && !closed::has_users(scenario);
     let enough = rules.min_jobs() * longer::MARGIN / jobs;
     let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE.0, MAX_MULTIPLE.1).max(enough);
     let guess = if is_known { expected / peak } else { 1.0 };

@@ -1,17 +1,20 @@
-//! The loss of a provider for up to an hour, at the busiest time, judged by the jobs that arrive while it lasts.
+//! The loss of a provider for up to an hour, at its busiest time, judged by the jobs that arrive while it lasts and by the
+//! time until they are served again.
 
 mod busiest;
 mod window;
 
-use super::plan::{BrokenRule, Outage};
-use super::runner::{Run, Runner, broken_in_any};
-use crate::formatting::{moment, rounded};
-use crate::scenario::{Metric, Scenario};
+use super::plan::{BrokenRule, Outage, OutageWorkload, Recovery};
+use super::rules::min_jobs;
+use super::runner::{Run, Runner};
+use crate::formatting::{moment, rounded, share_of};
+use crate::record::{Summary, measure};
+use crate::scenario::{Expectation, Metric, Scenario, Workload};
+use provider::Nanos;
 use provider::config::{Fault, Incident};
-use provider::{Instant, Nanos};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use window::Window;
+use window::{Served, Window, recovery};
 
 /// The number of seeds on which an outage must be survived.
 const SEEDS: u32 = 3;
@@ -22,49 +25,153 @@ const SERVED: f64 = 0.99;
 /// so that the recovery can be seen.
 pub(super) fn outages(runner: &Runner<'_>, scenario: &Scenario) -> Vec<Outage> {
     let length = Nanos::HOUR.min(Nanos((scenario.duration.0 / 2).max(1)));
-    let at = busiest::busiest(scenario, length);
     let used: BTreeSet<u16> = scenario.targets.iter().map(|target| target.provider).collect();
-    used.into_par_iter().map(|provider| outage(runner, scenario, provider, at, length)).collect()
+    used.into_par_iter().map(|provider| outage(runner, scenario, provider, length)).collect()
 }
 
-fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, at: Instant, length: Nanos) -> Outage {
-    let mut without = scenario.clone();
-    let config = &mut without.providers[usize::from(provider)];
+/// A run with an outage, and the same run without it.
+struct Pair {
+    run: Run,
+    served: Served,
+    without: Run,
+    served_without: Served,
+}
+
+fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos) -> Outage {
+    let uses = |workload: &Workload| {
+        let mut targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
+        targets.any(|target| scenario.targets[target.index()].provider == provider)
+    };
+    let at = busiest::busiest(scenario, length, uses);
+    let scenario = &Scenario { expect: runner.rules.kept.clone(), ..scenario.clone() };
+    let mut lost = scenario.clone();
+    let config = &mut lost.providers[usize::from(provider)];
     let name = config.name.clone();
     config.incidents.push(Incident { at, until: at + length, fault: Fault::Status(503), share: 1.0 });
-    let simulate = |replica| {
-        let mut window = Window::new(&without, at, at + length);
-        let run = runner.run_with(&without, (1.0, replica), &mut window);
-        (run, window)
+    let simulate = |scenario: &Scenario, replica| {
+        let mut window = Window::new(scenario, at, at + length);
+        let run = runner.run_with(scenario, (1.0, replica), &mut window);
+        (run, window.finish())
     };
-    let (runs, windows): (Vec<Run>, Vec<Window>) = (0..SEEDS).into_par_iter().map(simulate).unzip();
-    let rules = &runner.rules.kept;
-    let mut broken = broken_in_any(&runs);
-    for rule in windows.iter().flat_map(|window| window.broken(rules)) {
-        let rule = BrokenRule { rule: rule.rule.clone(), metric: rule.metric };
-        if !broken.contains(&rule) {
-            broken.push(rule);
-        }
-    }
-    let success = |window: &Window| window.all().success().unwrap_or(1.0);
-    let worst = windows.iter().min_by(|one, other| success(one).total_cmp(&success(other)));
-    let worst = worst.expect("invariant: an outage is simulated on at least one seed");
-    let served = rules.iter().filter(|rule| rule.metric == Metric::Success).map(|rule| rule.value);
-    let served = served.reduce(f64::max).unwrap_or(SERVED);
-    let recoveries = windows.iter().map(|window| window.recovery_s(served)).collect::<Option<Vec<f64>>>();
-    let all = worst.all();
+    let pairs: Vec<Pair> = (0..SEEDS)
+        .into_par_iter()
+        .map(|replica| {
+            let ((run, served), (without, served_without)) =
+                rayon::join(|| simulate(&lost, replica), || simulate(scenario, replica));
+            Pair { run, served, without, served_without }
+        })
+        .collect();
+    let workloads: Vec<OutageWorkload> = scenario
+        .workloads
+        .iter()
+        .enumerate()
+        .map(|(index, workload)| outage_workload(scenario, workload, index, &pairs))
+        .collect();
+    let broken = broken(&pairs, &workloads);
+    let stays_lost = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
+    let all = worst(pairs.iter().map(|pair| &pair.served.all));
     Outage {
         provider: name,
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
         at_s: rounded(at.as_secs_f64(), 6),
         for_s: rounded(length.as_secs_f64(), 6),
-        survives: broken.is_empty(),
+        survives: broken.is_empty() && !workloads.iter().any(stays_lost),
         broken,
-        success: all.success(),
-        p95_s: all.p95_s(),
-        fallback_share: all.fallback_share(),
-        cost_usd: worst.cost_usd(),
-        workloads: worst.workloads(scenario),
-        recovery_s: recoveries.map(|recoveries| recoveries.into_iter().fold(0.0, f64::max)),
+        success: success(all),
+        p95_s: p95_s(all),
+        fallback_share: fallback_share(all),
+        cost_usd: all.cost_usd,
+        workloads,
+        replicas: SEEDS,
     }
+}
+
+/// Returns every rule that the jobs of a workload break during the outage, and every rule on the whole run that the outage
+/// breaks: it holds in the same run without it.
+fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
+    let over_run = pairs.iter().flat_map(|pair| {
+        let held = |rule: &&BrokenRule| !pair.without.broken.contains(rule);
+        pair.run.broken.iter().filter(held)
+    });
+    let mut broken: Vec<BrokenRule> = Vec::new();
+    for rule in workloads.iter().flat_map(|workload| &workload.broken).chain(over_run) {
+        if !broken.contains(rule) {
+            broken.push(rule.clone());
+        }
+    }
+    broken
+}
+
+/// Returns what the jobs of one workload got, on the replica on which the fewest succeeded.
+fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs: &[Pair]) -> OutageWorkload {
+    let is_judged = |rule: &&Expectation| rule.workload.is_none_or(|class| class.index() == index);
+    let rules: Vec<&Expectation> = scenario.expect.iter().filter(is_judged).collect();
+    let during = || pairs.iter().map(|pair| &pair.served.workloads[index]);
+    let breaks = |rule: &&&Expectation| during().any(|served| is_broken(rule, served));
+    let broken = rules.iter().filter(breaks);
+    let strictest = rules
+        .iter()
+        .filter(|rule| rule.metric == Metric::Success)
+        .max_by(|one, other| one.value.total_cmp(&other.value));
+    // A workload without a rule on success of its own is served again when nearly all of its jobs succeed.
+    let required = strictest.map_or(SERVED, |rule| rule.value);
+    let needed = libm::ceil(strictest.map_or(1.0, |rule| min_jobs(rule))) as u64;
+    let recoveries = pairs.iter().map(|pair| {
+        let (after, without) = (&pair.served.after[index], &pair.served_without.after[index]);
+        recovery(after, without, pair.served.slot, required, needed)
+    });
+    let worst = worst(during());
+    OutageWorkload {
+        name: workload.name.clone(),
+        route: scenario.routes[workload.route.index()].name.clone(),
+        jobs: worst.jobs.succeeded + worst.jobs.failed + worst.jobs.shed,
+        success: success(worst),
+        p95_s: p95_s(worst),
+        fallback_share: fallback_share(worst),
+        cost_usd: worst.cost_usd,
+        broken: broken.map(|rule| BrokenRule { rule: rule.rule.clone(), metric: rule.metric }).collect(),
+        recovery: recoveries.reduce(slower).expect("invariant: an outage is simulated on at least one seed"),
+    }
+}
+
+/// Returns `true` if the jobs that arrive during an outage break a rule. Rules on cost, goodput and headroom are about the whole
+/// run; others are not broken if there is nothing to measure.
+fn is_broken(rule: &Expectation, served: &Summary) -> bool {
+    if matches!(rule.metric, Metric::Cost | Metric::Goodput | Metric::Headroom) {
+        return false;
+    }
+    let judged = served.expect.iter().find(|judged| judged.rule == rule.rule);
+    judged.is_some_and(|judged| !judged.pass && judged.actual.is_some())
+}
+
+/// Returns the slower of two recoveries. Too few jobs on one seed say nothing against another.
+fn slower(one: Recovery, other: Recovery) -> Recovery {
+    let rank = |recovery: &Recovery| match recovery {
+        Recovery::TooFewJobs { .. } => -1.0,
+        Recovery::After { seconds } => *seconds,
+        Recovery::NotBeforeEnd => f64::INFINITY,
+    };
+    if rank(&other) > rank(&one) { other } else { one }
+}
+
+/// Returns the run in which the smallest share succeeds; of equal ones the slowest.
+fn worst<'a>(runs: impl Iterator<Item = &'a Summary>) -> &'a Summary {
+    let share = |run: &Summary| success(run).unwrap_or(1.0);
+    let worse = |one: &&Summary, other: &&Summary| {
+        share(one).total_cmp(&share(other)).then(other.latency_s.p95.total_cmp(&one.latency_s.p95))
+    };
+    runs.min_by(worse).expect("invariant: an outage is simulated on at least one seed")
+}
+
+fn success(served: &Summary) -> Option<f64> {
+    let jobs = &served.jobs;
+    share_of(jobs.succeeded, jobs.succeeded + jobs.failed + jobs.shed).map(|share| rounded(share, 6))
+}
+
+fn p95_s(served: &Summary) -> Option<f64> {
+    (served.latency_s.count > 0).then_some(served.latency_s.p95)
+}
+
+fn fallback_share(served: &Summary) -> Option<f64> {
+    measure(Metric::FallbackShare, served).map(|share| rounded(share, 6))
 }

@@ -5,8 +5,12 @@
 //! money in USD. A *multiple* is relative to the load that the scenario offers, a *lift* to the present ceiling.
 
 mod answers;
+mod changes;
+mod users;
 
 pub use answers::*;
+pub use changes::*;
+pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
 use crate::record::{Binding, CeilingTarget, Expected};
@@ -39,6 +43,10 @@ pub struct Plan {
     pub notes: Vec<PlanNote>,
     /// The load that the scenario offers, and the results at that load.
     pub load: Load,
+    /// The load of closed workloads; `None` if there are none. With users, every rate in the plan is measured in a run, and
+    /// [`WhatIf`] and [`TargetLoad`] have numbers of users, with the jobs per minute of the open workloads alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<UserLoad>,
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
     /// The ceiling to plan with divided by the load, or the simulated ceiling of a single replica divided by it; `None` if
@@ -63,9 +71,23 @@ pub struct Plan {
     pub incidents: Vec<Outage>,
     /// What was simulated for this plan.
     pub simulated: Simulations,
+    /// Every reason for which the exit code is 1; empty if it is 0.
+    #[serde(default)]
+    pub not_met: Vec<NotMet>,
 }
 
 impl Plan {
+    /// Returns everything that was asked for and does not hold: the present load, the target load, the loss of a provider.
+    pub(super) fn find_not_met(&self) -> Vec<NotMet> {
+        let lost = self.incidents.iter().filter(|outage| !outage.survives);
+        let providers: Vec<String> = lost.map(|outage| outage.provider.clone()).collect();
+        let target_holds = self.buy.as_ref().is_none_or(|purchase| purchase.holds);
+        let load = (!self.load.holds).then_some(NotMet::PresentLoad);
+        let target = (!target_holds).then_some(NotMet::TargetLoad);
+        let outage = (!providers.is_empty()).then_some(NotMet::Outage { providers });
+        load.into_iter().chain(target).chain(outage).collect()
+    }
+
     /// Returns the content of `plan.json`.
     ///
     /// # Panics
@@ -304,85 +326,4 @@ pub struct Point {
     /// Whether the run has too few jobs for a rule, so that [`Self::holds`] is no verdict.
     #[serde(default)]
     pub too_few_jobs: bool,
-}
-
-/// A change and its measured effect.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WhatIf {
-    /// The name of the change.
-    pub change: String,
-    /// What has to be done for it.
-    pub kind: ChangeKind,
-    /// The new ceiling; `None` if none was found up to the highest load tried, or down to the lowest.
-    pub ceiling_jobs_per_min: Option<f64>,
-    /// The lowest load tried, if none held.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub below_jobs_per_min: Option<f64>,
-    /// The highest load tried, if every load held.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tried_jobs_per_min: Option<f64>,
-    /// The new ceiling, or the highest load tried if there is none, divided by the present one, on the same traffic; divided by
-    /// the lowest load tried if no load holds at present. 0 if no load holds with the change.
-    pub lift: f64,
-    /// Whether the new ceiling differs from the present one by more than what the searches and the seeds explain.
-    #[serde(default)]
-    pub compared: Comparison,
-    /// The 95th percentile of latency at the present load; `None` if no job succeeded.
-    pub p95_s: Option<f64>,
-    /// The cost of a day at the present load.
-    pub cost_usd_per_day: f64,
-    /// The increase of that cost over the present one; negative if the change saves money.
-    pub extra_usd_per_day: f64,
-    /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
-    /// [`Comparison::Equal`], or if the change is an ablation.
-    pub lift_per_usd: Option<f64>,
-    /// The rule that breaks first after the change; `None` if none does.
-    pub breaks: Option<String>,
-}
-
-impl WhatIf {
-    /// Amounts of money below this are not worth mentioning, in USD per day.
-    const NEGLIGIBLE_USD: f64 = 0.005;
-
-    /// Returns `true` if the change costs more per day than today.
-    #[must_use]
-    pub fn costs_extra(&self) -> bool {
-        self.extra_usd_per_day > Self::NEGLIGIBLE_USD
-    }
-
-    /// Returns `true` if the change costs less per day than today.
-    #[must_use]
-    pub fn saves(&self) -> bool {
-        self.extra_usd_per_day < -Self::NEGLIGIBLE_USD
-    }
-}
-
-/// A new ceiling in comparison with the present one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Comparison {
-    /// Higher; also if loads hold that did not at present.
-    Higher,
-    /// Not different beyond the tolerance, or none holds before and after.
-    #[default]
-    Equal,
-    /// Lower.
-    Lower,
-}
-
-/// What has to be done for a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChangeKind {
-    /// Another setting of the client.
-    Client,
-    /// More quota: an account, a tier, a provider.
-    Quota,
-    /// Different traffic: its size, its bounds, its time.
-    Traffic,
-    /// A what-if that the scenario itself describes.
-    Own,
-    /// An ablation: a policy in force is left out, to measure its worth. Never bought, never paired.
-    #[serde(rename = "without")]
-    Ablation,
 }

@@ -329,6 +329,7 @@ impl Search<'_> {
             target: TargetLoad {
                 multiple: rounded(self.target, 6),
                 jobs_per_min: rounded(self.target * offered_per_min, 3),
+                users: None,
             },
             holds: holds && replicas == needed,
             undecided,

@@ -5,7 +5,7 @@ use super::difference::differences;
 use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
     Analytic, CachedCeiling, Ceilings, ChangeKind, CheckedSeeds, Load, Outage, Pair, Plan, PlanningCeiling,
-    Point, Purchase, SCHEMA, Simulated, Simulations, WhatIf,
+    Point, Purchase, SCHEMA, Simulated, Simulations, UserLoad, WhatIf,
 };
 use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
@@ -26,6 +26,8 @@ pub(super) struct Results<'a> {
     /// The run at the present load.
     pub(super) present: &'a Run,
     pub(super) replicas: &'a Replicas,
+    /// The load of the closed workloads; `None` if there are none.
+    pub(super) users: Option<UserLoad>,
     /// The ceiling without the rules on cost, as a multiple; `None` unless cost breaks first.
     pub(super) without_cost_rules: Option<f64>,
     pub(super) conclusion: &'a Conclusion,
@@ -63,6 +65,7 @@ impl Results<'_> {
             load: self.load(&simulated),
             headroom: simulated.planning.map(|ceiling| ceiling.multiple).or(simulated.multiple),
             targets: targets(scenario, self.analytic),
+            users: None,
             ceiling: Ceilings {
                 differences: differences(scenario, self.analytic, &simulated, above),
                 analytic: analytic(scenario, self.analytic),
@@ -78,7 +81,12 @@ impl Results<'_> {
             }),
             incidents: tables.incidents,
             simulated: simulations,
+            not_met: Vec::new(),
         };
+        if let Some(users) = self.users {
+            plan.restate_for_users(users, scenario, self.present);
+        }
+        plan.not_met = plan.find_not_met();
         let long_window = self.present.summary.long_window.clone().map(Finding::LongWindow);
         plan.findings = long_window.into_iter().chain(findings(&plan, self.conclusion)).collect();
         plan

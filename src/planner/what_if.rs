@@ -91,6 +91,7 @@ impl Baseline<'_> {
         let effect = WhatIf {
             change: change.name.clone(),
             kind: change.kind,
+            users: None,
             ceiling_jobs_per_min: estimate.ceiling().filter(|multiple| *multiple > 0.0).and_then(tried),
             below_jobs_per_min: lowest.and_then(|run| tried(run.multiple)),
             tried_jobs_per_min: estimate.high.is_none().then(|| significant(estimate.low * offered)),

@@ -3,8 +3,10 @@
 pub(super) mod change;
 mod html;
 mod notes;
+mod outages;
 mod purchase;
 mod sentences;
+mod users;
 
 pub use html::html;
 
@@ -20,9 +22,13 @@ const CHANGE: usize = 34;
 /// Characters of the bar of the success share.
 const BAR: usize = 10;
 
-/// The charts of a plan: the ceiling curve and the what-ifs.
+/// The charts of a plan: the ceiling curve and the what-ifs. None if the load is a number of users.
 #[must_use]
 pub fn charts(plan: &Plan) -> Vec<Chart> {
+    if plan.users.is_some() {
+        // Both have the offered jobs per minute as an axis, which users do not fix.
+        return Vec::new();
+    }
     [curve::chart(plan), what_if::chart(plan)].into_iter().flatten().collect()
 }
 
@@ -37,7 +43,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
     page.what_ifs(plan);
     page.pairs(plan);
     page.buy(plan);
-    page.outages(plan);
+    outages::print(&mut page, plan);
     page.last(plan);
     page.0.into_string()
 }
@@ -59,6 +65,10 @@ impl PlanReport {
     }
 
     fn ceilings(&mut self, plan: &Plan) {
+        if let Some(load) = &plan.users {
+            users::print(self, plan, load);
+            return;
+        }
         self.0.heading("the ceiling                          jobs/min    × load   what stops it");
         let (analytic, simulated) = (&plan.ceiling.analytic, &plan.ceiling.simulated);
         let bound = analytic.binding.as_ref().map(|binding| format!("{} {}", binding.axis, binding.target));
@@ -133,7 +143,10 @@ impl PlanReport {
         if plan.what_if.is_empty() {
             return;
         }
-        self.0.heading("what if                              jobs/min   lift     p95  USD/day  lift/USD");
+        let unit = if plan.users.is_some() { "   users" } else { "jobs/min" };
+        self.0.heading(&format!(
+            "what if                              {unit}   lift     p95  USD/day  lift/USD"
+        ));
         for change in &plan.what_if {
             self.0.line(&what_if_line(plan, change));
         }
@@ -178,25 +191,6 @@ impl PlanReport {
         self.0.line(&format!("  {verdict}: p95 {p95}, {cost} a day at that load"));
     }
 
-    fn outages(&mut self, plan: &Plan) {
-        if plan.incidents.is_empty() {
-            return;
-        }
-        self.0.heading("the loss of a provider            at            for  success      p95  survives");
-        for outage in &plan.incidents {
-            let survives = if outage.survives { self.0.style.good("yes") } else { self.0.style.bad("no") };
-            let p95 = outage.p95_s.map_or_else(|| "-".to_owned(), duration);
-            self.0.line(&format!(
-                "{:<30} {:>5} {:>14} {:>8} {p95:>8}  {survives}",
-                fitted(&outage.provider, 30),
-                outage.at,
-                duration(outage.for_s),
-                outage.success.map_or_else(|| "-".to_owned(), percent)
-            ));
-        }
-        self.0.faint("success and p95 of the jobs that arrive during the loss");
-    }
-
     fn last(&mut self, plan: &Plan) {
         self.0.line("");
         for note in sentences::notes(plan) {
@@ -205,6 +199,7 @@ impl PlanReport {
         if !plan.reproduce.is_empty() {
             self.0.line(&format!("reproduce: {}", plan.reproduce));
         }
+        self.0.sentence(&sentences::exit_code(plan), 2);
     }
 }
 

@@ -47,6 +47,20 @@ impl Rate {
         self.pieces().map(|piece| piece.jobs).sum()
     }
 
+    /// The jobs expected before each of `instants`, which must not decrease: the integral of the rate up to then.
+    #[must_use]
+    pub fn jobs_before(&self, instants: impl IntoIterator<Item = Instant>) -> Vec<f64> {
+        let (mut piece, mut before) = (self.piece(Instant::ZERO), 0.0);
+        let integral = instants.into_iter().map(|at| {
+            while let Some(done) = piece.filter(|piece| piece.until <= at) {
+                before += done.jobs;
+                piece = self.piece(done.until);
+            }
+            before + piece.map_or(0.0, |piece| piece.jobs_before(at))
+        });
+        integral.collect()
+    }
+
     fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
         std::iter::successors(self.piece(Instant::ZERO), |piece| self.piece(piece.until))
     }
@@ -100,6 +114,12 @@ impl Piece {
             slope: (last - first) / seconds,
             jobs: f64::midpoint(first, last) * seconds,
         }
+    }
+
+    /// The jobs that arrive from the beginning of the piece to an instant within it.
+    fn jobs_before(&self, at: Instant) -> f64 {
+        let seconds = at.since(self.from).as_secs_f64();
+        (self.first + self.slope * seconds / 2.0) * seconds
     }
 
     /// The instant at which `jobs` have arrived since the piece began, for `jobs` from zero to `self.jobs`.
@@ -218,6 +238,9 @@ mod tests {
                     (piece.first + piece.slope * part / 2.0) * part
                 }).sum();
                 prop_assert!((area - jobs).abs() < 1e-6 * (1.0 + jobs), "{area} {jobs}");
+                let before = whole.jobs_before([Instant::ZERO, at, Instant::ZERO + Nanos::HOUR * (2 * hours)]);
+                prop_assert!(before[0] == 0.0 && (before[1] - area).abs() < 1e-6 * (1.0 + jobs), "{before:?}");
+                prop_assert!((before[2] - whole.jobs()).abs() < 1e-6 * (1.0 + jobs), "{before:?}");
             }
         }
     }

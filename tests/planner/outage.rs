@@ -1,10 +1,11 @@
 //! The loss of a provider is judged by the jobs that arrive while it lasts.
 
 use super::*;
+use quotalab::planner::Recovery;
 
 #[test]
 fn an_outage_is_survived_only_with_a_second_provider() {
-    let yaml = one_account("rpm: 1000", "poisson: 20/min", "expect: [success >= 95%]")
+    let yaml = one_account("rpm: 40", "poisson: 20/min", "expect: [success >= 95%]")
         .replace("duration: 30m", "duration: 24h")
         .replace("attempts: 1", "attempts: 3");
     let plan = |yaml: &str| plan_of(yaml, &PlanOptions { incident: true, ..options(1) });
@@ -13,11 +14,17 @@ fn an_outage_is_survived_only_with_a_second_provider() {
     // An hour of a day is 4.2 % of the jobs: over the run 95.8 % succeed, in the hour none do.
     assert!(!outage.survives && rules(&outage.broken) == ["success >= 95%"], "{outage:#?}");
     assert!(outage.success.unwrap() < 0.02 && outage.cost_usd < 0.01, "{outage:#?}");
-    assert!(outage.recovery_s.is_some_and(|seconds| seconds <= 60.0), "{outage:#?}");
+    let [workload] = &outage.workloads[..] else { panic!("{outage:#?}") };
+    assert_eq!((workload.route.as_str(), rules(&workload.broken)), ("r", vec!["success >= 95%"]));
+    let Recovery::After { seconds } = workload.recovery else { panic!("{workload:#?}") };
+    assert!(seconds <= 60.0, "{workload:#?}");
     let text = quotalab::report::plan::render(&alone, quotalab::report::Style::default()).replace('\n', " ");
     assert!(text.contains("The loss of p for 1 h at 00:00 h is not survived"), "{text}");
     let yaml = yaml
-        .replace("providers: {", "providers: { q: { models: { m: { latency: { total: 500ms } } } },")
+        .replace(
+            "providers: {",
+            "providers: { q: { models: { m: { limits: { rpm: 240 }, latency: { total: 500ms } } } },",
+        )
         .replace("of: [p/default/m] }", "of: [p/default/m] }, { of: [q/default/m] }");
     let two = plan(&yaml);
     assert!(
@@ -26,18 +33,16 @@ fn an_outage_is_survived_only_with_a_second_provider() {
         two.incidents
     );
     let loss = two.incidents.iter().find(|outage| outage.provider == "p").unwrap();
-    assert!(loss.fallback_share.unwrap() > 0.99 && loss.recovery_s == Some(0.0), "{loss:#?}");
+    assert!(loss.fallback_share.unwrap() > 0.99, "{loss:#?}");
+    assert_eq!(loss.workloads[0].recovery, Recovery::After { seconds: 0.0 });
 }
 
 #[test]
 fn a_workload_that_is_not_served_during_an_outage_is_named() {
-    let yaml = one_account("rpm: 1000", "poisson: 1/min", "expect: [success >= 90%]")
-        .replace("duration: 30m", "duration: 1h")
+    let yaml = one_account("rpm: 10", "poisson: 1/min", "expect: [success >= 90%]")
+        .replace("duration: 30m", "duration: 4h")
         .replace("attempts: 1", "attempts: 3")
-        .replace(
-            "providers: {",
-            "providers: { q: { models: { m: { limits: { rpm: 200 }, latency: { total: 500ms } } } },",
-        )
+        .replace("providers: {", "providers: { q: { models: { m: { limits: { rpm: 240 }, latency: { total: 500ms } } } },")
         .replace("routes: {", "routes: { s: [{ of: [q/default/m] }],")
         .replace(
             "workload: [",
@@ -50,4 +55,58 @@ fn a_workload_that_is_not_served_during_an_outage_is_named() {
     let of = |name: &str| loss.workloads.iter().find(|workload| workload.name == name).unwrap();
     assert_eq!((of("w").success, of("w").p95_s, of("other").success), (Some(0.0), None, Some(1.0)));
     assert_eq!((of("w").route.as_str(), of("other").route.as_str()), ("r", "s"));
+}
+
+/// The bucket of the second provider empties during the loss of the first, which is busiest from 02:00 to 03:00.
+const SLOW_RECOVERY: &str = "name: slow recovery
+duration: 6h
+providers:
+  p: { models: { m: { limits: { rpm: 60 }, latency: { total: 500ms }, price: { input: 10, output: 10 } } } }
+  q: { models: { m: { limits: { rpm: 300 }, latency: { total: 500ms }, price: { input: 20, output: 20 } } } }
+routes: { r: [{ of: [p/default/m] }, { of: [q/default/m] }], s: [{ of: [q/default/m] }] }
+client: { retry: { attempts: 3 } }
+workload:
+  - { name: chat, route: r, arrivals: { steps: [{ at: 0s, rate: 10/min }, { at: 2h, rate: 20/min }, { at: 3h, rate: 10/min }] }, prompt: 100, completion: 100, max_tokens: 100 }
+  - { name: night, route: s, arrivals: { steps: [{ at: 0s, rate: 1/min }, { at: 4h, rate: 90/min }, { at: 5h, rate: 1/min }] }, prompt: 100, completion: 100, max_tokens: 100 }
+expect: [success >= 90%, fallback share <= 50%]";
+
+#[test]
+fn an_outage_is_at_the_busiest_hour_of_the_workloads_that_use_the_provider_and_costs_what_its_jobs_cost() {
+    let plan = plan_of(SLOW_RECOVERY, &PlanOptions { incident: true, ..options(1) });
+    let loss = |name: &str| plan.incidents.iter().find(|outage| outage.provider == name).unwrap();
+    // More jobs arrive from 04:00 to 05:00, but only those of a workload that never uses p.
+    assert_eq!((loss("p").at_s, loss("q").at_s, loss("p").for_s), (7_200.0, 14_400.0, 3_600.0));
+    let of = |outage: &str, name: &str| {
+        loss(outage).workloads.iter().find(|workload| workload.name == name).unwrap().clone()
+    };
+    let chat = of("p", "chat");
+    assert_eq!((chat.success, chat.fallback_share), (Some(1.0), Some(1.0)));
+    // Each of its jobs is served by q: 200 tokens at 20 USD a million.
+    assert!((chat.cost_usd - chat.jobs as f64 * 0.004).abs() < 1e-9, "{chat:#?}");
+    // Over the run a third of the jobs of chat fall back, during the outage all do.
+    assert!(!loss("p").survives && rules(&chat.broken) == ["fallback share <= 50%"], "{chat:#?}");
+    // Of `night` only jobs that arrive just before the end are retried in time.
+    assert!(of("q", "night").success.unwrap() < 0.01 && of("q", "chat").success == Some(1.0));
+    assert!(rules(&of("q", "chat").broken).is_empty());
+    assert!(rules(&of("q", "night").broken) == ["success >= 90%"]);
+}
+
+#[test]
+fn a_quota_used_up_by_the_outage_delays_the_recovery_beyond_it() {
+    // During the loss of p, chat uses the daily quota of q, on which `night` depends in the rest of the run.
+    let yaml = SLOW_RECOVERY
+        .replace("rpm: 300", "rpm: 300, rpd: { limit: 2000, law: fixed }")
+        .replace(
+            "{ at: 4h, rate: 90/min }, { at: 5h, rate: 1/min }",
+            "{ at: 4h, rate: 20/min }, { at: 5h, rate: 1/min }",
+        )
+        .replace(", fallback share <= 50%", "");
+    let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
+    let loss = plan.incidents.iter().find(|outage| outage.provider == "p").unwrap();
+    let night = loss.workloads.iter().find(|workload| workload.name == "night").unwrap();
+    // Without the outage 1,500 of 2,000 are used; with it 1,200 more.
+    assert_eq!((night.recovery, night.success, loss.survives), (Recovery::NotBeforeEnd, Some(1.0), false));
+    assert!(
+        plan.findings.iter().any(|finding| matches!(finding, Finding::Outage(outage) if !outage.survives))
+    );
 }

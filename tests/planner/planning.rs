@@ -25,7 +25,6 @@ fn assert_planning_ceiling(yaml: &str) {
         fresh.count()
     };
     let (at, above) = (held(planning.multiple), held(1.05 * planning.multiple));
-    eprintln!("{}: {at} of 40 hold {:.4}, {above} hold 1.05 times that", plan.scenario, planning.multiple);
     assert!(at >= 36 && above <= 36, "{at} of 40 hold it, {above} hold 1.05 times it: {simulated:#?}");
 }
 

@@ -1,52 +1,61 @@
 //! The busiest interval of a run by the rates of its workloads, which no seed changes.
 
-use crate::scenario::rate::{Clock, Rate};
+use crate::scenario::rate::Rate;
 use crate::scenario::{Arrivals, Scenario, Workload};
 use provider::{Instant, Nanos};
 
-/// The number of intervals into which a run is divided.
-const INTERVALS: usize = 1_440;
-/// The number of instants by which the arrivals of a rate are represented.
-const INSTANTS: u32 = 100_000;
-/// An interval is busier than another if it has more jobs by this ratio; less is the rounding of the instants.
-const BUSIER: f64 = 1.002;
+/// The starts that are compared are this share of the interval's length apart.
+const STARTS_PER_LENGTH: u64 = 60;
+/// The most starts that are compared; those of longer runs are farther apart.
+const MAX_STARTS: u64 = 1 << 20;
+/// An interval is busier than another if it has more jobs by this ratio; less is rounding.
+const BUSIER: f64 = 1.0 + 1e-9;
 
-/// Returns the start of the interval of this length in which the most jobs are expected; the first of equal ones.
-pub(super) fn busiest(scenario: &Scenario, length: Nanos) -> Instant {
+/// Returns the start of the interval of this length in which the most jobs of the workloads that `counts` selects are
+/// expected; the first of equal ones.
+pub(super) fn busiest(scenario: &Scenario, length: Nanos, counts: impl Fn(&Workload) -> bool) -> Instant {
     assert!(length <= scenario.duration, "invariant: not longer than the run, found {length:?}");
-    let step = Nanos((scenario.duration.0 / INTERVALS as u64).max(1));
-    let mut expected = vec![0.0; INTERVALS];
-    for workload in &scenario.workloads {
-        let mut add = |at: Instant, jobs: f64| {
-            expected[((at.0 / step.0) as usize).min(INTERVALS - 1)] += jobs;
-        };
-        arrivals(scenario, workload, &mut add);
+    let latest = scenario.duration.saturating_sub(length);
+    let step = Nanos((length.0 / STARTS_PER_LENGTH).max(latest.0 / MAX_STARTS).max(1));
+    let starts: Vec<Instant> = (0..latest.0.div_ceil(step.0))
+        .map(|number| Instant((step * number).0))
+        .chain([Instant(latest.0)])
+        .collect();
+    let mut expected = vec![0.0; starts.len()];
+    for workload in scenario.workloads.iter().filter(|workload| counts(workload)) {
+        let ends = jobs_before(scenario, workload, starts.iter().map(|at| *at + length));
+        let begins = jobs_before(scenario, workload, starts.iter().copied());
+        for ((expected, begin), end) in expected.iter_mut().zip(begins).zip(ends) {
+            *expected += end - begin;
+        }
     }
-    let steps = ((length.0 / step.0) as usize).clamp(1, INTERVALS);
-    let sums = expected.windows(steps).map(|window| window.iter().sum::<f64>());
-    let first = (0, 0.0f64);
-    let (start, _) =
-        (0u64..).zip(sums).fold(first, |best, next| if next.1 > best.1 * BUSIER { next } else { best });
-    Instant((step * start).0.min(scenario.duration.saturating_sub(length).0))
+    let busier =
+        |best: usize, next: usize| if expected[next] > expected[best] * BUSIER { next } else { best };
+    starts[(0..starts.len()).fold(0, busier)]
 }
 
-/// Calls `add` with the instants of a workload's expected arrivals, and how many jobs each stands for. The users of a closed
-/// workload arrive evenly and change nothing.
-fn arrivals(scenario: &Scenario, workload: &Workload, add: &mut impl FnMut(Instant, f64)) {
-    let end = Instant::ZERO + scenario.duration;
+/// Returns the number of jobs of a workload expected before each of `instants`, in ascending order. The users of a closed workload
+/// arrive evenly and make no interval busier than another.
+#[expect(clippy::cast_precision_loss, reason = "numbers of jobs are far below 2^53")]
+fn jobs_before(
+    scenario: &Scenario,
+    workload: &Workload,
+    instants: impl Iterator<Item = Instant>,
+) -> Vec<f64> {
     match &workload.arrivals {
         Arrivals::Burst { jobs, every } => {
-            let bursts = (0u64..).map(|number| Instant((*every * number).0)).take_while(|at| *at < end);
-            bursts.for_each(|at| add(at, f64::from(*jobs)));
+            let bursts = |at: Instant| at.0.div_ceil(every.0.max(1)) as f64;
+            instants.map(|at| bursts(at) * f64::from(*jobs)).collect()
         }
-        Arrivals::Trace { rows } => rows.iter().filter(|row| row.at < end).for_each(|row| add(row.at, 1.0)),
-        Arrivals::Users { .. } => {}
+        Arrivals::Trace { rows } => {
+            instants.map(|at| rows.partition_point(|row| row.at < at) as f64).collect()
+        }
+        Arrivals::Users { .. } => instants.map(|_| 0.0).collect(),
         Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
-            let Some(rate) = Rate::of(workload, scenario.duration) else { return };
-            let each = rate.jobs() / f64::from(INSTANTS);
-            let mut clock = Clock::new(rate);
-            let instants = (0..INSTANTS).map_while(|number| clock.when(f64::from(number) * each));
-            instants.for_each(|at| add(at, each));
+            match Rate::of(workload, scenario.duration) {
+                Some(rate) => rate.jobs_before(instants),
+                None => instants.map(|_| 0.0).collect(),
+            }
         }
     }
 }
@@ -56,23 +65,46 @@ mod tests {
     use super::*;
     use crate::scenario::{self, Overrides};
 
-    #[test]
-    fn the_busiest_hour_is_that_of_the_rate_on_any_seed() {
-        let busiest_hour = |arrivals: &str, seed: u64| {
-            let yaml = format!(
-                "name: b\nduration: 24h\nseed: {seed}\nproviders: {{ p: {{ models: {{ m: {{}} }} }} }}
+    /// Returns the start of the busiest hour, in hours.
+    fn busiest_hour(duration: &str, arrivals: &str, seed: u64) -> f64 {
+        let yaml = format!(
+            "name: b\nduration: {duration}\nseed: {seed}\nproviders: {{ p: {{ models: {{ m: {{}} }} }} }}
 routes: {{ r: [{{ of: [p/default/m] }}] }}
 workload: [{{ name: w, route: r, arrivals: {{ {arrivals} }}, prompt: 1, completion: 1 }}]"
-            );
-            let scenario =
-                scenario::parse("b", &yaml, &Overrides::default(), None).expect("a valid scenario");
-            busiest(&scenario, Nanos::HOUR).as_secs_f64() / 3600.0
-        };
+        );
+        let scenario = scenario::parse("b", &yaml, &Overrides::default(), None).expect("a valid scenario");
+        busiest(&scenario, Nanos::HOUR, |_| true).as_secs_f64() / 3600.0
+    }
+
+    #[track_caller]
+    fn assert_hour(found: f64, hour: f64) {
+        assert!((found - hour).abs() < 1e-9, "{found} is not {hour}");
+    }
+
+    #[test]
+    fn the_busiest_hour_is_that_of_the_rate_on_any_seed() {
         for seed in 1..5 {
-            assert!((busiest_hour("ramp: [1/min, 2/min]", seed) - 23.0).abs() < 0.02);
-            let steps = "steps: [{ at: 0s, rate: 1/min }, { at: 9h, rate: 3/min }, { at: 10h, rate: 1/min }]";
-            assert!((busiest_hour(steps, seed) - 9.0).abs() < 0.02);
-            assert!(busiest_hour("poisson: 5/min", seed) < 0.01, "an even rate has no busiest hour");
+            assert_hour(busiest_hour("24h", "ramp: [1/min, 2/min]", seed), 23.0);
+            assert_hour(
+                busiest_hour(
+                    "24h",
+                    "steps: [{ at: 0s, rate: 1/min }, { at: 9h, rate: 3/min }, { at: 10h, rate: 1/min }]",
+                    seed,
+                ),
+                9.0,
+            );
+            assert_hour(busiest_hour("24h", "poisson: 5/min", seed), 0.0);
         }
+    }
+
+    #[test]
+    fn the_busiest_hour_of_a_long_run_is_found_to_the_minute() {
+        // 90 minutes of a higher rate within 60 days: the first hour that lies inside.
+        let steps = "steps: [{ at: 0s, rate: 10/min }, { at: 1000h, rate: 11/min }, { at: 1001h, rate: 11.5/min }, { at: 1002h, rate: 10/min }]";
+        assert_hour(busiest_hour("60d", steps, 1), 1001.0);
+        let fifteen =
+            "steps: [{ at: 0s, rate: 1/min }, { at: 500m, rate: 40/min }, { at: 515m, rate: 1/min }]";
+        assert_hour(busiest_hour("7d", fifteen, 1), 455.0 / 60.0);
+        assert_hour(busiest_hour("24h", "burst: 10, every: 7h", 1), 0.0);
     }
 }

@@ -1,181 +1,206 @@
 //! What the users of a run got from the jobs that arrived during an outage, and how soon after it they were served again.
 
 use crate::event::{Event, EventKind, JobEnd, JobOutcome};
-use crate::formatting::{rounded, share_of};
-use crate::planner::plan::OutageWorkload;
-use crate::record::{Fold, Histogram};
-use crate::scenario::{Expectation, Metric, Op, Scenario, Time};
-use provider::config::Price;
+use crate::ids::{AttemptId, JobId};
+use crate::planner::plan::Recovery;
+use crate::record::{Fold, Mode, Recorder, RunEnd, Summary};
+use crate::scenario::Scenario;
 use provider::{Instant, Nanos};
+use rustc_hash::FxHashMap;
 
 /// The shortest slot for which recovery is judged.
 const SLOT: Nanos = Nanos::MINUTE;
 /// The most slots; longer runs have longer ones.
-const MAX_SLOTS: u64 = 1_440;
+const MAX_SLOTS: u64 = 1 << 16;
+
+/// Per slot, the jobs that arrived in it: succeeded and lost.
+pub(super) type Slots = Vec<[u64; 2]>;
 
 /// A fold over the jobs that arrive in an interval, and over the slots after it.
 pub(super) struct Window {
     from: Instant,
     until: Instant,
-    workloads: Vec<Served>,
-    /// Per slot after the interval, the jobs that arrived in it: succeeded and lost.
-    after: Vec<[u64; 2]>,
+    last_event: Instant,
+    /// The first job of the interval; jobs are numbered by arrival.
+    first: Option<JobId>,
+    /// The workload of each job of the interval, by index.
+    workload_of: Vec<u16>,
+    /// The workload for which each attempt of those jobs was sent. Another job may take it over.
+    attempts: FxHashMap<AttemptId, u16>,
+    /// Per workload, the record of its jobs of the interval; then that of all.
+    records: Vec<Recorder>,
+    /// Per workload, the slots after the interval.
+    after: Vec<Slots>,
     slot: Nanos,
-    prices: Vec<Price>,
-    /// What the calls that ended in the interval cost, in USD.
-    cost_usd: f64,
 }
 
-/// What the jobs of a workload got.
+/// What a [`Window`] found.
 pub(super) struct Served {
-    succeeded: u64,
-    lost: u64,
-    fell_back: u64,
-    latency: Histogram,
+    /// Per workload, the jobs of the interval, judged by the rules of the scenario.
+    pub(super) workloads: Vec<Summary>,
+    /// The jobs of all workloads.
+    pub(super) all: Summary,
+    /// Per workload, the slots after the interval.
+    pub(super) after: Vec<Slots>,
+    /// The length of a slot.
+    pub(super) slot: Nanos,
 }
 
 impl Window {
+    /// Returns the fold for a run of `scenario`, whose expectations are the rules of the plan.
     pub(super) fn new(scenario: &Scenario, from: Instant, until: Instant) -> Self {
         assert!(from < until, "invariant: an outage takes time, found {from} to {until}");
         let rest = (Instant::ZERO + scenario.duration).since(until);
         let slot = SLOT.max(Nanos(rest.0 / MAX_SLOTS));
+        let slots = rest.0.div_ceil(slot.0) as usize;
+        let record = Recorder::without_distributions(scenario);
         Self {
             from,
             until,
-            workloads: scenario.workloads.iter().map(|_| Served::new()).collect(),
-            after: vec![[0; 2]; rest.0.div_ceil(slot.0) as usize],
+            last_event: Instant::ZERO,
+            first: None,
+            workload_of: Vec::new(),
+            attempts: FxHashMap::default(),
+            records: vec![record; scenario.workloads.len() + 1],
+            after: vec![vec![[0; 2]; slots]; scenario.workloads.len()],
             slot,
-            prices: scenario.targets.iter().map(|target| target.price).collect(),
-            cost_usd: 0.0,
         }
     }
 
-    fn done(&mut self, end: &JobEnd) {
-        if end.scheduled < self.from || matches!(end.outcome, JobOutcome::InFlight) {
-            return;
-        }
-        let succeeded = matches!(end.outcome, JobOutcome::Succeeded);
-        if end.scheduled >= self.until {
-            let slot = (end.scheduled.since(self.until).0 / self.slot.0) as usize;
-            if let Some(slot) = self.after.get_mut(slot) {
-                slot[usize::from(!succeeded)] += 1;
+    /// Ends the fold.
+    pub(super) fn finish(self) -> Served {
+        let end = RunEnd { at: self.last_event, mode: Mode::Virtual, scheduled: None };
+        let mut workloads: Vec<Summary> = self.records.into_iter().map(|record| record.finish(end)).collect();
+        let all = workloads.pop().expect("invariant: the record of all workloads is the last");
+        Served { workloads, all, after: self.after, slot: self.slot }
+    }
+
+    /// Registers a job that arrives in the interval.
+    fn arrived(&mut self, job: JobId, workload: u16) {
+        let first = *self.first.get_or_insert(job);
+        assert_eq!(job.0 - first.0, self.workload_of.len() as u64, "invariant: jobs are numbered by arrival");
+        self.workload_of.push(workload);
+    }
+
+    /// Returns the workload of a job of the interval; `None` for other jobs.
+    fn workload_of(&self, job: JobId) -> Option<u16> {
+        let index = job.0.checked_sub(self.first?.0)?;
+        self.workload_of.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// Returns the workload to which an event belongs: that of its job, or that for which its attempt was sent.
+    fn owner(&mut self, event: &Event) -> Option<u16> {
+        match event.kind {
+            EventKind::Sent { attempt, .. } => {
+                let workload = self.workload_of(event.job)?;
+                self.attempts.insert(attempt, workload);
+                Some(workload)
             }
-            return;
-        }
-        let served = &mut self.workloads[end.class.index()];
-        if succeeded {
-            served.succeeded += 1;
-            served.fell_back += u64::from(end.step.is_some_and(|step| step > 0));
-            served.latency.record(end.queue + end.wait + end.service + end.failed_attempts);
-        } else {
-            served.lost += 1;
+            EventKind::Decided { attempt, .. }
+            | EventKind::Settled { attempt, .. }
+            | EventKind::FirstByte { attempt, .. }
+            | EventKind::Replied { attempt, .. }
+            | EventKind::Abandoned { attempt, .. } => self.attempts.get(&attempt).copied(),
+            _ => self.workload_of(event.job),
         }
     }
 
-    /// Returns the rules that do not hold for the jobs of the interval, for all together or for some workload.
-    pub(super) fn broken<'r>(&self, rules: &'r [Expectation]) -> Vec<&'r Expectation> {
-        let all = self.all();
-        let each = || self.workloads.iter().filter(|served| served.jobs() > 0).chain([&all]);
-        let breaks = |rule: &&Expectation| match rule.workload {
-            Some(class) => self.workloads[class.index()].breaks(rule),
-            None => each().any(|served| served.breaks(rule)),
+    /// Counts a job that arrived after the interval.
+    fn done_after(&mut self, end: &JobEnd) {
+        let index = (end.scheduled.since(self.until).0 / self.slot.0) as usize;
+        let is_lost = match end.outcome {
+            JobOutcome::Succeeded => 0,
+            JobOutcome::Failed(_) | JobOutcome::Shed(_) => 1,
+            JobOutcome::InFlight => return,
         };
-        rules.iter().filter(breaks).collect()
-    }
-
-    /// Returns the jobs of all workloads.
-    pub(super) fn all(&self) -> Served {
-        self.workloads.iter().fold(Served::new(), |mut all, served| {
-            all.succeeded += served.succeeded;
-            all.lost += served.lost;
-            all.fell_back += served.fell_back;
-            all.latency.add(&served.latency);
-            all
-        })
-    }
-
-    /// Returns what each workload got, under its name and that of its route.
-    pub(super) fn workloads(&self, scenario: &Scenario) -> Vec<OutageWorkload> {
-        let each = scenario.workloads.iter().zip(&self.workloads);
-        each.map(|(workload, served)| OutageWorkload {
-            name: workload.name.clone(),
-            route: scenario.routes[workload.route.index()].name.clone(),
-            jobs: served.jobs(),
-            success: served.success(),
-            p95_s: served.p95_s(),
-            fallback_share: served.fallback_share(),
-        })
-        .collect()
-    }
-
-    /// Returns what the interval cost.
-    pub(super) fn cost_usd(&self) -> f64 {
-        rounded(self.cost_usd, 6)
-    }
-
-    /// Returns the time from the end of the interval to the first slot with jobs whose share of success is at least
-    /// `success`; `None` if the run has no such slot.
-    pub(super) fn recovery_s(&self, success: f64) -> Option<f64> {
-        let is_served = |[succeeded, lost]: &[u64; 2]| {
-            share_of(*succeeded, succeeded + lost).is_some_and(|share| share >= success)
-        };
-        self.after.iter().position(is_served).map(|slot| (self.slot * slot as u64).as_secs_f64())
-    }
-}
-
-impl Served {
-    fn new() -> Self {
-        Self { succeeded: 0, lost: 0, fell_back: 0, latency: Histogram::of_run() }
-    }
-
-    fn jobs(&self) -> u64 {
-        self.succeeded + self.lost
-    }
-
-    /// Returns the share of the jobs that succeeded; `None` if there were none.
-    pub(super) fn success(&self) -> Option<f64> {
-        share_of(self.succeeded, self.jobs()).map(|share| rounded(share, 6))
-    }
-
-    pub(super) fn p95_s(&self) -> Option<f64> {
-        self.latency.quantile_s(0.95)
-    }
-
-    /// Returns the share of the succeeded jobs that a later step of their route served.
-    pub(super) fn fallback_share(&self) -> Option<f64> {
-        share_of(self.fell_back, self.succeeded).map(|share| rounded(share, 6))
-    }
-
-    /// Returns `true` if a rule on success or latency is broken by these jobs. Other rules are about the whole run.
-    fn breaks(&self, rule: &Expectation) -> bool {
-        let (actual, is_upper) = match rule.metric {
-            Metric::Success => (self.success(), false),
-            Metric::Percentile(percent, Time::Latency) if self.succeeded > 0 => {
-                (self.latency.quantile_s(f64::from(percent) / 100.0), true)
-            }
-            _ => return false,
-        };
-        actual.is_some_and(|actual| match (is_upper, rule.op) {
-            (true, Op::Below) => actual >= rule.value,
-            (true, _) => actual > rule.value,
-            (false, Op::Above) => actual <= rule.value,
-            (false, _) => actual < rule.value,
-        })
+        if let Some(slot) = self.after[end.class.index()].get_mut(index) {
+            slot[is_lost] += 1;
+        }
     }
 }
 
 impl Fold for Window {
     fn event(&mut self, event: &Event) {
+        self.last_event = event.at;
         match &event.kind {
-            EventKind::Done(end) => self.done(end),
-            EventKind::Settled { target, usage, .. } if (self.from..self.until).contains(&event.at) => {
-                let price = self.prices[target.index()];
-                let new = f64::from(usage.prompt_tokens) - f64::from(usage.cached_tokens);
-                let cached = f64::from(usage.cached_tokens) * price.cached_input;
-                let tokens = new * price.input + cached + f64::from(usage.completion_tokens) * price.output;
-                self.cost_usd += tokens / 1e6;
+            EventKind::Arrived { class, scheduled, .. } if (self.from..self.until).contains(scheduled) => {
+                self.arrived(event.job, class.0);
             }
+            EventKind::Done(end) if end.scheduled >= self.until => self.done_after(end),
             _ => {}
         }
+        let Some(workload) = self.owner(event) else { return };
+        self.records[usize::from(workload)].event(event);
+        self.records.last_mut().expect("invariant: the record of all workloads is the last").event(event);
+    }
+}
+
+/// Returns when the jobs of a workload succeed again after an outage, and from then on to the end of the run: in each slot
+/// and as many after it as have `needed` jobs, the share of `level`. A share below it counts as the outage's effect if the
+/// same slots `without` the outage have a share that is higher by more than half of what the level allows to fail.
+pub(super) fn recovery(after: &Slots, without: &Slots, slot: Nanos, level: f64, needed: u64) -> Recovery {
+    debug_assert_eq!(after.len(), without.len(), "invariant: the same slots with and without the outage");
+    let add = |sum: [u64; 2], slot: &[u64; 2]| [sum[0] + slot[0], sum[1] + slot[1]];
+    let share = |[succeeded, lost]: [u64; 2]| succeeded as f64 / (succeeded + lost).max(1) as f64;
+    let total = after.iter().fold([0; 2], add);
+    let (mut sums, mut until) = ([[0; 2]; 2], 0);
+    let (mut last_failing, mut last) = (None, None);
+    for from in 0..after.len() {
+        while until < after.len() && sums[0][0] + sums[0][1] < needed {
+            sums = [add(sums[0], &after[until]), add(sums[1], &without[until])];
+            until += 1;
+        }
+        if sums[0][0] + sums[0][1] < needed {
+            break;
+        }
+        last = Some(from);
+        let missing = if sums[1] == [0; 2] { level } else { share(sums[1]) } - share(sums[0]);
+        if share(sums[0]) < level && missing > (1.0 - level) / 2.0 {
+            last_failing = Some(from);
+        }
+        let drop = |sum: [u64; 2], slot: &[u64; 2]| [sum[0] - slot[0], sum[1] - slot[1]];
+        sums = [drop(sums[0], &after[from]), drop(sums[1], &without[from])];
+    }
+    match (last_failing, last) {
+        (_, None) => Recovery::TooFewJobs { jobs: total[0] + total[1], needed },
+        (None, Some(_)) => Recovery::After { seconds: 0.0 },
+        (Some(failing), Some(last)) if failing == last => Recovery::NotBeforeEnd,
+        (Some(failing), _) => Recovery::After { seconds: (slot * (failing as u64 + 1)).as_secs_f64() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(after: &[[u64; 2]], without: &[[u64; 2]]) -> Recovery {
+        recovery(&after.to_vec(), &without.to_vec(), Nanos::MINUTE, 0.9, 30)
+    }
+
+    #[test]
+    fn recovery_begins_when_success_is_back_and_stays() {
+        let (good, bad) = ([30, 0], [20, 10]);
+        let seconds = |seconds| Recovery::After { seconds };
+        assert_eq!(of(&[good; 9], &[good; 9]), seconds(0.0));
+        assert_eq!(of(&[bad, bad, good, good], &[good; 4]), seconds(120.0));
+        // One good minute between bad ones is no recovery.
+        assert_eq!(of(&[bad, good, bad, good], &[good; 4]), seconds(180.0));
+        assert_eq!(of(&[good, good, good, bad], &[good; 4]), Recovery::NotBeforeEnd);
+    }
+
+    #[test]
+    fn what_fails_without_the_outage_too_is_not_its_effect() {
+        let (good, bad) = ([30, 0], [20, 10]);
+        assert_eq!(of(&[bad, good, bad, good], &[good, good, bad, good]), Recovery::After { seconds: 60.0 });
+        assert_eq!(of(&[bad; 3], &[bad; 3]), Recovery::After { seconds: 0.0 });
+    }
+
+    #[test]
+    fn few_jobs_are_judged_over_several_slots_or_not_at_all() {
+        let (good, lost) = ([10, 0], [0, 10]);
+        // Each slot is judged with the two after it, as 30 jobs are needed.
+        assert_eq!(of(&[lost, good, good, good, good], &[good; 5]), Recovery::After { seconds: 60.0 });
+        assert_eq!(of(&[good, good], &[good; 2]), Recovery::TooFewJobs { jobs: 20, needed: 30 });
+        assert_eq!(of(&[], &[]), Recovery::TooFewJobs { jobs: 0, needed: 30 });
     }
 }

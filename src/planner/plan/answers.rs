@@ -58,8 +58,11 @@ pub struct Purchase {
 pub struct TargetLoad {
     /// As a multiple of the present load.
     pub multiple: f64,
-    /// In jobs per minute.
+    /// In jobs per minute; with closed workloads, of the open ones.
     pub jobs_per_min: f64,
+    /// The users of closed workloads; `None` without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<u64>,
 }
 
 /// When growth reaches the ceiling.
@@ -79,51 +82,93 @@ pub struct Growth {
 pub struct Outage {
     /// The name of the provider.
     pub provider: String,
-    /// When the outage begins, as reports write it: at the start of the busiest interval of its length.
+    /// When the outage begins, as reports write it: at the start of the interval of its length in which the rates of the workloads
+    /// that can use the provider bring the most jobs.
     pub at: String,
     /// The same in seconds from the start.
     pub at_s: f64,
     /// For how many seconds every call to the provider is answered with status 503.
     pub for_s: f64,
-    /// Whether every rule holds on every replica, over the run and for the jobs that arrive during the outage, those of each
-    /// workload included.
+    /// Whether the jobs of each workload that arrive during the outage meet every rule, success is back before the end of the
+    /// run, and the outage breaks no rule on the whole run; on every replica.
     pub survives: bool,
-    /// The rules that break on some replica.
+    /// The rules that break on some replica: for the jobs of a workload that arrive during the outage, or over the run because
+    /// of it.
     pub broken: Vec<BrokenRule>,
     /// The share of the jobs that arrive during the outage that succeed, on the worst replica; `None` if none arrive.
     pub success: Option<f64>,
     /// The 95th percentile of their latency; `None` if none succeeds.
     pub p95_s: Option<f64>,
-    /// The share of those that succeed that a later step of their route serves; `None` if none succeeds.
+    /// The share of those that succeed that a later step of their route serves; `None` if none is served by a provider.
     #[serde(default)]
     pub fallback_share: Option<f64>,
-    /// What the calls that end during the outage cost, in USD.
+    /// What these jobs cost, in USD.
     #[serde(default)]
     pub cost_usd: f64,
-    /// The jobs of each workload that arrive during the outage, on the worst replica.
+    /// The jobs of each workload that arrive during the outage.
     #[serde(default)]
     pub workloads: Vec<OutageWorkload>,
-    /// The time from the end of the outage until the jobs that arrive in a minute succeed as the rules demand, on the slowest
-    /// replica; 0 if the first minute's do, `None` if this is not so before the end of the run.
+    /// The number of seeds on which the outage was simulated.
     #[serde(default)]
-    pub recovery_s: Option<f64>,
+    pub replicas: u32,
 }
 
-/// What the jobs of a workload got that arrived during an outage.
+/// What the jobs of a workload get that arrive during an outage, on the replica on which the fewest of them succeed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutageWorkload {
     /// The workload's name.
     pub name: String,
     /// The route that it uses.
     pub route: String,
-    /// The jobs that arrived.
+    /// The jobs that arrive.
     pub jobs: u64,
-    /// The share that succeeded; `None` if none arrived.
+    /// The share that succeeds; `None` if none arrive.
     pub success: Option<f64>,
-    /// The 95th percentile of latency; `None` if none succeeded.
+    /// The 95th percentile of latency; `None` if none succeeds.
     pub p95_s: Option<f64>,
-    /// The share of the succeeded that a later step of the route served; `None` if none succeeded.
+    /// The share of the succeeded that a later step of the route serves; `None` if none is served by a provider.
     pub fallback_share: Option<f64>,
+    /// What these jobs cost, in USD.
+    pub cost_usd: f64,
+    /// The rules that these jobs break on some replica.
+    pub broken: Vec<BrokenRule>,
+    /// The recovery after the outage, on the slowest replica.
+    pub recovery: Recovery,
+}
+
+/// When the jobs of a workload succeed again after an outage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Recovery {
+    /// Jobs that arrive from then to the end of the run succeed as the rules demand, or as they do without the outage.
+    After {
+        /// The time from the end of the outage, in seconds.
+        seconds: f64,
+    },
+    /// Success is not back before the end of the run.
+    NotBeforeEnd,
+    /// Too few jobs arrive after the outage to judge.
+    TooFewJobs {
+        /// The jobs that arrive.
+        jobs: u64,
+        /// The jobs that the rule on success needs.
+        needed: u64,
+    },
+}
+
+/// A reason for which `plan` ends with exit code 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum NotMet {
+    /// The present load does not hold.
+    PresentLoad,
+    /// No changes were found of which it is proved that they hold the target load.
+    TargetLoad,
+    /// The loss of these providers is not survived.
+    Outage {
+        /// Their names.
+        providers: Vec<String>,
+    },
 }
 
 /// What was simulated.

@@ -1,5 +1,6 @@
 //! The numbers of a change, as the table, the page and the chart write them.
 
+use super::users;
 use crate::formatting::number;
 use crate::planner::{ChangeKind, Comparison, Plan, WhatIf};
 
@@ -14,6 +15,9 @@ pub(in crate::report) fn lift(plan: &Plan, change: &WhatIf) -> String {
 
 /// Formats the ceiling of a change; a bound if none was found.
 pub(in crate::report) fn new_ceiling(change: &WhatIf) -> String {
+    if let Some(users) = users::ceiling_of(change) {
+        return users;
+    }
     match (change.ceiling_jobs_per_min, change.below_jobs_per_min, change.tried_jobs_per_min) {
         (Some(ceiling), ..) => number(ceiling),
         (None, Some(below), _) => format!("< {}", number(below)),

@@ -1,9 +1,9 @@
 //! The page of a plan: the answer, the ceiling curve, the what-ifs, and the tables behind them, with the whole plan as
 //! embedded JSON.
 
-use super::{change, sentences};
+use super::{change, outages, sentences, users};
 use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
-use crate::planner::{BrokenRule, Plan};
+use crate::planner::Plan;
 use crate::report::chart::what_if::extra;
 use crate::report::page::{self, axis, cell, json_data, page, section, table, text};
 use maud::{Markup, html};
@@ -26,7 +26,7 @@ pub fn html(plan: &Plan) -> String {
         @for chart in &charts { (page::figure(chart)) }
         (what_ifs(plan))
         (buy(plan))
-        (outages(plan))
+        (outages::html(plan))
         (ceilings(plan))
         (curve(plan))
         (limits(plan))
@@ -50,6 +50,9 @@ fn mark(holds: bool) -> Markup {
 }
 
 fn tiles(plan: &Plan) -> Markup {
+    if let Some(load) = &plan.users {
+        return users::tiles(plan, load);
+    }
     let simulated = &plan.ceiling.simulated;
     let headroom = match plan.headroom {
         Some(times) => format!("{} ×", number(times)),
@@ -87,7 +90,8 @@ fn what_ifs(plan: &Plan) -> Markup {
             ]
         })
         .collect();
-    let head = ["change", "then fails", "jobs/min", "lift", "p95", "USD/day", "extra", "lift per USD"];
+    let unit = if plan.users.is_some() { "users" } else { "jobs/min" };
+    let head = ["change", "then fails", unit, "lift", "p95", "USD/day", "extra", "lift per USD"];
     let content = html! {
         (table(&head, 2, &rows))
         p.note {
@@ -120,46 +124,16 @@ fn buy(plan: &Plan) -> Markup {
         }
         @for rule in &buy.broken { p.note { "still fails: " (text(&rule.rule)) } }
     };
-    let jobs = number(buy.target.jobs_per_min);
-    section(&format!("To hold {} times the load, {jobs} jobs/min", number(buy.target.multiple)), &content)
-}
-
-fn outages(plan: &Plan) -> Markup {
-    if plan.incidents.is_empty() {
-        return Markup::default();
-    }
-    let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), percent);
-    let rows: Vec<_> = plan
-        .incidents
-        .iter()
-        .map(|outage| {
-            vec![
-                cell(&outage.provider),
-                mark(outage.survives),
-                cell(rules(&outage.broken)),
-                cell(&outage.at),
-                cell(duration(outage.for_s)),
-                cell(share(outage.success)),
-                cell(seconds(outage.p95_s)),
-                cell(share(outage.fallback_share)),
-                cell(usd(outage.cost_usd)),
-                cell(seconds(outage.recovery_s)),
-            ]
-        })
-        .collect();
-    let head = ["provider", "", "fails", "from", "for", "success", "p95", "fallback", "cost", "recovery"];
-    let content = html! {
-        (table(&head, 3, &rows))
-        p.note { "Success, p95, fallback share and cost of the jobs that arrive during the loss; recovery counts from its end." }
-    };
-    section("The loss of a provider", &content)
-}
-
-fn rules(broken: &[BrokenRule]) -> String {
-    broken.iter().map(|rule| rule.rule.as_str()).collect::<Vec<_>>().join(", ")
+    let load = users::target(&buy.target);
+    section(&format!("To hold {} times the load, {load}", number(buy.target.multiple)), &content)
 }
 
 fn ceilings(plan: &Plan) -> Markup {
+    if let Some(load) = &plan.users {
+        let rows = users::rows(plan, load).into_iter().map(|row| row.into_iter().map(cell).collect());
+        let rows: Vec<Vec<Markup>> = rows.collect();
+        return section("The ceiling of users", &table(&users::HEAD, 1, &rows));
+    }
     let (analytic, simulated) = (&plan.ceiling.analytic, &plan.ceiling.simulated);
     let row = |name: String, stop: String, jobs: Option<f64>, multiple: Option<f64>| {
         vec![cell(name), cell(stop), cell(optional(jobs)), cell(optional(multiple))]
@@ -253,7 +227,11 @@ fn limits(plan: &Plan) -> Markup {
     let mut rows = Vec::new();
     for target in &plan.targets {
         for limit in &target.axes {
-            let times = if load > 0.0 { number(limit.jobs_per_min / load) } else { "–".to_owned() };
+            let times = if load > 0.0 && plan.users.is_none() {
+                number(limit.jobs_per_min / load)
+            } else {
+                "–".to_owned()
+            };
             rows.push(vec![
                 cell(&target.name),
                 axis(&limit.axis),
@@ -273,6 +251,7 @@ fn limits(plan: &Plan) -> Markup {
 fn last(plan: &Plan) -> Markup {
     let content = html! {
         (page::command(&plan.reproduce))
+        p { (text(&sentences::exit_code(plan))) }
         (page::notes(&sentences::notes(plan)))
         p.note { "quotalab " (text(&plan.version)) }
     };

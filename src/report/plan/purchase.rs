@@ -1,16 +1,14 @@
 //! The sentences of the cheapest changes that hold a target load.
 
 use super::sentences::{breaks, change_list};
-use crate::formatting::{count, job_rate, number, plural};
+use super::users;
+use crate::formatting::{count, number, plural};
 use crate::planner::{Purchase, only_cost};
 
 /// Returns the sentences of a purchase.
 pub(super) fn sentence(purchase: &Purchase) -> String {
-    let target = format!(
-        "{} times the load ({})",
-        number(purchase.target.multiple),
-        job_rate(purchase.target.jobs_per_min)
-    );
+    let target =
+        format!("{} times the load ({})", number(purchase.target.multiple), users::target(&purchase.target));
     let changes =
         if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
     let cost = purchase.cost_usd_per_day;
@@ -92,7 +90,7 @@ mod tests {
 
     fn proved() -> Purchase {
         Purchase {
-            target: TargetLoad { multiple: 5.0, jobs_per_min: 100.0 },
+            target: TargetLoad { multiple: 5.0, jobs_per_min: 100.0, users: None },
             holds: true,
             undecided: None,
             proof: 50,

@@ -1,10 +1,9 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::{notes, purchase};
+use super::{notes, outages, purchase, users};
 use crate::formatting::{count, duration, job_rate, number, percent, plural};
 use crate::planner::{
-    BrokenRule, Difference, Finding, FirstViolation, Growth, Improvement, Outage, OutageWorkload, Plan,
-    PlanningCeiling,
+    BrokenRule, Difference, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
 };
 use crate::report::verdict;
 use crate::scenario::Metric;
@@ -26,6 +25,27 @@ pub(super) fn differences(plan: &Plan) -> Vec<String> {
 /// Returns how the plan was found and what was left out.
 pub(super) fn notes(plan: &Plan) -> Vec<String> {
     plan.notes.iter().map(notes::sentence).collect()
+}
+
+/// Returns the exit code of `plan` with every reason for it.
+pub(super) fn exit_code(plan: &Plan) -> String {
+    let reason = |reason: &NotMet| match reason {
+        NotMet::PresentLoad if plan.ceiling.simulated.undecided.is_some() => {
+            "whether the present load holds cannot be told".to_owned()
+        }
+        NotMet::TargetLoad if plan.buy.as_ref().is_some_and(|buy| buy.undecided.is_some()) => {
+            "whether the target load holds cannot be told".to_owned()
+        }
+        NotMet::PresentLoad => "the present load does not hold".to_owned(),
+        NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
+        NotMet::Outage { providers } => format!("the loss of {} is not survived", providers.join(", ")),
+    };
+    if !plan.not_met.is_empty() {
+        return format!("exit code 1: {}", plan.not_met.iter().map(reason).collect::<Vec<_>>().join("; "));
+    }
+    let target = if plan.buy.is_some() { "; the target load holds" } else { "" };
+    let outage = if plan.incidents.is_empty() { "" } else { "; the loss of each provider is survived" };
+    format!("exit code 0: the present load holds{target}{outage}")
 }
 
 /// Returns the word for runs of this duration.
@@ -58,6 +78,9 @@ fn finding(finding: &Finding, runs: &str) -> String {
                 format!(" The mean ceiling is {jobs}, {multiple} times the load ({low} to {high}).")
             });
             format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
+        }
+        Finding::Users { load_holds, load, tried, without } => {
+            users::sentence(load, *load_holds, *tried, without.as_ref(), runs)
         }
         Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min, rules } => format!(
             "No load holds, so the present one of {} does not either: {} at {} already, on every seed \
@@ -97,7 +120,7 @@ fn finding(finding: &Finding, runs: &str) -> String {
         }
         Finding::Purchase(purchase) => purchase::sentence(purchase),
         Finding::Growth(growth) => self::growth(growth),
-        Finding::Outage(outage) => self::outage(outage),
+        Finding::Outage(outage) => outages::sentence(outage),
         Finding::LongWindow(_) => unreachable!("invariant: the caller has the duration"),
     }
 }
@@ -218,43 +241,6 @@ fn growth(growth: &Growth) -> String {
             )
         }
     }
-}
-
-fn outage(outage: &Outage) -> String {
-    let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
-    let verdict = if outage.survives {
-        format!("{loss} is survived.")
-    } else {
-        format!("{loss} is not survived: {}.", breaks(&outage.broken))
-    };
-    let Some(success) = outage.success else { return format!("{verdict} No jobs arrive during it.") };
-    let by_workload = match outage.workloads.len() {
-        0 | 1 => String::new(),
-        _ => format!(
-            " ({})",
-            outage.workloads.iter().filter_map(workload_success).collect::<Vec<_>>().join(", ")
-        ),
-    };
-    let served = match (outage.p95_s, outage.fallback_share) {
-        (Some(p95), Some(fallback)) => {
-            format!(", with a p95 latency of {}; {} of these by fallback", duration(p95), percent(fallback))
-        }
-        _ => String::new(),
-    };
-    let recovery = match outage.recovery_s {
-        None => "Jobs do not succeed as required again before the end of the run".to_owned(),
-        Some(0.0) => "Jobs that arrive in the first minute after it succeed as required".to_owned(),
-        Some(recovery) => format!("Jobs succeed as required again {} after it", duration(recovery)),
-    };
-    format!(
-        "{verdict} Of the jobs that arrive during it {} succeed{by_workload}{served}. {recovery}.",
-        percent(success)
-    )
-}
-
-/// Formats the success of a workload during an outage: `chat 43.5 %`; `None` if no jobs arrived.
-fn workload_success(workload: &OutageWorkload) -> Option<String> {
-    Some(format!("{} {}", workload.name, percent(workload.success?)))
 }
 
 fn difference(difference: &Difference) -> String {

@@ -1,0 +1,270 @@
+//! Closed workloads: their load is a number of users, their throughput is bounded by the quota.
+//!
+//! The users of a closed workload send their next job after the reply to the last, so they slow down as limits refuse them:
+//! twice the users are not twice the jobs. A multiple of the load scales the users, and rates in jobs per minute are
+//! measured, not multiplied.
+
+use super::conclusion::Conclusion;
+use super::finding::Difference;
+use super::plan::{Plan, Saturation, UserCeiling, UserLoad};
+use super::replicas::{COVERAGE, Replicas};
+use super::runner::{Run, Runner};
+use crate::ceiling::Ceiling;
+use crate::formatting::{per_minute, significant};
+use crate::scenario::{Arrivals, Scenario, Workload};
+
+/// The throughput of users is that of the quota if it is below by no more than this share.
+const SATURATED: f64 = 0.02;
+/// The throughput is measured up to this multiple of the present users, or of those that the quota serves by arithmetic.
+const MAX_MULTIPLE: u64 = 64;
+/// The number of users from which more only wait is found to this share.
+const TOLERANCE: f64 = 0.02;
+/// The steps of the bisection by which the quota beside open workloads is found.
+const BISECTIONS: u32 = 50;
+/// The rounding of a number of users.
+const ROUNDING: f64 = 1e-6;
+
+/// Returns `true` if a workload has users instead of a rate.
+pub(super) fn is_closed(workload: &Workload) -> bool {
+    matches!(workload.arrivals, Arrivals::Users { .. })
+}
+
+/// Returns `true` if some workload has users.
+pub(super) fn has_users(scenario: &Scenario) -> bool {
+    scenario.workloads.iter().any(is_closed)
+}
+
+/// Returns the load of the closed workloads of `scenario`; `None` if it has none. `present` is the run at the present load.
+pub(super) fn user_load(
+    runner: &Runner<'_>,
+    scenario: &Scenario,
+    present: &Run,
+    replicas: &Replicas,
+    conclusion: &Conclusion,
+) -> Option<UserLoad> {
+    let users = users(scenario);
+    if users == 0 {
+        return None;
+    }
+    let open = scenario.workloads.iter().filter(|workload| !is_closed(workload));
+    let open: f64 = open.map(|workload| unthrottled(scenario, workload)).sum();
+    let quota = quota(scenario);
+    let (saturation, tried_users) = match quota {
+        Some(quota) => saturation(runner, scenario, quota),
+        None => (None, users),
+    };
+    Some(UserLoad {
+        users,
+        open_jobs_per_min: significant(open),
+        jobs_per_min: significant(throughput(scenario, present)),
+        quota_jobs_per_min: quota.map(significant),
+        saturation,
+        tried_users,
+        ceiling: match conclusion {
+            Conclusion::Ceiling => ceiling(runner, scenario, open, replicas),
+            _ => None,
+        },
+    })
+}
+
+/// Returns the users of all closed workloads.
+fn users(scenario: &Scenario) -> u64 {
+    let of = |workload: &Workload| match workload.arrivals {
+        Arrivals::Users { users, .. } => u64::from(users),
+        _ => 0,
+    };
+    scenario.workloads.iter().map(of).sum()
+}
+
+/// Returns the jobs per minute of a workload that nothing slows down.
+fn unthrottled(scenario: &Scenario, workload: &Workload) -> f64 {
+    let alone = Scenario { workloads: vec![workload.clone()], ..scenario.clone() };
+    Ceiling::of(&alone).offered_jobs_per_min
+}
+
+/// Returns the jobs of closed workloads that succeeded in a run, per minute.
+fn throughput(scenario: &Scenario, run: &Run) -> f64 {
+    let counted = scenario.workloads.iter().zip(&run.summary.workloads);
+    let succeeded =
+        counted.filter(|(workload, _)| is_closed(workload)).map(|(_, counts)| counts.succeeded).sum();
+    per_minute(succeeded, run.summary.duration_s)
+}
+
+/// Returns the jobs per minute of closed workloads, in the mix of users that nothing slows down, that the limits admit beside
+/// the open workloads; 0 if the limits do not even admit those. `None` if nothing limits them.
+fn quota(scenario: &Scenario) -> Option<f64> {
+    let (closed, open): (Vec<Workload>, Vec<Workload>) =
+        scenario.workloads.iter().cloned().partition(is_closed);
+    let rate: f64 = closed.iter().map(|workload| unthrottled(scenario, workload)).sum();
+    let at = |share: f64, open: &[Workload]| {
+        let rated = closed.iter().map(|workload| {
+            let jobs_per_second = unthrottled(scenario, workload) / 60.0;
+            Workload { arrivals: Arrivals::Constant(jobs_per_second * share), ..workload.clone() }
+        });
+        Ceiling::of(&Scenario { workloads: rated.chain(open.iter().cloned()).collect(), ..scenario.clone() })
+    };
+    let alone = at(1.0, &[]).multiple;
+    if !alone.is_finite() || open.is_empty() {
+        return alone.is_finite().then_some(rate * alone);
+    }
+    let (mut fits, mut exceeds) = (0.0, alone);
+    for _ in 0..BISECTIONS {
+        let share = f64::midpoint(fits, exceeds);
+        if share > 0.0 && at(share, &open).multiple >= 1.0 {
+            fits = share;
+        } else {
+            exceeds = share;
+        }
+    }
+    Some(rate * fits)
+}
+
+/// Returns from how many users on more only wait, beside the present load of the open workloads, and the most users that were
+/// simulated.
+fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<Saturation>, u64) {
+    let present = users(scenario);
+    let closed = scenario.workloads.iter().filter(|workload| is_closed(workload));
+    let rate: f64 = closed.map(|workload| unthrottled(scenario, workload)).sum();
+    // With fewer users than these their throughput is below the quota even if they never wait.
+    let least = libm::floor(quota * (1.0 - SATURATED) / rate * present as f64).max(1.0) as u64;
+    if quota <= 0.0 {
+        return (None, present);
+    }
+    let reached = |wanted: u64| {
+        let run = runner.run(&with_users(scenario, wanted as f64 / present as f64), 1.0, 0);
+        let jobs_per_min = throughput(scenario, &run);
+        (jobs_per_min >= quota * (1.0 - SATURATED)).then(|| significant(jobs_per_min))
+    };
+    let most = present.max(least).saturating_mul(MAX_MULTIPLE);
+    let (mut below, mut users) = (least.saturating_sub(1), least);
+    let mut found = loop {
+        match reached(users) {
+            Some(jobs_per_min) => break Saturation { users, jobs_per_min },
+            None if users >= most => return (None, users),
+            None => (below, users) = (users, users.saturating_mul(2).min(most)),
+        }
+    };
+    let tried = found.users;
+    while (found.users - below) as f64 > (found.users as f64 * TOLERANCE).max(1.0) {
+        let users = u64::midpoint(below, found.users);
+        match reached(users) {
+            Some(jobs_per_min) => found = Saturation { users, jobs_per_min },
+            None => below = users,
+        }
+    }
+    (Some(found), tried.max(present))
+}
+
+/// Returns the scenario with the users of its closed workloads multiplied; its open workloads stay.
+fn with_users(scenario: &Scenario, multiple: f64) -> Scenario {
+    let mut with = scenario.clone();
+    for (workload, scaled) in with.workloads.iter_mut().zip(scenario.scaled(multiple).workloads) {
+        if is_closed(workload) {
+            *workload = scaled;
+        }
+    }
+    with
+}
+
+/// Returns the ceiling as users: of closed workloads alone the whole number of users in the ceiling to plan with.
+fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Replicas) -> Option<UserCeiling> {
+    replicas.first().ceiling()?;
+    let planning = replicas.planning_ceiling();
+    let multiple = planning.unwrap_or(replicas.first().low);
+    let present = users(scenario);
+    let holding = match planning {
+        _ if multiple <= 0.0 => 0,
+        // A part of a user is no user.
+        Some(multiple) if open <= 0.0 => libm::floor(multiple * present as f64 + ROUNDING) as u64,
+        _ => users(&scenario.scaled(multiple)),
+    };
+    let multiple = match (open <= 0.0, holding) {
+        (_, 0) => 0.0,
+        (true, holding) => holding as f64 / present as f64,
+        (false, _) => multiple,
+    };
+    let run = (multiple > 0.0).then(|| runner.run(scenario, multiple, 0));
+    let succeeded = |run: Run| per_minute(run.summary.jobs.succeeded, run.summary.duration_s);
+    Some(UserCeiling {
+        users: holding,
+        open_jobs_per_min: significant(open * multiple),
+        multiple: significant(multiple),
+        jobs_per_min: significant(run.map_or(0.0, succeeded)),
+        share: planning.map(|_| COVERAGE),
+    })
+}
+
+impl Plan {
+    /// Replaces what is only true of rates: with users, jobs per minute are measured, and no multiple of the load follows from
+    /// the limits.
+    pub(super) fn restate_for_users(&mut self, load: UserLoad, scenario: &Scenario, present: &Run) {
+        let summary = &present.summary;
+        self.load.jobs_per_min = significant(per_minute(summary.jobs.offered, summary.duration_s));
+        let (analytic, simulated) = (&mut self.ceiling.analytic, &mut self.ceiling.simulated);
+        analytic.multiple = None;
+        analytic.jobs_per_min =
+            load.quota_jobs_per_min.map(|quota| significant(quota + load.open_jobs_per_min));
+        analytic.cached = None;
+        (simulated.jobs_per_min, simulated.multiple) =
+            load.ceiling.map(|at| (at.jobs_per_min, at.multiple)).unzip();
+        if let (Some(planning), Some(at)) = (&mut simulated.planning, load.ceiling) {
+            (planning.jobs_per_min, planning.multiple) = (at.jobs_per_min, at.multiple);
+            self.load.holds = at.multiple >= 1.0;
+        }
+        (simulated.low, simulated.high) = (None, None);
+        self.headroom = simulated.multiple;
+        self.ceiling.differences.retain(|difference| matches!(difference, Difference::Reservation { .. }));
+        for change in &mut self.what_if {
+            let multiple =
+                change.ceiling_jobs_per_min.or(change.below_jobs_per_min).or(change.tried_jobs_per_min);
+            let multiple = multiple.unwrap_or(0.0) / summary.ceiling.offered_jobs_per_min;
+            let users = (multiple > 0.0).then(|| users(&scenario.scaled(multiple)));
+            change.users = Some(users.unwrap_or(0));
+            let open = |jobs: &mut f64| *jobs = significant(multiple * load.open_jobs_per_min);
+            change.ceiling_jobs_per_min.as_mut().map(open);
+            change.below_jobs_per_min.as_mut().map(open);
+            change.tried_jobs_per_min.as_mut().map(open);
+        }
+        if let Some(buy) = &mut self.buy {
+            buy.target.users = Some(users(&scenario.scaled(buy.target.multiple)));
+            buy.target.jobs_per_min = significant(buy.target.multiple * load.open_jobs_per_min);
+        }
+        self.users = Some(load);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::rules::Rules;
+    use crate::planner::runner::RunCount;
+    use crate::scenario::{self, Overrides};
+
+    #[test]
+    fn eight_users_share_a_quota_of_358_jobs_per_minute() {
+        let yaml = "name: users only
+duration: 1h
+providers: { groq: { preset: groq-developer } }
+routes: { r: [ { of: [groq/default/openai/gpt-oss-120b] } ] }
+client: { deadline: 30s, retry: { attempts: 3 } }
+workload: [ { name: b, route: r, arrivals: { users: 8, think: 0s }, prompt: 700, completion: 10, max_tokens: 20 } ]
+expect: [\"success >= 90%\"]";
+        let scenario = scenario::parse("users", yaml, &Overrides::default(), None).expect("a valid scenario");
+        let (rules, count) = (Rules::of(&scenario), RunCount::new(&()));
+        let runner = Runner { rules: &rules, count: &count };
+        let present = runner.run(&scenario, 1.0, 0);
+        let search = crate::planner::search(&scenario, &Ceiling::of(&scenario), &rules);
+        let replicas = Replicas::run(&runner, &scenario, search, Some(4));
+        let load = user_load(&runner, &scenario, &present, &replicas, &Conclusion::Ceiling)
+            .expect("a workload has users");
+        // An hour admits 60 refills and the full bucket: 61 · 250,000 tokens of 710, or 358.0 jobs per minute.
+        let quota = 61.0 * 250_000.0 / 710.0 / 60.0;
+        assert!((load.quota_jobs_per_min.unwrap() / quota - 1.0).abs() < 1e-3, "{load:#?}");
+        assert!((0.98..1.001).contains(&(load.jobs_per_min / quota)), "{load:#?}");
+        // A user that never waits sends 253 jobs per minute, so that one is not enough for the quota.
+        assert!((2..=4).contains(&load.saturation.unwrap().users), "{load:#?}");
+        let ceiling = load.ceiling.expect("a rule breaks with many users");
+        assert!((9..=17).contains(&ceiling.users) && ceiling.share == Some(COVERAGE), "{load:#?}");
+        assert!(ceiling.jobs_per_min <= quota * 1.001, "{load:#?}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The loss of a provider: what the jobs of each workload get that arrive during it, and the recovery after it.
+
+use super::PlanReport;
+use super::sentences::breaks;
+use crate::formatting::{count, duration, percent, plural, usd};
+use crate::planner::{Outage, OutageWorkload, Plan, Recovery};
+use crate::report::page::{cell, mark, section, table, text};
+use crate::report::text_layout::fitted;
+use maud::{Markup, html};
+
+/// The most workloads that the sentence of an outage describes; the table has all.
+const MAX_DESCRIBED: usize = 3;
+/// Characters for the name of a workload with its route.
+const NAME: usize = 27;
+
+/// Returns the finding of an outage.
+pub(super) fn sentence(outage: &Outage) -> String {
+    let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
+    let verdict = match (outage.survives, outage.broken.is_empty()) {
+        (true, _) => format!("{loss} is survived"),
+        (false, false) => format!("{loss} is not survived: {}", breaks(&outage.broken)),
+        (false, true) => format!("{loss} is not survived: success is not back before the end of the run"),
+    };
+    let (affected, others): (Vec<_>, Vec<_>) = outage
+        .workloads
+        .iter()
+        .filter(|workload| workload.jobs > 0)
+        .partition(|workload| !workload.broken.is_empty());
+    let described = if affected.is_empty() { others } else { affected };
+    if described.is_empty() {
+        return format!("{verdict}, but no jobs arrive during it, so that nothing is known.");
+    }
+    let each = described.iter().take(MAX_DESCRIBED).map(|workload| format!(" {}.", of_workload(workload)));
+    format!("{verdict}.{}", each.collect::<String>())
+}
+
+/// Describes the jobs of a workload that arrive during an outage.
+fn of_workload(workload: &OutageWorkload) -> String {
+    let success = workload.success.map_or_else(|| "none".to_owned(), percent);
+    let fallback = workload.fallback_share.filter(|share| *share > 0.0);
+    let fallback =
+        fallback.map_or_else(String::new, |share| format!(", {} of them by fallback", percent(share)));
+    let p95 =
+        workload.p95_s.map_or_else(String::new, |p95| format!(" with a p95 latency of {}", duration(p95)));
+    let recovery = match workload.recovery {
+        Recovery::After { seconds } if seconds <= 0.0 => "from its end on success is as required".to_owned(),
+        Recovery::After { seconds } => format!("success is back {} after its end", duration(seconds)),
+        Recovery::NotBeforeEnd => "success is not back before the end of the run".to_owned(),
+        Recovery::TooFewJobs { jobs, needed } => format!(
+            "the recovery cannot be judged: {} arrive after it, and the rule on success needs {}",
+            plural(jobs, "job"),
+            count(needed)
+        ),
+    };
+    format!(
+        "Of the {} of {} (route {}) that arrive during it {success} succeed{p95}{fallback}, for {}; {recovery}",
+        plural(workload.jobs, "job"),
+        workload.name,
+        workload.route,
+        usd(workload.cost_usd)
+    )
+}
+
+/// Formats a recovery for a table.
+fn recovery(recovery: Recovery) -> String {
+    match recovery {
+        Recovery::After { seconds } if seconds <= 0.0 => "at its end".to_owned(),
+        Recovery::After { seconds } => duration(seconds),
+        Recovery::NotBeforeEnd => "not in the run".to_owned(),
+        Recovery::TooFewJobs { .. } => "too few jobs".to_owned(),
+    }
+}
+
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), percent)
+}
+
+/// Writes the table for the terminal.
+pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
+    if plan.incidents.is_empty() {
+        return;
+    }
+    report.0.heading("the loss of a provider          jobs  success      p95  fallback      USD  recovery");
+    for outage in &plan.incidents {
+        let verdict = if outage.survives {
+            report.0.style.good("survived")
+        } else {
+            report.0.style.bad("not survived")
+        };
+        let length = duration(outage.for_s);
+        report.0.line(&format!("{} for {length} at {}: {verdict}", fitted(&outage.provider, 30), outage.at));
+        for workload in &outage.workloads {
+            report.0.line(&format!(
+                "  {:<NAME$} {:>6} {:>8} {:>8} {:>9} {:>8.2}  {}",
+                fitted(&format!("{} ({})", workload.name, workload.route), NAME),
+                count(workload.jobs),
+                share(workload.success),
+                workload.p95_s.map_or_else(|| "–".to_owned(), duration),
+                share(workload.fallback_share),
+                workload.cost_usd,
+                recovery(workload.recovery)
+            ));
+        }
+    }
+    report.0.faint("per workload (route): jobs that arrive during the loss; recovery from its end");
+}
+
+/// Returns the section of the page.
+pub(super) fn html(plan: &Plan) -> Markup {
+    if plan.incidents.is_empty() {
+        return Markup::default();
+    }
+    let row = |outage: &Outage, workload: &OutageWorkload| {
+        let broken: Vec<&str> = workload.broken.iter().map(|rule| rule.rule.as_str()).collect();
+        vec![
+            cell(&workload.name),
+            cell(&workload.route),
+            mark(broken.is_empty() && workload.recovery != Recovery::NotBeforeEnd, "holds", "fails"),
+            cell(broken.join(", ")),
+            cell(format!("{} for {}", outage.at, duration(outage.for_s))),
+            cell(count(workload.jobs)),
+            cell(share(workload.success)),
+            cell(workload.p95_s.map_or_else(|| "–".to_owned(), duration)),
+            cell(share(workload.fallback_share)),
+            cell(usd(workload.cost_usd)),
+            cell(recovery(workload.recovery)),
+        ]
+    };
+    let head =
+        ["workload", "route", "", "fails", "from", "jobs", "success", "p95", "fallback", "cost", "recovery"];
+    let content = html! {
+        @for outage in &plan.incidents {
+            p { (text(&sentence(outage))) }
+            (table(&head, 4, &outage.workloads.iter().map(|workload| row(outage, workload)).collect::<Vec<_>>()))
+        }
+        p.note {
+            "Jobs that arrive during the loss, on the seed on which the fewest succeed; recovery counts from its end."
+        }
+    };
+    section("The loss of a provider", &content)
+}

@@ -1,0 +1,86 @@
+//! The load of closed workloads is a number of users; the quota bounds their throughput.
+
+use super::*;
+use quotalab::planner::{PlanError, UserLoad};
+
+/// Users of jobs of 710 tokens under a limit of 250,000 tokens per minute.
+const USERS_ONLY: &str = "name: users only
+duration: 10m
+providers: { groq: { preset: groq-developer } }
+routes: { r: [ { of: [groq/default/openai/gpt-oss-120b] } ] }
+client: { deadline: 30s, retry: { attempts: 3 } }
+workload: [ { name: b, route: r, arrivals: { users: 16, think: 1s }, prompt: 700, completion: 10, max_tokens: 20 } ]
+expect: [success >= 90%]";
+
+fn text(plan: &Plan) -> String {
+    let text = quotalab::report::plan::render(plan, quotalab::report::Style::default());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn users(plan: &Plan) -> &UserLoad {
+    plan.users.as_ref().expect("a workload has users")
+}
+
+#[test]
+fn the_ceiling_of_a_closed_workload_is_a_number_of_users() {
+    let plan = plan_of(USERS_ONLY, &options(1));
+    let load = users(&plan);
+    // Ten minutes admit ten refills and the full bucket: 11 · 250,000 tokens of 710, or 387.3 jobs per minute.
+    let quota = 11.0 * 250_000.0 / 710.0 / 10.0;
+    assert!((load.quota_jobs_per_min.unwrap() / quota - 1.0).abs() < 1e-3, "{load:#?}");
+    assert!((0.98..1.01).contains(&(load.jobs_per_min / quota)), "{load:#?}");
+    assert_eq!((load.users, load.open_jobs_per_min), (16, 0.0));
+    // A user that thinks for 1 s and never waits sends fewer than 60 jobs per minute: six are not enough for the quota.
+    let saturation = load.saturation.expect("sixteen users reach the quota");
+    assert!((7..=10).contains(&saturation.users) && saturation.jobs_per_min <= quota * 1.01, "{load:#?}");
+    let ceiling = load.ceiling.expect("a rule breaks with many users");
+    // Jobs in flight at the end are served after it.
+    assert!(ceiling.jobs_per_min <= quota * 1.01, "{load:#?}");
+    assert!((ceiling.multiple - ceiling.users as f64 / 16.0).abs() < 1e-3, "{load:#?}");
+    let holds =
+        |users: u64| simulate(&parse(&USERS_ONLY.replace("users: 16", &format!("users: {users}")))).holds();
+    assert!(holds(ceiling.users) && !holds(ceiling.users + 1), "{load:#?}");
+    assert_eq!(plan.ceiling.analytic.multiple, None, "the limits do not bound the number of users");
+    let text = text(&plan);
+    assert!(text.starts_with("The present load of 16 users holds; the ceiling is "), "{text}");
+    let wait = format!("admit at most 387 of them: from {} users on more users only wait.", saturation.users);
+    assert!(text.contains(&wait), "{text}");
+    let json = plan.to_json();
+    assert_eq!(Plan::from_json(&json).expect("it reads back"), plan);
+}
+
+#[test]
+fn users_and_open_workloads_are_scaled_alike_and_both_are_said() {
+    let chat = "{ name: chat, route: r, arrivals: { poisson: 6/min }, prompt: 4500, completion: 350, max_tokens: 800 }";
+    let yaml = USERS_ONLY.replace("workload: [ {", &format!("workload: [ {chat}, {{"));
+    let plan = plan_of(&yaml.replace("users: 16, think: 1s", "users: 4, think: 2s"), &options(1));
+    let load = users(&plan);
+    // 275,000 tokens per minute, less 6 jobs of 4,850, are 346.3 jobs of 710.
+    let quota = (11.0 * 250_000.0 / 10.0 - 6.0 * 4_850.0) / 710.0;
+    assert!((load.quota_jobs_per_min.unwrap() / quota - 1.0).abs() < 1e-3, "{load:#?}");
+    assert_eq!((load.users, load.open_jobs_per_min), (4, 6.0));
+    let ceiling = load.ceiling.expect("a rule breaks with many users");
+    assert!((ceiling.open_jobs_per_min / 6.0 / ceiling.multiple - 1.0).abs() < 1e-3, "{load:#?}");
+    assert!((ceiling.users as f64 - 4.0 * ceiling.multiple).abs() <= 0.51, "{load:#?}");
+    let text = text(&plan);
+    assert!(
+        text.starts_with("The present load of 4 users and 6 jobs/min from open workloads holds"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_target_for_users_is_a_multiple() {
+    let target = |target| PlanOptions { target: Some(target), ..options(1) };
+    let rate = planner::plan(&parse(USERS_ONLY), &target(Target::JobsPerMin(500.0)), &());
+    assert_eq!(rate.err(), Some(PlanError::RateOfUsers));
+}
+
+#[test]
+fn users_that_no_limit_bounds_never_wait() {
+    let yaml = one_account("", "users: 3, think: 5s", "expect: [success >= 99%]");
+    let plan = plan_of(&yaml, &options(1));
+    let load = users(&plan);
+    assert_eq!((load.quota_jobs_per_min, load.saturation, load.ceiling), (None, None, None));
+    assert!(text(&plan).contains("no ceiling was found up to"), "{}", text(&plan));
+}
