@@ -35,8 +35,10 @@ use provider::{Axis, Instant, Nanos};
 const UNUSED_SHARE: f64 = 0.8;
 /// The most days that are simulated, besides those that are skipped.
 const MAX_DAYS: u32 = 14;
-/// Levels repeat if they differ by less than this share of the capacity.
-const SAME_LEVEL: f64 = 0.005;
+/// Levels repeat if they differ by less than this share of the capacity, or of what the simulated time refills if that is less.
+const SAME_LEVEL: f64 = 0.02;
+/// A smaller used share of a limit is nothing.
+const MIN_USED: f64 = 0.005;
 /// A bucket loses on every day if it loses more than this share of its refill.
 const LEAST_LOSS: f64 = 0.01;
 /// The jobs from which the mean loss of a bucket is known well enough.
@@ -88,7 +90,7 @@ impl LongLimit {
 impl StartLevels {
     /// Returns the limits of which a notable share is used when the run begins.
     pub fn used(&self) -> impl Iterator<Item = &LongLimit> {
-        self.0.iter().filter(|limit| limit.used >= SAME_LEVEL * limit.capacity())
+        self.0.iter().filter(|limit| limit.used >= MIN_USED * limit.capacity())
     }
 
     /// Returns the scenario whose providers begin with these levels.
@@ -260,9 +262,16 @@ impl Day {
         for (limit, passed) in levels.0.iter_mut().zip(&passed.limits) {
             let before = limit.used;
             limit.used = self.next_level(limit, number, *passed).clamp(0.0, limit.capacity());
-            same &= (limit.used - before).abs() <= SAME_LEVEL * limit.capacity();
+            same &= (limit.used - before).abs() <= SAME_LEVEL * limit.capacity().min(self.refill(limit));
         }
         same
+    }
+
+    /// Returns what a limit admits in the simulated time besides what it held.
+    #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+    fn refill(&self, limit: &LongLimit) -> f64 {
+        let length = self.scenario.duration.0 as f64 * f64::from(self.repeats);
+        limit.limit.amount as f64 * length / limit.window().0.max(1) as f64
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a share of a window")]
@@ -271,8 +280,7 @@ impl Day {
         match limit.limit.refill {
             RefillPolicy::Adaptive(_) => 0.0,
             RefillPolicy::Bucket => {
-                let length = self.scenario.duration.0 as f64 * f64::from(self.repeats);
-                let refill = limit.limit.amount as f64 * length / window;
+                let refill = self.refill(limit);
                 let loss = end - limit.used;
                 let days = if number > 0 && loss > LEAST_LOSS * refill {
                     libm::floor((limit.capacity() - max) / loss)

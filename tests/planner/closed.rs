@@ -6,6 +6,7 @@ use quotalab::planner::{PlanError, UserLoad};
 /// Users of jobs of 710 tokens under a limit of 250,000 tokens per minute.
 const USERS_ONLY: &str = "name: users only
 duration: 10m
+start: full
 providers: { groq: { preset: groq-developer } }
 routes: { r: [ { of: [groq/default/openai/gpt-oss-120b] } ] }
 client: { deadline: 30s, retry: { attempts: 3 } }
@@ -42,7 +43,7 @@ fn the_ceiling_of_a_closed_workload_is_a_number_of_users() {
     assert!(holds(ceiling.users) && !holds(ceiling.users + 1), "{load:#?}");
     assert_eq!(plan.ceiling.analytic.multiple, None, "the limits do not bound the number of users");
     let text = text(&plan);
-    assert!(text.starts_with("The present load of 16 users holds; the ceiling is "), "{text}");
+    assert!(text.contains("The present load of 16 users holds; the ceiling is "), "{text}");
     let wait = format!("admit at most 387 of them: from {} users on more users only wait.", saturation.users);
     assert!(text.contains(&wait), "{text}");
     let json = plan.to_json();
@@ -63,10 +64,7 @@ fn users_and_open_workloads_are_scaled_alike_and_both_are_said() {
     assert!((ceiling.open_jobs_per_min / 6.0 / ceiling.multiple - 1.0).abs() < 1e-3, "{load:#?}");
     assert!((ceiling.users as f64 - 4.0 * ceiling.multiple).abs() <= 0.51, "{load:#?}");
     let text = text(&plan);
-    assert!(
-        text.starts_with("The present load of 4 users and 6 jobs/min from open workloads holds"),
-        "{text}"
-    );
+    assert!(text.contains("The present load of 4 users and 6 jobs/min from open workloads holds"), "{text}");
 }
 
 #[test]

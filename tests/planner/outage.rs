@@ -84,17 +84,18 @@ fn an_outage_is_at_the_busiest_hour_of_the_workloads_that_use_the_provider_and_c
     // Each of its jobs is served by q: 200 tokens at 20 USD a million.
     assert!((chat.cost_usd - chat.jobs as f64 * 0.004).abs() < 1e-9, "{chat:#?}");
     // Over the run a third of the jobs of chat fall back, during the outage all do.
-    assert!(!loss("p").survives && rules(&chat.broken) == ["fallback share <= 50%"], "{chat:#?}");
+    assert!(!loss("p").survives && rules(&chat.broken) == ["chat: fallback share <= 50%"], "{chat:#?}");
     // Of `night` only jobs that arrive just before the end are retried in time.
     assert!(of("q", "night").success.unwrap() < 0.01 && of("q", "chat").success == Some(1.0));
     assert!(rules(&of("q", "chat").broken).is_empty());
-    assert!(rules(&of("q", "night").broken) == ["success >= 90%"]);
+    assert!(rules(&of("q", "night").broken) == ["night: success >= 90%"]);
 }
 
 #[test]
 fn a_quota_used_up_by_the_outage_delays_the_recovery_beyond_it() {
     // During the loss of p, chat uses the daily quota of q, on which `night` depends in the rest of the run.
     let yaml = SLOW_RECOVERY
+        .replace("duration: 6h", "duration: 6h\nstart: full")
         .replace("rpm: 300", "rpm: 300, rpd: { limit: 2000, law: fixed }")
         .replace(
             "{ at: 4h, rate: 90/min }, { at: 5h, rate: 1/min }",

@@ -38,6 +38,13 @@ fn an_hour_under_a_limit_per_day_succeeds_as_often_as_every_other_day() {
     }
 }
 
+/// A tenth above the limit a bucket takes ten days to run dry; on every day after that a tenth of the jobs fails.
+#[test]
+fn a_slow_loss_counts_in_a_short_run() {
+    let found = success(&drive::summarize(&scenario("bucket", "rpd: 28800", "22/min", "1h", "")));
+    assert!((found - 20.0 / 22.0).abs() < 0.04, "{found}");
+}
+
 #[test]
 fn below_the_limit_nothing_is_missing() {
     for (law, duration) in [("bucket", "1h"), ("bucket", "24h"), ("sliding_log", "24h"), ("fixed", "6h")] {
