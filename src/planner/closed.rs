@@ -244,6 +244,7 @@ mod tests {
     fn eight_users_share_a_quota_of_358_jobs_per_minute() {
         let yaml = "name: users only
 duration: 1h
+start: full
 providers: { groq: { preset: groq-developer } }
 routes: { r: [ { of: [groq/default/openai/gpt-oss-120b] } ] }
 client: { deadline: 30s, retry: { attempts: 3 } }
