@@ -182,11 +182,14 @@ const MIN_LIFT_FROM_FULL: f64 = 1.02;
 /// A limit of which the offered load uses a smaller share per window cannot bind, whatever is used of it at the start.
 pub const SUBSTANTIAL_SHARE: f64 = 0.4;
 
-/// Returns every limit once, with the first target that it limits and the share of it that the offered load uses per
-/// window if all jobs that can be sent to its targets are.
+/// Returns each limit that `is_asked` selects once, with the first target that it limits and the share of it that the offered
+/// load uses per window if all jobs that can be sent to its targets are.
 #[must_use]
-pub fn offered_shares(scenario: &Scenario) -> Vec<(TargetId, Limit, f64)> {
-    let classes = classes(scenario);
+pub fn offered_shares(scenario: &Scenario, is_asked: impl Fn(&Limit) -> bool) -> Vec<(TargetId, Limit, f64)> {
+    let mut asked = constraints(scenario);
+    asked.retain(|constraint| is_asked(&constraint.limit));
+    // Most runs of a planner have no such limit, and the classes take longer than the limits.
+    let classes = if asked.is_empty() { Vec::new() } else { classes(scenario) };
     let share = |constraint: &LimitConstraint<'_>| {
         let demand = |class: &Class| {
             let demands = class.targets.iter().map(|target| constraint.demand(class, *target));
@@ -194,10 +197,7 @@ pub fn offered_shares(scenario: &Scenario) -> Vec<(TargetId, Limit, f64)> {
         };
         classes.iter().map(demand).sum::<f64>() / sustained(&constraint.limit)
     };
-    constraints(scenario)
-        .iter()
-        .map(|constraint| (constraint.targets[0].0, constraint.limit, share(constraint)))
-        .collect()
+    asked.iter().map(|constraint| (constraint.targets[0].0, constraint.limit, share(constraint))).collect()
 }
 
 /// Returns the mean prompt and the mean total of prompt and completion of a workload's jobs, in tokens as used.

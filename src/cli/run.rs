@@ -27,8 +27,7 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.changes.load(&self.scenario)?;
-        let scenario = drive::start_levels(&scenario).applied_to(&scenario);
+        let scenario = drive::with_start_levels(self.changes.load(&self.scenario)?);
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()

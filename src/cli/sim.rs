@@ -19,8 +19,7 @@ pub(super) struct SimArgs {
 
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.changes.load(&self.scenario)?;
-        let scenario = drive::start_levels(&scenario).applied_to(&scenario);
+        let scenario = drive::with_start_levels(self.changes.load(&self.scenario)?);
         let mut observers = outcome::observers("sim", &scenario, &self.delivery)?;
         let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut observers, |folds| {
             virtual_time::simulate(&scenario, folds)

@@ -27,5 +27,5 @@ pub mod virtual_time;
 mod world;
 
 pub use direct::reply;
-pub use start_levels::{LongLimit, StartLevels, has_long_limits, start_levels};
+pub use start_levels::{StartLevels, with_start_levels};
 pub use summarize::{record, summarize, summarize_without_distributions};

@@ -25,7 +25,7 @@ use crate::ceiling;
 use crate::event::{Event, EventKind};
 use crate::ids::TargetId;
 use crate::record::Fold;
-use crate::scenario::{Arrivals, Scenario, Start, Workload};
+use crate::scenario::{Arrivals, Scenario, Workload};
 use crate::stats::replica_seed;
 use provider::config::{Limit, RefillPolicy, StartLevel};
 use provider::random::key;
@@ -58,46 +58,70 @@ pub struct StartLevels(Vec<LongLimit>);
 
 /// A limit with a window longer than a minute.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LongLimit {
+struct LongLimit {
     /// The first target that it limits.
-    pub target: TargetId,
-    /// The limit.
-    pub limit: Limit,
+    target: TargetId,
+    limit: Limit,
     /// Units used when the run begins.
-    pub used: f64,
+    used: f64,
 }
 
 impl LongLimit {
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
     fn capacity(&self) -> f64 {
-        match self.limit.refill {
-            RefillPolicy::Bucket => self.limit.burst as f64,
-            _ => self.limit.amount as f64,
-        }
+        self.limit.capacity() as f64
     }
 
     fn window(&self) -> Nanos {
         self.limit.axis.window_length().unwrap_or(Nanos::ZERO)
     }
-
-    /// Returns the used share of the capacity.
-    #[must_use]
-    pub fn used_share(&self) -> f64 {
-        self.used / self.capacity().max(1.0)
-    }
 }
 
 impl StartLevels {
+    /// Returns the levels of a run that begins with all of every limit. They are empty if no limit is long, or none can be used
+    /// up by the offered load, or the scenario says `start: full`: then nothing else is to be found.
+    #[must_use]
+    pub fn full(scenario: &Scenario) -> Self {
+        Self(long_limits(scenario))
+    }
+
+    /// Returns `true` if there is no limit that earlier traffic may have used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns `true` if every limit begins with all of it, as far as a reader can tell.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.used().next().is_none()
+    }
+
+    /// Returns the levels that these become after as many days of the traffic of `scenario` as it takes until they repeat.
+    #[must_use]
+    pub fn after_days_of(mut self, scenario: &Scenario) -> Self {
+        if self.is_empty() {
+            return self;
+        }
+        let day = Day::new(scenario, &self);
+        for number in 0..MAX_DAYS {
+            let passed = day.mean(&self, number);
+            if day.advance(&mut self, number, &passed) {
+                break;
+            }
+        }
+        self
+    }
+
     /// Returns the limits of which a notable share is used when the run begins.
-    pub fn used(&self) -> impl Iterator<Item = &LongLimit> {
+    fn used(&self) -> impl Iterator<Item = &LongLimit> {
         self.0.iter().filter(|limit| limit.used >= MIN_USED * limit.capacity())
     }
 
     /// Returns the scenario whose providers begin with these levels.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the capacity")]
-    pub fn applied_to(&self, scenario: &Scenario) -> Scenario {
-        let mut scenario = scenario.clone();
+    pub fn applied_to(&self, mut scenario: Scenario) -> Scenario {
         for config in &mut scenario.providers {
             config.start_levels.clear();
         }
@@ -111,41 +135,22 @@ impl StartLevels {
     }
 }
 
-/// Returns what is used of the long limits of `scenario` when its run begins: nothing if it says `start: full`.
+/// Returns the scenario whose run begins with what its own traffic, day after day, leaves of its long limits; with all of them if
+/// it says `start: full`.
 #[must_use]
-pub fn start_levels(scenario: &Scenario) -> StartLevels {
-    let mut levels = StartLevels(long_limits(scenario));
-    if levels.0.is_empty() {
-        return levels;
-    }
-    let day = Day::new(scenario, &levels);
-    for number in 0..MAX_DAYS {
-        let passed = day.mean(&levels, number);
-        if day.advance(&mut levels, number, &passed) {
-            break;
-        }
-    }
-    levels
-}
-
-/// Returns `true` if the start levels of `scenario` must be simulated.
-#[must_use]
-pub fn has_long_limits(scenario: &Scenario) -> bool {
-    !long_limits(scenario).is_empty()
+pub fn with_start_levels(scenario: Scenario) -> Scenario {
+    StartLevels::full(&scenario).after_days_of(&scenario).applied_to(scenario)
 }
 
 /// Returns the long limits that the offered load can bring near their end, each once.
 fn long_limits(scenario: &Scenario) -> Vec<LongLimit> {
-    if scenario.start == Start::Full {
-        return Vec::new();
-    }
-    let limits = ceiling::offered_shares(scenario).into_iter();
+    let limits = ceiling::offered_shares(scenario, |limit| scenario.start.has_history(limit)).into_iter();
     let long = limits.filter_map(|(target, limit, share)| {
         let limit_of = LongLimit { target, limit, used: 0.0 };
         #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
         let used = share * limit.amount as f64;
         let can_bind = used >= UNUSED_SHARE * limit_of.capacity().min(limit.amount as f64);
-        (scenario.start.has_history(&limit) && can_bind).then_some(limit_of)
+        can_bind.then_some(limit_of)
     });
     long.collect()
 }
@@ -239,7 +244,7 @@ impl Day {
         let mut levels = levels.clone();
         let mut passed = Passed { jobs: 0, limits: vec![PassedLimit::default(); levels.0.len()] };
         for repeat in 0..self.repeats {
-            let mut scenario = levels.applied_to(&self.scenario);
+            let mut scenario = levels.applied_to(self.scenario.clone());
             let stream = key(scenario.seed, "days before").wrapping_add(u64::from(seed));
             scenario.seed = replica_seed(stream, u64::from(repeat));
             let mut sampled = Levels::new(&levels, scenario.duration);

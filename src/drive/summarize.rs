@@ -1,6 +1,6 @@
 //! From a scenario to the summary of one run.
 
-use super::start_levels::start_levels;
+use super::start_levels::with_start_levels;
 use super::virtual_time::{simulate, simulate_load};
 use crate::load::Load;
 use crate::record::{Fold, Mode, Recorder, RunEnd, Summary};
@@ -10,7 +10,7 @@ use provider::Instant;
 /// Runs `scenario` in virtual time.
 #[must_use]
 pub fn summarize(scenario: &Scenario) -> Summary {
-    let scenario = &start_levels(scenario).applied_to(scenario);
+    let scenario = &with_start_levels(scenario.clone());
     record(Recorder::new(scenario), Mode::Virtual, &mut (), |folds| simulate(scenario, folds))
 }
 
@@ -18,7 +18,7 @@ pub fn summarize(scenario: &Scenario) -> Summary {
 /// the summary has quantiles but no distributions.
 #[must_use]
 pub fn summarize_without_distributions(scenario: &Scenario, load: Load) -> Summary {
-    let scenario = &start_levels(scenario).applied_to(scenario);
+    let scenario = &with_start_levels(scenario.clone());
     let recorder = Recorder::without_distributions(scenario);
     record(recorder, Mode::Virtual, &mut (), |folds| simulate_load(scenario, load, folds))
 }

@@ -6,8 +6,8 @@ mod window;
 
 use super::plan::{BrokenRule, Outage, OutageWorkload, Recovery};
 use super::rules::min_jobs;
-use super::runner::{Run, Runner};
-use crate::formatting::{moment, rounded, share_of};
+use super::runner::{Run, Runner, distinct};
+use crate::formatting::{moment, rounded};
 use crate::record::{Summary, measure};
 use crate::scenario::{Expectation, Metric, Scenario, Workload};
 use provider::Nanos;
@@ -93,13 +93,7 @@ fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
         let held = |rule: &&BrokenRule| !pair.without.broken.contains(rule);
         pair.run.broken.iter().filter(held)
     });
-    let mut broken: Vec<BrokenRule> = Vec::new();
-    for rule in workloads.iter().flat_map(|workload| &workload.broken).chain(over_run) {
-        if !broken.contains(rule) {
-            broken.push(rule.clone());
-        }
-    }
-    broken
+    distinct(workloads.iter().flat_map(|workload| &workload.broken).chain(over_run))
 }
 
 /// Returns what the jobs of one workload got, on the replica on which the fewest succeeded.
@@ -164,8 +158,7 @@ fn worst<'a>(runs: impl Iterator<Item = &'a Summary>) -> &'a Summary {
 }
 
 fn success(served: &Summary) -> Option<f64> {
-    let jobs = &served.jobs;
-    share_of(jobs.succeeded, jobs.succeeded + jobs.failed + jobs.shed).map(|share| rounded(share, 6))
+    measure(Metric::Success, served).map(|share| rounded(share, 6))
 }
 
 fn p95_s(served: &Summary) -> Option<f64> {

@@ -14,9 +14,6 @@ pub(super) struct Rules {
     pub(super) notes: Vec<PlanNote>,
 }
 
-/// The success rule of scenarios whose rules on success do not bound the load: without one, a load of which every job is refused would hold.
-const DEFAULT_SUCCESS: f64 = 0.99;
-
 impl Rules {
     /// Returns the rules of a scenario.
     pub(super) fn of(scenario: &Scenario) -> Self {
@@ -28,21 +25,11 @@ impl Rules {
                 .push(PlanNote::RulesLeftOut { rules: left_out.into_iter().map(|rule| rule.rule).collect() });
         }
         if kept.iter().all(|rule| rule.metric != Metric::Success) {
-            let rule = format!("success >= {} %", DEFAULT_SUCCESS * 100.0);
-            notes.push(PlanNote::RuleAssumed { rule: rule.clone() });
-            kept.push(Expectation {
-                rule,
-                workload: None,
-                window: None,
-                is_default: true,
-                metric: Metric::Success,
-                op: Op::AtLeast,
-                value: DEFAULT_SUCCESS,
-            });
-        } else {
-            let assumed = kept.iter().filter(|rule| rule.is_default);
-            notes.extend(assumed.map(|rule| PlanNote::RuleAssumed { rule: rule.rule.clone() }));
+            // Without a rule that bounds the load, a load of which every job is refused would hold.
+            kept.push(Expectation::default_success());
         }
+        let assumed = kept.iter().filter(|rule| rule.is_default);
+        notes.extend(assumed.map(|rule| PlanNote::RuleAssumed { rule: rule.rule.clone() }));
         assert!(!kept.is_empty(), "invariant: a ceiling has at least one rule");
         Self { kept, notes }
     }
@@ -105,13 +92,7 @@ const MIN_SHARE: f64 = 1e-3;
 
 /// Returns the fewest jobs from which a rule can be judged: three for each share that it allows to fail or to be slower.
 pub(super) fn min_jobs(rule: &Expectation) -> f64 {
-    let allowed = match rule.metric {
-        Metric::Success => 1.0 - rule.value,
-        Metric::Percentile(percent, _) => 1.0 - f64::from(percent) / 100.0,
-        Metric::FallbackShare | Metric::LimitedShare => rule.value.min(1.0),
-        _ => return 1.0,
-    };
-    JOBS_PER_SHARE / allowed.max(MIN_SHARE)
+    rule.allowed_share().map_or(1.0, |allowed| JOBS_PER_SHARE / allowed.max(MIN_SHARE))
 }
 
 /// Returns `true` if every broken rule is on cost, which no quota can mend. Also `true` if no rule is broken.

@@ -96,13 +96,18 @@ impl Run {
 
 /// Returns the rules that are broken in any of `runs`, each once, in the order of their first occurrence.
 pub(super) fn broken_in_any(runs: &[Run]) -> Vec<BrokenRule> {
-    let mut broken: Vec<BrokenRule> = Vec::new();
-    for rule in runs.iter().flat_map(|run| &run.broken) {
-        if !broken.contains(rule) {
-            broken.push(rule.clone());
+    distinct(runs.iter().flat_map(|run| &run.broken))
+}
+
+/// Returns each rule once, in the order of their first occurrence.
+pub(super) fn distinct<'a>(rules: impl Iterator<Item = &'a BrokenRule>) -> Vec<BrokenRule> {
+    let mut distinct: Vec<BrokenRule> = Vec::new();
+    for rule in rules {
+        if !distinct.contains(rule) {
+            distinct.push(rule.clone());
         }
     }
-    broken
+    distinct
 }
 
 impl<'a> RunCount<'a> {
@@ -119,8 +124,9 @@ impl<'a> RunCount<'a> {
     /// Returns the start levels of `scenario`, which is `variant` at this multiple of its load. What begins unused at a
     /// load begins unused at every lower one.
     fn start_levels(&self, variant: &Scenario, scenario: &Scenario, multiple: f64) -> StartLevels {
-        if !drive::has_long_limits(scenario) {
-            return StartLevels::default();
+        let full = StartLevels::full(scenario);
+        if full.is_empty() {
+            return full;
         }
         let mut hasher = FxHasher::default();
         // The text holds all that a run depends on.
@@ -128,10 +134,10 @@ impl<'a> RunCount<'a> {
         let key = hasher.finish();
         let lock = || self.unused.lock().unwrap_or_else(PoisonError::into_inner);
         if lock().get(&key).is_some_and(|unused| multiple <= *unused) {
-            return StartLevels::default();
+            return full;
         }
-        let levels = drive::start_levels(scenario);
-        if levels.used().next().is_none() {
+        let levels = full.after_days_of(scenario);
+        if levels.is_full() {
             let mut known = lock();
             let unused = known.entry(key).or_insert(multiple);
             *unused = unused.max(multiple);
@@ -231,7 +237,7 @@ impl Runner<'_> {
     fn prepare(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Scenario {
         assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
         let (variant, scenario) = (scenario, scenario.scaled(multiple));
-        let mut scenario = self.count.start_levels(variant, &scenario, multiple).applied_to(&scenario);
+        let mut scenario = self.count.start_levels(variant, &scenario, multiple).applied_to(scenario);
         scenario.seed = replica_seed(scenario.seed, u64::from(replica));
         scenario.expect.clone_from(&self.rules.kept);
         scenario

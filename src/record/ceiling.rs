@@ -4,7 +4,7 @@ use crate::ceiling::{self, AxisCeiling, SUBSTANTIAL_SHARE};
 use crate::formatting::{rounded, seconds};
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, Start};
-use provider::config::{Limit, RefillPolicy};
+use provider::config::Limit;
 use serde::{Deserialize, Serialize};
 
 /// The highest load that the limits allow, by arithmetic.
@@ -104,9 +104,9 @@ pub(super) fn long_window(scenario: &Scenario) -> Option<LongWindow> {
             .window_length()
             .is_some_and(|window| window > Start::SHORT_WINDOW && window.0 >= scenario.duration.0 / 2)
     };
-    let (target, limit, _) = ceiling::offered_shares(scenario)
+    let (target, limit, _) = ceiling::offered_shares(scenario, is_long)
         .into_iter()
-        .filter(|(_, limit, share)| is_long(limit) && *share >= SUBSTANTIAL_SHARE)
+        .filter(|(.., share)| *share >= SUBSTANTIAL_SHARE)
         .max_by(|one, other| one.2.total_cmp(&other.2))?;
     Some(LongWindow {
         target: scenario.targets[target.index()].name.clone(),
@@ -128,6 +128,5 @@ fn used_share(scenario: &Scenario, target: TargetId, limit: &Limit) -> f64 {
             && level.axis == limit.axis
             && meter(level.model) == meter(target.model)
     });
-    let capacity = if limit.refill == RefillPolicy::Bucket { limit.burst } else { limit.amount };
-    level.map_or(0.0, |level| level.used as f64 / capacity.max(1) as f64)
+    level.map_or(0.0, |level| level.used as f64 / limit.capacity().max(1) as f64)
 }

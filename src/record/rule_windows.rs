@@ -116,12 +116,7 @@ impl RuleWindows {
 
 /// Returns the fewest jobs of a window in which one job alone does not decide on the rule.
 fn needed(rule: &Expectation) -> f64 {
-    let allowed = match rule.metric {
-        Metric::Success => 1.0 - rule.value,
-        Metric::Percentile(percent, _) => 1.0 - f64::from(percent) / 100.0,
-        Metric::FallbackShare => rule.value,
-        _ => return 1.0,
-    };
     // A rule that allows no exception is broken by any job.
-    if allowed <= 0.0 { 1.0 } else { (1.0 / allowed - 1e-9).max(1.0) }
+    let allowed = rule.allowed_share().filter(|allowed| *allowed > 0.0);
+    allowed.map_or(1.0, |allowed| (1.0 / allowed - 1e-9).max(1.0))
 }

@@ -2,7 +2,7 @@
 
 use super::diagnostics::{Diagnostics, Location};
 use super::language::Rule;
-use super::resolved::{Expectation, Metric, Op, Scenario};
+use super::resolved::{Expectation, Metric, Op, Scenario, Workload};
 use crate::ids::ClassId;
 use crate::problem::did_you_mean;
 
@@ -21,17 +21,7 @@ pub(super) fn expectations(
     let mut all: Vec<Expectation> =
         rules.into_iter().flat_map(|(at, rule)| expectation(&at, rule, scenario, diagnostics)).collect();
     if !says_success {
-        let text = format!("success >= {} %", DEFAULT_SUCCESS * 100.0);
-        let rule = Rule {
-            text,
-            workload: None,
-            metric: Metric::Success,
-            op: Op::AtLeast,
-            value: DEFAULT_SUCCESS,
-            window: None,
-        };
-        let default = for_each_workload(&rule, scenario).into_iter();
-        all.extend(default.map(|rule| Expectation { is_default: true, ..rule }));
+        all.extend(for_each_workload(&Expectation::default_success(), scenario));
     }
     all
 }
@@ -51,30 +41,54 @@ fn expectation(
             return Vec::new();
         }
     }
-    let Some(name) = &rule.workload else { return for_each_workload(&rule, scenario) };
+    let Rule { text, workload, metric, op, value, window } = rule;
+    let rule = Expectation { rule: text, workload: None, window, is_default: false, metric, op, value };
+    let Some(name) = &workload else { return for_each_workload(&rule, scenario) };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
     let Some((class, _)) = named else {
         let names = scenario.workloads.iter().map(|workload| &*workload.name);
         diagnostics.report_at(at, format!("no workload is named `{name}`"), did_you_mean(name, names));
         return Vec::new();
     };
-    vec![of_workload(&rule, rule.text.clone(), Some(ClassId(class)))]
+    vec![Expectation { workload: Some(ClassId(class)), ..rule }]
 }
 
 /// Returns a rule that names no workload once for each workload, if it is about jobs and there are several. A rate is of
 /// all jobs together.
-fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Expectation> {
+fn for_each_workload(rule: &Expectation, scenario: &Scenario) -> Vec<Expectation> {
     let separate = rule.metric.is_of_jobs() && rule.metric != Metric::Goodput;
     if scenario.workloads.len() < 2 || !separate {
-        return vec![of_workload(rule, rule.text.clone(), None)];
+        return vec![rule.clone()];
     }
-    let one = |(class, name): (u16, &str)| {
-        of_workload(rule, format!("{name}: {}", rule.text), Some(ClassId(class)))
+    let one = |(class, workload): (u16, &Workload)| Expectation {
+        rule: format!("{}: {}", workload.name, rule.rule),
+        workload: Some(ClassId(class)),
+        ..rule.clone()
     };
-    (0..).zip(scenario.workloads.iter().map(|workload| &*workload.name)).map(one).collect()
+    (0..).zip(&scenario.workloads).map(one).collect()
 }
 
-fn of_workload(rule: &Rule, text: String, workload: Option<ClassId>) -> Expectation {
-    let Rule { metric, op, value, window, .. } = *rule;
-    Expectation { rule: text, workload, window, is_default: false, metric, op, value }
+impl Expectation {
+    /// Returns the rule on success of a scenario that has none.
+    pub(crate) fn default_success() -> Self {
+        Self {
+            rule: format!("success >= {} %", DEFAULT_SUCCESS * 100.0),
+            workload: None,
+            window: None,
+            is_default: true,
+            metric: Metric::Success,
+            op: Op::AtLeast,
+            value: DEFAULT_SUCCESS,
+        }
+    }
+
+    /// Returns the share of jobs that may miss what the rule asks of each; `None` if it is not about single jobs.
+    pub(crate) fn allowed_share(&self) -> Option<f64> {
+        match self.metric {
+            Metric::Success => Some(1.0 - self.value),
+            Metric::Percentile(percent, _) => Some(1.0 - f64::from(percent) / 100.0),
+            Metric::FallbackShare | Metric::LimitedShare => Some(self.value.min(1.0)),
+            Metric::Goodput | Metric::AttemptsPerJob | Metric::Cost | Metric::Headroom => None,
+        }
+    }
 }

@@ -10,11 +10,7 @@ use crate::scenario::Metric;
 
 /// Returns the answer as sentences, the most important first.
 pub(super) fn findings(plan: &Plan) -> Vec<String> {
-    let sentence = |finding: &Finding| match finding {
-        Finding::LongWindow(window) => verdict::long_window(window, plan.duration_s),
-        finding => self::finding(finding, runs(plan.duration_s)),
-    };
-    plan.findings.iter().map(sentence).collect()
+    plan.findings.iter().map(|finding| self::finding(finding, plan.duration_s)).collect()
 }
 
 /// Returns the reasons why the two ceilings differ, and the bounds on bursts.
@@ -53,8 +49,9 @@ fn runs(duration_s: f64) -> &'static str {
     if duration_s == 86_400.0 { "days" } else { "runs" }
 }
 
-/// Returns the sentence of a finding; `runs` is the word for the runs of the plan.
-fn finding(finding: &Finding, runs: &str) -> String {
+/// Returns the sentence of a finding of a plan whose runs last `duration_s` seconds.
+fn finding(finding: &Finding, duration_s: f64) -> String {
+    let runs = runs(duration_s);
     match finding {
         Finding::CeilingFound {
             load_holds,
@@ -121,7 +118,7 @@ fn finding(finding: &Finding, runs: &str) -> String {
         Finding::Purchase(purchase) => purchase::sentence(purchase),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => outages::sentence(outage),
-        Finding::LongWindow(_) => unreachable!("invariant: the caller has the duration"),
+        Finding::LongWindow(window) => verdict::long_window(window, duration_s),
     }
 }
 
@@ -310,7 +307,7 @@ mod tests {
             given_up: 0,
         };
         let sentence =
-            |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()), "runs");
+            |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()), 3_600.0);
         assert_eq!(
             sentence(&violation),
             "The first rule to break is `success >= 99%`, worst at 14:05, when tpm of groq/acme/m is full."
