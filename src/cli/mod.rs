@@ -4,6 +4,7 @@
 
 mod check;
 mod explain;
+mod interrupt;
 mod mock;
 mod outcome;
 mod output;

@@ -1,5 +1,6 @@
 //! What `sim` and `run` share: the folds beside the recorder, and the delivery of the result.
 
+use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_file::{Output, OutputFile, refuse_overwriting};
 use super::output_folder::{OutputFiles, OutputFolder, default_folder};
@@ -8,12 +9,13 @@ use super::{Changes, Delivery, Exit, VerbError, first_failure, input_error, quot
 use crate::record::{Log, SlowJobs, Summary};
 use crate::report;
 use crate::scenario::Scenario;
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-/// The folds beside the recorder: traces of slow jobs, the event log if it is asked for, the progress bar unless `--quiet`.
-pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, Option<Progress>));
+/// The folds beside the recorder: traces of slow jobs, the event log if it is asked for, the progress bar unless `--quiet`, and
+/// the end of the run by a signal.
+pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
 
 /// Where the result of a run goes.
 pub(super) struct Destination<'a> {
@@ -53,19 +55,20 @@ impl<'a> Destination<'a> {
                 .map_err(input_error)
         });
         let progress = (!self.delivery.quiet).then(|| Progress::new(self.source.verb, scenario.duration));
-        Ok((SlowJobs::new(), (log.transpose()?, progress)))
+        Ok((SlowJobs::new(), (log.transpose()?, (progress, Interrupt::listen()))))
     }
 
     /// Prints the summary of a run, writes its event log and its folder, and returns whether its expectations are met. If one
     /// of them cannot be written, the others are.
     ///
     /// # Errors
-    /// If the event log, stdout or the output folder cannot be written; the first failure if several are.
+    /// If the event log, stdout or the output folder cannot be written, or the run was interrupted; the first failure if there
+    /// are several.
     pub(super) fn deliver(
         &self,
         scenario: &Scenario,
         summary: Summary,
-        (slow_jobs, (log, progress)): Observers,
+        (slow_jobs, (log, (progress, interrupt))): Observers,
     ) -> Result<Exit, VerbError> {
         if let Some(progress) = progress {
             progress.finish();
@@ -80,7 +83,8 @@ impl<'a> Destination<'a> {
         if let (Ok(page), false) = (&page, self.delivery.quiet) {
             print_to_stderr(&format!("report: {}", page.display()));
         }
-        first_failure([printed, page.map(drop), logged])?;
+        let ended = if interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
+        first_failure([printed, page.map(drop), logged, ended])?;
         Ok(if summary.holds() { Exit::Success } else { Exit::NotMet })
     }
 }

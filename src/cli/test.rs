@@ -1,10 +1,11 @@
 //! `quotalab test PATH...`
 
+use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
 use super::{Changes, Exit, VerbError, first_failure, input_error, quoted, run_error};
 use crate::problem::{Problem, Problems};
-use crate::regression::{self, Baseline, Case, Outcome};
+use crate::regression::{self, Baseline, Case, Outcome, TestProgress};
 use crate::scenario::{self, Scenario};
 use crate::stats::replica_seeds;
 use anyhow::{Context as _, anyhow};
@@ -61,13 +62,19 @@ impl TestArgs {
         let cases = self.cases(baseline.as_ref())?;
         self.check_names_and_baseline(&cases, baseline.as_ref())?;
         self.check_outputs(&cases)?;
-        let progress = self.progress(cases.iter().map(|case| case.replicas.len() as u64).sum());
-        let runs = regression::run(&cases, &|| progress.inc(1));
-        progress.finish_and_clear();
+        let bar = self.progress(cases.iter().map(|case| case.replicas.len() as u64).sum());
+        let progress = Progress { bar, interrupt: Interrupt::listen() };
+        let runs = regression::run(&cases, &progress);
+        progress.bar.finish_and_clear();
         let outcome = regression::judge(&cases, &runs, baseline.as_ref());
         let delivered = self.deliver(&outcome);
-        let save = |path: &PathBuf| write(path, &Baseline::of(&cases, &runs).to_json());
-        first_failure([delivered, self.save_baseline.as_ref().map_or(Ok(()), save)])?;
+        if progress.interrupt.is_set() {
+            let interrupted = Err(run_error(anyhow!("interrupted; no baseline was written")));
+            first_failure([delivered, interrupted])?;
+        } else {
+            let save = |path: &PathBuf| write(path, &Baseline::of(&cases, &runs).to_json());
+            first_failure([delivered, self.save_baseline.as_ref().map_or(Ok(()), save)])?;
+        }
         Ok(if outcome.none_failed() { Exit::Success } else { Exit::NotMet })
     }
 
@@ -181,6 +188,21 @@ impl TestArgs {
             write(&self.junit, regression::junit),
             write(&self.markdown, regression::markdown),
         ])
+    }
+}
+
+/// The progress bar, and the end of the test by a signal.
+struct Progress {
+    bar: ProgressBar,
+    interrupt: Interrupt,
+}
+
+impl TestProgress for Progress {
+    fn ran(&self) {
+        self.bar.inc(1);
+    }
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
     }
 }
 
