@@ -15,8 +15,10 @@ fn json(path: &Path) -> Value {
 
 /// Returns the names of the files in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
-    let name = |entry: Result<fs::DirEntry, _>| entry.unwrap().file_name().to_string_lossy().into_owned();
-    let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+    let name = |entry: Result<fs::DirEntry, _>| {
+        entry.expect("a readable folder").file_name().to_string_lossy().into_owned()
+    };
+    let mut names: Vec<String> = fs::read_dir(folder).expect("a readable folder").map(name).collect();
     names.sort();
     names
 }
