@@ -168,15 +168,19 @@ fn mean_cached(tokens: &Dist, prompt: f64) -> f64 {
 
 /// Returns the mean of a function of the prompt length, over the mid-quantiles of the prompts in the range.
 fn mean_over_prompts(workload: &Workload, range: PromptRange, of: impl Fn(f64) -> f64) -> f64 {
+    let of_prompt = |sample: f64| of(sample.clamp(1.0, f64::from(MAX_TOKENS)));
+    mid_quantiles(&workload.prompt, range.probabilities(&workload.prompt), of_prompt)
+}
+
+/// Returns the mean of a function of samples between the two probabilities, over their mid-quantiles.
+pub(super) fn mid_quantiles(dist: &Dist, (from, to): (f64, f64), of: impl Fn(f64) -> f64) -> f64 {
     const STEPS: u32 = 32;
-    let (from, to) = range.probabilities(&workload.prompt);
-    let at = |step| workload.prompt.quantile(from + (to - from) * (f64::from(step) + 0.5) / f64::from(STEPS));
-    let sum: f64 = (0..STEPS).map(|step| of(at(step).clamp(1.0, f64::from(MAX_TOKENS)))).sum();
-    sum / f64::from(STEPS)
+    let at = |step| dist.quantile(from + (to - from) * (f64::from(step) + 0.5) / f64::from(STEPS));
+    (0..STEPS).map(|step| of(at(step))).sum::<f64>() / f64::from(STEPS)
 }
 
 /// Returns the mean of a distribution after clamping its samples to `low..=high`.
-fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
+pub(super) fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
     if high <= low {
         return high;
     }
@@ -184,7 +188,7 @@ fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
 }
 
 /// Returns the mean of the smaller of a sample and `max`, which is positive.
-fn mean_at_most(dist: &Dist, max: f64) -> f64 {
+pub(super) fn mean_at_most(dist: &Dist, max: f64) -> f64 {
     match dist {
         Dist::Constant(value) => value.min(max),
         Dist::LogNormal { mu, sigma } if *sigma > 0.0 => {

@@ -43,6 +43,13 @@ impl Ceiling {
             let name = &scenario.targets[target.target.index()].name;
             let _ = writeln!(out, "  {name}: {}", axes.join(", "));
         }
+        if let Some((target, axis)) = self.uncounted {
+            let name = &scenario.targets[target.index()].name;
+            let _ = writeln!(
+                out,
+                "  arithmetic does not count what calls reserve of {axis} on {name} while they run; the simulation does"
+            );
+        }
         out
     }
 

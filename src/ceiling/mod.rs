@@ -14,10 +14,9 @@
 //! more often than small ones may still serve more jobs than this, of smaller size; compare tokens in that case.
 //!
 //! The ceiling ignores what can only lower the result: incidents, bursts, provider slots, the client's deadline and
-//! concurrency. Admission reserves prompt and `max_tokens` and refunds the rest at the end. The reservation bounds what is
-//! in flight and refuses bursts early, but the long-run rate follows the actual usage, so that is what counts here (or
-//! what stays charged, under a policy that does not refund). Cache hits, which would raise it, count only in
-//! [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count.
+//! concurrency. Admission reserves prompt and `max_tokens` and refunds the rest at the end. What stays charged counts always;
+//! what calls hold until they end counts as far as a bound on the rate follows from it, see [`held`]. Cache hits, which would
+//! raise it, count only in [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count.
 //!
 //! Over a run of length D a bucket admits its burst and limit · D ÷ window. A limit whose window is longer than a minute
 //! admits limit · D ÷ window, since earlier traffic has used the rest, unless the scenario says `start: full`.
@@ -26,9 +25,12 @@ mod allocation;
 mod cached;
 mod demand;
 mod describe;
+mod held;
 mod offered_load;
 mod simplex;
 
+#[cfg(test)]
+mod held_tests;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
@@ -63,6 +65,9 @@ pub struct Ceiling {
     /// What the limits admit in a run that begins with all of them, as the first day of a new account does. Higher than the
     /// ceiling if the run is short against the window of a limit.
     pub first_run: FirstRun,
+    /// The first bucket that holds so little beside the reservations of the calls in flight at the ceiling that it may refuse
+    /// calls below it, although nothing can be proved; `None` if there is none.
+    pub uncounted: Option<(TargetId, Axis)>,
 }
 
 /// The load that full limits admit over one run.
@@ -97,6 +102,8 @@ pub struct AxisCeiling {
 /// The jobs of a workload that the same targets can admit.
 #[derive(Clone)]
 struct Class {
+    /// The position among all classes.
+    number: usize,
     /// The index of the workload.
     workload: usize,
     /// The mean offered jobs per second, above zero.
@@ -115,6 +122,10 @@ struct LimitConstraint<'scenario> {
     limit: Limit,
     /// Units per second, over the run.
     allowed: f64,
+    /// The same if the run begins with all of the limit.
+    from_full: f64,
+    /// The demands by the number of the class and the position of the target in it, if what counts is not the final charge.
+    held: Option<Vec<Vec<f64>>>,
 }
 
 impl Ceiling {
@@ -122,7 +133,7 @@ impl Ceiling {
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         let classes = classes(scenario);
-        let constraints = constraints(scenario);
+        let constraints = all_constraints(scenario, &classes);
         let offered = offered_jobs_per_second(scenario);
         let servable = classes.iter().fold(0.0, |sum, class| sum + class.rate);
         let highest = |constraints: &[LimitConstraint<'_>]| {
@@ -138,12 +149,13 @@ impl Ceiling {
         let (multiple, binding) = highest(&constraints);
         let full: Vec<LimitConstraint<'_>> = constraints
             .iter()
-            .map(|constraint| LimitConstraint {
-                allowed: from_full(&constraint.limit, scenario.duration),
-                ..constraint.clone()
-            })
+            .map(|constraint| LimitConstraint { allowed: constraint.from_full, ..constraint.clone() })
             .collect();
         let (first_multiple, _) = highest(&full);
+        let uncounted = |constraint: &&LimitConstraint<'_>| {
+            constraint.held.is_none() && held::is_uncounted(scenario, &classes, constraint, multiple)
+        };
+        let uncounted = constraints.iter().find(uncounted);
         let target = |target| TargetCeiling::of(target, &classes, &constraints);
         Self {
             jobs_per_min: jobs(multiple),
@@ -153,6 +165,7 @@ impl Ceiling {
             binding,
             targets: target_ids(scenario).map(target).collect(),
             first_run: FirstRun { jobs_per_min: jobs(first_multiple), multiple: first_multiple },
+            uncounted: uncounted.map(|constraint| (constraint.targets[0].0, constraint.limit.axis)),
         }
     }
 
@@ -212,13 +225,20 @@ impl TargetCeiling {
         let classes = || classes.iter().filter(|class| class.targets.contains(&target));
         let rate: f64 = classes().map(|class| class.rate).sum();
         let of_target = constraints.iter().filter(|constraint| constraint.covers(target));
-        let axes = of_target.filter_map(|constraint| {
+        let mut axes: Vec<AxisCeiling> = Vec::new();
+        for constraint in of_target {
             let Limit { axis, amount: limit, .. } = constraint.limit;
             let used: f64 = classes().map(|class| class.rate * constraint.demand(class, target)).sum();
+            if used <= 0.0 {
+                continue;
+            }
             let jobs_per_min = 60.0 * constraint.allowed * rate / used;
-            (used > 0.0).then_some(AxisCeiling { axis, limit, jobs_per_min })
-        });
-        Self { target, axes: axes.collect() }
+            match axes.iter_mut().find(|known| constraint.held.is_some() && known.axis == axis) {
+                Some(known) => known.jobs_per_min = known.jobs_per_min.min(jobs_per_min),
+                None => axes.push(AxisCeiling { axis, limit, jobs_per_min }),
+            }
+        }
+        Self { target, axes }
     }
 }
 
@@ -250,7 +270,13 @@ fn classes(scenario: &Scenario) -> Vec<Class> {
                 let lengths = demand::model(scenario, *target).lengths;
                 Sizes::of(workload, scenario.duration, lengths, PromptRange { above, up_to })
             };
-            Class { workload: index, rate: rate * share, sizes: targets.iter().map(sizes).collect(), targets }
+            Class {
+                number: 0,
+                workload: index,
+                rate: rate * share,
+                sizes: targets.iter().map(sizes).collect(),
+                targets,
+            }
         };
         scenario
             .size_classes(workload)
@@ -259,7 +285,9 @@ fn classes(scenario: &Scenario) -> Vec<Class> {
             .filter(|class| class.rate > 0.0)
             .collect::<Vec<_>>()
     };
-    scenario.workloads.iter().enumerate().flat_map(of_workload).collect()
+    let mut all: Vec<Class> = scenario.workloads.iter().enumerate().flat_map(of_workload).collect();
+    (0..).zip(&mut all).for_each(|(number, class)| class.number = number);
+    all
 }
 
 impl LimitConstraint<'_> {
@@ -270,6 +298,10 @@ impl LimitConstraint<'_> {
 
     /// Returns the mean demand of one job of a class on this limit if it is sent to `target`.
     fn demand(&self, class: &Class, target: TargetId) -> f64 {
+        if let Some(held) = &self.held {
+            let position = class.targets.iter().position(|known| *known == target);
+            return position.map_or(0.0, |position| held[class.number][position]);
+        }
         let covered = self.targets.iter().find(|(covered, _)| *covered == target);
         let sizes = class.targets.iter().zip(&class.sizes).find(|(known, _)| **known == target);
         covered.zip(sizes).map_or(0.0, |((_, model), (_, sizes))| sizes.demand(self.limit.axis, model))
@@ -284,6 +316,14 @@ impl LimitConstraint<'_> {
 
 fn target_ids(scenario: &Scenario) -> impl Iterator<Item = TargetId> {
     (0..).map(TargetId).take(scenario.targets.len())
+}
+
+/// Returns the limits of every meter, and what follows from the reservations that calls hold while they run.
+fn all_constraints<'a>(scenario: &'a Scenario, classes: &[Class]) -> Vec<LimitConstraint<'a>> {
+    let mut all = constraints(scenario);
+    let held = held::constraints(scenario, classes, &all);
+    all.extend(held);
+    all
 }
 
 /// Returns the limits of every meter, in the order of the scenario.
@@ -307,6 +347,8 @@ fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
             targets: targets.clone(),
             limit: *limit,
             allowed: allowed(limit, scenario),
+            from_full: from_full(limit, scenario.duration),
+            held: None,
         }));
     }
     constraints

@@ -268,12 +268,15 @@ pub enum PlanNote {
     },
     /// Changes are measured without the rules on cost, since cost breaks before any limit is reached.
     MeasuredWithoutCostRules,
-    /// Runs are longer than the scenario's duration, whose jobs are too few for a verdict.
+    /// Runs are longer than the scenario's duration, which has too few jobs or is short against the window of a limit.
     LongerRuns {
         /// The scenario's duration, in seconds.
         from_s: f64,
         /// The duration of the runs, in seconds.
         to_s: f64,
+        /// Whether they cover several windows of long limits for that reason.
+        #[serde(default)]
+        covers_windows: bool,
     },
     /// A change of the catalogue was not tried.
     NotTried {

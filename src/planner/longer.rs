@@ -1,9 +1,11 @@
-//! Longer runs, for rules that the jobs of the scenario's own duration cannot tell.
+//! Longer runs: for rules that the jobs of the scenario's own duration cannot tell, and for limits with long windows.
 
 use super::plan::TooFewJobs;
 use super::rules::Rules;
+use crate::ceiling::{self, Ceiling, SUBSTANTIAL_SHARE};
 use crate::scenario::{Arrivals, Metric, Scenario, Workload};
 use provider::Nanos;
+use provider::config::Limit;
 
 /// The jobs of a longer run, relative to those that the rules need: samples vary.
 pub(super) const MARGIN: f64 = 1.25;
@@ -33,6 +35,40 @@ pub(super) fn lengthened(
     let duration = Nanos::from_secs_f64(scenario.duration.as_secs_f64() * factor);
     let mut longer = scenario.clone();
     lengthen(&mut longer, duration);
+    Some(longer)
+}
+
+/// The number of windows of a long limit that a run covers: what is left of the limit at the start, and the random number of
+/// jobs in a window, then hardly count.
+const WINDOWS: u64 = 14;
+/// The most jobs to simulate in runs that cover long windows, a few seconds on two cores.
+const MAX_WINDOW_JOBS: f64 = 5e6;
+
+/// Returns the same scenario over as many times its duration as it takes to cover [`WINDOWS`] windows of each limit that
+/// earlier traffic may have used and that can bind at the ceiling. `None` if there is no such limit, or if longer runs would
+/// be other traffic, would change what a rule means, or take too long.
+///
+/// A run of a window or less shows what such a limit holds by chance rather than what it sustains, so that its ceiling differs
+/// from that of a longer run of the same traffic.
+pub(super) fn over_long_windows(scenario: &Scenario, rules: &Rules, analytic: &Ceiling) -> Option<Scenario> {
+    let is_bound_to_run = rules.kept.iter().any(|rule| rule.metric == Metric::Cost || rule.window.is_some());
+    if is_bound_to_run || !analytic.multiple.is_finite() || !is_periodic(scenario) {
+        return None;
+    }
+    let is_asked = |limit: &Limit| scenario.start.has_history(limit);
+    let longest = ceiling::offered_shares(scenario, is_asked)
+        .into_iter()
+        .filter(|(.., share)| share * analytic.multiple >= SUBSTANTIAL_SHARE)
+        .filter_map(|(_, limit, _)| limit.axis.window_length())
+        .max()?;
+    let factor = longest.0.saturating_mul(WINDOWS).div_ceil(scenario.duration.0.max(1));
+    let jobs = analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0 * factor as f64;
+    let simulated = jobs * (RUNS.0 * analytic.multiple + RUNS.1);
+    if factor < 2 || simulated > MAX_WINDOW_JOBS {
+        return None;
+    }
+    let mut longer = scenario.clone();
+    lengthen(&mut longer, Nanos(scenario.duration.0.checked_mul(factor)?));
     Some(longer)
 }
 

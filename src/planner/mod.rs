@@ -126,7 +126,7 @@ pub fn plan(
     let count = RunCount::new(progress);
     let runner = Runner { rules: &rules, count: &count };
     let own_duration = scenario.duration;
-    let (scenario, found) = found(&runner, scenario, options);
+    let (scenario, covers_windows, found) = found(&runner, scenario, options);
     let Found { analytic, present, search, replicas, without_cost_rules, conclusion } = &found;
     let service_rules = rules.without_cost_rules();
     let service = Runner { rules: &service_rules, ..runner };
@@ -153,6 +153,7 @@ pub fn plan(
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
         conclusion,
         own_duration: (own_duration != scenario.duration).then_some(own_duration),
+        covers_windows,
     };
     Ok(results.into_plan(tables, count.simulations()))
 }
@@ -172,14 +173,17 @@ struct Found {
 /// How many times runs are made longer.
 const MAX_LENGTHENINGS: usize = 2;
 
-/// Searches for the ceiling. If the runs have too few jobs for the rules, they are made longer if that is possible. Returns
-/// the scenario with its duration.
+/// Searches for the ceiling. If the runs are short against a long limit, or have too few jobs for the rules, they are made
+/// longer if that is possible. Returns the scenario with its duration, and whether it covers several windows of long limits
+/// although the scenario's own duration does not.
 fn found<'a>(
     runner: &Runner<'_>,
     scenario: &'a Scenario,
     options: &PlanOptions,
-) -> (Cow<'a, Scenario>, Found) {
-    let mut scenario = Cow::Borrowed(scenario);
+) -> (Cow<'a, Scenario>, bool, Found) {
+    let over_windows = longer::over_long_windows(scenario, runner.rules, &Ceiling::of(scenario));
+    let covers_windows = over_windows.is_some();
+    let mut scenario = over_windows.map_or(Cow::Borrowed(scenario), Cow::Owned);
     let mut found = Found::of(runner, &scenario, options);
     for _ in 0..MAX_LENGTHENINGS {
         let Conclusion::TooFewJobs(few) = &found.conclusion else { break };
@@ -188,7 +192,7 @@ fn found<'a>(
         scenario = Cow::Owned(longer);
         found = Found::of(runner, &scenario, options);
     }
-    (scenario, found)
+    (scenario, covers_windows, found)
 }
 
 impl Found {

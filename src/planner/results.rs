@@ -33,6 +33,8 @@ pub(super) struct Results<'a> {
     pub(super) conclusion: &'a Conclusion,
     /// The scenario's own duration, if runs are longer.
     pub(super) own_duration: Option<Nanos>,
+    /// Whether they are longer to cover several windows of long limits.
+    pub(super) covers_windows: bool,
 }
 
 /// The tables of a plan.
@@ -172,6 +174,7 @@ impl Results<'_> {
         notes.extend(self.own_duration.map(|own| PlanNote::LongerRuns {
             from_s: rounded(own.as_secs_f64(), 6),
             to_s: rounded(self.scenario.duration.as_secs_f64(), 6),
+            covers_windows: self.covers_windows,
         }));
         notes.extend(catalogue::notes(self.scenario));
         let ablations: Vec<String> = changes

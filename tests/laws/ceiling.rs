@@ -27,15 +27,15 @@ fn scenario(
     law: &str,
     limits: [(&str, u32); 4],
     accounts: u32,
-    sizes: (u32, u32),
-    rate: u32,
+    sizes: (u32, u32, u32),
+    (rate, service_ms): (u32, u32),
     client: &str,
 ) -> Scenario {
     let limits = limits.map(|(axis, limit)| format!("{axis}: {limit}")).join(", ");
     let names: Vec<String> = (0..accounts).map(|number| format!("a{number}")).collect();
     let keys: Vec<String> = names.iter().map(|name| format!("{name}: {{ keys: [k-{name}] }}")).collect();
     let targets: Vec<String> = names.iter().map(|name| format!("p/{name}/m")).collect();
-    let (prompt, completion) = sizes;
+    let (prompt, completion, max_tokens) = sizes;
     let yaml = format!(
         "
 name: overload
@@ -45,11 +45,11 @@ providers:
   p:
     law: {law}
     accounts: {{ {} }}
-    models: {{ m: {{ limits: {{ {limits} }}, latency: {{ total: 400ms, network: 0s }} }} }}
+    models: {{ m: {{ limits: {{ {limits} }}, latency: {{ total: {service_ms}ms, network: 0s }} }} }}
 routes: {{ r: [{{ pick: most_room, of: [{}] }}] }}
 client: {client}
 workload:
-  - {{ name: w, route: r, arrivals: {{ constant: {rate}/min }}, prompt: {prompt}, completion: {completion}, max_tokens: 1000 }}
+  - {{ name: w, route: r, arrivals: {{ constant: {rate}/min }}, prompt: {prompt}, completion: {completion}, max_tokens: {max_tokens} }}
 ",
         keys.join(", "),
         targets.join(", ")
@@ -63,9 +63,10 @@ proptest! {
 
     #[test]
     fn no_run_exceeds_the_analytic_ceiling(
-        law in prop::sample::select(vec!["bucket", "fixed", "sliding_log"]),
+        law in prop::sample::select(vec!["bucket", "fixed", "sliding_log", "sliding_counter"]),
         (rpm, tpm, tpd, concurrency) in (1..200u32, 2_000..200_000u32, 10_000..500_000u32, 1..20u32),
         accounts in 1..4u32, sizes in (1..1_000u32, 1..1_000u32), rate in 1..1_000u32,
+        service_ms in prop_oneof![Just(400u32), 500..50_000u32], reserved_share in prop_oneof![Just(0.0), 0.0..1.0f64],
         client in prop::sample::select(vec![
             "{ retry: { attempts: 1, obey_retry_after: false } }",
             "{ retry: { attempts: 4 } }",
@@ -74,21 +75,48 @@ proptest! {
         ]),
     ) {
         let limits = [("rpm", rpm), ("tpm", tpm), ("tpd", tpd), ("concurrency", concurrency)];
-        let scenario = scenario(law, limits, accounts, sizes, rate, client);
-        let ceiling = Ceiling::of(&scenario).jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
-        let mut served = Served { until: Instant(scenario.duration.0), jobs: 0 };
-        virtual_time::simulate(&scenario, &mut served);
-        prop_assert!(f64::from(served.jobs) <= ceiling * (1.0 + 1e-9), "{} served, ceiling {ceiling}", served.jobs);
+        // Up to all of the smaller limit is reserved by one call.
+        let spare = f64::from(tpm.min(tpd) - 2_000) * reserved_share;
+        let sizes = (sizes.0, sizes.1, 1_000 + spare as u32);
+        let scenario = scenario(law, limits, accounts, sizes, (rate, service_ms), client);
+        let (served, ceiling) = served_and_ceiling(&scenario);
+        prop_assert!(f64::from(served) <= ceiling * (1.0 + 1e-9), "{served} served, ceiling {ceiling}");
     }
 
     /// The ceiling is tight: a client at full load comes near it.
     #[test]
     fn a_client_at_full_load_comes_within_a_tenth_of_the_ceiling(rpm in 20..200u32, accounts in 1..4u32) {
         let limits = [("rpm", rpm), ("tpm", 1_000_000), ("tpd", 1_000_000_000), ("concurrency", 1_000)];
-        let scenario = scenario("bucket", limits, accounts, (10, 10), 2_000, "{ retry: { attempts: 1, obey_retry_after: false } }");
-        let ceiling = Ceiling::of(&scenario).jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
-        let mut served = Served { until: Instant(scenario.duration.0), jobs: 0 };
-        virtual_time::simulate(&scenario, &mut served);
-        prop_assert!(f64::from(served.jobs) >= 0.9 * ceiling, "{} served, ceiling {ceiling}", served.jobs);
+        let scenario = scenario("bucket", limits, accounts, (10, 10, 1_000), (2_000, 400), "{ retry: { attempts: 1, obey_retry_after: false } }");
+        let (served, ceiling) = served_and_ceiling(&scenario);
+        prop_assert!(f64::from(served) >= 0.9 * ceiling, "{served} served, ceiling {ceiling}");
     }
+
+    /// A bucket that holds one reservation admits one call at a time: a tenth below the ceiling all calls are served, and at
+    /// 1.3 times the ceiling some are refused.
+    #[test]
+    fn one_reservation_at_a_time_is_served_below_the_ceiling_and_refused_above(
+        service_ms in 500..2_500u32, max_tokens in 6_000..9_000u32,
+    ) {
+        let limits = [("rpm", 10_000), ("tpm", 10_000), ("tpd", 1_000_000_000), ("concurrency", 1_000)];
+        let at = |share: f64| {
+            let rate = (60_000.0 / f64::from(service_ms) * share) as u32;
+            let client = "{ retry: { attempts: 1, obey_retry_after: false } }";
+            scenario("bucket", limits, 1, (20, 20, max_tokens), (rate, service_ms), client)
+        };
+        let (served, ceiling) = served_and_ceiling(&at(0.9));
+        prop_assert!(ceiling <= 300_000.0 / f64::from(service_ms) + 1.01, "{ceiling}");
+        let offered = |scenario: &Scenario| Ceiling::of(scenario).offered_jobs_per_min * 5.0;
+        prop_assert!(f64::from(served) + 2.0 >= offered(&at(0.9)), "{served} served at 0.9 times the ceiling");
+        let (served, _) = served_and_ceiling(&at(1.3));
+        prop_assert!(f64::from(served) < 0.85 * offered(&at(1.3)), "{served} served at 1.3 times the ceiling");
+    }
+}
+
+/// Returns the jobs served within the run, and those that the analytic ceiling allows.
+fn served_and_ceiling(scenario: &Scenario) -> (u32, f64) {
+    let ceiling = Ceiling::of(scenario).jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
+    let mut served = Served { until: Instant(scenario.duration.0), jobs: 0 };
+    virtual_time::simulate(scenario, &mut served);
+    (served.jobs, ceiling)
 }

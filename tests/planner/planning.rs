@@ -149,7 +149,7 @@ fn runs_of_too_few_jobs_are_made_longer_or_give_no_verdict() {
     let plan = plan_of(&yaml, &options(1));
     assert_ceiling(&plan, 4.0);
     assert!(plan.duration_s >= 3_000.0 / 4.0 * 60.0, "{}", plan.duration_s);
-    let is_said = |note: &PlanNote| matches!(note, PlanNote::LongerRuns { from_s, to_s } if *from_s == 1_800.0 && *to_s == plan.duration_s);
+    let is_said = |note: &PlanNote| matches!(note, PlanNote::LongerRuns { from_s, to_s, covers_windows: false } if *from_s == 1_800.0 && *to_s == plan.duration_s);
     assert!(plan.notes.iter().any(is_said), "{:#?}", plan.notes);
     // The rates of a day cannot be continued, and a budget is one for the run as it is.
     let steps = yaml.replace("constant: 3/min", "steps: [{ at: 0s, rate: 3/min }, { at: 10m, rate: 2/min }]");

@@ -64,7 +64,13 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             "Cost breaks before any limit is reached, so changes are measured without the rules on cost."
                 .to_owned()
         }
-        PlanNote::LongerRuns { from_s, to_s } => format!(
+        PlanNote::LongerRuns { from_s, to_s, covers_windows: true } => format!(
+            "Each run covers {} of the same traffic instead of {}: shorter runs show what a long limit holds when they begin, not \
+             what it sustains.",
+            duration(*to_s),
+            duration(*from_s)
+        ),
+        PlanNote::LongerRuns { from_s, to_s, .. } => format!(
             "Runs last {} instead of {}, since a shorter one has too few jobs for the rules.",
             duration(*to_s),
             duration(*from_s)
