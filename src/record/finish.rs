@@ -162,8 +162,10 @@ impl Recorder {
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        let each = self.scenario.workloads.iter().zip(&self.workloads);
-        each.map(|(workload, counts)| Workload {
+        let worst = self.worst_windows.clone().map(|windows| windows.finish(&self.scenario));
+        let worst = worst.into_iter().flatten().chain(std::iter::repeat(None));
+        let each = self.scenario.workloads.iter().zip(&self.workloads).zip(worst);
+        each.map(|((workload, counts), worst_window)| Workload {
             name: workload.name.clone(),
             offered: counts.offered,
             succeeded: counts.succeeded,
@@ -171,6 +173,7 @@ impl Recorder {
             shed: counts.shed.iter().sum(),
             in_flight: counts.in_flight,
             latency_s: self.quantiles(&counts.latency),
+            worst_window,
         })
         .collect()
     }

@@ -11,6 +11,7 @@ use super::histogram::Histogram;
 use super::names::refusal_index;
 use super::rule_windows::RuleWindows;
 use super::summary::Mode;
+use super::worst_window::Windows;
 use crate::event::{
     AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
 };
@@ -45,6 +46,8 @@ pub struct Recorder {
     /// Whether there is any such rule.
     pub(super) has_rule_windows: bool,
     pub(super) last_decision: Instant,
+    /// `None` if the run is too short for several windows, or its summary has no distributions.
+    pub(super) worst_windows: Option<Windows>,
     pub(super) last_event: Instant,
 }
 
@@ -95,6 +98,7 @@ impl Recorder {
             first_refusal: None,
             has_rule_windows: rule_windows.iter().any(Option::is_some),
             rule_windows,
+            worst_windows: if distributions { Windows::of(scenario) } else { None },
             last_decision: Instant::ZERO,
             last_event: Instant::ZERO,
             scenario: scenario.clone(),
@@ -135,6 +139,9 @@ impl Recorder {
                 let by = refusal_index(axis, cause);
                 counts.limited_by[by] += 1;
                 self.buckets.refused(at, target.index(), axis);
+                if let (Some(windows), Some(axis)) = (&mut self.worst_windows, axis) {
+                    windows.refused(at, target, axis);
+                }
                 // A fault that answers 429 is no limit; the provider's decision, if it is known, tells them apart.
                 if cause != LimitCause::TooLarge && self.targets[target.index()].decided == 0 {
                     self.refused(at, target, by);
@@ -185,6 +192,9 @@ impl Recorder {
         }
         if self.has_rule_windows {
             self.rule_windows.iter_mut().flatten().for_each(|windows| windows.done(at, end));
+        }
+        if let Some(windows) = &mut self.worst_windows {
+            windows.done(at, end);
         }
         let workload = &mut self.workloads[end.class.index()];
         let bucket = self.buckets.at(at);

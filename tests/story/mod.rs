@@ -17,6 +17,7 @@ mod routing;
 mod rules;
 mod slots;
 mod start;
+mod worst_window;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant};
