@@ -92,12 +92,12 @@ impl Target {
 
     fn service(&self, Job { prompt_tokens, completion_tokens, draw }: Job) -> u64 {
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
-        let stretch = self.latency.service_time(
+        let service_time = self.latency.service_time(
             Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw },
             usage,
             1.0,
         );
-        stretch.first_token.0 + stretch.decode.0
+        service_time.first_token.0 + service_time.decode.0
     }
 }
 

@@ -197,11 +197,11 @@ impl Provider {
         model.server_slots.as_mut()?.leave(ticket.number, freed_at)
     }
 
-    /// Returns the network delays to the provider and back for a call with this truth.
+    /// Returns the one-way network delays to the provider and back for a call with this truth.
     #[must_use]
     #[inline]
-    pub fn network(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.models[usize::from(model)].latency.network(truth)
+    pub fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
+        self.models[usize::from(model)].latency.network_delays(truth)
     }
 
     /// Returns the limits that response headers state at `now`.
@@ -259,7 +259,7 @@ impl Model {
         let mut usage = truth.usage(self.lengths.completion_cap(call, truth));
         usage.completion_tokens = faults.tokens_sent(usage.completion_tokens);
         let time = self.latency.service_time(truth, usage, faults.slowdown);
-        let time = time.with_faults(faults.first_token_delay, faults.token_slowdown);
+        let time = time.with_part_faults(faults.first_token_delay, faults.token_slowdown);
         let started_at = match &mut self.server_slots {
             Some(server_slots) => server_slots.enter(ticket.number, ticket.at),
             None => Some(ticket.at),
@@ -284,7 +284,8 @@ mod tests {
     /// One account and one model with the first token after a second, then ten tokens per second.
     fn provider(limits: &[Limit], slots: Option<u32>, faults: &[Fault]) -> Provider {
         let first_token = Dist::Constant(1.0);
-        let service = config::Service::Split { first_token, prefill: None, output: 10.0 };
+        let service =
+            config::Service::Split { before_prefill: first_token, prefill_speed: None, decode_speed: 10.0 };
         let model = ModelConfig {
             limits: limits.to_vec(),
             latency: Latency::new(service).with_slots(slots),

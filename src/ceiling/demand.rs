@@ -140,9 +140,9 @@ impl Sizes {
     pub(super) fn service_seconds(self, latency: &Latency) -> f64 {
         match &latency.service {
             Service::Total(total) => total.mean(),
-            Service::Split { first_token, prefill, output } => {
-                let prefill = prefill.map_or(0.0, |speed| self.prompt / speed);
-                first_token.mean() + prefill + self.completion / output
+            Service::Split { before_prefill, prefill_speed, decode_speed } => {
+                let prefill = prefill_speed.map_or(0.0, |speed| self.prompt / speed);
+                before_prefill.mean() + prefill + self.completion / decode_speed
             }
         }
     }

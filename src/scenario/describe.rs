@@ -173,19 +173,19 @@ fn limit(limit: &Limit) -> String {
 /// How long a call takes.
 fn latency(latency: &Latency) -> String {
     let mut text = match &latency.service {
-        Service::Split { first_token, prefill, output } => {
-            let prefill = prefill.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
+        Service::Split { before_prefill, prefill_speed, decode_speed } => {
+            let prefill = prefill_speed.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
             format!(
                 "first token after {}{}, then {} tok/s",
-                dist(first_token, &seconds),
+                dist(before_prefill, &seconds),
                 prefill.unwrap_or_default(),
-                print_number(*output)
+                print_number(*decode_speed)
             )
         }
         Service::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
     };
-    if let Some(network) = &latency.network {
-        text += &format!(", network {}", dist(network, &seconds));
+    if let Some(round_trip) = &latency.round_trip {
+        text += &format!(", network {}", dist(round_trip, &seconds));
     }
     if let Some(slots) = latency.slots {
         text += &format!(", {} at once", print_count(slots.into()));

@@ -307,7 +307,7 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<Note> {
 }
 
 fn models_without_latency(provider: &str, model: &ModelConfig) -> Note {
-    let Service::Split { first_token: Dist::Constant(first_token_seconds), output, .. } =
+    let Service::Split { before_prefill: Dist::Constant(first_token_seconds), decode_speed, .. } =
         model.latency.service
     else {
         unreachable!("invariant: the default latency is a constant and a speed, found {:?}", model.latency);
@@ -316,6 +316,6 @@ fn models_without_latency(provider: &str, model: &ModelConfig) -> Note {
         provider: provider.to_owned(),
         model: model.name.clone(),
         first_token_seconds,
-        tokens_per_second: output,
+        tokens_per_second: decode_speed,
     }
 }

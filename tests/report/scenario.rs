@@ -106,7 +106,7 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
             family: None,
             lengths: Lengths::default(),
             reserve: Reserve::default(),
-            latency: Latency { service: Service::Total(Dist::Constant(1.0)), network: None, slots: None },
+            latency: Latency { service: Service::Total(Dist::Constant(1.0)), round_trip: None, slots: None },
             price: Price::default(),
             completion: Dist::Constant(200.0),
         }],

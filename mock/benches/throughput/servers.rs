@@ -66,7 +66,11 @@ impl Case {
                 limits,
                 lengths: Lengths::default(),
                 reserve: Reserve::default(),
-                latency: Latency { service: Service::Total(Dist::Constant(0.0)), network: None, slots: None },
+                latency: Latency {
+                    service: Service::Total(Dist::Constant(0.0)),
+                    round_trip: None,
+                    slots: None,
+                },
                 price: Price::default(),
                 family: None,
                 completion: Dist::Constant(100.0),

@@ -4,7 +4,7 @@
 //! is decided on or rejected. Requests for models that succeed, and chat requests whose body is incomplete, are not added.
 
 use super::Mock;
-use super::body::Abort;
+use super::cut_reply::Abort;
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};

@@ -124,7 +124,7 @@ impl Mock {
             tier: config.tier,
             clock,
             observer,
-            truth_key: random::key(seed, "mock call"),
+            truth_key: random::label_key(seed, "mock call"),
             next_request_number: AtomicU64::new(0),
             world: Mutex::new(World {
                 provider: Provider::new(config),
@@ -265,7 +265,7 @@ impl Mock {
 
     /// Returns the network delays to add to a call: to the provider, and back to the client.
     pub(super) fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.models[usize::from(model)].latency.added_network(truth)
+        self.models[usize::from(model)].latency.added_network_delays(truth)
     }
 
     /// Decides on a call that arrives now.

@@ -35,12 +35,12 @@
 
 mod admission;
 mod audio;
-mod body;
 mod chat;
 mod client_timeout;
 mod connection;
 mod context;
 mod control;
+mod cut_reply;
 mod fault_queue;
 mod header_templates;
 mod mock;

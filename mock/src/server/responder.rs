@@ -2,8 +2,8 @@
 
 use super::TIMEOUT_FAULT_DURATION;
 use super::admission::{Admission, ServiceTier};
-use super::body::{self, Abort};
 use super::context::RequestContext;
+use super::cut_reply::{self, Abort};
 use super::reply_content::ReplyContent;
 use super::stream::{self, UsageChunk};
 use crate::call::{Call, Truth};
@@ -104,8 +104,8 @@ impl Responder {
             self.render(report, self.finish(service), self.context.mock.now())
         };
         let body = match self.fault.body {
-            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) => body::head_only,
-            _ if service.cut => body::half,
+            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) => cut_reply::head_only,
+            _ if service.cut => cut_reply::first_half,
             _ => Body::from,
         };
         self.context.response(reply, body)

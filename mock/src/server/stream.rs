@@ -10,7 +10,7 @@
 //! write, so tokens are at most one millisecond late and the delay does not accumulate.
 
 use super::admission::Admission;
-use super::body::{Abort, YieldOnce};
+use super::cut_reply::{Abort, YieldOnce};
 use crate::decision::Service;
 use crate::time::{Instant, Nanos};
 use crate::wire::Chunks;

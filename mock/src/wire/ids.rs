@@ -38,7 +38,7 @@ pub(super) fn seed(number: u64) -> u32 {
 
 /// Returns `fp_` and ten hexadecimal digits: the same for every reply of a model.
 pub(super) fn fingerprint(model: &str) -> String {
-    format!("fp_{:010x}", crate::random::key(0, model) & 0xff_ffff_ffff)
+    format!("fp_{:010x}", crate::random::label_key(0, model) & 0xff_ffff_ffff)
 }
 
 /// Returns `length` letters and digits, at most 21: 128 bits hold no more.

@@ -370,13 +370,14 @@ fn the_draws_of_a_call_depend_on_its_truth_alone() {
     use provider::dist::Dist;
     let mut config = config(1, vec![], Reserve::of(Estimate::Prompt));
     let first_token = Dist::log_normal(0.2, 0.99, 1.0);
-    let service = ServiceConfig::Split { first_token, prefill: None, output: 500.0 };
-    config.models[0].latency = Latency::new(service).with_network(Dist::Exponential(0.05));
+    let service =
+        ServiceConfig::Split { before_prefill: first_token, prefill_speed: None, decode_speed: 500.0 };
+    config.models[0].latency = Latency::new(service).with_round_trip(Dist::Exponential(0.05));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };
     let length =
         |provider: &mut Provider, draw| match provider.decide(Instant::ZERO, call, truth(draw)).decision {
-            Decision::Admitted(service) => (service.done_at(), provider.network(0, truth(draw))),
+            Decision::Admitted(service) => (service.done_at(), provider.network_delays(0, truth(draw))),
             other => panic!("{other:?}"),
         };
     let (mut alone, mut busy) = (Provider::new(&config), Provider::new(&config));

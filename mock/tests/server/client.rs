@@ -214,7 +214,7 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
             limits,
             lengths: Lengths::default(),
             reserve: Reserve::default(),
-            latency: Latency { service, network: None, slots: None },
+            latency: Latency { service, round_trip: None, slots: None },
             price: Price::default(),
             family: None,
             completion: Dist::Constant(3.0),

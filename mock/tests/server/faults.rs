@@ -191,7 +191,8 @@ async fn limit_headers_may_be_absent_and_the_clock_wrong() {
 #[tokio::test]
 async fn the_first_token_may_be_late_and_the_others_slow() {
     // A thousand tokens a second: of five, the last four take 4 ms.
-    let service = Service::Split { first_token: Dist::Constant(0.01), prefill: None, output: 1_000.0 };
+    let service =
+        Service::Split { before_prefill: Dist::Constant(0.01), prefill_speed: None, decode_speed: 1_000.0 };
     for (fault, first, rest) in
         [(Fault::LateFirstToken(Nanos::from_millis(30)), 40, 4), (Fault::SlowTokens(10.0), 10, 40)]
     {

@@ -12,7 +12,8 @@ fn events(reply: &Http) -> Vec<&str> {
 #[tokio::test]
 async fn a_stream_has_a_role_tokens_an_end_and_done() {
     // Two milliseconds to the first token, then one token per millisecond.
-    let service = Service::Split { first_token: Dist::Constant(0.002), prefill: None, output: 1000.0 };
+    let service =
+        Service::Split { before_prefill: Dist::Constant(0.002), prefill_speed: None, decode_speed: 1000.0 };
     for service in [service, at_once()] {
         let served = Served::start(&config(vec![], service, &[])).await;
         let reply = served.chat("prompt=10;completion=20;draw=1;tag=1", &question(r#","stream":true"#)).await;
@@ -91,9 +92,13 @@ async fn a_cut_stream_has_half_of_its_tokens_and_no_end() {
 #[tokio::test]
 async fn network_latency_delays_a_reply_without_changing_it() {
     let body = |network: f64, more: &'static str| async move {
-        let service = Service::Split { first_token: Dist::Constant(0.002), prefill: None, output: 1000.0 };
+        let service = Service::Split {
+            before_prefill: Dist::Constant(0.002),
+            prefill_speed: None,
+            decode_speed: 1000.0,
+        };
         let mut config = config(vec![], service, &[]);
-        config.models[0].latency.network = Some(Dist::Constant(network));
+        config.models[0].latency.round_trip = Some(Dist::Constant(network));
         let served = Served::start(&config).await;
         let reply = served.chat("prompt=10;completion=20;draw=1;tag=1", &question(more)).await;
         assert_eq!(served.stop().await.len(), 2, "decided on and settled");

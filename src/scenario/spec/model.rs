@@ -64,16 +64,16 @@ fn latency(fields: Option<&Fields>, diagnostics: &Diagnostics) -> Latency {
     let time =
         |word: &str| fields.and_then(|fields| fields.get(word)).and_then(|value| dist(value, diagnostics));
     let speed = |word: &str| fields.and_then(|fields| fields.number(word));
-    let [first_token, network, total] = ["first_token", "network", "total"].map(time);
+    let [first_token, round_trip, total] = ["first_token", "network", "total"].map(time);
     let service = total.map_or_else(
         || Service::Split {
-            first_token: first_token.unwrap_or(Dist::Constant(0.0)),
-            prefill: speed("prefill"),
-            output: speed("output").unwrap_or_default(),
+            before_prefill: first_token.unwrap_or(Dist::Constant(0.0)),
+            prefill_speed: speed("prefill"),
+            decode_speed: speed("output").unwrap_or_default(),
         },
         Service::Total,
     );
-    Latency { service, network, slots: fields.and_then(|fields| fields.count("slots")) }
+    Latency { service, round_trip, slots: fields.and_then(|fields| fields.count("slots")) }
 }
 
 fn price(fields: &Fields) -> Price {
