@@ -1,5 +1,4 @@
-//! Civil time: the days of a time zone, and dates and decimal lengths of time as HTTP, RFC 3339 and trace files write
-//! them.
+//! Civil time: the days of a time zone, and dates and decimal durations as HTTP, RFC 3339 and trace files write them.
 //!
 //! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; `UnixTime::at` maps the instants of a run to the calendar.
 //! Nothing here reads a clock. Time zones come from the IANA database that `jiff` bundles and HTTP dates from
@@ -127,9 +126,9 @@ impl UnixTime {
         Nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// Returns the time `length` before this one, or 1970 if that is before.
-    pub(crate) fn saturating_sub(self, length: Nanos) -> Self {
-        Self::EPOCH + self.since(Self::EPOCH).saturating_sub(length)
+    /// Returns the time `duration` before this one, or the start of 1970 if that is later.
+    pub(crate) fn saturating_sub(self, duration: Nanos) -> Self {
+        Self::EPOCH + self.since(Self::EPOCH).saturating_sub(duration)
     }
 
     /// Formats the time as an IMF-fixdate, cut to whole seconds: `Sun, 01 Nov 2026 00:00:00 GMT`.
@@ -147,9 +146,9 @@ impl Add<Nanos> for UnixTime {
     type Output = Self;
 
     /// # Panics
-    /// If the sum is after the year 9999. A run, and each length of time, covers at most 584 years.
-    fn add(self, length: Nanos) -> Self {
-        let nanos = self.0.as_nanosecond() + i128::from(length.0);
+    /// If the sum is after the year 9999. A run, and each duration, covers at most 584 years.
+    fn add(self, duration: Nanos) -> Self {
+        let nanos = self.0.as_nanosecond() + i128::from(duration.0);
         Self(Timestamp::from_nanosecond(nanos).expect(IN_RANGE))
     }
 }

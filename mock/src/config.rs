@@ -269,8 +269,8 @@ impl Default for ModelConfig {
 /// The latency of a model's calls. Durations are sampled in seconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latency {
-    /// The time from the start of service to the end of the reply.
-    pub service: Service,
+    /// The time from the start of service to the end of the reply, without the network.
+    pub service: ServiceTimeDist,
     /// The network's round trip between client and provider; each way takes half. `None`: that of a loopback interface,
     /// so a simulation assumes [`LOOPBACK_ROUND_TRIP`](crate::latency::LOOPBACK_ROUND_TRIP), and a mock adds no delay to that
     /// of the interface it listens on.
@@ -282,7 +282,7 @@ pub struct Latency {
 impl Latency {
     /// Creates a latency with the round trip of a loopback interface and no bound on the calls served at once.
     #[must_use]
-    pub fn new(service: Service) -> Self {
+    pub fn new(service: ServiceTimeDist) -> Self {
         Self { service, round_trip: None, slots: None }
     }
 
@@ -302,13 +302,13 @@ impl Latency {
 impl Default for Latency {
     /// Every reply is complete at once.
     fn default() -> Self {
-        Self::new(Service::Total(Dist::Constant(0.0)))
+        Self::new(ServiceTimeDist::Total(Dist::Constant(0.0)))
     }
 }
 
-/// The service time of a call.
+/// The distribution of the service time of a call.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Service {
+pub enum ServiceTimeDist {
     /// A time to the first token, then tokens at a constant speed.
     Split {
         /// Seconds from the start of service to the first token, without the prefill: the part that does not depend on

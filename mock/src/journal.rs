@@ -1,7 +1,7 @@
 //! The journal: the latest requests that a provider received, in a bounded ring, and counts of all of them.
 //!
-//! Filled by the server, read by the control plane and by [`crate::client_check`]. It holds neither keys nor texts; the
-//! attempts of one request are recognised by a fingerprint of its content.
+//! The server fills it; the control plane and [`crate::client_check`] read it. It holds neither keys nor texts; the attempts of
+//! one request are recognised by a fingerprint of its content.
 
 use crate::axis::Axis;
 use crate::config::Fault;
@@ -20,7 +20,7 @@ pub struct Entry {
     pub account: Option<u16>,
     /// The model; `None` if the request names no known model.
     pub model: Option<u16>,
-    /// Whether it asked for a stream; `false` if it was rejected before it was parsed.
+    /// `true` if it asked for a stream; `false` as well if it was rejected before it was parsed.
     pub wants_stream: bool,
     /// The [`fingerprint`] by which its other attempts are recognised.
     pub fingerprint: u64,

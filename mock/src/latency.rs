@@ -9,7 +9,7 @@
 //! configurations. Evidence: Groq's guide to latency (2026) gives total = queue + prefill + decode + network.
 
 use crate::call::{DrawPurpose, Truth, Usage};
-use crate::config::{Latency, Service};
+use crate::config::{Latency, ServiceTimeDist};
 use crate::dist::Dist;
 use crate::time::Nanos;
 
@@ -44,12 +44,12 @@ impl Latency {
         debug_assert!(slowdown > 0.0, "invariant: a slowdown is positive, found {slowdown}");
         let mut stream = truth.stream_for(DrawPurpose::Service);
         let (first_token, decode) = match &self.service {
-            Service::Split { before_prefill, prefill_speed, decode_speed } => {
+            ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
                 let prefill = prefill_speed.map_or(0.0, |speed| f64::from(usage.prompt_tokens) / speed);
                 let tokens_after_first = f64::from(usage.completion_tokens.saturating_sub(1));
                 (before_prefill.sample(&mut stream) + prefill, tokens_after_first / decode_speed)
             }
-            Service::Total(total) => (total.sample(&mut stream), 0.0),
+            ServiceTimeDist::Total(total) => (total.sample(&mut stream), 0.0),
         };
         ServiceTime {
             first_token: Nanos::from_secs_f64(first_token * slowdown),
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn split_service_time(slowdown: f64, completion_tokens: u32) -> ServiceTime {
-        let service = Service::Split {
+        let service = ServiceTimeDist::Split {
             before_prefill: Dist::Constant(0.25),
             prefill_speed: Some(1000.0),
             decode_speed: 100.0,

@@ -7,8 +7,8 @@
 //!             prompt | nothing
 //! ```
 //!
-//! Providers differ here more than in their refill policies, and some have changed it: `mock/README.md` lists each provider's
-//! policy with its evidence.
+//! Providers differ in reservation more than in their refill policies, and some have changed theirs: `mock/README.md` lists the
+//! reservation of each provider with its evidence.
 
 use crate::call::{Call, Truth, Usage};
 use crate::config::Dialect;
@@ -64,18 +64,18 @@ pub enum CachedTokens {
     /// As any other token.
     #[default]
     Counted,
-    /// As any other token at admission, and not at all after settlement: the provider finds them while it processes the
-    /// prompt.
+    /// As any other token at admission, and not at all after settlement: the provider looks them up in its cache only while
+    /// it processes the prompt.
     Refunded,
     /// Not at all.
     Free,
 }
 
 impl CachedTokens {
-    /// Returns the default for a dialect. Evidence: documented by Groq ("do not count towards your rate limits", but are
+    /// Returns the rule of a dialect unless the scenario sets another. Evidence: documented by Groq ("do not count towards your rate limits", but are
     /// subtracted only after processing) and by Anthropic; no other provider documents a discount.
     #[must_use]
-    pub const fn of(dialect: Dialect) -> Self {
+    pub const fn default_for(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Groq => Self::Refunded,
             Dialect::Anthropic => Self::Free,
@@ -102,15 +102,15 @@ pub const DEFAULT_MAX_TOKENS: u32 = 1024;
 
 impl Default for Reserve {
     fn default() -> Self {
-        Self::of(Estimate::default())
+        Self::default_for(Estimate::default())
     }
 }
 
 impl Reserve {
-    /// Returns the default policy for an estimate: the charge becomes the usage; if nothing is reserved, the usage is
+    /// Returns the reservation with this estimate and every other part at its default: the charge becomes the usage; if nothing is reserved, the usage is
     /// charged at the end.
     #[must_use]
-    pub const fn of(estimate: Estimate) -> Self {
+    pub const fn default_for(estimate: Estimate) -> Self {
         let settlement = if matches!(estimate, Estimate::Nothing) {
             Settlement::ChargeExcess
         } else {
@@ -201,18 +201,18 @@ mod tests {
             [before, reserve.reserved(call(max_tokens), TRUTH, &recent)]
                 .map(|usage| (usage.prompt_tokens, usage.completion_tokens))
         };
-        let of = |estimate| Reserve {
+        let bounded = |estimate| Reserve {
             default_max_tokens: 300,
             max_completion_tokens: 2_000,
-            ..Reserve::of(estimate)
+            ..Reserve::default_for(estimate)
         };
-        assert_eq!(reserved(of(Estimate::PromptAndMaxTokens), None), [(50, 300); 2]);
-        assert_eq!(reserved(of(Estimate::PromptAndMaxTokens), Some(9_000)), [(50, 2_000); 2]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndMaxTokens), None), [(50, 300); 2]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndMaxTokens), Some(9_000)), [(50, 2_000); 2]);
         // The first of nine completions, the largest, has left the ring buffer.
-        assert_eq!(reserved(of(Estimate::PromptAndRecent), Some(9_000)), [(50, 2_000), (50, 800)]);
-        assert_eq!(reserved(of(Estimate::PromptAndRecent), Some(100)), [(50, 100); 2]);
-        assert_eq!(reserved(of(Estimate::PromptAndRecent), None), [(50, 300), (50, 800)]);
-        assert_eq!(reserved(of(Estimate::Prompt), Some(100)), [(50, 0); 2]);
-        assert_eq!(reserved(of(Estimate::Nothing), Some(100)), [(0, 0); 2]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndRecent), Some(9_000)), [(50, 2_000), (50, 800)]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndRecent), Some(100)), [(50, 100); 2]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndRecent), None), [(50, 300), (50, 800)]);
+        assert_eq!(reserved(bounded(Estimate::Prompt), Some(100)), [(50, 0); 2]);
+        assert_eq!(reserved(bounded(Estimate::Nothing), Some(100)), [(0, 0); 2]);
     }
 }

@@ -1,7 +1,7 @@
-//! Quantities in scenarios and on the command line: durations, rates, counts and shares, read exactly and printed so
-//! that they read back.
+//! Quantities in scenarios and on the command line: durations, rates, counts and shares. They are parsed exactly, and printed
+//! so that the printed text parses to the same quantity.
 //!
-//! Each reader takes the text of one value and returns the quantity, or a [`ParseError`] with a remedy. Decimals are
+//! Each parser takes the text of one value and returns the quantity, or a [`ParseError`] with a remedy. Decimals are
 //! kept as integers until their unit is known: `1.5s` is exactly 1,500,000,000 ns.
 
 use crate::time::Nanos;
@@ -13,7 +13,7 @@ mod print;
 use decimal::Decimal;
 pub use print::{print_count, print_duration, print_number, print_rate, print_share};
 
-/// Why a text is not the expected quantity.
+/// The reason why a text is not the expected quantity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     /// What is wrong, with the text.
@@ -43,7 +43,7 @@ struct TimeUnit {
     /// The name in rates: `30/min`; `None` if it is not a period of rates.
     period: Option<&'static str>,
     duration: Nanos,
-    /// Other names, which are not accepted but recognised for suggestions.
+    /// Other names, which are not accepted: an error suggests the symbol or the period instead.
     aliases: &'static [&'static str],
 }
 
@@ -76,7 +76,7 @@ static TIME_UNITS: [TimeUnit; 5] = [
     TimeUnit::new("ms", None, Nanos(1_000_000), &["msec", "millis", "millisecond", "milliseconds"]),
 ];
 
-/// Reads a duration: `250ms`, `90s`, `5m`, `24h`, `1d`, or several units, longest first: `1m30s`.
+/// Parses a duration: `250ms`, `90s`, `5m`, `24h`, `1d`, or several units, longest first: `1m30s`.
 ///
 /// # Errors
 /// If the text is not a duration, is not a whole number of nanoseconds, or exceeds 584 years.
@@ -112,7 +112,7 @@ pub fn duration(text: &str) -> Result<Nanos, ParseError> {
     Ok(total)
 }
 
-/// Reads a rate, zero or more: `30/s`, `12/min`, `5/h`, `1000/day`. The result is per second.
+/// Parses a rate, zero or more: `30/s`, `12/min`, `5/h`, `1000/day`. The result is per second.
 ///
 /// # Errors
 /// If the text is not a rate.
@@ -139,7 +139,7 @@ pub fn rate(text: &str) -> Result<f64, ParseError> {
     Err(ParseError::new(what(), format!("write `{amount}/{similar}`")))
 }
 
-/// Reads a whole number: `6000`, `10_000`, `6k`, `1M`.
+/// Parses a whole number: `6000`, `10_000`, `6k`, `1M`.
 ///
 /// # Errors
 /// If the text is not a whole number, is negative, or exceeds 64 bits.
@@ -165,7 +165,7 @@ pub fn count(text: &str) -> Result<u64, ParseError> {
     }
 }
 
-/// Reads a share in thousandths: `20%` is 200.
+/// Parses a share in thousandths: `20%` is 200.
 ///
 /// # Errors
 /// If the text is not a share as in [`share`], or has more than one decimal.
@@ -177,7 +177,7 @@ pub fn permille(text: &str) -> Result<u32, ParseError> {
     })
 }
 
-/// Reads a share between 0 and 1: `20%` is 0.2.
+/// Parses a share between 0 and 1: `20%` is 0.2.
 ///
 /// # Errors
 /// If the text is not a percentage from `0%` to `100%`.
@@ -203,7 +203,7 @@ fn percent(text: &str) -> Result<Decimal, ParseError> {
     }
 }
 
-/// Reads a speed above zero in tokens per second: `1800 tok/s`, `23k tok/s`.
+/// Parses a speed above zero in tokens per second: `1800 tok/s`, `23k tok/s`.
 ///
 /// # Errors
 /// If the text is not a speed, or is zero.
@@ -219,7 +219,7 @@ pub fn speed(text: &str) -> Result<f64, ParseError> {
     }
 }
 
-/// Reads a number without a unit, zero or more: `0.35`, `1.1`.
+/// Parses a number without a unit, zero or more: `0.35`, `1.1`.
 ///
 /// # Errors
 /// If the text is not a number, is negative, or has a unit.
@@ -233,7 +233,7 @@ pub fn number(text: &str) -> Result<f64, ParseError> {
     }
 }
 
-/// Reads a multiple above zero: `4x`.
+/// Parses a multiple above zero: `4x`.
 ///
 /// # Errors
 /// If the text is not a multiple, or is zero.
@@ -244,7 +244,7 @@ pub fn multiple(text: &str) -> Result<f64, ParseError> {
     }
 }
 
-/// Reads an amount in US dollars, zero or more: `150 USD`.
+/// Parses an amount in US dollars, zero or more: `150 USD`.
 ///
 /// # Errors
 /// If the text is not an amount in US dollars.
@@ -264,7 +264,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn quantities_are_read_exactly() {
+    fn quantities_are_parsed_exactly() {
         for (text, nanos) in [
             ("250ms", 250_000_000),
             ("90s", 90_000_000_000),
@@ -362,7 +362,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_a_reader_panic(text in "\\PC{0,24}") {
+        fn no_text_makes_a_parser_panic(text in "\\PC{0,24}") {
             let _ = (duration(&text), rate(&text), count(&text), share(&text), permille(&text));
             let _ = (speed(&text), number(&text), multiple(&text), dollars(&text));
         }

@@ -9,7 +9,7 @@ use super::trace::{self, TraceOptions};
 use crate::ids::{RouteId, TargetId};
 use crate::problem::{alternatives, did_you_mean, nearest};
 use provider::Nanos;
-use provider::config::{Config, ModelConfig, Service};
+use provider::config::{Config, ModelConfig, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::units::ParseError;
 use std::collections::BTreeMap;
@@ -307,7 +307,7 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<Note> {
 }
 
 fn models_without_latency(provider: &str, model: &ModelConfig) -> Note {
-    let Service::Split { before_prefill: Dist::Constant(first_token_seconds), decode_speed, .. } =
+    let ServiceTimeDist::Split { before_prefill: Dist::Constant(first_token_seconds), decode_speed, .. } =
         model.latency.service
     else {
         unreachable!("invariant: the default latency is a constant and a speed, found {:?}", model.latency);

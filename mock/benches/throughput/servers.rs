@@ -9,7 +9,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, Reserve, Service, Tier,
+    AccountConfig, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, Reserve, ServiceTimeDist,
+    Tier,
 };
 use provider::dist::Dist;
 use provider::server::{ControlPlane, Mock};
@@ -67,7 +68,7 @@ impl Case {
                 lengths: Lengths::default(),
                 reserve: Reserve::default(),
                 latency: Latency {
-                    service: Service::Total(Dist::Constant(0.0)),
+                    service: ServiceTimeDist::Total(Dist::Constant(0.0)),
                     round_trip: None,
                     slots: None,
                 },

@@ -17,7 +17,7 @@ pub enum FaultSyntax {
 impl FaultSyntax {
     /// Looks up the syntax of the fault called `name`; `None` if there is no such fault.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, syntax)| *syntax)
     }
 }

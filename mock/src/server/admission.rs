@@ -1,8 +1,8 @@
 //! Passes a parsed request to the provider model, and settles the calls that it admits.
 //!
 //! However the connection of an admitted call ends, its [`Admission`] settles the call exactly once: as served, or as
-//! cancelled if it is dropped before, because the client disconnected or the server shut down. A call that waits for a
-//! server slot waits for the mock's message that it has started.
+//! cancelled if it is dropped before, because the client disconnected or the server shut down. A call in the queue for a
+//! server slot receives the instant of its start through a channel.
 
 use super::Mock;
 use super::context::RequestContext;
@@ -20,7 +20,7 @@ use crate::wire::{Error, LimitsSnapshot};
 use axum::response::Response;
 use std::sync::Arc;
 
-/// A well-formed request for a completion or a transcript, whatever its endpoint.
+/// A well-formed request for a completion or a transcript, from any endpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ParsedRequest {
     /// The name of the model, which may be unknown.
@@ -35,7 +35,7 @@ pub(super) struct ParsedRequest {
     pub(super) content: ReplyContent,
     /// How it is streamed; `None` if it is not.
     pub(super) stream: Option<UsageChunk>,
-    /// The service tier asked for.
+    /// The requested service tier.
     pub(super) tier: ServiceTier,
     /// The truth header that a simulation's driver sends; without it the truth is drawn.
     pub(super) truth: Option<TruthHeader>,
@@ -113,7 +113,7 @@ pub(super) struct Admission {
     service: Service,
     /// Receives the start of the service; `None` once it is known.
     start: Option<StartReceiver>,
-    /// Whether the call has not been settled yet.
+    /// `true` until the call is settled.
     open: bool,
 }
 
@@ -152,7 +152,7 @@ impl Admission {
 impl Drop for Admission {
     /// Settles the call as cancelled by its client, unless it has been served.
     fn drop(&mut self) {
-        // The client may leave after the start has been sent and before it is received.
+        // The client may disconnect after the start has been sent and before it is received.
         if let Some(Ok(at)) = self.start.as_mut().map(StartReceiver::try_recv) {
             self.service.started_at = Some(at);
         }

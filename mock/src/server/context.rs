@@ -25,13 +25,13 @@ pub(super) struct RequestContext {
     account: Option<u16>,
     /// `None` until the model is found.
     pub(super) model: Option<u16>,
-    /// Whether the client asked for a stream; `false` until the request is parsed.
+    /// `true` if the client asked for a stream; `false` until the request is parsed.
     pub(super) wants_stream: bool,
     /// Hash of the request's content, by which the client check recognises retries; zero if there is no journal.
     fingerprint: u64,
 }
 
-/// Why a request is answered without asking the provider model.
+/// The reason why a request is rejected without a decision of the provider model.
 #[derive(Debug)]
 pub(super) enum Rejection<'a> {
     /// The request is invalid: it is answered with this error.
@@ -128,7 +128,7 @@ impl RequestContext {
         let mut response = Response::new(into_body(reply.body));
         *response.status_mut() =
             StatusCode::from_u16(reply.status).expect("invariant: a rendered status is within 100 to 999");
-        *response.headers_mut() = self.mock.header_templates().map(reply.headers);
+        *response.headers_mut() = self.mock.header_templates().header_map(reply.headers);
         response
     }
 }

@@ -7,11 +7,12 @@
 //!      ▼
 //!  chat, audio    parse the body                      ─▶ ParsedRequest, or Rejection
 //!      ▼
-//!  admission      asks the provider model (mock)      ─▶ Decided; if admitted, an Admission, which settles the call once
+//!  admission      passes the call to the model (mock) ─▶ Decided; if admitted, an Admission, which settles the call once
 //!      ▼
 //!  responder      renders the reply and waits         ─▶ Response
 //!      ▼
-//!  body, stream   send the body                       ─▶ bytes: whole, token by token, or cut short by a fault
+//!  stream         sends a stream, token by token      ─▶ bytes
+//!  cut_reply      sends the part that a fault leaves  ─▶ bytes, then the connection is closed
 //! ```
 //!
 //! [`Mock`] is the state that all connections share: the provider model behind one lock, the clock and the journal.

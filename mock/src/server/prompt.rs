@@ -8,11 +8,11 @@ use std::fmt;
 /// The number and size of the messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Prompt {
-    /// How many messages there are.
+    /// The number of messages.
     pub(super) messages: u64,
     /// Length of their text in Unicode scalar values.
     pub(super) chars: u64,
-    /// Whether the last one is the result of a tool.
+    /// `true` if the last message is the result of a tool.
     pub(super) ends_with_tool_result: bool,
 }
 

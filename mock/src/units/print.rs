@@ -1,4 +1,4 @@
-//! Prints quantities in the grammar in which they are read.
+//! Prints quantities in the grammar in which they are parsed.
 
 use super::TIME_UNITS;
 use crate::time::Nanos;
@@ -22,9 +22,9 @@ pub fn print_duration(duration: Nanos) -> String {
     }
 }
 
-/// Prints `value / one` with up to `places` decimals, without trailing zeros.
-fn decimals(value: u64, one: u64, places: usize) -> String {
-    let text = format!("{}.{:0places$}", value / one, value % one);
+/// Prints `value / unit` with up to `places` decimals, without trailing zeros.
+fn decimals(value: u64, unit: u64, places: usize) -> String {
+    let text = format!("{}.{:0places$}", value / unit, value % unit);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 

@@ -143,10 +143,10 @@ fn a_stream_has_the_text_and_usage_of_the_whole_reply() {
 fn events(format: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value>, Option<Value>) {
     let chunks = format.chunks(service, &case.context());
     let (mut text, mut usage) = (String::new(), String::new());
-    chunks.role(&mut text);
-    (0..service.usage.completion_tokens).for_each(|index| chunks.token(&mut text, index));
-    chunks.end(&mut text);
-    chunks.usage(&mut usage);
+    chunks.append_role(&mut text);
+    (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));
+    chunks.append_end(&mut text);
+    chunks.append_usage(&mut usage);
     let parse = |text: &str| -> Vec<Value> {
         text.split_terminator("\n\n")
             .map(|event| event.split_once("data: ").expect("data").1)

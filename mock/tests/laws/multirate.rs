@@ -82,7 +82,7 @@ fn kaufman_roberts<const K: usize>(kinds: [Kind; K], capacity: usize, unit: u32)
 
 /// Returns the share of each kind that a provider refuses, with its standard error over batches of Poisson traffic.
 fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64); K] {
-    let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
+    let mut provider = Provider::new(&config(1, limits, Reserve::default_for(Estimate::Prompt)));
     let mut stream = RandomStream::new(2026, "multirate", 0);
     let rate: f64 = kinds.iter().map(|kind| kind.per_minute).sum();
     let gap = Dist::Exponential(60.0 / rate);

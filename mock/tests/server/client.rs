@@ -2,7 +2,7 @@
 
 use provider::config::{
     AccountConfig, Config, Dialect, Fault, Incident, Latency, Lengths, Limit, ModelConfig, Price, Reserve,
-    Service, Tier,
+    ServiceTimeDist, Tier,
 };
 use provider::decision::{Decision, DecisionReport};
 use provider::dist::Dist;
@@ -199,7 +199,7 @@ fn unchunk(mut rest: &str) -> String {
 }
 
 /// Accounts `x` (keys `k1` and `k2`) and `y` (key `k3`), one model, and faults that last for the whole run.
-pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> Config {
+pub(crate) fn config(limits: Vec<Limit>, service: ServiceTimeDist, faults: &[Fault]) -> Config {
     let incident = |&fault| Incident { at: Instant::ZERO, until: Instant::MAX, fault, share: 1.0 };
     Config {
         name: "groq".into(),
@@ -225,6 +225,6 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
 }
 
 /// A service without latency.
-pub(crate) fn at_once() -> Service {
-    Service::Total(Dist::Constant(0.0))
+pub(crate) fn at_once() -> ServiceTimeDist {
+    ServiceTimeDist::Total(Dist::Constant(0.0))
 }

@@ -1,7 +1,7 @@
 //! The control plane over HTTP, as a test in any language uses it.
 
 use crate::client::{MODEL, Seen, Served, admitted, at_once, config, post, question, settled};
-use provider::config::{Limit, Service};
+use provider::config::{Limit, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
@@ -74,7 +74,7 @@ async fn state_lists_every_level_and_reset_restores_the_start() {
 
 #[tokio::test]
 async fn calls_in_flight_at_a_reset_are_charged_to_no_limit_and_settled_once() {
-    let slow = Service::Total(Dist::Constant(0.15));
+    let slow = ServiceTimeDist::Total(Dist::Constant(0.15));
     let limits = vec![Limit::new(Axis::Concurrency, 1), Limit::new(Axis::Rpm, 9)];
     let served = Served::start_with(&config(limits, slow, &[]), ControlPlane::Enabled).await;
     let body = question("");

@@ -132,7 +132,7 @@ async fn headers_state_every_axis_that_the_dialect_has_a_header_for() {
 #[tokio::test]
 async fn mistral_states_what_remains_after_the_call_is_charged() {
     let mut config = with_dialect(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
-    config.models[0].reserve = Reserve::of(Estimate::Prompt);
+    config.models[0].reserve = Reserve::default_for(Estimate::Prompt);
     let served = Served::start(&config).await;
     let reply = ask(&served, wire::format(Dialect::Mistral), "").await;
     let headers = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]

@@ -1,7 +1,7 @@
 //! Every fault as a client sees it.
 
 use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
-use provider::config::{Fault, Limit, Service, WaitForm};
+use provider::config::{Fault, Limit, ServiceTimeDist, WaitForm};
 use provider::decision::Decision;
 use provider::dist::Dist;
 use provider::fault::{FaultSyntax, NAMES};
@@ -191,8 +191,11 @@ async fn limit_headers_may_be_absent_and_the_clock_wrong() {
 #[tokio::test]
 async fn the_first_token_may_be_late_and_the_others_slow() {
     // A thousand tokens a second: of five, the last four take 4 ms.
-    let service =
-        Service::Split { before_prefill: Dist::Constant(0.01), prefill_speed: None, decode_speed: 1_000.0 };
+    let service = ServiceTimeDist::Split {
+        before_prefill: Dist::Constant(0.01),
+        prefill_speed: None,
+        decode_speed: 1_000.0,
+    };
     for (fault, first, rest) in
         [(Fault::LateFirstToken(Nanos::from_millis(30)), 40, 4), (Fault::SlowTokens(10.0), 10, 40)]
     {

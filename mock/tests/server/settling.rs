@@ -1,7 +1,7 @@
 //! Every admitted call is settled exactly once, whichever side ends it and when.
 
 use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
-use provider::config::{Limit, Service};
+use provider::config::{Limit, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos, RandomStream, Usage};
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The first token comes after a minute, which is longer than any test.
-fn slow() -> Service {
-    Service::Split { before_prefill: Dist::Constant(60.0), prefill_speed: None, decode_speed: 1.0 }
+fn slow() -> ServiceTimeDist {
+    ServiceTimeDist::Split { before_prefill: Dist::Constant(60.0), prefill_speed: None, decode_speed: 1.0 }
 }
 
 #[tokio::test]
@@ -99,8 +99,11 @@ async fn a_clock_that_goes_back_is_ignored() {
 /// Clients disconnect at random moments, some before the decision and some after the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_disconnects_never_settle_a_call_twice_or_not_at_all() {
-    let service =
-        Service::Split { before_prefill: Dist::Constant(0.003), prefill_speed: None, decode_speed: 5000.0 };
+    let service = ServiceTimeDist::Split {
+        before_prefill: Dist::Constant(0.003),
+        prefill_speed: None,
+        decode_speed: 5000.0,
+    };
     let limits = vec![Limit::new(Axis::Concurrency, 1000), Limit::new(Axis::Tpm, 100_000_000)];
     let served = Arc::new(Served::start(&config(limits, service, &[])).await);
     let clients = (0..400u64).map(|tag| {

@@ -1,7 +1,7 @@
 //! Completions as server-sent events.
 
 use crate::client::{Http, Seen, Served, at_once, config, question};
-use provider::config::{Fault, Service};
+use provider::config::{Fault, ServiceTimeDist};
 use provider::dist::Dist;
 use serde_json::{Value, json};
 
@@ -12,8 +12,11 @@ fn events(reply: &Http) -> Vec<&str> {
 #[tokio::test]
 async fn a_stream_has_a_role_tokens_an_end_and_done() {
     // Two milliseconds to the first token, then one token per millisecond.
-    let service =
-        Service::Split { before_prefill: Dist::Constant(0.002), prefill_speed: None, decode_speed: 1000.0 };
+    let service = ServiceTimeDist::Split {
+        before_prefill: Dist::Constant(0.002),
+        prefill_speed: None,
+        decode_speed: 1000.0,
+    };
     for service in [service, at_once()] {
         let served = Served::start(&config(vec![], service, &[])).await;
         let reply = served.chat("prompt=10;completion=20;draw=1;tag=1", &question(r#","stream":true"#)).await;
@@ -92,7 +95,7 @@ async fn a_cut_stream_has_half_of_its_tokens_and_no_end() {
 #[tokio::test]
 async fn network_latency_delays_a_reply_without_changing_it() {
     let body = |network: f64, more: &'static str| async move {
-        let service = Service::Split {
+        let service = ServiceTimeDist::Split {
             before_prefill: Dist::Constant(0.002),
             prefill_speed: None,
             decode_speed: 1000.0,

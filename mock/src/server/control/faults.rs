@@ -83,7 +83,7 @@ fn parse(spec: &Value) -> Result<Fault, Error> {
         }
         _ => return Err(unknown()),
     };
-    let syntax = FaultSyntax::of(&name).ok_or_else(unknown)?;
+    let syntax = FaultSyntax::from_name(&name).ok_or_else(unknown)?;
     let fault = match (syntax, amount) {
         (FaultSyntax::Plain(fault), None) => Ok(fault),
         (FaultSyntax::Plain(_), Some(_)) => Err(format!("`{name}` takes no amount")),
