@@ -50,13 +50,17 @@ impl Truth {
     #[must_use]
     pub fn usage(self, max_tokens: Option<u32>) -> Usage {
         let completion_tokens = self.completion_tokens.min(max_tokens.unwrap_or(u32::MAX));
-        Usage { prompt_tokens: self.prompt_tokens, cached_tokens: self.cached(), completion_tokens }
+        Usage {
+            prompt_tokens: self.prompt_tokens,
+            cached_tokens: self.cached_prompt_tokens(),
+            completion_tokens,
+        }
     }
 
-    /// Returns the cached prompt tokens: never more than the prompt has.
+    /// Returns the cached prompt tokens: at most the tokens of the prompt.
     #[must_use]
     #[inline]
-    pub fn cached(self) -> u32 {
+    pub fn cached_prompt_tokens(self) -> u32 {
         self.cached_tokens.min(self.prompt_tokens)
     }
 
@@ -79,6 +83,6 @@ pub enum DrawPurpose {
     Service,
     /// The network's round trip.
     Network,
-    /// Whether the incident with this index affects the call.
+    /// The selection of calls that the incident with this index affects.
     Incident(u32),
 }

@@ -29,11 +29,11 @@ pub struct Config {
     pub models: Vec<ModelConfig>,
     /// Its faults and their periods.
     pub incidents: Vec<Incident>,
-    /// What is used of its limits when the run begins. Limits that are not listed are unused.
+    /// The used units of its limits when the run begins. Limits that are not listed are unused.
     pub start_levels: Vec<StartLevel>,
 }
 
-/// What is used of one limit when the run begins.
+/// The used units of one limit when the run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartLevel {
     /// Index of the account.
@@ -137,7 +137,7 @@ pub struct ModelConfig {
     pub limits: Vec<Limit>,
     /// The longest prompt and completion it accepts.
     pub lengths: Lengths,
-    /// How admission estimates the usage of a call, and what settlement corrects.
+    /// The estimate that admission charges for a call, and its correction at settlement.
     pub reserve: Reserve,
     /// Its service times, the network's round trip and the server slots.
     pub latency: Latency,

@@ -48,7 +48,7 @@ pub enum Decision {
 pub struct Service {
     /// The reservation to settle when the call ends.
     pub ticket: Ticket,
-    /// When its service starts: the arrival if a server slot is free; `None` while it waits for one.
+    /// The start of its service: the arrival if a server slot is free; `None` while it waits for one.
     pub started_at: Option<Instant>,
     /// Its service time, from [`Service::started_at`] on.
     pub time: ServiceTime,
@@ -115,7 +115,7 @@ pub struct Ticket {
     pub prompt_tokens: u32,
     /// Completion tokens reserved; zero if only the prompt is.
     pub completion_tokens: u32,
-    /// When the reservation was made.
+    /// The instant of the reservation.
     pub at: Instant,
 }
 

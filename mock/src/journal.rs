@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct Entry {
     /// Sequence number of the request at this provider, from zero.
     pub request_number: u64,
-    /// When the provider decided on it.
+    /// The instant of the provider's decision on it.
     pub at: Instant,
     /// The account of its key; `None` if no account has the key.
     pub account: Option<u16>,
@@ -24,7 +24,7 @@ pub struct Entry {
     pub wants_stream: bool,
     /// The [`fingerprint`] by which its other attempts are recognised.
     pub fingerprint: u64,
-    /// What the provider did with it.
+    /// Its outcome at the provider.
     pub outcome: JournalOutcome,
     /// The status of the reply; `None` if there was no reply.
     pub status: Option<u16>,
@@ -32,7 +32,7 @@ pub struct Entry {
     pub wait: Option<Nanos>,
 }
 
-/// What the provider did with a request.
+/// The outcome of a request at the provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum JournalOutcome {
     /// Admitted and served with a valid body.

@@ -4,16 +4,16 @@ use crate::axis::Axis;
 use crate::config::{Estimate, Limit, ModelConfig, RefillPolicy};
 use crate::length::PromptCap;
 
-/// The longest prompt that a model can admit, and what bounds it.
+/// The longest prompt that a model can admit, and the bound on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LargestPrompt {
     /// The longest prompt.
     pub cap: PromptCap,
-    /// What bounds it; `None` if nothing does.
+    /// The bound; `None` if nothing bounds the prompt.
     pub bound: Option<SizeBound>,
 }
 
-/// What bounds the size of a call.
+/// A bound on the size of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SizeBound {
     /// The context window, in tokens.

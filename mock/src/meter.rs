@@ -53,7 +53,7 @@ struct LimitState {
     refill_time: Option<Nanos>,
 }
 
-/// How much of one limit remains.
+/// The remaining units of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitLevel {
     /// The axis that is limited.

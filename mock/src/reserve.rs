@@ -13,7 +13,7 @@
 use crate::call::{Call, Truth, Usage};
 use crate::config::Dialect;
 
-/// How a model's token axes are reserved and settled.
+/// The rule by which a model's token axes are reserved and settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reserve {
     /// The estimate that admission charges.
@@ -22,9 +22,9 @@ pub struct Reserve {
     pub default_max_tokens: u32,
     /// The largest number of completion tokens that is reserved.
     pub max_completion_tokens: u32,
-    /// How the reservation is settled.
+    /// The settlement of the reservation.
     pub settlement: Settlement,
-    /// How prompt tokens from the prefix cache are counted.
+    /// The counting of prompt tokens from the prefix cache.
     pub cached: CachedTokens,
     /// `true` if a refused call counts on the request axes.
     pub charge_refused: bool,
@@ -46,7 +46,7 @@ pub enum Estimate {
     Nothing,
 }
 
-/// How a reservation is settled when the call has ended.
+/// The settlement of a reservation when the call has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settlement {
     /// The charge becomes the actual usage, as if that had been charged on arrival.
@@ -58,7 +58,7 @@ pub enum Settlement {
     ChargeExcess,
 }
 
-/// How prompt tokens from the provider's prefix cache count on the token axes.
+/// The counting of prompt tokens from the provider's prefix cache on the token axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CachedTokens {
     /// As any other token.
@@ -132,7 +132,7 @@ impl Reserve {
     pub fn reserved(&self, call: Call, truth: Truth, recent: &RecentCompletions) -> Usage {
         let prompt_tokens = match (self.estimate, self.cached) {
             (Estimate::Nothing, _) => 0,
-            (_, CachedTokens::Free) => truth.prompt_tokens - truth.cached(),
+            (_, CachedTokens::Free) => truth.prompt_tokens - truth.cached_prompt_tokens(),
             (_, CachedTokens::Counted | CachedTokens::Refunded) => truth.prompt_tokens,
         };
         let completion_tokens = match self.estimate {
@@ -208,7 +208,7 @@ mod tests {
         };
         assert_eq!(reserved(bounded(Estimate::PromptAndMaxTokens), None), [(50, 300); 2]);
         assert_eq!(reserved(bounded(Estimate::PromptAndMaxTokens), Some(9_000)), [(50, 2_000); 2]);
-        // The first of nine completions, the largest, has left the ring buffer.
+        // The first of nine completions, the largest, is no longer in the ring buffer.
         assert_eq!(reserved(bounded(Estimate::PromptAndRecent), Some(9_000)), [(50, 2_000), (50, 800)]);
         assert_eq!(reserved(bounded(Estimate::PromptAndRecent), Some(100)), [(50, 100); 2]);
         assert_eq!(reserved(bounded(Estimate::PromptAndRecent), None), [(50, 300), (50, 800)]);

@@ -33,7 +33,7 @@ struct QueuedCall {
 pub struct Started {
     /// The number of its ticket.
     pub ticket: u64,
-    /// When it started.
+    /// The start of its service.
     pub at: Instant,
 }
 

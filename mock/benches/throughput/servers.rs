@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
-/// How the mock answers the load.
+/// The mock's reaction to the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
     /// Serves all requests, without limits.

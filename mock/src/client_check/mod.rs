@@ -27,7 +27,7 @@ pub struct Bounds {
     pub min_pause: Nanos,
     /// Maximum announced wait after which a client is expected to retry.
     pub max_wait: Nanos,
-    /// How long after an announced wait a client may take to retry.
+    /// The time after an announced wait within which a client is expected to retry.
     pub grace: Nanos,
     /// Retries within [`Bounds::herd_window`] that make a herd.
     pub herd_size: usize,
@@ -132,7 +132,7 @@ impl fmt::Display for Violation {
 /// One violation and the attempt that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// When the attempt arrived.
+    /// The instant at which the attempt arrived.
     pub at: Instant,
     /// The number of the attempt in the journal, in which each attempt is an HTTP request; if a retry is missing, of the
     /// last attempt.

@@ -3,7 +3,7 @@
 use crate::config::{Fault, WaitForm};
 use crate::time::Nanos;
 
-/// How a named fault is written: alone, or with one argument.
+/// The notation of a named fault: alone, or with one argument.
 #[derive(Clone, Copy, Debug)]
 pub enum FaultSyntax {
     /// No argument: `reset`.

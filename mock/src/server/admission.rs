@@ -33,7 +33,7 @@ pub(super) struct ParsedRequest {
     pub(super) audio_seconds: u64,
     /// The content of the completion.
     pub(super) content: ReplyContent,
-    /// How it is streamed; `None` if it is not.
+    /// The usage chunk at the end of the stream; `None` if the client requested no stream.
     pub(super) stream: Option<UsageChunk>,
     /// The requested service tier.
     pub(super) tier: ServiceTier,
@@ -58,7 +58,7 @@ pub(super) struct Decided {
     pub(super) report: DecisionReport,
     /// The limits after it.
     pub(super) limits: LimitsSnapshot,
-    /// How a fault changes the reply.
+    /// The changes that a fault makes to the reply.
     pub(super) fault: ResponseFault,
     /// The generation of the provider model that decided.
     pub(super) generation: Generation,

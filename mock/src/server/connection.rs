@@ -35,7 +35,7 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
                 Ok((socket, _)) => {
                     connections.spawn(serve_connection(socket, endpoints.clone()));
                 }
-                // Either file descriptors have run out or the client has left the backlog: retrying at once helps neither.
+                // File descriptors have run out, or the client has closed its connection before it was accepted.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
         }
@@ -88,5 +88,5 @@ fn start_timeout_with_reply(response: Response<Body>, timeout: &Arc<ClientTimeou
     })
 }
 
-/// How long accepting pauses after an error.
+/// The pause of the accept loop after an error.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);

@@ -69,5 +69,5 @@ pub const MAX_CONNECTIONS: usize = 16_384;
 /// Maximum time that a client may take to send a request's head, to send its body, and to make progress in reading a reply.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How long a call whose fault is a timeout is held before its connection is closed without a reply.
+/// The time for which a call with the fault `timeout` is held before its connection is closed without a reply.
 const TIMEOUT_FAULT_DURATION: Duration = Duration::from_secs(600);

@@ -24,12 +24,12 @@ pub(super) struct Responder {
     pub(super) truth: Truth,
     /// The content of the completion.
     pub(super) content: ReplyContent,
-    /// How it is streamed; `None` if the client did not ask for a stream.
+    /// The usage chunk at the end of the stream; `None` if the client requested no stream.
     pub(super) stream: Option<UsageChunk>,
     pub(super) tier: ServiceTier,
     /// The limits after the decision.
     pub(super) limits: LimitsSnapshot,
-    /// How a fault changes the reply.
+    /// The changes that a fault makes to the reply.
     pub(super) fault: ResponseFault,
     /// The network delay to the client.
     pub(super) downlink: Nanos,

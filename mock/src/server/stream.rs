@@ -25,7 +25,7 @@ use tokio::time::Sleep;
 /// Maximum tokens in one write. It bounds the memory of a write if all tokens are due at once.
 const MAX_TOKENS_PER_WRITE: u32 = 256;
 
-/// Whether a last chunk without choices repeats the usage (`stream_options.include_usage`).
+/// The presence of a last chunk that repeats the usage and has no choices (`stream_options.include_usage`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum UsageChunk {
     #[default]
@@ -47,11 +47,11 @@ struct Stream {
     downlink: Nanos,
     next: Next,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When the sleep ends. After it, this instant counts as reached even if the clock has not advanced that far.
+    /// The instant at which the sleep ends. After it, this instant counts as reached even if the clock has not advanced that far.
     wake_at: Instant,
 }
 
-/// What is sent next.
+/// The next part of the stream to send.
 #[derive(Debug)]
 enum Next {
     Role,

@@ -52,8 +52,8 @@ impl fmt::Display for TruthHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Truth { prompt_tokens, completion_tokens, draw, .. } = self.truth;
         write!(f, "prompt={prompt_tokens};")?;
-        if self.truth.cached() > 0 {
-            write!(f, "{CACHED}{};", self.truth.cached())?;
+        if self.truth.cached_prompt_tokens() > 0 {
+            write!(f, "{CACHED}{};", self.truth.cached_prompt_tokens())?;
         }
         write!(f, "completion={completion_tokens};draw={draw};tag={}", self.tag)
     }

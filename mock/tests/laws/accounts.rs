@@ -1,5 +1,5 @@
-//! All axes of an account together: a call is charged on every axis or on none, refusals are free, accounts are
-//! independent, and the announced wait suffices (law 7).
+//! All axes of an account together: a call is charged on every axis or on none, refusals are not charged,
+//! accounts are independent, and a call after the announced wait is admitted (law 7).
 
 use super::{REFILL_POLICIES, config};
 use proptest::prelude::*;
@@ -72,12 +72,12 @@ fn check_denial(
     levels: &[LimitLevel],
     requested: u64,
 ) -> Result<(), TestCaseError> {
-    let at =
+    let index =
         limits.iter().position(|limit| limit.axis == denial.axis).expect("invariant: a limit of the account");
-    prop_assert_eq!(denial.limit, limits[at].amount);
+    prop_assert_eq!(denial.limit, limits[index].amount);
     prop_assert_eq!(denial.requested, requested);
-    prop_assert_eq!(denial.used, denial.limit.cast_signed() - levels[at].remaining);
-    prop_assert_eq!(denial.oversize, requested > levels[at].capacity);
+    prop_assert_eq!(denial.used, denial.limit.cast_signed() - levels[index].remaining);
+    prop_assert_eq!(denial.oversize, requested > levels[index].capacity);
     Ok(())
 }
 
@@ -99,7 +99,7 @@ proptest! {
                     prop_assert_eq!(service.ticket.reserved(), reserved);
                     for level in &mut expected {
                         level.remaining -= i64::try_from(Charge::new(reserved).units_on(level.axis)).unwrap();
-                        prop_assert!(level.remaining >= 0, "refill 5 on {}", level.axis);
+                        prop_assert!(level.remaining >= 0, "law 5: overdrawn on {}", level.axis);
                     }
                 }
                 Decision::Refused(denial) => {
@@ -378,15 +378,15 @@ fn the_draws_of_a_call_depend_on_its_truth_alone() {
     config.models[0].latency = Latency::new(service).with_round_trip(Dist::Exponential(0.05));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };
-    let length =
+    let times =
         |provider: &mut Provider, draw| match provider.decide(Instant::ZERO, call, truth(draw)).decision {
             Decision::Admitted(service) => (service.done_at(), provider.network_delays(0, truth(draw))),
             other => panic!("{other:?}"),
         };
     let (mut alone, mut busy) = (Provider::new(&config), Provider::new(&config));
     for draw in 0..100 {
-        length(&mut busy, draw + 1000);
-        assert_eq!(length(&mut alone, draw), length(&mut busy, draw));
-        assert_ne!(length(&mut alone, draw), length(&mut alone, draw + 1));
+        times(&mut busy, draw + 1000);
+        assert_eq!(times(&mut alone, draw), times(&mut busy, draw));
+        assert_ne!(times(&mut alone, draw), times(&mut alone, draw + 1));
     }
 }

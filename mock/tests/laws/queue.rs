@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 const BATCHES: usize = 40;
 /// Calls per batch. At 80 % utilisation the queue is independent of its past after some hundred services.
-const LENGTH: usize = 15_000;
+const CALLS_PER_BATCH: usize = 15_000;
 const UTILISATION: f64 = 0.8;
 
 /// Asserts that the mean wait for one of `slots` slots is `C / (cμ − λ)` with μ = 1 per second, within three standard
@@ -27,7 +27,7 @@ fn assert_mean_wait(slots: u32) {
     let (mut next_arrival, mut draw) = (Instant::ZERO, 0);
     // The calls that are served, by their end; those that wait; and the waits of calls that have started.
     let (mut served, mut waiting, mut waits) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
-    let (wait, error) = batch_means(BATCHES, LENGTH, || {
+    let (wait, error) = batch_means(BATCHES, CALLS_PER_BATCH, || {
         loop {
             if let Some(wait) = waits.pop_front() {
                 return wait;
