@@ -170,7 +170,7 @@ impl Provider {
     /// A driver on a real clock reports the end late; the slot counts as free from [`Service::done_at`] on.
     #[inline]
     pub fn complete(&mut self, now: Instant, service: &Service) -> Option<Started> {
-        self.end(now, service, service.usage)
+        self.end_call(now, service, service.usage)
     }
 
     /// Cancels an admitted call whose client disconnected; returns the usage until now, and the call that starts in its
@@ -178,10 +178,10 @@ impl Provider {
     /// settles to the usage, and only the request stays charged.
     pub fn cancel(&mut self, now: Instant, service: &Service) -> (Usage, Option<Started>) {
         let used = service.usage_until(now);
-        (used, self.end(now, service, used))
+        (used, self.end_call(now, service, used))
     }
 
-    fn end(&mut self, now: Instant, service: &Service, used: Usage) -> Option<Started> {
+    fn end_call(&mut self, now: Instant, service: &Service, used: Usage) -> Option<Started> {
         let ticket = service.ticket;
         debug_assert!(now >= ticket.at, "invariant: ends at {now}, arrived at {}", ticket.at);
         debug_assert!(ticket.number < self.admitted, "invariant: only admitted calls end, found {ticket:?}");

@@ -23,7 +23,7 @@ pub struct ActiveFaults {
     pub first_token_delay: Nanos,
     /// The factor on the time from the first token to the last; 1 is normal.
     pub token_slowdown: f64,
-    /// The reply ends early: half-way, or before its first token if [`ResponseFault::body`] says so.
+    /// The reply ends early: before its first token if [`ResponseFault::body`] is such a cut, otherwise half-way.
     pub cut: bool,
     /// The client cannot use the body: it is not JSON, is truncated, or is declared as HTML.
     pub corrupt_body: bool,

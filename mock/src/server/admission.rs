@@ -69,7 +69,7 @@ pub(super) struct Decided {
 /// Passes the call of a request to the provider model, and answers according to the decision.
 pub(super) async fn admit(mut context: RequestContext, account: u16, request: ParsedRequest) -> Response {
     context.wants_stream = request.stream.is_some();
-    context.model = context.mock.model(&request.model);
+    context.model = context.mock.find_model(&request.model);
     let Some(model) = context.model else {
         return context.reject(Error::UnknownModel(&request.model).into());
     };

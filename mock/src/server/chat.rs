@@ -62,7 +62,7 @@ fn parse_body(body: &[u8], endpoint: Endpoint<'_>, max_n: u32) -> Result<ParsedR
     };
     let model = model.ok_or_else(|| invalid("'model' : property 'model' is missing"))?;
     let mut prompt = chat.messages.ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
-    if prompt.messages == 0 {
+    if prompt.message_count == 0 {
         return Err(invalid("'messages' : minimum number of items is 1"));
     }
     let mut max_tokens = chat.max_completion_tokens.or(chat.max_tokens);

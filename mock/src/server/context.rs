@@ -56,7 +56,7 @@ impl RequestContext {
     /// Sets and returns the account of an API key; `None` if no account has the key. The key is then the content of the
     /// fingerprint.
     pub(super) fn authenticate(&mut self, api_key: &str) -> Option<u16> {
-        self.account = self.mock.account(api_key);
+        self.account = self.mock.find_account(api_key);
         if self.account.is_none() {
             self.set_fingerprint(api_key.as_bytes());
         }
@@ -113,7 +113,7 @@ impl RequestContext {
 
     /// Returns the response with the entry of one model; rejects the request if no model has this name.
     pub(super) fn model_response(&self, name: &str) -> Response {
-        if self.mock.model(name).is_none() {
+        if self.mock.find_model(name).is_none() {
             return self.reject(Error::UnknownModel(name).into());
         }
         let reply = self.format.model_detail(name, self.request_number, self.mock.now());

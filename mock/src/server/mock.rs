@@ -159,7 +159,7 @@ impl Mock {
 
     /// Calls `each` with every limit of an account × model and the share of it that is used now, in `0..=1` or above if
     /// it is overdrawn.
-    pub fn levels(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
+    pub fn for_each_used_share(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
         self.for_each_level(account, model, |level| each(level.axis, level.used_fraction()));
     }
 
@@ -211,13 +211,13 @@ impl Mock {
         }
     }
 
-    /// Returns the account of an API key.
-    pub(super) fn account(&self, api_key: &str) -> Option<u16> {
+    /// Returns the account that has this API key.
+    pub(super) fn find_account(&self, api_key: &str) -> Option<u16> {
         self.account_by_key.get(api_key).copied()
     }
 
-    /// Returns the model of this name.
-    pub(super) fn model(&self, name: &str) -> Option<u16> {
+    /// Returns the model with this name.
+    pub(super) fn find_model(&self, name: &str) -> Option<u16> {
         self.model_by_name.get(name).copied()
     }
 

@@ -35,7 +35,7 @@ impl Boundaries {
                 let start = Instant(at.0 - at.0 % window.0);
                 start..start + window
             }
-            Self::Midnights(zone) => zone.day(at),
+            Self::Midnights(zone) => zone.day_containing(at),
         }
     }
 }
