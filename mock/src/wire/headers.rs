@@ -16,7 +16,7 @@ impl Headers {
         headers
     }
 
-    /// Adds a header whose value is the same in every reply.
+    /// Adds a header with a constant value.
     pub(super) fn add_static(&mut self, name: &'static str, value: &'static str) {
         self.push(name, Cow::Borrowed(value));
     }
