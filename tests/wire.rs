@@ -94,7 +94,7 @@ fn service() -> impl Strategy<Value = Service> {
                 time: ServiceTime { first_token: Nanos(first), decode: Nanos(rest) },
                 usage: Usage { prompt_tokens, cached_tokens, completion_tokens },
                 cut: false,
-                garbage: false,
+                corrupt_body: false,
             }
         },
     )
@@ -102,7 +102,7 @@ fn service() -> impl Strategy<Value = Service> {
 
 fn served() -> impl Strategy<Value = Decision> {
     (service(), any::<bool>())
-        .prop_map(|(service, garbage)| Decision::Admitted(Service { garbage, ..service }))
+        .prop_map(|(service, corrupt_body)| Decision::Admitted(Service { corrupt_body, ..service }))
 }
 
 /// Generates every fault that replaces the reply, and those that send none.
@@ -191,13 +191,13 @@ proptest! {
         let context = context("m", "acme", Tier::Free);
         let chunks = wire::format(config::Dialect::Groq).chunks(&service, &context);
         let mut text = String::new();
-        chunks.role(&mut text);
-        (0..service.usage.completion_tokens).for_each(|index| chunks.token(&mut text, index));
-        chunks.end(&mut text);
+        chunks.append_role(&mut text);
+        (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));
+        chunks.append_end(&mut text);
         if include_usage {
-            chunks.usage(&mut text);
+            chunks.append_usage(&mut text);
         }
-        chunks.done(&mut text);
+        chunks.append_done(&mut text);
 
         let payloads: Vec<&str> = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").expect("only data")).collect();
         let (done, chunks) = payloads.split_last().expect("a stream is never empty");
@@ -219,10 +219,10 @@ proptest! {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context).expect("a reply is sent");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);
             let (chunks, mut text) = (format.chunks(&service, &context), String::new());
-            chunks.role(&mut text);
-            chunks.end(&mut text);
-            chunks.usage(&mut text);
-            chunks.done(&mut text);
+            chunks.append_role(&mut text);
+            chunks.append_end(&mut text);
+            chunks.append_usage(&mut text);
+            chunks.append_done(&mut text);
             let mut stream = parse::Stream::default();
             for line in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
                 stream.take(NOW, line.as_bytes(), false);

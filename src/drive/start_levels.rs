@@ -28,7 +28,7 @@ use crate::record::Fold;
 use crate::scenario::{Arrivals, Scenario, Workload};
 use crate::stats::replica_seed;
 use provider::config::{Limit, RefillPolicy, StartLevel};
-use provider::random::key;
+use provider::random::label_key;
 use provider::{Axis, Instant, Nanos};
 
 /// A limit of which less than this share is used per window never comes near its end.
@@ -245,7 +245,7 @@ impl Day {
         let mut passed = Passed { jobs: 0, limits: vec![PassedLimit::default(); levels.0.len()] };
         for repeat in 0..self.repeats {
             let mut scenario = levels.applied_to(self.scenario.clone());
-            let stream = key(scenario.seed, "days before").wrapping_add(u64::from(seed));
+            let stream = label_key(scenario.seed, "days before").wrapping_add(u64::from(seed));
             scenario.seed = replica_seed(stream, u64::from(repeat));
             let mut sampled = Levels::new(&levels, scenario.duration);
             simulate_and_sample(&scenario, sampled.end, &mut sampled);

@@ -260,7 +260,7 @@ impl<F: Fold> Driver for World<'_, F> {
         debug_assert!(record.flight.is_none(), "invariant: {} has one attempt in flight at most", job.id);
         let truth = attempt_truth(record.truth, number);
         let (uplink, downlink) =
-            self.providers[usize::from(resolved.provider)].network(resolved.model, truth);
+            self.providers[usize::from(resolved.provider)].network_delays(resolved.model, truth);
         let key = self.flights.insert(Flight {
             attempt: id,
             slot,

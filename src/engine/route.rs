@@ -143,7 +143,7 @@ impl Router {
             targets: TargetState::all(scenario),
             budget: Budget::new(scenario.client.retry.budget_permille),
             retry: scenario.client.retry.clone(),
-            jitter_key: random::key(scenario.seed, "jitter"),
+            jitter_key: random::label_key(scenario.seed, "jitter"),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, TraceRow, Workload};
 use provider::RandomStream;
 use provider::dist::Dist;
-use provider::random::{key, mix};
+use provider::random::{label_key, mix};
 use std::sync::Arc;
 
 /// The bit that marks the identity of a popular prompt.
@@ -62,9 +62,9 @@ impl RequestSampler {
             _ => {
                 let sizes = Sizes::Sampled {
                     prompt: workload.prompt.clone(),
-                    prompt_key: key(seed, "prompt"),
+                    prompt_key: label_key(seed, "prompt"),
                     completion: workload.completion.clone(),
-                    completion_key: key(seed, "completion"),
+                    completion_key: label_key(seed, "completion"),
                 };
                 (sizes, workload.repeats)
             }
@@ -72,15 +72,15 @@ impl RequestSampler {
         let repeats = repeats.map(|repeats| Popular {
             share: repeats.share,
             zipf: Zipf::new(repeats.zipf, repeats.of),
-            key: key(seed, "repeat"),
+            key: label_key(seed, "repeat"),
         });
         Self {
             class: u64::from(class.0) << NUMBER_BITS,
             sizes,
             cached: workload.cached_prompt.clone(),
-            cached_key: key(seed, "cached"),
+            cached_key: label_key(seed, "cached"),
             repeats,
-            provider_key: key(seed, "world"),
+            provider_key: label_key(seed, "world"),
         }
     }
 

@@ -47,7 +47,7 @@ impl Fold for Recording {
 pub(crate) fn run(yaml: &str) -> Story {
     let mut scenario = parse(yaml);
     for model in scenario.providers.iter_mut().flat_map(|provider| &mut provider.models) {
-        model.latency.network.get_or_insert(Dist::Constant(0.0));
+        model.latency.round_trip.get_or_insert(Dist::Constant(0.0));
     }
     simulate(scenario)
 }
