@@ -4,7 +4,7 @@
 //! The engine emits all events except [`EventKind::Decided`] and [`EventKind::Settled`], which the driver emits for the
 //! provider. Instants never decrease from one event to the next (law 4).
 
-use crate::ids::{AttemptId, ClassId, JobId, TargetId};
+use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use provider::{Axis, Instant, Nanos, Usage};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub enum EventKind {
     /// It reached the engine.
     Arrived {
         /// Its workload.
-        class: ClassId,
+        workload: WorkloadId,
         /// The instant that the schedule wanted it at; earlier than the event only if a live driver lags.
         scheduled: Instant,
         /// Its own deadline; `None`: the client's, counted from `scheduled`.
@@ -142,7 +142,7 @@ pub struct JobEnd {
     /// Whether it was answered, and if not, why.
     pub outcome: JobOutcome,
     /// Its workload.
-    pub class: ClassId,
+    pub workload: WorkloadId,
     /// The instant that the schedule wanted it at.
     pub scheduled: Instant,
     /// Attempts made, an attempt taken over from a cancelled leader included.

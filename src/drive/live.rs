@@ -239,7 +239,7 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
             path: Arc::clone(&endpoint.path),
             model: Arc::clone(&endpoint.model),
             job,
-            stream: self.scenario.workloads[job.class.index()].stream,
+            stream: self.scenario.workloads[job.workload.index()].stream,
             dialect: endpoint.dialect,
             truth_header: TruthHeader { truth: attempt_truth(live.truth, number), tag: attempt.0 },
         };
@@ -283,7 +283,7 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
         if let Some(attempt) = self.jobs.remove(tag.0).attempt {
             self.abort(attempt);
         }
-        self.load.finished(now, end.class);
+        self.load.finished(now, end.workload);
     }
 }
 

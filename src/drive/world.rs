@@ -271,7 +271,7 @@ impl<F: Fold> Driver for World<'_, F> {
             provider: resolved.provider,
             call: Call { account: resolved.account, model: resolved.model, max_tokens: job.max_tokens },
             truth,
-            stream: self.scenario.workloads[job.class.index()].stream,
+            stream: self.scenario.workloads[job.workload.index()].stream,
             downlink,
             unsettled: false,
             result: FlightResult::Undecided,
@@ -313,7 +313,7 @@ impl<F: Fold> Driver for World<'_, F> {
 
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
         self.jobs.remove(tag.0);
-        self.load.finished(now, end.class);
+        self.load.finished(now, end.workload);
     }
 }
 

@@ -125,12 +125,12 @@ impl Engine {
     /// If the job arrives before its schedule.
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job, tag: Tag) -> Option<Slot> {
         self.advance_clock(now);
-        let Job { id, class, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
+        let Job { id, workload, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
         assert!(scheduled <= now, "law 3: {id} arrives at {now}, before its schedule at {scheduled}");
         let deadline = job.deadline.unwrap_or(scheduled + self.client.deadline);
         let slot = self.jobs.insert(ActiveJob::new(job, tag, deadline, now));
         let arrived =
-            EventKind::Arrived { class, scheduled, deadline: job.deadline, prompt_tokens, max_tokens };
+            EventKind::Arrived { workload, scheduled, deadline: job.deadline, prompt_tokens, max_tokens };
         self.log(driver, id, arrived);
         self.router.budget.deposit();
         if now >= deadline {

@@ -6,7 +6,7 @@
 //! the non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts count, traces
 //! replay rows, and users of a closed workload wait for a reply before they think and send again.
 
-use crate::ids::ClassId;
+use crate::ids::WorkloadId;
 use crate::job::MIN_THINK;
 use crate::scenario::rate::{Clock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
@@ -39,8 +39,8 @@ pub(super) enum Spacing {
 }
 
 impl Process {
-    pub(super) fn new(seed: u64, class: ClassId, workload: &Workload, duration: Nanos) -> Self {
-        let stream = RandomStream::new(seed, "arrivals", u64::from(class.0));
+    pub(super) fn new(seed: u64, id: WorkloadId, workload: &Workload, duration: Nanos) -> Self {
+        let stream = RandomStream::new(seed, "arrivals", u64::from(id.0));
         match &workload.arrivals {
             Arrivals::Burst { jobs, every } => {
                 debug_assert!(*every > Nanos::ZERO, "invariant: the period of a burst is positive");

@@ -6,7 +6,7 @@
 //! time. The random draws of the provider are keyed by the job, since a repeated prompt may be served at another speed.
 
 use super::zipf::Zipf;
-use crate::ids::ClassId;
+use crate::ids::WorkloadId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, TraceRow, Workload};
 use provider::RandomStream;
@@ -33,7 +33,8 @@ pub(super) struct RequestSpec {
 /// The distribution of the requests of one workload.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RequestSampler {
-    class: u64,
+    /// The workload, shifted to its position in an identity.
+    workload_bits: u64,
     sizes: Sizes,
     cached: CachedPrompt,
     cached_key: u64,
@@ -56,7 +57,7 @@ struct Popular {
 
 impl RequestSampler {
     /// Returns the sampler of `workload`. The rows of a trace never repeat, since each has its own sizes.
-    pub(super) fn new(seed: u64, class: ClassId, workload: &Workload) -> Self {
+    pub(super) fn new(seed: u64, id: WorkloadId, workload: &Workload) -> Self {
         let (sizes, repeats) = match &workload.arrivals {
             Arrivals::Trace { rows } => (Sizes::Recorded(Arc::clone(rows)), None),
             _ => {
@@ -75,7 +76,7 @@ impl RequestSampler {
             key: key(seed, "repeat"),
         });
         Self {
-            class: u64::from(class.0) << NUMBER_BITS,
+            workload_bits: u64::from(id.0) << NUMBER_BITS,
             sizes,
             cached: workload.cached_prompt.clone(),
             cached_key: key(seed, "cached"),
@@ -86,9 +87,9 @@ impl RequestSampler {
 
     /// Returns the request of the `number`-th job of the workload, counted from 0.
     pub(super) fn sample(&self, number: u64) -> RequestSpec {
-        let job = self.class | number;
+        let job = self.workload_bits | number;
         let rank = self.repeats.as_ref().and_then(|popular| popular.draw(job));
-        let fingerprint = mix(rank.map_or(job, |rank| POPULAR | self.class | u64::from(rank)));
+        let fingerprint = mix(rank.map_or(job, |rank| POPULAR | self.workload_bits | u64::from(rank)));
         let (prompt_tokens, completion_tokens) = self.sizes.of(number, fingerprint);
         let cached_tokens = self.cached(fingerprint, prompt_tokens);
         let draw = mix(self.provider_key ^ mix(job));

@@ -14,7 +14,7 @@ use super::summary::Mode;
 use crate::event::{
     AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
 };
-use crate::ids::{ClassId, TargetId};
+use crate::ids::{TargetId, WorkloadId};
 use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos, Usage};
 
@@ -99,8 +99,8 @@ impl Recorder {
         }
     }
 
-    fn arrived(&mut self, at: Instant, class: ClassId, scheduled: Instant) {
-        self.workloads[class.index()].offered += 1;
+    fn arrived(&mut self, at: Instant, workload: WorkloadId, scheduled: Instant) {
+        self.workloads[workload.index()].offered += 1;
         self.buckets.arrived(at);
         if at > scheduled {
             self.lag.record(at.since(scheduled));
@@ -184,7 +184,7 @@ impl Recorder {
         if self.has_rule_windows {
             self.rule_windows.iter_mut().flatten().for_each(|windows| windows.done(at, end));
         }
-        let workload = &mut self.workloads[end.class.index()];
+        let workload = &mut self.workloads[end.workload.index()];
         let bucket = self.buckets.at(at);
         match end.outcome {
             JobOutcome::Succeeded => {
@@ -207,7 +207,7 @@ impl Recorder {
     fn succeeded(&mut self, at: Instant, end: &JobEnd) {
         let latency = at.since(end.scheduled);
         let first_token = end.first_token.unwrap_or(latency).min(latency);
-        let workload = &mut self.workloads[end.class.index()];
+        let workload = &mut self.workloads[end.workload.index()];
         let first_token_of_service = if end.service == latency {
             workload.unqueued.record(latency);
             first_token
@@ -255,7 +255,7 @@ impl Fold for Recorder {
         let at = event.at;
         self.last_event = at;
         match event.kind {
-            EventKind::Arrived { class, scheduled, .. } => self.arrived(at, class, scheduled),
+            EventKind::Arrived { workload, scheduled, .. } => self.arrived(at, workload, scheduled),
             EventKind::Sent { target, .. } => self.sent(at, target),
             EventKind::Decided { target, decision, .. } => self.decided(at, target, decision),
             EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),

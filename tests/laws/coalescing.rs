@@ -60,7 +60,7 @@ impl Fold for IdenticalJobs {
             }
             EventKind::Done(end) => {
                 self.fingerprints.remove(&event.job);
-                self.load.finished(event.at, end.class);
+                self.load.finished(event.at, end.workload);
             }
             _ => {}
         }

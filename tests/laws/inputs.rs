@@ -14,7 +14,7 @@ use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
 use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause};
-use quotalab::ids::{AttemptId, ClassId, JobId, RouteId, Tag};
+use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::Job;
 use quotalab::record::Audit;
 use quotalab::scenario::{self, Overrides, Scenario};
@@ -82,7 +82,7 @@ impl Harness {
         });
         let job = Job {
             id,
-            class: ClassId(0),
+            workload: WorkloadId(0),
             route: RouteId(0),
             scheduled: now,
             deadline: deadline.map(|after| now + after),

@@ -6,7 +6,7 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
     RecordedDecision, WaitReason,
 };
-use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Audit, Fold};
 
 const ATTEMPT: AttemptId = AttemptId(0);
@@ -18,7 +18,13 @@ type Line = (u64, u64, EventKind);
 
 fn arrived(scheduled: u64) -> EventKind {
     let scheduled = Instant::ZERO + Nanos::from_secs(scheduled);
-    EventKind::Arrived { class: ClassId(0), scheduled, deadline: None, prompt_tokens: 1, max_tokens: None }
+    EventKind::Arrived {
+        workload: WorkloadId(0),
+        scheduled,
+        deadline: None,
+        prompt_tokens: 1,
+        max_tokens: None,
+    }
 }
 
 fn sent(attempt: u64, number: u8) -> EventKind {
@@ -35,7 +41,7 @@ fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
     let scheduled = Instant::ZERO;
     EventKind::Done(JobEnd {
         outcome: verdict,
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled,
         attempts,
         step: None,
