@@ -1,4 +1,4 @@
-//! Small numbers that stand for names. Names are resolved once, when the scenario is read; the engine, the drivers and
+//! Numeric ids. Names are resolved once, when the scenario is read; the engine, the drivers and
 //! the folds use only the numbers.
 
 use std::fmt;
@@ -36,7 +36,7 @@ pub struct Tag(pub usize);
 macro_rules! index {
     ($($id:ident),*) => {$(
         impl $id {
-            /// The id as an index.
+            /// Returns the id as an index.
             #[must_use]
             pub const fn index(self) -> usize {
                 self.0 as usize

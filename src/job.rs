@@ -1,5 +1,5 @@
-//! A request and what only the provider knows of it. The [`Job`] goes to the engine, the [`Truth`] only to the
-//! provider: the engine cannot depend on what a real client would not know.
+//! A job, and the ground truth that only the provider knows of it. The [`Job`] goes to the engine, the [`Truth`] only
+//! to the provider: the engine cannot depend on what a real client would not know.
 
 use crate::ids::{JobId, RouteId, WorkloadId};
 use provider::{Instant, Nanos, Truth};
@@ -21,7 +21,7 @@ pub struct Job {
     pub workload: WorkloadId,
     /// The route that it takes.
     pub route: RouteId,
-    /// The instant that the schedule wanted it at; latency counts from here.
+    /// Its scheduled arrival, from which latency is measured.
     pub scheduled: Instant,
     /// The instant at which it is given up; `None`: the client's `deadline` after `scheduled`.
     pub deadline: Option<Instant>,

@@ -13,7 +13,7 @@ use std::io::BufWriter;
 use std::path::Path;
 
 /// The folds beside the recorder: traces of slow jobs, the event log if it is asked for, the progress bar unless `--quiet`.
-pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<File>>>, Option<Progress>));
+pub(super) type RunFolds = (SlowJobs, (Option<Log<BufWriter<File>>>, Option<Progress>));
 
 /// Returns the folds that the command line asks for. `verb` is the label of the progress bar.
 ///
@@ -23,7 +23,7 @@ pub(super) fn observers(
     verb: &'static str,
     scenario: &Scenario,
     delivery: &Delivery,
-) -> Result<Observers, VerbError> {
+) -> Result<RunFolds, VerbError> {
     let log = delivery.events.as_ref().map(|path| {
         let create = || Log::new(BufWriter::new(File::create(path)?), scenario);
         create().with_context(|| format!("error: {} cannot be written", path.display())).map_err(input_error)
@@ -55,7 +55,7 @@ impl CommandLine<'_> {
 pub(super) fn deliver(
     scenario: &Scenario,
     summary: Summary,
-    (slow_jobs, (log, progress)): Observers,
+    (slow_jobs, (log, progress)): RunFolds,
     source: &CommandLine<'_>,
     delivery: &Delivery,
 ) -> Result<Exit, VerbError> {

@@ -118,7 +118,7 @@ struct LiveDriver<'a, F, P> {
     providers: &'a P,
 }
 
-/// What a request to a target needs.
+/// The parts of a request that depend on its target only.
 #[derive(Clone, Debug)]
 struct TargetEndpoint {
     model: Arc<str>,

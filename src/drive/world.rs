@@ -191,8 +191,8 @@ impl<'a, F: Fold> World<'a, F> {
         self.log(&Event { at: now, job, kind });
     }
 
-    /// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9). The call that waits
-    /// for its server slot starts.
+    /// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9). The call that
+    /// waits for its server slot starts.
     #[inline]
     fn settle(&mut self, now: Instant, key: usize) {
         let flight = &mut self.flights[key];

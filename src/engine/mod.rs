@@ -230,8 +230,8 @@ impl Engine {
         self.run_ready(driver);
     }
 
-    /// Fires the timers that are due at or before `now`: ends waits, cancels attempts that take too long, and ends jobs at their
-    /// deadline.
+    /// Fires the timers that are due at or before `now`: ends waits, cancels attempts that take too long, and ends jobs
+    /// at their deadline.
     pub fn handle_timeout(&mut self, driver: &mut impl Driver, now: Instant) {
         self.advance_clock(now);
         while let Some(timer) =
@@ -247,7 +247,7 @@ impl Engine {
             active.obstacle = None;
             self.resume(driver, timer.slot, reserved);
         }
-        while let Some((slot, attempt)) = self.attempt_timeouts.pop_due(now) {
+        while let Some((slot, attempt)) = self.attempt_timeouts.first_due(now) {
             self.time_out(driver, slot, attempt);
         }
         while let Some(timer) = self.timers.due_deadline(now) {

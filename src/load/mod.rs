@@ -45,6 +45,7 @@ pub struct Load {
     jobs: u64,
 }
 
+/// The arrivals of one workload.
 #[derive(Clone, Debug)]
 struct Source {
     process: Process,
@@ -103,8 +104,8 @@ impl Load {
         Some(arrival)
     }
 
-    /// Records that a job of `workload` ended at `now`, with or without success. In a closed workload this schedules the
-    /// user's next job after a think time; in an open workload it has no effect.
+    /// Records that a job of `workload` ended at `now`, with or without success. In a closed workload this schedules
+    /// the user's next job after a think time; in an open workload it has no effect.
     pub fn finished(&mut self, now: Instant, workload: WorkloadId) {
         if self.sources[workload.index()].process.finished(now) {
             self.refresh(workload.index());

@@ -21,11 +21,11 @@ use std::sync::Arc;
 pub(super) enum Process {
     /// At a rate. `operational` is the operational time of the next job.
     Rated { clock: Box<Clock>, spacing: Spacing, operational: f64, next: Option<Instant> },
-    /// `jobs` at once, at each multiple of `every`.
+    /// `jobs` at once, at each multiple of `every`. `passed` counts the jobs that have arrived.
     Burst { jobs: u64, every: Nanos, passed: u64 },
     /// A fixed number of users. `due` holds the next arrival of each user that is not waiting for a reply.
     Users { users: u32, think: Dist, think_stream: RandomStream, due: BinaryHeap<Reverse<Instant>> },
-    /// At the instants of a trace.
+    /// At the instants of a trace. `passed` counts the rows that have arrived.
     Trace { rows: Arc<Vec<TraceRow>>, passed: usize },
 }
 

@@ -42,12 +42,16 @@ pub(super) struct RequestSampler {
     provider_key: u64,
 }
 
+/// The source of prompt and completion lengths.
 #[derive(Clone, Debug, PartialEq)]
 enum Sizes {
+    /// Distributions, with the keys of their random streams.
     Sampled { prompt: Dist, prompt_key: u64, completion: Dist, completion_key: u64 },
+    /// The rows of a trace.
     Recorded(Arc<Vec<TraceRow>>),
 }
 
+/// The popular prompts of a workload: the share of its jobs that repeat one, and the distribution of their ranks.
 #[derive(Clone, Debug, PartialEq)]
 struct Popular {
     share: f64,
@@ -90,7 +94,7 @@ impl RequestSampler {
         let job = self.workload_bits | number;
         let rank = self.repeats.as_ref().and_then(|popular| popular.draw(job));
         let fingerprint = mix(rank.map_or(job, |rank| POPULAR | self.workload_bits | u64::from(rank)));
-        let (prompt_tokens, completion_tokens) = self.sizes.of(number, fingerprint);
+        let (prompt_tokens, completion_tokens) = self.sizes.sample(number, fingerprint);
         let cached_tokens = self.cached(fingerprint, prompt_tokens);
         let draw = mix(self.provider_key ^ mix(job));
         RequestSpec { fingerprint, prompt_tokens, cached_tokens, completion_tokens, draw }
@@ -122,7 +126,8 @@ impl Popular {
 }
 
 impl Sizes {
-    fn of(&self, number: u64, fingerprint: u64) -> (u32, u32) {
+    /// Returns the lengths of the prompt and of the completion of the `number`-th job, in tokens.
+    fn sample(&self, number: u64, fingerprint: u64) -> (u32, u32) {
         match self {
             Self::Sampled { prompt, prompt_key, completion, completion_key } => {
                 let draw = |dist: &Dist, key| tokens(dist.sample(&mut RandomStream::keyed(key, fingerprint)));

@@ -260,7 +260,7 @@ impl Fold for Recorder {
             EventKind::Decided { target, decision, .. } => self.decided(at, target, decision),
             EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),
             EventKind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
-            EventKind::Abandoned { target, .. } => {
+            EventKind::AttemptCancelled { target, .. } => {
                 self.targets[target.index()].failed += 1;
                 self.failures.abandoned += 1;
             }

@@ -134,7 +134,7 @@ impl Fold for SlowJobs {
             EventKind::Waiting { until, obstacle } => Kind::Waiting(until, obstacle.why),
             EventKind::Sent { target, number, .. } => Kind::Sent(target, number),
             EventKind::Replied { target, outcome, .. } => Kind::Replied(target, outcome),
-            EventKind::Abandoned { target, .. } => Kind::Abandoned(target),
+            EventKind::AttemptCancelled { target, .. } => Kind::Abandoned(target),
             EventKind::FellBack { to, .. } => Kind::FellBack(to),
             EventKind::CacheHit => Kind::CacheHit,
             EventKind::Coalesced { leader } => Kind::Coalesced(leader),

@@ -134,7 +134,10 @@ fn law_2_an_attempt_that_never_ends_ends_twice_or_is_sent_twice() {
     let reply = valid()[4];
     assert_eq!(violated(&with(4, &[reply, reply])), [2]);
     assert_eq!(
-        violated(&with(4, &[reply, (2, 0, EventKind::Abandoned { attempt: ATTEMPT, target: TARGET })])),
+        violated(&with(
+            4,
+            &[reply, (2, 0, EventKind::AttemptCancelled { attempt: ATTEMPT, target: TARGET })]
+        )),
         [2]
     );
     assert_eq!(violated(&with(2, &[valid()[2], valid()[2]])), [2], "decided on twice");
@@ -208,7 +211,7 @@ fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
     for attempt in 0..6 {
         late.extend([
             (0, 0, sent(attempt, attempt as u8 + 1)),
-            (0, 0, EventKind::Abandoned { attempt: AttemptId(attempt), target: TARGET }),
+            (0, 0, EventKind::AttemptCancelled { attempt: AttemptId(attempt), target: TARGET }),
         ]);
     }
     late.push((0, 0, done(JobOutcome::Failed(EndReason::Attempts), 6, 0)));

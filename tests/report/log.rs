@@ -81,7 +81,10 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
             failed(AttemptFailure::Timeout),
             r#""replied","attempt":3,"target":1,"outcome":"failed","failure":"timeout","prompt_tokens":0,"completion_tokens":0"#,
         ),
-        (EventKind::Abandoned { attempt: ATTEMPT, target: TARGET }, r#""abandoned","attempt":3,"target":1"#),
+        (
+            EventKind::AttemptCancelled { attempt: ATTEMPT, target: TARGET },
+            r#""abandoned","attempt":3,"target":1"#,
+        ),
         (
             EventKind::CooledDown { target: TARGET, until: Instant(99), cause: LimitCause::MinuteLimit },
             r#""cooled_down","target":1,"until_ns":99,"cause":"minute_limit""#,

@@ -100,7 +100,7 @@ impl Window {
             | EventKind::Settled { attempt, .. }
             | EventKind::FirstByte { attempt, .. }
             | EventKind::Replied { attempt, .. }
-            | EventKind::Abandoned { attempt, .. } => self.attempts.get(&attempt).copied(),
+            | EventKind::AttemptCancelled { attempt, .. } => self.attempts.get(&attempt).copied(),
             _ => self.workload_of(event.job),
         }
     }

@@ -209,7 +209,7 @@ impl From<EventKind> for Kind {
                 outcome: outcome.into(),
                 usage: usage.into(),
             },
-            EventKind::Abandoned { attempt, target } => {
+            EventKind::AttemptCancelled { attempt, target } => {
                 Self::Abandoned { attempt: attempt.0, target: target.0 }
             }
             EventKind::CooledDown { target, until, cause } => {
@@ -265,7 +265,7 @@ impl Kind {
                 EventKind::FirstByte { attempt: AttemptId(attempt), target: TargetId(target) }
             }
             Self::Abandoned { attempt, target } => {
-                EventKind::Abandoned { attempt: AttemptId(attempt), target: TargetId(target) }
+                EventKind::AttemptCancelled { attempt: AttemptId(attempt), target: TargetId(target) }
             }
             Self::CooledDown { target, until_ns, cause } => {
                 EventKind::CooledDown { target: TargetId(target), until: Instant(until_ns), cause }
