@@ -15,7 +15,7 @@ use super::worst_window::Windows;
 use crate::event::{
     AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
 };
-use crate::ids::{ClassId, TargetId};
+use crate::ids::{TargetId, WorkloadId};
 use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos, Usage};
 
@@ -105,8 +105,8 @@ impl Recorder {
         }
     }
 
-    fn arrived(&mut self, at: Instant, class: ClassId, scheduled: Instant) {
-        self.workloads[class.index()].offered += 1;
+    fn arrived(&mut self, at: Instant, workload: WorkloadId, scheduled: Instant) {
+        self.workloads[workload.index()].offered += 1;
         self.buckets.arrived(at);
         if at > scheduled {
             self.lag.record(at.since(scheduled));
@@ -196,7 +196,7 @@ impl Recorder {
         if let Some(windows) = &mut self.worst_windows {
             windows.done(at, end);
         }
-        let workload = &mut self.workloads[end.class.index()];
+        let workload = &mut self.workloads[end.workload.index()];
         let bucket = self.buckets.at(at);
         match end.outcome {
             JobOutcome::Succeeded => {
@@ -219,7 +219,7 @@ impl Recorder {
     fn succeeded(&mut self, at: Instant, end: &JobEnd) {
         let latency = at.since(end.scheduled);
         let first_token = end.first_token.unwrap_or(latency).min(latency);
-        let workload = &mut self.workloads[end.class.index()];
+        let workload = &mut self.workloads[end.workload.index()];
         let first_token_of_service = if end.service == latency {
             workload.unqueued.record(latency);
             first_token
@@ -267,12 +267,12 @@ impl Fold for Recorder {
         let at = event.at;
         self.last_event = at;
         match event.kind {
-            EventKind::Arrived { class, scheduled, .. } => self.arrived(at, class, scheduled),
+            EventKind::Arrived { workload, scheduled, .. } => self.arrived(at, workload, scheduled),
             EventKind::Sent { target, .. } => self.sent(at, target),
             EventKind::Decided { target, decision, .. } => self.decided(at, target, decision),
             EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),
             EventKind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
-            EventKind::Abandoned { target, .. } => {
+            EventKind::AttemptCancelled { target, .. } => {
                 self.targets[target.index()].failed += 1;
                 self.failures.abandoned += 1;
             }

@@ -130,7 +130,7 @@ impl Windows {
             return;
         }
         let index = self.index(end.scheduled);
-        let workload = &mut self.workloads[end.class.index()];
+        let workload = &mut self.workloads[end.workload.index()];
         workload.windows[index].ended += 1;
         if end.outcome == JobOutcome::Succeeded {
             workload.windows[index].succeeded += 1;

@@ -1,5 +1,5 @@
-//! Stories: small scenarios in virtual time whose events are compared with a readable timeline. Every policy of the engine
-//! has one that demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
+//! Stories: small scenarios in virtual time whose events are compared with a readable timeline. Every policy of the
+//! engine has one that demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
 
 mod cache;
 mod cached;
@@ -94,7 +94,7 @@ impl Story {
                 }
                 AttemptOutcome::Failed(failure) => format!("{} fails ({failure:?})", name(target)),
             },
-            EventKind::Abandoned { target, .. } => format!("attempt to {} cancelled", name(target)),
+            EventKind::AttemptCancelled { target, .. } => format!("attempt to {} cancelled", name(target)),
             EventKind::CooledDown { target, until, cause } => {
                 format!("{} cools down until {until} ({})", name(target), cause.name())
             }
