@@ -4,7 +4,7 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
-use super::summary::{Ceiling, Expected, LongWindow, Quantiles, Summary};
+use super::summary::{Ceiling, LongWindow, Quantiles, RuleResult, Summary};
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
@@ -189,7 +189,7 @@ fn outcomes(summary: &Summary) -> Option<Finding> {
 }
 
 /// Returns the finding on the expectations; `None` if there are none.
-fn expectations(expect: &[Expected]) -> Option<Finding> {
+fn expectations(expect: &[RuleResult]) -> Option<Finding> {
     let rules = |pass: bool| -> Vec<String> {
         let chosen = expect.iter().filter(|expected| expected.pass == pass);
         chosen.map(|expected| expected.rule.clone()).collect()

@@ -6,7 +6,7 @@
 use super::histogram::Histogram;
 use crate::event::{JobEnd, JobOutcome};
 use crate::ids::ClassId;
-use crate::scenario::{Expectation, Metric, Op, Time};
+use crate::scenario::{Metric, Op, Rule, Time};
 use provider::{Instant, Nanos};
 
 /// The windows of one rule.
@@ -41,7 +41,7 @@ pub(super) struct Worst {
 
 impl RuleWindows {
     /// Returns the windows of a rule over a run; `None` if it is about the jobs of the whole run.
-    pub(super) fn of(rule: &Expectation, duration: Nanos) -> Option<Self> {
+    pub(super) fn of(rule: &Rule, duration: Nanos) -> Option<Self> {
         if !rule.metric.is_of_jobs() || (rule.workload.is_none() && rule.window.is_none()) {
             return None;
         }
@@ -82,7 +82,7 @@ impl RuleWindows {
 
     /// Returns the value of the window that is worst by `rule`. A window is left out if a single job decides there: if it
     /// has fewer jobs than one in which one may miss the rule. `None` if no window is left.
-    pub(super) fn worst(&self, rule: &Expectation) -> Option<Worst> {
+    pub(super) fn worst(&self, rule: &Rule) -> Option<Worst> {
         let needed = if self.windows.len() == 1 { 1.0 } else { needed(rule) };
         let values = self.windows.iter().enumerate().filter_map(|(index, window)| {
             let value = self.value(window, needed)?;
@@ -115,7 +115,7 @@ impl RuleWindows {
 }
 
 /// Returns the fewest jobs of a window in which one job alone does not decide on the rule.
-fn needed(rule: &Expectation) -> f64 {
+fn needed(rule: &Rule) -> f64 {
     // A rule that allows no exception is broken by any job.
     let allowed = rule.allowed_share().filter(|allowed| *allowed > 0.0);
     allowed.map_or(1.0, |allowed| (1.0 / allowed - 1e-9).max(1.0))

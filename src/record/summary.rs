@@ -87,7 +87,7 @@ pub struct Summary {
     /// The run over time.
     pub series: Series,
     /// The expectations and their measured values.
-    pub expect: Vec<Expected>,
+    pub expect: Vec<RuleResult>,
     /// The slowest jobs that succeeded and the first that did not; empty if no traces were kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub worst: Vec<JobTrace>,
@@ -346,7 +346,7 @@ pub struct Limit {
 
 /// One expectation and its measured value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Expected {
+pub struct RuleResult {
     /// The expectation as written.
     pub rule: String,
     /// The metric of the expectation; `None` in results of earlier versions.

@@ -20,12 +20,12 @@ pub struct Baseline {
     /// The version of quotalab that made it.
     version: String,
     /// The baseline of each scenario, by its name.
-    scenarios: BTreeMap<String, Reference>,
+    scenarios: BTreeMap<String, ScenarioBaseline>,
 }
 
 /// The baseline of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Reference {
+pub(super) struct ScenarioBaseline {
     /// How long jobs arrived, in seconds.
     duration_s: f64,
     /// The seed of each replica, all different.
@@ -53,7 +53,9 @@ impl Baseline {
         Self {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            scenarios: each.map(|(case, runs)| (case.scenario().name.clone(), Reference::of(runs))).collect(),
+            scenarios: each
+                .map(|(case, runs)| (case.scenario().name.clone(), ScenarioBaseline::of(runs)))
+                .collect(),
         }
     }
 
@@ -99,7 +101,7 @@ impl Baseline {
     #[must_use]
     pub fn mismatches(&self, cases: &[Case]) -> Vec<String> {
         let given: BTreeMap<&str, &Case> = cases.iter().map(|case| (&*case.scenario().name, case)).collect();
-        let mismatch = |(name, reference): (&String, &Reference)| {
+        let mismatch = |(name, reference): (&String, &ScenarioBaseline)| {
             let Some(case) = given.get(name.as_str()) else {
                 return Some(format!("it contains the scenario `{name}`, which was not given"));
             };
@@ -113,12 +115,12 @@ impl Baseline {
         self.scenarios.iter().filter_map(mismatch).collect()
     }
 
-    pub(super) fn get(&self, scenario: &str) -> Option<&Reference> {
+    pub(super) fn get(&self, scenario: &str) -> Option<&ScenarioBaseline> {
         self.scenarios.get(scenario)
     }
 }
 
-impl Reference {
+impl ScenarioBaseline {
     fn of(runs: &ScenarioRuns) -> Self {
         let sample = |index: usize| {
             let values: Vec<_> = runs.replicas.iter().map(|replica| replica.values[index]).collect();

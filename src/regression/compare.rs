@@ -1,6 +1,6 @@
 //! One scenario against its baseline: whether each measure is the same, better or worse.
 
-use super::baseline::Reference;
+use super::baseline::ScenarioBaseline;
 use super::measures::{MEASURES, Measure, format_change, format_signed_change, minimum_effect};
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::quantity;
@@ -13,7 +13,7 @@ pub(super) const FALSE_ALARM_PROBABILITY: f64 = 0.01;
 
 /// How one measure compares with its baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
+pub struct MeasureChange {
     /// The name of the measure.
     pub measure: &'static str,
     /// The name of the measure in text.
@@ -74,7 +74,12 @@ pub struct Evidence {
 
 /// Compares every measure of `reference`. If nothing changed, one measure exceeds its margin on a given side with
 /// probability `tail` at most.
-pub(super) fn changes(case: &Case, runs: &ScenarioRuns, reference: &Reference, tail: f64) -> Vec<Change> {
+pub(super) fn changes(
+    case: &Case,
+    runs: &ScenarioRuns,
+    reference: &ScenarioBaseline,
+    tail: f64,
+) -> Vec<MeasureChange> {
     let compared = MEASURES.iter().enumerate().filter_map(|(index, measure)| {
         let sample = reference.measures.get(measure.name)?;
         let old = reference.seeds.iter().zip(&sample.values);
@@ -97,7 +102,7 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// Returns `None` if the baseline has fewer than two values, since the noise is then unknown.
-    fn change(&self) -> Option<Change> {
+    fn change(&self) -> Option<MeasureChange> {
         if self.old.len() < 2 {
             return None;
         }
@@ -116,7 +121,7 @@ impl Comparison<'_> {
         let worst = new.iter().max_by(|a, b| worsening_of(a).total_cmp(&worsening_of(b)));
         let shown_by =
             worst.filter(|_| verdict == Verdict::Worse).map(|&(seed, new)| self.evidence(seed, Some(new)));
-        Some(Change {
+        Some(MeasureChange {
             measure: self.measure.name,
             label: self.measure.label,
             unit: self.measure.unit,
@@ -129,10 +134,10 @@ impl Comparison<'_> {
     }
 
     /// Returns a regression if the measure existed in the baseline and no longer does in some replica.
-    fn not_measurable(&self) -> Option<Change> {
+    fn not_measurable(&self) -> Option<MeasureChange> {
         let (seed, value) = self.values().find(|(_, value)| value.is_none())?;
         let old: Vec<f64> = self.old.iter().map(|(_, value)| *value).collect();
-        Some(Change {
+        Some(MeasureChange {
             measure: self.measure.name,
             label: self.measure.label,
             unit: self.measure.unit,
@@ -158,7 +163,7 @@ fn value_of(values: &Observations, seed: u64) -> Option<f64> {
     values.iter().find(|(other, _)| *other == seed).map(|(_, value)| *value)
 }
 
-impl Change {
+impl MeasureChange {
     /// Formats the mean in the baseline.
     pub(super) fn old_text(&self) -> String {
         quantity(self.unit, self.old)

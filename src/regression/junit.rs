@@ -1,7 +1,7 @@
 //! The outcome as JUnit XML, which CI servers show: a suite per scenario, a case per rule and per measure.
 
-use super::compare::{Change, Verdict};
-use super::outcome::{Outcome, Rule, ScenarioOutcome};
+use super::compare::{MeasureChange, Verdict};
+use super::outcome::{Outcome, RuleOutcome, ScenarioOutcome};
 use crate::xml::escape;
 use quick_xml::Writer;
 use quick_xml::events::attributes::Attribute;
@@ -111,11 +111,11 @@ fn case(
     Ok(())
 }
 
-fn rule_result(xml: &mut Xml, rule: &Rule) -> io::Result<()> {
+fn rule_result(xml: &mut Xml, rule: &RuleOutcome) -> io::Result<()> {
     if rule.pass { output(xml, &rule.actual_text()) } else { failure(xml, &rule.sentence(), &rule.reproduce) }
 }
 
-fn change_result(xml: &mut Xml, change: &Change) -> io::Result<()> {
+fn change_result(xml: &mut Xml, change: &MeasureChange) -> io::Result<()> {
     if change.verdict != Verdict::Worse {
         return output(xml, &change.sentence());
     }

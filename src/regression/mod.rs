@@ -25,10 +25,10 @@ mod text;
 
 pub use annotations::annotations;
 pub use baseline::{Baseline, SCHEMA, first_repeated_scenario_name};
-pub use compare::{Change, Evidence, Verdict};
+pub use compare::{Evidence, MeasureChange, Verdict};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use measures::{BetterDirection, MEASURES, Measure};
-pub use outcome::{Outcome, Rule, ScenarioOutcome, Status, judge};
+pub use outcome::{Outcome, RuleOutcome, ScenarioOutcome, Status, judge};
 pub use runs::{Case, ScenarioRuns, run};
 pub use text::text;

@@ -2,12 +2,12 @@
 //! JUnit, Markdown, annotations) is a function of it.
 
 use super::baseline::Baseline;
-use super::compare::{Change, FALSE_ALARM_PROBABILITY, Verdict, changes};
+use super::compare::{FALSE_ALARM_PROBABILITY, MeasureChange, Verdict, changes};
 use super::measures::format_change;
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::{quantity, rounded};
-use crate::record::{Expected, Unit};
-use crate::scenario::Expectation;
+use crate::record::{RuleResult, Unit};
+use crate::scenario::Rule;
 use serde::Serialize;
 
 /// The name and version of the schema of `quotalab test --json`.
@@ -39,9 +39,9 @@ pub struct ScenarioOutcome {
     /// Why something was not judged: it has no rules, or the baseline that was given does not contain it.
     pub notes: Vec<&'static str>,
     /// Its rules.
-    pub expect: Vec<Rule>,
+    pub expect: Vec<RuleOutcome>,
     /// Its measures compared with the baseline; empty without one.
-    pub compared: Vec<Change>,
+    pub compared: Vec<MeasureChange>,
 }
 
 /// Whether a scenario passed.
@@ -58,7 +58,7 @@ pub enum Status {
 
 /// One rule of `expect:`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Rule {
+pub struct RuleOutcome {
     /// As written.
     pub rule: String,
     /// The line of the file, counted from 1; `None` if the file does not contain the rule.
@@ -126,11 +126,17 @@ impl Outcome {
 
 impl ScenarioOutcome {
     /// `compared` is `None` if the baseline does not contain the scenario, or if there is no baseline.
-    fn new(case: &Case, runs: &ScenarioRuns, has_baseline: bool, compared: Option<Vec<Change>>) -> Self {
+    fn new(
+        case: &Case,
+        runs: &ScenarioRuns,
+        has_baseline: bool,
+        compared: Option<Vec<MeasureChange>>,
+    ) -> Self {
         let scenario = case.scenario();
         let results = runs.replicas.first().map_or(&[][..], |replica| &replica.expect);
         let rules = scenario.expect.iter().zip(results);
-        let expect: Vec<Rule> = rules.map(|(rule, result)| Rule::new(case, rule, result)).collect();
+        let expect: Vec<RuleOutcome> =
+            rules.map(|(rule, result)| RuleOutcome::new(case, rule, result)).collect();
         let mut notes = Vec::new();
         if expect.is_empty() {
             notes.push("it has no `expect:`");
@@ -151,18 +157,18 @@ impl ScenarioOutcome {
     }
 
     /// Iterates over the measures with this verdict.
-    pub(super) fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
+    pub(super) fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &MeasureChange> {
         self.compared.iter().filter(move |change| change.verdict == verdict)
     }
 
     /// Iterates over the rules that do not hold.
-    pub(super) fn broken(&self) -> impl Iterator<Item = &Rule> {
+    pub(super) fn broken(&self) -> impl Iterator<Item = &RuleOutcome> {
         self.expect.iter().filter(|rule| !rule.pass)
     }
 }
 
-impl Rule {
-    fn new(case: &Case, rule: &Expectation, result: &Expected) -> Self {
+impl RuleOutcome {
+    fn new(case: &Case, rule: &Rule, result: &RuleResult) -> Self {
         Self {
             rule: result.rule.clone(),
             line: line_of(&case.text, &result.rule),

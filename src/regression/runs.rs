@@ -5,7 +5,7 @@ use super::measures::{Values, values_of};
 use crate::drive;
 use crate::formatting::seconds;
 use crate::load::Load;
-use crate::record::Expected;
+use crate::record::RuleResult;
 use crate::scenario::Scenario;
 use rayon::prelude::*;
 
@@ -48,7 +48,7 @@ pub struct ScenarioRuns {
 pub(super) struct Replica {
     pub(super) seed: u64,
     pub(super) values: Values,
-    pub(super) expect: Vec<Expected>,
+    pub(super) expect: Vec<RuleResult>,
 }
 
 /// Runs every replica of every case. `done` is called after each run, from any thread.

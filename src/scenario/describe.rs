@@ -27,11 +27,7 @@ impl Scenario {
             workload_lines(workload, route)
         });
         section(&mut text, "Workload", workloads.collect());
-        section(
-            &mut text,
-            "Expected",
-            self.expect.iter().map(|expectation| expectation.rule.clone()).collect(),
-        );
+        section(&mut text, "Expected", self.expect.iter().map(|rule| rule.text.clone()).collect());
         text
     }
 

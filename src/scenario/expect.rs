@@ -1,8 +1,8 @@
 //! The rules of `expect:` as they are judged: for each workload, and with the default on success.
 
 use super::diagnostics::{Diagnostics, Location};
-use super::language::Rule;
-use super::resolved::{Expectation, Metric, Op, Scenario, Workload};
+use super::language::RuleSpec;
+use super::resolved::{Metric, Op, Rule, Scenario, Workload};
 use crate::ids::ClassId;
 use crate::problem::did_you_mean;
 
@@ -13,25 +13,20 @@ const MAX_WINDOWS: u64 = 2_016;
 
 /// Returns the rules of a scenario whose workloads are known, those without a workload once for each of them.
 pub(super) fn expectations(
-    rules: Vec<(Location, Rule)>,
+    rules: Vec<(Location, RuleSpec)>,
     scenario: &Scenario,
     diagnostics: &Diagnostics,
-) -> Vec<Expectation> {
+) -> Vec<Rule> {
     let says_success = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
-    let mut all: Vec<Expectation> =
+    let mut all: Vec<Rule> =
         rules.into_iter().flat_map(|(at, rule)| expectation(&at, rule, scenario, diagnostics)).collect();
     if !says_success {
-        all.extend(for_each_workload(&Expectation::default_success(), scenario));
+        all.extend(for_each_workload(&Rule::default_success(), scenario));
     }
     all
 }
 
-fn expectation(
-    at: &Location,
-    rule: Rule,
-    scenario: &Scenario,
-    diagnostics: &Diagnostics,
-) -> Vec<Expectation> {
+fn expectation(at: &Location, rule: RuleSpec, scenario: &Scenario, diagnostics: &Diagnostics) -> Vec<Rule> {
     if let Some(window) = rule.window {
         let windows = scenario.duration.0.div_ceil(window.0.max(1));
         if windows > MAX_WINDOWS {
@@ -41,8 +36,8 @@ fn expectation(
             return Vec::new();
         }
     }
-    let Rule { text, workload, metric, op, value, window } = rule;
-    let rule = Expectation { rule: text, workload: None, window, is_default: false, metric, op, value };
+    let RuleSpec { text, workload, metric, op, value, window } = rule;
+    let rule = Rule { text, workload: None, window, is_default: false, metric, op, value };
     let Some(name) = &workload else { return for_each_workload(&rule, scenario) };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
     let Some((class, _)) = named else {
@@ -50,29 +45,29 @@ fn expectation(
         diagnostics.report_at(at, format!("no workload is named `{name}`"), did_you_mean(name, names));
         return Vec::new();
     };
-    vec![Expectation { workload: Some(ClassId(class)), ..rule }]
+    vec![Rule { workload: Some(ClassId(class)), ..rule }]
 }
 
 /// Returns a rule that names no workload once for each workload, if it is about jobs and there are several. A rate is of
 /// all jobs together.
-fn for_each_workload(rule: &Expectation, scenario: &Scenario) -> Vec<Expectation> {
+fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
     let separate = rule.metric.is_of_jobs() && rule.metric != Metric::Goodput;
     if scenario.workloads.len() < 2 || !separate {
         return vec![rule.clone()];
     }
-    let one = |(class, workload): (u16, &Workload)| Expectation {
-        rule: format!("{}: {}", workload.name, rule.rule),
+    let one = |(class, workload): (u16, &Workload)| Rule {
+        text: format!("{}: {}", workload.name, rule.text),
         workload: Some(ClassId(class)),
         ..rule.clone()
     };
     (0..).zip(&scenario.workloads).map(one).collect()
 }
 
-impl Expectation {
+impl Rule {
     /// Returns the rule on success of a scenario that has none.
     pub(crate) fn default_success() -> Self {
         Self {
-            rule: format!("success >= {} %", DEFAULT_SUCCESS * 100.0),
+            text: format!("success >= {} %", DEFAULT_SUCCESS * 100.0),
             workload: None,
             window: None,
             is_default: true,

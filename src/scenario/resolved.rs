@@ -30,7 +30,7 @@ pub struct Scenario {
     /// The workloads, indexed by [`crate::ids::ClassId`].
     pub workloads: Vec<Workload>,
     /// Rules that the result must keep.
-    pub expect: Vec<Expectation>,
+    pub expect: Vec<Rule>,
     /// Assumptions, and consequences that the author may not intend.
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
@@ -329,9 +329,9 @@ pub struct Repeats {
 
 /// A rule that the result must keep.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Expectation {
+pub struct Rule {
     /// As written, after the name of its workload if it is judged for one that it does not name.
-    pub rule: String,
+    pub text: String,
     /// The workload whose jobs are judged; `None` for all jobs of the run.
     pub workload: Option<ClassId>,
     /// The length of the windows each of which must keep the rule; `None` for the run as a whole.

@@ -59,7 +59,7 @@ fn odd_runs() -> Vec<Summary> {
     let many: Vec<(&str, &[(Axis, u64)])> = names.iter().map(|name| (name.as_str(), limits)).collect();
     let mut coded = scenario::scenario(code, Nanos::MINUTE, &[(code, limits)]);
     coded.about = code.to_owned();
-    coded.expect[0].rule = code.to_owned();
+    coded.expect[0].text = code.to_owned();
     coded.workloads.push(scenario::workload(code));
     vec![
         run(&small("nothing", Nanos::MINUTE), 0.0),

@@ -1,13 +1,13 @@
 //! The recorder: nothing is lost or counted twice, and the same run gives the same text.
 
 use super::end;
-use super::scenario::{expectation, scenario};
+use super::scenario::{rule, scenario};
 use super::world::{Weather, play};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
 use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
-use quotalab::record::{Audit, Finding, Fingerprint, Fold, Log, Mode, Recorder, RunEnd, Summary};
+use quotalab::record::{Audit, Finding, Fold, Log, LogHash, Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Metric, Op, Scenario};
 
 fn short(limits: &[(Axis, u64)]) -> Scenario {
@@ -80,7 +80,7 @@ fn the_same_run_gives_the_same_bytes_and_the_same_fingerprint() {
     let run = |seed| {
         let mut scenario = short(&[(Axis::Rpm, 30)]);
         scenario.seed = seed;
-        let mut folds = (Recorder::new(&scenario), Log::new(Fingerprint::default(), &scenario).unwrap());
+        let mut folds = (Recorder::new(&scenario), Log::new(LogHash::default(), &scenario).unwrap());
         let at = play(&scenario, &Weather { per_min: 60.0, swing: 0.0, incident: 0.0..0.0 }, &mut folds);
         (folds.0.finish(end(at)).to_json(), folds.1.finish().unwrap())
     };
@@ -173,9 +173,9 @@ fn the_first_refusal_has_the_load_offered_before_it() {
 }
 
 #[test]
-fn an_expectation_without_a_value_is_missed() {
+fn a_rule_without_a_value_is_missed() {
     let mut scenario = short(&[]);
-    scenario.expect.push(expectation("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
+    scenario.expect.push(rule("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
     let summary = Recorder::new(&scenario).finish(end(Instant::ZERO));
     let passes: Vec<_> = summary.expect.iter().map(|expected| (expected.actual, expected.pass)).collect();
     assert_eq!(passes, [(None, false), (None, false), (Some(0.0), true), (None, true)]);

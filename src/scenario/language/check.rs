@@ -45,7 +45,7 @@ impl Check<'_> {
             (Kind::List { of, min, max }, yaml::Kind::List(items)) => {
                 self.list(of, (*min, *max), items, &at, advice)
             }
-            (Kind::Names { of, slash }, yaml::Kind::Map(entries)) => {
+            (Kind::NamedEntries { of, slash }, yaml::Kind::Map(entries)) => {
                 self.names(of, *slash, entries, &at, advice)
             }
             (Kind::Map(map), yaml::Kind::Map(entries)) => Data::Fields(self.map(map, entries, at.clone())),

@@ -1,7 +1,7 @@
 //! The scalar kinds: how the text of one value is read, and how a kind is described.
 
 use super::value::Data;
-use super::{Choice, Kind, MAX_RATE, Names, SPEEDS, rule};
+use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, rule};
 use crate::problem::{alternatives, did_you_mean, either};
 use crate::scenario::diagnostics::shortened;
 use provider::Nanos;
@@ -32,7 +32,7 @@ impl Kind {
         match self {
             Self::OneOf(_) | Self::Any => None,
             Self::List { .. } => Some(Shape::List),
-            Self::Map(_) | Self::Names { .. } => Some(Shape::Map),
+            Self::Map(_) | Self::NamedEntries { .. } => Some(Shape::Map),
             _ => Some(Shape::Scalar),
         }
     }
@@ -125,11 +125,11 @@ impl Kind {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Text => "text".into(),
-            Self::Name(Names::New) => "a name".into(),
-            Self::Name(Names::Preset) => "the name of a preset".into(),
-            Self::Name(Names::Route) => "the name of a route".into(),
-            Self::Name(Names::Target) => "a target, `provider/account/model`".into(),
-            Self::Name(Names::File) => "a file, relative to the scenario".into(),
+            Self::Name(NameKind::New) => "a name".into(),
+            Self::Name(NameKind::Preset) => "the name of a preset".into(),
+            Self::Name(NameKind::Route) => "the name of a route".into(),
+            Self::Name(NameKind::Target) => "a target, `provider/account/model`".into(),
+            Self::Name(NameKind::File) => "a file, relative to the scenario".into(),
             Self::Bool => "`true` or `false`".into(),
             Self::Count { min, max } => match (min, max) {
                 (0, &u64::MAX) => "a whole number".into(),
@@ -154,7 +154,7 @@ impl Kind {
             Self::Rule => "a rule".into(),
             Self::Choice(choices) => alternatives(&modelled(choices).collect::<Vec<_>>()),
             Self::List { .. } => "a list".into(),
-            Self::Names { .. } => "a map of names".into(),
+            Self::NamedEntries { .. } => "a map of names".into(),
             Self::Map(_) => "a map".into(),
             Self::OneOf(kinds) => either(&kinds.iter().map(Self::describe).collect::<Vec<_>>()),
             Self::Any => "any value".into(),

@@ -36,7 +36,7 @@ mod tests;
 pub(super) use check::check;
 pub(super) use order::Order;
 pub use page::page;
-pub(super) use rule::Rule;
+pub(super) use rule::RuleSpec;
 pub use schema::schema;
 pub(super) use table::{FAULT, PROVIDER, SCENARIO};
 pub(super) use value::{Data, Fields, Value};
@@ -96,7 +96,7 @@ pub(super) enum Kind {
     /// Free text.
     Text,
     /// A non-empty name that the author chooses, or that refers to something.
-    Name(Names),
+    Name(NameKind),
     /// `true` or `false`.
     Bool,
     /// A whole number: `6000`, `10_000`, `400k`, `1M`.
@@ -157,7 +157,7 @@ pub(super) enum Kind {
         max: usize,
     },
     /// A map whose keys are names that the author chooses; at least one.
-    Names {
+    NamedEntries {
         /// The kind of its values.
         of: &'static Kind,
         /// Whether a name may contain `/`: not if it is a part of `provider/account/model` that others follow.
@@ -174,7 +174,7 @@ pub(super) enum Kind {
 
 /// What a name is, for the reader of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Names {
+pub(super) enum NameKind {
     /// A name that this word defines.
     New,
     /// A preset that comes with quotalab.

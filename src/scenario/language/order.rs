@@ -38,7 +38,7 @@ impl Order {
     pub(in crate::scenario) fn key(self, key: &str, value: &Tree) -> Self {
         let kind = match self.kind {
             Some(Kind::Map(map)) => map.word(key).map(|word| &word.kind),
-            Some(Kind::Names { of, .. }) => Some(*of),
+            Some(Kind::NamedEntries { of, .. }) => Some(*of),
             _ => None,
         };
         self.inside(kind, value)

@@ -103,7 +103,7 @@ fn cell(kind: &'static Kind) -> String {
     match kind {
         Kind::Choice(choices) if modelled(choices).count() > MAX_IN_CELL => "a word of the list below".into(),
         Kind::Map(map) => format!("[`{}`](#{})", map.name, map.name.replace('.', "")),
-        Kind::Names { of, .. } => format!("names, each with {}", cell(of)),
+        Kind::NamedEntries { of, .. } => format!("names, each with {}", cell(of)),
         Kind::List { of: Kind::Rule, .. } => "a list of [rules](#rules)".into(),
         Kind::List { of, min, max } => {
             let count = match (*min, *max) {

@@ -38,7 +38,7 @@ pub(super) const OPS: [(&str, Op); 5] =
 
 /// A rule as written; the workload that it names is looked up later.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::scenario) struct Rule {
+pub(in crate::scenario) struct RuleSpec {
     /// The whole text.
     pub(in crate::scenario) text: String,
     /// The workload before the colon.
@@ -57,7 +57,7 @@ const EVERY: [&str; 2] = [" in every ", " every "];
 const MIN_WINDOW: Nanos = Nanos::SECOND;
 
 /// Reads a rule.
-pub(super) fn read(text: &str) -> Result<Rule, ParseError> {
+pub(super) fn read(text: &str) -> Result<RuleSpec, ParseError> {
     let sign = |c: char| matches!(c, '<' | '>' | '=' | '!' | '≤' | '≥');
     let Some(start) = text.find(sign) else {
         let help = "write a rule such as `success >= 99%` or `p95 latency <= 8s`";
@@ -81,7 +81,7 @@ pub(super) fn read(text: &str) -> Result<Rule, ParseError> {
         let what = format!("`{metric}` is measured for the run as a whole, not for a workload");
         return Err(ParseError::new(what, "leave out the name before the colon"));
     }
-    Ok(Rule { text: text.trim().to_owned(), workload, metric, op, value, window })
+    Ok(RuleSpec { text: text.trim().to_owned(), workload, metric, op, value, window })
 }
 
 /// Reads the length of a window: a duration, or `minute`, `hour` or `day`.

@@ -4,7 +4,7 @@
 //! become: `rpm: 1000` is an integer, `rpm: 14.4k` a string. Ranges apply to numbers, patterns to strings.
 
 use super::rule::OPS;
-use super::{Choice, Form, Kind, Map, Names, Required, SCENARIO, Word};
+use super::{Choice, Form, Kind, Map, NameKind, Required, SCENARIO, Word};
 use crate::scenario::resolved::Metric;
 use provider::presets::PRESETS;
 use serde_json::{Map as Object, Value, json};
@@ -104,7 +104,7 @@ fn kind(kind: &'static Kind, definitions: &mut Object<String, Value>) -> Value {
             }
             schema
         }
-        Kind::Names { of, slash } => {
+        Kind::NamedEntries { of, slash } => {
             let pattern = if *slash { r"\S" } else { r"^[^/]*[^/\s][^/]*$" };
             json!({
                 "type": "object",
@@ -129,11 +129,11 @@ fn kind(kind: &'static Kind, definitions: &mut Object<String, Value>) -> Value {
 fn scalar(kind: &Kind) -> Value {
     match kind {
         Kind::Text => json!({ "type": ["string", "number", "boolean"] }),
-        Kind::Name(Names::Preset) => {
+        Kind::Name(NameKind::Preset) => {
             let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
             json!({ "enum": names })
         }
-        Kind::Name(Names::Target) => json!({ "type": "string", "pattern": "^[^/]+/[^/]+/.+$" }),
+        Kind::Name(NameKind::Target) => json!({ "type": "string", "pattern": "^[^/]+/[^/]+/.+$" }),
         Kind::Name(_) => json!({ "type": ["string", "number", "boolean"], "pattern": r"\S" }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Count { min, max } => number("integer", json!(min), json!(max), &format!("{DECIMAL}[kM]?")),

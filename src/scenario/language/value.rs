@@ -4,7 +4,7 @@
 //! with the rest. Absent words with a default have the default.
 
 use super::Map;
-use super::rule::Rule;
+use super::rule::RuleSpec;
 use crate::scenario::diagnostics::{Location, Name};
 use crate::scenario::yaml::Node;
 use provider::Nanos;
@@ -36,7 +36,7 @@ pub(in crate::scenario) enum Data {
     /// One of a fixed set of keywords.
     Choice(&'static str),
     /// A rule of `expect`.
-    Rule(Rule),
+    Rule(RuleSpec),
     /// The entries of a list.
     List(Vec<Value>),
     /// Entries whose keys the author of the scenario chose, in the order written.

@@ -18,7 +18,7 @@ mod what_if;
 mod workload;
 
 use super::diagnostics::{Diagnostics, Location, Name};
-use super::language::{self, Data, Rule, Value};
+use super::language::{self, Data, RuleSpec, Value};
 use super::resolved::{Client, Start};
 use super::yaml::Node;
 use ::provider::Nanos;
@@ -50,7 +50,7 @@ pub(super) struct Spec {
     /// `workload`, in the order written.
     pub(super) workloads: Vec<WorkloadSpec>,
     /// `expect`.
-    pub(super) expect: Vec<(Location, Rule)>,
+    pub(super) expect: Vec<(Location, RuleSpec)>,
     /// `what_if`.
     pub(super) what_if: Vec<WhatIfSpec>,
 }

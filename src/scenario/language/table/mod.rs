@@ -20,7 +20,7 @@ pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};
 pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, WORKLOAD};
 
-use super::{Choice, Form, Kind, Map, Names, Refused, Word, choice, unmodelled, word};
+use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
 use ::provider::Nanos;
 
 /// The word that removes what a preset says, or a bound.

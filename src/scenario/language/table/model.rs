@@ -2,7 +2,7 @@
 
 use super::dist::{SECONDS, TOKENS};
 use super::evidence::{EVIDENCE_LIST, RETIRED};
-use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, Names, Refused, Word, choice, word};
+use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, NameKind, Refused, Word, choice, word};
 
 pub(in crate::scenario::language) static MODEL: Map = Map {
     name: "model",
@@ -11,7 +11,7 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
     words: &[
         word(
             "family",
-            Kind::Name(Names::New),
+            Kind::Name(NameKind::New),
             "gpt-oss",
             "Models of one family draw from one quota: the limits of the first of them.",
         ),

@@ -2,7 +2,7 @@
 
 use super::evidence::{ALLOW_RETIRED, EVIDENCE_LIST};
 use super::model::{ESTIMATE_OR_RESERVE, GROWTH, LAW, MAX_GROWTH, ZONE};
-use super::{Choice, Form, Kind, LENGTH, MODEL, Map, Names, OFFSET, choice, word};
+use super::{Choice, Form, Kind, LENGTH, MODEL, Map, NameKind, OFFSET, choice, word};
 
 pub(in crate::scenario) static PROVIDER: Map = Map {
     name: "provider",
@@ -11,7 +11,7 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
     words: &[
         word(
             "preset",
-            Kind::Name(Names::Preset),
+            Kind::Name(NameKind::Preset),
             "groq-free",
             "Takes limits, latencies and prices from a known provider. What is written beside it takes precedence: models and \
              their limits are merged one by one, every other word replaces the preset's.",
@@ -42,13 +42,13 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
         ),
         word(
             "accounts",
-            Kind::Names { of: &ACCOUNT_OR_KEYS, slash: false },
+            Kind::NamedEntries { of: &ACCOUNT_OR_KEYS, slash: false },
             "{acme: {keys: [k1, k2]}}",
             "The organisations that own quota. If absent, one account `default` with one key `default`.",
         ),
         word(
             "models",
-            Kind::Names { of: &Kind::Map(&MODEL), slash: true },
+            Kind::NamedEntries { of: &Kind::Map(&MODEL), slash: true },
             "{gpt-oss-120b: {limits: {rpm: 1000}}}",
             "The models that it serves, by the names that requests send.",
         )
@@ -82,7 +82,7 @@ const DIALECTS: &[Choice] = &[
 
 const TIERS: &[Choice] = &[choice("free", "free of charge"), choice("developer", "paid by use")];
 
-const KEYS: Kind = Kind::List { of: &Kind::Name(Names::New), min: 1, max: usize::MAX };
+const KEYS: Kind = Kind::List { of: &Kind::Name(NameKind::New), min: 1, max: usize::MAX };
 
 static ACCOUNT_OR_KEYS: Kind = Kind::OneOf(&[KEYS, Kind::Map(&ACCOUNT)]);
 

@@ -2,7 +2,7 @@
 
 use super::dist::{SECONDS, TOKEN_COUNT, TOKENS};
 use super::{
-    Choice, Form, Kind, LENGTH, MAX_TOKENS, Map, NOT_MODELLED, Names, OFFSET, Refused, TOKEN_DIST, choice,
+    Choice, Form, Kind, LENGTH, MAX_TOKENS, Map, NOT_MODELLED, NameKind, OFFSET, Refused, TOKEN_DIST, choice,
     word,
 };
 
@@ -11,11 +11,11 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
     doc: "A class of jobs.",
     example: "{name: chat, route: chat, arrivals: {poisson: 250/min}, prompt: {p50: 800, p95: 3000}}",
     words: &[
-        word("name", Kind::Name(Names::New), "chat", "Its name in reports; every workload has its own.")
+        word("name", Kind::Name(NameKind::New), "chat", "Its name in reports; every workload has its own.")
             .required(),
         word(
             "route",
-            Kind::Name(Names::Route),
+            Kind::Name(NameKind::Route),
             "chat",
             "The route that its jobs take. May be absent if there is only one.",
         ),
@@ -110,7 +110,7 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
         word("think", SECONDS, "{mean: 10s}", "The time between a reply and the next job of the user."),
         word(
             "trace",
-            Kind::Name(Names::File),
+            Kind::Name(NameKind::File),
             "trace.csv",
             "A recorded trace: an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, plain or gzip.",
         ),

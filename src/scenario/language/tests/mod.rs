@@ -18,7 +18,7 @@ fn maps() -> Vec<&'static Map> {
                 found.push(map);
                 map.words.iter().for_each(|word| visit(&word.kind, found));
             }
-            Kind::List { of, .. } | Kind::Names { of, .. } => visit(of, found),
+            Kind::List { of, .. } | Kind::NamedEntries { of, .. } => visit(of, found),
             Kind::OneOf(kinds) => kinds.iter().for_each(|kind| visit(kind, found)),
             _ => {}
         }

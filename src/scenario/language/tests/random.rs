@@ -3,7 +3,7 @@
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::table::SCENARIO;
-use crate::scenario::language::{Choice, Form, Kind, MAX_RATE, Map, Names, Required, Word, check};
+use crate::scenario::language::{Choice, Form, Kind, MAX_RATE, Map, NameKind, Required, Word, check};
 use crate::scenario::write::{Entry, Tree, write};
 use crate::scenario::{Overrides, parse, yaml};
 use proptest::prelude::*;
@@ -74,7 +74,7 @@ impl Generator {
     fn word(&mut self, word: &'static Word) -> Tree {
         match (&word.kind, word.name) {
             // Names that others refer to are always the same.
-            (Kind::Names { of, .. }, name) => {
+            (Kind::NamedEntries { of, .. }, name) => {
                 let key = match name {
                     "providers" => "p",
                     "accounts" => "default",
@@ -97,7 +97,7 @@ impl Generator {
             }
             // Targets and workloads may not occur twice, so a list that need not be longer has one entry.
             Kind::List { of, min, .. } => Tree::List((0..(*min).max(1)).map(|_| self.value(of)).collect()),
-            Kind::Names { .. } => unreachable!("names are the value of a word"),
+            Kind::NamedEntries { .. } => unreachable!("names are the value of a word"),
             Kind::Choice(choices) => {
                 let modelled: Vec<&Choice> = choices.iter().filter(|choice| choice.modelled).collect();
                 Tree::text(self.pick(&modelled).word)
@@ -108,8 +108,8 @@ impl Generator {
 
     fn scalar(&mut self, kind: &Kind) -> String {
         match kind {
-            Kind::Name(Names::Route) => "r".into(),
-            Kind::Name(Names::Target) => "p/default/m".into(),
+            Kind::Name(NameKind::Route) => "r".into(),
+            Kind::Name(NameKind::Target) => "p/default/m".into(),
             Kind::Text | Kind::Name(_) => {
                 (*self.pick(&["a", "two words", "7", "a: b", "true", "#1", "é", "- x", "null"])).to_owned()
             }
