@@ -4,7 +4,7 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
-use super::summary::{Ceiling, LongWindow, Quantiles, RuleResult, Summary};
+use super::summary::{CeilingSummary, LongWindow, Quantiles, RuleResult, Summary};
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
@@ -163,12 +163,14 @@ fn limit(summary: &Summary) -> Option<Finding> {
         return None;
     }
     let ceiling = match &summary.ceiling {
-        Ceiling { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => Some(LimitCeiling {
-            target: binding.target.clone(),
-            axis: binding.axis.clone(),
-            jobs_per_min: *jobs_per_min,
-            is_sum: summary.targets.len() > 1,
-        }),
+        CeilingSummary { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => {
+            Some(LimitCeiling {
+                target: binding.target.clone(),
+                axis: binding.axis.clone(),
+                jobs_per_min: *jobs_per_min,
+                is_sum: summary.targets.len() > 1,
+            })
+        }
         _ => None,
     };
     let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);

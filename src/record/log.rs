@@ -72,8 +72,8 @@ impl<W: Write> Fold for Log<W> {
     }
 }
 
-/// A hash of everything that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv); two runs
-/// with the same hash of their event logs are equal.
+/// A hash of everything that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv); equal
+/// event logs have equal hashes, and different logs have different ones except by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogHash(pub u64);
 

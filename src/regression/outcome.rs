@@ -56,10 +56,10 @@ pub enum Status {
     Skipped,
 }
 
-/// One rule of `expect:`.
+/// The outcome of one rule of `expect:`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuleOutcome {
-    /// As written.
+    /// The rule as written.
     pub rule: String,
     /// The line of the file, counted from 1; `None` if the file does not contain the rule.
     pub line: Option<usize>,
@@ -79,15 +79,15 @@ pub struct RuleOutcome {
 /// [`Baseline::mismatches`]). `runs` has one entry per case, in the same order.
 #[must_use]
 pub fn judge(cases: &[Case], runs: &[ScenarioRuns], baseline: Option<&Baseline>) -> Outcome {
-    let reference = |case: &Case| baseline?.get(&case.scenario().name);
+    let baseline_of = |case: &Case| baseline?.scenario(&case.scenario().name);
     assert_eq!(cases.len(), runs.len(), "invariant: every case was run");
     let comparisons: usize =
-        cases.iter().filter_map(reference).map(|reference| reference.measures.len()).sum();
+        cases.iter().filter_map(baseline_of).map(|baseline| baseline.measures.len()).sum();
     #[expect(clippy::cast_precision_loss, reason = "measures and scenarios are few")]
     let false_alarm_per_comparison = FALSE_ALARM_PROBABILITY / comparisons.max(1) as f64;
     let judged = |(case, runs): (&Case, &ScenarioRuns)| {
         let compared =
-            reference(case).map(|reference| changes(case, runs, reference, false_alarm_per_comparison));
+            baseline_of(case).map(|baseline| changes(case, runs, baseline, false_alarm_per_comparison));
         ScenarioOutcome::new(case, runs, baseline.is_some(), compared)
     };
     let scenarios: Vec<ScenarioOutcome> = cases.iter().zip(runs).map(judged).collect();
@@ -210,10 +210,11 @@ impl RuleOutcome {
 fn line_of(text: &str, rule: &str) -> Option<usize> {
     let lines = || text.lines().enumerate();
     let (expect, _) = lines().find(|(_, line)| line.starts_with("expect:"))?;
-    // A rule that names no workload is judged for each, under its name.
-    let written = || rule.split_once(": ").map(|(_, rule)| rule);
+    // A rule without a workload may be judged once per workload. Its text then begins with the name of the workload,
+    // which the file does not contain.
+    let as_written = || rule.split_once(": ").map(|(_, rule)| rule);
     let find = |rule: &str| lines().skip(expect).find(|(_, line)| line.contains(rule));
-    find(rule).or_else(|| find(written()?)).map(|(index, _)| index + 1)
+    find(rule).or_else(|| find(as_written()?)).map(|(index, _)| index + 1)
 }
 
 #[cfg(test)]

@@ -47,7 +47,9 @@ pub struct ScenarioRuns {
 #[derive(Clone, Debug)]
 pub(super) struct Replica {
     pub(super) seed: u64,
+    /// The measures.
     pub(super) values: Values,
+    /// The results of the scenario's rules.
     pub(super) expect: Vec<RuleResult>,
 }
 
@@ -56,7 +58,7 @@ pub(super) struct Replica {
 pub fn run(cases: &[Case], done: &(dyn Fn() + Sync)) -> Vec<ScenarioRuns> {
     let scenarios: Vec<&Scenario> = cases.iter().flat_map(|case| &case.replicas).collect();
     let replica = |scenario: &&Scenario| {
-        let replica = replica(scenario);
+        let replica = run_replica(scenario);
         done();
         replica
     };
@@ -70,7 +72,7 @@ pub fn run(cases: &[Case], done: &(dyn Fn() + Sync)) -> Vec<ScenarioRuns> {
     cases.iter().map(runs).collect()
 }
 
-fn replica(scenario: &Scenario) -> Replica {
+fn run_replica(scenario: &Scenario) -> Replica {
     let summary = drive::summarize_without_distributions(scenario, Load::new(scenario));
     Replica { seed: scenario.seed, values: values_of(&summary), expect: summary.expect }
 }

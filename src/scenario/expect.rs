@@ -1,4 +1,5 @@
-//! The rules of `expect:` as they are judged: for each workload, and with the default on success.
+//! Resolves the rules of `expect:`: looks up their workloads, repeats a rule for each workload where that is needed, and
+//! adds the default rule on success.
 
 use super::diagnostics::{Diagnostics, Location};
 use super::language::RuleSpec;
@@ -6,27 +7,28 @@ use super::resolved::{Metric, Op, Rule, Scenario, Workload};
 use crate::ids::ClassId;
 use crate::problem::did_you_mean;
 
-/// The share of jobs that must succeed if no rule says anything of success.
+/// The share of jobs that must succeed if no rule is on success.
 const DEFAULT_SUCCESS: f64 = 0.99;
-/// The most windows of one rule: a week of five minutes.
+/// The maximum number of windows of one rule: as many as a week has windows of five minutes.
 const MAX_WINDOWS: u64 = 2_016;
 
-/// Returns the rules of a scenario whose workloads are known, those without a workload once for each of them.
-pub(super) fn expectations(
+/// Resolves the rules of a scenario whose workloads are resolved. A rule that names no workload may result in one rule per
+/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out.
+pub(super) fn resolve_rules(
     rules: Vec<(Location, RuleSpec)>,
     scenario: &Scenario,
     diagnostics: &Diagnostics,
 ) -> Vec<Rule> {
-    let says_success = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
+    let has_success_rule = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
     let mut all: Vec<Rule> =
-        rules.into_iter().flat_map(|(at, rule)| expectation(&at, rule, scenario, diagnostics)).collect();
-    if !says_success {
+        rules.into_iter().flat_map(|(at, rule)| resolve_rule(&at, rule, scenario, diagnostics)).collect();
+    if !has_success_rule {
         all.extend(for_each_workload(&Rule::default_success(), scenario));
     }
     all
 }
 
-fn expectation(at: &Location, rule: RuleSpec, scenario: &Scenario, diagnostics: &Diagnostics) -> Vec<Rule> {
+fn resolve_rule(at: &Location, rule: RuleSpec, scenario: &Scenario, diagnostics: &Diagnostics) -> Vec<Rule> {
     if let Some(window) = rule.window {
         let windows = scenario.duration.0.div_ceil(window.0.max(1));
         if windows > MAX_WINDOWS {
@@ -48,11 +50,11 @@ fn expectation(at: &Location, rule: RuleSpec, scenario: &Scenario, diagnostics: 
     vec![Rule { workload: Some(ClassId(class)), ..rule }]
 }
 
-/// Returns a rule that names no workload once for each workload, if it is about jobs and there are several. A rate is of
-/// all jobs together.
+/// Returns a copy of a rule for each workload, if the rule names no workload, its metric is measured on jobs, and there are
+/// several workloads; otherwise the rule itself. Goodput is a rate of all jobs together, so its rule is not copied.
 fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
-    let separate = rule.metric.is_of_jobs() && rule.metric != Metric::Goodput;
-    if scenario.workloads.len() < 2 || !separate {
+    let is_per_workload = rule.metric.is_of_jobs() && rule.metric != Metric::Goodput;
+    if scenario.workloads.len() < 2 || !is_per_workload {
         return vec![rule.clone()];
     }
     let one = |(class, workload): (u16, &Workload)| Rule {
@@ -64,7 +66,7 @@ fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
 }
 
 impl Rule {
-    /// Returns the rule on success of a scenario that has none.
+    /// Returns the rule on success that holds for a scenario without one.
     pub(crate) fn default_success() -> Self {
         Self {
             text: format!("success >= {} %", DEFAULT_SUCCESS * 100.0),
@@ -77,7 +79,8 @@ impl Rule {
         }
     }
 
-    /// Returns the share of jobs that may miss what the rule asks of each; `None` if it is not about single jobs.
+    /// Returns the share of jobs that may violate the condition that the rule sets for a single job, such as to succeed or to
+    /// stay within a latency; `None` if it sets none for single jobs.
     pub(crate) fn allowed_share(&self) -> Option<f64> {
         match self.metric {
             Metric::Success => Some(1.0 - self.value),

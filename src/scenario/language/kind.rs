@@ -18,16 +18,16 @@ pub(super) enum Shape {
     Map,
 }
 
-/// The length of a value that is quoted in a message, in characters.
+/// The maximum length of a value that is quoted in a message, in characters.
 const MAX_QUOTED: usize = 60;
 
-/// A value as a message quotes it.
+/// Returns a value as a message quotes it.
 pub(super) fn quoted(text: &str) -> String {
     shortened(text, MAX_QUOTED)
 }
 
 impl Kind {
-    /// The shape of the values of this kind; `None` if several are accepted.
+    /// Returns the shape of the values of this kind; `None` if several are accepted.
     pub(super) fn shape(&self) -> Option<Shape> {
         match self {
             Self::OneOf(_) | Self::Any => None,
@@ -121,7 +121,7 @@ impl Kind {
         Err(ParseError::new(format!("`{}` is out of range", quoted(text)), help))
     }
 
-    /// The kind in words, with its range: "a whole number from 1 to 100".
+    /// Describes the kind in words, with its range: "a whole number from 1 to 100".
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Text => "text".into(),
@@ -162,7 +162,7 @@ impl Kind {
     }
 }
 
-/// The words of a choice that are accepted.
+/// Iterates over the words of a choice that are accepted.
 pub(super) fn modelled(choices: &'static [Choice]) -> impl Iterator<Item = &'static str> + Clone {
     choices.iter().filter(|choice| choice.modelled).map(|choice| choice.word)
 }

@@ -1,8 +1,8 @@
-//! The scenario as written, in types: quantities are numbers, words of the language are variants, defaults are filled in.
-//! Only names that must be looked up are still names.
+//! The scenario as written, in typed form: quantities are numbers, words of the language are variants, defaults are filled
+//! in. Only names that must be looked up are still names.
 //!
-//! The table of the language has checked every word for itself. Here is what involves several of them ("`cap` is at least
-//! `base`"). What does not fit has been reported and is left out, so that everything else is still checked.
+//! `language` has checked every word for itself. This module checks what involves several of them ("`cap` is at least
+//! `base`"). An invalid value has been reported and is left out, so that everything else is still checked.
 
 mod arrivals;
 mod client;
@@ -55,7 +55,7 @@ pub(super) struct Spec {
     pub(super) what_if: Vec<WhatIfSpec>,
 }
 
-/// Reads a scenario from its tree. `None` if it is no map at all; problems are reported to `diagnostics`.
+/// Reads a scenario from its tree. Returns `None` if it is not a map; problems are reported to `diagnostics`.
 pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
     let fields = language::check(&language::SCENARIO, root, diagnostics)?;
     let rule = |value: &Value| match &value.data {

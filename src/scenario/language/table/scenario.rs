@@ -1,4 +1,4 @@
-//! The top of a scenario: what it is, what it is made of, what it expects. Also routes and what-ifs.
+//! The top level of a scenario, routes and what-ifs.
 
 use super::{
     CLIENT, Choice, Kind, Map, NOT_MODELLED, NameKind, PROVIDER, Refused, WORKLOAD, choice, unmodelled, word,
@@ -14,7 +14,7 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
         word("name", Kind::Name(NameKind::New), "launch day", "The name in reports. If absent, the name of the file."),
         word("about", Kind::Text, "\"Does the evening peak hold?\"", "The question that the scenario answers, for its readers.")
             .default("\"\""),
-        // Any number does; a fixed one makes a run repeatable without asking.
+        // Any number would do. A fixed default makes a run repeatable.
         word(
             "seed",
             Kind::Count { min: 0, max: u64::MAX },
@@ -22,8 +22,8 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
             "The seed of every random stream. The same scenario and seed give the same result.",
         )
         .default("1"),
-        // Long enough for every limit per minute to refill many times and for a daily limit to show its slope.
-        word("duration", Kind::Duration { min: Nanos::SECOND, max: MAX_DURATION }, "24h", "How long jobs arrive. Jobs in flight at the end are finished.")
+        // Long enough for limits per minute to refill many times and for the use of a daily limit to show.
+        word("duration", Kind::Duration { min: Nanos::SECOND, max: MAX_DURATION }, "24h", "The time over which jobs arrive. Jobs in flight at its end are finished.")
             .default("1h"),
         word(
             "start",
@@ -58,8 +58,8 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
             "expect",
             Kind::List { of: &Kind::Rule, min: 0, max: usize::MAX },
             "[\"success >= 99%\", \"p95 latency <= 8s\"]",
-            "Rules that the result must keep. `quotalab sim` and `quotalab test` exit with 1 if one is broken; `quotalab plan` \
-             searches the highest load that keeps them.",
+            "Rules that must hold for the result. `quotalab sim` and `quotalab test` exit with 1 if one is broken; `quotalab plan` \
+             searches for the highest load at which they hold.",
         )
         .default("[]"),
         word(

@@ -24,7 +24,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "prompt",
             TOKENS,
             "{p50: 800, p95: 3000}",
-            "Tokens of a prompt. Required unless a trace brings its own.",
+            "Tokens of a prompt. Required except with a trace, which contains its own.",
         ),
         word(
             "cached_prompt",
@@ -51,7 +51,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "repeats",
             Kind::Map(&REPEATS),
             "{share: 20%, zipf: 1.1, of: 5000}",
-            "Jobs whose prompt is one of a fixed set of popular prompts: what a cache can answer after the first.",
+            "Jobs whose prompt is one of a fixed number of popular prompts. A cache can answer all but the first of each.",
         ),
         word(
             "stream",
@@ -210,10 +210,10 @@ pub(in crate::scenario::language) static ARRIVAL_STEP: Map = Map {
 
 pub(in crate::scenario::language) static REPEATS: Map = Map {
     name: "repeats",
-    doc: "Jobs that ask one of a number of popular prompts again.",
+    doc: "Jobs whose prompt is one of a fixed number of popular prompts.",
     example: "{share: 20%, zipf: 1.1, of: 5000}",
     words: &[
-        word("share", Kind::Share { zero: true }, "20%", "The share of jobs that ask a popular prompt.")
+        word("share", Kind::Share { zero: true }, "20%", "The share of jobs with a popular prompt.")
             .required(),
         // The classical exponent of words and queries. Web requests measured lower, 0.64 to 0.83 (Breslau et al., INFOCOM 1999).
         word(
@@ -223,7 +223,7 @@ pub(in crate::scenario::language) static REPEATS: Map = Map {
             "The exponent of Zipf's law over the popular prompts; 0 is uniform.",
         )
         .default("1"),
-        word("of", Kind::Count { min: 1, max: 1_000_000 }, "5000", "How many popular prompts there are.")
+        word("of", Kind::Count { min: 1, max: 1_000_000 }, "5000", "The number of popular prompts.")
             .required(),
     ],
     forms: &[],

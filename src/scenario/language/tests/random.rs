@@ -10,20 +10,23 @@ use proptest::prelude::*;
 use provider::units::{print_count, print_duration};
 use provider::{Nanos, RandomStream};
 
-/// A random scenario. Its words and kinds fit the table; numbers may contradict each other.
+/// Returns a random scenario. Its words and kinds fit the table; numbers may contradict each other.
 fn scenario(seed: u64) -> Tree {
     Generator { stream: RandomStream::keyed(seed, 0) }.random_map(&SCENARIO)
 }
 
+/// Generates random values that the table accepts.
 struct Generator {
     stream: RandomStream,
 }
 
 impl Generator {
+    /// Returns a uniform number below `bound`.
     fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.stream.below(bound as u64)).expect("below a usize")
     }
 
+    /// Returns `true` with a probability of 1 ÷ `times`.
     fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -54,7 +57,7 @@ impl Generator {
         Tree::map(entries)
     }
 
-    /// The words of one form that are given.
+    /// Returns the words of one random form.
     fn form(&mut self, map: &'static Map) -> Vec<&'static str> {
         let candidates: Vec<&Form> =
             map.forms.iter().filter(|form| form.words().all(|word| word != "trace")).collect();
@@ -136,13 +139,13 @@ impl Generator {
         }
     }
 
-    /// A whole number, log-uniform over 64 bits and clamped to the range: often `max`.
+    /// Returns a whole number, log-uniform over 64 bits and clamped to the range: often `max`.
     fn between(&mut self, min: u64, max: u64) -> u64 {
         let shift = self.stream.below(64);
         min + (self.stream.below(u64::MAX) >> shift).min(max - min)
     }
 
-    /// A decimal with one digit after the point.
+    /// Returns a decimal with one digit after the point.
     fn decimal(&mut self, min: f64, max: f64) -> f64 {
         let tenths = (max.min(1e4) - min) * 10.0 * self.stream.unit();
         ((min * 10.0 + tenths).ceil() / 10.0).min(max)
