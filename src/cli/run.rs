@@ -1,6 +1,6 @@
 //! `quotalab run SCENARIO`
 
-use super::run_output::{self, CommandLine};
+use super::run_output::{CommandLine, Destination};
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
@@ -27,7 +27,11 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = drive::with_start_levels(self.scenario_options.load(&self.scenario)?);
+        let scenario = self.scenario_options.load(&self.scenario)?;
+        let source =
+            CommandLine { verb: "run", scenario: &self.scenario, scenario_options: &self.scenario_options };
+        let destination = Destination::open(&scenario, source, &self.output_options)?;
+        let scenario = drive::with_start_levels(scenario);
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()
@@ -41,14 +45,12 @@ impl RunArgs {
             .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
             .map_err(run_error)?;
-        let mut output_folds = run_output::output_folds("run", &scenario, &self.output_options)?;
+        let mut output_folds = destination.output_folds(&scenario)?;
         let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut output_folds, |folds| {
             live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)
         });
         drop(mocks);
         runtime.shutdown_background();
-        let source =
-            CommandLine { verb: "run", scenario: &self.scenario, scenario_options: &self.scenario_options };
-        run_output::deliver(&scenario, summary, output_folds, &source, &self.output_options)
+        destination.deliver(&scenario, summary, output_folds)
     }
 }

@@ -1,6 +1,6 @@
 //! `quotalab sim SCENARIO`
 
-use super::run_output::{self, CommandLine};
+use super::run_output::{CommandLine, Destination};
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError};
 use crate::drive::{self, virtual_time};
 use crate::record::{Mode, Recorder};
@@ -19,13 +19,15 @@ pub(super) struct SimArgs {
 
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = drive::with_start_levels(self.scenario_options.load(&self.scenario)?);
-        let mut output_folds = run_output::output_folds("sim", &scenario, &self.output_options)?;
+        let scenario = self.scenario_options.load(&self.scenario)?;
+        let source =
+            CommandLine { verb: "sim", scenario: &self.scenario, scenario_options: &self.scenario_options };
+        let destination = Destination::open(&scenario, source, &self.output_options)?;
+        let scenario = drive::with_start_levels(scenario);
+        let mut output_folds = destination.output_folds(&scenario)?;
         let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut output_folds, |folds| {
             virtual_time::simulate(&scenario, folds)
         });
-        let source =
-            CommandLine { verb: "sim", scenario: &self.scenario, scenario_options: &self.scenario_options };
-        run_output::deliver(&scenario, summary, output_folds, &source, &self.output_options)
+        destination.deliver(&scenario, summary, output_folds)
     }
 }
