@@ -84,8 +84,8 @@ fn window(line: &str, column: usize) -> (String, usize) {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// The number of problems at which a reader may stop.
-    pub const ENOUGH: usize = 1_000;
+    /// The number of problems at which a reader may end its search for more.
+    pub const MAX_SOUGHT: usize = 1_000;
 
     /// Sorts by file, line and column, and drops duplicates. Returns `None` if `problems` is empty.
     #[must_use]
@@ -130,7 +130,7 @@ impl fmt::Display for Problems {
         }
         match self.0.len() {
             1 => write!(f, "1 problem; nothing was started"),
-            Self::ENOUGH.. => write!(f, "{} problems or more; nothing was started", Self::ENOUGH),
+            Self::MAX_SOUGHT.. => write!(f, "{} problems or more; nothing was started", Self::MAX_SOUGHT),
             many => write!(f, "{many} problems; nothing was started"),
         }
     }

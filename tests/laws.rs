@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use provider::{Nanos, RandomStream};
 use quotalab::drive::{self, virtual_time};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome};
-use quotalab::record::{Audit, Fingerprint, Fold, Log, Mode, Recorder, Summary};
+use quotalab::record::{Audit, Fold, Log, LogHash, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
 use std::collections::BTreeSet;
 
@@ -99,7 +99,7 @@ fn examine(tape: &[u32]) -> Result<Run, String> {
 struct Run {
     summary: Summary,
     violations: Vec<String>,
-    fingerprint: Fingerprint,
+    fingerprint: LogHash,
     seen: BTreeSet<String>,
 }
 
@@ -157,7 +157,7 @@ fn all_variants() -> Vec<String> {
 impl Run {
     /// `named` is the scenario in the first line of the log, whatever seed is run.
     fn of(scenario: &Scenario, named: &Scenario) -> Self {
-        let log = Log::new(Fingerprint::default(), named).expect("a fingerprint accepts everything");
+        let log = Log::new(LogHash::default(), named).expect("a fingerprint accepts everything");
         let mut folds = (
             Audit::new(scenario, Nanos::ZERO),
             (Ledgers::new(scenario), (IdenticalJobs::new(scenario), (SeenVariants::default(), log))),

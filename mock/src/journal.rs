@@ -39,8 +39,8 @@ pub enum JournalOutcome {
     Served,
     /// Admitted and served, but a fault made the body unparsable.
     CorruptBody,
-    /// Refused by a limit.
-    Refused {
+    /// Refused by a limit; `refused` in JSON.
+    RateLimited {
         /// The axis of the limit.
         axis: Axis,
         /// `true` if the request exceeds what the limit ever admits: no wait helps.
@@ -48,8 +48,8 @@ pub enum JournalOutcome {
     },
     /// Replaced by a fault: answered with an error, or not answered at all.
     Faulted(Fault),
-    /// Never checked against a limit: unknown key, path or model, invalid body, or too long for the model.
-    Rejected,
+    /// Answered with an error before any limit was checked (`rejected` in JSON): unknown key, path or model, invalid body, or too long for the model.
+    InvalidRequest,
 }
 
 impl JournalOutcome {
@@ -59,9 +59,9 @@ impl JournalOutcome {
         match self {
             Self::Served => "served",
             Self::CorruptBody => "spoiled",
-            Self::Refused { .. } => "refused",
+            Self::RateLimited { .. } => "refused",
             Self::Faulted(_) => "faulted",
-            Self::Rejected => "rejected",
+            Self::InvalidRequest => "rejected",
         }
     }
 }
@@ -152,7 +152,7 @@ mod tests {
                 model: None,
                 wants_stream: false,
                 fingerprint: 0,
-                outcome: JournalOutcome::Rejected,
+                outcome: JournalOutcome::InvalidRequest,
                 status: Some(404),
                 wait: None,
             });

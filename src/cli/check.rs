@@ -1,7 +1,7 @@
 //! `quotalab check SCENARIO...`
 
 use super::output::{print, print_to_stderr};
-use super::{Changes, Exit, VerbError};
+use super::{Exit, ScenarioOptions, VerbError};
 use crate::ceiling::Ceiling;
 use crate::report::notes;
 use clap::Args;
@@ -13,14 +13,14 @@ pub(super) struct CheckArgs {
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
     #[command(flatten)]
-    changes: Changes,
+    scenario_options: ScenarioOptions,
 }
 
 impl CheckArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let mut exit = Exit::Success;
         for (index, file) in self.scenarios.iter().enumerate() {
-            match self.changes.load(file) {
+            match self.scenario_options.load(file) {
                 Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
                     let (text, ceiling) = (scenario.describe(), Ceiling::of(&scenario).describe(&scenario));

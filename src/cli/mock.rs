@@ -2,7 +2,7 @@
 
 use super::interrupt;
 use super::output::print;
-use super::{Changes, Exit, VerbError, input_error, run_error};
+use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
 use crate::scenario;
@@ -32,7 +32,7 @@ pub(super) struct MockArgs {
     #[arg(long)]
     control: bool,
     #[command(flatten)]
-    changes: Changes,
+    scenario_options: ScenarioOptions,
 }
 
 impl MockArgs {
@@ -48,16 +48,16 @@ impl MockArgs {
 
     fn providers(&self) -> Result<(Vec<Config>, u64), VerbError> {
         if let Some(scenario) = &self.scenario {
-            let scenario = self.changes.load(scenario)?;
+            let scenario = self.scenario_options.load(scenario)?;
             return Ok((scenario.providers, scenario.seed));
         }
-        if !self.changes.set.is_empty() || self.changes.duration.is_some() {
+        if !self.scenario_options.set.is_empty() || self.scenario_options.duration.is_some() {
             return Err(input_error(anyhow!(
                 "error: --set and --for need a scenario; a preset cannot be changed"
             )));
         }
         let name = self.preset.as_deref().unwrap_or_default();
-        Ok((vec![scenario::preset(name)?], self.changes.seed.unwrap_or(0)))
+        Ok((vec![scenario::preset(name)?], self.scenario_options.seed.unwrap_or(0)))
     }
 
     async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, VerbError> {

@@ -6,7 +6,6 @@ mod check;
 mod explain;
 mod interrupt;
 mod mock;
-mod outcome;
 mod output;
 mod output_file;
 mod output_folder;
@@ -15,6 +14,7 @@ mod presets;
 mod progress;
 mod report;
 mod run;
+mod run_output;
 mod schema;
 mod sim;
 mod test;
@@ -123,7 +123,7 @@ impl Cli {
     /// Runs the verb. Errors are printed on stderr.
     #[must_use]
     pub fn run(self) -> Exit {
-        let done = match self.verb {
+        let result = match self.verb {
             Verb::Check(verb) => verb.run(),
             Verb::Sim(verb) => verb.run(),
             Verb::Run(verb) => verb.run(),
@@ -135,7 +135,7 @@ impl Cli {
             Verb::Presets(verb) => verb.run(),
             Verb::Schema(verb) => verb.run(),
         };
-        match done {
+        match result {
             Ok(exit) => exit,
             Err(VerbError::Input(error)) => {
                 output::print_to_stderr(&format!("{error:#}"));
@@ -149,21 +149,21 @@ impl Cli {
     }
 }
 
-/// The options of every verb that reads a scenario.
+/// The options that override values of a scenario, for every verb that reads one.
 #[derive(Clone, Debug, Args)]
-struct Changes {
+struct ScenarioOptions {
     /// Override the scenario's seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Override one value of the scenario, such as `client.retry.attempts=2`; repeatable
-    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = path_and_value)]
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = parse_path_and_value)]
     set: Vec<(String, String)>,
     /// Override the scenario's duration
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Nanos>,
 }
 
-impl Changes {
+impl ScenarioOptions {
     /// Returns the options as overrides of a scenario.
     fn overrides(&self) -> Overrides {
         Overrides { set: self.set.clone(), seed: self.seed, duration: self.duration }
@@ -184,9 +184,9 @@ impl Changes {
     }
 }
 
-/// The options for the delivery of a result.
+/// The options of `sim` and `run` for the output of the result.
 #[derive(Clone, Debug, Args)]
-struct Delivery {
+struct OutputOptions {
     /// Write result.json, report.html and the charts to this folder [default: out/<scenario>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -202,7 +202,7 @@ struct Delivery {
 }
 
 /// Parses `PATH=VALUE`.
-fn path_and_value(text: &str) -> Result<(String, String), String> {
+fn parse_path_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
         _ => Err("expected a path and a value, such as client.retry.attempts=2".into()),
@@ -210,7 +210,7 @@ fn path_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// Parses a duration, such as `90s`.
-fn duration(text: &str) -> Result<Nanos, String> {
+fn parse_duration(text: &str) -> Result<Nanos, String> {
     units::parse_duration(text).map_err(|error| error.to_string())
 }
 

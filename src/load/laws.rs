@@ -274,7 +274,7 @@ fn bursts_and_traces_arrive_as_specified() {
 
 #[test]
 fn a_popular_prompt_keeps_its_sizes_and_other_prompts_occur_once() {
-    let repeats = Some(Repeats { share: 0.4, zipf: 1.1, of: 50 });
+    let repeats = Some(Repeats { share: 0.4, zipf: 1.1, prompts: 50 });
     let one = || Workload { repeats, ..workload(Arrivals::Constant(10.0)) };
     let arrivals = all(&scenario(9, Nanos::HOUR, vec![one(), one()]));
     let mut seen: BTreeMap<u64, (WorkloadId, u32, u32, u32)> = BTreeMap::new();

@@ -76,7 +76,7 @@ impl RequestSampler {
         };
         let repeats = repeats.map(|repeats| Popular {
             share: repeats.share,
-            zipf: Zipf::new(repeats.zipf, repeats.of),
+            zipf: Zipf::new(repeats.zipf, repeats.prompts),
             key: label_key(seed, "repeat"),
         });
         Self {

@@ -276,7 +276,7 @@ fn cache_and_coalescing_are_not_tried_if_no_request_repeats() {
 fn rules_that_load_cannot_break_are_left_out() {
     let kept = |expect: &str| {
         let rules = Rules::of(&parse(&format!("{BASIC}expect: [{expect}]")));
-        let names: Vec<String> = rules.kept.iter().map(|rule| rule.rule.clone()).collect();
+        let names: Vec<String> = rules.kept.iter().map(|rule| rule.text.clone()).collect();
         (names.join("; "), rules.notes.len())
     };
     assert_eq!(kept("success >= 95%, p95 latency <= 2s"), (

@@ -4,7 +4,7 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
-use super::summary::{Ceiling, Expected, LongWindow, Quantiles, Summary, Workload};
+use super::summary::{CeilingSummary, LongWindow, Quantiles, RuleResult, Summary, Workload};
 use super::worst_window::WorstWindow;
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
@@ -227,12 +227,14 @@ fn limit(summary: &Summary) -> Option<Finding> {
         return None;
     }
     let ceiling = match &summary.ceiling {
-        Ceiling { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => Some(LimitCeiling {
-            target: binding.target.clone(),
-            axis: binding.axis.clone(),
-            jobs_per_min: *jobs_per_min,
-            is_sum: summary.targets.len() > 1,
-        }),
+        CeilingSummary { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => {
+            Some(LimitCeiling {
+                target: binding.target.clone(),
+                axis: binding.axis.clone(),
+                jobs_per_min: *jobs_per_min,
+                is_sum: summary.targets.len() > 1,
+            })
+        }
         _ => None,
     };
     let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);
@@ -253,7 +255,7 @@ fn outcomes(summary: &Summary) -> Option<Finding> {
 }
 
 /// Returns the finding on the expectations; `None` if there are none.
-fn expectations(expect: &[Expected]) -> Option<Finding> {
+fn expectations(expect: &[RuleResult]) -> Option<Finding> {
     let rules = |pass: bool| -> Vec<String> {
         let chosen = expect.iter().filter(|expected| expected.pass == pass);
         chosen.map(|expected| expected.rule.clone()).collect()

@@ -2,7 +2,7 @@
 //!
 //! The first line names the schema, the scenario and the seed. Every other line is one event with `at_ns`, `job` and
 //! `kind`, times in whole nanoseconds since the run began. Nothing in it depends on the machine or the time of day, so
-//! equal text, or an equal [`Fingerprint`] of it, means equal runs.
+//! equal text, or an equal [`LogHash`] of it, means equal runs.
 
 mod line;
 mod obstacle;
@@ -72,18 +72,18 @@ impl<W: Write> Fold for Log<W> {
     }
 }
 
-/// A hash of everything that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv); of an event log, the fingerprint of its
-/// run.
+/// A hash of everything that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv); equal
+/// event logs have equal hashes, and different logs have different ones except by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint(pub u64);
+pub struct LogHash(pub u64);
 
-impl Default for Fingerprint {
+impl Default for LogHash {
     fn default() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 }
 
-impl Write for Fingerprint {
+impl Write for LogHash {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);

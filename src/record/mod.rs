@@ -33,7 +33,7 @@ pub use audit::{Audit, Violation};
 pub use expect::measure;
 pub use findings::{Finding, LimitCeiling};
 pub use histogram::{Histogram, HistogramError};
-pub use log::{Fingerprint, Log};
+pub use log::{Log, LogHash};
 pub use recorder::{Recorder, RunEnd};
 pub use series::{Charged, Fill, Incident, Series};
 pub use slow_jobs::SlowJobs;

@@ -3,7 +3,7 @@
 //! Whether a job is worth a trace is known only at its end, so the last events of every job in flight are kept, in a
 //! ring: job `n` has slot `n mod RING`. Jobs are numbered in order of arrival, so two jobs share a slot only if
 //! `RING` others arrived in between; then the older job keeps it, since it is the slower one, and the younger has no
-//! trace. Memory is set when the run begins, and an event costs one look at a slot.
+//! trace. Memory is set when the run begins, and an event costs one access to a slot.
 
 use super::Fold;
 use super::names::{REASONS, failure_name};

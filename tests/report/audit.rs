@@ -13,7 +13,7 @@ const ATTEMPT: AttemptId = AttemptId(0);
 const TARGET: TargetId = TargetId(0);
 const NONE: [u8; 0] = [];
 
-/// A second, a job, and what happens to it.
+/// The time in seconds, the job, and the event.
 type Line = (u64, u64, EventKind);
 
 fn arrived(scheduled: u64) -> EventKind {

@@ -1,7 +1,7 @@
 //! The event log: the bytes of every kind of line, and a reader whose errors name the line.
 
 use super::launch_scenario;
-use super::world::{Weather, play};
+use super::toy_model::{RunConditions, simulate};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle,
@@ -177,8 +177,8 @@ fn every_kind_of_event_has_its_line_and_is_read_from_it() {
 fn the_log_of_a_day_is_in_order_of_time() {
     let scenario = launch_scenario(14.0);
     let mut log = Log::new(Vec::new(), &scenario).unwrap();
-    let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
-    play(&scenario, &weather, &mut log);
+    let conditions = RunConditions { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
+    simulate(&scenario, &conditions, &mut log);
     let text = log.finish().unwrap();
     let events: Vec<_> = log::read(text.as_slice()).unwrap().map(Result::unwrap).collect();
     assert!(events.windows(2).all(|pair| pair[0].at <= pair[1].at));

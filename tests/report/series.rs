@@ -11,7 +11,7 @@ use quotalab::record::{Fold, Recorder, Summary, measure};
 use quotalab::report::{charts, html};
 use quotalab::scenario::Metric;
 
-/// P7: a day with 70 jobs a minute, and 840 a minute from 10:00 to 10:03. Every job is shed at once.
+/// Returns the summary of a day with 70 jobs a minute, and 840 a minute from 10:00 to 10:03. Every job is shed at once.
 pub(super) fn bursts() -> Summary {
     let limits: &[(Axis, u64)] = &[(Axis::Rpm, 600)];
     let scenario = scenario("bursts", Nanos::DAY, &[("groq/acme/small", limits)]);
@@ -79,7 +79,7 @@ fn fallbacks_and_costs_are_kept_where_there_are_any() {
     assert!(one.series.fell_back.is_empty() && one.series.cost_usd.is_empty());
 }
 
-/// The launch day with two incidents that the scenario states.
+/// Returns the summary of the launch day with the incidents that the scenario states.
 pub(super) fn incidents() -> Summary {
     let mut scenario = launch_scenario(26.0);
     let hours = |hours: u64| Instant(Nanos::HOUR.0 * hours);

@@ -251,8 +251,10 @@ impl ClientReport {
 
 /// Returns the status of an attempt if no retry of the request can succeed; `None` if one may.
 fn permanent_error(entry: &Entry) -> Option<u16> {
-    let is_permanent =
-        matches!(entry.outcome, JournalOutcome::Refused { oversize: true, .. } | JournalOutcome::Rejected);
+    let is_permanent = matches!(
+        entry.outcome,
+        JournalOutcome::RateLimited { oversize: true, .. } | JournalOutcome::InvalidRequest
+    );
     entry.status.filter(|status| is_permanent || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
 }
 

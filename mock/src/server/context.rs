@@ -101,7 +101,7 @@ impl RequestContext {
         };
         let now = self.mock.now();
         let reply = self.format.request_error(&error, self.request_number, now);
-        self.add_to_journal(now, JournalOutcome::Rejected, Some(reply.status), None);
+        self.add_to_journal(now, JournalOutcome::InvalidRequest, Some(reply.status), None);
         self.response(reply, Body::from)
     }
 

@@ -70,9 +70,9 @@ impl Responder {
                 {
                     report.decision = Decision::Faulted(Fault::Status(status));
                 }
-                JournalOutcome::Refused { axis, oversize }
+                JournalOutcome::RateLimited { axis, oversize }
             }
-            Decision::TooLong(_) => JournalOutcome::Rejected,
+            Decision::TooLong(_) => JournalOutcome::InvalidRequest,
             Decision::Faulted(fault) => JournalOutcome::Faulted(fault),
             Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
         };

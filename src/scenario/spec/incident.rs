@@ -5,7 +5,7 @@ use provider::Instant;
 use provider::config::{Fault, Incident};
 use provider::fault::FaultSyntax;
 
-/// Builds an incident; `None` if it does not fit, which has been reported.
+/// Builds an incident; `None` if it is invalid, which has been reported.
 pub(super) fn incident(value: &Value) -> Option<Incident> {
     let fields = value.fields()?;
     let at = Instant(fields.duration("at")?.0);
@@ -25,7 +25,7 @@ fn fault(value: &Value) -> Option<Fault> {
 }
 
 fn fault_with_a_number(fields: &Fields) -> Option<Fault> {
-    let word = FAULT.words.iter().map(|word| word.name).find(|word| fields.given(word))?;
+    let word = FAULT.words.iter().map(|word| word.name).find(|word| fields.is_given(word))?;
     match FaultSyntax::from_name(word) {
         Some(FaultSyntax::Factor(fault)) => fields.number(word).map(fault),
         Some(FaultSyntax::Duration(fault)) => fields.duration(word).map(fault),

@@ -13,15 +13,15 @@ use provider::dist::Dist;
 /// What a provider states for all of its models.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inherited {
-    /// The law of limits that name none.
-    pub(super) law: RefillPolicy,
+    /// The refill policy of limits that name none.
+    pub(super) refill: RefillPolicy,
     /// What a call reserves.
     pub(super) reserve: Reserve,
-    /// What cached tokens count if a model's own reservation does not say.
+    /// How cached prompt tokens count if a model's own reservation does not state it.
     pub(super) cached: CachedTokens,
 }
 
-/// Builds a model; `None` if it is no map. Words that do not fit have been reported.
+/// Builds a model; `None` if it is not a map. Invalid words have been reported.
 pub(super) fn model(
     name: &Name,
     value: &Value,
@@ -35,7 +35,7 @@ pub(super) fn model(
         family: fields.text("family").map(str::to_owned),
         limits: fields
             .fields("limits")
-            .map(|given| limits(given, inherited.law, diagnostics))
+            .map(|given| limits(given, inherited.refill, diagnostics))
             .unwrap_or_default(),
         lengths: lengths(fields, diagnostics),
         reserve: reserve.unwrap_or(inherited.reserve),
@@ -48,7 +48,7 @@ pub(super) fn model(
     })
 }
 
-/// `context` and `max_output`.
+/// Builds the lengths from `context` and `max_output`.
 fn lengths(fields: &Fields, diagnostics: &Diagnostics) -> Lengths {
     let lengths = Lengths { context: fields.count("context"), max_output: fields.count("max_output") };
     if let (Some(context), Some(output), Some(value)) =
