@@ -1,8 +1,9 @@
 //! `quotalab check SCENARIO...`
 
-use super::output::{print, print_to_stderr};
+use super::output::{print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError};
 use crate::ceiling::Ceiling;
+use crate::formatting::printable;
 use crate::report::notes;
 use clap::Args;
 use std::path::PathBuf;
@@ -27,7 +28,10 @@ impl CheckArgs {
                     let notes: String =
                         notes::sentences(&scenario.notes).iter().map(|note| format!("  {note}\n")).collect();
                     let notes = if notes.is_empty() { notes } else { format!("\nNote\n{notes}") };
-                    print(&format!("{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n", file.display()))?;
+                    print_plain(&format!(
+                        "{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n",
+                        printable(&file.display().to_string())
+                    ))?;
                 }
                 Err(VerbError::Input(problems)) => {
                     print_to_stderr(&format!("{problems:#}"));

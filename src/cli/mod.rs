@@ -19,6 +19,7 @@ mod schema;
 mod sim;
 mod test;
 
+use crate::formatting::is_unprintable;
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Scenario};
 use anyhow::anyhow;
@@ -178,8 +179,14 @@ impl ScenarioOptions {
     fn to_arguments(&self) -> String {
         let seed = self.seed.map(|seed| format!(" --seed {seed}"));
         let duration = self.duration.map(|length| format!(" --for {}", units::print_duration(length)));
-        let set =
-            self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
+        // Results and pages are shared: keys are not repeated in them.
+        let is_secret = |path: &str| path.contains(".accounts") || path.ends_with(".keys");
+        let value =
+            |path: &str, value: &str| if is_secret(path) { "…".to_owned() } else { value.to_owned() };
+        let set = self
+            .set
+            .iter()
+            .map(|(path, text)| format!(" --set {}", quoted(&format!("{path}={}", value(path, text)))));
         seed.into_iter().chain(duration).chain(set).collect()
     }
 }
@@ -214,11 +221,22 @@ fn parse_duration(text: &str) -> Result<Nanos, String> {
     units::parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// Quotes a word for a POSIX shell if it needs quotes.
+/// Quotes a word for a shell if it needs quotes: POSIX quotes, or `$'…'` (bash, zsh, POSIX 2024) if it has unprintable
+/// characters.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
+    } else if word.contains(is_unprintable) {
+        let escaped = |c: char| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            c if is_unprintable(c) => {
+                let mut bytes = [0; 4];
+                c.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\{byte:03o}")).collect()
+            }
+            c => c.to_string(),
+        };
+        format!("$'{}'", word.chars().map(escaped).collect::<String>())
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }

@@ -1,9 +1,10 @@
 //! `quotalab test PATH...`
 
 use super::interrupt::Interrupt;
-use super::output::{print, print_to_stderr};
+use super::output::{print, print_plain, print_to_stderr};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
+use crate::formatting::printable;
 use crate::problem::{Problem, Problems};
 use crate::regression::{self, Baseline, Case, Outcome, TestProgress};
 use crate::scenario::{self, Scenario};
@@ -111,7 +112,7 @@ impl TestArgs {
             // The scenario is loaded already. If the file cannot be read again, only the line numbers of rules are missing.
             text: fs::read_to_string(file).unwrap_or_default(),
             command: format!("quotalab sim {}{}", quoted(&name), without_seed.to_arguments()),
-            file: name,
+            file: printable(&name),
             replicas: std::iter::once(scenario).chain(other_replicas).collect(),
         })
     }
@@ -138,8 +139,9 @@ impl TestArgs {
             return Ok(());
         }
         let path = self.baseline.as_deref().unwrap_or(Path::new("")).display();
-        let errors: String =
-            mismatches.iter().map(|mismatch| format!("error: {path}: {mismatch}\n")).collect();
+        // Names in a baseline may contain anything, such as a command of a CI system on a line of its own.
+        let error = |mismatch: &String| format!("error: {path}: {}\n", printable(mismatch));
+        let errors: String = mismatches.iter().map(error).collect();
         let help = "pass the scenarios it was made from, or write a new baseline with --save-baseline";
         Err(input_error(anyhow!("{errors}  help: {help}")))
     }
@@ -179,7 +181,7 @@ impl TestArgs {
             annotations.lines().for_each(print_to_stderr);
             print(&(outcome.to_json() + "\n"))
         } else {
-            print(&format!("{annotations}{}", regression::text(outcome)))
+            print_plain(&format!("{annotations}{}", regression::text(outcome)))
         };
         let write = |path: &Option<PathBuf>, content: fn(&Outcome) -> String| {
             path.as_ref().map_or(Ok(()), |path| write_file(path, &content(outcome)))

@@ -84,6 +84,8 @@ fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     for c in escape(text).chars() {
         match c {
+            // An empty comment after them: no mention, no link, no reference to an issue.
+            '@' | ':' | '#' => cell.extend([&c.to_string(), "<!-- -->"]),
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' => cell.extend(['\\', c]),
             c if c.is_control() => cell.push(' '),
             c => cell.push(c),

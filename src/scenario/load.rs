@@ -4,6 +4,7 @@ use super::diagnostics::Diagnostics;
 use super::spec::{Spec, WhatIfSpec};
 use super::yaml::Node;
 use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
+use crate::formatting::printable;
 use crate::problem::{Problem, Problems};
 use provider::config::Config;
 use std::fs::File;
@@ -91,7 +92,7 @@ fn scenario(
 ) -> Option<Scenario> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root = yaml::read(diagnostics, diagnostics.source(name, text), text, 0)?;
-    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
     let resolve_with = |change: Option<&WhatIfSpec>| {
         let mut spec = read_spec(diagnostics, root.clone(), overrides, change)?;
         let what_if = std::mem::take(&mut spec.what_if);

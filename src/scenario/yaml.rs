@@ -2,7 +2,8 @@
 //!
 //! It uses the events of the YAML parser rather than serde, which stops at the first value that does not fit: a scenario's
 //! problems are reported all at once. Duplicate keys, tags, merge keys and several documents are refused rather than
-//! interpreted. Depth and size (aliases expanded) are bounded.
+//! interpreted. Depth and size (aliases expanded) are bounded. Control characters are refused, since names go to terminals,
+//! headers and the commands of CI systems.
 
 use super::diagnostics::{Diagnostics, Place};
 use serde_yaml::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span};
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 const MAX_DEPTH: usize = 32;
 /// The maximum number of values in a scenario. An alias counts as the value that it refers to.
 const MAX_NODES: usize = 50_000;
+/// The maximum number of bytes of text in a scenario, each alias counted as the value that it refers to.
+const MAX_BYTES: usize = 4 << 20;
 /// The maximum length of a key in characters; model names have about fifty.
 const MAX_KEY: usize = 200;
 
@@ -60,6 +63,7 @@ pub(super) fn read(diagnostics: &Diagnostics, source: usize, text: &str, columns
         open: Vec::new(),
         path: Vec::new(),
         nodes: 0,
+        bytes: 0,
     };
     reader.document().ok()
 }
@@ -82,6 +86,7 @@ struct Reader<'t> {
     path: Vec<String>,
     /// The values read so far; see [`MAX_NODES`].
     nodes: usize,
+    bytes: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -130,9 +135,13 @@ impl<'t> Reader<'t> {
     }
 
     fn node(&mut self, event: Event<'t>, place: Place) -> Result<Node, Aborted> {
-        self.count(place, 1)?;
+        self.count(place, 1, 0)?;
         let (kind, anchor, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.count(place, 0, text.len())?;
+                if text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+                    self.report(place, "control characters are not supported", "remove them");
+                }
                 let empty = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null");
                 let kind = if empty { NodeKind::Null } else { NodeKind::Text(text.into_owned()) };
                 (kind, anchor, tag)
@@ -177,6 +186,9 @@ impl<'t> Reader<'t> {
                 Event::Scalar(key, ..) => key.into_owned(),
                 _ => return self.abort(place, "a key must be a single value", "write `key: value`"),
             };
+            if key.contains(char::is_control) {
+                self.report(place, "this key contains control characters", "remove them");
+            }
             if key.chars().nth(MAX_KEY).is_some() {
                 let what = format!("this key is longer than {MAX_KEY} characters");
                 return self.abort(place, what, "choose a shorter name; check the colons before it");
@@ -212,20 +224,28 @@ impl<'t> Reader<'t> {
     }
 
     fn alias(&mut self, anchor: usize, place: Place) -> Result<Node, Aborted> {
-        let Some(node) = self.anchors.get(&anchor).cloned() else {
+        let Some(node) = self.anchors.get(&anchor) else {
             return self.abort(place, "recursive alias", "write the value out");
         };
-        self.count(place, size(&node))?;
-        Ok(node)
+        // The size is known before the copy is made: an alias of a long text is refused, not expanded.
+        let (nodes, bytes) = size(node);
+        self.count(place, nodes, bytes)?;
+        Ok(self.anchors[&anchor].clone())
     }
 
-    /// Counts values; aborts beyond [`MAX_NODES`].
-    fn count(&mut self, place: Place, nodes: usize) -> Result<(), Aborted> {
+    /// Counts values and the bytes of their text; aborts beyond [`MAX_NODES`] or [`MAX_BYTES`].
+    fn count(&mut self, place: Place, nodes: usize, bytes: usize) -> Result<(), Aborted> {
         self.nodes += nodes;
-        if self.nodes <= MAX_NODES {
-            return Ok(());
-        }
-        let what = format!("the scenario has more than {MAX_NODES} values, aliases expanded");
+        self.bytes += bytes;
+        let what = match () {
+            () if self.nodes > MAX_NODES => {
+                format!("the scenario has more than {MAX_NODES} values, aliases expanded")
+            }
+            () if self.bytes > MAX_BYTES => {
+                format!("the scenario has more than {} MiB of text, aliases expanded", MAX_BYTES >> 20)
+            }
+            () => return Ok(()),
+        };
         self.abort(place, what, "keep long tables in a trace file (`arrivals: {trace: FILE}`)")
     }
 
@@ -292,11 +312,16 @@ impl<'t> Reader<'t> {
 const EMPTY_HELP: &str = "a scenario has at least `providers`, `routes` and `workload`; begin with \
 `name: my first`";
 
-/// Returns the number of values in a value, itself included.
-fn size(node: &Node) -> usize {
-    1 + match &node.kind {
-        NodeKind::Map(entries) => entries.iter().map(|entry| size(&entry.value)).sum(),
-        NodeKind::List(items) => items.iter().map(size).sum(),
-        NodeKind::Text(_) | NodeKind::Null => 0,
+/// Returns the values in a value, itself included, and the bytes of their text and keys.
+fn size(node: &Node) -> (usize, usize) {
+    let add = |sum: (usize, usize), (nodes, bytes): (usize, usize)| (sum.0 + nodes, sum.1 + bytes);
+    match &node.kind {
+        NodeKind::Map(entries) => {
+            let entry = |entry: &NodeEntry| add(size(&entry.value), (0, entry.key.len()));
+            entries.iter().map(entry).fold((1, 0), add)
+        }
+        NodeKind::List(items) => items.iter().map(size).fold((1, 0), add),
+        NodeKind::Text(text) => (1, text.len()),
+        NodeKind::Null => (1, 0),
     }
 }

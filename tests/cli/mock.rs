@@ -167,7 +167,8 @@ fn a_client_that_waits_as_announced_is_served() {
 #[test]
 fn on_loopback_a_test_can_advance_the_clock_and_get_a_verdict() {
     let mock = Mock::start(&[SHORT]);
-    let control = |path, body| mock.post(&format!("/_quotalab/{path}"), "Accept: text/plain", body);
+    let control =
+        |path, body| mock.post(&format!("/_quotalab/{path}"), "Content-Type: application/json", body);
     assert_eq!(mock.ask("m").status(), 200, "a burst of one");
     assert_eq!(control("clock", r#"{"advance":"1m"}"#).status(), 200);
     assert_eq!(mock.ask("m").status(), 200, "a minute later");

@@ -55,18 +55,23 @@ pub struct Mock {
     control: Option<Control>,
 }
 
-/// The presence of a control plane. With one, any client that can connect can read and change everything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whether a mock has a control plane, and which clients may use it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ControlPlane {
     /// Its paths are unknown, and no journal is kept.
     #[default]
     Disabled,
-    /// It is served under `/_quotalab/`, and metrics under `/metrics`.
+    /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names this machine
+    /// as the host: for loopback.
     Enabled,
+    /// The same, to every program that sends this token as `Authorization: Bearer …`.
+    WithToken(Arc<str>),
 }
 
 /// The state that only a mock with a control plane has.
 struct Control {
+    /// The token that clients must send; `None` on loopback.
+    token: Option<Arc<str>>,
     /// The provider at the start, for resets.
     initial: Provider,
     /// Total by which the clock was advanced, in nanoseconds.
@@ -142,15 +147,23 @@ impl Mock {
     /// Enables or disables the control plane.
     #[must_use]
     pub fn with_control_plane(mut self, control: ControlPlane) -> Self {
-        self.control = match control {
-            ControlPlane::Disabled => None,
-            ControlPlane::Enabled => Some(Control {
-                initial: self.with_state(|state, _| state.provider.clone()),
-                advanced_ns: AtomicU64::new(0),
-                journal: Mutex::default(),
-            }),
+        let token = match control {
+            ControlPlane::Disabled => return Self { control: None, ..self },
+            ControlPlane::Enabled => None,
+            ControlPlane::WithToken(token) => Some(token),
         };
+        self.control = Some(Control {
+            token,
+            initial: self.with_state(|state, _| state.provider.clone()),
+            advanced_ns: AtomicU64::new(0),
+            journal: Mutex::default(),
+        });
         self
+    }
+
+    /// Returns the token that clients of the control plane must send, if they must.
+    pub(super) fn control_token(&self) -> Option<&str> {
+        self.control.as_ref()?.token.as_deref()
     }
 
     pub(super) const fn has_control_plane(&self) -> bool {

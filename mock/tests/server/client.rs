@@ -120,9 +120,20 @@ impl RunningMock {
 
     /// Sends a request to the control plane.
     pub(crate) async fn control(&self, method: &str, path: &str, body: &str) -> HttpReply {
+        self.control_with("host: localhost\r\ncontent-type: application/json", method, path, body).await
+    }
+
+    /// The same with these headers.
+    pub(crate) async fn control_with(
+        &self,
+        headers: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> HttpReply {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: mock\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\n{headers}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         HttpReply::parse(&self.exchange(&request).await)
     }

@@ -105,7 +105,7 @@ async fn the_journal_lists_requests_without_their_keys() {
     let column = |name: &str| -> Vec<Value> {
         journal["requests"].as_array().unwrap().iter().map(|request| request[name].clone()).collect()
     };
-    assert_eq!(column("ruling"), ["served", "refused", "rejected", "rejected"]);
+    assert_eq!(column("ruling"), ["mock", "refused", "rejected", "rejected"]);
     assert_eq!(column("status"), [200, 429, 401, 400]);
     assert_eq!(column("wait_s"), [json!(null), json!(60.0), json!(null), json!(null)]);
     assert_eq!(column("account"), [json!("x"), json!("x"), json!(null), json!("x")]);
@@ -190,7 +190,7 @@ async fn metrics_are_in_the_text_format_of_prometheus() {
     assert!(reply.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
     for line in [
         format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="refused"}} 1"#),
-        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="served"}} 1"#),
+        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="mock"}} 1"#),
         format!(r#"quotalab_mock_remaining{{account="x",model="{MODEL}",axis="rpm"}} 0"#),
         format!(r#"quotalab_mock_limit{{account="y",model="{MODEL}",axis="rpm"}} 1"#),
         "quotalab_mock_clock_seconds 0".to_owned(),
@@ -256,7 +256,94 @@ async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
     let text = mock.control("GET", "/_quotalab/verdict?words", "").await;
     let head = text.body.lines().next().unwrap_or_default();
     assert!(head.starts_with("Violations: ") && head.ends_with(" in 36 attempts."), "{}", text.body);
-    let accepted =
-        "GET /_quotalab/verdict HTTP/1.1\r\nhost: mock\r\naccept: text/plain\r\nconnection: close\r\n\r\n";
+    let accepted = "GET /_quotalab/verdict HTTP/1.1\r\nhost: localhost\r\naccept: text/plain\r\nconnection: close\r\n\r\n";
     assert!(mock.exchange(accepted).await.ends_with(&text.body));
+}
+
+/// Every route of the control plane, with a body that it accepts.
+const ROUTES: [(&str, &str, &str); 10] = [
+    ("GET", "/_quotalab", ""),
+    ("GET", "/_quotalab/state", ""),
+    ("GET", "/_quotalab/requests", ""),
+    ("GET", "/_quotalab/verdict", ""),
+    ("GET", "/_quotalab/faults", ""),
+    ("GET", "/metrics", ""),
+    ("DELETE", "/_quotalab/faults", ""),
+    ("POST", "/_quotalab/reset", ""),
+    ("POST", "/_quotalab/clock", r#"{"advance":"1h"}"#),
+    ("POST", "/_quotalab/faults", r#"{"fault":"503"}"#),
+];
+
+#[tokio::test]
+async fn no_page_in_a_browser_can_use_the_control_plane() {
+    let mock = start(vec![Limit::new(Axis::Rpm, 5)]).await;
+    let before = mock.get_json("/_quotalab/clock").await;
+    for (method, path, body) in ROUTES {
+        for headers in [
+            "host: localhost\r\norigin: http://evil.example",
+            "host: localhost\r\norigin: null",
+            "host: localhost\r\norigin: http://localhost:8000",
+            "host: localhost\r\nsec-fetch-site: cross-site",
+            "host: localhost\r\nsec-fetch-site: same-site",
+            "host: evil.example",
+            "host: localhost.evil.example",
+            "host: 127.0.0.1.evil.example:4141",
+            "host: ",
+        ] {
+            let headers = format!("{headers}\r\ncontent-type: application/json\r\nx-quotalab: 1");
+            let reply = mock.control_with(&headers, method, path, body).await;
+            assert_eq!(reply.status, 403, "{method} {path} {headers}");
+        }
+        let absolute = format!("http://evil.example{path}");
+        let reply = mock.control_with("host: localhost\r\nx-quotalab: 1", method, &absolute, body).await;
+        assert_eq!(reply.status, 403, "{method} {absolute}");
+        for content_type in
+            ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+        {
+            let headers = format!("host: 127.0.0.1\r\ncontent-type: {content_type}");
+            let reply = mock.control_with(&headers, method, path, body).await;
+            assert_eq!(reply.status, if method == "POST" { 415 } else { 200 }, "{method} {path}");
+        }
+        let preflight =
+            "host: localhost\r\norigin: http://evil.example\r\naccess-control-request-method: POST";
+        let reply = mock.control_with(preflight, "OPTIONS", path, "").await;
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (403, None));
+    }
+    assert_eq!(mock.get_json("/_quotalab/clock").await, before, "nothing was changed");
+}
+
+#[tokio::test]
+async fn programs_on_this_machine_can_use_the_control_plane() {
+    let mock = start(vec![Limit::new(Axis::Rpm, 5)]).await;
+    for (method, path, body) in ROUTES {
+        for headers in [
+            "host: localhost:4141\r\ncontent-type: application/json; charset=utf-8",
+            "host: 127.0.0.1:4141\r\nx-quotalab: 1",
+            "host: [::1]:4141\r\nContent-Type: Application/JSON",
+            "host: 192.168.1.7\r\nsec-fetch-site: none\r\nx-quotalab: 1",
+        ] {
+            let reply = mock.control_with(headers, method, path, body).await;
+            assert_eq!(reply.status, 200, "{method} {path} {headers}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_control_plane_with_a_token_wants_it() {
+    let control = ControlPlane::WithToken("secret".into());
+    let mock = RunningMock::start_with(&config(vec![], no_latency(), &[]), control).await;
+    for (method, path, body) in ROUTES {
+        for (token, status) in [
+            ("", 401),
+            ("authorization: Bearer secre\r\n", 401),
+            ("authorization: Bearer secret2\r\n", 401),
+            ("authorization: secret\r\n", 401),
+            ("authorization: Bearer secret\r\n", 200),
+            ("authorization: Bearer secret\r\norigin: http://evil.example\r\n", 403),
+        ] {
+            let headers = format!("{token}host: mock.internal\r\ncontent-type: application/json");
+            let reply = mock.control_with(&headers, method, path, body).await;
+            assert_eq!(reply.status, status, "{method} {path} {token}");
+        }
+    }
 }

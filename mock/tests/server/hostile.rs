@@ -102,7 +102,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     (method, prop::sample::select(PATHS.to_vec()), key, truth, flood, body(), -20..20isize, any::<bool>())
         .prop_map(|(method, path, key, truth, flood, body, length_error, chunked)| {
             let mut bytes =
-                format!("{method} {path} HTTP/1.1\r\nhost: mock\r\nauthorization: {key}\r\n{truth}");
+                format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nx-quotalab: 1\r\nauthorization: {key}\r\n{truth}");
             (0..flood)
                 .for_each(|number| bytes.push_str(&format!("x-{number}: {}\r\n", "y".repeat(number % 200))));
             if chunked {
@@ -213,7 +213,7 @@ async fn an_endless_body_is_not_read_beyond_its_maximum() {
     {
         let (mut reader, mut writer) = mock.connect().await.into_split();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\ntransfer-encoding: chunked\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nx-quotalab: 1\r\nauthorization: Bearer k1\r\ntransfer-encoding: chunked\r\n\r\n"
         );
         writer.write_all(head.as_bytes()).await.unwrap();
         let endless = tokio::spawn(async move {

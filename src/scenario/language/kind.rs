@@ -53,6 +53,9 @@ impl Kind {
             Self::Name(_) if text.trim().is_empty() => {
                 Err(ParseError::new("a name cannot be empty", "write a name"))
             }
+            Self::Name(_) if text.trim().contains(char::is_control) => {
+                Err(ParseError::new("a name cannot contain line breaks or tabs", "write it on one line"))
+            }
             Self::Name(_) => Ok(Data::Text(text.trim().to_owned())),
             Self::Bool => match text {
                 "true" => Ok(Data::Bool(true)),

@@ -111,10 +111,15 @@ fn accounts(fields: &Fields, diagnostics: &Diagnostics) -> Vec<AccountConfig> {
         let mut keys = Vec::new();
         for key in items.iter().filter_map(Value::name) {
             if let Some(other) = used.iter().find(|other| other.text == key.text) {
-                let what = format!("the key `{}` is already used on line {}", key.text, other.at.place.line);
+                let what = format!("this key is already used on line {}", other.at.place.line);
                 let help = "give every key of a provider its own name: a key belongs to one account";
                 diagnostics.report_at(&key.at, what, help);
             } else {
+                if !key.text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    let what = "this key has characters that no HTTP header can carry";
+                    let help = "write it in printable ASCII without blanks, such as `k1`";
+                    diagnostics.report_at(&key.at, what, help);
+                }
                 keys.push(key.text.clone());
                 used.push(key);
             }

@@ -7,12 +7,13 @@
 //!  GET, POST, DELETE /_quotalab/faults         injected faults              GET  /metrics           for Prometheus
 //! ```
 //!
-//! It requires no API key and returns none. Any client that can connect can read and change everything, so it is disabled by
-//! default.
+//! It requires no API key and returns none. Any program on this machine can read and change everything, and on a network any
+//! client that knows the token; no page in a browser can ([`guard`]).
 
 mod amount;
 mod error;
 mod faults;
+mod guard;
 mod metrics;
 mod state;
 mod verdict;
@@ -20,6 +21,7 @@ mod verdict;
 use super::Mock;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use error::{Error, shortened};
@@ -27,7 +29,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Returns the routes of the control plane.
-pub(super) fn router() -> Router<Arc<Mock>> {
+pub(super) fn router(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
     let quotalab = Router::new()
         .route("/", get(endpoints))
         .route("/state", get(state::levels))
@@ -44,6 +46,7 @@ pub(super) fn router() -> Router<Arc<Mock>> {
         .route("/_quotalab/", get(endpoints))
         .route("/metrics", metrics)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(mock), guard::check))
 }
 
 async fn endpoints() -> Json<Value> {
