@@ -105,7 +105,7 @@ async fn the_journal_lists_requests_without_their_keys() {
     let column = |name: &str| -> Vec<Value> {
         journal["requests"].as_array().unwrap().iter().map(|request| request[name].clone()).collect()
     };
-    assert_eq!(column("ruling"), ["mock", "refused", "rejected", "rejected"]);
+    assert_eq!(column("ruling"), ["served", "refused", "rejected", "rejected"]);
     assert_eq!(column("status"), [200, 429, 401, 400]);
     assert_eq!(column("wait_s"), [json!(null), json!(60.0), json!(null), json!(null)]);
     assert_eq!(column("account"), [json!("x"), json!("x"), json!(null), json!("x")]);
@@ -190,7 +190,7 @@ async fn metrics_are_in_the_text_format_of_prometheus() {
     assert!(reply.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
     for line in [
         format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="refused"}} 1"#),
-        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="mock"}} 1"#),
+        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="served"}} 1"#),
         format!(r#"quotalab_mock_remaining{{account="x",model="{MODEL}",axis="rpm"}} 0"#),
         format!(r#"quotalab_mock_limit{{account="y",model="{MODEL}",axis="rpm"}} 1"#),
         "quotalab_mock_clock_seconds 0".to_owned(),
