@@ -5,6 +5,7 @@
 //! the lag that the same run measured between the schedule and the arrival of its jobs.
 //! `cargo test parity -- --nocapture` prints the table.
 
+mod cut;
 mod obedience;
 
 use provider::{Instant, Nanos};
@@ -244,6 +245,7 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary) {
     }
     table.count("attempts that failed otherwise", counts(|run| run.attempts.failed));
     table.count("completion tokens", counts(|run| run.tokens.completion));
+    table.count("cut answers", counts(|run| run.jobs.cut));
     table.count("cached tokens", counts(|run| run.tokens.cached));
     let lag = real.lag_s.as_ref().expect("a live run measures its lag").p99;
     let latencies = [

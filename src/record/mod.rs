@@ -30,7 +30,7 @@ mod trace;
 
 pub use audit::{Audit, Violation};
 pub use expect::measure;
-pub use findings::{Finding, LimitCeiling};
+pub use findings::{CutAnswers, CutWorkload, Finding, LimitCeiling};
 pub use histogram::{Histogram, HistogramError};
 pub use log::{Fingerprint, Log};
 pub use recorder::{Recorder, RunEnd};
