@@ -103,7 +103,7 @@ const ALL: [&str; 3] = [WALL, KEYS, CHAIN];
 
 fn baseline(policy: &Policy) -> Baseline {
     let cases = cases(&ALL, policy, 7);
-    let made = Baseline::of(&cases, &regression::run(&cases, &|| ()));
+    let made = Baseline::of(&cases, &regression::run(&cases, &()));
     let read = Baseline::from_json(&made.to_json()).expect("a baseline");
     assert_eq!(read.to_json(), made.to_json(), "a baseline survives its file");
     read
@@ -112,7 +112,7 @@ fn baseline(policy: &Policy) -> Baseline {
 fn against(baseline: &Baseline, policy: &Policy, seed: u64) -> Outcome {
     let cases = cases(&ALL, policy, seed);
     assert!(baseline.mismatches(&cases).is_empty());
-    regression::judge(&cases, &regression::run(&cases, &|| ()), Some(baseline))
+    regression::judge(&cases, &regression::run(&cases, &()), Some(baseline))
 }
 
 fn changed(scenario: &ScenarioOutcome, verdict: Verdict) -> Vec<&'static str> {
@@ -239,7 +239,7 @@ fn every_output_escapes_names_that_contain_markup() {
         text,
         command: "quotalab sim x".to_owned(),
     }];
-    let outcome = regression::judge(&cases, &regression::run(&cases, &|| ()), None);
+    let outcome = regression::judge(&cases, &regression::run(&cases, &()), None);
     assert_eq!(outcome.failed, 1, "{}", regression::text(&outcome));
     assert_well_formed(&regression::junit(&outcome));
     let annotations = regression::annotations(&outcome);

@@ -42,10 +42,11 @@ const ENGINE_IMPORTS: [&str; 16] = [
 ];
 
 /// Where tokio, hyper, axum and std::net may be named.
-const ONLINE: [&str; 8] = [
+const ONLINE: [&str; 9] = [
     "src/drive/attempt.rs",
     "src/drive/live.rs",
     "src/drive/local.rs",
+    "src/cli/interrupt.rs",
     "src/cli/mock.rs",
     "src/cli/run.rs",
     "mock/src/server/",

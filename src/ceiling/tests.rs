@@ -74,6 +74,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         expect: vec![],
         notes: vec![],
         what_if: vec![],
+        files: vec![],
     }
 }
 

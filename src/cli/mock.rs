@@ -1,5 +1,6 @@
 //! `quotalab mock SCENARIO | --preset NAME`
 
+use super::interrupt;
 use super::output::print;
 use super::{Changes, Exit, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
@@ -77,7 +78,7 @@ impl MockArgs {
         let mocks =
             Mocks::serve(providers, seed, Clock::start(), listeners, control, None).map_err(run_error)?;
         print(&announcement(providers, &mocks, control))?;
-        tokio::signal::ctrl_c().await.map_err(run_error)?;
+        interrupt::signal().await.map_err(run_error)?;
         mocks.stop().await;
         Ok(Exit::Success)
     }

@@ -4,9 +4,11 @@
 
 mod check;
 mod explain;
+mod interrupt;
 mod mock;
 mod outcome;
 mod output;
+mod output_file;
 mod output_folder;
 mod plan;
 mod presets;
@@ -94,6 +96,16 @@ fn input_error(error: impl Into<anyhow::Error>) -> VerbError {
 /// Returns an error for a verb that failed while it ran.
 fn run_error(error: impl Into<anyhow::Error>) -> VerbError {
     VerbError::Run(error.into())
+}
+
+/// Returns the first failure of several independent steps, with the others printed on stderr.
+fn first_failure(steps: impl IntoIterator<Item = Result<(), VerbError>>) -> Result<(), VerbError> {
+    let mut failures = steps.into_iter().filter_map(Result::err);
+    let first = failures.next();
+    for VerbError::Input(error) | VerbError::Run(error) in failures {
+        output::print_to_stderr(&format!("error: {error:#}"));
+    }
+    first.map_or(Ok(()), Err)
 }
 
 impl From<Exit> for ExitCode {

@@ -1,35 +1,98 @@
 //! What `sim` and `run` share: the folds beside the recorder, and the delivery of the result.
 
+use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
-use super::output_folder::{OutputFiles, default_folder};
+use super::output_file::{Output, OutputFile, refuse_overwriting};
+use super::output_folder::{OutputFiles, OutputFolder, default_folder};
 use super::progress::Progress;
-use super::{Changes, Delivery, Exit, VerbError, input_error, quoted, run_error};
+use super::{Changes, Delivery, Exit, VerbError, first_failure, input_error, quoted, run_error};
 use crate::record::{Log, SlowJobs, Summary};
 use crate::report;
 use crate::scenario::Scenario;
-use anyhow::Context as _;
-use std::fs::File;
+use anyhow::{Context as _, anyhow};
 use std::io::BufWriter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The folds beside the recorder: traces of slow jobs, the event log if it is asked for, the progress bar unless `--quiet`.
-pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<File>>>, Option<Progress>));
+/// The folds beside the recorder: traces of slow jobs, the event log if it is asked for, the progress bar unless `--quiet`, and
+/// the end of the run by a signal.
+pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
 
-/// Returns the folds that the command line asks for. `verb` is the label of the progress bar.
-///
-/// # Errors
-/// If the event log cannot be created.
-pub(super) fn observers(
-    verb: &'static str,
-    scenario: &Scenario,
-    delivery: &Delivery,
-) -> Result<Observers, VerbError> {
-    let log = delivery.events.as_ref().map(|path| {
-        let create = || Log::new(BufWriter::new(File::create(path)?), scenario);
-        create().with_context(|| format!("error: {} cannot be written", path.display())).map_err(input_error)
-    });
-    let progress = (!delivery.quiet).then(|| Progress::new(verb, scenario.duration));
-    Ok((SlowJobs::new(), (log.transpose()?, progress)))
+/// Where the result of a run goes.
+pub(super) struct Destination<'a> {
+    delivery: &'a Delivery,
+    source: CommandLine<'a>,
+    folder: OutputFolder,
+}
+
+impl<'a> Destination<'a> {
+    /// Checks, before the run begins, that its result can be written.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or the event log would overwrite an input.
+    pub(super) fn open(
+        scenario: &Scenario,
+        source: CommandLine<'a>,
+        delivery: &'a Delivery,
+    ) -> Result<Self, VerbError> {
+        let folder = delivery.out.clone().unwrap_or_else(|| default_folder(source.scenario));
+        let result = [("--out", folder.join("result.json")), ("--out", folder.join("report.html"))];
+        let result = result.iter().map(|(option, path)| (*option, path.as_path()));
+        let log = delivery.events.iter().map(|path| ("--events", path.as_path()));
+        let outputs: Vec<Output<'_>> = result.chain(log).collect();
+        refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)?;
+        Ok(Self { delivery, source, folder: OutputFolder::open(folder)? })
+    }
+
+    /// Returns the folds that the command line asks for.
+    ///
+    /// # Errors
+    /// If the event log cannot be created.
+    pub(super) fn observers(&self, scenario: &Scenario) -> Result<Observers, VerbError> {
+        let log = self.delivery.events.as_ref().map(|path| {
+            let create = || Log::new(BufWriter::new(OutputFile::create(path)?), scenario);
+            create()
+                .with_context(|| format!("error: {} cannot be written", path.display()))
+                .map_err(input_error)
+        });
+        let progress = (!self.delivery.quiet).then(|| Progress::new(self.source.verb, scenario.duration));
+        Ok((SlowJobs::new(), (log.transpose()?, (progress, Interrupt::listen()))))
+    }
+
+    /// Prints the summary of a run, writes its event log and its folder, and returns whether its expectations are met. If one
+    /// of them cannot be written, the others are.
+    ///
+    /// # Errors
+    /// If the event log, stdout or the output folder cannot be written, or the run was interrupted; the first failure if there
+    /// are several.
+    pub(super) fn deliver(
+        &self,
+        scenario: &Scenario,
+        summary: Summary,
+        (slow_jobs, (log, (progress, interrupt))): Observers,
+    ) -> Result<Exit, VerbError> {
+        if let Some(progress) = progress {
+            progress.finish();
+        }
+        let reproduce = self.source.command();
+        let summary = Summary { reproduce, worst: slow_jobs.traces(scenario), ..summary };
+        let text =
+            if self.delivery.json { summary.to_json() } else { report::text::render(&summary, style()) };
+        let printed = print(&text);
+        let page = self.folder.write(&OutputFiles::of_run(&summary));
+        let logged = log.map_or(Ok(()), finish_log);
+        if let (Ok(page), false) = (&page, self.delivery.quiet) {
+            print_to_stderr(&format!("report: {}", page.display()));
+        }
+        let ended = if interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
+        first_failure([printed, page.map(drop), logged, ended])?;
+        Ok(if summary.holds() { Exit::Success } else { Exit::NotMet })
+    }
+}
+
+/// Writes the rest of an event log and gives it its name.
+fn finish_log(log: Log<BufWriter<OutputFile>>) -> Result<(), VerbError> {
+    let write = || log.finish()?.into_inner()?.commit();
+    write().context("the event log cannot be written completely").map_err(run_error)
 }
 
 /// The command line of a result.
@@ -46,31 +109,4 @@ impl CommandLine<'_> {
         let scenario = quoted(&self.scenario.display().to_string());
         format!("quotalab {} {scenario}{}", self.verb, self.changes.to_arguments())
     }
-}
-
-/// Prints the summary of a run, writes its output folder, and returns whether its expectations are met.
-///
-/// # Errors
-/// If the event log, stdout or the output folder cannot be written.
-pub(super) fn deliver(
-    scenario: &Scenario,
-    summary: Summary,
-    (slow_jobs, (log, progress)): Observers,
-    source: &CommandLine<'_>,
-    delivery: &Delivery,
-) -> Result<Exit, VerbError> {
-    if let Some(progress) = progress {
-        progress.finish();
-    }
-    if let Some(log) = log {
-        log.finish().context("the event log cannot be written completely").map_err(run_error)?;
-    }
-    let summary = Summary { reproduce: source.command(), worst: slow_jobs.traces(scenario), ..summary };
-    print(&if delivery.json { summary.to_json() } else { report::text::render(&summary, style()) })?;
-    let folder = delivery.out.clone().unwrap_or_else(|| default_folder(source.scenario));
-    let page = OutputFiles::of_run(&summary).write(&folder)?;
-    if !delivery.quiet {
-        print_to_stderr(&format!("report: {}", page.display()));
-    }
-    Ok(if summary.holds() { Exit::Success } else { Exit::NotMet })
 }

@@ -1,8 +1,9 @@
 //! `quotalab plan SCENARIO`
 
 use super::output::{print, print_to_stderr, style};
-use super::output_folder::{OutputFiles, default_folder};
-use super::{Changes, Exit, VerbError, input_error, quoted};
+use super::output_file::refuse_overwriting;
+use super::output_folder::{OutputFiles, OutputFolder, default_folder};
+use super::{Changes, Exit, VerbError, first_failure, input_error, quoted};
 use crate::drive::clock::Clock;
 use crate::formatting;
 use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
@@ -49,6 +50,11 @@ pub(super) struct PlanArgs {
 impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.changes.load(&self.scenario)?;
+        let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
+        let files = ["plan.json", "plan.html"].map(|name| folder.join(name));
+        let inputs = scenario.files.iter().map(PathBuf::as_path);
+        refuse_overwriting(inputs, &files.each_ref().map(|file| ("--out", file.as_path())))?;
+        let folder = OutputFolder::open(folder)?;
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),
@@ -63,18 +69,18 @@ impl PlanArgs {
             bar.finish_and_clear();
         }
         let plan = plan.map_err(input_error)?;
-        self.deliver(&plan)?;
+        self.deliver(&plan, &folder)?;
         Ok(if plan.not_met.is_empty() { Exit::Success } else { Exit::NotMet })
     }
 
-    fn deliver(&self, plan: &Plan) -> Result<(), VerbError> {
-        print(&if self.json { plan.to_json() } else { report::plan::render(plan, style()) })?;
-        let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
-        let page = OutputFiles::of_plan(plan).write(&folder)?;
-        if !self.quiet {
+    /// Prints the plan and writes its folder. If one of them fails, the other is done.
+    fn deliver(&self, plan: &Plan, folder: &OutputFolder) -> Result<(), VerbError> {
+        let printed = print(&if self.json { plan.to_json() } else { report::plan::render(plan, style()) });
+        let page = folder.write(&OutputFiles::of_plan(plan));
+        if let (Ok(page), false) = (&page, self.quiet) {
             print_to_stderr(&format!("plan: {}", page.display()));
         }
-        Ok(())
+        first_failure([printed, page.map(drop)])
     }
 
     /// Returns the command that reproduces this plan.

@@ -1,6 +1,6 @@
 //! `quotalab run SCENARIO`
 
-use super::outcome::{self, CommandLine};
+use super::outcome::{CommandLine, Destination};
 use super::{Changes, Delivery, Exit, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
@@ -27,7 +27,10 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = drive::with_start_levels(self.changes.load(&self.scenario)?);
+        let scenario = self.changes.load(&self.scenario)?;
+        let source = CommandLine { verb: "run", scenario: &self.scenario, changes: &self.changes };
+        let destination = Destination::open(&scenario, source, &self.delivery)?;
+        let scenario = drive::with_start_levels(scenario);
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()
@@ -41,13 +44,12 @@ impl RunArgs {
             .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
             .map_err(run_error)?;
-        let mut observers = outcome::observers("run", &scenario, &self.delivery)?;
+        let mut observers = destination.observers(&scenario)?;
         let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut observers, |folds| {
             live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)
         });
         drop(mocks);
         runtime.shutdown_background();
-        let source = CommandLine { verb: "run", scenario: &self.scenario, changes: &self.changes };
-        outcome::deliver(&scenario, summary, observers, &source, &self.delivery)
+        destination.deliver(&scenario, summary, observers)
     }
 }

@@ -1,6 +1,6 @@
 //! `quotalab sim SCENARIO`
 
-use super::outcome::{self, CommandLine};
+use super::outcome::{CommandLine, Destination};
 use super::{Changes, Delivery, Exit, VerbError};
 use crate::drive::{self, virtual_time};
 use crate::record::{Mode, Recorder};
@@ -19,12 +19,14 @@ pub(super) struct SimArgs {
 
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = drive::with_start_levels(self.changes.load(&self.scenario)?);
-        let mut observers = outcome::observers("sim", &scenario, &self.delivery)?;
+        let scenario = self.changes.load(&self.scenario)?;
+        let source = CommandLine { verb: "sim", scenario: &self.scenario, changes: &self.changes };
+        let destination = Destination::open(&scenario, source, &self.delivery)?;
+        let scenario = drive::with_start_levels(scenario);
+        let mut observers = destination.observers(&scenario)?;
         let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut observers, |folds| {
             virtual_time::simulate(&scenario, folds)
         });
-        let source = CommandLine { verb: "sim", scenario: &self.scenario, changes: &self.changes };
-        outcome::deliver(&scenario, summary, observers, &source, &self.delivery)
+        destination.deliver(&scenario, summary, observers)
     }
 }

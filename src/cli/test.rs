@@ -1,14 +1,17 @@
 //! `quotalab test PATH...`
 
+use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr};
-use super::{Changes, Exit, VerbError, input_error, quoted, run_error};
+use super::output_file::{self, Output, OutputFile, refuse_overwriting};
+use super::{Changes, Exit, VerbError, first_failure, input_error, quoted, run_error};
 use crate::problem::{Problem, Problems};
-use crate::regression::{self, Baseline, Case, Outcome};
+use crate::regression::{self, Baseline, Case, Outcome, TestProgress};
 use crate::scenario::{self, Scenario};
 use crate::stats::replica_seeds;
 use anyhow::{Context as _, anyhow};
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,13 +61,19 @@ impl TestArgs {
         let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
         let cases = self.cases(baseline.as_ref())?;
         self.check_names_and_baseline(&cases, baseline.as_ref())?;
-        let progress = self.progress(cases.iter().map(|case| case.replicas.len() as u64).sum());
-        let runs = regression::run(&cases, &|| progress.inc(1));
-        progress.finish_and_clear();
+        self.check_outputs(&cases)?;
+        let bar = self.progress(cases.iter().map(|case| case.replicas.len() as u64).sum());
+        let progress = Progress { bar, interrupt: Interrupt::listen() };
+        let runs = regression::run(&cases, &progress);
+        progress.bar.finish_and_clear();
         let outcome = regression::judge(&cases, &runs, baseline.as_ref());
-        self.deliver(&outcome)?;
-        if let Some(path) = &self.save_baseline {
-            write(path, &Baseline::of(&cases, &runs).to_json())?;
+        let delivered = self.deliver(&outcome);
+        if progress.interrupt.is_set() {
+            let interrupted = Err(run_error(anyhow!("interrupted; no baseline was written")));
+            first_failure([delivered, interrupted])?;
+        } else {
+            let save = |path: &PathBuf| write(path, &Baseline::of(&cases, &runs).to_json());
+            first_failure([delivered, self.save_baseline.as_ref().map_or(Ok(()), save)])?;
         }
         Ok(if outcome.none_failed() { Exit::Success } else { Exit::NotMet })
     }
@@ -134,6 +143,23 @@ impl TestArgs {
         Err(input_error(anyhow!("{errors}  help: {help}")))
     }
 
+    /// Checks, before anything runs, that no output would overwrite an input or another output. A baseline may replace itself.
+    fn check_outputs(&self, cases: &[Case]) -> Result<(), VerbError> {
+        let outputs = [
+            ("--junit", &self.junit),
+            ("--markdown", &self.markdown),
+            ("--save-baseline", &self.save_baseline),
+        ];
+        let outputs: Vec<Output<'_>> =
+            outputs.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect();
+        let files = cases.iter().flat_map(|case| &case.replicas).flat_map(|scenario| &scenario.files);
+        let inputs: BTreeSet<&Path> = files.map(PathBuf::as_path).collect();
+        refuse_overwriting(inputs, &outputs)?;
+        let but_baseline: Vec<Output<'_>> =
+            outputs.into_iter().filter(|(option, _)| *option != "--save-baseline").collect();
+        refuse_overwriting(self.baseline.as_deref(), &but_baseline)
+    }
+
     fn progress(&self, runs: u64) -> ProgressBar {
         if self.quiet {
             return ProgressBar::hidden();
@@ -143,23 +169,40 @@ impl TestArgs {
         ProgressBar::new(runs).with_style(style)
     }
 
+    /// Prints the outcome and writes it to the files that are asked for. If one of them fails, the others are written.
     fn deliver(&self, outcome: &Outcome) -> Result<(), VerbError> {
         let annotations =
             if self.annotations || on_github() { regression::annotations(outcome) } else { String::new() };
-        if self.json {
+        let printed = if self.json {
             // GitHub reads commands from stdout and stderr; stdout must be JSON only.
             annotations.lines().for_each(print_to_stderr);
-            print(&(outcome.to_json() + "\n"))?;
+            print(&(outcome.to_json() + "\n"))
         } else {
-            print(&format!("{annotations}{}", regression::text(outcome)))?;
-        }
-        if let Some(path) = &self.junit {
-            write(path, &regression::junit(outcome))?;
-        }
-        if let Some(path) = &self.markdown {
-            write(path, &regression::markdown(outcome))?;
-        }
-        Ok(())
+            print(&format!("{annotations}{}", regression::text(outcome)))
+        };
+        let write = |path: &Option<PathBuf>, content: fn(&Outcome) -> String| {
+            path.as_ref().map_or(Ok(()), |path| write(path, &content(outcome)))
+        };
+        first_failure([
+            printed,
+            write(&self.junit, regression::junit),
+            write(&self.markdown, regression::markdown),
+        ])
+    }
+}
+
+/// The progress bar, and the end of the test by a signal.
+struct Progress {
+    bar: ProgressBar,
+    interrupt: Interrupt,
+}
+
+impl TestProgress for Progress {
+    fn ran(&self) {
+        self.bar.inc(1);
+    }
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
     }
 }
 
@@ -212,7 +255,8 @@ fn read_baseline(path: &Path) -> Result<Baseline, VerbError> {
 }
 
 fn write(path: &Path, content: &str) -> Result<(), VerbError> {
-    fs::write(path, content)
+    output_file::stage(path, content)
+        .and_then(OutputFile::commit)
         .with_context(|| format!("{} cannot be written", path.display()))
         .map_err(run_error)
 }

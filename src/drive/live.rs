@@ -183,7 +183,9 @@ impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
                     return self.clock.now();
                 }
                 if !is_over {
-                    let wait = self.clock.until(next.min(self.driver.fold.next_sample()));
+                    // The fold is asked at least this often whether the run is to end.
+                    let latest = now + MAX_WAIT;
+                    let wait = self.clock.until(next.min(self.driver.fold.next_sample()).min(latest));
                     match self.inbox.recv_timeout(wait) {
                         Ok(message) => self.receive(self.clock.now(), message),
                         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -322,5 +324,7 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
     }
 }
 
+/// The longest wait for a message.
+const MAX_WAIT: Nanos = Nanos::from_millis(100);
 /// The longest wait for a report of a mock after the last job has ended.
 const REPORT_GRACE: Nanos = Nanos::from_millis(200);

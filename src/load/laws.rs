@@ -55,6 +55,7 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
         expect: vec![],
         notes: vec![],
         what_if: vec![],
+        files: vec![],
     }
 }
 

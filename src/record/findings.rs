@@ -21,6 +21,13 @@ const MIN_COMMON_CUT: f64 = 0.01;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
+    /// The run was interrupted: the result covers the time until then.
+    Interrupted {
+        /// When, in seconds since the run began.
+        at_s: f64,
+        /// The duration of the scenario, in seconds.
+        planned_s: f64,
+    },
     /// A live generator delivered another number of jobs than the schedule has: the run represents another load.
     GeneratorMissedJobs {
         /// Jobs delivered.
@@ -184,10 +191,13 @@ pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
     let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled));
     let conclusions = [limit(summary), outcomes(summary), expectations(&summary.expect)];
     let long_window = summary.long_window.clone().map(Finding::LongWindow);
+    let interrupted =
+        summary.planned_s.map(|planned_s| Finding::Interrupted { at_s: summary.duration_s, planned_s });
     let (common, rare): (Vec<_>, Vec<_>) =
         CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
     let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
-    let first = generator.into_iter().chain(long_window).chain(unservable(&summary.notes)).chain(common);
+    let first = interrupted.into_iter().chain(generator).chain(long_window);
+    let first = first.chain(unservable(&summary.notes)).chain(common);
     first.chain(conclusions.into_iter().flatten()).chain(rare).collect()
 }
 

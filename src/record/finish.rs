@@ -30,6 +30,11 @@ impl Recorder {
     #[must_use]
     pub fn finish(mut self, end: RunEnd) -> Summary {
         self.merge_unqueued();
+        let planned = self.scenario.duration;
+        let interrupted = end.interrupted && end.at > Instant::ZERO && end.at.0 < planned.0;
+        if interrupted {
+            self.scenario.duration = Nanos(end.at.0);
+        }
         let jobs = self.jobs();
         let ended = jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight;
         assert_eq!(jobs.offered, ended, "invariant: every job that arrived ends exactly once (law 1)");
@@ -44,6 +49,7 @@ impl Recorder {
             seed: self.scenario.seed,
             mode: end.mode,
             duration_s: seconds(self.scenario.duration),
+            planned_s: interrupted.then(|| seconds(planned)),
             ended_s: at_seconds(self.last_event.min(end.at)),
             reproduce: String::new(),
             findings: Vec::new(),

@@ -57,6 +57,8 @@ pub struct RunEnd {
     pub mode: Mode,
     /// Jobs in the schedule up to then, of which a live driver may have delivered fewer; `None` if unknown.
     pub scheduled: Option<u64>,
+    /// Whether the run was ended before all jobs had arrived and ended: the summary then covers the time until `at`.
+    pub interrupted: bool,
 }
 
 impl Recorder {

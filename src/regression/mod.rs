@@ -30,5 +30,5 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use measures::{BetterDirection, MEASURES, Measure};
 pub use outcome::{Outcome, Rule, ScenarioOutcome, Status, judge};
-pub use runs::{Case, ScenarioRuns, run};
+pub use runs::{Case, ScenarioRuns, TestProgress, run};
 pub use text::text;

@@ -21,7 +21,7 @@ pub struct Outcome {
     pub passed: usize,
     /// The number of scenarios with a broken rule or a measure that got worse.
     pub failed: usize,
-    /// The number of scenarios with neither rules nor a baseline.
+    /// The number of scenarios that were not run, because the test was interrupted.
     pub skipped: usize,
     /// In the order in which they were given.
     pub scenarios: Vec<ScenarioOutcome>,
@@ -36,7 +36,7 @@ pub struct ScenarioOutcome {
     pub file: String,
     /// Whether it passed, failed or was skipped.
     pub status: Status,
-    /// Why something was not judged: it has no rules, or the baseline that was given does not contain it.
+    /// Why something was not judged: it was not run, or the baseline that was given does not contain it.
     pub notes: Vec<&'static str>,
     /// Its rules.
     pub expect: Vec<Rule>,
@@ -52,7 +52,7 @@ pub enum Status {
     Passed,
     /// A rule is broken or a measure got worse.
     Failed,
-    /// There was nothing to judge.
+    /// It was not run.
     Skipped,
 }
 
@@ -86,8 +86,9 @@ pub fn judge(cases: &[Case], runs: &[ScenarioRuns], baseline: Option<&Baseline>)
     #[expect(clippy::cast_precision_loss, reason = "measures and scenarios are few")]
     let false_alarm_per_comparison = FALSE_ALARM_PROBABILITY / comparisons.max(1) as f64;
     let judged = |(case, runs): (&Case, &ScenarioRuns)| {
-        let compared =
-            reference(case).map(|reference| changes(case, runs, reference, false_alarm_per_comparison));
+        let compared = reference(case)
+            .filter(|_| !runs.replicas.is_empty())
+            .map(|reference| changes(case, runs, reference, false_alarm_per_comparison));
         ScenarioOutcome::new(case, runs, baseline.is_some(), compared)
     };
     let scenarios: Vec<ScenarioOutcome> = cases.iter().zip(runs).map(judged).collect();
@@ -132,10 +133,10 @@ impl ScenarioOutcome {
         let rules = scenario.expect.iter().zip(results);
         let expect: Vec<Rule> = rules.map(|(rule, result)| Rule::new(case, rule, result)).collect();
         let mut notes = Vec::new();
-        if expect.is_empty() {
-            notes.push("it has no `expect:`");
+        if runs.replicas.is_empty() {
+            notes.push("it was not run: the test was interrupted");
         }
-        if has_baseline && compared.is_none() {
+        if has_baseline && compared.is_none() && !runs.replicas.is_empty() {
             notes.push("it is not in the baseline");
         }
         let is_judged = !expect.is_empty() || compared.is_some();

@@ -17,6 +17,11 @@ pub(super) fn first(summary: &Summary) -> String {
 
 fn sentence(finding: &Finding, run_s: f64) -> String {
     match finding {
+        Finding::Interrupted { at_s, planned_s } => format!(
+            "The run was interrupted after {} of {}: the result covers that time only.",
+            duration(*at_s),
+            duration(*planned_s)
+        ),
         Finding::GeneratorMissedJobs { offered, scheduled } => {
             not_kept(&format!("it delivered {} of {}", count(*offered), plural(*scheduled, "job")))
         }

@@ -31,7 +31,9 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
         }
     };
     let base_dir = path.parent().unwrap_or(Path::new(""));
-    parse(&name, text, overrides, Some(base_dir))
+    let mut scenario = parse(&name, text, overrides, Some(base_dir))?;
+    scenario.files.insert(0, path.to_path_buf());
+    Ok(scenario)
 }
 
 /// Reads a scenario from its text. `name` is the file that problems name; traces are relative to `base_dir` and need one.
@@ -98,6 +100,7 @@ fn scenario(
     // The problems of the scenario itself would be reported again for every change.
     for change in what_if.iter().take_while(|_| diagnostics.problems().is_none()) {
         let (changed, _) = make(Some(change))?;
+        scenario.files.extend(changed.files.iter().cloned());
         scenario.what_if.push(WhatIf { name: change.name.clone(), scenario: changed });
     }
     Some(scenario)

@@ -13,7 +13,7 @@ use provider::config::{Config, ModelConfig, Service};
 use provider::dist::Dist;
 use provider::units::ParseError;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Makes the scenario. What cannot be resolved is reported to `diagnostics` and left out, so the scenario is valid only if
@@ -29,6 +29,7 @@ pub(super) fn resolve(
     let targets = targets.found;
     let scope =
         Scope { diagnostics, routes: &spec.routes, base_dir, seed: spec.seed, duration: spec.duration };
+    let files = trace_files(&spec.workloads, base_dir);
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut workloads = Vec::new();
     for workload in spec.workloads.into_iter().take_while(|_| !diagnostics.is_full()) {
@@ -53,10 +54,20 @@ pub(super) fn resolve(
         workloads,
         expect: Vec::new(),  // needs the workloads
         what_if: Vec::new(), // made from the changed tree by `load`
+        files,
     };
     scenario.expect = super::expect::expectations(spec.expect, &scenario, diagnostics);
     scenario.notes.extend(scenario.unservable());
     scenario
+}
+
+/// Returns the paths of the traces of workloads.
+fn trace_files(workloads: &[WorkloadSpec], base_dir: Option<&Path>) -> Vec<PathBuf> {
+    let path = |workload: &WorkloadSpec| match &workload.arrivals {
+        Some(ArrivalsSpec::Trace(trace)) => Some(base_dir?.join(&trace.file.text)),
+        _ => None,
+    };
+    workloads.iter().filter_map(path).collect()
 }
 
 /// The targets that routes name, numbered in the order of their first use.

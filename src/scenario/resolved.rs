@@ -5,6 +5,7 @@ use super::Note;
 use crate::ids::{ClassId, RouteId, TargetId};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
+use std::path::PathBuf;
 
 /// A whole scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Scenario {
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
+    /// The files that it was read from: the scenario, then its traces.
+    pub files: Vec<PathBuf>,
 }
 
 /// What is left, when the run begins, of limits whose window is longer than [`Start::SHORT_WINDOW`].

@@ -46,7 +46,7 @@ fn run(scenario: &Scenario, per_min: f64) -> Summary {
 
 /// The end of a run in virtual time.
 fn end(at: Instant) -> RunEnd {
-    RunEnd { at, mode: Mode::Virtual, scheduled: None }
+    RunEnd { at, mode: Mode::Virtual, scheduled: None, interrupted: false }
 }
 
 /// Edge cases for reports: no job, one job, one time bucket, names that are HTML, hundreds of targets.

@@ -217,7 +217,8 @@ fn a_missed_schedule_is_the_first_finding() {
             obstacle: None,
         };
         recorder.event(&Event { at, job: JobId(0), kind: EventKind::Done(ending) });
-        let summary = recorder.finish(RunEnd { at, mode: Mode::Live, scheduled: Some(scheduled) });
+        let summary =
+            recorder.finish(RunEnd { at, mode: Mode::Live, scheduled: Some(scheduled), interrupted: false });
         assert_eq!(summary.lag_s.as_ref().unwrap().max, lag.as_secs_f64());
         summary.findings[0].clone()
     };

@@ -69,7 +69,7 @@ impl Window {
 
     /// Ends the fold.
     pub(super) fn finish(self) -> Served {
-        let end = RunEnd { at: self.last_event, mode: Mode::Virtual, scheduled: None };
+        let end = RunEnd { at: self.last_event, mode: Mode::Virtual, scheduled: None, interrupted: false };
         let mut workloads: Vec<Summary> = self.records.into_iter().map(|record| record.finish(end)).collect();
         let all = workloads.pop().expect("invariant: the record of all workloads is the last");
         Served { workloads, all, after: self.after, slot: self.slot }
