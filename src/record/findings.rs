@@ -15,7 +15,7 @@ const MAX_LAG_S: f64 = 0.010;
 const MAX_MISSING: f64 = 0.001;
 
 /// The smallest share of cut answers that is said before anything else.
-const MIN_COMMON_CUT: f64 = 0.01;
+const MIN_COMMON_CUT: f64 = 0.05;
 
 /// One conclusion of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

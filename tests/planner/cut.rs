@@ -13,7 +13,7 @@ fn never_refunded(max_tokens: u32, more: &str) -> String {
         + more
 }
 
-const SHORT: &str = "what_if:\n  - { name: short answers, set: { workload.w.max_tokens: 100 } }\n";
+const SHORT: &str = "what_if:\n  - { name: short answers, set: { workload.0.max_tokens: 100 } }\n";
 
 fn effect<'p>(plan: &'p Plan, name: &str) -> &'p quotalab::planner::WhatIf {
     plan.what_if
