@@ -105,7 +105,7 @@ fn baseline(policy: &Policy) -> Baseline {
     let cases = cases(&ALL, policy, 7);
     let made = Baseline::of(&cases, &regression::run(&cases, &()));
     let read = Baseline::from_json(&made.to_json()).expect("a baseline");
-    assert_eq!(read.to_json(), made.to_json(), "a baseline survives its file");
+    assert_eq!(read.to_json(), made.to_json(), "a baseline reads back as it was written");
     read
 }
 

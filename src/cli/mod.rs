@@ -211,7 +211,7 @@ fn path_and_value(text: &str) -> Result<(String, String), String> {
 
 /// Parses a duration, such as `90s`.
 fn duration(text: &str) -> Result<Nanos, String> {
-    units::duration(text).map_err(|error| error.to_string())
+    units::parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// Quotes a word for a POSIX shell if it needs quotes.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// The folds beside the recorder: traces of slow jobs, the event log if it is asked for, the progress bar unless `--quiet`, and
 /// the end of the run by a signal.
-pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
+pub(super) type RunFolds = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
 
 /// Where the result of a run goes.
 pub(super) struct Destination<'a> {
@@ -47,7 +47,7 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// If the event log cannot be created.
-    pub(super) fn observers(&self, scenario: &Scenario) -> Result<Observers, VerbError> {
+    pub(super) fn observers(&self, scenario: &Scenario) -> Result<RunFolds, VerbError> {
         let log = self.delivery.events.as_ref().map(|path| {
             let create = || Log::new(BufWriter::new(OutputFile::create(path)?), scenario);
             create()
@@ -68,7 +68,7 @@ impl<'a> Destination<'a> {
         &self,
         scenario: &Scenario,
         summary: Summary,
-        (slow_jobs, (log, (progress, interrupt))): Observers,
+        (slow_jobs, (log, (progress, interrupt))): RunFolds,
     ) -> Result<Exit, VerbError> {
         if let Some(progress) = progress {
             progress.finish();

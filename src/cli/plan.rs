@@ -114,7 +114,7 @@ fn target(text: &str) -> Result<(String, Target), String> {
             .ok()
             .map(Target::Multiple)
             .ok_or_else(|| format!("`{text}` is not a multiple, such as 5x")),
-        None => units::rate(text)
+        None => units::parse_rate(text)
             .map(|per_second| Target::JobsPerMin(per_second * 60.0))
             .map_err(|_| format!("`{text}` is neither a multiple, such as 5x, nor a rate, such as 1000/min")),
     }?;

@@ -101,7 +101,7 @@ impl LiveProviders for Mocks {
 
     fn levels(&self, _: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64)) {
         let target = &self.targets[target.index()];
-        self.mocks[usize::from(target.provider)].1.levels(target.account, target.model, each);
+        self.mocks[usize::from(target.provider)].1.for_each_used_share(target.account, target.model, each);
     }
 }
 

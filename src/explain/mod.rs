@@ -80,7 +80,7 @@ pub fn explain(text: &str, dialect: Option<Dialect>) -> Result<Explanation, Unre
     let dump = Dump::read(text);
     let body = dump.body.as_bytes();
     let status = dump.status.or_else(|| parse::status_of(body)).ok_or(Unreadable::Unknown)?;
-    let parsed = parse::read(dialect, Instant::ZERO, &Response { status, headers: &dump, body });
+    let parsed = parse::parsed(dialect, Instant::ZERO, &Response { status, headers: &dump, body });
     // A response with status 200 may contain an error; a redirection does not.
     let failure =
         parsed.failure.filter(|failure| failure.status >= 400).ok_or(Unreadable::Success(status))?;

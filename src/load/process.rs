@@ -6,7 +6,7 @@
 //! the non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts count, traces
 //! replay rows, and users of a closed workload wait for a reply before they think and send again.
 
-use crate::ids::ClassId;
+use crate::ids::WorkloadId;
 use crate::job::MIN_THINK;
 use crate::scenario::rate::{Clock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
@@ -21,11 +21,11 @@ use std::sync::Arc;
 pub(super) enum Process {
     /// At a rate. `operational` is the operational time of the next job.
     Rated { clock: Box<Clock>, spacing: Spacing, operational: f64, next: Option<Instant> },
-    /// `jobs` at once, at each multiple of `every`.
+    /// `jobs` at once, at each multiple of `every`. `passed` counts the jobs that have arrived.
     Burst { jobs: u64, every: Nanos, passed: u64 },
     /// A fixed number of users. `due` holds the next arrival of each user that is not waiting for a reply.
     Users { users: u32, think: Dist, think_stream: RandomStream, due: BinaryHeap<Reverse<Instant>> },
-    /// At the instants of a trace.
+    /// At the instants of a trace. `passed` counts the rows that have arrived.
     Trace { rows: Arc<Vec<TraceRow>>, passed: usize },
 }
 
@@ -39,8 +39,8 @@ pub(super) enum Spacing {
 }
 
 impl Process {
-    pub(super) fn new(seed: u64, class: ClassId, workload: &Workload, duration: Nanos) -> Self {
-        let stream = RandomStream::new(seed, "arrivals", u64::from(class.0));
+    pub(super) fn new(seed: u64, id: WorkloadId, workload: &Workload, duration: Nanos) -> Self {
+        let stream = RandomStream::new(seed, "arrivals", u64::from(id.0));
         match &workload.arrivals {
             Arrivals::Burst { jobs, every } => {
                 debug_assert!(*every > Nanos::ZERO, "invariant: the period of a burst is positive");

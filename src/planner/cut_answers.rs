@@ -3,7 +3,7 @@
 
 use super::rules::Rules;
 use crate::formatting::rounded;
-use crate::ids::ClassId;
+use crate::ids::WorkloadId;
 use crate::scenario::{Metric, Scenario};
 use serde::{Deserialize, Serialize};
 
@@ -35,13 +35,13 @@ pub(super) fn more_cut(present: &Scenario, changed: &Scenario, rules: &Rules) ->
             workload: workload.name.clone(),
             share: rounded(share, 6),
             before: before.map(|before| rounded(before, 6)),
-            is_judged: is_judged(ClassId(class), rules),
+            is_judged: is_judged(WorkloadId(class), rules),
         })
     });
     each.collect()
 }
 
-fn is_judged(class: ClassId, rules: &Rules) -> bool {
-    let is_about = |workload: Option<ClassId>| workload.is_none_or(|named| named == class);
+fn is_judged(class: WorkloadId, rules: &Rules) -> bool {
+    let is_about = |workload: Option<WorkloadId>| workload.is_none_or(|named| named == class);
     rules.kept.iter().any(|rule| rule.metric == Metric::CutShare && is_about(rule.workload))
 }

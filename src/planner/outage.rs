@@ -98,7 +98,7 @@ fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
 
 /// Returns what the jobs of one workload got, on the replica on which the fewest succeeded.
 fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs: &[Pair]) -> OutageWorkload {
-    let is_judged = |rule: &&Expectation| rule.workload.is_none_or(|class| class.index() == index);
+    let is_judged = |rule: &&Expectation| rule.workload.is_none_or(|id| id.index() == index);
     let rules: Vec<&Expectation> = scenario.expect.iter().filter(is_judged).collect();
     let during = || pairs.iter().map(|pair| &pair.served.workloads[index]);
     let breaks = |rule: &&&Expectation| during().any(|served| is_broken(rule, served));

@@ -325,7 +325,7 @@ fn a_larger_multiple_has_the_same_jobs_sooner() {
     let scenario = parse(BASIC);
     let sizes = |scenario: &Scenario| {
         let mut load = Load::new(scenario);
-        let jobs = std::iter::from_fn(|| load.next()).filter(|arrival| arrival.job.class.0 == 0);
+        let jobs = std::iter::from_fn(|| load.next()).filter(|arrival| arrival.job.workload.0 == 0);
         jobs.take(500).map(|arrival| (arrival.truth, arrival.job.scheduled)).collect::<Vec<_>>()
     };
     let (once, twice) = (sizes(&scenario), sizes(&scenario.scaled(2.0)));

@@ -21,7 +21,7 @@ pub(super) fn judge(
         let unbounded = expectation.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let compared = if unbounded { Some(f64::INFINITY) } else { actual };
         let pass = compared.is_some_and(|actual| holds(actual, expectation.op, expectation.value));
-        let workload = expectation.workload.map(|class| scenario.workloads[class.index()].name.clone());
+        let workload = expectation.workload.map(|id| scenario.workloads[id.index()].name.clone());
         let in_windows = expectation.window.filter(|window| *window < scenario.duration);
         Expected {
             rule: expectation.rule.clone(),

@@ -163,8 +163,10 @@ impl Recorder {
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        let each = self.scenario.workloads.iter().zip(&self.workloads);
-        each.map(|(workload, counts)| Workload {
+        let worst = self.worst_windows.clone().map(|windows| windows.finish(&self.scenario));
+        let worst = worst.into_iter().flatten().chain(std::iter::repeat(None));
+        let each = self.scenario.workloads.iter().zip(&self.workloads).zip(worst);
+        each.map(|((workload, counts), worst_window)| Workload {
             name: workload.name.clone(),
             offered: counts.offered,
             succeeded: counts.succeeded,
@@ -174,6 +176,7 @@ impl Recorder {
             cut: counts.cut,
             max_tokens: workload.max_tokens,
             latency_s: self.quantiles(&counts.latency),
+            worst_window,
         })
         .collect()
     }

@@ -9,7 +9,7 @@ mod obstacle;
 
 use super::Fold;
 use crate::event::{Event, EventKind};
-use crate::ids::{ClassId, JobId};
+use crate::ids::{JobId, WorkloadId};
 use crate::scenario::Scenario;
 use line::{Header, Kind, Line};
 use provider::Instant;
@@ -115,7 +115,7 @@ pub struct Events<R> {
     line_number: usize,
     failed: bool,
     /// The workload and the scheduled arrival of each job in flight: the line of a job's end does not repeat them.
-    jobs: FxHashMap<JobId, (ClassId, Instant)>,
+    jobs: FxHashMap<JobId, (WorkloadId, Instant)>,
 }
 
 /// Reads the header of a log and returns an iterator over its events.
@@ -162,13 +162,13 @@ impl<R: BufRead> Events<R> {
         let kind = match kind {
             Kind::Done(end) => {
                 let known = self.jobs.remove(&job);
-                let (class, scheduled) = known.ok_or_else(|| format!("{job} ends but never arrived"))?;
-                EventKind::Done(end.into_job_end(class, scheduled)?)
+                let (workload, scheduled) = known.ok_or_else(|| format!("{job} ends but never arrived"))?;
+                EventKind::Done(end.into_job_end(workload, scheduled)?)
             }
             other => other.into_event_kind()?,
         };
-        if let EventKind::Arrived { class, scheduled, .. } = kind {
-            self.jobs.insert(job, (class, scheduled));
+        if let EventKind::Arrived { workload, scheduled, .. } = kind {
+            self.jobs.insert(job, (workload, scheduled));
         }
         Ok(Some(Event { at: Instant(at_ns), job, kind }))
     }

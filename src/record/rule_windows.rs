@@ -5,14 +5,14 @@
 
 use super::histogram::Histogram;
 use crate::event::{JobEnd, JobOutcome};
-use crate::ids::ClassId;
+use crate::ids::WorkloadId;
 use crate::scenario::{Expectation, Metric, Op, Time};
 use provider::{Instant, Nanos};
 
 /// The windows of one rule.
 #[derive(Clone, Debug)]
 pub(super) struct RuleWindows {
-    workload: Option<ClassId>,
+    workload: Option<WorkloadId>,
     metric: Metric,
     length: Nanos,
     windows: Vec<Window>,
@@ -58,7 +58,9 @@ impl RuleWindows {
 
     /// Counts a job that ended at `at`.
     pub(super) fn done(&mut self, at: Instant, end: &JobEnd) {
-        if self.workload.is_some_and(|class| class != end.class) || end.outcome == JobOutcome::InFlight {
+        if self.workload.is_some_and(|workload| workload != end.workload)
+            || end.outcome == JobOutcome::InFlight
+        {
             return;
         }
         let index = usize::try_from(end.scheduled.0 / self.length.0).unwrap_or(usize::MAX);

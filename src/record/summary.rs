@@ -9,6 +9,7 @@ pub use super::ceiling::{Binding, Ceiling, CeilingAxis, CeilingTarget, LongWindo
 use super::findings::{self, Finding};
 use super::series::Series;
 use super::trace::JobTrace;
+use super::worst_window::WorstWindow;
 pub use crate::formatting::Unit;
 use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
@@ -308,6 +309,9 @@ pub struct Workload {
     pub max_tokens: Option<u32>,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
+    /// Its worst window of time; `None` if the run is too short or has too few jobs to compare windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_window: Option<WorstWindow>,
 }
 
 /// One account × model.

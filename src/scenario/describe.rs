@@ -4,7 +4,7 @@ use super::resolved::{Arrivals, Cache, CachedPrompt, Client, Eject, Jitter, Pace
 use provider::Nanos;
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Lengths, Limit,
-    ModelConfig, RefillPolicy, Reserve, Service, Settlement, WaitForm,
+    ModelConfig, RefillPolicy, Reserve, ServiceTimeDist, Settlement, WaitForm,
 };
 use provider::dist::Dist;
 use provider::units::{print_count, print_duration, print_number, print_rate, print_share};
@@ -108,7 +108,7 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
     let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
     let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
-    let plain = Reserve { cached: CachedTokens::of(dialect), ..Reserve::default() };
+    let plain = Reserve { cached: CachedTokens::default_for(dialect), ..Reserve::default() };
     let reserves = (model.reserve != plain).then(|| reserve(&model.reserve));
     lines.into_iter().chain(lengths(model.lengths)).chain(reserves)
 }
@@ -173,19 +173,19 @@ fn limit(limit: &Limit) -> String {
 /// How long a call takes.
 fn latency(latency: &Latency) -> String {
     let mut text = match &latency.service {
-        Service::Split { first_token, prefill, output } => {
-            let prefill = prefill.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
+        ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+            let prefill = prefill_speed.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
             format!(
                 "first token after {}{}, then {} tok/s",
-                dist(first_token, &seconds),
+                dist(before_prefill, &seconds),
                 prefill.unwrap_or_default(),
-                print_number(*output)
+                print_number(*decode_speed)
             )
         }
-        Service::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
+        ServiceTimeDist::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
     };
-    if let Some(network) = &latency.network {
-        text += &format!(", network {}", dist(network, &seconds));
+    if let Some(round_trip) = &latency.round_trip {
+        text += &format!(", network {}", dist(round_trip, &seconds));
     }
     if let Some(slots) = latency.slots {
         text += &format!(", {} at once", print_count(slots.into()));

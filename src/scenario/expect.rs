@@ -3,7 +3,7 @@
 use super::diagnostics::{Diagnostics, Location};
 use super::language::Rule;
 use super::resolved::{Expectation, Metric, Op, Scenario, Workload};
-use crate::ids::ClassId;
+use crate::ids::WorkloadId;
 use crate::problem::did_you_mean;
 
 /// The share of jobs that must succeed if no rule says anything of success.
@@ -45,12 +45,12 @@ fn expectation(
     let rule = Expectation { rule: text, workload: None, window, is_default: false, metric, op, value };
     let Some(name) = &workload else { return for_each_workload(&rule, scenario) };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
-    let Some((class, _)) = named else {
+    let Some((id, _)) = named else {
         let names = scenario.workloads.iter().map(|workload| &*workload.name);
         diagnostics.report_at(at, format!("no workload is named `{name}`"), did_you_mean(name, names));
         return Vec::new();
     };
-    vec![Expectation { workload: Some(ClassId(class)), ..rule }]
+    vec![Expectation { workload: Some(WorkloadId(id)), ..rule }]
 }
 
 /// Returns a rule that names no workload once for each workload, if it is about jobs and there are several. A rate is of
@@ -60,9 +60,9 @@ fn for_each_workload(rule: &Expectation, scenario: &Scenario) -> Vec<Expectation
     if scenario.workloads.len() < 2 || !separate {
         return vec![rule.clone()];
     }
-    let one = |(class, workload): (u16, &Workload)| Expectation {
+    let one = |(id, workload): (u16, &Workload)| Expectation {
         rule: format!("{}: {}", workload.name, rule.rule),
-        workload: Some(ClassId(class)),
+        workload: Some(WorkloadId(id)),
         ..rule.clone()
     };
     (0..).zip(&scenario.workloads).map(one).collect()

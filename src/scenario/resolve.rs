@@ -9,7 +9,7 @@ use super::trace::{self, TraceOptions};
 use crate::ids::{RouteId, TargetId};
 use crate::problem::{alternatives, did_you_mean, nearest};
 use provider::Nanos;
-use provider::config::{Config, ModelConfig, Service};
+use provider::config::{Config, ModelConfig, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::units::ParseError;
 use std::collections::BTreeMap;
@@ -318,7 +318,7 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<Note> {
 }
 
 fn models_without_latency(provider: &str, model: &ModelConfig) -> Note {
-    let Service::Split { first_token: Dist::Constant(first_token_seconds), output, .. } =
+    let ServiceTimeDist::Split { before_prefill: Dist::Constant(first_token_seconds), decode_speed, .. } =
         model.latency.service
     else {
         unreachable!("invariant: the default latency is a constant and a speed, found {:?}", model.latency);
@@ -327,6 +327,6 @@ fn models_without_latency(provider: &str, model: &ModelConfig) -> Note {
         provider: provider.to_owned(),
         model: model.name.clone(),
         first_token_seconds,
-        tokens_per_second: output,
+        tokens_per_second: decode_speed,
     }
 }

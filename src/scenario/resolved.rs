@@ -2,7 +2,7 @@
 //! filled in. Only `resolve` makes one, so it is always valid.
 
 use super::Note;
-use crate::ids::{ClassId, RouteId, TargetId};
+use crate::ids::{RouteId, TargetId, WorkloadId};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub struct Scenario {
     pub routes: Vec<Route>,
     /// How the client behaves.
     pub client: Client,
-    /// The workloads, indexed by [`crate::ids::ClassId`].
+    /// The workloads, indexed by [`crate::ids::WorkloadId`].
     pub workloads: Vec<Workload>,
     /// Rules that the result must keep.
     pub expect: Vec<Expectation>,
@@ -336,7 +336,7 @@ pub struct Expectation {
     /// As written, after the name of its workload if it is judged for one that it does not name.
     pub rule: String,
     /// The workload whose jobs are judged; `None` for all jobs of the run.
-    pub workload: Option<ClassId>,
+    pub workload: Option<WorkloadId>,
     /// The length of the windows each of which must keep the rule; `None` for the run as a whole.
     pub window: Option<Nanos>,
     /// `true` if the scenario does not state it.

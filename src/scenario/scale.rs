@@ -5,7 +5,7 @@
 //! thinned or repeated row by row; what a smaller multiple keeps, a larger one keeps too.
 
 use super::{Arrivals, Scenario, TraceRow};
-use provider::random::key;
+use provider::random::label_key;
 use provider::{Instant, RandomStream};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Scenario {
         );
         let mut scenario = self.clone();
         for (index, workload) in (0..).zip(&mut scenario.workloads) {
-            workload.arrivals.scale(multiple, key(self.seed, "copies").wrapping_add(index));
+            workload.arrivals.scale(multiple, label_key(self.seed, "copies").wrapping_add(index));
         }
         scenario
     }

@@ -131,7 +131,7 @@ fn the_free_tier_serves_until_its_requests_are_used_up() {
     }
     for reply in refused {
         assert_eq!(reply.status(), 429);
-        let refusal = Refusal::read(&reply.message());
+        let refusal = Refusal::from_message(&reply.message());
         assert_eq!((refusal.axis, refusal.limit, refusal.requested), (Some(Axis::Rpm), Some(30), Some(1)));
         let seconds: u64 = reply.header("retry-after").expect("a wait").parse().expect("whole seconds");
         let stated = refusal.wait.expect("the message states the wait too");

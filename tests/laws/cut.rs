@@ -85,11 +85,11 @@ impl Fold for CutAnswers {
                     JobOutcome::Succeeded => self.expected(&job, &end).unwrap_or(end.cut),
                     _ => false,
                 };
-                self.cut[end.class.index()] += u64::from(expected);
+                self.cut[end.workload.index()] += u64::from(expected);
                 if end.cut != expected {
                     self.broken.push(format!("{} is cut: {}, by the truth: {expected}", event.job, end.cut));
                 }
-                self.load.finished(event.at, end.class);
+                self.load.finished(event.at, end.workload);
             }
             _ => {}
         }

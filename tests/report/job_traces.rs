@@ -5,7 +5,7 @@ use super::world::{Weather, play};
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
 use quotalab::event::{EndReason, Event, EventKind, JobEnd, JobOutcome, WaitReason};
-use quotalab::ids::{ClassId, JobId};
+use quotalab::ids::{JobId, WorkloadId};
 use quotalab::record::{Fold, JobTrace, SlowJobs, Summary, TraceEvent, TraceEventKind};
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ fn arrives(fold: &mut SlowJobs, second: u64, job: u64) {
         second,
         job,
         EventKind::Arrived {
-            class: ClassId(0),
+            workload: WorkloadId(0),
             scheduled,
             deadline: None,
             prompt_tokens: 9,
@@ -87,7 +87,7 @@ fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: Job
     let zero = Nanos::ZERO;
     let ending = JobEnd {
         outcome: verdict,
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled: Instant::ZERO + Nanos::from_secs(scheduled),
         attempts: 0,
         step: None,

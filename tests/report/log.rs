@@ -7,7 +7,7 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle,
     RecordedDecision, WaitReason,
 };
-use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Fold, Log, log};
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
     let served = outcome == JobOutcome::Succeeded;
     JobEnd {
         outcome,
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled: Instant(8),
         attempts: 2,
         step: served.then_some(1),
@@ -82,7 +82,10 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
             failed(AttemptFailure::Timeout),
             r#""replied","attempt":3,"target":1,"outcome":"failed","failure":"timeout","prompt_tokens":0,"completion_tokens":0"#,
         ),
-        (EventKind::Abandoned { attempt: ATTEMPT, target: TARGET }, r#""abandoned","attempt":3,"target":1"#),
+        (
+            EventKind::AttemptCancelled { attempt: ATTEMPT, target: TARGET },
+            r#""abandoned","attempt":3,"target":1"#,
+        ),
         (
             EventKind::CooledDown { target: TARGET, until: Instant(99), cause: LimitCause::MinuteLimit },
             r#""cooled_down","target":1,"until_ns":99,"cause":"minute_limit""#,
@@ -93,7 +96,7 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
 
 fn job_lines() -> Vec<(EventKind, &'static str)> {
     let arrived = |max_tokens: Option<u32>| EventKind::Arrived {
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled: Instant(8),
         deadline: max_tokens.map(|_| Instant(80)),
         prompt_tokens: 7,

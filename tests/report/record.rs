@@ -6,7 +6,7 @@ use super::world::{Weather, play};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
-use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Audit, Finding, Fingerprint, Fold, Log, Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Metric, Op, Scenario};
 
@@ -95,7 +95,7 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
     let later = at + Nanos::SECOND;
     let ending = JobEnd {
         outcome: JobOutcome::Succeeded,
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled: at,
         attempts: 1,
         step: Some(0),
@@ -111,7 +111,7 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
         (
             at,
             EventKind::Arrived {
-                class: ClassId(0),
+                workload: WorkloadId(0),
                 scheduled: at,
                 deadline: None,
                 prompt_tokens: 100,
@@ -195,7 +195,7 @@ fn a_missed_schedule_is_the_first_finding() {
             at,
             job: JobId(0),
             kind: EventKind::Arrived {
-                class: ClassId(0),
+                workload: WorkloadId(0),
                 scheduled: scheduled_at,
                 deadline: None,
                 prompt_tokens: 1,
@@ -204,7 +204,7 @@ fn a_missed_schedule_is_the_first_finding() {
         });
         let ending = JobEnd {
             outcome: JobOutcome::InFlight,
-            class: ClassId(0),
+            workload: WorkloadId(0),
             scheduled: scheduled_at,
             attempts: 0,
             step: None,

@@ -2,7 +2,7 @@
 
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, RefillPolicy,
-    Reserve, Service,
+    Reserve, ServiceTimeDist,
 };
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
@@ -107,7 +107,11 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
             family: None,
             lengths: Lengths::default(),
             reserve: Reserve::default(),
-            latency: Latency { service: Service::Total(Dist::Constant(1.0)), network: None, slots: None },
+            latency: Latency {
+                service: ServiceTimeDist::Total(Dist::Constant(1.0)),
+                round_trip: None,
+                slots: None,
+            },
             price: Price::default(),
             completion: Dist::Constant(200.0),
         }],

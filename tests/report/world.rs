@@ -8,7 +8,7 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
     RecordedDecision, WaitReason,
 };
-use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::Fold;
 use quotalab::scenario::Scenario;
 use std::cmp::Reverse;
@@ -144,7 +144,7 @@ impl<F: Fold> World<'_, F> {
         let completion_tokens = (120.0 / self.random.open_unit().sqrt()).min(1_024.0) as u32;
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
         let arrived = EventKind::Arrived {
-            class: ClassId(0),
+            workload: WorkloadId(0),
             scheduled: at,
             deadline: None,
             prompt_tokens,
@@ -272,7 +272,7 @@ impl<F: Fold> World<'_, F> {
         let served = verdict == JobOutcome::Succeeded;
         let ending = JobEnd {
             outcome: verdict,
-            class: ClassId(0),
+            workload: WorkloadId(0),
             scheduled: state.scheduled,
             attempts: state.attempts,
             step: served.then_some(state.step),

@@ -3,7 +3,7 @@
 use super::run;
 use provider::config::Dialect;
 use quotalab::drive;
-use quotalab::ids::ClassId;
+use quotalab::ids::WorkloadId;
 use quotalab::record::Summary;
 use quotalab::report::{self, Style};
 use quotalab::scenario::{self, Overrides, Scenario};
@@ -113,7 +113,7 @@ fn a_reply_through_another_dialect_is_cut_alike() {
     let cut = [Dialect::Groq, Dialect::OpenAi, Dialect::Anthropic].map(|dialect| {
         let mut scenario = parse(&chat(350, "retry: { attempts: 3 }"));
         scenario.providers[0].dialect = dialect;
-        drive::summarize(&scenario).workloads[usize::from(ClassId(0).0)].cut
+        drive::summarize(&scenario).workloads[usize::from(WorkloadId(0).0)].cut
     });
     assert!(cut[0] > 0 && cut.iter().all(|count| *count == cut[0]), "{cut:?}");
     assert!(run(&chat(100, "")).ends().all(|(_, end)| end.cut));

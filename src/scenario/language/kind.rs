@@ -62,14 +62,14 @@ impl Kind {
                 }
             },
             Self::Count { min, max } => {
-                let count = units::count(text)?;
+                let count = units::parse_count(text)?;
                 self.bounded(text, hint, count, (*min..=*max).contains(&count)).map(Data::Count)
             }
             Self::Duration { min, max } => {
-                let length = units::duration(text)?;
+                let length = units::parse_duration(text)?;
                 self.bounded(text, hint, length, (*min..=*max).contains(&length)).map(Data::Duration)
             }
-            Self::Permille => units::permille(text).map(|share| Data::Count(share.into())),
+            Self::Permille => units::parse_permille(text).map(|share| Data::Count(share.into())),
             Self::Date if is_date(text.trim()) => Ok(Data::Text(text.trim().to_owned())),
             Self::Date => Err(ParseError::new(
                 format!("invalid date `{}`", quoted(text)),
@@ -85,26 +85,26 @@ impl Kind {
     fn number(&self, text: &str, hint: &str) -> Result<f64, ParseError> {
         let (value, is_within) = match self {
             Self::Number { max } => {
-                let value = units::number(text)?;
+                let value = units::parse_number(text)?;
                 (value, value <= *max)
             }
             Self::Rate { zero } => {
-                let value = units::rate(text)?;
+                let value = units::parse_rate(text)?;
                 (value, value <= MAX_RATE && (*zero || value > 0.0))
             }
             Self::Share { zero } => {
-                let value = units::share(text)?;
+                let value = units::parse_share(text)?;
                 (value, *zero || value > 0.0)
             }
             Self::Speed => {
-                let value = units::speed(text)?;
+                let value = units::parse_speed(text)?;
                 (value, SPEEDS.contains(&value))
             }
             Self::Multiple { min, max, bare } => {
                 let value = if *bare {
-                    units::number(text.strip_suffix('x').unwrap_or(text))?
+                    units::parse_number(text.strip_suffix('x').unwrap_or(text))?
                 } else {
-                    units::multiple(text)?
+                    units::parse_multiple(text)?
                 };
                 (value, (*min..=*max).contains(&value))
             }

@@ -99,7 +99,7 @@ fn window(metric: Metric, text: &str) -> Result<Nanos, ParseError> {
         "minute" => Nanos::MINUTE,
         "hour" => Nanos::HOUR,
         "day" => Nanos::DAY,
-        length => units::duration(length)?,
+        length => units::parse_duration(length)?,
     };
     if length < MIN_WINDOW {
         return Err(ParseError::new(
@@ -141,12 +141,12 @@ fn op(text: &str) -> Result<Op, ParseError> {
 fn value(metric: Metric, text: &str) -> Result<f64, ParseError> {
     match metric {
         Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => {
-            units::share(text)
+            units::parse_share(text)
         }
-        Metric::Goodput => units::rate(text),
-        Metric::Percentile(..) => units::duration(text).map(Nanos::as_secs_f64),
-        Metric::Cost => units::dollars(text),
-        Metric::AttemptsPerJob => units::number(text),
-        Metric::Headroom => units::number(text.strip_suffix('x').unwrap_or(text)),
+        Metric::Goodput => units::parse_rate(text),
+        Metric::Percentile(..) => units::parse_duration(text).map(Nanos::as_secs_f64),
+        Metric::Cost => units::parse_dollars(text),
+        Metric::AttemptsPerJob => units::parse_number(text),
+        Metric::Headroom => units::parse_number(text.strip_suffix('x').unwrap_or(text)),
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn incident(value: &Value) -> Option<Incident> {
 
 fn fault(value: &Value) -> Option<Fault> {
     match &value.data {
-        Data::Choice(word) => match FaultSyntax::of(word) {
+        Data::Choice(word) => match FaultSyntax::from_name(word) {
             Some(FaultSyntax::Plain(fault)) => Some(fault),
             other => unreachable!("invariant: the fault `{word}` takes no number, found {other:?}"),
         },
@@ -26,7 +26,7 @@ fn fault(value: &Value) -> Option<Fault> {
 
 fn fault_with_a_number(fields: &Fields) -> Option<Fault> {
     let word = FAULT.words.iter().map(|word| word.name).find(|word| fields.given(word))?;
-    match FaultSyntax::of(word) {
+    match FaultSyntax::from_name(word) {
         Some(FaultSyntax::Factor(fault)) => fields.number(word).map(fault),
         Some(FaultSyntax::Duration(fault)) => fields.duration(word).map(fault),
         other => unreachable!("invariant: the fault `{word}` takes a number, found {other:?}"),

@@ -5,7 +5,9 @@ use super::limits::limits;
 use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name};
 use crate::scenario::language::{Fields, Value};
-use provider::config::{CachedTokens, Latency, Lengths, ModelConfig, Price, RefillPolicy, Reserve, Service};
+use provider::config::{
+    CachedTokens, Latency, Lengths, ModelConfig, Price, RefillPolicy, Reserve, ServiceTimeDist,
+};
 use provider::dist::Dist;
 
 /// What a provider states for all of its models.
@@ -64,16 +66,16 @@ fn latency(fields: Option<&Fields>, diagnostics: &Diagnostics) -> Latency {
     let time =
         |word: &str| fields.and_then(|fields| fields.get(word)).and_then(|value| dist(value, diagnostics));
     let speed = |word: &str| fields.and_then(|fields| fields.number(word));
-    let [first_token, network, total] = ["first_token", "network", "total"].map(time);
+    let [first_token, round_trip, total] = ["first_token", "network", "total"].map(time);
     let service = total.map_or_else(
-        || Service::Split {
-            first_token: first_token.unwrap_or(Dist::Constant(0.0)),
-            prefill: speed("prefill"),
-            output: speed("output").unwrap_or_default(),
+        || ServiceTimeDist::Split {
+            before_prefill: first_token.unwrap_or(Dist::Constant(0.0)),
+            prefill_speed: speed("prefill"),
+            decode_speed: speed("output").unwrap_or_default(),
         },
-        Service::Total,
+        ServiceTimeDist::Total,
     );
-    Latency { service, network, slots: fields.and_then(|fields| fields.count("slots")) }
+    Latency { service, round_trip, slots: fields.and_then(|fields| fields.count("slots")) }
 }
 
 fn price(fields: &Fields) -> Price {

@@ -63,7 +63,7 @@ pub(in crate::scenario) fn provider(
     config.tier = fields.choice("tier", &tiers).unwrap_or_default();
     config.accounts = accounts(fields, diagnostics);
     config.incidents = fields.items("incidents").iter().filter_map(incident).collect();
-    let cached = CachedTokens::of(config.dialect);
+    let cached = CachedTokens::default_for(config.dialect);
     let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
     let inherited = Inherited {
         law: law(fields, RefillPolicy::default(), diagnostics),

@@ -25,7 +25,9 @@ const CACHED: [(&str, CachedTokens); 3] =
 pub(super) fn reserve(value: &Value, usual: CachedTokens, diagnostics: &Diagnostics) -> Option<Reserve> {
     match value.fields() {
         Some(fields) => Some(from_map(fields, usual, diagnostics)),
-        None => value.choice(&ESTIMATES).map(|estimate| Reserve { cached: usual, ..Reserve::of(estimate) }),
+        None => value
+            .choice(&ESTIMATES)
+            .map(|estimate| Reserve { cached: usual, ..Reserve::default_for(estimate) }),
     }
 }
 
@@ -54,7 +56,7 @@ fn from_map(fields: &Fields, usual: CachedTokens, diagnostics: &Diagnostics) -> 
         let help = "use `settle: after`, or leave the token limits out";
         diagnostics.report_at(&fields.at, "no token would ever be charged", help);
     }
-    let plain = Reserve::of(estimate);
+    let plain = Reserve::default_for(estimate);
     Reserve {
         estimate,
         default_max_tokens: fields.count("default").unwrap_or(plain.default_max_tokens),

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-/// Why a request to the control plane is rejected.
+/// The rejection of a request to the control plane.
 #[derive(Debug)]
 pub(super) struct Error {
     pub(super) status: StatusCode,

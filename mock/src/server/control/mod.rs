@@ -3,7 +3,7 @@
 //! ```text
 //!  GET  /_quotalab/state                       level of every limit         POST /_quotalab/reset   resets all but the clock
 //!  GET  /_quotalab/requests                    the journal                  POST /_quotalab/clock   {"advance": "1h"}
-//!  GET  /_quotalab/verdict                     whether the client behaved
+//!  GET  /_quotalab/verdict                     whether the client retried correctly
 //!  GET, POST, DELETE /_quotalab/faults         injected faults              GET  /metrics           for Prometheus
 //! ```
 //!
@@ -36,9 +36,9 @@ pub(super) fn router() -> Router<Arc<Mock>> {
         .route("/verdict", get(verdict::verdict))
         .route("/clock", get(state::clock).post(state::advance))
         .route("/faults", get(faults::list).post(faults::inject).delete(faults::clear))
-        .fallback(async |request: Request| unknown(&request, "/_quotalab"))
-        .method_not_allowed_fallback(async |request: Request| unknown(&request, "/_quotalab"));
-    let metrics = get(metrics::metrics).fallback(async |request: Request| unknown(&request, ""));
+        .fallback(async |request: Request| unknown_endpoint(&request, "/_quotalab"))
+        .method_not_allowed_fallback(async |request: Request| unknown_endpoint(&request, "/_quotalab"));
+    let metrics = get(metrics::metrics).fallback(async |request: Request| unknown_endpoint(&request, ""));
     Router::new()
         .nest("/_quotalab", quotalab)
         .route("/_quotalab/", get(endpoints))
@@ -52,7 +52,7 @@ async fn endpoints() -> Json<Value> {
 
 /// Returns the error of an unknown path, or of a method that its endpoints do not have. `prefix` is the part of the
 /// path that nesting has removed.
-fn unknown(request: &Request, prefix: &str) -> Error {
+fn unknown_endpoint(request: &Request, prefix: &str) -> Error {
     let (method, path) = (request.method().as_str(), format!("{prefix}{}", request.uri().path()));
     let at_path: Vec<_> =
         ENDPOINTS.into_iter().filter(|known| known.ends_with(&format!(" {path}"))).collect();
