@@ -3,6 +3,7 @@
 
 mod ceiling;
 mod coalescing;
+mod cut;
 mod inputs;
 mod ledger;
 mod log;
@@ -10,6 +11,7 @@ mod queueing;
 mod swarm;
 
 use coalescing::IdenticalJobs;
+use cut::CutAnswers;
 use ledger::Ledgers;
 use proptest::prelude::*;
 use provider::{Nanos, RandomStream};
@@ -30,12 +32,14 @@ const INPUTS: usize = 400;
 fn the_laws_hold_in_eighty_known_scenarios() {
     let mut admitted = 0;
     let mut refused = 0;
+    let mut cut = 0;
     let mut seen = BTreeSet::new();
     for seed in FIXED {
         match examine(&tape(seed, CHOICES)) {
             Ok(Run { summary, seen: here, .. }) => {
                 admitted += summary.attempts.ok;
                 refused += summary.attempts.limited;
+                cut += summary.jobs.cut;
                 seen.extend(here);
             }
             Err(what) => panic!("seed {seed}: {what}"),
@@ -45,6 +49,7 @@ fn the_laws_hold_in_eighty_known_scenarios() {
         seen.extend(here);
     }
     assert!(admitted > 1_000 && refused > 1_000, "both are common: {admitted} admitted, {refused} refused");
+    assert!(cut > 100, "cut answers are common: {cut}");
     let missing: Vec<_> = all_variants().into_iter().filter(|name| !seen.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "no run meets {missing:?}");
 }
@@ -160,17 +165,21 @@ impl Run {
         let log = Log::new(LogHash::default(), named).expect("a fingerprint accepts everything");
         let mut folds = (
             Audit::new(scenario, Nanos::ZERO),
-            (Ledgers::new(scenario), (IdenticalJobs::new(scenario), (SeenVariants::default(), log))),
+            (
+                Ledgers::new(scenario),
+                (IdenticalJobs::new(scenario), (CutAnswers::new(scenario), (SeenVariants::default(), log))),
+            ),
         );
         let recorder = Recorder::without_distributions(scenario);
         let summary = drive::record(recorder, Mode::Virtual, &mut folds, |folds| {
             virtual_time::simulate(scenario, folds)
         });
-        let (audit, (ledgers, (identical, (seen, log)))) = folds;
+        let (audit, (ledgers, (identical, (cut, (seen, log))))) = folds;
         let violations = audit.finish().0.into_iter().map(|violation| violation.to_string());
+        let cut = cut.contradictions(&summary);
         Self {
             summary,
-            violations: violations.chain(ledgers.violations).chain(identical.violations).collect(),
+            violations: violations.chain(ledgers.violations).chain(identical.violations).chain(cut).collect(),
             fingerprint: log.finish().expect("a fingerprint accepts everything"),
             seen: seen.0,
         }

@@ -6,6 +6,7 @@
 //!
 //! `cargo test parity -- --nocapture` prints the table.
 
+mod cut;
 mod obedience;
 
 use provider::{Instant, Nanos};
@@ -245,6 +246,7 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary) {
     }
     table.count("attempts that failed otherwise", counts(|run| run.attempts.failed));
     table.count("completion tokens", counts(|run| run.tokens.completion));
+    table.count("cut answers", counts(|run| run.jobs.cut));
     table.count("cached tokens", counts(|run| run.tokens.cached));
     let lag = real.lag_s.as_ref().expect("a live run measures its lag").p99;
     let latencies = [

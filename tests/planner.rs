@@ -1,6 +1,7 @@
 //! The planner against closed forms, sums and its own laws.
 
 mod closed;
+mod cut;
 mod exit_code;
 mod outage;
 mod planning;

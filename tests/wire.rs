@@ -38,6 +38,14 @@ fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
     Context { model, account, tier, number: 7, at: NOW, finish: Finish::Stop, content: Content::Filler }
 }
 
+/// The finish reason that the mock renders for a decision.
+fn finish(decision: &Decision) -> Finish {
+    match decision {
+        Decision::Admitted(service) if service.at_max_tokens => Finish::Length,
+        _ => Finish::Stop,
+    }
+}
+
 /// Renders a decision and parses the reply; `None` if no reply is sent.
 fn via_wire(report: &DecisionReport, context: &Context<'_>) -> Option<Reply> {
     let wire::Reply { status, headers, body } = wire::format(config::Dialect::Groq).reply(
@@ -84,8 +92,8 @@ fn refused() -> impl Strategy<Value = Decision> {
 fn service() -> impl Strategy<Value = Service> {
     let lengths = (0..1_000_000_000_000u64, 0..1_000_000_000_000u64, 0..1_000_000_000_000u64);
     let cached = prop_oneof![Just(0.0), 0.0..=1.0];
-    (0..2_000_000u32, cached, 0..200u32, lengths).prop_map(
-        |(prompt_tokens, cached, completion_tokens, (queue, first, rest))| {
+    (0..2_000_000u32, cached, 0..200u32, any::<bool>(), lengths).prop_map(
+        |(prompt_tokens, cached, completion_tokens, at_max_tokens, (queue, first, rest))| {
             let cached_tokens = (f64::from(prompt_tokens) * cached) as u32;
             let at = Instant::ZERO;
             Service {
@@ -93,6 +101,7 @@ fn service() -> impl Strategy<Value = Service> {
                 started_at: Some(at + Nanos(queue)),
                 time: ServiceTime { first_token: Nanos(first), decode: Nanos(rest) },
                 usage: Usage { prompt_tokens, cached_tokens, completion_tokens },
+                at_max_tokens,
                 cut: false,
                 corrupt_body: false,
             }
@@ -143,7 +152,8 @@ proptest! {
         report in report(), model in "[a-z0-9./-]{1,40}", account in "[a-z0-9_-]{1,20}", developer: bool,
     ) {
         let tier = if developer { Tier::Developer } else { Tier::Free };
-        let parsed = via_wire(&report, &context(&model, &account, tier));
+        let context = Context { finish: finish(&report.decision), ..context(&model, &account, tier) };
+        let parsed = via_wire(&report, &context);
         let direct = drive::reply(NOW, &report.decision, report.limits.remaining(), NOW);
         match report.decision {
             Decision::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && direct.is_some()),
@@ -210,16 +220,21 @@ proptest! {
         prop_assert!(opening(&&chunks[0]));
     }
 
-    /// Every wire format reports the usage with its cached tokens, whole and streamed.
+    /// Every wire format reports the usage with its cached tokens, and whether the answer was cut, whole and streamed.
     #[test]
-    fn every_dialect_reports_cached_tokens(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
-        let context = context("m", "acme", Tier::Free);
+    fn every_dialect_reports_cached_tokens_and_cut_answers(
+        service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()),
+    ) {
+        let context = Context { finish: finish(&Decision::Admitted(service)), ..context("m", "acme", Tier::Free) };
         let report = DecisionReport { decision: Decision::Admitted(service), limits: HeaderLimits::default() };
         for format in wire::formats(dialect) {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context).expect("a reply is sent");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);
+            let response = Response { status: 200, headers: &Rendered(&reply.headers), body: reply.body.as_bytes() };
+            prop_assert_eq!(parse::reply(Some(dialect.into()), NOW, &response).cut, service.at_max_tokens, "{}", reply.body);
             let (chunks, mut text) = (format.chunks(&service, &context), String::new());
             chunks.append_role(&mut text);
+            (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));
             chunks.append_end(&mut text);
             chunks.append_usage(&mut text);
             chunks.append_done(&mut text);
@@ -227,7 +242,8 @@ proptest! {
             for line in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
                 stream.take(NOW, line.as_bytes(), false);
             }
-            prop_assert_eq!(stream.reply(Some(dialect.into()), NOW, &Rendered(&reply.headers)).usage, service.usage);
+            let streamed = stream.reply(Some(dialect.into()), NOW, &Rendered(&reply.headers));
+            prop_assert_eq!((streamed.usage, streamed.cut), (service.usage, service.at_max_tokens), "{}", text);
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Service {
     pub time: ServiceTime,
     /// The usage at [`Service::done_at`].
     pub usage: Usage,
+    /// `true` if `max_tokens`, or the longest completion of the model, ends the completion before the model would.
+    pub at_max_tokens: bool,
     /// `true` if the reply ends early.
     pub cut: bool,
     /// `true` if the client cannot use the body: it is not JSON, is truncated, or is declared as HTML.

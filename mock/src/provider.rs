@@ -256,6 +256,7 @@ impl Model {
     /// Returns the service of an admitted call. A cut reply ends when its last token is sent.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, faults: &ActiveFaults) -> Service {
         let mut usage = truth.usage(self.lengths.completion_cap(call, truth));
+        let at_max_tokens = usage.completion_tokens < truth.completion_tokens;
         usage.completion_tokens = faults.tokens_sent(usage.completion_tokens);
         let time = self.latency.service_time(truth, usage, faults.slowdown);
         let time = time.with_part_faults(faults.first_token_delay, faults.token_slowdown);
@@ -263,7 +264,15 @@ impl Model {
             Some(server_slots) => server_slots.enter(ticket.number, ticket.at),
             None => Some(ticket.at),
         };
-        Service { ticket, started_at, time, usage, cut: faults.cut, corrupt_body: faults.corrupt_body }
+        Service {
+            ticket,
+            started_at,
+            time,
+            usage,
+            at_max_tokens,
+            cut: faults.cut,
+            corrupt_body: faults.corrupt_body,
+        }
     }
 }
 

@@ -115,6 +115,7 @@ impl ActiveJob {
             service: Nanos::ZERO,
             failed_attempts: self.failed_attempts,
             first_token: None,
+            cut: false,
             obstacle: self.obstacle,
         }
     }

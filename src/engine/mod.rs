@@ -137,8 +137,8 @@ impl Engine {
             self.give_up(driver, slot, EndReason::Deadline);
             return None;
         }
-        if self.cache.as_mut().is_some_and(|cache| cache.hit(now, fingerprint)) {
-            self.serve_from_cache(driver, slot);
+        if let Some(answer) = self.cache.as_mut().and_then(|cache| cache.hit(now, fingerprint)) {
+            self.serve_from_cache(driver, slot, answer.cut);
             return None;
         }
         self.timers.set_deadline(deadline, slot, id);

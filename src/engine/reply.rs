@@ -18,6 +18,9 @@ pub struct Reply {
     pub remaining: HeaderRemaining,
     /// The tokens that the attempt used; zero unless it succeeded.
     pub usage: Usage,
+    /// `true` if the answer was cut: it ends at `max_tokens`, or at the longest completion of the model. `false` unless the
+    /// attempt succeeded.
+    pub cut: bool,
     /// The arrival of the first token; the instant of the reply itself if it was not streamed.
     pub first_token_at: Instant,
 }
@@ -98,6 +101,7 @@ impl Reply {
             limit: None,
             remaining: HeaderRemaining::default(),
             usage: Usage::default(),
+            cut: false,
             first_token_at: at,
         }
     }

@@ -106,6 +106,7 @@ fn breaks_with_load(rule: &Rule) -> bool {
         Metric::Success | Metric::Headroom => matches!(rule.op, Op::AtLeast | Op::Above),
         Metric::Percentile(..)
         | Metric::FallbackShare
+        | Metric::CutShare
         | Metric::LimitedShare
         | Metric::AttemptsPerJob
         | Metric::Cost => matches!(rule.op, Op::AtMost | Op::Below),

@@ -3,7 +3,8 @@
 
 use super::catalogue::changes;
 use super::change::{Change, Edit};
-use super::finding::{NotTriedReason, PlanNote, UntriedChange};
+use super::finding::PlanNote;
+use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::ChangeKind;
 use super::rules::Rules;
 use super::search::Search;
@@ -79,7 +80,7 @@ fn every_change_edits_only_what_it_names() {
     with("cache 10k answers", &|changed| changed.client.cache = None);
     assert!(changed(&scenario, "coalesce identical jobs").client.coalesce);
     with("coalesce identical jobs", &|changed| changed.client.coalesce = false);
-    assert_eq!(changed(&scenario, "max_tokens 90 (99 % of answers)").workloads[0].max_tokens, Some(90));
+    assert_eq!(changed(&scenario, "cut 1 % of answers: max_tokens 90").workloads[0].max_tokens, Some(90));
     with("max_tokens 90", &|changed| changed.workloads[0].max_tokens = Some(512));
     assert_eq!(changed(&scenario, "patience").client.deadline, Nanos::MINUTE * 5);
 }

@@ -1,7 +1,8 @@
 //! The effect of each change, measured on the same traffic, and the pairs that are worth more together than separately.
-//! Ablations are measured like changes, but neither proposed nor paired.
+//! Ablations, and changes that cut more answers, are measured like the others, but neither proposed nor paired.
 
 use super::change::Change;
+use super::cut_answers::more_cut;
 use super::plan::{ChangeKind, Comparison, Pair, WhatIf};
 use super::replicas;
 use super::runner::{Run, Runner};
@@ -102,6 +103,7 @@ impl Unchanged<'_> {
             extra_usd_per_day: rounded(extra, 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
             breaks: violation.map(|violation| violation.rule),
+            cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
         Measured { change, effect }
     }
@@ -164,7 +166,7 @@ impl Unchanged<'_> {
         let both_own = |one: &Measured, other: &Measured| {
             one.change.kind == ChangeKind::Own && other.change.kind == ChangeKind::Own
         };
-        let offers = measured.iter().filter(|one| one.change.can_be_proposed());
+        let offers = measured.iter().filter(|one| one.effect.is_proposed());
         let alone: Vec<(f64, &Measured)> = offers.map(|one| (analytic_lift(&[&one.change]), one)).collect();
         let mut candidates = Vec::new();
         for (index, &(lift, one)) in alone.iter().enumerate() {

@@ -50,6 +50,7 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
         Metric::FallbackShare => {
             share_of(jobs.fell_back, jobs.succeeded.saturating_sub(jobs.cached + jobs.joined))
         }
+        Metric::CutShare => share_of(jobs.cut, jobs.succeeded),
         Metric::LimitedShare => share_of(attempts.limited, attempts.total),
         Metric::AttemptsPerJob => share_of(attempts.total, jobs.offered),
         Metric::Cost => Some(summary.cost_usd),
@@ -59,7 +60,7 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
 
 fn unit(metric: Metric) -> Unit {
     match metric {
-        Metric::Success | Metric::FallbackShare | Metric::LimitedShare => Unit::Share,
+        Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => Unit::Share,
         Metric::Percentile(..) => Unit::Seconds,
         Metric::Goodput => Unit::JobsPerSecond,
         Metric::AttemptsPerJob | Metric::Headroom => Unit::Times,

@@ -7,13 +7,16 @@
 use super::summary::{CeilingSummary, LongWindow, Quantiles, RuleResult, Summary, Workload};
 use super::worst_window::WorstWindow;
 use crate::formatting::{per_minute, rounded, share_of};
-use crate::scenario::Note;
+use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
 
 /// The largest 99th percentile of the generator's lag at which a live run kept its schedule, in seconds.
 const MAX_LAG_S: f64 = 0.010;
 /// The largest difference between delivered and scheduled jobs at which a live run kept its schedule, as a share.
 const MAX_MISSING: f64 = 0.001;
+
+/// The smallest share of cut answers that is said before anything else.
+const MIN_COMMON_CUT: f64 = 0.05;
 
 /// One conclusion of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +74,8 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "is_zero")]
         too_large: u64,
     },
+    /// Answers were cut.
+    CutAnswers(CutAnswers),
     /// No job arrived, so nothing was measured.
     NoJobs,
     /// What became of the jobs.
@@ -133,6 +138,65 @@ pub struct LimitCeiling {
     pub is_sum: bool,
 }
 
+/// The answers that were cut: each ends at `max_tokens`, or at the longest completion of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutAnswers {
+    /// Jobs whose answer was cut; at least one.
+    pub cut: u64,
+    /// Jobs that succeeded.
+    pub succeeded: u64,
+    /// The workloads with cut answers, those with the most first.
+    pub workloads: Vec<CutWorkload>,
+    /// Workloads of the run, those without cut answers included.
+    pub of: usize,
+    /// Whether an expectation is about cut answers.
+    pub is_judged: bool,
+}
+
+/// The cut answers of one workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutWorkload {
+    /// Its name.
+    pub name: String,
+    /// Jobs whose answer was cut; at least one.
+    pub cut: u64,
+    /// Jobs that succeeded.
+    pub succeeded: u64,
+    /// The `max_tokens` of its jobs; `None`: they were cut at the longest completion of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+}
+
+impl CutAnswers {
+    /// Returns the cut answers of a run; `None` if there are none.
+    #[must_use]
+    pub fn of(summary: &Summary) -> Option<Self> {
+        let cut = |workload: &&Workload| workload.cut > 0;
+        let mut workloads: Vec<CutWorkload> =
+            summary.workloads.iter().filter(cut).map(CutWorkload::of).collect();
+        workloads.sort_by_key(|workload| std::cmp::Reverse(workload.cut));
+        (summary.jobs.cut > 0).then(|| Self {
+            cut: summary.jobs.cut,
+            succeeded: summary.jobs.succeeded,
+            workloads,
+            of: summary.workloads.len(),
+            is_judged: summary.expect.iter().any(|expected| expected.metric == Some(Metric::CutShare)),
+        })
+    }
+
+    /// Returns `true` if so many answers are cut that it is said before anything else.
+    fn is_common(&self) -> bool {
+        share_of(self.cut, self.succeeded).is_some_and(|share| share >= MIN_COMMON_CUT)
+    }
+}
+
+impl CutWorkload {
+    fn of(workload: &Workload) -> Self {
+        let Workload { cut, succeeded, max_tokens, .. } = *workload;
+        Self { name: workload.name.clone(), cut, succeeded, max_tokens }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
@@ -147,8 +211,12 @@ pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
     let long_window = summary.long_window.clone().map(Finding::LongWindow);
     let interrupted =
         summary.planned_s.map(|planned_s| Finding::Interrupted { at_s: summary.duration_s, planned_s });
-    let first = interrupted.into_iter().chain(generator).chain(long_window).chain(unservable(&summary.notes));
-    first.chain(conclusions).collect()
+    let (common, rare): (Vec<_>, Vec<_>) =
+        CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
+    let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
+    let first = interrupted.into_iter().chain(generator).chain(long_window);
+    let first = first.chain(unservable(&summary.notes)).chain(common);
+    first.chain(conclusions).chain(rare).collect()
 }
 
 /// The most workloads that findings describe: those of which the smallest share succeeded.

@@ -113,6 +113,7 @@ impl Recorder {
             cached: self.cached,
             joined: self.coalesced,
             fell_back: self.fell_back,
+            cut: sum(|workload| workload.cut),
             failed_by: by(|workload| &workload.failed),
             shed_by: by(|workload| &workload.shed),
         }
@@ -172,6 +173,8 @@ impl Recorder {
             failed: counts.failed.iter().sum(),
             shed: counts.shed.iter().sum(),
             in_flight: counts.in_flight,
+            cut: counts.cut,
+            max_tokens: workload.max_tokens,
             latency_s: self.quantiles(&counts.latency),
             worst_window,
         })

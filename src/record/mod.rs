@@ -31,7 +31,7 @@ mod worst_window;
 
 pub use audit::{Audit, Violation};
 pub use expect::measure;
-pub use findings::{Finding, LimitCeiling};
+pub use findings::{CutAnswers, CutWorkload, Finding, LimitCeiling};
 pub use histogram::{Histogram, HistogramError};
 pub use log::{Log, LogHash};
 pub use recorder::{Recorder, RunEnd};

@@ -201,6 +201,7 @@ impl Recorder {
         match end.outcome {
             JobOutcome::Succeeded => {
                 workload.succeeded += 1;
+                workload.cut += u64::from(end.cut);
                 bucket.succeeded += 1;
                 self.succeeded(at, end);
             }

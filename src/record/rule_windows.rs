@@ -27,6 +27,8 @@ struct Window {
     /// Of the succeeded, those that an attempt of their own served, and of these the ones that a later step served.
     served: u64,
     fell_back: u64,
+    /// Of the succeeded, those whose answer was cut.
+    cut: u64,
     /// Of the succeeded: the time that the rule is about.
     times: Option<Histogram>,
 }
@@ -70,6 +72,7 @@ impl RuleWindows {
             return;
         }
         window.succeeded += 1;
+        window.cut += u64::from(end.cut);
         window.served += u64::from(end.step.is_some());
         window.fell_back += u64::from(end.step.is_some_and(|step| step > 0));
         if let (Some(times), Metric::Percentile(_, time)) = (&mut window.times, self.metric) {
@@ -106,6 +109,7 @@ impl RuleWindows {
         match self.metric {
             Metric::Success => ratio(window.succeeded, window.ended),
             Metric::FallbackShare => ratio(window.fell_back, window.served),
+            Metric::CutShare => ratio(window.cut, window.succeeded),
             Metric::AttemptsPerJob => ratio(window.attempts, window.ended),
             Metric::Goodput => Some(window.succeeded as f64 / self.length.as_secs_f64()),
             Metric::Percentile(percent, _) => {

@@ -194,6 +194,10 @@ pub struct Jobs {
     pub joined: u64,
     /// Of the succeeded, those served by a later step of their route than the first.
     pub fell_back: u64,
+    /// Of the succeeded, those whose answer was cut: it ends at `max_tokens`, or at the longest completion of the model.
+    /// Zero in a result of an earlier version.
+    #[serde(default)]
+    pub cut: u64,
     /// The failed, by reason.
     pub failed_by: Counts,
     /// The shed, by reason.
@@ -297,6 +301,12 @@ pub struct Workload {
     pub shed: u64,
     /// Not over when the run ended.
     pub in_flight: u64,
+    /// Of the succeeded, those whose answer was cut. Zero in a result of an earlier version.
+    #[serde(default)]
+    pub cut: u64,
+    /// The `max_tokens` of its jobs; `None` if they have none, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
     /// Its worst window of time; `None` if the run is too short or has too few jobs to compare windows.

@@ -25,6 +25,7 @@ pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
         ("from cache", jobs.cached),
         ("coalesced", jobs.joined),
         ("served by a fallback", jobs.fell_back),
+        ("with a cut answer", jobs.cut),
     ];
     let shown =
         all.into_iter().filter(|(name, count)| *count > 0 || *name == "succeeded" || *name == "failed");

@@ -195,12 +195,13 @@ fn workloads(summary: &Summary) -> Markup {
                 cell(share),
                 cell(count(workload.failed)),
                 cell(count(workload.shed)),
+                cell(count(workload.cut)),
                 cell(time(latency.p50)),
                 cell(time(latency.p95)),
             ]
         })
         .collect();
-    let head = ["workload", "offered", "succeeded", "failed", "shed", "p50", "p95"];
+    let head = ["workload", "offered", "succeeded", "failed", "shed", "cut", "p50", "p95"];
     let content = html! {
         (table(&head, 1, &rows))
         @for workload in summary.workloads.iter().take(MAX_ROWS) {

@@ -2,7 +2,7 @@
 
 use super::notes;
 use crate::formatting::{count, duration, job_rate, moment, percent, plural, share_of};
-use crate::record::{Finding, LimitCeiling, LongWindow, Summary, WorstWindow};
+use crate::record::{CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow};
 
 /// Returns one sentence per finding, the most important first.
 #[must_use]
@@ -41,6 +41,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             no_refusal(*offered_per_min, ceiling.as_ref(), *too_large)
         }
         Finding::LongWindow(window) => long_window(window, run_s),
+        Finding::CutAnswers(cut) => cut_answers("", cut),
         Finding::NoJobs => "No job arrived, so nothing was measured.".to_owned(),
         Finding::JobOutcomes { .. } => outcomes(finding),
         Finding::WorkloadOutcome { .. } => workload_outcome(finding, run_s),
@@ -80,6 +81,52 @@ pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
             "{windows}: the run begins with all of that limit, which is used once; a load that holds here need not hold day after day."
         )
     }
+}
+
+/// The most workloads that the sentence on cut answers names.
+const MAX_CUT_WORKLOADS: usize = 3;
+
+/// Returns the sentence on cut answers, which begins with `when`: how many, of which workload, at which length.
+pub(super) fn cut_answers(when: &str, answers: &CutAnswers) -> String {
+    let (all, begin) = if when.is_empty() { ("All", "Answers") } else { ("all", "answers") };
+    let text = match answers.workloads.as_slice() {
+        [only] if answers.of == 1 => {
+            let be = if only.cut == 1 { "was" } else { "were" };
+            format!("{} {be} cut at {}", cut_part(only, all), cut_at(only))
+        }
+        workloads => {
+            let named = workloads.iter().take(MAX_CUT_WORKLOADS);
+            let each =
+                named.map(|one| format!("{} of {} at {}", cut_part(one, "all"), one.name, cut_at(one)));
+            let mut each: Vec<String> = each.collect();
+            let others = workloads.len().saturating_sub(MAX_CUT_WORKLOADS);
+            if others > 0 {
+                each.push(format!("some of {}", plural(others as u64, "other workload")));
+            }
+            format!("{begin} were cut: {}", each.join(", "))
+        }
+    };
+    let are = if answers.cut == answers.succeeded { "are those" } else { "include those" };
+    let unjudged = " No expectation is about cut answers (`cut share <= 1%` would be).";
+    let unjudged = if answers.is_judged { "" } else { unjudged };
+    format!("{when}{text}; tokens, latency and cost {are} of incomplete answers.{unjudged}")
+}
+
+/// Returns `all 600 answers` with the given word for `all`, or `30 of 500 answers (6 %)`.
+fn cut_part(workload: &CutWorkload, all: &str) -> String {
+    let CutWorkload { cut, succeeded, .. } = workload;
+    match plural(*succeeded, "answer") {
+        answers if cut == succeeded && *cut > 1 => format!("{all} {answers}"),
+        answers => {
+            format!("{} of {answers} ({})", count(*cut), percent(share_of(*cut, *succeeded).unwrap_or(0.0)))
+        }
+    }
+}
+
+/// Returns the length at which the answers of a workload were cut.
+fn cut_at(workload: &CutWorkload) -> String {
+    let model = || "the longest completion of the model".to_owned();
+    workload.max_tokens.map_or_else(model, |max_tokens| format!("max_tokens {max_tokens}"))
 }
 
 fn not_kept(how: &str) -> String {

@@ -24,7 +24,7 @@ impl Scenario {
         section(&mut text, "Client", client(&self.client));
         let workloads = self.workloads.iter().flat_map(|workload| {
             let route = &self.routes[workload.route.index()].name;
-            workload_lines(workload, route)
+            workload_lines(workload, route, self.cut_share(workload))
         });
         section(&mut text, "Workload", workloads.collect());
         section(&mut text, "Expected", self.expect.iter().map(|rule| rule.text.clone()).collect());
@@ -282,7 +282,19 @@ fn client(client: &Client) -> Vec<String> {
     lines
 }
 
-fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
+/// Shares of cut answers below this are not mentioned.
+const MIN_CUT_SHARE: f64 = 1e-3;
+
+/// Says which share of the answers of a workload is cut, if that is known and not negligible.
+fn cut_answers(workload: &Workload, share: Option<f64>) -> String {
+    let Some(share) = share.filter(|share| *share >= MIN_CUT_SHARE) else { return String::new() };
+    let by = if workload.max_tokens.is_some() { ", which" } else { "; the longest completion of the model" };
+    let part =
+        if share < 1.0 { format!("{} of the answers", print_share(share)) } else { "every answer".into() };
+    format!("{by} cuts {part}")
+}
+
+fn workload_lines(workload: &Workload, route: &str, cut_share: Option<f64>) -> Vec<String> {
     let shape = workload.shape.map(|hours| {
         let min = hours.iter().copied().fold(f64::INFINITY, f64::min);
         let max = hours.iter().copied().fold(0.0, f64::max);
@@ -296,6 +308,7 @@ fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
         shape.unwrap_or_default()
     )];
     let bound = workload.max_tokens.map(|max| format!(", max_tokens {max}")).unwrap_or_default();
+    let bound = bound + &cut_answers(workload, cut_share);
     if matches!(workload.arrivals, Arrivals::Trace { .. }) {
         lines.push(format!("  tokens as recorded{bound}"));
     } else {

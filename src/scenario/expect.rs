@@ -85,7 +85,7 @@ impl Rule {
         match self.metric {
             Metric::Success => Some(1.0 - self.value),
             Metric::Percentile(percent, _) => Some(1.0 - f64::from(percent) / 100.0),
-            Metric::FallbackShare | Metric::LimitedShare => Some(self.value.min(1.0)),
+            Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => Some(self.value.min(1.0)),
             Metric::Goodput | Metric::AttemptsPerJob | Metric::Cost | Metric::Headroom => None,
         }
     }

@@ -5,10 +5,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// The metrics other than percentiles.
-const SIMPLE: [Metric; 7] = [
+const SIMPLE: [Metric; 8] = [
     Metric::Success,
     Metric::Goodput,
     Metric::FallbackShare,
+    Metric::CutShare,
     Metric::LimitedShare,
     Metric::AttemptsPerJob,
     Metric::Cost,
@@ -44,6 +45,7 @@ impl fmt::Display for Metric {
             Self::Success => "success",
             Self::Goodput => "goodput",
             Self::FallbackShare => "fallback share",
+            Self::CutShare => "cut share",
             Self::LimitedShare => "limited share",
             Self::AttemptsPerJob => "attempts per job",
             Self::Cost => "cost",
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn every_metric_is_found_by_its_name() {
-        assert_eq!(Metric::all().count(), 19);
+        assert_eq!(Metric::all().count(), 20);
         for metric in Metric::all() {
             assert_eq!(Metric::from_name(&metric.to_string()), Some(metric));
         }

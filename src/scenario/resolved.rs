@@ -362,6 +362,8 @@ pub enum Metric {
     Percentile(u8, Time),
     /// Succeeded jobs not served by the first step ÷ succeeded jobs served by any.
     FallbackShare,
+    /// Succeeded jobs whose answer was cut at `max_tokens` or at the longest completion of the model ÷ succeeded jobs.
+    CutShare,
     /// Attempts refused by a limit ÷ attempts.
     LimitedShare,
     /// Attempts ÷ jobs.

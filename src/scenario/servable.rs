@@ -6,6 +6,7 @@ use super::resolved::{Arrivals, CachedPrompt, Scenario, Workload};
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use provider::Instant;
+use provider::config::ModelConfig;
 use provider::largest_call::{LargestPrompt, SizeBound};
 use provider::length::PromptCap;
 
@@ -112,9 +113,14 @@ impl Scenario {
 
     /// Returns the longest prompt of a workload's jobs that a target can ever admit.
     pub(crate) fn largest_prompt(&self, workload: &Workload, target: TargetId) -> LargestPrompt {
+        let may_be_cached = workload.cached_prompt != CachedPrompt::NOTHING;
+        self.model_of(target).largest_prompt(workload.max_tokens, may_be_cached)
+    }
+
+    /// Returns the model of a target.
+    pub(super) fn model_of(&self, target: TargetId) -> &ModelConfig {
         let target = &self.targets[target.index()];
-        let model = &self.providers[usize::from(target.provider)].models[usize::from(target.model)];
-        model.largest_prompt(workload.max_tokens, workload.cached_prompt != CachedPrompt::NOTHING)
+        &self.providers[usize::from(target.provider)].models[usize::from(target.model)]
     }
 
     /// Returns the share of a workload's jobs whose prompt is longer than `tokens`.

@@ -109,6 +109,7 @@ impl Harness {
             limit: None,
             remaining: HeaderRemaining::default(),
             usage: if served { USAGE } else { Usage::default() },
+            cut: false,
             first_token_at: now,
         };
         self.model.served = served.then_some((attempt, tag));

@@ -50,6 +50,7 @@ fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
         service,
         failed_attempts: zero,
         first_token: None,
+        cut: false,
         obstacle: None,
     })
 }

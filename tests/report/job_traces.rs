@@ -96,6 +96,7 @@ fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: Job
         service: zero,
         failed_attempts: zero,
         first_token: None,
+        cut: false,
         obstacle: None,
     };
     event(fold, second, job, EventKind::Done(ending));

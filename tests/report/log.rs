@@ -29,6 +29,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
         service: Nanos(3),
         failed_attempts: Nanos(4),
         first_token: served.then_some(Nanos(5)),
+        cut: false,
         obstacle: None,
     }
 }
@@ -134,6 +135,11 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
         (
             done(JobOutcome::Succeeded),
             r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            EventKind::Done(JobEnd { cut: true, ..end(JobOutcome::Succeeded) }),
+            r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5,"cut":true"#,
         ),
         (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
         (

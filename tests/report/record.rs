@@ -105,6 +105,7 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
         service: Nanos::SECOND,
         failed_attempts: Nanos::ZERO,
         first_token: Some(Nanos::from_millis(250)),
+        cut: false,
         obstacle: None,
     };
     for (at, kind) in [
@@ -213,6 +214,7 @@ fn a_missed_schedule_is_the_first_finding() {
             service: Nanos::ZERO,
             failed_attempts: Nanos::ZERO,
             first_token: None,
+            cut: false,
             obstacle: None,
         };
         recorder.event(&Event { at, job: JobId(0), kind: EventKind::Done(ending) });

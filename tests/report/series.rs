@@ -36,6 +36,7 @@ pub(super) fn bursts() -> Summary {
             service: Nanos::ZERO,
             failed_attempts: Nanos::ZERO,
             first_token: None,
+            cut: false,
             obstacle: None,
         };
         recorder.event(&Event { at, job, kind: arrived });

@@ -286,6 +286,7 @@ impl<F: Fold> ToyModel<'_, F> {
             service,
             failed_attempts: state.lost,
             first_token: served.then_some(state.first_token),
+            cut: false,
             obstacle: None,
         };
         self.log(at, job, EventKind::Done(ending));

@@ -5,6 +5,7 @@ mod cache;
 mod cached;
 mod coalescing;
 mod cool_down;
+mod cut;
 mod deadline;
 mod early_end;
 mod ejection;

@@ -86,7 +86,6 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     let mut responder = Responder {
         context,
         call,
-        truth,
         content: request.content,
         stream: request.stream,
         tier: request.tier,

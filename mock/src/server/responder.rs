@@ -6,7 +6,7 @@ use super::context::RequestContext;
 use super::cut_reply::{self, Abort};
 use super::reply_content::ReplyContent;
 use super::stream::{self, UsageChunk};
-use crate::call::{Call, Truth};
+use crate::call::Call;
 use crate::config::Fault;
 use crate::decision::{Decision, DecisionReport, Denial, Service};
 use crate::fault::{BodyFault, ResponseFault};
@@ -21,7 +21,6 @@ use axum::response::{IntoResponse, Response};
 pub(super) struct Responder {
     pub(super) context: RequestContext,
     pub(super) call: Call,
-    pub(super) truth: Truth,
     /// The content of the completion.
     pub(super) content: ReplyContent,
     /// The usage chunk at the end of the stream; `None` if the client requested no stream.
@@ -143,10 +142,9 @@ impl Responder {
     /// Returns the finish reason of a completion: its length if `max_tokens` made it shorter than the truth. JSON, tool calls
     /// and transcripts are never shortened, because a part of them could not be parsed.
     const fn finish_reason(&self, service: &Service) -> Finish {
-        let shortened = !service.cut && service.usage.completion_tokens < self.truth.completion_tokens;
         match self.content {
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
-            ReplyContent::Text if shortened => Finish::Length,
+            ReplyContent::Text if service.at_max_tokens && !service.cut => Finish::Length,
             ReplyContent::Text | ReplyContent::Json(_) | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }

@@ -51,7 +51,7 @@ impl Concession {
 impl<'a> Candidates<'a> {
     /// Returns the measured changes that can be proposed, and those that are tried only for a target.
     pub(super) fn new(unchanged: &'a Unchanged<'a>, measured: &[Measured], target: f64) -> Self {
-        let offers = measured.iter().filter(|one| one.change.can_be_proposed());
+        let offers = measured.iter().filter(|one| one.effect.is_proposed());
         let measured = offers.map(|one| (one.change.clone(), Some(one.effect.lift)));
         let mut each: Vec<Candidate> = Vec::new();
         let others =

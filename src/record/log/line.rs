@@ -151,6 +151,8 @@ pub(super) struct End {
     lost_ns: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_token_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     obstacle: Option<ObstacleFields>,
 }
@@ -359,6 +361,7 @@ impl From<JobEnd> for End {
             service_ns: end.service.0,
             lost_ns: end.failed_attempts.0,
             first_token_ns: end.first_token.map(|first| first.0),
+            cut: end.cut,
             obstacle: end.obstacle.map(Into::into),
         }
     }
@@ -388,6 +391,7 @@ impl End {
             service: Nanos(self.service_ns),
             failed_attempts: Nanos(self.lost_ns),
             first_token: self.first_token_ns.map(Nanos),
+            cut: self.cut,
             obstacle: self.obstacle.map(Into::into),
         })
     }

@@ -7,13 +7,18 @@ use provider::Nanos;
 use provider::units::{self, ParseError};
 
 /// Metrics other than percentiles, with their meaning and an example of a rule.
-pub(super) const METRICS: [(Metric, &str, &str); 7] = [
+pub(super) const METRICS: [(Metric, &str, &str); 8] = [
     (Metric::Success, "jobs that succeeded, as a share of those that ended", "success >= 99.5%"),
     (Metric::Goodput, "jobs that succeeded, as a rate", "goodput >= 10/min"),
     (
         Metric::FallbackShare,
         "succeeded jobs that a later step than the first served, as a share",
         "fallback share <= 25%",
+    ),
+    (
+        Metric::CutShare,
+        "succeeded jobs whose answer ends at `max_tokens` or at `max_output`, as a share",
+        "cut share <= 1%",
     ),
     (Metric::LimitedShare, "attempts that a limit refused, as a share", "limited share <= 5%"),
     (Metric::AttemptsPerJob, "attempts divided by jobs", "attempts per job <= 1.5"),
@@ -138,7 +143,9 @@ fn op(text: &str) -> Result<Op, ParseError> {
 /// Reads the number that a metric is compared with, in the unit of results.
 fn value(metric: Metric, text: &str) -> Result<f64, ParseError> {
     match metric {
-        Metric::Success | Metric::FallbackShare | Metric::LimitedShare => units::parse_share(text),
+        Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => {
+            units::parse_share(text)
+        }
         Metric::Goodput => units::parse_rate(text),
         Metric::Percentile(..) => units::parse_duration(text).map(Nanos::as_secs_f64),
         Metric::Cost => units::parse_dollars(text),

@@ -210,7 +210,7 @@ fn rule() -> Value {
     let ops = OPS.map(|(op, _)| op).join("|");
     let rule = |metric: Metric| {
         let value = match metric {
-            Metric::Success | Metric::FallbackShare | Metric::LimitedShare => share(true),
+            Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => share(true),
             Metric::Goodput => format!("{DECIMAL}[kM]?\\s*/\\s*(s|min|h|day)"),
             Metric::Percentile(..) => duration(false),
             Metric::Cost => format!("{DECIMAL}\\s*USD"),
