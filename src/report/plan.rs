@@ -179,6 +179,8 @@ impl PlanReport {
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
         let changes = if buy.undecided.is_some() {
             "too few jobs for a verdict".to_owned()
+        } else if buy.changes.is_empty() && !buy.broken.is_empty() {
+            "no change that was tried helps".to_owned()
         } else if buy.changes.is_empty() {
             "no change is needed".to_owned()
         } else {

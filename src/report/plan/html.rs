@@ -112,6 +112,8 @@ fn buy(plan: &Plan) -> Markup {
     let Some(buy) = &plan.buy else { return Markup::default() };
     let changes = if buy.undecided.is_some() {
         "too few jobs for a verdict".to_owned()
+    } else if buy.changes.is_empty() && !buy.broken.is_empty() {
+        "no change that was tried helps".to_owned()
     } else if buy.changes.is_empty() {
         "no change is needed".to_owned()
     } else {

@@ -78,7 +78,10 @@ pub(super) fn sentence(
 fn no_ceiling(without: Option<&NoUserCeiling>, tried: f64) -> String {
     let tried = number(tried);
     match without {
-        Some(NoUserCeiling::NoLoadHolds { rules }) => format!(
+        Some(NoUserCeiling::NoLoadHolds { rules, too_large: Some(share) }) => {
+            format!("nor does any other: {}", sentences::too_large(rules, *share))
+        }
+        Some(NoUserCeiling::NoLoadHolds { rules, too_large: None }) => format!(
             "nor does any other: {} at {tried} times that, on every seed tried, though no limit refuses and no job waits there",
             sentences::breaks(rules)
         ),
