@@ -185,8 +185,7 @@ fn enough(scenario: &Scenario, levels: &StartLevels) -> Nanos {
 
 /// Keeps the incidents that last for a whole run of length `run`: they are how the provider is on every day.
 fn keep_permanent(incidents: &mut Vec<Incident>, run: Nanos) {
-    incidents
-        .retain(|incident| incident.at == Instant::ZERO && incident.until >= Instant::ZERO + run);
+    incidents.retain(|incident| incident.at == Instant::ZERO && incident.until >= Instant::ZERO + run);
     incidents.iter_mut().for_each(|incident| incident.until = Instant::MAX);
 }
 

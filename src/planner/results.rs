@@ -219,7 +219,8 @@ fn load(present: &Run) -> Load {
 fn analytic(scenario: &Scenario, analytic: &Ceiling) -> Analytic {
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
     Analytic {
-        jobs_per_min: finite(analytic.jobs_per_min),
+        // Jobs that are too large are part of the load, as in the simulated ceiling.
+        jobs_per_min: finite(analytic.multiple * analytic.offered_jobs_per_min),
         multiple: finite(analytic.multiple),
         binding: analytic.binding.map(|(target, axis)| Binding {
             target: scenario.targets[target.index()].name.clone(),
@@ -243,7 +244,7 @@ fn targets(scenario: &Scenario, analytic: &Ceiling) -> Vec<CeilingTarget> {
             .map(|axis| CeilingAxis {
                 axis: axis.axis.name().to_owned(),
                 limit: axis.limit,
-                jobs_per_min: rounded(axis.jobs_per_min, 6),
+                jobs_per_min: rounded(axis.jobs_per_min / analytic.servable_share, 6),
             })
             .collect(),
     });

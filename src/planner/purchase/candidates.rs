@@ -261,7 +261,8 @@ impl<'a> Candidates<'a> {
     /// Returns the names of the changes that bring another model, if accounts or tiers are in a set and none of them is.
     pub(super) fn not_compared(&self, chosen: &[usize]) -> Vec<String> {
         let is_bought = chosen.iter().any(|index| self.kind(*index) == ChangeKind::Quota);
-        let is_other = |index: &usize| self.asks(*index) == Concession::OtherModel && !self.is_account(*index);
+        let is_other =
+            |index: &usize| self.asks(*index) == Concession::OtherModel && !self.is_account(*index);
         if !is_bought || chosen.iter().any(is_other) {
             return Vec::new();
         }

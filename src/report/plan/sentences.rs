@@ -30,9 +30,10 @@ pub(super) fn differences(plan: &Plan) -> Vec<String> {
     let gap = format!("The simulated ceiling is {} of the analytic one. {known}", percent(ratio));
     let contrary_head = (!contrary.is_empty()).then(|| "In the other direction:".to_owned());
     let listed = [gap].into_iter().chain(causes).chain(contrary_head).chain(contrary);
-    let others = plan.ceiling.differences.iter().filter(|difference| {
-        raises(difference).is_none() && !matches!(difference, Difference::Gap { .. })
-    });
+    let others =
+        plan.ceiling.differences.iter().filter(|difference| {
+            raises(difference).is_none() && !matches!(difference, Difference::Gap { .. })
+        });
     listed.chain(others.map(difference)).collect()
 }
 
@@ -267,7 +268,10 @@ fn improvement(improvement: &Improvement) -> String {
 pub(super) fn too_large(rules: &[BrokenRule], share: f64) -> String {
     let allow = if rules.len() == 1 { "allows" } else { "allow" };
     let list = rule_list(rules.iter().map(|rule| rule.rule.as_str()));
-    format!("{} of the jobs are too large for every target of their route, and {list} {allow} fewer to fail", percent(share))
+    format!(
+        "{} of the jobs are too large for every target of their route, and {list} {allow} fewer to fail",
+        percent(share)
+    )
 }
 
 /// Lists broken rules: `a` breaks; `a` and `b` break.
