@@ -1,6 +1,7 @@
 //! Reports of a plan: text for the terminal in 80 columns, with the answer first; charts; and a page.
 
 pub(super) mod change;
+mod differences;
 mod html;
 mod notes;
 mod outages;
@@ -106,7 +107,7 @@ impl PlanReport {
                 self.ceiling(name, Some(axis.jobs_per_min), Some(multiple), Some(&limit));
             }
         }
-        let differences = sentences::differences(plan);
+        let differences = differences::sentences(plan);
         if !differences.is_empty() {
             self.0.line("");
         }

@@ -1,6 +1,6 @@
 //! The load of closed workloads: a number of users, their throughput, and from how many on more users only wait.
 
-use super::{PlanReport, sentences};
+use super::{PlanReport, differences, sentences};
 use crate::formatting::{count, duration, job_rate, number, percent, plural, usd};
 use crate::planner::{NoUserCeiling, Plan, TargetLoad, UserLoad, WhatIf};
 use crate::report::page;
@@ -182,8 +182,11 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan, user_load: &UserLoad) 
     for row in rows(plan, user_load) {
         report.0.line(&line(&row));
     }
-    report.0.line("");
-    for sentence in sentences::differences(plan) {
+    let differences = differences::sentences(plan);
+    if !differences.is_empty() {
+        report.0.line("");
+    }
+    for sentence in differences {
         report.0.sentence(&sentence, 2);
     }
 }
