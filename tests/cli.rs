@@ -1,7 +1,9 @@
 //! The command line: exit codes, what goes to which stream, and which files are written.
 
 mod explain;
+mod files;
 mod input;
+mod interrupt;
 mod mock;
 mod report;
 mod run;

@@ -1,8 +1,8 @@
 //! `quotalab report RESULT.json...`
 
 use super::output::{print, print_to_stderr, style};
-use super::output_folder::OutputFiles;
-use super::{Exit, VerbError, input_error, run_error};
+use super::output_folder::{OutputFiles, OutputFolder};
+use super::{Exit, VerbError, first_failure, input_error, run_error};
 use crate::record::Summary;
 use crate::report::{self, compare};
 use anyhow::Context as _;
@@ -29,23 +29,29 @@ pub(super) struct ReportArgs {
 impl ReportArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let summaries = self.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-        print(&match summaries.as_slice() {
+        let folder = self.out.clone().map(OutputFolder::open).transpose()?;
+        let printed = print(&match summaries.as_slice() {
             [one] if self.json => one.to_json(),
             many if self.json => serde_json::to_string_pretty(many).map_err(run_error)? + "\n",
             [one] => report::text::render(one, style()),
             many => compare::text(&self.named(many), style()),
-        })?;
-        if let Some(folder) = &self.out {
-            let files = match summaries.as_slice() {
-                [one] => OutputFiles::of_run(one),
-                many => OutputFiles::of_comparison(&self.named(many)),
-            };
-            let page = files.write(folder)?;
-            if !self.quiet {
-                print_to_stderr(&format!("report: {}", page.display()));
-            }
-        }
+        });
+        let written = folder.map_or(Ok(()), |folder| self.write(&folder, &summaries));
+        first_failure([printed, written])?;
         Ok(Exit::Success)
+    }
+
+    /// Writes the page and the charts, of a single result its JSON too, unless it was read from there.
+    fn write(&self, folder: &OutputFolder, summaries: &[Summary]) -> Result<(), VerbError> {
+        let files = match summaries {
+            [one] => OutputFiles::of_run(one),
+            many => OutputFiles::of_comparison(&self.named(many)),
+        };
+        let page = folder.write(&files.without_inputs(folder, &self.results))?;
+        if !self.quiet {
+            print_to_stderr(&format!("report: {}", page.display()));
+        }
+        Ok(())
     }
 
     /// Returns the results, each with the path that it was read from.

@@ -118,7 +118,7 @@ struct LiveDriver<'a, F, P> {
     providers: &'a P,
 }
 
-/// What a request to a target needs.
+/// The parts of a request that depend on its target only.
 #[derive(Clone, Debug)]
 struct TargetEndpoint {
     model: Arc<str>,
@@ -183,7 +183,9 @@ impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
                     return self.clock.now();
                 }
                 if !is_over {
-                    let wait = self.clock.until(next.min(self.driver.fold.next_sample()));
+                    // The fold is asked at least this often whether the run is to end.
+                    let latest = now + MAX_WAIT;
+                    let wait = self.clock.until(next.min(self.driver.fold.next_sample()).min(latest));
                     match self.inbox.recv_timeout(wait) {
                         Ok(message) => self.receive(self.clock.now(), message),
                         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -239,7 +241,7 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
             path: Arc::clone(&endpoint.path),
             model: Arc::clone(&endpoint.model),
             job,
-            stream: self.scenario.workloads[job.class.index()].stream,
+            stream: self.scenario.workloads[job.workload.index()].stream,
             dialect: endpoint.dialect,
             truth_header: TruthHeader { truth: attempt_truth(live.truth, number), tag: attempt.0 },
         };
@@ -283,7 +285,7 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
         if let Some(attempt) = self.jobs.remove(tag.0).attempt {
             self.abort(attempt);
         }
-        self.load.finished(now, end.class);
+        self.load.finished(now, end.workload);
     }
 }
 
@@ -322,5 +324,7 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
     }
 }
 
+/// The longest wait for a message.
+const MAX_WAIT: Nanos = Nanos::from_millis(100);
 /// The longest wait for a report of a mock after the last job has ended.
 const REPORT_GRACE: Nanos = Nanos::from_millis(200);

@@ -1,4 +1,4 @@
-//! From a scenario to the summary of one run.
+//! Runs a scenario and returns the summary of the run.
 
 use super::start_levels::with_start_levels;
 use super::virtual_time::{simulate, simulate_load};
@@ -14,13 +14,13 @@ pub fn summarize(scenario: &Scenario) -> Summary {
     record(Recorder::new(scenario), Mode::Virtual, &mut (), |folds| simulate(scenario, folds))
 }
 
-/// Runs `scenario` in virtual time with the arrivals that `load` generates, for callers that make thousands of runs:
+/// Runs `scenario` in virtual time with the arrivals that `load` generates, and passes every event to `fold`, for callers that make thousands of runs:
 /// the summary has quantiles but no distributions.
 #[must_use]
-pub fn summarize_without_distributions(scenario: &Scenario, load: Load) -> Summary {
+pub fn summarize_without_distributions(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> Summary {
     let scenario = &with_start_levels(scenario.clone());
     let recorder = Recorder::without_distributions(scenario);
-    record(recorder, Mode::Virtual, &mut (), |folds| simulate_load(scenario, load, folds))
+    record(recorder, Mode::Virtual, fold, |folds| simulate_load(scenario, load, folds))
 }
 
 /// Calls `drive` to make the run, and returns the summary of its events, which go to `fold` as well. `drive` returns
@@ -33,5 +33,6 @@ pub fn record<F: Fold>(
 ) -> Summary {
     let mut folds = (recorder, fold);
     let last_instant = drive(&mut folds);
-    folds.0.finish(RunEnd { at: last_instant, mode, scheduled: None })
+    let interrupted = folds.1.is_done();
+    folds.0.finish(RunEnd { at: last_instant, mode, scheduled: None, interrupted })
 }

@@ -6,7 +6,7 @@ use super::rules::min_jobs;
 use super::runner::{Run, Runner};
 use crate::ceiling::Ceiling;
 use crate::formatting::rounded;
-use crate::scenario::{Expectation, Metric, Pace, Scenario};
+use crate::scenario::{Metric, Pace, Rule, Scenario};
 use rayon::prelude::*;
 
 /// What follows from the searches.
@@ -54,7 +54,7 @@ impl Conclusion {
         }
         let jobs = high.summary.jobs.offered as f64;
         let is_decided = |broken: &&BrokenRule| {
-            runner.rules.kept.iter().any(|rule| rule.rule == broken.rule && min_jobs(rule) <= jobs)
+            runner.rules.kept.iter().any(|rule| rule.text == broken.rule && min_jobs(rule) <= jobs)
         };
         let decided: Vec<&BrokenRule> = high.broken.iter().filter(is_decided).collect();
         if decided.is_empty() {
@@ -77,14 +77,14 @@ impl Conclusion {
     fn too_few(runner: &Runner<'_>, jobs: f64) -> Option<Self> {
         let jobs = libm::floor(jobs) as u64;
         let (rule, needed) = runner.rules.undecidable(jobs)?;
-        Some(Self::TooFewJobs(TooFewJobs { rule: rule.rule.clone(), jobs, needed }))
+        Some(Self::TooFewJobs(TooFewJobs { rule: rule.text.clone(), jobs, needed }))
     }
 }
 
 /// Returns the rules on success that allow fewer jobs to fail than are too large for every target, with the largest share of
 /// such jobs; `None` if there are none.
 fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule>, f64)> {
-    let unservable = |rule: &Expectation| {
+    let unservable = |rule: &Rule| {
         let is_judged = |index: usize| rule.workload.is_none_or(|workload| workload.index() == index);
         let workloads = scenario.workloads.iter().enumerate();
         let judged = workloads.filter(|(index, _)| is_judged(*index)).map(|(_, workload)| workload.clone());
@@ -94,7 +94,7 @@ fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule
     let shares = success.map(|rule| (rule, unservable(rule)));
     let breaking: Vec<(BrokenRule, f64)> = shares
         .filter(|(rule, share)| *share > rule.allowed_share().unwrap_or(1.0) + ROUNDING)
-        .map(|(rule, share)| (BrokenRule { rule: rule.rule.clone(), metric: rule.metric }, share))
+        .map(|(rule, share)| (BrokenRule { rule: rule.text.clone(), metric: rule.metric }, share))
         .collect();
     let share = breaking.iter().map(|(_, share)| *share).reduce(f64::max)?;
     Some((breaking.into_iter().map(|(rule, _)| rule).collect(), rounded(share, 6)))

@@ -3,9 +3,10 @@
 
 use super::measures::{Values, values_of};
 use crate::drive;
+use crate::event::Event;
 use crate::formatting::seconds;
 use crate::load::Load;
-use crate::record::Expected;
+use crate::record::{Fold, RuleResult};
 use crate::scenario::Scenario;
 use rayon::prelude::*;
 
@@ -39,7 +40,7 @@ impl Case {
 pub struct ScenarioRuns {
     /// How long jobs arrived, in seconds.
     pub(super) duration_s: f64,
-    /// In the order of [`Case::replicas`].
+    /// In the order of [`Case::replicas`]; empty if the test was interrupted before all of them were run.
     pub(super) replicas: Vec<Replica>,
 }
 
@@ -47,30 +48,63 @@ pub struct ScenarioRuns {
 #[derive(Clone, Debug)]
 pub(super) struct Replica {
     pub(super) seed: u64,
+    /// The measures.
     pub(super) values: Values,
-    pub(super) expect: Vec<Expected>,
+    /// The results of the scenario's rules.
+    pub(super) expect: Vec<RuleResult>,
 }
 
-/// Runs every replica of every case. `done` is called after each run, from any thread.
+/// Watches the runs of a test, from any thread.
+pub trait TestProgress: Sync {
+    /// Called after each run.
+    fn ran(&self) {}
+    /// Returns `true` if no further run is to begin.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Ignores progress.
+impl TestProgress for () {}
+
+/// Runs every replica of every case. If the test is interrupted, a case of which a replica is missing has none.
 #[must_use]
-pub fn run(cases: &[Case], done: &(dyn Fn() + Sync)) -> Vec<ScenarioRuns> {
+pub fn run(cases: &[Case], progress: &dyn TestProgress) -> Vec<ScenarioRuns> {
     let scenarios: Vec<&Scenario> = cases.iter().flat_map(|case| &case.replicas).collect();
     let replica = |scenario: &&Scenario| {
-        let replica = replica(scenario);
-        done();
+        let replica = run_replica(scenario, progress);
+        progress.ran();
         replica
     };
     // One run per task: run times differ widely, so larger tasks would leave cores idle.
-    let replicas: Vec<Replica> = scenarios.par_iter().with_max_len(1).map(replica).collect();
+    let replicas: Vec<Option<Replica>> = scenarios.par_iter().with_max_len(1).map(replica).collect();
     let mut replicas = replicas.into_iter();
-    let runs = |case: &Case| ScenarioRuns {
-        duration_s: seconds(case.scenario().duration),
-        replicas: replicas.by_ref().take(case.replicas.len()).collect(),
+    let runs = |case: &Case| {
+        let of_case: Vec<Option<Replica>> = replicas.by_ref().take(case.replicas.len()).collect();
+        ScenarioRuns {
+            duration_s: seconds(case.scenario().duration),
+            replicas: of_case.into_iter().collect::<Option<_>>().unwrap_or_default(),
+        }
     };
     cases.iter().map(runs).collect()
 }
 
-fn replica(scenario: &Scenario) -> Replica {
-    let summary = drive::summarize_without_distributions(scenario, Load::new(scenario));
-    Replica { seed: scenario.seed, values: values_of(&summary), expect: summary.expect }
+/// Makes one run; `None` if the test was interrupted before its end.
+fn run_replica(scenario: &Scenario, progress: &dyn TestProgress) -> Option<Replica> {
+    if progress.is_interrupted() {
+        return None;
+    }
+    let summary = drive::summarize_without_distributions(scenario, Load::new(scenario), &mut Stop(progress));
+    let replica = Replica { seed: scenario.seed, values: values_of(&summary), expect: summary.expect };
+    (!progress.is_interrupted()).then_some(replica)
+}
+
+/// Ends a run if the test is interrupted.
+struct Stop<'a>(&'a dyn TestProgress);
+
+impl Fold for Stop<'_> {
+    fn event(&mut self, _: &Event) {}
+    fn is_done(&self) -> bool {
+        self.0.is_interrupted()
+    }
 }

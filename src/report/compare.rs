@@ -108,6 +108,9 @@ pub fn text(runs: &[Named<'_>], style: Style) -> String {
     report
 }
 
+/// The names of all charts that a comparison may have.
+pub const CHARTS: [&str; 3] = ["answered", "latency-p95", "bars"];
+
 /// The charts of a comparison.
 #[must_use]
 pub fn charts(runs: &[Named<'_>]) -> Vec<Chart> {

@@ -23,7 +23,7 @@ mod usage;
 mod usage_table;
 pub mod verdict;
 
-pub use chart::{Chart, charts};
+pub use chart::{Chart, RUN_CHARTS, charts};
 
 /// Whether text for the terminal is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

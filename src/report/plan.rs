@@ -23,6 +23,9 @@ const CHANGE: usize = 34;
 /// Characters of the bar of the success share.
 const BAR: usize = 10;
 
+/// The names of all charts that a plan may have.
+pub const CHARTS: [&str; 2] = ["curve", "what-if"];
+
 /// The charts of a plan: the ceiling curve and the what-ifs. None if the load is a number of users.
 #[must_use]
 pub fn charts(plan: &Plan) -> Vec<Chart> {

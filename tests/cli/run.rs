@@ -197,14 +197,14 @@ fn a_run_over_http_is_reported_like_a_simulation_with_its_lag() {
 }
 
 #[test]
-fn an_unwritable_output_folder_is_exit_3() {
+fn an_unwritable_output_folder_is_wrong_input() {
     let folder = scratch("unwritable");
     let file = folder.join("file");
     fs::write(&file, "in the way").unwrap();
     let output = quotalab(&["sim", SHORT, "--out", arg(&file.join("below"))]);
-    assert_eq!(output.code, 3, "{output:?}");
+    assert_eq!((output.code, output.out.as_str()), (2, ""), "{output:?}");
     assert!(
-        output.err.contains("cannot be written to") && output.err.contains("file/below"),
+        output.err.contains("nothing can be written to") && output.err.contains("file/below"),
         "{}",
         output.err
     );

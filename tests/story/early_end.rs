@@ -41,7 +41,7 @@ fn jobs_in_flight_are_counted_when_a_fold_ends_the_run() {
     let cut_off: Vec<_> = events.iter().filter(is_cut_off).map(|event| (event.at, event.job)).collect();
     assert!(cut_off.len() > 3 && cut_off.is_sorted(), "in the order of their ids: {cut_off:?}");
     assert!(cut_off.iter().all(|(instant, _)| *instant == at));
-    let jobs = recorder.finish(RunEnd { at, mode: Mode::Virtual, scheduled: None }).jobs;
+    let jobs = recorder.finish(RunEnd { at, mode: Mode::Virtual, scheduled: None, interrupted: false }).jobs;
     assert_eq!(jobs.in_flight, cut_off.len() as u64);
     assert_eq!(jobs.offered, jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight);
 }

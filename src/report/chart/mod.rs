@@ -58,6 +58,9 @@ pub struct Chart {
     data: Option<ChartData>,
 }
 
+/// The names of all charts that a run may have.
+pub const RUN_CHARTS: [&str; 7] = ["traffic", "limits", "heat", "fallback", "latency", "cost", "time"];
+
 /// Every chart of a run, in reading order. Charts without data are left out.
 #[must_use]
 pub fn charts(summary: &Summary) -> Vec<Chart> {

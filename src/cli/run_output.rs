@@ -1,0 +1,116 @@
+//! The output of `sim` and `run`: the folds that run beside the recorder, and the files and text of the result.
+
+use super::interrupt::Interrupt;
+use super::output::{print, print_to_stderr, style};
+use super::output_file::{Output, OutputFile, refuse_overwriting};
+use super::output_folder::{OutputFiles, OutputFolder, default_folder};
+use super::progress::Progress;
+use super::{Exit, OutputOptions, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
+use crate::record::{Log, SlowJobs, Summary};
+use crate::report;
+use crate::scenario::Scenario;
+use anyhow::{Context as _, anyhow};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+/// The folds that run beside the recorder: traces of slow jobs; with `--events`, the event log; without `--quiet`, the progress
+/// bar; and the fold that ends the run on a signal.
+pub(super) type OutputFolds = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
+
+/// Where the result of a run goes.
+pub(super) struct Destination<'a> {
+    output_options: &'a OutputOptions,
+    source: CommandLine<'a>,
+    folder: OutputFolder,
+}
+
+impl<'a> Destination<'a> {
+    /// Checks, before the run begins, that its result can be written.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or the event log would overwrite an input.
+    pub(super) fn open(
+        scenario: &Scenario,
+        source: CommandLine<'a>,
+        output_options: &'a OutputOptions,
+    ) -> Result<Self, VerbError> {
+        let folder = output_options.out.clone().unwrap_or_else(|| default_folder(source.scenario));
+        let result = [("--out", folder.join("result.json")), ("--out", folder.join("report.html"))];
+        let result = result.iter().map(|(option, path)| (*option, path.as_path()));
+        let log = output_options.events.iter().map(|path| ("--events", path.as_path()));
+        let outputs: Vec<Output<'_>> = result.chain(log).collect();
+        refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)?;
+        Ok(Self { output_options, source, folder: OutputFolder::open(folder)? })
+    }
+
+    /// Returns the folds that the options select.
+    ///
+    /// # Errors
+    /// If the event log cannot be created.
+    pub(super) fn output_folds(&self, scenario: &Scenario) -> Result<OutputFolds, VerbError> {
+        let log = self.output_options.events.as_ref().map(|path| {
+            let create = || Log::new(BufWriter::new(OutputFile::create(path)?), scenario);
+            create()
+                .with_context(|| format!("error: {} cannot be written", path.display()))
+                .map_err(input_error)
+        });
+        let progress =
+            (!self.output_options.quiet).then(|| Progress::new(self.source.verb, scenario.duration));
+        Ok((SlowJobs::new(), (log.transpose()?, (progress, Interrupt::listen()))))
+    }
+
+    /// Prints the summary of a run, writes its event log and its folder, and returns whether its expectations are met. If one
+    /// of them cannot be written, the others are.
+    ///
+    /// # Errors
+    /// If the event log, stdout or the output folder cannot be written, or the run was interrupted; the first failure if there
+    /// are several.
+    pub(super) fn deliver(
+        &self,
+        scenario: &Scenario,
+        summary: Summary,
+        (slow_jobs, (log, (progress, interrupt))): OutputFolds,
+    ) -> Result<Exit, VerbError> {
+        if let Some(progress) = progress {
+            progress.finish();
+        }
+        let reproduce = self.source.command();
+        let summary = Summary { reproduce, job_traces: slow_jobs.traces(scenario), ..summary };
+        let text = if self.output_options.json {
+            summary.to_json()
+        } else {
+            report::text::render(&summary, style())
+        };
+        let printed = print(&text);
+        let page = self.folder.write(&OutputFiles::of_run(&summary));
+        let logged = log.map_or(Ok(()), finish_log);
+        if let (Ok(page), false) = (&page, self.output_options.quiet) {
+            print_to_stderr(&format!("report: {}", page.display()));
+        }
+        let ended = if interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
+        first_failure([printed, page.map(drop), logged, ended])?;
+        Ok(if summary.holds() { Exit::Success } else { Exit::NotMet })
+    }
+}
+
+/// Writes the rest of an event log and gives it its name.
+fn finish_log(log: Log<BufWriter<OutputFile>>) -> Result<(), VerbError> {
+    let write = || log.finish()?.into_inner()?.commit();
+    write().context("the event log cannot be written completely").map_err(run_error)
+}
+
+/// The command line that produces a result.
+#[derive(Debug)]
+pub(super) struct CommandLine<'a> {
+    pub(super) verb: &'static str,
+    pub(super) scenario: &'a Path,
+    pub(super) scenario_options: &'a ScenarioOptions,
+}
+
+impl CommandLine<'_> {
+    /// Returns the command that reproduces the result.
+    fn command(&self) -> String {
+        let scenario = quoted(&self.scenario.display().to_string());
+        format!("quotalab {} {scenario}{}", self.verb, self.scenario_options.to_arguments())
+    }
+}

@@ -1,0 +1,169 @@
+//! Output files: whole or not at all, never over an input, and never lost because another one fails.
+
+#![expect(clippy::disallowed_methods, reason = "processes are ended at instants of the wall clock")]
+
+use super::{SHORT, arg, quotalab, scratch};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Returns the names of the files in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: Result<fs::DirEntry, _>| {
+        entry.expect("a readable folder").file_name().to_string_lossy().into_owned()
+    };
+    let mut names: Vec<String> = fs::read_dir(folder).expect("a readable folder").map(name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_failing_event_log_loses_neither_the_text_nor_the_result() {
+    let out = scratch("failing-log");
+    let done = quotalab(&["sim", SHORT, "--events", "/dev/full", "--out", arg(&out)]);
+    assert_eq!(done.code, 3, "{}", done.err);
+    assert!(done.err.contains("event log cannot be written"), "{}", done.err);
+    assert!(done.out.contains("reproduce"), "{}", done.out);
+    assert_eq!(json(&out.join("result.json"))["schema"], "quotalab/result/1");
+}
+
+#[test]
+fn a_full_stdout_loses_no_file() {
+    let out = scratch("full-stdout");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let events = out.join("events");
+    let status = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["sim", SHORT, "--quiet", "--out", arg(&out), "--events", arg(&events)])
+        .stdout(full)
+        .stderr(Stdio::null())
+        .status()
+        .expect("the binary starts");
+    assert_eq!(status.code(), Some(3));
+    assert_eq!(json(&out.join("result.json"))["schema"], "quotalab/result/1");
+    assert!(fs::read_to_string(events).unwrap().lines().count() > 10);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_found_before_the_run() {
+    for verb in ["sim", "run", "plan"] {
+        let done = quotalab(&[verb, SHORT, "--out", "/proc/nope"]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{verb}: {}", done.err);
+        assert!(done.err.contains("nothing can be written to /proc/nope"), "{}", done.err);
+    }
+}
+
+#[test]
+fn outputs_that_would_overwrite_an_input_are_refused() {
+    let folder = scratch("inputs");
+    let (scenario, trace) = (folder.join("s.yaml"), folder.join("t.jsonl"));
+    let rows = r#"{"timestamp": 0, "input_length": 10, "output_length": 10, "hash_ids": []}"#;
+    fs::write(&trace, format!("{rows}\n")).unwrap();
+    let yaml = "duration: 5s\nproviders: { p: { models: { m: {} } } }\nroutes: { r: [{ of: [p/default/m] }] }\n\
+                workload: [{ name: w, route: r, arrivals: { trace: t.jsonl } }]\n";
+    fs::write(&scenario, yaml).unwrap();
+    let (file, other) = (arg(&scenario), folder.join("x"));
+    let commands: [&[&str]; 6] = [
+        &["sim", file, "--events", file],
+        &["sim", file, "--events", arg(&trace)],
+        &["test", file, "--junit", file],
+        &["test", file, "--markdown", arg(&trace)],
+        &["test", file, "--save-baseline", file],
+        &["test", file, "--junit", arg(&other), "--markdown", arg(&other)],
+    ];
+    for command in commands {
+        let done = quotalab(command);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{command:?}: {}", done.err);
+        assert!(done.err.contains("choose another file"), "{}", done.err);
+    }
+    assert_eq!(fs::read_to_string(&scenario).unwrap(), yaml);
+    assert_eq!(fs::read_to_string(&trace).unwrap(), format!("{rows}\n"));
+    assert_eq!(quotalab(&["test", file, "--save-baseline", arg(&other)]).code, 0);
+    let again = quotalab(&["test", file, "--baseline", arg(&other), "--save-baseline", arg(&other)]);
+    assert_eq!(again.code, 0, "a baseline may replace itself: {}", again.err);
+}
+
+#[test]
+fn charts_of_an_earlier_run_do_not_stay() {
+    let out = scratch("earlier");
+    let unlimited = out.join("s.yaml");
+    fs::write(
+        &unlimited,
+        "duration: 60s\nproviders: { p: { models: { m: {} } } }\nroutes: { r: [{ of: [p/default/m] }] }\n\
+         workload: [{ name: w, route: r, arrivals: { poisson: 30/min }, prompt: 1, completion: 1 }]\n",
+    )
+    .unwrap();
+    fs::write(out.join("mine.svg"), "<svg/>").unwrap();
+    assert_eq!(quotalab(&["sim", SHORT, "--quiet", "--out", arg(&out)]).code, 0);
+    assert!(names(&out).contains(&"limits.svg".to_owned()));
+    assert_eq!(quotalab(&["sim", arg(&unlimited), "--quiet", "--out", arg(&out)]).code, 0);
+    let left = names(&out);
+    assert!(!left.contains(&"limits.svg".to_owned()) && left.contains(&"mine.svg".to_owned()), "{left:?}");
+}
+
+/// Ends processes at instants spread over their run. The number is `QUOTALAB_KILLS` if it is set.
+#[test]
+fn a_killed_process_leaves_whole_files_only() {
+    let kills = std::env::var("QUOTALAB_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(40u32);
+    let out = scratch("killed");
+    let events = out.join("events.jsonl");
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.args(["sim", SHORT, "--quiet", "--out", arg(&out), "--events", arg(&events)]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let begun = std::time::Instant::now();
+    assert_eq!(command().status().expect("the binary starts").code(), Some(0));
+    let whole = begun.elapsed();
+    let seen: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
+    for kill in 0..kills {
+        let mut process = command().spawn().expect("the binary starts");
+        std::thread::sleep(whole.mul_f64(1.2 * f64::from(kill) / f64::from(kills)));
+        process.kill().expect("the process can be ended");
+        process.wait().expect("the process has ended");
+        let visible: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
+        assert_eq!(visible, seen);
+        assert_eq!(json(&out.join("result.json"))["schema"], "quotalab/result/1");
+        for name in &visible {
+            let text = fs::read_to_string(out.join(name)).unwrap();
+            let end = match Path::new(name).extension().and_then(|end| end.to_str()) {
+                Some("html") => "</html>",
+                Some("svg") => "</svg>\n",
+                _ => "}\n",
+            };
+            assert!(text.ends_with(end), "{name} ends with {:?}", &text[text.len().saturating_sub(40)..]);
+        }
+    }
+}
+
+#[test]
+fn processes_that_share_a_folder_do_not_mix_their_files() {
+    let out = scratch("shared");
+    let seeds = 1..=6;
+    let spawn = |seed: u32| {
+        Command::new(env!("CARGO_BIN_EXE_quotalab"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["sim", SHORT, "--quiet", "--seed", &seed.to_string(), "--out", arg(&out)])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary starts")
+    };
+    for _ in 0..3 {
+        let processes: Vec<_> = seeds.clone().map(spawn).collect();
+        for mut process in processes {
+            assert_eq!(process.wait().expect("it ends").code(), Some(0));
+        }
+        let seed = &json(&out.join("result.json"))["seed"];
+        let page = fs::read_to_string(out.join("report.html")).unwrap();
+        assert!(page.contains(&format!("--seed {seed}")), "result.json has seed {seed}, the page another");
+        assert!(names(&out).iter().all(|name| !name.starts_with('.')), "{:?}", names(&out));
+    }
+}

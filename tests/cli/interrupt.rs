@@ -1,0 +1,100 @@
+//! Ctrl-C and SIGTERM end a verb with what it has, marked as partial.
+
+#![cfg(unix)]
+#![expect(clippy::disallowed_methods, reason = "a signal is sent at an instant of the wall clock")]
+
+use super::{SHORT, arg, quotalab, scratch};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+fn begin(args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_quotalab"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts")
+}
+
+/// Sends a signal to a process after some time, and waits for its end.
+fn signalled(process: Child, signal: &str, after: Duration) -> Output {
+    thread::sleep(after);
+    let sent = Command::new("kill").args([signal, &process.id().to_string()]).status();
+    assert!(sent.expect("`kill` starts").success(), "the process still runs");
+    process.wait_with_output().expect("the process ends")
+}
+
+fn result(folder: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(folder.join("result.json")).expect("a result")).expect("JSON")
+}
+
+#[test]
+fn a_run_that_is_interrupted_keeps_its_result_and_says_so_first() {
+    for signal in ["-INT", "-TERM"] {
+        let out = scratch(&format!("interrupted{signal}"));
+        let events = out.join("events.jsonl");
+        let args = ["run", SHORT, "--for", "300s", "--out", arg(&out), "--events", arg(&events)];
+        let output = signalled(begin(&args), signal, Duration::from_secs(3));
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("The run was interrupted after "), "{text}");
+        let result = result(&out);
+        assert_eq!(result["planned_s"], 300.0);
+        let duration = result["duration_s"].as_f64().unwrap();
+        assert!((0.1..300.0).contains(&duration), "{duration}");
+        let offered = result["jobs"]["offered"].as_u64().unwrap();
+        let log = fs::read_to_string(events).unwrap();
+        let arrived = log.lines().filter(|line| line.contains(r#""kind":"arrived""#)).count() as u64;
+        assert!(offered > 0 && offered == arrived && log.ends_with("}\n"), "{offered} {arrived}");
+    }
+}
+
+#[test]
+fn a_simulation_that_is_interrupted_covers_the_time_until_then() {
+    let out = scratch("interrupted-sim");
+    let rate = "workload.0.arrivals={ constant: 2000/s }";
+    let args = ["sim", SHORT, "--set", rate, "--for", "8000h", "--quiet", "--out", arg(&out)];
+    let output = signalled(begin(&args), "-INT", Duration::from_secs(3));
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let result = result(&out);
+    let (jobs, duration) =
+        (result["jobs"]["offered"].as_f64().unwrap(), result["duration_s"].as_f64().unwrap());
+    assert!((jobs / duration / 2000.0 - 1.0).abs() < 0.01, "{jobs} jobs in {duration} s");
+    // The same time as a run of its own has the same jobs.
+    let whole = scratch("uninterrupted-sim");
+    let length = format!("{}ms", (duration * 1e3) as u64);
+    let again = quotalab(&["sim", SHORT, "--set", rate, "--for", &length, "--quiet", "--out", arg(&whole)]);
+    assert_eq!(again.err, "");
+    let same = self::result(&whole)["jobs"]["offered"].as_f64().unwrap();
+    assert!((same - jobs).abs() <= 3.0, "{same} {jobs}");
+}
+
+#[test]
+fn a_test_that_is_interrupted_reports_what_ran_and_writes_no_baseline() {
+    let out = scratch("interrupted-test");
+    let (long, baseline) = (out.join("long.yaml"), out.join("baseline.json"));
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT)).unwrap();
+    fs::write(&long, text.replace("name: short", "name: long").replace("2s\n", "8000h\n")).unwrap();
+    let args = ["test", SHORT, arg(&long), "--quiet", "--save-baseline", arg(&baseline)];
+    let output = signalled(begin(&args), "-INT", Duration::from_secs(2));
+    let (text, errors) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(3), "{text}{errors}");
+    assert!(errors.contains("interrupted; no baseline was written"), "{errors}");
+    assert!(text.contains("1 skipped") && text.contains("was not run"), "{text}");
+    assert!(!baseline.exists());
+}
+
+#[test]
+fn a_mock_that_is_terminated_ends_as_with_ctrl_c() {
+    for signal in ["-INT", "-TERM"] {
+        let mock = begin(&["mock", "--preset", "groq-free", "--listen", "127.0.0.1:0"]);
+        let output = signalled(mock, signal, Duration::from_secs(1));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+}
