@@ -6,6 +6,8 @@ mod exit_code;
 mod outage;
 mod planning;
 mod purchase;
+mod what_ifs;
+mod worlds;
 
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;

@@ -10,10 +10,13 @@ impl Ceiling {
     /// Describes the ceiling, the binding limit, and what each limit admits alone, in a few lines of plain text.
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
-        let mut out = String::from(
-            "ceiling (computed from the limits and mean sizes; bursts, waits and outages lower it, cache hits raise it)\n",
+        let mut out = format!(
+            "ceiling over {} (computed from the limits, with what those per minute hold at the start, and mean sizes; bursts, \
+             waits and outages lower it, cache hits raise it)\n",
+            units::print_duration(scenario.duration)
         );
-        let offered = self.offered_jobs_per_min;
+        // The others, if some jobs are too large.
+        let offered = self.offered_jobs_per_min * self.servable_share;
         if self.servable_share > 0.0 && self.servable_share < 1.0 {
             let never = 1.0 - self.servable_share;
             let never = if never < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(never) };

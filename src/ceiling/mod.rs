@@ -200,11 +200,19 @@ pub fn offered_shares(scenario: &Scenario, is_asked: impl Fn(&Limit) -> bool) ->
     asked.iter().map(|constraint| (constraint.targets[0].0, constraint.limit, share(constraint))).collect()
 }
 
-/// Returns the mean prompt and the mean total of prompt and completion of a workload's jobs, in tokens as used.
+/// Returns the mean prompt and the mean total of prompt and completion, in tokens as used, of a workload's jobs that a target can
+/// admit; `None` if it can admit none.
 #[must_use]
-pub fn mean_tokens(workload: &Workload, duration: Nanos) -> (f64, f64) {
-    let sizes = Sizes::of(workload, duration, Lengths::default(), PromptRange::ALL);
-    (sizes.prompt, sizes.prompt + sizes.completion)
+pub fn mean_tokens(scenario: &Scenario, workload: &Workload, target: TargetId) -> Option<(f64, f64)> {
+    let admitted = scenario.size_classes(workload).into_iter();
+    let admitted = admitted.filter(|class| class.share > 0.0 && class.targets.contains(&target));
+    let (share, prompt, total) = admitted.fold((0.0, 0.0, 0.0), |(share, prompt, total), class| {
+        let range = PromptRange { above: class.above, up_to: class.up_to };
+        let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), range);
+        let (add, used) = (class.share, sizes.prompt + sizes.completion);
+        (share + add, prompt + add * sizes.prompt, total + add * used)
+    });
+    (share > 0.0).then(|| (prompt / share, total / share))
 }
 
 impl TargetCeiling {

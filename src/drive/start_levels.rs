@@ -1,8 +1,8 @@
 //! The levels of long limits when a run begins: what the same traffic, day after day, leaves of them.
 //!
 //! A limit of 1,000 requests per day that begins full admits 2,000 on the first day and 1,000 on every other day. The
-//! result of a run must hold for every day, so the days before it are simulated, without incidents and with seeds of
-//! their own, from full limits until the levels repeat:
+//! result of a run must hold for every day, so the days before it are simulated, without incidents shorter than the run
+//! and with seeds of their own, from full limits until the levels repeat:
 //!
 //! ```text
 //!  full ─▶ a day ─▶ levels ─▶ a day ─▶ levels ─▶ … ─▶ the same levels as the day before ─▶ the run
@@ -28,7 +28,7 @@ use crate::ids::TargetId;
 use crate::record::Fold;
 use crate::scenario::{Arrivals, Scenario, Workload};
 use crate::stats::replica_seed;
-use provider::config::{Limit, RefillPolicy, StartLevel};
+use provider::config::{Incident, Limit, RefillPolicy, StartLevel};
 use provider::random::label_key;
 use provider::{Axis, Instant, Nanos};
 
@@ -159,7 +159,7 @@ fn long_limits(scenario: &Scenario) -> Vec<LongLimit> {
 
 /// The traffic of one day: the run, repeated to the length of the longest window.
 struct Day {
-    /// What is simulated, without incidents.
+    /// What is simulated, without incidents that are shorter than the run.
     scenario: Scenario,
     /// How often it is simulated per day.
     repeats: u32,
@@ -183,6 +183,12 @@ fn sufficient_length(scenario: &Scenario, levels: &StartLevels) -> Nanos {
     let seconds =
         2.0 * SUFFICIENT_JOBS as f64 / ceiling::offered_jobs_per_second(scenario).max(f64::MIN_POSITIVE);
     Nanos::from_secs_f64(seconds.min(Nanos::DAY.as_secs_f64() * 400.0)).max(MIN_PART)
+}
+
+/// Keeps the incidents that last for a whole run of length `run`: they are how the provider is on every day.
+fn keep_permanent(incidents: &mut Vec<Incident>, run: Nanos) {
+    incidents.retain(|incident| incident.at == Instant::ZERO && incident.until >= Instant::ZERO + run);
+    incidents.iter_mut().for_each(|incident| incident.until = Instant::MAX);
 }
 
 /// The jobs and the usage of the limits in a simulated day.
@@ -210,7 +216,7 @@ impl Day {
         let windows = run.0.div_ceil(longest.0.max(1)).max(1);
         let length = Nanos(longest.0.saturating_mul(windows)).min(sufficient_length(scenario, levels));
         let mut scenario = scenario.clone();
-        scenario.providers.iter_mut().for_each(|provider| provider.incidents.clear());
+        scenario.providers.iter_mut().for_each(|provider| keep_permanent(&mut provider.incidents, run));
         let repeats = if repeated {
             u32::try_from(length.0.div_ceil(run.0)).unwrap_or(u32::MAX).min(MAX_REPEATS)
         } else {

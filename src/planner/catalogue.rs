@@ -18,6 +18,8 @@ const MIN_LIFT: f64 = 1.005;
 const CACHE: Cache = Cache { entries: 10_000, ttl: Nanos::HOUR };
 /// The share to which prompts are shortened.
 const PROMPT_SHARE: f64 = 0.75;
+/// The attempts per job that are tried if the client makes fewer.
+const ATTEMPTS: u8 = 5;
 /// The retry budget that is tried, in thousandths of the jobs.
 const BUDGET_PERMILLE: u32 = 200;
 /// The preset of the tier above the free one; it also provides the fallback.
@@ -197,6 +199,15 @@ fn policies(scenario: &Scenario) -> Vec<Policy> {
     policies
 }
 
+/// Returns more attempts per job, if the client makes fewer than [`ATTEMPTS`].
+pub(super) fn attempts(scenario: &Scenario) -> Option<Change> {
+    (scenario.client.retry.attempts < ATTEMPTS).then(|| Change {
+        name: format!("up to {ATTEMPTS} attempts per job"),
+        kind: ChangeKind::Client,
+        edit: Edit::Attempts(ATTEMPTS),
+    })
+}
+
 /// Returns the policies of a client that retries.
 fn retry_policies(scenario: &Scenario) -> [Policy; 2] {
     let retry = &scenario.client.retry;
@@ -247,9 +258,11 @@ fn repeat_policies(scenario: &Scenario) -> [Policy; 2] {
 }
 
 fn client(scenario: &Scenario) -> impl Iterator<Item = Change> {
-    policies(scenario).into_iter().map(|Policy { name, edit, instead, in_force }| {
+    let policies = policies(scenario).into_iter().map(|Policy { name, edit, instead, in_force }| {
         if in_force { instead } else { Change { name, kind: ChangeKind::Client, edit } }
-    })
+    });
+    // A client that retries seldom gains from more attempts, one that does not loses every job whose attempt fails.
+    policies.chain(attempts(scenario).filter(|_| scenario.client.retry.attempts == 1))
 }
 
 fn traffic(scenario: &Scenario) -> Vec<Change> {

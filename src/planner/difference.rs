@@ -100,21 +100,21 @@ fn full_buckets(scenario: &Scenario) -> Option<Difference> {
 
 /// Returns how reservation bounds the bursts of a workload, at the smallest token bucket on its route.
 fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
-    let (prompt, used) = crate::ceiling::mean_tokens(workload, scenario.duration);
     let targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
-    let limits = targets.filter_map(|target| {
-        let target = &scenario.targets[target.index()];
+    let limits = targets.filter_map(|id| {
+        let target = &scenario.targets[id.index()];
         let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
         let tpm = model.limits.iter().find(|limit| limit.axis == Axis::Tpm)?;
         let reserves = model.reserve.estimate == Estimate::PromptAndMaxTokens;
-        reserves.then_some((tpm.burst, model.reserve, &target.name))
+        reserves.then_some((tpm.burst, model.reserve, *id))
     });
     let (burst, reserve, target) = limits.min_by_key(|(burst, ..)| *burst)?;
+    let (prompt, used) = crate::ceiling::mean_tokens(scenario, workload, target)?;
     let reserved = prompt + f64::from(reserve.reserved_completion(workload.max_tokens));
     let bounds_bursts = reserved > used * MIN_OVERRESERVATION && reserve.settlement == Settlement::ToUsage;
     bounds_bursts.then(|| Difference::Reservation {
         workload: workload.name.clone(),
-        target: target.clone(),
+        target: scenario.targets[target.index()].name.clone(),
         reserved_tokens: reserved as u64,
         used_tokens: used as u64,
         jobs_at_once: libm::floor(burst as f64 / reserved) as u64,

@@ -10,7 +10,7 @@ use crate::record::Fold;
 use crate::scenario::{Arrivals, Metric, Rule, Scenario};
 
 /// The number of events between two looks at the time.
-const EVENTS_PER_LOOK: u64 = 1 << 16;
+const EVENTS_PER_LOOK: u64 = 1 << 10;
 
 /// A fold that ends the run.
 pub(super) struct EarlyEnd<'a> {

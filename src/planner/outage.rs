@@ -14,7 +14,7 @@ use provider::Nanos;
 use provider::config::{Fault, Incident};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use window::{Served, Window, recovery};
+use window::{Served, Window, recovery, sum};
 
 /// The number of seeds on which an outage must be survived.
 const SEEDS: u32 = 3;
@@ -101,6 +101,7 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
     let is_judged = |rule: &&Rule| rule.workload.is_none_or(|id| id.index() == index);
     let rules: Vec<&Rule> = scenario.expect.iter().filter(is_judged).collect();
     let during = || pairs.iter().map(|pair| &pair.served.workloads[index]);
+    let without = |pair: &Pair| success(&pair.served_without.workloads[index]);
     let breaks = |rule: &&&Rule| during().any(|served| is_broken(rule, served));
     let broken = rules.iter().filter(breaks);
     let strictest = rules
@@ -109,12 +110,17 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         .max_by(|one, other| one.value.total_cmp(&other.value));
     // A workload without a rule on success of its own is served again when nearly all of its jobs succeed.
     let required = strictest.map_or(SERVED, |rule| rule.value);
-    let needed = libm::ceil(strictest.map_or(1.0, |rule| min_jobs(rule))) as u64;
+    let needed = strictest.map_or(1.0, |rule| min_jobs(rule)) as u64;
     let recoveries = pairs.iter().map(|pair| {
         let (after, without) = (&pair.served.after[index], &pair.served_without.after[index]);
         recovery(after, without, pair.served.slot, required, needed)
     });
+    let serves = |pair: &Pair| {
+        let [succeeded, lost] = sum(&pair.served_without.after[index]);
+        succeeded as f64 >= required * (succeeded + lost) as f64
+    };
     let worst = worst(during());
+    let pair = pairs.iter().find(|pair| std::ptr::eq(&raw const pair.served.workloads[index], worst));
     OutageWorkload {
         name: workload.name.clone(),
         route: scenario.routes[workload.route.index()].name.clone(),
@@ -123,6 +129,8 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         p95_s: p95_s(worst),
         fallback_share: fallback_share(worst),
         cost_usd: worst.cost_usd,
+        success_without: pair.and_then(without),
+        serves_without: pairs.iter().all(serves),
         broken: broken.map(|rule| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect(),
         recovery: recoveries.reduce(slower).expect("invariant: an outage is simulated on at least one seed"),
     }

@@ -271,11 +271,15 @@ pub struct FirstViolation {
     pub target: Option<String>,
     /// The axis of the limit.
     pub axis: Option<String>,
+    /// The provider that an incident hits at that time, if no limit refuses then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// Attempts that the limit refused in the step of the series at that time; 0 if it only refuses at other times, is only
     /// full, or is waited for.
     #[serde(default)]
     pub refused: u64,
-    /// Attempts that it refused over the run, if it refused none at that time and is neither full nor waited for.
+    /// Attempts that it refused over the run, if it refused none at that time and is neither full nor waited for, or if a provider
+    /// has an incident then.
     #[serde(default)]
     pub refused_over_run: u64,
     /// Jobs that were given up over the run while they waited for the limit; 0 if it refuses or is full at that time.

@@ -28,7 +28,7 @@ use super::rules::only_cost;
 use super::runner::{Run, Runner, broken_in_any};
 use super::violation;
 use super::what_if::{Measured, Unchanged};
-use crate::formatting::rounded;
+use crate::formatting::{rounded, significant};
 use candidates::{Candidates, Concession, copies};
 use provider::Nanos;
 use rayon::prelude::*;
@@ -328,13 +328,15 @@ impl Search<'_> {
         Purchase {
             target: TargetLoad {
                 multiple: rounded(self.target, 6),
-                jobs_per_min: rounded(self.target * offered_per_min, 3),
+                jobs_per_min: significant(self.target * offered_per_min),
                 users: None,
             },
             holds: holds && replicas == needed,
             undecided,
             proof: needed,
             complete: is_complete,
+            expected: self.candidates.is_expected_to_hold(chosen),
+            not_compared: self.candidates.not_compared(chosen),
             changes: self.candidates.names(chosen),
             free_accounts: self.candidates.free_accounts(chosen),
             other_models: self.candidates.other_models(chosen),

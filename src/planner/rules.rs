@@ -2,6 +2,7 @@
 
 use super::finding::PlanNote;
 use super::plan::BrokenRule;
+use crate::formatting::rounded;
 use crate::record::Summary;
 use crate::scenario::{Metric, Op, Rule, Scenario};
 
@@ -48,7 +49,7 @@ impl Rules {
 
     /// Returns the rule that needs the most jobs, and how many, if a run has fewer.
     pub(super) fn undecidable(&self, jobs: u64) -> Option<(&Rule, u64)> {
-        let needed = |rule: &Rule| libm::ceil(min_jobs(rule)) as u64;
+        let needed = |rule: &Rule| min_jobs(rule) as u64;
         let most = self.kept.iter().max_by_key(|rule| needed(rule))?;
         (jobs < needed(most)).then(|| (most, needed(most)))
     }
@@ -90,9 +91,12 @@ const JOBS_PER_SHARE: f64 = 3.0;
 /// The smallest allowed share for which [`JOBS_PER_SHARE`] is required; smaller ones are judged like it.
 const MIN_SHARE: f64 = 1e-3;
 
-/// Returns the fewest jobs from which a rule can be judged: three for each share that it allows to fail or to be slower.
+/// Returns the fewest jobs from which a rule can be judged, a whole number: three for each share that it allows to fail or to
+/// be slower.
 pub(super) fn min_jobs(rule: &Rule) -> f64 {
-    rule.allowed_share().map_or(1.0, |allowed| JOBS_PER_SHARE / allowed.max(MIN_SHARE))
+    // A share such as 1 - 0.9 is a little less than 0.1.
+    let jobs = |allowed: f64| libm::ceil(rounded(JOBS_PER_SHARE / allowed.max(MIN_SHARE), 6));
+    rule.allowed_share().map_or(1.0, jobs)
 }
 
 /// Returns `true` if every broken rule is on cost, which no quota can mend. Also `true` if no rule is broken.

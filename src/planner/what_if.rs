@@ -101,6 +101,7 @@ impl Unchanged<'_> {
             p95_s: changed.p95_s(),
             cost_usd_per_day: rounded(changed.cost_per_day(), 4),
             extra_usd_per_day: rounded(extra, 4),
+            ceiling_usd_per_day: rounded(estimate.cost_per_day(), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
             breaks: violation.map(|violation| violation.rule),
             cuts: more_cut(self.scenario, &scenario, self.runner.rules),

@@ -1,6 +1,7 @@
 //! Reports of a plan: text for the terminal in 80 columns, with the answer first; charts; and a page.
 
 pub(super) mod change;
+mod differences;
 mod html;
 mod notes;
 mod outages;
@@ -109,7 +110,7 @@ impl PlanReport {
                 self.ceiling(name, Some(axis.jobs_per_min), Some(multiple), Some(&limit));
             }
         }
-        let differences = sentences::differences(plan);
+        let differences = differences::sentences(plan);
         if !differences.is_empty() {
             self.0.line("");
         }
@@ -182,6 +183,8 @@ impl PlanReport {
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
         let changes = if buy.undecided.is_some() {
             "too few jobs for a verdict".to_owned()
+        } else if buy.changes.is_empty() && !buy.broken.is_empty() {
+            "no change that was tried helps".to_owned()
         } else if buy.changes.is_empty() {
             "no change is needed".to_owned()
         } else {

@@ -33,6 +33,9 @@ pub struct WhatIf {
     pub cost_usd_per_day: f64,
     /// The increase of that cost over the present one; negative if the change saves money.
     pub extra_usd_per_day: f64,
+    /// The cost of a day at the new ceiling, or at the highest load tried if there is none; 0 if no load holds.
+    #[serde(default)]
+    pub ceiling_usd_per_day: f64,
     /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
     /// [`Comparison::Equal`], or if the change is an ablation.
     pub lift_per_usd: Option<f64>,

@@ -254,6 +254,22 @@ impl<'a> Candidates<'a> {
         chosen
     }
 
+    /// Returns `true` if a set is expected to hold the target.
+    pub(super) fn is_expected_to_hold(&self, chosen: &[usize]) -> bool {
+        self.expected(chosen) >= self.target
+    }
+
+    /// Returns the names of the changes that bring another model, if accounts or tiers are in a set and none of them is.
+    pub(super) fn not_compared(&self, chosen: &[usize]) -> Vec<String> {
+        let is_bought = chosen.iter().any(|index| self.kind(*index) == ChangeKind::Quota);
+        let is_other =
+            |index: &usize| self.asks(*index) == Concession::OtherModel && !self.is_account(*index);
+        if !is_bought || chosen.iter().any(is_other) {
+            return Vec::new();
+        }
+        (0..self.len()).filter(is_other).map(|index| self.each[index].change.name.clone()).collect()
+    }
+
     /// Returns the set with the cheapest candidate that has a gain, and what it is expected to hold.
     fn gaining(&self, chosen: &[usize], expected: f64) -> Option<(Vec<usize>, f64)> {
         // What arithmetic does not see, such as an incident, must not bring another model or other traffic: the repair decides.

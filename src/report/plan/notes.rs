@@ -70,6 +70,9 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             duration(*to_s),
             duration(*from_s)
         ),
+        PlanNote::GrowthWithoutCeiling { rate } => format!(
+            "When a growth of {rate} reaches the ceiling cannot be told, since no load is known to hold."
+        ),
         PlanNote::NotTried { change, reason } => {
             format!("Not tried: {}, since {}.", untried(*change), why(*reason))
         }
