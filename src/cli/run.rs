@@ -5,7 +5,7 @@ use super::{Changes, Delivery, Exit, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
 use crate::drive::{self, live};
-use crate::record::{Mode, Recorder};
+use crate::record::{DelayMeter, Mode, Recorder, Summary};
 use anyhow::Context as _;
 use clap::Args;
 use std::path::PathBuf;
@@ -44,12 +44,15 @@ impl RunArgs {
             .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
             .map_err(run_error)?;
-        let mut observers = destination.observers(&scenario)?;
-        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut observers, |folds| {
+        let mut folds = (destination.observers(&scenario)?, DelayMeter::new(&scenario));
+        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut folds, |folds| {
             live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)
         });
         drop(mocks);
         runtime.shutdown_background();
+        let (observers, meter) = folds;
+        let effect = drive::delay_effect(&scenario, &meter, summary.jobs.offered);
+        let summary = Summary { delays: Some(meter.delays(effect)), ..summary };
         destination.deliver(&scenario, summary, observers)
     }
 }

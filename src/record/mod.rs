@@ -14,6 +14,7 @@ mod buckets;
 mod ceiling;
 mod coalescing;
 mod counts;
+mod delays;
 mod expect;
 mod findings;
 mod finish;
@@ -29,6 +30,7 @@ mod summary;
 mod trace;
 
 pub use audit::{Audit, Violation};
+pub use delays::{DelayEffect, DelayMeter, Delays, Difference, MIN_VALUES};
 pub use expect::measure;
 pub use findings::{Finding, LimitCeiling};
 pub use histogram::{Histogram, HistogramError};
