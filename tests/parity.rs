@@ -1,10 +1,12 @@
 //! Law 12: the same scenarios in virtual time, and over HTTP against mocks on loopback, lead to the same decisions.
 //!
-//! Decisions are compared as counts. The limits are exact buckets and the traffic is steady, so that a delay moves single
-//! decisions but not their sums. Latencies of the live run include the delays of a busy machine; they are compared within
-//! the lag that the same run measured between the schedule and the arrival of its jobs.
+//! Decisions are compared as counts. The limits are exact buckets and the traffic is steady, so that a delay moves
+//! single decisions but not their sums. Latencies of the live run include the delays of a busy machine; they are
+//! compared within the lag that the same run measured between the schedule and the arrival of its jobs.
+//!
 //! `cargo test parity -- --nocapture` prints the table.
 
+mod cut;
 mod delays;
 mod obedience;
 
@@ -256,6 +258,7 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary) {
     }
     table.count("attempts that failed otherwise", counts(|run| run.attempts.failed));
     table.count("completion tokens", counts(|run| run.tokens.completion));
+    table.count("cut answers", counts(|run| run.jobs.cut));
     table.count("cached tokens", counts(|run| run.tokens.cached));
     let lag = real.lag_s.as_ref().expect("a live run measures its lag").p99;
     let latencies = [

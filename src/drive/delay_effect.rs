@@ -35,7 +35,7 @@ impl WithMeasuredDelays {
         for (id, target) in scenario.target_ids().zip(&scenario.targets) {
             if let Some(round_trips) = delays.round_trips(id) {
                 let models = &mut measured.providers[usize::from(target.provider)].models;
-                models[usize::from(target.model)].latency.network = Some(round_trips);
+                models[usize::from(target.model)].latency.round_trip = Some(round_trips);
                 is_measured = true;
             }
         }

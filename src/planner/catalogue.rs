@@ -2,7 +2,8 @@
 //! force, its ablation is tried instead, or more of it.
 
 use super::change::{Change, Edit};
-use super::finding::{NotTriedReason, PlanNote, UntriedChange};
+use super::finding::PlanNote;
+use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::ChangeKind;
 use super::purchase::{MAX_FREE_ACCOUNTS, has_free_accounts};
 use crate::ceiling::Ceiling;
@@ -264,8 +265,8 @@ fn traffic(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns a bound that 99 % of the completions stay below anyway; if no such bound is smaller than the present one, a
-/// bound that cuts 5 % of them.
+/// Returns a bound that cuts 1 % of the completions, or none if they are of few lengths; if no such bound is smaller than the
+/// present one, a bound that cuts 5 % of them.
 fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let bounds = |percent| {
         let bounds: Vec<_> =
@@ -275,12 +276,17 @@ fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let (percent, bounds) = bounds(99).or_else(|| bounds(95))?;
     let each: Vec<String> = bounds.iter().flatten().map(|bound| print_count(u64::from(*bound))).collect();
     let bound = format!("max_tokens {}", each.join(", "));
-    let name = if percent == 99 {
-        format!("{bound} (99 % of answers)")
+    let edit = Edit::MaxTokens(bounds);
+    let change = Change { name: bound.clone(), kind: ChangeKind::Traffic, edit };
+    let changed = Change::all(scenario, [&change]);
+    let cuts =
+        changed.workloads.iter().any(|workload| changed.cut_share(workload).is_some_and(|cut| cut > 0.0));
+    let name = if cuts {
+        format!("cut {} % of answers: {bound}", 100 - percent)
     } else {
-        format!("cut 5 % of answers: {bound}")
+        format!("{bound} (cuts no answer)")
     };
-    Some(Change { name, kind: ChangeKind::Traffic, edit: Edit::MaxTokens(bounds) })
+    Some(Change { name, ..change })
 }
 
 /// Returns the bound that `percent` % of the completions stay below, if it is smaller than the present bound.
@@ -291,7 +297,8 @@ fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
         Arrivals::Trace { rows } => {
             let mut sizes: Vec<u32> = rows.iter().map(|row| row.completion_tokens).collect();
             sizes.sort_unstable();
-            sizes.get(sizes.len().saturating_sub(1) * usize::from(percent) / 100).copied()?
+            let within = (sizes.len() * usize::from(percent)).div_ceil(100);
+            sizes.get(within.checked_sub(1)?).copied()?
         }
         _ => libm::ceil(workload.completion.quantile(f64::from(percent) / 100.0)) as u32,
     };

@@ -1,12 +1,14 @@
 //! The findings, differences and notes of a plan as typed data. `report::plan::sentences` makes the sentences.
 
 use super::conclusion::Conclusion;
+use super::cut_answers::MoreCut;
+use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::{
     BrokenRule, ChangeKind, Comparison, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase,
     TooFewJobs, UserLoad, WhatIf,
 };
 use crate::formatting::significant;
-use crate::record::LongWindow;
+use crate::record::{CutAnswers, LongWindow};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub enum Finding {
     /// The window of a limit that the load can use up is half of the run or longer.
     LongWindow(LongWindow),
+    /// Answers are cut at the present load.
+    CutAnswers(CutAnswers),
     /// A ceiling was found.
     CeilingFound {
         /// Whether every rule holds at the present load.
@@ -261,6 +265,13 @@ pub enum PlanNote {
         /// The most accounts that are added.
         max: usize,
     },
+    /// A change cuts more answers than are cut at present.
+    CutsAnswers {
+        /// The name of the change.
+        change: String,
+        /// The workloads; at least one.
+        workloads: Vec<MoreCut>,
+    },
     /// Changes that only measure the worth of a policy in force.
     Ablations {
         /// Their names.
@@ -287,30 +298,6 @@ pub enum PlanNote {
         /// The note.
         note: Note,
     },
-}
-
-/// A change of the catalogue that was not tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UntriedChange {
-    /// Moving workloads to the hours from midnight to six.
-    MoveToNight,
-    /// A cache, and request coalescing.
-    CacheAndCoalescing,
-}
-
-/// Why a change was not tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotTriedReason {
-    /// No workload says `deferrable: true`.
-    NoDeferrableWorkload,
-    /// The run is shorter than a day.
-    RunShorterThanADay,
-    /// Deferrable workloads arrive in bursts, from users or from a trace, and so have no rate that could be moved.
-    NoRateToMove,
-    /// No workload repeats a request.
-    NothingRepeats,
 }
 
 /// Returns the findings of a plan, the most important first.
@@ -362,8 +349,7 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
 /// Returns the best change, and the best one without extra cost if that is another.
 fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
     let is_lift = plan.ceiling.simulated.below.is_none();
-    let raises =
-        |change: &&WhatIf| change.compared == Comparison::Higher && change.kind != ChangeKind::Ablation;
+    let raises = |change: &&WhatIf| change.compared == Comparison::Higher && change.is_proposed();
     let best = plan.what_if.iter().find(raises);
     let is_costly = best.is_some_and(|best| best.costs_extra() || best.kind == ChangeKind::Traffic);
     let free = plan.what_if.iter().filter(raises).find(|change| {

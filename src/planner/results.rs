@@ -13,7 +13,7 @@ use super::runner::Run;
 use super::{PlanOptions, catalogue, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
-use crate::record::{Binding, CeilingAxis, CeilingTarget};
+use crate::record::{Binding, CeilingAxis, CeilingTarget, CutAnswers};
 use crate::scenario::Scenario;
 use provider::Nanos;
 
@@ -88,7 +88,10 @@ impl Results<'_> {
         }
         plan.not_met = plan.find_not_met();
         let long_window = self.present.summary.long_window.clone().map(Finding::LongWindow);
-        plan.findings = long_window.into_iter().chain(findings(&plan, self.conclusion)).collect();
+        let mut findings = findings(&plan, self.conclusion);
+        // After the ceiling, which is the answer.
+        findings.splice(1..1, CutAnswers::of(&self.present.summary).map(Finding::CutAnswers));
+        plan.findings = long_window.into_iter().chain(findings).collect();
         plan
     }
 
@@ -127,7 +130,7 @@ impl Results<'_> {
             replicas: ceilings.into_iter().map(significant).collect(),
             tolerance: replicas::TOLERANCE,
             tried,
-            rules: self.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
+            rules: self.rules.kept.iter().map(|rule| rule.text.clone()).collect(),
             breaks: shown.and_then(|run| violation::first(run, self.rules)),
             without_cost_rules: only(self.without_cost_rules).map(significant),
             undecided,
@@ -182,6 +185,9 @@ impl Results<'_> {
         if !ablations.is_empty() {
             notes.push(PlanNote::Ablations { changes: ablations });
         }
+        notes.extend(changes.iter().filter(|change| !change.cuts.is_empty()).map(|change| {
+            PlanNote::CutsAnswers { change: change.change.clone(), workloads: change.cuts.clone() }
+        }));
         if simulated.without_cost_rules.is_some() {
             notes.push(PlanNote::MeasuredWithoutCostRules);
         }

@@ -105,7 +105,11 @@ fn rank(metric: Metric) -> u8 {
     match metric {
         Metric::Success | Metric::Goodput => 0,
         Metric::Percentile(..) => 1,
-        Metric::FallbackShare | Metric::LimitedShare | Metric::AttemptsPerJob | Metric::Headroom => 2,
+        Metric::FallbackShare
+        | Metric::CutShare
+        | Metric::LimitedShare
+        | Metric::AttemptsPerJob
+        | Metric::Headroom => 2,
         Metric::Cost => 3,
     }
 }
@@ -118,7 +122,9 @@ fn worst_step(metric: Metric, series: &Series) -> usize {
         Metric::Success => sum(&series.failed, &series.shed),
         Metric::LimitedShare | Metric::AttemptsPerJob => series.limited.clone(),
         Metric::Percentile(..) => series.p95_s.iter().map(milliseconds).collect(),
-        Metric::Goodput | Metric::FallbackShare | Metric::Headroom | Metric::Cost => series.offered.clone(),
+        Metric::Goodput | Metric::FallbackShare | Metric::CutShare | Metric::Headroom | Metric::Cost => {
+            series.offered.clone()
+        }
     };
     let worst = |counts: &[u64]| {
         let highest = counts.iter().copied().max().filter(|highest| *highest > 0)?;

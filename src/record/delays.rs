@@ -75,13 +75,13 @@ impl DelayMeter {
     }
 
     /// Returns the round trips of the attempts that a target refused, as a distribution in seconds; `None` if they are fewer
-    /// than [`MIN_VALUES`].
+    /// than [`MIN_DELAYS`].
     #[must_use]
     pub fn round_trips(&self, target: TargetId) -> Option<Dist> {
         distribution(&self.round_trips[target.index()])
     }
 
-    /// Returns the lag of the client's timers as a distribution in seconds; `None` if fewer than [`MIN_VALUES`] were measured.
+    /// Returns the lag of the client's timers as a distribution in seconds; `None` if fewer than [`MIN_DELAYS`] were measured.
     #[must_use]
     pub fn wake_lag(&self) -> Option<Dist> {
         distribution(&self.wake_lag)
@@ -106,16 +106,16 @@ impl DelayMeter {
     }
 }
 
-/// Returns equally likely values in seconds that represent a histogram; `None` if it has fewer than [`MIN_VALUES`].
+/// Returns equally likely values in seconds that represent a histogram; `None` if it has fewer than [`MIN_DELAYS`].
 fn distribution(histogram: &Histogram) -> Option<Dist> {
     let middle = |step: u8| (f64::from(step) + 0.5) / f64::from(STEPS);
     let values = (0..STEPS).map(|step| histogram.quantile_s(middle(step)));
-    let values: Vec<f64> = values.collect::<Option<_>>().filter(|_| histogram.len() >= MIN_VALUES)?;
+    let values: Vec<f64> = values.collect::<Option<_>>().filter(|_| histogram.len() >= MIN_DELAYS)?;
     Some(Dist::discrete(&values, &[]))
 }
 
 /// Fewer values do not show their distribution.
-pub const MIN_VALUES: u64 = 10;
+pub const MIN_DELAYS: u64 = 10;
 /// The number of values that represent a histogram.
 const STEPS: u8 = 100;
 
@@ -137,7 +137,7 @@ impl Fold for DelayMeter {
                     self.round_trips[target.index()].record(event.at.since(sent));
                 }
             }
-            EventKind::Abandoned { attempt, .. } => {
+            EventKind::AttemptCancelled { attempt, .. } => {
                 self.sent.remove(&attempt);
             }
             _ => {}

@@ -23,6 +23,7 @@ pub fn render(summary: &Summary) -> String {
         (header(summary))
         (tiles(summary))
         (expectations(summary))
+        (workloads(summary))
         @for chart in &charts {
             (page::figure(chart))
             @if chart.name == "heat" { (usage_table::table(summary)) }
@@ -31,7 +32,6 @@ pub fn render(summary: &Summary) -> String {
         (jobs(summary))
         (targets(summary))
         (ceiling(summary))
-        (workloads(summary))
         (job_traces::sections(summary))
         (reproduce(summary))
         (embedded(summary))
@@ -184,7 +184,8 @@ fn ceiling(summary: &Summary) -> Markup {
 }
 
 fn workloads(summary: &Summary) -> Markup {
-    if summary.workloads.len() < 2 {
+    let has_worst = summary.workloads.iter().any(|workload| workload.worst_window.is_some());
+    if summary.workloads.len() < 2 && !has_worst {
         return Markup::default();
     }
     let rows: Vec<_> = summary
@@ -201,13 +202,22 @@ fn workloads(summary: &Summary) -> Markup {
                 cell(share),
                 cell(count(workload.failed)),
                 cell(count(workload.shed)),
+                cell(count(workload.cut)),
                 cell(time(latency.p50)),
                 cell(time(latency.p95)),
             ]
         })
         .collect();
-    let head = ["workload", "offered", "succeeded", "failed", "shed", "p50", "p95"];
-    section("Workloads", &table(&head, 1, &rows))
+    let head = ["workload", "offered", "succeeded", "failed", "shed", "cut", "p50", "p95"];
+    let content = html! {
+        (table(&head, 1, &rows))
+        @for workload in summary.workloads.iter().take(MAX_ROWS) {
+            @if let Some(worst) = &workload.worst_window {
+                p.note { (text(&workload.name)) ": worst " (text(&verdict::worst_window(worst, summary.duration_s))) "." }
+            }
+        }
+    };
+    section("Workloads", &content)
 }
 
 fn reproduce(summary: &Summary) -> Markup {

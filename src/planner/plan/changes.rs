@@ -1,5 +1,6 @@
 //! The part of a plan about changes: what each of them is worth.
 
+use crate::planner::cut_answers::MoreCut;
 use serde::{Deserialize, Serialize};
 
 /// A change and its measured effect.
@@ -37,11 +38,20 @@ pub struct WhatIf {
     pub lift_per_usd: Option<f64>,
     /// The rule that breaks first after the change; `None` if none does.
     pub breaks: Option<String>,
+    /// The workloads of which the change cuts more answers than are cut at present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<MoreCut>,
 }
 
 impl WhatIf {
     /// Amounts of money below this are not worth mentioning, in USD per day.
     const NEGLIGIBLE_USD: f64 = 0.005;
+
+    /// Returns `true` if the change may be proposed: it is no ablation, and if it cuts more answers, rules judge that.
+    #[must_use]
+    pub fn is_proposed(&self) -> bool {
+        self.kind != ChangeKind::Ablation && self.cuts.iter().all(|cut| cut.is_judged)
+    }
 
     /// Returns `true` if the change costs more per day than today.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use super::sentences::rule_list;
 use crate::formatting::{duration, percent};
-use crate::planner::{NotTriedReason, PlanNote, UntriedChange};
+use crate::planner::{MoreCut, NotTriedReason, PlanNote, UntriedChange};
 use crate::report::notes;
 
 /// Returns the sentence of a note.
@@ -55,6 +55,7 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             "Accounts at {provider} cost nothing in this scenario. If they are free, its terms of service may forbid several: \
              check them first. At most {max} more are proposed unless a change gives them a price."
         ),
+        PlanNote::CutsAnswers { change, workloads } => cuts_answers(change, workloads),
         PlanNote::Ablations { changes } => format!(
             "Policies in force were left out one at a time to measure their worth (a lift below 1 is what a policy \
              gains); this is no advice: {}.",
@@ -74,6 +75,21 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         }
         PlanNote::Scenario { note } => notes::sentence(note),
     }
+}
+
+fn cuts_answers(change: &str, workloads: &[MoreCut]) -> String {
+    let each = workloads.iter().map(|more| {
+        let before =
+            more.before.map_or_else(String::new, |before| format!(" instead of {}", percent(before)));
+        format!("{} of the answers of {}{before}", percent(more.share), more.workload)
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    let judged = if workloads.iter().all(|more| more.is_judged) {
+        "a rule on cut answers judges it"
+    } else {
+        "it is measured, but not proposed, since no rule says how many answers may be cut"
+    };
+    format!("`{change}` cuts {each}: {judged}.")
 }
 
 fn untried(change: UntriedChange) -> &'static str {

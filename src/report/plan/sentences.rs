@@ -118,6 +118,7 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
         Finding::Purchase(purchase) => purchase::sentence(purchase),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => outages::sentence(outage),
+        Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
         Finding::LongWindow(window) => verdict::long_window(window, duration_s),
     }
 }
