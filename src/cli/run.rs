@@ -5,7 +5,7 @@ use super::{Exit, OutputOptions, ScenarioOptions, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
 use crate::drive::{self, live};
-use crate::record::{Mode, Recorder};
+use crate::record::{DelayMeter, Mode, Recorder, Summary};
 use anyhow::Context as _;
 use clap::Args;
 use std::path::PathBuf;
@@ -45,12 +45,15 @@ impl RunArgs {
             .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
             .map_err(run_error)?;
-        let mut output_folds = destination.output_folds(&scenario)?;
-        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut output_folds, |folds| {
+        let mut folds = (destination.output_folds(&scenario)?, DelayMeter::new(&scenario));
+        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut folds, |folds| {
             live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)
         });
         drop(mocks);
         runtime.shutdown_background();
+        let (output_folds, meter) = folds;
+        let effect = drive::delay_effect(&scenario, &meter, summary.jobs.offered);
+        let summary = Summary { delays: Some(meter.delays(effect)), ..summary };
         destination.deliver(&scenario, summary, output_folds)
     }
 }

@@ -75,6 +75,7 @@ impl Recorder {
             expect: Vec::new(),
             job_traces: Vec::new(),
             lag_s: (end.mode == Mode::Live).then(|| self.quantiles(&with_zeros(&self.lag, jobs.offered))),
+            delays: None,
             jobs,
         };
         summary.expect = expect::judge(&self.scenario, &self.rule_windows, &summary);

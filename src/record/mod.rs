@@ -14,6 +14,7 @@ mod buckets;
 mod ceiling;
 mod coalescing;
 mod counts;
+mod delays;
 mod expect;
 mod findings;
 mod finish;
@@ -30,6 +31,7 @@ mod trace;
 mod worst_window;
 
 pub use audit::{Audit, Violation};
+pub use delays::{DelayEffect, DelayMeter, Delays, Difference, MIN_DELAYS};
 pub use expect::measure;
 pub use findings::{CutAnswers, CutWorkload, Finding, LimitCeiling};
 pub use histogram::{Histogram, HistogramError};

@@ -6,6 +6,7 @@
 //! several runs can be added.
 
 pub use super::ceiling::{Binding, CeilingAxis, CeilingSummary, CeilingTarget, LongWindow};
+use super::delays::Delays;
 use super::findings::{self, Finding};
 use super::series::Series;
 use super::trace::JobTrace;
@@ -98,6 +99,9 @@ pub struct Summary {
     /// The delay of the load generator, per job; `None` in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_s: Option<Quantiles>,
+    /// The delays of a live run, and what they change; `None` in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delays: Option<Delays>,
 }
 
 impl Summary {

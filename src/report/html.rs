@@ -89,6 +89,13 @@ fn times(summary: &Summary) -> Markup {
     let content = html! {
         (table(&head, 1, &rows))
         p.note { "Of jobs that succeeded. Latency and TTFT count from the scheduled arrival." }
+        @if summary.delays.is_some() {
+            p.note {
+                "Generator lag: from the scheduled arrival of a job to its real one. Wake-up lag: from the end of a wait to the \
+                 client's next action. Round trip: of attempts that a limit refused."
+            }
+        }
+        @if let Some(effect) = facts::delay_effect(summary) { p.note { (text(&effect)) } }
     };
     section("Latency", &content)
 }
