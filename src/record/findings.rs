@@ -4,6 +4,7 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
+use super::ceiling::CeilingPeak;
 use super::summary::{Ceiling, Expected, LongWindow, Quantiles, Summary};
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
@@ -111,6 +112,9 @@ pub struct LimitCeiling {
     pub axis: String,
     /// Jobs per minute, in the scenario's mix, over all targets.
     pub jobs_per_min: f64,
+    /// The peak that bounds it; `None` if the mean over the run does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<CeilingPeak>,
     /// `true` if the limits of other targets contribute to it.
     #[serde(default)]
     pub is_sum: bool,
@@ -126,11 +130,27 @@ fn is_zero(count: &u64) -> bool {
 pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
     let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled));
     let conclusions = [limit(summary), outcomes(summary), expectations(&summary.expect)];
-    let long_window = summary.long_window.clone().map(Finding::LongWindow);
+    let long_window = summary.long_window.as_ref();
+    let (first_window, last_window) = match long_window.map(|window| is_misleading_without(window, summary)) {
+        Some(true) => (long_window, None),
+        _ => (None, long_window),
+    };
+    let finding = |window: Option<&LongWindow>| window.cloned().map(Finding::LongWindow);
     let interrupted =
         summary.planned_s.map(|planned_s| Finding::Interrupted { at_s: summary.duration_s, planned_s });
-    let first = interrupted.into_iter().chain(generator).chain(long_window).chain(unservable(&summary.notes));
-    first.chain(conclusions.into_iter().flatten()).collect()
+    let first = interrupted.into_iter().chain(generator).chain(finding(first_window));
+    let first = first.chain(unservable(&summary.notes));
+    first.chain(conclusions.into_iter().flatten()).chain(finding(last_window)).collect()
+}
+
+/// A run that serves at least this share of its jobs suggests that its load holds.
+const MOSTLY_SERVED: f64 = 0.9;
+
+/// Returns `true` if the result cannot be read without the start of the run: earlier traffic uses a part of the limit, or a
+/// load that the limit cannot sustain is served from what it held at the start.
+fn is_misleading_without(window: &LongWindow, summary: &Summary) -> bool {
+    let served = share_of(summary.jobs.succeeded, summary.jobs.offered).unwrap_or(1.0);
+    window.sustained || (window.offered_share > 1.0 && served >= MOSTLY_SERVED)
 }
 
 /// Returns a finding for each workload some of whose jobs are too large for every target.
@@ -172,12 +192,15 @@ fn limit(summary: &Summary) -> Option<Finding> {
         return None;
     }
     let ceiling = match &summary.ceiling {
-        Ceiling { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => Some(LimitCeiling {
-            target: binding.target.clone(),
-            axis: binding.axis.clone(),
-            jobs_per_min: *jobs_per_min,
-            is_sum: summary.targets.len() > 1,
-        }),
+        Ceiling { jobs_per_min: Some(jobs_per_min), binding: Some(binding), peak, .. } => {
+            Some(LimitCeiling {
+                target: binding.target.clone(),
+                axis: binding.axis.clone(),
+                jobs_per_min: *jobs_per_min,
+                peak: *peak,
+                is_sum: summary.targets.len() > 1,
+            })
+        }
         _ => None,
     };
     let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);

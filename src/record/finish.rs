@@ -162,8 +162,12 @@ impl Recorder {
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        let each = self.scenario.workloads.iter().zip(&self.workloads);
-        each.map(|(workload, counts)| Workload {
+        let p95_s: Vec<_> = self.workloads.iter().map(|counts| counts.latency.quantile_s(0.95)).collect();
+        let worst = self.worst_windows.clone().map(|windows| windows.finish(&self.scenario, &p95_s));
+        let worst = worst.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
+        let each = self.scenario.workloads.iter().zip(&self.workloads).zip(worst);
+        each.map(|((workload, counts), worst_window)| Workload {
+            worst_window,
             name: workload.name.clone(),
             offered: counts.offered,
             succeeded: counts.succeeded,

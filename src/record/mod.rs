@@ -27,6 +27,7 @@ mod series;
 mod slow_jobs;
 mod summary;
 mod trace;
+mod worst_windows;
 
 pub use audit::{Audit, Violation};
 pub use expect::measure;
@@ -38,6 +39,7 @@ pub use series::{Charged, Fill, Incident, Series};
 pub use slow_jobs::SlowJobs;
 pub use summary::*;
 pub use trace::{JobTrace, TraceEvent, TraceEventKind};
+pub use worst_windows::{RefusingLimit, WorstWindow};
 
 use crate::event::Event;
 use crate::ids::TargetId;

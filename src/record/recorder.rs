@@ -11,6 +11,7 @@ use super::histogram::Histogram;
 use super::names::refusal_index;
 use super::rule_windows::RuleWindows;
 use super::summary::Mode;
+use super::worst_windows::WorstWindows;
 use crate::event::{
     AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
 };
@@ -44,6 +45,8 @@ pub struct Recorder {
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
     /// Whether there is any such rule.
     pub(super) has_rule_windows: bool,
+    /// `None` if the run is short, or if distributions are not wanted.
+    pub(super) worst_windows: Option<WorstWindows>,
     pub(super) last_decision: Instant,
     pub(super) last_event: Instant,
 }
@@ -95,6 +98,7 @@ impl Recorder {
             first_refusal: None,
             has_rule_windows: rule_windows.iter().any(Option::is_some),
             rule_windows,
+            worst_windows: distributions.then(|| WorstWindows::of(scenario)).flatten(),
             last_decision: Instant::ZERO,
             last_event: Instant::ZERO,
             scenario: scenario.clone(),
@@ -135,6 +139,9 @@ impl Recorder {
                 let by = refusal_index(axis, cause);
                 counts.limited_by[by] += 1;
                 self.buckets.refused(at, target.index(), axis);
+                if let Some(windows) = &mut self.worst_windows {
+                    windows.refused(at, target, by);
+                }
                 // A fault that answers 429 is no limit; the provider's decision, if it is known, tells them apart.
                 if cause != LimitCause::TooLarge && self.targets[target.index()].decided == 0 {
                     self.refused(at, target, by);
@@ -185,6 +192,9 @@ impl Recorder {
         }
         if self.has_rule_windows {
             self.rule_windows.iter_mut().flatten().for_each(|windows| windows.done(at, end));
+        }
+        if let Some(windows) = &mut self.worst_windows {
+            windows.done(at, end);
         }
         let workload = &mut self.workloads[end.class.index()];
         let bucket = self.buckets.at(at);

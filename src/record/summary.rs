@@ -5,10 +5,11 @@
 //! rates and money to six decimal digits, and used shares of limits over time to three. Counts and distributions of
 //! several runs can be added.
 
-pub use super::ceiling::{Binding, Ceiling, CeilingAxis, CeilingTarget, LongWindow};
+pub use super::ceiling::{Binding, Ceiling, CeilingAxis, CeilingPeak, CeilingTarget, LongWindow};
 use super::findings::{self, Finding};
 use super::series::Series;
 use super::trace::JobTrace;
+use super::worst_windows::WorstWindow;
 pub use crate::formatting::Unit;
 use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
@@ -298,6 +299,10 @@ pub struct Workload {
     pub in_flight: u64,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
+    /// The window of the run in which it did worst; `None` if none is notably worse than the run, and in a result of an
+    /// earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_window: Option<WorstWindow>,
 }
 
 /// One account × model.

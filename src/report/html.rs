@@ -7,6 +7,7 @@ use super::notes;
 use super::page::{self, MAX_ROWS, axis, cell, json_data, mark, page, section, table, text};
 use super::usage_table;
 use super::verdict;
+use super::workloads;
 use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
 use maud::{Markup, html};
@@ -22,6 +23,7 @@ pub fn render(summary: &Summary) -> String {
     let content = html! {
         (header(summary))
         (tiles(summary))
+        (workloads::table_of(summary))
         (expectations(summary))
         @for chart in &charts {
             (page::figure(chart))
@@ -31,7 +33,7 @@ pub fn render(summary: &Summary) -> String {
         (jobs(summary))
         (targets(summary))
         (ceiling(summary))
-        (workloads(summary))
+        (outcomes_by_workload(summary))
         (job_traces::sections(summary))
         (reproduce(summary))
         (embedded(summary))
@@ -171,12 +173,15 @@ fn ceiling(summary: &Summary) -> Markup {
         .map_or_else(|| "any load".to_owned(), |rate| format!("{} jobs/min", number(rate)));
     let content = html! {
         p { "By arithmetic, the limits together allow " (all) "; " (offered) " jobs/min were offered on average." }
+        @if let Some(peak) = &ceiling.peak {
+            p { (verdict::peak(peak, summary.duration_s)) }
+        }
         (table(&["target", "limit", "", "per window", "jobs/min"], 3, &rows))
     };
     section("What each limit allows", &content)
 }
 
-fn workloads(summary: &Summary) -> Markup {
+fn outcomes_by_workload(summary: &Summary) -> Markup {
     if summary.workloads.len() < 2 {
         return Markup::default();
     }
@@ -200,7 +205,7 @@ fn workloads(summary: &Summary) -> Markup {
         })
         .collect();
     let head = ["workload", "offered", "succeeded", "failed", "shed", "p50", "p95"];
-    section("Workloads", &table(&head, 1, &rows))
+    section("Outcomes by workload", &table(&head, 1, &rows))
 }
 
 fn reproduce(summary: &Summary) -> Markup {

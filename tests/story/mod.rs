@@ -9,6 +9,7 @@ mod deadline;
 mod early_end;
 mod ejection;
 mod fallback;
+mod headroom;
 mod length;
 mod network;
 mod pacing;
@@ -17,6 +18,7 @@ mod routing;
 mod rules;
 mod slots;
 mod start;
+mod worst_window;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant};

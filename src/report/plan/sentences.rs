@@ -15,7 +15,8 @@ pub(super) fn findings(plan: &Plan) -> Vec<String> {
 
 /// Returns the reasons why the two ceilings differ, and the bounds on bursts.
 pub(super) fn differences(plan: &Plan) -> Vec<String> {
-    plan.ceiling.differences.iter().map(difference).collect()
+    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| verdict::peak(peak, plan.duration_s));
+    peak.into_iter().chain(plan.ceiling.differences.iter().map(difference)).collect()
 }
 
 /// Returns how the plan was found and what was left out.
