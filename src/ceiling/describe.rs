@@ -49,14 +49,19 @@ impl Ceiling {
 
     /// Says when the offered load bounds the ceiling, if that is not the mean over the run.
     fn peak_line(&self, scenario: &Scenario) -> String {
-        let Some(Peak { from, length, jobs }) = self.peak else { return String::new() };
+        let Some(Peak { from, length, jobs, may_fail }) = self.peak else { return String::new() };
         let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
         let lasts = if length_s > 0.0 { format!(", {}", duration(length_s)) } else { String::new() };
+        let failing = if may_fail > 0.0 {
+            format!(", the rules let {} fail", jobs_in(may_fail, length_s))
+        } else {
+            String::new()
+        };
         format!(
-            "  the peak bounds it (from {}{lasts}): {} offered, {} admitted\n",
+            "  the peak bounds it (from {}{lasts}): {} offered, {} admitted{failing}\n",
             moment(at_seconds(from), run_s),
             jobs_in(jobs, length_s),
-            jobs_in(jobs * self.multiple, length_s),
+            jobs_in((jobs - may_fail) * self.multiple, length_s),
         )
     }
 

@@ -8,13 +8,15 @@
 //!  m · jobs in [a, a+L) · demand   ≤   units in (L + deadline)      for all a, L;   a bucket: burst + rate · (L + deadline)
 //! ```
 //!
+//! If a rule lets a share of the jobs of the run fail, all of them may arrive in the interval, and count as not there.
+//!
 //! This is the arrival curve under the service curve of network calculus (J.-Y. Le Boudec and P. Thiran, "Network Calculus",
 //! 2001). The busiest intervals of many lengths are tried: those of each workload, of all jobs, and of all tokens.
 
 use super::demand::{PromptRange, Sizes};
 use super::{Class, LimitConstraint, allocation, offered_load};
 use crate::scenario::rate::Rate;
-use crate::scenario::{Arrivals, Scenario, Workload};
+use crate::scenario::{Arrivals, Metric, Op, Scenario, Workload};
 use provider::config::{Lengths, Limit, RefillPolicy};
 use provider::{Instant, Nanos};
 
@@ -43,6 +45,8 @@ pub struct Peak {
     pub length: Nanos,
     /// The jobs offered in it that some target can admit.
     pub jobs: f64,
+    /// Of these, the ones that the rules on success let fail if all failures of the run fall into the interval.
+    pub may_fail: f64,
 }
 
 /// The multiple of the load that the limits admit in the interval that bounds it most.
@@ -96,8 +100,14 @@ fn in_interval(
     let jobs = |class: &Class| {
         interval.jobs[class.workload] * servable[class.workload] * class.rate / offered[class.workload]
     };
+    let may_fail = |class: &Class| {
+        let of_run = class.rate * scenario.duration.as_secs_f64();
+        (of_run * allowed_failures(scenario, class.workload)).min(jobs(class))
+    };
+    let offered_jobs: f64 = classes.iter().map(jobs).sum();
+    let failing: f64 = classes.iter().map(may_fail).sum();
     let classes: Vec<Class> = (classes.iter())
-        .map(|class| Class { rate: jobs(class), ..class.clone() })
+        .map(|class| Class { rate: jobs(class) - may_fail(class), ..class.clone() })
         .filter(|class| class.rate > 0.0)
         .collect();
     let span = interval.length + scenario.client.deadline;
@@ -109,9 +119,23 @@ fn in_interval(
         .collect();
     let (multiple, binding) = allocation::maximum_multiple(&classes, &bounds);
     let binding = binding.and_then(|binding| bounds.iter().position(|bound| std::ptr::eq(bound, binding)));
-    let jobs = classes.iter().map(|class| class.rate).sum();
-    let peak = Peak { from: interval.from, length: interval.length, jobs };
+    let peak = Peak { from: interval.from, length: interval.length, jobs: offered_jobs, may_fail: failing };
     multiple.is_finite().then_some(PeakCeiling { multiple, binding, peak })
+}
+
+/// Returns the share of the jobs of a workload that every rule on its success allows to fail; 0 if no rule says so, or if one
+/// is judged in windows.
+fn allowed_failures(scenario: &Scenario, workload: usize) -> f64 {
+    let rules = scenario.expect.iter().filter(|rule| {
+        rule.metric == Metric::Success && rule.workload.is_none_or(|class| class.index() == workload)
+    });
+    let allowed = rules.map(|rule| match rule.op {
+        Op::AtLeast | Op::Above if rule.window.is_none() => (1.0 - rule.value).clamp(0.0, 1.0),
+        Op::AtMost | Op::Below => 1.0,
+        _ => 0.0,
+    });
+    let least = allowed.fold(f64::INFINITY, f64::min);
+    if least < 1.0 { least } else { 0.0 }
 }
 
 /// Returns the units that a limit admits at most in a span from `from`; for concurrency, slots times seconds.

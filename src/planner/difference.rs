@@ -69,9 +69,8 @@ fn causes(scenario: &Scenario, analytic: &Ceiling, above: &Run, simulated: &Simu
         causes.push(Difference::Coalesced { share: rounded(share, 6) });
     }
     let success = scenario.expect.iter().find(|rule| rule.metric == Metric::Success).map(|rule| rule.value);
-    // At a peak, a small share of all jobs is a large one of those that arrive then.
-    let smallest = if analytic.peak.is_some() { MIN_SHARE } else { MIN_FAILURES };
-    if let Some(share) = success.map(|success| 1.0 - success).filter(|share| *share > smallest) {
+    let allowed = success.filter(|_| analytic.peak.is_none()).map(|success| 1.0 - success);
+    if let Some(share) = allowed.filter(|share| *share > MIN_FAILURES) {
         causes.push(Difference::FailuresAllowed { share: rounded(share, 6) });
     }
     let count: usize = scenario.providers.iter().map(|provider| provider.incidents.len()).sum();

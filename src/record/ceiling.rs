@@ -39,7 +39,10 @@ pub struct CeilingPeak {
     pub length_s: f64,
     /// The jobs offered in it, as expected.
     pub offered: f64,
-    /// The jobs in it at the ceiling.
+    /// Of these, the ones that the rules on success let fail if all failures of the run fall into it.
+    #[serde(default)]
+    pub may_fail: f64,
+    /// The jobs that the limits admit of it: (offered − may fail) times the headroom.
     pub admitted: f64,
 }
 
@@ -51,7 +54,8 @@ impl CeilingPeak {
             from_s: at_seconds(peak.from),
             length_s: seconds(peak.length),
             offered: rounded(peak.jobs, 6),
-            admitted: rounded(peak.jobs * ceiling.multiple, 6),
+            may_fail: rounded(peak.may_fail, 6),
+            admitted: rounded((peak.jobs - peak.may_fail) * ceiling.multiple, 6),
         })
     }
 }

@@ -117,10 +117,15 @@ fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>, too_large: u
 
 /// Returns the sentence on the peak that bounds the ceiling.
 pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
-    let CeilingPeak { from_s, length_s, offered, admitted } = *peak;
+    let CeilingPeak { from_s, length_s, offered, may_fail, admitted } = *peak;
     let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
+    let failing = if may_fail > 0.0 {
+        format!(", and the rules let {} fail", jobs_in(may_fail, length_s))
+    } else {
+        String::new()
+    };
     format!(
-        "The peak from {}{lasts} bounds that: {} are expected then, and the limits admit {}.",
+        "The peak from {}{lasts} bounds that: {} are expected then, the limits admit {}{failing}.",
         moment(from_s, run_s),
         jobs_in(offered, length_s),
         jobs_in(admitted, length_s)

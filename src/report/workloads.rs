@@ -3,7 +3,7 @@
 use super::page::{cell, section, table};
 use crate::formatting::{count, duration, moment, percent, plural, share_of};
 use crate::record::{Summary, Workload, WorstWindow};
-use maud::Markup;
+use maud::{Markup, html};
 
 /// Workloads beyond this are counted in one line.
 const MAX_LINES: usize = 8;
@@ -55,6 +55,11 @@ fn share(worst: &WorstWindow) -> String {
     share_of(worst.succeeded, worst.jobs).map_or_else(|| "–".to_owned(), percent)
 }
 
+fn limit_text(worst: &WorstWindow) -> String {
+    let limit = worst.refused_by.as_ref();
+    limit.map_or_else(|| "no limit".to_owned(), |limit| format!("{} of {}", limit.axis, limit.target))
+}
+
 /// Renders the workloads of [`sentences`] as a table; nothing if there are none.
 pub(super) fn table_of(summary: &Summary) -> Markup {
     let row = |workload: &Workload| {
@@ -74,13 +79,7 @@ pub(super) fn table_of(summary: &Summary) -> Markup {
             }),
             of_worst(&share),
             of_worst(&|worst| worst.p95_s.map_or_else(|| "–".to_owned(), duration)),
-            of_worst(&|worst| {
-                let limit = worst.refused_by.as_ref();
-                limit.map_or_else(
-                    || "no limit".to_owned(),
-                    |limit| format!("{} of {}", limit.axis, limit.target),
-                )
-            }),
+            html! { span.wrap { (worst.map_or_else(|| cell("–"), |worst| cell(limit_text(worst)))) } },
         ]
     };
     let rows: Vec<_> = told(summary).map(row).collect();

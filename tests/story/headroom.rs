@@ -30,14 +30,16 @@ fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
     let headroom = summary.ceiling.multiple.unwrap();
     // 250,000 tokens a minute are 208.3 jobs; the burst and the 30 s of the last jobs add 1.5 minutes to an hour.
     let peak = 100_000.0 / 1_440.0 * 3.36;
-    assert!((headroom / (250.0 / 1.2 * 61.5 / 60.0 / peak) - 1.0).abs() < 1e-3, "{headroom}");
+    // One job in a hundred of the whole day may fail, all of them in that hour.
+    let must_succeed = peak - 0.01 * 100_000.0 / 60.0;
+    assert!((headroom / (250.0 / 1.2 * 61.5 / 60.0 / must_succeed) - 1.0).abs() < 1e-3, "{headroom}");
     assert!(summary.expect.iter().all(|expected| !expected.pass), "{:#?}", summary.expect);
     let found = summary.ceiling.peak.unwrap();
     assert_eq!((found.from_s, found.length_s), (36_000.0, 3_600.0));
-    assert!((found.admitted / found.offered / headroom - 1.0).abs() < 1e-6);
+    assert!((found.admitted / (found.offered - found.may_fail) / headroom - 1.0).abs() < 1e-6);
     let text = Ceiling::of(&scenario).describe(&scenario);
     assert!(
-        text.contains("the peak bounds it (from 10:00 h, 1 h): 233 jobs/min offered, 214 jobs/min admitted"),
+        text.contains("the peak bounds it (from 10:00 h, 1 h): 233 jobs/min offered, 214 jobs/min admitted, the rules let 16.7 jobs/min fail"),
         "{text}"
     );
 }
@@ -61,9 +63,15 @@ fn a_limit_per_day_is_bound_by_the_day_and_a_flat_load_by_its_mean() {
 fn a_burst_is_bound_by_what_is_admitted_until_the_deadline() {
     let scenario = scenario("rpm: 60", "burst: 200, every: 10m", "1h");
     let ceiling = Ceiling::of(&scenario);
-    assert!((ceiling.multiple - 90.0 / 200.0).abs() < 1e-9, "{ceiling:#?}");
+    // Of 1,200 jobs 12 may fail.
+    assert!((ceiling.multiple - 90.0 / 188.0).abs() < 1e-9, "{ceiling:#?}");
     let text = ceiling.describe(&scenario);
-    assert!(text.contains("200 jobs at once offered, 90 jobs at once admitted"), "{text}");
+    assert!(
+        text.contains(
+            "200 jobs at once offered, 90 jobs at once admitted, the rules let 12 jobs at once fail"
+        ),
+        "{text}"
+    );
     let served = drive::summarize(&scenario).jobs.succeeded;
     assert!(served <= 6 * 90, "{served} of 1,200");
 }
