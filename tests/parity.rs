@@ -1,8 +1,9 @@
 //! Law 12: the same scenarios in virtual time, and over HTTP against mocks on loopback, lead to the same decisions.
 //!
-//! Decisions are compared as counts. The limits are exact buckets and the traffic is steady, so that a delay moves single
-//! decisions but not their sums. Latencies of the live run include the delays of a busy machine; they are compared within
-//! the lag that the same run measured between the schedule and the arrival of its jobs.
+//! Decisions are compared as counts. The limits are exact buckets and the traffic is steady, so that a delay moves
+//! single decisions but not their sums. Latencies of the live run include the delays of a busy machine; they are
+//! compared within the lag that the same run measured between the schedule and the arrival of its jobs.
+//!
 //! `cargo test parity -- --nocapture` prints the table.
 
 mod obedience;

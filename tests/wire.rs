@@ -1,6 +1,6 @@
-//! Tests that the mock's renderer and the engine's parser agree. Both were written separately, from the same captures. For every
-//! decision, the parsed reply equals the one that the virtual driver builds directly; and the parser reads from every published
-//! capture the numbers that were collected by hand.
+//! Tests that the mock's renderer and the engine's parser agree. Both were written separately, from the same captures.
+//! For every decision, the parsed reply equals the one that the virtual driver builds directly; and the parser reads
+//! from every published capture the numbers that were collected by hand.
 
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
@@ -94,7 +94,7 @@ fn service() -> impl Strategy<Value = Service> {
                 time: ServiceTime { first_token: Nanos(first), decode: Nanos(rest) },
                 usage: Usage { prompt_tokens, cached_tokens, completion_tokens },
                 cut: false,
-                garbage: false,
+                corrupt_body: false,
             }
         },
     )
@@ -102,7 +102,7 @@ fn service() -> impl Strategy<Value = Service> {
 
 fn served() -> impl Strategy<Value = Decision> {
     (service(), any::<bool>())
-        .prop_map(|(service, garbage)| Decision::Admitted(Service { garbage, ..service }))
+        .prop_map(|(service, corrupt_body)| Decision::Admitted(Service { corrupt_body, ..service }))
 }
 
 /// Generates every fault that replaces the reply, and those that send none.
@@ -151,8 +151,8 @@ proptest! {
         }
     }
 
-    /// In every dialect a call that is too long is parsed as too large, with the lengths in its message. Groq's message for a context
-    /// has no lengths.
+    /// In every dialect a call that is too long is parsed as too large, with the lengths in its message. Groq's message
+    /// for a context has no lengths.
     #[test]
     fn a_call_that_is_too_long_parses_as_too_large_in_every_dialect(
         too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
@@ -164,10 +164,10 @@ proptest! {
             let wire::Reply { status, headers, body } = reply.expect("a reply is sent");
             let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
             for known in [Some(dialect.into()), None] {
-                let reading = parse::read(known, NOW, &response);
+                let parsed = parse::parsed(known, NOW, &response);
                 let expected = AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge };
-                prop_assert_eq!(reading.reply.outcome, expected, "{}", body);
-                let refusal = reading.failure.expect("an error is not a success").refusal;
+                prop_assert_eq!(parsed.reply.outcome, expected, "{}", body);
+                let refusal = parsed.failure.expect("an error is not a success").refusal;
                 let lengths = [refusal.limit, refusal.requested];
                 // Anthropic does not mention the output if the prompt alone is too long.
                 let prompt_alone = dialect == config::Dialect::Anthropic
@@ -184,20 +184,20 @@ proptest! {
         }
     }
 
-    /// A stream has its usage once, in the last chunk, for any number of tokens, and once more with `include_usage`. The parser of whole
-    /// bodies, which `explain` uses, finds the same numbers in it as in a whole reply.
+    /// A stream has its usage once, in the last chunk, for any number of tokens, and once more with `include_usage`.
+    /// The parser of whole bodies, which `explain` uses, finds the same numbers in it as in a whole reply.
     #[test]
     fn a_stream_has_the_usage_of_the_whole_reply(service in service(), include_usage: bool) {
         let context = context("m", "acme", Tier::Free);
         let chunks = wire::format(config::Dialect::Groq).chunks(&service, &context);
         let mut text = String::new();
-        chunks.role(&mut text);
-        (0..service.usage.completion_tokens).for_each(|index| chunks.token(&mut text, index));
-        chunks.end(&mut text);
+        chunks.append_role(&mut text);
+        (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));
+        chunks.append_end(&mut text);
         if include_usage {
-            chunks.usage(&mut text);
+            chunks.append_usage(&mut text);
         }
-        chunks.done(&mut text);
+        chunks.append_done(&mut text);
 
         let payloads: Vec<&str> = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").expect("only data")).collect();
         let (done, chunks) = payloads.split_last().expect("a stream is never empty");
@@ -219,10 +219,10 @@ proptest! {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context).expect("a reply is sent");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);
             let (chunks, mut text) = (format.chunks(&service, &context), String::new());
-            chunks.role(&mut text);
-            chunks.end(&mut text);
-            chunks.usage(&mut text);
-            chunks.done(&mut text);
+            chunks.append_role(&mut text);
+            chunks.append_end(&mut text);
+            chunks.append_usage(&mut text);
+            chunks.append_done(&mut text);
             let mut stream = parse::Stream::default();
             for line in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
                 stream.take(NOW, line.as_bytes(), false);
@@ -269,7 +269,7 @@ fn published_refusals_are_parsed() {
         let Capture { message, .. } = &capture;
         let axis = Axis::from_name(&capture.axis).expect("a known axis");
         let wait = capture.wait.as_deref().map(|text| parse::go_duration(text).expect("a Go duration"));
-        let refusal = Refusal::read(message);
+        let refusal = Refusal::from_message(message);
         if capture.form == "fragment" {
             // Quoted in part: every number that is found must be right.
             assert!(refusal.axis.is_none_or(|read| read == axis), "{message}");

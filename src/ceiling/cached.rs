@@ -110,9 +110,9 @@ fn popular(workload: &Workload, rate: f64) -> Vec<Prompts> {
     let Some(repeats) = workload.repeats.filter(|_| repeated(workload) > 0.0) else { return Vec::new() };
     let mut blocks = Vec::new();
     let mut first = 1u32;
-    while first <= repeats.of {
+    while first <= repeats.prompts {
         let width = if first <= SINGLE_RANKS { 1 } else { first / 64 };
-        let last = first.saturating_add(width - 1).min(repeats.of);
+        let last = first.saturating_add(width - 1).min(repeats.prompts);
         let middle = f64::midpoint(f64::from(first), f64::from(last));
         let weight = libm::exp(-repeats.zipf * libm::log(middle));
         blocks.push(Prompts { count: f64::from(last - first) + 1.0, rate: weight });

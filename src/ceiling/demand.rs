@@ -3,7 +3,9 @@
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
-use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settlement};
+use provider::config::{
+    CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, ServiceTimeDist, Settlement,
+};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
@@ -139,10 +141,10 @@ impl Sizes {
     /// Returns the mean time from the start of service to the end of the reply, in seconds.
     pub(super) fn service_seconds(self, latency: &Latency) -> f64 {
         match &latency.service {
-            Service::Total(total) => total.mean(),
-            Service::Split { first_token, prefill, output } => {
-                let prefill = prefill.map_or(0.0, |speed| self.prompt / speed);
-                first_token.mean() + prefill + self.completion / output
+            ServiceTimeDist::Total(total) => total.mean(),
+            ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+                let prefill = prefill_speed.map_or(0.0, |speed| self.prompt / speed);
+                before_prefill.mean() + prefill + self.completion / decode_speed
             }
         }
     }

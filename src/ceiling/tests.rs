@@ -22,8 +22,8 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         lengths: Lengths::default(),
         reserve: Reserve::default(),
         latency: Latency {
-            service: Service::Total(Dist::Constant(2.0)),
-            network: Some(Dist::Constant(0.5)),
+            service: ServiceTimeDist::Total(Dist::Constant(2.0)),
+            round_trip: Some(Dist::Constant(0.5)),
             slots: None,
         },
         price: Price::default(),

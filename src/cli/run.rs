@@ -1,7 +1,7 @@
 //! `quotalab run SCENARIO`
 
-use super::outcome::{CommandLine, Destination};
-use super::{Changes, Delivery, Exit, VerbError, run_error};
+use super::run_output::{CommandLine, Destination};
+use super::{Exit, OutputOptions, ScenarioOptions, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
 use crate::drive::{self, live};
@@ -20,16 +20,17 @@ pub(super) struct RunArgs {
     /// The scenario
     scenario: PathBuf,
     #[command(flatten)]
-    changes: Changes,
+    scenario_options: ScenarioOptions,
     #[command(flatten)]
-    delivery: Delivery,
+    output_options: OutputOptions,
 }
 
 impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.changes.load(&self.scenario)?;
-        let source = CommandLine { verb: "run", scenario: &self.scenario, changes: &self.changes };
-        let destination = Destination::open(&scenario, source, &self.delivery)?;
+        let scenario = self.scenario_options.load(&self.scenario)?;
+        let source =
+            CommandLine { verb: "run", scenario: &self.scenario, scenario_options: &self.scenario_options };
+        let destination = Destination::open(&scenario, source, &self.output_options)?;
         let scenario = drive::with_start_levels(scenario);
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -44,12 +45,12 @@ impl RunArgs {
             .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
             .map_err(run_error)?;
-        let mut observers = destination.observers(&scenario)?;
-        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut observers, |folds| {
+        let mut output_folds = destination.output_folds(&scenario)?;
+        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut output_folds, |folds| {
             live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)
         });
         drop(mocks);
         runtime.shutdown_background();
-        destination.deliver(&scenario, summary, observers)
+        destination.deliver(&scenario, summary, output_folds)
     }
 }

@@ -58,7 +58,7 @@ fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_tok
     if service.cut {
         return Reply::failed(now, AttemptFailure::Connection);
     }
-    if service.garbage {
+    if service.corrupt_body {
         return Reply { remaining, ..Reply::failed(now, AttemptFailure::Garbage) };
     }
     Reply {

@@ -79,7 +79,7 @@ impl Engine {
                     let target = candidate.target;
                     self.concurrency.release();
                     self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
-                    self.log(driver, id, EventKind::Abandoned { attempt, target });
+                    self.log(driver, id, EventKind::AttemptCancelled { attempt, target });
                     driver.cancel(self.now, tag, attempt);
                     if reason == EndReason::Deadline {
                         let reply = Reply::failed(self.now, AttemptFailure::Timeout);

@@ -106,7 +106,7 @@ impl ActiveJob {
     pub(super) fn end(&self, outcome: JobOutcome) -> JobEnd {
         JobEnd {
             outcome,
-            class: self.job.class,
+            workload: self.job.workload,
             scheduled: self.job.scheduled,
             attempts: self.attempts,
             step: None,

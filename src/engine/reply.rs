@@ -8,7 +8,7 @@ use provider::{Axis, Instant, Nanos, Usage};
 /// The reply to one attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reply {
-    /// Whether the attempt was served, refused by a limit, or failed.
+    /// The result: served, refused by a limit, or failed.
     pub outcome: AttemptOutcome,
     /// The wait that the server named; `None` if it named none.
     pub wait: Option<Wait>,
@@ -47,7 +47,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    /// The word of `explain --json`.
+    /// Returns the name in `explain --json`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

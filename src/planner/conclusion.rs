@@ -41,7 +41,7 @@ impl Conclusion {
         }
         let jobs = high.summary.jobs.offered as f64;
         let is_decided = |broken: &&BrokenRule| {
-            runner.rules.kept.iter().any(|rule| rule.rule == broken.rule && min_jobs(rule) <= jobs)
+            runner.rules.kept.iter().any(|rule| rule.text == broken.rule && min_jobs(rule) <= jobs)
         };
         let decided: Vec<&BrokenRule> = high.broken.iter().filter(is_decided).collect();
         if decided.is_empty() {
@@ -64,7 +64,7 @@ impl Conclusion {
     fn too_few(runner: &Runner<'_>, jobs: f64) -> Option<Self> {
         let jobs = libm::floor(jobs) as u64;
         let (rule, needed) = runner.rules.undecidable(jobs)?;
-        Some(Self::TooFewJobs(TooFewJobs { rule: rule.rule.clone(), jobs, needed }))
+        Some(Self::TooFewJobs(TooFewJobs { rule: rule.text.clone(), jobs, needed }))
     }
 }
 

@@ -9,7 +9,7 @@ use super::rules::min_jobs;
 use super::runner::{Run, Runner, distinct};
 use crate::formatting::{moment, rounded};
 use crate::record::{Summary, measure};
-use crate::scenario::{Expectation, Metric, Scenario, Workload};
+use crate::scenario::{Metric, Rule, Scenario, Workload};
 use provider::Nanos;
 use provider::config::{Fault, Incident};
 use rayon::prelude::*;
@@ -98,10 +98,10 @@ fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
 
 /// Returns what the jobs of one workload got, on the replica on which the fewest succeeded.
 fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs: &[Pair]) -> OutageWorkload {
-    let is_judged = |rule: &&Expectation| rule.workload.is_none_or(|class| class.index() == index);
-    let rules: Vec<&Expectation> = scenario.expect.iter().filter(is_judged).collect();
+    let is_judged = |rule: &&Rule| rule.workload.is_none_or(|id| id.index() == index);
+    let rules: Vec<&Rule> = scenario.expect.iter().filter(is_judged).collect();
     let during = || pairs.iter().map(|pair| &pair.served.workloads[index]);
-    let breaks = |rule: &&&Expectation| during().any(|served| is_broken(rule, served));
+    let breaks = |rule: &&&Rule| during().any(|served| is_broken(rule, served));
     let broken = rules.iter().filter(breaks);
     let strictest = rules
         .iter()
@@ -123,18 +123,18 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         p95_s: p95_s(worst),
         fallback_share: fallback_share(worst),
         cost_usd: worst.cost_usd,
-        broken: broken.map(|rule| BrokenRule { rule: rule.rule.clone(), metric: rule.metric }).collect(),
+        broken: broken.map(|rule| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect(),
         recovery: recoveries.reduce(slower).expect("invariant: an outage is simulated on at least one seed"),
     }
 }
 
 /// Returns `true` if the jobs that arrive during an outage break a rule. Rules on cost, goodput and headroom are about the whole
 /// run; others are not broken if there is nothing to measure.
-fn is_broken(rule: &Expectation, served: &Summary) -> bool {
+fn is_broken(rule: &Rule, served: &Summary) -> bool {
     if matches!(rule.metric, Metric::Cost | Metric::Goodput | Metric::Headroom) {
         return false;
     }
-    let judged = served.expect.iter().find(|judged| judged.rule == rule.rule);
+    let judged = served.expect.iter().find(|judged| judged.rule == rule.text);
     judged.is_some_and(|judged| !judged.pass && judged.actual.is_some())
 }
 

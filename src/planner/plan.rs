@@ -13,7 +13,7 @@ pub use changes::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
-use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, Expected};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, RuleResult};
 use crate::scenario::Metric;
 use provider::{Axis, Nanos};
 use serde::{Deserialize, Serialize};
@@ -129,7 +129,7 @@ pub struct Load {
     /// [`Simulated::tried`], whether every rule holds on the scenario's own seed. `false` if it cannot be told.
     pub holds: bool,
     /// The rules of the ceiling, measured at this load.
-    pub expect: Vec<Expected>,
+    pub expect: Vec<RuleResult>,
     /// The 95th percentile of the latency of succeeded jobs; `None` if none succeeded.
     pub p95_s: Option<f64>,
     /// The cost of a day at this load.

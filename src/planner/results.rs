@@ -127,7 +127,7 @@ impl Results<'_> {
             replicas: ceilings.into_iter().map(significant).collect(),
             tolerance: replicas::TOLERANCE,
             tried,
-            rules: self.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
+            rules: self.rules.kept.iter().map(|rule| rule.text.clone()).collect(),
             breaks: shown.and_then(|run| violation::first(run, self.rules)),
             without_cost_rules: only(self.without_cost_rules).map(significant),
             undecided,

@@ -276,7 +276,7 @@ fn cache_and_coalescing_are_not_tried_if_no_request_repeats() {
 fn rules_that_load_cannot_break_are_left_out() {
     let kept = |expect: &str| {
         let rules = Rules::of(&parse(&format!("{BASIC}expect: [{expect}]")));
-        let names: Vec<String> = rules.kept.iter().map(|rule| rule.rule.clone()).collect();
+        let names: Vec<String> = rules.kept.iter().map(|rule| rule.text.clone()).collect();
         (names.join("; "), rules.notes.len())
     };
     assert_eq!(kept("success >= 95%, p95 latency <= 2s"), (
@@ -324,7 +324,7 @@ fn a_larger_multiple_has_the_same_jobs_sooner() {
     let scenario = parse(BASIC);
     let sizes = |scenario: &Scenario| {
         let mut load = Load::new(scenario);
-        let jobs = std::iter::from_fn(|| load.next()).filter(|arrival| arrival.job.class.0 == 0);
+        let jobs = std::iter::from_fn(|| load.next()).filter(|arrival| arrival.job.workload.0 == 0);
         jobs.take(500).map(|arrival| (arrival.truth, arrival.job.scheduled)).collect::<Vec<_>>()
     };
     let (once, twice) = (sizes(&scenario), sizes(&scenario.scaled(2.0)));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The highest load that the limits allow, by arithmetic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ceiling {
+pub struct CeilingSummary {
     /// Jobs per minute, in the scenario's mix; `None` if no limit bounds it.
     pub jobs_per_min: Option<f64>,
     /// The headroom: the ceiling ÷ the offered load, which is the factor by which the traffic may grow in the shape that it
@@ -74,7 +74,7 @@ pub struct Binding {
 pub struct CeilingTarget {
     /// `provider/account/model`.
     pub name: String,
-    /// Each of its limits.
+    /// What each of its limits allows. Limits on axes that the jobs do not use are left out.
     pub axes: Vec<CeilingAxis>,
 }
 
@@ -107,7 +107,7 @@ pub struct LongWindow {
     pub sustained: bool,
 }
 
-pub(super) fn ceiling_of(scenario: &Scenario) -> Ceiling {
+pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
     let ceiling = ceiling::Ceiling::of(scenario);
     let name = |target: TargetId| scenario.targets[target.index()].name.clone();
     // JSON has no infinity: an unbounded number is left out.
@@ -120,7 +120,7 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> Ceiling {
         name: name(target.target),
         axes: target.axes.iter().filter_map(axis).collect(),
     });
-    Ceiling {
+    CeilingSummary {
         jobs_per_min: finite(ceiling.jobs_per_min),
         multiple: finite(ceiling.multiple),
         first_run_jobs_per_min: ceiling.higher_first_run().and_then(|first| finite(first.jobs_per_min)),

@@ -37,7 +37,7 @@ pub(super) struct TargetCounts {
     pub(super) given_up_for: [u64; AXES],
     /// Usage as the replies report it.
     pub(super) replied: UsageSum,
-    /// Usage as the provider settles it; zero if the world reports no decisions.
+    /// Usage as the provider settles it; zero if the stream contains no decisions of the provider.
     pub(super) settled: UsageSum,
     pub(super) decided: u64,
     pub(super) admitted: u64,

@@ -5,7 +5,8 @@
 //! read. Reports turn them into sentences (`report::verdict`).
 
 use super::ceiling::CeilingPeak;
-use super::summary::{Ceiling, Expected, LongWindow, Quantiles, Summary};
+use super::summary::{CeilingSummary, LongWindow, Quantiles, RuleResult, Summary, Workload};
+use super::worst_window::WorstWindow;
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,22 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         p95_s: Option<f64>,
     },
+    /// What became of the jobs of one workload, and when it was worst. Of a single workload only if a window was notably worse
+    /// than the run.
+    WorkloadOutcome {
+        /// The workload; empty if there is no other.
+        workload: String,
+        /// Jobs that arrived.
+        offered: u64,
+        /// Jobs that were served.
+        succeeded: u64,
+        /// The 95th percentile of the latency in seconds; `None` if no job succeeded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        p95_s: Option<f64>,
+        /// Its worst window; `None` if no window was notably worse than the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worst: Option<WorstWindow>,
+    },
     /// Every expectation is met.
     ExpectationsMet {
         /// The expectations as written; at least one.
@@ -129,7 +146,8 @@ fn is_zero(count: &u64) -> bool {
 /// if it is known.
 pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
     let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled));
-    let conclusions = [limit(summary), outcomes(summary), expectations(&summary.expect)];
+    let conclusions = [limit(summary), outcomes(summary)].into_iter().flatten();
+    let conclusions = conclusions.chain(workload_outcomes(summary)).chain(expectations(&summary.expect));
     let long_window = summary.long_window.as_ref();
     let (first_window, last_window) = match long_window.map(|window| is_misleading_without(window, summary)) {
         Some(true) => (long_window, None),
@@ -140,7 +158,7 @@ pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
         summary.planned_s.map(|planned_s| Finding::Interrupted { at_s: summary.duration_s, planned_s });
     let first = interrupted.into_iter().chain(generator).chain(finding(first_window));
     let first = first.chain(unservable(&summary.notes));
-    first.chain(conclusions.into_iter().flatten()).chain(finding(last_window)).collect()
+    first.chain(conclusions).chain(finding(last_window)).collect()
 }
 
 /// A run that serves at least this share of its jobs suggests that its load holds.
@@ -151,6 +169,43 @@ const MOSTLY_SERVED: f64 = 0.9;
 fn is_misleading_without(window: &LongWindow, summary: &Summary) -> bool {
     let served = share_of(summary.jobs.succeeded, summary.jobs.offered).unwrap_or(1.0);
     window.sustained || (window.offered_share > 1.0 && served >= MOSTLY_SERVED)
+}
+
+/// The most workloads that findings describe: those of which the smallest share succeeded.
+const MAX_WORKLOADS: usize = 8;
+/// A window is notably worse than the run if its share of failures is larger by this ratio, or its 95th percentile of latency
+/// higher.
+const NOTABLY_WORSE: f64 = 1.5;
+
+/// Returns the findings on the workloads, in the scenario's order.
+fn workload_outcomes(summary: &Summary) -> impl Iterator<Item = Finding> {
+    let is_only = summary.workloads.len() == 1;
+    let share = |workload: &Workload| share_of(workload.succeeded, workload.offered).unwrap_or(1.0);
+    let mut shares: Vec<f64> = summary.workloads.iter().map(share).collect();
+    shares.sort_by(f64::total_cmp);
+    let highest = shares.get(MAX_WORKLOADS - 1).copied().unwrap_or(1.0);
+    let outcome = move |workload: &Workload| {
+        let worst = workload.worst_window.clone().filter(|worst| is_notable(workload, worst));
+        let is_shown =
+            workload.offered > 0 && if is_only { worst.is_some() } else { share(workload) <= highest };
+        is_shown.then(|| Finding::WorkloadOutcome {
+            workload: if is_only { String::new() } else { workload.name.clone() },
+            offered: workload.offered,
+            succeeded: workload.succeeded,
+            p95_s: (workload.latency_s.count > 0).then_some(workload.latency_s.p95),
+            worst,
+        })
+    };
+    summary.workloads.iter().filter_map(outcome).take(MAX_WORKLOADS)
+}
+
+/// Returns `true` if a window is notably worse than the run.
+fn is_notable(workload: &Workload, worst: &WorstWindow) -> bool {
+    let ended = workload.offered - workload.in_flight;
+    let lost = |succeeded, ended| 1.0 - share_of(succeeded, ended).unwrap_or(1.0);
+    let (in_window, in_run) = (lost(worst.succeeded, worst.jobs), lost(workload.succeeded, ended));
+    let is_slower = worst.p95_s.is_some_and(|p95_s| p95_s > workload.latency_s.p95 * NOTABLY_WORSE);
+    in_window > 0.0 && in_window > in_run * NOTABLY_WORSE || is_slower
 }
 
 /// Returns a finding for each workload some of whose jobs are too large for every target.
@@ -192,7 +247,7 @@ fn limit(summary: &Summary) -> Option<Finding> {
         return None;
     }
     let ceiling = match &summary.ceiling {
-        Ceiling { jobs_per_min: Some(jobs_per_min), binding: Some(binding), peak, .. } => {
+        CeilingSummary { jobs_per_min: Some(jobs_per_min), binding: Some(binding), peak, .. } => {
             Some(LimitCeiling {
                 target: binding.target.clone(),
                 axis: binding.axis.clone(),
@@ -221,7 +276,7 @@ fn outcomes(summary: &Summary) -> Option<Finding> {
 }
 
 /// Returns the finding on the expectations; `None` if there are none.
-fn expectations(expect: &[Expected]) -> Option<Finding> {
+fn expectations(expect: &[RuleResult]) -> Option<Finding> {
     let rules = |pass: bool| -> Vec<String> {
         let chosen = expect.iter().filter(|expected| expected.pass == pass);
         chosen.map(|expected| expected.rule.clone()).collect()

@@ -27,19 +27,19 @@ mod series;
 mod slow_jobs;
 mod summary;
 mod trace;
-mod worst_windows;
+mod worst_window;
 
 pub use audit::{Audit, Violation};
 pub use expect::measure;
 pub use findings::{Finding, LimitCeiling};
 pub use histogram::{Histogram, HistogramError};
-pub use log::{Fingerprint, Log};
+pub use log::{Log, LogHash};
 pub use recorder::{Recorder, RunEnd};
 pub use series::{Charged, Fill, Incident, Series};
 pub use slow_jobs::SlowJobs;
 pub use summary::*;
 pub use trace::{JobTrace, TraceEvent, TraceEventKind};
-pub use worst_windows::{RefusingLimit, WorstWindow};
+pub use worst_window::{RefusedBy, WorstWindow};
 
 use crate::event::Event;
 use crate::ids::TargetId;

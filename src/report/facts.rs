@@ -1,7 +1,7 @@
 //! The rows that the text report and the page share: labels and formatted values, without layout.
 
 use crate::formatting::{count, duration, moment, percent, plural, quantity, share_of, usd};
-use crate::record::{Counts, Expected, Limit, Mode, Quantiles, Summary, Target};
+use crate::record::{Counts, Limit, Mode, Quantiles, RuleResult, Summary, Target};
 use provider::Axis;
 
 /// Describes the run in one line: `24 h of traffic, simulated, seed 7`.
@@ -74,7 +74,7 @@ pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len(
 }
 
 /// The measured value of an expectation, in its unit, with the start of the worst window if it is judged in windows.
-pub(super) fn actual(expected: &Expected, run_s: f64) -> String {
+pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     let Some(actual) = expected.actual else {
         return match (expected.pass, expected.window_s) {
             (true, _) => "unlimited".to_owned(),
@@ -87,7 +87,7 @@ pub(super) fn actual(expected: &Expected, run_s: f64) -> String {
 }
 
 /// The text of an expectation; says so if the scenario does not state it.
-pub(super) fn rule(expected: &Expected) -> String {
+pub(super) fn rule(expected: &RuleResult) -> String {
     let default = if expected.is_default { " (default)" } else { "" };
     format!("{}{default}", expected.rule)
 }

@@ -7,7 +7,6 @@ use super::notes;
 use super::page::{self, MAX_ROWS, axis, cell, json_data, mark, page, section, table, text};
 use super::usage_table;
 use super::verdict;
-use super::workloads;
 use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{Summary, Target};
 use maud::{Markup, html};
@@ -23,7 +22,7 @@ pub fn render(summary: &Summary) -> String {
     let content = html! {
         (header(summary))
         (tiles(summary))
-        (workloads::table_of(summary))
+        (workloads(summary))
         (expectations(summary))
         @for chart in &charts {
             (page::figure(chart))
@@ -33,7 +32,6 @@ pub fn render(summary: &Summary) -> String {
         (jobs(summary))
         (targets(summary))
         (ceiling(summary))
-        (outcomes_by_workload(summary))
         (job_traces::sections(summary))
         (reproduce(summary))
         (embedded(summary))
@@ -181,8 +179,9 @@ fn ceiling(summary: &Summary) -> Markup {
     section("What each limit allows", &content)
 }
 
-fn outcomes_by_workload(summary: &Summary) -> Markup {
-    if summary.workloads.len() < 2 {
+fn workloads(summary: &Summary) -> Markup {
+    let has_worst = summary.workloads.iter().any(|workload| workload.worst_window.is_some());
+    if summary.workloads.len() < 2 && !has_worst {
         return Markup::default();
     }
     let rows: Vec<_> = summary
@@ -205,7 +204,15 @@ fn outcomes_by_workload(summary: &Summary) -> Markup {
         })
         .collect();
     let head = ["workload", "offered", "succeeded", "failed", "shed", "p50", "p95"];
-    section("Outcomes by workload", &table(&head, 1, &rows))
+    let content = html! {
+        (table(&head, 1, &rows))
+        @for workload in summary.workloads.iter().take(MAX_ROWS) {
+            @if let Some(worst) = &workload.worst_window {
+                p.note { (text(&workload.name)) ": worst " (text(&verdict::worst_window(worst, summary.duration_s))) "." }
+            }
+        }
+    };
+    section("Workloads", &content)
 }
 
 fn reproduce(summary: &Summary) -> Markup {

@@ -22,7 +22,6 @@ mod text_layout;
 mod usage;
 mod usage_table;
 pub mod verdict;
-mod workloads;
 
 pub use chart::{Chart, RUN_CHARTS, charts};
 

@@ -7,7 +7,6 @@ use super::notes;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, wrap};
 use super::verdict;
-use super::workloads;
 use crate::formatting::{count, duration, percent, plural};
 use crate::record::Summary;
 
@@ -23,9 +22,6 @@ const MAX_TARGETS: usize = 12;
 pub fn render(summary: &Summary, style: Style) -> String {
     let mut page = RunReport(TerminalText::new(style));
     page.0.findings(&verdict::sentences(summary));
-    for line in workloads::sentences(summary) {
-        page.0.sentence(&line, 2);
-    }
     page.run(summary);
     page.jobs(summary);
     page.times(summary);

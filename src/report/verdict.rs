@@ -2,7 +2,7 @@
 
 use super::notes;
 use crate::formatting::{count, duration, job_rate, jobs_in, moment, percent, plural, share_of};
-use crate::record::{CeilingPeak, Finding, LimitCeiling, LongWindow, Summary};
+use crate::record::{CeilingPeak, Finding, LimitCeiling, LongWindow, Summary, WorstWindow};
 
 /// Returns one sentence per finding, the most important first.
 #[must_use]
@@ -43,6 +43,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         Finding::LongWindow(window) => long_window(window, run_s),
         Finding::NoJobs => "No job arrived, so nothing was measured.".to_owned(),
         Finding::JobOutcomes { .. } => outcomes(finding),
+        Finding::WorkloadOutcome { .. } => workload_outcome(finding, run_s),
         Finding::ExpectationsMet { rules } => match rules.as_slice() {
             [rule] => format!("The expectation is met: {rule}."),
             rules => format!("All {} expectations are met.", rules.len()),
@@ -138,10 +139,7 @@ fn outcomes(finding: &Finding) -> String {
         return String::new();
     };
     let share = |part: u64| percent(share_of(part, *offered).unwrap_or(0.0));
-    let mut text = format!("{} of {} succeeded", share(*succeeded), plural(*offered, "job"));
-    if let Some(p95_s) = p95_s {
-        text.push_str(&format!(", 95 % of those within {}", duration(*p95_s)));
-    }
+    let mut text = served(*succeeded, *offered, *p95_s);
     let others = [(*failed, "failed"), (*shed, "shed"), (*in_flight, "in flight at the end")];
     let others = others.into_iter().filter(|(part, _)| *part > 0);
     let others: Vec<_> = others.map(|(part, what)| format!("{} {what}", share(part))).collect();
@@ -149,4 +147,35 @@ fn outcomes(finding: &Finding) -> String {
         text.push_str(&format!("; {}", others.join(", ")));
     }
     text + "."
+}
+
+/// Returns the sentences of [`Finding::WorkloadOutcome`].
+fn workload_outcome(finding: &Finding, run_s: f64) -> String {
+    let Finding::WorkloadOutcome { workload, offered, succeeded, p95_s, worst } = finding else {
+        return String::new();
+    };
+    let worst = worst.as_ref().map(|worst| worst_window(worst, run_s));
+    if workload.is_empty() {
+        return worst.map_or_else(String::new, |worst| format!("Worst {worst}."));
+    }
+    let whole = served(*succeeded, *offered, *p95_s);
+    let worst = worst.map_or_else(String::new, |worst| format!("; worst {worst}"));
+    format!("{workload}: {whole}{worst}.")
+}
+
+/// Says when a window begins, how long it is, what became of its jobs, and which limit refused most.
+pub(super) fn worst_window(worst: &WorstWindow, run_s: f64) -> String {
+    let jobs = served(worst.succeeded, worst.jobs, worst.p95_s);
+    let refused = worst.refused_by.as_ref().map_or_else(String::new, |by| {
+        format!(", while {} on {} refused {}", by.axis, by.target, plural(by.attempts, "attempt"))
+    });
+    format!("from {} for {}: {jobs}{refused}", moment(worst.from_s, run_s), duration(worst.length_s))
+}
+
+/// Says how many of some jobs succeeded, and how fast.
+fn served(succeeded: u64, jobs: u64, p95_s: Option<f64>) -> String {
+    let share = percent(share_of(succeeded, jobs).unwrap_or(0.0));
+    let within =
+        p95_s.map_or_else(String::new, |p95_s| format!(", 95 % of those within {}", duration(p95_s)));
+    format!("{share} of {} succeeded{within}", plural(jobs, "job"))
 }

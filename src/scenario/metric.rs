@@ -1,10 +1,11 @@
-//! The names of metrics, as rules (`p95 latency <= 8s`) and results write them.
+//! The names of metrics, as in rules (`p95 latency <= 8s`) and results.
 
 use super::resolved::{Metric, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-const SINGLE: [Metric; 7] = [
+/// The metrics other than percentiles.
+const SIMPLE: [Metric; 7] = [
     Metric::Success,
     Metric::Goodput,
     Metric::FallbackShare,
@@ -21,7 +22,7 @@ impl Metric {
     pub fn all() -> impl Iterator<Item = Self> {
         let timed =
             PERCENTILES.into_iter().flat_map(|percent| TIMES.map(|time| Self::Percentile(percent, time)));
-        SINGLE.into_iter().chain(timed)
+        SIMPLE.into_iter().chain(timed)
     }
 
     /// Returns `true` if it is a property of jobs, so that it can be measured for one workload and in windows of time.

@@ -1,5 +1,5 @@
-//! Law 11: no run exceeds the analytic ceiling. If all jobs are equal, the ceiling with its burst bounds the jobs served
-//! within the run exactly, without a statistical tolerance.
+//! Law 11: no run exceeds the analytic ceiling. If all jobs are equal, the ceiling with its burst bounds the jobs
+//! served within the run exactly, without a statistical tolerance.
 
 use proptest::prelude::*;
 use provider::Instant;

@@ -1,10 +1,11 @@
 //! Saturated scenarios whose client obeys `retry-after`: a simulation and a live run of the same seed, in pairs.
 //!
-//! The client then reacts to each refusal, so the time that messages take decides how many jobs are refused before the first
-//! of them knows. The differences of the pairs are judged by their own spread.
+//! The client then reacts to each refusal, so the time that messages take decides how many jobs are refused before the
+//! first reply arrives. The differences of the pairs are judged by their own spread.
 //!
-//! Not compared: backoff without jitter. All jobs that wait then return in one instant; a simulation sends them at once, a live
-//! client one after the other, so that the first refusals arrive before the last are sent (a third to a half fewer refusals).
+//! Not compared: backoff without jitter. All jobs that wait then return in one instant; a simulation sends them at
+//! once, a live client one after the other, so that the first refusals arrive before the last are sent (a third to a
+//! half fewer refusals).
 
 use super::{run, scenario_with_seed, simulate};
 use quotalab::record::Summary;
@@ -12,7 +13,7 @@ use std::thread;
 
 const SEEDS: u64 = 6;
 
-/// What a scenario is called, its limits, its client and its arrivals.
+/// The name, limits, client and arrivals of each scenario.
 const SCENARIOS: [(&str, &str, &str, &str); 6] = [
     ("requests", "rpm: { limit: 600, burst: 10 }", "deadline: 3s, retry: { attempts: 3 }", "poisson: 15/s"),
     ("tokens", "tpm: { limit: 60k, burst: 2k }", "deadline: 3s, retry: { attempts: 3 }", "poisson: 15/s"),
@@ -99,7 +100,7 @@ fn a_simulation_and_a_run_agree_on_clients_that_obey_retry_after() {
                 mean * 100.0,
                 2.0 * error * 100.0
             );
-            // Three standard errors, because 18 rows are judged at once; below a third of the tolerance nothing matters.
+            // Three standard errors, because 18 rows are judged at once. A mean below a third of the tolerance passes.
             if !(mean.abs() <= tolerance && mean.abs() <= (3.0 * error).max(tolerance / 3.0)) {
                 wrong.push(line.clone());
             }

@@ -74,7 +74,7 @@ pub struct Parsed {
 
 /// Parses a response that was complete at `now`. Detects the dialect if `dialect` is `None`.
 #[must_use]
-pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Parsed {
+pub fn parsed(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Parsed {
     let dialect = dialect.or_else(|| detect::dialect(response));
     let limits = limits_of(dialect, response.headers);
     let remaining = limit_header::remaining(&limits);
@@ -88,7 +88,7 @@ pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> 
             usage_of(&body),
         )
     } else {
-        let body = &ErrorBody::read(body).unwrap_or_default();
+        let body = &ErrorBody::parse(body).unwrap_or_default();
         (Some(failure::classify(dialect, &ErrorResponse { status, headers, limits: &limits, body })), None)
     };
     let reply = match &failure {
@@ -101,7 +101,7 @@ pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> 
 /// Parses a response that was complete at `now` into the part that the engine uses.
 #[must_use]
 pub fn reply(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Reply {
-    read(dialect, now, response).reply
+    parsed(dialect, now, response).reply
 }
 
 /// Returns the usage of a completion, or `None` if the body does not state it.
@@ -119,7 +119,7 @@ pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> HeaderLimits {
 /// Returns the status that an error body states or implies, for a body that was saved without its status line.
 #[must_use]
 pub fn status_of(body: &[u8]) -> Option<u16> {
-    failure::status_of(&ErrorBody::read(body)?)
+    failure::status_of(&ErrorBody::parse(body)?)
 }
 
 fn limits_of(dialect: Option<Dialect>, headers: &dyn Headers) -> Vec<LimitHeader> {

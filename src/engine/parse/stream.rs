@@ -19,8 +19,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Takes the payload of one event that arrived at `now`. `named_error` is `true` if the name of the event is `error`.
-    /// Ignores events after the end.
+    /// Takes the payload of one event that arrived at `now`. `named_error` is `true` if the name of the event is
+    /// `error`. Ignores events after the end.
     ///
     /// Most payloads hold one token. After the first token they are not parsed unless they may contain usage, an error
     /// or the end.
@@ -39,7 +39,7 @@ impl Stream {
         let event: Value = serde_json::from_slice(payload).unwrap_or_default();
         self.usage.add(&event);
         self.error = match named_error {
-            true => Some(ErrorBody::read(payload).unwrap_or_default()),
+            true => Some(ErrorBody::parse(payload).unwrap_or_default()),
             false => ErrorBody::error_in_success(&event).or_else(|| error_finish(&event)),
         };
         if self.error.is_none() && self.first_token_at.is_none() && has_token(&event) {

@@ -1,4 +1,5 @@
-//! The usage in a completion, wherever the dialect puts it: at the top, inside `x_groq`, or over two events of a stream.
+//! The usage in a completion, wherever the dialect puts it: at the top, inside `x_groq`, or over two events of a
+//! stream.
 //!
 //! ```text
 //!  OpenAI and most      usage{prompt_tokens, completion_tokens}; streamed: in a last chunk without choices

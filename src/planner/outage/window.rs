@@ -100,7 +100,7 @@ impl Window {
             | EventKind::Settled { attempt, .. }
             | EventKind::FirstByte { attempt, .. }
             | EventKind::Replied { attempt, .. }
-            | EventKind::Abandoned { attempt, .. } => self.attempts.get(&attempt).copied(),
+            | EventKind::AttemptCancelled { attempt, .. } => self.attempts.get(&attempt).copied(),
             _ => self.workload_of(event.job),
         }
     }
@@ -113,7 +113,7 @@ impl Window {
             JobOutcome::Failed(_) | JobOutcome::Shed(_) => 1,
             JobOutcome::InFlight => return,
         };
-        if let Some(slot) = self.after[end.class.index()].get_mut(index) {
+        if let Some(slot) = self.after[end.workload.index()].get_mut(index) {
             slot[is_lost] += 1;
         }
     }
@@ -123,8 +123,8 @@ impl Fold for Window {
     fn event(&mut self, event: &Event) {
         self.last_event = event.at;
         match &event.kind {
-            EventKind::Arrived { class, scheduled, .. } if (self.from..self.until).contains(scheduled) => {
-                self.arrived(event.job, class.0);
+            EventKind::Arrived { workload, scheduled, .. } if (self.from..self.until).contains(scheduled) => {
+                self.arrived(event.job, workload.0);
             }
             EventKind::Done(end) if end.scheduled >= self.until => self.done_after(end),
             _ => {}

@@ -5,7 +5,7 @@ use super::obstacle::{AxisName, ObstacleFields};
 use crate::event::{
     AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision,
 };
-use crate::ids::{AttemptId, ClassId, JobId, TargetId};
+use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use provider::{Instant, Nanos, Usage};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -31,7 +31,8 @@ pub(super) struct Line {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Kind {
     Arrived {
-        class: u16,
+        #[serde(rename = "class")]
+        workload: u16,
         scheduled_ns: u64,
         prompt_tokens: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,13 +178,15 @@ impl From<&Event> for Line {
 impl From<EventKind> for Kind {
     fn from(kind: EventKind) -> Self {
         match kind {
-            EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens } => Self::Arrived {
-                class: class.0,
-                scheduled_ns: scheduled.0,
-                prompt_tokens,
-                deadline_ns: deadline.map(|at| at.0),
-                max_tokens,
-            },
+            EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens } => {
+                Self::Arrived {
+                    workload: workload.0,
+                    scheduled_ns: scheduled.0,
+                    prompt_tokens,
+                    deadline_ns: deadline.map(|at| at.0),
+                    max_tokens,
+                }
+            }
             EventKind::Queued { waiting } => Self::Queued { waiting },
             EventKind::Waiting { until, obstacle } => {
                 Self::Waiting { until_ns: until.0, obstacle: obstacle.into() }
@@ -206,7 +209,7 @@ impl From<EventKind> for Kind {
                 outcome: outcome.into(),
                 usage: usage.into(),
             },
-            EventKind::Abandoned { attempt, target } => {
+            EventKind::AttemptCancelled { attempt, target } => {
                 Self::Abandoned { attempt: attempt.0, target: target.0 }
             }
             EventKind::CooledDown { target, until, cause } => {
@@ -230,10 +233,10 @@ impl Kind {
     /// If a failure has an unknown name, or the line ends a job: see [`End::into_job_end`].
     pub(super) fn into_event_kind(self) -> Result<EventKind, String> {
         Ok(match self {
-            Self::Arrived { class, scheduled_ns, prompt_tokens, deadline_ns, max_tokens } => {
-                let (class, scheduled) = (ClassId(class), Instant(scheduled_ns));
+            Self::Arrived { workload, scheduled_ns, prompt_tokens, deadline_ns, max_tokens } => {
+                let (workload, scheduled) = (WorkloadId(workload), Instant(scheduled_ns));
                 let deadline = deadline_ns.map(Instant);
-                EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens }
+                EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens }
             }
             Self::Queued { waiting } => EventKind::Queued { waiting },
             Self::Waiting { until_ns, obstacle } => {
@@ -262,7 +265,7 @@ impl Kind {
                 EventKind::FirstByte { attempt: AttemptId(attempt), target: TargetId(target) }
             }
             Self::Abandoned { attempt, target } => {
-                EventKind::Abandoned { attempt: AttemptId(attempt), target: TargetId(target) }
+                EventKind::AttemptCancelled { attempt: AttemptId(attempt), target: TargetId(target) }
             }
             Self::CooledDown { target, until_ns, cause } => {
                 EventKind::CooledDown { target: TargetId(target), until: Instant(until_ns), cause }
@@ -366,7 +369,7 @@ impl End {
     ///
     /// # Errors
     /// If a job that was given up has no reason.
-    pub(super) fn into_job_end(self, class: ClassId, scheduled: Instant) -> Result<JobEnd, String> {
+    pub(super) fn into_job_end(self, workload: WorkloadId, scheduled: Instant) -> Result<JobEnd, String> {
         let outcome = match (self.verdict, self.reason) {
             (Verdict::Succeeded, None) => JobOutcome::Succeeded,
             (Verdict::Failed, Some(reason)) => JobOutcome::Failed(reason),
@@ -376,7 +379,7 @@ impl End {
         };
         Ok(JobEnd {
             outcome,
-            class,
+            workload,
             scheduled,
             attempts: self.attempts,
             step: self.step,
