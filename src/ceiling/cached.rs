@@ -10,10 +10,10 @@
 //! ```
 //!
 //! in which the probability is 1 until C and then decays at the rate that gives e^(λC) − 1 hits in total if ttl is
-//! infinite, which is exact for C alone. Rates are means over the run; the shape of the day and the latency of replies
-//! are ignored. More load gives more hits, so the ceiling is a fixed point.
+//! infinite, which is exact for C alone. Rates are means over the run; the share of hits is taken to be the same at the
+//! peaks, and the latency of replies is ignored. More load gives more hits, so the ceiling is a fixed point.
 
-use super::{Class, allocation, classes, constraints};
+use super::{Class, allocation, classes, constraints, peak};
 use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 
 /// The ceiling with cache hits.
@@ -52,21 +52,25 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     let offered: f64 = classes.iter().map(|class| class.rate).sum();
     let (mut multiple, _) = allocation::maximum_multiple(&classes, &constraints);
     let mut hits = vec![0.0; scenario.workloads.len()];
+    let misses = |hits: &[f64]| -> Vec<Class> {
+        let missed =
+            |class: &Class| Class { rate: class.rate * (1.0 - hits[class.workload]), ..class.clone() };
+        classes.iter().map(missed).collect()
+    };
     for _ in 0..MAX_ITERATIONS {
         if !multiple.is_finite() {
             return None;
         }
         hits = hit_shares(&scenario.workloads, &classes, cache, multiple);
-        let misses: Vec<Class> = classes
-            .iter()
-            .map(|class| Class { rate: class.rate * (1.0 - hits[class.workload]), ..class.clone() })
-            .collect();
-        let next = allocation::maximum_multiple(&misses, &constraints).0;
+        let next = allocation::maximum_multiple(&misses(&hits), &constraints).0;
         let converged = (next - multiple).abs() <= 1e-9 * multiple;
         multiple = next;
         if converged {
             break;
         }
+    }
+    if let Some(at_peak) = peak::lowest(scenario, &misses(&hits), &constraints) {
+        multiple = multiple.min(at_peak.multiple);
     }
     let hit: f64 = classes.iter().map(|class| class.rate * hits[class.workload]).sum();
     Some(Cached { hit_share: hit / offered, jobs_per_min: multiple * offered * 60.0, multiple })

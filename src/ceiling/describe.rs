@@ -1,7 +1,7 @@
 //! The ceiling as text, for `check`.
 
-use super::{AxisCeiling, Ceiling, FirstRun};
-use crate::formatting::job_rate;
+use super::{AxisCeiling, Ceiling, FirstRun, Peak};
+use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, seconds};
 use crate::scenario::Scenario;
 use provider::units;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ impl Ceiling {
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
         let mut out = format!(
-            "ceiling over {} (computed from the limits, with what those per minute hold at the start, and mean sizes; bursts, \
+            "ceiling over {} (computed from the limits, with what those per minute hold at the start, and mean sizes; chance, \
              waits and outages lower it, cache hits raise it)\n",
             units::print_duration(scenario.duration)
         );
@@ -37,6 +37,7 @@ impl Ceiling {
             None if self.multiple == 0.0 => writeln!(out, "  0 jobs/min: every job is too large"),
             None => writeln!(out, "  none: no limit restricts the offered {}", job_rate(offered)),
         };
+        out += &self.peak_line(scenario);
         out += &self.first_run_line(scenario);
         let axis = |AxisCeiling { axis, limit, jobs_per_min }: &AxisCeiling| {
             format!("{axis} {} admits {}", units::print_count(*limit), job_rate(*jobs_per_min))
@@ -47,6 +48,24 @@ impl Ceiling {
             let _ = writeln!(out, "  {name}: {}", axes.join(", "));
         }
         out
+    }
+
+    /// Says when the offered load bounds the ceiling, if that is not the mean over the run.
+    fn peak_line(&self, scenario: &Scenario) -> String {
+        let Some(Peak { from, length, jobs, may_fail }) = self.peak else { return String::new() };
+        let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
+        let lasts = if length_s > 0.0 { format!(", {}", duration(length_s)) } else { String::new() };
+        let failing = if may_fail > 0.0 {
+            format!(", the rules let {} fail", jobs_in(may_fail, length_s))
+        } else {
+            String::new()
+        };
+        format!(
+            "  the peak bounds it (from {}{lasts}): {} offered, {} admitted{failing}\n",
+            moment(at_seconds(from), run_s),
+            jobs_in(jobs, length_s),
+            jobs_in((jobs - may_fail) * self.multiple, length_s),
+        )
     }
 
     /// Says what the limits admit in the first run of a new account, if that is more.

@@ -1,9 +1,10 @@
 //! The analytic ceiling: the maximum load that the limits of a scenario admit, without a simulation.
 //!
 //! Every job has a demand on every axis: one request, its prompt and completion tokens, a slot while it is served. A
-//! limit admits a certain amount of that over the run. The ceiling is the largest multiple of the offered load for which
-//! the workloads can be allocated to the targets of their routes without exceeding any limit on average: a linear
-//! programme, since each workload may be split freely.
+//! limit admits a certain amount of that over the run. The ceiling is the largest multiple of the offered load, with its
+//! shape over time, for which the workloads can be allocated to the targets of their routes without exceeding any limit,
+//! on average over the run and in its busiest intervals (`peak.rs`): a linear programme for each, since each workload may
+//! be split freely.
 //!
 //! ```text
 //!  one workload:   Σ over the distinct targets of its route of the most restrictive axis' (allowed ÷ mean demand)
@@ -13,8 +14,7 @@
 //! No larger load can be served completely, under any policy (law 11). A run beyond the ceiling that refuses large jobs
 //! more often than small ones may still serve more jobs than this, of smaller size; compare tokens in that case.
 //!
-//! The ceiling ignores what can only lower the result: incidents, bursts, provider slots, the client's deadline and
-//! concurrency. Admission reserves prompt and `max_tokens` and refunds the rest at the end. The reservation bounds what is
+//! The ceiling ignores what can only lower the result: incidents, chance, provider slots and the client's concurrency. Admission reserves prompt and `max_tokens` and refunds the rest at the end. The reservation bounds what is
 //! in flight and refuses bursts early, but the long-run rate follows the actual usage, so that is what counts here (or
 //! what stays charged, under a policy that does not refund). Cache hits, which would raise it, count only in
 //! [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count.
@@ -27,6 +27,7 @@ mod cached;
 mod demand;
 mod describe;
 mod offered_load;
+mod peak;
 mod simplex;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod laws;
 mod tests;
 
 pub use cached::Cached;
+pub use peak::Peak;
 
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, SizeClass, Target, Workload};
@@ -58,6 +60,8 @@ pub struct Ceiling {
     /// The limit that raises the ceiling the most if it grows by a small share; of equal ones, the first in the order of
     /// the scenario. `None` without a limit.
     pub binding: Option<(TargetId, Axis)>,
+    /// The interval whose jobs bound the load; `None` if the mean over the run bounds it.
+    pub peak: Option<Peak>,
     /// Every target of the scenario, in its order.
     pub targets: Vec<TargetCeiling>,
     /// What the limits admit in a run that begins with all of them, as the first day of a new account does. Higher than the
@@ -135,7 +139,14 @@ impl Ceiling {
         let jobs = |multiple: f64| {
             if multiple.is_finite() { multiple * servable * 60.0 } else { f64::INFINITY }
         };
-        let (multiple, binding) = highest(&constraints);
+        let (of_mean, binding) = highest(&constraints);
+        let at_peak = peak::lowest(scenario, &classes, &constraints);
+        let below = |multiple: f64| at_peak.as_ref().filter(|at_peak| at_peak.multiple < multiple);
+        let multiple = below(of_mean).map_or(of_mean, |at_peak| at_peak.multiple);
+        let binding = below(of_mean).map_or(binding, |at_peak| {
+            let constraint = &constraints[at_peak.binding?];
+            Some((constraint.targets[0].0, constraint.limit.axis))
+        });
         let full: Vec<LimitConstraint<'_>> = constraints
             .iter()
             .map(|constraint| LimitConstraint {
@@ -144,6 +155,7 @@ impl Ceiling {
             })
             .collect();
         let (first_multiple, _) = highest(&full);
+        let first_multiple = below(first_multiple).map_or(first_multiple, |at_peak| at_peak.multiple);
         let target = |target| TargetCeiling::of(target, &classes, &constraints);
         Self {
             jobs_per_min: jobs(multiple),
@@ -151,6 +163,7 @@ impl Ceiling {
             offered_jobs_per_min: offered * 60.0,
             servable_share: if offered > 0.0 { servable / offered } else { 1.0 },
             binding,
+            peak: below(of_mean).map(|at_peak| at_peak.peak),
             targets: target_ids(scenario).map(target).collect(),
             first_run: FirstRun { jobs_per_min: jobs(first_multiple), multiple: first_multiple },
         }

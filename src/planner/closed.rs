@@ -208,7 +208,7 @@ impl Plan {
         analytic.multiple = None;
         analytic.jobs_per_min =
             load.quota_jobs_per_min.map(|quota| significant(quota + load.open_jobs_per_min));
-        analytic.cached = None;
+        (analytic.cached, analytic.peak) = (None, None);
         (simulated.jobs_per_min, simulated.multiple) =
             load.ceiling.map(|at| (at.jobs_per_min, at.multiple)).unzip();
         if let (Some(planning), Some(at)) = (&mut simulated.planning, load.ceiling) {

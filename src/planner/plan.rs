@@ -13,8 +13,9 @@ pub use changes::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
-use crate::record::{Binding, CeilingTarget, RuleResult};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, RuleResult};
 use crate::scenario::Metric;
+use provider::{Axis, Nanos};
 use serde::{Deserialize, Serialize};
 
 /// The name and version of the schema: the first field of every plan.
@@ -160,9 +161,28 @@ pub struct Analytic {
     pub multiple: Option<f64>,
     /// The limit that binds; `None` if none does.
     pub binding: Option<Binding>,
+    /// The peak that bounds it; `None` if the mean over the run does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<CeilingPeak>,
     /// The ceiling with expected cache hits; `None` if the client has no cache, or nothing limits the load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<CachedCeiling>,
+}
+
+impl Analytic {
+    /// Returns the jobs per minute that a limit alone admits ÷ the offered rate that it has to admit: that of the peak for a
+    /// window no longer than the peak, the mean `load` for a longer one. `None` if the peak is one instant.
+    #[must_use]
+    pub fn times_load(&self, limit: &CeilingAxis, load: f64) -> Option<f64> {
+        let window = Axis::from_name(&limit.axis).and_then(Axis::window_length).unwrap_or(Nanos::ZERO);
+        let offered = match self.peak {
+            Some(peak) if window.as_secs_f64() <= peak.length_s.max(60.0) => {
+                Some(peak.offered * 60.0 / peak.length_s).filter(|rate| rate.is_finite())
+            }
+            _ => Some(load),
+        };
+        offered.filter(|rate| *rate > 0.0).map(|rate| limit.jobs_per_min / rate)
+    }
 }
 
 /// The ceiling by arithmetic with expected cache hits.

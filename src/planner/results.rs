@@ -13,7 +13,7 @@ use super::runner::Run;
 use super::{PlanOptions, catalogue, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
-use crate::record::{Binding, CeilingAxis, CeilingTarget, CutAnswers};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, CutAnswers};
 use crate::scenario::Scenario;
 use provider::Nanos;
 
@@ -232,6 +232,7 @@ fn analytic(scenario: &Scenario, analytic: &Ceiling) -> Analytic {
             target: scenario.targets[target.index()].name.clone(),
             axis: axis.name().to_owned(),
         }),
+        peak: CeilingPeak::of(analytic),
         cached: Ceiling::cached(scenario).map(|cached| CachedCeiling {
             hit_share: rounded(cached.hit_share, 6),
             jobs_per_min: rounded(cached.jobs_per_min, 6),

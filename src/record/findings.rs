@@ -4,6 +4,7 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
+use super::ceiling::CeilingPeak;
 use super::summary::{CeilingSummary, LongWindow, Quantiles, RuleResult, Summary, Workload};
 use super::worst_window::WorstWindow;
 use crate::formatting::{per_minute, rounded, share_of};
@@ -133,6 +134,9 @@ pub struct LimitCeiling {
     pub axis: String,
     /// Jobs per minute, in the scenario's mix, over all targets.
     pub jobs_per_min: f64,
+    /// The peak that bounds it; `None` if the mean over the run does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<CeilingPeak>,
     /// `true` if the limits of other targets contribute to it.
     #[serde(default)]
     pub is_sum: bool,
@@ -208,15 +212,30 @@ pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
     let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled));
     let conclusions = [limit(summary), outcomes(summary)].into_iter().flatten();
     let conclusions = conclusions.chain(workload_outcomes(summary)).chain(expectations(&summary.expect));
-    let long_window = summary.long_window.clone().map(Finding::LongWindow);
+    let long_window = summary.long_window.as_ref();
+    let (first_window, last_window) = match long_window.map(|window| is_misleading_without(window, summary)) {
+        Some(true) => (long_window, None),
+        _ => (None, long_window),
+    };
+    let finding = |window: Option<&LongWindow>| window.cloned().map(Finding::LongWindow);
     let interrupted =
         summary.planned_s.map(|planned_s| Finding::Interrupted { at_s: summary.duration_s, planned_s });
     let (common, rare): (Vec<_>, Vec<_>) =
         CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
     let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
-    let first = interrupted.into_iter().chain(generator).chain(long_window);
+    let first = interrupted.into_iter().chain(generator).chain(finding(first_window));
     let first = first.chain(unservable(&summary.notes)).chain(common);
-    first.chain(conclusions).chain(rare).collect()
+    first.chain(conclusions).chain(rare).chain(finding(last_window)).collect()
+}
+
+/// A run that serves at least this share of its jobs suggests that its load holds.
+const MOSTLY_SERVED: f64 = 0.9;
+
+/// Returns `true` if the result cannot be read without the start of the run: earlier traffic uses a part of the limit, or a
+/// load that the limit cannot sustain is served from what it held at the start.
+fn is_misleading_without(window: &LongWindow, summary: &Summary) -> bool {
+    let served = share_of(summary.jobs.succeeded, summary.jobs.offered).unwrap_or(1.0);
+    window.sustained || (window.offered_share > 1.0 && served >= MOSTLY_SERVED)
 }
 
 /// The most workloads that findings describe: those of which the smallest share succeeded.
@@ -295,11 +314,12 @@ fn limit(summary: &Summary) -> Option<Finding> {
         return None;
     }
     let ceiling = match &summary.ceiling {
-        CeilingSummary { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => {
+        CeilingSummary { jobs_per_min: Some(jobs_per_min), binding: Some(binding), peak, .. } => {
             Some(LimitCeiling {
                 target: binding.target.clone(),
                 axis: binding.axis.clone(),
                 jobs_per_min: *jobs_per_min,
+                peak: *peak,
                 is_sum: summary.targets.len() > 1,
             })
         }

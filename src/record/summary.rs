@@ -5,7 +5,7 @@
 //! rates and money to six decimal digits, and used shares of limits over time to three. Counts and distributions of
 //! several runs can be added.
 
-pub use super::ceiling::{Binding, CeilingAxis, CeilingSummary, CeilingTarget, LongWindow};
+pub use super::ceiling::{Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow};
 use super::delays::Delays;
 use super::findings::{self, Finding};
 use super::series::Series;

@@ -22,8 +22,8 @@ pub fn render(summary: &Summary) -> String {
     let content = html! {
         (header(summary))
         (tiles(summary))
-        (expectations(summary))
         (workloads(summary))
+        (expectations(summary))
         @for chart in &charts {
             (page::figure(chart))
             @if chart.name == "heat" { (usage_table::table(summary)) }
@@ -178,6 +178,9 @@ fn ceiling(summary: &Summary) -> Markup {
         .map_or_else(|| "any load".to_owned(), |rate| format!("{} jobs/min", number(rate)));
     let content = html! {
         p { "By arithmetic, the limits together allow " (all) "; " (offered) " jobs/min were offered on average." }
+        @if let Some(peak) = &ceiling.peak {
+            p { (verdict::peak(peak, summary.duration_s)) }
+        }
         (table(&["target", "limit", "", "per window", "jobs/min"], 3, &rows))
     };
     section("What each limit allows", &content)

@@ -1,8 +1,10 @@
 //! The findings of a run as sentences, for the head of every report.
 
 use super::notes;
-use crate::formatting::{count, duration, job_rate, moment, percent, plural, share_of};
-use crate::record::{CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow};
+use crate::formatting::{count, duration, job_rate, jobs_in, moment, percent, plural, share_of};
+use crate::record::{
+    CeilingPeak, CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow,
+};
 
 /// Returns one sentence per finding, the most important first.
 #[must_use]
@@ -38,7 +40,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             notes::jobs(*share)
         ),
         Finding::NoRefusal { offered_per_min, ceiling, too_large } => {
-            no_refusal(*offered_per_min, ceiling.as_ref(), *too_large)
+            no_refusal(*offered_per_min, ceiling.as_ref(), *too_large, run_s)
         }
         Finding::LongWindow(window) => long_window(window, run_s),
         Finding::CutAnswers(cut) => cut_answers("", cut),
@@ -64,7 +66,7 @@ const MIN_USED_SHARE: f64 = 0.005;
 
 /// Returns the sentence on a limit whose window is half of the run or longer.
 pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
-    let LongWindow { target, axis, window_s, used_share, sustained } = window;
+    let LongWindow { target, axis, window_s, used_share, sustained, .. } = window;
     let windows =
         format!("The window of {axis} on {target} is {}, the run {}", duration(*window_s), duration(run_s));
     if *sustained && *used_share < MIN_USED_SHARE {
@@ -133,24 +135,51 @@ fn not_kept(how: &str) -> String {
     format!("The load generator did not keep its schedule ({how}): the numbers represent a lower load.")
 }
 
-fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>, too_large: u64) -> String {
+fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>, too_large: u64, run_s: f64) -> String {
     let refused = if too_large > 0 {
         format!("The limits refused {}, all of them too large", plural(too_large, "attempt"))
     } else {
         "No limit refused anything".to_owned()
     };
     match ceiling {
-        Some(LimitCeiling { target, axis, jobs_per_min, is_sum }) => {
-            let allowed = job_rate(*jobs_per_min);
+        Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak }) => {
+            let allowed =
+                peak.map_or_else(|| job_rate(*jobs_per_min), |peak| jobs_in(peak.admitted, peak.length_s));
             let allowed = if *is_sum {
                 format!("all limits together allow {allowed}, {axis} on {target} binds first")
             } else {
                 format!("{axis} on {target} allows {allowed}")
             };
-            format!("{refused}: {} were offered on average, {allowed}.", job_rate(offered_per_min))
+            match peak {
+                Some(CeilingPeak { from_s, length_s, offered, .. }) => format!(
+                    "{refused}: at the peak, from {}, {} were expected, {allowed}.",
+                    moment(*from_s, run_s),
+                    jobs_in(*offered, *length_s)
+                ),
+                None => {
+                    format!("{refused}: {} were offered on average, {allowed}.", job_rate(offered_per_min))
+                }
+            }
         }
         None => format!("{refused}, and no limit bounds the load."),
     }
+}
+
+/// Returns the sentence on the peak that bounds the ceiling.
+pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
+    let CeilingPeak { from_s, length_s, offered, may_fail, admitted } = *peak;
+    let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
+    let failing = if may_fail > 0.0 {
+        format!(", and the rules let {} fail", jobs_in(may_fail, length_s))
+    } else {
+        String::new()
+    };
+    format!(
+        "The peak from {}{lasts} bounds that: {} are expected then, the limits admit {}{failing}.",
+        moment(from_s, run_s),
+        jobs_in(offered, length_s),
+        jobs_in(admitted, length_s)
+    )
 }
 
 /// Returns the sentence of [`Finding::JobOutcomes`]. Outcomes without a job are left out.

@@ -10,6 +10,7 @@ mod deadline;
 mod early_end;
 mod ejection;
 mod fallback;
+mod headroom;
 mod length;
 mod network;
 mod pacing;

@@ -2,9 +2,16 @@
 
 use crate::formatting::{count, duration, number, percent, plural};
 use crate::planner::{Difference, Plan};
+use crate::report::verdict;
 
-/// Returns the reasons why the two ceilings differ, and the bounds on bursts.
+/// Returns the peak that bounds the analytic ceiling, the reasons why the two ceilings differ, and the bounds on bursts.
 pub(super) fn sentences(plan: &Plan) -> Vec<String> {
+    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| verdict::peak(peak, plan.duration_s));
+    peak.into_iter().chain(reasons(plan)).collect()
+}
+
+/// Returns the reasons why the two ceilings differ, those in the direction of the difference first.
+fn reasons(plan: &Plan) -> Vec<String> {
     let Some(ratio) = plan.ceiling.differences.iter().find_map(|difference| match difference {
         Difference::Gap { ratio } => Some(*ratio),
         _ => None,

@@ -229,17 +229,13 @@ fn limits(plan: &Plan) -> Markup {
     let mut rows = Vec::new();
     for target in &plan.targets {
         for limit in &target.axes {
-            let times = if load > 0.0 && plan.users.is_none() {
-                number(limit.jobs_per_min / load)
-            } else {
-                "–".to_owned()
-            };
+            let times = plan.ceiling.analytic.times_load(limit, load).filter(|_| plan.users.is_none());
             rows.push(vec![
                 cell(&target.name),
                 axis(&limit.axis),
                 cell(count(limit.limit)),
                 cell(number(limit.jobs_per_min)),
-                cell(times),
+                cell(optional(times)),
             ]);
         }
     }

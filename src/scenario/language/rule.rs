@@ -25,7 +25,7 @@ pub(super) const METRICS: [(Metric, &str, &str); 8] = [
     (Metric::Cost, "USD in all", "cost <= 150 USD"),
     (
         Metric::Headroom,
-        "the load that the limits allow, as a multiple of the load offered",
+        "the factor by which the load may grow, in its shape over time, until the limits admit no more; at the peak if that bounds it",
         "headroom >= 1.2",
     ),
 ];
