@@ -161,7 +161,7 @@ mod tests {
             let mut cache = cache(entries, 100);
             let mut model: Vec<(u64, Instant)> = Vec::new();
             let mut now = 0;
-            let is_cut = |stored_at: Instant| stored_at.0 % 3 == 0;
+            let is_cut = |stored_at: Instant| stored_at.0.is_multiple_of(3);
             for (fingerprint, store, pause) in moves {
                 now += pause;
                 let found = model.iter().position(|(known, _)| *known == fingerprint);

@@ -46,7 +46,6 @@ fn assert_agree(yaml: &str, changes: &[ByHand<'_>]) {
         };
         let (planned_ceiling, ceiling) = planned_ceiling.zip(ceiling).expect("both have a ceiling");
         let tolerance = tolerance(&plan, planned.kind);
-        println!("{}: {name}: {planned_ceiling} planned, {ceiling} by hand", plan.scenario);
         assert!(
             (planned_ceiling / ceiling - 1.0).abs() <= tolerance,
             "{}: {name}: {planned_ceiling} planned, {ceiling} by hand, {tolerance}",

@@ -15,39 +15,7 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         PlanNote::RuleAssumed { rule } => {
             format!("The scenario does not say how many jobs may fail; assumed: `{rule}`.")
         }
-        PlanNote::Method {
-            replicas,
-            confidence,
-            tolerance,
-            other_seeds_tolerance,
-            change_tolerance,
-            ablation_tolerance,
-            pair_tolerance,
-            equal,
-            ablation_equal,
-        } => {
-            let ceiling = match replicas {
-                1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
-                _ => format!(
-                    "The mean ceiling is over {replicas} seeds, the first found to {}, the others to {}, with the {} \
-                     confidence interval of the mean. The ceiling to plan with is a lower tolerance bound of the highest \
-                     loads that held on these seeds, taken as log-normal.",
-                    percent(*tolerance),
-                    percent(*other_seeds_tolerance),
-                    percent(*confidence)
-                ),
-            };
-            format!(
-                "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
-                 changes are found to {}, policies left out to {}, pairs to {}. Ceilings that differ by at most {} ({} for \
-                 policies left out) are called equal: the tolerances and the variation between seeds explain as much.",
-                percent(*change_tolerance),
-                percent(*ablation_tolerance),
-                percent(*pair_tolerance),
-                percent(*equal),
-                percent(*ablation_equal)
-            )
-        }
+        PlanNote::Method { .. } => method(note),
         PlanNote::OtherModel { change } => format!(
             "`{change}` needs no new account, since limits are per model; its answers are another model's."
         ),
@@ -78,6 +46,45 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         }
         PlanNote::Scenario { note } => notes::sentence(note),
     }
+}
+
+/// Returns the sentences of [`PlanNote::Method`].
+fn method(note: &PlanNote) -> String {
+    let PlanNote::Method {
+        replicas,
+        confidence,
+        tolerance,
+        other_seeds_tolerance,
+        change_tolerance,
+        ablation_tolerance,
+        pair_tolerance,
+        equal,
+        ablation_equal,
+    } = note
+    else {
+        return String::new();
+    };
+    let ceiling = match replicas {
+        1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
+        _ => format!(
+            "The mean ceiling is over {replicas} seeds, the first found to {}, the others to {}, with the {} \
+             confidence interval of the mean. The ceiling to plan with is a lower tolerance bound of the highest \
+             loads that held on these seeds, taken as log-normal.",
+            percent(*tolerance),
+            percent(*other_seeds_tolerance),
+            percent(*confidence)
+        ),
+    };
+    format!(
+        "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
+         changes are found to {}, policies left out to {}, pairs to {}. Ceilings that differ by at most {} ({} for \
+         policies left out) are called equal: the tolerances and the variation between seeds explain as much.",
+        percent(*change_tolerance),
+        percent(*ablation_tolerance),
+        percent(*pair_tolerance),
+        percent(*equal),
+        percent(*ablation_equal)
+    )
 }
 
 fn cuts_answers(change: &str, workloads: &[MoreCut]) -> String {

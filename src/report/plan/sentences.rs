@@ -48,29 +48,7 @@ fn runs(duration_s: f64) -> &'static str {
 fn finding(finding: &Finding, duration_s: f64) -> String {
     let runs = runs(duration_s);
     match finding {
-        Finding::CeilingFound {
-            load_holds,
-            load_jobs_per_min,
-            jobs_per_min,
-            multiple,
-            planning,
-            interval,
-        } => {
-            let ceiling = match planning {
-                Some(planning) => planning_ceiling(planning, runs),
-                None => format!(
-                    "the ceiling is {}, {} times that, on one seed: how much it varies between {runs} is not known",
-                    job_rate(*jobs_per_min),
-                    number(*multiple)
-                ),
-            };
-            let mean = interval.map_or_else(String::new, |[low, high]| {
-                let (jobs, multiple) = (job_rate(*jobs_per_min), number(*multiple));
-                let (low, high) = (four_digits(low), four_digits(high));
-                format!(" The mean ceiling is {jobs}, {multiple} times the load ({low} to {high}).")
-            });
-            format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
-        }
+        Finding::CeilingFound { .. } => ceiling_found(finding, runs),
         Finding::Users { load_holds, load, tried, without } => {
             users::sentence(load, *load_holds, *tried, without.as_ref(), runs)
         }
@@ -121,6 +99,29 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
         Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
         Finding::LongWindow(window) => verdict::long_window(window, duration_s),
     }
+}
+
+/// Returns the sentences of [`Finding::CeilingFound`].
+fn ceiling_found(finding: &Finding, runs: &str) -> String {
+    let Finding::CeilingFound { load_holds, load_jobs_per_min, jobs_per_min, multiple, planning, interval } =
+        finding
+    else {
+        return String::new();
+    };
+    let ceiling = match planning {
+        Some(planning) => planning_ceiling(planning, runs),
+        None => format!(
+            "the ceiling is {}, {} times that, on one seed: how much it varies between {runs} is not known",
+            job_rate(*jobs_per_min),
+            number(*multiple)
+        ),
+    };
+    let mean = interval.map_or_else(String::new, |[low, high]| {
+        let (jobs, multiple) = (job_rate(*jobs_per_min), number(*multiple));
+        let (low, high) = (four_digits(low), four_digits(high));
+        format!(" The mean ceiling is {jobs}, {multiple} times the load ({low} to {high}).")
+    });
+    format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
 }
 
 /// Formats the end of an interval with three or four significant digits, so that both ends can be told apart.
