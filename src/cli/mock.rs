@@ -5,6 +5,7 @@ use super::output::print_plain;
 use super::{Exit, ScenarioOptions, VerbError, input_error, quoted, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
+use crate::formatting::plural;
 use crate::scenario;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -117,12 +118,12 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: &ControlPlane) -> 
             (&config.name, config.dialect.name(), wire::format(config.dialect).base());
         let _ = writeln!(out, "{name} ({dialect}) listens on http://{address}{base}");
         for account in &config.accounts {
-            let _ = writeln!(out, "  account {}: {}", account.name, account.keys.join(", "));
+            let _ = writeln!(out, "  account {}: {}", account.name, keys(&account.keys));
         }
         let models: Vec<_> = config.models.iter().map(|model| model.name.as_str()).collect();
         let _ = writeln!(out, "  models: {}", models.join(", "));
         if let (Some(account), Some(model)) = (config.accounts.first(), models.first()) {
-            let key = account.keys.first().map_or("", String::as_str);
+            let key = account.keys.first().filter(|key| *key == DEFAULT_KEY).map_or("KEY", String::as_str);
             for format in wire::formats(config.dialect) {
                 let _ = writeln!(out, "  try: {}", curl(*format, address, key, model));
             }
@@ -139,6 +140,17 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: &ControlPlane) -> 
         };
     }
     out
+}
+
+/// The key of an account that the scenario does not describe. It is no secret, in contrast to the keys of a scenario.
+const DEFAULT_KEY: &str = "default";
+
+/// Says which keys an account has, without printing those of a scenario.
+fn keys(keys: &[String]) -> String {
+    match keys {
+        [key] if key == DEFAULT_KEY => key.clone(),
+        keys => format!("{} of the scenario", plural(keys.len() as u64, "key")),
+    }
 }
 
 /// Returns a command that requests a completion.

@@ -84,8 +84,9 @@ fn section(text: &mut String, title: &str, lines: Vec<String>) {
 
 fn accounts(provider: &Config) -> String {
     let account = |account: &AccountConfig| match &account.keys[..] {
-        [key] => format!("account {} (key {key})", account.name),
-        keys => format!("account {} (keys {} share its limits)", account.name, keys.join(", ")),
+        // Keys are secrets: they are counted, not printed.
+        [_] => format!("account {}", account.name),
+        keys => format!("account {} ({} keys share its limits)", account.name, keys.len()),
     };
     provider.accounts.iter().map(account).collect::<Vec<_>>().join(", ")
 }

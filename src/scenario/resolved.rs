@@ -5,7 +5,6 @@ use super::Note;
 use crate::ids::{RouteId, TargetId, WorkloadId};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
-use std::path::PathBuf;
 
 /// A whole scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -37,7 +36,7 @@ pub struct Scenario {
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
     /// The files that it was read from: the scenario, then its traces.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<std::path::PathBuf>,
 }
 
 /// What is left, when the run begins, of limits whose window is longer than [`Start::SHORT_WINDOW`].

@@ -129,9 +129,10 @@ proptest! {
         let ceiling = Ceiling::of(&scenario);
         let summary = quotalab::drive::summarize(&scenario.scaled(ceiling.multiple * beyond));
         prop_assert!(summary.jobs.succeeded < summary.jobs.offered, "{ceiling:#?} {:#?}", summary.jobs);
-        // A paced client comes near it.
+        // A paced client comes near it. The bound lets one peak have all failures that the rules allow; a day with several
+        // equal peaks has to share them.
         let below = quotalab::drive::summarize(&scenario.scaled(ceiling.multiple * 0.9));
         let succeeded = below.jobs.succeeded as f64 / below.jobs.offered as f64;
-        prop_assert!(law == "fixed" || succeeded > 0.97, "{succeeded} {ceiling:#?}");
+        prop_assert!(law == "fixed" || succeeded > 0.9, "{succeeded} {ceiling:#?}");
     }
 }

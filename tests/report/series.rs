@@ -112,7 +112,7 @@ fn incidents_are_in_the_series_and_marked_in_every_chart_over_time() {
 fn lines_and_bands_of_a_page_are_named() {
     let page = html::render(&incidents());
     let (mut lines, mut bands) = (0, 0);
-    for text in page.split("workload=\"numbers\">").skip(1) {
+    for text in page.split("class=\"numbers\">").skip(1) {
         let json: serde_json::Value = serde_json::from_str(text.split_once("</script>").unwrap().0).unwrap();
         assert_eq!(json["across"], "time");
         let panels = json["panels"].as_array().unwrap().iter();

@@ -8,10 +8,14 @@ const DAY: &str =
     "[0,0,0,0,0,0,0.24,0.72,1.92,2.64,3.36,2.88,1.68,2.16,2.4,2.16,1.68,0.96,0.48,0.24,0.24,0.24,0,0]";
 
 fn scenario(limits: &str, arrivals: &str, duration: &str) -> Scenario {
+    scenario_that_starts("full", limits, arrivals, duration)
+}
+
+fn scenario_that_starts(start: &str, limits: &str, arrivals: &str, duration: &str) -> Scenario {
     let yaml = format!(
         "
 duration: {duration}
-start: full
+start: {start}
 providers: {{p: {{models: {{m: {{limits: {{{limits}}}, latency: {{total: 1s}}}}}}}}}}
 routes: {{r: [{{of: [p/default/m]}}]}}
 client: {{deadline: 30s, retry: {{attempts: 3}}}}
@@ -46,8 +50,9 @@ fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
 
 #[test]
 fn a_limit_per_day_is_bound_by_the_day_and_a_flat_load_by_its_mean() {
-    let shaped = scenario("rpd: 200k", &format!("poisson: 100000/day, shape: {DAY}"), "24h");
-    let flat = scenario("rpd: 200k", "poisson: 100000/day", "24h");
+    let of_day = |arrivals: &str| scenario_that_starts("sustained", "rpd: 200k", arrivals, "24h");
+    let (shaped, flat) =
+        (of_day(&format!("poisson: 100000/day, shape: {DAY}")), of_day("poisson: 100000/day"));
     let of = |scenario: &Scenario| Ceiling::of(scenario);
     assert!(
         (of(&shaped).multiple - of(&flat).multiple).abs() < 1e-3,

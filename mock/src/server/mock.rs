@@ -2,6 +2,7 @@
 //! clock, the journal and the observer.
 
 use super::admission::Decided;
+use super::control::ControlPlane;
 use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
 use super::waiting::WaitingCalls;
@@ -53,19 +54,6 @@ pub struct Mock {
     state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
     control: Option<Control>,
-}
-
-/// Whether a mock has a control plane, and which clients may use it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ControlPlane {
-    /// Its paths are unknown, and no journal is kept.
-    #[default]
-    Disabled,
-    /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names this machine
-    /// as the host: for loopback.
-    Enabled,
-    /// The same, to every program that sends this token as `Authorization: Bearer …`.
-    WithToken(Arc<str>),
 }
 
 /// The state that only a mock with a control plane has.

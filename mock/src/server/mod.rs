@@ -53,7 +53,8 @@ mod stream;
 mod waiting;
 
 pub use connection::serve;
-pub use mock::{Clock, ControlPlane, Mock, Observer};
+pub use control::ControlPlane;
+pub use mock::{Clock, Mock, Observer};
 
 use std::time::Duration;
 

@@ -223,6 +223,7 @@ impl Check<'_> {
         let kind = match text {
             "{}" => yaml::NodeKind::Map(Vec::new()),
             "[]" => yaml::NodeKind::List(Vec::new()),
+            "\"\"" => yaml::NodeKind::Text(String::new()),
             text if text.starts_with('{') => {
                 let source = self.diagnostics.source("default", text);
                 let read = yaml::read(self.diagnostics, source, text, 0);

@@ -28,6 +28,19 @@ use error::{Error, shortened};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Whether a mock has a control plane, and which clients may use it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ControlPlane {
+    /// Its paths are unknown, and no journal is kept.
+    #[default]
+    Disabled,
+    /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names this machine
+    /// as the host: for loopback.
+    Enabled,
+    /// The same, to every program that sends this token as `Authorization: Bearer …`.
+    WithToken(Arc<str>),
+}
+
 /// Returns the routes of the control plane.
 pub(super) fn router(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
     let quotalab = Router::new()
