@@ -93,7 +93,7 @@ impl StartLevels {
         self.0.is_empty()
     }
 
-    /// Returns `true` if every limit begins full, up to [`MIN_USED`] of its capacity.
+    /// Returns `true` if every limit begins full, up to `MIN_USED` of its capacity.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.used().next().is_none()
