@@ -1,5 +1,5 @@
-//! Numerical functions of the samplers. They use sums, products and quotients of floating-point numbers only, whose
-//! results IEEE 754 defines to the bit, so a sample is the same on every machine.
+//! Numerical functions of the samplers. They use operations whose results IEEE 754 defines to the bit, and functions of
+//! `libm`, which are computed in software, so a sample is the same on every machine.
 
 use std::f64::consts::{LN_2, LOG2_E};
 
@@ -179,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exp_agrees_with_libm(x in -745.0..710.0) {
+        fn exp_agrees_with_libm(x in -745.0..709.7) {
             let (ours, theirs) = (exp(x), libm::exp(x));
             prop_assert!((ours - theirs).abs() <= 7e-16 * theirs, "e^{x}: {ours:e}, not {theirs:e}");
         }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn exp_of_the_limits_is_that_of_libm() {
+    fn exp_of_zero_infinities_and_nan() {
         assert_eq!([0.0, f64::NEG_INFINITY, f64::INFINITY].map(exp), [1.0, 0.0, f64::INFINITY]);
         assert!(exp(f64::NAN).is_nan());
     }

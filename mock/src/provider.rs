@@ -22,7 +22,7 @@ use crate::meter::{LimitLevel, Meter};
 use crate::slots::{ServerSlots, Started};
 use crate::time::{Instant, Nanos};
 
-/// One provider: the ground truth that a client's quota estimates approximate.
+/// One provider, with the exact state of its limits, which a client's quota estimates approximate.
 ///
 /// A limit of 30 requests per minute admits thirty at once, then one every two seconds:
 ///
@@ -209,8 +209,8 @@ impl Provider {
         self.meters[index].header_limits()
     }
 
-    /// Returns the remaining units of [`Provider::header_limits`], as of the last decision or completion of this account
-    /// and model.
+    /// Returns the remaining units of [`Provider::header_limits`], as of the last time that the meter of this
+    /// account and model was advanced.
     #[must_use]
     pub fn header_remaining(&self, account: u16, model: u16) -> HeaderRemaining {
         self.meters[self.meter_index(account, model)].header_remaining()
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_slot_is_free_when_its_client_leaves() {
+    fn cancelling_a_call_frees_its_server_slot() {
         let mut provider = provider(&[], Some(1), &[]);
         let [first, second] = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)));
         let (_, started) = provider.cancel(at(500), &first);

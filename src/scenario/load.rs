@@ -17,7 +17,8 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Reads the scenario in a file, changed by `overrides`. Paths of traces are relative to the file.
 ///
 /// # Errors
-/// Returns all problems of the scenario, each with its place and its remedy.
+/// Returns all problems of the scenario itself, or else those of the first change of `what_if` that has any, each with its
+/// place and its remedy.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     let name = path.display().to_string();
     let bytes = read_file(path, &name)?;
@@ -77,7 +78,7 @@ pub fn preset(name: &str) -> Result<Config, Problems> {
     }
 }
 
-/// Returns the problem of a preset that does not exist.
+/// Returns the problem for an unknown preset name.
 pub(super) fn unknown_preset(name: &str) -> Problems {
     let what = format!("unknown preset `{name}`");
     Problem::with_file("preset", what, presets::did_you_mean(name)).into()

@@ -108,7 +108,7 @@ impl Credit for i128 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct UnitCost {
     credits: u64,
-    /// 2^64 ÷ credits, truncated, so that [`UnitCost::units_in`] multiplies instead of dividing: every decision calls it.
+    /// (2^64 − 1) ÷ credits, truncated, so that [`UnitCost::units_in`] multiplies instead of dividing: every decision calls it.
     inverse: u64,
 }
 

@@ -34,7 +34,7 @@ pub(super) const METRICS: [(Metric, &str, &str); 8] = [
 pub(super) const TIMES: [(Time, &str, &str); 3] = [
     (Time::Latency, "from the arrival to the end of the reply", "p95 latency <= 8s"),
     (Time::FirstToken, "from the arrival to the first token", "p90 first_token <= 500ms"),
-    (Time::Queue, "waiting for a free attempt of `client.concurrency`", "p99 queue <= 1s"),
+    (Time::Queue, "waiting until fewer than `client.concurrency` attempts are in flight", "p99 queue <= 1s"),
 ];
 
 /// The comparisons with their signs.
