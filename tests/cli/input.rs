@@ -150,7 +150,6 @@ fn a_file_name_reaches_neither_the_terminal_nor_ci_commands() {
         vec!["test", arg(&name), "--markdown", arg(&markdown), "--annotations", "--set", failing],
         vec!["check", arg(&name)],
         vec!["sim", arg(&name), "--out", arg(&folder)],
-        vec!["mock", arg(&name), "--listen", "127.0.0.1:1"],
     ] {
         let output = quotalab(&args);
         for text in [&output.out, &output.err] {
