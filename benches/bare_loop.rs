@@ -1,6 +1,6 @@
-//! The reference of the benchmark: the minimum that any simulation of this traffic must do.
+//! The bare loop that the benchmark is compared with: the minimum that any simulation of this traffic must do.
 //!
-//! The same jobs from the same schedule, a heap of completions, and a bucket of plain 64-bit numbers per limit. The first target
+//! It has the same jobs from the same schedule, a heap of completions, and a bucket of 64-bit integers per limit. The first target
 //! with room on every axis admits a job; it is then completed. If no target has room, the job is retried half a second later.
 //! There is no engine, no quota estimate, no deadline, no provider model, no event and no recording.
 
@@ -44,7 +44,7 @@ pub(crate) fn run(scenario: &Scenario) -> u64 {
         let requested =
             Usage { prompt_tokens: job.prompt_tokens, completion_tokens: max_tokens, cached_tokens: 0 };
         let room = targets.iter_mut().position(|target| target.admit(now, requested));
-        let delay = room.map_or(RETRY_DELAY, |target| targets[target].service(job));
+        let delay = room.map_or(RETRY_DELAY, |target| targets[target].service_nanos(job));
         events.push(Reverse((now + delay, room.unwrap_or(targets.len()), job)));
     }
 }
@@ -90,14 +90,15 @@ impl Target {
         }
     }
 
-    fn service(&self, Job { prompt_tokens, completion_tokens, draw }: Job) -> u64 {
+    /// Returns the service time in nanoseconds.
+    fn service_nanos(&self, Job { prompt_tokens, completion_tokens, draw }: Job) -> u64 {
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
-        let stretch = self.latency.service_time(
+        let service_time = self.latency.service_time(
             Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw },
             usage,
             1.0,
         );
-        stretch.first_token.0 + stretch.decode.0
+        service_time.first_token.0 + service_time.decode.0
     }
 }
 
@@ -105,33 +106,35 @@ impl Target {
 struct Bucket {
     counts_tokens: bool,
     level: i64,
-    full: i64,
+    capacity: i64,
+    /// The refill per nanosecond, and the cost of a token or of a request, both in the bucket's unit.
     per_nano: i64,
-    per_unit: i64,
-    at: u64,
+    cost_per_token: i64,
+    refilled_at: u64,
 }
 
 impl Bucket {
     fn new(limit: &Limit) -> Self {
         let window = limit.axis.window_length().expect("invariant: every limit has a window").0;
-        let whole = "invariant: a limit divides its window, or the reverse";
+        let divides = "invariant: a limit divides its window, or the reverse";
         let (per_nano, per_unit) =
             if limit.amount <= window { (1, window / limit.amount) } else { (limit.amount / window, 1) };
-        assert_eq!(limit.amount * per_unit, window * per_nano, "{whole}");
-        let signed = |number: u64| i64::try_from(number).expect(whole);
-        let (per_nano, per_unit, full) = (signed(per_nano), signed(per_unit), signed(limit.burst * per_unit));
+        assert_eq!(limit.amount * per_unit, window * per_nano, "{divides}");
+        let signed = |number: u64| i64::try_from(number).expect(divides);
+        let capacity = signed(limit.burst * per_unit);
+        let (per_nano, cost_per_token) = (signed(per_nano), signed(per_unit));
         let counts_tokens = matches!(limit.axis, Axis::Tpm | Axis::Tpd);
-        Self { counts_tokens, level: full, full, per_nano, per_unit, at: 0 }
+        Self { counts_tokens, level: capacity, capacity, per_nano, cost_per_token, refilled_at: 0 }
     }
 
     /// Refills the bucket up to `now` and returns its level.
     fn level(&mut self, now: u64) -> i64 {
-        self.level = (self.level + (now - self.at) as i64 * self.per_nano).min(self.full);
-        self.at = now;
+        self.level = (self.level + (now - self.refilled_at) as i64 * self.per_nano).min(self.capacity);
+        self.refilled_at = now;
         self.level
     }
 
     fn cost(&self, requested: Usage) -> i64 {
-        self.per_unit * if self.counts_tokens { requested.total() as i64 } else { 1 }
+        self.cost_per_token * if self.counts_tokens { requested.total() as i64 } else { 1 }
     }
 }

@@ -1,7 +1,8 @@
-"""The model of three_targets.yaml in ordinary SimPy code, as a reference for virtual time.
+"""The scenario three_targets.yaml in ordinary SimPy code: the reference that the benchmark of virtual time is compared with.
 
-It has the same arrival rate, sizes, three targets with a bucket per limit, fallback, backoff with full jitter, and deadline. It
-records only a list of latencies. Prints the number of jobs that ended and the CPU seconds.
+The arrival rate, the sizes, the three targets with one bucket per limit, the fallback, the backoff with full jitter and the
+deadline are those of the scenario. Only a list of latencies is recorded. Prints the number of jobs that ended and the CPU
+seconds.
 
     python3 three_targets_simpy.py SECONDS_OF_TRAFFIC
 """
@@ -13,11 +14,13 @@ import time
 
 import simpy
 
-RATE, DEADLINE, ATTEMPTS, BASE, CAP, MAX_TOKENS = 240.0, 30.0, 4, 0.5, 8.0, 512
+# Jobs per second; the deadline of a job and the backoff in seconds.
+RATE, DEADLINE, MAX_ATTEMPTS, BACKOFF_BASE, BACKOFF_CAP, MAX_TOKENS = 240.0, 30.0, 4, 0.5, 8.0, 512
 MINUTE, DAY = 60.0, 86_400.0
 
 
 def log_normal(p50, quantile, z):
+    """Returns the parameters mu and sigma from the median and the quantile whose standard normal quantile is z."""
     return math.log(p50), math.log(quantile / p50) / z
 
 
@@ -27,11 +30,11 @@ PROMPT, COMPLETION = log_normal(400, 1500, Z95), log_normal(100, 350, Z95)
 
 class Bucket:
     def __init__(self, limit, window):
-        self.limit, self.rate, self.level, self.at = limit, limit / window, float(limit), 0.0
+        self.limit, self.rate, self.level, self.refilled_at = limit, limit / window, float(limit), 0.0
 
     def refill(self, now):
-        self.level = min(self.limit, self.level + (now - self.at) * self.rate)
-        self.at = now
+        self.level = min(self.limit, self.level + (now - self.refilled_at) * self.rate)
+        self.refilled_at = now
         return self.level
 
     def wait(self, amount):
@@ -39,9 +42,9 @@ class Bucket:
 
 
 class Target:
-    def __init__(self, requests, tokens, first_token, speed):
-        self.requests = [Bucket(*limit) for limit in requests]
-        self.tokens = [Bucket(*limit) for limit in tokens]
+    def __init__(self, request_limits, token_limits, first_token, speed):
+        self.requests = [Bucket(*limit) for limit in request_limits]
+        self.tokens = [Bucket(*limit) for limit in token_limits]
         self.first_token, self.speed, self.cools_down_until = first_token, speed, 0.0
 
     def admit(self, now, tokens):
@@ -56,36 +59,41 @@ class Target:
         return wait
 
     def settle(self, now, unused):
+        """Returns the tokens that were reserved and not used to the buckets."""
         for bucket in self.tokens:
             bucket.refill(now)
             bucket.level = min(bucket.limit, bucket.level + unused)
 
     def room(self, now, tokens):
+        """Returns the smallest share of a limit that is left after a call."""
         shares = [(bucket.refill(now) - 1) / bucket.limit for bucket in self.requests]
         return min(shares + [(bucket.refill(now) - tokens) / bucket.limit for bucket in self.tokens])
 
 
-def job(env, first, last, rng, latencies):
-    scheduled, tried, waits = env.now, set(), 0
+def job(env, first_step, fallback, rng, latencies):
+    scheduled, tried, backoffs = env.now, set(), 0
     prompt = max(1, round(rng.lognormvariate(*PROMPT)))
     completion = min(MAX_TOKENS, max(1, round(rng.lognormvariate(*COMPLETION))))
     requested, attempts = prompt + MAX_TOKENS, 0
-    while attempts < ATTEMPTS:
+    while attempts < MAX_ATTEMPTS:
         now = env.now
-        ready = [t for t in first if t.cools_down_until <= now and t not in tried]
+        ready = [t for t in first_step if t.cools_down_until <= now and t not in tried]
         if ready:
             target = max(ready, key=lambda t: t.room(now, requested))
-        elif last.cools_down_until <= now and last not in tried:
-            target = last
+        elif fallback.cools_down_until <= now and fallback not in tried:
+            target = fallback
         else:
-            backoff = rng.uniform(0.0, min(CAP, BASE * 2**waits))
-            cooling = [t.cools_down_until for t in (*first, last) if t.cools_down_until > now]
-            until = min([now + backoff] * bool(tried) + [end + backoff for end in cooling])
-            if until >= scheduled + DEADLINE:
+            backoff = rng.uniform(0.0, min(BACKOFF_CAP, BACKOFF_BASE * 2**backoffs))
+            # The next retry comes one backoff after the end of a cool-down, or after now if a target was tried.
+            starts = [t.cools_down_until for t in (*first_step, fallback) if t.cools_down_until > now]
+            if tried:
+                starts.append(now)
+            retry_at = min(starts) + backoff
+            if retry_at >= scheduled + DEADLINE:
                 break
-            waits += 1
+            backoffs += 1
             tried.clear()
-            yield env.timeout(until - now)
+            yield env.timeout(retry_at - now)
             continue
         attempts += 1
         tried.add(target)
@@ -101,14 +109,14 @@ def job(env, first, last, rng, latencies):
 
 
 def arrivals(env, duration, rng, latencies):
-    minute = [[(6_000, MINUTE), (8_000_000, DAY)], [(6_000_000, MINUTE), (8_000_000_000, DAY)]]
-    first = [Target(*minute, log_normal(0.2, 0.9, Z99), 500.0) for _ in range(2)]
-    last = Target([(3_000, MINUTE)], [(3_000_000, MINUTE)], log_normal(0.18, 0.9, Z99), 1_800.0)
+    limits = [[(6_000, MINUTE), (8_000_000, DAY)], [(6_000_000, MINUTE), (8_000_000_000, DAY)]]
+    first_step = [Target(*limits, log_normal(0.2, 0.9, Z99), 500.0) for _ in range(2)]
+    fallback = Target([(3_000, MINUTE)], [(3_000_000, MINUTE)], log_normal(0.18, 0.9, Z99), 1_800.0)
     while True:
         yield env.timeout(rng.expovariate(RATE))
         if env.now >= duration:
             return
-        env.process(job(env, first, last, rng, latencies))
+        env.process(job(env, first_step, fallback, rng, latencies))
 
 
 def main():

@@ -16,7 +16,7 @@ mod bare_loop;
 mod measured;
 
 use anyhow::{Context, ensure};
-use measured::{memory_kib, seconds_on_core, spread};
+use measured::{median_and_range, memory_kib, seconds_on_core};
 use provider::units;
 use quotalab::drive::virtual_time;
 use quotalab::event::{Event, EventKind};
@@ -32,15 +32,15 @@ const SCENARIO: &str = include_str!("three_targets.yaml");
 struct Measure {
     /// The number of rounds. Every subject runs once per round.
     rounds: usize,
-    /// The simulated duration per run, and that of the SimPy model, which is much slower.
-    round: &'static str,
-    simpy: &'static str,
-    /// The simulated duration of the run whose peak memory is compared with that of a round.
-    long: &'static str,
+    /// The simulated duration of a run, and that of a run of the SimPy model, which is much slower.
+    duration: &'static str,
+    simpy_duration: &'static str,
+    /// The simulated duration of the long run, whose peak memory is compared with that of the other runs.
+    long_duration: &'static str,
 }
 
-const WHOLE: Measure = Measure { rounds: 11, round: "1h", simpy: "2m", long: "24h" };
-const QUICK: Measure = Measure { rounds: 3, round: "10m", simpy: "20s", long: "1h" };
+const WHOLE: Measure = Measure { rounds: 11, duration: "1h", simpy_duration: "2m", long_duration: "24h" };
+const QUICK: Measure = Measure { rounds: 3, duration: "10m", simpy_duration: "20s", long_duration: "1h" };
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -66,37 +66,37 @@ impl Run {
     }
 
     /// Parses the output of [`once`] or of the SimPy model.
-    fn read(line: &str) -> anyhow::Result<Self> {
+    fn parse(line: &str) -> anyhow::Result<Self> {
         let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         ensure!(numbers.len() >= 2, "jobs and seconds, not {line:?}");
         Ok(Self { jobs: numbers[0], seconds: numbers[1], peak_kib: numbers.get(2).copied() })
     }
 
-    /// Runs a command that prints a result.
-    fn of(command: &mut Command) -> anyhow::Result<Self> {
+    /// Runs a command that prints a result, and parses it.
+    fn of_command(command: &mut Command) -> anyhow::Result<Self> {
         let output = command.output().with_context(|| format!("{command:?}"))?;
         ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
-        Self::read(&String::from_utf8_lossy(&output.stdout))
+        Self::parse(&String::from_utf8_lossy(&output.stdout))
     }
 
     /// Runs a subject in its own process.
-    fn child(subject: &str, duration: &str) -> anyhow::Result<Self> {
-        Self::of(Command::new(std::env::current_exe()?).args(["--once", subject, duration]))
+    fn of_subject(subject: &str, duration: &str) -> anyhow::Result<Self> {
+        Self::of_command(Command::new(std::env::current_exe()?).args(["--once", subject, duration]))
     }
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn compare(measure: &Measure) -> anyhow::Result<()> {
     let (mut sims, mut bares, mut simpys) = (Vec::new(), Vec::new(), Vec::new());
-    let mut simpy = simpy_model(measure.simpy);
+    let mut simpy = simpy_model(measure.simpy_duration);
     for _ in 0..measure.rounds {
-        sims.push(Run::child("sim", measure.round)?);
-        bares.push(Run::child("bare", measure.round)?);
+        sims.push(Run::of_subject("sim", measure.duration)?);
+        bares.push(Run::of_subject("bare", measure.duration)?);
         if let Ok(command) = &mut simpy {
-            simpys.push(Run::of(command)?);
+            simpys.push(Run::of_command(command)?);
         }
     }
-    let long = Run::child("sim", measure.long)?;
+    let long = Run::of_subject("sim", measure.long_duration)?;
 
     let rates = |runs: &[Run]| runs.iter().map(|run| run.jobs_per_second() / 1e6).collect::<Vec<_>>();
     let ratios = |others: &[Run]| {
@@ -104,23 +104,23 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
         pairs.map(|(sim, other)| sim.jobs_per_second() / other.jobs_per_second()).collect::<Vec<_>>()
     };
     println!("million jobs per second and core, median (minimum to maximum of {} rounds)", measure.rounds);
-    println!("  quotalab, {:>3} of traffic   {}", measure.round, spread(rates(&sims)));
-    println!("  quotalab, {:>3} of traffic   {:.3}", measure.long, long.jobs_per_second() / 1e6);
-    println!("  bare loop                 {}", spread(rates(&bares)));
-    println!("  quotalab / bare loop      {}", spread(ratios(&bares)));
+    println!("  quotalab, {:>3} of traffic   {}", measure.duration, median_and_range(rates(&sims)));
+    println!("  quotalab, {:>3} of traffic   {:.3}", measure.long_duration, long.jobs_per_second() / 1e6);
+    println!("  bare loop                 {}", median_and_range(rates(&bares)));
+    println!("  quotalab / bare loop      {}", median_and_range(ratios(&bares)));
     match simpy {
         Ok(_) => {
-            println!("  SimPy                     {}", spread(rates(&simpys)));
-            println!("  quotalab / SimPy          {}", spread(ratios(&simpys)));
+            println!("  SimPy                     {}", median_and_range(rates(&simpys)));
+            println!("  quotalab / SimPy          {}", median_and_range(ratios(&simpys)));
         }
         Err(reason) => println!("  SimPy                     skipped: {reason:#}"),
     }
     println!("peak memory");
     match (sims[0].peak_kib, long.peak_kib) {
-        (Some(short), Some(day)) => {
-            println!("  {:>3} of traffic            {:.2} MiB", measure.round, short / 1024.0);
-            println!("  {:>3} of traffic            {:.2} MiB", measure.long, day / 1024.0);
-            println!("  ratio                     {:.3}", day / short);
+        (Some(short), Some(long)) => {
+            println!("  {:>3} of traffic            {:.2} MiB", measure.duration, short / 1024.0);
+            println!("  {:>3} of traffic            {:.2} MiB", measure.long_duration, long / 1024.0);
+            println!("  ratio                     {:.3}", long / short);
         }
         _ => println!("  skipped: this system has no /proc/self/status"),
     }
@@ -134,7 +134,7 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
 fn simpy_model(duration: &str) -> anyhow::Result<Command> {
     let found = Command::new("python3").args(["-c", "import simpy"]).output();
     ensure!(found.context("there is no python3")?.status.success(), "python3 has no simpy");
-    let seconds = units::duration(duration).expect("a duration").as_secs_f64();
+    let seconds = units::parse_duration(duration).expect("a duration").as_secs_f64();
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/three_targets_simpy.py");
     let mut command = Command::new("python3");
     command.arg(model).arg(seconds.to_string());
@@ -145,33 +145,34 @@ fn simpy_model(duration: &str) -> anyhow::Result<Command> {
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
     let scenario = scenario(duration)?;
-    let (start, idle) = (Instant::now(), seconds_on_core("self"));
+    let (start, cpu_at_start) = (Instant::now(), seconds_on_core("self"));
     let jobs = match subject {
         "sim" => {
-            let mut fold = (Recorder::new(&scenario), Ended(0));
+            let mut fold = (Recorder::new(&scenario), EndedJobs(0));
             virtual_time::simulate(&scenario, &mut fold);
             fold.1.0
         }
         "bare" => bare_loop::run(&scenario),
         _ => anyhow::bail!("sim or bare, not {subject}"),
     };
-    let seconds =
-        seconds_on_core("self").zip(idle).map_or(start.elapsed().as_secs_f64(), |(now, then)| now - then);
+    let seconds = seconds_on_core("self")
+        .zip(cpu_at_start)
+        .map_or(start.elapsed().as_secs_f64(), |(now, then)| now - then);
     println!("{jobs} {seconds} {}", memory_kib("self", "VmHWM").map_or(String::new(), |kib| kib.to_string()));
     Ok(())
 }
 
 fn scenario(duration: &str) -> anyhow::Result<Scenario> {
-    let duration = units::duration(duration).ok().context("a duration such as 10m")?;
+    let duration = units::parse_duration(duration).ok().context("a duration such as 10m")?;
     let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
     Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None)
         .expect("invariant: the scenario of the benchmark is valid"))
 }
 
-/// Counts the jobs that ended, like the other subjects.
-struct Ended(u64);
+/// Counts the jobs that ended, as the other subjects do.
+struct EndedJobs(u64);
 
-impl Fold for Ended {
+impl Fold for EndedJobs {
     fn event(&mut self, event: &Event) {
         self.0 += u64::from(matches!(event.kind, EventKind::Done(_)));
     }

@@ -4,7 +4,7 @@
 //! The engine emits all events except [`EventKind::Decided`] and [`EventKind::Settled`], which the driver emits for the
 //! provider. Instants never decrease from one event to the next (law 4).
 
-use crate::ids::{AttemptId, ClassId, JobId, TargetId};
+use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use provider::{Axis, Instant, Nanos, Usage};
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,8 @@ pub enum EventKind {
     /// It reached the engine.
     Arrived {
         /// Its workload.
-        class: ClassId,
-        /// The instant that the schedule wanted it at; earlier than the event only if a live driver lags.
+        workload: WorkloadId,
+        /// Its scheduled arrival; earlier than the event only if a live driver lags.
         scheduled: Instant,
         /// Its own deadline; `None`: the client's, counted from `scheduled`.
         deadline: Option<Instant>,
@@ -96,7 +96,7 @@ pub enum EventKind {
         usage: Usage,
     },
     /// The engine cancelled an attempt before its reply arrived.
-    Abandoned {
+    AttemptCancelled {
         /// The attempt.
         attempt: AttemptId,
         /// Its target.
@@ -139,11 +139,11 @@ pub enum EventKind {
 /// How a job ended and where its time went: `queue + wait + service + failed_attempts` is its latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JobEnd {
-    /// Whether it was answered, and if not, why.
+    /// Answered or not, with the reason if not.
     pub outcome: JobOutcome,
     /// Its workload.
-    pub class: ClassId,
-    /// The instant that the schedule wanted it at.
+    pub workload: WorkloadId,
+    /// Its scheduled arrival.
     pub scheduled: Instant,
     /// Attempts made, an attempt taken over from a cancelled leader included.
     pub attempts: u8,
@@ -157,8 +157,11 @@ pub struct JobEnd {
     pub service: Nanos,
     /// Time in attempts that did not succeed.
     pub failed_attempts: Nanos,
-    /// From the schedule to the first token of the answer; `None` unless it succeeded.
+    /// Time from the scheduled arrival to the first token of the answer; `None` unless it succeeded.
     pub first_token: Option<Nanos>,
+    /// `true` if its answer was cut: it ends at `max_tokens`, or at the longest completion of the model. `false` unless it
+    /// succeeded.
+    pub cut: bool,
     /// What the job waited for when it was given up, or would have waited for beyond its deadline; `None` if it ended
     /// otherwise, in an attempt, or in the queue.
     pub obstacle: Option<Obstacle>,
@@ -177,7 +180,7 @@ pub enum JobOutcome {
     InFlight,
 }
 
-/// Why a job ended without an answer.
+/// The reason for which a job ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
@@ -197,7 +200,7 @@ pub enum EndReason {
     Interrupted,
 }
 
-/// What keeps a job from being sent: of the targets that it waits for, the one that may be sent to first.
+/// What a job waits for before it can be sent. If several targets are blocked, that of the target that is free first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// The target that it waits for.
@@ -262,7 +265,7 @@ pub enum AttemptOutcome {
     Failed(AttemptFailure),
 }
 
-/// The cause of a refusal: the words of `explain --json`.
+/// The cause of a refusal, named as in `explain --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitCause {
@@ -287,7 +290,7 @@ pub enum LimitCause {
 }
 
 impl LimitCause {
-    /// The word of `explain --json` and of results.
+    /// Returns the name in `explain --json` and in results.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -304,7 +307,7 @@ impl LimitCause {
     }
 }
 
-/// The failure of an attempt that no limit explains.
+/// A failure of an attempt other than a refusal by a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttemptFailure {
     /// An HTTP status that is not a success.

@@ -56,6 +56,12 @@ pub fn job_rate(jobs_per_min: f64) -> String {
 
 const MINUTES_PER_DAY: f64 = 1440.0;
 
+/// Formats the jobs of an interval: `233 jobs/min`, or `200 jobs at once` if the interval has no length.
+#[must_use]
+pub fn jobs_in(jobs: f64, length_s: f64) -> String {
+    if length_s > 0.0 { job_rate(jobs * 60.0 / length_s) } else { format!("{} jobs at once", number(jobs)) }
+}
+
 /// Returns a duration in seconds, rounded to the microsecond.
 #[must_use]
 pub fn seconds(length: Nanos) -> f64 {
@@ -214,6 +220,19 @@ pub fn at_seconds(at: Instant) -> f64 {
 /// Removes the zeros after the last digit of a decimal fraction.
 fn trimmed(text: String) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// Returns `true` for characters that a terminal interprets, or that change how the text around them is shown: control
+/// characters, line and paragraph separators, and bidirectional formatting (UAX #9).
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Replaces unprintable characters by blanks.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Small numbers that stand for names. Names are resolved once, when the scenario is read; the engine, the drivers and
+//! Numeric ids. Names are resolved once, when the scenario is read; the engine, the drivers and
 //! the folds use only the numbers.
 
 use std::fmt;
@@ -11,9 +11,9 @@ pub struct TargetId(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
 
-/// A workload (a class of jobs): index into [`crate::scenario::Scenario::workloads`].
+/// A workload: index into [`crate::scenario::Scenario::workloads`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClassId(pub u16);
+pub struct WorkloadId(pub u16);
 
 /// A job, numbered in order of arrival from zero; never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +36,7 @@ pub struct Tag(pub usize);
 macro_rules! index {
     ($($id:ident),*) => {$(
         impl $id {
-            /// The id as an index.
+            /// Returns the id as an index.
             #[must_use]
             pub const fn index(self) -> usize {
                 self.0 as usize
@@ -44,7 +44,7 @@ macro_rules! index {
         }
     )*};
 }
-index!(TargetId, RouteId, ClassId, Slot);
+index!(TargetId, RouteId, WorkloadId, Slot);
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,7 @@
-//! A request and what only the provider knows of it. The [`Job`] goes to the engine, the [`Truth`] only to the
-//! provider: the engine cannot depend on what a real client would not know.
+//! A job, and the ground truth that only the provider knows of it. The [`Job`] goes to the engine, the [`Truth`] only
+//! to the provider: the engine cannot depend on what a real client would not know.
 
-use crate::ids::{ClassId, JobId, RouteId};
+use crate::ids::{JobId, RouteId, WorkloadId};
 use provider::{Instant, Nanos, Truth};
 
 /// The largest prompt and the largest completion, in tokens; samples are clamped to it. It exceeds every context window
@@ -18,10 +18,10 @@ pub struct Job {
     /// Unique within a run.
     pub id: JobId,
     /// Its workload.
-    pub class: ClassId,
+    pub workload: WorkloadId,
     /// The route that it takes.
     pub route: RouteId,
-    /// The instant that the schedule wanted it at; latency counts from here.
+    /// Its scheduled arrival, from which latency is measured.
     pub scheduled: Instant,
     /// The instant at which it is given up; `None`: the client's `deadline` after `scheduled`.
     pub deadline: Option<Instant>,

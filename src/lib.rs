@@ -1,21 +1,23 @@
 //! quotalab: a load simulator and capacity planner for rate-limited LLM APIs.
 //!
-//! One routing engine runs over real HTTP and in virtual time against one provider model, so that a
-//! whole day of traffic is forecast in seconds and the forecast can be checked against the wire.
+//! One routing engine runs against one model of a provider, in virtual time and over real HTTP. A day of traffic is
+//! forecast in seconds, and a short live run checks the forecast.
 //!
-//! The crate is a house of floors; a module imports only from lower ones (`tests/tidy.rs` holds the table):
+//! Modules are in layers; a module imports only from lower ones (`tests/tidy.rs` enforces it; ARCHITECTURE.md describes
+//! the modules and the two exceptions):
 //!
 //! ```text
 //!  7  main
-//!  6  cli        a file per verb, exit codes
-//!  5  planner    the ceiling, what binds, what to buy    gate     expectations and baselines, for CI
-//!     report     text, charts, one offline page, comparison
-//!  4  drive      virtual time and real HTTP: twins        record   folds over the event stream
-//!  3  engine     the routing machine                      load     arrivals        ceiling  the most that limits allow
-//!  2  scenario   YAML -> Spec -> Plan
+//!  6  cli
+//!  5  planner  regression  report  explain
+//!  4  drive  record
+//!  3  engine  load  ceiling
+//!  2  scenario
 //!  1  event  job
-//!  0  ids  formatting  problem  stats  xml                   and below ground the crate `provider` (mock/)
+//!  0  ids  formatting  problem  stats  xml
 //! ```
+//!
+//! Below them is the crate `provider` (`mock/`): the model of a provider, and the mock that serves it over HTTP.
 
 pub mod ceiling;
 pub mod cli;

@@ -34,7 +34,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with a file as a whole.
+    /// Returns a problem with a file as a whole.
     #[must_use]
     pub fn with_file(file: &str, what: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The part of a long line around a column, and the offset of the column in that part. Tabs and other control
+/// Returns the part of a long line around a column, and the offset of the column in that part. Tabs and other control
 /// characters become spaces, so that the caret is in the right column.
 fn window(line: &str, column: usize) -> (String, usize) {
     const SHOWN: usize = 100;
@@ -84,10 +84,10 @@ fn window(line: &str, column: usize) -> (String, usize) {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// A reader may stop looking for problems at this number.
-    pub const ENOUGH: usize = 1_000;
+    /// The number of problems at which a reader may end its search for more.
+    pub const MAX_SOUGHT: usize = 1_000;
 
-    /// Sorts by file, line and column and drops duplicates. `None` if `problems` is empty.
+    /// Sorts by file, line and column, and drops duplicates. Returns `None` if `problems` is empty.
     #[must_use]
     pub fn found(mut problems: Vec<Problem>) -> Option<Self> {
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -95,7 +95,7 @@ impl Problems {
         (!problems.is_empty()).then_some(Self(problems))
     }
 
-    /// The problems, in order.
+    /// Returns the problems, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()
     }
@@ -130,14 +130,15 @@ impl fmt::Display for Problems {
         }
         match self.0.len() {
             1 => write!(f, "1 problem; nothing was started"),
-            Self::ENOUGH.. => write!(f, "{} problems or more; nothing was started", Self::ENOUGH),
+            Self::MAX_SOUGHT.. => write!(f, "{} problems or more; nothing was started", Self::MAX_SOUGHT),
             many => write!(f, "{many} problems; nothing was started"),
         }
     }
 }
 
-/// The candidate that `word` is most likely a misspelling of: the one the fewest edits away (insert, delete, replace, or
-/// swap neighbours), if that is at most a third of its length, at least one edit. The earlier of two that are equally near.
+/// Returns the candidate with the smallest edit distance from `word` (insert, delete, replace, swap neighbours; case is
+/// ignored); the earlier of two at the same distance. Returns `None` if the distance exceeds a third of the longer
+/// word, at least one edit.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = |text: &str| text.chars().flat_map(char::to_lowercase).take(MAX_COMPARED).collect::<String>();
@@ -163,7 +164,7 @@ const MAX_COMPARED: usize = 60;
 /// Candidates beyond this number are not compared.
 const MAX_CANDIDATES: usize = 500;
 
-/// The remedy for an unknown word: "did you mean" the nearest of the known words, or all of them.
+/// Returns the remedy for an unknown word: "did you mean" the nearest known word, or a list of the known words.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(word, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -171,13 +172,13 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str> 
     }
 }
 
-/// `a`, `b` or `c`, each in backticks; words beyond two dozen are left out.
+/// Lists words, each in backticks: `a`, `b` or `c`. Words after the 24th are left out.
 pub(crate) fn alternatives(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().take(24).map(|word| format!("`{word}`")).collect();
     if words.len() > quoted.len() { format!("{}, …", quoted.join(", ")) } else { either(&quoted) }
 }
 
-/// "a, b or c".
+/// Joins words: "a, b or c".
 pub(crate) fn either(words: &[String]) -> String {
     match words.split_last() {
         Some((last, [])) => last.clone(),

@@ -53,12 +53,14 @@ fn every_class_has_its_scenario_and_every_scenario_its_number_question_and_answe
     }
 }
 
-/// The virtual run meets what `expect` says. It would not be worth much if it met that anyway, so where the client
-/// is to notice something, the same run without its incidents must come out differently.
+/// A simulation of every scenario passes its `expect`. To show that the incidents matter, the same run without them
+/// must have a different result, except for faults that a simulation does not have.
 #[test]
 fn a_good_client_keeps_what_every_scenario_expects() {
-    /// What a simulation does not feel: forms and clocks are on the wire alone, and Groq's body tells what its headers hide.
-    const NOT_FELT: [&str; 5] = ["fractional wait", "dated wait", "clock skew", "clock behind", "no headers"];
+    /// Faults without effect in a simulation: formats and clocks exist only on the wire, and Groq's body states what
+    /// its headers omit.
+    const WITHOUT_EFFECT: [&str; 5] =
+        ["fractional wait", "dated wait", "clock skew", "clock behind", "no headers"];
     for path in classes() {
         let mut scenario = load(&path);
         let summary = simulate(&scenario);
@@ -66,12 +68,12 @@ fn a_good_client_keeps_what_every_scenario_expects() {
         let missed: Vec<_> = summary.expect.iter().filter(|expected| !expected.pass).collect();
         assert!(missed.is_empty(), "{}: {missed:#?}", path.display());
         scenario.providers.iter_mut().for_each(|provider| provider.incidents.clear());
-        let calm = simulate(&scenario);
-        let felt = |summary: &quotalab::record::Summary| {
+        let without_incidents = simulate(&scenario);
+        let result = |summary: &quotalab::record::Summary| {
             format!("{:?} {:?} {:?}", summary.jobs, summary.attempts, summary.latency_s)
         };
-        let same = felt(&summary) == felt(&calm);
-        assert_eq!(same, NOT_FELT.contains(&&*scenario.name), "{}", path.display());
+        let same = result(&summary) == result(&without_incidents);
+        assert_eq!(same, WITHOUT_EFFECT.contains(&&*scenario.name), "{}", path.display());
     }
 }
 

@@ -8,8 +8,8 @@ pub(crate) fn check(name: &str, actual: &str) {
     check_file(&format!("tests/golden/{name}.txt"), actual);
 }
 
-/// Compares with a file of the repository and shows the first line that differs, from both sides. With `UPDATE_GOLDEN=1` it
-/// writes the file instead.
+/// Compares with a file of the repository and shows the first line that differs, from both sides. With
+/// `UPDATE_GOLDEN=1` it writes the file instead.
 pub(crate) fn check_file(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let actual = format!("{}\n", actual.trim_end());

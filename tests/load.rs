@@ -7,6 +7,7 @@ use std::path::Path;
 
 const ALL: TraceOptions = TraceOptions { rate: 1.0, speed: 1.0, seed: 7, limit: None };
 
+/// A trace, and what an independent reading found in it.
 struct Known {
     file: &'static str,
     rows: usize,

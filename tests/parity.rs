@@ -1,16 +1,19 @@
 //! Law 12: the same scenarios in virtual time, and over HTTP against mocks on loopback, lead to the same decisions.
 //!
-//! Decisions are compared as counts. The limits are exact buckets and the traffic is steady, so that a delay moves single
-//! decisions but not their sums. Latencies of the live run include the delays of a busy machine; they are compared within
-//! the lag that the same run measured between the schedule and the arrival of its jobs.
+//! Decisions are compared as counts. The limits are exact buckets and the traffic is steady, so that a delay moves
+//! single decisions but not their sums. Latencies of the live run include the delays of a busy machine; they are
+//! compared within the lag that the same run measured between the schedule and the arrival of its jobs.
+//!
 //! `cargo test parity -- --nocapture` prints the table.
 
+mod cut;
+mod delays;
 mod obedience;
 
 use provider::{Instant, Nanos};
 use quotalab::drive::clock::Clock;
 use quotalab::drive::local::Mocks;
-use quotalab::drive::{live, record, virtual_time};
+use quotalab::drive::{WithMeasuredDelays, live, record, virtual_time};
 use quotalab::event::Event;
 use quotalab::record::{Audit, Fold, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Overrides, Scenario};
@@ -165,12 +168,22 @@ fn both(scenario: &Scenario) -> (Summary, Summary) {
 }
 
 fn simulate(scenario: &Scenario) -> Summary {
-    audited(scenario, Mode::Virtual, Nanos::ZERO, |folds| virtual_time::simulate(scenario, folds))
+    audited(scenario, Mode::Virtual, Nanos::ZERO, &mut (), |folds| virtual_time::simulate(scenario, folds))
+}
+
+/// Simulates a scenario with the delays that a live run of it measured.
+fn simulate_with_delays(scenario: &Scenario, delays: &WithMeasuredDelays) -> Summary {
+    audited(scenario, Mode::Virtual, Nanos::from_secs(10), &mut (), |folds| delays.simulate(folds))
 }
 
 fn run(scenario: &Scenario) -> Summary {
+    run_with(scenario, &mut ())
+}
+
+/// Runs a scenario over HTTP and passes its events to `fold` as well.
+fn run_with(scenario: &Scenario, fold: &mut impl Fold) -> Summary {
     // Jobs end later than their deadline if timers fire late.
-    audited(scenario, Mode::Live, Nanos::from_secs(10), |folds| run_live(scenario, folds))
+    audited(scenario, Mode::Live, Nanos::from_secs(10), fold, |folds| run_live(scenario, folds))
 }
 
 /// Runs a scenario over HTTP and returns the instant of the end.
@@ -187,15 +200,16 @@ fn run_live<F: Fold>(scenario: &Scenario, fold: &mut F) -> Instant {
 }
 
 /// Records the run that `drive` makes and checks the laws. `slack` is how much later than its deadline a job may end.
-fn audited(
+fn audited<F: Fold>(
     scenario: &Scenario,
     mode: Mode,
     slack: Nanos,
-    drive: impl FnOnce(&mut (Recorder, &mut Audit)) -> Instant,
+    fold: &mut F,
+    drive: impl FnOnce(&mut (Recorder, &mut (Audit, &mut F))) -> Instant,
 ) -> Summary {
-    let mut audit = Audit::new(scenario, slack);
-    let summary = record(Recorder::new(scenario), mode, &mut audit, drive);
-    let (violations, _) = audit.finish();
+    let mut folds = (Audit::new(scenario, slack), fold);
+    let summary = record(Recorder::new(scenario), mode, &mut folds, drive);
+    let (violations, _) = folds.0.finish();
     assert!(violations.is_empty(), "{} in {} time: {violations:#?}", scenario.name, mode.name());
     summary
 }
@@ -244,6 +258,7 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary) {
     }
     table.count("attempts that failed otherwise", counts(|run| run.attempts.failed));
     table.count("completion tokens", counts(|run| run.tokens.completion));
+    table.count("cut answers", counts(|run| run.jobs.cut));
     table.count("cached tokens", counts(|run| run.tokens.cached));
     let lag = real.lag_s.as_ref().expect("a live run measures its lag").p99;
     let latencies = [

@@ -1,10 +1,13 @@
 //! The planner against closed forms, sums and its own laws.
 
 mod closed;
+mod cut;
 mod exit_code;
 mod outage;
 mod planning;
 mod purchase;
+mod what_ifs;
+mod worlds;
 
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;
@@ -76,7 +79,7 @@ fn with_even_arrivals_a_single_limit_is_the_ceiling() {
 
 /// A call that reserves a fifth of a bucket is refused long before the bucket is full.
 #[test]
-fn a_limit_that_refuses_is_blamed_even_if_it_is_never_full() {
+fn a_limit_that_refuses_is_reported_even_if_it_is_never_full() {
     let yaml = one_account("tpm: 10k", "poisson: 3/min", "expect: [success >= 99%]")
         .replace(
             "prompt: 100, completion: 100, max_tokens: 100",

@@ -1,12 +1,11 @@
-//! What the pages tell a newcomer to type exists: every command is understood by the command line as it is,
-//! and every file named is there.
+//! Checks the documentation: the command line accepts every command that is shown, and every file that is named exists.
 
 use clap::CommandFactory as _;
 use quotalab::cli::Cli;
 use std::fs;
 use std::path::Path;
 
-/// The pages for people.
+/// The pages that are checked.
 const PAGES: [&str; 5] =
     ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "mock/README.md", "docs/scenario.md"];
 
@@ -18,8 +17,8 @@ fn read(page: &str) -> String {
     fs::read_to_string(top().join(page)).unwrap_or_else(|wrong| panic!("{page}: {wrong}"))
 }
 
-/// The lines between fences, joined where they end in a backslash.
-fn typed(text: &str) -> Vec<String> {
+/// Returns the lines of all code blocks, joined where they end in a backslash.
+fn code_lines(text: &str) -> Vec<String> {
     let mut inside = false;
     let lines = text.lines().filter(|line| {
         let fence = line.trim_start().starts_with("```");
@@ -30,12 +29,12 @@ fn typed(text: &str) -> Vec<String> {
     joined.lines().map(|line| line.trim().trim_start_matches("$ ").to_owned()).collect()
 }
 
-/// The commands of a line: each side of a pipe is one.
+/// Returns the commands of a line: each side of a pipe is one.
 fn commands(line: &str) -> impl Iterator<Item = Vec<String>> {
     line.split(" | ").filter_map(arguments)
 }
 
-/// A command as a shell splits it, up to the first redirection or comment.
+/// Splits a command into words as a shell does, up to the first redirection or comment.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in line.chars() {
@@ -55,7 +54,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The arguments of a line that calls quotalab, by its name or through cargo.
+/// Returns the arguments of a line that calls quotalab, by its name or through cargo; `None` for other commands.
 fn arguments(line: &str) -> Option<Vec<String>> {
     let words = words(line);
     let own = words.first().is_some_and(|first| first == "quotalab" || first.ends_with("/quotalab"));
@@ -66,11 +65,11 @@ fn arguments(line: &str) -> Option<Vec<String>> {
 
 #[test]
 fn every_command_of_the_pages_is_understood() {
-    let mut told = 0;
+    let mut checked = 0;
     for page in PAGES {
-        for line in typed(&read(page)) {
+        for line in code_lines(&read(page)) {
             for arguments in commands(&line) {
-                told += 1;
+                checked += 1;
                 let all = std::iter::once("quotalab".to_owned()).chain(arguments);
                 if let Err(wrong) = Cli::command().try_get_matches_from(all) {
                     assert!(!wrong.use_stderr(), "{page}: `{line}`: {wrong}");
@@ -78,16 +77,16 @@ fn every_command_of_the_pages_is_understood() {
             }
         }
     }
-    assert!(told >= 6, "the pages show the verbs: {told} commands");
+    assert!(checked >= 6, "the pages show the verbs: {checked} commands");
 }
 
 #[test]
 fn every_verb_is_shown_in_the_readme() {
-    let lines = typed(&read("README.md"));
+    let lines = code_lines(&read("README.md"));
     let shown: Vec<_> =
         lines.iter().flat_map(|line| commands(line)).filter_map(|words| words.first().cloned()).collect();
     for verb in Cli::command().get_subcommands() {
-        assert!(shown.iter().any(|word| word == verb.get_name()), "`{}` is nowhere shown", verb.get_name());
+        assert!(shown.iter().any(|word| word == verb.get_name()), "`{}` is not shown", verb.get_name());
     }
 }
 
@@ -100,7 +99,7 @@ fn every_file_that_the_pages_name_is_there() {
         for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
             assert!(beside.join(link).exists(), "{page} links to {link}");
         }
-        // Paths below one of the top folders, wherever they stand: `…*` and `…<one>` name several.
+        // Paths below one of the top folders, anywhere in the text: `…*` and `…<one>` name several.
         for word in text.split(|c: char| c.is_whitespace() || "`()[]\"',;".contains(c)) {
             let path = word.trim_end_matches(['.', ':']).split(['*', '<', '{', '#']).next().unwrap_or(word);
             let local = ["scenarios/", "src/", "tests/", "mock/", "benches/", ".ci/"]
@@ -117,9 +116,9 @@ fn every_file_that_the_pages_name_is_there() {
 #[test]
 fn the_main_command_is_what_ci_runs() {
     let text = read("README.md");
-    let (_, block) = text.split_once("```sh\n").expect("what is to be typed is fenced as `sh`");
+    let (_, block) = text.split_once("```sh\n").expect("the commands are in a block of `sh`");
     let block = block.split("```").next().unwrap_or(block);
     assert!(block.contains("cargo run --release -- run scenarios/"), "{block}");
     assert!(text.contains("cargo test"));
-    assert!(read(".ci/run").contains("README.md"), "CI types what the page says");
+    assert!(read(".ci/run").contains("README.md"), "CI runs the commands of the page");
 }

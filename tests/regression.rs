@@ -9,7 +9,7 @@ use quotalab::scenario::{self, Overrides, Scenario};
 use quotalab::stats::replica_seeds;
 
 /// One account under more load than its limit, with retries that obey `retry-after`.
-const WALL: &str = "
+const OVERLOADED: &str = "
 name: wall
 duration: 20m
 providers: {p: {accounts: {acme: [k1]}, models: {m: {limits: {rpm: 30}, latency: {first_token: {p50: 200ms, p99: 900ms}, output: 500 tok/s}}}}}
@@ -20,7 +20,7 @@ expect: [\"success >= 50%\", \"attempts per job <= 5\"]
 ";
 
 /// Two keys of one account under more load than its limit, paced to the account's limit.
-const KEYS: &str = "
+const TWO_KEYS: &str = "
 name: keys
 duration: 20m
 providers: {p: {accounts: {acme: [k1, k2]}, models: {m: {limits: {rpm: 40}, latency: {total: {p50: 400ms, p99: 2s}}}}}}
@@ -31,7 +31,7 @@ expect: [\"success >= 50%\"]
 ";
 
 /// A first provider whose limit is below the load, and a fallback.
-const CHAIN: &str = "
+const FALLBACK: &str = "
 name: chain
 duration: 20m
 providers:
@@ -99,23 +99,25 @@ fn cases(texts: &[&str], policy: &Policy, seed: u64) -> Vec<Case> {
     texts.iter().map(case).collect()
 }
 
-const ALL: [&str; 3] = [WALL, KEYS, CHAIN];
+const ALL: [&str; 3] = [OVERLOADED, TWO_KEYS, FALLBACK];
 
 fn baseline(policy: &Policy) -> Baseline {
     let cases = cases(&ALL, policy, 7);
-    let made = Baseline::of(&cases, &regression::run(&cases, &()));
-    let read = Baseline::from_json(&made.to_json()).expect("a baseline");
-    assert_eq!(read.to_json(), made.to_json(), "a baseline survives its file");
+    let written = Baseline::of(&cases, &regression::run(&cases, &()));
+    let read = Baseline::from_json(&written.to_json()).expect("a baseline");
+    assert_eq!(read.to_json(), written.to_json(), "a baseline survives its file");
     read
 }
 
-fn against(baseline: &Baseline, policy: &Policy, seed: u64) -> Outcome {
+/// Runs a policy on all scenarios and compares it with a baseline.
+fn compared_with(baseline: &Baseline, policy: &Policy, seed: u64) -> Outcome {
     let cases = cases(&ALL, policy, seed);
     assert!(baseline.mismatches(&cases).is_empty());
     regression::judge(&cases, &regression::run(&cases, &()), Some(baseline))
 }
 
-fn changed(scenario: &ScenarioOutcome, verdict: Verdict) -> Vec<&'static str> {
+/// Returns the measures of a scenario with this verdict.
+fn measures_with(scenario: &ScenarioOutcome, verdict: Verdict) -> Vec<&'static str> {
     let changes = scenario.compared.iter().filter(|change| change.verdict == verdict);
     changes.map(|change| change.measure).collect()
 }
@@ -131,9 +133,13 @@ fn a_regressed_policy_fails_with_the_same_seeds_and_with_others() {
     ];
     for (policy, scenario, measure) in &regressed {
         for seed in [7, 8, 9] {
-            let outcome = against(&good, policy, seed);
+            let outcome = compared_with(&good, policy, seed);
             let scenario = &outcome.scenarios[*scenario];
-            assert!(changed(scenario, Verdict::Worse).contains(measure), "{}", regression::text(&outcome));
+            assert!(
+                measures_with(scenario, Verdict::Worse).contains(measure),
+                "{}",
+                regression::text(&outcome)
+            );
             assert_eq!(scenario.status, Status::Failed);
             assert!(!outcome.none_failed());
         }
@@ -144,15 +150,15 @@ fn a_regressed_policy_fails_with_the_same_seeds_and_with_others() {
 fn twenty_other_seeds_of_an_unchanged_policy_raise_no_false_alarm() {
     let good = baseline(&GOOD);
     for seed in 100..120 {
-        let outcome = against(&good, &GOOD, seed);
+        let outcome = compared_with(&good, &GOOD, seed);
         assert!(outcome.none_failed(), "seed {seed}\n{}", regression::text(&outcome));
-        assert!(outcome.scenarios.iter().all(|scenario| changed(scenario, Verdict::Better).is_empty()));
+        assert!(outcome.scenarios.iter().all(|scenario| measures_with(scenario, Verdict::Better).is_empty()));
     }
 }
 
 #[test]
 fn an_unchanged_policy_with_the_same_seeds_does_not_differ() {
-    let outcome = against(&baseline(&GOOD), &GOOD, 7);
+    let outcome = compared_with(&baseline(&GOOD), &GOOD, 7);
     for change in outcome.scenarios.iter().flat_map(|scenario| &scenario.compared) {
         assert_eq!((change.new, change.verdict), (Some(change.old), Verdict::Same), "{}", change.measure);
     }
@@ -160,16 +166,16 @@ fn an_unchanged_policy_with_the_same_seeds_does_not_differ() {
 
 #[test]
 fn an_improvement_is_reported_and_passes() {
-    let outcome = against(&baseline(&NO_COOL_DOWN), &GOOD, 7);
+    let outcome = compared_with(&baseline(&NO_COOL_DOWN), &GOOD, 7);
     let chain = &outcome.scenarios[2];
     assert_eq!(chain.status, Status::Passed, "{}", regression::text(&outcome));
-    assert!(changed(chain, Verdict::Better).contains(&"attempts per job"));
+    assert!(measures_with(chain, Verdict::Better).contains(&"attempts per job"));
     assert!(regression::text(&outcome).contains("better  attempts per job was"));
 }
 
 #[test]
 fn a_regression_has_evidence_with_seed_values_and_command() {
-    let outcome = against(&baseline(&GOOD), &NO_COOL_DOWN, 7);
+    let outcome = compared_with(&baseline(&GOOD), &NO_COOL_DOWN, 7);
     let changes = outcome.scenarios.iter().flat_map(|scenario| &scenario.compared);
     for change in changes.filter(|change| change.verdict == Verdict::Worse) {
         let evidence = change.shown_by.as_ref().expect("a regression has evidence");
@@ -184,7 +190,7 @@ fn a_regression_has_evidence_with_seed_values_and_command() {
 fn an_outcome_does_not_depend_on_the_number_of_threads() {
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| against(&baseline(&GOOD), &NO_COOL_DOWN, 3).to_json())
+        pool.install(|| compared_with(&baseline(&GOOD), &NO_COOL_DOWN, 3).to_json())
     };
     assert_eq!(on(1), on(5));
 }
@@ -192,9 +198,9 @@ fn an_outcome_does_not_depend_on_the_number_of_threads() {
 #[test]
 fn a_measure_that_can_no_longer_be_taken_is_worse() {
     let dead = Policy { set: |_| vec![("providers.p.incidents", "[{at: 0s, for: 1h, fault: 500}]")], ..GOOD };
-    let outcome = against(&baseline(&GOOD), &dead, 7);
+    let outcome = compared_with(&baseline(&GOOD), &dead, 7);
     let keys = &outcome.scenarios[1];
-    let worse = changed(keys, Verdict::Worse);
+    let worse = measures_with(keys, Verdict::Worse);
     for measure in ["success", "goodput", "p50 latency", "p95 first_token"] {
         assert!(worse.contains(&measure), "{worse:?}");
     }
@@ -221,18 +227,21 @@ fn an_invalid_baseline_is_rejected_with_the_reason() {
 #[test]
 fn a_baseline_of_other_scenarios_or_another_duration_is_a_mismatch() {
     let good = baseline(&GOOD);
-    let mismatches = good.mismatches(&cases(&[WALL, CHAIN], &GOOD, 7));
+    let mismatches = good.mismatches(&cases(&[OVERLOADED, FALLBACK], &GOOD, 7));
     assert_eq!(mismatches, ["it contains the scenario `keys`, which was not given"]);
     let short = Policy { set: |_| vec![("duration", "5m")], ..GOOD };
     assert_eq!(good.mismatches(&cases(&ALL, &short, 7)).len(), 3);
-    assert_eq!(regression::first_repeated_scenario_name(&cases(&[WALL, KEYS, WALL], &GOOD, 7)), Some("wall"));
+    assert_eq!(
+        regression::first_repeated_scenario_name(&cases(&[OVERLOADED, TWO_KEYS, OVERLOADED], &GOOD, 7)),
+        Some("wall")
+    );
 }
 
 #[test]
 fn every_output_escapes_names_that_contain_markup() {
     let name = "a <b> & \"c\" | `d` ::error::%0A";
     let quoted = format!("name: '{name}'");
-    let text = CHAIN.replace("name: chain", &quoted) + "expect: [\"cost <= 0.0001 USD\"]\n";
+    let text = FALLBACK.replace("name: chain", &quoted) + "expect: [\"cost <= 0.0001 USD\"]\n";
     let cases = vec![Case {
         file: "dir,a:b/<x>&\n.yaml".to_owned(),
         replicas: vec![scenario::parse("x", &text, &Overrides::default(), None).unwrap()],

@@ -66,11 +66,11 @@ fn every_number_of_a_preset_has_evidence() {
                 assert!(
                     !number.evidence.is_empty(),
                     "{name}: {} of {} has no evidence",
-                    number.of,
+                    number.word,
                     model.model
                 );
             }
-            let stated = |word: &str| model.numbers.iter().any(|number| number.of == word);
+            let stated = |word: &str| model.numbers.iter().any(|number| number.word == word);
             assert_eq!(["rpm", "context", "output"].map(stated), [true; 3], "{name}: {}", model.model);
         }
         assert!(preset.models.iter().any(|model| model.retired.is_some()), "{name}");
@@ -129,7 +129,7 @@ fn named_shapes_and_weights_have_mean_one() {
     assert_eq!(factors("evening").iter().position(|factor| *factor > 1.6), Some(19));
 }
 
-/// Percentages that were read as factors were four times the traffic, without a word.
+/// Without the check, percentages read as factors would multiply the traffic by four.
 #[test]
 fn factors_whose_mean_is_not_one_are_refused() {
     let problems = with_shape(PERCENTAGES).unwrap_err().to_string();
@@ -218,7 +218,7 @@ fn a_name_with_dots_is_found_by_an_override() {
 }
 
 #[test]
-fn seed_and_duration_come_before_the_file_and_before_set() {
+fn seed_and_duration_options_take_precedence_over_the_file_and_set() {
     let overrides = Overrides {
         set: vec![("seed".into(), "3".into())],
         seed: Some(u64::MAX),

@@ -1,4 +1,5 @@
-//! Every lesson in `scenarios/` says what it asks and what to expect, and keeps its word.
+//! Checks every lesson in `scenarios/`: its head states the question, where to look, and the answer, and a simulation
+//! passes its `expect`.
 
 use quotalab::drive;
 use quotalab::record::Summary;
@@ -7,12 +8,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The lessons, in their order.
+/// Returns the lessons, in the order of their numbers.
 pub(crate) fn lessons() -> Vec<PathBuf> {
     scenarios("scenarios")
 }
 
-/// The scenarios of a folder, in their order.
+/// Returns the scenarios of a folder, in the order of their names.
 pub(crate) fn scenarios(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files =
@@ -73,7 +74,7 @@ fn the_lessons_are_numbered_without_a_gap_and_have_names_of_their_own() {
 }
 
 #[test]
-fn every_lesson_keeps_its_word() {
+fn a_simulation_of_every_lesson_passes_its_expect() {
     for path in lessons() {
         let scenario = load(&path);
         assert!(!scenario.expect.is_empty(), "{}: a lesson says what it expects", path.display());

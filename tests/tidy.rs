@@ -1,11 +1,11 @@
-//! Rules about the source tree that a reader relies on and the compiler does not check: imports between layers, the length
-//! of files, forbidden names, plain words.
+//! Rules about the source tree that a reader relies on and the compiler does not check: imports between layers, the
+//! length of files, forbidden names, plain words.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layers, from the lowest: a module imports only from lower ones. ARCHITECTURE.md draws the same.
+/// The layers, from the lowest: a module imports only from lower ones. ARCHITECTURE.md shows the same table.
 const LAYERS: [&[&str]; 8] = [
     &["ids", "formatting", "problem", "stats", "xml"],
     &["event", "job"],
@@ -41,7 +41,7 @@ const ENGINE_IMPORTS: [&str; 16] = [
     "config::DEFAULT_MAX_TOKENS",
 ];
 
-/// Where tokio, hyper, axum and std::net may be named.
+/// The files and folders in which tokio, hyper, axum and std::net may be named.
 const ONLINE: [&str; 9] = [
     "src/drive/attempt.rs",
     "src/drive/live.rs",
@@ -57,7 +57,7 @@ const ONLINE: [&str; 9] = [
 /// The maximum number of lines of a file, without its unit tests.
 const MAX_LINES: usize = 400;
 
-/// What no source file may contain.
+/// Text that no source file may contain.
 const FORBIDDEN: [&str; 5] = [
     concat!("to", "do!("),
     concat!("unimpl", "emented!("),
@@ -75,7 +75,7 @@ const MACHINE_PATHS: [&str; 5] = [
     concat!("/Us", "ers/"),
 ];
 
-/// Words of an earlier, private vocabulary that must not return; see CONTRIBUTING.md, "How we write".
+/// Words that are not standard terms and were replaced; see CONTRIBUTING.md, "How we write".
 const BANNED_WORDS: [&str; 13] = [
     concat!("who", "ever"),
     concat!("rec", "kon"),
@@ -181,7 +181,7 @@ fn leaves(text: &str) -> Vec<String> {
 }
 
 fn layer(module: &str) -> usize {
-    let layer = LAYERS.iter().position(|floor| floor.contains(&module));
+    let layer = LAYERS.iter().position(|modules| modules.contains(&module));
     layer.unwrap_or_else(|| panic!("`{module}` has no layer: add it to LAYERS in tests/tidy.rs"))
 }
 
@@ -238,7 +238,7 @@ fn the_engine_never_sees_the_ground_truth() {
         for name in names(&code, "provider::") {
             assert!(ENGINE_IMPORTS.contains(&name.as_str()), "{} imports provider::{name}", page.path);
         }
-        for word in ["Truth", "Arrival", "DecisionReport", "Verdict::Admitted"] {
+        for word in ["Truth", "Arrival", "DecisionReport", "Decision::Admitted"] {
             assert!(!code.contains(word), "{} names {word}", page.path);
         }
     }

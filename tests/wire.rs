@@ -1,6 +1,6 @@
-//! Tests that the mock's renderer and the engine's parser agree. Both were written separately, from the same captures. For every
-//! decision, the parsed reply equals the one that the virtual driver builds directly; and the parser reads from every published
-//! capture the numbers that were collected by hand.
+//! Tests that the mock's renderer and the engine's parser agree. Both were written separately, from the same captures.
+//! For every decision, the parsed reply equals the one that the virtual driver builds directly; and the parser reads
+//! from every published capture the numbers that were collected by hand.
 
 use proptest::prelude::*;
 use provider::config::{self, Fault, Tier};
@@ -36,6 +36,14 @@ const NOW: Instant = Instant(77_000_000_123);
 
 fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
     Context { model, account, tier, number: 7, at: NOW, finish: Finish::Stop, content: Content::Filler }
+}
+
+/// The finish reason that the mock renders for a decision.
+fn finish(decision: &Decision) -> Finish {
+    match decision {
+        Decision::Admitted(service) if service.at_max_tokens => Finish::Length,
+        _ => Finish::Stop,
+    }
 }
 
 /// Renders a decision and parses the reply; `None` if no reply is sent.
@@ -84,8 +92,8 @@ fn refused() -> impl Strategy<Value = Decision> {
 fn service() -> impl Strategy<Value = Service> {
     let lengths = (0..1_000_000_000_000u64, 0..1_000_000_000_000u64, 0..1_000_000_000_000u64);
     let cached = prop_oneof![Just(0.0), 0.0..=1.0];
-    (0..2_000_000u32, cached, 0..200u32, lengths).prop_map(
-        |(prompt_tokens, cached, completion_tokens, (queue, first, rest))| {
+    (0..2_000_000u32, cached, 0..200u32, any::<bool>(), lengths).prop_map(
+        |(prompt_tokens, cached, completion_tokens, at_max_tokens, (queue, first, rest))| {
             let cached_tokens = (f64::from(prompt_tokens) * cached) as u32;
             let at = Instant::ZERO;
             Service {
@@ -93,8 +101,9 @@ fn service() -> impl Strategy<Value = Service> {
                 started_at: Some(at + Nanos(queue)),
                 time: ServiceTime { first_token: Nanos(first), decode: Nanos(rest) },
                 usage: Usage { prompt_tokens, cached_tokens, completion_tokens },
+                at_max_tokens,
                 cut: false,
-                garbage: false,
+                corrupt_body: false,
             }
         },
     )
@@ -102,7 +111,7 @@ fn service() -> impl Strategy<Value = Service> {
 
 fn served() -> impl Strategy<Value = Decision> {
     (service(), any::<bool>())
-        .prop_map(|(service, garbage)| Decision::Admitted(Service { garbage, ..service }))
+        .prop_map(|(service, corrupt_body)| Decision::Admitted(Service { corrupt_body, ..service }))
 }
 
 /// Generates every fault that replaces the reply, and those that send none.
@@ -143,7 +152,8 @@ proptest! {
         report in report(), model in "[a-z0-9./-]{1,40}", account in "[a-z0-9_-]{1,20}", developer: bool,
     ) {
         let tier = if developer { Tier::Developer } else { Tier::Free };
-        let parsed = via_wire(&report, &context(&model, &account, tier));
+        let context = Context { finish: finish(&report.decision), ..context(&model, &account, tier) };
+        let parsed = via_wire(&report, &context);
         let direct = drive::reply(NOW, &report.decision, report.limits.remaining(), NOW);
         match report.decision {
             Decision::Faulted(Fault::Reset) => prop_assert!(parsed.is_none() && direct.is_some()),
@@ -151,8 +161,8 @@ proptest! {
         }
     }
 
-    /// In every dialect a call that is too long is parsed as too large, with the lengths in its message. Groq's message for a context
-    /// has no lengths.
+    /// In every dialect a call that is too long is parsed as too large, with the lengths in its message. Groq's message
+    /// for a context has no lengths.
     #[test]
     fn a_call_that_is_too_long_parses_as_too_large_in_every_dialect(
         too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
@@ -164,10 +174,10 @@ proptest! {
             let wire::Reply { status, headers, body } = reply.expect("a reply is sent");
             let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
             for known in [Some(dialect.into()), None] {
-                let reading = parse::read(known, NOW, &response);
+                let parsed = parse::parsed(known, NOW, &response);
                 let expected = AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge };
-                prop_assert_eq!(reading.reply.outcome, expected, "{}", body);
-                let refusal = reading.failure.expect("an error is not a success").refusal;
+                prop_assert_eq!(parsed.reply.outcome, expected, "{}", body);
+                let refusal = parsed.failure.expect("an error is not a success").refusal;
                 let lengths = [refusal.limit, refusal.requested];
                 // Anthropic does not mention the output if the prompt alone is too long.
                 let prompt_alone = dialect == config::Dialect::Anthropic
@@ -184,20 +194,20 @@ proptest! {
         }
     }
 
-    /// A stream has its usage once, in the last chunk, for any number of tokens, and once more with `include_usage`. The parser of whole
-    /// bodies, which `explain` uses, finds the same numbers in it as in a whole reply.
+    /// A stream has its usage once, in the last chunk, for any number of tokens, and once more with `include_usage`.
+    /// The parser of whole bodies, which `explain` uses, finds the same numbers in it as in a whole reply.
     #[test]
     fn a_stream_has_the_usage_of_the_whole_reply(service in service(), include_usage: bool) {
         let context = context("m", "acme", Tier::Free);
         let chunks = wire::format(config::Dialect::Groq).chunks(&service, &context);
         let mut text = String::new();
-        chunks.role(&mut text);
-        (0..service.usage.completion_tokens).for_each(|index| chunks.token(&mut text, index));
-        chunks.end(&mut text);
+        chunks.append_role(&mut text);
+        (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));
+        chunks.append_end(&mut text);
         if include_usage {
-            chunks.usage(&mut text);
+            chunks.append_usage(&mut text);
         }
-        chunks.done(&mut text);
+        chunks.append_done(&mut text);
 
         let payloads: Vec<&str> = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").expect("only data")).collect();
         let (done, chunks) = payloads.split_last().expect("a stream is never empty");
@@ -210,24 +220,30 @@ proptest! {
         prop_assert!(opening(&&chunks[0]));
     }
 
-    /// Every wire format reports the usage with its cached tokens, whole and streamed.
+    /// Every wire format reports the usage with its cached tokens, and whether the answer was cut, whole and streamed.
     #[test]
-    fn every_dialect_reports_cached_tokens(service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec())) {
-        let context = context("m", "acme", Tier::Free);
+    fn every_dialect_reports_cached_tokens_and_cut_answers(
+        service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()),
+    ) {
+        let context = Context { finish: finish(&Decision::Admitted(service)), ..context("m", "acme", Tier::Free) };
         let report = DecisionReport { decision: Decision::Admitted(service), limits: HeaderLimits::default() };
         for format in wire::formats(dialect) {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context).expect("a reply is sent");
             prop_assert_eq!(parse::usage(reply.body.as_bytes()), Some(service.usage), "{}", reply.body);
+            let response = Response { status: 200, headers: &Rendered(&reply.headers), body: reply.body.as_bytes() };
+            prop_assert_eq!(parse::reply(Some(dialect.into()), NOW, &response).cut, service.at_max_tokens, "{}", reply.body);
             let (chunks, mut text) = (format.chunks(&service, &context), String::new());
-            chunks.role(&mut text);
-            chunks.end(&mut text);
-            chunks.usage(&mut text);
-            chunks.done(&mut text);
+            chunks.append_role(&mut text);
+            (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));
+            chunks.append_end(&mut text);
+            chunks.append_usage(&mut text);
+            chunks.append_done(&mut text);
             let mut stream = parse::Stream::default();
             for line in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
                 stream.take(NOW, line.as_bytes(), false);
             }
-            prop_assert_eq!(stream.reply(Some(dialect.into()), NOW, &Rendered(&reply.headers)).usage, service.usage);
+            let streamed = stream.reply(Some(dialect.into()), NOW, &Rendered(&reply.headers));
+            prop_assert_eq!((streamed.usage, streamed.cut), (service.usage, service.at_max_tokens), "{}", text);
         }
     }
 
@@ -269,7 +285,7 @@ fn published_refusals_are_parsed() {
         let Capture { message, .. } = &capture;
         let axis = Axis::from_name(&capture.axis).expect("a known axis");
         let wait = capture.wait.as_deref().map(|text| parse::go_duration(text).expect("a Go duration"));
-        let refusal = Refusal::read(message);
+        let refusal = Refusal::from_message(message);
         if capture.form == "fragment" {
             // Quoted in part: every number that is found must be right.
             assert!(refusal.axis.is_none_or(|read| read == axis), "{message}");

@@ -4,7 +4,7 @@
     mock/clients/run && mock/clients/measure.py          about three minutes, after `run` has installed the clients
 
 A server on loopback refuses every request and records when it arrives. Every client sends one request with its default
-settings, several times for each kind of refusal. Prints the table of ../README.md.
+settings, several times for each kind of refusal. The script prints the table of ../README.md.
 """
 
 import json
@@ -20,13 +20,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent.parent / "target" / "clients"
-TIMEOUT = 220  # seconds: two waits of 70 s, and the start of the interpreter
+TIMEOUT = 220  # Seconds per run: longer than two waits of 70 s and the start of the interpreter.
 
-# Each client, with its environment.
+# Each Python client and the virtual environment that `run` installs it in, and the Node packages.
 PYTHON = {"openai": "sdks", "groq": "sdks", "litellm": "litellm", "litellm_router": "litellm"}
 NODE = ["openai", "groq-sdk", "ai"]
 
-# Each kind of refusal: status, retry-after, and the number of runs per client.
+# Each kind of refusal by its column title: the status, the value of `retry-after`, and the number of runs per client.
 CASES = {
     "429, 2": (429, "2", 5),
     "429, 0.5": (429, "0.5", 3),
@@ -38,7 +38,7 @@ CASES = {
 }
 
 
-# The message and code of each status: some clients also read them.
+# The message and code of each status, which some clients read too.
 ERRORS = {
     413: ("Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 7000", "rate_limit_exceeded"),
     429: ("Rate limit reached for model `m` on requests per minute (RPM): Limit 30, Used 30, Requested 1", "rate_limit_exceeded"),
@@ -48,7 +48,7 @@ ERRORS = {
 
 
 class Recorder(BaseHTTPRequestHandler):
-    """Refuses every request to /CASE/RUN/… as its case requires, and records when it arrived."""
+    """Refuses every request to /CASE/RUN/… with the refusal of CASE, an index into CASES, and records when it arrived."""
 
     protocol_version = "HTTP/1.1"
     arrivals = defaultdict(list)
@@ -75,11 +75,11 @@ class Recorder(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, *_):
-        """Ignores connections that are closed by a client that timed out."""
+        """Ignores the errors of connections that a stopped client leaves."""
 
 
 def measure(command, cwd, address, case, run):
-    """Runs one client once. Returns the times between its requests, and whether it timed out."""
+    """Runs one client once. Returns the times between its requests in seconds, and whether it was stopped at the timeout."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     try:
@@ -87,17 +87,17 @@ def measure(command, cwd, address, case, run):
         timed_out = False
     except subprocess.TimeoutExpired:
         timed_out = True
-    times = Recorder.arrivals[run]
-    return [later - earlier for earlier, later in zip(times, times[1:])], timed_out
+    arrivals = Recorder.arrivals[run]
+    return [later - earlier for earlier, later in zip(arrivals, arrivals[1:])], timed_out
 
 
 def clients():
-    """Yields name and version, command and folder of each client."""
+    """Yields, for each client, its name with the version, the command that sends its request, and the working directory."""
     for name, environment in PYTHON.items():
         python = WORK / environment / "bin" / "python"
         package = name.removesuffix("_router")
-        found = subprocess.run([python, "-m", "pip", "show", package], capture_output=True, text=True, check=True)
-        version = re.search(r"Version: (\S+)", found.stdout).group(1)
+        shown = subprocess.run([python, "-m", "pip", "show", package], capture_output=True, text=True, check=True)
+        version = re.search(r"Version: (\S+)", shown.stdout).group(1)
         label = f"{package} {version}" + (", router" if name != package else "")
         yield f"{label} (Python)", [str(python), "-B", "ask.py", name], HERE / "python"
     for name in NODE:
@@ -106,13 +106,14 @@ def clients():
 
 
 def summary(runs):
-    """Returns a text such as `3: 2.00, 2.01–2.02`: the number of attempts, and the range of each time between them."""
+    """Returns a text such as `3: 2.00, 2.01–2.02`: the number of attempts, and the range of each time between them. An
+    ellipsis follows if a run was stopped at the timeout."""
     attempts = {len(gaps) + 1 for gaps, _ in runs}
     text = "/".join(map(str, sorted(attempts)))
     gaps = [sorted(column) for column in zip(*(gaps for gaps, _ in runs))]
     if gaps:
-        spans = (f"{gap[0]:.2f}" + (f"–{gap[-1]:.2f}" if len(gap) > 1 else "") for gap in gaps)
-        text += ": " + ", ".join(spans)
+        ranges = (f"{gap[0]:.2f}" + (f"–{gap[-1]:.2f}" if len(gap) > 1 else "") for gap in gaps)
+        text += ": " + ", ".join(ranges)
     return text + (" …" if any(timed_out for _, timed_out in runs) else "")
 
 
@@ -124,15 +125,15 @@ def main():
     short, long = ThreadPoolExecutor(3), ThreadPoolExecutor(32)
     rows = {}
     for name, command, cwd in clients():
-        for case, (_, retry_after, times) in enumerate(CASES.values()):
+        for case, (_, retry_after, number_of_runs) in enumerate(CASES.values()):
             pool = long if retry_after == "70" else short
-            runs = (f"{name}, {case}, {run}".replace(" ", "-").replace("/", "-") for run in range(times))
+            runs = (f"{name}, {case}, {run}".replace(" ", "-").replace("/", "-") for run in range(number_of_runs))
             rows[name, case] = [pool.submit(measure, command, cwd, address, case, run) for run in runs]
     names = list(dict.fromkeys(name for name, _ in rows))
     print("| client | " + " | ".join(CASES) + " |")
     print("|---" * (len(CASES) + 1) + "|")
     for name in names:
-        cells = [summary([each.result() for each in rows[name, case]]) for case in range(len(CASES))]
+        cells = [summary([run.result() for run in rows[name, case]]) for case in range(len(CASES))]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -1,5 +1,4 @@
-//! Civil time: the days of a time zone, and dates and decimal lengths of time as HTTP, RFC 3339 and trace files write
-//! them.
+//! Civil time: the days of a time zone, and dates and decimal durations as HTTP, RFC 3339 and trace files write them.
 //!
 //! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; `UnixTime::at` maps the instants of a run to the calendar.
 //! Nothing here reads a clock. Time zones come from the IANA database that `jiff` bundles and HTTP dates from
@@ -50,8 +49,8 @@ impl Zone {
     /// If the first day began before the run, its start is the start of the run. A day that ends after
     /// [`Instant::MAX`] ends there.
     #[must_use]
-    pub fn day(self, at: Instant) -> Range<Instant> {
-        let midnight = self.civil(at).start_of_day().expect(IN_RANGE);
+    pub fn day_containing(self, at: Instant) -> Range<Instant> {
+        let midnight = self.local_time(at).start_of_day().expect(IN_RANGE);
         let next = midnight.tomorrow().expect(IN_RANGE);
         let instant =
             |time: &ZonedDateTime| Instant(UnixTime(time.timestamp()).since(UnixTime::at(Instant::ZERO)).0);
@@ -62,11 +61,11 @@ impl Zone {
     #[must_use]
     pub fn days_touched_in_first(self, span: Nanos) -> u64 {
         let last = Instant(span.0.saturating_sub(1));
-        let days = (self.civil(last).date() - self.civil(Instant::ZERO).date()).get_days();
+        let days = (self.local_time(last).date() - self.local_time(Instant::ZERO).date()).get_days();
         u64::from(days.unsigned_abs()) + 1
     }
 
-    fn civil(self, at: Instant) -> ZonedDateTime {
+    fn local_time(self, at: Instant) -> ZonedDateTime {
         let zone = match self {
             Self::Utc => TimeZone::UTC,
             Self::Pacific => PACIFIC.clone(),
@@ -127,9 +126,9 @@ impl UnixTime {
         Nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// Returns the time `length` before this one, or 1970 if that is before.
-    pub(crate) fn saturating_sub(self, length: Nanos) -> Self {
-        Self::EPOCH + self.since(Self::EPOCH).saturating_sub(length)
+    /// Returns the time `duration` before this one, or the start of 1970 if that is later.
+    pub(crate) fn saturating_sub(self, duration: Nanos) -> Self {
+        Self::EPOCH + self.since(Self::EPOCH).saturating_sub(duration)
     }
 
     /// Formats the time as an IMF-fixdate, cut to whole seconds: `Sun, 01 Nov 2026 00:00:00 GMT`.
@@ -147,9 +146,9 @@ impl Add<Nanos> for UnixTime {
     type Output = Self;
 
     /// # Panics
-    /// If the sum is after the year 9999. A run, and each length of time, covers at most 584 years.
-    fn add(self, length: Nanos) -> Self {
-        let nanos = self.0.as_nanosecond() + i128::from(length.0);
+    /// If the sum is after the year 9999. A run, and each duration, covers at most 584 years.
+    fn add(self, duration: Nanos) -> Self {
+        let nanos = self.0.as_nanosecond() + i128::from(duration.0);
         Self(Timestamp::from_nanosecond(nanos).expect(IN_RANGE))
     }
 }
@@ -193,7 +192,7 @@ mod tests {
 
     /// Returns the hour of a run at which a Pacific day starts, and its number of hours, by the day's number in the run.
     fn hours(day: u64) -> (u64, u64) {
-        let Range { start, end } = Zone::Pacific.day(run_day(day) + Nanos::HOUR * 12);
+        let Range { start, end } = Zone::Pacific.day_containing(run_day(day) + Nanos::HOUR * 12);
         (start.0 / Nanos::HOUR.0, end.since(start).0 / Nanos::HOUR.0)
     }
 
@@ -213,11 +212,11 @@ mod tests {
 
     #[test]
     fn a_run_starts_at_17_00_pacific_time() {
-        let first = Zone::Pacific.day(Instant::ZERO);
+        let first = Zone::Pacific.day_containing(Instant::ZERO);
         assert_eq!(first, Instant::ZERO..Instant(7 * Nanos::HOUR.0));
-        assert_eq!(Zone::Pacific.day(Instant(first.end.0 - 1)), first);
-        assert_eq!(Zone::Pacific.day(first.end).start, first.end);
-        assert_eq!(Zone::Utc.day(Instant::ZERO), Instant::ZERO..Instant(Nanos::DAY.0));
+        assert_eq!(Zone::Pacific.day_containing(Instant(first.end.0 - 1)), first);
+        assert_eq!(Zone::Pacific.day_containing(first.end).start, first.end);
+        assert_eq!(Zone::Utc.day_containing(Instant::ZERO), Instant::ZERO..Instant(Nanos::DAY.0));
         let touched = |span| Zone::ALL.map(|zone| zone.days_touched_in_first(span));
         assert_eq!(touched(Nanos(0)), [1, 1]);
         assert_eq!(touched(Nanos(7 * Nanos::HOUR.0)), [1, 1]);
@@ -229,10 +228,10 @@ mod tests {
     fn days_are_adjacent_and_two_a_year_are_not_24_hours_long() {
         const YEARS: u64 = 40;
         for zone in Zone::ALL {
-            let mut day = zone.day(Instant::ZERO);
+            let mut day = zone.day_containing(Instant::ZERO);
             let (mut long, mut short) = (0, 0);
             while day.end < run_day(YEARS * 365) {
-                let next = zone.day(day.end);
+                let next = zone.day_containing(day.end);
                 assert_eq!(next.start, day.end);
                 match next.end.since(next.start).0 / Nanos::HOUR.0 {
                     25 => long += 1,
@@ -249,7 +248,7 @@ mod tests {
     #[test]
     fn the_last_instant_has_a_day() {
         for zone in Zone::ALL {
-            assert!(zone.day(Instant::MAX).start >= Instant(u64::MAX - Nanos::DAY.0));
+            assert!(zone.day_containing(Instant::MAX).start >= Instant(u64::MAX - Nanos::DAY.0));
         }
     }
 

@@ -1,8 +1,8 @@
-//! What reaches a provider: the call that a client sends, and the ground truth about it.
+//! A call as a client sends it, and the ground truth about it, which only the provider knows.
 
 use crate::random::RandomStream;
 
-/// What a client sends, as far as limits depend on it.
+/// The parts of a client's request on which limits depend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The account that the API key belongs to, as an index into the provider's configuration.
@@ -18,11 +18,11 @@ pub struct Call {
 pub struct Truth {
     /// Tokens of the prompt.
     pub prompt_tokens: u32,
-    /// Prompt tokens found in the provider's prefix cache; may exceed the prompt, which then is cached whole.
+    /// Prompt tokens found in the provider's prefix cache; if there are more than the prompt has, the whole prompt is cached.
     pub cached_tokens: u32,
-    /// Tokens the model writes if nothing stops it; `max_tokens` cuts it.
+    /// Tokens that the model writes if `max_tokens` does not cut the completion.
     pub completion_tokens: u32,
-    /// The key of the provider-side random draws for this call (latency, faults).
+    /// The key of this call's random streams at the provider (latency, faults).
     pub draw: u64,
 }
 
@@ -50,13 +50,17 @@ impl Truth {
     #[must_use]
     pub fn usage(self, max_tokens: Option<u32>) -> Usage {
         let completion_tokens = self.completion_tokens.min(max_tokens.unwrap_or(u32::MAX));
-        Usage { prompt_tokens: self.prompt_tokens, cached_tokens: self.cached(), completion_tokens }
+        Usage {
+            prompt_tokens: self.prompt_tokens,
+            cached_tokens: self.cached_prompt_tokens(),
+            completion_tokens,
+        }
     }
 
-    /// Returns the cached prompt tokens: never more than the prompt has.
+    /// Returns the cached prompt tokens: at most the tokens of the prompt.
     #[must_use]
     #[inline]
-    pub fn cached(self) -> u32 {
+    pub fn cached_prompt_tokens(self) -> u32 {
         self.cached_tokens.min(self.prompt_tokens)
     }
 
@@ -72,13 +76,13 @@ impl Truth {
     }
 }
 
-/// What a random draw of a call decides.
+/// The purpose of a random stream of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrawPurpose {
     /// The service time.
     Service,
-    /// The network delay.
+    /// The network's round trip.
     Network,
-    /// Whether the incident with this index affects the call.
+    /// The selection of calls that the incident with this index affects.
     Incident(u32),
 }

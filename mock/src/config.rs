@@ -27,18 +27,18 @@ pub struct Config {
     pub accounts: Vec<AccountConfig>,
     /// The models it serves, at least one.
     pub models: Vec<ModelConfig>,
-    /// The faults it has, and when.
+    /// Its faults and their periods.
     pub incidents: Vec<Incident>,
-    /// What is used of its limits when the run begins; nothing of those that are not named.
+    /// The used units of its limits when the run begins. Limits that are not listed are unused.
     pub start_levels: Vec<StartLevel>,
 }
 
-/// What is used of one limit when the run begins.
+/// The used units of one limit when the run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartLevel {
     /// Index of the account.
     pub account: u16,
-    /// Index of the model; those of a family share their limits, so any of them will do.
+    /// Index of the model. The models of a family share their limits, so each of them names the same limit.
     pub model: u16,
     /// The limit.
     pub axis: Axis,
@@ -46,10 +46,11 @@ pub struct StartLevel {
     pub used: u64,
 }
 
-/// The format of a provider's replies: status codes, headers, number formats and bodies.
+/// The format of a provider's replies: status codes, headers, number formats and bodies. These are the formats that the
+/// model of a provider renders; a client may parse more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
-    /// Groq as captured in 2026.
+    /// Groq, as its replies were captured in 2026.
     #[default]
     Groq,
     /// OpenAI's own API.
@@ -136,9 +137,9 @@ pub struct ModelConfig {
     pub limits: Vec<Limit>,
     /// The longest prompt and completion it accepts.
     pub lengths: Lengths,
-    /// How admission estimates the usage of a call, and what settlement corrects.
+    /// The estimate that admission charges for a call, and its correction at settlement.
     pub reserve: Reserve,
-    /// Service times and network delay.
+    /// Its service times, the network's round trip and the server slots.
     pub latency: Latency,
     /// Price per token.
     pub price: Price,
@@ -268,26 +269,27 @@ impl Default for ModelConfig {
 /// The latency of a model's calls. Durations are sampled in seconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latency {
-    /// The time from the start of service to the end of the reply.
-    pub service: Service,
-    /// The round trip between client and provider; each way takes half. `None`: that of a loopback interface, so a
-    /// simulation takes [`LOOPBACK_ROUND_TRIP`](crate::latency::LOOPBACK_ROUND_TRIP) and a mock adds nothing to its own.
-    pub network: Option<Dist>,
+    /// The time from the start of service to the end of the reply, without the network.
+    pub service: ServiceTimeDist,
+    /// The network's round trip between client and provider; each way takes half. `None`: that of a loopback interface,
+    /// so a simulation assumes [`LOOPBACK_ROUND_TRIP`](crate::latency::LOOPBACK_ROUND_TRIP), and a mock adds no delay to that
+    /// of the interface it listens on.
+    pub round_trip: Option<Dist>,
     /// Server slots: calls served at once over all accounts; further ones queue first come, first served. `None`: no bound.
     pub slots: Option<u32>,
 }
 
 impl Latency {
-    /// Creates a latency over a loopback interface and without a bound on the calls served at once.
+    /// Creates a latency with the round trip of a loopback interface and no bound on the calls served at once.
     #[must_use]
-    pub fn new(service: Service) -> Self {
-        Self { service, network: None, slots: None }
+    pub fn new(service: ServiceTimeDist) -> Self {
+        Self { service, round_trip: None, slots: None }
     }
 
     /// Sets the round trip between client and provider, in seconds.
     #[must_use]
-    pub fn with_network(self, network: Dist) -> Self {
-        Self { network: Some(network), ..self }
+    pub fn with_round_trip(self, round_trip: Dist) -> Self {
+        Self { round_trip: Some(round_trip), ..self }
     }
 
     /// Sets the number of server slots: calls served at once; `None`: no bound.
@@ -300,21 +302,22 @@ impl Latency {
 impl Default for Latency {
     /// Every reply is complete at once.
     fn default() -> Self {
-        Self::new(Service::Total(Dist::Constant(0.0)))
+        Self::new(ServiceTimeDist::Total(Dist::Constant(0.0)))
     }
 }
 
-/// The service time of a call.
+/// The distribution of the service time of a call.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Service {
-    /// Time to the first token, then tokens at a constant speed.
+pub enum ServiceTimeDist {
+    /// A time to the first token, then tokens at a constant speed.
     Split {
-        /// Seconds until the first token of a prompt of any length.
-        first_token: Dist,
-        /// Prompt tokens read per second, added to the time to the first token; `None`: prompt length does not matter.
-        prefill: Option<f64>,
-        /// Tokens written per second.
-        output: f64,
+        /// Seconds from the start of service to the first token, without the prefill: the part that does not depend on
+        /// the length of the prompt.
+        before_prefill: Dist,
+        /// Prompt tokens read per second; reading them delays the first token. `None`: the length of the prompt adds nothing.
+        prefill_speed: Option<f64>,
+        /// Completion tokens written per second after the first.
+        decode_speed: f64,
     },
     /// Seconds for the whole reply, which is sent at once.
     Total(Dist),

@@ -1,4 +1,4 @@
-//! The provider's decision on a call: the types that the provider returns, and that the wire and the simulation read.
+//! The provider's decision on a call: the types that the provider returns and that the wire format and the simulation read.
 
 use crate::axis::Axis;
 use crate::call::Usage;
@@ -48,16 +48,18 @@ pub enum Decision {
 pub struct Service {
     /// The reservation to settle when the call ends.
     pub ticket: Ticket,
-    /// When its service starts: the arrival if a server slot is free; `None` while it waits for one.
+    /// The start of its service: the arrival if a server slot is free; `None` while it waits for one.
     pub started_at: Option<Instant>,
-    /// How long its service takes.
+    /// Its service time, from [`Service::started_at`] on.
     pub time: ServiceTime,
     /// The usage at [`Service::done_at`].
     pub usage: Usage,
+    /// `true` if `max_tokens`, or the longest completion of the model, ends the completion before the model would.
+    pub at_max_tokens: bool,
     /// `true` if the reply ends early.
     pub cut: bool,
-    /// `true` if the body cannot be parsed.
-    pub garbage: bool,
+    /// `true` if the client cannot use the body: it is not JSON, is truncated, or is declared as HTML.
+    pub corrupt_body: bool,
 }
 
 impl Service {
@@ -77,24 +79,24 @@ impl Service {
 
     /// Returns the time that it waited for a server slot; zero while it still waits.
     #[must_use]
-    pub fn queued(&self) -> Nanos {
+    pub fn queue_time(&self) -> Nanos {
         self.started_at.map_or(Nanos::ZERO, |started_at| started_at.since(self.ticket.at))
     }
 
-    /// Returns the usage by `now`: the prompt, and the completion tokens sent until then. A call that waits for a server
+    /// Returns the usage until `now`: the prompt, and the completion tokens sent until then. A call that waits for a server
     /// slot has used nothing, because its prompt has not been processed (assumed: no provider documents it).
     #[must_use]
-    pub fn used_by(&self, now: Instant) -> Usage {
+    pub fn usage_until(&self, now: Instant) -> Usage {
         let Some(first_token_at) = self.first_token_at() else { return Usage::default() };
         let done_at = first_token_at + self.time.decode;
-        let whole = self.usage.completion_tokens;
+        let all_tokens = self.usage.completion_tokens;
         let completion_tokens = if now >= done_at {
-            whole
-        } else if now < first_token_at || whole == 0 {
+            all_tokens
+        } else if now < first_token_at || all_tokens == 0 {
             0
         } else {
-            let (passed, all) = (now.since(first_token_at), self.time.decode);
-            let after_first = u128::from(whole - 1) * u128::from(passed.0) / u128::from(all.0);
+            let (elapsed, decode) = (now.since(first_token_at), self.time.decode);
+            let after_first = u128::from(all_tokens - 1) * u128::from(elapsed.0) / u128::from(decode.0);
             1 + u32::try_from(after_first).expect("invariant: fewer tokens than all before done_at")
         };
         Usage { completion_tokens, ..self.usage }
@@ -115,7 +117,7 @@ pub struct Ticket {
     pub prompt_tokens: u32,
     /// Completion tokens reserved; zero if only the prompt is.
     pub completion_tokens: u32,
-    /// When the reservation was made.
+    /// The instant of the reservation.
     pub at: Instant,
 }
 

@@ -1,8 +1,8 @@
 //! Probability distributions of a scenario, sampled by inverting the distribution function.
 //!
 //! One uniform draw gives one sample, and a larger draw gives a larger sample. Runs that share a stream therefore use
-//! common random numbers, which lets the planner compare policies on the same traffic. `rand_distr` offers neither
-//! property; it is the oracle of the tests. All functions are computed from sums, products and quotients, so a sample has
+//! common random numbers, so that two client configurations are compared on the same traffic. The samplers of `rand_distr`
+//! have neither property; the tests compare with them. All functions are computed from sums, products and quotients, so a sample has
 //! the same bits on every machine.
 
 use crate::numeric::{exp, normal_quantile};
@@ -33,8 +33,8 @@ pub enum Dist {
     Discrete(Vec<(f64, f64)>),
 }
 
-/// The 90th, 95th and 99th percentiles of the standard normal distribution.
-const Z: [(f64, f64); 3] =
+/// The probabilities 0.90, 0.95 and 0.99, each with its quantile of the standard normal distribution.
+const NORMAL_QUANTILES: [(f64, f64); 3] =
     [(0.90, 1.281_551_565_544_600_4), (0.95, 1.644_853_626_951_472_2), (0.99, 2.326_347_874_040_840_8)];
 
 impl Dist {
@@ -45,7 +45,7 @@ impl Dist {
     #[must_use]
     pub fn log_normal(p50: f64, p: f64, quantile: f64) -> Self {
         assert!(p50 > 0.0 && quantile >= p50, "invariant: 0 < p50 <= quantile, found {p50} and {quantile}");
-        let z = Z
+        let z = NORMAL_QUANTILES
             .iter()
             .find(|(known, _)| (known - p).abs() < 1e-9)
             .expect("invariant: p is 0.90, 0.95 or 0.99")
@@ -60,8 +60,8 @@ impl Dist {
     /// If `values` is empty, the lengths differ, or the sum of the weights is not positive.
     #[must_use]
     pub fn discrete(values: &[f64], weights: &[f64]) -> Self {
-        let matching = weights.is_empty() || weights.len() == values.len();
-        assert!(!values.is_empty() && matching, "invariant: one weight per value, at least one value");
+        let lengths_match = weights.is_empty() || weights.len() == values.len();
+        assert!(!values.is_empty() && lengths_match, "invariant: one weight per value, at least one value");
         let weight = |index: usize| weights.get(index).copied().unwrap_or(1.0);
         let total: f64 = (0..values.len()).map(weight).sum();
         assert!(total > 0.0, "invariant: the sum of the weights is positive, found {total}");

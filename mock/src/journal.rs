@@ -1,7 +1,7 @@
 //! The journal: the latest requests that a provider received, in a bounded ring, and counts of all of them.
 //!
-//! Filled by the server, read by the control plane and by [`crate::client_check`]. It holds neither keys nor texts; the
-//! attempts of one request are recognised by a fingerprint of its content.
+//! The server fills it; the control plane and [`crate::client_check`] read it. It holds neither keys nor texts; the attempts of
+//! one request are recognised by a fingerprint of its content.
 
 use crate::axis::Axis;
 use crate::config::Fault;
@@ -14,17 +14,17 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct Entry {
     /// Sequence number of the request at this provider, from zero.
     pub request_number: u64,
-    /// When the provider decided on it.
+    /// The instant of the provider's decision on it.
     pub at: Instant,
     /// The account of its key; `None` if no account has the key.
     pub account: Option<u16>,
     /// The model; `None` if the request names no known model.
     pub model: Option<u16>,
-    /// Whether it asked for a stream; `false` if it was rejected before it was parsed.
+    /// `true` if it asked for a stream; `false` as well if it was rejected before it was parsed.
     pub wants_stream: bool,
     /// The [`fingerprint`] by which its other attempts are recognised.
     pub fingerprint: u64,
-    /// What the provider did with it.
+    /// Its outcome at the provider.
     pub outcome: JournalOutcome,
     /// The status of the reply; `None` if there was no reply.
     pub status: Option<u16>,
@@ -32,15 +32,15 @@ pub struct Entry {
     pub wait: Option<Nanos>,
 }
 
-/// What the provider did with a request.
+/// The outcome of a request at the provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum JournalOutcome {
     /// Admitted and served with a valid body.
     Served,
     /// Admitted and served, but a fault made the body unparsable.
     CorruptBody,
-    /// Refused by a limit.
-    Refused {
+    /// Refused by a limit; `refused` in JSON.
+    RateLimited {
         /// The axis of the limit.
         axis: Axis,
         /// `true` if the request exceeds what the limit ever admits: no wait helps.
@@ -48,8 +48,8 @@ pub enum JournalOutcome {
     },
     /// Replaced by a fault: answered with an error, or not answered at all.
     Faulted(Fault),
-    /// Never checked against a limit: unknown key, path or model, invalid body, or too long for the model.
-    Rejected,
+    /// Answered with an error before any limit was checked (`rejected` in JSON): unknown key, path or model, invalid body, or too long for the model.
+    InvalidRequest,
 }
 
 impl JournalOutcome {
@@ -59,9 +59,9 @@ impl JournalOutcome {
         match self {
             Self::Served => "served",
             Self::CorruptBody => "spoiled",
-            Self::Refused { .. } => "refused",
+            Self::RateLimited { .. } => "refused",
             Self::Faulted(_) => "faulted",
-            Self::Rejected => "rejected",
+            Self::InvalidRequest => "rejected",
         }
     }
 }
@@ -152,7 +152,7 @@ mod tests {
                 model: None,
                 wants_stream: false,
                 fingerprint: 0,
-                outcome: JournalOutcome::Rejected,
+                outcome: JournalOutcome::InvalidRequest,
                 status: Some(404),
                 wait: None,
             });

@@ -4,31 +4,31 @@ use crate::axis::Axis;
 use crate::config::{Estimate, Limit, ModelConfig, RefillPolicy};
 use crate::length::PromptCap;
 
-/// The longest prompt that a model can admit, and what bounds it.
+/// The longest prompt that a model can admit, and the bound on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LargestPrompt {
     /// The longest prompt.
     pub cap: PromptCap,
-    /// What bounds it; `None` if nothing does.
+    /// The bound; `None` if nothing bounds the prompt.
     pub bound: Option<SizeBound>,
 }
 
-/// What bounds the size of a call.
+/// A bound on the size of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SizeBound {
     /// The context window, in tokens.
     Context(u32),
     /// The largest `max_tokens`.
     MaxOutput(u32),
-    /// A limit and the most units that it can hold.
+    /// A limit, and its [`Limit::capacity`] in units.
     Limit(Axis, u64),
 }
 
 impl ModelConfig {
     /// Returns the longest prompt of a call with this `max_tokens` that no length and no limit of the model rules out.
     ///
-    /// `may_be_cached` says that a part of the prompt may be in the prefix cache. If the model does not count such tokens,
-    /// no prompt is surely too long for its limits.
+    /// Set `may_be_cached` if a part of the prompt may be in the prefix cache. If the model does not count such tokens, its
+    /// limits rule out no prompt.
     #[must_use]
     pub fn largest_prompt(&self, max_tokens: Option<u32>, may_be_cached: bool) -> LargestPrompt {
         let cap = self.lengths.prompt_cap(max_tokens);
@@ -39,28 +39,34 @@ impl ModelConfig {
             (_, context) => context.map(SizeBound::Context),
         };
         let of_lengths = LargestPrompt { cap, bound };
-        let of_limits = self.limits.iter().map(|limit| self.largest_under(limit, max_tokens, may_be_cached));
-        // The first of equals, so that a length precedes a limit.
+        let of_limits =
+            self.limits.iter().map(|limit| self.largest_prompt_under(limit, max_tokens, may_be_cached));
+        // Of equal caps the first is kept, so that a length is named before a limit.
         of_limits.fold(of_lengths, |smallest, next| if next.cap < smallest.cap { next } else { smallest })
     }
 
-    fn largest_under(&self, limit: &Limit, max_tokens: Option<u32>, may_be_cached: bool) -> LargestPrompt {
+    fn largest_prompt_under(
+        &self,
+        limit: &Limit,
+        max_tokens: Option<u32>,
+        may_be_cached: bool,
+    ) -> LargestPrompt {
         let completion = match self.reserve.estimate {
             Estimate::PromptAndMaxTokens => u64::from(self.reserve.reserved_completion(max_tokens)),
-            // What recent completions let a call reserve is not known in advance.
+            // The reservation for recent completions is not known in advance.
             Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0,
         };
         let counts_prompt = self.reserve.estimate != Estimate::Nothing
             && !(may_be_cached && self.reserve.cached == crate::config::CachedTokens::Free);
         let capacity = limit.capacity();
-        let beside = |reserved: u64| match capacity.checked_sub(reserved) {
+        let prompt_beside = |reserved: u64| match capacity.checked_sub(reserved) {
             None => PromptCap::NothingFits,
             Some(_) if !counts_prompt => PromptCap::Unlimited,
             Some(left) => u32::try_from(left).map_or(PromptCap::Unlimited, PromptCap::Tokens),
         };
         let cap = match limit.axis {
-            Axis::Tpm | Axis::Tpd => beside(completion),
-            Axis::Itpm => beside(0),
+            Axis::Tpm | Axis::Tpd => prompt_beside(completion),
+            Axis::Itpm => prompt_beside(0),
             Axis::Otpm if completion > capacity => PromptCap::NothingFits,
             Axis::Rpm | Axis::Rpd | Axis::Concurrency if capacity == 0 => PromptCap::NothingFits,
             _ => PromptCap::Unlimited,
@@ -100,7 +106,7 @@ mod tests {
             (0usize..4, 1u32..200, 0usize..3).prop_map(|(estimate, default_max_tokens, cached)| Reserve {
                 default_max_tokens,
                 cached: [CachedTokens::Counted, CachedTokens::Refunded, CachedTokens::Free][cached],
-                ..Reserve::of(
+                ..Reserve::default_for(
                     [
                         Estimate::PromptAndMaxTokens,
                         Estimate::PromptAndRecent,
@@ -124,10 +130,10 @@ mod tests {
     }
 
     proptest! {
-        /// A fresh provider, all of whose limits are full, refuses what is larger; of what is not, it admits everything
-        /// that reserves no recent completions.
+        /// A provider whose limits are unused refuses every call that is too large. It admits every other call; if the
+        /// reservation depends on recent completions, only the refusals are checked.
         #[test]
-        fn a_fresh_provider_admits_exactly_what_is_not_too_large(
+        fn an_unused_provider_admits_exactly_the_calls_that_are_not_too_large(
             model in any_model(), prompt in 1u32..500, max_tokens in prop::option::of(1u32..300),
         ) {
             let largest = model.largest_prompt(max_tokens, false);

@@ -5,50 +5,51 @@
 //!  arrival ──queue──▶ start ──prefill──▶ first token ──decode at constant speed──▶ last token
 //! ```
 //!
-//! A call's draws depend on its truth alone, so that two policies that send the same call get the same service time.
-//! Evidence: Groq's guide to latency (2026) gives total = queue + prefill + decode + network.
+//! A call's draws depend on its ground truth alone, so that the same call has the same service time under two client
+//! configurations. Evidence: Groq's guide to latency (2026) gives total = queue + prefill + decode + network.
 
 use crate::call::{DrawPurpose, Truth, Usage};
-use crate::config::{Latency, Service};
+use crate::config::{Latency, ServiceTimeDist};
 use crate::dist::Dist;
 use crate::time::Nanos;
 
 /// The parts of a service time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceTime {
-    /// From the start of service to the first token.
+    /// From the start of service to the first token, including the prefill.
     pub first_token: Nanos,
     /// From the first token to the last.
     pub decode: Nanos,
 }
 
 impl ServiceTime {
-    /// Delays the first token by `delay`, and multiplies the time from the first token to the last by `slowdown`.
+    /// Applies the faults of single parts: delays the first token by `first_token_delay`, and multiplies the time from the
+    /// first token to the last by `token_slowdown`.
     #[must_use]
-    pub fn with_faults(self, delay: Nanos, slowdown: f64) -> Self {
+    pub fn with_part_faults(self, first_token_delay: Nanos, token_slowdown: f64) -> Self {
         // The usual factor of one must not round through a float.
-        let decode = if slowdown == 1.0 {
+        let decode = if token_slowdown == 1.0 {
             self.decode
         } else {
-            Nanos::from_secs_f64(self.decode.as_secs_f64() * slowdown)
+            Nanos::from_secs_f64(self.decode.as_secs_f64() * token_slowdown)
         };
-        Self { first_token: self.first_token + delay, decode }
+        Self { first_token: self.first_token + first_token_delay, decode }
     }
 }
 
 impl Latency {
-    /// Returns the service time of a call with this truth and usage, multiplied by `slowdown`.
+    /// Returns the service time of a call with this truth and usage, both parts multiplied by `slowdown`.
     #[must_use]
     pub fn service_time(&self, truth: Truth, usage: Usage, slowdown: f64) -> ServiceTime {
         debug_assert!(slowdown > 0.0, "invariant: a slowdown is positive, found {slowdown}");
         let mut stream = truth.stream_for(DrawPurpose::Service);
         let (first_token, decode) = match &self.service {
-            Service::Split { first_token, prefill, output } => {
-                let prompt = prefill.map_or(0.0, |speed| f64::from(usage.prompt_tokens) / speed);
-                let after_first = f64::from(usage.completion_tokens.saturating_sub(1));
-                (first_token.sample(&mut stream) + prompt, after_first / output)
+            ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+                let prefill = prefill_speed.map_or(0.0, |speed| f64::from(usage.prompt_tokens) / speed);
+                let tokens_after_first = f64::from(usage.completion_tokens.saturating_sub(1));
+                (before_prefill.sample(&mut stream) + prefill, tokens_after_first / decode_speed)
             }
-            Service::Total(total) => (total.sample(&mut stream), 0.0),
+            ServiceTimeDist::Total(total) => (total.sample(&mut stream), 0.0),
         };
         ServiceTime {
             first_token: Nanos::from_secs_f64(first_token * slowdown),
@@ -56,34 +57,34 @@ impl Latency {
         }
     }
 
-    /// Returns the network delays of a simulated call to the provider and back: half of one round trip each.
+    /// Returns the one-way network delays of a simulated call, to the provider and back: half of one round trip each.
     #[must_use]
-    pub fn network(&self, truth: Truth) -> (Nanos, Nanos) {
-        let round_trip = match &self.network {
+    pub fn network_delays(&self, truth: Truth) -> (Nanos, Nanos) {
+        let round_trip = match &self.round_trip {
             None => LOOPBACK_ROUND_TRIP,
-            Some(dist) => round_trip(dist, truth),
+            Some(dist) => sample_round_trip(dist, truth),
         };
         let there = Nanos(round_trip.0 / 2);
         (there, round_trip - there)
     }
 
-    /// Returns the network delays that a mock on a loopback interface adds to those of the interface itself: none unless
-    /// the network is configured.
+    /// Returns the one-way network delays that a mock on a loopback interface adds to those of the interface itself, to
+    /// the provider and back: zero unless a round trip is configured.
     #[must_use]
-    pub fn added_network(&self, truth: Truth) -> (Nanos, Nanos) {
-        if self.network.is_some() { self.network(truth) } else { (Nanos::ZERO, Nanos::ZERO) }
+    pub fn added_network_delays(&self, truth: Truth) -> (Nanos, Nanos) {
+        if self.round_trip.is_some() { self.network_delays(truth) } else { (Nanos::ZERO, Nanos::ZERO) }
     }
 
     /// Returns the mean round trip in seconds.
     #[must_use]
-    pub fn mean_network_seconds(&self) -> f64 {
-        self.network.as_ref().map_or_else(|| LOOPBACK_ROUND_TRIP.as_secs_f64(), Dist::mean)
+    pub fn mean_round_trip_seconds(&self) -> f64 {
+        self.round_trip.as_ref().map_or_else(|| LOOPBACK_ROUND_TRIP.as_secs_f64(), Dist::mean)
     }
 }
 
-fn round_trip(network: &Dist, truth: Truth) -> Nanos {
-    let seconds = match network {
-        Dist::Constant(seconds) => *seconds, // Creating a stream costs as much as a draw.
+fn sample_round_trip(seconds: &Dist, truth: Truth) -> Nanos {
+    let seconds = match seconds {
+        Dist::Constant(seconds) => *seconds, // Saves creating a stream, which costs as much as a draw.
         dist => dist.sample(&mut truth.stream_for(DrawPurpose::Network)),
     };
     Nanos::from_secs_f64(seconds)
@@ -100,9 +101,12 @@ pub const LOOPBACK_ROUND_TRIP: Nanos = Nanos(300_000);
 mod tests {
     use super::*;
 
-    fn split(slowdown: f64, completion_tokens: u32) -> ServiceTime {
-        let service =
-            Service::Split { first_token: Dist::Constant(0.25), prefill: Some(1000.0), output: 100.0 };
+    fn split_service_time(slowdown: f64, completion_tokens: u32) -> ServiceTime {
+        let service = ServiceTimeDist::Split {
+            before_prefill: Dist::Constant(0.25),
+            prefill_speed: Some(1000.0),
+            decode_speed: 100.0,
+        };
         let latency = Latency::new(service);
         let usage = Usage { prompt_tokens: 500, completion_tokens, cached_tokens: 0 };
         latency.service_time(Truth::default(), usage, slowdown)
@@ -114,29 +118,33 @@ mod tests {
             first_token: Nanos::from_millis(first_token),
             decode: Nanos::from_millis(decode),
         };
-        assert_eq!(split(1.0, 201), expected(750, 2000));
-        assert_eq!(split(4.0, 201), expected(3000, 8000));
-        assert_eq!(split(1.0, 1), expected(750, 0));
-        assert_eq!(split(1.0, 0), expected(750, 0));
+        assert_eq!(split_service_time(1.0, 201), expected(750, 2000));
+        assert_eq!(split_service_time(4.0, 201), expected(3000, 8000));
+        assert_eq!(split_service_time(1.0, 1), expected(750, 0));
+        assert_eq!(split_service_time(1.0, 0), expected(750, 0));
     }
 
     #[test]
-    fn a_mock_adds_no_delay_if_no_network_is_configured() {
-        let (plain, set) = (Latency::default(), Latency::default().with_network(Dist::Constant(0.02)));
-        let (there, back) = plain.network(Truth::default());
+    fn a_mock_adds_no_delay_if_no_round_trip_is_configured() {
+        let loopback = Latency::default();
+        let configured = Latency::default().with_round_trip(Dist::Constant(0.02));
+        let (there, back) = loopback.network_delays(Truth::default());
         assert_eq!(there + back, LOOPBACK_ROUND_TRIP);
-        assert_eq!(plain.added_network(Truth::default()), (Nanos::ZERO, Nanos::ZERO));
-        assert_eq!(set.added_network(Truth::default()), set.network(Truth::default()));
+        assert_eq!(loopback.added_network_delays(Truth::default()), (Nanos::ZERO, Nanos::ZERO));
+        assert_eq!(
+            configured.added_network_delays(Truth::default()),
+            configured.network_delays(Truth::default())
+        );
     }
 
     #[test]
     fn both_ways_together_are_one_round_trip() {
-        let latency = Latency::default().with_network(Dist::Exponential(0.03));
+        let latency = Latency::default().with_round_trip(Dist::Exponential(0.03));
         for draw in 0..100 {
             let truth = Truth { draw, ..Truth::default() };
-            let (there, back) = latency.network(truth);
+            let (there, back) = latency.network_delays(truth);
             assert!(back.0 - there.0 <= 1 && there > Nanos::ZERO);
-            assert_eq!(latency.network(truth), (there, back), "the same truth gives the same delays");
+            assert_eq!(latency.network_delays(truth), (there, back), "the same truth gives the same delays");
         }
     }
 }

@@ -37,7 +37,7 @@ pub enum LengthLimit {
     Output,
 }
 
-/// The prompts that fit a model together with a given `max_tokens`, ordered from the fewest to the most.
+/// The longest prompt that fits a model together with a given `max_tokens`. The order is from the shortest to the longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PromptCap {
     /// No prompt fits: `max_tokens` alone is too large.

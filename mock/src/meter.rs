@@ -14,10 +14,11 @@ use crate::reserve::RecentCompletions;
 use crate::time::{Instant, Nanos};
 use crate::window::Window;
 
-/// The request axes that headers can state, the preferred first. [`HeaderLimits`] holds the two limits of Groq's headers;
+/// The request axes that headers can state, in order of preference. [`HeaderLimits`] holds the two limits of Groq's headers;
 /// the headers of other dialects are built from [`Meter::levels`]. Evidence: captures.
 const HEADER_REQUEST_AXES: [Axis; 1] = [Axis::Rpd];
-/// The token axes that headers can state, the preferred first: a transcription model has no token limit. Evidence: captures.
+/// The token axes that headers can state, in order of preference; the second is that of a transcription model, which has no
+/// token limit. Evidence: captures.
 const HEADER_TOKEN_AXES: [Axis; 2] = [Axis::Tpm, Axis::Ash];
 
 /// The limits of one account × model.
@@ -52,7 +53,7 @@ struct LimitState {
     refill_time: Option<Nanos>,
 }
 
-/// How much of one limit remains.
+/// The remaining units of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitLevel {
     /// The axis that is limited.
@@ -93,14 +94,14 @@ impl Meter {
         }
     }
 
-    /// Sets what is used of the limits on `axis` when the run begins.
-    pub(crate) fn set_start(&mut self, axis: Axis, used: u64) {
+    /// Sets the used units of the limit on `axis` when the run begins.
+    pub(crate) fn set_start_level(&mut self, axis: Axis, used: u64) {
         debug_assert!(
             self.now == Instant::ZERO && self.open_reservations == 0,
             "invariant: nothing was sent yet"
         );
         for limit in self.limits.iter_mut().filter(|limit| limit.axis == axis) {
-            limit.window.set_start(used);
+            limit.window.set_start_level(used);
         }
     }
 
@@ -144,13 +145,13 @@ impl Meter {
         // `None`, an unknown wait, is less than any wait.
         let severity = |denial: &Denial| (denial.oversize, denial.wait);
         // Reversed, because `max_by_key` returns the last of equal denials.
-        let most =
+        let most_restrictive =
             denials.rev().max_by_key(severity).expect("invariant: a refused call is denied by some axis");
         debug_assert!(
-            most.wait != Some(Nanos::ZERO) || most.oversize,
-            "invariant: waiting is needed, found {most:?}"
+            most_restrictive.wait != Some(Nanos::ZERO) || most_restrictive.oversize,
+            "invariant: waiting is needed, found {most_restrictive:?}"
         );
-        most
+        most_restrictive
     }
 
     /// Charges a call that [`Meter::admit`] has just refused: one request on each request axis, nothing on the others.
@@ -305,7 +306,7 @@ impl LimitState {
         let remaining = self.window.remaining(now);
         // The limit is full when a request for its whole capacity fits.
         let computed_reset = self.computed_wait(self.used(remaining), self.window.capacity());
-        let exact_reset = || self.window.full_at(now).map_or(Nanos::MAX, |full| full.since(now));
+        let exact_reset = || self.window.refilled_at(now).map_or(Nanos::MAX, |full| full.since(now));
         HeaderLimit {
             axis: self.axis,
             limit: self.current_limit(),
@@ -326,7 +327,7 @@ impl LimitState {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// Indexed by axis: a charge is read several times per call and limit, so it is computed once and then looked up.
+    /// Indexed by axis. Computed once, because a charge is read several times per call and limit.
     units: [u64; Axis::ALL.len()],
 }
 

@@ -7,12 +7,12 @@
 //!           Faulted        TooLong             Refused                                                            reservation is settled
 //! ```
 //!
-//! The machine has no timers. The driver returns an admitted call at [`Service::done_at`], or earlier if the client
-//! disconnects. If this frees a server slot for a call that waits, the machine returns that call, whose end is known from
-//! then on.
+//! The machine has no timers. The driver completes an admitted call at [`Service::done_at`], or cancels it earlier if the
+//! client disconnects. If this frees a server slot for a call that waits, the machine returns that call, whose end is known
+//! from then on.
 //!
 //! Invariants: time does not decrease; a call is charged only if it is admitted, unless the model counts refused calls;
-//! every ticket is returned once.
+//! every admitted call is completed or cancelled once.
 
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve};
@@ -22,7 +22,7 @@ use crate::meter::{LimitLevel, Meter};
 use crate::slots::{ServerSlots, Started};
 use crate::time::{Instant, Nanos};
 
-/// One provider: the ground truth that a client's quota estimates approximate.
+/// One provider, with the exact state of its limits, which a client's quota estimates approximate.
 ///
 /// A limit of 30 requests per minute admits thirty at once, then one every two seconds:
 ///
@@ -69,7 +69,7 @@ struct Model {
 }
 
 impl Provider {
-    /// Creates a provider at the start of the run: every server slot is free, and every limit is unused but for
+    /// Creates a provider at the start of the run: every server slot is free, and every limit is unused, except for
     /// [`Config::start_levels`].
     ///
     /// # Panics
@@ -89,12 +89,12 @@ impl Provider {
         };
         for level in &config.start_levels {
             let index = provider.meter_index(level.account, level.model);
-            provider.meters[index].set_start(level.axis, level.used);
+            provider.meters[index].set_start_level(level.axis, level.used);
         }
         provider
     }
 
-    /// Decides on a call that arrives at `now`, amid the configured incidents.
+    /// Decides on a call that arrives at `now`, with the faults of the configured incidents.
     ///
     /// # Panics
     /// If the account or the model is out of range; the same holds for all methods below.
@@ -103,7 +103,7 @@ impl Provider {
         self.decide_with_faults(now, call, 0, truth, faults.as_ref().unwrap_or(&ActiveFaults::NONE))
     }
 
-    /// Decides on a call with `audio_seconds` of audio amid these faults, instead of the configured incidents.
+    /// Decides on a call with `audio_seconds` of audio, with these faults instead of those of the configured incidents.
     pub fn decide_with_faults(
         &mut self,
         now: Instant,
@@ -121,12 +121,11 @@ impl Provider {
         DecisionReport { decision, limits }
     }
 
-    /// Returns the faults that the configured incidents have for a call that arrives at `now`; `None` if there are
-    /// none.
+    /// Returns the faults of the configured incidents that affect a call that arrives at `now`; `None` if there are none.
     #[must_use]
     #[inline]
     pub fn faults_at(&self, now: Instant, truth: Truth) -> Option<ActiveFaults> {
-        ActiveFaults::at(now, &self.incidents, truth)
+        ActiveFaults::for_call(now, &self.incidents, truth)
     }
 
     /// Returns the decision of [`Provider::decide_with_faults`] without the limits for headers.
@@ -168,21 +167,21 @@ impl Provider {
     /// Completes an admitted call that has been served: settles its reservation and frees its server slot. Must be called
     /// once per ticket, unless [`Provider::cancel`] is. Returns the call that starts in the slot; `None` if none waits.
     ///
-    /// A driver on a real clock reports the end late; the slot was free at [`Service::done_at`] all the same.
+    /// A driver on a real clock reports the end late; the slot counts as free from [`Service::done_at`] on.
     #[inline]
     pub fn complete(&mut self, now: Instant, service: &Service) -> Option<Started> {
-        self.end(now, service, service.usage)
+        self.end_call(now, service, service.usage)
     }
 
-    /// Completes an admitted call whose client disconnected; returns the usage until now, and the call that starts in its
+    /// Cancels an admitted call whose client disconnected; returns the usage until now, and the call that starts in its
     /// server slot. A call that waited for a slot has used nothing, so its whole reservation is returned if the model
     /// settles to the usage, and only the request stays charged.
     pub fn cancel(&mut self, now: Instant, service: &Service) -> (Usage, Option<Started>) {
-        let used = service.used_by(now);
-        (used, self.end(now, service, used))
+        let used = service.usage_until(now);
+        (used, self.end_call(now, service, used))
     }
 
-    fn end(&mut self, now: Instant, service: &Service, used: Usage) -> Option<Started> {
+    fn end_call(&mut self, now: Instant, service: &Service, used: Usage) -> Option<Started> {
         let ticket = service.ticket;
         debug_assert!(now >= ticket.at, "invariant: ends at {now}, arrived at {}", ticket.at);
         debug_assert!(ticket.number < self.admitted, "invariant: only admitted calls end, found {ticket:?}");
@@ -197,11 +196,11 @@ impl Provider {
         model.server_slots.as_mut()?.leave(ticket.number, freed_at)
     }
 
-    /// Returns the network delays to the provider and back for a call with this truth.
+    /// Returns the one-way network delays to the provider and back for a call with this truth.
     #[must_use]
     #[inline]
-    pub fn network(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.models[usize::from(model)].latency.network(truth)
+    pub fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
+        self.models[usize::from(model)].latency.network_delays(truth)
     }
 
     /// Returns the limits that response headers state at `now`.
@@ -210,8 +209,8 @@ impl Provider {
         self.meters[index].header_limits()
     }
 
-    /// Returns the remaining units of [`Provider::header_limits`], as of the last decision or completion of this account
-    /// and model.
+    /// Returns the remaining units of [`Provider::header_limits`], as of the last time that the meter of this
+    /// account and model was advanced.
     #[must_use]
     pub fn header_remaining(&self, account: u16, model: u16) -> HeaderRemaining {
         self.meters[self.meter_index(account, model)].header_remaining()
@@ -257,14 +256,23 @@ impl Model {
     /// Returns the service of an admitted call. A cut reply ends when its last token is sent.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, faults: &ActiveFaults) -> Service {
         let mut usage = truth.usage(self.lengths.completion_cap(call, truth));
+        let at_max_tokens = usage.completion_tokens < truth.completion_tokens;
         usage.completion_tokens = faults.tokens_sent(usage.completion_tokens);
         let time = self.latency.service_time(truth, usage, faults.slowdown);
-        let time = time.with_faults(faults.first_token_delay, faults.token_slowdown);
+        let time = time.with_part_faults(faults.first_token_delay, faults.token_slowdown);
         let started_at = match &mut self.server_slots {
             Some(server_slots) => server_slots.enter(ticket.number, ticket.at),
             None => Some(ticket.at),
         };
-        Service { ticket, started_at, time, usage, cut: faults.cut, garbage: faults.garbage }
+        Service {
+            ticket,
+            started_at,
+            time,
+            usage,
+            at_max_tokens,
+            cut: faults.cut,
+            corrupt_body: faults.corrupt_body,
+        }
     }
 }
 
@@ -284,7 +292,11 @@ mod tests {
     /// One account and one model with the first token after a second, then ten tokens per second.
     fn provider(limits: &[Limit], slots: Option<u32>, faults: &[Fault]) -> Provider {
         let first_token = Dist::Constant(1.0);
-        let service = config::Service::Split { first_token, prefill: None, output: 10.0 };
+        let service = config::ServiceTimeDist::Split {
+            before_prefill: first_token,
+            prefill_speed: None,
+            decode_speed: 10.0,
+        };
         let model = ModelConfig {
             limits: limits.to_vec(),
             latency: Latency::new(service).with_slots(slots),
@@ -331,7 +343,7 @@ mod tests {
     fn a_cut_reply_has_half_the_tokens_and_ends_with_the_last_of_them() {
         let mut provider = provider(&[], None, &[Fault::CutStream, Fault::Slow(2.0)]);
         let service = admitted(provider.decide(Instant::ZERO, CALL, TRUTH));
-        assert!(service.cut && !service.garbage);
+        assert!(service.cut && !service.corrupt_body);
         assert_eq!(service.usage.completion_tokens, 10);
         assert_eq!((service.first_token_at(), service.done_at()), (Some(at(2000)), Some(at(3800))));
     }
@@ -378,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_slot_is_free_when_its_client_leaves() {
+    fn cancelling_a_call_frees_its_server_slot() {
         let mut provider = provider(&[], Some(1), &[]);
         let [first, second] = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)));
         let (_, started) = provider.cancel(at(500), &first);

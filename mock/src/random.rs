@@ -1,5 +1,5 @@
-//! Seeded random streams. Every consumer of randomness owns a [`RandomStream`] keyed by (seed, label, id), so that one more
-//! draw in one place changes nothing elsewhere, and two policies are compared on the same traffic.
+//! Seeded random streams. Every consumer of random numbers has its own [`RandomStream`] for a key of (seed, label, id), so that an
+//! additional draw in one place changes no value elsewhere, and two client configurations are compared on the same traffic.
 //!
 //! A stream implements the `rand` traits, so it works with every sampler of `rand` and `rand_distr`. The samplers of
 //! this crate ([`crate::dist`]) use [`RandomStream::unit`] and [`RandomStream::open_unit`]: one draw per sample.
@@ -9,19 +9,21 @@ use rand::rand_core::utils::fill_bytes_via_next_word;
 use std::convert::Infallible;
 
 /// A seeded stream of random numbers: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", 2014), the same on every machine. The state is one word, so that creating a stream for a single draw
-/// costs little more than the draw: every job has several.
+/// generators", 2014), the same on every machine. The state is one word of 64 bits, so that creating a
+/// stream for a single draw costs little more than the draw; several are created per job.
 #[derive(Clone, Debug)]
 pub struct RandomStream(u64);
 
 impl RandomStream {
-    /// Creates the stream of `seed` for the `id`-th instance of the consumer `label`.
+    /// Creates the stream with the key (`seed`, `label`, `id`). The label names the consumer; the id tells its instances
+    /// apart, for example jobs.
     #[must_use]
     pub fn new(seed: u64, label: &str, id: u64) -> Self {
-        Self::keyed(key(seed, label), id)
+        Self::keyed(label_key(seed, label), id)
     }
 
-    /// Creates the stream `id` of a precomputed [`key`]; cheaper than [`RandomStream::new`] in hot loops.
+    /// Creates the stream with this `id` from a precomputed key, such as the [`label_key`] of a seed and a label; cheaper
+    /// than [`RandomStream::new`] in hot loops.
     #[must_use]
     pub fn keyed(key: u64, id: u64) -> Self {
         Self(mix(key ^ mix(id)))
@@ -69,16 +71,16 @@ impl TryRng for RandomStream {
     }
 }
 
-/// Combines a seed and a label into the key of a family of streams.
+/// Combines a seed and a label: the part of a stream's key that is the same for all ids.
 #[must_use]
-pub fn key(seed: u64, label: &str) -> u64 {
+pub fn label_key(seed: u64, label: &str) -> u64 {
     label.bytes().fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)))
 }
 
 /// The increment of the state: odd, so that the period is 2^64.
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The increment and the finaliser of SplitMix64: a bijection in which every input bit affects every output bit.
+/// One step of SplitMix64, its increment and its finaliser: a bijection in which every input bit affects every output bit.
 #[must_use]
 pub fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(GAMMA);

@@ -7,13 +7,13 @@
 //!             prompt | nothing
 //! ```
 //!
-//! Providers differ here more than in their refill policies, and some have changed it: `mock/README.md` lists each provider's
-//! policy with its evidence.
+//! Providers differ in reservation more than in their refill policies, and some have changed theirs: `mock/README.md` lists the
+//! reservation of each provider with its evidence.
 
 use crate::call::{Call, Truth, Usage};
 use crate::config::Dialect;
 
-/// How a model's token axes are reserved and settled.
+/// The rule by which a model's token axes are reserved and settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reserve {
     /// The estimate that admission charges.
@@ -22,9 +22,9 @@ pub struct Reserve {
     pub default_max_tokens: u32,
     /// The largest number of completion tokens that is reserved.
     pub max_completion_tokens: u32,
-    /// How the reservation is settled.
+    /// The settlement of the reservation.
     pub settlement: Settlement,
-    /// How prompt tokens from the prefix cache are counted.
+    /// The counting of prompt tokens from the prefix cache.
     pub cached: CachedTokens,
     /// `true` if a refused call counts on the request axes.
     pub charge_refused: bool,
@@ -46,7 +46,7 @@ pub enum Estimate {
     Nothing,
 }
 
-/// How a reservation is settled when the call has ended.
+/// The settlement of a reservation when the call has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settlement {
     /// The charge becomes the actual usage, as if that had been charged on arrival.
@@ -58,24 +58,24 @@ pub enum Settlement {
     ChargeExcess,
 }
 
-/// How prompt tokens from the provider's prefix cache count on the token axes.
+/// The counting of prompt tokens from the provider's prefix cache on the token axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CachedTokens {
     /// As any other token.
     #[default]
     Counted,
-    /// As any other token at admission, and not at all after settlement: the provider finds them while it processes the
-    /// prompt.
+    /// As any other token at admission, and not at all after settlement: the provider looks them up in its cache only while
+    /// it processes the prompt.
     Refunded,
     /// Not at all.
     Free,
 }
 
 impl CachedTokens {
-    /// Returns the default for a dialect. Evidence: documented by Groq ("do not count towards your rate limits", but are
+    /// Returns the rule of a dialect unless the scenario sets another. Evidence: documented by Groq ("do not count towards your rate limits", but are
     /// subtracted only after processing) and by Anthropic; no other provider documents a discount.
     #[must_use]
-    pub const fn of(dialect: Dialect) -> Self {
+    pub const fn default_for(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Groq => Self::Refunded,
             Dialect::Anthropic => Self::Free,
@@ -102,15 +102,15 @@ pub const DEFAULT_MAX_TOKENS: u32 = 1024;
 
 impl Default for Reserve {
     fn default() -> Self {
-        Self::of(Estimate::default())
+        Self::default_for(Estimate::default())
     }
 }
 
 impl Reserve {
-    /// Returns the default policy for an estimate: the charge becomes the usage; if nothing is reserved, the usage is
+    /// Returns the reservation with this estimate and every other part at its default: the charge becomes the usage; if nothing is reserved, the usage is
     /// charged at the end.
     #[must_use]
-    pub const fn of(estimate: Estimate) -> Self {
+    pub const fn default_for(estimate: Estimate) -> Self {
         let settlement = if matches!(estimate, Estimate::Nothing) {
             Settlement::ChargeExcess
         } else {
@@ -132,7 +132,7 @@ impl Reserve {
     pub fn reserved(&self, call: Call, truth: Truth, recent: &RecentCompletions) -> Usage {
         let prompt_tokens = match (self.estimate, self.cached) {
             (Estimate::Nothing, _) => 0,
-            (_, CachedTokens::Free) => truth.prompt_tokens - truth.cached(),
+            (_, CachedTokens::Free) => truth.prompt_tokens - truth.cached_prompt_tokens(),
             (_, CachedTokens::Counted | CachedTokens::Refunded) => truth.prompt_tokens,
         };
         let completion_tokens = match self.estimate {
@@ -201,18 +201,18 @@ mod tests {
             [before, reserve.reserved(call(max_tokens), TRUTH, &recent)]
                 .map(|usage| (usage.prompt_tokens, usage.completion_tokens))
         };
-        let of = |estimate| Reserve {
+        let bounded = |estimate| Reserve {
             default_max_tokens: 300,
             max_completion_tokens: 2_000,
-            ..Reserve::of(estimate)
+            ..Reserve::default_for(estimate)
         };
-        assert_eq!(reserved(of(Estimate::PromptAndMaxTokens), None), [(50, 300); 2]);
-        assert_eq!(reserved(of(Estimate::PromptAndMaxTokens), Some(9_000)), [(50, 2_000); 2]);
-        // The first of nine completions, the largest, has left the ring buffer.
-        assert_eq!(reserved(of(Estimate::PromptAndRecent), Some(9_000)), [(50, 2_000), (50, 800)]);
-        assert_eq!(reserved(of(Estimate::PromptAndRecent), Some(100)), [(50, 100); 2]);
-        assert_eq!(reserved(of(Estimate::PromptAndRecent), None), [(50, 300), (50, 800)]);
-        assert_eq!(reserved(of(Estimate::Prompt), Some(100)), [(50, 0); 2]);
-        assert_eq!(reserved(of(Estimate::Nothing), Some(100)), [(0, 0); 2]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndMaxTokens), None), [(50, 300); 2]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndMaxTokens), Some(9_000)), [(50, 2_000); 2]);
+        // The first of nine completions, the largest, is no longer in the ring buffer.
+        assert_eq!(reserved(bounded(Estimate::PromptAndRecent), Some(9_000)), [(50, 2_000), (50, 800)]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndRecent), Some(100)), [(50, 100); 2]);
+        assert_eq!(reserved(bounded(Estimate::PromptAndRecent), None), [(50, 300), (50, 800)]);
+        assert_eq!(reserved(bounded(Estimate::Prompt), Some(100)), [(50, 0); 2]);
+        assert_eq!(reserved(bounded(Estimate::Nothing), Some(100)), [(0, 0); 2]);
     }
 }

@@ -1,8 +1,8 @@
 //! The server slots of a model, and the queue in front of them: first come, first served.
 //!
-//! A slot serves one call at a time and is free when the call has been served or its client has left. When a call will
-//! start is therefore unknown while it waits, because a call before it may be given up. A freed slot starts the first call
-//! that waits.
+//! A slot serves one call at a time and becomes free when the call has been served or its client has disconnected. The start
+//! of a call is therefore unknown while it waits, because a call before it may be cancelled. When a slot becomes free, the
+//! first call in the queue starts.
 //!
 //! Invariants: a call waits only while all slots are in use; calls start in the order of their tickets.
 
@@ -14,9 +14,9 @@ use std::collections::VecDeque;
 pub struct ServerSlots {
     count: u32,
     in_use: u32,
-    /// In the order of arrival, and so of ticket numbers. The client of the first one has not left.
+    /// In the order of arrival, which is that of ticket numbers. The first call is not abandoned.
     queue: VecDeque<QueuedCall>,
-    /// The number of entries of the queue whose client has left.
+    /// The number of abandoned calls in the queue.
     abandoned: usize,
 }
 
@@ -24,7 +24,7 @@ pub struct ServerSlots {
 struct QueuedCall {
     ticket: u64,
     arrived_at: Instant,
-    /// Its client has left: it is skipped.
+    /// Its client has disconnected, so it will not start.
     abandoned: bool,
 }
 
@@ -33,7 +33,7 @@ struct QueuedCall {
 pub struct Started {
     /// The number of its ticket.
     pub ticket: u64,
-    /// When it started.
+    /// The start of its service.
     pub at: Instant,
 }
 
@@ -64,8 +64,9 @@ impl ServerSlots {
         None
     }
 
-    /// Removes a call that has been served or given up at `now`. If this frees a slot, the first call that waits starts
-    /// and is returned. It starts at its arrival if that is later, which occurs if the end is reported late.
+    /// Removes a call that has been served or cancelled at `now`. If this frees a slot, the first call in the queue starts
+    /// and is returned. It starts at `now`, or at its arrival if that is later: the end of a call may be reported late, with
+    /// its true instant.
     ///
     /// # Panics
     /// If no call with this ticket waits or is served.

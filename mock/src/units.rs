@@ -1,7 +1,7 @@
-//! Quantities in scenarios and on the command line: durations, rates, counts and shares, read exactly and printed so
-//! that they read back.
+//! Quantities in scenarios and on the command line: durations, rates, counts and shares. They are parsed exactly, and printed
+//! so that the printed text parses to the same quantity.
 //!
-//! Each reader takes the text of one value and returns the quantity, or a [`ParseError`] with a remedy. Decimals are
+//! Each parser takes the text of one value and returns the quantity, or a [`ParseError`] with a remedy. Decimals are
 //! kept as integers until their unit is known: `1.5s` is exactly 1,500,000,000 ns.
 
 use crate::time::Nanos;
@@ -13,12 +13,12 @@ mod print;
 use decimal::Decimal;
 pub use print::{print_count, print_duration, print_number, print_rate, print_share};
 
-/// Why a text is not the expected quantity.
+/// The reason why a text is not the expected quantity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
-    /// What is wrong, with the text.
+    /// The problem, with the text.
     pub what: String,
-    /// What to write instead.
+    /// The remedy: a text to write instead.
     pub help: String,
 }
 
@@ -43,7 +43,7 @@ struct TimeUnit {
     /// The name in rates: `30/min`; `None` if it is not a period of rates.
     period: Option<&'static str>,
     duration: Nanos,
-    /// Other names, which are not accepted but recognised for suggestions.
+    /// Other names, which are not accepted: an error suggests the symbol or the period instead.
     aliases: &'static [&'static str],
 }
 
@@ -76,11 +76,11 @@ static TIME_UNITS: [TimeUnit; 5] = [
     TimeUnit::new("ms", None, Nanos(1_000_000), &["msec", "millis", "millisecond", "milliseconds"]),
 ];
 
-/// Reads a duration: `250ms`, `90s`, `5m`, `24h`, `1d`, or several units, longest first: `1m30s`.
+/// Parses a duration: `250ms`, `90s`, `5m`, `24h`, `1d`, or several units, longest first: `1m30s`.
 ///
 /// # Errors
 /// If the text is not a duration, is not a whole number of nanoseconds, or exceeds 584 years.
-pub fn duration(text: &str) -> Result<Nanos, ParseError> {
+pub fn parse_duration(text: &str) -> Result<Nanos, ParseError> {
     let what = || format!("`{text}` is not a duration");
     let invalid = || ParseError::new(what(), "write a duration such as `250ms`, `90s`, `5m` or `1h30m`");
     let mut total = Nanos::ZERO;
@@ -112,11 +112,11 @@ pub fn duration(text: &str) -> Result<Nanos, ParseError> {
     Ok(total)
 }
 
-/// Reads a rate, zero or more: `30/s`, `12/min`, `5/h`, `1000/day`. The result is per second.
+/// Parses a rate, zero or more: `30/s`, `12/min`, `5/h`, `1000/day`. The result is per second.
 ///
 /// # Errors
 /// If the text is not a rate.
-pub fn rate(text: &str) -> Result<f64, ParseError> {
+pub fn parse_rate(text: &str) -> Result<f64, ParseError> {
     let what = || format!("`{text}` is not a rate");
     let help = "write a rate such as `30/s`, `250/min`, `5/h` or `1000/day`";
     let invalid = || ParseError::new(what(), help);
@@ -139,11 +139,11 @@ pub fn rate(text: &str) -> Result<f64, ParseError> {
     Err(ParseError::new(what(), format!("write `{amount}/{similar}`")))
 }
 
-/// Reads a whole number: `6000`, `10_000`, `6k`, `1M`.
+/// Parses a whole number: `6000`, `10_000`, `6k`, `1M`.
 ///
 /// # Errors
 /// If the text is not a whole number, is negative, or exceeds 64 bits.
-pub fn count(text: &str) -> Result<u64, ParseError> {
+pub fn parse_count(text: &str) -> Result<u64, ParseError> {
     let what = || format!("`{text}` is not a whole number");
     let help = "write a whole number such as `6000`, `10_000`, `400k` or `1M`";
     let invalid = || ParseError::new(what(), help);
@@ -165,28 +165,28 @@ pub fn count(text: &str) -> Result<u64, ParseError> {
     }
 }
 
-/// Reads a share in thousandths: `20%` is 200.
+/// Parses a share in thousandths: `20%` is 200.
 ///
 /// # Errors
-/// If the text is not a share as in [`share`], or has more than one decimal.
-pub fn permille(text: &str) -> Result<u32, ParseError> {
+/// If the text is not a share as in [`parse_share`], or has more than one decimal.
+pub fn parse_permille(text: &str) -> Result<u32, ParseError> {
     let permille =
-        percent(text)?.checked_mul_to_integer(10).and_then(|permille| u32::try_from(permille).ok());
+        parse_percent(text)?.checked_mul_to_integer(10).and_then(|permille| u32::try_from(permille).ok());
     permille.ok_or_else(|| {
         ParseError::new(format!("`{text}` has more than one decimal"), "write a percentage such as `12.5%`")
     })
 }
 
-/// Reads a share between 0 and 1: `20%` is 0.2.
+/// Parses a share between 0 and 1: `20%` is 0.2.
 ///
 /// # Errors
 /// If the text is not a percentage from `0%` to `100%`.
-pub fn share(text: &str) -> Result<f64, ParseError> {
-    let Decimal { mantissa, scale } = percent(text)?;
+pub fn parse_share(text: &str) -> Result<f64, ParseError> {
+    let Decimal { mantissa, scale } = parse_percent(text)?;
     Ok(Decimal { mantissa, scale: scale + 2 }.to_f64())
 }
 
-fn percent(text: &str) -> Result<Decimal, ParseError> {
+fn parse_percent(text: &str) -> Result<Decimal, ParseError> {
     let invalid =
         |help: String| ParseError::new(format!("`{text}` is not a percentage between `0%` and `100%`"), help);
     let general = || invalid("write a percentage such as `20%`".into());
@@ -203,11 +203,11 @@ fn percent(text: &str) -> Result<Decimal, ParseError> {
     }
 }
 
-/// Reads a speed above zero in tokens per second: `1800 tok/s`, `23k tok/s`.
+/// Parses a speed above zero in tokens per second: `1800 tok/s`, `23k tok/s`.
 ///
 /// # Errors
 /// If the text is not a speed, or is zero.
-pub fn speed(text: &str) -> Result<f64, ParseError> {
+pub fn parse_speed(text: &str) -> Result<f64, ParseError> {
     let invalid = |help: String| ParseError::new(format!("`{text}` is not a speed above zero"), help);
     match Decimal::parse_prefix_with_magnitude(text.trim()).map(|(number, unit)| (number, unit.trim_start()))
     {
@@ -219,11 +219,11 @@ pub fn speed(text: &str) -> Result<f64, ParseError> {
     }
 }
 
-/// Reads a number without a unit, zero or more: `0.35`, `1.1`.
+/// Parses a number without a unit, zero or more: `0.35`, `1.1`.
 ///
 /// # Errors
 /// If the text is not a number, is negative, or has a unit.
-pub fn number(text: &str) -> Result<f64, ParseError> {
+pub fn parse_number(text: &str) -> Result<f64, ParseError> {
     match Decimal::parse_prefix(text.trim()) {
         Some((number, "")) => Ok(number.to_f64()),
         _ => Err(ParseError::new(
@@ -233,22 +233,22 @@ pub fn number(text: &str) -> Result<f64, ParseError> {
     }
 }
 
-/// Reads a multiple above zero: `4x`.
+/// Parses a multiple above zero: `4x`.
 ///
 /// # Errors
 /// If the text is not a multiple, or is zero.
-pub fn multiple(text: &str) -> Result<f64, ParseError> {
+pub fn parse_multiple(text: &str) -> Result<f64, ParseError> {
     match Decimal::parse_prefix(text.trim()) {
         Some((number, "x")) if number.mantissa > 0 => Ok(number.to_f64()),
         _ => Err(ParseError::new(format!("`{text}` is not a multiple"), "write a multiple such as `4x`")),
     }
 }
 
-/// Reads an amount in US dollars, zero or more: `150 USD`.
+/// Parses an amount in US dollars, zero or more: `150 USD`.
 ///
 /// # Errors
 /// If the text is not an amount in US dollars.
-pub fn dollars(text: &str) -> Result<f64, ParseError> {
+pub fn parse_dollars(text: &str) -> Result<f64, ParseError> {
     match Decimal::parse_prefix(text.trim()).map(|(number, unit)| (number, unit.trim_start())) {
         Some((number, "USD")) => Ok(number.to_f64()),
         _ => Err(ParseError::new(
@@ -264,7 +264,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn quantities_are_read_exactly() {
+    fn quantities_are_parsed_exactly() {
         for (text, nanos) in [
             ("250ms", 250_000_000),
             ("90s", 90_000_000_000),
@@ -276,24 +276,24 @@ mod tests {
             ("0s", 0),
             ("0.000000001s", 1),
         ] {
-            assert_eq!(duration(text), Ok(Nanos(nanos)), "{text}");
+            assert_eq!(parse_duration(text), Ok(Nanos(nanos)), "{text}");
         }
         for (text, expected) in [("6000", 6_000), ("6k", 6_000), ("1.5M", 1_500_000), ("10_000", 10_000)] {
-            assert_eq!(count(text), Ok(expected), "{text}");
+            assert_eq!(parse_count(text), Ok(expected), "{text}");
         }
         for (text, expected) in
             [("30/s", 30.0), ("12/min", 0.2), ("3600/h", 1.0), ("86.4k/day", 1.0), ("0/s", 0.0)]
         {
-            assert_eq!(rate(text), Ok(expected), "{text}");
+            assert_eq!(parse_rate(text), Ok(expected), "{text}");
         }
-        assert_eq!(share("20%"), Ok(0.2));
-        assert_eq!(share("0.1%"), Ok(0.001));
-        assert_eq!(permille("12.5%"), Ok(125));
-        assert_eq!(speed("1800 tok/s"), Ok(1800.0));
-        assert_eq!(speed("23k tok/s"), Ok(23_000.0));
-        assert_eq!(multiple("4x"), Ok(4.0));
-        assert_eq!(dollars("150 USD"), Ok(150.0));
-        assert_eq!(number("0.35"), Ok(0.35));
+        assert_eq!(parse_share("20%"), Ok(0.2));
+        assert_eq!(parse_share("0.1%"), Ok(0.001));
+        assert_eq!(parse_permille("12.5%"), Ok(125));
+        assert_eq!(parse_speed("1800 tok/s"), Ok(1800.0));
+        assert_eq!(parse_speed("23k tok/s"), Ok(23_000.0));
+        assert_eq!(parse_multiple("4x"), Ok(4.0));
+        assert_eq!(parse_dollars("150 USD"), Ok(150.0));
+        assert_eq!(parse_number("0.35"), Ok(0.35));
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
             ("30", "add a unit: `30ms`, `30s`, `30m` or `30h`"),
             ("5xx", "write a duration such as `250ms`, `90s`, `5m` or `1h30m`"),
         ] {
-            assert_eq!(duration(text).unwrap_err().help, help, "{text}");
+            assert_eq!(parse_duration(text).unwrap_err().help, help, "{text}");
         }
         for (text, help) in [
             ("250", "add a period: `250/s` or `250/min`"),
@@ -317,54 +317,54 @@ mod tests {
             ("1/secnod", "write `1/s`"),
             ("9/d", "write `9/day`"),
         ] {
-            assert_eq!(rate(text).unwrap_err().help, help, "{text}");
+            assert_eq!(parse_rate(text).unwrap_err().help, help, "{text}");
         }
-        assert_eq!(count("400K").unwrap_err().help, "write `400k`");
-        assert_eq!(count("400k/min").unwrap_err().help, "write `400k`; the unit is implied");
-        assert_eq!(share("0.2").unwrap_err().help, "write `20%`");
-        assert_eq!(share("20").unwrap_err().help, "write `20%`");
-        assert_eq!(speed("1800").unwrap_err().help, "add a unit: `1800 tok/s`");
+        assert_eq!(parse_count("400K").unwrap_err().help, "write `400k`");
+        assert_eq!(parse_count("400k/min").unwrap_err().help, "write `400k`; the unit is implied");
+        assert_eq!(parse_share("0.2").unwrap_err().help, "write `20%`");
+        assert_eq!(parse_share("20").unwrap_err().help, "write `20%`");
+        assert_eq!(parse_speed("1800").unwrap_err().help, "add a unit: `1800 tok/s`");
         let bad =
             ["", " ", "-1", "-1s", "1s1m", "1_s", "_1s", "1..5s", "s", "1e9s", "NaN", "inf", "999999999d"];
         for text in bad {
-            assert!(duration(text).is_err(), "{text}");
+            assert!(parse_duration(text).is_err(), "{text}");
         }
         for text in ["", "-3", "1.5", "1_", "k", "1kk", "99999999999999999999", "1e3", "0x10"] {
-            assert!(count(text).is_err(), "{text}");
+            assert!(parse_count(text).is_err(), "{text}");
         }
         for text in ["", "-3/s", "3/", "/s", "3/fortnight", "3/ms", "3/millis", "NaN/s", "inf/s"] {
-            assert!(rate(text).is_err(), "{text}");
+            assert!(parse_rate(text).is_err(), "{text}");
         }
         for text in ["", "101%", "100.1%", "-1%", "%", "20%%", "1x"] {
-            assert!(share(text).is_err(), "{text}");
+            assert!(parse_share(text).is_err(), "{text}");
         }
-        assert!(permille("0.05%").is_err());
+        assert!(parse_permille("0.05%").is_err());
     }
 
     proptest! {
         #[test]
         fn printed_quantities_read_back(value: u64) {
-            prop_assert_eq!(duration(&print_duration(Nanos(value))), Ok(Nanos(value)));
-            prop_assert_eq!(count(&print_count(value)), Ok(value));
+            prop_assert_eq!(parse_duration(&print_duration(Nanos(value))), Ok(Nanos(value)));
+            prop_assert_eq!(parse_count(&print_count(value)), Ok(value));
         }
 
         #[test]
         fn printed_round_numbers_read_back(value in 0u64..100_000, zeros in 0u32..12) {
             let value = value * 10u64.pow(zeros);
-            prop_assert_eq!(duration(&print_duration(Nanos(value))), Ok(Nanos(value)));
-            prop_assert_eq!(count(&print_count(value)), Ok(value));
+            prop_assert_eq!(parse_duration(&print_duration(Nanos(value))), Ok(Nanos(value)));
+            prop_assert_eq!(parse_count(&print_count(value)), Ok(value));
         }
 
         #[test]
         fn a_printed_rate_reads_back_to_four_digits(per_second in 1e-5f64..1e6) {
-            let again = rate(&print_rate(per_second)).unwrap();
+            let again = parse_rate(&print_rate(per_second)).unwrap();
             prop_assert!((again / per_second - 1.0).abs() < 2e-3, "{} -> {}", per_second, again);
         }
 
         #[test]
-        fn no_text_makes_a_reader_panic(text in "\\PC{0,24}") {
-            let _ = (duration(&text), rate(&text), count(&text), share(&text), permille(&text));
-            let _ = (speed(&text), number(&text), multiple(&text), dollars(&text));
+        fn no_text_makes_a_parser_panic(text in "\\PC{0,24}") {
+            let _ = (parse_duration(&text), parse_rate(&text), parse_count(&text), parse_share(&text), parse_permille(&text));
+            let _ = (parse_speed(&text), parse_number(&text), parse_multiple(&text), parse_dollars(&text));
         }
     }
 }

@@ -40,7 +40,7 @@ impl Refusal {
         Axis::from_name(&self.axis).expect("a known axis")
     }
 
-    /// Returns the used units; 0 for an oversize refusal, which does not print them (nor its wait).
+    /// Returns the used units; 0 for an oversize refusal, which prints neither them nor a wait.
     fn used(&self) -> i64 {
         self.used.unwrap_or(0)
     }
@@ -49,13 +49,13 @@ impl Refusal {
         self.used.is_none()
     }
 
-    fn formula(&self) -> Nanos {
+    fn computed_wait(&self) -> Nanos {
         announced_wait(self.limit, self.used(), self.requested, window(self.axis()))
     }
 
     /// Renders the reply from the numbers of the row alone.
     fn render(&self) -> Reply {
-        let wait = (self.oversize() || self.wait.is_some()).then(|| self.formula());
+        let wait = (self.oversize() || self.wait.is_some()).then(|| self.computed_wait());
         let denial = Denial {
             axis: self.axis(),
             limit: self.limit,
@@ -114,7 +114,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn exact_refusals_are_reproduced_to_the_byte() {
-    let mut whole = BTreeMap::new();
+    let mut reproduced = BTreeMap::new();
     let mut other_type = BTreeMap::new();
     let rows = refusals();
     for row in rows.iter().filter(|row| matches!(row.class.as_str(), "exact" | "no_wait")) {
@@ -122,20 +122,20 @@ fn exact_refusals_are_reproduced_to_the_byte() {
         let body: Value = serde_json::from_str(&reply.body).expect("a refusal is JSON");
         let (message, error) = (body["error"]["message"].as_str().unwrap(), &body["error"]);
         if let Some(wait) = &row.wait {
-            assert_eq!(&GoDuration(row.formula()).to_string(), wait);
+            assert_eq!(&GoDuration(row.computed_wait()).to_string(), wait);
         }
         if row.form == "fragment" {
             assert!(message.contains(&row.message), "{message}\n{}", row.message);
         } else {
             assert_eq!(message, row.message_of_2026());
         }
-        *whole.entry((row.class.as_str(), row.form.as_str())).or_insert(0) += 1;
+        *reproduced.entry((row.class.as_str(), row.form.as_str())).or_insert(0) += 1;
         assert_eq!(reply.status, row.status, "{message}");
         if error["type"] != *row.r#type || error["code"] != *row.code {
             *other_type.entry((row.axis.as_str(), row.r#type.as_str(), row.code.as_str())).or_insert(0) += 1;
         }
     }
-    println!("reproduced: {whole:?}\ntypes and codes not modelled: {other_type:?}");
+    println!("reproduced: {reproduced:?}\ntypes and codes not modelled: {other_type:?}");
     let expected = [
         (("exact", "developer"), 2),
         (("exact", "fragment"), 19),
@@ -146,7 +146,7 @@ fn exact_refusals_are_reproduced_to_the_byte() {
         (("no_wait", "free"), 17),
         (("no_wait", "visit"), 1),
     ];
-    assert_eq!(whole, BTreeMap::from(expected));
+    assert_eq!(reproduced, BTreeMap::from(expected));
     // `groq/compound` has its own type instead of the axis; one body each has `requests` for a token axis.
     let unmodelled = [
         (("itpm", "requests", "too_many_requests"), 1),
@@ -161,14 +161,14 @@ fn other_refusals_differ_within_the_bound_of_their_class() {
     let mut counts = BTreeMap::new();
     for row in refusals().iter().filter(|row| !matches!(row.class.as_str(), "exact" | "no_wait")) {
         let published = parse(row.wait.as_ref().unwrap()).expect("a Go duration");
-        let formula = row.formula().0;
+        let formula = row.computed_wait().0;
         let unit = window(row.axis()).0 as f64 / row.limit as f64;
         let units = (published as f64 - formula as f64) / unit;
         println!(
             "{:10} {:>14} for {}, {units:+.6} units",
             row.class,
             row.wait.as_ref().unwrap(),
-            GoDuration(row.formula())
+            GoDuration(row.computed_wait())
         );
         assert_ne!(published, formula, "the row is exact: change its class");
         match row.class.as_str() {
@@ -247,10 +247,10 @@ fn exact_reset_headers_are_reproduced_to_the_byte() {
         let (limit, remaining): (u64, u64) = (limit.parse().unwrap(), remaining.parse().unwrap());
         let used = i64::try_from(limit - remaining).unwrap();
         let reset = announced_wait(limit, used, limit, window(axis));
-        let view = Some(HeaderLimit { axis, limit, remaining, reset });
+        let header_limit = Some(HeaderLimit { axis, limit, remaining, reset });
         let limits = match kind {
-            "requests" => HeaderLimits { requests: view, tokens: None },
-            _ => HeaderLimits { requests: None, tokens: view },
+            "requests" => HeaderLimits { requests: header_limit, tokens: None },
+            _ => HeaderLimits { requests: None, tokens: header_limit },
         };
         let denial = Denial { axis, limit, used, requested: 1, wait: None, oversize: false };
         let reply = refuse(denial, limits, Tier::Free, "m");
@@ -275,8 +275,8 @@ fn exact_reset_headers_are_reproduced_to_the_byte() {
 
 #[test]
 fn headers_have_the_captured_order_and_case() {
-    let view = |axis| Some(HeaderLimit { axis, limit: 10, remaining: 5, reset: Nanos::SECOND });
-    let limits = HeaderLimits { requests: view(Axis::Rpd), tokens: view(Axis::Tpm) };
+    let header_limit = |axis| Some(HeaderLimit { axis, limit: 10, remaining: 5, reset: Nanos::SECOND });
+    let limits = HeaderLimits { requests: header_limit(Axis::Rpd), tokens: header_limit(Axis::Tpm) };
     let denial = Denial {
         axis: Axis::Rpm,
         limit: 30,

@@ -9,8 +9,9 @@
 //!  per workload   multiple − Σ over its assignments of  (reach of the target) · assignment      ≤ 0
 //! ```
 
+use super::Class;
+use super::constraint::LimitConstraint;
 use super::simplex::maximise;
-use super::{Class, LimitConstraint};
 use crate::ids::TargetId;
 
 /// The upper bound on the reach of a target, in units of what the most restricted workload needs.

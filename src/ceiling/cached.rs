@@ -10,10 +10,10 @@
 //! ```
 //!
 //! in which the probability is 1 until C and then decays at the rate that gives e^(λC) − 1 hits in total if ttl is
-//! infinite, which is exact for C alone. Rates are means over the run; the shape of the day and the latency of replies
-//! are ignored. More load gives more hits, so the ceiling is a fixed point.
+//! infinite, which is exact for C alone. Rates are means over the run; the share of hits is taken to be the same at the
+//! peaks, and the latency of replies is ignored. More load gives more hits, so the ceiling is a fixed point.
 
-use super::{Class, all_constraints, allocation, classes};
+use super::{Class, allocation, classes, constraints_with_held, peak};
 use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 
 /// The ceiling with cache hits.
@@ -48,25 +48,29 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     if classes.iter().all(|class| repeated(&scenario.workloads[class.workload]) == 0.0) {
         return None;
     }
-    let constraints = all_constraints(scenario, &classes);
+    let constraints = constraints_with_held(scenario, &classes);
     let offered: f64 = classes.iter().map(|class| class.rate).sum();
     let (mut multiple, _) = allocation::maximum_multiple(&classes, &constraints);
     let mut hits = vec![0.0; scenario.workloads.len()];
+    let misses = |hits: &[f64]| -> Vec<Class> {
+        let missed =
+            |class: &Class| Class { rate: class.rate * (1.0 - hits[class.workload]), ..class.clone() };
+        classes.iter().map(missed).collect()
+    };
     for _ in 0..MAX_ITERATIONS {
         if !multiple.is_finite() {
             return None;
         }
         hits = hit_shares(&scenario.workloads, &classes, cache, multiple);
-        let misses: Vec<Class> = classes
-            .iter()
-            .map(|class| Class { rate: class.rate * (1.0 - hits[class.workload]), ..class.clone() })
-            .collect();
-        let next = allocation::maximum_multiple(&misses, &constraints).0;
+        let next = allocation::maximum_multiple(&misses(&hits), &constraints).0;
         let converged = (next - multiple).abs() <= 1e-9 * multiple;
         multiple = next;
         if converged {
             break;
         }
+    }
+    if let Some(at_peak) = peak::lowest(scenario, &misses(&hits), &constraints) {
+        multiple = multiple.min(at_peak.multiple);
     }
     let hit: f64 = classes.iter().map(|class| class.rate * hits[class.workload]).sum();
     Some(Cached { hit_share: hit / offered, jobs_per_min: multiple * offered * 60.0, multiple })
@@ -106,9 +110,9 @@ fn popular(workload: &Workload, rate: f64) -> Vec<Prompts> {
     let Some(repeats) = workload.repeats.filter(|_| repeated(workload) > 0.0) else { return Vec::new() };
     let mut blocks = Vec::new();
     let mut first = 1u32;
-    while first <= repeats.of {
+    while first <= repeats.prompts {
         let width = if first <= SINGLE_RANKS { 1 } else { first / 64 };
-        let last = first.saturating_add(width - 1).min(repeats.of);
+        let last = first.saturating_add(width - 1).min(repeats.prompts);
         let middle = f64::midpoint(f64::from(first), f64::from(last));
         let weight = libm::exp(-repeats.zipf * libm::log(middle));
         blocks.push(Prompts { count: f64::from(last - first) + 1.0, rate: weight });

@@ -3,7 +3,9 @@
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
-use provider::config::{CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, Service, Settlement};
+use provider::config::{
+    CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, ServiceTimeDist, Settlement,
+};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
@@ -56,6 +58,18 @@ impl PromptRange {
         let whole = up_to.map_or_else(|| mean_within(prompt, 1.0, max), part);
         let (from, to) = self.probabilities(prompt);
         if to > from { (whole - below) / (to - from) } else { f64::from(self.above) }
+    }
+}
+
+impl PromptRange {
+    /// Returns the mean of how much longer than `length` a prompt of the range is, counting shorter ones as zero.
+    pub(super) fn mean_excess(self, prompt: &Dist, length: f64) -> f64 {
+        let (from, to) = self.probabilities(prompt);
+        if self.up_to.is_some() {
+            return mid_quantiles(prompt, (from, to), |sample| (sample - length).max(0.0));
+        }
+        let excess = mean_within(prompt, 1.0, f64::from(MAX_TOKENS)) - mean_within(prompt, 1.0, length);
+        if to > from { excess.max(0.0) / (to - from) } else { 0.0 }
     }
 }
 
@@ -139,10 +153,10 @@ impl Sizes {
     /// Returns the mean time from the start of service to the end of the reply, in seconds.
     pub(super) fn service_seconds(self, latency: &Latency) -> f64 {
         match &latency.service {
-            Service::Total(total) => total.mean(),
-            Service::Split { first_token, prefill, output } => {
-                let prefill = prefill.map_or(0.0, |speed| self.prompt / speed);
-                first_token.mean() + prefill + self.completion / output
+            ServiceTimeDist::Total(total) => total.mean(),
+            ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+                let prefill = prefill_speed.map_or(0.0, |speed| self.prompt / speed);
+                before_prefill.mean() + prefill + (self.completion - 1.0).max(0.0) / decode_speed
             }
         }
     }

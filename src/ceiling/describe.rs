@@ -1,7 +1,7 @@
 //! The ceiling as text, for `check`.
 
-use super::{AxisCeiling, Ceiling, FirstRun};
-use crate::formatting::job_rate;
+use super::{AxisCeiling, Ceiling, FirstRun, Peak};
+use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, seconds};
 use crate::scenario::Scenario;
 use provider::units;
 use std::fmt::Write as _;
@@ -10,10 +10,13 @@ impl Ceiling {
     /// Describes the ceiling, the binding limit, and what each limit admits alone, in a few lines of plain text.
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
-        let mut out = String::from(
-            "ceiling (computed from the limits and mean sizes; bursts, waits and outages lower it, cache hits raise it)\n",
+        let mut out = format!(
+            "ceiling over {} (computed from the limits, with what those per minute hold at the start, and mean sizes; chance, \
+             waits and outages lower it, cache hits raise it)\n",
+            units::print_duration(scenario.duration)
         );
-        let offered = self.offered_jobs_per_min;
+        // The others, if some jobs are too large.
+        let offered = self.offered_jobs_per_min * self.servable_share;
         if self.servable_share > 0.0 && self.servable_share < 1.0 {
             let never = 1.0 - self.servable_share;
             let never = if never < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(never) };
@@ -34,9 +37,17 @@ impl Ceiling {
             None if self.multiple == 0.0 => writeln!(out, "  0 jobs/min: every job is too large"),
             None => writeln!(out, "  none: no limit restricts the offered {}", job_rate(offered)),
         };
+        out += &self.peak_line(scenario);
         out += &self.first_run_line(scenario);
-        let axis = |AxisCeiling { axis, limit, jobs_per_min }: &AxisCeiling| {
-            format!("{axis} {} admits {}", units::print_count(*limit), job_rate(*jobs_per_min))
+        let axis = |AxisCeiling { axis, limit, jobs_per_min, unreserved_jobs_per_min }: &AxisCeiling| {
+            let admits = format!("{axis} {} admits {}", units::print_count(*limit), job_rate(*jobs_per_min));
+            if *jobs_per_min > unreserved_jobs_per_min * MIN_LOSS {
+                return admits;
+            }
+            format!(
+                "{admits} ({} if calls reserved no more than they use)",
+                job_rate(*unreserved_jobs_per_min)
+            )
         };
         for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
             let axes: Vec<String> = target.axes.iter().map(axis).collect();
@@ -53,6 +64,24 @@ impl Ceiling {
         out
     }
 
+    /// Says when the offered load bounds the ceiling, if that is not the mean over the run.
+    fn peak_line(&self, scenario: &Scenario) -> String {
+        let Some(Peak { from, length, jobs, may_fail }) = self.peak else { return String::new() };
+        let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
+        let lasts = if length_s > 0.0 { format!(", {}", duration(length_s)) } else { String::new() };
+        let failing = if may_fail > 0.0 {
+            format!(", the rules let {} fail", jobs_in(may_fail, length_s))
+        } else {
+            String::new()
+        };
+        format!(
+            "  the peak bounds it (from {}{lasts}): {} offered, {} admitted{failing}\n",
+            moment(at_seconds(from), run_s),
+            jobs_in(jobs, length_s),
+            jobs_in((jobs - may_fail) * self.multiple, length_s),
+        )
+    }
+
     /// Says what the limits admit in the first run of a new account, if that is more.
     fn first_run_line(&self, scenario: &Scenario) -> String {
         let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
@@ -63,6 +92,9 @@ impl Ceiling {
         )
     }
 }
+
+/// What reservations leave of a limit is the same to a reader above this factor.
+const MIN_LOSS: f64 = 0.995;
 
 /// Formats a number of jobs.
 fn plural(jobs: f64) -> String {

@@ -8,28 +8,31 @@
 //!   windows that contain a call begin in a time of D + T.
 //! * **Counted windows** (fixed, calendar, sliding counter, adaptive). What returns after the end of the window is lost.
 //!   Divide the window into K parts no longer than τ. At the end of the j-th, the calls of the parts before are charged at
-//!   least u, and those of the j-th that run for τ or longer are charged r. With any weights y that sum to 1 it follows for
-//!   the calls of a window that `Σ min over j of (u·(y[j] + … + y[K]) + y[j]·E[(r − u)·1(S ≥ τ)]) ≤ L`. For equal calls with
-//!   S = τ, weights in proportion to (1 − u/r)^(K − j) are the best ones: `L/u · (1 − (1 − u/r)^K)` calls.
+//!   least u, and those of the j-th that run for τ or longer are charged r. With any weights y that sum to 1, and
+//!   `h = E[(r − u)·1(S ≥ τ)]`, a call of the j-th part has the demand `u·(y[j] + … + y[K]) + y[j]·h`, and the demands of all
+//!   calls of a window are at most L. If y[j] is in proportion to g^(K − j) with `g = h/(u + h)`, that is the same in every
+//!   part; for equal calls with S = τ it admits `L/u · (1 − (1 − u/r)^K)` calls, as many as are admitted by a client that
+//!   sends whatever fits.
 //! * **Token bucket.** It refills while calls run, whatever they hold. If it can hold two reservations, a client that sends
 //!   more and more calls at once comes as near to the limit as it likes, so that nothing but the usage bounds the rate.
 //!   If its burst and what it refills during the longest S cover less than two reservations, a call is admitted only after the
 //!   one before has ended: `rate · E[S] ≤ 1`.
 //!
-//! Nothing is claimed if some call may use more than it reserves, if a reservation is not known in advance, for traces, and
-//! for buckets of providers with slots or incidents, which prolong S.
+//! Nothing is claimed if some call may use more than it reserves, if a reservation is not known in advance, for traces, for
+//! providers with incidents, which change S, and for buckets of models with slots, which prolong it.
 
+use super::Class;
+use super::constraint::{Held, LimitConstraint, Supply};
 use super::demand::{Sizes, mean_at_most, mean_within, mid_quantiles, model};
-use super::{Class, LimitConstraint};
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
-use crate::scenario::{Arrivals, Scenario, Workload};
-use provider::Axis;
-use provider::config::{Estimate, Latency, Limit, ModelConfig, RefillPolicy, Service, Settlement};
+use crate::scenario::{Arrivals, CachedPrompt, Scenario, Workload};
+use provider::config::{
+    CachedTokens, Estimate, Limit, ModelConfig, RefillPolicy, ServiceTimeDist, Settlement,
+};
 use provider::dist::Dist;
+use provider::{Axis, Nanos};
 
-/// The most parts of a window. With more, a call is so short against the window that its reservation hardly matters.
-const MAX_PARTS: f64 = 512.0;
 /// A call that runs for this share of a time runs for the time, so that calls of exactly that time count.
 const SAME: f64 = 1.0 - 1e-9;
 /// Lengths of time that are tried, as multiples of the mean service time of each class.
@@ -55,31 +58,53 @@ pub(super) fn constraints<'a>(
     settled.iter().flat_map(|constraint| of_limit(scenario, classes, constraint)).collect()
 }
 
-/// Returns `true` if the bucket of a limit holds so little beside the calls in flight at the analytic ceiling that bursts of
-/// them are refused, although no bound on the rate follows from it.
-pub(super) fn is_uncounted(
+/// Returns the first bucket that holds so little beside the calls in flight at the analytic ceiling, `multiple` times the
+/// load, that bursts of them are refused, although no bound on the rate follows from it.
+pub(super) fn uncounted(
     scenario: &Scenario,
     classes: &[Class],
-    settled: &LimitConstraint<'_>,
+    constraints: &[LimitConstraint<'_>],
+    multiple: f64,
+) -> Option<(TargetId, Axis)> {
+    let is_counted = |constraint: &LimitConstraint<'_>| {
+        let is_same = |other: &&LimitConstraint<'_>| {
+            other.targets[0].0 == constraint.targets[0].0 && other.limit == constraint.limit
+        };
+        constraints.iter().filter(is_same).any(|same| same.held.is_some())
+    };
+    let is_uncounted = |constraint: &&LimitConstraint<'_>| {
+        !is_counted(constraint) && holds_notably(scenario, classes, constraint, multiple)
+    };
+    let found = constraints.iter().find(is_uncounted)?;
+    Some((found.targets[0].0, found.limit.axis))
+}
+
+/// Returns `true` if the calls in flight hold a notable share of a bucket.
+fn holds_notably(
+    scenario: &Scenario,
+    classes: &[Class],
+    constraint: &LimitConstraint<'_>,
     multiple: f64,
 ) -> bool {
     /// The held share of a bucket from which it matters.
     const NOTABLE: f64 = 0.25;
     /// Longer than any call, in seconds.
     const LONG_S: f64 = 1e9;
-    if settled.limit.refill != RefillPolicy::Bucket || !multiple.is_finite() {
+    if constraint.limit.refill != RefillPolicy::Bucket || !multiple.is_finite() {
         return false;
     }
-    let Some(calls) = calls(scenario, classes, settled) else { return false };
+    let Some(calls) = calls(scenario, classes, constraint) else { return false };
     let held = |class: &Class| {
         let of_class = calls.iter().filter(|calls| calls.class.number == class.number);
         let each = of_class.map(|calls| calls.held_until(LONG_S));
-        class.rate * each.fold(f64::INFINITY, f64::min)
+        each.reduce(f64::min).map_or(0.0, |held| class.rate * held)
     };
-    let touched = classes.iter().filter(|class| calls.iter().any(|calls| calls.class.number == class.number));
-    #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-    let capacity = settled.limit.capacity() as f64;
-    multiple * touched.map(held).sum::<f64>() >= NOTABLE * capacity
+    multiple * classes.iter().map(held).sum::<f64>() >= NOTABLE * capacity(&constraint.limit)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+fn capacity(limit: &Limit) -> f64 {
+    limit.capacity() as f64
 }
 
 fn of_limit<'a>(
@@ -87,63 +112,62 @@ fn of_limit<'a>(
     classes: &[Class],
     settled: &LimitConstraint<'a>,
 ) -> Vec<LimitConstraint<'a>> {
-    let Some(calls) = calls(scenario, classes, settled) else { return Vec::new() };
-    let run_s = scenario.duration.as_secs_f64().max(1e-9);
     let limit = &settled.limit;
-    let Some(window_s) = limit.axis.window_length().map(provider::Nanos::as_secs_f64) else {
-        return Vec::new();
+    let Some(window) = limit.axis.window_length() else { return Vec::new() };
+    let Some(calls) = calls(scenario, classes, settled) else { return Vec::new() };
+    let has_history = scenario.start.has_history(limit);
+    let row = |supply: Supply, sustained: f64, demand: &dyn Fn(&Calls<'_>) -> f64| {
+        let held = Held { demands: table(classes, &calls, demand), supply };
+        let row = LimitConstraint { allowed: sustained, held: Some(held), ..settled.clone() };
+        let allowed = if has_history { sustained } else { row.from_full(scenario.duration) };
+        LimitConstraint { allowed, ..row }
     };
-    let row = |demands: Vec<f64>, allowed: f64, from_full: f64| {
-        let held = table(classes, &calls, &demands);
-        LimitConstraint { held: Some(held), allowed, from_full, ..settled.clone() }
-    };
-    let spans = calls.iter().flat_map(|calls| SPANS.map(|factor| factor * calls.service_seconds()));
-    #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-    let capacity = limit.capacity() as f64;
+    let spans = || calls.iter().flat_map(|calls| SPANS.map(|factor| factor * calls.service_seconds()));
+    let window_s = window.as_secs_f64();
     let rows: Vec<LimitConstraint<'a>> = match limit.refill {
-        RefillPolicy::Bucket => one_at_a_time(scenario, limit, &calls, window_s)
-            .into_iter()
-            .map(|longest_s| {
-                let demands = calls.iter().map(Calls::service_seconds).collect();
-                row(demands, 1.0, 1.0 + longest_s / run_s)
-            })
-            .collect(),
-        RefillPolicy::SlidingLog => spans
-            .chain([window_s])
-            .filter(|span| *span > 0.0 && *span <= window_s)
+        RefillPolicy::Bucket if is_one_at_a_time(limit, &calls, window_s) => {
+            vec![row(Supply::OneCall, 1.0, &|calls| calls.service_seconds())]
+        }
+        RefillPolicy::Bucket => Vec::new(),
+        RefillPolicy::SlidingLog => spans()
+            .filter(|span_s| *span_s > 0.0 && *span_s < window_s)
+            .map(Nanos::from_secs_f64)
+            .chain([window])
+            .filter(|span| *span > Nanos::ZERO)
             .map(|span| {
-                let demand = |calls: &Calls<'_>| calls.used(limit.axis) + calls.held_until(span) / span;
-                row(
-                    calls.iter().map(demand).collect(),
-                    capacity / span,
-                    capacity * (1.0 / span + 1.0 / run_s),
-                )
+                let span_s = span.as_secs_f64();
+                let demand = |calls: &Calls<'_>| calls.used(limit.axis) + calls.held_until(span_s) / span_s;
+                row(Supply::WithinAny(span), capacity(limit) / span_s, &demand)
             })
             .collect(),
         RefillPolicy::Fixed
         | RefillPolicy::Calendar(_)
         | RefillPolicy::SlidingCounter
-        | RefillPolicy::Adaptive(_) => spans
-            .filter(|part| *part > 0.0 && window_s / part <= MAX_PARTS)
-            .flat_map(|part| calls.iter().map(move |reference| (part, reference)))
-            .map(|(part, reference)| {
-                let weights = Weights::best_for(reference, limit.axis, part, window_s);
-                let demand = |calls: &Calls<'_>| weights.demand(calls, limit.axis, part);
-                row(calls.iter().map(demand).collect(), settled.allowed, settled.from_full)
-            })
-            .collect(),
+        | RefillPolicy::Adaptive(_) => {
+            let parts = spans().filter(|part_s| *part_s > 0.0);
+            let choices = parts.flat_map(|part_s| calls.iter().map(move |reference| (part_s, reference)));
+            let of_choice = |(part_s, reference): (f64, &Calls<'_>)| {
+                let parts = Parts::best_for(reference, limit, part_s, window_s);
+                row(Supply::Units, settled.allowed, &|calls| parts.demand(calls, limit.axis))
+            };
+            choices.map(of_choice).collect()
+        }
     };
-    rows.into_iter().filter(|row| adds(row, settled, classes)).collect()
+    rows.into_iter().filter(|row| adds(row, settled, classes, scenario.duration)).collect()
 }
 
-/// Returns the calls that a limit counts. `None` if it does not count completions, or if a call may use more than it reserves
-/// or reserves what is not known in advance.
+/// Returns the calls that a limit counts. `None` if it does not count completions, if a call may use more than it reserves or
+/// reserves what is not known in advance, or if incidents change how long calls run.
 fn calls<'a>(
     scenario: &'a Scenario,
     classes: &'a [Class],
     constraint: &LimitConstraint<'_>,
 ) -> Option<Vec<Calls<'a>>> {
     if !matches!(constraint.limit.axis, Axis::Tpm | Axis::Tpd | Axis::Otpm) {
+        return None;
+    }
+    let provider = scenario.targets[constraint.targets[0].0.index()].provider;
+    if !scenario.providers[usize::from(provider)].incidents.is_empty() {
         return None;
     }
     let mut all = Vec::new();
@@ -158,6 +182,8 @@ fn calls<'a>(
             let is_known = reserve.estimate == Estimate::PromptAndMaxTokens
                 && reserve.settlement == Settlement::ToUsage
                 && reserve.reserved_completion(workload.max_tokens) >= max_tokens.min(MAX_TOKENS)
+                && (reserve.cached == CachedTokens::Counted
+                    || matches!(workload.cached_prompt, CachedPrompt::Share(_)))
                 && !matches!(workload.arrivals, Arrivals::Trace { .. });
             if !is_known {
                 return None;
@@ -169,88 +195,77 @@ fn calls<'a>(
 }
 
 /// Returns the demands by class and target, in the order of the targets of the class.
-fn table(classes: &[Class], calls: &[Calls<'_>], demands: &[f64]) -> Vec<Vec<f64>> {
+fn table(classes: &[Class], calls: &[Calls<'_>], of: &dyn Fn(&Calls<'_>) -> f64) -> Vec<Vec<f64>> {
     let demand = |class: &Class, target: TargetId| {
-        let of = |calls: &&Calls<'_>| calls.class.number == class.number && calls.target == target;
-        calls.iter().position(|calls| of(&calls)).map_or(0.0, |index| demands[index])
+        let is_of = |calls: &&Calls<'_>| calls.class.number == class.number && calls.target == target;
+        calls.iter().find(is_of).map_or(0.0, of)
     };
     classes.iter().map(|class| class.targets.iter().map(|target| demand(class, *target)).collect()).collect()
 }
 
 /// Returns `true` if some class uses a larger share of `row` than of `settled`, so that it is not implied.
-fn adds(row: &LimitConstraint<'_>, settled: &LimitConstraint<'_>, classes: &[Class]) -> bool {
+fn adds(
+    row: &LimitConstraint<'_>,
+    settled: &LimitConstraint<'_>,
+    classes: &[Class],
+    duration: Nanos,
+) -> bool {
     let is_larger = |one: f64, other: f64| one > other * (1.0 + 1e-9);
+    let (row_from_full, settled_from_full) = (row.from_full(duration), settled.from_full(duration));
     classes.iter().any(|class| {
         class.targets.iter().any(|target| {
             let (held, used) = (row.demand(class, *target), settled.demand(class, *target));
             is_larger(held * settled.allowed, used * row.allowed)
-                || is_larger(held * settled.from_full, used * row.from_full)
+                || is_larger(held * settled_from_full, used * row_from_full)
         })
     })
 }
 
-/// Returns the longest service time if the bucket of `limit` never holds two of `calls` at once.
-fn one_at_a_time(scenario: &Scenario, limit: &Limit, calls: &[Calls<'_>], window_s: f64) -> Option<f64> {
-    let prolongs = |calls: &Calls<'_>| {
-        let target = &scenario.targets[calls.target.index()];
-        let provider = &scenario.providers[usize::from(target.provider)];
-        calls.model.latency.slots.is_some() || !provider.incidents.is_empty()
-    };
-    if calls.iter().any(prolongs) {
-        return None;
-    }
+/// Returns `true` if the bucket of `limit` never holds two of `calls` at once.
+fn is_one_at_a_time(limit: &Limit, calls: &[Calls<'_>], window_s: f64) -> bool {
     let mut longest_s = 0.0f64;
     for calls in calls {
-        longest_s = longest_s.max(calls.longest_service_seconds()?);
+        let Some(service_s) = calls.longest_service_seconds() else { return false };
+        longest_s = longest_s.max(service_s);
     }
     let smallest =
         calls.iter().map(|calls| calls.smallest_reservation(limit.axis)).fold(f64::INFINITY, f64::min);
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-    let available = limit.burst as f64 + limit.amount as f64 * longest_s / window_s;
-    (available < 2.0 * smallest).then_some(longest_s)
+    let refilled = limit.amount as f64 * longest_s / window_s;
+    capacity(limit) + refilled < 2.0 * smallest
 }
 
-/// The weights of the parts of a window, which sum to 1.
-struct Weights {
-    /// The weight of each part.
-    parts: Vec<f64>,
-    /// The sum of the weights from each part on.
-    from: Vec<f64>,
+/// The parts of a window, with the weights of the first and the last.
+struct Parts {
+    /// The longest part, in seconds.
+    part_s: f64,
+    first: f64,
+    last: f64,
 }
 
-impl Weights {
-    /// Returns the weights that bound a run of `reference` calls alone the most.
-    fn best_for(reference: &Calls<'_>, axis: Axis, part: f64, window_s: f64) -> Self {
-        let (used, held) = (reference.used(axis), reference.held_if_longer(part));
+impl Parts {
+    /// Returns the weights that bound a load of `reference` calls alone the most.
+    fn best_for(reference: &Calls<'_>, limit: &Limit, part_s: f64, window_s: f64) -> Self {
+        let (used, held) = (reference.used(limit.axis), reference.held_if_longer(part_s));
+        let longest_window_s = match limit.refill {
+            // A day on which the clocks go back.
+            RefillPolicy::Calendar(_) => window_s * 25.0 / 24.0,
+            _ => window_s,
+        };
+        let count = libm::ceil(longest_window_s / part_s).max(1.0);
         let ratio = if held > 0.0 { held / (used + held) } else { 0.0 };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 1 and MAX_PARTS + 1"
-        )]
-        let count = libm::ceil(window_s / part).max(1.0) as usize;
-        let mut parts: Vec<f64> =
-            std::iter::successors(Some(1.0), |weight| Some(weight * ratio)).take(count).collect();
-        parts.reverse();
-        let sum: f64 = parts.iter().sum();
-        parts.iter_mut().for_each(|weight| *weight /= sum);
-        let mut from: Vec<f64> = parts
-            .iter()
-            .rev()
-            .scan(0.0, |sum, weight| {
-                *sum += weight;
-                Some(*sum)
-            })
-            .collect();
-        from.reverse();
-        Self { parts, from }
+        let last = (1.0 - ratio) / (1.0 - libm::pow(ratio, count));
+        Self { part_s, first: last * libm::pow(ratio, count - 1.0), last }
     }
 
-    /// Returns the least charge of a call over the parts in which it may be admitted.
-    fn demand(&self, calls: &Calls<'_>, axis: Axis, part: f64) -> f64 {
-        let (used, held) = (calls.used(axis), calls.held_if_longer(part));
-        let each = self.parts.iter().zip(&self.from).map(|(weight, from)| used * from + held * weight);
-        each.fold(f64::INFINITY, f64::min)
+    /// Returns a lower bound of the mean demand of calls, in whichever part each is admitted. That may depend on the prompt,
+    /// which is known at admission, but not on the answer.
+    fn demand(&self, calls: &Calls<'_>, axis: Axis) -> f64 {
+        let (used, held) = (calls.used(axis), calls.held_if_longer(self.part_s));
+        // From part to part the demand changes in one direction.
+        let of_mean = (used + held * self.first).min((used + held) * self.last);
+        // A larger prompt raises it by at least the last weight and at most as much, in the part where it is least.
+        of_mean - calls.prompt_excess(axis) * (1.0 - self.last)
     }
 }
 
@@ -260,6 +275,7 @@ impl Calls<'_> {
         self.sizes.demand(axis, self.model)
     }
 
+    /// Returns the mean service time, in seconds.
     fn service_seconds(&self) -> f64 {
         self.sizes.service_seconds(&self.model.latency)
     }
@@ -286,39 +302,50 @@ impl Calls<'_> {
         let max = f64::from(self.max_tokens.min(MAX_TOKENS));
         let completion = |sample: f64| sample.clamp(1.0, max.max(1.0));
         match &self.model.latency.service {
-            Service::Total(total) => {
+            ServiceTimeDist::Total(total) => {
                 (max - mean_within(&self.workload.completion, 1.0, max)).max(0.0) * of(total, 0.0)
             }
-            Service::Split { first_token, output, .. } => {
+            ServiceTimeDist::Split { before_prefill, decode_speed, .. } => {
                 mid_quantiles(&self.workload.completion, (0.0, 1.0), |sample| {
                     let completion = completion(sample);
-                    (max - completion) * of(first_token, completion / output)
+                    (max - completion) * of(before_prefill, (completion - 1.0) / decode_speed)
                 })
             }
         }
     }
 
-    /// Returns the least that a call reserves.
-    fn smallest_reservation(&self, axis: Axis) -> f64 {
-        let free = self.model.reserve.cached == provider::config::CachedTokens::Free;
-        let prompt = if axis == Axis::Otpm || free { 0.0 } else { bounds(&self.workload.prompt).0.max(1.0) };
-        libm::floor(prompt) + f64::from(self.max_tokens)
+    /// Returns the mean of how much longer than their mean the longer prompts are, in tokens: half the mean absolute deviation.
+    fn prompt_excess(&self, axis: Axis) -> f64 {
+        if axis == Axis::Otpm {
+            return 0.0;
+        }
+        self.class.range.mean_excess(&self.workload.prompt, self.sizes.prompt)
     }
 
-    /// Returns the longest service time; `None` if it is not bounded.
+    /// Returns the least that a call reserves.
+    fn smallest_reservation(&self, axis: Axis) -> f64 {
+        let is_free = self.model.reserve.cached == CachedTokens::Free;
+        let prompt =
+            if axis == Axis::Otpm || is_free { 0.0 } else { bounds(&self.workload.prompt).0.max(1.0) };
+        libm::floor(prompt) + f64::from(self.max_tokens.min(MAX_TOKENS))
+    }
+
+    /// Returns the longest service time, in seconds; `None` if it is not bounded.
     fn longest_service_seconds(&self) -> Option<f64> {
-        let Latency { service, .. } = &self.model.latency;
-        match service {
-            Service::Total(total) => bounds(total).1,
-            Service::Split { first_token, prefill, output } => {
-                let max = f64::from(self.max_tokens);
-                let completion =
-                    bounds(&self.workload.completion).1.map_or(max, |most| most.clamp(1.0, max.max(1.0)));
-                let prompt = match prefill {
+        let latency = &self.model.latency;
+        if latency.slots.is_some() {
+            return None;
+        }
+        match &latency.service {
+            ServiceTimeDist::Total(total) => bounds(total).1,
+            ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+                let max = f64::from(self.max_tokens.max(1));
+                let completion = bounds(&self.workload.completion).1.map_or(max, |most| most.clamp(1.0, max));
+                let prefill = match prefill_speed {
                     Some(speed) => bounds(&self.workload.prompt).1? / speed,
                     None => 0.0,
                 };
-                Some(bounds(first_token).1? + prompt + (completion + 1.0) / output)
+                Some(bounds(before_prefill).1? + prefill + (completion + 1.0) / decode_speed)
             }
         }
     }

@@ -4,7 +4,7 @@ use super::Ceiling;
 use super::tests::{limit, scenario, workload};
 use crate::scenario::{Scenario, Workload};
 use provider::Axis;
-use provider::config::{Limit, RefillPolicy, Service};
+use provider::config::{Limit, RefillPolicy, ServiceTimeDist};
 use provider::dist::Dist;
 
 /// Returns a scenario of one model under one limit, with calls that all take as long.
@@ -16,7 +16,7 @@ fn world(limit: Limit, (prompt, completion, max_tokens): (f64, f64, u32), servic
         ..workload(0, 30.0)
     };
     let mut scenario = scenario(&[vec![limit]], &[&[&[0]]], vec![workload]);
-    scenario.providers[0].models[0].latency.service = Service::Total(Dist::Constant(service_s));
+    scenario.providers[0].models[0].latency.service = ServiceTimeDist::Total(Dist::Constant(service_s));
     scenario
 }
 

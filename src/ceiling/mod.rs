@@ -1,9 +1,10 @@
 //! The analytic ceiling: the maximum load that the limits of a scenario admit, without a simulation.
 //!
 //! Every job has a demand on every axis: one request, its prompt and completion tokens, a slot while it is served. A
-//! limit admits a certain amount of that over the run. The ceiling is the largest multiple of the offered load for which
-//! the workloads can be allocated to the targets of their routes without exceeding any limit on average: a linear
-//! programme, since each workload may be split freely.
+//! limit admits a certain amount of that over the run. The ceiling is the largest multiple of the offered load, with its
+//! shape over time, for which the workloads can be allocated to the targets of their routes without exceeding any limit,
+//! on average over the run and in its busiest intervals (`peak.rs`): a linear programme for each, since each workload may
+//! be split freely.
 //!
 //! ```text
 //!  one workload:   Σ over the distinct targets of its route of the most restrictive axis' (allowed ÷ mean demand)
@@ -13,20 +14,22 @@
 //! No larger load can be served completely, under any policy (law 11). A run beyond the ceiling that refuses large jobs
 //! more often than small ones may still serve more jobs than this, of smaller size; compare tokens in that case.
 //!
-//! The ceiling ignores what can only lower the result: incidents, bursts, provider slots, the client's deadline and
-//! concurrency. Admission reserves prompt and `max_tokens` and refunds the rest at the end. What stays charged counts always;
-//! what calls hold until they end counts as far as a bound on the rate follows from it, see [`held`]. Cache hits, which would
-//! raise it, count only in [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count.
+//! The ceiling ignores what can only lower the result: incidents, chance, provider slots and the client's concurrency.
+//! Admission reserves prompt and `max_tokens` and refunds the rest at the end. What stays charged counts always; what calls
+//! hold until they end counts as far as a bound on the rate follows from it, see [`held`]. Cache hits, which would raise the
+//! ceiling, count only in [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count.
 //!
 //! Over a run of length D a bucket admits its burst and limit · D ÷ window. A limit whose window is longer than a minute
 //! admits limit · D ÷ window, since earlier traffic has used the rest, unless the scenario says `start: full`.
 
 mod allocation;
 mod cached;
+mod constraint;
 mod demand;
 mod describe;
 mod held;
 mod offered_load;
+mod peak;
 mod simplex;
 
 #[cfg(test)]
@@ -37,13 +40,15 @@ mod laws;
 mod tests;
 
 pub use cached::Cached;
+pub use peak::Peak;
 
 use crate::ids::TargetId;
-use crate::scenario::{Scenario, SizeClass, Target, Workload};
+use crate::scenario::{Scenario, SizeClass, Workload};
+use constraint::{LimitConstraint, constraints, constraints_with_held, sustained};
 use demand::{PromptRange, Sizes};
-use provider::config::{Lengths, Limit, ModelConfig, RefillPolicy};
+use provider::Axis;
+use provider::config::{Lengths, Limit};
 use provider::largest_call::SizeBound;
-use provider::{Axis, Nanos};
 
 /// The ceiling of a scenario, and what each of its limits admits.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +65,8 @@ pub struct Ceiling {
     /// The limit that raises the ceiling the most if it grows by a small share; of equal ones, the first in the order of
     /// the scenario. `None` without a limit.
     pub binding: Option<(TargetId, Axis)>,
+    /// The interval whose jobs bound the load; `None` if the mean over the run bounds it.
+    pub peak: Option<Peak>,
     /// Every target of the scenario, in its order.
     pub targets: Vec<TargetCeiling>,
     /// What the limits admit in a run that begins with all of them, as the first day of a new account does. Higher than the
@@ -97,6 +104,8 @@ pub struct AxisCeiling {
     pub limit: u64,
     /// The jobs per minute that it alone admits, if all workloads that can use the target are sent there.
     pub jobs_per_min: f64,
+    /// The same if calls held no more than they use while they run.
+    pub unreserved_jobs_per_min: f64,
 }
 
 /// The jobs of a workload that the same targets can admit.
@@ -108,24 +117,12 @@ struct Class {
     workload: usize,
     /// The mean offered jobs per second, above zero.
     rate: f64,
+    /// Their prompts.
+    range: PromptRange,
     /// The targets that can admit them, each once.
     targets: Vec<TargetId>,
     /// The mean sizes of its jobs at each of them, in that order: the completion depends on the bounds of the model.
     sizes: Vec<Sizes>,
-}
-
-/// A limit of a target, or of all targets of an account that share a meter.
-#[derive(Clone)]
-struct LimitConstraint<'scenario> {
-    /// At least one, in the order of the scenario.
-    targets: Vec<(TargetId, &'scenario ModelConfig)>,
-    limit: Limit,
-    /// Units per second, over the run.
-    allowed: f64,
-    /// The same if the run begins with all of the limit.
-    from_full: f64,
-    /// The demands by the number of the class and the position of the target in it, if what counts is not the final charge.
-    held: Option<Vec<Vec<f64>>>,
 }
 
 impl Ceiling {
@@ -133,7 +130,7 @@ impl Ceiling {
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         let classes = classes(scenario);
-        let constraints = all_constraints(scenario, &classes);
+        let constraints = constraints_with_held(scenario, &classes);
         let offered = offered_jobs_per_second(scenario);
         let servable = classes.iter().fold(0.0, |sum, class| sum + class.rate);
         let highest = |constraints: &[LimitConstraint<'_>]| {
@@ -146,16 +143,24 @@ impl Ceiling {
         let jobs = |multiple: f64| {
             if multiple.is_finite() { multiple * servable * 60.0 } else { f64::INFINITY }
         };
-        let (multiple, binding) = highest(&constraints);
+        let (of_mean, binding) = highest(&constraints);
+        let at_peak = peak::lowest(scenario, &classes, &constraints);
+        let below = |multiple: f64| at_peak.as_ref().filter(|at_peak| at_peak.multiple < multiple);
+        let multiple = below(of_mean).map_or(of_mean, |at_peak| at_peak.multiple);
+        let binding = below(of_mean).map_or(binding, |at_peak| {
+            let constraint = &constraints[at_peak.binding?];
+            Some((constraint.targets[0].0, constraint.limit.axis))
+        });
         let full: Vec<LimitConstraint<'_>> = constraints
             .iter()
-            .map(|constraint| LimitConstraint { allowed: constraint.from_full, ..constraint.clone() })
+            .map(|constraint| LimitConstraint {
+                allowed: constraint.from_full(scenario.duration),
+                ..constraint.clone()
+            })
             .collect();
         let (first_multiple, _) = highest(&full);
-        let uncounted = |constraint: &&LimitConstraint<'_>| {
-            constraint.held.is_none() && held::is_uncounted(scenario, &classes, constraint, multiple)
-        };
-        let uncounted = constraints.iter().find(uncounted);
+        let uncounted = held::uncounted(scenario, &classes, &constraints, multiple);
+        let first_multiple = below(first_multiple).map_or(first_multiple, |at_peak| at_peak.multiple);
         let target = |target| TargetCeiling::of(target, &classes, &constraints);
         Self {
             jobs_per_min: jobs(multiple),
@@ -163,9 +168,10 @@ impl Ceiling {
             offered_jobs_per_min: offered * 60.0,
             servable_share: if offered > 0.0 { servable / offered } else { 1.0 },
             binding,
+            peak: below(of_mean).map(|at_peak| at_peak.peak),
             targets: target_ids(scenario).map(target).collect(),
             first_run: FirstRun { jobs_per_min: jobs(first_multiple), multiple: first_multiple },
-            uncounted: uncounted.map(|constraint| (constraint.targets[0].0, constraint.limit.axis)),
+            uncounted,
         }
     }
 
@@ -213,11 +219,19 @@ pub fn offered_shares(scenario: &Scenario, is_asked: impl Fn(&Limit) -> bool) ->
     asked.iter().map(|constraint| (constraint.targets[0].0, constraint.limit, share(constraint))).collect()
 }
 
-/// Returns the mean prompt and the mean total of prompt and completion of a workload's jobs, in tokens as used.
+/// Returns the mean prompt and the mean total of prompt and completion, in tokens as used, of a workload's jobs that a target can
+/// admit; `None` if it can admit none.
 #[must_use]
-pub fn mean_tokens(workload: &Workload, duration: Nanos) -> (f64, f64) {
-    let sizes = Sizes::of(workload, duration, Lengths::default(), PromptRange::ALL);
-    (sizes.prompt, sizes.prompt + sizes.completion)
+pub fn mean_tokens(scenario: &Scenario, workload: &Workload, target: TargetId) -> Option<(f64, f64)> {
+    let admitted = scenario.size_classes(workload).into_iter();
+    let admitted = admitted.filter(|class| class.share > 0.0 && class.targets.contains(&target));
+    let (share, prompt, total) = admitted.fold((0.0, 0.0, 0.0), |(share, prompt, total), class| {
+        let range = PromptRange { above: class.above, up_to: class.up_to };
+        let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), range);
+        let (add, used) = (class.share, sizes.prompt + sizes.completion);
+        (share + add, prompt + add * sizes.prompt, total + add * used)
+    });
+    (share > 0.0).then(|| (prompt / share, total / share))
 }
 
 impl TargetCeiling {
@@ -235,7 +249,10 @@ impl TargetCeiling {
             let jobs_per_min = 60.0 * constraint.allowed * rate / used;
             match axes.iter_mut().find(|known| constraint.held.is_some() && known.axis == axis) {
                 Some(known) => known.jobs_per_min = known.jobs_per_min.min(jobs_per_min),
-                None => axes.push(AxisCeiling { axis, limit, jobs_per_min }),
+                None => {
+                    let unreserved_jobs_per_min = jobs_per_min;
+                    axes.push(AxisCeiling { axis, limit, jobs_per_min, unreserved_jobs_per_min });
+                }
             }
         }
         Self { target, axes }
@@ -266,13 +283,15 @@ fn classes(scenario: &Scenario) -> Vec<Class> {
     let of_workload = |(index, workload): (usize, &Workload)| {
         let rate = offered_load(scenario, workload);
         let class = move |SizeClass { above, up_to, share, targets }| {
+            let range = PromptRange { above, up_to };
             let sizes = |target: &TargetId| {
                 let lengths = demand::model(scenario, *target).lengths;
-                Sizes::of(workload, scenario.duration, lengths, PromptRange { above, up_to })
+                Sizes::of(workload, scenario.duration, lengths, range)
             };
             Class {
                 number: 0,
                 workload: index,
+                range,
                 rate: rate * share,
                 sizes: targets.iter().map(sizes).collect(),
                 targets,
@@ -290,88 +309,6 @@ fn classes(scenario: &Scenario) -> Vec<Class> {
     all
 }
 
-impl LimitConstraint<'_> {
-    /// Returns `true` if requests to the target count against this limit.
-    fn covers(&self, target: TargetId) -> bool {
-        self.targets.iter().any(|(covered, _)| *covered == target)
-    }
-
-    /// Returns the mean demand of one job of a class on this limit if it is sent to `target`.
-    fn demand(&self, class: &Class, target: TargetId) -> f64 {
-        if let Some(held) = &self.held {
-            let position = class.targets.iter().position(|known| *known == target);
-            return position.map_or(0.0, |position| held[class.number][position]);
-        }
-        let covered = self.targets.iter().find(|(covered, _)| *covered == target);
-        let sizes = class.targets.iter().zip(&class.sizes).find(|(known, _)| **known == target);
-        covered.zip(sizes).map_or(0.0, |((_, model), (_, sizes))| sizes.demand(self.limit.axis, model))
-    }
-
-    /// Returns the share of this limit that the offered load of a class uses if all of it is sent to `target`.
-    fn share(&self, class: &Class, target: TargetId) -> f64 {
-        let used = class.rate * self.demand(class, target);
-        if used > 0.0 { used / self.allowed } else { 0.0 }
-    }
-}
-
 fn target_ids(scenario: &Scenario) -> impl Iterator<Item = TargetId> {
     (0..).map(TargetId).take(scenario.targets.len())
-}
-
-/// Returns the limits of every meter, and what follows from the reservations that calls hold while they run.
-fn all_constraints<'a>(scenario: &'a Scenario, classes: &[Class]) -> Vec<LimitConstraint<'a>> {
-    let mut all = constraints(scenario);
-    let held = held::constraints(scenario, classes, &all);
-    all.extend(held);
-    all
-}
-
-/// Returns the limits of every meter, in the order of the scenario.
-fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
-    let meter = |target: TargetId| {
-        let Target { provider, account, model, .. } = scenario.targets[target.index()];
-        (provider, account, scenario.providers[usize::from(provider)].meter_of(usize::from(model)))
-    };
-    let mut meters: Vec<(_, Vec<(TargetId, &ModelConfig)>)> = Vec::new();
-    for target in target_ids(scenario) {
-        let metered = (target, demand::model(scenario, target));
-        match meters.iter_mut().find(|(known, _)| *known == meter(target)) {
-            Some((_, targets)) => targets.push(metered),
-            None => meters.push((meter(target), vec![metered])),
-        }
-    }
-    let mut constraints = Vec::new();
-    for (_, targets) in meters {
-        let model = targets[0].1;
-        constraints.extend(model.limits.iter().map(|limit| LimitConstraint {
-            targets: targets.clone(),
-            limit: *limit,
-            allowed: allowed(limit, scenario),
-            from_full: from_full(limit, scenario.duration),
-            held: None,
-        }));
-    }
-    constraints
-}
-
-/// Returns the units per second that a limit admits over the run: with what it holds at the start, unless earlier traffic
-/// has used that; for concurrency, the slots.
-fn allowed(limit: &Limit, scenario: &Scenario) -> f64 {
-    if scenario.start.has_history(limit) { sustained(limit) } else { from_full(limit, scenario.duration) }
-}
-
-/// Returns the units per second that a limit admits over a run of length `duration` that begins with all of it.
-fn from_full(limit: &Limit, duration: Nanos) -> f64 {
-    let seconds = limit.axis.window_length().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
-    limit.max_units_in(duration) / seconds
-}
-
-/// Returns the units per second that a limit admits for ever; for concurrency, the slots.
-#[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
-fn sustained(limit: &Limit) -> f64 {
-    let amount = match limit.refill {
-        RefillPolicy::Adaptive(growth) => growth.max_limit(limit.amount),
-        _ => limit.amount,
-    };
-    amount as f64 / limit.axis.window_length().map_or(1.0, Nanos::as_secs_f64)
 }

@@ -36,7 +36,7 @@ fn first_step_seconds(scenario: &Scenario, workload: &Workload, sizes: Sizes) ->
     let targets = &scenario.routes[usize::from(workload.route.0)].steps[0].targets;
     let seconds = targets.iter().map(|target| {
         let latency = &model(scenario, *target).latency;
-        latency.mean_network_seconds() + sizes.service_seconds(latency)
+        latency.mean_round_trip_seconds() + sizes.service_seconds(latency)
     });
     seconds.sum::<f64>() / targets.len() as f64
 }

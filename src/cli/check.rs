@@ -1,8 +1,9 @@
 //! `quotalab check SCENARIO...`
 
-use super::output::{print, print_to_stderr};
-use super::{Changes, Exit, VerbError};
+use super::output::{print_plain, print_to_stderr};
+use super::{Exit, ScenarioOptions, VerbError};
 use crate::ceiling::Ceiling;
+use crate::formatting::printable;
 use crate::report::notes;
 use clap::Args;
 use std::path::PathBuf;
@@ -13,21 +14,24 @@ pub(super) struct CheckArgs {
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
     #[command(flatten)]
-    changes: Changes,
+    scenario_options: ScenarioOptions,
 }
 
 impl CheckArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let mut exit = Exit::Success;
         for (index, file) in self.scenarios.iter().enumerate() {
-            match self.changes.load(file) {
+            match self.scenario_options.load(file) {
                 Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
                     let (text, ceiling) = (scenario.describe(), Ceiling::of(&scenario).describe(&scenario));
                     let notes: String =
                         notes::sentences(&scenario.notes).iter().map(|note| format!("  {note}\n")).collect();
                     let notes = if notes.is_empty() { notes } else { format!("\nNote\n{notes}") };
-                    print(&format!("{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n", file.display()))?;
+                    print_plain(&format!(
+                        "{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n",
+                        printable(&file.display().to_string())
+                    ))?;
                 }
                 Err(VerbError::Input(problems)) => {
                     print_to_stderr(&format!("{problems:#}"));

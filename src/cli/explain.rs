@@ -1,6 +1,6 @@
 //! `quotalab explain [FILE]`
 
-use super::output::print;
+use super::output::{print, print_plain};
 use super::{Exit, VerbError, input_error, run_error};
 use crate::engine::parse::Dialect;
 use crate::explain;
@@ -44,7 +44,7 @@ impl ExplainArgs {
         if self.json {
             print(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(run_error)?))?;
         } else {
-            print(&explanation.text())?;
+            print_plain(&explanation.text())?;
         }
         Ok(Exit::Success)
     }

@@ -1,10 +1,11 @@
 //! `quotalab mock SCENARIO | --preset NAME`
 
 use super::interrupt;
-use super::output::print;
-use super::{Changes, Exit, VerbError, input_error, run_error};
+use super::output::print_plain;
+use super::{Exit, ScenarioOptions, VerbError, input_error, quoted, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
+use crate::formatting::plural;
 use crate::scenario;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -28,11 +29,12 @@ pub(super) struct MockArgs {
     /// Address of the first provider; each further one takes the next port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4141")]
     listen: SocketAddr,
-    /// Enable the control plane (/_quotalab/, /metrics) on a non-loopback address; always on for loopback
+    /// Enable the control plane (/_quotalab/, /metrics) on a non-loopback address, for clients that send the token in
+    /// QUOTALAB_CONTROL_TOKEN; always on for loopback
     #[arg(long)]
     control: bool,
     #[command(flatten)]
-    changes: Changes,
+    scenario_options: ScenarioOptions,
 }
 
 impl MockArgs {
@@ -48,16 +50,16 @@ impl MockArgs {
 
     fn providers(&self) -> Result<(Vec<Config>, u64), VerbError> {
         if let Some(scenario) = &self.scenario {
-            let scenario = self.changes.load(scenario)?;
+            let scenario = self.scenario_options.load(scenario)?;
             return Ok((scenario.providers, scenario.seed));
         }
-        if !self.changes.set.is_empty() || self.changes.duration.is_some() {
+        if !self.scenario_options.set.is_empty() || self.scenario_options.duration.is_some() {
             return Err(input_error(anyhow!(
                 "error: --set and --for need a scenario; a preset cannot be changed"
             )));
         }
         let name = self.preset.as_deref().unwrap_or_default();
-        Ok((vec![scenario::preset(name)?], self.changes.seed.unwrap_or(0)))
+        Ok((vec![scenario::preset(name)?], self.scenario_options.seed.unwrap_or(0)))
     }
 
     async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, VerbError> {
@@ -74,39 +76,54 @@ impl MockArgs {
                 .map_err(run_error)?;
             listeners.push(listener);
         }
-        let control = self.control_plane();
+        let control = self.control_plane(std::env::var(TOKEN_VARIABLE).ok())?;
         let mocks =
-            Mocks::serve(providers, seed, Clock::start(), listeners, control, None).map_err(run_error)?;
-        print(&announcement(providers, &mocks, control))?;
+            Mocks::serve(providers, seed, Clock::start(), listeners, &control, None).map_err(run_error)?;
+        print_plain(&announcement(providers, &mocks, &control))?;
         interrupt::signal().await.map_err(run_error)?;
         mocks.stop().await;
         Ok(Exit::Success)
     }
 
-    /// Returns whether there is a control plane: on a network that others can reach, only if requested.
-    const fn control_plane(&self) -> ControlPlane {
-        if self.control || self.listen.ip().is_loopback() {
-            ControlPlane::Enabled
-        } else {
-            ControlPlane::Disabled
+    /// Returns whether there is a control plane: on a network that others can reach, only if requested, and with a token.
+    ///
+    /// # Errors
+    /// If it is requested there without a token.
+    fn control_plane(&self, token: Option<String>) -> Result<ControlPlane, VerbError> {
+        if self.listen.ip().is_loopback() {
+            return Ok(ControlPlane::Enabled);
         }
+        if !self.control {
+            return Ok(ControlPlane::Disabled);
+        }
+        let token = token.filter(|token| !token.is_empty()).ok_or_else(|| {
+            input_error(anyhow!(
+                "error: --control on {} would let every client that reaches it change the mock\n  help: set a token in the \
+                 environment variable {TOKEN_VARIABLE}, which clients send as `Authorization: Bearer TOKEN`",
+                self.listen
+            ))
+        })?;
+        Ok(ControlPlane::WithToken(token.into()))
     }
 }
 
-/// Returns the addresses, keys and models, and a command to try each kind of endpoint.
-fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> String {
+/// The environment variable with the token of a control plane that others can reach.
+const TOKEN_VARIABLE: &str = "QUOTALAB_CONTROL_TOKEN";
+
+/// Returns the addresses, accounts and models, and a command to try each kind of endpoint.
+fn announcement(providers: &[Config], mocks: &Mocks, control: &ControlPlane) -> String {
     let mut out = String::new();
     for (config, address) in providers.iter().zip(mocks.addresses()) {
         let (name, dialect, base) =
             (&config.name, config.dialect.name(), wire::format(config.dialect).base());
         let _ = writeln!(out, "{name} ({dialect}) listens on http://{address}{base}");
         for account in &config.accounts {
-            let _ = writeln!(out, "  account {}: {}", account.name, account.keys.join(", "));
+            let _ = writeln!(out, "  account {}: {}", account.name, keys(&account.keys));
         }
         let models: Vec<_> = config.models.iter().map(|model| model.name.as_str()).collect();
         let _ = writeln!(out, "  models: {}", models.join(", "));
         if let (Some(account), Some(model)) = (config.accounts.first(), models.first()) {
-            let key = account.keys.first().map_or("", String::as_str);
+            let key = account.keys.first().filter(|key| *key == DEFAULT_KEY).map_or("KEY", String::as_str);
             for format in wire::formats(config.dialect) {
                 let _ = writeln!(out, "  try: {}", curl(*format, address, key, model));
             }
@@ -115,10 +132,25 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: ControlPlane) -> S
             ControlPlane::Enabled => {
                 writeln!(out, "  control plane: http://{address}/_quotalab and /metrics")
             }
+            ControlPlane::WithToken(_) => writeln!(
+                out,
+                "  control plane: http://{address}/_quotalab and /metrics, with the token of {TOKEN_VARIABLE}"
+            ),
             ControlPlane::Disabled => writeln!(out, "  control plane: off; enable it with --control"),
         };
     }
     out
+}
+
+/// The key of an account that the scenario does not describe. It is no secret, in contrast to the keys of a scenario.
+const DEFAULT_KEY: &str = "default";
+
+/// Says which keys an account has, without printing those of a scenario.
+fn keys(keys: &[String]) -> String {
+    match keys {
+        [key] if key == DEFAULT_KEY => key.clone(),
+        keys => format!("{} of the scenario", plural(keys.len() as u64, "key")),
+    }
 }
 
 /// Returns a command that requests a completion.
@@ -128,9 +160,13 @@ fn curl(format: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) ->
         Some(KeyHeader::Bearer) | None => format!("Authorization: Bearer {key}"),
     };
     let path = format.path(model);
-    format!(
-        r#"curl -i http://{address}{path} -H '{header}' -d '{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}],"max_tokens":100}}'"#
-    )
+    let body = serde_json::json!({
+        "model": model,
+        "messages": [{ "role": "user", "content": "hello" }],
+        "max_tokens": 100,
+    });
+    let url = quoted(&format!("http://{address}{path}"));
+    format!("curl -i {url} -H {} -d {}", quoted(&header), quoted(&body.to_string()))
 }
 
 #[cfg(test)]
@@ -146,15 +182,20 @@ mod tests {
 
     #[test]
     fn the_control_plane_is_opt_in_on_non_loopback_addresses() {
-        for (args, control) in [
+        let control = |args: &[&str], token: Option<&str>| {
+            let line = Line::parse_from([&["mock", "a.yaml"], args].concat());
+            line.mock.control_plane(token.map(str::to_owned)).ok()
+        };
+        for (args, expected) in [
             (&["--listen", "127.0.0.1:1"][..], ControlPlane::Enabled),
             (&["--listen", "[::1]:1"], ControlPlane::Enabled),
             (&["--listen", "0.0.0.0:1"], ControlPlane::Disabled),
             (&["--listen", "[::]:1"], ControlPlane::Disabled),
-            (&["--listen", "0.0.0.0:1", "--control"], ControlPlane::Enabled),
         ] {
-            let line = Line::parse_from([&["mock", "a.yaml"], args].concat());
-            assert_eq!(line.mock.control_plane(), control, "{args:?}");
+            assert_eq!(control(args, None), Some(expected), "{args:?}");
         }
+        let open = ["--listen", "0.0.0.0:1", "--control"];
+        assert_eq!(control(&open, Some("t")), Some(ControlPlane::WithToken("t".into())));
+        assert_eq!((control(&open, None), control(&open, Some(""))), (None, None), "a token is needed");
     }
 }

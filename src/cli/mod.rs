@@ -6,7 +6,6 @@ mod check;
 mod explain;
 mod interrupt;
 mod mock;
-mod outcome;
 mod output;
 mod output_file;
 mod output_folder;
@@ -15,10 +14,12 @@ mod presets;
 mod progress;
 mod report;
 mod run;
+mod run_output;
 mod schema;
 mod sim;
 mod test;
 
+use crate::formatting::is_unprintable;
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Scenario};
 use anyhow::anyhow;
@@ -123,7 +124,7 @@ impl Cli {
     /// Runs the verb. Errors are printed on stderr.
     #[must_use]
     pub fn run(self) -> Exit {
-        let done = match self.verb {
+        let result = match self.verb {
             Verb::Check(verb) => verb.run(),
             Verb::Sim(verb) => verb.run(),
             Verb::Run(verb) => verb.run(),
@@ -135,7 +136,7 @@ impl Cli {
             Verb::Presets(verb) => verb.run(),
             Verb::Schema(verb) => verb.run(),
         };
-        match done {
+        match result {
             Ok(exit) => exit,
             Err(VerbError::Input(error)) => {
                 output::print_to_stderr(&format!("{error:#}"));
@@ -149,21 +150,21 @@ impl Cli {
     }
 }
 
-/// The options of every verb that reads a scenario.
+/// The options that override values of a scenario, for every verb that reads one.
 #[derive(Clone, Debug, Args)]
-struct Changes {
+struct ScenarioOptions {
     /// Override the scenario's seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Override one value of the scenario, such as `client.retry.attempts=2`; repeatable
-    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = path_and_value)]
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = parse_path_and_value)]
     set: Vec<(String, String)>,
     /// Override the scenario's duration
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Nanos>,
 }
 
-impl Changes {
+impl ScenarioOptions {
     /// Returns the options as overrides of a scenario.
     fn overrides(&self) -> Overrides {
         Overrides { set: self.set.clone(), seed: self.seed, duration: self.duration }
@@ -178,15 +179,21 @@ impl Changes {
     fn to_arguments(&self) -> String {
         let seed = self.seed.map(|seed| format!(" --seed {seed}"));
         let duration = self.duration.map(|length| format!(" --for {}", units::print_duration(length)));
-        let set =
-            self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
+        // Results and pages are shared: keys are not repeated in them.
+        let is_secret = |path: &str| path.contains(".accounts") || path.ends_with(".keys");
+        let value =
+            |path: &str, value: &str| if is_secret(path) { "…".to_owned() } else { value.to_owned() };
+        let set = self
+            .set
+            .iter()
+            .map(|(path, text)| format!(" --set {}", quoted(&format!("{path}={}", value(path, text)))));
         seed.into_iter().chain(duration).chain(set).collect()
     }
 }
 
-/// The options for the delivery of a result.
+/// The options of `sim` and `run` for the output of the result.
 #[derive(Clone, Debug, Args)]
-struct Delivery {
+struct OutputOptions {
     /// Write result.json, report.html and the charts to this folder [default: out/<scenario>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -202,7 +209,7 @@ struct Delivery {
 }
 
 /// Parses `PATH=VALUE`.
-fn path_and_value(text: &str) -> Result<(String, String), String> {
+fn parse_path_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
         _ => Err("expected a path and a value, such as client.retry.attempts=2".into()),
@@ -210,15 +217,26 @@ fn path_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// Parses a duration, such as `90s`.
-fn duration(text: &str) -> Result<Nanos, String> {
-    units::duration(text).map_err(|error| error.to_string())
+fn parse_duration(text: &str) -> Result<Nanos, String> {
+    units::parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// Quotes a word for a POSIX shell if it needs quotes.
+/// Quotes a word for a shell if it needs quotes: POSIX quotes, or `$'…'` (bash, zsh, POSIX 2024) if it has unprintable
+/// characters.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
+    } else if word.contains(is_unprintable) {
+        let escaped = |c: char| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            c if is_unprintable(c) => {
+                let mut bytes = [0; 4];
+                c.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\{byte:03o}")).collect()
+            }
+            c => c.to_string(),
+        };
+        format!("$'{}'", word.chars().map(escaped).collect::<String>())
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }

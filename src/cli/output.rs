@@ -3,6 +3,7 @@
 //! A closed stdout (`| head`) is not an error: the rest of the result is dropped.
 
 use super::{VerbError, run_error};
+use crate::formatting::printable;
 use crate::report::Style;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -18,9 +19,22 @@ pub(super) fn print(text: &str) -> Result<(), VerbError> {
     }
 }
 
-/// Writes a line to stderr. A failure is ignored: there is no other place to report it.
-pub(super) fn print_to_stderr(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+/// Writes a result to stdout whose names may contain anything: what a terminal would interpret is replaced by blanks.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_plain(text: &str) -> Result<(), VerbError> {
+    print(&plain_lines(text))
+}
+
+/// Writes lines to stderr, unprintable characters replaced. A failure is ignored: there is no other place to report it.
+pub(super) fn print_to_stderr(lines: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", plain_lines(lines));
+}
+
+/// Replaces unprintable characters except line feeds.
+fn plain_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the style of text on stdout: colours on a terminal unless `NO_COLOR` is set (no-color.org), else plain text.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// The files of one output folder.
 #[derive(Debug)]
 pub(super) struct OutputFiles {
-    /// Names the content in an error.
+    /// What the files hold, for the text of an error: `report` or `plan`.
     content: &'static str,
     /// A file name and its JSON.
     json: Option<(&'static str, String)>,

@@ -3,7 +3,7 @@
 use super::output::{print, print_to_stderr, style};
 use super::output_file::refuse_overwriting;
 use super::output_folder::{OutputFiles, OutputFolder, default_folder};
-use super::{Changes, Exit, VerbError, first_failure, input_error, quoted};
+use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted};
 use crate::drive::clock::Clock;
 use crate::formatting;
 use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
@@ -19,14 +19,14 @@ pub(super) struct PlanArgs {
     /// The scenario
     scenario: PathBuf,
     /// Find the cheapest changes that hold this load: `5x` the present one, or `1000/min`
-    #[arg(long, value_name = "LOAD", value_parser = target)]
+    #[arg(long, value_name = "LOAD", value_parser = parse_target)]
     target: Option<(String, Target)>,
     /// End the search for these changes after this time, with the best answer until then. Counted from the start, but the
     /// search gets at least half of it after the ceiling and the changes are measured
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::parse_duration)]
     time_limit: Nanos,
-    /// Say when the load reaches the ceiling at this growth, per day, week, month or year
-    #[arg(long, value_name = "8%/month", value_parser = growth_rate)]
+    /// State when the load reaches the ceiling at this growth, per day, week, month or year
+    #[arg(long, value_name = "8%/month", value_parser = parse_growth_rate)]
     growth: Option<GrowthRate>,
     /// Simulate the loss of each provider for an hour at the busiest time
     #[arg(long)]
@@ -35,21 +35,21 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     replicas: Option<u32>,
     #[command(flatten)]
-    changes: Changes,
-    /// Write plan.json, plan.html and the charts here [default: out/<scenario>]
+    scenario_options: ScenarioOptions,
+    /// Write plan.json, plan.html and the charts to this folder [default: out/<scenario>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print plan.json instead of text
     #[arg(long)]
     json: bool,
-    /// No progress and no notes on stderr
+    /// Print no progress and no notes on stderr
     #[arg(long)]
     quiet: bool,
 }
 
 impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.changes.load(&self.scenario)?;
+        let scenario = self.scenario_options.load(&self.scenario)?;
         let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
         let files = ["plan.json", "plan.html"].map(|name| folder.join(name));
         let inputs = scenario.files.iter().map(PathBuf::as_path);
@@ -63,7 +63,7 @@ impl PlanArgs {
             time_limit: Some(self.time_limit),
             reproduce: self.command(),
         };
-        let progress = Progress::new(self.quiet);
+        let progress = PlanProgressBar::new(self.quiet);
         let plan = planner::plan(&scenario, &options, &progress);
         if let Some(bar) = &progress.bar {
             bar.finish_and_clear();
@@ -86,7 +86,7 @@ impl PlanArgs {
     /// Returns the command that reproduces this plan.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
-        let mut command = format!("quotalab plan {scenario}{}", self.changes.to_arguments());
+        let mut command = format!("quotalab plan {scenario}{}", self.scenario_options.to_arguments());
         if let Some((target, _)) = &self.target {
             command += &format!(" --target {}", quoted(target));
             if self.time_limit != DEFAULT_TIME_LIMIT {
@@ -106,7 +106,8 @@ impl PlanArgs {
     }
 }
 
-fn target(text: &str) -> Result<(String, Target), String> {
+/// Parses a target load: a multiple of the present one, or a rate. Keeps the text for the command that reproduces the plan.
+fn parse_target(text: &str) -> Result<(String, Target), String> {
     let number = text.trim().strip_suffix(['x', '×']);
     let target = match number {
         Some(number) => number
@@ -114,7 +115,7 @@ fn target(text: &str) -> Result<(String, Target), String> {
             .ok()
             .map(Target::Multiple)
             .ok_or_else(|| format!("`{text}` is not a multiple, such as 5x")),
-        None => units::rate(text)
+        None => units::parse_rate(text)
             .map(|per_second| Target::JobsPerMin(per_second * 60.0))
             .map_err(|_| format!("`{text}` is neither a multiple, such as 5x, nor a rate, such as 1000/min")),
     }?;
@@ -126,7 +127,7 @@ fn target(text: &str) -> Result<(String, Target), String> {
     }
 }
 
-fn growth_rate(text: &str) -> Result<GrowthRate, String> {
+fn parse_growth_rate(text: &str) -> Result<GrowthRate, String> {
     GrowthRate::parse(text).map_err(|error| error.to_string())
 }
 
@@ -134,13 +135,13 @@ fn growth_rate(text: &str) -> Result<GrowthRate, String> {
 const DEFAULT_TIME_LIMIT: Nanos = Nanos::MINUTE;
 
 /// The progress on stderr: a line that is redrawn on a terminal, a line per stage otherwise.
-struct Progress {
-    /// `None` if progress is not wanted.
+struct PlanProgressBar {
+    /// `None` with `--quiet`.
     bar: Option<ProgressBar>,
     clock: Clock,
 }
 
-impl Progress {
+impl PlanProgressBar {
     fn new(quiet: bool) -> Self {
         Self { bar: (!quiet).then(progress_bar), clock: Clock::start() }
     }
@@ -154,7 +155,7 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-impl PlanProgress for Progress {
+impl PlanProgress for PlanProgressBar {
     fn stage(&self, name: &str) {
         let Some(bar) = &self.bar else { return };
         bar.set_message(name.to_owned());

@@ -5,16 +5,16 @@ use crate::record::Fold;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use provider::{Instant, Nanos, units};
 
-/// The largest number of updates per run: drawing is slower than simulating.
-const STEPS: u64 = 200;
+/// The largest number of updates of the bar per run: drawing is slower than simulating.
+const MAX_UPDATES: u64 = 200;
 
-/// A fold that draws how much of the run's duration has passed.
+/// A fold that draws the share of the run's duration that has passed.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
     duration: Nanos,
     /// The instant of the last update.
-    drawn: Instant,
+    last_update: Instant,
 }
 
 impl Progress {
@@ -23,8 +23,8 @@ impl Progress {
         let style = ProgressStyle::with_template("{prefix} [{bar:40}] {percent:>3} %  {msg}")
             .expect("invariant: the template is valid")
             .progress_chars("█▉▊▋▌▍▎▏ ");
-        let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr());
-        Self { bar: bar.with_style(style).with_prefix(verb), duration, drawn: Instant::ZERO }
+        let bar = ProgressBar::with_draw_target(Some(MAX_UPDATES), ProgressDrawTarget::stderr());
+        Self { bar: bar.with_style(style).with_prefix(verb), duration, last_update: Instant::ZERO }
     }
 
     /// Removes the bar from the terminal.
@@ -35,10 +35,10 @@ impl Progress {
 
 impl Fold for Progress {
     fn event(&mut self, event: &Event) {
-        let step = Nanos(self.duration.0 / STEPS).max(Nanos(1));
-        if event.at >= self.drawn + step {
-            self.drawn = event.at;
-            self.bar.set_position((event.at.0 / step.0).min(STEPS));
+        let step = Nanos(self.duration.0 / MAX_UPDATES).max(Nanos(1));
+        if event.at >= self.last_update + step {
+            self.last_update = event.at;
+            self.bar.set_position((event.at.0 / step.0).min(MAX_UPDATES));
             let whole_seconds = Nanos::from_secs(event.at.0 / Nanos::SECOND.0);
             self.bar.set_message(units::print_duration(whole_seconds));
         }

@@ -1,11 +1,11 @@
 //! `quotalab run SCENARIO`
 
-use super::outcome::{CommandLine, Destination};
-use super::{Changes, Delivery, Exit, VerbError, run_error};
+use super::run_output::{CommandLine, Destination};
+use super::{Exit, OutputOptions, ScenarioOptions, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
 use crate::drive::{self, live};
-use crate::record::{Mode, Recorder};
+use crate::record::{DelayMeter, Mode, Recorder, Summary};
 use anyhow::Context as _;
 use clap::Args;
 use std::path::PathBuf;
@@ -20,16 +20,17 @@ pub(super) struct RunArgs {
     /// The scenario
     scenario: PathBuf,
     #[command(flatten)]
-    changes: Changes,
+    scenario_options: ScenarioOptions,
     #[command(flatten)]
-    delivery: Delivery,
+    output_options: OutputOptions,
 }
 
 impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.changes.load(&self.scenario)?;
-        let source = CommandLine { verb: "run", scenario: &self.scenario, changes: &self.changes };
-        let destination = Destination::open(&scenario, source, &self.delivery)?;
+        let scenario = self.scenario_options.load(&self.scenario)?;
+        let source =
+            CommandLine { verb: "run", scenario: &self.scenario, scenario_options: &self.scenario_options };
+        let destination = Destination::open(&scenario, source, &self.output_options)?;
         let scenario = drive::with_start_levels(scenario);
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -44,12 +45,15 @@ impl RunArgs {
             .block_on(Mocks::of(&scenario, clock, &channel.0))
             .context("the mocks cannot listen on loopback")
             .map_err(run_error)?;
-        let mut observers = destination.observers(&scenario)?;
-        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut observers, |folds| {
+        let mut folds = (destination.output_folds(&scenario)?, DelayMeter::new(&scenario));
+        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut folds, |folds| {
             live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)
         });
         drop(mocks);
         runtime.shutdown_background();
-        destination.deliver(&scenario, summary, observers)
+        let (output_folds, meter) = folds;
+        let effect = drive::delay_effect(&scenario, &meter, summary.jobs.offered);
+        let summary = Summary { delays: Some(meter.delays(effect)), ..summary };
+        destination.deliver(&scenario, summary, output_folds)
     }
 }

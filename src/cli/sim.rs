@@ -1,7 +1,7 @@
 //! `quotalab sim SCENARIO`
 
-use super::outcome::{CommandLine, Destination};
-use super::{Changes, Delivery, Exit, VerbError};
+use super::run_output::{CommandLine, Destination};
+use super::{Exit, OutputOptions, ScenarioOptions, VerbError};
 use crate::drive::{self, virtual_time};
 use crate::record::{Mode, Recorder};
 use clap::Args;
@@ -12,21 +12,22 @@ pub(super) struct SimArgs {
     /// The scenario
     scenario: PathBuf,
     #[command(flatten)]
-    changes: Changes,
+    scenario_options: ScenarioOptions,
     #[command(flatten)]
-    delivery: Delivery,
+    output_options: OutputOptions,
 }
 
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.changes.load(&self.scenario)?;
-        let source = CommandLine { verb: "sim", scenario: &self.scenario, changes: &self.changes };
-        let destination = Destination::open(&scenario, source, &self.delivery)?;
+        let scenario = self.scenario_options.load(&self.scenario)?;
+        let source =
+            CommandLine { verb: "sim", scenario: &self.scenario, scenario_options: &self.scenario_options };
+        let destination = Destination::open(&scenario, source, &self.output_options)?;
         let scenario = drive::with_start_levels(scenario);
-        let mut observers = destination.observers(&scenario)?;
-        let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut observers, |folds| {
+        let mut output_folds = destination.output_folds(&scenario)?;
+        let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut output_folds, |folds| {
             virtual_time::simulate(&scenario, folds)
         });
-        destination.deliver(&scenario, summary, observers)
+        destination.deliver(&scenario, summary, output_folds)
     }
 }

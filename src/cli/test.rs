@@ -1,9 +1,10 @@
 //! `quotalab test PATH...`
 
 use super::interrupt::Interrupt;
-use super::output::{print, print_to_stderr};
+use super::output::{print, print_plain, print_to_stderr};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
-use super::{Changes, Exit, VerbError, first_failure, input_error, quoted, run_error};
+use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
+use crate::formatting::printable;
 use crate::problem::{Problem, Problems};
 use crate::regression::{self, Baseline, Case, Outcome, TestProgress};
 use crate::scenario::{self, Scenario};
@@ -28,7 +29,7 @@ pub(super) struct TestArgs {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    changes: Changes,
+    scenario_options: ScenarioOptions,
     /// Compare with the baseline in this file; fail if a measure got worse by more than the noise and the minimum effect
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
@@ -51,7 +52,7 @@ pub(super) struct TestArgs {
     /// Print the outcome as JSON instead of text
     #[arg(long)]
     json: bool,
-    /// No progress on stderr
+    /// Print no progress on stderr
     #[arg(long)]
     quiet: bool,
 }
@@ -72,20 +73,20 @@ impl TestArgs {
             let interrupted = Err(run_error(anyhow!("interrupted; no baseline was written")));
             first_failure([delivered, interrupted])?;
         } else {
-            let save = |path: &PathBuf| write(path, &Baseline::of(&cases, &runs).to_json());
+            let save = |path: &PathBuf| write_file(path, &Baseline::of(&cases, &runs).to_json());
             first_failure([delivered, self.save_baseline.as_ref().map_or(Ok(()), save)])?;
         }
         Ok(if outcome.none_failed() { Exit::Success } else { Exit::NotMet })
     }
 
-    /// Loads the scenarios, each resolved for every seed it is run with.
+    /// Loads the scenarios, each resolved for every seed with which it is run.
     ///
     /// # Errors
     /// Returns the problems of all scenarios together.
     fn cases(&self, baseline: Option<&Baseline>) -> Result<Vec<Case>, VerbError> {
         let (mut loaded, mut problems) = (Vec::new(), Vec::new());
-        for file in files(&self.paths)? {
-            match scenario::load(&file, &self.changes.overrides()) {
+        for file in scenario_files(&self.paths)? {
+            match scenario::load(&file, &self.scenario_options.overrides()) {
                 Ok(scenario) => loaded.push((file, scenario)),
                 Err(found) => problems.extend(found.iter().cloned()),
             }
@@ -99,18 +100,19 @@ impl TestArgs {
     /// Resolves a scenario once per seed, since resolving may use random streams (a sampled trace).
     fn case(&self, file: &Path, scenario: Scenario, baseline: Option<&Baseline>) -> Result<Case, VerbError> {
         let replicas = self.replicas_of(&scenario, baseline);
-        let load_with_seed = |seed| Changes { seed: Some(seed), ..self.changes.clone() }.load(file);
+        let load_with_seed =
+            |seed| ScenarioOptions { seed: Some(seed), ..self.scenario_options.clone() }.load(file);
         // The first replica is the scenario itself.
         let other_seeds = replica_seeds(scenario.seed, replicas).skip(1);
         let other_replicas = other_seeds.map(load_with_seed).collect::<Result<Vec<_>, _>>()?;
         let name = file.display().to_string();
         // The commands that reproduce a replica append its seed.
-        let without_seed = Changes { seed: None, ..self.changes.clone() };
+        let without_seed = ScenarioOptions { seed: None, ..self.scenario_options.clone() };
         Ok(Case {
             // The scenario is loaded already. If the file cannot be read again, only the line numbers of rules are missing.
             text: fs::read_to_string(file).unwrap_or_default(),
             command: format!("quotalab sim {}{}", quoted(&name), without_seed.to_arguments()),
-            file: name,
+            file: printable(&name),
             replicas: std::iter::once(scenario).chain(other_replicas).collect(),
         })
     }
@@ -137,8 +139,9 @@ impl TestArgs {
             return Ok(());
         }
         let path = self.baseline.as_deref().unwrap_or(Path::new("")).display();
-        let errors: String =
-            mismatches.iter().map(|mismatch| format!("error: {path}: {mismatch}\n")).collect();
+        // Names in a baseline may contain anything, such as a command of a CI system on a line of its own.
+        let error = |mismatch: &String| format!("error: {path}: {}\n", printable(mismatch));
+        let errors: String = mismatches.iter().map(error).collect();
         let help = "pass the scenarios it was made from, or write a new baseline with --save-baseline";
         Err(input_error(anyhow!("{errors}  help: {help}")))
     }
@@ -178,10 +181,10 @@ impl TestArgs {
             annotations.lines().for_each(print_to_stderr);
             print(&(outcome.to_json() + "\n"))
         } else {
-            print(&format!("{annotations}{}", regression::text(outcome)))
+            print_plain(&format!("{annotations}{}", regression::text(outcome)))
         };
         let write = |path: &Option<PathBuf>, content: fn(&Outcome) -> String| {
-            path.as_ref().map_or(Ok(()), |path| write(path, &content(outcome)))
+            path.as_ref().map_or(Ok(()), |path| write_file(path, &content(outcome)))
         };
         first_failure([
             printed,
@@ -211,7 +214,7 @@ fn on_github() -> bool {
 }
 
 /// Returns the scenario files of `paths`, each once. A folder is replaced by its *.yaml files, sorted.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, VerbError> {
+fn scenario_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, VerbError> {
     let mut files = Vec::new();
     for path in paths {
         let found = if path.is_dir() { scenarios_in(path)? } else { vec![path.clone()] };
@@ -254,7 +257,7 @@ fn read_baseline(path: &Path) -> Result<Baseline, VerbError> {
     })
 }
 
-fn write(path: &Path, content: &str) -> Result<(), VerbError> {
+fn write_file(path: &Path, content: &str) -> Result<(), VerbError> {
     output_file::stage(path, content)
         .and_then(OutputFile::commit)
         .with_context(|| format!("{} cannot be written", path.display()))

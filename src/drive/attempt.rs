@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub(super) struct AttemptClient {
     client: Client<HttpConnector, Full<Bytes>>,
     clock: Clock,
-    /// The text that prompts are cut from.
+    /// The text of which every prompt is a prefix.
     filler: Arc<str>,
 }
 

@@ -1,4 +1,4 @@
-//! What both drivers derive from a job's truth and from a provider's decision.
+//! The ground truth of an attempt and the recorded form of a decision, the same for both drivers.
 
 use crate::event::RecordedDecision;
 use provider::decision::Decision;

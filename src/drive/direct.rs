@@ -58,7 +58,7 @@ fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_tok
     if service.cut {
         return Reply::failed(now, AttemptFailure::Connection);
     }
-    if service.garbage {
+    if service.corrupt_body {
         return Reply { remaining, ..Reply::failed(now, AttemptFailure::Garbage) };
     }
     Reply {
@@ -67,6 +67,7 @@ fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_tok
         limit: None,
         remaining,
         usage: service.usage,
+        cut: service.at_max_tokens,
         first_token_at,
     }
 }
@@ -95,6 +96,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         limit: Some(limit),
         remaining: HeaderRemaining::default(),
         usage: Usage::default(),
+        cut: false,
         first_token_at: now,
     }
 }

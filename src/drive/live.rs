@@ -118,7 +118,7 @@ struct LiveDriver<'a, F, P> {
     providers: &'a P,
 }
 
-/// What a request to a target needs.
+/// The parts of a request that depend on its target only.
 #[derive(Clone, Debug)]
 struct TargetEndpoint {
     model: Arc<str>,
@@ -241,7 +241,7 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
             path: Arc::clone(&endpoint.path),
             model: Arc::clone(&endpoint.model),
             job,
-            stream: self.scenario.workloads[job.class.index()].stream,
+            stream: self.scenario.workloads[job.workload.index()].stream,
             dialect: endpoint.dialect,
             truth_header: TruthHeader { truth: attempt_truth(live.truth, number), tag: attempt.0 },
         };
@@ -285,7 +285,7 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
         if let Some(attempt) = self.jobs.remove(tag.0).attempt {
             self.abort(attempt);
         }
-        self.load.finished(now, end.class);
+        self.load.finished(now, end.workload);
     }
 }
 

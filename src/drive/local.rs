@@ -40,7 +40,7 @@ impl Mocks {
         seed: u64,
         clock: Clock,
         listeners: Vec<TcpListener>,
-        control: ControlPlane,
+        control: &ControlPlane,
         sender: Option<&Sender<Message>>,
     ) -> io::Result<Self> {
         assert_eq!(listeners.len(), providers.len(), "invariant: one listener per provider");
@@ -51,7 +51,7 @@ impl Mocks {
                 Arc::new(Reporter { sender: sender.clone() }) as Arc<dyn Observer + Send + Sync>
             });
             let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
-            let mock = Arc::new(mock.with_control_plane(control));
+            let mock = Arc::new(mock.with_control_plane(control.clone()));
             mocks.push((listener.local_addr()?, Arc::clone(&mock)));
             let mut stopped = stopped.clone();
             tasks.spawn(serve(listener, mock, async move {
@@ -76,7 +76,7 @@ impl Mocks {
             scenario.seed,
             clock,
             listeners,
-            ControlPlane::Disabled,
+            &ControlPlane::Disabled,
             Some(sender),
         )?;
         Ok(Self { targets: scenario.targets.clone(), ..mocks })
@@ -101,7 +101,7 @@ impl LiveProviders for Mocks {
 
     fn levels(&self, _: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64)) {
         let target = &self.targets[target.index()];
-        self.mocks[usize::from(target.provider)].1.levels(target.account, target.model, each);
+        self.mocks[usize::from(target.provider)].1.for_each_used_share(target.account, target.model, each);
     }
 }
 

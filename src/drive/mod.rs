@@ -15,6 +15,7 @@
 mod attempt;
 mod attempt_truth;
 pub mod clock;
+mod delay_effect;
 mod direct;
 mod event_queue;
 pub mod live;
@@ -26,6 +27,7 @@ mod via_wire;
 pub mod virtual_time;
 mod world;
 
+pub use delay_effect::{WithMeasuredDelays, delay_effect};
 pub use direct::reply;
 pub use start_levels::{StartLevels, with_start_levels};
 pub use summarize::{record, summarize, summarize_without_distributions};

@@ -1,24 +1,25 @@
 //! The levels of long limits when a run begins: what the same traffic, day after day, leaves of them.
 //!
-//! A limit of 1,000 requests per day that begins full admits 2,000 on the first day and 1,000 on every other day. A run
-//! shall tell whether a load holds on every day, so the days before it are simulated, without incidents and with seeds of
-//! their own, from full limits until the levels repeat:
+//! A limit of 1,000 requests per day that begins full admits 2,000 on the first day and 1,000 on every other day. The
+//! result of a run must hold for every day, so the days before it are simulated, without incidents shorter than the run
+//! and with seeds of their own, from full limits until the levels repeat:
 //!
 //! ```text
 //!  full ─▶ a day ─▶ levels ─▶ a day ─▶ levels ─▶ … ─▶ the same levels as the day before ─▶ the run
 //! ```
 //!
-//! * The day is the run, repeated to the length of the longest window. Traffic given by a rate simply goes on; traces,
-//!   ramps and steps, which end with the run, are repeated.
-//! * A bucket that ends a day lower than it began runs dry, but it may take many days. They are skipped at once, from the
-//!   second day on: the first begins full. If a day has few jobs, the mean of several seeds decides.
-//! * If the traffic is even and every long limit is a bucket, a part of the day with enough jobs stands for the day.
-//! * A fixed or calendar window that is longer than the run is as much used as its mean share before the run would use:
-//!   the run is its last part. A sliding log and a sliding counter hold the usage of the window before.
+//! * The day is the run, repeated to the length of the longest window. Traffic that is given by a rate continues;
+//!   traces, ramps and steps, which end with the run, are repeated.
+//! * A bucket that loses some of its level on every day is empty after a number of days, which may be large. From the
+//!   second day on (the first begins full) these days are skipped. If a day has few jobs, the mean of several seeds is
+//!   used.
+//! * If the traffic is even and every long limit is a bucket, a part of the day with enough jobs is simulated instead.
+//! * If a fixed or calendar window is longer than the run, the run is the last part of it: the window begins with the
+//!   usage of the part before. A sliding log and a sliding counter begin with the usage of the window before.
 //! * Limits that adapt begin at their minimum, as the provider gives it to a new account.
 //!
-//! Limits of which the offered load uses less than [`UNUSED_SHARE`] per window, if all of it is sent to their targets, begin
-//! full: a bucket is then full at some time of every day, and no more than a day's usage can be missing.
+//! Limits of which the offered load uses less than [`UNUSED_SHARE`] per window, if all of it is sent to their targets,
+//! begin full: a bucket is then full at some time of every day, and no more than a day's usage can be missing.
 
 use super::virtual_time::simulate_and_sample;
 use crate::ceiling;
@@ -27,28 +28,29 @@ use crate::ids::TargetId;
 use crate::record::Fold;
 use crate::scenario::{Arrivals, Scenario, Workload};
 use crate::stats::replica_seed;
-use provider::config::{Limit, RefillPolicy, StartLevel};
-use provider::random::key;
+use provider::config::{Incident, Limit, RefillPolicy, StartLevel};
+use provider::random::label_key;
 use provider::{Axis, Instant, Nanos};
 
-/// A limit of which less than this share is used per window never comes near its end.
+/// A limit of which the offered load uses less than this share per window is never nearly used up.
 const UNUSED_SHARE: f64 = 0.8;
 /// The most days that are simulated, besides those that are skipped.
 const MAX_DAYS: u32 = 14;
-/// Levels repeat if they differ by less than this share of the capacity, or of what the simulated time refills if that is less.
-const SAME_LEVEL: f64 = 0.02;
-/// A smaller used share of a limit is nothing.
+/// Levels repeat if they differ by less than this share of the capacity, or of what the simulated time refills if that
+/// is less.
+const LEVEL_TOLERANCE: f64 = 0.02;
+/// A smaller used share of a limit counts as zero.
 const MIN_USED: f64 = 0.005;
-/// A bucket loses on every day if it loses more than this share of its refill.
-const LEAST_LOSS: f64 = 0.01;
-/// The jobs from which the mean loss of a bucket is known well enough.
-const ENOUGH_JOBS: u64 = 10_000;
+/// A bucket loses some of its level on every day if a day's loss exceeds this share of its refill.
+const MIN_LOSS: f64 = 0.01;
+/// The number of jobs from which the mean loss of a bucket is known precisely enough.
+const SUFFICIENT_JOBS: u64 = 10_000;
 /// The most seeds whose mean is taken for a day.
 const MAX_SEEDS: u32 = 16;
 /// The most often that a short run is repeated to make a day.
 const MAX_REPEATS: u32 = 48;
-/// The shortest part of a day that stands for it: many times the wait of any client.
-const LEAST_PART: Nanos = Nanos::HOUR;
+/// The shortest part of a day that is simulated instead of it: many times the wait of any client.
+const MIN_PART: Nanos = Nanos::HOUR;
 /// The samples of the levels in a simulated run.
 const SAMPLES: u64 = 96;
 
@@ -78,8 +80,8 @@ impl LongLimit {
 }
 
 impl StartLevels {
-    /// Returns the levels of a run that begins with all of every limit. They are empty if no limit is long, or none can be used
-    /// up by the offered load, or the scenario says `start: full`: then nothing else is to be found.
+    /// Returns the levels of a run that begins with full limits. There are none if no limit is long, if the offered
+    /// load can use none of them up, or if the scenario says `start: full`: then every run begins with full limits.
     #[must_use]
     pub fn full(scenario: &Scenario) -> Self {
         Self(long_limits(scenario))
@@ -91,13 +93,13 @@ impl StartLevels {
         self.0.is_empty()
     }
 
-    /// Returns `true` if every limit begins with all of it, as far as a reader can tell.
+    /// Returns `true` if every limit begins full, up to `MIN_USED` of its capacity.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.used().next().is_none()
     }
 
-    /// Returns the levels that these become after as many days of the traffic of `scenario` as it takes until they repeat.
+    /// Returns the levels after days of the traffic of `scenario`, as many as it takes until the levels repeat.
     #[must_use]
     pub fn after_days_of(mut self, scenario: &Scenario) -> Self {
         if self.is_empty() {
@@ -105,15 +107,15 @@ impl StartLevels {
         }
         let day = Day::new(scenario, &self);
         for number in 0..MAX_DAYS {
-            let passed = day.mean(&self, number);
-            if day.advance(&mut self, number, &passed) {
+            let usage = day.mean_usage(&self, number);
+            if day.advance(&mut self, number, &usage) {
                 break;
             }
         }
         self
     }
 
-    /// Returns the limits of which a notable share is used when the run begins.
+    /// Returns the limits of which at least [`MIN_USED`] is used when the run begins.
     fn used(&self) -> impl Iterator<Item = &LongLimit> {
         self.0.iter().filter(|limit| limit.used >= MIN_USED * limit.capacity())
     }
@@ -135,39 +137,39 @@ impl StartLevels {
     }
 }
 
-/// Returns the scenario whose run begins with what its own traffic, day after day, leaves of its long limits; with all of them if
-/// it says `start: full`.
+/// Returns the scenario whose run begins with the levels that its own traffic, day after day, leaves of its long
+/// limits; with full limits if it says `start: full`.
 #[must_use]
 pub fn with_start_levels(scenario: Scenario) -> Scenario {
     StartLevels::full(&scenario).after_days_of(&scenario).applied_to(scenario)
 }
 
-/// Returns the long limits that the offered load can bring near their end, each once.
+/// Returns the long limits that the offered load can nearly use up, each once.
 fn long_limits(scenario: &Scenario) -> Vec<LongLimit> {
     let limits = ceiling::offered_shares(scenario, |limit| scenario.start.has_history(limit)).into_iter();
     let long = limits.filter_map(|(target, limit, share)| {
-        let limit_of = LongLimit { target, limit, used: 0.0 };
+        let long_limit = LongLimit { target, limit, used: 0.0 };
         #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
         let used = share * limit.amount as f64;
-        let can_bind = used >= UNUSED_SHARE * limit_of.capacity().min(limit.amount as f64);
-        can_bind.then_some(limit_of)
+        let can_bind = used >= UNUSED_SHARE * long_limit.capacity().min(limit.amount as f64);
+        can_bind.then_some(long_limit)
     });
     long.collect()
 }
 
 /// The traffic of one day: the run, repeated to the length of the longest window.
 struct Day {
-    /// What is simulated, without incidents.
+    /// What is simulated, without incidents that are shorter than the run.
     scenario: Scenario,
     /// How often it is simulated per day.
     repeats: u32,
-    /// The duration of the run whose start levels are searched.
+    /// The duration of the run whose start levels are determined.
     run: Nanos,
 }
 
-/// Returns how much of a day stands for it: the time in which enough jobs arrive, if the traffic is even and every limit
-/// is a bucket, and no bound otherwise.
-fn enough(scenario: &Scenario, levels: &StartLevels) -> Nanos {
+/// Returns the length of the part of a day that is simulated instead of it: the time in which enough jobs arrive, if
+/// the traffic is even and every limit is a bucket; otherwise no bound.
+fn sufficient_length(scenario: &Scenario, levels: &StartLevels) -> Nanos {
     let even = |workload: &Workload| match workload.arrivals {
         Arrivals::Constant(_) | Arrivals::Poisson(_) => workload.shape.is_none(),
         Arrivals::Users { .. } => true,
@@ -179,20 +181,26 @@ fn enough(scenario: &Scenario, levels: &StartLevels) -> Nanos {
     }
     #[expect(clippy::cast_precision_loss, reason = "a small constant")]
     let seconds =
-        2.0 * ENOUGH_JOBS as f64 / ceiling::offered_jobs_per_second(scenario).max(f64::MIN_POSITIVE);
-    Nanos::from_secs_f64(seconds.min(Nanos::DAY.as_secs_f64() * 400.0)).max(LEAST_PART)
+        2.0 * SUFFICIENT_JOBS as f64 / ceiling::offered_jobs_per_second(scenario).max(f64::MIN_POSITIVE);
+    Nanos::from_secs_f64(seconds.min(Nanos::DAY.as_secs_f64() * 400.0)).max(MIN_PART)
 }
 
-/// What a simulated day did to the limits.
-struct Passed {
+/// Keeps the incidents that last for a whole run of length `run`: they are how the provider is on every day.
+fn keep_permanent(incidents: &mut Vec<Incident>, run: Nanos) {
+    incidents.retain(|incident| incident.at == Instant::ZERO && incident.until >= Instant::ZERO + run);
+    incidents.iter_mut().for_each(|incident| incident.until = Instant::MAX);
+}
+
+/// The jobs and the usage of the limits in a simulated day.
+struct DayUsage {
     jobs: u64,
     /// In the order of the limits.
-    limits: Vec<PassedLimit>,
+    limits: Vec<LimitUsage>,
 }
 
 /// The used units of a limit over a simulated day.
 #[derive(Clone, Copy, Debug, Default)]
-struct PassedLimit {
+struct LimitUsage {
     max: f64,
     end: f64,
 }
@@ -206,9 +214,9 @@ impl Day {
         };
         let repeated = scenario.workloads.iter().any(|workload| ends(&workload.arrivals));
         let windows = run.0.div_ceil(longest.0.max(1)).max(1);
-        let length = Nanos(longest.0.saturating_mul(windows)).min(enough(scenario, levels));
+        let length = Nanos(longest.0.saturating_mul(windows)).min(sufficient_length(scenario, levels));
         let mut scenario = scenario.clone();
-        scenario.providers.iter_mut().for_each(|provider| provider.incidents.clear());
+        scenario.providers.iter_mut().for_each(|provider| keep_permanent(&mut provider.incidents, run));
         let repeats = if repeated {
             u32::try_from(length.0.div_ceil(run.0)).unwrap_or(u32::MAX).min(MAX_REPEATS)
         } else {
@@ -220,11 +228,11 @@ impl Day {
         Self { scenario, repeats, run }
     }
 
-    /// Simulates a day that begins with these levels: several with seeds of their own if one has few jobs, of which the
-    /// mean is returned.
-    fn mean(&self, levels: &StartLevels, number: u32) -> Passed {
+    /// Simulates a day that begins with these levels; if it has few jobs, several with different seeds. Returns the
+    /// mean.
+    fn mean_usage(&self, levels: &StartLevels, number: u32) -> DayUsage {
         let mut sum = self.simulate(levels, number * MAX_SEEDS);
-        let seeds = u32::try_from(ENOUGH_JOBS / sum.jobs.max(1)).unwrap_or(u32::MAX).clamp(1, MAX_SEEDS);
+        let seeds = u32::try_from(SUFFICIENT_JOBS / sum.jobs.max(1)).unwrap_or(u32::MAX).clamp(1, MAX_SEEDS);
         for seed in 1..seeds {
             let one = self.simulate(levels, number * MAX_SEEDS + seed);
             for (sum, one) in sum.limits.iter_mut().zip(&one.limits) {
@@ -240,39 +248,38 @@ impl Day {
     }
 
     /// Simulates a day that begins with these levels.
-    fn simulate(&self, levels: &StartLevels, seed: u32) -> Passed {
+    fn simulate(&self, levels: &StartLevels, seed: u32) -> DayUsage {
         let mut levels = levels.clone();
-        let mut passed = Passed { jobs: 0, limits: vec![PassedLimit::default(); levels.0.len()] };
+        let mut usage = DayUsage { jobs: 0, limits: vec![LimitUsage::default(); levels.0.len()] };
         for repeat in 0..self.repeats {
             let mut scenario = levels.applied_to(self.scenario.clone());
-            let stream = key(scenario.seed, "days before").wrapping_add(u64::from(seed));
+            let stream = label_key(scenario.seed, "days before").wrapping_add(u64::from(seed));
             scenario.seed = replica_seed(stream, u64::from(repeat));
-            let mut sampled = Levels::new(&levels, scenario.duration);
+            let mut sampled = LevelSampler::new(&levels, scenario.duration);
             simulate_and_sample(&scenario, sampled.end, &mut sampled);
-            passed.jobs += sampled.jobs;
-            for ((level, passed), sampled) in levels.0.iter_mut().zip(&mut passed.limits).zip(&sampled.limits)
-            {
-                passed.max = passed.max.max(sampled.max);
-                passed.end = sampled.end;
+            usage.jobs += sampled.jobs;
+            for ((level, usage), sampled) in levels.0.iter_mut().zip(&mut usage.limits).zip(&sampled.limits) {
+                usage.max = usage.max.max(sampled.max);
+                usage.end = sampled.end;
                 level.used = sampled.end;
             }
         }
-        passed
+        usage
     }
 
-    /// Sets the levels after this day, and skips the days on which buckets only lose. Returns `true` if the levels are
-    /// those from which the day began.
-    fn advance(&self, levels: &mut StartLevels, number: u32, passed: &Passed) -> bool {
+    /// Sets the levels after this day, and skips the days on which a bucket only loses. Returns `true` if the levels
+    /// equal those at the start of the day, within [`LEVEL_TOLERANCE`].
+    fn advance(&self, levels: &mut StartLevels, number: u32, usage: &DayUsage) -> bool {
         let mut same = true;
-        for (limit, passed) in levels.0.iter_mut().zip(&passed.limits) {
+        for (limit, usage) in levels.0.iter_mut().zip(&usage.limits) {
             let before = limit.used;
-            limit.used = self.next_level(limit, number, *passed).clamp(0.0, limit.capacity());
-            same &= (limit.used - before).abs() <= SAME_LEVEL * limit.capacity().min(self.refill(limit));
+            limit.used = self.next_level(limit, number, *usage).clamp(0.0, limit.capacity());
+            same &= (limit.used - before).abs() <= LEVEL_TOLERANCE * limit.capacity().min(self.refill(limit));
         }
         same
     }
 
-    /// Returns what a limit admits in the simulated time besides what it held.
+    /// Returns the units that a limit refills in the simulated time.
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
     fn refill(&self, limit: &LongLimit) -> f64 {
         let length = self.scenario.duration.0 as f64 * f64::from(self.repeats);
@@ -280,14 +287,14 @@ impl Day {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a share of a window")]
-    fn next_level(&self, limit: &LongLimit, number: u32, PassedLimit { max, end }: PassedLimit) -> f64 {
+    fn next_level(&self, limit: &LongLimit, number: u32, LimitUsage { max, end }: LimitUsage) -> f64 {
         let window = limit.window().0.max(1) as f64;
         match limit.limit.refill {
             RefillPolicy::Adaptive(_) => 0.0,
             RefillPolicy::Bucket => {
                 let refill = self.refill(limit);
                 let loss = end - limit.used;
-                let days = if number > 0 && loss > LEAST_LOSS * refill {
+                let days = if number > 0 && loss > MIN_LOSS * refill {
                     libm::floor((limit.capacity() - max) / loss)
                 } else {
                     0.0
@@ -304,15 +311,15 @@ impl Day {
 }
 
 /// Samples the used units of some limits; ends the run with the last sample.
-struct Levels {
-    limits: Vec<Sampled>,
+struct LevelSampler {
+    limits: Vec<SampledLimit>,
     step: Nanos,
     next: Instant,
     end: Instant,
     jobs: u64,
 }
 
-struct Sampled {
+struct SampledLimit {
     target: TargetId,
     axis: Axis,
     capacity: f64,
@@ -320,10 +327,10 @@ struct Sampled {
     end: f64,
 }
 
-impl Levels {
+impl LevelSampler {
     fn new(levels: &StartLevels, duration: Nanos) -> Self {
         let step = Nanos((duration.0 / SAMPLES).max(1));
-        let sampled = |limit: &LongLimit| Sampled {
+        let sampled = |limit: &LongLimit| SampledLimit {
             target: limit.target,
             axis: limit.limit.axis,
             capacity: limit.capacity(),
@@ -335,7 +342,7 @@ impl Levels {
     }
 }
 
-impl Fold for Levels {
+impl Fold for LevelSampler {
     fn event(&mut self, event: &Event) {
         self.jobs += u64::from(matches!(event.kind, EventKind::Arrived { .. }));
     }

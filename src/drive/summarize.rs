@@ -1,4 +1,4 @@
-//! From a scenario to the summary of one run.
+//! Runs a scenario and returns the summary of the run.
 
 use super::start_levels::with_start_levels;
 use super::virtual_time::{simulate, simulate_load};

@@ -6,7 +6,8 @@ use crate::engine::Engine;
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
-use provider::Instant;
+use provider::dist::Dist;
+use provider::{Instant, Nanos, RandomStream};
 
 /// Runs a scenario in virtual time and passes every event to `fold`. Returns the instant of the last of them.
 pub fn simulate(scenario: &Scenario, fold: &mut impl Fold) -> Instant {
@@ -17,27 +18,83 @@ pub fn simulate(scenario: &Scenario, fold: &mut impl Fold) -> Instant {
 pub fn simulate_load(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> Instant {
     let engine = Engine::new(scenario);
     let mut world = World::new(scenario, load, engine.uses_limit_headers(), fold);
-    run(engine, &mut world)
+    run(engine, &mut world, &mut Punctual)
+}
+
+/// Runs a scenario as [`simulate`] does, with a client that acts late: every time that a timer of its engine is due, it fires
+/// after a delay in seconds that is drawn from `wake_lag`, together with the timers that have become due by then.
+pub(super) fn simulate_with_wake_lag(scenario: &Scenario, wake_lag: &Dist, fold: &mut impl Fold) -> Instant {
+    let engine = Engine::new(scenario);
+    let mut world = World::new(scenario, Load::new(scenario), engine.uses_limit_headers(), fold);
+    run(engine, &mut world, &mut Late::new(wake_lag, scenario.seed))
 }
 
 /// Runs a scenario as [`simulate`] does, and then takes every sample of the limits that is due at or before `until`.
 pub(super) fn simulate_and_sample(scenario: &Scenario, until: Instant, fold: &mut impl Fold) {
     let engine = Engine::new(scenario);
     let mut world = World::new(scenario, Load::new(scenario), engine.uses_limit_headers(), fold);
-    let ended = run(engine, &mut world);
+    let ended = run(engine, &mut world, &mut Punctual);
     if ended < until {
         world.sample_until(until);
     }
 }
 
-fn run<F: Fold>(mut engine: Engine, world: &mut World<'_, F>) -> Instant {
+/// When a client fires its timers.
+trait TimerDelay {
+    /// Returns the instant at which the client fires a timer that is due at `at`.
+    fn fires_at(&self, at: Instant) -> Instant;
+
+    /// Draws the delay of the next timer.
+    fn fired(&mut self);
+}
+
+/// At once.
+struct Punctual;
+
+impl TimerDelay for Punctual {
+    #[inline(always)]
+    fn fires_at(&self, at: Instant) -> Instant {
+        at
+    }
+
+    #[inline(always)]
+    fn fired(&mut self) {}
+}
+
+/// After a random delay.
+struct Late<'a> {
+    /// In seconds.
+    delays: &'a Dist,
+    stream: RandomStream,
+    next: Nanos,
+}
+
+impl<'a> Late<'a> {
+    fn new(delays: &'a Dist, seed: u64) -> Self {
+        let mut late = Self { delays, stream: RandomStream::new(seed, "wake-up lag", 0), next: Nanos::ZERO };
+        late.fired();
+        late
+    }
+}
+
+impl TimerDelay for Late<'_> {
+    fn fires_at(&self, at: Instant) -> Instant {
+        if at == Instant::MAX { at } else { at + self.next }
+    }
+
+    fn fired(&mut self) {
+        self.next = Nanos::from_secs_f64(self.delays.sample(&mut self.stream));
+    }
+}
+
+fn run<F: Fold>(mut engine: Engine, world: &mut World<'_, F>, delay: &mut impl TimerDelay) -> Instant {
     let mut now = Instant::ZERO;
     loop {
         if world.is_done() {
             engine.end_run(world, now);
             return now;
         }
-        let timer = engine.poll_timeout();
+        let timer = delay.fires_at(engine.poll_timeout());
         let event = world.next_event_at();
         let arrival = world.next_arrival_at();
         // What is still scheduled then are the replies to cancelled attempts, which change nothing.
@@ -56,6 +113,7 @@ fn run<F: Fold>(mut engine: Engine, world: &mut World<'_, F>) -> Instant {
         // At one instant: timers, then replies, then arrivals.
         if timer == now {
             engine.handle_timeout(world, now);
+            delay.fired();
         } else if event == now {
             if let Some((slot, attempt, reply)) = world.process_next(now) {
                 engine.handle_reply(world, now, slot, attempt, &reply);

@@ -191,8 +191,8 @@ impl<'a, F: Fold> World<'a, F> {
         self.log(&Event { at: now, job, kind });
     }
 
-    /// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9). The call that waits
-    /// for its server slot starts.
+    /// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9). The call that
+    /// waits for its server slot starts.
     #[inline]
     fn settle(&mut self, now: Instant, key: usize) {
         let flight = &mut self.flights[key];
@@ -260,7 +260,7 @@ impl<F: Fold> Driver for World<'_, F> {
         debug_assert!(record.flight.is_none(), "invariant: {} has one attempt in flight at most", job.id);
         let truth = attempt_truth(record.truth, number);
         let (uplink, downlink) =
-            self.providers[usize::from(resolved.provider)].network(resolved.model, truth);
+            self.providers[usize::from(resolved.provider)].network_delays(resolved.model, truth);
         let key = self.flights.insert(Flight {
             attempt: id,
             slot,
@@ -271,7 +271,7 @@ impl<F: Fold> Driver for World<'_, F> {
             provider: resolved.provider,
             call: Call { account: resolved.account, model: resolved.model, max_tokens: job.max_tokens },
             truth,
-            stream: self.scenario.workloads[job.class.index()].stream,
+            stream: self.scenario.workloads[job.workload.index()].stream,
             downlink,
             unsettled: false,
             result: FlightResult::Undecided,
@@ -313,7 +313,7 @@ impl<F: Fold> Driver for World<'_, F> {
 
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
         self.jobs.remove(tag.0);
-        self.load.finished(now, end.class);
+        self.load.finished(now, end.workload);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The time allowed for one attempt: an attempt that takes longer is cancelled and counts as failed.
 //!
-//! All attempts have the same time and are sent in order, so a queue holds the ends without sorting. As with the
-//! deadlines in `timers`, an entry is not removed when its attempt ends, except from the front: the first always belongs
-//! to an attempt in flight.
+//! Every attempt is allowed the same time, and attempts are sent in order, so the instants at which they time out are
+//! queued without sorting. As with the deadlines in `timers`, an entry is not removed when its attempt ends, except
+//! from the front: the first entry always belongs to an attempt in flight.
 
 use super::Engine;
 use super::driver::Driver;
@@ -14,7 +14,7 @@ use crate::ids::{AttemptId, JobId, Slot};
 use provider::{Instant, Nanos};
 use std::collections::VecDeque;
 
-/// The ends of the time allowed for the attempts in flight.
+/// The instants at which the attempts in flight time out.
 #[derive(Debug)]
 pub(super) struct AttemptTimeouts {
     /// The time allowed; `None`: no bound, and nothing is kept.
@@ -23,12 +23,12 @@ pub(super) struct AttemptTimeouts {
 }
 
 impl AttemptTimeouts {
-    /// None set. `length` is the time allowed for every attempt.
+    /// Creates an empty queue. `length` is the time allowed for every attempt.
     pub(super) const fn new(length: Option<Nanos>) -> Self {
         Self { length, ends: VecDeque::new() }
     }
 
-    /// Sets the end of an attempt that is sent now.
+    /// Sets the timeout of an attempt that is sent now.
     #[inline]
     pub(super) fn set(&mut self, now: Instant, slot: Slot, attempt: AttemptId) {
         if let Some(length) = self.length {
@@ -36,21 +36,21 @@ impl AttemptTimeouts {
         }
     }
 
-    /// Returns the earliest end; [`Instant::MAX`] if none is set.
+    /// Returns the earliest timeout; [`Instant::MAX`] if none is set.
     #[inline]
     pub(super) fn next(&self) -> Instant {
         self.ends.front().map_or(Instant::MAX, |(at, ..)| *at)
     }
 
-    /// Returns the next attempt whose end is due at `now`. It is removed by [`Self::forget`] when the attempt has ended.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Slot, AttemptId)> {
+    /// Returns the first attempt that has timed out at `now`. [`Self::forget`] removes it when the attempt has ended.
+    pub(super) fn first_due(&mut self, now: Instant) -> Option<(Slot, AttemptId)> {
         self.ends.front().filter(|(at, ..)| *at <= now).map(|(_, slot, attempt)| (*slot, *attempt))
     }
 
-    /// Removes the first attempts for which `is_over`.
+    /// Removes attempts from the front of the queue while `has_ended` returns `true` for the first.
     #[inline]
-    pub(super) fn forget(&mut self, is_over: impl Fn(Slot, AttemptId) -> bool) {
-        while self.ends.front().is_some_and(|(_, slot, attempt)| is_over(*slot, *attempt)) {
+    pub(super) fn forget(&mut self, has_ended: impl Fn(Slot, AttemptId) -> bool) {
+        while self.ends.front().is_some_and(|(_, slot, attempt)| has_ended(*slot, *attempt)) {
             self.ends.pop_front();
         }
     }

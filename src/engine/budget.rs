@@ -2,8 +2,9 @@
 //!
 //! A bound on the attempts of one job does not bound the load: when everything fails, `n` attempts per job multiply the
 //! traffic by `n`. With a budget every job deposits a share of a retry and every retry withdraws a whole one. Beyond
-//! the initial balance of 100 retries, retries thus add at most that share to the traffic (as in Finagle and Envoy, 20
-//! % by default there; see also Brooker, "Fixing retries with token buckets and circuit breakers", 2022).
+//! the initial balance of 100 retries, retries thus add at most that share to the traffic. Finagle and Envoy do the
+//! same, with a share of 20 % by default; see also Brooker, "Fixing retries with token buckets and circuit breakers",
+//! 2022.
 //!
 //! A *retry* is an attempt at a target that the job was sent to before. A fallback to a target that the job has not
 //! tried adds no load where the failure was, and is free.
@@ -13,7 +14,7 @@
 pub(super) struct Budget {
     /// Added per job; `None`: retries are not bounded.
     deposit: Option<u32>,
-    /// What may still be spent.
+    /// What can still be withdrawn.
     balance: u32,
 }
 

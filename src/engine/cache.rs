@@ -22,8 +22,16 @@ pub(super) struct Cache {
 struct Entry {
     fingerprint: u64,
     stored_at: Instant,
+    cut: bool,
     newer: u32,
     older: u32,
+}
+
+/// What the cache knows of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CachedAnswer {
+    /// `true` if it was cut at `max_tokens`.
+    pub(super) cut: bool,
 }
 
 impl Cache {
@@ -40,20 +48,21 @@ impl Cache {
         }
     }
 
-    /// Returns `true` if there is an answer to `fingerprint` within its time to live, and marks it as used.
-    pub(super) fn hit(&mut self, now: Instant, fingerprint: u64) -> bool {
-        let Some(&index) = self.by_fingerprint.get(&fingerprint) else { return false };
-        if now.since(self.entries[index as usize].stored_at) >= self.ttl {
-            return false;
+    /// Returns the answer to `fingerprint` if there is one within its time to live, and marks it as used.
+    pub(super) fn hit(&mut self, now: Instant, fingerprint: u64) -> Option<CachedAnswer> {
+        let index = *self.by_fingerprint.get(&fingerprint)?;
+        let Entry { stored_at, cut, .. } = self.entries[index as usize];
+        if now.since(stored_at) >= self.ttl {
+            return None;
         }
         self.unlink(index);
         self.link(index);
-        true
+        Some(CachedAnswer { cut })
     }
 
-    /// Stores an answer to `fingerprint` that was given at `now`.
-    pub(super) fn store(&mut self, now: Instant, fingerprint: u64) {
-        let entry = Entry { fingerprint, stored_at: now, newer: NONE, older: NONE };
+    /// Stores an answer to `fingerprint` that was given at `now`. `cut` is `true` if it was cut at `max_tokens`.
+    pub(super) fn store(&mut self, now: Instant, fingerprint: u64, cut: bool) {
+        let entry = Entry { fingerprint, stored_at: now, cut, newer: NONE, older: NONE };
         let index = if let Some(&index) = self.by_fingerprint.get(&fingerprint) {
             self.unlink(index);
             index
@@ -123,22 +132,23 @@ mod tests {
     #[test]
     fn an_answer_expires_after_its_time_to_live() {
         let mut cache = cache(10, 60);
-        assert!(!cache.hit(at(0), 7));
-        cache.store(at(0), 7);
-        assert!(cache.hit(at(59), 7));
-        assert!(!cache.hit(at(60), 7));
-        cache.store(at(61), 7);
-        assert!(cache.hit(at(100), 7));
+        assert!(cache.hit(at(0), 7).is_none());
+        cache.store(at(0), 7, false);
+        assert!(cache.hit(at(59), 7).is_some());
+        assert!(cache.hit(at(60), 7).is_none());
+        cache.store(at(61), 7, false);
+        assert!(cache.hit(at(100), 7).is_some());
     }
 
     #[test]
     fn the_least_recently_used_entry_is_evicted_first() {
         let mut cache = cache(2, 1_000);
-        cache.store(at(0), 1);
-        cache.store(at(1), 2);
-        assert!(cache.hit(at(2), 1));
-        cache.store(at(3), 3);
-        assert!(cache.hit(at(4), 1) && cache.hit(at(4), 3) && !cache.hit(at(4), 2));
+        cache.store(at(0), 1, false);
+        cache.store(at(1), 2, false);
+        assert!(cache.hit(at(2), 1).is_some());
+        cache.store(at(3), 3, false);
+        let hits = [1, 3, 2].map(|fingerprint| cache.hit(at(4), fingerprint).is_some());
+        assert_eq!(hits, [true, true, false]);
     }
 
     proptest! {
@@ -151,11 +161,12 @@ mod tests {
             let mut cache = cache(entries, 100);
             let mut model: Vec<(u64, Instant)> = Vec::new();
             let mut now = 0;
+            let is_cut = |stored_at: Instant| stored_at.0.is_multiple_of(3);
             for (fingerprint, store, pause) in moves {
                 now += pause;
                 let found = model.iter().position(|(known, _)| *known == fingerprint);
                 if store {
-                    cache.store(at(now), fingerprint);
+                    cache.store(at(now), fingerprint, is_cut(at(now)));
                     found.map(|index| model.remove(index));
                     if model.len() == entries as usize {
                         model.remove(0);
@@ -163,7 +174,8 @@ mod tests {
                     model.push((fingerprint, at(now)));
                 } else {
                     let fresh = found.filter(|&index| at(now).since(model[index].1) < Nanos::from_secs(100));
-                    prop_assert_eq!(cache.hit(at(now), fingerprint), fresh.is_some());
+                    let expected = fresh.map(|index| CachedAnswer { cut: is_cut(model[index].1) });
+                    prop_assert_eq!(cache.hit(at(now), fingerprint), expected);
                     if let Some(index) = fresh {
                         let entry = model.remove(index);
                         model.push(entry);

@@ -94,7 +94,8 @@ impl QuotaEstimate {
         }
     }
 
-    /// Returns the share of the tightest limit that is left after `cost`; negative if it does not fit now.
+    /// Returns the remaining share of the limit that has the smallest one after `cost`; negative if `cost` does not fit
+    /// now.
     pub(super) fn room(&self, now: Instant, cost: &Charge) -> f64 {
         self.axes.iter().fold(f64::INFINITY, |tightest, AxisEstimate { axis, bucket }| {
             let share = bucket.fraction_after(now, cost.units_on(*axis));

@@ -29,36 +29,38 @@ impl Engine {
             service: elapsed,
             step: Some(active.step),
             first_token: Some(reply.first_token_at.max(began).since(scheduled)),
+            cut: reply.cut,
             ..active.end(JobOutcome::Succeeded)
         };
         if let Some(cache) = &mut self.cache {
-            cache.store(self.now, fingerprint);
+            cache.store(self.now, fingerprint, reply.cut);
         }
         self.finish(driver, slot, &end, Some(Answer::Attempt(attempt)));
         if let Some(coalescer) = &mut self.coalescer {
             coalescer.end_lead(fingerprint, slot);
-            self.serve_followers(driver, slot, Answer::Leader { tag, attempt });
+            self.serve_followers(driver, slot, Answer::Leader { tag, attempt }, reply.cut);
         }
     }
 
-    /// Ends a job that the response cache has an answer for.
+    /// Ends a job that the response cache has an answer for. `cut` is `true` if that answer was cut.
     #[cold]
-    pub(super) fn serve_from_cache(&mut self, driver: &mut impl Driver, slot: Slot) {
+    pub(super) fn serve_from_cache(&mut self, driver: &mut impl Driver, slot: Slot, cut: bool) {
         let active = self.jobs.at(slot);
         let (id, waited) = (active.job.id, self.now.since(active.job.scheduled));
-        let end = JobEnd { first_token: Some(waited), ..active.end(JobOutcome::Succeeded) };
+        let end = JobEnd { first_token: Some(waited), cut, ..active.end(JobOutcome::Succeeded) };
         self.log(driver, id, EventKind::CacheHit);
         self.finish(driver, slot, &end, Some(Answer::Cache));
     }
 
-    /// Ends the followers of a job that was served. They receive its answer as a whole, at this instant.
-    fn serve_followers(&mut self, driver: &mut impl Driver, leader: Slot, answer: Answer) {
+    /// Ends the followers of a job that was served. They receive its answer as a whole, at this instant. `cut` is `true`
+    /// if it was cut.
+    fn serve_followers(&mut self, driver: &mut impl Driver, leader: Slot, answer: Answer, cut: bool) {
         while let Some(slot) = self.coalescer.as_mut().and_then(|coalescer| coalescer.pop_follower(leader)) {
             let active = self.jobs.at(slot);
             assert_eq!(active.state, JobState::Following, "law 15: state of a follower == Following");
             active.transition(self.now, JobState::Deciding);
             let waited = self.now.since(active.job.scheduled);
-            let end = JobEnd { first_token: Some(waited), ..active.end(JobOutcome::Succeeded) };
+            let end = JobEnd { first_token: Some(waited), cut, ..active.end(JobOutcome::Succeeded) };
             self.finish(driver, slot, &end, Some(answer));
         }
     }
@@ -79,7 +81,7 @@ impl Engine {
                     let target = candidate.target;
                     self.concurrency.release();
                     self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
-                    self.log(driver, id, EventKind::Abandoned { attempt, target });
+                    self.log(driver, id, EventKind::AttemptCancelled { attempt, target });
                     driver.cancel(self.now, tag, attempt);
                     if reason == EndReason::Deadline {
                         let reply = Reply::failed(self.now, AttemptFailure::Timeout);

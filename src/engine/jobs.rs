@@ -106,7 +106,7 @@ impl ActiveJob {
     pub(super) fn end(&self, outcome: JobOutcome) -> JobEnd {
         JobEnd {
             outcome,
-            class: self.job.class,
+            workload: self.job.workload,
             scheduled: self.job.scheduled,
             attempts: self.attempts,
             step: None,
@@ -115,6 +115,7 @@ impl ActiveJob {
             service: Nanos::ZERO,
             failed_attempts: self.failed_attempts,
             first_token: None,
+            cut: false,
             obstacle: self.obstacle,
         }
     }

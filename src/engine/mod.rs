@@ -125,20 +125,20 @@ impl Engine {
     /// If the job arrives before its schedule.
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job, tag: Tag) -> Option<Slot> {
         self.advance_clock(now);
-        let Job { id, class, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
+        let Job { id, workload, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
         assert!(scheduled <= now, "law 3: {id} arrives at {now}, before its schedule at {scheduled}");
         let deadline = job.deadline.unwrap_or(scheduled + self.client.deadline);
         let slot = self.jobs.insert(ActiveJob::new(job, tag, deadline, now));
         let arrived =
-            EventKind::Arrived { class, scheduled, deadline: job.deadline, prompt_tokens, max_tokens };
+            EventKind::Arrived { workload, scheduled, deadline: job.deadline, prompt_tokens, max_tokens };
         self.log(driver, id, arrived);
         self.router.budget.deposit();
         if now >= deadline {
             self.give_up(driver, slot, EndReason::Deadline);
             return None;
         }
-        if self.cache.as_mut().is_some_and(|cache| cache.hit(now, fingerprint)) {
-            self.serve_from_cache(driver, slot);
+        if let Some(answer) = self.cache.as_mut().and_then(|cache| cache.hit(now, fingerprint)) {
+            self.serve_from_cache(driver, slot, answer.cut);
             return None;
         }
         self.timers.set_deadline(deadline, slot, id);
@@ -230,8 +230,8 @@ impl Engine {
         self.run_ready(driver);
     }
 
-    /// Fires the timers that are due at or before `now`: ends waits, cancels attempts that take too long, and ends jobs at their
-    /// deadline.
+    /// Fires the timers that are due at or before `now`: ends waits, cancels attempts that take too long, and ends jobs
+    /// at their deadline.
     pub fn handle_timeout(&mut self, driver: &mut impl Driver, now: Instant) {
         self.advance_clock(now);
         while let Some(timer) =
@@ -247,7 +247,7 @@ impl Engine {
             active.obstacle = None;
             self.resume(driver, timer.slot, reserved);
         }
-        while let Some((slot, attempt)) = self.attempt_timeouts.pop_due(now) {
+        while let Some((slot, attempt)) = self.attempt_timeouts.first_due(now) {
             self.time_out(driver, slot, attempt);
         }
         while let Some(timer) = self.timers.due_deadline(now) {

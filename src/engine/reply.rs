@@ -8,7 +8,7 @@ use provider::{Axis, Instant, Nanos, Usage};
 /// The reply to one attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reply {
-    /// Whether the attempt was served, refused by a limit, or failed.
+    /// The result: served, refused by a limit, or failed.
     pub outcome: AttemptOutcome,
     /// The wait that the server named; `None` if it named none.
     pub wait: Option<Wait>,
@@ -18,6 +18,9 @@ pub struct Reply {
     pub remaining: HeaderRemaining,
     /// The tokens that the attempt used; zero unless it succeeded.
     pub usage: Usage,
+    /// `true` if the answer was cut: it ends at `max_tokens`, or at the longest completion of the model. `false` unless the
+    /// attempt succeeded.
+    pub cut: bool,
     /// The arrival of the first token; the instant of the reply itself if it was not streamed.
     pub first_token_at: Instant,
 }
@@ -47,7 +50,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    /// The word of `explain --json`.
+    /// Returns the name in `explain --json`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -98,6 +101,7 @@ impl Reply {
             limit: None,
             remaining: HeaderRemaining::default(),
             usage: Usage::default(),
+            cut: false,
             first_token_at: at,
         }
     }

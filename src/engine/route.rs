@@ -55,7 +55,7 @@ pub(super) enum NextAction {
     GiveUp(EndReason),
 }
 
-/// Everything that route selection reads, apart from the job.
+/// The routes and the state of their targets: everything that route selection reads, apart from the job.
 #[derive(Debug)]
 pub(super) struct Router {
     routes: Vec<Vec<StepCursor>>,
@@ -143,7 +143,7 @@ impl Router {
             targets: TargetState::all(scenario),
             budget: Budget::new(scenario.client.retry.budget_permille),
             retry: scenario.client.retry.clone(),
-            jitter_key: random::key(scenario.seed, "jitter"),
+            jitter_key: random::label_key(scenario.seed, "jitter"),
         }
     }
 
@@ -201,7 +201,7 @@ impl Router {
     fn wait_or_give_up(&mut self, now: Instant, active: &mut ActiveJob, blockers: Blockers) -> NextAction {
         let mut backoff = active.backoff;
         let delay = backoff.next(&self.retry.backoff, &mut self.jitter(&active.job, backoff.rounds()));
-        // The reply to a probe ends at an unknown instant: the job looks again after a back-off.
+        // The reply to a probe arrives at an unknown instant, so the job decides again after a back-off.
         let back_offs = [blockers.just_tried, blockers.probe]
             .map(|obstacle| Some((now + delay.total(), obstacle?, None)));
         let cool_down = blockers.cool_down.map(|(until, obstacle)| (until + delay.jitter, obstacle, None));
@@ -268,7 +268,7 @@ impl Router {
         Some((until, cause))
     }
 
-    /// Returns `true` if a route of the target has no other target in use.
+    /// Returns `true` if the target is on a route on which no other target is in use.
     fn is_last_in_use(&self, now: Instant, target: TargetId) -> bool {
         self.routes.iter().any(|steps| {
             let all = || steps.iter().flat_map(|cursor| &cursor.step.targets);

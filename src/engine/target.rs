@@ -14,14 +14,14 @@
 //!    └──────────────────────────────────────────────────── it is answered ──────┘
 //! ```
 //!
-//! During a probe nothing else is sent. Attempts that were sent before the ejection say nothing new: their results
-//! neither end nor extend it.
+//! During a probe nothing else is sent. The results of attempts that were sent before the ejection neither end nor
+//! extend it.
 //!
-//! A cool-down after a refusal ends without a probe. Measured in saturated runs (half as much again as a bucket allows,
-//! 20 ms to the provider): a probe saves 12 to 98 % of the refusals and costs at most 1.5 % of the goodput as long as the
-//! bucket holds what refills during one answer. Where it does not, the others wait while the bucket is full: with answers
-//! of 60 s on a bucket of one minute a fifth of the goodput is lost, with answers of 5 s on a bucket of one second four
-//! fifths. A client cannot know which case it is in.
+//! A cool-down after a refusal ends without a probe. Measured in saturated runs (1.5 times the load that a bucket
+//! allows, 20 ms of network latency): a probe saves 12 to 98 % of the refusals and costs at most 1.5 % of the goodput
+//! as long as the bucket holds what refills during one answer. Where it does not, the others wait while the bucket is
+//! full: with answers of 60 s on a bucket of one minute a fifth of the goodput is lost, with answers of 5 s on a bucket
+//! of one second four fifths. A client cannot know which case it is in.
 
 use super::estimate::QuotaEstimate;
 use super::reply::Reply;
@@ -49,14 +49,14 @@ pub(super) struct TargetState {
     next_send: Instant,
     /// `None` if neither the pace nor any pick reads it.
     estimate: Option<QuotaEstimate>,
-    /// How the target's documentation says that cached prompt tokens count.
+    /// How cached prompt tokens count against its limits, according to its documentation.
     cached: CachedTokens,
 }
 
-/// Whether a target's failures keep it from being used.
+/// The state of a target with respect to ejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
-    /// It is used, and has failed so often consecutively.
+    /// Jobs are sent to it. `failures` is the number of its consecutive failures.
     InUse { failures: u32 },
     /// It cools down, or has cooled down; the next attempt is a probe.
     Ejected,
@@ -180,7 +180,8 @@ impl TargetState {
         }
     }
 
-    /// Forgets the probe if it is `attempt`, which was cancelled by its caller: the next attempt is the probe.
+    /// Returns to [`Health::Ejected`] if the probe is `attempt`, which its caller cancelled: the next attempt is the
+    /// probe.
     pub(super) fn cancel_probe(&mut self, attempt: AttemptId) {
         if self.health == Health::Probing(attempt) {
             self.health = Health::Ejected;

@@ -38,11 +38,11 @@ pub(super) fn advice(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
 
 fn rate_limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
     let ParsedFailure { cause, ref refusal, wait, .. } = *failure;
-    let mut advice = vec![retry(wait)];
-    advice.extend(facts.day_ends.filter(|_| cause == LimitCause::DayLimit).map(str::to_owned));
+    let mut advice = vec![retry_sentence(wait)];
+    advice.extend(facts.day_reset_sentence.filter(|_| cause == LimitCause::DayLimit).map(str::to_owned));
     match refusal.axis {
         Some(axis) if axis.counts_tokens() => advice.extend(save_tokens(axis, refusal, facts)),
-        Some(axis) => advice.extend(pace(axis, refusal.limit)),
+        Some(axis) => advice.extend(pace_sentence(axis, refusal.limit)),
         None => {}
     }
     let owner = facts.owner;
@@ -53,7 +53,7 @@ fn rate_limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
     advice
 }
 
-fn retry(wait: Option<Wait>) -> String {
+fn retry_sentence(wait: Option<Wait>) -> String {
     let Some(Wait { length, kind }) = wait else {
         return "Back off exponentially with jitter: the reply does not state a wait.".into();
     };
@@ -109,7 +109,7 @@ fn save_tokens(axis: Axis, refusal: &Refusal, facts: &Facts) -> Vec<String> {
     }
 }
 
-fn pace(axis: Axis, limit: Option<u64>) -> Option<String> {
+fn pace_sentence(axis: Axis, limit: Option<u64>) -> Option<String> {
     let (limit, window) = (limit.filter(|limit| *limit > 0)?, axis.window_length()?);
     let period = match window {
         Nanos::MINUTE => "minute",

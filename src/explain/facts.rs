@@ -15,8 +15,8 @@ pub(super) struct Facts {
     pub(super) admission: Admission,
     /// What the limit headers state.
     pub(super) headers: HeaderMeaning,
-    /// When a daily limit resets, if the stated wait is not that.
-    pub(super) day_ends: Option<&'static str>,
+    /// A sentence that states when a daily limit resets; `None` if the wait in the reply states it.
+    pub(super) day_reset_sentence: Option<&'static str>,
 }
 
 /// What a request counts as at admission.
@@ -48,7 +48,7 @@ pub(super) enum HeaderMeaning {
 }
 
 impl Facts {
-    /// Returns what is known about a dialect; for an unknown one, the safest assumptions.
+    /// Returns what is known about the provider with this dialect; for an unknown one, the safest assumptions.
     pub(super) const fn of(dialect: Option<Dialect>) -> Self {
         use Admission::{AfterReply, Prompt, PromptAndMaxTokens, PromptAndModelMaximum, Unknown};
         use HeaderMeaning::{NoHeaders, RemainingOnly, TimeToFull, WindowEnd};
@@ -64,9 +64,9 @@ impl Facts {
             Dialect::Together => Self::new("organisation", Unknown, RemainingOnly),
             Dialect::Fireworks => Self::new("account", Unknown, NoHeaders),
             Dialect::Gemini => {
-                let day_ends =
+                let day_reset_sentence =
                     Some("The daily limit resets at midnight Pacific time, regardless of the stated wait.");
-                Self { day_ends, ..Self::new("project", Prompt, NoHeaders) }
+                Self { day_reset_sentence, ..Self::new("project", Prompt, NoHeaders) }
             }
             Dialect::GeminiCloudCode => Self::new("user", Unknown, NoHeaders),
             Dialect::Vertex => Self::new("project", Unknown, NoHeaders),
@@ -80,6 +80,6 @@ impl Facts {
     }
 
     const fn new(owner: &'static str, admission: Admission, headers: HeaderMeaning) -> Self {
-        Self { owner, admission, headers, day_ends: None }
+        Self { owner, admission, headers, day_reset_sentence: None }
     }
 }

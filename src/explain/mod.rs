@@ -5,14 +5,14 @@
 //! what the reply states and what the documented rules of the provider imply.
 
 mod advice;
-mod dump;
 mod facts;
+mod pasted_response;
 mod text;
 
 use crate::engine::parse::{self, Dialect, LimitHeader, ParsedFailure, Response};
 use crate::event::LimitCause;
-use dump::Dump;
 use facts::Facts;
+use pasted_response::PastedResponse;
 use provider::{Axis, Instant};
 use serde::Serialize;
 
@@ -52,7 +52,7 @@ pub struct Explanation {
 
 /// The reason why a text cannot be explained, with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum ExplainError {
     /// The text is empty.
     #[error("empty input: paste the body of a refusal, or the output of `curl -i`")]
     Empty,
@@ -72,18 +72,18 @@ pub enum Unreadable {
 ///
 /// # Errors
 /// If the text is empty, not an error, or in an unknown format.
-pub fn explain(text: &str, dialect: Option<Dialect>) -> Result<Explanation, Unreadable> {
+pub fn explain(text: &str, dialect: Option<Dialect>) -> Result<Explanation, ExplainError> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(Unreadable::Empty);
+        return Err(ExplainError::Empty);
     }
-    let dump = Dump::read(text);
-    let body = dump.body.as_bytes();
-    let status = dump.status.or_else(|| parse::status_of(body)).ok_or(Unreadable::Unknown)?;
-    let parsed = parse::read(dialect, Instant::ZERO, &Response { status, headers: &dump, body });
+    let response = PastedResponse::read(text);
+    let body = response.body.as_bytes();
+    let status = response.status.or_else(|| parse::status_of(body)).ok_or(ExplainError::Unknown)?;
+    let parsed = parse::parsed(dialect, Instant::ZERO, &Response { status, headers: &response, body });
     // A response with status 200 may contain an error; a redirection does not.
     let failure =
-        parsed.failure.filter(|failure| failure.status >= 400).ok_or(Unreadable::Success(status))?;
+        parsed.failure.filter(|failure| failure.status >= 400).ok_or(ExplainError::Success(status))?;
     Ok(Explanation::new(parsed.dialect, failure, parsed.limits))
 }
 

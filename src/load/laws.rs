@@ -65,8 +65,8 @@ fn all(scenario: &Scenario) -> Vec<Arrival> {
     std::iter::from_fn(|| load.next()).collect()
 }
 
-fn of_class(arrivals: &[Arrival], class: u16) -> Vec<Arrival> {
-    arrivals.iter().filter(|arrival| arrival.job.class == ClassId(class)).copied().collect()
+fn of_workload(arrivals: &[Arrival], workload: u16) -> Vec<Arrival> {
+    arrivals.iter().filter(|arrival| arrival.job.workload == WorkloadId(workload)).copied().collect()
 }
 
 fn instants(arrivals: &[Arrival]) -> Vec<Instant> {
@@ -125,7 +125,7 @@ proptest! {
             prop_assert!(arrival.truth.prompt_tokens >= 1 && arrival.truth.completion_tokens >= 1);
         }
         for pair in arrivals.windows(2) {
-            let order = |arrival: &Arrival| (arrival.job.scheduled, arrival.job.class);
+            let order = |arrival: &Arrival| (arrival.job.scheduled, arrival.job.workload);
             prop_assert!(order(&pair[0]) <= order(&pair[1]));
         }
         prop_assert_eq!(arrivals, all(&scenario));
@@ -148,7 +148,7 @@ proptest! {
     /// A change to one workload changes no arrival of another.
     #[test]
     fn workloads_are_independent(seed: u64, one in any_workload(), other in any_workload(), last in any_workload()) {
-        let with = |other: Workload| of_class(&all(&scenario(seed, Nanos::DAY, vec![one.clone(), other])), 0);
+        let with = |other: Workload| of_workload(&all(&scenario(seed, Nanos::DAY, vec![one.clone(), other])), 0);
         let strip = |arrivals: Vec<Arrival>| arrivals.into_iter()
             .map(|arrival| Arrival { job: Job { id: JobId(0), ..arrival.job }, ..arrival }).collect::<Vec<_>>();
         prop_assert_eq!(strip(with(other)), strip(with(last)));
@@ -261,26 +261,28 @@ fn bursts_and_traces_arrive_as_specified() {
     let trace = workload(Arrivals::Trace { rows: Arc::new(rows) });
     let arrivals = all(&scenario(1, Nanos::from_secs(41), vec![trace, burst]));
     let seen: Vec<(u64, u16)> =
-        arrivals.iter().map(|a| (a.job.scheduled.0 / Nanos::SECOND.0, a.job.class.0)).collect();
+        arrivals.iter().map(|a| (a.job.scheduled.0 / Nanos::SECOND.0, a.job.workload.0)).collect();
     let expected =
         [(0, 0), (0, 1), (0, 1), (0, 1), (20, 0), (20, 1), (20, 1), (20, 1), (40, 1), (40, 1), (40, 1)];
     assert_eq!(seen, expected);
-    let sizes: Vec<_> =
-        of_class(&arrivals, 0).iter().map(|a| (a.truth.prompt_tokens, a.truth.completion_tokens)).collect();
+    let sizes: Vec<_> = of_workload(&arrivals, 0)
+        .iter()
+        .map(|a| (a.truth.prompt_tokens, a.truth.completion_tokens))
+        .collect();
     assert_eq!(sizes, [(1, 7), (1_000_000, 8)]);
 }
 
 #[test]
 fn a_popular_prompt_keeps_its_sizes_and_other_prompts_occur_once() {
-    let repeats = Some(Repeats { share: 0.4, zipf: 1.1, of: 50 });
+    let repeats = Some(Repeats { share: 0.4, zipf: 1.1, prompts: 50 });
     let one = || Workload { repeats, ..workload(Arrivals::Constant(10.0)) };
     let arrivals = all(&scenario(9, Nanos::HOUR, vec![one(), one()]));
-    let mut seen: BTreeMap<u64, (ClassId, u32, u32, u32)> = BTreeMap::new();
+    let mut seen: BTreeMap<u64, (WorkloadId, u32, u32, u32)> = BTreeMap::new();
     let mut draws = BTreeSet::new();
     for Arrival { job, truth } in &arrivals {
         assert_eq!(job.prompt_tokens, truth.prompt_tokens);
         assert!(draws.insert(truth.draw), "the provider draws anew for each job");
-        let first = (job.class, truth.prompt_tokens, truth.completion_tokens, 0);
+        let first = (job.workload, truth.prompt_tokens, truth.completion_tokens, 0);
         let known = seen.entry(job.fingerprint).or_insert(first);
         assert_eq!((known.0, known.1, known.2), (first.0, first.1, first.2));
         known.3 += 1;
@@ -312,7 +314,7 @@ fn closed(users: u32, think: Dist, service: &Dist, duration: Nanos) -> (u64, f64
             }
             (_, Some(reply)) => {
                 replies.pop();
-                load.finished(reply, ClassId(0));
+                load.finished(reply, WorkloadId(0));
             }
             (_, None) => return (jobs, busy / duration.as_secs_f64(), max),
         }
@@ -347,7 +349,7 @@ fn the_end_of_a_job_schedules_nothing_in_an_open_workload() {
     let mut load = Load::new(&scenario);
     let mut arrivals = Vec::new();
     while let Some(arrival) = load.next() {
-        load.finished(arrival.job.scheduled, arrival.job.class);
+        load.finished(arrival.job.scheduled, arrival.job.workload);
         arrivals.push(arrival);
     }
     assert_eq!(arrivals, all(&scenario));

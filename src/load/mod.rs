@@ -24,7 +24,7 @@ mod zipf;
 
 pub use sample_cache::SampleCache;
 
-use crate::ids::{ClassId, JobId, RouteId};
+use crate::ids::{JobId, RouteId, WorkloadId};
 use crate::job::{Arrival, Job};
 use crate::scenario::{Scenario, Workload};
 use process::Process;
@@ -45,13 +45,14 @@ pub struct Load {
     jobs: u64,
 }
 
+/// The arrivals of one workload.
 #[derive(Clone, Debug)]
 struct Source {
     process: Process,
     sampler: RequestSampler,
     /// The requests of the first jobs, if they are cached; empty otherwise.
     samples: Arc<[RequestSpec]>,
-    class: ClassId,
+    workload: WorkloadId,
     route: RouteId,
     max_tokens: Option<u32>,
     jobs: u64,
@@ -61,17 +62,20 @@ impl Load {
     /// Returns the arrivals of every workload of `scenario`.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
-        Self::of(scenario, |_, _| Arc::default())
+        Self::with_samples(scenario, |_, _| Arc::default())
     }
 
     /// Returns the same arrivals, with the requests read from `cache` as far as it holds them.
     #[must_use]
     pub fn with_cache(scenario: &Scenario, cache: &SampleCache) -> Self {
-        Self::of(scenario, |sampler, workload| cache.samples(sampler, workload, scenario.duration))
+        Self::with_samples(scenario, |sampler, workload| cache.samples(sampler, workload, scenario.duration))
     }
 
-    fn of(scenario: &Scenario, samples: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>) -> Self {
-        let source = |(class, workload)| Source::new(scenario, ClassId(class), workload, &samples);
+    fn with_samples(
+        scenario: &Scenario,
+        samples: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>,
+    ) -> Self {
+        let source = |(id, workload)| Source::new(scenario, WorkloadId(id), workload, &samples);
         let sources: Vec<Source> = (0..).zip(&scenario.workloads).map(source).collect();
         let next_at = vec![Instant::MAX; sources.len()];
         let end = Instant::ZERO + scenario.duration;
@@ -100,11 +104,11 @@ impl Load {
         Some(arrival)
     }
 
-    /// Records that a job of `class` ended at `now`, with or without success. In a closed workload this schedules the
-    /// user's next job after a think time; in an open workload it has no effect.
-    pub fn finished(&mut self, now: Instant, class: ClassId) {
-        if self.sources[class.index()].process.finished(now) {
-            self.refresh(class.index());
+    /// Records that a job of `workload` ended at `now`, with or without success. In a closed workload this schedules
+    /// the user's next job after a think time; in an open workload it has no effect.
+    pub fn finished(&mut self, now: Instant, workload: WorkloadId) {
+        if self.sources[workload.index()].process.finished(now) {
+            self.refresh(workload.index());
         }
     }
 
@@ -121,16 +125,16 @@ impl Load {
 impl Source {
     fn new(
         scenario: &Scenario,
-        class: ClassId,
+        id: WorkloadId,
         workload: &Workload,
         samples: impl Fn(&RequestSampler, &Workload) -> Arc<[RequestSpec]>,
     ) -> Self {
-        let sampler = RequestSampler::new(scenario.seed, class, workload);
+        let sampler = RequestSampler::new(scenario.seed, id, workload);
         Self {
-            process: Process::new(scenario.seed, class, workload, scenario.duration),
+            process: Process::new(scenario.seed, id, workload, scenario.duration),
             samples: samples(&sampler, workload),
             sampler,
-            class,
+            workload: id,
             route: workload.route,
             max_tokens: workload.max_tokens,
             jobs: 0,
@@ -143,7 +147,7 @@ impl Source {
         self.jobs += 1;
         let job = Job {
             id,
-            class: self.class,
+            workload: self.workload,
             route: self.route,
             scheduled,
             deadline: None,

@@ -1,14 +1,14 @@
 //! The arrival process of one workload: the instants of its jobs.
 //!
 //! A workload with a rate runs in *operational time*, in which one job arrives per unit: evenly spaced jobs at 0, 1, 2,
-//! …, memoryless ones after exponential gaps with mean 1. The [`Clock`] maps that time to instants by inverting the
+//! …, memoryless ones after exponential gaps with mean 1. The [`ArrivalClock`] maps that time to instants by inverting the
 //! integral of the rate, so ramps, steps and the shape of a day are exact and cost nothing extra (the time change of
 //! the non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts count, traces
 //! replay rows, and users of a closed workload wait for a reply before they think and send again.
 
-use crate::ids::ClassId;
+use crate::ids::WorkloadId;
 use crate::job::MIN_THINK;
-use crate::scenario::rate::{Clock, Rate};
+use crate::scenario::rate::{ArrivalClock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
 use provider::dist::Dist;
 use provider::{Instant, Nanos, RandomStream};
@@ -20,12 +20,12 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) enum Process {
     /// At a rate. `operational` is the operational time of the next job.
-    Rated { clock: Box<Clock>, spacing: Spacing, operational: f64, next: Option<Instant> },
-    /// `jobs` at once, at each multiple of `every`.
+    Rated { clock: Box<ArrivalClock>, spacing: Spacing, operational: f64, next: Option<Instant> },
+    /// `jobs` at once, at each multiple of `every`. `passed` counts the jobs that have arrived.
     Burst { jobs: u64, every: Nanos, passed: u64 },
     /// A fixed number of users. `due` holds the next arrival of each user that is not waiting for a reply.
     Users { users: u32, think: Dist, think_stream: RandomStream, due: BinaryHeap<Reverse<Instant>> },
-    /// At the instants of a trace.
+    /// At the instants of a trace. `passed` counts the rows that have arrived.
     Trace { rows: Arc<Vec<TraceRow>>, passed: usize },
 }
 
@@ -39,8 +39,8 @@ pub(super) enum Spacing {
 }
 
 impl Process {
-    pub(super) fn new(seed: u64, class: ClassId, workload: &Workload, duration: Nanos) -> Self {
-        let stream = RandomStream::new(seed, "arrivals", u64::from(class.0));
+    pub(super) fn new(seed: u64, id: WorkloadId, workload: &Workload, duration: Nanos) -> Self {
+        let stream = RandomStream::new(seed, "arrivals", u64::from(id.0));
         match &workload.arrivals {
             Arrivals::Burst { jobs, every } => {
                 debug_assert!(*every > Nanos::ZERO, "invariant: the period of a burst is positive");
@@ -58,12 +58,12 @@ impl Process {
     fn rated(workload: &Workload, duration: Nanos, mut spacing: Spacing) -> Self {
         let rate =
             Rate::of(workload, duration).expect("invariant: constant, poisson, ramp and steps have a rate");
-        let mut clock = Clock::new(rate);
+        let mut clock = ArrivalClock::new(rate);
         let operational = match &spacing {
             Spacing::Even => 0.0,
             Spacing::Memoryless(_) => spacing.gap(),
         };
-        let next = clock.when(operational);
+        let next = clock.arrival_of(operational);
         Self::Rated { clock: Box::new(clock), spacing, operational, next }
     }
 
@@ -93,7 +93,7 @@ impl Process {
         match self {
             Self::Rated { clock, spacing, operational, next } => {
                 *operational += spacing.gap();
-                *next = clock.when(*operational);
+                *next = clock.arrival_of(*operational);
             }
             Self::Burst { passed, .. } => *passed += 1,
             Self::Users { due, .. } => {

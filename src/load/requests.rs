@@ -6,12 +6,12 @@
 //! time. The random draws of the provider are keyed by the job, since a repeated prompt may be served at another speed.
 
 use super::zipf::Zipf;
-use crate::ids::ClassId;
+use crate::ids::WorkloadId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, TraceRow, Workload};
 use provider::RandomStream;
 use provider::dist::Dist;
-use provider::random::{key, mix};
+use provider::random::{label_key, mix};
 use std::sync::Arc;
 
 /// The bit that marks the identity of a popular prompt.
@@ -33,7 +33,8 @@ pub(super) struct RequestSpec {
 /// The distribution of the requests of one workload.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RequestSampler {
-    class: u64,
+    /// The workload, shifted to its position in an identity.
+    workload_bits: u64,
     sizes: Sizes,
     cached: CachedPrompt,
     cached_key: u64,
@@ -41,12 +42,16 @@ pub(super) struct RequestSampler {
     provider_key: u64,
 }
 
+/// The source of prompt and completion lengths.
 #[derive(Clone, Debug, PartialEq)]
 enum Sizes {
+    /// Distributions, with the keys of their random streams.
     Sampled { prompt: Dist, prompt_key: u64, completion: Dist, completion_key: u64 },
+    /// The rows of a trace.
     Recorded(Arc<Vec<TraceRow>>),
 }
 
+/// The popular prompts of a workload: the share of its jobs that repeat one, and the distribution of their ranks.
 #[derive(Clone, Debug, PartialEq)]
 struct Popular {
     share: f64,
@@ -56,40 +61,40 @@ struct Popular {
 
 impl RequestSampler {
     /// Returns the sampler of `workload`. The rows of a trace never repeat, since each has its own sizes.
-    pub(super) fn new(seed: u64, class: ClassId, workload: &Workload) -> Self {
+    pub(super) fn new(seed: u64, id: WorkloadId, workload: &Workload) -> Self {
         let (sizes, repeats) = match &workload.arrivals {
             Arrivals::Trace { rows } => (Sizes::Recorded(Arc::clone(rows)), None),
             _ => {
                 let sizes = Sizes::Sampled {
                     prompt: workload.prompt.clone(),
-                    prompt_key: key(seed, "prompt"),
+                    prompt_key: label_key(seed, "prompt"),
                     completion: workload.completion.clone(),
-                    completion_key: key(seed, "completion"),
+                    completion_key: label_key(seed, "completion"),
                 };
                 (sizes, workload.repeats)
             }
         };
         let repeats = repeats.map(|repeats| Popular {
             share: repeats.share,
-            zipf: Zipf::new(repeats.zipf, repeats.of),
-            key: key(seed, "repeat"),
+            zipf: Zipf::new(repeats.zipf, repeats.prompts),
+            key: label_key(seed, "repeat"),
         });
         Self {
-            class: u64::from(class.0) << NUMBER_BITS,
+            workload_bits: u64::from(id.0) << NUMBER_BITS,
             sizes,
             cached: workload.cached_prompt.clone(),
-            cached_key: key(seed, "cached"),
+            cached_key: label_key(seed, "cached"),
             repeats,
-            provider_key: key(seed, "world"),
+            provider_key: label_key(seed, "world"),
         }
     }
 
     /// Returns the request of the `number`-th job of the workload, counted from 0.
     pub(super) fn sample(&self, number: u64) -> RequestSpec {
-        let job = self.class | number;
+        let job = self.workload_bits | number;
         let rank = self.repeats.as_ref().and_then(|popular| popular.draw(job));
-        let fingerprint = mix(rank.map_or(job, |rank| POPULAR | self.class | u64::from(rank)));
-        let (prompt_tokens, completion_tokens) = self.sizes.of(number, fingerprint);
+        let fingerprint = mix(rank.map_or(job, |rank| POPULAR | self.workload_bits | u64::from(rank)));
+        let (prompt_tokens, completion_tokens) = self.sizes.sample(number, fingerprint);
         let cached_tokens = self.cached(fingerprint, prompt_tokens);
         let draw = mix(self.provider_key ^ mix(job));
         RequestSpec { fingerprint, prompt_tokens, cached_tokens, completion_tokens, draw }
@@ -121,7 +126,8 @@ impl Popular {
 }
 
 impl Sizes {
-    fn of(&self, number: u64, fingerprint: u64) -> (u32, u32) {
+    /// Returns the lengths of the prompt and of the completion of the `number`-th job, in tokens.
+    fn sample(&self, number: u64, fingerprint: u64) -> (u32, u32) {
         match self {
             Self::Sampled { prompt, prompt_key, completion, completion_key } => {
                 let draw = |dist: &Dist, key| tokens(dist.sample(&mut RandomStream::keyed(key, fingerprint)));

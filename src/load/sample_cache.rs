@@ -103,7 +103,8 @@ workload:
         let cache = SampleCache::default();
         let samples = |multiple| {
             let scenario = scenario(1, "300").scaled(multiple);
-            let sampler = RequestSampler::new(scenario.seed, crate::ids::ClassId(0), &scenario.workloads[0]);
+            let sampler =
+                RequestSampler::new(scenario.seed, crate::ids::WorkloadId(0), &scenario.workloads[0]);
             cache.samples(&sampler, &scenario.workloads[0], scenario.duration)
         };
         let (once, again) = (samples(1.0), samples(0.5));

@@ -2,7 +2,8 @@
 //! force, its ablation is tried instead, or more of it.
 
 use super::change::{Change, Edit};
-use super::finding::{NotTriedReason, PlanNote, UntriedChange};
+use super::finding::PlanNote;
+use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::ChangeKind;
 use super::purchase::{MAX_FREE_ACCOUNTS, has_free_accounts};
 use crate::ceiling::Ceiling;
@@ -17,6 +18,8 @@ const MIN_LIFT: f64 = 1.005;
 const CACHE: Cache = Cache { entries: 10_000, ttl: Nanos::HOUR };
 /// The share to which prompts are shortened.
 const PROMPT_SHARE: f64 = 0.75;
+/// The attempts per job that are tried if the client makes fewer.
+const ATTEMPTS: u8 = 5;
 /// The retry budget that is tried, in thousandths of the jobs.
 const BUDGET_PERMILLE: u32 = 200;
 /// The preset of the tier above the free one; it also provides the fallback.
@@ -196,6 +199,15 @@ fn policies(scenario: &Scenario) -> Vec<Policy> {
     policies
 }
 
+/// Returns more attempts per job, if the client makes fewer than [`ATTEMPTS`].
+pub(super) fn attempts(scenario: &Scenario) -> Option<Change> {
+    (scenario.client.retry.attempts < ATTEMPTS).then(|| Change {
+        name: format!("up to {ATTEMPTS} attempts per job"),
+        kind: ChangeKind::Client,
+        edit: Edit::Attempts(ATTEMPTS),
+    })
+}
+
 /// Returns the policies of a client that retries.
 fn retry_policies(scenario: &Scenario) -> [Policy; 2] {
     let retry = &scenario.client.retry;
@@ -246,9 +258,11 @@ fn repeat_policies(scenario: &Scenario) -> [Policy; 2] {
 }
 
 fn client(scenario: &Scenario) -> impl Iterator<Item = Change> {
-    policies(scenario).into_iter().map(|Policy { name, edit, instead, in_force }| {
+    let policies = policies(scenario).into_iter().map(|Policy { name, edit, instead, in_force }| {
         if in_force { instead } else { Change { name, kind: ChangeKind::Client, edit } }
-    })
+    });
+    // A client that retries seldom gains from more attempts, one that does not loses every job whose attempt fails.
+    policies.chain(attempts(scenario).filter(|_| scenario.client.retry.attempts == 1))
 }
 
 fn traffic(scenario: &Scenario) -> Vec<Change> {
@@ -264,8 +278,8 @@ fn traffic(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns a bound that 99 % of the completions stay below anyway; if no such bound is smaller than the present one, a
-/// bound that cuts 5 % of them.
+/// Returns a bound that cuts 1 % of the completions, or none if they are of few lengths; if no such bound is smaller than the
+/// present one, a bound that cuts 5 % of them.
 fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let bounds = |percent| {
         let bounds: Vec<_> =
@@ -275,12 +289,17 @@ fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let (percent, bounds) = bounds(99).or_else(|| bounds(95))?;
     let each: Vec<String> = bounds.iter().flatten().map(|bound| print_count(u64::from(*bound))).collect();
     let bound = format!("max_tokens {}", each.join(", "));
-    let name = if percent == 99 {
-        format!("{bound} (99 % of answers)")
+    let edit = Edit::MaxTokens(bounds);
+    let change = Change { name: bound.clone(), kind: ChangeKind::Traffic, edit };
+    let changed = Change::all(scenario, [&change]);
+    let cuts =
+        changed.workloads.iter().any(|workload| changed.cut_share(workload).is_some_and(|cut| cut > 0.0));
+    let name = if cuts {
+        format!("cut {} % of answers: {bound}", 100 - percent)
     } else {
-        format!("cut 5 % of answers: {bound}")
+        format!("{bound} (cuts no answer)")
     };
-    Some(Change { name, kind: ChangeKind::Traffic, edit: Edit::MaxTokens(bounds) })
+    Some(Change { name, ..change })
 }
 
 /// Returns the bound that `percent` % of the completions stay below, if it is smaller than the present bound.
@@ -291,7 +310,8 @@ fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
         Arrivals::Trace { rows } => {
             let mut sizes: Vec<u32> = rows.iter().map(|row| row.completion_tokens).collect();
             sizes.sort_unstable();
-            sizes.get(sizes.len().saturating_sub(1) * usize::from(percent) / 100).copied()?
+            let within = (sizes.len() * usize::from(percent)).div_ceil(100);
+            sizes.get(within.checked_sub(1)?).copied()?
         }
         _ => libm::ceil(workload.completion.quantile(f64::from(percent) / 100.0)) as u32,
     };

@@ -76,7 +76,7 @@ impl Change {
     }
 
     /// Returns `true` if the change can be proposed. An ablation only measures the worth of a policy in force.
-    pub(super) fn is_offer(&self) -> bool {
+    pub(super) fn can_be_proposed(&self) -> bool {
         self.kind != ChangeKind::Ablation
     }
 

@@ -137,12 +137,16 @@ fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<S
     };
     let most = present.max(least).saturating_mul(MAX_MULTIPLE);
     let (mut below, mut users) = (least.saturating_sub(1), least);
+    // Users that retry waste quota, so the throughput has a maximum, near the fewest users that reach the quota: the steps begin
+    // small.
+    let mut step = (least as f64 * TOLERANCE).max(1.0) as u64;
     let mut found = loop {
         match reached(users) {
             Some(jobs_per_min) => break Saturation { users, jobs_per_min },
             None if users >= most => return (None, users),
-            None => (below, users) = (users, users.saturating_mul(2).min(most)),
+            None => (below, users) = (users, users.saturating_add(step).min(most)),
         }
+        step = step.saturating_mul(2);
     };
     let tried = found.users;
     while (found.users - below) as f64 > (found.users as f64 * TOLERANCE).max(1.0) {
@@ -204,7 +208,7 @@ impl Plan {
         analytic.multiple = None;
         analytic.jobs_per_min =
             load.quota_jobs_per_min.map(|quota| significant(quota + load.open_jobs_per_min));
-        analytic.cached = None;
+        (analytic.cached, analytic.peak) = (None, None);
         (simulated.jobs_per_min, simulated.multiple) =
             load.ceiling.map(|at| (at.jobs_per_min, at.multiple)).unzip();
         if let (Some(planning), Some(at)) = (&mut simulated.planning, load.ceiling) {

@@ -4,7 +4,9 @@ use super::plan::{BrokenRule, TooFewJobs};
 use super::replicas::Replicas;
 use super::rules::min_jobs;
 use super::runner::{Run, Runner};
-use crate::scenario::{Metric, Pace, Scenario};
+use crate::ceiling::Ceiling;
+use crate::formatting::rounded;
+use crate::scenario::{Metric, Pace, Rule, Scenario};
 use rayon::prelude::*;
 
 /// What follows from the searches.
@@ -12,8 +14,14 @@ use rayon::prelude::*;
 pub(super) enum Conclusion {
     /// A ceiling was found.
     Ceiling,
-    /// These rules break at any load: they break at the lowest one on every seed, and no bound is felt there.
-    NoLoadHolds(Vec<BrokenRule>),
+    /// These rules break at any load: they break at the lowest one on every seed, and no bound is felt there; or more jobs are
+    /// too large for every target than the rules allow to fail.
+    NoLoadHolds {
+        /// At least one.
+        rules: Vec<BrokenRule>,
+        /// The share of jobs that are too large, if that is the cause.
+        too_large: Option<f64>,
+    },
     /// No load that was tried holds; a lower one might.
     NoneHeld,
     /// Every load that was tried holds.
@@ -22,6 +30,8 @@ pub(super) enum Conclusion {
     TooFewJobs(TooFewJobs),
 }
 
+/// The rounding of shares.
+const ROUNDING: f64 = 1e-9;
 /// The number of seeds on which a rule must break at the lowest load before it is said to break at any. If at least half of
 /// all seeds held it, it would break on all of these with a probability below 0.4 %.
 const SEEDS: u32 = 8;
@@ -29,6 +39,9 @@ const SEEDS: u32 = 8;
 impl Conclusion {
     /// Draws the conclusion for a scenario that offers `offered` jobs on average.
     pub(super) fn of(runner: &Runner<'_>, scenario: &Scenario, replicas: &Replicas, offered: f64) -> Self {
+        if let Some((rules, share)) = too_large(runner, scenario) {
+            return Self::NoLoadHolds { rules, too_large: Some(share) };
+        }
         let first = replicas.first();
         let too_few = |jobs: f64| Self::too_few(runner, jobs);
         let Some(high) = first.high.as_deref() else {
@@ -41,7 +54,7 @@ impl Conclusion {
         }
         let jobs = high.summary.jobs.offered as f64;
         let is_decided = |broken: &&BrokenRule| {
-            runner.rules.kept.iter().any(|rule| rule.rule == broken.rule && min_jobs(rule) <= jobs)
+            runner.rules.kept.iter().any(|rule| rule.text == broken.rule && min_jobs(rule) <= jobs)
         };
         let decided: Vec<&BrokenRule> = high.broken.iter().filter(is_decided).collect();
         if decided.is_empty() {
@@ -49,7 +62,7 @@ impl Conclusion {
         }
         let rules = unconditional(runner, scenario, high, &decided);
         match () {
-            () if !rules.is_empty() => Self::NoLoadHolds(rules),
+            () if !rules.is_empty() => Self::NoLoadHolds { rules, too_large: None },
             // The lowest load with enough jobs lies above the present one, which therefore has too few.
             () if high.multiple > 1.0 => too_few(offered).unwrap_or(Self::NoneHeld),
             () => Self::NoneHeld,
@@ -64,8 +77,27 @@ impl Conclusion {
     fn too_few(runner: &Runner<'_>, jobs: f64) -> Option<Self> {
         let jobs = libm::floor(jobs) as u64;
         let (rule, needed) = runner.rules.undecidable(jobs)?;
-        Some(Self::TooFewJobs(TooFewJobs { rule: rule.rule.clone(), jobs, needed }))
+        Some(Self::TooFewJobs(TooFewJobs { rule: rule.text.clone(), jobs, needed }))
     }
+}
+
+/// Returns the rules on success that allow fewer jobs to fail than are too large for every target, with the largest share of
+/// such jobs; `None` if there are none.
+fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule>, f64)> {
+    let unservable = |rule: &Rule| {
+        let is_judged = |index: usize| rule.workload.is_none_or(|workload| workload.index() == index);
+        let workloads = scenario.workloads.iter().enumerate();
+        let judged = workloads.filter(|(index, _)| is_judged(*index)).map(|(_, workload)| workload.clone());
+        1.0 - Ceiling::of(&Scenario { workloads: judged.collect(), ..scenario.clone() }).servable_share
+    };
+    let success = runner.rules.kept.iter().filter(|rule| rule.metric == Metric::Success);
+    let shares = success.map(|rule| (rule, unservable(rule)));
+    let breaking: Vec<(BrokenRule, f64)> = shares
+        .filter(|(rule, share)| *share > rule.allowed_share().unwrap_or(1.0) + ROUNDING)
+        .map(|(rule, share)| (BrokenRule { rule: rule.text.clone(), metric: rule.metric }, share))
+        .collect();
+    let share = breaking.iter().map(|(_, share)| *share).reduce(f64::max)?;
+    Some((breaking.into_iter().map(|(rule, _)| rule).collect(), rounded(share, 6)))
 }
 
 /// Returns those of `broken` that less load does not mend: they break at the multiple of `lowest` on every seed, without any
@@ -97,7 +129,8 @@ fn is_unhindered(scenario: &Scenario, run: &Run) -> bool {
     let summary = &run.summary;
     let waited_for_limit = summary.targets.iter().flat_map(|target| target.given_up_for.values());
     let is_paced = scenario.client.pace != Pace::Off && summary.time_s.wait > 0.0;
-    summary.attempts.limited == 0
+    // Requests that a limit can never admit are refused at any load.
+    summary.first_refusal.is_none()
         && summary.jobs.shed == 0
         && summary.time_s.queue == 0.0
         && waited_for_limit.sum::<u64>() == 0

@@ -37,7 +37,8 @@ pub(super) fn differences(
             differences.push(Difference::Agreement { ratio: rounded(ratio, 6) });
         } else {
             differences.push(Difference::Gap { ratio: rounded(ratio, 6) });
-            differences.extend(above.into_iter().flat_map(|above| causes(scenario, above, simulated)));
+            differences
+                .extend(above.into_iter().flat_map(|above| causes(scenario, analytic, above, simulated)));
             differences.extend(full_buckets(scenario));
         }
     }
@@ -46,7 +47,7 @@ pub(super) fn differences(
 }
 
 /// Returns the causes that a run just above the ceiling shows.
-fn causes(scenario: &Scenario, above: &Run, simulated: &Simulated) -> Vec<Difference> {
+fn causes(scenario: &Scenario, analytic: &Ceiling, above: &Run, simulated: &Simulated) -> Vec<Difference> {
     let summary = &above.summary;
     let mut causes = Vec::new();
     if let Some(violation) = simulated.breaks.as_ref().filter(|violation| violation.axis.is_none()) {
@@ -55,7 +56,8 @@ fn causes(scenario: &Scenario, above: &Run, simulated: &Simulated) -> Vec<Differ
     let mean = summary.jobs.offered as f64 * summary.series.step_s / summary.duration_s;
     let busiest = summary.series.offered.iter().copied().max().unwrap_or(0);
     let peak_to_mean = busiest as f64 / mean.max(1.0);
-    if peak_to_mean > UNEVEN {
+    // The analytic ceiling is that of the peak already if there is one.
+    if peak_to_mean > UNEVEN && analytic.peak.is_none() {
         let step_s = summary.series.step_s;
         causes.push(Difference::UnevenArrivals { step_s, peak_to_mean: rounded(peak_to_mean, 6) });
     }
@@ -67,7 +69,8 @@ fn causes(scenario: &Scenario, above: &Run, simulated: &Simulated) -> Vec<Differ
         causes.push(Difference::Coalesced { share: rounded(share, 6) });
     }
     let success = scenario.expect.iter().find(|rule| rule.metric == Metric::Success).map(|rule| rule.value);
-    if let Some(share) = success.map(|success| 1.0 - success).filter(|share| *share > MIN_FAILURES) {
+    let allowed = success.filter(|_| analytic.peak.is_none()).map(|success| 1.0 - success);
+    if let Some(share) = allowed.filter(|share| *share > MIN_FAILURES) {
         causes.push(Difference::FailuresAllowed { share: rounded(share, 6) });
     }
     let count: usize = scenario.providers.iter().map(|provider| provider.incidents.len()).sum();
@@ -100,21 +103,21 @@ fn full_buckets(scenario: &Scenario) -> Option<Difference> {
 
 /// Returns how reservation bounds the bursts of a workload, at the smallest token bucket on its route.
 fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
-    let (prompt, used) = crate::ceiling::mean_tokens(workload, scenario.duration);
     let targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
-    let limits = targets.filter_map(|target| {
-        let target = &scenario.targets[target.index()];
+    let limits = targets.filter_map(|id| {
+        let target = &scenario.targets[id.index()];
         let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
         let tpm = model.limits.iter().find(|limit| limit.axis == Axis::Tpm)?;
         let reserves = model.reserve.estimate == Estimate::PromptAndMaxTokens;
-        reserves.then_some((tpm.burst, model.reserve, &target.name))
+        reserves.then_some((tpm.burst, model.reserve, *id))
     });
     let (burst, reserve, target) = limits.min_by_key(|(burst, ..)| *burst)?;
+    let (prompt, used) = crate::ceiling::mean_tokens(scenario, workload, target)?;
     let reserved = prompt + f64::from(reserve.reserved_completion(workload.max_tokens));
     let bounds_bursts = reserved > used * MIN_OVERRESERVATION && reserve.settlement == Settlement::ToUsage;
     bounds_bursts.then(|| Difference::Reservation {
         workload: workload.name.clone(),
-        target: target.clone(),
+        target: scenario.targets[target.index()].name.clone(),
         reserved_tokens: reserved as u64,
         used_tokens: used as u64,
         jobs_at_once: libm::floor(burst as f64 / reserved) as u64,

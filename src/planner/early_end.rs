@@ -7,10 +7,10 @@
 use crate::event::{Event, EventKind, JobOutcome};
 use crate::load::Load;
 use crate::record::Fold;
-use crate::scenario::{Arrivals, Expectation, Metric, Scenario};
+use crate::scenario::{Arrivals, Metric, Rule, Scenario};
 
 /// The number of events between two looks at the time.
-const EVENTS_PER_LOOK: u64 = 1 << 16;
+const EVENTS_PER_LOOK: u64 = 1 << 10;
 
 /// A fold that ends the run.
 pub(super) struct EarlyEnd<'a> {
@@ -28,13 +28,13 @@ impl<'a> EarlyEnd<'a> {
     /// ends it. `load` is a copy of the run's arrivals.
     pub(super) fn new(
         scenario: &Scenario,
-        rules: &[Expectation],
+        rules: &[Rule],
         load: Load,
         is_time_up: &'a dyn Fn() -> bool,
     ) -> Self {
         let is_closed =
             scenario.workloads.iter().any(|workload| matches!(workload.arrivals, Arrivals::Users { .. }));
-        let of_run = |rule: &&Expectation| rule.workload.is_none() && rule.window.is_none();
+        let of_run = |rule: &&Rule| rule.workload.is_none() && rule.window.is_none();
         let success = rules.iter().filter(|rule| rule.metric == Metric::Success).filter(of_run);
         let success = success.map(|rule| rule.value);
         let strictest = success.reduce(f64::max).filter(|_| !is_closed);

@@ -1,12 +1,16 @@
 //! The findings, differences and notes of a plan as typed data. `report::plan::sentences` makes the sentences.
 
+mod from_plan;
+
+pub(super) use from_plan::findings;
+
 use super::conclusion::Conclusion;
+use super::cut_answers::MoreCut;
+use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::{
-    BrokenRule, ChangeKind, Comparison, FirstViolation, Growth, Outage, Plan, PlanningCeiling, Purchase,
-    TooFewJobs, UserLoad, WhatIf,
+    BrokenRule, FirstViolation, Growth, Outage, PlanningCeiling, Purchase, TooFewJobs, UserLoad,
 };
-use crate::formatting::significant;
-use crate::record::LongWindow;
+use crate::record::{CutAnswers, LongWindow};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub enum Finding {
     /// The window of a limit that the load can use up is half of the run or longer.
     LongWindow(LongWindow),
+    /// Answers are cut at the present load.
+    CutAnswers(CutAnswers),
     /// A ceiling was found.
     CeilingFound {
         /// Whether every rule holds at the present load.
@@ -43,7 +49,8 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         without: Option<NoUserCeiling>,
     },
-    /// Some rules hold at no load: at the lowest one they break on every seed, though no limit refuses and no job waits.
+    /// Some rules hold at no load: more jobs are too large for every target than may fail, or the rules break at the lowest load
+    /// on every seed, though no limit refuses and no job waits.
     NoLoadHolds {
         /// The present load.
         load_jobs_per_min: f64,
@@ -51,6 +58,9 @@ pub enum Finding {
         tried_jobs_per_min: f64,
         /// The rules that no load holds; at least one.
         rules: Vec<BrokenRule>,
+        /// The share of jobs that are too large for every target, if that is the cause.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        too_large: Option<f64>,
     },
     /// The rules hold at no load that was tried; a lower one might hold.
     NoneHeld {
@@ -110,6 +120,9 @@ pub enum NoUserCeiling {
     NoLoadHolds {
         /// The rules; at least one.
         rules: Vec<BrokenRule>,
+        /// The share of jobs that are too large for every target, if that is the cause.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        too_large: Option<f64>,
     },
     /// The rules hold at no load that was tried; a lower one might hold.
     NoneHeld,
@@ -120,10 +133,12 @@ pub enum NoUserCeiling {
 }
 
 impl NoUserCeiling {
-    fn of(conclusion: &Conclusion) -> Option<Self> {
+    pub(super) fn of(conclusion: &Conclusion) -> Option<Self> {
         match conclusion {
             Conclusion::Ceiling => None,
-            Conclusion::NoLoadHolds(rules) => Some(Self::NoLoadHolds { rules: rules.clone() }),
+            Conclusion::NoLoadHolds { rules, too_large } => {
+                Some(Self::NoLoadHolds { rules: rules.clone(), too_large: *too_large })
+            }
             Conclusion::NoneHeld => Some(Self::NoneHeld),
             Conclusion::TooFewJobs(few) => Some(Self::TooFewJobs(few.clone())),
             Conclusion::Unbounded => Some(Self::Unbounded),
@@ -140,8 +155,14 @@ pub struct Improvement {
     pub lift: Option<f64>,
     /// The new ceiling; `None` if every load that was tried held.
     pub jobs_per_min: Option<f64>,
+    /// The users at the new ceiling; `None` without closed workloads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<u64>,
     /// The extra cost of a day at the present load; 0 if it is negligible, negative if the change saves money.
     pub extra_usd_per_day: f64,
+    /// The whole cost of a day at the new ceiling, or at the highest load tried if there is none.
+    #[serde(default)]
+    pub ceiling_usd_per_day: f64,
 }
 
 /// One reason why the simulated ceiling is not the analytic one, or one bound on bursts.
@@ -261,6 +282,13 @@ pub enum PlanNote {
         /// The most accounts that are added.
         max: usize,
     },
+    /// A change cuts more answers than are cut at present.
+    CutsAnswers {
+        /// The name of the change.
+        change: String,
+        /// The workloads; at least one.
+        workloads: Vec<MoreCut>,
+    },
     /// Changes that only measure the worth of a policy in force.
     Ablations {
         /// Their names.
@@ -285,116 +313,14 @@ pub enum PlanNote {
         /// Why it was not tried.
         reason: NotTriedReason,
     },
+    /// Growth was given, and no ceiling was found that it could reach.
+    GrowthWithoutCeiling {
+        /// As given: `8%/month`.
+        rate: String,
+    },
     /// A note of the scenario itself.
     Scenario {
         /// The note.
         note: Note,
     },
-}
-
-/// A change of the catalogue that was not tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UntriedChange {
-    /// Moving workloads to the hours from midnight to six.
-    MoveToNight,
-    /// A cache, and request coalescing.
-    CacheAndCoalescing,
-}
-
-/// Why a change was not tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotTriedReason {
-    /// No workload says `deferrable: true`.
-    NoDeferrableWorkload,
-    /// The run is shorter than a day.
-    RunShorterThanADay,
-    /// Deferrable workloads arrive in bursts, from users or from a trace, and so have no rate that could be moved.
-    NoRateToMove,
-    /// No workload repeats a request.
-    NothingRepeats,
-}
-
-/// Returns the findings of a plan, the most important first.
-pub(super) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<Finding> {
-    let simulated = &plan.ceiling.simulated;
-    let mut findings = vec![ceiling(plan, conclusion)];
-    // A rule that no load holds is the answer already.
-    let breaks = simulated.breaks.clone().filter(|_| !matches!(conclusion, Conclusion::NoLoadHolds(_)));
-    findings.extend(breaks.map(Finding::FirstViolation));
-    findings
-        .extend(simulated.without_cost_rules.map(|multiple| Finding::CeilingWithoutCostRules { multiple }));
-    findings.extend(best_changes(plan));
-    findings.extend(plan.what_if.iter().filter_map(harmful_policy));
-    findings.extend(plan.buy.clone().map(Finding::Purchase));
-    findings.extend(plan.growth.clone().map(Finding::Growth));
-    findings.extend(plan.incidents.iter().cloned().map(Finding::Outage));
-    findings
-}
-
-fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
-    let (load_holds, load_jobs_per_min) = (plan.load.holds, plan.load.jobs_per_min);
-    let simulated = &plan.ceiling.simulated;
-    if let Some(load) = &plan.users {
-        let without = NoUserCeiling::of(conclusion);
-        return Finding::Users { load_holds, load: load.clone(), tried: simulated.tried, without };
-    }
-    let tried_jobs_per_min = significant(simulated.tried * load_jobs_per_min);
-    match (conclusion, simulated.multiple, simulated.jobs_per_min) {
-        (Conclusion::Ceiling, Some(multiple), Some(jobs_per_min)) => Finding::CeilingFound {
-            load_holds,
-            load_jobs_per_min,
-            jobs_per_min,
-            multiple,
-            planning: simulated.planning,
-            interval: simulated.low.zip(simulated.high).map(|(low, high)| [low, high]),
-        },
-        (Conclusion::Ceiling, ..) => unreachable!("invariant: a ceiling is stated, found {simulated:?}"),
-        (Conclusion::NoLoadHolds(rules), ..) => {
-            Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min, rules: rules.clone() }
-        }
-        (Conclusion::NoneHeld, ..) => Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min },
-        (Conclusion::TooFewJobs(few), ..) => Finding::CannotTell { load_jobs_per_min, few: few.clone() },
-        (Conclusion::Unbounded, ..) => {
-            Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.tried }
-        }
-    }
-}
-
-/// Returns the best change, and the best one without extra cost if that is another.
-fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
-    let is_lift = plan.ceiling.simulated.below.is_none();
-    let raises =
-        |change: &&WhatIf| change.compared == Comparison::Higher && change.kind != ChangeKind::Ablation;
-    let best = plan.what_if.iter().find(raises);
-    let is_costly = best.is_some_and(|best| best.costs_extra() || best.kind == ChangeKind::Traffic);
-    let free = plan.what_if.iter().filter(raises).find(|change| {
-        !change.costs_extra()
-            && change.kind != ChangeKind::Traffic
-            && best.is_some_and(|best| best.change != change.change)
-    });
-    let best = best.map(|best| Finding::BestChange(Improvement::of(best, is_lift)));
-    best.into_iter()
-        .chain(free.filter(|_| is_costly).map(|free| Finding::BestFreeChange(Improvement::of(free, is_lift))))
-}
-
-impl Improvement {
-    /// Describes a change that raises the ceiling; `is_lift` if there is one at present.
-    fn of(change: &WhatIf, is_lift: bool) -> Self {
-        debug_assert!(change.lift > 1.0 || !is_lift, "invariant: a lift is above 1, found {change:?}");
-        let is_priced = change.costs_extra() || change.saves();
-        Self {
-            change: change.change.clone(),
-            lift: is_lift.then_some(change.lift),
-            jobs_per_min: change.ceiling_jobs_per_min,
-            extra_usd_per_day: if is_priced { change.extra_usd_per_day } else { 0.0 },
-        }
-    }
-}
-
-/// Returns a finding if leaving a policy out raises the ceiling.
-fn harmful_policy(change: &WhatIf) -> Option<Finding> {
-    let is_harmful = change.kind == ChangeKind::Ablation && change.compared == Comparison::Higher;
-    is_harmful.then(|| Finding::HarmfulPolicy { change: change.change.clone(), lift: change.lift })
 }

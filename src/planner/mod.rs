@@ -19,11 +19,13 @@ mod change;
 mod closed;
 mod conclusion;
 mod curve;
+mod cut_answers;
 mod difference;
 mod early_end;
 mod finding;
 mod growth;
 mod longer;
+mod not_tried;
 mod outage;
 mod plan;
 mod purchase;
@@ -38,8 +40,10 @@ mod verification;
 mod violation;
 mod what_if;
 
-pub use finding::{Difference, Finding, Improvement, NoUserCeiling, NotTriedReason, PlanNote, UntriedChange};
+pub use cut_answers::MoreCut;
+pub use finding::{Difference, Finding, Improvement, NoUserCeiling, PlanNote};
 pub use growth::GrowthRate;
+pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;
 pub(crate) use rules::only_cost;
 pub use runner::PlanProgress;
@@ -54,7 +58,7 @@ use rules::Rules;
 use runner::{Run, RunCount, Runner};
 use search::{CeilingEstimate, Search};
 use std::borrow::Cow;
-use what_if::Baseline;
+use what_if::Unchanged;
 
 /// What a plan contains besides the ceiling and the changes.
 #[derive(Clone, Debug, Default)]
@@ -130,7 +134,7 @@ pub fn plan(
     let Found { analytic, present, search, replicas, without_cost_rules, conclusion } = &found;
     let service_rules = rules.without_cost_rules();
     let service = Runner { rules: &service_rules, ..runner };
-    let baseline = Baseline {
+    let unchanged = Unchanged {
         runner: if without_cost_rules.is_some() { service } else { runner },
         scenario: &scenario,
         estimate: without_cost_rules.as_ref().unwrap_or(replicas.first()),
@@ -141,7 +145,7 @@ pub fn plan(
         max_multiple: search.max_multiple,
     };
     let target = options.target.map(|target| target.multiple(analytic));
-    let tables = tables(&baseline, runner, replicas.first(), target, options);
+    let tables = tables(&unchanged, runner, replicas.first(), target, options);
     let results = Results {
         scenario: &scenario,
         options,
@@ -229,25 +233,25 @@ fn jobs(scenario: &Scenario, analytic: &Ceiling) -> f64 {
 
 /// Makes the tables of a plan. `runner` judges by all rules, those on cost included; `estimate` is its ceiling.
 fn tables(
-    baseline: &Baseline<'_>,
+    unchanged: &Unchanged<'_>,
     runner: Runner<'_>,
     estimate: &CeilingEstimate,
     target: Option<f64>,
     options: &PlanOptions,
 ) -> Tables {
-    let (scenario, present) = (baseline.scenario, baseline.present);
+    let (scenario, present) = (unchanged.scenario, unchanged.present);
     runner.count.stage("what-ifs and the curve");
     // The curve occupies the cores that are idle while the last changes are measured.
     let ((measured, pairs), curve) = rayon::join(
         || {
-            let measured = baseline.measure_all(catalogue::changes(scenario));
-            let pairs = baseline.pairs(&measured);
+            let measured = unchanged.measure_all(catalogue::changes(scenario));
+            let pairs = unchanged.pairs(&measured);
             (measured, pairs)
         },
         || curve::curve(&runner, scenario, estimate, present),
     );
     runner.count.stage("the target load and outages");
-    let buy = target.map(|target| purchase::buy(baseline, runner, &measured, target, options.time_limit));
+    let buy = target.map(|target| purchase::buy(unchanged, runner, &measured, target, options.time_limit));
     let incidents = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
     Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, incidents }
 }

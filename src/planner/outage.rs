@@ -9,12 +9,12 @@ use super::rules::min_jobs;
 use super::runner::{Run, Runner, distinct};
 use crate::formatting::{moment, rounded};
 use crate::record::{Summary, measure};
-use crate::scenario::{Expectation, Metric, Scenario, Workload};
+use crate::scenario::{Metric, Rule, Scenario, Workload};
 use provider::Nanos;
 use provider::config::{Fault, Incident};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use window::{Served, Window, recovery};
+use window::{Served, Window, recovery, sum};
 
 /// The number of seeds on which an outage must be survived.
 const SEEDS: u32 = 3;
@@ -98,10 +98,11 @@ fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
 
 /// Returns what the jobs of one workload got, on the replica on which the fewest succeeded.
 fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs: &[Pair]) -> OutageWorkload {
-    let is_judged = |rule: &&Expectation| rule.workload.is_none_or(|class| class.index() == index);
-    let rules: Vec<&Expectation> = scenario.expect.iter().filter(is_judged).collect();
+    let is_judged = |rule: &&Rule| rule.workload.is_none_or(|id| id.index() == index);
+    let rules: Vec<&Rule> = scenario.expect.iter().filter(is_judged).collect();
     let during = || pairs.iter().map(|pair| &pair.served.workloads[index]);
-    let breaks = |rule: &&&Expectation| during().any(|served| is_broken(rule, served));
+    let without = |pair: &Pair| success(&pair.served_without.workloads[index]);
+    let breaks = |rule: &&&Rule| during().any(|served| is_broken(rule, served));
     let broken = rules.iter().filter(breaks);
     let strictest = rules
         .iter()
@@ -109,12 +110,17 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         .max_by(|one, other| one.value.total_cmp(&other.value));
     // A workload without a rule on success of its own is served again when nearly all of its jobs succeed.
     let required = strictest.map_or(SERVED, |rule| rule.value);
-    let needed = libm::ceil(strictest.map_or(1.0, |rule| min_jobs(rule))) as u64;
+    let needed = strictest.map_or(1.0, |rule| min_jobs(rule)) as u64;
     let recoveries = pairs.iter().map(|pair| {
         let (after, without) = (&pair.served.after[index], &pair.served_without.after[index]);
         recovery(after, without, pair.served.slot, required, needed)
     });
+    let serves = |pair: &Pair| {
+        let [succeeded, lost] = sum(&pair.served_without.after[index]);
+        succeeded as f64 >= required * (succeeded + lost) as f64
+    };
     let worst = worst(during());
+    let pair = pairs.iter().find(|pair| std::ptr::eq(&raw const pair.served.workloads[index], worst));
     OutageWorkload {
         name: workload.name.clone(),
         route: scenario.routes[workload.route.index()].name.clone(),
@@ -123,18 +129,20 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         p95_s: p95_s(worst),
         fallback_share: fallback_share(worst),
         cost_usd: worst.cost_usd,
-        broken: broken.map(|rule| BrokenRule { rule: rule.rule.clone(), metric: rule.metric }).collect(),
+        success_without: pair.and_then(without),
+        serves_without: pairs.iter().all(serves),
+        broken: broken.map(|rule| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect(),
         recovery: recoveries.reduce(slower).expect("invariant: an outage is simulated on at least one seed"),
     }
 }
 
 /// Returns `true` if the jobs that arrive during an outage break a rule. Rules on cost, goodput and headroom are about the whole
 /// run; others are not broken if there is nothing to measure.
-fn is_broken(rule: &Expectation, served: &Summary) -> bool {
+fn is_broken(rule: &Rule, served: &Summary) -> bool {
     if matches!(rule.metric, Metric::Cost | Metric::Goodput | Metric::Headroom) {
         return false;
     }
-    let judged = served.expect.iter().find(|judged| judged.rule == rule.rule);
+    let judged = served.expect.iter().find(|judged| judged.rule == rule.text);
     judged.is_some_and(|judged| !judged.pass && judged.actual.is_some())
 }
 

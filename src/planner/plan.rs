@@ -13,8 +13,9 @@ pub use changes::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
-use crate::record::{Binding, CeilingTarget, Expected};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, RuleResult};
 use crate::scenario::Metric;
+use provider::{Axis, Nanos};
 use serde::{Deserialize, Serialize};
 
 /// The name and version of the schema: the first field of every plan.
@@ -31,7 +32,7 @@ pub struct Plan {
     pub scenario: String,
     /// The scenario's own description; may be empty.
     pub about: String,
-    /// The seed of every random stream.
+    /// The scenario's own seed, from which the seeds of the replicas are derived.
     pub seed: u64,
     /// How long jobs arrive in every run, in seconds.
     pub duration_s: f64,
@@ -49,8 +50,8 @@ pub struct Plan {
     pub users: Option<UserLoad>,
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
-    /// The ceiling to plan with divided by the load, or the simulated ceiling of a single replica divided by it; `None` if
-    /// there is no ceiling, or none was found.
+    /// The ceiling to plan with ÷ the load; with one replica, the simulated ceiling ÷ the load. `None` if there is no
+    /// ceiling, or none was found.
     pub headroom: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
@@ -127,8 +128,8 @@ pub struct Load {
     /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found up to
     /// [`Simulated::tried`], whether every rule holds on the scenario's own seed. `false` if it cannot be told.
     pub holds: bool,
-    /// The rules of the ceiling, measured at this load.
-    pub expect: Vec<Expected>,
+    /// The rules of `expect` that define the ceiling, measured at this load.
+    pub expect: Vec<RuleResult>,
     /// The 95th percentile of the latency of succeeded jobs; `None` if none succeeded.
     pub p95_s: Option<f64>,
     /// The cost of a day at this load.
@@ -160,9 +161,28 @@ pub struct Analytic {
     pub multiple: Option<f64>,
     /// The limit that binds; `None` if none does.
     pub binding: Option<Binding>,
+    /// The peak that bounds it; `None` if the mean over the run does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<CeilingPeak>,
     /// The ceiling with expected cache hits; `None` if the client has no cache, or nothing limits the load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<CachedCeiling>,
+}
+
+impl Analytic {
+    /// Returns the jobs per minute that a limit alone admits ÷ the offered rate that it has to admit: that of the peak for a
+    /// window of up to a minute or the length of the peak, the mean `load` for a longer one. `None` without a finite rate.
+    #[must_use]
+    pub fn times_load(&self, limit: &CeilingAxis, load: f64) -> Option<f64> {
+        let window = Axis::from_name(&limit.axis).and_then(Axis::window_length).unwrap_or(Nanos::ZERO);
+        let offered = match self.peak {
+            Some(peak) if window.as_secs_f64() <= peak.length_s.max(60.0) => {
+                Some(peak.offered * 60.0 / peak.length_s).filter(|rate| rate.is_finite())
+            }
+            _ => Some(load),
+        };
+        offered.filter(|rate| *rate > 0.0).map(|rate| limit.jobs_per_min / rate)
+    }
 }
 
 /// The ceiling by arithmetic with expected cache hits.
@@ -221,7 +241,7 @@ pub struct TooFewJobs {
     pub rule: String,
     /// The jobs of a run where the rules begin to break; of a run at the load in question if none breaks.
     pub jobs: u64,
-    /// The fewest jobs from which the rule can be judged: three for each share that it allows to fail or to be slower.
+    /// The fewest jobs from which the rule can be judged: 3 ÷ the share of jobs that it allows to fail or to be slower.
     pub needed: u64,
 }
 
@@ -234,7 +254,7 @@ pub struct PlanningCeiling {
     pub multiple: f64,
     /// The share of runs that hold it, in `0..1`.
     pub share: f64,
-    /// The confidence with which they do, in `0..1`.
+    /// The confidence that at least this share of runs holds it, in `0..1`.
     pub confidence: f64,
     /// The number of fresh seeds on which the load was simulated, and on how many of them it held; `None` if the runs have so
     /// many jobs, and their ceilings vary so little, that no check is needed.
@@ -251,8 +271,8 @@ pub struct CheckedSeeds {
     pub held: u32,
 }
 
-/// The rule that breaks first, and the limit that stops the load at that moment: the one that refuses, else one that
-/// is full, else the one that jobs wait for in vain.
+/// The rule that breaks first, and the limit that causes it: one that refuses at that time, else one that is full, else
+/// the one for which most jobs were given up while they waited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -271,11 +291,15 @@ pub struct FirstViolation {
     pub target: Option<String>,
     /// The axis of the limit.
     pub axis: Option<String>,
+    /// The provider that an incident hits at that time, if no limit refuses then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// Attempts that the limit refused in the step of the series at that time; 0 if it only refuses at other times, is only
     /// full, or is waited for.
     #[serde(default)]
     pub refused: u64,
-    /// Attempts that it refused over the run, if it refused none at that time and is neither full nor waited for.
+    /// Attempts that it refused over the run, if it refused none at that time and is neither full nor waited for, or if a provider
+    /// has an incident then.
     #[serde(default)]
     pub refused_over_run: u64,
     /// Jobs that were given up over the run while they waited for the limit; 0 if it refuses or is full at that time.

@@ -27,8 +27,8 @@ use super::replicas::{COVERAGE, COVERAGE_CONFIDENCE};
 use super::rules::only_cost;
 use super::runner::{Run, Runner, broken_in_any};
 use super::violation;
-use super::what_if::{Baseline, Measured};
-use crate::formatting::rounded;
+use super::what_if::{Measured, Unchanged};
+use crate::formatting::{rounded, significant};
 use candidates::{Candidates, Concession, copies};
 use provider::Nanos;
 use rayon::prelude::*;
@@ -61,11 +61,11 @@ struct Search<'a> {
     was_cut: AtomicBool,
 }
 
-/// Finds the cheapest changes that hold `target` times the load. `baseline` and `measured` are without the rules on cost
+/// Finds the cheapest changes that hold `target` times the load. `unchanged` and `measured` are without the rules on cost
 /// if cost breaks first; `runner` judges by all rules. The time limit counts from the beginning of the plan, but the search
 /// gets at least half of it.
 pub(super) fn buy(
-    baseline: &Baseline<'_>,
+    unchanged: &Unchanged<'_>,
     runner: Runner<'_>,
     measured: &[Measured],
     target: f64,
@@ -73,11 +73,11 @@ pub(super) fn buy(
 ) -> Purchase {
     assert!(target > 0.0 && target.is_finite(), "invariant: a positive target, found {target}");
     let until = time_limit.map(|limit| limit.max(runner.count.elapsed() + Nanos(limit.0 / 2)));
-    let candidates = Candidates::new(baseline, measured, target);
+    let candidates = Candidates::new(unchanged, measured, target);
     let seen = SCREENING_SEEDS;
     let mut search = Search { candidates, runner, target, until, seen, was_cut: AtomicBool::new(false) };
     let (tried, needed) = search.run();
-    search.into_purchase(tried, needed, baseline.present.summary.ceiling.offered_jobs_per_min)
+    search.into_purchase(tried, needed, unchanged.present.summary.ceiling.offered_jobs_per_min)
 }
 
 /// Returns how many fresh seeds must all hold in the n-th proof of a search, from 0. If fewer than [`COVERAGE`] of all seeds
@@ -316,7 +316,7 @@ impl Search<'_> {
         let jobs = whole.as_ref().filter(|_| !broken.is_empty()).map(|run| run.summary.jobs.offered);
         let too_few = jobs.and_then(|jobs| Some((jobs, self.runner.rules.undecidable(jobs)?)));
         let undecided =
-            too_few.map(|(jobs, (rule, needed))| TooFewJobs { rule: rule.rule.clone(), jobs, needed });
+            too_few.map(|(jobs, (rule, needed))| TooFewJobs { rule: rule.text.clone(), jobs, needed });
         let holds = broken.is_empty();
         let chosen: &[usize] = if undecided.is_some() { &[] } else { &tried.chosen };
         if undecided.is_some() {
@@ -328,13 +328,15 @@ impl Search<'_> {
         Purchase {
             target: TargetLoad {
                 multiple: rounded(self.target, 6),
-                jobs_per_min: rounded(self.target * offered_per_min, 3),
+                jobs_per_min: significant(self.target * offered_per_min),
                 users: None,
             },
             holds: holds && replicas == needed,
             undecided,
             proof: needed,
             complete: is_complete,
+            expected: self.candidates.is_expected_to_hold(chosen),
+            not_compared: self.candidates.not_compared(chosen),
             changes: self.candidates.names(chosen),
             free_accounts: self.candidates.free_accounts(chosen),
             other_models: self.candidates.other_models(chosen),

@@ -13,7 +13,7 @@ use super::runner::Run;
 use super::{PlanOptions, catalogue, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
-use crate::record::{Binding, CeilingAxis, CeilingTarget};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, CutAnswers};
 use crate::scenario::Scenario;
 use provider::Nanos;
 
@@ -52,8 +52,7 @@ impl Results<'_> {
         let (scenario, simulated) = (self.scenario, self.simulated());
         let above = self.replicas.first().high.as_deref();
         let is_decided = !matches!(self.conclusion, Conclusion::TooFewJobs(_));
-        let has_answer = matches!(self.conclusion, Conclusion::Ceiling | Conclusion::Unbounded);
-        let growth = self.options.growth.as_ref().filter(|_| has_answer);
+        let growth = self.options.growth.as_ref().filter(|_| self.has_answer());
         let mut plan = Plan {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -78,7 +77,9 @@ impl Results<'_> {
             pairs: if is_decided { tables.pairs } else { Vec::new() },
             buy: tables.buy,
             growth: growth.map(|growth| {
-                let ceiling = self.replicas.planning_ceiling().or_else(|| self.replicas.mean());
+                let rate = || self.replicas.planning_ceiling().or_else(|| self.replicas.mean());
+                // A part of a user is no user, so their ceiling is lower than that of the search.
+                let ceiling = self.users.as_ref().map_or_else(rate, |load| Some(load.ceiling?.multiple));
                 growth.reaches(ceiling, self.replicas.interval())
             }),
             incidents: tables.incidents,
@@ -90,7 +91,10 @@ impl Results<'_> {
         }
         plan.not_met = plan.find_not_met();
         let long_window = self.present.summary.long_window.clone().map(Finding::LongWindow);
-        plan.findings = long_window.into_iter().chain(findings(&plan, self.conclusion)).collect();
+        let mut findings = findings(&plan, self.conclusion);
+        // After the ceiling, which is the answer.
+        findings.splice(1..1, CutAnswers::of(&self.present.summary).map(Finding::CutAnswers));
+        plan.findings = long_window.into_iter().chain(findings).collect();
         plan
     }
 
@@ -102,7 +106,7 @@ impl Results<'_> {
         let interval = self.replicas.interval().filter(|_| has_ceiling);
         let offered = self.analytic.offered_jobs_per_min;
         let tried = significant(first.high.as_ref().map_or(first.low, |run| run.multiple));
-        let none_held = matches!(self.conclusion, Conclusion::NoLoadHolds(_) | Conclusion::NoneHeld);
+        let none_held = matches!(self.conclusion, Conclusion::NoLoadHolds { .. } | Conclusion::NoneHeld);
         let undecided = match self.conclusion {
             Conclusion::TooFewJobs(few) => Some(few.clone()),
             _ => None,
@@ -129,7 +133,7 @@ impl Results<'_> {
             replicas: ceilings.into_iter().map(significant).collect(),
             tolerance: replicas::TOLERANCE,
             tried,
-            rules: self.rules.kept.iter().map(|rule| rule.rule.clone()).collect(),
+            rules: self.rules.kept.iter().map(|rule| rule.text.clone()).collect(),
             breaks: shown.and_then(|run| violation::first(run, self.rules)),
             without_cost_rules: only(self.without_cost_rules).map(significant),
             undecided,
@@ -147,9 +151,14 @@ impl Results<'_> {
                 _ => load.holds,
             },
             Conclusion::Unbounded => has_too_few || load.holds,
-            Conclusion::NoLoadHolds(_) | Conclusion::NoneHeld | Conclusion::TooFewJobs(_) => false,
+            Conclusion::NoLoadHolds { .. } | Conclusion::NoneHeld | Conclusion::TooFewJobs(_) => false,
         };
         Load { holds, ..load }
+    }
+
+    /// Returns `true` if there is a ceiling, or if every load that was tried holds.
+    fn has_answer(&self) -> bool {
+        matches!(self.conclusion, Conclusion::Ceiling | Conclusion::Unbounded)
     }
 
     /// Returns the relative difference to the present ceiling that its tolerance and the seeds explain.
@@ -185,8 +194,15 @@ impl Results<'_> {
         if !ablations.is_empty() {
             notes.push(PlanNote::Ablations { changes: ablations });
         }
+        notes.extend(changes.iter().filter(|change| !change.cuts.is_empty()).map(|change| {
+            PlanNote::CutsAnswers { change: change.change.clone(), workloads: change.cuts.clone() }
+        }));
         if simulated.without_cost_rules.is_some() {
             notes.push(PlanNote::MeasuredWithoutCostRules);
+        }
+        if !self.has_answer() {
+            let growth = self.options.growth.iter();
+            notes.extend(growth.map(|growth| PlanNote::GrowthWithoutCeiling { rate: growth.text.clone() }));
         }
         notes.extend(self.scenario.notes.iter().map(|note| PlanNote::Scenario { note: note.clone() }));
         notes
@@ -212,12 +228,14 @@ fn load(present: &Run) -> Load {
 fn analytic(scenario: &Scenario, analytic: &Ceiling) -> Analytic {
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
     Analytic {
-        jobs_per_min: finite(analytic.jobs_per_min),
+        // Jobs that are too large are part of the load, as in the simulated ceiling.
+        jobs_per_min: finite(analytic.multiple * analytic.offered_jobs_per_min),
         multiple: finite(analytic.multiple),
         binding: analytic.binding.map(|(target, axis)| Binding {
             target: scenario.targets[target.index()].name.clone(),
             axis: axis.name().to_owned(),
         }),
+        peak: CeilingPeak::of(analytic),
         cached: Ceiling::cached(scenario).map(|cached| CachedCeiling {
             hit_share: rounded(cached.hit_share, 6),
             jobs_per_min: rounded(cached.jobs_per_min, 6),
@@ -236,7 +254,7 @@ fn targets(scenario: &Scenario, analytic: &Ceiling) -> Vec<CeilingTarget> {
             .map(|axis| CeilingAxis {
                 axis: axis.axis.name().to_owned(),
                 limit: axis.limit,
-                jobs_per_min: rounded(axis.jobs_per_min, 6),
+                jobs_per_min: rounded(axis.jobs_per_min / analytic.servable_share, 6),
             })
             .collect(),
     });

@@ -2,14 +2,15 @@
 
 use super::finding::PlanNote;
 use super::plan::BrokenRule;
+use crate::formatting::rounded;
 use crate::record::Summary;
-use crate::scenario::{Expectation, Metric, Op, Scenario};
+use crate::scenario::{Metric, Op, Rule, Scenario};
 
 /// The rules by which runs are judged.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     /// In the scenario's order; never empty.
-    pub(super) kept: Vec<Expectation>,
+    pub(super) kept: Vec<Rule>,
     /// How the rules differ from the scenario's expectations; empty if they do not.
     pub(super) notes: Vec<PlanNote>,
 }
@@ -22,14 +23,14 @@ impl Rules {
         let mut notes = Vec::new();
         if !left_out.is_empty() {
             notes
-                .push(PlanNote::RulesLeftOut { rules: left_out.into_iter().map(|rule| rule.rule).collect() });
+                .push(PlanNote::RulesLeftOut { rules: left_out.into_iter().map(|rule| rule.text).collect() });
         }
         if kept.iter().all(|rule| rule.metric != Metric::Success) {
             // Without a rule that bounds the load, a load of which every job is refused would hold.
-            kept.push(Expectation::default_success());
+            kept.push(Rule::default_success());
         }
         let assumed = kept.iter().filter(|rule| rule.is_default);
-        notes.extend(assumed.map(|rule| PlanNote::RuleAssumed { rule: rule.rule.clone() }));
+        notes.extend(assumed.map(|rule| PlanNote::RuleAssumed { rule: rule.text.clone() }));
         assert!(!kept.is_empty(), "invariant: a ceiling has at least one rule");
         Self { kept, notes }
     }
@@ -47,8 +48,8 @@ impl Rules {
     }
 
     /// Returns the rule that needs the most jobs, and how many, if a run has fewer.
-    pub(super) fn undecidable(&self, jobs: u64) -> Option<(&Expectation, u64)> {
-        let needed = |rule: &Expectation| libm::ceil(min_jobs(rule)) as u64;
+    pub(super) fn undecidable(&self, jobs: u64) -> Option<(&Rule, u64)> {
+        let needed = |rule: &Rule| min_jobs(rule) as u64;
         let most = self.kept.iter().max_by_key(|rule| needed(rule))?;
         (jobs < needed(most)).then(|| (most, needed(most)))
     }
@@ -81,7 +82,7 @@ impl Rules {
     pub(super) fn broken(&self, summary: &Summary) -> Vec<BrokenRule> {
         assert_eq!(self.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
         let broken = self.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
-        broken.map(|(rule, _)| BrokenRule { rule: rule.rule.clone(), metric: rule.metric }).collect()
+        broken.map(|(rule, _)| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect()
     }
 }
 
@@ -90,9 +91,12 @@ const JOBS_PER_SHARE: f64 = 3.0;
 /// The smallest allowed share for which [`JOBS_PER_SHARE`] is required; smaller ones are judged like it.
 const MIN_SHARE: f64 = 1e-3;
 
-/// Returns the fewest jobs from which a rule can be judged: three for each share that it allows to fail or to be slower.
-pub(super) fn min_jobs(rule: &Expectation) -> f64 {
-    rule.allowed_share().map_or(1.0, |allowed| JOBS_PER_SHARE / allowed.max(MIN_SHARE))
+/// Returns the fewest jobs from which a rule can be judged, a whole number: three for each share that it allows to fail or to
+/// be slower.
+pub(super) fn min_jobs(rule: &Rule) -> f64 {
+    // A share such as 1 - 0.9 is a little less than 0.1.
+    let jobs = |allowed: f64| libm::ceil(rounded(JOBS_PER_SHARE / allowed.max(MIN_SHARE), 6));
+    rule.allowed_share().map_or(1.0, jobs)
 }
 
 /// Returns `true` if every broken rule is on cost, which no quota can mend. Also `true` if no rule is broken.
@@ -101,11 +105,12 @@ pub(crate) fn only_cost<'a>(broken: impl IntoIterator<Item = &'a BrokenRule>) ->
 }
 
 /// Returns `true` if more load can break the rule and less load can mend it.
-fn breaks_with_load(rule: &Expectation) -> bool {
+fn breaks_with_load(rule: &Rule) -> bool {
     match rule.metric {
         Metric::Success | Metric::Headroom => matches!(rule.op, Op::AtLeast | Op::Above),
         Metric::Percentile(..)
         | Metric::FallbackShare
+        | Metric::CutShare
         | Metric::LimitedShare
         | Metric::AttemptsPerJob
         | Metric::Cost => matches!(rule.op, Op::AtMost | Op::Below),
@@ -114,7 +119,7 @@ fn breaks_with_load(rule: &Expectation) -> bool {
 }
 
 /// Returns what is left of what a rule allows, as a share of it; negative if the rule is broken.
-fn rule_slack(rule: &Expectation, actual: f64) -> f64 {
+fn rule_slack(rule: &Rule, actual: f64) -> f64 {
     let (left, allowed) = match rule.metric {
         Metric::Success => (actual - rule.value, 1.0 - rule.value),
         Metric::Headroom => (actual - rule.value, rule.value),

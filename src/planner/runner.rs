@@ -8,7 +8,7 @@ use super::rules::Rules;
 use crate::drive::{self, StartLevels};
 use crate::load::{Load, SampleCache};
 use crate::record::{Fold, Mode, Recorder, Summary};
-use crate::scenario::{Expectation, Scenario};
+use crate::scenario::{Rule, Scenario};
 use crate::stats::replica_seed;
 use provider::Nanos;
 use rustc_hash::{FxHashMap, FxHasher};
@@ -201,7 +201,7 @@ impl Runner<'_> {
         &self,
         scenario: &Scenario,
         (multiple, replica): (f64, u32),
-        rules: &[Expectation],
+        rules: &[Rule],
         is_time_up: &dyn Fn() -> bool,
     ) -> Option<Run> {
         let scenario = self.prepare(scenario, multiple, replica);

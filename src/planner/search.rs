@@ -37,18 +37,20 @@ pub(super) struct CeilingEstimate {
     pub(super) low: f64,
     /// The slack of that run; 0 if no run held.
     slack: f64,
+    /// The cost of a day at that load, in USD; 0 if no run held.
+    cost_usd_per_day: f64,
     /// The lowest run that broke a rule; `None` if none did.
     pub(super) high: Option<Box<Run>>,
 }
 
 impl CeilingEstimate {
-    fn new(low: Option<Probe>, high: Option<Box<Run>>) -> Self {
+    fn new(low: Option<Probe>, cost_usd_per_day: f64, high: Option<Box<Run>>) -> Self {
         let (low, slack) = low.unwrap_or((0.0, 0.0));
         assert!(low >= 0.0 && low.is_finite() && slack >= 0.0, "invariant: low holds, found {low} {slack}");
         if let Some(high) = &high {
             assert!(!high.holds() && low < high.multiple, "invariant: {low} < high = {}", high.multiple);
         }
-        Self { low, slack, high }
+        Self { low, slack, cost_usd_per_day, high }
     }
 
     /// Returns the ceiling, interpolated inside the bracket; `None` if no run broke a rule, 0 if no run held.
@@ -61,6 +63,11 @@ impl CeilingEstimate {
     /// Returns the ceiling, or the highest multiple that was tried if no run broke a rule.
     pub(super) fn at_least(&self) -> f64 {
         self.ceiling().unwrap_or(self.low)
+    }
+
+    /// Returns the cost of a day at [`Self::at_least`], in USD, from the highest run that held; 0 if none did.
+    pub(super) fn cost_per_day(&self) -> f64 {
+        if self.low > 0.0 { self.cost_usd_per_day * self.at_least() / self.low } else { 0.0 }
     }
 
     /// Returns the relative loss of slack per relative increase of load at the ceiling; at least 1.
@@ -102,7 +109,7 @@ impl Search {
     pub(super) fn run_above(&self, runner: &Runner<'_>, scenario: &Scenario, held: &Run) -> CeilingEstimate {
         assert!(held.holds(), "invariant: the lower end of a bracket holds, found slack {}", held.slack);
         let guess = self.guess.max(held.multiple * (1.0 + self.tolerance));
-        self.bracket(runner, scenario, guess, Some((held.multiple, held.slack)))
+        self.bracket(runner, scenario, guess, Some(held))
     }
 
     /// The distance of a probe beyond the expected border, as a share of the load.
@@ -115,11 +122,13 @@ impl Search {
         runner: &Runner<'_>,
         scenario: &Scenario,
         first: f64,
-        mut low: Option<Probe>,
+        held: Option<&Run>,
     ) -> CeilingEstimate {
         assert!(first > 0.0 && first.is_finite(), "invariant: a positive first multiple, found {first}");
         assert!(0.0 < self.min_multiple && self.min_multiple <= self.max_multiple, "{self:?}");
         assert!(self.step > 1.0 && self.tolerance > 0.0 && self.steepness >= 1.0, "{self:?}");
+        let mut low: Option<Probe> = held.map(|run| (run.multiple, run.slack));
+        let mut cost = held.map_or(0.0, Run::cost_per_day);
         let mut high: Option<Box<Run>> = None;
         let (mut min_step, mut max_step) = (self.overshoot(), self.step - 1.0);
         let mut next = first.clamp(self.min_multiple, self.max_multiple);
@@ -128,7 +137,7 @@ impl Search {
             let run = runner.run(scenario, next, self.replica);
             let step = 1.0 + self.distance(run.slack, max_step).max(min_step);
             if run.holds() {
-                low = Some((next, run.slack));
+                (low, cost) = (Some((next, run.slack)), run.cost_per_day());
             } else {
                 high = Some(Box::new(run));
             }
@@ -150,7 +159,7 @@ impl Search {
             // A ceiling that is not within one step is farther away than expected.
             (min_step, max_step) = (2.0 * min_step, 2.0 * max_step);
         }
-        CeilingEstimate::new(low, high)
+        CeilingEstimate::new(low, cost, high)
     }
 
     /// Returns the distance from a run with this slack to a probe beyond the border, as a share of the load.

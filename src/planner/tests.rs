@@ -3,7 +3,8 @@
 
 use super::catalogue::changes;
 use super::change::{Change, Edit};
-use super::finding::{NotTriedReason, PlanNote, UntriedChange};
+use super::finding::PlanNote;
+use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::ChangeKind;
 use super::rules::Rules;
 use super::search::Search;
@@ -79,7 +80,7 @@ fn every_change_edits_only_what_it_names() {
     with("cache 10k answers", &|changed| changed.client.cache = None);
     assert!(changed(&scenario, "coalesce identical jobs").client.coalesce);
     with("coalesce identical jobs", &|changed| changed.client.coalesce = false);
-    assert_eq!(changed(&scenario, "max_tokens 90 (99 % of answers)").workloads[0].max_tokens, Some(90));
+    assert_eq!(changed(&scenario, "cut 1 % of answers: max_tokens 90").workloads[0].max_tokens, Some(90));
     with("max_tokens 90", &|changed| changed.workloads[0].max_tokens = Some(512));
     assert_eq!(changed(&scenario, "patience").client.deadline, Nanos::MINUTE * 5);
 }
@@ -276,7 +277,7 @@ fn cache_and_coalescing_are_not_tried_if_no_request_repeats() {
 fn rules_that_load_cannot_break_are_left_out() {
     let kept = |expect: &str| {
         let rules = Rules::of(&parse(&format!("{BASIC}expect: [{expect}]")));
-        let names: Vec<String> = rules.kept.iter().map(|rule| rule.rule.clone()).collect();
+        let names: Vec<String> = rules.kept.iter().map(|rule| rule.text.clone()).collect();
         (names.join("; "), rules.notes.len())
     };
     assert_eq!(kept("success >= 95%, p95 latency <= 2s"), (
@@ -324,7 +325,7 @@ fn a_larger_multiple_has_the_same_jobs_sooner() {
     let scenario = parse(BASIC);
     let sizes = |scenario: &Scenario| {
         let mut load = Load::new(scenario);
-        let jobs = std::iter::from_fn(|| load.next()).filter(|arrival| arrival.job.class.0 == 0);
+        let jobs = std::iter::from_fn(|| load.next()).filter(|arrival| arrival.job.workload.0 == 0);
         jobs.take(500).map(|arrival| (arrival.truth, arrival.job.scheduled)).collect::<Vec<_>>()
     };
     let (once, twice) = (sizes(&scenario), sizes(&scenario.scaled(2.0)));

@@ -28,7 +28,7 @@ const MIN_STEP: f64 = 0.005;
 /// A load and the fresh seeds on which it was simulated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Verified {
-    /// The multiple of the load.
+    /// The multiple of the load; 0 if no load that was tried passed.
     pub(super) multiple: f64,
     /// The number of seeds.
     pub(super) seeds: u32,
@@ -37,7 +37,7 @@ pub(super) struct Verified {
 }
 
 /// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard deviation
-/// of the ceilings. Returns `None` if no check is needed, or if no load passed it.
+/// of the ceilings. Returns `None` if no check is needed; the multiple is 0 if no load passed it.
 pub(super) fn verify(
     runner: &Runner<'_>,
     scenario: &Scenario,
@@ -50,7 +50,7 @@ pub(super) fn verify(
     }
     let (count, may_break) = if jobs <= MAX_JOBS { FEW_JOBS } else { MANY_JOBS };
     let step = 1.0 + (spread / 2.0).max(MIN_STEP);
-    let mut multiple = bound;
+    let (mut multiple, mut last) = (bound, 0);
     for _ in 0..=MAX_STEPS {
         let seeds = (FIRST..FIRST + count).into_par_iter();
         let holds = |replica: &u32| {
@@ -60,7 +60,7 @@ pub(super) fn verify(
         if held + may_break >= count {
             return Some(Verified { multiple, seeds: count, held });
         }
-        multiple /= step;
+        (multiple, last) = (multiple / step, held);
     }
-    None
+    Some(Verified { multiple: 0.0, seeds: count, held: last })
 }

@@ -4,7 +4,7 @@ use super::plan::FirstViolation;
 use super::rules::Rules;
 use super::runner::Run;
 use crate::formatting::{moment, rounded};
-use crate::record::{Series, Summary};
+use crate::record::{Incident, Series, Summary};
 use crate::scenario::Metric;
 
 /// A limit filled to at least this share counts as full.
@@ -22,7 +22,15 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
         None => worst_step(rule.metric, &summary.series),
     };
     let at_s = judged.at_s.unwrap_or(step as f64 * step_s);
-    let limit = if rule.metric == Metric::Cost { None } else { stopping(summary, step) };
+    let incident = incident(&summary.series, step).filter(|_| rule.metric != Metric::Cost);
+    let in_step = refusing(summary, |steps| steps[step]).is_some();
+    let incident = incident.filter(|_| !in_step).map(str::to_owned);
+    let limit = match incident {
+        _ if rule.metric == Metric::Cost => None,
+        // What is full or waited for then is so because of the incident.
+        Some(_) => refusing_in_run(summary),
+        None => stopping(summary, step),
+    };
     let count = |of: fn(&Stopping) -> u64| limit.as_ref().map_or(0, of);
     let refused = count(|limit| limit.refused);
     let refused_over_run = count(|limit| limit.refused_over_run);
@@ -37,6 +45,7 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
         at_s: rounded(at_s, 6),
         target,
         axis,
+        incident,
         refused,
         refused_over_run,
         given_up,
@@ -69,12 +78,26 @@ fn stopping(summary: &Summary, step: usize) -> Option<Stopping> {
         let (refused, target, axis) = refusing(summary, |steps| steps[step])?;
         Some(Stopping { refused, ..Stopping::new(target, axis) })
     };
-    let in_run = || {
-        let (refused_over_run, target, axis) = refusing(summary, |steps| steps.iter().sum())?;
-        Some(Stopping { refused_over_run, ..Stopping::new(target, axis) })
-    };
     let full = || fullest(summary, step).map(|(target, axis)| Stopping::new(target, axis));
-    in_step().or_else(full).or_else(|| waited_for(summary)).or_else(in_run)
+    in_step().or_else(full).or_else(|| waited_for(summary)).or_else(|| refusing_in_run(summary))
+}
+
+/// Returns the limit that refuses most often over the run; `None` if none refuses.
+fn refusing_in_run(summary: &Summary) -> Option<Stopping> {
+    let (refused_over_run, target, axis) = refusing(summary, |steps| steps.iter().sum())?;
+    Some(Stopping { refused_over_run, ..Stopping::new(target, axis) })
+}
+
+/// Returns the first provider that has an incident in a step of the series, unless the incident lasts for the whole run and so
+/// says nothing of this step.
+fn incident(series: &Series, step: usize) -> Option<&str> {
+    let (from_s, to_s) = (step as f64 * series.step_s, (step + 1) as f64 * series.step_s);
+    let end_s = series.offered.len() as f64 * series.step_s;
+    let hits = |incident: &&Incident| {
+        let is_whole = incident.from_s <= 0.0 && incident.to_s >= end_s - series.step_s;
+        !is_whole && incident.from_s < to_s && incident.to_s > from_s
+    };
+    series.incidents.iter().find(hits).map(|incident| incident.provider.as_str())
 }
 
 /// Returns the limit for which the most jobs were given up over the run while they waited for it: paced, or in a cool-down.
@@ -105,7 +128,11 @@ fn rank(metric: Metric) -> u8 {
     match metric {
         Metric::Success | Metric::Goodput => 0,
         Metric::Percentile(..) => 1,
-        Metric::FallbackShare | Metric::LimitedShare | Metric::AttemptsPerJob | Metric::Headroom => 2,
+        Metric::FallbackShare
+        | Metric::CutShare
+        | Metric::LimitedShare
+        | Metric::AttemptsPerJob
+        | Metric::Headroom => 2,
         Metric::Cost => 3,
     }
 }
@@ -118,7 +145,9 @@ fn worst_step(metric: Metric, series: &Series) -> usize {
         Metric::Success => sum(&series.failed, &series.shed),
         Metric::LimitedShare | Metric::AttemptsPerJob => series.limited.clone(),
         Metric::Percentile(..) => series.p95_s.iter().map(milliseconds).collect(),
-        Metric::Goodput | Metric::FallbackShare | Metric::Headroom | Metric::Cost => series.offered.clone(),
+        Metric::Goodput | Metric::FallbackShare | Metric::CutShare | Metric::Headroom | Metric::Cost => {
+            series.offered.clone()
+        }
     };
     let worst = |counts: &[u64]| {
         let highest = counts.iter().copied().max().filter(|highest| *highest > 0)?;

@@ -1,7 +1,8 @@
 //! The effect of each change, measured on the same traffic, and the pairs that are worth more together than separately.
-//! Ablations are measured like changes, but neither proposed nor paired.
+//! Ablations, and changes that cut more answers, are measured like the others, but neither proposed nor paired.
 
 use super::change::Change;
+use super::cut_answers::more_cut;
 use super::plan::{ChangeKind, Comparison, Pair, WhatIf};
 use super::replicas;
 use super::runner::{Run, Runner};
@@ -35,8 +36,8 @@ const MAX_GUESS_RATIO: f64 = 4.0;
 /// The smallest extra cost for which a lift per USD is computed, in USD per day.
 const MIN_EXTRA_USD: f64 = 1e-3;
 
-/// The present scenario, with which changes are compared.
-pub(super) struct Baseline<'a> {
+/// The scenario without changes and its measured results, with which changes are compared.
+pub(super) struct Unchanged<'a> {
     pub(super) runner: Runner<'a>,
     pub(super) scenario: &'a Scenario,
     /// The ceiling on the scenario's own seed.
@@ -60,7 +61,7 @@ pub(super) struct Measured {
     pub(super) effect: WhatIf,
 }
 
-impl Baseline<'_> {
+impl Unchanged<'_> {
     /// Measures every change; the best first.
     pub(super) fn measure_all(&self, changes: Vec<Change>) -> Vec<Measured> {
         // One change per task: search times differ widely, so larger tasks would leave cores idle.
@@ -79,11 +80,11 @@ impl Baseline<'_> {
     fn measure(&self, change: Change) -> Measured {
         let scenario = Change::all(self.scenario, [&change]);
         let changed = self.runner.run(&scenario, 1.0, 0);
-        let tolerance = if change.is_offer() { TOLERANCE } else { ABLATION_TOLERANCE };
+        let tolerance = if change.can_be_proposed() { TOLERANCE } else { ABLATION_TOLERANCE };
         let estimate = Search { tolerance, ..self.search(&scenario) }.run(&self.runner, &scenario);
         let (lift, extra) = (self.lift(&estimate), changed.cost_per_day() - self.present.cost_per_day());
         let is_equal = self.compare(lift, tolerance) == Comparison::Equal;
-        let costs_extra = extra > MIN_EXTRA_USD && change.is_offer() && !is_equal;
+        let costs_extra = extra > MIN_EXTRA_USD && change.can_be_proposed() && !is_equal;
         let violation = estimate.high.as_ref().and_then(|run| violation::first(run, self.runner.rules));
         let offered = self.present.summary.ceiling.offered_jobs_per_min;
         let tried = |multiple: f64| Some(significant(multiple * offered));
@@ -100,8 +101,10 @@ impl Baseline<'_> {
             p95_s: changed.p95_s(),
             cost_usd_per_day: rounded(changed.cost_per_day(), 4),
             extra_usd_per_day: rounded(extra, 4),
+            ceiling_usd_per_day: rounded(estimate.cost_per_day(), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
             breaks: violation.map(|violation| violation.rule),
+            cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
         Measured { change, effect }
     }
@@ -164,7 +167,7 @@ impl Baseline<'_> {
         let both_own = |one: &Measured, other: &Measured| {
             one.change.kind == ChangeKind::Own && other.change.kind == ChangeKind::Own
         };
-        let offers = measured.iter().filter(|one| one.change.is_offer());
+        let offers = measured.iter().filter(|one| one.effect.is_proposed());
         let alone: Vec<(f64, &Measured)> = offers.map(|one| (analytic_lift(&[&one.change]), one)).collect();
         let mut candidates = Vec::new();
         for (index, &(lift, one)) in alone.iter().enumerate() {

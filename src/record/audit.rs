@@ -359,7 +359,7 @@ impl Fold for Audit {
             EventKind::Replied { attempt, target, outcome, .. } => {
                 self.ended(event, attempt, target, Some(outcome));
             }
-            EventKind::Abandoned { attempt, target } => {
+            EventKind::AttemptCancelled { attempt, target } => {
                 self.ended(event, attempt, target, None);
             }
             EventKind::CooledDown { target, until, .. } => {

@@ -103,8 +103,8 @@ pub(super) struct TimeBuckets {
     refused: Vec<u32>,
     /// By target, then by bucket.
     charges: Vec<Charge>,
-    /// By target.
-    open: Vec<TargetBucket>,
+    /// By target, its state in the current bucket.
+    current_by_target: Vec<TargetBucket>,
 }
 
 /// The state of one target in the current bucket.
@@ -139,7 +139,7 @@ impl TimeBuckets {
             fill: vec![0.0; size],
             refused: vec![0; size],
             charges: vec![Charge::default(); count * scenario.targets.len()],
-            open: vec![TargetBucket::default(); scenario.targets.len()],
+            current_by_target: vec![TargetBucket::default(); scenario.targets.len()],
             buckets: vec![Bucket::default(); count],
             current: Bucket::default(),
             index: 0,
@@ -168,7 +168,7 @@ impl TimeBuckets {
             self.complete();
             self.index += 1;
             self.ends += self.length;
-            for target in &mut self.open {
+            for target in &mut self.current_by_target {
                 target.charge = Charge { busy: self.length * target.in_flight, ..Charge::default() };
             }
         }
@@ -192,7 +192,7 @@ impl TimeBuckets {
     /// Counts a call that a target admits.
     pub(super) fn admitted(&mut self, at: Instant, target: usize) {
         self.at(at);
-        let (rest, target) = (self.ends.since(at), &mut self.open[target]);
+        let (rest, target) = (self.ends.since(at), &mut self.current_by_target[target]);
         target.in_flight += 1;
         target.charge.calls += 1;
         target.charge.busy += rest;
@@ -201,7 +201,8 @@ impl TimeBuckets {
     /// Counts a call that a target settles: the tokens that it used, and those that count against the limits.
     pub(super) fn settled(&mut self, at: Instant, target: usize, usage: Usage, counted: Usage) {
         self.at(at);
-        let (rest, TargetBucket { in_flight, charge }) = (self.ends.since(at), &mut self.open[target]);
+        let (rest, TargetBucket { in_flight, charge }) =
+            (self.ends.since(at), &mut self.current_by_target[target]);
         *in_flight = in_flight.saturating_sub(1);
         charge.busy = charge.busy.saturating_sub(rest);
         charge.prompt += u64::from(counted.prompt_tokens);
@@ -259,7 +260,7 @@ impl TimeBuckets {
             self.latency.clear();
         }
         self.buckets[self.index] = Bucket { p50_s, p95_s, ..std::mem::take(&mut self.current) };
-        for (charges, target) in self.charges.chunks_mut(self.buckets.len()).zip(&self.open) {
+        for (charges, target) in self.charges.chunks_mut(self.buckets.len()).zip(&self.current_by_target) {
             charges[self.index] = target.charge;
         }
     }
@@ -267,7 +268,7 @@ impl TimeBuckets {
     /// Returns the series of a run that ended at `end`.
     pub(super) fn finish(mut self, end: Instant, scenario: &Scenario) -> Series {
         self.at(end);
-        for TargetBucket { in_flight, charge } in &mut self.open {
+        for TargetBucket { in_flight, charge } in &mut self.current_by_target {
             charge.busy = charge.busy.saturating_sub(self.ends.since(end) * *in_flight);
         }
         self.complete();

@@ -1,7 +1,7 @@
 //! What the limits of a scenario allow, by arithmetic, and whether the run is short against their windows.
 
 use crate::ceiling::{self, AxisCeiling, SUBSTANTIAL_SHARE};
-use crate::formatting::{rounded, seconds};
+use crate::formatting::{at_seconds, rounded, seconds};
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, Start};
 use provider::config::Limit;
@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 /// The highest load that the limits allow, by arithmetic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ceiling {
+pub struct CeilingSummary {
     /// Jobs per minute, in the scenario's mix; `None` if no limit bounds it.
     pub jobs_per_min: Option<f64>,
-    /// The ceiling ÷ the offered load; `None` if no limit bounds it.
+    /// The headroom: the ceiling ÷ the offered load, which is the factor by which the traffic may grow in the shape that it
+    /// has. `None` if no limit bounds it.
     pub multiple: Option<f64>,
     /// The ceiling of a run that begins with all of every limit, in jobs per minute, if it is higher: the first day of a new
     /// account.
@@ -22,8 +23,41 @@ pub struct Ceiling {
     pub offered_jobs_per_min: f64,
     /// The limit that binds; `None` if no limit does.
     pub binding: Option<Binding>,
+    /// The peak that bounds the load; `None` if the mean over the run does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<CeilingPeak>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
+}
+
+/// The interval whose jobs bound the ceiling.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CeilingPeak {
+    /// Its start, in seconds.
+    pub from_s: f64,
+    /// Its length, in seconds; 0 if its jobs arrive in one instant.
+    pub length_s: f64,
+    /// The jobs offered in it, as expected.
+    pub offered: f64,
+    /// Of these, the ones that the rules on success let fail if all failures of the run fall into it.
+    #[serde(default)]
+    pub may_fail: f64,
+    /// The jobs that the limits admit of it: (offered − may fail) times the headroom.
+    pub admitted: f64,
+}
+
+impl CeilingPeak {
+    /// Returns the peak of a ceiling, rounded to the precision of results.
+    #[must_use]
+    pub fn of(ceiling: &ceiling::Ceiling) -> Option<Self> {
+        ceiling.peak.map(|peak| Self {
+            from_s: at_seconds(peak.from),
+            length_s: seconds(peak.length),
+            offered: rounded(peak.jobs, 6),
+            may_fail: rounded(peak.may_fail, 6),
+            admitted: rounded((peak.jobs - peak.may_fail) * ceiling.multiple, 6),
+        })
+    }
 }
 
 /// A limit by its target and axis.
@@ -40,7 +74,7 @@ pub struct Binding {
 pub struct CeilingTarget {
     /// `provider/account/model`.
     pub name: String,
-    /// Each of its limits.
+    /// What each of its limits allows. Limits on axes that the jobs do not use are left out.
     pub axes: Vec<CeilingAxis>,
 }
 
@@ -66,11 +100,14 @@ pub struct LongWindow {
     pub window_s: f64,
     /// The share of the limit that is used when the run begins.
     pub used_share: f64,
+    /// The share of the limit that the offered load uses per window; 0 in a result of an earlier version.
+    #[serde(default)]
+    pub offered_share: f64,
     /// `true` if this is the share that the same traffic uses day after day, `false` if the scenario says `start: full`.
     pub sustained: bool,
 }
 
-pub(super) fn ceiling_of(scenario: &Scenario) -> Ceiling {
+pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
     let ceiling = ceiling::Ceiling::of(scenario);
     let name = |target: TargetId| scenario.targets[target.index()].name.clone();
     // JSON has no infinity: an unbounded number is left out.
@@ -83,7 +120,7 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> Ceiling {
         name: name(target.target),
         axes: target.axes.iter().filter_map(axis).collect(),
     });
-    Ceiling {
+    CeilingSummary {
         jobs_per_min: finite(ceiling.jobs_per_min),
         multiple: finite(ceiling.multiple),
         first_run_jobs_per_min: ceiling.higher_first_run().and_then(|first| finite(first.jobs_per_min)),
@@ -91,6 +128,7 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> Ceiling {
         binding: ceiling
             .binding
             .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
+        peak: CeilingPeak::of(&ceiling),
         targets: targets.collect(),
     }
 }
@@ -104,7 +142,7 @@ pub(super) fn long_window(scenario: &Scenario) -> Option<LongWindow> {
             .window_length()
             .is_some_and(|window| window > Start::SHORT_WINDOW && window.0 >= scenario.duration.0 / 2)
     };
-    let (target, limit, _) = ceiling::offered_shares(scenario, is_long)
+    let (target, limit, offered_share) = ceiling::offered_shares(scenario, is_long)
         .into_iter()
         .filter(|(.., share)| *share >= SUBSTANTIAL_SHARE)
         .max_by(|one, other| one.2.total_cmp(&other.2))?;
@@ -113,6 +151,7 @@ pub(super) fn long_window(scenario: &Scenario) -> Option<LongWindow> {
         axis: limit.axis.name().to_owned(),
         window_s: seconds(limit.axis.window_length()?),
         used_share: rounded(used_share(scenario, target, &limit), 3),
+        offered_share: rounded(offered_share, 3),
         sustained: scenario.start == Start::Sustained,
     })
 }

@@ -15,6 +15,8 @@ const STATUSES: usize = 1_000;
 pub(super) struct WorkloadCounts {
     pub(super) offered: u64,
     pub(super) succeeded: u64,
+    /// Of the succeeded, those whose answer was cut.
+    pub(super) cut: u64,
     pub(super) failed: [u64; REASONS.len()],
     pub(super) shed: [u64; REASONS.len()],
     pub(super) in_flight: u64,
@@ -37,7 +39,7 @@ pub(super) struct TargetCounts {
     pub(super) given_up_for: [u64; AXES],
     /// Usage as the replies report it.
     pub(super) replied: UsageSum,
-    /// Usage as the provider settles it; zero if the world reports no decisions.
+    /// Usage as the provider settles it; zero if the stream contains no decisions of the provider.
     pub(super) settled: UsageSum,
     pub(super) decided: u64,
     pub(super) admitted: u64,
@@ -95,6 +97,7 @@ impl WorkloadCounts {
         Self {
             offered: 0,
             succeeded: 0,
+            cut: 0,
             failed: [0; REASONS.len()],
             shed: [0; REASONS.len()],
             in_flight: 0,

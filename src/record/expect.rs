@@ -1,37 +1,37 @@
-//! The expectations of a scenario, measured on a summary.
+//! Judges the rules of a scenario's `expect` by the measured values of a summary.
 
 use super::rule_windows::RuleWindows;
-use super::summary::{Expected, Quantiles, Summary, Unit};
+use super::summary::{Quantiles, RuleResult, Summary, Unit};
 use crate::formatting::{rounded, seconds, share_of};
 use crate::scenario::{Metric, Op, Scenario, Time};
 
-/// Measures and compares every expectation, in the scenario's order.
+/// Measures every rule and compares it with its value. The results are in the scenario's order.
 pub(super) fn judge(
     scenario: &Scenario,
     windows: &[Option<RuleWindows>],
     summary: &Summary,
-) -> Vec<Expected> {
-    let each = scenario.expect.iter().zip(windows).map(|(expectation, windows)| {
-        let worst = windows.as_ref().and_then(|windows| windows.worst(expectation));
+) -> Vec<RuleResult> {
+    let each = scenario.expect.iter().zip(windows).map(|(rule, windows)| {
+        let worst = windows.as_ref().and_then(|windows| windows.worst(rule));
         let actual = match windows {
             Some(_) => worst.map(|worst| worst.value),
-            None => measure(expectation.metric, summary),
+            None => measure(rule.metric, summary),
         };
         let actual = actual.map(|actual| rounded(actual, 6));
-        let unbounded = expectation.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
+        let unbounded = rule.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let compared = if unbounded { Some(f64::INFINITY) } else { actual };
-        let pass = compared.is_some_and(|actual| holds(actual, expectation.op, expectation.value));
-        let workload = expectation.workload.map(|class| scenario.workloads[class.index()].name.clone());
-        let in_windows = expectation.window.filter(|window| *window < scenario.duration);
-        Expected {
-            rule: expectation.rule.clone(),
-            metric: Some(expectation.metric),
+        let pass = compared.is_some_and(|actual| holds(actual, rule.op, rule.value));
+        let workload = rule.workload.map(|id| scenario.workloads[id.index()].name.clone());
+        let in_windows = rule.window.filter(|window| *window < scenario.duration);
+        RuleResult {
+            rule: rule.text.clone(),
+            metric: Some(rule.metric),
             workload,
-            window_s: expectation.window.map(seconds),
+            window_s: rule.window.map(seconds),
             at_s: worst.filter(|_| in_windows.is_some()).map(|worst| rounded(worst.at.as_secs_f64(), 6)),
-            is_default: expectation.is_default,
+            is_default: rule.is_default,
             actual,
-            unit: unit(expectation.metric),
+            unit: unit(rule.metric),
             pass,
         }
     });
@@ -50,6 +50,7 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
         Metric::FallbackShare => {
             share_of(jobs.fell_back, jobs.succeeded.saturating_sub(jobs.cached + jobs.joined))
         }
+        Metric::CutShare => share_of(jobs.cut, jobs.succeeded),
         Metric::LimitedShare => share_of(attempts.limited, attempts.total),
         Metric::AttemptsPerJob => share_of(attempts.total, jobs.offered),
         Metric::Cost => Some(summary.cost_usd),
@@ -59,7 +60,7 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
 
 fn unit(metric: Metric) -> Unit {
     match metric {
-        Metric::Success | Metric::FallbackShare | Metric::LimitedShare => Unit::Share,
+        Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => Unit::Share,
         Metric::Percentile(..) => Unit::Seconds,
         Metric::Goodput => Unit::JobsPerSecond,
         Metric::AttemptsPerJob | Metric::Headroom => Unit::Times,

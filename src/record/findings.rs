@@ -4,15 +4,20 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
-use super::summary::{Ceiling, Expected, LongWindow, Quantiles, Summary};
+use super::ceiling::CeilingPeak;
+use super::summary::{CeilingSummary, LongWindow, Quantiles, RuleResult, Summary, Workload};
+use super::worst_window::WorstWindow;
 use crate::formatting::{per_minute, rounded, share_of};
-use crate::scenario::Note;
+use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
 
 /// The largest 99th percentile of the generator's lag at which a live run kept its schedule, in seconds.
 const MAX_LAG_S: f64 = 0.010;
 /// The largest difference between delivered and scheduled jobs at which a live run kept its schedule, as a share.
 const MAX_MISSING: f64 = 0.001;
+
+/// The smallest share of cut answers that is said before anything else.
+const MIN_COMMON_CUT: f64 = 0.05;
 
 /// One conclusion of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +75,8 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "is_zero")]
         too_large: u64,
     },
+    /// Answers were cut.
+    CutAnswers(CutAnswers),
     /// No job arrived, so nothing was measured.
     NoJobs,
     /// What became of the jobs.
@@ -87,6 +94,22 @@ pub enum Finding {
         /// The 95th percentile of the latency in seconds; `None` if no job succeeded.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         p95_s: Option<f64>,
+    },
+    /// What became of the jobs of one workload, and when it was worst. Of a single workload only if a window was notably worse
+    /// than the run.
+    WorkloadOutcome {
+        /// The workload; empty if there is no other.
+        workload: String,
+        /// Jobs that arrived.
+        offered: u64,
+        /// Jobs that were served.
+        succeeded: u64,
+        /// The 95th percentile of the latency in seconds; `None` if no job succeeded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        p95_s: Option<f64>,
+        /// Its worst window; `None` if no window was notably worse than the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worst: Option<WorstWindow>,
     },
     /// Every expectation is met.
     ExpectationsMet {
@@ -111,9 +134,71 @@ pub struct LimitCeiling {
     pub axis: String,
     /// Jobs per minute, in the scenario's mix, over all targets.
     pub jobs_per_min: f64,
+    /// The peak that bounds it; `None` if the mean over the run does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<CeilingPeak>,
     /// `true` if the limits of other targets contribute to it.
     #[serde(default)]
     pub is_sum: bool,
+}
+
+/// The answers that were cut: each ends at `max_tokens`, or at the longest completion of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutAnswers {
+    /// Jobs whose answer was cut; at least one.
+    pub cut: u64,
+    /// Jobs that succeeded.
+    pub succeeded: u64,
+    /// The workloads with cut answers, those with the most first.
+    pub workloads: Vec<CutWorkload>,
+    /// Workloads of the run, those without cut answers included.
+    pub of: usize,
+    /// Whether an expectation is about cut answers.
+    pub is_judged: bool,
+}
+
+/// The cut answers of one workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutWorkload {
+    /// Its name.
+    pub name: String,
+    /// Jobs whose answer was cut; at least one.
+    pub cut: u64,
+    /// Jobs that succeeded.
+    pub succeeded: u64,
+    /// The `max_tokens` of its jobs; `None`: they were cut at the longest completion of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+}
+
+impl CutAnswers {
+    /// Returns the cut answers of a run; `None` if there are none.
+    #[must_use]
+    pub fn of(summary: &Summary) -> Option<Self> {
+        let cut = |workload: &&Workload| workload.cut > 0;
+        let mut workloads: Vec<CutWorkload> =
+            summary.workloads.iter().filter(cut).map(CutWorkload::of).collect();
+        workloads.sort_by_key(|workload| std::cmp::Reverse(workload.cut));
+        (summary.jobs.cut > 0).then(|| Self {
+            cut: summary.jobs.cut,
+            succeeded: summary.jobs.succeeded,
+            workloads,
+            of: summary.workloads.len(),
+            is_judged: summary.expect.iter().any(|expected| expected.metric == Some(Metric::CutShare)),
+        })
+    }
+
+    /// Returns `true` if so many answers are cut that it is said before anything else.
+    fn is_common(&self) -> bool {
+        share_of(self.cut, self.succeeded).is_some_and(|share| share >= MIN_COMMON_CUT)
+    }
+}
+
+impl CutWorkload {
+    fn of(workload: &Workload) -> Self {
+        let Workload { cut, succeeded, max_tokens, .. } = *workload;
+        Self { name: workload.name.clone(), cut, succeeded, max_tokens }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -125,12 +210,69 @@ fn is_zero(count: &u64) -> bool {
 /// if it is known.
 pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
     let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled));
-    let conclusions = [limit(summary), outcomes(summary), expectations(&summary.expect)];
-    let long_window = summary.long_window.clone().map(Finding::LongWindow);
+    let conclusions = [limit(summary), outcomes(summary)].into_iter().flatten();
+    let conclusions = conclusions.chain(workload_outcomes(summary)).chain(expectations(&summary.expect));
+    let long_window = summary.long_window.as_ref();
+    let (first_window, last_window) = match long_window.map(|window| is_misleading_without(window, summary)) {
+        Some(true) => (long_window, None),
+        _ => (None, long_window),
+    };
+    let finding = |window: Option<&LongWindow>| window.cloned().map(Finding::LongWindow);
     let interrupted =
         summary.planned_s.map(|planned_s| Finding::Interrupted { at_s: summary.duration_s, planned_s });
-    let first = interrupted.into_iter().chain(generator).chain(long_window).chain(unservable(&summary.notes));
-    first.chain(conclusions.into_iter().flatten()).collect()
+    let (common, rare): (Vec<_>, Vec<_>) =
+        CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
+    let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
+    let first = interrupted.into_iter().chain(generator).chain(finding(first_window));
+    let first = first.chain(unservable(&summary.notes)).chain(common);
+    first.chain(conclusions).chain(rare).chain(finding(last_window)).collect()
+}
+
+/// A run that serves at least this share of its jobs suggests that its load holds.
+const MOSTLY_SERVED: f64 = 0.9;
+
+/// Returns `true` if the result cannot be read without the start of the run: earlier traffic uses a part of the limit, or a
+/// load that the limit cannot sustain is served from what it held at the start.
+fn is_misleading_without(window: &LongWindow, summary: &Summary) -> bool {
+    let served = share_of(summary.jobs.succeeded, summary.jobs.offered).unwrap_or(1.0);
+    window.sustained || (window.offered_share > 1.0 && served >= MOSTLY_SERVED)
+}
+
+/// The most workloads that findings describe: those of which the smallest share succeeded.
+const MAX_WORKLOADS: usize = 8;
+/// A window is notably worse than the run if its share of failures is larger by this ratio, or its 95th percentile of latency
+/// higher.
+const NOTABLY_WORSE: f64 = 1.5;
+
+/// Returns the findings on the workloads, in the scenario's order.
+fn workload_outcomes(summary: &Summary) -> impl Iterator<Item = Finding> {
+    let is_only = summary.workloads.len() == 1;
+    let share = |workload: &Workload| share_of(workload.succeeded, workload.offered).unwrap_or(1.0);
+    let mut shares: Vec<f64> = summary.workloads.iter().map(share).collect();
+    shares.sort_by(f64::total_cmp);
+    let highest = shares.get(MAX_WORKLOADS - 1).copied().unwrap_or(1.0);
+    let outcome = move |workload: &Workload| {
+        let worst = workload.worst_window.clone().filter(|worst| is_notable(workload, worst));
+        let is_shown =
+            workload.offered > 0 && if is_only { worst.is_some() } else { share(workload) <= highest };
+        is_shown.then(|| Finding::WorkloadOutcome {
+            workload: if is_only { String::new() } else { workload.name.clone() },
+            offered: workload.offered,
+            succeeded: workload.succeeded,
+            p95_s: (workload.latency_s.count > 0).then_some(workload.latency_s.p95),
+            worst,
+        })
+    };
+    summary.workloads.iter().filter_map(outcome).take(MAX_WORKLOADS)
+}
+
+/// Returns `true` if a window is notably worse than the run.
+fn is_notable(workload: &Workload, worst: &WorstWindow) -> bool {
+    let ended = workload.offered - workload.in_flight;
+    let lost = |succeeded, ended| 1.0 - share_of(succeeded, ended).unwrap_or(1.0);
+    let (in_window, in_run) = (lost(worst.succeeded, worst.jobs), lost(workload.succeeded, ended));
+    let is_slower = worst.p95_s.is_some_and(|p95_s| p95_s > workload.latency_s.p95 * NOTABLY_WORSE);
+    in_window > 0.0 && in_window > in_run * NOTABLY_WORSE || is_slower
 }
 
 /// Returns a finding for each workload some of whose jobs are too large for every target.
@@ -172,12 +314,15 @@ fn limit(summary: &Summary) -> Option<Finding> {
         return None;
     }
     let ceiling = match &summary.ceiling {
-        Ceiling { jobs_per_min: Some(jobs_per_min), binding: Some(binding), .. } => Some(LimitCeiling {
-            target: binding.target.clone(),
-            axis: binding.axis.clone(),
-            jobs_per_min: *jobs_per_min,
-            is_sum: summary.targets.len() > 1,
-        }),
+        CeilingSummary { jobs_per_min: Some(jobs_per_min), binding: Some(binding), peak, .. } => {
+            Some(LimitCeiling {
+                target: binding.target.clone(),
+                axis: binding.axis.clone(),
+                jobs_per_min: *jobs_per_min,
+                peak: *peak,
+                is_sum: summary.targets.len() > 1,
+            })
+        }
         _ => None,
     };
     let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);
@@ -198,7 +343,7 @@ fn outcomes(summary: &Summary) -> Option<Finding> {
 }
 
 /// Returns the finding on the expectations; `None` if there are none.
-fn expectations(expect: &[Expected]) -> Option<Finding> {
+fn expectations(expect: &[RuleResult]) -> Option<Finding> {
     let rules = |pass: bool| -> Vec<String> {
         let chosen = expect.iter().filter(|expected| expected.pass == pass);
         chosen.map(|expected| expected.rule.clone()).collect()

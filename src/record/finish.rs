@@ -22,7 +22,7 @@ use provider::{Axis, Instant, Nanos, Zone};
 const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
 
 impl Recorder {
-    /// Returns the summary of the run. Its `reproduce` and `worst` are empty: the caller knows them.
+    /// Returns the summary of the run. Its `reproduce` and `job_traces` are empty: the caller sets them.
     ///
     /// # Panics
     /// If the stream does not end every job that arrived (law 1), those in flight included, or ends an attempt that was
@@ -73,8 +73,9 @@ impl Recorder {
             long_window: super::ceiling::long_window(&self.scenario),
             series,
             expect: Vec::new(),
-            worst: Vec::new(),
+            job_traces: Vec::new(),
             lag_s: (end.mode == Mode::Live).then(|| self.quantiles(&with_zeros(&self.lag, jobs.offered))),
+            delays: None,
             jobs,
         };
         summary.expect = expect::judge(&self.scenario, &self.rule_windows, &summary);
@@ -113,6 +114,7 @@ impl Recorder {
             cached: self.cached,
             joined: self.coalesced,
             fell_back: self.fell_back,
+            cut: sum(|workload| workload.cut),
             failed_by: by(|workload| &workload.failed),
             shed_by: by(|workload| &workload.shed),
         }
@@ -162,27 +164,32 @@ impl Recorder {
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        let each = self.scenario.workloads.iter().zip(&self.workloads);
-        each.map(|(workload, counts)| Workload {
+        let worst = self.worst_windows.clone().map(|windows| windows.finish(&self.scenario));
+        let worst = worst.into_iter().flatten().chain(std::iter::repeat(None));
+        let each = self.scenario.workloads.iter().zip(&self.workloads).zip(worst);
+        each.map(|((workload, counts), worst_window)| Workload {
             name: workload.name.clone(),
             offered: counts.offered,
             succeeded: counts.succeeded,
             failed: counts.failed.iter().sum(),
             shed: counts.shed.iter().sum(),
             in_flight: counts.in_flight,
+            cut: counts.cut,
+            max_tokens: workload.max_tokens,
             latency_s: self.quantiles(&counts.latency),
+            worst_window,
         })
         .collect()
     }
 
     fn targets(&self, end: Instant, span: Nanos) -> Vec<Target> {
         // A real provider reports no decisions over HTTP; then usage is what the replies report.
-        let world_reports = self.targets.iter().any(|counts| counts.decided > 0);
+        let has_decisions = self.targets.iter().any(|counts| counts.decided > 0);
         let each = self.scenario.targets.iter().zip(&self.targets);
         each.map(|(target, counts)| {
             let model =
                 &self.scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
-            let used = if world_reports { counts.settled } else { counts.replied };
+            let used = if has_decisions { counts.settled } else { counts.replied };
             let by_axis = |of: &dyn Fn(&ProviderLimit) -> Option<f64>| -> Shares {
                 let shares = model.limits.iter().filter_map(|limit| Some((limit, of(limit)?)));
                 shares.map(|(limit, share)| (limit.axis.name().to_owned(), rounded(share, 6))).collect()
@@ -204,7 +211,7 @@ impl Recorder {
                     .map(|(axis, jobs)| (axis.name().to_owned(), jobs))
                     .collect(),
                 limits: model.limits.iter().map(limit_of).collect(),
-                utilisation: by_axis(&|limit| utilisation(limit, counts, world_reports, end, span)),
+                utilisation: by_axis(&|limit| utilisation(limit, counts, has_decisions, end, span)),
                 peak: by_axis(&|limit| Some(counts.peak[limit.axis as usize])),
             }
         })
@@ -257,20 +264,20 @@ fn cost(used: UsageSum, price: Price) -> f64 {
 fn utilisation(
     limit: &ProviderLimit,
     counts: &TargetCounts,
-    world_reports: bool,
+    has_decisions: bool,
     end: Instant,
     span: Nanos,
 ) -> Option<f64> {
-    let used = if world_reports { counts.settled } else { counts.replied };
+    let used = if has_decisions { counts.settled } else { counts.replied };
     let prompt = used.prompt - if counts.cached == CachedTokens::Counted { 0 } else { used.cached };
     let charged = match limit.axis {
-        Axis::Rpm | Axis::Rpd if world_reports => counts.admitted as f64,
+        Axis::Rpm | Axis::Rpd if has_decisions => counts.admitted as f64,
         Axis::Rpm | Axis::Rpd => used.calls as f64,
         Axis::Tpm | Axis::Tpd => (prompt + used.completion) as f64,
         Axis::Itpm => prompt as f64,
         Axis::Otpm => used.completion as f64,
         Axis::Ash | Axis::Asd => return None,
-        Axis::Concurrency if world_reports => busy(counts, end) / NANOS_PER_S,
+        Axis::Concurrency if has_decisions => busy(counts, end) / NANOS_PER_S,
         Axis::Concurrency => return None,
     };
     let run = Nanos(end.0.max(span.0));

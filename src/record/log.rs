@@ -2,14 +2,14 @@
 //!
 //! The first line names the schema, the scenario and the seed. Every other line is one event with `at_ns`, `job` and
 //! `kind`, times in whole nanoseconds since the run began. Nothing in it depends on the machine or the time of day, so
-//! equal text, or an equal [`Fingerprint`] of it, means equal runs.
+//! equal text, or an equal [`LogHash`] of it, means equal runs.
 
 mod line;
 mod obstacle;
 
 use super::Fold;
 use crate::event::{Event, EventKind};
-use crate::ids::{ClassId, JobId};
+use crate::ids::{JobId, WorkloadId};
 use crate::scenario::Scenario;
 use line::{Header, Kind, Line};
 use provider::Instant;
@@ -72,18 +72,18 @@ impl<W: Write> Fold for Log<W> {
     }
 }
 
-/// A hash of everything that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv); of an event log, the fingerprint of its
-/// run.
+/// A hash of everything that is written to it (FNV-1a, 64 bits; draft-eastlake-fnv); equal
+/// event logs have equal hashes, and different logs have different ones except by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint(pub u64);
+pub struct LogHash(pub u64);
 
-impl Default for Fingerprint {
+impl Default for LogHash {
     fn default() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 }
 
-impl Write for Fingerprint {
+impl Write for LogHash {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -115,7 +115,7 @@ pub struct Events<R> {
     line_number: usize,
     failed: bool,
     /// The workload and the scheduled arrival of each job in flight: the line of a job's end does not repeat them.
-    jobs: FxHashMap<JobId, (ClassId, Instant)>,
+    jobs: FxHashMap<JobId, (WorkloadId, Instant)>,
 }
 
 /// Reads the header of a log and returns an iterator over its events.
@@ -162,13 +162,13 @@ impl<R: BufRead> Events<R> {
         let kind = match kind {
             Kind::Done(end) => {
                 let known = self.jobs.remove(&job);
-                let (class, scheduled) = known.ok_or_else(|| format!("{job} ends but never arrived"))?;
-                EventKind::Done(end.into_job_end(class, scheduled)?)
+                let (workload, scheduled) = known.ok_or_else(|| format!("{job} ends but never arrived"))?;
+                EventKind::Done(end.into_job_end(workload, scheduled)?)
             }
             other => other.into_event_kind()?,
         };
-        if let EventKind::Arrived { class, scheduled, .. } = kind {
-            self.jobs.insert(job, (class, scheduled));
+        if let EventKind::Arrived { workload, scheduled, .. } = kind {
+            self.jobs.insert(job, (workload, scheduled));
         }
         Ok(Some(Event { at: Instant(at_ns), job, kind }))
     }

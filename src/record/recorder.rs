@@ -11,10 +11,11 @@ use super::histogram::Histogram;
 use super::names::refusal_index;
 use super::rule_windows::RuleWindows;
 use super::summary::Mode;
+use super::worst_window::Windows;
 use crate::event::{
     AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
 };
-use crate::ids::{ClassId, TargetId};
+use crate::ids::{TargetId, WorkloadId};
 use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos, Usage};
 
@@ -45,6 +46,8 @@ pub struct Recorder {
     /// Whether there is any such rule.
     pub(super) has_rule_windows: bool,
     pub(super) last_decision: Instant,
+    /// `None` if the run is too short for several windows, or its summary has no distributions.
+    pub(super) worst_windows: Option<Windows>,
     pub(super) last_event: Instant,
 }
 
@@ -95,14 +98,15 @@ impl Recorder {
             first_refusal: None,
             has_rule_windows: rule_windows.iter().any(Option::is_some),
             rule_windows,
+            worst_windows: if distributions { Windows::of(scenario) } else { None },
             last_decision: Instant::ZERO,
             last_event: Instant::ZERO,
             scenario: scenario.clone(),
         }
     }
 
-    fn arrived(&mut self, at: Instant, class: ClassId, scheduled: Instant) {
-        self.workloads[class.index()].offered += 1;
+    fn arrived(&mut self, at: Instant, workload: WorkloadId, scheduled: Instant) {
+        self.workloads[workload.index()].offered += 1;
         self.buckets.arrived(at);
         if at > scheduled {
             self.lag.record(at.since(scheduled));
@@ -135,6 +139,9 @@ impl Recorder {
                 let by = refusal_index(axis, cause);
                 counts.limited_by[by] += 1;
                 self.buckets.refused(at, target.index(), axis);
+                if let (Some(windows), Some(axis)) = (&mut self.worst_windows, axis) {
+                    windows.refused(at, target, axis);
+                }
                 // A fault that answers 429 is no limit; the provider's decision, if it is known, tells them apart.
                 if cause != LimitCause::TooLarge && self.targets[target.index()].decided == 0 {
                     self.refused(at, target, by);
@@ -186,11 +193,15 @@ impl Recorder {
         if self.has_rule_windows {
             self.rule_windows.iter_mut().flatten().for_each(|windows| windows.done(at, end));
         }
-        let workload = &mut self.workloads[end.class.index()];
+        if let Some(windows) = &mut self.worst_windows {
+            windows.done(at, end);
+        }
+        let workload = &mut self.workloads[end.workload.index()];
         let bucket = self.buckets.at(at);
         match end.outcome {
             JobOutcome::Succeeded => {
                 workload.succeeded += 1;
+                workload.cut += u64::from(end.cut);
                 bucket.succeeded += 1;
                 self.succeeded(at, end);
             }
@@ -209,7 +220,7 @@ impl Recorder {
     fn succeeded(&mut self, at: Instant, end: &JobEnd) {
         let latency = at.since(end.scheduled);
         let first_token = end.first_token.unwrap_or(latency).min(latency);
-        let workload = &mut self.workloads[end.class.index()];
+        let workload = &mut self.workloads[end.workload.index()];
         let first_token_of_service = if end.service == latency {
             workload.unqueued.record(latency);
             first_token
@@ -257,12 +268,12 @@ impl Fold for Recorder {
         let at = event.at;
         self.last_event = at;
         match event.kind {
-            EventKind::Arrived { class, scheduled, .. } => self.arrived(at, class, scheduled),
+            EventKind::Arrived { workload, scheduled, .. } => self.arrived(at, workload, scheduled),
             EventKind::Sent { target, .. } => self.sent(at, target),
             EventKind::Decided { target, decision, .. } => self.decided(at, target, decision),
             EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),
             EventKind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
-            EventKind::Abandoned { target, .. } => {
+            EventKind::AttemptCancelled { target, .. } => {
                 self.targets[target.index()].failed += 1;
                 self.failures.abandoned += 1;
             }

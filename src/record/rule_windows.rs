@@ -1,18 +1,18 @@
-//! What the rules need that are judged for a workload or in windows of time: counts of its jobs per window.
+//! Counts of jobs per window of time, for rules that are judged for a workload or in windows.
 //!
 //! A job belongs to the window in which it was scheduled to arrive. Memory is constant over a run: a rule has a bounded
 //! number of windows.
 
 use super::histogram::Histogram;
 use crate::event::{JobEnd, JobOutcome};
-use crate::ids::ClassId;
-use crate::scenario::{Expectation, Metric, Op, Time};
+use crate::ids::WorkloadId;
+use crate::scenario::{Metric, Op, Rule, Time};
 use provider::{Instant, Nanos};
 
 /// The windows of one rule.
 #[derive(Clone, Debug)]
 pub(super) struct RuleWindows {
-    workload: Option<ClassId>,
+    workload: Option<WorkloadId>,
     metric: Metric,
     length: Nanos,
     windows: Vec<Window>,
@@ -27,13 +27,15 @@ struct Window {
     /// Of the succeeded, those that an attempt of their own served, and of these the ones that a later step served.
     served: u64,
     fell_back: u64,
+    /// Of the succeeded, those whose answer was cut.
+    cut: u64,
     /// Of the succeeded: the time that the rule is about.
     times: Option<Histogram>,
 }
 
 /// The measured value of a rule in its worst window.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Worst {
+pub(super) struct WorstWindow {
     pub(super) value: f64,
     /// When the window begins.
     pub(super) at: Instant,
@@ -41,7 +43,7 @@ pub(super) struct Worst {
 
 impl RuleWindows {
     /// Returns the windows of a rule over a run; `None` if it is about the jobs of the whole run.
-    pub(super) fn of(rule: &Expectation, duration: Nanos) -> Option<Self> {
+    pub(super) fn of(rule: &Rule, duration: Nanos) -> Option<Self> {
         if !rule.metric.is_of_jobs() || (rule.workload.is_none() && rule.window.is_none()) {
             return None;
         }
@@ -56,7 +58,9 @@ impl RuleWindows {
 
     /// Counts a job that ended at `at`.
     pub(super) fn done(&mut self, at: Instant, end: &JobEnd) {
-        if self.workload.is_some_and(|class| class != end.class) || end.outcome == JobOutcome::InFlight {
+        if self.workload.is_some_and(|workload| workload != end.workload)
+            || end.outcome == JobOutcome::InFlight
+        {
             return;
         }
         let index = usize::try_from(end.scheduled.0 / self.length.0).unwrap_or(usize::MAX);
@@ -68,6 +72,7 @@ impl RuleWindows {
             return;
         }
         window.succeeded += 1;
+        window.cut += u64::from(end.cut);
         window.served += u64::from(end.step.is_some());
         window.fell_back += u64::from(end.step.is_some_and(|step| step > 0));
         if let (Some(times), Metric::Percentile(_, time)) = (&mut window.times, self.metric) {
@@ -80,13 +85,13 @@ impl RuleWindows {
         }
     }
 
-    /// Returns the value of the window that is worst by `rule`. A window is left out if a single job decides there: if it
-    /// has fewer jobs than one in which one may miss the rule. `None` if no window is left.
-    pub(super) fn worst(&self, rule: &Expectation) -> Option<Worst> {
-        let needed = if self.windows.len() == 1 { 1.0 } else { needed(rule) };
+    /// Returns the value of the window that is worst by `rule`. A window is left out if it has so few jobs that one job alone
+    /// breaks the rule, unless the rule has only one window. `None` if no window is left.
+    pub(super) fn worst(&self, rule: &Rule) -> Option<WorstWindow> {
+        let min_jobs = if self.windows.len() == 1 { 1.0 } else { min_jobs(rule) };
         let values = self.windows.iter().enumerate().filter_map(|(index, window)| {
-            let value = self.value(window, needed)?;
-            Some(Worst { value, at: Instant(self.length.0 * index as u64) })
+            let value = self.value(window, min_jobs)?;
+            Some(WorstWindow { value, at: Instant(self.length.0 * index as u64) })
         });
         let badness = |value: f64| match rule.op {
             Op::AtLeast | Op::Above => -value,
@@ -97,16 +102,18 @@ impl RuleWindows {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
-    fn value(&self, window: &Window, needed: f64) -> Option<f64> {
-        let ratio =
-            |part: u64, whole: u64| (whole > 0 && whole as f64 >= needed).then(|| part as f64 / whole as f64);
+    fn value(&self, window: &Window, min_jobs: f64) -> Option<f64> {
+        let ratio = |part: u64, whole: u64| {
+            (whole > 0 && whole as f64 >= min_jobs).then(|| part as f64 / whole as f64)
+        };
         match self.metric {
             Metric::Success => ratio(window.succeeded, window.ended),
             Metric::FallbackShare => ratio(window.fell_back, window.served),
+            Metric::CutShare => ratio(window.cut, window.succeeded),
             Metric::AttemptsPerJob => ratio(window.attempts, window.ended),
             Metric::Goodput => Some(window.succeeded as f64 / self.length.as_secs_f64()),
             Metric::Percentile(percent, _) => {
-                let enough = window.succeeded as f64 >= needed;
+                let enough = window.succeeded as f64 >= min_jobs;
                 window.times.as_ref().filter(|_| enough)?.quantile_s(f64::from(percent) / 100.0)
             }
             Metric::LimitedShare | Metric::Cost | Metric::Headroom => None,
@@ -114,8 +121,8 @@ impl RuleWindows {
     }
 }
 
-/// Returns the fewest jobs of a window in which one job alone does not decide on the rule.
-fn needed(rule: &Expectation) -> f64 {
+/// Returns the smallest number of jobs in a window at which one job alone does not break the rule.
+fn min_jobs(rule: &Rule) -> f64 {
     // A rule that allows no exception is broken by any job.
     let allowed = rule.allowed_share().filter(|allowed| *allowed > 0.0);
     allowed.map_or(1.0, |allowed| (1.0 / allowed - 1e-9).max(1.0))

@@ -3,7 +3,7 @@
 //! Whether a job is worth a trace is known only at its end, so the last events of every job in flight are kept, in a
 //! ring: job `n` has slot `n mod RING`. Jobs are numbered in order of arrival, so two jobs share a slot only if
 //! `RING` others arrived in between; then the older job keeps it, since it is the slower one, and the younger has no
-//! trace. Memory is set when the run begins, and an event costs one look at a slot.
+//! trace. Memory is set when the run begins, and an event costs one access to a slot.
 
 use super::Fold;
 use super::names::{REASONS, failure_name};
@@ -134,7 +134,7 @@ impl Fold for SlowJobs {
             EventKind::Waiting { until, obstacle } => Kind::Waiting(until, obstacle.why),
             EventKind::Sent { target, number, .. } => Kind::Sent(target, number),
             EventKind::Replied { target, outcome, .. } => Kind::Replied(target, outcome),
-            EventKind::Abandoned { target, .. } => Kind::Abandoned(target),
+            EventKind::AttemptCancelled { target, .. } => Kind::Abandoned(target),
             EventKind::FellBack { to, .. } => Kind::FellBack(to),
             EventKind::CacheHit => Kind::CacheHit,
             EventKind::Coalesced { leader } => Kind::Coalesced(leader),
@@ -180,7 +180,7 @@ impl Timeline {
 
 impl Finished {
     fn trace(&self, scenario: &Scenario) -> JobTrace {
-        let JobEnd { outcome, class, scheduled, attempts, .. } = self.end;
+        let JobEnd { outcome, workload, scheduled, attempts, .. } = self.end;
         let timeline = &self.timeline;
         let since = |at: Instant| seconds(at.since(scheduled));
         let mut events: Vec<_> = timeline.events[..timeline.len]
@@ -204,7 +204,7 @@ impl Finished {
         events.push(TraceEvent { at_s: since(self.at), kind: done });
         JobTrace {
             job: timeline.job.map_or(0, |job| job.0),
-            workload: scenario.workloads[class.index()].name.clone(),
+            workload: scenario.workloads[workload.index()].name.clone(),
             scheduled_s: at_seconds(scheduled),
             latency_s: seconds(self.latency),
             prompt_tokens: timeline.prompt_tokens,

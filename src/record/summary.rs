@@ -5,10 +5,12 @@
 //! rates and money to six decimal digits, and used shares of limits over time to three. Counts and distributions of
 //! several runs can be added.
 
-pub use super::ceiling::{Binding, Ceiling, CeilingAxis, CeilingTarget, LongWindow};
+pub use super::ceiling::{Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow};
+use super::delays::Delays;
 use super::findings::{self, Finding};
 use super::series::Series;
 use super::trace::JobTrace;
+use super::worst_window::WorstWindow;
 pub use crate::formatting::Unit;
 use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
@@ -82,25 +84,28 @@ pub struct Summary {
     /// Every account × model of the scenario, in the scenario's order.
     pub targets: Vec<Target>,
     /// The highest load that the limits allow, by arithmetic.
-    pub ceiling: Ceiling,
+    pub ceiling: CeilingSummary,
     /// The limit whose window is half of the run or longer and of which the load uses the largest share; `None` if there is
     /// none of which it uses a substantial one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long_window: Option<LongWindow>,
     /// The run over time.
     pub series: Series,
-    /// The expectations and their measured values.
-    pub expect: Vec<Expected>,
-    /// The slowest jobs that succeeded and the first that did not; empty if no traces were kept.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub worst: Vec<JobTrace>,
+    /// The rules with their measured values.
+    pub expect: Vec<RuleResult>,
+    /// The traces of the slowest jobs that succeeded and of the first that did not; empty if none were kept.
+    #[serde(rename = "worst", default, skip_serializing_if = "Vec::is_empty")]
+    pub job_traces: Vec<JobTrace>,
     /// The delay of the load generator, per job; `None` in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_s: Option<Quantiles>,
+    /// The delays of a live run, and what they change; `None` in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delays: Option<Delays>,
 }
 
 impl Summary {
-    /// Returns `true` if every expectation is met. A run without expectations passes.
+    /// Returns `true` if every rule holds. A run without rules passes.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.expect.iter().all(|expected| expected.pass)
@@ -193,6 +198,10 @@ pub struct Jobs {
     pub joined: u64,
     /// Of the succeeded, those served by a later step of their route than the first.
     pub fell_back: u64,
+    /// Of the succeeded, those whose answer was cut: it ends at `max_tokens`, or at the longest completion of the model.
+    /// Zero in a result of an earlier version.
+    #[serde(default)]
+    pub cut: u64,
     /// The failed, by reason.
     pub failed_by: Counts,
     /// The shed, by reason.
@@ -296,8 +305,17 @@ pub struct Workload {
     pub shed: u64,
     /// Not over when the run ended.
     pub in_flight: u64,
+    /// Of the succeeded, those whose answer was cut. Zero in a result of an earlier version.
+    #[serde(default)]
+    pub cut: u64,
+    /// The `max_tokens` of its jobs; `None` if they have none, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
+    /// Its worst window of time; `None` if the run is too short or has too few jobs to compare windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_window: Option<WorstWindow>,
 }
 
 /// One account × model.
@@ -347,12 +365,12 @@ pub struct Limit {
     pub law: String,
 }
 
-/// One expectation and its measured value.
+/// A rule of `expect` and its measured value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Expected {
-    /// The expectation as written.
+pub struct RuleResult {
+    /// The rule as written.
     pub rule: String,
-    /// The metric of the expectation; `None` in results of earlier versions.
+    /// The metric of the rule; `None` in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<Metric>,
     /// The workload that it is judged for; `None` for all jobs of the run.
@@ -371,6 +389,6 @@ pub struct Expected {
     pub actual: Option<f64>,
     /// The unit of `actual`.
     pub unit: Unit,
-    /// Whether it is met. Without a measured value it is not, except headroom if no limit bounds the load.
+    /// `true` if the rule holds. Without a measured value it does not, except for headroom if no limit bounds the load.
     pub pass: bool,
 }

@@ -8,10 +8,10 @@ use super::outcome::{Outcome, ScenarioOutcome};
 /// Returns one `::error` command per line for every broken rule and every measure that got worse.
 #[must_use]
 pub fn annotations(outcome: &Outcome) -> String {
-    outcome.scenarios.iter().map(of_scenario).collect()
+    outcome.scenarios.iter().map(scenario_annotations).collect()
 }
 
-fn of_scenario(scenario: &ScenarioOutcome) -> String {
+fn scenario_annotations(scenario: &ScenarioOutcome) -> String {
     let broken = scenario.broken().map(|rule| {
         let message = format!("{}\nreproduce: {}", rule.sentence(), rule.reproduce);
         error(scenario, rule.line, "expectation not met", &message)
@@ -27,16 +27,17 @@ fn of_scenario(scenario: &ScenarioOutcome) -> String {
 
 fn error(scenario: &ScenarioOutcome, line: Option<usize>, title: &str, message: &str) -> String {
     let line = line.map(|line| format!(",line={line}")).unwrap_or_default();
-    let (file, title) = (property(&scenario.file), property(&format!("{}: {title}", scenario.name)));
-    format!("::error file={file}{line},title={title}::{}\n", data(message))
+    let (file, title) =
+        (escaped_property(&scenario.file), escaped_property(&format!("{}: {title}", scenario.name)));
+    format!("::error file={file}{line},title={title}::{}\n", escaped_message(message))
 }
 
 /// Escapes the message of a command.
-fn data(text: &str) -> String {
+fn escaped_message(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Escapes a property of a command, which must not contain its separators either.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+/// Escapes a escaped_property of a command, which must not contain its separators either.
+fn escaped_property(text: &str) -> String {
+    escaped_message(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -17,15 +17,15 @@ pub const SCHEMA: &str = "quotalab/baseline/1";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     schema: String,
-    /// The version of quotalab that made it.
+    /// The version of quotalab that wrote it.
     version: String,
     /// The baseline of each scenario, by its name.
-    scenarios: BTreeMap<String, Reference>,
+    scenarios: BTreeMap<String, ScenarioBaseline>,
 }
 
 /// The baseline of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Reference {
+pub(super) struct ScenarioBaseline {
     /// How long jobs arrived, in seconds.
     duration_s: f64,
     /// The seed of each replica, all different.
@@ -37,7 +37,7 @@ pub(super) struct Reference {
 /// The values of one measure over the replicas.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sample {
-    /// For readers; `None` if nothing was measured.
+    /// The mean, for readers; `None` if nothing was measured.
     mean: Option<f64>,
     /// The standard deviation, for readers; `None` if fewer than two replicas were measured.
     sd: Option<f64>,
@@ -53,7 +53,9 @@ impl Baseline {
         Self {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            scenarios: each.map(|(case, runs)| (case.scenario().name.clone(), Reference::of(runs))).collect(),
+            scenarios: each
+                .map(|(case, runs)| (case.scenario().name.clone(), ScenarioBaseline::of(runs)))
+                .collect(),
         }
     }
 
@@ -74,13 +76,13 @@ impl Baseline {
     /// Returns one sentence if the text is not JSON of the schema [`SCHEMA`], or if its values are inconsistent.
     pub fn from_json(text: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
-        struct Head {
+        struct SchemaOnly {
             schema: String,
         }
-        let head: Head =
+        let SchemaOnly { schema } =
             serde_json::from_str(text).map_err(|error| format!("not a quotalab baseline: {error}"))?;
-        if head.schema != SCHEMA {
-            return Err(format!("its schema is `{}`; this version reads `{SCHEMA}`", head.schema));
+        if schema != SCHEMA {
+            return Err(format!("its schema is `{schema}`; this version reads `{SCHEMA}`"));
         }
         let baseline: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match baseline.scenarios.iter().find_map(|(name, scenario)| Some((name, scenario.inconsistency()?))) {
@@ -92,33 +94,34 @@ impl Baseline {
     /// Returns the number of replicas of a scenario, or `None` if the baseline does not contain it.
     #[must_use]
     pub fn replicas(&self, scenario: &str) -> Option<usize> {
-        self.scenarios.get(scenario).map(|reference| reference.seeds.len())
+        self.scenarios.get(scenario).map(|scenario| scenario.seeds.len())
     }
 
     /// Returns a sentence for each reason why `cases` cannot be compared with the baseline; empty if they can.
     #[must_use]
     pub fn mismatches(&self, cases: &[Case]) -> Vec<String> {
         let given: BTreeMap<&str, &Case> = cases.iter().map(|case| (&*case.scenario().name, case)).collect();
-        let mismatch = |(name, reference): (&String, &Reference)| {
+        let mismatch = |(name, baseline): (&String, &ScenarioBaseline)| {
             let Some(case) = given.get(name.as_str()) else {
                 return Some(format!("it contains the scenario `{name}`, which was not given"));
             };
             let now = crate::formatting::seconds(case.scenario().duration);
             #[expect(clippy::float_cmp, reason = "both are rounded to the microsecond")]
-            let same = now == reference.duration_s;
+            let same = now == baseline.duration_s;
             (!same).then(|| {
-                format!("`{name}` ran {} s in the baseline, and would run {now} s now", reference.duration_s)
+                format!("`{name}` ran {} s in the baseline, and would run {now} s now", baseline.duration_s)
             })
         };
         self.scenarios.iter().filter_map(mismatch).collect()
     }
 
-    pub(super) fn get(&self, scenario: &str) -> Option<&Reference> {
-        self.scenarios.get(scenario)
+    /// Returns the baseline of a scenario; `None` if there is none.
+    pub(super) fn scenario(&self, name: &str) -> Option<&ScenarioBaseline> {
+        self.scenarios.get(name)
     }
 }
 
-impl Reference {
+impl ScenarioBaseline {
     fn of(runs: &ScenarioRuns) -> Self {
         let sample = |index: usize| {
             let values: Vec<_> = runs.replicas.iter().map(|replica| replica.values[index]).collect();
@@ -132,7 +135,7 @@ impl Reference {
         }
     }
 
-    /// Returns the first inconsistency of a reference that was read from a file.
+    /// Returns the first inconsistency of a baseline that was read from a file; `None` if it is consistent.
     fn inconsistency(&self) -> Option<String> {
         if self.seeds.len() < 2 {
             return Some("it has fewer than two seeds, so the noise is unknown".to_owned());

@@ -1,6 +1,6 @@
 //! One scenario against its baseline: whether each measure is the same, better or worse.
 
-use super::baseline::Reference;
+use super::baseline::ScenarioBaseline;
 use super::measures::{MEASURES, Measure, format_change, format_signed_change, minimum_effect};
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::quantity;
@@ -13,7 +13,7 @@ pub(super) const FALSE_ALARM_PROBABILITY: f64 = 0.01;
 
 /// How one measure compares with its baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
+pub struct MeasureChange {
     /// The name of the measure.
     pub measure: &'static str,
     /// The name of the measure in text.
@@ -32,7 +32,7 @@ pub struct Change {
     pub verdict: Verdict,
     /// The replica with the largest change for the worse; only if the verdict is [`Verdict::Worse`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub shown_by: Option<Evidence>,
+    pub shown_by: Option<ExampleReplica>,
 }
 
 /// How a change is judged.
@@ -59,9 +59,9 @@ impl Verdict {
     }
 }
 
-/// One replica that shows a regression.
+/// A replica that shows a regression.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Evidence {
+pub struct ExampleReplica {
     /// Its seed.
     pub seed: u64,
     /// The baseline's value for this seed; `None` if the baseline does not contain the seed.
@@ -72,14 +72,19 @@ pub struct Evidence {
     pub reproduce: String,
 }
 
-/// Compares every measure of `reference`. If nothing changed, one measure exceeds its margin on a given side with
-/// probability `tail` at most.
-pub(super) fn changes(case: &Case, runs: &ScenarioRuns, reference: &Reference, tail: f64) -> Vec<Change> {
+/// Compares every measure that the baseline of the scenario has. If nothing changed, a measure exceeds its margin on a
+/// given side (better or worse) with a probability of at most `tail_probability`.
+pub(super) fn changes(
+    case: &Case,
+    runs: &ScenarioRuns,
+    baseline: &ScenarioBaseline,
+    tail_probability: f64,
+) -> Vec<MeasureChange> {
     let compared = MEASURES.iter().enumerate().filter_map(|(index, measure)| {
-        let sample = reference.measures.get(measure.name)?;
-        let old = reference.seeds.iter().zip(&sample.values);
+        let sample = baseline.measures.get(measure.name)?;
+        let old = baseline.seeds.iter().zip(&sample.values);
         let old: Observations = old.filter_map(|(seed, value)| Some((*seed, (*value)?))).collect();
-        Comparison { case, runs, index, measure, old: &old, tail }.change()
+        Comparison { case, runs, index, measure, old: &old, tail_probability }.change()
     });
     compared.collect()
 }
@@ -91,18 +96,22 @@ struct Comparison<'a> {
     /// The measure's index in [`MEASURES`].
     index: usize,
     measure: &'static Measure,
+    /// The values in the baseline, each with its seed.
     old: &'a Observations,
-    tail: f64,
+    /// See [`changes`].
+    tail_probability: f64,
 }
 
 impl Comparison<'_> {
     /// Returns `None` if the baseline has fewer than two values, since the noise is then unknown.
-    fn change(&self) -> Option<Change> {
+    fn change(&self) -> Option<MeasureChange> {
         if self.old.len() < 2 {
             return None;
         }
         let new: Observations = self.values().filter_map(|(seed, value)| Some((seed, value?))).collect();
-        let Some(means) = compare_means(self.old, &new, self.tail) else { return self.not_measurable() };
+        let Some(means) = compare_means(self.old, &new, self.tail_probability) else {
+            return self.not_measurable();
+        };
         let margin = means.margin.max(minimum_effect(self.measure.unit, means.old));
         let worsening = self.measure.worsening(means.old, means.new);
         let verdict = match () {
@@ -114,9 +123,10 @@ impl Comparison<'_> {
             self.measure.worsening(value_of(self.old, seed).unwrap_or(means.old), new)
         };
         let worst = new.iter().max_by(|a, b| worsening_of(a).total_cmp(&worsening_of(b)));
-        let shown_by =
-            worst.filter(|_| verdict == Verdict::Worse).map(|&(seed, new)| self.evidence(seed, Some(new)));
-        Some(Change {
+        let shown_by = worst
+            .filter(|_| verdict == Verdict::Worse)
+            .map(|&(seed, new)| self.example_replica(seed, Some(new)));
+        Some(MeasureChange {
             measure: self.measure.name,
             label: self.measure.label,
             unit: self.measure.unit,
@@ -129,10 +139,10 @@ impl Comparison<'_> {
     }
 
     /// Returns a regression if the measure existed in the baseline and no longer does in some replica.
-    fn not_measurable(&self) -> Option<Change> {
+    fn not_measurable(&self) -> Option<MeasureChange> {
         let (seed, value) = self.values().find(|(_, value)| value.is_none())?;
         let old: Vec<f64> = self.old.iter().map(|(_, value)| *value).collect();
-        Some(Change {
+        Some(MeasureChange {
             measure: self.measure.name,
             label: self.measure.label,
             unit: self.measure.unit,
@@ -140,7 +150,7 @@ impl Comparison<'_> {
             new: None,
             margin: 0.0,
             verdict: Verdict::Worse,
-            shown_by: Some(self.evidence(seed, value)),
+            shown_by: Some(self.example_replica(seed, value)),
         })
     }
 
@@ -149,8 +159,8 @@ impl Comparison<'_> {
         self.runs.replicas.iter().map(|replica| (replica.seed, replica.values[self.index]))
     }
 
-    fn evidence(&self, seed: u64, new: Option<f64>) -> Evidence {
-        Evidence { seed, old: value_of(self.old, seed), new, reproduce: self.case.reproduce(seed) }
+    fn example_replica(&self, seed: u64, new: Option<f64>) -> ExampleReplica {
+        ExampleReplica { seed, old: value_of(self.old, seed), new, reproduce: self.case.reproduce(seed) }
     }
 }
 
@@ -158,7 +168,7 @@ fn value_of(values: &Observations, seed: u64) -> Option<f64> {
     values.iter().find(|(other, _)| *other == seed).map(|(_, value)| *value)
 }
 
-impl Change {
+impl MeasureChange {
     /// Formats the mean in the baseline.
     pub(super) fn old_text(&self) -> String {
         quantity(self.unit, self.old)
@@ -193,7 +203,7 @@ impl Change {
     }
 }
 
-impl Evidence {
+impl ExampleReplica {
     /// Returns a sentence with the replica that shows the regression, and its values.
     pub(super) fn sentence(&self, unit: Unit) -> String {
         let text = |value: Option<f64>| {

@@ -1,7 +1,7 @@
-//! The outcome as JUnit XML, which CI servers show: a suite per scenario, a case per rule and per measure.
+//! The outcome as JUnit XML, which CI servers show: a suite per scenario, a test case per rule and per measure.
 
-use super::compare::{Change, Verdict};
-use super::outcome::{Outcome, Rule, ScenarioOutcome};
+use super::compare::{MeasureChange, Verdict};
+use super::outcome::{Outcome, RuleOutcome, ScenarioOutcome};
 use crate::xml::escape;
 use quick_xml::Writer;
 use quick_xml::events::attributes::Attribute;
@@ -38,21 +38,21 @@ fn suite(xml: &mut Xml, scenario: &ScenarioOutcome) -> io::Result<()> {
         .with_attributes(Totals::of(scenario).attributes(&scenario.name))
         .write_inner_content(|xml| {
             for rule in &scenario.expect {
-                case(xml, scenario, &rule.rule, |xml| rule_result(xml, rule))?;
+                test_case(xml, scenario, &rule.rule, |xml| rule_result(xml, rule))?;
             }
             for change in &scenario.compared {
                 let name = format!("{} against the baseline", change.measure);
-                case(xml, scenario, &name, |xml| change_result(xml, change))?;
+                test_case(xml, scenario, &name, |xml| change_result(xml, change))?;
             }
             for note in &scenario.notes {
-                case(xml, scenario, note, |xml| skipped(xml, note))?;
+                test_case(xml, scenario, note, |xml| skipped(xml, note))?;
             }
             Ok(())
         })?;
     Ok(())
 }
 
-/// How many cases a suite, or the whole document, has.
+/// The numbers of test cases in a suite, or in the whole document.
 #[derive(Clone, Copy, Default)]
 struct Totals {
     tests: usize,
@@ -98,7 +98,7 @@ fn content(text: &str) -> BytesText<'_> {
     BytesText::from_escaped(escape(text))
 }
 
-fn case(
+fn test_case(
     xml: &mut Xml,
     scenario: &ScenarioOutcome,
     name: &str,
@@ -111,19 +111,23 @@ fn case(
     Ok(())
 }
 
-fn rule_result(xml: &mut Xml, rule: &Rule) -> io::Result<()> {
-    if rule.pass { output(xml, &rule.actual_text()) } else { failure(xml, &rule.sentence(), &rule.reproduce) }
+fn rule_result(xml: &mut Xml, rule: &RuleOutcome) -> io::Result<()> {
+    if rule.pass {
+        system_out(xml, &rule.actual_text())
+    } else {
+        failure(xml, &rule.sentence(), &rule.reproduce)
+    }
 }
 
-fn change_result(xml: &mut Xml, change: &Change) -> io::Result<()> {
+fn change_result(xml: &mut Xml, change: &MeasureChange) -> io::Result<()> {
     if change.verdict != Verdict::Worse {
-        return output(xml, &change.sentence());
+        return system_out(xml, &change.sentence());
     }
     let command = change.shown_by.as_ref().map_or("", |evidence| &evidence.reproduce);
     failure(xml, &change.sentence(), command)
 }
 
-fn output(xml: &mut Xml, text: &str) -> io::Result<()> {
+fn system_out(xml: &mut Xml, text: &str) -> io::Result<()> {
     xml.create_element("system-out").write_text_content(content(text))?;
     Ok(())
 }

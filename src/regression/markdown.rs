@@ -1,8 +1,8 @@
 //! The outcome as Markdown, for a pull request or the summary of a GitHub job: first what failed or changed, then
 //! every number.
 
-use super::compare::{Change, Verdict};
-use super::outcome::{Outcome, Rule, ScenarioOutcome, Status};
+use super::compare::{MeasureChange, Verdict};
+use super::outcome::{Outcome, RuleOutcome, ScenarioOutcome, Status};
 use crate::xml::escape;
 
 const HEAD: &str = "| scenario | what | old | new | change | verdict |\n|---|---|--:|--:|--:|---|\n";
@@ -49,7 +49,7 @@ fn rows(scenario: &ScenarioOutcome, filter: RowFilter) -> String {
     rules.chain(changes.map(|change| change_row(&name, change))).collect()
 }
 
-fn rule_row(name: &str, rule: &Rule) -> String {
+fn rule_row(name: &str, rule: &RuleOutcome) -> String {
     let verdict = if rule.pass { "holds" } else { "**broken**" };
     format!(
         "| {name} | {} | | {} | {} | {verdict} |\n",
@@ -59,7 +59,7 @@ fn rule_row(name: &str, rule: &Rule) -> String {
     )
 }
 
-fn change_row(name: &str, change: &Change) -> String {
+fn change_row(name: &str, change: &MeasureChange) -> String {
     let (old, new, difference) = (change.old_text(), change.new_text(), change.difference());
     let verdict = match change.verdict {
         Verdict::Worse => "**worse**",
@@ -84,6 +84,8 @@ fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     for c in escape(text).chars() {
         match c {
+            // An empty comment after them: no mention, no link, no reference to an issue.
+            '@' | ':' | '#' => cell.extend([&c.to_string(), "<!-- -->"]),
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' => cell.extend(['\\', c]),
             c if c.is_control() => cell.push(' '),
             c => cell.push(c),

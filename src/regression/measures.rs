@@ -30,7 +30,7 @@ pub enum BetterDirection {
 }
 
 /// The number of measures.
-pub(super) const COUNT: usize = 11;
+pub(super) const COUNT: usize = 12;
 
 /// The measures, in the order of reports.
 pub const MEASURES: [Measure; COUNT] = [
@@ -63,6 +63,7 @@ pub const MEASURES: [Measure; COUNT] = [
     },
     lower_is_better("attempts per job", Unit::Times, |run| measure(Metric::AttemptsPerJob, run)),
     lower_is_better("fallback share", Unit::Share, |run| measure(Metric::FallbackShare, run)),
+    lower_is_better("cut share", Unit::Share, |run| measure(Metric::CutShare, run)),
     lower_is_better("cost", Unit::Usd, |run| measure(Metric::Cost, run)),
     lower_is_better("shed share", Unit::Share, |run| share_of(run.jobs.shed, run.jobs.offered)),
 ];

@@ -1,4 +1,4 @@
-//! Regression tests for CI: whether every scenario meets its expectations, and whether any measure got worse than in
+//! Regression tests for CI: whether every scenario keeps its rules, and whether any measure got worse than in
 //! a baseline.
 //!
 //! ```text
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A rule of `expect:` is judged on the scenario's own seed, so its result is the same every time. A measure is
-//! compared over several replicas ([`replica_seeds`](crate::stats::replica_seeds)) and is called worse only if the
+//! compared over several replicas ([`replica_seeds`](crate::stats::replica_seeds)) and is judged worse only if the
 //! difference of the means exceeds the margin: the larger of the noise ([`compare_means`](crate::stats::compare_means))
 //! and the minimum effect, the smallest change that matters (`measures::minimum_effect`). If nothing changed, a whole
 //! comparison raises a false alarm with a probability of at most 1 %: that probability is divided by the number of
@@ -25,10 +25,10 @@ mod text;
 
 pub use annotations::annotations;
 pub use baseline::{Baseline, SCHEMA, first_repeated_scenario_name};
-pub use compare::{Change, Evidence, Verdict};
+pub use compare::{ExampleReplica, MeasureChange, Verdict};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use measures::{BetterDirection, MEASURES, Measure};
-pub use outcome::{Outcome, Rule, ScenarioOutcome, Status, judge};
+pub use outcome::{Outcome, RuleOutcome, ScenarioOutcome, Status, judge};
 pub use runs::{Case, ScenarioRuns, TestProgress, run};
 pub use text::text;

@@ -2,12 +2,12 @@
 //! JUnit, Markdown, annotations) is a function of it.
 
 use super::baseline::Baseline;
-use super::compare::{Change, FALSE_ALARM_PROBABILITY, Verdict, changes};
+use super::compare::{FALSE_ALARM_PROBABILITY, MeasureChange, Verdict, changes};
 use super::measures::format_change;
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::{quantity, rounded};
-use crate::record::{Expected, Unit};
-use crate::scenario::Expectation;
+use crate::record::{RuleResult, Unit};
+use crate::scenario::Rule;
 use serde::Serialize;
 
 /// The name and version of the schema of `quotalab test --json`.
@@ -39,9 +39,9 @@ pub struct ScenarioOutcome {
     /// Why something was not judged: it was not run, or the baseline that was given does not contain it.
     pub notes: Vec<&'static str>,
     /// Its rules.
-    pub expect: Vec<Rule>,
+    pub expect: Vec<RuleOutcome>,
     /// Its measures compared with the baseline; empty without one.
-    pub compared: Vec<Change>,
+    pub compared: Vec<MeasureChange>,
 }
 
 /// Whether a scenario passed.
@@ -56,10 +56,10 @@ pub enum Status {
     Skipped,
 }
 
-/// One rule of `expect:`.
+/// The outcome of one rule of `expect:`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Rule {
-    /// As written.
+pub struct RuleOutcome {
+    /// The rule as written.
     pub rule: String,
     /// The line of the file, counted from 1; `None` if the file does not contain the rule.
     pub line: Option<usize>,
@@ -79,16 +79,16 @@ pub struct Rule {
 /// [`Baseline::mismatches`]). `runs` has one entry per case, in the same order.
 #[must_use]
 pub fn judge(cases: &[Case], runs: &[ScenarioRuns], baseline: Option<&Baseline>) -> Outcome {
-    let reference = |case: &Case| baseline?.get(&case.scenario().name);
+    let baseline_of = |case: &Case| baseline?.scenario(&case.scenario().name);
     assert_eq!(cases.len(), runs.len(), "invariant: every case was run");
     let comparisons: usize =
-        cases.iter().filter_map(reference).map(|reference| reference.measures.len()).sum();
+        cases.iter().filter_map(baseline_of).map(|baseline| baseline.measures.len()).sum();
     #[expect(clippy::cast_precision_loss, reason = "measures and scenarios are few")]
     let false_alarm_per_comparison = FALSE_ALARM_PROBABILITY / comparisons.max(1) as f64;
     let judged = |(case, runs): (&Case, &ScenarioRuns)| {
-        let compared = reference(case)
+        let compared = baseline_of(case)
             .filter(|_| !runs.replicas.is_empty())
-            .map(|reference| changes(case, runs, reference, false_alarm_per_comparison));
+            .map(|baseline| changes(case, runs, baseline, false_alarm_per_comparison));
         ScenarioOutcome::new(case, runs, baseline.is_some(), compared)
     };
     let scenarios: Vec<ScenarioOutcome> = cases.iter().zip(runs).map(judged).collect();
@@ -127,11 +127,17 @@ impl Outcome {
 
 impl ScenarioOutcome {
     /// `compared` is `None` if the baseline does not contain the scenario, or if there is no baseline.
-    fn new(case: &Case, runs: &ScenarioRuns, has_baseline: bool, compared: Option<Vec<Change>>) -> Self {
+    fn new(
+        case: &Case,
+        runs: &ScenarioRuns,
+        has_baseline: bool,
+        compared: Option<Vec<MeasureChange>>,
+    ) -> Self {
         let scenario = case.scenario();
         let results = runs.replicas.first().map_or(&[][..], |replica| &replica.expect);
         let rules = scenario.expect.iter().zip(results);
-        let expect: Vec<Rule> = rules.map(|(rule, result)| Rule::new(case, rule, result)).collect();
+        let expect: Vec<RuleOutcome> =
+            rules.map(|(rule, result)| RuleOutcome::new(case, rule, result)).collect();
         let mut notes = Vec::new();
         if runs.replicas.is_empty() {
             notes.push("it was not run: the test was interrupted");
@@ -152,18 +158,18 @@ impl ScenarioOutcome {
     }
 
     /// Iterates over the measures with this verdict.
-    pub(super) fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
+    pub(super) fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &MeasureChange> {
         self.compared.iter().filter(move |change| change.verdict == verdict)
     }
 
     /// Iterates over the rules that do not hold.
-    pub(super) fn broken(&self) -> impl Iterator<Item = &Rule> {
+    pub(super) fn broken(&self) -> impl Iterator<Item = &RuleOutcome> {
         self.expect.iter().filter(|rule| !rule.pass)
     }
 }
 
-impl Rule {
-    fn new(case: &Case, rule: &Expectation, result: &Expected) -> Self {
+impl RuleOutcome {
+    fn new(case: &Case, rule: &Rule, result: &RuleResult) -> Self {
         Self {
             rule: result.rule.clone(),
             line: line_of(&case.text, &result.rule),
@@ -205,10 +211,11 @@ impl Rule {
 fn line_of(text: &str, rule: &str) -> Option<usize> {
     let lines = || text.lines().enumerate();
     let (expect, _) = lines().find(|(_, line)| line.starts_with("expect:"))?;
-    // A rule that names no workload is judged for each, under its name.
-    let written = || rule.split_once(": ").map(|(_, rule)| rule);
+    // A rule without a workload may be judged once per workload. Its text then begins with the name of the workload,
+    // which the file does not contain.
+    let as_written = || rule.split_once(": ").map(|(_, rule)| rule);
     let find = |rule: &str| lines().skip(expect).find(|(_, line)| line.contains(rule));
-    find(rule).or_else(|| find(written()?)).map(|(index, _)| index + 1)
+    find(rule).or_else(|| find(as_written()?)).map(|(index, _)| index + 1)
 }
 
 #[cfg(test)]

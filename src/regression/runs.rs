@@ -6,7 +6,7 @@ use crate::drive;
 use crate::event::Event;
 use crate::formatting::seconds;
 use crate::load::Load;
-use crate::record::{Expected, Fold};
+use crate::record::{Fold, RuleResult};
 use crate::scenario::Scenario;
 use rayon::prelude::*;
 
@@ -48,8 +48,10 @@ pub struct ScenarioRuns {
 #[derive(Clone, Debug)]
 pub(super) struct Replica {
     pub(super) seed: u64,
+    /// The measures.
     pub(super) values: Values,
-    pub(super) expect: Vec<Expected>,
+    /// The results of the scenario's rules.
+    pub(super) expect: Vec<RuleResult>,
 }
 
 /// Watches the runs of a test, from any thread.
@@ -70,7 +72,7 @@ impl TestProgress for () {}
 pub fn run(cases: &[Case], progress: &dyn TestProgress) -> Vec<ScenarioRuns> {
     let scenarios: Vec<&Scenario> = cases.iter().flat_map(|case| &case.replicas).collect();
     let replica = |scenario: &&Scenario| {
-        let replica = replica(scenario, progress);
+        let replica = run_replica(scenario, progress);
         progress.ran();
         replica
     };
@@ -88,7 +90,7 @@ pub fn run(cases: &[Case], progress: &dyn TestProgress) -> Vec<ScenarioRuns> {
 }
 
 /// Makes one run; `None` if the test was interrupted before its end.
-fn replica(scenario: &Scenario, progress: &dyn TestProgress) -> Option<Replica> {
+fn run_replica(scenario: &Scenario, progress: &dyn TestProgress) -> Option<Replica> {
     if progress.is_interrupted() {
         return None;
     }

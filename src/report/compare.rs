@@ -32,7 +32,7 @@ enum Unit {
     Usd,
 }
 
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 17] = [
     Row { name: "jobs offered", measure: |run| Some(to_f64(run.jobs.offered)), unit: Unit::Count },
     Row {
         name: "succeeded",
@@ -56,6 +56,7 @@ const ROWS: [Row; 16] = [
         measure: |run| share_of(run.jobs.joined, run.jobs.succeeded),
         unit: Unit::Share,
     },
+    Row { name: "cut answers", measure: |run| share_of(run.jobs.cut, run.jobs.succeeded), unit: Unit::Share },
     Row {
         name: "attempts per job",
         measure: |run| share_of(run.attempts.total, run.jobs.offered),

@@ -1,7 +1,7 @@
 //! The rows that the text report and the page share: labels and formatted values, without layout.
 
 use crate::formatting::{count, duration, moment, percent, plural, quantity, share_of, usd};
-use crate::record::{Counts, Expected, Limit, Mode, Quantiles, Summary, Target};
+use crate::record::{Counts, DelayEffect, Difference, Limit, Mode, Quantiles, RuleResult, Summary, Target};
 use provider::Axis;
 
 /// Describes the run in one line: `24 h of traffic, simulated, seed 7`.
@@ -25,6 +25,7 @@ pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
         ("from cache", jobs.cached),
         ("coalesced", jobs.joined),
         ("served by a fallback", jobs.fell_back),
+        ("with a cut answer", jobs.cut),
     ];
     let shown =
         all.into_iter().filter(|(name, count)| *count > 0 || *name == "succeeded" || *name == "failed");
@@ -64,6 +65,8 @@ pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len(
         ("queue", Some(&summary.queue_s)),
         ("service", Some(&summary.service_s)),
         ("generator lag", summary.lag_s.as_ref()),
+        ("wake-up lag", summary.delays.as_ref().map(|delays| &delays.wake_lag_s)),
+        ("round trip", summary.delays.as_ref().map(|delays| &delays.round_trip_s)),
     ];
     let columns =
         |times: &Quantiles| [times.mean, times.p50, times.p90, times.p95, times.p99, times.max].map(duration);
@@ -73,8 +76,23 @@ pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len(
         .collect()
 }
 
+/// Says what the delays of a live run change; `None` if that is not known.
+pub(super) fn delay_effect(summary: &Summary) -> Option<String> {
+    let DelayEffect { seeds, refusals, succeeded, latency_p95 } = summary.delays.as_ref()?.effect?;
+    let difference = |Difference { mean, two_errors }: Difference| {
+        format!("{:+.1} % ± {:.1}", mean * 100.0, two_errors * 100.0)
+    };
+    Some(format!(
+        "Simulated with the round trips and the wake-up lag of this run instead of those that `sim` assumes: refusals {}, jobs \
+         that succeeded {}, p95 latency {} (± two standard errors, {seeds} seeds).",
+        difference(refusals),
+        difference(succeeded),
+        difference(latency_p95)
+    ))
+}
+
 /// The measured value of an expectation, in its unit, with the start of the worst window if it is judged in windows.
-pub(super) fn actual(expected: &Expected, run_s: f64) -> String {
+pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     let Some(actual) = expected.actual else {
         return match (expected.pass, expected.window_s) {
             (true, _) => "unlimited".to_owned(),
@@ -87,7 +105,7 @@ pub(super) fn actual(expected: &Expected, run_s: f64) -> String {
 }
 
 /// The text of an expectation; says so if the scenario does not state it.
-pub(super) fn rule(expected: &Expected) -> String {
+pub(super) fn rule(expected: &RuleResult) -> String {
     let default = if expected.is_default { " (default)" } else { "" };
     format!("{}{default}", expected.rule)
 }

@@ -22,6 +22,7 @@ pub fn render(summary: &Summary) -> String {
     let content = html! {
         (header(summary))
         (tiles(summary))
+        (workloads(summary))
         (expectations(summary))
         @for chart in &charts {
             (page::figure(chart))
@@ -31,7 +32,6 @@ pub fn render(summary: &Summary) -> String {
         (jobs(summary))
         (targets(summary))
         (ceiling(summary))
-        (workloads(summary))
         (job_traces::sections(summary))
         (reproduce(summary))
         (embedded(summary))
@@ -89,6 +89,13 @@ fn times(summary: &Summary) -> Markup {
     let content = html! {
         (table(&head, 1, &rows))
         p.note { "Of jobs that succeeded. Latency and TTFT count from the scheduled arrival." }
+        @if summary.delays.is_some() {
+            p.note {
+                "Generator lag: from the scheduled arrival of a job to its real one. Wake-up lag: from the end of a wait to the \
+                 client's next action. Round trip: of attempts that a limit refused."
+            }
+        }
+        @if let Some(effect) = facts::delay_effect(summary) { p.note { (text(&effect)) } }
     };
     section("Latency", &content)
 }
@@ -171,13 +178,17 @@ fn ceiling(summary: &Summary) -> Markup {
         .map_or_else(|| "any load".to_owned(), |rate| format!("{} jobs/min", number(rate)));
     let content = html! {
         p { "By arithmetic, the limits together allow " (all) "; " (offered) " jobs/min were offered on average." }
+        @if let Some(peak) = &ceiling.peak {
+            p { (verdict::peak(peak, summary.duration_s)) }
+        }
         (table(&["target", "limit", "", "per window", "jobs/min"], 3, &rows))
     };
     section("What each limit allows", &content)
 }
 
 fn workloads(summary: &Summary) -> Markup {
-    if summary.workloads.len() < 2 {
+    let has_worst = summary.workloads.iter().any(|workload| workload.worst_window.is_some());
+    if summary.workloads.len() < 2 && !has_worst {
         return Markup::default();
     }
     let rows: Vec<_> = summary
@@ -194,13 +205,22 @@ fn workloads(summary: &Summary) -> Markup {
                 cell(share),
                 cell(count(workload.failed)),
                 cell(count(workload.shed)),
+                cell(count(workload.cut)),
                 cell(time(latency.p50)),
                 cell(time(latency.p95)),
             ]
         })
         .collect();
-    let head = ["workload", "offered", "succeeded", "failed", "shed", "p50", "p95"];
-    section("Workloads", &table(&head, 1, &rows))
+    let head = ["workload", "offered", "succeeded", "failed", "shed", "cut", "p50", "p95"];
+    let content = html! {
+        (table(&head, 1, &rows))
+        @for workload in summary.workloads.iter().take(MAX_ROWS) {
+            @if let Some(worst) = &workload.worst_window {
+                p.note { (text(&workload.name)) ": worst " (text(&verdict::worst_window(worst, summary.duration_s))) "." }
+            }
+        }
+    };
+    section("Workloads", &content)
 }
 
 fn reproduce(summary: &Summary) -> Markup {

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 pub(super) fn sections(summary: &Summary) -> Markup {
     let part = |title: &str, succeeded: bool| {
         let traces: Vec<_> = summary
-            .worst
+            .job_traces
             .iter()
             .filter(|trace| (trace.verdict == "succeeded") == succeeded)
             .take(MAX_ROWS)

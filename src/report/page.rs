@@ -8,8 +8,9 @@
 
 use super::chart::{self, Chart};
 use super::facts;
-use super::text_layout::{printable, short};
+use super::text_layout::short;
 use crate::formatting::plural;
+use crate::formatting::printable;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 

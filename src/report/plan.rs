@@ -1,6 +1,7 @@
 //! Reports of a plan: text for the terminal in 80 columns, with the answer first; charts; and a page.
 
 pub(super) mod change;
+mod differences;
 mod html;
 mod notes;
 mod outages;
@@ -105,11 +106,12 @@ impl PlanReport {
             for (place, axis) in target.axes.iter().enumerate() {
                 let name = if place == 0 { name.as_str() } else { "" };
                 let limit = format!("{} {}", axis.axis, count(axis.limit));
-                let multiple = axis.jobs_per_min / plan.load.jobs_per_min;
-                self.ceiling(name, Some(axis.jobs_per_min), Some(multiple), Some(&limit));
+                let times = analytic.times_load(axis, plan.load.jobs_per_min);
+                let times = times.map_or_else(|| "–".to_owned(), number);
+                self.row(name, &number(axis.jobs_per_min), &times, &limit);
             }
         }
-        let differences = sentences::differences(plan);
+        let differences = differences::sentences(plan);
         if !differences.is_empty() {
             self.0.line("");
         }
@@ -120,15 +122,18 @@ impl PlanReport {
 
     /// Writes the row of a ceiling that lies beyond the loads that were tried.
     fn bound(&mut self, name: &str, side: char, tried: f64, load: f64, stops: Option<&str>) {
-        let stops = short(stops.unwrap_or(""), WIDTH - CHANGE - 24);
         let beyond = |value: f64| format!("{side} {}", number(value));
-        self.0.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", beyond(tried * load), beyond(tried)));
+        self.row(name, &beyond(tried * load), &beyond(tried), stops.unwrap_or(""));
     }
 
     fn ceiling(&mut self, name: &str, jobs: Option<f64>, multiple: Option<f64>, stops: Option<&str>) {
         let optional = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), number);
-        let stops = short(stops.unwrap_or(""), WIDTH - CHANGE - 24);
-        self.0.line(&format!("{name:<CHANGE$} {:>10} {:>9}   {stops}", optional(jobs), optional(multiple)));
+        self.row(name, &optional(jobs), &optional(multiple), stops.unwrap_or(""));
+    }
+
+    fn row(&mut self, name: &str, jobs: &str, multiple: &str, stops: &str) {
+        let stops = short(stops, WIDTH - CHANGE - 24);
+        self.0.line(&format!("{name:<CHANGE$} {jobs:>10} {multiple:>9}   {stops}"));
     }
 
     fn curve(&mut self, plan: &Plan) {
@@ -182,6 +187,8 @@ impl PlanReport {
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
         let changes = if buy.undecided.is_some() {
             "too few jobs for a verdict".to_owned()
+        } else if buy.changes.is_empty() && !buy.broken.is_empty() {
+            "no change that was tried helps".to_owned()
         } else if buy.changes.is_empty() {
             "no change is needed".to_owned()
         } else {

@@ -37,7 +37,7 @@ pub fn numbers(preset: &PresetEvidence) -> String {
         text += &format!("\n{}{}\n", model.model, retired.unwrap_or_default());
         let width = model.numbers.iter().map(|number| number.value.chars().count()).max().unwrap_or(0);
         for number in &model.numbers {
-            let (mut of, mut value) = (number.of.as_str(), number.value.as_str());
+            let (mut of, mut value) = (number.word.as_str(), number.value.as_str());
             for evidence in &number.evidence {
                 text += &format!(
                     "  {of:<12} {value:<width$}  {:<10} {:<10} {}\n",

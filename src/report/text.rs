@@ -79,6 +79,9 @@ impl RunReport {
         for (name, cells) in rows {
             self.0.line(&format!("{name:<INDENT$}{}", columns(&cells)));
         }
+        if let Some(effect) = facts::delay_effect(summary) {
+            self.value("delays", &effect);
+        }
     }
 
     fn breakdown(&mut self, summary: &Summary) {

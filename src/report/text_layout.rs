@@ -1,5 +1,7 @@
 //! Text for a limited space: wrapped, shortened and made printable.
 
+use crate::formatting::printable;
+
 /// Breaks `text` at spaces into lines of at most `width` characters. A longer word gets a line of its own.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -28,14 +30,9 @@ pub(super) fn short(name: &str, letters: usize) -> String {
     all[..head].iter().chain(&['…']).chain(&all[all.len() - tail..]).collect()
 }
 
-/// [`short`] with control characters replaced by blanks.
+/// [`short`] with unprintable characters replaced by blanks.
 pub(super) fn fitted(name: &str, letters: usize) -> String {
     short(&printable(name), letters)
-}
-
-/// Replaces control characters by blanks, since a terminal would interpret them.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]

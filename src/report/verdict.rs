@@ -1,8 +1,10 @@
 //! The findings of a run as sentences, for the head of every report.
 
 use super::notes;
-use crate::formatting::{count, duration, job_rate, moment, percent, plural, share_of};
-use crate::record::{Finding, LimitCeiling, LongWindow, Summary};
+use crate::formatting::{count, duration, job_rate, jobs_in, moment, percent, plural, share_of};
+use crate::record::{
+    CeilingPeak, CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow,
+};
 
 /// Returns one sentence per finding, the most important first.
 #[must_use]
@@ -38,11 +40,13 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             notes::jobs(*share)
         ),
         Finding::NoRefusal { offered_per_min, ceiling, too_large } => {
-            no_refusal(*offered_per_min, ceiling.as_ref(), *too_large)
+            no_refusal(*offered_per_min, ceiling.as_ref(), *too_large, run_s)
         }
         Finding::LongWindow(window) => long_window(window, run_s),
+        Finding::CutAnswers(cut) => cut_answers("", cut),
         Finding::NoJobs => "No job arrived, so nothing was measured.".to_owned(),
         Finding::JobOutcomes { .. } => outcomes(finding),
+        Finding::WorkloadOutcome { .. } => workload_outcome(finding, run_s),
         Finding::ExpectationsMet { rules } => match rules.as_slice() {
             [rule] => format!("The expectation is met: {rule}."),
             rules => format!("All {} expectations are met.", rules.len()),
@@ -62,7 +66,7 @@ const MIN_USED_SHARE: f64 = 0.005;
 
 /// Returns the sentence on a limit whose window is half of the run or longer.
 pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
-    let LongWindow { target, axis, window_s, used_share, sustained } = window;
+    let LongWindow { target, axis, window_s, used_share, sustained, .. } = window;
     let windows =
         format!("The window of {axis} on {target} is {}, the run {}", duration(*window_s), duration(run_s));
     if *sustained && *used_share < MIN_USED_SHARE {
@@ -81,28 +85,101 @@ pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
     }
 }
 
+/// The most workloads that the sentence on cut answers names.
+const MAX_CUT_WORKLOADS: usize = 3;
+
+/// Returns the sentence on cut answers, which begins with `when`: how many, of which workload, at which length.
+pub(super) fn cut_answers(when: &str, answers: &CutAnswers) -> String {
+    let (all, begin) = if when.is_empty() { ("All", "Answers") } else { ("all", "answers") };
+    let text = match answers.workloads.as_slice() {
+        [only] if answers.of == 1 => {
+            let be = if only.cut == 1 { "was" } else { "were" };
+            format!("{} {be} cut at {}", cut_part(only, all), cut_at(only))
+        }
+        workloads => {
+            let named = workloads.iter().take(MAX_CUT_WORKLOADS);
+            let each =
+                named.map(|one| format!("{} of {} at {}", cut_part(one, "all"), one.name, cut_at(one)));
+            let mut each: Vec<String> = each.collect();
+            let others = workloads.len().saturating_sub(MAX_CUT_WORKLOADS);
+            if others > 0 {
+                each.push(format!("some of {}", plural(others as u64, "other workload")));
+            }
+            format!("{begin} were cut: {}", each.join(", "))
+        }
+    };
+    let are = if answers.cut == answers.succeeded { "are those" } else { "include those" };
+    let unjudged = " No expectation is about cut answers (`cut share <= 1%` would be).";
+    let unjudged = if answers.is_judged { "" } else { unjudged };
+    format!("{when}{text}; tokens, latency and cost {are} of incomplete answers.{unjudged}")
+}
+
+/// Returns `all 600 answers` with the given word for `all`, or `30 of 500 answers (6 %)`.
+fn cut_part(workload: &CutWorkload, all: &str) -> String {
+    let CutWorkload { cut, succeeded, .. } = workload;
+    match plural(*succeeded, "answer") {
+        answers if cut == succeeded && *cut > 1 => format!("{all} {answers}"),
+        answers => {
+            format!("{} of {answers} ({})", count(*cut), percent(share_of(*cut, *succeeded).unwrap_or(0.0)))
+        }
+    }
+}
+
+/// Returns the length at which the answers of a workload were cut.
+fn cut_at(workload: &CutWorkload) -> String {
+    let model = || "the longest completion of the model".to_owned();
+    workload.max_tokens.map_or_else(model, |max_tokens| format!("max_tokens {max_tokens}"))
+}
+
 fn not_kept(how: &str) -> String {
     format!("The load generator did not keep its schedule ({how}): the numbers represent a lower load.")
 }
 
-fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>, too_large: u64) -> String {
+fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>, too_large: u64, run_s: f64) -> String {
     let refused = if too_large > 0 {
         format!("The limits refused {}, all of them too large", plural(too_large, "attempt"))
     } else {
         "No limit refused anything".to_owned()
     };
     match ceiling {
-        Some(LimitCeiling { target, axis, jobs_per_min, is_sum }) => {
-            let allowed = job_rate(*jobs_per_min);
+        Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak }) => {
+            let allowed =
+                peak.map_or_else(|| job_rate(*jobs_per_min), |peak| jobs_in(peak.admitted, peak.length_s));
             let allowed = if *is_sum {
                 format!("all limits together allow {allowed}, {axis} on {target} binds first")
             } else {
                 format!("{axis} on {target} allows {allowed}")
             };
-            format!("{refused}: {} were offered on average, {allowed}.", job_rate(offered_per_min))
+            match peak {
+                Some(CeilingPeak { from_s, length_s, offered, .. }) => format!(
+                    "{refused}: at the peak, from {}, {} were expected, {allowed}.",
+                    moment(*from_s, run_s),
+                    jobs_in(*offered, *length_s)
+                ),
+                None => {
+                    format!("{refused}: {} were offered on average, {allowed}.", job_rate(offered_per_min))
+                }
+            }
         }
         None => format!("{refused}, and no limit bounds the load."),
     }
+}
+
+/// Returns the sentence on the peak that bounds the ceiling.
+pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
+    let CeilingPeak { from_s, length_s, offered, may_fail, admitted } = *peak;
+    let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
+    let failing = if may_fail > 0.0 {
+        format!(", and the rules let {} fail", jobs_in(may_fail, length_s))
+    } else {
+        String::new()
+    };
+    format!(
+        "The peak from {}{lasts} bounds that: {} are expected then, the limits admit {}{failing}.",
+        moment(from_s, run_s),
+        jobs_in(offered, length_s),
+        jobs_in(admitted, length_s)
+    )
 }
 
 /// Returns the sentence of [`Finding::JobOutcomes`]. Outcomes without a job are left out.
@@ -111,10 +188,7 @@ fn outcomes(finding: &Finding) -> String {
         return String::new();
     };
     let share = |part: u64| percent(share_of(part, *offered).unwrap_or(0.0));
-    let mut text = format!("{} of {} succeeded", share(*succeeded), plural(*offered, "job"));
-    if let Some(p95_s) = p95_s {
-        text.push_str(&format!(", 95 % of those within {}", duration(*p95_s)));
-    }
+    let mut text = served(*succeeded, *offered, *p95_s);
     let others = [(*failed, "failed"), (*shed, "shed"), (*in_flight, "in flight at the end")];
     let others = others.into_iter().filter(|(part, _)| *part > 0);
     let others: Vec<_> = others.map(|(part, what)| format!("{} {what}", share(part))).collect();
@@ -122,4 +196,35 @@ fn outcomes(finding: &Finding) -> String {
         text.push_str(&format!("; {}", others.join(", ")));
     }
     text + "."
+}
+
+/// Returns the sentences of [`Finding::WorkloadOutcome`].
+fn workload_outcome(finding: &Finding, run_s: f64) -> String {
+    let Finding::WorkloadOutcome { workload, offered, succeeded, p95_s, worst } = finding else {
+        return String::new();
+    };
+    let worst = worst.as_ref().map(|worst| worst_window(worst, run_s));
+    if workload.is_empty() {
+        return worst.map_or_else(String::new, |worst| format!("Worst {worst}."));
+    }
+    let whole = served(*succeeded, *offered, *p95_s);
+    let worst = worst.map_or_else(String::new, |worst| format!("; worst {worst}"));
+    format!("{workload}: {whole}{worst}.")
+}
+
+/// Says when a window begins, how long it is, what became of its jobs, and which limit refused most.
+pub(super) fn worst_window(worst: &WorstWindow, run_s: f64) -> String {
+    let jobs = served(worst.succeeded, worst.jobs, worst.p95_s);
+    let refused = worst.refused_by.as_ref().map_or_else(String::new, |by| {
+        format!(", while {} on {} refused {}", by.axis, by.target, plural(by.attempts, "attempt"))
+    });
+    format!("from {} for {}: {jobs}{refused}", moment(worst.from_s, run_s), duration(worst.length_s))
+}
+
+/// Says how many of some jobs succeeded, and how fast.
+fn served(succeeded: u64, jobs: u64, p95_s: Option<f64>) -> String {
+    let share = percent(share_of(succeeded, jobs).unwrap_or(0.0));
+    let within =
+        p95_s.map_or_else(String::new, |p95_s| format!(", 95 % of those within {}", duration(p95_s)));
+    format!("{share} of {} succeeded{within}", plural(jobs, "job"))
 }

@@ -1,17 +1,17 @@
-//! The scenario in text, for `quotalab check`: short lines to compare with what was meant.
+//! The text of a scenario that `quotalab check` prints: short lines, which the author can compare with the intention.
 
 use super::resolved::{Arrivals, Cache, CachedPrompt, Client, Eject, Jitter, Pace, Pick, Scenario, Workload};
 use provider::Nanos;
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Lengths, Limit,
-    ModelConfig, RefillPolicy, Reserve, Service, Settlement, WaitForm,
+    ModelConfig, RefillPolicy, Reserve, ServiceTimeDist, Settlement, WaitForm,
 };
 use provider::dist::Dist;
 use provider::units::{print_count, print_duration, print_number, print_rate, print_share};
 use std::fmt::Write as _;
 
 impl Scenario {
-    /// The scenario in text: providers, accounts, limits, routes, client, workloads, expectations.
+    /// Formats the scenario as text: providers, accounts, limits, routes, client, workloads, rules.
     #[must_use]
     pub fn describe(&self) -> String {
         let mut text = self.name.clone();
@@ -24,14 +24,10 @@ impl Scenario {
         section(&mut text, "Client", client(&self.client));
         let workloads = self.workloads.iter().flat_map(|workload| {
             let route = &self.routes[workload.route.index()].name;
-            workload_lines(workload, route)
+            workload_lines(workload, route, self.cut_share(workload))
         });
         section(&mut text, "Workload", workloads.collect());
-        section(
-            &mut text,
-            "Expected",
-            self.expect.iter().map(|expectation| expectation.rule.clone()).collect(),
-        );
+        section(&mut text, "Expected", self.expect.iter().map(|rule| rule.text.clone()).collect());
         text
     }
 
@@ -45,10 +41,10 @@ impl Scenario {
             lines.push(format!("{}{dialect}: {}", provider.name, accounts(provider)));
             lines.extend(provider.incidents.iter().map(|incident| format!("  {}", self::incident(incident))));
             for (position, model) in provider.models.iter().enumerate() {
-                let here = |target: &&super::Target| {
+                let is_of_model = |target: &&super::Target| {
                     (usize::from(target.provider), usize::from(target.model)) == (index, position)
                 };
-                if self.targets.iter().any(|target| here(&target)) {
+                if self.targets.iter().any(|target| is_of_model(&target)) {
                     lines.extend(model_lines(model, provider.dialect).map(|line| format!("  {line}")));
                 }
             }
@@ -88,8 +84,9 @@ fn section(text: &mut String, title: &str, lines: Vec<String>) {
 
 fn accounts(provider: &Config) -> String {
     let account = |account: &AccountConfig| match &account.keys[..] {
-        [key] => format!("account {} (key {key})", account.name),
-        keys => format!("account {} (keys {} share its limits)", account.name, keys.join(", ")),
+        // Keys are secrets: they are counted, not printed.
+        [_] => format!("account {}", account.name),
+        keys => format!("account {} ({} keys share its limits)", account.name, keys.len()),
     };
     provider.accounts.iter().map(account).collect::<Vec<_>>().join(", ")
 }
@@ -108,8 +105,8 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
     let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
     let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
-    let plain = Reserve { cached: CachedTokens::of(dialect), ..Reserve::default() };
-    let reserves = (model.reserve != plain).then(|| reserve(&model.reserve));
+    let usual = Reserve { cached: CachedTokens::default_for(dialect), ..Reserve::default() };
+    let reserves = (model.reserve != usual).then(|| reserve(&model.reserve));
     lines.into_iter().chain(lengths(model.lengths)).chain(reserves)
 }
 
@@ -162,30 +159,30 @@ fn limit(limit: &Limit) -> String {
         }
         RefillPolicy::Calendar(_) => text += " (fixed window)",
         RefillPolicy::Adaptive(growth) => {
-            let most = print_count(growth.max_limit(limit.amount));
+            let max = print_count(growth.max_limit(limit.amount));
             let factor = print_number(f64::from(growth.factor_permille) / 1000.0);
-            text += &format!(" (grows to {factor}x of what is used, up to {most})");
+            text += &format!(" (grows to {factor}x of what is used, up to {max})");
         }
     }
     text
 }
 
-/// How long a call takes.
+/// Formats how long a call takes.
 fn latency(latency: &Latency) -> String {
     let mut text = match &latency.service {
-        Service::Split { first_token, prefill, output } => {
-            let prefill = prefill.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
+        ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+            let prefill = prefill_speed.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
             format!(
                 "first token after {}{}, then {} tok/s",
-                dist(first_token, &seconds),
+                dist(before_prefill, &seconds),
                 prefill.unwrap_or_default(),
-                print_number(*output)
+                print_number(*decode_speed)
             )
         }
-        Service::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
+        ServiceTimeDist::Total(total) => format!("whole reply after {}", dist(total, &seconds)),
     };
-    if let Some(network) = &latency.network {
-        text += &format!(", network {}", dist(network, &seconds));
+    if let Some(round_trip) = &latency.round_trip {
+        text += &format!(", network {}", dist(round_trip, &seconds));
     }
     if let Some(slots) = latency.slots {
         text += &format!(", {} at once", print_count(slots.into()));
@@ -257,9 +254,7 @@ fn client(client: &Client) -> Vec<String> {
         [Some(backoff), Some(obeys.to_owned()), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),
         client.concurrency.map_or_else(
             || "any number of attempts in flight".into(),
-            |most| {
-                format!("{} attempts in flight; {} jobs may queue", most, print_count(client.queue.into()))
-            },
+            |max| format!("{} attempts in flight; {} jobs may queue", max, print_count(client.queue.into())),
         ),
     ];
     lines.extend(
@@ -288,12 +283,24 @@ fn client(client: &Client) -> Vec<String> {
     lines
 }
 
-fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
+/// Shares of cut answers below this are not mentioned.
+const MIN_CUT_SHARE: f64 = 1e-3;
+
+/// Says which share of the answers of a workload is cut, if that is known and not negligible.
+fn cut_answers(workload: &Workload, share: Option<f64>) -> String {
+    let Some(share) = share.filter(|share| *share >= MIN_CUT_SHARE) else { return String::new() };
+    let by = if workload.max_tokens.is_some() { ", which" } else { "; the longest completion of the model" };
+    let part =
+        if share < 1.0 { format!("{} of the answers", print_share(share)) } else { "every answer".into() };
+    format!("{by} cuts {part}")
+}
+
+fn workload_lines(workload: &Workload, route: &str, cut_share: Option<f64>) -> Vec<String> {
     let shape = workload.shape.map(|hours| {
-        let least = hours.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = hours.iter().copied().fold(0.0, f64::max);
+        let min = hours.iter().copied().fold(f64::INFINITY, f64::min);
+        let max = hours.iter().copied().fold(0.0, f64::max);
         let rounded = |factor: f64| print_number((factor * 1000.0).round() / 1000.0);
-        format!(", times {} to {} by the hour", rounded(least), rounded(most))
+        format!(", times {} to {} by the hour", rounded(min), rounded(max))
     });
     let mut lines = vec![format!(
         "{} on route {route}: {}{}",
@@ -301,7 +308,8 @@ fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
         arrivals(&workload.arrivals),
         shape.unwrap_or_default()
     )];
-    let bound = workload.max_tokens.map(|most| format!(", max_tokens {most}")).unwrap_or_default();
+    let bound = workload.max_tokens.map(|max| format!(", max_tokens {max}")).unwrap_or_default();
+    let bound = bound + &cut_answers(workload, cut_share);
     if matches!(workload.arrivals, Arrivals::Trace { .. }) {
         lines.push(format!("  tokens as recorded{bound}"));
     } else {
@@ -325,7 +333,7 @@ fn workload_lines(workload: &Workload, route: &str) -> Vec<String> {
         lines.push(format!(
             "  {} of jobs ask one of {} popular prompts (Zipf {})",
             print_share(repeats.share),
-            print_count(repeats.of.into()),
+            print_count(repeats.prompts.into()),
             repeats.zipf
         ));
     }
@@ -365,7 +373,7 @@ fn dist(dist: &Dist, print: &dyn Fn(f64) -> String) -> String {
     }
 }
 
-/// Seconds as a duration, to the millisecond.
+/// Formats seconds as a duration, rounded to the millisecond.
 fn seconds(seconds: f64) -> String {
     let Nanos(nanos) = Nanos::from_secs_f64(seconds);
     print_duration(Nanos(nanos.saturating_add(500_000) / 1_000_000 * 1_000_000))

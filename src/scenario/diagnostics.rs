@@ -1,5 +1,5 @@
-//! Collects the problems of a scenario while it is read. Every step reports through a shared reference and goes on; at the
-//! end [`Diagnostics::problems`] returns all of them.
+//! Collects the problems of a scenario while it is read. Every step reports through a shared reference and continues; at
+//! the end [`Diagnostics::problems`] returns all of them.
 //!
 //! A scenario has several sources: the file, each `--set` of the command line, each preset. A [`Place`] names its source, so
 //! a wrong `--set` is reported at the command line and not in the file.
@@ -31,7 +31,7 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// The path of what is under `key`.
+    /// Returns the path of the value under `key`.
     pub(super) fn join(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
@@ -46,13 +46,14 @@ pub(super) struct Name {
     pub(super) at: Location,
 }
 
-/// The longest sentence of a problem in characters: a value may be a megabyte long.
+/// The maximum length of a problem's sentence in characters. Longer ones are cut: a sentence quotes values, and a value may
+/// be a megabyte long.
 const MAX_SENTENCE: usize = 400;
 
-/// The text on one line, cut to `max` characters.
+/// Returns the text on one line, cut to `max` characters.
 pub(super) fn shortened(text: &str, max: usize) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let shown: String = text.chars().take(max).map(plain).collect();
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let shown: String = text.chars().take(max).map(printable).collect();
     if text.chars().nth(max).is_some() { shown + "…" } else { shown }
 }
 
@@ -65,6 +66,7 @@ pub(super) struct Diagnostics {
 
 #[derive(Debug)]
 struct Source {
+    /// The name in messages: a path, an option such as `--set client.queue`, or `preset groq-free`.
     name: String,
     lines: Vec<Arc<str>>,
 }
@@ -102,12 +104,12 @@ impl Diagnostics {
         });
     }
 
-    /// Returns `true` if so many problems were found that long loops may stop looking for more.
+    /// Returns `true` if so many problems were found that loops over many values should end early.
     pub(super) fn is_full(&self) -> bool {
-        self.problems.borrow().len() >= Problems::ENOUGH
+        self.problems.borrow().len() >= Problems::MAX_SOUGHT
     }
 
-    /// The problems found; `None` if there are none.
+    /// Returns the problems found; `None` if there are none.
     pub(super) fn problems(&self) -> Option<Problems> {
         Problems::found(self.problems.borrow().clone())
     }

@@ -2,7 +2,7 @@
 
 use super::diagnostics::Diagnostics;
 use super::spec::{self, ProviderSpec};
-use super::yaml::{self, Kind, Node};
+use super::yaml::{self, Node, NodeKind};
 use super::{preset as presets, unknown_preset};
 use crate::problem::Problems;
 use provider::config::Tier;
@@ -11,12 +11,12 @@ use serde::Serialize;
 /// The source of some numbers of a provider or a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Evidence {
-    /// The words that it supports; `limits` stands for all of them.
+    /// The words of the language whose numbers it supports; `limits` stands for every limit.
     #[serde(skip)]
-    pub of: Vec<String>,
+    pub subjects: Vec<String>,
     /// How sure it is.
     pub certainty: Certainty,
-    /// When it was true: `2026-10-01`, `2026-10` or `2026`.
+    /// The date for which it holds: `2026-10-01`, `2026-10` or `2026`.
     pub date: String,
     /// Where it was read, or how it was derived.
     pub source: String,
@@ -37,7 +37,7 @@ pub enum Certainty {
 }
 
 impl Certainty {
-    /// Returns the word of the language.
+    /// Returns the name in scenarios and in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ pub struct PresetEvidence {
 pub struct ModelEvidence {
     /// The name of the model.
     pub model: String,
-    /// Since when the provider no longer offers it.
+    /// The date since which the provider no longer offers it; `None` if it is offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retired: Option<String>,
     /// Its limits, lengths, times and prices.
@@ -75,8 +75,9 @@ pub struct ModelEvidence {
 /// A number of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Number {
-    /// The word of the language: `tpm`, `first_token`, `price`.
-    pub of: String,
+    /// The word of the language that it belongs to: `tpm`, `first_token`, `price`.
+    #[serde(rename = "of")]
+    pub word: String,
     /// The value as YAML.
     pub value: String,
     /// Its evidence: the most specific that the preset gives. Never empty in a built-in preset.
@@ -94,19 +95,19 @@ pub fn preset_evidence(name: &str) -> Result<PresetEvidence, Problems> {
     let read = root.map(|root| (spec::preset(name, &root, &diagnostics), root));
     match (diagnostics.problems(), read) {
         (Some(problems), _) => Err(problems),
-        (None, Some((spec, root))) => Ok(of_preset(name, &spec, &root)),
+        (None, Some((spec, root))) => Ok(preset_numbers(name, &spec, &root)),
         (None, None) => unreachable!("invariant: without a tree there is a problem"),
     }
 }
 
-fn of_preset(name: &str, spec: &ProviderSpec, root: &Node) -> PresetEvidence {
+fn preset_numbers(name: &str, spec: &ProviderSpec, root: &Node) -> PresetEvidence {
     let models = entries(child(root, "models"));
     let model = |(model, node): (&str, &Node)| ModelEvidence {
         model: model.to_owned(),
         retired: spec.retired.get(model).cloned(),
         numbers: numbers(node, child(root, "reserve"))
             .into_iter()
-            .map(|(of, value)| Number { evidence: spec.evidence_for(model, &of), of, value })
+            .map(|(word, value)| Number { evidence: spec.evidence_for(model, &word), word, value })
             .collect(),
     };
     PresetEvidence {
@@ -122,7 +123,7 @@ fn of_preset(name: &str, spec: &ProviderSpec, root: &Node) -> PresetEvidence {
 /// Returns the words of a model that hold numbers, each with its value as YAML.
 fn numbers(model: &Node, reserve: Option<&Node>) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    let mut add = |of: &str, node: &Node| found.push((of.to_owned(), flow(node)));
+    let mut add = |word: &str, node: &Node| found.push((word.to_owned(), flow_yaml(node)));
     entries(child(model, "limits")).for_each(|(axis, limit)| add(axis, limit));
     for word in ["context", "max_output"] {
         child(model, word).into_iter().for_each(|node| add(word, node));
@@ -134,10 +135,10 @@ fn numbers(model: &Node, reserve: Option<&Node>) -> Vec<(String, String)> {
         prices.into_iter().partition(|(word, _)| *word == "cached_input");
     if !listed.is_empty() {
         let listed: Vec<String> =
-            listed.into_iter().map(|(word, node)| format!("{word} {}", flow(node))).collect();
+            listed.into_iter().map(|(word, node)| format!("{word} {}", flow_yaml(node))).collect();
         found.push(("price".to_owned(), listed.join(", ")));
     }
-    found.extend(cached.into_iter().map(|(word, node)| (word.to_owned(), flow(node))));
+    found.extend(cached.into_iter().map(|(word, node)| (word.to_owned(), flow_yaml(node))));
     found
 }
 
@@ -147,42 +148,42 @@ fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
 
 fn entries(node: Option<&Node>) -> impl Iterator<Item = (&str, &Node)> {
     let entries = node.and_then(|node| match &node.kind {
-        Kind::Map(entries) => Some(entries.as_slice()),
+        NodeKind::Map(entries) => Some(entries.as_slice()),
         _ => None,
     });
     entries.unwrap_or_default().iter().map(|entry| (entry.key.as_str(), &entry.value))
 }
 
 /// Returns a value as YAML on one line.
-fn flow(node: &Node) -> String {
+fn flow_yaml(node: &Node) -> String {
     match &node.kind {
-        Kind::Null => "null".to_owned(),
-        Kind::Text(text) => text.clone(),
-        Kind::List(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
-        Kind::Map(_) => {
+        NodeKind::Null => "null".to_owned(),
+        NodeKind::Text(text) => text.clone(),
+        NodeKind::List(items) => format!("[{}]", items.iter().map(flow_yaml).collect::<Vec<_>>().join(", ")),
+        NodeKind::Map(_) => {
             let parts: Vec<String> =
-                entries(Some(node)).map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+                entries(Some(node)).map(|(key, value)| format!("{key}: {}", flow_yaml(value))).collect();
             format!("{{{}}}", parts.join(", "))
         }
     }
 }
 
 impl ProviderSpec {
-    /// Returns the evidence for a number of a model: what the model says of it or of its group, else what the provider
-    /// says.
-    pub(super) fn evidence_for(&self, model: &str, of: &str) -> Vec<Evidence> {
-        let is_subject = |subject: &String| subject == of || subject == group(of);
+    /// Returns the evidence for the number of a word of a model: the model's own, or that of the provider if the model gives
+    /// none for the word or its group.
+    pub(super) fn evidence_for(&self, model: &str, word: &str) -> Vec<Evidence> {
+        let is_subject = |subject: &String| subject == word || subject == group(word);
         let supporting = |list: &[Evidence]| -> Vec<Evidence> {
-            list.iter().filter(|evidence| evidence.of.iter().any(is_subject)).cloned().collect()
+            list.iter().filter(|evidence| evidence.subjects.iter().any(is_subject)).cloned().collect()
         };
         let of_model = self.model_evidence.get(model).map(|list| supporting(list)).unwrap_or_default();
         if of_model.is_empty() { supporting(&self.evidence) } else { of_model }
     }
 }
 
-/// Returns the word that stands for all limits if `of` is one; otherwise `of`.
-fn group(of: &str) -> &str {
-    match of {
+/// Returns `limits` if `word` is the name of a limit; otherwise `word`.
+fn group(word: &str) -> &str {
+    match word {
         axis if provider::Axis::from_name(axis).is_some() => "limits",
         other => other,
     }

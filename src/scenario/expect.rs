@@ -1,37 +1,34 @@
-//! The rules of `expect:` as they are judged: for each workload, and with the default on success.
+//! Resolves the rules of `expect:`: looks up their workloads, repeats a rule for each workload where that is needed, and
+//! adds the default rule on success.
 
 use super::diagnostics::{Diagnostics, Location};
-use super::language::Rule;
-use super::resolved::{Expectation, Metric, Op, Scenario, Workload};
-use crate::ids::ClassId;
+use super::language::RuleSpec;
+use super::resolved::{Metric, Op, Rule, Scenario, Workload};
+use crate::ids::WorkloadId;
 use crate::problem::did_you_mean;
 
-/// The share of jobs that must succeed if no rule says anything of success.
+/// The share of jobs that must succeed if no rule is on success.
 const DEFAULT_SUCCESS: f64 = 0.99;
-/// The most windows of one rule: a week of five minutes.
+/// The maximum number of windows of one rule: as many as a week has windows of five minutes.
 const MAX_WINDOWS: u64 = 2_016;
 
-/// Returns the rules of a scenario whose workloads are known, those without a workload once for each of them.
-pub(super) fn expectations(
-    rules: Vec<(Location, Rule)>,
+/// Resolves the rules of a scenario whose workloads are resolved. A rule that names no workload may result in one rule per
+/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out.
+pub(super) fn resolve_rules(
+    rules: Vec<(Location, RuleSpec)>,
     scenario: &Scenario,
     diagnostics: &Diagnostics,
-) -> Vec<Expectation> {
-    let says_success = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
-    let mut all: Vec<Expectation> =
-        rules.into_iter().flat_map(|(at, rule)| expectation(&at, rule, scenario, diagnostics)).collect();
-    if !says_success {
-        all.extend(for_each_workload(&Expectation::default_success(), scenario));
+) -> Vec<Rule> {
+    let has_success_rule = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
+    let mut all: Vec<Rule> =
+        rules.into_iter().flat_map(|(at, rule)| resolve_rule(&at, rule, scenario, diagnostics)).collect();
+    if !has_success_rule {
+        all.extend(for_each_workload(&Rule::default_success(), scenario));
     }
     all
 }
 
-fn expectation(
-    at: &Location,
-    rule: Rule,
-    scenario: &Scenario,
-    diagnostics: &Diagnostics,
-) -> Vec<Expectation> {
+fn resolve_rule(at: &Location, rule: RuleSpec, scenario: &Scenario, diagnostics: &Diagnostics) -> Vec<Rule> {
     if let Some(window) = rule.window {
         let windows = scenario.duration.0.div_ceil(window.0.max(1));
         if windows > MAX_WINDOWS {
@@ -41,38 +38,38 @@ fn expectation(
             return Vec::new();
         }
     }
-    let Rule { text, workload, metric, op, value, window } = rule;
-    let rule = Expectation { rule: text, workload: None, window, is_default: false, metric, op, value };
+    let RuleSpec { text, workload, metric, op, value, window } = rule;
+    let rule = Rule { text, workload: None, window, is_default: false, metric, op, value };
     let Some(name) = &workload else { return for_each_workload(&rule, scenario) };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
-    let Some((class, _)) = named else {
+    let Some((id, _)) = named else {
         let names = scenario.workloads.iter().map(|workload| &*workload.name);
         diagnostics.report_at(at, format!("no workload is named `{name}`"), did_you_mean(name, names));
         return Vec::new();
     };
-    vec![Expectation { workload: Some(ClassId(class)), ..rule }]
+    vec![Rule { workload: Some(WorkloadId(id)), ..rule }]
 }
 
-/// Returns a rule that names no workload once for each workload, if it is about jobs and there are several. A rate is of
-/// all jobs together.
-fn for_each_workload(rule: &Expectation, scenario: &Scenario) -> Vec<Expectation> {
-    let separate = rule.metric.is_of_jobs() && rule.metric != Metric::Goodput;
-    if scenario.workloads.len() < 2 || !separate {
+/// Returns a copy of a rule for each workload, if the rule names no workload, its metric is measured on jobs, and there are
+/// several workloads; otherwise the rule itself. Goodput is a rate of all jobs together, so its rule is not copied.
+fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
+    let is_per_workload = rule.metric.is_of_jobs() && rule.metric != Metric::Goodput;
+    if scenario.workloads.len() < 2 || !is_per_workload {
         return vec![rule.clone()];
     }
-    let one = |(class, workload): (u16, &Workload)| Expectation {
-        rule: format!("{}: {}", workload.name, rule.rule),
-        workload: Some(ClassId(class)),
+    let one = |(id, workload): (u16, &Workload)| Rule {
+        text: format!("{}: {}", workload.name, rule.text),
+        workload: Some(WorkloadId(id)),
         ..rule.clone()
     };
     (0..).zip(&scenario.workloads).map(one).collect()
 }
 
-impl Expectation {
-    /// Returns the rule on success of a scenario that has none.
+impl Rule {
+    /// Returns the rule on success that holds for a scenario without one.
     pub(crate) fn default_success() -> Self {
         Self {
-            rule: format!("success >= {} %", DEFAULT_SUCCESS * 100.0),
+            text: format!("success >= {} %", DEFAULT_SUCCESS * 100.0),
             workload: None,
             window: None,
             is_default: true,
@@ -82,12 +79,13 @@ impl Expectation {
         }
     }
 
-    /// Returns the share of jobs that may miss what the rule asks of each; `None` if it is not about single jobs.
+    /// Returns the share of jobs that may violate the condition that the rule sets for a single job, such as to succeed or to
+    /// stay within a latency; `None` if it sets none for single jobs.
     pub(crate) fn allowed_share(&self) -> Option<f64> {
         match self.metric {
             Metric::Success => Some(1.0 - self.value),
             Metric::Percentile(percent, _) => Some(1.0 - f64::from(percent) / 100.0),
-            Metric::FallbackShare | Metric::LimitedShare => Some(self.value.min(1.0)),
+            Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => Some(self.value.min(1.0)),
             Metric::Goodput | Metric::AttemptsPerJob | Metric::Cost | Metric::Headroom => None,
         }
     }

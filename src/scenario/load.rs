@@ -4,19 +4,21 @@ use super::diagnostics::Diagnostics;
 use super::spec::{Spec, WhatIfSpec};
 use super::yaml::Node;
 use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
+use crate::formatting::printable;
 use crate::problem::{Problem, Problems};
 use provider::config::Config;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// The largest scenario in bytes; traces are files of their own.
+/// The maximum size of a scenario in bytes. Traces are separate files.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads the scenario in a file, changed by `overrides`. Paths of traces are relative to the file.
 ///
 /// # Errors
-/// All problems of the scenario, each with its place and its remedy.
+/// Returns all problems of the scenario itself, or else those of the first change of `what_if` that has any, each with its
+/// place and its remedy.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     let name = path.display().to_string();
     let bytes = read_file(path, &name)?;
@@ -36,10 +38,11 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     Ok(scenario)
 }
 
-/// Reads a scenario from its text. `name` is the file that problems name; traces are relative to `base_dir` and need one.
+/// Reads a scenario from its text. `name` is the file name in problems. Paths of traces are relative to `base_dir`; without
+/// one, a trace is a problem.
 ///
 /// # Errors
-/// All problems of the scenario, each with its place and its remedy.
+/// Returns all problems of the scenario, each with its place and its remedy.
 pub fn parse(
     name: &str,
     text: &str,
@@ -58,7 +61,7 @@ pub fn parse(
     }
 }
 
-/// The provider of a preset, with one account `default` and one key `default`.
+/// Returns the provider of a preset, with one account `default` and one key `default`.
 ///
 /// # Errors
 /// If no preset has that name.
@@ -75,7 +78,7 @@ pub fn preset(name: &str) -> Result<Config, Problems> {
     }
 }
 
-/// Returns the problem of a preset that does not exist.
+/// Returns the problem for an unknown preset name.
 pub(super) fn unknown_preset(name: &str) -> Problems {
     let what = format!("unknown preset `{name}`");
     Problem::with_file("preset", what, presets::did_you_mean(name)).into()
@@ -90,24 +93,24 @@ fn scenario(
 ) -> Option<Scenario> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root = yaml::read(diagnostics, diagnostics.source(name, text), text, 0)?;
-    let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    let make = |change: Option<&WhatIfSpec>| {
-        let mut spec = spec(diagnostics, root.clone(), overrides, change)?;
+    let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
+    let resolve_with = |change: Option<&WhatIfSpec>| {
+        let mut spec = read_spec(diagnostics, root.clone(), overrides, change)?;
         let what_if = std::mem::take(&mut spec.what_if);
         Some((resolve::resolve(spec, diagnostics, &stem, base_dir), what_if))
     };
-    let (mut scenario, what_if) = make(None)?;
+    let (mut scenario, what_if) = resolve_with(None)?;
     // The problems of the scenario itself would be reported again for every change.
     for change in what_if.iter().take_while(|_| diagnostics.problems().is_none()) {
-        let (changed, _) = make(Some(change))?;
+        let (changed, _) = resolve_with(Some(change))?;
         scenario.files.extend(changed.files.iter().cloned());
         scenario.what_if.push(WhatIf { name: change.name.clone(), scenario: changed });
     }
     Some(scenario)
 }
 
-/// Reads the tree as the command line and then a what-if change it.
-fn spec(
+/// Applies the overrides of the command line to the tree, then a change of `what_if`, and reads the result.
+fn read_spec(
     diagnostics: &Diagnostics,
     mut root: Node,
     overrides: &Overrides,
@@ -125,7 +128,7 @@ fn spec(
     spec::read(&root, diagnostics)
 }
 
-/// The bytes of a file of at most [`MAX_BYTES`].
+/// Returns the bytes of a file, which must have at most [`MAX_BYTES`].
 fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Problems> {
     let unreadable = |error: std::io::Error| {
         let what = format!("cannot be read: {error}");

@@ -1,13 +1,15 @@
-//! The names of metrics, as rules (`p95 latency <= 8s`) and results write them.
+//! The names of metrics, as in rules (`p95 latency <= 8s`) and results.
 
 use super::resolved::{Metric, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-const SINGLE: [Metric; 7] = [
+/// The metrics other than percentiles.
+const SIMPLE: [Metric; 8] = [
     Metric::Success,
     Metric::Goodput,
     Metric::FallbackShare,
+    Metric::CutShare,
     Metric::LimitedShare,
     Metric::AttemptsPerJob,
     Metric::Cost,
@@ -21,7 +23,7 @@ impl Metric {
     pub fn all() -> impl Iterator<Item = Self> {
         let timed =
             PERCENTILES.into_iter().flat_map(|percent| TIMES.map(|time| Self::Percentile(percent, time)));
-        SINGLE.into_iter().chain(timed)
+        SIMPLE.into_iter().chain(timed)
     }
 
     /// Returns `true` if it is a property of jobs, so that it can be measured for one workload and in windows of time.
@@ -43,6 +45,7 @@ impl fmt::Display for Metric {
             Self::Success => "success",
             Self::Goodput => "goodput",
             Self::FallbackShare => "fallback share",
+            Self::CutShare => "cut share",
             Self::LimitedShare => "limited share",
             Self::AttemptsPerJob => "attempts per job",
             Self::Cost => "cost",
@@ -73,7 +76,7 @@ mod tests {
 
     #[test]
     fn every_metric_is_found_by_its_name() {
-        assert_eq!(Metric::all().count(), 19);
+        assert_eq!(Metric::all().count(), 20);
         for metric in Metric::all() {
             assert_eq!(Metric::from_name(&metric.to_string()), Some(metric));
         }

@@ -16,6 +16,7 @@
 //!
 //! To add a word to the language, see `language/mod.rs`.
 
+mod cut_share;
 mod describe;
 mod diagnostics;
 mod evidence;

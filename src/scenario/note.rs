@@ -1,4 +1,4 @@
-//! What a reader of a result should know about its scenario.
+//! Notes on a scenario for the readers of its results.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Note {
-    /// A model that is used states no latency.
+    /// A model that is used states no latency, so a default is assumed.
     AssumedLatency {
         /// The provider.
         provider: String,
@@ -27,7 +27,7 @@ pub enum Note {
         share: f64,
         /// What bounds the size: `context`, `max_output`, or the axis of a limit.
         bound: String,
-        /// The most that it can hold, in tokens or units.
+        /// The largest size that it admits, in tokens or units of the axis.
         capacity: u64,
         /// The `max_tokens` of the jobs.
         max_tokens: Option<u32>,
@@ -43,7 +43,7 @@ pub enum Note {
         /// The `max_tokens` of its jobs.
         max_tokens: Option<u32>,
     },
-    /// A note of a result from before notes were data.
+    /// A note in a result of an earlier version, which stored sentences.
     #[serde(untagged)]
     Sentence(String),
 }

@@ -1,12 +1,12 @@
-//! Changes of the command line: `--set path.to.key=value`, `--seed`, `--for`. They are made on the tree before it is checked,
-//! so that they are checked like everything else and reported at the option that made them.
+//! Overrides of the command line: `--set path.to.key=value`, `--seed`, `--for`. They are applied to the tree before it is
+//! checked, so that they are checked like everything else and their problems are reported at the option.
 
 use super::diagnostics::{Diagnostics, Place, shortened};
-use super::yaml::{self, Entry, Kind, Node};
+use super::yaml::{self, Node, NodeEntry, NodeKind};
 use provider::Nanos;
 use provider::units::{self, ParseError};
 
-/// The changes that the command line makes to a scenario.
+/// The values that the command line overrides in a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--set path=value`, in order. A path consists of keys from the top, separated by dots; entries of lists are
@@ -20,36 +20,37 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Changes the presets of providers, which must happen before presets are merged.
+    /// Applies the overrides of `preset` words. To be called before presets are merged.
     pub(super) fn choose_presets(&self, diagnostics: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| is_preset(path)) {
-            set(diagnostics, root, "--set", path, value);
+            apply_option(diagnostics, root, "--set", path, value);
         }
     }
 
-    /// Makes all other changes.
+    /// Applies all other overrides.
     pub(super) fn apply(&self, diagnostics: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| !is_preset(path)) {
-            set(diagnostics, root, "--set", path, value);
+            apply_option(diagnostics, root, "--set", path, value);
         }
         if let Some(seed) = self.seed {
-            set(diagnostics, root, "--seed", "seed", &seed.to_string());
+            apply_option(diagnostics, root, "--seed", "seed", &seed.to_string());
         }
         if let Some(duration) = self.duration {
-            set(diagnostics, root, "--for", "duration", &units::print_duration(duration));
+            apply_option(diagnostics, root, "--for", "duration", &units::print_duration(duration));
         }
     }
 }
 
-/// Returns `true` if a path is the preset of a provider: such changes are made before presets are merged.
+/// Returns `true` if a path is that of a provider's `preset`. Such changes are node_value before presets are merged.
 pub(super) fn is_preset(path: &str) -> bool {
     path.starts_with("providers.") && path.ends_with(".preset")
 }
 
-/// Keys in a path; deeper than any word of the language.
+/// The maximum number of keys in a path: more than any word of the language has.
 const MAX_DEPTH: usize = 32;
 
-fn set(diagnostics: &Diagnostics, root: &mut Node, option: &str, path: &str, value: &str) {
+/// Sets the value at `path` as `option` gives it. Reports a value that is empty or not YAML.
+fn apply_option(diagnostics: &Diagnostics, root: &mut Node, option: &str, path: &str, value: &str) {
     let name = format!("{option} {}", shortened(path, 60));
     let source = diagnostics.source(&name, &format!("{path}={value}"));
     let columns = path.chars().count();
@@ -57,30 +58,30 @@ fn set(diagnostics: &Diagnostics, root: &mut Node, option: &str, path: &str, val
     if value.trim().is_empty() {
         diagnostics.report(place, "", format!("`{path}` has no value"), format!("write `{path}=value`"));
     } else if let Some(value) = yaml::read(diagnostics, source, value, columns + 1) {
-        change(diagnostics, root, place, path, value);
+        set_value(diagnostics, root, place, path, value);
     }
 }
 
-/// Puts a value at a path that is written at `place`. Reports a path that does not fit the tree.
-pub(super) fn change(diagnostics: &Diagnostics, root: &mut Node, place: Place, path: &str, value: Node) {
+/// Sets the value at a path that is written at `place`. Reports a path that does not fit the tree.
+pub(super) fn set_value(diagnostics: &Diagnostics, root: &mut Node, place: Place, path: &str, value: Node) {
     let outcome = if path.matches('.').count() >= MAX_DEPTH {
         Err(ParseError::new("the path is too deep", "write a key of the scenario, such as `client.deadline`"))
     } else {
-        put(root, place, path, value)
+        set_below(root, place, path, value)
     };
     if let Err(ParseError { what, help }) = outcome {
         diagnostics.report(place, "", what, help);
     }
 }
 
-/// Puts a value at a path and makes the maps on the way. `place` is that of the path.
-fn put(node: &mut Node, place: Place, path: &str, value: Node) -> Result<(), ParseError> {
-    if matches!(node.kind, Kind::Null) {
-        *node = Node { place: value.place, kind: Kind::Map(Vec::new()) };
+/// Sets the value at a path below `node` and creates the maps that are missing. `place` is that of the path.
+fn set_below(node: &mut Node, place: Place, path: &str, value: Node) -> Result<(), ParseError> {
+    if matches!(node.kind, NodeKind::Null) {
+        *node = Node { place: value.place, kind: NodeKind::Map(Vec::new()) };
     }
     match &mut node.kind {
-        Kind::Map(entries) => put_in_map(entries, place, path, value),
-        Kind::List(items) => {
+        NodeKind::Map(entries) => set_in_map(entries, place, path, value),
+        NodeKind::List(items) => {
             let (index, rest) = path.split_once('.').unwrap_or((path, ""));
             let count = items.len();
             let item = index.parse().ok().and_then(|index: usize| items.get_mut(index));
@@ -92,25 +93,25 @@ fn put(node: &mut Node, place: Place, path: &str, value: Node) -> Result<(), Par
                 *item = value;
                 return Ok(());
             }
-            put(item, after(place, index), rest, value)
+            set_below(item, place_after(place, index), rest, value)
         }
-        Kind::Text(text) => Err(ParseError::new(
+        NodeKind::Text(text) => Err(ParseError::new(
             format!("`{path}` is inside a single value, `{}`", shortened(text, 60)),
             "shorten the path, or set the whole value, such as `client.pace={gap: 100ms}`",
         )),
-        Kind::Null => unreachable!("invariant: null was replaced by a map"),
+        NodeKind::Null => unreachable!("invariant: null was replaced by a map"),
     }
 }
 
-/// The place of what follows a key and its dot.
-fn after(place: Place, key: &str) -> Place {
+/// Returns the place of the rest of a path after a key and its dot.
+fn place_after(place: Place, key: &str) -> Place {
     let passed = key.chars().count() + 1;
     Place { column: place.column + passed, width: place.width.saturating_sub(passed).max(1), ..place }
 }
 
-fn put_in_map(entries: &mut Vec<Entry>, place: Place, path: &str, value: Node) -> Result<(), ParseError> {
-    // The longest key that begins the path: names may contain dots.
-    let rest_after = |entry: &Entry| match path.strip_prefix(entry.key.as_str())? {
+fn set_in_map(entries: &mut Vec<NodeEntry>, place: Place, path: &str, value: Node) -> Result<(), ParseError> {
+    // Keys may contain dots, so the longest key that begins the path is taken.
+    let rest_after = |entry: &NodeEntry| match path.strip_prefix(entry.key.as_str())? {
         "" => Some(""),
         rest => rest.strip_prefix('.').filter(|rest| !rest.is_empty()),
     };
@@ -121,19 +122,19 @@ fn put_in_map(entries: &mut Vec<Entry>, place: Place, path: &str, value: Node) -
             entry.value = value;
             return Ok(());
         }
-        return put(&mut entry.value, after(place, &entry.key), rest, value);
+        return set_below(&mut entry.value, place_after(place, &entry.key), rest, value);
     }
     let (key, rest) = path.split_once('.').unwrap_or((path, ""));
     if key.is_empty() || path.ends_with('.') {
         return Err(ParseError::new("a part of the path is empty", "write it as `client.deadline=30s`"));
     }
-    let mut made = value;
+    let mut node_value = value;
     if !rest.is_empty() {
-        let mut map = Node { place: made.place, kind: Kind::Map(Vec::new()) };
-        put(&mut map, after(place, key), rest, made)?;
-        made = map;
+        let mut map = Node { place: node_value.place, kind: NodeKind::Map(Vec::new()) };
+        set_below(&mut map, place_after(place, key), rest, node_value)?;
+        node_value = map;
     }
     let place = Place { width: key.chars().count(), ..place };
-    entries.push(Entry { key: key.to_owned(), place, value: made });
+    entries.push(NodeEntry { key: key.to_owned(), place, value: node_value });
     Ok(())
 }

@@ -2,16 +2,16 @@
 //! are merged one by one; every other word is taken whole from one of the two.
 
 use super::diagnostics::Diagnostics;
-use super::yaml::{self, Entry, Kind, Node};
+use super::yaml::{self, Node, NodeEntry, NodeKind};
 use crate::problem;
 use provider::presets::PRESETS;
 
-/// The text of a preset.
+/// Returns the text of a preset; `None` if it does not exist.
 pub(super) fn text(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-/// The remedy for an unknown preset.
+/// Returns the remedy for an unknown preset.
 pub(super) fn did_you_mean(name: &str) -> String {
     problem::did_you_mean(name, PRESETS.iter().map(|(known, _)| *known))
 }
@@ -26,8 +26,8 @@ pub(super) fn merge_presets(diagnostics: &Diagnostics, root: &mut Node) {
         let Some(named) = entries(&mut provider.value).and_then(|entries| find(entries, "preset")) else {
             continue;
         };
-        // A preset that is no name is reported when its word is checked.
-        let Kind::Text(name) = &named.kind else { continue };
+        // A value that is not a name is reported when the word is checked.
+        let NodeKind::Text(name) = &named.kind else { continue };
         let Some(text) = text(name) else {
             let path = format!("providers.{}.preset", provider.key);
             diagnostics.report(named.place, &path, format!("unknown preset `{name}`"), did_you_mean(name));
@@ -40,15 +40,15 @@ pub(super) fn merge_presets(diagnostics: &Diagnostics, root: &mut Node) {
     }
 }
 
-/// Adds to `over` the keys that only `base` has. If both have a key and it is the first of `merged` (`None` for any key),
-/// their maps are merged likewise along the rest of `merged`.
-fn merge_preset(base: Node, over: &mut Node, merged: &[Option<&str>]) {
-    let (Kind::Map(under), Some(entries)) = (base.kind, entries(over)) else { return };
-    for entry in under {
+/// Adds to `over` the keys that only `base` has. If both have a key, the value in `over` stays, unless the key is the first of
+/// `merged_path` (`None` stands for any key): then the two values are merged in the same way, along the rest of the path.
+fn merge_preset(base: Node, over: &mut Node, merged_path: &[Option<&str>]) {
+    let (NodeKind::Map(base_entries), Some(entries)) = (base.kind, entries(over)) else { return };
+    for entry in base_entries {
         match entries.iter_mut().find(|known| known.key == entry.key) {
             None => entries.push(entry),
             Some(known) => {
-                if let Some((level, deeper)) = merged.split_first()
+                if let Some((level, deeper)) = merged_path.split_first()
                     && level.is_none_or(|word| word == known.key)
                 {
                     merge_preset(entry.value, &mut known.value, deeper);
@@ -58,13 +58,13 @@ fn merge_preset(base: Node, over: &mut Node, merged: &[Option<&str>]) {
     }
 }
 
-fn entries(node: &mut Node) -> Option<&mut Vec<Entry>> {
+fn entries(node: &mut Node) -> Option<&mut Vec<NodeEntry>> {
     match &mut node.kind {
-        Kind::Map(entries) => Some(entries),
+        NodeKind::Map(entries) => Some(entries),
         _ => None,
     }
 }
 
-fn find<'n>(entries: &'n mut [Entry], key: &str) -> Option<&'n mut Node> {
+fn find<'n>(entries: &'n mut [NodeEntry], key: &str) -> Option<&'n mut Node> {
     entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
 }

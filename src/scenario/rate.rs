@@ -1,13 +1,13 @@
-//! The rate of a workload as a function of time, and its integral: how many jobs have arrived by an instant.
+//! The rate of a workload as a function of time, and its integral: the number of jobs that have arrived by an instant.
 //!
-//! A rate is a straight line (constant or ramp) or a staircase, times the factor of the hour of the day.
+//! A rate is a straight line (constant or ramp) or a step function, times the factor of the hour of the day.
 //! Cut at every step and every full hour, each piece is a straight line whose integral is a parabola, so
 //! the instant at which the integral reaches x has an exact solution without time steps. `load` computes it job by
 //! job, `ceiling` uses the total.
 //!
 //! ```text
-//!  rate │    ╱▏▁▁▁▏        Clock: x jobs ──▶ the instant at which the
-//!       │  ╱  ▏   ▏╲▁      area under the rate is x
+//!  rate │    ╱▏▁▁▁▏        ArrivalClock: x jobs ──▶ the instant at
+//!       │  ╱  ▏   ▏╲▁      which the area under the rate is x
 //!       └──────────────▶ time
 //! ```
 
@@ -17,37 +17,44 @@ use provider::{Instant, Nanos};
 /// The rate of a workload, in jobs per second, from zero to the end of the run.
 #[derive(Clone, Debug)]
 pub struct Rate {
-    base: Base,
+    base: BaseRate,
+    /// The factor of each hour of the day.
     shape: Option<[f64; 24]>,
+    /// The end of the run.
     end: Instant,
 }
 
+/// A rate without the factors of the hours, in jobs per second.
 #[derive(Clone, Debug)]
-enum Base {
+enum BaseRate {
+    /// A straight line from the beginning to the end of the run.
     Line { first: f64, last: f64 },
+    /// The rate from each instant on; zero before the first.
     Steps(Vec<(Instant, f64)>),
 }
 
 impl Rate {
-    /// The rate of a workload over a run of `duration`; `None` for arrivals without a rate: bursts, users and traces.
+    /// Returns the rate of a workload over a run of `duration`; `None` for arrivals without a rate: bursts, users and traces.
     #[must_use]
     pub fn of(workload: &Workload, duration: Nanos) -> Option<Self> {
         let base = match &workload.arrivals {
-            Arrivals::Constant(rate) | Arrivals::Poisson(rate) => Base::Line { first: *rate, last: *rate },
-            Arrivals::Ramp(first, last) => Base::Line { first: *first, last: *last },
-            Arrivals::Steps(steps) => Base::Steps(steps.clone()),
+            Arrivals::Constant(rate) | Arrivals::Poisson(rate) => {
+                BaseRate::Line { first: *rate, last: *rate }
+            }
+            Arrivals::Ramp(first, last) => BaseRate::Line { first: *first, last: *last },
+            Arrivals::Steps(steps) => BaseRate::Steps(steps.clone()),
             Arrivals::Burst { .. } | Arrivals::Users { .. } | Arrivals::Trace { .. } => return None,
         };
         Some(Self { base, shape: workload.shape, end: Instant::ZERO + duration })
     }
 
-    /// The jobs expected over the whole run: the integral of the rate.
+    /// Returns the jobs expected over the whole run: the integral of the rate.
     #[must_use]
     pub fn jobs(&self) -> f64 {
         self.pieces().map(|piece| piece.jobs).sum()
     }
 
-    /// The jobs expected before each of `instants`, which must not decrease: the integral of the rate up to then.
+    /// Returns the jobs expected before each of `instants`, which must not decrease: the integral of the rate up to then.
     #[must_use]
     pub fn jobs_before(&self, instants: impl IntoIterator<Item = Instant>) -> Vec<f64> {
         let (mut piece, mut before) = (self.piece(Instant::ZERO), 0.0);
@@ -65,7 +72,7 @@ impl Rate {
         std::iter::successors(self.piece(Instant::ZERO), |piece| self.piece(piece.until))
     }
 
-    /// The piece that begins at `from`; `None` at the end of the run.
+    /// Returns the piece that begins at `from`; `None` at the end of the run.
     fn piece(&self, from: Instant) -> Option<Piece> {
         if from >= self.end {
             return None;
@@ -76,12 +83,12 @@ impl Rate {
         });
         let until = self.end.min(hour_ends);
         let (until, first, last) = match &self.base {
-            Base::Line { first, last } => {
+            BaseRate::Line { first, last } => {
                 let whole = self.end.as_secs_f64();
                 let at = |when: Instant| first + (last - first) * (when.as_secs_f64() / whole);
                 (until, at(from), at(until))
             }
-            Base::Steps(steps) => {
+            BaseRate::Steps(steps) => {
                 let next = steps.partition_point(|(at, _)| *at <= from);
                 let rate = next.checked_sub(1).map_or(0.0, |now| steps[now].1);
                 (steps.get(next).map_or(until, |(at, _)| until.min(*at)), rate, rate)
@@ -116,20 +123,20 @@ impl Piece {
         }
     }
 
-    /// The jobs that arrive from the beginning of the piece to an instant within it.
+    /// Returns the jobs that arrive from the beginning of the piece to an instant within it.
     fn jobs_before(&self, at: Instant) -> f64 {
         let seconds = at.since(self.from).as_secs_f64();
         (self.first + self.slope * seconds / 2.0) * seconds
     }
 
-    /// The instant at which `jobs` have arrived since the piece began, for `jobs` from zero to `self.jobs`.
-    fn when(&self, jobs: f64) -> Instant {
+    /// Returns the instant at which `jobs` have arrived since the piece began, for `jobs` from zero to `self.jobs`.
+    fn arrival_of(&self, jobs: f64) -> Instant {
         let seconds = if self.slope == 0.0 || jobs == 0.0 {
             jobs / self.first.max(f64::MIN_POSITIVE)
         } else {
             // The root of first·t + slope·t²/2 = jobs, in the form without cancellation for small slopes.
-            let under = (self.first * self.first + 2.0 * self.slope * jobs).max(0.0);
-            2.0 * jobs / (self.first + libm::sqrt(under))
+            let discriminant = (self.first * self.first + 2.0 * self.slope * jobs).max(0.0);
+            2.0 * jobs / (self.first + libm::sqrt(discriminant))
         };
         self.until.min(self.from + Nanos::from_secs_f64(seconds))
     }
@@ -137,16 +144,17 @@ impl Piece {
 
 /// Converts numbers of jobs to instants, forward only and in constant memory.
 #[derive(Clone, Debug)]
-pub struct Clock {
+pub struct ArrivalClock {
     rate: Rate,
     piece: Option<Piece>,
-    /// Jobs before the piece.
+    /// The jobs expected before the piece.
     before: f64,
+    /// The previous result.
     last: Instant,
 }
 
-impl Clock {
-    /// A clock at the start of the run.
+impl ArrivalClock {
+    /// Creates a clock at the start of the run.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self { piece: rate.piece(Instant::ZERO), rate, before: 0.0, last: Instant::ZERO }
@@ -154,12 +162,12 @@ impl Clock {
 
     /// Returns the first instant after which the integral of the rate exceeds `jobs`, to the nanosecond; `None` if the run
     /// ends first. Never earlier than the previous result; `jobs` must not decrease from one call to the next.
-    pub fn when(&mut self, jobs: f64) -> Option<Instant> {
+    pub fn arrival_of(&mut self, jobs: f64) -> Option<Instant> {
         loop {
             let piece = self.piece?;
             let after = self.before + piece.jobs;
             if jobs < after {
-                self.last = self.last.max(piece.when(jobs - self.before));
+                self.last = self.last.max(piece.arrival_of(jobs - self.before));
                 return Some(self.last).filter(|at| *at < self.rate.end);
             }
             self.before = after;
@@ -173,22 +181,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn clock(base: Base, shape: Option<[f64; 24]>, duration: Nanos) -> Clock {
-        Clock::new(Rate { base, shape, end: Instant::ZERO + duration })
+    fn clock(base: BaseRate, shape: Option<[f64; 24]>, duration: Nanos) -> ArrivalClock {
+        ArrivalClock::new(Rate { base, shape, end: Instant::ZERO + duration })
     }
 
-    fn flat(rate: f64) -> Base {
-        Base::Line { first: rate, last: rate }
+    fn flat(rate: f64) -> BaseRate {
+        BaseRate::Line { first: rate, last: rate }
     }
 
     #[test]
     fn a_ramp_reaches_a_quarter_of_its_jobs_at_half_its_time() {
         // From 0 to 2 per second over 100 s: t²/100 jobs by t.
-        let mut clock = clock(Base::Line { first: 0.0, last: 2.0 }, None, Nanos::from_secs(100));
-        assert_eq!(clock.when(0.0), Some(Instant::ZERO));
-        assert_eq!(clock.when(25.0), Some(Instant(50_000_000_000)));
-        assert_eq!(clock.when(81.0), Some(Instant(90_000_000_000)));
-        assert_eq!(clock.when(100.0), None);
+        let mut clock = clock(BaseRate::Line { first: 0.0, last: 2.0 }, None, Nanos::from_secs(100));
+        assert_eq!(clock.arrival_of(0.0), Some(Instant::ZERO));
+        assert_eq!(clock.arrival_of(25.0), Some(Instant(50_000_000_000)));
+        assert_eq!(clock.arrival_of(81.0), Some(Instant(90_000_000_000)));
+        assert_eq!(clock.arrival_of(100.0), None);
     }
 
     #[test]
@@ -197,15 +205,16 @@ mod tests {
         shape[5] = 1.0;
         let hour = |hour: u64| Some(Instant::ZERO + Nanos::HOUR * hour);
         let mut once_a_day = clock(flat(1.0), Some(shape), Nanos::DAY * 2);
-        assert_eq!(once_a_day.when(0.0), hour(5));
-        assert_eq!(once_a_day.when(3600.0), hour(24 + 5));
-        assert_eq!(once_a_day.when(7200.0), None);
-        assert_eq!(clock(flat(1.0), Some([0.0; 24]), Nanos::MAX).when(0.0), None);
-        let steps = Base::Steps(vec![(Instant::ZERO, 0.0), (hour(1).unwrap(), 0.5), (hour(2).unwrap(), 0.0)]);
+        assert_eq!(once_a_day.arrival_of(0.0), hour(5));
+        assert_eq!(once_a_day.arrival_of(3600.0), hour(24 + 5));
+        assert_eq!(once_a_day.arrival_of(7200.0), None);
+        assert_eq!(clock(flat(1.0), Some([0.0; 24]), Nanos::MAX).arrival_of(0.0), None);
+        let steps =
+            BaseRate::Steps(vec![(Instant::ZERO, 0.0), (hour(1).unwrap(), 0.5), (hour(2).unwrap(), 0.0)]);
         let mut middle = clock(steps, None, Nanos::DAY);
-        assert_eq!(middle.when(0.0), hour(1));
-        assert_eq!(middle.when(1800.0), None);
-        assert_eq!(clock(flat(1.0), None, Nanos::ZERO).when(0.0), None);
+        assert_eq!(middle.arrival_of(0.0), hour(1));
+        assert_eq!(middle.arrival_of(1800.0), None);
+        assert_eq!(clock(flat(1.0), None, Nanos::ZERO).arrival_of(0.0), None);
     }
 
     proptest! {
@@ -214,23 +223,23 @@ mod tests {
         fn a_constant_rate_never_drifts(p in 1u64..10_000, q in 1u64..10_000, k in 0u64..1 << 40) {
             let mut clock = clock(flat(p as f64 / q as f64), None, Nanos::DAY);
             let exact = u128::from(k) * u128::from(q) * 1_000_000_000 / u128::from(p);
-            match clock.when(k as f64) {
+            match clock.arrival_of(k as f64) {
                 Some(at) => prop_assert!(u128::from(at.0).abs_diff(exact) <= 1, "{at:?} {exact}"),
                 None => prop_assert!(exact + 1 >= u128::from(Nanos::DAY.0)),
             }
         }
 
-        /// `when` is the inverse of the integral.
+        /// `arrival_of` is the inverse of the integral.
         #[test]
-        fn the_integral_up_to_when_is_the_number_of_jobs(
+        fn the_integral_up_to_an_arrival_is_the_number_of_jobs(
             first in 0.0..5.0f64, last in 0.0..5.0f64,
             shape in prop::option::of(prop::array::uniform24(prop_oneof![Just(0.0), 0.0..3.0f64])),
             hours in 1u64..60, share in 0.0..1.0f64,
         ) {
-            let base = Base::Line { first, last };
+            let base = BaseRate::Line { first, last };
             let whole = Rate { base: base.clone(), shape, end: Instant::ZERO + Nanos::HOUR * hours };
             let jobs = whole.jobs() * share;
-            if let Some(at) = Clock::new(whole.clone()).when(jobs) {
+            if let Some(at) = ArrivalClock::new(whole.clone()).arrival_of(jobs) {
                 // Integrate piece by piece up to `at`.
                 let area: f64 = whole.pieces().take_while(|piece| piece.from < at).map(|piece| {
                     let until = piece.until.min(at);

@@ -1,5 +1,5 @@
-//! Names to numbers: looks up every target, route and trace of a [`Spec`], reports those that do not exist, and makes the
-//! [`Scenario`].
+//! Resolves names to ids: looks up every target, route and trace of a [`Spec`], reports those that do not exist, and makes
+//! the [`Scenario`].
 
 use super::Note;
 use super::diagnostics::{Diagnostics, Name};
@@ -9,7 +9,7 @@ use super::trace::{self, TraceOptions};
 use crate::ids::{RouteId, TargetId};
 use crate::problem::{alternatives, did_you_mean, nearest};
 use provider::Nanos;
-use provider::config::{Config, ModelConfig, Service};
+use provider::config::{Config, ModelConfig, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::units::ParseError;
 use std::collections::BTreeMap;
@@ -27,8 +27,13 @@ pub(super) fn resolve(
     let mut targets = Targets { providers: &spec.providers, found: Vec::new(), ids: BTreeMap::new() };
     let routes: Vec<Route> = spec.routes.iter().map(|route| targets.route(route, diagnostics)).collect();
     let targets = targets.found;
-    let scope =
-        Scope { diagnostics, routes: &spec.routes, base_dir, seed: spec.seed, duration: spec.duration };
+    let resolver = WorkloadResolver {
+        diagnostics,
+        routes: &spec.routes,
+        base_dir,
+        seed: spec.seed,
+        duration: spec.duration,
+    };
     let files = trace_files(&spec.workloads, base_dir);
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut workloads = Vec::new();
@@ -38,7 +43,7 @@ pub(super) fn resolve(
             let what = format!("a workload named `{text}` is already on line {first}");
             diagnostics.report_at(at, what, "give every workload a name of its own");
         }
-        workloads.extend(scope.workload(workload));
+        workloads.extend(resolver.workload(workload));
     }
     let mut scenario = Scenario {
         name: spec.name.unwrap_or_else(|| name.to_owned()),
@@ -46,7 +51,7 @@ pub(super) fn resolve(
         seed: spec.seed,
         duration: spec.duration,
         start: spec.start,
-        notes: notes(&spec.providers, &targets),
+        notes: assumed_latencies(&spec.providers, &targets),
         providers: spec.providers.into_iter().map(|provider| provider.config).collect(),
         targets,
         routes,
@@ -56,8 +61,8 @@ pub(super) fn resolve(
         what_if: Vec::new(), // made from the changed tree by `load`
         files,
     };
-    scenario.expect = super::expect::expectations(spec.expect, &scenario, diagnostics);
-    scenario.notes.extend(scenario.unservable());
+    scenario.expect = super::expect::resolve_rules(spec.expect, &scenario, diagnostics);
+    scenario.notes.extend(scenario.unservable_notes());
     scenario
 }
 
@@ -91,7 +96,7 @@ impl Targets<'_> {
 
     fn step(&mut self, step: &StepSpec, diagnostics: &Diagnostics) -> Step {
         let mut targets: Vec<TargetId> = Vec::new();
-        for name in step.of.iter().take_while(|_| !diagnostics.is_full()) {
+        for name in step.targets.iter().take_while(|_| !diagnostics.is_full()) {
             match self.target(&name.text) {
                 Ok(Some(id)) if targets.contains(&id) => {
                     let what = format!("`{}` is given twice in this step", name.text);
@@ -105,7 +110,7 @@ impl Targets<'_> {
         Step { pick: step.pick, targets }
     }
 
-    /// The number of a target; `None` if its provider has problems of its own.
+    /// Returns the id of a target; `None` if its provider is invalid, which has been reported.
     fn target(&mut self, name: &str) -> Result<Option<TargetId>, ParseError> {
         if let Some(id) = self.ids.get(name) {
             return Ok(Some(*id));
@@ -137,16 +142,17 @@ impl Targets<'_> {
         Ok(Some(self.add(name, [provider, account, model])))
     }
 
-    fn add(&mut self, name: &str, at: [usize; 3]) -> TargetId {
-        let [provider, account, model] = at.map(small);
-        let config = &self.providers[at[0]].config.models[at[2]];
+    /// Adds a target with the indices of its provider, account and model.
+    fn add(&mut self, name: &str, indices: [usize; 3]) -> TargetId {
+        let [provider, account, model] = indices.map(to_u16);
+        let config = &self.providers[indices[0]].config.models[indices[2]];
         let known = config.limits.iter().map(|limit| KnownLimit {
             axis: limit.axis,
             limit: limit.amount,
             burst: limit.burst,
         });
         let limits = known.collect();
-        let id = TargetId(small(self.found.len()));
+        let id = TargetId(to_u16(self.found.len()));
         self.ids.insert(name.to_owned(), id);
         self.found.push(Target {
             name: name.to_owned(),
@@ -217,13 +223,13 @@ fn retired_model(spec: &ProviderSpec, model: &str, date: &str) -> ParseError {
     )
 }
 
-/// An index as an id.
-fn small(index: usize) -> u16 {
+/// Converts an index to the 16 bits of an id.
+fn to_u16(index: usize) -> u16 {
     u16::try_from(index).expect("invariant: a scenario has at most 50,000 values")
 }
 
-/// What a workload is resolved against.
-struct Scope<'s> {
+/// Resolves workloads, with the parts of the scenario that they refer to.
+struct WorkloadResolver<'s> {
     diagnostics: &'s Diagnostics,
     routes: &'s [RouteSpec],
     base_dir: Option<&'s Path>,
@@ -231,7 +237,7 @@ struct Scope<'s> {
     duration: Nanos,
 }
 
-impl Scope<'_> {
+impl WorkloadResolver<'_> {
     fn workload(&self, spec: WorkloadSpec) -> Option<Workload> {
         let route = self.route(&spec);
         let arrivals = match spec.arrivals {
@@ -271,7 +277,7 @@ impl Scope<'_> {
                     let what = format!("there is no route `{}`", route.text);
                     self.diagnostics.report_at(&route.at, what, did_you_mean(&route.text, names()));
                 }
-                found.map(|index| RouteId(small(index)))
+                found.map(|index| RouteId(to_u16(index)))
             }
         }
     }
@@ -301,8 +307,8 @@ impl Scope<'_> {
     }
 }
 
-/// The assumptions about models that are used.
-fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<Note> {
+/// Returns a note for each model that is used and states no latency.
+fn assumed_latencies(providers: &[ProviderSpec], targets: &[Target]) -> Vec<Note> {
     let mut notes = Vec::new();
     for (index, provider) in providers.iter().enumerate() {
         for (position, model) in provider.config.models.iter().enumerate() {
@@ -310,15 +316,15 @@ fn notes(providers: &[ProviderSpec], targets: &[Target]) -> Vec<Note> {
                 .iter()
                 .any(|target| (usize::from(target.provider), usize::from(target.model)) == (index, position));
             if is_used && provider.models_without_latency.contains(&model.name) {
-                notes.push(models_without_latency(&provider.config.name, model));
+                notes.push(assumed_latency(&provider.config.name, model));
             }
         }
     }
     notes
 }
 
-fn models_without_latency(provider: &str, model: &ModelConfig) -> Note {
-    let Service::Split { first_token: Dist::Constant(first_token_seconds), output, .. } =
+fn assumed_latency(provider: &str, model: &ModelConfig) -> Note {
+    let ServiceTimeDist::Split { before_prefill: Dist::Constant(first_token_seconds), decode_speed, .. } =
         model.latency.service
     else {
         unreachable!("invariant: the default latency is a constant and a speed, found {:?}", model.latency);
@@ -327,6 +333,6 @@ fn models_without_latency(provider: &str, model: &ModelConfig) -> Note {
         provider: provider.to_owned(),
         model: model.name.clone(),
         first_token_seconds,
-        tokens_per_second: output,
+        tokens_per_second: decode_speed,
     }
 }

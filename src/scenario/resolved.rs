@@ -2,10 +2,9 @@
 //! filled in. Only `resolve` makes one, so it is always valid.
 
 use super::Note;
-use crate::ids::{ClassId, RouteId, TargetId};
+use crate::ids::{RouteId, TargetId, WorkloadId};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
-use std::path::PathBuf;
 
 /// A whole scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -16,7 +15,7 @@ pub struct Scenario {
     pub about: String,
     /// The seed of every random stream.
     pub seed: u64,
-    /// How long jobs arrive.
+    /// The time over which jobs arrive.
     pub duration: Nanos,
     /// What is left of long limits when the run begins.
     pub start: Start,
@@ -28,16 +27,16 @@ pub struct Scenario {
     pub routes: Vec<Route>,
     /// How the client behaves.
     pub client: Client,
-    /// The workloads, indexed by [`crate::ids::ClassId`].
+    /// The workloads, indexed by [`WorkloadId`].
     pub workloads: Vec<Workload>,
-    /// Rules that the result must keep.
-    pub expect: Vec<Expectation>,
+    /// The rules of `expect`.
+    pub expect: Vec<Rule>,
     /// Assumptions, and consequences that the author may not intend.
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
     /// The files that it was read from: the scenario, then its traces.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<std::path::PathBuf>,
 }
 
 /// What is left, when the run begins, of limits whose window is longer than [`Start::SHORT_WINDOW`].
@@ -51,7 +50,8 @@ pub enum Start {
 }
 
 impl Start {
-    /// Shorter windows always begin unused: they are full again, or used up, after the first minutes of a run.
+    /// The longest window whose limit always begins unused: such a limit is full again, or used up, after the first minutes
+    /// of a run whatever its level was.
     pub const SHORT_WINDOW: Nanos = Nanos::MINUTE;
 
     /// Returns `true` if a limit begins with the level that earlier traffic left.
@@ -72,7 +72,7 @@ pub struct WhatIf {
 }
 
 impl Scenario {
-    /// The ids of all targets.
+    /// Iterates over the ids of all targets.
     pub fn target_ids(&self) -> impl Iterator<Item = TargetId> + use<> {
         let count = u16::try_from(self.targets.len()).expect("invariant: targets are numbered in 16 bits");
         (0..count).map(TargetId)
@@ -94,7 +94,7 @@ pub struct Target {
     pub limits: Vec<KnownLimit>,
     /// What tokens cost here.
     pub price: provider::config::Price,
-    /// What cached tokens of a prompt count here, as the client knows it.
+    /// How cached tokens of a prompt count against the limits of this target, as the client knows it.
     pub cached: provider::config::CachedTokens,
 }
 
@@ -118,7 +118,7 @@ pub struct Route {
     pub steps: Vec<Step>,
 }
 
-/// The most targets that the steps of one route may name in all: the engine keeps a set of them in the bits of a word.
+/// The maximum number of targets in the steps of one route: the engine keeps a set of them in the bits of a 64-bit word.
 pub const MAX_ROUTE_TARGETS: usize = 64;
 
 /// Targets of equal rank.
@@ -145,7 +145,7 @@ pub enum Pick {
 /// How the client behaves.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Client {
-    /// How long a job may take from its scheduled arrival; then it is given up.
+    /// The longest time that a job may take from its scheduled arrival; then it is given up.
     pub deadline: Nanos,
     /// After this time an attempt is cancelled and counts as failed; `None`: only the deadline ends it.
     pub attempt_timeout: Option<Nanos>,
@@ -246,15 +246,16 @@ pub struct Workload {
     pub arrivals: Arrivals,
     /// Factors of the rate by the hour of the day; the run begins at midnight. `None` for a constant factor of 1.
     pub shape: Option<[f64; 24]>,
-    /// Prompt tokens; unused if a trace brings its own.
+    /// Prompt tokens; unused with a trace, which contains its own.
     pub prompt: Dist,
-    /// What of its prompt a job finds in the provider's prefix cache.
+    /// How much of a job's prompt is found in the provider's prefix cache.
     pub cached_prompt: CachedPrompt,
-    /// Completion tokens unless a bound cuts them short; unused if a trace brings its own.
+    /// Completion tokens, unless `max_tokens` or the model cuts the completion short; unused with a trace, which contains its
+    /// own.
     pub completion: Dist,
     /// The `max_tokens` sent with every request.
     pub max_tokens: Option<u32>,
-    /// Jobs that ask popular prompts.
+    /// Jobs with popular prompts; `None` if every prompt is different.
     pub repeats: Option<Repeats>,
     /// Whether replies are streamed, so that the first token is seen before the last.
     pub stream: bool,
@@ -262,7 +263,7 @@ pub struct Workload {
     pub deferrable: bool,
 }
 
-/// How much of a job's prompt the provider finds in its prefix cache.
+/// How much of a job's prompt is found in the provider's prefix cache.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CachedPrompt {
     /// This share of it, in `0..=1`.
@@ -294,7 +295,7 @@ pub enum Arrivals {
         /// The interval.
         every: Nanos,
     },
-    /// A closed workload: each user thinks, asks, waits for the reply, and thinks again.
+    /// A closed workload: each user thinks, sends a job, waits for its reply, and thinks again.
     Users {
         /// The number of users.
         users: u32,
@@ -319,27 +320,27 @@ pub struct TraceRow {
     pub completion_tokens: u32,
 }
 
-/// Jobs that ask one of a number of popular prompts again.
+/// Jobs whose prompt is one of a fixed number of popular prompts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Repeats {
-    /// The share of jobs that ask a popular prompt, in `0..=1`.
+    /// The share of jobs with a popular prompt, in `0..=1`.
     pub share: f64,
     /// The exponent of Zipf's law over them; 0 is uniform.
     pub zipf: f64,
     /// The number of popular prompts.
-    pub of: u32,
+    pub prompts: u32,
 }
 
-/// A rule that the result must keep.
+/// A rule of `expect`: a condition on the result.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Expectation {
-    /// As written, after the name of its workload if it is judged for one that it does not name.
-    pub rule: String,
+pub struct Rule {
+    /// The text as written. If the rule names no workload but is judged for one, the workload's name and a colon precede it.
+    pub text: String,
     /// The workload whose jobs are judged; `None` for all jobs of the run.
-    pub workload: Option<ClassId>,
-    /// The length of the windows each of which must keep the rule; `None` for the run as a whole.
+    pub workload: Option<WorkloadId>,
+    /// The length of the windows in each of which the rule must hold; `None` for the run as a whole.
     pub window: Option<Nanos>,
-    /// `true` if the scenario does not state it.
+    /// `true` if the scenario does not state the rule.
     pub is_default: bool,
     /// The metric.
     pub metric: Metric,
@@ -349,7 +350,7 @@ pub struct Expectation {
     pub value: f64,
 }
 
-/// What an expectation measures.
+/// What a rule measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// Jobs that succeeded ÷ jobs that ended.
@@ -360,11 +361,13 @@ pub enum Metric {
     Percentile(u8, Time),
     /// Succeeded jobs not served by the first step ÷ succeeded jobs served by any.
     FallbackShare,
+    /// Succeeded jobs whose answer was cut at `max_tokens` or at the longest completion of the model ÷ succeeded jobs.
+    CutShare,
     /// Attempts refused by a limit ÷ attempts.
     LimitedShare,
     /// Attempts ÷ jobs.
     AttemptsPerJob,
-    /// USD in all.
+    /// The total cost in USD.
     Cost,
     /// The analytic ceiling ÷ the offered load.
     Headroom,
@@ -373,9 +376,9 @@ pub enum Metric {
 /// A time that is measured for every job that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Time {
-    /// From the schedule to the end of the reply.
+    /// From the scheduled arrival to the end of the reply.
     Latency,
-    /// From the schedule to the first token.
+    /// From the scheduled arrival to the first token.
     FirstToken,
     /// Waiting for a free attempt of [`Client::concurrency`].
     Queue,

@@ -2,10 +2,10 @@
 //!
 //! Two loads are comparable because they share their random draws: except for traces, the n-th job of a workload has the
 //! same sizes at every multiple, and Poisson gaps are drawn in operational time and divided by the multiple. A trace is
-//! thinned or repeated row by row; what a smaller multiple keeps, a larger one keeps too.
+//! thinned or repeated row by row; a larger multiple keeps every row that a smaller one keeps.
 
 use super::{Arrivals, Scenario, TraceRow};
-use provider::random::key;
+use provider::random::label_key;
 use provider::{Instant, RandomStream};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Scenario {
         );
         let mut scenario = self.clone();
         for (index, workload) in (0..).zip(&mut scenario.workloads) {
-            workload.arrivals.scale(multiple, key(self.seed, "copies").wrapping_add(index));
+            workload.arrivals.scale(multiple, label_key(self.seed, "copies").wrapping_add(index));
         }
         scenario
     }
@@ -42,19 +42,19 @@ impl Arrivals {
             Self::Steps(steps) => steps.iter_mut().for_each(|(_, rate)| *rate *= multiple),
             Self::Burst { jobs, .. } => *jobs = scaled_count(*jobs, multiple),
             Self::Users { users, .. } => *users = scaled_count(*users, multiple),
-            Self::Trace { rows } => *rows = Arc::new(copies(rows, multiple, seed)),
+            Self::Trace { rows } => *rows = Arc::new(repeated_rows(rows, multiple, seed)),
         }
     }
 }
 
-/// `count` times `multiple`, rounded; at least one unless `count` is zero.
+/// Returns `count` times `multiple`, rounded; at least one unless `count` is zero.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 fn scaled_count(count: u32, multiple: f64) -> u32 {
     (libm::round(f64::from(count) * multiple) as u32).max(count.min(1))
 }
 
 /// Repeats each row `multiple` times on average: the k-th copy exists if `k + u < multiple`, with `u` uniform per row.
-fn copies(rows: &[TraceRow], multiple: f64, seed: u64) -> Vec<TraceRow> {
+fn repeated_rows(rows: &[TraceRow], multiple: f64, seed: u64) -> Vec<TraceRow> {
     let next_times = rows.iter().skip(1).map(|row| row.at).chain(rows.last().map(|row| row.at));
     let mut all = Vec::new();
     for (number, (row, next)) in (0u64..).zip(rows.iter().zip(next_times)) {
@@ -63,7 +63,7 @@ fn copies(rows: &[TraceRow], multiple: f64, seed: u64) -> Vec<TraceRow> {
         let mut at = row.at;
         while threshold < multiple {
             all.push(TraceRow { at, ..*row });
-            at = within(row.at, next, stream.unit());
+            at = interpolated(row.at, next, stream.unit());
             threshold += 1.0;
         }
     }
@@ -71,8 +71,8 @@ fn copies(rows: &[TraceRow], multiple: f64, seed: u64) -> Vec<TraceRow> {
     all
 }
 
-/// The instant at `share` of the way from `from` to `until`.
-fn within(from: Instant, until: Instant, share: f64) -> Instant {
+/// Returns the instant at `share` of the way from `from` to `until`.
+fn interpolated(from: Instant, until: Instant, share: f64) -> Instant {
     from + provider::Nanos::from_secs_f64(until.since(from).as_secs_f64() * share)
 }
 
@@ -94,18 +94,18 @@ mod tests {
     fn scaling_a_trace_keeps_its_order_and_repeats_rows_by_the_multiple() {
         let rows = rows(10_000);
         for multiple in [0.1, 0.5, 1.0, 1.5, 3.7] {
-            let scaled = copies(&rows, multiple, 5);
+            let scaled = repeated_rows(&rows, multiple, 5);
             // A whole number of copies is exact; the standard deviation of the rest is at most 50 rows.
             assert!((scaled.len() as f64 - multiple * 1e4).abs() < 200.0, "{multiple}: {}", scaled.len());
             assert!(scaled.is_sorted_by_key(|row| row.at));
         }
-        assert_eq!(copies(&rows, 1.0, 5), rows, "a multiple of 1 changes nothing");
+        assert_eq!(repeated_rows(&rows, 1.0, 5), rows, "a multiple of 1 changes nothing");
     }
 
     #[test]
     fn a_larger_multiple_keeps_all_rows_of_a_smaller_one() {
         let rows = rows(2_000);
-        let (few, many) = (copies(&rows, 0.4, 5), copies(&rows, 2.3, 5));
+        let (few, many) = (repeated_rows(&rows, 0.4, 5), repeated_rows(&rows, 2.3, 5));
         let mut many = many.iter();
         assert!(few.iter().all(|row| many.any(|other| other == row)));
     }

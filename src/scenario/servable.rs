@@ -1,11 +1,12 @@
-//! Which jobs of a workload the targets of its route can ever admit. A job that is longer than a context, or that reserves
-//! more than a limit can hold, is refused however long it waits; both are known before anything runs.
+//! Computes which jobs of a workload the targets of its route can ever admit. A job that is longer than a context, or that
+//! reserves more than a limit can hold, is refused however long it waits; both are known before a run.
 
 use super::Note;
 use super::resolved::{Arrivals, CachedPrompt, Scenario, Workload};
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use provider::Instant;
+use provider::config::ModelConfig;
 use provider::largest_call::{LargestPrompt, SizeBound};
 use provider::length::PromptCap;
 
@@ -22,7 +23,7 @@ pub struct SizeClass {
     pub targets: Vec<TargetId>,
 }
 
-/// A smaller share is only the far tail of a fitted distribution.
+/// The smallest share of jobs that counts. A smaller one is only the far tail of a fitted distribution.
 const MIN_SHARE: f64 = 1e-6;
 
 impl Scenario {
@@ -46,8 +47,8 @@ impl Scenario {
                 PromptCap::Tokens(tokens) => Some(tokens),
                 PromptCap::NothingFits | PromptCap::Unlimited => None,
             };
-            let longer = up_to.map_or(0.0, |tokens| self.share_longer(workload, tokens));
-            let share = self.share_longer(workload, above) - longer;
+            let longer = up_to.map_or(0.0, |tokens| self.share_of_longer_prompts(workload, tokens));
+            let share = self.share_of_longer_prompts(workload, above) - longer;
             let targets = caps.iter().filter(|(_, cap)| *cap >= bound).map(|(target, _)| *target).collect();
             if share >= MIN_SHARE {
                 classes.push(SizeClass { above, up_to, share, targets });
@@ -59,11 +60,13 @@ impl Scenario {
 
     /// Returns a note for each target and workload some of whose jobs it can never admit, and one for each workload some
     /// of whose jobs no target of its route can.
-    pub(super) fn unservable(&self) -> Vec<Note> {
+    pub(super) fn unservable_notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
         for workload in &self.workloads {
-            let too_large =
-                self.targets_of(workload).into_iter().filter_map(|target| self.too_large(workload, target));
+            let too_large = self
+                .targets_of(workload)
+                .into_iter()
+                .filter_map(|target| self.too_large_note(workload, target));
             notes.extend(too_large);
             let share = 1.0 - self.size_classes(workload).iter().map(|class| class.share).sum::<f64>();
             if share >= MIN_SHARE {
@@ -75,11 +78,11 @@ impl Scenario {
         notes
     }
 
-    fn too_large(&self, workload: &Workload, target: TargetId) -> Option<Note> {
+    fn too_large_note(&self, workload: &Workload, target: TargetId) -> Option<Note> {
         let LargestPrompt { cap, bound } = self.largest_prompt(workload, target);
         let share = match cap {
             PromptCap::NothingFits => 1.0,
-            PromptCap::Tokens(longest) => self.share_longer(workload, longest),
+            PromptCap::Tokens(longest) => self.share_of_longer_prompts(workload, longest),
             PromptCap::Unlimited => 0.0,
         };
         let (bound, capacity) = match bound? {
@@ -110,13 +113,18 @@ impl Scenario {
 
     /// Returns the longest prompt of a workload's jobs that a target can ever admit.
     pub(crate) fn largest_prompt(&self, workload: &Workload, target: TargetId) -> LargestPrompt {
+        let may_be_cached = workload.cached_prompt != CachedPrompt::NOTHING;
+        self.model_of(target).largest_prompt(workload.max_tokens, may_be_cached)
+    }
+
+    /// Returns the model of a target.
+    pub(super) fn model_of(&self, target: TargetId) -> &ModelConfig {
         let target = &self.targets[target.index()];
-        let model = &self.providers[usize::from(target.provider)].models[usize::from(target.model)];
-        model.largest_prompt(workload.max_tokens, workload.cached_prompt != CachedPrompt::NOTHING)
+        &self.providers[usize::from(target.provider)].models[usize::from(target.model)]
     }
 
     /// Returns the share of a workload's jobs whose prompt is longer than `tokens`.
-    fn share_longer(&self, workload: &Workload, tokens: u32) -> f64 {
+    fn share_of_longer_prompts(&self, workload: &Workload, tokens: u32) -> f64 {
         match &workload.arrivals {
             // A draw is rounded to the nearest whole number and is at least one.
             _ if tokens == 0 => 1.0,

@@ -15,7 +15,7 @@ use super::TraceRow;
 use csv::{StringRecord, Trim};
 use flate2::read::MultiGzDecoder;
 use provider::calendar::{UnixTime, parse_decimal};
-use provider::random::key;
+use provider::random;
 use provider::{Instant, Nanos, RandomStream};
 use serde::Deserialize;
 use std::fs::File;
@@ -133,7 +133,7 @@ struct Sample {
 
 impl Sample {
     fn new(options: &TraceOptions) -> Self {
-        let stream_key = key(options.seed, "trace");
+        let stream_key = random::label_key(options.seed, "trace");
         Self { rows: Vec::new(), rows_read: 0, earliest: Instant::MAX, rate: options.rate, stream_key }
     }
 

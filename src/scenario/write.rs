@@ -1,9 +1,9 @@
 //! Writes a scenario as YAML: words in the order of the language's table, short values on one line, comments where given.
 //!
-//! A law holds: a scenario that is read, written and read again is the same scenario.
+//! Law: a scenario that is read, written and read again is the same scenario.
 
 use super::diagnostics::Diagnostics;
-use super::language::Order;
+use super::language::WordOrder;
 use super::yaml::{self, Node};
 use crate::problem::Problems;
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
@@ -48,14 +48,14 @@ impl Tree {
         }
     }
 
-    /// A map of these keys and values, without comments.
+    /// Returns a map of these keys and values, without comments.
     #[must_use]
     pub fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
         let entry = |(key, value): (K, Self)| Entry { key: key.into(), value, comment: String::new() };
         Self::Map(entries.into_iter().map(entry).collect())
     }
 
-    /// A single value.
+    /// Returns a single value.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
@@ -63,16 +63,16 @@ impl Tree {
 
     fn of(node: &Node) -> Self {
         match &node.kind {
-            yaml::Kind::Null => Self::Null,
-            yaml::Kind::Text(text) => Self::Text(text.clone()),
-            yaml::Kind::List(items) => Self::List(items.iter().map(Self::of).collect()),
-            yaml::Kind::Map(entries) => {
+            yaml::NodeKind::Null => Self::Null,
+            yaml::NodeKind::Text(text) => Self::Text(text.clone()),
+            yaml::NodeKind::List(items) => Self::List(items.iter().map(Self::of).collect()),
+            yaml::NodeKind::Map(entries) => {
                 Self::map(entries.iter().map(|entry| (entry.key.clone(), Self::of(&entry.value))))
             }
         }
     }
 
-    /// The characters of this value on one line; `None` if it has a comment, which needs a line of its own.
+    /// Returns the width of this value on one line in characters; `None` if it has a comment, which needs a line of its own.
     fn width(&self) -> Option<usize> {
         match self {
             Self::Null => Some(4),
@@ -103,22 +103,22 @@ pub fn write(scenario: &Tree) -> String {
         prefer_block_scalars: false,
         comment_position: serde_yaml::CommentPosition::Above,
     };
-    let value = Ordered { tree: scenario, order: Order::scenario(), is_flow: false };
+    let value = Ordered { tree: scenario, order: WordOrder::scenario(), is_flow: false };
     serde_yaml::to_string_with_options(&value, options).expect("invariant: every tree is YAML")
 }
 
-/// A tree with the part of the language that gives the order of its words.
+/// A tree with the part of the language that defines the order of its words.
 #[derive(Clone, Copy)]
 struct Ordered<'t> {
     tree: &'t Tree,
-    order: Order,
+    order: WordOrder,
     /// `true` inside a value that is written on one line.
     is_flow: bool,
 }
 
 impl Ordered<'_> {
     /// Returns `true` if a collection is written on one line: the top and its direct children are not.
-    fn fits_a_line(&self) -> bool {
+    fn fits_one_line(&self) -> bool {
         self.order.depth() > 1 && self.tree.width().is_some_and(|width| width <= MAX_LINE)
     }
 }
@@ -128,10 +128,10 @@ impl Serialize for Ordered<'_> {
         match self.tree {
             Tree::Null => serializer.serialize_unit(),
             Tree::Text(text) => scalar(text, serializer),
-            Tree::List(_) if !self.is_flow && self.fits_a_line() => {
+            Tree::List(_) if !self.is_flow && self.fits_one_line() => {
                 FlowSeq(Self { is_flow: true, ..*self }).serialize(serializer)
             }
-            Tree::Map(_) if !self.is_flow && self.fits_a_line() => {
+            Tree::Map(_) if !self.is_flow && self.fits_one_line() => {
                 FlowMap(Self { is_flow: true, ..*self }).serialize(serializer)
             }
             Tree::List(items) => {
@@ -164,7 +164,7 @@ impl Serialize for Ordered<'_> {
     }
 }
 
-/// Writes numbers and booleans as such, so that they are not quoted; only if that gives the same text.
+/// Writes a scalar. Numbers and booleans are written without quotes if that gives the same text.
 fn scalar<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     match text {
         "true" => serializer.serialize_bool(true),

@@ -2,17 +2,20 @@
 //!
 //! It uses the events of the YAML parser rather than serde, which stops at the first value that does not fit: a scenario's
 //! problems are reported all at once. Duplicate keys, tags, merge keys and several documents are refused rather than
-//! interpreted. Depth and size (aliases expanded) are bounded.
+//! interpreted. Depth and size (aliases expanded) are bounded. Control characters are refused, since names go to terminals,
+//! headers and the commands of CI systems.
 
 use super::diagnostics::{Diagnostics, Place};
 use serde_yaml::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span};
 use std::collections::BTreeMap;
 
-/// Levels of nested collections; a scenario needs about eight.
+/// The maximum depth of nested collections; a scenario needs about eight levels.
 const MAX_DEPTH: usize = 32;
-/// Values in a scenario, each alias counted as the value that it refers to.
+/// The maximum number of values in a scenario. An alias counts as the value that it refers to.
 const MAX_NODES: usize = 50_000;
-/// Characters in a key; model names have about fifty.
+/// The maximum number of bytes of text in a scenario, each alias counted as the value that it refers to.
+const MAX_BYTES: usize = 4 << 20;
+/// The maximum length of a key in characters; model names have about fifty.
 const MAX_KEY: usize = 200;
 
 /// A value and its place.
@@ -21,14 +24,14 @@ pub(super) struct Node {
     /// Where it begins in the text.
     pub(super) place: Place,
     /// Its contents.
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
 }
 
 /// The contents of a value.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     /// Keys and values in the order written; no key twice.
-    Map(Vec<Entry>),
+    Map(Vec<NodeEntry>),
     /// Values in the order written.
     List(Vec<Node>),
     /// Text, as written.
@@ -39,7 +42,7 @@ pub(super) enum Kind {
 
 /// A key with its value.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct NodeEntry {
     /// The key.
     pub(super) key: String,
     /// The place of the key.
@@ -48,8 +51,8 @@ pub(super) struct Entry {
     pub(super) value: Node,
 }
 
-/// Reads one document, whose first line begins `columns` characters into its source. `None` if it cannot be read or is
-/// empty; then at least one problem has been reported.
+/// Reads one document, whose first line begins `columns` characters into its source. Returns `None` if it cannot be read or
+/// is empty; then at least one problem has been reported.
 pub(super) fn read(diagnostics: &Diagnostics, source: usize, text: &str, columns: usize) -> Option<Node> {
     let mut reader = Reader {
         diagnostics,
@@ -60,59 +63,67 @@ pub(super) fn read(diagnostics: &Diagnostics, source: usize, text: &str, columns
         open: Vec::new(),
         path: Vec::new(),
         nodes: 0,
+        bytes: 0,
     };
     reader.document().ok()
 }
 
-/// Reading cannot go on; the problem has been reported.
-struct Stop;
+/// Reading was aborted; the problem has been reported.
+struct Aborted;
 
 struct Reader<'t> {
     diagnostics: &'t Diagnostics,
+    /// The number of the source in `diagnostics`.
     source: usize,
+    /// The characters of the source before the first line of the document.
     columns: usize,
     parser: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
+    /// By the parser's number of an anchor, the value that it names.
     anchors: BTreeMap<usize, Node>,
+    /// Where the collections around the current value begin, the outermost first.
     open: Vec<Place>,
+    /// The keys and indices that lead to the current value.
     path: Vec<String>,
+    /// The values read so far; see [`MAX_NODES`].
     nodes: usize,
+    bytes: usize,
 }
 
 impl<'t> Reader<'t> {
-    fn document(&mut self) -> Result<Node, Stop> {
+    fn document(&mut self) -> Result<Node, Aborted> {
         let mut document = None;
         while let Some((event, place)) = self.next()? {
             match event {
                 Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
                 Event::DocumentStart(..) if document.is_some() => {
-                    return self.stop(
+                    return self.abort(
                         place,
                         "a second document begins here",
                         "write one scenario per file, without `---`",
                     );
                 }
                 Event::DocumentStart(..) => document = self.root()?,
-                _ => return self.stop(place, "unexpected content after the scenario", "remove it"),
+                _ => return self.abort(place, "unexpected content after the scenario", "remove it"),
             }
         }
         match document {
-            Some(Node { kind: Kind::Null, .. }) | None => {
+            Some(Node { kind: NodeKind::Null, .. }) | None => {
                 let start = Place { source: self.source, line: 1, column: 1, width: 1 };
-                self.stop(start, "the file is empty", EMPTY_HELP)
+                self.abort(start, "the file is empty", EMPTY_HELP)
             }
             Some(node) => Ok(node),
         }
     }
 
-    fn root(&mut self) -> Result<Option<Node>, Stop> {
+    fn root(&mut self) -> Result<Option<Node>, Aborted> {
         match self.next()? {
             Some((Event::DocumentEnd | Event::StreamEnd, _)) | None => Ok(None),
             Some((event, place)) => self.node(event, place).map(Some),
         }
     }
 
-    /// The next event that is not a comment.
-    fn next(&mut self) -> Result<Option<(Event<'t>, Place)>, Stop> {
+    /// Returns the next event that is not a comment; `None` at the end.
+    fn next(&mut self) -> Result<Option<(Event<'t>, Place)>, Aborted> {
         loop {
             match self.parser.next_event() {
                 None => return Ok(None),
@@ -123,18 +134,22 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn node(&mut self, event: Event<'t>, place: Place) -> Result<Node, Stop> {
-        self.count(place, 1)?;
+    fn node(&mut self, event: Event<'t>, place: Place) -> Result<Node, Aborted> {
+        self.count(place, 1, 0)?;
         let (kind, anchor, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.count(place, 0, text.len())?;
+                if text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+                    self.report(place, "control characters are not supported", "remove them");
+                }
                 let empty = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null");
-                let kind = if empty { Kind::Null } else { Kind::Text(text.into_owned()) };
+                let kind = if empty { NodeKind::Null } else { NodeKind::Text(text.into_owned()) };
                 (kind, anchor, tag)
             }
-            Event::MappingStart(_, anchor, tag) => (self.inside(place, Self::map)?, anchor, tag),
-            Event::SequenceStart(_, anchor, tag) => (self.inside(place, Self::list)?, anchor, tag),
+            Event::MappingStart(_, anchor, tag) => (self.nested(place, Self::map)?, anchor, tag),
+            Event::SequenceStart(_, anchor, tag) => (self.nested(place, Self::list)?, anchor, tag),
             Event::Alias(anchor) => return self.alias(anchor, place),
-            _ => return self.stop(place, "a value was expected here", "write one, or remove the key"),
+            _ => return self.abort(place, "a value was expected here", "write one, or remove the key"),
         };
         if tag.is_some() {
             self.report(place, "tags (`!…`) are not supported", "remove it");
@@ -146,10 +161,15 @@ impl<'t> Reader<'t> {
         Ok(node)
     }
 
-    fn inside(&mut self, place: Place, read: fn(&mut Self) -> Result<Kind, Stop>) -> Result<Kind, Stop> {
+    /// Reads a collection that begins at `place` with `read`, unless it is nested too deeply.
+    fn nested(
+        &mut self,
+        place: Place,
+        read: fn(&mut Self) -> Result<NodeKind, Aborted>,
+    ) -> Result<NodeKind, Aborted> {
         if self.open.len() == MAX_DEPTH {
             let what = format!("this is nested deeper than {MAX_DEPTH} levels");
-            return self.stop(place, what, "flatten it: a scenario needs about eight");
+            return self.abort(place, what, "flatten it: a scenario needs about eight");
         }
         self.open.push(place);
         let kind = read(self)?;
@@ -157,18 +177,21 @@ impl<'t> Reader<'t> {
         Ok(kind)
     }
 
-    fn map(&mut self) -> Result<Kind, Stop> {
-        let mut entries: Vec<Entry> = Vec::new();
+    fn map(&mut self) -> Result<NodeKind, Aborted> {
+        let mut entries: Vec<NodeEntry> = Vec::new();
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         while let Some((event, place)) = self.next()? {
             let key = match event {
                 Event::MappingEnd => break,
                 Event::Scalar(key, ..) => key.into_owned(),
-                _ => return self.stop(place, "a key must be a single value", "write `key: value`"),
+                _ => return self.abort(place, "a key must be a single value", "write `key: value`"),
             };
+            if key.contains(char::is_control) {
+                self.report(place, "this key contains control characters", "remove them");
+            }
             if key.chars().nth(MAX_KEY).is_some() {
                 let what = format!("this key is longer than {MAX_KEY} characters");
-                return self.stop(place, what, "choose a shorter name; check the colons before it");
+                return self.abort(place, what, "choose a shorter name; check the colons before it");
             }
             let Some((event, value_place)) = self.next()? else { break };
             self.path.push(key.clone());
@@ -180,14 +203,14 @@ impl<'t> Reader<'t> {
                 let what = format!("`{key}` is given twice: already on line {first}");
                 self.report(place, what, "keep one of the two");
             } else {
-                entries.push(Entry { key, place, value });
+                entries.push(NodeEntry { key, place, value });
             }
             self.path.pop();
         }
-        Ok(Kind::Map(entries))
+        Ok(NodeKind::Map(entries))
     }
 
-    fn list(&mut self) -> Result<Kind, Stop> {
+    fn list(&mut self) -> Result<NodeKind, Aborted> {
         let mut items = Vec::new();
         while let Some((event, place)) = self.next()? {
             if event == Event::SequenceEnd {
@@ -197,24 +220,33 @@ impl<'t> Reader<'t> {
             items.push(self.node(event, place)?);
             self.path.pop();
         }
-        Ok(Kind::List(items))
+        Ok(NodeKind::List(items))
     }
 
-    fn alias(&mut self, anchor: usize, place: Place) -> Result<Node, Stop> {
-        let Some(node) = self.anchors.get(&anchor).cloned() else {
-            return self.stop(place, "recursive alias", "write the value out");
+    fn alias(&mut self, anchor: usize, place: Place) -> Result<Node, Aborted> {
+        let Some(node) = self.anchors.get(&anchor) else {
+            return self.abort(place, "recursive alias", "write the value out");
         };
-        self.count(place, size(&node))?;
-        Ok(node)
+        // The size is known before the copy is made: an alias of a long text is refused, not expanded.
+        let (nodes, bytes) = size(node);
+        self.count(place, nodes, bytes)?;
+        Ok(self.anchors[&anchor].clone())
     }
 
-    fn count(&mut self, place: Place, nodes: usize) -> Result<(), Stop> {
+    /// Counts values and the bytes of their text; aborts beyond [`MAX_NODES`] or [`MAX_BYTES`].
+    fn count(&mut self, place: Place, nodes: usize, bytes: usize) -> Result<(), Aborted> {
         self.nodes += nodes;
-        if self.nodes <= MAX_NODES {
-            return Ok(());
-        }
-        let what = format!("the scenario has more than {MAX_NODES} values, aliases expanded");
-        self.stop(place, what, "keep long tables in a trace file (`arrivals: {trace: FILE}`)")
+        self.bytes += bytes;
+        let what = match () {
+            () if self.nodes > MAX_NODES => {
+                format!("the scenario has more than {MAX_NODES} values, aliases expanded")
+            }
+            () if self.bytes > MAX_BYTES => {
+                format!("the scenario has more than {} MiB of text, aliases expanded", MAX_BYTES >> 20)
+            }
+            () => return Ok(()),
+        };
+        self.abort(place, what, "keep long tables in a trace file (`arrivals: {trace: FILE}`)")
     }
 
     fn place(&self, span: Span) -> Place {
@@ -223,48 +255,52 @@ impl<'t> Reader<'t> {
         } else {
             1
         };
-        Place { width: width.max(1), ..self.mark(span.start) }
+        Place { width: width.max(1), ..self.place_of(span.start) }
     }
 
-    fn mark(&self, mark: Marker) -> Place {
+    /// Returns the place of a single character.
+    fn place_of(&self, mark: Marker) -> Place {
         let before = if mark.line() == 1 { self.columns } else { 0 };
         Place { source: self.source, line: mark.line(), column: mark.col() + 1 + before, width: 1 }
     }
 
-    fn stop<T>(&self, place: Place, what: impl Into<String>, help: impl Into<String>) -> Result<T, Stop> {
+    /// Reports a problem and aborts.
+    fn abort<T>(&self, place: Place, what: impl Into<String>, help: impl Into<String>) -> Result<T, Aborted> {
         self.report(place, what, help);
-        Err(Stop)
+        Err(Aborted)
     }
 
     fn report(&self, place: Place, what: impl Into<String>, help: impl Into<String>) {
         self.diagnostics.report(place, &self.path.join("."), what, help);
     }
 
-    /// Reports an error of the YAML parser; at the opening bracket if one is not closed.
-    fn malformed<T>(&self, error: &ScanError) -> Result<T, Stop> {
-        let place = self.mark(*error.marker());
+    /// Reports an error of the YAML parser and aborts. The place is that of the opening bracket if one is not closed.
+    fn malformed<T>(&self, error: &ScanError) -> Result<T, Aborted> {
+        let place = self.place_of(*error.marker());
         let opening = self.open.last().copied().unwrap_or(place);
         match error.kind() {
             ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
-                self.stop(place, "a tab is used for indentation", "indent with spaces")
+                self.abort(place, "a tab is used for indentation", "indent with spaces")
             }
-            ErrorKind::UnexpectedEofFlowSequence | ErrorKind::ExpectedFlowSequenceSeparator => self.stop(
+            ErrorKind::UnexpectedEofFlowSequence | ErrorKind::ExpectedFlowSequenceSeparator => self.abort(
                 opening,
                 "this `[` is not closed, or a `,` is missing inside",
                 "close it with `]`; separate what is inside with `,`",
             ),
             ErrorKind::UnexpectedEofFlowMapping
             | ErrorKind::UnexpectedEofImplicitFlowMapping
-            | ErrorKind::ExpectedFlowMappingSeparator => self.stop(
+            | ErrorKind::ExpectedFlowMappingSeparator => self.abort(
                 opening,
                 "this `{` is not closed, or a `,` is missing inside",
                 "close it with `}`; separate what is inside with `,`",
             ),
-            ErrorKind::UnclosedFlowCollection { open } => {
-                self.stop(place, format!("this `{open}` is not closed"), "close it where its last value ends")
-            }
-            ErrorKind::UnknownAnchor => self.stop(place, "unknown alias", "define it before with `&name`"),
-            kind => self.stop(
+            ErrorKind::UnclosedFlowCollection { open } => self.abort(
+                place,
+                format!("this `{open}` is not closed"),
+                "close it where its last value ends",
+            ),
+            ErrorKind::UnknownAnchor => self.abort(place, "unknown alias", "define it before with `&name`"),
+            kind => self.abort(
                 place,
                 format!("invalid YAML: {kind}"),
                 "check the indentation, the colons and the quotes around here",
@@ -276,10 +312,16 @@ impl<'t> Reader<'t> {
 const EMPTY_HELP: &str = "a scenario has at least `providers`, `routes` and `workload`; begin with \
 `name: my first`";
 
-fn size(node: &Node) -> usize {
-    1 + match &node.kind {
-        Kind::Map(entries) => entries.iter().map(|entry| size(&entry.value)).sum(),
-        Kind::List(items) => items.iter().map(size).sum(),
-        Kind::Text(_) | Kind::Null => 0,
+/// Returns the values in a value, itself included, and the bytes of their text and keys.
+fn size(node: &Node) -> (usize, usize) {
+    let add = |sum: (usize, usize), (nodes, bytes): (usize, usize)| (sum.0 + nodes, sum.1 + bytes);
+    match &node.kind {
+        NodeKind::Map(entries) => {
+            let entry = |entry: &NodeEntry| add(size(&entry.value), (0, entry.key.len()));
+            entries.iter().map(entry).fold((1, 0), add)
+        }
+        NodeKind::List(items) => items.iter().map(size).fold((1, 0), add),
+        NodeKind::Text(text) => (1, text.len()),
+        NodeKind::Null => (1, 0),
     }
 }

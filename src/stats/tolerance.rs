@@ -3,8 +3,8 @@
 /// Returns the factor `k` with which `mean - k · deviation` of a sample of `count` values lies, with probability
 /// `confidence`, below the share `coverage` of a normal distribution.
 ///
-/// `count` must be at least 2, the others in `(0.5, 1)`. The factor is a quantile of the noncentral t distribution divided
-/// by `√count`; it is found by bisection to 1e-6.
+/// `count` must be at least 2, the others in `(0.5, 1)`. The factor is a quantile of the noncentral t distribution
+/// divided by `√count`; it is found by bisection to 1e-6.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "samples have far fewer than 2^53 values")]
 pub fn tolerance_factor(count: usize, coverage: f64, confidence: f64) -> f64 {

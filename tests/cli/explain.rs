@@ -18,7 +18,7 @@ fn tokens_per_day_refusal() -> String {
     )
 }
 
-fn dump() -> String {
+fn curl_output() -> String {
     format!(
         "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 2737\r\n\
          x-ratelimit-limit-requests: 1000\r\nx-ratelimit-limit-tokens: 12000\r\nx-ratelimit-remaining-requests: 998\r\n\
@@ -64,11 +64,11 @@ fn json_output_has_the_documented_fields() {
 #[test]
 fn text_output_states_that_the_headers_omit_the_limit() {
     assert_eq!(
-        explained(&dump()),
+        explained(&curl_output()),
         explained(&tokens_per_day_refusal()),
         "headers add nothing to the fields here"
     );
-    let output = quotalab_reading(&["explain"], dump().as_bytes());
+    let output = quotalab_reading(&["explain"], curl_output().as_bytes());
     assert_eq!((output.code, output.err.as_str()), (0, ""));
     for words in [
         "The tokens-per-day limit of organisation org_x on llama-3.3-70b-versatile is exhausted",
@@ -84,9 +84,9 @@ fn text_output_states_that_the_headers_omit_the_limit() {
 #[test]
 fn a_file_gives_the_same_output_as_standard_input() {
     let path = scratch("explain").join("refusal.txt");
-    fs::write(&path, dump()).unwrap();
+    fs::write(&path, curl_output()).unwrap();
     let output = quotalab(&["explain", arg(&path)]);
-    assert_eq!(output, quotalab_reading(&["explain"], dump().as_bytes()));
+    assert_eq!(output, quotalab_reading(&["explain"], curl_output().as_bytes()));
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn input_that_is_no_error_reply_exits_with_2() {
         assert!(output.err.starts_with("error: "), "{}", output.err);
     }
     assert_eq!(quotalab(&["explain", "no/such/file"]).code, 2);
-    assert_eq!(quotalab_reading(&["explain", "--dialect", "klingon"], dump().as_bytes()).code, 2);
+    assert_eq!(quotalab_reading(&["explain", "--dialect", "klingon"], curl_output().as_bytes()).code, 2);
 }
 
 #[test]

@@ -94,3 +94,87 @@ fn a_wrong_command_line_is_exit_2_and_help_is_exit_0() {
         assert_eq!((output.code, output.err.as_str()), (0, ""), "{args:?}");
     }
 }
+
+#[test]
+fn a_long_text_that_aliases_repeat_is_refused_before_it_is_expanded() {
+    let folder = scratch("aliases");
+    let aliases = ["*a"; 40_000].join(",");
+    for (name, text) in [
+        ("long", format!("a: &a \"{}\"\nb: [{aliases}]\n", "x".repeat(800_000))),
+        (
+            "nested",
+            format!("a: &a [{}]\nb: &b [{aliases}]\nc: [*b, *b]\n", ["\"yyyyyyyyyyyyyyyy\""; 20].join(",")),
+        ),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        assert_refused(&quotalab(&["check", arg(&path)]), "aliases expanded");
+    }
+}
+
+#[test]
+fn control_characters_are_refused_in_every_text() {
+    let folder = scratch("control");
+    let scenario = |model: &str, key: &str, name: &str, about: &str| {
+        format!(
+            "about: {about}\nproviders: {{ p: {{ accounts: {{ a: {{ keys: [{key}] }} }}, models: {{ {model}: {{}} }} }} }}\n\
+             routes: {{ r: [{{ of: [p/a/m] }}] }}\nworkload: [{{ name: {name}, route: r, arrivals: {{ constant: 1/s }} }}]\n"
+        )
+    };
+    for (text, words) in [
+        (scenario("\"m\\e[31m\"", "k", "w", "x"), "control characters"),
+        (scenario("m", "\"a\\nb\"", "w", "x"), "line breaks"),
+        (scenario("m", "\"a\\u0007b\"", "w", "x"), "control characters"),
+        (scenario("m", "ü", "w", "x"), "no HTTP header can carry"),
+        (scenario("m", "模型", "w", "x"), "no HTTP header can carry"),
+        (scenario("m", "\"a b\"", "w", "x"), "no HTTP header can carry"),
+        (scenario("m", "k", "\"a\\n::error::b\"", "x"), "line breaks"),
+        (scenario("m", "k", "w", "\"\\e]0;title\\a\""), "control characters"),
+    ] {
+        let path = folder.join("s.yaml");
+        fs::write(&path, &text).unwrap();
+        let output = quotalab(&["check", arg(&path)]);
+        assert_refused(&output, words);
+        assert!(!output.err.contains('\u{1b}') && !output.err.contains("\n::error"), "{}", output.err);
+    }
+}
+
+#[test]
+fn a_file_name_reaches_neither_the_terminal_nor_ci_commands() {
+    let folder = scratch("file-names");
+    let name = folder.join("a\n::error::pwned\n```\n# \u{1b}[31mH.yaml");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT), &name).unwrap();
+    let markdown = folder.join("m.md");
+    let failing = "expect=[\"success >= 100%\"]";
+    for args in [
+        vec!["test", arg(&name), "--markdown", arg(&markdown), "--annotations", "--set", failing],
+        vec!["check", arg(&name)],
+        vec!["sim", arg(&name), "--out", arg(&folder)],
+    ] {
+        let output = quotalab(&args);
+        for text in [&output.out, &output.err] {
+            assert!(!text.contains('\u{1b}'), "{args:?}: {text}");
+            assert!(!text.lines().any(|line| line.starts_with("::error::")), "{args:?}: {text}");
+        }
+    }
+    let markdown = fs::read_to_string(markdown).unwrap();
+    assert!(!markdown.contains('\u{1b}') && !markdown.contains("\n# "), "{markdown}");
+    assert_eq!(markdown.matches("\n```").count(), 2, "one block of code: {markdown}");
+}
+
+#[test]
+fn keys_are_repeated_in_no_result() {
+    let folder = scratch("keys");
+    let set = "providers.p.accounts={ default: { keys: [sk-secret] } }";
+    for verb in ["sim", "plan", "check"] {
+        let output = quotalab(
+            &[verb, SHORT, "--set", set, "--out", arg(&folder)][..if verb == "check" { 4 } else { 6 }],
+        );
+        assert!(output.code < 2, "{}", output.err);
+        assert!(!output.out.contains("sk-secret") && !output.err.contains("sk-secret"), "{}", output.out);
+    }
+    for file in fs::read_dir(&folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains("sk-secret"));
+    }
+}

@@ -131,7 +131,7 @@ fn the_free_tier_serves_until_its_requests_are_used_up() {
     }
     for reply in refused {
         assert_eq!(reply.status(), 429);
-        let refusal = Refusal::read(&reply.message());
+        let refusal = Refusal::from_message(&reply.message());
         assert_eq!((refusal.axis, refusal.limit, refusal.requested), (Some(Axis::Rpm), Some(30), Some(1)));
         let seconds: u64 = reply.header("retry-after").expect("a wait").parse().expect("whole seconds");
         let stated = refusal.wait.expect("the message states the wait too");
@@ -167,7 +167,8 @@ fn a_client_that_waits_as_announced_is_served() {
 #[test]
 fn on_loopback_a_test_can_advance_the_clock_and_get_a_verdict() {
     let mock = Mock::start(&[SHORT]);
-    let control = |path, body| mock.post(&format!("/_quotalab/{path}"), "Accept: text/plain", body);
+    let control =
+        |path, body| mock.post(&format!("/_quotalab/{path}"), "Content-Type: application/json", body);
     assert_eq!(mock.ask("m").status(), 200, "a burst of one");
     assert_eq!(control("clock", r#"{"advance":"1m"}"#).status(), 200);
     assert_eq!(mock.ask("m").status(), 200, "a minute later");

@@ -190,10 +190,11 @@ fn a_run_over_http_is_reported_like_a_simulation_with_its_lag() {
     assert_eq!(result["mode"], "live");
     for part in ["p50", "p99", "max"] {
         assert!(result["lag_s"][part].is_number(), "{part}");
+        assert!(result["delays"]["wake_lag_s"][part].is_number(), "{part}");
     }
     let simulated = quotalab(&["sim", SHORT, "--json", "--out", arg(&folder)]).json();
     assert_eq!(result["jobs"]["offered"], simulated["jobs"]["offered"], "the same schedule");
-    assert_eq!(simulated.get("lag_s"), None);
+    assert_eq!((simulated.get("lag_s"), simulated.get("delays")), (None, None));
 }
 
 #[test]

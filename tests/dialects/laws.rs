@@ -94,7 +94,7 @@ proptest! {
             }
         }
         let headers = Pairs(row.headers.0.keys().chain(&["retry-after".into(), "date".into()]).map(|name| (name.clone(), value.clone())).collect());
-        let parsed = parse::read(dialect, NOW, &Response { status, headers: &headers, body: &bytes });
+        let parsed = parse::parsed(dialect, NOW, &Response { status, headers: &headers, body: &bytes });
         prop_assert!(parsed.failure.is_some() || (200..300).contains(&status));
         prop_assert_eq!(parsed.reply.outcome == AttemptOutcome::Ok, false);
         let mut stream = parse::Stream::default();
@@ -109,7 +109,7 @@ proptest! {
         let message = format!("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit {limit}, Used {used}, Requested {requested}. Please try again in {millis}ms. Visit");
         let body = json!({ "error": { "message": message, "type": "tokens", "code": "rate_limit_exceeded" } }).to_string();
         let response = Response { status: 429, headers: &Pairs::default(), body: body.as_bytes() };
-        let parsed = parse::read(None, NOW, &response);
+        let parsed = parse::parsed(None, NOW, &response);
         let Some(ParsedFailure { refusal, cause, wait, .. }) = parsed.failure else { panic!("a refusal") };
         prop_assert_eq!((refusal.limit, refusal.used, refusal.requested), (Some(limit), Some(used), Some(requested)));
         prop_assert_eq!((cause, wait.map(|wait| wait.length)), (LimitCause::MinuteLimit, Some(Nanos::from_millis(millis))));

@@ -18,7 +18,7 @@ use std::path::Path;
 const ROWS: &str = include_str!("../data/dialects.jsonl");
 const NOW: Instant = Instant(5_000_000_000);
 
-/// One published reply and its expected parsed.
+/// One published reply, and what the parser must return for it.
 #[derive(Clone, Debug, Deserialize)]
 struct Row {
     provider: String,
@@ -76,7 +76,7 @@ impl Row {
     }
 
     fn read(&self, dialect: Option<Dialect>, body: &[u8]) -> Parsed {
-        parse::read(dialect, NOW, &Response { status: self.status, headers: &self.headers, body })
+        parse::parsed(dialect, NOW, &Response { status: self.status, headers: &self.headers, body })
     }
 }
 
@@ -101,7 +101,7 @@ fn limit(header: &LimitHeader) -> Limit {
     }
 }
 
-/// Returns the reading in the form of the column `expect`.
+/// Returns what was parsed, in the form of the column `expect`.
 fn found(parsed: &Parsed, expect: &Expect) -> Expect {
     let failure = parsed.failure.as_ref();
     let refusal = failure.map(|failure| failure.refusal.clone()).unwrap_or_default();
@@ -222,8 +222,11 @@ fn every_published_reset_of_groq_is_parsed() {
         let header = |part: &str, value: &str| (format!("x-ratelimit-{part}-{name}"), value.to_owned());
         let headers =
             Pairs([header("limit", limit), header("remaining", remaining), header("reset", reset)].into());
-        let parsed =
-            parse::read(Some(Dialect::Groq), NOW, &Response { status: 200, headers: &headers, body: b"{}" });
+        let parsed = parse::parsed(
+            Some(Dialect::Groq),
+            NOW,
+            &Response { status: 200, headers: &headers, body: b"{}" },
+        );
         let [parsed_limit] = parsed.limits[..] else { panic!("one limit: {line}") };
         assert_eq!(
             (parsed_limit.axis, parsed_limit.reset),
@@ -253,8 +256,8 @@ fn every_published_refusal_of_groq_is_detected() {
         let Published { status, message, form } = serde_json::from_str(line).expect("a row");
         let body = json!({ "error": { "message": message, "code": "rate_limit_exceeded" } }).to_string();
         let response = Response { status, headers: &Pairs::default(), body: body.as_bytes() };
-        let given = parse::read(Some(Dialect::Groq), NOW, &response);
-        let guessed = parse::read(None, NOW, &response);
+        let given = parse::parsed(Some(Dialect::Groq), NOW, &response);
+        let guessed = parse::parsed(None, NOW, &response);
         match guessed.dialect {
             Some(dialect) => {
                 assert_eq!(dialect, Dialect::Groq, "{message}");

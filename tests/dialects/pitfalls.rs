@@ -10,7 +10,7 @@ use serde_json::json;
 
 fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Parsed {
     let headers = Pairs(headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
-    parse::read(Some(dialect), NOW, &Response { status, headers: &headers, body: body.as_bytes() })
+    parse::parsed(Some(dialect), NOW, &Response { status, headers: &headers, body: body.as_bytes() })
 }
 
 fn failure(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> ParsedFailure {

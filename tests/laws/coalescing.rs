@@ -1,5 +1,5 @@
-//! Law 15 from outside: identical jobs never have attempts in flight at the same time, coalescing makes no more attempts
-//! than sending every job if nothing is refused, and a promoted follower is tried before it is given up.
+//! Law 15 from outside: identical jobs never have attempts in flight at the same time, coalescing makes no more
+//! attempts than sending every job if nothing is refused, and a promoted follower is tried before it is given up.
 
 use super::Run;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ pub(super) struct IdenticalJobs {
     coalesces: bool,
     fingerprints: BTreeMap<JobId, u64>,
     sent: BTreeMap<u64, JobId>,
-    pub(super) broken: Vec<String>,
+    pub(super) violations: Vec<String>,
 }
 
 impl IdenticalJobs {
@@ -29,14 +29,15 @@ impl IdenticalJobs {
             coalesces: scenario.client.coalesce,
             fingerprints: BTreeMap::new(),
             sent: BTreeMap::new(),
-            broken: Vec::new(),
+            violations: Vec::new(),
         }
     }
 
     fn sent(&mut self, event: &Event) {
         let fingerprint = self.fingerprints[&event.job];
         if let Some(other) = self.sent.insert(fingerprint, event.job).filter(|_| self.coalesces) {
-            self.broken.push(format!("law 15: {other} is identical and has an attempt in flight: {event:?}"));
+            self.violations
+                .push(format!("law 15: {other} is identical and has an attempt in flight: {event:?}"));
         }
     }
 }
@@ -52,15 +53,15 @@ impl Fold for IdenticalJobs {
             EventKind::Coalesced { leader }
                 if self.fingerprints.get(&leader) != self.fingerprints.get(&event.job) =>
             {
-                self.broken.push(format!("law 15: {leader} is not identical: {event:?}"));
+                self.violations.push(format!("law 15: {leader} is not identical: {event:?}"));
             }
             EventKind::Sent { .. } => self.sent(event),
-            EventKind::Replied { .. } | EventKind::Abandoned { .. } => {
+            EventKind::Replied { .. } | EventKind::AttemptCancelled { .. } => {
                 self.sent.remove(&self.fingerprints[&event.job]);
             }
             EventKind::Done(end) => {
                 self.fingerprints.remove(&event.job);
-                self.load.finished(event.at, end.class);
+                self.load.finished(event.at, end.workload);
             }
             _ => {}
         }
@@ -114,7 +115,7 @@ proptest! {
             Run::of(&scenario, &scenario)
         };
         let (separate, coalesced) = (run(false), run(true));
-        prop_assert!(separate.broken.is_empty() && coalesced.broken.is_empty(), "{:?}", coalesced.broken);
+        prop_assert!(separate.violations.is_empty() && coalesced.violations.is_empty(), "{:?}", coalesced.violations);
         let (one, other) = (&coalesced.summary, &separate.summary);
         prop_assert_eq!(one.jobs.succeeded, one.jobs.offered);
         prop_assert_eq!(one.jobs.offered, other.jobs.offered);
@@ -140,7 +141,7 @@ struct TriedFirst {
     deadline: Nanos,
     jobs: BTreeMap<JobId, InFlight>,
     promoted: u32,
-    broken: Vec<String>,
+    violations: Vec<String>,
 }
 
 impl Fold for TriedFirst {
@@ -158,7 +159,7 @@ impl Fold for TriedFirst {
                 let job = self.jobs.remove(&event.job).expect("it has arrived");
                 let given_up = matches!(end.outcome, JobOutcome::Failed(_) | JobOutcome::Shed(_));
                 if given_up && !job.tried && event.at + COOL_DOWN < job.deadline {
-                    self.broken.push(format!("given up untried before its deadline: {event:?}"));
+                    self.violations.push(format!("given up untried before its deadline: {event:?}"));
                 }
             }
             _ => {}
@@ -186,10 +187,10 @@ proptest! {
         );
         let scenario = scenario((arrivals, 100, 4), &model, seed, &client);
         let deadline = scenario.client.deadline;
-        let mut fold = TriedFirst { deadline, jobs: BTreeMap::new(), promoted: 0, broken: Vec::new() };
+        let mut fold = TriedFirst { deadline, jobs: BTreeMap::new(), promoted: 0, violations: Vec::new() };
         virtual_time::simulate(&scenario, &mut fold);
-        prop_assert!(fold.broken.is_empty(), "{:?}", fold.broken.first());
-        prop_assert!(Run::of(&scenario, &scenario).broken.is_empty());
+        prop_assert!(fold.violations.is_empty(), "{:?}", fold.violations.first());
+        prop_assert!(Run::of(&scenario, &scenario).violations.is_empty());
         prop_assert!(attempts > 1 || fold.promoted > 0, "some of two dozen leaders with one attempt fail");
     }
 }

@@ -7,14 +7,14 @@
 
 mod model;
 
-use super::Met;
+use super::SeenVariants;
 use model::{Flight, JobModel, Model, USAGE};
 use proptest::prelude::*;
 use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
 use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause};
-use quotalab::ids::{AttemptId, ClassId, JobId, RouteId, Tag};
+use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::Job;
 use quotalab::record::Audit;
 use quotalab::scenario::{self, Overrides, Scenario};
@@ -61,8 +61,8 @@ impl Harness {
             jobs: Vec::new(),
             flights: BTreeMap::new(),
             served: None,
-            folds: (Audit::new(&scenario, slack), Met::default()),
-            broken: Vec::new(),
+            folds: (Audit::new(&scenario, slack), SeenVariants::default()),
+            violations: Vec::new(),
         };
         Self { engine: Engine::new(&scenario), model, late }
     }
@@ -82,7 +82,7 @@ impl Harness {
         });
         let job = Job {
             id,
-            class: ClassId(0),
+            workload: WorkloadId(0),
             route: RouteId(0),
             scheduled: now,
             deadline: deadline.map(|after| now + after),
@@ -109,6 +109,7 @@ impl Harness {
             limit: None,
             remaining: HeaderRemaining::default(),
             usage: if served { USAGE } else { Usage::default() },
+            cut: false,
             first_token_at: now,
         };
         self.model.served = served.then_some((attempt, tag));
@@ -153,19 +154,19 @@ impl Harness {
         jobs.filter(|(_, job)| job.end.is_none()).map(|(number, _)| Tag(number)).collect()
     }
 
-    /// Fires all timers until every job has ended. Returns the names of the variants met, and the violations.
+    /// Fires all timers until every job has ended. Returns the names of the variants seen, and the violations.
     fn finish(mut self) -> (BTreeSet<String>, Vec<String>) {
         while self.engine.poll_timeout() < Instant::MAX {
             self.model.now = self.model.now.max(self.engine.poll_timeout());
             self.handle_timeout();
         }
-        let Model { jobs, flights, folds: (audit, met), mut broken, .. } = self.model;
+        let Model { jobs, flights, folds: (audit, seen), mut violations, .. } = self.model;
         let unended = jobs.iter().filter(|job| job.end.is_none()).count();
         if unended > 0 || !flights.is_empty() || self.engine.jobs_in_flight() > 0 {
-            broken.push(format!("law 1: {unended} jobs never end, {flights:?}"));
+            violations.push(format!("law 1: {unended} jobs never end, {flights:?}"));
         }
-        broken.extend(audit.finish().0.iter().map(ToString::to_string));
-        (met.0, broken)
+        violations.extend(audit.finish().0.iter().map(ToString::to_string));
+        (seen.0, violations)
     }
 }
 
@@ -179,7 +180,7 @@ const OUTCOMES: [AttemptOutcome; 6] = [
 ];
 
 /// Plays the inputs of a tape: of every four numbers, the first chooses the input and the others its arguments.
-/// Returns the names of the variants met, and the violations.
+/// Returns the names of the variants seen, and the violations.
 pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
     let (head, steps) = tape.split_at(tape.len().min(2));
     let choice = |index: usize| head.get(index).copied().unwrap_or(0) as usize;
@@ -213,8 +214,8 @@ proptest! {
 
     #[test]
     fn every_job_ends_once_whatever_the_order_of_inputs(tape in prop::collection::vec(any::<u32>(), 0..400)) {
-        let (_, broken) = play(&tape);
-        prop_assert!(broken.is_empty(), "{:#?}", broken);
+        let (_, violations) = play(&tape);
+        prop_assert!(violations.is_empty(), "{:#?}", violations);
     }
 }
 
@@ -228,24 +229,24 @@ impl Harness {
     }
 
     #[track_caller]
-    fn finish_unbroken(self) {
-        let (_, broken) = self.finish();
-        assert!(broken.is_empty(), "{broken:#?}");
+    fn finish_without_violations(self) {
+        let (_, violations) = self.finish();
+        assert!(violations.is_empty(), "{violations:#?}");
     }
 }
 
-const BROKEN: AttemptOutcome = AttemptOutcome::Failed(AttemptFailure::Connection);
+const CONNECTION_CLOSED: AttemptOutcome = AttemptOutcome::Failed(AttemptFailure::Connection);
 
 #[test]
 fn a_failure_after_the_first_byte_ends_the_job_and_promotes_its_follower() {
     let mut harness = Harness::new(CLIENTS[0], false);
     let (leader, follower) = (harness.submit(1, None), harness.submit(1, None));
     harness.first_byte(harness.attempt(leader));
-    harness.reply(harness.attempt(leader), BROKEN);
+    harness.reply(harness.attempt(leader), CONNECTION_CLOSED);
     assert_eq!(harness.end(leader), Some(JobOutcome::Failed(EndReason::Interrupted)));
     harness.reply(harness.attempt(follower), AttemptOutcome::Ok);
     assert_eq!(harness.end(follower), Some(JobOutcome::Succeeded));
-    harness.finish_unbroken();
+    harness.finish_without_violations();
 }
 
 #[test]
@@ -259,11 +260,11 @@ fn a_cancelled_leader_leaves_its_attempt_to_its_first_follower() {
     assert_eq!(harness.end(leader), Some(JobOutcome::Failed(EndReason::Cancelled)));
     assert_eq!(harness.attempt(next), attempt, "the attempt continues");
     // The follower's caller has read nothing, so the job falls back.
-    harness.reply(attempt, BROKEN);
+    harness.reply(attempt, CONNECTION_CLOSED);
     assert_ne!(harness.attempt(next), attempt);
     harness.reply(harness.attempt(next), AttemptOutcome::Ok);
     assert_eq!([harness.end(next), harness.end(last)], [Some(JobOutcome::Succeeded); 2]);
-    harness.finish_unbroken();
+    harness.finish_without_violations();
 }
 
 #[test]
@@ -273,7 +274,7 @@ fn a_cancelled_job_without_followers_cancels_its_attempt() {
     harness.cancel(job);
     assert!(harness.model.flights.is_empty());
     assert_eq!(harness.end(job), Some(JobOutcome::Failed(EndReason::Cancelled)));
-    harness.finish_unbroken();
+    harness.finish_without_violations();
 }
 
 #[test]
@@ -285,7 +286,7 @@ fn a_cancelled_job_frees_the_attempt_for_the_queue() {
     harness.cancel(running);
     harness.reply(harness.attempt(next), AttemptOutcome::Ok);
     assert_eq!(harness.end(next), Some(JobOutcome::Succeeded));
-    harness.finish_unbroken();
+    harness.finish_without_violations();
 }
 
 #[test]
@@ -298,7 +299,7 @@ fn a_follower_with_an_earlier_deadline_expires_alone() {
     assert_eq!(harness.end(early), Some(JobOutcome::Shed(EndReason::Deadline)));
     harness.reply(harness.attempt(leader), AttemptOutcome::Ok);
     assert_eq!([harness.end(leader), harness.end(late)], [Some(JobOutcome::Succeeded); 2]);
-    harness.finish_unbroken();
+    harness.finish_without_violations();
 }
 
 #[test]
@@ -315,5 +316,5 @@ fn each_job_ends_at_its_own_deadline() {
     }
     let first = |job: usize| ended.iter().find(|(_, ended)| *ended == job).map(|(second, _)| *second);
     assert_eq!([0, 1, 2, 3, 4].map(first), [Some(3), Some(1), Some(7), Some(2), Some(5)]);
-    harness.finish_unbroken();
+    harness.finish_without_violations();
 }

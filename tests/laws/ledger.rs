@@ -1,6 +1,6 @@
-//! Laws 5 and 6 from outside: no window admits more than its law allows, and none refuses a request that fits. A fold
-//! that keeps its own ledger from decisions and settlements alone; the refill policies are written from their definitions,
-//! independently of the provider's code.
+//! Laws 5 and 6 from outside: no window admits more than its refill policy allows, and none refuses a request that
+//! fits. A fold that keeps its own ledger from decisions and settlements alone; the refill policies are written from
+//! their definitions, independently of the provider's code.
 //!
 //! Events do not record input and output tokens separately: those two axes are left to the provider's tests.
 
@@ -20,7 +20,7 @@ pub(super) struct Ledgers {
     ledgers_of: Vec<usize>,
     /// Admitted and not settled: the target, the instant and the tokens reserved.
     open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
-    pub(super) broken: Vec<String>,
+    pub(super) violations: Vec<String>,
 }
 
 impl Ledgers {
@@ -36,7 +36,7 @@ impl Ledgers {
             targets: scenario.targets.iter().map(of_target).collect(),
             ledgers_of: scenario.targets.iter().map(|target| first_of_family(scenario, target)).collect(),
             open: BTreeMap::new(),
-            broken: Vec::new(),
+            violations: Vec::new(),
         }
     }
 
@@ -44,7 +44,7 @@ impl Ledgers {
         for (axis, ledger) in &mut self.targets[self.ledgers_of[target.index()]].1 {
             ledger.advance_to(event.at);
             if !ledger.fits(amount(*axis, reserved)) {
-                self.broken.push(format!("law 5: {axis} admits more than fits: {event:?}, {ledger:?}"));
+                self.violations.push(format!("law 5: {axis} admits more than fits: {event:?}, {ledger:?}"));
             }
             ledger.charge(event.at, amount(*axis, reserved));
         }
@@ -63,7 +63,8 @@ impl Ledgers {
         if let Some((_, ledger)) = ledgers.iter_mut().find(|(known, _)| *known == axis) {
             ledger.advance_to(event.at);
             if ledger.fits(requested) {
-                self.broken.push(format!("law 6: {axis} refuses a request that fits: {event:?}, {ledger:?}"));
+                self.violations
+                    .push(format!("law 6: {axis} refuses a request that fits: {event:?}, {ledger:?}"));
             }
         }
     }
@@ -121,7 +122,7 @@ fn amount(axis: Axis, tokens: u64) -> u64 {
     if axis.counts_tokens() { tokens } else { 1 }
 }
 
-/// What one limit has admitted, by the definition of its law.
+/// What one limit has admitted, by the definition of its refill policy.
 #[derive(Debug)]
 enum Ledger {
     /// Credit in units × window, so that a nanosecond adds a whole number.

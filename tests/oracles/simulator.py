@@ -1,4 +1,4 @@
-"""A second simulator of the scenario language, as the oracle of the first.
+"""An independent simulator of the scenario language: the oracle with which quotalab is compared.
 
 It is written from ARCHITECTURE.md, docs/scenario.md and mock/README.md, not from the engine: a plain discrete-event
 simulation with one queue of events, floats, and Python's own random numbers. Two runs of the same scenario therefore agree in

@@ -179,3 +179,40 @@ fn changes_within_the_tolerance_are_equal_and_no_advice() {
     assert!(!plan.findings.iter().any(advised), "{:#?}", plan.findings);
     assert!(text_of(&plan).contains("equal"));
 }
+
+/// The headroom by arithmetic and the simulated mean agree, whatever the shape of the load, if the rules allow hardly any job
+/// to fail.
+#[test]
+fn the_headroom_by_arithmetic_and_the_simulated_ceiling_agree_at_the_peak_of_any_load() {
+    let day = "shape: [0,0,0,0,0,0,0.24,0.72,1.92,2.64,3.36,2.88,1.68,2.16,2.4,2.16,1.68,0.96,0.48,0.24,0.24,0.24,0,0]";
+    let loads = [
+        ("rpm: 120", format!("poisson: 60/min, {day}"), "24h"),
+        ("rpm: 120", "poisson: 60/min".to_owned(), "24h"),
+        (
+            "rpm: 120",
+            "steps: [{at: 0s, rate: 40/min}, {at: 2h, rate: 160/min}, {at: 3h, rate: 40/min}]".to_owned(),
+            "6h",
+        ),
+        ("rpm: 120", "burst: 100, every: 10m".to_owned(), "4h"),
+        ("rpd: 40k", format!("poisson: 15/min, {day}"), "24h"),
+    ];
+    for (limit, arrivals, duration) in loads {
+        let yaml = format!(
+            "name: shaped
+duration: {duration}
+providers: {{ p: {{ models: {{ m: {{ limits: {{ {limit} }}, latency: {{ total: 1s }} }} }} }} }}
+routes: {{ r: [{{ of: [p/default/m] }}] }}
+client: {{ deadline: 1m, pace: requests, queue: 100k }}
+workload: [{{ name: w, route: r, arrivals: {{ {arrivals} }}, prompt: 10, completion: 10, max_tokens: 10 }}]
+expect: [success >= 99.8%]"
+        );
+        let plan = plan_of(&yaml, &options(2));
+        let (analytic, simulated) =
+            (plan.ceiling.analytic.multiple.unwrap(), plan.ceiling.simulated.multiple.unwrap());
+        assert!(
+            (simulated / analytic - 1.0).abs() < 0.06,
+            "{arrivals}: {simulated} simulated, {analytic} by arithmetic"
+        );
+        assert_eq!(simulate(&parse(&yaml)).ceiling.multiple, plan.ceiling.analytic.multiple, "sim and plan");
+    }
+}

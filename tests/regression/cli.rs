@@ -1,6 +1,6 @@
 //! The verb `quotalab test`: exit codes, files written, stdout and stderr.
 
-use super::{CHAIN, KEYS, WALL, assert_well_formed};
+use super::{FALLBACK, OVERLOADED, TWO_KEYS, assert_well_formed};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -39,7 +39,8 @@ fn read(folder: &Path, file: &str) -> String {
 
 #[test]
 fn a_folder_is_tested_in_order_and_counted() {
-    let files = [("b.yaml", KEYS), ("a.yaml", WALL), ("c.yaml", CHAIN), ("notes.txt", "no scenario")];
+    let files =
+        [("b.yaml", TWO_KEYS), ("a.yaml", OVERLOADED), ("c.yaml", FALLBACK), ("notes.txt", "no scenario")];
     let folder = folder("counted", &files);
     let run = test(&folder, false, &["s", "s/a.yaml"]);
     assert_eq!(
@@ -52,17 +53,17 @@ fn a_folder_is_tested_in_order_and_counted() {
     assert_eq!((run.code, &*run.err), (Some(0), ""));
 }
 
-/// Three times the limit of the account in [`WALL`].
+/// Three times the limit of the account in [`OVERLOADED`].
 const OVERLOAD: &str = "workload.0.arrivals.poisson=90/min";
 
 #[test]
 fn a_broken_rule_is_reported_with_line_difference_and_command() {
-    let folder = folder("missed", &[("a.yaml", WALL)]);
+    let folder = folder("missed", &[("a.yaml", OVERLOADED)]);
     let run = test(&folder, true, &["s", "--set", OVERLOAD, "--set", "client.deadline=1s", "--seed", "5"]);
     assert_eq!(run.code, Some(1));
     let command = format!("quotalab sim s/a.yaml --set {OVERLOAD} --set client.deadline=1s --seed 5");
     assert!(run.out.contains(&format!("reproduce: {command}\n")), "{}", run.out);
-    let line = WALL.lines().position(|line| line.starts_with("expect:")).unwrap() + 1;
+    let line = OVERLOADED.lines().position(|line| line.starts_with("expect:")).unwrap() + 1;
     assert!(run.out.starts_with(&format!("::error file=s/a.yaml,line={line},title=wall%3A")), "{}", run.out);
     assert!(run.out.contains("`success >= 50%` is not met: ") && run.out.contains(" pt too low (s/a.yaml:"));
     assert!(run.out.ends_with("0 passed, 1 failed, 0 skipped\n"));
@@ -75,8 +76,8 @@ fn a_broken_rule_is_reported_with_line_difference_and_command() {
 
 #[test]
 fn all_invalid_scenarios_are_reported_together_and_nothing_is_written() {
-    let broken = WALL.replace("duration: 20m", "duration: 20x");
-    let folder = folder("wrong", &[("a.yaml", &broken), ("b.yaml", KEYS), ("c.yaml", "routes: 7\n")]);
+    let broken = OVERLOADED.replace("duration: 20m", "duration: 20x");
+    let folder = folder("wrong", &[("a.yaml", &broken), ("b.yaml", TWO_KEYS), ("c.yaml", "routes: 7\n")]);
     let run = test(&folder, false, &["s", "missing.yaml", "--junit", "j.xml", "--save-baseline", "b.json"]);
     assert_eq!((run.code, &*run.out), (Some(2), ""));
     for file in ["s/a.yaml:", "s/c.yaml:", "missing.yaml:"] {
@@ -89,13 +90,13 @@ fn all_invalid_scenarios_are_reported_together_and_nothing_is_written() {
 
 #[test]
 fn a_saved_baseline_passes_unchanged_and_fails_a_regression() {
-    let folder = folder("baseline", &[("b.yaml", KEYS), ("c.yaml", CHAIN)]);
+    let folder = folder("baseline", &[("b.yaml", TWO_KEYS), ("c.yaml", FALLBACK)]);
     let saved = test(&folder, false, &["s", "--save-baseline", "b.json", "--replicas", "4"]);
     assert_eq!(saved.code, Some(0), "{}", saved.err);
     assert!(read(&folder, "b.json").starts_with("{\n  \"schema\": \"quotalab/baseline/1\""));
     let same = test(&folder, false, &["s", "--baseline", "b.json"]);
     assert!(
-        same.out.contains("pass  s/c.yaml: 1 of 1 expectations hold; measures 11 unchanged\n"),
+        same.out.contains("pass  s/c.yaml: 1 of 1 expectations hold; measures 12 unchanged\n"),
         "{}",
         same.out
     );
@@ -122,7 +123,7 @@ fn a_saved_baseline_passes_unchanged_and_fails_a_regression() {
 
 #[test]
 fn a_baseline_that_does_not_match_is_invalid_input() {
-    let folder = folder("mismatch", &[("b.yaml", KEYS), ("c.yaml", CHAIN)]);
+    let folder = folder("mismatch", &[("b.yaml", TWO_KEYS), ("c.yaml", FALLBACK)]);
     assert_eq!(test(&folder, false, &["s", "--save-baseline", "b.json", "--replicas", "2"]).code, Some(0));
     let wrong = [
         (vec!["s/b.yaml", "--baseline", "b.json"], "it contains the scenario `chain`, which was not given"),
@@ -138,7 +139,7 @@ fn a_baseline_that_does_not_match_is_invalid_input() {
         assert!(run.err.contains(expected), "{arguments:?}: {}", run.err);
     }
     // A scenario that the baseline does not contain is judged by its rules, with a note.
-    fs::write(folder.join("s/a.yaml"), WALL).unwrap();
+    fs::write(folder.join("s/a.yaml"), OVERLOADED).unwrap();
     let run = test(&folder, false, &["s", "--baseline", "b.json"]);
     assert_eq!(run.code, Some(0));
     let line = "pass  s/a.yaml: 2 of 2 expectations hold; it is not in the baseline\n";
@@ -147,7 +148,7 @@ fn a_baseline_that_does_not_match_is_invalid_input() {
 
 #[test]
 fn an_output_file_that_cannot_be_written_is_a_failed_run() {
-    let folder = folder("unwritable", &[("b.yaml", KEYS)]);
+    let folder = folder("unwritable", &[("b.yaml", TWO_KEYS)]);
     let run = test(&folder, false, &["s", "--junit", "no/such/folder/j.xml"]);
     assert_eq!(run.code, Some(3));
     assert!(run.err.contains("no/such/folder/j.xml cannot be written"), "{}", run.err);

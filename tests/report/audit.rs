@@ -6,19 +6,25 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
     RecordedDecision, WaitReason,
 };
-use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Audit, Fold};
 
 const ATTEMPT: AttemptId = AttemptId(0);
 const TARGET: TargetId = TargetId(0);
 const NONE: [u8; 0] = [];
 
-/// A second, a job, and what happens to it.
+/// The time in seconds, the job, and the event.
 type Line = (u64, u64, EventKind);
 
 fn arrived(scheduled: u64) -> EventKind {
     let scheduled = Instant::ZERO + Nanos::from_secs(scheduled);
-    EventKind::Arrived { class: ClassId(0), scheduled, deadline: None, prompt_tokens: 1, max_tokens: None }
+    EventKind::Arrived {
+        workload: WorkloadId(0),
+        scheduled,
+        deadline: None,
+        prompt_tokens: 1,
+        max_tokens: None,
+    }
 }
 
 fn sent(attempt: u64, number: u8) -> EventKind {
@@ -35,7 +41,7 @@ fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
     let scheduled = Instant::ZERO;
     EventKind::Done(JobEnd {
         outcome: verdict,
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled,
         attempts,
         step: None,
@@ -44,6 +50,7 @@ fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
         service,
         failed_attempts: zero,
         first_token: None,
+        cut: false,
         obstacle: None,
     })
 }
@@ -128,7 +135,10 @@ fn law_2_an_attempt_that_never_ends_ends_twice_or_is_sent_twice() {
     let reply = valid()[4];
     assert_eq!(violated(&with(4, &[reply, reply])), [2]);
     assert_eq!(
-        violated(&with(4, &[reply, (2, 0, EventKind::Abandoned { attempt: ATTEMPT, target: TARGET })])),
+        violated(&with(
+            4,
+            &[reply, (2, 0, EventKind::AttemptCancelled { attempt: ATTEMPT, target: TARGET })]
+        )),
         [2]
     );
     assert_eq!(violated(&with(2, &[valid()[2], valid()[2]])), [2], "decided on twice");
@@ -202,7 +212,7 @@ fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
     for attempt in 0..6 {
         late.extend([
             (0, 0, sent(attempt, attempt as u8 + 1)),
-            (0, 0, EventKind::Abandoned { attempt: AttemptId(attempt), target: TARGET }),
+            (0, 0, EventKind::AttemptCancelled { attempt: AttemptId(attempt), target: TARGET }),
         ]);
     }
     late.push((0, 0, done(JobOutcome::Failed(EndReason::Attempts), 6, 0)));

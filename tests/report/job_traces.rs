@@ -1,28 +1,28 @@
-//! Job traces: of the right jobs, complete up to a bound, in memory that is set at the start.
+//! Job traces are those of the slowest and of the first failed jobs, complete up to a bound, in constant memory.
 
 use super::launch_scenario;
-use super::world::{Weather, play};
+use super::toy_model::{RunConditions, simulate};
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
 use quotalab::event::{EndReason, Event, EventKind, JobEnd, JobOutcome, WaitReason};
-use quotalab::ids::{ClassId, JobId};
+use quotalab::ids::{JobId, WorkloadId};
 use quotalab::record::{Fold, JobTrace, SlowJobs, Summary, TraceEvent, TraceEventKind};
 use std::collections::BTreeMap;
 
-/// The latency and the outcome of every job, in unbounded memory.
+/// Records the latency or the outcome of every job, in unbounded memory.
 #[derive(Default)]
-struct All {
+struct AllJobs {
     succeeded: BTreeMap<u64, Nanos>,
-    lost: Vec<(u64, JobOutcome)>,
+    unserved: Vec<(u64, JobOutcome)>,
 }
 
-impl Fold for All {
+impl Fold for AllJobs {
     fn event(&mut self, event: &Event) {
         match event.kind {
             EventKind::Done(JobEnd { outcome: JobOutcome::Succeeded, scheduled, .. }) => {
                 self.succeeded.insert(event.job.0, event.at.since(scheduled));
             }
-            EventKind::Done(JobEnd { outcome, .. }) => self.lost.push((event.job.0, outcome)),
+            EventKind::Done(JobEnd { outcome, .. }) => self.unserved.push((event.job.0, outcome)),
             _ => {}
         }
     }
@@ -37,10 +37,10 @@ proptest! {
         let mut scenario = launch_scenario(per_min);
         scenario.seed = seed;
         scenario.duration = Nanos::from_secs(1_800);
-        let mut folds = (SlowJobs::new(), All::default());
-        play(&scenario, &Weather { per_min, swing: 0.5, incident: 600.0..700.0 }, &mut folds);
+        let mut folds = (SlowJobs::new(), AllJobs::default());
+        simulate(&scenario, &RunConditions { per_min, swing: 0.5, incident: 600.0..700.0 }, &mut folds);
         let traces = folds.0.traces(&scenario);
-        let (slowest, lost): (Vec<&JobTrace>, Vec<&JobTrace>) = traces.iter().partition(|trace| trace.verdict == "succeeded");
+        let (slowest, unserved): (Vec<&JobTrace>, Vec<&JobTrace>) = traces.iter().partition(|trace| trace.verdict == "succeeded");
         let mut longest: Vec<f64> = folds.1.succeeded.values().map(|length| length.as_secs_f64()).collect();
         longest.sort_by(|a, b| b.total_cmp(a));
         longest.truncate(10);
@@ -48,9 +48,9 @@ proptest! {
         for (trace, length) in slowest.iter().zip(longest) {
             prop_assert!((trace.latency_s - length).abs() < 1e-5);
         }
-        let first = folds.1.lost.first().map(|(job, _)| *job);
-        prop_assert_eq!(lost.first().map(|trace| trace.job), first);
-        prop_assert!(lost.len() <= 10);
+        let first = folds.1.unserved.first().map(|(job, _)| *job);
+        prop_assert_eq!(unserved.first().map(|trace| trace.job), first);
+        prop_assert!(unserved.len() <= 10);
         for trace in &traces {
             prop_assert_eq!(&trace.events[0].kind, &TraceEventKind::Arrived);
             prop_assert!(trace.events.windows(2).all(|pair| pair[0].at_s <= pair[1].at_s));
@@ -74,7 +74,7 @@ fn arrives(fold: &mut SlowJobs, second: u64, job: u64) {
         second,
         job,
         EventKind::Arrived {
-            class: ClassId(0),
+            workload: WorkloadId(0),
             scheduled,
             deadline: None,
             prompt_tokens: 9,
@@ -87,7 +87,7 @@ fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: Job
     let zero = Nanos::ZERO;
     let ending = JobEnd {
         outcome: verdict,
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled: Instant::ZERO + Nanos::from_secs(scheduled),
         attempts: 0,
         step: None,
@@ -96,6 +96,7 @@ fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: Job
         service: zero,
         failed_attempts: zero,
         first_token: None,
+        cut: false,
         obstacle: None,
     };
     event(fold, second, job, EventKind::Done(ending));
@@ -179,7 +180,7 @@ fn a_result_of_an_earlier_version_is_read() {
     let summary = Summary::from_json(&json.to_string()).unwrap();
     assert_eq!(serde_json::to_value(&summary.findings).unwrap(), findings, "they are derived again");
     let sentence = TraceEventKind::Sentence { what: "arrives".to_owned() };
-    assert_eq!(summary.worst[0].events, [TraceEvent { at_s: 0.0, kind: sentence }]);
+    assert_eq!(summary.job_traces[0].events, [TraceEvent { at_s: 0.0, kind: sentence }]);
     assert_eq!(quotalab::report::notes::sentences(&summary.notes), ["Another sentence."]);
     assert!(summary.latency_s.histogram().is_err());
 }

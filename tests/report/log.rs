@@ -1,13 +1,13 @@
 //! The event log: the bytes of every kind of line, and a reader whose errors name the line.
 
 use super::launch_scenario;
-use super::world::{Weather, play};
+use super::toy_model::{RunConditions, simulate};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle,
     RecordedDecision, WaitReason,
 };
-use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Fold, Log, log};
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
     let served = outcome == JobOutcome::Succeeded;
     JobEnd {
         outcome,
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled: Instant(8),
         attempts: 2,
         step: served.then_some(1),
@@ -29,6 +29,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
         service: Nanos(3),
         failed_attempts: Nanos(4),
         first_token: served.then_some(Nanos(5)),
+        cut: false,
         obstacle: None,
     }
 }
@@ -81,7 +82,10 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
             failed(AttemptFailure::Timeout),
             r#""replied","attempt":3,"target":1,"outcome":"failed","failure":"timeout","prompt_tokens":0,"completion_tokens":0"#,
         ),
-        (EventKind::Abandoned { attempt: ATTEMPT, target: TARGET }, r#""abandoned","attempt":3,"target":1"#),
+        (
+            EventKind::AttemptCancelled { attempt: ATTEMPT, target: TARGET },
+            r#""abandoned","attempt":3,"target":1"#,
+        ),
         (
             EventKind::CooledDown { target: TARGET, until: Instant(99), cause: LimitCause::MinuteLimit },
             r#""cooled_down","target":1,"until_ns":99,"cause":"minute_limit""#,
@@ -92,7 +96,7 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
 
 fn job_lines() -> Vec<(EventKind, &'static str)> {
     let arrived = |max_tokens: Option<u32>| EventKind::Arrived {
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled: Instant(8),
         deadline: max_tokens.map(|_| Instant(80)),
         prompt_tokens: 7,
@@ -131,6 +135,11 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
         (
             done(JobOutcome::Succeeded),
             r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            EventKind::Done(JobEnd { cut: true, ..end(JobOutcome::Succeeded) }),
+            r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5,"cut":true"#,
         ),
         (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
         (
@@ -174,8 +183,8 @@ fn every_kind_of_event_has_its_line_and_is_read_from_it() {
 fn the_log_of_a_day_is_in_order_of_time() {
     let scenario = launch_scenario(14.0);
     let mut log = Log::new(Vec::new(), &scenario).unwrap();
-    let weather = Weather { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
-    play(&scenario, &weather, &mut log);
+    let conditions = RunConditions { per_min: 14.0, swing: 0.8, incident: 46_800.0..48_000.0 };
+    simulate(&scenario, &conditions, &mut log);
     let text = log.finish().unwrap();
     let events: Vec<_> = log::read(text.as_slice()).unwrap().map(Result::unwrap).collect();
     assert!(events.windows(2).all(|pair| pair[0].at <= pair[1].at));

@@ -1,4 +1,4 @@
-//! The recorder and the reports, on runs of a small model of a provider (`world`).
+//! The recorder and the reports, on runs of a small model of a provider (`toy_model`).
 
 mod audit;
 mod job_traces;
@@ -8,14 +8,14 @@ mod record;
 mod scenario;
 mod series;
 mod text;
-mod world;
+mod toy_model;
 pub(crate) mod xml;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 use quotalab::record::{Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Arrivals, Scenario};
-use world::{Weather, play};
+use toy_model::{RunConditions, simulate};
 
 /// The summary of a day on one account and a fallback, with an incident in the afternoon and a peak above the limits.
 fn launch_day() -> Summary {
@@ -37,9 +37,9 @@ fn launch_scenario(per_min: f64) -> Scenario {
 /// Runs a scenario at `per_min` jobs per minute, with an incident a little after its middle.
 fn run(scenario: &Scenario, per_min: f64) -> Summary {
     let middle = scenario.duration.as_secs_f64() * 0.55;
-    let weather = Weather { per_min, swing: 0.8, incident: middle..middle * 1.02 };
+    let conditions = RunConditions { per_min, swing: 0.8, incident: middle..middle * 1.02 };
     let mut recorder = Recorder::new(scenario);
-    let at = play(scenario, &weather, &mut recorder);
+    let at = simulate(scenario, &conditions, &mut recorder);
     let reproduce = "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned();
     Summary { reproduce, ..recorder.finish(end(at)) }
 }
@@ -59,7 +59,7 @@ fn odd_runs() -> Vec<Summary> {
     let many: Vec<(&str, &[(Axis, u64)])> = names.iter().map(|name| (name.as_str(), limits)).collect();
     let mut coded = scenario::scenario(code, Nanos::MINUTE, &[(code, limits)]);
     coded.about = code.to_owned();
-    coded.expect[0].rule = code.to_owned();
+    coded.expect[0].text = code.to_owned();
     coded.workloads.push(scenario::workload(code));
     vec![
         run(&small("nothing", Nanos::MINUTE), 0.0),

@@ -1,12 +1,13 @@
-//! Charts and pages: well-formed, offline, small, and deaf to code in names.
+//! Charts and pages are well-formed, work offline, are small, and show code in names as text.
 
 use super::{launch_day, launch_scenario, odd_runs, run, xml};
 use quotalab::record::Summary;
 use quotalab::report::{charts, compare, html, verdict};
 
-/// What a page weighs at most, in bytes; and the page of an ordinary day.
-const HEAVIEST: usize = 1_000_000;
-const ORDINARY: usize = 400_000;
+/// The maximum size of any page, in bytes.
+const MAX_PAGE_BYTES: usize = 1_000_000;
+/// The maximum size of the page of the launch day, in bytes.
+const MAX_DAY_PAGE_BYTES: usize = 400_000;
 
 fn runs() -> Vec<Summary> {
     let mut runs = odd_runs();
@@ -41,15 +42,18 @@ fn a_full_run_has_every_chart_and_an_empty_one_only_its_limits() {
 }
 
 #[test]
-fn a_chart_alone_knows_the_dark() {
+fn a_standalone_chart_has_colours_for_dark_mode() {
     let chart = charts(&launch_day()).remove(0);
     assert!(chart.standalone().contains("@media(prefers-color-scheme:dark)"));
     assert!(chart.inline().contains("stroke=\"#0072B2\""), "the line of answered jobs");
-    assert!(chart.standalone().contains("[stroke=\"#0072B2\"]{stroke:#4FAEE8}"), "and what it becomes");
+    assert!(
+        chart.standalone().contains("[stroke=\"#0072B2\"]{stroke:#4FAEE8}"),
+        "and its colour in dark mode"
+    );
 }
 
-/// The page without the charting library, which is others' text, and names its home.
-fn own(page: &str) -> String {
+/// Returns the page without the charting library, which is third-party text that contains the address of its project.
+fn without_library(page: &str) -> String {
     let Some((before, rest)) = page.split_once("<script>\n/*\nThe MIT License") else {
         return page.to_owned();
     };
@@ -61,11 +65,11 @@ fn own(page: &str) -> String {
     format!("{before}{after}")
 }
 
-/// Nothing is loaded, and the browser is told to load nothing.
+/// Asserts that the page loads nothing and that its content security policy forbids it.
 fn assert_offline(page: &str) {
     for loads in ["http:", "https:", "src=", "href=", "url(", "@import", "<link", "<img", "<iframe", "fetch("]
     {
-        assert!(!own(page).contains(loads), "{loads}");
+        assert!(!without_library(page).contains(loads), "{loads}");
     }
     assert!(
         page.contains(
@@ -81,15 +85,15 @@ fn assert_offline(page: &str) {
 fn a_page_works_offline_and_is_small() {
     for summary in runs() {
         let page = html::render(&summary);
-        assert!(page.len() < HEAVIEST, "{} weighs {}", summary.scenario, page.len());
+        assert!(page.len() < MAX_PAGE_BYTES, "{} has {} bytes", summary.scenario, page.len());
         assert_offline(&page);
     }
-    assert!(html::render(&launch_day()).len() < ORDINARY);
+    assert!(html::render(&launch_day()).len() < MAX_DAY_PAGE_BYTES);
 }
 
-/// Every chart that a script draws again is there without one, and its numbers can be read.
+/// A page contains every chart without a script, and the numbers from which a script draws it again.
 #[test]
-fn the_drawings_are_there_without_a_script() {
+fn a_page_has_every_chart_without_a_script() {
     for summary in runs() {
         let page = html::render(&summary);
         let drawings = page.matches("<svg").count();
@@ -115,7 +119,7 @@ fn charts_over_time_end_with_the_arrivals() {
     let mut scenario = launch_scenario(600.0);
     scenario.duration = provider::Nanos::from_secs(600);
     let summary = run(&scenario, 600.0);
-    assert!(summary.ended_s > summary.duration_s, "something was still under way");
+    assert!(summary.ended_s > summary.duration_s, "jobs were in flight when arrivals ended");
     let page = html::render(&summary);
     for text in page.split("class=\"numbers\">").skip(1) {
         let json: serde_json::Value = serde_json::from_str(text.split_once("</script>").unwrap().0).unwrap();
@@ -126,7 +130,7 @@ fn charts_over_time_end_with_the_arrivals() {
 }
 
 #[test]
-fn the_table_by_hour_tells_what_was_charged_and_refused() {
+fn the_table_by_hour_states_what_was_charged_and_refused() {
     let page = html::render(&launch_day());
     let table = page.split_once("The same in numbers").unwrap().1.split_once("</details>").unwrap().0;
     assert_eq!(table.matches("<tr><td>").count(), 24, "an hour a line");
@@ -160,7 +164,7 @@ fn runs_side_by_side_make_a_page() {
     let page = compare::html(&[("light", &light), ("heavy", &heavy)]);
     assert!(page.contains("<h1>light has the highest success share"), "{page}");
     assert!(page.contains("(+"));
-    assert!(page.len() < HEAVIEST);
+    assert!(page.len() < MAX_PAGE_BYTES);
     assert_offline(&page);
     let names: Vec<_> =
         compare::charts(&[("light", &light), ("heavy", &heavy)]).iter().map(|c| c.name).collect();
@@ -192,23 +196,23 @@ mod plans {
     fn planned() -> Plan {
         let mut small = launch_scenario(6.0);
         small.duration = provider::Nanos::HOUR;
-        let ask = PlanOptions { incident: true, replicas: Some(4), ..PlanOptions::default() };
-        planner::plan(&small, &ask, &()).expect("jobs are offered")
+        let options = PlanOptions { incident: true, replicas: Some(4), ..PlanOptions::default() };
+        planner::plan(&small, &options, &()).expect("jobs are offered")
     }
 
-    /// Plans that pages must survive: no curve, no ceiling, no answer, and names that are code.
+    /// Edge cases of plans: no curve, no ceiling, no latency, one point, huge counts, and names that are code.
     fn odd(report: &Plan) -> Vec<Plan> {
         let empty = Plan { curve: Vec::new(), what_if: Vec::new(), targets: Vec::new(), ..report.clone() };
-        let mut endless = report.clone();
-        let simulated = &mut endless.ceiling.simulated;
+        let mut without_ceiling = report.clone();
+        let simulated = &mut without_ceiling.ceiling.simulated;
         (simulated.jobs_per_min, simulated.multiple, simulated.low, simulated.high) =
             (None, None, None, None);
         simulated.breaks = None;
-        endless.ceiling.analytic.jobs_per_min = None;
-        endless.headroom = None;
-        endless.what_if.iter_mut().for_each(|change| change.ceiling_jobs_per_min = None);
-        let mut silent = report.clone();
-        silent
+        without_ceiling.ceiling.analytic.jobs_per_min = None;
+        without_ceiling.headroom = None;
+        without_ceiling.what_if.iter_mut().for_each(|change| change.ceiling_jobs_per_min = None);
+        let mut without_latency = report.clone();
+        without_latency
             .curve
             .iter_mut()
             .for_each(|point| (point.p50_s, point.p95_s, point.succeeded) = (None, None, 0));
@@ -233,11 +237,11 @@ mod plans {
         coded.notes.push(PlanNote::Scenario { note });
         coded.what_if.iter_mut().for_each(|change| change.change = code.to_owned());
         coded.targets.iter_mut().for_each(|target| target.name = code.to_owned());
-        vec![empty, endless, silent, one, refused, coded]
+        vec![empty, without_ceiling, without_latency, one, refused, coded]
     }
 
     #[test]
-    fn a_plan_has_its_pictures_and_a_page() {
+    fn a_plan_has_charts_and_a_page() {
         let report = planned();
         let names: Vec<_> = plan::charts(&report).iter().map(|chart| chart.name).collect();
         assert_eq!(names, ["curve", "what-if"]);
@@ -266,7 +270,7 @@ mod plans {
             }
             let page = plan::html(&report);
             assert_offline(&page);
-            assert!(page.len() < HEAVIEST && !page.contains("<script>alert"));
+            assert!(page.len() < MAX_PAGE_BYTES && !page.contains("<script>alert"));
         }
     }
 }

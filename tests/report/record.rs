@@ -1,13 +1,13 @@
 //! The recorder: nothing is lost or counted twice, and the same run gives the same text.
 
 use super::end;
-use super::scenario::{expectation, scenario};
-use super::world::{Weather, play};
+use super::scenario::{rule, scenario};
+use super::toy_model::{RunConditions, simulate};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
-use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
-use quotalab::record::{Audit, Finding, Fingerprint, Fold, Log, Mode, Recorder, RunEnd, Summary};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
+use quotalab::record::{Audit, Finding, Fold, Log, LogHash, Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Metric, Op, Scenario};
 
 fn short(limits: &[(Axis, u64)]) -> Scenario {
@@ -25,8 +25,8 @@ proptest! {
         let mut scenario = short(&[(Axis::Rpm, rpm), (Axis::Tpm, tpm)]);
         scenario.seed = seed;
         let mut folds = (Recorder::new(&scenario), Audit::new(&scenario, Nanos::ZERO));
-        let weather = Weather { per_min, swing: 0.5, incident: 20.0..25.0 };
-        let at = play(&scenario, &weather, &mut folds);
+        let conditions = RunConditions { per_min, swing: 0.5, incident: 20.0..25.0 };
+        let at = simulate(&scenario, &conditions, &mut folds);
         let (violations, count) = folds.1.finish();
         prop_assert!(count == 0, "{violations:?}");
 
@@ -69,19 +69,20 @@ proptest! {
         prop_assert_eq!(series.latency_hdr.iter().flatten().count(), series.p50_s.iter().flatten().count());
         let lean = Recorder::without_distributions(&scenario);
         let mut lean = (lean, ());
-        play(&scenario, &weather, &mut lean);
+        simulate(&scenario, &conditions, &mut lean);
         prop_assert_eq!(lean.0.finish(end(at)), summary.without_distributions());
         prop_assert_eq!(Summary::from_json(&summary.to_json()).unwrap(), summary);
     }
 }
 
 #[test]
-fn the_same_run_gives_the_same_bytes_and_the_same_fingerprint() {
+fn the_same_run_gives_the_same_bytes_and_the_same_hash() {
     let run = |seed| {
         let mut scenario = short(&[(Axis::Rpm, 30)]);
         scenario.seed = seed;
-        let mut folds = (Recorder::new(&scenario), Log::new(Fingerprint::default(), &scenario).unwrap());
-        let at = play(&scenario, &Weather { per_min: 60.0, swing: 0.0, incident: 0.0..0.0 }, &mut folds);
+        let mut folds = (Recorder::new(&scenario), Log::new(LogHash::default(), &scenario).unwrap());
+        let at =
+            simulate(&scenario, &RunConditions { per_min: 60.0, swing: 0.0, incident: 0.0..0.0 }, &mut folds);
         (folds.0.finish(end(at)).to_json(), folds.1.finish().unwrap())
     };
     assert_eq!(run(1), run(1));
@@ -95,7 +96,7 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
     let later = at + Nanos::SECOND;
     let ending = JobEnd {
         outcome: JobOutcome::Succeeded,
-        class: ClassId(0),
+        workload: WorkloadId(0),
         scheduled: at,
         attempts: 1,
         step: Some(0),
@@ -104,13 +105,14 @@ fn served(fold: &mut impl Fold, job: u64, at: Instant) {
         service: Nanos::SECOND,
         failed_attempts: Nanos::ZERO,
         first_token: Some(Nanos::from_millis(250)),
+        cut: false,
         obstacle: None,
     };
     for (at, kind) in [
         (
             at,
             EventKind::Arrived {
-                class: ClassId(0),
+                workload: WorkloadId(0),
                 scheduled: at,
                 deadline: None,
                 prompt_tokens: 100,
@@ -161,8 +163,8 @@ fn utilisation_is_over_the_run_even_if_the_last_job_ends_early() {
 fn the_first_refusal_has_the_load_offered_before_it() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
-    let weather = Weather { per_min: 120.0, swing: 0.0, incident: 0.0..0.0 };
-    let at = play(&scenario, &weather, &mut recorder);
+    let conditions = RunConditions { per_min: 120.0, swing: 0.0, incident: 0.0..0.0 };
+    let at = simulate(&scenario, &conditions, &mut recorder);
     let summary = recorder.finish(end(at));
     let refusal = summary.first_refusal.as_ref().unwrap();
     assert_eq!((refusal.axis.as_str(), refusal.target.as_str()), ("rpm", "groq/acme/small"));
@@ -173,9 +175,9 @@ fn the_first_refusal_has_the_load_offered_before_it() {
 }
 
 #[test]
-fn an_expectation_without_a_value_is_missed() {
+fn a_rule_without_a_value_is_missed() {
     let mut scenario = short(&[]);
-    scenario.expect.push(expectation("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
+    scenario.expect.push(rule("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
     let summary = Recorder::new(&scenario).finish(end(Instant::ZERO));
     let passes: Vec<_> = summary.expect.iter().map(|expected| (expected.actual, expected.pass)).collect();
     assert_eq!(passes, [(None, false), (None, false), (Some(0.0), true), (None, true)]);
@@ -194,7 +196,7 @@ fn a_missed_schedule_is_the_first_finding() {
             at,
             job: JobId(0),
             kind: EventKind::Arrived {
-                class: ClassId(0),
+                workload: WorkloadId(0),
                 scheduled: scheduled_at,
                 deadline: None,
                 prompt_tokens: 1,
@@ -203,7 +205,7 @@ fn a_missed_schedule_is_the_first_finding() {
         });
         let ending = JobEnd {
             outcome: JobOutcome::InFlight,
-            class: ClassId(0),
+            workload: WorkloadId(0),
             scheduled: scheduled_at,
             attempts: 0,
             step: None,
@@ -212,6 +214,7 @@ fn a_missed_schedule_is_the_first_finding() {
             service: Nanos::ZERO,
             failed_attempts: Nanos::ZERO,
             first_token: None,
+            cut: false,
             obstacle: None,
         };
         recorder.event(&Event { at, job: JobId(0), kind: EventKind::Done(ending) });
@@ -286,8 +289,9 @@ fn charges_count_in_their_time_buckets() {
 /// Law: without any decision, as over HTTP to a real provider, the usage in the replies is what was charged.
 #[test]
 fn replies_are_charged_if_no_decision_is_reported() {
-    struct Outside<'a>(&'a mut Recorder);
-    impl Fold for Outside<'_> {
+    /// Drops the provider's events.
+    struct WithoutDecisions<'a>(&'a mut Recorder);
+    impl Fold for WithoutDecisions<'_> {
         fn event(&mut self, event: &Event) {
             if !matches!(event.kind, EventKind::Decided { .. } | EventKind::Settled { .. }) {
                 self.0.event(event);
@@ -296,7 +300,7 @@ fn replies_are_charged_if_no_decision_is_reported() {
     }
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
-    served(&mut Outside(&mut recorder), 0, Instant::ZERO);
+    served(&mut WithoutDecisions(&mut recorder), 0, Instant::ZERO);
     let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60)));
     let charged = &summary.series.fill[0].charged;
     assert_eq!((charged.calls.iter().sum::<u64>(), charged.completion_tokens.iter().sum::<u64>()), (1, 50));

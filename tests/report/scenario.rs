@@ -2,14 +2,14 @@
 
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, RefillPolicy,
-    Reserve, Service,
+    Reserve, ServiceTimeDist,
 };
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
 use quotalab::ids::{RouteId, TargetId};
 use quotalab::scenario::{
-    Arrivals, Backoff, CachedPrompt, Client, Expectation, Jitter, Metric, Op, Pace, Pick, Retry, Route,
-    Scenario, Step, Target, Time, Workload,
+    Arrivals, Backoff, CachedPrompt, Client, Jitter, Metric, Op, Pace, Pick, Retry, Route, Rule, Scenario,
+    Step, Target, Time, Workload,
 };
 
 /// Returns a scenario with these targets (`provider/account/model`) and their limits, and one workload.
@@ -48,15 +48,15 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
         },
         workloads: vec![workload("chat")],
         expect: vec![
-            expectation("success >= 99%", Metric::Success, Op::AtLeast, 0.99),
-            expectation("p95 latency <= 8s", Metric::Percentile(95, Time::Latency), Op::AtMost, 8.0),
-            expectation("cost <= 150 USD", Metric::Cost, Op::AtMost, 150.0),
+            rule("success >= 99%", Metric::Success, Op::AtLeast, 0.99),
+            rule("p95 latency <= 8s", Metric::Percentile(95, Time::Latency), Op::AtMost, 8.0),
+            rule("cost <= 150 USD", Metric::Cost, Op::AtMost, 150.0),
         ],
     }
 }
 
-pub(super) fn expectation(rule: &str, metric: Metric, op: Op, value: f64) -> Expectation {
-    Expectation { rule: rule.to_owned(), workload: None, window: None, is_default: false, metric, op, value }
+pub(super) fn rule(text: &str, metric: Metric, op: Op, value: f64) -> Rule {
+    Rule { text: text.to_owned(), workload: None, window: None, is_default: false, metric, op, value }
 }
 
 pub(super) fn workload(name: &str) -> Workload {
@@ -107,7 +107,11 @@ fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
             family: None,
             lengths: Lengths::default(),
             reserve: Reserve::default(),
-            latency: Latency { service: Service::Total(Dist::Constant(1.0)), network: None, slots: None },
+            latency: Latency {
+                service: ServiceTimeDist::Total(Dist::Constant(1.0)),
+                round_trip: None,
+                slots: None,
+            },
             price: Price::default(),
             completion: Dist::Constant(200.0),
         }],

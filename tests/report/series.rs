@@ -6,12 +6,12 @@ use provider::config::{Fault, Incident};
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{EndReason, Event, EventKind, JobEnd, JobOutcome};
 use quotalab::formatting::percent;
-use quotalab::ids::{ClassId, JobId};
+use quotalab::ids::{JobId, WorkloadId};
 use quotalab::record::{Fold, Recorder, Summary, measure};
 use quotalab::report::{charts, html};
 use quotalab::scenario::Metric;
 
-/// P7: a day with 70 jobs a minute, and 840 a minute from 10:00 to 10:03. Every job is shed at once.
+/// Returns the summary of a day with 70 jobs a minute, and 840 a minute from 10:00 to 10:03. Every job is shed at once.
 pub(super) fn bursts() -> Summary {
     let limits: &[(Axis, u64)] = &[(Axis::Rpm, 600)];
     let scenario = scenario("bursts", Nanos::DAY, &[("groq/acme/small", limits)]);
@@ -22,12 +22,12 @@ pub(super) fn bursts() -> Summary {
         (0..per_minute(minute)).map(move |place| Instant(minute * Nanos::MINUTE.0 + place * each))
     });
     for (job, at) in (0..).map(JobId).zip(arrivals) {
-        let (class, scheduled) = (ClassId(0), at);
+        let (workload, scheduled) = (WorkloadId(0), at);
         let arrived =
-            EventKind::Arrived { class, scheduled, deadline: None, prompt_tokens: 1, max_tokens: None };
+            EventKind::Arrived { workload, scheduled, deadline: None, prompt_tokens: 1, max_tokens: None };
         let ending = JobEnd {
             outcome: JobOutcome::Shed(EndReason::QueueFull),
-            class,
+            workload,
             scheduled,
             attempts: 0,
             step: None,
@@ -36,6 +36,7 @@ pub(super) fn bursts() -> Summary {
             service: Nanos::ZERO,
             failed_attempts: Nanos::ZERO,
             first_token: None,
+            cut: false,
             obstacle: None,
         };
         recorder.event(&Event { at, job, kind: arrived });
@@ -79,7 +80,7 @@ fn fallbacks_and_costs_are_kept_where_there_are_any() {
     assert!(one.series.fell_back.is_empty() && one.series.cost_usd.is_empty());
 }
 
-/// The launch day with two incidents that the scenario states.
+/// Returns the summary of the launch day with the incidents that the scenario states.
 pub(super) fn incidents() -> Summary {
     let mut scenario = launch_scenario(26.0);
     let hours = |hours: u64| Instant(Nanos::HOUR.0 * hours);

@@ -1,6 +1,6 @@
-//! Just enough of an XML reader to say whether a text is well-formed.
+//! A minimal check that a text is well-formed XML.
 
-/// What is wrong with `text` as XML; `None` where it is well-formed.
+/// Returns what is wrong with `text` as XML; `None` if it is well-formed.
 pub(crate) fn fault(text: &str) -> Option<String> {
     let mut open: Vec<&str> = Vec::new();
     let mut rest = text.trim();
@@ -62,7 +62,7 @@ fn is_entity(text: &str) -> bool {
 }
 
 #[test]
-fn it_tells_good_from_bad() {
+fn only_well_formed_text_is_accepted() {
     assert_eq!(fault("<a b=\"c &amp; d\"><e/>text</a>"), None);
     for bad in [
         "<a>",

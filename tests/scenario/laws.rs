@@ -58,8 +58,8 @@ proptest! {
         let file = if every_word { "every-word.yaml" } else { "launch-day.yaml" };
         let mut text = fs::read_to_string(fixture(file)).unwrap();
         for (at, removed, inserted) in edits {
-            let at = at.index(text.len());
-            let end = (at + removed).min(text.len());
+            let at = char_boundary(&text, at.index(text.len()));
+            let end = char_boundary(&text, (at + removed).min(text.len()));
             text.replace_range(at..end, &inserted);
         }
         match scenario::parse("text.yaml", &text, &Overrides::default(), fixture(file).parent()) {
@@ -76,7 +76,12 @@ proptest! {
     }
 }
 
-/// Fragments of YAML and of the language.
+/// Returns the last character boundary up to a byte.
+fn char_boundary(text: &str, byte: usize) -> usize {
+    (0..=byte).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// Returns fragments of YAML and of the language.
 fn noise() -> impl Strategy<Value = String> {
     let scraps = [
         "",

@@ -131,7 +131,7 @@ routes: {r: [{of: [p/default/m]}]}
 duration: 10s
 client: {concurrency: 1, join: true, retry: {attempts: 1}}
 workload:
-  - {name: twins, route: r, arrivals: {burst: 2, every: 1h}, prompt: 10, completion: 10, max_tokens: 10,
+  - {name: identical, route: r, arrivals: {burst: 2, every: 1h}, prompt: 10, completion: 10, max_tokens: 10,
      repeats: {share: 100%, of: 1}}
   - {name: other, route: r, arrivals: {burst: 1, every: 1h}, prompt: 10, completion: 10, max_tokens: 10}");
     assert_timeline(

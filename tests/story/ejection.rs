@@ -190,7 +190,8 @@ workload: [{{name: w, route: r, arrivals: {{burst: 20, every: 1h}}, prompt: 100,
         .filter(|(_, end)| end.outcome == JobOutcome::Shed(EndReason::Deadline))
         .map(|(at, end)| (at, end.obstacle))
         .collect();
-    // Six fit at once or within a minute each 12 s: 5 + 4 of 20 are sent.
+    // Five jobs of 200 tokens fit at once, then one every 12 s, of which four are before the deadline: 9 of 20 are
+    // sent.
     assert_eq!(given_up, [(Instant::ZERO, Some(by_tpm)); 11]);
 
     let refused = limited("{rpm: 2}", "deadline: 10s, retry: {backoff: {jitter: none}}");

@@ -1,14 +1,16 @@
-//! Stories: small scenarios in virtual time whose events are compared with a readable timeline. Every policy of the engine
-//! has one that demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
+//! Stories: small scenarios in virtual time whose events are compared with a readable timeline. Every policy of the
+//! engine has one that demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
 
 mod cache;
 mod cached;
 mod coalescing;
 mod cool_down;
+mod cut;
 mod deadline;
 mod early_end;
 mod ejection;
 mod fallback;
+mod headroom;
 mod length;
 mod network;
 mod pacing;
@@ -17,6 +19,7 @@ mod routing;
 mod rules;
 mod slots;
 mod start;
+mod worst_window;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant};
@@ -46,7 +49,7 @@ impl Fold for Recording {
 pub(crate) fn run(yaml: &str) -> Story {
     let mut scenario = parse(yaml);
     for model in scenario.providers.iter_mut().flat_map(|provider| &mut provider.models) {
-        model.latency.network.get_or_insert(Dist::Constant(0.0));
+        model.latency.round_trip.get_or_insert(Dist::Constant(0.0));
     }
     simulate(scenario)
 }
@@ -93,7 +96,7 @@ impl Story {
                 }
                 AttemptOutcome::Failed(failure) => format!("{} fails ({failure:?})", name(target)),
             },
-            EventKind::Abandoned { target, .. } => format!("attempt to {} cancelled", name(target)),
+            EventKind::AttemptCancelled { target, .. } => format!("attempt to {} cancelled", name(target)),
             EventKind::CooledDown { target, until, cause } => {
                 format!("{} cools down until {until} ({})", name(target), cause.name())
             }

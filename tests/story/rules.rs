@@ -1,7 +1,7 @@
 //! Rules are judged for each workload and in windows of time.
 
 use quotalab::drive;
-use quotalab::record::{Expected, Summary};
+use quotalab::record::{RuleResult, Summary};
 use quotalab::scenario::{self, Overrides};
 
 fn run(yaml: &str) -> Summary {
@@ -62,7 +62,7 @@ fn success_is_judged_by_default() {
 }
 
 /// P7: a limit that suffices for the mean of an hour, not for the three minutes in which most of its jobs arrive.
-fn peak(rule: &str) -> Expected {
+fn peak(rule: &str) -> RuleResult {
     let summary = run(&format!(
         "
 duration: 1h

@@ -113,7 +113,7 @@ impl Connection {
         loop {
             let read = self.socket.read_buf(&mut self.reply).await?;
             ensure!(read > 0, "the server closed a connection");
-            let Some((head, body)) = split(&self.reply) else { continue };
+            let Some((head, body)) = split_head(&self.reply) else { continue };
             let reply = Reply::parse(head)?;
             if body.len() >= reply.length {
                 return Ok(reply);
@@ -122,8 +122,8 @@ impl Connection {
     }
 }
 
-/// Returns head and body; `None` if the head is incomplete.
-fn split(reply: &[u8]) -> Option<(&str, &[u8])> {
+/// Returns the head, and the part of the body received so far; `None` if the head is incomplete.
+fn split_head(reply: &[u8]) -> Option<(&str, &[u8])> {
     let end = memchr::memmem::find(reply, b"\r\n\r\n")? + 4;
     Some((std::str::from_utf8(&reply[..end]).ok()?, &reply[end..]))
 }

@@ -21,7 +21,7 @@ mod servers;
 
 use anyhow::{Context, bail};
 use load::{CONNECTIONS, Load, Reply};
-use measured::spread;
+use measured::median_and_range;
 use process::{Core, Server};
 use servers::Case;
 use std::net::SocketAddr;
@@ -150,9 +150,10 @@ fn print_figure(label: &str, rounds: &[[Run; 2]], figure: fn(&Run) -> f64) {
     if rounds.iter().flatten().any(|run| figure(run).is_nan()) {
         return println!("  {label:<32} skipped: this system has no /proc");
     }
-    let of = |server: usize| spread(rounds.iter().map(|round| figure(&round[server])).collect());
-    let ratios = spread(rounds.iter().map(|[mock, bare]| figure(mock) / figure(bare)).collect());
-    println!("  {label:<32} mock {}  bare {}  ratio {ratios}", of(0), of(1));
+    let figures_of =
+        |server: usize| median_and_range(rounds.iter().map(|round| figure(&round[server])).collect());
+    let ratios = median_and_range(rounds.iter().map(|[mock, bare]| figure(mock) / figure(bare)).collect());
+    println!("  {label:<32} mock {}  bare {}  ratio {ratios}", figures_of(0), figures_of(1));
 }
 
 /// Prints the memory of the mock after each number of requests in [`MEMORY_SAMPLES`].

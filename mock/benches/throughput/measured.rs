@@ -3,7 +3,7 @@
 use std::fs;
 
 /// Formats figures as `median (minimum to maximum)`.
-pub(crate) fn spread(mut figures: Vec<f64>) -> String {
+pub(crate) fn median_and_range(mut figures: Vec<f64>) -> String {
     figures.sort_by(f64::total_cmp);
     let (min, max) = (figures[0], figures[figures.len() - 1]);
     format!("{:.3} ({min:.3} to {max:.3})", figures[figures.len() / 2])

@@ -9,7 +9,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use provider::config::{
-    AccountConfig, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, Reserve, Service, Tier,
+    AccountConfig, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, Reserve, ServiceTimeDist,
+    Tier,
 };
 use provider::dist::Dist;
 use provider::server::{ControlPlane, Mock};
@@ -23,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
-/// How the mock answers the load.
+/// The mock's reaction to the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
     /// Serves all requests, without limits.
@@ -66,7 +67,11 @@ impl Case {
                 limits,
                 lengths: Lengths::default(),
                 reserve: Reserve::default(),
-                latency: Latency { service: Service::Total(Dist::Constant(0.0)), network: None, slots: None },
+                latency: Latency {
+                    service: ServiceTimeDist::Total(Dist::Constant(0.0)),
+                    round_trip: None,
+                    slots: None,
+                },
                 price: Price::default(),
                 family: None,
                 completion: Dist::Constant(100.0),

@@ -1,4 +1,4 @@
-"""The addresses of the mock: one for each provider of ../scenario.yaml. `run` sets them in the environment."""
+"""The addresses of the mock, one per provider of ../scenario.yaml. The script ../run sets them in the environment."""
 
 import os
 
@@ -6,6 +6,6 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def address():
-    """Returns the root URL of a provider, by its name in the scenario."""
+def address_of():
+    """Returns a function that maps the name of a provider in the scenario to its root URL."""
     return lambda provider: os.environ[f"MOCK_{provider.upper()}"]

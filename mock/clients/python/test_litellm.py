@@ -1,6 +1,7 @@
-"""Tests of `litellm` as a library: its provider `groq`, and its router, which retries and honours a wait.
+"""Tests of `litellm` as a library: its provider `groq`, and its router, which waits as a refusal announces and retries.
 
-`completion(num_retries=…)` needs `tenacity`, which the package does not depend on, and does not honour the announced wait.
+The retries of `completion(num_retries=…)` are not tested: they need `tenacity`, which is no dependency of the package, and do
+not wait as announced.
 """
 
 import math
@@ -12,7 +13,8 @@ import pytest
 from wire import FAILURES, KEY, MODEL, QUESTION, WHISPER, announced_wait, wav
 
 ACCOUNT = "litellm"
-# The error of each status. litellm also reads the message, so an oversize call becomes a rate limit.
+# For each status of the mock: the error that litellm raises and the status that it reports. litellm also reads the message,
+# so it reports an oversize call (413) as a rate limit (429).
 ERRORS = {
     401: (litellm.BadRequestError, 401),
     404: (litellm.NotFoundError, 404),
@@ -24,15 +26,15 @@ litellm.suppress_debug_info = True
 
 
 @pytest.fixture
-def ask(address):
+def ask(address_of):
     def ask(provider, model=MODEL, max_tokens=100, key=KEY, **more):
-        parameters = at(address(provider), model, key)
+        parameters = deployment(address_of(provider), model, key)
         return litellm.completion(messages=QUESTION, max_tokens=max_tokens, **parameters, **more)
 
     return ask
 
 
-def at(address, model, key):
+def deployment(address, model, key):
     return {"model": f"groq/{model}", "api_base": f"{address}/openai/v1", "api_key": key}
 
 
@@ -47,8 +49,8 @@ def test_a_stream(ask):
     assert choices[-1].finish_reason == "stop"
 
 
-def test_audio(address):
-    transcript = litellm.transcription(file=wav(2), **at(address("audio"), WHISPER, KEY))
+def test_audio(address_of):
+    transcript = litellm.transcription(file=wav(2), **deployment(address_of("audio"), WHISPER, KEY))
     assert len(transcript.text.split()) == 5
 
 
@@ -61,32 +63,33 @@ def test_a_token_limit(ask):
     assert int(wait) == math.ceil(announced_wait(refusal.value.message))
 
 
-def test_a_refusal_and_the_retry_of_the_router(ask, address):
+def test_the_router_retries_a_refusal_after_the_announced_wait(ask, address_of):
     ask("limited", "every-two-seconds", key=ACCOUNT)
     with pytest.raises(litellm.RateLimitError) as refusal:
         ask("limited", "every-two-seconds", key=ACCOUNT)
     wait, since = announced_wait(refusal.value.message), time.monotonic()
-    deployment = {"model_name": "any", "litellm_params": at(address("limited"), "every-two-seconds", ACCOUNT)}
-    litellm.Router(model_list=[deployment], num_retries=2).completion(model="any", messages=QUESTION)
+    parameters = deployment(address_of("limited"), "every-two-seconds", ACCOUNT)
+    models = [{"model_name": "any", "litellm_params": parameters}]
+    litellm.Router(model_list=models, num_retries=2).completion(model="any", messages=QUESTION)
     assert time.monotonic() - since >= wait - 0.1
 
 
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failure(ask, name):
     provider, key, model, max_tokens, status, code = FAILURES[name]
-    kind, reported = ERRORS[status]
-    with pytest.raises(kind) as failure:
+    error_class, reported_status = ERRORS[status]
+    with pytest.raises(error_class) as failure:
         ask(provider, model, max_tokens, key or ACCOUNT)
-    assert failure.value.status_code == reported
+    assert failure.value.status_code == reported_status
     assert (code or "over capacity") in failure.value.message
 
 
-def test_a_whole_reply_that_is_cut(ask):
+def test_a_cut_reply(ask):
     with pytest.raises(litellm.InternalServerError, match="peer closed connection"):
         ask("cut")
 
 
-def test_a_stream_that_is_cut(ask):
+def test_a_cut_stream(ask):
     words = []
     with pytest.raises(litellm.exceptions.MidStreamFallbackError, match="peer closed connection"):
         for chunk in ask("cut", stream=True):

@@ -1,4 +1,4 @@
-"""The requests that the tests of all clients send, and a parser of refusals."""
+"""The parts of requests that the tests of all clients send, and a parser of refusals."""
 
 import re
 import struct
@@ -17,12 +17,12 @@ WHISPER = "whisper-large-v3"
 
 
 def wav(seconds):
-    """Returns a file that declares this number of seconds of sound (16,000 bytes per second) and contains none."""
-    sound = struct.pack("<4sIHHIIHH4sI", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", 16000 * seconds)
-    return ("question.wav", struct.pack("<4sI4s", b"RIFF", 36, b"WAVE") + sound, "audio/wav")
+    """Returns a WAV file whose header declares this number of seconds of sound (16,000 bytes per second), without the sound."""
+    chunks = struct.pack("<4sIHHIIHH4sI", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16, b"data", 16000 * seconds)
+    return ("question.wav", struct.pack("<4sI4s", b"RIFF", 36, b"WAVE") + chunks, "audio/wav")
 
 
-# Each failure: provider of the scenario, key (None: that of the client), model, max_tokens, status, code.
+# Each failure: provider of the scenario, key (None: that of the client's own account), model, max_tokens, status, code.
 FAILURES = {
     "oversize": ("limited", None, "many-words", 7000, 413, "rate_limit_exceeded"),
     "invalid key": ("available", "unknown", MODEL, 10, 401, "invalid_api_key"),

@@ -1,4 +1,4 @@
-//! Checks from a provider's journal whether its clients retry correctly. A pure function.
+//! Checks in a provider's journal whether its clients retry correctly.
 //!
 //! ```text
 //!  entries ─▶ requests: same account, same bytes, until one is served ─▶ attempts ─▶ findings
@@ -6,11 +6,11 @@
 //! ```
 //!
 //! A journal does not identify clients. Two entries of one account with the same bytes are two attempts of one request,
-//! except if the first was served; a test that sends the same text from several clients is therefore misjudged.
+//! except if the first was served. If several clients of an account send the same bytes, the findings are therefore wrong.
 //!
 //! The default number of attempts and longest wait are those of OpenAI's SDK, which waits for a `retry-after` of up to a
-//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the shortest pause lies below its half
-//! second.
+//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the minimum pause is below its first
+//! backoff of half a second.
 
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
@@ -27,7 +27,7 @@ pub struct Bounds {
     pub min_pause: Nanos,
     /// Maximum announced wait after which a client is expected to retry.
     pub max_wait: Nanos,
-    /// How long after an announced wait a client may take to retry.
+    /// The time after an announced wait within which a client is expected to retry.
     pub grace: Nanos,
     /// Retries within [`Bounds::herd_window`] that make a herd.
     pub herd_size: usize,
@@ -89,7 +89,7 @@ impl Violation {
     /// [`Violation::RetriedPermanentError`], `herded` is [`Violation::ThunderingHerd`].
     pub const NAMES: [&str; 5] = ["too_early", "hopeless", "hammered", "gave_up", "herded"];
 
-    /// The name in the report's JSON.
+    /// Returns the name in the report's JSON.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         Self::NAMES[self.index()]
@@ -132,7 +132,7 @@ impl fmt::Display for Violation {
 /// One violation and the attempt that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// When the attempt arrived.
+    /// The instant at which the attempt arrived.
     pub at: Instant,
     /// The number of the attempt in the journal, in which each attempt is an HTTP request; if a retry is missing, of the
     /// last attempt.
@@ -229,8 +229,9 @@ impl ClientReport {
         if attempts.len() >= bounds.attempts || permanent_error(last).is_some() {
             return;
         }
-        let is_over = |wait: &Nanos| *wait <= bounds.max_wait && now > last.at + *wait + bounds.grace;
-        if let Some(wait) = last.wait.filter(is_over) {
+        let should_have_retried =
+            |wait: &Nanos| *wait <= bounds.max_wait && now > last.at + *wait + bounds.grace;
+        if let Some(wait) = last.wait.filter(should_have_retried) {
             self.add(last, Violation::GaveUp { attempts: attempts.len(), wait });
         }
     }
@@ -250,8 +251,10 @@ impl ClientReport {
 
 /// Returns the status of an attempt if no retry of the request can succeed; `None` if one may.
 fn permanent_error(entry: &Entry) -> Option<u16> {
-    let is_permanent =
-        matches!(entry.outcome, JournalOutcome::Refused { oversize: true, .. } | JournalOutcome::Rejected);
+    let is_permanent = matches!(
+        entry.outcome,
+        JournalOutcome::RateLimited { oversize: true, .. } | JournalOutcome::InvalidRequest
+    );
     entry.status.filter(|status| is_permanent || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
 }
 

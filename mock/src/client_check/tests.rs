@@ -4,7 +4,7 @@ use super::*;
 use crate::axis::Axis;
 use proptest::prelude::*;
 
-const LIMITED: JournalOutcome = JournalOutcome::Refused { axis: Axis::Rpm, oversize: false };
+const LIMITED: JournalOutcome = JournalOutcome::RateLimited { axis: Axis::Rpm, oversize: false };
 
 fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
     Entry {
@@ -16,9 +16,9 @@ fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
         fingerprint,
         outcome,
         status: Some(match outcome {
-            JournalOutcome::Refused { .. } => 429,
+            JournalOutcome::RateLimited { .. } => 429,
             JournalOutcome::Faulted(_) => 503,
-            JournalOutcome::Rejected => 400,
+            JournalOutcome::InvalidRequest => 400,
             JournalOutcome::Served | JournalOutcome::CorruptBody => 200,
         }),
         wait: None,
@@ -52,7 +52,7 @@ fn a_retry_is_too_early_before_the_announced_wait_is_over_and_not_after() {
 
 #[test]
 fn retrying_a_permanent_error_is_a_violation() {
-    let rejected = |at| entry(at, 1, JournalOutcome::Rejected);
+    let rejected = |at| entry(at, 1, JournalOutcome::InvalidRequest);
     assert_eq!(
         violations(&[rejected(0), rejected(5_000)], 9_000),
         [Violation::RetriedPermanentError { status: 400 }]
@@ -62,7 +62,7 @@ fn retrying_a_permanent_error_is_a_violation() {
         [],
         "a different text"
     );
-    let large = JournalOutcome::Refused { axis: Axis::Tpm, oversize: true };
+    let large = JournalOutcome::RateLimited { axis: Axis::Tpm, oversize: true };
     let large = Entry { wait: Some(Nanos::SECOND), ..entry(0, 1, large) };
     assert_eq!(violations(&[large], 90_000), [], "no wait helps, whatever the header says");
     let again = [large, Entry { request_number: 5_000, at: at(5_000), ..large }];
@@ -153,8 +153,8 @@ fn arbitrary_entries() -> impl Strategy<Value = Vec<Entry>> {
     let outcome = prop_oneof![
         Just(JournalOutcome::Served),
         Just(LIMITED),
-        Just(JournalOutcome::Rejected),
-        Just(JournalOutcome::Refused { axis: Axis::Tpm, oversize: true })
+        Just(JournalOutcome::InvalidRequest),
+        Just(JournalOutcome::RateLimited { axis: Axis::Tpm, oversize: true })
     ];
     let one = (any::<u64>(), 0..4u64, outcome, prop::option::of(any::<u64>()), prop::option::of(200..600u16));
     prop::collection::vec(one, 0..200).prop_map(|all| {

@@ -7,11 +7,11 @@ use crate::time::Nanos;
 /// One limit: an amount on an axis, and the policy by which it refills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// What is counted.
+    /// The counted quantity and its window.
     pub axis: Axis,
     /// Units per window of the axis; for concurrency, calls in flight at once.
     pub amount: u64,
-    /// How it refills.
+    /// The policy by which it refills.
     pub refill: RefillPolicy,
     /// Capacity of the bucket in units; by default [`Limit::amount`]. Used by the bucket only.
     pub burst: u64,

@@ -1,4 +1,4 @@
-//! The faults that affect one call: of the incidents that are active when it arrives, those that a random draw selects.
+//! The faults that affect one call: those of the incidents that are active when it arrives and that a random draw selects.
 //!
 //! Incidents are independent and may overlap. If several of them replace the provider's decision, only the first in the
 //! list does. Faults of other kinds are combined: they change the service, the wait that a refusal announces, or the
@@ -23,19 +23,19 @@ pub struct ActiveFaults {
     pub first_token_delay: Nanos,
     /// The factor on the time from the first token to the last; 1 is normal.
     pub token_slowdown: f64,
-    /// The reply ends early: half-way, or before its first token if [`ResponseFault::body`] says so.
+    /// The reply ends early: before its first token if [`ResponseFault::body`] is such a cut, otherwise half-way.
     pub cut: bool,
     /// The client cannot use the body: it is not JSON, is truncated, or is declared as HTML.
-    pub garbage: bool,
+    pub corrupt_body: bool,
     /// The wait that a refusal announces.
     pub retry_after: RetryAfterFault,
     /// Changes to the rendered response.
     pub response: ResponseFault,
 }
 
-/// Changes to a response after the provider's decision, applied when the response is rendered. What the client notices of
-/// them in a served call is already part of the decision (`cut`, `garbage`). A simulation without rendering needs
-/// only [`ResponseFault::no_limit_headers`].
+/// Changes to a response after the provider's decision, applied when the response is rendered. For a served call, the
+/// decision already states their effect on the client ([`ActiveFaults::cut`], [`ActiveFaults::corrupt_body`]), so a
+/// simulation without rendering needs only [`ResponseFault::no_limit_headers`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFault {
     /// The defect in the body of a served call.
@@ -78,7 +78,7 @@ pub enum RetryAfterFault {
     Unchanged,
     /// No wait is announced.
     Omitted,
-    /// This wait, whatever the limit's own is.
+    /// This wait, instead of the limit's own.
     Replaced(Nanos),
 }
 
@@ -90,7 +90,7 @@ impl ActiveFaults {
         first_token_delay: Nanos::ZERO,
         token_slowdown: 1.0,
         cut: false,
-        garbage: false,
+        corrupt_body: false,
         retry_after: RetryAfterFault::Unchanged,
         response: ResponseFault {
             body: None,
@@ -101,19 +101,19 @@ impl ActiveFaults {
     };
 
     /// Returns the faults that affect a call with this truth at `now`; `None` if there are none. The draw depends
-    /// only on the truth and on the index of the incident, so that it is the same under every policy.
+    /// only on the truth and on the index of the incident, so that it is the same under every client configuration.
     #[must_use]
     #[inline]
-    pub fn at(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
+    pub fn for_call(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
         if incidents.iter().any(|incident| incident.is_active(now)) {
-            Self::draw(now, incidents, truth)
+            Self::draw_active(now, incidents, truth)
         } else {
             None
         }
     }
 
     #[cold]
-    fn draw(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
+    fn draw_active(now: Instant, incidents: &[Incident], truth: Truth) -> Option<Self> {
         let mut faults = None;
         for (index, incident) in (0..).zip(incidents) {
             debug_assert!(
@@ -143,7 +143,7 @@ impl ActiveFaults {
             | Fault::Reset => self.replacement = self.replacement.or(Some(fault)),
             Fault::Slow(factor) => self.slowdown *= factor,
             Fault::CutStream => self.cut = true,
-            Fault::Garbage => self.garbage = true,
+            Fault::Garbage => self.corrupt_body = true,
             Fault::NoRetryAfter => self.retry_after = RetryAfterFault::Omitted,
             Fault::RetryAfter(wait) => self.retry_after = RetryAfterFault::Replaced(wait),
             Fault::RetryAfterAs(form) => self.add_retry_after_form(form),
@@ -163,7 +163,7 @@ impl ActiveFaults {
         self.response.body.get_or_insert(fault);
         match fault {
             BodyFault::ResetAfterHead | BodyFault::CutBeforeToken => self.cut = true,
-            BodyFault::Truncated | BodyFault::WrongType => self.garbage = true,
+            BodyFault::Truncated | BodyFault::WrongType => self.corrupt_body = true,
         }
     }
 
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn an_incident_is_active_from_its_start_until_just_before_its_end() {
         let incidents = [incident(10, 20, Fault::Status(503), 1.0)];
-        let hit = |now| ActiveFaults::at(Instant(now), &incidents, Truth::default()).is_some();
+        let hit = |now| ActiveFaults::for_call(Instant(now), &incidents, Truth::default()).is_some();
         assert_eq!([9, 10, 19, 20].map(hit), [false, true, true, false]);
     }
 
@@ -230,25 +230,25 @@ mod tests {
             replacement: Some(Fault::Timeout),
             slowdown: 6.0,
             cut: true,
-            garbage: true,
+            corrupt_body: true,
             retry_after: RetryAfterFault::Replaced(Nanos(5)),
             ..ActiveFaults::NONE
         };
-        assert_eq!(ActiveFaults::at(Instant(0), &incidents, Truth::default()), Some(expected));
-        assert_eq!(ActiveFaults::at(Instant(1), &incidents, Truth::default()), None);
+        assert_eq!(ActiveFaults::for_call(Instant(0), &incidents, Truth::default()), Some(expected));
+        assert_eq!(ActiveFaults::for_call(Instant(1), &incidents, Truth::default()), None);
     }
 
     #[test]
     fn each_incident_affects_its_own_share_of_calls_independently() {
         let incidents = [incident(0, 1, Fault::CutStream, 0.2), incident(0, 1, Fault::Garbage, 0.2)];
         let faults = |draw| {
-            ActiveFaults::at(Instant(0), &incidents, Truth { draw, ..Truth::default() })
+            ActiveFaults::for_call(Instant(0), &incidents, Truth { draw, ..Truth::default() })
                 .unwrap_or(ActiveFaults::NONE)
         };
         let count = |test: fn(&ActiveFaults) -> bool| (0..10_000).map(faults).filter(test).count();
         // The standard error of a share of 20 % is 40 calls, of 4 % it is 20.
         assert!(count(|faults| faults.cut).abs_diff(2000) < 120);
-        assert!(count(|faults| faults.garbage).abs_diff(2000) < 120);
-        assert!(count(|faults| faults.cut && faults.garbage).abs_diff(400) < 60);
+        assert!(count(|faults| faults.corrupt_body).abs_diff(2000) < 120);
+        assert!(count(|faults| faults.cut && faults.corrupt_body).abs_diff(400) < 60);
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::{Fault, WaitForm};
 use crate::time::Nanos;
 
-/// How a named fault is written: alone, or with one argument.
+/// The notation of a named fault: alone, or with one argument.
 #[derive(Clone, Copy, Debug)]
 pub enum FaultSyntax {
     /// No argument: `reset`.
@@ -17,7 +17,7 @@ pub enum FaultSyntax {
 impl FaultSyntax {
     /// Looks up the syntax of the fault called `name`; `None` if there is no such fault.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, syntax)| *syntax)
     }
 }

@@ -1,8 +1,8 @@
 //! Passes a parsed request to the provider model, and settles the calls that it admits.
 //!
 //! However the connection of an admitted call ends, its [`Admission`] settles the call exactly once: as served, or as
-//! cancelled if it is dropped before, because the client disconnected or the server shut down. A call that waits for a
-//! server slot waits for the mock's message that it has started.
+//! cancelled if it is dropped before, because the client disconnected or the server shut down. A call in the queue for a
+//! server slot receives the instant of its start through a channel.
 
 use super::Mock;
 use super::context::RequestContext;
@@ -20,7 +20,7 @@ use crate::wire::{Error, LimitsSnapshot};
 use axum::response::Response;
 use std::sync::Arc;
 
-/// A well-formed request for a completion or a transcript, whatever its endpoint.
+/// A well-formed request for a completion or a transcript, from any endpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ParsedRequest {
     /// The name of the model, which may be unknown.
@@ -33,9 +33,9 @@ pub(super) struct ParsedRequest {
     pub(super) audio_seconds: u64,
     /// The content of the completion.
     pub(super) content: ReplyContent,
-    /// How it is streamed; `None` if it is not.
+    /// The usage chunk at the end of the stream; `None` if the client requested no stream.
     pub(super) stream: Option<UsageChunk>,
-    /// The service tier asked for.
+    /// The requested service tier.
     pub(super) tier: ServiceTier,
     /// The truth header that a simulation's driver sends; without it the truth is drawn.
     pub(super) truth: Option<TruthHeader>,
@@ -58,7 +58,7 @@ pub(super) struct Decided {
     pub(super) report: DecisionReport,
     /// The limits after it.
     pub(super) limits: LimitsSnapshot,
-    /// How a fault changes the reply.
+    /// The changes that a fault makes to the reply.
     pub(super) fault: ResponseFault,
     /// The generation of the provider model that decided.
     pub(super) generation: Generation,
@@ -69,7 +69,7 @@ pub(super) struct Decided {
 /// Passes the call of a request to the provider model, and answers according to the decision.
 pub(super) async fn admit(mut context: RequestContext, account: u16, request: ParsedRequest) -> Response {
     context.wants_stream = request.stream.is_some();
-    context.model = context.mock.model(&request.model);
+    context.model = context.mock.find_model(&request.model);
     let Some(model) = context.model else {
         return context.reject(Error::UnknownModel(&request.model).into());
     };
@@ -86,7 +86,6 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     let mut responder = Responder {
         context,
         call,
-        truth,
         content: request.content,
         stream: request.stream,
         tier: request.tier,
@@ -113,7 +112,7 @@ pub(super) struct Admission {
     service: Service,
     /// Receives the start of the service; `None` once it is known.
     start: Option<StartReceiver>,
-    /// Whether the call has not been settled yet.
+    /// `true` until the call is settled.
     open: bool,
 }
 
@@ -152,7 +151,7 @@ impl Admission {
 impl Drop for Admission {
     /// Settles the call as cancelled by its client, unless it has been served.
     fn drop(&mut self) {
-        // The client may leave after the start has been sent and before it is received.
+        // The client may disconnect after the start has been sent and before it is received.
         if let Some(Ok(at)) = self.start.as_mut().map(StartReceiver::try_recv) {
             self.service.started_at = Some(at);
         }

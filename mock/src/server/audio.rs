@@ -158,7 +158,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A WAV file of 16,000 bytes per second, up to its audio.
+    /// A WAV file of 16,000 bytes per second without its audio, whose size in bytes it declares as `data`. The chunks
+    /// `before` precede the audio.
     fn file(before: &[u8], data: u32) -> Vec<u8> {
         let mut file =
             b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0".to_vec();

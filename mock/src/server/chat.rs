@@ -62,7 +62,7 @@ fn parse_body(body: &[u8], endpoint: Endpoint<'_>, max_n: u32) -> Result<ParsedR
     };
     let model = model.ok_or_else(|| invalid("'model' : property 'model' is missing"))?;
     let mut prompt = chat.messages.ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
-    if prompt.messages == 0 {
+    if prompt.message_count == 0 {
         return Err(invalid("'messages' : minimum number of items is 1"));
     }
     let mut max_tokens = chat.max_completion_tokens.or(chat.max_tokens);
@@ -70,7 +70,7 @@ fn parse_body(body: &[u8], endpoint: Endpoint<'_>, max_n: u32) -> Result<ParsedR
         max_tokens = Some(chat.max_tokens.ok_or_else(|| invalid("max_tokens: Field required"))?);
         let MessagesBody { system } = parse_json(body)?;
         prompt.chars += system.map_or(0, |ContentChars(chars)| chars);
-        // Anthropic's tools have a format of their own: they are read only as far as OpenAI's types require, and ignored.
+        // Anthropic's tools have a format of their own: only the members that OpenAI's types require are parsed, and ignored.
         ReplyContent::Text
     } else {
         let tools = chat.tools.unwrap_or_default();

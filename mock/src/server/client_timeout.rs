@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// How often the timer ticks within the timeout. A wait is never cut short and ends at most one tick late.
+/// The number of ticks per timeout. A timeout never ends early, and at most one tick late.
 const TICKS: u32 = 16;
 
 /// The count of ticks while the server does not wait for the client.
@@ -121,7 +121,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_millis(40);
 
     #[tokio::test]
-    async fn a_wait_is_never_cut_short_wherever_it_starts_between_ticks() {
+    async fn a_timeout_never_ends_early_for_any_start_between_ticks() {
         for pause in [0, 5, 15, 0, 30] {
             let timeout = ClientTimeout::default();
             let mut start = Instant::now();

@@ -1,11 +1,11 @@
-//! Accepts connections and serves the router on each of them over HTTP/1.1.
+//! The accept loop: accepts connections and answers the requests of each over HTTP/1.1.
 //!
-//! It uses hyper instead of `axum::serve` because connections are bounded in number and time, and because a fault may close
-//! a connection before the head of a reply: a response with the extension [`Abort`] becomes a service error, on which hyper
-//! closes the connection without sending a byte.
+//! The loop calls hyper directly instead of `axum::serve`, for two reasons. The number of connections and the time that a
+//! client may take are bounded. And a fault may close a connection before the head of a reply: a response with the
+//! extension [`Abort`] becomes a service error, on which hyper closes the connection without sending a byte.
 
-use super::body::Abort;
 use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
+use super::cut_reply::Abort;
 use super::router::Endpoints;
 use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock};
 use axum::body::{Body, HttpBody as _};
@@ -35,7 +35,7 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
                 Ok((socket, _)) => {
                     connections.spawn(serve_connection(socket, endpoints.clone()));
                 }
-                // Either file descriptors have run out or the client has left the backlog: retrying at once helps neither.
+                // File descriptors have run out, or the client has closed its connection before it was accepted.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
         }
@@ -56,23 +56,25 @@ async fn serve_connection(socket: TcpStream, endpoints: Endpoints) {
         if response.extensions().get::<Abort>().is_some() {
             return Err(Abort);
         }
-        Ok(with_timeout_after_reply(response, &timeout))
+        Ok(start_timeout_with_reply(response, &timeout))
     });
     let mut socket = TimeoutStream::new(socket);
-    socket.set_write_timeout(Some(CLIENT_TIMEOUT)); // For streams, whose client stops reading.
+    // A client that stops reading a stream blocks the writes, while `timeout` is not running.
+    socket.set_write_timeout(Some(CLIENT_TIMEOUT));
     let served = http1::Builder::new()
         .writev(false) // Heads and bodies are short: one buffer is sent faster than two are gathered.
         .serve_connection(TokioIo::new(Box::pin(socket)), service);
     tokio::select! {
         biased;
-        // An error needs no handling: the connection broke or was aborted, which the client notices.
-        _closed = served => {}
+        // An error means that the client closed the connection or a fault aborted it: there is nothing left to serve.
+        _result = served => {}
         () = timeout.elapsed(CLIENT_TIMEOUT) => {}
     }
 }
 
-/// Starts the timeout now if the length of the body is known, and for a stream when its body is dropped.
-fn with_timeout_after_reply(response: Response<Body>, timeout: &Arc<ClientTimeout>) -> Response<Body> {
+/// Starts the client's timeout: at once if the length of the reply's body is known, otherwise (a stream) when hyper drops
+/// the body, which then is sent or abandoned. Returns the response.
+fn start_timeout_with_reply(response: Response<Body>, timeout: &Arc<ClientTimeout>) -> Response<Body> {
     if response.body().size_hint().exact().is_some() {
         timeout.start();
         return response;
@@ -80,11 +82,11 @@ fn with_timeout_after_reply(response: Response<Body>, timeout: &Arc<ClientTimeou
     let start_on_drop = StartOnDrop(Arc::clone(timeout));
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
-            let _held_until_dropped = &start_on_drop;
+            let _owned_by_body = &start_on_drop; // Moves it into the closure.
             frame
         }))
     })
 }
 
-/// How long accepting pauses after an error.
+/// The pause of the accept loop after an error.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);

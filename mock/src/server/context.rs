@@ -4,7 +4,7 @@
 //! is decided on or rejected. Requests for models that succeed, and chat requests whose body is incomplete, are not added.
 
 use super::Mock;
-use super::body::Abort;
+use super::cut_reply::Abort;
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
@@ -25,13 +25,13 @@ pub(super) struct RequestContext {
     account: Option<u16>,
     /// `None` until the model is found.
     pub(super) model: Option<u16>,
-    /// Whether the client asked for a stream; `false` until the request is parsed.
+    /// `true` if the client asked for a stream; `false` until the request is parsed.
     pub(super) wants_stream: bool,
     /// Hash of the request's content, by which the client check recognises retries; zero if there is no journal.
     fingerprint: u64,
 }
 
-/// Why a request is answered without asking the provider model.
+/// The reason why a request is rejected without a decision of the provider model.
 #[derive(Debug)]
 pub(super) enum Rejection<'a> {
     /// The request is invalid: it is answered with this error.
@@ -56,7 +56,7 @@ impl RequestContext {
     /// Sets and returns the account of an API key; `None` if no account has the key. The key is then the content of the
     /// fingerprint.
     pub(super) fn authenticate(&mut self, api_key: &str) -> Option<u16> {
-        self.account = self.mock.account(api_key);
+        self.account = self.mock.find_account(api_key);
         if self.account.is_none() {
             self.set_fingerprint(api_key.as_bytes());
         }
@@ -101,7 +101,7 @@ impl RequestContext {
         };
         let now = self.mock.now();
         let reply = self.format.request_error(&error, self.request_number, now);
-        self.add_to_journal(now, JournalOutcome::Rejected, Some(reply.status), None);
+        self.add_to_journal(now, JournalOutcome::InvalidRequest, Some(reply.status), None);
         self.response(reply, Body::from)
     }
 
@@ -113,7 +113,7 @@ impl RequestContext {
 
     /// Returns the response with the entry of one model; rejects the request if no model has this name.
     pub(super) fn model_response(&self, name: &str) -> Response {
-        if self.mock.model(name).is_none() {
+        if self.mock.find_model(name).is_none() {
             return self.reject(Error::UnknownModel(name).into());
         }
         let reply = self.format.model_detail(name, self.request_number, self.mock.now());
@@ -128,7 +128,7 @@ impl RequestContext {
         let mut response = Response::new(into_body(reply.body));
         *response.status_mut() =
             StatusCode::from_u16(reply.status).expect("invariant: a rendered status is within 100 to 999");
-        *response.headers_mut() = self.mock.header_templates().map(reply.headers);
+        *response.headers_mut() = self.mock.header_templates().header_map(reply.headers);
         response
     }
 }

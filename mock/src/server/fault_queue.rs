@@ -21,11 +21,11 @@ pub(super) struct InjectedFault {
     /// The JSON with which the fault was requested.
     pub(super) spec: Value,
     pub(super) fault: Fault,
-    /// How many more requests it affects; `None` if their number is not bounded.
+    /// The number of further requests that it affects; `None` if it is not bounded.
     pub(super) remaining: Option<u64>,
     /// The share of requests that it affects, in `0..=1`.
     pub(super) share: f64,
-    /// When it ends, exclusive.
+    /// Its end, exclusive.
     pub(super) until: Instant,
     /// Identifies it in the control plane's replies; also the key of its random draws.
     pub(super) id: u32,
@@ -82,7 +82,7 @@ mod tests {
         InjectedFault { spec: Value::Null, fault: Fault::Status(503), remaining, share, until, id: 0 }
     }
 
-    /// How many of these calls are affected.
+    /// Returns the number of these calls that are affected.
     fn affected(queue: &mut FaultQueue, calls: impl Iterator<Item = (Instant, u64)>) -> usize {
         let is_affected = |&(now, draw): &(Instant, u64)| {
             let mut active = ActiveFaults::NONE;

@@ -23,12 +23,12 @@ struct Template {
 }
 
 impl HeaderTemplates {
-    /// Converts headers, in their order.
+    /// Converts rendered headers to hyper's map, in the same order.
     ///
     /// # Panics
     /// If a value has a control character: rendered values never do.
-    pub(super) fn map(&self, headers: Headers) -> HeaderMap {
-        let mut map = self.copy(&headers);
+    pub(super) fn header_map(&self, headers: Headers) -> HeaderMap {
+        let mut map = self.copy_template(&headers);
         debug_assert_eq!(map.len(), headers.iter().len(), "invariant: header names are unique");
         for (slot, (_, value)) in map.values_mut().zip(headers) {
             *slot = match value {
@@ -41,7 +41,7 @@ impl HeaderTemplates {
     }
 
     /// Returns a map with these names and empty values.
-    fn copy(&self, headers: &Headers) -> HeaderMap {
+    fn copy_template(&self, headers: &Headers) -> HeaderMap {
         let mut templates = self.0.iter().map(|slot| slot.get_or_init(|| Template::new(headers)));
         let names = || headers.iter().map(|(name, _)| name);
         match templates.find(|template| template.names.iter().copied().eq(names())) {
@@ -83,7 +83,7 @@ mod tests {
                     let wait = (status == 429).then_some(Nanos::from_secs(number));
                     let head = Head::new(status, None, number, Instant::ZERO);
                     let headers = format.headers(&Head { wait, media_type, ..head });
-                    let map = templates.map(headers.clone());
+                    let map = templates.header_map(headers.clone());
                     let mapped = map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
                     let rendered: Vec<(&str, &str)> = headers.iter().collect();
                     assert_eq!(mapped.collect::<Vec<_>>(), rendered, "{format:?}, {status}, {media_type:?}");

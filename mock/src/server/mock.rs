@@ -2,6 +2,7 @@
 //! clock, the journal and the observer.
 
 use super::admission::Decided;
+use super::control::ControlPlane;
 use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
 use super::waiting::WaitingCalls;
@@ -31,7 +32,7 @@ pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 pub trait Observer {
     /// A call was decided on. `tag` is the number from its truth header, `None` if it has none.
     fn decided(&self, at: Instant, tag: Option<u64>, call: Call, report: &DecisionReport);
-    /// An admitted call ended, served or cancelled by its client, and was charged `usage`. Once per admitted call.
+    /// An admitted call ended, served or cancelled by its client, and was charged `usage`. Called once per admitted call.
     fn settled(&self, at: Instant, tag: Option<u64>, call: Call, usage: Usage);
 }
 
@@ -50,23 +51,15 @@ pub struct Mock {
     truth_key: u64,
     /// The number of the next request.
     next_request_number: AtomicU64,
-    world: Mutex<World>,
+    state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
     control: Option<Control>,
 }
 
-/// Whether a mock has a control plane. Any client that can connect can then read and change everything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ControlPlane {
-    /// Its paths are unknown, and no journal is kept.
-    #[default]
-    Disabled,
-    /// It is served under `/_quotalab/`, and metrics under `/metrics`.
-    Enabled,
-}
-
 /// The state that only a mock with a control plane has.
 struct Control {
+    /// The token that clients must send; `None` on loopback.
+    token: Option<Arc<str>>,
     /// The provider at the start, for resets.
     initial: Provider,
     /// Total by which the clock was advanced, in nanoseconds.
@@ -74,7 +67,8 @@ struct Control {
     journal: Mutex<Journal>,
 }
 
-/// How often a provider has been reset. A call that was admitted before a reset is unknown to the provider after it.
+/// The number of times that a provider has been reset. A call that was admitted before a reset is unknown to the provider
+/// after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
@@ -84,8 +78,8 @@ struct Model {
     latency: Latency,
 }
 
-/// The state behind the lock.
-struct World {
+/// The state behind the lock: the provider model, and what must change together with it.
+struct LockedState {
     provider: Provider,
     /// The latest instant at which the provider was used.
     now: Instant,
@@ -124,9 +118,9 @@ impl Mock {
             tier: config.tier,
             clock,
             observer,
-            truth_key: random::key(seed, "mock call"),
+            truth_key: random::label_key(seed, "mock call"),
             next_request_number: AtomicU64::new(0),
-            world: Mutex::new(World {
+            state: Mutex::new(LockedState {
                 provider: Provider::new(config),
                 now: Instant::ZERO,
                 faults: FaultQueue::default(),
@@ -141,15 +135,23 @@ impl Mock {
     /// Enables or disables the control plane.
     #[must_use]
     pub fn with_control_plane(mut self, control: ControlPlane) -> Self {
-        self.control = match control {
-            ControlPlane::Disabled => None,
-            ControlPlane::Enabled => Some(Control {
-                initial: self.with_world(|world, _| world.provider.clone()),
-                advanced_ns: AtomicU64::new(0),
-                journal: Mutex::default(),
-            }),
+        let token = match control {
+            ControlPlane::Disabled => return Self { control: None, ..self },
+            ControlPlane::Enabled => None,
+            ControlPlane::WithToken(token) => Some(token),
         };
+        self.control = Some(Control {
+            token,
+            initial: self.with_state(|state, _| state.provider.clone()),
+            advanced_ns: AtomicU64::new(0),
+            journal: Mutex::default(),
+        });
         self
+    }
+
+    /// Returns the token that clients of the control plane must send, if they must.
+    pub(super) fn control_token(&self) -> Option<&str> {
+        self.control.as_ref()?.token.as_deref()
     }
 
     pub(super) const fn has_control_plane(&self) -> bool {
@@ -158,29 +160,29 @@ impl Mock {
 
     /// Calls `each` with every limit of an account × model and the share of it that is used now, in `0..=1` or above if
     /// it is overdrawn.
-    pub fn levels(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
+    pub fn for_each_used_share(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
         self.for_each_level(account, model, |level| each(level.axis, level.used_fraction()));
     }
 
     /// Calls `each` with the level of every limit of an account × model.
     pub(super) fn for_each_level(&self, account: u16, model: u16, each: impl FnMut(LimitLevel)) {
-        self.with_world(|world, now| world.provider.levels(now, account, model).for_each(each));
+        self.with_state(|state, now| state.provider.levels(now, account, model).for_each(each));
     }
 
     /// Resets every limit, the server slots, the injected faults and the journal, but not the clock. Calls in flight are
     /// served to their end and charged to no limit; those that wait for a server slot start at once.
     pub(super) fn reset(&self) {
         let Some(control) = &self.control else { return };
-        self.with_world(|world, _| {
-            world.provider = control.initial.clone();
-            world.faults.clear();
-            world.waiting.clear();
-            world.generation.0 += 1;
+        self.with_state(|state, _| {
+            state.provider = control.initial.clone();
+            state.faults.clear();
+            state.waiting.clear();
+            state.generation.0 += 1;
             *control.journal() = Journal::default();
         });
     }
 
-    /// Advances the clock for later decisions. A service that is already waiting waits as long as planned.
+    /// Advances the clock. Calls that are already being served end after the real time that was planned for them.
     pub(super) fn advance(&self, by: Nanos) {
         let add = |advanced: u64| Some(advanced.saturating_add(by.0));
         if let Some(control) = &self.control {
@@ -190,7 +192,7 @@ impl Mock {
 
     /// Calls `act` with the injected faults and the current instant.
     pub(super) fn with_faults<T>(&self, act: impl FnOnce(&mut FaultQueue, Instant) -> T) -> T {
-        self.with_world(|world, now| act(&mut world.faults, now))
+        self.with_state(|state, now| act(&mut state.faults, now))
     }
 
     /// Reads the journal; `None` if there is none.
@@ -210,13 +212,13 @@ impl Mock {
         }
     }
 
-    /// Returns the account of an API key.
-    pub(super) fn account(&self, api_key: &str) -> Option<u16> {
+    /// Returns the account that has this API key.
+    pub(super) fn find_account(&self, api_key: &str) -> Option<u16> {
         self.account_by_key.get(api_key).copied()
     }
 
-    /// Returns the model of this name.
-    pub(super) fn model(&self, name: &str) -> Option<u16> {
+    /// Returns the model with this name.
+    pub(super) fn find_model(&self, name: &str) -> Option<u16> {
         self.model_by_name.get(name).copied()
     }
 
@@ -236,7 +238,7 @@ impl Mock {
         self.models.iter().map(|model| model.name.as_str())
     }
 
-    /// The wire formats of the dialect, one for each kind of endpoint.
+    /// Returns the wire formats of the dialect, one for each kind of endpoint.
     pub(super) fn formats(&self) -> &'static [&'static dyn WireFormat] {
         wire::formats(self.dialect)
     }
@@ -265,34 +267,34 @@ impl Mock {
 
     /// Returns the network delays to add to a call: to the provider, and back to the client.
     pub(super) fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.models[usize::from(model)].latency.added_network(truth)
+        self.models[usize::from(model)].latency.added_network_delays(truth)
     }
 
     /// Decides on a call that arrives now.
     pub(super) fn decide(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Decided {
-        self.with_world(|world, now| {
-            let mut faults = world.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
-            world.faults.apply(now, truth, &mut faults);
-            let report = world.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
+        self.with_state(|state, now| {
+            let mut faults = state.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
+            state.faults.apply(now, truth, &mut faults);
+            let report = state.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));
-            let limits = self.limits_snapshot(world, now, report.limits, call);
-            let start = world.waiting.add(&report.decision);
-            Decided { report, limits, fault: faults.response, generation: world.generation, start }
+            let limits = self.limits_snapshot(state, now, report.limits, call);
+            let start = state.waiting.add(&report.decision);
+            Decided { report, limits, fault: faults.response, generation: state.generation, start }
         })
     }
 
     /// Returns the limits that headers state now.
     pub(super) fn limits(&self, call: Call) -> LimitsSnapshot {
-        self.with_world(|world, now| {
-            let limits = world.provider.header_limits(now, call.account, call.model);
-            self.limits_snapshot(world, now, limits, call)
+        self.with_state(|state, now| {
+            let limits = state.provider.header_limits(now, call.account, call.model);
+            self.limits_snapshot(state, now, limits, call)
         })
     }
 
     /// Returns the limits of a decision, with the level of every axis except for Groq, whose headers do not state them.
     fn limits_snapshot(
         &self,
-        world: &mut World,
+        state: &mut LockedState,
         now: Instant,
         limits: HeaderLimits,
         call: Call,
@@ -300,16 +302,16 @@ impl Mock {
         let snapshot = LimitsSnapshot::new(now, limits);
         match self.dialect {
             Dialect::Groq => snapshot,
-            _ => snapshot.with_levels(world.provider.levels(now, call.account, call.model)),
+            _ => snapshot.with_levels(state.provider.levels(now, call.account, call.model)),
         }
     }
 
     /// Settles a call that has been served.
     pub(super) fn settle(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
-        self.with_world(|world, now| {
-            if world.generation == generation {
-                let started = world.provider.complete(now, service);
-                world.waiting.start(started);
+        self.with_state(|state, now| {
+            if state.generation == generation {
+                let started = state.provider.complete(now, service);
+                state.waiting.start(started);
             }
             self.observe(|observer| observer.settled(now, tag, call, service.usage));
         });
@@ -317,14 +319,14 @@ impl Mock {
 
     /// Settles a call whose client disconnected before it was served.
     pub(super) fn cancel(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
-        self.with_world(|world, now| {
-            let usage = if world.generation == generation {
-                world.waiting.remove(service);
-                let (usage, started) = world.provider.cancel(now, service);
-                world.waiting.start(started);
+        self.with_state(|state, now| {
+            let usage = if state.generation == generation {
+                state.waiting.remove(service);
+                let (usage, started) = state.provider.cancel(now, service);
+                state.waiting.start(started);
                 usage
             } else {
-                service.used_by(now)
+                service.usage_until(now)
             };
             self.observe(|observer| observer.settled(now, tag, call, usage));
         });
@@ -342,23 +344,23 @@ impl Mock {
     }
 
     /// Sleeps for a real duration; returns at once if it is zero.
-    pub(super) async fn sleep(&self, length: Nanos) {
-        if length > Nanos::ZERO {
-            tokio::time::sleep(std::time::Duration::from_nanos(length.0)).await;
+    pub(super) async fn sleep(&self, duration: Nanos) {
+        if duration > Nanos::ZERO {
+            tokio::time::sleep(std::time::Duration::from_nanos(duration.0)).await;
         }
     }
 
     /// Calls `act` with the locked state and the current instant. The clock is read inside the lock, so that instants never
     /// decrease for the provider model.
-    fn with_world<T>(&self, act: impl FnOnce(&mut World, Instant) -> T) -> T {
-        let mut world = self.world();
-        world.now = world.now.max(self.now());
-        let now = world.now;
-        act(&mut world, now)
+    fn with_state<T>(&self, act: impl FnOnce(&mut LockedState, Instant) -> T) -> T {
+        let mut state = self.state();
+        state.now = state.now.max(self.now());
+        let now = state.now;
+        act(&mut state, now)
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("invariant: no thread panics while it holds the provider")
+    fn state(&self) -> MutexGuard<'_, LockedState> {
+        self.state.lock().expect("invariant: no thread panics while it holds the provider")
     }
 
     fn observe(&self, notify: impl FnOnce(&(dyn Observer + Send + Sync))) {

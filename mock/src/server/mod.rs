@@ -7,11 +7,12 @@
 //!      ▼
 //!  chat, audio    parse the body                      ─▶ ParsedRequest, or Rejection
 //!      ▼
-//!  admission      asks the provider model (mock)      ─▶ Decided; if admitted, an Admission, which settles the call once
+//!  admission      passes the call to the model (mock) ─▶ Decided; if admitted, an Admission, which settles the call once
 //!      ▼
 //!  responder      renders the reply and waits         ─▶ Response
 //!      ▼
-//!  body, stream   send the body                       ─▶ bytes: whole, token by token, or cut short by a fault
+//!  stream         sends a stream, token by token      ─▶ bytes
+//!  cut_reply      sends the part that a fault leaves  ─▶ bytes, then the connection is closed
 //! ```
 //!
 //! [`Mock`] is the state that all connections share: the provider model behind one lock, the clock and the journal.
@@ -35,12 +36,12 @@
 
 mod admission;
 mod audio;
-mod body;
 mod chat;
 mod client_timeout;
 mod connection;
 mod context;
 mod control;
+mod cut_reply;
 mod fault_queue;
 mod header_templates;
 mod mock;
@@ -52,7 +53,8 @@ mod stream;
 mod waiting;
 
 pub use connection::serve;
-pub use mock::{Clock, ControlPlane, Mock, Observer};
+pub use control::ControlPlane;
+pub use mock::{Clock, Mock, Observer};
 
 use std::time::Duration;
 
@@ -68,5 +70,5 @@ pub const MAX_CONNECTIONS: usize = 16_384;
 /// Maximum time that a client may take to send a request's head, to send its body, and to make progress in reading a reply.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How long a call whose fault is a timeout is held before its connection is closed without a reply.
+/// The time for which a call with the fault `timeout` is held before its connection is closed without a reply.
 const TIMEOUT_FAULT_DURATION: Duration = Duration::from_secs(600);

@@ -8,11 +8,11 @@ use std::fmt;
 /// The number and size of the messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Prompt {
-    /// How many messages there are.
-    pub(super) messages: u64,
+    /// The number of messages.
+    pub(super) message_count: u64,
     /// Length of their text in Unicode scalar values.
     pub(super) chars: u64,
-    /// Whether the last one is the result of a tool.
+    /// `true` if the last message is the result of a tool.
     pub(super) ends_with_tool_result: bool,
 }
 
@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for Prompt {
             fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<Prompt, A::Error> {
                 let mut prompt = Prompt::default();
                 while let Some(Message { role, content }) = messages.next_element()? {
-                    prompt.messages += 1;
+                    prompt.message_count += 1;
                     prompt.chars += content.map_or(0, |ContentChars(chars)| chars);
                     prompt.ends_with_tool_result = matches!(role, Role::Tool | Role::Function);
                 }

@@ -1,8 +1,9 @@
 //! The content of a completion: plain text, JSON, a tool call or a transcript.
 //!
-//! The content is filler with the structure that the request asks for. Of a JSON schema, these keywords are honoured:
-//! `const`, `enum`, `anyOf`, `oneOf` (the first alternative of each), `type`, `properties`, `items`, `minItems` (an array
-//! has one item if it is at least one, otherwise none) and `minimum`. Others (`pattern`, `minLength`, `$ref`, …) are ignored.
+//! The content is filler with the structure that the request asks for. JSON content follows these keywords of a schema:
+//! `const` and `type`; `enum`, `anyOf` and `oneOf`, of which the first alternative is taken; `properties`; `items` and
+//! `minItems` (an array has one item if `minItems` is one or more, otherwise none); and `minimum`. Other keywords
+//! (`pattern`, `minLength`, `$ref`, …) are ignored, so the content may violate them.
 
 use super::chat::invalid;
 use crate::wire::{Error, Transcript};
@@ -58,9 +59,11 @@ pub(super) struct JsonSchemaFormat {
 }
 
 impl ReplyContent {
-    /// Returns the content for a request with these `tools`, `tool_choice` and `response_format`. A tool is called unless
-    /// `tool_choice` is `none`, or is `auto` or absent and the last message is a tool result (otherwise an agent would loop
-    /// forever). The tool is the one that `tool_choice` names, or the first.
+    /// Returns the content for a request with these `tools`, `tool_choice` and `response_format`.
+    ///
+    /// If there are tools, the content is a call of the tool that `tool_choice` names, or else of the first. No tool is
+    /// called if `tool_choice` is `none`, nor after a tool result if `tool_choice` is `auto` or absent: an agent that
+    /// answers each call with a result would never end.
     ///
     /// # Errors
     /// [`Error::Invalid`] if `tool_choice` names a tool that is not among the tools.
@@ -98,13 +101,13 @@ impl ReplyContent {
     }
 }
 
-/// Returns a value that matches the honoured keywords of a schema. The recursion is at most 128 levels deep because
+/// Returns a value that matches a schema as far as the module follows it. The recursion is at most 128 levels deep because
 /// serde_json rejects requests that are nested more deeply.
 fn example_value(schema: &Value) -> Value {
     if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
         return value.clone();
     }
-    if let Some(schema) = ["anyOf", "oneOf"].iter().find_map(|of| schema[of].get(0)) {
+    if let Some(schema) = ["anyOf", "oneOf"].iter().find_map(|keyword| schema[keyword].get(0)) {
         return example_value(schema);
     }
     let type_name = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
@@ -128,7 +131,7 @@ fn example_value(schema: &Value) -> Value {
     }
 }
 
-/// The value of every string in JSON content. It is arbitrary.
+/// The value of every string in JSON content that the schema does not fix.
 const FILLER_STRING: &str = "example";
 
 #[cfg(test)]
@@ -170,8 +173,8 @@ mod tests {
         }
         assert!(content(json!({ "tools": [], "tool_choice": second }), false).is_err());
         assert_eq!(content(json!({ "tools": [] }), false), Ok(ReplyContent::Text));
-        let arguments = content(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
-        assert_eq!(arguments, Ok(ReplyContent::ToolCall { name: "f".into(), arguments: "{}".into() }));
+        let called = content(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
+        assert_eq!(called, Ok(ReplyContent::ToolCall { name: "f".into(), arguments: "{}".into() }));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use super::TIMEOUT_FAULT_DURATION;
 use super::admission::{Admission, ServiceTier};
-use super::body::{self, Abort};
 use super::context::RequestContext;
+use super::cut_reply::{self, Abort};
 use super::reply_content::ReplyContent;
 use super::stream::{self, UsageChunk};
-use crate::call::{Call, Truth};
+use crate::call::Call;
 use crate::config::Fault;
 use crate::decision::{Decision, DecisionReport, Denial, Service};
 use crate::fault::{BodyFault, ResponseFault};
@@ -16,20 +16,19 @@ use crate::wire::{Chunks, Content, Context, Finish, LimitsSnapshot, Reply};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 
-/// What a response depends on besides the decision.
+/// Renders and sends the response to one call. The fields are what the response depends on besides the decision.
 #[derive(Debug)]
 pub(super) struct Responder {
     pub(super) context: RequestContext,
     pub(super) call: Call,
-    pub(super) truth: Truth,
     /// The content of the completion.
     pub(super) content: ReplyContent,
-    /// How it is streamed; `None` if the client did not ask for a stream.
+    /// The usage chunk at the end of the stream; `None` if the client requested no stream.
     pub(super) stream: Option<UsageChunk>,
     pub(super) tier: ServiceTier,
     /// The limits after the decision.
     pub(super) limits: LimitsSnapshot,
-    /// How a fault changes the reply.
+    /// The changes that a fault makes to the reply.
     pub(super) fault: ResponseFault,
     /// The network delay to the client.
     pub(super) downlink: Nanos,
@@ -38,13 +37,13 @@ pub(super) struct Responder {
 impl Responder {
     /// Answers an admitted call: with a stream, with a whole completion, or with the part of it that a fault leaves.
     pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
-        let is_readable = !admission.service().cut && !admission.service().garbage;
+        let is_readable = !admission.service().cut && !admission.service().corrupt_body;
         let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
         self.context.add_to_journal(self.limits.at, outcome, Some(200), None);
         let (service, done_at) = admission.started().await;
         let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
         if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
-            let chunks = self.chunks(&service, self.finish(&service));
+            let chunks = self.chunks(&service, self.finish_reason(&service));
             let head = self.stream_start(String::new());
             self.context.mock.sleep(self.downlink).await;
             let body = stream::body(admission, chunks, usage, self.downlink);
@@ -70,9 +69,9 @@ impl Responder {
                 {
                     report.decision = Decision::Faulted(Fault::Status(status));
                 }
-                JournalOutcome::Refused { axis, oversize }
+                JournalOutcome::RateLimited { axis, oversize }
             }
-            Decision::TooLong(_) => JournalOutcome::Rejected,
+            Decision::TooLong(_) => JournalOutcome::InvalidRequest,
             Decision::Faulted(fault) => JournalOutcome::Faulted(fault),
             Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
         };
@@ -98,14 +97,14 @@ impl Responder {
         let reply = if self.stream.is_some() && self.fault.body.is_some() {
             // At most the first event of the stream is sent.
             let mut first_event = String::new();
-            self.chunks(service, Finish::Stop).role(&mut first_event);
+            self.chunks(service, Finish::Stop).append_role(&mut first_event);
             self.stream_start(first_event)
         } else {
-            self.render(report, self.finish(service), self.context.mock.now())
+            self.render(report, self.finish_reason(service), self.context.mock.now())
         };
         let body = match self.fault.body {
-            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) => body::head_only,
-            _ if service.cut => body::half,
+            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) => cut_reply::head_only,
+            _ if service.cut => cut_reply::first_half,
             _ => Body::from,
         };
         self.context.response(reply, body)
@@ -136,17 +135,16 @@ impl Responder {
         match self.fault.body {
             Some(BodyFault::CutBeforeToken | BodyFault::WrongType) => true,
             Some(BodyFault::ResetAfterHead | BodyFault::Truncated) => false,
-            None => !service.garbage,
+            None => !service.corrupt_body,
         }
     }
 
     /// Returns the finish reason of a completion: its length if `max_tokens` made it shorter than the truth. JSON, tool calls
     /// and transcripts are never shortened, because a part of them could not be parsed.
-    const fn finish(&self, service: &Service) -> Finish {
-        let shortened = !service.cut && service.usage.completion_tokens < self.truth.completion_tokens;
+    const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
-            ReplyContent::Text if shortened => Finish::Length,
+            ReplyContent::Text if service.at_max_tokens && !service.cut => Finish::Length,
             ReplyContent::Text | ReplyContent::Json(_) | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }

@@ -28,7 +28,7 @@ impl Endpoints {
     pub(super) fn new(mock: Arc<Mock>) -> Self {
         let mut router = Router::new().route("/health", get(health));
         if mock.has_control_plane() {
-            router = router.merge(control::router());
+            router = router.merge(control::router(&mock));
         }
         // A wrong method on `/health` gets the error that the dialect has for unknown paths, not axum's empty 405.
         let router = router

@@ -10,7 +10,7 @@
 //! write, so tokens are at most one millisecond late and the delay does not accumulate.
 
 use super::admission::Admission;
-use super::body::{Abort, YieldOnce};
+use super::cut_reply::{Abort, YieldOnce};
 use crate::decision::Service;
 use crate::time::{Instant, Nanos};
 use crate::wire::Chunks;
@@ -22,10 +22,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Sleep;
 
-/// Maximum tokens in one write. Bounds its memory if all tokens are due at once.
+/// Maximum tokens in one write. It bounds the memory of a write if all tokens are due at once.
 const MAX_TOKENS_PER_WRITE: u32 = 256;
 
-/// Whether a last chunk without choices repeats the usage (`stream_options.include_usage`).
+/// The presence of a last chunk that repeats the usage and has no choices (`stream_options.include_usage`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum UsageChunk {
     #[default]
@@ -47,11 +47,11 @@ struct Stream {
     downlink: Nanos,
     next: Next,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When the sleep ends. Once it has ended, this instant counts as reached even if the clock does not advance.
+    /// The instant at which the sleep ends. After it, this instant counts as reached even if the clock has not advanced that far.
     wake_at: Instant,
 }
 
-/// What is sent next.
+/// The next part of the stream to send.
 #[derive(Debug)]
 enum Next {
     Role,
@@ -87,15 +87,15 @@ impl HttpBody for Stream {
             }
             match &mut this.next {
                 Next::Nothing => return Poll::Ready(None),
-                Next::Abort(flushed) if !this.admission.is_open() => {
-                    ready!(flushed.poll(cx));
+                Next::Abort(yield_before_abort) if !this.admission.is_open() => {
+                    ready!(yield_before_abort.poll(cx));
                     return Poll::Ready(Some(Err(Abort)));
                 }
                 _ => {}
             }
             this.wake_at = this.next_wake();
-            let length = Duration::from_nanos(this.wake_at.since(now).0);
-            this.sleep = Some(Box::pin(tokio::time::sleep(length)));
+            let duration = Duration::from_nanos(this.wake_at.since(now).0);
+            this.sleep = Some(Box::pin(tokio::time::sleep(duration)));
         }
     }
 }
@@ -120,19 +120,19 @@ impl Stream {
             }
             self.next = match self.next {
                 Next::Role => {
-                    self.chunks.role(&mut out);
+                    self.chunks.append_role(&mut out);
                     after_token(&service, 0)
                 }
                 Next::Token(index) => {
-                    self.chunks.token(&mut out, index);
+                    self.chunks.append_token(&mut out, index);
                     after_token(&service, index + 1)
                 }
                 Next::End => {
-                    self.chunks.end(&mut out);
+                    self.chunks.append_end(&mut out);
                     if self.usage_chunk == UsageChunk::Included {
-                        self.chunks.usage(&mut out);
+                        self.chunks.append_usage(&mut out);
                     }
-                    self.chunks.done(&mut out);
+                    self.chunks.append_done(&mut out);
                     Next::Nothing
                 }
                 Next::Abort(_) | Next::Nothing => {
@@ -145,13 +145,13 @@ impl Stream {
 
     /// Returns when the next chunk is to be sent; `None` if none is left.
     fn due_at(&self) -> Option<Instant> {
-        let leaves = match self.next {
+        let sent_at = match self.next {
             Next::Role => self.first_token_at(),
             Next::Token(index) => self.first_token_at() + token_offset(self.admission.service(), index),
             Next::End => self.done_at(),
             Next::Abort(_) | Next::Nothing => return None,
         };
-        Some(leaves + self.downlink)
+        Some(sent_at + self.downlink)
     }
 
     /// Returns when there is something to do next: a chunk to send or the call to settle.
@@ -172,10 +172,10 @@ fn after_token(service: &Service, sent: u32) -> Next {
     }
 }
 
-/// Returns the time from the first token to this one: at its end, and no earlier, [`Service::used_by`] counts the token.
+/// Returns the time from the first token to the one at `index`: the shortest after which [`Service::usage_until`] counts it.
 fn token_offset(service: &Service, index: u32) -> Nanos {
-    let rest = u128::from(service.time.decode.0);
-    let last = u128::from(service.usage.completion_tokens.saturating_sub(1).max(1));
-    let later = (u128::from(index) * rest).div_ceil(last);
-    Nanos(u64::try_from(later).expect("invariant: no token leaves after the last one"))
+    let decode = u128::from(service.time.decode.0);
+    let last_index = u128::from(service.usage.completion_tokens.saturating_sub(1).max(1));
+    let offset = (u128::from(index) * decode).div_ceil(last_index);
+    Nanos(u64::try_from(offset).expect("invariant: no token is sent after the last one"))
 }

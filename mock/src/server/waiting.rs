@@ -1,4 +1,4 @@
-//! The calls that wait for a server slot, each with the task that serves its connection.
+//! The calls that wait for a server slot, each with the channel to the task that serves it.
 
 use crate::decision::{Decision, Service};
 use crate::slots::Started;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 /// Receives the instant at which a call starts.
 pub(super) type StartReceiver = oneshot::Receiver<Instant>;
 
-/// Where to send the start of each call that waits, by the number of its ticket.
+/// The channel for the start of each call that waits, by the number of its ticket.
 #[derive(Debug, Default)]
 pub(super) struct WaitingCalls(BTreeMap<u64, oneshot::Sender<Instant>>);
 
@@ -23,11 +23,11 @@ impl WaitingCalls {
         Some(receiver)
     }
 
-    /// Sends a call that has started the instant of its start. It is lost if the client leaves meanwhile.
+    /// Sends the instant of its start to a call that has started. If the client has disconnected, nothing receives it.
     pub(super) fn start(&mut self, started: Option<Started>) {
         let Some(Started { ticket, at }) = started else { return };
         let sender = self.0.remove(&ticket).expect("invariant: a call that starts from the queue waits");
-        let _left = sender.send(at);
+        let _fails_if_disconnected = sender.send(at);
     }
 
     /// Removes a call whose client has disconnected, if it waits.

@@ -1,9 +1,9 @@
-//! Prints quantities in the grammar in which they are read.
+//! Prints quantities in the grammar in which they are parsed.
 
 use super::TIME_UNITS;
 use crate::time::Nanos;
 
-/// Prints a duration for [`super::duration`], exactly.
+/// Prints a duration for [`super::parse_duration`], exactly.
 #[must_use]
 pub fn print_duration(duration: Nanos) -> String {
     let mut rest = duration.0;
@@ -22,13 +22,13 @@ pub fn print_duration(duration: Nanos) -> String {
     }
 }
 
-/// Prints `value / one` with up to `places` decimals, without trailing zeros.
-fn decimals(value: u64, one: u64, places: usize) -> String {
-    let text = format!("{}.{:0places$}", value / one, value % one);
+/// Prints `value / unit` with up to `places` decimals, without trailing zeros.
+fn decimals(value: u64, unit: u64, places: usize) -> String {
+    let text = format!("{}.{:0places$}", value / unit, value % unit);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Prints a rate, given per second, for [`super::rate`]: over the shortest period in which it is a whole number, or
+/// Prints a rate, given per second, for [`super::parse_rate`]: over the shortest period in which it is a whole number, or
 /// per minute with four significant digits.
 #[must_use]
 pub fn print_rate(per_second: f64) -> String {
@@ -53,7 +53,7 @@ pub fn print_number(value: f64) -> String {
     if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
-/// Prints a whole number for [`super::count`], exactly: `400k`, `14.4k`, `1M`, `6001`.
+/// Prints a whole number for [`super::parse_count`], exactly: `400k`, `14.4k`, `1M`, `6001`.
 #[must_use]
 pub fn print_count(count: u64) -> String {
     match count {
@@ -63,7 +63,7 @@ pub fn print_count(count: u64) -> String {
     }
 }
 
-/// Prints a share for [`super::share`], rounded to a tenth of a percent.
+/// Prints a share for [`super::parse_share`], rounded to a tenth of a percent.
 #[must_use]
 pub fn print_share(share: f64) -> String {
     let text = format!("{:.1}", share * 100.0);

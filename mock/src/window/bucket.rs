@@ -24,8 +24,8 @@ pub struct Bucket {
     level: Level,
 }
 
-/// The level of a bucket. The wide form is rare and boxed, so that the narrow one fits into the cache line of its
-/// bucket.
+/// The level of a bucket. The wide one is rare and boxed, so that a bucket with the narrow one fits into one cache
+/// line.
 #[derive(Clone, Debug, PartialEq)]
 enum Level {
     Narrow(GcraState<i64>),
@@ -72,8 +72,8 @@ impl Bucket {
         with_level!(self, state => state.admits(now, amount))
     }
 
-    /// Takes `amount`, below zero if the level does not cover it. To reserve ahead of time, ask
-    /// [`Bucket::earliest_admission`] and charge at once: the next reservation queues behind.
+    /// Takes `amount`; the level falls below zero if it does not cover it. To reserve ahead of time, call
+    /// [`Bucket::earliest_admission`] and then charge at once: the next reservation is then admitted after this one.
     #[inline]
     pub fn charge(&mut self, now: Instant, amount: u64) {
         match &mut self.level {
@@ -124,12 +124,16 @@ impl Bucket {
     #[must_use]
     #[inline]
     pub fn earliest_admission(&self, now: Instant, amount: u64) -> Option<Instant> {
-        if amount > self.burst { None } else { with_level!(self, state => state.earliest(now, amount)) }
+        if amount > self.burst {
+            None
+        } else {
+            with_level!(self, state => state.earliest_admission(now, amount))
+        }
     }
 
     /// Returns the earliest instant from `now` on at which the bucket is full; `None` if it never is.
     #[must_use]
-    pub fn full_at(&self, now: Instant) -> Option<Instant> {
+    pub fn refilled_at(&self, now: Instant) -> Option<Instant> {
         self.earliest_admission(now, self.burst)
     }
 }
@@ -160,7 +164,7 @@ mod tests {
         bucket.charge(at(0), 30);
         assert!(!bucket.admits(at(0), 1));
         assert_eq!(bucket.earliest_admission(at(0), 1), Some(at(2)));
-        assert_eq!(bucket.full_at(at(0)), Some(at(60)));
+        assert_eq!(bucket.refilled_at(at(0)), Some(at(60)));
         assert_eq!(bucket.remaining(at(600)), 30, "an idle bucket holds at most the burst");
     }
 
@@ -211,7 +215,11 @@ mod tests {
         let mut never = Bucket::new(0, Nanos(1 << 60), 1);
         never.charge(at(0), 1);
         assert_eq!(
-            (never.earliest_admission(at(0), 1), never.earliest_admission(at(0), 2), never.full_at(at(0))),
+            (
+                never.earliest_admission(at(0), 1),
+                never.earliest_admission(at(0), 2),
+                never.refilled_at(at(0))
+            ),
             (None, None, None)
         );
     }

@@ -8,7 +8,7 @@ pub(super) trait Credit: Copy + Ord {
     const ZERO: Self;
     /// The largest exact number.
     const MAX: Self;
-    /// Stands for every number above [`Credit::MAX`].
+    /// Represents every number above [`Credit::MAX`], which is not exact.
     const OVERFLOW: Self;
 
     /// Returns the largest count whose product with `credits` is exact.
@@ -108,18 +108,18 @@ impl Credit for i128 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct UnitCost {
     credits: u64,
-    /// 2^64 ÷ credits, truncated: every decision states whole units, and a multiplication is cheaper than a division.
+    /// (2^64 − 1) ÷ credits, truncated, so that [`UnitCost::units_in`] multiplies instead of dividing: every decision calls it.
     inverse: u64,
 }
 
 impl UnitCost {
     fn new(credits: u64) -> Self {
         debug_assert!(credits > 0, "invariant: a unit costs credits");
-        // (2^64 − 1) ÷ credits equals 2^64 ÷ credits, or is one less for powers of two, which is as good below.
+        // (2^64 − 1) ÷ credits equals 2^64 ÷ credits, or is one less for powers of two, which `units_in` corrects.
         Self { credits, inverse: u64::MAX / credits }
     }
 
-    /// Returns how many whole units `credits`, which are below 2^63, pay for.
+    /// Returns the number of whole units that `credits` cover; `credits` must be below 2^63.
     fn units_in(self, credits: u64) -> u64 {
         debug_assert!(credits < 1 << 63, "invariant: below 2^63, found {credits}");
         // The inverse is at most one too small and its factor below 2^63. So the product is less than one half below
@@ -142,9 +142,9 @@ pub(super) struct GcraState<C> {
     max_units: u64,
     /// Credits in a full bucket.
     capacity: C,
-    /// The theoretical arrival time in credits: what time must have earned since the run began for the bucket to be
-    /// full.
-    full_at: C,
+    /// The theoretical arrival time, in credits instead of nanoseconds: the credits that must have been earned since the run
+    /// began for the bucket to be full.
+    theoretical_arrival: C,
 }
 
 impl<C: Credit> GcraState<C> {
@@ -158,7 +158,7 @@ impl<C: Credit> GcraState<C> {
             unit: UnitCost::new(credits_per_unit),
             max_units,
             capacity: capacity?,
-            full_at: C::ZERO,
+            theoretical_arrival: C::ZERO,
         })
     }
 
@@ -168,7 +168,7 @@ impl<C: Credit> GcraState<C> {
         if units > self.max_units { C::OVERFLOW } else { credits }
     }
 
-    /// Returns what time has earned since the run began. An overflow exceeds every exact arrival time, as it must.
+    /// Returns the credits earned since the run began. An overflow is above every exact arrival time: the bucket is full.
     #[inline]
     fn earned(&self, now: Instant) -> C {
         let earned = C::product(now.0, self.credits_per_nano);
@@ -178,8 +178,11 @@ impl<C: Credit> GcraState<C> {
     /// Returns the level; negative if it is overdrawn.
     #[inline]
     fn level(&self, now: Instant) -> C {
-        debug_assert!(self.full_at >= C::ZERO && self.full_at <= C::MAX, "invariant: an exact arrival time");
-        let level = self.capacity.minus(self.full_at.minus(self.earned(now)).max(C::ZERO));
+        debug_assert!(
+            self.theoretical_arrival >= C::ZERO && self.theoretical_arrival <= C::MAX,
+            "invariant: an exact arrival time"
+        );
+        let level = self.capacity.minus(self.theoretical_arrival.minus(self.earned(now)).max(C::ZERO));
         debug_assert!(level <= self.capacity, "invariant: a bucket holds at most its capacity");
         level
     }
@@ -202,14 +205,14 @@ impl<C: Credit> GcraState<C> {
     /// Returns the earliest instant from `now` on at which the level covers `units`, which are within the capacity;
     /// `None` if it never does.
     #[inline]
-    pub(super) fn earliest(&self, now: Instant, units: u64) -> Option<Instant> {
+    pub(super) fn earliest_admission(&self, now: Instant, units: u64) -> Option<Instant> {
         let (cost, level) = (self.cost_of(units), self.level(now));
-        if level >= cost { Some(now) } else { self.earns(cost.minus(level), now) }
+        if level >= cost { Some(now) } else { self.earned_at(cost.minus(level), now) }
     }
 
-    /// Returns when `missing` credits will have been earned from `now` on; `None` if nothing is earned.
+    /// Returns when `missing` more credits than at `now` are earned; `None` if the bucket does not refill.
     #[cold]
-    fn earns(&self, missing: C, now: Instant) -> Option<Instant> {
+    fn earned_at(&self, missing: C, now: Instant) -> Option<Instant> {
         debug_assert!(missing > C::ZERO, "invariant: only a missing amount is waited for");
         let missing = missing.widen().unsigned_abs();
         let per_nano = u128::from(self.credits_per_nano);
@@ -220,18 +223,18 @@ impl<C: Credit> GcraState<C> {
     /// Takes units. Returns `false` and changes nothing if the new level is not exact in this width.
     #[inline]
     pub(super) fn try_take(&mut self, now: Instant, units: u64) -> bool {
-        let full_at = self.full_at.max(self.earned(now)).plus(self.cost_of(units));
-        // An overflow stays above the maximum whatever is added to it.
-        let exact = full_at <= C::MAX;
+        let theoretical_arrival = self.theoretical_arrival.max(self.earned(now)).plus(self.cost_of(units));
+        // An overflow stays above the maximum: only zero or more is added to it.
+        let exact = theoretical_arrival <= C::MAX;
         if exact {
-            self.full_at = full_at;
+            self.theoretical_arrival = theoretical_arrival;
         }
         exact
     }
 
-    /// Gives units back; what exceeds the capacity is lost.
+    /// Returns units to the bucket; those beyond its capacity are lost.
     pub(super) fn give_back(&mut self, units: u64) {
-        self.full_at = self.full_at.minus(self.cost_of(units)).max(C::ZERO);
+        self.theoretical_arrival = self.theoretical_arrival.minus(self.cost_of(units)).max(C::ZERO);
     }
 }
 
@@ -244,7 +247,7 @@ impl GcraState<i64> {
             unit: self.unit,
             max_units: i128::max_count(self.unit.credits),
             capacity: self.capacity.widen(),
-            full_at: self.full_at.widen(),
+            theoretical_arrival: self.theoretical_arrival.widen(),
         }
     }
 }
@@ -253,7 +256,7 @@ impl GcraState<i128> {
     /// Takes units; saturates at the latest arrival time that is exact.
     pub(super) fn take_saturating(&mut self, now: Instant, units: u64) {
         if !self.try_take(now, units) {
-            self.full_at = <i128 as Credit>::MAX;
+            self.theoretical_arrival = <i128 as Credit>::MAX;
         }
     }
 }

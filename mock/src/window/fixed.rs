@@ -35,7 +35,7 @@ impl Boundaries {
                 let start = Instant(at.0 - at.0 % window.0);
                 start..start + window
             }
-            Self::Midnights(zone) => zone.day(at),
+            Self::Midnights(zone) => zone.day_containing(at),
         }
     }
 }
@@ -115,7 +115,7 @@ impl Fixed {
 
     /// Returns now if nothing is used, otherwise the next boundary.
     #[must_use]
-    pub fn full_at(&self) -> Option<Instant> {
+    pub fn refilled_at(&self) -> Option<Instant> {
         Some(if self.count.used == 0 { self.now } else { self.current.end })
     }
 }
@@ -147,7 +147,7 @@ mod tests {
         daily.advance_to(Instant(hour(32).0 - 1));
         assert!(!daily.admits(1));
         daily.settle(hour(7), 20, 19);
-        assert!(daily.admits(1) && daily.full_at() == Some(hour(32)));
+        assert!(daily.admits(1) && daily.refilled_at() == Some(hour(32)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Each refill policy is a state machine of its own, exact in integers. All have the same interface: [`Window::advance_to`]
 //! advances the state to an instant, and the following queries and charges pass that same instant. A query charges
-//! nothing, and a charge does not check, so that a client may reserve ahead of time and a settlement may overdraw.
+//! nothing. A charge does not check whether it fits, so that a client may reserve ahead of time and a settlement may overdraw.
 //!
 //! A [`crate::meter::Meter`] holds one window per limit; the engine's pacing holds a [`Bucket`] per limit.
 //!
@@ -12,7 +12,7 @@
 mod adaptive;
 mod bucket;
 mod concurrency;
-mod counter;
+mod counting_window;
 mod credit;
 mod fixed;
 mod sliding_counter;
@@ -28,25 +28,25 @@ pub use sliding_log::SlidingLog;
 
 use crate::config::{Limit, RefillPolicy};
 use crate::time::Instant;
-use counter::CountingWindow;
+use counting_window::CountingWindow;
 
-/// The state of one limit, which depends on its refill policy.
+/// The state of one limit under its refill policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window(State);
 
-/// The state by refill policy. Nearly every limit is a bucket, so the bucket is reached by a single branch.
+/// The state of a bucket or of any other policy. Nearly every limit is a bucket, so it takes only one branch to reach.
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Bucket(Bucket),
     CountingWindow(CountingWindow),
 }
 
-/// Calls the query of either state: a bucket takes the instant, the others have been advanced to it.
+/// Calls a query on the state of either kind. A bucket takes the instant; a counting window has been advanced to it.
 macro_rules! query {
     ($window:expr, $now:ident, $query:ident($($argument:expr),*)) => {
         match &$window.0 {
             State::Bucket(bucket) => bucket.$query($now $(, $argument)*),
-            State::CountingWindow(counter) => counter.$query($($argument),*),
+            State::CountingWindow(counting) => counting.$query($($argument),*),
         }
     };
 }
@@ -55,7 +55,7 @@ impl Window {
     /// Creates the unused window of a limit at the start of the run. A concurrency limit has no refill policy.
     #[must_use]
     pub fn new(limit: &Limit) -> Self {
-        let counter = match (limit.axis.window_length(), limit.refill) {
+        let counting = match (limit.axis.window_length(), limit.refill) {
             (None, _) => CountingWindow::ConcurrencyLimit(ConcurrencyLimit::new(limit.amount)),
             (Some(window), RefillPolicy::Bucket) => {
                 let bucket = Bucket::new(limit.amount, window, limit.burst);
@@ -79,24 +79,24 @@ impl Window {
                 CountingWindow::SlidingCounter(SlidingCounter::new(limit.amount, window))
             }
         };
-        Self(State::CountingWindow(counter))
+        Self(State::CountingWindow(counting))
     }
 
     /// Sets what is used at the start of the run, at most the capacity, before anything is charged. Ignored by limits
     /// that adapt and by concurrency limits.
-    pub fn set_start(&mut self, used: u64) {
+    pub fn set_start_level(&mut self, used: u64) {
         let used = used.min(self.capacity());
         match &mut self.0 {
             State::Bucket(bucket) => bucket.charge(Instant::ZERO, used),
-            State::CountingWindow(counter) => counter.set_start(used),
+            State::CountingWindow(counting) => counting.set_start_level(used),
         }
     }
 
     /// Advances to `now`, which must not be earlier than the last instant.
     #[inline]
     pub fn advance_to(&mut self, now: Instant) {
-        if let State::CountingWindow(counter) = &mut self.0 {
-            counter.advance_to(now);
+        if let State::CountingWindow(counting) = &mut self.0 {
+            counting.advance_to(now);
         }
     }
 
@@ -118,7 +118,7 @@ impl Window {
     pub fn charge(&mut self, now: Instant, amount: u64) {
         match &mut self.0 {
             State::Bucket(bucket) => bucket.charge(now, amount),
-            State::CountingWindow(counter) => counter.charge(amount),
+            State::CountingWindow(counting) => counting.charge(amount),
         }
     }
 
@@ -127,7 +127,7 @@ impl Window {
     pub fn settle(&mut self, now: Instant, charged_at: Instant, reserved: u64, actual: u64) {
         match &mut self.0 {
             State::Bucket(bucket) => bucket.settle(now, reserved, actual),
-            State::CountingWindow(counter) => counter.settle(charged_at, reserved, actual),
+            State::CountingWindow(counting) => counting.settle(charged_at, reserved, actual),
         }
     }
 
@@ -143,7 +143,7 @@ impl Window {
     pub fn capacity(&self) -> u64 {
         match &self.0 {
             State::Bucket(bucket) => bucket.capacity(),
-            State::CountingWindow(counter) => counter.capacity(),
+            State::CountingWindow(counting) => counting.capacity(),
         }
     }
 
@@ -169,10 +169,10 @@ impl Window {
         query!(self, now, earliest_admission(amount))
     }
 
-    /// Returns the earliest instant from `now` on at which nothing is used if nothing is charged or settled until then;
+    /// Returns the earliest instant from `now` on at which the limit is unused if nothing is charged or settled until then;
     /// `None` if waiting alone does not help.
     #[must_use]
-    pub fn full_at(&self, now: Instant) -> Option<Instant> {
-        query!(self, now, full_at())
+    pub fn refilled_at(&self, now: Instant) -> Option<Instant> {
+        query!(self, now, refilled_at())
     }
 }

@@ -1,4 +1,5 @@
-//! The sliding counter: two aligned windows, of which the previous one loses weight while the current one passes.
+//! The sliding counter: counts per aligned window. The count of the previous window is weighted, and its weight falls while
+//! the current window passes.
 //!
 //! ```text
 //!  used = current + previous × (1 − elapsed ÷ window)
@@ -44,7 +45,7 @@ impl SlidingCounter {
     }
 
     /// Sets the count of the window before the run.
-    pub(super) fn set_start(&mut self, used: u64) {
+    pub(super) fn set_start_level(&mut self, used: u64) {
         self.previous = used;
     }
 
@@ -60,15 +61,15 @@ impl SlidingCounter {
         self.now = self.now.max(now);
     }
 
-    /// Returns units × window of this many units.
+    /// Returns `units` × window, the scale in which levels are kept.
     fn scaled(&self, units: u64) -> i128 {
         i128::from(units) * i128::from(self.window.0)
     }
 
     /// Returns the remaining units × window; negative after a settlement overdrew the limit.
     fn scaled_remaining(&self) -> i128 {
-        let to_end = self.window - self.now.since(self.started_at);
-        let previous = i128::from(self.previous) * i128::from(to_end.0);
+        let time_left = self.window - self.now.since(self.started_at);
+        let previous = i128::from(self.previous) * i128::from(time_left.0);
         self.scaled(self.limit) - self.scaled(self.current) - previous
     }
 
@@ -123,8 +124,8 @@ impl SlidingCounter {
         })
     }
 
-    /// Returns how long after its end a window that `counted` this many units weighs at most `room`, that is, when
-    /// `counted × (window − elapsed) ≤ room × window`.
+    /// Returns the smallest time `elapsed` after the end of a window with a count of `counted` at which its weighted count is
+    /// at most `room`: `counted × (window − elapsed) ≤ room × window`.
     fn decay(&self, counted: u64, room: u64) -> Nanos {
         let kept = u128::from(room) * u128::from(self.window.0) / u128::from(counted.max(1));
         self.window.saturating_sub(Nanos(u64::try_from(kept).unwrap_or(u64::MAX)))
@@ -132,7 +133,7 @@ impl SlidingCounter {
 
     /// Returns when neither window has weight any more; now if nothing is used.
     #[must_use]
-    pub fn full_at(&self) -> Option<Instant> {
+    pub fn refilled_at(&self) -> Option<Instant> {
         Some(match (self.current, self.previous) {
             (0, 0) => self.now,
             (0, _) => self.started_at + self.window,
@@ -167,7 +168,7 @@ mod tests {
             [1, 30, 60].map(|amount| counter.earliest_admission(amount)),
             [Some(at(61)), Some(at(90)), Some(at(120))]
         );
-        assert_eq!((counter.earliest_admission(61), counter.full_at()), (None, Some(at(120))));
+        assert_eq!((counter.earliest_admission(61), counter.refilled_at()), (None, Some(at(120))));
         counter.advance_to(at(90));
         assert_eq!(counter.remaining(), 30);
     }

@@ -4,15 +4,15 @@
 //!  counted: now − window < admitted at ≤ now      an entry expires exactly one window after its admission
 //! ```
 //!
-//! The strictest policy for a given limit. Providers' documents often describe it as "a rolling 60-second window"; Groq's
+//! It is the strictest policy for a given limit. Providers' documents often describe it as "a rolling 60-second window"; Groq's
 //! captures contradict that. Memory grows with the number of distinct admission instants in a window.
 
 use super::usage_count::UsageCount;
 use crate::time::{Instant, Nanos};
 use std::collections::VecDeque;
 
-/// The number of entries that stand for the window before the run: five minutes of a day each.
-const START_PIECES: u64 = 288;
+/// The number of entries for the units that were used before the run: one per five minutes of a day.
+const START_ENTRIES: u64 = 288;
 
 /// A log of what was admitted within the last window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +45,16 @@ impl SlidingLog {
     }
 
     /// Logs `used` as if it had been charged evenly over the window before the run.
-    pub(super) fn set_start(&mut self, used: u64) {
-        let pieces = START_PIECES.min(self.window.0);
-        let until = |piece: u64| u64::try_from(u128::from(used) * u128::from(piece) / u128::from(pieces));
-        let upto = |piece| until(piece).unwrap_or(u64::MAX);
+    pub(super) fn set_start_level(&mut self, used: u64) {
+        let entries = START_ENTRIES.min(self.window.0);
+        let amount_of_first = |number: u64| {
+            let amount = u128::from(used) * u128::from(number) / u128::from(entries);
+            u64::try_from(amount).unwrap_or(u64::MAX)
+        };
         self.count.charge(used);
-        self.entries.extend((1..=pieces).map(|piece| Entry {
-            expires_at: Instant(self.window.0 / pieces * piece),
-            amount: upto(piece) - upto(piece - 1),
+        self.entries.extend((1..=entries).map(|number| Entry {
+            expires_at: Instant(self.window.0 / entries * number),
+            amount: amount_of_first(number) - amount_of_first(number - 1),
         }));
     }
 
@@ -127,7 +129,7 @@ impl SlidingLog {
 
     /// Returns when the last entry expires; now if nothing is used.
     #[must_use]
-    pub fn full_at(&self) -> Option<Instant> {
+    pub fn refilled_at(&self) -> Option<Instant> {
         let latest = self.entries.iter().rfind(|entry| entry.amount > 0);
         Some(latest.map_or(self.now, |latest| latest.expires_at))
     }

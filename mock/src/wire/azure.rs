@@ -5,7 +5,7 @@
 //! one: a path with a deployment is classic, `/openai/v1` is Foundry's.
 
 use super::chat::CompletionFormat;
-use super::envelope::{self, reason};
+use super::envelope::{self, reason_phrase};
 use super::{
     Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, WireFormat, ids, openai,
 };
@@ -107,14 +107,14 @@ const KEY_HEADERS: &[KeyHeader] = &[KeyHeader::Named("api-key"), KeyHeader::Bear
 
 /// Renders the headers of a reply. The two kinds of endpoint differ in the numbers of `retry-after-ms` and of the resets.
 fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -> u64) -> Headers {
-    let mut headers = Headers::of(head.media_type);
+    let mut headers = Headers::with_media_type(head.media_type);
     headers.add("apim-request-id", ids::uuid(head.number));
     if let Some(wait) = head.wait {
         headers.add("retry-after", wait.as_secs_ceil());
         headers.add("retry-after-ms", retry_after_ms(wait));
     }
     if let Some(snapshot) = head.snapshot {
-        openai::limits(&mut headers, snapshot, reset);
+        openai::add_limits(&mut headers, snapshot, reset);
     }
     headers
 }
@@ -127,7 +127,7 @@ fn render_error(error: &Error<'_>) -> ErrorReply {
         Error::UnknownModel(_) | Error::NotInTier(_) => (404, "DeploymentNotFound", NO_DEPLOYMENT),
         Error::UnknownPath(..) => (404, "404", "Resource not found"),
         Error::Invalid(message) => (400, "BadRequest", message.as_ref()),
-        Error::BodyTooLarge => (413, "413", reason(413)),
+        Error::BodyTooLarge => (413, "413", reason_phrase(413)),
         Error::Overload(_) => {
             return ErrorReply::new(429, body("429", HIGH_DEMAND)).with_wait(Some(HIGH_DEMAND_WAIT));
         }
@@ -139,7 +139,7 @@ fn render_error(error: &Error<'_>) -> ErrorReply {
             };
             return ErrorReply::new(400, body(code, &openai::too_long_message(too_long)));
         }
-        Error::Status(status, _) => (*status, &status.to_string(), reason(*status)),
+        Error::Status(status, _) => (*status, &status.to_string(), reason_phrase(*status)),
     };
     ErrorReply::new(status, body(code, message))
 }
@@ -157,22 +157,22 @@ struct ErrorObject<'a> {
     details: Option<&'a str>,
 }
 
-const fn millis_rounded_up(length: Nanos) -> u64 {
-    length.0.div_ceil(MILLISECOND)
+const fn millis_rounded_up(duration: Nanos) -> u64 {
+    duration.0.div_ceil(MILLISECOND)
 }
 
-const fn millis_rounded_down(length: Nanos) -> u64 {
-    length.0 / MILLISECOND
+const fn millis_rounded_down(duration: Nanos) -> u64 {
+    duration.0 / MILLISECOND
 }
 
 /// Returns whole seconds, rounded down, in milliseconds.
-const fn millis_of_whole_seconds(length: Nanos) -> u64 {
-    whole_seconds(length) * 1_000
+const fn millis_of_whole_seconds(duration: Nanos) -> u64 {
+    whole_seconds(duration) * 1_000
 }
 
 /// Returns whole seconds, rounded down.
-const fn whole_seconds(length: Nanos) -> u64 {
-    length.0 / Nanos::SECOND.0
+const fn whole_seconds(duration: Nanos) -> u64 {
+    duration.0 / Nanos::SECOND.0
 }
 
 const MILLISECOND: u64 = 1_000_000;

@@ -5,7 +5,7 @@
 //! these headers and no `retry-after`.
 
 use super::chat::{CompletionFormat, Stages, TokenUsage};
-use super::envelope::{ErrorBody, INVALID, Member, SERVER, reason};
+use super::envelope::{ErrorBody, INVALID, Member, SERVER, reason_phrase};
 use super::json::{self, Members, Seconds};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
@@ -25,7 +25,7 @@ impl WireFormat for Cerebras {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.media_type);
+        let mut headers = Headers::with_media_type(head.media_type);
         let Some(snapshot) = head.snapshot else { return headers };
         for (axis, names) in LIMITS {
             let Some((level, window)) = snapshot.level(axis).zip(axis.window_length()) else { continue };
@@ -44,7 +44,7 @@ impl WireFormat for Cerebras {
             None => {
                 return ErrorReply::new(
                     429,
-                    flat(CONCURRENT, MANY_REQUESTS, QUOTA, "request_quota_exceeded"),
+                    flat_body(CONCURRENT, MANY_REQUESTS, QUOTA, "request_quota_exceeded"),
                 );
             }
             Some(_) if denial.axis.is_daily() => "day",
@@ -57,7 +57,7 @@ impl WireFormat for Cerebras {
             let message = format!("Requests per {period} limit exceeded - too many requests sent.");
             (message, MANY_REQUESTS, "request_quota_exceeded")
         };
-        ErrorReply::new(429, flat(&message, kind, QUOTA, code))
+        ErrorReply::new(429, flat_body(&message, kind, QUOTA, code))
     }
 
     /// Captured: the full queue, which is a 429, and the message for a context that is too long (2025-07). The rest is documented
@@ -74,11 +74,11 @@ impl WireFormat for Cerebras {
                 Member::Text("model"),
                 "model_not_found",
             ),
-            Error::UnknownPath(..) => (404, reason(404), "not_found_error", Member::Null, "not_found"),
+            Error::UnknownPath(..) => (404, reason_phrase(404), "not_found_error", Member::Null, "not_found"),
             Error::Invalid(message) => {
                 (400, message.as_ref(), INVALID, Member::Text("validation_error"), "wrong_api_format")
             }
-            Error::BodyTooLarge => (413, reason(413), INVALID, Member::Null, "request_too_large"),
+            Error::BodyTooLarge => (413, reason_phrase(413), INVALID, Member::Null, "request_too_large"),
             Error::Overload(_) => (429, HIGH_TRAFFIC, MANY_REQUESTS, Member::Absent, "queue_exceeded"),
             Error::Billing => (402, "Payment required.", "payment_required_error", QUOTA, "payment_required"),
             Error::TooLong(too_long, _) => {
@@ -95,15 +95,17 @@ impl WireFormat for Cerebras {
                         (message, "max_completion_tokens", "wrong_api_format")
                     }
                 };
-                return ErrorReply::new(400, flat(&message, INVALID, Member::Text(param), code));
+                return ErrorReply::new(400, flat_body(&message, INVALID, Member::Text(param), code));
             }
-            Error::Status(429, _) => (429, reason(429), MANY_REQUESTS, QUOTA, "request_quota_exceeded"),
+            Error::Status(429, _) => {
+                (429, reason_phrase(429), MANY_REQUESTS, QUOTA, "request_quota_exceeded")
+            }
             Error::Status(status, _) => {
                 let (kind, code) = if *status < 500 { (INVALID, "error") } else { (SERVER, "server_error") };
-                (*status, reason(*status), kind, Member::Null, code)
+                (*status, reason_phrase(*status), kind, Member::Null, code)
             }
         };
-        ErrorReply::new(status, flat(message, kind, param, code))
+        ErrorReply::new(status, flat_body(message, kind, param, code))
     }
 
     fn completion_format(&self) -> &'static CompletionFormat {
@@ -112,7 +114,7 @@ impl WireFormat for Cerebras {
 }
 
 /// Returns the body `{"message":…,"type":…,"param":…,"code":…}`, without an envelope.
-fn flat(message: &str, kind: &str, param: Member<'_>, code: &str) -> String {
+fn flat_body(message: &str, kind: &str, param: Member<'_>, code: &str) -> String {
     json::text(&ErrorBody { message, kind: Member::Text(kind), param, code: Member::Text(code) })
 }
 

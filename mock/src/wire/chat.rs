@@ -14,7 +14,7 @@ use serde::Serialize;
 /// The reason why a completion ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Finish {
-    /// The model was done.
+    /// The model ended the completion itself.
     #[default]
     Stop,
     /// `max_tokens` was reached.
@@ -52,18 +52,18 @@ pub enum Content<'a> {
     Transcript(Transcript),
 }
 
-/// A member that is `null` if `Some`, and absent if `None`.
-pub(super) type Null = Option<()>;
+/// A member that has no value: `null` if `Some`, absent if `None`.
+pub(super) type OptionalNull = Option<()>;
 
-/// How the completions of one provider differ from the members that all providers share.
+/// The members of one provider's completions beyond those that all providers share, and their differences.
 #[derive(Clone, Copy, Debug)]
 pub struct CompletionFormat {
-    /// Returns the id of a completion, given the number of its call.
+    /// Returns the id of a completion from the number of its request.
     pub(super) id: fn(u64) -> String,
     /// Members of a whole message, after its content.
     pub(super) message: fn(&Context<'_>) -> Members,
     /// The member `logprobs` of every choice.
-    pub(super) logprobs: Null,
+    pub(super) logprobs: OptionalNull,
     /// The `usage` object.
     pub(super) usage: fn(&Service) -> TokenUsage,
     /// Members of a whole completion, after its usage.
@@ -158,7 +158,7 @@ pub(super) struct Stages {
 impl Stages {
     pub(super) fn of(service: &Service) -> Self {
         Self {
-            queue: Seconds(service.queued()),
+            queue: Seconds(service.queue_time()),
             prompt: Seconds(service.time.first_token),
             completion: Seconds(service.time.decode),
         }
@@ -229,7 +229,7 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
     body
 }
 
-/// What a body of about 100 tokens takes, in bytes.
+/// The size of a body with about 100 tokens, in bytes.
 const BODY_BYTES: usize = 1024;
 
 /// The largest number of filler tokens in one text. It bounds the memory of a reply. No model of Groq writes longer

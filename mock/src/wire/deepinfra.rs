@@ -4,7 +4,7 @@
 //! without its exact message. A context that is too long is a 500 with both lengths, as in a capture. If the prompt alone
 //! would fit, the stated length is assumed to be the sum of prompt and completion. All other errors are assumed.
 
-use super::envelope::{self, ErrorBody, INVALID, Member, reason};
+use super::envelope::{self, ErrorBody, INVALID, Member, reason_phrase};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::decision::Denial;
 use crate::length::LengthLimit;
@@ -20,7 +20,7 @@ impl WireFormat for DeepInfra {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        Headers::of(head.media_type)
+        Headers::with_media_type(head.media_type)
     }
 
     /// The same for every axis, without a wait.
@@ -34,9 +34,9 @@ impl WireFormat for DeepInfra {
             Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => {
                 (404, &format!("The model `{model}` does not exist"), Some("model_not_found"))
             }
-            Error::UnknownPath(..) => (404, reason(404), None),
+            Error::UnknownPath(..) => (404, reason_phrase(404), None),
             Error::Invalid(message) => (422, message.as_ref(), None),
-            Error::BodyTooLarge => (413, reason(413), None),
+            Error::BodyTooLarge => (413, reason_phrase(413), None),
             Error::Overload(_) => (429, "Model busy, retry later", Some("engine_overloaded")),
             Error::Billing => (402, "Inference prohibited, please top up your balance", None),
             Error::TooLong(too_long, _) => {
@@ -49,7 +49,7 @@ impl WireFormat for DeepInfra {
                     format!("Requested {what} length {requested} exceeds maximum {what} length {limit}");
                 return ErrorReply::new(status, message_only(&message));
             }
-            Error::Status(status, _) => (*status, reason(*status), None),
+            Error::Status(status, _) => (*status, reason_phrase(*status), None),
         };
         ErrorReply::new(status, envelope::error(message, INVALID, None, code))
     }

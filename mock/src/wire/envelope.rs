@@ -60,14 +60,14 @@ pub(super) fn wrap(error: impl Serialize) -> String {
     json::text(&Envelope { error })
 }
 
-/// Returns OpenAI's body of an error: all four members, `null` if unknown.
+/// Returns the body of an error as OpenAI sends it: with all four members, `null` if they are `None`.
 pub(super) fn error(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> String {
     let (param, code) = (Member::or_null(param), Member::or_null(code));
     wrap(ErrorBody { message, kind: Member::Text(kind), param, code })
 }
 
 /// Returns the reason phrase of a status (RFC 9110, section 15), and of 498 and 529, which providers have added.
-pub(super) const fn reason(status: u16) -> &'static str {
+pub(super) const fn reason_phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         401 => "Unauthorized",
@@ -87,7 +87,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
 }
 
 /// Returns the `type` of an error in OpenAI's shape if the provider has no more specific one.
-pub(super) const fn kind(status: u16) -> &'static str {
+pub(super) const fn error_type(status: u16) -> &'static str {
     if status < 500 { INVALID } else { SERVER }
 }
 

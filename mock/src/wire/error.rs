@@ -32,7 +32,7 @@ pub enum Error<'a> {
 impl<'a> Error<'a> {
     /// Returns the error that a fault causes; `None` if the fault sends no reply or only modifies one.
     #[must_use]
-    pub const fn of_fault(fault: Fault, model: &'a str) -> Option<Self> {
+    pub const fn from_fault(fault: Fault, model: &'a str) -> Option<Self> {
         match fault {
             Fault::Status(status) => Some(Self::Status(status, model)),
             Fault::Overload => Some(Self::Overload(model)),

@@ -4,7 +4,7 @@
 //! envelope. The headers are documented. No headers of a real 429 are public, and no wait is announced.
 
 use super::chat::CompletionFormat;
-use super::envelope::{self, INVALID, reason};
+use super::envelope::{self, INVALID, reason_phrase};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::decision::Denial;
@@ -22,7 +22,7 @@ impl WireFormat for Fireworks {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.media_type);
+        let mut headers = Headers::with_media_type(head.media_type);
         if let Some(usage) = head.usage {
             headers.add("fireworks-prompt-tokens", usage.prompt_tokens);
             headers.add("fireworks-cached-prompt-tokens", usage.cached_tokens);
@@ -51,7 +51,7 @@ impl WireFormat for Fireworks {
             }
             Error::UnknownPath(..) => (404, "NOT_FOUND", "Path not found"),
             Error::Invalid(message) => (400, "bad_request", message.as_ref()),
-            Error::BodyTooLarge => (413, "request_too_large", reason(413)),
+            Error::BodyTooLarge => (413, "request_too_large", reason_phrase(413)),
             Error::Overload(_) => (429, TOO_MANY, OVERLOADED),
             Error::Billing => (412, "account_suspended", SUSPENDED),
             Error::TooLong(too_long, _) => {
@@ -66,9 +66,9 @@ impl WireFormat for Fireworks {
                 };
                 return ErrorReply::new(400, body("context_length_exceeded", &message));
             }
-            Error::Status(429, _) => (429, TOO_MANY, reason(429)),
+            Error::Status(429, _) => (429, TOO_MANY, reason_phrase(429)),
             Error::Status(503, _) => (503, "service_unavailable", "Service Overloaded"),
-            Error::Status(status, _) => (*status, "error", reason(*status)),
+            Error::Status(status, _) => (*status, "error", reason_phrase(*status)),
         };
         ErrorReply::new(status, body(code, message))
     }

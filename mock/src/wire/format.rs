@@ -1,7 +1,7 @@
-//! The trait that a dialect implements, and everything that the server passes to it and gets back.
+//! The trait that a dialect implements, and the types of its arguments and results.
 //!
 //! ```text
-//!  path, key ─▶ WireFormat::endpoint, WireFormat::keys      the endpoint, and the header that has the key
+//!  path, key ─▶ WireFormat::endpoint, WireFormat::key_headers   the endpoint, and the headers that may have the key
 //!  decision  ─▶ dyn WireFormat::reply ─┬─ WireFormat::completion    the module of a dialect renders the parts,
 //!                                      ├─ WireFormat::refusal
 //!                                      ├─ WireFormat::error
@@ -42,7 +42,7 @@ pub struct Context<'a> {
     pub account: &'a str,
     /// The account's tier. The advice in a refusal depends on it, and at some providers the text.
     pub tier: Tier,
-    /// The number of the call. Every id of the reply is derived from it.
+    /// The number of the request. Every id of the reply is derived from it.
     pub number: u64,
     /// The instant of the reply. Dates count from 2026-11-01 00:00 UTC.
     pub at: Instant,
@@ -77,7 +77,7 @@ impl ErrorReply {
     }
 }
 
-/// Everything that the headers of a reply depend on.
+/// The head of a reply before its headers are rendered: everything on which they depend.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     /// The status of the reply.
@@ -90,7 +90,7 @@ pub struct Head<'a> {
     pub wait: Option<Nanos>,
     /// The usage of a served call; `None` if it is unknown when the head is sent.
     pub usage: Option<Usage>,
-    /// The number of the call.
+    /// The number of the request.
     pub number: u64,
     /// The instant of the reply.
     pub at: Instant,
@@ -231,7 +231,7 @@ impl dyn WireFormat + '_ {
     /// A service that is [cut](crate::decision::Service::cut) is rendered whole; the sender truncates it.
     ///
     /// # Panics
-    /// If the decision is a fault that modifies a reply (slow, cut, garbage, a false wait) instead of replacing it: the
+    /// If the decision is a fault that modifies a reply (slow, cut, a corrupt body, a false wait) instead of replacing it: the
     /// provider's state machine returns those as services and denials.
     #[must_use]
     pub fn reply(
@@ -248,7 +248,7 @@ impl dyn WireFormat + '_ {
             }
             Decision::Faulted(Fault::Timeout | Fault::Reset) => return None,
             Decision::Faulted(fault) => {
-                let error = Error::of_fault(*fault, context.model).unwrap_or_else(|| {
+                let error = Error::from_fault(*fault, context.model).unwrap_or_else(|| {
                     unreachable!("invariant: the fault replaces the reply, found {fault:?}")
                 });
                 let reply = self.error(&error, context.number, context.at);
@@ -264,7 +264,7 @@ impl dyn WireFormat + '_ {
 
     fn success(&self, service: &Service, snapshot: &LimitsSnapshot, context: &Context<'_>) -> Reply {
         let (media_type, body) = match context.content {
-            _ if service.garbage => (MediaType::Html, CORRUPT_BODY.to_owned()),
+            _ if service.corrupt_body => (MediaType::Html, CORRUPT_BODY.to_owned()),
             Content::Transcript(transcript) => transcript.render(context.number),
             _ => (MediaType::Json, self.completion(service, context)),
         };
@@ -321,6 +321,6 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The body of a success that is not JSON, such as a proxy sends when it is overloaded.
+/// The body of a success that is not JSON, like the page of a proxy that is overloaded.
 const CORRUPT_BODY: &str =
     "<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>\n";

@@ -6,7 +6,7 @@
 //! The wait of a quota per day is not the time until the quota has room: in the one capture with a clock (06:14:23, 36.4 s) it is
 //! the time to the end of the minute. The mock does the same.
 
-use super::envelope::{self, reason};
+use super::envelope::{self, reason_phrase};
 use super::json::{self, Seconds};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
@@ -27,7 +27,7 @@ impl WireFormat for Gemini {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        Headers::of(head.media_type)
+        Headers::with_media_type(head.media_type)
     }
 
     /// It is assumed that an oversize call gets the same reply, and that a limit on concurrency gets the refusal without details.
@@ -38,7 +38,7 @@ impl WireFormat for Gemini {
         let wait = denial.wait.map(|wait| {
             if denial.axis.is_daily() { until_window_end(Nanos::MINUTE, snapshot.at) } else { wait }
         });
-        ErrorReply::new(429, quota.exceeded(Some(denial.limit), context.model, wait))
+        ErrorReply::new(429, quota.exceeded_body(Some(denial.limit), context.model, wait))
     }
 
     /// The 503, the 429 without details, and the limit of zero for a model that is not in the tier are from captures. Users
@@ -52,16 +52,16 @@ impl WireFormat for Gemini {
                     "models/{model} is not found for API version v1main, or is not supported for generateContent."
                 ),
             ),
-            Error::UnknownPath(..) => (404, reason(404)),
+            Error::UnknownPath(..) => (404, reason_phrase(404)),
             Error::Invalid(message) => (400, message.as_ref()),
-            Error::BodyTooLarge => (413, reason(413)),
+            Error::BodyTooLarge => (413, reason_phrase(413)),
             Error::Overload(_) | Error::Status(503, _) => {
                 (503, "The model is overloaded. Please try again later.")
             }
             Error::Billing => (429, DEPLETED),
             Error::NotInTier(model) => {
                 let wait = Some(until_window_end(Nanos::MINUTE, at));
-                return ErrorReply::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded(None, model, wait));
+                return ErrorReply::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded_body(None, model, wait));
             }
             Error::TooLong(too_long, _) => {
                 let (requested, limit) = (too_long.requested(), too_long.limit_tokens);
@@ -75,7 +75,7 @@ impl WireFormat for Gemini {
                 return ErrorReply::new(400, body(400, &message, None));
             }
             Error::Status(429, _) => (429, EXHAUSTED),
-            Error::Status(status, _) => (*status, reason(*status)),
+            Error::Status(status, _) => (*status, reason_phrase(*status)),
         };
         ErrorReply::new(status, body(status, message, None))
     }
@@ -138,7 +138,7 @@ impl Quota {
     }
 
     /// Returns the body of a refusal. A `limit` of `None` is printed as 0, and `quotaValue` is absent.
-    fn exceeded(&self, limit: Option<u64>, model: &str, wait: Option<Nanos>) -> String {
+    fn exceeded_body(&self, limit: Option<u64>, model: &str, wait: Option<Nanos>) -> String {
         let metric = format!("generativelanguage.googleapis.com/{}", self.metric);
         let retry = wait.map(|wait| format!("\nPlease retry in {}s.", Seconds(wait))).unwrap_or_default();
         let message = format!(

@@ -9,15 +9,15 @@ use std::fmt;
 pub struct Headers(Vec<(&'static str, Cow<'static, str>)>);
 
 impl Headers {
-    /// Returns the header that every reply starts with.
-    pub(super) fn of(media_type: MediaType) -> Self {
+    /// Returns the headers of a reply with only its `content-type`, which is always the first.
+    pub(super) fn with_media_type(media_type: MediaType) -> Self {
         let mut headers = Self(Vec::with_capacity(16));
-        headers.fixed("content-type", media_type.as_str());
+        headers.add_static("content-type", media_type.as_str());
         headers
     }
 
-    /// Adds a header whose value never differs.
-    pub(super) fn fixed(&mut self, name: &'static str, value: &'static str) {
+    /// Adds a header with a constant value.
+    pub(super) fn add_static(&mut self, name: &'static str, value: &'static str) {
         self.push(name, Cow::Borrowed(value));
     }
 
@@ -78,9 +78,9 @@ mod tests {
 
     #[test]
     fn set_keeps_the_position_and_retain_removes() {
-        let mut headers = Headers::of(MediaType::Json);
+        let mut headers = Headers::with_media_type(MediaType::Json);
         headers.add("retry-after", 3);
-        headers.fixed("vary", "Origin");
+        headers.add_static("vary", "Origin");
         headers.set("retry-after", "a longer one");
         headers.set("date", "today");
         let all = [
@@ -96,9 +96,9 @@ mod tests {
 
     #[test]
     fn headers_are_equal_if_their_names_and_values_are() {
-        let mut set = Headers::of(MediaType::Html);
+        let mut set = Headers::with_media_type(MediaType::Html);
         set.set("content-type", MediaType::Json.as_str());
-        assert_eq!(set, Headers::of(MediaType::Json));
-        assert_ne!(set, Headers::of(MediaType::Html));
+        assert_eq!(set, Headers::with_media_type(MediaType::Json));
+        assert_ne!(set, Headers::with_media_type(MediaType::Html));
     }
 }

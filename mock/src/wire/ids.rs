@@ -1,12 +1,12 @@
-//! The ids of a reply, in the shape of each provider's. They are derived from the number of the call alone, so that neither a
-//! clock nor hidden randomness enters a reply.
+//! The ids of a reply, in the shape of each provider's. They are derived from the number of the request alone, so
+//! that a reply depends on neither a clock nor a random generator.
 
 use crate::random::mix;
 use uuid::Uuid;
 
 /// Returns `req_01` and 24 characters of Crockford's base 32: 30 in all, like the ULIDs of Groq's captures.
 pub(super) fn groq_request(number: u64) -> String {
-    let bits = wide(number);
+    let bits = to_128_bits(number);
     let mut id = String::with_capacity(30);
     id.push_str("req_01");
     id.extend((0..24).map(|place| char::from(CROCKFORD[(bits >> (5 * place) & 31) as usize])));
@@ -24,7 +24,7 @@ pub(super) fn uuid(number: u64) -> String {
 }
 
 fn uuid_v4(number: u64) -> Uuid {
-    let bits = wide(number);
+    let bits = to_128_bits(number);
     let (first, second, third) = (bits as u32, (bits >> 32) as u16, (bits >> 48) as u16 & 0xfff);
     let (fourth, last) = ((bits >> 60) as u16 & 0x3fff, bits >> 80);
     let high = u128::from(first) << 96 | u128::from(second) << 80 | u128::from(0x4000 | third) << 64;
@@ -36,14 +36,14 @@ pub(super) fn seed(number: u64) -> u32 {
     mix(number ^ SEED) as u32
 }
 
-/// Returns `fp_` and ten hexadecimal digits: the same for every reply of a model.
+/// Returns the `system_fingerprint` of a model: `fp_` and ten hexadecimal digits, the same in every reply.
 pub(super) fn fingerprint(model: &str) -> String {
-    format!("fp_{:010x}", crate::random::key(0, model) & 0xff_ffff_ffff)
+    format!("fp_{:010x}", crate::random::label_key(0, model) & 0xff_ffff_ffff)
 }
 
 /// Returns `length` letters and digits, at most 21: 128 bits hold no more.
 pub(super) fn base_62(number: u64, length: usize) -> String {
-    let mut bits = wide(number);
+    let mut bits = to_128_bits(number);
     let next = || {
         let character = BASE_62[(bits % 62) as usize];
         bits /= 62;
@@ -54,19 +54,22 @@ pub(super) fn base_62(number: u64, length: usize) -> String {
 
 /// Returns `length` hexadecimal digits, at most 32.
 pub(super) fn hex(number: u64, length: usize) -> String {
-    let mut digits = format!("{:032x}", wide(number));
+    let mut digits = format!("{:032x}", to_128_bits(number));
     digits.truncate(length);
     digits
 }
 
-/// Returns 128 bits that differ for every number.
-fn wide(number: u64) -> u128 {
+/// Expands a number to 128 bits that differ for every number.
+fn to_128_bits(number: u64) -> u128 {
     u128::from(mix(number)) | u128::from(mix(!number)) << 64
 }
 
+/// The digits of Crockford's base 32.
 const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const BASE_62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Keeps the id of a completion from being that of [`uuid`] for the same number.
 const COMPLETION: u64 = 0x0063_6861_7463_6d70;
+/// Keeps the reported seed from sharing bits with the ids.
 const SEED: u64 = 0x7365_6564;
 
 #[cfg(test)]

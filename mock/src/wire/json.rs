@@ -24,7 +24,7 @@ pub(super) fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// Members of a JSON object as text, separated by commas: what one provider adds to an object that all providers share.
+/// Members of a JSON object as text, separated by commas: those that one provider adds to the members that all share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Members(String);
 
@@ -51,7 +51,7 @@ impl Members {
 pub(super) struct Object(Vec<u8>);
 
 impl Object {
-    /// An object of about `capacity` bytes.
+    /// Creates an empty object whose text will have about `capacity` bytes.
     pub(super) fn with_capacity(capacity: usize) -> Self {
         let mut text = Vec::with_capacity(capacity);
         text.push(b'{');
@@ -60,7 +60,7 @@ impl Object {
 
     /// Adds a member. Its name needs no escapes.
     pub(super) fn member(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
-        self.name(name);
+        self.write_name(name);
         serde_json::to_writer(&mut self.0, value).expect("invariant: a wire body serialises without errors");
         self
     }
@@ -68,7 +68,7 @@ impl Object {
     /// Adds a string that needs no escapes.
     pub(super) fn plain_text(mut self, name: &str, value: &str) -> Self {
         debug_assert_eq!(escaped(value), value, "invariant: a plain text needs no escapes");
-        self.name(name);
+        self.write_name(name);
         self.0.push(b'"');
         self.0.extend_from_slice(value.as_bytes());
         self.0.push(b'"');
@@ -77,7 +77,7 @@ impl Object {
 
     /// Adds a string of filler words.
     pub(super) fn filler(mut self, name: &str, key: u64, tokens: u32) -> Self {
-        self.name(name);
+        self.write_name(name);
         self.0.push(b'"');
         filler::append(&mut self.0, key, tokens);
         self.0.push(b'"');
@@ -86,7 +86,7 @@ impl Object {
 
     /// Adds an object with the members that `write` adds to it.
     pub(super) fn object(mut self, name: &str, write: impl FnOnce(Self) -> Self) -> Self {
-        self.name(name);
+        self.write_name(name);
         self.0.push(b'{');
         let mut object = write(self);
         object.0.push(b'}');
@@ -95,7 +95,7 @@ impl Object {
 
     /// Adds an array of one object with the members that `write` adds to it.
     pub(super) fn array_of_one(mut self, name: &str, write: impl FnOnce(Self) -> Self) -> Self {
-        self.name(name);
+        self.write_name(name);
         self.0.extend_from_slice(b"[{");
         let mut object = write(self);
         object.0.extend_from_slice(b"}]");
@@ -105,7 +105,7 @@ impl Object {
     /// Adds the members of one provider.
     pub(super) fn members(mut self, Members(members): &Members) -> Self {
         if !members.is_empty() {
-            self.separate();
+            self.write_separator();
             self.0.extend_from_slice(members.as_bytes());
         }
         self
@@ -117,21 +117,21 @@ impl Object {
         String::from_utf8(self.0).expect("invariant: JSON is UTF-8")
     }
 
-    fn name(&mut self, name: &str) {
-        self.separate();
+    fn write_name(&mut self, name: &str) {
+        self.write_separator();
         self.0.push(b'"');
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"\":");
     }
 
-    fn separate(&mut self) {
+    fn write_separator(&mut self) {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
     }
 }
 
-/// A length of time in seconds. Its text is exact to the nanosecond (`0.041876985`, `2`). Its JSON number is exact below 2^53 ns
+/// A duration in seconds. Its text is exact to the nanosecond (`0.041876985`, `2`). Its JSON number is exact below 2^53 ns
 /// (104 days); above, it is the nearest double.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seconds(pub(super) Nanos);
@@ -208,7 +208,7 @@ mod tests {
         }
 
         #[test]
-        fn an_object_reads_back(name in "[a-z_]{1,8}", text in any::<String>(), number: u32) {
+        fn an_object_parses_to_its_members(name in "[a-z_]{1,8}", text in any::<String>(), number: u32) {
             let members = Members::of(&serde_json::json!({ "last": null }));
             let inner = |object: Object| object.members(&Members::default()).member("text", &text);
             let object = Object::with_capacity(0)
@@ -225,7 +225,7 @@ mod tests {
         }
 
         #[test]
-        fn escaped_text_reads_back(text in any::<String>()) {
+        fn escaped_text_parses_to_the_text(text in any::<String>()) {
             let quoted = format!("\"{}\"", escaped(&text));
             prop_assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);
         }

@@ -1,7 +1,8 @@
 //! The limits of one account and model as a reply can report them, after the decision.
 //!
-//! Virtual time needs only the two limits that a decision carries, because Groq reports no others. Other dialects report more or
-//! different axes and compute their resets in other ways: a server passes all levels, and the dialect selects.
+//! Groq reports only the two limits that a [`DecisionReport`](crate::decision::DecisionReport) has. Other dialects report more
+//! or different axes and compute their resets in other ways. For them the snapshot has the levels of all axes, from which the
+//! dialect selects.
 
 use crate::axis::Axis;
 use crate::decision::HeaderLimits;
@@ -13,20 +14,20 @@ use crate::time::{Instant, Nanos};
 pub struct LimitsSnapshot {
     /// The instant of the snapshot.
     pub at: Instant,
-    /// The two limits that a decision carries.
+    /// The two limits of the decision report.
     pub limits: HeaderLimits,
-    /// Every level; empty if the dialect reports only `limits`.
+    /// The levels of all limited axes; empty if the dialect reports only `limits`.
     levels: Vec<LimitLevel>,
 }
 
 impl LimitsSnapshot {
-    /// Returns a snapshot of the two limits that a decision carries.
+    /// Returns a snapshot of the two limits of a decision report.
     #[must_use]
     pub const fn new(at: Instant, limits: HeaderLimits) -> Self {
         Self { at, limits, levels: Vec::new() }
     }
 
-    /// Adds the levels of other axes.
+    /// Adds the levels of all limited axes.
     #[must_use]
     pub fn with_levels(mut self, levels: impl Iterator<Item = LimitLevel>) -> Self {
         self.levels.extend(levels);

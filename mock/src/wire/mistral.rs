@@ -6,7 +6,7 @@
 //! assumed that they omit it.
 
 use super::chat::{CompletionFormat, Content};
-use super::envelope::{self, INVALID, reason};
+use super::envelope::{self, INVALID, reason_phrase};
 use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
@@ -29,7 +29,7 @@ impl WireFormat for Mistral {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.media_type);
+        let mut headers = Headers::with_media_type(head.media_type);
         if let Some(wait) = head.wait {
             headers.add("retry-after", wait.as_secs_ceil());
         }
@@ -51,8 +51,8 @@ impl WireFormat for Mistral {
     /// The gateway refuses requests, the application everything else. Neither names the limit.
     fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let body = match denial.axis {
-            Axis::Rpm | Axis::Rpd => gateway("Requests rate limit exceeded"),
-            _ => application("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
+            Axis::Rpm | Axis::Rpd => gateway_body("Requests rate limit exceeded"),
+            _ => application_body("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
         };
         ErrorReply::new(429, body).with_wait(denial.wait)
     }
@@ -62,12 +62,14 @@ impl WireFormat for Mistral {
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
-                return ErrorReply::new(401, gateway("Unauthorized"));
+                return ErrorReply::new(401, gateway_body("Unauthorized"));
             }
             Error::UnknownPath(..) => {
-                return ErrorReply::new(404, gateway("no Route matched with those values"));
+                return ErrorReply::new(404, gateway_body("no Route matched with those values"));
             }
-            Error::Overload(_) => return ErrorReply::new(429, application(CAPACITY, INVALID, None, None)),
+            Error::Overload(_) => {
+                return ErrorReply::new(429, application_body(CAPACITY, INVALID, None, None));
+            }
             Error::UnknownModel(model) => {
                 (400, &format!("Invalid model: {model}"), "invalid_model", Some("1500"))
             }
@@ -75,7 +77,7 @@ impl WireFormat for Mistral {
                 (403, &format!("The model {model} is not part of your plan."), "forbidden", None)
             }
             Error::Invalid(message) => (422, message.as_ref(), INVALID, None),
-            Error::BodyTooLarge => (413, reason(413), INVALID, None),
+            Error::BodyTooLarge => (413, reason_phrase(413), INVALID, None),
             Error::Billing => (402, "Payment required.", "payment_required", None),
             Error::TooLong(too_long, _) => {
                 let (requested, limit) = (too_long.requested(), too_long.limit_tokens);
@@ -89,13 +91,15 @@ impl WireFormat for Mistral {
                         )
                     }
                 };
-                let body = application(&message, "invalid_request_prompt", Some("3051"), Some(400));
+                let body = application_body(&message, "invalid_request_prompt", Some("3051"), Some(400));
                 return ErrorReply::new(400, body);
             }
             Error::Status(429, _) => (429, "Rate limit exceeded", "rate_limited", Some("1300")),
-            Error::Status(status, _) => (*status, reason(*status), envelope::kind(*status), None),
+            Error::Status(status, _) => {
+                (*status, reason_phrase(*status), envelope::error_type(*status), None)
+            }
         };
-        ErrorReply::new(status, application(message, kind, code, Some(status)))
+        ErrorReply::new(status, application_body(message, kind, code, Some(status)))
     }
 
     fn completion_format(&self) -> &'static CompletionFormat {
@@ -104,7 +108,7 @@ impl WireFormat for Mistral {
 }
 
 /// Returns the body of the gateway: `{"message":…}`.
-fn gateway(message: &str) -> String {
+fn gateway_body(message: &str) -> String {
     json::text(&GatewayError { message })
 }
 
@@ -115,7 +119,7 @@ struct GatewayError<'a> {
 
 /// Returns the body of the application:
 /// `{"object":"error","message":…,"type":…,"param":null,"code":…,"raw_status_code":…}`, without a status if it is `None`.
-fn application(message: &str, kind: &str, code: Option<&str>, raw_status_code: Option<u16>) -> String {
+fn application_body(message: &str, kind: &str, code: Option<&str>, raw_status_code: Option<u16>) -> String {
     json::text(&ApplicationError { object: "error", message, kind, param: (), code, raw_status_code })
 }
 

@@ -5,7 +5,7 @@
 //! captured refusals have `retry-after`; here all have. Other errors are documented or assumed.
 
 use super::chat::CompletionFormat;
-use super::envelope::{self, INVALID, SERVER, reason};
+use super::envelope::{self, INVALID, SERVER, reason_phrase};
 use super::go_duration::GoDuration;
 use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
@@ -26,13 +26,13 @@ impl WireFormat for OpenAi {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.media_type);
+        let mut headers = Headers::with_media_type(head.media_type);
         if let Some(wait) = head.wait {
             headers.add("retry-after", wait.as_secs_ceil());
             headers.add("retry-after-ms", wait.0.div_ceil(MILLISECOND));
         }
         if let Some(snapshot) = head.snapshot {
-            limits(&mut headers, snapshot, whole_millis);
+            add_limits(&mut headers, snapshot, whole_millis);
         }
         headers.add("x-request-id", format_args!("req_{}", ids::hex(head.number, 32)));
         headers
@@ -57,7 +57,7 @@ impl WireFormat for OpenAi {
                 (404, &format!("Invalid URL ({method} {path})"), INVALID, None)
             }
             Error::Invalid(message) => (400, message.as_ref(), INVALID, None),
-            Error::BodyTooLarge => (413, reason(413), INVALID, None),
+            Error::BodyTooLarge => (413, reason_phrase(413), INVALID, None),
             Error::Overload(_) => (503, OVERLOADED, SERVER, Some("server_is_overloaded")),
             Error::Billing => (429, INSUFFICIENT_QUOTA, "insufficient_quota", Some("insufficient_quota")),
             Error::TooLong(too_long, _) => {
@@ -70,8 +70,10 @@ impl WireFormat for OpenAi {
                     envelope::error(&too_long_message(too_long), INVALID, Some(param), code),
                 );
             }
-            Error::Status(429, _) => (429, reason(429), "requests", Some("rate_limit_exceeded")),
-            Error::Status(status, _) => (*status, reason(*status), envelope::kind(*status), None),
+            Error::Status(429, _) => (429, reason_phrase(429), "requests", Some("rate_limit_exceeded")),
+            Error::Status(status, _) => {
+                (*status, reason_phrase(*status), envelope::error_type(*status), None)
+            }
         };
         ErrorReply::new(status, envelope::error(message, kind, None, code))
     }
@@ -91,7 +93,7 @@ fn message(denial: &Denial, context: &Context<'_>) -> String {
             "Requested {requested}. The input or output tokens must be reduced in order to run successfully."
         ),
         Some(wait) => {
-            // A wait that was computed in doubles may be one nanosecond too short.
+            // The wait was computed in floating point and may be one nanosecond too short.
             let wait = whole_millis(Nanos(wait.0.saturating_add(1)));
             format!("Used {used}, Requested {requested}. Please try again in {wait}.")
         }
@@ -136,7 +138,7 @@ const fn axis_name(axis: Axis) -> &'static str {
 
 /// Adds the six limit headers. `…-requests` is the limit of the day if the account has one, otherwise that of the minute, under the
 /// same names (evidence: 29 of 708 recordings). `reset` renders the time until the limit is full.
-pub(super) fn limits<T: Display>(
+pub(super) fn add_limits<T: Display>(
     headers: &mut Headers,
     snapshot: &LimitsSnapshot,
     reset: impl Fn(Nanos) -> T,
@@ -153,8 +155,8 @@ pub(super) fn limits<T: Display>(
 }
 
 /// Rounds down to whole milliseconds, in the notation of Go (evidence: 708 recordings, 10 messages).
-const fn whole_millis(length: Nanos) -> GoDuration {
-    GoDuration(Nanos(length.0 - length.0 % MILLISECOND))
+const fn whole_millis(duration: Nanos) -> GoDuration {
+    GoDuration(Nanos(duration.0 - duration.0 % MILLISECOND))
 }
 
 /// Members of a completion as documented in 2026. Of the details of the usage, only cached tokens are rendered.

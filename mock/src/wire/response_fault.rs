@@ -17,7 +17,7 @@ impl ResponseFault {
     pub fn decision_to_render(&self, report: &DecisionReport) -> DecisionReport {
         let mut report = *report;
         if let (Some(_), Decision::Admitted(service)) = (self.body, &mut report.decision) {
-            service.garbage = false;
+            service.corrupt_body = false;
         }
         report
     }
@@ -104,7 +104,7 @@ mod tests {
     use crate::wire::Headers;
 
     fn reply(status: u16) -> Reply {
-        let mut headers = Headers::of(MediaType::Json);
+        let mut headers = Headers::with_media_type(MediaType::Json);
         headers.add("retry-after", 3);
         headers.add("retry-after-ms", 2500);
         headers.add("x-ratelimit-limit-requests", 30);

@@ -2,7 +2,7 @@
 //!
 //! A stream is a chunk with the role, one chunk per token, a chunk with the finish reason, then `[DONE]`.
 
-use super::chat::{CompletionFormat, Content, Null, ToolCall, UsageOnly};
+use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall, UsageOnly};
 use super::filler;
 use super::format::Context;
 use super::json::{self, Members, Object};
@@ -22,10 +22,10 @@ pub struct Chunks {
     pub(super) end: String,
     /// The event that `stream_options.include_usage` adds; empty if the provider adds none.
     pub(super) usage: String,
-    /// The event that closes a stream.
+    /// The event that ends every complete stream; empty if the provider sends none.
     pub(super) done: &'static str,
     pub(super) text: TokenText,
-    /// The number of the call.
+    /// The number of the request, from which filler words are derived.
     pub(super) number: u64,
 }
 
@@ -42,12 +42,12 @@ pub(super) enum TokenText {
 
 impl Chunks {
     /// Appends the events before the first token: the role of the message.
-    pub fn role(&self, out: &mut String) {
+    pub fn append_role(&self, out: &mut String) {
         out.push_str(&self.role);
     }
 
     /// Appends the event of token `index`; appends nothing if the token has no text.
-    pub fn token(&self, out: &mut String, index: u32) {
+    pub fn append_token(&self, out: &mut String, index: u32) {
         let escaped;
         let text = match &self.text {
             TokenText::Filler => filler::token(self.number, index), // Needs no escapes.
@@ -65,17 +65,17 @@ impl Chunks {
     }
 
     /// Appends the events after the last token: the finish reason and, at most providers, the usage.
-    pub fn end(&self, out: &mut String) {
+    pub fn append_end(&self, out: &mut String) {
         out.push_str(&self.end);
     }
 
     /// Appends the event that `stream_options.include_usage` adds: the usage without choices.
-    pub fn usage(&self, out: &mut String) {
+    pub fn append_usage(&self, out: &mut String) {
         out.push_str(&self.usage);
     }
 
-    /// Appends what closes every complete stream.
-    pub fn done(&self, out: &mut String) {
+    /// Appends the event that ends every complete stream.
+    pub fn append_done(&self, out: &mut String) {
         out.push_str(self.done);
     }
 }
@@ -95,7 +95,7 @@ struct ChunkChoice<'a> {
     index: u32,
     delta: Delta<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    logprobs: Null,
+    logprobs: OptionalNull,
     finish_reason: Option<&'static str>,
 }
 
@@ -156,7 +156,7 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
     }
 }
 
-/// Returns an event up to its empty content and from there. Names of models cannot contain the mark: their quotes are escaped.
+/// Splits an event at its empty content. The name of a model cannot contain the mark, because its quotes are escaped.
 fn split_at_text(event: &str) -> (String, String) {
     const MARK: &str = r#""content":""#;
     let start = event.find(MARK).expect("invariant: the delta of a token has a content") + MARK.len();

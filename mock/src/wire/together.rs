@@ -2,11 +2,11 @@
 //!
 //! The refusals of requests before 2026 (of an account without credit, and of a model) and the message of an overloaded server
 //! are from captures. The headers, the names `dynamic_request_limited` and `dynamic_token_limited` of 2026, and the 503 for a
-//! call within the account's rate are documented. The member that has those names is not confirmed: here it is the type. No
+//! call within the account's rate are documented. Which member has those names is not documented: here it is the type. No
 //! headers of a real 429 are public.
 
 use super::chat::CompletionFormat;
-use super::envelope::{self, ErrorBody, INVALID, Member, reason};
+use super::envelope::{self, ErrorBody, INVALID, Member, reason_phrase};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::config::Tier;
@@ -25,19 +25,19 @@ impl WireFormat for Together {
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
-        let mut headers = Headers::of(head.media_type);
+        let mut headers = Headers::with_media_type(head.media_type);
         let level = |axis| head.snapshot?.level(axis);
         if let Some(requests) = level(Axis::Rpm) {
             let (limit, remaining) = per_second(requests);
             let reset = head.wait.unwrap_or_else(|| requests.time_until_full()).as_secs_ceil().max(1);
-            add(&mut headers, ["x-ratelimit-limit", "x-ratelimit-limit-dynamic"], limit);
-            add(&mut headers, ["x-ratelimit-remaining", "x-ratelimit-remaining-dynamic"], remaining);
-            add(&mut headers, ["x-ratelimit-reset", "x-ratelimit-reset-dynamic"], reset);
+            add_twice(&mut headers, ["x-ratelimit-limit", "x-ratelimit-limit-dynamic"], limit);
+            add_twice(&mut headers, ["x-ratelimit-remaining", "x-ratelimit-remaining-dynamic"], remaining);
+            add_twice(&mut headers, ["x-ratelimit-reset", "x-ratelimit-reset-dynamic"], reset);
         }
         if let Some(tokens) = level(Axis::Tpm) {
             let (limit, remaining) = per_second(tokens);
-            add(&mut headers, ["x-tokenlimit-limit", "x-tokenlimit-limit-dynamic"], limit);
-            add(&mut headers, ["x-tokenlimit-remaining", "x-tokenlimit-remaining-dynamic"], remaining);
+            add_twice(&mut headers, ["x-tokenlimit-limit", "x-tokenlimit-limit-dynamic"], limit);
+            add_twice(&mut headers, ["x-tokenlimit-remaining", "x-tokenlimit-remaining-dynamic"], remaining);
         }
         headers
     }
@@ -77,16 +77,18 @@ impl WireFormat for Together {
                 Some(INVALID),
                 Some("model_not_available"),
             ),
-            Error::UnknownPath(..) => (404, reason(404), Some(INVALID), None),
+            Error::UnknownPath(..) => (404, reason_phrase(404), Some(INVALID), None),
             Error::Invalid(message) => (400, message.as_ref(), Some(INVALID), None),
-            Error::BodyTooLarge => (413, reason(413), Some(INVALID), None),
+            Error::BodyTooLarge => (413, reason_phrase(413), Some(INVALID), None),
             Error::Overload(_) | Error::Status(503, _) => (503, OVERLOADED, None, None),
             Error::Billing => (402, "Credit limit exceeded.", Some("credit_limit"), None),
             Error::TooLong(too_long, _) => {
-                let body = envelope::error(&length(too_long), INVALID, None, None);
+                let body = envelope::error(&too_long_message(too_long), INVALID, None, None);
                 return ErrorReply::new(422, body);
             }
-            Error::Status(status, _) => (*status, reason(*status), Some(envelope::kind(*status)), None),
+            Error::Status(status, _) => {
+                (*status, reason_phrase(*status), Some(envelope::error_type(*status)), None)
+            }
         };
         let (kind, code) = (Member::or_null(kind), Member::or_null(code));
         ErrorReply::new(status, envelope::wrap(ErrorBody { message, kind, param: Member::Null, code }))
@@ -99,7 +101,7 @@ impl WireFormat for Together {
 
 /// Returns the message for a call that is too long. The one for the context is from a capture of 2023-12. The other messages and
 /// the status are those of the same server software at other providers.
-fn length(too_long: &TooLong) -> String {
+fn too_long_message(too_long: &TooLong) -> String {
     let TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens } = *too_long;
     match (violated, max_tokens) {
         (LengthLimit::Context, Some(max_tokens)) => format!(
@@ -115,14 +117,14 @@ fn length(too_long: &TooLong) -> String {
     }
 }
 
-/// Converts a limit per minute to the reported one per second, rounded up, and what remains of it.
+/// Returns the reported limit per second, a sixtieth of the limit per minute rounded up, and what remains of it.
 fn per_second(level: &LimitLevel) -> (u64, u64) {
     let limit = level.limit.div_ceil(60);
     (limit, level.remaining_or_zero().min(limit))
 }
 
 /// Adds the value under both names. The dynamic limit is the same as the other.
-fn add(headers: &mut Headers, names: [&'static str; 2], value: u64) {
+fn add_twice(headers: &mut Headers, names: [&'static str; 2], value: u64) {
     names.into_iter().for_each(|name| headers.add(name, value));
 }
 

@@ -77,7 +77,7 @@ struct Segment<'a> {
 }
 
 impl Transcript {
-    /// Renders the body of a reply, given the number of its call.
+    /// Renders the body of a reply, given the number of its request.
     pub(super) fn render(self, number: u64) -> (MediaType, String) {
         let words = u128::from(self.duration.0) * WORDS_PER_MINUTE / u128::from(Nanos::MINUTE.0);
         let words = u32::try_from(words).unwrap_or(u32::MAX).clamp(1, MAX_FILLER_TOKENS);
@@ -108,5 +108,5 @@ impl Transcript {
     }
 }
 
-/// A common rate of English speech (assumed).
+/// A common speed of English speech (assumed).
 const WORDS_PER_MINUTE: u128 = 150;

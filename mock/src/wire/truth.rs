@@ -1,8 +1,8 @@
 //! The request header that carries the ground truth of a call from a simulation to the mock.
 //!
-//! Over HTTP, what the client knows and what is true travel on one connection. The truth is in a header that no real provider
-//! reads and that the routing engine never sees: the driver adds it last. Without it the mock estimates the prompt and samples
-//! the completion.
+//! Over HTTP, a request carries both what the client knows (its body) and the ground truth (this header). The driver adds the
+//! header after the routing engine has decided, so that the engine never sees it, and sends it to no real provider. Without it
+//! the mock estimates the prompt and samples the completion.
 
 use crate::call::Truth;
 use std::fmt;
@@ -16,7 +16,7 @@ pub const HEADER: &str = "x-quotalab-truth";
 pub struct TruthHeader {
     /// The ground truth of the call.
     pub truth: Truth,
-    /// A number that the mock passes to its observer with this call: that of the attempt.
+    /// The number of the attempt, which the mock passes to its observer with this call.
     pub tag: u64,
 }
 
@@ -42,7 +42,7 @@ impl TruthHeader {
 /// The name of the field of cached tokens, which is absent if there are none.
 const CACHED: &str = "cached=";
 
-/// Parses the next field, which must have this name. Its number has digits only, no sign.
+/// Parses the next field, which must start with `name`; the rest must be digits. Returns its number.
 fn field<'t>(fields: &mut impl Iterator<Item = &'t str>, name: &str) -> Option<u64> {
     let digits = fields.next()?.strip_prefix(name)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
@@ -52,8 +52,8 @@ impl fmt::Display for TruthHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Truth { prompt_tokens, completion_tokens, draw, .. } = self.truth;
         write!(f, "prompt={prompt_tokens};")?;
-        if self.truth.cached() > 0 {
-            write!(f, "{CACHED}{};", self.truth.cached())?;
+        if self.truth.cached_prompt_tokens() > 0 {
+            write!(f, "{CACHED}{};", self.truth.cached_prompt_tokens())?;
         }
         write!(f, "completion={completion_tokens};draw={draw};tag={}", self.tag)
     }

@@ -55,11 +55,11 @@ fn a_wait_is_announced_only_by_providers_that_announce_waits() {
             Dialect::Cerebras | Dialect::DeepInfra | Dialect::Fireworks | Dialect::Together | Dialect::Gemini
         );
         assert_eq!(header(&case.render(format), "retry-after").is_none(), announces_none, "{dialect:?}");
-        let mut hidden = case.clone();
-        if let Decision::Refused(denial) = &mut hidden.verdict {
+        let mut without_wait = case.clone();
+        if let Decision::Refused(denial) = &mut without_wait.decision {
             denial.wait = None;
         }
-        let reply = hidden.render(format);
+        let reply = without_wait.render(format);
         assert_eq!(header(&reply, "retry-after"), None, "{dialect:?}");
         assert!(!reply.body.contains("try again in") && !reply.body.contains("retry in"), "{}", reply.body);
     }
@@ -111,7 +111,7 @@ fn a_path_belongs_to_one_format() {
 fn a_stream_has_the_text_and_usage_of_the_whole_reply() {
     for (dialect, format) in formats() {
         let case = served(10, 30);
-        let Decision::Admitted(service) = case.verdict else { unreachable!("just served") };
+        let Decision::Admitted(service) = case.decision else { unreachable!("just served") };
         let whole: Value = serde_json::from_str(&case.render(format).body).unwrap();
         let (events, usage) = events(format, &service, &case);
         let native = whole["type"] == "message";
@@ -143,10 +143,10 @@ fn a_stream_has_the_text_and_usage_of_the_whole_reply() {
 fn events(format: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value>, Option<Value>) {
     let chunks = format.chunks(service, &case.context());
     let (mut text, mut usage) = (String::new(), String::new());
-    chunks.role(&mut text);
-    (0..service.usage.completion_tokens).for_each(|index| chunks.token(&mut text, index));
-    chunks.end(&mut text);
-    chunks.usage(&mut usage);
+    chunks.append_role(&mut text);
+    (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));
+    chunks.append_end(&mut text);
+    chunks.append_usage(&mut usage);
     let parse = |text: &str| -> Vec<Value> {
         text.split_terminator("\n\n")
             .map(|event| event.split_once("data: ").expect("data").1)
@@ -159,7 +159,7 @@ fn events(format: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value
 #[test]
 fn anthropic_events_have_the_documented_order() {
     let case = served(10, 2);
-    let Decision::Admitted(service) = case.verdict else { unreachable!("just served") };
+    let Decision::Admitted(service) = case.decision else { unreachable!("just served") };
     let native = wire::formats(Dialect::Anthropic)[1];
     let (events, usage) = events(native, &service, &case);
     let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();

@@ -17,7 +17,7 @@ use provider::{Axis, Instant, Nanos, Usage};
 /// The input of a wire format for one call.
 #[derive(Clone, Debug)]
 struct Case {
-    verdict: Decision,
+    decision: Decision,
     levels: Vec<LimitLevel>,
     model: String,
     tier: Tier,
@@ -26,9 +26,9 @@ struct Case {
 }
 
 impl Case {
-    fn new(verdict: Decision) -> Self {
+    fn new(decision: Decision) -> Self {
         let (model, levels) = ("a-model".to_owned(), Vec::new());
-        Self { verdict, levels, model, tier: Tier::Free, arrived: Instant::ZERO, at: Instant::ZERO }
+        Self { decision, levels, model, tier: Tier::Free, arrived: Instant::ZERO, at: Instant::ZERO }
     }
 
     fn snapshot(&self) -> LimitsSnapshot {
@@ -42,7 +42,7 @@ impl Case {
 
     /// Renders the reply; `None` if a fault sends none.
     fn reply(&self, format: &dyn WireFormat) -> Option<Reply> {
-        let report = DecisionReport { decision: self.verdict, limits: HeaderLimits::default() };
+        let report = DecisionReport { decision: self.decision, limits: HeaderLimits::default() };
         format.reply(&report, &self.snapshot(), &self.context())
     }
 
@@ -66,7 +66,7 @@ fn refused(denial: Denial) -> Case {
     Case::new(Decision::Refused(denial))
 }
 
-/// Returns a service with one second in the queue, two to the first token and three to the end.
+/// Returns the case of a served call: one second in the queue, two to the first token, and three to the last.
 fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
     let at = |secs| Instant(Nanos::from_secs(secs).0);
     Case::new(Decision::Admitted(Service {
@@ -75,11 +75,12 @@ fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
         time: ServiceTime { first_token: Nanos::from_secs(2), decode: Nanos::from_secs(3) },
         usage: Usage { prompt_tokens, completion_tokens, cached_tokens: 0 },
         cut: false,
-        garbage: false,
+        at_max_tokens: false,
+        corrupt_body: false,
     }))
 }
 
-/// Returns a refusal with the numbers of a bucket.
+/// Returns a denial by a bucket with these numbers.
 fn denial(axis: Axis, limit: u64, used: i64, requested: u64) -> Denial {
     let wait = axis.window_length().map(|window| announced_wait(limit, used, requested, window));
     Denial { axis, limit, used, requested, wait, oversize: requested > limit }

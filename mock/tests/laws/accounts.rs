@@ -1,5 +1,5 @@
-//! All axes of an account together: a call is charged on every axis or on none, refusals are free, accounts are
-//! independent, and the announced wait suffices (law 7).
+//! All axes of an account together: a call is charged on every axis or on none, refusals are not charged,
+//! accounts are independent, and a call after the announced wait is admitted (law 7).
 
 use super::{REFILL_POLICIES, config};
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn reserve() -> impl Strategy<Value = Reserve> {
             max_completion_tokens,
             settlement,
             cached,
-            ..Reserve::of(estimate)
+            ..Reserve::default_for(estimate)
         },
     )
 }
@@ -72,12 +72,12 @@ fn check_denial(
     levels: &[LimitLevel],
     requested: u64,
 ) -> Result<(), TestCaseError> {
-    let at =
+    let index =
         limits.iter().position(|limit| limit.axis == denial.axis).expect("invariant: a limit of the account");
-    prop_assert_eq!(denial.limit, limits[at].amount);
+    prop_assert_eq!(denial.limit, limits[index].amount);
     prop_assert_eq!(denial.requested, requested);
-    prop_assert_eq!(denial.used, denial.limit.cast_signed() - levels[at].remaining);
-    prop_assert_eq!(denial.oversize, requested > levels[at].capacity);
+    prop_assert_eq!(denial.used, denial.limit.cast_signed() - levels[index].remaining);
+    prop_assert_eq!(denial.oversize, requested > levels[index].capacity);
     Ok(())
 }
 
@@ -99,7 +99,7 @@ proptest! {
                     prop_assert_eq!(service.ticket.reserved(), reserved);
                     for level in &mut expected {
                         level.remaining -= i64::try_from(Charge::new(reserved).units_on(level.axis)).unwrap();
-                        prop_assert!(level.remaining >= 0, "refill 5 on {}", level.axis);
+                        prop_assert!(level.remaining >= 0, "law 5: overdrawn on {}", level.axis);
                     }
                 }
                 Decision::Refused(denial) => {
@@ -209,7 +209,7 @@ fn if_several_axes_refuse_the_longest_wait_is_reported() {
 #[test]
 fn an_overdrawn_limit_announces_the_exact_wait_if_the_printed_numbers_give_a_shorter_one() {
     let limits = vec![Limit::tpm(60)];
-    let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
+    let mut provider = Provider::new(&config(1, limits, Reserve::default_for(Estimate::Prompt)));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = Truth { prompt_tokens: 10, completion_tokens: 54, cached_tokens: 0, draw: 0 };
     let Decision::Admitted(service) = provider.decide(Instant::ZERO, call, truth).decision else {
@@ -257,8 +257,11 @@ fn a_full_concurrency_limit_is_reported_only_if_no_other_limit_refuses() {
 fn a_charge_at_the_end_counts_in_the_window_of_the_end() {
     for (settlement, left) in [(Settlement::ChargeExcess, [100, 20]), (Settlement::ToUsage, [100, 100])] {
         let limits = vec![Limit::tpm(100).with_refill(RefillPolicy::Fixed)];
-        let mut provider =
-            Provider::new(&config(1, limits, Reserve { settlement, ..Reserve::of(Estimate::Nothing) }));
+        let mut provider = Provider::new(&config(
+            1,
+            limits,
+            Reserve { settlement, ..Reserve::default_for(Estimate::Nothing) },
+        ));
         let call = Call { account: 0, model: 0, max_tokens: Some(50) };
         let truth = Truth { prompt_tokens: 30, completion_tokens: 90, cached_tokens: 0, draw: 0 };
         let Decision::Admitted(service) = provider.decide(Instant::ZERO, call, truth).decision else {
@@ -323,7 +326,7 @@ fn the_models_of_a_family_share_one_meter_per_account() {
 fn a_sudden_increase_beyond_an_adaptive_limit_gets_no_wait_until_traffic_has_raised_the_limit() {
     let growth = Growth { factor_permille: 2_000, max_permille: 4_000 };
     let limits = vec![Limit::tpm(100).with_refill(RefillPolicy::Adaptive(growth))];
-    let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
+    let mut provider = Provider::new(&config(1, limits, Reserve::default_for(Estimate::Prompt)));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let mut decide = |minute: u64, prompt_tokens| {
         let truth = Truth { prompt_tokens, ..Truth::default() };
@@ -353,7 +356,7 @@ fn the_smallest_and_the_largest_limits_hold() {
                 panic!("{axis} 0 admits no call")
             };
             assert!(denial.oversize && denial.used == 0 && denial.wait.is_none(), "{denial:?}");
-            let mut open = Provider::new(&config(1, limit(u64::MAX), Reserve::of(Estimate::Prompt)));
+            let mut open = Provider::new(&config(1, limit(u64::MAX), Reserve::default_for(Estimate::Prompt)));
             for now in [Instant(1), Instant(2), Instant::MAX, Instant::MAX] {
                 let Decision::Admitted(service) = open.decide(now, call, truth).decision else {
                     panic!("{axis} 2^64-1 admits every call")
@@ -366,23 +369,24 @@ fn the_smallest_and_the_largest_limits_hold() {
 
 #[test]
 fn the_draws_of_a_call_depend_on_its_truth_alone() {
-    use provider::config::{Latency, Service as ServiceConfig};
+    use provider::config::{Latency, ServiceTimeDist};
     use provider::dist::Dist;
-    let mut config = config(1, vec![], Reserve::of(Estimate::Prompt));
+    let mut config = config(1, vec![], Reserve::default_for(Estimate::Prompt));
     let first_token = Dist::log_normal(0.2, 0.99, 1.0);
-    let service = ServiceConfig::Split { first_token, prefill: None, output: 500.0 };
-    config.models[0].latency = Latency::new(service).with_network(Dist::Exponential(0.05));
+    let service =
+        ServiceTimeDist::Split { before_prefill: first_token, prefill_speed: None, decode_speed: 500.0 };
+    config.models[0].latency = Latency::new(service).with_round_trip(Dist::Exponential(0.05));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };
-    let length =
+    let times =
         |provider: &mut Provider, draw| match provider.decide(Instant::ZERO, call, truth(draw)).decision {
-            Decision::Admitted(service) => (service.done_at(), provider.network(0, truth(draw))),
+            Decision::Admitted(service) => (service.done_at(), provider.network_delays(0, truth(draw))),
             other => panic!("{other:?}"),
         };
     let (mut alone, mut busy) = (Provider::new(&config), Provider::new(&config));
     for draw in 0..100 {
-        length(&mut busy, draw + 1000);
-        assert_eq!(length(&mut alone, draw), length(&mut busy, draw));
-        assert_ne!(length(&mut alone, draw), length(&mut alone, draw + 1));
+        times(&mut busy, draw + 1000);
+        assert_eq!(times(&mut alone, draw), times(&mut busy, draw));
+        assert_ne!(times(&mut alone, draw), times(&mut alone, draw + 1));
     }
 }

@@ -1,4 +1,4 @@
-//! Cached prompt tokens: whether and when they count.
+//! Cached prompt tokens: which policy counts them, and at what time.
 
 use crate::config;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn decide(cached: CachedTokens, limit: u64, before: u32, truth: Truth) -> (Provi
     (provider, decision)
 }
 
-/// Returns the remaining units of each token axis after the call has departed.
+/// Returns the remaining units of each token axis after the call has ended.
 fn remaining_after(provider: &mut Provider, service: &Service) -> [i64; 4] {
     provider.complete(Instant::ZERO, service);
     let levels: Vec<i64> = provider.levels(Instant::ZERO, 0, 0).map(|level| level.remaining).collect();
@@ -34,7 +34,7 @@ fn remaining_after(provider: &mut Provider, service: &Service) -> [i64; 4] {
 }
 
 proptest! {
-    /// Whether counted or refunded, they change neither the decision nor the reservation. At settlement they are
+    /// Cached tokens, counted or refunded, change neither the decision nor the reservation. At settlement they are
     /// refunded on every axis that counts prompts, if the policy refunds them.
     #[test]
     fn cached_tokens_count_at_admission_and_are_refunded_at_settlement(
@@ -59,7 +59,7 @@ proptest! {
         }
     }
 
-    /// If they are free, a call is charged as if its prompt were shorter by them, from the start.
+    /// If cached tokens are free, a call is charged as if its prompt were shorter by them, from the start.
     #[test]
     fn free_cached_tokens_never_count(
         limit in 1..3000u64, before in 0..1000u32, prompt in 1..1000u32, cached in 0..1500u32,

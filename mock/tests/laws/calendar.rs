@@ -15,8 +15,8 @@ const CHANGES: [u64; 3] = [9, 133 * 24 + 10, 371 * 24 + 9];
 /// Returns the local date in California as a day number.
 fn date(at: Instant) -> u64 {
     let changes = CHANGES.iter().filter(|change| at.0 >= **change * HOUR).count();
-    let behind = [7, 8][changes % 2];
-    (at.0 + (24 - behind) * HOUR) / (24 * HOUR)
+    let hours_behind_utc = [7, 8][changes % 2];
+    (at.0 + (24 - hours_behind_utc) * HOUR) / (24 * HOUR)
 }
 
 /// An instant near one of the changes, or anywhere in between.
@@ -32,7 +32,7 @@ fn gap() -> impl Strategy<Value = u64> {
 
 proptest! {
     #[test]
-    fn a_daily_window_admits_its_limit_and_knows_when_the_next_begins(
+    fn a_daily_window_admits_its_limit_per_local_date_and_again_from_midnight(
         limit in 1_u64..20, start in start(), requests in prop::collection::vec((gap(), 0_u64..10), 1..40),
     ) {
         let refill = RefillPolicy::Calendar(Zone::Pacific);

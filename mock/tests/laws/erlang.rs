@@ -23,17 +23,17 @@ fn poisson(mean: f64, terms: usize) -> Vec<f64> {
 
 /// Returns the share of Poisson traffic that a token bucket of depth `burst` admits at `load` times its refill rate.
 ///
-/// `P(accept) = G(B−1) / (1 + ρ·G(B−1))`, where `G(x) = Σ_{k≤x} (−1)^k e^{ρ(x−k)} (ρ(x−k))^k / k!`.
+/// `P(admit) = G(B−1) / (1 + ρ·G(B−1))`, where `G(x) = Σ_{k≤x} (−1)^k e^{ρ(x−k)} (ρ(x−k))^k / k!`.
 /// That sum loses all digits to cancellation beyond B ≈ 20. At whole x it equals, up to a constant, the queue-length
 /// distribution of an M/D/1 queue: G(n) = Σ_{i≤n} p_i / p_0, since the unfinished work is at most n services exactly
 /// when at most n calls are in the system. The p follow from positive terms, since each level is crossed upward as
 /// often as downward: `p_{n+1}·P(A=0) = p_0·P(A>n) + Σ_{i=1..n} p_i·P(A>n−i+1)` with A ~ Poisson(ρ).
-pub(crate) fn bucket_accepts(burst: usize, load: f64) -> f64 {
+pub(crate) fn bucket_admits(burst: usize, load: f64) -> f64 {
     let sum = crommelin(burst - 1, load);
     sum / (1.0 + load * sum)
 }
 
-/// Returns G(n) of [`bucket_accepts`].
+/// Returns G(n) of [`bucket_admits`].
 fn crommelin(n: usize, load: f64) -> f64 {
     let arrivals = poisson(load, n + 200);
     let mut more_than: Vec<f64> = arrivals
@@ -55,7 +55,7 @@ fn crommelin(n: usize, load: f64) -> f64 {
 }
 
 /// Returns the share of Poisson traffic that a fixed window admits: `E[min(A, limit)] / E[A]`, A ~ Poisson(`mean`).
-pub(crate) fn fixed_accepts(limit: u32, mean: f64) -> f64 {
+pub(crate) fn fixed_admits(limit: u32, mean: f64) -> f64 {
     let counts = poisson(mean, 400);
     let taken: f64 = (0..).zip(&counts).map(|(count, share)| f64::from(limit.min(count)) * share).sum();
     taken / mean
@@ -93,11 +93,11 @@ fn the_formulas_agree_with_the_published_table() {
     for row in TABLE {
         let load = row[0];
         let formulas = [
-            bucket_accepts(30, load),
-            bucket_accepts(5, load),
-            bucket_accepts(1, load),
+            bucket_admits(30, load),
+            bucket_admits(5, load),
+            bucket_admits(1, load),
             1.0 - erlang_b(30, 30.0 * load),
-            fixed_accepts(30, 30.0 * load),
+            fixed_admits(30, 30.0 * load),
         ];
         for (formula, printed) in formulas.iter().zip(&row[1..]) {
             assert!(

@@ -1,5 +1,5 @@
 //! Calls of several sizes under a token limit, with and without a request limit. Under the sliding log both are loss
-//! networks with a known blocking probability. Long prompts are refused many times more often than short ones.
+//! networks with a known blocking probability; long prompts are refused many times more often than short ones.
 
 use super::config;
 use provider::config::{Estimate, Limit, RefillPolicy, Reserve};
@@ -19,7 +19,7 @@ const fn kind(tokens: u32, per_minute: f64) -> Kind {
 }
 
 const BATCHES: usize = 40;
-const CALLS: usize = 10_000;
+const CALLS_PER_BATCH: usize = 10_000;
 
 /// Returns the share of each kind that limits of `rpm` requests (`None`: no such limit) and `tpm` tokens refuse: the
 /// blocking probability of a product-form loss network of two resources, summed over all its states. Without the
@@ -41,7 +41,8 @@ fn product_form<const K: usize>(kinds: [Kind; K], rpm: Option<u32>, tpm: u32) ->
                 }
             }
         }
-        if !advance(&mut counts, |place, count| count * kinds[place].tokens <= tpm && count <= max_calls) {
+        if !advance_counts(&mut counts, |kind, count| count * kinds[kind].tokens <= tpm && count <= max_calls)
+        {
             return blocked.map(|blocked| blocked / total);
         }
     }
@@ -52,11 +53,12 @@ fn weight(load: f64, count: u32) -> f64 {
     (1..=count).map(|n| load / f64::from(n)).product()
 }
 
-/// Moves to the next tuple of counts that satisfies `fits`; returns `false` after the last.
-fn advance<const K: usize>(counts: &mut [u32; K], fits: impl Fn(usize, u32) -> bool) -> bool {
-    for (place, count) in counts.iter_mut().enumerate() {
+/// Changes `counts` to the next tuple whose elements satisfy `fits`, given their index and value. Returns `false` after the
+/// last tuple.
+fn advance_counts<const K: usize>(counts: &mut [u32; K], fits: impl Fn(usize, u32) -> bool) -> bool {
+    for (index, count) in counts.iter_mut().enumerate() {
         *count += 1;
-        if fits(place, *count) {
+        if fits(index, *count) {
             return true;
         }
         *count = 0;
@@ -82,22 +84,22 @@ fn kaufman_roberts<const K: usize>(kinds: [Kind; K], capacity: usize, unit: u32)
 
 /// Returns the share of each kind that a provider refuses, with its standard error over batches of Poisson traffic.
 fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64); K] {
-    let mut provider = Provider::new(&config(1, limits, Reserve::of(Estimate::Prompt)));
+    let mut provider = Provider::new(&config(1, limits, Reserve::default_for(Estimate::Prompt)));
     let mut stream = RandomStream::new(2026, "multirate", 0);
     let rate: f64 = kinds.iter().map(|kind| kind.per_minute).sum();
     let gap = Dist::Exponential(60.0 / rate);
-    let which = Dist::discrete(
+    let kind_dist = Dist::discrete(
         &std::array::from_fn::<_, K, _>(|kind| kind as f64),
         &kinds.map(|kind| kind.per_minute),
     );
     let mut now = Instant::ZERO;
     let mut shares: [Vec<f64>; K] = std::array::from_fn(|_| Vec::new());
-    // The first batch starts with an empty log and is dropped.
+    // The first batch starts with an empty log and is not counted.
     for batch in 0..=BATCHES {
         let mut counts = [(0.0, 0.0); K];
-        for _ in 0..CALLS {
+        for _ in 0..CALLS_PER_BATCH {
             now += Nanos::from_secs_f64(gap.sample(&mut stream));
-            let kind = which.sample(&mut stream) as usize;
+            let kind = kind_dist.sample(&mut stream) as usize;
             let truth = Truth { prompt_tokens: kinds[kind].tokens, ..Truth::default() };
             let report = provider.decide(now, Call { account: 0, model: 0, max_tokens: Some(0) }, truth);
             match report.decision {

@@ -1,7 +1,7 @@
 //! The share of Poisson traffic that each refill policy admits, compared with its closed formula: 30 per minute, six loads, no
 //! retries.
 
-use super::erlang::{batch_means, bucket_accepts, erlang_b, fixed_accepts};
+use super::erlang::{batch_means, bucket_admits, erlang_b, fixed_admits};
 use provider::config::{Limit, RefillPolicy};
 use provider::dist::Dist;
 use provider::window::Window;
@@ -13,7 +13,7 @@ const LIMIT: u32 = 30;
 const ROUNDING: f64 = 1e-12;
 const BATCHES: usize = 50;
 /// Calls per batch: at least a hundred windows, so that batches are independent.
-const LENGTH: usize = 6_000;
+const CALLS_PER_BATCH: usize = 6_000;
 
 /// Asserts that the admitted share agrees with `formula` at every load, within three standard errors.
 ///
@@ -26,7 +26,7 @@ fn assert_admitted(refill: RefillPolicy, burst: u32, formula: impl Fn(f64) -> f6
         let mut stream = RandomStream::new(2026, "arrivals", id);
         let gap = Dist::Exponential(60.0 / (load * f64::from(LIMIT)));
         let mut now = Instant::ZERO;
-        let (share, batch_error) = batch_means(BATCHES, LENGTH, || {
+        let (share, batch_error) = batch_means(BATCHES, CALLS_PER_BATCH, || {
             now += Nanos::from_secs_f64(gap.sample(&mut stream));
             window.advance_to(now);
             let admitted = window.admits(now, 1);
@@ -36,7 +36,8 @@ fn assert_admitted(refill: RefillPolicy, burst: u32, formula: impl Fn(f64) -> f6
             f64::from(u8::from(admitted))
         });
         let expected = formula(load);
-        let independent = libm::sqrt(expected * (1.0 - expected).max(0.0) / (BATCHES * LENGTH) as f64);
+        let independent =
+            libm::sqrt(expected * (1.0 - expected).max(0.0) / (BATCHES * CALLS_PER_BATCH) as f64);
         let error = batch_error.max(independent);
         let difference = (share - expected).abs();
         assert!(
@@ -48,22 +49,22 @@ fn assert_admitted(refill: RefillPolicy, burst: u32, formula: impl Fn(f64) -> f6
 
 #[test]
 fn a_bucket_with_a_whole_minute_of_burst() {
-    assert_admitted(RefillPolicy::Bucket, 30, |load| bucket_accepts(30, load));
+    assert_admitted(RefillPolicy::Bucket, 30, |load| bucket_admits(30, load));
 }
 
 #[test]
 fn a_bucket_with_a_burst_of_five() {
-    assert_admitted(RefillPolicy::Bucket, 5, |load| bucket_accepts(5, load));
+    assert_admitted(RefillPolicy::Bucket, 5, |load| bucket_admits(5, load));
 }
 
 #[test]
 fn a_bucket_without_burst() {
-    assert_admitted(RefillPolicy::Bucket, 1, |load| bucket_accepts(1, load));
+    assert_admitted(RefillPolicy::Bucket, 1, |load| bucket_admits(1, load));
 }
 
 #[test]
 fn a_fixed_window() {
-    assert_admitted(RefillPolicy::Fixed, LIMIT, |load| fixed_accepts(LIMIT, load * f64::from(LIMIT)));
+    assert_admitted(RefillPolicy::Fixed, LIMIT, |load| fixed_admits(LIMIT, load * f64::from(LIMIT)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::config;
 use super::erlang::{batch_means, erlang_c};
-use provider::config::{Estimate, Latency, Reserve, Service};
+use provider::config::{Estimate, Latency, Reserve, ServiceTimeDist};
 use provider::decision::Decision;
 use provider::dist::Dist;
 use provider::slots::Started;
@@ -11,14 +11,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 const BATCHES: usize = 40;
 /// Calls per batch. At 80 % utilisation the queue is independent of its past after some hundred services.
-const LENGTH: usize = 15_000;
+const CALLS_PER_BATCH: usize = 15_000;
 const UTILISATION: f64 = 0.8;
 
 /// Asserts that the mean wait for one of `slots` slots is `C / (cμ − λ)` with μ = 1 per second, within three standard
 /// errors of the batch means.
 fn assert_mean_wait(slots: u32) {
-    let mut config = config(1, vec![], Reserve::of(Estimate::Prompt));
-    config.models[0].latency = Latency::new(Service::Total(Dist::Exponential(1.0))).with_slots(Some(slots));
+    let mut config = config(1, vec![], Reserve::default_for(Estimate::Prompt));
+    config.models[0].latency =
+        Latency::new(ServiceTimeDist::Total(Dist::Exponential(1.0))).with_slots(Some(slots));
     let mut provider = Provider::new(&config);
     let mut stream = RandomStream::new(2026, "arrivals", u64::from(slots));
     let load = UTILISATION * f64::from(slots);
@@ -26,7 +27,7 @@ fn assert_mean_wait(slots: u32) {
     let (mut next_arrival, mut draw) = (Instant::ZERO, 0);
     // The calls that are served, by their end; those that wait; and the waits of calls that have started.
     let (mut served, mut waiting, mut waits) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
-    let (wait, error) = batch_means(BATCHES, LENGTH, || {
+    let (wait, error) = batch_means(BATCHES, CALLS_PER_BATCH, || {
         loop {
             if let Some(wait) = waits.pop_front() {
                 return wait;
@@ -50,7 +51,7 @@ fn assert_mean_wait(slots: u32) {
             };
             match service.done_at() {
                 Some(end) => {
-                    waits.push_back(service.queued().as_secs_f64());
+                    waits.push_back(service.queue_time().as_secs_f64());
                     served.insert((end, service.ticket.number), service);
                 }
                 None => waiting.push_back(service),

@@ -1,6 +1,6 @@
 //! One window under each refill policy, compared with a reference that keeps the whole history and evaluates the definition of
-//! the policy at every query. Together: never too much (law 5), never too little (law 6), and the earliest admission exact
-//! to the nanosecond (law 7).
+//! the policy at every query. The comparison holds laws 5 (no window admits too much), 6 (no refusal if there was room) and 7
+//! (the earliest admission is exact to the nanosecond).
 
 use super::REFILL_POLICIES;
 use proptest::prelude::*;
@@ -123,7 +123,7 @@ impl History {
     }
 
     /// Returns the remaining units at `now` if nothing is used.
-    fn full(&self, now: Instant) -> i128 {
+    fn capacity(&self, now: Instant) -> i128 {
         match self.limit.refill {
             RefillPolicy::Bucket => self.limit.burst.into(),
             RefillPolicy::Adaptive(growth) => self.limit_in(growth, now.0 / MINUTE),
@@ -168,7 +168,7 @@ fn check_earliest_admission(
     Ok(())
 }
 
-fn check(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
+fn check_against_history(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
     let mut window = Window::new(&limit);
     let mut history = History { limit, charges: vec![], changes: vec![] };
     let mut reserved = vec![];
@@ -205,10 +205,10 @@ fn check(limit: Limit, steps: &[Step]) -> Result<(), TestCaseError> {
         }
         prop_assert_eq!(i128::from(window.remaining(now)), history.remaining(now) / i128::from(MINUTE));
     }
-    if let Some(full) = window.full_at(now) {
-        let unused = |at| history.remaining(at) == history.full(at) * i128::from(MINUTE);
-        prop_assert!(full == now || !unused(Instant(full.0 - 1)));
-        prop_assert!(unused(full));
+    if let Some(refilled) = window.refilled_at(now) {
+        let unused = |at| history.remaining(at) == history.capacity(at) * i128::from(MINUTE);
+        prop_assert!(refilled == now || !unused(Instant(refilled.0 - 1)));
+        prop_assert!(unused(refilled));
     }
     Ok(())
 }
@@ -220,7 +220,7 @@ proptest! {
         limit in limits(),
         steps in prop::collection::vec(request(), 1..80),
     ) {
-        check(limit, &steps)?;
+        check_against_history(limit, &steps)?;
     }
 
     /// Laws 5, 6 and 7 with settlements to larger and smaller amounts at any later time.
@@ -229,7 +229,7 @@ proptest! {
         limit in limits(),
         steps in prop::collection::vec(prop_oneof![3 => request(), 1 => settle()], 1..80),
     ) {
-        check(limit, &steps)?;
+        check_against_history(limit, &steps)?;
     }
 
     /// Law 9: after settlement, a window is in the state it would be in if the actual amount had been charged at once.
@@ -240,6 +240,7 @@ proptest! {
         (reserved, actual) in (0_u64..20, 0_u64..40),
         (gap, after) in (gap(), gap()),
     ) {
+        // High enough for both amounts, so that neither is limited by the capacity.
         let raised = Limit { amount: limit.amount + 40, burst: limit.burst + 40, ..limit };
         let mut window = Window::new(&raised);
         let (charged_at, settled_at) = (Instant(MINUTE / 7), Instant(MINUTE / 7 + gap));
@@ -251,7 +252,7 @@ proptest! {
         plain.charge(charged_at, actual);
         window.advance_to(settled_at);
         // A bucket that was full again in between has lost part of its refill.
-        prop_assume!(window.full_at(settled_at) != Some(settled_at) || limit.refill != RefillPolicy::Bucket);
+        prop_assume!(window.refilled_at(settled_at) != Some(settled_at) || limit.refill != RefillPolicy::Bucket);
         // An adaptive limit has grown with the reservation.
         prop_assume!(MINUTE / 7 + gap < MINUTE || !matches!(limit.refill, RefillPolicy::Adaptive(_)));
         window.settle(settled_at, charged_at, reserved, actual);
@@ -259,7 +260,7 @@ proptest! {
             window.advance_to(end);
         }
         prop_assert_eq!(window.remaining(end), plain.remaining(end));
-        prop_assert_eq!(window.full_at(end), plain.full_at(end));
+        prop_assert_eq!(window.refilled_at(end), plain.refilled_at(end));
     }
 
     /// Law 5 from the definition of each policy and the list of admitted amounts alone.

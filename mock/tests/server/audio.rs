@@ -1,13 +1,13 @@
-//! Audio endpoints: what a file is charged, and what is replied.
+//! Audio endpoints: the charge for a file, and the reply.
 
-use crate::client::{Http, MODEL, Served, at_once, config};
+use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency};
 use provider::config::{Fault, Limit};
 use provider::server::MAX_AUDIO_FORM_BYTES;
 use provider::{Axis, Nanos};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A WAV file that declares this length and has no audio.
+/// A WAV file that declares audio of this duration and contains none.
 fn wav(seconds: u32) -> Vec<u8> {
     let mut file =
         b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data".to_vec();
@@ -16,7 +16,7 @@ fn wav(seconds: u32) -> Vec<u8> {
 }
 
 /// Sends a form; the field named `file` is sent as a file.
-async fn send(served: &Served, path: &str, fields: &[(&str, &[u8])]) -> Http {
+async fn send(mock: &RunningMock, path: &str, fields: &[(&str, &[u8])]) -> HttpReply {
     let mut body = Vec::new();
     for (name, value) in fields {
         let file = if *name == "file" { "; filename=\"a.wav\"" } else { "" };
@@ -31,21 +31,21 @@ async fn send(served: &Served, path: &str, fields: &[(&str, &[u8])]) -> Http {
     )
     .into_bytes();
     request.append(&mut body);
-    Http::parse(&served.exchange_bytes(&request).await)
+    HttpReply::parse(&mock.exchange_bytes(&request).await)
 }
 
-async fn transcribe(served: &Served, seconds: u32) -> Http {
-    send(served, "transcriptions", &[("model", MODEL.as_bytes()), ("file", &wav(seconds))]).await
+async fn transcribe(mock: &RunningMock, seconds: u32) -> HttpReply {
+    send(mock, "transcriptions", &[("model", MODEL.as_bytes()), ("file", &wav(seconds))]).await
 }
 
-fn whisper() -> Vec<Limit> {
+fn whisper_limits() -> Vec<Limit> {
     vec![Limit::new(Axis::Rpd, 2000), Limit::new(Axis::Ash, 7200), Limit::new(Axis::Asd, 28_800)]
 }
 
 #[tokio::test]
 async fn two_seconds_of_audio_change_the_headers_as_captured() {
-    let served = Served::start(&config(whisper(), at_once(), &[])).await;
-    let reply = transcribe(&served, 2).await;
+    let mock = RunningMock::start(&config(whisper_limits(), no_latency(), &[])).await;
+    let reply = transcribe(&mock, 2).await;
     assert_eq!(reply.status, 200);
     for (name, value) in [
         ("limit-requests", "2000"),
@@ -63,39 +63,39 @@ async fn two_seconds_of_audio_change_the_headers_as_captured() {
 
 #[tokio::test]
 async fn audio_seconds_are_charged_once_and_refilled_over_the_hour() {
-    let served = Served::start(&config(whisper(), at_once(), &[])).await;
-    assert_eq!(transcribe(&served, 7019).await.status, 200);
-    let refused = transcribe(&served, 600).await;
+    let mock = RunningMock::start(&config(whisper_limits(), no_latency(), &[])).await;
+    assert_eq!(transcribe(&mock, 7019).await.status, 200);
+    let refused = transcribe(&mock, 600).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("210")));
     let error = &refused.json()["error"];
     assert_eq!((&error["type"], &error["code"]), (&json!("seconds"), &json!("rate_limit_exceeded")));
     // The numbers and the wait are those of a capture of 2026.
     let message = "on seconds of audio per hour (ASPH): Limit 7200, Used 7019, Requested 600. Please try again in 3m29.5s.";
     assert!(error["message"].as_str().unwrap().contains(message), "{error}");
-    served.set_clock(Nanos::from_millis(209_500));
-    assert_eq!(transcribe(&served, 600).await.status, 200);
+    mock.set_clock(Nanos::from_millis(209_500));
+    assert_eq!(transcribe(&mock, 600).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_file_longer_than_the_daily_limit_is_too_large() {
-    let served = Served::start(&config(whisper(), at_once(), &[])).await;
-    let reply = transcribe(&served, 42_762).await;
+    let mock = RunningMock::start(&config(whisper_limits(), no_latency(), &[])).await;
+    let reply = transcribe(&mock, 42_762).await;
     let message = &reply.json()["error"]["message"];
     assert_eq!(reply.status, 413);
     assert!(
         message.as_str().unwrap().contains("Requested 42762, please reduce your message size"),
         "{message}"
     );
-    assert_eq!(transcribe(&served, 7200).await.status, 200, "a refused file is not charged");
+    assert_eq!(transcribe(&mock, 7200).await.status, 200, "a refused file is not charged");
 }
 
 #[tokio::test]
 async fn a_transcript_has_the_requested_format() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let file = wav(2);
     let request = async |path: &str, format: &str| {
         let fields = [("response_format", format.as_bytes()), ("model", MODEL.as_bytes()), ("file", &file)];
-        send(&served, path, &fields).await
+        send(&mock, path, &fields).await
     };
     for (path, task) in [("transcriptions", "transcribe"), ("translations", "translate")] {
         let reply = request(path, "verbose_json").await.json();
@@ -109,7 +109,7 @@ async fn a_transcript_has_the_requested_format() {
 
 #[tokio::test]
 async fn an_invalid_form_is_an_error_that_names_the_problem() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let model = ("model", MODEL.as_bytes());
     for (fields, status, expected) in [
         (&[model][..], 400, "'file' is a required property"),
@@ -119,7 +119,7 @@ async fn an_invalid_form_is_an_error_that_names_the_problem() {
         (&[("model", b"gpt-2"), ("file", b"abc")], 404, "does not exist"),
         (&[("model", b"\xff")], 400, "UTF-8"),
     ] {
-        let reply = send(&served, "transcriptions", fields).await;
+        let reply = send(&mock, "transcriptions", fields).await;
         let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
         assert_eq!(reply.status, status, "{message}");
         assert!(message.contains(expected), "{message}");
@@ -130,13 +130,13 @@ async fn an_invalid_form_is_an_error_that_names_the_problem() {
         let request = format!(
             "POST /openai/v1/audio/transcriptions HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\n{head}connection: close\r\ncontent-length: 2\r\n\r\n{{}}"
         );
-        assert_eq!(Http::parse(&served.exchange(&request).await).status, 400, "{head}");
+        assert_eq!(HttpReply::parse(&mock.exchange(&request).await).status, 400, "{head}");
     }
 }
 
 #[tokio::test]
 async fn a_file_that_exceeds_the_maximum_is_a_413_with_and_without_content_length() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let announced = format!("content-length: {}\r\n\r\n", MAX_AUDIO_FORM_BYTES + 1);
     let start = "--b\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\n";
     let zeros = "0".repeat(MAX_AUDIO_FORM_BYTES);
@@ -145,7 +145,7 @@ async fn a_file_that_exceeds_the_maximum_is_a_413_with_and_without_content_lengt
         start.len()
     );
     for rest in [announced, chunks] {
-        let mut socket = served.connect().await;
+        let mut socket = mock.connect().await;
         let head = "POST /openai/v1/audio/transcriptions HTTP/1.1\r\nhost: m\r\nauthorization: bearer k1\r\ncontent-type: multipart/form-data; boundary=b\r\n";
         socket.write_all(head.as_bytes()).await.unwrap();
         socket.write_all(rest.as_bytes()).await.unwrap();
@@ -157,6 +157,6 @@ async fn a_file_that_exceeds_the_maximum_is_a_413_with_and_without_content_lengt
 
 #[tokio::test]
 async fn faults_apply_to_audio() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::Status(503)])).await;
-    assert_eq!(transcribe(&served, 2).await.status, 503);
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Status(503)])).await;
+    assert_eq!(transcribe(&mock, 2).await.status, 503);
 }

@@ -2,7 +2,7 @@
 
 use provider::config::{
     AccountConfig, Config, Dialect, Fault, Incident, Latency, Lengths, Limit, ModelConfig, Price, Reserve,
-    Service, Tier,
+    ServiceTimeDist, Tier,
 };
 use provider::decision::{Decision, DecisionReport};
 use provider::dist::Dist;
@@ -19,43 +19,43 @@ use tokio::task::JoinHandle;
 
 pub(crate) const MODEL: &str = "meta-llama/llama-4-scout-17b-16e-instruct";
 
-/// What an observer was called with.
+/// One call of the observer.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Seen {
+pub(crate) enum Observed {
     Decided(Instant, Option<u64>, DecisionReport),
     Settled(Instant, Option<u64>, Usage),
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Log(Mutex<Vec<Seen>>);
+pub(crate) struct EventLog(Mutex<Vec<Observed>>);
 
-impl Observer for Log {
+impl Observer for EventLog {
     fn decided(&self, at: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
-        self.0.lock().unwrap().push(Seen::Decided(at, tag, *report));
+        self.0.lock().unwrap().push(Observed::Decided(at, tag, *report));
     }
 
     fn settled(&self, at: Instant, tag: Option<u64>, _: Call, usage: Usage) {
-        self.0.lock().unwrap().push(Seen::Settled(at, tag, usage));
+        self.0.lock().unwrap().push(Observed::Settled(at, tag, usage));
     }
 }
 
-/// A mock being served.
-pub(crate) struct Served {
+/// A mock that is served on loopback.
+pub(crate) struct RunningMock {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Arc<AtomicU64>,
-    log: Arc<Log>,
+    log: Arc<EventLog>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Served {
-    /// Serves a mock without a control plane. Its clock stands at zero until it is set.
+impl RunningMock {
+    /// Serves a mock without a control plane. Its clock is at zero until it is set.
     pub(crate) async fn start(config: &Config) -> Self {
         Self::start_with(config, ControlPlane::Disabled).await
     }
 
     pub(crate) async fn start_with(config: &Config, control: ControlPlane) -> Self {
-        let (clock, log) = (Arc::new(AtomicU64::new(0)), Arc::new(Log::default()));
+        let (clock, log) = (Arc::new(AtomicU64::new(0)), Arc::new(EventLog::default()));
         let shared = Arc::clone(&clock);
         let now = Arc::new(move || Instant(shared.load(Ordering::SeqCst)));
         let mock = Mock::new(config, 7, now, Some(Arc::clone(&log) as _));
@@ -73,23 +73,23 @@ impl Served {
         self.clock.store(now.0, Ordering::SeqCst);
     }
 
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn observed(&self) -> Vec<Observed> {
         self.log.0.lock().unwrap().clone()
     }
 
-    /// Waits up to ten seconds until the observer has seen enough.
-    pub(crate) async fn wait_for(&self, is_enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
+    /// Waits up to ten seconds until `is_enough` returns `true` for the calls of the observer.
+    pub(crate) async fn wait_for(&self, is_enough: impl Fn(&[Observed]) -> bool) -> Vec<Observed> {
         for _ in 0..2_000 {
-            let seen = self.seen();
+            let seen = self.observed();
             if is_enough(&seen) {
                 return seen;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("timed out, seen: {:?}", self.seen());
+        panic!("timed out, seen: {:?}", self.observed());
     }
 
-    pub(crate) async fn stop(self) -> Vec<Seen> {
+    pub(crate) async fn stop(self) -> Vec<Observed> {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
         self.log.0.lock().unwrap().clone()
@@ -114,31 +114,42 @@ impl Served {
         String::from_utf8(reply).unwrap()
     }
 
-    pub(crate) async fn chat(&self, truth: &str, body: &str) -> Http {
-        Http::parse(&self.exchange(&post(truth, body)).await)
+    pub(crate) async fn chat(&self, truth: &str, body: &str) -> HttpReply {
+        HttpReply::parse(&self.exchange(&post(truth, body)).await)
     }
 
     /// Sends a request to the control plane.
-    pub(crate) async fn control(&self, method: &str, path: &str, body: &str) -> Http {
+    pub(crate) async fn control(&self, method: &str, path: &str, body: &str) -> HttpReply {
+        self.control_with("host: localhost\r\ncontent-type: application/json", method, path, body).await
+    }
+
+    /// The same with these headers.
+    pub(crate) async fn control_with(
+        &self,
+        headers: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> HttpReply {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: mock\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\n{headers}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         );
-        Http::parse(&self.exchange(&request).await)
+        HttpReply::parse(&self.exchange(&request).await)
     }
 
     /// Sends a short request with a short completion.
-    pub(crate) async fn ask(&self) -> Http {
+    pub(crate) async fn ask(&self) -> HttpReply {
         self.chat("prompt=10;completion=5;draw=1;tag=9", &question("")).await
     }
 }
 
-pub(crate) fn settled(seen: &[Seen]) -> usize {
-    seen.iter().filter(|seen| matches!(seen, Seen::Settled(..))).count()
+pub(crate) fn settled(seen: &[Observed]) -> usize {
+    seen.iter().filter(|seen| matches!(seen, Observed::Settled(..))).count()
 }
 
-pub(crate) fn admitted(seen: &[Seen]) -> usize {
-    let admitted = |seen: &&Seen| matches!(seen, Seen::Decided(_, _, report) if matches!(report.decision, Decision::Admitted(_)));
+pub(crate) fn admitted(seen: &[Observed]) -> usize {
+    let admitted = |seen: &&Observed| matches!(seen, Observed::Decided(_, _, report) if matches!(report.decision, Decision::Admitted(_)));
     seen.iter().filter(admitted).count()
 }
 
@@ -158,13 +169,13 @@ pub(crate) fn post(truth: &str, body: &str) -> String {
 
 /// A parsed reply.
 #[derive(Debug)]
-pub(crate) struct Http {
+pub(crate) struct HttpReply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
-impl Http {
+impl HttpReply {
     pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").expect("a complete head");
         let mut lines = head.lines();
@@ -199,7 +210,7 @@ fn unchunk(mut rest: &str) -> String {
 }
 
 /// Accounts `x` (keys `k1` and `k2`) and `y` (key `k3`), one model, and faults that last for the whole run.
-pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> Config {
+pub(crate) fn config(limits: Vec<Limit>, service: ServiceTimeDist, faults: &[Fault]) -> Config {
     let incident = |&fault| Incident { at: Instant::ZERO, until: Instant::MAX, fault, share: 1.0 };
     Config {
         name: "groq".into(),
@@ -214,7 +225,7 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
             limits,
             lengths: Lengths::default(),
             reserve: Reserve::default(),
-            latency: Latency { service, network: None, slots: None },
+            latency: Latency { service, round_trip: None, slots: None },
             price: Price::default(),
             family: None,
             completion: Dist::Constant(3.0),
@@ -225,6 +236,6 @@ pub(crate) fn config(limits: Vec<Limit>, service: Service, faults: &[Fault]) -> 
 }
 
 /// A service without latency.
-pub(crate) fn at_once() -> Service {
-    Service::Total(Dist::Constant(0.0))
+pub(crate) fn no_latency() -> ServiceTimeDist {
+    ServiceTimeDist::Total(Dist::Constant(0.0))
 }

@@ -1,24 +1,24 @@
 //! The control plane over HTTP, as a test in any language uses it.
 
-use crate::client::{MODEL, Seen, Served, admitted, at_once, config, post, question, settled};
-use provider::config::{Limit, Service};
+use crate::client::{MODEL, Observed, RunningMock, admitted, config, no_latency, post, question, settled};
+use provider::config::{Limit, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
-async fn start(limits: Vec<Limit>) -> Served {
-    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Enabled).await
+async fn start(limits: Vec<Limit>) -> RunningMock {
+    RunningMock::start_with(&config(limits, no_latency(), &[]), ControlPlane::Enabled).await
 }
 
-impl Served {
-    async fn get(&self, path: &str) -> Value {
+impl RunningMock {
+    async fn get_json(&self, path: &str) -> Value {
         let reply = self.control("GET", path, "").await;
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.json()
     }
 
-    async fn do_post(&self, path: &str, body: &Value) -> Value {
+    async fn post_json(&self, path: &str, body: &Value) -> Value {
         let reply = self.control("POST", path, &body.to_string()).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.json()
@@ -27,37 +27,37 @@ impl Served {
 
 #[tokio::test]
 async fn a_mock_without_a_control_plane_does_not_know_its_paths() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     for path in ["/_quotalab/state", "/_quotalab", "/metrics"] {
-        assert_eq!(served.control("GET", path, "").await.status, 401, "{path}");
+        assert_eq!(mock.control("GET", path, "").await.status, 401, "{path}");
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n"
         );
-        assert_eq!(crate::client::Http::parse(&served.exchange(&request).await).status, 404, "{path}");
+        assert_eq!(crate::client::HttpReply::parse(&mock.exchange(&request).await).status, 404, "{path}");
     }
 }
 
 #[tokio::test]
 async fn advancing_the_clock_refills_a_daily_limit() {
-    let served = start(vec![Limit::new(Axis::Rpd, 2)]).await;
+    let mock = start(vec![Limit::new(Axis::Rpd, 2)]).await;
     for status in [200, 200, 429] {
-        assert_eq!(served.ask().await.status, status);
+        assert_eq!(mock.ask().await.status, status);
     }
     // The bucket of two per day refills one in half a day.
-    let clock = served.do_post("/_quotalab/clock", &json!({ "advance": "12h" })).await;
+    let clock = mock.post_json("/_quotalab/clock", &json!({ "advance": "12h" })).await;
     assert_eq!(clock, json!({ "now_s": 43_200.0 }));
     for status in [200, 429] {
-        assert_eq!(served.ask().await.status, status);
+        assert_eq!(mock.ask().await.status, status);
     }
-    assert_eq!(served.get("/_quotalab/clock").await, clock, "the clock stands still");
+    assert_eq!(mock.get_json("/_quotalab/clock").await, clock, "the clock stands still");
 }
 
 #[tokio::test]
 async fn state_lists_every_level_and_reset_restores_the_start() {
-    let served = start(vec![Limit::new(Axis::Rpm, 30), Limit::new(Axis::Tpm, 8000)]).await;
-    let initial = served.get("/_quotalab/state").await;
-    served.ask().await;
-    let state = served.get("/_quotalab/state").await;
+    let mock = start(vec![Limit::new(Axis::Rpm, 30), Limit::new(Axis::Tpm, 8000)]).await;
+    let initial = mock.get_json("/_quotalab/state").await;
+    mock.ask().await;
+    let state = mock.get_json("/_quotalab/state").await;
     let model = &state["accounts"][0]["models"][0];
     assert_eq!((&state["accounts"][0]["name"], &model["name"]), (&json!("x"), &json!(MODEL)));
     assert_eq!((&model["limits"][0]["axis"], &model["limits"][0]["remaining"]), (&json!("rpm"), &json!(29)));
@@ -66,40 +66,40 @@ async fn state_lists_every_level_and_reset_restores_the_start() {
         (&json!(8000), &json!(7985))
     );
     assert_eq!(state["accounts"][1], initial["accounts"][1], "the other account is not charged");
-    served.do_post("/_quotalab/faults", &json!({ "fault": "503" })).await;
-    assert_eq!(served.control("POST", "/_quotalab/reset", "").await.json(), initial);
-    assert_eq!(served.ask().await.status, 200, "the injected fault is removed");
-    assert_eq!(served.get("/_quotalab/requests").await["received"], json!(1));
+    mock.post_json("/_quotalab/faults", &json!({ "fault": "503" })).await;
+    assert_eq!(mock.control("POST", "/_quotalab/reset", "").await.json(), initial);
+    assert_eq!(mock.ask().await.status, 200, "the injected fault is removed");
+    assert_eq!(mock.get_json("/_quotalab/requests").await["received"], json!(1));
 }
 
 #[tokio::test]
 async fn calls_in_flight_at_a_reset_are_charged_to_no_limit_and_settled_once() {
-    let slow = Service::Total(Dist::Constant(0.15));
+    let slow = ServiceTimeDist::Total(Dist::Constant(0.15));
     let limits = vec![Limit::new(Axis::Concurrency, 1), Limit::new(Axis::Rpm, 9)];
-    let served = Served::start_with(&config(limits, slow, &[]), ControlPlane::Enabled).await;
+    let mock = RunningMock::start_with(&config(limits, slow, &[]), ControlPlane::Enabled).await;
     let body = question("");
     let request = post("prompt=1;completion=1;draw=1;tag=1", &body);
-    let (first, ()) = tokio::join!(served.exchange(&request), async {
-        served.wait_for(|seen| admitted(seen) == 1).await;
-        served.control("POST", "/_quotalab/reset", "").await;
-        assert_eq!(served.ask().await.status, 200, "the concurrency limit is free again");
+    let (first, ()) = tokio::join!(mock.exchange(&request), async {
+        mock.wait_for(|seen| admitted(seen) == 1).await;
+        mock.control("POST", "/_quotalab/reset", "").await;
+        assert_eq!(mock.ask().await.status, 200, "the concurrency limit is free again");
     });
     assert!(first.starts_with("HTTP/1.1 200"));
-    let state = served.get("/_quotalab/state").await;
+    let state = mock.get_json("/_quotalab/state").await;
     let remaining = |limit: usize| state["accounts"][0]["models"][0]["limits"][limit]["remaining"].clone();
     assert_eq!((remaining(0), remaining(1)), (json!(1), json!(8)), "the first call is not charged");
-    let seen = served.stop().await;
+    let seen = mock.stop().await;
     assert_eq!((admitted(&seen), settled(&seen)), (2, 2));
 }
 
 #[tokio::test]
 async fn the_journal_lists_requests_without_their_keys() {
-    let served = start(vec![Limit::new(Axis::Rpm, 1)]).await;
-    served.ask().await;
-    served.chat("", &question(r#","stream":true"#)).await;
-    served.exchange(&post("", &question("")).replace("Bearer k1", "Bearer unknown-secret")).await;
-    served.chat("", "{").await;
-    let journal = served.control("GET", "/_quotalab/requests", "").await;
+    let mock = start(vec![Limit::new(Axis::Rpm, 1)]).await;
+    mock.ask().await;
+    mock.chat("", &question(r#","stream":true"#)).await;
+    mock.exchange(&post("", &question("")).replace("Bearer k1", "Bearer unknown-secret")).await;
+    mock.chat("", "{").await;
+    let journal = mock.control("GET", "/_quotalab/requests", "").await;
     assert!(!journal.body.contains("unknown-secret") && !journal.body.contains("k1"), "{}", journal.body);
     let journal = journal.json();
     let column = |name: &str| -> Vec<Value> {
@@ -111,33 +111,33 @@ async fn the_journal_lists_requests_without_their_keys() {
     assert_eq!(column("account"), [json!("x"), json!("x"), json!(null), json!("x")]);
     assert_eq!(column("stream"), [false, true, false, false]);
     assert_eq!(journal["requests"][1]["axis"], "rpm");
-    let last = served.get("/_quotalab/requests?last=1").await;
+    let last = mock.get_json("/_quotalab/requests?last=1").await;
     assert_eq!((&last["received"], last["requests"].as_array().unwrap().len()), (&json!(4), 1));
 }
 
 #[tokio::test]
 async fn injected_faults_affect_a_number_a_share_or_a_time_of_requests() {
-    let served = start(vec![]).await;
-    let added = served.do_post("/_quotalab/faults", &json!({ "fault": "503", "next": 2 })).await;
+    let mock = start(vec![]).await;
+    let added = mock.post_json("/_quotalab/faults", &json!({ "fault": "503", "next": 2 })).await;
     assert_eq!((&added["fault"], &added["next"]), (&json!("503"), &json!(2)));
     for status in [503, 503, 200] {
-        assert_eq!(served.ask().await.status, status);
+        assert_eq!(mock.ask().await.status, status);
     }
-    served.do_post("/_quotalab/faults", &json!({ "fault": 529, "for": "10s" })).await;
-    assert_eq!(served.ask().await.status, 529);
-    served.set_clock(Nanos::from_secs(10));
-    assert_eq!(served.ask().await.status, 200);
-    served.do_post("/_quotalab/faults", &json!({ "fault": "garbage", "share": "0%" })).await;
-    assert_eq!(served.ask().await.header("content-type"), Some("application/json"));
-    served.do_post("/_quotalab/faults", &json!({ "fault": { "retry_after": "2m" } })).await;
-    assert_eq!(served.get("/_quotalab/faults").await["faults"].as_array().unwrap().len(), 2);
-    let cleared = served.control("DELETE", "/_quotalab/faults", "").await.json();
+    mock.post_json("/_quotalab/faults", &json!({ "fault": 529, "for": "10s" })).await;
+    assert_eq!(mock.ask().await.status, 529);
+    mock.set_clock(Nanos::from_secs(10));
+    assert_eq!(mock.ask().await.status, 200);
+    mock.post_json("/_quotalab/faults", &json!({ "fault": "garbage", "share": "0%" })).await;
+    assert_eq!(mock.ask().await.header("content-type"), Some("application/json"));
+    mock.post_json("/_quotalab/faults", &json!({ "fault": { "retry_after": "2m" } })).await;
+    assert_eq!(mock.get_json("/_quotalab/faults").await["faults"].as_array().unwrap().len(), 2);
+    let cleared = mock.control("DELETE", "/_quotalab/faults", "").await.json();
     assert_eq!(cleared, json!({ "faults": [] }));
 }
 
 #[tokio::test]
 async fn errors_say_what_is_wrong_and_what_to_send_instead() {
-    let served = start(vec![]).await;
+    let mock = start(vec![]).await;
     let deep = "[".repeat(10_000);
     let large = format!(r#"{{"fault":"{}"}}"#, "x".repeat(70_000));
     for (method, path, body, status, help) in [
@@ -158,7 +158,7 @@ async fn errors_say_what_is_wrong_and_what_to_send_instead() {
         ("POST", "/_quotalab/faults", r#"{"fault":"503","until":"10s"}"#, 400, r#""for": "10s""#),
         ("GET", "/_quotalab/requests?first=3", "", 400, "?last=20"),
     ] {
-        let reply = served.control(method, path, body).await;
+        let reply = mock.control(method, path, body).await;
         assert_eq!(reply.status, status, "{method} {path} {}", reply.body);
         let error = reply.json()["error"].clone();
         assert!(error["help"].as_str().unwrap().contains(help), "{error}");
@@ -170,23 +170,23 @@ async fn errors_say_what_is_wrong_and_what_to_send_instead() {
         (json!({ "slow": "-4x" }), r#"invalid amount "-4x" of `slow`"#),
     ] {
         let body = json!({ "fault": fault }).to_string();
-        let reply = served.control("POST", "/_quotalab/faults", &body).await;
+        let reply = mock.control("POST", "/_quotalab/faults", &body).await;
         assert!(reply.json()["error"]["message"].as_str().unwrap().contains(message), "{}", reply.body);
     }
     for _ in 0..64 {
-        served.do_post("/_quotalab/faults", &json!({ "fault": "503", "share": 0 })).await;
+        mock.post_json("/_quotalab/faults", &json!({ "fault": "503", "share": 0 })).await;
     }
-    let full = served.control("POST", "/_quotalab/faults", r#"{"fault":"503"}"#).await;
+    let full = mock.control("POST", "/_quotalab/faults", r#"{"fault":"503"}"#).await;
     assert_eq!(full.status, 400);
     assert!(full.body.contains("DELETE"), "{}", full.body);
 }
 
 #[tokio::test]
 async fn metrics_are_in_the_text_format_of_prometheus() {
-    let served = start(vec![Limit::new(Axis::Rpm, 1)]).await;
-    served.ask().await;
-    served.ask().await;
-    let reply = served.control("GET", "/metrics", "").await;
+    let mock = start(vec![Limit::new(Axis::Rpm, 1)]).await;
+    mock.ask().await;
+    mock.ask().await;
+    let reply = mock.control("GET", "/metrics", "").await;
     assert!(reply.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
     for line in [
         format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="refused"}} 1"#),
@@ -207,56 +207,143 @@ async fn metrics_are_in_the_text_format_of_prometheus() {
 async fn control_requests_do_not_change_what_calls_draw() {
     let mut ids = Vec::new();
     for requests in [0, 5] {
-        let served = start(vec![]).await;
+        let mock = start(vec![]).await;
         for _ in 0..requests {
-            served.get("/_quotalab/state").await;
+            mock.get_json("/_quotalab/state").await;
         }
-        let reply = served.chat("", &question("")).await;
+        let reply = mock.chat("", &question("")).await;
         ids.push(reply.json()["id"].clone());
-        assert!(matches!(served.seen()[0], Seen::Decided(..)));
+        assert!(matches!(mock.observed()[0], Observed::Decided(..)));
     }
     assert_eq!(ids[0], ids[1]);
 }
 
 #[tokio::test]
 async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
-    let served = start(vec![Limit::new(Axis::Rpm, 30)]).await;
+    let mock = start(vec![Limit::new(Axis::Rpm, 30)]).await;
     // Thirty requests use up the limit; one more of each client is refused for two seconds.
     for number in 0..30 {
         let body = question(&format!(r#","user":"{number}""#));
-        assert_eq!(served.chat("", &body).await.status, 200);
+        assert_eq!(mock.chat("", &body).await.status, 200);
     }
     let (obedient, hasty) = (question(r#","user":"obedient""#), question(r#","user":"hasty""#));
-    assert_eq!(served.chat("", &obedient).await.status, 429);
-    served.do_post("/_quotalab/clock", &json!({ "advance": "2s" })).await;
-    assert_eq!(served.chat("", &obedient).await.status, 200);
-    let good = served.get("/_quotalab/verdict").await;
+    assert_eq!(mock.chat("", &obedient).await.status, 429);
+    mock.post_json("/_quotalab/clock", &json!({ "advance": "2s" })).await;
+    assert_eq!(mock.chat("", &obedient).await.status, 200);
+    let good = mock.get_json("/_quotalab/verdict").await;
     assert_eq!(
         (&good["behaved"], &good["requests"], &good["retries"]),
         (&json!(true), &json!(32), &json!(1))
     );
 
     for status in [429, 429] {
-        assert_eq!(served.chat("", &hasty).await.status, status);
+        assert_eq!(mock.chat("", &hasty).await.status, status);
     }
-    served.exchange(&post("", &hasty).replace("Bearer k1", "Bearer wrong")).await;
-    served.exchange(&post("", &obedient).replace("Bearer k1", "Bearer wrong")).await;
-    let bad = served.get("/_quotalab/verdict").await;
+    mock.exchange(&post("", &hasty).replace("Bearer k1", "Bearer wrong")).await;
+    mock.exchange(&post("", &obedient).replace("Bearer k1", "Bearer wrong")).await;
+    let bad = mock.get_json("/_quotalab/verdict").await;
     assert_eq!((&bad["behaved"], &bad["counts"]["too_early"]), (&json!(false), &json!(1)));
     assert_eq!(bad["counts"]["hopeless"], json!(1), "an unknown key is unknown for any body");
     let text = bad["findings"][0]["words"].as_str().unwrap();
     assert_eq!(text, "retried after 0.000s, before the announced wait of 2.000s was over");
 
-    served.do_post("/_quotalab/clock", &json!({ "advance": "1m" })).await;
+    mock.post_json("/_quotalab/clock", &json!({ "advance": "1m" })).await;
     assert_eq!(
-        served.get("/_quotalab/verdict").await["counts"]["gave_up"],
+        mock.get_json("/_quotalab/verdict").await["counts"]["gave_up"],
         json!(1),
         "the hasty client did not retry"
     );
-    let text = served.control("GET", "/_quotalab/verdict?words", "").await;
+    let text = mock.control("GET", "/_quotalab/verdict?words", "").await;
     let head = text.body.lines().next().unwrap_or_default();
     assert!(head.starts_with("Violations: ") && head.ends_with(" in 36 attempts."), "{}", text.body);
-    let accepted =
-        "GET /_quotalab/verdict HTTP/1.1\r\nhost: mock\r\naccept: text/plain\r\nconnection: close\r\n\r\n";
-    assert!(served.exchange(accepted).await.ends_with(&text.body));
+    let accepted = "GET /_quotalab/verdict HTTP/1.1\r\nhost: localhost\r\naccept: text/plain\r\nconnection: close\r\n\r\n";
+    assert!(mock.exchange(accepted).await.ends_with(&text.body));
+}
+
+/// Every route of the control plane, with a body that it accepts.
+const ROUTES: [(&str, &str, &str); 10] = [
+    ("GET", "/_quotalab", ""),
+    ("GET", "/_quotalab/state", ""),
+    ("GET", "/_quotalab/requests", ""),
+    ("GET", "/_quotalab/verdict", ""),
+    ("GET", "/_quotalab/faults", ""),
+    ("GET", "/metrics", ""),
+    ("DELETE", "/_quotalab/faults", ""),
+    ("POST", "/_quotalab/reset", ""),
+    ("POST", "/_quotalab/clock", r#"{"advance":"1h"}"#),
+    ("POST", "/_quotalab/faults", r#"{"fault":"503"}"#),
+];
+
+#[tokio::test]
+async fn no_page_in_a_browser_can_use_the_control_plane() {
+    let mock = start(vec![Limit::new(Axis::Rpm, 5)]).await;
+    let before = mock.get_json("/_quotalab/clock").await;
+    for (method, path, body) in ROUTES {
+        for headers in [
+            "host: localhost\r\norigin: http://evil.example",
+            "host: localhost\r\norigin: null",
+            "host: localhost\r\norigin: http://localhost:8000",
+            "host: localhost\r\nsec-fetch-site: cross-site",
+            "host: localhost\r\nsec-fetch-site: same-site",
+            "host: evil.example",
+            "host: localhost.evil.example",
+            "host: 127.0.0.1.evil.example:4141",
+            "host: ",
+        ] {
+            let headers = format!("{headers}\r\ncontent-type: application/json\r\nx-quotalab: 1");
+            let reply = mock.control_with(&headers, method, path, body).await;
+            assert_eq!(reply.status, 403, "{method} {path} {headers}");
+        }
+        let absolute = format!("http://evil.example{path}");
+        let reply = mock.control_with("host: localhost\r\nx-quotalab: 1", method, &absolute, body).await;
+        assert_eq!(reply.status, 403, "{method} {absolute}");
+        for content_type in
+            ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+        {
+            let headers = format!("host: 127.0.0.1\r\ncontent-type: {content_type}");
+            let reply = mock.control_with(&headers, method, path, body).await;
+            assert_eq!(reply.status, if method == "POST" { 415 } else { 200 }, "{method} {path}");
+        }
+        let preflight =
+            "host: localhost\r\norigin: http://evil.example\r\naccess-control-request-method: POST";
+        let reply = mock.control_with(preflight, "OPTIONS", path, "").await;
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (403, None));
+    }
+    assert_eq!(mock.get_json("/_quotalab/clock").await, before, "nothing was changed");
+}
+
+#[tokio::test]
+async fn programs_on_this_machine_can_use_the_control_plane() {
+    let mock = start(vec![Limit::new(Axis::Rpm, 5)]).await;
+    for (method, path, body) in ROUTES {
+        for headers in [
+            "host: localhost:4141\r\ncontent-type: application/json; charset=utf-8",
+            "host: 127.0.0.1:4141\r\nx-quotalab: 1",
+            "host: [::1]:4141\r\nContent-Type: Application/JSON",
+            "host: 192.168.1.7\r\nsec-fetch-site: none\r\nx-quotalab: 1",
+        ] {
+            let reply = mock.control_with(headers, method, path, body).await;
+            assert_eq!(reply.status, 200, "{method} {path} {headers}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_control_plane_with_a_token_wants_it() {
+    let control = ControlPlane::WithToken("secret".into());
+    let mock = RunningMock::start_with(&config(vec![], no_latency(), &[]), control).await;
+    for (method, path, body) in ROUTES {
+        for (token, status) in [
+            ("", 401),
+            ("authorization: Bearer secre\r\n", 401),
+            ("authorization: Bearer secret2\r\n", 401),
+            ("authorization: secret\r\n", 401),
+            ("authorization: Bearer secret\r\n", 200),
+            ("authorization: Bearer secret\r\norigin: http://evil.example\r\n", 403),
+        ] {
+            let headers = format!("{token}host: mock.internal\r\ncontent-type: application/json");
+            let reply = mock.control_with(&headers, method, path, body).await;
+            assert_eq!(reply.status, status, "{method} {path} {token}");
+        }
+    }
 }

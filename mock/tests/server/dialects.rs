@@ -1,13 +1,13 @@
 //! Every dialect over HTTP: its paths, the header of its key, a completion, a stream, a refusal, and its errors.
 
-use crate::client::{Http, MODEL, Served, at_once, config, question};
+use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency, question};
 use provider::config::{Config, Dialect, Estimate, Fault, Limit, Reserve};
 use provider::wire::{self, KeyHeader, WireFormat};
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
 fn with_dialect(dialect: Dialect, limits: Vec<Limit>, faults: &[Fault]) -> Config {
-    Config { dialect, ..config(limits, at_once(), faults) }
+    Config { dialect, ..config(limits, no_latency(), faults) }
 }
 
 /// Every dialect with each of its wire formats.
@@ -29,9 +29,9 @@ fn request(format: &dyn WireFormat, path: &str, key: &str, body: &str) -> String
     )
 }
 
-async fn ask(served: &Served, format: &dyn WireFormat, more: &str) -> Http {
+async fn ask(mock: &RunningMock, format: &dyn WireFormat, more: &str) -> HttpReply {
     let request = request(format, &format.path(MODEL), "k1", &question(more));
-    Http::parse(&served.exchange(&request).await)
+    HttpReply::parse(&mock.exchange(&request).await)
 }
 
 /// The text of a completion and its token count, in OpenAI's format or Anthropic's.
@@ -46,8 +46,8 @@ fn text_and_tokens(body: &Value) -> (Option<&str>, Option<u64>) {
 #[tokio::test]
 async fn a_completion_is_served_at_the_path_of_the_dialect() {
     for (dialect, format) in formats() {
-        let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
-        let reply = ask(&served, format, "").await;
+        let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
+        let reply = ask(&mock, format, "").await;
         assert_eq!(reply.status, 200, "{dialect:?}: {}", reply.body);
         let body = reply.json();
         let (text, tokens) = text_and_tokens(&body);
@@ -59,8 +59,8 @@ async fn a_completion_is_served_at_the_path_of_the_dialect() {
 #[tokio::test]
 async fn a_stream_has_the_events_of_the_dialect() {
     for (dialect, format) in formats() {
-        let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
-        let reply = ask(&served, format, r#","stream":true"#).await;
+        let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
+        let reply = ask(&mock, format, r#","stream":true"#).await;
         assert_eq!(
             (reply.status, reply.header("content-type")),
             (200, Some("text/event-stream")),
@@ -77,14 +77,14 @@ async fn a_stream_has_the_events_of_the_dialect() {
 #[tokio::test]
 async fn a_refusal_is_a_429_in_the_format_of_the_dialect() {
     for (dialect, format) in formats() {
-        let served = Served::start(&with_dialect(dialect, vec![Limit::new(Axis::Rpm, 60)], &[])).await;
+        let mock = RunningMock::start(&with_dialect(dialect, vec![Limit::new(Axis::Rpm, 60)], &[])).await;
         for _ in 0..60 {
-            assert_eq!(ask(&served, format, "").await.status, 200);
+            assert_eq!(ask(&mock, format, "").await.status, 200);
         }
-        let reply = ask(&served, format, "").await;
+        let reply = ask(&mock, format, "").await;
         assert_eq!(reply.status, 429, "{dialect:?}: {}", reply.body);
         let body = reply.json();
-        let is_native = match dialect {
+        let has_dialect_format = match dialect {
             Dialect::Groq | Dialect::OpenAi => &body["error"]["type"] == "requests",
             Dialect::Azure => body["error"]["code"].is_string(),
             Dialect::Anthropic => {
@@ -97,10 +97,10 @@ async fn a_refusal_is_a_429_in_the_format_of_the_dialect() {
             Dialect::Fireworks => body["error"]["object"] == "error",
             Dialect::Gemini => body[0]["error"]["status"] == "RESOURCE_EXHAUSTED",
         };
-        assert!(is_native, "{dialect:?}: {body}");
+        assert!(has_dialect_format, "{dialect:?}: {body}");
         // The limit refills under every dialect.
-        served.set_clock(Nanos::SECOND);
-        assert_eq!(ask(&served, format, "").await.status, 200, "{dialect:?}");
+        mock.set_clock(Nanos::SECOND);
+        assert_eq!(ask(&mock, format, "").await.status, 200, "{dialect:?}");
     }
 }
 
@@ -119,8 +119,8 @@ async fn headers_state_every_axis_that_the_dialect_has_a_header_for() {
         (Dialect::Together, "x-ratelimit-limit", "100"),
     ];
     for (dialect, name, value) in dialects {
-        let served = Served::start(&with_dialect(dialect, limits.to_vec(), &[])).await;
-        let reply = ask(&served, wire::format(dialect), "").await;
+        let mock = RunningMock::start(&with_dialect(dialect, limits.to_vec(), &[])).await;
+        let reply = ask(&mock, wire::format(dialect), "").await;
         assert_eq!(reply.header(name), Some(value), "{dialect:?} {:?}", reply.headers);
         // If resets are dates, the reply has the `date` of the mock's clock rather than the transport's.
         let dates: Vec<_> = reply.headers.iter().filter(|(name, _)| name == "date").collect();
@@ -132,16 +132,16 @@ async fn headers_state_every_axis_that_the_dialect_has_a_header_for() {
 #[tokio::test]
 async fn mistral_states_what_remains_after_the_call_is_charged() {
     let mut config = with_dialect(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
-    config.models[0].reserve = Reserve::of(Estimate::Prompt);
-    let served = Served::start(&config).await;
-    let reply = ask(&served, wire::format(Dialect::Mistral), "").await;
+    config.models[0].reserve = Reserve::default_for(Estimate::Prompt);
+    let mock = RunningMock::start(&config).await;
+    let reply = ask(&mock, wire::format(Dialect::Mistral), "").await;
     let headers = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
         .map(|name| reply.header(name));
     assert_eq!(headers, [Some("985"), Some("15")]);
-    let streamed = ask(&served, wire::format(Dialect::Mistral), r#","stream":true"#).await;
+    let streamed = ask(&mock, wire::format(Dialect::Mistral), r#","stream":true"#).await;
     let headers = ["x-ratelimit-remaining-tokens-minute", "x-ratelimit-tokens-query-cost"]
         .map(|name| streamed.header(name));
-    assert_eq!(headers, [Some("975"), None], "the head of a stream leaves before the completion is charged");
+    assert_eq!(headers, [Some("975"), None], "the head of a stream is sent before the completion is charged");
 }
 
 #[tokio::test]
@@ -152,10 +152,10 @@ async fn faults_have_the_status_of_the_dialect() {
         (Fault::NotInTier, [404, 404, 404, 429, 404, 403, 404, 404, 404, 429]),
     ] {
         for (dialect, status) in Dialect::ALL.into_iter().zip(expected) {
-            let served = Served::start(&with_dialect(dialect, vec![], &[fault])).await;
-            let reply = ask(&served, wire::format(dialect), "").await;
+            let mock = RunningMock::start(&with_dialect(dialect, vec![], &[fault])).await;
+            let reply = ask(&mock, wire::format(dialect), "").await;
             assert_eq!(reply.status, status, "{dialect:?} {fault:?}: {}", reply.body);
-            assert_eq!(served.stop().await.len(), 1, "nothing to settle");
+            assert_eq!(mock.stop().await.len(), 1, "nothing to settle");
         }
     }
 }
@@ -163,45 +163,45 @@ async fn faults_have_the_status_of_the_dialect() {
 #[tokio::test]
 async fn the_key_is_read_from_the_header_of_the_dialect() {
     for (dialect, format) in formats() {
-        let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
+        let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
         let path = format.path(MODEL);
-        let wrong = Http::parse(&served.exchange(&request(format, &path, "unknown", &question(""))).await);
+        let wrong = HttpReply::parse(&mock.exchange(&request(format, &path, "unknown", &question(""))).await);
         assert!(matches!(wrong.status, 400 | 401), "{dialect:?}: {}", wrong.body);
-        let elsewhere = request(format, &path, "k1", &question(""));
-        let elsewhere = match format.key_headers()[0] {
-            KeyHeader::Bearer => elsewhere.replace("authorization: Bearer", "api-key:"),
-            KeyHeader::Named(name) => elsewhere.replace(name, "authorization"),
+        let wrong_header = request(format, &path, "k1", &question(""));
+        let wrong_header = match format.key_headers()[0] {
+            KeyHeader::Bearer => wrong_header.replace("authorization: Bearer", "api-key:"),
+            KeyHeader::Named(name) => wrong_header.replace(name, "authorization"),
         };
-        let elsewhere = Http::parse(&served.exchange(&elsewhere).await);
-        assert_eq!(elsewhere.status, wrong.status, "{dialect:?}");
+        let wrong_header = HttpReply::parse(&mock.exchange(&wrong_header).await);
+        assert_eq!(wrong_header.status, wrong.status, "{dialect:?}");
         // Clients of OpenAI's format send a bearer token to every compatible endpoint.
         let compatible = wire::format(dialect);
         let request = request(compatible, &compatible.path(MODEL), "k1", &question(""));
         let bearer = request.replace("api-key: ", "authorization: Bearer ");
-        assert_eq!(Http::parse(&served.exchange(&bearer).await).status, 200, "{dialect:?}");
+        assert_eq!(HttpReply::parse(&mock.exchange(&bearer).await).status, 200, "{dialect:?}");
     }
 }
 
 #[tokio::test]
 async fn models_are_listed_and_other_paths_are_unknown() {
     for dialect in Dialect::ALL {
-        let served = Served::start(&with_dialect(dialect, vec![], &[])).await;
+        let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
         let base = wire::format(dialect).base();
         let get = |path: &str| {
             format!("GET {path} HTTP/1.1\r\nhost: m\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n")
         };
-        let models = Http::parse(&served.exchange(&get(&format!("{base}/models"))).await);
+        let models = HttpReply::parse(&mock.exchange(&get(&format!("{base}/models"))).await);
         assert_eq!((models.status, &models.json()["data"][0]["id"]), (200, &json!(MODEL)), "{dialect:?}");
-        assert_eq!(Http::parse(&served.exchange(&get("/v9/models")).await).status, 404, "{dialect:?}");
+        assert_eq!(HttpReply::parse(&mock.exchange(&get("/v9/models")).await).status, 404, "{dialect:?}");
     }
 }
 
 #[tokio::test]
 async fn the_messages_api_requires_max_tokens() {
-    let served = Served::start(&with_dialect(Dialect::Anthropic, vec![], &[])).await;
+    let mock = RunningMock::start(&with_dialect(Dialect::Anthropic, vec![], &[])).await;
     let native = wire::formats(Dialect::Anthropic)[1];
     let body = question("").replace(r#","max_tokens":100"#, "");
-    let reply = Http::parse(&served.exchange(&request(native, "/v1/messages", "k1", &body)).await);
+    let reply = HttpReply::parse(&mock.exchange(&request(native, "/v1/messages", "k1", &body)).await);
     let error = reply.json();
     assert_eq!(
         (reply.status, &error["type"], &error["error"]["type"]),

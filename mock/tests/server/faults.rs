@@ -1,7 +1,7 @@
 //! Every fault as a client sees it.
 
-use crate::client::{Seen, Served, admitted, at_once, config, post, question, settled};
-use provider::config::{Fault, Limit, Service, WaitForm};
+use crate::client::{Observed, RunningMock, admitted, config, no_latency, post, question, settled};
+use provider::config::{Fault, Limit, ServiceTimeDist, WaitForm};
 use provider::decision::Decision;
 use provider::dist::Dist;
 use provider::fault::{FaultSyntax, NAMES};
@@ -20,50 +20,50 @@ async fn a_status_fault_has_the_error_text_of_the_provider() {
         (429, Some("rate_limit_exceeded"), "Too Many Requests"),
         (529, None, "529"),
     ] {
-        let served = Served::start(&config(vec![], at_once(), &[Fault::Status(status)])).await;
-        let reply = served.ask().await;
+        let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Status(status)])).await;
+        let reply = mock.ask().await;
         let error = &reply.json()["error"];
         assert_eq!((reply.status, error["code"].as_str()), (status, code));
         assert!(error["message"].as_str().unwrap().contains(message), "{error}");
-        assert!(matches!(served.stop().await[..], [Seen::Decided(..)]), "nothing to settle");
+        assert!(matches!(mock.stop().await[..], [Observed::Decided(..)]), "nothing to settle");
     }
 }
 
 #[tokio::test]
 async fn a_reset_closes_the_connection_before_the_head() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::Reset])).await;
-    assert_eq!(served.exchange(&post("", &question(""))).await, "");
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Reset])).await;
+    assert_eq!(mock.exchange(&post("", &question(""))).await, "");
 }
 
 #[tokio::test]
 async fn a_timeout_holds_the_connection_without_a_reply() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::Timeout])).await;
-    let mut socket = served.connect().await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Timeout])).await;
+    let mut socket = mock.connect().await;
     socket.write_all(post("", &question("")).as_bytes()).await.unwrap();
-    served.wait_for(|seen| !seen.is_empty()).await;
+    mock.wait_for(|seen| !seen.is_empty()).await;
     let mut byte = [0];
     let read = tokio::time::timeout(Duration::from_millis(50), socket.read(&mut byte)).await;
     assert!(read.is_err(), "replied or closed: {read:?}");
-    assert_eq!(served.stop().await.len(), 1);
+    assert_eq!(mock.stop().await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_cut_reply_is_half_as_long_as_its_content_length() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::CutStream])).await;
-    let reply = served.ask().await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::CutStream])).await;
+    let reply = mock.ask().await;
     let announced: usize = reply.header("content-length").unwrap().parse().unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, announced / 2));
 }
 
 #[tokio::test]
 async fn garbage_is_a_200_with_a_body_that_is_not_json() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::Garbage])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Garbage])).await;
     for more in ["", r#","stream":true"#] {
-        let reply = served.chat("", &question(more)).await;
+        let reply = mock.chat("", &question(more)).await;
         assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/html")));
         assert!(serde_json::from_str::<serde_json::Value>(&reply.body).is_err());
     }
-    assert_eq!(served.stop().await.len(), 4, "it is charged like any served call");
+    assert_eq!(mock.stop().await.len(), 4, "it is charged like any served call");
 }
 
 #[tokio::test]
@@ -72,9 +72,9 @@ async fn a_refusal_may_omit_its_wait_or_announce_another() {
         (Fault::NoRetryAfter, None, "Requested 1. Need more tokens?"),
         (Fault::RetryAfter(Nanos::HOUR), Some("3600"), "Please try again in 1h0m0s."),
     ] {
-        let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[fault])).await;
-        assert_eq!(served.ask().await.status, 200);
-        let refused = served.ask().await;
+        let mock = RunningMock::start(&config(vec![Limit::new(Axis::Rpm, 1)], no_latency(), &[fault])).await;
+        assert_eq!(mock.ask().await.status, 200);
+        let refused = mock.ask().await;
         assert_eq!((refused.status, refused.header("retry-after")), (429, header));
         assert!(refused.body.contains(message), "{}", refused.body);
     }
@@ -82,19 +82,19 @@ async fn a_refusal_may_omit_its_wait_or_announce_another() {
 
 #[tokio::test]
 async fn a_reset_after_the_head_sends_no_body() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::ResetAfterHead])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::ResetAfterHead])).await;
     for (more, kind) in [("", "application/json"), (r#","stream":true"#, "text/event-stream")] {
-        let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
+        let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
         assert_eq!((reply.status, reply.header("content-type"), reply.body.as_str()), (200, Some(kind), ""));
         assert!(reply.header("content-length").unwrap().parse::<usize>().unwrap() > 0);
     }
-    assert_eq!(served.stop().await.len(), 4, "both are charged for their prompts");
+    assert_eq!(mock.stop().await.len(), 4, "both are charged for their prompts");
 }
 
 #[tokio::test]
 async fn a_stream_may_end_before_its_first_token() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::CutBeforeToken])).await;
-    let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(r#","stream":true"#)).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::CutBeforeToken])).await;
+    let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &question(r#","stream":true"#)).await;
     let events: Vec<_> = reply.body.split_terminator("\n\n").collect();
     assert_eq!((reply.status, events.len()), (200, 1), "{}", reply.body);
     assert!(events[0].contains(r#""role":"assistant","content":"""#), "{}", events[0]);
@@ -102,9 +102,9 @@ async fn a_stream_may_end_before_its_first_token() {
 
 #[tokio::test]
 async fn truncated_json_comes_in_a_complete_reply() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::Truncated])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Truncated])).await;
     for (more, kind) in [("", "application/json"), (r#","stream":true"#, "text/event-stream")] {
-        let reply = served.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
+        let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
         let announced: usize = reply.header("content-length").unwrap().parse().unwrap();
         assert_eq!((reply.header("content-type"), reply.body.len()), (Some(kind), announced));
         let json = reply.body.trim_start_matches("data: ");
@@ -115,33 +115,36 @@ async fn truncated_json_comes_in_a_complete_reply() {
 
 #[tokio::test]
 async fn a_reply_may_have_the_wrong_content_type() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::WrongType])).await;
-    let whole = served.ask().await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::WrongType])).await;
+    let whole = mock.ask().await;
     assert_eq!((whole.status, whole.header("content-type")), (200, Some("text/html")));
     assert_eq!(whole.json()["object"], "chat.completion");
-    let stream = served.chat("", &question(r#","stream":true"#)).await;
+    let stream = mock.chat("", &question(r#","stream":true"#)).await;
     assert_eq!(stream.header("content-type"), Some("text/html"));
     assert!(stream.body.ends_with("data: [DONE]\n\n"));
 }
 
 #[tokio::test]
 async fn a_200_may_contain_an_error() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::ErrorInside])).await;
-    let whole = served.ask().await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::ErrorInside])).await;
+    let whole = mock.ask().await;
     assert_eq!((whole.status, whole.header("content-type")), (200, Some("application/json")));
     assert!(whole.json()["error"]["message"].as_str().unwrap().contains("over capacity"));
-    let stream = served.chat("", &question(r#","stream":true"#)).await;
+    let stream = mock.chat("", &question(r#","stream":true"#)).await;
     assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
     let event = stream.body.strip_prefix("event: error\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
     assert!(serde_json::from_str::<serde_json::Value>(event).unwrap()["error"].is_object());
-    assert!(matches!(served.stop().await[..], [Seen::Decided(..), Seen::Decided(..)]), "nothing to settle");
+    assert!(
+        matches!(mock.stop().await[..], [Observed::Decided(..), Observed::Decided(..)]),
+        "nothing to settle"
+    );
 }
 
 #[tokio::test]
 async fn a_throttle_is_a_429_with_a_wait_and_without_a_limit() {
     let fault = Fault::Throttle(Nanos::from_millis(4_200));
-    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 30)], at_once(), &[fault])).await;
-    let reply = served.ask().await;
+    let mock = RunningMock::start(&config(vec![Limit::new(Axis::Rpm, 30)], no_latency(), &[fault])).await;
+    let reply = mock.ask().await;
     assert_eq!((reply.status, reply.header("retry-after")), (429, Some("5")));
     assert!(!reply.body.contains("RPM"), "{}", reply.body);
 }
@@ -155,11 +158,11 @@ async fn retry_after_is_written_in_every_form() {
         (WaitForm::Absurd, "99999999999999999999", "Requested 1. Need more tokens?"),
     ] {
         let faults = [Fault::RetryAfterAs(form)];
-        let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 7)], at_once(), &faults)).await;
+        let mock = RunningMock::start(&config(vec![Limit::new(Axis::Rpm, 7)], no_latency(), &faults)).await;
         for _ in 0..7 {
-            assert_eq!(served.ask().await.header("retry-after"), None);
+            assert_eq!(mock.ask().await.header("retry-after"), None);
         }
-        let refused = served.ask().await;
+        let refused = mock.ask().await;
         assert_eq!((refused.status, refused.header("retry-after")), (429, Some(header)));
         assert!(refused.body.contains(message), "{}", refused.body);
         let dated = form == WaitForm::Date;
@@ -170,9 +173,9 @@ async fn retry_after_is_written_in_every_form() {
 #[tokio::test]
 async fn limit_headers_may_be_absent_and_the_clock_wrong() {
     let limits = vec![Limit::new(Axis::Rpd, 1), Limit::new(Axis::Tpm, 8000)];
-    let served = Served::start(&config(limits.clone(), at_once(), &[Fault::NoLimitHeaders])).await;
+    let mock = RunningMock::start(&config(limits.clone(), no_latency(), &[Fault::NoLimitHeaders])).await;
     for status in [200, 429] {
-        let reply = served.ask().await;
+        let reply = mock.ask().await;
         assert_eq!(reply.status, status);
         let is_limit_header = |name: &str| name.contains("ratelimit") || name == "retry-after";
         assert!(!reply.headers.iter().any(|(name, _)| is_limit_header(name)), "{:?}", reply.headers);
@@ -181,8 +184,8 @@ async fn limit_headers_may_be_absent_and_the_clock_wrong() {
         (Fault::ClockAhead(Nanos::HOUR), "Sun, 01 Nov 2026 01:00:00 GMT"),
         (Fault::ClockBehind(Nanos::DAY), "Sat, 31 Oct 2026 00:00:00 GMT"),
     ] {
-        let served = Served::start(&config(limits.clone(), at_once(), &[fault])).await;
-        let reply = served.ask().await;
+        let mock = RunningMock::start(&config(limits.clone(), no_latency(), &[fault])).await;
+        let reply = mock.ask().await;
         assert_eq!((reply.status, reply.header("date")), (200, Some(date)));
         assert_eq!(reply.headers.iter().filter(|(name, _)| name == "date").count(), 1);
     }
@@ -191,14 +194,18 @@ async fn limit_headers_may_be_absent_and_the_clock_wrong() {
 #[tokio::test]
 async fn the_first_token_may_be_late_and_the_others_slow() {
     // A thousand tokens a second: of five, the last four take 4 ms.
-    let service = Service::Split { first_token: Dist::Constant(0.01), prefill: None, output: 1_000.0 };
+    let service = ServiceTimeDist::Split {
+        before_prefill: Dist::Constant(0.01),
+        prefill_speed: None,
+        decode_speed: 1_000.0,
+    };
     for (fault, first, rest) in
         [(Fault::LateFirstToken(Nanos::from_millis(30)), 40, 4), (Fault::SlowTokens(10.0), 10, 40)]
     {
-        let served = Served::start(&config(vec![], service.clone(), &[fault])).await;
-        served.ask().await;
-        let seen = served.stop().await;
-        let Seen::Decided(_, _, report) = &seen[0] else { panic!("{seen:?}") };
+        let mock = RunningMock::start(&config(vec![], service.clone(), &[fault])).await;
+        mock.ask().await;
+        let seen = mock.stop().await;
+        let Observed::Decided(_, _, report) = &seen[0] else { panic!("{seen:?}") };
         let Decision::Admitted(service) = report.decision else { panic!("{report:?}") };
         assert_eq!(service.time.first_token, Nanos::from_millis(first));
         assert_eq!(service.time.decode, Nanos::from_millis(rest));
@@ -207,26 +214,26 @@ async fn the_first_token_may_be_late_and_the_others_slow() {
 
 #[tokio::test]
 async fn every_named_fault_can_be_injected() {
-    for (name, word) in NAMES {
-        let served = Served::start_with(
-            &config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[]),
+    for (name, syntax) in NAMES {
+        let mock = RunningMock::start_with(
+            &config(vec![Limit::new(Axis::Rpm, 1)], no_latency(), &[]),
             ControlPlane::Enabled,
         )
         .await;
-        let fault = match word {
+        let fault = match syntax {
             FaultSyntax::Plain(_) => format!(r#""{name}""#),
             FaultSyntax::Factor(_) => format!(r#"{{"{name}":"2x"}}"#),
             FaultSyntax::Duration(_) => format!(r#"{{"{name}":"1ms"}}"#),
         };
         let injection = format!(r#"{{"fault":{fault},"next":2}}"#);
-        assert_eq!(served.control("POST", "/_quotalab/faults", &injection).await.status, 200, "{injection}");
+        assert_eq!(mock.control("POST", "/_quotalab/faults", &injection).await.status, 200, "{injection}");
         if name != "timeout" {
-            served.exchange(&post("", &question(""))).await;
-            served.exchange(&post("", &question(r#","stream":true"#))).await;
+            mock.exchange(&post("", &question(""))).await;
+            mock.exchange(&post("", &question(r#","stream":true"#))).await;
         }
-        let left = served.control("GET", "/_quotalab/faults", "").await.json();
+        let left = mock.control("GET", "/_quotalab/faults", "").await.json();
         assert_eq!(left["faults"].as_array().unwrap().len(), usize::from(name == "timeout"), "{name}");
-        let seen = served.stop().await;
+        let seen = mock.stop().await;
         let admitted = admitted(&seen);
         assert_eq!(settled(&seen), admitted, "{name}: {seen:?}");
     }

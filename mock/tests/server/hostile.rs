@@ -1,7 +1,7 @@
 //! Arbitrary input is answered with a 4xx or a closed connection: never a 5xx of the server's own, never a panic, never
 //! more memory than the bounds; and the next client is served.
 
-use crate::client::{Served, admitted, at_once, config, question, settled};
+use crate::client::{RunningMock, admitted, config, no_latency, question, settled};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use provider::config::Limit;
@@ -13,15 +13,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
-/// What is sent on one connection, and how the client ends it.
+/// The bytes that a client sends on one connection, and how it ends the connection.
 #[derive(Clone, Debug)]
 struct Input {
     bytes: Vec<u8>,
-    end: End,
+    end: ConnectionEnd,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum End {
+enum ConnectionEnd {
     /// The client closes its sending side and reads the replies.
     HalfClosed,
     /// The client closes the connection at once.
@@ -102,7 +102,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     (method, prop::sample::select(PATHS.to_vec()), key, truth, flood, body(), -20..20isize, any::<bool>())
         .prop_map(|(method, path, key, truth, flood, body, length_error, chunked)| {
             let mut bytes =
-                format!("{method} {path} HTTP/1.1\r\nhost: mock\r\nauthorization: {key}\r\n{truth}");
+                format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nx-quotalab: 1\r\nauthorization: {key}\r\n{truth}");
             (0..flood)
                 .for_each(|number| bytes.push_str(&format!("x-{number}: {}\r\n", "y".repeat(number % 200))));
             if chunked {
@@ -128,7 +128,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => (request(), any::<prop::sample::Index>()).prop_map(|(whole, at)| whole[..at.index(whole.len())].to_vec()),
         1 => (request(), request()).prop_map(|(one, two)| [one, two].concat()),
     ];
-    let end = prop_oneof![4 => Just(End::HalfClosed), 1 => Just(End::Dropped)];
+    let end = prop_oneof![4 => Just(ConnectionEnd::HalfClosed), 1 => Just(ConnectionEnd::Dropped)];
     (bytes, end).prop_map(|(bytes, end)| Input { bytes, end })
 }
 
@@ -136,14 +136,14 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-async fn start() -> Served {
+async fn start() -> RunningMock {
     let limits = vec![Limit::new(Axis::Rpm, 1_000_000), Limit::new(Axis::Concurrency, 1_000)];
-    Served::start_with(&config(limits, at_once(), &[]), ControlPlane::Enabled).await
+    RunningMock::start_with(&config(limits, no_latency(), &[]), ControlPlane::Enabled).await
 }
 
 /// All that the server sends until it closes the connection.
-async fn reply(served: &Served, input: &Input) -> Vec<u8> {
-    let (mut reader, mut writer) = served.connect().await.into_split();
+async fn reply(mock: &RunningMock, input: &Input) -> Vec<u8> {
+    let (mut reader, mut writer) = mock.connect().await.into_split();
     let bytes = input.bytes.clone();
     // The server may close the connection before everything has been sent.
     let writing = tokio::spawn(async move {
@@ -152,7 +152,7 @@ async fn reply(served: &Served, input: &Input) -> Vec<u8> {
         writer
     });
     let mut received = Vec::new();
-    if matches!(input.end, End::HalfClosed) {
+    if matches!(input.end, ConnectionEnd::HalfClosed) {
         let read = tokio::time::timeout(Duration::from_secs(20), reader.read_to_end(&mut received)).await;
         assert!(read.is_ok(), "a half-closed connection is left open");
     }
@@ -170,7 +170,7 @@ fn statuses(received: &[u8]) -> Vec<u16> {
 #[test]
 fn arbitrary_input_is_answered_with_a_4xx_or_closed() {
     let runtime = runtime();
-    let served = runtime.block_on(start());
+    let mock = runtime.block_on(start());
     // A fixed seed, so that a failure is reproducible.
     let mut runner = TestRunner::new_with_rng(
         Cases { cases: 300, failure_persistence: None, ..Cases::default() },
@@ -178,9 +178,9 @@ fn arbitrary_input_is_answered_with_a_4xx_or_closed() {
     );
     let found = RefCell::new(BTreeSet::new());
     let result = runner.run(&input(), |input| {
-        let received = runtime.block_on(reply(&served, &input));
+        let received = runtime.block_on(reply(&mock, &input));
         // Some input is well formed and injects a fault.
-        runtime.block_on(served.control("DELETE", "/_quotalab/faults", ""));
+        runtime.block_on(mock.control("DELETE", "/_quotalab/faults", ""));
         for status in statuses(&received) {
             found.borrow_mut().insert(status);
             prop_assert!(
@@ -198,22 +198,22 @@ fn arbitrary_input_is_answered_with_a_4xx_or_closed() {
     let found = found.into_inner();
     assert!([200, 400, 401, 404, 405, 431].iter().all(|status| found.contains(status)), "{found:?}");
     runtime.block_on(async {
-        assert_eq!(served.ask().await.status, 200, "the next client is served");
-        let seen = served.wait_for(|seen| settled(seen) == admitted(seen)).await;
+        assert_eq!(mock.ask().await.status, 200, "the next client is served");
+        let seen = mock.wait_for(|seen| settled(seen) == admitted(seen)).await;
         assert!(admitted(&seen) >= 1);
-        served.stop().await;
+        mock.stop().await;
     });
 }
 
 #[tokio::test]
 async fn an_endless_body_is_not_read_beyond_its_maximum() {
-    let served = start().await;
+    let mock = start().await;
     for (path, bound) in
         [("/openai/v1/chat/completions", MAX_JSON_BODY_BYTES), ("/_quotalab/faults", 64 << 10)]
     {
-        let (mut reader, mut writer) = served.connect().await.into_split();
+        let (mut reader, mut writer) = mock.connect().await.into_split();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\ntransfer-encoding: chunked\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nx-quotalab: 1\r\nauthorization: Bearer k1\r\ntransfer-encoding: chunked\r\n\r\n"
         );
         writer.write_all(head.as_bytes()).await.unwrap();
         let endless = tokio::spawn(async move {
@@ -236,19 +236,19 @@ async fn an_endless_body_is_not_read_beyond_its_maximum() {
             String::from_utf8_lossy(&received)
         );
     }
-    assert_eq!(served.ask().await.status, 200);
+    assert_eq!(mock.ask().await.status, 200);
 }
 
 #[tokio::test]
 async fn the_journal_and_the_clock_are_bounded() {
-    let served = start().await;
+    let mock = start().await;
     for _ in 0..20 {
-        let advanced = served.control("POST", "/_quotalab/clock", r#"{"advance":"366d"}"#).await;
+        let advanced = mock.control("POST", "/_quotalab/clock", r#"{"advance":"366d"}"#).await;
         assert_eq!(advanced.status, 200);
     }
-    assert_eq!(served.ask().await.status, 200, "after twenty years");
-    served.set_clock(Nanos::MAX);
-    assert_eq!(served.ask().await.status, 200, "at the latest instant");
-    let journal = served.control("GET", "/_quotalab/requests?last=18446744073709551615", "").await;
+    assert_eq!(mock.ask().await.status, 200, "after twenty years");
+    mock.set_clock(Nanos::MAX);
+    assert_eq!(mock.ask().await.status, 200, "at the latest instant");
+    let journal = mock.control("GET", "/_quotalab/requests?last=18446744073709551615", "").await;
     assert_eq!((journal.status, &journal.json()["received"]), (200, &serde_json::json!(2)));
 }

@@ -1,16 +1,16 @@
 //! Refusals byte for byte, and that waiting as announced is enough.
 
-use crate::client::{MODEL, Served, at_once, config, post, question};
+use crate::client::{MODEL, RunningMock, config, no_latency, post, question};
 use provider::config::{Lengths, Limit, Tier};
 use provider::{Axis, Nanos};
 
 #[tokio::test]
 async fn the_refusal_of_the_31st_request_is_as_captured_and_its_wait_is_enough() {
-    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 30)], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![Limit::new(Axis::Rpm, 30)], no_latency(), &[])).await;
     for _ in 0..30 {
-        assert_eq!(served.ask().await.status, 200);
+        assert_eq!(mock.ask().await.status, 200);
     }
-    let refused = served.ask().await;
+    let refused = mock.ask().await;
     assert_eq!(refused.status, 429);
     assert_eq!(refused.header("retry-after"), Some("2"));
     // The refusal of 2026 in tests/data, model and organisation included.
@@ -19,17 +19,17 @@ async fn the_refusal_of_the_31st_request_is_as_captured_and_its_wait_is_enough()
     );
     assert_eq!(refused.body.trim_end(), captured);
 
-    served.set_clock(Nanos(1_999_999_999));
-    assert_eq!(served.ask().await.status, 429);
-    served.set_clock(Nanos::from_secs(2));
-    assert_eq!(served.ask().await.status, 200);
+    mock.set_clock(Nanos(1_999_999_999));
+    assert_eq!(mock.ask().await.status, 429);
+    mock.set_clock(Nanos::from_secs(2));
+    assert_eq!(mock.ask().await.status, 200);
 }
 
 #[tokio::test]
 async fn header_names_are_lower_case_and_in_the_captured_order() {
     let limits = vec![Limit::new(Axis::Rpd, 1000), Limit::new(Axis::Tpm, 8000)];
-    let served = Served::start(&config(limits, at_once(), &[])).await;
-    let text = served.exchange(&post("prompt=26;completion=200;draw=1;tag=1", &question(""))).await;
+    let mock = RunningMock::start(&config(limits, no_latency(), &[])).await;
+    let text = mock.exchange(&post("prompt=26;completion=200;draw=1;tag=1", &question(""))).await;
     let names: Vec<_> =
         text.lines().skip(1).map_while(|line| line.split_once(": ")).map(|(name, _)| name).collect();
     let expected = [
@@ -62,8 +62,8 @@ async fn header_names_are_lower_case_and_in_the_captured_order() {
 #[tokio::test]
 async fn an_oversized_request_is_a_413_with_a_wait_and_oversized_output_a_429_without() {
     let limits = vec![Limit::new(Axis::Tpm, 8000)];
-    let served = Served::start(&config(limits, at_once(), &[])).await;
-    let large = served.chat("prompt=10394;completion=5;draw=1;tag=1", &question("")).await;
+    let mock = RunningMock::start(&config(limits, no_latency(), &[])).await;
+    let large = mock.chat("prompt=10394;completion=5;draw=1;tag=1", &question("")).await;
     assert_eq!((large.status, large.header("retry-after")), (413, Some("19")));
     let message = large.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(
@@ -71,10 +71,10 @@ async fn an_oversized_request_is_a_413_with_a_wait_and_oversized_output_a_429_wi
         "{message}"
     );
 
-    let mut developer = config(vec![Limit::new(Axis::Otpm, 90)], at_once(), &[]);
+    let mut developer = config(vec![Limit::new(Axis::Otpm, 90)], no_latency(), &[]);
     developer.tier = Tier::Developer;
-    let served = Served::start(&developer).await;
-    let large = served.ask().await;
+    let mock = RunningMock::start(&developer).await;
+    let large = mock.ask().await;
     assert_eq!((large.status, large.header("retry-after")), (429, None));
     let message = large.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("(OTPM): Limit 90, Requested 100. The request's expected output"), "{message}");
@@ -86,27 +86,28 @@ async fn an_oversized_request_is_a_413_with_a_wait_and_oversized_output_a_429_wi
 
 #[tokio::test]
 async fn the_keys_of_an_account_share_its_limits() {
-    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![Limit::new(Axis::Rpm, 1)], no_latency(), &[])).await;
     let mut statuses = Vec::new();
     for key in ["k1", "k2", "k3", "k3"] {
         let request = post("", &question("")).replace("Bearer k1", &format!("Bearer {key}"));
-        statuses.push(served.exchange(&request).await[9..12].to_owned());
+        statuses.push(mock.exchange(&request).await[9..12].to_owned());
     }
     assert_eq!(statuses, ["200", "429", "200", "429"]);
 }
 
 #[tokio::test]
 async fn a_request_longer_than_the_context_is_as_captured_and_not_charged() {
-    let mut config = config(vec![Limit::new(Axis::Rpd, 1000), Limit::new(Axis::Tpm, 8000)], at_once(), &[]);
+    let mut config =
+        config(vec![Limit::new(Axis::Rpd, 1000), Limit::new(Axis::Tpm, 8000)], no_latency(), &[]);
     config.models[0].lengths = Lengths { context: Some(200), max_output: Some(120) };
-    let served = Served::start(&config).await;
+    let mock = RunningMock::start(&config).await;
     // The request allows a completion of 100 tokens.
-    let long = served.exchange(&post("prompt=101;completion=9;draw=1;tag=1", &question(""))).await;
+    let long = mock.exchange(&post("prompt=101;completion=9;draw=1;tag=1", &question(""))).await;
     assert!(long.starts_with("HTTP/1.1 400 "), "{long}");
     let captured = r#"{"error":{"message":"Please reduce the length of the messages or completion.","type":"invalid_request_error","param":"messages"}}"#;
     assert!(long.contains(captured), "{long}");
     assert!(long.contains("x-ratelimit-remaining-requests: 1000"), "{long}");
     assert!(long.contains("x-ratelimit-remaining-tokens: 8000"), "{long}");
-    let fits = served.exchange(&post("prompt=100;completion=9;draw=1;tag=2", &question(""))).await;
+    let fits = mock.exchange(&post("prompt=100;completion=9;draw=1;tag=2", &question(""))).await;
     assert!(fits.starts_with("HTTP/1.1 200 "), "{fits}");
 }

@@ -1,6 +1,7 @@
 //! The server over loopback sockets: what it sends, and that each admitted call is settled exactly once.
 //!
-//! The clock stands still unless a test sets it, so limits are exact; only services take time, a few milliseconds.
+//! The mock's clock does not advance unless a test sets it, so limits are exact; only services take real time, a few
+//! milliseconds.
 
 #![expect(clippy::unwrap_used, reason = "a test fails on an unexpected value")]
 
@@ -9,9 +10,9 @@ mod client;
 mod control;
 mod dialects;
 mod faults;
-mod forms;
 mod hostile;
 mod limits;
+mod reply_options;
 mod requests;
 mod settling;
 mod streams;

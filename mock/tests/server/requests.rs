@@ -1,6 +1,6 @@
 //! Requests that are not checked against a limit, and the reply to a served one.
 
-use crate::client::{Http, MODEL, Seen, Served, at_once, config, post, question};
+use crate::client::{HttpReply, MODEL, Observed, RunningMock, config, no_latency, post, question};
 use provider::config::Limit;
 use provider::server::MAX_JSON_BODY_BYTES;
 use provider::{Axis, Usage};
@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn a_completion_has_the_members_of_the_capture_in_its_order() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let reply = served.ask().await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
+    let reply = mock.ask().await;
     let body = reply.json();
     let mut place = 0;
     for member in [
@@ -45,39 +45,39 @@ async fn a_completion_has_the_members_of_the_capture_in_its_order() {
 
 #[tokio::test]
 async fn max_tokens_shortens_a_completion_with_finish_reason_length() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let reply = served.chat("prompt=10;completion=101;draw=1;tag=1", &question("")).await.json();
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
+    let reply = mock.chat("prompt=10;completion=101;draw=1;tag=1", &question("")).await.json();
     assert_eq!(
         (&reply["choices"][0]["finish_reason"], &reply["usage"]["completion_tokens"]),
         (&json!("length"), &json!(100))
     );
-    let reply = served.chat("prompt=10;completion=100;draw=1;tag=1", &question("")).await.json();
+    let reply = mock.chat("prompt=10;completion=100;draw=1;tag=1", &question("")).await.json();
     assert_eq!(reply["choices"][0]["finish_reason"], "stop");
 }
 
 #[tokio::test]
 async fn without_a_truth_header_the_prompt_is_estimated_and_the_completion_drawn() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     for truth in ["", "prompt=1;nonsense"] {
-        let usage = &served.chat(truth, &question("")).await.json()["usage"];
+        let usage = &mock.chat(truth, &question("")).await.json()["usage"];
         assert_eq!(
             (&usage["prompt_tokens"], &usage["completion_tokens"]),
             (&json!(1), &json!(3)),
             "{truth:?}"
         );
     }
-    let _settled = served.ask().await;
-    let tags: Vec<_> = served
-        .seen()
+    let _settled = mock.ask().await;
+    let tags: Vec<_> = mock
+        .observed()
         .iter()
         .map(|seen| match seen {
-            Seen::Decided(_, tag, _) | Seen::Settled(_, tag, _) => *tag,
+            Observed::Decided(_, tag, _) | Observed::Settled(_, tag, _) => *tag,
         })
         .collect();
     assert_eq!(tags, [None, None, None, None, Some(9), Some(9)]);
     assert_eq!(
-        served.seen().last(),
-        Some(&Seen::Settled(
+        mock.observed().last(),
+        Some(&Observed::Settled(
             provider::Instant::ZERO,
             Some(9),
             Usage { prompt_tokens: 10, completion_tokens: 5, cached_tokens: 0 },
@@ -87,7 +87,7 @@ async fn without_a_truth_header_the_prompt_is_estimated_and_the_completion_drawn
 
 #[tokio::test]
 async fn unknown_keys_models_paths_and_invalid_bodies_are_rejected_in_groqs_format() {
-    let served = Served::start(&config(vec![Limit::new(Axis::Rpm, 1)], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![Limit::new(Axis::Rpm, 1)], no_latency(), &[])).await;
     let invalid = "invalid_request_error";
     let request = |from: &str, to: &str| post("", &question("")).replace(from, to);
     let model = question("").replace(MODEL, "a`b\\\"c\\u0001");
@@ -125,20 +125,20 @@ async fn unknown_keys_models_paths_and_invalid_bodies_are_rejected_in_groqs_form
         (post("", "{]"), 400, json!({"message": "key must be a string at line 1 column 2", "type": invalid})),
     ];
     for (request, status, error) in cases {
-        let reply = Http::parse(&served.exchange(&request).await);
+        let reply = HttpReply::parse(&mock.exchange(&request).await);
         assert_eq!((reply.status, &reply.json()["error"]), (status, &error));
         assert_eq!(reply.header("x-ratelimit-limit-requests"), None);
     }
-    assert_eq!(served.seen(), [], "none of them is decided on");
+    assert_eq!(mock.observed(), [], "none of them is decided on");
 }
 
 #[tokio::test]
 async fn a_body_that_exceeds_the_maximum_is_a_413_with_and_without_content_length() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let announced = format!("content-length: {}", MAX_JSON_BODY_BYTES + 1);
     let chunk = format!("{MAX_JSON_BODY_BYTES:x}\r\n{}\r\n1\r\n \r\n", " ".repeat(MAX_JSON_BODY_BYTES));
     for (framing, body) in [(announced.as_str(), ""), ("transfer-encoding: chunked", chunk.as_str())] {
-        let mut socket = served.connect().await;
+        let mut socket = mock.connect().await;
         let head = format!(
             "POST /openai/v1/chat/completions HTTP/1.1\r\nhost: m\r\nauthorization: bearer k1\r\n{framing}\r\n\r\n"
         );
@@ -149,26 +149,26 @@ async fn a_body_that_exceeds_the_maximum_is_a_413_with_and_without_content_lengt
         assert_eq!(&reply, b"HTTP/1.1 413", "{framing}");
     }
     let fits = format!("{}{}", question(""), " ".repeat(MAX_JSON_BODY_BYTES - question("").len()));
-    assert_eq!(served.chat("", &fits).await.status, 200);
+    assert_eq!(mock.chat("", &fits).await.status, 200);
 }
 
 #[tokio::test]
 async fn models_require_a_key_and_health_does_not() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let get =
         |path: &str, key: &str| format!("GET {path} HTTP/1.1\r\nhost: m\r\n{key}connection: close\r\n\r\n");
     let models =
-        Http::parse(&served.exchange(&get("/openai/v1/models", "authorization: Bearer k3\r\n")).await);
+        HttpReply::parse(&mock.exchange(&get("/openai/v1/models", "authorization: Bearer k3\r\n")).await);
     assert_eq!((models.status, &models.json()["data"][0]["id"]), (200, &json!(MODEL)));
     assert_eq!(models.header("x-ratelimit-limit-requests"), None);
-    assert_eq!(Http::parse(&served.exchange(&get("/openai/v1/models", "")).await).status, 401);
-    assert_eq!(Http::parse(&served.exchange(&get("/health", "")).await).json(), json!({"status": "ok"}));
+    assert_eq!(HttpReply::parse(&mock.exchange(&get("/openai/v1/models", "")).await).status, 401);
+    assert_eq!(HttpReply::parse(&mock.exchange(&get("/health", "")).await).json(), json!({"status": "ok"}));
 }
 
 #[tokio::test]
 async fn one_connection_carries_many_requests() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let mut socket = served.connect().await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
+    let mut socket = mock.connect().await;
     let keep_alive = post("", &question("")).replace("connection: close\r\n", "");
     for _ in 0..10 {
         socket.write_all(keep_alive.as_bytes()).await.unwrap();

@@ -1,21 +1,25 @@
 //! Completions as server-sent events.
 
-use crate::client::{Http, Seen, Served, at_once, config, question};
-use provider::config::{Fault, Service};
+use crate::client::{HttpReply, Observed, RunningMock, config, no_latency, question};
+use provider::config::{Fault, ServiceTimeDist};
 use provider::dist::Dist;
 use serde_json::{Value, json};
 
-fn events(reply: &Http) -> Vec<&str> {
+fn events(reply: &HttpReply) -> Vec<&str> {
     reply.body.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").expect("an event")).collect()
 }
 
 #[tokio::test]
 async fn a_stream_has_a_role_tokens_an_end_and_done() {
     // Two milliseconds to the first token, then one token per millisecond.
-    let service = Service::Split { first_token: Dist::Constant(0.002), prefill: None, output: 1000.0 };
-    for service in [service, at_once()] {
-        let served = Served::start(&config(vec![], service, &[])).await;
-        let reply = served.chat("prompt=10;completion=20;draw=1;tag=1", &question(r#","stream":true"#)).await;
+    let service = ServiceTimeDist::Split {
+        before_prefill: Dist::Constant(0.002),
+        prefill_speed: None,
+        decode_speed: 1000.0,
+    };
+    for service in [service, no_latency()] {
+        let mock = RunningMock::start(&config(vec![], service, &[])).await;
+        let reply = mock.chat("prompt=10;completion=20;draw=1;tag=1", &question(r#","stream":true"#)).await;
         assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/event-stream")));
         let events = events(&reply);
         assert_eq!(events.len(), 1 + 20 + 1 + 1);
@@ -39,18 +43,18 @@ async fn a_stream_has_a_role_tokens_an_end_and_done() {
         assert_eq!(end["usage"], end["x_groq"]["usage"]);
         assert_eq!(end["usage"]["total_tokens"], 30);
         assert!(chunks.iter().all(|chunk| chunk["id"] == chunks[0]["id"]));
-        let seen = served.stop().await;
+        let seen = mock.stop().await;
         assert!(
-            matches!(seen[..], [Seen::Decided(..), Seen::Settled(_, Some(1), usage)] if usage.total() == 30)
+            matches!(seen[..], [Observed::Decided(..), Observed::Settled(_, Some(1), usage)] if usage.total() == 30)
         );
     }
 }
 
 #[tokio::test]
 async fn include_usage_adds_a_chunk_and_max_tokens_a_finish_reason() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let more = r#","stream":true,"stream_options":{"include_usage":true}"#;
-    let reply = served.chat("prompt=10;completion=900;draw=1;tag=1", &question(more)).await;
+    let reply = mock.chat("prompt=10;completion=900;draw=1;tag=1", &question(more)).await;
     let events = events(&reply);
     assert_eq!(events.len(), 1 + 100 + 1 + 1 + 1);
     let end: Value = serde_json::from_str(events[101]).unwrap();
@@ -61,19 +65,19 @@ async fn include_usage_adds_a_chunk_and_max_tokens_a_finish_reason() {
 
 #[tokio::test]
 async fn empty_and_very_long_completions_are_streamed() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let stream = question(r#","stream":true"#);
-    let empty = served.chat("prompt=10;completion=0;draw=1;tag=1", &stream).await;
+    let empty = mock.chat("prompt=10;completion=0;draw=1;tag=1", &stream).await;
     assert_eq!(events(&empty).len(), 3);
     let stream = stream.replace("\"max_tokens\":100", "\"max_tokens\":5000");
-    let huge = served.chat("prompt=10;completion=4294967295;draw=1;tag=1", &stream).await;
+    let huge = mock.chat("prompt=10;completion=4294967295;draw=1;tag=1", &stream).await;
     assert_eq!(events(&huge).len(), 5003);
 }
 
 #[tokio::test]
 async fn a_cut_stream_has_half_of_its_tokens_and_no_end() {
-    let served = Served::start(&config(vec![], at_once(), &[Fault::CutStream])).await;
-    let text = served
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::CutStream])).await;
+    let text = mock
         .exchange(&crate::client::post(
             "prompt=10;completion=20;draw=1;tag=1",
             &question(r#","stream":true"#),
@@ -82,27 +86,31 @@ async fn a_cut_stream_has_half_of_its_tokens_and_no_end() {
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     assert!(!text.contains("[DONE]") && !text.ends_with("0\r\n\r\n"), "{text}");
     assert_eq!(text.matches("data: {").count(), 1 + 10);
-    let seen = served.stop().await;
+    let seen = mock.stop().await;
     assert!(
-        matches!(seen[..], [Seen::Decided(..), Seen::Settled(_, Some(1), usage)] if usage.completion_tokens == 10)
+        matches!(seen[..], [Observed::Decided(..), Observed::Settled(_, Some(1), usage)] if usage.completion_tokens == 10)
     );
 }
 
 #[tokio::test]
 async fn network_latency_delays_a_reply_without_changing_it() {
-    let body = |network: f64, more: &'static str| async move {
-        let service = Service::Split { first_token: Dist::Constant(0.002), prefill: None, output: 1000.0 };
+    let body = |round_trip: f64, more: &'static str| async move {
+        let service = ServiceTimeDist::Split {
+            before_prefill: Dist::Constant(0.002),
+            prefill_speed: None,
+            decode_speed: 1000.0,
+        };
         let mut config = config(vec![], service, &[]);
-        config.models[0].latency.network = Some(Dist::Constant(network));
-        let served = Served::start(&config).await;
-        let reply = served.chat("prompt=10;completion=20;draw=1;tag=1", &question(more)).await;
-        assert_eq!(served.stop().await.len(), 2, "decided on and settled");
+        config.models[0].latency.round_trip = Some(Dist::Constant(round_trip));
+        let mock = RunningMock::start(&config).await;
+        let reply = mock.chat("prompt=10;completion=20;draw=1;tag=1", &question(more)).await;
+        assert_eq!(mock.stop().await.len(), 2, "decided on and settled");
         reply.body
     };
     for more in ["", r#","stream":true"#] {
         // Once shorter than the service, and once longer, so that the call is settled before its first token arrives.
-        let near = body(0.0, more).await;
-        assert_eq!(near, body(0.004, more).await);
-        assert_eq!(near, body(0.1, more).await);
+        let without_delay = body(0.0, more).await;
+        assert_eq!(without_delay, body(0.004, more).await);
+        assert_eq!(without_delay, body(0.1, more).await);
     }
 }

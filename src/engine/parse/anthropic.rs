@@ -61,8 +61,8 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name, axis| {
         let part = |part: &str| format!("anthropic-ratelimit-{name}-{part}");
         let (limit, remaining) = (number(headers, &part("limit"))?, number(headers, &part("remaining"))?);
-        let full_at = headers.value(&part("reset")).and_then(UnixTime::parse_rfc3339);
-        let reset = full_at.and_then(|full_at| wait_until(full_at, headers));
+        let refilled_at = headers.value(&part("reset")).and_then(UnixTime::parse_rfc3339);
+        let reset = refilled_at.and_then(|refilled_at| wait_until(refilled_at, headers));
         Some(LimitHeader { name, axis: Some(axis), limit, remaining, reset })
     };
     let separate = [read("input-tokens", Axis::Itpm), read("output-tokens", Axis::Otpm)];

@@ -60,7 +60,7 @@ fn refusal(body: &ErrorBody) -> Refusal {
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name, axis| {
-        let limit = LimitHeader::read(headers, name, Some(axis))?;
+        let limit = LimitHeader::parse(headers, name, Some(axis))?;
         let reset =
             number(headers, &format!("x-ratelimit-reset-{name}")).and_then(|value| reset(&limit, value));
         Some(LimitHeader { reset, ..limit })

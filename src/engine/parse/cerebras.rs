@@ -36,7 +36,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |(name, axis)| {
         let reset = headers.value(&format!("x-ratelimit-reset-{name}")).and_then(seconds);
-        Some(LimitHeader { reset, ..LimitHeader::read(headers, name, axis)? })
+        Some(LimitHeader { reset, ..LimitHeader::parse(headers, name, axis)? })
     };
     LIMITS.into_iter().filter_map(read).collect()
 }

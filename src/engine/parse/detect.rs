@@ -16,7 +16,7 @@ pub(super) fn dialect(response: &Response<'_>) -> Option<Dialect> {
     let Response { status, headers, body } = *response;
     let by_body = || {
         if !(200..300).contains(&status) {
-            return by_error(&ErrorBody::read(body)?);
+            return by_error(&ErrorBody::parse(body)?);
         }
         let body: Value = serde_json::from_slice(body).ok()?;
         let by_member = || body["x_groq"].is_object().then_some(Dialect::Groq);
@@ -30,8 +30,8 @@ fn by_header(headers: &dyn Headers) -> Option<Dialect> {
 }
 
 /// Distinguishes OpenAI and Azure, which use the same header names as Groq: Azure's resets have no unit, and OpenAI's
-/// limit on requests is usually per minute. Returns `None` otherwise: the response may be Groq's, whose limit on requests is
-/// per day, or OpenAI's with a limit per day.
+/// limit on requests is usually per minute. Returns `None` otherwise: the response may be Groq's, whose limit on
+/// requests is per day, or OpenAI's with a limit per day.
 fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
     if azure::has_bare_resets(headers) {
         return Some(Dialect::Azure);
@@ -53,16 +53,16 @@ fn by_error(body: &ErrorBody) -> Option<Dialect> {
     marker.map(|(_, dialect)| *dialect).or_else(|| by_google_status(body))
 }
 
-/// Returns Gemini for the status names of Google's APIs. It is a guess: all three of Google's dialects use these names. An
-/// error that does not name its service is parsed the same way in all three.
+/// Returns Gemini for the status names of Google's APIs. It is a guess: all three of Google's dialects use these names.
+/// An error that does not name its service is parsed the same way in all three.
 fn by_google_status(body: &ErrorBody) -> Option<Dialect> {
     let codes =
         ["RESOURCE_EXHAUSTED", "UNAVAILABLE", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_ARGUMENT"];
     codes.iter().any(|code| body.has_code(code)).then_some(Dialect::Gemini)
 }
 
-/// Headers that only one dialect sends. `x-ratelimit-limit-tokens-minute` is deliberately not listed: Cerebras and Mistral
-/// share it.
+/// Headers that only one dialect sends. `x-ratelimit-limit-tokens-minute` is deliberately not listed: Cerebras and
+/// Mistral share it.
 const HEADERS: [(&str, Dialect); 35] = [
     ("x-groq-region", Dialect::Groq),
     ("anthropic-ratelimit-requests-limit", Dialect::Anthropic),

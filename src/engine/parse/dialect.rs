@@ -1,10 +1,11 @@
 //! The dialects that can be parsed: the ten that the provider model renders, and eight more.
 //!
 //! One header name holds milliseconds in one dialect, seconds in the next and a Unix time in a third, and the same
-//! sentence means a per-minute limit at one provider and a per-day limit at another. A reply is therefore always parsed under
-//! one dialect.
+//! sentence means a per-minute limit at one provider and a per-day limit at another. A reply is therefore always parsed
+//! under one dialect.
 
-/// The wire format of a provider's replies.
+/// The wire format of a provider's replies, for the parser. [`provider::config::Dialect`] has only the ten of them that
+/// the provider model renders, and converts into this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
     /// Groq.

@@ -19,8 +19,8 @@ pub(super) struct ErrorBody {
     pub(super) message: Option<String>,
     /// The message in ASCII lower case, for phrase matching; empty without a message.
     pub(super) lowercase: String,
-    /// Every short string that may identify the error: `type`, `code`, `status`, `object`, `title`, reasons, domains and
-    /// quota ids of its details, an `error` that is a string, the request id.
+    /// Every short string that may identify the error: `type`, `code`, `status`, `object`, `title`, reasons, domains
+    /// and quota ids of its details, an `error` that is a string, the request id.
     pub(super) codes: Vec<String>,
     /// The HTTP status that it states.
     pub(super) http_status: Option<u16>,
@@ -31,7 +31,7 @@ pub(super) struct ErrorBody {
 
 impl ErrorBody {
     /// Parses the body of a response that is not a success. Returns `None` if it has neither message, code nor status.
-    pub(super) fn read(body: &[u8]) -> Option<Self> {
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
         match serde_json::from_slice(body) {
             Ok(value) => Self::from_value(value, 0),
             Err(_) => Self::from_text(std::str::from_utf8(body).ok()?),
@@ -134,8 +134,8 @@ impl ErrorBody {
         has_content.then_some(body)
     }
 
-    /// Appends the message of a forwarded error to the message. `OpenRouter` puts the error of the provider behind it into
-    /// `metadata.raw`, as an object or as JSON in a string.
+    /// Appends the message of a forwarded error to the message. `OpenRouter` puts the error of the provider behind it
+    /// into `metadata.raw`, as an object or as JSON in a string.
     fn add_upstream(&mut self, depth: u8) {
         let raw = self.error["metadata"]["raw"].clone();
         if let Some(upstream) = Self::from_value(raw, depth + 1).and_then(|body| body.message) {
@@ -144,8 +144,8 @@ impl ErrorBody {
         }
     }
 
-    /// Parses plain text. Rejects HTML (a proxy's error page), truncated JSON, empty text, text over [`MAX_TEXT_BYTES`], and
-    /// text with control characters.
+    /// Parses plain text. Rejects HTML (a proxy's error page), truncated JSON, empty text, text over
+    /// [`MAX_TEXT_BYTES`], and text with control characters.
     fn from_text(text: &str) -> Option<Self> {
         let text = text.trim();
         let is_message = !text.is_empty()
@@ -172,7 +172,8 @@ fn non_empty_str<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a st
     fields.get(key)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// Parses the JSON inside a string. Returns `None` if it is not valid or does not start like an object, an array or a string.
+/// Parses the JSON inside a string. Returns `None` if it is not valid or does not start like an object, an array or a
+/// string.
 fn nested_json(text: &str) -> Option<Value> {
     let json = text.trim_start().starts_with(['{', '[', '"']);
     json.then(|| serde_json::from_str(text).ok())?
@@ -227,7 +228,7 @@ mod tests {
     use serde_json::json;
 
     fn message(body: &str) -> Option<String> {
-        ErrorBody::read(body.as_bytes()).and_then(|body| body.message)
+        ErrorBody::parse(body.as_bytes()).and_then(|body| body.message)
     }
 
     #[test]
@@ -244,7 +245,7 @@ mod tests {
             json!({ "error": "Too Many Requests", "message": "M", "status": 429 }).to_string(),
             json!({ "title": "T", "detail": "M", "status": 429 }).to_string(),
         ] {
-            let parsed = ErrorBody::read(body.as_bytes()).unwrap_or_else(|| panic!("not parsed: {body}"));
+            let parsed = ErrorBody::parse(body.as_bytes()).unwrap_or_else(|| panic!("not parsed: {body}"));
             assert_eq!((parsed.message.as_deref(), parsed.http_status), (Some("M"), Some(429)), "{body}");
         }
         assert_eq!(message("Model busy"), Some("Model busy".into()));
@@ -267,7 +268,7 @@ mod tests {
             r#""cut"#,
             "\0\u{1}",
         ] {
-            assert_eq!(ErrorBody::read(body.as_bytes()), None, "{body}");
+            assert_eq!(ErrorBody::parse(body.as_bytes()), None, "{body}");
         }
         let mut deep = json!({ "message": "M" });
         (0..20).for_each(|_| deep = json!([deep]));

@@ -21,8 +21,8 @@ pub struct ParsedFailure {
     pub cause: LimitCause,
     /// The names and numbers of the limit that refused.
     pub refusal: Refusal,
-    /// The final wait: the most precise one that the response states, with the kind that follows from the cause. `None` if
-    /// it states none. [`Refusal::wait`] is only the one in the message.
+    /// The final wait: the most precise one that the response states, with the kind that follows from the cause. `None`
+    /// if it states none. [`Refusal::wait`] is only the one in the message.
     pub wait: Option<Wait>,
     /// The message of the provider.
     pub message: Option<String>,
@@ -36,8 +36,8 @@ impl ParsedFailure {
         let numbers =
             limit.zip(requested).map(|(limit, requested)| LimitNumbers { axis, limit, used, requested });
         let failed = Reply::failed(now, AttemptFailure::Status(status));
-        // A 429 or 413 is always a limit. With any other status it is a limit only if the body shows a cause other than the
-        // status's: some providers send limits as 400 or 500.
+        // A 429 or 413 is always a limit. With any other status it is a limit only if the body shows a cause other than
+        // the status's: some providers send limits as 400 or 500.
         let counts_as_limited = matches!(status, 429 | 413) || cause != cause_from_status(status);
         let outcome =
             if counts_as_limited { AttemptOutcome::Limited { axis, cause } } else { failed.outcome };
@@ -62,7 +62,7 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     let rules = DialectRules::of(dialect);
     let mut refusal = (rules.refusal)(body);
     refusal.axis = refusal.axis.or_else(|| rules.axis(body));
-    let too_long = length::read(body).filter(|_| refusal.axis.is_none());
+    let too_long = length::parse(body).filter(|_| refusal.axis.is_none());
     let stated_cause = rules.cause(response).or(refusal.cause).or(too_long.map(|_| LimitCause::TooLarge));
     if let Some(too_long) = too_long {
         refusal.limit = refusal.limit.or(too_long.limit);
@@ -81,8 +81,8 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     ParsedFailure { status, cause, refusal, wait, message: body.message.clone() }
 }
 
-/// Returns the cause of a response that does not state it. For a 429: from the axis, else from the numbers, else `Other`. For
-/// any other status: from the status.
+/// Returns the cause of a response that does not state it. For a 429: from the axis, else from the numbers, else
+/// `Other`. For any other status: from the status.
 fn fallback_cause(status: u16, refusal: &Refusal) -> LimitCause {
     match status {
         429 => refusal
@@ -105,8 +105,8 @@ const fn cause_from_status(status: u16) -> LimitCause {
     }
 }
 
-/// Returns the stated wait. The most precise source takes precedence: the dialect's own, the message, `retry-after`, the reset
-/// of the limit that refused.
+/// Returns the stated wait. The most precise source takes precedence: the dialect's own, the message, `retry-after`,
+/// the reset of the limit that refused.
 fn stated_wait(
     rules: &DialectRules,
     response: &ErrorResponse<'_>,
@@ -144,7 +144,7 @@ pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
     let by_oversize = || body.lowercase.contains(OVERSIZE_PHRASE).then_some(413);
     let by_code = || status_in(&STATUS_OF_CODE, |code| body.has_code(code));
     let by_phrase = || status_in(&STATUS_OF_PHRASE, |phrase| body.lowercase.contains(phrase));
-    let by_length = || length::read(body).map(|_| 400);
+    let by_length = || length::parse(body).map(|_| 400);
     body.http_status.or_else(by_oversize).or_else(by_code).or_else(by_phrase).or_else(by_length)
 }
 
@@ -153,7 +153,8 @@ fn status_in(table: &[(&str, u16)], matches: impl Fn(&str) -> bool) -> Option<u1
     table.iter().find(|(text, _)| matches(text)).map(|(_, status)| *status)
 }
 
-/// The phrase of Groq's 413, in lower case. Groq uses one code for 413 and 429, so this phrase is checked before the codes.
+/// The phrase of Groq's 413, in lower case. Groq uses one code for 413 and 429, so this phrase is checked before the
+/// codes.
 const OVERSIZE_PHRASE: &str = "please reduce your message size and try again";
 
 /// Codes and the status that each usually implies. [`OVERSIZE_PHRASE`] is checked first.

@@ -45,7 +45,7 @@ struct Quota {
 impl Quota {
     /// Parses names such as `GenerateContentInputTokensPerModelPerMinute-FreeTier` and
     /// `GenerateRequestsPerDayPerProjectPerModel`.
-    fn read(id: &str, value: Option<u64>) -> Self {
+    fn parse(id: &str, value: Option<u64>) -> Self {
         let (daily, minute) = (id.contains("PerDay"), id.contains("PerMinute"));
         let axis = match (id.contains("InputToken"), id.contains("Token"), id.contains("Requests")) {
             (true, ..) if minute => Some(Axis::Itpm),
@@ -74,10 +74,10 @@ fn decisive_quota(body: &ErrorBody) -> Option<Quota> {
             Value::String(text) => text.parse().ok(),
             number => number.as_u64().or(number.is_null().then_some(0)),
         };
-        Some(Quota::read(violation["quotaId"].as_str()?, value))
+        Some(Quota::parse(violation["quotaId"].as_str()?, value))
     });
     let by_name = details(body)
-        .filter_map(|detail| Some(Quota::read(detail["metadata"]["quota_limit"].as_str()?, None)));
+        .filter_map(|detail| Some(Quota::parse(detail["metadata"]["quota_limit"].as_str()?, None)));
     violated.chain(by_name).max_by_key(|quota| (quota.value == Some(0), quota.daily))
 }
 

@@ -14,7 +14,7 @@ use provider::Axis;
 pub(super) const RULES: DialectRules = DialectRules {
     // Documented: the flex tier is at capacity. No such body is published.
     causes: &[(Marker::Status(498), LimitCause::Overload)],
-    refusal: Refusal::read_body,
+    refusal: Refusal::from_body,
     limits,
     ..DialectRules::NONE
 };
@@ -22,7 +22,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name, axis| {
         let reset = headers.value(&format!("x-ratelimit-reset-{name}")).and_then(go_duration);
-        Some(LimitHeader { reset, ..LimitHeader::read(headers, name, Some(axis))? })
+        Some(LimitHeader { reset, ..LimitHeader::parse(headers, name, Some(axis))? })
     };
     [read("requests", Axis::Rpd), read("tokens", Axis::Tpm), read("audio-seconds", Axis::Ash)]
         .into_iter()

@@ -28,7 +28,7 @@ struct Sentence {
 }
 
 /// Parses an error about the length of its call; `None` for any other error.
-pub(super) fn read(body: &ErrorBody) -> Option<TooLong> {
+pub(super) fn parse(body: &ErrorBody) -> Option<TooLong> {
     let sentence = SENTENCES.iter().find(|sentence| body.lowercase.contains(sentence.marker))?;
     // A number at the end may be truncated, but not in complete JSON: the full stop marks it as complete.
     let text = if body.error.is_null() { body.lowercase.clone() } else { format!("{}.", body.lowercase) };

@@ -21,7 +21,7 @@ pub struct LimitHeader {
 
 impl LimitHeader {
     /// Parses `x-ratelimit-{limit,remaining}-{name}`. Returns `None` if one of them is missing; reads no reset.
-    pub(super) fn read(headers: &dyn Headers, name: &'static str, axis: Option<Axis>) -> Option<Self> {
+    pub(super) fn parse(headers: &dyn Headers, name: &'static str, axis: Option<Axis>) -> Option<Self> {
         let number = |part: &str| number(headers, &format!("x-ratelimit-{part}-{name}"));
         Some(Self { name, axis, limit: number("limit")?, remaining: number("remaining")?, reset: None })
     }
@@ -43,7 +43,7 @@ pub(super) fn remaining(limits: &[LimitHeader]) -> HeaderRemaining {
     HeaderRemaining { requests, tokens }
 }
 
-/// Returns the same two limits among those with a reset, in the form of a provider's decisions.
+/// Returns the most restrictive limit on requests and the one on tokens, among those with a reset.
 pub(super) fn header_limits(limits: &[LimitHeader]) -> HeaderLimits {
     let [requests, tokens] =
         most_restrictive(limits, |limit| limit.reset.is_some()).map(|limit| limit?.header_limit());

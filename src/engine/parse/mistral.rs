@@ -24,7 +24,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 };
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
-    let current = LIMITS.into_iter().filter_map(|(name, axis)| LimitHeader::read(headers, name, axis));
+    let current = LIMITS.into_iter().filter_map(|(name, axis)| LimitHeader::parse(headers, name, axis));
     current.chain(by_size(headers)).collect()
 }
 

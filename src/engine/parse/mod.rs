@@ -4,7 +4,7 @@
 //!   body ────▶ error_body   the error, whatever it is wrapped in                  ┐
 //!   headers ─▶ headers      retry-after; duration: lengths of time                ├─▶ failure  cause, numbers, wait ─▶ Reply
 //!   dialect ─▶ rules        one file per dialect: groq, openai, azure, …          ┘
-//!   usage, stream           the usage of a success, and an error after status 200
+//!   answer, stream          the usage of a success, whether it was cut, and an error after status 200
 //!   detect                  the dialect, if the caller does not know it
 //! ```
 //!
@@ -12,6 +12,7 @@
 //! independently, and `tests/wire.rs` checks that parsing what it renders gives back the decision. `tests/dialects`
 //! checks every published capture against its expected reading.
 
+mod answer;
 mod anthropic;
 mod azure;
 mod cerebras;
@@ -39,7 +40,6 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod together;
-mod usage;
 mod xai;
 
 pub use dialect::Dialect;
@@ -52,12 +52,12 @@ pub use stream::Stream;
 
 use super::Reply;
 use crate::event::{AttemptFailure, AttemptOutcome};
+use answer::AnswerReader;
 use error_body::ErrorBody;
 use provider::decision::{HeaderLimits, HeaderRemaining};
 use provider::{Instant, Usage};
 use rules::{DialectRules, ErrorResponse};
 use serde_json::Value;
-use usage::UsageAccumulator;
 
 /// Everything that was parsed out of one response.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,26 +74,29 @@ pub struct Parsed {
 
 /// Parses a response that was complete at `now`. Detects the dialect if `dialect` is `None`.
 #[must_use]
-pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Parsed {
+pub fn parsed(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Parsed {
     let dialect = dialect.or_else(|| detect::dialect(response));
     let limits = limits_of(dialect, response.headers);
     let remaining = limit_header::remaining(&limits);
     let Response { status, headers, body } = *response;
-    let (failure, usage) = if (200..300).contains(&status) {
+    let (failure, answer) = if (200..300).contains(&status) {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         // A response with status 200 may contain an error.
         let error = ErrorBody::error_in_success(&body);
         (
             error.map(|error| failure::classify_error_in_success(dialect, headers, &limits, &error)),
-            usage_of(&body),
+            AnswerReader::of(&body),
         )
     } else {
-        let body = &ErrorBody::read(body).unwrap_or_default();
-        (Some(failure::classify(dialect, &ErrorResponse { status, headers, limits: &limits, body })), None)
+        let body = &ErrorBody::parse(body).unwrap_or_default();
+        (
+            Some(failure::classify(dialect, &ErrorResponse { status, headers, limits: &limits, body })),
+            AnswerReader::default(),
+        )
     };
     let reply = match &failure {
         Some(failure) => failure.reply(now, remaining),
-        None => success(now, usage, remaining),
+        None => success(now, answer, remaining),
     };
     Parsed { dialect, failure, limits, reply }
 }
@@ -101,13 +104,13 @@ pub fn read(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> 
 /// Parses a response that was complete at `now` into the part that the engine uses.
 #[must_use]
 pub fn reply(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Reply {
-    read(dialect, now, response).reply
+    parsed(dialect, now, response).reply
 }
 
 /// Returns the usage of a completion, or `None` if the body does not state it.
 #[must_use]
 pub fn usage(body: &[u8]) -> Option<Usage> {
-    usage_of(&serde_json::from_slice(body).ok()?)
+    AnswerReader::of(&serde_json::from_slice(body).ok()?).usage()
 }
 
 /// Returns the limits in the headers that state a reset: the most restrictive one on requests and on tokens.
@@ -119,21 +122,16 @@ pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> HeaderLimits {
 /// Returns the status that an error body states or implies, for a body that was saved without its status line.
 #[must_use]
 pub fn status_of(body: &[u8]) -> Option<u16> {
-    failure::status_of(&ErrorBody::read(body)?)
+    failure::status_of(&ErrorBody::parse(body)?)
 }
 
 fn limits_of(dialect: Option<Dialect>, headers: &dyn Headers) -> Vec<LimitHeader> {
     (DialectRules::of(dialect).limits)(headers)
 }
 
-fn usage_of(body: &Value) -> Option<Usage> {
-    let mut usage = UsageAccumulator::default();
-    usage.add(body);
-    usage.total()
-}
-
 /// Returns the reply of a success. Without usage it is not a completion, and the attempt failed.
-fn success(now: Instant, usage: Option<Usage>, remaining: HeaderRemaining) -> Reply {
+fn success(now: Instant, answer: AnswerReader, remaining: HeaderRemaining) -> Reply {
     let garbage = Reply { remaining, ..Reply::failed(now, AttemptFailure::Garbage) };
-    usage.map_or(garbage, |usage| Reply { outcome: AttemptOutcome::Ok, usage, ..garbage })
+    let cut = answer.cut();
+    answer.usage().map_or(garbage, |usage| Reply { outcome: AttemptOutcome::Ok, usage, cut, ..garbage })
 }

@@ -1,8 +1,8 @@
 //! OpenAI: Groq's sentence, and resets that state when a limit is full, not when a request fits.
 //!
 //! Evidence: 10 of 10 published waits equal `(used + requested − limit) ÷ limit × period`; 708 of 708 recorded
-//! `reset-tokens` are the time to full. `…-requests` is the limit per minute in 679 of them and the limit per day in 29,
-//! under the same name; the numbers show which.
+//! `reset-tokens` are the time to full. `…-requests` is the limit per minute in 679 of them and the limit per day in
+//! 29, under the same name; the numbers show which.
 
 use super::duration::go_duration;
 use super::headers::Headers;
@@ -30,7 +30,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 /// resets.
 pub(super) const COMMON: DialectRules = DialectRules {
     causes: &[(Marker::Code("insufficient_quota"), LimitCause::Billing)],
-    refusal: Refusal::read_body,
+    refusal: Refusal::from_body,
     limits,
     ..DialectRules::NONE
 };
@@ -38,7 +38,7 @@ pub(super) const COMMON: DialectRules = DialectRules {
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name| {
         let reset = headers.value(&format!("x-ratelimit-reset-{name}")).and_then(go_duration);
-        Some(LimitHeader { reset, ..LimitHeader::read(headers, name, None)? })
+        Some(LimitHeader { reset, ..LimitHeader::parse(headers, name, None)? })
     };
     let requests = read("requests").map(|limit| LimitHeader { axis: period(&limit), ..limit });
     let tokens = read("tokens").map(|limit| LimitHeader { axis: Some(Axis::Tpm), ..limit });

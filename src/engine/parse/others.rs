@@ -1,8 +1,8 @@
 //! Dialects with one or two published refusals each: Bedrock, `DeepSeek`, `MiniMax`.
 //!
-//! Evidence: published bodies. Bedrock's message for a limit per day is that for a limit per minute with
-//! `per day` added. `DeepSeek` limits
-//! concurrency in proportion to the balance. `MiniMax` uses Anthropic's format and a window of five hours.
+//! Evidence: published bodies. Bedrock's message for a limit per day is that for a limit per minute with `per day`
+//! added. `DeepSeek` limits concurrency in proportion to the balance. `MiniMax` uses Anthropic's format and a window of
+//! five hours.
 
 use super::headers::wait_until;
 use super::refusal::{Refusal, after, between, leading_number};

@@ -22,14 +22,15 @@ pub struct Refusal {
     pub used: Option<i64>,
     /// The cost of the request.
     pub requested: Option<u64>,
-    /// The wait in the message (`try again in T`). The final one is [`ParsedFailure::wait`](super::ParsedFailure::wait).
+    /// The wait in the message (`try again in T`). The final one is
+    /// [`ParsedFailure::wait`](super::ParsedFailure::wait).
     pub wait: Option<Nanos>,
 }
 
 impl Refusal {
     /// Parses a message of Groq or OpenAI.
     #[must_use]
-    pub fn read(message: &str) -> Self {
+    pub fn from_message(message: &str) -> Self {
         let number = |label: &str| leading_number(after(message, label)?.trim_start_matches('~'));
         let used = || {
             let rest = after(message, "Used ")?;
@@ -52,8 +53,8 @@ impl Refusal {
     }
 
     /// Parses the message of an error of Groq or OpenAI.
-    pub(super) fn read_body(body: &ErrorBody) -> Self {
-        body.message.as_deref().map(Self::read).unwrap_or_default()
+    pub(super) fn from_body(body: &ErrorBody) -> Self {
+        body.message.as_deref().map(Self::from_message).unwrap_or_default()
     }
 
     /// Returns the cause that the numbers imply, for a refusal without an axis. It follows from the window in
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_openai_sentence_of_2023_is_read() {
-        let refusal = Refusal::read(
+        let refusal = Refusal::from_message(
             "Rate limit reached for default-gpt-3.5-turbo in organization org-x on requests per min. Limit: 3 / min. Please \
              try again in 20s. Contact us",
         );

@@ -26,8 +26,8 @@ pub(super) struct DialectRules {
     pub(super) wait: fn(&ErrorResponse<'_>) -> Option<Wait>,
     /// Parses the limits in the headers.
     pub(super) limits: fn(&dyn Headers) -> Vec<LimitHeader>,
-    /// The kind of the wait until the reset of the refusing limit. It is used if nothing else states a wait. `None` if the
-    /// limits in the headers are not the ones that refuse.
+    /// The kind of the wait until the reset of the refusing limit. It is used if nothing else states a wait. `None` if
+    /// the limits in the headers are not the ones that refuse.
     pub(super) reset_kind: Option<WaitKind>,
 }
 

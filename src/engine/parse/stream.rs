@@ -1,9 +1,9 @@
-//! Parses a streamed reply: the first token, the usage, the end, and an error after status 200.
+//! Parses a streamed reply: the first token, the usage, the end, whether the answer was cut, and an error after status 200.
 
+use super::answer::AnswerReader;
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
 use super::headers::Headers;
-use super::usage::UsageAccumulator;
 use super::{failure, limit_header, limits_of, success};
 use crate::engine::Reply;
 use provider::Instant;
@@ -13,17 +13,17 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
     first_token_at: Option<Instant>,
-    usage: UsageAccumulator,
+    answer: AnswerReader,
     error: Option<ErrorBody>,
     done: bool,
 }
 
 impl Stream {
-    /// Takes the payload of one event that arrived at `now`. `named_error` is `true` if the name of the event is `error`.
-    /// Ignores events after the end.
+    /// Takes the payload of one event that arrived at `now`. `named_error` is `true` if the name of the event is
+    /// `error`. Ignores events after the end.
     ///
-    /// Most payloads hold one token. After the first token they are not parsed unless they may contain usage, an error
-    /// or the end.
+    /// Most payloads hold one token. After the first token they are not parsed unless they may contain usage, an error,
+    /// the end or the finish reason of a cut answer.
     pub fn take(&mut self, now: Instant, payload: &[u8], named_error: bool) {
         if self.done {
             return;
@@ -37,9 +37,9 @@ impl Stream {
             return;
         }
         let event: Value = serde_json::from_slice(payload).unwrap_or_default();
-        self.usage.add(&event);
+        self.answer.add(&event);
         self.error = match named_error {
-            true => Some(ErrorBody::read(payload).unwrap_or_default()),
+            true => Some(ErrorBody::parse(payload).unwrap_or_default()),
             false => ErrorBody::error_in_success(&event).or_else(|| error_finish(&event)),
         };
         if self.error.is_none() && self.first_token_at.is_none() && has_token(&event) {
@@ -64,9 +64,9 @@ impl Stream {
                 .reply(now, remaining);
         }
         let first_token_at = self.first_token_at.unwrap_or(now);
-        match self.usage.total() {
-            Some(usage) => Reply { first_token_at, ..success(now, Some(usage), remaining) },
-            None => success(now, None, remaining),
+        match self.answer.usage() {
+            Some(_) => Reply { first_token_at, ..success(now, self.answer, remaining) },
+            None => success(now, self.answer, remaining),
         }
     }
 }
@@ -87,9 +87,10 @@ fn has_token(event: &Value) -> bool {
         || is_text(&event["choices"][0]["text"])
 }
 
-/// Substrings of the payloads that are parsed after the first token.
-const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 4] =
-    [br#""usage""#, br#""error""#, br#""message_stop""#, br#""finish_reason":"error"#];
+/// Substrings of the payloads that are parsed after the first token. The fifth ends the finish reasons `length` and
+/// `model_length`; the event with Anthropic's stop reason has the usage as well.
+const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 5] =
+    [br#""usage""#, br#""error""#, br#""message_stop""#, br#""finish_reason":"error"#, br#"length""#];
 
 #[cfg(test)]
 mod tests {

@@ -108,7 +108,7 @@ fn the_status_decides_the_cause_without_a_body() {
             (404, LimitCause::Other),
         ] {
             let response = Response { status, headers: &Pairs(&[]), body: b"" };
-            let failure = super::read(dialect, Instant::ZERO, &response).failure.expect("an error status");
+            let failure = super::parsed(dialect, Instant::ZERO, &response).failure.expect("an error status");
             assert_eq!((failure.cause, failure.wait), (cause, None), "{dialect:?} {status}");
         }
     }

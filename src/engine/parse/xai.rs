@@ -35,6 +35,6 @@ fn refusal(body: &ErrorBody) -> Refusal {
 }
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
-    let read = |name, axis| LimitHeader::read(headers, name, Some(axis));
+    let read = |name, axis| LimitHeader::parse(headers, name, Some(axis));
     read("requests", Axis::Rpm).into_iter().chain(read("tokens", Axis::Tpm)).collect()
 }

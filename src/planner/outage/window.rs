@@ -100,7 +100,7 @@ impl Window {
             | EventKind::Settled { attempt, .. }
             | EventKind::FirstByte { attempt, .. }
             | EventKind::Replied { attempt, .. }
-            | EventKind::Abandoned { attempt, .. } => self.attempts.get(&attempt).copied(),
+            | EventKind::AttemptCancelled { attempt, .. } => self.attempts.get(&attempt).copied(),
             _ => self.workload_of(event.job),
         }
     }
@@ -113,7 +113,7 @@ impl Window {
             JobOutcome::Failed(_) | JobOutcome::Shed(_) => 1,
             JobOutcome::InFlight => return,
         };
-        if let Some(slot) = self.after[end.class.index()].get_mut(index) {
+        if let Some(slot) = self.after[end.workload.index()].get_mut(index) {
             slot[is_lost] += 1;
         }
     }
@@ -123,8 +123,8 @@ impl Fold for Window {
     fn event(&mut self, event: &Event) {
         self.last_event = event.at;
         match &event.kind {
-            EventKind::Arrived { class, scheduled, .. } if (self.from..self.until).contains(scheduled) => {
-                self.arrived(event.job, class.0);
+            EventKind::Arrived { workload, scheduled, .. } if (self.from..self.until).contains(scheduled) => {
+                self.arrived(event.job, workload.0);
             }
             EventKind::Done(end) if end.scheduled >= self.until => self.done_after(end),
             _ => {}
@@ -135,14 +135,22 @@ impl Fold for Window {
     }
 }
 
+fn add(sum: [u64; 2], slot: &[u64; 2]) -> [u64; 2] {
+    [sum[0] + slot[0], sum[1] + slot[1]]
+}
+
+/// Returns the jobs of all slots.
+pub(super) fn sum(slots: &Slots) -> [u64; 2] {
+    slots.iter().fold([0; 2], add)
+}
+
 /// Returns when the jobs of a workload succeed again after an outage, and from then on to the end of the run: in each slot
 /// and as many after it as have `needed` jobs, the share of `level`. A share below it counts as the outage's effect if the
 /// same slots `without` the outage have a share that is higher by more than half of what the level allows to fail.
 pub(super) fn recovery(after: &Slots, without: &Slots, slot: Nanos, level: f64, needed: u64) -> Recovery {
     debug_assert_eq!(after.len(), without.len(), "invariant: the same slots with and without the outage");
-    let add = |sum: [u64; 2], slot: &[u64; 2]| [sum[0] + slot[0], sum[1] + slot[1]];
     let share = |[succeeded, lost]: [u64; 2]| succeeded as f64 / (succeeded + lost).max(1) as f64;
-    let total = after.iter().fold([0; 2], add);
+    let total = sum(after);
     let (mut sums, mut until) = ([[0; 2]; 2], 0);
     let (mut last_failing, mut last) = (None, None);
     for from in 0..after.len() {

@@ -32,6 +32,13 @@ pub struct Purchase {
     /// Whether the search came to its end; `false` if the time limit ended it with the best answer until then.
     #[serde(default)]
     pub complete: bool,
+    /// Whether the changes are expected to hold the load by arithmetic, corrected by their measured lifts.
+    #[serde(default)]
+    pub expected: bool,
+    /// The changes after which another model answers some jobs. They were not compared, although they may cost less, since other
+    /// changes suffice; empty if some were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
     /// The names of the changes, in the order in which they are applied; a change that is needed several times is repeated.
     pub changes: Vec<String>,
     /// The providers of which free accounts are among the changes: their terms of service may forbid several.
@@ -130,6 +137,13 @@ pub struct OutageWorkload {
     pub fallback_share: Option<f64>,
     /// What these jobs cost, in USD.
     pub cost_usd: f64,
+    /// The share of the same jobs that succeeds on the same replica without the outage; `None` if none arrive.
+    #[serde(default)]
+    pub success_without: Option<f64>,
+    /// Whether the jobs that arrive after the outage would succeed without it as the rules demand, on every replica. If not, the
+    /// recovery is to the share that succeeds without the outage.
+    #[serde(default)]
+    pub serves_without: bool,
     /// The rules that these jobs break on some replica.
     pub broken: Vec<BrokenRule>,
     /// The recovery after the outage, on the slowest replica.

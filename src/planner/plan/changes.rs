@@ -1,5 +1,6 @@
 //! The part of a plan about changes: what each of them is worth.
 
+use crate::planner::cut_answers::MoreCut;
 use serde::{Deserialize, Serialize};
 
 /// A change and its measured effect.
@@ -32,16 +33,28 @@ pub struct WhatIf {
     pub cost_usd_per_day: f64,
     /// The increase of that cost over the present one; negative if the change saves money.
     pub extra_usd_per_day: f64,
+    /// The cost of a day at the new ceiling, or at the highest load tried if there is none; 0 if no load holds.
+    #[serde(default)]
+    pub ceiling_usd_per_day: f64,
     /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
     /// [`Comparison::Equal`], or if the change is an ablation.
     pub lift_per_usd: Option<f64>,
     /// The rule that breaks first after the change; `None` if none does.
     pub breaks: Option<String>,
+    /// The workloads of which the change cuts more answers than are cut at present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<MoreCut>,
 }
 
 impl WhatIf {
     /// Amounts of money below this are not worth mentioning, in USD per day.
     const NEGLIGIBLE_USD: f64 = 0.005;
+
+    /// Returns `true` if the change may be proposed: it is no ablation, and if it cuts more answers, rules judge that.
+    #[must_use]
+    pub fn is_proposed(&self) -> bool {
+        self.kind != ChangeKind::Ablation && self.cuts.iter().all(|cut| cut.is_judged)
+    }
 
     /// Returns `true` if the change costs more per day than today.
     #[must_use]

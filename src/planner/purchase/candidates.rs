@@ -5,7 +5,7 @@ use super::offers::{self, MAX_FREE_ACCOUNTS, has_free_accounts};
 use crate::ceiling::Ceiling;
 use crate::planner::change::{Change, Edit};
 use crate::planner::plan::ChangeKind;
-use crate::planner::what_if::{Baseline, Measured};
+use crate::planner::what_if::{Measured, Unchanged};
 use crate::scenario::{Scenario, Target};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ const MIN_GAIN: f64 = 1.005;
 
 /// The candidates of a search. Sets hold their indices, with repetitions.
 pub(super) struct Candidates<'a> {
-    baseline: &'a Baseline<'a>,
+    unchanged: &'a Unchanged<'a>,
     each: Vec<Candidate>,
     /// The multiple to hold.
     target: f64,
@@ -50,17 +50,18 @@ impl Concession {
 
 impl<'a> Candidates<'a> {
     /// Returns the measured changes that can be proposed, and those that are tried only for a target.
-    pub(super) fn new(baseline: &'a Baseline<'a>, measured: &[Measured], target: f64) -> Self {
-        let offers = measured.iter().filter(|one| one.change.is_offer());
+    pub(super) fn new(unchanged: &'a Unchanged<'a>, measured: &[Measured], target: f64) -> Self {
+        let offers = measured.iter().filter(|one| one.effect.is_proposed());
         let measured = offers.map(|one| (one.change.clone(), Some(one.effect.lift)));
         let mut each: Vec<Candidate> = Vec::new();
-        let others = offers::for_a_target(baseline.scenario, target).into_iter().map(|change| (change, None));
+        let others =
+            offers::for_a_target(unchanged.scenario, target).into_iter().map(|change| (change, None));
         for (change, lift) in measured.chain(others) {
             if each.iter().all(|known| known.change.name != change.name) {
-                each.push(Candidate::new(baseline, change, lift));
+                each.push(Candidate::new(unchanged, change, lift));
             }
         }
-        let mut candidates = Self { baseline, each, target };
+        let mut candidates = Self { unchanged, each, target };
         for index in 0..candidates.len() {
             candidates.each[index].asks = candidates.concession(index);
         }
@@ -85,7 +86,7 @@ impl<'a> Candidates<'a> {
     /// Returns the models that answer with the chosen changes and not without them. Providers name a model differently:
     /// `gpt-oss-120b` and `openai/gpt-oss-120b` are one.
     pub(super) fn other_models(&self, chosen: &[usize]) -> Vec<String> {
-        let present = models(self.baseline.scenario);
+        let present = models(self.unchanged.scenario);
         let is_present = |model: &String| present.iter().any(|known| short(known) == short(model));
         models(&self.scenario(chosen)).into_iter().filter(|model| !is_present(model)).collect()
     }
@@ -110,7 +111,7 @@ impl<'a> Candidates<'a> {
     /// Returns the scenario with the chosen changes.
     pub(super) fn scenario(&self, chosen: &[usize]) -> Scenario {
         let changes = self.ordered(chosen).into_iter().map(|index| &self.each[index].change);
-        Change::all(self.baseline.scenario, changes)
+        Change::all(self.unchanged.scenario, changes)
     }
 
     /// Returns a set in an order in which each change has its full effect: providers and models before their accounts,
@@ -143,7 +144,7 @@ impl<'a> Candidates<'a> {
             let copies = copies(chosen, index);
             match self.edit(index) {
                 Edit::Account { provider } => {
-                    let is_new = usize::from(*provider) >= self.baseline.scenario.providers.len();
+                    let is_new = usize::from(*provider) >= self.unchanged.scenario.providers.len();
                     (!is_new || (has_fallback && own == 0))
                         && (copies <= MAX_FREE_ACCOUNTS || !self.is_free(chosen, *provider))
                 }
@@ -234,11 +235,11 @@ impl<'a> Candidates<'a> {
 
     /// Returns the multiple that a set is expected to hold.
     fn expected(&self, chosen: &[usize]) -> f64 {
-        let analytic = Ceiling::of(&self.scenario(chosen)).multiple / self.baseline.analytic;
+        let analytic = Ceiling::of(&self.scenario(chosen)).multiple / self.unchanged.analytic;
         let analytic = if analytic.is_nan() { 1.0 } else { analytic };
         let correction = |index: usize| self.each[index].correction;
         let corrections = distinct(chosen).into_iter().map(correction);
-        self.baseline.estimate.at_least() * analytic * corrections.product::<f64>()
+        self.unchanged.estimate.at_least() * analytic * corrections.product::<f64>()
     }
 
     /// Returns the cheapest changes with a gain that are expected to hold the target together; those found if no more has a
@@ -251,6 +252,22 @@ impl<'a> Candidates<'a> {
             (chosen, expected) = (next, reached);
         }
         chosen
+    }
+
+    /// Returns `true` if a set is expected to hold the target.
+    pub(super) fn is_expected_to_hold(&self, chosen: &[usize]) -> bool {
+        self.expected(chosen) >= self.target
+    }
+
+    /// Returns the names of the changes that bring another model, if accounts or tiers are in a set and none of them is.
+    pub(super) fn not_compared(&self, chosen: &[usize]) -> Vec<String> {
+        let is_bought = chosen.iter().any(|index| self.kind(*index) == ChangeKind::Quota);
+        let is_other =
+            |index: &usize| self.asks(*index) == Concession::OtherModel && !self.is_account(*index);
+        if !is_bought || chosen.iter().any(is_other) {
+            return Vec::new();
+        }
+        (0..self.len()).filter(is_other).map(|index| self.each[index].change.name.clone()).collect()
     }
 
     /// Returns the set with the cheapest candidate that has a gain, and what it is expected to hold.
@@ -268,8 +285,8 @@ impl<'a> Candidates<'a> {
 }
 
 impl Candidate {
-    fn new(baseline: &Baseline<'_>, change: Change, lift: Option<f64>) -> Self {
-        let analytic = Ceiling::of(&Change::all(baseline.scenario, [&change])).multiple / baseline.analytic;
+    fn new(unchanged: &Unchanged<'_>, change: Change, lift: Option<f64>) -> Self {
+        let analytic = Ceiling::of(&Change::all(unchanged.scenario, [&change])).multiple / unchanged.analytic;
         let is_known = analytic.is_finite() && analytic > 0.0;
         let correction = lift.map_or(1.0, |lift| if is_known { lift / analytic } else { lift });
         Self { change, correction, cost: 0.0, asks: Concession::Nothing }

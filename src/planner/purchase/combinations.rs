@@ -1,17 +1,18 @@
 //! The sets that are tried one after the other if no single change helps any more: up to three changes other than accounts,
-//! each with many accounts, with some, and with none. More accounts do no harm, so that a set with many of them stands for
-//! all sets with fewer; the search removes afterwards what is not needed.
+//! each with many accounts at all providers, with most of them at one, with some at each, and with none. More accounts do no
+//! harm, but a route has room for a bounded number of targets; the search removes afterwards what is not needed.
 
 use super::candidates::{Candidates, MAX_CHANGES};
 
 /// The most changes other than accounts in a set.
 const MAX_OTHERS: usize = 3;
 /// The number of accounts of all providers together in a set with many.
-const MANY: usize = 40;
+const MANY_IN_ALL: usize = 40;
 /// The number of accounts of each provider in a set with some.
-const SOME: usize = 3;
+const SOME_AT_EACH: usize = 3;
 
-/// Returns the sets, those with few other changes first, and of these the cheapest first.
+/// Returns the sets: those with few other changes first, in the order of their costs; for each, those with many accounts
+/// before those with few.
 pub(super) fn combinations(candidates: &Candidates<'_>) -> Vec<Vec<usize>> {
     let all = candidates.by_cost();
     let (accounts, others): (Vec<usize>, Vec<usize>) =
@@ -53,17 +54,17 @@ fn subsets(others: &[usize]) -> Vec<Vec<usize>> {
 /// Returns the numbers of accounts of each of `providers` that are tried: the same for each; most at one of them; some at
 /// each; none.
 fn numbers(providers: usize) -> Vec<Vec<usize>> {
-    const { assert!(MANY + MAX_OTHERS <= MAX_CHANGES, "invariant: a set with many accounts is valid") };
+    const { assert!(MANY_IN_ALL + MAX_OTHERS <= MAX_CHANGES, "invariant: a set with many accounts is valid") };
     if providers == 0 {
         return vec![Vec::new()];
     }
-    let mut numbers = vec![vec![MANY / providers; providers]];
+    let mut numbers = vec![vec![MANY_IN_ALL / providers; providers]];
     if providers > 1 {
-        let rest = MANY / 4 / (providers - 1);
+        let rest = MANY_IN_ALL / 4 / (providers - 1);
         let most_at =
-            |most: usize| (0..providers).map(move |one| if one == most { MANY * 3 / 4 } else { rest });
+            |most: usize| (0..providers).map(move |one| if one == most { MANY_IN_ALL * 3 / 4 } else { rest });
         numbers.extend((0..providers).map(|most| most_at(most).collect()));
     }
-    numbers.extend([vec![SOME; providers], vec![0; providers]]);
+    numbers.extend([vec![SOME_AT_EACH; providers], vec![0; providers]]);
     numbers
 }

@@ -9,8 +9,6 @@ use provider::units::{print_count, print_duration};
 
 /// The most free accounts of a provider that are added: terms of service may forbid more than one.
 pub(in crate::planner) const MAX_FREE_ACCOUNTS: usize = 2;
-/// The attempts per job that are tried if the client makes fewer.
-const ATTEMPTS: u8 = 5;
 
 /// Returns `true` if accounts of a provider cost nothing: on the free tier, without a price.
 pub(in crate::planner) fn has_free_accounts(config: &Config) -> bool {
@@ -41,9 +39,7 @@ fn client(scenario: &Scenario, target: f64) -> Vec<Change> {
     let deadline = client.deadline * 2;
     let name = format!("a deadline of {}", print_duration(deadline));
     let mut changes = vec![change(name, Edit::Deadline(deadline))];
-    if client.retry.attempts < ATTEMPTS {
-        changes.push(change(format!("up to {ATTEMPTS} attempts per job"), Edit::Attempts(ATTEMPTS)));
-    }
+    changes.extend(catalogue::attempts(scenario));
     changes.extend(client.concurrency.map(|concurrency| {
         let more = scaled(concurrency, target);
         change(format!("a concurrency of {}", print_count(u64::from(more))), Edit::Concurrency(more))

@@ -21,7 +21,7 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
     let runner = Runner { rules: &rules, count: &count };
     let search = crate::planner::search(&scenario, &analytic, &rules);
     let (present, estimate) = (runner.run(&scenario, 1.0, 0), search.run(&runner, &scenario));
-    let baseline = Baseline {
+    let unchanged = Unchanged {
         runner,
         scenario: &scenario,
         estimate: &estimate,
@@ -31,8 +31,8 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
         max_multiple: search.max_multiple,
         spread: 0.0,
     };
-    let measured = baseline.measure_all(catalogue::changes(&scenario));
-    let candidates = Candidates::new(&baseline, &measured, target);
+    let measured = unchanged.measure_all(catalogue::changes(&scenario));
+    let candidates = Candidates::new(&unchanged, &measured, target);
     let seen = SCREENING_SEEDS;
     with(&mut Search { candidates, runner, target, until: None, seen, was_cut: AtomicBool::new(false) })
 }

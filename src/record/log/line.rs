@@ -5,7 +5,7 @@ use super::obstacle::{AxisName, ObstacleFields};
 use crate::event::{
     AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision,
 };
-use crate::ids::{AttemptId, ClassId, JobId, TargetId};
+use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use provider::{Instant, Nanos, Usage};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -31,7 +31,8 @@ pub(super) struct Line {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Kind {
     Arrived {
-        class: u16,
+        #[serde(rename = "class")]
+        workload: u16,
         scheduled_ns: u64,
         prompt_tokens: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,6 +151,8 @@ pub(super) struct End {
     lost_ns: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_token_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     obstacle: Option<ObstacleFields>,
 }
@@ -177,13 +180,15 @@ impl From<&Event> for Line {
 impl From<EventKind> for Kind {
     fn from(kind: EventKind) -> Self {
         match kind {
-            EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens } => Self::Arrived {
-                class: class.0,
-                scheduled_ns: scheduled.0,
-                prompt_tokens,
-                deadline_ns: deadline.map(|at| at.0),
-                max_tokens,
-            },
+            EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens } => {
+                Self::Arrived {
+                    workload: workload.0,
+                    scheduled_ns: scheduled.0,
+                    prompt_tokens,
+                    deadline_ns: deadline.map(|at| at.0),
+                    max_tokens,
+                }
+            }
             EventKind::Queued { waiting } => Self::Queued { waiting },
             EventKind::Waiting { until, obstacle } => {
                 Self::Waiting { until_ns: until.0, obstacle: obstacle.into() }
@@ -206,7 +211,7 @@ impl From<EventKind> for Kind {
                 outcome: outcome.into(),
                 usage: usage.into(),
             },
-            EventKind::Abandoned { attempt, target } => {
+            EventKind::AttemptCancelled { attempt, target } => {
                 Self::Abandoned { attempt: attempt.0, target: target.0 }
             }
             EventKind::CooledDown { target, until, cause } => {
@@ -230,10 +235,10 @@ impl Kind {
     /// If a failure has an unknown name, or the line ends a job: see [`End::into_job_end`].
     pub(super) fn into_event_kind(self) -> Result<EventKind, String> {
         Ok(match self {
-            Self::Arrived { class, scheduled_ns, prompt_tokens, deadline_ns, max_tokens } => {
-                let (class, scheduled) = (ClassId(class), Instant(scheduled_ns));
+            Self::Arrived { workload, scheduled_ns, prompt_tokens, deadline_ns, max_tokens } => {
+                let (workload, scheduled) = (WorkloadId(workload), Instant(scheduled_ns));
                 let deadline = deadline_ns.map(Instant);
-                EventKind::Arrived { class, scheduled, deadline, prompt_tokens, max_tokens }
+                EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens }
             }
             Self::Queued { waiting } => EventKind::Queued { waiting },
             Self::Waiting { until_ns, obstacle } => {
@@ -262,7 +267,7 @@ impl Kind {
                 EventKind::FirstByte { attempt: AttemptId(attempt), target: TargetId(target) }
             }
             Self::Abandoned { attempt, target } => {
-                EventKind::Abandoned { attempt: AttemptId(attempt), target: TargetId(target) }
+                EventKind::AttemptCancelled { attempt: AttemptId(attempt), target: TargetId(target) }
             }
             Self::CooledDown { target, until_ns, cause } => {
                 EventKind::CooledDown { target: TargetId(target), until: Instant(until_ns), cause }
@@ -356,6 +361,7 @@ impl From<JobEnd> for End {
             service_ns: end.service.0,
             lost_ns: end.failed_attempts.0,
             first_token_ns: end.first_token.map(|first| first.0),
+            cut: end.cut,
             obstacle: end.obstacle.map(Into::into),
         }
     }
@@ -366,7 +372,7 @@ impl End {
     ///
     /// # Errors
     /// If a job that was given up has no reason.
-    pub(super) fn into_job_end(self, class: ClassId, scheduled: Instant) -> Result<JobEnd, String> {
+    pub(super) fn into_job_end(self, workload: WorkloadId, scheduled: Instant) -> Result<JobEnd, String> {
         let outcome = match (self.verdict, self.reason) {
             (Verdict::Succeeded, None) => JobOutcome::Succeeded,
             (Verdict::Failed, Some(reason)) => JobOutcome::Failed(reason),
@@ -376,7 +382,7 @@ impl End {
         };
         Ok(JobEnd {
             outcome,
-            class,
+            workload,
             scheduled,
             attempts: self.attempts,
             step: self.step,
@@ -385,6 +391,7 @@ impl End {
             service: Nanos(self.service_ns),
             failed_attempts: Nanos(self.lost_ns),
             first_token: self.first_token_ns.map(Nanos),
+            cut: self.cut,
             obstacle: self.obstacle.map(Into::into),
         })
     }

@@ -192,7 +192,7 @@
         },
       ],
       series: [
-        { label: overTime ? "at" : "load", value: (_, x) => (x == null ? "–" : across(x, model.length)) },
+        { label: overTime ? "at" : "load", value: (_, x) => (x == null ? "" : across(x, model.length)) },
         ...panel.lines.map((of) => line(of, panel)),
       ],
       hooks: {

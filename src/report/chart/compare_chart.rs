@@ -2,7 +2,7 @@
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, WIDTH, width_of};
-use super::{Chart, LEFT, RIGHT, length_of, rates};
+use super::{Chart, LEFT, RIGHT, incident, length_of, rates};
 use crate::formatting::usd;
 use crate::formatting::{duration, number, percent, share_of};
 use crate::record::Summary;
@@ -45,7 +45,7 @@ fn answered(runs: &[Named<'_>]) -> Option<Chart> {
     let share = |run: &Summary| share_of(run.jobs.succeeded, run.jobs.offered);
     let title = range("Success: ", runs, share, percent)?;
     let note = "Jobs that succeeded per minute.";
-    Some(curves.chart("answered", title, note))
+    Some(curves.chart(runs, "answered", title, note))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
@@ -58,7 +58,19 @@ fn latency(runs: &[Named<'_>]) -> Option<Chart> {
     let p95 = |run: &Summary| (run.latency_s.count > 0).then_some(run.latency_s.p95);
     let title = range("p95 latency: ", runs, p95, duration)?;
     let note = "The 95th percentile of latency, of jobs that succeeded, by the time they ended.";
-    Some(curves.chart("latency-p95", title, note))
+    Some(curves.chart(runs, "latency-p95", title, note))
+}
+
+/// The first run of each set of incidents; a run without incidents is left out.
+fn with_distinct_incidents<'run>(runs: &[Named<'run>]) -> Vec<&'run Summary> {
+    let mut distinct: Vec<&Summary> = Vec::new();
+    for (_, run) in runs {
+        let incidents = &run.series.incidents;
+        if !incidents.is_empty() && distinct.iter().all(|known| known.series.incidents != *incidents) {
+            distinct.push(run);
+        }
+    }
+    distinct
 }
 
 /// `label` with the lowest and the highest value of a measure; `None` if no run has it.
@@ -85,12 +97,14 @@ impl Curves {
         }
     }
 
-    fn chart(self, name: &'static str, title: String, note: &str) -> Chart {
-        let chart = Chart::new(name, title, note.to_owned(), HEIGHT, |canvas| self.draw(canvas));
-        match self.chart_data() {
+    fn chart(self, runs: &[Named<'_>], name: &'static str, title: String, note: &str) -> Chart {
+        let shaded = with_distinct_incidents(runs);
+        let chart = Chart::new(name, title, note.to_owned(), HEIGHT, |canvas| self.draw(canvas, &shaded));
+        let chart = match self.chart_data() {
             Some(data) => chart.with_data(data),
             None => chart,
-        }
+        };
+        shaded.into_iter().fold(chart, Chart::with_incidents)
     }
 
     /// The lowest value above zero, and the highest.
@@ -105,7 +119,7 @@ impl Curves {
         matches!(self.up, YUnit::Seconds) && high / low > WIDE
     }
 
-    fn draw(&self, canvas: &Canvas<'_>) {
+    fn draw(&self, canvas: &Canvas<'_>, shaded: &[&Summary]) {
         let (low, high) = self.extent();
         let unit = match self.up {
             YUnit::Seconds => axis::seconds,
@@ -118,6 +132,7 @@ impl Curves {
         };
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return };
         let plot = canvas.plot(FRAME, 0.0..self.length, first.0..last.0.max(first.0 + 1e-9));
+        shaded.iter().for_each(|run| incident::draw(&plot, run));
         plot.rows(&rows);
         let (columns, unit) = axis::times(self.length);
         plot.columns(&columns);

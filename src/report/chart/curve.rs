@@ -53,6 +53,14 @@ fn title(report: &Plan) -> String {
         .breaks
         .as_ref()
         .map_or_else(String::new, |breaks| format!(", then `{}` fails", breaks.rule));
+    if let Some(planning) = &simulated.planning {
+        return format!(
+            "The ceiling to plan with is {} jobs/min, {} times the present load; the mean of all seeds is {}{breaks}",
+            number(planning.jobs_per_min),
+            number(planning.multiple),
+            number(jobs)
+        );
+    }
     format!(
         "The rules hold up to {} jobs/min, {} times the present load{breaks}",
         number(jobs),

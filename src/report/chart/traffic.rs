@@ -107,7 +107,11 @@ impl<'s> Picture<'s> {
         let ceiling = &summary.ceiling;
         let limits = limits(&Limits {
             targets: &ceiling.targets,
-            all: ceiling.jobs_per_min,
+            all: match ceiling.peak {
+                // The chart shows the rate at every time, of which the peak bounds the load.
+                Some(peak) => (peak.length_s > 0.0).then(|| peak.admitted * 60.0 / peak.length_s),
+                None => ceiling.jobs_per_min,
+            },
             highest: highest * WITHIN,
             lines: MAX_LINES,
         });

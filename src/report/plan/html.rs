@@ -1,7 +1,7 @@
 //! The page of a plan: the answer, the ceiling curve, the what-ifs, and the tables behind them, with the whole plan as
 //! embedded JSON.
 
-use super::{change, outages, sentences, users};
+use super::{change, differences, outages, sentences, users};
 use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
 use crate::planner::Plan;
 use crate::report::chart::what_if::extra;
@@ -112,6 +112,8 @@ fn buy(plan: &Plan) -> Markup {
     let Some(buy) = &plan.buy else { return Markup::default() };
     let changes = if buy.undecided.is_some() {
         "too few jobs for a verdict".to_owned()
+    } else if buy.changes.is_empty() && !buy.broken.is_empty() {
+        "no change that was tried helps".to_owned()
     } else if buy.changes.is_empty() {
         "no change is needed".to_owned()
     } else {
@@ -186,7 +188,7 @@ fn ceilings(plan: &Plan) -> Markup {
     rows.push(row("present load".to_owned(), String::new(), Some(plan.load.jobs_per_min), Some(1.0)));
     let content = html! {
         (table(&["", "what stops it", "jobs/min", "× load"], 2, &rows))
-        (page::notes(&sentences::differences(plan)))
+        (page::notes(&differences::sentences(plan)))
     };
     section("The ceiling, analytic and simulated", &content)
 }
@@ -227,17 +229,13 @@ fn limits(plan: &Plan) -> Markup {
     let mut rows = Vec::new();
     for target in &plan.targets {
         for limit in &target.axes {
-            let times = if load > 0.0 && plan.users.is_none() {
-                number(limit.jobs_per_min / load)
-            } else {
-                "–".to_owned()
-            };
+            let times = plan.ceiling.analytic.times_load(limit, load).filter(|_| plan.users.is_none());
             rows.push(vec![
                 cell(&target.name),
                 axis(&limit.axis),
                 cell(count(limit.limit)),
                 cell(number(limit.jobs_per_min)),
-                cell(times),
+                cell(optional(times)),
             ]);
         }
     }

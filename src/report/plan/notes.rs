@@ -2,7 +2,7 @@
 
 use super::sentences::rule_list;
 use crate::formatting::{duration, percent};
-use crate::planner::{NotTriedReason, PlanNote, UntriedChange};
+use crate::planner::{MoreCut, NotTriedReason, PlanNote, UntriedChange};
 use crate::report::notes;
 
 /// Returns the sentence of a note.
@@ -15,39 +15,7 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         PlanNote::RuleAssumed { rule } => {
             format!("The scenario does not say how many jobs may fail; assumed: `{rule}`.")
         }
-        PlanNote::Method {
-            replicas,
-            confidence,
-            tolerance,
-            other_seeds_tolerance,
-            change_tolerance,
-            ablation_tolerance,
-            pair_tolerance,
-            equal,
-            ablation_equal,
-        } => {
-            let ceiling = match replicas {
-                1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
-                _ => format!(
-                    "The mean ceiling is over {replicas} seeds, the first found to {}, the others to {}, with the {} \
-                     confidence interval of the mean. The ceiling to plan with is a lower tolerance bound of the highest \
-                     loads that held on these seeds, taken as log-normal.",
-                    percent(*tolerance),
-                    percent(*other_seeds_tolerance),
-                    percent(*confidence)
-                ),
-            };
-            format!(
-                "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
-                 changes are found to {}, policies left out to {}, pairs to {}. Ceilings that differ by at most {} ({} for \
-                 policies left out) are called equal: the tolerances and the variation between seeds explain as much.",
-                percent(*change_tolerance),
-                percent(*ablation_tolerance),
-                percent(*pair_tolerance),
-                percent(*equal),
-                percent(*ablation_equal)
-            )
-        }
+        PlanNote::Method { .. } => method(note),
         PlanNote::OtherModel { change } => format!(
             "`{change}` needs no new account, since limits are per model; its answers are another model's."
         ),
@@ -55,6 +23,7 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             "Accounts at {provider} cost nothing in this scenario. If they are free, its terms of service may forbid several: \
              check them first. At most {max} more are proposed unless a change gives them a price."
         ),
+        PlanNote::CutsAnswers { change, workloads } => cuts_answers(change, workloads),
         PlanNote::Ablations { changes } => format!(
             "Policies in force were left out one at a time to measure their worth (a lift below 1 is what a policy \
              gains); this is no advice: {}.",
@@ -75,11 +44,68 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             duration(*to_s),
             duration(*from_s)
         ),
+        PlanNote::GrowthWithoutCeiling { rate } => format!(
+            "When a growth of {rate} reaches the ceiling cannot be told, since no load is known to hold."
+        ),
         PlanNote::NotTried { change, reason } => {
             format!("Not tried: {}, since {}.", untried(*change), why(*reason))
         }
         PlanNote::Scenario { note } => notes::sentence(note),
     }
+}
+
+/// Returns the sentences of [`PlanNote::Method`].
+fn method(note: &PlanNote) -> String {
+    let PlanNote::Method {
+        replicas,
+        confidence,
+        tolerance,
+        other_seeds_tolerance,
+        change_tolerance,
+        ablation_tolerance,
+        pair_tolerance,
+        equal,
+        ablation_equal,
+    } = note
+    else {
+        return String::new();
+    };
+    let ceiling = match replicas {
+        1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
+        _ => format!(
+            "The mean ceiling is over {replicas} seeds, the first found to {}, the others to {}, with the {} \
+             confidence interval of the mean. The ceiling to plan with is a lower tolerance bound of the highest \
+             loads that held on these seeds, taken as log-normal.",
+            percent(*tolerance),
+            percent(*other_seeds_tolerance),
+            percent(*confidence)
+        ),
+    };
+    format!(
+        "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
+         changes are found to {}, policies left out to {}, pairs to {}. Ceilings that differ by at most {} ({} for \
+         policies left out) are called equal: the tolerances and the variation between seeds explain as much.",
+        percent(*change_tolerance),
+        percent(*ablation_tolerance),
+        percent(*pair_tolerance),
+        percent(*equal),
+        percent(*ablation_equal)
+    )
+}
+
+fn cuts_answers(change: &str, workloads: &[MoreCut]) -> String {
+    let each = workloads.iter().map(|more| {
+        let before =
+            more.before.map_or_else(String::new, |before| format!(" instead of {}", percent(before)));
+        format!("{} of the answers of {}{before}", percent(more.share), more.workload)
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    let judged = if workloads.iter().all(|more| more.is_judged) {
+        "a rule on cut answers judges it"
+    } else {
+        "it is measured, but not proposed, since no rule says how many answers may be cut"
+    };
+    format!("`{change}` cuts {each}: {judged}.")
 }
 
 fn untried(change: UntriedChange) -> &'static str {

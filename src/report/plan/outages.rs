@@ -37,14 +37,21 @@ pub(super) fn sentence(outage: &Outage) -> String {
 /// Describes the jobs of a workload that arrive during an outage.
 fn of_workload(workload: &OutageWorkload) -> String {
     let success = workload.success.map_or_else(|| "none".to_owned(), percent);
+    let without = workload.success_without.filter(|share| *share < 1.0);
+    let without = without.map_or_else(String::new, |share| format!(" ({} without the loss)", percent(share)));
     let fallback = workload.fallback_share.filter(|share| *share > 0.0);
     let fallback =
         fallback.map_or_else(String::new, |share| format!(", {} of them by fallback", percent(share)));
     let p95 =
         workload.p95_s.map_or_else(String::new, |p95| format!(" with a p95 latency of {}", duration(p95)));
     let recovery = match workload.recovery {
-        Recovery::After { seconds } if seconds <= 0.0 => "from its end on success is as required".to_owned(),
-        Recovery::After { seconds } => format!("success is back {} after its end", duration(seconds)),
+        Recovery::After { seconds } => {
+            let level = if workload.serves_without { "as required" } else { "as without the loss" };
+            match seconds {
+                0.0 => format!("from its end on success is {level}"),
+                _ => format!("{} after its end success is {level} again", duration(seconds)),
+            }
+        }
         Recovery::NotBeforeEnd => "success is not back before the end of the run".to_owned(),
         Recovery::TooFewJobs { jobs, needed } => format!(
             "the recovery cannot be judged: {} arrive after it, and the rule on success needs {}",
@@ -53,10 +60,11 @@ fn of_workload(workload: &OutageWorkload) -> String {
         ),
     };
     format!(
-        "Of the {} of {} (route {}) that arrive during it {success} succeed{p95}{fallback}, for {}; {recovery}",
+        "Of the {} of {} (route {}) that {} during it {success} succeed{without}{p95}{fallback}, for {}; {recovery}",
         plural(workload.jobs, "job"),
         workload.name,
         workload.route,
+        if workload.jobs == 1 { "arrives" } else { "arrive" },
         usd(workload.cost_usd)
     )
 }

@@ -33,6 +33,12 @@ pub(super) fn sentence(purchase: &Purchase) -> String {
         format!(
             "To hold {target}: {changes}, {cost}. It held on all {seeds} of the proof, as 95 % of runs do (90 % confidence)."
         )
+    } else if purchase.replicas == 0 && !purchase.expected {
+        let with = if purchase.changes.is_empty() { "without any change" } else { "with" };
+        let changes = if purchase.changes.is_empty() { String::new() } else { format!(" {changes}") };
+        format!(
+            "By arithmetic, {target} is above the ceiling {with}{changes}. No run at that load ended in time, so nothing is proved."
+        )
     } else if purchase.replicas == 0 {
         format!(
             "By arithmetic, {target} needs {changes}, {cost}. No run of it ended in time, so nothing is proved."
@@ -51,7 +57,8 @@ pub(super) fn sentence(purchase: &Purchase) -> String {
             purchase.failing_replicas
         )
     };
-    format!("{answer}{}{}{}", other_models(purchase), free_accounts(purchase), incomplete(purchase))
+    let others = [other_models(purchase), not_compared(purchase), free_accounts(purchase)].concat();
+    format!("{answer}{others}{}", incomplete(purchase))
 }
 
 /// Returns what is said of free accounts among the changes, or nothing.
@@ -72,6 +79,15 @@ fn incomplete(purchase: &Purchase) -> &'static str {
             " The time limit ended the search, so this is the best answer until then; a longer `--time-limit` may find another."
         }
     }
+}
+
+/// Returns what is said of changes that bring another model and may cost less, or nothing.
+fn not_compared(purchase: &Purchase) -> String {
+    if purchase.not_compared.is_empty() || !purchase.holds {
+        return String::new();
+    }
+    let changes = purchase.not_compared.iter().map(|change| format!("`{change}`")).collect::<Vec<_>>();
+    format!(" The same models suffice; whether {} costs less was not compared.", changes.join(" or "))
 }
 
 /// Returns what is said of models that answer only with the changes, or nothing.
@@ -95,6 +111,8 @@ mod tests {
             undecided: None,
             proof: 50,
             complete: true,
+            expected: true,
+            not_compared: Vec::new(),
             changes: vec!["one more account at p".to_owned(); 2],
             free_accounts: Vec::new(),
             other_models: Vec::new(),

@@ -1,9 +1,9 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
 use super::{notes, outages, purchase, users};
-use crate::formatting::{count, duration, job_rate, number, percent, plural};
+use crate::formatting::{count, job_rate, number, percent, plural};
 use crate::planner::{
-    BrokenRule, Difference, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
+    BrokenRule, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
 };
 use crate::report::verdict;
 use crate::scenario::Metric;
@@ -11,11 +11,6 @@ use crate::scenario::Metric;
 /// Returns the answer as sentences, the most important first.
 pub(super) fn findings(plan: &Plan) -> Vec<String> {
     plan.findings.iter().map(|finding| self::finding(finding, plan.duration_s)).collect()
-}
-
-/// Returns the reasons why the two ceilings differ, and the bounds on bursts.
-pub(super) fn differences(plan: &Plan) -> Vec<String> {
-    plan.ceiling.differences.iter().map(difference).collect()
 }
 
 /// Returns how the plan was found and what was left out.
@@ -53,33 +48,16 @@ fn runs(duration_s: f64) -> &'static str {
 fn finding(finding: &Finding, duration_s: f64) -> String {
     let runs = runs(duration_s);
     match finding {
-        Finding::CeilingFound {
-            load_holds,
-            load_jobs_per_min,
-            jobs_per_min,
-            multiple,
-            planning,
-            interval,
-        } => {
-            let ceiling = match planning {
-                Some(planning) => planning_ceiling(planning, runs),
-                None => format!(
-                    "the ceiling is {}, {} times that, on one seed: how much it varies between {runs} is not known",
-                    job_rate(*jobs_per_min),
-                    number(*multiple)
-                ),
-            };
-            let mean = interval.map_or_else(String::new, |[low, high]| {
-                let (jobs, multiple) = (job_rate(*jobs_per_min), number(*multiple));
-                let (low, high) = (four_digits(low), four_digits(high));
-                format!(" The mean ceiling is {jobs}, {multiple} times the load ({low} to {high}).")
-            });
-            format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
-        }
+        Finding::CeilingFound { .. } => ceiling_found(finding, runs),
         Finding::Users { load_holds, load, tried, without } => {
             users::sentence(load, *load_holds, *tried, without.as_ref(), runs)
         }
-        Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min, rules } => format!(
+        Finding::NoLoadHolds { load_jobs_per_min, rules, too_large: Some(share), .. } => format!(
+            "No load holds, so the present one of {} does not either: {}.",
+            job_rate(*load_jobs_per_min),
+            too_large(rules, *share)
+        ),
+        Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min, rules, too_large: None } => format!(
             "No load holds, so the present one of {} does not either: {} at {} already, on every seed \
              tried, though no limit refuses and no job waits there. The cause is a provider that fails or is slow.",
             job_rate(*load_jobs_per_min),
@@ -118,13 +96,45 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
         Finding::Purchase(purchase) => purchase::sentence(purchase),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => outages::sentence(outage),
+        Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
         Finding::LongWindow(window) => verdict::long_window(window, duration_s),
     }
 }
 
-/// Formats the end of an interval with four significant digits at most.
+/// Returns the sentences of [`Finding::CeilingFound`].
+fn ceiling_found(finding: &Finding, runs: &str) -> String {
+    let Finding::CeilingFound { load_holds, load_jobs_per_min, jobs_per_min, multiple, planning, interval } =
+        finding
+    else {
+        return String::new();
+    };
+    let ceiling = match planning {
+        Some(planning) => planning_ceiling(planning, runs),
+        None => format!(
+            "the ceiling is {}, {} times that, on one seed: how much it varies between {runs} is not known",
+            job_rate(*jobs_per_min),
+            number(*multiple)
+        ),
+    };
+    let mean = interval.map_or_else(String::new, |[low, high]| {
+        let (jobs, multiple) = (job_rate(*jobs_per_min), number(*multiple));
+        let (low, high) = (four_digits(low), four_digits(high));
+        format!(" The mean ceiling is {jobs}, {multiple} times the load ({low} to {high}).")
+    });
+    format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
+}
+
+/// Formats the end of an interval with three or four significant digits, so that both ends can be told apart.
 fn four_digits(value: f64) -> String {
-    if (0.1..10.0).contains(&value) { format!("{value:.3}") } else { number(value) }
+    match value {
+        _ if (0.1..10.0).contains(&value) => format!("{value:.3}"),
+        _ if value > 1e-9 && value < 0.1 => {
+            let zeros = -libm::floor(libm::log10(value)) as usize;
+            let digits = zeros + 2;
+            format!("{value:.digits$}")
+        }
+        _ => number(value),
+    }
 }
 
 fn present_load(jobs_per_min: f64, holds: bool) -> String {
@@ -152,6 +162,18 @@ fn first_violation(violation: &FirstViolation) -> String {
     let FirstViolation { rule, at, .. } = violation;
     if violation.metric == Metric::Cost {
         return format!("The first rule to break is `{rule}`: a budget, not a limit of a provider.");
+    }
+    if let Some(provider) = &violation.incident {
+        let refused = match (&violation.target, &violation.axis) {
+            (Some(target), Some(axis)) => format!(
+                " Over the run {axis} of {target} refuses {}.",
+                plural(violation.refused_over_run, "attempt")
+            ),
+            _ => String::new(),
+        };
+        return format!(
+            "The first rule to break is `{rule}`, worst at {at}, during an incident of {provider}.{refused}"
+        );
     }
     match (&violation.target, &violation.axis) {
         (Some(target), Some(axis)) if violation.refused > 0 => {
@@ -182,20 +204,37 @@ fn first_violation(violation: &FirstViolation) -> String {
 }
 
 fn improvement(improvement: &Improvement) -> String {
-    let extra = improvement.extra_usd_per_day;
-    let price = if extra > 0.0 {
-        format!(", for {extra:.2} USD/day more at the present load")
-    } else if extra < 0.0 {
-        format!(", for {:.2} USD/day less at the present load", -extra)
-    } else {
-        "; it costs nothing more at the present load".to_owned()
+    let every = "makes the rules hold at every load that was tried";
+    let has_ceiling = improvement.jobs_per_min.is_some();
+    let effect = match (improvement.lift, improvement.jobs_per_min, improvement.users) {
+        (Some(lift), Some(_), _) => format!("raises the ceiling to {} times the present one", number(lift)),
+        (Some(lift), None, _) => format!("{every}, up to {} times the present ceiling", number(lift)),
+        (None, Some(_), Some(users)) => format!("makes the rules hold up to {}", plural(users, "user")),
+        (None, Some(jobs), None) => format!("makes the rules hold up to {}", job_rate(jobs)),
+        (None, None, _) => every.to_owned(),
     };
-    let effect = match (improvement.lift, improvement.jobs_per_min) {
-        (Some(lift), _) => format!("raises the ceiling to {} times the present one", number(lift)),
-        (None, Some(jobs)) => format!("makes the rules hold up to {} jobs/min", number(jobs)),
-        (None, None) => "makes the rules hold at every load that was tried".to_owned(),
+    let extra = match improvement.extra_usd_per_day {
+        extra if extra > 0.0 => format!("{extra:.2} USD/day more"),
+        extra if extra < 0.0 => format!("{:.2} USD/day less", -extra),
+        _ => "nothing more".to_owned(),
     };
-    format!("`{}` {effect}{price}", improvement.change)
+    // A change that is idle at the present load costs something only where it is used.
+    let place = if has_ceiling { "at the new ceiling" } else { "at the highest load tried" };
+    let price = format!(
+        "for {extra} at the present load and {:.2} USD/day in total {place}",
+        improvement.ceiling_usd_per_day
+    );
+    format!("`{}` {effect}, {price}", improvement.change)
+}
+
+/// Says that more jobs are too large for every target than the rules allow to fail.
+pub(super) fn too_large(rules: &[BrokenRule], share: f64) -> String {
+    let allow = if rules.len() == 1 { "allows" } else { "allow" };
+    let list = rule_list(rules.iter().map(|rule| rule.rule.as_str()));
+    format!(
+        "{} of the jobs are too large for every target of their route, and {list} {allow} fewer to fail",
+        percent(share)
+    )
 }
 
 /// Lists broken rules: `a` breaks; `a` and `b` break.
@@ -240,47 +279,6 @@ fn growth(growth: &Growth) -> String {
     }
 }
 
-fn difference(difference: &Difference) -> String {
-    match difference {
-        Difference::Agreement { .. } => "The simulated and the analytic ceiling agree.".to_owned(),
-        Difference::Gap { ratio } => {
-            format!("The simulated ceiling is {} of the analytic one. Known causes:", percent(*ratio))
-        }
-        Difference::RuleBreaksFirst { rule } => {
-            format!("`{rule}` breaks before any limit is full; arithmetic only knows limits.")
-        }
-        Difference::UnevenArrivals { step_s, peak_to_mean } => format!(
-            "Arrivals are uneven: the busiest {} has {} times the mean, and arithmetic uses the mean.",
-            duration(*step_s),
-            number(*peak_to_mean)
-        ),
-        Difference::CacheHits { share } => {
-            format!("The cache answers {} of the jobs, which use no quota.", percent(*share))
-        }
-        Difference::Coalesced { share } => {
-            format!("{} of the jobs are coalesced with an identical one and use no quota.", percent(*share))
-        }
-        Difference::FailuresAllowed { share } => {
-            format!("The rules allow {} of the jobs to fail.", percent(*share))
-        }
-        Difference::Incidents { count } => {
-            format!("{} take away capacity that arithmetic counts.", plural(*count as u64, "incident"))
-        }
-        Difference::FullBucketsAtStart { axis, share, duration_s } => format!(
-            "Buckets are full at the start: that fill is {} of what {axis} allows in a run of {}, and it is used once.",
-            percent(*share),
-            duration(*duration_s)
-        ),
-        Difference::Reservation { workload, target, reserved_tokens, used_tokens, jobs_at_once } => format!(
-            "A job of {workload} reserves {} tokens and uses {} on average. The full bucket of {target} admits {} of \
-             them at once; the long-run rate follows the tokens used.",
-            count(*reserved_tokens),
-            count(*used_tokens),
-            count(*jobs_at_once)
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,6 +300,7 @@ mod tests {
             at_s: 50_700.0,
             target: Some("groq/acme/m".to_owned()),
             axis: Some("tpm".to_owned()),
+            incident: None,
             refused: 0,
             refused_over_run: 0,
             given_up: 0,

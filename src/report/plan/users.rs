@@ -1,6 +1,6 @@
 //! The load of closed workloads: a number of users, their throughput, and from how many on more users only wait.
 
-use super::{PlanReport, sentences};
+use super::{PlanReport, differences, sentences};
 use crate::formatting::{count, duration, job_rate, number, percent, plural, usd};
 use crate::planner::{NoUserCeiling, Plan, TargetLoad, UserLoad, WhatIf};
 use crate::report::page;
@@ -78,7 +78,10 @@ pub(super) fn sentence(
 fn no_ceiling(without: Option<&NoUserCeiling>, tried: f64) -> String {
     let tried = number(tried);
     match without {
-        Some(NoUserCeiling::NoLoadHolds { rules }) => format!(
+        Some(NoUserCeiling::NoLoadHolds { rules, too_large: Some(share) }) => {
+            format!("nor does any other: {}", sentences::too_large(rules, *share))
+        }
+        Some(NoUserCeiling::NoLoadHolds { rules, too_large: None }) => format!(
             "nor does any other: {} at {tried} times that, on every seed tried, though no limit refuses and no job waits there",
             sentences::breaks(rules)
         ),
@@ -179,8 +182,11 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan, user_load: &UserLoad) 
     for row in rows(plan, user_load) {
         report.0.line(&line(&row));
     }
-    report.0.line("");
-    for sentence in sentences::differences(plan) {
+    let differences = differences::sentences(plan);
+    if !differences.is_empty() {
+        report.0.line("");
+    }
+    for sentence in differences {
         report.0.sentence(&sentence, 2);
     }
 }

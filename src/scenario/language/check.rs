@@ -1,15 +1,16 @@
-//! Walks a YAML tree along the table. Nothing stops it: what does not fit is reported with its location and its remedy,
-//! and the walk goes on with the rest.
+//! Checks a YAML tree against the table. An invalid value is reported with its location and its remedy, and the check
+//! continues with the rest.
 
 use super::kind::{Shape, quoted};
 use super::value::{Data, Fields, Value};
 use super::{Kind, Map, Required, Word, forms};
 use crate::problem::{Problems, did_you_mean};
 use crate::scenario::diagnostics::{Diagnostics, Location, Name};
-use crate::scenario::yaml::{self, Entry, Node};
+use crate::scenario::yaml::{self, Node, NodeEntry};
 use provider::units::ParseError;
 
-/// Checks that a tree is `map`. `None` if it is no map at all; whatever does not fit is reported to `diagnostics`.
+/// Checks that a tree is the map that `map` describes. Returns `None` if it is not a map; every problem is reported to
+/// `diagnostics`.
 pub(in crate::scenario) fn check(
     map: &'static Map,
     node: &Node,
@@ -18,7 +19,7 @@ pub(in crate::scenario) fn check(
     let check = Check { diagnostics };
     let root = Location { place: node.place, path: String::new() };
     match &node.kind {
-        yaml::Kind::Map(entries) => Some(check.map(map, entries, root)),
+        yaml::NodeKind::Map(entries) => Some(check.map(map, entries, root)),
         _ => {
             check.mismatch(&root, node, "a map", map.example);
             None
@@ -30,10 +31,12 @@ struct Check<'d> {
     diagnostics: &'d Diagnostics,
 }
 
-/// What the messages about a value quote: how it is written, and what else to do about a value out of range.
+/// What the messages about an invalid value advise.
 #[derive(Clone, Copy)]
 struct Advice<'a> {
+    /// A valid value, or a word with one.
     example: &'a str,
+    /// See [`Word::hint`].
     hint: &'a str,
 }
 
@@ -42,14 +45,16 @@ impl Check<'_> {
         let data = match (kind, &node.kind) {
             (Kind::Any, _) => self.any(node, &at, advice),
             (Kind::OneOf(kinds), _) => return self.one_of(kinds, node, at, advice),
-            (Kind::List { of, min, max }, yaml::Kind::List(items)) => {
+            (Kind::List { of, min, max }, yaml::NodeKind::List(items)) => {
                 self.list(of, (*min, *max), items, &at, advice)
             }
-            (Kind::Names { of, slash }, yaml::Kind::Map(entries)) => {
-                self.names(of, *slash, entries, &at, advice)
+            (Kind::NamedEntries { of, slash }, yaml::NodeKind::Map(entries)) => {
+                self.named_entries(of, *slash, entries, &at, advice)
             }
-            (Kind::Map(map), yaml::Kind::Map(entries)) => Data::Fields(self.map(map, entries, at.clone())),
-            (kind, yaml::Kind::Text(text)) if kind.shape() == Some(Shape::Scalar) => {
+            (Kind::Map(map), yaml::NodeKind::Map(entries)) => {
+                Data::Fields(self.map(map, entries, at.clone()))
+            }
+            (kind, yaml::NodeKind::Text(text)) if kind.shape() == Some(Shape::Scalar) => {
                 self.scalar(kind, text, &at, advice)
             }
             _ => self.mismatch(&at, node, &kind.describe(), advice.example),
@@ -63,27 +68,27 @@ impl Check<'_> {
     }
 
     fn any(&self, node: &Node, at: &Location, advice: Advice<'_>) -> Data {
-        if matches!(node.kind, yaml::Kind::Null) {
+        if matches!(node.kind, yaml::NodeKind::Null) {
             let what = format!("`{}` has no value", at.path);
             return self.invalid(at, what, format!("write {}", advice.example));
         }
         Data::Tree(node.clone())
     }
 
-    /// Reads the value as the first alternative of its shape that claims it, else as the last of its shape.
+    /// Checks a value against the alternatives of [`Kind::OneOf`].
     fn one_of(&self, kinds: &'static [Kind], node: &Node, at: Location, advice: Advice<'_>) -> Value {
         let shape = match &node.kind {
-            yaml::Kind::Text(_) => Some(Shape::Scalar),
-            yaml::Kind::List(_) => Some(Shape::List),
-            yaml::Kind::Map(_) => Some(Shape::Map),
-            yaml::Kind::Null => None,
+            yaml::NodeKind::Text(_) => Some(Shape::Scalar),
+            yaml::NodeKind::List(_) => Some(Shape::List),
+            yaml::NodeKind::Map(_) => Some(Shape::Map),
+            yaml::NodeKind::Null => None,
         };
-        let fitting = || kinds.iter().filter(|kind| kind.shape() == shape);
+        let of_shape = || kinds.iter().filter(|kind| kind.shape() == shape);
         let claimed = match &node.kind {
-            yaml::Kind::Text(text) => fitting().find(|kind| kind.claims(text)),
-            _ => fitting().next(),
+            yaml::NodeKind::Text(text) => of_shape().find(|kind| kind.claims(text)),
+            _ => of_shape().next(),
         };
-        if let (None, yaml::Kind::Text(text)) = (claimed, &node.kind)
+        if let (None, yaml::NodeKind::Text(text)) = (claimed, &node.kind)
             && let Some(word) = kinds.iter().find_map(|kind| match kind {
                 Kind::Map(map) => map.word(text),
                 _ => None,
@@ -93,7 +98,7 @@ impl Check<'_> {
             let data = self.invalid(&at, format!("`{}` needs a value", word.name), help);
             return Value { at, data };
         }
-        match claimed.or_else(|| fitting().next_back()) {
+        match claimed.or_else(|| of_shape().next_back()) {
             Some(kind) => self.value(kind, node, at, advice),
             None => {
                 let data = self.mismatch(&at, node, &Kind::OneOf(kinds).describe(), advice.example);
@@ -131,7 +136,14 @@ impl Check<'_> {
         self.invalid(at, format!("expected {expected}, found {found}"), format!("write {}", advice.example))
     }
 
-    fn names(&self, of: &Kind, slash: bool, entries: &[Entry], at: &Location, advice: Advice<'_>) -> Data {
+    fn named_entries(
+        &self,
+        of: &Kind,
+        slash: bool,
+        entries: &[NodeEntry],
+        at: &Location,
+        advice: Advice<'_>,
+    ) -> Data {
         if entries.is_empty() {
             return self.invalid(
                 at,
@@ -143,7 +155,7 @@ impl Check<'_> {
             Kind::Map(map) => format!("`{}`", map.example),
             _ => advice.example.to_owned(),
         };
-        let check = |entry: &Entry| {
+        let check = |entry: &NodeEntry| {
             let path = at.join(&entry.key);
             let name =
                 Name { text: entry.key.clone(), at: Location { place: entry.place, path: path.clone() } };
@@ -160,7 +172,7 @@ impl Check<'_> {
         Data::NamedEntries(entries.iter().map(check).collect())
     }
 
-    fn map(&self, map: &'static Map, entries: &[Entry], at: Location) -> Fields {
+    fn map(&self, map: &'static Map, entries: &[NodeEntry], at: Location) -> Fields {
         let mut fields = Fields {
             at,
             table: map,
@@ -179,7 +191,7 @@ impl Check<'_> {
                 None => {
                     fields.is_sound = false;
                     unknown += 1;
-                    if unknown <= Problems::ENOUGH {
+                    if unknown <= Problems::MAX_SOUGHT {
                         self.unknown(map, entry, &fields.at, path);
                     }
                 }
@@ -194,8 +206,8 @@ impl Check<'_> {
         fields
     }
 
-    fn word(&self, word: &Word, entry: &Entry, path: String) -> Value {
-        if matches!(entry.value.kind, yaml::Kind::Null) && !matches!(word.kind, Kind::Any) {
+    fn word(&self, word: &Word, entry: &NodeEntry, path: String) -> Value {
+        if matches!(entry.value.kind, yaml::NodeKind::Null) && !matches!(word.kind, Kind::Any) {
             let at = Location { place: entry.place, path };
             let help = format!("write `{}: {}`, or remove the word", word.name, word.example);
             let data = self.invalid(&at, format!("`{}` has no value", word.name), help);
@@ -206,17 +218,18 @@ impl Check<'_> {
         self.value(&word.kind, &entry.value, at, Advice { example: &example, hint: word.hint })
     }
 
-    /// The value of a word that is absent, at the location of its map.
+    /// Returns the default of a word that is absent, at the location of its map.
     fn default(&self, word: &Word, text: &'static str, map: &Location, path: String) -> Value {
         let kind = match text {
-            "{}" => yaml::Kind::Map(Vec::new()),
-            "[]" => yaml::Kind::List(Vec::new()),
+            "{}" => yaml::NodeKind::Map(Vec::new()),
+            "[]" => yaml::NodeKind::List(Vec::new()),
+            "\"\"" => yaml::NodeKind::Text(String::new()),
             text if text.starts_with('{') => {
                 let source = self.diagnostics.source("default", text);
                 let read = yaml::read(self.diagnostics, source, text, 0);
                 read.expect("invariant: every default of the table is YAML").kind
             }
-            text => yaml::Kind::Text(text.to_owned()),
+            text => yaml::NodeKind::Text(text.to_owned()),
         };
         let node = Node { place: map.place, kind };
         let at = Location { place: map.place, path };
@@ -224,11 +237,11 @@ impl Check<'_> {
     }
 
     fn require(&self, fields: &Fields) {
-        for word in fields.table.words.iter().filter(|word| !fields.given(word.name)) {
+        for word in fields.table.words.iter().filter(|word| !fields.is_given(word.name)) {
             let help = match word.required {
                 Required::No => continue,
                 Required::Yes => format!("add `{}: {}`", word.name, word.example),
-                Required::Unless(other) if fields.given(other) => continue,
+                Required::Unless(other) if fields.is_given(other) => continue,
                 Required::Unless(other) => {
                     let example = fields.table.word(other).map_or("", |other| other.example);
                     format!("add `{}: {}` or `{other}: {example}`", word.name, word.example)
@@ -242,7 +255,7 @@ impl Check<'_> {
         }
     }
 
-    fn unknown(&self, map: &Map, entry: &Entry, parent: &Location, path: String) {
+    fn unknown(&self, map: &Map, entry: &NodeEntry, parent: &Location, path: String) {
         if let Some(refused) = map.refused.iter().find(|refused| refused.word == entry.key) {
             let at = Location { place: entry.value.place, path };
             self.diagnostics.report_at(&at, format!("`{}` {}", refused.word, refused.why), refused.help);
@@ -259,10 +272,10 @@ impl Check<'_> {
     /// Reports a value of another kind than expected.
     fn mismatch(&self, at: &Location, node: &Node, expected: &str, example: &str) -> Data {
         let found = match &node.kind {
-            yaml::Kind::Map(_) => "a map".into(),
-            yaml::Kind::List(_) => "a list".into(),
-            yaml::Kind::Text(text) => format!("`{}`", quoted(text)),
-            yaml::Kind::Null => "nothing".into(),
+            yaml::NodeKind::Map(_) => "a map".into(),
+            yaml::NodeKind::List(_) => "a list".into(),
+            yaml::NodeKind::Text(text) => format!("`{}`", quoted(text)),
+            yaml::NodeKind::Null => "nothing".into(),
         };
         let example = if example.starts_with('`') { example.to_owned() } else { format!("`{example}`") };
         self.invalid(at, format!("expected {expected}, found {found}"), format!("write {example}"))

@@ -1,28 +1,34 @@
-//! Alternatives within a map: exactly one of its forms is given, with the words that go with it.
+//! Alternatives within a map: exactly one of its forms is given, with the words that belong to it.
 
 use super::Form;
 use super::value::Fields;
 use crate::problem::alternatives;
 use crate::scenario::diagnostics::Diagnostics;
 
-/// Reports words that contradict each other and words that are missing from the form that is given. The map is not sound
-/// then.
+/// Reports words that exclude each other and words that are missing from the form that is given. Then the map is not
+/// sound.
 pub(super) fn check(fields: &mut Fields, diagnostics: &Diagnostics) {
     let had_unknown = !fields.is_sound;
     if fields.table.forms.is_empty() {
         return;
     }
-    let heads: Vec<&'static str> = given(fields, fields.table.forms.iter().flat_map(Form::head));
-    let is_sound = match heads[..] {
+    let selectors: Vec<&'static str> =
+        given_words(fields, fields.table.forms.iter().flat_map(Form::selectors));
+    let is_sound = match selectors[..] {
         [] => {
             // An unknown word may be the misspelt form: it has been reported.
             fields.table.forms.iter().any(|form| form.requires.is_empty())
                 || had_unknown
                 || report_none(fields, diagnostics)
         }
-        [head] => {
-            let form = fields.table.forms.iter().find(|form| form.head().any(|word| word == head));
-            complete(form.expect("invariant: a head belongs to a form"), head, fields, diagnostics)
+        [selector] => {
+            let form = fields.table.forms.iter().find(|form| form.selectors().any(|word| word == selector));
+            is_complete(
+                form.expect("invariant: a selecting word belongs to a form"),
+                selector,
+                fields,
+                diagnostics,
+            )
         }
         [first, second, ..] => {
             let what = format!("`{first}` and `{second}` exclude each other");
@@ -34,21 +40,21 @@ pub(super) fn check(fields: &mut Fields, diagnostics: &Diagnostics) {
 }
 
 impl Form {
-    /// The words that select this form.
-    fn head(&self) -> impl Iterator<Item = &'static str> {
+    /// Iterates over the words that select this form.
+    fn selectors(&self) -> impl Iterator<Item = &'static str> {
         self.requires.first().into_iter().flat_map(|group| group.iter().copied())
     }
 
-    /// Every word of this form.
+    /// Iterates over every word of this form.
     pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
         self.requires.iter().copied().flatten().chain(self.allows).copied()
     }
 }
 
-/// Those of `words` that are given, each once.
-fn given(fields: &Fields, words: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+/// Returns those of `words` that are given, each once.
+fn given_words(fields: &Fields, words: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
     let mut found = Vec::new();
-    for word in words.filter(|word| fields.given(word)) {
+    for word in words.filter(|word| fields.is_given(word)) {
         if !found.contains(&word) {
             found.push(word);
         }
@@ -56,30 +62,33 @@ fn given(fields: &Fields, words: impl Iterator<Item = &'static str>) -> Vec<&'st
     found
 }
 
+/// Reports that no form is given. Returns `false`: the map is not sound.
 fn report_none(fields: &Fields, diagnostics: &Diagnostics) -> bool {
-    let mut heads: Vec<&str> = Vec::new();
-    for word in fields.table.forms.iter().flat_map(Form::head) {
-        if !heads.contains(&word) {
-            heads.push(word);
+    let mut selectors: Vec<&str> = Vec::new();
+    for word in fields.table.forms.iter().flat_map(Form::selectors) {
+        if !selectors.contains(&word) {
+            selectors.push(word);
         }
     }
-    let what = format!("`{}` has none of {}", fields.at.path, alternatives(&heads));
+    let what = format!("`{}` has none of {}", fields.at.path, alternatives(&selectors));
     diagnostics.report_at(&fields.at, what, format!("write one of them, such as `{}`", fields.table.example));
     false
 }
 
-/// Checks the other groups of the form that `head` selects, and that no word of another form is given.
-fn complete(form: &Form, head: &str, fields: &Fields, diagnostics: &Diagnostics) -> bool {
-    let mut is_complete = true;
+/// Reports words that are missing from the form that `selector` selects, and words of other forms. Returns `true` if there
+/// are none.
+fn is_complete(form: &Form, selector: &str, fields: &Fields, diagnostics: &Diagnostics) -> bool {
+    let mut complete = true;
     let mut report = |what: String, help: String| {
         diagnostics.report_at(&fields.at, what, help);
-        is_complete = false;
+        complete = false;
     };
     for group in form.requires.iter().skip(1) {
-        match given(fields, group.iter().copied())[..] {
-            [] => {
-                report(format!("`{head}` needs {}", alternatives(group)), format!("write `{}`", form.example))
-            }
+        match given_words(fields, group.iter().copied())[..] {
+            [] => report(
+                format!("`{selector}` needs {}", alternatives(group)),
+                format!("write `{}`", form.example),
+            ),
             [_] => {}
             [first, second, ..] => {
                 report(
@@ -90,14 +99,14 @@ fn complete(form: &Form, head: &str, fields: &Fields, diagnostics: &Diagnostics)
         }
     }
     let others = fields.table.forms.iter().flat_map(Form::words);
-    for word in given(fields, others).into_iter().filter(|word| form.words().all(|own| own != *word)) {
+    for word in given_words(fields, others).into_iter().filter(|word| form.words().all(|own| own != *word)) {
         let owners = fields.table.forms.iter().filter(|form| form.words().any(|own| own == word));
-        let owners: Vec<&str> = owners.flat_map(Form::head).collect();
+        let owners: Vec<&str> = owners.flat_map(Form::selectors).collect();
         let help = match owners[..] {
-            [] => format!("keep `{head}` or `{word}`"),
+            [] => format!("keep `{selector}` or `{word}`"),
             _ => format!("leave it out: it goes with {}", alternatives(&owners)),
         };
-        report(format!("`{word}` does not go with `{head}`"), help);
+        report(format!("`{word}` does not go with `{selector}`"), help);
     }
-    is_complete
+    complete
 }

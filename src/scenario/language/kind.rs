@@ -1,7 +1,7 @@
 //! The scalar kinds: how the text of one value is read, and how a kind is described.
 
 use super::value::Data;
-use super::{Choice, Kind, MAX_RATE, Names, SPEEDS, rule};
+use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, rule};
 use crate::problem::{alternatives, did_you_mean, either};
 use crate::scenario::diagnostics::shortened;
 use provider::Nanos;
@@ -18,21 +18,21 @@ pub(super) enum Shape {
     Map,
 }
 
-/// The length of a value that is quoted in a message, in characters.
+/// The maximum length of a value that is quoted in a message, in characters.
 const MAX_QUOTED: usize = 60;
 
-/// A value as a message quotes it.
+/// Returns a value as a message quotes it.
 pub(super) fn quoted(text: &str) -> String {
     shortened(text, MAX_QUOTED)
 }
 
 impl Kind {
-    /// The shape of the values of this kind; `None` if several are accepted.
+    /// Returns the shape of the values of this kind; `None` if several are accepted.
     pub(super) fn shape(&self) -> Option<Shape> {
         match self {
             Self::OneOf(_) | Self::Any => None,
             Self::List { .. } => Some(Shape::List),
-            Self::Map(_) | Self::Names { .. } => Some(Shape::Map),
+            Self::Map(_) | Self::NamedEntries { .. } => Some(Shape::Map),
             _ => Some(Shape::Scalar),
         }
     }
@@ -53,6 +53,9 @@ impl Kind {
             Self::Name(_) if text.trim().is_empty() => {
                 Err(ParseError::new("a name cannot be empty", "write a name"))
             }
+            Self::Name(_) if text.trim().contains(char::is_control) => {
+                Err(ParseError::new("a name cannot contain line breaks or tabs", "write it on one line"))
+            }
             Self::Name(_) => Ok(Data::Text(text.trim().to_owned())),
             Self::Bool => match text {
                 "true" => Ok(Data::Bool(true)),
@@ -62,14 +65,14 @@ impl Kind {
                 }
             },
             Self::Count { min, max } => {
-                let count = units::count(text)?;
+                let count = units::parse_count(text)?;
                 self.bounded(text, hint, count, (*min..=*max).contains(&count)).map(Data::Count)
             }
             Self::Duration { min, max } => {
-                let length = units::duration(text)?;
+                let length = units::parse_duration(text)?;
                 self.bounded(text, hint, length, (*min..=*max).contains(&length)).map(Data::Duration)
             }
-            Self::Permille => units::permille(text).map(|share| Data::Count(share.into())),
+            Self::Permille => units::parse_permille(text).map(|share| Data::Count(share.into())),
             Self::Date if is_date(text.trim()) => Ok(Data::Text(text.trim().to_owned())),
             Self::Date => Err(ParseError::new(
                 format!("invalid date `{}`", quoted(text)),
@@ -85,26 +88,26 @@ impl Kind {
     fn number(&self, text: &str, hint: &str) -> Result<f64, ParseError> {
         let (value, is_within) = match self {
             Self::Number { max } => {
-                let value = units::number(text)?;
+                let value = units::parse_number(text)?;
                 (value, value <= *max)
             }
             Self::Rate { zero } => {
-                let value = units::rate(text)?;
+                let value = units::parse_rate(text)?;
                 (value, value <= MAX_RATE && (*zero || value > 0.0))
             }
             Self::Share { zero } => {
-                let value = units::share(text)?;
+                let value = units::parse_share(text)?;
                 (value, *zero || value > 0.0)
             }
             Self::Speed => {
-                let value = units::speed(text)?;
+                let value = units::parse_speed(text)?;
                 (value, SPEEDS.contains(&value))
             }
             Self::Multiple { min, max, bare } => {
                 let value = if *bare {
-                    units::number(text.strip_suffix('x').unwrap_or(text))?
+                    units::parse_number(text.strip_suffix('x').unwrap_or(text))?
                 } else {
-                    units::multiple(text)?
+                    units::parse_multiple(text)?
                 };
                 (value, (*min..=*max).contains(&value))
             }
@@ -121,15 +124,15 @@ impl Kind {
         Err(ParseError::new(format!("`{}` is out of range", quoted(text)), help))
     }
 
-    /// The kind in words, with its range: "a whole number from 1 to 100".
+    /// Describes the kind in words, with its range: "a whole number from 1 to 100".
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Text => "text".into(),
-            Self::Name(Names::New) => "a name".into(),
-            Self::Name(Names::Preset) => "the name of a preset".into(),
-            Self::Name(Names::Route) => "the name of a route".into(),
-            Self::Name(Names::Target) => "a target, `provider/account/model`".into(),
-            Self::Name(Names::File) => "a file, relative to the scenario".into(),
+            Self::Name(NameKind::New) => "a name".into(),
+            Self::Name(NameKind::Preset) => "the name of a preset".into(),
+            Self::Name(NameKind::Route) => "the name of a route".into(),
+            Self::Name(NameKind::Target) => "a target, `provider/account/model`".into(),
+            Self::Name(NameKind::File) => "a file, relative to the scenario".into(),
             Self::Bool => "`true` or `false`".into(),
             Self::Count { min, max } => match (min, max) {
                 (0, &u64::MAX) => "a whole number".into(),
@@ -154,7 +157,7 @@ impl Kind {
             Self::Rule => "a rule".into(),
             Self::Choice(choices) => alternatives(&modelled(choices).collect::<Vec<_>>()),
             Self::List { .. } => "a list".into(),
-            Self::Names { .. } => "a map of names".into(),
+            Self::NamedEntries { .. } => "a map of names".into(),
             Self::Map(_) => "a map".into(),
             Self::OneOf(kinds) => either(&kinds.iter().map(Self::describe).collect::<Vec<_>>()),
             Self::Any => "any value".into(),
@@ -162,7 +165,7 @@ impl Kind {
     }
 }
 
-/// The words of a choice that are accepted.
+/// Iterates over the words of a choice that are accepted.
 pub(super) fn modelled(choices: &'static [Choice]) -> impl Iterator<Item = &'static str> + Clone {
     choices.iter().filter(|choice| choice.modelled).map(|choice| choice.word)
 }

@@ -18,7 +18,7 @@
 //! other (`Form`). What depends on several maps or on numbers of the author is checked in `spec/` and `resolve.rs`.
 //!
 //! Invariants: every default and every example of the table is accepted by its own kind, and every word of a form
-//! exists; `tests.rs` checks both.
+//! exists; `tests/mod.rs` checks both.
 
 mod check;
 mod forms;
@@ -34,9 +34,9 @@ mod value;
 mod tests;
 
 pub(super) use check::check;
-pub(super) use order::Order;
+pub(super) use order::WordOrder;
 pub use page::page;
-pub(super) use rule::Rule;
+pub(super) use rule::RuleSpec;
 pub use schema::schema;
 pub(super) use table::{FAULT, PROVIDER, SCENARIO};
 pub(super) use value::{Data, Fields, Value};
@@ -60,7 +60,7 @@ pub(super) struct Map {
     pub(super) refused: &'static [Refused],
 }
 
-/// A word of a map, with all that is known of it.
+/// A word of a map with its properties.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word {
     /// The key.
@@ -75,7 +75,7 @@ pub(super) struct Word {
     pub(super) doc: &'static str,
     /// A value as flow YAML.
     pub(super) example: &'static str,
-    /// What else to do about a value out of range; may be empty.
+    /// Further advice on a value out of range; may be empty.
     pub(super) hint: &'static str,
 }
 
@@ -96,7 +96,7 @@ pub(super) enum Kind {
     /// Free text.
     Text,
     /// A non-empty name that the author chooses, or that refers to something.
-    Name(Names),
+    Name(NameKind),
     /// `true` or `false`.
     Bool,
     /// A whole number: `6000`, `10_000`, `400k`, `1M`.
@@ -143,7 +143,7 @@ pub(super) enum Kind {
     },
     /// A day, month or year: `2026-10-01`, `2026-10`, `2026`.
     Date,
-    /// An expectation: `p95 latency <= 8s`.
+    /// A rule of `expect`: `p95 latency <= 8s`.
     Rule,
     /// One of the words listed.
     Choice(&'static [Choice]),
@@ -157,24 +157,24 @@ pub(super) enum Kind {
         max: usize,
     },
     /// A map whose keys are names that the author chooses; at least one.
-    Names {
+    NamedEntries {
         /// The kind of its values.
         of: &'static Kind,
-        /// Whether a name may contain `/`: not if it is a part of `provider/account/model` that others follow.
+        /// Whether a name may contain `/`: not if it is the `provider` or the `account` in `provider/account/model`.
         slash: bool,
     },
     /// A map of the language.
     Map(&'static Map),
-    /// The first of these that fits, by the YAML shape of the value and by the words of a [`Kind::Choice`]; the last of
-    /// its shape reports what does not fit any.
+    /// One of these alternatives. A value is read as the first whose YAML shape it has and that [claims](Kind::claims) it; if
+    /// none does, as the last of its shape, which reports the problem.
     OneOf(&'static [Kind]),
-    /// Any value; it is checked after it has been put in its place (`what_if.set`).
+    /// Any value. It is checked after it has been set at its path (`what_if.set`).
     Any,
 }
 
-/// What a name is, for the reader of the page.
+/// What a name refers to, for messages, the page and the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Names {
+pub(super) enum NameKind {
     /// A name that this word defines.
     New,
     /// A preset that comes with quotalab.
@@ -198,12 +198,12 @@ pub(super) struct Choice {
     pub(super) modelled: bool,
 }
 
-/// One of the alternatives of a map: the words that make it, and those that go with it. Words of the map that are in no
-/// form go with every form.
+/// One of the alternatives of a map: the words that it requires and those that it allows. Words of the map that are in no
+/// form are allowed with every form.
 #[derive(Debug)]
 pub(super) struct Form {
-    /// Groups of words of which exactly one each is given. The words of the first group select the form; if there is no
-    /// group, the form holds when no other is selected.
+    /// Groups of words; exactly one word of each group is given. The words of the first group select the form. A form without
+    /// a group applies if no other is selected.
     pub(super) requires: &'static [&'static [&'static str]],
     /// Words that may be given besides.
     pub(super) allows: &'static [&'static str],
@@ -222,7 +222,7 @@ pub(super) struct Refused {
     pub(super) help: &'static str,
 }
 
-/// The highest rate, in jobs per second: beyond it lies a typing error, and a day of it would exhaust the memory.
+/// The highest rate, in jobs per second. A higher one is likely a typing error, and a day of it would exhaust the memory.
 pub(super) const MAX_RATE: f64 = 1e6;
 
 /// The longest time that a scenario may name: a leap year.
@@ -231,28 +231,28 @@ pub(super) const MAX_DURATION: Nanos = Nanos(366 * Nanos::DAY.0);
 /// The range of [`Kind::Speed`], in tokens per second.
 const SPEEDS: std::ops::RangeInclusive<f64> = 1e-3..=1e9;
 
-/// An optional word without a default.
+/// Returns an optional word without a default.
 const fn word(name: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Word {
     Word { name, kind, required: Required::No, default: None, doc, example, hint: "" }
 }
 
 impl Word {
-    /// The word, always required.
+    /// Returns the word as always required.
     const fn required(self) -> Self {
         Self { required: Required::Yes, ..self }
     }
 
-    /// The word, required if `other` is absent.
+    /// Returns the word as required if `other` is absent.
     const fn required_unless(self, other: &'static str) -> Self {
         Self { required: Required::Unless(other), ..self }
     }
 
-    /// The word with a value for when it is absent.
+    /// Returns the word with a default.
     const fn default(self, value: &'static str) -> Self {
         Self { default: Some(value), ..self }
     }
 
-    /// The word with advice about values out of range.
+    /// Returns the word with further advice on values out of range.
     const fn hint(self, hint: &'static str) -> Self {
         Self { hint, ..self }
     }
@@ -267,12 +267,12 @@ const fn unmodelled(word: &'static str) -> Choice {
 }
 
 impl Map {
-    /// The word with this name.
+    /// Returns the word with this name.
     fn word(&self, name: &str) -> Option<&'static Word> {
         self.words.iter().find(|word| word.name == name)
     }
 
-    /// The index of a word.
+    /// Returns the index of a word.
     ///
     /// # Panics
     /// If the map has no such word.

@@ -1,12 +1,12 @@
-//! The order of words, for a scenario that is written.
+//! The order in which the words of a scenario are written.
 
 use super::kind::Shape;
 use super::{Kind, Map, SCENARIO};
 use crate::scenario::write::Tree;
 
-/// The part of the language that a value belongs to.
+/// The part of the language that a value belongs to, which defines the order of its words.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::scenario) struct Order {
+pub(in crate::scenario) struct WordOrder {
     /// The kind of the value; `None` outside the language.
     kind: Option<&'static Kind>,
     depth: usize,
@@ -14,18 +14,18 @@ pub(in crate::scenario) struct Order {
 
 static ROOT: Kind = Kind::Map(&SCENARIO);
 
-impl Order {
-    /// The whole scenario.
+impl WordOrder {
+    /// Returns the part of the whole scenario.
     pub(in crate::scenario) fn scenario() -> Self {
         Self { kind: Some(&ROOT), depth: 0 }
     }
 
-    /// The number of collections around the value.
+    /// Returns the number of collections around the value.
     pub(in crate::scenario) fn depth(self) -> usize {
         self.depth
     }
 
-    /// The position of a key among those of its map; names keep the order in which they are given.
+    /// Returns the position of a key among the keys of its map; 0 for names, which keep the order in which they are given.
     pub(in crate::scenario) fn position(self, key: &str) -> usize {
         let position = |map: &Map| map.words.iter().position(|word| word.name == key).unwrap_or(usize::MAX);
         match self.kind {
@@ -34,26 +34,27 @@ impl Order {
         }
     }
 
-    /// The part of the value of a key.
+    /// Returns the part of the value of a key.
     pub(in crate::scenario) fn key(self, key: &str, value: &Tree) -> Self {
         let kind = match self.kind {
             Some(Kind::Map(map)) => map.word(key).map(|word| &word.kind),
-            Some(Kind::Names { of, .. }) => Some(*of),
+            Some(Kind::NamedEntries { of, .. }) => Some(*of),
             _ => None,
         };
-        self.inside(kind, value)
+        self.inner(kind, value)
     }
 
-    /// The part of an entry of a list.
+    /// Returns the part of an entry of a list.
     pub(in crate::scenario) fn item(self, value: &Tree) -> Self {
         let kind = match self.kind {
             Some(Kind::List { of, .. }) => Some(*of),
             _ => None,
         };
-        self.inside(kind, value)
+        self.inner(kind, value)
     }
 
-    fn inside(self, kind: Option<&'static Kind>, value: &Tree) -> Self {
+    /// Returns the part of a value of this kind inside the present one.
+    fn inner(self, kind: Option<&'static Kind>, value: &Tree) -> Self {
         let shape = match value {
             Tree::Null | Tree::Text(_) => Shape::Scalar,
             Tree::List(_) => Shape::List,

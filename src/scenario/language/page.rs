@@ -1,4 +1,4 @@
-//! The table as a page for people: docs/scenario.md.
+//! The table as a page for readers: docs/scenario.md.
 
 use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
@@ -23,43 +23,43 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 7] = [
     ("What-ifs", &[&WHAT_IF]),
 ];
 
-/// The longest list of words that fits a cell.
+/// The maximum number of words that a cell of a table lists.
 const MAX_IN_CELL: usize = 6;
 
-/// The page in Markdown.
+/// Returns the page in Markdown.
 #[must_use]
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     let mut explained = Vec::new();
     for (title, maps) in CHAPTERS {
-        put(&mut page, &format!("\n## {title}\n"));
+        append(&mut page, &format!("\n## {title}\n"));
         for map in maps {
-            put(&mut page, &self::map(map, &mut explained));
+            append(&mut page, &self::map(map, &mut explained));
         }
         match title {
-            "The file" => put(&mut page, &expectations()),
-            "Providers" => put(&mut page, &presets()),
+            "The file" => append(&mut page, &rules_section()),
+            "Providers" => append(&mut page, &presets_section()),
             _ => {}
         }
     }
     page
 }
 
-fn put(page: &mut String, text: &str) {
+fn append(page: &mut String, text: &str) {
     page.write_str(text).expect("invariant: writing to a String does not fail");
 }
 
-/// One map. The words of a choice are explained once: `explained` has the lists that are on the page already.
+/// Formats one map. The words of a choice are explained once: `explained` holds the lists that are on the page already.
 fn map(map: &'static Map, explained: &mut Vec<String>) -> String {
     let mut text = format!("\n### `{}`\n\n{}\n\n", map.name, map.doc);
-    put(&mut text, &format!("```yaml\n{}\n```\n\n", map.example));
-    put(&mut text, "| word | value | default | meaning | example |\n|---|---|---|---|---|\n");
+    append(&mut text, &format!("```yaml\n{}\n```\n\n", map.example));
+    append(&mut text, "| word | value | default | meaning | example |\n|---|---|---|---|---|\n");
     for word in map.words {
-        put(&mut text, &row(word));
+        append(&mut text, &row(word));
     }
     if !map.forms.is_empty() {
         let examples: Vec<String> = map.forms.iter().map(|form| format!("`{}`", form.example)).collect();
-        put(&mut text, &format!("\nOne of these forms: {}.\n", examples.join(", ")));
+        append(&mut text, &format!("\nOne of these forms: {}.\n", examples.join(", ")));
     }
     for word in map.words {
         let Some(choices) = choices(&word.kind) else { continue };
@@ -68,7 +68,7 @@ fn map(map: &'static Map, explained: &mut Vec<String>) -> String {
         if explained.contains(&list) {
             continue;
         }
-        put(&mut text, &format!("\nThe words of `{}`:\n\n{list}", word.name));
+        append(&mut text, &format!("\nThe words of `{}`:\n\n{list}", word.name));
         explained.push(list);
     }
     text
@@ -88,7 +88,8 @@ fn row(word: &'static Word) -> String {
     format!("| {} | `{}` |\n", cells.join(" | "), word.example)
 }
 
-/// The words of a choice, if they have more to say than their names.
+/// Returns the words of a choice that are explained on the page; `None` if the kind has none, or if its only word is `none` or
+/// `off`, which needs no explanation.
 fn choices(kind: &Kind) -> Option<&'static [Choice]> {
     match kind {
         Kind::Choice([Choice { word: "none" | "off", .. }]) => None,
@@ -98,12 +99,12 @@ fn choices(kind: &Kind) -> Option<&'static [Choice]> {
     }
 }
 
-/// A kind as the cell of a table.
+/// Formats a kind for a cell of a table.
 fn cell(kind: &'static Kind) -> String {
     match kind {
         Kind::Choice(choices) if modelled(choices).count() > MAX_IN_CELL => "a word of the list below".into(),
         Kind::Map(map) => format!("[`{}`](#{})", map.name, map.name.replace('.', "")),
-        Kind::Names { of, .. } => format!("names, each with {}", cell(of)),
+        Kind::NamedEntries { of, .. } => format!("names, each with {}", cell(of)),
         Kind::List { of: Kind::Rule, .. } => "a list of [rules](#rules)".into(),
         Kind::List { of, min, max } => {
             let count = match (*min, *max) {
@@ -119,28 +120,28 @@ fn cell(kind: &'static Kind) -> String {
     }
 }
 
-fn presets() -> String {
+fn presets_section() -> String {
     let presets: Vec<String> = PRESETS.iter().map(|(name, _)| format!("`{name}`")).collect();
     let files = "their files, with the evidence for every number, are in `mock/presets/`";
     format!("\nThe presets are {}; {files}.\n", presets.join(" and "))
 }
 
-fn expectations() -> String {
+fn rules_section() -> String {
     let mut text = String::from(
         "\n### Rules\n\nA rule of `expect` is a metric, a comparison (`>=`, `<=`, `>`, `<`, `==`) and a value: \
          `p95 latency <= 8s`. With a workload before it \
          (`chat: success >= 99%`) it is judged for the jobs of that workload; without one it is judged for each, except goodput \
          and what is measured for the run as a whole (limited share, cost, headroom). With `in every 5m` or `every day` after it \
          the rule must hold in each window of that length, to which jobs belong by their arrival; windows in which one job alone \
-         decides are left out. If no rule says anything of success, `success >= 99%` is judged.\n\n| metric | meaning | example |\n|---|---|---|\n",
+         decides are left out. If no rule is on success, `success >= 99%` is judged.\n\n| metric | meaning | example |\n|---|---|---|\n",
     );
     for (metric, doc, example) in METRICS {
-        put(&mut text, &format!("| `{metric}` | {doc} | `{example}` |\n"));
+        append(&mut text, &format!("| `{metric}` | {doc} | `{example}` |\n"));
     }
     for (time, doc, example) in TIMES {
         let names = Metric::all().filter(|metric| matches!(metric, Metric::Percentile(_, of) if *of == time));
         let names: Vec<String> = names.map(|metric| format!("`{metric}`")).collect();
-        put(&mut text, &format!("| {} | {doc} | `{example}` |\n", names.join(", ")));
+        append(&mut text, &format!("| {} | {doc} | `{example}` |\n", names.join(", ")));
     }
     text
 }

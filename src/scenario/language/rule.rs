@@ -1,4 +1,4 @@
-//! Expectations: `p95 latency <= 8s`, that is a metric, a comparison and a value in the unit of the metric.
+//! Rules of `expect`, such as `p95 latency <= 8s`: a metric, a comparison and a value in the unit of the metric.
 
 use super::kind::quoted;
 use crate::problem::did_you_mean;
@@ -7,7 +7,7 @@ use provider::Nanos;
 use provider::units::{self, ParseError};
 
 /// Metrics other than percentiles, with their meaning and an example of a rule.
-pub(super) const METRICS: [(Metric, &str, &str); 7] = [
+pub(super) const METRICS: [(Metric, &str, &str); 8] = [
     (Metric::Success, "jobs that succeeded, as a share of those that ended", "success >= 99.5%"),
     (Metric::Goodput, "jobs that succeeded, as a rate", "goodput >= 10/min"),
     (
@@ -15,38 +15,46 @@ pub(super) const METRICS: [(Metric, &str, &str); 7] = [
         "succeeded jobs that a later step than the first served, as a share",
         "fallback share <= 25%",
     ),
+    (
+        Metric::CutShare,
+        "succeeded jobs whose answer ends at `max_tokens` or at `max_output`, as a share",
+        "cut share <= 1%",
+    ),
     (Metric::LimitedShare, "attempts that a limit refused, as a share", "limited share <= 5%"),
     (Metric::AttemptsPerJob, "attempts divided by jobs", "attempts per job <= 1.5"),
     (Metric::Cost, "USD in all", "cost <= 150 USD"),
     (
         Metric::Headroom,
-        "the load that the limits allow, as a multiple of the load offered",
+        "the factor by which the load may grow, in its shape over time, until the limits admit no more; at the peak if that bounds it",
         "headroom >= 1.2",
     ),
 ];
 
-/// Times of which percentiles are metrics, with their meaning and an example of a rule.
+/// Times whose percentiles are metrics, with their meaning and an example of a rule.
 pub(super) const TIMES: [(Time, &str, &str); 3] = [
     (Time::Latency, "from the arrival to the end of the reply", "p95 latency <= 8s"),
     (Time::FirstToken, "from the arrival to the first token", "p90 first_token <= 500ms"),
-    (Time::Queue, "waiting for a free attempt of `client.concurrency`", "p99 queue <= 1s"),
+    (Time::Queue, "waiting until fewer than `client.concurrency` attempts are in flight", "p99 queue <= 1s"),
 ];
 
-/// Comparisons.
+/// The comparisons with their signs.
 pub(super) const OPS: [(&str, Op); 5] =
     [(">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::Above), ("<", Op::Below), ("==", Op::Equal)];
 
 /// A rule as written; the workload that it names is looked up later.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::scenario) struct Rule {
-    /// The whole text.
+pub(in crate::scenario) struct RuleSpec {
+    /// The whole text of the rule.
     pub(in crate::scenario) text: String,
-    /// The workload before the colon.
+    /// The name of the workload before the colon.
     pub(in crate::scenario) workload: Option<String>,
+    /// What is measured.
     pub(in crate::scenario) metric: Metric,
+    /// How it is compared with `value`.
     pub(in crate::scenario) op: Op,
+    /// In the unit of [`crate::scenario::Rule::value`].
     pub(in crate::scenario) value: f64,
-    /// The length after `in every`.
+    /// The length of its windows, after `in every`; `None` for the run as a whole.
     pub(in crate::scenario) window: Option<Nanos>,
 }
 
@@ -57,7 +65,7 @@ const EVERY: [&str; 2] = [" in every ", " every "];
 const MIN_WINDOW: Nanos = Nanos::SECOND;
 
 /// Reads a rule.
-pub(super) fn read(text: &str) -> Result<Rule, ParseError> {
+pub(super) fn read(text: &str) -> Result<RuleSpec, ParseError> {
     let sign = |c: char| matches!(c, '<' | '>' | '=' | '!' | '≤' | '≥');
     let Some(start) = text.find(sign) else {
         let help = "write a rule such as `success >= 99%` or `p95 latency <= 8s`";
@@ -81,7 +89,7 @@ pub(super) fn read(text: &str) -> Result<Rule, ParseError> {
         let what = format!("`{metric}` is measured for the run as a whole, not for a workload");
         return Err(ParseError::new(what, "leave out the name before the colon"));
     }
-    Ok(Rule { text: text.trim().to_owned(), workload, metric, op, value, window })
+    Ok(RuleSpec { text: text.trim().to_owned(), workload, metric, op, value, window })
 }
 
 /// Reads the length of a window: a duration, or `minute`, `hour` or `day`.
@@ -94,7 +102,7 @@ fn window(metric: Metric, text: &str) -> Result<Nanos, ParseError> {
         "minute" => Nanos::MINUTE,
         "hour" => Nanos::HOUR,
         "day" => Nanos::DAY,
-        length => units::duration(length)?,
+        length => units::parse_duration(length)?,
     };
     if length < MIN_WINDOW {
         return Err(ParseError::new(
@@ -132,14 +140,16 @@ fn op(text: &str) -> Result<Op, ParseError> {
     Err(ParseError::new(format!("unknown comparison `{}`", quoted(text)), help))
 }
 
-/// The number that a metric is compared with, in the unit of results.
+/// Reads the number that a metric is compared with, in the unit of results.
 fn value(metric: Metric, text: &str) -> Result<f64, ParseError> {
     match metric {
-        Metric::Success | Metric::FallbackShare | Metric::LimitedShare => units::share(text),
-        Metric::Goodput => units::rate(text),
-        Metric::Percentile(..) => units::duration(text).map(Nanos::as_secs_f64),
-        Metric::Cost => units::dollars(text),
-        Metric::AttemptsPerJob => units::number(text),
-        Metric::Headroom => units::number(text.strip_suffix('x').unwrap_or(text)),
+        Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => {
+            units::parse_share(text)
+        }
+        Metric::Goodput => units::parse_rate(text),
+        Metric::Percentile(..) => units::parse_duration(text).map(Nanos::as_secs_f64),
+        Metric::Cost => units::parse_dollars(text),
+        Metric::AttemptsPerJob => units::parse_number(text),
+        Metric::Headroom => units::parse_number(text.strip_suffix('x').unwrap_or(text)),
     }
 }

@@ -1,15 +1,15 @@
 //! The table as JSON Schema (draft 2020-12), for editors that check and complete scenarios.
 //!
-//! A YAML scalar reaches a validator as a string, a number or a boolean, so every kind accepts the JSON types that its texts
-//! become: `rpm: 1000` is an integer, `rpm: 14.4k` a string. Ranges apply to numbers, patterns to strings.
+//! A validator receives a YAML scalar as a string, a number or a boolean, so every kind accepts the JSON types that its
+//! texts become: `rpm: 1000` is an integer, `rpm: 14.4k` a string. Ranges apply to numbers, patterns to strings.
 
 use super::rule::OPS;
-use super::{Choice, Form, Kind, Map, Names, Required, SCENARIO, Word};
+use super::{Choice, Form, Kind, Map, NameKind, Required, SCENARIO, Word};
 use crate::scenario::resolved::Metric;
 use provider::presets::PRESETS;
 use serde_json::{Map as Object, Value, json};
 
-/// The schema of a scenario.
+/// Returns the schema of a scenario.
 #[must_use]
 pub fn schema() -> Value {
     let mut definitions = Object::new();
@@ -27,7 +27,7 @@ fn reference(map: &Map) -> String {
     format!("#/$defs/{}", map.name)
 }
 
-/// Adds a map and all maps inside it.
+/// Adds the definitions of a map and of all maps inside it.
 fn define(map: &'static Map, definitions: &mut Object<String, Value>) {
     if definitions.contains_key(map.name) {
         return;
@@ -62,7 +62,7 @@ fn define(map: &'static Map, definitions: &mut Object<String, Value>) {
     definitions.insert(map.name.to_owned(), schema);
 }
 
-/// One of each group is given, and no word of another form.
+/// Returns the schema of a form: one word of each group is given, and no word of another form.
 fn form(map: &Map, form: &Form) -> Value {
     let group = |group: &&'static [&'static str]| {
         let one: Vec<Value> = group.iter().map(|word| json!({ "required": [word] })).collect();
@@ -87,7 +87,7 @@ fn property(word: &'static Word, definitions: &mut Object<String, Value>) -> Val
     schema
 }
 
-/// YAML of the table as JSON; the text itself if it contains an ellipsis or is no YAML.
+/// Converts YAML of the table to JSON; to the text itself if it is not YAML, for example because it contains an ellipsis.
 fn json_of(yaml: &str) -> Value {
     serde_yaml::from_str(yaml).unwrap_or_else(|_| json!(yaml))
 }
@@ -104,7 +104,7 @@ fn kind(kind: &'static Kind, definitions: &mut Object<String, Value>) -> Value {
             }
             schema
         }
-        Kind::Names { of, slash } => {
+        Kind::NamedEntries { of, slash } => {
             let pattern = if *slash { r"\S" } else { r"^[^/]*[^/\s][^/]*$" };
             json!({
                 "type": "object",
@@ -129,11 +129,11 @@ fn kind(kind: &'static Kind, definitions: &mut Object<String, Value>) -> Value {
 fn scalar(kind: &Kind) -> Value {
     match kind {
         Kind::Text => json!({ "type": ["string", "number", "boolean"] }),
-        Kind::Name(Names::Preset) => {
+        Kind::Name(NameKind::Preset) => {
             let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
             json!({ "enum": names })
         }
-        Kind::Name(Names::Target) => json!({ "type": "string", "pattern": "^[^/]+/[^/]+/.+$" }),
+        Kind::Name(NameKind::Target) => json!({ "type": "string", "pattern": "^[^/]+/[^/]+/.+$" }),
         Kind::Name(_) => json!({ "type": ["string", "number", "boolean"], "pattern": r"\S" }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Count { min, max } => number("integer", json!(min), json!(max), &format!("{DECIMAL}[kM]?")),
@@ -160,13 +160,13 @@ const DECIMAL: &str = r"[0-9]+(_[0-9]+)*(\.[0-9]+(_[0-9]+)*)?";
 /// A year, a month or a day.
 const DATE: &str = r"^\s*[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?\s*$";
 
-/// A decimal, above zero if `zero` is not accepted.
+/// Returns the pattern of a decimal, which must be above zero unless `zero`.
 fn decimal(zero: bool) -> String {
     let above = if zero { "" } else { r"(?=[0-9_.]*[1-9])" };
     format!("{above}{DECIMAL}")
 }
 
-/// Lengths of time with units from the longest to the shortest.
+/// Returns the pattern of a duration, with units from the longest to the shortest.
 fn duration(above_zero: bool) -> String {
     let above = if above_zero { "(?=.*[1-9])" } else { "" };
     let part = |unit: &str| format!("({DECIMAL}\\s*{unit}\\s*)?");
@@ -193,7 +193,7 @@ fn number(kind: &str, min: Value, max: Value, pattern: &str) -> Value {
 
 fn choice(choices: &[Choice]) -> Value {
     let one = |choice: &Choice| {
-        // A word of digits, such as a status, reaches the validator as an integer.
+        // A validator receives a word of digits, such as a status, as an integer.
         let number = choice.word.parse::<u64>().ok().map(|number| json!(number));
         let words: Vec<Value> = [json!(choice.word)].into_iter().chain(number).collect();
         json!({ "enum": words, "description": choice.doc })
@@ -202,15 +202,15 @@ fn choice(choices: &[Choice]) -> Value {
     json!({ "anyOf": known })
 }
 
-/// What may follow the value of a rule about jobs.
+/// The pattern of what may follow the value of a rule whose metric is measured on jobs.
 const EVERY: &str = r"(\s+(in\s+)?every\s+\S.*)?";
 
-/// A rule per metric: its name, a comparison, and a value in its unit.
+/// Returns the schema of a rule, one pattern per metric: its name, a comparison, and a value in its unit.
 fn rule() -> Value {
     let ops = OPS.map(|(op, _)| op).join("|");
     let rule = |metric: Metric| {
         let value = match metric {
-            Metric::Success | Metric::FallbackShare | Metric::LimitedShare => share(true),
+            Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => share(true),
             Metric::Goodput => format!("{DECIMAL}[kM]?\\s*/\\s*(s|min|h|day)"),
             Metric::Percentile(..) => duration(false),
             Metric::Cost => format!("{DECIMAL}\\s*USD"),

@@ -1,10 +1,10 @@
 //! The result of checking a YAML tree against the table of the scenario language: typed values with their locations.
 //!
-//! A value that does not fit has been reported and is absent ([`Data::Invalid`] or `None`), so the code in `spec/` goes on
-//! with the rest. Absent words with a default have the default.
+//! An invalid value has been reported and is absent ([`Data::Invalid`] or `None`), so the code in `spec/` continues with the
+//! rest. An absent word with a default has the default as its value.
 
 use super::Map;
-use super::rule::Rule;
+use super::rule::RuleSpec;
 use crate::scenario::diagnostics::{Location, Name};
 use crate::scenario::yaml::Node;
 use provider::Nanos;
@@ -12,7 +12,7 @@ use provider::Nanos;
 /// A value of the scenario.
 #[derive(Clone, Debug)]
 pub(in crate::scenario) struct Value {
-    /// Where it begins; of a default, where its map begins.
+    /// Where the value begins; for a default, where its map begins.
     pub(in crate::scenario) at: Location,
     /// What it is.
     pub(in crate::scenario) data: Data,
@@ -21,7 +21,7 @@ pub(in crate::scenario) struct Value {
 /// The contents of a value.
 #[derive(Clone, Debug)]
 pub(in crate::scenario) enum Data {
-    /// Does not fit; it has been reported.
+    /// Invalid; it has been reported.
     Invalid,
     /// Text or a name, trimmed.
     Text(String),
@@ -36,14 +36,14 @@ pub(in crate::scenario) enum Data {
     /// One of a fixed set of keywords.
     Choice(&'static str),
     /// A rule of `expect`.
-    Rule(Rule),
+    Rule(RuleSpec),
     /// The entries of a list.
     List(Vec<Value>),
     /// Entries whose keys the author of the scenario chose, in the order written.
     NamedEntries(Vec<(Name, Value)>),
     /// The fields of a map of the language.
     Fields(Fields),
-    /// Any value, not checked.
+    /// A value of any kind, not checked.
     Tree(Node),
 }
 
@@ -63,7 +63,7 @@ pub(in crate::scenario) struct Fields {
 }
 
 impl Value {
-    /// The fields of a map; `None` if this is no map.
+    /// Returns the fields of a map; `None` if this is no map.
     pub(in crate::scenario) fn fields(&self) -> Option<&Fields> {
         match &self.data {
             Data::Fields(fields) => Some(fields),
@@ -71,7 +71,7 @@ impl Value {
         }
     }
 
-    /// The entries of a list; empty if this is no list.
+    /// Returns the entries of a list; empty if this is no list.
     pub(in crate::scenario) fn items(&self) -> &[Self] {
         match &self.data {
             Data::List(items) => items,
@@ -79,7 +79,7 @@ impl Value {
         }
     }
 
-    /// A text as a name with its location; `None` if this is no text.
+    /// Returns a text as a name with its location; `None` if this is not a text.
     pub(in crate::scenario) fn name(&self) -> Option<Name> {
         match &self.data {
             Data::Text(text) => Some(Name { text: text.clone(), at: self.at.clone() }),
@@ -87,7 +87,7 @@ impl Value {
         }
     }
 
-    /// A quantity as a float, a length of time in seconds; `None` if this is no quantity.
+    /// Returns a quantity as a float, a length of time in seconds; `None` if this is not a quantity.
     #[expect(
         clippy::cast_precision_loss,
         reason = "the table bounds counts that become floats far below 2^53"
@@ -103,22 +103,22 @@ impl Value {
 }
 
 /// An accessor that takes a word panics if the table of the map has no such word: a mistake in the code that reads the
-/// scenario. It returns `None` or an empty slice if the word is absent without a default, does not fit, or has a value of
+/// scenario. It returns `None` or an empty slice if the word is absent without a default, is invalid, or has a value of
 /// another kind.
 impl Fields {
-    /// The value of a word, or its default.
+    /// Returns the value of a word, or its default.
     pub(in crate::scenario) fn get(&self, word: &str) -> Option<&Value> {
         self.values[self.table.index(word)].as_ref().filter(|value| !matches!(value.data, Data::Invalid))
     }
 
-    /// Returns `true` if the word is written in the scenario, whether it fits or not.
-    pub(in crate::scenario) fn given(&self, word: &str) -> bool {
+    /// Returns `true` if the word is written in the scenario, valid or not.
+    pub(in crate::scenario) fn is_given(&self, word: &str) -> bool {
         self.given[self.table.index(word)]
     }
 
-    /// The first of these words that is written in the scenario.
+    /// Returns the first of these words that is written in the scenario.
     pub(in crate::scenario) fn first_given(&self, words: &[&'static str]) -> Option<&'static str> {
-        words.iter().copied().find(|word| self.given(word))
+        words.iter().copied().find(|word| self.is_given(word))
     }
 
     /// Returns `true` if every key is accepted and the keys match one of the map's alternatives ([`super::Form`]), if it has
@@ -127,7 +127,7 @@ impl Fields {
         self.is_sound
     }
 
-    /// A text or a name.
+    /// Returns a text or a name.
     pub(in crate::scenario) fn text(&self, word: &str) -> Option<&str> {
         match &self.get(word)?.data {
             Data::Text(text) => Some(text),
@@ -135,12 +135,12 @@ impl Fields {
         }
     }
 
-    /// A name with its location.
+    /// Returns a name with its location.
     pub(in crate::scenario) fn name(&self, word: &str) -> Option<Name> {
         self.get(word)?.name()
     }
 
-    /// `true` or `false`.
+    /// Returns `true` or `false`, as written.
     pub(in crate::scenario) fn bool(&self, word: &str) -> Option<bool> {
         match self.get(word)?.data {
             Data::Bool(value) => Some(value),
@@ -148,7 +148,7 @@ impl Fields {
         }
     }
 
-    /// A whole number, or a share in thousandths.
+    /// Returns a whole number, or a share in thousandths.
     ///
     /// # Panics
     /// If the range of the table exceeds the type.
@@ -161,7 +161,7 @@ impl Fields {
         }
     }
 
-    /// A number, a rate, a share of 1, a speed or a multiple.
+    /// Returns a number, a rate, a share of 1, a speed or a multiple.
     pub(in crate::scenario) fn number(&self, word: &str) -> Option<f64> {
         match self.get(word)?.data {
             Data::Number(number) => Some(number),
@@ -169,7 +169,7 @@ impl Fields {
         }
     }
 
-    /// A length of time.
+    /// Returns a length of time.
     pub(in crate::scenario) fn duration(&self, word: &str) -> Option<Nanos> {
         match self.get(word)?.data {
             Data::Duration(length) => Some(length),
@@ -185,12 +185,12 @@ impl Fields {
         self.get(word)?.choice(meanings)
     }
 
-    /// The entries of a list.
+    /// Returns the entries of a list.
     pub(in crate::scenario) fn items(&self, word: &str) -> &[Value] {
         self.get(word).map_or(&[], Value::items)
     }
 
-    /// The entries whose keys the author of the scenario chose.
+    /// Returns the entries whose keys the author of the scenario chose.
     pub(in crate::scenario) fn named_entries(&self, word: &str) -> &[(Name, Value)] {
         match self.get(word).map(|value| &value.data) {
             Some(Data::NamedEntries(names)) => names,
@@ -198,7 +198,7 @@ impl Fields {
         }
     }
 
-    /// The fields of a map.
+    /// Returns the fields of a map.
     pub(in crate::scenario) fn fields(&self, word: &str) -> Option<&Self> {
         self.get(word)?.fields()
     }

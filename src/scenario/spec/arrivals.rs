@@ -10,9 +10,9 @@ use provider::units::print_number;
 /// Arrivals whose trace, if they have one, is not read yet.
 #[derive(Debug)]
 pub(in crate::scenario) enum ArrivalsSpec {
-    /// Everything is known.
+    /// Arrivals without a trace.
     Known(Arrivals),
-    /// A file is to be read.
+    /// Arrivals that a trace contains, whose file is to be read.
     Trace(TraceSpec),
 }
 
@@ -29,14 +29,14 @@ pub(in crate::scenario) struct TraceSpec {
 
 /// `shape: daily`: the factor of each hour, from midnight. Derived from ServeGen (Alibaba, Apache-2.0, commit f891d11,
 /// `data/language/m-large`): the request rate of all clients, averaged by hour of the day over its 14 days and divided by
-/// the mean. An office day with an evening: lowest at 8, highest at 19. A single day of it swings much wider than the average
-/// of fourteen; 24 factors of one's own describe a sharper peak.
+/// the mean. An office day with an evening: lowest at 8, highest at 19. A single day of it varies much more than the average
+/// of fourteen; a scenario with a sharper peak states its own 24 factors.
 const SHAPE_DAILY: [f64; 24] = [
     0.994, 1.002, 0.986, 0.936, 0.908, 0.883, 0.854, 0.817, 0.788, 0.868, 1.046, 1.106, //
     0.971, 0.981, 1.047, 1.047, 1.109, 1.078, 1.040, 1.143, 1.133, 1.074, 1.103, 1.086,
 ];
 
-/// Builds `arrivals`; `None` if they do not fit, which has been reported.
+/// Builds `arrivals`; `None` if they are invalid, which has been reported.
 pub(super) fn arrivals(fields: &Fields, diagnostics: &Diagnostics) -> Option<ArrivalsSpec> {
     let ramp = fields.get("ramp").map(|value| ramp(value, diagnostics));
     let steps = fields.get("steps").map(|value| steps(value, diagnostics));
@@ -52,7 +52,7 @@ pub(super) fn arrivals(fields: &Fields, diagnostics: &Diagnostics) -> Option<Arr
         Some("burst") => Arrivals::Burst { jobs: fields.count("burst")?, every: fields.duration("every")? },
         Some("users") => Arrivals::Users { users: fields.count("users")?, think: think?? },
         _ => {
-            // A share or a speed that does not fit has been reported; the file is still read.
+            // An invalid share or speed has been reported; the file is still read.
             let [rate, speed] = ["rate", "speed"].map(|word| fields.number(word).unwrap_or(1.0));
             return Some(ArrivalsSpec::Trace(TraceSpec { file: fields.name("trace")?, rate, speed }));
         }
@@ -101,7 +101,7 @@ const SHAPE_EVENING: [f64; 24] = [
     0.969, 0.962, 0.984, 1.014, 0.936, 0.916, 1.056, 1.693, 1.559, 1.523, 1.197, 0.842,
 ];
 
-/// How far the mean of 24 factors may be from one, for factors that are rounded.
+/// The largest difference between the mean of 24 factors and one, which allows for rounded factors.
 const MEAN_TOLERANCE: f64 = 0.01;
 
 /// Builds `arrivals.shape`: factors whose mean is one, or weights that are divided by their mean.

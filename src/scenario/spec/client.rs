@@ -5,7 +5,7 @@ use crate::scenario::language::{Fields, Value};
 use crate::scenario::resolved::{Backoff, Cache, Client, Eject, Jitter, Pace, Retry};
 use provider::units;
 
-/// Builds `client`. Words that do not fit have been reported and are zero.
+/// Builds `client`. Invalid words have been reported and are zero.
 pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
     Client {
         deadline: fields.duration("deadline").unwrap_or_default(),
@@ -34,7 +34,7 @@ fn retry(fields: &Fields, diagnostics: &Diagnostics) -> Retry {
 
 fn backoff(fields: &Fields, diagnostics: &Diagnostics) -> Backoff {
     let [base, mut cap] = ["base", "cap"].map(|word| fields.duration(word).unwrap_or_default());
-    if cap < base && !fields.given("cap") {
+    if cap < base && !fields.is_given("cap") {
         cap = base;
     }
     if cap < base && fields.duration("cap").is_some() {

@@ -7,7 +7,8 @@ use provider::dist::Dist;
 /// The quantiles that give a log-normal distribution with its median.
 const TAILS: [(&str, f64); 3] = [("p90", 0.90), ("p95", 0.95), ("p99", 0.99)];
 
-/// Builds a distribution: tokens from counts, seconds from durations. `None` if it does not fit, which has been reported.
+/// Builds a distribution: tokens from counts, seconds from durations. Returns `None` if it is invalid, which has been
+/// reported.
 pub(super) fn dist(value: &Value, diagnostics: &Diagnostics) -> Option<Dist> {
     let Some(fields) = value.fields() else { return value.quantity().map(Dist::Constant) };
     if !fields.is_sound() {
@@ -16,23 +17,24 @@ pub(super) fn dist(value: &Value, diagnostics: &Diagnostics) -> Option<Dist> {
     let quantity = |word| fields.get(word).and_then(Value::quantity);
     match fields.first_given(&["p50", "mean", "min", "values"])? {
         "p50" => {
-            let (tail, share) = *TAILS.iter().find(|(tail, _)| fields.given(tail))?;
+            let (tail, share) = *TAILS.iter().find(|(tail, _)| fields.is_given(tail))?;
             let (median, quantile) = (quantity("p50")?, quantity(tail)?);
             let what = || format!("`{tail}` is smaller than `p50`");
-            in_order(fields, median, quantile, diagnostics, what)?;
+            require_ordered(fields, median, quantile, diagnostics, what)?;
             Some(Dist::log_normal(median, share, quantile))
         }
         "mean" => quantity("mean").map(Dist::Exponential),
         "min" => {
             let (min, max) = (quantity("min")?, quantity("max")?);
-            in_order(fields, min, max, diagnostics, || "`max` is smaller than `min`".into())?;
+            require_ordered(fields, min, max, diagnostics, || "`max` is smaller than `min`".into())?;
             Some(Dist::Uniform { min, max })
         }
         _ => discrete(fields, diagnostics),
     }
 }
 
-fn in_order(
+/// Reports `what` and returns `None` if `high` is below `low`.
+fn require_ordered(
     fields: &Fields,
     low: f64,
     high: f64,
@@ -48,7 +50,7 @@ fn in_order(
 fn discrete(fields: &Fields, diagnostics: &Diagnostics) -> Option<Dist> {
     let list = |word| fields.items(word).iter().map(Value::quantity).collect::<Option<Vec<f64>>>();
     let (values, weights) = (list("values")?, list("weights")?);
-    if values.is_empty() || (fields.given("weights") && weights.is_empty()) {
+    if values.is_empty() || (fields.is_given("weights") && weights.is_empty()) {
         return None;
     }
     if let Some(given) = fields.get("weights") {
@@ -67,5 +69,5 @@ fn discrete(fields: &Fields, diagnostics: &Diagnostics) -> Option<Dist> {
     Some(Dist::discrete(&values, &weights))
 }
 
-/// The largest sum of weights: they are relative to each other, and beyond this lies a typing error.
+/// The largest sum of weights. They are relative to each other, so a larger sum is likely a typing error.
 const MAX_WEIGHTS: f64 = 1e9;

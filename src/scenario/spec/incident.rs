@@ -5,7 +5,7 @@ use provider::Instant;
 use provider::config::{Fault, Incident};
 use provider::fault::FaultSyntax;
 
-/// Builds an incident; `None` if it does not fit, which has been reported.
+/// Builds an incident; `None` if it is invalid, which has been reported.
 pub(super) fn incident(value: &Value) -> Option<Incident> {
     let fields = value.fields()?;
     let at = Instant(fields.duration("at")?.0);
@@ -15,7 +15,7 @@ pub(super) fn incident(value: &Value) -> Option<Incident> {
 
 fn fault(value: &Value) -> Option<Fault> {
     match &value.data {
-        Data::Choice(word) => match FaultSyntax::of(word) {
+        Data::Choice(word) => match FaultSyntax::from_name(word) {
             Some(FaultSyntax::Plain(fault)) => Some(fault),
             other => unreachable!("invariant: the fault `{word}` takes no number, found {other:?}"),
         },
@@ -25,8 +25,8 @@ fn fault(value: &Value) -> Option<Fault> {
 }
 
 fn fault_with_a_number(fields: &Fields) -> Option<Fault> {
-    let word = FAULT.words.iter().map(|word| word.name).find(|word| fields.given(word))?;
-    match FaultSyntax::of(word) {
+    let word = FAULT.words.iter().map(|word| word.name).find(|word| fields.is_given(word))?;
+    match FaultSyntax::from_name(word) {
         Some(FaultSyntax::Factor(fault)) => fields.number(word).map(fault),
         Some(FaultSyntax::Duration(fault)) => fields.duration(word).map(fault),
         other => unreachable!("invariant: the fault `{word}` takes a number, found {other:?}"),

@@ -1,4 +1,5 @@
-//! Limits and the policies by which they refill (`law`). A limit takes its policy from the model's limits, those from the provider.
+//! Limits and the policies by which they refill (`law`). A limit without a policy has that of the model's limits; if that
+//! is absent too, that of the provider.
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields, Value};
@@ -8,15 +9,15 @@ use provider::{Axis, Zone};
 /// Builds `limits`, in the order of [`Axis::ALL`].
 pub(super) fn limits(
     fields: &Fields,
-    law_of_provider: RefillPolicy,
+    policy_of_provider: RefillPolicy,
     diagnostics: &Diagnostics,
 ) -> Vec<Limit> {
-    let law = law(fields, law_of_provider, diagnostics);
-    let limit = |axis: Axis| limit(fields.get(axis.name())?, axis, law, diagnostics);
+    let policy = refill_policy(fields, policy_of_provider, diagnostics);
+    let limit = |axis: Axis| limit(fields.get(axis.name())?, axis, policy, diagnostics);
     Axis::ALL.into_iter().filter_map(limit).collect()
 }
 
-/// Builds one limit; `None` if it is `none` or does not fit.
+/// Builds one limit; `None` if it is `none` or invalid.
 fn limit(value: &Value, axis: Axis, inherited: RefillPolicy, diagnostics: &Diagnostics) -> Option<Limit> {
     let inherited = if axis == Axis::Concurrency { RefillPolicy::default() } else { inherited };
     let Some(fields) = value.fields() else {
@@ -29,14 +30,18 @@ fn limit(value: &Value, axis: Axis, inherited: RefillPolicy, diagnostics: &Diagn
     if axis == Axis::Concurrency {
         return Some(Limit::new(axis, limit));
     }
-    let law = law(fields, inherited, diagnostics);
-    let burst = of_law(fields, "burst", "bucket", law == RefillPolicy::Bucket, diagnostics);
+    let policy = refill_policy(fields, inherited, diagnostics);
+    let burst = word_of_policy(fields, "burst", "bucket", policy == RefillPolicy::Bucket, diagnostics);
     let burst = if burst.is_some() { fields.count("burst") } else { None };
-    Some(Limit { axis, amount: limit, refill: law, burst: burst.unwrap_or(limit) })
+    Some(Limit { axis, amount: limit, refill: policy, burst: burst.unwrap_or(limit) })
 }
 
-/// Builds `law` with the words that go with it; what is absent is as `inherited`.
-pub(super) fn law(fields: &Fields, inherited: RefillPolicy, diagnostics: &Diagnostics) -> RefillPolicy {
+/// Builds the refill policy from `law` and the words that belong to it; an absent word is taken from `inherited`.
+pub(super) fn refill_policy(
+    fields: &Fields,
+    inherited: RefillPolicy,
+    diagnostics: &Diagnostics,
+) -> RefillPolicy {
     let known = [
         ("bucket", RefillPolicy::Bucket),
         ("fixed", RefillPolicy::Fixed),
@@ -45,18 +50,18 @@ pub(super) fn law(fields: &Fields, inherited: RefillPolicy, diagnostics: &Diagno
         ("calendar", RefillPolicy::Calendar(Zone::default())),
         ("adaptive", RefillPolicy::Adaptive(Growth::default())),
     ];
-    let law = match (fields.choice("law", &known), inherited) {
-        // The same law named again keeps the zone or the growth that it inherits.
+    let policy = match (fields.choice("law", &known), inherited) {
+        // The same policy named again keeps the zone or the growth that it inherits.
         (Some(RefillPolicy::Calendar(_)), RefillPolicy::Calendar(_))
         | (Some(RefillPolicy::Adaptive(_)), RefillPolicy::Adaptive(_)) => inherited,
         (named, inherited) => named.unwrap_or(inherited),
     };
     let [is_calendar, is_adaptive] =
-        [matches!(law, RefillPolicy::Calendar(_)), matches!(law, RefillPolicy::Adaptive(_))];
-    let zone = of_law(fields, "zone", "calendar", is_calendar, diagnostics);
-    let factor = of_law(fields, "growth", "adaptive", is_adaptive, diagnostics);
-    let most = of_law(fields, "most", "adaptive", is_adaptive, diagnostics);
-    match law {
+        [matches!(policy, RefillPolicy::Calendar(_)), matches!(policy, RefillPolicy::Adaptive(_))];
+    let zone = word_of_policy(fields, "zone", "calendar", is_calendar, diagnostics);
+    let factor = word_of_policy(fields, "growth", "adaptive", is_adaptive, diagnostics);
+    let most = word_of_policy(fields, "most", "adaptive", is_adaptive, diagnostics);
+    match policy {
         RefillPolicy::Calendar(inherited) => {
             let zones = Zone::ALL.map(|zone| (zone.name(), zone));
             RefillPolicy::Calendar(zone.and_then(|value| value.choice(&zones)).unwrap_or(inherited))
@@ -65,12 +70,13 @@ pub(super) fn law(fields: &Fields, inherited: RefillPolicy, diagnostics: &Diagno
             factor_permille: factor.and_then(thousandths).unwrap_or(inherited.factor_permille),
             max_permille: most.and_then(thousandths).unwrap_or(inherited.max_permille),
         }),
-        law => law,
+        policy => policy,
     }
 }
 
-/// The value of a word that only one law has. Reports the word if another law holds.
-fn of_law<'a>(
+/// Returns the value of a word that belongs to the refill policy `law` only. Reports the word and returns `None` if the limit
+/// has another policy, that is if `holds` is `false`.
+fn word_of_policy<'a>(
     fields: &'a Fields,
     word: &str,
     law: &str,
@@ -85,7 +91,7 @@ fn of_law<'a>(
     holds.then_some(value)
 }
 
-/// A multiple of at most 1000 in thousandths.
+/// Returns a multiple of at most 1000 in thousandths.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the table admits 1 to 1000")]
 fn thousandths(value: &Value) -> Option<u32> {
     value.quantity().map(|times| libm::round(times * 1000.0) as u32)

@@ -1,8 +1,8 @@
-//! The scenario as written, in types: quantities are numbers, words of the language are variants, defaults are filled in.
-//! Only names that must be looked up are still names.
+//! The scenario as written, in typed form: quantities are numbers, words of the language are variants, defaults are filled
+//! in. Only names that must be looked up are still names.
 //!
-//! The table of the language has checked every word for itself. Here is what involves several of them ("`cap` is at least
-//! `base`"). What does not fit has been reported and is left out, so that everything else is still checked.
+//! `language` has checked every word for itself. This module checks what involves several of them ("`cap` is at least
+//! `base`"). An invalid value has been reported and is left out, so that everything else is still checked.
 
 mod arrivals;
 mod client;
@@ -18,7 +18,7 @@ mod what_if;
 mod workload;
 
 use super::diagnostics::{Diagnostics, Location, Name};
-use super::language::{self, Data, Rule, Value};
+use super::language::{self, Data, RuleSpec, Value};
 use super::resolved::{Client, Start};
 use super::yaml::Node;
 use ::provider::Nanos;
@@ -50,12 +50,12 @@ pub(super) struct Spec {
     /// `workload`, in the order written.
     pub(super) workloads: Vec<WorkloadSpec>,
     /// `expect`.
-    pub(super) expect: Vec<(Location, Rule)>,
+    pub(super) expect: Vec<(Location, RuleSpec)>,
     /// `what_if`.
     pub(super) what_if: Vec<WhatIfSpec>,
 }
 
-/// Reads a scenario from its tree. `None` if it is no map at all; problems are reported to `diagnostics`.
+/// Reads a scenario from its tree. Returns `None` if it is not a map; problems are reported to `diagnostics`.
 pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
     let fields = language::check(&language::SCENARIO, root, diagnostics)?;
     let rule = |value: &Value| match &value.data {

@@ -5,21 +5,23 @@ use super::limits::limits;
 use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name};
 use crate::scenario::language::{Fields, Value};
-use provider::config::{CachedTokens, Latency, Lengths, ModelConfig, Price, RefillPolicy, Reserve, Service};
+use provider::config::{
+    CachedTokens, Latency, Lengths, ModelConfig, Price, RefillPolicy, Reserve, ServiceTimeDist,
+};
 use provider::dist::Dist;
 
 /// What a provider states for all of its models.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inherited {
-    /// The law of limits that name none.
-    pub(super) law: RefillPolicy,
+    /// The refill policy of limits that name none.
+    pub(super) refill: RefillPolicy,
     /// What a call reserves.
     pub(super) reserve: Reserve,
-    /// What cached tokens count if a model's own reservation does not say.
+    /// How cached prompt tokens count if a model's own reservation does not state it.
     pub(super) cached: CachedTokens,
 }
 
-/// Builds a model; `None` if it is no map. Words that do not fit have been reported.
+/// Builds a model; `None` if it is not a map. Invalid words have been reported.
 pub(super) fn model(
     name: &Name,
     value: &Value,
@@ -33,7 +35,7 @@ pub(super) fn model(
         family: fields.text("family").map(str::to_owned),
         limits: fields
             .fields("limits")
-            .map(|given| limits(given, inherited.law, diagnostics))
+            .map(|given| limits(given, inherited.refill, diagnostics))
             .unwrap_or_default(),
         lengths: lengths(fields, diagnostics),
         reserve: reserve.unwrap_or(inherited.reserve),
@@ -46,7 +48,7 @@ pub(super) fn model(
     })
 }
 
-/// `context` and `max_output`.
+/// Builds the lengths from `context` and `max_output`.
 fn lengths(fields: &Fields, diagnostics: &Diagnostics) -> Lengths {
     let lengths = Lengths { context: fields.count("context"), max_output: fields.count("max_output") };
     if let (Some(context), Some(output), Some(value)) =
@@ -64,16 +66,16 @@ fn latency(fields: Option<&Fields>, diagnostics: &Diagnostics) -> Latency {
     let time =
         |word: &str| fields.and_then(|fields| fields.get(word)).and_then(|value| dist(value, diagnostics));
     let speed = |word: &str| fields.and_then(|fields| fields.number(word));
-    let [first_token, network, total] = ["first_token", "network", "total"].map(time);
+    let [first_token, round_trip, total] = ["first_token", "network", "total"].map(time);
     let service = total.map_or_else(
-        || Service::Split {
-            first_token: first_token.unwrap_or(Dist::Constant(0.0)),
-            prefill: speed("prefill"),
-            output: speed("output").unwrap_or_default(),
+        || ServiceTimeDist::Split {
+            before_prefill: first_token.unwrap_or(Dist::Constant(0.0)),
+            prefill_speed: speed("prefill"),
+            decode_speed: speed("output").unwrap_or_default(),
         },
-        Service::Total,
+        ServiceTimeDist::Total,
     );
-    Latency { service, network, slots: fields.and_then(|fields| fields.count("slots")) }
+    Latency { service, round_trip, slots: fields.and_then(|fields| fields.count("slots")) }
 }
 
 fn price(fields: &Fields) -> Price {

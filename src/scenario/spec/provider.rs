@@ -2,7 +2,7 @@
 
 use super::evidence::evidence;
 use super::incident::incident;
-use super::limits::law;
+use super::limits::refill_policy;
 use super::model::{Inherited, model};
 use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
@@ -13,7 +13,7 @@ use provider::config::{
 };
 use std::collections::BTreeMap;
 
-/// A provider as read. Its accounts or models are empty only if they were invalid, which has been reported.
+/// A provider that was read. Its accounts or models are empty only if they were invalid, which has been reported.
 #[derive(Debug)]
 pub(in crate::scenario) struct ProviderSpec {
     /// The provider.
@@ -22,11 +22,11 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) models_without_latency: Vec<String>,
     /// `allow_retired`.
     pub(in crate::scenario) allow_retired: bool,
-    /// The retired models, each with the date since when.
+    /// The retired models, each with the date of its retirement.
     pub(in crate::scenario) retired: BTreeMap<String, String>,
     /// `evidence` of the provider.
     pub(in crate::scenario) evidence: Vec<Evidence>,
-    /// `evidence` of the models that give any.
+    /// `evidence` of each model, by its name.
     pub(in crate::scenario) model_evidence: BTreeMap<String, Vec<Evidence>>,
 }
 
@@ -63,10 +63,10 @@ pub(in crate::scenario) fn provider(
     config.tier = fields.choice("tier", &tiers).unwrap_or_default();
     config.accounts = accounts(fields, diagnostics);
     config.incidents = fields.items("incidents").iter().filter_map(incident).collect();
-    let cached = CachedTokens::of(config.dialect);
+    let cached = CachedTokens::default_for(config.dialect);
     let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
     let inherited = Inherited {
-        law: law(fields, RefillPolicy::default(), diagnostics),
+        refill: refill_policy(fields, RefillPolicy::default(), diagnostics),
         reserve: reserve.unwrap_or(Reserve { cached, ..Reserve::default() }),
         cached,
     };
@@ -77,7 +77,7 @@ pub(in crate::scenario) fn provider(
             share_limits(first, &mut model, value, diagnostics);
         }
         if let Some(fields) = value.fields() {
-            if !fields.given("latency") {
+            if !fields.is_given("latency") {
                 spec.models_without_latency.push(model.name.clone());
             }
             spec.retired.extend(fields.text("retired").map(|date| (model.name.clone(), date.to_owned())));
@@ -88,7 +88,7 @@ pub(in crate::scenario) fn provider(
     spec
 }
 
-/// Gives a model the limits of the first of its family, whose quota it draws from.
+/// Gives a model the limits of the first model of its family, since both use one quota.
 fn share_limits(first: &ModelConfig, model: &mut ModelConfig, value: &Value, diagnostics: &Diagnostics) {
     if !model.limits.is_empty() && model.limits != first.limits {
         let what = format!(
@@ -101,22 +101,27 @@ fn share_limits(first: &ModelConfig, model: &mut ModelConfig, value: &Value, dia
 }
 
 fn accounts(fields: &Fields, diagnostics: &Diagnostics) -> Vec<AccountConfig> {
-    if !fields.given("accounts") {
+    if !fields.is_given("accounts") {
         return vec![AccountConfig { name: "default".into(), keys: vec!["default".into()] }];
     }
-    let mut taken: Vec<Name> = Vec::new();
+    let mut used: Vec<Name> = Vec::new();
     let mut accounts = Vec::new();
     for (name, value) in fields.named_entries("accounts") {
         let items = value.fields().map_or_else(|| value.items(), |fields| fields.items("keys"));
         let mut keys = Vec::new();
         for key in items.iter().filter_map(Value::name) {
-            if let Some(other) = taken.iter().find(|other| other.text == key.text) {
-                let what = format!("the key `{}` is already used on line {}", key.text, other.at.place.line);
+            if let Some(other) = used.iter().find(|other| other.text == key.text) {
+                let what = format!("this key is already used on line {}", other.at.place.line);
                 let help = "give every key of a provider its own name: a key belongs to one account";
                 diagnostics.report_at(&key.at, what, help);
             } else {
+                if !key.text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    let what = "this key has characters that no HTTP header can carry";
+                    let help = "write it in printable ASCII without blanks, such as `k1`";
+                    diagnostics.report_at(&key.at, what, help);
+                }
                 keys.push(key.text.clone());
-                taken.push(key);
+                used.push(key);
             }
         }
         accounts.push(AccountConfig { name: name.text.clone(), keys });

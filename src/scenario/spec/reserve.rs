@@ -1,4 +1,4 @@
-//! `reserve`: what a call is charged when it is admitted, and what becomes of that.
+//! `reserve`: what a call is charged when it is admitted, and how that is settled.
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
@@ -20,23 +20,29 @@ const SETTLES: [(&str, Settlement); 3] = [
 const CACHED: [(&str, CachedTokens); 3] =
     [("counted", CachedTokens::Counted), ("refund", CachedTokens::Refunded), ("free", CachedTokens::Free)];
 
-/// Builds a reservation from an estimate alone or from a map. Cached tokens count as `usual` for the dialect unless it says
-/// otherwise.
-pub(super) fn reserve(value: &Value, usual: CachedTokens, diagnostics: &Diagnostics) -> Option<Reserve> {
+/// Builds a reservation from an estimate alone or from a map. Cached tokens count as `dialect_default`
+/// unless the map states otherwise.
+pub(super) fn reserve(
+    value: &Value,
+    dialect_default: CachedTokens,
+    diagnostics: &Diagnostics,
+) -> Option<Reserve> {
     match value.fields() {
-        Some(fields) => Some(from_map(fields, usual, diagnostics)),
-        None => value.choice(&ESTIMATES).map(|estimate| Reserve { cached: usual, ..Reserve::of(estimate) }),
+        Some(fields) => Some(from_map(fields, dialect_default, diagnostics)),
+        None => value
+            .choice(&ESTIMATES)
+            .map(|estimate| Reserve { cached: dialect_default, ..Reserve::default_for(estimate) }),
     }
 }
 
-fn from_map(fields: &Fields, usual: CachedTokens, diagnostics: &Diagnostics) -> Reserve {
+fn from_map(fields: &Fields, dialect_default: CachedTokens, diagnostics: &Diagnostics) -> Reserve {
     let estimate = fields.choice("estimate", &ESTIMATES).unwrap_or_default();
     let settle = fields.choice("settle", &SETTLES);
     let cached = fields.choice("cached", &CACHED);
     // A reservation that is never settled gives nothing back.
-    let usual = match (settle, usual) {
+    let dialect_default = match (settle, dialect_default) {
         (Some(Settlement::KeepReservation), CachedTokens::Refunded) => CachedTokens::Counted,
-        _ => usual,
+        _ => dialect_default,
     };
     if let (Some(Settlement::KeepReservation), Some(CachedTokens::Refunded), Some(value)) =
         (settle, cached, fields.get("cached"))
@@ -54,13 +60,13 @@ fn from_map(fields: &Fields, usual: CachedTokens, diagnostics: &Diagnostics) -> 
         let help = "use `settle: after`, or leave the token limits out";
         diagnostics.report_at(&fields.at, "no token would ever be charged", help);
     }
-    let plain = Reserve::of(estimate);
+    let default = Reserve::default_for(estimate);
     Reserve {
         estimate,
-        default_max_tokens: fields.count("default").unwrap_or(plain.default_max_tokens),
-        max_completion_tokens: fields.count("cap").unwrap_or(plain.max_completion_tokens),
-        settlement: settle.unwrap_or(plain.settlement),
-        cached: cached.unwrap_or(usual),
-        charge_refused: fields.bool("charge_refused").unwrap_or(plain.charge_refused),
+        default_max_tokens: fields.count("default").unwrap_or(default.default_max_tokens),
+        max_completion_tokens: fields.count("cap").unwrap_or(default.max_completion_tokens),
+        settlement: settle.unwrap_or(default.settlement),
+        cached: cached.unwrap_or(dialect_default),
+        charge_refused: fields.bool("charge_refused").unwrap_or(default.charge_refused),
     }
 }

@@ -9,7 +9,7 @@ use crate::scenario::resolved::Pick;
 pub(in crate::scenario) struct RouteSpec {
     /// Its name.
     pub(in crate::scenario) name: Name,
-    /// At least one, unless they did not fit.
+    /// At least one, unless they were invalid, which has been reported.
     pub(in crate::scenario) steps: Vec<StepSpec>,
 }
 
@@ -18,8 +18,8 @@ pub(in crate::scenario) struct RouteSpec {
 pub(in crate::scenario) struct StepSpec {
     /// How to choose a target.
     pub(in crate::scenario) pick: Pick,
-    /// At least one, unless they did not fit.
-    pub(in crate::scenario) of: Vec<Name>,
+    /// The names of its targets: at least one, unless they were invalid, which has been reported.
+    pub(in crate::scenario) targets: Vec<Name>,
 }
 
 /// Builds `routes`.
@@ -34,6 +34,6 @@ fn step(fields: &Fields) -> StepSpec {
         [("in_order", Pick::InOrder), ("round_robin", Pick::RoundRobin), ("most_room", Pick::MostRoom)];
     StepSpec {
         pick: fields.choice("pick", &picks).unwrap_or_default(),
-        of: fields.items("of").iter().filter_map(Value::name).collect(),
+        targets: fields.items("of").iter().filter_map(Value::name).collect(),
     }
 }

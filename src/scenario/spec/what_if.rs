@@ -1,16 +1,16 @@
-//! Changes of the scenario that the author wants tried.
+//! Changes of the scenario that the planner is to try.
 
 use crate::scenario::diagnostics::{Diagnostics, Name};
 use crate::scenario::language::{Data, Value};
 use crate::scenario::overrides;
 use crate::scenario::yaml::Node;
 
-/// A change. It is made on the tree, so that the result is checked like any scenario.
+/// A change of `what_if`. It is applied to the tree, so that the result is checked like any scenario.
 #[derive(Debug)]
 pub(in crate::scenario) struct WhatIfSpec {
     /// Its name.
     pub(in crate::scenario) name: String,
-    /// Paths and values, in the order written.
+    /// The paths and the values set there, in the order written.
     set: Vec<(Name, Node)>,
 }
 
@@ -28,19 +28,20 @@ pub(super) fn what_if(value: &Value) -> Option<WhatIfSpec> {
 }
 
 impl WhatIfSpec {
-    /// Changes the presets of providers, which must happen before presets are merged.
+    /// Applies the changes of `preset` words. To be called before presets are merged.
     pub(in crate::scenario) fn choose_presets(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        self.make(diagnostics, root, overrides::is_preset);
+        self.apply_where(diagnostics, root, overrides::is_preset);
     }
 
-    /// Makes all other changes.
+    /// Applies all other changes.
     pub(in crate::scenario) fn apply(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        self.make(diagnostics, root, |path| !overrides::is_preset(path));
+        self.apply_where(diagnostics, root, |path| !overrides::is_preset(path));
     }
 
-    fn make(&self, diagnostics: &Diagnostics, root: &mut Node, which: impl Fn(&str) -> bool) {
-        for (path, value) in self.set.iter().filter(|(path, _)| which(&path.text)) {
-            overrides::change(diagnostics, root, path.at.place, &path.text, value.clone());
+    /// Applies the changes whose path is `included`.
+    fn apply_where(&self, diagnostics: &Diagnostics, root: &mut Node, included: impl Fn(&str) -> bool) {
+        for (path, value) in self.set.iter().filter(|(path, _)| included(&path.text)) {
+            overrides::set_value(diagnostics, root, path.at.place, &path.text, value.clone());
         }
     }
 }

@@ -10,23 +10,23 @@ use provider::dist::Dist;
 /// A workload.
 #[derive(Debug)]
 pub(in crate::scenario) struct WorkloadSpec {
-    /// Its name; empty if it did not fit.
+    /// Its name; empty if it was invalid.
     pub(in crate::scenario) name: Name,
     /// Its route; `None` if it names none.
     pub(in crate::scenario) route: Option<Name>,
-    /// When its jobs arrive; `None` if that did not fit.
+    /// When its jobs arrive; `None` if that was invalid.
     pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
-    /// The factors by hour.
+    /// The factor of each hour of the day; `None` if the rate has no shape.
     pub(in crate::scenario) shape: Option<[f64; 24]>,
-    /// Prompt tokens; unused if a trace brings its own.
+    /// Prompt tokens; unused with a trace, which contains its own.
     pub(in crate::scenario) prompt: Dist,
-    /// What of a prompt is found in the prefix cache.
+    /// How much of a prompt is found in the provider's prefix cache.
     pub(in crate::scenario) cached_prompt: CachedPrompt,
-    /// Completion tokens; unused if a trace brings its own.
+    /// Completion tokens; unused with a trace, which contains its own.
     pub(in crate::scenario) completion: Dist,
     /// The `max_tokens` of every request.
     pub(in crate::scenario) max_tokens: Option<u32>,
-    /// Jobs that ask again.
+    /// Jobs with popular prompts.
     pub(in crate::scenario) repeats: Option<Repeats>,
     /// Whether replies are streamed.
     pub(in crate::scenario) stream: bool,
@@ -37,14 +37,14 @@ pub(in crate::scenario) struct WorkloadSpec {
 /// Builds a workload; `None` if it is no map.
 pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
     let fields = value.fields()?;
-    let given = fields.fields("arrivals");
-    sizes_come_from_one_place(fields, given.is_some_and(|given| given.given("trace")), diagnostics);
+    let in_arrivals = fields.fields("arrivals");
+    check_token_sources(fields, in_arrivals.is_some_and(|fields| fields.is_given("trace")), diagnostics);
     let tokens = |word: &str| fields.get(word).and_then(|value| dist(value, diagnostics));
     Some(WorkloadSpec {
-        name: fields.name("name").unwrap_or_else(|| nameless(&fields.at)),
+        name: fields.name("name").unwrap_or_else(|| empty_name(&fields.at)),
         route: fields.name("route"),
-        arrivals: given.and_then(|given| arrivals(given, diagnostics)),
-        shape: given.and_then(|given| shape(given, diagnostics)),
+        arrivals: in_arrivals.and_then(|fields| arrivals(fields, diagnostics)),
+        shape: in_arrivals.and_then(|fields| shape(fields, diagnostics)),
         prompt: tokens("prompt").unwrap_or(Dist::Constant(0.0)),
         cached_prompt: fields
             .get("cached_prompt")
@@ -58,13 +58,15 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
     })
 }
 
-/// A trace brings the tokens of its own requests; every other way of arriving needs a `prompt`.
-fn sizes_come_from_one_place(fields: &Fields, is_trace: bool, diagnostics: &Diagnostics) {
-    if !is_trace && !fields.given("prompt") {
+/// Reports words on tokens beside a trace, which contains the tokens of its requests, and a missing `prompt` without a
+/// trace.
+fn check_token_sources(fields: &Fields, is_trace: bool, diagnostics: &Diagnostics) {
+    if !is_trace && !fields.is_given("prompt") {
         let what = format!("`{}` has no `prompt`", fields.at.path);
         diagnostics.report_at(&fields.at, what, "add `prompt: {p50: 800, p95: 3000}`");
     }
-    for word in ["prompt", "completion", "repeats"].into_iter().filter(|word| is_trace && fields.given(word))
+    for word in
+        ["prompt", "completion", "repeats"].into_iter().filter(|word| is_trace && fields.is_given(word))
     {
         let what = format!("`{word}` does not go with a trace");
         let help = "leave it out: a trace brings the tokens of its own requests";
@@ -72,8 +74,8 @@ fn sizes_come_from_one_place(fields: &Fields, is_trace: bool, diagnostics: &Diag
     }
 }
 
-/// Stands in for a name that is missing.
-fn nameless(at: &Location) -> Name {
+/// Returns an empty name, in place of one that is missing.
+fn empty_name(at: &Location) -> Name {
     Name { text: String::new(), at: at.clone() }
 }
 
@@ -85,5 +87,9 @@ fn cached_prompt(value: &Value, diagnostics: &Diagnostics) -> Option<CachedPromp
 }
 
 fn repeats(fields: &Fields) -> Option<Repeats> {
-    Some(Repeats { share: fields.number("share")?, zipf: fields.number("zipf")?, of: fields.count("of")? })
+    Some(Repeats {
+        share: fields.number("share")?,
+        zipf: fields.number("zipf")?,
+        prompts: fields.count("of")?,
+    })
 }

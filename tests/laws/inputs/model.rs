@@ -1,7 +1,7 @@
-//! The driver of the input laws: it keeps a simple model of every job and attempt, and plays a provider that admits every
-//! attempt.
+//! The driver of the input laws: it keeps a simple model of every job and attempt, and plays a provider that admits
+//! every attempt.
 
-use super::super::Met;
+use super::super::SeenVariants;
 use provider::{Instant, Usage};
 use quotalab::engine::{Answer, Attempt, Driver, Handover};
 use quotalab::event::{Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
@@ -40,14 +40,14 @@ pub(super) struct Model {
     pub(super) flights: BTreeMap<AttemptId, Flight>,
     /// The attempt whose success was handed in last, and the job that it served.
     pub(super) served: Option<(AttemptId, Tag)>,
-    pub(super) folds: (Audit, Met),
-    pub(super) broken: Vec<String>,
+    pub(super) folds: (Audit, SeenVariants),
+    pub(super) violations: Vec<String>,
 }
 
 impl Model {
     pub(super) fn check(&mut self, holds: bool, violation: impl FnOnce() -> String) {
         if !holds {
-            self.broken.push(format!("{}: {}", self.now, violation()));
+            self.violations.push(format!("{}: {}", self.now, violation()));
         }
     }
 
@@ -91,10 +91,10 @@ impl Driver for Model {
     }
 
     fn send(&mut self, _: Instant, &Attempt { id, slot, tag, target, job, .. }: &Attempt) {
-        let twin =
+        let identical =
             self.flights.values().find(|flight| self.jobs[flight.tag.0].fingerprint == job.fingerprint);
-        let twin = twin.map(|flight| flight.tag).filter(|_| self.coalesces);
-        self.check(twin.is_none(), || format!("law 15: {tag:?} is sent beside {twin:?}"));
+        let identical = identical.map(|flight| flight.tag).filter(|_| self.coalesces);
+        self.check(identical.is_none(), || format!("law 15: {tag:?} is sent beside {identical:?}"));
         let JobModel { attempt, first_byte_sent, cancelled, end, .. } = &mut self.jobs[tag.0];
         let (busy, first_byte_sent, cancelled, ended) =
             (attempt.replace(id).is_some(), *first_byte_sent, *cancelled, end.is_some());

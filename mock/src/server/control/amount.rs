@@ -22,7 +22,7 @@ pub(super) struct Multiple(pub(super) f64);
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let duration = match Value::deserialize(deserializer)? {
-            Value::String(text) => units::duration(&text).map_err(D::Error::custom)?,
+            Value::String(text) => units::parse_duration(&text).map_err(D::Error::custom)?,
             value => Nanos::from_secs_f64(number(&value, 0.0..=MAX_SECONDS)?),
         };
         if duration > Nanos::from_secs(MAX_SECONDS as u64) {
@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Duration {
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
-            Value::String(text) => units::share(&text).map(Self).map_err(D::Error::custom),
+            Value::String(text) => units::parse_share(&text).map(Self).map_err(D::Error::custom),
             value => number(&value, 0.0..=1.0).map(Self),
         }
     }
@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for Share {
 impl<'de> Deserialize<'de> for Multiple {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let multiple = match Value::deserialize(deserializer)? {
-            Value::String(text) => units::multiple(&text).map_err(D::Error::custom)?,
+            Value::String(text) => units::parse_multiple(&text).map_err(D::Error::custom)?,
             value => return number(&value, MULTIPLES).map(Self),
         };
         if !MULTIPLES.contains(&multiple) {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-/// Why a request to the control plane is rejected.
+/// The rejection of a request to the control plane.
 #[derive(Debug)]
 pub(super) struct Error {
     pub(super) status: StatusCode,
@@ -38,7 +38,7 @@ pub(super) trait Input: DeserializeOwned {
     const HELP: &str;
 }
 
-/// Extracts a JSON object from the body. The `content-type` is not checked, so that `curl -d` works without a header.
+/// Extracts a JSON object from the body. Its content type was checked before, by [`super::guard`].
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: Input, S: Send + Sync> FromRequest<S> for JsonBody<T> {

@@ -21,11 +21,11 @@ use std::sync::Arc;
 pub(super) struct Injection {
     /// A name, a status as a number, or an object with exactly one member: a name and its amount.
     fault: Value,
-    /// How many requests it affects; unlimited if absent.
+    /// The number of requests that it affects; unlimited if absent.
     next: Option<NonZeroU64>,
     /// The share of requests that it affects; all if absent.
     share: Option<Share>,
-    /// How long it lasts; without an end if absent.
+    /// Its duration; unlimited if absent.
     #[serde(rename = "for")]
     duration: Option<Duration>,
 }
@@ -83,7 +83,7 @@ fn parse(spec: &Value) -> Result<Fault, Error> {
         }
         _ => return Err(unknown()),
     };
-    let syntax = FaultSyntax::of(&name).ok_or_else(unknown)?;
+    let syntax = FaultSyntax::from_name(&name).ok_or_else(unknown)?;
     let fault = match (syntax, amount) {
         (FaultSyntax::Plain(fault), None) => Ok(fault),
         (FaultSyntax::Plain(_), Some(_)) => Err(format!("`{name}` takes no amount")),

@@ -3,16 +3,17 @@
 //! ```text
 //!  GET  /_quotalab/state                       level of every limit         POST /_quotalab/reset   resets all but the clock
 //!  GET  /_quotalab/requests                    the journal                  POST /_quotalab/clock   {"advance": "1h"}
-//!  GET  /_quotalab/verdict                     whether the client behaved
+//!  GET  /_quotalab/verdict                     whether the client retried correctly
 //!  GET, POST, DELETE /_quotalab/faults         injected faults              GET  /metrics           for Prometheus
 //! ```
 //!
-//! It requires no API key and returns none. Any client that can connect can read and change everything, so it is disabled by
-//! default.
+//! It requires no API key and returns none. Any program on this machine can read and change everything, and on a network any
+//! client that knows the token; no page in a browser can ([`guard`]).
 
 mod amount;
 mod error;
 mod faults;
+mod guard;
 mod metrics;
 mod state;
 mod verdict;
@@ -20,14 +21,28 @@ mod verdict;
 use super::Mock;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use error::{Error, shortened};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Whether a mock has a control plane, and which clients may use it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ControlPlane {
+    /// Its paths are unknown, and no journal is kept.
+    #[default]
+    Disabled,
+    /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names this machine
+    /// as the host: for loopback.
+    Enabled,
+    /// The same, to every program that sends this token as `Authorization: Bearer …`.
+    WithToken(Arc<str>),
+}
+
 /// Returns the routes of the control plane.
-pub(super) fn router() -> Router<Arc<Mock>> {
+pub(super) fn router(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
     let quotalab = Router::new()
         .route("/", get(endpoints))
         .route("/state", get(state::levels))
@@ -36,14 +51,15 @@ pub(super) fn router() -> Router<Arc<Mock>> {
         .route("/verdict", get(verdict::verdict))
         .route("/clock", get(state::clock).post(state::advance))
         .route("/faults", get(faults::list).post(faults::inject).delete(faults::clear))
-        .fallback(async |request: Request| unknown(&request, "/_quotalab"))
-        .method_not_allowed_fallback(async |request: Request| unknown(&request, "/_quotalab"));
-    let metrics = get(metrics::metrics).fallback(async |request: Request| unknown(&request, ""));
+        .fallback(async |request: Request| unknown_endpoint(&request, "/_quotalab"))
+        .method_not_allowed_fallback(async |request: Request| unknown_endpoint(&request, "/_quotalab"));
+    let metrics = get(metrics::metrics).fallback(async |request: Request| unknown_endpoint(&request, ""));
     Router::new()
         .nest("/_quotalab", quotalab)
         .route("/_quotalab/", get(endpoints))
         .route("/metrics", metrics)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(mock), guard::check))
 }
 
 async fn endpoints() -> Json<Value> {
@@ -52,7 +68,7 @@ async fn endpoints() -> Json<Value> {
 
 /// Returns the error of an unknown path, or of a method that its endpoints do not have. `prefix` is the part of the
 /// path that nesting has removed.
-fn unknown(request: &Request, prefix: &str) -> Error {
+fn unknown_endpoint(request: &Request, prefix: &str) -> Error {
     let (method, path) = (request.method().as_str(), format!("{prefix}{}", request.uri().path()));
     let at_path: Vec<_> =
         ENDPOINTS.into_iter().filter(|known| known.ends_with(&format!(" {path}"))).collect();

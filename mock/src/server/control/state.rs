@@ -113,7 +113,7 @@ fn to_json(mock: &Mock, entry: &Entry) -> Value {
         "status": entry.status,
         "wait_s": entry.wait.map(|wait| wait.as_secs_f64()),
     });
-    if let JournalOutcome::Refused { axis, oversize } = entry.outcome {
+    if let JournalOutcome::RateLimited { axis, oversize } = entry.outcome {
         json["axis"] = json!(axis.name());
         json["oversize"] = json!(oversize);
     }

@@ -1,4 +1,4 @@
-//! The verdict on the mock's client, as JSON or as text.
+//! The verdict on the mock's client, whether it retried correctly, as JSON or as text.
 
 use super::error::{Input, QueryParams};
 use crate::client_check::{self, Bounds, Finding, Violation};

@@ -21,23 +21,23 @@ use std::borrow::Cow;
 
 /// Renders the headers of a reply.
 fn headers(head: &Head<'_>) -> Headers {
-    let mut headers = Headers::of(head.media_type);
+    let mut headers = Headers::with_media_type(head.media_type);
     headers.add("date", UnixTime::at(head.at).http_date());
     headers.add("request-id", request_id(head.number));
     if matches!(head.status, 429 | 500..) {
-        headers.fixed("x-should-retry", "true");
+        headers.add_static("x-should-retry", "true");
     }
     if let Some(snapshot) = head.snapshot {
         let [requests, tokens, input, output] =
             [Axis::Rpm, Axis::Tpm, Axis::Itpm, Axis::Otpm].map(|axis| snapshot.level(axis));
         // The reset of requests counts from the arrival, that of tokens from the reply (evidence: captures of 2026).
-        limit(&mut headers, REQUESTS, requests.map(|level| Row::of(&[level], 1, snapshot.at)));
+        add_limit(&mut headers, REQUESTS, requests.map(|level| Row::of(&[level], 1, snapshot.at)));
         let levels: Vec<&LimitLevel> =
             tokens.map_or_else(|| input.into_iter().chain(output).collect(), |total| vec![total]);
         let tokens = (!levels.is_empty()).then(|| Row::of(&levels, THOUSAND, head.at));
-        limit(&mut headers, TOKENS, tokens);
-        limit(&mut headers, INPUT, input.map(|level| Row::of(&[level], THOUSAND, head.at)));
-        limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
+        add_limit(&mut headers, TOKENS, tokens);
+        add_limit(&mut headers, INPUT, input.map(|level| Row::of(&[level], THOUSAND, head.at)));
+        add_limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
     }
     if let Some(wait) = head.wait {
         headers.add("retry-after", wait.as_secs_ceil());
@@ -45,7 +45,7 @@ fn headers(head: &Head<'_>) -> Headers {
     headers
 }
 
-/// One limit, or the sum of several.
+/// One limit, or the sum of several, as three headers report it.
 struct Row {
     limit: u64,
     remaining: u64,
@@ -56,8 +56,9 @@ impl Row {
     /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `unit`, and the first instant at
     /// which one of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
     fn of(levels: &[&LimitLevel], unit: u64, at: Instant) -> Self {
-        let sum =
-            |of: fn(&LimitLevel) -> u64| levels.iter().map(|level| of(level)).fold(0, u64::saturating_add);
+        let sum = |units: fn(&LimitLevel) -> u64| {
+            levels.iter().map(|level| units(level)).fold(0, u64::saturating_add)
+        };
         let until_full = levels.iter().map(|level| level.time_until_full()).min().unwrap_or_default();
         Self {
             limit: sum(|level| level.limit),
@@ -67,7 +68,7 @@ impl Row {
     }
 }
 
-fn limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
+fn add_limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     let Some(Row { limit, remaining, reset }) = row else { return };
     let [limit_name, remaining_name, reset_name] = names;
     headers.add(limit_name, limit);
@@ -110,7 +111,7 @@ fn describe<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
         Error::TooLong(too_long, model) => (400, too_long_message(too_long, model).into()),
         Error::Status(429, _) => (429, "Rate limited".into()),
         Error::Status(500, _) => (500, "Overloaded".into()),
-        Error::Status(status, _) => (*status, super::envelope::reason(*status).into()),
+        Error::Status(status, _) => (*status, super::envelope::reason_phrase(*status).into()),
     };
     (status, kind(status), message)
 }

@@ -4,7 +4,7 @@ use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
-use crate::wire::envelope::{self, ErrorBody, INVALID, Member, reason};
+use crate::wire::envelope::{self, ErrorBody, INVALID, Member, reason_phrase};
 use crate::wire::go_duration::GoDuration;
 use crate::wire::{Context, Error, ErrorReply};
 
@@ -16,8 +16,8 @@ pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> ErrorReply {
     ErrorReply::new(status, body).with_wait(denial.wait.filter(|_| !is_oversize_output(denial)))
 }
 
-/// Returns `true` if a call requests more output than a minute allows: a 429 without a wait. Any other oversize is a 413 with a
-/// meaningless wait.
+/// Returns `true` if a call requests more output tokens than the limit per minute. Groq refuses it with a 429 without a wait,
+/// and any other oversize call with a 413 and a meaningless wait.
 fn is_oversize_output(denial: &Denial) -> bool {
     denial.oversize && denial.axis == Axis::Otpm
 }
@@ -44,7 +44,7 @@ fn message(denial: &Denial, context: &Context<'_>) -> String {
     )
 }
 
-/// Returns the end of every refusal. Evidence: captures of both tiers, 2026.
+/// Returns the advice at the end of every refusal. Evidence: captures of both tiers, 2026.
 const fn advice(tier: Tier) -> &'static str {
     match tier {
         Tier::Free => {
@@ -107,7 +107,9 @@ pub(super) fn render(error: &Error<'_>) -> ErrorReply {
             Some("unknown_url"),
         ),
         Error::Invalid(message) => (400, message.as_ref(), INVALID, None),
-        Error::BodyTooLarge | Error::Status(413, _) => (413, reason(413), INVALID, Some("request_too_large")),
+        Error::BodyTooLarge | Error::Status(413, _) => {
+            (413, reason_phrase(413), INVALID, Some("request_too_large"))
+        }
         Error::Overload(model) | Error::Status(503, model) => {
             (503, &format!("{model} is currently over capacity. {BACK_OFF}"), INTERNAL, None)
         }
@@ -118,9 +120,9 @@ pub(super) fn render(error: &Error<'_>) -> ErrorReply {
             return ErrorReply::new(400, body(&message, INVALID, Some("max_tokens"), None));
         }
         Error::TooLong(..) => return ErrorReply::new(400, body(CONTEXT, INVALID, Some("messages"), None)),
-        Error::Status(429, _) => (429, reason(429), "requests", Some("rate_limit_exceeded")),
+        Error::Status(429, _) => (429, reason_phrase(429), "requests", Some("rate_limit_exceeded")),
         Error::Status(498, _) => (498, "Flex tier capacity exceeded.", INTERNAL, Some("capacity_exceeded")),
-        Error::Status(status @ (500 | 502), _) => (*status, reason(*status), INTERNAL, None),
+        Error::Status(status @ (500 | 502), _) => (*status, reason_phrase(*status), INTERNAL, None),
         Error::Status(status, _) => (
             *status,
             &format!("The service answered with status {status}."),

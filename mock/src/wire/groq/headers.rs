@@ -1,8 +1,8 @@
 //! Groq's response headers, lower case, in the order of its HTTP/1.1 captures.
 //!
 //! `…-requests` reports the day and `…-tokens` the minute; no other axis is reported. `reset` is the time until the limit is
-//! full, not until a call fits. Evidence: 16 header sets of 2024–2026, documentation of 2026-02. The headers of the edge
-//! (`server`, `cf-ray`, `set-cookie`, `via`, …) are omitted: the mock has no edge.
+//! full, not until a call fits. Evidence: 16 header sets of 2024–2026, documentation of 2026-02. The headers of the
+//! content delivery network (`server`, `cf-ray`, `set-cookie`, `via`, …) are omitted.
 
 use crate::axis::Axis;
 use crate::decision::HeaderLimits;
@@ -11,24 +11,23 @@ use crate::wire::{Head, Headers, ids};
 
 /// Renders the headers of a reply.
 pub(super) fn render(head: &Head<'_>) -> Headers {
-    let mut headers = Headers::of(head.media_type);
-    headers.fixed("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate");
+    let mut headers = Headers::with_media_type(head.media_type);
+    headers.add_static("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate");
     if let Some(wait) = head.wait {
         // Rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
         headers.add("retry-after", wait.as_secs_ceil());
     }
-    headers.fixed("vary", "Origin");
-    headers.fixed("x-groq-region", REGION);
+    headers.add_static("vary", "Origin");
+    headers.add_static("x-groq-region", REGION);
     if let Some(HeaderLimits { requests, tokens }) = head.snapshot.map(|snapshot| snapshot.limits) {
-        let is_audio = tokens.is_some_and(|view| view.axis == Axis::Ash);
-        let [limit, remaining, reset] = if is_audio { AUDIO } else { CHAT };
-        let views = [requests, tokens];
-        let rows = |names: [&'static str; 2]| {
-            names.into_iter().zip(views).filter_map(|(name, view)| Some((name, view?)))
+        let is_audio = tokens.is_some_and(|limit| limit.axis == Axis::Ash);
+        let [limit_names, remaining_names, reset_names] = if is_audio { AUDIO_NAMES } else { CHAT_NAMES };
+        let limits = |names: [&'static str; 2]| {
+            names.into_iter().zip([requests, tokens]).filter_map(|(name, limit)| Some((name, limit?)))
         };
-        rows(limit).for_each(|(name, view)| headers.add(name, view.limit));
-        rows(remaining).for_each(|(name, view)| headers.add(name, view.remaining));
-        rows(reset).for_each(|(name, view)| headers.add(name, GoDuration(view.reset)));
+        limits(limit_names).for_each(|(name, limit)| headers.add(name, limit.limit));
+        limits(remaining_names).for_each(|(name, limit)| headers.add(name, limit.remaining));
+        limits(reset_names).for_each(|(name, limit)| headers.add(name, GoDuration(limit.reset)));
     }
     headers.add("x-request-id", ids::groq_request(head.number));
     headers
@@ -38,14 +37,14 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
 const REGION: &str = "fra";
 
 /// The names of limit, remaining and reset, each for requests and for tokens.
-const CHAT: [[&str; 2]; 3] = [
+const CHAT_NAMES: [[&str; 2]; 3] = [
     ["x-ratelimit-limit-requests", "x-ratelimit-limit-tokens"],
     ["x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens"],
     ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"],
 ];
 
 /// The names at the audio endpoints. Evidence: captures of 2024-07 and 2026-03; their order is assumed to be alphabetical.
-const AUDIO: [[&str; 2]; 3] = [
+const AUDIO_NAMES: [[&str; 2]; 3] = [
     ["x-ratelimit-limit-requests", "x-ratelimit-limit-audio-seconds"],
     ["x-ratelimit-remaining-requests", "x-ratelimit-remaining-audio-seconds"],
     ["x-ratelimit-reset-requests", "x-ratelimit-reset-audio-seconds"],

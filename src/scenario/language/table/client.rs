@@ -1,4 +1,4 @@
-//! The client. Without a word it behaves as most scripts do: Groq's Python SDK as shipped, without a cache or pacing.
+//! The client. Its defaults are those of most scripts: Groq's Python SDK as shipped, without a cache or pacing.
 
 use super::{Choice, Kind, LENGTH, Map, NONE, choice, word};
 
@@ -8,7 +8,7 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
     example: "{deadline: 30s}",
     words: &[
         // groq-python 1.7.0: timeout 60 s.
-        word("deadline", LENGTH, "30s", "How long a job may take from its arrival; then it is given up.")
+        word("deadline", LENGTH, "30s", "The longest time that a job may take from its arrival; then it is given up.")
             .default("1m"),
         word(
             "retry",
@@ -17,20 +17,20 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "When and how often a job is tried again.",
         )
         .default("{}"),
-        // No SDK separates it from the deadline of the call; a gateway does (LiteLLM, Envoy).
+        // SDKs have one timeout for both; gateways (LiteLLM, Envoy) have a separate one for an attempt.
         word(
             "attempt_timeout",
             Kind::OneOf(&[Kind::Choice(NONE), LENGTH]),
             "10s",
-            "How long an attempt may take; then it is cancelled and counts as failed. `none`: until the deadline.",
+            "The longest time that an attempt may take; then it is cancelled and counts as failed. `none`: until the deadline.",
         )
         .default("none"),
         word(
             "eject",
             Kind::OneOf(&[Kind::Choice(NEVER), Kind::Map(&EJECT)]),
             "{after: 5, for: 30s}",
-            "When a target that fails is left alone. The last target of a route that is in use never is; after an ejection one \
-             attempt goes first, as a probe.",
+            "When a target that fails is ejected, that is put in cool-down. The last target of a route that is not in cool-down is \
+             never ejected. After an ejection one attempt goes first, as a probe.",
         )
         .default("{}"),
         word(
@@ -40,7 +40,7 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "Attempts in flight at once; `none` for no bound.",
         )
         .default("none"),
-        // A bound, so that an overload ends in shed jobs and not in memory.
+        // Bounded, so that an overload sheds jobs instead of filling the memory.
         word(
             "queue",
             Kind::Count { min: 0, max: 100_000_000 },
@@ -74,7 +74,7 @@ const NEVER: &[Choice] = &[choice("off", "no target is ejected, as in a plain SD
 
 pub(in crate::scenario::language) static EJECT: Map = Map {
     name: "eject",
-    doc: "When a target that fails is left alone.",
+    doc: "When a target that fails is ejected, that is put in cool-down.",
     example: "{after: 5, for: 30s}",
     words: &[
         // Five is the number of Envoy's outlier detection and of Finagle's failure accrual.
@@ -129,7 +129,7 @@ pub(in crate::scenario::language) static BACKOFF: Map = Map {
         // groq-python: INITIAL_RETRY_DELAY 0.5, MAX_RETRY_DELAY 8.0.
         word("base", LENGTH, "1s", "The first wait.").default("500ms"),
         word("cap", LENGTH, "30s", "The longest wait; at least `base`, which it equals if it is absent and `base` is longer than 8s.").default("8s"),
-        // AWS 2015: the least work of the four.
+        // AWS 2015 (see `Jitter`): the fewest calls of the four.
         word("jitter", Kind::Choice(JITTERS), "full", "How the wait is spread at random.").default("full"),
     ],
     forms: &[],

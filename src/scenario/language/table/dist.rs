@@ -11,14 +11,16 @@ pub(super) const SECONDS: Kind = Kind::OneOf(&[TIME, Kind::Map(&SECOND_DIST)]);
 
 /// Tokens of one call.
 pub(super) const TOKEN_COUNT: Kind = Kind::Count { min: 0, max: MAX_TOKENS };
-const SOME_TOKENS: Kind = Kind::Count { min: 1, max: MAX_TOKENS };
+/// At least one token.
+const POSITIVE_TOKENS: Kind = Kind::Count { min: 1, max: MAX_TOKENS };
 const TIME: Kind = Kind::Duration { min: Nanos::ZERO, max: Nanos::DAY };
-const SOME_TIME: Kind = Kind::Duration { min: Nanos(1), max: Nanos::DAY };
+/// A time above zero.
+const POSITIVE_TIME: Kind = Kind::Duration { min: Nanos(1), max: Nanos::DAY };
 const ALWAYS_ZERO: &str = "for a value that is always zero, write it alone";
 
 const WEIGHTS: Kind = Kind::List { of: &Kind::Number { max: MAX_WEIGHT }, min: 1, max: usize::MAX };
 
-/// Weights are relative to each other; beyond this lies a typing error.
+/// The largest weight. Weights are relative to each other, so a larger one is likely a typing error.
 const MAX_WEIGHT: f64 = 1e9;
 
 const MEDIAN: &str = "The median of a log-normal distribution; one of `p90`, `p95`, `p99` goes with it.";
@@ -34,11 +36,11 @@ pub(in crate::scenario::language) static TOKEN_DIST: Map = Map {
     doc: "A random number of tokens. A number alone is a constant.",
     example: "{p50: 800, p95: 3000}",
     words: &[
-        word("p50", SOME_TOKENS, "800", MEDIAN).hint(ALWAYS_ZERO),
-        word("p90", SOME_TOKENS, "2000", QUANTILE).hint(ALWAYS_ZERO),
-        word("p95", SOME_TOKENS, "3000", QUANTILE).hint(ALWAYS_ZERO),
-        word("p99", SOME_TOKENS, "6000", QUANTILE).hint(ALWAYS_ZERO),
-        word("mean", SOME_TOKENS, "500", MEAN).hint(ALWAYS_ZERO),
+        word("p50", POSITIVE_TOKENS, "800", MEDIAN).hint(ALWAYS_ZERO),
+        word("p90", POSITIVE_TOKENS, "2000", QUANTILE).hint(ALWAYS_ZERO),
+        word("p95", POSITIVE_TOKENS, "3000", QUANTILE).hint(ALWAYS_ZERO),
+        word("p99", POSITIVE_TOKENS, "6000", QUANTILE).hint(ALWAYS_ZERO),
+        word("mean", POSITIVE_TOKENS, "500", MEAN).hint(ALWAYS_ZERO),
         word("min", TOKEN_COUNT, "100", MIN),
         word("max", TOKEN_COUNT, "900", MAX),
         word("values", Kind::List { of: &TOKEN_COUNT, min: 1, max: usize::MAX }, "[10, 100]", VALUES),
@@ -62,11 +64,11 @@ pub(in crate::scenario::language) static SECOND_DIST: Map = Map {
     doc: "A random length of time. A duration alone is a constant.",
     example: "{p50: 180ms, p99: 900ms}",
     words: &[
-        word("p50", SOME_TIME, "180ms", MEDIAN).hint(ALWAYS_ZERO),
-        word("p90", SOME_TIME, "400ms", QUANTILE).hint(ALWAYS_ZERO),
-        word("p95", SOME_TIME, "600ms", QUANTILE).hint(ALWAYS_ZERO),
-        word("p99", SOME_TIME, "900ms", QUANTILE).hint(ALWAYS_ZERO),
-        word("mean", SOME_TIME, "1s", MEAN).hint(ALWAYS_ZERO),
+        word("p50", POSITIVE_TIME, "180ms", MEDIAN).hint(ALWAYS_ZERO),
+        word("p90", POSITIVE_TIME, "400ms", QUANTILE).hint(ALWAYS_ZERO),
+        word("p95", POSITIVE_TIME, "600ms", QUANTILE).hint(ALWAYS_ZERO),
+        word("p99", POSITIVE_TIME, "900ms", QUANTILE).hint(ALWAYS_ZERO),
+        word("mean", POSITIVE_TIME, "1s", MEAN).hint(ALWAYS_ZERO),
         word("min", TIME, "50ms", MIN),
         word("max", TIME, "200ms", MAX),
         word("values", Kind::List { of: &TIME, min: 1, max: usize::MAX }, "[1s, 5s]", VALUES),

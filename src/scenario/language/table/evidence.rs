@@ -9,17 +9,17 @@ pub(super) const EVIDENCE_LIST: Word = word(
     "evidence",
     EVIDENCES,
     "[{of: [limits], certainty: documented, date: 2026-10-01, source: rate limits page}]",
-    "Where the numbers come from; `quotalab presets` prints it for the presets. What a model says of a number takes \
-     precedence over what its provider says.",
+    "Where the numbers come from; `quotalab presets` prints it for the presets. The evidence of a model takes \
+     precedence over that of its provider.",
 )
 .default("[]");
 
-/// The end of a model.
+/// The retirement of a model, as a word of models.
 pub(super) const RETIRED: Word = word(
     "retired",
     Kind::Date,
     "2026-10-01",
-    "Since when the provider no longer offers the model. Routes may name it only if the provider says `allow_retired`.",
+    "The date since which the provider no longer offers the model. Routes may name it only with `allow_retired: true` at the provider.",
 );
 
 /// The permission to use retired models, as a word of providers.
@@ -27,7 +27,7 @@ pub(super) const ALLOW_RETIRED: Word = word(
     "allow_retired",
     Kind::Bool,
     "true",
-    "Whether routes may name models that are retired, to repeat an old run for example.",
+    "Whether routes may name models that are retired, for example to repeat an old run.",
 )
 .default("false");
 
@@ -44,7 +44,7 @@ pub(in crate::scenario::language) static EVIDENCE: Map = Map {
         )
         .required(),
         word("certainty", Kind::Choice(CERTAINTIES), "documented", "How sure it is.").required(),
-        word("date", Kind::Date, "2026-10-01", "When it was true.").required(),
+        word("date", Kind::Date, "2026-10-01", "The date for which it holds.").required(),
         word("source", Kind::Text, "rate limits page", "Where it was read, or how it was derived.")
             .required(),
     ],

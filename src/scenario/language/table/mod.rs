@@ -20,26 +20,26 @@ pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};
 pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, WORKLOAD};
 
-use super::{Choice, Form, Kind, Map, Names, Refused, Word, choice, unmodelled, word};
+use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
 use ::provider::Nanos;
 
-/// The word that removes what a preset says, or a bound.
+/// The word for no bound, which also removes the bound of a preset.
 const NONE: &[Choice] = &[choice("none", "none")];
 
-/// The shortest time of a [`LENGTH`].
-const TICK: Nanos = Nanos::from_millis(1);
+/// The shortest [`LENGTH`].
+const MIN_LENGTH: Nanos = Nanos::from_millis(1);
 
 /// A time at which something happens, from the start of the run.
 const OFFSET: Kind = Kind::Duration { min: Nanos::ZERO, max: super::MAX_DURATION };
 
-/// A time that passes.
-const LENGTH: Kind = Kind::Duration { min: TICK, max: super::MAX_DURATION };
+/// The length of a time: a timeout, a wait, an interval.
+const LENGTH: Kind = Kind::Duration { min: MIN_LENGTH, max: super::MAX_DURATION };
 
-/// The end of the sentence for a word that is known but not modelled.
+/// The end of the sentence that refuses a word for what is not modelled.
 const NOT_MODELLED: &str = "is not modelled yet";
 
-/// The most tokens of one call that a scenario may name.
+/// The maximum number of tokens of one call.
 const MAX_TOKENS: u64 = 10_000_000;
 
-/// The longest context that a scenario may name, in tokens: beyond any on offer.
+/// The longest context in tokens: longer than that of any model on offer.
 const MAX_CONTEXT: u64 = 100_000_000;

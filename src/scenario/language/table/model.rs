@@ -2,7 +2,7 @@
 
 use super::dist::{SECONDS, TOKENS};
 use super::evidence::{EVIDENCE_LIST, RETIRED};
-use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, Names, Refused, Word, choice, word};
+use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, NameKind, Refused, Word, choice, word};
 
 pub(in crate::scenario::language) static MODEL: Map = Map {
     name: "model",
@@ -11,7 +11,7 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
     words: &[
         word(
             "family",
-            Kind::Name(Names::New),
+            Kind::Name(NameKind::New),
             "gpt-oss",
             "Models of one family draw from one quota: the limits of the first of them.",
         ),
@@ -71,9 +71,13 @@ const TOKENS_OR_NONE: Kind = Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min
 /// How a limit refills, as a word of providers, of limits, and of one limit.
 pub(super) const LAW: Word = word("law", Kind::Choice(LAWS), "fixed", "How limits refill.");
 
-/// The zone of calendar days.
-pub(super) const ZONE: Word =
-    word("zone", Kind::Choice(ZONES), "pacific", "Where midnight is, for `law: calendar`. If absent, `utc`.");
+/// The time zone of calendar days.
+pub(super) const ZONE: Word = word(
+    "zone",
+    Kind::Choice(ZONES),
+    "pacific",
+    "For `law: calendar`: the time zone of midnight. If absent, `utc`.",
+);
 
 /// The growth of an adaptive limit.
 pub(super) const GROWTH: Word = word(
@@ -105,7 +109,7 @@ const LAWS: &[Choice] = &[
     choice("adaptive", "the limit of the next window follows what is used of this one"),
 ];
 
-const ZONES: &[Choice] = &[choice("utc", "UTC"), choice("pacific", "the west of the US")];
+const ZONES: &[Choice] = &[choice("utc", "UTC"), choice("pacific", "the time of the US west coast")];
 
 const LIMIT_ON_AXIS: Kind =
     Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_LIMIT }, Kind::Map(&LIMIT)]);
@@ -113,7 +117,7 @@ const LIMIT_ON_AXIS: Kind =
 const LIMIT_IN_FLIGHT: Kind =
     Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_LIMIT }, Kind::Map(&CONCURRENCY)]);
 
-/// The largest limit: beyond it the refill policies would leave exact integers.
+/// The largest limit. With a larger one the refill policies could exceed the range of exact integers.
 const MAX_LIMIT: u64 = 1_000_000_000_000;
 
 const fn axis(name: &'static str, example: &'static str, doc: &'static str) -> Word {
@@ -149,7 +153,7 @@ pub(in crate::scenario::language) static LIMITS: Map = Map {
 
 pub(in crate::scenario::language) static LIMIT: Map = Map {
     name: "limit",
-    doc: "One limit and how it refills. What is absent is as for all limits of the model, then as for the provider.",
+    doc: "One limit and how it refills. An absent word has the value that all limits of the model have, or else that of the provider.",
     example: "{limit: 30, law: fixed}",
     words: &[
         word("limit", Kind::Count { min: 1, max: MAX_LIMIT }, "30", "How much is admitted per window.")
@@ -195,7 +199,7 @@ pub(super) const ESTIMATE_OR_RESERVE: Kind =
 
 pub(in crate::scenario::language) static RESERVE: Map = Map {
     name: "reserve",
-    doc: "What a call is charged on the token limits when it is admitted, and what becomes of that when it ends. The estimate alone \
+    doc: "What a call is charged on the token limits when it is admitted, and how that is settled when it ends. The estimate alone \
           may be written without the map: `reserve: prompt`.",
     example: "{estimate: prompt+max_tokens, default: 1024}",
     words: &[
@@ -218,13 +222,13 @@ pub(in crate::scenario::language) static RESERVE: Map = Map {
             "settle",
             Kind::Choice(RESERVE_SETTLE),
             "after",
-            "What becomes of the reservation when the call ends. If absent, `after` for `estimate: nothing`, else `refund`.",
+            "How the reservation is settled when the call ends. If absent, `after` for `estimate: nothing`, else `refund`.",
         ),
         word(
             "cached",
             Kind::Choice(RESERVE_CACHED),
             "free",
-            "What prompt tokens count that the provider finds in its prefix cache. If absent, as the dialect does: `refund` for `groq`, \
+            "How prompt tokens count that the provider finds in its prefix cache. If absent, as the dialect does: `refund` for `groq`, \
              `free` for `anthropic`, else `counted`.",
         ),
         word("charge_refused", Kind::Bool, "true", "Whether refused calls count as requests.")
@@ -242,8 +246,8 @@ const RESERVE_ESTIMATE: &[Choice] = &[
 ];
 
 const RESERVE_SETTLE: &[Choice] = &[
-    choice("refund", "it becomes what was used"),
-    choice("nothing", "it stays as it was"),
+    choice("refund", "it is replaced by what was used"),
+    choice("nothing", "it is not settled: it stays charged in full"),
     choice("after", "it stays, and what was used beyond it is charged at the end"),
 ];
 
@@ -271,7 +275,7 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
             "prefill",
             Kind::Speed,
             "23k tok/s",
-            "How fast the prompt is read, added to the time to the first token. If absent, at no cost.",
+            "How fast the prompt is read, added to the time to the first token. If absent, reading takes no time.",
         ),
         word("output", Kind::Speed, "560 tok/s", "How fast tokens after the first are written.")
             .default("300 tok/s"),
@@ -287,7 +291,7 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
             "slots",
             Kind::Count { min: 1, max: 1_000_000 },
             "12",
-            "Calls served at once over all accounts; others queue. A slot is free when its call ends or its client leaves. If absent, no bound.",
+            "Calls served at once over all accounts; others queue. A slot is free when its call ends or the client closes the connection. If absent, no bound.",
         ),
     ],
     forms: &[

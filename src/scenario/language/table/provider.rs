@@ -2,7 +2,7 @@
 
 use super::evidence::{ALLOW_RETIRED, EVIDENCE_LIST};
 use super::model::{ESTIMATE_OR_RESERVE, GROWTH, LAW, MAX_GROWTH, ZONE};
-use super::{Choice, Form, Kind, LENGTH, MODEL, Map, Names, OFFSET, choice, word};
+use super::{Choice, Form, Kind, LENGTH, MODEL, Map, NameKind, OFFSET, choice, word};
 
 pub(in crate::scenario) static PROVIDER: Map = Map {
     name: "provider",
@@ -11,7 +11,7 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
     words: &[
         word(
             "preset",
-            Kind::Name(Names::Preset),
+            Kind::Name(NameKind::Preset),
             "groq-free",
             "Takes limits, latencies and prices from a known provider. What is written beside it takes precedence: models and \
              their limits are merged one by one, every other word replaces the preset's.",
@@ -27,7 +27,7 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "tier",
             Kind::Choice(TIERS),
             "developer",
-            "The plan that the accounts are on. It decides what a refusal advises, not the limits.",
+            "The plan that the accounts are on. It determines the advice in a refusal, not the limits.",
         )
         .default("free"),
         LAW.default("bucket"),
@@ -42,13 +42,13 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
         ),
         word(
             "accounts",
-            Kind::Names { of: &ACCOUNT_OR_KEYS, slash: false },
+            Kind::NamedEntries { of: &ACCOUNT_OR_KEYS, slash: false },
             "{acme: {keys: [k1, k2]}}",
             "The organisations that own quota. If absent, one account `default` with one key `default`.",
         ),
         word(
             "models",
-            Kind::Names { of: &Kind::Map(&MODEL), slash: true },
+            Kind::NamedEntries { of: &Kind::Map(&MODEL), slash: true },
             "{gpt-oss-120b: {limits: {rpm: 1000}}}",
             "The models that it serves, by the names that requests send.",
         )
@@ -82,7 +82,7 @@ const DIALECTS: &[Choice] = &[
 
 const TIERS: &[Choice] = &[choice("free", "free of charge"), choice("developer", "paid by use")];
 
-const KEYS: Kind = Kind::List { of: &Kind::Name(Names::New), min: 1, max: usize::MAX };
+const KEYS: Kind = Kind::List { of: &Kind::Name(NameKind::New), min: 1, max: usize::MAX };
 
 static ACCOUNT_OR_KEYS: Kind = Kind::OneOf(&[KEYS, Kind::Map(&ACCOUNT)]);
 
@@ -99,7 +99,7 @@ pub(in crate::scenario::language) static ACCOUNT: Map = Map {
 
 pub(in crate::scenario::language) static INCIDENT: Map = Map {
     name: "incident",
-    doc: "A stretch of time in which calls meet a fault. Incidents may overlap.",
+    doc: "A period in which a fault affects calls. Incidents may overlap.",
     example: "{at: 13h, for: 20m, fault: 503}",
     words: &[
         word("at", OFFSET, "13h", "When it begins, from the start of the run.").required(),
@@ -110,7 +110,7 @@ pub(in crate::scenario::language) static INCIDENT: Map = Map {
             "share",
             Kind::Share { zero: true },
             "20%",
-            "The share of calls that it happens to, drawn at random.",
+            "The share of calls that it affects, drawn at random.",
         )
         .default("100%"),
     ],
@@ -152,15 +152,16 @@ const FAULTS: &[Choice] = &[
     choice("no_headers", "replies carry no headers about limits or waits"),
 ];
 
-const TIMES: Kind = Kind::Multiple { min: 1e-3, max: 1e6, bare: false };
+/// A factor.
+const FACTOR: Kind = Kind::Multiple { min: 1e-3, max: 1e6, bare: false };
 
 pub(in crate::scenario) static FAULT: Map = Map {
     name: "fault",
     doc: "A fault with a number.",
     example: "{slow: 4x}",
     words: &[
-        word("slow", TIMES, "4x", "Calls take this many times as long."),
-        word("drip", TIMES, "10x", "Tokens after the first arrive this many times slower."),
+        word("slow", FACTOR, "4x", "Calls take this many times as long."),
+        word("drip", FACTOR, "10x", "Tokens after the first arrive this many times slower."),
         word("retry_after", OFFSET, "3600s", "429s state this wait instead of the true one."),
         word("throttle", OFFSET, "30s", "Calls are refused with a 429 that names no limit, and this wait."),
         word("late_first_token", OFFSET, "5s", "The first token comes this much later."),

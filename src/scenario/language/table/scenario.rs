@@ -1,7 +1,7 @@
-//! The top of a scenario: what it is, what it is made of, what it expects. Also routes and what-ifs.
+//! The top level of a scenario, routes and what-ifs.
 
 use super::{
-    CLIENT, Choice, Kind, Map, NOT_MODELLED, Names, PROVIDER, Refused, WORKLOAD, choice, unmodelled, word,
+    CLIENT, Choice, Kind, Map, NOT_MODELLED, NameKind, PROVIDER, Refused, WORKLOAD, choice, unmodelled, word,
 };
 use crate::scenario::language::MAX_DURATION;
 use ::provider::Nanos;
@@ -11,10 +11,10 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
     doc: "The whole file.",
     example: "{name: first minute, providers: {…}, routes: {…}, workload: […]}",
     words: &[
-        word("name", Kind::Name(Names::New), "launch day", "The name in reports. If absent, the name of the file."),
+        word("name", Kind::Name(NameKind::New), "launch day", "The name in reports. If absent, the name of the file."),
         word("about", Kind::Text, "\"Does the evening peak hold?\"", "The question that the scenario answers, for its readers.")
             .default("\"\""),
-        // Any number does; a fixed one makes a run repeatable without asking.
+        // Any number would do. A fixed default makes a run repeatable.
         word(
             "seed",
             Kind::Count { min: 0, max: u64::MAX },
@@ -22,8 +22,8 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
             "The seed of every random stream. The same scenario and seed give the same result.",
         )
         .default("1"),
-        // Long enough for every limit per minute to refill many times and for a daily limit to show its slope.
-        word("duration", Kind::Duration { min: Nanos::SECOND, max: MAX_DURATION }, "24h", "How long jobs arrive. Jobs in flight at the end are finished.")
+        // Long enough for limits per minute to refill many times and for the use of a daily limit to show.
+        word("duration", Kind::Duration { min: Nanos::SECOND, max: MAX_DURATION }, "24h", "The time over which jobs arrive. Jobs in flight at its end are finished.")
             .default("1h"),
         word(
             "start",
@@ -34,14 +34,14 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
         .default("sustained"),
         word(
             "providers",
-            Kind::Names { of: &Kind::Map(&PROVIDER), slash: false },
+            Kind::NamedEntries { of: &Kind::Map(&PROVIDER), slash: false },
             "{groq: {preset: groq-free}}",
             "The APIs that jobs are sent to, each under a name of your choice.",
         )
         .required(),
         word(
             "routes",
-            Kind::Names { of: &Kind::List { of: &Kind::Map(&STEP), min: 1, max: MAX_STEPS }, slash: true },
+            Kind::NamedEntries { of: &Kind::List { of: &Kind::Map(&STEP), min: 1, max: MAX_STEPS }, slash: true },
             "{chat: [{of: [groq/default/openai/gpt-oss-120b]}]}",
             "Where jobs go. A route is a list of steps; a step is tried if no target of the steps before it can take the job.",
         )
@@ -58,8 +58,8 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
             "expect",
             Kind::List { of: &Kind::Rule, min: 0, max: usize::MAX },
             "[\"success >= 99%\", \"p95 latency <= 8s\"]",
-            "Rules that the result must keep. `quotalab sim` and `quotalab test` exit with 1 if one is broken; `quotalab plan` \
-             searches the highest load that keeps them.",
+            "Rules that must hold for the result. `quotalab sim` and `quotalab test` exit with 1 if one is broken; `quotalab plan` \
+             searches for the highest load at which they hold.",
         )
         .default("[]"),
         word(
@@ -90,7 +90,7 @@ pub(in crate::scenario::language) static STEP: Map = Map {
         word("pick", Kind::Choice(PICKS), "most_room", "Which target of the step takes the job.").default("in_order"),
         word(
             "of",
-            Kind::List { of: &Kind::Name(Names::Target), min: 1, max: usize::MAX },
+            Kind::List { of: &Kind::Name(NameKind::Target), min: 1, max: usize::MAX },
             "[groq/default/openai/gpt-oss-120b]",
             "The targets, each written `provider/account/model`. A provider without `accounts` has one named `default`.",
         )
@@ -120,10 +120,10 @@ pub(in crate::scenario::language) static WHAT_IF: Map = Map {
     doc: "A change of the scenario that the planner tries.",
     example: "{name: replies are cached for a day, set: {client.cache: {entries: 10k, ttl: 24h}}}",
     words: &[
-        word("name", Kind::Name(Names::New), "replies are cached for a day", "The name of the change in the plan.").required(),
+        word("name", Kind::Name(NameKind::New), "replies are cached for a day", "The name of the change in the plan.").required(),
         word(
             "set",
-            Kind::Names { of: &Kind::Any, slash: true },
+            Kind::NamedEntries { of: &Kind::Any, slash: true },
             "{client.cache: {entries: 10k, ttl: 24h}}",
             "What is changed: paths from the top of the scenario, as for `--set`, with their values. Entries of lists are numbered \
              from 0, as in `workload.0.arrivals.poisson`.",

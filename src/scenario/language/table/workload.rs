@@ -2,7 +2,7 @@
 
 use super::dist::{SECONDS, TOKEN_COUNT, TOKENS};
 use super::{
-    Choice, Form, Kind, LENGTH, MAX_TOKENS, Map, NOT_MODELLED, Names, OFFSET, Refused, TOKEN_DIST, choice,
+    Choice, Form, Kind, LENGTH, MAX_TOKENS, Map, NOT_MODELLED, NameKind, OFFSET, Refused, TOKEN_DIST, choice,
     word,
 };
 
@@ -11,11 +11,11 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
     doc: "A class of jobs.",
     example: "{name: chat, route: chat, arrivals: {poisson: 250/min}, prompt: {p50: 800, p95: 3000}}",
     words: &[
-        word("name", Kind::Name(Names::New), "chat", "Its name in reports; every workload has its own.")
+        word("name", Kind::Name(NameKind::New), "chat", "Its name in reports; every workload has its own.")
             .required(),
         word(
             "route",
-            Kind::Name(Names::Route),
+            Kind::Name(NameKind::Route),
             "chat",
             "The route that its jobs take. May be absent if there is only one.",
         ),
@@ -24,7 +24,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "prompt",
             TOKENS,
             "{p50: 800, p95: 3000}",
-            "Tokens of a prompt. Required unless a trace brings its own.",
+            "Tokens of a prompt. Required except with a trace, which contains its own.",
         ),
         word(
             "cached_prompt",
@@ -51,7 +51,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "repeats",
             Kind::Map(&REPEATS),
             "{share: 20%, zipf: 1.1, of: 5000}",
-            "Jobs whose prompt is one of a fixed set of popular prompts: what a cache can answer after the first.",
+            "Jobs whose prompt is one of a fixed number of popular prompts. A cache can answer all but the first of each.",
         ),
         word(
             "stream",
@@ -110,7 +110,7 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
         word("think", SECONDS, "{mean: 10s}", "The time between a reply and the next job of the user."),
         word(
             "trace",
-            Kind::Name(Names::File),
+            Kind::Name(NameKind::File),
             "trace.csv",
             "A recorded trace: an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, plain or gzip.",
         ),
@@ -210,10 +210,10 @@ pub(in crate::scenario::language) static ARRIVAL_STEP: Map = Map {
 
 pub(in crate::scenario::language) static REPEATS: Map = Map {
     name: "repeats",
-    doc: "Jobs that ask one of a number of popular prompts again.",
+    doc: "Jobs whose prompt is one of a fixed number of popular prompts.",
     example: "{share: 20%, zipf: 1.1, of: 5000}",
     words: &[
-        word("share", Kind::Share { zero: true }, "20%", "The share of jobs that ask a popular prompt.")
+        word("share", Kind::Share { zero: true }, "20%", "The share of jobs with a popular prompt.")
             .required(),
         // The classical exponent of words and queries. Web requests measured lower, 0.64 to 0.83 (Breslau et al., INFOCOM 1999).
         word(
@@ -223,7 +223,7 @@ pub(in crate::scenario::language) static REPEATS: Map = Map {
             "The exponent of Zipf's law over the popular prompts; 0 is uniform.",
         )
         .default("1"),
-        word("of", Kind::Count { min: 1, max: 1_000_000 }, "5000", "How many popular prompts there are.")
+        word("of", Kind::Count { min: 1, max: 1_000_000 }, "5000", "The number of popular prompts.")
             .required(),
     ],
     forms: &[],

@@ -1,4 +1,4 @@
-//! The table is consistent, and what it describes is what is read.
+//! The table is consistent, and the reader accepts what it describes.
 
 mod random;
 
@@ -6,11 +6,11 @@ use super::page::CHAPTERS;
 use super::table::{INCIDENT, SCENARIO};
 use super::{Data, FAULT, Kind, Map, Required, Word, check, schema};
 use crate::scenario::diagnostics::{Diagnostics, Location, Place};
-use crate::scenario::yaml::{self, Entry, Node};
+use crate::scenario::yaml::{self, Node, NodeEntry};
 use provider::Axis;
 use provider::config::{DEFAULT_MAX_TOKENS, Dialect};
 
-/// Every map of the language.
+/// Returns every map of the language.
 fn maps() -> Vec<&'static Map> {
     fn visit(kind: &'static Kind, found: &mut Vec<&'static Map>) {
         match kind {
@@ -18,7 +18,7 @@ fn maps() -> Vec<&'static Map> {
                 found.push(map);
                 map.words.iter().for_each(|word| visit(&word.kind, found));
             }
-            Kind::List { of, .. } | Kind::Names { of, .. } => visit(of, found),
+            Kind::List { of, .. } | Kind::NamedEntries { of, .. } => visit(of, found),
             Kind::OneOf(kinds) => kinds.iter().for_each(|kind| visit(kind, found)),
             _ => {}
         }
@@ -33,7 +33,7 @@ fn words() -> impl Iterator<Item = (&'static Map, &'static Word)> {
     maps().into_iter().flat_map(|map| map.words.iter().map(move |word| (map, word)))
 }
 
-/// The words of a choice.
+/// Returns the words of a choice.
 fn choices(map: &'static Map, word: &str) -> Vec<&'static str> {
     let choices = match map.word(word).map(|word| word.kind) {
         Some(Kind::Choice(choices)) => choices,
@@ -43,14 +43,14 @@ fn choices(map: &'static Map, word: &str) -> Vec<&'static str> {
     choices.iter().map(|choice| choice.word).collect()
 }
 
-/// The problems of a single word with a value.
+/// Returns the problems of a value of a word; empty if there are none.
 fn problems(map: &'static Map, word: &Word, text: &str) -> String {
     let diagnostics = Diagnostics::default();
     let source = diagnostics.source("table", text);
     let value = yaml::read(&diagnostics, source, text, 0).unwrap_or_else(|| panic!("{}: {text}", word.name));
     let place = Place { source, line: 1, column: 1, width: 1 };
-    let entry = Entry { key: word.name.to_owned(), place, value };
-    let node = Node { place, kind: yaml::Kind::Map(vec![entry]) };
+    let entry = NodeEntry { key: word.name.to_owned(), place, value };
+    let node = Node { place, kind: yaml::NodeKind::Map(vec![entry]) };
     let fields = check(map, &node, &diagnostics).expect("a map");
     // Only what concerns the value itself: the map lacks its other words.
     let path = word.name;
@@ -142,7 +142,7 @@ fn an_absent_word_has_its_default_and_an_invalid_one_is_absent() {
     let place = Place { source: 0, line: 1, column: 1, width: 1 };
     let diagnostics = Diagnostics::default();
     diagnostics.source("x", "x");
-    let node = Node { place, kind: yaml::Kind::Map(Vec::new()) };
+    let node = Node { place, kind: yaml::NodeKind::Map(Vec::new()) };
     let fields = check(&super::table::RETRY, &node, &diagnostics).expect("a map");
     assert_eq!(fields.count::<u8>("attempts"), Some(3));
     assert_eq!(
@@ -150,7 +150,7 @@ fn an_absent_word_has_its_default_and_an_invalid_one_is_absent() {
         Some(provider::Nanos::from_secs(8))
     );
     assert!(matches!(fields.get("budget").map(|value| &value.data), Some(Data::Choice("none"))));
-    assert!(!fields.given("attempts") && fields.is_sound());
+    assert!(!fields.is_given("attempts") && fields.is_sound());
     assert_eq!(fields.at, Location { place, path: String::new() });
     assert!(diagnostics.problems().is_none());
 }

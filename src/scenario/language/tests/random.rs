@@ -3,27 +3,30 @@
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::table::SCENARIO;
-use crate::scenario::language::{Choice, Form, Kind, MAX_RATE, Map, Names, Required, Word, check};
+use crate::scenario::language::{Choice, Form, Kind, MAX_RATE, Map, NameKind, Required, Word, check};
 use crate::scenario::write::{Entry, Tree, write};
 use crate::scenario::{Overrides, parse, yaml};
 use proptest::prelude::*;
 use provider::units::{print_count, print_duration};
 use provider::{Nanos, RandomStream};
 
-/// A random scenario. Its words and kinds fit the table; numbers may contradict each other.
+/// Returns a random scenario. Its words and kinds fit the table; numbers may contradict each other.
 fn scenario(seed: u64) -> Tree {
     Generator { stream: RandomStream::keyed(seed, 0) }.random_map(&SCENARIO)
 }
 
+/// Generates random values that the table accepts.
 struct Generator {
     stream: RandomStream,
 }
 
 impl Generator {
+    /// Returns a uniform number below `bound`.
     fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.stream.below(bound as u64)).expect("below a usize")
     }
 
+    /// Returns `true` with a probability of 1 ÷ `times`.
     fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -54,7 +57,7 @@ impl Generator {
         Tree::map(entries)
     }
 
-    /// The words of one form that are given.
+    /// Returns the words of one random form.
     fn form(&mut self, map: &'static Map) -> Vec<&'static str> {
         let candidates: Vec<&Form> =
             map.forms.iter().filter(|form| form.words().all(|word| word != "trace")).collect();
@@ -74,7 +77,7 @@ impl Generator {
     fn word(&mut self, word: &'static Word) -> Tree {
         match (&word.kind, word.name) {
             // Names that others refer to are always the same.
-            (Kind::Names { of, .. }, name) => {
+            (Kind::NamedEntries { of, .. }, name) => {
                 let key = match name {
                     "providers" => "p",
                     "accounts" => "default",
@@ -97,7 +100,7 @@ impl Generator {
             }
             // Targets and workloads may not occur twice, so a list that need not be longer has one entry.
             Kind::List { of, min, .. } => Tree::List((0..(*min).max(1)).map(|_| self.value(of)).collect()),
-            Kind::Names { .. } => unreachable!("names are the value of a word"),
+            Kind::NamedEntries { .. } => unreachable!("names are the value of a word"),
             Kind::Choice(choices) => {
                 let modelled: Vec<&Choice> = choices.iter().filter(|choice| choice.modelled).collect();
                 Tree::text(self.pick(&modelled).word)
@@ -108,8 +111,8 @@ impl Generator {
 
     fn scalar(&mut self, kind: &Kind) -> String {
         match kind {
-            Kind::Name(Names::Route) => "r".into(),
-            Kind::Name(Names::Target) => "p/default/m".into(),
+            Kind::Name(NameKind::Route) => "r".into(),
+            Kind::Name(NameKind::Target) => "p/default/m".into(),
             Kind::Text | Kind::Name(_) => {
                 (*self.pick(&["a", "two words", "7", "a: b", "true", "#1", "é", "- x", "null"])).to_owned()
             }
@@ -136,13 +139,13 @@ impl Generator {
         }
     }
 
-    /// A whole number, log-uniform over 64 bits and clamped to the range: often `max`.
+    /// Returns a whole number, log-uniform over 64 bits and clamped to the range: often `max`.
     fn between(&mut self, min: u64, max: u64) -> u64 {
         let shift = self.stream.below(64);
         min + (self.stream.below(u64::MAX) >> shift).min(max - min)
     }
 
-    /// A decimal with one digit after the point.
+    /// Returns a decimal with one digit after the point.
     fn decimal(&mut self, min: f64, max: f64) -> f64 {
         let tenths = (max.min(1e4) - min) * 10.0 * self.stream.unit();
         ((min * 10.0 + tenths).ceil() / 10.0).min(max)

@@ -15,8 +15,8 @@ pub(super) enum CountingWindow {
 
 /// Evaluates an expression for the state of any policy.
 macro_rules! with_state {
-    ($counter:expr, $state:ident => $value:expr) => {
-        match $counter {
+    ($window:expr, $state:ident => $value:expr) => {
+        match $window {
             CountingWindow::Fixed($state) => $value,
             CountingWindow::SlidingLog($state) => $value,
             CountingWindow::SlidingCounter($state) => $value,
@@ -34,11 +34,11 @@ impl CountingWindow {
     }
 
     /// Sets what is used at the start of the run.
-    pub(super) fn set_start(&mut self, used: u64) {
+    pub(super) fn set_start_level(&mut self, used: u64) {
         match self {
             Self::Fixed(fixed) => fixed.charge(used),
-            Self::SlidingLog(log) => log.set_start(used),
-            Self::SlidingCounter(counter) => counter.set_start(used),
+            Self::SlidingLog(log) => log.set_start_level(used),
+            Self::SlidingCounter(counter) => counter.set_start_level(used),
             Self::Adaptive(_) | Self::ConcurrencyLimit(_) => {}
         }
     }
@@ -74,7 +74,7 @@ impl CountingWindow {
     }
 
     #[inline(never)]
-    pub(super) fn full_at(&self) -> Option<Instant> {
-        with_state!(self, state => state.full_at())
+    pub(super) fn refilled_at(&self) -> Option<Instant> {
+        with_state!(self, state => state.refilled_at())
     }
 }

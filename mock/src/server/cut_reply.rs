@@ -1,4 +1,4 @@
-//! Replies that end early: before the head, after it, or in the middle of the body.
+//! Replies that a fault cuts: the connection closes before the head, after it, or in the middle of the body.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -8,8 +8,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Makes hyper close the connection without sending another byte. As the error of a body, it takes effect at that point of
-/// the body; as an extension of a response, before its head.
+/// Makes hyper close the connection without sending another byte: before the head if it is an extension of the response,
+/// after the bytes sent so far if it is the error of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Abort;
 
@@ -29,26 +29,35 @@ impl IntoResponse for Abort {
     }
 }
 
-/// Returns a body that sends the first half of a text, with the `content-length` of the whole text.
-pub(super) fn half(text: String) -> Body {
+/// Returns a body that announces the length of the whole `text`, sends its first half, and aborts.
+pub(super) fn first_half(text: String) -> Body {
     let text = Bytes::from(text);
     let unsent = Some(text.slice(..text.len() / 2));
-    Body::new(CutBody { announced_length: text.len() as u64, unsent, flushed: YieldOnce::default() })
+    Body::new(CutBody {
+        announced_length: text.len() as u64,
+        unsent,
+        yield_before_abort: YieldOnce::default(),
+    })
 }
 
-/// Returns a body that sends nothing of a text, with the `content-length` of the whole text.
+/// Returns a body that announces the length of the whole `text` and aborts without sending any of it.
 pub(super) fn head_only(text: String) -> Body {
-    Body::new(CutBody { announced_length: text.len() as u64, unsent: None, flushed: YieldOnce::default() })
+    Body::new(CutBody {
+        announced_length: text.len() as u64,
+        unsent: None,
+        yield_before_abort: YieldOnce::default(),
+    })
 }
 
 /// A body that ends before its announced length.
 #[derive(Debug)]
 struct CutBody {
-    /// The `content-length`.
+    /// The `content-length` in bytes.
     announced_length: u64,
     /// The bytes to send; `None` once they have been sent.
     unsent: Option<Bytes>,
-    flushed: YieldOnce,
+    /// Lets hyper send the head and the bytes before the abort.
+    yield_before_abort: YieldOnce,
 }
 
 impl HttpBody for CutBody {
@@ -61,7 +70,7 @@ impl HttpBody for CutBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Abort>>> {
         match self.unsent.take() {
             Some(text) => Poll::Ready(Some(Ok(Frame::data(text)))),
-            None => self.flushed.poll(cx).map(|()| Some(Err(Abort))),
+            None => self.yield_before_abort.poll(cx).map(|()| Some(Err(Abort))),
         }
     }
 
@@ -70,8 +79,8 @@ impl HttpBody for CutBody {
     }
 }
 
-/// Is pending on the first poll and ready on the next. A body that fails at once would discard what hyper has buffered
-/// before it; one more poll lets hyper flush first.
+/// Is pending on the first poll and ready on the next. If a body fails, hyper discards the bytes that it has buffered but
+/// not sent; while the body is pending, hyper sends them.
 #[derive(Debug, Default)]
 pub(super) struct YieldOnce(bool);
 

@@ -1,11 +1,11 @@
-//! What `sim` and `run` share: the folds beside the recorder, and the delivery of the result.
+//! The output of `sim` and `run`: the folds that run beside the recorder, and the files and text of the result.
 
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_file::{Output, OutputFile, refuse_overwriting};
 use super::output_folder::{OutputFiles, OutputFolder, default_folder};
 use super::progress::Progress;
-use super::{Changes, Delivery, Exit, VerbError, first_failure, input_error, quoted, run_error};
+use super::{Exit, OutputOptions, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
 use crate::record::{Log, SlowJobs, Summary};
 use crate::report;
 use crate::scenario::Scenario;
@@ -13,13 +13,13 @@ use anyhow::{Context as _, anyhow};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-/// The folds beside the recorder: traces of slow jobs, the event log if it is asked for, the progress bar unless `--quiet`, and
-/// the end of the run by a signal.
-pub(super) type Observers = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
+/// The folds that run beside the recorder: traces of slow jobs; with `--events`, the event log; without `--quiet`, the progress
+/// bar; and the fold that ends the run on a signal.
+pub(super) type OutputFolds = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
 
 /// Where the result of a run goes.
 pub(super) struct Destination<'a> {
-    delivery: &'a Delivery,
+    output_options: &'a OutputOptions,
     source: CommandLine<'a>,
     folder: OutputFolder,
 }
@@ -32,29 +32,30 @@ impl<'a> Destination<'a> {
     pub(super) fn open(
         scenario: &Scenario,
         source: CommandLine<'a>,
-        delivery: &'a Delivery,
+        output_options: &'a OutputOptions,
     ) -> Result<Self, VerbError> {
-        let folder = delivery.out.clone().unwrap_or_else(|| default_folder(source.scenario));
+        let folder = output_options.out.clone().unwrap_or_else(|| default_folder(source.scenario));
         let result = [("--out", folder.join("result.json")), ("--out", folder.join("report.html"))];
         let result = result.iter().map(|(option, path)| (*option, path.as_path()));
-        let log = delivery.events.iter().map(|path| ("--events", path.as_path()));
+        let log = output_options.events.iter().map(|path| ("--events", path.as_path()));
         let outputs: Vec<Output<'_>> = result.chain(log).collect();
         refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)?;
-        Ok(Self { delivery, source, folder: OutputFolder::open(folder)? })
+        Ok(Self { output_options, source, folder: OutputFolder::open(folder)? })
     }
 
-    /// Returns the folds that the command line asks for.
+    /// Returns the folds that the options select.
     ///
     /// # Errors
     /// If the event log cannot be created.
-    pub(super) fn observers(&self, scenario: &Scenario) -> Result<Observers, VerbError> {
-        let log = self.delivery.events.as_ref().map(|path| {
+    pub(super) fn output_folds(&self, scenario: &Scenario) -> Result<OutputFolds, VerbError> {
+        let log = self.output_options.events.as_ref().map(|path| {
             let create = || Log::new(BufWriter::new(OutputFile::create(path)?), scenario);
             create()
                 .with_context(|| format!("error: {} cannot be written", path.display()))
                 .map_err(input_error)
         });
-        let progress = (!self.delivery.quiet).then(|| Progress::new(self.source.verb, scenario.duration));
+        let progress =
+            (!self.output_options.quiet).then(|| Progress::new(self.source.verb, scenario.duration));
         Ok((SlowJobs::new(), (log.transpose()?, (progress, Interrupt::listen()))))
     }
 
@@ -68,19 +69,22 @@ impl<'a> Destination<'a> {
         &self,
         scenario: &Scenario,
         summary: Summary,
-        (slow_jobs, (log, (progress, interrupt))): Observers,
+        (slow_jobs, (log, (progress, interrupt))): OutputFolds,
     ) -> Result<Exit, VerbError> {
         if let Some(progress) = progress {
             progress.finish();
         }
         let reproduce = self.source.command();
-        let summary = Summary { reproduce, worst: slow_jobs.traces(scenario), ..summary };
-        let text =
-            if self.delivery.json { summary.to_json() } else { report::text::render(&summary, style()) };
+        let summary = Summary { reproduce, job_traces: slow_jobs.traces(scenario), ..summary };
+        let text = if self.output_options.json {
+            summary.to_json()
+        } else {
+            report::text::render(&summary, style())
+        };
         let printed = print(&text);
         let page = self.folder.write(&OutputFiles::of_run(&summary));
         let logged = log.map_or(Ok(()), finish_log);
-        if let (Ok(page), false) = (&page, self.delivery.quiet) {
+        if let (Ok(page), false) = (&page, self.output_options.quiet) {
             print_to_stderr(&format!("report: {}", page.display()));
         }
         let ended = if interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
@@ -95,18 +99,18 @@ fn finish_log(log: Log<BufWriter<OutputFile>>) -> Result<(), VerbError> {
     write().context("the event log cannot be written completely").map_err(run_error)
 }
 
-/// The command line of a result.
+/// The command line that produces a result.
 #[derive(Debug)]
 pub(super) struct CommandLine<'a> {
     pub(super) verb: &'static str,
     pub(super) scenario: &'a Path,
-    pub(super) changes: &'a Changes,
+    pub(super) scenario_options: &'a ScenarioOptions,
 }
 
 impl CommandLine<'_> {
     /// Returns the command that reproduces the result.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
-        format!("quotalab {} {scenario}{}", self.verb, self.changes.to_arguments())
+        format!("quotalab {} {scenario}{}", self.verb, self.scenario_options.to_arguments())
     }
 }

@@ -8,7 +8,7 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
     RecordedDecision, WaitReason,
 };
-use quotalab::ids::{AttemptId, ClassId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::Fold;
 use quotalab::scenario::Scenario;
 use std::cmp::Reverse;
@@ -19,7 +19,7 @@ const MAX_FIRST_TOKEN_S: f64 = 5.0;
 const MAX_CALL: Nanos = Nanos(9_000_000_000);
 
 /// The load and the incident of a run.
-pub(super) struct Weather {
+pub(super) struct RunConditions {
     /// Mean jobs per minute.
     pub(super) per_min: f64,
     /// The amplitude of the rate around its mean over the run, in `0..1`.
@@ -28,8 +28,9 @@ pub(super) struct Weather {
     pub(super) incident: std::ops::Range<f64>,
 }
 
+/// What happens next, with the number of the attempt or job. Of two at one instant, the first in this order comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
+enum Pending {
     Replied(u64),
     Settled(u64),
     Retry(u64),
@@ -39,18 +40,22 @@ enum Step {
 struct JobState {
     scheduled: Instant,
     attempts: u8,
+    /// The step of the route.
     step: u8,
+    /// When its last attempt was sent.
     sent: Instant,
+    /// The sum of its waits.
     wait: Nanos,
+    /// The time in attempts that failed.
     lost: Nanos,
     usage: Usage,
     first_token: Nanos,
 }
 
-struct World<'a, F> {
+struct ToyModel<'a, F> {
     scenario: &'a Scenario,
     fold: F,
-    queue: BinaryHeap<Reverse<(u64, Step)>>,
+    queue: BinaryHeap<Reverse<(u64, Pending)>>,
     jobs: BTreeMap<u64, JobState>,
     in_flight: BTreeMap<u64, (u64, TargetId, AttemptOutcome)>,
     /// By target and axis: the level and the instant of its last refill in nanoseconds.
@@ -62,15 +67,15 @@ struct World<'a, F> {
 }
 
 /// Feeds the events of a run of `scenario` to `fold` and returns the last instant.
-pub(super) fn play(scenario: &Scenario, weather: &Weather, fold: impl Fold) -> Instant {
-    let mut world = World {
+pub(super) fn simulate(scenario: &Scenario, conditions: &RunConditions, fold: impl Fold) -> Instant {
+    let mut toy_model = ToyModel {
         scenario,
         fold,
         queue: BinaryHeap::new(),
         jobs: BTreeMap::new(),
         in_flight: BTreeMap::new(),
         buckets: BTreeMap::new(),
-        incident: weather.incident.clone(),
+        incident: conditions.incident.clone(),
         random: RandomStream::new(scenario.seed, "little world", 0),
         attempts: 0,
         arrived: 0,
@@ -79,35 +84,35 @@ pub(super) fn play(scenario: &Scenario, weather: &Weather, fold: impl Fold) -> I
     let mut at = 0.0;
     let end = scenario.duration.as_secs_f64();
     loop {
-        at -= libm::log(arrivals.open_unit()) * 60.0 / (weather.per_min * (1.0 + weather.swing));
+        at -= libm::log(arrivals.open_unit()) * 60.0 / (conditions.per_min * (1.0 + conditions.swing));
         if at >= end {
             break;
         }
-        let shape = 1.0 - weather.swing * libm::cos(at / end * std::f64::consts::TAU);
-        if arrivals.unit() * (1.0 + weather.swing) < shape {
-            world.queue.push(Reverse(((at * 1e9) as u64, Step::Arrive(world.arrived))));
-            world.arrived += 1;
+        let shape = 1.0 - conditions.swing * libm::cos(at / end * std::f64::consts::TAU);
+        if arrivals.unit() * (1.0 + conditions.swing) < shape {
+            toy_model.queue.push(Reverse(((at * 1e9) as u64, Pending::Arrive(toy_model.arrived))));
+            toy_model.arrived += 1;
         }
     }
-    world.run()
+    toy_model.run()
 }
 
-impl<F: Fold> World<'_, F> {
+impl<F: Fold> ToyModel<'_, F> {
     fn run(mut self) -> Instant {
         let mut now = Instant::ZERO;
         while let Some(Reverse((at, next))) = self.queue.pop() {
             self.sample_until(Instant(at));
             now = Instant(at);
             match next {
-                Step::Arrive(job) => self.arrive(now, job),
-                Step::Retry(job) => self.send(now, job),
-                Step::Settled(attempt) => {
+                Pending::Arrive(job) => self.arrive(now, job),
+                Pending::Retry(job) => self.send(now, job),
+                Pending::Settled(attempt) => {
                     let (job, target, _) = self.in_flight[&attempt];
                     let usage = self.jobs[&job].usage;
                     self.settle(now, target, usage);
                     self.log(now, job, EventKind::Settled { attempt: AttemptId(attempt), target, usage });
                 }
-                Step::Replied(attempt) => self.reply(now, attempt),
+                Pending::Replied(attempt) => self.reply(now, attempt),
             }
         }
         self.sample_until(now);
@@ -144,7 +149,7 @@ impl<F: Fold> World<'_, F> {
         let completion_tokens = (120.0 / self.random.open_unit().sqrt()).min(1_024.0) as u32;
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
         let arrived = EventKind::Arrived {
-            class: ClassId(0),
+            workload: WorkloadId(0),
             scheduled: at,
             deadline: None,
             prompt_tokens,
@@ -181,9 +186,9 @@ impl<F: Fold> World<'_, F> {
         self.in_flight.insert(attempt, (job, target, outcome));
         let reply_at = at.0 + after.0;
         if matches!(decision, RecordedDecision::Admitted { .. }) {
-            self.queue.push(Reverse((reply_at - 10_000_000, Step::Settled(attempt))));
+            self.queue.push(Reverse((reply_at - 10_000_000, Pending::Settled(attempt))));
         }
-        self.queue.push(Reverse((reply_at, Step::Replied(attempt))));
+        self.queue.push(Reverse((reply_at, Pending::Replied(attempt))));
     }
 
     fn decide(
@@ -264,7 +269,7 @@ impl<F: Fold> World<'_, F> {
             self.log(at, job, EventKind::FellBack { from, to: from + 1 });
         }
         self.log(at, job, EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff) });
-        self.queue.push(Reverse((until.0, Step::Retry(job))));
+        self.queue.push(Reverse((until.0, Pending::Retry(job))));
     }
 
     fn done(&mut self, at: Instant, job: u64, verdict: JobOutcome, service: Nanos) {
@@ -272,7 +277,7 @@ impl<F: Fold> World<'_, F> {
         let served = verdict == JobOutcome::Succeeded;
         let ending = JobEnd {
             outcome: verdict,
-            class: ClassId(0),
+            workload: WorkloadId(0),
             scheduled: state.scheduled,
             attempts: state.attempts,
             step: served.then_some(state.step),
@@ -281,6 +286,7 @@ impl<F: Fold> World<'_, F> {
             service,
             failed_attempts: state.lost,
             first_token: served.then_some(state.first_token),
+            cut: false,
             obstacle: None,
         };
         self.log(at, job, EventKind::Done(ending));

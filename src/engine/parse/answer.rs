@@ -1,4 +1,5 @@
-//! The usage in a completion, wherever the dialect puts it: at the top, inside `x_groq`, or over two events of a stream.
+//! What a completion states beside its text, wherever the dialect puts it: the usage, at the top, inside `x_groq`, or over
+//! two events of a stream; and whether the answer was cut at `max_tokens`.
 //!
 //! ```text
 //!  OpenAI and most      usage{prompt_tokens, completion_tokens}; streamed: in a last chunk without choices
@@ -7,22 +8,38 @@
 //!                       the output so far
 //!  cached tokens        usage.prompt_tokens_details.cached_tokens, included in the prompt; Anthropic states them
 //!                       separately from the input
+//!  cut answers          choices[].finish_reason: length (Mistral also model_length); Anthropic stop_reason: max_tokens or
+//!                       model_context_window_exceeded, streamed in the delta of message_delta; OpenAI's responses
+//!                       incomplete_details.reason: max_output_tokens
 //! ```
 
 use provider::Usage;
 use serde_json::Value;
 
-/// The usage that was stated so far.
+/// What was stated so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct UsageAccumulator {
+pub(super) struct AnswerReader {
     prompt: Option<u32>,
     cached: u32,
     completion: Option<u32>,
+    cut: bool,
 }
 
-impl UsageAccumulator {
-    /// Adds a body or an event. Later values replace earlier ones.
+/// The finish reasons of an answer that a limit on its length ended.
+const CUT: [&str; 5] =
+    ["length", "model_length", "max_tokens", "model_context_window_exceeded", "max_output_tokens"];
+
+impl AnswerReader {
+    /// Reads a whole body.
+    pub(super) fn of(body: &Value) -> Self {
+        let mut answer = Self::default();
+        answer.add(body);
+        answer
+    }
+
+    /// Adds a body or an event. Later values replace earlier ones; an answer that is cut stays so.
     pub(super) fn add(&mut self, event: &Value) {
+        self.cut |= is_cut(event);
         let positions = [&event["usage"], &event["x_groq"]["usage"], &event["message"]["usage"]];
         let Some(usage) = positions.into_iter().find(|usage| usage.is_object()) else { return };
         let number = |key: &str| usage[key].as_u64().and_then(|count| u32::try_from(count).ok());
@@ -33,12 +50,30 @@ impl UsageAccumulator {
         self.completion = number("completion_tokens").or_else(|| number("output_tokens")).or(self.completion);
     }
 
+    /// Returns `true` if the answer was cut.
+    pub(super) const fn cut(self) -> bool {
+        self.cut
+    }
+
     /// Returns the usage, or `None` until both prompt and completion are stated.
-    pub(super) fn total(self) -> Option<Usage> {
+    pub(super) fn usage(self) -> Option<Usage> {
         let prompt_tokens = self.prompt?;
         let cached_tokens = self.cached.min(prompt_tokens);
         Some(Usage { prompt_tokens, cached_tokens, completion_tokens: self.completion? })
     }
+}
+
+/// Returns `true` if a body or an event states that a limit on the length ended the answer; of several choices, any of
+/// them.
+fn is_cut(event: &Value) -> bool {
+    let choices = event["choices"].as_array().map_or(&[][..], Vec::as_slice);
+    let reasons = choices.iter().map(|choice| &choice["finish_reason"]).chain([
+        &event["stop_reason"],
+        &event["delta"]["stop_reason"],
+        &event["incomplete_details"]["reason"],
+        &event["response"]["incomplete_details"]["reason"],
+    ]);
+    reasons.filter_map(Value::as_str).any(|reason| CUT.contains(&reason))
 }
 
 /// Returns the sum of the three parts in which Anthropic states the prompt.
@@ -53,9 +88,9 @@ mod tests {
     use serde_json::json;
 
     fn usage(events: &[Value]) -> Option<Usage> {
-        let mut usage = UsageAccumulator::default();
-        events.iter().for_each(|event| usage.add(event));
-        usage.total()
+        let mut answer = AnswerReader::default();
+        events.iter().for_each(|event| answer.add(event));
+        answer.usage()
     }
 
     fn tokens(events: &[Value]) -> Option<(u32, u32)> {
@@ -92,6 +127,33 @@ mod tests {
         let start = json!({ "type": "message_start", "message": { "usage": { "input_tokens": 25, "output_tokens": 1 } } });
         let delta = json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 15 } });
         assert_eq!(tokens(&[start, delta]), Some((25, 15)));
+    }
+
+    #[test]
+    fn a_cut_answer_is_found_in_every_dialect() {
+        let reasons = |reason: &str| {
+            [
+                json!({ "choices": [{ "finish_reason": reason }] }),
+                json!({ "choices": [{ "finish_reason": "stop" }, { "finish_reason": reason }] }),
+                json!({ "stop_reason": reason }),
+                json!({ "type": "message_delta", "delta": { "stop_reason": reason } }),
+                json!({ "status": "incomplete", "incomplete_details": { "reason": reason } }),
+            ]
+        };
+        for cut in CUT {
+            assert!(reasons(cut).iter().all(|event| AnswerReader::of(event).cut()), "{cut}");
+        }
+        for whole in ["stop", "end_turn", "tool_calls", "content_filter", "stop_sequence"] {
+            assert!(!reasons(whole).iter().any(|event| AnswerReader::of(event).cut()), "{whole}");
+        }
+        for event in
+            [json!(null), json!({ "choices": [{ "finish_reason": null }], "incomplete_details": null })]
+        {
+            assert!(!AnswerReader::of(&event).cut());
+        }
+        let mut answer = AnswerReader::of(&reasons("length")[0]);
+        answer.add(&json!({ "choices": [], "usage": null }));
+        assert!(answer.cut(), "a later event does not state it again");
     }
 
     #[test]

@@ -3,21 +3,21 @@
 use crate::engine::parse::Headers;
 
 /// A pasted response, split into its parts.
-pub(super) struct Dump<'a> {
+pub(super) struct PastedResponse<'a> {
     /// The status; `None` if only the body was pasted.
     pub(super) status: Option<u16>,
     headers: Vec<(String, &'a str)>,
     pub(super) body: &'a str,
 }
 
-impl<'a> Dump<'a> {
+impl<'a> PastedResponse<'a> {
     /// Splits a pasted text. Of several responses (redirects, `100 Continue`) the last one counts.
     pub(super) fn read(text: &'a str) -> Self {
-        let mut dump = Self { status: None, headers: Vec::new(), body: text };
-        while let Some(line) = dump.body.lines().next().filter(|line| line.starts_with("HTTP/")) {
-            dump.status = line.split_whitespace().nth(1).and_then(|code| code.parse().ok());
-            dump.headers.clear();
-            let mut rest = &dump.body[line.len()..];
+        let mut response = Self { status: None, headers: Vec::new(), body: text };
+        while let Some(line) = response.body.lines().next().filter(|line| line.starts_with("HTTP/")) {
+            response.status = line.split_whitespace().nth(1).and_then(|code| code.parse().ok());
+            response.headers.clear();
+            let mut rest = &response.body[line.len()..];
             rest = rest.strip_prefix('\r').unwrap_or(rest);
             rest = rest.strip_prefix('\n').unwrap_or(rest);
             loop {
@@ -28,16 +28,16 @@ impl<'a> Dump<'a> {
                     break;
                 }
                 if let Some((name, value)) = line.split_once(':') {
-                    dump.headers.push((name.trim().to_ascii_lowercase(), value.trim()));
+                    response.headers.push((name.trim().to_ascii_lowercase(), value.trim()));
                 }
             }
-            dump.body = rest.trim_start();
+            response.body = rest.trim_start();
         }
-        dump
+        response
     }
 }
 
-impl Headers for Dump<'_> {
+impl Headers for PastedResponse<'_> {
     fn value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
     }

@@ -1,6 +1,6 @@
-//! What requests ask of a reply: tool calls, JSON, `n` and `service_tier`.
+//! Options of a request that change its reply: tools, `response_format`, `n` and `service_tier`.
 
-use crate::client::{Http, MODEL, Served, at_once, config, question};
+use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency, question};
 use provider::Axis;
 use provider::config::Limit;
 use serde_json::{Value, json};
@@ -10,15 +10,15 @@ const TRUTH: &str = "prompt=10;completion=7;draw=1;tag=1";
 const WEATHER: &str = r#","tools":[{"type":"function","function":{"name":"weather","description":"of a city","parameters":{"type":"object","properties":{"city":{"type":"string"},"unit":{"type":"string","enum":["celsius","kelvin"]}},"required":["city"]}}}]"#;
 
 /// The events of a stream except `[DONE]`.
-fn events(reply: &Http) -> Vec<Value> {
+fn events(reply: &HttpReply) -> Vec<Value> {
     let events = reply.body.lines().filter_map(|line| line.strip_prefix("data: "));
     events.filter(|event| *event != "[DONE]").map(|event| serde_json::from_str(event).unwrap()).collect()
 }
 
 #[tokio::test]
 async fn a_tool_is_called_with_arguments_that_match_its_schema() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
-    let reply = served.chat(TRUTH, &question(WEATHER)).await.json();
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
+    let reply = mock.chat(TRUTH, &question(WEATHER)).await.json();
     let choice = &reply["choices"][0];
     assert_eq!(
         (&choice["finish_reason"], &choice["message"]["content"]),
@@ -30,7 +30,7 @@ async fn a_tool_is_called_with_arguments_that_match_its_schema() {
     assert!(arguments["city"].is_string());
     assert_eq!(arguments["unit"], "celsius");
 
-    let streamed = events(&served.chat(TRUTH, &question(&format!(r#"{WEATHER},"stream":true"#))).await);
+    let streamed = events(&mock.chat(TRUTH, &question(&format!(r#"{WEATHER},"stream":true"#))).await);
     let calls: Vec<_> =
         streamed.iter().filter_map(|event| event["choices"][0]["delta"]["tool_calls"].get(0)).collect();
     assert_eq!(calls.len(), 1);
@@ -40,23 +40,23 @@ async fn a_tool_is_called_with_arguments_that_match_its_schema() {
 
 #[tokio::test]
 async fn the_result_of_a_tool_is_followed_by_text() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let messages = r#"[{"role":"user","content":"hi"},{"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","tool_call_id":"1","content":"12"}]"#;
     let reply =
-        served.chat(TRUTH, &format!(r#"{{"model":"{MODEL}","messages":{messages}{WEATHER}}}"#)).await.json();
+        mock.chat(TRUTH, &format!(r#"{{"model":"{MODEL}","messages":{messages}{WEATHER}}}"#)).await.json();
     assert_eq!(reply["choices"][0]["finish_reason"], "stop");
     assert_eq!(reply["choices"][0]["message"]["content"].as_str().unwrap().split(' ').count(), 7);
 }
 
 #[tokio::test]
 async fn json_is_valid_whole_and_streamed() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let schema = r#"{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object","properties":{"größe":{"const":"ä\"ö"},"list":{"type":"array"}}}}}"#;
     for (format, expected) in
         [(r#"{"type":"json_object"}"#, None), (schema, Some(json!({ "größe": "ä\"ö", "list": [] })))]
     {
         let more = format!(r#","response_format":{format}"#);
-        let reply = served.chat(TRUTH, &question(&more)).await.json();
+        let reply = mock.chat(TRUTH, &question(&more)).await.json();
         assert_eq!(reply["choices"][0]["finish_reason"], "stop");
         let content = reply["choices"][0]["message"]["content"].as_str().unwrap();
         let value: Value = serde_json::from_str(content).unwrap();
@@ -66,7 +66,7 @@ async fn json_is_valid_whole_and_streamed() {
         // Whatever the number of tokens, the chunks add up to the text.
         for tokens in [1, 2, 7, 99] {
             let truth = format!("prompt=10;completion={tokens};draw=1;tag=1");
-            let reply = served.chat(&truth, &question(&format!(r#"{more},"stream":true"#))).await;
+            let reply = mock.chat(&truth, &question(&format!(r#"{more},"stream":true"#))).await;
             let pieces = events(&reply);
             let pieces = pieces.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
             assert_eq!(pieces.collect::<String>(), content, "in {tokens}");
@@ -76,38 +76,38 @@ async fn json_is_valid_whole_and_streamed() {
 
 #[tokio::test]
 async fn groq_accepts_only_one_completion_per_prompt() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
-    assert_eq!(served.chat(TRUTH, &question(r#","n":1"#)).await.status, 200);
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
+    assert_eq!(mock.chat(TRUTH, &question(r#","n":1"#)).await.status, 200);
     for n in [0, 2] {
-        let reply = served.chat(TRUTH, &question(&format!(r#","n":{n}"#))).await;
+        let reply = mock.chat(TRUTH, &question(&format!(r#","n":{n}"#))).await;
         assert_eq!((reply.status, &reply.json()["error"]["type"]), (400, &json!("invalid_request_error")));
     }
     let unknown = question(r#","tool_choice":{"type":"function","function":{"name":"f"}}"#);
-    assert_eq!(served.chat(TRUTH, &unknown).await.status, 400);
+    assert_eq!(mock.chat(TRUTH, &unknown).await.status, 400);
 }
 
 #[tokio::test]
 async fn a_flex_call_without_capacity_is_a_498_without_a_wait() {
     let limits = vec![Limit::new(Axis::Rpm, 1), Limit::new(Axis::Tpm, 1000)];
-    let served = Served::start(&config(limits, at_once(), &[])).await;
+    let mock = RunningMock::start(&config(limits, no_latency(), &[])).await;
     let flex = |more: &str| question(&format!(r#","service_tier":"flex"{more}"#));
-    assert_eq!(served.chat(TRUTH, &flex("")).await.status, 200);
-    let full = served.chat(TRUTH, &flex("")).await;
+    assert_eq!(mock.chat(TRUTH, &flex("")).await.status, 200);
+    let full = mock.chat(TRUTH, &flex("")).await;
     assert_eq!((full.status, full.header("retry-after")), (498, None));
     assert_eq!(full.json()["error"]["code"], "capacity_exceeded");
-    assert_eq!(served.chat(TRUTH, &question(r#","service_tier":"auto""#)).await.status, 429);
-    let large = served.chat(TRUTH, &flex(r#","max_completion_tokens":5000"#)).await;
+    assert_eq!(mock.chat(TRUTH, &question(r#","service_tier":"auto""#)).await.status, 429);
+    let large = mock.chat(TRUTH, &flex(r#","max_completion_tokens":5000"#)).await;
     assert_eq!(large.status, 413, "no capacity is enough");
 }
 
 #[tokio::test]
 async fn a_model_is_found_by_its_name_percent_encoded_or_not() {
-    let served = Served::start(&config(vec![], at_once(), &[])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let get = async |path: &str| {
         let request = format!(
             "GET /openai/v1/models/{path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n"
         );
-        Http::parse(&served.exchange(&request).await)
+        HttpReply::parse(&mock.exchange(&request).await)
     };
     for path in [MODEL.to_owned(), MODEL.replace('/', "%2F")] {
         let reply = get(&path).await;

@@ -1,0 +1,110 @@
+//! Decides whether a request may use the control plane: a program on this machine, or one that knows the token, but no page
+//! in a browser.
+//!
+//! A page of another origin can send requests to loopback. What gives it away: browsers add `Origin` and `Sec-Fetch-Site`
+//! (Fetch, section 3.2; W3C Fetch Metadata); a page that reaches the mock by DNS rebinding names its own domain in `Host`;
+//! and a form cannot send JSON or a header of its own without a preflight, which is not answered.
+
+use super::error::Error;
+use crate::server::Mock;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The header that shows that a request without a body does not come from a form. Its value is not read.
+const HEADER: &str = "x-quotalab";
+
+/// Passes a request on if it may use the control plane.
+pub(super) async fn check(State(mock): State<Arc<Mock>>, request: Request, next: Next) -> Response {
+    let checked = match mock.control_token() {
+        Some(token) => check_token(token, request.headers()),
+        None => check_host(&request),
+    };
+    let checked = checked.and_then(|()| check_origin(&request)).and_then(|()| check_form(&request));
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Checks the token of a control plane that others can reach.
+fn check_token(token: &str, headers: &HeaderMap) -> Result<(), Error> {
+    let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let sent = sent.and_then(|value| value.strip_prefix("Bearer "));
+    if sent.is_some_and(|sent| is_equal(sent.as_bytes(), token.as_bytes())) {
+        return Ok(());
+    }
+    let help = "send the token that the mock was started with: `Authorization: Bearer TOKEN`";
+    Err(Error { status: StatusCode::UNAUTHORIZED, ..Error::new("the control plane needs a token", help) })
+}
+
+/// Compares two texts in a time that depends on their lengths only.
+fn is_equal(one: &[u8], other: &[u8]) -> bool {
+    let difference = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
+    one.len() == other.len() && difference == 0
+}
+
+/// Checks that the request names this machine: by an address or as `localhost`. A page that reaches the mock by DNS
+/// rebinding names its own domain.
+fn check_host(request: &Request) -> Result<(), Error> {
+    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    let in_uri = request.uri().authority().map(|authority| authority.as_str());
+    let is_local = |host: &str| {
+        let name = host_name(host);
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+    };
+    if header.is_some_and(is_local) && in_uri.is_none_or(is_local) {
+        return Ok(());
+    }
+    let named = in_uri.or(header).unwrap_or_default();
+    let message = format!("the host `{}` is not this machine", super::shortened(named));
+    Err(forbidden(message, "use the address that the mock printed, such as 127.0.0.1"))
+}
+
+/// Returns the host of `host:port`, without the brackets of an IPv6 address.
+fn host_name(host: &str) -> &str {
+    if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return address;
+    }
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
+}
+
+/// Checks that the request was not sent by a page in a browser.
+fn check_origin(request: &Request) -> Result<(), Error> {
+    let site = request.headers().get("sec-fetch-site").map(|site| site.as_bytes());
+    let by_page = request.headers().contains_key(ORIGIN)
+        || site.is_some_and(|site| !matches!(site, b"none" | b"same-origin"));
+    if by_page {
+        return Err(forbidden(
+            "a page in a browser cannot use the control plane",
+            "send the request from a program",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that a request that changes something could not have been sent by a form: it has a JSON content type or the header
+/// [`HEADER`].
+fn check_form(request: &Request) -> Result<(), Error> {
+    let headers = request.headers();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_json = content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    if request.method() != Method::POST || is_json || headers.contains_key(HEADER) {
+        return Ok(());
+    }
+    let message = "a request that changes the mock needs a JSON content type";
+    let help =
+        "add `Content-Type: application/json` (`curl --json '{…}'`), or without a body `X-Quotalab: 1`";
+    Err(Error { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..Error::new(message, help) })
+}
+
+fn forbidden(message: impl Into<String>, help: &str) -> Error {
+    Error { status: StatusCode::FORBIDDEN, ..Error::new(message, help) }
+}

@@ -1,0 +1,164 @@
+//! The limits as constraints on what the targets serve: what a job uses of each, and what each admits.
+
+use super::demand::model;
+use super::{Class, held, target_ids};
+use crate::ids::TargetId;
+use crate::scenario::{Scenario, Target};
+use provider::config::{Limit, ModelConfig, RefillPolicy};
+use provider::{Instant, Nanos};
+
+/// A limit of a target, or of all targets of an account that share a meter.
+#[derive(Clone)]
+pub(super) struct LimitConstraint<'scenario> {
+    /// At least one, in the order of the scenario.
+    pub(super) targets: Vec<(TargetId, &'scenario ModelConfig)>,
+    pub(super) limit: Limit,
+    /// Units per second, over the run.
+    pub(super) allowed: f64,
+    /// What counts instead of the final charges, and what is admitted of it.
+    pub(super) held: Option<Held>,
+}
+
+/// What calls use of a limit until they end, if that bounds more than their final charges.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// The demands by the number of the class and the position of the target in it.
+    pub(super) demands: Vec<Vec<f64>>,
+    pub(super) supply: Supply,
+}
+
+/// What a limit admits of such demands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Supply {
+    /// Its units.
+    Units,
+    /// One call at a time: the demand is a time of service.
+    OneCall,
+    /// The capacity within any time of this length.
+    WithinAny(Nanos),
+}
+
+impl LimitConstraint<'_> {
+    /// Returns `true` if requests to the target count against this limit.
+    pub(super) fn covers(&self, target: TargetId) -> bool {
+        self.targets.iter().any(|(covered, _)| *covered == target)
+    }
+
+    /// Returns the mean demand of one job of a class on this limit if it is sent to `target`.
+    pub(super) fn demand(&self, class: &Class, target: TargetId) -> f64 {
+        if let Some(held) = &self.held {
+            let position = class.targets.iter().position(|known| *known == target);
+            return position.map_or(0.0, |position| held.demands[class.number][position]);
+        }
+        let covered = self.targets.iter().find(|(covered, _)| *covered == target);
+        let sizes = class.targets.iter().zip(&class.sizes).find(|(known, _)| **known == target);
+        covered.zip(sizes).map_or(0.0, |((_, model), (_, sizes))| sizes.demand(self.limit.axis, model))
+    }
+
+    /// Returns the share of this limit that the offered load of a class uses if all of it is sent to `target`.
+    pub(super) fn share(&self, class: &Class, target: TargetId) -> f64 {
+        let used = class.rate * self.demand(class, target);
+        if used > 0.0 { used / self.allowed } else { 0.0 }
+    }
+
+    /// Returns the units per second that the limit admits over a run of length `duration` that begins with all of it.
+    pub(super) fn from_full(&self, duration: Nanos) -> f64 {
+        match self.supply() {
+            Supply::Units => from_full(&self.limit, duration),
+            Supply::OneCall | Supply::WithinAny(_) => {
+                self.units_in(Instant::ZERO, duration) / duration.max(Nanos(1)).as_secs_f64()
+            }
+        }
+    }
+
+    /// Returns the units that the limit admits at most in a span from `from`; for concurrency, slots times seconds.
+    #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+    pub(super) fn units_in(&self, from: Instant, span: Nanos) -> f64 {
+        match self.supply() {
+            Supply::Units => units_in(&self.limit, from, span),
+            Supply::OneCall => span.as_secs_f64(),
+            // The times of this length that contain an instant of the span begin in one that is as much longer.
+            Supply::WithinAny(length) => {
+                self.limit.capacity() as f64 * (1.0 + span.as_secs_f64() / length.as_secs_f64())
+            }
+        }
+    }
+
+    fn supply(&self) -> Supply {
+        self.held.as_ref().map_or(Supply::Units, |held| held.supply)
+    }
+}
+
+/// Returns the limits of every meter, and what follows from the reservations that calls hold while they run.
+pub(super) fn constraints_with_held<'a>(
+    scenario: &'a Scenario,
+    classes: &[Class],
+) -> Vec<LimitConstraint<'a>> {
+    let mut all = constraints(scenario);
+    let held = held::constraints(scenario, classes, &all);
+    all.extend(held);
+    all
+}
+
+/// Returns the limits of every meter, in the order of the scenario.
+pub(super) fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
+    let meter = |target: TargetId| {
+        let Target { provider, account, model, .. } = scenario.targets[target.index()];
+        (provider, account, scenario.providers[usize::from(provider)].meter_of(usize::from(model)))
+    };
+    let mut meters: Vec<(_, Vec<(TargetId, &ModelConfig)>)> = Vec::new();
+    for target in target_ids(scenario) {
+        let metered = (target, model(scenario, target));
+        match meters.iter_mut().find(|(known, _)| *known == meter(target)) {
+            Some((_, targets)) => targets.push(metered),
+            None => meters.push((meter(target), vec![metered])),
+        }
+    }
+    let mut constraints = Vec::new();
+    for (_, targets) in meters {
+        let model = targets[0].1;
+        constraints.extend(model.limits.iter().map(|limit| LimitConstraint {
+            targets: targets.clone(),
+            limit: *limit,
+            allowed: allowed(limit, scenario),
+            held: None,
+        }));
+    }
+    constraints
+}
+
+/// Returns the units per second that a limit admits over the run: with what it holds at the start, unless earlier traffic
+/// has used that; for concurrency, the slots.
+fn allowed(limit: &Limit, scenario: &Scenario) -> f64 {
+    if scenario.start.has_history(limit) { sustained(limit) } else { from_full(limit, scenario.duration) }
+}
+
+/// Returns the units per second that a limit admits over a run of length `duration` that begins with all of it.
+fn from_full(limit: &Limit, duration: Nanos) -> f64 {
+    let seconds = limit.axis.window_length().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
+    limit.max_units_in(duration) / seconds
+}
+
+/// Returns the units per second that a limit admits for ever; for concurrency, the slots.
+#[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
+pub(super) fn sustained(limit: &Limit) -> f64 {
+    let amount = match limit.refill {
+        RefillPolicy::Adaptive(growth) => growth.max_limit(limit.amount),
+        _ => limit.amount,
+    };
+    amount as f64 / limit.axis.window_length().map_or(1.0, Nanos::as_secs_f64)
+}
+
+/// Returns the units that a limit admits at most in a span from `from`; for concurrency, slots times seconds.
+fn units_in(limit: &Limit, from: Instant, span: Nanos) -> f64 {
+    let Some(window) = limit.axis.window_length() else {
+        return limit.max_units_in(span) * span.as_secs_f64();
+    };
+    let begins_window = from.0.is_multiple_of(window.0) && !limit.axis.is_daily();
+    match limit.refill {
+        RefillPolicy::Bucket | RefillPolicy::SlidingLog => limit.max_units_in(span),
+        _ if begins_window => limit.max_units_in(span),
+        // The span may touch one window more than one that begins with a window.
+        _ => limit.max_units_in(span + window),
+    }
+}

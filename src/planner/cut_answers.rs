@@ -1,0 +1,47 @@
+//! Whether a change cuts more answers than are cut at present. A cheaper or faster run of incomplete answers is no
+//! improvement, so such a change is proposed only if a rule on the share of cut answers judges it.
+
+use super::rules::Rules;
+use crate::formatting::rounded;
+use crate::ids::WorkloadId;
+use crate::scenario::{Metric, Scenario};
+use serde::{Deserialize, Serialize};
+
+/// Shares that differ by less are equal.
+const ROUNDING: f64 = 1e-6;
+
+/// A workload of which a change cuts more answers, by arithmetic on the lengths of its answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MoreCut {
+    /// The name of the workload.
+    pub workload: String,
+    /// The share of its answers that the change cuts, from 0 to 1.
+    pub share: f64,
+    /// The share that is cut at present; `None` if arithmetic does not give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<f64>,
+    /// Whether a rule on the share of cut answers judges the workload.
+    pub is_judged: bool,
+}
+
+/// Returns the workloads of which `changed` cuts more answers than `present`. A workload that `present` does not have is
+/// compared with none that is cut.
+pub(super) fn more_cut(present: &Scenario, changed: &Scenario, rules: &Rules) -> Vec<MoreCut> {
+    let each = (0..).zip(&changed.workloads).filter_map(|(class, workload)| {
+        let share = changed.cut_share(workload)?;
+        let same = present.workloads.iter().find(|other| other.name == workload.name);
+        let before = same.map_or(Some(0.0), |same| present.cut_share(same));
+        (share > before.unwrap_or(0.0) + ROUNDING).then(|| MoreCut {
+            workload: workload.name.clone(),
+            share: rounded(share, 6),
+            before: before.map(|before| rounded(before, 6)),
+            is_judged: is_judged(WorkloadId(class), rules),
+        })
+    });
+    each.collect()
+}
+
+fn is_judged(class: WorkloadId, rules: &Rules) -> bool {
+    let is_about = |workload: Option<WorkloadId>| workload.is_none_or(|named| named == class);
+    rules.kept.iter().any(|rule| rule.metric == Metric::CutShare && is_about(rule.workload))
+}

@@ -1,0 +1,93 @@
+//! The findings that follow from a plan.
+
+use super::{Finding, Improvement, NoUserCeiling};
+use crate::formatting::significant;
+use crate::planner::conclusion::Conclusion;
+use crate::planner::plan::{ChangeKind, Comparison, Plan, WhatIf};
+
+/// Returns the findings of a plan, the most important first.
+pub(in crate::planner) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<Finding> {
+    let simulated = &plan.ceiling.simulated;
+    let mut findings = vec![ceiling(plan, conclusion)];
+    // A rule that no load holds is the answer already.
+    let breaks = simulated.breaks.clone().filter(|_| !matches!(conclusion, Conclusion::NoLoadHolds { .. }));
+    findings.extend(breaks.map(Finding::FirstViolation));
+    findings
+        .extend(simulated.without_cost_rules.map(|multiple| Finding::CeilingWithoutCostRules { multiple }));
+    findings.extend(best_changes(plan));
+    findings.extend(plan.what_if.iter().filter_map(harmful_policy));
+    findings.extend(plan.buy.clone().map(Finding::Purchase));
+    findings.extend(plan.growth.clone().map(Finding::Growth));
+    findings.extend(plan.incidents.iter().cloned().map(Finding::Outage));
+    findings
+}
+
+fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
+    let (load_holds, load_jobs_per_min) = (plan.load.holds, plan.load.jobs_per_min);
+    let simulated = &plan.ceiling.simulated;
+    if let Some(load) = &plan.users {
+        let without = NoUserCeiling::of(conclusion);
+        return Finding::Users { load_holds, load: load.clone(), tried: simulated.tried, without };
+    }
+    let tried_jobs_per_min = significant(simulated.tried * load_jobs_per_min);
+    match (conclusion, simulated.multiple, simulated.jobs_per_min) {
+        (Conclusion::Ceiling, Some(multiple), Some(jobs_per_min)) => Finding::CeilingFound {
+            load_holds,
+            load_jobs_per_min,
+            jobs_per_min,
+            multiple,
+            planning: simulated.planning,
+            interval: simulated.low.zip(simulated.high).map(|(low, high)| [low, high]),
+        },
+        (Conclusion::Ceiling, ..) => unreachable!("invariant: a ceiling is stated, found {simulated:?}"),
+        (Conclusion::NoLoadHolds { rules, too_large }, ..) => Finding::NoLoadHolds {
+            load_jobs_per_min,
+            tried_jobs_per_min,
+            rules: rules.clone(),
+            too_large: *too_large,
+        },
+        (Conclusion::NoneHeld, ..) => Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min },
+        (Conclusion::TooFewJobs(few), ..) => Finding::CannotTell { load_jobs_per_min, few: few.clone() },
+        (Conclusion::Unbounded, ..) => {
+            Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.tried }
+        }
+    }
+}
+
+/// Returns the best change, and the best one without extra cost if that is another.
+fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
+    let is_lift = plan.ceiling.simulated.below.is_none();
+    let raises = |change: &&WhatIf| change.compared == Comparison::Higher && change.is_proposed();
+    let best = plan.what_if.iter().find(raises);
+    let is_costly = best.is_some_and(|best| best.costs_extra() || best.kind == ChangeKind::Traffic);
+    let free = plan.what_if.iter().filter(raises).find(|change| {
+        !change.costs_extra()
+            && change.kind != ChangeKind::Traffic
+            && best.is_some_and(|best| best.change != change.change)
+    });
+    let best = best.map(|best| Finding::BestChange(Improvement::of(best, is_lift)));
+    best.into_iter()
+        .chain(free.filter(|_| is_costly).map(|free| Finding::BestFreeChange(Improvement::of(free, is_lift))))
+}
+
+impl Improvement {
+    /// Describes a change that raises the ceiling; `is_lift` if there is one at present.
+    fn of(change: &WhatIf, is_lift: bool) -> Self {
+        debug_assert!(change.lift > 1.0 || !is_lift, "invariant: a lift is above 1, found {change:?}");
+        let is_priced = change.costs_extra() || change.saves();
+        Self {
+            change: change.change.clone(),
+            lift: is_lift.then_some(change.lift),
+            jobs_per_min: change.ceiling_jobs_per_min,
+            users: change.users,
+            extra_usd_per_day: if is_priced { change.extra_usd_per_day } else { 0.0 },
+            ceiling_usd_per_day: change.ceiling_usd_per_day,
+        }
+    }
+}
+
+/// Returns a finding if leaving a policy out raises the ceiling.
+fn harmful_policy(change: &WhatIf) -> Option<Finding> {
+    let is_harmful = change.kind == ChangeKind::Ablation && change.compared == Comparison::Higher;
+    is_harmful.then(|| Finding::HarmfulPolicy { change: change.change.clone(), lift: change.lift })
+}

@@ -1,0 +1,92 @@
+//! The sentences on why the simulated ceiling differs from the analytic one, by the direction in which each cause works.
+
+use crate::formatting::{count, duration, number, percent, plural};
+use crate::planner::{Difference, Plan};
+use crate::report::verdict;
+
+/// Returns the peak that bounds the analytic ceiling, the reasons why the two ceilings differ, and the bounds on bursts.
+pub(super) fn sentences(plan: &Plan) -> Vec<String> {
+    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| verdict::peak(peak, plan.duration_s));
+    peak.into_iter().chain(reasons(plan)).collect()
+}
+
+/// Returns the reasons why the two ceilings differ, those in the direction of the difference first.
+fn reasons(plan: &Plan) -> Vec<String> {
+    let Some(ratio) = plan.ceiling.differences.iter().find_map(|difference| match difference {
+        Difference::Gap { ratio } => Some(*ratio),
+        _ => None,
+    }) else {
+        return plan.ceiling.differences.iter().map(difference).collect();
+    };
+    let of = |wanted: Option<bool>| {
+        let all = plan.ceiling.differences.iter();
+        all.filter(move |difference| raises(difference) == wanted).map(difference).collect::<Vec<_>>()
+    };
+    let (causes, contrary) = (of(Some(ratio > 1.0)), of(Some(ratio <= 1.0)));
+    let known = if causes.is_empty() { "No cause is known." } else { "Known causes:" };
+    let gap = format!("The simulated ceiling is {} of the analytic one. {known}", percent(ratio));
+    let contrary_head = (!contrary.is_empty()).then(|| "In the other direction:".to_owned());
+    let listed = [gap].into_iter().chain(causes).chain(contrary_head).chain(contrary);
+    let others =
+        plan.ceiling.differences.iter().filter(|difference| {
+            raises(difference).is_none() && !matches!(difference, Difference::Gap { .. })
+        });
+    listed.chain(others.map(difference)).collect()
+}
+
+/// Returns whether a cause raises the simulated ceiling above the analytic one or lowers it; `None` for what is no cause.
+fn raises(difference: &Difference) -> Option<bool> {
+    match difference {
+        Difference::CacheHits { .. } | Difference::Coalesced { .. } | Difference::FailuresAllowed { .. } => {
+            Some(true)
+        }
+        // Arithmetic spreads the initial fill over the run.
+        Difference::RuleBreaksFirst { .. }
+        | Difference::UnevenArrivals { .. }
+        | Difference::Incidents { .. }
+        | Difference::FullBucketsAtStart { .. } => Some(false),
+        Difference::Agreement { .. } | Difference::Gap { .. } | Difference::Reservation { .. } => None,
+    }
+}
+
+fn difference(difference: &Difference) -> String {
+    match difference {
+        Difference::Agreement { .. } => "The simulated and the analytic ceiling agree.".to_owned(),
+        Difference::Gap { ratio } => {
+            format!("The simulated ceiling is {} of the analytic one.", percent(*ratio))
+        }
+        Difference::RuleBreaksFirst { rule } => {
+            format!("`{rule}` breaks before any limit is full; arithmetic only knows limits.")
+        }
+        Difference::UnevenArrivals { step_s, peak_to_mean } => format!(
+            "Arrivals are uneven: the busiest {} has {} times the mean, and arithmetic uses the mean.",
+            duration(*step_s),
+            number(*peak_to_mean)
+        ),
+        Difference::CacheHits { share } => {
+            format!("The cache answers {} of the jobs, which use no quota.", percent(*share))
+        }
+        Difference::Coalesced { share } => {
+            format!("{} of the jobs are coalesced with an identical one and use no quota.", percent(*share))
+        }
+        Difference::FailuresAllowed { share } => {
+            format!("The rules allow {} of the jobs to fail.", percent(*share))
+        }
+        Difference::Incidents { count } => {
+            let verb = if *count == 1 { "takes" } else { "take" };
+            format!("{} {verb} away capacity that arithmetic counts.", plural(*count as u64, "incident"))
+        }
+        Difference::FullBucketsAtStart { axis, share, duration_s } => format!(
+            "Buckets are full at the start: that fill is {} of what {axis} allows in a run of {}, and it is used once.",
+            percent(*share),
+            duration(*duration_s)
+        ),
+        Difference::Reservation { workload, target, reserved_tokens, used_tokens, jobs_at_once } => format!(
+            "A job of {workload} reserves {} tokens and uses {} on average. The full bucket of {target} admits {} of \
+             them at once; the long-run rate follows the tokens used.",
+            count(*reserved_tokens),
+            count(*used_tokens),
+            count(*jobs_at_once)
+        ),
+    }
+}

@@ -1,0 +1,97 @@
+//! Cut answers from outside: a job that succeeded was cut if and only if its true completion is longer than what its
+//! `max_tokens`, or without one the model that served it, allows. Events do not record the ground truth, so the load is
+//! generated a second time.
+
+use provider::config::ModelConfig;
+use provider::{Call, Truth};
+use quotalab::event::{Event, EventKind, JobEnd, JobOutcome};
+use quotalab::ids::{JobId, TargetId};
+use quotalab::load::Load;
+use quotalab::record::{Fold, Summary};
+use quotalab::scenario::Scenario;
+use std::collections::BTreeMap;
+
+/// The jobs in flight, and the cut answers so far.
+pub(super) struct CutAnswers {
+    scenario: Scenario,
+    load: Load,
+    jobs: BTreeMap<JobId, InFlight>,
+    /// Per workload.
+    cut: Vec<u64>,
+    pub(super) broken: Vec<String>,
+}
+
+struct InFlight {
+    truth: Truth,
+    max_tokens: Option<u32>,
+    /// The target of its last attempt; the driver may have sent that for another job.
+    target: Option<TargetId>,
+}
+
+impl CutAnswers {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        Self {
+            load: Load::new(scenario),
+            jobs: BTreeMap::new(),
+            cut: vec![0; scenario.workloads.len()],
+            broken: Vec::new(),
+            scenario: scenario.clone(),
+        }
+    }
+
+    /// Returns what the counts of the result contradict.
+    pub(super) fn contradictions(&self, summary: &Summary) -> Vec<String> {
+        let counted: Vec<u64> = summary.workloads.iter().map(|workload| workload.cut).collect();
+        let mut found = self.broken.clone();
+        if counted != self.cut || summary.jobs.cut != self.cut.iter().sum::<u64>() {
+            found.push(format!("cut answers: {:?} by the truth, {counted:?} counted", self.cut));
+        }
+        found
+    }
+
+    /// Returns whether the answer to a job is cut; `None` if its `max_tokens` does not decide and another job's attempt
+    /// served it.
+    fn expected(&self, job: &InFlight, end: &JobEnd) -> Option<bool> {
+        let InFlight { truth, max_tokens, target } = *job;
+        if let Some(max_tokens) = max_tokens {
+            return Some(truth.completion_tokens > max_tokens);
+        }
+        let target = &self.scenario.targets[end.step.and(target)?.index()];
+        let model = &self.scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
+        Some(truth.completion_tokens > longest(model, truth))
+    }
+}
+
+/// The longest completion of a call without `max_tokens`.
+fn longest(model: &ModelConfig, truth: Truth) -> u32 {
+    let call = Call { account: 0, model: 0, max_tokens: None };
+    model.lengths.completion_cap(call, truth).unwrap_or(u32::MAX)
+}
+
+impl Fold for CutAnswers {
+    fn event(&mut self, event: &Event) {
+        match event.kind {
+            EventKind::Arrived { .. } => {
+                let arrival = self.load.next().expect("every job comes from the load");
+                let (truth, max_tokens) = (arrival.truth, arrival.job.max_tokens);
+                self.jobs.insert(arrival.job.id, InFlight { truth, max_tokens, target: None });
+            }
+            EventKind::Sent { target, .. } => {
+                self.jobs.get_mut(&event.job).expect("a job in flight").target = Some(target);
+            }
+            EventKind::Done(end) => {
+                let job = self.jobs.remove(&event.job).expect("a job in flight");
+                let expected = match end.outcome {
+                    JobOutcome::Succeeded => self.expected(&job, &end).unwrap_or(end.cut),
+                    _ => false,
+                };
+                self.cut[end.workload.index()] += u64::from(expected);
+                if end.cut != expected {
+                    self.broken.push(format!("{} is cut: {}, by the truth: {expected}", event.job, end.cut));
+                }
+                self.load.finished(event.at, end.workload);
+            }
+            _ => {}
+        }
+    }
+}

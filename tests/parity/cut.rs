@@ -1,0 +1,42 @@
+//! Cut answers over HTTP: plain and streamed, in the dialects with different finish reasons, from the cache and coalesced.
+
+use super::{both, scenario};
+
+const YAML: &str = "
+name: cut
+duration: 4s
+providers:
+  groq: { models: { m: { latency: { total: 50ms, network: 0s } } } }
+  openai: { dialect: openai, models: { m: { latency: { total: 50ms, network: 0s } } } }
+  anthropic: { dialect: anthropic, models: { m: { latency: { total: 50ms, network: 0s } } } }
+routes: { g: [{ of: [groq/default/m] }], o: [{ of: [openai/default/m] }], a: [{ of: [anthropic/default/m] }] }
+client: { join: true, cache: { entries: 100, ttl: 1m } }
+workload:
+";
+
+#[test]
+fn as_many_answers_are_cut_over_http_as_in_virtual_time() {
+    let each = ["g", "o", "a"].into_iter().flat_map(|route| [true, false].map(|stream| (route, stream)));
+    let workloads: String = each
+        .map(|(route, stream)| {
+            format!(
+                "  - {{ name: {route}-{stream}, route: {route}, arrivals: {{ constant: 10/s }}, prompt: 20, \
+                 completion: {{ min: 10, max: 30 }}, max_tokens: 20, stream: {stream}, repeats: {{ share: 50%, of: 5 }} }}\n"
+            )
+        })
+        .collect();
+    let (simulated, real) = both(&scenario(&format!("{YAML}{workloads}")));
+    for (ours, theirs) in simulated.workloads.iter().zip(&real.workloads) {
+        assert_eq!(ours.succeeded, ours.offered, "{}", ours.name);
+        assert!(
+            ours.cut > 0 && ours.cut < ours.succeeded,
+            "{}: {} of {}",
+            ours.name,
+            ours.cut,
+            ours.succeeded
+        );
+        assert_eq!((ours.succeeded, ours.cut), (theirs.succeeded, theirs.cut), "{}", ours.name);
+    }
+    assert!(real.jobs.cached + real.jobs.joined > 0);
+    assert_eq!(simulated.jobs.cut, real.jobs.cut);
+}

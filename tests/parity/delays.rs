@@ -1,0 +1,73 @@
+//! What a live run measures of its own delays.
+
+use super::scenario;
+use provider::{Instant, Nanos, Usage};
+use quotalab::drive::{WithMeasuredDelays, delay_effect};
+use quotalab::event::{AttemptOutcome, Event, EventKind, LimitCause, Obstacle, WaitReason};
+use quotalab::ids::{AttemptId, JobId, TargetId};
+use quotalab::record::{DelayMeter, Fold};
+
+const SATURATED: &str = "
+name: saturated
+duration: 20s
+providers: { p: { models: { m: { limits: { rpm: { limit: 900, burst: 15 } }, latency: { total: 200ms } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+client: { deadline: 3s, retry: { attempts: 3, backoff: { base: 200ms, cap: 1s, jitter: equal } } }
+workload: [{ name: w, route: r, arrivals: { poisson: 20/s }, prompt: 50, completion: 40, max_tokens: 50, stream: false }]
+";
+
+/// Passes the events of jobs to `meter`: each is refused after `round_trip`, waits, and is sent again `lag` after its wait.
+fn refuse(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
+    let target = TargetId(0);
+    for id in 0..jobs {
+        let (job, start) = (JobId(id), Instant::ZERO + Nanos::from_secs(id));
+        let mut event = |at, kind| meter.event(&Event { at, job, kind });
+        let sent = |id| EventKind::Sent { attempt: AttemptId(id), target, step: 0, number: 1 };
+        event(start, sent(2 * id));
+        let (at, until) = (start + round_trip, start + Nanos::from_millis(500));
+        let outcome = AttemptOutcome::Limited { cause: LimitCause::MinuteLimit, axis: None };
+        let attempt = AttemptId(2 * id);
+        event(at, EventKind::Replied { attempt, target, outcome, usage: Usage::default() });
+        let obstacle = Obstacle { target, why: WaitReason::CoolDown, axis: None, cause: None };
+        event(at, EventKind::Waiting { until, obstacle });
+        event(until + lag, sent(2 * id + 1));
+        let attempt = AttemptId(2 * id + 1);
+        let usage = Usage::default();
+        event(
+            until + Nanos::from_millis(300),
+            EventKind::Replied { attempt, target, outcome: AttemptOutcome::Ok, usage },
+        );
+    }
+}
+
+#[test]
+fn only_refusals_show_round_trips_and_only_ends_of_waits_show_lag() {
+    let scenario = scenario(SATURATED);
+    let mut meter = DelayMeter::new(&scenario);
+    refuse(&mut meter, 9, Nanos::from_millis(20), Nanos::from_millis(3));
+    let delays = meter.delays(None);
+    let shown = |of: &quotalab::record::Quantiles| (of.count, of.p50, of.max);
+    assert_eq!(
+        (shown(&delays.round_trip_s), shown(&delays.wake_lag_s)),
+        ((9, 0.02, 0.02), (9, 0.003, 0.003))
+    );
+    assert!(WithMeasuredDelays::new(&scenario, &meter).is_none(), "nine refusals are too few");
+    assert_eq!(delay_effect(&scenario, &meter, 400), None);
+}
+
+#[test]
+fn slow_messages_add_refusals_and_the_assumed_ones_none() {
+    let scenario = scenario(SATURATED);
+    let effect = |round_trip| {
+        let mut meter = DelayMeter::new(&scenario);
+        refuse(&mut meter, 100, round_trip, Nanos::ZERO);
+        delay_effect(&scenario, &meter, 400).expect("a hundred refusals")
+    };
+    let (same, slow) = (effect(Nanos(300_000)), effect(Nanos::from_millis(5)));
+    assert_eq!(
+        (same.seeds, same.refusals.mean, same.succeeded.mean, same.latency_p95.mean),
+        (16, 0.0, 0.0, 0.0)
+    );
+    assert!(slow.refusals.mean > 0.10 && slow.refusals.mean > slow.refusals.two_errors, "{slow:?}");
+    assert!(slow.succeeded.mean.abs() < 0.02, "{slow:?}");
+}

@@ -1,0 +1,82 @@
+//! Headroom relates the ceiling to the peak of the traffic, and means one thing in `check`, `sim` and `plan`.
+
+use super::*;
+use quotalab::ceiling::Ceiling;
+use quotalab::drive;
+
+const DAY: &str =
+    "[0,0,0,0,0,0,0.24,0.72,1.92,2.64,3.36,2.88,1.68,2.16,2.4,2.16,1.68,0.96,0.48,0.24,0.24,0.24,0,0]";
+
+fn scenario(limits: &str, arrivals: &str, duration: &str) -> Scenario {
+    scenario_that_starts("full", limits, arrivals, duration)
+}
+
+fn scenario_that_starts(start: &str, limits: &str, arrivals: &str, duration: &str) -> Scenario {
+    let yaml = format!(
+        "
+duration: {duration}
+start: {start}
+providers: {{p: {{models: {{m: {{limits: {{{limits}}}, latency: {{total: 1s}}}}}}}}}}
+routes: {{r: [{{of: [p/default/m]}}]}}
+client: {{deadline: 30s, retry: {{attempts: 3}}}}
+workload: [{{name: chat, route: r, arrivals: {{{arrivals}}}, prompt: 1000, completion: 200, max_tokens: 200}}]
+expect: [success >= 99%, headroom >= 3]"
+    );
+    scenario::parse("headroom", &yaml, &Overrides::default(), None)
+        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+}
+
+/// P6: the mean would allow three times the load; the peak hour has 3.36 times the mean.
+#[test]
+fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
+    let scenario = scenario("tpm: 250k", &format!("poisson: 100000/day, shape: {DAY}"), "24h");
+    let summary = drive::summarize(&scenario);
+    let headroom = summary.ceiling.multiple.unwrap();
+    // 250,000 tokens a minute are 208.3 jobs; the burst and the 30 s of the last jobs add 1.5 minutes to an hour.
+    let peak = 100_000.0 / 1_440.0 * 3.36;
+    // One job in a hundred of the whole day may fail, all of them in that hour.
+    let must_succeed = peak - 0.01 * 100_000.0 / 60.0;
+    assert!((headroom / (250.0 / 1.2 * 61.5 / 60.0 / must_succeed) - 1.0).abs() < 1e-3, "{headroom}");
+    assert!(summary.expect.iter().all(|expected| !expected.pass), "{:#?}", summary.expect);
+    let found = summary.ceiling.peak.unwrap();
+    assert_eq!((found.from_s, found.length_s), (36_000.0, 3_600.0));
+    assert!((found.admitted / (found.offered - found.may_fail) / headroom - 1.0).abs() < 1e-6);
+    let text = Ceiling::of(&scenario).describe(&scenario);
+    assert!(
+        text.contains("the peak bounds it (from 10:00 h, 1 h): 233 jobs/min offered, 214 jobs/min admitted, the rules let 16.7 jobs/min fail"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_limit_per_day_is_bound_by_the_day_and_a_flat_load_by_its_mean() {
+    let of_day = |arrivals: &str| scenario_that_starts("sustained", "rpd: 200k", arrivals, "24h");
+    let (shaped, flat) =
+        (of_day(&format!("poisson: 100000/day, shape: {DAY}")), of_day("poisson: 100000/day"));
+    let of = |scenario: &Scenario| Ceiling::of(scenario);
+    assert!(
+        (of(&shaped).multiple - of(&flat).multiple).abs() < 1e-3,
+        "{} {}",
+        of(&shaped).multiple,
+        of(&flat).multiple
+    );
+    assert_eq!((of(&shaped).peak, of(&flat).peak), (None, None));
+}
+
+/// A burst has to fit into the bucket and what refills until the deadline.
+#[test]
+fn a_burst_is_bound_by_what_is_admitted_until_the_deadline() {
+    let scenario = scenario("rpm: 60", "burst: 200, every: 10m", "1h");
+    let ceiling = Ceiling::of(&scenario);
+    // Of 1,200 jobs 12 may fail.
+    assert!((ceiling.multiple - 90.0 / 188.0).abs() < 1e-9, "{ceiling:#?}");
+    let text = ceiling.describe(&scenario);
+    assert!(
+        text.contains(
+            "200 jobs at once offered, 90 jobs at once admitted, the rules let 12 jobs at once fail"
+        ),
+        "{text}"
+    );
+    let served = drive::summarize(&scenario).jobs.succeeded;
+    assert!(served <= 6 * 90, "{served} of 1,200");
+}
