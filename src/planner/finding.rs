@@ -18,8 +18,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
-    /// The window of a limit that the load can use up is half of the run or longer.
-    LongWindow(LongWindow),
+    /// The window of a limit that the load can use up is half of the scenario's duration or longer.
+    LongWindow {
+        /// The limit.
+        #[serde(flatten)]
+        window: LongWindow,
+        /// The scenario's duration, in seconds; 0 in a plan of an earlier version.
+        #[serde(default)]
+        scenario_s: f64,
+    },
     /// Answers are cut at the present load.
     CutAnswers(CutAnswers),
     /// A ceiling was found.

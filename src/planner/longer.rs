@@ -38,18 +38,20 @@ pub(super) fn lengthened(
     Some(longer)
 }
 
-/// The number of windows of a long limit that a run covers: what is left of the limit at the start, and the random number of
-/// jobs in a window, then hardly count.
-const WINDOWS: u64 = 14;
+/// The numbers of windows of a long limit that a run may cover: what is left of the limit at the start, and the random sizes
+/// and number of jobs in a window, then hardly count.
+const WINDOWS: [u64; 6] = [240, 120, 60, 30, 14, 7];
+/// With this number of jobs at the ceiling no more windows are needed.
+const ENOUGH_JOBS: f64 = 1e4;
 /// The most jobs to simulate in runs that cover long windows, a few seconds on two cores.
 const MAX_WINDOW_JOBS: f64 = 5e6;
 
-/// Returns the same scenario over as many times its duration as it takes to cover [`WINDOWS`] windows of each limit that
-/// earlier traffic may have used and that can bind at the ceiling. `None` if there is no such limit, or if longer runs would
-/// be other traffic, would change what a rule means, or take too long.
+/// Returns the same scenario over as many times its duration as it takes to cover several windows of each limit that earlier
+/// traffic may have used and that can bind at the ceiling. `None` if there is no such limit, or if longer runs would be other
+/// traffic, would change what a rule means, or take too long.
 ///
 /// A run of a window or less shows what such a limit holds by chance rather than what it sustains, so that its ceiling differs
-/// from that of a longer run of the same traffic.
+/// from that of a longer run of the same traffic. The number of windows does not depend on the scenario's duration.
 pub(super) fn over_long_windows(scenario: &Scenario, rules: &Rules, analytic: &Ceiling) -> Option<Scenario> {
     let is_bound_to_run = rules.kept.iter().any(|rule| rule.metric == Metric::Cost || rule.window.is_some());
     if is_bound_to_run || !analytic.multiple.is_finite() || !is_periodic(scenario) {
@@ -61,10 +63,16 @@ pub(super) fn over_long_windows(scenario: &Scenario, rules: &Rules, analytic: &C
         .filter(|(.., share)| share * analytic.multiple >= SUBSTANTIAL_SHARE)
         .filter_map(|(_, limit, _)| limit.axis.window_length())
         .max()?;
-    let factor = longest.0.saturating_mul(WINDOWS).div_ceil(scenario.duration.0.max(1));
-    let jobs = analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0 * factor as f64;
-    let simulated = jobs * (RUNS.0 * analytic.multiple + RUNS.1);
-    if factor < 2 || simulated > MAX_WINDOW_JOBS {
+    let jobs = |windows: u64| {
+        analytic.offered_jobs_per_min / 60.0 * longest.as_secs_f64() * windows as f64 // At the present load.
+    };
+    let simulated = |windows: u64| jobs(windows) * (RUNS.0 * analytic.multiple + RUNS.1);
+    let is_enough = |windows: &&u64| jobs(**windows) * analytic.multiple >= ENOUGH_JOBS;
+    let wanted = WINDOWS.iter().rev().find(is_enough).unwrap_or(&WINDOWS[0]);
+    let mut fewer = WINDOWS.iter().skip_while(|windows| *windows > wanted);
+    let windows = fewer.find(|windows| simulated(**windows) <= MAX_WINDOW_JOBS)?;
+    let factor = longest.0.saturating_mul(*windows).div_ceil(scenario.duration.0.max(1));
+    if factor < 2 {
         return None;
     }
     let mut longer = scenario.clone();

@@ -49,6 +49,7 @@ pub(crate) use rules::only_cost;
 pub use runner::PlanProgress;
 
 use crate::ceiling::Ceiling;
+use crate::record::LongWindow;
 use crate::scenario::Scenario;
 use conclusion::Conclusion;
 use provider::Nanos;
@@ -157,6 +158,7 @@ pub fn plan(
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
         conclusion,
         own_duration: (own_duration != scenario.duration).then_some(own_duration),
+        long_window: long_window(&runner, &scenario, own_duration, present),
         covers_windows,
     };
     Ok(results.into_plan(tables, count.simulations()))
@@ -229,6 +231,19 @@ impl Found {
 /// Returns the number of jobs that a scenario offers on average.
 fn jobs(scenario: &Scenario, analytic: &Ceiling) -> f64 {
     analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0
+}
+
+/// Returns the limit whose window is half of `own_duration` or longer, the duration of the scenario before it was lengthened.
+fn long_window(
+    runner: &Runner<'_>,
+    scenario: &Scenario,
+    own_duration: Nanos,
+    present: &Run,
+) -> Option<LongWindow> {
+    if own_duration == scenario.duration {
+        return present.summary.long_window.clone();
+    }
+    LongWindow::of(&Scenario { duration: own_duration, ..runner.prepare(scenario, 1.0, 0) })
 }
 
 /// Makes the tables of a plan. `runner` judges by all rules, those on cost included; `estimate` is its ceiling.

@@ -13,7 +13,7 @@ use super::runner::Run;
 use super::{PlanOptions, catalogue, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
-use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, CutAnswers};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, CutAnswers, LongWindow};
 use crate::scenario::Scenario;
 use provider::Nanos;
 
@@ -33,6 +33,8 @@ pub(super) struct Results<'a> {
     pub(super) conclusion: &'a Conclusion,
     /// The scenario's own duration, if runs are longer.
     pub(super) own_duration: Option<Nanos>,
+    /// The limit whose window is half of the scenario's own duration or longer.
+    pub(super) long_window: Option<LongWindow>,
     /// Whether they are longer to cover several windows of long limits.
     pub(super) covers_windows: bool,
 }
@@ -90,7 +92,9 @@ impl Results<'_> {
             plan.restate_for_users(users, scenario, self.present);
         }
         plan.not_met = plan.find_not_met();
-        let long_window = self.present.summary.long_window.clone().map(Finding::LongWindow);
+        let scenario_s = self.own_duration.unwrap_or(scenario.duration).as_secs_f64();
+        let scenario_s = rounded(scenario_s, 6);
+        let long_window = self.long_window.map(|window| Finding::LongWindow { window, scenario_s });
         let mut findings = findings(&plan, self.conclusion);
         // After the ceiling, which is the answer.
         findings.splice(1..1, CutAnswers::of(&self.present.summary).map(Finding::CutAnswers));

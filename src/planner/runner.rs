@@ -234,7 +234,7 @@ impl Runner<'_> {
     }
 
     /// Returns the scenario of a run: scaled, with the seed of its replica, judged by the rules of the ceiling.
-    fn prepare(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Scenario {
+    pub(super) fn prepare(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Scenario {
         assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
         let (variant, scenario) = (scenario, scenario.scaled(multiple));
         let mut scenario = self.count.start_levels(variant, &scenario, multiple).applied_to(scenario);

@@ -133,27 +133,29 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
     }
 }
 
-/// Returns the limit whose window is half of the run or longer and of which the offered load uses the largest share;
-/// `None` if it uses little of all of them.
-pub(super) fn long_window(scenario: &Scenario) -> Option<LongWindow> {
-    let is_long = |limit: &Limit| {
-        limit
-            .axis
-            .window_length()
-            .is_some_and(|window| window > Start::SHORT_WINDOW && window.0 >= scenario.duration.0 / 2)
-    };
-    let (target, limit, offered_share) = ceiling::offered_shares(scenario, is_long)
-        .into_iter()
-        .filter(|(.., share)| *share >= SUBSTANTIAL_SHARE)
-        .max_by(|one, other| one.2.total_cmp(&other.2))?;
-    Some(LongWindow {
-        target: scenario.targets[target.index()].name.clone(),
-        axis: limit.axis.name().to_owned(),
-        window_s: seconds(limit.axis.window_length()?),
-        used_share: rounded(used_share(scenario, target, &limit), 3),
-        offered_share: rounded(offered_share, 3),
-        sustained: scenario.start == Start::Sustained,
-    })
+impl LongWindow {
+    /// Returns the limit whose window is half of a run of `scenario` or longer and of which the offered load uses the largest
+    /// share; `None` if it uses little of all of them.
+    pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
+        let is_long = |limit: &Limit| {
+            limit
+                .axis
+                .window_length()
+                .is_some_and(|window| window > Start::SHORT_WINDOW && window.0 >= scenario.duration.0 / 2)
+        };
+        let (target, limit, offered_share) = ceiling::offered_shares(scenario, is_long)
+            .into_iter()
+            .filter(|(.., share)| *share >= SUBSTANTIAL_SHARE)
+            .max_by(|one, other| one.2.total_cmp(&other.2))?;
+        Some(Self {
+            target: scenario.targets[target.index()].name.clone(),
+            axis: limit.axis.name().to_owned(),
+            window_s: seconds(limit.axis.window_length()?),
+            used_share: rounded(used_share(scenario, target, &limit), 3),
+            offered_share: rounded(offered_share, 3),
+            sustained: scenario.start == Start::Sustained,
+        })
+    }
 }
 
 /// Returns the share of a limit that is used when the run begins.

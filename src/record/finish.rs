@@ -70,7 +70,7 @@ impl Recorder {
             workloads: self.workloads(),
             targets,
             ceiling: super::ceiling::ceiling_of(&self.scenario),
-            long_window: super::ceiling::long_window(&self.scenario),
+            long_window: super::ceiling::LongWindow::of(&self.scenario),
             series,
             expect: Vec::new(),
             job_traces: Vec::new(),

@@ -66,21 +66,24 @@ const MIN_USED_SHARE: f64 = 0.005;
 
 /// Returns the sentence on a limit whose window is half of the run or longer.
 pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
+    long_window_against(window, &format!("the run {}", duration(run_s)), "the run begins")
+}
+
+/// Returns the same sentence with `runs`, the durations that the window is long against, and `begins`, which run begins as it
+/// says.
+pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str) -> String {
     let LongWindow { target, axis, window_s, used_share, sustained, .. } = window;
-    let windows =
-        format!("The window of {axis} on {target} is {}, the run {}", duration(*window_s), duration(run_s));
+    let windows = format!("The window of {axis} on {target} is {}, {runs}", duration(*window_s));
     if *sustained && *used_share < MIN_USED_SHARE {
-        format!(
-            "{windows}: the run begins with all of that limit, as the same traffic leaves it day after day."
-        )
+        format!("{windows}: {begins} with all of that limit, as the same traffic leaves it day after day.")
     } else if *sustained {
         let used = percent(*used_share);
         format!(
-            "{windows}: the run begins with {used} of that limit used, as the same traffic leaves it day after day."
+            "{windows}: {begins} with {used} of that limit used, as the same traffic leaves it day after day."
         )
     } else {
         format!(
-            "{windows}: the run begins with all of that limit, which is used once; a load that holds here need not hold day after day."
+            "{windows}: {begins} with all of that limit, which is used once; a load that holds here need not hold day after day."
         )
     }
 }

@@ -41,7 +41,7 @@ fn an_hour_under_a_daily_limit_has_the_ceiling_of_the_day() {
         &world("01-hour-under-a-daily-limit"),
         &PlanOptions { target, incident: true, growth: growth(), ..options(4) },
     );
-    assert!(matches!(&plan.findings[0], Finding::LongWindow(window) if window.axis == "rpd"));
+    assert!(matches!(&plan.findings[0], Finding::LongWindow { window, .. } if window.axis == "rpd"));
     // 1,200 a day are 0.833 a minute, and 2 % may fail.
     let found = plan.ceiling.simulated.planning.expect("several replicas").jobs_per_min;
     assert!((0.78..0.88).contains(&found) && !plan.load.holds, "{found}");

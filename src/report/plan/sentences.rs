@@ -1,10 +1,11 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
 use super::{notes, outages, purchase, users};
-use crate::formatting::{count, job_rate, number, percent, plural};
+use crate::formatting::{count, duration, job_rate, number, percent, plural};
 use crate::planner::{
     BrokenRule, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
 };
+use crate::record::LongWindow;
 use crate::report::verdict;
 use crate::scenario::Metric;
 
@@ -97,8 +98,17 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => outages::sentence(outage),
         Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
-        Finding::LongWindow(window) => verdict::long_window(window, duration_s),
+        Finding::LongWindow { window, scenario_s } => long_window(window, *scenario_s, duration_s),
     }
+}
+
+/// Returns the sentence on a limit whose window is half of the scenario's duration or longer.
+fn long_window(window: &LongWindow, scenario_s: f64, run_s: f64) -> String {
+    if scenario_s <= 0.0 || scenario_s >= run_s {
+        return verdict::long_window(window, run_s);
+    }
+    let runs = format!("the scenario {}, each run of this plan {}", duration(scenario_s), duration(run_s));
+    verdict::long_window_against(window, &runs, "at the present load a run begins")
 }
 
 /// Returns the sentences of [`Finding::CeilingFound`].
