@@ -54,7 +54,7 @@ fn tiles(plan: &Plan) -> Markup {
         return users::tiles(plan, load);
     }
     let simulated = &plan.ceiling.simulated;
-    let headroom = match plan.headroom {
+    let times_load = match plan.headroom {
         Some(times) => format!("{} ×", number(times)),
         None if simulated.undecided.is_some() => "cannot be told".to_owned(),
         None if simulated.below.is_some() => "no load holds".to_owned(),
@@ -64,7 +64,7 @@ fn tiles(plan: &Plan) -> Markup {
         (optional(simulated.jobs_per_min), "jobs/min: mean simulated ceiling".to_owned()),
         (optional(plan.ceiling.analytic.jobs_per_min), "jobs/min: analytic ceiling".to_owned()),
         (number(plan.load.jobs_per_min), "jobs/min: present load".to_owned()),
-        (headroom, "ceiling to plan with ÷ load".to_owned()),
+        (times_load, "ceiling to plan with ÷ load".to_owned()),
         (seconds(plan.load.p95_s), "p95 latency now".to_owned()),
         (usd(plan.load.cost_usd_per_day), "per day now".to_owned()),
     ])
