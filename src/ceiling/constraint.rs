@@ -71,7 +71,7 @@ impl LimitConstraint<'_> {
         }
     }
 
-    /// Returns the units that the limit admits at most in a span from `from`; for concurrency, slots times seconds.
+    /// Returns the units that the limit admits at most in a span from `from`; for concurrency, calls times seconds.
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
     pub(super) fn units_in(&self, from: Instant, span: Nanos) -> f64 {
         match self.supply() {
@@ -128,7 +128,7 @@ pub(super) fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
 }
 
 /// Returns the units per second that a limit admits over the run: with what it holds at the start, unless earlier traffic
-/// has used that; for concurrency, the slots.
+/// has used that; for concurrency, the calls in flight at once.
 fn allowed(limit: &Limit, scenario: &Scenario) -> f64 {
     if scenario.start.has_history(limit) { sustained(limit) } else { from_full(limit, scenario.duration) }
 }
@@ -139,7 +139,7 @@ fn from_full(limit: &Limit, duration: Nanos) -> f64 {
     limit.max_units_in(duration) / seconds
 }
 
-/// Returns the units per second that a limit admits for ever; for concurrency, the slots.
+/// Returns the units per second that a limit admits for ever; for concurrency, the calls in flight at once.
 #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
 pub(super) fn sustained(limit: &Limit) -> f64 {
     let amount = match limit.refill {
@@ -149,7 +149,7 @@ pub(super) fn sustained(limit: &Limit) -> f64 {
     amount as f64 / limit.axis.window_length().map_or(1.0, Nanos::as_secs_f64)
 }
 
-/// Returns the units that a limit admits at most in a span from `from`; for concurrency, slots times seconds.
+/// Returns the units that a limit admits at most in a span from `from`; for concurrency, calls times seconds.
 fn units_in(limit: &Limit, from: Instant, span: Nanos) -> f64 {
     let Some(window) = limit.axis.window_length() else {
         return limit.max_units_in(span) * span.as_secs_f64();

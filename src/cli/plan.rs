@@ -1,7 +1,6 @@
 //! `quotalab plan SCENARIO`
 
 use super::output::{print, print_to_stderr, style};
-use super::output_file::refuse_overwriting;
 use super::output_folder::{OutputFiles, OutputFolder, default_folder};
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted};
 use crate::drive::clock::Clock;
@@ -49,12 +48,9 @@ pub(super) struct PlanArgs {
 
 impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.scenario_options.load(&self.scenario)?;
+        let scenario = self.scenario_options.read(&self.scenario)?;
         let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
-        let files = ["plan.json", "plan.html"].map(|name| folder.join(name));
-        let inputs = scenario.files.iter().map(PathBuf::as_path);
-        refuse_overwriting(inputs, &files.each_ref().map(|file| ("--out", file.as_path())))?;
-        let folder = OutputFolder::open(folder)?;
+        let folder = OutputFolder::open_for(&scenario, folder, ["plan.json", "plan.html"], &[])?;
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),

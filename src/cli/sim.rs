@@ -19,7 +19,7 @@ pub(super) struct SimArgs {
 
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.scenario_options.load(&self.scenario)?;
+        let scenario = self.scenario_options.read(&self.scenario)?;
         let source =
             CommandLine { verb: "sim", scenario: &self.scenario, scenario_options: &self.scenario_options };
         let destination = Destination::open(&scenario, source, &self.output_options)?;

@@ -2,7 +2,7 @@
 
 use super::plan::TooFewJobs;
 use super::rules::Rules;
-use crate::ceiling::{self, Ceiling, SUBSTANTIAL_SHARE};
+use crate::ceiling::{self, Ceiling};
 use crate::scenario::{Arrivals, Metric, Scenario, Workload};
 use provider::Nanos;
 use provider::config::Limit;
@@ -41,6 +41,8 @@ pub(super) fn lengthened(
 /// The numbers of windows of a long limit that a run may cover: what is left of the limit at the start, and the random sizes
 /// and number of jobs in a window, then hardly count.
 const WINDOWS: [u64; 6] = [240, 120, 60, 30, 14, 7];
+/// A limit of which the load uses a smaller share per window at the analytic ceiling does not bind.
+const MIN_BINDING_SHARE: f64 = 0.4;
 /// With this number of jobs at the ceiling no more windows are needed.
 const ENOUGH_JOBS: f64 = 1e4;
 /// The most jobs to simulate in runs that cover long windows, a few seconds on two cores.
@@ -60,7 +62,7 @@ pub(super) fn over_long_windows(scenario: &Scenario, rules: &Rules, analytic: &C
     let is_asked = |limit: &Limit| scenario.start.has_history(limit);
     let longest = ceiling::offered_shares(scenario, is_asked)
         .into_iter()
-        .filter(|(.., share)| share * analytic.multiple >= SUBSTANTIAL_SHARE)
+        .filter(|(.., share)| share * analytic.multiple >= MIN_BINDING_SHARE)
         .filter_map(|(_, limit, _)| limit.axis.window_length())
         .max()?;
     let jobs = |windows: u64| {

@@ -1,5 +1,6 @@
 //! Plans for an hour, a day and a month of the same traffic agree.
 
+use super::worlds::text_of;
 use super::*;
 
 /// Returns the plans of the same traffic for 1 h, 24 h and 30 d.
@@ -7,7 +8,7 @@ fn plans(yaml: &str) -> [Plan; 3] {
     ["1h", "24h", "30d"].map(|duration| plan_of(&yaml.replace("DURATION", duration), &options(6)))
 }
 
-/// Asserts that the ceilings agree within 2 %: by arithmetic exactly, and on the mean of the simulated days.
+/// Asserts that the ceilings agree within 2 %: by arithmetic exactly, and the mean of the simulated ones.
 #[track_caller]
 fn assert_agreement(plans: &[Plan; 3], analytic_jobs_per_min: f64) {
     let within = |one: f64, other: f64, share: f64| (one / other - 1.0).abs() <= share;
@@ -20,11 +21,6 @@ fn assert_agreement(plans: &[Plan; 3], analytic_jobs_per_min: f64) {
         assert!(within(by_arithmetic[index], by_arithmetic[other], 1e-6), "{by_arithmetic:?}");
         assert!(within(simulated[index], simulated[other], 0.02), "{simulated:?}");
     }
-}
-
-fn text_of(plan: &Plan) -> String {
-    let text = quotalab::report::plan::render(plan, quotalab::report::Style::default());
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// 1,000 requests a day are 0.694 a minute.
@@ -42,10 +38,10 @@ expect: [success >= 99%]",
     );
     assert_agreement(&plans, 1_000.0 / 1_440.0);
     // The window is long against the scenario of an hour and of a day, whatever its runs cover.
-    for (plan, duration) in plans.iter().zip(["1h", "24h"]) {
+    for (plan, duration) in plans.iter().zip(["1 h", "24 h"]) {
         assert!(matches!(&plan.findings[0], Finding::LongWindow { window, .. } if window.axis == "rpd"));
         let text = text_of(plan);
-        let said = format!("is 24h, the scenario {duration}, each run of this plan");
+        let said = format!("is 24 h, the scenario {duration}, each run of this plan");
         assert!(text.contains(&said) && text.contains("at the present load a run begins with"), "{text}");
     }
     let month = &plans[2];
