@@ -80,7 +80,7 @@ impl MockArgs {
         let mocks =
             Mocks::serve(providers, seed, Clock::start(), listeners, &control, None).map_err(run_error)?;
         print_plain(&announcement(providers, &mocks, &control))?;
-        interrupt::signal().await.map_err(run_error)?;
+        interrupt::wait_for_signal().await.map_err(run_error)?;
         mocks.stop().await;
         Ok(Exit::Success)
     }
@@ -110,7 +110,7 @@ impl MockArgs {
 /// The environment variable with the token of a control plane that others can reach.
 const TOKEN_VARIABLE: &str = "QUOTALAB_CONTROL_TOKEN";
 
-/// Returns the addresses, accounts and models, and a command to try each kind of endpoint.
+/// Returns the addresses, accounts and models, and for each wire format of the dialect a command that requests a completion.
 fn announcement(providers: &[Config], mocks: &Mocks, control: &ControlPlane) -> String {
     let mut out = String::new();
     for (config, address) in providers.iter().zip(mocks.addresses()) {

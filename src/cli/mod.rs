@@ -5,6 +5,7 @@
 mod check;
 mod explain;
 mod interrupt;
+mod licences;
 mod mock;
 mod output;
 mod output_file;
@@ -59,6 +60,8 @@ enum Verb {
     Presets(presets::PresetsArgs),
     /// Print the JSON Schema of scenarios, for editors
     Schema(schema::SchemaArgs),
+    /// Print the licences of quotalab and of the packages in it
+    Licences(licences::LicencesArgs),
 }
 
 /// The exit code of a verb.
@@ -135,6 +138,7 @@ impl Cli {
             Verb::Report(verb) => verb.run(),
             Verb::Presets(verb) => verb.run(),
             Verb::Schema(verb) => verb.run(),
+            Verb::Licences(verb) => verb.run(),
         };
         match result {
             Ok(exit) => exit,

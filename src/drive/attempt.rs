@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub(super) struct AttemptClient {
     client: Client<HttpConnector, Full<Bytes>>,
     clock: Clock,
-    /// The text of which every prompt is a prefix.
+    /// Every prompt is the fingerprint of its job and a prefix of this text.
     filler: Arc<str>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct OutboundRequest {
     pub(super) stream: bool,
     /// The dialect that the provider replies in.
     pub(super) dialect: Dialect,
-    /// Sent in a header that only the mock reads; other providers ignore it.
+    /// Sent in a header that the mock reads. A live run sends to mocks only.
     pub(super) truth_header: truth::TruthHeader,
 }
 
@@ -81,13 +81,13 @@ impl AttemptClient {
             .expect("invariant: keys and paths were checked when the scenario was read")
     }
 
-    /// Reads a reply, streamed or not; `None` if it broke off before its end.
+    /// Reads a reply, streamed or not; `None` if it breaks off before its end, or is longer than [`MAX_BODY_BYTES`].
     async fn read<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
         response: Response<B>,
     ) -> Option<Reply> {
-        // Errors are never streamed, and some providers append a charset to the media type.
+        // A response with an error status is never streamed. Some providers append a charset to the media type.
         let content_type = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
         if content_type.is_some_and(|value| value.as_bytes().starts_with(EVENT_STREAM)) {
             self.read_stream(dialect, response).await
@@ -96,7 +96,7 @@ impl AttemptClient {
         }
     }
 
-    /// Reads a reply that is not streamed; `None` if the connection broke.
+    /// Reads a reply that is not streamed; `None` as for [`Self::read`].
     async fn read_whole<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
@@ -109,7 +109,7 @@ impl AttemptClient {
         Some(parse::reply(Some(dialect), self.clock.now(), &response))
     }
 
-    /// Reads a streamed reply; `None` if it broke off before its end.
+    /// Reads a streamed reply; `None` as for [`Self::read`], or if one of its lines is too long.
     async fn read_stream<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
@@ -120,9 +120,9 @@ impl AttemptClient {
         let (mut reader, mut stream) = (EventReader::default(), parse::Stream::default());
         while !stream.is_done() {
             let frame = body.as_mut().frame().await?.ok()?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(bytes) = frame.into_data() else { continue };
             let now = self.clock.now();
-            reader.feed(&data, |data| stream.take(now, data.payload, data.error)).ok()?;
+            reader.feed(&bytes, |data| stream.take(now, data.payload, data.error)).ok()?;
         }
         Some(stream.reply(Some(dialect), self.clock.now(), &HeaderView(&head.headers)))
     }
@@ -167,6 +167,10 @@ mod tests {
             reply.map(|reply| reply.outcome),
             Some(AttemptOutcome::Failed(AttemptFailure::Status(529)))
         );
+    }
+
+    #[tokio::test]
+    async fn an_error_in_the_body_of_a_200_fails_the_attempt() {
         let whole = read(
             Dialect::OpenRouter,
             "application/json",

@@ -206,7 +206,7 @@ impl<'a, F: Fold> World<'a, F> {
     /// Schedules the end of the call that a free server slot has started.
     #[inline]
     fn start_queued(&mut self, provider: u16, started: Option<StartedCall>) {
-        let Some(StartedCall { ticket, at }) = started else { return };
+        let Some(StartedCall { ticket_number: ticket, at }) = started else { return };
         let key = self.waiting.remove(&(provider, ticket));
         let key = key.expect("invariant: a call that starts from the queue waits");
         let flight = &mut self.flights[key];

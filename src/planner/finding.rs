@@ -303,6 +303,11 @@ pub enum PlanNote {
         /// The duration of the runs, in seconds.
         to_s: f64,
     },
+    /// The runs do not last a day, so that every cost per day is scaled from that of a run.
+    CostPerDay {
+        /// The duration of the runs, in seconds.
+        run_s: f64,
+    },
     /// A change of the catalogue was not tried.
     NotTried {
         /// The change.

@@ -182,6 +182,9 @@ impl Results<'_> {
             from_s: rounded(own.as_secs_f64(), 6),
             to_s: rounded(self.scenario.duration.as_secs_f64(), 6),
         }));
+        if self.present.summary.cost_usd > 0.0 && self.scenario.duration != Nanos::DAY {
+            notes.push(PlanNote::CostPerDay { run_s: rounded(self.scenario.duration.as_secs_f64(), 6) });
+        }
         notes.extend(catalogue::notes(self.scenario));
         let ablations: Vec<String> = changes
             .iter()

@@ -61,7 +61,7 @@ pub enum Finding {
         axis: String,
         /// When, in seconds since the run began.
         at_s: f64,
-        /// Jobs offered per minute, in the minute before it.
+        /// Jobs offered per minute, in the minute before it; in the first minute of the run if it came earlier.
         offered_per_min: f64,
     },
     /// No limit refused anything that fits.

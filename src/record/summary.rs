@@ -286,7 +286,7 @@ pub struct FirstRefusal {
     pub target: String,
     /// The axis; the cause if the reply named no axis.
     pub axis: String,
-    /// Jobs offered per minute, in the minute before it.
+    /// Jobs offered per minute, in the minute before it; in the first minute of the run if it came earlier.
     pub offered_per_min: f64,
 }
 
