@@ -52,7 +52,7 @@ impl MockArgs {
 
     fn providers(&self) -> Result<(Vec<Config>, u64), VerbError> {
         if let Some(scenario) = &self.scenario {
-            let scenario = self.scenario_options.load(scenario)?;
+            let scenario = self.scenario_options.read(scenario)?;
             return Ok((scenario.providers, scenario.seed));
         }
         if !self.scenario_options.set.is_empty() || self.scenario_options.duration.is_some() {

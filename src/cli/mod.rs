@@ -173,8 +173,8 @@ impl ScenarioOptions {
     }
 
     /// Reads the scenario of a file, with these options applied.
-    fn load(&self, scenario: &Path) -> Result<Scenario, VerbError> {
-        Ok(scenario::load(scenario, &self.overrides())?)
+    fn read(&self, scenario: &Path) -> Result<Scenario, VerbError> {
+        Ok(scenario::read(scenario, &self.overrides())?)
     }
 
     /// Returns the options as command-line arguments, each after a space, for the command that reproduces a result.

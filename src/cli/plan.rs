@@ -3,7 +3,6 @@
 use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
-use super::output_file::refuse_overwriting;
 use super::output_folder::{OutputFiles, OutputFolder, default_folder};
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
 use crate::ceiling::Ceiling;
@@ -57,13 +56,10 @@ pub(super) struct PlanArgs {
 
 impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.scenario_options.load(&self.scenario)?;
+        let scenario = self.scenario_options.read(&self.scenario)?;
         self.budget.check(&self.size(&scenario))?;
         let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
-        let files = ["plan.json", "plan.html"].map(|name| folder.join(name));
-        let inputs = scenario.files.iter().map(PathBuf::as_path);
-        refuse_overwriting(inputs, &files.each_ref().map(|file| ("--out", file.as_path())))?;
-        let folder = OutputFolder::open(folder)?;
+        let folder = OutputFolder::open_for(&scenario, folder, ["plan.json", "plan.html"], &[])?;
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),

@@ -28,7 +28,7 @@ pub(super) struct RunArgs {
 impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         raise_descriptor_limit();
-        let scenario = self.scenario_options.load(&self.scenario)?;
+        let scenario = self.scenario_options.read(&self.scenario)?;
         self.output_options.budget.check(&RunSize::of(&scenario, 1.0))?;
         let source = CommandLine {
             verb: "run",

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
-use super::output_file::{Output, OutputFile, refuse_overwriting};
+use super::output_file::{Output, OutputFile};
 use super::output_folder::{OutputFiles, OutputFolder, default_folder};
 use super::progress::Progress;
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
@@ -12,7 +12,7 @@ use crate::report;
 use crate::scenario::Scenario;
 use anyhow::{Context as _, anyhow};
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The folds that run beside the recorder: traces of slow jobs; with `--events`, the event log; without `--quiet`, the progress
 /// bar; and the fold that ends the run on a signal.
@@ -48,12 +48,10 @@ impl<'a> Destination<'a> {
         output_options: &'a OutputOptions,
     ) -> Result<Self, VerbError> {
         let folder = output_options.out.clone().unwrap_or_else(|| default_folder(source.scenario));
-        let result = [("--out", folder.join("result.json")), ("--out", folder.join("report.html"))];
-        let result = result.iter().map(|(option, path)| (*option, path.as_path()));
-        let log = output_options.events.iter().map(|path| ("--events", path.as_path()));
-        let outputs: Vec<Output<'_>> = result.chain(log).collect();
-        refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)?;
-        Ok(Self { output_options, source, folder: OutputFolder::open(folder)? })
+        let log: Vec<Output<'_>> =
+            output_options.events.iter().map(|path| ("--events", path.as_path())).collect();
+        let folder = OutputFolder::open_for(scenario, folder, ["result.json", "report.html"], &log)?;
+        Ok(Self { output_options, source, folder })
     }
 
     /// Returns the folds that the options select.

@@ -19,7 +19,7 @@ pub(super) struct SimArgs {
 
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.scenario_options.load(&self.scenario)?;
+        let scenario = self.scenario_options.read(&self.scenario)?;
         self.output_options.budget.check(&RunSize::of(&scenario, 1.0))?;
         let source = CommandLine {
             verb: "sim",

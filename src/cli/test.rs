@@ -94,7 +94,7 @@ impl TestArgs {
     fn cases(&self, baseline: Option<&Baseline>) -> Result<Vec<Case>, VerbError> {
         let (mut loaded, mut problems) = (Vec::new(), Vec::new());
         for file in scenario_files(&self.paths)? {
-            match scenario::load(&file, &self.scenario_options.overrides()) {
+            match scenario::read(&file, &self.scenario_options.overrides()) {
                 Ok(scenario) => loaded.push((file, scenario)),
                 Err(found) => problems.extend(found.iter().cloned()),
             }
@@ -109,7 +109,7 @@ impl TestArgs {
     fn case(&self, file: &Path, scenario: Scenario, baseline: Option<&Baseline>) -> Result<Case, VerbError> {
         let replicas = self.replicas_of(&scenario, baseline);
         let load_with_seed =
-            |seed| ScenarioOptions { seed: Some(seed), ..self.scenario_options.clone() }.load(file);
+            |seed| ScenarioOptions { seed: Some(seed), ..self.scenario_options.clone() }.read(file);
         // The first replica is the scenario itself.
         let other_seeds = replica_seeds(scenario.seed, replicas).skip(1);
         let other_replicas = other_seeds.map(load_with_seed).collect::<Result<Vec<_>, _>>()?;

@@ -24,7 +24,7 @@ use provider::Provider;
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, DecisionReport, HeaderRemaining, Service};
 use provider::fault::ActiveFaults;
-use provider::slots::Started;
+use provider::slots::StartedCall;
 use provider::wire::LimitsSnapshot;
 use provider::{Call, Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
@@ -208,8 +208,8 @@ impl<'a, F: Fold> World<'a, F> {
 
     /// Schedules the end of the call that a free server slot has started.
     #[inline]
-    fn start_queued(&mut self, provider: u16, started: Option<Started>) {
-        let Some(Started { ticket, at }) = started else { return };
+    fn start_queued(&mut self, provider: u16, started: Option<StartedCall>) {
+        let Some(StartedCall { ticket, at }) = started else { return };
         let key = self.waiting.remove(&(provider, ticket));
         let key = key.expect("invariant: a call that starts from the queue waits");
         let flight = &mut self.flights[key];

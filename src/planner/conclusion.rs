@@ -85,9 +85,8 @@ impl Conclusion {
 /// such jobs; `None` if there are none.
 fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule>, f64)> {
     let unservable = |rule: &Rule| {
-        let is_judged = |index: usize| rule.workload.is_none_or(|workload| workload.index() == index);
         let workloads = scenario.workloads.iter().enumerate();
-        let judged = workloads.filter(|(index, _)| is_judged(*index)).map(|(_, workload)| workload.clone());
+        let judged = workloads.filter(|(index, _)| rule.judges(*index)).map(|(_, workload)| workload.clone());
         1.0 - Ceiling::of(&Scenario { workloads: judged.collect(), ..scenario.clone() }).servable_share
     };
     let success = runner.rules.kept.iter().filter(|rule| rule.metric == Metric::Success);

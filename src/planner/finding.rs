@@ -5,7 +5,7 @@ mod from_plan;
 pub(super) use from_plan::findings;
 
 use super::conclusion::Conclusion;
-use super::cut_answers::MoreCut;
+use super::cut_answers::CutIncrease;
 use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::{
     BrokenRule, FirstViolation, Growth, Outage, PlanningCeiling, Purchase, TooFewJobs, UserLoad,
@@ -310,7 +310,7 @@ pub enum PlanNote {
         /// The name of the change.
         change: String,
         /// The workloads; at least one.
-        workloads: Vec<MoreCut>,
+        workloads: Vec<CutIncrease>,
     },
     /// Changes that only measure the worth of a policy in force.
     Ablations {

@@ -40,7 +40,7 @@ mod verification;
 mod violation;
 mod what_if;
 
-pub use cut_answers::MoreCut;
+pub use cut_answers::CutIncrease;
 pub use finding::{CutReason, Difference, Finding, Improvement, NoUserCeiling, PlanNote};
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
@@ -181,7 +181,7 @@ pub fn plan(
         seeds: replicas.estimates.len(),
         changes: tables.what_if.len(),
         of,
-        without_outages: options.incident && tables.incidents.len() < outage::providers(&scenario).len(),
+        without_outages: options.incident && tables.outages.len() < outage::providers(&scenario).len(),
     });
     let results = Results {
         scenario: &scenario,
@@ -288,8 +288,8 @@ fn tables(
     );
     runner.count.stage("the target load and outages");
     let buy = target.map(|target| purchase::buy(unchanged, runner, &measured, target, options.time_limit));
-    let incidents = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
-    Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, incidents }
+    let outages = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
+    Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, outages }
 }
 
 impl Target {

@@ -75,7 +75,7 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         .collect();
     let broken = broken(&pairs, &workloads);
     let stays_lost = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
-    let all = worst(pairs.iter().map(|pair| &pair.served.all));
+    let all = &worst(&pairs, |pair| &pair.served.all).served.all;
     Some(Outage {
         provider: name,
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
@@ -104,11 +104,8 @@ fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
 
 /// Returns what the jobs of one workload got, on the replica on which the fewest succeeded.
 fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs: &[Pair]) -> OutageWorkload {
-    let is_judged = |rule: &&Rule| rule.workload.is_none_or(|id| id.index() == index);
-    let rules: Vec<&Rule> = scenario.expect.iter().filter(is_judged).collect();
-    let during = || pairs.iter().map(|pair| &pair.served.workloads[index]);
-    let without = |pair: &Pair| success(&pair.served_without.workloads[index]);
-    let breaks = |rule: &&&Rule| during().any(|served| is_broken(rule, served));
+    let rules: Vec<&Rule> = scenario.expect.iter().filter(|rule| rule.judges(index)).collect();
+    let breaks = |rule: &&&Rule| pairs.iter().any(|pair| is_broken(rule, &pair.served.workloads[index]));
     let broken = rules.iter().filter(breaks);
     let strictest = rules
         .iter()
@@ -125,8 +122,8 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         let [succeeded, lost] = sum(&pair.served_without.after[index]);
         succeeded as f64 >= required * (succeeded + lost) as f64
     };
-    let worst = worst(during());
-    let pair = pairs.iter().find(|pair| std::ptr::eq(&raw const pair.served.workloads[index], worst));
+    let worst_pair = worst(pairs, |pair| &pair.served.workloads[index]);
+    let worst = &worst_pair.served.workloads[index];
     OutageWorkload {
         name: workload.name.clone(),
         route: scenario.routes[workload.route.index()].name.clone(),
@@ -135,7 +132,7 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         p95_s: p95_s(worst),
         fallback_share: fallback_share(worst),
         cost_usd: worst.cost_usd,
-        success_without: pair.and_then(without),
+        success_without: success(&worst_pair.served_without.workloads[index]),
         serves_without: pairs.iter().all(serves),
         broken: broken.map(|rule| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect(),
         recovery: recoveries.reduce(slower).expect("invariant: an outage is simulated on at least one seed"),
@@ -162,13 +159,14 @@ fn slower(one: Recovery, other: Recovery) -> Recovery {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-/// Returns the run in which the smallest share succeeds; of equal ones the slowest.
-fn worst<'a>(runs: impl Iterator<Item = &'a Summary>) -> &'a Summary {
-    let share = |run: &Summary| success(run).unwrap_or(1.0);
-    let worse = |one: &&Summary, other: &&Summary| {
-        share(one).total_cmp(&share(other)).then(other.latency_s.p95.total_cmp(&one.latency_s.p95))
+/// Returns the pair in whose run with the outage the smallest share of some jobs succeeds; of equal ones the slowest.
+fn worst(pairs: &[Pair], jobs: impl Fn(&Pair) -> &Summary) -> &Pair {
+    let share = |pair: &Pair| success(jobs(pair)).unwrap_or(1.0);
+    let p95 = |pair: &Pair| jobs(pair).latency_s.p95;
+    let worse = |one: &&Pair, other: &&Pair| {
+        share(one).total_cmp(&share(other)).then(p95(other).total_cmp(&p95(one)))
     };
-    runs.min_by(worse).expect("invariant: an outage is simulated on at least one seed")
+    pairs.iter().min_by(worse).expect("invariant: an outage is simulated on at least one seed")
 }
 
 fn success(served: &Summary) -> Option<f64> {

@@ -3,7 +3,7 @@
 
 use super::change::Change;
 use super::cut_answers::more_cut;
-use super::plan::{ChangeKind, Comparison, Pair, WhatIf};
+use super::plan::{ChangeEffect, ChangeKind, Comparison, Pair};
 use super::replicas;
 use super::runner::{Run, Runner};
 use super::search::{CeilingEstimate, Search};
@@ -58,7 +58,7 @@ pub(super) struct Unchanged<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
     pub(super) change: Change,
-    pub(super) effect: WhatIf,
+    pub(super) effect: ChangeEffect,
 }
 
 impl Unchanged<'_> {
@@ -69,7 +69,7 @@ impl Unchanged<'_> {
         let mut measured: Vec<_> =
             measured.filter_map(|(index, change)| Some((index, self.measure(change)?))).collect();
         // Lifts are compared in classes of equal lifts, which makes the order total.
-        let class = |effect: &WhatIf| libm::round(effect.lift / EQUAL_LIFTS) as u64;
+        let class = |effect: &ChangeEffect| libm::round(effect.lift / EQUAL_LIFTS) as u64;
         measured.sort_by(|(index, one), (other_index, other)| {
             let (one, other) = (&one.effect, &other.effect);
             let cheaper = one.extra_usd_per_day.total_cmp(&other.extra_usd_per_day);
@@ -90,7 +90,7 @@ impl Unchanged<'_> {
         let offered = self.present.summary.ceiling.offered_jobs_per_min;
         let tried = |multiple: f64| Some(significant(multiple * offered));
         let lowest = estimate.high.as_ref().filter(|_| estimate.low <= 0.0);
-        let effect = WhatIf {
+        let effect = ChangeEffect {
             change: change.name.clone(),
             kind: change.kind,
             users: None,
@@ -104,7 +104,7 @@ impl Unchanged<'_> {
             extra_usd_per_day: rounded(extra, 4),
             ceiling_usd_per_day: rounded(estimate.cost_per_day(), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
-            breaks: violation.map(|violation| violation.rule),
+            broken_rule: violation.map(|violation| violation.rule),
             cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
         Some(Measured { change, effect })

@@ -83,7 +83,7 @@ pub(super) fn delay_effect(summary: &Summary) -> Option<String> {
         format!("{:+.1} % ± {:.1}", mean * 100.0, two_errors * 100.0)
     };
     Some(format!(
-        "Simulated with the round trips and the wake-up lag of this run instead of those that `sim` assumes: refusals {}, jobs \
+        "SimulatedCeiling with the round trips and the wake-up lag of this run instead of those that `sim` assumes: refusals {}, jobs \
          that succeeded {}, p95 latency {} (± two standard errors, {seeds} seeds).",
         difference(refusals),
         difference(succeeded),

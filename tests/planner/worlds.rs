@@ -1,7 +1,7 @@
 //! Ten unusual worlds: what a plan says about each, against the arithmetic that its fixture states.
 
 use super::*;
-use quotalab::planner::{Difference, Improvement, TooFewJobs, WhatIf};
+use quotalab::planner::{ChangeEffect, Difference, Improvement, TooFewJobs};
 
 /// Returns the text of a world, a file of `tests/fixtures/worlds` without its ending.
 pub(super) fn world(name: &str) -> String {
@@ -27,7 +27,7 @@ fn best(plan: &Plan) -> Option<&Improvement> {
 }
 
 #[track_caller]
-fn change<'p>(plan: &'p Plan, name: &str) -> &'p WhatIf {
+fn change<'p>(plan: &'p Plan, name: &str) -> &'p ChangeEffect {
     let found = plan.what_if.iter().find(|change| change.change == name);
     found.unwrap_or_else(|| panic!("{name} is tried: {:#?}", plan.what_if))
 }
@@ -54,7 +54,7 @@ fn an_hour_under_a_daily_limit_has_the_ceiling_of_the_day() {
     let buy = plan.buy.as_ref().expect("a target was given");
     assert_eq!(buy.changes, vec!["one more account at p"; 14]);
     assert_eq!(buy.not_compared, [FALLBACK]);
-    let outage = &plan.incidents[0].workloads[0];
+    let outage = &plan.outages[0].workloads[0];
     assert!(!outage.serves_without && outage.success_without.is_some_and(|share| share < 0.3), "{outage:#?}");
     let text = text_of(&plan);
     assert!(text.contains("USD/day in total at the new ceiling."), "{text}");
@@ -113,7 +113,7 @@ fn an_incident_is_named_where_the_provider_fails_and_not_its_limit() {
     // 4.5 % are lost in the incident, so that 97.5 % of the limit of 201.7 a minute are refused less than 2.5 %.
     let found = plan.ceiling.simulated.jobs_per_min.expect("a ceiling");
     assert!((198.0..216.0).contains(&found), "{found}");
-    let breaks = plan.ceiling.simulated.breaks.as_ref().expect("a rule breaks above");
+    let breaks = plan.ceiling.simulated.first_violation.as_ref().expect("a rule breaks above");
     assert_eq!((breaks.incident.as_deref(), breaks.at_s >= 3_600.0), (Some("p"), true), "{breaks:#?}");
     assert!(breaks.refused_over_run > 0 && breaks.refused == 0, "{breaks:#?}");
     let text = text_of(&plan);
@@ -124,7 +124,7 @@ fn an_incident_is_named_where_the_provider_fails_and_not_its_limit() {
     let places = ["Known causes:", "The rules allow 7 %", "In the other direction:", "1 incident takes away"]
         .map(place);
     assert!(places.is_sorted(), "{text}");
-    let outage = &plan.incidents[0].workloads[0];
+    let outage = &plan.outages[0].workloads[0];
     assert_eq!((outage.success, outage.serves_without), (Some(0.0), false));
     assert!(text.contains("from its end on success is as without the loss."), "{text}");
 }
@@ -169,7 +169,7 @@ fn no_load_holds_if_more_jobs_are_too_large_than_may_fail() {
     let (jobs, multiple) = (analytic.jobs_per_min.unwrap(), analytic.multiple.unwrap());
     assert!((10.0..10.3).contains(&jobs) && (jobs / 3.0 - multiple).abs() < 1e-3, "{analytic:#?}");
     assert_eq!(best(&plan).map(|best| best.change.as_str()), Some(FALLBACK));
-    let without = plan.incidents[0].workloads[0].success_without.expect("jobs arrive");
+    let without = plan.outages[0].workloads[0].success_without.expect("jobs arrive");
     assert!((0.8..0.97).contains(&without), "{without}");
 }
 
@@ -204,7 +204,7 @@ fn without_any_limit_there_is_no_ceiling_and_nothing_to_buy() {
     assert!(buy.holds && buy.changes.is_empty() && buy.not_compared.is_empty(), "{buy:#?}");
     assert!(plan.growth.as_ref().is_some_and(|growth| growth.months.is_none()));
     // Without limits the loss of the only provider is as total as with them.
-    assert_eq!((plan.incidents[0].survives, plan.incidents[0].success), (false, Some(0.0)));
+    assert_eq!((plan.outages[0].survives, plan.outages[0].success), (false, Some(0.0)));
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn in_a_world_without_any_success_only_another_provider_helps() {
         panic!("{:#?}", plan.findings)
     };
     assert_eq!(rules(broken), ["success >= 99%"]);
-    let helping: Vec<&WhatIf> = plan.what_if.iter().filter(|change| change.lift > 0.0).collect();
+    let helping: Vec<&ChangeEffect> = plan.what_if.iter().filter(|change| change.lift > 0.0).collect();
     assert!(helping.iter().all(|change| change.change == FALLBACK) && helping.len() == 1, "{helping:#?}");
     // The provider fails on every day, so the fallback's 500,000 requests a day are its ceiling: 347 a minute, and 1 % may fail.
     let ceiling = helping[0].ceiling_jobs_per_min.expect("the fallback has limits");
@@ -250,7 +250,7 @@ fn forty_at_once_are_bounded_by_the_bucket_and_the_deadline() {
     // 30 at once and at most 14.5 until the deadline, of 40.
     let multiple = simulated.multiple.expect("a ceiling");
     assert!((1.03..1.12).contains(&multiple), "{multiple}");
-    let breaks = simulated.breaks.as_ref().expect("a rule breaks above");
+    let breaks = simulated.first_violation.as_ref().expect("a rule breaks above");
     assert!(breaks.refused > 0 && breaks.axis.as_deref() == Some("rpm"), "{breaks:#?}");
     let account = change(&plan, "one more account at p");
     assert!((1.9..2.15).contains(&account.lift), "{account:#?}");

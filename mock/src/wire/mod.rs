@@ -57,7 +57,7 @@ pub fn formats(dialect: Dialect) -> &'static [&'static dyn WireFormat] {
         Dialect::Groq => &[&groq::Groq],
         Dialect::OpenAi => &[&openai::OpenAi],
         Dialect::Azure => &[&azure::Foundry, &azure::Classic],
-        Dialect::Anthropic => &[&anthropic::Compatible, &anthropic::Native],
+        Dialect::Anthropic => &[&anthropic::OpenAiCompatible, &anthropic::Native],
         Dialect::Cerebras => &[&cerebras::Cerebras],
         Dialect::Mistral => &[&mistral::Mistral],
         Dialect::DeepInfra => &[&deepinfra::DeepInfra],

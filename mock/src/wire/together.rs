@@ -6,7 +6,7 @@
 //! headers of a real 429 are public.
 
 use super::chat::CompletionFormat;
-use super::envelope::{self, ErrorBody, INVALID, Member, reason_phrase};
+use super::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::config::Tier;
@@ -15,7 +15,7 @@ use crate::length::{LengthLimit, TooLong};
 use crate::meter::LimitLevel;
 use crate::time::Instant;
 
-/// Together's only kind of endpoint.
+/// The wire format of Together, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Together;
 
@@ -67,23 +67,23 @@ impl WireFormat for Together {
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
-                (401, WRONG_KEY, Some(INVALID), Some("invalid_api_key"))
+                (401, WRONG_KEY, Some(INVALID_REQUEST), Some("invalid_api_key"))
             }
             Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => (
                 404,
                 &format!(
                     "Unable to access model {model}. Please visit https://api.together.ai/models to view the list of supported models."
                 ),
-                Some(INVALID),
+                Some(INVALID_REQUEST),
                 Some("model_not_available"),
             ),
-            Error::UnknownPath(..) => (404, reason_phrase(404), Some(INVALID), None),
-            Error::Invalid(message) => (400, message.as_ref(), Some(INVALID), None),
-            Error::BodyTooLarge => (413, reason_phrase(413), Some(INVALID), None),
+            Error::UnknownPath(..) => (404, reason_phrase(404), Some(INVALID_REQUEST), None),
+            Error::Invalid(message) => (400, message.as_ref(), Some(INVALID_REQUEST), None),
+            Error::BodyTooLarge => (413, reason_phrase(413), Some(INVALID_REQUEST), None),
             Error::Overload(_) | Error::Status(503, _) => (503, OVERLOADED, None, None),
             Error::Billing => (402, "Credit limit exceeded.", Some("credit_limit"), None),
             Error::TooLong(too_long, _) => {
-                let body = envelope::error(&too_long_message(too_long), INVALID, None, None);
+                let body = envelope::error(&too_long_message(too_long), INVALID_REQUEST, None, None);
                 return ErrorReply::new(422, body);
             }
             Error::Status(status, _) => {

@@ -38,7 +38,7 @@ pub(super) fn exit_code(plan: &Plan) -> String {
         return format!("exit code 1: {}", plan.not_met.iter().map(reason).collect::<Vec<_>>().join("; "));
     }
     let target = if plan.buy.is_some() { "; the target load holds" } else { "" };
-    let outage = if plan.incidents.is_empty() { "" } else { "; the loss of each provider is survived" };
+    let outage = if plan.outages.is_empty() { "" } else { "; the loss of each provider is survived" };
     format!("exit code 0: the present load holds{target}{outage}")
 }
 
