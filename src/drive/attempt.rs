@@ -1,6 +1,7 @@
 //! One attempt over HTTP: one request and one reply. It is not retried here: only the engine retries.
 
 use super::clock::Clock;
+use super::connections::{BoundedConnector, local_failure};
 use super::sse::EventReader;
 use crate::engine::Reply;
 use crate::engine::parse::{self, Dialect};
@@ -12,15 +13,16 @@ use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use provider::wire::truth;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Sends attempts over HTTP/1.1 and reuses connections.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptClient {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<BoundedConnector, Full<Bytes>>,
     clock: Clock,
     /// Every prompt is the fingerprint of its job and a prefix of this text.
     filler: Arc<str>,
@@ -43,10 +45,15 @@ pub(super) struct OutboundRequest {
 }
 
 impl AttemptClient {
-    pub(super) fn new(clock: Clock) -> Self {
+    /// Creates a client that holds at most `connections` connections at once, to `providers` providers.
+    pub(super) fn new(clock: Clock, connections: usize, providers: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host((connections / providers.max(1)).max(1))
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build(BoundedConnector::new(connector, connections));
         Self { client, clock, filler: "word ".repeat(MAX_PROMPT_BYTES / 5 + 1).into() }
     }
 
@@ -54,7 +61,10 @@ impl AttemptClient {
     pub(super) async fn send(&self, request: &OutboundRequest) -> Reply {
         let response = match self.client.request(self.http_request(request)).await {
             Ok(response) => response,
-            Err(_) => return Reply::failed(self.clock.now(), AttemptFailure::Connection),
+            Err(error) => {
+                let failure = local_failure(&error).map_or(AttemptFailure::Connection, AttemptFailure::Local);
+                return Reply::failed(self.clock.now(), failure);
+            }
         };
         let reply = self.read(request.dialect, response).await;
         reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection))
@@ -137,6 +147,8 @@ impl parse::Headers for HeaderView<'_> {
     }
 }
 
+/// An idle connection is closed after this time, so that one to another provider can be opened.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 /// Longer prompts are cut to this length: the mock counts tokens by the truth header, not by bytes.
 const MAX_PROMPT_BYTES: usize = 64 << 10;
@@ -153,7 +165,7 @@ mod tests {
     async fn read(dialect: Dialect, content_type: &str, body: &'static str) -> Option<Reply> {
         let response =
             Response::builder().header(CONTENT_TYPE, content_type).body(Full::new(Bytes::from(body)));
-        AttemptClient::new(Clock::start()).read(dialect, response.expect("a response")).await
+        AttemptClient::new(Clock::start(), 1, 1).read(dialect, response.expect("a response")).await
     }
 
     const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";

@@ -14,10 +14,33 @@ use crate::record::{CutAnswers, LongWindow};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
+/// Why a plan was ended before everything was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutReason {
+    /// By a signal.
+    Interrupted,
+    /// By its time limit.
+    TimeLimit,
+}
+
 /// One statement of the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
+    /// The plan was ended before everything was measured: it states what was found until then.
+    Partial {
+        /// Why.
+        by: CutReason,
+        /// The seeds on which the ceiling was found.
+        seeds: usize,
+        /// The changes that were measured.
+        changes: usize,
+        /// The changes that were to be measured.
+        of: usize,
+        /// Whether the loss of providers was to be simulated and was not, of some of them.
+        without_outages: bool,
+    },
     /// The window of a limit that the load can use up is half of the run or longer.
     LongWindow(LongWindow),
     /// Answers are cut at the present load.

@@ -223,7 +223,8 @@ pub struct Attempts {
     pub in_flight: u64,
     /// The limited, by axis, or by cause if the reply named no axis.
     pub limited_by: Counts,
-    /// The failed, by failure: `status_503`, `connection`, `timeout`, `garbage`, `abandoned`.
+    /// The failed, by failure: `status_503`, `connection`, `timeout`, `garbage`, `abandoned`; and on this machine,
+    /// `local_descriptors`, `local_ports`, `local_memory`.
     pub failed_by: Counts,
 }
 
