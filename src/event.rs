@@ -46,6 +46,9 @@ pub enum EventKind {
         until: Instant,
         /// What it waits for.
         obstacle: Obstacle,
+        /// `true` if the wait lasts longer when the targets cool down again or are being probed; no further event is logged
+        /// then.
+        may_extend: bool,
     },
     /// An attempt was sent.
     Sent {

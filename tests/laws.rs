@@ -9,6 +9,7 @@ mod ledger;
 mod log;
 mod queueing;
 mod swarm;
+mod waits;
 
 use coalescing::IdenticalJobs;
 use cut::CutAnswers;

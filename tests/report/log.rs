@@ -117,8 +117,17 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
                     cause: Some(LimitCause::MinuteLimit),
                     ..super::waits(WaitReason::CoolDown)
                 },
+                may_extend: false,
             },
             r#""waiting","until_ns":99,"why":"cool_down","target":0,"axis":"tpm","cause":"minute_limit""#,
+        ),
+        (
+            EventKind::Waiting {
+                until: Instant(99),
+                obstacle: super::waits(WaitReason::Probe),
+                may_extend: true,
+            },
+            r#""waiting","until_ns":99,"why":"probe","target":0,"may_extend":true"#,
         ),
         (
             EventKind::Sent { attempt: ATTEMPT, target: TARGET, step: 0, number: 1 },
