@@ -383,7 +383,7 @@ mod tests {
         assert_eq!((first.started_at, second.started_at), (Some(at(0)), None));
         assert!(matches!(provider.decide(at(0), CALL, TRUTH).decision, Decision::Refused(_)));
         let started = provider.complete(at(3000), &first);
-        assert_eq!(started, Some(StartedCall { ticket: second.ticket.number, at: at(3000) }));
+        assert_eq!(started, Some(StartedCall { ticket_number: second.ticket.number, at: at(3000) }));
         let second = Service { started_at: Some(at(3000)), ..second };
         assert_eq!(provider.complete(at(6000), &second), None);
         assert_eq!(admitted(provider.decide(at(30_000), CALL, TRUTH)).started_at, Some(at(30_000)));
@@ -394,7 +394,7 @@ mod tests {
         let mut provider = provider(&[], Some(1), &[]);
         let [first, second] = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)));
         let (_, started) = provider.cancel(at(500), &first);
-        assert_eq!(started, Some(StartedCall { ticket: second.ticket.number, at: at(500) }));
+        assert_eq!(started, Some(StartedCall { ticket_number: second.ticket.number, at: at(500) }));
     }
 
     #[test]

@@ -198,6 +198,17 @@ pub fn offered_jobs_per_second(scenario: &Scenario) -> f64 {
     scenario.workloads.iter().map(|workload| offered_load(scenario, workload)).sum()
 }
 
+/// Returns the mean number of jobs in service (Little's law) if each is sent to the first step of its route and nothing is refused.
+#[must_use]
+pub fn jobs_in_service(scenario: &Scenario) -> f64 {
+    let in_service = |workload: &Workload| {
+        let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);
+        let rate = offered_load::jobs_per_second(scenario, workload, sizes);
+        rate * offered_load::first_step_seconds(scenario, workload, sizes)
+    };
+    scenario.workloads.iter().map(in_service).sum()
+}
+
 /// The ratio of the first run's ceiling to the ceiling from which it is reported.
 const MIN_REPORTED_FIRST_RUN_RATIO: f64 = 1.02;
 

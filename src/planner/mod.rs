@@ -41,7 +41,7 @@ mod violation;
 mod what_if;
 
 pub use cut_answers::CutIncrease;
-pub use finding::{Difference, Finding, Improvement, NoUserCeiling, PlanNote};
+pub use finding::{CutReason, Difference, Finding, Improvement, NoUserCeiling, PlanNote};
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;
@@ -51,6 +51,7 @@ pub use runner::PlanProgress;
 use crate::ceiling::Ceiling;
 use crate::record::LongWindow;
 use crate::scenario::Scenario;
+use change::Change;
 use conclusion::Conclusion;
 use provider::Nanos;
 use replicas::Replicas;
@@ -72,8 +73,8 @@ pub struct PlanOptions {
     pub incident: bool,
     /// The number of seeds on which the ceiling is searched, at least 1; `None`: as many as a narrow interval needs.
     pub replicas: Option<u32>,
-    /// When the search for changes that hold the target ends, by the clock of [`PlanProgress`]; it gets at least half of this
-    /// time after the ceiling and the changes are measured. `None`: it goes on to its end.
+    /// When the measurements end, by the clock of [`PlanProgress`]; the search for changes that hold the target gets at least half
+    /// of this time after them. `None`: they go on to their end.
     pub time_limit: Option<Nanos>,
     /// The command that makes the plan again; may be empty.
     pub reproduce: String,
@@ -99,6 +100,27 @@ pub enum PlanError {
         "the load of a workload with users is their number, not a rate: give the target as a multiple, such as 5x"
     )]
     RateOfUsers,
+    /// The plan was interrupted before the ceiling was found.
+    #[error("interrupted before the ceiling was found")]
+    Interrupted,
+    /// The time was up before the ceiling was found.
+    #[error(
+        "the time limit ended the plan before the ceiling was found: give it more (`--time-limit`) or a shorter run (`--for`)"
+    )]
+    TimeLimit,
+    /// A run was ended because of its jobs in flight.
+    #[error(
+        "too many jobs were in flight in a run, so that nothing can be said of it: lower the load or the deadline"
+    )]
+    TooManyJobs,
+}
+
+impl PlanError {
+    /// Returns `true` if the input is wrong, `false` if the plan failed while it was made.
+    #[must_use]
+    pub const fn is_of_input(self) -> bool {
+        matches!(self, Self::NothingOffered | Self::RateOfUsers)
+    }
 }
 
 /// The most jobs in the largest run of a search, unless the ceiling is higher.
@@ -115,7 +137,8 @@ const STEP: f64 = 1.1;
 /// Makes the plan of a scenario. `progress` is called as the work goes on.
 ///
 /// # Errors
-/// Fails if no job is ever offered, or if the target of closed workloads is a rate.
+/// Fails if no job is ever offered, if the target of closed workloads is a rate, if the plan is ended before the ceiling is
+/// found, or if a run has too many jobs in flight.
 pub fn plan(
     scenario: &Scenario,
     options: &PlanOptions,
@@ -128,10 +151,10 @@ pub fn plan(
         return Err(PlanError::RateOfUsers);
     }
     let rules = Rules::of(scenario);
-    let count = RunCount::new(progress);
+    let count = RunCount::new(progress).until(options.time_limit);
     let runner = Runner { rules: &rules, count: &count };
     let own_duration = scenario.duration;
-    let (scenario, covers_windows, found) = found(&runner, scenario, options);
+    let (scenario, covers_windows, found) = found(&runner, scenario, options).ok_or_else(|| count.error())?;
     let Found { analytic, present, search, replicas, without_cost_rules, conclusion } = &found;
     let service_rules = rules.without_cost_rules();
     let service = Runner { rules: &service_rules, ..runner };
@@ -146,7 +169,21 @@ pub fn plan(
         max_multiple: search.max_multiple,
     };
     let target = options.target.map(|target| target.multiple(analytic));
-    let tables = tables(&unchanged, runner, replicas.first(), target, options);
+    let users = closed::user_load(&runner, &scenario, present, replicas, conclusion);
+    if users.is_some() && count.is_stopped() {
+        return Err(count.error());
+    }
+    let catalogue = catalogue::changes(&scenario);
+    let of = catalogue.len();
+    let tables = tables(&unchanged, runner, replicas.first(), (catalogue, target), options);
+    count.check_jobs()?;
+    let partial = count.cut_by().map(|by| Finding::Partial {
+        by,
+        seeds: replicas.estimates.len(),
+        changes: tables.what_if.len(),
+        of,
+        without_outages: options.incident && tables.outages.len() < outage::providers(&scenario).len(),
+    });
     let results = Results {
         scenario: &scenario,
         options,
@@ -154,14 +191,16 @@ pub fn plan(
         analytic,
         present,
         replicas,
-        users: closed::user_load(&runner, &scenario, present, replicas, conclusion),
+        users,
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
         conclusion,
         own_duration: (own_duration != scenario.duration).then_some(own_duration),
         long_window: long_window(&runner, &scenario, own_duration, present),
         covers_windows,
     };
-    Ok(results.into_plan(tables, count.simulations()))
+    let mut plan = results.into_plan(tables, count.simulations());
+    plan.findings.splice(0..0, partial);
+    Ok(plan)
 }
 
 /// What is found about a scenario before any change.
@@ -181,31 +220,31 @@ const MAX_LENGTHENINGS: usize = 2;
 
 /// Searches for the ceiling. If the runs are short against a long limit, or have too few jobs for the rules, they are made
 /// longer if that is possible. Returns the scenario with its duration, and whether it covers several windows of long limits
-/// although the scenario's own duration does not.
+/// although the scenario's own duration does not; `None` if the measurements were to end before a ceiling was found.
 fn found<'a>(
     runner: &Runner<'_>,
     scenario: &'a Scenario,
     options: &PlanOptions,
-) -> (Cow<'a, Scenario>, bool, Found) {
+) -> Option<(Cow<'a, Scenario>, bool, Found)> {
     let over_windows = longer::over_long_windows(scenario, runner.rules, &Ceiling::of(scenario));
     let covers_windows = over_windows.is_some();
     let mut scenario = over_windows.map_or(Cow::Borrowed(scenario), Cow::Owned);
-    let mut found = Found::of(runner, &scenario, options);
+    let mut found = Found::of(runner, &scenario, options)?;
     for _ in 0..MAX_LENGTHENINGS {
         let Conclusion::TooFewJobs(few) = &found.conclusion else { break };
         let offered = jobs(&scenario, &found.analytic);
         let Some(longer) = longer::lengthened(&scenario, runner.rules, few, offered) else { break };
-        scenario = Cow::Owned(longer);
-        found = Found::of(runner, &scenario, options);
+        let Some(more) = Found::of(runner, &longer, options) else { break };
+        (scenario, found) = (Cow::Owned(longer), more);
     }
-    (scenario, covers_windows, found)
+    Some((scenario, covers_windows, found))
 }
 
 impl Found {
-    fn of(runner: &Runner<'_>, scenario: &Scenario, options: &PlanOptions) -> Self {
+    fn of(runner: &Runner<'_>, scenario: &Scenario, options: &PlanOptions) -> Option<Self> {
         let (rules, analytic) = (runner.rules, Ceiling::of(scenario));
         runner.count.stage("the present load");
-        let present = runner.run(scenario, 1.0, 0);
+        let present = runner.run(scenario, 1.0, 0)?;
         runner.count.stage("the ceiling");
         let search = search(scenario, &analytic, rules);
         let service_rules = rules.without_cost_rules();
@@ -217,14 +256,15 @@ impl Found {
                 Replicas::run(runner, scenario, Search { guess, ..search }, options.replicas)
             },
         );
-        let without_cost_rules = ceiling.filter(|_| cost_breaks_first(replicas.first()));
+        let replicas = replicas?;
+        let without_cost_rules = ceiling.flatten().filter(|_| cost_breaks_first(replicas.first()));
         // Users who wait send fewer jobs than arithmetic expects.
         let offered = match closed::has_users(scenario) {
             true => present.summary.jobs.offered as f64,
             false => jobs(scenario, &analytic),
         };
         let conclusion = Conclusion::of(runner, scenario, &replicas, offered);
-        Self { analytic, present, search, replicas, without_cost_rules, conclusion }
+        Some(Self { analytic, present, search, replicas, without_cost_rules, conclusion })
     }
 }
 
@@ -243,7 +283,7 @@ fn long_window(
     if own_duration == scenario.duration {
         return present.summary.long_window.clone();
     }
-    LongWindow::of(&Scenario { duration: own_duration, ..runner.prepare(scenario, 1.0, 0) })
+    LongWindow::of(&Scenario { duration: own_duration, ..runner.prepare(scenario, (1.0, 0), &|| false) })
 }
 
 /// Makes the tables of a plan. `runner` judges by all rules, those on cost included; `estimate` is its ceiling.
@@ -251,7 +291,7 @@ fn tables(
     unchanged: &Unchanged<'_>,
     runner: Runner<'_>,
     estimate: &CeilingEstimate,
-    target: Option<f64>,
+    (catalogue, target): (Vec<Change>, Option<f64>),
     options: &PlanOptions,
 ) -> Tables {
     let (scenario, present) = (unchanged.scenario, unchanged.present);
@@ -259,7 +299,7 @@ fn tables(
     // The curve occupies the cores that are idle while the last changes are measured.
     let ((measured, pairs), curve) = rayon::join(
         || {
-            let measured = unchanged.measure_all(catalogue::changes(scenario));
+            let measured = unchanged.measure_all(catalogue);
             let pairs = unchanged.pairs(&measured);
             (measured, pairs)
         },

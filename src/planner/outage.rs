@@ -25,8 +25,15 @@ const SERVED: f64 = 0.99;
 /// so that the recovery can be seen.
 pub(super) fn outages(runner: &Runner<'_>, scenario: &Scenario) -> Vec<Outage> {
     let length = Nanos::HOUR.min(Nanos((scenario.duration.0 / 2).max(1)));
-    let used: BTreeSet<u16> = scenario.targets.iter().map(|target| target.provider).collect();
-    used.into_par_iter().map(|provider| outage(runner, scenario, provider, length)).collect()
+    providers(scenario)
+        .into_par_iter()
+        .filter_map(|provider| outage(runner, scenario, provider, length))
+        .collect()
+}
+
+/// Returns the providers that have a target.
+pub(super) fn providers(scenario: &Scenario) -> BTreeSet<u16> {
+    scenario.targets.iter().map(|target| target.provider).collect()
 }
 
 /// A run with an outage, and the same run without it.
@@ -37,7 +44,8 @@ struct Pair {
     served_without: Served,
 }
 
-fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos) -> Outage {
+/// Simulates the loss of one provider. Returns `None` if the measurements were to end before.
+fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos) -> Option<Outage> {
     let uses = |workload: &Workload| {
         let mut targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
         targets.any(|target| scenario.targets[target.index()].provider == provider)
@@ -50,17 +58,15 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     config.incidents.push(Incident { at, until: at + length, fault: Fault::Status(503), share: 1.0 });
     let simulate = |scenario: &Scenario, replica| {
         let mut window = Window::new(scenario, at, at + length);
-        let run = runner.run_with(scenario, (1.0, replica), &mut window);
-        (run, window.finish())
+        let run = runner.run_with(scenario, (1.0, replica), &mut window)?;
+        Some((run, window.finish()))
     };
-    let pairs: Vec<Pair> = (0..SEEDS)
-        .into_par_iter()
-        .map(|replica| {
-            let ((run, served), (without, served_without)) =
-                rayon::join(|| simulate(&lost, replica), || simulate(scenario, replica));
-            Pair { run, served, without, served_without }
-        })
-        .collect();
+    let pairs = (0..SEEDS).into_par_iter().map(|replica| {
+        let (lost, without) = rayon::join(|| simulate(&lost, replica), || simulate(scenario, replica));
+        let ((run, served), (without, served_without)) = (lost?, without?);
+        Some(Pair { run, served, without, served_without })
+    });
+    let pairs = pairs.collect::<Option<Vec<Pair>>>()?;
     let workloads: Vec<OutageWorkload> = scenario
         .workloads
         .iter()
@@ -70,7 +76,7 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     let broken = broken(&pairs, &workloads);
     let stays_lost = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
     let all = &worst(&pairs, |pair| &pair.served.all).served.all;
-    Outage {
+    Some(Outage {
         provider: name,
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
         at_s: rounded(at.as_secs_f64(), 6),
@@ -83,7 +89,7 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         cost_usd: all.cost_usd,
         workloads,
         replicas: SEEDS,
-    }
+    })
 }
 
 /// Returns every rule that the jobs of a workload break during the outage, and every rule on the whole run that the outage

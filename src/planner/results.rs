@@ -189,6 +189,9 @@ impl Results<'_> {
             to_s: rounded(self.scenario.duration.as_secs_f64(), 6),
             covers_windows: self.covers_windows,
         }));
+        if self.present.summary.cost_usd > 0.0 && self.scenario.duration != Nanos::DAY {
+            notes.push(PlanNote::CostPerDay { run_s: rounded(self.scenario.duration.as_secs_f64(), 6) });
+        }
         notes.extend(catalogue::notes(self.scenario));
         let ablations: Vec<String> = changes
             .iter()

@@ -55,10 +55,10 @@ pub(super) fn listed(counts: &Counts) -> String {
 }
 
 /// The columns of [`times`].
-pub(super) const TIMES: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
+pub(super) const STATISTICS: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
 
 /// Every latency distribution with its columns. Distributions without values are left out.
-pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len()])> {
+pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; STATISTICS.len()])> {
     let all = [
         ("latency", Some(&summary.latency_s)),
         ("TTFT", Some(&summary.first_token_s)),
@@ -83,7 +83,7 @@ pub(super) fn delay_effect(summary: &Summary) -> Option<String> {
         format!("{:+.1} % ± {:.1}", mean * 100.0, two_errors * 100.0)
     };
     Some(format!(
-        "SimulatedCeiling with the round trips and the wake-up lag of this run instead of those that `sim` assumes: refusals {}, jobs \
+        "Simulated with the round trips and the wake-up lag of this run instead of those that `sim` assumes: refusals {}, jobs \
          that succeeded {}, p95 latency {} (± two standard errors, {seeds} seeds).",
         difference(refusals),
         difference(succeeded),

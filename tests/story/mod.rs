@@ -86,7 +86,10 @@ impl Story {
         Some(match kind {
             EventKind::Arrived { .. } => "arrives".into(),
             EventKind::Queued { waiting } => format!("queued, {waiting} waiting"),
-            EventKind::Waiting { until, obstacle } => format!("waits until {until} ({:?})", obstacle.why),
+            EventKind::Waiting { until, obstacle, may_extend } => {
+                let least = if *may_extend { "at least " } else { "" };
+                format!("waits until {least}{until} ({:?})", obstacle.why)
+            }
             EventKind::Sent { target, number, .. } => format!("attempt {number} to {}", name(target)),
             EventKind::Decided { .. } | EventKind::Settled { .. } => return None,
             EventKind::Replied { target, outcome, .. } => match outcome {

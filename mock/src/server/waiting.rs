@@ -25,7 +25,7 @@ impl WaitingCalls {
 
     /// Sends the instant of its start to a call that has started. If the client has disconnected, nothing receives it.
     pub(super) fn notify(&mut self, started: Option<StartedCall>) {
-        let Some(StartedCall { ticket, at }) = started else { return };
+        let Some(StartedCall { ticket_number: ticket, at }) = started else { return };
         let sender = self.0.remove(&ticket).expect("invariant: a call that starts from the queue waits");
         let _fails_if_disconnected = sender.send(at);
     }

@@ -15,7 +15,7 @@ pub(super) fn token(seed: u64, index: u32) -> &'static str {
 ///
 /// Every word is copied at the same width and the excess removed, because copies of a constant length are faster.
 pub(super) fn append(out: &mut Vec<u8>, seed: u64, tokens: u32) {
-    out.reserve(tokens as usize * MEAN_WIDTH + WIDTH);
+    out.reserve(tokens as usize * MEAN_LENGTH_ROUNDED_UP + PADDED_WIDTH);
     if tokens > 0 {
         out.extend_from_slice(token(seed, 0).as_bytes());
     }
@@ -24,9 +24,9 @@ pub(super) fn append(out: &mut Vec<u8>, seed: u64, tokens: u32) {
         let end = tokens.min((index / WORDS_PER_NUMBER + 1) * WORDS_PER_NUMBER);
         let mut bits = word_bits(seed, index);
         for _ in index..end {
-            let word = (bits % WORDS.len() as u64) as usize;
-            out.extend_from_slice(&PADDED[word]);
-            out.truncate(out.len() - (WIDTH - WORDS[word].len()));
+            let word_index = (bits % WORDS.len() as u64) as usize;
+            out.extend_from_slice(&PADDED[word_index]);
+            out.truncate(out.len() - (PADDED_WIDTH - WORDS[word_index].len()));
             bits >>= BITS_PER_WORD;
         }
         index = end;
@@ -47,8 +47,8 @@ fn word_index(seed: u64, index: u32) -> usize {
 /// Returns a random number whose lowest bits choose the word of token `index`, the next ones those of the tokens after it that
 /// share the number.
 fn word_bits(seed: u64, index: u32) -> u64 {
-    let (number, place) = (index / WORDS_PER_NUMBER, index % WORDS_PER_NUMBER);
-    mix(seed ^ u64::from(number)) >> (BITS_PER_WORD * place)
+    let (number_index, place_in_number) = (index / WORDS_PER_NUMBER, index % WORDS_PER_NUMBER);
+    mix(seed ^ u64::from(number_index)) >> (BITS_PER_WORD * place_in_number)
 }
 
 /// The bits of a random number that choose one word.
@@ -58,14 +58,14 @@ const BITS_PER_WORD: u32 = WORDS.len().ilog2();
 const WORDS_PER_NUMBER: u32 = u64::BITS / BITS_PER_WORD;
 
 /// A little more than the mean length of a word in bytes.
-const MEAN_WIDTH: usize = 5;
+const MEAN_LENGTH_ROUNDED_UP: usize = 5;
 
-/// The length of the longest word in bytes.
-const WIDTH: usize = 8;
+/// The width to which every word is padded, in bytes; no word is longer.
+const PADDED_WIDTH: usize = 8;
 
 /// The words, padded to the same width.
-static PADDED: [[u8; WIDTH]; WORDS.len()] = {
-    let mut padded = [[0; WIDTH]; WORDS.len()];
+static PADDED: [[u8; PADDED_WIDTH]; WORDS.len()] = {
+    let mut padded = [[0; PADDED_WIDTH]; WORDS.len()];
     let mut word = 0;
     while word < WORDS.len() {
         let letters = WORDS[word].as_bytes();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_average_four_characters_and_depend_on_the_seed_alone() {
+    fn tokens_average_four_characters_and_the_same_seed_gives_the_same_tokens() {
         let length: usize = (0..10_000).map(|index| token(7, index).len()).sum();
         assert!((3.5..5.0).contains(&(length as f64 / 10_000.0)), "{length}");
         assert!((0..100).all(|index| token(7, index) == token(7, index)));

@@ -1,8 +1,8 @@
 //! Together: limits per second, and a suggested wait.
 //!
-//! The refusals of requests before 2026 (of an account without credit, and of a model) and the message of an overloaded server
-//! are from captures. The headers, the names `dynamic_request_limited` and `dynamic_token_limited` of 2026, and the 503 for a
-//! call within the account's rate are documented. Which member has those names is not documented: here it is the type. No
+//! A refusal by rpm has the text captured before 2026: on the free tier that of an account without credit, on the other that of a
+//! model. A refusal by any other axis has the documented names of 2026, `dynamic_request_limited` and `dynamic_token_limited`. The
+//! message of an overloaded server is from a capture. The headers, and the 503 for a call within the account's rate, are documented. Which member has those names is not documented: here it is the type. No
 //! headers of a real 429 are public.
 
 use super::chat::CompletionFormat;
@@ -117,7 +117,8 @@ fn too_long_message(too_long: &TooLong) -> String {
     }
 }
 
-/// Returns the reported limit per second, a sixtieth of the limit per minute rounded up, and what remains of it.
+/// Returns the reported limit per second, a sixtieth of the limit per minute rounded up, and what remains of the limit per
+/// minute, at most that.
 fn per_second(level: &LimitLevel) -> (u64, u64) {
     let limit = level.limit.div_ceil(60);
     (limit, level.remaining_or_zero().min(limit))

@@ -20,7 +20,8 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
     let (analytic, rules, count) = (Ceiling::of(&scenario), Rules::of(&scenario), RunCount::new(&()));
     let runner = Runner { rules: &rules, count: &count };
     let ceiling_search = crate::planner::search(&scenario, &analytic, &rules);
-    let (present, estimate) = (runner.run(&scenario, 1.0, 0), ceiling_search.run(&runner, &scenario));
+    let present = runner.run(&scenario, 1.0, 0).expect("nothing ends the measurements");
+    let estimate = ceiling_search.run(&runner, &scenario).expect("nothing ends the measurements");
     let unchanged = Unchanged {
         runner,
         scenario: &scenario,

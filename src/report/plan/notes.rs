@@ -1,9 +1,12 @@
 //! The sentences of the notes of a plan: how it was found, and what was left out.
 
 use super::sentences::rule_list;
-use crate::formatting::{duration, percent};
+use crate::formatting::{duration, number, percent};
 use crate::planner::{CutIncrease, NotTriedReason, PlanNote, UntriedChange};
 use crate::report::notes as scenario_notes;
+
+/// A day in seconds.
+const DAY_S: f64 = 86_400.0;
 
 /// Returns the sentence of a note.
 pub(super) fn sentence(note: &PlanNote) -> String {
@@ -47,6 +50,14 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         PlanNote::GrowthWithoutCeiling { rate } => format!(
             "When a growth of {rate} reaches the ceiling cannot be told, since no load is known to hold."
         ),
+        PlanNote::CostPerDay { run_s } if *run_s < DAY_S => format!(
+            "Costs per day are those of a run of {}, times {}, as if its traffic went on for the whole day.",
+            duration(*run_s),
+            number(DAY_S / run_s)
+        ),
+        PlanNote::CostPerDay { run_s } => {
+            format!("Costs per day are the mean over the {} of a run.", duration(*run_s))
+        }
         PlanNote::NotTried { change, reason } => {
             format!("Not tried: {}, since {}.", untried(*change), why(*reason))
         }

@@ -3,7 +3,7 @@
 use super::{notes, outages, purchase, users};
 use crate::formatting::{count, duration, job_rate, number, percent, plural};
 use crate::planner::{
-    BrokenRule, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
+    BrokenRule, CutReason, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
 };
 use crate::record::LongWindow;
 use crate::report::verdict;
@@ -32,6 +32,9 @@ pub(super) fn exit_code(plan: &Plan) -> String {
         NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
         NotMet::Outage { providers } => format!("the loss of {} is not survived", providers.join(", ")),
     };
+    if matches!(plan.findings.first(), Some(Finding::Partial { by: CutReason::Interrupted, .. })) {
+        return "exit code 3: interrupted".to_owned();
+    }
     if !plan.not_met.is_empty() {
         return format!("exit code 1: {}", plan.not_met.iter().map(reason).collect::<Vec<_>>().join("; "));
     }
@@ -83,6 +86,7 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
             present_load(*load_jobs_per_min, *load_holds),
             number(*tried)
         ),
+        Finding::Partial { .. } => partial(finding),
         Finding::FirstViolation(violation) => first_violation(violation),
         Finding::CeilingWithoutCostRules { multiple } => {
             format!("Without the rules on cost the ceiling is {} times the load.", number(*multiple))
@@ -109,6 +113,22 @@ fn long_window(window: &LongWindow, scenario_s: f64, run_s: f64) -> String {
     }
     let runs = format!("the scenario {}, each run of this plan {}", duration(scenario_s), duration(run_s));
     verdict::long_window_against(window, &runs, "at the present load a run begins")
+}
+
+/// Returns the sentence of [`Finding::Partial`].
+fn partial(finding: &Finding) -> String {
+    let Finding::Partial { by, seeds, changes, of, without_outages } = finding else { return String::new() };
+    let by = match by {
+        CutReason::Interrupted => "The plan was interrupted",
+        CutReason::TimeLimit => "The time limit ended the measurements",
+    };
+    let outages = if *without_outages { ", and not the loss of every provider" } else { "" };
+    format!(
+        "{by}: it states what was found until then, the ceiling on {}, {} of {}{outages}.",
+        plural(*seeds as u64, "seed"),
+        count(*changes as u64),
+        plural(*of as u64, "change"),
+    )
 }
 
 /// Returns the sentences of [`Finding::CeilingFound`].
