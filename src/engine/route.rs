@@ -288,6 +288,10 @@ impl Router {
         class: ReplyClass,
         reply: &Reply,
     ) -> Option<(Instant, LimitCause)> {
+        if class == ReplyClass::NotSent {
+            self.target(target).cancel_probe(attempt);
+            return None;
+        }
         let named = reply.ready_at(now).filter(|_| self.retry.obey_retry_after);
         let (failed, cause, axis) = match (class, reply.outcome) {
             (ReplyClass::Unhealthy, _) => (true, LimitCause::Overload, None),

@@ -2,7 +2,7 @@
 
 use super::Style;
 use super::chart::time_parts;
-use super::facts::{self, TIMES, Use};
+use super::facts::{self, STATISTICS, Use};
 use super::notes;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, wrap};
@@ -12,8 +12,10 @@ use crate::record::Summary;
 
 /// The column in which values begin.
 const INDENT: usize = 13;
-/// Characters of a bar.
-const BAR: usize = 20;
+/// The characters of the bar of a phase.
+const PHASE_BAR: usize = 20;
+/// The characters of the bar of a limit.
+const LIMIT_BAR: usize = 9;
 /// Targets beyond this are added up in one line.
 const MAX_TARGETS: usize = 12;
 
@@ -28,7 +30,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     page.breakdown(summary);
     page.targets(summary);
     page.expectations(summary);
-    page.last(summary);
+    page.cost_and_notes(summary);
     page.0.into_string()
 }
 
@@ -73,7 +75,7 @@ impl RunReport {
         }
         self.0.line("");
         let columns = |cells: &[String]| cells.iter().map(|cell| format!("{cell:>11}")).collect::<String>();
-        let head = format!("{:<INDENT$}{}", "", columns(&TIMES.map(str::to_owned)));
+        let head = format!("{:<INDENT$}{}", "", columns(&STATISTICS.map(str::to_owned)));
         let head = self.0.style.faint(&head);
         self.0.line(&head);
         for (name, cells) in rows {
@@ -92,7 +94,7 @@ impl RunReport {
         }
         self.0.heading("mean latency of jobs that succeeded, by phase");
         for (name, length) in parts.into_iter().filter(|(_, length)| *length > 0.0) {
-            let (bar, mean) = (bar(length / total, BAR), duration(length));
+            let (bar, mean) = (bar(length / total, PHASE_BAR), duration(length));
             self.0.line(&format!("  {name:<18}{bar} {mean:>11}  {:>7}", percent(length / total)));
         }
     }
@@ -118,7 +120,7 @@ impl RunReport {
     fn limit(&mut self, limit: &Use) {
         let used =
             limit.used.map_or_else(|| "not measured".to_owned(), |used| format!("{} charged", percent(used)));
-        let bar = bar(limit.used.unwrap_or(0.0), BAR - 11);
+        let bar = bar(limit.used.unwrap_or(0.0), LIMIT_BAR);
         let fullest = format!("fullest {}", percent(limit.peak));
         let fullest = if limit.peak >= 0.98 { self.0.style.bad(&fullest) } else { fullest };
         let text =
@@ -141,7 +143,7 @@ impl RunReport {
         }
     }
 
-    fn last(&mut self, summary: &Summary) {
+    fn cost_and_notes(&mut self, summary: &Summary) {
         self.0.line("");
         self.value("cost", &facts::charged(summary));
         for note in notes::sentences(&summary.notes) {

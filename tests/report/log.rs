@@ -189,6 +189,23 @@ fn every_kind_of_event_has_its_line_and_is_read_from_it() {
 }
 
 #[test]
+fn a_log_ends_with_the_last_line_that_fits() {
+    let write = |max_bytes| {
+        let mut log = Log::bounded(Vec::new(), &launch_scenario(1.0), max_bytes).unwrap();
+        for (kind, _) in lines() {
+            log.event(&Event { at: AT, job: JobId(4), kind });
+        }
+        (log.is_cut(), log.finish().unwrap())
+    };
+    let (is_cut, whole) = write(u64::MAX);
+    assert!(!is_cut && whole.ends_with(b"}\n"));
+    assert_eq!(write(whole.len() as u64), (false, whole.clone()));
+    let (is_cut, short) = write(whole.len() as u64 - 1);
+    assert!(is_cut && short.ends_with(b"}\n") && short.len() < whole.len() && whole.starts_with(&short));
+    assert!(write(200).1.len() <= 200);
+}
+
+#[test]
 fn the_log_of_a_day_is_in_order_of_time() {
     let scenario = launch_scenario(14.0);
     let mut log = Log::new(Vec::new(), &scenario).unwrap();

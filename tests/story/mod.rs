@@ -137,7 +137,7 @@ impl Story {
     }
 
     /// The number of attempts that a limit refused.
-    pub(crate) fn refused(&self) -> usize {
+    pub(crate) fn refused_by_a_limit(&self) -> usize {
         let refused = |event: &&Event| {
             matches!(event.kind, EventKind::Decided { decision: RecordedDecision::Refused { .. }, .. })
         };

@@ -4,8 +4,8 @@
 //! client may take are bounded. And a fault may close a connection before the head of a reply: a response with the
 //! extension [`Abort`] becomes a service error, on which hyper closes the connection without sending a byte.
 
+use super::aborted_reply::Abort;
 use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
-use super::cut_reply::Abort;
 use super::router::Endpoints;
 use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock};
 use axum::body::{Body, HttpBody as _};
