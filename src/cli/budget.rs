@@ -29,7 +29,7 @@ impl Budget {
             return Ok(());
         }
         Err(input_error(anyhow!(
-            "error: too large: about {}; the budget is 100 million jobs and 2 GB of memory\n  \
+            "error: too large, by estimate {}; the budget is 100 million jobs and 2 GB of memory\n  \
              help: lower the load, the duration (`--for`) or the deadline, or confirm with `--yes`",
             describe(size)
         )))
@@ -71,7 +71,7 @@ fn amount(value: f64) -> String {
 }
 
 fn memory(bytes: f64) -> String {
-    in_units(bytes, &MEMORY)
+    if bytes < BEYOND { in_units(bytes, &MEMORY) } else { "over 10^18 bytes".to_owned() }
 }
 
 /// Formats a value in the largest unit in which it is at least one.

@@ -52,7 +52,7 @@ fn a_run_beyond_the_budget_is_refused_with_its_size_and_a_remedy() {
 #[test]
 fn the_estimate_is_true_within_a_factor_of_two() {
     use quotalab::drive::{RunSize, virtual_time};
-    use quotalab::scenario::{Overrides, load};
+    use quotalab::scenario::{Overrides, read};
     let folder = scratch("estimate");
     let all_wait = "{ deadline: 1h, retry: { attempts: 4 } }";
     let served = "{ deadline: 10s, retry: { attempts: 2 } }";
@@ -63,7 +63,7 @@ fn the_estimate_is_true_within_a_factor_of_two() {
     ];
     for (client, arrivals) in cases {
         let file = scenario(&folder, client, arrivals);
-        let scenario = load(&file, &Overrides::default()).unwrap();
+        let scenario = read(&file, &Overrides::default()).unwrap();
         let size = RunSize::of(&scenario, 1.0);
         let mut counter = Counter::default();
         virtual_time::simulate(&scenario, &mut counter);

@@ -140,6 +140,12 @@ fn ceiling_found(finding: &Finding, runs: &str) -> String {
     };
     let ceiling = match planning {
         Some(planning) => planning_ceiling(planning, runs),
+        // The plan was ended during the check on fresh seeds.
+        None if interval.is_some() => format!(
+            "the ceiling is {}, {} times that; no load to plan with was checked to the end",
+            job_rate(*jobs_per_min),
+            number(*multiple)
+        ),
         None => format!(
             "the ceiling is {}, {} times that, on one seed: how much it varies between {runs} is not known",
             job_rate(*jobs_per_min),
