@@ -3,6 +3,7 @@
 mod explain;
 mod files;
 mod input;
+mod input_files;
 mod interrupt;
 mod mock;
 mod report;
