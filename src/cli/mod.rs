@@ -3,6 +3,7 @@
 //! Results go to stdout, progress, notes and errors to stderr. See [`Exit`] for the exit codes.
 
 mod check;
+mod default_folder;
 mod explain;
 mod interrupt;
 mod mock;
@@ -194,7 +195,8 @@ impl ScenarioOptions {
 /// The options of `sim` and `run` for the output of the result.
 #[derive(Clone, Debug, Args)]
 struct OutputOptions {
-    /// Write result.json, report.html and the charts to this folder [default: out/<scenario>]
+    /// Write result.json, report.html and the charts to this folder [default: out/<scenario>, or
+    /// out/<folder>/<scenario> if that holds the files of another scenario]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the result as JSON instead of text

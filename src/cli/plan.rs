@@ -1,8 +1,9 @@
 //! `quotalab plan SCENARIO`
 
+use super::default_folder::default_folder;
 use super::output::{print, print_to_stderr, style};
 use super::output_file::refuse_overwriting;
-use super::output_folder::{OutputFiles, OutputFolder, default_folder};
+use super::output_folder::{OutputFiles, OutputFolder};
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted};
 use crate::drive::clock::Clock;
 use crate::formatting;
@@ -36,7 +37,8 @@ pub(super) struct PlanArgs {
     replicas: Option<u32>,
     #[command(flatten)]
     scenario_options: ScenarioOptions,
-    /// Write plan.json, plan.html and the charts to this folder [default: out/<scenario>]
+    /// Write plan.json, plan.html and the charts to this folder [default: out/<scenario>, or
+    /// out/<folder>/<scenario> if that holds the files of another scenario]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print plan.json instead of text
@@ -50,7 +52,7 @@ pub(super) struct PlanArgs {
 impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.scenario_options.load(&self.scenario)?;
-        let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
+        let folder = self.out.clone().map_or_else(|| default_folder(&self.scenario), Ok)?;
         let files = ["plan.json", "plan.html"].map(|name| folder.join(name));
         let inputs = scenario.files.iter().map(PathBuf::as_path);
         refuse_overwriting(inputs, &files.each_ref().map(|file| ("--out", file.as_path())))?;
@@ -68,7 +70,7 @@ impl PlanArgs {
         if let Some(bar) = &progress.bar {
             bar.finish_and_clear();
         }
-        let plan = plan.map_err(input_error)?;
+        let plan = Plan { file: self.scenario.display().to_string(), ..plan.map_err(input_error)? };
         self.deliver(&plan, &folder)?;
         Ok(if plan.not_met.is_empty() { Exit::Success } else { Exit::NotMet })
     }
